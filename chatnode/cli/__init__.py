@@ -1,0 +1,58 @@
+"""The `chatnode` command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from chatnode import __version__
+from chatnode.cli import accounts, calling, chatting, importing, serving
+from chatnode.errors import Refusal, StartError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="chatnode")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    envvar="CHATNODE_DATA",
+    show_default=True,
+    help="Data directory; made on first use.",
+)
+@click.pass_context
+def cli(context: click.Context, data: Path) -> None:
+    """A chat server in one process.
+
+    With a node running on the data directory, commands ask it; otherwise they open the directory themselves.
+    """
+    context.obj = data
+
+
+cli.add_command(serving.serve)
+cli.add_command(accounts.setup)
+cli.add_command(accounts.user)
+cli.add_command(accounts.invite)
+cli.add_command(accounts.token)
+cli.add_command(calling.call)
+cli.add_command(calling.check)
+cli.add_command(importing.import_group)
+cli.add_command(chatting.chat)
+
+
+def main() -> None:
+    """Entry point: errors that name a place and a fix are printed as they are, and exit with 1."""
+    try:
+        cli(prog_name="chatnode")
+    except StartError as error:
+        _fail(str(error))
+    except Refusal as refusal:
+        place = f" ({refusal.path})" if refusal.path else ""
+        _fail(f"{refusal.message}{place} [{refusal.code}]")
+
+
+def _fail(message: str) -> None:
+    click.echo(f"chatnode: {message}", err=True)
+    sys.exit(1)

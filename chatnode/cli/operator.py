@@ -1,0 +1,106 @@
+"""Running commands as the operator: through a running node's control socket, or on a node opened here."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+import trio
+
+from chatnode.errors import STATUS, Refusal, StartError
+from chatnode.node import open_node
+from chatnode.storage.directory import DataDirectory
+from chatnode.transport.control import address
+
+_START_SECONDS = 5.0
+"""How long to wait for a node that holds the lock but does not answer yet: it is starting or stopping."""
+
+
+class Call(Protocol):
+    """Runs a command; gives its result as plain values. Raises `Refusal`."""
+
+    def __call__(self, name: str, /, **fields: Any) -> Awaitable[Any]: ...
+
+
+@asynccontextmanager
+async def operator(data: Path) -> AsyncIterator[Call]:
+    """Whichever way there is to run commands on this data directory."""
+    deadline = trio.current_time() + _START_SECONDS
+    while True:
+        stream = await _connect(data)
+        if stream is not None:
+            async with stream:
+                yield _Remote(stream)
+            return
+        directory = DataDirectory(data)
+        try:
+            directory.claim()
+        except StartError:
+            if trio.current_time() > deadline:
+                raise
+            await trio.sleep(0.05)
+            continue
+        directory.release()
+        async with open_node(data) as node:
+            yield node.call
+        return
+
+
+def run_operator_command(data: Path, name: str, **fields: Any) -> Any:
+    """One command, from a program that is not async."""
+
+    async def main() -> Any:
+        async with operator(data) as call:
+            return await call(name, **fields)
+
+    return trio.run(main)
+
+
+async def _connect(data: Path) -> trio.SocketStream | None:
+    try:
+        directory = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+    connection = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        await connection.connect(address(directory, DataDirectory(data).control_socket.name))
+    except OSError:
+        connection.close()
+        return None
+    finally:
+        os.close(directory)
+    return trio.SocketStream(connection)
+
+
+class _Remote:
+    """A running node, at the other end of its control socket."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self._stream = stream
+        self._buffered = bytearray()
+        self._count = 0
+
+    async def __call__(self, name: str, /, **fields: Any) -> Any:
+        self._count += 1
+        await self._stream.send_all(orjson.dumps({"id": self._count, "op": name, **fields}) + b"\n")
+        reply = orjson.loads(await self._line())
+        if "ok" in reply:
+            return reply["ok"]
+        error = reply["error"]
+        code = error["code"] if error["code"] in STATUS else "internal"
+        raise Refusal(code, error["message"], path=error.get("path"), retry_after=error.get("retry_after"))
+
+    async def _line(self) -> bytes:
+        while b"\n" not in self._buffered:
+            chunk = await self._stream.receive_some()
+            if not chunk:
+                raise StartError("the node stopped before it answered; look at its log")
+            self._buffered += chunk
+        line, _, rest = bytes(self._buffered).partition(b"\n")
+        self._buffered[:] = rest
+        return line

@@ -1,0 +1,66 @@
+"""`chatnode serve`."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from pathlib import Path
+
+import click
+import trio
+
+from chatnode import config as configuration
+from chatnode import logs
+from chatnode.logs import get_logger
+from chatnode.node import Node, open_node
+from chatnode.storage.directory import DataDirectory
+
+logger = get_logger("serve")
+
+
+@click.command()
+@click.option("--bind", help="Address and port, instead of the setting server.bind.")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="Instead of the directory's config.toml.")
+@click.pass_obj
+def serve(data: Path, bind: str | None, config_path: Path | None) -> None:
+    """Run the node until it gets SIGINT or SIGTERM."""
+    own = DataDirectory(data).config
+    config = configuration.load(config_path or (own if own.exists() else None))
+    logs.set_up(config.logs.level, config.logs.format)
+    _raise_file_limit()
+    trio.run(_serve, data, config, bind)
+
+
+async def _serve(data: Path, config: configuration.Config, bind: str | None) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with open_node(data, config) as node, trio.open_nursery() as nursery:
+            url: str = await nursery.start(node.serve, bind)
+            click.echo(f"chatnode: listening on {url}")
+            await _greet(node)
+            nursery.start_soon(_stop_on_signal, signals, nursery.cancel_scope)
+
+
+async def _greet(node: Node) -> None:
+    """On a node without an administrator, say how to become it."""
+    info = await node.call("node.info")
+    if info["needs_setup"]:
+        setup = await node.call("setup.create")
+        logger.info("no administrator yet: open %s to become it", setup["link"])
+
+
+async def _stop_on_signal(signals: object, scope: trio.CancelScope) -> None:
+    first = True
+    async for number in signals:  # pyright: ignore[reportUnknownVariableType, reportGeneralTypeIssues, reportAttributeAccessIssue]
+        if not first:
+            os._exit(128 + int(number))  # asked twice: what is acknowledged is on disk, leave at once  # pyright: ignore[reportUnknownArgumentType]
+        first = False
+        logger.info("stopping")
+        scope.cancel()
+
+
+def _raise_file_limit() -> None:
+    """Each connection is an open file; take as many as the system lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

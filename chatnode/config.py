@@ -1,0 +1,228 @@
+"""Settings: one class per section of `config.toml`, each key with its default and its help text.
+
+`config.toml` at the top of the repository is written from these classes (`python -m chatnode.config`), and
+a test compares the two. Every key can be overridden by `CHATNODE_<SECTION>__<KEY>` in the environment.
+In `[limits]` a value of 0 means: no limit.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from chatnode.errors import StartError
+
+ENVIRONMENT_PREFIX = "CHATNODE_"
+
+
+def setting(default: Any, help: str, *, minimum: float | None = None) -> Any:
+    """A field with its help text, which `config.toml` shows above the key."""
+    return attrs.field(default=default, metadata={"help": help, "minimum": minimum})
+
+
+@attrs.frozen
+class Server:
+    """Where the node listens and how it stops."""
+
+    bind: str = setting("127.0.0.1:8008", "Address and port of everything: web page, HTTP and socket. Port 0 picks a free one.")
+    tls_certificate: str = setting("", "PEM file with the certificate chain; with tls_key, the port speaks TLS only.")
+    tls_key: str = setting("", "PEM file with the private key.")
+    public_url: str = setting("", "How people reach the node, e.g. https://chat.example.org; used in links. Empty: the bind address.")
+    origins: tuple[str, ...] = setting((), "Origins whose pages may use a signed-in browser's cookie, besides the node's own.")
+    trusted_proxies: tuple[str, ...] = setting((), "Addresses of reverse proxies whose X-Forwarded-For is believed.")
+    shutdown_seconds: float = setting(5.0, "How long a stopping node waits for connections to take what is queued for them.", minimum=0)
+    dead_peer_seconds: float = setting(20.0, "A connection whose peer acknowledges nothing for so long is dropped (TCP_USER_TIMEOUT).", minimum=1)
+
+
+@attrs.frozen
+class Limits:
+    """What one client may cost everybody else. 0 means: no limit."""
+
+    connections: int = setting(10_000, "Open connections in all.", minimum=0)
+    connections_per_address: int = setting(200, "Open connections from one address.", minimum=0)
+    head_bytes: int = setting(16_384, "Size of a request's head (request line and headers).", minimum=0)
+    head_seconds: float = setting(10.0, "Time a client has to send a request's head.", minimum=0)
+    hello_seconds: float = setting(30.0, "Time a client socket has to say who it is.", minimum=0)
+    body_bytes: int = setting(1_048_576, "Size of an HTTP request's body.", minimum=0)
+    frame_bytes: int = setting(262_144, "Size of one message on a client socket, fragments together.", minimum=0)
+    json_depth: int = setting(16, "Nesting of objects and arrays in a request.", minimum=0)
+    message_chars: int = setting(16_000, "Length of a message's text in characters.", minimum=0)
+    in_flight: int = setting(32, "Requests of one session that are worked on at a time; further ones wait in the socket.", minimum=0)
+    outbox_bytes: int = setting(1_048_576, "Bytes queued for a session that reads too slowly before it is told to resume later.", minimum=0)
+    idle_seconds: float = setting(75.0, "A client socket that is silent for so long is pinged, and closed when it stays silent once more.", minimum=0)
+    requests_per_minute: int = setting(6_000, "Requests of one person.", minimum=0)
+    posts_per_minute: int = setting(600, "Messages one person may post.", minimum=0)
+    logins_per_minute: int = setting(20, "Attempts to sign in, for one address and for one handle.", minimum=0)
+    page_items: int = setting(500, "The largest `limit` a list takes.", minimum=1)
+    replay_events: int = setting(20_000, "A client that missed more events than this gets a snapshot instead of the events.", minimum=0)
+    group_members: int = setting(10_000, "Participants of one conversation.", minimum=0)
+
+
+@attrs.frozen
+class Accounts:
+    """Who may sign in, and for how long."""
+
+    password_min_chars: int = setting(10, "Shortest password taken.", minimum=1)
+    password_hashers: int = setting(2, "Passwords hashed at a time (argon2id, 64 MiB each); further ones wait.", minimum=1)
+    session_days: int = setting(90, "A device that was not used for so many days must sign in again.", minimum=1)
+    invite_days: int = setting(7, "How long an invite link can be used.", minimum=1)
+    setup_hours: int = setting(24, "How long the link for the first administrator can be used.", minimum=1)
+
+
+@attrs.frozen
+class Storage:
+    """SQLite: one file, one writer thread, a few reader threads."""
+
+    readers: int = setting(2, "Threads that answer reading commands.", minimum=1)
+    group_jobs: int = setting(512, "Most writes that share one commit.", minimum=1)
+    cache_kib: int = setting(16_384, "Page cache of the writing connection.", minimum=256)
+    reader_cache_kib: int = setting(4_096, "Page cache of each reading connection.", minimum=256)
+    checkpoint_pages: int = setting(4_000, "Pages in the write-ahead log before they are moved into the database file.", minimum=1)
+
+
+@attrs.frozen
+class Logs:
+    """What the node says on standard error."""
+
+    level: str = setting("info", "debug, info, warning or error.")
+    format: str = setting("text", "text for people, json for programs.")
+
+
+@attrs.frozen
+class Config:
+    """All settings. Immutable; a node keeps the one it was opened with."""
+
+    server: Server = attrs.field(factory=Server)
+    limits: Limits = attrs.field(factory=Limits)
+    accounts: Accounts = attrs.field(factory=Accounts)
+    storage: Storage = attrs.field(factory=Storage)
+    logs: Logs = attrs.field(factory=Logs)
+
+
+CHOICES = {"logs.level": ("debug", "info", "warning", "error"), "logs.format": ("text", "json")}
+
+
+def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
+    """Read `path` (if given) and the environment over the defaults.
+
+    Raises `StartError` that names the file or variable, the key and what it takes.
+    """
+    values: dict[str, dict[str, Any]] = {}
+    if path is not None:
+        values = _read_toml(path)
+    config = _overlay(Config(), values, str(path))
+    return _overlay(config, *_read_environment(os.environ if environment is None else environment))
+
+
+def sections() -> Iterator[tuple[str, type[Any]]]:
+    """Name and class of each section, in the order of `config.toml`."""
+    for field in attrs.fields(Config):
+        assert field.type is not None
+        yield field.name, type(getattr(Config(), field.name))
+
+
+def _read_toml(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        raise StartError(f"{path}: no such file; leave --config out to use the defaults") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise StartError(f"{path}: {error}") from None
+
+
+def _read_environment(environment: Mapping[str, str]) -> tuple[dict[str, dict[str, Any]], str]:
+    known = {name.upper(): name for name, _ in sections()}
+    values: dict[str, dict[str, Any]] = {}
+    for variable, text in environment.items():
+        section, separator, key = variable.removeprefix(ENVIRONMENT_PREFIX).partition("__")
+        if variable.startswith(ENVIRONMENT_PREFIX) and separator:
+            values.setdefault(known.get(section, section), {})[key.lower()] = text
+    return values, "environment"
+
+
+def _overlay(config: Config, values: Mapping[str, Any], place: str) -> Config:
+    known = dict(sections())
+    changes: dict[str, Any] = {}
+    for section, entries in values.items():
+        if section not in known:
+            raise StartError(f"{place}: no section [{section}]; there are {', '.join(known)}")
+        if not isinstance(entries, dict):
+            raise StartError(f"{place}: {section} must be a section, as in [{section}]")
+        fields = attrs.fields_dict(known[section])
+        converted: dict[str, Any] = {}
+        for key, value in entries.items():  # pyright: ignore[reportUnknownVariableType]
+            if key not in fields:
+                raise StartError(f"{place}: no setting {section}.{key}; [{section}] has {', '.join(fields)}")
+            converted[key] = _convert(value, fields[key], f"{place}: {section}.{key}")
+            choices = CHOICES.get(f"{section}.{key}")
+            if choices and converted[key] not in choices:
+                raise StartError(f"{place}: {section}.{key} is {value!r}; it takes {', '.join(choices)}")
+        changes[section] = attrs.evolve(getattr(config, section), **converted)
+    return attrs.evolve(config, **changes)
+
+
+def _convert(value: Any, field: attrs.Attribute[Any], place: str) -> Any:
+    """`value` as the type of the field's default; text is taken from the environment only as it is."""
+    kind: type[Any] = type(field.default)
+    if kind is tuple:
+        items: Any = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        if isinstance(items, list) and all(isinstance(item, str) for item in items):  # pyright: ignore[reportUnknownVariableType]
+            return tuple(items)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        raise StartError(f"{place} is {value!r}; it takes a list of texts")
+    if kind is str:
+        if isinstance(value, str):
+            return value
+        raise StartError(f"{place} is {value!r}; it takes a text")
+    number = _number(value, kind)
+    if number is None:
+        raise StartError(f"{place} is {value!r}; it takes a {'whole ' if kind is int else ''}number")
+    minimum = field.metadata["minimum"]
+    if minimum is not None and number < minimum:
+        raise StartError(f"{place} is {value!r}; the least is {minimum}")
+    return number
+
+
+def _number(value: Any, kind: type[Any]) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    if kind is int and isinstance(value, float):
+        return None
+    try:
+        number = kind(value)
+    except ValueError:
+        return None
+    return number if number == number and abs(number) != float("inf") else None
+
+
+def render() -> str:
+    """The text of `config.toml`: every setting with its help and its default."""
+    lines = [
+        "# Every setting of chatnode, with its default. A data directory's own config.toml needs only what differs.",
+        "# Each can be set in the environment too: CHATNODE_<SECTION>__<KEY>, e.g. CHATNODE_SERVER__BIND=0.0.0.0:8008",
+    ]
+    for name, section in sections():
+        lines += ["", f"[{name}]", *(f"# {line}" for line in (section.__doc__ or "").splitlines() if line)]
+        for field in attrs.fields(section):
+            lines += ["", f"# {field.metadata['help']}", f"{field.name} = {_toml(field.default)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, int):
+        return f"{value:_}" if value >= 10_000 else str(value)
+    return str(value)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

@@ -1,0 +1,1 @@
+"""The command table, and the one way a command is carried out: permission → limit → handler."""

@@ -1,0 +1,36 @@
+"""What the handlers of commands work with: the node without its connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from chatnode.config import Config
+from chatnode.dispatch.limits import Rate
+from chatnode.storage.database import Database
+
+
+@attrs.define
+class Core:
+    """One per node. `roles` maps a role to its permissions; `base_url` is where people reach the node."""
+
+    config: Config
+    db: Database
+    epoch: str
+    roles: dict[str, frozenset[str]]
+    base_url: str = ""
+    live_sessions: Callable[[], int] = lambda: 0
+    started_at: float = attrs.field(factory=trio.current_time)
+    requests: Rate = attrs.field(init=False)
+    posts: Rate = attrs.field(init=False)
+    logins: Rate = attrs.field(init=False)
+    hashers: trio.CapacityLimiter = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        limits = self.config.limits
+        self.requests = Rate("requests", limits.requests_per_minute)
+        self.posts = Rate("messages", limits.posts_per_minute)
+        self.logins = Rate("attempts to sign in", limits.logins_per_minute)
+        self.hashers = trio.CapacityLimiter(self.config.accounts.password_hashers)

@@ -1,0 +1,105 @@
+"""Commands, and the table that everything is made from.
+
+The client socket, HTTP, the OpenAPI document, the client library and `chatnode call` all read this table:
+a command that is in it is in all of them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any, Generic, Literal, TypeVar, get_type_hints
+
+import attrs
+
+from chatnode.dispatch.context import Context, unauthenticated
+from chatnode.errors import Refusal
+from chatnode.protocol import codec
+
+C = TypeVar("C")
+R = TypeVar("R")
+
+LimitName = Literal["posts", "logins"]
+
+
+@attrs.frozen
+class Command(Generic[C, R]):
+    """One command.
+
+    `permission` None means that nobody need be signed in. `limit` counts against a further rate beside that
+    of all requests. `reads`: it changes nothing, and HTTP offers it as GET too.
+    """
+
+    name: str
+    takes: type[C]
+    gives: type[R]
+    handler: Callable[[Context, C], Awaitable[R]]
+    permission: str | None
+    limit: LimitName | None
+    reads: bool
+
+    @property
+    def description(self) -> str:
+        return inspect.getdoc(self.handler) or ""
+
+    @property
+    def summary(self) -> str:
+        return self.description.partition("\n")[0]
+
+
+def command(
+    name: str, *, permission: str | None, limit: LimitName | None = None, reads: bool = False
+) -> Callable[[Callable[[Context, C], Awaitable[R]]], Command[C, R]]:
+    """Make a command of a handler; what it takes and gives is read from the handler's annotations."""
+
+    def make(handler: Callable[[Context, C], Awaitable[R]]) -> Command[C, R]:
+        hints = get_type_hints(handler)
+        gives = hints.pop("return")
+        _, takes = hints.values()
+        return Command(name, takes, gives, handler, permission, limit, reads)
+
+    return make
+
+
+class CommandTable:
+    """Every command of a node by name."""
+
+    def __init__(self, commands: Iterable[Command[Any, Any]]) -> None:
+        self._commands: dict[str, Command[Any, Any]] = {}
+        for each in commands:
+            if each.name in self._commands:
+                raise ValueError(f"two commands are called {each.name}")
+            self._commands[each.name] = each
+
+    def __iter__(self) -> Iterator[Command[Any, Any]]:
+        return iter(self._commands.values())
+
+    def find(self, name: str) -> Command[Any, Any]:
+        found = self._commands.get(name)
+        if found is None:
+            raise Refusal("unknown_command", f"there is no command {name[:80]!r}", path="op")
+        return found
+
+    async def run(self, context: Context, name: str, fields: dict[str, Any]) -> Any:
+        """Carry out one request: permission → limit → handler. `fields` are not checked yet.
+
+        Raises `Refusal`; anything else is a fault of ours.
+        """
+        found = self._commands.get(name) or self.find(name)
+        if found.permission is not None and not context.may(found.permission):
+            if context.account is None and not context.operator:
+                raise unauthenticated()
+            raise Refusal("forbidden", f"your role does not have the permission {found.permission}")
+        self._count(context, found)
+        return await found.handler(context, codec.structure(fields, found.takes))
+
+    @staticmethod
+    def _count(context: Context, found: Command[Any, Any]) -> None:
+        if context.operator:
+            return
+        core = context.core
+        who = context.account.key if context.account is not None else context.address
+        core.requests.take(who)
+        if found.limit is not None:
+            rate = core.posts if found.limit == "posts" else core.logins
+            rate.take(who)

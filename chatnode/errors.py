@@ -1,0 +1,68 @@
+"""The one exception that reaches a client, and every code it may carry.
+
+A `Refusal` is part of the protocol: `code` never changes meaning between versions, `path` names the
+field at fault, `temporary` says whether the same request may succeed later.
+"""
+
+from __future__ import annotations
+
+STATUS: dict[str, int] = {
+    "bad_json": 400,  # the frame or body is not JSON, or is nested too deep
+    "bad_request": 400,  # JSON, but not a request envelope
+    "invalid": 400,  # a field is missing, unknown, of the wrong type or out of range
+    "unauthenticated": 401,  # no token, or one that is unknown, expired or revoked
+    "wrong_password": 401,
+    "forbidden": 403,  # your role does not allow this command, here or at all
+    "not_member": 403,  # you were a participant and are not any more
+    "not_found": 404,  # it does not exist, or you may not know that it does
+    "unknown_command": 404,
+    "conflict": 409,  # taken, or repeated with other content
+    "gone": 410,  # it existed and was ended: a used invite, an expired link
+    "too_large": 413,
+    "rate_limited": 429,
+    "internal": 500,  # our fault; logged with the same reference as in the message
+    "unavailable": 503,  # stopping, or storage cannot take writes now
+}
+"""Error code → HTTP status."""
+
+TEMPORARY = frozenset({"rate_limited", "unavailable"})
+
+
+class Refusal(Exception):
+    """A request cannot be carried out, and the requester is told why.
+
+    `retry_after` is in seconds. `message` is for people and may change; `code` is for programs.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, path: str | None = None, retry_after: float | None = None
+    ) -> None:
+        assert code in STATUS, code
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.path = path
+        self.retry_after = retry_after
+
+    @property
+    def status(self) -> int:
+        return STATUS[self.code]
+
+    @property
+    def temporary(self) -> bool:
+        return self.code in TEMPORARY
+
+    def as_json(self) -> dict[str, object]:
+        """The `error` part of a reply; keys that say nothing are left out."""
+        body: dict[str, object] = {"code": self.code, "message": self.message}
+        if self.path is not None:
+            body["path"] = self.path
+        if self.temporary:
+            body["temporary"] = True
+        if self.retry_after is not None:
+            body["retry_after"] = round(self.retry_after, 3)
+        return body
+
+
+class StartError(Exception):
+    """The node or a command-line tool cannot start; the message names the place and the fix."""

@@ -1,0 +1,1 @@
+"""What chatnode talks about: plain attrs classes without input or output."""

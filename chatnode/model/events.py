@@ -1,0 +1,145 @@
+"""What happened: the durable changes that the log names and clients are told of.
+
+An event exists twice: as a narrow row in the log, and as the object here, which is what a client is sent.
+The object is made by the transaction that changes something, or again from the tables when the log is read
+later; both give the same frame.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import attrs
+
+from chatnode.model.conversations import Conversation, MemberRole
+from chatnode.model.messages import Message
+from chatnode.model.people import Person, PersonRef
+
+
+@attrs.define
+class Event:
+    """`name` is the event's name on the wire and its kind in the log."""
+
+    name: ClassVar[str]
+
+
+@attrs.define
+class MessagePosted(Event):
+    """A message is in the conversation. For its sender it also means: read up to here."""
+
+    name = "message.posted"
+    conversation: str
+    message: Message
+
+
+@attrs.define
+class ReceiptRead(Event):
+    """`person` has read everything up to `seq`."""
+
+    name = "receipt.read"
+    conversation: str
+    person: PersonRef
+    seq: int
+    at: str
+
+
+@attrs.define
+class ReceiptDelivered(Event):
+    """A device of `person` holds everything up to `seq`."""
+
+    name = "receipt.delivered"
+    conversation: str
+    person: PersonRef
+    seq: int
+    at: str
+
+
+@attrs.define
+class MemberJoined(Event):
+    """`person` takes part from now on. To themself: fetch the conversation anew."""
+
+    name = "member.joined"
+    conversation: str
+    person: PersonRef
+    by: PersonRef | None = None
+
+
+@attrs.define
+class MemberLeft(Event):
+    """`person` is out, by themself or removed by `by`. To themself: the last event of this conversation."""
+
+    name = "member.left"
+    conversation: str
+    person: PersonRef
+    by: PersonRef | None = None
+
+
+@attrs.define
+class MemberChanged(Event):
+    """`person` has another role in the conversation."""
+
+    name = "member.changed"
+    conversation: str
+    person: PersonRef
+    role: MemberRole
+
+
+@attrs.define
+class ConversationUpdated(Event):
+    """Title, description or visibility changed, or the conversation is new: here is how it is now."""
+
+    name = "conversation.updated"
+    conversation: str
+    details: Conversation
+
+
+@attrs.define
+class ConversationImported(Event):
+    """Messages up to `head` were brought in from elsewhere: fetch by range what is wanted."""
+
+    name = "conversation.imported"
+    conversation: str
+    head: int
+
+
+@attrs.define
+class PersonUpdated(Event):
+    """A person's profile changed. Goes to everyone who shares a conversation with them."""
+
+    name = "person.updated"
+    person: Person
+
+
+@attrs.define
+class SessionRevoked(Event):
+    """One of the reader's own devices or tokens was signed out."""
+
+    name = "session.revoked"
+    session: int
+
+
+@attrs.define
+class RoleChanged(Event):
+    """The reader's own role on the node changed; their live sessions end, and resume with it."""
+
+    name = "role.changed"
+    role: str
+
+
+EVENTS: dict[str, type[Event]] = {
+    event.name: event
+    for event in (
+        MessagePosted,
+        ReceiptRead,
+        ReceiptDelivered,
+        MemberJoined,
+        MemberLeft,
+        MemberChanged,
+        ConversationUpdated,
+        ConversationImported,
+        PersonUpdated,
+        SessionRevoked,
+        RoleChanged,
+    )
+}
+"""Every event by name; `docs/protocol.md` describes each, which a test checks."""

@@ -1,0 +1,87 @@
+"""The types of command fields, with their bounds.
+
+A bound is part of the type (`Annotated[str, Text(...)]`), so that the codec that checks a request and the
+OpenAPI document that describes it read the same declaration.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import attrs
+
+
+@attrs.frozen
+class Text:
+    """Bounds of a text: length in characters and, where it has one, its form.
+
+    Control characters are refused, unless the text is `free`: then only NUL is, which SQLite cannot search.
+    """
+
+    most: int
+    least: int = 0
+    form: str | None = None
+    free: bool = False
+    hint: str = ""
+
+    def fault(self, text: str) -> str | None:
+        """What is wrong with `text`, or None."""
+        if len(text) > self.most:
+            return f"has {len(text)} characters, at most {self.most} are taken"
+        if len(text) < self.least:
+            return f"has {len(text)} characters, at least {self.least} are needed"
+        if self.form is not None and re.fullmatch(self.form, text) is None:
+            return self.hint or f"must have the form {self.form}"
+        if "\0" in text:
+            return "has a NUL character"
+        if not self.free and _CONTROL.search(text):
+            return "has control characters or line breaks"
+        return None
+
+
+@attrs.frozen
+class Whole:
+    """Bounds of a whole number, both included."""
+
+    least: int
+    most: int = 2**53 - 1  # what every JSON reader keeps exactly
+
+    def fault(self, number: int) -> str | None:
+        if not self.least <= number <= self.most:
+            return f"is {number}, it takes {self.least} to {self.most}"
+        return None
+
+
+@attrs.frozen
+class Items:
+    """Bound of a list's length."""
+
+    most: int
+
+    def fault(self, items: list[object]) -> str | None:
+        return f"has {len(items)} items, at most {self.most} are taken" if len(items) > self.most else None
+
+
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+
+HANDLE_FORM = r"[a-z0-9][a-z0-9._-]{0,62}"
+
+Id = Annotated[str, Text(32, 32, r"[0-9a-f]{32}", hint="must be an id of 32 hexadecimal digits")]
+Handle = Annotated[
+    str,
+    Text(63, 1, r"(?i)" + HANDLE_FORM, hint="takes letters a-z, digits and . _ - and begins with a letter or digit"),
+]
+Who = Annotated[str, Text(63, 1, hint="takes a handle or a person's id")]
+Cid = Annotated[str, Text(64, 1, r"[A-Za-z0-9._:-]+", hint="takes 1 to 64 of A-Z a-z 0-9 . _ : -")]
+Body = Annotated[str, Text(1_000_000, 1, free=True)]  # the real bound is a setting: limits.message_chars
+Title = Annotated[str, Text(200, 1)]
+Name = Annotated[str, Text(100, 1)]
+Description = Annotated[str, Text(2_000, free=True)]
+Url = Annotated[str, Text(2_000, form=r"(https?://\S+)?", hint="takes an http or https address")]
+Password = Annotated[str, Text(1_000, 1, free=True)]
+Secret = Annotated[str, Text(200, 1)]
+Device = Annotated[str, Text(100, 1)]
+Seq = Annotated[int, Whole(0)]
+Gid = Annotated[int, Whole(0)]
+Limit = Annotated[int, Whole(1)]

@@ -1,0 +1,39 @@
+"""People and what they may do."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class Person:
+    """Somebody with an account, as others see them."""
+
+    id: str
+    handle: str
+    name: str
+    avatar: str | None = None
+
+
+@attrs.define
+class PersonRef:
+    """A person named in passing: as sender, actor or reader."""
+
+    id: str
+    handle: str
+
+
+@attrs.frozen
+class Account:
+    """A person as the node knows them. `key` is the database's own short key and never leaves the node."""
+
+    key: int
+    id: str
+    handle: str
+    name: str
+    role: str
+    avatar: str | None = None
+
+    @property
+    def ref(self) -> PersonRef:
+        return PersonRef(self.id, self.handle)

@@ -1,0 +1,151 @@
+"""The composition root: opens the parts in order, closes them in reverse.
+
+    database → routing → control socket → listener
+
+`open_node` gives a node that works without any connection: `call` runs commands on it. `Node.serve` adds the
+connections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from chatnode import config as configuration
+from chatnode.config import Config
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.core import Core
+from chatnode.dispatch.table import CommandTable
+from chatnode.errors import StartError
+from chatnode.logs import get_logger
+from chatnode.protocol import codec
+from chatnode.routing.router import Router
+from chatnode.routing.sessions import SessionRegistry
+from chatnode.services import COMMANDS
+from chatnode.storage import log, people
+from chatnode.storage.database import Database, connect_writer
+from chatnode.storage.directory import DataDirectory
+from chatnode.storage.migrations import core_migrations, initialise, migrate
+from chatnode.transport.control import serve_control
+from chatnode.transport.http import HttpServer
+from chatnode.transport.listener import Listener
+from chatnode.transport.socket import ClientSockets
+from chatnode.transport.tls import server_context
+
+logger = get_logger("node")
+
+
+class Node:
+    """A running node. Made by `open_node`."""
+
+    def __init__(self, directory: DataDirectory, core: Core) -> None:
+        self.directory = directory
+        self.core = core
+        self.table = CommandTable(COMMANDS)
+        self.sessions = SessionRegistry(core.db)
+        self.router = Router(self.sessions)
+        core.db.on_commit = self.router.publish
+        core.live_sessions = self.sessions.__len__
+
+    async def call(self, name: str, **fields: Any) -> Any:
+        """Run a command as the operator of the node; gives its result as plain values.
+
+        Raises `chatnode.errors.Refusal`.
+        """
+        result = await self.table.run(Context(self.core, operator=True), name, fields)
+        return codec.to_plain(result)
+
+    async def serve(
+        self, bind: str | None = None, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve the control socket and the port until cancelled; reports the URL once it accepts."""
+        config = self.core.config
+        host, port = parse_bind(bind or config.server.bind)
+        tls = server_context(config.server)
+        async with trio.open_nursery() as background:
+            try:
+                await background.start(serve_control, self.core, self.table, self.directory.control_socket)
+                sockets = ClientSockets(self.core, self.table, self.sessions, background)
+                http = HttpServer(self.core, self.table, self.sessions, self.health)
+                background.start_soon(sockets.watch)
+
+                async def stop_sessions() -> None:
+                    await http.stop()
+                    for session in self.sessions:
+                        session.end(resume=True, reason="the node is stopping")
+                    await sockets.stop()
+
+                listener = Listener(config, tls, sockets.serve, http.serve, stop_sessions)
+                async with trio.open_nursery() as listening:
+                    url: str = await listening.start(listener.serve, host, port)
+                    self.core.base_url = config.server.public_url.rstrip("/") or url
+                    task_status.started(url)
+            finally:
+                background.cancel_scope.cancel()
+
+    async def health(self) -> tuple[bool, dict[str, Any]]:
+        """Whether the node is well, and each part's own word: a write and a read are tried."""
+        parts: dict[str, Any] = {"sessions": {"status": "ok", "live": len(self.sessions)}}
+        for part, probe in (
+            ("writing", self.core.db.write(lambda tx: None)),
+            ("reading", self.core.db.read(log.head)),
+        ):
+            try:
+                with trio.fail_after(_PROBE_SECONDS):
+                    await probe
+                parts[part] = {"status": "ok"}
+            except Exception as error:
+                parts[part] = {"status": "failing", "reason": str(error) or type(error).__name__}
+        return all(part["status"] == "ok" for part in parts.values()), parts
+
+
+_PROBE_SECONDS = 5.0
+
+
+@asynccontextmanager
+async def open_node(
+    data: Path | str, config: Config | None = None, *, inline: bool = False
+) -> AsyncIterator[Node]:
+    """A node over a data directory, which is made if need be and belongs to this process until the end.
+
+    Without `config`, the directory's own config.toml and the environment are read. `inline` writes in the
+    trio thread, for tests that mock the clock. Raises `StartError` when the node cannot start.
+    """
+    directory = DataDirectory(Path(data))
+    directory.claim()
+    try:
+        if config is None:
+            config = configuration.load(directory.config if directory.config.exists() else None)
+        _prepare(directory, config)
+        db = Database(directory.database, config.storage, inline=inline)
+        db.open()
+        try:
+            epoch = await db.read(log.epoch)
+            roles = await db.read(people.roles)
+            yield Node(directory, Core(config, db, epoch, roles))
+        finally:
+            await db.aclose()
+    finally:
+        directory.release()
+
+
+def _prepare(directory: DataDirectory, config: Config) -> None:
+    connection = connect_writer(directory.database, config.storage)
+    try:
+        for migration in migrate(connection, core_migrations()):
+            logger.info("applied migration %s/%s", migration.set, migration.name)
+        initialise(connection)
+    finally:
+        connection.close()
+
+
+def parse_bind(bind: str) -> tuple[str, int]:
+    """`127.0.0.1:8008`, `[::1]:8008` or `:8008` as host and port; raises `StartError`."""
+    host, _, port = bind.rpartition(":")
+    if not port.isdigit() or int(port) > 65_535:
+        raise StartError(f"cannot listen on {bind!r}: give an address and a port, such as 127.0.0.1:8008")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,1 @@
+"""The wire: JSON, envelopes and frames. Nothing here does input or output."""

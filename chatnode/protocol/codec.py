@@ -1,0 +1,217 @@
+"""JSON to attrs and back. Nothing else in chatnode reads or writes JSON of the protocol.
+
+Checking is strict: no unknown keys, no numbers for texts, no texts for numbers, every bound of
+`chatnode.model.fields` held. A fault is a `Refusal` whose `path` is the field's, as in `members.2`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
+
+import attrs
+import cattrs
+import orjson
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from chatnode.errors import Refusal
+
+T = TypeVar("T")
+
+_OPENING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+
+
+def decode(data: bytes | bytearray | memoryview, max_depth: int = 0) -> Any:
+    """JSON text as Python values. `max_depth` 0 leaves the parser's own bound of 1,024.
+
+    Raises `Refusal("bad_json")`, also for text that is not UTF-8.
+    """
+    raw = bytes(data)
+    if max_depth and raw.count(b"{") + raw.count(b"[") > max_depth and _depth(raw, max_depth) > max_depth:
+        raise Refusal("bad_json", f"objects and arrays are nested deeper than {max_depth}")
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Refusal("bad_json", f"not JSON: {error}") from None
+
+
+def encode(value: Any) -> bytes:
+    """JSON text of an attrs object or of plain values. Fields that are None by default are left out."""
+    return orjson.dumps(value if isinstance(value, dict) else to_plain(value))
+
+
+def to_plain(value: Any) -> Any:
+    """An attrs object as the dict that is its JSON form."""
+    return _converter.unstructure(value)
+
+
+def structure(values: dict[str, Any], kind: type[T]) -> T:
+    """`values` as a `kind`; raises `Refusal("invalid")` with the path of the first fault."""
+    try:
+        return _converter.structure(values, kind)
+    except Exception:  # said again with its place; the fast converter does not know it
+        raise _explain(values, kind) from None
+
+
+def wire_name(attribute: str) -> str:
+    """`with_` is `with` on the wire: a Python keyword cannot name a field."""
+    return attribute.rstrip("_")
+
+
+def _depth(raw: bytes, enough: int) -> int:
+    depth = deepest = 0
+    for match in _OPENING.finditer(raw):
+        token = match.group()
+        if token in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+            if deepest > enough:
+                break
+        elif token in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _explain(values: Any, kind: type[Any]) -> Refusal:
+    try:
+        _explaining.structure(values, kind)
+    except Exception as error:
+        path, message = _first_fault(error)
+        return Refusal("invalid", f"{path or 'the request'} {message}", path=path)
+    return Refusal("invalid", "the request does not fit the command")
+
+
+def _first_fault(error: BaseException) -> tuple[str, str]:
+    """Path and message of the innermost first error in cattrs' tree of them."""
+    if isinstance(error, cattrs.ForbiddenExtraKeysError):
+        return min(wire_name(key) for key in error.extra_fields), "is not a field of this command"
+    if not isinstance(error, BaseExceptionGroup):
+        if isinstance(error, KeyError) and error.args:
+            return wire_name(str(error.args[0])), "is missing"
+        return "", str(error) if isinstance(error, _Fault) else "has the wrong type"
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    for inner in group.exceptions:
+        place = _place(inner)
+        path, message = _first_fault(inner)
+        return ".".join(part for part in (place, path) if part), message
+    return "", "is wrong"
+
+
+def _place(error: BaseException) -> str:
+    """The notes on an error lead from the value outwards: `0` then `members`."""
+    parts: list[str] = []
+    for note in getattr(error, "__notes__", ()):
+        if isinstance(note, cattrs.AttributeValidationNote) and not isinstance(error, KeyError):
+            parts.append(wire_name(note.name))
+        elif isinstance(note, cattrs.IterableValidationNote):
+            parts.append(str(note.index))
+    return ".".join(reversed(parts))
+
+
+class _Fault(ValueError):
+    """A value that does not fit its field, said for people."""
+
+
+def _exactly(kind: type[Any], name: str) -> Callable[[Any, Any], Any]:
+    def check(value: Any, _: Any) -> Any:
+        if value.__class__ is not kind:
+            raise _Fault(f"must be {name}")
+        return value
+
+    return check
+
+
+def _strict_list(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
+    item = get_args(kind)[0]
+    inner = converter.get_structure_hook(item)
+
+    def check(value: Any, _: Any) -> Any:
+        if value.__class__ is not list:
+            raise _Fault("must be a list")
+        items: list[Any] = []
+        for index, each in enumerate(value):
+            try:
+                items.append(inner(each, item))
+            except Exception as error:
+                error.add_note(cattrs.IterableValidationNote("", index, item))
+                raise
+        return items
+
+    return check
+
+
+def _one_of(kind: Any) -> Callable[[Any, Any], Any]:
+    choices = get_args(kind)
+
+    def check(value: Any, _: Any) -> Any:
+        if value.__class__ is not str or value not in choices:
+            raise _Fault(f"must be one of {', '.join(choices)}")
+        return value
+
+    return check
+
+
+def _bounded(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
+    base, *bounds = get_args(kind)
+    faults = [bound.fault for bound in bounds if hasattr(bound, "fault")]
+    inner = converter.get_structure_hook(base)
+
+    def check(value: Any, _: Any) -> Any:
+        checked = inner(value, base)
+        for fault in faults:
+            message = fault(checked)
+            if message is not None:
+                raise _Fault(message)
+        return checked
+
+    return check
+
+
+def _object(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
+    inner = make_dict_structure_fn(kind, converter, **_renames(kind))
+
+    def check(value: Any, _: Any) -> Any:
+        if value.__class__ is not dict:
+            raise _Fault("must be an object")
+        return inner(value, kind)
+
+    return check
+
+
+def _renames(kind: Any) -> dict[str, Any]:
+    return {
+        field.name: override(rename=wire_name(field.name))
+        for field in attrs.fields(kind)
+        if field.name.endswith("_")
+    }
+
+
+def _make_converter(explaining: bool) -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=explaining, omit_if_default=False)
+    converter.register_structure_hook(str, _exactly(str, "a text"))
+    converter.register_structure_hook(int, _exactly(int, "a whole number"))
+    converter.register_structure_hook(bool, _exactly(bool, "true or false"))
+    converter.register_structure_hook_factory(
+        lambda kind: get_origin(kind) is list, lambda kind: _strict_list(converter, kind)
+    )
+    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is Literal, _one_of)
+    converter.register_structure_hook_factory(attrs.has, lambda kind: _object(converter, kind))
+    converter.register_structure_hook_factory(
+        lambda kind: get_origin(kind) is Annotated, lambda kind: _bounded(converter, kind)
+    )
+
+    def leave_out_none(kind: Any) -> Callable[[Any], Any]:
+        optional = {
+            field.name: override(omit_if_default=True, rename=wire_name(field.name))
+            for field in attrs.fields(kind)
+            if field.default is None
+        }
+        return make_dict_unstructure_fn(kind, converter, **optional)
+
+    converter.register_unstructure_hook_factory(attrs.has, leave_out_none)
+    return converter
+
+
+_converter = _make_converter(explaining=False)
+_explaining = _make_converter(explaining=True)

@@ -1,0 +1,175 @@
+"""The outbox of a connection: send at once, queue only what the kernel does not take.
+
+A writer task per connection would cost a wake-up per push; here there is one only while something is queued.
+The queue is bounded in bytes. A reader that is too slow for it is told to resume, as the log has everything.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import trio
+
+DRAIN_SECONDS = 5.0
+"""How long the last bytes of a session that is ending may take."""
+
+
+class Wire(Protocol):
+    """The bytes of a connection, as an outbox writes them."""
+
+    def send_now(self, data: bytes | memoryview) -> int:
+        """Hand what fits to the kernel without waiting; returns how many bytes that was. Raises OSError."""
+        ...
+
+    async def send_rest(self, data: bytes | memoryview) -> int:
+        """Wait until something can be sent, and send it; returns how many bytes. Raises OSError or a
+        `trio.BrokenResourceError`."""
+        ...
+
+
+class Outbox:
+    """`overflow` is called once when more than `most_bytes` are queued; 0 is no limit. `start` runs a task."""
+
+    __slots__ = (
+        "_draining", "_empty", "_most_bytes", "_overflow", "_pending", "_queue", "_queued", "_start", "_wire", "broken",
+        "closed",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        wire: Wire,
+        most_bytes: int,
+        overflow: Callable[[], None],
+        start: Callable[[Callable[[], object]], None],
+    ) -> None:
+        self._wire = wire
+        self._most_bytes = most_bytes
+        self._overflow = overflow
+        self._start = start
+        self._pending: list[bytes] = []
+        self._queue: deque[bytes | memoryview] | None = None
+        self._queued = 0
+        self._draining = False
+        self._empty: trio.Event | None = None
+        self.closed = False
+        self.broken = False
+
+    def add(self, data: bytes) -> None:
+        """Put `data` behind what was added; it goes out with the next `flush`."""
+        if not self.closed:
+            self._pending.append(data)
+
+    def flush(self) -> None:
+        """Send what was added, in one call to the kernel if it takes it."""
+        pending = self._pending
+        if pending:
+            data = pending[0] if len(pending) == 1 else b"".join(pending)
+            pending.clear()
+            self._put(data)
+
+    def send(self, data: bytes) -> None:
+        """`add` and `flush`."""
+        self.add(data)
+        self.flush()
+
+    def _put(self, data: bytes) -> None:
+        if self.broken:
+            return
+        sent = 0
+        if self._queue is None:
+            try:
+                sent = self._wire.send_now(data)
+            except OSError:
+                self.broken = True  # the reading side of the connection notices and ends it
+                return
+            if sent == len(data):
+                return
+            self._queue = deque()
+        self._queue.append(memoryview(data)[sent:] if sent else data)
+        self._queued += len(data) - sent
+        if self._most_bytes and self._queued > self._most_bytes and not self.closed:
+            self._overflow()
+        if not self._draining:
+            self._draining = True
+            self._start(self._drain)
+
+    async def _drain(self) -> None:
+        """Sends the queue; a task of its own while there is one. Ends by itself, or when cancelled."""
+        try:
+            while self._queue:
+                data = self._queue[0]
+                sent = await self._wire.send_rest(data)
+                self._queued -= sent
+                if sent == len(data):
+                    self._queue.popleft()
+                else:
+                    self._queue[0] = memoryview(data)[sent:]
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
+            self.broken = True
+        finally:
+            self._queue = None
+            self._queued = 0
+            self._draining = False
+            if self._empty is not None:
+                self._empty.set()
+                self._empty = None
+
+    def close_with(self, last: bytes, *, now: bool = False) -> None:
+        """Send `last` and take nothing more. With `now`, what is queued is dropped but for the frame that is
+        half sent."""
+        self.flush()
+        if self.closed:
+            return
+        self.closed = True
+        if now and self._queue:
+            first = self._queue[0]
+            self._queue.clear()
+            self._queue.append(first)
+            self._queued = len(first)
+        self._put(last)
+
+    async def wait_empty(self) -> None:
+        """Until the kernel has everything, or the connection is broken."""
+        self.flush()
+        while self._draining:
+            if self._empty is None:
+                self._empty = trio.Event()
+            await self._empty.wait()
+
+
+class SocketWire:
+    """A plain TCP connection: sends straight to the kernel."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    def send_now(self, data: bytes | memoryview) -> int:
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+
+    async def send_rest(self, data: bytes | memoryview) -> int:
+        await trio.lowlevel.wait_writable(self._socket)
+        return self.send_now(data)
+
+
+class StreamWire:
+    """A TLS stream: encryption keeps state, so everything goes through its own awaiting send."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: trio.abc.SendStream) -> None:
+        self._stream = stream
+
+    def send_now(self, data: bytes | memoryview) -> int:
+        return 0
+
+    async def send_rest(self, data: bytes | memoryview) -> int:
+        await self._stream.send_all(data)
+        return len(data)

@@ -1,0 +1,86 @@
+"""How a session begins: what was missed, or a snapshot, and then live, with nothing in between lost.
+
+The session is attached before the log is read, so that an event is in the log that is read, or among the
+pushes that are held, or in both; the gid tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import attrs
+
+from chatnode.dispatch.core import Core
+from chatnode.model.commands import Cursor, InboxGiven, Welcome
+from chatnode.protocol.envelopes import Push, note, push_of
+from chatnode.routing.sessions import Session, SessionRegistry
+from chatnode.storage import inbox, log
+from chatnode.storage.database import Reader
+
+PAGE_EVENTS = 500
+"""Events rendered and sent at a time while catching up."""
+
+
+@attrs.define
+class Beginning:
+    """How a session begins; `gids` is what it missed, in order."""
+
+    welcome: Welcome
+    gids: list[int]
+
+
+async def begin(core: Core, registry: SessionRegistry, session: Session, cursor: Cursor | None) -> Beginning:
+    """Attach the session and find out what it missed.
+
+    A cursor of another epoch, from the future, or too far behind gives a reset: the inbox as it is now. The
+    caller sends the welcome, sends the pages of `missed`, then calls `go_live`.
+    """
+    await registry.attach(session)
+    most = core.config.limits.replay_events or 2**31
+    snapshot_size = core.config.limits.page_items
+
+    def read(reader: Reader) -> tuple[int, list[int] | None, InboxGiven | None]:
+        head = log.head(reader)
+        if cursor is not None and cursor.epoch == core.epoch and cursor.gid <= head:
+            gids = log.gids_since(reader, session.account, cursor.gid, most + 1)
+            if len(gids) <= most:
+                return head, gids, None
+        return head, None, inbox.page(reader, session.account, None, snapshot_size)
+
+    head, gids, snapshot = await core.db.read(read)
+    session.gid = head
+    welcome = Welcome(
+        epoch=core.epoch, head=head, mode="reset" if gids is None else "replay", me=session.account.ref,
+        session=session.key, inbox=snapshot,
+    )  # fmt: skip
+    return Beginning(welcome, gids or [])
+
+
+async def missed(core: Core, session: Session, gids: list[int]) -> AsyncIterator[list[Push]]:
+    """Pages of pushes: the events at `gids`, then what came while they were sent and could not be held.
+
+    When it ends, `go_live` is to be called before anything is awaited.
+    """
+    while True:
+        for start in range(0, len(gids), PAGE_EVENTS):
+            page = gids[start : start + PAGE_EVENTS]
+            yield await core.db.read(
+                lambda reader, page=page: [
+                    push_of(gid, event) for gid, event in log.events_of(reader, page)
+                ]
+            )
+        if not session.held_too_much:
+            return
+        session.hold()
+        session.gid, gids = await core.db.read(lambda reader: _more(reader, session))
+
+
+def go_live(session: Session) -> None:
+    """Say `live`, send what was held, and from now on what happens as it happens."""
+    session.send(note("live", gid=session.gid))
+    session.go_live()
+    session.flush()
+
+
+def _more(reader: Reader, session: Session) -> tuple[int, list[int]]:
+    return log.head(reader), log.gids_since(reader, session.account, session.gid, 2**31)

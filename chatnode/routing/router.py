@@ -1,0 +1,68 @@
+"""The router: gets every committed event in commit order and hands it to whoever may see it.
+
+It encodes an event once, pushes the same bytes to every session, and lets each session send what it got from
+one group commit in one go. It runs in the commit callback, on the trio thread, and never awaits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chatnode.logs import get_logger
+from chatnode.model.events import MemberJoined, MemberLeft, RoleChanged, SessionRevoked
+from chatnode.protocol.envelopes import push_of
+from chatnode.routing.sessions import Session, SessionRegistry
+from chatnode.storage.database import Recorded
+
+logger = get_logger("routing")
+
+
+class Router:
+    """`publish` is the database's commit listener."""
+
+    def __init__(self, sessions: SessionRegistry) -> None:
+        self.sessions = sessions
+
+    def publish(self, recorded: list[Recorded]) -> None:
+        """Hand out the events of one group commit. A failing session or event stops no other."""
+        due: dict[Session, None] = {}
+        for each in recorded:
+            try:
+                self._publish(each, due)
+            except Exception:
+                logger.exception("event %d could not be handed out; sessions get it when they resume", each.gid)
+        for session in due:
+            session.flush()
+
+    def _publish(self, each: Recorded, due: dict[Session, None]) -> None:
+        event = each.event
+        if isinstance(event, MemberJoined) and each.conversation is not None:
+            self.sessions.joined(each.gid, each.conversation, each.people[0])
+        push = None
+        for session in self._audience(each):
+            if push is None:
+                push = push_of(each.gid, event)
+            if session.push(push):
+                due[session] = None
+        if isinstance(event, MemberLeft) and each.conversation is not None:
+            self.sessions.left(each.gid, each.conversation, each.people[0])
+        elif isinstance(event, SessionRevoked):
+            self._end(each, resume=False, reason="signed out", key=event.session)
+        elif isinstance(event, RoleChanged):
+            self._end(each, resume=True, reason="your role changed")
+
+    def _audience(self, each: Recorded) -> Iterator[Session]:
+        if each.conversation is not None:
+            for live in self.sessions.hearing(each.conversation):
+                yield from live.sessions
+        for key in each.people:
+            live = self.sessions.person(key)
+            if live is not None:
+                yield from live.sessions
+
+    def _end(self, each: Recorded, *, resume: bool, reason: str, key: int | None = None) -> None:
+        live = self.sessions.person(each.people[0])
+        for session in list(live.sessions) if live else ():
+            if key is None or session.key == key:
+                session.flush()
+                session.end(resume=resume, reason=reason)

@@ -1,0 +1,186 @@
+"""Live sessions: who is connected now, and which conversations they hear.
+
+Everything here runs on the trio thread and none of it awaits, except loading what a person takes part in.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+
+import trio
+
+from chatnode.model.people import Account
+from chatnode.protocol.envelopes import Push
+from chatnode.storage import conversations, log
+from chatnode.storage.database import Database, Reader
+
+MOST_HELD = 1_000
+"""Pushes kept for a session that is catching up; past that it reads the log once more instead."""
+
+
+class Session(ABC):
+    """One live reader: a client socket or an event stream.
+
+    `gid` is what it was sent up to: a push at or below it is a repeat and is dropped. While the session
+    catches up with the log, pushes are held, so that nothing falls between the log and live.
+    """
+
+    __slots__ = ("_held", "account", "gid", "held_too_much", "key")
+
+    def __init__(self, account: Account, key: int) -> None:
+        self.account = account
+        self.key = key
+        self.gid = 0
+        self.held_too_much = False
+        self._held: list[Push] | None = []
+
+    @abstractmethod
+    def send(self, push: Push) -> None:
+        """Hand a push to the reader. Must not block; a reader that is too slow ends its session."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Everything that was sent in this step is complete: let it go out."""
+
+    @abstractmethod
+    def end(self, *, resume: bool, reason: str) -> None:
+        """End the session: `resume` says whether the client should come back with its cursor."""
+
+    def push(self, push: Push) -> bool:
+        """Send, hold or drop a push; returns whether `flush` is due."""
+        if self._held is not None:
+            if len(self._held) < MOST_HELD:
+                self._held.append(push)
+            else:
+                self.held_too_much = True
+            return False
+        if push.gid is not None:
+            if push.gid <= self.gid:
+                return False
+            self.gid = push.gid
+        self.send(push)
+        return True
+
+    def hold(self) -> None:
+        """Keep pushes until `go_live`."""
+        self._held = []
+        self.held_too_much = False
+
+    def go_live(self) -> None:
+        """Send what was held above `gid`, and from now on at once."""
+        held, self._held = self._held or [], None
+        for push in held:
+            self.push(push)
+
+
+class LivePerson:
+    """A person with at least one live session, and the conversations they hear."""
+
+    __slots__ = ("changes", "conversations", "key", "ready", "sessions")
+
+    def __init__(self, key: int) -> None:
+        self.key = key
+        self.sessions: list[Session] = []
+        self.conversations: set[int] = set()
+        self.ready = trio.Event()
+        self.changes: list[tuple[int, int, bool]] = []  # gid, conversation, joined: while loading
+
+
+class SessionRegistry:
+    """All live sessions of the node, by person and by conversation."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._people: dict[int, LivePerson] = {}
+        self._hearing: dict[int, dict[int, LivePerson]] = {}  # conversation → person → who
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterable[Session]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return (session for live in list(self._people.values()) for session in list(live.sessions))
+
+    async def attach(self, session: Session) -> None:
+        """From when this returns, the session is pushed what its person may see."""
+        live = self._people.get(session.account.key)
+        self._count += 1
+        if live is not None:
+            live.sessions.append(session)
+            await live.ready.wait()
+            return
+        live = self._people[session.account.key] = LivePerson(session.account.key)
+        live.sessions.append(session)
+        try:
+            await self._load(live)
+        except BaseException:
+            # Others may be waiting for this person to be ready: end them too, their clients come back.
+            for waiting in list(live.sessions):
+                if waiting is not session:
+                    waiting.end(resume=True, reason="try again")
+            live.ready.set()
+            raise
+
+    async def _load(self, live: LivePerson) -> None:
+        def read(reader: Reader) -> tuple[int, list[int]]:
+            return log.head(reader), conversations.of_person(reader, live.key)
+
+        head, found = await self._db.read(read)
+        hears = set(found)
+        for gid, conversation, joined in live.changes:
+            if gid > head:
+                (hears.add if joined else hears.discard)(conversation)
+        live.changes = []
+        live.ready.set()
+        for conversation in hears:
+            self._hear(live, conversation)
+
+    def detach(self, session: Session) -> None:
+        """The session is over. Detaching twice does nothing."""
+        live = self._people.get(session.account.key)
+        if live is None or session not in live.sessions:
+            return
+        live.sessions.remove(session)
+        self._count -= 1
+        if not live.sessions:
+            for conversation in live.conversations:
+                self._unhear(conversation, live.key)
+            del self._people[live.key]
+
+    def person(self, key: int) -> LivePerson | None:
+        return self._people.get(key)
+
+    def hearing(self, conversation: int) -> Iterable[LivePerson]:
+        """Who hears a conversation now. Not to be changed while it is walked."""
+        return self._hearing.get(conversation, {}).values()
+
+    def joined(self, gid: int, conversation: int, person: int) -> None:
+        live = self._people.get(person)
+        if live is None:
+            return
+        if live.ready.is_set():
+            self._hear(live, conversation)
+        else:
+            live.changes.append((gid, conversation, True))
+
+    def left(self, gid: int, conversation: int, person: int) -> None:
+        live = self._people.get(person)
+        if live is None:
+            return
+        if live.ready.is_set():
+            live.conversations.discard(conversation)
+            self._unhear(conversation, person)
+        else:
+            live.changes.append((gid, conversation, False))
+
+    def _hear(self, live: LivePerson, conversation: int) -> None:
+        live.conversations.add(conversation)
+        self._hearing.setdefault(conversation, {})[live.key] = live
+
+    def _unhear(self, conversation: int, person: int) -> None:
+        hearing = self._hearing.get(conversation)
+        if hearing is not None:
+            hearing.pop(person, None)
+            if not hearing:
+                del self._hearing[conversation]

@@ -1,0 +1,31 @@
+"""What the node can do: one module per subject, each with its commands.
+
+`COMMANDS` is the core's part of the command table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatnode.dispatch.table import Command
+from chatnode.services import (
+    accounts,
+    conversations,
+    importing,
+    inbox,
+    messages,
+    operations,
+    receipts,
+    sign_in,
+)
+
+COMMANDS: tuple[Command[Any, Any], ...] = (
+    *sign_in.COMMANDS,
+    *accounts.COMMANDS,
+    *conversations.COMMANDS,
+    *messages.COMMANDS,
+    *receipts.COMMANDS,
+    *inbox.COMMANDS,
+    *importing.COMMANDS,
+    *operations.COMMANDS,
+)

@@ -1,0 +1,102 @@
+"""People: their accounts, profiles, passwords and roles."""
+
+from __future__ import annotations
+
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.table import command
+from chatnode.errors import Refusal
+from chatnode.model import permissions
+from chatnode.model.commands import (
+    ChangePassword,
+    CreatePerson,
+    GetPerson,
+    ListPeople,
+    Me,
+    Nothing,
+    PeopleGiven,
+    PersonGiven,
+    Revoked,
+    SetRole,
+    UpdateProfile,
+)
+from chatnode.services.passwords import hash_password, is_password
+from chatnode.storage import people, sessions
+from chatnode.storage.database import Transaction
+
+
+@command("people.create", permission=permissions.MANAGE_PEOPLE)
+async def create(ctx: Context, command: CreatePerson) -> PersonGiven:
+    """Make an account."""
+    hashed = await hash_password(ctx.core, command.password) if command.password is not None else None
+    role = permissions.ADMIN if command.admin else permissions.MEMBER
+    account = await ctx.write(
+        lambda tx: people.create(tx, command.handle, name=command.name, password=hashed, role=role)
+    )
+    return PersonGiven(people.public(account))
+
+
+@command("people.me", permission=permissions.CHAT, reads=True)
+async def me(ctx: Context, command: Nothing) -> Me:
+    """Who you are here, and what you may do."""
+    account = await ctx.read(lambda reader: people.by_key(reader, ctx.me.key))
+    return Me(people.public(account), account.role, sorted(ctx.core.roles.get(account.role, ())))
+
+
+@command("people.get", permission=permissions.CHAT, reads=True)
+async def get(ctx: Context, command: GetPerson) -> PersonGiven:
+    """Somebody's profile, by handle or id."""
+    return PersonGiven(people.public(await ctx.read(lambda reader: people.find(reader, command.person))))
+
+
+@command("people.list", permission=permissions.CHAT, reads=True)
+async def list_page(ctx: Context, command: ListPeople) -> PeopleGiven:
+    """People whose handle begins with `prefix`, in the order of handles."""
+    limit = ctx.page_size(command.limit)
+    return PeopleGiven(
+        await ctx.read(lambda reader: people.page(reader, command.prefix, command.after, limit))
+    )
+
+
+@command("people.update", permission=permissions.CHAT)
+async def update(ctx: Context, command: UpdateProfile) -> PersonGiven:
+    """Change your name or avatar; an empty avatar removes it."""
+    return PersonGiven(
+        await ctx.write(lambda tx: people.update_profile(tx, ctx.me, command.name, command.avatar))
+    )
+
+
+@command("people.password", permission=permissions.CHAT, limit="logins")
+async def change_password(ctx: Context, command: ChangePassword) -> Revoked:
+    """Change a password; every other device and token of that person is signed out."""
+    if command.person is None:
+        account = ctx.me
+        found = await ctx.read(lambda reader: people.password_hash(reader, account.handle))
+        if not await is_password(ctx.core, found and found[1], command.old or ""):
+            raise Refusal("wrong_password", "the old password is another", path="old")
+    elif ctx.may(permissions.MANAGE_PEOPLE):
+        account = await ctx.read(lambda reader: people.find(reader, command.person or ""))
+    else:
+        raise Refusal("forbidden", "you can change only your own password", path="person")
+    new = await hash_password(ctx.core, command.new)
+    keep = ctx.session if account == ctx.account else None
+
+    def write(tx: Transaction) -> int:
+        people.set_password(tx, account.key, new)
+        return sessions.revoke_all(tx, account.key, keep)
+
+    return Revoked(await ctx.write(write))
+
+
+@command("people.role", permission=permissions.MANAGE_PEOPLE)
+async def set_role(ctx: Context, command: SetRole) -> PersonGiven:
+    """Give somebody another role on the node."""
+
+    def write(tx: Transaction) -> PersonGiven:
+        account = people.find(tx, command.person)
+        people.set_role(tx, account, command.role)
+        return PersonGiven(people.public(account))
+
+    return await ctx.write(write)
+
+
+COMMANDS = (create, me, get, list_page, update, change_password, set_role)

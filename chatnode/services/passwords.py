@@ -1,0 +1,38 @@
+"""Passwords: argon2id, hashed in threads, a few at a time.
+
+Parameters are argon2-cffi's defaults, which are RFC 9106's low-memory profile (64 MiB, 3 passes, 4 lanes).
+"""
+
+from __future__ import annotations
+
+import argon2
+import trio
+
+from chatnode.dispatch.core import Core
+from chatnode.errors import Refusal
+
+_hasher = argon2.PasswordHasher()
+_nobody = ""
+
+
+async def hash_password(core: Core, password: str) -> str:
+    """Raises `Refusal` for a password that is too short."""
+    least = core.config.accounts.password_min_chars
+    if len(password) < least:
+        raise Refusal("invalid", f"a password has at least {least} characters", path="password")
+    return await trio.to_thread.run_sync(_hasher.hash, password, limiter=core.hashers)
+
+
+async def is_password(core: Core, hashed: str | None, password: str) -> bool:
+    """Whether `password` is the one. Takes as long for somebody who has none, or does not exist."""
+    return await trio.to_thread.run_sync(_verify, hashed, password, limiter=core.hashers)
+
+
+def _verify(hashed: str | None, password: str) -> bool:
+    global _nobody
+    if hashed is None:
+        _nobody = _nobody or _hasher.hash("nobody")
+    try:
+        return _hasher.verify(hashed or _nobody, password) and hashed is not None
+    except argon2.exceptions.VerificationError:
+        return False

@@ -1,0 +1,40 @@
+"""Delivered and read marks."""
+
+from __future__ import annotations
+
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.table import command
+from chatnode.model import permissions
+from chatnode.model.commands import GetMessage, Marked, MarkUpTo, ReceiptsGiven
+from chatnode.storage import messages, receipts
+from chatnode.storage.database import Reader
+
+
+@command("receipts.read", permission=permissions.CHAT)
+async def read_up_to(ctx: Context, command: MarkUpTo) -> Marked:
+    """Say that you have read everything up to `seq`."""
+    return await ctx.write(
+        lambda tx: receipts.mark(tx, ctx.me, command.conversation, "read", command.seq)
+    )
+
+
+@command("receipts.delivered", permission=permissions.CHAT)
+async def delivered_up_to(ctx: Context, command: MarkUpTo) -> Marked:
+    """Say that this device holds everything up to `seq`."""
+    return await ctx.write(
+        lambda tx: receipts.mark(tx, ctx.me, command.conversation, "delivered", command.seq)
+    )
+
+
+@command("receipts.list", permission=permissions.CHAT, reads=True)
+async def list_of_message(ctx: Context, command: GetMessage) -> ReceiptsGiven:
+    """Who got and read a message, and when."""
+
+    def read(reader: Reader) -> ReceiptsGiven:
+        place, message = messages.access(reader, ctx.me, command.message)
+        return ReceiptsGiven(receipts.of_message(reader, place, message.sender.id, message.seq))
+
+    return await ctx.read(read)
+
+
+COMMANDS = (read_up_to, delivered_up_to, list_of_message)

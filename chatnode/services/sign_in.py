@@ -1,0 +1,171 @@
+"""Signing in: passwords, devices, API tokens, invites, and the link for the first administrator."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.core import Core
+from chatnode.dispatch.table import command
+from chatnode.errors import Refusal
+from chatnode.model import permissions
+from chatnode.model.commands import (
+    AcceptInvite,
+    CreateInvite,
+    CreateSetup,
+    CreateToken,
+    InviteGiven,
+    InvitesGiven,
+    Nothing,
+    Revoked,
+    RevokeInvite,
+    RevokeSession,
+    SessionsGiven,
+    SetupGiven,
+    SignedIn,
+    SignIn,
+    TokenGiven,
+)
+from chatnode.model.people import Account
+from chatnode.model.times import DAY_MS, now_ms
+from chatnode.services.passwords import hash_password, is_password
+from chatnode.storage import invites, people, sessions
+from chatnode.storage.database import Transaction
+from chatnode.storage.sessions import Authenticated
+
+
+async def authenticate(core: Core, token: str) -> Authenticated:
+    """Whose token this is; notes its use. Raises `Refusal("unauthenticated")`."""
+    found = await core.db.read(lambda reader: sessions.authenticate(reader, token))
+    if found.touch:
+        days = core.config.accounts.session_days
+        await core.db.write(lambda tx: sessions.touch(tx, found.session, days))
+    return found
+
+
+@command("sessions.create", permission=None, limit="logins")
+async def sign_in(ctx: Context, command: SignIn) -> SignedIn:
+    """Sign in with handle and password; gives a token for this device."""
+    ctx.core.logins.take(("handle", command.handle.lower()))
+    found = await ctx.read(lambda reader: people.password_hash(reader, command.handle))
+    hashed = found[1] if found else None
+    if not await is_password(ctx.core, hashed, command.password) or found is None:
+        raise Refusal("wrong_password", "handle and password do not belong together")
+    account = found[0]
+    return await ctx.write(lambda tx: _new_device(tx, ctx.core, account, command.device))
+
+
+def _new_device(tx: Transaction, core: Core, account: Account, device: str | None) -> SignedIn:
+    token, token_hash = sessions.new_secret()
+    days = core.config.accounts.session_days
+    sessions.create(tx, account.key, "device", device or "unnamed device", token_hash, days)
+    return SignedIn(token, people.public(account))
+
+
+@command("sessions.list", permission=permissions.CHAT, reads=True)
+async def list_sessions(ctx: Context, command: Nothing) -> SessionsGiven:
+    """Your signed-in devices and API tokens."""
+    return SessionsGiven(
+        await ctx.read(lambda reader: sessions.of_person(reader, ctx.me.key, ctx.session))
+    )
+
+
+@command("sessions.revoke", permission=permissions.CHAT)
+async def revoke_session(ctx: Context, command: RevokeSession) -> Revoked:
+    """Sign out one of your devices or tokens; its live connections end at once."""
+    await ctx.write(lambda tx: sessions.revoke(tx, ctx.me.key, command.session))
+    return Revoked(1)
+
+
+@command("sessions.revoke_others", permission=permissions.CHAT)
+async def revoke_other_sessions(ctx: Context, command: Nothing) -> Revoked:
+    """Sign out every device and token of yours but this one."""
+    return Revoked(await ctx.write(lambda tx: sessions.revoke_all(tx, ctx.me.key, ctx.session)))
+
+
+@command("tokens.create", permission=permissions.CHAT)
+async def create_token(ctx: Context, command: CreateToken) -> TokenGiven:
+    """Make an API token, for yourself or, who may manage people, for somebody else."""
+    token, token_hash = sessions.new_secret()
+
+    def write(tx: Transaction) -> int:
+        owner = ctx.account if command.person is None else people.find(tx, command.person)
+        if owner is None:
+            raise Refusal("invalid", "say whose token it shall be", path="person")
+        if owner != ctx.account and not ctx.may(permissions.MANAGE_PEOPLE):
+            raise Refusal("forbidden", "you can make tokens only for yourself", path="person")
+        return sessions.create(tx, owner.key, "token", command.label or "token", token_hash, command.days)
+
+    return TokenGiven(token, await ctx.write(write))
+
+
+# ---- invites and the set-up link
+
+
+@command("invites.create", permission=permissions.INVITE)
+async def create_invite(ctx: Context, command: CreateInvite) -> InviteGiven:
+    """Make a link with which somebody makes an account, and joins the conversations named."""
+    code, code_hash = sessions.new_secret()
+    days = command.days or ctx.core.config.accounts.invite_days
+    create = partial(
+        invites.create, kind="member", code_hash=code_hash, by=ctx.account, expires_at=now_ms() + days * DAY_MS,
+        uses=command.uses, conversation_ids=command.conversations,
+    )  # fmt: skip
+    invite = await ctx.write(lambda tx: create(tx))
+    return InviteGiven(code, f"{ctx.core.base_url}/#invite={code}", invite)
+
+
+@command("invites.list", permission=permissions.INVITE, reads=True)
+async def list_invites(ctx: Context, command: Nothing) -> InvitesGiven:
+    """Invites that can still be used."""
+    return InvitesGiven(await ctx.read(invites.page))
+
+
+@command("invites.revoke", permission=permissions.INVITE)
+async def revoke_invite(ctx: Context, command: RevokeInvite) -> Revoked:
+    """End an invite."""
+    await ctx.write(lambda tx: invites.revoke(tx, command.invite))
+    return Revoked(1)
+
+
+@command("invites.accept", permission=None, limit="logins")
+async def accept_invite(ctx: Context, command: AcceptInvite) -> SignedIn:
+    """Make the account that an invite or set-up link is for, and sign in."""
+    await ctx.read(lambda reader: invites.usable(reader, command.code))  # before the costly hash
+    hashed = await hash_password(ctx.core, command.password)
+
+    def write(tx: Transaction) -> SignedIn:
+        account = invites.use(tx, command.code, command.handle, command.name, hashed)
+        return _new_device(tx, ctx.core, account, command.device)
+
+    return await ctx.write(write)
+
+
+@command("setup.create", permission=permissions.OPERATE)
+async def create_setup(ctx: Context, command: CreateSetup) -> SetupGiven:
+    """Make the link for the first administrator; earlier ones end."""
+    code, code_hash = sessions.new_secret()
+    expires_at = now_ms() + ctx.core.config.accounts.setup_hours * 3_600_000
+
+    def write(tx: Transaction) -> None:
+        if people.has_admin(tx):
+            raise Refusal("gone", "this node has its administrator already")
+        invites.revoke_setup(tx)
+        invites.create(tx, "setup", code_hash, by=None, expires_at=expires_at)
+
+    await ctx.write(write)
+    return SetupGiven(code, f"{ctx.core.base_url}/#setup={code}")
+
+
+COMMANDS = (
+    sign_in,
+    list_sessions,
+    revoke_session,
+    revoke_other_sessions,
+    create_token,
+    create_invite,
+    list_invites,
+    revoke_invite,
+    accept_invite,
+    create_setup,
+)

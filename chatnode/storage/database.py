@@ -1,0 +1,349 @@
+"""The database: one thread that writes in groups, a few that read.
+
+A write is a sync function that gets a `Transaction` and runs whole, in the writer thread, inside a savepoint
+of its own. All writes that are waiting share one transaction and so one fsync. What is promised:
+
+- A write that was handed over runs to its end; cancelling the task that waits for it ends only the waiting.
+- Its result is delivered after COMMIT with synchronous=FULL, that is, when it is on disk.
+- Events are handed to `on_commit`, and results to the waiters, in commit order, on the trio thread, events first.
+- A write that raises is rolled back alone and its waiter gets the exception; its neighbours are not touched.
+- When COMMIT itself fails, every write of the group fails. If the disk is full the database goes on and takes
+  writes again when there is space. After any other failure it takes no more: what fsync once refused to write
+  may be lost without a further error, so it is never retried; the node must be restarted.
+
+Only the writing connection writes and checkpoints: SQLite 3.7.0 to 3.51.2 can corrupt the file when two do.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, Protocol, TypeVar
+
+import attrs
+import outcome
+import trio
+
+from chatnode.config import Storage as StorageSettings
+from chatnode.errors import Refusal, StartError
+from chatnode.logs import get_logger
+from chatnode.model.events import Event
+from chatnode.model.times import now_ms
+
+T = TypeVar("T")
+logger = get_logger("storage")
+
+Reader = sqlite3.Connection
+Rows = Iterator[tuple[Any, ...]]
+
+Cursor = sqlite3.Cursor
+IntegrityError = sqlite3.IntegrityError
+
+
+@attrs.define
+class Recorded:
+    """An event with its place in the log and whom it concerns.
+
+    `conversation` is the key of the conversation whose participants see it, or None; `people` are the keys
+    of people who see it whether they take part or not.
+    """
+
+    gid: int
+    event: Event
+    conversation: int | None
+    people: Sequence[int]
+
+
+class Transaction:
+    """What a writing function works with.
+
+    `now` is in milliseconds and the same for the whole function; `next_gid` is the gid that the next recorded
+    event gets.
+    """
+
+    __slots__ = ("connection", "execute", "executemany", "next_gid", "now", "recorded")
+
+    def __init__(self, connection: sqlite3.Connection, next_gid: int) -> None:
+        self.connection = connection
+        self.execute = connection.execute
+        self.executemany = connection.executemany
+        self.next_gid = next_gid
+        self.now = now_ms()
+        self.recorded: list[Recorded] = []
+
+    def record(
+        self,
+        event: Event,
+        *,
+        conversation: int | None = None,
+        people: Sequence[int] = (),
+        subject: int = 0,
+        actor: int | None = None,
+    ) -> int:
+        """Append the event to the log and return its gid.
+
+        `subject` is the key or number that, with the kind, is enough to make the event again from the tables.
+        """
+        person = people[0] if len(people) == 1 else None
+        gid = self.next_gid
+        self.execute(
+            "INSERT INTO log (gid, conversation, person, kind, subject, actor, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (gid, conversation, person, event.name, subject, actor, self.now),
+        )
+        self.next_gid = gid + 1
+        if len(people) > 1:
+            self.executemany(
+                "INSERT INTO log_audience (person, gid) VALUES (?, ?)", [(key, gid) for key in set(people)]
+            )
+        self.recorded.append(Recorded(gid, event, conversation, people))
+        return gid
+
+
+Write = Callable[[Transaction], T]
+Read = Callable[[Reader], T]
+
+
+class CommitListener(Protocol):
+    """Gets every committed event, in commit order, on the trio thread. Must not raise or block."""
+
+    def __call__(self, recorded: list[Recorded], /) -> None: ...
+
+
+class _Job(Generic[T]):
+    """A function on its way through a thread, and the task that waits for what it returns."""
+
+    __slots__ = ("function", "outcome", "recorded", "task")
+
+    def __init__(self, function: Callable[[Any], T], task: trio.lowlevel.Task | None) -> None:
+        self.function = function
+        self.task = task
+        self.outcome: outcome.Outcome[T] | None = None
+        self.recorded: list[Recorded] = []
+
+    def resume(self) -> None:
+        if self.task is not None:
+            task, self.task = self.task, None
+            trio.lowlevel.reschedule(task, self.outcome)
+
+    async def wait(self) -> T:
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self.task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        return await trio.lowlevel.wait_task_rescheduled(abort)
+
+
+class Database:
+    """Opened by `open`, closed by `aclose`; `write` and `read` are called from trio tasks in between.
+
+    With `inline=True` there are no threads: a write commits alone before `write` returns. That is for tests
+    that mock the clock, which would jump while a thread works.
+    """
+
+    def __init__(self, path: Path, settings: StorageSettings | None = None, *, inline: bool = False) -> None:
+        self.path = path
+        self.settings = settings or StorageSettings()
+        self.inline = inline
+        self.on_commit: CommitListener = lambda recorded: None
+        self.broken: str | None = None
+        self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
+        self._reads: SimpleQueue[_Job[Any] | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._reader_connections: list[sqlite3.Connection] = []
+        self._closing = False
+
+    def open(self) -> None:
+        """Open the connections and start the threads; call from the trio thread."""
+        self._writer = connect_writer(self.path, self.settings)
+        self._token = trio.lowlevel.current_trio_token()
+        self._reader_connections = [
+            connect_reader(self.path, self.settings.reader_cache_kib)
+            for _ in range(1 if self.inline else self.settings.readers)
+        ]
+        if self.inline:
+            return
+        self._start("chatnode-writer", self._write_forever)
+        for number, connection in enumerate(self._reader_connections):
+            self._start(f"chatnode-reader-{number}", self._read_forever, connection)
+
+    async def aclose(self) -> None:
+        """Run what was handed over, move the write-ahead log into the file and close. Not cancellable."""
+        self._closing = True
+        self._jobs.put(None)
+        for _ in self._reader_connections:
+            self._reads.put(None)
+        with trio.CancelScope(shield=True):
+            for thread in self._threads:
+                await trio.to_thread.run_sync(thread.join)
+            await trio.lowlevel.checkpoint()
+        for connection in self._reader_connections:
+            connection.close()
+        if self.broken is None:
+            self._writer.execute("PRAGMA optimize")
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._writer.close()
+
+    async def write(self, function: Write[T]) -> T:
+        """Run `function` in a transaction; returns when what it did is on disk.
+
+        Raises what the function raised, `Refusal("unavailable")` when the disk takes no writes, or
+        `trio.Cancelled`, in which case the function runs all the same.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._refuse_if_unusable()
+        job = _Job(function, trio.lowlevel.current_task())
+        if self.inline:
+            job.task = None
+            self._commit([job])
+            self._deliver([job])
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            assert job.outcome is not None
+            return job.outcome.unwrap()
+        self._jobs.put(job)
+        return await job.wait()
+
+    async def read(self, function: Read[T]) -> T:
+        """Run `function` on a reading connection, inside one snapshot of the database."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._closing:
+            raise Refusal("unavailable", "the node is stopping")
+        job = _Job(function, trio.lowlevel.current_task())
+        if self.inline:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return _in_snapshot(self._reader_connections[0], function)
+        self._reads.put(job)
+        return await job.wait()
+
+    # ---- in the threads
+
+    def _start(self, name: str, target: Callable[..., None], *args: Any) -> None:
+        # Daemons, so that a node that dies without closing does not hang at exit: nothing acknowledged is lost.
+        thread = threading.Thread(target=target, args=args, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _write_forever(self) -> None:
+        jobs = self._jobs
+        going = True
+        while going:
+            job = jobs.get()
+            group: list[_Job[Any]] = []
+            while job is not None:
+                group.append(job)
+                if len(group) >= self.settings.group_jobs:
+                    break
+                try:
+                    job = jobs.get_nowait()
+                except Empty:
+                    break
+            going = job is not None
+            if group:
+                self._commit(group)
+                self._token.run_sync_soon(self._deliver, group)
+
+    def _commit(self, group: list[_Job[Any]]) -> None:
+        """Run the jobs of a group and commit them together. Sets every job's outcome."""
+        try:
+            if self.broken is not None:
+                raise sqlite3.OperationalError(self.broken)
+            self._writer.execute("BEGIN IMMEDIATE")
+            gid: int = self._writer.execute("SELECT coalesce(max(gid), 0) + 1 FROM log").fetchone()[0]
+            for job in group:
+                gid = self._run_in_savepoint(job, gid)
+            self._writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._fail(group, error)
+
+    def _run_in_savepoint(self, job: _Job[Any], gid: int) -> int:
+        """Run one job; returns the next free gid. What a failing job recorded is undone, its gids with it."""
+        connection = self._writer
+        transaction = Transaction(connection, gid)
+        connection.execute("SAVEPOINT job")
+        try:
+            job.outcome = outcome.Value(job.function(transaction))
+            job.recorded = transaction.recorded
+            gid = transaction.next_gid
+        except BaseException as error:
+            if not connection.in_transaction:
+                raise  # SQLite gave up the whole transaction, as it does when the disk is full
+            job.outcome = outcome.Error(error)
+            connection.execute("ROLLBACK TO job")
+        connection.execute("RELEASE job")
+        return gid
+
+    def _fail(self, group: list[_Job[Any]], error: sqlite3.Error) -> None:
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            refusal = Refusal("unavailable", "the disk is full; nothing was stored", retry_after=5)
+            logger.error("the disk is full, %d writes were refused", len(group))
+        else:
+            if self.broken is None:
+                logger.critical("storage failed and takes no more writes: %s", error)
+            self.broken = f"storage failed: {error}"
+            refusal = Refusal("unavailable", "storage failed; the node must be restarted")
+        for job in group:
+            job.outcome = outcome.Error(refusal)
+            job.recorded = []
+
+    def _read_forever(self, connection: sqlite3.Connection) -> None:
+        while (job := self._reads.get()) is not None:
+            job.outcome = outcome.capture(_in_snapshot, connection, job.function)
+            self._token.run_sync_soon(job.resume)
+
+    # ---- back on the trio thread
+
+    def _deliver(self, group: list[_Job[Any]]) -> None:
+        recorded = [each for job in group for each in job.recorded]
+        if recorded:
+            self.on_commit(recorded)
+        for job in group:
+            job.resume()
+
+    def _refuse_if_unusable(self) -> None:
+        if self._closing:
+            raise Refusal("unavailable", "the node is stopping")
+        if self.broken is not None:
+            raise Refusal("unavailable", "storage failed; the node must be restarted")
+
+
+def connect_writer(path: Path, settings: StorageSettings) -> sqlite3.Connection:
+    """The one connection that writes and checkpoints.
+
+    Raises `StartError` unless the file is in WAL mode with synchronous=FULL afterwards.
+    """
+    try:
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
+        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA cache_size=-{settings.cache_kib:d}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={settings.checkpoint_pages:d}")
+        synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
+    except sqlite3.Error as error:
+        raise StartError(f"{path}: cannot be opened as a database: {error}") from None
+    if mode != "wal" or synchronous != 2:
+        raise StartError(f"{path}: the file system does not take SQLite's write-ahead log (journal mode {mode})")
+    return connection
+
+
+def connect_reader(path: Path, cache_kib: int = 4_096) -> sqlite3.Connection:
+    """A connection that can only read, and never checkpoints."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    connection.execute("PRAGMA query_only=ON")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute(f"PRAGMA cache_size=-{cache_kib:d}")
+    return connection
+
+
+def _in_snapshot(connection: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN")
+    try:
+        return function(connection)
+    finally:
+        connection.execute("COMMIT")

@@ -1,0 +1,59 @@
+"""The data directory: one owner, one lock, the places of its files."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from chatnode.errors import StartError
+
+
+class DataDirectory:
+    """Holds the directory's lock from `claim` to `release`; while it does, no other process writes here.
+
+    The lock is the kernel's (flock) and goes with the process, so that a killed node leaves none behind.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+
+    @property
+    def database(self) -> Path:
+        return self.path / "chatnode.sqlite3"
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.toml"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.path / "control.sock"
+
+    def claim(self) -> None:
+        """Make the directory if need be and take its lock.
+
+        Raises `StartError` when another process holds it or the directory cannot be used.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StartError(f"{self.path}: cannot be used as data directory: {error.strerror}") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(lock, 32).decode(errors="replace").strip() or "unknown"
+            os.close(lock)
+            raise StartError(
+                f"{self.path}: in use by another chatnode (process {owner}); stop it, or give another --data"
+            ) from None
+        os.truncate(lock, 0)
+        os.write(lock, f"{os.getpid()}\n".encode())
+        self._lock = lock
+
+    def release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None

@@ -1,0 +1,57 @@
+"""The inbox: each conversation of a person with its last message and what is unread in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatnode.model.commands import InboxGiven
+from chatnode.model.conversations import InboxEntry
+from chatnode.model.people import Account, PersonRef
+from chatnode.storage import messages
+from chatnode.storage.conversations import Place
+from chatnode.storage.database import Reader
+
+_ENTRY = (
+    "SELECT c.key, c.id, c.kind, c.title, c.visibility, c.head, c.activity, "
+    "m.role, m.first, m.read_seq, m.delivered_seq, "
+    "(SELECT count(*) FROM mentions n WHERE n.person = m.person AND n.conversation = c.key AND n.seq > m.read_seq), "
+    "(SELECT count(*) FROM members o WHERE o.conversation = c.key AND o.left_gid IS NULL) "
+    "FROM members m JOIN conversations c ON c.key = m.conversation "
+    "WHERE m.person = ? AND m.left_gid IS NULL "
+)
+
+
+def page(reader: Reader, account: Account, after: int | None, limit: int) -> InboxGiven:
+    """Latest activity first. `after` is the `next` of the page before."""
+    rows = reader.execute(
+        _ENTRY + "AND c.activity < ? ORDER BY c.activity DESC LIMIT ?",
+        (account.key, 2**62 if after is None else after, limit + 1),
+    ).fetchall()
+    entries = [_entry(reader, account, row) for row in rows[:limit]]
+    return InboxGiven(entries, entries[-1].activity if len(rows) > limit else None)
+
+
+def entry(reader: Reader, account: Account, place: Place) -> InboxEntry:
+    row = reader.execute(_ENTRY + "AND c.key = ?", (account.key, place.key)).fetchone()
+    return _entry(reader, account, row)
+
+
+def _entry(reader: Reader, account: Account, row: tuple[Any, ...]) -> InboxEntry:
+    key, id, kind, title, visibility, head, activity, role, first, read, delivered, mentions, members = row
+    last = messages.at_seq(reader, key, head) if head >= first else None
+    peer = _peer(reader, key, account) if kind == "direct" else None
+    return InboxEntry(
+        conversation=id, kind=kind, title=title or (peer.handle if peer else ""), visibility=visibility, role=role,
+        head=head, first=first, read_seq=read, delivered_seq=delivered, unread=head - read, mentions=mentions,
+        members=members, activity=activity, last=last, peer=peer,
+    )  # fmt: skip
+
+
+def _peer(reader: Reader, conversation: int, account: Account) -> PersonRef:
+    """The other person of a direct conversation; oneself in notes to self."""
+    row = reader.execute(
+        "SELECT p.id, p.handle FROM members m JOIN people p ON p.key = m.person "
+        "WHERE m.conversation = ? AND m.person <> ?",
+        (conversation, account.key),
+    ).fetchone()
+    return PersonRef(*row) if row else account.ref

@@ -1,0 +1,140 @@
+"""Reading the log: what a person missed, made into events again from the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+
+from chatnode.model import events
+from chatnode.model.events import Event
+from chatnode.model.people import Account
+from chatnode.model.times import rfc3339
+from chatnode.storage import conversations, messages, people
+from chatnode.storage.database import Reader, Transaction
+
+
+@attrs.define
+class Row:
+    """One row of the log, with the public id of its conversation."""
+
+    gid: int
+    conversation_key: int | None
+    conversation: str
+    kind: str
+    subject: int
+    actor: int | None
+    at: int
+
+
+def epoch(reader: Reader | Transaction) -> str:
+    """Changes when a backup is restored: a cursor of another epoch means nothing here."""
+    return reader.execute("SELECT value FROM node WHERE key = 'epoch'").fetchone()[0]
+
+
+def head(reader: Reader | Transaction) -> int:
+    """The gid of the newest row, 0 on a new node."""
+    return reader.execute("SELECT coalesce(max(gid), 0) FROM log").fetchone()[0]
+
+
+_SINCE = (
+    # Events of the conversations a person takes part in, or took part in until they left …
+    "SELECT l.gid FROM members m JOIN log l ON l.conversation = m.conversation "
+    "AND l.gid > max(:since, m.joined_gid - 1) AND l.gid <= coalesce(m.left_gid, :head) WHERE m.person = :person "
+    # … and those that concern the person alone, or among others.
+    "UNION SELECT l.gid FROM log l WHERE l.person = :person AND l.gid > :since "
+    "UNION SELECT a.gid FROM log_audience a WHERE a.person = :person AND a.gid > :since "
+    "ORDER BY 1 LIMIT :limit"
+)
+
+
+def gids_since(reader: Reader, account: Account, since: int, limit: int) -> list[int]:
+    """The gids above `since` that a person may see, at most `limit`, in order."""
+    rows = reader.execute(
+        _SINCE, {"since": since, "head": 2**62, "person": account.key, "limit": limit}
+    )
+    return [gid for (gid,) in rows]
+
+
+def events_of(reader: Reader, gids: list[int]) -> Iterator[tuple[int, Event]]:
+    """The events at `gids`, as they would be sent now. What is not there any more is left out."""
+    for gid in gids:
+        row = reader.execute(
+            "SELECT l.gid, l.conversation, coalesce(c.id, ''), l.kind, l.subject, l.actor, l.at "
+            "FROM log l LEFT JOIN conversations c ON c.key = l.conversation WHERE l.gid = ?",
+            (gid,),
+        ).fetchone()
+        if row is None:
+            continue
+        event = _MAKE[row[3]](reader, Row(*row))
+        if event is not None:
+            yield gid, event
+
+
+# ---- an event of each kind, from its row
+
+
+def _posted(reader: Reader, row: Row) -> Event | None:
+    assert row.conversation_key is not None
+    message = messages.at_seq(reader, row.conversation_key, row.subject)
+    return events.MessagePosted(row.conversation, message) if message else None
+
+
+def _receipt(kind: Any) -> Callable[[Reader, Row], Event | None]:
+    def make(reader: Reader, row: Row) -> Event | None:
+        person = people.ref(reader, row.actor)
+        return kind(row.conversation, person, row.subject, rfc3339(row.at))
+
+    return make
+
+
+def _membership(kind: Any) -> Callable[[Reader, Row], Event | None]:
+    def make(reader: Reader, row: Row) -> Event | None:
+        by = people.ref(reader, row.actor) if row.actor != row.subject else None
+        return kind(row.conversation, people.ref(reader, row.subject), by)
+
+    return make
+
+
+def _role(reader: Reader, row: Row) -> Event | None:
+    assert row.conversation_key is not None
+    role = conversations.member_role(reader, row.conversation_key, row.subject)
+    person = people.ref(reader, row.subject)
+    return events.MemberChanged(row.conversation, person, role) if person and role else None
+
+
+def _updated(reader: Reader, row: Row) -> Event | None:
+    assert row.conversation_key is not None
+    return events.ConversationUpdated(row.conversation, conversations.details(reader, row.conversation_key))
+
+
+def _imported(reader: Reader, row: Row) -> Event | None:
+    return events.ConversationImported(row.conversation, row.subject)
+
+
+def _person(reader: Reader, row: Row) -> Event | None:
+    return events.PersonUpdated(people.public(people.by_key(reader, row.subject)))
+
+
+def _revoked(reader: Reader, row: Row) -> Event | None:
+    return events.SessionRevoked(row.subject)
+
+
+def _role_changed(reader: Reader, row: Row) -> Event | None:
+    return events.RoleChanged(people.by_key(reader, row.subject).role)
+
+
+_MAKE: dict[str, Callable[[Reader, Row], Event | None]] = {
+    events.MessagePosted.name: _posted,
+    events.ReceiptRead.name: _receipt(events.ReceiptRead),
+    events.ReceiptDelivered.name: _receipt(events.ReceiptDelivered),
+    events.MemberJoined.name: _membership(events.MemberJoined),
+    events.MemberLeft.name: _membership(events.MemberLeft),
+    events.MemberChanged.name: _role,
+    events.ConversationUpdated.name: _updated,
+    events.ConversationImported.name: _imported,
+    events.PersonUpdated.name: _person,
+    events.SessionRevoked.name: _revoked,
+    events.RoleChanged.name: _role_changed,
+}

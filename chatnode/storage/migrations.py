@@ -1,0 +1,99 @@
+"""Migrations: named steps, each applied once, recorded in the transaction that makes it.
+
+A step is keyed `(set, name)`. The core's set is `core` and its steps are the files of `schema/`, in the order
+of their names. A database that records a step this program does not know was written by a newer one and is
+left alone.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from importlib import resources
+
+import attrs
+
+from chatnode.errors import StartError
+from chatnode.model.ids import new_id
+from chatnode.model.permissions import ROLES
+from chatnode.model.times import now_ms
+
+CORE = "core"
+
+
+@attrs.frozen
+class Migration:
+    """`sql` may hold several statements."""
+
+    set: str
+    name: str
+    sql: str
+
+
+def core_migrations() -> list[Migration]:
+    """The steps in `schema/`."""
+    folder = resources.files("chatnode.storage").joinpath("schema")
+    files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda file: file.name)
+    return [Migration(CORE, file.name.removesuffix(".sql"), file.read_text(encoding="utf-8")) for file in files]
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> list[Migration]:
+    """Apply what is missing, a transaction each; returns what was applied.
+
+    Raises `StartError` on a database of a newer chatnode.
+    """
+    connection.execute(
+        'CREATE TABLE IF NOT EXISTS migrations ("set" TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, '
+        'PRIMARY KEY ("set", name)) WITHOUT ROWID'
+    )
+    present = set(connection.execute('SELECT "set", name FROM migrations'))
+    known = {(migration.set, migration.name) for migration in migrations}
+    newer = sorted(f"{owner}/{name}" for owner, name in present - known if owner == CORE)
+    if newer:
+        raise StartError(
+            f"this database was written by a newer chatnode (it has {', '.join(newer)}); "
+            "install that version, or restore a backup from before the upgrade"
+        )
+    missing = [migration for migration in migrations if (migration.set, migration.name) not in present]
+    for migration in missing:
+        _apply(connection, migration)
+    return missing
+
+
+def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in statements(migration.sql):
+            connection.execute(statement)
+        connection.execute(
+            "INSERT INTO migrations VALUES (?, ?, ?)", (migration.set, migration.name, now_ms())
+        )
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        connection.execute("ROLLBACK")
+        raise StartError(f"migration {migration.set}/{migration.name} failed: {error}") from error
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def statements(sql: str) -> Iterator[str]:
+    """The statements of a script. `executescript` would commit the open transaction first, so it is not used."""
+    pending = ""
+    for line in sql.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+    if any(line.strip() and not line.strip().startswith("--") for line in pending.splitlines()):
+        raise ValueError("the script's last statement does not end in a semicolon")
+
+
+def initialise(connection: sqlite3.Connection) -> None:
+    """What a new database needs beside its tables: an epoch, and the roles."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("INSERT OR IGNORE INTO node (key, value) VALUES ('epoch', ?)", (new_id(),))
+    if connection.execute("SELECT count(*) FROM role_permissions").fetchone()[0] == 0:
+        rows = [(role, permission) for role, permissions in ROLES.items() for permission in sorted(permissions)]
+        connection.executemany("INSERT INTO role_permissions (role, permission) VALUES (?, ?)", rows)
+    connection.execute("COMMIT")

@@ -1,0 +1,173 @@
+"""Accounts."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from hashlib import blake2b
+
+from chatnode.errors import Refusal
+from chatnode.model.events import MemberJoined, PersonUpdated, RoleChanged
+from chatnode.model.fields import HANDLE_FORM
+from chatnode.model.ids import new_id
+from chatnode.model.people import Account, Person, PersonRef
+from chatnode.storage.database import IntegrityError, Reader, Transaction
+
+_COLUMNS = "key, id, handle, name, role, avatar"
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def create(
+    tx: Transaction,
+    handle: str,
+    *,
+    name: str | None = None,
+    password: str | None = None,
+    role: str,
+    source: str | None = None,
+    source_name: str | None = None,
+) -> Account:
+    """Make an account, taking part in every conversation that everybody joins. `password` is hashed already.
+
+    Raises `Refusal` when the handle is taken or looks like an id.
+    """
+    handle = handle.lower()
+    if _ID.fullmatch(handle):
+        raise Refusal("invalid", "a handle must not look like an id", path="handle")
+    person = new_id()
+    try:
+        key = tx.execute(
+            "INSERT INTO people (id, handle, name, role, password, created_at, source, source_name) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (person, handle, name or handle, role, password, tx.now, source, source_name),
+        ).lastrowid
+    except IntegrityError:
+        raise Refusal("conflict", f"the handle {handle} is taken", path="handle") from None
+    assert key is not None
+    account = Account(key, person, handle, name or handle, role)
+    if source is None:
+        _join_what_everybody_joins(tx, account)
+    return account
+
+
+def _join_what_everybody_joins(tx: Transaction, account: Account) -> None:
+    for conversation, id, head in tx.execute(
+        "SELECT key, id, head FROM conversations WHERE auto_join = 1"
+    ).fetchall():
+        add_member_row(tx, conversation, account.key, head=head, first=1)
+        tx.record(
+            MemberJoined(id, account.ref), conversation=conversation, people=(account.key,), subject=account.key
+        )
+
+
+def add_member_row(
+    tx: Transaction, conversation: int, person: int, *, head: int, first: int, role: str = "member"
+) -> None:
+    """Make `person` a participant, again if they were one; everything up to `head` counts as read."""
+    tx.execute(
+        "INSERT INTO members (conversation, person, role, joined_at, joined_gid, first, read_seq, delivered_seq) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation, person) DO UPDATE SET "
+        "role = excluded.role, joined_at = excluded.joined_at, joined_gid = excluded.joined_gid, left_gid = NULL, "
+        "first = excluded.first, read_seq = excluded.read_seq, delivered_seq = excluded.delivered_seq",
+        (conversation, person, role, tx.now, tx.next_gid, first, head, head),
+    )
+
+
+def find(reader: Reader | Transaction, who: str) -> Account:
+    """The account with this handle or id; raises `Refusal("not_found")`."""
+    column = "id" if _ID.fullmatch(who) else "handle"
+    row = reader.execute(f"SELECT {_COLUMNS} FROM people WHERE {column} = ?", (who.lower(),)).fetchone()  # noqa: S608
+    if row is None:
+        raise Refusal("not_found", f"there is nobody called {who}")
+    return Account(*row)
+
+
+def by_key(reader: Reader | Transaction, key: int) -> Account:
+    return Account(*reader.execute(f"SELECT {_COLUMNS} FROM people WHERE key = ?", (key,)).fetchone())  # noqa: S608
+
+
+def ref(reader: Reader | Transaction, key: int | None) -> PersonRef | None:
+    if key is None:
+        return None
+    return PersonRef(*reader.execute("SELECT id, handle FROM people WHERE key = ?", (key,)).fetchone())
+
+
+def public(account: Account) -> Person:
+    return Person(account.id, account.handle, account.name, account.avatar)
+
+
+def page(reader: Reader, prefix: str, after: str | None, limit: int) -> list[Person]:
+    """People whose handle begins with `prefix`, in the order of handles."""
+    rows = reader.execute(
+        "SELECT id, handle, name, avatar FROM people WHERE handle >= ? AND handle < ? AND handle > ? "
+        "ORDER BY handle LIMIT ?",
+        (prefix.lower(), prefix.lower() + "\U0010ffff", after or "", limit),
+    )
+    return [Person(*row) for row in rows]
+
+
+def update_profile(tx: Transaction, account: Account, name: str | None, avatar: str | None) -> Person:
+    """Change what is given (an empty avatar removes it); everyone who shares a conversation is told."""
+    tx.execute(
+        "UPDATE people SET name = coalesce(?, name), avatar = nullif(coalesce(?, avatar), '') WHERE key = ?",
+        (name, avatar, account.key),
+    )
+    person = public(by_key(tx, account.key))
+    tx.record(PersonUpdated(person), people=fellows(tx, account.key), subject=account.key, actor=account.key)
+    return person
+
+
+def fellows(reader: Reader | Transaction, person: int) -> list[int]:
+    """Keys of everyone who shares a conversation with `person`, and `person`."""
+    rows = reader.execute(
+        "SELECT DISTINCT other.person FROM members mine JOIN members other USING (conversation) "
+        "WHERE mine.person = ? AND mine.left_gid IS NULL AND other.left_gid IS NULL",
+        (person,),
+    )
+    return sorted({person, *(key for (key,) in rows)})
+
+
+def password_hash(reader: Reader | Transaction, handle: str) -> tuple[Account, str | None] | None:
+    row = reader.execute(
+        f"SELECT {_COLUMNS}, password FROM people WHERE handle = ?", (handle.lower(),)  # noqa: S608
+    ).fetchone()
+    return (Account(*row[:-1]), row[-1]) if row else None
+
+
+def set_password(tx: Transaction, person: int, hashed: str) -> None:
+    tx.execute("UPDATE people SET password = ? WHERE key = ?", (hashed, person))
+
+
+def set_role(tx: Transaction, account: Account, role: str) -> None:
+    """Raises `Refusal` for a role that does not exist, and rather than leave the node without any admin."""
+    if tx.execute("SELECT 1 FROM role_permissions WHERE role = ?", (role,)).fetchone() is None:
+        raise Refusal("not_found", f"there is no role {role}", path="role")
+    tx.execute("UPDATE people SET role = ? WHERE key = ?", (role, account.key))
+    if account.role == "admin" and not has_admin(tx):
+        raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
+    tx.record(RoleChanged(role), people=(account.key,), subject=account.key)
+
+
+def has_admin(reader: Reader | Transaction) -> bool:
+    return reader.execute("SELECT 1 FROM people WHERE role = 'admin' LIMIT 1").fetchone() is not None
+
+
+def roles(reader: Reader | Transaction) -> dict[str, frozenset[str]]:
+    """Every role with its permissions."""
+    found: dict[str, set[str]] = {}
+    for role, permission in reader.execute("SELECT role, permission FROM role_permissions"):
+        found.setdefault(role, set()).add(permission)
+    return {role: frozenset(permissions) for role, permissions in found.items()}
+
+
+def free_handle(tx: Transaction, name: str) -> str:
+    """A handle made from somebody's name elsewhere: `Kevin Buzzard` → `kevin.buzzard`, or with a number."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    base = re.sub(r"[^a-z0-9_-]+", ".", plain).strip("._-")[:50]
+    if not re.fullmatch(HANDLE_FORM, base) or _ID.fullmatch(base):
+        base = "person-" + blake2b(name.encode(), digest_size=4).hexdigest()
+    handle, number = base, 1
+    while tx.execute("SELECT 1 FROM people WHERE handle = ?", (handle,)).fetchone():
+        number += 1
+        handle = f"{base}-{number}"
+    return handle

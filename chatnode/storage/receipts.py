@@ -1,0 +1,88 @@
+"""How far each participant has got: delivered to a device, and read.
+
+A mark is a seq and only goes up. Reading implies delivery; posting implies reading what came before.
+Each advance is kept with its time, so that the time of every message for every reader is known.
+"""
+
+from __future__ import annotations
+
+from chatnode.errors import Refusal
+from chatnode.model.commands import Marked
+from chatnode.model.events import ReceiptDelivered, ReceiptRead
+from chatnode.model.messages import Receipt, ReceiptKind
+from chatnode.model.people import Account, PersonRef
+from chatnode.model.times import rfc3339
+from chatnode.storage import conversations
+from chatnode.storage.conversations import Place
+from chatnode.storage.database import Reader, Transaction
+
+
+def mark(tx: Transaction, account: Account, conversation: str, kind: ReceiptKind, seq: int) -> Marked:
+    """Move a mark up to `seq`; a mark that is further already stays, and nobody is told anything.
+
+    Raises `Refusal("invalid")` for a seq that the conversation has not reached.
+    """
+    place = conversations.access(tx, account, conversation)
+    if seq > place.head:
+        raise Refusal("invalid", f"seq is {seq}, the newest message is {place.head}", path="seq")
+    if kind == "delivered":
+        if seq > place.delivered_seq:
+            _advance(tx, place, account.key, "delivered", seq)
+            tx.record(
+                ReceiptDelivered(place.id, account.ref, seq, rfc3339(tx.now)),
+                conversation=place.key, subject=seq, actor=account.key,
+            )  # fmt: skip
+        return Marked(max(seq, place.delivered_seq), place.head - place.read_seq)
+    if seq > place.read_seq:
+        if seq > place.delivered_seq:
+            _advance(tx, place, account.key, "delivered", seq)
+        _advance(tx, place, account.key, "read", seq)
+        tx.record(
+            ReceiptRead(place.id, account.ref, seq, rfc3339(tx.now)),
+            conversation=place.key, subject=seq, actor=account.key,
+        )  # fmt: skip
+    read = max(seq, place.read_seq)
+    return Marked(read, place.head - read)
+
+
+def posting_reads(tx: Transaction, place: Place, person: int, seq: int) -> None:
+    """Who posts has read what came before; the push of the message tells everybody."""
+    if place.read_seq < place.head:
+        _advance(tx, place, person, "read", place.head)
+    if place.delivered_seq < place.head:
+        _advance(tx, place, person, "delivered", place.head)
+    tx.execute(
+        "UPDATE members SET read_seq = ?, delivered_seq = ? WHERE conversation = ? AND person = ?",
+        (seq, seq, place.key, person),
+    )
+
+
+def _advance(tx: Transaction, place: Place, person: int, kind: ReceiptKind, seq: int) -> None:
+    column = "read_seq" if kind == "read" else "delivered_seq"
+    tx.execute(
+        f"UPDATE members SET {column} = ? WHERE conversation = ? AND person = ?",  # noqa: S608
+        (seq, place.key, person),
+    )
+    tx.execute(
+        "INSERT OR IGNORE INTO receipts (conversation, person, kind, seq, at) VALUES (?, ?, ?, ?, ?)",
+        (place.key, person, kind, seq, tx.now),
+    )
+
+
+def of_message(reader: Reader, place: Place, sender: str, seq: int) -> list[Receipt]:
+    """Who got and read the message at `seq`, and when; its sender is left out. In the order of handles."""
+    rows = reader.execute(
+        "SELECT p.id, p.handle, "
+        "(SELECT r.at FROM receipts r WHERE r.conversation = m.conversation AND r.person = m.person "
+        " AND r.kind = 'delivered' AND r.seq >= ? ORDER BY r.seq LIMIT 1), "
+        "(SELECT r.at FROM receipts r WHERE r.conversation = m.conversation AND r.person = m.person "
+        " AND r.kind = 'read' AND r.seq >= ? ORDER BY r.seq LIMIT 1) "
+        "FROM members m JOIN people p ON p.key = m.person "
+        "WHERE m.conversation = ? AND m.left_gid IS NULL AND p.id <> ? AND m.delivered_seq >= ? ORDER BY p.handle",
+        (seq, seq, place.key, sender, seq),
+    )
+    return [
+        Receipt(PersonRef(id, handle), rfc3339(delivered) if delivered else None, rfc3339(read) if read else None)
+        for id, handle, delivered, read in rows
+        if delivered or read
+    ]

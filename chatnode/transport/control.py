@@ -1,0 +1,90 @@
+"""The control socket: how the command line asks a running node.
+
+A Unix socket in the data directory, one JSON request a line, answered a line each, by the same command table.
+Who may open it is the operator: the directory and the socket are only the node's own user's.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import trio
+
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.core import Core
+from chatnode.dispatch.table import CommandTable
+from chatnode.errors import Refusal
+from chatnode.logs import get_logger
+from chatnode.protocol.envelopes import RequestId, UnusableOp, error_reply, ok_reply, parse_request
+from chatnode.transport.socket import unexpected_refusal
+
+logger = get_logger("control")
+
+LINE_BYTES = 64 * 1024 * 1024
+"""The longest request: a batch of an import."""
+
+
+async def serve_control(
+    core: Core, table: CommandTable, path: Path, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Runs until cancelled; the caller holds the directory's lock, so a socket that is there is a dead one."""
+    listening = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        path.unlink(missing_ok=True)
+        await listening.bind(address(directory, path.name))
+        path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+        listening.listen(16)
+        listener = trio.SocketListener(listening)
+
+        async def serve(stream: trio.SocketStream) -> None:
+            try:
+                await _serve_connection(core, table, stream)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                pass  # the command line went away
+
+        async with trio.open_nursery() as nursery:
+            await nursery.start(trio.serve_listeners, serve, [listener])
+            task_status.started()
+    finally:
+        listening.close()
+        path.unlink(missing_ok=True)
+        os.close(directory)
+
+
+def address(directory: int, name: str) -> str:
+    """A socket's path by way of its open directory: the system takes at most 108 bytes."""
+    return f"/proc/self/fd/{directory}/{name}"
+
+
+async def _serve_connection(core: Core, table: CommandTable, stream: trio.SocketStream) -> None:
+    context = Context(core, operator=True)
+    buffered = bytearray()
+    async with stream:
+        async for chunk in stream:
+            buffered += chunk
+            if len(buffered) > LINE_BYTES:
+                return
+            if b"\n" not in chunk:
+                continue
+            *lines, rest = bytes(buffered).split(b"\n")
+            buffered[:] = rest
+            for line in lines:
+                await stream.send_all(await _answer(table, context, line) + b"\n")
+
+
+async def _answer(table: CommandTable, context: Context, line: bytes) -> bytes:
+    request_id: RequestId | None = None
+    try:
+        request = parse_request(line, 0)
+        request_id = request.id
+        return ok_reply(request_id, await table.run(context, request.op, request.fields))
+    except Refusal as refusal:
+        if isinstance(refusal, UnusableOp):
+            request_id = refusal.request_id
+        return error_reply(request_id, refusal)
+    except Exception:
+        return error_reply(request_id, unexpected_refusal())

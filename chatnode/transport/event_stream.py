@@ -1,0 +1,106 @@
+"""Server-sent events: the pushes of a session over plain HTTP, for readers that only listen.
+
+Each event's `id` is `<epoch>.<gid>`, so that `Last-Event-ID` resumes exactly as a socket's cursor does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+
+import trio
+from quart import Response
+
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.core import Core
+from chatnode.errors import Refusal
+from chatnode.model.commands import Cursor
+from chatnode.model.people import Account
+from chatnode.protocol import codec
+from chatnode.protocol.envelopes import Push
+from chatnode.routing import resume
+from chatnode.routing.sessions import Session, SessionRegistry
+
+COMMENT_SECONDS = 20.0
+"""A comment so often keeps proxies from closing a quiet stream."""
+RETRY_MS = 2_000
+
+
+class StreamSession(Session):
+    """A reader of an event stream. What it has not taken yet is bounded in bytes, as an outbox is."""
+
+    __slots__ = ("_changed", "_ended", "_most_bytes", "_pending", "_pending_bytes", "_prefix")
+
+    def __init__(self, account: Account, key: int, epoch: str, most_bytes: int) -> None:
+        super().__init__(account, key)
+        self._prefix = f"id: {epoch}.".encode()
+        self._most_bytes = most_bytes
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._changed = trio.Event()
+        self._ended = False
+
+    def chunk(self, push: Push) -> bytes:
+        """A push as one event of the stream."""
+        place = self._prefix + b"%d\n" % push.gid if push.gid is not None else b""
+        return b"%bevent: %b\ndata: %b\n\n" % (place, push.event.encode(), push.json)
+
+    def send(self, push: Push) -> None:
+        chunk = self.chunk(push)
+        self._pending.append(chunk)
+        self._pending_bytes += len(chunk)
+        if self._most_bytes and self._pending_bytes > self._most_bytes:
+            self._ended = True
+
+    def flush(self) -> None:
+        self._changed.set()
+
+    def end(self, *, resume: bool, reason: str) -> None:
+        self._ended = True
+        self._changed.set()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """What was sent, as it comes; ends when the session is ended."""
+        while True:
+            with trio.move_on_after(COMMENT_SECONDS):
+                await self._changed.wait()
+            self._changed = trio.Event()
+            pending, self._pending, self._pending_bytes = self._pending, [], 0
+            yield b"".join(pending) or b": still here\n\n"
+            if self._ended:
+                return
+
+
+async def event_stream(
+    core: Core, registry: SessionRegistry, context: Context, last_event_id: str | None, query: Mapping[str, str]
+) -> Response:
+    """The response that streams. It begins with a `welcome` event, as the socket does."""
+    cursor = _cursor(last_event_id or query.get("cursor"))
+    session = StreamSession(context.me, context.session or 0, core.epoch, core.config.limits.outbox_bytes)
+
+    async def body() -> AsyncIterator[bytes]:
+        try:
+            beginning = await resume.begin(core, registry, session, cursor)
+            welcome = codec.encode(beginning.welcome)
+            place = f"id: {core.epoch}.{session.gid}\n" if beginning.welcome.mode == "reset" else ""
+            yield f"retry: {RETRY_MS}\n{place}event: welcome\ndata: ".encode() + welcome + b"\n\n"
+            async for page in resume.missed(core, session, beginning.gids):
+                yield b"".join(session.chunk(push) for push in page)
+            resume.go_live(session)
+            async for chunk in session.chunks():
+                yield chunk
+        finally:
+            registry.detach(session)
+
+    response = Response(body(), content_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    response.timeout = None
+    return response
+
+
+def _cursor(text: str | None) -> Cursor | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9a-f]{32})\.(\d{1,15})", text)
+    if match is None:
+        raise Refusal("invalid", "the cursor is <epoch>.<gid>, as in an event's id", path="cursor")
+    return Cursor(match[1], int(match[2]))

@@ -1,0 +1,270 @@
+"""HTTP: the same commands as the socket's, event streams, health, and the page at `/`.
+
+hypercorn speaks HTTP and quart-trio routes it. Handlers are cancelled when their client goes away, which is
+why nothing here owns state: a write that was handed over is carried out all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib import resources
+from typing import Any, get_args, get_type_hints
+
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config as HypercornConfig
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState
+from quart import Response, request
+from quart.typing import ResponseReturnValue
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
+
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.core import Core
+from chatnode.dispatch.table import Command, CommandTable
+from chatnode.errors import Refusal
+from chatnode.protocol import codec
+from chatnode.routing.sessions import SessionRegistry
+from chatnode.services.sign_in import authenticate
+from chatnode.transport import openapi
+from chatnode.transport.event_stream import event_stream
+from chatnode.transport.head import Head
+from chatnode.transport.listener import Connection
+from chatnode.transport.origins import COOKIE, Credentials
+from chatnode.transport.socket import unexpected_refusal
+
+JSON = "application/json"
+_SIGN_IN_COMMANDS = ("sessions.create", "invites.accept")
+_PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_WEB_TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript"}
+
+Health = Callable[[], Awaitable[tuple[bool, dict[str, Any]]]]
+
+
+class HttpServer:
+    """Serves HTTP connections that the listener hands over."""
+
+    def __init__(self, core: Core, table: CommandTable, registry: SessionRegistry, health: Health) -> None:
+        self._config = _hypercorn_config(core)
+        self._context = WorkerContext(None)
+        self._app = ASGIWrapper(make_app(core, table, registry, health))
+
+    async def serve(self, connection: Connection, head: Head) -> None:
+        """A handler of the listener."""
+        read_already = head.raw + connection.buffered
+        stream = _Tls(connection, read_already) if connection.tls is not None else _Plain(connection, read_already)
+        server = TCPServer(self._app, self._config, self._context, ConnectionState({}), stream)  # pyright: ignore[reportArgumentType]
+        await server.run()
+
+    async def stop(self) -> None:
+        """Let connections that wait for a further request end."""
+        await self._context.terminated.set()
+
+
+class _Plain:
+    """A connection as hypercorn wants it, with what was read already in front."""
+
+    def __init__(self, connection: Connection, read_already: bytes) -> None:
+        self._stream: trio.abc.Stream = connection.tls or connection.stream()
+        self._read_already = read_already
+        self._send_eof = None if connection.tls is not None else self._stream
+
+    @property
+    def socket(self) -> Any:
+        return self._stream.socket  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+
+    async def receive_some(self, max_bytes: int) -> bytes:
+        if self._read_already:
+            data, self._read_already = self._read_already, b""
+            return data
+        return bytes(await self._stream.receive_some(max_bytes))
+
+    async def send_all(self, data: bytes) -> None:
+        await self._stream.send_all(data)
+
+    async def send_eof(self) -> None:
+        if isinstance(self._stream, trio.SocketStream):
+            await self._stream.send_eof()
+
+    async def aclose(self) -> None:
+        with trio.move_on_after(1, shield=True):
+            await self._stream.aclose()
+
+
+class _Tls(_Plain):
+    """The same over TLS. hypercorn tells it from plain by these three; the handshake is done already."""
+
+    def __init__(self, connection: Connection, read_already: bytes) -> None:
+        super().__init__(connection, read_already)
+        assert connection.tls is not None
+        self.transport_stream = connection.tls.transport_stream
+
+    async def do_handshake(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    def selected_alpn_protocol(self) -> str:
+        return "http/1.1"
+
+
+def _hypercorn_config(core: Core) -> HypercornConfig:
+    config = HypercornConfig()
+    config.errorlog = config.accesslog = None
+    config.include_server_header = False
+    config.h11_max_incomplete_size = core.config.limits.head_bytes or 2**30
+    config.keep_alive_timeout = 15.0
+    config.read_timeout = None
+    return config
+
+
+def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health: Health) -> QuartTrio:
+    """The HTTP application; everything it needs is in its arguments."""
+    app = QuartTrio("chatnode", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = core.config.limits.body_bytes or None
+    web = _web_files()
+    document = openapi.document(table)
+
+    @app.get("/v1/openapi.json")
+    async def openapi_document() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        return Response(codec.encode(document), content_type=JSON)
+
+    @app.get("/v1/events")
+    async def events() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        context = await _signed_in(core)
+        return await event_stream(core, registry, context, request.headers.get("Last-Event-ID"), request.args)
+
+    @app.route("/v1/<name>", methods=["GET", "POST"])
+    async def run_command(name: str) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        found = table.find(name)
+        if request.method == "GET" and not found.reads:
+            raise Refusal("bad_request", f"{name} changes something; use POST")
+        fields = _query_fields(found) if request.method == "GET" else await _body_fields(core)
+        context = await _context(core, required=found.permission is not None)
+        result = codec.to_plain(await table.run(context, name, fields))
+        response = Response(codec.encode(result), content_type=JSON)
+        if name in _SIGN_IN_COMMANDS:
+            _set_cookie(core, response, result["token"])
+        return response
+
+    @app.get("/health")
+    async def health_report() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        healthy, parts = await health()
+        body = {"status": "ok" if healthy else "failing", "parts": parts}
+        return Response(codec.encode(body), status=200 if healthy else 503, content_type=JSON)
+
+    @app.get("/", defaults={"name": "index.html"})
+    @app.get("/<name>")
+    async def page(name: str) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        if name not in web:
+            raise Refusal("not_found", "there is no such page")
+        content_type, content = web[name]
+        return Response(content, content_type=content_type, headers={"Cache-Control": "no-cache"})
+
+    @app.errorhandler(Refusal)
+    async def refused(refusal: Refusal) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        return _refusal_response(refusal)
+
+    @app.errorhandler(HTTPException)
+    async def http_error(error: HTTPException) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        code = {404: "not_found", 413: "too_large"}.get(error.code or 500, "bad_request")
+        response = _refusal_response(Refusal(code, error.description or error.name))
+        response.status_code = error.code or 500
+        return response
+
+    @app.errorhandler(Exception)
+    async def unexpected(error: Exception) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        return _refusal_response(unexpected_refusal())
+
+    @app.after_request
+    async def harden(response: Response) -> Response:  # pyright: ignore[reportUnusedFunction]
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        response.headers.setdefault("Content-Security-Policy", _PAGE_POLICY)
+        response.headers.setdefault("Cache-Control", "no-store")  # answers are personal
+        return response
+
+    return app
+
+
+async def _signed_in(core: Core) -> Context:
+    context = await _context(core, required=True)
+    assert context.account is not None
+    return context
+
+
+async def _context(core: Core, *, required: bool) -> Context:
+    headers = request.headers
+    peer = request.scope.get("client") or ("", 0)
+    credentials = Credentials.of_fields(
+        peer[0], headers.get("Authorization", ""), headers.get("Cookie", ""), headers.get("Origin", ""),
+        headers.get("Host", ""), headers.get("X-Forwarded-For", ""), core,
+    )  # fmt: skip
+    context = Context(core, address=credentials.address)
+    if required:
+        if credentials.token is None:
+            raise Refusal("unauthenticated", "send a token: Authorization: Bearer …")
+        found = await authenticate(core, credentials.token)
+        context.account, context.session = found.account, found.session
+    return context
+
+
+async def _body_fields(core: Core) -> dict[str, Any]:
+    # JSON only: a form of another site can be posted with a cookie, JSON cannot without its page's leave.
+    body: bytes = await request.get_data(as_text=False)  # pyright: ignore[reportUnknownMemberType, reportAssignmentType]
+    if body and request.mimetype != JSON:
+        raise Refusal("bad_request", f"the body must be {JSON}, as its Content-Type says")
+    values = codec.decode(body, core.config.limits.json_depth) if body else {}
+    if not isinstance(values, dict):
+        raise Refusal("bad_request", "the body must be an object with the command's fields")
+    return values  # pyright: ignore[reportUnknownVariableType]
+
+
+def _query_fields(found: Command[Any, Any]) -> dict[str, Any]:
+    """The query's texts as what the command's fields take; what does not fit is refused by the codec."""
+    kinds = {codec.wire_name(name): kind for name, kind in get_type_hints(found.takes).items()}
+    return {name: _from_text(kinds.get(name), value) for name, value in request.args.items()}
+
+
+def _from_text(kind: Any, value: str) -> Any:
+    if _takes(kind, int) and value.isascii() and value.isdigit() and len(value) < 18:
+        return int(value)
+    if _takes(kind, bool) and value in ("true", "false"):
+        return value == "true"
+    return value
+
+
+def _takes(kind: Any, wanted: type) -> bool:
+    """Whether a field's type is `wanted`, bounded or optional."""
+    return kind is wanted or any(_takes(part, wanted) for part in get_args(kind) if part is not None)
+
+
+def _set_cookie(core: Core, response: Response, token: str) -> None:
+    """For browsers: the token where no script can read it."""
+    secure = request.scheme == "https" or core.base_url.startswith("https:")
+    response.set_cookie(
+        COOKIE, token, max_age=core.config.accounts.session_days * 86_400, httponly=True, secure=secure,
+        samesite="Lax", path="/",
+    )  # fmt: skip
+
+
+def _refusal_response(refusal: Refusal) -> Response:
+    response = Response(
+        codec.encode({"error": refusal.as_json()}), status=refusal.status, content_type=JSON
+    )
+    if refusal.retry_after is not None:
+        response.headers["Retry-After"] = str(int(refusal.retry_after) + 1)
+    return response
+
+
+def _web_files() -> dict[str, tuple[str, bytes]]:
+    """The files of `chatnode/web`, by name, with their types."""
+    found: dict[str, tuple[str, bytes]] = {}
+    for entry in resources.files("chatnode").joinpath("web").iterdir():
+        kind = _WEB_TYPES.get("." + entry.name.rpartition(".")[2])
+        if kind is not None:
+            found[entry.name] = (kind, entry.read_bytes())
+    return found

@@ -1,0 +1,263 @@
+"""The listener: accepts connections, reads the head of the first request, and hands the connection on.
+
+An upgrade at `/v1/socket` goes to the client socket; everything else to HTTP, with the bytes already read put
+back. What is promised:
+
+- Whatever a peer sends, only its own connection ends: each has a barrier of its own.
+- Connections are limited in all and per address; heads in size and in time.
+- A peer that acknowledges nothing is dropped by the kernel (TCP_USER_TIMEOUT), also while a send to it is shielded.
+- Stopping takes its time limit and no more: accepting stops at once, sessions are told to resume and get to
+  take what is queued, and then every socket is closed by force.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from math import inf
+from typing import Protocol
+
+import attrs
+import trio
+
+from chatnode.config import Config
+from chatnode.errors import StartError
+from chatnode.logs import get_logger
+from chatnode.transport.head import BadHead, Head, end_of_head, parse_head, refusal_response
+
+logger = get_logger("listener")
+
+READ_BYTES = 16_384
+SOCKET_PATH = b"/v1/socket"
+_BACKLOG = 2_048
+LINGER_SECONDS = 1.0
+_OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+@attrs.define(eq=False)
+class Connection:
+    """One accepted connection. `socket` is non-blocking; `tls` is the stream over it when the port speaks TLS.
+    `buffered` is what was read behind the head."""
+
+    socket: socket.socket
+    address: str
+    tls: trio.SSLStream[trio.SocketStream] | None = None
+    buffered: bytes = b""
+
+    async def receive(self) -> bytes:
+        """The next bytes, empty at the end. Raises OSError or one of trio's resource errors."""
+        if self.tls is not None:
+            return bytes(await self.tls.receive_some(READ_BYTES))
+        return await self._receive_raw()
+
+    async def _receive_raw(self) -> bytes:
+        while True:
+            await trio.lowlevel.wait_readable(self.socket)
+            try:
+                return self.socket.recv(READ_BYTES)
+            except BlockingIOError:
+                continue
+
+    async def linger(self) -> None:
+        """End our side and give the peer a moment to end its own.
+
+        Closing with bytes unread would reset the connection, and take with it what the peer has not read yet.
+        """
+        with trio.move_on_after(LINGER_SECONDS), contextlib.suppress(OSError, trio.ClosedResourceError):
+            self.socket.shutdown(socket.SHUT_WR)
+            while await self._receive_raw():
+                pass
+
+    def stream(self) -> trio.SocketStream:
+        """The plain connection as trio's stream."""
+        return trio.SocketStream(trio.socket.from_stdlib_socket(self.socket))
+
+    def close_now(self) -> None:
+        """Close, whoever is sending or receiving; they get `trio.ClosedResourceError`."""
+        if self.socket.fileno() != -1:
+            trio.lowlevel.notify_closing(self.socket)
+            self.socket.close()
+
+
+class Handler(Protocol):
+    """Takes a connection over; returns when it is done with it."""
+
+    def __call__(self, connection: Connection, head: Head, /) -> Awaitable[None]: ...
+
+
+class Listener:
+    """Serves one address until cancelled. `stop_sessions` tells every client socket to resume elsewhen and
+    returns when each has taken what was queued for it."""
+
+    def __init__(
+        self,
+        config: Config,
+        tls: ssl.SSLContext | None,
+        on_socket: Handler,
+        on_http: Handler,
+        stop_sessions: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._config = config
+        self._tls = tls
+        self._on_socket = on_socket
+        self._on_http = on_http
+        self._stop_sessions = stop_sessions
+        self._connections: set[Connection] = set()
+        self._per_address: Counter[str] = Counter()
+        self._exhaustion_logged = False
+
+    async def serve(self, host: str, port: int, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
+        """Runs until cancelled; reports the URL it listens on when it accepts."""
+        listening = _listen(host, port)
+        bound_host, bound_port = listening.getsockname()[:2]
+        shown = f"[{bound_host}]" if ":" in bound_host else bound_host
+        async with trio.open_nursery() as connections:
+            try:
+                async with trio.open_nursery() as accepting:
+                    accepting.start_soon(self._accept_forever, listening, connections)
+                    task_status.started(f"{'https' if self._tls else 'http'}://{shown}:{bound_port}")
+            finally:
+                trio.lowlevel.notify_closing(listening)
+                listening.close()
+                with trio.CancelScope(shield=True):
+                    await self._stop()
+                connections.cancel_scope.cancel()
+
+    async def _stop(self) -> None:
+        with trio.move_on_after(self._config.server.shutdown_seconds):
+            await self._stop_sessions()
+        for connection in list(self._connections):
+            connection.close_now()  # also ends sends that are shielded from cancellation
+
+    async def _accept_forever(self, listening: socket.socket, nursery: trio.Nursery) -> None:
+        while True:
+            await trio.lowlevel.wait_readable(listening)
+            try:
+                accepted, (address, *_) = listening.accept()
+            except OSError as error:
+                if error.errno in _OUT_OF_RESOURCES:
+                    self._log_exhaustion(error)
+                    await trio.sleep(0.1)
+                continue  # else the peer is gone already
+            try:
+                self._take(accepted, str(address), nursery)
+            except OSError:
+                accepted.close()
+
+    def _log_exhaustion(self, error: OSError) -> None:
+        if not self._exhaustion_logged:
+            self._exhaustion_logged = True
+            logger.error("cannot accept connections: %s; raise the limit of open files", error.strerror)
+
+    def _take(self, accepted: socket.socket, address: str, nursery: trio.Nursery) -> None:
+        accepted.setblocking(False)
+        if self._is_full(address):
+            accepted.send(refusal_response(503, "too many connections"))
+            accepted.close()
+            return
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        milliseconds = int(self._config.server.dead_peer_seconds * 1000)
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+        connection = Connection(accepted, address)
+        self._connections.add(connection)
+        self._per_address[address] += 1
+        nursery.start_soon(self._serve_connection, connection)
+
+    def _is_full(self, address: str) -> bool:
+        limits = self._config.limits
+        if limits.connections and len(self._connections) >= limits.connections:
+            return True
+        return (
+            bool(limits.connections_per_address)
+            and address not in self._config.server.trusted_proxies
+            and self._per_address[address] >= limits.connections_per_address
+        )
+
+    async def _serve_connection(self, connection: Connection) -> None:
+        """The barrier: whatever goes wrong in here ends this connection and nothing else."""
+        try:
+            await self._hand_on(connection)
+        except trio.Cancelled:
+            raise
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # the peer is gone
+        except BaseExceptionGroup as group:
+            _, rest = group.split((trio.Cancelled, OSError, trio.BrokenResourceError, trio.ClosedResourceError))
+            if rest is not None and not isinstance(rest, ExceptionGroup):
+                raise  # KeyboardInterrupt and the like are not the connection's
+            if rest is not None:
+                logger.warning("a connection from %s failed: %r", connection.address, rest.exceptions[0])
+        except Exception as error:
+            logger.warning("a connection from %s failed: %r", connection.address, error)
+        finally:
+            connection.close_now()
+            self._connections.discard(connection)
+            self._per_address[connection.address] -= 1
+            if not self._per_address[connection.address]:
+                del self._per_address[connection.address]
+
+    async def _hand_on(self, connection: Connection) -> None:
+        limits = self._config.limits
+        head = None
+        try:
+            with trio.move_on_after(limits.head_seconds or inf):
+                if self._tls is not None:
+                    connection.tls = trio.SSLStream(
+                        connection.stream(), self._tls, server_side=True, https_compatible=True
+                    )
+                    await connection.tls.do_handshake()
+                head = await self._read_head(connection)
+                if head is None:
+                    return
+            if head is None:
+                raise BadHead(408, f"the request's head took longer than {limits.head_seconds:g} s")
+        except BadHead as error:
+            await self._refuse(connection, error)
+            return
+        if head.path == SOCKET_PATH and head.wants_websocket:
+            await self._on_socket(connection, head)
+        else:
+            await self._on_http(connection, head)
+
+    async def _read_head(self, connection: Connection) -> Head | None:
+        """None when the peer closes before it has said anything."""
+        most = self._config.limits.head_bytes or 2**30
+        data = bytearray()
+        searched = 0
+        while (end := end_of_head(data, searched)) < 0:
+            if len(data) > most:
+                raise BadHead(431, f"the request's head is larger than {most} bytes")
+            searched = len(data)
+            chunk = await connection.receive()
+            if not chunk:
+                return None
+            data += chunk
+        if end > most:
+            raise BadHead(431, f"the request's head is larger than {most} bytes")
+        connection.buffered = bytes(data[end:])
+        return parse_head(bytes(data[:end]))
+
+    @staticmethod
+    async def _refuse(connection: Connection, error: BadHead) -> None:
+        response = refusal_response(error.status, error.reason)
+        if connection.tls is not None:
+            with trio.move_on_after(LINGER_SECONDS):
+                await connection.tls.send_all(response)
+        else:
+            connection.socket.send(response)
+        await connection.linger()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)  # pyright: ignore[reportArgumentType]
+    except OSError as error:
+        raise StartError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+    listening.setblocking(False)
+    return listening

@@ -1,0 +1,153 @@
+"""The OpenAPI document of the HTTP side, made from the command table."""
+
+from __future__ import annotations
+
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import attrs
+
+from chatnode import __version__
+from chatnode.dispatch.table import Command, CommandTable
+from chatnode.errors import STATUS
+from chatnode.model.fields import Items, Text, Whole
+from chatnode.protocol.codec import wire_name
+
+Schema = dict[str, Any]
+
+_PLAIN: dict[Any, Schema] = {
+    str: {"type": "string"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    bool: {"type": "boolean"},
+}
+_ERROR: Schema = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {
+                "code": {"type": "string", "enum": list(STATUS)},
+                "message": {"type": "string"},
+                "path": {"type": "string", "description": "the field at fault"},
+                "temporary": {"type": "boolean", "description": "the same request may succeed later"},
+                "retry_after": {"type": "number", "description": "seconds"},
+            },
+        }
+    },
+}
+
+
+def document(table: CommandTable) -> Schema:
+    """The whole document, OpenAPI 3.1."""
+    schemas: dict[str, Schema] = {"Error": _ERROR}
+    paths: dict[str, Schema] = {}
+    for command in table:
+        operations = {"post": _operation(command, schemas, "post")}
+        if command.reads:
+            operations["get"] = _operation(command, schemas, "get")
+        paths[f"/v1/{command.name}"] = operations
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "chatnode", "version": __version__},
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": schemas,
+        },
+    }
+
+
+def _operation(command: Command[Any, Any], schemas: dict[str, Schema], method: str) -> Schema:
+    takes = _schema(command.takes, schemas)
+    operation: Schema = {
+        "operationId": command.name if method == "post" else f"{command.name}.get",
+        "summary": command.summary,
+        "description": command.description,
+        "tags": [command.name.partition(".")[0]],
+        "responses": {
+            "200": {"description": "done", "content": _json(_schema(command.gives, schemas))},
+            "default": {"description": "refused", "content": _json({"$ref": "#/components/schemas/Error"})},
+        },
+    }
+    if command.permission is None:
+        operation["security"] = []
+    if method == "post":
+        operation["requestBody"] = {"required": True, "content": _json(takes)}
+        return operation
+    shape = schemas[command.takes.__name__]
+    operation["parameters"] = [
+        {"name": name, "in": "query", "required": name in shape.get("required", ()), "schema": schema}
+        for name, schema in shape["properties"].items()
+    ]
+    return operation
+
+
+def _json(schema: Schema) -> Schema:
+    return {"application/json": {"schema": schema}}
+
+
+def _schema(kind: Any, schemas: dict[str, Schema]) -> Schema:
+    if attrs.has(kind):
+        _define(kind, schemas)
+        return {"$ref": f"#/components/schemas/{kind.__name__}"}
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _schema(parts[0], schemas) | _bounds(parts[1:])
+    if origin is Literal:
+        return {"type": "string", "enum": list(parts)}
+    if origin is list:
+        return {"type": "array", "items": _schema(parts[0], schemas)}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": _schema(parts[1], schemas)}
+    if origin in (Union, UnionType):
+        inner = [_schema(part, schemas) for part in parts if part is not NoneType]
+        return {"anyOf": [*inner, {"type": "null"}]}
+    return _PLAIN[kind]
+
+
+def _define(kind: Any, schemas: dict[str, Schema]) -> None:
+    if kind.__name__ in schemas:
+        return
+    shape: Schema = {"type": "object", "properties": {}, "additionalProperties": False}
+    schemas[kind.__name__] = shape
+    if kind.__doc__ and not kind.__doc__.startswith("Method generated"):
+        shape["description"] = " ".join(kind.__doc__.split())
+    hints = get_type_hints(kind, include_extras=True)
+    required: list[str] = []
+    for field in attrs.fields(kind):
+        name = wire_name(field.name)
+        shape["properties"][name] = _schema(hints[field.name], schemas)
+        if field.default is attrs.NOTHING:
+            required.append(name)
+    if required:
+        shape["required"] = required
+
+
+def _bounds(bounds: tuple[Any, ...]) -> Schema:
+    schema: Schema = {}
+    for bound in bounds:
+        match bound:
+            case Text():
+                schema["maxLength"] = bound.most
+                if bound.least:
+                    schema["minLength"] = bound.least
+                if bound.form is not None:
+                    schema["pattern"] = _pattern(bound.form)
+            case Whole():
+                schema |= {"minimum": bound.least, "maximum": bound.most}
+            case Items():
+                schema["maxItems"] = bound.most
+            case _:
+                pass
+    return schema
+
+
+def _pattern(form: str) -> str:
+    """A Python form as a JSON schema pattern, which is unanchored and knows no inline flags."""
+    if form.startswith("(?i)"):
+        form = form.removeprefix("(?i)").replace("a-z", "a-zA-Z")
+    return f"^(?:{form})$"

@@ -1,0 +1,347 @@
+"""The client socket: requests, replies and pushes as text frames of one WebSocket.
+
+RFC 6455 is left to `websockets`' sans-I/O protocol, which reads from a non-blocking socket here; what is sent
+goes straight to the outbox. Rules of this file:
+
+- The first request is `hello`, or one that needs nobody signed in.
+- A wrong request gets an error reply and the connection lives; a broken frame closes it, as the RFC says.
+- Requests of one session take effect in the order in which they came. When several arrive together they are
+  worked on at a time, up to `limits.in_flight`; more wait in the kernel's buffer.
+- Close codes 4000-4099 say stop, 1001 and 4100-4199 say resume with your cursor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Callable
+from math import inf
+
+import trio
+from websockets.datastructures import Headers
+from websockets.frames import Close, CloseCode, Frame, Opcode
+from websockets.http11 import Request as UpgradeRequest
+from websockets.protocol import OPEN, Event
+from websockets.server import ServerProtocol
+
+from chatnode.dispatch.context import Context, unauthenticated
+from chatnode.dispatch.core import Core
+from chatnode.dispatch.table import CommandTable
+from chatnode.errors import Refusal
+from chatnode.logs import get_logger
+from chatnode.model.commands import Hello, Welcomed
+from chatnode.model.people import Account
+from chatnode.protocol import codec
+from chatnode.protocol.envelopes import (
+    Push,
+    Request,
+    RequestId,
+    UnusableOp,
+    error_reply,
+    ok_reply,
+    parse_request,
+    text_frame,
+)
+from chatnode.routing import resume
+from chatnode.routing.outbox import DRAIN_SECONDS, Outbox, SocketWire, StreamWire
+from chatnode.routing.sessions import Session, SessionRegistry
+from chatnode.services.sign_in import authenticate
+from chatnode.transport.head import Head, refusal_response
+from chatnode.transport.listener import Connection
+from chatnode.transport.origins import Credentials
+
+logger = get_logger("socket")
+
+STOP_SIGNED_OUT = 4001
+STOP_NO_HELLO = 4002
+RESUME_TOO_SLOW = 4100
+RESUME_SESSION_ENDED = 4101
+_PING = b"\x89\x00"
+
+
+class SocketSession(Session):
+    """A signed-in client socket, as the router sees it."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, account: Account, key: int, socket: ClientSocket) -> None:
+        super().__init__(account, key)
+        self._socket = socket
+
+    def send(self, push: Push) -> None:
+        self._socket.outbox.add(push.websocket)
+
+    def flush(self) -> None:
+        self._socket.outbox.flush()
+
+    def end(self, *, resume: bool, reason: str) -> None:
+        self._socket.close(RESUME_SESSION_ENDED if resume else STOP_SIGNED_OUT, reason)
+
+
+class ClientSocket:
+    """One client socket from its upgrade to its end."""
+
+    __slots__ = (
+        "_connection", "_context", "_core", "_credentials", "_fragments", "_patience", "_protocol", "_registry",
+        "_scope", "_table", "heard_at", "outbox", "pinged", "session",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        core: Core,
+        table: CommandTable,
+        registry: SessionRegistry,
+        connection: Connection,
+        credentials: Credentials,
+        start: Callable[[Callable[[], object]], None],
+    ) -> None:
+        self._core = core
+        self._table = table
+        self._registry = registry
+        self._connection = connection
+        self._credentials = credentials
+        self._context = Context(core, address=credentials.address)
+        self._fragments: list[bytes] = []
+        # Never compressed: 255 KiB on the wire could be 256 MiB in memory.
+        self._protocol = ServerProtocol(max_size=core.config.limits.frame_bytes or None)
+        self._scope = trio.CancelScope()
+        self._patience = trio.CancelScope()
+        self.heard_at = trio.current_time()
+        self.pinged = False
+        self.session: SocketSession | None = None
+        wire = StreamWire(connection.tls) if connection.tls is not None else SocketWire(connection.socket)
+        self.outbox = Outbox(wire, core.config.limits.outbox_bytes, self._overflow, start)
+
+    # ---- from the upgrade to the end
+
+    async def run(self, head: Head) -> None:
+        """Upgrade, serve until either side closes, detach."""
+        try:
+            with self._scope:
+                if self._upgrade(head):
+                    await self._serve()
+        finally:
+            if self.session is not None:
+                self._registry.detach(self.session)
+            with trio.move_on_after(DRAIN_SECONDS, shield=True):
+                await self.outbox.wait_empty()
+                await self._connection.linger()
+
+    def _upgrade(self, head: Head) -> bool:
+        protocol = self._protocol
+        protocol.receive_data(head.raw)
+        requests = protocol.events_received()
+        if not requests or not isinstance(requests[0], UpgradeRequest):
+            self.outbox.send(refusal_response(400, "this is not a WebSocket upgrade"))
+            return False
+        protocol.send_response(protocol.accept(requests[0]))
+        self.outbox.send(b"".join(protocol.data_to_send()))
+        return protocol.state is OPEN
+
+    async def _serve(self) -> None:
+        data, self._connection.buffered = self._connection.buffered, b""
+        if data and not await self._take(data):
+            return
+        with self._patience:
+            self._patience.deadline = trio.current_time() + (self._core.config.limits.hello_seconds or inf)
+            while self.session is None:
+                if not await self._take(await self._connection.receive()):
+                    return
+        if self._patience.cancelled_caught:
+            self.close(STOP_NO_HELLO, "say hello first")
+            return
+        while await self._take(await self._connection.receive()):
+            pass
+
+    async def _take(self, data: bytes) -> bool:
+        """Work on bytes that came; returns whether the connection goes on."""
+        protocol = self._protocol
+        if not data:
+            protocol.receive_eof()
+            return False
+        self.heard_at = trio.current_time()
+        self.pinged = False
+        protocol.receive_data(data)
+        requests = self._texts(protocol.events_received())
+        control = protocol.data_to_send()
+        if requests:
+            await self._answer(requests)
+        if control:
+            self.outbox.send(b"".join(control))
+        if protocol.state is OPEN:
+            return True
+        self.outbox.closed = True
+        return False
+
+    def _texts(self, events: list[Event]) -> list[bytes]:
+        """The complete text messages among the frames that came."""
+        texts: list[bytes] = []
+        for event in events:
+            if not isinstance(event, Frame) or event.opcode in (Opcode.PING, Opcode.PONG, Opcode.CLOSE):
+                continue
+            if event.opcode is Opcode.BINARY:
+                self._protocol.fail(CloseCode.UNSUPPORTED_DATA, "text frames only")
+                break
+            self._fragments.append(bytes(event.data))
+            if event.fin:
+                text = b"".join(self._fragments) if len(self._fragments) > 1 else self._fragments[0]
+                self._fragments.clear()
+                if not _is_utf8(text):
+                    self._protocol.fail(CloseCode.INVALID_DATA, "not UTF-8")
+                    break
+                texts.append(text)
+        return texts
+
+    # ---- requests
+
+    async def _answer(self, requests: list[bytes]) -> None:
+        if len(requests) == 1 or self.session is None:
+            for data in requests:
+                await self._answer_one(data, self._context)
+            return
+        most = self._core.config.limits.in_flight or len(requests)
+        for start in range(0, len(requests), most):
+            async with trio.open_nursery() as nursery:
+                for data in requests[start : start + most]:
+                    await nursery.start(self._answer_in_order, data)
+
+    async def _answer_in_order(self, data: bytes, task_status: trio.TaskStatus[None]) -> None:
+        """Answer one of several requests; the next begins when this one's write has its place, or it is done."""
+        begun = False
+
+        def let_next_begin() -> None:
+            nonlocal begun
+            if not begun:
+                begun = True
+                task_status.started()
+
+        context = Context(
+            self._core, self._context.account, self._context.session, self._context.address,
+            handed_over=let_next_begin,
+        )  # fmt: skip
+        await self._answer_one(data, context)
+        let_next_begin()
+
+    async def _answer_one(self, data: bytes, context: Context) -> None:
+        request_id: RequestId | None = None
+        try:
+            request = parse_request(data, self._core.config.limits.json_depth)
+            request_id = request.id
+            if request.op == "hello":
+                await self._hello(request)
+                return
+            if self.session is None and self._table.find(request.op).permission is not None:
+                raise unauthenticated()
+            result = await self._table.run(context, request.op, request.fields)
+            reply = ok_reply(request_id, result)
+        except Refusal as refusal:
+            if isinstance(refusal, UnusableOp):
+                request_id = refusal.request_id
+            reply = error_reply(request_id, refusal)
+        except Exception:
+            reply = error_reply(request_id, unexpected_refusal())
+        self.outbox.send(text_frame(reply))
+
+    async def _hello(self, request: Request) -> None:
+        hello = codec.structure(request.fields, Hello)
+        if self.session is not None:
+            raise Refusal("bad_request", "you said hello already", path="op")
+        token = hello.token or self._credentials.token
+        if token is None:
+            raise unauthenticated()
+        found = await authenticate(self._core, token)
+        session = SocketSession(found.account, found.session, self)
+        try:
+            beginning = await resume.begin(self._core, self._registry, session, hello.cursor)
+        except BaseException:
+            self._registry.detach(session)
+            raise
+        self.session = session
+        self._patience.deadline = inf
+        self._context.account = found.account
+        self._context.session = found.session
+        self.outbox.send(text_frame(ok_reply(request.id, Welcomed(beginning.welcome))))
+        async for page in resume.missed(self._core, session, beginning.gids):
+            for push in page:
+                session.send(push)
+            await self.outbox.wait_empty()
+        resume.go_live(session)
+
+    # ---- ending
+
+    def close(self, code: int, reason: str, *, now: bool = False) -> None:
+        """Send a close frame, take and send nothing more."""
+        payload = Close(code, reason[:100]).serialize()
+        self.outbox.close_with(bytes((0x88, len(payload))) + payload, now=now)
+        if self.session is not None:
+            self._registry.detach(self.session)
+        self._scope.cancel()
+
+    def _overflow(self) -> None:
+        cursor = self.session.gid if self.session is not None else 0
+        self.close(RESUME_TOO_SLOW, f"too slow; resume from your cursor, at most {cursor}", now=True)
+
+    def check_alive(self, now: float, idle_seconds: float) -> None:
+        """Ping a client that was silent for `idle_seconds`; end it when it stays silent for as long again."""
+        silent = now - self.heard_at
+        if silent > 2 * idle_seconds:
+            self._scope.cancel()
+        elif silent > idle_seconds and not self.pinged:
+            self.pinged = True
+            self.outbox.send(_PING)
+
+
+class ClientSockets:
+    """All client sockets: makes them, watches that they live, stops them."""
+
+    def __init__(
+        self, core: Core, table: CommandTable, registry: SessionRegistry, nursery: trio.Nursery
+    ) -> None:
+        self._core = core
+        self._table = table
+        self._registry = registry
+        self._nursery = nursery
+        self._sockets: set[ClientSocket] = set()
+
+    async def serve(self, connection: Connection, head: Head) -> None:
+        """A handler of the listener."""
+        credentials = Credentials.of_upgrade(head, connection, self._core)
+        socket = ClientSocket(
+            self._core, self._table, self._registry, connection, credentials, self._nursery.start_soon
+        )
+        self._sockets.add(socket)
+        try:
+            await socket.run(head)
+        finally:
+            self._sockets.discard(socket)
+
+    async def watch(self) -> None:
+        """Runs for ever: pings who is silent, ends who is dead."""
+        idle = self._core.config.limits.idle_seconds
+        while idle:
+            await trio.sleep(min(idle / 5, 5))
+            now = trio.current_time()
+            for socket in list(self._sockets):
+                socket.check_alive(now, idle)
+
+    async def stop(self) -> None:
+        """Tell every client to resume later; returns when each has taken what was queued for it."""
+        sockets = list(self._sockets)
+        for socket in sockets:
+            socket.close(CloseCode.GOING_AWAY, "the node is stopping; resume")
+        for socket in sockets:
+            await socket.outbox.wait_empty()
+
+
+def unexpected_refusal() -> Refusal:
+    """What a client is told of a fault of ours; the log has the rest, under the same reference."""
+    reference = secrets.token_hex(4)
+    logger.exception("a request failed unexpectedly (reference %s)", reference)
+    return Refusal("internal", f"something went wrong on the node; its log has more under {reference}")
+
+
+def _is_utf8(text: bytes) -> bool:
+    with contextlib.suppress(UnicodeDecodeError):
+        text.decode()
+        return True
+    return False

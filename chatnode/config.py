@@ -12,7 +12,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -30,14 +30,24 @@ def setting(default: Any, help: str, *, minimum: float | None = None) -> Any:
 class Server:
     """Where the node listens and how it stops."""
 
-    bind: str = setting("127.0.0.1:8008", "Address and port of everything: web page, HTTP and socket. Port 0 picks a free one.")
+    bind: str = setting(
+        "127.0.0.1:8008", "Address and port of everything: web page, HTTP and socket. Port 0 picks a free one."
+    )
     tls_certificate: str = setting("", "PEM file with the certificate chain; with tls_key, the port speaks TLS only.")
     tls_key: str = setting("", "PEM file with the private key.")
-    public_url: str = setting("", "How people reach the node, e.g. https://chat.example.org; used in links. Empty: the bind address.")
-    origins: tuple[str, ...] = setting((), "Origins whose pages may use a signed-in browser's cookie, besides the node's own.")
+    public_url: str = setting(
+        "", "How people reach the node, e.g. https://chat.example.org; used in links. Empty: the bind address."
+    )
+    origins: tuple[str, ...] = setting(
+        (), "Origins whose pages may use a signed-in browser's cookie, besides the node's own."
+    )
     trusted_proxies: tuple[str, ...] = setting((), "Addresses of reverse proxies whose X-Forwarded-For is believed.")
-    shutdown_seconds: float = setting(5.0, "How long a stopping node waits for connections to take what is queued for them.", minimum=0)
-    dead_peer_seconds: float = setting(20.0, "A connection whose peer acknowledges nothing for so long is dropped (TCP_USER_TIMEOUT).", minimum=1)
+    shutdown_seconds: float = setting(
+        5.0, "How long a stopping node waits for connections to take what is queued for them.", minimum=0
+    )
+    dead_peer_seconds: float = setting(
+        20.0, "A connection whose peer acknowledges nothing for so long is dropped (TCP_USER_TIMEOUT).", minimum=1
+    )
 
 
 @attrs.frozen
@@ -53,14 +63,24 @@ class Limits:
     frame_bytes: int = setting(262_144, "Size of one message on a client socket, fragments together.", minimum=0)
     json_depth: int = setting(16, "Nesting of objects and arrays in a request.", minimum=0)
     message_chars: int = setting(16_000, "Length of a message's text in characters.", minimum=0)
-    in_flight: int = setting(32, "Requests of one session that are worked on at a time; further ones wait in the socket.", minimum=0)
-    outbox_bytes: int = setting(1_048_576, "Bytes queued for a session that reads too slowly before it is told to resume later.", minimum=0)
-    idle_seconds: float = setting(75.0, "A client socket that is silent for so long is pinged, and closed when it stays silent once more.", minimum=0)
+    in_flight: int = setting(
+        32, "Requests of one session that are worked on at a time; further ones wait in the socket.", minimum=0
+    )
+    outbox_bytes: int = setting(
+        1_048_576, "Bytes queued for a session that reads too slowly before it is told to resume later.", minimum=0
+    )
+    idle_seconds: float = setting(
+        75.0,
+        "A client socket that is silent for so long is pinged, and closed when it stays silent once more.",
+        minimum=0,
+    )
     requests_per_minute: int = setting(6_000, "Requests of one person.", minimum=0)
     posts_per_minute: int = setting(600, "Messages one person may post.", minimum=0)
     logins_per_minute: int = setting(20, "Attempts to sign in, for one address and for one handle.", minimum=0)
     page_items: int = setting(500, "The largest `limit` a list takes.", minimum=1)
-    replay_events: int = setting(20_000, "A client that missed more events than this gets a snapshot instead of the events.", minimum=0)
+    replay_events: int = setting(
+        20_000, "A client that missed more events than this gets a snapshot instead of the events.", minimum=0
+    )
     group_members: int = setting(10_000, "Participants of one conversation.", minimum=0)
 
 
@@ -69,7 +89,9 @@ class Accounts:
     """Who may sign in, and for how long."""
 
     password_min_chars: int = setting(10, "Shortest password taken.", minimum=1)
-    password_hashers: int = setting(2, "Passwords hashed at a time (argon2id, 64 MiB each); further ones wait.", minimum=1)
+    password_hashers: int = setting(
+        2, "Passwords hashed at a time (argon2id, 64 MiB each); further ones wait.", minimum=1
+    )
     session_days: int = setting(90, "A device that was not used for so many days must sign in again.", minimum=1)
     invite_days: int = setting(7, "How long an invite link can be used.", minimum=1)
     setup_hours: int = setting(24, "How long the link for the first administrator can be used.", minimum=1)
@@ -83,7 +105,9 @@ class Storage:
     group_jobs: int = setting(512, "Most writes that share one commit.", minimum=1)
     cache_kib: int = setting(16_384, "Page cache of the writing connection.", minimum=256)
     reader_cache_kib: int = setting(4_096, "Page cache of each reading connection.", minimum=256)
-    checkpoint_pages: int = setting(4_000, "Pages in the write-ahead log before they are moved into the database file.", minimum=1)
+    checkpoint_pages: int = setting(
+        4_000, "Pages in the write-ahead log before they are moved into the database file.", minimum=1
+    )
 
 
 @attrs.frozen
@@ -170,7 +194,7 @@ def _overlay(config: Config, values: Mapping[str, Any], place: str) -> Config:
 
 def _convert(value: Any, field: attrs.Attribute[Any], place: str) -> Any:
     """`value` as the type of the field's default; text is taken from the environment only as it is."""
-    kind: type[Any] = type(field.default)
+    kind = cast("type[Any]", type(field.default))
     if kind is tuple:
         items: Any = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         if isinstance(items, list) and all(isinstance(item, str) for item in items):  # pyright: ignore[reportUnknownVariableType]

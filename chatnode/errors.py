@@ -34,9 +34,7 @@ class Refusal(Exception):
     `retry_after` is in seconds. `message` is for people and may change; `code` is for programs.
     """
 
-    def __init__(
-        self, code: str, message: str, *, path: str | None = None, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, code: str, message: str, *, path: str | None = None, retry_after: float | None = None) -> None:
         assert code in STATUS, code
         super().__init__(f"{code}: {message}")
         self.code = code

@@ -8,7 +8,7 @@ connections.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ class Node:
 
                 async def stop_sessions() -> None:
                     await http.stop()
-                    for session in self.sessions:
+                    for session in self.sessions.all():
                         session.end(resume=True, reason="the node is stopping")
                     await sockets.stop()
 
@@ -107,9 +107,7 @@ _PROBE_SECONDS = 5.0
 
 
 @asynccontextmanager
-async def open_node(
-    data: Path | str, config: Config | None = None, *, inline: bool = False
-) -> AsyncIterator[Node]:
+async def open_node(data: Path | str, config: Config | None = None, *, inline: bool = False) -> AsyncGenerator[Node]:
     """A node over a data directory, which is made if need be and belongs to this process until the end.
 
     Without `config`, the directory's own config.toml and the environment are read. `inline` writes in the

@@ -29,9 +29,7 @@ def user() -> None:
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.option("--no-password", is_flag=True, help="An account that is used by token only.")
 @click.pass_obj
-def add_user(
-    data: Path, handle: str, name: str | None, admin: bool, password_stdin: bool, no_password: bool
-) -> None:
+def add_user(data: Path, handle: str, name: str | None, admin: bool, password_stdin: bool, no_password: bool) -> None:
     """Make an account."""
     fields: dict[str, object] = {"handle": handle, "admin": admin}
     if name is not None:

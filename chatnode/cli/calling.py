@@ -19,7 +19,9 @@ from chatnode.services import COMMANDS
 @click.argument("command", required=False)
 @click.argument("fields", nargs=-1)
 @click.option("--token", envvar="CHATNODE_TOKEN", help="Act as the token's person instead of as operator.")
-@click.option("--url", envvar="CHATNODE_URL", default="http://127.0.0.1:8008", show_default=True, help="The node, with --token.")
+@click.option(
+    "--url", envvar="CHATNODE_URL", default="http://127.0.0.1:8008", show_default=True, help="The node, with --token."
+)
 @click.pass_obj
 def call(data: Path, command: str | None, fields: tuple[str, ...], token: str | None, url: str) -> None:
     """Run any command, e.g. `chatnode call people.get person=ann`.

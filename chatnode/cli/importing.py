@@ -88,7 +88,9 @@ async def _import_source(data: Path, source: Source, join: bool, tally: Tally) -
                 bar.update(len(batch))
 
 
-def _batches(source: Iterable[ImportedMessage | Problem], fail: Callable[[str, str], None]) -> Iterator[list[ImportedMessage]]:
+def _batches(
+    source: Iterable[ImportedMessage | Problem], fail: Callable[[str, str], None]
+) -> Iterator[list[ImportedMessage]]:
     """Runs of messages of one conversation; what could not be read is reported on the way."""
     batch: list[ImportedMessage] = []
     for item in source:
@@ -103,9 +105,7 @@ def _batches(source: Iterable[ImportedMessage | Problem], fail: Callable[[str, s
         yield batch
 
 
-async def _import_batch(
-    call: Call, source: str, conversation: str, batch: list[ImportedMessage], tally: Tally
-) -> None:
+async def _import_batch(call: Call, source: str, conversation: str, batch: list[ImportedMessage], tally: Tally) -> None:
     """Hand over a batch; an item that the node refuses is reported and the rest handed over without it."""
     items = [_item(message) for message in batch]
     while items:

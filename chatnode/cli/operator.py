@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,7 +28,7 @@ class Call(Protocol):
 
 
 @asynccontextmanager
-async def operator(data: Path) -> AsyncIterator[Call]:
+async def operator(data: Path) -> AsyncGenerator[Call]:
     """Whichever way there is to run commands on this data directory."""
     deadline = trio.current_time() + _START_SECONDS
     while True:

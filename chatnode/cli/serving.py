@@ -21,7 +21,9 @@ logger = get_logger("serve")
 
 @click.command()
 @click.option("--bind", help="Address and port, instead of the setting server.bind.")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="Instead of the directory's config.toml.")
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), help="Instead of the directory's config.toml."
+)
 @click.pass_obj
 def serve(data: Path, bind: str | None, config_path: Path | None) -> None:
     """Run the node until it gets SIGINT or SIGTERM."""

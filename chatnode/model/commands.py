@@ -190,7 +190,7 @@ class CreateInvite:
 
     uses: Limit = 1
     days: Limit | None = None
-    conversations: Annotated[list[Id], Items(50)] = attrs.field(factory=list)
+    conversations: Annotated[list[Id], Items(50)] = attrs.field(factory=list[str])
 
 
 @attrs.define
@@ -252,7 +252,7 @@ class OpenGroup:
     """A group owned by its opener. `history` since_joining hides what was said before somebody joined."""
 
     title: Title
-    members: Annotated[list[Who], Items(1_000)] = attrs.field(factory=list)
+    members: Annotated[list[Who], Items(1_000)] = attrs.field(factory=list[str])
     visibility: Visibility = "private"
     description: Description = ""
     history: History | None = None
@@ -446,7 +446,7 @@ class ImportItem:
     text: Body
     reply_to: Cid | None = None
     reply_to_author: Annotated[str, Text(200, 1)] | None = None
-    metadata: dict[str, str] = attrs.field(factory=dict)
+    metadata: dict[str, str] = attrs.field(factory=dict[str, str])
 
 
 @attrs.define

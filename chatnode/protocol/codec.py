@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
 
 import attrs
@@ -181,10 +182,12 @@ def _object(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]
 
 def _renames(kind: Any) -> dict[str, Any]:
     return {
-        field.name: override(rename=wire_name(field.name))
-        for field in attrs.fields(kind)
-        if field.name.endswith("_")
+        field.name: override(rename=wire_name(field.name)) for field in attrs.fields(kind) if field.name.endswith("_")
     }
+
+
+def _has_origin(origin: Any) -> Callable[[Any], bool]:
+    return lambda kind: get_origin(kind) is origin
 
 
 def _make_converter(explaining: bool) -> cattrs.Converter:
@@ -192,17 +195,13 @@ def _make_converter(explaining: bool) -> cattrs.Converter:
     converter.register_structure_hook(str, _exactly(str, "a text"))
     converter.register_structure_hook(int, _exactly(int, "a whole number"))
     converter.register_structure_hook(bool, _exactly(bool, "true or false"))
-    converter.register_structure_hook_factory(
-        lambda kind: get_origin(kind) is list, lambda kind: _strict_list(converter, kind)
-    )
-    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is Literal, _one_of)
-    converter.register_structure_hook_factory(attrs.has, lambda kind: _object(converter, kind))
-    converter.register_structure_hook_factory(
-        lambda kind: get_origin(kind) is Annotated, lambda kind: _bounded(converter, kind)
-    )
+    converter.register_structure_hook_factory(_has_origin(list), partial(_strict_list, converter))
+    converter.register_structure_hook_factory(_has_origin(Literal), _one_of)
+    converter.register_structure_hook_factory(attrs.has, partial(_object, converter))
+    converter.register_structure_hook_factory(_has_origin(Annotated), partial(_bounded, converter))
 
     def leave_out_none(kind: Any) -> Callable[[Any], Any]:
-        optional = {
+        optional: dict[str, Any] = {
             field.name: override(omit_if_default=True, rename=wire_name(field.name))
             for field in attrs.fields(kind)
             if field.default is None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import trio
@@ -43,7 +43,7 @@ class Outbox:
         wire: Wire,
         most_bytes: int,
         overflow: Callable[[], None],
-        start: Callable[[Callable[[], object]], None],
+        start: Callable[[Callable[[], Awaitable[object]]], None],
     ) -> None:
         self._wire = wire
         self._most_bytes = most_bytes

@@ -99,8 +99,8 @@ class SessionRegistry:
     def __len__(self) -> int:
         return self._count
 
-    def __iter__(self) -> Iterable[Session]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return (session for live in list(self._people.values()) for session in list(live.sessions))
+    def all(self) -> list[Session]:
+        return [session for live in self._people.values() for session in live.sessions]
 
     async def attach(self, session: Session) -> None:
         """From when this returns, the session is pushed what its person may see."""

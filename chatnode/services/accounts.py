@@ -52,17 +52,13 @@ async def get(ctx: Context, command: GetPerson) -> PersonGiven:
 async def list_page(ctx: Context, command: ListPeople) -> PeopleGiven:
     """People whose handle begins with `prefix`, in the order of handles."""
     limit = ctx.page_size(command.limit)
-    return PeopleGiven(
-        await ctx.read(lambda reader: people.page(reader, command.prefix, command.after, limit))
-    )
+    return PeopleGiven(await ctx.read(lambda reader: people.page(reader, command.prefix, command.after, limit)))
 
 
 @command("people.update", permission=permissions.CHAT)
 async def update(ctx: Context, command: UpdateProfile) -> PersonGiven:
     """Change your name or avatar; an empty avatar removes it."""
-    return PersonGiven(
-        await ctx.write(lambda tx: people.update_profile(tx, ctx.me, command.name, command.avatar))
-    )
+    return PersonGiven(await ctx.write(lambda tx: people.update_profile(tx, ctx.me, command.name, command.avatar)))
 
 
 @command("people.password", permission=permissions.CHAT, limit="logins")

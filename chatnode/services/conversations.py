@@ -59,9 +59,7 @@ async def get(ctx: Context, command: InConversation) -> ConversationDetails:
 
     def read(reader: Reader) -> ConversationDetails:
         place = conversations.access(reader, ctx.me, command.conversation)
-        return ConversationDetails(
-            conversations.details(reader, place.key), inbox.entry(reader, ctx.me, place)
-        )
+        return ConversationDetails(conversations.details(reader, place.key), inbox.entry(reader, ctx.me, place))
 
     return await ctx.read(read)
 

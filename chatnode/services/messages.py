@@ -30,9 +30,7 @@ async def list_page(ctx: Context, command: ListMessages) -> MessagesGiven:
 
     def read(reader: Reader) -> MessagesGiven:
         place = conversations.access(reader, ctx.me, command.conversation)
-        return MessagesGiven(
-            messages.page(reader, place, before=command.before, after=command.after, limit=limit)
-        )
+        return MessagesGiven(messages.page(reader, place, before=command.before, after=command.after, limit=limit))
 
     return await ctx.read(read)
 

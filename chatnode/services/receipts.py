@@ -13,17 +13,13 @@ from chatnode.storage.database import Reader
 @command("receipts.read", permission=permissions.CHAT)
 async def read_up_to(ctx: Context, command: MarkUpTo) -> Marked:
     """Say that you have read everything up to `seq`."""
-    return await ctx.write(
-        lambda tx: receipts.mark(tx, ctx.me, command.conversation, "read", command.seq)
-    )
+    return await ctx.write(lambda tx: receipts.mark(tx, ctx.me, command.conversation, "read", command.seq))
 
 
 @command("receipts.delivered", permission=permissions.CHAT)
 async def delivered_up_to(ctx: Context, command: MarkUpTo) -> Marked:
     """Say that this device holds everything up to `seq`."""
-    return await ctx.write(
-        lambda tx: receipts.mark(tx, ctx.me, command.conversation, "delivered", command.seq)
-    )
+    return await ctx.write(lambda tx: receipts.mark(tx, ctx.me, command.conversation, "delivered", command.seq))
 
 
 @command("receipts.list", permission=permissions.CHAT, reads=True)

@@ -65,9 +65,7 @@ def _new_device(tx: Transaction, core: Core, account: Account, device: str | Non
 @command("sessions.list", permission=permissions.CHAT, reads=True)
 async def list_sessions(ctx: Context, command: Nothing) -> SessionsGiven:
     """Your signed-in devices and API tokens."""
-    return SessionsGiven(
-        await ctx.read(lambda reader: sessions.of_person(reader, ctx.me.key, ctx.session))
-    )
+    return SessionsGiven(await ctx.read(lambda reader: sessions.of_person(reader, ctx.me.key, ctx.session)))
 
 
 @command("sessions.revoke", permission=permissions.CHAT)

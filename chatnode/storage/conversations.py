@@ -282,9 +282,7 @@ def _insert(
     return key
 
 
-def _join(
-    tx: Transaction, key: int, id: str, person: Account, history: History, head: int, by: Account | None
-) -> None:
+def _join(tx: Transaction, key: int, id: str, person: Account, history: History, head: int, by: Account | None) -> None:
     first = 1 if history == "all" else head + 1
     _add(tx, key, id, person, role="member", head=head, first=first, by=by)
 
@@ -307,9 +305,7 @@ def _leave(tx: Transaction, place: Place, person: Account, by: Account) -> None:
 
 
 def _set_role(tx: Transaction, place: Place, person: Account, role: MemberRole, by: Account) -> None:
-    tx.execute(
-        "UPDATE members SET role = ? WHERE conversation = ? AND person = ?", (role, place.key, person.key)
-    )
+    tx.execute("UPDATE members SET role = ? WHERE conversation = ? AND person = ?", (role, place.key, person.key))
     event = MemberChanged(place.id, person.ref, role)
     tx.record(event, conversation=place.key, subject=person.key, actor=by.key)
 
@@ -321,8 +317,6 @@ def _updated(tx: Transaction, key: int, id: str, by: Account) -> Conversation:
 
 
 def _check_size(tx: Transaction, key: int, most: int) -> None:
-    (size,) = tx.execute(
-        "SELECT count(*) FROM members WHERE conversation = ? AND left_gid IS NULL", (key,)
-    ).fetchone()
+    (size,) = tx.execute("SELECT count(*) FROM members WHERE conversation = ? AND left_gid IS NULL", (key,)).fetchone()
     if most and size > most:
         raise Refusal("too_large", f"a group has at most {most} members", path="members")

@@ -124,7 +124,7 @@ class _Job(Generic[T]):
         self.recorded: list[Recorded] = []
 
     def resume(self) -> None:
-        if self.task is not None:
+        if self.task is not None and self.outcome is not None:
             task, self.task = self.task, None
             trio.lowlevel.reschedule(task, self.outcome)
 
@@ -316,9 +316,7 @@ def connect_writer(path: Path, settings: StorageSettings) -> sqlite3.Connection:
     Raises `StartError` unless the file is in WAL mode with synchronous=FULL afterwards.
     """
     try:
-        connection = sqlite3.connect(
-            path, isolation_level=None, check_same_thread=False, cached_statements=512
-        )
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
         mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")

@@ -51,9 +51,7 @@ _SINCE = (
 
 def gids_since(reader: Reader, account: Account, since: int, limit: int) -> list[int]:
     """The gids above `since` that a person may see, at most `limit`, in order."""
-    rows = reader.execute(
-        _SINCE, {"since": since, "head": 2**62, "person": account.key, "limit": limit}
-    )
+    rows = reader.execute(_SINCE, {"since": since, "head": 2**62, "person": account.key, "limit": limit})
     return [gid for (gid,) in rows]
 
 

@@ -70,9 +70,7 @@ def post(tx: Transaction, sender: Account, draft: Draft) -> Posted:
         id, draft.conversation, seq, gid, sender.ref, draft.cid, draft.text, rfc3339(tx.now),
         [person for _, person in mentions] or None, draft.reply_to,
     )  # fmt: skip
-    tx.record(
-        MessagePosted(draft.conversation, message), conversation=place.key, subject=seq, actor=sender.key
-    )
+    tx.record(MessagePosted(draft.conversation, message), conversation=place.key, subject=seq, actor=sender.key)
     return Posted(gid, seq, id, False)
 
 

@@ -65,9 +65,7 @@ def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
     try:
         for statement in statements(migration.sql):
             connection.execute(statement)
-        connection.execute(
-            "INSERT INTO migrations VALUES (?, ?, ?)", (migration.set, migration.name, now_ms())
-        )
+        connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", (migration.set, migration.name, now_ms()))
         connection.execute("COMMIT")
     except sqlite3.Error as error:
         connection.execute("ROLLBACK")

@@ -51,13 +51,9 @@ def create(
 
 
 def _join_what_everybody_joins(tx: Transaction, account: Account) -> None:
-    for conversation, id, head in tx.execute(
-        "SELECT key, id, head FROM conversations WHERE auto_join = 1"
-    ).fetchall():
+    for conversation, id, head in tx.execute("SELECT key, id, head FROM conversations WHERE auto_join = 1").fetchall():
         add_member_row(tx, conversation, account.key, head=head, first=1)
-        tx.record(
-            MemberJoined(id, account.ref), conversation=conversation, people=(account.key,), subject=account.key
-        )
+        tx.record(MemberJoined(id, account.ref), conversation=conversation, people=(account.key,), subject=account.key)
 
 
 def add_member_row(
@@ -129,7 +125,8 @@ def fellows(reader: Reader | Transaction, person: int) -> list[int]:
 
 def password_hash(reader: Reader | Transaction, handle: str) -> tuple[Account, str | None] | None:
     row = reader.execute(
-        f"SELECT {_COLUMNS}, password FROM people WHERE handle = ?", (handle.lower(),)  # noqa: S608
+        f"SELECT {_COLUMNS}, password FROM people WHERE handle = ?",  # noqa: S608
+        (handle.lower(),),
     ).fetchone()
     return (Account(*row[:-1]), row[-1]) if row else None
 

@@ -38,9 +38,7 @@ def hash_secret(secret: str) -> bytes:
     return sha256(secret.encode()).digest()
 
 
-def create(
-    tx: Transaction, person: int, kind: str, label: str, token_hash: bytes, days: int | None
-) -> int:
+def create(tx: Transaction, person: int, kind: str, label: str, token_hash: bytes, days: int | None) -> int:
     """`days`: how long a token lives, or a device that is not used; None is for ever."""
     key = tx.execute(
         "INSERT INTO sessions (person, kind, label, token_hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
@@ -82,9 +80,7 @@ def of_person(reader: Reader, person: int, current: int | None) -> list[Session]
         (person, now_ms()),
     )
     return [
-        Session(
-            key, kind, label, rfc3339(created), _time(expires), _time(used), current=key == current
-        )
+        Session(key, kind, label, rfc3339(created), _time(expires), _time(used), current=key == current)
         for key, kind, label, created, expires, used in rows
     ]
 
@@ -99,10 +95,7 @@ def revoke(tx: Transaction, person: int, session: int) -> None:
 
 def revoke_all(tx: Transaction, person: int, but: int | None) -> int:
     """Sign out every session of a person except `but`; returns how many."""
-    keys = [
-        key
-        for (key,) in tx.execute("SELECT key FROM sessions WHERE person = ? AND key IS NOT ?", (person, but))
-    ]
+    keys = [key for (key,) in tx.execute("SELECT key FROM sessions WHERE person = ? AND key IS NOT ?", (person, but))]
     for key in keys:
         revoke(tx, person, key)
     return len(keys)

@@ -6,6 +6,7 @@ Who may open it is the operator: the directory and the socket are only the node'
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
@@ -31,28 +32,33 @@ async def serve_control(
     core: Core, table: CommandTable, path: Path, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Runs until cancelled; the caller holds the directory's lock, so a socket that is there is a dead one."""
-    listening = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    listener = trio.SocketListener(trio.socket.from_stdlib_socket(_listen(path)))
+
+    async def serve(stream: trio.SocketStream) -> None:
+        # What is suppressed is that the command line went away.
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await _serve_connection(core, table, stream)
+
     try:
-        path.unlink(missing_ok=True)
-        await listening.bind(address(directory, path.name))
-        path.chmod(stat.S_IRUSR | stat.S_IWUSR)
-        listening.listen(16)
-        listener = trio.SocketListener(listening)
-
-        async def serve(stream: trio.SocketStream) -> None:
-            try:
-                await _serve_connection(core, table, stream)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                pass  # the command line went away
-
         async with trio.open_nursery() as nursery:
             await nursery.start(trio.serve_listeners, serve, [listener])
             task_status.started()
     finally:
-        listening.close()
+        listener.socket.close()
+        os.unlink(path)
+
+
+def _listen(path: Path) -> socket.socket:
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
         path.unlink(missing_ok=True)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listening.bind(address(directory, path.name))
+    finally:
         os.close(directory)
+    path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+    listening.listen()
+    return listening
 
 
 def address(directory: int, name: str) -> str:

@@ -7,6 +7,7 @@ servers behind the listener have ended on some of it (docs/adr/0004-own-listener
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 
 import attrs
 
@@ -81,10 +82,8 @@ def parse_head(raw: bytes) -> Head:
 
 def refusal_response(status: int, reason: str) -> bytes:
     """A whole response that says no and closes."""
-    names = {400: "Bad Request", 408: "Request Timeout", 426: "Upgrade Required", 431: "Request Header Fields Too Large",
-             503: "Service Unavailable", 505: "HTTP Version Not Supported"}  # fmt: skip
     body = f"{reason}\n".encode()
     return (
-        f"HTTP/1.1 {status} {names.get(status, 'Error')}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: text/plain; charset=utf-8\r\n"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     ).encode() + body

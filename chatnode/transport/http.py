@@ -198,10 +198,10 @@ async def _signed_in(core: Core) -> Context:
 
 async def _context(core: Core, *, required: bool) -> Context:
     headers = request.headers
-    peer = request.scope.get("client") or ("", 0)
+    client = request.scope["client"]
     credentials = Credentials.of_fields(
-        peer[0], headers.get("Authorization", ""), headers.get("Cookie", ""), headers.get("Origin", ""),
-        headers.get("Host", ""), headers.get("X-Forwarded-For", ""), core,
+        client[0] if client else "", headers.get("Authorization", ""), headers.get("Cookie", ""),
+        headers.get("Origin", ""), headers.get("Host", ""), headers.get("X-Forwarded-For", ""), core,
     )  # fmt: skip
     context = Context(core, address=credentials.address)
     if required:
@@ -217,7 +217,7 @@ async def _body_fields(core: Core) -> dict[str, Any]:
     body: bytes = await request.get_data(as_text=False)  # pyright: ignore[reportUnknownMemberType, reportAssignmentType]
     if body and request.mimetype != JSON:
         raise Refusal("bad_request", f"the body must be {JSON}, as its Content-Type says")
-    values = codec.decode(body, core.config.limits.json_depth) if body else {}
+    values: Any = codec.decode(body, core.config.limits.json_depth) if body else {}
     if not isinstance(values, dict):
         raise Refusal("bad_request", "the body must be an object with the command's fields")
     return values  # pyright: ignore[reportUnknownVariableType]
@@ -252,9 +252,7 @@ def _set_cookie(core: Core, response: Response, token: str) -> None:
 
 
 def _refusal_response(refusal: Refusal) -> Response:
-    response = Response(
-        codec.encode({"error": refusal.as_json()}), status=refusal.status, content_type=JSON
-    )
+    response = Response(codec.encode({"error": refusal.as_json()}), status=refusal.status, content_type=JSON)
     if refusal.retry_after is not None:
         response.headers["Retry-After"] = str(int(refusal.retry_after) + 1)
     return response

@@ -37,6 +37,7 @@ _BACKLOG = 2_048
 LINGER_SECONDS = 1.0
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
+
 @attrs.define(eq=False)
 class Connection:
     """One accepted connection. `socket` is non-blocking; `tls` is the stream over it when the port speaks TLS.
@@ -185,11 +186,11 @@ class Listener:
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the peer is gone
         except BaseExceptionGroup as group:
-            _, rest = group.split((trio.Cancelled, OSError, trio.BrokenResourceError, trio.ClosedResourceError))
-            if rest is not None and not isinstance(rest, ExceptionGroup):
-                raise  # KeyboardInterrupt and the like are not the connection's
-            if rest is not None:
-                logger.warning("a connection from %s failed: %r", connection.address, rest.exceptions[0])
+            _, faults = group.split((OSError, trio.BrokenResourceError, trio.ClosedResourceError))
+            if faults is not None and not isinstance(faults, ExceptionGroup):
+                raise  # cancellation, KeyboardInterrupt and the like are not the connection's
+            if faults is not None:
+                logger.warning("a connection from %s failed: %s", connection.address, repr(faults))
         except Exception as error:
             logger.warning("a connection from %s failed: %r", connection.address, error)
         finally:

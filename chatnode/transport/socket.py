@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from math import inf
 
 import trio
-from websockets.datastructures import Headers
 from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.http11 import Request as UpgradeRequest
 from websockets.protocol import OPEN, Event
@@ -93,7 +92,7 @@ class ClientSocket:
         registry: SessionRegistry,
         connection: Connection,
         credentials: Credentials,
-        start: Callable[[Callable[[], object]], None],
+        start: Callable[[Callable[[], Awaitable[object]]], None],
     ) -> None:
         self._core = core
         self._table = table
@@ -294,9 +293,7 @@ class ClientSocket:
 class ClientSockets:
     """All client sockets: makes them, watches that they live, stops them."""
 
-    def __init__(
-        self, core: Core, table: CommandTable, registry: SessionRegistry, nursery: trio.Nursery
-    ) -> None:
+    def __init__(self, core: Core, table: CommandTable, registry: SessionRegistry, nursery: trio.Nursery) -> None:
         self._core = core
         self._table = table
         self._registry = registry

@@ -28,6 +28,7 @@ class Context:
     session: int | None = None
     address: str = ""
     operator: bool = False
+    writing: bool = False
     handed_over: Callable[[], None] | None = None
     """Called when the request's write has its place in the order of writes, so that the next may begin."""
 
@@ -47,7 +48,11 @@ class Context:
         """`Database.write`, in the order in which this session's requests came."""
         if self.handed_over is not None:
             self.handed_over()
-        return await self.core.db.write(function)
+        self.writing = True
+        try:
+            return await self.core.db.write(function)
+        finally:
+            self.writing = False
 
     async def read(self, function: Read[T]) -> T:
         return await self.core.db.read(function)

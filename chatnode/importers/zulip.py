@@ -52,20 +52,10 @@ class ZulipArchive:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
 
-    @cached_property
+    @property
     def total(self) -> int | None:
-        """Messages in the archive, counted by their authors' keys without parsing: one reading of it all."""
-        count = 0
-        if not self._contents.streams:
-            return None
-        with open_archive(self._path) as archive:
-            for stream in self._contents.streams:
-                for entry in stream.entries:
-                    try:
-                        count += archive.read(entry).count(b'"sender_full_name"')
-                    except Unreadable:
-                        continue  # reported when the messages are read
-        return count
+        """Messages in the archive, counted once, in a reading of it all that parses nothing."""
+        return self._total
 
     def conversations(self) -> list[ImportedConversation]:
         """One per stream, keyed by the stream's id, in the order in which their messages come."""
@@ -84,6 +74,20 @@ class ZulipArchive:
         with archive:
             for stream in self._contents.streams:
                 yield from _messages(archive, stream)
+
+    @cached_property
+    def _total(self) -> int | None:
+        if not self._contents.streams:
+            return None
+        count = 0
+        with open_archive(self._path) as archive:
+            for stream in self._contents.streams:
+                for entry in stream.entries:
+                    try:
+                        count += archive.read(entry).count(b'"sender_full_name"')
+                    except Unreadable:
+                        continue  # reported when the messages are read
+        return count
 
     @cached_property
     def _contents(self) -> _Contents:

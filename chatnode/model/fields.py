@@ -7,6 +7,7 @@ OpenAPI document that describes it read the same declaration.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated
 
 import attrs
@@ -24,6 +25,12 @@ class Text:
     form: str | None = None
     free: bool = False
     hint: str = ""
+    _matches: Callable[[str], object] = attrs.field(
+        init=False,
+        repr=False,
+        eq=False,
+        default=attrs.Factory(lambda self: re.compile(self.form or "(?s).*").fullmatch, takes_self=True),
+    )
 
     def fault(self, text: str) -> str | None:
         """What is wrong with `text`, or None."""
@@ -31,7 +38,7 @@ class Text:
             return f"has {len(text)} characters, at most {self.most} are taken"
         if len(text) < self.least:
             return f"has {len(text)} characters, at least {self.least} are needed"
-        if self.form is not None and re.fullmatch(self.form, text) is None:
+        if self.form is not None and self._matches(text) is None:
             return self.hint or f"must have the form {self.form}"
         if "\0" in text:
             return "has a NUL character"

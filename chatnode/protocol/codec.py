@@ -2,6 +2,7 @@
 
 Checking is strict: no unknown keys, no numbers for texts, no texts for numbers, every bound of
 `chatnode.model.fields` held. A fault is a `Refusal` whose `path` is the field's, as in `members.2`.
+Only `read` is lenient, for a client whose node may be newer than itself.
 """
 
 from __future__ import annotations
@@ -52,7 +53,18 @@ def structure(values: dict[str, Any], kind: type[T]) -> T:
     try:
         return _converter.structure(values, kind)
     except Exception:  # said again with its place; the fast converter does not know it
-        raise _explain(values, kind) from None
+        raise _explain(_explaining, values, kind) from None
+
+
+def read(values: Any, kind: type[T]) -> T:
+    """`values` from a node that may be newer: unknown keys and new words are let pass, bounds are not checked.
+
+    Raises `Refusal("invalid")` with its path when a field is missing or has another type.
+    """
+    try:
+        return _lenient.structure(values, kind)
+    except Exception:
+        raise _explain(_lenient_explaining, values, kind) from None
 
 
 def wire_name(attribute: str) -> str:
@@ -74,9 +86,9 @@ def _depth(raw: bytes, enough: int) -> int:
     return deepest
 
 
-def _explain(values: Any, kind: type[Any]) -> Refusal:
+def _explain(converter: cattrs.Converter, values: Any, kind: type[Any]) -> Refusal:
     try:
-        _explaining.structure(values, kind)
+        converter.structure(values, kind)
     except Exception as error:
         path, message = _first_fault(error)
         return Refusal("invalid", f"{path or 'the request'} {message}", path=path)
@@ -169,6 +181,16 @@ def _bounded(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any
     return check
 
 
+def _any_word(kind: Any) -> Callable[[Any, Any], Any]:
+    return _exactly(str, "a text")
+
+
+def _unbounded(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
+    base = get_args(kind)[0]
+    inner = converter.get_structure_hook(base)
+    return lambda value, _: inner(value, base)
+
+
 def _object(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
     inner = make_dict_structure_fn(kind, converter, **_renames(kind))
 
@@ -190,15 +212,17 @@ def _has_origin(origin: Any) -> Callable[[Any], bool]:
     return lambda kind: get_origin(kind) is origin
 
 
-def _make_converter(explaining: bool) -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=explaining, omit_if_default=False)
+def _make_converter(explaining: bool, lenient: bool = False) -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=not lenient, detailed_validation=explaining, omit_if_default=False)
     converter.register_structure_hook(str, _exactly(str, "a text"))
     converter.register_structure_hook(int, _exactly(int, "a whole number"))
     converter.register_structure_hook(bool, _exactly(bool, "true or false"))
     converter.register_structure_hook_factory(_has_origin(list), partial(_strict_list, converter))
-    converter.register_structure_hook_factory(_has_origin(Literal), _one_of)
+    converter.register_structure_hook_factory(_has_origin(Literal), _any_word if lenient else _one_of)
     converter.register_structure_hook_factory(attrs.has, partial(_object, converter))
-    converter.register_structure_hook_factory(_has_origin(Annotated), partial(_bounded, converter))
+    converter.register_structure_hook_factory(
+        _has_origin(Annotated), partial(_unbounded if lenient else _bounded, converter)
+    )
 
     def leave_out_none(kind: Any) -> Callable[[Any], Any]:
         optional: dict[str, Any] = {
@@ -214,3 +238,5 @@ def _make_converter(explaining: bool) -> cattrs.Converter:
 
 _converter = _make_converter(explaining=False)
 _explaining = _make_converter(explaining=True)
+_lenient = _make_converter(explaining=False, lenient=True)
+_lenient_explaining = _make_converter(explaining=True, lenient=True)

@@ -21,6 +21,9 @@ PAGE_EVENTS = 500
 """Events rendered and sent at a time while catching up."""
 
 
+_ALL = 2**62
+
+
 @attrs.define
 class Beginning:
     """How a session begins; `gids` is what it missed, in order."""
@@ -36,14 +39,14 @@ async def begin(core: Core, registry: SessionRegistry, session: Session, cursor:
     caller sends the welcome, sends the pages of `missed`, then calls `go_live`.
     """
     await registry.attach(session)
-    most = core.config.limits.replay_events or 2**31
+    most = core.config.limits.replay_events or _ALL
     snapshot_size = core.config.limits.page_items
 
     def read(reader: Reader) -> tuple[int, list[int] | None, InboxGiven | None]:
         head = log.head(reader)
         if cursor is not None and cursor.epoch == core.epoch and cursor.gid <= head:
-            gids = log.gids_since(reader, session.account, cursor.gid, most + 1)
-            if len(gids) <= most:
+            gids = log.gids_since(reader, session.account, cursor.gid, most)
+            if gids is not None:
                 return head, gids, None
         return head, None, inbox.page(reader, session.account, None, snapshot_size)
 
@@ -81,4 +84,4 @@ def go_live(session: Session) -> None:
 
 
 def _more(reader: Reader, session: Session) -> tuple[int, list[int]]:
-    return log.head(reader), log.gids_since(reader, session.account, session.gid, 2**31)
+    return log.head(reader), log.gids_since(reader, session.account, session.gid, _ALL) or []

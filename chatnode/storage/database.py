@@ -320,6 +320,7 @@ def connect_writer(path: Path, settings: StorageSettings) -> sqlite3.Connection:
         mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA temp_store=MEMORY")  # what savepoints remember never goes to a file
         connection.execute(f"PRAGMA cache_size=-{settings.cache_kib:d}")
         connection.execute(f"PRAGMA wal_autocheckpoint={settings.checkpoint_pages:d}")
         synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]

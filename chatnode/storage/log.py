@@ -38,21 +38,46 @@ def head(reader: Reader | Transaction) -> int:
     return reader.execute("SELECT coalesce(max(gid), 0) FROM log").fetchone()[0]
 
 
-_SINCE = (
-    # Events of the conversations a person takes part in, or took part in until they left …
-    "SELECT l.gid FROM members m JOIN log l ON l.conversation = m.conversation "
-    "AND l.gid > max(:since, m.joined_gid - 1) AND l.gid <= coalesce(m.left_gid, :head) WHERE m.person = :person "
-    # … and those that concern the person alone, or among others.
-    "UNION SELECT l.gid FROM log l WHERE l.person = :person AND l.gid > :since "
-    "UNION SELECT a.gid FROM log_audience a WHERE a.person = :person AND a.gid > :since "
-    "ORDER BY 1 LIMIT :limit"
-)
+def gids_since(reader: Reader, account: Account, since: int, most: int) -> list[int] | None:
+    """The gids above `since` that a person may see, in order; None when there are more than `most`.
+
+    That is: events of each conversation from joining to leaving, and those that concern the person.
+    """
+    found = {
+        gid
+        for (gid,) in reader.execute(
+            "SELECT gid FROM log WHERE person = :person AND gid > :since "
+            "UNION ALL SELECT gid FROM log_audience WHERE person = :person AND gid > :since",
+            {"person": account.key, "since": since},
+        )
+    }
+    memberships = reader.execute(
+        "SELECT conversation, max(joined_gid - 1, ?), coalesce(left_gid, ?) FROM members "
+        "WHERE person = ? AND coalesce(left_gid, ?) > ?",
+        (since, _NEVER, account.key, _NEVER, since),
+    ).fetchall()
+    for conversation, above, until in memberships:
+        found.update(_gids_of_conversation(reader, conversation, above, until))
+        if len(found) > most:
+            return None
+    return sorted(found)
 
 
-def gids_since(reader: Reader, account: Account, since: int, limit: int) -> list[int]:
-    """The gids above `since` that a person may see, at most `limit`, in order."""
-    rows = reader.execute(_SINCE, {"since": since, "head": 2**62, "person": account.key, "limit": limit})
-    return [gid for (gid,) in rows]
+_NEVER = 2**62
+
+
+def _gids_of_conversation(reader: Reader, conversation: int, above: int, until: int) -> Iterator[int]:
+    """What happened in a conversation: posts by way of its messages, newest first, then everything else."""
+    for (gid,) in reader.execute("SELECT gid FROM messages WHERE conversation = ? ORDER BY seq DESC", (conversation,)):
+        if gid <= above:
+            break
+        if gid <= until:
+            yield gid
+    for (gid,) in reader.execute(
+        "SELECT gid FROM log WHERE conversation = ? AND kind <> 'message.posted' AND gid > ? AND gid <= ?",
+        (conversation, above, until),
+    ):
+        yield gid
 
 
 def events_of(reader: Reader, gids: list[int]) -> Iterator[tuple[int, Event]]:

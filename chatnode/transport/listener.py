@@ -190,7 +190,7 @@ class Listener:
             if faults is not None and not isinstance(faults, ExceptionGroup):
                 raise  # cancellation, KeyboardInterrupt and the like are not the connection's
             if faults is not None:
-                logger.warning("a connection from %s failed: %s", connection.address, repr(faults))
+                logger.warning("a connection from %s failed: %s", connection.address, faults)
         except Exception as error:
             logger.warning("a connection from %s failed: %r", connection.address, error)
         finally:

@@ -18,10 +18,7 @@ from collections.abc import Awaitable, Callable
 from math import inf
 
 import trio
-from websockets.frames import Close, CloseCode, Frame, Opcode
-from websockets.http11 import Request as UpgradeRequest
-from websockets.protocol import OPEN, Event
-from websockets.server import ServerProtocol
+from websockets.frames import Close, CloseCode
 
 from chatnode.dispatch.context import Context, unauthenticated
 from chatnode.dispatch.core import Core
@@ -45,6 +42,7 @@ from chatnode.routing import resume
 from chatnode.routing.outbox import DRAIN_SECONDS, Outbox, SocketWire, StreamWire
 from chatnode.routing.sessions import Session, SessionRegistry
 from chatnode.services.sign_in import authenticate
+from chatnode.transport.frames import MessageReader
 from chatnode.transport.head import Head, refusal_response
 from chatnode.transport.listener import Connection
 from chatnode.transport.origins import Credentials
@@ -71,7 +69,9 @@ class SocketSession(Session):
         self._socket.outbox.add(push.websocket)
 
     def flush(self) -> None:
-        self._socket.outbox.flush()
+        # A session that waits for its own write is answered in a moment: its pushes leave with the answer.
+        if not self._socket.writing:
+            self._socket.outbox.flush()
 
     def end(self, *, resume: bool, reason: str) -> None:
         self._socket.close(RESUME_SESSION_ENDED if resume else STOP_SIGNED_OUT, reason)
@@ -81,7 +81,7 @@ class ClientSocket:
     """One client socket from its upgrade to its end."""
 
     __slots__ = (
-        "_connection", "_context", "_core", "_credentials", "_fragments", "_patience", "_protocol", "_registry",
+        "_connection", "_context", "_core", "_credentials",  "_patience", "_reader", "_registry",
         "_scope", "_table", "heard_at", "outbox", "pinged", "session",
     )  # fmt: skip
 
@@ -100,9 +100,7 @@ class ClientSocket:
         self._connection = connection
         self._credentials = credentials
         self._context = Context(core, address=credentials.address)
-        self._fragments: list[bytes] = []
-        # Never compressed: 255 KiB on the wire could be 256 MiB in memory.
-        self._protocol = ServerProtocol(max_size=core.config.limits.frame_bytes or None)
+        self._reader = MessageReader(core.config.limits.frame_bytes)
         self._scope = trio.CancelScope()
         self._patience = trio.CancelScope()
         self.heard_at = trio.current_time()
@@ -110,6 +108,11 @@ class ClientSocket:
         self.session: SocketSession | None = None
         wire = StreamWire(connection.tls) if connection.tls is not None else SocketWire(connection.socket)
         self.outbox = Outbox(wire, core.config.limits.outbox_bytes, self._overflow, start)
+
+    @property
+    def writing(self) -> bool:
+        """Whether the one request in hand waits for its write."""
+        return self._context.writing
 
     # ---- from the upgrade to the end
 
@@ -127,15 +130,11 @@ class ClientSocket:
                 await self._connection.linger()
 
     def _upgrade(self, head: Head) -> bool:
-        protocol = self._protocol
-        protocol.receive_data(head.raw)
-        requests = protocol.events_received()
-        if not requests or not isinstance(requests[0], UpgradeRequest):
+        if not self._reader.upgrade(head.raw):
             self.outbox.send(refusal_response(400, "this is not a WebSocket upgrade"))
             return False
-        protocol.send_response(protocol.accept(requests[0]))
-        self.outbox.send(b"".join(protocol.data_to_send()))
-        return protocol.state is OPEN
+        self.outbox.send(self._reader.to_send())
+        return self._reader.open
 
     async def _serve(self) -> None:
         data, self._connection.buffered = self._connection.buffered, b""
@@ -154,42 +153,18 @@ class ClientSocket:
 
     async def _take(self, data: bytes) -> bool:
         """Work on bytes that came; returns whether the connection goes on."""
-        protocol = self._protocol
         if not data:
-            protocol.receive_eof()
             return False
         self.heard_at = trio.current_time()
         self.pinged = False
-        protocol.receive_data(data)
-        requests = self._texts(protocol.events_received())
-        control = protocol.data_to_send()
+        requests = self._reader.feed(data)
         if requests:
             await self._answer(requests)
-        if control:
-            self.outbox.send(b"".join(control))
-        if protocol.state is OPEN:
-            return True
-        self.outbox.closed = True
-        return False
-
-    def _texts(self, events: list[Event]) -> list[bytes]:
-        """The complete text messages among the frames that came."""
-        texts: list[bytes] = []
-        for event in events:
-            if not isinstance(event, Frame) or event.opcode in (Opcode.PING, Opcode.PONG, Opcode.CLOSE):
-                continue
-            if event.opcode is Opcode.BINARY:
-                self._protocol.fail(CloseCode.UNSUPPORTED_DATA, "text frames only")
-                break
-            self._fragments.append(bytes(event.data))
-            if event.fin:
-                text = b"".join(self._fragments) if len(self._fragments) > 1 else self._fragments[0]
-                self._fragments.clear()
-                if not _is_utf8(text):
-                    self._protocol.fail(CloseCode.INVALID_DATA, "not UTF-8")
-                    break
-                texts.append(text)
-        return texts
+        if control := self._reader.to_send():
+            self.outbox.send(control)
+        if not self._reader.open:
+            self.outbox.closed = True
+        return self._reader.open
 
     # ---- requests
 
@@ -234,6 +209,9 @@ class ClientSocket:
             result = await self._table.run(context, request.op, request.fields)
             reply = ok_reply(request_id, result)
         except Refusal as refusal:
+            if refusal.code == "bad_json" and not _is_utf8(data):
+                self._reader.refuse_text()
+                return
             if isinstance(refusal, UnusableOp):
                 request_id = refusal.request_id
             reply = error_reply(request_id, refusal)

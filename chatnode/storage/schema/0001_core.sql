@@ -133,7 +133,9 @@ CREATE TABLE log (
   actor        INTEGER,
   at           INTEGER NOT NULL
 );
-CREATE INDEX log_conversation ON log (conversation, gid) WHERE conversation IS NOT NULL;
+-- Posts are found by way of their messages, whose gids rise with seq: no second index is kept for them.
+CREATE INDEX log_conversation ON log (conversation, gid)
+  WHERE conversation IS NOT NULL AND kind <> 'message.posted';
 CREATE INDEX log_person ON log (person, gid) WHERE person IS NOT NULL;
 
 -- Readers of events that concern several people and no conversation.

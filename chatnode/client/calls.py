@@ -1,0 +1,141 @@
+"""Requests under way: in order, at most once unless they may be repeated.
+
+A request that was sent when the connection was lost is sent again if repeating it changes nothing; otherwise
+its outcome is unknown and its caller is told so. One that was not sent yet waits for the next connection.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+import trio
+
+from chatnode.client.errors import ConnectionLost, refusal_of
+from chatnode.protocol import codec
+from chatnode.services import COMMANDS
+
+REPEATABLE = frozenset(each.name for each in COMMANDS if each.reads) | {
+    "messages.post",  # its cid makes a repeat find the first one's message
+    "receipts.read",  # marks only go up
+    "receipts.delivered",
+    "conversations.direct",  # found the second time
+}
+"""Commands that may be sent twice: what reads, and what does the same once or twice."""
+
+
+@attrs.define(eq=False)
+class Call:
+    """One request and, once `done` is set, its reply."""
+
+    id: int
+    frame: str
+    repeatable: bool
+    sent: bool = False
+    done: trio.Event = attrs.field(factory=trio.Event)
+    reply: dict[str, Any] | None = None
+    error: Exception | None = None
+
+    def fail(self, error: Exception) -> None:
+        self.error = error
+        self.done.set()
+
+
+class Calls:
+    """All requests of a client. Everything but `ask` and the waits is sync and never checkpoints."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._pending: dict[int, Call] = {}  # in the order of their ids, which is the order of asking
+        self._unsent: deque[Call] = deque()
+        self._changed = trio.Event()
+        self._ended: Exception | None = None
+        self._held = False
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for a reply."""
+        return bool(self._pending)
+
+    async def ask(self, command: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """Send a request and wait for its reply. Cancelling forgets the request; if it was sent, it may be
+        carried out all the same."""
+        if self._ended is not None:
+            raise self._ended
+        self._count += 1
+        frame = codec.encode({**fields, "id": self._count, "op": command}).decode()
+        call = Call(self._count, frame, command in REPEATABLE)
+        with self._under_way(call):
+            await call.done.wait()
+        if call.error is not None:
+            raise call.error
+        assert call.reply is not None
+        if "ok" in call.reply:
+            return call.reply["ok"]
+        raise refusal_of(call.reply.get("error"))
+
+    @contextmanager
+    def _under_way(self, call: Call) -> Iterator[None]:
+        self._pending[call.id] = call
+        self._unsent.append(call)
+        self._note_change()
+        try:
+            yield
+        finally:
+            self._pending.pop(call.id, None)
+            self._note_change()
+
+    async def next_to_send(self) -> Call:
+        """Wait for a request to send; it counts as sent from here on."""
+        while True:
+            while self._unsent and not self._held:
+                call = self._unsent.popleft()
+                if call.id in self._pending:  # else its caller was cancelled
+                    call.sent = True
+                    return call
+            await self.wait_changed()
+
+    async def wait_changed(self) -> None:
+        """Until a request is added, or done with."""
+        await self._changed.wait()
+
+    async def wait_answered(self) -> None:
+        """Send nothing more on this connection; returns when everything that was sent is answered."""
+        self._held = True
+        while any(call.sent for call in self._pending.values()):
+            await self.wait_changed()
+
+    def answer(self, reply: dict[str, Any]) -> None:
+        """A reply came. One that nobody waits for any more is dropped."""
+        call = self._pending.pop(reply["id"], None) if isinstance(reply["id"], int) else None
+        if call is not None:
+            call.reply = reply
+            call.done.set()
+            self._note_change()
+
+    def connection_lost(self, reason: str, *, repeat: bool = True) -> None:
+        """Sort what is pending into what is sent again and what is not."""
+        for call in list(self._pending.values()):
+            if call.sent and not (repeat and call.repeatable):
+                del self._pending[call.id]
+                call.fail(ConnectionLost(f"the outcome is unknown: {reason}"))
+            call.sent = False
+        self._unsent = deque(self._pending.values())
+        self._held = False
+        self._note_change()
+
+    def end(self, error: Exception) -> None:
+        """Fail everything pending, and whatever is asked from now on."""
+        self._ended = error
+        for call in self._pending.values():
+            call.fail(error)
+        self._pending.clear()
+        self._unsent.clear()
+        self._note_change()
+
+    def _note_change(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()

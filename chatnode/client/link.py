@@ -1,0 +1,204 @@
+"""The link to the node: connects, says hello, keeps the connection, and makes the next one when it is lost.
+
+    app ── Calls ──┐                ┌── send_calls ──┐
+                   ├─ Link ─ socket ┤                ├─ node
+    app ── Feed ───┘                └── read ────────┘
+
+Close codes 4000-4099, and a hello that is refused as unauthenticated, end it; anything else is resumed from.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+import attrs
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection
+
+from chatnode.client.backoff import Backoff
+from chatnode.client.calls import Calls
+from chatnode.client.errors import SignedOut, Unreachable
+from chatnode.client.feed import Feed
+from chatnode.client.wire import Address, ask, frame_object, open_socket
+from chatnode.errors import Refusal
+from chatnode.model.commands import Hello, Welcome, Welcomed
+from chatnode.protocol import codec
+
+HELLO_SECONDS = 60.0
+"""How long the node may take to answer hello: it may be busy with everybody else's."""
+HEARTBEAT_SECONDS = 30.0
+"""A ping so often, which must be answered in as long again: a connection can be dead and not say so."""
+TURN_OVER_SECONDS = 10.0
+"""How long replies are waited for before a connection is given up to resume on another."""
+_STOP_CODES = range(4000, 4100)
+_TOO_BIG = 1009
+
+
+@attrs.frozen
+class _End:
+    """How a connection ended. `wait` False: we ended it ourselves, to make the next one at once."""
+
+    reason: str
+    code: int = 1006
+    wait: bool = True
+    least_wait: float = 0.0
+
+
+class Link:
+    """One client's connection, and the next one. `connected` tells whether commands can go out now."""
+
+    def __init__(
+        self, address: Address, token: str, device: str | None, tls: ssl.SSLContext | None, calls: Calls, feed: Feed
+    ) -> None:
+        self._address = address
+        self._token = token
+        self._device = device
+        self._tls = tls
+        self._calls = calls
+        self._feed = feed
+        self._backoff = Backoff()
+        self._frames = 0
+        self._paused = False
+        self.connected = False
+        self.welcome: Welcome | None = None
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Stays connected until cancelled or signed out; reports when it is connected for the first time.
+
+        Until then it raises what went wrong (`Unreachable`, or the node's `Refusal` of the hello). After that
+        it raises nothing: calls and feed are given the reason for the end.
+        """
+        while True:
+            try:
+                end = await self._one_connection(task_status)
+            except SignedOut as refusal:
+                if self.welcome is None:
+                    raise
+                self._stop(refusal)
+                return
+            if end.code in _STOP_CODES:
+                self._stop(SignedOut(end.reason))
+                return
+            self._calls.connection_lost(end.reason, repeat=end.code != _TOO_BIG)
+            if end.wait:
+                await trio.sleep(self._backoff.next_wait(end.least_wait))
+
+    def _stop(self, refusal: SignedOut) -> None:
+        self._calls.end(refusal)
+        self._feed.end(refusal)
+
+    # ---- one connection
+
+    async def _one_connection(self, task_status: trio.TaskStatus[None]) -> _End:
+        first = self.welcome is None
+        try:
+            async with open_socket(self._address, self._tls) as socket:
+                await self._say_hello(socket)
+                if first:
+                    task_status.started()
+                return await self._use(socket)
+        except Unreachable as error:
+            if first:
+                raise
+            return _End(str(error))
+        except Refusal as refusal:
+            if refusal.code == "unauthenticated":
+                raise SignedOut(refusal.message) from None
+            if first:
+                raise
+            return _End(str(refusal), least_wait=refusal.retry_after or 0.0)
+
+    async def _say_hello(self, socket: WebSocketConnection) -> None:
+        hello = codec.to_plain(Hello(self._token, self._device, self._feed.reached))
+        try:
+            with trio.fail_after(HELLO_SECONDS):
+                reply = await ask(socket, "hello", hello)
+        except trio.TooSlowError:
+            raise Unreachable(f"{self._address.url} did not answer hello within {HELLO_SECONDS:g} s") from None
+        except ConnectionClosed as closed:
+            end = _end_of(closed)
+            if end.code in _STOP_CODES:
+                raise SignedOut(end.reason) from None
+            raise Unreachable(f"{self._address.url} closed the connection: {end.reason}") from None
+        self.welcome = codec.read(reply, Welcomed).welcome
+        self._feed.begin(self.welcome)
+        self._backoff.connected()
+
+    async def _use(self, socket: WebSocketConnection) -> _End:
+        """Send and receive until the connection ends."""
+        self.connected = True
+        end = _End("the connection is resumed", wait=False)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._send_calls, socket)
+                nursery.start_soon(self._resume_when_caught_up, nursery.cancel_scope)
+                nursery.start_soon(self._notice_silence, socket, nursery.cancel_scope)
+                end = await self._read(socket)
+                nursery.cancel_scope.cancel()
+        finally:
+            self.connected = False
+        if end.wait:
+            self._feed.interrupt(end.reason)
+        return end
+
+    async def _send_calls(self, socket: WebSocketConnection) -> None:
+        while True:
+            call = await self._calls.next_to_send()
+            try:
+                await socket.send_message(call.frame)
+            except ConnectionClosed:
+                return  # the reading side says why
+
+    async def _read(self, socket: WebSocketConnection) -> _End:
+        while True:
+            await self._wait_to_read()
+            try:
+                text = await socket.get_message()
+            except ConnectionClosed as closed:
+                return _end_of(closed)
+            self._frames += 1
+            frame = frame_object(text)
+            if "id" in frame:
+                self._calls.answer(frame)
+            else:
+                self._feed.take(frame, len(text))
+
+    async def _wait_to_read(self) -> None:
+        """While the app is behind and nobody waits for a reply, leave what comes to the kernel and the node."""
+        self._paused = True
+        while not (self._feed.has_room or self._calls.awaited):
+            async with trio.open_nursery() as nursery:
+
+                async def first_of(wait: trio.Event) -> None:
+                    await wait.wait()
+                    nursery.cancel_scope.cancel()
+
+                nursery.start_soon(first_of, self._feed.changed)
+                nursery.start_soon(first_of, self._calls.changed)
+        self._paused = False
+
+    async def _resume_when_caught_up(self, connection: trio.CancelScope) -> None:
+        """When events were let go and the app is ready for more, get them on another connection."""
+        await self._feed.wait_caught_up()
+        with trio.move_on_after(TURN_OVER_SECONDS):
+            await self._calls.wait_answered()
+        connection.cancel()
+
+    async def _notice_silence(self, socket: WebSocketConnection, connection: trio.CancelScope) -> None:
+        """End a connection whose other end is gone without a word, as after sleep or a change of network."""
+        while True:
+            await trio.sleep(HEARTBEAT_SECONDS)
+            frames = self._frames
+            with trio.move_on_after(HEARTBEAT_SECONDS) as patience:
+                try:
+                    await socket.ping()
+                except ConnectionClosed:
+                    return
+            if patience.cancelled_caught and frames == self._frames and not self._paused:
+                connection.cancel()
+
+
+def _end_of(closed: ConnectionClosed) -> _End:
+    if closed.reason is None:
+        return _End("the connection was lost")
+    return _End(closed.reason.reason or "the connection was lost", closed.reason.code)

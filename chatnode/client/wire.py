@@ -1,0 +1,188 @@
+"""One WebSocket to a node: opening it, and asking one thing before or at its beginning."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import attrs
+import trio
+from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
+
+from chatnode.client.errors import Unreachable, refusal_of
+from chatnode.client.groups import raise_single
+from chatnode.errors import Refusal
+from chatnode.protocol import codec
+
+OPEN_SECONDS = 20.0
+"""How long connecting, TLS and the upgrade may take together."""
+CLOSE_SECONDS = 2.0
+"""How long the node may take to answer a close frame."""
+MOST_FRAME_BYTES = 2**26  # a page of 500 of the longest messages; what is asked for is the asker's to bound
+_READ_BYTES = 65_536
+
+
+@attrs.frozen
+class Address:
+    """Where a node's client socket is."""
+
+    url: str
+    host: str
+    port: int
+    secure: bool
+    path: str
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """From the node's http or https address; raises `Unreachable` for anything else."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise Unreachable(f"{url!r} is not an address: {error}") from None
+        secure = parts.scheme == "https"
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise Unreachable(f"{url!r} is not a node's address: give one such as http://127.0.0.1:8008")
+        path = parts.path.rstrip("/") + "/v1/socket"
+        return cls(url, parts.hostname, port or (443 if secure else 80), secure, path)
+
+    @property
+    def host_field(self) -> str:
+        """The `Host` of the upgrade request."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
+
+
+@asynccontextmanager
+async def open_socket(address: Address, tls: ssl.SSLContext | None = None) -> AsyncGenerator[WebSocketConnection]:
+    """A WebSocket to the node, closed at the end; raises `Unreachable` when it cannot be opened.
+
+    `tls` None is the system's own trust. What the body raises comes out as it is.
+    """
+    deadline = trio.current_time() + OPEN_SECONDS
+    stream = await _open_stream(address, tls, deadline)
+    try:
+        async with trio.open_nursery() as nursery:
+            socket = await _upgrade(nursery, stream, address, deadline)
+            yield socket
+            with trio.move_on_after(CLOSE_SECONDS):
+                await socket.aclose()
+            nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        rejected, rest = group.split(ConnectionRejected)
+        if rejected is not None and rest is None:
+            raise _rejected(address, rejected) from None
+        raise_single(group)
+    finally:
+        await trio.aclose_forcefully(stream)
+
+
+async def ask(socket: WebSocketConnection, command: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Send one request and take its reply, on a socket where nothing else goes on.
+
+    Raises the node's `Refusal`, or `ConnectionClosed`.
+    """
+    await socket.send_message(codec.encode({**fields, "id": 0, "op": command}).decode())
+    while True:
+        reply = frame_object(await socket.get_message())
+        if reply.get("id") == 0:
+            if "ok" in reply:
+                return reply["ok"]
+            raise refusal_of(reply.get("error"))
+
+
+def frame_object(text: str | bytes) -> dict[str, Any]:
+    """The JSON object in a frame; an empty one for a frame that is something else."""
+    try:
+        value: Any = codec.decode(text.encode() if isinstance(text, str) else text)
+    except Refusal:
+        return {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+async def _open_stream(address: Address, tls: ssl.SSLContext | None, deadline: float) -> _WatchedStream:
+    with trio.move_on_at(deadline):
+        try:
+            stream: trio.abc.Stream = await trio.open_tcp_stream(address.host, address.port)
+        except OSError as error:
+            raise Unreachable(f"cannot reach {address.url}: {error.strerror or error}; is the node running?") from None
+        if address.secure:
+            return _WatchedStream(await _encrypt(stream, address, tls))
+        return _WatchedStream(stream)
+    raise Unreachable(f"{address.url} did not answer within {OPEN_SECONDS:g} s")
+
+
+async def _encrypt(stream: trio.abc.Stream, address: Address, tls: ssl.SSLContext | None) -> trio.abc.Stream:
+    context = tls or ssl.create_default_context()
+    encrypted = trio.SSLStream(stream, context, server_hostname=address.host, https_compatible=True)
+    try:
+        await encrypted.do_handshake()
+    except trio.BrokenResourceError as error:
+        await trio.aclose_forcefully(stream)
+        raise Unreachable(f"cannot speak TLS with {address.url}: {error.__cause__ or error}") from None
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    return encrypted
+
+
+async def _upgrade(
+    nursery: trio.Nursery, stream: _WatchedStream, address: Address, deadline: float
+) -> WebSocketConnection:
+    with trio.move_on_at(deadline), stream.before_end:
+        return await wrap_client_stream(
+            nursery,
+            cast("trio.SocketStream", stream),
+            address.host_field,
+            address.path,
+            max_message_size=MOST_FRAME_BYTES,
+            receive_buffer_size=_READ_BYTES,
+        )
+    if stream.before_end.cancel_called:
+        raise Unreachable(f"{address.url} closed the connection before it began")
+    raise Unreachable(f"{address.url} did not answer within {OPEN_SECONDS:g} s")
+
+
+def _rejected(address: Address, group: BaseExceptionGroup[ConnectionRejected]) -> Unreachable:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[ConnectionRejected]", error).exceptions[0]
+    assert isinstance(error, ConnectionRejected)
+    reason = (error.body or b"").decode(errors="replace").strip()[:200]
+    return Unreachable(f"{address.url} answers with status {error.status_code}" + (f": {reason}" if reason else ""))
+
+
+class _WatchedStream(trio.abc.Stream):
+    """A stream that cancels `before_end` when the peer has ended it.
+
+    trio-websocket waits for ever for the answer to an upgrade when the connection is cut before it.
+    """
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self.before_end = trio.CancelScope()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        try:
+            data = await self._stream.receive_some(max_bytes)
+        except trio.BrokenResourceError:
+            self.before_end.cancel()
+            raise
+        if not data:
+            self.before_end.cancel()
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+__all__ = ["Address", "ConnectionClosed", "ask", "frame_object", "open_socket"]

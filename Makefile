@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= data
 
-.PHONY: serve test ci lint clean
+.PHONY: serve test slow lint docs clean
 
 serve: $(BIN)/.installed
 	$(BIN)/chatnode --data $(DATA) serve
@@ -12,9 +12,14 @@ serve: $(BIN)/.installed
 test: $(BIN)/.installed-dev lint
 	$(BIN)/pytest -q
 
-# Everything, the long tests too; what has to pass before a change lands.
-ci: $(BIN)/.installed-dev lint
-	$(BIN)/pytest -q -m ""
+# The tests of many seconds each: kills, crashes, floods.
+slow: $(BIN)/.installed-dev
+	$(BIN)/pytest -q -m slow
+
+# What is written from the code: a test compares.
+docs: $(BIN)/.installed-dev
+	$(BIN)/python -m chatnode.config > config.toml
+	$(BIN)/python -m chatnode.transport.reference > docs/commands.md
 
 lint: $(BIN)/.installed-dev
 	$(BIN)/ruff check .

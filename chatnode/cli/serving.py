@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import sys
 from pathlib import Path
 
 import click
@@ -44,11 +45,15 @@ async def _serve(data: Path, config: configuration.Config, bind: str | None) -> 
 
 
 async def _greet(node: Node) -> None:
-    """On a node without an administrator, say how to become it."""
+    """On a node without an administrator, say how to become it. The link is for a person's eyes, not for a log."""
     info = await node.call("node.info")
-    if info["needs_setup"]:
+    if not info["needs_setup"]:
+        return
+    if sys.stderr.isatty():
         setup = await node.call("setup.create")
-        logger.info("no administrator yet: open %s to become it", setup["link"])
+        click.echo(f"chatnode: no administrator yet: open {setup['link']} to become it", err=True)
+    else:
+        logger.info("no administrator yet: `chatnode setup` prints the link to become it")
 
 
 async def _stop_on_signal(signals: object, scope: trio.CancelScope) -> None:

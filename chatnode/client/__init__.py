@@ -1,2 +1,35 @@
-"""Placeholder"""
-def connect(url, token): ...
+"""The client library: `connect` for bots, tests and terminals, on trio.
+
+    async with connect("http://127.0.0.1:8008", token) as client:
+        await client.post(await client.direct("ann"), "hello")
+        async for item in client.events():
+            ...
+"""
+
+from __future__ import annotations
+
+from chatnode.client.cids import new_cid
+from chatnode.client.client import Client, connect
+from chatnode.client.errors import ConnectionLost, SignedOut, Unreachable
+from chatnode.client.feed import Interrupted, Item, Live, Pushed, Reset
+from chatnode.client.sign_in import accept_invite, sign_in
+from chatnode.errors import Refusal
+from chatnode.model.commands import Cursor
+
+__all__ = [
+    "Client",
+    "ConnectionLost",
+    "Cursor",
+    "Interrupted",
+    "Item",
+    "Live",
+    "Pushed",
+    "Refusal",
+    "Reset",
+    "SignedOut",
+    "Unreachable",
+    "accept_invite",
+    "connect",
+    "new_cid",
+    "sign_in",
+]

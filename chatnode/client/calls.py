@@ -7,7 +7,7 @@ its outcome is unknown and its caller is told so. One that was not sent yet wait
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ import attrs
 import trio
 
 from chatnode.client.errors import ConnectionLost, refusal_of
+from chatnode.client.nurseries import Signal
 from chatnode.protocol import codec
 from chatnode.services import COMMANDS
 
@@ -45,13 +46,16 @@ class Call:
 
 
 class Calls:
-    """All requests of a client. Everything but `ask` and the waits is sync and never checkpoints."""
+    """All requests of a client. Everything but `ask` and the waits is sync and never checkpoints.
 
-    def __init__(self) -> None:
+    `changed` is given whenever a request is added or done with.
+    """
+
+    def __init__(self, changed: Signal) -> None:
         self._count = 0
         self._pending: dict[int, Call] = {}  # in the order of their ids, which is the order of asking
         self._unsent: deque[Call] = deque()
-        self._changed = trio.Event()
+        self._changed = changed
         self._ended: Exception | None = None
         self._held = False
 
@@ -78,15 +82,15 @@ class Calls:
         raise refusal_of(call.reply.get("error"))
 
     @contextmanager
-    def _under_way(self, call: Call) -> Iterator[None]:
+    def _under_way(self, call: Call) -> Generator[None]:
         self._pending[call.id] = call
         self._unsent.append(call)
-        self._note_change()
+        self._changed.give()
         try:
             yield
         finally:
             self._pending.pop(call.id, None)
-            self._note_change()
+            self._changed.give()
 
     async def next_to_send(self) -> Call:
         """Wait for a request to send; it counts as sent from here on."""
@@ -96,17 +100,13 @@ class Calls:
                 if call.id in self._pending:  # else its caller was cancelled
                     call.sent = True
                     return call
-            await self.wait_changed()
-
-    async def wait_changed(self) -> None:
-        """Until a request is added, or done with."""
-        await self._changed.wait()
+            await self._changed.wait()
 
     async def wait_answered(self) -> None:
         """Send nothing more on this connection; returns when everything that was sent is answered."""
         self._held = True
         while any(call.sent for call in self._pending.values()):
-            await self.wait_changed()
+            await self._changed.wait()
 
     def answer(self, reply: dict[str, Any]) -> None:
         """A reply came. One that nobody waits for any more is dropped."""
@@ -114,7 +114,7 @@ class Calls:
         if call is not None:
             call.reply = reply
             call.done.set()
-            self._note_change()
+            self._changed.give()
 
     def connection_lost(self, reason: str, *, repeat: bool = True) -> None:
         """Sort what is pending into what is sent again and what is not."""
@@ -125,7 +125,7 @@ class Calls:
             call.sent = False
         self._unsent = deque(self._pending.values())
         self._held = False
-        self._note_change()
+        self._changed.give()
 
     def end(self, error: Exception) -> None:
         """Fail everything pending, and whatever is asked from now on."""
@@ -134,8 +134,4 @@ class Calls:
             call.fail(error)
         self._pending.clear()
         self._unsent.clear()
-        self._note_change()
-
-    def _note_change(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()
+        self._changed.give()

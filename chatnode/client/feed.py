@@ -7,11 +7,12 @@ again, from the last one taken in, once the app has caught up.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import attrs
 import trio
 
+from chatnode.client.nurseries import Signal
 from chatnode.errors import Refusal
 from chatnode.model.commands import Cursor, InboxGiven, Welcome
 from chatnode.model.events import EVENTS, Event
@@ -69,9 +70,10 @@ class Feed:
     """`handed` is the cursor of what the app got, `reached` of what was taken in; a resume begins there.
 
     With `wanted` false nothing is kept for the app. All but `next` and the wait is sync and never checkpoints.
+    `changed` is given whenever something is put in or taken out.
     """
 
-    def __init__(self, cursor: Cursor | None, most_bytes: int, *, wanted: bool) -> None:
+    def __init__(self, changed: Signal, cursor: Cursor | None, most_bytes: int, *, wanted: bool) -> None:
         self.handed = cursor
         self.reached = cursor
         self._most_bytes = most_bytes
@@ -80,7 +82,7 @@ class Feed:
         self._bytes = 0
         self._behind = False
         self._ended: Exception | None = None
-        self._changed = trio.Event()
+        self._changed = changed
 
     @property
     def has_room(self) -> bool:
@@ -123,14 +125,14 @@ class Feed:
     def end(self, error: Exception | None) -> None:
         """Nothing more will come. The app gets what is queued, and then `error`, or the end."""
         self._ended = error or trio.EndOfChannel()
-        self._note_change()
+        self._changed.give()
 
     def _put(self, item: Item, cursor: Cursor | None, size: int) -> None:
         if not self._wanted:
             return
         self._queue.append(_Queued(item, cursor, size + _ITEM_BYTES))
         self._bytes += size + _ITEM_BYTES
-        self._note_change()
+        self._changed.give()
 
     # ---- to the app
 
@@ -143,26 +145,18 @@ class Feed:
         while not self._queue:
             if self._ended is not None:
                 raise self._ended
-            await self.wait_changed()
+            await self._changed.wait()
         queued = self._queue.popleft()
         self._bytes -= queued.bytes
         if queued.cursor is not None:
             self.handed = queued.cursor
-        self._note_change()
+        self._changed.give()
         return queued.item
-
-    async def wait_changed(self) -> None:
-        """Until something is put in or taken out."""
-        await self._changed.wait()
 
     async def wait_caught_up(self) -> None:
         """Until the app has taken everything while more of it was let go."""
         while not (self._behind and not self._queue):
-            await self.wait_changed()
-
-    def _note_change(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()
+            await self._changed.wait()
 
 
 def _pushed(gid: int | None, name: str, push: dict[str, Any]) -> Pushed:
@@ -171,7 +165,7 @@ def _pushed(gid: int | None, name: str, push: dict[str, Any]) -> Pushed:
     event: Event | None = None
     if kind is not None:
         try:
-            event = cast("Event", codec.read(fields, kind))
+            event = codec.read(fields, kind)
         except Refusal:
             event = None  # of a newer node, which says it otherwise
     return Pushed(gid, name, event, fields)

@@ -9,7 +9,10 @@ Close codes 4000-4099, and a hello that is refused as unauthenticated, end it; a
 
 from __future__ import annotations
 
+import contextlib
 import ssl
+from functools import partial
+from typing import NoReturn
 
 import attrs
 import trio
@@ -19,6 +22,7 @@ from chatnode.client.backoff import Backoff
 from chatnode.client.calls import Calls
 from chatnode.client.errors import SignedOut, Unreachable
 from chatnode.client.feed import Feed
+from chatnode.client.nurseries import Signal, first_of
 from chatnode.client.wire import Address, ask, frame_object, open_socket
 from chatnode.errors import Refusal
 from chatnode.model.commands import Hello, Welcome, Welcomed
@@ -48,17 +52,24 @@ class Link:
     """One client's connection, and the next one. `connected` tells whether commands can go out now."""
 
     def __init__(
-        self, address: Address, token: str, device: str | None, tls: ssl.SSLContext | None, calls: Calls, feed: Feed
+        self,
+        address: Address,
+        hello: Hello,
+        tls: ssl.SSLContext | None,
+        calls: Calls,
+        feed: Feed,
+        changed: Signal,
     ) -> None:
         self._address = address
-        self._token = token
-        self._device = device
+        self._hello = hello
         self._tls = tls
         self._calls = calls
         self._feed = feed
+        self._changed = changed
         self._backoff = Backoff()
-        self._frames = 0
+        self._interrupted = False
         self._paused = False
+        self._pauses = 0
         self.connected = False
         self.welcome: Welcome | None = None
 
@@ -81,6 +92,9 @@ class Link:
                 return
             self._calls.connection_lost(end.reason, repeat=end.code != _TOO_BIG)
             if end.wait:
+                if not self._interrupted:
+                    self._interrupted = True
+                    self._feed.interrupt(end.reason)
                 await trio.sleep(self._backoff.next_wait(end.least_wait))
 
     def _stop(self, refusal: SignedOut) -> None:
@@ -97,6 +111,10 @@ class Link:
                 if first:
                     task_status.started()
                 return await self._use(socket)
+        except ConnectionClosed as closed:
+            if first:
+                raise Unreachable(f"{self._address.url} breaks the protocol") from None
+            return _end_of(closed)
         except Unreachable as error:
             if first:
                 raise
@@ -109,10 +127,10 @@ class Link:
             return _End(str(refusal), least_wait=refusal.retry_after or 0.0)
 
     async def _say_hello(self, socket: WebSocketConnection) -> None:
-        hello = codec.to_plain(Hello(self._token, self._device, self._feed.reached))
+        hello = attrs.evolve(self._hello, cursor=self._feed.reached)
         try:
             with trio.fail_after(HELLO_SECONDS):
-                reply = await ask(socket, "hello", hello)
+                reply = await ask(socket, "hello", codec.to_plain(hello))
         except trio.TooSlowError:
             raise Unreachable(f"{self._address.url} did not answer hello within {HELLO_SECONDS:g} s") from None
         except ConnectionClosed as closed:
@@ -123,31 +141,27 @@ class Link:
         self.welcome = codec.read(reply, Welcomed).welcome
         self._feed.begin(self.welcome)
         self._backoff.connected()
+        self._interrupted = False
 
     async def _use(self, socket: WebSocketConnection) -> _End:
         """Send and receive until the connection ends."""
         self.connected = True
-        end = _End("the connection is resumed", wait=False)
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._send_calls, socket)
-                nursery.start_soon(self._resume_when_caught_up, nursery.cancel_scope)
-                nursery.start_soon(self._notice_silence, socket, nursery.cancel_scope)
-                end = await self._read(socket)
-                nursery.cancel_scope.cancel()
+            return await first_of(
+                partial(self._read, socket),
+                partial(self._send_calls, socket),
+                partial(self._notice_silence, socket),
+                self._turn_over,
+            )
         finally:
             self.connected = False
-        if end.wait:
-            self._feed.interrupt(end.reason)
-        return end
 
-    async def _send_calls(self, socket: WebSocketConnection) -> None:
-        while True:
-            call = await self._calls.next_to_send()
-            try:
+    async def _send_calls(self, socket: WebSocketConnection) -> NoReturn:
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                call = await self._calls.next_to_send()
                 await socket.send_message(call.frame)
-            except ConnectionClosed:
-                return  # the reading side says why
+        await trio.sleep_forever()  # the reading side gets what came before the end, and says why it ended
 
     async def _read(self, socket: WebSocketConnection) -> _End:
         while True:
@@ -156,7 +170,6 @@ class Link:
                 text = await socket.get_message()
             except ConnectionClosed as closed:
                 return _end_of(closed)
-            self._frames += 1
             frame = frame_object(text)
             if "id" in frame:
                 self._calls.answer(frame)
@@ -165,37 +178,28 @@ class Link:
 
     async def _wait_to_read(self) -> None:
         """While the app is behind and nobody waits for a reply, leave what comes to the kernel and the node."""
-        self._paused = True
         while not (self._feed.has_room or self._calls.awaited):
-            async with trio.open_nursery() as nursery:
-
-                async def first_of(wait: trio.Event) -> None:
-                    await wait.wait()
-                    nursery.cancel_scope.cancel()
-
-                nursery.start_soon(first_of, self._feed.changed)
-                nursery.start_soon(first_of, self._calls.changed)
+            self._pauses += 1
+            self._paused = True
+            await self._changed.wait()
         self._paused = False
 
-    async def _resume_when_caught_up(self, connection: trio.CancelScope) -> None:
-        """When events were let go and the app is ready for more, get them on another connection."""
+    async def _turn_over(self) -> _End:
+        """When events were let go and the app is ready for more: get them on another connection."""
         await self._feed.wait_caught_up()
         with trio.move_on_after(TURN_OVER_SECONDS):
             await self._calls.wait_answered()
-        connection.cancel()
+        return _End("the app has caught up", wait=False)
 
-    async def _notice_silence(self, socket: WebSocketConnection, connection: trio.CancelScope) -> None:
-        """End a connection whose other end is gone without a word, as after sleep or a change of network."""
+    async def _notice_silence(self, socket: WebSocketConnection) -> _End:
+        """Ends a connection whose other end is gone without a word, as after sleep or a change of network."""
         while True:
             await trio.sleep(HEARTBEAT_SECONDS)
-            frames = self._frames
-            with trio.move_on_after(HEARTBEAT_SECONDS) as patience:
-                try:
-                    await socket.ping()
-                except ConnectionClosed:
-                    return
-            if patience.cancelled_caught and frames == self._frames and not self._paused:
-                connection.cancel()
+            pauses = self._pauses
+            with trio.move_on_after(HEARTBEAT_SECONDS) as patience, contextlib.suppress(ConnectionClosed):
+                await socket.ping()
+            if patience.cancelled_caught and not self._paused and pauses == self._pauses:
+                return _End(f"the node did not answer a ping for {HEARTBEAT_SECONDS:g} s")
 
 
 def _end_of(closed: ConnectionClosed) -> _End:

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 import attrs
 import trio
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
+from wsproto.utilities import ProtocolError
 
 from chatnode.client.errors import Unreachable, refusal_of
-from chatnode.client.groups import raise_single
+from chatnode.client.nurseries import raise_single
 from chatnode.errors import Refusal
 from chatnode.protocol import codec
 
@@ -58,9 +59,10 @@ class Address:
 
 @asynccontextmanager
 async def open_socket(address: Address, tls: ssl.SSLContext | None = None) -> AsyncGenerator[WebSocketConnection]:
-    """A WebSocket to the node, closed at the end; raises `Unreachable` when it cannot be opened.
+    """A WebSocket to the node, closed at the end; `tls` None is the system's own trust.
 
-    `tls` None is the system's own trust. What the body raises comes out as it is.
+    Raises `Unreachable` when it cannot be opened, and `ConnectionClosed` when the node breaks the protocol.
+    What the body raises comes out as it is.
     """
     deadline = trio.current_time() + OPEN_SECONDS
     stream = await _open_stream(address, tls, deadline)
@@ -72,10 +74,10 @@ async def open_socket(address: Address, tls: ssl.SSLContext | None = None) -> As
                 await socket.aclose()
             nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        rejected, rest = group.split(ConnectionRejected)
-        if rejected is not None and rest is None:
-            raise _rejected(address, rejected) from None
-        raise_single(group)
+        _, faults = group.split((ConnectionRejected, ConnectionClosed, ProtocolError))
+        if faults is not None:
+            raise_single(faults)
+        raise _broken(address, group) from None
     finally:
         await trio.aclose_forcefully(stream)
 
@@ -108,11 +110,20 @@ async def _open_stream(address: Address, tls: ssl.SSLContext | None, deadline: f
         try:
             stream: trio.abc.Stream = await trio.open_tcp_stream(address.host, address.port)
         except OSError as error:
-            raise Unreachable(f"cannot reach {address.url}: {error.strerror or error}; is the node running?") from None
+            raise Unreachable(f"cannot reach {address.url} ({_why(error)}); is the node running?") from None
         if address.secure:
             return _WatchedStream(await _encrypt(stream, address, tls))
         return _WatchedStream(stream)
     raise Unreachable(f"{address.url} did not answer within {OPEN_SECONDS:g} s")
+
+
+def _why(error: OSError) -> str:
+    """The system's own word: trio's error for several addresses has one error for each behind it."""
+    cause = error.__cause__
+    if isinstance(cause, BaseExceptionGroup):
+        each = cast("BaseExceptionGroup[BaseException]", cause).exceptions[0]
+        return (isinstance(each, OSError) and each.strerror) or str(each)
+    return (isinstance(cause, OSError) and cause.strerror) or error.strerror or str(error)
 
 
 async def _encrypt(stream: trio.abc.Stream, address: Address, tls: ssl.SSLContext | None) -> trio.abc.Stream:
@@ -146,11 +157,13 @@ async def _upgrade(
     raise Unreachable(f"{address.url} did not answer within {OPEN_SECONDS:g} s")
 
 
-def _rejected(address: Address, group: BaseExceptionGroup[ConnectionRejected]) -> Unreachable:
+def _broken(address: Address, group: BaseExceptionGroup[Any]) -> Unreachable | ConnectionClosed:
+    """What to say of a connection that trio-websocket gave up."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
-        error = cast("BaseExceptionGroup[ConnectionRejected]", error).exceptions[0]
-    assert isinstance(error, ConnectionRejected)
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    if not isinstance(error, ConnectionRejected):
+        return error if isinstance(error, ConnectionClosed) else ConnectionClosed(None)
     reason = (error.body or b"").decode(errors="replace").strip()[:200]
     return Unreachable(f"{address.url} answers with status {error.status_code}" + (f": {reason}" if reason else ""))
 
@@ -183,6 +196,3 @@ class _WatchedStream(trio.abc.Stream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-
-__all__ = ["Address", "ConnectionClosed", "ask", "frame_object", "open_socket"]

@@ -1,0 +1,239 @@
+"""The client: a connection that lasts, commands, and events."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import trio
+
+from chatnode.client.calls import Calls
+from chatnode.client.cids import new_cid
+from chatnode.client.errors import ConnectionLost
+from chatnode.client.feed import Feed, Item
+from chatnode.client.link import Link
+from chatnode.client.nurseries import Signal, raise_single
+from chatnode.client.wire import Address
+from chatnode.model.commands import (
+    ConversationDetails,
+    ConversationGiven,
+    ConversationsGiven,
+    Cursor,
+    Hello,
+    InboxGiven,
+    Marked,
+    MembersGiven,
+    MessageGiven,
+    MessagesGiven,
+    PersonGiven,
+    Posted,
+    ReceiptsGiven,
+)
+from chatnode.model.conversations import Conversation, Member, Visibility
+from chatnode.model.messages import Message, Receipt
+from chatnode.model.people import Person, PersonRef
+from chatnode.protocol import codec
+
+T = TypeVar("T")
+
+UNREAD_BYTES = 2**20
+"""Events kept for an app that does not take them, before further ones are left to the node."""
+
+
+@asynccontextmanager
+async def connect(
+    url: str,
+    token: str,
+    *,
+    cursor: Cursor | None = None,
+    device: str | None = None,
+    events: bool = True,
+    tls: ssl.SSLContext | None = None,
+    unread_bytes: int = UNREAD_BYTES,
+) -> AsyncGenerator[Client]:
+    """A client of the node at `url` (http or https), signed in by `token`; connected until the end.
+
+    With the `cursor` of an earlier client the events begin where that one's ended, without it with a `Reset`.
+    An app that only runs commands says `events=False`.
+
+    Raises `Unreachable`, `SignedOut` for a token that does not work, or the node's `Refusal`, when the first
+    connection fails. Later ones are made again by themselves. What the body raises comes out as it is.
+    """
+    changed = Signal()
+    calls = Calls(changed)
+    feed = Feed(changed, cursor, unread_bytes, wanted=events)
+    link = Link(Address.of(url), Hello(token, device), tls, calls, feed, changed)
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(link.run)
+            yield Client(link, calls, feed)
+            nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        raise_single(group)
+    finally:
+        calls.end(ConnectionLost("the client is closed"))
+        feed.end(None)
+
+
+class Client:
+    """Made by `connect`.
+
+    Commands of one task take effect in their order. While there is no connection they wait for the next one;
+    one that was under way when it was lost is repeated where that is safe (`calls.REPEATABLE`: what reads,
+    posts, marks), and raises `ConnectionLost` where it is not. Every command raises the node's `Refusal`, or
+    `SignedOut` when the node has ended the session. Cancelling one says nothing of whether it was carried out.
+    """
+
+    def __init__(self, link: Link, calls: Calls, feed: Feed) -> None:
+        self._link = link
+        self._calls = calls
+        self._feed = feed
+
+    @property
+    def me(self) -> PersonRef:
+        assert self._link.welcome is not None
+        return self._link.welcome.me
+
+    @property
+    def epoch(self) -> str:
+        """The node's epoch, which changes when a backup is restored there."""
+        assert self._link.welcome is not None
+        return self._link.welcome.epoch
+
+    @property
+    def session(self) -> int:
+        """Which of the person's sessions this is, as `sessions.list` counts them."""
+        assert self._link.welcome is not None
+        return self._link.welcome.session
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._link.connected
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """Up to where events were handed over; to be kept with what the app made of them, and given to the
+        next `connect`. None before the first."""
+        return self._feed.handed
+
+    # ---- events
+
+    def events(self) -> AsyncIterator[Item]:
+        """The events in order, each once, also across lost connections: `Pushed`, and in between `Reset`,
+        `Live` and `Interrupted`. For one task at a time.
+
+        Asking for the next one says that the last was dealt with. An app that is slow gets all the same
+        everything; it is fetched when wanted. Raises `SignedOut` at its end.
+        """
+        return _Events(self._feed)
+
+    # ---- commands
+
+    async def call(self, name: str, /, **fields: Any) -> dict[str, Any]:
+        """Any command, with its fields as they are on the wire; its result as plain values."""
+        return await self._calls.ask(name, fields)
+
+    async def post(
+        self, conversation: str, text: str, *, cid: str | None = None, reply_to: str | None = None
+    ) -> Posted:
+        """Post a message; returns once it is on the node's disk. Sent again with the same `cid` it is the same
+        message, however often and by whichever client of the person."""
+        return await self._ask(
+            Posted, "messages.post", conversation=conversation, cid=cid or new_cid(), text=text, reply_to=reply_to
+        )
+
+    async def history(
+        self, conversation: str, *, before: int | None = None, after: int | None = None, limit: int | None = None
+    ) -> list[Message]:
+        """A page of messages in ascending order: the newest, or those before or after a seq."""
+        given = await self._ask(
+            MessagesGiven, "messages.list", conversation=conversation, before=before, after=after, limit=limit
+        )
+        return given.messages
+
+    async def message(self, message: str) -> Message:
+        return (await self._ask(MessageGiven, "messages.get", message=message)).message
+
+    async def receipts(self, message: str) -> list[Receipt]:
+        """Who got and read a message, and when."""
+        return (await self._ask(ReceiptsGiven, "receipts.list", message=message)).receipts
+
+    async def read(self, conversation: str, seq: int) -> Marked:
+        """Say that everything up to `seq` was read."""
+        return await self._ask(Marked, "receipts.read", conversation=conversation, seq=seq)
+
+    async def delivered(self, conversation: str, seq: int) -> Marked:
+        """Say that this device holds everything up to `seq`."""
+        return await self._ask(Marked, "receipts.delivered", conversation=conversation, seq=seq)
+
+    async def inbox(self, *, limit: int | None = None, after: int | None = None) -> InboxGiven:
+        """Conversations with last message, unread and mention counts, latest activity first."""
+        return await self._ask(InboxGiven, "inbox.list", limit=limit, after=after)
+
+    async def direct(self, who: str) -> str:
+        """The id of the direct conversation with somebody, by handle or id; opened if need be."""
+        return (await self._ask(ConversationGiven, "conversations.direct", **{"with": who})).conversation
+
+    async def create_group(
+        self, title: str, members: Sequence[str] = (), *, visibility: Visibility | None = None, description: str = ""
+    ) -> str:
+        """Open a group; its id."""
+        given = await self._ask(
+            ConversationGiven,
+            "conversations.create",
+            title=title,
+            members=list(members),
+            visibility=visibility,
+            description=description,
+        )
+        return given.conversation
+
+    async def conversation(self, conversation: str) -> ConversationDetails:
+        return await self._ask(ConversationDetails, "conversations.get", conversation=conversation)
+
+    async def public(self, query: str = "", *, after: str | None = None) -> list[Conversation]:
+        """Public groups whose title has `query`."""
+        given = await self._ask(ConversationsGiven, "conversations.public", query=query, after=after)
+        return given.conversations
+
+    async def join(self, conversation: str) -> None:
+        await self.call("conversations.join", conversation=conversation)
+
+    async def leave(self, conversation: str) -> None:
+        await self.call("conversations.leave", conversation=conversation)
+
+    async def members(self, conversation: str, *, after: str | None = None) -> list[Member]:
+        """A page of participants in the order of handles; `after` takes the last one."""
+        given = await self._ask(MembersGiven, "conversations.members.list", conversation=conversation, after=after)
+        return given.members
+
+    async def add_member(self, conversation: str, member: str) -> None:
+        await self.call("conversations.members.add", conversation=conversation, member=member)
+
+    async def remove_member(self, conversation: str, member: str) -> None:
+        await self.call("conversations.members.remove", conversation=conversation, member=member)
+
+    async def person(self, who: str) -> Person:
+        """Somebody's profile, by handle or id."""
+        return (await self._ask(PersonGiven, "people.get", person=who)).person
+
+    async def _ask(self, kind: type[T], name: str, /, **fields: Any) -> T:
+        """A command whose fields that are None are left out."""
+        given = {key: value for key, value in fields.items() if value is not None}
+        return codec.read(await self._calls.ask(name, given), kind)
+
+
+class _Events(AsyncIterator[Item]):
+    """An iterator, not a generator: leaving the loop leaves nothing to close."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+
+    async def __anext__(self) -> Item:
+        try:
+            return await self._feed.next()
+        except trio.EndOfChannel:
+            raise StopAsyncIteration from None

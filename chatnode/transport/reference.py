@@ -1,0 +1,66 @@
+"""The reference of all commands as Markdown, made from the same document that programs read.
+
+`docs/commands.md` is what `python -m chatnode.transport.reference` prints; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from chatnode.dispatch.table import Command, CommandTable
+from chatnode.services import COMMANDS
+from chatnode.transport import openapi
+
+
+def render(table: CommandTable) -> str:
+    """Every command: what it does, who may use it, what it takes and gives."""
+    schemas: dict[str, Any] = openapi.document(table)["components"]["schemas"]
+    lines = [
+        "# Commands",
+        "",
+        "On the socket `op` names the command and the fields stand beside it; over HTTP it is `POST /v1/<command>` with the",
+        "fields as the body. Commands marked *reads* take `GET` too. Fields with `?` may be left out.",
+    ]
+    for command in table:
+        lines += ["", f"## `{command.name}`", "", command.description, ""]
+        lines.append(f"- {_terms(command)}")
+        lines.append(f"- takes {_fields(schemas[command.takes.__name__], schemas)}")
+        lines.append(f"- gives {_fields(schemas[command.gives.__name__], schemas)}")
+    lines += ["", "# Shapes"]
+    shown = {name for command in table for name in (command.takes.__name__, command.gives.__name__)}
+    for name in sorted(set(schemas) - shown - {"Error"}):
+        lines += ["", f"**{name}**: {_fields(schemas[name], schemas)}"]
+        if "description" in schemas[name]:
+            lines[-1] += f". {schemas[name]['description']}"
+    return "\n".join(lines) + "\n"
+
+
+def _terms(command: Command[Any, Any]) -> str:
+    who = f"needs the permission `{command.permission}`" if command.permission else "needs nobody signed in"
+    limit = f"; counts against `limits.{command.limit}_per_minute`" if command.limit else ""
+    return who + limit + ("; *reads*" if command.reads else "")
+
+
+def _fields(schema: dict[str, Any], schemas: dict[str, Any]) -> str:
+    required = schema.get("required", ())
+    fields = [
+        f"`{name}{'' if name in required else '?'}` {_kind(kind)}" for name, kind in schema["properties"].items()
+    ]
+    return ", ".join(fields) or "nothing"
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        return schema["$ref"].rpartition("/")[2]
+    if "anyOf" in schema:
+        return _kind(schema["anyOf"][0])
+    if "enum" in schema:
+        return " / ".join(schema["enum"])
+    if schema["type"] == "array":
+        return f"list of {_kind(schema['items'])}"
+    return {"string": "text", "integer": "number", "boolean": "true or false"}.get(schema["type"], schema["type"])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render(CommandTable(COMMANDS)))

@@ -11,9 +11,12 @@ T = TypeVar("T")
 
 
 def raise_single(group: BaseExceptionGroup[Any]) -> NoReturn:
-    """Raise the only error of a nursery's group as itself, else the group: `except Refusal` around
-    `async with connect(…)` works as if there were no nursery."""
-    error: BaseException = group.exceptions[0] if len(group.exceptions) == 1 else group
+    """Raise the only error of a nursery's group as itself, however many tasks met it, else the group.
+
+    So `except Refusal` around `async with connect(…)` works as if there were no nursery.
+    """
+    one = len({id(error) for error in group.exceptions}) == 1
+    error: BaseException = group.exceptions[0] if one else group
     context = error.__context__
     try:
         raise error

@@ -6,8 +6,6 @@ one group commit in one go. It runs in the commit callback, on the trio thread, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from chatnode.logs import get_logger
 from chatnode.model.events import MemberJoined, MemberLeft, RoleChanged, SessionRevoked
 from chatnode.protocol.envelopes import push_of
@@ -38,12 +36,11 @@ class Router:
         event = each.event
         if isinstance(event, MemberJoined) and each.conversation is not None:
             self.sessions.joined(each.gid, each.conversation, each.people[0])
-        push = None
-        for session in self._audience(each):
-            if push is None:
-                push = push_of(each.gid, event)
-            if session.push(push):
-                due[session] = None
+        if audience := self._audience(each):
+            push = push_of(each.gid, event)
+            for session in audience:
+                if session.push(push):
+                    due[session] = None
         if isinstance(event, MemberLeft) and each.conversation is not None:
             self.sessions.left(each.gid, each.conversation, each.people[0])
         elif isinstance(event, SessionRevoked):
@@ -51,14 +48,16 @@ class Router:
         elif isinstance(event, RoleChanged):
             self._end(each, resume=True, reason="your role changed")
 
-    def _audience(self, each: Recorded) -> Iterator[Session]:
+    def _audience(self, each: Recorded) -> list[Session]:
+        """Whose turn it is; somebody who is named twice drops the repeat by its gid."""
+        audience: list[Session] = []
         if each.conversation is not None:
             for live in self.sessions.hearing(each.conversation):
-                yield from live.sessions
+                audience += live.sessions
         for key in each.people:
-            live = self.sessions.person(key)
-            if live is not None:
-                yield from live.sessions
+            if (live := self.sessions.person(key)) is not None:
+                audience += live.sessions
+        return audience
 
     def _end(self, each: Recorded, *, resume: bool, reason: str, key: int | None = None) -> None:
         live = self.sessions.person(each.people[0])

@@ -39,7 +39,9 @@ logger = get_logger("storage")
 Reader = sqlite3.Connection
 Rows = Iterator[tuple[Any, ...]]
 
-Cursor = sqlite3.Cursor
+IDLE_SECONDS = 0.1
+"""Without writes for so long, the node is idle."""
+
 IntegrityError = sqlite3.IntegrityError
 
 
@@ -154,6 +156,7 @@ class Database:
         self._threads: list[threading.Thread] = []
         self._reader_connections: list[sqlite3.Connection] = []
         self._closing = False
+        self._checkpoint_due = False
 
     def open(self) -> None:
         """Open the connections and start the threads; call from the trio thread."""
@@ -229,7 +232,7 @@ class Database:
         jobs = self._jobs
         going = True
         while going:
-            job = jobs.get()
+            job = self._next_job()
             group: list[_Job[Any]] = []
             while job is not None:
                 group.append(job)
@@ -244,6 +247,23 @@ class Database:
                 self._commit(group)
                 self._token.run_sync_soon(self._deliver, group)
 
+    def _next_job(self) -> _Job[Any] | None:
+        """Wait for a job. A moment without one is the time for a checkpoint, which would hold up a busy node."""
+        if self._checkpoint_due:
+            try:
+                return self._jobs.get(timeout=IDLE_SECONDS)
+            except Empty:
+                self._checkpoint_due = False
+                if self.broken is None:
+                    self._checkpoint()
+        return self._jobs.get()
+
+    def _checkpoint(self) -> None:
+        try:
+            self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            logger.warning("the write-ahead log could not be moved into the database yet: %s", error)
+
     def _commit(self, group: list[_Job[Any]]) -> None:
         """Run the jobs of a group and commit them together. Sets every job's outcome."""
         try:
@@ -254,6 +274,7 @@ class Database:
             for job in group:
                 gid = self._run_in_savepoint(job, gid)
             self._writer.execute("COMMIT")
+            self._checkpoint_due = True
         except sqlite3.Error as error:
             self._fail(group, error)
 

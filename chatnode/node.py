@@ -51,7 +51,7 @@ class Node:
         core.db.on_commit = self.router.publish
         core.live_sessions = self.sessions.__len__
 
-    async def call(self, name: str, **fields: Any) -> Any:
+    async def call(self, name: str, /, **fields: Any) -> Any:
         """Run a command as the operator of the node; gives its result as plain values.
 
         Raises `chatnode.errors.Refusal`.

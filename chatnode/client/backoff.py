@@ -7,7 +7,7 @@ import random
 import trio
 
 FIRST_SECONDS = 0.25
-MOST_SECONDS = 30.0
+MOST_SECONDS = 10.0
 STEADY_SECONDS = 5.0
 """A connection that held for so long was a good one: the waits begin anew."""
 

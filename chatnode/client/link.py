@@ -204,5 +204,5 @@ class Link:
 
 def _end_of(closed: ConnectionClosed) -> _End:
     if closed.reason is None:
-        return _End("the connection was lost")
-    return _End(closed.reason.reason or "the connection was lost", closed.reason.code)
+        return _End("the connection broke")
+    return _End(closed.reason.reason or "the connection broke", closed.reason.code)

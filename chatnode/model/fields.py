@@ -15,7 +15,7 @@ import attrs
 
 @attrs.frozen
 class Text:
-    """Bounds of a text: length in characters and, where it has one, its form.
+    """Bounds of a text: length in characters and, where it has one, its form, which allows no control characters.
 
     Control characters are refused, unless the text is `free`: then only NUL is, which SQLite cannot search.
     """
@@ -38,8 +38,8 @@ class Text:
             return f"has {len(text)} characters, at most {self.most} are taken"
         if len(text) < self.least:
             return f"has {len(text)} characters, at least {self.least} are needed"
-        if self.form is not None and self._matches(text) is None:
-            return self.hint or f"must have the form {self.form}"
+        if self.form is not None:
+            return None if self._matches(text) else self.hint or f"must have the form {self.form}"
         if "\0" in text:
             return "has a NUL character"
         if not self.free and _CONTROL.search(text):

@@ -116,7 +116,8 @@ def _hypercorn_config(core: Core) -> HypercornConfig:
     config.errorlog = config.accesslog = None
     config.include_server_header = False
     config.h11_max_incomplete_size = core.config.limits.head_bytes or 2**30
-    config.keep_alive_timeout = 15.0
+    # hypercorn's clock for an idle connection runs on until the next request's head is complete.
+    config.keep_alive_timeout = core.config.limits.head_seconds or 15.0
     config.read_timeout = None
     return config
 

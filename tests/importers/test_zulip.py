@@ -19,7 +19,7 @@ from bs4 import BeautifulSoup
 
 from chatnode.importers import ImportedMessage, Problem, Source, ZulipArchive, archive, zulip
 from chatnode.importers.archive import Unreadable
-from chatnode.importers.zulip import markdown
+from chatnode.importers.zulip_markdown import markdown
 
 BASE = 1_600_000_000
 """A time in seconds that the samples count from."""

@@ -1,0 +1,55 @@
+"""Runs scenarios in rounds, one server after the other in each, so that drift meets all of them alike."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from attrs import Factory, define, frozen
+
+from benchmarks.generator import Generator
+from benchmarks.machine import Calibration, Cores, calibrate
+from benchmarks.scenario import Figures, Scenario, Size, Trial
+from benchmarks.servers import Stack
+
+
+@define
+class Results:
+    """What the rounds of one scenario gave, by the stack's name, and the calibrations around them."""
+
+    scenario: Scenario
+    size: Size
+    figures: dict[str, list[Figures]]
+    calibrations: list[Calibration] = Factory(list)
+
+
+@frozen
+class Runner:
+    """How to run: on which stacks and cores, how much, and below which directory of a real disk."""
+
+    stacks: Sequence[Stack]
+    generator: Generator
+    cores: Cores
+    size: Size
+    directory: Path
+    rounds: int | None = None  # instead of the scenario's own number
+
+    def run(self, scenario: Scenario) -> Results:
+        """A trial of every stack in each round; who is first changes from round to round."""
+        results = Results(scenario, self.size, {stack.name: [] for stack in self.stacks})
+        rounds = self.rounds or scenario.rounds
+        for number in range(rounds):
+            order = self.stacks if number % 2 == 0 else self.stacks[::-1]
+            for stack in order:
+                print(f"{scenario.name} {number + 1}/{rounds} {stack.name}", file=sys.stderr, flush=True)
+                with self._trial(stack) as trial:
+                    results.calibrations.append(calibrate(self.cores, self.directory))
+                    results.figures[stack.name].append(scenario.measure(trial))
+                    results.calibrations.append(calibrate(self.cores, self.directory))
+        return results
+
+    @contextmanager
+    def _trial(self, stack: Stack) -> Iterator[Trial]:
+        with TemporaryDirectory(prefix="trial-", dir=self.directory) as directory:
+            yield Trial(stack, self.generator, self.cores, self.size, Path(directory), self.directory)

@@ -1,0 +1,75 @@
+"""What a scenario is: how to measure it once on one server, and what its figures mean."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from attrs import frozen
+
+from benchmarks.generator import Generator
+from benchmarks.machine import Cores
+from benchmarks.servers import Server, Stack, serving
+
+Figures = dict[str, float]
+
+
+@frozen
+class Size:
+    """How much a run does; ``--quick`` shows that everything works, and its figures mean little."""
+
+    warm_up: float  # seconds of load before the measured ones
+    seconds: float  # measured
+    pairs: int
+    recipients: int
+    sessions: int
+    filled: int  # messages in the conversation that history and cold start use
+    missed: int  # events that a resuming session has not seen
+    settle: float  # seconds before memory is read
+
+
+FULL = Size(warm_up=2, seconds=10, pairs=100, recipients=500, sessions=5000, filled=1_000_000, missed=10_000, settle=3)
+QUICK = Size(warm_up=0.5, seconds=1.5, pairs=20, recipients=50, sessions=200, filled=2000, missed=500, settle=0.5)
+
+
+@frozen
+class Metric:
+    """One figure of a scenario, its goal for the node if there is one, and how it is printed."""
+
+    key: str
+    title: str
+    digits: int = 0
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def goal(self) -> str:
+        if self.at_least is not None:
+            return f"≥ {self.at_least:,g}"
+        return "" if self.at_most is None else f"≤ {self.at_most:,g}"
+
+
+@frozen
+class Trial:
+    """One measurement: which server, with what load, and an empty directory to do it in."""
+
+    stack: Stack
+    generator: Generator
+    cores: Cores
+    size: Size
+    directory: Path
+    library: Path  # filled databases are kept here between runs
+
+    def serving(self, data: Path) -> AbstractContextManager[Server]:
+        """The trial's server over ``data``."""
+        return serving(self.stack, data, self.cores.server)
+
+
+@frozen
+class Scenario:
+    """A subcommand of the runner. Titles, of metrics too, may name sizes: ``{pairs:,} pairs``."""
+
+    name: str
+    title: str
+    rounds: int
+    metrics: tuple[Metric, ...]
+    measure: Callable[[Trial], Figures]

@@ -1,0 +1,14 @@
+"""A scenario a module, in the order in which ``all`` runs them."""
+
+from benchmarks.scenario import Scenario
+from benchmarks.scenarios.coldstart import COLDSTART
+from benchmarks.scenarios.fanout import FANOUT
+from benchmarks.scenarios.history import HISTORY
+from benchmarks.scenarios.idle import IDLE
+from benchmarks.scenarios.paced import PACED
+from benchmarks.scenarios.pairs import PAIRS
+from benchmarks.scenarios.resume import RESUME
+
+SCENARIOS: dict[str, Scenario] = {
+    scenario.name: scenario for scenario in (PAIRS, PACED, FANOUT, IDLE, COLDSTART, HISTORY, RESUME)
+}

@@ -106,7 +106,9 @@ class Storage:
     cache_kib: int = setting(16_384, "Page cache of the writing connection.", minimum=256)
     reader_cache_kib: int = setting(4_096, "Page cache of each reading connection.", minimum=256)
     checkpoint_pages: int = setting(
-        16_000, "Pages of 4 KiB in the write-ahead log that make a busy node move them into the database file; an idle one does so anyway.", minimum=1
+        16_000,
+        "Pages of 4 KiB in the write-ahead log that make a busy node move them into the database file; an idle one does so anyway.",
+        minimum=1,
     )
 
 

@@ -8,6 +8,8 @@ connections.
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,7 +34,7 @@ from chatnode.storage.directory import DataDirectory
 from chatnode.storage.migrations import core_migrations, initialise, migrate
 from chatnode.transport.control import serve_control
 from chatnode.transport.http import HttpServer
-from chatnode.transport.listener import Listener
+from chatnode.transport.listener import Listener, listen
 from chatnode.transport.socket import ClientSockets
 from chatnode.transport.tls import server_context
 
@@ -64,27 +66,41 @@ class Node:
     ) -> None:
         """Serve the control socket and the port until cancelled; reports the URL once it accepts."""
         config = self.core.config
-        host, port = parse_bind(bind or config.server.bind)
         tls = server_context(config.server)
-        async with trio.open_nursery() as background:
+        listening = listen(*parse_bind(bind or config.server.bind))
+        stopping = trio.Event()
+        async with trio.open_nursery() as nursery:
+            url: str = await nursery.start(self._serve_until, stopping, listening, tls)
+            self.core.base_url = config.server.public_url.rstrip("/") or url
+            task_status.started(url)
             try:
+                await trio.sleep_forever()
+            finally:
+                stopping.set()
+
+    async def _serve_until(
+        self,
+        stopping: trio.Event,
+        listening: socket.socket,
+        tls: ssl.SSLContext | None,
+        task_status: trio.TaskStatus[str],
+    ) -> None:
+        """Shielded from cancellation, so that stopping takes its order, and its time limit."""
+        with trio.CancelScope(shield=True):
+            async with trio.open_nursery() as background:
                 await background.start(serve_control, self.core, self.table, self.directory.control_socket)
                 sockets = ClientSockets(self.core, self.table, self.sessions, background)
-                http = HttpServer(self.core, self.table, self.sessions, self.health)
                 background.start_soon(sockets.watch)
+                http = HttpServer(self.core, self.table, self.sessions, self.health)
 
                 async def stop_sessions() -> None:
                     await http.stop()
-                    for session in self.sessions.all():
-                        session.end(resume=True, reason="the node is stopping")
                     await sockets.stop()
+                    for stream in self.sessions.all():
+                        stream.end(resume=True, reason="the node is stopping")
 
-                listener = Listener(config, tls, sockets.serve, http.serve, stop_sessions)
-                async with trio.open_nursery() as listening:
-                    url: str = await listening.start(listener.serve, host, port)
-                    self.core.base_url = config.server.public_url.rstrip("/") or url
-                    task_status.started(url)
-            finally:
+                listener = Listener(self.core.config, tls, sockets.serve, http.serve, stop_sessions)
+                await listener.serve(listening, stopping, task_status)
                 background.cancel_scope.cancel()
 
     async def health(self) -> tuple[bool, dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -46,13 +47,26 @@ def main() -> None:
     """Entry point: errors that name a place and a fix are printed as they are, and exit with 1."""
     try:
         cli(prog_name="chatnode")
-    except StartError as error:
-        _fail(str(error))
-    except Refusal as refusal:
-        place = f" ({refusal.path})" if refusal.path else ""
-        _fail(f"{refusal.message}{place} [{refusal.code}]")
+    except (StartError, Refusal) as error:
+        _fail(error)
+    except ExceptionGroup as group:
+        expected, rest = group.split((StartError, Refusal))
+        if expected is None or rest is not None:
+            raise
+        _fail(_first(expected))
 
 
-def _fail(message: str) -> None:
+def _first(error: Exception) -> Exception:
+    """The first error in the groups that nurseries make."""
+    while isinstance(error, ExceptionGroup):
+        error = cast("ExceptionGroup[Exception]", error).exceptions[0]
+    return error
+
+
+def _fail(error: Exception) -> None:
+    message = str(error)
+    if isinstance(error, Refusal):
+        place = f" ({error.path})" if error.path else ""
+        message = f"{error.message}{place} [{error.code}]"
     click.echo(f"chatnode: {message}", err=True)
     sys.exit(1)

@@ -41,7 +41,7 @@ def chat(url: str, handle: str | None, token: str | None, invite: str | None, wh
             sys.exit(1)
     except SignedOut as refusal:
         ticket.forget()
-        click.echo(f"chatnode: signed out: {refusal.message}; run it again to sign in anew", err=True)
+        click.echo(f"chatnode: {refusal.message}; run it again to sign in anew", err=True)
         sys.exit(1)
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

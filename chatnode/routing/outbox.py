@@ -31,7 +31,8 @@ class Wire(Protocol):
 
 
 class Outbox:
-    """`overflow` is called once when more than `most_bytes` are queued; 0 is no limit. `start` runs a task."""
+    """`overflow` is called, instead of queueing, when more than `most_bytes` would be queued; 0 is no limit. What is
+    sent while nothing is queued is taken whatever its size. `start` runs a task."""
 
     __slots__ = (
         "_draining", "_empty", "_most_bytes", "_overflow", "_pending", "_queue", "_queued", "_start", "_wire", "broken",
@@ -88,10 +89,11 @@ class Outbox:
             if sent == len(data):
                 return
             self._queue = deque()
+        elif self._most_bytes and self._queued + len(data) > self._most_bytes and not self.closed:
+            self._overflow()
+            return
         self._queue.append(memoryview(data)[sent:] if sent else data)
         self._queued += len(data) - sent
-        if self._most_bytes and self._queued > self._most_bytes and not self.closed:
-            self._overflow()
         if not self._draining:
             self._draining = True
             self._start(self._drain)
@@ -130,6 +132,11 @@ class Outbox:
             self._queue.append(first)
             self._queued = len(first)
         self._put(last)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is queued."""
+        return self._draining
 
     async def wait_empty(self) -> None:
         """Until the kernel has everything, or the connection is broken."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -61,8 +62,8 @@ def parse_head(raw: bytes) -> Head:
         if re.fullmatch(rb"[A-Z]+ \S+ HTTP/\d(\.\d)?", line):
             raise BadHead(505, "this port speaks HTTP/1.0 and HTTP/1.1")
         raise BadHead(400, "the request line is malformed")
-    method, target, _ = match.groups()
-    if not target.startswith((b"/", b"http://", b"https://")) and target != b"*":
+    method, target, minor = match.groups()
+    if not _is_target(target):
         raise BadHead(400, "the request target is malformed")
     fields: dict[bytes, bytes] = {}
     for line in lines:
@@ -75,9 +76,22 @@ def parse_head(raw: bytes) -> Head:
                 raise BadHead(400, f"more than one {name.decode()} field")
             value = fields[name] + b", " + value
         fields[name] = value
+    if minor == b"1" and b"host" not in fields:
+        raise BadHead(400, "no Host field")
     if b"content-length" in fields and b"transfer-encoding" in fields:
         raise BadHead(400, "both Content-Length and Transfer-Encoding")
     return Head(method, target, fields, raw)
+
+
+def _is_target(target: bytes) -> bool:
+    """Origin form, absolute form or `*` (RFC 9112, section 3.2)."""
+    if target.startswith(b"/") or target == b"*":
+        return True
+    try:
+        parts = urlsplit(target)
+        return parts.scheme in (b"http", b"https") and bool(parts.netloc)
+    except ValueError:
+        return False
 
 
 def refusal_response(status: int, reason: str) -> bytes:

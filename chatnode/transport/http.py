@@ -15,7 +15,7 @@ from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ConnectionState
+from hypercorn.typing import AppWrapper, ConnectionState
 from quart import Response, request
 from quart.typing import ResponseReturnValue
 from quart_trio import QuartTrio
@@ -52,14 +52,16 @@ class HttpServer:
     def __init__(self, core: Core, table: CommandTable, registry: SessionRegistry, health: Health) -> None:
         self._config = _hypercorn_config(core)
         self._context = WorkerContext(None)
+        self._idle_seconds = core.config.limits.head_seconds or 15.0
         self._app = ASGIWrapper(make_app(core, table, registry, health))
 
     async def serve(self, connection: Connection, head: Head) -> None:
         """A handler of the listener."""
-        read_already = head.raw + connection.buffered
-        stream = _Tls(connection, read_already) if connection.tls is not None else _Plain(connection, read_already)
-        server = TCPServer(self._app, self._config, self._context, ConnectionState({}), stream)  # pyright: ignore[reportArgumentType]
-        await server.run()
+        make = _Plain if connection.tls is None else _Tls
+        stream = make(connection, head.raw + connection.buffered, self._idle_seconds)
+        server = TCPServer(stream.counting(self._app), self._config, self._context, ConnectionState({}), stream)  # pyright: ignore[reportArgumentType]
+        with stream.scope:
+            await server.run()
 
     async def stop(self) -> None:
         """Let connections that wait for a further request end."""
@@ -67,11 +69,20 @@ class HttpServer:
 
 
 class _Plain:
-    """A connection as hypercorn wants it, with what was read already in front."""
+    """A connection as hypercorn wants it, with what was read already in front.
 
-    def __init__(self, connection: Connection, read_already: bytes) -> None:
+    It also does two things that hypercorn leaves undone with quart-trio, whose cancelled handlers take hypercorn's own
+    timers with them: a connection without a request is ended after `idle_seconds`, however much of a next request's
+    head has come; and one that cannot be sent to is ended at once.
+    """
+
+    def __init__(self, connection: Connection, read_already: bytes, idle_seconds: float) -> None:
+        self._idle_seconds = idle_seconds
+        self._requests = 0
+        self._idle_since = trio.current_time()
         self._stream: trio.abc.Stream = connection.tls or connection.stream()
         self._read_already = read_already
+        self.scope = trio.CancelScope()
         self._send_eof = None if connection.tls is not None else self._stream
 
     @property
@@ -82,10 +93,31 @@ class _Plain:
         if self._read_already:
             data, self._read_already = self._read_already, b""
             return data
-        return bytes(await self._stream.receive_some(max_bytes))
+        while True:
+            with trio.move_on_after(self._idle_seconds / 2):
+                return bytes(await self._stream.receive_some(max_bytes))
+            if not self._requests and trio.current_time() - self._idle_since >= self._idle_seconds:
+                return b""
+
+    def counting(self, app: AppWrapper) -> AppWrapper:
+        """`app`, watched so that it is known whether a request is being answered."""
+
+        async def run(*args: Any) -> None:
+            self._requests += 1
+            try:
+                await app(*args)
+            finally:
+                self._requests -= 1
+                self._idle_since = trio.current_time()
+
+        return run
 
     async def send_all(self, data: bytes) -> None:
-        await self._stream.send_all(data)
+        try:
+            await self._stream.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self.scope.cancel()  # hypercorn would wait for ever for the request before to be answered
+            raise
 
     async def send_eof(self) -> None:
         if isinstance(self._stream, trio.SocketStream):
@@ -99,8 +131,8 @@ class _Plain:
 class _Tls(_Plain):
     """The same over TLS. hypercorn tells it from plain by these three; the handshake is done already."""
 
-    def __init__(self, connection: Connection, read_already: bytes) -> None:
-        super().__init__(connection, read_already)
+    def __init__(self, connection: Connection, read_already: bytes, idle_seconds: float) -> None:
+        super().__init__(connection, read_already, idle_seconds)
         assert connection.tls is not None
         self.transport_stream = connection.tls.transport_stream
 
@@ -116,8 +148,6 @@ def _hypercorn_config(core: Core) -> HypercornConfig:
     config.errorlog = config.accesslog = None
     config.include_server_header = False
     config.h11_max_incomplete_size = core.config.limits.head_bytes or 2**30
-    # hypercorn's clock for an idle connection runs on until the next request's head is complete.
-    config.keep_alive_timeout = core.config.limits.head_seconds or 15.0
     config.read_timeout = None
     return config
 

@@ -90,7 +90,7 @@ class Handler(Protocol):
 
 
 class Listener:
-    """Serves one address until cancelled. `stop_sessions` tells every client socket to resume elsewhen and
+    """Serves one address. `stop_sessions` tells every client socket to resume elsewhen and
     returns when each has taken what was queued for it."""
 
     def __init__(
@@ -110,43 +110,49 @@ class Listener:
         self._per_address: Counter[str] = Counter()
         self._exhaustion_logged = False
 
-    async def serve(self, host: str, port: int, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
-        """Runs until cancelled; reports the URL it listens on when it accepts."""
-        listening = _listen(host, port)
-        bound_host, bound_port = listening.getsockname()[:2]
-        shown = f"[{bound_host}]" if ":" in bound_host else bound_host
+    async def serve(
+        self,
+        listening: socket.socket,
+        stopping: trio.Event,
+        task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serve until `stopping` is set, then stop in order. Reports the URL it listens on.
+
+        To be shielded: a cancellation that reached the connections first would cut them off without a word.
+        """
         async with trio.open_nursery() as connections:
-            try:
-                async with trio.open_nursery() as accepting:
-                    accepting.start_soon(self._accept_forever, listening, connections)
-                    task_status.started(f"{'https' if self._tls else 'http'}://{shown}:{bound_port}")
-            finally:
-                trio.lowlevel.notify_closing(listening)
-                listening.close()
-                with trio.CancelScope(shield=True):
-                    await self._stop()
-                connections.cancel_scope.cancel()
+            accepting = trio.CancelScope()
+            connections.start_soon(self._accept_forever, listening, connections, accepting)
+            task_status.started(self._url(listening))
+            await stopping.wait()
+            accepting.cancel()
+            trio.lowlevel.notify_closing(listening)
+            listening.close()
+            with trio.move_on_after(self._config.server.shutdown_seconds):
+                await self._stop_sessions()
+            for connection in list(self._connections):
+                connection.close_now()  # also ends sends that are shielded from cancellation
+            connections.cancel_scope.cancel()
 
-    async def _stop(self) -> None:
-        with trio.move_on_after(self._config.server.shutdown_seconds):
-            await self._stop_sessions()
-        for connection in list(self._connections):
-            connection.close_now()  # also ends sends that are shielded from cancellation
+    def _url(self, listening: socket.socket) -> str:
+        host, port = listening.getsockname()[:2]
+        return f"{'https' if self._tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
-    async def _accept_forever(self, listening: socket.socket, nursery: trio.Nursery) -> None:
-        while True:
-            await trio.lowlevel.wait_readable(listening)
-            try:
-                accepted, (address, *_) = listening.accept()
-            except OSError as error:
-                if error.errno in _OUT_OF_RESOURCES:
-                    self._log_exhaustion(error)
-                    await trio.sleep(0.1)
-                continue  # else the peer is gone already
-            try:
-                self._take(accepted, str(address), nursery)
-            except OSError:
-                accepted.close()
+    async def _accept_forever(self, listening: socket.socket, nursery: trio.Nursery, scope: trio.CancelScope) -> None:
+        with scope:
+            while True:
+                await trio.lowlevel.wait_readable(listening)
+                try:
+                    accepted, (address, *_) = listening.accept()
+                except OSError as error:
+                    if error.errno in _OUT_OF_RESOURCES:
+                        self._log_exhaustion(error)
+                        await trio.sleep(0.1)
+                    continue  # else the peer is gone already
+                try:
+                    self._take(accepted, str(address), nursery)
+                except OSError:
+                    accepted.close()
 
     def _log_exhaustion(self, error: OSError) -> None:
         if not self._exhaustion_logged:
@@ -190,7 +196,7 @@ class Listener:
             if faults is not None and not isinstance(faults, ExceptionGroup):
                 raise  # cancellation, KeyboardInterrupt and the like are not the connection's
             if faults is not None:
-                logger.warning("a connection from %s failed: %s", connection.address, faults)
+                logger.warning("a connection from %s failed: %s", connection.address, str(faults))
         except Exception as error:
             logger.warning("a connection from %s failed: %r", connection.address, error)
         finally:
@@ -252,7 +258,8 @@ class Listener:
         await connection.linger()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; raises `StartError` when the address cannot be had."""
     try:
         family, _, _, _, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

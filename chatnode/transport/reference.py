@@ -19,8 +19,8 @@ def render(table: CommandTable) -> str:
     lines = [
         "# Commands",
         "",
-        "On the socket `op` names the command and the fields stand beside it; over HTTP it is `POST /v1/<command>` with the",
-        "fields as the body. Commands marked *reads* take `GET` too. Fields with `?` may be left out.",
+        "On the socket `op` names the command and the fields stand beside it; over HTTP it is `POST /v1/<command>` with",
+        "the fields as the body. Commands marked *reads* take `GET` too. Fields with `?` may be left out.",
     ]
     for command in table:
         lines += ["", f"## `{command.name}`", "", command.description, ""]
@@ -44,9 +44,7 @@ def _terms(command: Command[Any, Any]) -> str:
 
 def _fields(schema: dict[str, Any], schemas: dict[str, Any]) -> str:
     required = schema.get("required", ())
-    fields = [
-        f"`{name}{'' if name in required else '?'}` {_kind(kind)}" for name, kind in schema["properties"].items()
-    ]
+    fields = [f"`{name}{'' if name in required else '?'}` {_kind(kind)}" for name, kind in schema["properties"].items()]
     return ", ".join(fields) or "nothing"
 
 
@@ -59,7 +57,8 @@ def _kind(schema: dict[str, Any]) -> str:
         return " / ".join(schema["enum"])
     if schema["type"] == "array":
         return f"list of {_kind(schema['items'])}"
-    return {"string": "text", "integer": "number", "boolean": "true or false"}.get(schema["type"], schema["type"])
+    kind: str = schema["type"]
+    return {"string": "text", "integer": "number", "boolean": "true or false"}.get(kind, kind)
 
 
 if __name__ == "__main__":

@@ -240,8 +240,9 @@ class ClientSocket:
         self.outbox.send(text_frame(ok_reply(request.id, Welcomed(beginning.welcome))))
         async for page in resume.missed(self._core, session, beginning.gids):
             for push in page:
-                session.send(push)
-            await self.outbox.wait_empty()
+                self.outbox.send(push.websocket)
+                if self.outbox.waiting:
+                    await self.outbox.wait_empty()
         resume.go_live(session)
 
     # ---- ending

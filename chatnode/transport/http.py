@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from importlib import resources
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
@@ -110,7 +110,7 @@ class _Plain:
                 self._requests -= 1
                 self._idle_since = trio.current_time()
 
-        return run
+        return cast("AppWrapper", run)
 
     async def send_all(self, data: bytes) -> None:
         try:

@@ -19,7 +19,7 @@ import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from math import inf
-from typing import Protocol
+from typing import Protocol, cast
 
 import attrs
 import trio
@@ -81,6 +81,10 @@ class Connection:
         if self.socket.fileno() != -1:
             trio.lowlevel.notify_closing(self.socket)
             self.socket.close()
+
+
+_GONE = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+"""What a peer that went away looks like; nothing worth a line in the log."""
 
 
 class Handler(Protocol):
@@ -187,24 +191,28 @@ class Listener:
         """The barrier: whatever goes wrong in here ends this connection and nothing else."""
         try:
             await self._hand_on(connection)
-        except trio.Cancelled:
-            raise
-        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # the peer is gone
-        except BaseExceptionGroup as group:
-            _, faults = group.split((OSError, trio.BrokenResourceError, trio.ClosedResourceError))
-            if faults is not None and not isinstance(faults, ExceptionGroup):
-                raise  # cancellation, KeyboardInterrupt and the like are not the connection's
-            if faults is not None:
-                logger.warning("a connection from %s failed: %s", connection.address, str(faults))
         except Exception as error:
-            logger.warning("a connection from %s failed: %r", connection.address, error)
+            self._log_fault(connection, error)
+        except BaseExceptionGroup as group:
+            faults, rest = group.split(Exception)
+            if faults is not None:
+                self._log_fault(connection, faults)
+            if rest is not None:
+                raise rest from None  # cancellation, KeyboardInterrupt and the like are not the connection's
         finally:
             connection.close_now()
             self._connections.discard(connection)
             self._per_address[connection.address] -= 1
             if not self._per_address[connection.address]:
                 del self._per_address[connection.address]
+
+    def _log_fault(self, connection: Connection, error: Exception) -> None:
+        if isinstance(error, ExceptionGroup):
+            _, error_or_none = cast("ExceptionGroup[Exception]", error).split(_GONE)
+        else:
+            error_or_none = None if isinstance(error, _GONE) else error
+        if error_or_none is not None:
+            logger.warning("a connection from %s failed: %r", connection.address, error_or_none)
 
     async def _hand_on(self, connection: Connection) -> None:
         limits = self._config.limits

@@ -19,8 +19,8 @@ def render(table: CommandTable) -> str:
     lines = [
         "# Commands",
         "",
-        "On the socket `op` names the command and the fields stand beside it; over HTTP it is `POST /v1/<command>` with",
-        "the fields as the body. Commands marked *reads* take `GET` too. Fields with `?` may be left out.",
+        "On the socket `op` names the command and the fields stand beside it; over HTTP it is `POST /v1/<command>`",
+        "with the fields as the body. Commands marked *reads* take `GET` too. Fields with `?` may be left out.",
     ]
     for command in table:
         lines += ["", f"## `{command.name}`", "", command.description, ""]

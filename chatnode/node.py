@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +108,12 @@ class Node:
         """Whether the node is well, and each part's own word: a write and a read are tried."""
         parts: dict[str, Any] = {"sessions": {"status": "ok", "live": len(self.sessions)}}
         for part, probe in (
-            ("writing", self.core.db.write(lambda tx: None)),
-            ("reading", self.core.db.read(log.head)),
+            ("writing", partial(self.core.db.write, lambda tx: None)),
+            ("reading", partial(self.core.db.read, log.head)),
         ):
             try:
                 with trio.fail_after(_PROBE_SECONDS):
-                    await probe
+                    await probe()
                 parts[part] = {"status": "ok"}
             except Exception as error:
                 parts[part] = {"status": "failing", "reason": str(error) or type(error).__name__}

@@ -51,7 +51,7 @@ async def operator(data: Path) -> AsyncGenerator[Call]:
         return
 
 
-def run_operator_command(data: Path, name: str, **fields: Any) -> Any:
+def run_operator_command(data: Path, name: str, /, **fields: Any) -> Any:
     """One command, from a program that is not async."""
 
     async def main() -> Any:

@@ -4,6 +4,8 @@
         await client.post(await client.direct("ann"), "hello")
         async for item in client.events():
             ...
+
+A token comes from `sign_in`, `accept_invite`, or `chatnode token create`.
 """
 
 from __future__ import annotations

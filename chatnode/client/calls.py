@@ -16,6 +16,7 @@ import trio
 
 from chatnode.client.errors import ConnectionLost, refusal_of
 from chatnode.client.nurseries import Signal
+from chatnode.errors import Refusal
 from chatnode.protocol import codec
 from chatnode.services import COMMANDS
 
@@ -115,6 +116,14 @@ class Calls:
             call.reply = reply
             call.done.set()
             self._changed.give()
+
+    def refuse_largest(self) -> None:
+        """The node closed the connection over a frame that was too big: that was the largest one."""
+        sent = [call for call in self._pending.values() if call.sent]
+        if sent:
+            call = max(sent, key=lambda call: len(call.frame))
+            del self._pending[call.id]
+            call.fail(Refusal("too_large", "the request is larger than the node takes"))
 
     def connection_lost(self, reason: str, *, repeat: bool = True) -> None:
         """Sort what is pending into what is sent again and what is not."""

@@ -36,6 +36,7 @@ TURN_OVER_SECONDS = 10.0
 """How long replies are waited for before a connection is given up to resume on another."""
 _STOP_CODES = range(4000, 4100)
 _TOO_BIG = 1009
+_FAULTY = (1002, 1003, 1007)  # something on the way spoils what we send: repeating it could go on for ever
 
 
 @attrs.frozen
@@ -90,7 +91,9 @@ class Link:
             if end.code in _STOP_CODES:
                 self._stop(SignedOut(end.reason))
                 return
-            self._calls.connection_lost(end.reason, repeat=end.code != _TOO_BIG)
+            if end.code == _TOO_BIG:
+                self._calls.refuse_largest()
+            self._calls.connection_lost(end.reason, repeat=end.code not in _FAULTY)
             if end.wait:
                 if not self._interrupted:
                     self._interrupted = True

@@ -14,6 +14,7 @@ from chatnode.model.conversations import Conversation, History, InboxEntry, Memb
 from chatnode.model.fields import (
     Body,
     Cid,
+    Days,
     Description,
     Device,
     Gid,
@@ -175,7 +176,7 @@ class CreateToken:
 
     person: Who | None = None
     label: Device | None = None
-    days: Limit | None = None
+    days: Days | None = None
 
 
 @attrs.define
@@ -189,7 +190,7 @@ class CreateInvite:
     """A link that makes up to `uses` accounts, each joining `conversations`."""
 
     uses: Limit = 1
-    days: Limit | None = None
+    days: Days | None = None
     conversations: Annotated[list[Id], Items(50)] = attrs.field(factory=list[str])
 
 

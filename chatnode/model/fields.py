@@ -77,7 +77,12 @@ HANDLE_FORM = r"[a-z0-9][a-z0-9._-]{0,62}"
 Id = Annotated[str, Text(32, 32, r"[0-9a-f]{32}", hint="must be an id of 32 hexadecimal digits")]
 Handle = Annotated[
     str,
-    Text(63, 1, r"(?i)" + HANDLE_FORM, hint="takes letters a-z, digits and . _ - and begins with a letter or digit"),
+    Text(
+        63,
+        1,
+        "[A-Za-z0-9][A-Za-z0-9._-]{0,62}",
+        hint="takes letters a-z, digits and . _ - and begins with a letter or digit",
+    ),
 ]
 Who = Annotated[str, Text(63, 1, hint="takes a handle or a person's id")]
 Cid = Annotated[str, Text(64, 1, r"[A-Za-z0-9._:-]+", hint="takes 1 to 64 of A-Z a-z 0-9 . _ : -")]
@@ -92,3 +97,4 @@ Device = Annotated[str, Text(100, 1)]
 Seq = Annotated[int, Whole(0)]
 Gid = Annotated[int, Whole(0)]
 Limit = Annotated[int, Whole(1)]
+Days = Annotated[int, Whole(1, 36_500)]  # a hundred years

@@ -45,7 +45,7 @@ class Receipt:
     read_at: str | None = None
 
 
-_MENTION = re.compile(r"(?<![\w@.-])@(" + HANDLE_FORM + ")", re.IGNORECASE)
+_MENTION = re.compile(r"(?<![\w@.-])@(" + HANDLE_FORM + ")", re.IGNORECASE | re.ASCII)
 _TRAILING = "._-"  # "thanks @ann." names ann
 
 

@@ -68,7 +68,9 @@ async def missed(core: Core, session: Session, gids: list[int]) -> AsyncIterator
         for start in range(0, len(gids), PAGE_EVENTS):
             page = gids[start : start + PAGE_EVENTS]
             yield await core.db.read(
-                lambda reader, page=page: [push_of(gid, event) for gid, event in log.events_of(reader, page)]
+                lambda reader, page=page: [
+                    push_of(gid, event) for gid, event in log.events_of(reader, session.account, page)
+                ]
             )
         if not session.held_too_much:
             return

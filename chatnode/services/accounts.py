@@ -19,6 +19,7 @@ from chatnode.model.commands import (
     SetRole,
     UpdateProfile,
 )
+from chatnode.model.people import Account
 from chatnode.services.passwords import hash_password, is_password
 from chatnode.storage import people, sessions
 from chatnode.storage.database import Transaction
@@ -64,23 +65,31 @@ async def update(ctx: Context, command: UpdateProfile) -> PersonGiven:
 @command("people.password", permission=permissions.CHAT, limit="logins")
 async def change_password(ctx: Context, command: ChangePassword) -> Revoked:
     """Change a password; every other device and token of that person is signed out."""
-    if command.person is None:
-        account = ctx.me
-        found = await ctx.read(lambda reader: people.password_hash(reader, account.handle))
-        if not await is_password(ctx.core, found and found[1], command.old or ""):
-            raise Refusal("wrong_password", "the old password is another", path="old")
-    elif ctx.may(permissions.MANAGE_PEOPLE):
-        account = await ctx.read(lambda reader: people.find(reader, command.person or ""))
-    else:
-        raise Refusal("forbidden", "you can change only your own password", path="person")
-    new = await hash_password(ctx.core, command.new)
-    keep = ctx.session if account == ctx.account else None
+    account = await _whose_password(ctx, command)
+    new = await hash_password(ctx.core, command.new, "new")
+    keep = ctx.session if ctx.account is not None and account.key == ctx.account.key else None
 
     def write(tx: Transaction) -> int:
         people.set_password(tx, account.key, new)
         return sessions.revoke_all(tx, account.key, keep)
 
     return Revoked(await ctx.write(write))
+
+
+async def _whose_password(ctx: Context, command: ChangePassword) -> Account:
+    """The account whose password may be changed: one's own by the old one, others' by who manages people."""
+    if command.person is None:
+        account = ctx.me
+    elif ctx.may(permissions.MANAGE_PEOPLE):
+        who = command.person
+        account = await ctx.read(lambda reader: people.find(reader, who))
+    else:
+        raise Refusal("forbidden", "leave this out: you can change only your own password", path="person")
+    if ctx.account is not None and account.key == ctx.account.key:
+        found = await ctx.read(lambda reader: people.password_hash(reader, account.handle))
+        if not await is_password(ctx.core, found and found[1], command.old or ""):
+            raise Refusal("wrong_password", "the old password is another", path="old")
+    return account
 
 
 @command("people.role", permission=permissions.MANAGE_PEOPLE)

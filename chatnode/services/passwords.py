@@ -15,11 +15,11 @@ _hasher = argon2.PasswordHasher()
 _nobody = ""
 
 
-async def hash_password(core: Core, password: str) -> str:
+async def hash_password(core: Core, password: str, path: str = "password") -> str:
     """Raises `Refusal` for a password that is too short."""
     least = core.config.accounts.password_min_chars
     if len(password) < least:
-        raise Refusal("invalid", f"a password has at least {least} characters", path="password")
+        raise Refusal("invalid", f"a password has at least {least} characters", path=path)
     return await trio.to_thread.run_sync(_hasher.hash, password, limiter=core.hashers)
 
 

@@ -90,7 +90,7 @@ async def create_token(ctx: Context, command: CreateToken) -> TokenGiven:
         owner = ctx.account if command.person is None else people.find(tx, command.person)
         if owner is None:
             raise Refusal("invalid", "say whose token it shall be", path="person")
-        if owner != ctx.account and not ctx.may(permissions.MANAGE_PEOPLE):
+        if (ctx.account is None or owner.key != ctx.account.key) and not ctx.may(permissions.MANAGE_PEOPLE):
             raise Refusal("forbidden", "you can make tokens only for yourself", path="person")
         return sessions.create(tx, owner.key, "token", command.label or "token", token_hash, command.days)
 
@@ -131,9 +131,10 @@ async def accept_invite(ctx: Context, command: AcceptInvite) -> SignedIn:
     """Make the account that an invite or set-up link is for, and sign in."""
     await ctx.read(lambda reader: invites.usable(reader, command.code))  # before the costly hash
     hashed = await hash_password(ctx.core, command.password)
+    most_members = ctx.core.config.limits.group_members
 
     def write(tx: Transaction) -> SignedIn:
-        account = invites.use(tx, command.code, command.handle, command.name, hashed)
+        account = invites.use(tx, command.code, command.handle, command.name, hashed, most_members)
         return _new_device(tx, ctx.core, account, command.device)
 
     return await ctx.write(write)

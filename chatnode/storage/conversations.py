@@ -220,10 +220,11 @@ def join(tx: Transaction, account: Account, id: str, most_members: int) -> None:
         _check_size(tx, key, most_members)
 
 
-def join_by_invite(tx: Transaction, account: Account, key: int) -> None:
+def join_by_invite(tx: Transaction, account: Account, key: int, most_members: int) -> None:
     id, history, head = tx.execute("SELECT id, history, head FROM conversations WHERE key = ?", (key,)).fetchone()
     if member_role(tx, key, account.key) is None:
         _join(tx, key, id, account, history, head, by=None)
+        _check_size(tx, key, most_members)
 
 
 def remove(tx: Transaction, account: Account, id: str, member: Account) -> None:

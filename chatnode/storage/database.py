@@ -289,8 +289,9 @@ class Database:
             gid = transaction.next_gid
         except BaseException as error:
             if not connection.in_transaction:
-                raise  # SQLite gave up the whole transaction, as it does when the disk is full
-            job.outcome = outcome.Error(error)
+                # SQLite gave up the whole transaction, whatever the job made of it: nothing of the group is stored.
+                raise _storage_error(error) or sqlite3.OperationalError(str(error)) from error
+            job.outcome = outcome.Error(_disk_full() if _is_full(_storage_error(error)) else error)
             connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")
         return gid
@@ -298,8 +299,8 @@ class Database:
     def _fail(self, group: list[_Job[Any]], error: sqlite3.Error) -> None:
         if self._writer.in_transaction:
             self._writer.execute("ROLLBACK")
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            refusal = Refusal("unavailable", "the disk is full; nothing was stored", retry_after=5)
+        if _is_full(error):
+            refusal = _disk_full()
             logger.error("the disk is full, %d writes were refused", len(group))
         else:
             if self.broken is None:
@@ -329,6 +330,21 @@ class Database:
             raise Refusal("unavailable", "the node is stopping")
         if self.broken is not None:
             raise Refusal("unavailable", "storage failed; the node must be restarted")
+
+
+def _storage_error(error: BaseException | None) -> sqlite3.Error | None:
+    """The error of SQLite that `error` is, or was raised while handling."""
+    while error is not None and not isinstance(error, sqlite3.Error):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _is_full(error: sqlite3.Error | None) -> bool:
+    return error is not None and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+
+def _disk_full() -> Refusal:
+    return Refusal("unavailable", "the disk is full; nothing was stored", retry_after=5)
 
 
 def connect_writer(path: Path, settings: StorageSettings) -> sqlite3.Connection:

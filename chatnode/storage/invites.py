@@ -61,7 +61,7 @@ def usable(reader: Reader | Transaction, code: str) -> Usable:
     return Usable(key, kind)
 
 
-def use(tx: Transaction, code: str, handle: str, name: str | None, password: str) -> Account:
+def use(tx: Transaction, code: str, handle: str, name: str | None, password: str, most_members: int) -> Account:
     """Make the account that an invite is for. A set-up link makes an administrator, and only the first."""
     invite = usable(tx, code)
     if invite.kind == "setup" and people.has_admin(tx):
@@ -72,7 +72,7 @@ def use(tx: Transaction, code: str, handle: str, name: str | None, password: str
     for (conversation,) in tx.execute(
         "SELECT conversation FROM invite_conversations WHERE invite = ?", (invite.key,)
     ).fetchall():
-        conversations.join_by_invite(tx, account, conversation)
+        conversations.join_by_invite(tx, account, conversation, most_members)
     return account
 
 

@@ -51,16 +51,34 @@ def gids_since(reader: Reader, account: Account, since: int, most: int) -> list[
             {"person": account.key, "since": since},
         )
     }
-    memberships = reader.execute(
-        "SELECT conversation, max(joined_gid - 1, ?), coalesce(left_gid, ?) FROM members "
-        "WHERE person = ? AND coalesce(left_gid, ?) > ?",
-        (since, _NEVER, account.key, _NEVER, since),
-    ).fetchall()
-    for conversation, above, until in memberships:
-        found.update(_gids_of_conversation(reader, conversation, above, until))
+    for conversation, above, until in _memberships_since(reader, account, since):
         if len(found) > most:
-            return None
-    return sorted(found)
+            break
+        found.update(_gids_of_conversation(reader, conversation, above, until))
+    return sorted(found) if len(found) <= most else None
+
+
+def _memberships_since(reader: Reader, account: Account, since: int) -> Iterator[tuple[int, int, int]]:
+    """Conversation, gid above which and gid until which the person took part, as often as they came and went."""
+    began = {
+        conversation: since
+        for (conversation,) in reader.execute(
+            "SELECT conversation FROM members WHERE person = ? AND coalesce(left_gid, ?) > ?",
+            (account.key, _NEVER, since),
+        )
+    }
+    changes = reader.execute(
+        "SELECT gid, conversation, kind FROM log WHERE person = ? AND gid > ? "
+        "AND kind IN ('member.joined', 'member.left') ORDER BY gid",
+        (account.key, since),
+    ).fetchall()
+    for gid, conversation, kind in changes:
+        if kind == "member.joined":
+            began[conversation] = gid - 1
+        elif conversation in began:
+            yield conversation, began.pop(conversation), gid
+    for conversation, above in began.items():
+        yield conversation, above, _NEVER
 
 
 _NEVER = 2**62
@@ -80,7 +98,7 @@ def _gids_of_conversation(reader: Reader, conversation: int, above: int, until: 
         yield gid
 
 
-def events_of(reader: Reader, gids: list[int]) -> Iterator[tuple[int, Event]]:
+def events_of(reader: Reader, account: Account, gids: list[int]) -> Iterator[tuple[int, Event]]:
     """The events at `gids`, as they would be sent now. What is not there any more is left out."""
     for gid in gids:
         row = reader.execute(
@@ -91,8 +109,15 @@ def events_of(reader: Reader, gids: list[int]) -> Iterator[tuple[int, Event]]:
         if row is None:
             continue
         event = _MAKE[row[3]](reader, Row(*row))
-        if event is not None:
+        if event is not None and not _is_of_later(reader, account, event, row[1]):
             yield gid, event
+
+
+def _is_of_later(reader: Reader, account: Account, event: Event, conversation: int | None) -> bool:
+    """Whether an event shows how a conversation is now to somebody who is out of it: then it is not for them."""
+    if conversation is None or not isinstance(event, events.ConversationUpdated | events.MemberChanged):
+        return False
+    return conversations.member_role(reader, conversation, account.key) is None
 
 
 # ---- an event of each kind, from its row

@@ -38,13 +38,13 @@ def post(tx: Transaction, sender: Account, draft: Draft) -> Posted:
     id = message_id(sender.id, draft.cid)
     try:
         place = conversations.access(tx, sender, draft.conversation)
+        if draft.reply_to is not None:
+            _check_reply(tx, place, draft.reply_to)
     except Refusal:
-        # Whoever was removed since may still ask whether their message arrived.
+        # Whoever was removed since, or came back, may still ask whether their message arrived.
         if (earlier := _earlier(tx, id, draft)) is not None:
             return earlier
         raise
-    if draft.reply_to is not None:
-        _check_reply(tx, place, draft.reply_to)
     mentions = _mentioned(tx, place, draft.text)
     seq, gid = place.head + 1, tx.next_gid
     inserted = tx.execute(

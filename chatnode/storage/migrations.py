@@ -7,6 +7,7 @@ left alone.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from importlib import resources
@@ -68,23 +69,31 @@ def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
         connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", (migration.set, migration.name, now_ms()))
         connection.execute("COMMIT")
     except sqlite3.Error as error:
-        connection.execute("ROLLBACK")
+        _roll_back(connection)
         raise StartError(f"migration {migration.set}/{migration.name} failed: {error}") from error
     except BaseException:
-        connection.execute("ROLLBACK")
+        _roll_back(connection)
         raise
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:  # SQLite has done so itself when the disk is full
+        connection.execute("ROLLBACK")
 
 
 def statements(sql: str) -> Iterator[str]:
     """The statements of a script. `executescript` would commit the open transaction first, so it is not used."""
     pending = ""
-    for line in sql.splitlines(keepends=True):
-        pending += line
+    for piece in re.split("(?<=;)", sql):
+        pending += piece
         if sqlite3.complete_statement(pending):
             yield pending
             pending = ""
-    if any(line.strip() and not line.strip().startswith("--") for line in pending.splitlines()):
+    if _REMARKS.sub("", pending).strip():
         raise ValueError("the script's last statement does not end in a semicolon")
+
+
+_REMARKS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
 def initialise(connection: sqlite3.Connection) -> None:

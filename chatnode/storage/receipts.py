@@ -78,8 +78,9 @@ def of_message(reader: Reader, place: Place, sender: str, seq: int) -> list[Rece
         "(SELECT r.at FROM receipts r WHERE r.conversation = m.conversation AND r.person = m.person "
         " AND r.kind = 'read' AND r.seq >= ? ORDER BY r.seq LIMIT 1) "
         "FROM members m JOIN people p ON p.key = m.person "
-        "WHERE m.conversation = ? AND m.left_gid IS NULL AND p.id <> ? AND m.delivered_seq >= ? ORDER BY p.handle",
-        (seq, seq, place.key, sender, seq),
+        "WHERE m.conversation = ? AND m.left_gid IS NULL AND p.id <> ? AND m.delivered_seq >= ? AND m.first <= ? "
+        "ORDER BY p.handle",
+        (seq, seq, place.key, sender, seq, seq),
     )
     return [
         Receipt(PersonRef(id, handle), rfc3339(delivered) if delivered else None, rfc3339(read) if read else None)

@@ -136,7 +136,7 @@ def _bounds(bounds: tuple[Any, ...]) -> Schema:
                 if bound.least:
                     schema["minLength"] = bound.least
                 if bound.form is not None:
-                    schema["pattern"] = _pattern(bound.form)
+                    schema["pattern"] = f"^(?:{bound.form})$"  # unanchored in JSON schema
             case Whole():
                 schema |= {"minimum": bound.least, "maximum": bound.most}
             case Items():
@@ -144,10 +144,3 @@ def _bounds(bounds: tuple[Any, ...]) -> Schema:
             case _:
                 pass
     return schema
-
-
-def _pattern(form: str) -> str:
-    """A Python form as a JSON schema pattern, which is unanchored and knows no inline flags."""
-    if form.startswith("(?i)"):
-        form = form.removeprefix("(?i)").replace("a-z", "a-zA-Z")
-    return f"^(?:{form})$"

@@ -306,8 +306,7 @@ def _post_key(record: Record) -> Key:
 
 
 def _where(record: Record) -> str:
-    label = f" {record['label']}" if "label" in record else ""
-    return f"{record['conversation']} as {record['client']}{label}"
+    return f"{record['conversation']} as {record['member']} ({record.get('label', record['client'])})"
 
 
 def _messages(records: Sequence[Record]) -> Iterator[tuple[Record, Record]]:

@@ -1,0 +1,102 @@
+"""The data directory: one owner at a time, whatever becomes of the owner."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from chatnode.errors import StartError
+from chatnode.storage.directory import DataDirectory
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from chatnode.storage.directory import DataDirectory
+directory = DataDirectory(Path(sys.argv[1]))
+directory.claim()
+print("claimed", flush=True)
+time.sleep(60)
+"""
+
+
+@contextmanager
+def owner_process(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that owns the directory."""
+    process = subprocess.Popen([sys.executable, "-c", OWNER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.readline() == "claimed\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_a_second_owner_is_refused_and_told_which_process_is_the_first(tmp_path: Path) -> None:
+    with owner_process(tmp_path) as process:
+        with pytest.raises(StartError, match=rf"{tmp_path}: in use by another chatnode \(process {process.pid}\)"):
+            DataDirectory(tmp_path).claim()
+        with pytest.raises(StartError, match=str(process.pid)):
+            DataDirectory(tmp_path).claim()
+
+
+def test_a_killed_owner_leaves_no_lock_behind(tmp_path: Path) -> None:
+    with owner_process(tmp_path) as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        directory = DataDirectory(tmp_path)
+        directory.claim()
+        directory.release()
+
+
+def test_within_one_process_too_there_is_one_owner(tmp_path: Path) -> None:
+    first, second = DataDirectory(tmp_path), DataDirectory(tmp_path)
+    first.claim()
+    with pytest.raises(StartError, match=f"process {os.getpid()}"):
+        second.claim()
+    first.release()
+    second.claim()
+    second.release()
+    second.release()  # twice does nothing
+
+
+def test_the_lock_does_not_pass_to_programs_that_are_started(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    directory.claim()
+    with subprocess.Popen(["sleep", "60"], close_fds=False) as child:
+        directory.release()
+        try:
+            directory.claim()
+        finally:
+            child.kill()
+    directory.release()
+
+
+def test_a_new_directory_is_for_its_owner_only(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path / "new" / "data")
+    directory.claim()
+    assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
+    assert stat.S_IMODE((directory.path / "lock").stat().st_mode) == 0o600
+    directory.release()
+
+
+def test_a_place_that_cannot_be_a_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    for path in (tmp_path / "file", tmp_path / "file" / "data"):
+        with pytest.raises(StartError, match="cannot be used as data directory"):
+            DataDirectory(path).claim()
+
+
+def test_the_directory_says_where_its_files_are(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    names = [path.name for path in (directory.database, directory.config, directory.control_socket)]
+    assert names == ["chatnode.sqlite3", "config.toml", "control.sock"]

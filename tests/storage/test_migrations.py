@@ -1,0 +1,192 @@
+"""Migrations: a step and its record in one transaction, each once, in order, and none of a newer program."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatnode.config import Storage
+from chatnode.errors import StartError
+from chatnode.model.permissions import ROLES
+from chatnode.storage import checks, log, people
+from chatnode.storage.database import connect_writer
+from chatnode.storage.migrations import CORE, Migration, core_migrations, initialise, migrate, statements
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    connection = connect_writer(tmp_path / "chatnode.sqlite3", Storage())
+    yield connection
+    connection.close()
+
+
+def tables(connection: sqlite3.Connection) -> set[str]:
+    rows = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    return {name for (name,) in rows}
+
+
+FIRST = Migration(CORE, "0001_first", "CREATE TABLE first (number INTEGER);\nINSERT INTO first VALUES (1);\n")
+SECOND = Migration(CORE, "0002_second", "ALTER TABLE first RENAME TO second;")
+FAILING = Migration(
+    CORE, "0003_failing", "CREATE TABLE third (number);\nDELETE FROM second;\nINSERT INTO nowhere VALUES (1);\n"
+)
+OF_A_PLUGIN = Migration("reactions", "0001_tables", "CREATE TABLE reactions (message, emoji);")
+
+
+# ---- steps
+
+
+def test_steps_are_applied_in_their_order_and_recorded(connection: sqlite3.Connection) -> None:
+    assert migrate(connection, [FIRST, SECOND, OF_A_PLUGIN]) == [FIRST, SECOND, OF_A_PLUGIN]
+    assert tables(connection) == {"migrations", "second", "reactions"}
+    records = connection.execute('SELECT "set", name FROM migrations').fetchall()
+    assert set(records) == {(CORE, "0001_first"), (CORE, "0002_second"), ("reactions", "0001_tables")}
+
+
+def test_a_step_is_applied_once(connection: sqlite3.Connection) -> None:
+    migrate(connection, [FIRST])
+    assert migrate(connection, [FIRST]) == []
+    assert migrate(connection, [FIRST, SECOND]) == [SECOND]
+    assert connection.execute("SELECT count(*) FROM second").fetchone() == (1,)
+
+
+def test_a_failing_step_leaves_nothing_of_itself_and_all_before_it(connection: sqlite3.Connection) -> None:
+    with pytest.raises(StartError, match="migration core/0003_failing failed: no such table: nowhere"):
+        migrate(connection, [FIRST, SECOND, FAILING, OF_A_PLUGIN])
+    assert not connection.in_transaction
+    assert tables(connection) == {"migrations", "second"}
+    assert connection.execute("SELECT number FROM second").fetchall() == [(1,)]
+    repaired = Migration(CORE, FAILING.name, "CREATE TABLE third (number);")
+    assert migrate(connection, [FIRST, SECOND, repaired]) == [repaired]
+
+
+def test_a_step_whose_record_cannot_be_written_is_not_applied(connection: sqlite3.Connection) -> None:
+    migrate(connection, [])
+    connection.execute("CREATE TRIGGER no_record BEFORE INSERT ON migrations BEGIN SELECT raise(ABORT, 'no'); END")
+    with pytest.raises(StartError, match="0001_first failed: no"):
+        migrate(connection, [FIRST])
+    assert tables(connection) == {"migrations"}
+
+
+def test_a_step_is_not_seen_before_it_is_complete(connection: sqlite3.Connection, tmp_path: Path) -> None:
+    """A process that is killed in the middle of a step has applied none of it."""
+    seen: list[set[str]] = []
+    other = sqlite3.connect(tmp_path / "chatnode.sqlite3")
+
+    def look(statement: str) -> None:
+        if "first" in statement or "COMMIT" in statement:
+            seen.append(tables(other))
+
+    connection.set_trace_callback(look)
+    migrate(connection, [FIRST])
+    assert seen == [{"migrations"}] * len(seen)
+    assert len(seen) >= 3
+    assert tables(other) == {"migrations", "first"}
+    other.close()
+
+
+def test_a_step_that_ends_in_the_middle_of_a_statement_is_refused(connection: sqlite3.Connection) -> None:
+    with pytest.raises((StartError, ValueError), match="semicolon"):
+        migrate(connection, [Migration(CORE, "0001", "CREATE TABLE one (x);\nCREATE TABLE two (x)")])
+    assert not connection.in_transaction
+    assert tables(connection) == {"migrations"}
+
+
+def test_a_step_for_which_the_disk_has_no_space_is_said_so(connection: sqlite3.Connection) -> None:
+    migrate(connection, [FIRST])
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count={pages + 3}")
+    large = Migration(CORE, "0002_large", "CREATE TABLE large (x);\nINSERT INTO large VALUES (zeroblob(100000));\n")
+    with pytest.raises(StartError, match="0002_large failed: database or disk is full"):
+        migrate(connection, [FIRST, large])
+    assert not connection.in_transaction
+    connection.execute("PRAGMA max_page_count=100000")
+    assert migrate(connection, [FIRST, large]) == [large]
+
+
+def test_a_database_of_a_newer_program_is_left_alone(connection: sqlite3.Connection) -> None:
+    migrate(connection, [FIRST, SECOND])
+    before = list(connection.iterdump())
+    newer = Migration(CORE, "0000_added_later", "CREATE TABLE zero (x);")
+    with pytest.raises(StartError, match=r"written by a newer chatnode \(it has core/0002_second\)"):
+        migrate(connection, [newer, FIRST])
+    assert list(connection.iterdump()) == before
+
+
+def test_steps_of_a_plugin_that_is_not_installed_now_do_not_matter(connection: sqlite3.Connection) -> None:
+    migrate(connection, [FIRST, OF_A_PLUGIN])
+    assert migrate(connection, [FIRST, SECOND]) == [SECOND]
+
+
+# ---- scripts
+
+
+@pytest.mark.parametrize(
+    ("script", "count"),
+    [
+        ("", 0),
+        ("\n  \n", 0),
+        ("-- only a remark; nothing else\n", 0),
+        ("/* only a remark;\n nothing else */\n", 0),
+        ("SELECT 1;\n", 1),
+        ("SELECT 1;", 1),
+        ("SELECT 1; -- why; and how\n", 1),
+        ("-- why; and how\nSELECT 1;\n", 1),
+        ("/* why;\n and how; */ SELECT 1;\n", 1),
+        ("SELECT\n  1,\n  2;\nSELECT 3;\n", 2),
+        ("SELECT 1; SELECT 2;\n", 2),
+        ("SELECT 1;\n\n-- the end; really\n", 1),
+        ("SELECT 1;\n/* the end; really */\n", 1),
+        ('SELECT \'a;b\', "c;d", [e;f], `g;h` FROM (SELECT 1 AS "c;d", 2 AS [e;f], 3 AS `g;h`);\n', 1),
+        ("SELECT 'first line;\nsecond line;\n';\nSELECT 'it''s;';\n", 2),
+        ("SELECT '-- no remark;';\nSELECT '/* nor this;';\n", 2),
+    ],
+)
+def test_scripts_are_split_where_statements_end(connection: sqlite3.Connection, script: str, count: int) -> None:
+    assert len([connection.execute(statement).fetchall() for statement in statements(script)]) == count
+
+
+def test_a_trigger_is_one_statement(connection: sqlite3.Connection) -> None:
+    script = """
+    CREATE TABLE a (x);
+    CREATE TABLE b (x);
+    CREATE TRIGGER a_to_b AFTER INSERT ON a
+    BEGIN
+      INSERT INTO b VALUES (new.x);  -- once;
+      INSERT INTO b VALUES ('again; ' || CASE new.x WHEN 1 THEN 'one' ELSE 'other' END);
+    END;
+    INSERT INTO a VALUES (1);
+    """
+    assert migrate(connection, [Migration(CORE, "0001", script)])
+    assert connection.execute("SELECT x FROM b").fetchall() == [(1,), ("again; one",)]
+
+
+# ---- the core
+
+
+def test_the_core_from_nothing(connection: sqlite3.Connection) -> None:
+    steps = core_migrations()
+    assert [step.name for step in steps] == sorted(step.name for step in steps)
+    assert {step.set for step in steps} == {CORE}
+    assert migrate(connection, steps) == steps
+    initialise(connection)
+    checked = checks.run(connection)
+    assert checked.clean, checked
+    assert people.roles(connection) == ROLES
+    assert len(log.epoch(connection)) == 32
+    assert log.head(connection) == 0
+
+
+def test_the_core_again_changes_nothing(connection: sqlite3.Connection) -> None:
+    """The epoch stays, and so do roles that were changed since."""
+    migrate(connection, core_migrations())
+    initialise(connection)
+    epoch = log.epoch(connection)
+    connection.execute("DELETE FROM role_permissions WHERE role = 'member'")
+    assert migrate(connection, core_migrations()) == []
+    initialise(connection)
+    assert log.epoch(connection) == epoch
+    assert set(people.roles(connection)) == {"admin"}

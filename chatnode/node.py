@@ -95,10 +95,11 @@ class Node:
                 http = HttpServer(self.core, self.table, self.sessions, self.health)
 
                 async def stop_sessions() -> None:
-                    await http.stop()
-                    await sockets.stop()
+                    sockets.close()
                     for stream in self.sessions.all():
                         stream.end(resume=True, reason="the node is stopping")
+                    await sockets.wait_drained()
+                    await http.stop()
 
                 listener = Listener(self.core.config, tls, sockets.serve, http.serve, stop_sessions)
                 await listener.serve(listening, stopping, task_status)
@@ -161,6 +162,6 @@ def _prepare(directory: DataDirectory, config: Config) -> None:
 def parse_bind(bind: str) -> tuple[str, int]:
     """`127.0.0.1:8008`, `[::1]:8008` or `:8008` as host and port; raises `StartError`."""
     host, _, port = bind.rpartition(":")
-    if not port.isdigit() or int(port) > 65_535:
+    if not (port.isascii() and port.isdecimal()) or int(port) > 65_535:
         raise StartError(f"cannot listen on {bind!r}: give an address and a port, such as 127.0.0.1:8008")
     return host.strip("[]"), int(port)

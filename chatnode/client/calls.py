@@ -69,7 +69,7 @@ class Calls:
         """Send a request and wait for its reply. Cancelling forgets the request; if it was sent, it may be
         carried out all the same."""
         if self._ended is not None:
-            raise self._ended
+            raise self._ended.with_traceback(None)  # else it grows with each time that it is raised
         self._count += 1
         frame = codec.encode({**fields, "id": self._count, "op": command}).decode()
         call = Call(self._count, frame, command in REPEATABLE)

@@ -144,7 +144,7 @@ class Feed:
         await trio.lowlevel.checkpoint()
         while not self._queue:
             if self._ended is not None:
-                raise self._ended
+                raise self._ended.with_traceback(None)  # else it grows with each time that it is raised
             await self._changed.wait()
         queued = self._queue.popleft()
         self._bytes -= queued.bytes

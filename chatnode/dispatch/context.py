@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import attrs
 
@@ -13,6 +12,20 @@ from chatnode.model.people import Account
 from chatnode.storage.database import Read, Write
 
 T = TypeVar("T")
+
+
+class Turn(Protocol):
+    """Keeps the requests of one session in order."""
+
+    def write_begins(self) -> None:
+        """The request's write gets its place in the order of writes now: the next request may begin."""
+        ...
+
+    def write_ends(self) -> None: ...
+
+    async def wait_for_writes(self) -> None:
+        """Until the writes that began before are done, so that a read sees them."""
+        ...
 
 
 @attrs.define
@@ -29,8 +42,8 @@ class Context:
     address: str = ""
     operator: bool = False
     writing: bool = False
-    handed_over: Callable[[], None] | None = None
-    """Called when the request's write has its place in the order of writes, so that the next may begin."""
+    turn: Turn | None = None
+    """The request's place among others of its session that are worked on at a time."""
 
     @property
     def me(self) -> Account:
@@ -46,15 +59,20 @@ class Context:
 
     async def write(self, function: Write[T]) -> T:
         """`Database.write`, in the order in which this session's requests came."""
-        if self.handed_over is not None:
-            self.handed_over()
+        if self.turn is not None:
+            self.turn.write_begins()
         self.writing = True
         try:
             return await self.core.db.write(function)
         finally:
             self.writing = False
+            if self.turn is not None:
+                self.turn.write_ends()
 
     async def read(self, function: Read[T]) -> T:
+        """`Database.read`, after the writes that this session requested before."""
+        if self.turn is not None:
+            await self.turn.wait_for_writes()
         return await self.core.db.read(function)
 
     def page_size(self, limit: int) -> int:

@@ -6,7 +6,7 @@ pushes that are held, or in both; the gid tells.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import attrs
 
@@ -14,7 +14,7 @@ from chatnode.dispatch.core import Core
 from chatnode.model.commands import Cursor, InboxGiven, Welcome
 from chatnode.protocol.envelopes import Push, note, push_of
 from chatnode.routing.sessions import Session, SessionRegistry
-from chatnode.storage import inbox, log
+from chatnode.storage import inbox, log, sessions
 from chatnode.storage.database import Reader
 
 PAGE_EVENTS = 500
@@ -43,6 +43,7 @@ async def begin(core: Core, registry: SessionRegistry, session: Session, cursor:
     snapshot_size = core.config.limits.page_items
 
     def read(reader: Reader) -> tuple[int, list[int] | None, InboxGiven | None]:
+        sessions.check_not_revoked(reader, session.key)  # from here on the router sees to it
         head = log.head(reader)
         if cursor is not None and cursor.epoch == core.epoch and cursor.gid <= head:
             gids = log.gids_since(reader, session.account, cursor.gid, most)
@@ -59,7 +60,7 @@ async def begin(core: Core, registry: SessionRegistry, session: Session, cursor:
     return Beginning(welcome, gids or [])
 
 
-async def missed(core: Core, session: Session, gids: list[int]) -> AsyncIterator[list[Push]]:
+async def missed(core: Core, session: Session, gids: list[int]) -> AsyncGenerator[list[Push]]:
     """Pages of pushes: the events at `gids`, then what came while they were sent and could not be held.
 
     When it ends, `go_live` is to be called before anything is awaited.

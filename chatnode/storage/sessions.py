@@ -64,6 +64,12 @@ def authenticate(reader: Reader, token: str) -> Authenticated:
     return Authenticated(Account(*person), session, last_used_at is None or now - last_used_at > TOUCH_MS)
 
 
+def check_not_revoked(reader: Reader, session: int) -> None:
+    """Raises `Refusal("unauthenticated")` for a session that was revoked since it was found good."""
+    if reader.execute("SELECT 1 FROM sessions WHERE key = ?", (session,)).fetchone() is None:
+        raise Refusal("unauthenticated", "the token was revoked; sign in again")
+
+
 def touch(tx: Transaction, session: int, device_days: int) -> None:
     """Note that a session was used; a device's time to live begins anew."""
     tx.execute(

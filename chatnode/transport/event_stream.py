@@ -6,7 +6,8 @@ Each event's `id` is `<epoch>.<gid>`, so that `Last-Event-ID` resumes exactly as
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
 
 import trio
 from quart import Response
@@ -21,18 +22,22 @@ from chatnode.protocol.envelopes import Push
 from chatnode.routing import resume
 from chatnode.routing.sessions import Session, SessionRegistry
 
+EVENT_STREAM = "text/event-stream"
 COMMENT_SECONDS = 20.0
 """A comment so often keeps proxies from closing a quiet stream."""
 RETRY_MS = 2_000
+PART_BYTES = 16_384
 
 
 class StreamSession(Session):
     """A reader of an event stream. What it has not taken yet is bounded in bytes, as an outbox is."""
 
-    __slots__ = ("_changed", "_ended", "_most_bytes", "_pending", "_pending_bytes", "_prefix")
+    __slots__ = ("_changed", "_cut", "_ended", "_most_bytes", "_pending", "_pending_bytes", "_prefix")
 
-    def __init__(self, account: Account, key: int, epoch: str, most_bytes: int) -> None:
+    def __init__(self, account: Account, key: int, epoch: str, most_bytes: int, cut: Callable[[], None]) -> None:
+        """`cut` ends the session and its connection, whatever it is waiting for."""
         super().__init__(account, key)
+        self._cut = cut
         self._prefix = f"id: {epoch}.".encode()
         self._most_bytes = most_bytes
         self._pending: list[bytes] = []
@@ -51,6 +56,7 @@ class StreamSession(Session):
         self._pending_bytes += len(chunk)
         if self._most_bytes and self._pending_bytes > self._most_bytes:
             self._ended = True
+            self._cut()  # it is in the middle of a send that the reader does not take
 
     def flush(self) -> None:
         self._changed.set()
@@ -59,42 +65,71 @@ class StreamSession(Session):
         self._ended = True
         self._changed.set()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes]:
         """What was sent, as it comes; ends when the session is ended."""
         while True:
             with trio.move_on_after(COMMENT_SECONDS):
                 await self._changed.wait()
             self._changed = trio.Event()
             pending, self._pending, self._pending_bytes = self._pending, [], 0
-            yield b"".join(pending) or b": still here\n\n"
+            for part in _parts(pending) if pending else (b": still here\n\n",):
+                yield part
             if self._ended:
                 return
 
 
 async def event_stream(
-    core: Core, registry: SessionRegistry, context: Context, last_event_id: str | None, query: Mapping[str, str]
+    core: Core,
+    registry: SessionRegistry,
+    context: Context,
+    cursor_text: str | None,
+    close_connection: Callable[[], None],
 ) -> Response:
-    """The response that streams. It begins with a `welcome` event, as the socket does."""
-    cursor = _cursor(last_event_id or query.get("cursor"))
-    session = StreamSession(context.me, context.session or 0, core.epoch, core.config.limits.outbox_bytes)
+    """The response that streams, from the cursor on. It begins with a `welcome` event, as the socket does."""
+    cursor = _cursor(cursor_text)
 
-    async def body() -> AsyncIterator[bytes]:
+    def cut() -> None:
+        registry.detach(session)
+        close_connection()
+
+    most_bytes = core.config.limits.outbox_bytes
+    session = StreamSession(context.me, context.session or 0, core.epoch, most_bytes, cut)
+
+    async def body() -> AsyncGenerator[bytes]:
         try:
             beginning = await resume.begin(core, registry, session, cursor)
             welcome = codec.encode(beginning.welcome)
             place = f"id: {core.epoch}.{session.gid}\n" if beginning.welcome.mode == "reset" else ""
             yield f"retry: {RETRY_MS}\n{place}event: welcome\ndata: ".encode() + welcome + b"\n\n"
-            async for page in resume.missed(core, session, beginning.gids):
-                yield b"".join(session.chunk(push) for push in page)
+            async with aclosing(resume.missed(core, session, beginning.gids)) as pages:
+                async for page in pages:
+                    for part in _parts([session.chunk(push) for push in page]):
+                        yield part
             resume.go_live(session)
-            async for chunk in session.chunks():
-                yield chunk
+            async with aclosing(session.chunks()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except Refusal:
+            pass  # signed out in this very moment: asked again, the answer is 401
         finally:
             registry.detach(session)
 
-    response = Response(body(), content_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    response = Response(body(), content_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
     response.timeout = None
     return response
+
+
+def _parts(chunks: list[bytes]) -> Iterator[bytes]:
+    """Events together in parts of a size that is soon taken: a reader who is cut off has all but the last."""
+    part: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        if part and size + len(chunk) > PART_BYTES:
+            yield b"".join(part)
+            part, size = [], 0
+        part.append(chunk)
+        size += len(chunk)
+    yield b"".join(part)
 
 
 def _cursor(text: str | None) -> Cursor | None:

@@ -59,7 +59,7 @@ def parse_head(raw: bytes) -> Head:
     line, *lines = raw[: -len(_END)].split(b"\r\n")
     match = _REQUEST_LINE.fullmatch(line)
     if match is None:
-        if re.fullmatch(rb"[A-Z]+ \S+ HTTP/\d(\.\d)?", line):
+        if re.fullmatch(rb"[A-Z]+ [\x21-\x7e]+ HTTP/\d(\.\d)?", line):
             raise BadHead(505, "this port speaks HTTP/1.0 and HTTP/1.1")
         raise BadHead(400, "the request line is malformed")
     method, target, minor = match.groups()

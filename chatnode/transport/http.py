@@ -29,7 +29,7 @@ from chatnode.protocol import codec
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services.sign_in import authenticate
 from chatnode.transport import openapi
-from chatnode.transport.event_stream import event_stream
+from chatnode.transport.event_stream import EVENT_STREAM, event_stream
 from chatnode.transport.head import Head
 from chatnode.transport.listener import Connection
 from chatnode.transport.origins import COOKIE, Credentials
@@ -53,19 +53,33 @@ class HttpServer:
         self._config = _hypercorn_config(core)
         self._context = WorkerContext(None)
         self._idle_seconds = core.config.limits.head_seconds or 15.0
+        self._streams: set[_Plain] = set()
+        self._empty = trio.Event()
         self._app = ASGIWrapper(make_app(core, table, registry, health))
 
     async def serve(self, connection: Connection, head: Head) -> None:
         """A handler of the listener."""
         make = _Plain if connection.tls is None else _Tls
         stream = make(connection, head.raw + connection.buffered, self._idle_seconds)
-        server = TCPServer(stream.counting(self._app), self._config, self._context, ConnectionState({}), stream)  # pyright: ignore[reportArgumentType]
-        with stream.scope:
-            await server.run()
+        state = ConnectionState({"close_connection": connection.close_now})
+        server = TCPServer(stream.counting(self._app), self._config, self._context, state, stream)  # pyright: ignore[reportArgumentType]
+        self._streams.add(stream)
+        try:
+            with stream.scope:
+                await server.run()
+        finally:
+            self._streams.discard(stream)
+            if not self._streams:
+                self._empty.set()
 
     async def stop(self) -> None:
-        """Let connections that wait for a further request end."""
+        """End connections that wait for a further request; returns when those that are being answered have ended."""
         await self._context.terminated.set()
+        for stream in self._streams:
+            stream.end_if_idle()
+        while self._streams:
+            self._empty = trio.Event()
+            await self._empty.wait()
 
 
 class _Plain:
@@ -99,6 +113,10 @@ class _Plain:
             if not self._requests and trio.current_time() - self._idle_since >= self._idle_seconds:
                 return b""
 
+    def end_if_idle(self) -> None:
+        if not self._requests:
+            self.scope.cancel()
+
     def counting(self, app: AppWrapper) -> AppWrapper:
         """`app`, watched so that it is known whether a request is being answered."""
 
@@ -119,9 +137,12 @@ class _Plain:
             self.scope.cancel()  # hypercorn would wait for ever for the request before to be answered
             raise
 
+    # hypercorn ends a connection from within a handler that quart-trio has cancelled: hence the shields.
+
     async def send_eof(self) -> None:
         if isinstance(self._stream, trio.SocketStream):
-            await self._stream.send_eof()
+            with trio.move_on_after(1, shield=True):
+                await self._stream.send_eof()
 
     async def aclose(self) -> None:
         with trio.move_on_after(1, shield=True):
@@ -165,16 +186,21 @@ def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health:
 
     @app.get("/v1/events")
     async def events() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
-        context = await _signed_in(core)
-        return await event_stream(core, registry, context, request.headers.get("Last-Event-ID"), request.args)
+        context = await _context(core, _credentials(core))
+        if request.method == "HEAD":
+            return Response(b"", content_type=EVENT_STREAM)
+        cursor = request.headers.get("Last-Event-ID") or request.args.get("cursor")
+        return await event_stream(core, registry, context, cursor, request.scope["state"]["close_connection"])
 
     @app.route("/v1/<name>", methods=["GET", "POST"])
     async def run_command(name: str) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
         found = table.find(name)
-        if request.method == "GET" and not found.reads:
+        reading = request.method in ("GET", "HEAD")
+        if reading and not found.reads:
             raise Refusal("bad_request", f"{name} changes something; use POST")
-        fields = _query_fields(found) if request.method == "GET" else await _body_fields(core)
-        context = await _context(core, required=found.permission is not None)
+        credentials = _credentials(core)
+        context = await _context(core, credentials, required=found.permission is not None)
+        fields = _query_fields(found) if reading else await _body_fields(core, credentials)
         result = codec.to_plain(await table.run(context, name, fields))
         response = Response(codec.encode(result), content_type=JSON)
         if name in _SIGN_IN_COMMANDS:
@@ -221,19 +247,16 @@ def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health:
     return app
 
 
-async def _signed_in(core: Core) -> Context:
-    context = await _context(core, required=True)
-    assert context.account is not None
-    return context
-
-
-async def _context(core: Core, *, required: bool) -> Context:
+def _credentials(core: Core) -> Credentials:
     headers = request.headers
     client = request.scope["client"]
-    credentials = Credentials.of_fields(
+    return Credentials.of_fields(
         client[0] if client else "", headers.get("Authorization", ""), headers.get("Cookie", ""),
-        headers.get("Origin", ""), headers.get("Host", ""), headers.get("X-Forwarded-For", ""), core,
+        headers.get("Origin", ""), headers.get("Host", ""), ",".join(headers.getlist("X-Forwarded-For")), core,
     )  # fmt: skip
+
+
+async def _context(core: Core, credentials: Credentials, *, required: bool = True) -> Context:
     context = Context(core, address=credentials.address)
     if required:
         if credentials.token is None:
@@ -243,15 +266,22 @@ async def _context(core: Core, *, required: bool) -> Context:
     return context
 
 
-async def _body_fields(core: Core) -> dict[str, Any]:
-    # JSON only: a form of another site can be posted with a cookie, JSON cannot without its page's leave.
+async def _body_fields(core: Core, credentials: Credentials) -> dict[str, Any]:
+    # A form of another site can be posted with a cookie; JSON cannot, without leave of the node's own page.
+    is_json = request.mimetype == JSON
+    if not is_json and (request.mimetype or credentials.by_cookie):
+        raise _not_json()
     body: bytes = await request.get_data(as_text=False)  # pyright: ignore[reportUnknownMemberType, reportAssignmentType]
-    if body and request.mimetype != JSON:
-        raise Refusal("bad_request", f"the body must be {JSON}, as its Content-Type says")
+    if body and not is_json:
+        raise _not_json()
     values: Any = codec.decode(body, core.config.limits.json_depth) if body else {}
     if not isinstance(values, dict):
         raise Refusal("bad_request", "the body must be an object with the command's fields")
     return values  # pyright: ignore[reportUnknownVariableType]
+
+
+def _not_json() -> Refusal:
+    return Refusal("bad_request", f"the body must be JSON, and Content-Type say so: {JSON}")
 
 
 def _query_fields(found: Command[Any, Any]) -> dict[str, Any]:

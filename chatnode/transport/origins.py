@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 import attrs
+from werkzeug.http import parse_cookie
 
 from chatnode.dispatch.core import Core
 from chatnode.transport.head import Head
@@ -20,6 +20,7 @@ class Credentials:
 
     address: str
     token: str | None
+    by_cookie: bool = False
 
     @classmethod
     def of_upgrade(cls, head: Head, connection: Connection, core: Core) -> Credentials:
@@ -33,10 +34,12 @@ class Credentials:
     def of_fields(
         cls, peer: str, authorization: str, cookie: str, origin: str, host: str, forwarded: str, core: Core
     ) -> Credentials:
+        address = client_address(peer, forwarded, core.config.server.trusted_proxies)
         token = bearer(authorization)
-        if token is None and may_use_cookie(origin, host, core):
-            token = _cookie_token(cookie)
-        return cls(client_address(peer, forwarded, core.config.server.trusted_proxies), token)
+        if token is not None or not may_use_cookie(origin, host, core):
+            return cls(address, token)
+        token = _cookie_token(cookie)
+        return cls(address, token, by_cookie=token is not None)
 
 
 def bearer(authorization: str) -> str | None:
@@ -70,8 +73,4 @@ def may_use_cookie(origin: str, host: str, core: Core) -> bool:
 
 
 def _cookie_token(header: str) -> str | None:
-    try:
-        found = SimpleCookie(header).get(COOKIE)
-    except CookieError:
-        return None
-    return found.value if found else None
+    return parse_cookie(header).get(COOKIE) or None

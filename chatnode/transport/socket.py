@@ -77,6 +77,47 @@ class SocketSession(Session):
         self._socket.close(RESUME_SESSION_ENDED if resume else STOP_SIGNED_OUT, reason)
 
 
+class Batch:
+    """Requests that came together: their writes share commits, their reads see the writes before them."""
+
+    __slots__ = ("done", "sending", "writes")
+
+    def __init__(self) -> None:
+        self.writes = 0
+        self.done = trio.Event()
+        self.sending = trio.Lock()
+
+
+class BatchTurn:
+    """One request's place in a batch."""
+
+    __slots__ = ("_batch", "_begun", "_task_status")
+
+    def __init__(self, batch: Batch, task_status: trio.TaskStatus[None]) -> None:
+        self._batch = batch
+        self._task_status = task_status
+        self._begun = False
+
+    def let_next_begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._task_status.started()
+
+    def write_begins(self) -> None:
+        self._batch.writes += 1
+        self.let_next_begin()
+
+    def write_ends(self) -> None:
+        self._batch.writes -= 1
+        if not self._batch.writes:
+            self._batch.done.set()
+            self._batch.done = trio.Event()
+
+    async def wait_for_writes(self) -> None:
+        while self._batch.writes:
+            await self._batch.done.wait()
+
+
 class ClientSocket:
     """One client socket from its upgrade to its end."""
 
@@ -171,52 +212,55 @@ class ClientSocket:
     async def _answer(self, requests: list[bytes]) -> None:
         if len(requests) == 1 or self.session is None:
             for data in requests:
-                await self._answer_one(data, self._context)
+                await self._send_reply(await self._reply_to(data, self._context))
             return
         most = self._core.config.limits.in_flight or len(requests)
         for start in range(0, len(requests), most):
+            batch = Batch()
             async with trio.open_nursery() as nursery:
                 for data in requests[start : start + most]:
-                    await nursery.start(self._answer_in_order, data)
+                    await nursery.start(self._answer_in_order, data, batch)
 
-    async def _answer_in_order(self, data: bytes, task_status: trio.TaskStatus[None]) -> None:
-        """Answer one of several requests; the next begins when this one's write has its place, or it is done."""
-        begun = False
-
-        def let_next_begin() -> None:
-            nonlocal begun
-            if not begun:
-                begun = True
-                task_status.started()
-
+    async def _answer_in_order(self, data: bytes, batch: Batch, task_status: trio.TaskStatus[None]) -> None:
+        """Answer one of several requests. The next one begins when this one's write has its place, or it is done."""
+        turn = BatchTurn(batch, task_status)
         context = Context(
-            self._core, self._context.account, self._context.session, self._context.address,
-            handed_over=let_next_begin,
+            self._core, self._context.account, self._context.session, self._context.address, turn=turn
         )  # fmt: skip
-        await self._answer_one(data, context)
-        let_next_begin()
+        reply = await self._reply_to(data, context)
+        turn.let_next_begin()
+        async with batch.sending:
+            await self._send_reply(reply)
 
-    async def _answer_one(self, data: bytes, context: Context) -> None:
+    async def _reply_to(self, data: bytes, context: Context) -> bytes | None:
+        """Carry a request out; the reply, unless it was sent already or the connection has failed."""
         request_id: RequestId | None = None
         try:
             request = parse_request(data, self._core.config.limits.json_depth)
             request_id = request.id
             if request.op == "hello":
                 await self._hello(request)
-                return
+                return None
             if self.session is None and self._table.find(request.op).permission is not None:
                 raise unauthenticated()
             result = await self._table.run(context, request.op, request.fields)
-            reply = ok_reply(request_id, result)
+            return ok_reply(request_id, result)
         except Refusal as refusal:
             if refusal.code == "bad_json" and not _is_utf8(data):
                 self._reader.refuse_text()
-                return
+                return None
             if isinstance(refusal, UnusableOp):
                 request_id = refusal.request_id
-            reply = error_reply(request_id, refusal)
+            return error_reply(request_id, refusal)
         except Exception:
-            reply = error_reply(request_id, unexpected_refusal())
+            return error_reply(request_id, unexpected_refusal())
+
+    async def _send_reply(self, reply: bytes | None) -> None:
+        """Replies wait for a reader that is behind; they never are what makes it too slow."""
+        if reply is None:
+            return
+        while self.outbox.waiting:
+            await self.outbox.wait_empty()
         self.outbox.send(text_frame(reply))
 
     async def _hello(self, request: Request) -> None:
@@ -238,6 +282,7 @@ class ClientSocket:
         self._context.account = found.account
         self._context.session = found.session
         self.outbox.send(text_frame(ok_reply(request.id, Welcomed(beginning.welcome))))
+        await self.outbox.wait_empty()
         async for page in resume.missed(self._core, session, beginning.gids):
             for push in page:
                 self.outbox.send(push.websocket)
@@ -300,12 +345,14 @@ class ClientSockets:
             for socket in list(self._sockets):
                 socket.check_alive(now, idle)
 
-    async def stop(self) -> None:
-        """Tell every client to resume later; returns when each has taken what was queued for it."""
-        sockets = list(self._sockets)
-        for socket in sockets:
+    def close(self) -> None:
+        """Tell every client to resume later."""
+        for socket in list(self._sockets):
             socket.close(CloseCode.GOING_AWAY, "the node is stopping; resume")
-        for socket in sockets:
+
+    async def wait_drained(self) -> None:
+        """Until each client has taken what was queued for it."""
+        for socket in list(self._sockets):
             await socket.outbox.wait_empty()
 
 

@@ -21,6 +21,7 @@ def server_context(settings: Server) -> ssl.SSLContext | None:
         context.load_cert_chain(settings.tls_certificate, settings.tls_key)
     except (OSError, ssl.SSLError) as error:
         raise StartError(
-            f"the certificate {settings.tls_certificate} with key {settings.tls_key} cannot be used: {error}"
+            f"server.tls_certificate {settings.tls_certificate} and server.tls_key {settings.tls_key} "
+            f"cannot be used: {error}"
         ) from None
     return context

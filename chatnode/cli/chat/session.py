@@ -174,7 +174,7 @@ class ChatSession:
     async def _handle(self, item: Item) -> None:
         if isinstance(item, Interrupted):
             self._interrupted = True
-            self.write(self.lines.note(f"connection lost ({one_line(item.reason, 100)}); reconnecting…"))
+            self.write(self.lines.note("connection lost; reconnecting…"))
         elif isinstance(item, Live):
             if self._interrupted:
                 self._interrupted = False

@@ -10,6 +10,7 @@ import click
 
 from chatnode import __version__
 from chatnode.cli import accounts, calling, chatting, importing, serving
+from chatnode.client.errors import ConnectionLost
 from chatnode.errors import Refusal, StartError
 
 
@@ -47,7 +48,7 @@ def main() -> None:
     """Entry point: errors that name a place and a fix are printed as they are, and exit with 1."""
     try:
         cli(prog_name="chatnode")
-    except (StartError, Refusal) as error:
+    except (StartError, Refusal, ConnectionLost) as error:
         _fail(error)
     except ExceptionGroup as group:
         expected, rest = group.split((StartError, Refusal))

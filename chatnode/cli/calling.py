@@ -46,6 +46,10 @@ async def _call_as_person(url: str, token: str, command: str, values: dict[str, 
 
 
 def _field(text: str) -> tuple[str, Any]:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter(f"{text!r} is not UTF-8") from None
     name, separator, value = text.partition("=")
     if not separator or not name.rstrip(":"):
         raise click.BadParameter(f"{text!r} is neither NAME=TEXT nor NAME:=JSON")

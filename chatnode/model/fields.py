@@ -70,7 +70,8 @@ class Items:
         return f"has {len(items)} items, at most {self.most} are taken" if len(items) > self.most else None
 
 
-_CONTROL = re.compile("[\x00-\x1f\x7f]")
+# C0, C1, line and paragraph separators, and what turns the direction of the text around it.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 HANDLE_FORM = r"[a-z0-9][a-z0-9._-]{0,62}"
 

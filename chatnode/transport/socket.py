@@ -74,7 +74,7 @@ class SocketSession(Session):
             self._socket.outbox.flush()
 
     def end(self, *, resume: bool, reason: str) -> None:
-        self._socket.close(RESUME_SESSION_ENDED if resume else STOP_SIGNED_OUT, reason)
+        self._socket.close_after_reply(RESUME_SESSION_ENDED if resume else STOP_SIGNED_OUT, reason)
 
 
 class Batch:
@@ -122,7 +122,7 @@ class ClientSocket:
     """One client socket from its upgrade to its end."""
 
     __slots__ = (
-        "_connection", "_context", "_core", "_credentials",  "_patience", "_reader", "_registry",
+        "_connection", "_context", "_core", "_credentials", "_ending",  "_patience", "_reader", "_registry",
         "_scope", "_table", "heard_at", "outbox", "pinged", "session",
     )  # fmt: skip
 
@@ -146,6 +146,7 @@ class ClientSocket:
         self._patience = trio.CancelScope()
         self.heard_at = trio.current_time()
         self.pinged = False
+        self._ending: tuple[int, str] | None = None
         self.session: SocketSession | None = None
         wire = StreamWire(connection.tls) if connection.tls is not None else SocketWire(connection.socket)
         self.outbox = Outbox(wire, core.config.limits.outbox_bytes, self._overflow, start)
@@ -262,6 +263,8 @@ class ClientSocket:
         while self.outbox.waiting:
             await self.outbox.wait_empty()
         self.outbox.send(text_frame(reply))
+        if self._ending is not None:
+            self.close(*self._ending)
 
     async def _hello(self, request: Request) -> None:
         hello = codec.structure(request.fields, Hello)
@@ -299,6 +302,13 @@ class ClientSocket:
         if self.session is not None:
             self._registry.detach(self.session)
         self._scope.cancel()
+
+    def close_after_reply(self, code: int, reason: str) -> None:
+        """Close at once, or, when it is the session's own request that ends it, right behind the answer."""
+        if self.writing:
+            self._ending = (code, reason)
+        else:
+            self.close(code, reason)
 
     def _overflow(self) -> None:
         cursor = self.session.gid if self.session is not None else 0

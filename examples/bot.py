@@ -1,0 +1,56 @@
+"""A bot that answers whoever mentions it, on the client library.
+
+    CHATNODE_TOKEN=… python examples/bot.py http://127.0.0.1:8008
+
+It keeps its place in a file, so that after a restart it answers what it was asked meanwhile. An answer's cid is
+made from the message that it answers: answering twice, as after a crash in between, gives one answer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import trio
+
+from chatnode.client import Client, Cursor, Pushed, connect
+from chatnode.model.events import MessagePosted
+from chatnode.model.messages import Message
+
+
+async def run_bot(url: str, token: str, place: Path) -> None:
+    """Runs until cancelled, or until the token is revoked."""
+    async with connect(url, token, cursor=load_cursor(place)) as client:
+        async for item in client.events():
+            if isinstance(item, Pushed) and isinstance(item.event, MessagePosted):
+                await answer(client, item.event.message)
+            save_cursor(place, client.cursor)
+
+
+async def answer(client: Client, message: Message) -> None:
+    """Say what was said, without the handle."""
+    if message.sender.id == client.me.id or client.me.id not in (message.mentions or ()):
+        return
+    echo = message.text.replace(f"@{client.me.handle}", "").strip() or "yes?"
+    await client.post(message.conversation, echo, cid=f"echo-{message.message}", reply_to=message.message)
+
+
+def load_cursor(place: Path) -> Cursor | None:
+    """Where the last run had got to."""
+    if not place.exists():
+        return None
+    epoch, gid = place.read_text().split()
+    return Cursor(epoch, int(gid))
+
+
+def save_cursor(place: Path, cursor: Cursor | None) -> None:
+    """Written beside and moved into place, so that a crash leaves the old one or the new one."""
+    if cursor is not None:
+        new = place.with_name(place.name + ".new")
+        new.write_text(f"{cursor.epoch} {cursor.gid}\n")
+        new.replace(place)
+
+
+if __name__ == "__main__":
+    trio.run(run_bot, sys.argv[1], os.environ["CHATNODE_TOKEN"], Path("bot-cursor"))

@@ -1,0 +1,45 @@
+"""A chat node inside a trio program: opened, used, served on a free port, and stopped.
+
+    python examples/embed_trio.py DIRECTORY
+
+It prints where it serves, posts a message by the client library, and stops.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import trio
+
+from chatnode.client import connect
+from chatnode.node import open_node
+
+
+async def main(data: Path) -> None:
+    """What one program can do with a node of its own."""
+    async with open_node(data) as node:
+        # Commands run without any connection, as the operator of the node.
+        for handle in ("ann", "bob"):
+            await node.call("people.create", handle=handle)
+        token = (await node.call("tokens.create", person="ann"))["token"]
+
+        async with trio.open_nursery() as nursery:
+            # Serving is one task. It reports its address once it accepts; port 0 is whichever is free.
+            url = await nursery.start(node.serve, "127.0.0.1:0")
+            print(f"serving on {url}")
+
+            async with connect(url, token, events=False) as ann:
+                conversation = await ann.direct("bob")
+                posted = await ann.post(conversation, "hello from the same process")
+                print(f"message {posted.seq} is on disk")
+
+            # Cancelling it stops the node in order: clients are told to come back, what is queued goes out.
+            nursery.cancel_scope.cancel()
+
+        statistics = await node.call("node.statistics")
+        print(f"{statistics['people']} people, {statistics['messages']} message")
+
+
+if __name__ == "__main__":
+    trio.run(main, Path(sys.argv[1]))

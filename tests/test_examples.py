@@ -1,0 +1,72 @@
+"""The examples run, and do what they say."""
+
+from __future__ import annotations
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from chatnode.client import Pushed, connect
+from chatnode.node import Node, open_node
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+async def test_embed_trio_runs_as_a_program(tmp_path: Path) -> None:
+    done = await trio.run_process(
+        [sys.executable, "-W", "error", EXAMPLES / "embed_trio.py", tmp_path / "data"],
+        capture_stdout=True,
+        stderr=subprocess.STDOUT,
+    )
+    lines = done.stdout.decode().splitlines()
+    assert lines[0].startswith("serving on http://127.0.0.1:")
+    assert lines[1:] == ["message 1 is on disk", "2 people, 1 message"]
+
+
+async def _token(node: Node, handle: str) -> str:
+    await node.call("people.create", handle=handle)
+    return (await node.call("tokens.create", person=handle))["token"]
+
+
+async def test_the_bot_answers_mentions_once_also_after_a_restart(tmp_path: Path) -> None:
+    bot: dict[str, Any] = runpy.run_path(str(EXAMPLES / "bot.py"))
+    place = tmp_path / "cursor"
+    async with open_node(tmp_path / "data") as node, trio.open_nursery() as nursery:
+        url: str = await nursery.start(node.serve, "127.0.0.1:0")
+        bot_token = await _token(node, "echo")
+        async with connect(url, await _token(node, "ann")) as ann:
+            group = await ann.create_group("Echoes", ["echo"])
+            answers = _answers(ann.events())
+
+            async with trio.open_nursery() as running:
+                running.start_soon(bot["run_bot"], url, bot_token, place)
+                with trio.fail_after(30):
+                    while not place.exists():  # noqa: ASYNC110 - it says nothing else when it is ready
+                        await trio.sleep(0.01)
+                    await ann.post(group, "nobody is asked")
+                    asked = await ann.post(group, "@echo hello")
+                    assert await anext(answers) == ("hello", asked.message)
+                running.cancel_scope.cancel()
+
+            asked = await ann.post(group, "@echo are you away?")
+            async with trio.open_nursery() as running:
+                running.start_soon(bot["run_bot"], url, bot_token, place)
+                with trio.fail_after(30):
+                    assert await anext(answers) == ("are you away?", asked.message)
+                running.cancel_scope.cancel()
+            said = [message.text for message in await ann.history(group) if message.sender.handle == "echo"]
+            assert said == ["hello", "are you away?"]
+        nursery.cancel_scope.cancel()
+
+
+async def _answers(events: Any) -> Any:
+    """Text and `reply_to` of each message that echo posts."""
+    async for item in events:
+        if isinstance(item, Pushed) and item.name == "message.posted":
+            message = item.fields["message"]
+            if message["sender"]["handle"] == "echo":
+                yield message["text"], message["reply_to"]

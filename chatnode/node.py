@@ -142,11 +142,17 @@ async def open_node(data: Path | str, config: Config | None = None, *, inline: b
         try:
             epoch = await db.read(log.epoch)
             roles = await db.read(people.roles)
-            yield Node(directory, Core(config, db, epoch, roles))
+            yield Node(directory, Core(config, db, epoch, roles, _base_url(config)))
         finally:
             await db.aclose()
     finally:
         directory.release()
+
+
+def _base_url(config: Config) -> str:
+    """How people reach the node, as far as the settings tell before it serves."""
+    scheme = "https" if config.server.tls_certificate else "http"
+    return config.server.public_url.rstrip("/") or f"{scheme}://{config.server.bind}"
 
 
 def _prepare(directory: DataDirectory, config: Config) -> None:

@@ -61,7 +61,11 @@ def import_zulip(data: Path, path: Path, join: bool) -> None:
 @click.pass_obj
 def import_irc(data: Path, path: Path, join: bool, timezone: str) -> None:
     """A WeeChat log, plain or compressed."""
-    _import(data, IrcLog(path, timezone=timezone), join)
+    try:
+        source = IrcLog(path, timezone=timezone)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--timezone") from None
+    _import(data, source, join)
 
 
 def _import(data: Path, source: Source, join: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import AsyncGenerator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ import trio
 
 from chatnode.errors import STATUS, Refusal, StartError
 from chatnode.node import open_node
-from chatnode.storage.directory import DataDirectory
+from chatnode.storage.directory import DataDirectory, InUse
 from chatnode.transport.control import address
 
 _START_SECONDS = 5.0
@@ -37,18 +37,16 @@ async def operator(data: Path) -> AsyncGenerator[Call]:
             async with stream:
                 yield _Remote(stream)
             return
-        directory = DataDirectory(data)
-        try:
-            directory.claim()
-        except StartError:
-            if trio.current_time() > deadline:
-                raise
-            await trio.sleep(0.05)
-            continue
-        directory.release()
-        async with open_node(data) as node:
+        async with AsyncExitStack() as stack:
+            try:
+                node = await stack.enter_async_context(open_node(data))
+            except InUse:
+                if trio.current_time() > deadline:
+                    raise
+                await trio.sleep(0.05)
+                continue
             yield node.call
-        return
+            return
 
 
 def run_operator_command(data: Path, name: str, /, **fields: Any) -> Any:

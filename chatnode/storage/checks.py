@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from chatnode.model.commands import Check, Checked, NodeStatistics
 from chatnode.storage import log
-from chatnode.storage.database import Reader
+from chatnode.storage.database import DatabaseError, Reader
 
 MOST_PROBLEMS = 20
 """Of each check, so that a broken table does not flood the terminal."""
@@ -80,8 +80,15 @@ CHECKS: dict[str, Callable[[Reader], list[str]]] = {
 
 def run(reader: Reader) -> Checked:
     """Every check; `clean` when none found a problem."""
-    checks = [Check(name, check(reader)) for name, check in CHECKS.items()]
+    checks = [Check(name, _problems(check, reader)) for name, check in CHECKS.items()]
     return Checked(not any(check.problems for check in checks), checks)
+
+
+def _problems(check: Callable[[Reader], list[str]], reader: Reader) -> list[str]:
+    try:
+        return check(reader)
+    except DatabaseError as error:  # so damaged that it cannot even be read
+        return [str(error)]
 
 
 def statistics(reader: Reader, live_sessions: int, uptime_seconds: float) -> NodeStatistics:

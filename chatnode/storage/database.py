@@ -43,6 +43,7 @@ IDLE_SECONDS = 0.1
 """Without writes for so long, the node is idle."""
 
 IntegrityError = sqlite3.IntegrityError
+DatabaseError = sqlite3.DatabaseError
 
 
 @attrs.define

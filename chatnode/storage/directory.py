@@ -9,6 +9,10 @@ from pathlib import Path
 from chatnode.errors import StartError
 
 
+class InUse(StartError):
+    """Another process owns the data directory."""
+
+
 class DataDirectory:
     """Holds the directory's lock from `claim` to `release`; while it does, no other process writes here.
 
@@ -34,7 +38,7 @@ class DataDirectory:
     def claim(self) -> None:
         """Make the directory if need be and take its lock.
 
-        Raises `StartError` when another process holds it or the directory cannot be used.
+        Raises `InUse` when another process holds it, `StartError` when the directory cannot be used.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -46,7 +50,7 @@ class DataDirectory:
         except BlockingIOError:
             owner = os.read(lock, 32).decode(errors="replace").strip() or "unknown"
             os.close(lock)
-            raise StartError(
+            raise InUse(
                 f"{self.path}: in use by another chatnode (process {owner}); stop it, or give another --data"
             ) from None
         os.truncate(lock, 0)

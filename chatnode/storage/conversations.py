@@ -285,7 +285,9 @@ def _insert(
 
 def _join(tx: Transaction, key: int, id: str, person: Account, history: History, head: int, by: Account | None) -> None:
     first = 1 if history == "all" else head + 1
-    _add(tx, key, id, person, role="member", head=head, first=first, by=by)
+    somebody = tx.execute("SELECT 1 FROM members WHERE conversation = ? AND left_gid IS NULL LIMIT 1", (key,))
+    role: MemberRole = "member" if somebody.fetchone() else "owner"  # of a group that everybody had left
+    _add(tx, key, id, person, role=role, head=head, first=first, by=by)
 
 
 def _add(

@@ -16,6 +16,7 @@ Only the writing connection writes and checkpoints: SQLite 3.7.0 to 3.51.2 can c
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -186,9 +187,15 @@ class Database:
         for connection in self._reader_connections:
             connection.close()
         if self.broken is None:
+            self._tidy_up()
+        self._writer.close()
+
+    def _tidy_up(self) -> None:
+        try:
             self._writer.execute("PRAGMA optimize")
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        self._writer.close()
+        except sqlite3.Error as error:
+            logger.warning("the database was closed without tidying it up: %s", error)
 
     async def write(self, function: Write[T]) -> T:
         """Run `function` in a transaction; returns when what it did is on disk.
@@ -383,4 +390,5 @@ def _in_snapshot(connection: sqlite3.Connection, function: Callable[[sqlite3.Con
     try:
         return function(connection)
     finally:
-        connection.execute("COMMIT")
+        with contextlib.suppress(sqlite3.Error):  # as when the file is damaged, which `function` has met already
+            connection.execute("ROLLBACK")

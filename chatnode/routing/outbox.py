@@ -111,6 +111,9 @@ class Outbox:
                     self._queue[0] = memoryview(data)[sent:]
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
             self.broken = True
+        except trio.Cancelled:
+            self.broken = True  # in the middle of a frame: nothing may follow
+            raise
         finally:
             self._queue = None
             self._queued = 0

@@ -22,15 +22,15 @@ class Router:
         self.sessions = sessions
 
     def publish(self, recorded: list[Recorded]) -> None:
-        """Hand out the events of one group commit. A failing session or event stops no other."""
+        """Hand out the events of one group commit. A session that fails is ended, and stops no other."""
         due: dict[Session, None] = {}
         for each in recorded:
-            try:
-                self._publish(each, due)
-            except Exception:
-                logger.exception("event %d could not be handed out; sessions get it when they resume", each.gid)
+            self._publish(each, due)
         for session in due:
-            session.flush()
+            try:
+                session.flush()
+            except Exception:
+                self._give_up(session)
 
     def _publish(self, each: Recorded, due: dict[Session, None]) -> None:
         event = each.event
@@ -39,8 +39,11 @@ class Router:
         if audience := self._audience(each):
             push = push_of(each.gid, event)
             for session in audience:
-                if session.push(push):
-                    due[session] = None
+                try:
+                    if session.push(push):
+                        due[session] = None
+                except Exception:
+                    self._give_up(session)
         if isinstance(event, MemberLeft) and each.conversation is not None:
             self.sessions.left(each.gid, each.conversation, each.people[0])
         elif isinstance(event, SessionRevoked):
@@ -63,5 +66,17 @@ class Router:
         live = self.sessions.person(each.people[0])
         for session in list(live.sessions) if live else ():
             if key is None or session.key == key:
-                session.flush()
-                session.end(resume=resume, reason=reason)
+                try:
+                    session.flush()
+                    session.end(resume=resume, reason=reason)
+                except Exception:
+                    self._give_up(session)
+
+    def _give_up(self, session: Session) -> None:
+        """A live session has no holes: one that could not be sent an event is over, and resumes."""
+        logger.exception("a session of %s failed and is ended", session.account.handle)
+        self.sessions.detach(session)
+        try:
+            session.end(resume=True, reason="try again")
+        except Exception:
+            logger.exception("and could not be ended in order")

@@ -94,10 +94,9 @@ class SessionRegistry:
         self._db = db
         self._people: dict[int, LivePerson] = {}
         self._hearing: dict[int, dict[int, LivePerson]] = {}  # conversation → person → who
-        self._count = 0
 
     def __len__(self) -> int:
-        return self._count
+        return sum(len(live.sessions) for live in self._people.values())
 
     def all(self) -> list[Session]:
         return [session for live in self._people.values() for session in live.sessions]
@@ -105,7 +104,6 @@ class SessionRegistry:
     async def attach(self, session: Session) -> None:
         """From when this returns, the session is pushed what its person may see."""
         live = self._people.get(session.account.key)
-        self._count += 1
         if live is not None:
             live.sessions.append(session)
             await live.ready.wait()
@@ -116,7 +114,8 @@ class SessionRegistry:
             await self._load(live)
         except BaseException:
             # Others may be waiting for this person to be ready: end them too, their clients come back.
-            for waiting in list(live.sessions):
+            del self._people[live.key]
+            for waiting in live.sessions:
                 if waiting is not session:
                     waiting.end(resume=True, reason="try again")
             live.ready.set()
@@ -142,7 +141,6 @@ class SessionRegistry:
         if live is None or session not in live.sessions:
             return
         live.sessions.remove(session)
-        self._count -= 1
         if not live.sessions:
             for conversation in live.conversations:
                 self._unhear(conversation, live.key)

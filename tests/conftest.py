@@ -25,7 +25,7 @@ class Somebody:
         self.handle = account.handle
         self.id = account.id
 
-    async def call(self, name: str, **fields: Any) -> Any:
+    async def call(self, name: str, /, **fields: Any) -> Any:
         """The result as plain values; raises `Refusal`."""
         context = Context(self.node.core, self.account, address="test")
         return codec.to_plain(await self.node.table.run(context, name, fields))

@@ -114,7 +114,7 @@ class SessionRegistry:
             await self._load(live)
         except BaseException:
             # Others may be waiting for this person to be ready: end them too, their clients come back.
-            del self._people[live.key]
+            self._forget(live)
             for waiting in live.sessions:
                 if waiting is not session:
                     waiting.end(resume=True, reason="try again")
@@ -132,6 +132,8 @@ class SessionRegistry:
                 (hears.add if joined else hears.discard)(conversation)
         live.changes = []
         live.ready.set()
+        if self._people.get(live.key) is not live:
+            return  # everybody went while we were reading
         for conversation in hears:
             self._hear(live, conversation)
 
@@ -144,6 +146,10 @@ class SessionRegistry:
         if not live.sessions:
             for conversation in live.conversations:
                 self._unhear(conversation, live.key)
+            self._forget(live)
+
+    def _forget(self, live: LivePerson) -> None:
+        if self._people.get(live.key) is live:
             del self._people[live.key]
 
     def person(self, key: int) -> LivePerson | None:

@@ -1,0 +1,234 @@
+"""A client as the documentation has it: it begins from a snapshot, applies events, and asks only when told to.
+
+What an event means to it:
+
+- `message.posted`: the newest message. Its sender has read everything up to it, and so has a client whose own
+  person sent it.
+- `receipt.read`, `receipt.delivered`: a mark of somebody. Read implies delivered.
+- `member.joined`, `member.left`, `member.changed`: who takes part. One's own joining means: fetch the conversation
+  anew; one's own leaving: forget it. Who joins has read what was there.
+- `conversation.updated`: title, description, visibility. Head and number of members follow from the other events.
+- `conversation.imported`: fetch the conversation anew.
+- `person.updated`: names and pictures. `role.changed`, `session.revoked`: about oneself.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import attrs
+
+from chatnode.errors import Refusal
+
+PAGE = 3
+"""Small, so that paging is part of what is tested."""
+
+
+class Caller(Protocol):
+    """Somebody who can run commands."""
+
+    id: str
+
+    async def call(self, name: str, /, **fields: Any) -> Any: ...
+
+
+@attrs.define
+class Talk:
+    """A conversation in the client: details, the reader's own place in it, who else is in, and what was said."""
+
+    details: dict[str, Any]
+    you: dict[str, Any]
+    members: dict[str, dict[str, Any]]
+    messages: list[dict[str, Any]]
+
+    def count(self, me: str) -> None:
+        """What follows from messages and marks."""
+        head, read = self.details["head"], self.you["read_seq"]
+        unread = [message for message in self.messages if message["seq"] > read]
+        self.you["head"] = head
+        self.you["unread"] = head - read
+        self.you["mentions"] = sum(me in message.get("mentions", ()) for message in unread)
+        self.you["members"] = self.details["members"] = len(self.members)
+        if self.messages:
+            self.you["last"] = self.messages[-1]
+            self.you["activity"] = max(self.you["activity"], self.messages[-1]["gid"])
+
+
+@attrs.define
+class Client:
+    """One person's client. `gid` is its cursor; `stale` are conversations that it must fetch anew."""
+
+    who: Caller
+    me: dict[str, Any] = attrs.field(factory=dict[str, Any])
+    talks: dict[str, Talk] = attrs.field(factory=dict[str, Talk])
+    stale: set[str] = attrs.field(factory=set[str])
+    nameless: set[str] = attrs.field(factory=set[str])
+    signed_out: list[int] = attrs.field(factory=list[int])
+    gid: int = 0
+
+    async def begin(self, inbox: dict[str, Any] | None = None) -> None:
+        """Take a snapshot; `inbox` is its first page, if that came with a welcome."""
+        self.me = await self._fetch_me()
+        self.talks = {}
+        self.stale = set()
+        page = inbox or await self.who.call("inbox.list", limit=PAGE)
+        while True:
+            for entry in page["conversations"]:
+                talk = await self._fetch(entry["conversation"])
+                assert talk is not None
+                assert talk.you == entry, "the inbox and the conversation itself say the same"
+                self.talks[entry["conversation"]] = talk
+            if "next" not in page:
+                return
+            page = await self.who.call("inbox.list", limit=PAGE, after=page["next"])
+
+    async def settle(self) -> None:
+        """Fetch what has to be fetched anew."""
+        for conversation in sorted(self.stale):
+            talk = await self._fetch(conversation)
+            if talk is not None:
+                self.talks[conversation] = talk
+        self.stale.clear()
+        if self.nameless:
+            names = {id: (await self.who.call("people.get", person=id))["person"]["name"] for id in self.nameless}
+            for talk in self.talks.values():
+                for id, member in talk.members.items():
+                    member["name"] = names.get(id, member["name"])
+            self.nameless.clear()
+
+    def state(self) -> dict[str, Any]:
+        """All that it shows, to be compared with another client's."""
+        order = sorted(self.talks, key=lambda id: -self.talks[id].you["activity"])
+        return {"me": self.me, "inbox": order, "talks": {id: attrs.asdict(self.talks[id]) for id in order}}
+
+    # ---- fetching
+
+    async def _fetch_me(self) -> dict[str, Any]:
+        me = await self.who.call("people.me")
+        return {"person": me["person"], "role": me["role"]}
+
+    async def _fetch(self, conversation: str) -> Talk | None:
+        """The conversation as it is now; None for somebody who is out again."""
+        try:
+            found = await self.who.call("conversations.get", conversation=conversation)
+        except Refusal as refusal:
+            assert refusal.code == "not_member"  # noqa: PT017 -- not the test's own
+            return None
+        return Talk(
+            found["conversation"], found["you"], await self._members(conversation), await self._messages(conversation)
+        )
+
+    async def _members(self, conversation: str) -> dict[str, dict[str, Any]]:
+        """Without `joined_at`, which no event tells."""
+        found: list[dict[str, Any]] = []
+        while True:
+            after = {"after": found[-1]["person"]["handle"]} if found else {}
+            page = (await self.who.call("conversations.members.list", conversation=conversation, limit=PAGE, **after))[
+                "members"
+            ]
+            found += page
+            if len(page) < PAGE:
+                break
+        for member in found:
+            del member["joined_at"]
+        return {member["person"]["id"]: member for member in found}
+
+    async def _messages(self, conversation: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            after = found[-1]["seq"] if found else 0
+            page = (await self.who.call("messages.list", conversation=conversation, after=after, limit=PAGE))[
+                "messages"
+            ]
+            found += page
+            if len(page) < PAGE:
+                return found
+
+    # ---- applying
+
+    def apply(self, frame: dict[str, Any]) -> None:
+        """Apply a push. What is not above the cursor is a repeat, and may only come in one and the same order."""
+        assert frame["gid"] > self.gid, f"event {frame['gid']} came after {self.gid}"
+        self.gid = frame["gid"]
+        name = frame["event"]
+        if name == "role.changed":
+            self.me["role"] = frame["role"]
+        elif name == "session.revoked":
+            self.signed_out.append(frame["session"])
+        elif name == "person.updated":
+            self._person_updated(frame["person"])
+        elif name == "conversation.imported" or (name == "member.joined" and frame["person"]["id"] == self.who.id):
+            self.stale.add(frame["conversation"])
+            self.talks.pop(frame["conversation"], None)
+        elif frame["conversation"] in self.stale:
+            if name == "member.left" and frame["person"]["id"] == self.who.id:
+                self.stale.discard(frame["conversation"])
+        else:
+            talk = self.talks.get(frame["conversation"])
+            assert talk is not None, f"an event of a conversation that it does not know: {frame}"
+            _APPLY[name](self, talk, frame)
+            if frame["conversation"] in self.talks:
+                talk.count(self.who.id)
+
+    def _person_updated(self, person: dict[str, Any]) -> None:
+        if person["id"] == self.who.id:
+            self.me["person"] = person
+        for talk in self.talks.values():
+            if person["id"] in talk.members:
+                talk.members[person["id"]]["name"] = person["name"]
+
+    def _posted(self, talk: Talk, frame: dict[str, Any]) -> None:
+        message = frame["message"]
+        assert message["gid"] == frame["gid"]
+        assert message["seq"] == talk.details["head"] + 1, f"a hole before {message}"
+        talk.messages.append(message)
+        talk.details["head"] = message["seq"]
+        self._mark(talk, message["sender"]["id"], message["seq"], "delivered_seq", "read_seq")
+
+    def _read(self, talk: Talk, frame: dict[str, Any]) -> None:
+        self._mark(talk, frame["person"]["id"], frame["seq"], "delivered_seq", "read_seq")
+
+    def _delivered(self, talk: Talk, frame: dict[str, Any]) -> None:
+        self._mark(talk, frame["person"]["id"], frame["seq"], "delivered_seq")
+
+    def _mark(self, talk: Talk, person: str, seq: int, *marks: str) -> None:
+        for marked in [talk.members[person]] + ([talk.you] if person == self.who.id else []):
+            for mark in marks:
+                marked[mark] = max(marked[mark], seq)
+
+    def _joined(self, talk: Talk, frame: dict[str, Any]) -> None:
+        person, head = frame["person"], talk.details["head"]
+        assert person["id"] not in talk.members
+        talk.members[person["id"]] = {
+            "person": person, "name": None, "role": "member", "delivered_seq": head, "read_seq": head,
+        }  # fmt: skip
+        self.nameless.add(person["id"])
+
+    def _left(self, talk: Talk, frame: dict[str, Any]) -> None:
+        if frame["person"]["id"] == self.who.id:
+            del self.talks[frame["conversation"]]
+        else:
+            del talk.members[frame["person"]["id"]]
+
+    def _changed(self, talk: Talk, frame: dict[str, Any]) -> None:
+        talk.members[frame["person"]["id"]]["role"] = frame["role"]
+        if frame["person"]["id"] == self.who.id:
+            talk.you["role"] = frame["role"]
+
+    def _updated(self, talk: Talk, frame: dict[str, Any]) -> None:
+        for field in ("title", "description", "visibility"):
+            talk.details[field] = frame["details"][field]
+        talk.you["visibility"] = frame["details"]["visibility"]
+        if talk.details["kind"] == "group":
+            talk.you["title"] = frame["details"]["title"]
+
+
+_APPLY = {
+    "message.posted": Client._posted,
+    "receipt.read": Client._read,
+    "receipt.delivered": Client._delivered,
+    "member.joined": Client._joined,
+    "member.left": Client._left,
+    "member.changed": Client._changed,
+    "conversation.updated": Client._updated,
+}

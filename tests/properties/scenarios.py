@@ -1,0 +1,428 @@
+"""A scenario for every command that writes: what was before, and then the command."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+
+from chatnode.node import Node
+from tests.properties.client_model import Client
+from tests.properties.world import Connection, Somebody, connect, fresh, make_somebody, new_token
+
+PASSWORD = "correct horse battery staple"
+
+
+@attrs.define
+class Watched:
+    """Somebody whose client has a snapshot from before the command, and a live session."""
+
+    somebody: Somebody
+    live: Client
+    away: Client
+    connection: Connection
+
+
+@attrs.define
+class World:
+    """Ann administers the node; Bob and Cay use it; Eve does too, and has nothing to do with the three.
+
+    A scenario calls `begin` when all is as it should be before the command: from then on everybody is watched.
+    """
+
+    node: Node
+    ann: Somebody
+    bob: Somebody
+    cay: Somebody
+    eve: Somebody
+    watched: list[Watched] = attrs.field(factory=list[Watched])
+    since: int = 0
+    concerns_everybody: bool = False
+    """Whether Eve too is concerned, as she is in a conversation that everybody joins."""
+    called: list[str] = attrs.field(factory=list[str])
+    """The commands since `begin`."""
+
+    async def begin(self) -> None:
+        for somebody in (self.ann, self.bob, self.cay, self.eve):
+            connection = await connect(somebody, None)
+            assert connection.welcome["mode"] == "reset"
+            live, away = Client(somebody), await fresh(somebody)
+            await live.begin(connection.welcome["inbox"])
+            self.since = live.gid = away.gid = connection.welcome["head"]
+            self.watched.append(Watched(somebody, live, away, connection))
+
+    async def call(self, somebody: Somebody | None, command: str, /, **fields: Any) -> Any:
+        """Run a command as somebody, or as the operator."""
+        self.called.append(command)
+        return await (somebody or self.node).call(command, **fields)
+
+    # ---- what scenarios begin with
+
+    async def direct(self) -> str:
+        """Ann and Bob talk."""
+        return (await self.ann.call("conversations.direct", **{"with": "bob"}))["conversation"]
+
+    async def group(self, *members: str, **fields: Any) -> str:
+        """Ann's group; Bob and Cay are in it unless others are named."""
+        members = members or ("bob", "cay")
+        fields = {"title": "plans", "members": members, **fields}
+        return (await self.ann.call("conversations.create", **fields | {"members": list(members)}))["conversation"]
+
+    async def say(self, conversation: str, *texts: str, by: Somebody | None = None) -> None:
+        for text in texts:
+            await (by or self.ann).call("messages.post", conversation=conversation, cid=text.split()[0], text=text)
+
+    async def imported(self, *, join: bool = True) -> str:
+        self.concerns_everybody = join
+        fields = {"source": "zulip", "key": "general", "title": "general", "join": join}
+        return (await self.node.call("import.conversation", **fields))["conversation"]
+
+
+def item(number: int, author: str = "Grace Hopper", **fields: Any) -> dict[str, Any]:
+    """A message to import."""
+    return {"cid": f"old-{number}", "author": author, "at": 1_000 * number, "text": f"old news {number}", **fields}
+
+
+Scenario = Callable[[World], Awaitable[None]]
+SCENARIOS: dict[str, list[Scenario]] = {}
+"""By command. A command may have several."""
+
+
+def scenario(command: str) -> Callable[[Scenario], Scenario]:
+    def register(function: Scenario) -> Scenario:
+        SCENARIOS.setdefault(command, []).append(function)
+        return function
+
+    return register
+
+
+async def make_world(node: Node) -> World:
+    ann = await make_somebody(node, "ann", admin=True)
+    bob, cay, eve = [await make_somebody(node, handle) for handle in ("bob", "cay", "eve")]
+    world = World(node, ann, bob, cay, eve)
+    await eve.call("conversations.create", title="of eve's own")
+    await eve.call("conversations.direct", **{"with": "eve"})
+    return world
+
+
+# ---- signing in
+
+
+@scenario("sessions.create")
+async def signing_in(world: World) -> None:
+    await world.node.call("people.password", person="bob", new=PASSWORD)  # which signs him out
+    world.bob.session = await new_token(world.node, "bob")
+    await world.begin()
+    await world.call(None, "sessions.create", handle="bob", password=PASSWORD)
+
+
+@scenario("sessions.revoke")
+async def signing_out_a_device(world: World) -> None:
+    token = await world.bob.call("tokens.create")
+    await world.begin()
+    await world.call(world.bob, "sessions.revoke", session=token["session"])
+
+
+@scenario("sessions.revoke")
+async def signing_out_the_device_that_is_connected(world: World) -> None:
+    await world.bob.call("tokens.create")
+    await world.begin()
+    await world.call(world.bob, "sessions.revoke", session=world.bob.session)
+
+
+@scenario("sessions.revoke_others")
+async def signing_out_everywhere_else(world: World) -> None:
+    for _ in range(2):
+        await world.bob.call("tokens.create")
+    await world.begin()
+    await world.call(world.bob, "sessions.revoke_others")
+
+
+@scenario("tokens.create")
+async def making_a_token(world: World) -> None:
+    await world.begin()
+    await world.call(world.ann, "tokens.create", person="bob")
+
+
+@scenario("invites.create")
+async def inviting(world: World) -> None:
+    group = await world.group()
+    await world.begin()
+    await world.call(world.ann, "invites.create", conversations=[group])
+
+
+@scenario("invites.revoke")
+async def ending_an_invite(world: World) -> None:
+    invite = await world.ann.call("invites.create")
+    await world.begin()
+    await world.call(world.ann, "invites.revoke", invite=invite["invite"]["invite"])
+
+
+@scenario("invites.accept")
+async def accepting_an_invite(world: World) -> None:
+    groups = [await world.group(), await world.group("bob", history="all")]
+    await world.imported()
+    await world.say(groups[0], "one", "two @cay")
+    invite = await world.ann.call("invites.create", conversations=groups)
+    await world.begin()
+    await world.call(None, "invites.accept", code=invite["code"], handle="dan", password=PASSWORD)
+
+
+@scenario("setup.create")
+async def making_a_setup_link(world: World) -> None:
+    """Refused, as Ann administers the node; there is no one to tell when there is no administrator."""
+    await world.node.core.db.write(lambda tx: tx.execute("UPDATE people SET role = 'member' WHERE handle = 'ann'"))
+    await world.begin()
+    await world.call(None, "setup.create")
+
+
+# ---- accounts
+
+
+@scenario("people.create")
+async def making_an_account(world: World) -> None:
+    await world.begin()
+    await world.call(world.ann, "people.create", handle="dan")
+
+
+@scenario("people.create")
+async def making_an_account_that_takes_part_at_once(world: World) -> None:
+    """A conversation that everybody joins."""
+    await world.imported()
+    await world.begin()
+    await world.call(None, "people.create", handle="dan", name="Dan")
+
+
+@scenario("people.update")
+async def changing_name_and_picture(world: World) -> None:
+    await world.direct()
+    await world.group("cay")
+    await world.begin()
+    await world.call(world.ann, "people.update", name="Ann Onymous", avatar="https://example.org/ann.png")
+
+
+@scenario("people.update")
+async def changing_a_name_that_nobody_sees(world: World) -> None:
+    await world.begin()
+    await world.call(world.bob, "people.update", name="Robert")
+
+
+@scenario("people.password")
+async def changing_a_password(world: World) -> None:
+    await world.bob.call("tokens.create")
+    await world.begin()
+    await world.call(world.ann, "people.password", person="bob", new=PASSWORD)
+
+
+@scenario("people.role")
+async def giving_a_role(world: World) -> None:
+    await world.direct()
+    await world.begin()
+    await world.call(world.ann, "people.role", person="bob", role="admin")
+
+
+# ---- conversations
+
+
+@scenario("conversations.direct")
+async def opening_a_direct_conversation(world: World) -> None:
+    await world.begin()
+    await world.call(world.ann, "conversations.direct", **{"with": "bob"})
+
+
+@scenario("conversations.direct")
+async def opening_one_that_is_there(world: World) -> None:
+    await world.direct()
+    await world.begin()
+    await world.call(world.bob, "conversations.direct", **{"with": "ann"})
+
+
+@scenario("conversations.direct")
+async def opening_notes_to_oneself(world: World) -> None:
+    await world.begin()
+    await world.call(world.ann, "conversations.direct", **{"with": "ann"})
+
+
+@scenario("conversations.create")
+async def opening_a_group(world: World) -> None:
+    await world.begin()
+    await world.call(world.ann, "conversations.create", title="plans", members=["bob", "cay"], visibility="public")
+
+
+@scenario("conversations.update")
+async def changing_a_group(world: World) -> None:
+    group = await world.group()
+    await world.begin()
+    await world.call(
+        world.ann, "conversations.update", conversation=group, title="picnic", description="salad", visibility="public"
+    )
+
+
+@scenario("conversations.join")
+async def joining(world: World) -> None:
+    group = await world.group("bob", visibility="public")
+    await world.say(group, "one", "two @bob")
+    await world.begin()
+    await world.call(world.cay, "conversations.join", conversation=group)
+
+
+@scenario("conversations.join")
+async def joining_again(world: World) -> None:
+    group = await world.group(visibility="public", history="since_joining")
+    await world.say(group, "one")
+    await world.cay.call("conversations.leave", conversation=group)
+    await world.say(group, "two")
+    await world.begin()
+    await world.call(world.cay, "conversations.join", conversation=group)
+    await world.say(group, "three @cay")
+
+
+@scenario("conversations.leave")
+async def leaving(world: World) -> None:
+    group = await world.group()
+    await world.say(group, "one")
+    await world.begin()
+    await world.call(world.bob, "conversations.leave", conversation=group)
+    await world.say(group, "two")
+
+
+@scenario("conversations.leave")
+async def leaving_what_one_owns(world: World) -> None:
+    group = await world.group()
+    await world.ann.call("conversations.members.role", conversation=group, member="cay", role="admin")
+    await world.begin()
+    await world.call(world.ann, "conversations.leave", conversation=group)
+
+
+@scenario("conversations.leave")
+async def leaving_as_the_last(world: World) -> None:
+    group = await world.group("bob")
+    await world.bob.call("conversations.leave", conversation=group)
+    await world.begin()
+    await world.call(world.ann, "conversations.leave", conversation=group)
+
+
+@scenario("conversations.members.add")
+async def bringing_somebody_in(world: World) -> None:
+    group = await world.group("bob")
+    await world.say(group, "one", "two")
+    await world.begin()
+    await world.call(world.ann, "conversations.members.add", conversation=group, member="cay")
+    await world.say(group, "three")
+
+
+@scenario("conversations.members.add")
+async def bringing_somebody_in_who_is_in(world: World) -> None:
+    group = await world.group()
+    await world.begin()
+    await world.call(world.ann, "conversations.members.add", conversation=group, member="cay")
+
+
+@scenario("conversations.members.remove")
+async def taking_somebody_out(world: World) -> None:
+    group = await world.group()
+    await world.begin()
+    await world.say(group, "one")
+    await world.call(world.ann, "conversations.members.remove", conversation=group, member="cay")
+    await world.say(group, "two")
+
+
+@scenario("conversations.members.role")
+async def making_an_admin(world: World) -> None:
+    group = await world.group()
+    await world.begin()
+    await world.call(world.ann, "conversations.members.role", conversation=group, member="bob", role="admin")
+
+
+@scenario("conversations.members.role")
+async def handing_a_group_over(world: World) -> None:
+    group = await world.group()
+    await world.begin()
+    await world.call(world.ann, "conversations.members.role", conversation=group, member="bob", role="owner")
+
+
+# ---- messages and marks
+
+
+@scenario("messages.post")
+async def posting(world: World) -> None:
+    group = await world.group()
+    await world.group("bob", title="a later one")
+    await world.say(group, "one", "two @bob @cay")
+    await world.begin()
+    original = (await world.bob.call("messages.list", conversation=group))["messages"][0]["message"]
+    fields = {"conversation": group, "cid": "three", "text": "hm, @ann and @cay!", "reply_to": original}
+    await world.call(world.bob, "messages.post", **fields)
+
+
+@scenario("messages.post")
+async def posting_the_same_again(world: World) -> None:
+    talk = await world.direct()
+    await world.say(talk, "one")
+    await world.begin()
+    await world.call(world.ann, "messages.post", conversation=talk, cid="one", text="one")
+
+
+@scenario("receipts.read")
+async def reading(world: World) -> None:
+    group = await world.group()
+    await world.say(group, "one", "two @bob", "three", "four @bob")
+    await world.bob.call("receipts.delivered", conversation=group, seq=1)
+    await world.begin()
+    await world.call(world.bob, "receipts.read", conversation=group, seq=3)
+
+
+@scenario("receipts.read")
+async def reading_what_was_read(world: World) -> None:
+    talk = await world.direct()
+    await world.say(talk, "one", "two")
+    await world.bob.call("receipts.read", conversation=talk, seq=2)
+    await world.begin()
+    await world.call(world.bob, "receipts.read", conversation=talk, seq=1)
+
+
+@scenario("receipts.delivered")
+async def getting(world: World) -> None:
+    talk = await world.direct()
+    await world.say(talk, "one", "two")
+    await world.begin()
+    await world.call(world.bob, "receipts.delivered", conversation=talk, seq=2)
+    await world.call(world.bob, "receipts.delivered", conversation=talk, seq=1)
+
+
+# ---- importing
+
+
+@scenario("import.conversation")
+async def importing_a_conversation_that_everybody_joins(world: World) -> None:
+    world.concerns_everybody = True
+    await world.begin()
+    await world.call(None, "import.conversation", source="zulip", key="general", title="general")
+
+
+@scenario("import.conversation")
+async def importing_a_conversation_that_nobody_joins(world: World) -> None:
+    await world.begin()
+    await world.call(None, "import.conversation", source="zulip", key="general", title="general", join=False)
+
+
+@scenario("import.messages")
+async def importing_messages(world: World) -> None:
+    talk = await world.imported(join=False)
+    for somebody in (world.ann, world.bob):
+        await somebody.call("conversations.join", conversation=talk)
+    await world.say(talk, "hello")
+    await world.bob.call("receipts.delivered", conversation=talk, seq=1)
+    await world.begin()
+    items = [item(1), item(2, "Ada"), item(3, reply_to="old-1", reply_to_author="Grace Hopper"), item(1)]
+    await world.call(None, "import.messages", conversation=talk, source="zulip", items=items)
+    await world.say(talk, "so much for that @bob")
+
+
+@scenario("import.messages")
+async def importing_messages_that_are_there(world: World) -> None:
+    talk = await world.imported()
+    await world.node.call("import.messages", conversation=talk, source="zulip", items=[item(1), item(2)])
+    await world.begin()
+    await world.call(None, "import.messages", conversation=talk, source="zulip", items=[item(2), item(1)])

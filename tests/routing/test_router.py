@@ -1,0 +1,193 @@
+"""The router: who gets an event, once and as the same bytes, whatever the others do."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from chatnode.node import Node
+from chatnode.protocol.envelopes import Push
+from tests.properties.world import LiveSession, Somebody, connect, make_somebody, new_token
+
+
+class FailingSession(LiveSession):
+    """A session in which `fails` is wrong: `send`, `flush` or `end`."""
+
+    fails = ""
+
+    def send(self, push: Push) -> None:
+        if self.fails == "send" and push.gid is not None:
+            raise RuntimeError("send failed")
+        super().send(push)
+
+    def flush(self) -> None:
+        if self.fails == "flush":
+            raise RuntimeError("flush failed")
+        super().flush()
+
+    def end(self, *, resume: bool, reason: str) -> None:
+        if self.fails == "end":
+            raise RuntimeError("end failed")
+        super().end(resume=resume, reason=reason)
+
+
+class EndingSession(LiveSession):
+    """A session that is over as soon as it is sent something, as that of a reader who is too slow."""
+
+    node: Node
+
+    def send(self, push: Push) -> None:
+        super().send(push)
+        if push.gid is not None:
+            self.node.sessions.detach(self)
+
+
+@pytest.fixture
+async def ann(node: Node) -> Somebody:
+    return await make_somebody(node, "ann", admin=True)
+
+
+@pytest.fixture
+async def bob(node: Node) -> Somebody:
+    return await make_somebody(node, "bob")
+
+
+@pytest.fixture
+async def cay(node: Node) -> Somebody:
+    return await make_somebody(node, "cay")
+
+
+async def attach(somebody: Somebody, kind: type[LiveSession] = LiveSession, key: int | None = None) -> LiveSession:
+    """A live session, which has seen everything so far."""
+    session = kind(somebody.account, key or somebody.session)
+    await somebody.node.sessions.attach(session)
+    session.go_live()
+    return session
+
+
+async def talk_of(ann: Somebody, *others: Somebody) -> str:
+    members = [other.handle for other in others]
+    return (await ann.call("conversations.create", title="plans", members=members))["conversation"]
+
+
+async def say(by: Somebody, talk: str, text: str) -> None:
+    with trio.fail_after(2):  # a publisher that fails must not leave the writer waiting
+        await by.call("messages.post", conversation=talk, cid=text.split()[0], text=text)
+
+
+async def test_an_event_is_encoded_once_for_all(node: Node, ann: Somebody, bob: Somebody) -> None:
+    talk = await talk_of(ann, bob)
+    sessions = [await attach(somebody) for somebody in (ann, bob, bob)]
+    await say(ann, talk, "hello")
+    first, *others = [session.frames for session in sessions]
+    assert len(first) == 1
+    assert all(frames[0] is first[0] for frames in others)
+    assert [session.flushed for session in sessions] == [1, 1, 1]
+
+
+async def test_who_is_named_twice_gets_an_event_once(node: Node, ann: Somebody, bob: Somebody) -> None:
+    """Bob hears the conversation from his own joining on, and is named in it."""
+    session = await attach(bob)
+    talk = await talk_of(ann, bob)
+    names = [frame.split(b'"event":"')[1].split(b'"')[0] for frame in session.frames]
+    assert names == [b"member.joined", b"conversation.updated"]
+    await ann.call("conversations.members.remove", conversation=talk, member="bob")
+    await say(ann, talk, "about bob")
+    assert len(session.frames) == 3
+
+
+@pytest.mark.parametrize("fails", ["send", "flush"])
+@pytest.mark.parametrize("position", [0, 1, 2])
+async def test_a_failing_session_stops_no_other(
+    node: Node, ann: Somebody, bob: Somebody, cay: Somebody, fails: str, position: int
+) -> None:
+    talk = await talk_of(ann, bob, cay)
+    people = [ann, bob, cay]
+    sessions = [
+        await attach(somebody, FailingSession if number == position else LiveSession)
+        for number, somebody in enumerate(people)
+    ]
+    failing = sessions.pop(position)
+    assert isinstance(failing, FailingSession)
+    failing.fails = fails
+    await say(ann, talk, "hello")
+    await say(ann, talk, "again")
+    assert [(len(session.frames), session.flushed) for session in sessions] == [(2, 2), (2, 2)]
+
+
+async def test_a_failing_session_does_not_keep_who_left_listening(
+    node: Node, ann: Somebody, bob: Somebody, cay: Somebody
+) -> None:
+    """Whatever happens while an event is handed out, memberships follow it."""
+    talk = await talk_of(ann, bob, cay)
+    failing, leaving = await attach(ann, FailingSession), await attach(bob)
+    assert isinstance(failing, FailingSession)
+    failing.fails = "send"
+    await bob.call("conversations.leave", conversation=talk)
+    sent = len(leaving.frames)
+    await say(ann, talk, "about bob")
+    assert len(leaving.frames) == sent, "invariant 5: nothing reaches a non-member"
+
+
+async def test_a_session_that_misses_an_event_is_not_live_any_more(node: Node, ann: Somebody, bob: Somebody) -> None:
+    """A live session has no holes: one that could not be sent an event must not be sent the next."""
+    talk = await talk_of(ann, bob)
+    session = await attach(bob, FailingSession)
+    assert isinstance(session, FailingSession)
+    session.fails = "send"
+    await say(ann, talk, "lost")
+    session.fails = ""
+    await say(ann, talk, "after the hole")
+    assert session.frames == [] or session.ended is not None
+
+
+async def test_a_session_that_ends_while_it_is_sent_something_stops_no_other(
+    node: Node, ann: Somebody, bob: Somebody
+) -> None:
+    talk = await talk_of(ann, bob)
+    EndingSession.node = node
+    sessions = [await attach(somebody, kind) for somebody in (ann, bob) for kind in (EndingSession, LiveSession)]
+    await say(ann, talk, "hello")
+    await say(ann, talk, "again")
+    assert [len(session.frames) for session in sessions] == [1, 2, 1, 2]
+    assert len(node.sessions) == 2
+
+
+async def test_a_signed_out_session_is_told_and_ended_for_good(node: Node, bob: Somebody) -> None:
+    other = await new_token(node, "bob")
+    here, there = await attach(bob), await attach(bob, key=other)
+    await bob.call("sessions.revoke", session=other)
+    assert (here.ended, there.ended) == (None, False)
+    assert [len(session.frames) for session in (here, there)] == [1, 1]
+    assert there.flushed == 1
+
+
+async def test_a_changed_role_ends_all_sessions_of_a_person_to_come_back(
+    node: Node, ann: Somebody, bob: Somebody
+) -> None:
+    sessions = [await attach(bob), await attach(bob), await attach(ann)]
+    await ann.call("people.role", person="bob", role="admin")
+    assert [session.ended for session in sessions] == [True, True, None]
+    assert [session.flushed for session in sessions] == [1, 1, 0]
+
+
+async def test_one_group_commit_is_one_flush(node: Node, ann: Somebody, bob: Somebody) -> None:
+    session = await attach(bob)
+    flushes = 0
+
+    def flush() -> None:
+        nonlocal flushes
+        flushes += 1
+
+    session.flush = flush  # type: ignore[method-assign]
+    await talk_of(ann, bob)
+    assert (len(session.frames), flushes) == (2, 1)
+
+
+async def test_who_is_not_live_costs_nothing(node: Node, ann: Somebody, bob: Somebody) -> None:
+    connection = await connect(bob, None)
+    node.sessions.detach(connection.session)
+    talk = await talk_of(ann, bob)
+    await say(ann, talk, "hello")
+    assert connection.take() == []
+    assert len(node.sessions) == 0

@@ -1,0 +1,1 @@
+"""What every command promises, told as dialogues between people."""

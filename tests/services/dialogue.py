@@ -1,0 +1,192 @@
+"""What the dialogues are written in: people who talk, devices that sign in, and refusals that are expected."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+import argon2
+import orjson
+import pytest
+import trio
+
+from chatnode.config import Config, Limits
+from chatnode.dispatch.context import Context
+from chatnode.errors import Refusal
+from chatnode.node import Node
+from chatnode.protocol import codec
+from chatnode.protocol.envelopes import Push
+from chatnode.routing.sessions import Session
+from chatnode.services.sign_in import authenticate
+from chatnode.storage import log, people
+from tests.conftest import Somebody, make_person
+
+PASSWORD = "correct horse battery"
+_quick = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+_cids = count(1)
+
+
+def with_limits(**limits: Any) -> pytest.MarkDecorator:
+    """Run a test on a node whose `config.limits` are these."""
+    name = ", ".join(f"{key}={value}" for key, value in limits.items())
+    return pytest.mark.parametrize("config", [Config(limits=Limits(**limits))], ids=[name])
+
+
+@contextmanager
+def refused(code: str, path: str | None = None) -> Iterator[pytest.ExceptionInfo[Refusal]]:
+    """The block ends in a refusal with this code and, where given, at this field."""
+    with pytest.raises(Refusal) as caught:
+        yield caught
+    assert (caught.value.code, path and caught.value.path) == (code, path)
+
+
+async def outcome(asked: Awaitable[Any]) -> str:
+    """`ok`, or the code of the refusal: for tables of who may do what."""
+    try:
+        await asked
+    except Refusal as refusal:
+        return refusal.code
+    return "ok"
+
+
+# ---- talking
+
+
+def new_cid() -> str:
+    return f"cid-{next(_cids)}"
+
+
+async def direct(one: Somebody, other: Somebody) -> str:
+    """Their direct conversation."""
+    return (await one.call("conversations.direct", **{"with": other.handle}))["conversation"]
+
+
+async def group(owner: Somebody, *members: Somebody, title: str = "a group", **fields: Any) -> str:
+    """A private group, unless `visibility` says otherwise."""
+    handles = [member.handle for member in members]
+    return (await owner.call("conversations.create", title=title, members=handles, **fields))["conversation"]
+
+
+async def say(who: Somebody, conversation: str, text: str, **fields: Any) -> dict[str, Any]:
+    """Post; gives what the command gives."""
+    return await who.call("messages.post", conversation=conversation, cid=new_cid(), text=text, **fields)
+
+
+async def fill(who: Somebody, conversation: str, text: str, times: int) -> None:
+    """Post the same many times, in few commits."""
+    async with trio.open_nursery() as nursery:
+        for _ in range(times):
+            nursery.start_soon(say, who, conversation, text)
+
+
+async def said(who: Somebody, conversation: str, **fields: Any) -> list[str]:
+    """The texts that `messages.list` shows."""
+    page = await who.call("messages.list", conversation=conversation, **fields)
+    return [message["text"] for message in page["messages"]]
+
+
+async def entry(who: Somebody, conversation: str) -> dict[str, Any]:
+    """The conversation in somebody's inbox."""
+    inbox = await who.call("inbox.list")
+    return next(each for each in inbox["conversations"] if each["conversation"] == conversation)
+
+
+async def members(who: Somebody, conversation: str) -> dict[str, str]:
+    """Handle → role."""
+    page = await who.call("conversations.members.list", conversation=conversation)
+    return {each["person"]["handle"]: each["role"] for each in page["members"]}
+
+
+async def assert_sound(node: Node) -> None:
+    """`node.check` finds nothing wrong."""
+    checked = await node.call("node.check")
+    assert checked["clean"], [check for check in checked["checks"] if check["problems"]]
+
+
+# ---- signing in
+
+
+class Visitor:
+    """Somebody not signed in, at an address."""
+
+    def __init__(self, node: Node, address: str = "192.0.2.1") -> None:
+        self.node = node
+        self.address = address
+
+    async def call(self, name: str, /, **fields: Any) -> Any:
+        context = Context(self.node.core, address=self.address)
+        return codec.to_plain(await self.node.table.run(context, name, fields))
+
+    async def sign_in(self, handle: str, password: str = PASSWORD, **fields: Any) -> Device:
+        done = await self.call("sessions.create", handle=handle, password=password, **fields)
+        return Device(self.node, done["token"])
+
+
+class Device:
+    """A device, or a program with a token: shows it with every call, as over HTTP."""
+
+    def __init__(self, node: Node, token: str) -> None:
+        self.node = node
+        self.token = token
+
+    async def call(self, name: str, /, **fields: Any) -> Any:
+        found = await authenticate(self.node.core, self.token)
+        context = Context(self.node.core, found.account, found.session, address="192.0.2.1")
+        return codec.to_plain(await self.node.table.run(context, name, fields))
+
+    async def session(self) -> int:
+        """The number of this device's session."""
+        return (await authenticate(self.node.core, self.token)).session
+
+    async def live(self) -> LiveSession:
+        """A live session of this device."""
+        found = await authenticate(self.node.core, self.token)
+        return await LiveSession.of(self.node, Somebody(self.node, found.account), found.session)
+
+
+async def with_password(node: Node, handle: str, password: str = PASSWORD, *, admin: bool = False) -> Somebody:
+    """An account with a password that was hashed with argon2id at little cost, which the hash says itself."""
+    person = await make_person(node, handle, admin=admin)
+    hashed = _quick.hash(password)
+    await node.core.db.write(lambda tx: people.set_password(tx, person.account.key, hashed))
+    return person
+
+
+async def token_of(maker: Somebody, **fields: Any) -> Device:
+    """A program with a token, which `maker` made: their own unless `person` says whose."""
+    return Device(maker.node, (await maker.call("tokens.create", **fields))["token"])
+
+
+# ---- hearing
+
+
+class LiveSession(Session):
+    """A reader who keeps what is pushed. `ended` is None, or whether it shall resume."""
+
+    def __init__(self, person: Somebody, key: int) -> None:
+        super().__init__(person.account, key)
+        self.pushes: list[dict[str, Any]] = []
+        self.ended: bool | None = None
+
+    @classmethod
+    async def of(cls, node: Node, person: Somebody, key: int = 0) -> LiveSession:
+        session = cls(person, key)
+        await node.sessions.attach(session)
+        session.gid = await node.core.db.read(log.head)
+        session.go_live()
+        return session
+
+    def send(self, push: Push) -> None:
+        self.pushes.append(orjson.loads(push.json))
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def end(self, *, resume: bool, reason: str) -> None:
+        self.ended = resume
+
+    def heard(self, event: str | None = None) -> list[dict[str, Any]]:
+        """The pushes so far, of one event if it is given."""
+        return [push for push in self.pushes if event in (None, push["event"])]

@@ -1,0 +1,101 @@
+"""The inbox: what is new, where, in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatnode.node import Node
+from tests.conftest import Somebody, make_person
+
+from .dialogue import direct, entry, group, say, with_limits
+
+
+async def titles(who: Somebody, **fields: Any) -> list[str]:
+    inbox = await who.call("inbox.list", **fields)
+    return [each["title"] for each in inbox["conversations"]]
+
+
+async def test_an_inbox_is_empty_at_first(ann: Somebody) -> None:
+    assert await ann.call("inbox.list") == {"conversations": []}
+
+
+async def test_an_entry_says_what_one_needs_to_know(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+    room = await group(ann, bob, eve, title="picnic")
+    await say(ann, room, "who brings bread?")
+    last = await say(ann, room, "@bob?")
+    await bob.call("receipts.delivered", conversation=room, seq=1)
+    mine = await entry(bob, room)
+    message = mine.pop("last")
+    assert (message["text"], message["message"]) == ("@bob?", last["message"])
+    assert mine == {
+        "conversation": room, "kind": "group", "title": "picnic", "visibility": "private", "role": "member",
+        "head": 2, "first": 1, "read_seq": 0, "delivered_seq": 1, "unread": 2, "mentions": 1, "members": 3,
+        "activity": last["gid"],
+    }  # fmt: skip
+
+
+async def test_a_direct_conversation_is_named_after_the_other(ann: Somebody, bob: Somebody) -> None:
+    talk = await direct(ann, bob)
+    for who, other in ((ann, bob), (bob, ann)):
+        mine = await entry(who, talk)
+        assert (mine["title"], mine["peer"]) == (other.handle, {"id": other.id, "handle": other.handle})
+
+
+async def test_the_latest_activity_comes_first(ann: Somebody, bob: Somebody) -> None:
+    first, second = await group(ann, bob, title="first"), await group(ann, bob, title="second")
+    assert await titles(bob) == ["second", "first"]
+    await say(ann, first, "hello")
+    assert await titles(bob) == ["first", "second"]
+    await direct(bob, ann)
+    assert await titles(bob) == ["ann", "first", "second"]
+    # Reading, renaming and coming and going are no activity.
+    await bob.call("receipts.read", conversation=first, seq=1)
+    await ann.call("conversations.update", conversation=second, title="renamed")
+    assert await titles(bob) == ["ann", "first", "renamed"]
+
+
+async def test_who_left_has_it_no_more(ann: Somebody, bob: Somebody) -> None:
+    room = await group(ann, bob)
+    await bob.call("conversations.leave", conversation=room)
+    assert await titles(bob) == []
+    assert (await entry(ann, room))["members"] == 1
+
+
+async def test_an_inbox_is_read_page_by_page_to_its_end(ann: Somebody) -> None:
+    for number in range(7):
+        await group(ann, title=f"room {number}")
+    pages, fields = [], {}
+    while True:
+        page = await ann.call("inbox.list", limit=3, **fields)
+        pages.append([each["title"][-1] for each in page["conversations"]])
+        if "next" not in page:
+            break
+        fields = {"after": page["next"]}
+    assert pages == [["6", "5", "4"], ["3", "2", "1"], ["0"]]
+    assert "next" not in await ann.call("inbox.list", limit=7)
+
+
+async def test_what_happens_between_two_pages_hides_nothing_older(ann: Somebody) -> None:
+    rooms = [await group(ann, title=f"room {number}") for number in range(4)]
+    first = await ann.call("inbox.list", limit=2)
+    await say(ann, rooms[3], "new")
+    await group(ann, title="room 4")
+    rest = await ann.call("inbox.list", limit=2, after=first["next"])
+    assert [each["title"] for each in rest["conversations"]] == ["room 1", "room 0"]
+
+
+@with_limits(page_items=2)
+async def test_a_page_is_never_larger_than_the_setting(ann: Somebody) -> None:
+    for number in range(3):
+        await group(ann, title=f"room {number}")
+    page = await ann.call("inbox.list", limit=100)
+    assert len(page["conversations"]) == 2
+    assert await titles(ann, limit=100, after=page["next"]) == ["room 0"]
+
+
+async def test_everybody_counts_their_own_unread(node: Node, ann: Somebody, bob: Somebody) -> None:
+    cy = await make_person(node, "cy")
+    room = await group(ann, bob, cy)
+    for who in (ann, bob, ann):
+        await say(who, room, "hello")
+    assert [(await entry(who, room))["unread"] for who in (ann, bob, cy)] == [0, 1, 3]

@@ -1,0 +1,133 @@
+"""Looking after a node: its checks find what they are for, and its health tells what fails."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+import trio
+
+from chatnode.errors import Refusal
+from chatnode.node import Node
+from chatnode.storage.checks import CHECKS
+from tests.conftest import Somebody, make_person
+
+from .dialogue import LiveSession, Visitor, assert_sound, direct, group, refused, say
+
+
+@pytest.fixture
+async def lively(node: Node, ann: Somebody, bob: Somebody) -> None:
+    """Somebody has done a bit of everything."""
+    room = await group(ann, bob)
+    await say(ann, room, "hello @bob")
+    await say(bob, room, "hello @ann")
+    await say(ann, await direct(ann, bob), "hello again")
+    await bob.call("receipts.delivered", conversation=await direct(ann, bob), seq=1)
+    await ann.call("people.update", name="Ann")
+    await bob.call("conversations.leave", conversation=room)
+
+
+async def test_a_sound_node_is_found_sound(node: Node, lively: None) -> None:
+    checked = await node.call("node.check")
+    assert checked["clean"]
+    assert [check["name"] for check in checked["checks"]] == list(CHECKS)
+
+
+DAMAGE = {
+    "foreign keys": "PRAGMA foreign_keys=OFF; UPDATE messages SET sender = 99 WHERE key = 1",
+    "heads": "UPDATE conversations SET head = head + 1 WHERE kind = 'group'",
+    "sequence numbers": "DELETE FROM messages WHERE seq = 1 AND conversation = 1",
+    "log of messages": "DELETE FROM log WHERE kind = 'message.posted' AND subject = 2",
+    "messages of the log": "DELETE FROM messages WHERE seq = 2",
+    "marks": "UPDATE members SET read_seq = 9 WHERE conversation = 2",
+    "mentions": "UPDATE mentions SET person = 3 - person",
+    "owners": "UPDATE members SET role = 'member' WHERE role = 'owner'",
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+async def test_damage_is_found_and_named(node: Node, lively: None, name: str) -> None:
+    connection = sqlite3.connect(node.core.db.path)
+    connection.executescript(DAMAGE[name])
+    connection.close()
+    checked = await node.call("node.check")
+    problems = {check["name"]: check["problems"] for check in checked["checks"] if check["problems"]}
+    assert not checked["clean"]
+    assert name in problems, problems
+
+
+def test_every_check_has_a_damage_that_it_finds() -> None:
+    assert set(CHECKS) - set(DAMAGE) == {"integrity"}  # tests/cli damages the file itself
+
+
+async def test_only_who_runs_the_node_looks_into_it(node: Node, ann: Somebody) -> None:
+    root = await make_person(node, "root", admin=True)
+    for command in ("node.check", "node.statistics"):
+        with refused("forbidden"):
+            await ann.call(command)
+        with refused("unauthenticated"):
+            await Visitor(node).call(command)
+        await root.call(command)
+
+
+async def test_statistics_count(node: Node, ann: Somebody, bob: Somebody, lively: None) -> None:
+    await LiveSession.of(node, ann)
+    found = await node.call("node.statistics")
+    assert (found["people"], found["conversations"], found["messages"], found["live_sessions"]) == (2, 2, 3, 1)
+    assert found["head"] == (await say(ann, await direct(ann, bob), "one more"))["gid"] - 1
+    assert found["epoch"] == node.core.epoch
+    assert found["uptime_seconds"] >= 0
+
+
+async def test_anybody_may_ask_what_this_is(node: Node) -> None:
+    info = await Visitor(node).call("node.info")
+    assert (info["name"], info["needs_setup"]) == ("chatnode", True)
+
+
+# ---- health
+
+
+async def test_a_node_is_well(node: Node) -> None:
+    healthy, parts = await node.health()
+    assert healthy
+    assert {part: state["status"] for part, state in parts.items()} == dict.fromkeys(parts, "ok")
+
+
+async def test_a_node_that_takes_no_writes_says_so_and_is_still_read(node: Node, ann: Somebody) -> None:
+    notes = await direct(ann, ann)
+    await say(ann, notes, "kept")
+    node.core.db.broken = "as in a test"
+    healthy, parts = await node.health()
+    assert not healthy
+    assert (parts["writing"]["status"], parts["reading"]["status"]) == ("failing", "ok")
+    with refused("unavailable"):
+        await say(ann, notes, "lost")
+    assert len((await ann.call("messages.list", conversation=notes))["messages"]) == 1
+
+
+async def test_whoever_asks_for_health_may_go_away_at_any_time(node: Node) -> None:
+    for steps in range(4):
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(node.health)
+                for _ in range(steps):
+                    await trio.lowlevel.checkpoint()
+                scope.cancel()
+
+
+async def test_what_raises_in_a_write_is_undone_alone(node: Node, ann: Somebody) -> None:
+    """Two writes share a commit; the one that is refused leaves nothing behind."""
+    outcomes: list[str] = []
+
+    async def make(handle: str) -> None:
+        try:
+            await node.call("people.create", handle=handle)
+            outcomes.append("ok")
+        except Refusal as refusal:
+            outcomes.append(refusal.code)
+
+    async with trio.open_nursery() as nursery:
+        for handle in ("bob", "bob", "cy"):
+            nursery.start_soon(make, handle)
+    assert sorted(outcomes) == ["conflict", "ok", "ok"]
+    await assert_sound(node)

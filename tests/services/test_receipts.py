@@ -1,0 +1,125 @@
+"""Delivered and read: per reader, with times, only ever forward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+
+from chatnode.node import Node
+from tests.conftest import Somebody
+
+from .dialogue import LiveSession, direct, entry, group, members, refused, say
+
+
+@pytest.fixture
+async def talk(ann: Somebody, bob: Somebody) -> str:
+    """Three messages from ann to bob."""
+    talk = await direct(ann, bob)
+    for text in ("one", "two", "three"):
+        await say(ann, talk, text)
+    return talk
+
+
+async def receipts(who: Somebody, conversation: str, seq: int) -> dict[str, dict[str, str]]:
+    """Handle → times, of the message at `seq`."""
+    (message,) = (await who.call("messages.list", conversation=conversation, after=seq - 1, limit=1))["messages"]
+    listed = (await who.call("receipts.list", message=message["message"]))["receipts"]
+    return {each.pop("person")["handle"]: each for each in listed}
+
+
+async def marks(who: Somebody, conversation: str) -> dict[str, tuple[int, int]]:
+    """Handle → delivered and read up to."""
+    page = await who.call("conversations.members.list", conversation=conversation)
+    return {each["person"]["handle"]: (each["delivered_seq"], each["read_seq"]) for each in page["members"]}
+
+
+async def test_reading_is_told_to_the_others_with_its_time(node: Node, ann: Somebody, bob: Somebody, talk: str) -> None:
+    live = await LiveSession.of(node, ann)
+    assert await bob.call("receipts.read", conversation=talk, seq=2) == {"seq": 2, "unread": 1}
+    (push,) = live.heard()
+    assert (push["event"], push["person"]["handle"], push["seq"]) == ("receipt.read", "bob", 2)
+    read_at = push["at"]
+    times = {"delivered_at": read_at, "read_at": read_at}  # what was read had been delivered
+    assert await receipts(ann, talk, 1) == await receipts(ann, talk, 2) == {"bob": times}
+    assert await receipts(ann, talk, 3) == {}
+
+
+async def test_each_message_keeps_the_time_at_which_it_was_read(
+    node: Node, ann: Somebody, bob: Somebody, talk: str
+) -> None:
+    live = await LiveSession.of(node, ann)
+    for seq in (1, 3):
+        await bob.call("receipts.read", conversation=talk, seq=seq)
+        await trio.sleep(0.003)
+    first, second = [push["at"] for push in live.heard("receipt.read")]
+    assert first < second
+    assert [(await receipts(ann, talk, seq))["bob"]["read_at"] for seq in (1, 2, 3)] == [first, second, second]
+
+
+async def test_delivered_is_not_read(node: Node, ann: Somebody, bob: Somebody, talk: str) -> None:
+    live = await LiveSession.of(node, ann)
+    assert await bob.call("receipts.delivered", conversation=talk, seq=3) == {"seq": 3, "unread": 3}
+    assert (await receipts(ann, talk, 3))["bob"].keys() == {"delivered_at"}
+    await trio.sleep(0.003)
+    await bob.call("receipts.read", conversation=talk, seq=3)
+    times = (await receipts(ann, talk, 3))["bob"]
+    assert times["delivered_at"] < times["read_at"]
+    assert [push["event"] for push in live.heard()] == ["receipt.delivered", "receipt.read"]
+
+
+async def test_a_mark_never_goes_back(node: Node, ann: Somebody, bob: Somebody, talk: str) -> None:
+    await bob.call("receipts.read", conversation=talk, seq=3)
+    live = await LiveSession.of(node, ann)
+    for command in ("receipts.read", "receipts.delivered"):
+        for seq in (0, 1, 3):
+            assert await bob.call(command, conversation=talk, seq=seq) == {"seq": 3, "unread": 0}
+    assert live.heard() == []
+    assert (await marks(ann, talk))["bob"] == (3, 3)
+
+
+async def test_nobody_reads_what_is_not_there_yet(ann: Somebody, bob: Somebody, talk: str) -> None:
+    for command in ("receipts.read", "receipts.delivered"):
+        with refused("invalid", "seq"):
+            await bob.call(command, conversation=talk, seq=4)
+    assert (await marks(ann, talk))["bob"] == (0, 0)
+
+
+async def test_who_posts_has_read_what_came_before(node: Node, ann: Somebody, bob: Somebody, talk: str) -> None:
+    live = await LiveSession.of(node, ann)
+    await say(bob, talk, "all right")
+    assert await marks(ann, talk) == {"ann": (3, 3), "bob": (4, 4)}
+    assert [push["event"] for push in live.heard()] == ["message.posted"]  # which says it
+    posted_at = live.heard()[0]["message"]["at"]
+    times = {"delivered_at": posted_at, "read_at": posted_at}
+    assert [(await receipts(ann, talk, seq)) for seq in (1, 3, 4)] == [{"bob": times}, {"bob": times}, {}]
+
+
+async def test_the_sender_is_no_reader_of_their_own(ann: Somebody, bob: Somebody, talk: str) -> None:
+    assert (await entry(ann, talk))["unread"] == 0
+    await ann.call("receipts.read", conversation=talk, seq=3)
+    assert await receipts(bob, talk, 3) == {}
+
+
+async def test_readers_are_those_who_take_part(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+    room = await group(ann, bob, eve)
+    await say(ann, room, "hello")
+    for who in (bob, eve):
+        await who.call("receipts.read", conversation=room, seq=1)
+    assert list(await receipts(ann, room, 1)) == ["bob", "eve"]
+    await eve.call("conversations.leave", conversation=room)
+    assert list(await receipts(ann, room, 1)) == ["bob"]
+    assert list(await members(ann, room)) == ["ann", "bob"]
+
+
+async def test_receipts_are_for_those_who_take_part(ann: Somebody, eve: Somebody, talk: str) -> None:
+    (message, *_) = (await ann.call("messages.list", conversation=talk))["messages"]
+    attempts: list[tuple[str, dict[str, Any]]] = [
+        ("receipts.read", {"conversation": talk, "seq": 1}),
+        ("receipts.delivered", {"conversation": talk, "seq": 1}),
+        ("receipts.list", {"message": message["message"]}),
+    ]
+    for command, fields in attempts:
+        with refused("not_found"):
+            await eve.call(command, **fields)

@@ -1,0 +1,325 @@
+"""Who may do what: every command that names a conversation or message, for everybody who could ask.
+
+The rows are checked against the command table: a command without a row fails the test, as does one without
+fields to try it with. In the end, canaries: unique words of private conversations are searched for in
+everything that others receive.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import attrs
+import pytest
+import trio
+
+from chatnode import logs
+from chatnode.config import Config, Limits
+from chatnode.errors import Refusal
+from chatnode.model.ids import direct_id
+from chatnode.node import Node
+from chatnode.services import COMMANDS
+from tests.conftest import Somebody, make_person
+from tests.services.dialogue import Visitor, direct, group, new_cid, outcome, say
+from tests.transport.clients import ChatSocket, EventStream, Http, address_of, wait_for
+
+NAMES = {each.name for each in COMMANDS}
+
+
+@attrs.frozen
+class Target:
+    """What a request is aimed at. `spare` is the handle of somebody who is in, `outside` of somebody who is not."""
+
+    conversation: str
+    message: str
+    spare: str = "spare"
+    outside: str = "outside"
+
+
+Fields = Callable[[Target], dict[str, Any]]
+
+#: Command → fields with which it does something where it is allowed.
+FIELDS: dict[str, Fields] = {
+    "node.info": lambda at: {},
+    "people.me": lambda at: {},
+    "people.get": lambda at: {"person": at.spare},
+    "people.list": lambda at: {"limit": 500},
+    "people.create": lambda at: {"handle": f"new-{new_cid()}"},
+    "people.update": lambda at: {"name": "Somebody"},
+    "people.role": lambda at: {"person": at.outside, "role": "member"},
+    "conversations.direct": lambda at: {"with": at.spare},
+    "conversations.create": lambda at: {"title": "another", "members": [at.spare]},
+    "conversations.get": lambda at: {"conversation": at.conversation},
+    "conversations.update": lambda at: {"conversation": at.conversation, "title": "renamed"},
+    "conversations.public": lambda at: {},
+    "conversations.members.list": lambda at: {"conversation": at.conversation},
+    "conversations.members.add": lambda at: {"conversation": at.conversation, "member": at.outside},
+    "conversations.members.remove": lambda at: {"conversation": at.conversation, "member": at.spare},
+    "conversations.members.role": lambda at: {"conversation": at.conversation, "member": at.spare, "role": "admin"},
+    "messages.post": lambda at: {
+        "conversation": at.conversation,
+        "cid": new_cid(),
+        "text": "x",
+        "reply_to": at.message,
+    },
+    "messages.list": lambda at: {"conversation": at.conversation},
+    "messages.get": lambda at: {"message": at.message},
+    "receipts.read": lambda at: {"conversation": at.conversation, "seq": 1},
+    "receipts.delivered": lambda at: {"conversation": at.conversation, "seq": 1},
+    "receipts.list": lambda at: {"message": at.message},
+    "inbox.list": lambda at: {},
+    "import.conversation": lambda at: {"source": "irc", "key": "#x", "title": "#x"},
+    "import.messages": lambda at: {"conversation": at.conversation, "source": "irc", "items": []},
+    "conversations.join": lambda at: {"conversation": at.conversation},
+    "conversations.leave": lambda at: {"conversation": at.conversation},
+    "invites.create": lambda at: {"conversations": [at.conversation]},
+    "invites.list": lambda at: {},
+    "invites.revoke": lambda at: {"invite": 1},
+    "setup.create": lambda at: {},
+    "node.check": lambda at: {},
+    "node.statistics": lambda at: {},
+    "sessions.list": lambda at: {},
+    "tokens.create": lambda at: {},
+    "people.password": lambda at: {"new": "a new password"},
+    "sessions.create": lambda at: {"handle": at.spare, "password": "a wrong password"},
+    "invites.accept": lambda at: {"code": "guess", "handle": "guest", "password": "a long password"},
+    "sessions.revoke": lambda at: {"session": 99_999},
+    "sessions.revoke_others": lambda at: {},
+}
+
+ASKERS = ("anonymous", "stranger", "ex-member", "node admin", "member", "owner")
+#: What each asker gets in a private group. The node's administrators are strangers where they do not take part.
+READ = ("unauthenticated", "not_found", "not_member", "not_found", "ok", "ok")
+MANAGE = ("unauthenticated", "not_found", "not_member", "not_found", "forbidden", "ok")
+OF_MESSAGE = ("unauthenticated", "not_found", "not_found", "not_found", "ok", "ok")
+PRIVATE: dict[str, tuple[str, ...]] = {
+    "conversations.get": READ,
+    "conversations.update": MANAGE,
+    "conversations.join": READ,
+    "conversations.leave": READ,
+    "conversations.members.list": READ,
+    "conversations.members.add": MANAGE,
+    "conversations.members.remove": MANAGE,
+    "conversations.members.role": MANAGE,
+    "messages.post": READ,
+    "messages.list": READ,
+    "messages.get": OF_MESSAGE,
+    "receipts.read": READ,
+    "receipts.delivered": READ,
+    "receipts.list": OF_MESSAGE,
+    "invites.create": ("unauthenticated", "forbidden", "forbidden", "not_found", "forbidden", "forbidden"),
+    "import.messages": ("unauthenticated", "forbidden", "forbidden", "not_found", "forbidden", "forbidden"),
+}
+#: Where a public group differs.
+PUBLIC = PRIVATE | {
+    "conversations.join": ("unauthenticated", "ok", "ok", "ok", "ok", "ok"),
+    "conversations.members.add": READ,
+}
+#: Where a direct conversation differs: its two people are equal, nobody was there before, nobody changes it.
+_NOBODY = ("unauthenticated", "not_found", "not_found", "not_found", "forbidden", "forbidden")
+_BOTH = ("unauthenticated", "not_found", "not_found", "not_found", "ok", "ok")
+DIRECT = (
+    {name: _BOTH if row in (READ, OF_MESSAGE) else row for name, row in PRIVATE.items()}
+    | {name: _NOBODY for name, row in PRIVATE.items() if row == MANAGE}
+    | {"conversations.leave": _NOBODY}
+)
+
+
+def concerns(takes: type[Any]) -> bool:
+    """Whether a command names a conversation or a message."""
+    return bool({"conversation", "conversations", "message"} & {field.name for field in attrs.fields(takes)})
+
+
+def test_every_command_has_a_row() -> None:
+    assert set(FIELDS) == NAMES
+    assert set(PRIVATE) == {each.name for each in COMMANDS if concerns(each.takes)}
+
+
+def test_whoever_needs_not_sign_in_gets_at_no_conversation() -> None:
+    open_to_all = {each.name for each in COMMANDS if each.permission is None}
+    assert open_to_all == {"sessions.create", "invites.accept", "node.info"}
+    assert not open_to_all & set(PRIVATE)
+
+
+# ---- the matrix
+
+
+class Neighbourhood:
+    """One person for each way to ask, and rooms for them to ask about."""
+
+    def __init__(self, node: Node, people: dict[str, Somebody]) -> None:
+        self.node = node
+        self.people = people
+
+    @classmethod
+    async def of(cls, node: Node) -> Neighbourhood:
+        handles = ("owner", "member", "ex-member", "stranger", "spare", "outside")
+        people = {handle: await make_person(node, handle) for handle in handles}
+        people["node admin"] = await make_person(node, "node-admin", admin=True)
+        return cls(node, people)
+
+    def asker(self, name: str) -> Somebody | Visitor:
+        return Visitor(self.node) if name == "anonymous" else self.people[name]
+
+    async def room(self, visibility: str) -> Target:
+        """A group with one message in it, for one attempt."""
+        people = self.people
+        inside = [people[handle] for handle in ("member", "ex-member", "spare")]
+        room = await group(people["owner"], *inside, visibility=visibility)
+        message = (await say(people["owner"], room, "between us"))["message"]
+        await people["owner"].call("conversations.members.remove", conversation=room, member="ex-member")
+        return Target(room, message)
+
+    async def talk(self) -> Target:
+        """The direct conversation of owner and member."""
+        talk = await direct(self.people["owner"], self.people["member"])
+        return Target(talk, (await say(self.people["owner"], talk, "between us"))["message"], spare="member")
+
+
+@pytest.fixture
+async def neighbourhood(node: Node) -> Neighbourhood:
+    return await Neighbourhood.of(node)
+
+
+@pytest.fixture
+def config() -> Config:
+    return Config(limits=Limits(requests_per_minute=0, posts_per_minute=0, logins_per_minute=0))
+
+
+@pytest.mark.parametrize("kind", ["private", "public", "direct"])
+async def test_who_gets_what(neighbourhood: Neighbourhood, kind: str) -> None:
+    expected = {"private": PRIVATE, "public": PUBLIC, "direct": DIRECT}[kind]
+    found: dict[str, tuple[str, ...]] = {}
+    for command in expected:
+        row: list[str] = []
+        for name in ASKERS:
+            target = await (neighbourhood.talk() if kind == "direct" else neighbourhood.room(kind))
+            row.append(await outcome(neighbourhood.asker(name).call(command, **FIELDS[command](target))))
+        found[command] = tuple(row)
+    assert found == expected
+
+
+@pytest.mark.parametrize("kind", ["private", "direct"])
+async def test_strangers_learn_not_even_that_it_exists(neighbourhood: Neighbourhood, kind: str) -> None:
+    """Word for word the answer is that for an id that was never given out."""
+    real = await (neighbourhood.talk() if kind == "direct" else neighbourhood.room(kind))
+    made_up = Target("0" * 32, "0" * 32)
+
+    async def answers(who: Somebody, target: Target) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for command in PRIVATE:
+            with pytest.raises(Refusal) as caught:
+                await who.call(command, **FIELDS[command](target))
+            found[command] = caught.value.as_json()
+        return found
+
+    for name in ("stranger", "node admin"):
+        who = neighbourhood.people[name]
+        assert await answers(who, real) == await answers(who, made_up)
+
+
+async def test_every_command_refuses_a_field_that_it_does_not_know(neighbourhood: Neighbourhood) -> None:
+    target = await neighbourhood.room("private")
+    for command in COMMANDS:
+        fields = FIELDS[command.name](target) | {"surprise": 1}
+        with pytest.raises(Refusal) as caught:
+            await neighbourhood.node.call(command.name, **fields)
+        assert (caught.value.code, caught.value.path) == ("invalid", "surprise"), command.name
+
+
+async def test_nothing_runs_for_whoever_is_not_signed_in(neighbourhood: Neighbourhood) -> None:
+    target = await neighbourhood.room("private")
+    for command in COMMANDS:
+        if command.permission is not None:
+            asked = Visitor(neighbourhood.node).call(command.name, **FIELDS[command.name](target))
+            assert await outcome(asked) == "unauthenticated", command.name
+
+
+# ---- canaries
+
+CANARIES = ("zebrafinch", "goldcrest", "bluethroat", "nightjar", "ptarmigan", "capercaillie")
+
+
+@pytest.fixture
+def logged(capfd: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
+    """What `serve` would log, in all detail."""
+    root, ours, theirs = (logging.getLogger(name) for name in (None, "chatnode", "websockets"))
+    before = root.handlers[:], root.level, ours.level, theirs.level
+    logs.set_up("debug", "text")
+    yield capfd
+    root.handlers[:], root.level, ours.level, theirs.level = before
+
+
+async def test_private_words_reach_nobody_else(
+    node: Node, neighbourhood: Neighbourhood, logged: pytest.CaptureFixture[str]
+) -> None:
+    """Titles, a description and messages: everything that others are sent, and the log."""
+    owner, member = neighbourhood.people["owner"], neighbourhood.people["member"]
+    outsiders = ("stranger", "ex-member", "node admin", "late")
+    neighbourhood.people["late"] = await make_person(node, "late")
+    hall = await group(owner, member, *(neighbourhood.people[name] for name in outsiders), title="all together")
+    received: dict[str, list[bytes]] = {name: [] for name in (*outsiders, "member", "anonymous")}
+
+    async with AsyncExitStack() as stack:
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        address = address_of(await nursery.start(node.serve, "127.0.0.1:0"))
+        tokens = {}
+        for name in (*outsiders, "member"):
+            token = tokens[name] = (await neighbourhood.people[name].call("tokens.create"))["token"]
+            socket = await stack.enter_async_context(await ChatSocket.open(address))
+            await socket.hello(token)
+            stream = await stack.enter_async_context(await EventStream.open(address, token))
+            nursery.start_soon(collect, socket, received[name])
+            nursery.start_soon(collect, stream, received[name])
+
+        # What is said while they listen …
+        room = await group(owner, member, neighbourhood.people["ex-member"], title="a plain title")
+        await owner.call("conversations.members.remove", conversation=room, member="ex-member")
+        await owner.call("conversations.update", conversation=room, title="zebrafinch", description="goldcrest")
+        first = await say(owner, room, "bluethroat @stranger @late")
+        talk = await direct(owner, member)
+        await say(member, talk, "nightjar", reply_to=(await say(owner, talk, "ptarmigan"))["message"])
+        secret = await group(owner, title="capercaillie")
+        await owner.call("conversations.update", conversation=room, title="a plain title", description="")
+        await owner.call("conversations.members.add", conversation=room, member="late")
+
+        # … and whatever they ask for afterwards.
+        targets = [Target(room, first["message"]), Target(talk, first["message"]), Target(secret, "0" * 32)]
+        targets.append(Target(direct_id(owner.id, member.id), first["message"], spare="owner"))
+        for name in (*outsiders, "anonymous"):
+            async with await Http.open(address) as http:
+                for command in (*FIELDS, "no.such.command"):
+                    for target in targets:
+                        fields = FIELDS.get(command, FIELDS["node.info"])(target)
+                        if command in ("people.password", "invites.accept", "sessions.create", "conversations.leave"):
+                            continue  # costly, or the end of being late
+                        received[name].append((await http.call(command, tokens.get(name), **fields)).raw)
+                for path in ("/", "/health", "/v1/openapi.json", "/v1/events", "/nowhere", f"/{room}"):
+                    received[name].append((await http.request("GET", path)).raw)
+        for name in ("late", "member"):
+            async with await Http.open(address) as http:
+                page = await http.call("messages.list", tokens[name], conversation=room)
+                received[name].append(page.raw)
+        await say(owner, hall, "that is all")
+        listeners = (*outsiders, "member")
+        await wait_for(lambda: all(b"".join(received[name]).count(b"that is all") == 2 for name in listeners))
+        nursery.cancel_scope.cancel()
+
+    everything = {name: b"".join(parts).decode(errors="replace") for name, parts in received.items()}
+    leaks = {name: [word for word in CANARIES if word in text] for name, text in everything.items()}
+    assert leaks.pop("member") == [word for word in CANARIES if word != "capercaillie"]  # the search does find
+    assert leaks == {name: [] for name in (*outsiders, "anonymous")}
+    assert "capercaillie" not in json.dumps(everything)
+    said = logged.readouterr()
+    assert [word for word in CANARIES if word in said.err + said.out] == []
+    assert not any(token in said.err + said.out for token in tokens.values())
+
+
+async def collect(source: ChatSocket | EventStream, into: list[bytes]) -> None:
+    """Keep everything that comes, until it ends."""
+    while data := await source.raw():
+        into.append(data)

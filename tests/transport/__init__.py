@@ -1,0 +1,1 @@
+"""Connections as clients see them, in this trio run, through the node's own listener."""

@@ -1,0 +1,38 @@
+"""A node that serves in the test's own trio run, and tokens of the people on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from chatnode.config import Config, Limits, Server
+from chatnode.node import Node
+from tests.conftest import Somebody
+
+from .clients import Address, serving
+
+
+@pytest.fixture
+def config() -> Config:
+    """A node that stops quickly."""
+    return Config(server=Server(shutdown_seconds=1.0), limits=Limits())
+
+
+@pytest.fixture
+async def address(node: Node) -> AsyncIterator[Address]:
+    """Where the node listens."""
+    async with serving(node) as address:
+        yield address
+
+
+@pytest.fixture
+async def anns(ann: Somebody) -> str:
+    """A token of ann's."""
+    return (await ann.call("tokens.create"))["token"]
+
+
+@pytest.fixture
+async def bobs(bob: Somebody) -> str:
+    """A token of bob's."""
+    return (await bob.call("tokens.create"))["token"]

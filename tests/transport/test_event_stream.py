@@ -1,0 +1,257 @@
+"""Server-sent events: the pushes of a session for readers that only listen."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+import trio
+
+from chatnode.config import Config, Limits, Server
+from chatnode.node import Node
+from chatnode.transport import event_stream
+from tests.conftest import Somebody
+from tests.services.dialogue import direct, fill, group, said, say, token_of
+
+from .clients import Address, Ended, EventStream, Http, bearer, serving, wait_live
+
+
+@pytest.fixture
+async def talk(ann: Somebody, bob: Somebody) -> str:
+    return await direct(ann, bob)
+
+
+async def texts_until(stream: EventStream, last: str) -> list[str]:
+    """The texts of the messages up to this one."""
+    texts: list[str] = []
+    while not texts or texts[-1] != last:
+        texts.append((await stream.take("message.posted")).data["message"]["text"])
+    return texts
+
+
+# ---- beginning
+
+
+async def test_a_stream_begins_with_what_there_is_and_goes_on_with_what_happens(
+    address: Address, node: Node, ann: Somebody, bob: Somebody, talk: str, bobs: str
+) -> None:
+    await say(ann, talk, "before")
+    async with await EventStream.open(address, bobs) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        assert stream.headers["x-accel-buffering"] == "no"
+        assert stream.headers["cache-control"] == "no-store"
+        welcome = await stream.next()
+        assert welcome is not None
+        assert (welcome.event, welcome.data["mode"], welcome.data["me"]["handle"]) == ("welcome", "reset", "bob")
+        assert [each["last"]["text"] for each in welcome.data["inbox"]["conversations"]] == ["before"]
+        assert welcome.id == f"{node.core.epoch}.{welcome.data['head']}"
+        live = await stream.next()
+        assert live is not None
+        assert (live.event, live.data["gid"], live.id) == ("live", welcome.data["head"], None)
+
+        posted = await say(ann, talk, "now")
+        push = await stream.next()
+        assert push is not None
+        assert (push.event, push.id) == ("message.posted", f"{node.core.epoch}.{posted['gid']}")
+        assert push.data["message"]["text"] == "now"
+
+
+async def test_a_stream_is_for_those_who_are_signed_in(address: Address, anns: str) -> None:
+    async with await Http.open(address) as http:
+        for headers in ({}, bearer("wrong"), {"Cookie": f"chatnode_session={anns}", "Origin": "https://evil.org"}):
+            assert (await http.request("GET", "/v1/events", headers=headers)).status == 401
+        assert (await http.request("POST", "/v1/events", b"", bearer(anns))).status in (404, 405)
+
+
+async def test_everybody_hears_only_their_own(
+    address: Address, ann: Somebody, bob: Somebody, bobs: str, eve: Somebody
+) -> None:
+    async with await EventStream.open(address, bobs) as stream:
+        await stream.take("live")
+        await say(ann, await group(ann, eve), "not for bob")
+        await say(ann, await direct(ann, bob), "for bob")
+        assert await texts_until(stream, "for bob") == ["for bob"]
+
+
+# ---- coming back
+
+
+async def test_a_stream_resumes_without_loss_or_repeats(address: Address, ann: Somebody, talk: str, bobs: str) -> None:
+    async with await EventStream.open(address, bobs) as stream:
+        await stream.take("live")
+        for number in range(3):
+            await say(ann, talk, f"early {number}")
+        assert (await stream.take("message.posted")).data["message"]["text"] == "early 0"
+        last = (await stream.take("message.posted")).id  # "early 2" is lost with the connection
+    await say(ann, talk, "while away")
+    for how in ({"last": last}, {"query": f"?cursor={last}"}):
+        async with await EventStream.open(address, bobs, **how) as stream:
+            welcome = await stream.take("welcome")
+            assert (welcome.data["mode"], welcome.id) == ("replay", None)
+            assert "inbox" not in welcome.data
+            missed = [await stream.next() for _ in range(3)]
+            assert [each and each.event for each in missed] == ["message.posted", "message.posted", "live"]
+            assert [each.data["message"]["text"] for each in missed[:2] if each] == ["early 2", "while away"]
+
+
+async def test_no_moment_between_the_log_and_live_is_lost(
+    address: Address, ann: Somebody, talk: str, bobs: str
+) -> None:
+    """Messages are posted all the time while a reader comes and goes."""
+    async with trio.open_nursery() as nursery:
+
+        async def chatter() -> None:
+            for number in range(1, 61):
+                await say(ann, talk, str(number))
+
+        nursery.start_soon(chatter)
+        heard: list[str] = []
+        async with await EventStream.open(address, bobs) as stream:
+            welcome = await stream.take("welcome")
+        last = welcome.id
+        if welcome.data["inbox"]["conversations"][0]["head"]:
+            heard = [str(number + 1) for number in range(welcome.data["inbox"]["conversations"][0]["head"])]
+        while len(heard) < 60:
+            async with await EventStream.open(address, bobs, last=last) as stream:
+                for _ in range(7):
+                    if len(heard) == 60:
+                        break
+                    event = await stream.next()
+                    assert event is not None
+                    if event.event == "message.posted":
+                        heard.append(event.data["message"]["text"])
+                        last = event.id
+    assert heard == [str(number) for number in range(1, 61)]
+
+
+async def test_a_cursor_from_elsewhere_begins_anew(address: Address, node: Node, anns: str) -> None:
+    for cursor in ("0" * 32 + ".1", f"{node.core.epoch}.999999"):
+        async with await EventStream.open(address, anns, last=cursor) as stream:
+            assert (await stream.take("welcome")).data["mode"] == "reset"
+
+
+@pytest.mark.parametrize("config", [Config(limits=Limits(replay_events=3))], ids=["replay_events=3"])
+async def test_who_missed_too_much_begins_anew(
+    address: Address, node: Node, ann: Somebody, talk: str, bobs: str
+) -> None:
+    seen = (await say(ann, talk, "seen"))["gid"]
+    for number in range(3):
+        await say(ann, talk, f"missed {number}")
+    cursor = f"{node.core.epoch}.{seen}"
+    async with await EventStream.open(address, bobs, last=cursor) as stream:
+        assert (await stream.take("welcome")).data["mode"] == "replay"
+    await say(ann, talk, "one more")
+    async with await EventStream.open(address, bobs, last=cursor) as stream:
+        assert (await stream.take("welcome")).data["mode"] == "reset"
+
+
+async def test_a_cursor_that_is_none_is_refused(address: Address, node: Node, anns: str) -> None:
+    async with await Http.open(address) as http:
+        for cursor in ("x", "1", "-1", "0" * 32, "0" * 32 + ".-1", "0" * 32 + ".x", "9" * 500, "g" * 32 + ".1"):
+            answer = await http.request("GET", "/v1/events", headers=bearer(anns) | {"Last-Event-ID": cursor})
+            assert (answer.status, answer.error["code"], answer.error["path"]) == (400, "invalid", "cursor"), cursor
+    assert len(node.sessions) == 0
+
+
+# ---- the end
+
+
+async def test_a_revoked_token_ends_its_streams_and_no_others(
+    address: Address, node: Node, ann: Somebody, anns: str
+) -> None:
+    program = await token_of(ann)
+    async with await EventStream.open(address, anns) as mine, await EventStream.open(address, program.token) as other:
+        for stream in (mine, other):
+            await stream.take("live")
+        number = await program.session()
+        await ann.call("sessions.revoke", session=number)
+        assert (await other.take("session.revoked")).data["session"] == number
+        assert await other.next() is None
+        assert (await mine.take("session.revoked")).data["session"] == number
+        await ann.call("people.update", name="still here")
+        assert (await mine.take("person.updated")).data["person"]["name"] == "still here"
+        await wait_live(node, 1)
+
+
+async def test_a_token_revoked_while_a_stream_begins_ends_it(
+    address: Address, node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between finding the token good and being routed to there is a moment."""
+    program = await token_of(ann)
+    number = await program.session()
+    begin = event_stream.resume.begin
+
+    async def revoked_meanwhile(*args: object) -> object:
+        monkeypatch.undo()
+        await ann.call("sessions.revoke", session=number)
+        return await begin(*args)
+
+    monkeypatch.setattr(event_stream.resume, "begin", revoked_meanwhile)
+    async with await EventStream.open(address, program.token) as stream:
+        with trio.fail_after(2):
+            while await stream.next() is not None:
+                pass
+    await wait_live(node, 0)
+
+
+async def test_a_new_role_ends_a_stream_which_resumes_with_it(address: Address, node: Node, bobs: str) -> None:
+    async with await EventStream.open(address, bobs) as stream:
+        await stream.take("live")
+        await node.call("people.role", person="bob", role="admin")
+        assert (await stream.take("role.changed")).data["role"] == "admin"
+        assert await stream.next() is None
+
+
+async def test_a_reader_who_goes_away_is_forgotten(address: Address, node: Node, anns: str) -> None:
+    async with await EventStream.open(address, anns) as stream:
+        await stream.take("live")
+        assert len(node.sessions) == 1
+    await wait_live(node, 0)
+
+
+async def test_a_quiet_stream_is_kept_open_by_comments(
+    address: Address, anns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_stream, "COMMENT_SECONDS", 0.02)
+    async with await EventStream.open(address, anns) as stream:
+        await stream.take("live")
+        for _ in range(3):
+            block = await stream.block()
+            assert block is not None
+            assert block.startswith(":")
+
+
+@pytest.mark.parametrize(
+    "config", [Config(limits=Limits(outbox_bytes=50_000, posts_per_minute=0), server=Server(shutdown_seconds=0.5))],
+    ids=["outbox_bytes=50000"],
+)  # fmt: skip
+async def test_a_reader_who_is_too_slow_is_ended_and_resumes_without_loss(
+    address: Address, node: Node, ann: Somebody, bob: Somebody, talk: str, bobs: str
+) -> None:
+    heard: list[int] = []
+    async with await EventStream.open(address, bobs, receive_buffer=4_096) as stream:
+        last = (await stream.take("welcome")).id
+        await stream.take("live")
+        for _ in range(200):
+            await fill(ann, talk, "x" * 15_000, 3)
+        await wait_live(node, 0)  # nothing more is kept for somebody who does not read
+        with contextlib.suppress(Ended):
+            while (event := await stream.next()) is not None:
+                heard.append(event.data["message"]["seq"])
+                last = event.id
+    assert len(heard) < 600
+    async with await EventStream.open(address, bobs, last=last) as stream:
+        while len(heard) < 600:
+            heard.append((await stream.take("message.posted")).data["message"]["seq"])
+    assert heard == list(range(1, 601))
+    assert len(await said(bob, talk, limit=500)) == 500
+
+
+async def test_a_stopping_node_ends_its_streams(node: Node, ann: Somebody, anns: str) -> None:
+    async with serving(node) as address:
+        stream = await EventStream.open(address, anns)
+        await stream.take("live")
+    async with stream:
+        with contextlib.suppress(Ended):
+            assert await stream.next() is None
+    assert len(node.sessions) == 0

@@ -1,0 +1,575 @@
+"""HTTP: the same commands as the socket's, for anything that speaks HTTP/1.1."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import attrs
+import jsonschema
+import pytest
+import trio
+import trio.testing
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from chatnode.config import Config, Limits, Server
+from chatnode.errors import STATUS
+from chatnode.node import Node
+from chatnode.services import COMMANDS
+from chatnode.transport.origins import COOKIE
+from tests.conftest import Somebody, make_person
+from tests.services.dialogue import PASSWORD, direct, group, say, token_of, with_password
+
+from .clients import Address, Http, Response, bearer, head
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+async def http(address: Address) -> AsyncIterator[Http]:
+    """One connection."""
+    async with await Http.open(address) as http:
+        yield http
+
+
+def refusal(response: Response) -> tuple[int, str, str | None]:
+    """Status, code and field of an error; that the status fits the code is checked on the way."""
+    error = response.error
+    assert response.headers["content-type"] == "application/json"
+    assert STATUS[error["code"]] == response.status or response.status == 405
+    return response.status, error["code"], error.get("path")
+
+
+# ---- commands
+
+
+async def test_a_conversation_over_http(http: Http, anns: str, bobs: str) -> None:
+    talk = (await http.call("conversations.direct", anns, **{"with": "bob"})).json["conversation"]
+    posted = await http.call("messages.post", anns, conversation=talk, cid="one", text="hello — ünïcode")
+    assert (posted.status, posted.json["seq"]) == (200, 1)
+    assert posted.headers["content-type"] == "application/json"
+    for read in (http.call, http.get):
+        shown = await read("messages.list", bobs, conversation=talk, limit=10)
+        assert [each["text"] for each in shown.json["messages"]] == ["hello — ünïcode"]
+
+
+async def test_what_reads_takes_get_with_its_types(http: Http, ann: Somebody, anns: str) -> None:
+    notes = await direct(ann, ann)
+    for number in range(1, 5):
+        await say(ann, notes, str(number))
+
+    async def texts(**fields: Any) -> list[str]:
+        return [each["text"] for each in (await http.get("messages.list", anns, conversation=notes, **fields)).json[
+            "messages"
+        ]]  # fmt: skip
+
+    assert await texts() == ["1", "2", "3", "4"]
+    assert await texts(limit=2) == ["3", "4"]
+    assert await texts(after="1", limit="2") == ["2", "3"]
+    assert (await http.get("people.list", anns, prefix="4")).json["people"] == []  # a number where a text is meant
+    assert (await http.get("people.get", anns, person="ann")).json["person"]["id"] == ann.id
+    for fields, path in (
+        ({"limit": "x"}, "limit"), ({"limit": "-1"}, "limit"), ({"limit": "1.5"}, "limit"), ({"limit": ""}, "limit"),
+        ({"limit": "9" * 30}, "limit"), ({"limit": "٣"}, "limit"), ({"surprise": "1"}, "surprise"),
+    ):  # fmt: skip
+        answer = await http.get("messages.list", anns, conversation=notes, **fields)
+        assert refusal(answer) == (400, "invalid", path), fields
+
+
+async def test_what_changes_something_takes_only_post(http: Http, node: Node, anns: str) -> None:
+    for command in COMMANDS:
+        if not command.reads:
+            for method in ("GET", "HEAD"):
+                answer = await http.request(method, f"/v1/{command.name}", headers=bearer(anns))
+                assert 400 <= answer.status < 500, (method, command.name)
+    assert (await http.get("people.me", anns)).status == 200  # revoke_others and the like did not run
+
+
+async def test_head_is_get_without_the_body(http: Http, ann: Somebody, anns: str) -> None:
+    for target in ("/v1/people.get?person=ann", "/v1/people.me", "/health", "/", "/v1/openapi.json"):
+        got = await http.request("GET", target, headers=bearer(anns))
+        asked = await http.request("HEAD", target, headers=bearer(anns))
+        assert (asked.status, asked.body) == (got.status, b"")
+        assert asked.headers["content-type"] == got.headers["content-type"]
+    assert (await http.request("HEAD", "/v1/people.me")).status == 401
+
+
+async def test_head_of_a_stream_begins_none(http: Http, node: Node, anns: str) -> None:
+    with trio.fail_after(2):
+        answer = await http.request("HEAD", "/v1/events", headers=bearer(anns))
+    assert answer.status in (200, 405)
+    assert (await http.get("people.me", anns)).status == 200
+    assert len(node.sessions) == 0
+
+
+async def test_options_tell_the_methods(http: Http) -> None:
+    answer = await http.request("OPTIONS", "/v1/people.me")
+    assert answer.status == 200
+    assert {"GET", "POST"} <= set(re.split(", *", answer.headers["allow"]))
+    assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE"])
+async def test_other_methods_are_not_taken(http: Http, anns: str, method: str) -> None:
+    answer = await http.request(method, "/v1/people.me", b"", headers=bearer(anns))
+    assert answer.status == 405
+
+
+async def test_errors_have_a_status_and_say_what_is_wrong(http: Http, ann: Somebody, anns: str, eve: Somebody) -> None:
+    room = await group(ann, eve)
+    await ann.call("conversations.members.remove", conversation=room, member="eve")
+    eves = (await token_of(eve)).token
+    await ann.call("messages.post", conversation=room, cid="one", text="hello")
+    expected = {
+        ("messages.list", eves, "conversation", room): (403, "not_member", "conversation"),
+        ("messages.list", anns, "conversation", "f" * 32): (404, "not_found", "conversation"),
+        ("messages.list", anns, "conversation", "x"): (400, "invalid", "conversation"),
+        ("people.create", anns, "handle", "zoe"): (403, "forbidden", None),
+        ("no.such.command", anns, "handle", "zoe"): (404, "unknown_command", "op"),
+        ("people.get", "wrong token", "person", "ann"): (401, "unauthenticated", None),
+    }
+    for (command, token, field, value), answer in expected.items():
+        assert refusal(await http.call(command, token, **{field: value})) == answer
+    post = {"conversation": room, "cid": "one"}
+    assert refusal(await http.call("messages.post", anns, text="other", **post)) == (409, "conflict", "cid")
+    assert refusal(await http.call("messages.post", anns, text="x" * 16_001, **post)) == (413, "too_large", "text")
+
+
+@pytest.mark.parametrize("config", [Config(limits=Limits(posts_per_minute=1))], ids=[""])
+async def test_who_is_too_fast_is_told_when_to_come_back(http: Http, ann: Somebody, anns: str) -> None:
+    notes = await direct(ann, ann)
+    await say(ann, notes, "one")
+    answer = await http.call("messages.post", anns, conversation=notes, cid="two", text="two")
+    assert refusal(answer) == (429, "rate_limited", None)
+    assert answer.error["temporary"] is True
+    assert 0 < answer.error["retry_after"] <= int(answer.headers["retry-after"]) <= 61
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        (b"{", (400, "bad_json", None)),
+        (b"\xff", (400, "bad_json", None)),
+        (b"[" * 17 + b"]" * 17, (400, "bad_json", None)),
+        (b"[]", (400, "bad_request", None)),
+        (b'"people.me"', (400, "bad_request", None)),
+        (b"null", (400, "bad_request", None)),
+        (b'{"id": 1}', (400, "invalid", "id")),
+    ],
+)
+async def test_a_body_that_is_no_object_of_fields(
+    http: Http, anns: str, body: bytes, answer: tuple[int, str, str | None]
+) -> None:
+    response = await http.request("POST", "/v1/people.me", body, JSON | bearer(anns))
+    assert refusal(response) == answer
+
+
+async def test_no_body_is_no_fields(http: Http, anns: str) -> None:
+    for headers in (bearer(anns), JSON | bearer(anns)):
+        assert (await http.request("POST", "/v1/people.me", b"", headers)).status == 200
+        assert (await http.request("POST", "/v1/people.me", None, headers)).status == 200
+
+
+async def test_json_says_that_it_is_json(http: Http, anns: str) -> None:
+    for kind in ("", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        answer = await http.request("POST", "/v1/people.me", b"{}", {"Content-Type": kind} | bearer(anns))
+        assert refusal(answer) == (400, "bad_request", None), kind
+    for kind in ("application/json", "application/json; charset=utf-8", "Application/JSON"):
+        answer = await http.request("POST", "/v1/people.me", b"{}", {"Content-Type": kind} | bearer(anns))
+        assert answer.status == 200, kind
+
+
+# ---- paths
+
+
+async def test_paths_that_lead_nowhere(http: Http, anns: str) -> None:
+    for path in (
+        "/nowhere",
+        "/v1",
+        "/v1/",
+        "/v1/people.me/",
+        "/v2/people.me",
+        "/../etc/passwd",
+        "/%2e%2e/x",
+        "/v1/a/b",
+    ):
+        answer = await http.request("GET", path, headers=bearer(anns))
+        assert refusal(answer)[:2] in ((404, "not_found"), (404, "unknown_command")), path
+
+
+async def test_a_redirect_would_say_where_to(http: Http) -> None:
+    answer = await http.request("GET", "//health")
+    assert answer.status < 300 or answer.status >= 400 or answer.headers["location"].endswith("/health")
+
+
+async def test_the_page_is_served_and_runs_no_inline_script(http: Http) -> None:
+    page = await http.request("GET", "/")
+    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert b"<script>" not in page.body
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+
+
+async def test_every_answer_is_hardened(http: Http, anns: str) -> None:
+    for response in (
+        await http.request("GET", "/"),
+        await http.get("people.me", anns),
+        await http.get("people.me"),
+        await http.request("GET", "/nowhere"),
+        await http.request("GET", "/health"),
+        await http.request("GET", "/v1/openapi.json"),
+        await http.request("PUT", "/"),
+    ):
+        headers = response.headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert headers["cache-control"] in ("no-store", "no-cache")
+        assert not {"server", "x-powered-by"} & headers.keys()
+    assert (await http.get("people.me", anns)).headers["cache-control"] == "no-store"
+
+
+# ---- one connection, many requests
+
+
+async def test_a_connection_is_kept_alive(http: Http, anns: str) -> None:
+    for _ in range(5):
+        assert (await http.get("people.me", anns)).status == 200
+        assert (await http.get("people.me")).status == 401
+
+
+async def test_requests_sent_at_once_are_answered_in_order(http: Http, anns: str) -> None:
+    targets = ["/v1/people.get?person=ann", "/nowhere", "/health", "/v1/node.info"]
+    await http.send(b"".join(head("GET", target, headers=bearer(anns)) for target in targets))
+    answers = [await http.response() for _ in targets]
+    assert [answer.status for answer in answers] == [200, 404, 200, 200]
+    assert "person" in answers[0].json
+    assert answers[3].json["name"] == "chatnode"
+
+
+async def test_who_asks_first_is_told_to_go_on(http: Http, anns: str) -> None:
+    await http.send(head("POST", "/v1/people.me", b"{}", {"Expect": "100-continue"} | JSON | bearer(anns)))
+    assert (await http.response_head())[0] == 100
+    await http.send(b"{}")
+    assert (await http.response()).status == 200
+
+
+async def test_a_head_that_comes_in_pieces(http: Http, anns: str) -> None:
+    request = head("POST", "/v1/people.me", b"{}", JSON | bearer(anns)) + b"{}"
+    for at in range(0, len(request), 20):
+        await http.send(request[at : at + 20])
+        await trio.testing.wait_all_tasks_blocked()
+    assert (await http.response()).status == 200
+
+
+@pytest.mark.parametrize(
+    "request_", [b"GET /health HTTP/1.0\r\n\r\n", head("GET", "/health", headers={"Connection": "close"})],
+    ids=["HTTP/1.0", "Connection: close"],
+)  # fmt: skip
+async def test_who_wants_one_answer_gets_it_and_the_connection_ends(http: Http, request_: bytes) -> None:
+    await http.send(request_)
+    assert (await http.response()).status == 200
+    with trio.fail_after(2):
+        assert await http.rest() == b""
+
+
+# ---- who asks
+
+
+async def test_a_token_comes_as_bearer(http: Http, ann: Somebody, anns: str) -> None:
+    for authorization in (f"Bearer {anns}", f"bearer {anns}", f"BEARER  {anns} "):
+        answer = await http.request("GET", "/v1/people.me", headers={"Authorization": authorization})
+        assert answer.json["person"]["id"] == ann.id
+    for authorization in ("", "Bearer", "Bearer ", f"Basic {anns}", anns, "Bearer x"):
+        answer = await http.request("GET", "/v1/people.me", headers={"Authorization": authorization})
+        assert refusal(answer) == (401, "unauthenticated", None), authorization
+    assert (await http.request("GET", f"/v1/people.me?token={anns}")).status == 401  # never in the URL
+
+
+async def test_signing_in_sets_a_cookie_that_no_script_can_read(http: Http, node: Node) -> None:
+    await with_password(node, "ann")
+    done = await http.call("sessions.create", handle="ann", password=PASSWORD)
+    cookie, *attributes = re.split("; *", done.headers["set-cookie"])
+    assert cookie == f"{COOKIE}={done.json['token']}"
+    assert {"httponly", "samesite=lax", "path=/"} <= {attribute.lower() for attribute in attributes}
+    assert "secure" not in {attribute.lower() for attribute in attributes}  # plain HTTP on loopback
+    for cookies in (
+        cookie,
+        f"a=b; {cookie}",
+        f"{cookie}; a=b",
+        f'theirs={{"a": [1, 2]}}; {cookie}',
+        f"a=b c; {cookie}",
+    ):
+        answer = await http.request("GET", "/v1/people.me", headers={"Cookie": cookies})
+        assert answer.status == 200, cookies
+        assert answer.json["person"]["handle"] == "ann"
+
+
+@pytest.mark.parametrize(
+    "config", [Config(server=Server(public_url="https://chat.example.org", origins=("https://app.example.org",)))],
+    ids=[""],
+)  # fmt: skip
+async def test_behind_tls_the_cookie_is_for_tls_only(http: Http, node: Node) -> None:
+    await with_password(node, "ann")
+    done = await http.call("sessions.create", handle="ann", password=PASSWORD)
+    assert "secure" in done.headers["set-cookie"].lower()
+
+
+@pytest.mark.parametrize("config", [Config(server=Server(origins=("https://app.example.org",)))], ids=[""])
+async def test_the_cookie_counts_for_pages_of_our_own_and_of_listed_origins(http: Http, anns: str) -> None:
+    cookie = {"Cookie": f"{COOKIE}={anns}", "Host": "chat.example.org:8008"}
+    counts = {
+        "": True,
+        "http://chat.example.org:8008": True,
+        "https://chat.example.org:8008": True,
+        "https://app.example.org": True,
+        "https://evil.example.org": False,
+        "https://app.example.org.evil.org": False,
+        "https://chat.example.org": False,  # another port
+        "http://chat.example.org:8008.evil.org": False,
+        "null": False,
+        "file://": False,
+        "https://[": False,
+    }
+    found = {}
+    for origin in counts:
+        headers = cookie | {"Origin": origin}
+        found[origin] = (await http.request("GET", "/v1/people.me", headers=headers)).status == 200
+        posted = (await http.request("POST", "/v1/people.me", b"{}", JSON | headers)).status == 200
+        assert posted == found[origin]
+    assert found == counts
+    answer = await http.request("GET", "/v1/people.me", headers=bearer(anns) | {"Origin": "https://evil.example.org"})
+    assert answer.status == 200  # a bearer token is nothing that a browser adds by itself
+
+
+async def test_a_form_of_another_site_does_nothing(http: Http, ann: Somebody, anns: str) -> None:
+    """Without an Origin, as an old browser or a proxy may send it, the cookie is there and the JSON is not."""
+    other = (await token_of(ann)).token
+    cookie = {"Cookie": f"{COOKIE}={anns}"}
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for body in (b"", b"x=y"):
+        await http.request("POST", "/v1/sessions.revoke_others", body, cookie | form)
+        assert (await http.get("people.me", other)).status == 200, body
+
+
+async def test_a_signed_out_token_is_worth_nothing(http: Http, ann: Somebody, anns: str) -> None:
+    number = (await http.get("sessions.list", anns)).json["sessions"][0]["session"]
+    assert (await http.call("sessions.revoke", anns, session=number)).json == {"revoked": 1}
+    assert refusal(await http.get("people.me", anns)) == (401, "unauthenticated", None)
+
+
+# ---- where they ask from
+
+
+def proxied(*proxies: str) -> Config:
+    return Config(server=Server(trusted_proxies=proxies), limits=Limits(logins_per_minute=1))
+
+
+async def attempt(http: Http, *forwarded: str) -> int:
+    """One attempt with an invite code, which counts against its address; gives the status."""
+    body = json.dumps({"code": "guess", "handle": "eve", "password": PASSWORD}).encode()
+    lines = "".join(f"X-Forwarded-For: {value}\r\n" for value in forwarded).encode()
+    request = head("POST", "/v1/invites.accept", body, JSON)
+    await http.send(request[:-2] + lines + b"\r\n" + body)
+    return (await http.response()).status
+
+
+@pytest.mark.parametrize("config", [proxied()], ids=["no proxy"])
+async def test_nobody_is_believed_about_where_they_come_from(http: Http) -> None:
+    assert [await attempt(http, f"198.51.100.{number}") for number in (1, 2)] == [404, 429]
+
+
+@pytest.mark.parametrize("config", [proxied("127.0.0.1", "10.0.0.1")], ids=["behind proxies"])
+async def test_but_for_proxies_that_the_settings_name(http: Http) -> None:
+    assert [await attempt(http, "198.51.100.1"), await attempt(http, "198.51.100.1")] == [404, 429]
+    assert await attempt(http, "198.51.100.2") == 404
+    # What the client made up stands left of what the proxies saw.
+    assert await attempt(http, "203.0.113.9, 198.51.100.2") == 429
+    assert await attempt(http, "198.51.100.2, 10.0.0.1") == 429
+    assert await attempt(http, "198.51.100.3, 10.0.0.1, 127.0.0.1") == 404
+    # A proxy may add a field of its own instead of a value.
+    assert await attempt(http, "203.0.113.9", "198.51.100.3") == 429
+
+
+# ---- bodies
+
+
+@pytest.mark.parametrize("config", [Config(limits=Limits(body_bytes=1_000))], ids=["body_bytes=1000"])
+@pytest.mark.parametrize("how", ["length", "streamed", "streamed without end"])
+async def test_a_body_that_is_too_large_is_not_read_to_its_end(
+    http: Http, address: Address, anns: str, how: str
+) -> None:
+    exact = json.dumps({"name": "x" * 50}).encode().ljust(1_000)
+    assert (await http.request("POST", "/v1/people.update", exact, JSON | bearer(anns))).status == 200
+    if how == "length":
+        await http.send(head("POST", "/v1/people.update", b" " * 1_001, JSON | bearer(anns)))
+    else:
+        await http.send(head("POST", "/v1/people.update", None, {"Transfer-Encoding": "chunked"} | JSON | bearer(anns)))
+        await http.send(b"1f4\r\n" + b" " * 500 + b"\r\n")
+        await http.send(b"1f5\r\n" + b" " * 501 + b"\r\n")
+        if how == "streamed":
+            await http.send(b"0\r\n\r\n")
+    answer = await http.response()
+    assert (answer.status, answer.error["code"]) == (413, "too_large")
+    async with await Http.open(address) as other:
+        assert (await other.get("people.me", anns)).status == 200
+
+
+@pytest.mark.parametrize("config", [Config(limits=Limits(body_bytes=0, message_chars=0))], ids=["body_bytes=0"])
+async def test_no_limit_on_a_body_is_none(http: Http, ann: Somebody, anns: str) -> None:
+    notes = await direct(ann, ann)
+    text = "€" * 900_000
+    posted = await http.call("messages.post", anns, conversation=notes, cid="one", text=text)
+    assert posted.status == 200
+    assert (await http.get("messages.list", anns, conversation=notes)).json["messages"][0]["text"] == text
+
+
+# ---- health
+
+
+async def test_health_is_told_to_anybody(http: Http, node: Node, ann: Somebody, anns: str) -> None:
+    well = await http.request("GET", "/health")
+    assert (well.status, well.json["status"]) == (200, "ok")
+    assert set(well.json["parts"]) == {"sessions", "writing", "reading"}
+    node.core.db.broken = "as in a test"
+    ill = await http.request("GET", "/health")
+    assert (ill.status, ill.json["status"]) == (503, "failing")
+    assert ill.json["parts"]["writing"]["status"] == "failing"
+    assert ill.json["parts"]["reading"]["status"] == "ok"
+    answer = await http.call("people.update", anns, name="Ann")
+    assert refusal(answer) == (503, "unavailable", None)
+
+
+async def test_reading_goes_on_when_storage_takes_no_writes(http: Http, node: Node, ann: Somebody, anns: str) -> None:
+    """A token that was not used for a while would be noted as used, which must not stand in the way."""
+    node.core.db.broken = "as in a test"
+    assert (await http.get("people.me", anns)).status == 200
+
+
+# ---- the OpenAPI document
+
+
+@pytest.fixture
+async def document(http: Http) -> dict[str, Any]:
+    answer = await http.request("GET", "/v1/openapi.json")
+    assert answer.headers["content-type"] == "application/json"
+    return answer.json
+
+
+async def test_the_document_is_valid_and_names_every_command(document: dict[str, Any]) -> None:
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["paths"].keys() >= {f"/v1/{command.name}" for command in COMMANDS}
+    for command in COMMANDS:
+        operations = document["paths"][f"/v1/{command.name}"]
+        assert set(operations) == ({"get", "post"} if command.reads else {"post"})
+        assert operations["post"]["summary"], command.name
+        assert ("security" in operations["post"]) == (command.permission is None)
+    ids = [each["operationId"] for path in document["paths"].values() for each in path.values()]
+    assert len(ids) == len(set(ids))
+
+
+async def test_the_document_describes_what_is_really_asked_and_answered(
+    http: Http, node: Node, ann: Somebody, anns: str, bob: Somebody, document: dict[str, Any]
+) -> None:
+    root = (await token_of(await make_person(node, "root", admin=True))).token
+    talk = await direct(ann, bob)
+    room = await group(ann, bob, visibility="public", title="garden")
+    first = await say(ann, talk, "hello @bob")
+    await say(bob, talk, "hello", reply_to=first["message"])
+    imported = (await node.call("import.conversation", source="irc", key="#x", title="#x"))["conversation"]
+    items = [{"cid": "1", "author": "Ada", "at": 0, "text": "x" * size, "metadata": {"a": "b"}} for size in (1, 16_001)]
+    asked: list[tuple[str, str | None, dict[str, Any]]] = [
+        ("node.info", None, {}),
+        ("people.create", root, {"handle": "cy", "name": "Cy"}),
+        ("people.me", anns, {}),
+        ("people.get", anns, {"person": "bob"}),
+        ("people.list", anns, {"prefix": "b", "limit": 2}),
+        ("people.update", anns, {"name": "Ann", "avatar": "https://example.org/a.png"}),
+        ("people.role", root, {"person": "cy", "role": "admin"}),
+        ("sessions.list", anns, {}),
+        ("tokens.create", anns, {"label": "x", "days": 3}),
+        ("invites.create", root, {"uses": 2, "days": 3}),
+        ("invites.list", root, {}),
+        ("invites.revoke", root, {"invite": 1}),
+        ("conversations.direct", anns, {"with": "bob"}),
+        ("conversations.create", anns, {"title": "x", "members": ["bob"], "history": "all"}),
+        ("conversations.get", anns, {"conversation": talk}),
+        ("conversations.update", anns, {"conversation": room, "title": "y"}),
+        ("conversations.public", anns, {"query": ""}),
+        ("conversations.join", anns, {"conversation": room}),
+        ("conversations.members.list", anns, {"conversation": room}),
+        ("conversations.members.role", anns, {"conversation": room, "member": "bob", "role": "admin"}),
+        ("conversations.members.add", anns, {"conversation": room, "member": "cy"}),
+        ("conversations.members.remove", anns, {"conversation": room, "member": "cy"}),
+        ("messages.post", anns, {"conversation": talk, "cid": "x", "text": "x", "reply_to": first["message"]}),
+        ("messages.list", anns, {"conversation": talk, "after": 0}),
+        ("messages.get", anns, {"message": first["message"]}),
+        ("receipts.read", anns, {"conversation": talk, "seq": 2}),
+        ("receipts.delivered", anns, {"conversation": talk, "seq": 2}),
+        ("receipts.list", anns, {"message": first["message"]}),
+        ("inbox.list", anns, {"limit": 1}),
+        ("import.conversation", root, {"source": "irc", "key": "#y", "title": "#y"}),
+        ("import.messages", root, {"conversation": imported, "source": "irc", "items": items}),
+        ("node.check", root, {}),
+        ("node.statistics", root, {}),
+        ("conversations.leave", anns, {"conversation": room}),
+        ("sessions.revoke_others", root, {}),
+    ]
+    for command, token, fields in asked:
+        operation = document["paths"][f"/v1/{command}"]["post"]
+        validate(document, operation["requestBody"]["content"], fields)
+        answer = await http.call(command, token, **fields)
+        assert answer.status == 200, (command, answer.body)
+        validate(document, operation["responses"]["200"]["content"], answer.json)
+    # Not tried: they hash a password, or end what the test uses.
+    left = {"sessions.create", "sessions.revoke", "invites.accept", "setup.create", "people.password"}
+    assert {command for command, _, _ in asked} == {command.name for command in COMMANDS} - left
+
+
+async def test_the_document_describes_errors_and_refuses_what_the_node_refuses(
+    http: Http, anns: str, document: dict[str, Any]
+) -> None:
+    for command, fields in (
+        ("people.get", {}),
+        ("people.get", {"person": 7}),
+        ("people.list", {"limit": 0}),
+        ("people.list", {"surprise": 1}),
+        ("people.update", {"avatar": "javascript:alert(1)"}),
+        ("messages.list", {"conversation": "X" * 32}),
+        ("conversations.create", {"title": "x", "visibility": "hidden"}),
+        ("conversations.create", {"title": "x", "members": ["a"] * 1_001}),
+    ):
+        operation = document["paths"][f"/v1/{command}"]["post"]
+        with pytest.raises(jsonschema.ValidationError):
+            validate(document, operation["requestBody"]["content"], fields)
+        answer = await http.call(command, anns, **fields)
+        assert refusal(answer)[:2] == (400, "invalid")
+        validate(document, operation["responses"]["default"]["content"], answer.json)
+
+
+def validate(document: dict[str, Any], content: dict[str, Any], value: Any) -> None:
+    schema = content["application/json"]["schema"] | {"components": document["components"]}
+    jsonschema.Draft202012Validator(schema).validate(value)
+
+
+# ---- faults of ours
+
+
+async def test_a_fault_of_ours_is_told_by_reference_only(
+    http: Http, node: Node, anns: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("the inner workings")
+
+    found = node.table.find("people.me")
+    monkeypatch.setitem(node.table._commands, "people.me", attrs.evolve(found, handler=fail))
+    answer = await http.get("people.me", anns)
+    assert refusal(answer) == (500, "internal", None)
+    assert b"inner workings" not in answer.raw
+    reference = answer.error["message"].split()[-1]
+    assert reference in caplog.text
+    assert "the inner workings" in caplog.text

@@ -39,6 +39,7 @@ class Context:
     core: Core
     account: Account | None = None
     session: int | None = None
+    ends_at: int | None = None
     address: str = ""
     operator: bool = False
     writing: bool = False

@@ -73,7 +73,7 @@ class Items:
 # C0, C1, line and paragraph separators, and what turns the direction of the text around it.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
-HANDLE_FORM = r"[a-z0-9][a-z0-9._-]{0,62}"
+HANDLE_FORM = r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?"
 
 Id = Annotated[str, Text(32, 32, r"[0-9a-f]{32}", hint="must be an id of 32 hexadecimal digits")]
 Handle = Annotated[
@@ -81,8 +81,8 @@ Handle = Annotated[
     Text(
         63,
         1,
-        "[A-Za-z0-9][A-Za-z0-9._-]{0,62}",
-        hint="takes letters a-z, digits and . _ - and begins with a letter or digit",
+        HANDLE_FORM.replace("a-z", "A-Za-z"),
+        hint="takes letters a-z, digits and . _ - and begins and ends with a letter or digit",
     ),
 ]
 Who = Annotated[str, Text(63, 1, hint="takes a handle or a person's id")]

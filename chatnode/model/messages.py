@@ -45,8 +45,8 @@ class Receipt:
     read_at: str | None = None
 
 
-_MENTION = re.compile(r"(?<![\w@.-])@(" + HANDLE_FORM + ")", re.IGNORECASE | re.ASCII)
-_TRAILING = "._-"  # "thanks @ann." names ann
+# "Thanks @ann." names ann; an address such as @ann@example.org names nobody here.
+_MENTION = re.compile(r"(?<![\w@.-])@(" + HANDLE_FORM + r")(?![A-Z0-9@])", re.IGNORECASE | re.ASCII)
 
 
 def mentioned_handles(text: str) -> list[str]:
@@ -56,5 +56,4 @@ def mentioned_handles(text: str) -> list[str]:
     """
     if "@" not in text:
         return []
-    found = (match.rstrip(_TRAILING).lower() for match in _MENTION.findall(text))
-    return list(dict.fromkeys(handle for handle in found if handle))
+    return list(dict.fromkeys(match.lower() for match in _MENTION.findall(text)))

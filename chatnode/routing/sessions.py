@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import trio
 
 from chatnode.model.people import Account
+from chatnode.model.times import now_ms
 from chatnode.protocol.envelopes import Push
 from chatnode.storage import conversations, log
 from chatnode.storage.database import Database, Reader
@@ -26,9 +27,11 @@ class Session(ABC):
     catches up with the log, pushes are held, so that nothing falls between the log and live.
     """
 
-    __slots__ = ("_held", "account", "gid", "held_too_much", "key")
+    __slots__ = ("_held", "account", "ends_at", "gid", "held_too_much", "key")
 
-    def __init__(self, account: Account, key: int) -> None:
+    def __init__(self, account: Account, key: int, ends_at: int | None = None) -> None:
+        """`ends_at`: when its token expires, in milliseconds; None is never."""
+        self.ends_at = ends_at
         self.account = account
         self.key = key
         self.gid = 0
@@ -61,6 +64,10 @@ class Session(ABC):
             self.gid = push.gid
         self.send(push)
         return True
+
+    @property
+    def expired(self) -> bool:
+        return self.ends_at is not None and now_ms() >= self.ends_at
 
     def hold(self) -> None:
         """Keep pushes until `go_live`."""

@@ -20,11 +20,13 @@ TOUCH_MS = 600_000
 
 @attrs.define
 class Authenticated:
-    """Whose token it is. `touch`: note its use now."""
+    """Whose token it is. `touch`: note its use now. `ends_at`: when an API token expires, in milliseconds; a device's
+    time begins anew with each use."""
 
     account: Account
     session: int
     touch: bool
+    ends_at: int | None = None
 
 
 def new_secret() -> tuple[str, bytes]:
@@ -51,17 +53,18 @@ def create(tx: Transaction, person: int, kind: str, label: str, token_hash: byte
 def authenticate(reader: Reader, token: str) -> Authenticated:
     """Raises `Refusal("unauthenticated")` for a token that is unknown, revoked or expired."""
     row = reader.execute(
-        "SELECT p.key, p.id, p.handle, p.name, p.role, p.avatar, s.key, s.expires_at, s.last_used_at "
+        "SELECT p.key, p.id, p.handle, p.name, p.role, p.avatar, s.key, s.kind, s.expires_at, s.last_used_at "
         "FROM sessions s JOIN people p ON p.key = s.person WHERE s.token_hash = ?",
         (hash_secret(token),),
     ).fetchone()
     now = now_ms()
     if row is None:
         raise Refusal("unauthenticated", "the token is unknown or was revoked; sign in again")
-    *person, session, expires_at, last_used_at = row
+    *person, session, kind, expires_at, last_used_at = row
     if expires_at is not None and expires_at <= now:
         raise Refusal("unauthenticated", "the token has expired; sign in again")
-    return Authenticated(Account(*person), session, last_used_at is None or now - last_used_at > TOUCH_MS)
+    touch = last_used_at is None or now - last_used_at > TOUCH_MS
+    return Authenticated(Account(*person), session, touch, expires_at if kind == "token" else None)
 
 
 def check_not_revoked(reader: Reader, session: int) -> None:

@@ -34,9 +34,11 @@ class StreamSession(Session):
 
     __slots__ = ("_changed", "_cut", "_ended", "_most_bytes", "_pending", "_pending_bytes", "_prefix")
 
-    def __init__(self, account: Account, key: int, epoch: str, most_bytes: int, cut: Callable[[], None]) -> None:
+    def __init__(
+        self, account: Account, key: int, ends_at: int | None, epoch: str, most_bytes: int, cut: Callable[[], None]
+    ) -> None:
         """`cut` ends the session and its connection, whatever it is waiting for."""
-        super().__init__(account, key)
+        super().__init__(account, key, ends_at)
         self._cut = cut
         self._prefix = f"id: {epoch}.".encode()
         self._most_bytes = most_bytes
@@ -74,7 +76,7 @@ class StreamSession(Session):
             pending, self._pending, self._pending_bytes = self._pending, [], 0
             for part in _parts(pending) if pending else (b": still here\n\n",):
                 yield part
-            if self._ended:
+            if self._ended or self.expired:
                 return
 
 
@@ -93,7 +95,7 @@ async def event_stream(
         close_connection()
 
     most_bytes = core.config.limits.outbox_bytes
-    session = StreamSession(context.me, context.session or 0, core.epoch, most_bytes, cut)
+    session = StreamSession(context.me, context.session or 0, context.ends_at, core.epoch, most_bytes, cut)
 
     async def body() -> AsyncGenerator[bytes]:
         try:

@@ -262,7 +262,7 @@ async def _context(core: Core, credentials: Credentials, *, required: bool = Tru
         if credentials.token is None:
             raise Refusal("unauthenticated", "send a token: Authorization: Bearer …")
         found = await authenticate(core, credentials.token)
-        context.account, context.session = found.account, found.session
+        context.account, context.session, context.ends_at = found.account, found.session, found.ends_at
     return context
 
 

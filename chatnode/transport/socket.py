@@ -26,7 +26,6 @@ from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.model.commands import Hello, Welcomed
-from chatnode.model.people import Account
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import (
     Push,
@@ -42,6 +41,7 @@ from chatnode.routing import resume
 from chatnode.routing.outbox import DRAIN_SECONDS, Outbox, SocketWire, StreamWire
 from chatnode.routing.sessions import Session, SessionRegistry
 from chatnode.services.sign_in import authenticate
+from chatnode.storage.sessions import Authenticated
 from chatnode.transport.frames import MessageReader
 from chatnode.transport.head import Head, refusal_response
 from chatnode.transport.listener import Connection
@@ -53,6 +53,7 @@ STOP_SIGNED_OUT = 4001
 STOP_NO_HELLO = 4002
 RESUME_TOO_SLOW = 4100
 RESUME_SESSION_ENDED = 4101
+WATCH_SECONDS = 0.5
 _PING = b"\x89\x00"
 
 
@@ -61,8 +62,8 @@ class SocketSession(Session):
 
     __slots__ = ("_socket",)
 
-    def __init__(self, account: Account, key: int, socket: ClientSocket) -> None:
-        super().__init__(account, key)
+    def __init__(self, found: Authenticated, socket: ClientSocket) -> None:
+        super().__init__(found.account, found.session, found.ends_at)
         self._socket = socket
 
     def send(self, push: Push) -> None:
@@ -226,7 +227,7 @@ class ClientSocket:
         """Answer one of several requests. The next one begins when this one's write has its place, or it is done."""
         turn = BatchTurn(batch, task_status)
         context = Context(
-            self._core, self._context.account, self._context.session, self._context.address, turn=turn
+            self._core, self._context.account, self._context.session, address=self._context.address, turn=turn
         )  # fmt: skip
         reply = await self._reply_to(data, context)
         turn.let_next_begin()
@@ -274,7 +275,7 @@ class ClientSocket:
         if token is None:
             raise unauthenticated()
         found = await authenticate(self._core, token)
-        session = SocketSession(found.account, found.session, self)
+        session = SocketSession(found, self)
         try:
             beginning = await resume.begin(self._core, self._registry, session, hello.cursor)
         except BaseException:
@@ -347,13 +348,15 @@ class ClientSockets:
             self._sockets.discard(socket)
 
     async def watch(self) -> None:
-        """Runs for ever: pings who is silent, ends who is dead."""
-        idle = self._core.config.limits.idle_seconds
-        while idle:
-            await trio.sleep(min(idle / 5, 5))
+        """Runs for ever: pings who is silent, ends who is dead, and whose token has expired."""
+        idle = self._core.config.limits.idle_seconds or inf
+        while True:
+            await trio.sleep(min(idle / 5, WATCH_SECONDS))
             now = trio.current_time()
             for socket in list(self._sockets):
                 socket.check_alive(now, idle)
+                if socket.session is not None and socket.session.expired:
+                    socket.close(STOP_SIGNED_OUT, "the token has expired")
 
     def close(self) -> None:
         """Tell every client to resume later."""

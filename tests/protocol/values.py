@@ -1,0 +1,71 @@
+"""Values that fit a type of the protocol, made from its own declaration."""
+
+from __future__ import annotations
+
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import attrs
+from hypothesis import strategies as st
+
+from chatnode.model.fields import Items, Text, Whole
+from chatnode.services import COMMANDS
+
+TAKEN: list[type[Any]] = list(dict.fromkeys(command.takes for command in COMMANDS))
+"""What commands take."""
+GIVEN: list[type[Any]] = list(dict.fromkeys(command.gives for command in COMMANDS))
+"""What commands give."""
+
+CHARACTERS = st.characters(exclude_categories=["Cs"])  # a lone surrogate is no text, and no JSON
+PLAIN = st.characters(exclude_categories=["Cs", "Cc"])
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(CHARACTERS, max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(CHARACTERS, max_size=8), inner, max_size=4),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@cache
+def values_of(kind: Any) -> st.SearchStrategy[Any]:
+    """Values of a type, within its bounds."""
+    origin = get_origin(kind)
+    if origin is Annotated:
+        base, *bounds = get_args(kind)
+        return _bounded(base, bounds)
+    if origin is Literal:
+        return st.sampled_from(get_args(kind))
+    if origin in (Union, UnionType):
+        return st.one_of(st.none() if each is NoneType else values_of(each) for each in get_args(kind))
+    if origin is list:
+        return st.lists(values_of(get_args(kind)[0]), max_size=3)
+    if origin is dict:
+        return st.dictionaries(*(values_of(each) for each in get_args(kind)), max_size=3)
+    if attrs.has(kind):
+        hints = get_type_hints(kind, include_extras=True)
+        return st.builds(kind, **{field.name: values_of(hints[field.name]) for field in attrs.fields(kind)})
+    simple: dict[Any, st.SearchStrategy[Any]] = {
+        str: st.text(CHARACTERS, max_size=20),
+        int: st.integers(-(2**63), 2**63 - 1),
+        float: st.floats(allow_nan=False, allow_infinity=False),
+        bool: st.booleans(),
+    }
+    return simple[kind]
+
+
+def _bounded(base: Any, bounds: list[Any]) -> st.SearchStrategy[Any]:
+    (bound,) = bounds
+    match bound:
+        case Text(form=str(form)):
+            return st.from_regex(form, fullmatch=True).filter(lambda text: bound.fault(text) is None)
+        case Text():
+            alphabet = CHARACTERS if bound.free else PLAIN
+            texts = st.text(alphabet, min_size=bound.least, max_size=min(bound.most, 40))
+            return texts.filter(lambda text: bound.fault(text) is None)
+        case Whole():
+            return st.integers(bound.least, bound.most)
+        case Items():
+            return st.lists(values_of(get_args(base)[0]), max_size=min(bound.most, 3))
+    raise AssertionError(f"no values for {bound}")

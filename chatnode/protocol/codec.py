@@ -21,7 +21,8 @@ from chatnode.errors import Refusal
 
 T = TypeVar("T")
 
-_OPENING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+# Possessive, and content with a text that never ends: linear in whatever anybody sends.
+_OPENING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{\]}]', re.DOTALL)
 
 
 def decode(data: bytes | bytearray | memoryview, max_depth: int = 0) -> Any:
@@ -98,7 +99,7 @@ def _explain(converter: cattrs.Converter, values: Any, kind: type[Any]) -> Refus
 def _first_fault(error: BaseException) -> tuple[str, str]:
     """Path and message of the innermost first error in cattrs' tree of them."""
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
-        return min(wire_name(key) for key in error.extra_fields), "is not a field of this command"
+        return min(error.extra_fields), "is not a field of this command"
     if not isinstance(error, BaseExceptionGroup):
         if isinstance(error, KeyError) and error.args:
             return wire_name(str(error.args[0])), "is missing"
@@ -226,9 +227,8 @@ def _make_converter(explaining: bool, lenient: bool = False) -> cattrs.Converter
 
     def leave_out_none(kind: Any) -> Callable[[Any], Any]:
         optional: dict[str, Any] = {
-            field.name: override(omit_if_default=True, rename=wire_name(field.name))
+            field.name: override(omit_if_default=field.default is None, rename=wire_name(field.name))
             for field in attrs.fields(kind)
-            if field.default is None
         }
         return make_dict_unstructure_fn(kind, converter, **optional)
 

@@ -244,10 +244,10 @@ async def test_older_messages_and_public_groups(node: Served, chat: Chat, ann: C
 
 async def test_text_from_others_cannot_steer_the_terminal(node: Served, chat: Chat, ann: Client) -> None:
     await _person(node, "bob")
-    group = await ann.create_group(f"T\x9b2J{chr(0x202E)}", ["bob"])
+    group = await ann.create_group("tea", ["bob"])
     async with at_prompt(chat, node, "bob") as bob:
         await ann.post(group, EVIL)
-        await bob.see("in T�2J�: look␛]0;owned")
+        await bob.see("in tea: look␛]0;owned")
         await bob.type("/open 1")
         await bob.see(f"ann  {TAMED}")
         await bob.type("/inbox")

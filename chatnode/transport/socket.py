@@ -53,7 +53,9 @@ STOP_SIGNED_OUT = 4001
 STOP_NO_HELLO = 4002
 RESUME_TOO_SLOW = 4100
 RESUME_SESSION_ENDED = 4101
-WATCH_SECONDS = 0.5
+WATCH_SECONDS = 1.0
+PUSHES_A_SEND = 50
+"""While catching up."""
 _PING = b"\x89\x00"
 
 
@@ -288,8 +290,8 @@ class ClientSocket:
         self.outbox.send(text_frame(ok_reply(request.id, Welcomed(beginning.welcome))))
         await self.outbox.wait_empty()
         async for page in resume.missed(self._core, session, beginning.gids):
-            for push in page:
-                self.outbox.send(push.websocket)
+            for start in range(0, len(page), PUSHES_A_SEND):
+                self.outbox.send(b"".join([push.websocket for push in page[start : start + PUSHES_A_SEND]]))
                 if self.outbox.waiting:
                     await self.outbox.wait_empty()
         resume.go_live(session)

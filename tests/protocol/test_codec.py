@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import string
-import time
 from typing import Annotated, Any
 
 import attrs
 import orjson
 import outcome
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from chatnode.errors import Refusal
@@ -30,10 +29,9 @@ from chatnode.model.commands import (
 from chatnode.model.events import EVENTS
 from chatnode.model.fields import Items, Text, Whole
 from chatnode.protocol import codec
-from tests.protocol.values import GIVEN, TAKEN, json_values, values_of
+from tests.protocol.values import GIVEN, QUICK, TAKEN, json_values, values_of
 
 ID = "0123456789abcdef" * 2
-QUICK = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def refusal_of(values: Any, kind: type[Any]) -> Refusal:
@@ -149,7 +147,7 @@ def test_what_is_no_object_is_refused(values: Any) -> None:
         codec.structure(values, PostMessage)
 
 
-@settings(max_examples=300)
+@settings(QUICK, max_examples=300)
 @given(st.binary(max_size=60) | st.text('[]{}",:\\ 0tn', max_size=40).map(str.encode), st.integers(0, 4))
 def test_whatever_bytes_come_they_are_json_or_refused(data: bytes, max_depth: int) -> None:
     """With the bound of depth and without, the same bytes are JSON."""
@@ -338,12 +336,11 @@ def test_what_stands_in_texts_does_not_count(text: str) -> None:
     ],
     ids=["escapes in an open text", "quotes", "lists", "backslashes", "texts that are escaped"],
 )
-def test_hostile_text_is_refused_as_fast_as_any(data: bytes) -> None:
-    """Anybody may send this: the frame is looked at before it is known who sends it."""
-    began = time.perf_counter()
+def test_hostile_text_is_looked_at_once(data: bytes) -> None:
+    """Anybody may send this: the frame is looked at before it is known who sends it. What went through it anew from
+    each quote would not come back for minutes."""
     with pytest.raises(Refusal, match="bad_json"):
-        codec.decode(data[:20_000], 16)
-    assert time.perf_counter() - began < 0.3, "20 kB must not keep the node busy"
+        codec.decode(data, 16)
 
 
 @settings(QUICK)

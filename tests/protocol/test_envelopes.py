@@ -28,7 +28,7 @@ from chatnode.protocol.envelopes import (
     push_of,
     text_frame,
 )
-from tests.protocol.values import json_values, values_of
+from tests.protocol.values import QUICK, json_values, values_of
 
 REQUEST_IDS = st.integers(-(2**63), 2**64 - 1) | st.text(st.characters(exclude_categories=["Cs"]), max_size=64)
 
@@ -58,6 +58,7 @@ def test_a_length_takes_no_more_bytes_than_it_must(size: int, head: int) -> None
     assert len(text_frame(b"x" * size)) == head + size
 
 
+@settings(QUICK, max_examples=100)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=300), max_size=5))
 def test_several_frames_in_one_write_are_read_as_they_are(texts: list[str]) -> None:
     payloads = [text.encode() for text in texts]
@@ -113,7 +114,7 @@ def test_what_is_no_json_is_refused(data: bytes) -> None:
         parse_request(data, 16)
 
 
-@settings(max_examples=300)
+@settings(QUICK, max_examples=300)
 @given(
     st.binary(max_size=80)
     | json_values.map(orjson.dumps)
@@ -132,6 +133,7 @@ def test_whatever_comes_is_a_request_or_refused(data: bytes) -> None:
 # ---- replies
 
 
+@settings(QUICK, max_examples=100)
 @given(REQUEST_IDS)
 def test_a_reply_has_the_id_of_its_request(id: int | str) -> None:
     assert orjson.loads(ok_reply(id, Posted(5, 1, "m", False))) == {
@@ -163,7 +165,7 @@ def test_an_error_says_what_a_program_needs(code: str) -> None:
 
 
 @pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS)
-@settings(max_examples=10)
+@settings(QUICK)
 @given(st.data())
 def test_the_push_of_an_event_begins_with_its_place_and_name(kind: Any, data: st.DataObject) -> None:
     event = data.draw(values_of(kind))

@@ -7,6 +7,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import attrs
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from chatnode.model.fields import Items, Text, Whole
@@ -16,6 +17,9 @@ TAKEN: list[type[Any]] = list(dict.fromkeys(command.takes for command in COMMAND
 """What commands take."""
 GIVEN: list[type[Any]] = list(dict.fromkeys(command.gives for command in COMMANDS))
 """What commands give."""
+
+QUICK = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For a property that is tested for each of many types."""
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])  # a lone surrogate is no text, and no JSON
 PLAIN = st.characters(exclude_categories=["Cs", "Cc"])

@@ -12,7 +12,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatnode.protocol.envelopes import text_frame
@@ -354,6 +354,7 @@ class MoodyWire:
         return self.send_now(data)
 
 
+@settings(max_examples=100, deadline=None)
 @given(
     steps=st.lists(st.tuples(st.integers(1, 300), st.sampled_from(("add", "send", "pause"))), max_size=20),
     takes=st.lists(st.integers(0, 200), max_size=20),

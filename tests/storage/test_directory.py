@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import signal
 import stat
@@ -94,6 +96,23 @@ def test_a_place_that_cannot_be_a_directory_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "file", tmp_path / "file" / "data"):
         with pytest.raises(StartError, match="cannot be used as data directory"):
             DataDirectory(path).claim()
+
+
+def test_a_full_disk_is_said_so_and_leaves_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be no space left even for the number of the process."""
+    directory = DataDirectory(tmp_path)
+
+    def write(file: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", write)
+        with contextlib.suppress(StartError):  # or it goes without
+            directory.claim()
+    directory.release()
+    again = DataDirectory(tmp_path)
+    again.claim()
+    again.release()
 
 
 def test_the_directory_says_where_its_files_are(tmp_path: Path) -> None:

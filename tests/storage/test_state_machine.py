@@ -578,7 +578,7 @@ SETTINGS = settings(
 
 
 def test_the_storage_does_what_the_model_says() -> None:
-    run_state_machine_as_test(StorageMachine, settings=settings(SETTINGS, max_examples=50, stateful_step_count=30))
+    run_state_machine_as_test(StorageMachine, settings=settings(SETTINGS, max_examples=40, stateful_step_count=30))
 
 
 @pytest.mark.slow

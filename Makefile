@@ -25,7 +25,7 @@ lint: $(BIN)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check chatnode tests benchmarks examples
 	$(BIN)/lint-imports
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 $(BIN)/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -44,7 +44,7 @@ class DataDirectory:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StartError(f"{self.path}: cannot be used as data directory: {error.strerror}") from None
+            raise self._unusable(error) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -53,11 +53,18 @@ class DataDirectory:
             raise InUse(
                 f"{self.path}: in use by another chatnode (process {owner}); stop it, or give another --data"
             ) from None
-        os.truncate(lock, 0)
-        os.write(lock, f"{os.getpid()}\n".encode())
+        try:
+            os.truncate(lock, 0)
+            os.write(lock, f"{os.getpid()}\n".encode())
+        except OSError as error:
+            os.close(lock)
+            raise self._unusable(error) from None
         self._lock = lock
 
     def release(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _unusable(self, error: OSError) -> StartError:
+        return StartError(f"{self.path}: cannot be used as data directory: {error.strerror}")

@@ -56,8 +56,9 @@ def fill(trial: Trial, data: Path) -> tuple[str, str]:
         with server.client(token) as client:
             members = [writer.handle for writer in writers[1:]]
             conversation = client.call("conversations.create", title="long", members=members)["conversation"]
-            sessions = [Session("post", writer.token, conversation) for writer in writers]
-            report = trial.generator.post(server, sessions, window=WINDOW, messages=trial.size.filled)
-            require_all_arrived(report, readers=0)
+        sessions = [Session("post", writer.token, conversation) for writer in writers]
+        report = trial.generator.post(server, sessions, window=WINDOW, messages=trial.size.filled)
+        require_all_arrived(report, readers=0)
+        with server.client(token) as client:  # the server has closed the first connection: it was idle for minutes
             require(client.head(conversation) == trial.size.filled, "the last message has the last seq")
     return token, conversation

@@ -16,7 +16,7 @@ from chatnode.client.errors import ConnectionLost, SignedOut, Unreachable
 from chatnode.client.feed import Interrupted, Item, Live, Pushed, Reset
 from chatnode.client.sign_in import accept_invite, sign_in
 from chatnode.errors import Refusal
-from chatnode.model.commands import Cursor
+from chatnode.model.commands.resume import Cursor
 
 __all__ = [
     "Client",

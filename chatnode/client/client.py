@@ -16,21 +16,10 @@ from chatnode.client.feed import Feed, Item
 from chatnode.client.link import Link
 from chatnode.client.nurseries import Signal, raise_single
 from chatnode.client.wire import Address
-from chatnode.model.commands import (
-    ConversationDetails,
-    ConversationGiven,
-    ConversationsGiven,
-    Cursor,
-    Hello,
-    InboxGiven,
-    Marked,
-    MembersGiven,
-    MessageGiven,
-    MessagesGiven,
-    PersonGiven,
-    Posted,
-    ReceiptsGiven,
-)
+from chatnode.model.commands.conversations import ConversationDetails, ConversationsGiven, MembersGiven
+from chatnode.model.commands.messages import InboxGiven, Marked, MessageGiven, MessagesGiven, Posted, ReceiptsGiven
+from chatnode.model.commands.resume import Cursor, Hello
+from chatnode.model.commands.shared import ConversationGiven, PersonGiven
 from chatnode.model.conversations import Conversation, Member, Visibility
 from chatnode.model.messages import Message, Receipt
 from chatnode.model.people import Person, PersonRef

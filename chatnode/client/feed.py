@@ -14,7 +14,8 @@ import trio
 
 from chatnode.client.nurseries import Signal
 from chatnode.errors import Refusal
-from chatnode.model.commands import Cursor, InboxGiven, Welcome
+from chatnode.model.commands.messages import InboxGiven
+from chatnode.model.commands.resume import Cursor, Welcome
 from chatnode.model.events import EVENTS, Event
 from chatnode.protocol import codec
 

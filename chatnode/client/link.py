@@ -25,7 +25,7 @@ from chatnode.client.feed import Feed
 from chatnode.client.nurseries import Signal, first_of
 from chatnode.client.wire import Address, ask, frame_object, open_socket
 from chatnode.errors import Refusal
-from chatnode.model.commands import Hello, Welcome, Welcomed
+from chatnode.model.commands.resume import Hello, Welcome, Welcomed
 from chatnode.protocol import codec
 
 HELLO_SECONDS = 60.0

@@ -10,7 +10,7 @@ from trio_websocket import ConnectionClosed
 
 from chatnode.client.errors import Unreachable
 from chatnode.client.wire import Address, ask, open_socket
-from chatnode.model.commands import SignedIn
+from chatnode.model.commands.shared import SignedIn
 from chatnode.protocol import codec
 
 REPLY_SECONDS = 60.0

@@ -11,7 +11,8 @@ from collections.abc import AsyncGenerator
 import attrs
 
 from chatnode.dispatch.core import Core
-from chatnode.model.commands import Cursor, InboxGiven, Welcome
+from chatnode.model.commands.messages import InboxGiven
+from chatnode.model.commands.resume import Cursor, Welcome
 from chatnode.protocol.envelopes import Push, note, push_of
 from chatnode.routing.sessions import Session, SessionRegistry
 from chatnode.storage import inbox, log, sessions

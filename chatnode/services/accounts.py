@@ -6,19 +6,18 @@ from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
-from chatnode.model.commands import (
+from chatnode.model.commands.accounts import (
     ChangePassword,
     CreatePerson,
     GetPerson,
     ListPeople,
     Me,
-    Nothing,
     PeopleGiven,
-    PersonGiven,
-    Revoked,
     SetRole,
     UpdateProfile,
 )
+from chatnode.model.commands.shared import Nothing, PersonGiven
+from chatnode.model.commands.sign_in import Revoked
 from chatnode.model.people import Account
 from chatnode.services.passwords import hash_password, is_password
 from chatnode.storage import people, sessions

@@ -5,21 +5,18 @@ from __future__ import annotations
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
-from chatnode.model.commands import (
+from chatnode.model.commands.conversations import (
     ConversationDetails,
-    ConversationGiven,
     ConversationsGiven,
-    InConversation,
     ListMembers,
     ListPublic,
-    MemberOf,
     MembersGiven,
-    Nothing,
     OpenDirect,
     OpenGroup,
     SetMemberRole,
     UpdateConversation,
 )
+from chatnode.model.commands.shared import ConversationGiven, InConversation, MemberOf, Nothing
 from chatnode.storage import conversations, inbox, people
 from chatnode.storage.database import Reader, Transaction
 

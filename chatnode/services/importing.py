@@ -5,7 +5,8 @@ from __future__ import annotations
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
-from chatnode.model.commands import ConversationGiven, ImportConversation, Imported, ImportMessages
+from chatnode.model.commands.importing import ImportConversation, Imported, ImportMessages
+from chatnode.model.commands.shared import ConversationGiven
 from chatnode.storage import importing
 
 

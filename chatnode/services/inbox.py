@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
-from chatnode.model.commands import InboxGiven, ListInbox
+from chatnode.model.commands.messages import InboxGiven, ListInbox
 from chatnode.storage import inbox
 
 

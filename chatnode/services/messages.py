@@ -6,7 +6,7 @@ from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
-from chatnode.model.commands import GetMessage, ListMessages, MessageGiven, MessagesGiven, Posted, PostMessage
+from chatnode.model.commands.messages import GetMessage, ListMessages, MessageGiven, MessagesGiven, Posted, PostMessage
 from chatnode.storage import conversations, messages
 from chatnode.storage.database import Reader
 from chatnode.storage.messages import Draft

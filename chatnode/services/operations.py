@@ -8,7 +8,8 @@ from chatnode import __version__
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
-from chatnode.model.commands import Checked, NodeInfo, NodeStatistics, Nothing
+from chatnode.model.commands.operations import Checked, NodeInfo, NodeStatistics
+from chatnode.model.commands.shared import Nothing
 from chatnode.storage import checks, people
 
 

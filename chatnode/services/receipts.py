@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
-from chatnode.model.commands import GetMessage, Marked, MarkUpTo, ReceiptsGiven
+from chatnode.model.commands.messages import GetMessage, Marked, MarkUpTo, ReceiptsGiven
 from chatnode.storage import messages, receipts
 from chatnode.storage.database import Reader
 

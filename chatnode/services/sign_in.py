@@ -10,20 +10,19 @@ from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
-from chatnode.model.commands import (
+from chatnode.model.commands.shared import Nothing, SignedIn
+from chatnode.model.commands.sign_in import (
     AcceptInvite,
     CreateInvite,
     CreateSetup,
     CreateToken,
     InviteGiven,
     InvitesGiven,
-    Nothing,
     Revoked,
     RevokeInvite,
     RevokeSession,
     SessionsGiven,
     SetupGiven,
-    SignedIn,
     SignIn,
     TokenGiven,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatnode.model.commands import Check, Checked, NodeStatistics
+from chatnode.model.commands.operations import Check, Checked, NodeStatistics
 from chatnode.storage import log
 from chatnode.storage.database import DatabaseError, Reader
 

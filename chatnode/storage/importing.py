@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from chatnode.errors import Refusal
-from chatnode.model.commands import ImportConversation, Imported, ImportFailure, ImportItem, ImportMessages
+from chatnode.model.commands.importing import ImportConversation, Imported, ImportFailure, ImportItem, ImportMessages
 from chatnode.model.events import ConversationImported, MemberJoined
 from chatnode.model.ids import message_id, new_id
 from chatnode.model.people import Account

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatnode.model.commands import InboxGiven
+from chatnode.model.commands.messages import InboxGiven
 from chatnode.model.conversations import InboxEntry
 from chatnode.model.people import Account, PersonRef
 from chatnode.storage import messages

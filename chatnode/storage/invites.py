@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from chatnode.errors import Refusal
-from chatnode.model.commands import Invite
+from chatnode.model.commands.sign_in import Invite
 from chatnode.model.people import Account
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage import conversations, people

@@ -9,7 +9,7 @@ import attrs
 import orjson
 
 from chatnode.errors import Refusal
-from chatnode.model.commands import Posted
+from chatnode.model.commands.messages import Posted
 from chatnode.model.events import MessagePosted
 from chatnode.model.ids import message_id
 from chatnode.model.messages import Message, mentioned_handles

@@ -7,7 +7,7 @@ Each advance is kept with its time, so that the time of every message for every 
 from __future__ import annotations
 
 from chatnode.errors import Refusal
-from chatnode.model.commands import Marked
+from chatnode.model.commands.messages import Marked
 from chatnode.model.events import ReceiptDelivered, ReceiptRead
 from chatnode.model.messages import Receipt, ReceiptKind
 from chatnode.model.people import Account, PersonRef

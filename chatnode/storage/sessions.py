@@ -8,7 +8,7 @@ from hashlib import sha256
 import attrs
 
 from chatnode.errors import Refusal
-from chatnode.model.commands import Session
+from chatnode.model.commands.sign_in import Session
 from chatnode.model.events import SessionRevoked
 from chatnode.model.people import Account
 from chatnode.model.times import DAY_MS, now_ms, rfc3339

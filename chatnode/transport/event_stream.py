@@ -15,7 +15,7 @@ from quart import Response
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
-from chatnode.model.commands import Cursor
+from chatnode.model.commands.resume import Cursor
 from chatnode.model.people import Account
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Push

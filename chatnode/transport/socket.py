@@ -25,7 +25,7 @@ from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
-from chatnode.model.commands import Hello, Welcomed
+from chatnode.model.commands.resume import Hello, Welcomed
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import (
     Push,

@@ -30,7 +30,7 @@ from chatnode.client import (
     sign_in,
 )
 from chatnode.client.errors import refusal_of
-from chatnode.model.commands import Cursor
+from chatnode.model.commands.resume import Cursor
 from chatnode.model.events import MessagePosted
 from chatnode.protocol.envelopes import Push
 

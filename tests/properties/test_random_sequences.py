@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from chatnode.config import Config, Limits
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
-from chatnode.model.commands import Cursor
+from chatnode.model.commands.resume import Cursor
 from chatnode.node import Node, open_node
 from chatnode.routing import resume
 from chatnode.routing.sessions import Session, SessionRegistry

@@ -9,7 +9,7 @@ import attrs
 import orjson
 
 from chatnode.dispatch.context import Context
-from chatnode.model.commands import Cursor
+from chatnode.model.commands.resume import Cursor
 from chatnode.model.people import Account
 from chatnode.node import Node
 from chatnode.protocol import codec

@@ -13,19 +13,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from chatnode.errors import Refusal
-from chatnode.model.commands import (
-    AcceptInvite,
-    CreateInvite,
-    CreatePerson,
-    Hello,
-    ImportMessages,
-    ListMessages,
-    MarkUpTo,
-    OpenDirect,
-    OpenGroup,
-    PostMessage,
-    Welcome,
-)
+from chatnode.model.commands.accounts import CreatePerson
+from chatnode.model.commands.conversations import OpenDirect, OpenGroup
+from chatnode.model.commands.importing import ImportMessages
+from chatnode.model.commands.messages import ListMessages, MarkUpTo, PostMessage
+from chatnode.model.commands.resume import Hello, Welcome
+from chatnode.model.commands.sign_in import AcceptInvite, CreateInvite
 from chatnode.model.events import EVENTS
 from chatnode.model.fields import Items, Text, Whole
 from chatnode.protocol import codec

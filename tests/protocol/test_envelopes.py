@@ -12,7 +12,8 @@ from websockets.frames import Opcode
 from websockets.protocol import CLIENT, Protocol, State
 
 from chatnode.errors import STATUS, TEMPORARY, Refusal
-from chatnode.model.commands import Nothing, Posted
+from chatnode.model.commands.messages import Posted
+from chatnode.model.commands.shared import Nothing
 from chatnode.model.events import EVENTS, MessagePosted
 from chatnode.model.messages import Message
 from chatnode.model.people import PersonRef

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatnode.config import Config, Limits
-from chatnode.model.commands import Cursor
+from chatnode.model.commands.resume import Cursor
 from chatnode.model.ids import new_id
 from chatnode.node import Node, open_node
 from chatnode.protocol.envelopes import Push

@@ -11,7 +11,7 @@ import pytest
 
 from chatnode.config import Config, Limits
 from chatnode.errors import Refusal
-from chatnode.model.commands import Posted
+from chatnode.model.commands.messages import Posted
 from chatnode.model.events import ConversationUpdated, Event, MemberChanged, MessagePosted
 from chatnode.model.people import Account
 from chatnode.node import open_node

@@ -1,0 +1,65 @@
+"""People: accounts, profiles, passwords, roles."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import attrs
+
+from chatnode.model.fields import Handle, Limit, Name, Password, Text, Url, Who
+from chatnode.model.people import Person
+
+
+@attrs.define
+class CreatePerson:
+    """An account made by an administrator. Without a password it can only be used by token."""
+
+    handle: Handle
+    name: Name | None = None
+    password: Password | None = None
+    admin: bool = False
+
+
+@attrs.define
+class GetPerson:
+    person: Who
+
+
+@attrs.define
+class UpdateProfile:
+    name: Name | None = None
+    avatar: Url | None = None
+
+
+@attrs.define
+class ChangePassword:
+    """`old` may be left out only by somebody who may manage people, for another person."""
+
+    new: Password
+    old: Password | None = None
+    person: Who | None = None
+
+
+@attrs.define
+class SetRole:
+    person: Who
+    role: Annotated[str, Text(40, 1)]
+
+
+@attrs.define
+class ListPeople:
+    prefix: Annotated[str, Text(63)] = ""
+    after: Annotated[str, Text(63)] | None = None
+    limit: Limit = 50
+
+
+@attrs.define
+class PeopleGiven:
+    people: list[Person]
+
+
+@attrs.define
+class Me:
+    person: Person
+    role: str
+    permissions: list[str]

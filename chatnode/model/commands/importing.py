@@ -1,0 +1,55 @@
+"""Bringing conversations in from elsewhere."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import attrs
+
+from chatnode.model.fields import Body, Cid, Description, Id, Items, Text, Title, Whole
+
+YEAR_9999_MS = 253_402_300_799_999  # the last millisecond that RFC 3339 can name
+
+
+@attrs.define
+class ImportConversation:
+    """A public group for messages from elsewhere; found again by `source` and `key`."""
+
+    source: Annotated[str, Text(40, 1, r"[a-z0-9_-]+")]
+    key: Annotated[str, Text(200, 1)]
+    title: Title
+    description: Description = ""
+    join: bool = True
+
+
+@attrs.define
+class ImportItem:
+    """One message from elsewhere. `author` is the name there; `at` is in milliseconds since 1970, UTC."""
+
+    cid: Cid
+    author: Annotated[str, Text(200, 1)]
+    at: Annotated[int, Whole(0, YEAR_9999_MS)]
+    text: Body
+    reply_to: Cid | None = None
+    reply_to_author: Annotated[str, Text(200, 1)] | None = None
+    metadata: dict[str, str] = attrs.field(factory=dict[str, str])
+
+
+@attrs.define
+class ImportMessages:
+    conversation: Id
+    source: Annotated[str, Text(40, 1, r"[a-z0-9_-]+")]
+    items: Annotated[list[ImportItem], Items(1_000)]
+
+
+@attrs.define
+class ImportFailure:
+    cid: str
+    reason: str
+
+
+@attrs.define
+class Imported:
+    imported: int
+    present: int
+    failed: list[ImportFailure]

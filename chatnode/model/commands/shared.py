@@ -1,0 +1,42 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import attrs
+
+from chatnode.model.fields import Id, Who
+from chatnode.model.people import Person
+
+
+@attrs.define
+class Nothing:
+    """No fields."""
+
+
+@attrs.define
+class InConversation:
+    conversation: Id
+
+
+@attrs.define
+class ConversationGiven:
+    conversation: str
+
+
+@attrs.define
+class MemberOf:
+    conversation: Id
+    member: Who
+
+
+@attrs.define
+class PersonGiven:
+    person: Person
+
+
+@attrs.define
+class SignedIn:
+    """A fresh token: shown this once, stored only as a hash."""
+
+    token: str
+    person: Person

@@ -1,0 +1,115 @@
+"""Sessions, tokens, invites and set-up links."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import attrs
+
+from chatnode.model.fields import Days, Device, Handle, Id, Items, Limit, Name, Password, Secret, Seq, Who
+from chatnode.model.people import PersonRef
+
+
+@attrs.define
+class SignIn:
+    handle: Handle
+    password: Password
+    device: Device | None = None
+
+
+@attrs.define
+class Session:
+    """A signed-in device or an API token. Times are absent until the first use."""
+
+    session: int
+    kind: Literal["device", "token"]
+    label: str
+    created_at: str
+    expires_at: str | None = None
+    last_used_at: str | None = None
+    current: bool = False
+
+
+@attrs.define
+class SessionsGiven:
+    sessions: list[Session]
+
+
+@attrs.define
+class RevokeSession:
+    session: Seq
+
+
+@attrs.define
+class Revoked:
+    revoked: int
+
+
+@attrs.define
+class CreateToken:
+    """A token for programs. `person` other than oneself needs the permission to manage people."""
+
+    person: Who | None = None
+    label: Device | None = None
+    days: Days | None = None
+
+
+@attrs.define
+class TokenGiven:
+    token: str
+    session: int
+
+
+@attrs.define
+class CreateInvite:
+    """A link that makes up to `uses` accounts, each joining `conversations`."""
+
+    uses: Limit = 1
+    days: Days | None = None
+    conversations: Annotated[list[Id], Items(50)] = attrs.field(factory=list[str])
+
+
+@attrs.define
+class Invite:
+    invite: int
+    uses_left: int
+    created_at: str
+    expires_at: str
+    by: PersonRef | None = None
+
+
+@attrs.define
+class InviteGiven:
+    code: str
+    link: str
+    invite: Invite
+
+
+@attrs.define
+class InvitesGiven:
+    invites: list[Invite]
+
+
+@attrs.define
+class RevokeInvite:
+    invite: Seq
+
+
+@attrs.define
+class AcceptInvite:
+    code: Secret
+    handle: Handle
+    password: Password
+    name: Name | None = None
+    device: Device | None = None
+
+
+@attrs.define
+class CreateSetup:
+    """A link with which the first administrator makes their account."""
+
+
+@attrs.define
+class SetupGiven:
+    code: str
+    link: str

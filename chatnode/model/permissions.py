@@ -13,6 +13,8 @@ INVITE = "invites.manage"
 MANAGE_PEOPLE = "people.manage"  # make accounts, set roles and passwords, issue tokens for others
 IMPORT = "import"
 OPERATE = "operate"  # look into and run the node
+MODERATE = "moderate"  # work on reports, delete anybody's messages
+SUPPORT = "support"  # see and answer support conversations
 
 PERMISSIONS = {
     CHAT: "take part in conversations",
@@ -21,12 +23,16 @@ PERMISSIONS = {
     MANAGE_PEOPLE: "make accounts, set roles, reset passwords, issue tokens for others",
     IMPORT: "bring in conversations from elsewhere",
     OPERATE: "check and inspect the node",
+    MODERATE: "work on reports, delete messages of others, close conversations",
+    SUPPORT: "see, join and close support conversations",
 }
 
 MEMBER = "member"
+MODERATOR = "moderator"
 ADMIN = "admin"
 
 ROLES: dict[str, frozenset[str]] = {
     MEMBER: frozenset({CHAT, OPEN_GROUPS}),
+    MODERATOR: frozenset({CHAT, OPEN_GROUPS, MODERATE, SUPPORT}),
     ADMIN: frozenset(PERMISSIONS),
 }

@@ -189,4 +189,4 @@ def test_the_core_again_changes_nothing(connection: sqlite3.Connection) -> None:
     assert migrate(connection, core_migrations()) == []
     initialise(connection)
     assert log.epoch(connection) == epoch
-    assert set(people.roles(connection)) == {"admin"}
+    assert set(people.roles(connection)) == {"admin", "moderator"}

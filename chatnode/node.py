@@ -28,7 +28,7 @@ from chatnode.logs import get_logger
 from chatnode.protocol import codec
 from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
-from chatnode.services import COMMANDS
+from chatnode.services import COMMANDS, JOBS
 from chatnode.storage import log, people
 from chatnode.storage.database import Database, connect_writer
 from chatnode.storage.directory import DataDirectory
@@ -53,6 +53,8 @@ class Node:
         self.router = Router(self.sessions)
         core.db.on_commit = self.router.publish
         core.live_sessions = self.sessions.__len__
+        for job in JOBS:
+            core.jobs.add(job)
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """Run a command as the operator of the node; gives its result as plain values.
@@ -92,6 +94,7 @@ class Node:
                 await background.start(serve_control, self.core, self.table, self.directory.control_socket)
                 sockets = ClientSockets(self.core, self.table, self.sessions, background)
                 background.start_soon(sockets.watch)
+                background.start_soon(self.core.jobs.run_forever)
                 http = HttpServer(self.core, self.table, self.sessions, self.health)
 
                 async def stop_sessions() -> None:

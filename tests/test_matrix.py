@@ -82,6 +82,8 @@ FIELDS: dict[str, Fields] = {
     "setup.create": lambda at: {},
     "node.check": lambda at: {},
     "node.statistics": lambda at: {},
+    "jobs.list": lambda at: {},
+    "jobs.run": lambda at: {"job": "expired"},
     "sessions.list": lambda at: {},
     "tokens.create": lambda at: {},
     "people.password": lambda at: {"new": "a new password"},

@@ -8,6 +8,7 @@ import attrs
 import trio
 
 from chatnode.config import Config
+from chatnode.dispatch.jobs import JobRunner
 from chatnode.dispatch.limits import Rate
 from chatnode.storage.database import Database
 
@@ -27,6 +28,7 @@ class Core:
     posts: Rate = attrs.field(init=False)
     logins: Rate = attrs.field(init=False)
     hashers: trio.CapacityLimiter = attrs.field(init=False)
+    jobs: JobRunner = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         limits = self.config.limits
@@ -34,3 +36,4 @@ class Core:
         self.posts = Rate("messages", limits.posts_per_minute)
         self.logins = Rate("attempts to sign in", limits.logins_per_minute)
         self.hashers = trio.CapacityLimiter(self.config.accounts.password_hashers)
+        self.jobs = JobRunner(self)

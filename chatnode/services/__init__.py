@@ -1,18 +1,21 @@
 """What the node can do: one module per subject, each with its commands.
 
-`COMMANDS` is the core's part of the command table.
+`COMMANDS` is the core's part of the command table, `JOBS` what the node does by itself.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from chatnode.dispatch.jobs import Job
 from chatnode.dispatch.table import Command
 from chatnode.services import (
     accounts,
     conversations,
     importing,
     inbox,
+    jobs,
+    maintenance,
     messages,
     operations,
     receipts,
@@ -28,4 +31,7 @@ COMMANDS: tuple[Command[Any, Any], ...] = (
     *inbox.COMMANDS,
     *importing.COMMANDS,
     *operations.COMMANDS,
+    *jobs.COMMANDS,
 )
+
+JOBS: tuple[Job, ...] = (*maintenance.JOBS,)

@@ -426,3 +426,13 @@ async def importing_messages_that_are_there(world: World) -> None:
     await world.node.call("import.messages", conversation=talk, source="zulip", items=[item(1), item(2)])
     await world.begin()
     await world.call(None, "import.messages", conversation=talk, source="zulip", items=[item(2), item(1)])
+
+
+# ---- the node
+
+
+@scenario("jobs.run")
+async def running_a_job(world: World) -> None:
+    await world.say(await world.direct(), "hello")
+    await world.begin()
+    await world.call(None, "jobs.run", job="expired")

@@ -1,0 +1,131 @@
+"""Jobs: what the node does by itself, every so often, one at a time.
+
+A job that fails is logged, noted and tried again when its time comes; it never ends the node. When each ran last
+is kept in the database, so that what is due once a week is done once a week however often the node is restarted.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from chatnode.config import Config
+from chatnode.errors import Refusal
+from chatnode.logs import get_logger
+from chatnode.model.times import now_ms
+from chatnode.storage import jobs as storage
+from chatnode.storage.jobs import LastRun
+
+if TYPE_CHECKING:
+    from chatnode.dispatch.core import Core
+
+logger = get_logger("jobs")
+
+FIRST_WITHIN_SECONDS = 120.0
+"""What is due when the node starts is done within so long, not all at once and not while clients come back."""
+
+
+@attrs.frozen
+class Job:
+    """Something to be done every so often. `run` may return a few words on what it did.
+
+    `every_seconds` may be read from the settings; 0 is never, except when an operator runs it.
+    """
+
+    name: str
+    every_seconds: float | Callable[[Config], float]
+    run: Callable[[Core], Awaitable[str | None]]
+
+    def period(self, config: Config) -> float:
+        return self.every_seconds(config) if callable(self.every_seconds) else self.every_seconds
+
+
+class JobRunner:
+    """The jobs of a node. `last` holds how each went, once it is loaded."""
+
+    def __init__(self, core: Core, jobs: Iterable[Job] = ()) -> None:
+        self._core = core
+        self._jobs: dict[str, Job] = {}
+        self._one_at_a_time = trio.Lock()
+        self.running: str | None = None
+        self.last: dict[str, LastRun] = {}
+        for job in jobs:
+            self.add(job)
+
+    def add(self, job: Job) -> None:
+        """Register a job; before `run_forever`."""
+        if job.name in self._jobs:
+            raise ValueError(f"two jobs are called {job.name}")
+        self._jobs[job.name] = job
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(self._jobs.values())
+
+    def __getitem__(self, name: str) -> Job:
+        """Raises `Refusal` when there is none of that name."""
+        if name not in self._jobs:
+            raise Refusal("not_found", f"there is no job {name[:80]!r}; there are {', '.join(self._jobs)}", path="job")
+        return self._jobs[name]
+
+    async def load(self) -> None:
+        """Read how the jobs went last."""
+        self.last = await self._core.db.read(storage.last_runs)
+
+    async def run_forever(self) -> None:
+        """Run each job when it is due, until cancelled."""
+        await self.load()
+        due = {name: trio.current_time() + wait for name in self._jobs if (wait := self._first_wait(name)) is not None}
+        while due:
+            name = min(due, key=due.__getitem__)
+            await trio.sleep_until(due[name])
+            await self.run(name)
+            period = self._jobs[name].period(self._core.config)
+            due[name] = trio.current_time() + period * random.uniform(0.95, 1.05)
+        await trio.sleep_forever()
+
+    def _first_wait(self, name: str) -> float | None:
+        """Seconds until a job is due after the node has started; None for never."""
+        period = self._jobs[name].period(self._core.config)
+        if not period:
+            return None
+        soon = random.uniform(0, min(period, FIRST_WITHIN_SECONDS))
+        if name not in self.last:
+            return soon
+        since = (now_ms() - self.last[name].at) / 1000
+        return max(soon, min(period - since, period))  # no more than a period, wherever the clock was set to
+
+    async def run(self, name: str) -> LastRun:
+        """Run a job now, after the one that is running; notes and returns how it went. Raises only `Refusal`."""
+        job = self[name]
+        async with self._one_at_a_time:
+            self.running = name
+            try:
+                return await self._run(job)
+            finally:
+                self.running = None
+
+    async def _run(self, job: Job) -> LastRun:
+        began_at, began = now_ms(), trio.current_time()
+        try:
+            ok, result = True, await job.run(self._core) or ""
+        except Exception as error:
+            ok, result = False, str(error) or type(error).__name__
+            logger.exception("job %s failed", job.name)
+        seconds = round(trio.current_time() - began, 3)
+        if ok:
+            logger.info("job %s: %s", job.name, result or "done")
+        last = self.last.get(job.name)
+        self.last[job.name] = LastRun(
+            began_at, seconds, ok, result, (last.runs if last else 0) + 1, (last.failures if last else 0) + (not ok)
+        )
+        try:
+            note = partial(storage.note, name=job.name, at=began_at, seconds=seconds, ok=ok, result=result)
+            self.last[job.name] = await self._core.db.write(note)
+        except Exception as error:  # as when the disk is full; it is known in memory all the same
+            logger.warning("how job %s went could not be noted: %s", job.name, error)
+        return self.last[job.name]

@@ -1,0 +1,39 @@
+"""Looking at the node's own jobs, and running one now."""
+
+from __future__ import annotations
+
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.core import Core
+from chatnode.dispatch.jobs import Job
+from chatnode.dispatch.table import command
+from chatnode.model import permissions
+from chatnode.model.commands.jobs import JobGiven, JobInfo, JobsGiven, RunJob
+from chatnode.model.commands.shared import Nothing
+from chatnode.model.times import rfc3339
+
+
+@command("jobs.list", permission=permissions.OPERATE, reads=True)
+async def list_jobs(ctx: Context, command: Nothing) -> JobsGiven:
+    """What the node does by itself, how often, and how it went the last time."""
+    await ctx.core.jobs.load()
+    return JobsGiven([_info(ctx.core, job) for job in ctx.core.jobs])
+
+
+@command("jobs.run", permission=permissions.OPERATE)
+async def run_job(ctx: Context, command: RunJob) -> JobGiven:
+    """Run a job now, whenever it is due; gives how it went."""
+    await ctx.core.jobs.run(command.job)
+    return JobGiven(_info(ctx.core, ctx.core.jobs[command.job]))
+
+
+def _info(core: Core, job: Job) -> JobInfo:
+    period, running = job.period(core.config), core.jobs.running == job.name
+    last = core.jobs.last.get(job.name)
+    if last is None:
+        return JobInfo(job.name, period, running)
+    return JobInfo(
+        job.name, period, running, rfc3339(last.at), last.seconds, last.ok, last.result, last.runs, last.failures
+    )
+
+
+COMMANDS = (list_jobs, run_job)

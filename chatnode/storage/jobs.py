@@ -1,0 +1,36 @@
+"""How the node's own jobs went."""
+
+from __future__ import annotations
+
+import attrs
+
+from chatnode.storage.database import Reader, Transaction
+
+
+@attrs.frozen
+class LastRun:
+    """`at` is when it began, in milliseconds; `result` what it did, or why it failed."""
+
+    at: int
+    seconds: float
+    ok: bool
+    result: str
+    runs: int
+    failures: int
+
+
+def last_runs(reader: Reader) -> dict[str, LastRun]:
+    """By name of the job; one that never ran is not in it."""
+    rows = reader.execute("SELECT name, at, seconds, ok, result, runs, failures FROM jobs")
+    return {name: LastRun(at, seconds, bool(ok), *rest) for name, at, seconds, ok, *rest in rows}
+
+
+def note(tx: Transaction, name: str, at: int, seconds: float, ok: bool, result: str) -> LastRun:
+    row = tx.execute(
+        "INSERT INTO jobs (name, at, seconds, ok, result, runs, failures) VALUES (?, ?, ?, ?, ?, 1, ?) "
+        "ON CONFLICT (name) DO UPDATE SET at = excluded.at, seconds = excluded.seconds, ok = excluded.ok, "
+        "result = excluded.result, runs = runs + 1, failures = failures + excluded.failures "
+        "RETURNING runs, failures",
+        (name, at, seconds, ok, result, not ok),
+    ).fetchone()
+    return LastRun(at, seconds, ok, result, *row)

@@ -1,0 +1,151 @@
+"""What the node does by itself: one at a time, again and again, and never to the node's harm."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from chatnode.dispatch.core import Core
+from chatnode.dispatch.jobs import FIRST_WITHIN_SECONDS, Job, JobRunner
+from chatnode.model.times import DAY_MS, now_ms
+from chatnode.node import Node, open_node
+from chatnode.services import JOBS
+from tests.conftest import Somebody, make_person
+
+from .dialogue import refused
+
+
+async def test_every_job_of_the_node_runs(node: Node, ann: Somebody) -> None:
+    for job in JOBS:
+        done = (await node.call("jobs.run", job=job.name))["job"]
+        assert (done["ok"], done["runs"], done["failures"]) == (True, 1, 0), done
+    listed = (await node.call("jobs.list"))["jobs"]
+    assert [each["name"] for each in listed] == [job.name for job in JOBS]
+    assert all(each["at"] and not each["running"] for each in listed)
+
+
+async def test_only_who_runs_the_node_runs_its_jobs(node: Node, ann: Somebody) -> None:
+    root = await make_person(node, "root", admin=True)
+    for command, fields in (("jobs.list", {}), ("jobs.run", {"job": "expired"})):
+        with refused("forbidden"):
+            await ann.call(command, **fields)
+        await root.call(command, **fields)
+    with refused("not_found", "job"):
+        await root.call("jobs.run", job="nonsense")
+
+
+async def test_a_failing_job_says_why_and_is_tried_again(node: Node) -> None:
+    async def fail(core: Core) -> None:
+        raise RuntimeError("out of paper")
+
+    node.core.jobs.add(Job("printing", 60, fail))
+    for runs in (1, 2):
+        done = (await node.call("jobs.run", job="printing"))["job"]
+        assert (done["ok"], done["result"], done["runs"], done["failures"]) == (False, "out of paper", runs, runs)
+
+
+async def test_jobs_wait_for_one_another(node: Node) -> None:
+    at_work: list[str] = []
+    most: list[int] = []
+
+    def job(name: str) -> Job:
+        async def run(core: Core) -> str:
+            at_work.append(name)
+            for _ in range(5):
+                await trio.lowlevel.checkpoint()
+            most.append(len(at_work))
+            at_work.remove(name)
+            return name
+
+        return Job(name, 0, run)
+
+    for name in ("one", "two", "three"):
+        node.core.jobs.add(job(name))
+    async with trio.open_nursery() as nursery:
+        for name in ("one", "two", "three"):
+            nursery.start_soon(node.core.jobs.run, name)
+    assert most == [1, 1, 1]
+
+
+async def test_expired_sessions_and_invites_go(node: Node, ann: Somebody) -> None:
+    await ann.call("tokens.create", days=1)
+    await ann.call("tokens.create")
+    await node.call("invites.create")
+    past = now_ms() - 30 * DAY_MS
+    await node.core.db.write(lambda tx: tx.execute("UPDATE sessions SET expires_at = ? WHERE key = 1", (past,)))
+    await node.core.db.write(lambda tx: tx.execute("UPDATE invites SET expires_at = ?", (past,)))
+    done = await node.call("jobs.run", job="expired")
+    assert done["job"]["result"] == "1 sessions and 1 invites removed"
+    assert len((await ann.call("sessions.list"))["sessions"]) == 1
+
+
+async def test_damage_makes_the_weekly_check_fail(node: Node, ann: Somebody) -> None:
+    await ann.call("conversations.direct", **{"with": "ann"})
+    connection = sqlite3.connect(node.core.db.path)
+    connection.execute("UPDATE conversations SET head = 7")
+    connection.commit()
+    connection.close()
+    done = (await node.call("jobs.run", job="integrity"))["job"]
+    assert not done["ok"]
+    assert "heads" in done["result"]
+
+
+# ---- when they run: a clock that jumps, and a database without threads
+
+
+@pytest.fixture
+async def inline_node(tmp_path: Path) -> AsyncIterator[Node]:
+    async with open_node(tmp_path / "data", inline=True) as node:
+        yield node
+
+
+async def test_a_job_runs_soon_after_the_start_and_then_once_in_its_period(
+    inline_node: Node, autojump_clock: trio.testing.MockClock
+) -> None:
+    times: list[float] = []
+
+    async def note(core: Core) -> None:
+        times.append(trio.current_time() - began)
+
+    runner = JobRunner(inline_node.core, [Job("often", 1000, note), Job("never", 0, note)])
+    began = trio.current_time()
+    with trio.move_on_after(10_000):
+        await runner.run_forever()
+    assert times[0] <= FIRST_WITHIN_SECONDS
+    assert all(950 <= later - earlier <= 1050 for earlier, later in pairwise(times))
+    assert 9 <= len(times) <= 11
+    assert runner.last["often"].runs == len(times)
+
+
+async def test_what_ran_before_a_restart_waits_for_its_time(
+    inline_node: Node, autojump_clock: trio.testing.MockClock
+) -> None:
+    runs: list[float] = []
+
+    async def note(core: Core) -> None:
+        runs.append(trio.current_time())
+
+    jobs = [Job("weekly", 7 * 86_400, note)]
+    await JobRunner(inline_node.core, jobs).run("weekly")
+    with trio.move_on_after(5 * 86_400):
+        await JobRunner(inline_node.core, jobs).run_forever()
+    assert len(runs) == 1
+
+
+async def test_a_job_that_fails_each_time_ends_nothing(
+    inline_node: Node, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def fail(core: Core) -> None:
+        raise OSError("no")
+
+    runner = JobRunner(inline_node.core, [Job("failing", 10, fail)])
+    inline_node.core.db.broken = "as in a test"  # not even how it went can be noted
+    with trio.move_on_after(100):
+        await runner.run_forever()
+    assert runner.last["failing"].failures >= 8

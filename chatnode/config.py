@@ -76,11 +76,18 @@ class Limits:
     )
     requests_per_minute: int = setting(6_000, "Requests of one person.", minimum=0)
     posts_per_minute: int = setting(600, "Messages one person may post.", minimum=0)
+    reports_per_minute: int = setting(10, "Messages one person may report.", minimum=0)
     logins_per_minute: int = setting(20, "Attempts to sign in, for one address and for one handle.", minimum=0)
     page_items: int = setting(500, "The largest `limit` a list takes.", minimum=1)
     replay_events: int = setting(
         20_000, "A client that missed more events than this gets a snapshot instead of the events.", minimum=0
     )
+    everyone_members: int = setting(
+        50, "In groups with more participants, only owner and admins mention @everyone.", minimum=0
+    )
+    edits: int = setting(100, "How often one message may be edited.", minimum=0)
+    edit_minutes: int = setting(0, "How long after posting a message may be edited.", minimum=0)
+    pins: int = setting(100, "Pinned messages of one conversation.", minimum=0)
     group_members: int = setting(10_000, "Participants of one conversation.", minimum=0)
 
 

@@ -17,6 +17,7 @@ STATUS: dict[str, int] = {
     "not_found": 404,  # it does not exist, or you may not know that it does
     "unknown_command": 404,
     "conflict": 409,  # taken, or repeated with other content
+    "closed": 409,  # the conversation takes nothing new until it is opened again
     "gone": 410,  # it existed and was ended: a used invite, an expired link
     "too_large": 413,
     "rate_limited": 429,

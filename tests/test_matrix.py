@@ -66,6 +66,23 @@ FIELDS: dict[str, Fields] = {
         "text": "x",
         "reply_to": at.message,
     },
+    "messages.edit": lambda at: {"message": at.message, "text": "among us"},
+    "messages.history": lambda at: {"message": at.message},
+    "messages.delete": lambda at: {"message": at.message},
+    "messages.pin": lambda at: {"message": at.message},
+    "messages.unpin": lambda at: {"message": at.message},
+    "messages.pinned": lambda at: {"conversation": at.conversation},
+    "messages.thread": lambda at: {"message": at.message},
+    "messages.report": lambda at: {"message": at.message, "reason": "other"},
+    "reports.list": lambda at: {},
+    "reports.resolve": lambda at: {"report": 99_999, "resolution": "none"},
+    "people.block": lambda at: {"person": at.outside},
+    "people.unblock": lambda at: {"person": at.outside},
+    "people.blocked": lambda at: {},
+    "conversations.support": lambda at: {"title": "help"},
+    "conversations.close": lambda at: {"conversation": at.conversation},
+    "conversations.reopen": lambda at: {"conversation": at.conversation},
+    "conversations.settings": lambda at: {"conversation": at.conversation, "starred": True},
     "messages.list": lambda at: {"conversation": at.conversation},
     "messages.get": lambda at: {"message": at.message},
     "receipts.read": lambda at: {"conversation": at.conversation, "seq": 1},
@@ -93,11 +110,17 @@ FIELDS: dict[str, Fields] = {
     "sessions.revoke_others": lambda at: {},
 }
 
-ASKERS = ("anonymous", "stranger", "ex-member", "node admin", "member", "owner")
-#: What each asker gets in a private group. The node's administrators are strangers where they do not take part.
-READ = ("unauthenticated", "not_found", "not_member", "not_found", "ok", "ok")
-MANAGE = ("unauthenticated", "not_found", "not_member", "not_found", "forbidden", "ok")
-OF_MESSAGE = ("unauthenticated", "not_found", "not_found", "not_found", "ok", "ok")
+ASKERS = ("anonymous", "stranger", "ex-member", "moderator", "node admin", "member", "admin", "owner")
+#: What each asker gets in a private group, where "owner" wrote the message. The node's moderators and administrators
+#: are strangers where they do not take part.
+_OUT = ("unauthenticated", "not_found", "not_member", "not_found", "not_found")
+_OUT_OF_MESSAGE = ("unauthenticated", "not_found", "not_found", "not_found", "not_found")
+READ = (*_OUT, "ok", "ok", "ok")
+MANAGE = (*_OUT, "forbidden", "ok", "ok")
+OF_MESSAGE = (*_OUT_OF_MESSAGE, "ok", "ok", "ok")
+OF_SENDER = (*_OUT_OF_MESSAGE, "forbidden", "forbidden", "ok")
+MANAGE_MESSAGE = (*_OUT_OF_MESSAGE, "forbidden", "ok", "ok")
+ONLY_NODE_ADMIN = ("unauthenticated", "forbidden", "forbidden", "forbidden", "not_found", *["forbidden"] * 3)
 PRIVATE: dict[str, tuple[str, ...]] = {
     "conversations.get": READ,
     "conversations.update": MANAGE,
@@ -106,28 +129,44 @@ PRIVATE: dict[str, tuple[str, ...]] = {
     "conversations.members.list": READ,
     "conversations.members.add": MANAGE,
     "conversations.members.remove": MANAGE,
-    "conversations.members.role": MANAGE,
+    "conversations.members.role": (*_OUT, "forbidden", "forbidden", "ok"),
+    "conversations.close": MANAGE,
+    "conversations.reopen": MANAGE,
+    "conversations.settings": READ,
     "messages.post": READ,
     "messages.list": READ,
     "messages.get": OF_MESSAGE,
+    "messages.edit": OF_SENDER,
+    "messages.history": OF_MESSAGE,
+    "messages.delete": OF_SENDER,
+    "messages.pin": MANAGE_MESSAGE,
+    "messages.unpin": MANAGE_MESSAGE,
+    "messages.pinned": READ,
+    "messages.thread": OF_MESSAGE,
+    "messages.report": (*_OUT_OF_MESSAGE, "ok", "ok", "invalid"),  # one's own
     "receipts.read": READ,
     "receipts.delivered": READ,
     "receipts.list": OF_MESSAGE,
-    "invites.create": ("unauthenticated", "forbidden", "forbidden", "not_found", "forbidden", "forbidden"),
-    "import.messages": ("unauthenticated", "forbidden", "forbidden", "not_found", "forbidden", "forbidden"),
+    "invites.create": ONLY_NODE_ADMIN,
+    "import.messages": ONLY_NODE_ADMIN,
 }
 #: Where a public group differs.
 PUBLIC = PRIVATE | {
-    "conversations.join": ("unauthenticated", "ok", "ok", "ok", "ok", "ok"),
+    "conversations.join": ("unauthenticated", *["ok"] * 7),
     "conversations.members.add": READ,
 }
 #: Where a direct conversation differs: its two people are equal, nobody was there before, nobody changes it.
-_NOBODY = ("unauthenticated", "not_found", "not_found", "not_found", "forbidden", "forbidden")
-_BOTH = ("unauthenticated", "not_found", "not_found", "not_found", "ok", "ok")
+_NOT_THERE = ("unauthenticated", "not_found", "not_found", "not_found", "not_found")
+_NOBODY = (*_NOT_THERE, "forbidden", "not_found", "forbidden")
+_BOTH = (*_NOT_THERE, "ok", "not_found", "ok")
+_SENDER = (*_NOT_THERE, "forbidden", "not_found", "ok")
 DIRECT = (
-    {name: _BOTH if row in (READ, OF_MESSAGE) else row for name, row in PRIVATE.items()}
+    {name: _BOTH if row in (READ, OF_MESSAGE, MANAGE_MESSAGE) else row for name, row in PRIVATE.items()}
     | {name: _NOBODY for name, row in PRIVATE.items() if row == MANAGE}
-    | {"conversations.leave": _NOBODY}
+    | {name: _SENDER for name, row in PRIVATE.items() if row == OF_SENDER}
+    | {"conversations.leave": _NOBODY, "conversations.members.role": _NOBODY}
+    | {"conversations.close": _BOTH, "conversations.reopen": _BOTH}
+    | {"messages.report": (*_NOT_THERE, "ok", "not_found", "invalid")}
 )
 
 
@@ -159,9 +198,12 @@ class Neighbourhood:
 
     @classmethod
     async def of(cls, node: Node) -> Neighbourhood:
-        handles = ("owner", "member", "ex-member", "stranger", "spare", "outside")
+        handles = ("owner", "admin", "member", "ex-member", "stranger", "spare", "outside")
         people = {handle: await make_person(node, handle) for handle in handles}
         people["node admin"] = await make_person(node, "node-admin", admin=True)
+        moderator = await make_person(node, "moderator")
+        await node.call("people.role", person="moderator", role="moderator")
+        people["moderator"] = Somebody(node, attrs.evolve(moderator.account, role="moderator"))
         return cls(node, people)
 
     def asker(self, name: str) -> Somebody | Visitor:
@@ -170,15 +212,17 @@ class Neighbourhood:
     async def room(self, visibility: str) -> Target:
         """A group with one message in it, for one attempt."""
         people = self.people
-        inside = [people[handle] for handle in ("member", "ex-member", "spare")]
+        inside = [people[handle] for handle in ("member", "admin", "ex-member", "spare")]
         room = await group(people["owner"], *inside, visibility=visibility)
         message = (await say(people["owner"], room, "between us"))["message"]
         await people["owner"].call("conversations.members.remove", conversation=room, member="ex-member")
+        await people["owner"].call("conversations.members.role", conversation=room, member="admin", role="admin")
         return Target(room, message)
 
     async def talk(self) -> Target:
         """The direct conversation of owner and member."""
         talk = await direct(self.people["owner"], self.people["member"])
+        await self.people["owner"].call("conversations.reopen", conversation=talk)  # after the attempt to close it
         return Target(talk, (await say(self.people["owner"], talk, "between us"))["message"], spare="member")
 
 

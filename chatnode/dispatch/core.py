@@ -25,15 +25,20 @@ class Core:
     live_sessions: Callable[[], int] = lambda: 0
     started_at: float = attrs.field(factory=trio.current_time)
     requests: Rate = attrs.field(init=False)
-    posts: Rate = attrs.field(init=False)
     logins: Rate = attrs.field(init=False)
+    rates: dict[str, Rate] = attrs.field(init=False)
+    """By the name that a command gives as its `limit`."""
     hashers: trio.CapacityLimiter = attrs.field(init=False)
     jobs: JobRunner = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         limits = self.config.limits
         self.requests = Rate("requests", limits.requests_per_minute)
-        self.posts = Rate("messages", limits.posts_per_minute)
         self.logins = Rate("attempts to sign in", limits.logins_per_minute)
+        self.rates = {
+            "posts": Rate("messages", limits.posts_per_minute),
+            "logins": self.logins,
+            "reports": Rate("reports", limits.reports_per_minute),
+        }
         self.hashers = trio.CapacityLimiter(self.config.accounts.password_hashers)
         self.jobs = JobRunner(self)

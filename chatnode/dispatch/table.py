@@ -19,7 +19,7 @@ from chatnode.protocol import codec
 C = TypeVar("C")
 R = TypeVar("R")
 
-LimitName = Literal["posts", "logins"]
+LimitName = Literal["posts", "logins", "reports"]
 
 
 @attrs.frozen
@@ -101,5 +101,4 @@ class CommandTable:
         who = context.account.key if context.account is not None else context.address
         core.requests.take(who)
         if found.limit is not None:
-            rate = core.posts if found.limit == "posts" else core.logins
-            rate.take(who)
+            core.rates[found.limit].take(who)

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import attrs
 
-from chatnode.model.conversations import Conversation, MemberRole
+from chatnode.model.conversations import Conversation, MemberRole, Settings
 from chatnode.model.messages import Message
 from chatnode.model.people import Person, PersonRef
 
@@ -28,6 +28,33 @@ class MessagePosted(Event):
     """A message is in the conversation. For its sender it also means: read up to here."""
 
     name = "message.posted"
+    conversation: str
+    message: Message
+
+
+@attrs.define
+class MessageEdited(Event):
+    """A message says something else now: here it is whole."""
+
+    name = "message.edited"
+    conversation: str
+    message: Message
+
+
+@attrs.define
+class MessageDeleted(Event):
+    """A message was deleted for all: what is left of it."""
+
+    name = "message.deleted"
+    conversation: str
+    message: Message
+
+
+@attrs.define
+class MessagePinned(Event):
+    """A message was pinned, or is no longer: `pinned_at` tells."""
+
+    name = "message.pinned"
     conversation: str
     message: Message
 
@@ -86,7 +113,7 @@ class MemberChanged(Event):
 
 @attrs.define
 class ConversationUpdated(Event):
-    """Title, description or visibility changed, or the conversation is new: here is how it is now."""
+    """Something about the conversation changed, it was closed or opened again, or is new: here is how it is now."""
 
     name = "conversation.updated"
     conversation: str
@@ -100,6 +127,24 @@ class ConversationImported(Event):
     name = "conversation.imported"
     conversation: str
     head: int
+
+
+@attrs.define
+class SettingsChanged(Event):
+    """The reader's own settings of a conversation, all of them."""
+
+    name = "settings.changed"
+    conversation: str
+    settings: Settings
+
+
+@attrs.define
+class PersonBlocked(Event):
+    """The reader blocked somebody, or does no longer."""
+
+    name = "person.blocked"
+    person: PersonRef
+    blocked: bool
 
 
 @attrs.define
@@ -130,6 +175,9 @@ EVENTS: dict[str, type[Event]] = {
     event.name: event
     for event in (
         MessagePosted,
+        MessageEdited,
+        MessageDeleted,
+        MessagePinned,
         ReceiptRead,
         ReceiptDelivered,
         MemberJoined,
@@ -137,6 +185,8 @@ EVENTS: dict[str, type[Event]] = {
         MemberChanged,
         ConversationUpdated,
         ConversationImported,
+        SettingsChanged,
+        PersonBlocked,
         PersonUpdated,
         SessionRevoked,
         RoleChanged,

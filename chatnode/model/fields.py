@@ -70,6 +70,38 @@ class Items:
         return f"has {len(items)} items, at most {self.most} are taken" if len(items) > self.most else None
 
 
+@attrs.frozen
+class Entries:
+    """Bounds of an object of texts: how many, and the length of each name and value in characters."""
+
+    most: int
+    most_name: int = 64
+    most_value: int = 1_000
+
+    def fault(self, entries: dict[str, str]) -> str | None:
+        if len(entries) > self.most:
+            return f"has {len(entries)} entries, at most {self.most} are taken"
+        for name, value in entries.items():
+            if not 0 < len(name) <= self.most_name or "\0" in name:
+                return f"has the name {name[:80]!r}, names have 1 to {self.most_name} characters"
+            if len(value) > self.most_value or "\0" in value:
+                return f"has {len(value)} characters at {name!r}, at most {self.most_value} are taken"
+        return None
+
+
+@attrs.frozen
+class Real:
+    """Bounds of a number, both included."""
+
+    least: float
+    most: float
+
+    def fault(self, number: float) -> str | None:
+        if not self.least <= number <= self.most:  # so that what is no number is refused too
+            return f"is {number}, it takes {self.least} to {self.most}"
+        return None
+
+
 # C0, C1, line and paragraph separators, and what turns the direction of the text around it.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -88,6 +120,8 @@ Handle = Annotated[
 Who = Annotated[str, Text(63, 1, hint="takes a handle or a person's id")]
 Cid = Annotated[str, Text(64, 1, r"[A-Za-z0-9._:-]+", hint="takes 1 to 64 of A-Z a-z 0-9 . _ : -")]
 Body = Annotated[str, Text(1_000_000, 1, free=True)]  # the real bound is a setting: limits.message_chars
+Caption = Annotated[str, Text(1_000_000, free=True)]
+Metadata = Annotated[dict[str, str], Entries(50)]
 Title = Annotated[str, Text(200, 1)]
 Name = Annotated[str, Text(100, 1)]
 Description = Annotated[str, Text(2_000, free=True)]
@@ -98,4 +132,7 @@ Device = Annotated[str, Text(100, 1)]
 Seq = Annotated[int, Whole(0)]
 Gid = Annotated[int, Whole(0)]
 Limit = Annotated[int, Whole(1)]
+IdleDays = Annotated[int, Whole(0, 36_500)]
+_TIME_FORM = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d))?"
+Time = Annotated[str, Text(40, form=_TIME_FORM, hint="takes a time such as 2026-11-21T10:17:06Z")]
 Days = Annotated[int, Whole(1, 36_500)]  # a hundred years

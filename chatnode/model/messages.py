@@ -3,22 +3,63 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 import attrs
 
-from chatnode.model.fields import HANDLE_FORM
+from chatnode.model.fields import HANDLE_FORM, Metadata, Real, Text, Whole
 from chatnode.model.people import PersonRef
 
 ReceiptKind = Literal["read", "delivered"]
+MessageKind = Literal["text", "image", "file", "location", "system"]
+DeletedReason = Literal["user_request", "moderation", "abuse", "spam", "retention", "erased"]
+
+EVERYONE = "everyone"
+"""Stands in `mentions` for all who take part; written @everyone or @all."""
+
+
+@attrs.define
+class Media:
+    """What an image or file message refers to. The bytes are elsewhere: `file` is an address or an attachment's id."""
+
+    file: Annotated[str, Text(2_000, 1)]
+    name: Annotated[str, Text(255, 1)]
+    type: Annotated[
+        str,
+        Text(100, 3, r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+", hint="takes a media type, such as image/png"),
+    ]
+    bytes: Annotated[int, Whole(0)]
+    width: Annotated[int, Whole(1, 1_000_000)] | None = None
+    height: Annotated[int, Whole(1, 1_000_000)] | None = None
+
+
+@attrs.define
+class Location:
+    """A place: degrees of WGS 84."""
+
+    latitude: Annotated[float, Real(-90, 90)]
+    longitude: Annotated[float, Real(-180, 180)]
+    name: Annotated[str, Text(200)] = ""
+
+
+@attrs.define
+class Notice:
+    """What a system message says happened, for programs; its `text` says it for people."""
+
+    type: Annotated[str, Text(64, 1, r"[a-z0-9_.-]+", hint="takes a-z 0-9 _ . -, such as order.accepted")]
+    fields: Metadata = attrs.field(factory=dict[str, str])
 
 
 @attrs.define
 class Message:
     """A message on the wire; the same object in pushes, pages and the inbox.
 
-    `seq` is dense per conversation, `gid` the place of its posting in the node's log. Not frozen only
-    because frozen classes cost a microsecond each where thousands are made a second; nobody changes one.
+    `seq` is dense per conversation, `gid` the place of its posting in the node's log. `thread` is the message
+    that its thread hangs on, `replies` how many hang on this one. `media`, `location` and `system` come with the
+    kinds of message that carry them. A deleted message keeps its place and loses what it said.
+
+    Not frozen only because frozen classes cost a microsecond each where thousands are made a second; nobody
+    changes one.
     """
 
     message: str
@@ -32,8 +73,32 @@ class Message:
     mentions: list[str] | None = None
     reply_to: str | None = None
     metadata: dict[str, str] | None = None
+    kind: MessageKind = "text"
+    media: Media | None = None
+    location: Location | None = None
+    system: Notice | None = None
+    thread: str | None = None
+    replies: int | None = None
+    pinned_at: str | None = None
+    edits: int | None = None
     edited_at: str | None = None
     deleted_at: str | None = None
+    deleted_by: PersonRef | None = None
+    deleted_reason: DeletedReason | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether it differs from what was posted."""
+        return self.edited_at is not None or self.deleted_at is not None or self.pinned_at is not None
+
+
+@attrs.frozen
+class Edition:
+    """What a message said from a time on; version 1 is what was posted."""
+
+    version: int
+    text: str
+    at: str
 
 
 @attrs.frozen
@@ -50,7 +115,7 @@ _MENTION = re.compile(r"(?<![\w@.-])@(" + HANDLE_FORM + r")(?![A-Z0-9@])", re.IG
 
 
 def mentioned_handles(text: str) -> list[str]:
-    """The handles that `text` names with an @, lower-cased, each once, in order.
+    """The handles that `text` names with an @, lower-cased, each once, in order, `everyone` and `admins` among them.
 
     Whether such a person exists and takes part is not known here.
     """

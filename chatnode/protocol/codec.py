@@ -136,6 +136,15 @@ def _exactly(kind: type[Any], name: str) -> Callable[[Any, Any], Any]:
     return check
 
 
+def _number(value: Any, _: Any) -> float:
+    if value.__class__ is not float and value.__class__ is not int:
+        raise _Fault("must be a number")
+    try:
+        return float(value)
+    except OverflowError:
+        raise _Fault("is too large") from None
+
+
 def _strict_list(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
     item = get_args(kind)[0]
     inner = converter.get_structure_hook(item)
@@ -217,6 +226,7 @@ def _make_converter(explaining: bool, lenient: bool = False) -> cattrs.Converter
     converter = cattrs.Converter(forbid_extra_keys=not lenient, detailed_validation=explaining, omit_if_default=False)
     converter.register_structure_hook(str, _exactly(str, "a text"))
     converter.register_structure_hook(int, _exactly(int, "a whole number"))
+    converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bool, _exactly(bool, "true or false"))
     converter.register_structure_hook_factory(_has_origin(list), partial(_strict_list, converter))
     converter.register_structure_hook_factory(_has_origin(Literal), _any_word if lenient else _one_of)

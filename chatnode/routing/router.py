@@ -56,7 +56,8 @@ class Router:
         audience: list[Session] = []
         if each.conversation is not None:
             for live in self.sessions.hearing(each.conversation):
-                audience += live.sessions
+                if live.key not in each.hidden_from:
+                    audience += live.sessions
         for key in each.people:
             if (live := self.sessions.person(key)) is not None:
                 audience += live.sessions

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import attrs
+
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import command
+from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.commands.conversations import (
+    ChangeSettings,
+    CloseConversation,
     ConversationDetails,
     ConversationsGiven,
     ListMembers,
@@ -13,11 +18,14 @@ from chatnode.model.commands.conversations import (
     MembersGiven,
     OpenDirect,
     OpenGroup,
+    OpenSupport,
     SetMemberRole,
+    SettingsGiven,
     UpdateConversation,
 )
 from chatnode.model.commands.shared import ConversationGiven, InConversation, MemberOf, Nothing
-from chatnode.storage import conversations, inbox, people
+from chatnode.model.times import milliseconds, rfc3339
+from chatnode.storage import conversations, inbox, members, opening, people, settings
 from chatnode.storage.database import Reader, Transaction
 
 
@@ -26,7 +34,7 @@ async def direct(ctx: Context, command: OpenDirect) -> ConversationGiven:
     """The direct conversation with somebody: found, or opened."""
 
     def write(tx: Transaction) -> str:
-        return conversations.open_direct(tx, ctx.me, people.find(tx, command.with_))
+        return opening.open_direct(tx, ctx.me, people.find(tx, command.with_))
 
     return ConversationGiven(await ctx.write(write))
 
@@ -41,13 +49,63 @@ async def create(ctx: Context, command: OpenGroup) -> ConversationGiven:
     history = command.history or ("all" if command.visibility == "public" else "since_joining")
 
     def write(tx: Transaction) -> str:
-        return conversations.open_group(
+        return opening.open_group(
             tx, ctx.me, title=command.title, description=command.description, visibility=command.visibility,
-            history=history, members=[people.find(tx, who) for who in command.members],
-            most_members=ctx.core.config.limits.group_members,
+            history=history, others=[people.find(tx, who) for who in command.members],
+            most_members=ctx.core.config.limits.group_members, context=command.context, idle_days=command.idle_days,
+            retention_days=command.retention_days,
         )  # fmt: skip
 
     return ConversationGiven(await ctx.write(write))
+
+
+@command("conversations.support", permission=permissions.CHAT)
+async def support(ctx: Context, command: OpenSupport) -> ConversationGiven:
+    """Open a conversation with everybody who answers support; they are its admins, you own it."""
+    roles = [role for role, held in ctx.core.roles.items() if permissions.SUPPORT in held]
+
+    def write(tx: Transaction) -> str:
+        return opening.open_group(
+            tx, ctx.me, title=command.title, description="", visibility="private", history="all",
+            others=people.with_roles(tx, roles), most_members=ctx.core.config.limits.group_members,
+            purpose="support", context=command.context, role_of_others="admin",
+        )  # fmt: skip
+
+    return ConversationGiven(await ctx.write(write))
+
+
+@command("conversations.close", permission=permissions.CHAT)
+async def close(ctx: Context, command: CloseConversation) -> ConversationGiven:
+    """Let a conversation take no more messages; it can be read, and opened again."""
+    await ctx.write(lambda tx: conversations.close(tx, ctx.me, command.conversation, command.reason))
+    return ConversationGiven(command.conversation)
+
+
+@command("conversations.reopen", permission=permissions.CHAT)
+async def reopen(ctx: Context, command: InConversation) -> ConversationGiven:
+    """Open a closed conversation again."""
+    await ctx.write(lambda tx: conversations.reopen(tx, ctx.me, command.conversation))
+    return ConversationGiven(command.conversation)
+
+
+@command("conversations.settings", permission=permissions.CHAT)
+async def change_settings(ctx: Context, command: ChangeSettings) -> SettingsGiven:
+    """Your own settings of a conversation: muting, what to be told of, star, colour, label, archive, receipts.
+
+    Who hides receipts is not seen to read, until they post. Without any field this tells how the settings are.
+    """
+    changes = {name: value for name, value in attrs.asdict(command).items() if value is not None}
+    del changes["conversation"]
+    if until := changes.get("muted_until"):
+        changes["muted_until"] = _time(until)
+    return SettingsGiven(await ctx.write(lambda tx: settings.change(tx, ctx.me, command.conversation, changes)))
+
+
+def _time(text: str) -> str:
+    try:
+        return rfc3339(milliseconds(text))
+    except (ValueError, OverflowError):
+        raise Refusal("invalid", f"there is no time {text}", path="muted_until") from None
 
 
 @command("conversations.get", permission=permissions.CHAT, reads=True)
@@ -63,11 +121,12 @@ async def get(ctx: Context, command: InConversation) -> ConversationDetails:
 
 @command("conversations.update", permission=permissions.CHAT)
 async def update(ctx: Context, command: UpdateConversation) -> ConversationGiven:
-    """Change a group's title, description or visibility."""
+    """Change a group's title, description or visibility, when it closes by itself and how long it keeps messages."""
     await ctx.write(
         lambda tx: conversations.update(
             tx, ctx.me, command.conversation,
             title=command.title, description=command.description, visibility=command.visibility,
+            idle_days=command.idle_days, retention_days=command.retention_days,
         )
     )  # fmt: skip
     return ConversationGiven(command.conversation)
@@ -86,14 +145,14 @@ async def public(ctx: Context, command: ListPublic) -> ConversationsGiven:
 async def join(ctx: Context, command: InConversation) -> ConversationGiven:
     """Take part in a public group."""
     most = ctx.core.config.limits.group_members
-    await ctx.write(lambda tx: conversations.join(tx, ctx.me, command.conversation, most))
+    await ctx.write(lambda tx: members.join(tx, ctx.me, command.conversation, most))
     return ConversationGiven(command.conversation)
 
 
 @command("conversations.leave", permission=permissions.CHAT)
 async def leave(ctx: Context, command: InConversation) -> Nothing:
     """Take part no more. When the owner leaves, the longest-serving admin or member owns the group."""
-    await ctx.write(lambda tx: conversations.leave(tx, ctx.me, command.conversation))
+    await ctx.write(lambda tx: members.leave(tx, ctx.me, command.conversation))
     return Nothing()
 
 
@@ -104,7 +163,7 @@ async def list_members(ctx: Context, command: ListMembers) -> MembersGiven:
 
     def read(reader: Reader) -> MembersGiven:
         place = conversations.access(reader, ctx.me, command.conversation)
-        return MembersGiven(conversations.members_page(reader, place, command.after, limit))
+        return MembersGiven(conversations.members_page(reader, ctx.me, place, command.after, limit))
 
     return await ctx.read(read)
 
@@ -115,7 +174,7 @@ async def add_member(ctx: Context, command: MemberOf) -> Nothing:
     most = ctx.core.config.limits.group_members
 
     def write(tx: Transaction) -> None:
-        conversations.add(tx, ctx.me, command.conversation, people.find(tx, command.member), most)
+        members.add(tx, ctx.me, command.conversation, people.find(tx, command.member), most)
 
     await ctx.write(write)
     return Nothing()
@@ -126,7 +185,7 @@ async def remove_member(ctx: Context, command: MemberOf) -> Nothing:
     """Take somebody of lower rank out of a group."""
 
     def write(tx: Transaction) -> None:
-        conversations.remove(tx, ctx.me, command.conversation, people.find(tx, command.member))
+        members.remove(tx, ctx.me, command.conversation, people.find(tx, command.member))
 
     await ctx.write(write)
     return Nothing()
@@ -138,7 +197,7 @@ async def set_member_role(ctx: Context, command: SetMemberRole) -> Nothing:
 
     def write(tx: Transaction) -> None:
         member = people.find(tx, command.member)
-        conversations.set_role(tx, ctx.me, command.conversation, member, command.role)
+        members.set_role(tx, ctx.me, command.conversation, member, command.role)
 
     await ctx.write(write)
     return Nothing()
@@ -147,6 +206,10 @@ async def set_member_role(ctx: Context, command: SetMemberRole) -> Nothing:
 COMMANDS = (
     direct,
     create,
+    support,
+    close,
+    reopen,
+    change_settings,
     get,
     update,
     public,

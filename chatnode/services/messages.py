@@ -6,8 +6,21 @@ from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
-from chatnode.model.commands.messages import GetMessage, ListMessages, MessageGiven, MessagesGiven, Posted, PostMessage
-from chatnode.storage import conversations, messages
+from chatnode.model.commands.messages import (
+    DeleteMessage,
+    EditionsGiven,
+    EditMessage,
+    GetMessage,
+    ListMessages,
+    ListThread,
+    MessageGiven,
+    MessagesGiven,
+    Posted,
+    PostMessage,
+)
+from chatnode.model.commands.shared import InConversation
+from chatnode.model.messages import Location, Media, MessageKind, Notice
+from chatnode.storage import conversations, message_changes, messages
 from chatnode.storage.database import Reader
 from chatnode.storage.messages import Draft
 
@@ -15,12 +28,32 @@ from chatnode.storage.messages import Draft
 @command("messages.post", permission=permissions.CHAT, limit="posts")
 async def post(ctx: Context, command: PostMessage) -> Posted:
     """Post a message. The reply comes when it is on disk; the same `cid` again returns the same reply."""
-    most = ctx.core.config.limits.message_chars
-    if most and len(command.text) > most:
-        raise Refusal("too_large", f"a message has at most {most} characters", path="text")
-    draft = Draft(command.conversation, command.cid, command.text, command.reply_to)
-    sender = ctx.me
-    return await ctx.write(lambda tx: messages.post(tx, sender, draft))
+    _check_length(ctx, command.text)
+    draft = Draft(
+        command.conversation, command.cid, command.text, command.reply_to, command.thread, command.kind,
+        _content(command), command.metadata,
+    )  # fmt: skip
+    sender, everyone_members = ctx.me, ctx.core.config.limits.everyone_members
+    return await ctx.write(lambda tx: messages.post(tx, sender, draft, everyone_members))
+
+
+_FIELD: dict[MessageKind, str | None] = {
+    "text": None, "image": "media", "file": "media", "location": "location", "system": "system",
+}  # fmt: skip
+
+
+def _content(command: PostMessage) -> Media | Location | Notice | None:
+    """What the kind of message carries; raises `Refusal` when it is missing, or is another kind's."""
+    needed = _FIELD[command.kind]
+    given = {"media": command.media, "location": command.location, "system": command.system}
+    for name, content in given.items():
+        if content is not None and name != needed:
+            raise Refusal("invalid", f"a message of kind {command.kind} has no {name}", path=name)
+    if needed is not None and given[needed] is None:
+        raise Refusal("invalid", f"{needed} is missing: a message of kind {command.kind} carries it", path=needed)
+    if not command.text and command.kind == "text":
+        raise Refusal("invalid", "text has 0 characters, at least 1 are needed", path="text")
+    return given[needed] if needed is not None else None
 
 
 @command("messages.list", permission=permissions.CHAT, reads=True)
@@ -42,4 +75,80 @@ async def get(ctx: Context, command: GetMessage) -> MessageGiven:
     return MessageGiven(message)
 
 
-COMMANDS = (post, list_page, get)
+@command("messages.edit", permission=permissions.CHAT, limit="posts")
+async def edit(ctx: Context, command: EditMessage) -> MessageGiven:
+    """Let a message of yours say something else; everybody can see what it said before."""
+    _check_length(ctx, command.text)
+    limits = ctx.core.config.limits
+    return MessageGiven(
+        await ctx.write(
+            lambda tx: message_changes.edit(
+                tx, ctx.me, command.message, command.text, minutes=limits.edit_minutes, most=limits.edits
+            )
+        )
+    )
+
+
+@command("messages.history", permission=permissions.CHAT, reads=True)
+async def history(ctx: Context, command: GetMessage) -> EditionsGiven:
+    """Everything that a message said, from what was posted to what it says now."""
+    return EditionsGiven(await ctx.read(lambda reader: message_changes.editions(reader, ctx.me, command.message)))
+
+
+@command("messages.delete", permission=permissions.CHAT)
+async def delete(ctx: Context, command: DeleteMessage) -> MessageGiven:
+    """Delete a message for all, with all that it said. Its place in the conversation stays, with who did it and why.
+
+    Yours; in a group its owner and admins also what people of lower rank wrote. Moderators of the node: every
+    message that they may see, and every one that was reported.
+    """
+    moderates = ctx.may(permissions.MODERATE)
+    return MessageGiven(
+        await ctx.write(
+            lambda tx: message_changes.delete(tx, ctx.me, command.message, command.reason, moderates=moderates)
+        )
+    )
+
+
+@command("messages.pin", permission=permissions.CHAT)
+async def pin(ctx: Context, command: GetMessage) -> MessageGiven:
+    """Pin a message for everybody; in a group that is for its owner and admins."""
+    most = ctx.core.config.limits.pins
+    return MessageGiven(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, command.message, True, most)))
+
+
+@command("messages.unpin", permission=permissions.CHAT)
+async def unpin(ctx: Context, command: GetMessage) -> MessageGiven:
+    """Take a pin away."""
+    return MessageGiven(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, command.message, False, 0)))
+
+
+@command("messages.pinned", permission=permissions.CHAT, reads=True)
+async def pinned(ctx: Context, command: InConversation) -> MessagesGiven:
+    """A conversation's pinned messages, the last pinned first."""
+
+    def read(reader: Reader) -> MessagesGiven:
+        place = conversations.access(reader, ctx.me, command.conversation)
+        return MessagesGiven(messages.pinned(reader, place, ctx.page_size(1_000)))
+
+    return await ctx.read(read)
+
+
+@command("messages.thread", permission=permissions.CHAT, reads=True)
+async def thread(ctx: Context, command: ListThread) -> MessagesGiven:
+    """A page of the thread that hangs on a message, in ascending order."""
+
+    def read(reader: Reader) -> MessagesGiven:
+        place, root = messages.access(reader, ctx.me, command.message)
+        return MessagesGiven(messages.thread_page(reader, place, root.seq, command.after, ctx.page_size(command.limit)))
+
+    return await ctx.read(read)
+
+
+def _check_length(ctx: Context, text: str) -> None:
+    most = ctx.core.config.limits.message_chars
+    if most and len(text) > most:
+        raise Refusal("too_large", f"a message has at most {most} characters", path="text")
+
+
+COMMANDS = (post, list_page, get, edit, history, delete, pin, unpin, pinned, thread)

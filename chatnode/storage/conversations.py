@@ -1,16 +1,25 @@
-"""Conversations and who takes part in them."""
+"""Conversations: access to them, reading, changing, closing. Who takes part: `members.py`; opening: `opening.py`."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import attrs
 
 from chatnode.errors import Refusal
-from chatnode.model.conversations import RANK, Conversation, History, Kind, Member, MemberRole, Visibility
-from chatnode.model.events import ConversationUpdated, MemberChanged, MemberJoined, MemberLeft
-from chatnode.model.ids import direct_id, new_id
+from chatnode.model.conversations import (
+    ClosedReason,
+    Conversation,
+    History,
+    Kind,
+    Member,
+    MemberRole,
+    Subject,
+    Visibility,
+)
+from chatnode.model.events import ConversationUpdated
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
-from chatnode.storage import people
 from chatnode.storage.database import Reader, Transaction
 
 
@@ -31,10 +40,13 @@ class Place:
     first: int
     read_seq: int
     delivered_seq: int
+    hides_receipts: int
+    closed_reason: ClosedReason | None
 
 
 _PLACE = (
-    "SELECT c.key, c.id, c.kind, c.visibility, c.history, c.head, m.role, m.first, m.read_seq, m.delivered_seq "
+    "SELECT c.key, c.id, c.kind, c.visibility, c.history, c.head, m.role, max(m.first, c.floor + 1), m.read_seq, "
+    "m.delivered_seq, m.hides_receipts, c.closed_reason "
     "FROM conversations c JOIN members m ON m.conversation = c.key AND m.person = ? AND m.left_gid IS NULL "
     "WHERE c.id = ?"
 )
@@ -65,7 +77,7 @@ def _refuse(reader: Reader | Transaction, account: Account, id: str) -> Refusal:
 def access_to_manage(reader: Reader | Transaction, account: Account, id: str) -> Place:
     """For what only owners and admins of a group may do."""
     place = access(reader, account, id)
-    _refuse_direct(place)
+    refuse_direct(place)
     if place.role == "member":
         raise Refusal("forbidden", "only the owner and admins of the group may do this", path="conversation")
     return place
@@ -74,13 +86,46 @@ def access_to_manage(reader: Reader | Transaction, account: Account, id: str) ->
 def access_to_invite(reader: Reader | Transaction, account: Account, id: str) -> Place:
     """Anybody may bring people into a public group they are in; into a private one, its owner and admins."""
     place = access(reader, account, id)
-    _refuse_direct(place)
+    refuse_direct(place)
     return place if place.visibility == "public" else access_to_manage(reader, account, id)
 
 
-def _refuse_direct(place: Place) -> None:
+def as_moderator(tx: Transaction, key: int) -> Place:
+    """The conversation of a reported message, for a moderator who need not take part."""
+    row = tx.execute(
+        "SELECT key, id, kind, visibility, history, head, 'admin', floor + 1, head, head, 0, closed_reason "
+        "FROM conversations WHERE key = ?",
+        (key,),
+    ).fetchone()
+    return Place(*row)
+
+
+def refuse_direct(place: Place) -> None:
     if place.kind == "direct":
         raise Refusal("forbidden", "a direct conversation always has its two people", path="conversation")
+
+
+def refuse_closed(place: Place) -> None:
+    if place.closed_reason is not None:
+        raise Refusal("closed", f"this conversation was closed ({place.closed_reason})", path="conversation")
+
+
+def first_seen(reader: Reader | Transaction, conversation: int, person: int) -> int | None:
+    """The lowest seq that somebody who takes part now may see; None for whoever does not."""
+    row = reader.execute(
+        "SELECT max(m.first, c.floor + 1) FROM members m JOIN conversations c ON c.key = m.conversation "
+        "WHERE m.conversation = ? AND m.person = ? AND m.left_gid IS NULL",
+        (conversation, person),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def who_cannot_see(tx: Transaction, place: Place, seq: int) -> frozenset[int]:
+    """Participants to whom a message is from before their time."""
+    rows = tx.execute(
+        "SELECT person FROM members WHERE conversation = ? AND left_gid IS NULL AND first > ?", (place.key, seq)
+    )
+    return frozenset(person for (person,) in rows)
 
 
 # ---- reading
@@ -88,13 +133,19 @@ def _refuse_direct(place: Place) -> None:
 
 _CONVERSATION = (
     "SELECT c.id, c.kind, c.title, c.description, c.visibility, c.history, c.created_at, c.head, "
-    "(SELECT count(*) FROM members m WHERE m.conversation = c.key AND m.left_gid IS NULL) FROM conversations c "
+    "(SELECT count(*) FROM members m WHERE m.conversation = c.key AND m.left_gid IS NULL), c.purpose, "
+    "c.context_type, c.context_id, c.closed_at, c.closed_reason, c.idle_days, c.retention_days FROM conversations c "
 )
 
 
-def _conversation(row: tuple[str, Kind, str, str, Visibility, History, int, int, int]) -> Conversation:
-    id, kind, title, description, visibility, history, created_at, head, members = row
-    return Conversation(id, kind, title, description, visibility, history, rfc3339(created_at), head, members)
+def _conversation(row: tuple[Any, ...]) -> Conversation:
+    id, kind, title, description, visibility, history, created_at, head, members, purpose, *rest = row
+    context_type, context_id, closed_at, closed_reason, idle_days, retention_days = rest
+    return Conversation(
+        id, kind, title, description, visibility, history, rfc3339(created_at), head, members, purpose,
+        Subject(context_type, context_id) if context_type is not None else None,
+        rfc3339(closed_at) if closed_at is not None else None, closed_reason, idle_days, retention_days,
+    )  # fmt: skip
 
 
 def details(reader: Reader | Transaction, key: int) -> Conversation:
@@ -111,12 +162,13 @@ def public_page(reader: Reader, query: str, after: str | None, limit: int) -> li
     return [_conversation(row) for row in rows.fetchall()]
 
 
-def members_page(reader: Reader, place: Place, after: str | None, limit: int) -> list[Member]:
+def members_page(reader: Reader, account: Account, place: Place, after: str | None, limit: int) -> list[Member]:
     rows = reader.execute(
-        "SELECT p.id, p.handle, p.name, m.role, m.joined_at, m.delivered_seq, m.read_seq "
+        "SELECT p.id, p.handle, p.name, m.role, m.joined_at, m.delivered_seq, "
+        "CASE WHEN m.person = ? THEN m.read_seq ELSE m.shown_seq END "
         "FROM members m JOIN people p ON p.key = m.person "
         "WHERE m.conversation = ? AND m.left_gid IS NULL AND p.handle > ? ORDER BY p.handle LIMIT ?",
-        (place.key, after or "", limit),
+        (account.key, place.key, after or "", limit),
     )
     return [
         Member(PersonRef(id, handle), name, role, rfc3339(joined_at), delivered_seq, read_seq)
@@ -138,41 +190,7 @@ def of_person(reader: Reader, person: int) -> list[int]:
     return [key for (key,) in rows]
 
 
-# ---- opening and changing
-
-
-def open_direct(tx: Transaction, account: Account, other: Account) -> str:
-    """Find or make the direct conversation of two people; returns its id."""
-    id = direct_id(account.id, other.id)
-    if tx.execute("SELECT 1 FROM conversations WHERE id = ?", (id,)).fetchone():
-        return id
-    key = _insert(tx, id, "direct", "", "", "private", "all")
-    for person in {account.key: account, other.key: other}.values():
-        _add(tx, key, id, person, role="member", head=0, first=1, by=account)
-    _updated(tx, key, id, account)
-    return id
-
-
-def open_group(
-    tx: Transaction,
-    account: Account,
-    *,
-    title: str,
-    description: str,
-    visibility: Visibility,
-    history: History,
-    members: list[Account],
-    most_members: int,
-) -> str:
-    """Make a group owned by `account`; returns its id."""
-    id = new_id()
-    key = _insert(tx, id, "group", title, description, visibility, history)
-    _add(tx, key, id, account, role="owner", head=0, first=1, by=account)
-    for person in {member.key: member for member in members if member.key != account.key}.values():
-        _add(tx, key, id, person, role="member", head=0, first=1, by=account)
-    _check_size(tx, key, most_members)
-    _updated(tx, key, id, account)
-    return id
+# ---- changing
 
 
 def update(
@@ -183,143 +201,72 @@ def update(
     title: str | None,
     description: str | None,
     visibility: Visibility | None,
+    idle_days: int | None = None,
+    retention_days: int | None = None,
 ) -> Conversation:
+    """Change what is given; 0 days are none."""
     place = access_to_manage(tx, account, id)
     if visibility == "public" and place.visibility == "private" and place.role != "owner":
         raise Refusal("forbidden", "only the owner may make a private group public", path="visibility")
     tx.execute(
         "UPDATE conversations SET title = coalesce(?, title), description = coalesce(?, description), "
-        "visibility = coalesce(?, visibility) WHERE key = ?",
-        (title, description, visibility, place.key),
+        "visibility = coalesce(?, visibility), idle_days = nullif(coalesce(?, idle_days), 0), "
+        "retention_days = nullif(coalesce(?, retention_days), 0) WHERE key = ?",
+        (title, description, visibility, idle_days, retention_days, place.key),
     )
-    return _updated(tx, place.key, id, account)
+    return updated(tx, place.key, account)
 
 
-# ---- taking part
-
-
-def add(tx: Transaction, account: Account, id: str, member: Account, most_members: int) -> None:
-    """Bring `member` into a group. Adding somebody who is in already changes nothing."""
-    place = access_to_invite(tx, account, id)
-    if member_role(tx, place.key, member.key) is None:
-        _join(tx, place.key, id, member, place.history, place.head, by=account)
-        _check_size(tx, place.key, most_members)
-
-
-def join(tx: Transaction, account: Account, id: str, most_members: int) -> None:
-    """Join a public group. A private one is answered as if it did not exist."""
-    row = tx.execute(
-        "SELECT key, history, head FROM conversations WHERE id = ? AND visibility = 'public'", (id,)
-    ).fetchone()
-    if row is None:
-        access(tx, account, id)  # a participant of a private group need not join it; others learn nothing
-        return
-    key, history, head = row
-    if member_role(tx, key, account.key) is None:
-        _join(tx, key, id, account, history, head, by=account)
-        _check_size(tx, key, most_members)
-
-
-def join_by_invite(tx: Transaction, account: Account, key: int, most_members: int) -> None:
-    id, history, head = tx.execute("SELECT id, history, head FROM conversations WHERE key = ?", (key,)).fetchone()
-    if member_role(tx, key, account.key) is None:
-        _join(tx, key, id, account, history, head, by=None)
-        _check_size(tx, key, most_members)
-
-
-def remove(tx: Transaction, account: Account, id: str, member: Account) -> None:
-    """Take somebody of lower rank out of a group."""
-    place = access_to_manage(tx, account, id)
-    role = _role_of_other(tx, place, member)
-    if RANK[role] >= RANK[place.role]:
-        raise Refusal("forbidden", f"{member.handle} is {role}, you are {place.role}", path="member")
-    _leave(tx, place, member, by=account)
-
-
-def leave(tx: Transaction, account: Account, id: str) -> None:
-    """Leave a group. When its owner leaves, the longest-serving admin, else member, owns it."""
+def close(tx: Transaction, account: Account, id: str, reason: ClosedReason) -> Conversation:
+    """Take no more messages. A group is closed by its owner and admins, a direct conversation by both."""
     place = access(tx, account, id)
-    _refuse_direct(place)
-    _leave(tx, place, account, by=account)
-    if place.role == "owner":
-        heir = tx.execute(
-            "SELECT person FROM members WHERE conversation = ? AND left_gid IS NULL "
-            "ORDER BY role = 'admin' DESC, joined_gid, person LIMIT 1",
-            (place.key,),
-        ).fetchone()
-        if heir:
-            _set_role(tx, place, people.by_key(tx, heir[0]), "owner", account)
+    if place.kind == "group":
+        access_to_manage(tx, account, id)
+    refuse_closed(place)
+    return set_closed(tx, place.key, reason, account)
 
 
-def set_role(tx: Transaction, account: Account, id: str, member: Account, role: MemberRole) -> None:
-    """Only the owner changes roles; making somebody else owner hands the group over."""
-    place = access_to_manage(tx, account, id)
-    if place.role != "owner":
-        raise Refusal("forbidden", "only the owner changes roles", path="conversation")
-    if member.key == account.key:
-        raise Refusal("invalid", "make somebody else the owner to step down", path="member")
-    _role_of_other(tx, place, member)
-    if role == "owner":
-        _set_role(tx, place, account, "admin", account)
-    _set_role(tx, place, member, role, account)
+def reopen(tx: Transaction, account: Account, id: str) -> Conversation:
+    """Take messages again; changes nothing when the conversation is open. A block closes until it ends."""
+    place = access(tx, account, id)
+    if place.kind == "group":
+        access_to_manage(tx, account, id)
+    if place.closed_reason is None:
+        return details(tx, place.key)
+    if place.closed_reason == "blocked":
+        refuse_closed(place)
+    return set_open(tx, place.key, account)
 
 
-def _role_of_other(tx: Transaction, place: Place, member: Account) -> MemberRole:
-    role = member_role(tx, place.key, member.key)
-    if role is None:
-        raise Refusal("not_found", f"{member.handle} does not take part", path="member")
-    return role
-
-
-def _insert(
-    tx: Transaction, id: str, kind: Kind, title: str, description: str, visibility: Visibility, history: History
-) -> int:
-    key = tx.execute(
-        "INSERT INTO conversations (id, kind, title, description, visibility, history, created_at, activity) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (id, kind, title, description, visibility, history, tx.now, tx.next_gid),
-    ).lastrowid
-    assert key is not None
-    return key
-
-
-def _join(tx: Transaction, key: int, id: str, person: Account, history: History, head: int, by: Account | None) -> None:
-    first = 1 if history == "all" else head + 1
-    somebody = tx.execute("SELECT 1 FROM members WHERE conversation = ? AND left_gid IS NULL LIMIT 1", (key,))
-    role: MemberRole = "member" if somebody.fetchone() else "owner"  # of a group that everybody had left
-    _add(tx, key, id, person, role=role, head=head, first=first, by=by)
-
-
-def _add(
-    tx: Transaction, key: int, id: str, person: Account, *, role: MemberRole, head: int, first: int, by: Account | None
-) -> None:
-    people.add_member_row(tx, key, person.key, head=head, first=first, role=role)
-    event = MemberJoined(id, person.ref, by.ref if by and by.key != person.key else None)
-    tx.record(event, conversation=key, people=(person.key,), subject=person.key, actor=by.key if by else None)
-
-
-def _leave(tx: Transaction, place: Place, person: Account, by: Account) -> None:
-    event = MemberLeft(place.id, person.ref, by.ref if by.key != person.key else None)
+def set_closed(tx: Transaction, key: int, reason: ClosedReason, by: Account | None) -> Conversation:
     tx.execute(
-        "UPDATE members SET left_gid = ? WHERE conversation = ? AND person = ?",
-        (tx.next_gid, place.key, person.key),
+        "UPDATE conversations SET closed_at = ?, closed_reason = ?, closed_by = ? WHERE key = ?",
+        (tx.now, reason, by.key if by else None, key),
     )
-    tx.record(event, conversation=place.key, people=(person.key,), subject=person.key, actor=by.key)
+    return updated(tx, key, by)
 
 
-def _set_role(tx: Transaction, place: Place, person: Account, role: MemberRole, by: Account) -> None:
-    tx.execute("UPDATE members SET role = ? WHERE conversation = ? AND person = ?", (role, place.key, person.key))
-    event = MemberChanged(place.id, person.ref, role)
-    tx.record(event, conversation=place.key, subject=person.key, actor=by.key)
+def set_open(tx: Transaction, key: int, by: Account | None) -> Conversation:
+    tx.execute(
+        "UPDATE conversations SET closed_at = NULL, closed_reason = NULL, closed_by = NULL WHERE key = ?", (key,)
+    )
+    return updated(tx, key, by)
 
 
-def _updated(tx: Transaction, key: int, id: str, by: Account) -> Conversation:
+def close_idle(tx: Transaction, most: int) -> int:
+    """Close up to `most` conversations in which nothing was said for as many days as each allows; returns how many."""
+    keys = tx.execute(
+        "SELECT key FROM conversations WHERE idle_days IS NOT NULL AND closed_at IS NULL "
+        "AND coalesce(last_at, created_at) < ? - idle_days * 86400000 LIMIT ?",
+        (tx.now, most),
+    ).fetchall()
+    for (key,) in keys:
+        set_closed(tx, key, "inactive", None)
+    return len(keys)
+
+
+def updated(tx: Transaction, key: int, by: Account | None) -> Conversation:
+    """Tell the participants how the conversation is now."""
     now = details(tx, key)
-    tx.record(ConversationUpdated(id, now), conversation=key, subject=key, actor=by.key)
+    tx.record(ConversationUpdated(now.conversation, now), conversation=key, subject=key, actor=by.key if by else None)
     return now
-
-
-def _check_size(tx: Transaction, key: int, most: int) -> None:
-    (size,) = tx.execute("SELECT count(*) FROM members WHERE conversation = ? AND left_gid IS NULL", (key,)).fetchone()
-    if most and size > most:
-        raise Refusal("too_large", f"a group has at most {most} members", path="members")

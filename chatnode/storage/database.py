@@ -52,13 +52,14 @@ class Recorded:
     """An event with its place in the log and whom it concerns.
 
     `conversation` is the key of the conversation whose participants see it, or None; `people` are the keys
-    of people who see it whether they take part or not.
+    of people who see it whether they take part or not; `hidden_from` are participants who do not.
     """
 
     gid: int
     event: Event
     conversation: int | None
     people: Sequence[int]
+    hidden_from: frozenset[int] = frozenset()
 
 
 class Transaction:
@@ -86,9 +87,13 @@ class Transaction:
         people: Sequence[int] = (),
         subject: int = 0,
         actor: int | None = None,
+        hidden_from: frozenset[int] = frozenset(),
+        private: bool = False,
     ) -> int:
         """Append the event to the log and return its gid.
 
+        With `private` it names its conversation, and only the one person in `people` sees it.
+        `hidden_from` counts now; whoever reads the log later is judged by the tables (`storage/log.py`).
         `subject` is the key or number that, with the kind, is enough to make the event again from the tables.
         """
         person = people[0] if len(people) == 1 else None
@@ -102,7 +107,7 @@ class Transaction:
             self.executemany(
                 "INSERT INTO log_audience (person, gid) VALUES (?, ?)", [(key, gid) for key in set(people)]
             )
-        self.recorded.append(Recorded(gid, event, conversation, people))
+        self.recorded.append(Recorded(gid, event, None if private else conversation, people, hidden_from))
         return gid
 
 

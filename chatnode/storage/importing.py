@@ -81,10 +81,13 @@ def add_messages(tx: Transaction, command: ImportMessages, most_chars: int) -> I
     if seq > head:
         _add_authors(tx, key, authors)
         tx.execute(
-            "UPDATE members SET read_seq = ?, delivered_seq = ? WHERE conversation = ? AND read_seq = ?",
-            (seq, seq, key, head),
+            "UPDATE members SET read_seq = ?, delivered_seq = ?, shown_seq = ? WHERE conversation = ? AND read_seq = ?",
+            (seq, seq, seq, key, head),
         )
-        tx.execute("UPDATE conversations SET head = ?, activity = ? WHERE key = ?", (seq, gid, key))
+        tx.execute(
+            "UPDATE conversations SET head = ?, activity = ?, messages = messages + ?, last_at = ? WHERE key = ?",
+            (seq, gid, seq - head, tx.now, key),
+        )
         tx.record(ConversationImported(id, seq), conversation=key, subject=seq)
     return done
 

@@ -7,18 +7,21 @@ from typing import Any
 from chatnode.model.commands.messages import InboxGiven
 from chatnode.model.conversations import InboxEntry
 from chatnode.model.people import Account, PersonRef
-from chatnode.storage import messages
+from chatnode.model.times import rfc3339
+from chatnode.storage import mentions, messages, settings
 from chatnode.storage.conversations import Place
 from chatnode.storage.database import Reader
 
-_ENTRY = (
-    "SELECT c.key, c.id, c.kind, c.title, c.visibility, c.head, c.activity, "
-    "m.role, m.first, m.read_seq, m.delivered_seq, "
-    "(SELECT count(*) FROM mentions n WHERE n.person = m.person AND n.conversation = c.key AND n.seq > m.read_seq), "
-    "(SELECT count(*) FROM members o WHERE o.conversation = c.key AND o.left_gid IS NULL) "
-    "FROM members m JOIN conversations c ON c.key = m.conversation "
-    "WHERE m.person = ? AND m.left_gid IS NULL "
-)
+_ENTRY = f"""
+  SELECT c.key, c.id, c.kind, c.title, c.visibility, c.head, c.activity,
+    m.role, max(m.first, c.floor + 1), m.read_seq, m.delivered_seq,
+    {mentions.UNREAD},
+    (SELECT count(*) FROM members o WHERE o.conversation = c.key AND o.left_gid IS NULL),
+    c.closed_at, {settings.COLUMNS}
+  FROM members m JOIN conversations c ON c.key = m.conversation
+  LEFT JOIN conversation_settings s ON s.person = m.person AND s.conversation = m.conversation
+  WHERE m.person = ? AND m.left_gid IS NULL
+"""  # noqa: S608 -- made of constants
 
 
 def page(reader: Reader, account: Account, after: int | None, limit: int) -> InboxGiven:
@@ -37,13 +40,15 @@ def entry(reader: Reader, account: Account, place: Place) -> InboxEntry:
 
 
 def _entry(reader: Reader, account: Account, row: tuple[Any, ...]) -> InboxEntry:
-    key, id, kind, title, visibility, head, activity, role, first, read, delivered, mentions, members = row
+    key, id, kind, title, visibility, head, activity, role, first, read, delivered, *more = row
+    named, members, closed_at, *own = more
     last = messages.at_seq(reader, key, head) if head >= first else None
     peer = _peer(reader, key, account) if kind == "direct" else None
     return InboxEntry(
         conversation=id, kind=kind, title=title or (peer.handle if peer else ""), visibility=visibility, role=role,
-        head=head, first=first, read_seq=read, delivered_seq=delivered, unread=head - read, mentions=mentions,
+        head=head, first=first, read_seq=read, delivered_seq=delivered, unread=head - read, mentions=named,
         members=members, activity=activity, last=last, peer=peer,
+        closed_at=rfc3339(closed_at) if closed_at is not None else None, settings=settings.from_row(tuple(own)),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from chatnode.errors import Refusal
 from chatnode.model.commands.sign_in import Invite
 from chatnode.model.people import Account
 from chatnode.model.times import now_ms, rfc3339
-from chatnode.storage import conversations, people
+from chatnode.storage import conversations, members, people
 from chatnode.storage.database import Reader, Transaction
 from chatnode.storage.sessions import hash_secret
 
@@ -72,7 +72,7 @@ def use(tx: Transaction, code: str, handle: str, name: str | None, password: str
     for (conversation,) in tx.execute(
         "SELECT conversation FROM invite_conversations WHERE invite = ?", (invite.key,)
     ).fetchall():
-        conversations.join_by_invite(tx, account, conversation, most_members)
+        members.join_by_invite(tx, account, conversation, most_members)
     return account
 
 

@@ -11,7 +11,7 @@ from chatnode.model import events
 from chatnode.model.events import Event
 from chatnode.model.people import Account
 from chatnode.model.times import rfc3339
-from chatnode.storage import conversations, messages, people
+from chatnode.storage import blocks, conversations, messages, people, settings
 from chatnode.storage.database import Reader, Transaction
 
 
@@ -92,7 +92,8 @@ def _gids_of_conversation(reader: Reader, conversation: int, above: int, until: 
         if gid <= until:
             yield gid
     for (gid,) in reader.execute(
-        "SELECT gid FROM log WHERE conversation = ? AND kind <> 'message.posted' AND gid > ? AND gid <= ?",
+        "SELECT gid FROM log WHERE conversation = ? AND kind <> 'message.posted' AND gid > ? AND gid <= ? "
+        "AND (person IS NULL OR kind IN ('member.joined', 'member.left'))",  # what else names a person is only theirs
         (conversation, above, until),
     ):
         yield gid
@@ -109,24 +110,50 @@ def events_of(reader: Reader, account: Account, gids: list[int]) -> Iterator[tup
         if row is None:
             continue
         event = _MAKE[row[3]](reader, Row(*row))
-        if event is not None and not _is_of_later(reader, account, event, row[1]):
-            yield gid, event
+        if event is not None and (shown := _for(reader, account, event, row[1])) is not None:
+            yield gid, shown
 
 
-def _is_of_later(reader: Reader, account: Account, event: Event, conversation: int | None) -> bool:
-    """Whether an event shows how a conversation is now to somebody who is out of it: then it is not for them."""
-    if conversation is None or not isinstance(event, events.ConversationUpdated | events.MemberChanged):
-        return False
-    return conversations.member_role(reader, conversation, account.key) is None
+def _for(reader: Reader, account: Account, event: Event, conversation: int | None) -> Event | None:
+    """The event as somebody who heard the conversation then may be shown it today; None if not at all.
+
+    The tables say how things are now. That is not for who is out of it since, nor, if it is a message from
+    before they came back, for who sees no history: they get a post as it was posted.
+    """
+    if conversation is None or not isinstance(event, _SHOWS_NOW):
+        return event
+    if isinstance(event, events.MessagePosted) and not event.message.changed:
+        return event
+    first = conversations.first_seen(reader, conversation, account.key)
+    if isinstance(event, events.ConversationUpdated | events.MemberChanged):
+        return event if first is not None else None
+    if first is not None and event.message.seq >= first:
+        return event
+    if isinstance(event, events.MessagePosted):
+        return events.MessagePosted(event.conversation, messages.as_posted(reader, conversation, event.message))
+    return None
+
+
+_SHOWS_NOW = (
+    events.ConversationUpdated,
+    events.MemberChanged,
+    events.MessagePosted,
+    events.MessageEdited,
+    events.MessageDeleted,
+    events.MessagePinned,
+)
 
 
 # ---- an event of each kind, from its row
 
 
-def _posted(reader: Reader, row: Row) -> Event | None:
-    assert row.conversation_key is not None
-    message = messages.at_seq(reader, row.conversation_key, row.subject)
-    return events.MessagePosted(row.conversation, message) if message else None
+def _changed(kind: Any) -> Callable[[Reader, Row], Event | None]:
+    def make(reader: Reader, row: Row) -> Event | None:
+        assert row.conversation_key is not None
+        message = messages.at_seq(reader, row.conversation_key, row.subject)
+        return kind(row.conversation, message) if message else None
+
+    return make
 
 
 def _receipt(kind: Any) -> Callable[[Reader, Row], Event | None]:
@@ -161,6 +188,19 @@ def _imported(reader: Reader, row: Row) -> Event | None:
     return events.ConversationImported(row.conversation, row.subject)
 
 
+def _settings(reader: Reader, row: Row) -> Event | None:
+    assert row.actor is not None
+    assert row.conversation_key is not None
+    return events.SettingsChanged(row.conversation, settings.of_member(reader, row.actor, row.conversation_key))
+
+
+def _blocked(reader: Reader, row: Row) -> Event | None:
+    person = people.ref(reader, row.subject)
+    assert person is not None
+    assert row.actor is not None
+    return events.PersonBlocked(person, blocks.has_blocked(reader, row.actor, row.subject))
+
+
 def _person(reader: Reader, row: Row) -> Event | None:
     return events.PersonUpdated(people.public(people.by_key(reader, row.subject)))
 
@@ -174,7 +214,10 @@ def _role_changed(reader: Reader, row: Row) -> Event | None:
 
 
 _MAKE: dict[str, Callable[[Reader, Row], Event | None]] = {
-    events.MessagePosted.name: _posted,
+    events.MessagePosted.name: _changed(events.MessagePosted),
+    events.MessageEdited.name: _changed(events.MessageEdited),
+    events.MessageDeleted.name: _changed(events.MessageDeleted),
+    events.MessagePinned.name: _changed(events.MessagePinned),
     events.ReceiptRead.name: _receipt(events.ReceiptRead),
     events.ReceiptDelivered.name: _receipt(events.ReceiptDelivered),
     events.MemberJoined.name: _membership(events.MemberJoined),
@@ -182,6 +225,8 @@ _MAKE: dict[str, Callable[[Reader, Row], Event | None]] = {
     events.MemberChanged.name: _role,
     events.ConversationUpdated.name: _updated,
     events.ConversationImported.name: _imported,
+    events.SettingsChanged.name: _settings,
+    events.PersonBlocked.name: _blocked,
     events.PersonUpdated.name: _person,
     events.SessionRevoked.name: _revoked,
     events.RoleChanged.name: _role_changed,

@@ -12,127 +12,187 @@ from chatnode.errors import Refusal
 from chatnode.model.commands.messages import Posted
 from chatnode.model.events import MessagePosted
 from chatnode.model.ids import message_id
-from chatnode.model.messages import Message, mentioned_handles
+from chatnode.model.messages import DeletedReason, Location, Media, Message, MessageKind, Notice
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
-from chatnode.storage import conversations, receipts
+from chatnode.storage import conversations, mentions, people, receipts
 from chatnode.storage.conversations import Place
 from chatnode.storage.database import Reader, Transaction
 
 
 @attrs.define
 class Draft:
-    """A message before it has a place in its conversation."""
+    """A message before it has a place in its conversation. `content` is what the kind carries beside the text."""
 
     conversation: str
     cid: str
     text: str
     reply_to: str | None = None
+    thread: str | None = None
+    kind: MessageKind = "text"
+    content: Media | Location | Notice | None = None
+    metadata: dict[str, str] | None = None
 
 
-def post(tx: Transaction, sender: Account, draft: Draft) -> Posted:
+def post(tx: Transaction, sender: Account, draft: Draft, everyone_members: int = 0) -> Posted:
     """Put a message at the end of its conversation; a repeated `cid` returns what it got the first time.
 
-    Raises `Refusal`: who is not in (any more), `conflict` for a cid used for something else.
+    `everyone_members`: in larger groups only owner and admins name everyone; 0 is no limit.
+    Raises `Refusal`: who is not in (any more), `closed`, `conflict` for a cid used for something else.
     """
     id = message_id(sender.id, draft.cid)
     try:
         place = conversations.access(tx, sender, draft.conversation)
+        conversations.refuse_closed(place)
         if draft.reply_to is not None:
-            _check_reply(tx, place, draft.reply_to)
+            _seq_of(tx, place, draft.reply_to, "reply_to")
+        thread = _thread(tx, place, draft.thread) if draft.thread is not None else None
     except Refusal:
         # Whoever was removed since, or came back, may still ask whether their message arrived.
         if (earlier := _earlier(tx, id, draft)) is not None:
             return earlier
         raise
-    mentions = _mentioned(tx, place, draft.text)
+    named = mentions.named(tx, place, draft.text, everyone_members) if "@" in draft.text else []
     seq, gid = place.head + 1, tx.next_gid
+    message = Message(
+        id, draft.conversation, seq, gid, sender.ref, draft.cid, draft.text, rfc3339(tx.now),
+        [person for _, person in named] or None, draft.reply_to, draft.metadata or None, draft.kind,
+        thread=draft.thread,
+    )  # fmt: skip
+    if draft.content is not None:
+        _give(message, draft.content)
     inserted = tx.execute(
-        "INSERT INTO messages (id, conversation, seq, gid, sender, cid, text, at, reply_to, mentions) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO messages (id, conversation, seq, gid, sender, cid, text, at, reply_to, mentions, metadata, kind, "
+        "content, thread) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
         (
             id, place.key, seq, gid, sender.key, draft.cid, draft.text, tx.now, draft.reply_to,
-            orjson.dumps([person for _, person in mentions]).decode() if mentions else None,
+            _json(message.mentions), _json(message.metadata), draft.kind,
+            _json(attrs.asdict(draft.content)) if draft.content is not None else None, thread,
         ),
     ).rowcount  # fmt: skip
     if not inserted:
         earlier = _earlier(tx, id, draft)
         assert earlier is not None
         return earlier
-    if mentions:
-        tx.executemany(
-            "INSERT INTO mentions (person, conversation, seq) VALUES (?, ?, ?)",
-            [(key, place.key, seq) for key, _ in mentions],
-        )
-    tx.execute("UPDATE conversations SET head = ?, activity = ? WHERE key = ?", (seq, gid, place.key))
+    if named:
+        mentions.add(tx, place, seq, named)
+    if thread is not None:
+        tx.execute("UPDATE messages SET replies = replies + 1 WHERE conversation = ? AND seq = ?", (place.key, thread))
+    tx.execute(
+        "UPDATE conversations SET head = ?, activity = ?, last_at = ?, messages = messages + 1 WHERE key = ?",
+        (seq, gid, tx.now, place.key),
+    )
     receipts.posting_reads(tx, place, sender.key, seq)
-    message = Message(
-        id, draft.conversation, seq, gid, sender.ref, draft.cid, draft.text, rfc3339(tx.now),
-        [person for _, person in mentions] or None, draft.reply_to,
-    )  # fmt: skip
     tx.record(MessagePosted(draft.conversation, message), conversation=place.key, subject=seq, actor=sender.key)
     return Posted(gid, seq, id, False)
 
 
+def _json(value: Any) -> str | None:
+    return orjson.dumps(value).decode() if value else None
+
+
+def _give(message: Message, content: Media | Location | Notice) -> None:
+    match content:
+        case Media():
+            message.media = content
+        case Location():
+            message.location = content
+        case Notice():
+            message.system = content
+
+
 def _earlier(tx: Transaction, id: str, draft: Draft) -> Posted | None:
     row = tx.execute(
-        "SELECT m.gid, m.seq, c.id, m.text, m.reply_to, m.edited_at, m.deleted_at "
+        "SELECT m.gid, m.seq, c.id, m.text, m.reply_to, m.kind, m.edited_at, m.deleted_at "
         "FROM messages m JOIN conversations c ON c.key = m.conversation WHERE m.id = ?",
         (id,),
     ).fetchone()
     if row is None:
         return None
-    gid, seq, conversation, text, reply_to, edited_at, deleted_at = row
+    gid, seq, conversation, text, reply_to, kind, edited_at, deleted_at = row
     same_text = text == draft.text or edited_at is not None or deleted_at is not None
-    if conversation != draft.conversation or reply_to != draft.reply_to or not same_text:
+    if (conversation, reply_to, kind) != (draft.conversation, draft.reply_to, draft.kind) or not same_text:
         raise Refusal("conflict", "you used this cid for another message; make a new one", path="cid")
     return Posted(gid, seq, id, True)
 
 
-def _check_reply(tx: Transaction, place: Place, reply_to: str) -> None:
+def _seq_of(tx: Transaction, place: Place, message: str, path: str) -> int:
+    """The seq of a message that the participant may see; raises `Refusal("not_found")` at `path`."""
     row = tx.execute(
-        "SELECT 1 FROM messages WHERE id = ? AND conversation = ? AND seq >= ?",
-        (reply_to, place.key, place.first),
+        "SELECT seq FROM messages WHERE id = ? AND conversation = ? AND seq >= ?", (message, place.key, place.first)
     ).fetchone()
     if row is None:
-        raise Refusal("not_found", "there is no such message in this conversation", path="reply_to")
+        raise Refusal("not_found", "there is no such message in this conversation", path=path)
+    return row[0]
 
 
-def _mentioned(tx: Transaction, place: Place, text: str) -> list[tuple[int, str]]:
-    """Keys and ids of the participants that `text` names. Naming anybody else says nothing to them."""
-    found: list[tuple[int, str]] = []
-    for handle in mentioned_handles(text):
-        row = tx.execute(
-            "SELECT p.key, p.id FROM people p JOIN members m ON m.person = p.key "
-            "WHERE p.handle = ? AND m.conversation = ? AND m.left_gid IS NULL",
-            (handle, place.key),
-        ).fetchone()
-        if row is not None:
-            found.append(row)
-    return found
+def _thread(tx: Transaction, place: Place, root: str) -> int:
+    seq = _seq_of(tx, place, root, "thread")
+    (inside,) = tx.execute(
+        "SELECT thread FROM messages WHERE conversation = ? AND seq = ?", (place.key, seq)
+    ).fetchone()
+    if inside is not None:
+        raise Refusal("invalid", "this message is in a thread; name the one that it hangs on", path="thread")
+    return seq
 
 
 # ---- reading
 
 _MESSAGE = (
-    "SELECT m.id, c.id, m.seq, m.gid, p.id, p.handle, m.cid, m.text, m.at, m.mentions, m.reply_to, m.metadata, "
-    "m.edited_at, m.deleted_at FROM messages m JOIN conversations c ON c.key = m.conversation "
+    "SELECT m.id, c.id, m.seq, m.gid, p.id, p.handle, m.cid, m.text, m.at, m.mentions, m.reply_to, m.metadata, m.kind, "
+    "nullif(m.replies, 0), m.content, m.thread, m.pinned_at, m.edited_at, m.edits, m.deleted_at, m.deleted_by, "
+    "m.deleted_reason, m.conversation FROM messages m JOIN conversations c ON c.key = m.conversation "
     "JOIN people p ON p.key = m.sender "
 )
 
 
-def _messages(rows: Iterable[tuple[Any, ...]]) -> list[Message]:
-    return [
-        Message(
+def _messages(reader: Reader | Transaction, rows: Iterable[tuple[Any, ...]]) -> list[Message]:
+    found: list[Message] = []
+    for (
+        id, conversation, seq, gid, sender, handle, cid, text, at, named, reply_to, metadata, kind, replies, *more,
+    ) in rows:  # fmt: skip
+        message = Message(
             id, conversation, seq, gid, PersonRef(sender, handle), cid, text, rfc3339(at),
-            orjson.loads(mentions) if mentions else None, reply_to, orjson.loads(metadata) if metadata else None,
-            rfc3339(edited_at) if edited_at else None, rfc3339(deleted_at) if deleted_at else None,
-        )
-        for (
-            id, conversation, seq, gid, sender, handle, cid, text, at, mentions, reply_to, metadata,
-            edited_at, deleted_at,
-        ) in rows
-    ]  # fmt: skip
+            orjson.loads(named) if named else None, reply_to, orjson.loads(metadata) if metadata else None, kind,
+            replies=replies,
+        )  # fmt: skip
+        if more[:-1] != _NOTHING_MORE:
+            _add_more(reader, message, *more)
+        found.append(message)
+    return found
+
+
+_NOTHING_MORE = [None, None, None, None, 0, None, None, None]
+_CONTENT: dict[str, type[Media | Location | Notice]] = {
+    "image": Media, "file": Media, "location": Location, "system": Notice,
+}  # fmt: skip
+
+
+def _add_more(
+    reader: Reader | Transaction,
+    message: Message,
+    content: str | None,
+    thread: int | None,
+    pinned_at: int | None,
+    edited_at: int | None,
+    edits: int,
+    deleted_at: int | None,
+    deleted_by: int | None,
+    deleted_reason: DeletedReason | None,
+    conversation: int,
+) -> None:
+    """What most messages do not have."""
+    if content is not None:
+        _give(message, _CONTENT[message.kind](**orjson.loads(content)))
+    if thread is not None:
+        row = reader.execute("SELECT id FROM messages WHERE conversation = ? AND seq = ?", (conversation, thread))
+        message.thread = (row.fetchone() or (None,))[0]
+    message.pinned_at = rfc3339(pinned_at) if pinned_at else None
+    message.edited_at = rfc3339(edited_at) if edited_at else None
+    message.edits = edits or None
+    message.deleted_at = rfc3339(deleted_at) if deleted_at else None
+    message.deleted_by = people.ref(reader, deleted_by)
+    message.deleted_reason = deleted_reason
 
 
 def page(
@@ -143,29 +203,70 @@ def page(
         above = max(after, place.first - 1)
         below = before if before is not None else place.head + 1
         return _messages(
+            reader,
             reader.execute(
                 _MESSAGE + "WHERE m.conversation = ? AND m.seq > ? AND m.seq < ? ORDER BY m.seq LIMIT ?",
                 (place.key, above, below, limit),
-            )
+            ),
         )
     found = _messages(
+        reader,
         reader.execute(
             _MESSAGE + "WHERE m.conversation = ? AND m.seq >= ? AND m.seq < ? ORDER BY m.seq DESC LIMIT ?",
             (place.key, place.first, before if before is not None else place.head + 1, limit),
-        )
+        ),
     )
     found.reverse()
     return found
 
 
-def at_seq(reader: Reader, conversation: int, seq: int) -> Message | None:
-    found = _messages(reader.execute(_MESSAGE + "WHERE m.conversation = ? AND m.seq = ?", (conversation, seq)))
+def pinned(reader: Reader, place: Place, limit: int) -> list[Message]:
+    """The pinned messages that the participant may see, the last pinned first."""
+    return _messages(
+        reader,
+        reader.execute(
+            _MESSAGE + "WHERE m.conversation = ? AND m.pinned_at IS NOT NULL AND m.seq >= ? "
+            "ORDER BY m.pinned_at DESC, m.seq DESC LIMIT ?",
+            (place.key, place.first, limit),
+        ),
+    )
+
+
+def thread_page(reader: Reader, place: Place, root: int, after: int, limit: int) -> list[Message]:
+    """Up to `limit` messages of the thread that hangs on `root`, above a seq, in ascending order."""
+    return _messages(
+        reader,
+        reader.execute(
+            _MESSAGE + "WHERE m.conversation = ? AND m.thread = ? AND m.seq > ? ORDER BY m.seq LIMIT ?",
+            (place.key, root, max(after, place.first - 1), limit),
+        ),
+    )
+
+
+def at_seq(reader: Reader | Transaction, conversation: int, seq: int) -> Message | None:
+    found = _messages(reader, reader.execute(_MESSAGE + "WHERE m.conversation = ? AND m.seq = ?", (conversation, seq)))
     return found[0] if found else None
 
 
-def access(reader: Reader, account: Account, id: str) -> tuple[Place, Message]:
+def by_key(reader: Reader | Transaction, key: int) -> Message:
+    return _messages(reader, reader.execute(_MESSAGE + "WHERE m.key = ?", (key,)))[0]
+
+
+def as_posted(reader: Reader, conversation: int, message: Message) -> Message:
+    """How a message read when it was posted, as far as that is still there."""
+    if message.deleted_at is not None:
+        return attrs.evolve(message, pinned_at=None, deleted_by=None, deleted_reason=None)
+    row = reader.execute(
+        "SELECT text FROM message_edits WHERE conversation = ? AND seq = ? AND version = 1",
+        (conversation, message.seq),
+    ).fetchone()
+    text = row[0] if row else message.text
+    return attrs.evolve(message, text=text, edits=None, edited_at=None, pinned_at=None)
+
+
+def access(reader: Reader | Transaction, account: Account, id: str) -> tuple[Place, Message]:
     """A message by id, for those who may see it; to others it does not exist."""
-    found = _messages(reader.execute(_MESSAGE + "WHERE m.id = ?", (id,)))
+    found = _messages(reader, reader.execute(_MESSAGE + "WHERE m.id = ?", (id,)))
     if found:
         try:
             place = conversations.access(reader, account, found[0].conversation)
@@ -174,4 +275,8 @@ def access(reader: Reader, account: Account, id: str) -> tuple[Place, Message]:
         else:
             if found[0].seq >= place.first:
                 return place, found[0]
-    raise Refusal("not_found", "there is no such message that you may see", path="message")
+    raise no_such_message()
+
+
+def no_such_message() -> Refusal:
+    return Refusal("not_found", "there is no such message that you may see", path="message")

@@ -10,10 +10,12 @@ from chatnode.errors import Refusal
 from chatnode.model.events import MemberJoined, PersonUpdated, RoleChanged
 from chatnode.model.fields import HANDLE_FORM
 from chatnode.model.ids import new_id
+from chatnode.model.messages import EVERYONE
 from chatnode.model.people import Account, Person, PersonRef
 from chatnode.storage.database import IntegrityError, Reader, Transaction
 
 _COLUMNS = "key, id, handle, name, role, avatar"
+RESERVED_HANDLES = frozenset({EVERYONE, "all", "admins"})
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -34,6 +36,8 @@ def create(
     handle = handle.lower()
     if _ID.fullmatch(handle):
         raise Refusal("invalid", "a handle must not look like an id", path="handle")
+    if handle in RESERVED_HANDLES:
+        raise Refusal("conflict", f"@{handle} names several people; take another handle", path="handle")
     person = new_id()
     try:
         key = tx.execute(
@@ -61,11 +65,12 @@ def add_member_row(
 ) -> None:
     """Make `person` a participant, again if they were one; everything up to `head` counts as read."""
     tx.execute(
-        "INSERT INTO members (conversation, person, role, joined_at, joined_gid, first, read_seq, delivered_seq) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation, person) DO UPDATE SET "
+        "INSERT INTO members (conversation, person, role, joined_at, joined_gid, first, read_seq, delivered_seq, "
+        "shown_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation, person) DO UPDATE SET "
         "role = excluded.role, joined_at = excluded.joined_at, joined_gid = excluded.joined_gid, left_gid = NULL, "
-        "first = excluded.first, read_seq = excluded.read_seq, delivered_seq = excluded.delivered_seq",
-        (conversation, person, role, tx.now, tx.next_gid, first, head, head),
+        "first = excluded.first, read_seq = excluded.read_seq, delivered_seq = excluded.delivered_seq, "
+        "shown_seq = excluded.shown_seq",
+        (conversation, person, role, tx.now, tx.next_gid, first, head, head, head),
     )
 
 
@@ -155,6 +160,16 @@ def roles(reader: Reader | Transaction) -> dict[str, frozenset[str]]:
     for role, permission in reader.execute("SELECT role, permission FROM role_permissions"):
         found.setdefault(role, set()).add(permission)
     return {role: frozenset(permissions) for role, permissions in found.items()}
+
+
+def with_roles(reader: Reader | Transaction, roles: list[str]) -> list[Account]:
+    """Everybody who has one of the roles and can sign in."""
+    marks = ", ".join("?" * len(roles))
+    rows = reader.execute(
+        f"SELECT {_COLUMNS} FROM people WHERE role IN ({marks}) AND deactivated_at IS NULL ORDER BY key",  # noqa: S608
+        roles,
+    )
+    return [Account(*row) for row in rows.fetchall()]
 
 
 def free_handle(tx: Transaction, name: str) -> str:

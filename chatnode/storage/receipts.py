@@ -37,9 +37,11 @@ def mark(tx: Transaction, account: Account, conversation: str, kind: ReceiptKind
         if seq > place.delivered_seq:
             _advance(tx, place, account.key, "delivered", seq)
         _advance(tx, place, account.key, "read", seq)
+        hidden = bool(place.hides_receipts)
         tx.record(
             ReceiptRead(place.id, account.ref, seq, rfc3339(tx.now)),
-            conversation=place.key, subject=seq, actor=account.key,
+            conversation=place.key, people=(account.key,) if hidden else (),
+            subject=seq, actor=account.key, private=hidden,
         )  # fmt: skip
     read = max(seq, place.read_seq)
     return Marked(read, place.head - read)
@@ -52,21 +54,31 @@ def posting_reads(tx: Transaction, place: Place, person: int, seq: int) -> None:
     if place.delivered_seq < place.head:
         _advance(tx, place, person, "delivered", place.head)
     tx.execute(
-        "UPDATE members SET read_seq = ?, delivered_seq = ? WHERE conversation = ? AND person = ?",
-        (seq, seq, place.key, person),
+        "UPDATE members SET read_seq = ?, delivered_seq = ?, shown_seq = ? WHERE conversation = ? AND person = ?",
+        (seq, seq, seq, place.key, person),
     )
+
+
+_SET = {
+    "delivered": "delivered_seq = :seq",
+    "read": "read_seq = :seq, shown_seq = :seq",
+    "read, hidden": "read_seq = :seq",
+}
 
 
 def _advance(tx: Transaction, place: Place, person: int, kind: ReceiptKind, seq: int) -> None:
-    column = "read_seq" if kind == "read" else "delivered_seq"
+    """Move a mark up and keep the time; of somebody who hides how far they read, no time is kept."""
+    hidden = kind == "read" and place.hides_receipts
     tx.execute(
-        f"UPDATE members SET {column} = ? WHERE conversation = ? AND person = ?",  # noqa: S608
-        (seq, place.key, person),
+        f"UPDATE members SET {_SET[f'{kind}, hidden' if hidden else kind]} "  # noqa: S608
+        "WHERE conversation = :conversation AND person = :person",
+        {"seq": seq, "conversation": place.key, "person": person},
     )
-    tx.execute(
-        "INSERT OR IGNORE INTO receipts (conversation, person, kind, seq, at) VALUES (?, ?, ?, ?, ?)",
-        (place.key, person, kind, seq, tx.now),
-    )
+    if not hidden:
+        tx.execute(
+            "INSERT OR IGNORE INTO receipts (conversation, person, kind, seq, at) VALUES (?, ?, ?, ?, ?)",
+            (place.key, person, kind, seq, tx.now),
+        )
 
 
 def of_message(reader: Reader, place: Place, sender: str, seq: int) -> list[Receipt]:

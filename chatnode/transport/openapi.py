@@ -10,7 +10,7 @@ import attrs
 from chatnode import __version__
 from chatnode.dispatch.table import Command, CommandTable
 from chatnode.errors import STATUS
-from chatnode.model.fields import Items, Text, Whole
+from chatnode.model.fields import Entries, Items, Real, Text, Whole
 from chatnode.protocol.codec import wire_name
 
 Schema = dict[str, Any]
@@ -139,6 +139,10 @@ def _bounds(bounds: tuple[Any, ...]) -> Schema:
                     schema["pattern"] = f"^(?:{bound.form})$"  # unanchored in JSON schema
             case Whole():
                 schema |= {"minimum": bound.least, "maximum": bound.most}
+            case Real():
+                schema |= {"minimum": bound.least, "maximum": bound.most}
+            case Entries():
+                schema["maxProperties"] = bound.most
             case Items():
                 schema["maxItems"] = bound.most
             case _:

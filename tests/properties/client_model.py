@@ -4,6 +4,9 @@ What an event means to it:
 
 - `message.posted`: the newest message. Its sender has read everything up to it, and so has a client whose own
   person sent it.
+- `message.edited`, `message.deleted`, `message.pinned`: here is the message as it is now. A posted reply of a thread
+  is one more for the message that the thread hangs on.
+- `settings.changed`: one's own settings of a conversation. `person.blocked`: whom one has blocked.
 - `receipt.read`, `receipt.delivered`: a mark of somebody. Read implies delivered.
 - `member.joined`, `member.left`, `member.changed`: who takes part. One's own joining means: fetch the conversation
   anew; one's own leaving: forget it. Who joins has read what was there.
@@ -47,7 +50,7 @@ class Talk:
         unread = [message for message in self.messages if message["seq"] > read]
         self.you["head"] = head
         self.you["unread"] = head - read
-        self.you["mentions"] = sum(me in message.get("mentions", ()) for message in unread)
+        self.you["mentions"] = sum(bool({me, "everyone"} & set(message.get("mentions", ()))) for message in unread)
         self.you["members"] = self.details["members"] = len(self.members)
         if self.messages:
             self.you["last"] = self.messages[-1]
@@ -63,12 +66,14 @@ class Client:
     talks: dict[str, Talk] = attrs.field(factory=dict[str, Talk])
     stale: set[str] = attrs.field(factory=set[str])
     nameless: set[str] = attrs.field(factory=set[str])
+    blocked: set[str] = attrs.field(factory=set[str])
     signed_out: list[int] = attrs.field(factory=list[int])
     gid: int = 0
 
     async def begin(self, inbox: dict[str, Any] | None = None) -> None:
         """Take a snapshot; `inbox` is its first page, if that came with a welcome."""
         self.me = await self._fetch_me()
+        self.blocked = {person["id"] for person in (await self.who.call("people.blocked"))["people"]}
         self.talks = {}
         self.stale = set()
         page = inbox or await self.who.call("inbox.list", limit=PAGE)
@@ -99,7 +104,12 @@ class Client:
     def state(self) -> dict[str, Any]:
         """All that it shows, to be compared with another client's."""
         order = sorted(self.talks, key=lambda id: -self.talks[id].you["activity"])
-        return {"me": self.me, "inbox": order, "talks": {id: attrs.asdict(self.talks[id]) for id in order}}
+        return {
+            "me": self.me,
+            "blocked": self.blocked,
+            "inbox": order,
+            "talks": {id: attrs.asdict(self.talks[id]) for id in order},
+        }
 
     # ---- fetching
 
@@ -155,6 +165,8 @@ class Client:
             self.me["role"] = frame["role"]
         elif name == "session.revoked":
             self.signed_out.append(frame["session"])
+        elif name == "person.blocked":
+            (self.blocked.add if frame["blocked"] else self.blocked.discard)(frame["person"]["id"])
         elif name == "person.updated":
             self._person_updated(frame["person"])
         elif name == "conversation.imported" or (name == "member.joined" and frame["person"]["id"] == self.who.id):
@@ -182,8 +194,19 @@ class Client:
         assert message["gid"] == frame["gid"]
         assert message["seq"] == talk.details["head"] + 1, f"a hole before {message}"
         talk.messages.append(message)
+        for root in talk.messages:
+            if root["message"] == message.get("thread"):
+                root["replies"] = root.get("replies", 0) + 1
         talk.details["head"] = message["seq"]
         self._mark(talk, message["sender"]["id"], message["seq"], "delivered_seq", "read_seq")
+
+    def _became(self, talk: Talk, frame: dict[str, Any]) -> None:
+        message = frame["message"]
+        (place,) = [place for place, known in enumerate(talk.messages) if known["seq"] == message["seq"]]
+        talk.messages[place] = message
+
+    def _settings(self, talk: Talk, frame: dict[str, Any]) -> None:
+        talk.you["settings"] = frame["settings"]
 
     def _read(self, talk: Talk, frame: dict[str, Any]) -> None:
         self._mark(talk, frame["person"]["id"], frame["seq"], "delivered_seq", "read_seq")
@@ -216,8 +239,13 @@ class Client:
             talk.you["role"] = frame["role"]
 
     def _updated(self, talk: Talk, frame: dict[str, Any]) -> None:
+        now = frame["details"]
         for field in ("title", "description", "visibility"):
-            talk.details[field] = frame["details"][field]
+            talk.details[field] = now[field]
+        for field in ("closed_at", "closed_reason", "idle_days", "retention_days"):
+            for known in [talk.details] + ([talk.you] if field == "closed_at" else []):
+                known.pop(field, None)
+                known.update({field: now[field]} if field in now else {})
         talk.you["visibility"] = frame["details"]["visibility"]
         if talk.details["kind"] == "group":
             talk.you["title"] = frame["details"]["title"]
@@ -225,6 +253,10 @@ class Client:
 
 _APPLY = {
     "message.posted": Client._posted,
+    "message.edited": Client._became,
+    "message.deleted": Client._became,
+    "message.pinned": Client._became,
+    "settings.changed": Client._settings,
     "receipt.read": Client._read,
     "receipt.delivered": Client._delivered,
     "member.joined": Client._joined,

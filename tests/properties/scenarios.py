@@ -69,9 +69,13 @@ class World:
         fields = {"title": "plans", "members": members, **fields}
         return (await self.ann.call("conversations.create", **fields | {"members": list(members)}))["conversation"]
 
-    async def say(self, conversation: str, *texts: str, by: Somebody | None = None) -> None:
+    async def say(self, conversation: str, *texts: str, by: Somebody | None = None) -> str:
+        """Post messages; the id of the last."""
+        posted: dict[str, str] = {}
         for text in texts:
-            await (by or self.ann).call("messages.post", conversation=conversation, cid=text.split()[0], text=text)
+            fields = {"conversation": conversation, "cid": text.split()[0], "text": text}
+            posted = await (by or self.ann).call("messages.post", **fields)
+        return posted["message"]
 
     async def imported(self, *, join: bool = True) -> str:
         self.concerns_everybody = join
@@ -362,6 +366,190 @@ async def posting_the_same_again(world: World) -> None:
     await world.say(talk, "one")
     await world.begin()
     await world.call(world.ann, "messages.post", conversation=talk, cid="one", text="one")
+
+
+@scenario("messages.post")
+async def posting_in_a_thread(world: World) -> None:
+    group = await world.group()
+    root = await world.say(group, "one")
+    await world.begin()
+    for number, by in enumerate((world.bob, world.ann)):
+        await world.call(by, "messages.post", conversation=group, cid=f"in-{number}", text="so it is", thread=root)
+
+
+@scenario("messages.post")
+async def naming_everyone(world: World) -> None:
+    group = await world.group()
+    await world.begin()
+    await world.call(world.bob, "messages.post", conversation=group, cid="all", text="@everyone and @cay: come!")
+    await world.call(world.bob, "messages.post", conversation=group, cid="admins", text="@admins first")
+
+
+@scenario("messages.post")
+async def posting_other_kinds(world: World) -> None:
+    group = await world.group()
+    await world.begin()
+    media = {"file": "https://example.org/cat.png", "name": "cat.png", "type": "image/png", "bytes": 5_000, "width": 9}
+    kinds: dict[str, dict[str, Any]] = {
+        "image": {"media": media, "text": "my cat"},
+        "file": {"media": media},
+        "location": {"location": {"latitude": 51.5, "longitude": -0.1}, "metadata": {"from": "a phone"}},
+        "system": {"system": {"type": "order.accepted", "fields": {"order": "7"}}, "text": "Order 7 was accepted"},
+    }
+    for kind, fields in kinds.items():
+        await world.call(world.ann, "messages.post", conversation=group, cid=kind, kind=kind, **fields)
+
+
+@scenario("messages.edit")
+async def editing(world: World) -> None:
+    group = await world.group()
+    message = await world.say(group, "one", "two @cay")
+    await world.begin()
+    await world.call(world.ann, "messages.edit", message=message, text="too @bob")
+    await world.call(world.ann, "messages.edit", message=message, text="too @bob")
+
+
+@scenario("messages.edit")
+async def editing_what_some_never_saw(world: World) -> None:
+    group = await world.group("bob")
+    message = await world.say(group, "one")
+    await world.ann.call("conversations.members.add", conversation=group, member="cay")
+    await world.begin()
+    await world.call(world.ann, "messages.edit", message=message, text="won")
+
+
+@scenario("messages.delete")
+async def deleting(world: World) -> None:
+    group = await world.group()
+    message = await world.say(group, "one", "two @cay", by=world.bob)
+    await world.bob.call("messages.edit", message=message, text="too @cay")
+    await world.begin()
+    await world.call(world.ann, "messages.delete", message=message, reason="spam")
+    await world.call(world.bob, "messages.delete", message=message)
+
+
+@scenario("messages.delete")
+async def deleting_what_some_never_saw(world: World) -> None:
+    group = await world.group("bob")
+    message = await world.say(group, "one")
+    await world.ann.call("conversations.members.add", conversation=group, member="cay")
+    await world.say(group, "two")
+    await world.begin()
+    await world.call(world.ann, "messages.delete", message=message)
+
+
+@scenario("messages.pin")
+async def pinning(world: World) -> None:
+    talk = await world.direct()
+    message = await world.say(talk, "one")
+    await world.begin()
+    await world.call(world.bob, "messages.pin", message=message)
+
+
+@scenario("messages.unpin")
+async def unpinning(world: World) -> None:
+    talk = await world.direct()
+    message = await world.say(talk, "one")
+    await world.ann.call("messages.pin", message=message)
+    await world.begin()
+    await world.call(world.bob, "messages.unpin", message=message)
+
+
+@scenario("messages.report")
+async def reporting(world: World) -> None:
+    message = await world.say(await world.direct(), "one")
+    await world.begin()
+    await world.call(world.bob, "messages.report", message=message, reason="spam")
+
+
+@scenario("reports.resolve")
+async def resolving_a_report(world: World) -> None:
+    message = await world.say(await world.direct(), "one")
+    report = await world.bob.call("messages.report", message=message, reason="spam")
+    await world.begin()
+    await world.call(world.ann, "reports.resolve", report=report["report"], resolution="it is not")
+
+
+# ---- closing, settings, blocks
+
+
+@scenario("conversations.close")
+async def closing(world: World) -> None:
+    group = await world.group()
+    await world.begin()
+    await world.call(world.ann, "conversations.close", conversation=group, reason="completed")
+
+
+@scenario("conversations.reopen")
+async def opening_again(world: World) -> None:
+    talk = await world.direct()
+    await world.bob.call("conversations.close", conversation=talk)
+    await world.begin()
+    await world.call(world.ann, "conversations.reopen", conversation=talk)
+
+
+@scenario("conversations.support")
+async def asking_for_support(world: World) -> None:
+    await world.begin()
+    await world.call(world.bob, "conversations.support", title="help", context={"type": "order", "id": "7"})
+
+
+@scenario("conversations.settings")
+async def changing_settings(world: World) -> None:
+    group = await world.group()
+    await world.begin()
+    fields = {"muted_until": "2030-01-01T00:00:00Z", "notify": "mentions", "starred": True, "colour": "red"}
+    await world.call(world.bob, "conversations.settings", conversation=group, **fields, label="later")
+
+
+@scenario("conversations.settings")
+async def taking_settings_back(world: World) -> None:
+    group = await world.group()
+    await world.bob.call("conversations.settings", conversation=group, colour="red", archived=True)
+    await world.begin()
+    await world.call(world.bob, "conversations.settings", conversation=group, colour="", archived=False)
+
+
+@scenario("conversations.settings")
+async def hiding_receipts(world: World) -> None:
+    group = await world.group()
+    await world.say(group, "one", "two", "three")
+    await world.bob.call("receipts.read", conversation=group, seq=1)
+    await world.begin()
+    await world.call(world.bob, "conversations.settings", conversation=group, receipts=False)
+    await world.call(world.bob, "receipts.read", conversation=group, seq=2)
+    await world.call(world.bob, "receipts.delivered", conversation=group, seq=3)
+
+
+@scenario("conversations.settings")
+async def showing_receipts_again(world: World) -> None:
+    group = await world.group()
+    await world.bob.call("conversations.settings", conversation=group, receipts=False)
+    await world.say(group, "one", "two", "three")
+    await world.bob.call("receipts.read", conversation=group, seq=2)
+    await world.begin()
+    await world.call(world.bob, "conversations.settings", conversation=group, receipts=True)
+    await world.call(world.bob, "receipts.read", conversation=group, seq=3)
+
+
+@scenario("people.block")
+async def blocking(world: World) -> None:
+    talk = await world.direct()
+    await world.say(talk, "one")
+    await world.begin()
+    await world.call(world.bob, "people.block", person="ann")
+    await world.call(world.bob, "people.block", person="ann")
+
+
+@scenario("people.unblock")
+async def unblocking(world: World) -> None:
+    await world.direct()
+    await world.bob.call("people.block", person="ann")
+    await world.begin()
+    await world.call(world.bob, "people.unblock", person="ann")
+
+
+# ---- receipts
 
 
 @scenario("receipts.read")

@@ -190,7 +190,51 @@ async def go(game: Game, player: Player, one: int, other: int) -> None:
     player.go()
 
 
+async def at_message(game: Game, player: Player, one: int, other: int, name: str, **fields: Any) -> None:
+    """Run a command on one of the latest messages of a conversation."""
+    found = await game.in_talk(player, one, "messages.list", limit=3)
+    if found is not None and found["messages"]:
+        message = found["messages"][other % len(found["messages"])]["message"]
+        await game.run(player, name, message=message, **fields)
+
+
+async def edit(game: Game, player: Player, one: int, other: int) -> None:
+    await at_message(game, player, one, other, "messages.edit", text=f"rather {other} @bob")
+
+
+async def delete(game: Game, player: Player, one: int, other: int) -> None:
+    await at_message(game, player, one, other, "messages.delete", reason=("user_request", "spam")[other & 1])
+
+
+async def post_in_thread(game: Game, player: Player, one: int, other: int) -> None:
+    found = await game.in_talk(player, one, "messages.list", limit=3)
+    if found is not None and found["messages"]:
+        root = found["messages"][other % len(found["messages"])]["message"]
+        fields = {"cid": f"t{game.fresh_number()}", "text": "@everyone, see above", "thread": root}
+        await game.in_talk(player, one, "messages.post", **fields)
+
+
+async def close(game: Game, player: Player, one: int, other: int) -> None:
+    await game.in_talk(player, one, f"conversations.{('close', 'reopen')[other & 1]}")
+
+
+async def change_settings(game: Game, player: Player, one: int, other: int) -> None:
+    await game.in_talk(player, one, "conversations.settings", receipts=other & 1 == 0, starred=other & 2 == 0)
+
+
+async def block(game: Game, player: Player, one: int, other: int) -> None:
+    await game.run(player, f"people.{('block', 'unblock')[one & 1]}", person=HANDLES[other % 3])
+
+
 WHAT: dict[str, Action] = {
+    "edit": edit,
+    "delete": delete,
+    "pin": partial(at_message, name="messages.pin"),
+    "unpin": partial(at_message, name="messages.unpin"),
+    "post in thread": post_in_thread,
+    "close": close,
+    "settings": change_settings,
+    "block": block,
     "direct": direct,
     "group": group,
     "post": post,

@@ -186,6 +186,7 @@ def test_the_push_of_a_message_is_as_documented() -> None:
         "message": {
             "message": "m" * 32, "conversation": "c" * 32, "seq": 3, "gid": 1042, "cid": "one", "text": "hello",
             "sender": {"id": "a" * 32, "handle": "ann"}, "at": "2026-11-21T10:17:06.042Z",
+            "kind": "text",
         },
     }  # fmt: skip
 

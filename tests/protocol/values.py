@@ -10,7 +10,7 @@ import attrs
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from chatnode.model.fields import Items, Text, Whole
+from chatnode.model.fields import Entries, Items, Real, Text, Whole
 from chatnode.services import COMMANDS
 
 TAKEN: list[type[Any]] = list(dict.fromkeys(command.takes for command in COMMANDS))
@@ -70,6 +70,11 @@ def _bounded(base: Any, bounds: list[Any]) -> st.SearchStrategy[Any]:
             return texts.filter(lambda text: bound.fault(text) is None)
         case Whole():
             return st.integers(bound.least, bound.most)
+        case Real():
+            return st.floats(bound.least, bound.most)
+        case Entries():
+            names = st.text(PLAIN, min_size=1, max_size=10)
+            return st.dictionaries(names, st.text(PLAIN, max_size=20), max_size=min(bound.most, 3))
         case Items():
             return st.lists(values_of(get_args(base)[0]), max_size=min(bound.most, 3))
     raise AssertionError(f"no values for {bound}")

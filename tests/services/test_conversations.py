@@ -87,7 +87,7 @@ async def test_who_opens_a_group_owns_it(ann: Somebody, bob: Somebody, eve: Some
     assert details == {
         "conversation": picnic, "kind": "group", "title": "picnic", "description": "on\nSunday",
         "visibility": "private", "history": "since_joining", "created_at": details["created_at"],
-        "head": 0, "members": 3,
+        "head": 0, "members": 3, "purpose": "general",
     }  # fmt: skip
 
 

@@ -35,7 +35,7 @@ async def test_a_message_reaches_everybody_in_the_conversation(node: Node, ann: 
     posted = await ann.call("messages.post", conversation=talk, cid="one", text="hello\nbob")
     message = {
         "message": message_id(ann.id, "one"), "conversation": talk, "seq": 1, "gid": posted["gid"],
-        "sender": {"id": ann.id, "handle": "ann"}, "cid": "one", "text": "hello\nbob",
+        "sender": {"id": ann.id, "handle": "ann"}, "cid": "one", "text": "hello\nbob", "kind": "text",
     }  # fmt: skip
     assert posted == {"gid": posted["gid"], "seq": 1, "message": message["message"], "dup": False}
     (push,) = live.heard("message.posted")

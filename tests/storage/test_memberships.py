@@ -15,7 +15,7 @@ from chatnode.model.commands.messages import Posted
 from chatnode.model.events import ConversationUpdated, Event, MemberChanged, MessagePosted
 from chatnode.model.people import Account
 from chatnode.node import open_node
-from chatnode.storage import checks, conversations, inbox, log, messages, people
+from chatnode.storage import checks, conversations, inbox, log, members, messages, opening, people
 from chatnode.storage.database import Write
 from chatnode.storage.messages import Draft
 from tests.conftest import make_person
@@ -36,9 +36,9 @@ class Village:
 
     def group(self, owner: Account, *members: Account, public: bool = False, history: Any = "all") -> str:
         return self.write(
-            lambda tx: conversations.open_group(
+            lambda tx: opening.open_group(
                 tx, owner, title="plans", description="", visibility="public" if public else "private",
-                history=history, members=list(members), most_members=0,
+                history=history, others=list(members), most_members=0,
             )
         )  # fmt: skip
 
@@ -51,10 +51,10 @@ class Village:
         self.write(lambda tx: conversations.update(tx, by, group, title=title, description=None, visibility=None))
 
     def remove(self, by: Account, group: str, member: Account) -> None:
-        self.write(lambda tx: conversations.remove(tx, by, group, member))
+        self.write(lambda tx: members.remove(tx, by, group, member))
 
     def add(self, by: Account, group: str, member: Account) -> None:
-        self.write(lambda tx: conversations.add(tx, by, group, member, 0))
+        self.write(lambda tx: members.add(tx, by, group, member, 0))
 
     @property
     def head(self) -> int:
@@ -108,7 +108,7 @@ def test_who_was_removed_while_away_is_not_told_of_later_roles(village: Village)
     away = village.head
 
     def set_role(role: Any) -> None:
-        village.write(lambda tx: conversations.set_role(tx, village.ann, group, village.cay, role))
+        village.write(lambda tx: members.set_role(tx, village.ann, group, village.cay, role))
 
     set_role("admin")
     village.remove(village.ann, group, village.bob)
@@ -145,8 +145,8 @@ def test_who_comes_back_is_given_what_was_said_in_the_time_before(village: Villa
 def test_who_comes_into_a_group_that_everybody_has_left_owns_it(village: Village) -> None:
     """A group with people in it has one owner; `checks.run` says so too."""
     group = village.group(village.ann, public=True)
-    village.write(lambda tx: conversations.leave(tx, village.ann, group))
-    village.write(lambda tx: conversations.join(tx, village.bob, group, 0))
+    village.write(lambda tx: members.leave(tx, village.ann, group))
+    village.write(lambda tx: members.join(tx, village.bob, group, 0))
     assert [check for check in village.store.read(checks.run).checks if check.problems] == []
     assert village.store.read(lambda reader: conversations.access(reader, village.bob, group)).role == "owner"
 
@@ -159,8 +159,8 @@ def test_a_post_that_is_sent_again_after_leaving_and_coming_back_gets_its_first_
     group = village.group(village.bob, village.ann, public=True, history="since_joining")
     original = village.post(village.bob, group, "shall we?")
     first = village.post(village.ann, group, "yes", "one", reply_to=original.message)
-    village.write(lambda tx: conversations.leave(tx, village.ann, group))
-    village.write(lambda tx: conversations.join(tx, village.ann, group, 0))  # what was said before is hidden now
+    village.write(lambda tx: members.leave(tx, village.ann, group))
+    village.write(lambda tx: members.join(tx, village.ann, group, 0))  # what was said before is hidden now
     again = village.post(village.ann, group, "yes", "one", reply_to=original.message)
     assert (again.gid, again.seq, again.message, again.dup) == (first.gid, first.seq, first.message, True)
 
@@ -202,8 +202,8 @@ def test_who_missed_more_than_the_most_is_told_so(village: Village, in_a_group: 
 def test_a_full_group_takes_nobody(village: Village) -> None:
     group = village.group(village.ann, village.bob, public=True)
     ways: dict[str, Callable[[Any], Any]] = {
-        "added": lambda tx: conversations.add(tx, village.ann, group, village.cay, 2),
-        "joined": lambda tx: conversations.join(tx, village.cay, group, 2),
+        "added": lambda tx: members.add(tx, village.ann, group, village.cay, 2),
+        "joined": lambda tx: members.join(tx, village.cay, group, 2),
     }
     for write in ways.values():
         with pytest.raises(Refusal, match="too_large"):

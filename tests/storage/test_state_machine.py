@@ -48,6 +48,8 @@ from chatnode.model.ids import new_id
 from chatnode.model.people import Account
 from chatnode.protocol.envelopes import push_of
 from chatnode.storage import checks, conversations, inbox, log, messages, people, receipts
+from chatnode.storage import members as membership
+from chatnode.storage import opening as openings
 from chatnode.storage.database import Database, Reader, Recorded, Transaction, Write
 from chatnode.storage.messages import Draft
 from tests.storage.harness import Store
@@ -166,7 +168,7 @@ class StorageMachine(RuleBasedStateMachine):
         opening = [] if known else [MemberJoined] * len(members) + [ConversationUpdated]
         gid = self.model.head + 1
         id = self.do(
-            lambda tx: conversations.open_direct(tx, self.accounts[pair[0]], self.accounts[pair[1]]), _always, *opening
+            lambda tx: openings.open_direct(tx, self.accounts[pair[0]], self.accounts[pair[1]]), _always, *opening
         )
         if known:
             assert id == known.id
@@ -180,9 +182,9 @@ class StorageMachine(RuleBasedStateMachine):
         gid, title = self.model.head + 1, f"group {self.model.head}"
         visibility, history = "public" if public else "private", "all" if everything else "since_joining"
         id = self.do(
-            lambda tx: conversations.open_group(
+            lambda tx: openings.open_group(
                 tx, self.accounts[members[0]], title=title, description="", visibility=visibility, history=history,
-                members=[self.accounts[member] for member in members], most_members=0,
+                others=[self.accounts[member] for member in members], most_members=0,
             ),
             _always, *[MemberJoined] * len(members), ConversationUpdated,
         )  # fmt: skip
@@ -200,7 +202,7 @@ class StorageMachine(RuleBasedStateMachine):
         new = _or_none(lambda: self.model.may_join(one, talk))
         gid = self.model.head + 1
         self.do(
-            lambda tx: conversations.join(tx, self.accounts[one], talk.id, 0),
+            lambda tx: membership.join(tx, self.accounts[one], talk.id, 0),
             lambda: self.model.may_join(one, talk),
             *[MemberJoined][: bool(new)],
         )
@@ -215,7 +217,7 @@ class StorageMachine(RuleBasedStateMachine):
         new = _or_none(lambda: self.model.may_add(one, talk, other))
         gid = self.model.head + 1
         self.do(
-            lambda tx: conversations.add(tx, self.accounts[one], talk.id, self.accounts[other], 0),
+            lambda tx: membership.add(tx, self.accounts[one], talk.id, self.accounts[other], 0),
             lambda: self.model.may_add(one, talk, other),
             *[MemberJoined][: bool(new)],
         )
@@ -228,13 +230,13 @@ class StorageMachine(RuleBasedStateMachine):
         talk = self.talk(place)
         one = self.someone(by, talk)
         if refusal := _refusal(lambda: self.model.may_leave(one, talk)):
-            self.do(lambda tx: conversations.leave(tx, self.accounts[one], talk.id), partial(_raise, refusal))
+            self.do(lambda tx: membership.leave(tx, self.accounts[one], talk.id), partial(_raise, refusal))
             return
         was_owner = talk.parts[one].role == "owner"
         self.model.left(one, talk)
         heir = self.model.heir(talk) if was_owner else None
         self.do(
-            lambda tx: conversations.leave(tx, self.accounts[one], talk.id),
+            lambda tx: membership.leave(tx, self.accounts[one], talk.id),
             _always,
             MemberLeft,
             *[MemberChanged][: heir is not None],
@@ -250,7 +252,7 @@ class StorageMachine(RuleBasedStateMachine):
         one = self.someone(by, talk)
         refusal = _refusal(lambda: self.model.may_remove(one, talk, other))
         self.do(
-            lambda tx: conversations.remove(tx, self.accounts[one], talk.id, self.accounts[other]),
+            lambda tx: membership.remove(tx, self.accounts[one], talk.id, self.accounts[other]),
             partial(_raise, refusal),
             MemberLeft,
         )
@@ -265,7 +267,7 @@ class StorageMachine(RuleBasedStateMachine):
         one = self.someone(by, talk)
         refusal = _refusal(lambda: self.model.may_set_role(one, talk, other))
         self.do(
-            lambda tx: conversations.set_role(tx, self.accounts[one], talk.id, self.accounts[other], role),
+            lambda tx: membership.set_role(tx, self.accounts[one], talk.id, self.accounts[other], role),
             partial(_raise, refusal),
             *[MemberChanged] * (2 if role == "owner" else 1),
         )
@@ -611,7 +613,7 @@ def no_access_check(patch: pytest.MonkeyPatch) -> None:
 
 def history_from_before_joining(patch: pytest.MonkeyPatch) -> None:
     """Who joins sees what was said before, whatever the group says."""
-    join = conversations._join
+    join = membership._join
     patch.setattr(
         conversations,
         "_join",

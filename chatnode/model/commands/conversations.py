@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import attrs
 
-from chatnode.model.conversations import Conversation, History, InboxEntry, Member, MemberRole, Visibility
-from chatnode.model.fields import Description, Id, Items, Limit, Text, Title, Who
+from chatnode.model.conversations import (
+    Conversation,
+    History,
+    InboxEntry,
+    Member,
+    MemberRole,
+    Notify,
+    Settings,
+    Subject,
+    Visibility,
+)
+from chatnode.model.fields import Days, Description, Id, IdleDays, Items, Limit, Text, Time, Title, Who
 
 
 @attrs.define
@@ -24,14 +34,57 @@ class OpenGroup:
     visibility: Visibility = "private"
     description: Description = ""
     history: History | None = None
+    context: Subject | None = None
+    idle_days: IdleDays | None = None
+    retention_days: Days | None = None
+
+
+@attrs.define
+class OpenSupport:
+    """A private group of you and everybody who answers support."""
+
+    title: Title
+    context: Subject | None = None
 
 
 @attrs.define
 class UpdateConversation:
+    """What is left out stays. 0 days take the closing or the removal away."""
+
     conversation: Id
     title: Title | None = None
     description: Description | None = None
     visibility: Visibility | None = None
+    idle_days: IdleDays | None = None
+    retention_days: IdleDays | None = None
+
+
+@attrs.define
+class CloseConversation:
+    conversation: Id
+    reason: Literal["manual", "completed"] = "manual"
+
+
+@attrs.define
+class ChangeSettings:
+    """What is left out stays. An empty time, label or colour takes it away."""
+
+    conversation: Id
+    muted_until: Time | None = None
+    notify: Notify | None = None
+    desktop: bool | None = None
+    mobile: bool | None = None
+    sounds: bool | None = None
+    receipts: bool | None = None
+    starred: bool | None = None
+    archived: bool | None = None
+    colour: Literal["", "red", "orange", "yellow", "green", "blue", "purple"] | None = None
+    label: Annotated[str, Text(100)] | None = None
+
+
+@attrs.define
+class SettingsGiven:
+    settings: Settings
 
 
 @attrs.define

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import attrs
 
-from chatnode.model.fields import Body, Cid, Description, Id, Items, Text, Title, Whole
+from chatnode.model.fields import Body, Cid, Description, Id, Items, Metadata, Text, Title, Whole
 
 YEAR_9999_MS = 253_402_300_799_999  # the last millisecond that RFC 3339 can name
 
@@ -32,7 +32,7 @@ class ImportItem:
     text: Body
     reply_to: Cid | None = None
     reply_to_author: Annotated[str, Text(200, 1)] | None = None
-    metadata: dict[str, str] = attrs.field(factory=dict[str, str])
+    metadata: Metadata = attrs.field(factory=dict[str, str])
 
 
 @attrs.define

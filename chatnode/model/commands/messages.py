@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import attrs
 
 from chatnode.model.conversations import InboxEntry
-from chatnode.model.fields import Body, Cid, Gid, Id, Limit, Seq
-from chatnode.model.messages import Message, Receipt
+from chatnode.model.fields import Caption, Cid, Gid, Id, Limit, Metadata, Seq, Text
+from chatnode.model.messages import Edition, Location, Media, Message, MessageKind, Notice, Receipt
+from chatnode.model.people import PersonRef
 
 
 @attrs.define
 class PostMessage:
+    """`thread` is the message whose thread this belongs to. What another kind than text carries has a field of its
+    own: `media` for image and file, `location`, `system`; `text` is then a caption."""
+
     conversation: Id
     cid: Cid
-    text: Body
+    text: Caption = ""
     reply_to: Id | None = None
+    thread: Id | None = None
+    kind: MessageKind = "text"
+    media: Media | None = None
+    location: Location | None = None
+    system: Notice | None = None
+    metadata: Metadata | None = None
 
 
 @attrs.define
@@ -50,6 +62,83 @@ class GetMessage:
 @attrs.define
 class MessageGiven:
     message: Message
+
+
+@attrs.define
+class EditMessage:
+    message: Id
+    text: Caption
+
+
+@attrs.define
+class DeleteMessage:
+    """Moderation, abuse and spam are for those who delete what somebody else wrote."""
+
+    message: Id
+    reason: Literal["user_request", "moderation", "abuse", "spam"] = "user_request"
+
+
+@attrs.define
+class EditionsGiven:
+    """From the first version to the one that stands."""
+
+    editions: list[Edition]
+
+
+@attrs.define
+class ListThread:
+    """`message` is the one that the thread hangs on."""
+
+    message: Id
+    after: Seq = 0
+    limit: Limit = 50
+
+
+@attrs.define
+class ReportMessage:
+    message: Id
+    reason: Literal["abuse", "spam", "illegal", "other"]
+    note: Annotated[str, Text(1_000, free=True)] = ""
+
+
+@attrs.define
+class Report:
+    """What somebody reported, for moderators. `message` is as it is now."""
+
+    report: int
+    message: Message
+    reporter: PersonRef
+    reason: str
+    note: str
+    at: str
+    resolved_at: str | None = None
+    resolved_by: PersonRef | None = None
+    resolution: str | None = None
+
+
+@attrs.define
+class ReportGiven:
+    report: int
+
+
+@attrs.define
+class ListReports:
+    """The open ones, newest first; `after` takes the last one's number."""
+
+    resolved: bool = False
+    after: Seq | None = None
+    limit: Limit = 50
+
+
+@attrs.define
+class ReportsGiven:
+    reports: list[Report]
+
+
+@attrs.define
+class ResolveReport:
+    report: Seq
+    resolution: Annotated[str, Text(1_000, 1, free=True)]
 
 
 @attrs.define

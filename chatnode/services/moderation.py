@@ -1,0 +1,61 @@
+"""Blocking people, reporting messages, and working on the reports."""
+
+from __future__ import annotations
+
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.table import command
+from chatnode.model import permissions
+from chatnode.model.commands.accounts import GetPerson, PeopleGiven
+from chatnode.model.commands.messages import ListReports, ReportGiven, ReportMessage, ReportsGiven, ResolveReport
+from chatnode.model.commands.shared import Nothing
+from chatnode.storage import blocks, people, reports
+from chatnode.storage.database import Transaction
+
+
+@command("people.block", permission=permissions.CHAT)
+async def block(ctx: Context, command: GetPerson) -> Nothing:
+    """Hear no more from somebody: your direct conversation is closed, and neither brings the other into a group."""
+    await ctx.write(lambda tx: blocks.block(tx, ctx.me, people.find(tx, command.person)))
+    return Nothing()
+
+
+@command("people.unblock", permission=permissions.CHAT)
+async def unblock(ctx: Context, command: GetPerson) -> Nothing:
+    """Hear from somebody again; the conversation that the block closed is open."""
+    await ctx.write(lambda tx: blocks.unblock(tx, ctx.me, people.find(tx, command.person)))
+    return Nothing()
+
+
+@command("people.blocked", permission=permissions.CHAT, reads=True)
+async def blocked(ctx: Context, command: Nothing) -> PeopleGiven:
+    """Whom you have blocked."""
+    return PeopleGiven(await ctx.read(lambda reader: blocks.page(reader, ctx.me)))
+
+
+@command("messages.report", permission=permissions.CHAT, limit="reports")
+async def report(ctx: Context, command: ReportMessage) -> ReportGiven:
+    """Report a message to the moderators, who can then read it, wherever it is."""
+
+    def write(tx: Transaction) -> int:
+        return reports.add(tx, ctx.me, command.message, command.reason, command.note)
+
+    return ReportGiven(await ctx.write(write))
+
+
+@command("reports.list", permission=permissions.MODERATE, reads=True)
+async def list_reports(ctx: Context, command: ListReports) -> ReportsGiven:
+    """What was reported: the open reports, or those that are resolved."""
+    limit = ctx.page_size(command.limit)
+    return ReportsGiven(
+        await ctx.read(lambda reader: reports.page(reader, resolved=command.resolved, after=command.after, limit=limit))
+    )
+
+
+@command("reports.resolve", permission=permissions.MODERATE)
+async def resolve_report(ctx: Context, command: ResolveReport) -> Nothing:
+    """Say what was done about a report."""
+    await ctx.write(lambda tx: reports.resolve(tx, ctx.account, command.report, command.resolution))
+    return Nothing()
+
+
+COMMANDS = (block, unblock, blocked, report, list_reports, resolve_report)

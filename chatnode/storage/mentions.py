@@ -1,0 +1,62 @@
+"""Who a message names: people by handle, the group's admins, everyone."""
+
+from __future__ import annotations
+
+from chatnode.model.messages import EVERYONE, mentioned_handles
+from chatnode.storage.conversations import Place
+from chatnode.storage.database import Transaction
+from chatnode.storage.people import RESERVED_HANDLES
+
+_EVERYONE_KEY = 0
+"""In the table of mentions: all who took part. They are too many for a row each."""
+
+
+def named(tx: Transaction, place: Place, text: str, everyone_members: int) -> list[tuple[int, str]]:
+    """Keys and ids of the participants that `text` names, each once. Naming anybody else says nothing to them.
+
+    `everyone_members`: in a group with more participants, only its owner and admins name everyone; 0 is no limit.
+    """
+    found: dict[int, str] = {}
+    for handle in mentioned_handles(text):
+        if handle not in RESERVED_HANDLES:
+            row = tx.execute(
+                "SELECT p.key, p.id FROM people p JOIN members m ON m.person = p.key "
+                "WHERE p.handle = ? AND m.conversation = ? AND m.left_gid IS NULL",
+                (handle, place.key),
+            ).fetchone()
+            if row is not None:
+                found[row[0]] = row[1]
+        elif place.kind == "group" and handle == "admins":
+            found.update(
+                tx.execute(
+                    "SELECT p.key, p.id FROM members m JOIN people p ON p.key = m.person WHERE m.conversation = ? "
+                    "AND m.left_gid IS NULL AND m.role IN ('owner', 'admin') ORDER BY p.key",
+                    (place.key,),
+                ).fetchall()
+            )
+        elif place.kind == "group" and _may_name_everyone(tx, place, everyone_members):
+            found[_EVERYONE_KEY] = EVERYONE
+    return list(found.items())
+
+
+def _may_name_everyone(tx: Transaction, place: Place, everyone_members: int) -> bool:
+    if place.role != "member" or not everyone_members:
+        return True
+    (members,) = tx.execute(
+        "SELECT count(*) FROM members WHERE conversation = ? AND left_gid IS NULL", (place.key,)
+    ).fetchone()
+    return members <= everyone_members
+
+
+def add(tx: Transaction, place: Place, seq: int, people: list[tuple[int, str]]) -> None:
+    tx.executemany(
+        "INSERT INTO mentions (person, conversation, seq) VALUES (?, ?, ?)",
+        [(key, place.key, seq) for key, _ in people],
+    )
+
+
+UNREAD = (
+    "(SELECT count(DISTINCT n.seq) FROM mentions n WHERE n.person IN (m.person, 0) AND n.conversation = m.conversation "
+    "AND n.seq > m.read_seq)"
+)
+"""SQL of how many unread messages name the member `m`."""

@@ -1,0 +1,163 @@
+"""What becomes of a message after it was posted: edits, deletion for all, pins."""
+
+from __future__ import annotations
+
+from chatnode.errors import Refusal
+from chatnode.model.conversations import RANK
+from chatnode.model.events import MessageDeleted, MessageEdited, MessagePinned
+from chatnode.model.messages import DeletedReason, Edition, Message
+from chatnode.model.people import Account
+from chatnode.model.times import rfc3339
+from chatnode.storage import audit, conversations, messages
+from chatnode.storage.conversations import Place
+from chatnode.storage.database import Reader, Transaction
+
+_CHANGED = MessageEdited | MessageDeleted | MessagePinned
+
+
+def edit(tx: Transaction, account: Account, id: str, text: str, *, minutes: int, most: int) -> Message:
+    """Let one's own message say something else; what it said before is kept. The same text changes nothing.
+
+    `minutes` is how long after posting that goes, `most` how often; 0 is no limit. Whom it mentions stays.
+    Raises `Refusal`.
+    """
+    place, message = messages.access(tx, account, id)
+    conversations.refuse_closed(place)
+    if message.sender.id != account.id:
+        raise Refusal("forbidden", "you can edit only what you wrote", path="message")
+    _refuse_deleted(message)
+    if not text and message.kind == "text":
+        raise Refusal("invalid", "text is missing; to take a message back, delete it", path="text")
+    if text == message.text:
+        return message
+    (posted_at,) = tx.execute(
+        "SELECT at FROM messages WHERE conversation = ? AND seq = ?", (place.key, message.seq)
+    ).fetchone()
+    if minutes and tx.now > posted_at + minutes * 60_000:
+        raise Refusal("forbidden", f"a message can be edited for {minutes} minutes", path="message")
+    version = (message.edits or 0) + 1
+    if most and version > most:
+        raise Refusal("too_large", f"a message can be edited {most} times", path="message")
+    tx.execute(
+        "INSERT INTO message_edits (conversation, seq, version, text, at) "
+        "SELECT conversation, seq, ?, text, coalesce(edited_at, at) FROM messages WHERE conversation = ? AND seq = ?",
+        (version, place.key, message.seq),
+    )
+    tx.execute(
+        "UPDATE messages SET text = ?, edits = ?, edited_at = ? WHERE conversation = ? AND seq = ?",
+        (text, version, tx.now, place.key, message.seq),
+    )
+    return _tell(tx, place, message.seq, MessageEdited, account)
+
+
+def editions(reader: Reader, account: Account, id: str) -> list[Edition]:
+    """Everything that a message said, from what was posted to what it says now."""
+    place, message = messages.access(reader, account, id)
+    rows = reader.execute(
+        "SELECT version, text, at FROM message_edits WHERE conversation = ? AND seq = ? ORDER BY version",
+        (place.key, message.seq),
+    )
+    found = [Edition(version, text, rfc3339(at)) for version, text, at in rows]
+    return [*found, Edition(len(found) + 1, message.text, message.edited_at or message.at)]
+
+
+def delete(tx: Transaction, account: Account, id: str, reason: DeletedReason, *, moderates: bool) -> Message:
+    """Delete a message for all: its place stays, what it said is gone, with every earlier version.
+
+    One's own; in a group also those of people of lower rank; with `moderates` any that one may see or that was
+    reported. Deleting twice changes nothing. Raises `Refusal`.
+    """
+    place, message = _access_to_delete(tx, account, id, moderates)
+    own = message.sender.id == account.id
+    if own and reason != "user_request":
+        raise Refusal("invalid", "what you wrote yourself is deleted at your own request", path="reason")
+    if not own and reason == "user_request":
+        raise Refusal("invalid", "say why: moderation, abuse or spam", path="reason")
+    if message.deleted_at is not None:
+        return message
+    erase_text(tx, place.key, message.seq, reason, account.key)
+    if not own:
+        audit.record(tx, account, "messages.delete", id, reason=reason, sender=message.sender.id)
+    return _tell(tx, place, message.seq, MessageDeleted, account)
+
+
+def _access_to_delete(tx: Transaction, account: Account, id: str, moderates: bool) -> tuple[Place, Message]:
+    try:
+        place, message = messages.access(tx, account, id)
+    except Refusal:
+        reported = tx.execute(
+            "SELECT m.key, m.conversation FROM messages m JOIN reports r ON r.message = m.key WHERE m.id = ?", (id,)
+        ).fetchone()
+        if not moderates or reported is None:
+            raise
+        return conversations.as_moderator(tx, reported[1]), messages.by_key(tx, reported[0])
+    if message.sender.id == account.id or moderates or _outranks(tx, place, message):
+        return place, message
+    raise Refusal(
+        "forbidden", "you can delete only what you wrote, or somebody of lower rank in a group", path="message"
+    )
+
+
+def _outranks(tx: Transaction, place: Place, message: Message) -> bool:
+    """Whether the participant may work on what the sender wrote; who has left has no rank."""
+    (sender,) = tx.execute(
+        "SELECT sender FROM messages WHERE conversation = ? AND seq = ?", (place.key, message.seq)
+    ).fetchone()
+    role = conversations.member_role(tx, place.key, sender) or "member"
+    return place.kind == "group" and RANK[place.role] > RANK[role]
+
+
+def erase_text(tx: Transaction, conversation: int, seq: int, reason: DeletedReason, by: int | None) -> None:
+    """Make a tombstone of a message: everything it said goes. Tells nobody."""
+    tx.execute(
+        "UPDATE messages SET text = '', content = NULL, metadata = NULL, edits = 0, edited_at = NULL, "
+        "pinned_at = NULL, pinned_by = NULL, deleted_at = ?, deleted_by = ?, deleted_reason = ? "
+        "WHERE conversation = ? AND seq = ?",
+        (tx.now, by, reason, conversation, seq),
+    )
+    tx.execute("DELETE FROM message_edits WHERE conversation = ? AND seq = ?", (conversation, seq))
+    tx.execute("UPDATE conversations SET messages = messages - 1 WHERE key = ?", (conversation,))
+
+
+def pin(tx: Transaction, account: Account, id: str, pinned: bool, most: int) -> Message:
+    """Pin a message for everyone, or no longer: in a group by its owner and admins. `most` is per conversation.
+
+    Raises `Refusal`; pinning twice changes nothing.
+    """
+    place, message = messages.access(tx, account, id)
+    conversations.refuse_closed(place)
+    if place.kind == "group":
+        conversations.access_to_manage(tx, account, place.id)
+    if pinned == (message.pinned_at is not None):
+        return message
+    if pinned:
+        _refuse_deleted(message)
+        _check_room_for_pin(tx, place, most)
+    tx.execute(
+        "UPDATE messages SET pinned_at = ?, pinned_by = ? WHERE conversation = ? AND seq = ?",
+        (tx.now if pinned else None, account.key if pinned else None, place.key, message.seq),
+    )
+    return _tell(tx, place, message.seq, MessagePinned, account)
+
+
+def _check_room_for_pin(tx: Transaction, place: Place, most: int) -> None:
+    (count,) = tx.execute(
+        "SELECT count(*) FROM messages WHERE conversation = ? AND pinned_at IS NOT NULL", (place.key,)
+    ).fetchone()
+    if most and count >= most:
+        raise Refusal("too_large", f"a conversation has at most {most} pinned messages; unpin one", path="message")
+
+
+def _refuse_deleted(message: Message) -> None:
+    if message.deleted_at is not None:
+        raise Refusal("gone", "this message was deleted", path="message")
+
+
+def _tell(tx: Transaction, place: Place, seq: int, event: type[_CHANGED], by: Account) -> Message:
+    message = messages.at_seq(tx, place.key, seq)
+    assert message is not None
+    tx.record(
+        event(place.id, message), conversation=place.key, subject=seq, actor=by.key,
+        hidden_from=conversations.who_cannot_see(tx, place, seq),
+    )  # fmt: skip
+    return message

@@ -479,7 +479,7 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
     talk = await direct(ann, bob)
     room = await group(ann, bob, visibility="public", title="garden")
     first = await say(ann, talk, "hello @bob")
-    await say(bob, talk, "hello", reply_to=first["message"])
+    theirs = await say(bob, talk, "hello", reply_to=first["message"])
     imported = (await node.call("import.conversation", source="irc", key="#x", title="#x"))["conversation"]
     items = [{"cid": "1", "author": "Ada", "at": 0, "text": "x" * size, "metadata": {"a": "b"}} for size in (1, 16_001)]
     asked: list[tuple[str, str | None, dict[str, Any]]] = [
@@ -508,6 +508,30 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
         ("messages.post", anns, {"conversation": talk, "cid": "x", "text": "x", "reply_to": first["message"]}),
         ("messages.list", anns, {"conversation": talk, "after": 0}),
         ("messages.get", anns, {"message": first["message"]}),
+        ("messages.edit", anns, {"message": first["message"], "text": "hullo"}),
+        ("messages.history", anns, {"message": first["message"]}),
+        ("messages.post", anns, {"conversation": talk, "cid": "y", "text": "x", "thread": first["message"]}),
+        ("messages.thread", anns, {"message": first["message"]}),
+        ("messages.pin", anns, {"message": first["message"]}),
+        ("messages.pinned", anns, {"conversation": talk}),
+        ("messages.unpin", anns, {"message": first["message"]}),
+        ("messages.report", anns, {"message": theirs["message"], "reason": "spam", "note": "again"}),
+        ("reports.list", root, {}),
+        ("reports.resolve", root, {"report": 1, "resolution": "deleted"}),
+        ("messages.delete", anns, {"message": first["message"]}),
+        ("messages.get", anns, {"message": first["message"]}),
+        ("conversations.support", anns, {"title": "help", "context": {"type": "order", "id": "7"}}),
+        (
+            "conversations.settings",
+            anns,
+            {"conversation": talk, "starred": True, "muted_until": "2030-01-01T00:00:00Z"},
+        ),
+        ("conversations.close", anns, {"conversation": room, "reason": "completed"}),
+        ("conversations.get", anns, {"conversation": room}),
+        ("conversations.reopen", anns, {"conversation": room}),
+        ("people.block", anns, {"person": "cy"}),
+        ("people.blocked", anns, {}),
+        ("people.unblock", anns, {"person": "cy"}),
         ("receipts.read", anns, {"conversation": talk, "seq": 2}),
         ("receipts.delivered", anns, {"conversation": talk, "seq": 2}),
         ("receipts.list", anns, {"message": first["message"]}),
@@ -516,6 +540,8 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
         ("import.messages", root, {"conversation": imported, "source": "irc", "items": items}),
         ("node.check", root, {}),
         ("node.statistics", root, {}),
+        ("jobs.list", root, {}),
+        ("jobs.run", root, {"job": "expired"}),
         ("conversations.leave", anns, {"conversation": room}),
         ("sessions.revoke_others", root, {}),
     ]

@@ -124,10 +124,12 @@ class CommitListener(Protocol):
 class _Job(Generic[T]):
     """A function on its way through a thread, and the task that waits for what it returns."""
 
-    __slots__ = ("function", "outcome", "recorded", "task")
+    __slots__ = ("alone", "function", "outcome", "recorded", "task")
 
-    def __init__(self, function: Callable[[Any], T], task: trio.lowlevel.Task | None) -> None:
+    def __init__(self, function: Callable[[Any], T], task: trio.lowlevel.Task | None, *, alone: bool = False) -> None:
+        """`alone`: it gets the writing connection outside of any transaction."""
         self.function = function
+        self.alone = alone
         self.task = task
         self.outcome: outcome.Outcome[T] | None = None
         self.recorded: list[Recorded] = []
@@ -221,6 +223,20 @@ class Database:
         self._jobs.put(job)
         return await job.wait()
 
+    async def maintain(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `function` on the writing connection between two groups, outside of any transaction; writes wait.
+
+        For what cannot be part of one: VACUUM, checkpoints, PRAGMA optimize. Raises what the function raised.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._refuse_if_unusable()
+        if self.inline:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return function(self._writer)
+        job = _Job(function, trio.lowlevel.current_task(), alone=True)
+        self._jobs.put(job)
+        return await job.wait()
+
     async def read(self, function: Read[T]) -> T:
         """Run `function` on a reading connection, inside one snapshot of the database."""
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -247,7 +263,11 @@ class Database:
         while going:
             job = self._next_job()
             group: list[_Job[Any]] = []
+            alone: _Job[Any] | None = None
             while job is not None:
+                if job.alone:
+                    alone = job
+                    break
                 group.append(job)
                 if len(group) >= self.settings.group_jobs:
                     break
@@ -259,6 +279,9 @@ class Database:
             if group:
                 self._commit(group)
                 self._token.run_sync_soon(self._deliver, group)
+            if alone is not None:
+                alone.outcome = outcome.capture(alone.function, self._writer)
+                self._token.run_sync_soon(alone.resume)
 
     def _next_job(self) -> _Job[Any] | None:
         """Wait for a job. A moment without one is the time for a checkpoint, which would hold up a busy node."""
@@ -370,6 +393,7 @@ def connect_writer(path: Path, settings: StorageSettings) -> sqlite3.Connection:
         mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA secure_delete=ON")  # what is deleted is gone from the file (traces.py)
         connection.execute("PRAGMA temp_store=MEMORY")  # what savepoints remember never goes to a file
         connection.execute(f"PRAGMA cache_size=-{settings.cache_kib:d}")
         connection.execute(f"PRAGMA wal_autocheckpoint={settings.checkpoint_pages:d}")

@@ -507,15 +507,16 @@ trio.run(main, Path(sys.argv[1]))
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
 def test_a_disk_that_is_really_full_and_then_has_space_again(tmp_path: Path) -> None:
-    """On a file system of its own of 512 KiB, in a namespace of its own."""
-    mounting = 'mount -t tmpfs -o size=512k tmpfs "$1" && exec "$2" -c "$3" "$1"'
+    """On a file system of its own of 4 MiB, in a namespace of its own."""
+    mounting = 'mount -t tmpfs -o size=4m tmpfs "$1" && echo mounted && exec "$2" -c "$3" "$1"'
     command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mounting, "sh"]
     ran = subprocess.run(
         [*command, str(tmp_path), sys.executable, FULL_DISK], capture_output=True, text=True, timeout=60, check=False
     )
-    if "full:" not in ran.stdout:
+    if "mounted" not in ran.stdout:
         pytest.skip(f"this machine lets nobody mount a file system: {ran.stderr.strip()[-200:]}")
     assert ran.stdout.splitlines() == [
+        "mounted",
         "full: No space left on device",
         "unavailable: the disk is full; nothing was stored",
         "stored: [1] published: [1] broken: None",

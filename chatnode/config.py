@@ -120,6 +120,23 @@ class Storage:
 
 
 @attrs.frozen
+class Backup:
+    """Copies of the database that the node makes by itself, or `chatnode backup --rotate` from cron."""
+
+    directory: str = setting("", "Where they are kept. Empty: `backups` in the data directory.")
+    every_hours: float = setting(0.0, "How often the node makes one; 0 is never.", minimum=0)
+    passphrase_file: str = setting("", "File with the passphrase that they are encrypted with. Empty: not encrypted.")
+    keep_daily: int = setting(7, "The newest of each day, for so many days that have one.", minimum=0)
+    keep_weekly: int = setting(5, "The newest of each week, for so many weeks.", minimum=0)
+    keep_monthly: int = setting(12, "The newest of each month, for so many months.", minimum=0)
+    keep_before_migration: int = setting(
+        3,
+        "Copies made before an upgrade changes the tables, in `backups` of the data directory, not encrypted; 0 makes none.",
+        minimum=0,
+    )
+
+
+@attrs.frozen
 class Logs:
     """What the node says on standard error."""
 
@@ -135,6 +152,7 @@ class Config:
     limits: Limits = attrs.field(factory=Limits)
     accounts: Accounts = attrs.field(factory=Accounts)
     storage: Storage = attrs.field(factory=Storage)
+    backup: Backup = attrs.field(factory=Backup)
     logs: Logs = attrs.field(factory=Logs)
 
 

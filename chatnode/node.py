@@ -30,9 +30,9 @@ from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import COMMANDS, JOBS
 from chatnode.storage import log, people
-from chatnode.storage.database import Database, connect_writer
+from chatnode.storage.database import Database
 from chatnode.storage.directory import DataDirectory
-from chatnode.storage.migrations import core_migrations, initialise, migrate
+from chatnode.storage.upgrading import upgrade
 from chatnode.transport.control import serve_control
 from chatnode.transport.http import HttpServer
 from chatnode.transport.listener import Listener, listen
@@ -139,7 +139,7 @@ async def open_node(data: Path | str, config: Config | None = None, *, inline: b
     try:
         if config is None:
             config = configuration.load(directory.config if directory.config.exists() else None)
-        _prepare(directory, config)
+        upgrade(directory, config)
         db = Database(directory.database, config.storage, inline=inline)
         db.open()
         try:
@@ -156,16 +156,6 @@ def _base_url(config: Config) -> str:
     """How people reach the node, as far as the settings tell before it serves."""
     scheme = "https" if config.server.tls_certificate else "http"
     return config.server.public_url.rstrip("/") or f"{scheme}://{config.server.bind}"
-
-
-def _prepare(directory: DataDirectory, config: Config) -> None:
-    connection = connect_writer(directory.database, config.storage)
-    try:
-        for migration in migrate(connection, core_migrations()):
-            logger.info("applied migration %s/%s", migration.set, migration.name)
-        initialise(connection)
-    finally:
-        connection.close()
 
 
 def parse_bind(bind: str) -> tuple[str, int]:

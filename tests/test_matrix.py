@@ -99,6 +99,7 @@ FIELDS: dict[str, Fields] = {
     "setup.create": lambda at: {},
     "node.check": lambda at: {},
     "node.statistics": lambda at: {},
+    "backup.create": lambda at: {},
     "jobs.list": lambda at: {},
     "jobs.run": lambda at: {"job": "expired"},
     "sessions.list": lambda at: {},

@@ -9,7 +9,7 @@ from typing import cast
 import click
 
 from chatnode import __version__
-from chatnode.cli import accounts, calling, chatting, importing, serving
+from chatnode.cli import accounts, backups, calling, chatting, importing, serving
 from chatnode.client.errors import ConnectionLost
 from chatnode.errors import Refusal, StartError
 
@@ -40,6 +40,8 @@ cli.add_command(accounts.invite)
 cli.add_command(accounts.token)
 cli.add_command(calling.call)
 cli.add_command(calling.check)
+cli.add_command(backups.backup)
+cli.add_command(backups.restore)
 cli.add_command(importing.import_group)
 cli.add_command(chatting.chat)
 

@@ -11,6 +11,7 @@ from chatnode.dispatch.jobs import Job
 from chatnode.dispatch.table import Command
 from chatnode.services import (
     accounts,
+    backups,
     conversations,
     importing,
     inbox,
@@ -34,6 +35,7 @@ COMMANDS: tuple[Command[Any, Any], ...] = (
     *importing.COMMANDS,
     *operations.COMMANDS,
     *jobs.COMMANDS,
+    *backups.COMMANDS,
 )
 
-JOBS: tuple[Job, ...] = (*maintenance.JOBS,)
+JOBS: tuple[Job, ...] = (*maintenance.JOBS, *backups.JOBS)

@@ -12,7 +12,8 @@ MOST_PROBLEMS = 20
 """Of each check, so that a broken table does not flood the terminal."""
 
 
-def _integrity(reader: Reader) -> list[str]:
+def integrity(reader: Reader) -> list[str]:
+    """SQLite's own check of the whole file."""
     rows = [row[0] for row in reader.execute(f"PRAGMA integrity_check({MOST_PROBLEMS})")]
     return [] if rows == ["ok"] else rows
 
@@ -34,7 +35,7 @@ def _query(sql: str, problem: str) -> Callable[[Reader], list[str]]:
 
 
 CHECKS: dict[str, Callable[[Reader], list[str]]] = {
-    "integrity": _integrity,
+    "integrity": integrity,
     "foreign keys": _foreign_keys,
     "heads": _query(
         "SELECT c.id, c.head, coalesce(max(m.seq), 0) FROM conversations c LEFT JOIN messages m "

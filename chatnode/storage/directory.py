@@ -35,6 +35,11 @@ class DataDirectory:
     def control_socket(self) -> Path:
         return self.path / "control.sock"
 
+    @property
+    def restoring(self) -> Path:
+        """Is there while a restore is under way, or after it was interrupted."""
+        return self.path / "restoring"
+
     def claim(self) -> None:
         """Make the directory if need be and take its lock.
 

@@ -43,10 +43,25 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> 
 
     Raises `StartError` on a database of a newer chatnode.
     """
+    missing = pending(connection, migrations)
     connection.execute(
         'CREATE TABLE IF NOT EXISTS migrations ("set" TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, '
         'PRIMARY KEY ("set", name)) WITHOUT ROWID'
     )
+    for migration in missing:
+        _apply(connection, migration)
+    return missing
+
+
+def is_new(connection: sqlite3.Connection) -> bool:
+    """Whether there is nothing in this database yet."""
+    return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migrations'").fetchone() is None
+
+
+def pending(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> list[Migration]:
+    """What `migrate` would apply. Raises `StartError` on a database of a newer chatnode."""
+    if is_new(connection):
+        return list(migrations)
     present = set(connection.execute('SELECT "set", name FROM migrations'))
     known = {(migration.set, migration.name) for migration in migrations}
     newer = sorted(f"{owner}/{name}" for owner, name in present - known if owner == CORE)
@@ -55,10 +70,7 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> 
             f"this database was written by a newer chatnode (it has {', '.join(newer)}); "
             "install that version, or restore a backup from before the upgrade"
         )
-    missing = [migration for migration in migrations if (migration.set, migration.name) not in present]
-    for migration in missing:
-        _apply(connection, migration)
-    return missing
+    return [migration for migration in migrations if (migration.set, migration.name) not in present]
 
 
 def _apply(connection: sqlite3.Connection, migration: Migration) -> None:

@@ -624,3 +624,10 @@ async def running_a_job(world: World) -> None:
     await world.say(await world.direct(), "hello")
     await world.begin()
     await world.call(None, "jobs.run", job="expired")
+
+
+@scenario("backup.create")
+async def making_a_backup(world: World) -> None:
+    await world.say(await world.direct(), "hello")
+    await world.begin()
+    await world.call(None, "backup.create")

@@ -1,0 +1,101 @@
+"""`chatnode backup` and `chatnode restore`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from chatnode import config as configuration
+from chatnode.cli.progress import Bars
+from chatnode.config import Config
+from chatnode.storage import backups
+from chatnode.storage.directory import DataDirectory
+from chatnode.storage.restoring import restore as restore_backup
+from chatnode.storage.sealing import passphrase_of
+
+PASSPHRASE = "CHATNODE_BACKUP_PASSPHRASE"
+
+_passphrase_file = click.option(
+    "--passphrase-file",
+    type=click.Path(path_type=Path),
+    help=f"Instead of the setting backup.passphrase_file; the passphrase may also be in {PASSPHRASE}.",
+)
+
+
+@click.command()
+@click.argument("destination", required=False, type=click.Path(path_type=Path))
+@click.option("--rotate", is_flag=True, help="Into the backup directory; older ones go by the settings. For cron.")
+@_passphrase_file
+@click.pass_obj
+def backup(data: Path, destination: Path | None, rotate: bool, passphrase_file: Path | None) -> None:
+    """Make a backup, while a node runs or not.
+
+    DESTINATION is a new file. Without it the backup goes into the backup directory, as with --rotate.
+    """
+    if destination is not None and rotate:
+        raise click.UsageError("give a DESTINATION or --rotate, not both")
+    directory = DataDirectory(data)
+    settings = _settings(directory).backup
+    secret = _secret(passphrase_file) or backups.passphrase(settings)
+    with Bars() as progress:
+        if destination is None:
+            made = backups.rotate(directory, settings, secret, progress)
+        else:
+            made = backups.create(directory, destination, secret, progress)
+    encrypted = "encrypted" if secret is not None else "not encrypted"
+    counts = made.manifest["counts"]
+    click.echo(f"{made.path}: {counts['messages']} messages, {counts['people']} people, {encrypted}")
+    for name in made.removed:
+        click.echo(f"removed {name}")
+    for name, problems in made.manifest["problems"].items():
+        click.echo(f"the check of {name} finds problems, in the node's database too: {problems[0]}", err=True)
+
+
+@click.command()
+@click.argument("backup", type=click.Path(path_type=Path, dir_okay=False))
+@_passphrase_file
+@click.option("--anyway", is_flag=True, help="Even when the checks find problems in it.")
+@click.option("--verify", is_flag=True, help="Only read the backup to its end and say what is in it.")
+@click.pass_obj
+def restore(data: Path, backup: Path, passphrase_file: Path | None, anyway: bool, verify: bool) -> None:
+    """Put a backup in the place of the database.
+
+    No node may be running. The backup is verified in full first; the database that was here is kept in a dated
+    directory beside it. Every client begins anew.
+    """
+    directory = DataDirectory(data)
+    secret = _secret(passphrase_file) or backups.passphrase(_settings(directory).backup)
+    with Bars() as progress:
+        if verify:
+            _describe(backup, backups.verify(backup, secret, progress))
+            return
+        directory.claim()
+        try:
+            done = restore_backup(directory, backup, secret, anyway=anyway, progress=progress)
+        finally:
+            directory.release()
+    _describe(backup, done.manifest)
+    if done.kept is not None:
+        click.echo(f"what was here before is in {done.kept}")
+    for name, problems in done.problems.items():
+        click.echo(f"the check of {name} finds problems; run chatnode check --repair: {problems[0]}", err=True)
+
+
+def _describe(backup: Path, manifest: dict[str, object] | None) -> None:
+    if manifest is None:
+        click.echo(f"{backup}: a plain copy of a database")
+    else:
+        counts = ", ".join(f"{count} {what}" for what, count in manifest["counts"].items())  # pyright: ignore
+        click.echo(f"{backup}: made {manifest['made_at']} by chatnode {manifest['chatnode']}: {counts}")
+
+
+def _settings(directory: DataDirectory) -> Config:
+    return configuration.load(directory.config if directory.config.exists() else None)
+
+
+def _secret(passphrase_file: Path | None) -> str | None:
+    if passphrase_file is not None:
+        return passphrase_of(passphrase_file)
+    return os.environ.get(PASSPHRASE) or None

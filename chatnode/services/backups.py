@@ -1,0 +1,63 @@
+"""Backups that the node makes by itself, or when told to."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import trio
+
+from chatnode.config import Config
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.core import Core
+from chatnode.dispatch.jobs import Job
+from chatnode.dispatch.table import command
+from chatnode.errors import Refusal
+from chatnode.model import permissions
+from chatnode.model.commands.backups import BackupGiven
+from chatnode.model.commands.shared import Nothing
+from chatnode.storage import audit, backups
+from chatnode.storage.backups import BackupError, Made
+from chatnode.storage.directory import DataDirectory
+
+
+@command("backup.create", permission=permissions.OPERATE)
+async def create(ctx: Context, command: Nothing) -> BackupGiven:
+    """Make a backup in the node's backup directory, now, beside everything else; older ones go by the settings."""
+    try:
+        made = await make(ctx.core)
+    except BackupError as error:
+        raise Refusal("unavailable", str(error)) from error
+    await ctx.write(lambda tx: audit.record(tx, ctx.account, "backup.create", made.path.name))
+    manifest = made.manifest
+    return BackupGiven(
+        made.path.name, manifest["made_at"], manifest["bytes"], manifest["gid"], manifest["counts"]["messages"],
+        bool(ctx.core.config.backup.passphrase_file), len(manifest["problems"]), made.removed,
+    )  # fmt: skip
+
+
+async def make(core: Core) -> Made:
+    """One more backup, in a thread of its own; stops soon when cancelled. Raises `BackupError`."""
+    settings = core.config.backup
+    secret = await trio.to_thread.run_sync(backups.passphrase, settings)
+    data = DataDirectory(core.db.path.parent)
+    return await trio.to_thread.run_sync(partial(backups.rotate, data, settings, secret, _stop_when_cancelled))
+
+
+def _stop_when_cancelled(stage: str, done: int, total: int) -> None:
+    trio.from_thread.check_cancelled()
+
+
+async def backup(core: Core) -> str:
+    """The job."""
+    made = await make(core)
+    if made.manifest["problems"]:
+        raise RuntimeError(f"{made.path.name} was made, but the checks find problems in it; run chatnode check")
+    return f"{made.path.name} was made, {len(made.removed)} older ones removed"
+
+
+def _period(config: Config) -> float:
+    return config.backup.every_hours * 3600
+
+
+COMMANDS = (create,)
+JOBS = (Job("backup", _period, backup),)

@@ -1,0 +1,50 @@
+"""Which backups to keep: the newest of each of the last days, weeks and months."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chatnode.config import Backup
+
+_NAME = re.compile(r"chatnode-(\d{8}T\d{6}Z)\.backup")
+_FORM = "%Y%m%dT%H%M%SZ"
+
+
+def name_at(ms: int) -> str:
+    """`chatnode-20261121T154500Z.backup`; the order of names is that of times."""
+    return f"chatnode-{datetime.fromtimestamp(ms / 1000, UTC).strftime(_FORM)}.backup"
+
+
+def time_of(name: str) -> datetime | None:
+    """When a backup was made, by its name; None when it is no name of ours."""
+    found = _NAME.fullmatch(name)
+    return datetime.strptime(found[1], _FORM).replace(tzinfo=UTC) if found else None
+
+
+def newest(directory: Path) -> datetime | None:
+    """When the newest backup in a directory was made."""
+    if not directory.is_dir():
+        return None
+    return max((time for entry in directory.iterdir() if (time := time_of(entry.name))), default=None)
+
+
+def superfluous(names: Iterable[str], settings: Backup) -> list[str]:
+    """The names that can go. The newest never does; with all three settings 0, none does."""
+    dated = sorted(((time, name) for name in names if (time := time_of(name))), reverse=True)
+    rules: list[tuple[int, Callable[[datetime], Hashable]]] = [
+        (settings.keep_daily, lambda time: time.date()),
+        (settings.keep_weekly, lambda time: time.isocalendar()[:2]),
+        (settings.keep_monthly, lambda time: (time.year, time.month)),
+    ]
+    if not any(most for most, _ in rules):
+        return []
+    kept = {name for _, name in dated[:1]}
+    for most, period in rules:
+        newest_of: dict[Hashable, str] = {}
+        for time, name in dated:
+            newest_of.setdefault(period(time), name)
+        kept.update(list(newest_of.values())[:most])
+    return [name for _, name in dated if name not in kept]

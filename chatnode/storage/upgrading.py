@@ -1,0 +1,74 @@
+"""Bringing a data directory up to this version's tables, with a copy from before if there is something to lose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from chatnode.config import Config
+from chatnode.errors import StartError
+from chatnode.logs import get_logger
+from chatnode.storage.database import connect_writer
+from chatnode.storage.directory import DataDirectory
+from chatnode.storage.migrations import Migration, core_migrations, initialise, is_new, migrate, pending
+from chatnode.storage.snapshots import Progress, copy, no_progress, open_read_only, sync_directory
+
+logger = get_logger("storage")
+
+
+def upgrade(
+    directory: DataDirectory,
+    config: Config,
+    migrations: Sequence[Migration] | None = None,
+    progress: Progress = no_progress,
+) -> list[Migration]:
+    """Apply the migrations that are missing; returns them. The caller holds the directory's lock.
+
+    Raises `StartError`; then the database is as it was before the migration that failed.
+    """
+    steps = core_migrations() if migrations is None else migrations
+    refuse_half_restored(directory)
+    with closing(connect_writer(directory.database, config.storage)) as connection:
+        missing = pending(connection, steps)
+        if missing and not is_new(connection) and config.backup.keep_before_migration:
+            kept = _copy_before(directory, missing[0], config.backup.keep_before_migration, progress)
+            logger.info("the database from before the upgrade is kept as %s", kept)
+        for migration in migrate(connection, steps):
+            logger.info("applied migration %s/%s", migration.set, migration.name)
+        initialise(connection)
+    return missing
+
+
+def missing_in(directory: DataDirectory) -> list[Migration]:
+    """What `upgrade` would apply; looks without changing anything. Raises `StartError`."""
+    refuse_half_restored(directory)
+    if not directory.database.exists():
+        return core_migrations()
+    with open_read_only(directory.database) as reader:
+        return pending(reader, core_migrations())
+
+
+def refuse_half_restored(directory: DataDirectory) -> None:
+    """Raises `StartError` when a restore was interrupted, before anything is made of what is there."""
+    if directory.restoring.exists():
+        raise StartError(
+            f"{directory.path}: a restore was interrupted here; run chatnode restore again. What was here before is in "
+            "its newest directory before-restore-…"
+        )
+
+
+def _copy_before(directory: DataDirectory, migration: Migration, keep: int, progress: Progress) -> Path:
+    folder = directory.path / "backups"
+    path = folder / f"before-{migration.name}.sqlite3"
+    partial = path.with_name(path.name + ".partial")
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        copy(directory.database, partial, progress)
+        partial.rename(path)
+        sync_directory(folder)
+        for old in sorted(folder.glob("before-*.sqlite3"), key=lambda each: each.stat().st_mtime)[:-keep]:
+            old.unlink()
+    except OSError as error:
+        raise StartError(f"{path}: the copy from before the upgrade cannot be kept: {error.strerror}") from None
+    return path

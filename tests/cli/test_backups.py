@@ -1,0 +1,58 @@
+"""`chatnode backup` and `chatnode restore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .command import Serving, chatnode, run
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data directory with one person in it."""
+    assert chatnode(tmp_path / "data", "user", "add", "ann", "--no-password").status == 0
+    return tmp_path / "data"
+
+
+def test_there_and_back(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("open sesame\n")
+    done = chatnode(data, "backup", str(tmp_path / "b"), "--passphrase-file", str(secret))
+    assert (done.status, done.out) == (0, f"{tmp_path / 'b'}: 0 messages, 1 people, encrypted\n")
+    done = chatnode(data, "restore", str(tmp_path / "b"))
+    assert (done.status, "is encrypted" in done.err) == (1, True)
+    monkeypatch.setenv("CHATNODE_BACKUP_PASSPHRASE", "open sesame")
+    done = chatnode(data, "restore", "--verify", str(tmp_path / "b"))
+    assert (done.status, "1 people" in done.out) == (0, True)
+    done = chatnode(data, "restore", str(tmp_path / "b"))
+    assert (done.status, f"what was here before is in {data}/before-restore-" in done.out) == (0, True)
+    assert chatnode(data, "check").status == 0
+
+
+def test_beside_a_running_node(data: Path, tmp_path: Path) -> None:
+    serving = Serving(data, BACKUP__KEEP_DAILY=1)
+    try:
+        assert run(data, "backup", "--rotate").status == 0
+        assert len(list((data / "backups").iterdir())) == 1
+        assert run(data, "backup", str(tmp_path / "b")).status == 0
+        done = run(data, "restore", str(tmp_path / "b"))
+        assert (done.status, "in use by another chatnode" in done.err) == (1, True)
+    finally:
+        assert serving.stop().status == 0
+
+
+def test_what_makes_no_sense_is_said(data: Path, tmp_path: Path) -> None:
+    for arguments, word in {
+        ("backup", "x", "--rotate"): "not both",
+        ("backup", str(data / "lock")): "there already",
+        ("backup", str(tmp_path / "no/where/b")): "could not be written",
+        ("restore", str(tmp_path / "nothing")): "no such file",
+        ("restore", str(data / "lock")): "not a backup",
+        ("backup", str(tmp_path / "b"), "--passphrase-file", str(tmp_path / "nothing")): "cannot be read",
+    }.items():
+        done = chatnode(data, *arguments)
+        assert done.status != 0
+        assert word in done.err, done.err
+    assert chatnode(tmp_path / "empty", "backup", str(tmp_path / "b")).status == 1

@@ -1,0 +1,266 @@
+"""A backup is whole or not there; a restore verifies first, keeps what was, and changes the epoch."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from chatnode.config import Backup, Config
+from chatnode.errors import StartError
+from chatnode.node import Node, open_node
+from chatnode.storage import backups, upgrading
+from chatnode.storage.backups import BackupError, Made
+from chatnode.storage.directory import DataDirectory
+from chatnode.storage.migrations import CORE, Migration, core_migrations
+from chatnode.storage.restoring import restore
+from chatnode.storage.snapshots import copy
+from tests.conftest import make_person
+from tests.services.dialogue import direct, refused, say
+
+SECRET = "correct horse"
+
+
+async def lively(node: Node) -> None:
+    ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+    talk = await direct(ann, bob)
+    for number in range(20):
+        await say(ann, talk, f"hello {number} @bob")
+    await bob.call("receipts.read", conversation=talk, seq=7)
+
+
+async def messages_in(data: Path) -> tuple[str, int]:
+    """Epoch and number of messages; that all is sound is checked on the way."""
+    async with open_node(data) as node:
+        assert (await node.call("node.check"))["clean"]
+        found = await node.call("node.statistics")
+        return found["epoch"], found["messages"]
+
+
+async def backed_up(data: Path, path: Path, secret: str | None = None) -> Made:
+    """A backup of a node that is open meanwhile."""
+    async with open_node(data) as node:
+        await lively(node)
+        made = backups.create(node.directory, path, secret)
+        cy = await make_person(node, "cy")
+        await say(cy, await direct(cy, cy), "too late")
+    return made
+
+
+def names_in(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+def put_back(data: Path, backup: Path, secret: str | None = None) -> Path | None:
+    directory = DataDirectory(data)
+    directory.claim()
+    try:
+        return restore(directory, backup, secret).kept
+    finally:
+        directory.release()
+
+
+@pytest.mark.parametrize("secret", [None, SECRET])
+async def test_a_backup_of_an_open_node_is_restored_elsewhere(tmp_path: Path, secret: str | None) -> None:
+    made = await backed_up(tmp_path / "data", tmp_path / "b", secret)
+    assert made.manifest["counts"]["messages"] == 20
+    assert made.manifest["problems"] == {}
+    assert put_back(tmp_path / "other", tmp_path / "b", secret) is None
+    epoch, messages = await messages_in(tmp_path / "other")
+    assert messages == 20
+    assert epoch != made.manifest["epoch"]
+    assert names_in(tmp_path) == ["b", "data", "other"]
+    assert names_in(tmp_path / "data") == ["backup.lock", "chatnode.sqlite3", "lock"]
+
+
+async def test_what_was_there_is_kept_every_time(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    await backed_up(data, tmp_path / "b")
+    kept = [put_back(data, tmp_path / "b"), put_back(data, tmp_path / "b")]
+    assert kept[0] is not None
+    assert kept[1] is not None
+    assert kept[0] != kept[1]
+    with sqlite3.connect(kept[0] / "chatnode.sqlite3") as connection:
+        assert connection.execute("SELECT count(*) FROM messages").fetchone()[0] == 21
+    connection.close()
+    assert (await messages_in(data))[1] == 20
+
+
+@pytest.mark.parametrize("secret", [None, SECRET])
+async def test_a_damaged_backup_is_refused_and_nothing_is_touched(tmp_path: Path, secret: str | None) -> None:
+    data = tmp_path / "data"
+    await backed_up(data, tmp_path / "b", secret)
+    before = await messages_in(data)
+    whole = (tmp_path / "b").read_bytes()
+    chosen = random.Random(4)
+    for attempt in range(8):
+        place = chosen.randrange(len(whole))
+        damaged = whole[:place] if attempt % 2 else whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :]
+        (tmp_path / "damaged").write_bytes(damaged)
+        with pytest.raises(BackupError):
+            put_back(data, tmp_path / "damaged", secret)
+    assert await messages_in(data) == before
+    assert not list(data.glob("before-restore-*"))
+    assert not list(data.glob("restor*"))
+
+
+async def test_a_node_that_runs_is_not_restored_over(tmp_path: Path) -> None:
+    await backed_up(tmp_path / "data", tmp_path / "b")
+    async with open_node(tmp_path / "data"):
+        with pytest.raises(StartError, match="in use by another chatnode"):
+            put_back(tmp_path / "data", tmp_path / "b")
+
+
+async def test_an_interrupted_restore_keeps_the_node_from_starting_on_half_of_it(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    await backed_up(data, tmp_path / "b")
+    (data / "restoring").write_text("as after a kill")
+    (data / "chatnode.sqlite3").rename(tmp_path / "moved")
+    with pytest.raises(StartError, match="run chatnode restore again"):
+        await messages_in(data)
+    put_back(data, tmp_path / "b")
+    assert (await messages_in(data))[1] == 20
+
+
+async def test_a_backup_of_a_newer_chatnode_is_refused(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    await backed_up(data, tmp_path / "b")
+    with sqlite3.connect(data / "chatnode.sqlite3") as connection:
+        connection.execute("INSERT INTO migrations VALUES ('core', '9999_later', 0)")
+    connection.close()
+    backups.create(DataDirectory(data), tmp_path / "newer", None)
+    with pytest.raises(BackupError, match="newer chatnode"):
+        put_back(tmp_path / "other", tmp_path / "newer")
+
+
+async def test_a_damaged_database_makes_no_backup(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    await backed_up(data, tmp_path / "b")
+    with (data / "chatnode.sqlite3").open("r+b") as file:
+        file.seek(4096 * 5)
+        file.write(b"\xff" * 4096 * 3)
+    with pytest.raises(BackupError):
+        backups.create(DataDirectory(data), tmp_path / "c", None)
+    assert not (tmp_path / "c").exists()
+
+
+async def test_a_wrong_count_is_told_and_refused_unless_anyway(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    await backed_up(data, tmp_path / "b")
+    with sqlite3.connect(data / "chatnode.sqlite3") as connection:
+        connection.execute("UPDATE conversations SET head = head + 5")
+    connection.close()
+    made = backups.create(DataDirectory(data), tmp_path / "c", None)
+    assert "heads" in made.manifest["problems"]
+    with pytest.raises(BackupError, match="--anyway"):
+        put_back(tmp_path / "other", tmp_path / "c")
+    assert "heads" in restore(DataDirectory(tmp_path / "other"), tmp_path / "c", None, anyway=True).problems
+
+
+async def test_a_backup_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    await backed_up(data, tmp_path / "b")
+
+    class Stop(Exception):
+        pass
+
+    for stage in ("copying", "checking", "writing", "verifying"):
+
+        def stop(now: str, done: int, total: int, stage: str = stage) -> None:
+            if now == stage:
+                raise Stop
+
+        with pytest.raises(Stop):
+            backups.create(DataDirectory(data), tmp_path / "c", SECRET, stop)
+        assert names_in(tmp_path) == ["b", "data"]
+        assert not [name for name in names_in(data) if name.endswith(".partial")]
+
+
+async def test_nothing_is_overwritten_and_one_is_made_at_a_time(tmp_path: Path) -> None:
+    await backed_up(tmp_path / "data", tmp_path / "b")
+    directory = DataDirectory(tmp_path / "data")
+    with pytest.raises(BackupError, match="there already"):
+        backups.create(directory, tmp_path / "b", None)
+
+    def another(stage: str, done: int, total: int) -> None:
+        with pytest.raises(BackupError, match="another backup"):
+            backups.rotate(directory, Backup(), None)
+
+    backups.create(directory, tmp_path / "c", None, another)
+
+
+async def test_the_node_rotates_its_backups(tmp_path: Path) -> None:
+    secret_file = tmp_path / "secret"
+    secret_file.write_text(SECRET + "\n")
+    settings = Backup(str(tmp_path / "kept"), 6, str(secret_file), keep_daily=1, keep_weekly=0, keep_monthly=0)
+    async with open_node(tmp_path / "data", Config(backup=settings)) as node:
+        await lively(node)
+        (tmp_path / "kept").mkdir()
+        old = tmp_path / "kept" / "chatnode-20200101T000000Z.backup"
+        old.write_bytes(b"")
+        given = await node.call("backup.create")
+        assert (given["messages"], given["encrypted"], given["removed"]) == (20, True, [old.name])
+        assert (await node.call("jobs.run", job="backup"))["job"]["ok"]
+        secret_file.unlink()
+        with refused("unavailable"):
+            await node.call("backup.create")
+        assert not (await node.call("jobs.run", job="backup"))["job"]["ok"]
+    assert backups.verify(tmp_path / "kept" / given["name"], SECRET)["counts"]["messages"] == 20
+
+
+# ---- before a migration
+
+LATER = Migration(CORE, "9998_later", "CREATE TABLE later (x);")
+FAILING = Migration(CORE, "9999_failing", "DELETE FROM messages; INSERT INTO nowhere VALUES (1);")
+
+
+async def test_an_upgrade_keeps_a_copy_from_before(tmp_path: Path) -> None:
+    data = DataDirectory(tmp_path / "data")
+    await backed_up(data.path, tmp_path / "b")
+    assert upgrading.missing_in(data) == []
+    assert not (data.path / "backups").exists()  # nothing to migrate, nothing to copy
+    with pytest.raises(StartError, match="9999_failing failed"):
+        upgrading.upgrade(data, Config(), [*core_migrations(), LATER, FAILING])
+    kept = data.path / "backups" / "before-9998_later.sqlite3"
+    with sqlite3.connect(data.database) as connection:
+        assert connection.execute("SELECT count(*) FROM messages").fetchone()[0] == 21
+    connection.close()
+    with pytest.raises(StartError, match="written by a newer chatnode"):
+        await messages_in(data.path)
+    assert put_back(data.path, kept) is not None
+    assert (await messages_in(data.path))[1] == 21
+
+
+async def test_only_so_many_copies_from_before_are_kept(tmp_path: Path) -> None:
+    data = DataDirectory(tmp_path / "data")
+    await backed_up(data.path, tmp_path / "b")
+    steps = core_migrations()
+    for number in range(5):
+        steps.append(Migration(CORE, f"999{number}_x", f"CREATE TABLE x{number} (x);"))
+        upgrading.upgrade(data, Config(backup=Backup(keep_before_migration=2)), steps)
+    assert len(list((data.path / "backups").iterdir())) == 2
+    steps.append(Migration(CORE, "9999_y", "CREATE TABLE y (x);"))
+    upgrading.upgrade(data, Config(backup=Backup(keep_before_migration=0)), steps)
+    assert len(list((data.path / "backups").iterdir())) == 2
+
+
+async def test_a_copy_sees_one_moment_while_others_write(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "data") as node:
+        await lively(node)
+        writer = sqlite3.connect(node.directory.database, isolation_level=None)
+        wrote = 0
+
+        def write(stage: str, done: int, total: int) -> None:
+            nonlocal wrote
+            writer.execute("UPDATE people SET name = 'changed'")
+            wrote += 1
+
+        copy(node.directory.database, tmp_path / "copy", write)
+        writer.close()
+    assert wrote
+    with sqlite3.connect(tmp_path / "copy") as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM people")}
+    connection.close()
+    assert len(names) == 1 or "changed" not in names

@@ -1,0 +1,48 @@
+"""Which backups are kept: after years of one every six hours, those of the last days, weeks and months."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from chatnode.config import Backup
+from chatnode.storage.rotation import name_at, superfluous, time_of
+
+START = datetime(2024, 1, 1, 3, tzinfo=UTC)
+
+
+def name(time: datetime) -> str:
+    return name_at(int(time.timestamp() * 1000))
+
+
+def kept_after(hours: int, every: int, settings: Backup) -> list[datetime]:
+    kept: list[str] = []
+    for hour in range(0, hours, every):
+        kept.append(name(START + timedelta(hours=hour)))
+        gone = superfluous(kept, settings)
+        kept = [each for each in kept if each not in gone]
+    return [time for each in kept if (time := time_of(each))]
+
+
+def test_days_weeks_and_months() -> None:
+    kept = kept_after(24 * 800, 6, Backup(keep_daily=7, keep_weekly=4, keep_monthly=12))
+    last = kept[-1]
+    days = {time.date() for time in kept}
+    assert {(last - timedelta(days=back)).date() for back in range(7)} <= days
+    assert len({time.isocalendar()[:2] for time in kept if last - time < timedelta(weeks=4)}) >= 4
+    assert len({(time.year, time.month) for time in kept}) == 12
+    assert len(kept) <= 7 + 4 + 12
+
+
+def test_the_newest_is_always_kept() -> None:
+    names = [name(START), name(START + timedelta(minutes=1))]
+    assert superfluous(names, Backup(keep_daily=0, keep_weekly=0, keep_monthly=1)) == names[:1]
+
+
+def test_with_all_settings_zero_nothing_goes() -> None:
+    names = [name(START + timedelta(hours=hour)) for hour in range(1000)]
+    assert superfluous(names, Backup(keep_daily=0, keep_weekly=0, keep_monthly=0)) == []
+
+
+def test_what_is_not_a_backup_of_the_node_is_left_alone() -> None:
+    names = ["mine.backup", "chatnode-2024.backup", "before-0008_x.sqlite3", "chatnode-20240101T000000Z.backup.partial"]
+    assert superfluous([*names, name(START)], Backup(keep_daily=1)) == []

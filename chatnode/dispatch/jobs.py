@@ -15,7 +15,7 @@ import attrs
 import trio
 
 from chatnode.config import Config
-from chatnode.errors import Refusal
+from chatnode.errors import Refusal, StartError
 from chatnode.logs import get_logger
 from chatnode.model.times import now_ms
 from chatnode.storage import jobs as storage
@@ -28,6 +28,10 @@ logger = get_logger("jobs")
 
 FIRST_WITHIN_SECONDS = 120.0
 """What is due when the node starts is done within so long, not all at once and not while clients come back."""
+
+
+class JobFailed(Exception):
+    """A job could not do what it is for, and the message says all there is to say."""
 
 
 @attrs.frozen
@@ -113,6 +117,9 @@ class JobRunner:
         began_at, began = now_ms(), trio.current_time()
         try:
             ok, result = True, await job.run(self._core) or ""
+        except (JobFailed, StartError) as error:
+            ok, result = False, str(error)
+            logger.error("job %s failed: %s", job.name, error)
         except Exception as error:
             ok, result = False, str(error) or type(error).__name__
             logger.exception("job %s failed", job.name)

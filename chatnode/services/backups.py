@@ -9,7 +9,7 @@ import trio
 from chatnode.config import Config
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
-from chatnode.dispatch.jobs import Job
+from chatnode.dispatch.jobs import Job, JobFailed
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -51,7 +51,7 @@ async def backup(core: Core) -> str:
     """The job."""
     made = await make(core)
     if made.manifest["problems"]:
-        raise RuntimeError(f"{made.path.name} was made, but the checks find problems in it; run chatnode check")
+        raise JobFailed(f"{made.path.name} was made, but the checks find problems in it; run chatnode check")
     return f"{made.path.name} was made, {len(made.removed)} older ones removed"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatnode.dispatch.core import Core
-from chatnode.dispatch.jobs import Job
+from chatnode.dispatch.jobs import Job, JobFailed
 from chatnode.storage import checks, maintenance
 
 DAY = 86_400
@@ -26,7 +26,7 @@ async def check_integrity(core: Core) -> str:
     checked = await core.db.read(checks.run)
     if not checked.clean:
         failed = ", ".join(check.name for check in checked.checks if check.problems)
-        raise RuntimeError(f"the database is not sound ({failed}); run chatnode check")
+        raise JobFailed(f"the database is not sound ({failed}); run chatnode check")
     return f"{len(checked.checks)} checks found nothing"
 
 

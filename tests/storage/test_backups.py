@@ -207,7 +207,8 @@ async def test_the_node_rotates_its_backups(tmp_path: Path) -> None:
         with refused("unavailable"):
             await node.call("backup.create")
         assert not (await node.call("jobs.run", job="backup"))["job"]["ok"]
-    assert backups.verify(tmp_path / "kept" / given["name"], SECRET)["counts"]["messages"] == 20
+    [kept] = names_in(tmp_path / "kept")
+    assert backups.verify(tmp_path / "kept" / kept, SECRET)["counts"]["messages"] == 20
 
 
 # ---- before a migration

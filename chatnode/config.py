@@ -101,6 +101,7 @@ class Accounts:
     )
     session_days: int = setting(90, "A device that was not used for so many days must sign in again.", minimum=1)
     invite_days: int = setting(7, "How long an invite link can be used.", minimum=1)
+    reset_hours: int = setting(24, "How long a link to set a new password can be used.", minimum=1)
     setup_hours: int = setting(24, "How long the link for the first administrator can be used.", minimum=1)
 
 

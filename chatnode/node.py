@@ -29,7 +29,7 @@ from chatnode.protocol import codec
 from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import COMMANDS, JOBS
-from chatnode.storage import log, people
+from chatnode.storage import log, roles
 from chatnode.storage.database import Database
 from chatnode.storage.directory import DataDirectory
 from chatnode.storage.upgrading import upgrade
@@ -144,8 +144,8 @@ async def open_node(data: Path | str, config: Config | None = None, *, inline: b
         db.open()
         try:
             epoch = await db.read(log.epoch)
-            roles = await db.read(people.roles)
-            yield Node(directory, Core(config, db, epoch, roles, _base_url(config)))
+            permissions = await db.read(roles.by_name)
+            yield Node(directory, Core(config, db, epoch, permissions, _base_url(config)))
         finally:
             await db.aclose()
     finally:

@@ -9,7 +9,7 @@ from typing import cast
 import click
 
 from chatnode import __version__
-from chatnode.cli import accounts, backups, calling, chatting, importing, serving
+from chatnode.cli import accounts, backups, calling, chatting, importing, roles, serving
 from chatnode.client.errors import ConnectionLost
 from chatnode.errors import Refusal, StartError
 
@@ -38,6 +38,8 @@ cli.add_command(accounts.setup)
 cli.add_command(accounts.user)
 cli.add_command(accounts.invite)
 cli.add_command(accounts.token)
+cli.add_command(roles.role)
+cli.add_command(roles.audit)
 cli.add_command(calling.call)
 cli.add_command(calling.check)
 cli.add_command(backups.backup)

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import click
+import trio
 
-from chatnode.cli.operator import run_operator_command
+from chatnode.cli.operator import operator, run_operator_command
 
 
 @click.command()
@@ -28,13 +29,16 @@ def user() -> None:
 @click.option("--admin", is_flag=True, help="An administrator of the node.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.option("--no-password", is_flag=True, help="An account that is used by token only.")
+@click.option("--bot", is_flag=True, help="A program: never has a password, is shown as a bot.")
 @click.pass_obj
-def add_user(data: Path, handle: str, name: str | None, admin: bool, password_stdin: bool, no_password: bool) -> None:
+def add_user(
+    data: Path, handle: str, name: str | None, admin: bool, password_stdin: bool, no_password: bool, bot: bool
+) -> None:
     """Make an account."""
-    fields: dict[str, object] = {"handle": handle, "admin": admin}
+    fields: dict[str, object] = {"handle": handle, "admin": admin, "bot": bot}
     if name is not None:
         fields["name"] = name
-    if not no_password:
+    if not (no_password or bot):
         fields["password"] = read_password(password_stdin)
     person = run_operator_command(data, "people.create", **fields)["person"]
     click.echo(f"{person['handle']} {person['id']}")
@@ -56,9 +60,67 @@ def set_password(data: Path, handle: str, password_stdin: bool) -> None:
 @click.argument("role")
 @click.pass_obj
 def set_role(data: Path, handle: str, role: str) -> None:
-    """Give somebody the role `admin` or `member`."""
+    """Give somebody another role: `admin`, `member`, or one of `chatnode role list`."""
     run_operator_command(data, "people.role", person=handle, role=role)
     click.echo(f"{handle} is {role} now")
+
+
+@user.command("list")
+@click.option("--prefix", default="", help="Only handles that begin so.")
+@click.pass_obj
+def list_users(data: Path, prefix: str) -> None:
+    """Print the handles and names of all accounts."""
+
+    async def main() -> None:
+        async with operator(data) as call:
+            after = ""
+            while page := (await call("people.list", prefix=prefix, after=after, limit=500))["people"]:
+                for person in page:
+                    marks = [mark for mark in ("bot", "deactivated", "erased") if person.get(mark)]
+                    click.echo("  ".join([f"{person['handle']:20}", person["name"], *(f"[{mark}]" for mark in marks)]))
+                after = page[-1]["handle"]
+
+    trio.run(main)
+
+
+@user.command("deactivate")
+@click.argument("handle")
+@click.pass_obj
+def deactivate(data: Path, handle: str) -> None:
+    """Close an account: it is signed out everywhere and lets nobody in."""
+    run_operator_command(data, "people.deactivate", person=handle)
+    click.echo(f"{handle} is deactivated")
+
+
+@user.command("reactivate")
+@click.argument("handle")
+@click.pass_obj
+def reactivate(data: Path, handle: str) -> None:
+    """Open a deactivated account again."""
+    run_operator_command(data, "people.reactivate", person=handle)
+    click.echo(f"{handle} can sign in again")
+
+
+@user.command("reset")
+@click.argument("handle")
+@click.pass_obj
+def reset(data: Path, handle: str) -> None:
+    """Print a link, good for one time, with which HANDLE sets a new password."""
+    click.echo(run_operator_command(data, "people.reset_link", person=handle)["link"])
+
+
+@user.command("sessions")
+@click.argument("handle")
+@click.option("--sign-out", is_flag=True, help="End them all.")
+@click.pass_obj
+def sessions(data: Path, handle: str, sign_out: bool) -> None:
+    """Print somebody's devices and tokens: number, kind, last use, name."""
+    for each in run_operator_command(data, "people.sessions", person=handle)["sessions"]:
+        used = each.get("last_used_at", "never used")
+        scopes = f"  [{' '.join(each['scopes'])}]" if "scopes" in each else ""
+        click.echo(f"{each['session']:6}  {each['kind']:6}  {used:24}  {each['label']}{scopes}")
+    if sign_out:
+        click.echo(f"{run_operator_command(data, 'people.sign_out', person=handle)['revoked']} sessions signed out")
 
 
 def read_password(from_stdin: bool) -> str:
@@ -89,8 +151,13 @@ def token() -> None:
 @click.argument("handle")
 @click.option("--label", default="command line", show_default=True, help="What it is for.")
 @click.option("--days", type=int, help="How long it works; for ever by default.")
+@click.option("--scope", "scopes", multiple=True, help="A permission, or PERMISSION:read; may be given several times.")
 @click.pass_obj
-def create_token(data: Path, handle: str, label: str, days: int | None) -> None:
-    """Print a new token of HANDLE, and nothing else."""
-    fields = {"person": handle, "label": label} | ({"days": days} if days is not None else {})
+def create_token(data: Path, handle: str, label: str, days: int | None, scopes: tuple[str, ...]) -> None:
+    """Print a new token of HANDLE, and nothing else. Without --scope it may all that HANDLE may."""
+    fields: dict[str, object] = {"person": handle, "label": label}
+    if days is not None:
+        fields["days"] = days
+    if scopes:
+        fields["scopes"] = list(scopes)
     click.echo(run_operator_command(data, "tokens.create", **fields)["token"])

@@ -8,8 +8,11 @@ import attrs
 
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
+from chatnode.model import permissions
 from chatnode.model.people import Account
-from chatnode.storage.database import Read, Write
+from chatnode.storage import sessions
+from chatnode.storage.database import Read, Transaction, Write
+from chatnode.storage.sessions import Authenticated
 
 T = TypeVar("T")
 
@@ -39,12 +42,20 @@ class Context:
     core: Core
     account: Account | None = None
     session: int | None = None
+    scopes: frozenset[str] | None = None
+    """What the token is bounded to; None: nothing but the person's role."""
     ends_at: int | None = None
     address: str = ""
     operator: bool = False
     writing: bool = False
     turn: Turn | None = None
     """The request's place among others of its session that are worked on at a time."""
+
+    def sign_in(self, found: Authenticated) -> None:
+        """From now on this is the person whose token it is, within the token's scopes."""
+        self.account, self.session, self.scopes, self.ends_at = (
+            found.account, found.session, found.scopes, found.ends_at,
+        )  # fmt: skip
 
     @property
     def me(self) -> Account:
@@ -53,18 +64,52 @@ class Context:
             raise Refusal("forbidden", "only a person can do this") if self.operator else unauthenticated()
         return self.account
 
-    def may(self, permission: str) -> bool:
+    def may(self, permission: str, *, reads: bool = False) -> bool:
+        """Whether the role has the permission and the token does not take it away.
+
+        `reads`: for something that only reads, for which the scope `<permission>:read` is enough.
+        """
         if self.account is None:
             return self.operator
-        return permission in self.core.roles.get(self.account.role, ())
+        if permission not in self.core.roles.get(self.account.role, ()):
+            return False
+        return permissions.in_scope(permission, reads, self.scopes)
+
+    def check(self, permission: str, *, reads: bool = False) -> None:
+        """Raises `Refusal` unless `may`: `unauthenticated` for somebody not signed in, else `forbidden`."""
+        if self.may(permission, reads=reads):
+            return
+        if self.account is None and not self.operator:
+            raise unauthenticated()
+        if self.account is not None and permission in self.core.roles.get(self.account.role, ()):
+            raise Refusal("forbidden", f"your token does not have the scope {permission}")
+        raise Refusal("forbidden", f"your role does not have the permission {permission}")
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """All that may be done here, writing included."""
+        if self.account is None:
+            return frozenset(permissions.PERMISSIONS) if self.operator else frozenset()
+        return frozenset(each for each in self.core.roles.get(self.account.role, ()) if self.may(each))
 
     async def write(self, function: Write[T]) -> T:
-        """`Database.write`, in the order in which this session's requests came."""
+        """`Database.write`, in the order in which this session's requests came.
+
+        Raises `Refusal("unauthenticated")` when the session was revoked before the write had its place: nothing is
+        written for somebody who is signed out, whatever was under way.
+        """
+        session = self.session
+
+        def still_signed_in(tx: Transaction) -> T:
+            if session is not None:
+                sessions.check_not_revoked(tx, session)
+            return function(tx)
+
         if self.turn is not None:
             self.turn.write_begins()
         self.writing = True
         try:
-            return await self.core.db.write(function)
+            return await self.core.db.write(still_signed_in)
         finally:
             self.writing = False
             if self.turn is not None:

@@ -30,6 +30,7 @@ class Core:
     """By the name that a command gives as its `limit`."""
     hashers: trio.CapacityLimiter = attrs.field(init=False)
     jobs: JobRunner = attrs.field(init=False)
+    changing_roles: trio.Lock = attrs.field(init=False, factory=trio.Lock)
 
     def __attrs_post_init__(self) -> None:
         limits = self.config.limits

@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeVar, get_type_hints
 
 import attrs
 
-from chatnode.dispatch.context import Context, unauthenticated
+from chatnode.dispatch.context import Context
 from chatnode.errors import Refusal
 from chatnode.protocol import codec
 
@@ -26,8 +26,10 @@ LimitName = Literal["posts", "logins", "reports"]
 class Command(Generic[C, R]):
     """One command.
 
-    `permission` None means that nobody need be signed in. `limit` counts against a further rate beside that
-    of all requests. `reads`: it changes nothing, and HTTP offers it as GET too.
+    `permission` None means that nobody need be signed in; `or_permission` is another one that is enough, for what
+    everybody may do for themselves and some for others. `limit` counts against a further rate beside that of all
+    requests. `reads`: it changes nothing, and HTTP offers it as GET too. `unscoped`: not for tokens with scopes, as it
+    would give more than they have.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Command(Generic[C, R]):
     permission: str | None
     limit: LimitName | None
     reads: bool
+    or_permission: str | None = None
+    unscoped: bool = False
 
     @property
     def description(self) -> str:
@@ -48,7 +52,13 @@ class Command(Generic[C, R]):
 
 
 def command(
-    name: str, *, permission: str | None, limit: LimitName | None = None, reads: bool = False
+    name: str,
+    *,
+    permission: str | None,
+    or_permission: str | None = None,
+    limit: LimitName | None = None,
+    reads: bool = False,
+    unscoped: bool = False,
 ) -> Callable[[Callable[[Context, C], Awaitable[R]]], Command[C, R]]:
     """Make a command of a handler; what it takes and gives is read from the handler's annotations."""
 
@@ -56,7 +66,7 @@ def command(
         hints = get_type_hints(handler)
         gives = hints.pop("return")
         _, takes = hints.values()
-        return Command(name, takes, gives, handler, permission, limit, reads)
+        return Command(name, takes, gives, handler, permission, limit, reads, or_permission, unscoped)
 
     return make
 
@@ -86,12 +96,20 @@ class CommandTable:
         Raises `Refusal`; anything else is a fault of ours.
         """
         found = self._commands.get(name) or self.find(name)
-        if found.permission is not None and not context.may(found.permission):
-            if context.account is None and not context.operator:
-                raise unauthenticated()
-            raise Refusal("forbidden", f"your role does not have the permission {found.permission}")
+        self._check(context, found)
         self._count(context, found)
         return await found.handler(context, codec.structure(fields, found.takes))
+
+    @staticmethod
+    def _check(context: Context, found: Command[Any, Any]) -> None:
+        """The one place where permissions and scopes are asked for."""
+        if found.permission is None:
+            return
+        other = found.or_permission
+        if other is None or not context.may(other, reads=found.reads):
+            context.check(found.permission, reads=found.reads)
+        if found.unscoped and context.scopes is not None:
+            raise Refusal("forbidden", "a token with scopes cannot do this; use a signed-in device")
 
     @staticmethod
     def _count(context: Context, found: Command[Any, Any]) -> None:

@@ -7,12 +7,15 @@ import attrs
 
 @attrs.frozen
 class Person:
-    """Somebody with an account, as others see them."""
+    """Somebody with an account, as others see them. The last three are there only when they are true."""
 
     id: str
     handle: str
     name: str
     avatar: str | None = None
+    bot: bool | None = None
+    deactivated: bool | None = None
+    erased: bool | None = None
 
 
 @attrs.define
@@ -33,6 +36,9 @@ class Account:
     name: str
     role: str
     avatar: str | None = None
+    bot: bool = False
+    deactivated_at: int | None = None
+    erased_at: int | None = None
 
     @property
     def ref(self) -> PersonRef:

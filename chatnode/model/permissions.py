@@ -1,8 +1,10 @@
 """Permissions and the roles that carry them.
 
 A permission answers "may this account use this command at all"; what it may do in one conversation is the
-membership's role there. Roles are rows of the database (`role_permissions`), written from this table by the
-first migration.
+membership's role there. Roles are rows of the database (`role_permissions`), written from `ROLES` when a node is new,
+and changed with `roles.set`; `admin` always has them all.
+
+A scope of a token is a permission, or `<permission>:read` for what only reads.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ INVITE = "invites.manage"
 MANAGE_PEOPLE = "people.manage"  # make accounts, set roles and passwords, issue tokens for others
 IMPORT = "import"
 OPERATE = "operate"  # look into and run the node
+MANAGE_ROLES = "roles.manage"  # say what each role may do
+AUDIT = "audit.read"  # read who did what
 MODERATE = "moderate"  # work on reports, delete anybody's messages
 SUPPORT = "support"  # see and answer support conversations
 
@@ -23,6 +27,8 @@ PERMISSIONS = {
     MANAGE_PEOPLE: "make accounts, set roles, reset passwords, issue tokens for others",
     IMPORT: "bring in conversations from elsewhere",
     OPERATE: "check and inspect the node",
+    MANAGE_ROLES: "make roles, and say what each may do",
+    AUDIT: "read the audit log",
     MODERATE: "work on reports, delete messages of others, close conversations",
     SUPPORT: "see, join and close support conversations",
 }
@@ -36,3 +42,22 @@ ROLES: dict[str, frozenset[str]] = {
     MODERATOR: frozenset({CHAT, OPEN_GROUPS, MODERATE, SUPPORT}),
     ADMIN: frozenset(PERMISSIONS),
 }
+
+READ_SCOPE = ":read"
+SCOPES: frozenset[str] = frozenset(PERMISSIONS) | {permission + READ_SCOPE for permission in PERMISSIONS}
+
+
+def in_scope(permission: str, reads: bool, scopes: frozenset[str] | None) -> bool:
+    """Whether a token with these scopes may use the permission; None is a token without bounds."""
+    if scopes is None or permission in scopes:
+        return True
+    return reads and permission + READ_SCOPE in scopes
+
+
+def beyond(scopes: frozenset[str], most: frozenset[str] | None) -> list[str]:
+    """Those of `scopes` that a token with the scopes `most` does not cover."""
+    return sorted(
+        scope
+        for scope in scopes
+        if not in_scope(scope.removesuffix(READ_SCOPE), reads=scope.endswith(READ_SCOPE), scopes=most)
+    )

@@ -11,6 +11,7 @@ from chatnode.dispatch.jobs import Job
 from chatnode.dispatch.table import Command
 from chatnode.services import (
     accounts,
+    administration,
     backups,
     conversations,
     importing,
@@ -21,12 +22,15 @@ from chatnode.services import (
     moderation,
     operations,
     receipts,
+    roles,
     sign_in,
 )
 
 COMMANDS: tuple[Command[Any, Any], ...] = (
     *sign_in.COMMANDS,
     *accounts.COMMANDS,
+    *administration.COMMANDS,
+    *roles.COMMANDS,
     *conversations.COMMANDS,
     *messages.COMMANDS,
     *moderation.COMMANDS,

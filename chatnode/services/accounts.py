@@ -13,33 +13,44 @@ from chatnode.model.commands.accounts import (
     ListPeople,
     Me,
     PeopleGiven,
-    SetRole,
     UpdateProfile,
 )
 from chatnode.model.commands.shared import Nothing, PersonGiven
 from chatnode.model.commands.sign_in import Revoked
 from chatnode.model.people import Account
 from chatnode.services.passwords import hash_password, is_password
-from chatnode.storage import people, sessions
+from chatnode.services.ranks import check_may_give, check_may_manage
+from chatnode.storage import audit, people, resets, sessions
 from chatnode.storage.database import Transaction
 
 
 @command("people.create", permission=permissions.MANAGE_PEOPLE)
 async def create(ctx: Context, command: CreatePerson) -> PersonGiven:
     """Make an account."""
-    hashed = await hash_password(ctx.core, command.password) if command.password is not None else None
+    if command.bot and (command.admin or command.password is not None):
+        path = "admin" if command.admin else "password"
+        raise Refusal("invalid", f"a bot has no {path}: make it a token with tokens.create", path=path)
     role = permissions.ADMIN if command.admin else permissions.MEMBER
-    account = await ctx.write(
-        lambda tx: people.create(tx, command.handle, name=command.name, password=hashed, role=role)
-    )
-    return PersonGiven(people.public(account))
+    check_may_give(ctx, ctx.core.roles[role], "admin")
+    hashed = await hash_password(ctx.core, command.password) if command.password is not None else None
+
+    def write(tx: Transaction) -> Account:
+        account = people.create(tx, command.handle, name=command.name, password=hashed, role=role, bot=command.bot)
+        audit.record(tx, ctx.account, "people.create", account.id, role=role, bot="yes" if command.bot else None)
+        return account
+
+    return PersonGiven(people.public(await ctx.write(write)))
 
 
 @command("people.me", permission=permissions.CHAT, reads=True)
 async def me(ctx: Context, command: Nothing) -> Me:
     """Who you are here, and what you may do."""
     account = await ctx.read(lambda reader: people.by_key(reader, ctx.me.key))
-    return Me(people.public(account), account.role, sorted(ctx.core.roles.get(account.role, ())))
+    return Me(people.public(account), account.role, sorted(ctx.core.roles.get(account.role, ())), _scopes(ctx))
+
+
+def _scopes(ctx: Context) -> list[str] | None:
+    return None if ctx.scopes is None else sorted(ctx.scopes)
 
 
 @command("people.get", permission=permissions.CHAT, reads=True)
@@ -61,7 +72,10 @@ async def update(ctx: Context, command: UpdateProfile) -> PersonGiven:
     return PersonGiven(await ctx.write(lambda tx: people.update_profile(tx, ctx.me, command.name, command.avatar)))
 
 
-@command("people.password", permission=permissions.CHAT, limit="logins")
+@command(
+    "people.password", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, limit="logins",
+    unscoped=True,
+)  # fmt: skip
 async def change_password(ctx: Context, command: ChangePassword) -> Revoked:
     """Change a password; every other device and token of that person is signed out."""
     account = await _whose_password(ctx, command)
@@ -70,6 +84,9 @@ async def change_password(ctx: Context, command: ChangePassword) -> Revoked:
 
     def write(tx: Transaction) -> int:
         people.set_password(tx, account.key, new)
+        resets.revoke(tx, account.key)
+        if ctx.account is None or account.key != ctx.account.key:
+            audit.record(tx, ctx.account, "people.password", account.id)
         return sessions.revoke_all(tx, account.key, keep)
 
     return Revoked(await ctx.write(write))
@@ -82,25 +99,19 @@ async def _whose_password(ctx: Context, command: ChangePassword) -> Account:
     elif ctx.may(permissions.MANAGE_PEOPLE):
         who = command.person
         account = await ctx.read(lambda reader: people.find(reader, who))
+        if ctx.account is None or account.key != ctx.account.key:
+            check_may_manage(ctx, account)
     else:
         raise Refusal("forbidden", "leave this out: you can change only your own password", path="person")
     if ctx.account is not None and account.key == ctx.account.key:
         found = await ctx.read(lambda reader: people.password_hash(reader, account.handle))
         if not await is_password(ctx.core, found and found[1], command.old or ""):
             raise Refusal("wrong_password", "the old password is another", path="old")
+    if account.bot:
+        raise Refusal("invalid", "a bot has no password, make a token for it", path="person")
+    if account.erased_at is not None:
+        raise Refusal("gone", "this account was erased", path="person")
     return account
 
 
-@command("people.role", permission=permissions.MANAGE_PEOPLE)
-async def set_role(ctx: Context, command: SetRole) -> PersonGiven:
-    """Give somebody another role on the node."""
-
-    def write(tx: Transaction) -> PersonGiven:
-        account = people.find(tx, command.person)
-        people.set_role(tx, account, command.role)
-        return PersonGiven(people.public(account))
-
-    return await ctx.write(write)
-
-
-COMMANDS = (create, me, get, list_page, update, change_password, set_role)
+COMMANDS = (create, me, get, list_page, update, change_password)

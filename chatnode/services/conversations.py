@@ -51,7 +51,7 @@ async def create(ctx: Context, command: OpenGroup) -> ConversationGiven:
     def write(tx: Transaction) -> str:
         return opening.open_group(
             tx, ctx.me, title=command.title, description=command.description, visibility=command.visibility,
-            history=history, others=[people.find(tx, who) for who in command.members],
+            history=history, others=[people.find_reachable(tx, who) for who in command.members],
             most_members=ctx.core.config.limits.group_members, context=command.context, idle_days=command.idle_days,
             retention_days=command.retention_days,
         )  # fmt: skip
@@ -174,7 +174,7 @@ async def add_member(ctx: Context, command: MemberOf) -> Nothing:
     most = ctx.core.config.limits.group_members
 
     def write(tx: Transaction) -> None:
-        members.add(tx, ctx.me, command.conversation, people.find(tx, command.member), most)
+        members.add(tx, ctx.me, command.conversation, people.find_reachable(tx, command.member), most)
 
     await ctx.write(write)
     return Nothing()

@@ -8,8 +8,11 @@ from __future__ import annotations
 import argon2
 import trio
 
+from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
+from chatnode.model.people import Account
+from chatnode.storage import people
 
 _hasher = argon2.PasswordHasher()
 _nobody = ""
@@ -26,6 +29,17 @@ async def hash_password(core: Core, password: str, path: str = "password") -> st
 async def is_password(core: Core, hashed: str | None, password: str) -> bool:
     """Whether `password` is the one. Takes as long for somebody who has none, or does not exist."""
     return await trio.to_thread.run_sync(_verify, hashed, password, limiter=core.hashers)
+
+
+async def check_own_password(ctx: Context, account: Account, password: str | None) -> None:
+    """For what nobody shall do with somebody else's unlocked device. Who has no password needs none.
+
+    Raises `Refusal("wrong_password")`.
+    """
+    found = await ctx.read(lambda reader: people.password_hash(reader, account.handle))
+    hashed = found and found[1]
+    if hashed is not None and not await is_password(ctx.core, hashed, password or ""):
+        raise Refusal("wrong_password", "this is not your password", path="password")
 
 
 def _verify(hashed: str | None, password: str) -> bool:

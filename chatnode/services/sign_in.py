@@ -16,8 +16,10 @@ from chatnode.model.commands.sign_in import (
     CreateInvite,
     CreateSetup,
     CreateToken,
+    Invite,
     InviteGiven,
     InvitesGiven,
+    RenameSession,
     Revoked,
     RevokeInvite,
     RevokeSession,
@@ -29,7 +31,8 @@ from chatnode.model.commands.sign_in import (
 from chatnode.model.people import Account
 from chatnode.model.times import DAY_MS, now_ms
 from chatnode.services.passwords import hash_password, is_password
-from chatnode.storage import invites, people, sessions
+from chatnode.services.ranks import check_may_manage
+from chatnode.storage import audit, invites, people, sessions
 from chatnode.storage.database import Transaction
 from chatnode.storage.sessions import Authenticated
 
@@ -53,7 +56,14 @@ async def sign_in(ctx: Context, command: SignIn) -> SignedIn:
     if not await is_password(ctx.core, hashed, command.password) or found is None:
         raise Refusal("wrong_password", "handle and password do not belong together")
     account = found[0]
-    return await ctx.write(lambda tx: _new_device(tx, ctx.core, account, command.device))
+
+    def write(tx: Transaction) -> SignedIn:
+        # Only whoever has the password is told that it is of no use: it says nothing to those who guess.
+        if people.by_key(tx, account.key).deactivated_at is not None:
+            raise Refusal("forbidden", "this account is deactivated; ask an administrator")
+        return _new_device(tx, ctx.core, account, command.device)
+
+    return await ctx.write(write)
 
 
 def _new_device(tx: Transaction, core: Core, account: Account, device: str | None) -> SignedIn:
@@ -69,23 +79,34 @@ async def list_sessions(ctx: Context, command: Nothing) -> SessionsGiven:
     return SessionsGiven(await ctx.read(lambda reader: sessions.of_person(reader, ctx.me.key, ctx.session)))
 
 
-@command("sessions.revoke", permission=permissions.CHAT)
+@command("sessions.rename", permission=permissions.CHAT)
+async def rename_session(ctx: Context, command: RenameSession) -> Nothing:
+    """Call one of your devices or tokens something else."""
+    await ctx.write(lambda tx: sessions.rename(tx, ctx.me.key, command.session, command.label))
+    return Nothing()
+
+
+@command("sessions.revoke", permission=permissions.CHAT, unscoped=True)
 async def revoke_session(ctx: Context, command: RevokeSession) -> Revoked:
     """Sign out one of your devices or tokens; its live connections end at once."""
     await ctx.write(lambda tx: sessions.revoke(tx, ctx.me.key, command.session))
     return Revoked(1)
 
 
-@command("sessions.revoke_others", permission=permissions.CHAT)
+@command("sessions.revoke_others", permission=permissions.CHAT, unscoped=True)
 async def revoke_other_sessions(ctx: Context, command: Nothing) -> Revoked:
     """Sign out every device and token of yours but this one."""
     return Revoked(await ctx.write(lambda tx: sessions.revoke_all(tx, ctx.me.key, ctx.session)))
 
 
-@command("tokens.create", permission=permissions.CHAT)
+@command("tokens.create", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE)
 async def create_token(ctx: Context, command: CreateToken) -> TokenGiven:
-    """Make an API token, for yourself or, who may manage people, for somebody else."""
+    """Make an API token, for yourself or, who may manage people, for somebody else.
+
+    A token with scopes makes only tokens with some of these; no token can do more than its owner's role.
+    """
     token, token_hash = sessions.new_secret()
+    scopes = _scopes(ctx, command.scopes)
 
     def write(tx: Transaction) -> int:
         owner = ctx.account if command.person is None else people.find(tx, command.person)
@@ -93,9 +114,32 @@ async def create_token(ctx: Context, command: CreateToken) -> TokenGiven:
             raise Refusal("invalid", "say whose token it shall be", path="person")
         if (ctx.account is None or owner.key != ctx.account.key) and not ctx.may(permissions.MANAGE_PEOPLE):
             raise Refusal("forbidden", "you can make tokens only for yourself", path="person")
-        return sessions.create(tx, owner.key, "token", command.label or "token", token_hash, command.days)
+        if owner.deactivated_at is not None:
+            raise Refusal("conflict", f"the account of {owner.handle} is deactivated", path="person")
+        if ctx.account is None or owner.key != ctx.account.key:
+            check_may_manage(ctx, owner)
+            listed = None if scopes is None else " ".join(sorted(scopes))
+            audit.record(tx, ctx.account, "tokens.create", owner.id, scopes=listed, days=command.days)
+        return sessions.create(tx, owner.key, "token", command.label or "token", token_hash, command.days, scopes)
 
     return TokenGiven(token, await ctx.write(write))
+
+
+def _scopes(ctx: Context, wanted: list[str] | None) -> frozenset[str] | None:
+    """The scopes of a token to be made. Raises `Refusal` for unknown ones, and for more than the maker has."""
+    if wanted is None:
+        if ctx.scopes is not None:
+            raise Refusal("forbidden", "your token has scopes; name those of the new one", path="scopes")
+        return None
+    scopes = frozenset(wanted)
+    if unknown := sorted(scopes - permissions.SCOPES):
+        known = ", ".join(permissions.PERMISSIONS)
+        raise Refusal(
+            "invalid", f"there is no scope {unknown[0]!r}; there are {known}, each also with :read", path="scopes"
+        )
+    if more := permissions.beyond(scopes, ctx.scopes):
+        raise Refusal("forbidden", f"your token does not have the scope {more[0]}", path="scopes")
+    return scopes
 
 
 # ---- invites and the set-up link
@@ -110,7 +154,14 @@ async def create_invite(ctx: Context, command: CreateInvite) -> InviteGiven:
         invites.create, kind="member", code_hash=code_hash, by=ctx.account, expires_at=now_ms() + days * DAY_MS,
         uses=command.uses, conversation_ids=command.conversations,
     )  # fmt: skip
-    invite = await ctx.write(lambda tx: create(tx))
+
+    def write(tx: Transaction) -> Invite:
+        invite = create(tx)
+        details = {"uses": command.uses, "days": days, "conversations": " ".join(command.conversations) or None}
+        audit.record(tx, ctx.account, "invites.create", str(invite.invite), **details)
+        return invite
+
+    invite = await ctx.write(write)
     return InviteGiven(code, f"{ctx.core.base_url}/#invite={code}", invite)
 
 
@@ -123,7 +174,12 @@ async def list_invites(ctx: Context, command: Nothing) -> InvitesGiven:
 @command("invites.revoke", permission=permissions.INVITE)
 async def revoke_invite(ctx: Context, command: RevokeInvite) -> Revoked:
     """End an invite."""
-    await ctx.write(lambda tx: invites.revoke(tx, command.invite))
+
+    def write(tx: Transaction) -> None:
+        invites.revoke(tx, command.invite)
+        audit.record(tx, ctx.account, "invites.revoke", str(command.invite))
+
+    await ctx.write(write)
     return Revoked(1)
 
 
@@ -152,6 +208,7 @@ async def create_setup(ctx: Context, command: CreateSetup) -> SetupGiven:
             raise Refusal("gone", "this node has its administrator already")
         invites.revoke_setup(tx)
         invites.create(tx, "setup", code_hash, by=None, expires_at=expires_at)
+        audit.record(tx, ctx.account, "setup.create")
 
     await ctx.write(write)
     return SetupGiven(code, f"{ctx.core.base_url}/#setup={code}")
@@ -160,6 +217,7 @@ async def create_setup(ctx: Context, command: CreateSetup) -> SetupGiven:
 COMMANDS = (
     sign_in,
     list_sessions,
+    rename_session,
     revoke_session,
     revoke_other_sessions,
     create_token,

@@ -20,6 +20,7 @@ from chatnode.model.conversations import (
 from chatnode.model.events import ConversationUpdated
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
+from chatnode.storage import people
 from chatnode.storage.database import Reader, Transaction
 
 
@@ -126,6 +127,18 @@ def who_cannot_see(tx: Transaction, place: Place, seq: int) -> frozenset[int]:
         "SELECT person FROM members WHERE conversation = ? AND left_gid IS NULL AND first > ?", (place.key, seq)
     )
     return frozenset(person for (person,) in rows)
+
+
+def check_peer(tx: Transaction, place: Place, account: Account) -> None:
+    """Nothing can be said in a direct conversation with somebody whose account is deactivated."""
+    if place.kind == "direct":
+        row = tx.execute(
+            "SELECT p.key FROM members m JOIN people p ON p.key = m.person "
+            "WHERE m.conversation = ? AND m.person <> ? AND p.deactivated_at IS NOT NULL",
+            (place.key, account.key),
+        ).fetchone()
+        if row is not None:
+            people.check_reachable(people.by_key(tx, row[0]))
 
 
 # ---- reading

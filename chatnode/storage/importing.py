@@ -36,7 +36,9 @@ def open_conversation(tx: Transaction, command: ImportConversation) -> str:
     assert key is not None
     tx.record(ConversationImported(id, 0), conversation=key, subject=0)
     if command.join:
-        accounts = tx.execute("SELECT key FROM people WHERE source IS NULL ORDER BY key").fetchall()
+        accounts = tx.execute(
+            "SELECT key FROM people WHERE source IS NULL AND deactivated_at IS NULL ORDER BY key"
+        ).fetchall()
         for (person,) in accounts:
             add_member_row(tx, key, person, head=0, first=1)
             event = MemberJoined(id, people.by_key(tx, person).ref)

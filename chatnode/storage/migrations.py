@@ -16,7 +16,7 @@ import attrs
 
 from chatnode.errors import StartError
 from chatnode.model.ids import new_id
-from chatnode.model.permissions import ROLES
+from chatnode.model.permissions import ADMIN, PERMISSIONS, ROLES
 from chatnode.model.times import now_ms
 
 CORE = "core"
@@ -115,4 +115,7 @@ def initialise(connection: sqlite3.Connection) -> None:
     if connection.execute("SELECT count(*) FROM role_permissions").fetchone()[0] == 0:
         rows = [(role, permission) for role, permissions in ROLES.items() for permission in sorted(permissions)]
         connection.executemany("INSERT INTO role_permissions (role, permission) VALUES (?, ?)", rows)
+    connection.executemany(  # those that came with a later version
+        "INSERT OR IGNORE INTO role_permissions (role, permission) VALUES (?, ?)", [(ADMIN, p) for p in PERMISSIONS]
+    )
     connection.execute("COMMIT")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatnode.model.conversations import History, Kind, MemberRole, Purpose, Subject, Visibility
 from chatnode.model.ids import direct_id, new_id
 from chatnode.model.people import Account
-from chatnode.storage import blocks, conversations, members
+from chatnode.storage import blocks, conversations, members, people
 from chatnode.storage.database import Transaction
 
 
@@ -14,6 +14,7 @@ def open_direct(tx: Transaction, account: Account, other: Account) -> str:
     id = direct_id(account.id, other.id)
     if tx.execute("SELECT 1 FROM conversations WHERE id = ?", (id,)).fetchone():
         return id
+    people.check_reachable(other)
     blocks.refuse_blocked(tx, account, other)
     key = _insert(tx, account, id, "direct", "", "", "private", "all")
     for person in {account.key: account, other.key: other}.values():

@@ -12,9 +12,10 @@ from chatnode.model.fields import HANDLE_FORM
 from chatnode.model.ids import new_id
 from chatnode.model.messages import EVERYONE
 from chatnode.model.people import Account, Person, PersonRef
+from chatnode.storage import roles
 from chatnode.storage.database import IntegrityError, Reader, Transaction
 
-_COLUMNS = "key, id, handle, name, role, avatar"
+_COLUMNS = "key, id, handle, name, role, avatar, bot, deactivated_at, erased_at"
 RESERVED_HANDLES = frozenset({EVERYONE, "all", "admins"})
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -26,6 +27,7 @@ def create(
     name: str | None = None,
     password: str | None = None,
     role: str,
+    bot: bool = False,
     source: str | None = None,
     source_name: str | None = None,
 ) -> Account:
@@ -41,14 +43,14 @@ def create(
     person = new_id()
     try:
         key = tx.execute(
-            "INSERT INTO people (id, handle, name, role, password, created_at, source, source_name) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (person, handle, name or handle, role, password, tx.now, source, source_name),
+            "INSERT INTO people (id, handle, name, role, password, created_at, source, source_name, bot) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (person, handle, name or handle, role, password, tx.now, source, source_name, int(bot)),
         ).lastrowid
     except IntegrityError:
         raise Refusal("conflict", f"the handle {handle} is taken", path="handle") from None
     assert key is not None
-    account = Account(key, person, handle, name or handle, role)
+    account = Account(key, person, handle, name or handle, role, bot=bot)
     if source is None:
         _join_what_everybody_joins(tx, account)
     return account
@@ -83,6 +85,18 @@ def find(reader: Reader | Transaction, who: str) -> Account:
     return Account(*row)
 
 
+def find_reachable(reader: Reader | Transaction, who: str) -> Account:
+    """`find`, for talking with them: raises `Refusal("forbidden")` for a deactivated account."""
+    account = find(reader, who)
+    check_reachable(account)
+    return account
+
+
+def check_reachable(account: Account) -> None:
+    if account.deactivated_at is not None:
+        raise Refusal("forbidden", f"the account of {account.handle} is deactivated")
+
+
 def by_key(reader: Reader | Transaction, key: int) -> Account:
     return Account(*reader.execute(f"SELECT {_COLUMNS} FROM people WHERE key = ?", (key,)).fetchone())  # noqa: S608
 
@@ -94,17 +108,22 @@ def ref(reader: Reader | Transaction, key: int | None) -> PersonRef | None:
 
 
 def public(account: Account) -> Person:
-    return Person(account.id, account.handle, account.name, account.avatar)
+    return Person(
+        account.id, account.handle, account.name, account.avatar,
+        bot=bool(account.bot) or None,
+        deactivated=account.deactivated_at is not None or None,
+        erased=account.erased_at is not None or None,
+    )  # fmt: skip
 
 
 def page(reader: Reader, prefix: str, after: str | None, limit: int) -> list[Person]:
     """People whose handle begins with `prefix`, in the order of handles."""
     rows = reader.execute(
-        "SELECT id, handle, name, avatar FROM people WHERE handle >= ? AND handle < ? AND handle > ? "
-        "ORDER BY handle LIMIT ?",
+        f"SELECT {_COLUMNS} FROM people "  # noqa: S608
+        "WHERE handle >= ? AND handle < ? AND handle > ? ORDER BY handle LIMIT ?",
         (prefix.lower(), prefix.lower() + "\U0010ffff", after or "", limit),
     )
-    return [Person(*row) for row in rows]
+    return [public(Account(*row)) for row in rows]
 
 
 def update_profile(tx: Transaction, account: Account, name: str | None, avatar: str | None) -> Person:
@@ -141,9 +160,10 @@ def set_password(tx: Transaction, person: int, hashed: str) -> None:
 
 
 def set_role(tx: Transaction, account: Account, role: str) -> None:
-    """Raises `Refusal` for a role that does not exist, and rather than leave the node without any admin."""
-    if tx.execute("SELECT 1 FROM role_permissions WHERE role = ?", (role,)).fetchone() is None:
-        raise Refusal("not_found", f"there is no role {role}", path="role")
+    """Raises `Refusal` for a role that does not exist, for a bot, and rather than leave the node without any admin."""
+    roles.check_there(tx, role)
+    if role == "admin" and account.bot:
+        raise Refusal("invalid", "a bot cannot be an administrator; make a role for what it is to do", path="role")
     tx.execute("UPDATE people SET role = ? WHERE key = ?", (role, account.key))
     if account.role == "admin" and not has_admin(tx):
         raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
@@ -151,15 +171,11 @@ def set_role(tx: Transaction, account: Account, role: str) -> None:
 
 
 def has_admin(reader: Reader | Transaction) -> bool:
-    return reader.execute("SELECT 1 FROM people WHERE role = 'admin' LIMIT 1").fetchone() is not None
-
-
-def roles(reader: Reader | Transaction) -> dict[str, frozenset[str]]:
-    """Every role with its permissions."""
-    found: dict[str, set[str]] = {}
-    for role, permission in reader.execute("SELECT role, permission FROM role_permissions"):
-        found.setdefault(role, set()).add(permission)
-    return {role: frozenset(permissions) for role, permissions in found.items()}
+    """Whether there is an administrator whose account can be used."""
+    return (
+        reader.execute("SELECT 1 FROM people WHERE role = 'admin' AND deactivated_at IS NULL LIMIT 1").fetchone()
+        is not None
+    )
 
 
 def with_roles(reader: Reader | Transaction, roles: list[str]) -> list[Account]:

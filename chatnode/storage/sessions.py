@@ -6,6 +6,7 @@ import secrets
 from hashlib import sha256
 
 import attrs
+import orjson
 
 from chatnode.errors import Refusal
 from chatnode.model.commands.sign_in import Session
@@ -27,6 +28,7 @@ class Authenticated:
     session: int
     touch: bool
     ends_at: int | None = None
+    scopes: frozenset[str] | None = None
 
 
 def new_secret() -> tuple[str, bytes]:
@@ -40,12 +42,24 @@ def hash_secret(secret: str) -> bytes:
     return sha256(secret.encode()).digest()
 
 
-def create(tx: Transaction, person: int, kind: str, label: str, token_hash: bytes, days: int | None) -> int:
+def create(
+    tx: Transaction,
+    person: int,
+    kind: str,
+    label: str,
+    token_hash: bytes,
+    days: int | None,
+    scopes: frozenset[str] | None = None,
+) -> int:
     """`days`: how long a token lives, or a device that is not used; None is for ever."""
     key = tx.execute(
-        "INSERT INTO sessions (person, kind, label, token_hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (person, kind, label, token_hash, tx.now, None if days is None else tx.now + days * DAY_MS),
-    ).lastrowid
+        "INSERT INTO sessions (person, kind, label, token_hash, created_at, expires_at, scopes) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            person, kind, label, token_hash, tx.now, None if days is None else tx.now + days * DAY_MS,
+            None if scopes is None else orjson.dumps(sorted(scopes)).decode(),
+        ),
+    ).lastrowid  # fmt: skip
     assert key is not None
     return key
 
@@ -53,21 +67,23 @@ def create(tx: Transaction, person: int, kind: str, label: str, token_hash: byte
 def authenticate(reader: Reader, token: str) -> Authenticated:
     """Raises `Refusal("unauthenticated")` for a token that is unknown, revoked or expired."""
     row = reader.execute(
-        "SELECT p.key, p.id, p.handle, p.name, p.role, p.avatar, s.key, s.kind, s.expires_at, s.last_used_at "
+        "SELECT p.key, p.id, p.handle, p.name, p.role, p.avatar, p.bot, p.deactivated_at, p.erased_at, "
+        "s.key, s.kind, s.expires_at, s.last_used_at, s.scopes "
         "FROM sessions s JOIN people p ON p.key = s.person WHERE s.token_hash = ?",
         (hash_secret(token),),
     ).fetchone()
     now = now_ms()
-    if row is None:
+    if row is None or row[7] is not None:
         raise Refusal("unauthenticated", "the token is unknown or was revoked; sign in again")
-    *person, session, kind, expires_at, last_used_at = row
+    *person, session, kind, expires_at, last_used_at, scopes = row
     if expires_at is not None and expires_at <= now:
         raise Refusal("unauthenticated", "the token has expired; sign in again")
     touch = last_used_at is None or now - last_used_at > TOUCH_MS
-    return Authenticated(Account(*person), session, touch, expires_at if kind == "token" else None)
+    ends_at = expires_at if kind == "token" else None
+    return Authenticated(Account(*person), session, touch, ends_at, frozenset(orjson.loads(scopes)) if scopes else None)
 
 
-def check_not_revoked(reader: Reader, session: int) -> None:
+def check_not_revoked(reader: Reader | Transaction, session: int) -> None:
     """Raises `Refusal("unauthenticated")` for a session that was revoked since it was found good."""
     if reader.execute("SELECT 1 FROM sessions WHERE key = ?", (session,)).fetchone() is None:
         raise Refusal("unauthenticated", "the token was revoked; sign in again")
@@ -84,21 +100,30 @@ def touch(tx: Transaction, session: int, device_days: int) -> None:
 
 def of_person(reader: Reader, person: int, current: int | None) -> list[Session]:
     rows = reader.execute(
-        "SELECT key, kind, label, created_at, expires_at, last_used_at FROM sessions WHERE person = ? "
+        "SELECT key, kind, label, created_at, expires_at, last_used_at, scopes FROM sessions WHERE person = ? "
         "AND (expires_at IS NULL OR expires_at > ?) ORDER BY key",
         (person, now_ms()),
     )
     return [
-        Session(key, kind, label, rfc3339(created), _time(expires), _time(used), current=key == current)
-        for key, kind, label, created, expires, used in rows
-    ]
+        Session(
+            key, kind, label, rfc3339(created), _time(expires), _time(used), current=key == current,
+            scopes=orjson.loads(scopes) if scopes else None,
+        )
+        for key, kind, label, created, expires, used, scopes in rows
+    ]  # fmt: skip
+
+
+def rename(tx: Transaction, person: int, session: int, label: str) -> None:
+    """Call one of a person's sessions something else."""
+    if not tx.execute("UPDATE sessions SET label = ? WHERE key = ? AND person = ?", (label, session, person)).rowcount:
+        raise Refusal("not_found", "you have no such session", path="session")
 
 
 def revoke(tx: Transaction, person: int, session: int) -> None:
     """Sign out one of a person's sessions; its live sockets are closed when the event is routed."""
     deleted = tx.execute("DELETE FROM sessions WHERE key = ? AND person = ?", (session, person)).rowcount
     if not deleted:
-        raise Refusal("not_found", "you have no such session", path="session")
+        raise Refusal("not_found", "there is no such session", path="session")
     tx.record(SessionRevoked(session), people=(person,), subject=session, actor=person)
 
 

@@ -25,6 +25,7 @@ from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import Command, CommandTable
 from chatnode.errors import Refusal
+from chatnode.model import permissions
 from chatnode.protocol import codec
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services.sign_in import authenticate
@@ -187,6 +188,7 @@ def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health:
     @app.get("/v1/events")
     async def events() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
         context = await _context(core, _credentials(core))
+        context.check(permissions.CHAT, reads=True)
         if request.method == "HEAD":
             return Response(b"", content_type=EVENT_STREAM)
         cursor = request.headers.get("Last-Event-ID") or request.args.get("cursor")
@@ -262,7 +264,7 @@ async def _context(core: Core, credentials: Credentials, *, required: bool = Tru
         if credentials.token is None:
             raise Refusal("unauthenticated", "send a token: Authorization: Bearer …")
         found = await authenticate(core, credentials.token)
-        context.account, context.session, context.ends_at = found.account, found.session, found.ends_at
+        context.sign_in(found)
     return context
 
 

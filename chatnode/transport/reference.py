@@ -38,6 +38,8 @@ def render(table: CommandTable) -> str:
 
 def _terms(command: Command[Any, Any]) -> str:
     who = f"needs the permission `{command.permission}`" if command.permission else "needs nobody signed in"
+    who += f" or `{command.or_permission}`" if command.or_permission else ""
+    who += ", and a token without scopes" if command.unscoped else ""
     limit = f"; counts against `limits.{command.limit}_per_minute`" if command.limit else ""
     return who + limit + ("; *reads*" if command.reads else "")
 

@@ -17,6 +17,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from math import inf
 
+import attrs
 import trio
 from websockets.frames import Close, CloseCode
 
@@ -25,6 +26,7 @@ from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
+from chatnode.model import permissions
 from chatnode.model.commands.resume import Hello, Welcomed
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import (
@@ -228,9 +230,7 @@ class ClientSocket:
     async def _answer_in_order(self, data: bytes, batch: Batch, task_status: trio.TaskStatus[None]) -> None:
         """Answer one of several requests. The next one begins when this one's write has its place, or it is done."""
         turn = BatchTurn(batch, task_status)
-        context = Context(
-            self._core, self._context.account, self._context.session, address=self._context.address, turn=turn
-        )  # fmt: skip
+        context = attrs.evolve(self._context, turn=turn, writing=False)
         reply = await self._reply_to(data, context)
         turn.let_next_begin()
         async with batch.sending:
@@ -277,6 +277,9 @@ class ClientSocket:
         if token is None:
             raise unauthenticated()
         found = await authenticate(self._core, token)
+        context = Context(self._core, address=self._credentials.address)
+        context.sign_in(found)
+        context.check(permissions.CHAT, reads=True)
         session = SocketSession(found, self)
         try:
             beginning = await resume.begin(self._core, self._registry, session, hello.cursor)
@@ -285,8 +288,7 @@ class ClientSocket:
             raise
         self.session = session
         self._patience.deadline = inf
-        self._context.account = found.account
-        self._context.session = found.session
+        self._context.sign_in(found)
         self.outbox.send(text_frame(ok_reply(request.id, Welcomed(beginning.welcome))))
         await self.outbox.wait_empty()
         async for page in resume.missed(self._core, session, beginning.gids):

@@ -1,4 +1,4 @@
-// The page at `/`: shows that the node lives, and makes invite and set-up links work.
+// The page at `/`: shows that the node lives, and makes invite, set-up and reset links work.
 "use strict";
 
 const POLL_MS = 5000;
@@ -48,19 +48,28 @@ async function keepPolling() {
   setTimeout(keepPolling, POLL_MS);
 }
 
-// ---- invite and set-up links
+// ---- invite and set-up links, and those for a new password
 
+const LINKS = {
+  invite: { title: "You are invited", button: "Make my account" },
+  setup: { title: "Become the first administrator", button: "Make my account" },
+  reset: { title: "Set a new password", button: "Set my password" },
+};
+let kind = "";
 let code = "";
 
 function readLink() {
   const fields = new URLSearchParams(location.hash.slice(1));
-  const invite = fields.get("invite");
-  code = invite ?? fields.get("setup") ?? "";
+  kind = Object.keys(LINKS).find((name) => fields.get(name)) ?? "";
+  code = fields.get(kind) ?? "";
   $("invite").hidden = !code;
   if (!code) return;
+  clearErrors();
   $("done").hidden = true;
-  show("invite-title", invite ? "You are invited" : "Become the first administrator");
-  $("handle").focus();
+  for (const part of document.querySelectorAll(".new-account")) part.hidden = kind === "reset";
+  show("invite-title", LINKS[kind].title);
+  show("submit", LINKS[kind].button);
+  $(kind === "reset" ? "password" : "handle").focus();
 }
 
 /** Puts an error at its field (`code` has a place of its own) and returns the field. */
@@ -83,7 +92,7 @@ function clearErrors() {
 /** What can be told without asking the node; the rest is the node's to say. */
 function faults() {
   const found = [];
-  if (!$("handle").value.trim()) found.push(["handle", "Choose a handle."]);
+  if (kind !== "reset" && !$("handle").value.trim()) found.push(["handle", "Choose a handle."]);
   if (!$("password").value) found.push(["password", "Choose a password."]);
   else if ($("password").value !== $("again").value) found.push(["again", "This is not the same password."]);
   return found;
@@ -99,7 +108,7 @@ async function submit(event) {
   }
   $("submit").disabled = true;
   try {
-    await acceptInvite();
+    await useLink();
   } catch {
     showError("code", "The node did not answer. Try again in a moment.");
   } finally {
@@ -107,13 +116,20 @@ async function submit(event) {
   }
 }
 
-async function acceptInvite() {
-  const fields = { code, handle: $("handle").value.trim(), password: $("password").value, device: "browser" };
+function request() {
+  const password = $("password").value;
+  if (kind === "reset") return ["people.reset_password", { code, password }];
   const name = $("name").value.trim();
-  const response = await fetch(new URL("v1/invites.accept", base), {
+  const fields = { code, handle: $("handle").value.trim(), password, device: "browser" };
+  return ["invites.accept", name ? { ...fields, name } : fields];
+}
+
+async function useLink() {
+  const [command, fields] = request();
+  const response = await fetch(new URL(`v1/${command}`, base), {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(name ? { ...fields, name } : fields),
+    body: JSON.stringify(fields),
   });
   const answer = await response.json();
   if (response.ok) {
@@ -128,6 +144,7 @@ function welcome(handle) {
   history.replaceState(null, "", location.pathname); // the code is used up
   $("invite").hidden = true;
   show("done-handle", handle);
+  show("done-text", kind === "reset" ? "Your new password is set, and every device is signed out." : "Your account is made.");
   show("done-command", `chatnode chat --url ${nodeUrl} --as ${handle}`);
   $("done").hidden = false;
   $("done-title").focus();

@@ -135,6 +135,12 @@ async def signing_out_the_device_that_is_connected(world: World) -> None:
     await world.call(world.bob, "sessions.revoke", session=world.bob.session)
 
 
+@scenario("sessions.rename")
+async def naming_a_device(world: World) -> None:
+    await world.begin()
+    await world.call(world.bob, "sessions.rename", session=world.bob.session, label="phone")
+
+
 @scenario("sessions.revoke_others")
 async def signing_out_everywhere_else(world: World) -> None:
     for _ in range(2):
@@ -224,6 +230,57 @@ async def giving_a_role(world: World) -> None:
     await world.direct()
     await world.begin()
     await world.call(world.ann, "people.role", person="bob", role="admin")
+
+
+@scenario("people.sign_out")
+async def signing_somebody_out(world: World) -> None:
+    await world.direct()
+    await world.begin()
+    await world.call(world.ann, "people.sign_out", person="bob")
+
+
+@scenario("people.deactivate")
+async def deactivating_somebody(world: World) -> None:
+    await world.direct()
+    await world.group()
+    await world.begin()
+    await world.call(world.ann, "people.deactivate", person="bob")
+
+
+@scenario("people.reactivate")
+async def reactivating_somebody(world: World) -> None:
+    await world.direct()
+    await world.node.call("people.deactivate", person="bob")
+    world.bob.session = await new_token(world.node, "bob")
+    await world.begin()
+    await world.call(world.ann, "people.reactivate", person="bob")
+
+
+@scenario("people.reset_link")
+async def making_a_link_for_a_new_password(world: World) -> None:
+    await world.begin()
+    await world.call(world.ann, "people.reset_link", person="bob")
+
+
+@scenario("people.reset_password")
+async def using_a_link_for_a_new_password(world: World) -> None:
+    link = await world.ann.call("people.reset_link", person="bob")
+    await world.begin()
+    await world.call(None, "people.reset_password", code=link["code"], password=PASSWORD)
+
+
+@scenario("roles.set")
+async def changing_what_members_may_do(world: World) -> None:
+    world.concerns_everybody = True
+    await world.begin()
+    await world.call(world.ann, "roles.set", role="member", permissions=["chat"])
+
+
+@scenario("roles.delete")
+async def deleting_a_role(world: World) -> None:
+    await world.ann.call("roles.set", role="helper", permissions=["chat"])
+    await world.begin()
+    await world.call(world.ann, "roles.delete", role="helper")
 
 
 # ---- conversations

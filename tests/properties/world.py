@@ -16,7 +16,8 @@ from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Push
 from chatnode.routing import resume
 from chatnode.routing.sessions import Session
-from chatnode.storage import log, people
+from chatnode.storage import log, people, sessions
+from chatnode.storage.database import Transaction
 from tests.properties.client_model import Client
 
 
@@ -72,8 +73,13 @@ async def make_somebody(node: Node, handle: str, *, admin: bool = False, passwor
 
 
 async def new_token(node: Node, handle: str) -> int:
-    """The key of a session, of which nobody is told."""
-    return (await node.call("tokens.create", person=handle))["session"]
+    """The key of a session, of which nobody is told; also for who is deactivated, and could not get one."""
+
+    def write(tx: Transaction) -> int:
+        account = people.find(tx, handle)
+        return sessions.create(tx, account.key, "token", "a test", sessions.new_secret()[1], None)
+
+    return await node.core.db.write(write)
 
 
 @attrs.define

@@ -133,7 +133,8 @@ class Device:
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         found = await authenticate(self.node.core, self.token)
-        context = Context(self.node.core, found.account, found.session, address="192.0.2.1")
+        context = Context(self.node.core, address="192.0.2.1")
+        context.sign_in(found)
         return codec.to_plain(await self.node.table.run(context, name, fields))
 
     async def session(self) -> int:

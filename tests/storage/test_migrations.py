@@ -11,7 +11,7 @@ import pytest
 from chatnode.config import Storage
 from chatnode.errors import StartError
 from chatnode.model.permissions import ROLES
-from chatnode.storage import checks, log, people
+from chatnode.storage import checks, log, roles
 from chatnode.storage.database import connect_writer
 from chatnode.storage.migrations import CORE, Migration, core_migrations, initialise, migrate, statements
 
@@ -175,7 +175,7 @@ def test_the_core_from_nothing(connection: sqlite3.Connection) -> None:
     initialise(connection)
     checked = checks.run(connection)
     assert checked.clean, checked
-    assert people.roles(connection) == ROLES
+    assert roles.by_name(connection) == ROLES
     assert len(log.epoch(connection)) == 32
     assert log.head(connection) == 0
 
@@ -189,4 +189,4 @@ def test_the_core_again_changes_nothing(connection: sqlite3.Connection) -> None:
     assert migrate(connection, core_migrations()) == []
     initialise(connection)
     assert log.epoch(connection) == epoch
-    assert set(people.roles(connection)) == {"admin", "moderator"}
+    assert set(roles.by_name(connection)) == {"admin", "moderator"}

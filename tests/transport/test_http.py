@@ -490,7 +490,17 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
         ("people.list", anns, {"prefix": "b", "limit": 2}),
         ("people.update", anns, {"name": "Ann", "avatar": "https://example.org/a.png"}),
         ("people.role", root, {"person": "cy", "role": "admin"}),
+        ("people.sessions", root, {"person": "cy"}),
+        ("people.sign_out", root, {"person": "cy"}),
+        ("people.reset_link", root, {"person": "cy"}),
+        ("people.deactivate", root, {"person": "cy"}),
+        ("people.reactivate", root, {"person": "cy"}),
+        ("roles.list", root, {}),
+        ("roles.set", root, {"role": "helper", "permissions": ["chat", "moderate"]}),
+        ("roles.delete", root, {"role": "helper"}),
+        ("audit.list", root, {"actor": "root", "limit": 2}),
         ("sessions.list", anns, {}),
+        ("sessions.rename", anns, {"session": 1, "label": "phone"}),
         ("tokens.create", anns, {"label": "x", "days": 3}),
         ("invites.create", root, {"uses": 2, "days": 3}),
         ("invites.list", root, {}),
@@ -553,6 +563,7 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
         validate(document, operation["responses"]["200"]["content"], answer.json)
     # Not tried: they hash a password, or end what the test uses.
     left = {"sessions.create", "sessions.revoke", "invites.accept", "setup.create", "people.password"}
+    left |= {"people.reset_password"}
     assert {command for command, _, _ in asked} == {command.name for command in COMMANDS} - left
 
 

@@ -155,6 +155,26 @@ async def test_a_used_link_says_so(served: Served, page: Page) -> None:
 
 
 @needs_browser
+async def test_a_reset_link_sets_a_new_password(served: Served, page: Page) -> None:
+    await served.node.call("people.create", handle="cleo", password="the old password")
+    await page.open((await served.node.call("people.reset_link", person="cleo"))["link"])
+    assert await page.run("document.getElementById('invite-title').textContent") == "Set a new password"
+    assert await page.run("document.activeElement.id") == "password"
+    assert await page.run("document.getElementById('handle').offsetParent === null") is True
+
+    await fill(page, password="correct horse", again="another horse")
+    assert "not the same" in await page.run("document.getElementById('again-error').textContent")
+
+    await fill(page, password="correct horse", again="correct horse")
+    await page.wait("!document.getElementById('done').hidden")
+    assert await page.run("document.getElementById('done-handle').textContent") == "cleo"
+    assert "password is set" in await page.run("document.getElementById('done-text').textContent")
+    assert await page.run("location.hash") == ""
+    assert (await served.node.call("sessions.create", handle="cleo", password="correct horse"))["token"]
+    assert page.problems == []
+
+
+@needs_browser
 async def test_it_fits_a_phone(served: Served, page: Page) -> None:
     await page.send(
         "Emulation.setDeviceMetricsOverride", width=360, height=640, deviceScaleFactor=2, mobile=True

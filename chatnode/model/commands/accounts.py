@@ -6,18 +6,19 @@ from typing import Annotated
 
 import attrs
 
-from chatnode.model.fields import Handle, Limit, Name, Password, Text, Url, Who
+from chatnode.model.fields import Handle, Limit, Name, Password, RoleName, Text, Url, Who
 from chatnode.model.people import Person
 
 
 @attrs.define
 class CreatePerson:
-    """An account made by an administrator. Without a password it can only be used by token."""
+    """An account made by an administrator. Without a password it can only be used by token; a bot never has one."""
 
     handle: Handle
     name: Name | None = None
     password: Password | None = None
     admin: bool = False
+    bot: bool = False
 
 
 @attrs.define
@@ -43,7 +44,7 @@ class ChangePassword:
 @attrs.define
 class SetRole:
     person: Who
-    role: Annotated[str, Text(40, 1)]
+    role: RoleName
 
 
 @attrs.define
@@ -60,6 +61,9 @@ class PeopleGiven:
 
 @attrs.define
 class Me:
+    """`permissions` are those of the role; a token with `scopes` is bounded to these."""
+
     person: Person
     role: str
     permissions: list[str]
+    scopes: list[str] | None = None

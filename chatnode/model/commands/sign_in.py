@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import attrs
 
-from chatnode.model.fields import Days, Device, Handle, Id, Items, Limit, Name, Password, Secret, Seq, Who
+from chatnode.model.fields import Days, Device, Handle, Id, Items, Limit, Name, Password, Scope, Secret, Seq, Who
 from chatnode.model.people import PersonRef
 
 
@@ -28,6 +28,7 @@ class Session:
     expires_at: str | None = None
     last_used_at: str | None = None
     current: bool = False
+    scopes: list[str] | None = None
 
 
 @attrs.define
@@ -41,17 +42,27 @@ class RevokeSession:
 
 
 @attrs.define
+class RenameSession:
+    session: Seq
+    label: Device
+
+
+@attrs.define
 class Revoked:
     revoked: int
 
 
 @attrs.define
 class CreateToken:
-    """A token for programs. `person` other than oneself needs the permission to manage people."""
+    """A token for programs. `person` other than oneself needs the permission to manage people.
+
+    `scopes` are permissions, or `<permission>:read` for only what reads; without them it may all that its owner may.
+    """
 
     person: Who | None = None
     label: Device | None = None
     days: Days | None = None
+    scopes: Annotated[list[Scope], Items(50)] | None = None
 
 
 @attrs.define

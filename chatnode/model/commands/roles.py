@@ -1,0 +1,74 @@
+"""Roles, and the audit log of who did what."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import attrs
+
+from chatnode.model.fields import Items, Limit, RoleName, Seq, Text, Who
+from chatnode.model.people import PersonRef
+
+
+@attrs.define
+class Role:
+    """`people` is how many accounts have it."""
+
+    role: str
+    permissions: list[str]
+    people: int
+
+
+@attrs.define
+class Permission:
+    permission: str
+    meaning: str
+
+
+@attrs.define
+class RolesGiven:
+    """Every role, and every permission that a role can have."""
+
+    roles: list[Role]
+    permissions: list[Permission]
+
+
+@attrs.define
+class PutRole:
+    """A new role, or all that an old one may do from now on."""
+
+    role: RoleName
+    permissions: Annotated[list[Annotated[str, Text(50, 1)]], Items(100)]
+
+
+@attrs.define
+class DeleteRole:
+    role: RoleName
+
+
+@attrs.define
+class ListAudit:
+    """`target` is a public id or a handle; `before` the number of the last entry of the page before."""
+
+    actor: Who | None = None
+    action: Annotated[str, Text(100, 1)] | None = None
+    target: Annotated[str, Text(100, 1)] | None = None
+    before: Seq | None = None
+    limit: Limit = 50
+
+
+@attrs.define
+class AuditEntry:
+    """Somebody did `action` to `target`. Without `actor` it was the operator of the machine, or a job of the node."""
+
+    entry: int
+    at: str
+    action: str
+    target: str
+    details: dict[str, str]
+    actor: PersonRef | None = None
+
+
+@attrs.define
+class AuditGiven:
+    entries: list[AuditEntry]

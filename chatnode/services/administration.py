@@ -1,0 +1,148 @@
+"""What is done to accounts: signing others out, deactivating, links to set a new password."""
+
+from __future__ import annotations
+
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.table import command
+from chatnode.errors import Refusal
+from chatnode.model import permissions
+from chatnode.model.commands.administration import (
+    CreateReset,
+    Deactivate,
+    PasswordReset,
+    Reactivate,
+    ResetGiven,
+    ResetPassword,
+    SessionsOf,
+    SignOut,
+)
+from chatnode.model.commands.shared import PersonGiven
+from chatnode.model.commands.sign_in import Revoked, SessionsGiven
+from chatnode.model.people import Account
+from chatnode.model.times import now_ms, rfc3339
+from chatnode.services.passwords import check_own_password, hash_password
+from chatnode.services.ranks import check_may_manage
+from chatnode.storage import audit, deactivation, people, resets, sessions
+from chatnode.storage.database import Reader, Transaction
+
+
+@command("people.sessions", permission=permissions.MANAGE_PEOPLE, reads=True)
+async def list_sessions(ctx: Context, command: SessionsOf) -> SessionsGiven:
+    """Somebody's signed-in devices and API tokens, with their last use."""
+
+    def read(reader: Reader) -> SessionsGiven:
+        account = people.find(reader, command.person)
+        return SessionsGiven(sessions.of_person(reader, account.key, ctx.session))
+
+    return await ctx.read(read)
+
+
+@command("people.sign_out", permission=permissions.MANAGE_PEOPLE)
+async def sign_out(ctx: Context, command: SignOut) -> Revoked:
+    """Sign somebody out, of one session or of all; live connections end at once."""
+
+    def write(tx: Transaction) -> Revoked:
+        account = people.find(tx, command.person)
+        check_may_manage(ctx, account)
+        if command.session is None:
+            revoked = sessions.revoke_all(tx, account.key, None)
+        else:
+            sessions.revoke(tx, account.key, command.session)
+            revoked = 1
+        audit.record(tx, ctx.account, "people.sign_out", account.id, session=command.session, revoked=revoked)
+        return Revoked(revoked)
+
+    return await ctx.write(write)
+
+
+# ---- deactivating
+
+
+@command("people.deactivate", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, limit="logins")
+async def deactivate(ctx: Context, command: Deactivate) -> PersonGiven:
+    """Close an account: every session ends, and nothing lets anybody in until it is reactivated.
+
+    Oneself with one's password; others, who may manage people. What was said stays, and so do memberships.
+    """
+    account = await person_or_me(ctx, command.person)
+    if is_me(ctx, account):
+        await check_own_password(ctx, account, command.password)
+
+    def write(tx: Transaction) -> PersonGiven:
+        current = people.by_key(tx, account.key)
+        if not is_me(ctx, current):
+            check_may_manage(ctx, current)
+        person = deactivation.deactivate(tx, current)
+        audit.record(tx, ctx.account, "people.deactivate", current.id)
+        return PersonGiven(person)
+
+    return await ctx.write(write)
+
+
+@command("people.reactivate", permission=permissions.MANAGE_PEOPLE)
+async def reactivate(ctx: Context, command: Reactivate) -> PersonGiven:
+    """Open a deactivated account again; its password works as before, devices sign in anew."""
+
+    def write(tx: Transaction) -> PersonGiven:
+        account = people.find(tx, command.person)
+        check_may_manage(ctx, account)
+        person = deactivation.reactivate(tx, account)
+        audit.record(tx, ctx.account, "people.reactivate", account.id)
+        return PersonGiven(person)
+
+    return await ctx.write(write)
+
+
+def is_me(ctx: Context, account: Account) -> bool:
+    return ctx.account is not None and ctx.account.key == account.key
+
+
+async def person_or_me(ctx: Context, person: str | None) -> Account:
+    """The account named, or the requester's own. Whether it may be worked on is not checked here."""
+    if person is None:
+        if ctx.account is None:
+            raise Refusal("invalid", "say whose account", path="person")
+        return ctx.account
+    found = await ctx.read(lambda reader: people.find(reader, person))
+    if not is_me(ctx, found):
+        ctx.check(permissions.MANAGE_PEOPLE)
+    return found
+
+
+# ---- a new password
+
+
+@command("people.reset_link", permission=permissions.MANAGE_PEOPLE, unscoped=True)
+async def create_reset(ctx: Context, command: CreateReset) -> ResetGiven:
+    """Make a link, good for one time, with which somebody sets a new password. An earlier one ends."""
+    code, code_hash = sessions.new_secret()
+    expires_at = now_ms() + ctx.core.config.accounts.reset_hours * 3_600_000
+
+    def write(tx: Transaction) -> None:
+        account = people.find(tx, command.person)
+        check_may_manage(ctx, account)
+        resets.create(tx, account, code_hash, expires_at)
+        audit.record(tx, ctx.account, "people.reset_link", account.id)
+
+    await ctx.write(write)
+    return ResetGiven(code, f"{ctx.core.base_url}/#reset={code}", rfc3339(expires_at))
+
+
+@command("people.reset_password", permission=None, limit="logins")
+async def reset_password(ctx: Context, command: ResetPassword) -> PasswordReset:
+    """Set a new password by a link; every device and token is signed out."""
+    await ctx.read(lambda reader: resets.usable(reader, command.code))  # before the costly hash
+    hashed = await hash_password(ctx.core, command.password)
+
+    def write(tx: Transaction) -> PasswordReset:
+        account = resets.usable(tx, command.code)
+        resets.revoke(tx, account.key)
+        people.set_password(tx, account.key, hashed)
+        revoked = sessions.revoke_all(tx, account.key, None)
+        audit.record(tx, account, "people.reset_password", account.id, revoked=revoked)
+        return PasswordReset(people.public(account), revoked)
+
+    return await ctx.write(write)
+
+
+COMMANDS = (list_sessions, sign_out, deactivate, reactivate, create_reset, reset_password)

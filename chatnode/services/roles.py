@@ -1,0 +1,118 @@
+"""Roles that administrators edit, and the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.table import command
+from chatnode.errors import Refusal
+from chatnode.model import permissions
+from chatnode.model.commands.accounts import SetRole
+from chatnode.model.commands.roles import (
+    AuditGiven,
+    DeleteRole,
+    ListAudit,
+    Permission,
+    PutRole,
+    RolesGiven,
+)
+from chatnode.model.commands.shared import Nothing, PersonGiven
+from chatnode.services.ranks import check_may_give, check_may_manage
+from chatnode.storage import audit, people, roles
+from chatnode.storage.database import Reader, Transaction
+
+
+@command("roles.list", permission=permissions.MANAGE_ROLES, or_permission=permissions.MANAGE_PEOPLE, reads=True)
+async def list_roles(ctx: Context, command: Nothing) -> RolesGiven:
+    """What each role may do, and every permission there is."""
+    known = [Permission(name, meaning) for name, meaning in permissions.PERMISSIONS.items()]
+    return RolesGiven(await ctx.read(roles.page), known)
+
+
+@command("roles.set", permission=permissions.MANAGE_ROLES)
+async def set_permissions(ctx: Context, command: PutRole) -> Nothing:
+    """Make a role, or change what it may do: at once, for everybody who has it.
+
+    Takes and gives only permissions that you have yourself. `admin` cannot be changed.
+    """
+    wanted = frozenset(command.permissions)
+
+    def write(tx: Transaction) -> dict[str, frozenset[str]]:
+        before = roles.by_name(tx).get(command.role, frozenset[str]())
+        changed = roles.replace(tx, command.role, wanted)
+        check_may_give(ctx, before ^ wanted, "permissions")
+        details = {"before": " ".join(sorted(before)), "after": " ".join(sorted(wanted))}
+        audit.record(tx, ctx.account, "roles.set", command.role, **details)
+        return changed
+
+    await _change(ctx, write)
+    return Nothing()
+
+
+@command("roles.delete", permission=permissions.MANAGE_ROLES)
+async def delete_role(ctx: Context, command: DeleteRole) -> Nothing:
+    """Delete a role that nobody has."""
+
+    def write(tx: Transaction) -> dict[str, frozenset[str]]:
+        check_may_give(ctx, roles.by_name(tx).get(command.role, ()), "role")
+        left = roles.delete(tx, command.role)
+        audit.record(tx, ctx.account, "roles.delete", command.role)
+        return left
+
+    await _change(ctx, write)
+    return Nothing()
+
+
+async def _change(ctx: Context, write: Callable[[Transaction], dict[str, frozenset[str]]]) -> None:
+    """What was committed is what holds, even if the client has gone away meanwhile; one change after the other."""
+    core = ctx.core
+    with trio.CancelScope(shield=True):
+        async with core.changing_roles:
+            core.roles = await ctx.write(write)
+
+
+@command("people.role", permission=permissions.MANAGE_PEOPLE)
+async def set_role(ctx: Context, command: SetRole) -> PersonGiven:
+    """Give somebody another role on the node; neither the old nor the new one may do more than you."""
+
+    def write(tx: Transaction) -> PersonGiven:
+        account = people.find(tx, command.person)
+        check_may_manage(ctx, account)
+        check_may_give(ctx, roles.by_name(tx).get(command.role, ()), "role")
+        people.set_role(tx, account, command.role)
+        audit.record(tx, ctx.account, "people.role", account.id, before=account.role, after=command.role)
+        return PersonGiven(people.public(account))
+
+    return await ctx.write(write)
+
+
+@command("audit.list", permission=permissions.AUDIT, reads=True)
+async def list_audit(ctx: Context, command: ListAudit) -> AuditGiven:
+    """What administrators, moderators and the operator did, newest first."""
+    limit = ctx.page_size(command.limit)
+
+    def read(reader: Reader) -> AuditGiven:
+        actor = people.find(reader, command.actor).key if command.actor is not None else None
+        entries = audit.page(
+            reader, actor=actor, action=command.action, target=_target(reader, command.target),
+            before=command.before, limit=limit,
+        )  # fmt: skip
+        return AuditGiven(entries)
+
+    return await ctx.read(read)
+
+
+def _target(reader: Reader, target: str | None) -> str | None:
+    """A person's handle stands for their id, under which they are in the log."""
+    if target is None:
+        return None
+    try:
+        return people.find(reader, target).id
+    except Refusal:
+        return target
+
+
+COMMANDS = (set_role, list_roles, set_permissions, delete_role, list_audit)

@@ -1,0 +1,124 @@
+"""Tokens that may do less than their owner, and bots."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatnode.model.permissions import PERMISSIONS
+from chatnode.node import Node
+from chatnode.services import COMMANDS
+from tests.conftest import Somebody, make_person
+
+from .dialogue import PASSWORD, Visitor, direct, outcome, refused, said, say, token_of, with_password
+
+
+async def test_a_reading_token_reads_and_does_not_write(ann: Somebody, bob: Somebody) -> None:
+    talk = await direct(ann, bob)
+    await say(ann, talk, "hello")
+    reader = await token_of(bob, scopes=["chat:read"])
+    page = await reader.call("messages.list", conversation=talk)
+    assert [message["text"] for message in page["messages"]] == ["hello"]
+    with refused("forbidden"):
+        await reader.call("messages.post", conversation=talk, cid="1", text="hello")
+    assert await said(ann, talk) == ["hello"]
+
+
+@pytest.mark.parametrize("scope", [*PERMISSIONS, *(f"{permission}:read" for permission in PERMISSIONS)])
+async def test_a_token_of_one_scope_gets_past_the_door_of_just_these_commands(node: Node, scope: str) -> None:
+    """Every command is tried, with a field that none has: who is let in is told that, before anything is done."""
+    root = await make_person(node, "root", admin=True)
+    token = await token_of(root, scopes=[scope])
+    permission, _, reads_only = scope.partition(":")
+    for command in COMMANDS:
+        wanted = "invalid"
+        if command.permission is not None:
+            mine = permission in (command.permission, command.or_permission) and (command.reads or not reads_only)
+            wanted = "invalid" if mine and not command.unscoped else "forbidden"
+        assert await outcome(token.call(command.name, no_such_field=1)) == wanted, command.name
+
+
+async def test_a_token_tells_its_scopes(node: Node, ann: Somebody) -> None:
+    token = await token_of(ann, scopes=["chat:read", "groups.create"], label="archive")
+    me = await token.call("people.me")
+    assert (me["permissions"], me["scopes"]) == (["chat", "groups.create"], ["chat:read", "groups.create"])
+    (listed,) = (await ann.call("sessions.list"))["sessions"]
+    assert (listed["label"], listed["scopes"]) == ("archive", ["chat:read", "groups.create"])
+
+
+async def test_a_scope_is_no_more_than_the_owners_role(ann: Somebody) -> None:
+    token = await token_of(ann, scopes=["people.manage", "chat"])
+    with refused("forbidden"):
+        await token.call("people.create", handle="zoe")
+
+
+async def test_a_token_with_scopes_makes_none_that_can_do_more(node: Node) -> None:
+    root = await make_person(node, "root", admin=True)
+    await make_person(node, "helper")
+    maker = await token_of(root, scopes=["chat", "operate:read", "people.manage"])
+    tried = {
+        (): "ok",
+        ("chat",): "ok",
+        ("chat:read", "operate:read"): "ok",
+        ("operate",): "forbidden",
+        ("chat", "import"): "forbidden",
+        ("moderate:read",): "forbidden",
+        ("cha",): "invalid",
+        ("chat:write",): "invalid",
+    }
+    for whose in ({}, {"person": "helper"}):
+        found = {scopes: await outcome(maker.call("tokens.create", scopes=list(scopes), **whose)) for scopes in tried}
+        assert found == tried
+        with refused("forbidden", "scopes"):  # which would be one without bounds
+            await maker.call("tokens.create", **whose)
+
+
+async def test_a_token_with_scopes_changes_no_password_and_ends_no_other_session(node: Node) -> None:
+    root = await with_password(node, "root", admin=True)
+    await make_person(node, "ann")
+    token = await token_of(root, scopes=sorted(PERMISSIONS))
+    for command, fields in (
+        ("people.password", {"old": PASSWORD, "new": "another password"}),
+        ("people.password", {"person": "ann", "new": "another password"}),
+        ("people.reset_link", {"person": "ann"}),
+        ("sessions.revoke_others", {}),
+    ):
+        with refused("forbidden"):
+            await token.call(command, **fields)
+
+
+# ---- bots
+
+
+async def test_a_bot_has_tokens_and_no_password(node: Node, ann: Somebody) -> None:
+    root = await make_person(node, "root", admin=True)
+    made = await root.call("people.create", handle="weather", name="Weather", bot=True)
+    assert made["person"]["bot"] is True
+    assert "bot" not in (await ann.call("people.get", person="ann"))["person"]
+
+    bot = await token_of(root, person="weather", scopes=["chat"])
+    talk = (await bot.call("conversations.direct", **{"with": "ann"}))["conversation"]
+    await bot.call("messages.post", conversation=talk, cid="1", text="It rains.")
+    assert await said(ann, talk) == ["It rains."]
+
+    with refused("invalid", "person"):
+        await root.call("people.password", person="weather", new="a password of a bot")
+    with refused("invalid", "person"):
+        await root.call("people.reset_link", person="weather")
+    with refused("wrong_password"):
+        await Visitor(node).sign_in("weather", "a password of a bot")
+
+
+async def test_a_bot_is_no_administrator(node: Node) -> None:
+    with refused("invalid", "admin"):
+        await node.call("people.create", handle="weather", bot=True, admin=True)
+    with refused("invalid", "password"):
+        await node.call("people.create", handle="weather", bot=True, password=PASSWORD)
+    await node.call("people.create", handle="weather", bot=True)
+    with refused("invalid", "role"):
+        await node.call("people.role", person="weather", role="admin")
+    await node.call("people.role", person="weather", role="moderator")
+
+
+async def test_members_make_no_bots(ann: Somebody) -> None:
+    with refused("forbidden"):
+        await ann.call("people.create", handle="weather", bot=True)

@@ -1,0 +1,71 @@
+"""A token's scopes are the same over socket, HTTP and event stream."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatnode.node import Node
+from tests.conftest import Somebody
+from tests.services.dialogue import direct, refused, say, token_of
+
+from .clients import Address, ChatSocket, EventStream, Http
+
+
+async def test_a_reading_token_hears_and_does_not_post(address: Address, ann: Somebody, bob: Somebody) -> None:
+    talk = await direct(ann, bob)
+    token = (await token_of(bob, scopes=["chat:read"])).token
+    post = {"conversation": talk, "cid": "1", "text": "from a reader"}
+    async with (
+        await ChatSocket.signed_in(address, token) as socket,
+        await EventStream.open(address, token) as stream,
+        await Http.open(address) as http,
+    ):
+        await stream.take("live")
+        await say(ann, talk, "hello")
+        assert (await socket.push("message.posted"))["message"]["text"] == "hello"
+        assert (await stream.take("message.posted")).data["message"]["text"] == "hello"
+        assert (await http.get("messages.list", token, conversation=talk)).status == 200
+        assert (await http.call("messages.post", token, **post)).error["code"] == "forbidden"
+        with refused("forbidden"):
+            await socket.call("messages.post", **post)
+        with refused("forbidden"):
+            await socket.call("tokens.create")
+
+
+async def test_several_requests_at_once_have_the_scopes_too(address: Address, ann: Somebody, bob: Somebody) -> None:
+    talk = await direct(ann, bob)
+    token = (await token_of(bob, scopes=["chat:read"])).token
+    async with await ChatSocket.signed_in(address, token) as socket:
+        posts = [{"id": n, "op": "messages.post", "conversation": talk, "cid": f"c{n}", "text": "x"} for n in (7, 8)]
+        await socket.ask(*posts)
+        for number in (7, 8):
+            assert (await socket.reply(number))["error"]["code"] == "forbidden"
+
+
+@pytest.mark.parametrize("scopes", [["operate"], ["groups.create"], []])
+async def test_a_token_for_something_else_hears_nothing(address: Address, ann: Somebody, scopes: list[str]) -> None:
+    token = (await token_of(ann, scopes=scopes)).token
+    async with await ChatSocket.open(address) as socket:
+        with refused("forbidden"):
+            await socket.hello(token)
+    async with await Http.open(address) as http:
+        answer = await http.request("GET", "/v1/events", headers={"Authorization": f"Bearer {token}"})
+        assert (answer.status, answer.error["code"]) == (403, "forbidden")
+
+
+async def test_deactivation_ends_socket_and_stream_at_once(
+    address: Address, node: Node, ann: Somebody, bob: Somebody
+) -> None:
+    token = (await token_of(bob)).token
+    async with (
+        await ChatSocket.signed_in(address, token) as socket,
+        await EventStream.open(address, token) as stream,
+        await Http.open(address) as http,
+    ):
+        await stream.take("live")
+        await node.call("people.deactivate", person="bob")
+        assert (await socket.closed()).code == 4001
+        await stream.take("session.revoked")
+        while await stream.next() is not None:
+            pass
+        assert (await http.call("people.me", token)).error["code"] == "unauthenticated"

@@ -10,6 +10,7 @@ from chatnode.model import permissions
 from chatnode.model.commands.jobs import JobGiven, JobInfo, JobsGiven, RunJob
 from chatnode.model.commands.shared import Nothing
 from chatnode.model.times import rfc3339
+from chatnode.storage import audit
 
 
 @command("jobs.list", permission=permissions.OPERATE, reads=True)
@@ -22,7 +23,9 @@ async def list_jobs(ctx: Context, command: Nothing) -> JobsGiven:
 @command("jobs.run", permission=permissions.OPERATE)
 async def run_job(ctx: Context, command: RunJob) -> JobGiven:
     """Run a job now, whenever it is due; gives how it went."""
-    await ctx.core.jobs.run(command.job)
+    job = ctx.core.jobs[command.job]
+    await ctx.write(lambda tx: audit.record(tx, ctx.account, "jobs.run", job.name))
+    await ctx.core.jobs.run(job.name)
     return JobGiven(_info(ctx.core, ctx.core.jobs[command.job]))
 
 

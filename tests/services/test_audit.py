@@ -29,6 +29,7 @@ DONE: dict[str, dict[str, Any]] = {
     "invites.revoke": {"invite": 1},
     "roles.set": {"role": "helper", "permissions": ["chat", "moderate"]},
     "roles.delete": {"role": "helper"},
+    "jobs.run": {"job": "expired"},
     "import.conversation": {"source": "irc", "key": "#x", "title": "#x"},
     "import.messages": {"source": "irc", "items": [{"cid": "1", "author": "Ada", "at": 0, "text": SECRET}]},
 }

@@ -548,6 +548,8 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
         ("inbox.list", anns, {"limit": 1}),
         ("import.conversation", root, {"source": "irc", "key": "#y", "title": "#y"}),
         ("import.messages", root, {"conversation": imported, "source": "irc", "items": items}),
+        ("jobs.list", root, {}),
+        ("jobs.run", root, {"job": "expired"}),
         ("node.check", root, {}),
         ("node.statistics", root, {}),
         ("jobs.list", root, {}),

@@ -29,6 +29,8 @@ DONE: dict[str, dict[str, Any]] = {
     "invites.revoke": {"invite": 1},
     "roles.set": {"role": "helper", "permissions": ["chat", "moderate"]},
     "roles.delete": {"role": "helper"},
+    "reports.resolve": {"report": 1, "resolution": "dismissed"},
+    "backup.create": {},
     "jobs.run": {"job": "expired"},
     "import.conversation": {"source": "irc", "key": "#x", "title": "#x"},
     "import.messages": {"source": "irc", "items": [{"cid": "1", "author": "Ada", "at": 0, "text": SECRET}]},
@@ -57,7 +59,8 @@ async def entries(root: Somebody, **fields: Any) -> list[dict[str, Any]]:
 
 async def test_each_leaves_an_entry_and_no_secret(node: Node, root: Somebody, bob: Somebody) -> None:
     talk = await direct(root, bob)
-    await say(root, talk, SECRET)
+    bad = await say(bob, talk, SECRET)
+    await root.call("messages.report", message=bad["message"], reason="spam", note=SECRET)
     given: list[str] = []
     for command, fields in DONE.items():
         if command == "import.messages":

@@ -553,9 +553,6 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
         ("jobs.run", root, {"job": "expired"}),
         ("node.check", root, {}),
         ("node.statistics", root, {}),
-        ("backup.create", root, {}),
-        ("jobs.list", root, {}),
-        ("jobs.run", root, {"job": "expired"}),
         ("conversations.leave", anns, {"conversation": room}),
         ("sessions.revoke_others", root, {}),
     ]

@@ -79,6 +79,13 @@ class Limits:
     reports_per_minute: int = setting(10, "Messages one person may report.", minimum=0)
     logins_per_minute: int = setting(20, "Attempts to sign in, for one address and for one handle.", minimum=0)
     page_items: int = setting(500, "The largest `limit` a list takes.", minimum=1)
+    filter_depth: int = setting(10, "Nesting of _and, _or and _not in a filter; SQLite sets an end at 50.", minimum=0)
+    filter_terms: int = setting(
+        100, "Comparisons, and uses of _and, _or and _not, in one filter; SQLite sets an end at 400.", minimum=0
+    )
+    filter_values: int = setting(500, "Values that one filter compares with; SQLite sets an end at 10000.", minimum=0)
+    filter_chars: int = setting(1_000, "Length of a text that a filter compares with, in characters.", minimum=0)
+    query_seconds: float = setting(2.0, "Time the database may take for one filtered list.", minimum=0)
     replay_events: int = setting(
         20_000, "A client that missed more events than this gets a snapshot instead of the events.", minimum=0
     )

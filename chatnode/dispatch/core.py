@@ -9,13 +9,18 @@ import trio
 
 from chatnode.config import Config
 from chatnode.dispatch.jobs import JobRunner
-from chatnode.dispatch.limits import Rate
+from chatnode.dispatch.limits import Rate, Turns
 from chatnode.storage.database import Database
+from chatnode.storage.filters.collection import Collections
+from chatnode.storage.filters.collections import COLLECTIONS
 
 
 @attrs.define
 class Core:
-    """One per node. `roles` maps a role to its permissions; `base_url` is where people reach the node."""
+    """One per node. `roles` maps a role to its permissions; `base_url` is where people reach the node.
+
+    `collections` are what `items.query` can ask for; more may be added before the node serves.
+    """
 
     config: Config
     db: Database
@@ -23,6 +28,7 @@ class Core:
     roles: dict[str, frozenset[str]]
     base_url: str = ""
     live_sessions: Callable[[], int] = lambda: 0
+    collections: Collections = attrs.field(factory=lambda: Collections(COLLECTIONS))
     started_at: float = attrs.field(factory=trio.current_time)
     requests: Rate = attrs.field(init=False)
     logins: Rate = attrs.field(init=False)
@@ -31,6 +37,7 @@ class Core:
     hashers: trio.CapacityLimiter = attrs.field(init=False)
     jobs: JobRunner = attrs.field(init=False)
     changing_roles: trio.Lock = attrs.field(init=False, factory=trio.Lock)
+    queries: Turns = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         limits = self.config.limits
@@ -41,5 +48,6 @@ class Core:
             "logins": self.logins,
             "reports": Rate("reports", limits.reports_per_minute),
         }
+        self.queries = Turns(max(1, self.config.storage.readers - 1))
         self.hashers = trio.CapacityLimiter(self.config.accounts.password_hashers)
         self.jobs = JobRunner(self)

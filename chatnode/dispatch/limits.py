@@ -1,13 +1,16 @@
-"""Rates: so many of something per minute for one person, address or handle.
+"""How much one requester may take: so many of something per minute, and costly work only in turn.
 
-A token bucket each, full at first, so that a burst of a minute's worth passes. They live in memory: a
-restart forgives.
+Rates are a token bucket for each person, address or handle, full at first, so that a burst of a minute's worth
+passes. They live in memory: a restart forgives.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import trio
 
 from chatnode.errors import Refusal
 
@@ -43,3 +46,26 @@ class Rate:
     def _forget_full(self, now: float) -> None:
         """After a minute without use a bucket is full, as if it were not there."""
         self._buckets = {key: bucket for key, bucket in self._buckets.items() if now - bucket[1] < 60}
+
+
+class Turns:
+    """Costly work: `most` pieces at a time in all, and of one requester one after the other.
+
+    So whoever asks for much waits behind themselves, and others wait for one piece of theirs at most.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._all = trio.CapacityLimiter(most)
+        self._waiting: dict[object, tuple[trio.Lock, int]] = {}
+
+    @asynccontextmanager
+    async def take(self, key: object) -> AsyncGenerator[None]:
+        lock, users = self._waiting.get(key, (trio.Lock(), 0))
+        self._waiting[key] = (lock, users + 1)
+        try:
+            async with lock, self._all:
+                yield
+        finally:
+            lock, users = self._waiting.pop(key)
+            if users > 1:
+                self._waiting[key] = (lock, users - 1)

@@ -164,6 +164,27 @@ def _strict_list(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any],
     return check
 
 
+def _strict_dict(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
+    item = get_args(kind)[1]
+    inner: Callable[[Any, Any], Any] | None = None if item is Any else converter.get_structure_hook(item)
+
+    def check(value: Any, _: Any) -> Any:
+        if value.__class__ is not dict:
+            raise _Fault("must be an object")
+        if inner is None:
+            return value
+        entries: dict[str, Any] = {}
+        for name, each in value.items():
+            try:
+                entries[name] = inner(each, item)
+            except Exception as error:
+                error.add_note(cattrs.IterableValidationNote("", name[:80], item))
+                raise
+        return entries
+
+    return check
+
+
 def _one_of(kind: Any) -> Callable[[Any, Any], Any]:
     choices = get_args(kind)
 
@@ -229,6 +250,7 @@ def _make_converter(explaining: bool, lenient: bool = False) -> cattrs.Converter
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bool, _exactly(bool, "true or false"))
     converter.register_structure_hook_factory(_has_origin(list), partial(_strict_list, converter))
+    converter.register_structure_hook_factory(_has_origin(dict), partial(_strict_dict, converter))
     converter.register_structure_hook_factory(_has_origin(Literal), _any_word if lenient else _one_of)
     converter.register_structure_hook_factory(attrs.has, partial(_object, converter))
     converter.register_structure_hook_factory(

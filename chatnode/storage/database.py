@@ -411,7 +411,13 @@ def connect_reader(path: Path, cache_kib: int = 4_096) -> sqlite3.Connection:
     connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute(f"PRAGMA cache_size=-{cache_kib:d}")
+    connection.create_function("casefold", 1, _casefold, deterministic=True)
     return connection
+
+
+def _casefold(text: str | None) -> str | None:
+    """SQLite's own `lower` knows only A to Z."""
+    return None if text is None else text.casefold()
 
 
 def _in_snapshot(connection: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from importlib import resources
-from typing import Any, cast, get_args, get_type_hints
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
@@ -38,6 +38,7 @@ from chatnode.transport.socket import unexpected_refusal
 
 JSON = "application/json"
 _SIGN_IN_COMMANDS = ("sessions.create", "invites.accept")
+_ITEMS = "items.query"
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -202,12 +203,19 @@ def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health:
             raise Refusal("bad_request", f"{name} changes something; use POST")
         credentials = _credentials(core)
         context = await _context(core, credentials, required=found.permission is not None)
-        fields = _query_fields(found) if reading else await _body_fields(core, credentials)
+        fields = _query_fields(core, found) if reading else await _body_fields(core, credentials)
         result = codec.to_plain(await table.run(context, name, fields))
         response = Response(codec.encode(result), content_type=JSON)
         if name in _SIGN_IN_COMMANDS:
             _set_cookie(core, response, result["token"])
         return response
+
+    @app.get("/items/<collection>")
+    async def items(collection: str) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        context = await _context(core, _credentials(core))
+        fields = _query_fields(core, table.find(_ITEMS)) | {"collection": collection}
+        result = codec.to_plain(await table.run(context, _ITEMS, fields))
+        return Response(codec.encode(result), content_type=JSON)
 
     @app.get("/health")
     async def health_report() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
@@ -286,13 +294,19 @@ def _not_json() -> Refusal:
     return Refusal("bad_request", f"the body must be JSON, and Content-Type say so: {JSON}")
 
 
-def _query_fields(found: Command[Any, Any]) -> dict[str, Any]:
+def _query_fields(core: Core, found: Command[Any, Any]) -> dict[str, Any]:
     """The query's texts as what the command's fields take; what does not fit is refused by the codec."""
     kinds = {codec.wire_name(name): kind for name, kind in get_type_hints(found.takes).items()}
-    return {name: _from_text(kinds.get(name), value) for name, value in request.args.items()}
+    depth = core.config.limits.json_depth
+    return {name: _from_text(kinds.get(name), name, value, depth) for name, value in request.args.items()}
 
 
-def _from_text(kind: Any, value: str) -> Any:
+def _from_text(kind: Any, name: str, value: str, json_depth: int) -> Any:
+    if _takes(kind, dict):
+        try:
+            return codec.decode(value.encode(errors="surrogatepass"), json_depth)
+        except Refusal as refusal:
+            raise Refusal(refusal.code, f"{name}: {refusal.message}", path=name) from None
     if _takes(kind, int) and value.isascii() and value.isdigit() and len(value) < 18:
         return int(value)
     if _takes(kind, bool) and value in ("true", "false"):
@@ -302,7 +316,11 @@ def _from_text(kind: Any, value: str) -> Any:
 
 def _takes(kind: Any, wanted: type) -> bool:
     """Whether a field's type is `wanted`, bounded or optional."""
-    return kind is wanted or any(_takes(part, wanted) for part in get_args(kind) if part is not None)
+    return (
+        kind is wanted
+        or get_origin(kind) is wanted
+        or any(_takes(part, wanted) for part in get_args(kind) if part is not None)
+    )
 
 
 def _set_cookie(core: Core, response: Response, token: str) -> None:

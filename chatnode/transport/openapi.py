@@ -16,6 +16,7 @@ from chatnode.protocol.codec import wire_name
 Schema = dict[str, Any]
 
 _PLAIN: dict[Any, Schema] = {
+    Any: {},
     str: {"type": "string"},
     int: {"type": "integer"},
     float: {"type": "number"},
@@ -49,6 +50,7 @@ def document(table: CommandTable) -> Schema:
         if command.reads:
             operations["get"] = _operation(command, schemas, "get")
         paths[f"/v1/{command.name}"] = operations
+    paths["/items/{collection}"] = {"get": _items(schemas)}
     return {
         "openapi": "3.1.0",
         "info": {"title": "chatnode", "version": __version__},
@@ -80,10 +82,36 @@ def _operation(command: Command[Any, Any], schemas: dict[str, Schema], method: s
         return operation
     shape = schemas[command.takes.__name__]
     operation["parameters"] = [
-        {"name": name, "in": "query", "required": name in shape.get("required", ()), "schema": schema}
+        _query_parameter(name, schema, name in shape.get("required", ()))
         for name, schema in shape["properties"].items()
     ]
     return operation
+
+
+def _items(schemas: dict[str, Schema]) -> Schema:
+    """`items.query` under the address of its collection."""
+    shape = schemas["QueryItems"]["properties"]
+    return {
+        "operationId": "items",
+        "summary": "Rows of a collection, or groups with their count.",
+        "description": "The command items.query; the filter is JSON text.",
+        "tags": ["items"],
+        "parameters": [
+            {"name": "collection", "in": "path", "required": True, "schema": shape["collection"]},
+            *(_query_parameter(name, schema, False) for name, schema in shape.items() if name != "collection"),
+        ],
+        "responses": {
+            "200": {"description": "done", "content": _json({"$ref": "#/components/schemas/ItemsGiven"})},
+            "default": {"description": "refused", "content": _json({"$ref": "#/components/schemas/Error"})},
+        },
+    }
+
+
+def _query_parameter(name: str, schema: Schema, required: bool) -> Schema:
+    parameter: Schema = {"name": name, "in": "query", "required": required}
+    if any(part.get("type") == "object" for part in schema.get("anyOf", (schema,))):
+        return parameter | {"content": _json(schema)}  # JSON as text
+    return parameter | {"schema": schema}
 
 
 def _json(schema: Schema) -> Schema:

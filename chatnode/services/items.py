@@ -1,0 +1,46 @@
+"""Lists of everything there is, filtered, sorted, grouped and counted."""
+
+from __future__ import annotations
+
+import trio
+
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.table import command
+from chatnode.errors import Refusal
+from chatnode.model import permissions
+from chatnode.model.commands.items import ItemsGiven, QueryItems
+from chatnode.model.times import now_ms
+from chatnode.storage.database import Read
+from chatnode.storage.filters import query as filters
+from chatnode.storage.filters.collection import Asker
+
+
+@command("items.query", permission=permissions.CHAT, reads=True)
+async def query(ctx: Context, command: QueryItems) -> ItemsGiven:
+    """Rows of a collection that you may see, filtered and sorted, or counted in groups (see filters.md).
+
+    Also `GET /items/<collection>`, with the other fields in the query.
+    """
+    limits = ctx.core.config.limits
+    collection = ctx.core.collections.find(command.collection)
+    if not ctx.may(collection.permission):
+        raise Refusal("forbidden", f"{collection.name} needs the permission {collection.permission}", path="collection")
+    asked = filters.Query(
+        command.filter, command.sort, ctx.page_size(command.limit), command.after, command.group_by, command.fields
+    )
+    plan = filters.plan(collection, asked, limits)
+    person = ctx.me.key if collection.personal or ctx.account is not None else None
+    asker = Asker(person, ctx.session, now_ms())
+    async with ctx.core.queries.take(person):
+        page = await _read_to_the_end(ctx, lambda reader: filters.run(reader, asker, plan, limits.query_seconds))
+    return ItemsGiven(page.data, page.next)
+
+
+async def _read_to_the_end(ctx: Context, function: Read[filters.Page]) -> filters.Page:
+    """The thread goes on when whoever asked has gone; shielded, the next one's turn comes after it."""
+    with trio.CancelScope(shield=True) as scope:
+        return await ctx.read(function)
+    raise AssertionError(scope)  # nobody cancels it
+
+
+COMMANDS = (query,)

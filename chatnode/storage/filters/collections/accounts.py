@@ -1,0 +1,52 @@
+"""People, one's own sessions, and whom one has blocked."""
+
+from __future__ import annotations
+
+from chatnode.model import permissions
+from chatnode.storage.filters.collection import Collection, Field
+from chatnode.storage.filters.kinds import Choice, Flag, PersonId, Text, Time, Whole
+
+PEOPLE = Collection(
+    "people",
+    "Everybody with an account here.",
+    "people item",
+    "1",
+    (
+        Field("person_id", PersonId(), "item.id", ("id", "person")),
+        Field("handle", Text(), "item.handle"),
+        Field("name", Text(), "item.name"),
+        Field("avatar", Text(), "item.avatar", nullable=True, sorts=False),
+        Field("is_bot", Flag(), "item.bot", ("bot",), groups=True),
+    ),
+    key=("handle",), order="handle", permission=permissions.CHAT, personal=False, also=("users",),
+)  # fmt: skip
+
+SESSIONS = Collection(
+    "sessions",
+    "Your own devices and tokens.",
+    "sessions item",
+    "item.person = :me AND (item.expires_at IS NULL OR item.expires_at > :now)",
+    (
+        Field("session", Whole(), "item.key", ("id",)),
+        Field("kind", Choice(("device", "token")), "item.kind", groups=True),
+        Field("label", Text(), "item.label", groups=True),
+        Field("is_current", Flag(), "(item.key IS :session)", ("current",)),
+        Field("created_at", Time(), "item.created_at"),
+        Field("expires_at", Time(), "item.expires_at", nullable=True),
+        Field("last_used_at", Time(), "item.last_used_at", nullable=True),
+    ),
+    key=("session",), order="session", permission=permissions.CHAT,
+)  # fmt: skip
+
+BLOCKS = Collection(
+    "blocks",
+    "Whom you have blocked.",
+    "blocks item CROSS JOIN people other ON other.key = item.blocked",
+    "item.person = :me",
+    (
+        Field("blocked_id", PersonId(), "other.id", ("blocked", "person")),
+        Field("handle", Text(), "other.handle"),
+        Field("blocked_at", Time(), "item.at", ("created_at", "at")),
+    ),
+    key=("handle",), order="handle", permission=permissions.CHAT,
+)  # fmt: skip

@@ -1,0 +1,115 @@
+"""Messages one may see, and how far they have got with each reader."""
+
+from __future__ import annotations
+
+from chatnode.model import permissions
+from chatnode.storage.filters.collection import Collection, Field
+from chatnode.storage.filters.collections.shared import MINE, READ_MARK, id_of_person
+from chatnode.storage.filters.kinds import Choice, Flag, Id, Json, PersonId, Text, Time, Whole
+
+# `likelihood` says that most messages pass, so that a better index is taken where a filter or the order has one.
+_VISIBLE_MESSAGES = (
+    "members mine JOIN conversations conv ON conv.key = mine.conversation "
+    "JOIN messages item ON item.conversation = mine.conversation AND likelihood(item.seq >= mine.first, 0.99) "
+)
+
+
+def _unless_deleted(column: str) -> str:
+    return f"(CASE WHEN item.deleted_at IS NULL THEN item.{column} END)"
+
+
+MESSAGES = Collection(
+    "messages",
+    "Messages of your conversations, those from before you could see them left out. "
+    "Of a deleted one it is told that, when and by whom.",
+    _VISIBLE_MESSAGES + "JOIN people sender ON sender.key = item.sender",
+    MINE,
+    (
+        Field("message_id", Id(), "item.id", ("id", "message")),
+        Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
+        Field("seq", Whole(), "item.seq"),
+        Field("gid", Whole(), "item.gid"),
+        Field("sender_id", PersonId(), "sender.id", ("sender",), groups=True),
+        Field("sender_handle", Text(), "sender.handle", groups=True),
+        Field("message_text", Text(), _unless_deleted("text"), ("text",), nullable=True, sorts=False),
+        Field(
+            "message_type", Choice(("TEXT", "IMAGE", "FILE", "LOCATION", "SYSTEM")), "upper(item.kind)", ("kind",),
+            groups=True,
+        ),
+        Field("content", Json(), _unless_deleted("content"), nullable=True, sorts=False),
+        Field("metadata", Json(), _unless_deleted("metadata"), nullable=True, sorts=False),
+        Field("reply_to", Id(), _unless_deleted("reply_to"), nullable=True, groups=True),
+        Field("thread", Whole(), "item.thread", nullable=True),
+        Field("reply_count", Whole(), "item.replies", ("replies",)),
+        Field(
+            "mentions_me", Flag(),
+            "EXISTS (SELECT 1 FROM mentions n WHERE n.person IN (:me, 0) AND n.conversation = item.conversation "
+            "AND n.seq = item.seq)", groups=True,
+        ),
+        Field("is_edited", Flag(), "(item.edited_at IS NOT NULL)", groups=True),
+        Field("edit_count", Whole(), "item.edits", ("edits",)),
+        Field("edited_at", Time(), "item.edited_at", nullable=True),
+        Field("is_deleted", Flag(), "(item.deleted_at IS NOT NULL)", groups=True),
+        Field("deleted_at", Time(), "item.deleted_at", nullable=True),
+        Field(
+            "deleted_by_id", PersonId(), id_of_person("item.deleted_by"), ("deleted_by",), nullable=True,
+            groups=True,
+        ),
+        Field("deleted_reason", Text(), "item.deleted_reason", nullable=True, groups=True),
+        Field("is_pinned", Flag(), "(item.pinned_at IS NOT NULL)", groups=True),
+        Field("pinned_at", Time(), "item.pinned_at", nullable=True),
+        Field("created_at", Time(), "item.at", ("at",)),
+    ),
+    key=("seq", "message_id"), order="-created_at", permission=permissions.CHAT,
+)  # fmt: skip
+
+# ---- receipts
+
+_SEQ = "item.seq"
+_DELIVERED_MARK = f"max(part.delivered_seq, {READ_MARK})"
+#: READ up to one mark, DELIVERED from there up to the other, SENT above both: so each word is a range of seqs.
+_RANGES = {
+    frozenset[str](): "0",
+    frozenset({"READ"}): f"{_SEQ} <= {READ_MARK}",
+    frozenset({"DELIVERED"}): f"{_SEQ} > {READ_MARK} AND {_SEQ} <= part.delivered_seq",
+    frozenset({"SENT"}): f"{_SEQ} > {_DELIVERED_MARK}",
+    frozenset({"READ", "DELIVERED"}): f"{_SEQ} <= {_DELIVERED_MARK}",
+    frozenset({"SENT", "DELIVERED"}): f"{_SEQ} > {READ_MARK}",
+    frozenset({"READ", "SENT"}): f"{_SEQ} <= {READ_MARK} OR {_SEQ} > {_DELIVERED_MARK}",
+    frozenset({"READ", "DELIVERED", "SENT"}): "1",
+}
+
+
+def _time_of(kind: str, mark: str) -> str:
+    """When the mark first reached the message: that of the first advance at or above it."""
+    return (
+        f"(CASE WHEN {_SEQ} <= {mark} THEN (SELECT t.at FROM receipts t WHERE t.conversation = part.conversation "
+        f"AND t.person = part.person AND t.kind = '{kind}' AND t.seq >= {_SEQ} ORDER BY t.seq LIMIT 1) END)"
+    )
+
+
+RECEIPTS = Collection(
+    "message_reads",
+    "For each message that you may see and each other participant than its sender who may see it: how far it got.",
+    _VISIBLE_MESSAGES.replace("JOIN messages", "JOIN members part ON part.conversation = mine.conversation "
+    "AND part.left_gid IS NULL JOIN people reader ON reader.key = part.person JOIN messages")
+    + "AND likelihood(item.seq >= part.first, 0.99) AND item.sender <> part.person",
+    MINE,
+    (
+        Field("message_id", Id(), "item.id", ("message",), groups=True),
+        Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
+        Field("seq", Whole(), "item.seq"),
+        Field("sender_id", PersonId(), id_of_person("item.sender"), ("sender",), groups=True),
+        Field("reader_id", PersonId(), "reader.id", ("reader", "person"), groups=True),
+        Field("reader_handle", Text(), "reader.handle", groups=True),
+        Field(
+            "status", Choice(("SENT", "DELIVERED", "READ")),
+            f"(CASE WHEN {_SEQ} <= {READ_MARK} THEN 'READ' WHEN {_SEQ} <= part.delivered_seq THEN 'DELIVERED' "
+            "ELSE 'SENT' END)", groups=True, among=_RANGES.__getitem__,
+        ),
+        Field("delivered_at", Time(), _time_of("delivered", "part.delivered_seq"), nullable=True),
+        Field("read_at", Time(), _time_of("read", READ_MARK), nullable=True),
+        Field("created_at", Time(), "item.at", ("at",)),
+    ),
+    key=("seq", "message_id", "reader_id"), order="-created_at", permission=permissions.CHAT, also=("receipts",),
+)  # fmt: skip

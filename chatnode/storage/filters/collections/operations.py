@@ -1,0 +1,51 @@
+"""What those who run and moderate the node look through."""
+
+from __future__ import annotations
+
+from chatnode.model import permissions
+from chatnode.storage.filters.collection import Collection, Field
+from chatnode.storage.filters.collections.shared import id_of_person
+from chatnode.storage.filters.kinds import Flag, Id, Json, PersonId, Text, Time, Whole
+
+AUDIT = Collection(
+    "audit",
+    "What administrators, moderators, the operator and jobs did. "
+    "Without an actor: the operator of the machine, or a job.",
+    "audit item",
+    "1",
+    (
+        Field("entry", Whole(), "item.key", ("id",)),
+        Field("created_at", Time(), "item.at", ("at",)),
+        Field("actor_id", PersonId(), id_of_person("item.actor"), ("actor",), nullable=True, groups=True),
+        Field("action", Text(), "item.action", groups=True),
+        Field("target", Text(), "item.target", groups=True),
+        Field("details", Json(), "item.details", sorts=False),
+    ),
+    key=("entry",), order="-entry", permission=permissions.OPERATE, personal=False,
+)  # fmt: skip
+
+REPORTS = Collection(
+    "reports",
+    "Messages that somebody reported, without their text.",
+    "reports item CROSS JOIN messages message ON message.key = item.message "
+    "CROSS JOIN conversations conv ON conv.key = message.conversation",
+    "1",
+    (
+        Field("report", Whole(), "item.key", ("id",)),
+        Field("message_id", Id(), "message.id", ("message",), groups=True),
+        Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
+        Field("sender_id", PersonId(), id_of_person("message.sender"), ("sender",), nullable=True, groups=True),
+        Field("reporter_id", PersonId(), id_of_person("item.reporter"), ("reporter",), nullable=True, groups=True),
+        Field("reason", Text(), "item.reason", groups=True),
+        Field("note", Text(), "item.note", sorts=False),
+        Field("is_open", Flag(), "(item.resolved_at IS NULL)", groups=True),
+        Field("resolution", Text(), "item.resolution", nullable=True, sorts=False),
+        Field(
+            "resolved_by_id", PersonId(), id_of_person("item.resolved_by"), ("resolved_by",), nullable=True,
+            groups=True,
+        ),
+        Field("resolved_at", Time(), "item.resolved_at", nullable=True),
+        Field("created_at", Time(), "item.at", ("at",)),
+    ),
+    key=("report",), order="-report", permission=permissions.MODERATE, personal=False,
+)  # fmt: skip

@@ -1,0 +1,128 @@
+"""Conditions as SQL. Every value is a bound parameter; all text comes from the code.
+
+Logic has two values: a comparison with a field that is missing (NULL) is false, and `_neq` and `_nin` are the exact
+opposites of `_eq` and `_in`, hence true of it. In SQL a NULL counts as false wherever only AND and OR are above it;
+`_not` is what must turn it into false first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatnode.storage.filters.collection import Asker
+from chatnode.storage.filters.kinds import Choice, Operand, Value
+from chatnode.storage.filters.parse import All, AnyOf, Condition, Key, Not, Test
+
+TRUE, FALSE = "1", "0"
+_SYMBOL = {"_eq": "=", "_neq": "IS NOT", "_lt": "<", "_lte": "<=", "_gt": ">", "_gte": ">="}
+
+
+class Parameters:
+    """The values of a statement, by the names they have in it."""
+
+    def __init__(self, asker: Asker) -> None:
+        self.values: dict[str, Any] = {"me": asker.me, "session": asker.session, "now": asker.now}
+
+    def bind(self, value: Value) -> str:
+        name = f"v{len(self.values)}"
+        self.values[name] = value
+        return f":{name}"
+
+
+def condition_sql(condition: Condition, parameters: Parameters) -> str:
+    """An expression that is true (and not 0 or NULL) of what the condition is true of."""
+    match condition:
+        case All(parts):
+            return _joined([condition_sql(part, parameters) for part in parts], "AND", TRUE)
+        case AnyOf(parts):
+            return _joined([condition_sql(part, parameters) for part in parts], "OR", FALSE)
+        case Not(part):
+            return f"({condition_sql(part, parameters)} IS NOT TRUE)"
+        case Test():
+            return f"({_test_sql(condition, parameters)})"
+
+
+def _joined(parts: list[str], word: str, nothing: str) -> str:
+    """Halved again and again, because SQLite bounds the depth of an expression."""
+    if len(parts) < 2:
+        return parts[0] if parts else nothing
+    middle = len(parts) // 2
+    return f"({_joined(parts[:middle], word, nothing)} {word} {_joined(parts[middle:], word, nothing)})"
+
+
+def _test_sql(test: Test, parameters: Parameters) -> str:
+    field, operator, operands = test.field, test.operator, test.operands
+    if field.among is not None and (words := _words(test)) is not None:
+        return field.among(words)
+    if operator == "_null":
+        return f"{field.sql} IS NULL" if test.wanted else f"{field.sql} IS NOT NULL"
+    values = [_operand_sql(operand, parameters) for operand in operands]
+    match operator:
+        case "_in":
+            return f"{field.sql} IN ({', '.join(values)})"
+        case "_nin":
+            return f"{field.sql} NOT IN ({', '.join(values)}) OR {field.sql} IS NULL"
+        case "_between":
+            return f"{field.sql} BETWEEN {values[0]} AND {values[1]}"
+        case "_contains":
+            return f"instr({field.sql}, {values[0]}) > 0"
+        case "_icontains":
+            return f"instr(casefold({field.sql}), casefold({values[0]})) > 0"
+        case "_starts_with":  # the first half is for an index
+            return f"{field.sql} >= {values[0]} AND substr({field.sql}, 1, length({values[0]})) = {values[0]}"
+        case _:
+            return f"{field.sql} {_SYMBOL[operator]} {values[0]}"
+
+
+def _operand_sql(operand: Operand, parameters: Parameters) -> str:
+    return operand.sql.format(parameters.bind(operand.value))
+
+
+def _words(test: Test) -> frozenset[str] | None:
+    """The words that a test leaves possible, of a field that has one of them in every row."""
+    kind = test.field.kind
+    if not isinstance(kind, Choice):
+        return None
+    all_words = frozenset(kind.words)
+    named = frozenset(str(operand.value) for operand in test.operands)
+    match test.operator:
+        case "_eq" | "_in":
+            return named
+        case "_neq" | "_nin":
+            return all_words - named
+        case _:
+            return frozenset() if test.wanted else all_words
+
+
+# ---- order and paging
+
+
+def order_sql(keys: list[Key]) -> str:
+    """Rows without a key come first where it rises and last where it falls: SQLite's own order."""
+    return ", ".join(f"{key.field.sql} {'DESC' if key.descending else 'ASC'}" for key in keys)
+
+
+def after_sql(keys: list[Key], values: list[Value | None], parameters: Parameters) -> str:
+    """What comes after the row that has these values, in the order of the keys."""
+    cases: list[str] = []
+    same: list[str] = []
+    for key, value in zip(keys, values, strict=True):
+        cases.append(_joined([*same, _beyond(key, value, parameters)], "AND", TRUE))
+        sql = key.field.sql
+        same.append(f"{sql} IS NULL" if value is None else f"{sql} = {parameters.bind(value)}")
+    found = _joined(cases, "OR", FALSE)
+    first, value = keys[0], values[0]
+    if first.field.nullable or value is None:
+        return found
+    start = f"{first.field.sql} {'<=' if first.descending else '>='} {parameters.bind(value)}"
+    return f"({start} AND {found})"  # says nothing new, but an index can begin there
+
+
+def _beyond(key: Key, value: Value | None, parameters: Parameters) -> str:
+    sql = key.field.sql
+    if value is None:
+        return FALSE if key.descending else f"{sql} IS NOT NULL"
+    if not key.descending:
+        return f"{sql} > {parameters.bind(value)}"
+    below = f"{sql} < {parameters.bind(value)}"
+    return f"({below} OR {sql} IS NULL)" if key.field.nullable else below

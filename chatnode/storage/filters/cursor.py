@@ -1,0 +1,48 @@
+"""Where a page ended: the sort keys of its last row, which were shown or could have been asked for.
+
+A cursor is not signed. Whatever it says is checked as typed values and compared like any filter's, beside the same
+visibility, so that one that was made up skips rows and tells nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import orjson
+
+from chatnode.errors import Refusal
+from chatnode.storage.filters.kinds import Value
+from chatnode.storage.filters.parse import Key
+
+
+def write_cursor(place: str, keys: list[Key], values: list[Value | None]) -> str:
+    """`place` says which list it is a cursor of."""
+    text = orjson.dumps([_list_name(place, keys), *values])
+    return base64.urlsafe_b64encode(text).decode().rstrip("=")
+
+
+def read_cursor(place: str, keys: list[Key], cursor: str) -> list[Value | None]:
+    """Raises `Refusal("invalid")` for what is no cursor of this list in this order."""
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        found: Any = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except ValueError:
+        raise _refuse() from None
+    if not isinstance(found, list):
+        raise _refuse()
+    name, *values = (*found,) or (None,)  # pyright: ignore[reportUnknownVariableType]
+    if name != _list_name(place, keys) or len(values) != len(keys):  # pyright: ignore[reportUnknownArgumentType]
+        raise _refuse()
+    for key, value in zip(keys, values, strict=True):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        if not (key.field.kind.is_stored(value) or (value is None and key.field.nullable)):
+            raise _refuse()
+    return values  # pyright: ignore[reportUnknownVariableType]
+
+
+def _list_name(place: str, keys: list[Key]) -> str:
+    return f"{place}:{','.join('-' * key.descending + key.field.name for key in keys)}"
+
+
+def _refuse() -> Refusal:
+    return Refusal("invalid", "after takes the `next` of the page before, asked for with the same sort", path="after")

@@ -1,0 +1,209 @@
+"""What a field holds: which operators and values it takes, and how its values are shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
+import orjson
+
+from chatnode.model.times import rfc3339
+
+Value = str | int
+"""What SQLite is given, and gives."""
+
+EQUALITY = frozenset({"_eq", "_neq", "_in", "_nin", "_null"})
+ORDER = frozenset({"_lt", "_lte", "_gt", "_gte", "_between"})
+TEXTUAL = frozenset({"_contains", "_icontains", "_starts_with"})
+
+CURRENT_PERSON = "$CURRENT_USER"
+"""Stands for the one who asks, wherever a person is meant."""
+
+_MOST_WHOLE = 2**53 - 1
+_MOST_MS = 253_402_300_799_999  # the last millisecond of the year 9999
+_LEAST_MS = -62_135_596_800_000  # the first of the year 1
+_ID = re.compile(r"[0-9a-f]{32}")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d\d):(\d\d))", re.ASCII)
+
+
+class Fault(ValueError):
+    """A value that a field does not take; the text says why, for people."""
+
+
+@attrs.frozen
+class Operand:
+    """A checked value. `sql` is what the parameter `{}` is compared by; never made of what somebody sent."""
+
+    value: Value
+    sql: str = "{}"
+
+
+@attrs.frozen
+class Kind:
+    """One kind of field. `takes` completes "takes …" in an error."""
+
+    takes: str = "nothing to compare with"
+    operators: frozenset[str] = frozenset()
+
+    def operand(self, value: Any, most_chars: int) -> Operand:
+        """`value` as JSON has it, checked; raises `Fault`."""
+        raise Fault(f"takes {self.takes}")
+
+    def show(self, value: Any) -> Any:
+        """A value of SQLite's as JSON has it. NULL never comes here."""
+        return value
+
+    def is_stored(self, value: Any) -> bool:
+        """Whether SQLite could hold this in such a field: what a cursor may say."""
+        return value.__class__ is str and is_storable(value)
+
+
+@attrs.frozen
+class Text(Kind):
+    takes: str = "a text"
+    operators: frozenset[str] = EQUALITY | ORDER | TEXTUAL
+
+    def operand(self, value: Any, most_chars: int) -> Operand:
+        return Operand(_text(self, value, most_chars))
+
+
+@attrs.frozen
+class Whole(Kind):
+    takes: str = "a whole number"
+    operators: frozenset[str] = EQUALITY | ORDER
+
+    def operand(self, value: Any, most_chars: int) -> Operand:
+        if value.__class__ is not int or abs(value) > _MOST_WHOLE:
+            raise Fault(f"takes {self.takes}")
+        return Operand(value)
+
+    def is_stored(self, value: Any) -> bool:
+        return value.__class__ is int and -(2**63) <= value < 2**63
+
+
+@attrs.frozen
+class Time(Whole):
+    """Milliseconds since 1970 inside, RFC 3339 outside. Digits below the millisecond are cut off."""
+
+    takes: str = "a time, as 2026-11-21T10:17:06.042Z or in milliseconds since 1970"
+
+    def operand(self, value: Any, most_chars: int) -> Operand:
+        ms = value if value.__class__ is int else _milliseconds(value)
+        if ms is None or not _LEAST_MS <= ms <= _MOST_MS:
+            raise Fault(f"takes {self.takes}")
+        return Operand(ms)
+
+    def show(self, value: Any) -> Any:
+        return rfc3339(value)
+
+
+@attrs.frozen
+class Flag(Whole):
+    takes: str = "true or false"
+    operators: frozenset[str] = EQUALITY
+
+    def operand(self, value: Any, most_chars: int) -> Operand:
+        if value.__class__ is not bool:
+            raise Fault(f"takes {self.takes}")
+        return Operand(int(value))
+
+    def show(self, value: Any) -> Any:
+        return bool(value)
+
+
+@attrs.frozen
+class Choice(Kind):
+    """One of a few words, in any case; `other` holds further names of them that are taken too."""
+
+    words: tuple[str, ...] = ()
+    other: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    takes: str = attrs.field(
+        init=False, default=attrs.Factory(lambda self: f"one of {', '.join(self.words)}", takes_self=True)
+    )
+    operators: frozenset[str] = attrs.field(init=False, default=EQUALITY)
+
+    def operand(self, value: Any, most_chars: int) -> Operand:
+        if value.__class__ is str:
+            for word in self.words:
+                if value.lower() == word.lower():
+                    return Operand(word)
+            if value in self.other:
+                return Operand(self.other[value])
+        raise Fault(f"takes {self.takes}")
+
+
+@attrs.frozen
+class Id(Kind):
+    takes: str = "an id of 32 hexadecimal digits"
+    operators: frozenset[str] = EQUALITY
+
+    def operand(self, value: Any, most_chars: int) -> Operand:
+        if value.__class__ is not str or not _ID.fullmatch(value):
+            raise Fault(f"takes {self.takes}")
+        return Operand(value)
+
+
+@attrs.frozen
+class PersonId(Kind):
+    """Somebody's id, asked for by id or handle. A handle that nobody has matches nobody."""
+
+    takes: str = f"a person's id or handle, or {CURRENT_PERSON}"
+    operators: frozenset[str] = EQUALITY
+
+    def operand(self, value: Any, most_chars: int) -> Operand:
+        text = _text(self, value, most_chars)
+        if text == CURRENT_PERSON:
+            return Operand(text, _MY_ID)
+        return Operand(text) if _ID.fullmatch(text) else Operand(text.lower(), _ID_OF_HANDLE)
+
+
+# The parameter is named, so that there is one for each value; NULL would make `NOT IN` true of nothing.
+_MY_ID = "(SELECT coalesce(max(id), '') FROM people WHERE key = :me AND {} IS NOT NULL)"
+_ID_OF_HANDLE = "(SELECT coalesce(max(id), '') FROM people WHERE handle = {})"
+
+
+@attrs.frozen
+class Json(Kind):
+    """Shown only."""
+
+    def show(self, value: Any) -> Any:
+        return orjson.loads(value)
+
+
+def is_storable(text: str) -> bool:
+    """Whether SQLite takes the text as it is: no NUL, no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _text(kind: Kind, value: Any, most_chars: int) -> str:
+    if value.__class__ is not str:
+        raise Fault(f"takes {kind.takes}")
+    if most_chars and len(value) > most_chars:
+        raise Fault(f"has {len(value)} characters, at most {most_chars} are taken")
+    if not is_storable(value):
+        raise Fault("has a character that no text here has")
+    return value
+
+
+def _milliseconds(value: Any) -> int | None:
+    found = _TIME.fullmatch(value) if value.__class__ is str else None
+    if found is None:
+        return None
+    date, time, fraction, _, sign, hours, minutes = found.groups()
+    try:
+        moment = datetime.fromisoformat(f"{date}T{time}").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    ms = (moment - _EPOCH) // timedelta(milliseconds=1) + int(f"{fraction or 0:0<3}"[:3])
+    if sign is None:
+        return ms
+    if int(hours) > 23 or int(minutes) > 59:
+        return None
+    offset = (int(hours) * 60 + int(minutes)) * 60_000
+    return ms - offset if sign == "+" else ms + offset
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

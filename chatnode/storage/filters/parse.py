@@ -1,0 +1,198 @@
+"""Filters, sorts and lists of fields as they are sent: checked against the collection, typed, bounded."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import attrs
+
+from chatnode.config import Limits
+from chatnode.errors import Refusal
+from chatnode.storage.filters.collection import Collection, Field
+from chatnode.storage.filters.kinds import Fault, Operand
+
+MOST_DEPTH, MOST_TERMS, MOST_VALUES = 50, 400, 10_000
+"""What SQLite itself can take, with room to spare; settings of 0 mean these."""
+
+_COMPARISONS = {"_eq", "_neq", "_lt", "_lte", "_gt", "_gte", "_contains", "_icontains", "_starts_with"}
+
+
+@attrs.frozen
+class Test:
+    """One field compared. For `_null`, `wanted` says whether it shall be missing."""
+
+    field: Field
+    operator: str
+    operands: tuple[Operand, ...] = ()
+    wanted: bool = True
+
+
+@attrs.frozen
+class All:
+    parts: tuple[Condition, ...]
+
+
+@attrs.frozen
+class AnyOf:
+    parts: tuple[Condition, ...]
+
+
+@attrs.frozen
+class Not:
+    part: Condition
+
+
+Condition = Test | All | AnyOf | Not
+
+
+@attrs.frozen
+class Key:
+    """One sort key; `descending` has the highest first, and rows without it last."""
+
+    field: Field
+    descending: bool
+
+
+def parse_filter(collection: Collection, value: Any, limits: Limits, path: str = "filter") -> Condition:
+    """Raises `Refusal`: `invalid` with the path of the first fault, `too_large` for what a limit does not allow."""
+    return _Parser(collection, limits).condition(value, path, 0)
+
+
+def parse_sort(collection: Collection, text: str, path: str = "sort") -> list[Key]:
+    """`-last_message_at,title`; empty for no order. Raises `Refusal("invalid")`."""
+    keys: list[Key] = []
+    for part in _parts(text):
+        field = _known(collection, part.removeprefix("-"), path)
+        if not field.sorts:
+            raise Refusal("invalid", f"{path}: cannot sort by {field.name}; {_sortable(collection)}", path=path)
+        if any(key.field is field for key in keys):
+            raise Refusal("invalid", f"{path} names {field.name} twice", path=path)
+        keys.append(Key(field, part.startswith("-")))
+    return keys
+
+
+def parse_fields(collection: Collection, text: str, path: str = "fields") -> dict[str, Field]:
+    """Fields by the names that they were asked for by. Raises `Refusal("invalid")`."""
+    return {name: _known(collection, name, path) for name in _parts(text)}
+
+
+def parse_groups(collection: Collection, text: str, path: str = "group_by") -> dict[str, Field]:
+    """As `parse_fields`, for fields whose values make groups."""
+    found = parse_fields(collection, text, path)
+    for name, field in found.items():
+        if not field.groups:
+            possible = collection.names(lambda each: each.groups) or "none"
+            raise Refusal("invalid", f"{path}: cannot group by {name}; possible are {possible}", path=path)
+    return found
+
+
+class _Parser:
+    def __init__(self, collection: Collection, limits: Limits) -> None:
+        self.collection = collection
+        self.limits = limits
+        self.most_depth = min(limits.filter_depth or MOST_DEPTH, MOST_DEPTH)
+        self.most_terms = min(limits.filter_terms or MOST_TERMS, MOST_TERMS)
+        self.most_values = min(limits.filter_values or MOST_VALUES, MOST_VALUES)
+        self.terms = 0
+        self.values = 0
+
+    def condition(self, value: Any, path: str, depth: int) -> Condition:
+        """An object: all of what it says."""
+        if depth > self.most_depth:
+            raise Refusal("too_large", f"filters are nested at most {self.most_depth} deep", path=path)
+        members = _object(value, path, 'as in {"title": {"_eq": "plans"}}')
+        parts: list[Condition] = []
+        for name, inner in members.items():
+            inner_path = f"{path}.{name[:80]}"
+            if name in ("_and", "_or"):
+                self.count(inner_path)
+                items = [
+                    self.condition(each, f"{inner_path}.{index}", depth + 1)
+                    for index, each in enumerate(_list(inner, inner_path, "filters"))
+                ]
+                parts.append(All(tuple(items)) if name == "_and" else AnyOf(tuple(items)))
+            elif name == "_not":
+                self.count(inner_path)
+                parts.append(Not(self.condition(inner, inner_path, depth + 1)))
+            elif name.startswith("_"):
+                raise Refusal(
+                    "invalid", f"{inner_path} is not known here; there are _and, _or, _not and fields", path=inner_path
+                )
+            else:
+                parts += self.tests(_known(self.collection, name, inner_path), inner, inner_path)
+        return parts[0] if len(parts) == 1 else All(tuple(parts))
+
+    def tests(self, field: Field, value: Any, path: str) -> list[Condition]:
+        """What is said of one field."""
+        if not field.filters or not field.kind.operators:
+            possible = self.collection.names(lambda each: each.filters and bool(each.kind.operators))
+            raise Refusal("invalid", f"{path}: cannot filter by {field.name}; possible are {possible}", path=path)
+        members = _object(value, path, f"with {_operators(field)}")
+        if not members:
+            raise Refusal("invalid", f"{path} says nothing; it takes {_operators(field)}", path=path)
+        return [self.test(field, operator, inner, f"{path}.{operator[:80]}") for operator, inner in members.items()]
+
+    def test(self, field: Field, operator: str, value: Any, path: str) -> Test:
+        self.count(path)
+        if operator not in field.kind.operators:
+            raise Refusal("invalid", f"{path}: {field.name} takes {_operators(field)}", path=path)
+        if operator == "_null":
+            if value.__class__ is not bool:
+                raise Refusal("invalid", f"{path} takes true or false", path=path)
+            return Test(field, operator, wanted=value)
+        if value is None and operator in ("_eq", "_neq"):
+            return Test(field, "_null", wanted=operator == "_eq")
+        if operator in _COMPARISONS:
+            return Test(field, operator, (self.operand(field, value, path),))
+        items = _list(value, path, "values")
+        if operator == "_between" and len(items) != 2:
+            raise Refusal("invalid", f"{path} takes a list of two values, the lowest and the highest", path=path)
+        operands = [self.operand(field, each, f"{path}.{index}") for index, each in enumerate(items)]
+        return Test(field, operator, tuple(operands))
+
+    def operand(self, field: Field, value: Any, path: str) -> Operand:
+        self.values += 1
+        if self.values > self.most_values:
+            raise Refusal("too_large", f"a filter compares with at most {self.most_values} values", path=path)
+        try:
+            return field.kind.operand(value, self.limits.filter_chars)
+        except Fault as fault:
+            raise Refusal("invalid", f"{path} {fault}", path=path) from None
+
+    def count(self, path: str) -> None:
+        self.terms += 1
+        if self.terms > self.most_terms:
+            raise Refusal("too_large", f"a filter has at most {self.most_terms} terms", path=path)
+
+
+def _known(collection: Collection, name: str, path: str) -> Field:
+    field = collection.field(name)
+    if field is None:
+        raise Refusal(
+            "invalid", f"{path}: {collection.name} has no field {name[:80]!r}; it has {collection.names()}", path=path
+        )
+    return field
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _sortable(collection: Collection) -> str:
+    return f"possible are {collection.names(lambda field: field.sorts)}"
+
+
+def _operators(field: Field) -> str:
+    return ", ".join(sorted(field.kind.operators))
+
+
+def _object(value: Any, path: str, example: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Refusal("invalid", f"{path} must be an object, {example}", path=path)
+    return cast("dict[str, Any]", value)
+
+
+def _list(value: Any, path: str, what: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise Refusal("invalid", f"{path} must be a list of {what}", path=path)
+    return cast("list[Any]", value)

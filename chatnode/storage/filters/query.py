@@ -1,0 +1,161 @@
+"""Asking a collection: rows, or groups with how many rows each has."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Generator
+from typing import Any
+
+import attrs
+
+from chatnode.config import Limits
+from chatnode.errors import Refusal
+from chatnode.storage.database import Reader
+from chatnode.storage.filters import kinds
+from chatnode.storage.filters.collection import Asker, Collection, Field
+from chatnode.storage.filters.compile import Parameters, after_sql, condition_sql, order_sql
+from chatnode.storage.filters.cursor import read_cursor, write_cursor
+from chatnode.storage.filters.parse import Condition, Key, parse_fields, parse_filter, parse_groups, parse_sort
+
+COUNT = "count"
+_STEPS_BETWEEN_LOOKS = 5_000
+"""Of SQLite's virtual machine: well below a millisecond."""
+
+
+@attrs.frozen
+class Query:
+    """What is asked, as it was sent; `fields`, `sort` and `group_by` are names with commas between them."""
+
+    filter: dict[str, Any] | None = None
+    sort: str = ""
+    limit: int = 50
+    after: str | None = None
+    group_by: str = ""
+    fields: str = ""
+
+
+@attrs.frozen
+class Page:
+    """`next` is the `after` of the following page, None on the last."""
+
+    data: list[dict[str, Any]]
+    next: str | None
+
+
+@attrs.frozen
+class Plan:
+    """A checked query: what is shown, in which order, from where on. It needs no database."""
+
+    collection: Collection
+    condition: Condition | None
+    shown: dict[str, Field]
+    keys: list[Key]
+    after: list[Any] | None
+    limit: int
+    grouped: bool
+
+    @property
+    def place(self) -> str:
+        return self.collection.name + ("/" + ",".join(self.shown) if self.grouped else "")
+
+
+def plan(collection: Collection, query: Query, limits: Limits) -> Plan:
+    """Check a query against its collection; raises `Refusal` with the path of the fault."""
+    condition = None if query.filter is None else parse_filter(collection, query.filter, limits)
+    if query.group_by:
+        made = _plan_groups(collection, query, condition)
+    else:
+        shown = parse_fields(collection, query.fields) or {field.name: field for field in collection.fields}
+        keys = _with_ties(collection, parse_sort(collection, query.sort) or parse_sort(collection, collection.order))
+        made = Plan(collection, condition, shown, keys, None, query.limit, False)
+    if query.after is None:
+        return made
+    return attrs.evolve(made, after=read_cursor(made.place, made.keys, query.after))
+
+
+def _with_ties(collection: Collection, keys: list[Key]) -> list[Key]:
+    """The keys and, in the direction of the last one, what tells rows apart that are alike in them."""
+    descending = keys[-1].descending
+    named = [key.field for key in keys]
+    ties = [field for name in collection.key if (field := collection.field(name)) is not None and field not in named]
+    return [*keys, *(Key(field, descending) for field in ties)]
+
+
+def _plan_groups(collection: Collection, query: Query, condition: Condition | None) -> Plan:
+    """Groups are rows of another collection, with the fields that make them and the count."""
+    if query.fields:
+        raise Refusal("invalid", "leave fields out: groups show what they are made by, and count", path="fields")
+    named = parse_groups(collection, query.group_by)
+    columns = {
+        name: attrs.evolve(field, name=name, sql=f"g{index}", also=(), sorts=True, among=None)
+        for index, (name, field) in enumerate(named.items())
+    }
+    columns[COUNT] = Field(COUNT, kinds.Whole(), "g_count")
+    groups = attrs.evolve(collection, fields=tuple(columns.values()), key=tuple(named), order=query.group_by)
+    keys = parse_sort(groups, query.sort) or [Key(columns[name], False) for name in named]
+    inner = attrs.evolve(collection, fields=tuple(named.values()), key=(), order="")
+    return Plan(inner, condition, columns, _with_ties(groups, keys), None, query.limit, True)
+
+
+def run(reader: Reader, asker: Asker, plan: Plan, seconds: float) -> Page:
+    """Carry out a plan within so many seconds (0: without end); raises `Refusal("too_large")` when they are over."""
+    parameters = Parameters(asker)
+    statement = _statement(plan, parameters)
+    with _deadline(reader, seconds):
+        rows = reader.execute(statement, parameters.values).fetchall()
+    page = rows[: plan.limit]
+    width = len(plan.shown)
+    data = [
+        {
+            name: None if value is None else field.kind.show(value)
+            for (name, field), value in zip(plan.shown.items(), row[:width], strict=True)
+        }
+        for row in page
+    ]
+    last = list(page[-1][width:]) if len(rows) > plan.limit else None
+    return Page(data, None if last is None else write_cursor(plan.place, plan.keys, last))
+
+
+def _statement(plan: Plan, parameters: Parameters) -> str:
+    """One row more than the limit tells whether there is a further page."""
+    collection = plan.collection
+    where = f"({collection.visible})"
+    if plan.condition is not None:
+        where += f" AND {condition_sql(plan.condition, parameters)}"
+    if plan.grouped:
+        parts = [field.sql for field in collection.fields]
+        made = ", ".join(f"{sql} AS g{index}" for index, sql in enumerate(parts))
+        by = ", ".join(str(index + 1) for index in range(len(parts)))
+        source = f"(SELECT {made}, count(*) AS g_count FROM {collection.source} WHERE {where} GROUP BY {by})"  # noqa: S608
+        where = "1"
+    else:
+        source = collection.source
+    if plan.after is not None:
+        where += f" AND {after_sql(plan.keys, plan.after, parameters)}"
+    columns = ", ".join([field.sql for field in plan.shown.values()] + [key.field.sql for key in plan.keys])
+    order = order_sql(plan.keys)
+    limit = parameters.bind(plan.limit + 1)  # a number that SQLite saw would make it sort what an index has in order
+    return f"SELECT {columns} FROM {source} WHERE {where} ORDER BY {order} LIMIT {limit}"  # noqa: S608
+
+
+@contextlib.contextmanager
+def _deadline(reader: Reader, seconds: float) -> Generator[None]:
+    if not seconds:
+        yield
+        return
+    end = time.monotonic() + seconds
+    reader.set_progress_handler(lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        raise Refusal(
+            "too_large",
+            f"the query was stopped after {seconds:g} seconds (limits.query_seconds); filter by a conversation, "
+            "a person or a time, or sort by something else",
+        ) from None
+    finally:
+        reader.set_progress_handler(None, 0)

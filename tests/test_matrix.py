@@ -99,6 +99,7 @@ FIELDS: dict[str, Fields] = {
     "receipts.delivered": lambda at: {"conversation": at.conversation, "seq": 1},
     "receipts.list": lambda at: {"message": at.message},
     "inbox.list": lambda at: {},
+    "items.query": lambda at: {"collection": "messages"},
     "import.conversation": lambda at: {"source": "irc", "key": "#x", "title": "#x"},
     "import.messages": lambda at: {"conversation": at.conversation, "source": "irc", "items": []},
     "conversations.join": lambda at: {"conversation": at.conversation},

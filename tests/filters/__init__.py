@@ -1,0 +1,1 @@
+"""The filter language and the collections that speak it."""

@@ -1,0 +1,98 @@
+"""What a filter means, said again over rows as they are shown, to compare the database's answers with."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from chatnode.storage.filters import kinds
+from chatnode.storage.filters.collection import Collection, Field
+from chatnode.storage.filters.parse import Key
+
+Row = dict[str, Any]
+
+
+class Model:
+    """`handles` maps a handle to its id; `me` is the id of the one who asks."""
+
+    def __init__(self, collection: Collection, handles: dict[str, str], me: str) -> None:
+        self.collection = collection
+        self.handles = handles
+        self.me = me
+
+    def holds(self, condition: dict[str, Any], row: Row) -> bool:
+        return all(self._member(name, value, row) for name, value in condition.items())
+
+    def _member(self, name: str, value: Any, row: Row) -> bool:
+        match name:
+            case "_and":
+                return all(self.holds(part, row) for part in value)
+            case "_or":
+                return any(self.holds(part, row) for part in value)
+            case "_not":
+                return not self.holds(value, row)
+        field = self.collection.field(name)
+        assert field is not None
+        return all(self._test(field, operator, given, row[field.name]) for operator, given in value.items())
+
+    def _test(self, field: Field, operator: str, given: Any, shown: Any) -> bool:
+        if operator == "_null" or given is None:
+            wanted = given if operator == "_null" else operator == "_eq"
+            return (shown is None) == wanted
+        if shown is None:
+            return operator in ("_neq", "_nin")
+        have = comparable(field, shown)
+        want = [self._value(field, each) for each in given] if isinstance(given, list) else self._value(field, given)
+        match operator:
+            case "_eq":
+                return have == want
+            case "_neq":
+                return have != want
+            case "_in":
+                return have in want
+            case "_nin":
+                return have not in want
+            case "_lt":
+                return have < want
+            case "_lte":
+                return have <= want
+            case "_gt":
+                return have > want
+            case "_gte":
+                return have >= want
+            case "_between":
+                return want[0] <= have <= want[1]
+            case "_contains":
+                return want in have
+            case "_icontains":
+                return want.casefold() in have.casefold()
+            case "_starts_with":
+                return have.startswith(want)
+        raise AssertionError(operator)
+
+    def _value(self, field: Field, given: Any) -> Any:
+        if isinstance(field.kind, kinds.PersonId):
+            return self.me if given == "$CURRENT_USER" else self.handles.get(given.lower(), given)
+        if isinstance(field.kind, kinds.Choice):
+            words = {word.lower(): word for word in field.kind.words}
+            return field.kind.other.get(given) or words[given.lower()]
+        return comparable(field, given)
+
+    @staticmethod
+    def in_order(rows: list[Row], keys: list[Key]) -> list[Row]:
+        """Sorted by the last key first: Python's sort is stable. Rows without a value are the lowest."""
+        for key in reversed(keys):
+
+            def place(row: Row, field: Field = key.field) -> tuple[bool, Any]:
+                shown = row[field.name]
+                return (shown is not None, comparable(field, shown) if shown is not None else 0)
+
+            rows = sorted(rows, key=place, reverse=key.descending)
+        return rows
+
+
+def comparable(field: Field, value: Any) -> Any:
+    """A time as milliseconds, everything else as it is."""
+    if isinstance(field.kind, kinds.Time) and isinstance(value, str):
+        return round(datetime.fromisoformat(value).timestamp() * 1000)
+    return value

@@ -1,0 +1,131 @@
+"""A small node in which every field of every collection has several values, and some have none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from chatnode.model.times import DAY_MS
+from chatnode.node import Node
+from chatnode.storage.database import Transaction
+from tests.conftest import Somebody, make_person
+from tests.services.dialogue import direct, group, say
+
+SECRET = "zebrafinch"
+"""Only in what ann may not see."""
+
+
+@attrs.frozen
+class Neighbourhood:
+    """Ann, who asks, is in `talk` with bob, `plans` (hers), `late` (joined late) and not in `hidden`."""
+
+    node: Node
+    ann: Somebody
+    bob: Somebody
+    cay: Somebody
+    root: Somebody
+    talk: str
+    plans: str
+    late: str
+    hidden: str
+
+    async def rows(self, who: Somebody, collection: str, **fields: Any) -> list[dict[str, Any]]:
+        return (await who.call("items.query", collection=collection, **{"limit": 500} | fields))["data"]
+
+    async def column(self, who: Somebody, collection: str, name: str, **fields: Any) -> list[Any]:
+        return [row[name] for row in await self.rows(who, collection, fields=name, **fields)]
+
+
+async def settle(node: Node) -> Neighbourhood:
+    """Make the neighbourhood."""
+    ann, bob, cay = [await make_person(node, handle) for handle in ("ann", "bob", "cay")]
+    root = await make_person(node, "root", admin=True)
+    talk = await direct(bob, ann)
+    plans = await group(ann, bob, cay, title="Plans")
+    late = await group(bob, cay, title="Ünder the bridge", description="50% of 'it'; DROP TABLE messages --")
+    hidden = await group(bob, cay, title=SECRET, visibility="private")
+    await group(cay, ann, title="Hall", visibility="public")
+    for number in range(7):
+        await say((bob, ann)[number % 3 == 0], talk, f"talk {number}")
+        await say((ann, bob, cay)[number % 3], plans, f"Plan {number} straße %_'\"\\ @cay" if number % 2 else "ok")
+        await say(cay, late, f"before {SECRET}" if number < 4 else f"late {number}")
+        if number == 3:
+            await bob.call("conversations.members.add", conversation=late, member="ann")
+        await say(bob, hidden, f"{SECRET} {number}")
+    await say(bob, plans, "what @ann said", reply_to=(await say(cay, plans, "last"))["message"])
+    await bob.call("receipts.read", conversation=plans, seq=4)
+    await cay.call("receipts.delivered", conversation=plans, seq=6)
+    await ann.call("receipts.read", conversation=talk, seq=2)
+    await ann.call("people.update", name="Ann of Green Gables", avatar="https://example.org/ann.png")
+    for label in ("robot", "probe"):
+        await ann.call("tokens.create", label=label)
+    await bob.call("tokens.create", label=SECRET)
+    await node.core.db.write(_what_other_commands_set)
+    return Neighbourhood(node, ann, bob, cay, root, talk, plans, late, hidden)
+
+
+def _what_other_commands_set(tx: Transaction) -> None:
+    """Columns in the states that edits, deletions, settings, closing, blocks, reports and the audit leave."""
+    key = dict(tx.execute("SELECT handle, key FROM people").fetchall())
+    places = dict(tx.execute("SELECT title, key FROM conversations").fetchall())
+    talk, plans, late, hidden = places[""], places["Plans"], places["Ünder the bridge"], places[SECRET]
+    update = "UPDATE messages SET {} WHERE conversation = ? AND seq = ?".format
+    tx.execute(update("edits = 2, edited_at = at + 5000, text = 'Plan anew'"), (plans, 2))
+    tx.execute(update("edits = 1, edited_at = at + 60000"), (talk, 2))
+    tx.execute(
+        update(f"text = '{SECRET}', deleted_at = at + 9000, deleted_by = sender, deleted_reason = 'spam'"), (plans, 3)
+    )
+    tx.execute(update("kind = 'location', content = '{\"latitude\":1.5}', metadata = '{\"a\":\"b\"}'"), (plans, 5))
+    tx.execute(update("thread = 2, pinned_at = at + 1, pinned_by = sender"), (plans, 4))
+    tx.execute(update("replies = 1"), (plans, 2))
+    for place, person, columns in (
+        (plans, "ann", "'blue', 'our plans', 1, 0, 'mentions', 253402300799999, 0, 1, 1"),
+        (talk, "ann", "NULL, NULL, 0, 1, 'none', NULL, 1, 0, 0"),
+        (plans, "bob", f"'red', '{SECRET}', 1, 1, 'all', 253402300799999, 1, 1, 1"),
+    ):
+        tx.execute(
+            "INSERT INTO conversation_settings (conversation, person, colour, label, starred, archived, notify, "
+            f"muted_until, desktop, mobile, sounds) VALUES (?, ?, {columns})",
+            (place, key[person]),
+        )
+    tx.execute(
+        "UPDATE conversations SET closed_at = ?, closed_reason = 'inactive', purpose = 'support', "
+        "context_type = 'order', context_id = '17' WHERE key = ?",
+        (tx.now - 400 * DAY_MS, late),
+    )
+    tx.execute("UPDATE conversations SET created_by = ? WHERE key = ?", (key["bob"], talk))
+    tx.execute("UPDATE conversations SET created_by = ? WHERE key = ?", (key["ann"], plans))
+    tx.execute("UPDATE conversations SET messages = head")
+    # Bob hides how far he has read since the third message of the talk; everybody else shows it.
+    tx.execute("UPDATE members SET shown_seq = read_seq")
+    tx.execute(
+        "UPDATE members SET hides_receipts = 1, shown_seq = 3 WHERE conversation = ? AND person = ?", (talk, key["bob"])
+    )
+    tx.execute("UPDATE members SET hides_receipts = 1 WHERE conversation = ? AND person = ?", (plans, key["ann"]))
+    for person, blocked, at in (("ann", "cay", 0), ("ann", "root", 1), ("bob", "ann", 2)):
+        tx.execute("INSERT INTO blocks VALUES (?, ?, ?)", (key[person], key[blocked], tx.now - at))
+    tx.execute(
+        "UPDATE sessions SET kind = 'device', expires_at = ?, last_used_at = ? WHERE label = 'probe'",
+        (tx.now + DAY_MS, tx.now),
+    )
+    for place, reporter, reason, resolved in (
+        (hidden, "bob", "spam", None),
+        (hidden, "cay", "abuse", tx.now),
+        (plans, "ann", "spam", None),
+    ):
+        tx.execute(
+            "INSERT INTO reports (message, reporter, reason, note, at, resolved_at, resolved_by, resolution) "
+            "SELECT key, ?, ?, ?, at, ?, ?, ? FROM messages WHERE conversation = ? AND seq = 1",
+            (
+                key[reporter], reason, f"by {reporter}", resolved, resolved and key["root"], resolved and "warned",
+                place,
+            ),
+        )  # fmt: skip
+    for action, actor in (("people.role", key["root"]), ("people.role", None), ("retention", None)):
+        details = f'{{"by": "{actor}"}}'
+        tx.execute(
+            "INSERT INTO audit (at, actor, action, target, details) VALUES (?, ?, ?, ?, ?)",
+            (tx.now - len(action), actor, action, action.upper(), details),
+        )
+    tx.execute("UPDATE people SET bot = 1 WHERE handle = 'cay'")

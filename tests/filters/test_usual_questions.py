@@ -1,0 +1,171 @@
+"""Questions that a chat's pages ask of its lists, each as one query."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chatnode.model.times import now_ms, rfc3339
+from chatnode.node import Node
+from tests.filters.neighbourhood import Neighbourhood, settle
+
+
+@pytest.fixture
+async def there(node: Node) -> Neighbourhood:
+    return await settle(node)
+
+
+def either(who: str) -> dict[str, Any]:
+    """That a direct conversation is somebody's."""
+    return {"_or": [{"initiator_id": {"_eq": who}}, {"receiver_id": {"_eq": who}}]}
+
+
+def between(one: str, other: str) -> dict[str, Any]:
+    return {"initiator_id": {"_eq": one}, "receiver_id": {"_eq": other}}
+
+
+# ---- conversations
+
+
+async def test_get_the_conversations_of_a_user_that_are_active(there: Neighbourhood) -> None:
+    asked = either("ann") | {"is_active": {"_eq": True}}
+    rows = await there.rows(there.ann, "conversations", filter=asked, sort="-last_message_at", limit=50)
+    assert [row["conversation_id"] for row in rows] == [there.plans, there.talk]
+    assert [row["initiator_id"] for row in rows] == [there.ann.id, there.bob.id]
+    assert [row["receiver_id"] for row in rows] == [None, there.ann.id]
+
+
+async def test_find_the_existing_conversation_of_two_users(there: Neighbourhood) -> None:
+    asked = {"_or": [between("ann", there.bob.id), between(there.bob.id, "ann")]}
+    for who in (there.ann, there.bob):
+        assert await there.column(who, "conversations", "conversation_id", filter=asked, limit=1) == [there.talk]
+
+
+async def test_get_unread_conversations_with_their_unread_count(there: Neighbourhood) -> None:
+    asked = {"unread_count": {"_gt": 0}}
+    rows = await there.rows(there.ann, "conversations", filter=asked, fields="conversation_id,unread_count")
+    grouped = await there.rows(
+        there.ann, "message_reads", filter={"reader_id": {"_eq": "ann"}, "status": {"_neq": "READ"}},
+        group_by="conversation_id",
+    )  # fmt: skip
+    unread = {row["conversation_id"]: row["unread_count"] for row in rows}
+    assert unread == {row["conversation_id"]: row["count"] for row in grouped}
+    assert set(unread) == {there.plans, there.late}
+
+
+# ---- messages
+
+
+async def test_get_the_messages_of_a_conversation_page_by_page(there: Neighbourhood) -> None:
+    asked = {"conversation_id": {"_eq": there.plans}, "is_deleted": {"_eq": False}}
+    fields = {"collection": "messages", "filter": asked, "sort": "-created_at", "limit": 3}
+    seqs: list[int] = []
+    page = await there.ann.call("items.query", **fields)
+    seqs += [row["seq"] for row in page["data"]]
+    while "next" in page:
+        page = await there.ann.call("items.query", after=page["next"], **fields)
+        seqs += [row["seq"] for row in page["data"]]
+    assert seqs == [9, 8, 7, 6, 5, 4, 2, 1]
+
+
+async def test_get_the_latest_message_of_a_conversation(there: Neighbourhood) -> None:
+    asked = {"conversation_id": {"_eq": there.talk}, "is_deleted": {"_eq": False}}
+    texts = await there.column(there.ann, "messages", "message_text", filter=asked, sort="-created_at", limit=1)
+    assert texts == ["talk 6"]
+
+
+async def test_search_the_messages_of_a_conversation(there: Neighbourhood) -> None:
+    asked = {"conversation_id": {"_eq": there.plans}, "is_deleted": {"_eq": False}}
+    for text, found in (
+        ({"_contains": "straße %_'"}, [6, 4]),
+        ({"_contains": "%"}, [6, 4]),
+        ({"_contains": "STRASSE"}, []),
+        ({"_icontains": "STRASSE"}, [6, 4]),
+        ({"_starts_with": "Plan "}, [6, 4, 2]),
+    ):
+        rows = await there.column(
+            there.ann, "messages", "seq", filter=asked | {"message_text": text}, sort="-created_at"
+        )
+        assert rows == found, text
+
+
+async def test_get_edited_messages_latest_edit_first(there: Neighbourhood) -> None:
+    rows = await there.rows(there.ann, "messages", filter={"edit_count": {"_gt": 0}}, sort="-edited_at")
+    assert [(row["conversation_id"], row["edit_count"]) for row in rows] == [(there.talk, 1), (there.plans, 2)]
+
+
+# ---- receipts
+
+
+async def test_get_the_number_of_unread_messages_of_a_user(there: Neighbourhood) -> None:
+    asked = {"reader_id": {"_eq": "ann"}, "status": {"_neq": "READ"}}
+    inbox = await there.ann.call("inbox.list")
+    expected = sum(entry["unread"] for entry in inbox["conversations"])
+    rows = await there.rows(there.ann, "message_reads", filter=asked, group_by="reader_id")
+    assert rows == [{"reader_id": there.ann.id, "count": expected}]
+
+
+async def test_get_the_read_status_of_a_message_latest_first(there: Neighbourhood) -> None:
+    [message] = await there.column(
+        there.ann, "messages", "message_id", filter={"conversation_id": {"_eq": there.plans}, "seq": {"_eq": 4}}
+    )
+    rows = await there.rows(
+        there.ann, "message_reads", filter={"message_id": {"_eq": message}}, sort="-read_at",
+        fields="reader_id,status,delivered_at,read_at",
+    )  # fmt: skip
+    assert {row["reader_id"]: row["status"] for row in rows} == {there.bob.id: "READ", there.cay.id: "READ"}
+    assert all(row["read_at"] and row["delivered_at"] for row in rows)
+    [last] = await there.column(
+        there.ann, "messages", "message_id", filter={"conversation_id": {"_eq": there.plans}, "seq": {"_eq": 9}}
+    )
+    statuses = await there.column(there.ann, "message_reads", "status", filter={"message_id": {"_eq": last}})
+    assert sorted(statuses) == ["SENT", "SENT"]
+
+
+async def test_get_the_unread_count_of_each_conversation(there: Neighbourhood) -> None:
+    asked = {"reader_id": {"_eq": "ann"}, "status": {"_neq": "READ"}}
+    rows = await there.rows(there.ann, "message_reads", filter=asked, group_by="conversation_id")
+    inbox = await there.ann.call("inbox.list")
+    unread = {entry["conversation"]: entry["unread"] for entry in inbox["conversations"] if entry["unread"]}
+    assert {row["conversation_id"]: row["count"] for row in rows} == unread
+
+
+# ---- participants and settings
+
+
+async def test_get_a_participant_of_a_conversation(there: Neighbourhood) -> None:
+    asked = {"conversation_id": {"_eq": there.plans}, "user_id": {"_eq": there.bob.id}}
+    [row] = await there.rows(there.ann, "chat_participants", filter=asked)
+    assert (row["handle"], row["role"], row["last_read_seq"], row["is_blocked"]) == ("bob", "member", 9, False)
+
+
+async def test_get_the_unread_counts_of_a_user(there: Neighbourhood) -> None:
+    asked = {"user_id": {"_eq": "ann"}, "unread_count": {"_gt": 0}}
+    rows = await there.rows(there.ann, "chat_participants", filter=asked, fields="conversation_id,unread_count")
+    inbox = await there.ann.call("inbox.list")
+    unread = {entry["conversation"]: entry["unread"] for entry in inbox["conversations"] if entry["unread"]}
+    assert {row["conversation_id"]: row["unread_count"] for row in rows} == unread
+
+
+async def test_get_the_settings_of_a_user_for_a_conversation(there: Neighbourhood) -> None:
+    asked = {"conversation_id": {"_eq": there.plans}, "user_id": {"_eq": "$CURRENT_USER"}}
+    [row] = await there.rows(there.ann, "conversation_settings", filter=asked)
+    assert (row["color_tag"], row["custom_label"], row["notification_type"], row["is_muted"]) == (
+        "BLUE", "our plans", "MENTIONS_ONLY", True,
+    )  # fmt: skip
+
+
+async def test_get_starred_conversations(there: Neighbourhood) -> None:
+    asked = {"user_id": {"_eq": "ann"}, "is_starred": {"_eq": True}}
+    assert await there.column(there.ann, "conversation_settings", "conversation_id", filter=asked) == [there.plans]
+
+
+async def test_count_what_is_newer_than_a_time_given_either_way(there: Neighbourhood) -> None:
+    [at] = await there.column(
+        there.ann, "messages", "created_at", filter={"conversation_id": {"_eq": there.talk}, "seq": {"_eq": 5}}
+    )
+    for since in (at, at.replace("Z", "+00:00")):
+        asked = {"conversation_id": {"_eq": there.talk}, "created_at": {"_gte": since, "_lt": rfc3339(now_ms() + 1)}}
+        [group] = await there.rows(there.ann, "messages", filter=asked, group_by="conversation_id")
+        assert group["count"] >= 3

@@ -546,6 +546,12 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
         ("receipts.delivered", anns, {"conversation": talk, "seq": 2}),
         ("receipts.list", anns, {"message": first["message"]}),
         ("inbox.list", anns, {"limit": 1}),
+        (
+            "items.query",
+            anns,
+            {"collection": "messages", "filter": {"conversation_id": {"_eq": talk}}, "sort": "-seq", "limit": 1},
+        ),
+        ("items.query", anns, {"collection": "messages", "group_by": "sender_id"}),
         ("import.conversation", root, {"source": "irc", "key": "#y", "title": "#y"}),
         ("import.messages", root, {"conversation": imported, "source": "irc", "items": items}),
         ("backup.create", root, {}),

@@ -95,6 +95,8 @@ class Limits:
     edits: int = setting(100, "How often one message may be edited.", minimum=0)
     edit_minutes: int = setting(0, "How long after posting a message may be edited.", minimum=0)
     pins: int = setting(100, "Pinned messages of one conversation.", minimum=0)
+    statuses_per_minute: int = setting(10, "Changes of one person's status, or of whether they are visible.", minimum=0)
+    typing_per_minute: int = setting(120, "How often one person may say that they type.", minimum=0)
     group_members: int = setting(10_000, "Participants of one conversation.", minimum=0)
 
 
@@ -110,6 +112,30 @@ class Accounts:
     invite_days: int = setting(7, "How long an invite link can be used.", minimum=1)
     reset_hours: int = setting(24, "How long a link to set a new password can be used.", minimum=1)
     setup_hours: int = setting(24, "How long the link for the first administrator can be used.", minimum=1)
+
+
+@attrs.frozen
+class Presence:
+    """Who is online, their status, and who types."""
+
+    grace_seconds: float = setting(
+        10.0, "Somebody whose last connection went counts as online for so long, as they may be back.", minimum=0
+    )
+    interval_seconds: float = setting(2.0, "Others are told of one person at most so often.", minimum=0)
+    write_seconds: float = setting(
+        30.0, "When people were last active is written so often; a crash loses what came since.", minimum=1
+    )
+    most_audience: int = setting(
+        250,
+        "In a conversation heard by more people at a time than this, presence and typing are not pushed; presence.get still tells.",
+        minimum=0,
+    )
+    state_people: int = setting(500, "People in the state that a connection begins with.", minimum=0)
+    status_chars: int = setting(140, "Length of a status in characters.", minimum=0)
+    history_days: int = setting(
+        0, "For so many days it is kept who came, went and set which status when; 0 keeps nothing.", minimum=0
+    )
+    typing_seconds: float = setting(5.0, "Somebody who types does so for so long, unless they say it again.", minimum=1)
 
 
 @attrs.frozen
@@ -159,6 +185,7 @@ class Config:
     server: Server = attrs.field(factory=Server)
     limits: Limits = attrs.field(factory=Limits)
     accounts: Accounts = attrs.field(factory=Accounts)
+    presence: Presence = attrs.field(factory=Presence)
     storage: Storage = attrs.field(factory=Storage)
     backup: Backup = attrs.field(factory=Backup)
     logs: Logs = attrs.field(factory=Logs)

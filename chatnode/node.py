@@ -1,6 +1,6 @@
 """The composition root: opens the parts in order, closes them in reverse.
 
-    database → routing → control socket → listener
+    database → routing → presence → control socket → listener
 
 `open_node` gives a node that works without any connection: `call` runs commands on it. `Node.serve` adds the
 connections.
@@ -23,14 +23,15 @@ from chatnode.config import Config
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import CommandTable
-from chatnode.errors import StartError
+from chatnode.errors import Refusal, StartError
 from chatnode.logs import get_logger
 from chatnode.protocol import codec
+from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import COMMANDS, JOBS
-from chatnode.storage import log, roles
-from chatnode.storage.database import Database
+from chatnode.storage import log, presence, roles
+from chatnode.storage.database import Database, DatabaseError
 from chatnode.storage.directory import DataDirectory
 from chatnode.storage.upgrading import upgrade
 from chatnode.transport.control import serve_control
@@ -50,7 +51,9 @@ class Node:
         self.core = core
         self.table = CommandTable(COMMANDS)
         self.sessions = SessionRegistry(core.db)
-        self.router = Router(self.sessions)
+        self.presence = PresenceBoard(core.db, self.sessions, core.config.presence)
+        self.router = Router(self.sessions, self.presence)
+        core.presence = self.presence
         core.db.on_commit = self.router.publish
         core.live_sessions = self.sessions.__len__
         for job in JOBS:
@@ -95,6 +98,7 @@ class Node:
                 sockets = ClientSockets(self.core, self.table, self.sessions, background)
                 background.start_soon(sockets.watch)
                 background.start_soon(self.core.jobs.run_forever)
+                background.start_soon(self.presence.run)
                 http = HttpServer(self.core, self.table, self.sessions, self.health)
 
                 async def stop_sessions() -> None:
@@ -107,6 +111,21 @@ class Node:
                 listener = Listener(self.core.config, tls, sockets.serve, http.serve, stop_sessions)
                 await listener.serve(listening, stopping, task_status)
                 background.cancel_scope.cancel()
+
+    async def load_presence(self) -> None:
+        """Read the statuses. A damaged database is opened all the same, so that `node.check` can name the damage."""
+        try:
+            self.presence.load(await self.core.db.read(presence.marked))
+        except DatabaseError as error:
+            logger.error("the statuses of people cannot be read: %s", error)
+
+    async def close(self) -> None:
+        """Write what is only in memory. Not cancellable."""
+        with trio.CancelScope(shield=True):
+            try:
+                await self.presence.write()
+            except (Refusal, DatabaseError) as error:
+                logger.warning("when people were last active was not written: %s", error)
 
     async def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether the node is well, and each part's own word: a write and a read are tried."""
@@ -145,7 +164,12 @@ async def open_node(data: Path | str, config: Config | None = None, *, inline: b
         try:
             epoch = await db.read(log.epoch)
             permissions = await db.read(roles.by_name)
-            yield Node(directory, Core(config, db, epoch, permissions, _base_url(config)))
+            node = Node(directory, Core(config, db, epoch, permissions, _base_url(config)))
+            await node.load_presence()
+            try:
+                yield node
+            finally:
+                await node.close()
         finally:
             await db.aclose()
     finally:

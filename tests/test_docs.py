@@ -10,6 +10,7 @@ import pytest
 from chatnode.dispatch.table import CommandTable
 from chatnode.errors import STATUS
 from chatnode.model.events import EVENTS
+from chatnode.model.presence import PASSING
 from chatnode.protocol.codec import wire_name
 from chatnode.services import COMMANDS
 from chatnode.transport import reference, socket
@@ -30,12 +31,12 @@ def test_every_command_says_what_it_does(command: object) -> None:
     assert command.summary.endswith((".", ";")) or len(command.description) > 20
 
 
-@pytest.mark.parametrize("name", EVENTS)
+@pytest.mark.parametrize("name", EVENTS | PASSING)
 def test_every_event_is_described_with_its_fields(name: str) -> None:
     row = re.search(rf"^\| `{re.escape(name)}` \| (.*?) \|", PROTOCOL, re.MULTILINE)
     assert row is not None
     described = re.findall(r"`(\w+)`", row[1])
-    assert described == [wire_name(field) for field in EVENTS[name].__annotations__ if field != "name"]
+    assert described == [wire_name(field) for field in (EVENTS | PASSING)[name].__annotations__ if field != "name"]
 
 
 @pytest.mark.parametrize(("code", "status"), STATUS.items())

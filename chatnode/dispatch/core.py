@@ -10,6 +10,7 @@ import trio
 from chatnode.config import Config
 from chatnode.dispatch.jobs import JobRunner
 from chatnode.dispatch.limits import Rate, Turns
+from chatnode.dispatch.presence import LivePresence
 from chatnode.storage.database import Database
 from chatnode.storage.filters.collection import Collections
 from chatnode.storage.filters.collections import COLLECTIONS
@@ -20,6 +21,7 @@ class Core:
     """One per node. `roles` maps a role to its permissions; `base_url` is where people reach the node.
 
     `collections` are what `items.query` can ask for; more may be added before the node serves.
+    `presence` is set by the node, which has the connections that it follows from.
     """
 
     config: Config
@@ -38,6 +40,7 @@ class Core:
     jobs: JobRunner = attrs.field(init=False)
     changing_roles: trio.Lock = attrs.field(init=False, factory=trio.Lock)
     queries: Turns = attrs.field(init=False)
+    presence: LivePresence = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         limits = self.config.limits
@@ -47,6 +50,8 @@ class Core:
             "posts": Rate("messages", limits.posts_per_minute),
             "logins": self.logins,
             "reports": Rate("reports", limits.reports_per_minute),
+            "statuses": Rate("changes of status", limits.statuses_per_minute),
+            "typing": Rate("signs of typing", limits.typing_per_minute),
         }
         self.queries = Turns(max(1, self.config.storage.readers - 1))
         self.hashers = trio.CapacityLimiter(self.config.accounts.password_hashers)

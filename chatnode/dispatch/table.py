@@ -19,7 +19,7 @@ from chatnode.protocol import codec
 C = TypeVar("C")
 R = TypeVar("R")
 
-LimitName = Literal["posts", "logins", "reports"]
+LimitName = Literal["posts", "logins", "reports", "statuses", "typing"]
 
 
 @attrs.frozen
@@ -29,7 +29,7 @@ class Command(Generic[C, R]):
     `permission` None means that nobody need be signed in; `or_permission` is another one that is enough, for what
     everybody may do for themselves and some for others. `limit` counts against a further rate beside that of all
     requests. `reads`: it changes nothing, and HTTP offers it as GET too. `unscoped`: not for tokens with scopes, as it
-    would give more than they have.
+    would give more than they have. `active`: whoever does it is there, and not only their program.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Command(Generic[C, R]):
     reads: bool
     or_permission: str | None = None
     unscoped: bool = False
+    active: bool = False
 
     @property
     def description(self) -> str:
@@ -59,14 +60,19 @@ def command(
     limit: LimitName | None = None,
     reads: bool = False,
     unscoped: bool = False,
+    active: bool | None = None,
 ) -> Callable[[Callable[[Context, C], Awaitable[R]]], Command[C, R]]:
-    """Make a command of a handler; what it takes and gives is read from the handler's annotations."""
+    """Make a command of a handler; what it takes and gives is read from the handler's annotations.
+
+    Unless `active` says otherwise, who changes something is active and who reads something is not.
+    """
 
     def make(handler: Callable[[Context, C], Awaitable[R]]) -> Command[C, R]:
         hints = get_type_hints(handler)
         gives = hints.pop("return")
         _, takes = hints.values()
-        return Command(name, takes, gives, handler, permission, limit, reads, or_permission, unscoped)
+        is_active = not reads if active is None else active
+        return Command(name, takes, gives, handler, permission, limit, reads, or_permission, unscoped, is_active)
 
     return make
 
@@ -98,7 +104,10 @@ class CommandTable:
         found = self._commands.get(name) or self.find(name)
         self._check(context, found)
         self._count(context, found)
-        return await found.handler(context, codec.structure(fields, found.takes))
+        result = await found.handler(context, codec.structure(fields, found.takes))
+        if found.active and context.account is not None:
+            context.core.presence.active(context.account.key)
+        return result
 
     @staticmethod
     def _check(context: Context, found: Command[Any, Any]) -> None:

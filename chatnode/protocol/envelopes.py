@@ -96,6 +96,11 @@ def note(event: str, **fields: Any) -> Push:
     return Push(None, event, codec.encode({"event": event, **fields}))
 
 
+def passing(event: Event) -> Push:
+    """The frame of an event that is not in the log and has no gid."""
+    return Push(None, event.name, b'{"event":"%b",%b' % (event.name.encode(), codec.encode(event)[1:]))
+
+
 def text_frame(payload: bytes) -> bytes:
     """`payload` as one final, unmasked WebSocket text frame (RFC 6455, section 5.2)."""
     size = len(payload)

@@ -7,8 +7,17 @@ one group commit in one go. It runs in the commit callback, on the trio thread, 
 from __future__ import annotations
 
 from chatnode.logs import get_logger
-from chatnode.model.events import MemberJoined, MemberLeft, RoleChanged, SessionRevoked
+from chatnode.model.events import (
+    ConversationUpdated,
+    MemberJoined,
+    MemberLeft,
+    MessagePosted,
+    PersonBlocked,
+    RoleChanged,
+    SessionRevoked,
+)
 from chatnode.protocol.envelopes import push_of
+from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.sessions import Session, SessionRegistry
 from chatnode.storage.database import Recorded
 
@@ -18,8 +27,9 @@ logger = get_logger("routing")
 class Router:
     """`publish` is the database's commit listener."""
 
-    def __init__(self, sessions: SessionRegistry) -> None:
+    def __init__(self, sessions: SessionRegistry, presence: PresenceBoard) -> None:
         self.sessions = sessions
+        self.presence = presence
 
     def publish(self, recorded: list[Recorded]) -> None:
         """Hand out the events of one group commit. A session that fails is ended, and stops no other."""
@@ -44,8 +54,16 @@ class Router:
                         due[session] = None
                 except Exception:
                     self._give_up(session)
-        if isinstance(event, MemberLeft) and each.conversation is not None:
+        if isinstance(event, MessagePosted) and each.conversation is not None:  # first: most are
+            self.presence.typing.stops(event.message.sender.id, each.conversation, tell=False)
+        elif isinstance(event, MemberLeft) and each.conversation is not None:
+            self.presence.typing.stops(event.person.id, each.conversation)
             self.sessions.left(each.gid, each.conversation, each.people[0])
+        elif isinstance(event, ConversationUpdated) and each.conversation is not None:
+            if event.details.closed_at is not None:
+                self.presence.typing.forget(each.conversation)
+        elif isinstance(event, PersonBlocked):
+            self.sessions.blocked(each.gid, each.people[0], event.person.id, event.blocked)
         elif isinstance(event, SessionRevoked):
             self._end(each, resume=False, reason="signed out", key=event.session)
         elif isinstance(event, RoleChanged):

@@ -6,14 +6,16 @@ Everything here runs on the trio thread and none of it awaits, except loading wh
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Protocol
 
 import trio
 
 from chatnode.model.people import Account
 from chatnode.model.times import now_ms
 from chatnode.protocol.envelopes import Push
-from chatnode.storage import conversations, log
+from chatnode.storage import conversations, log, presence
 from chatnode.storage.database import Database, Reader
 
 MOST_HELD = 1_000
@@ -27,7 +29,7 @@ class Session(ABC):
     catches up with the log, pushes are held, so that nothing falls between the log and live.
     """
 
-    __slots__ = ("_held", "account", "ends_at", "gid", "held_too_much", "key")
+    __slots__ = ("_held", "account", "ends_at", "gid", "held_too_much", "key", "wants_presence")
 
     def __init__(self, account: Account, key: int, ends_at: int | None = None) -> None:
         """`ends_at`: when its token expires, in milliseconds; None is never."""
@@ -36,7 +38,18 @@ class Session(ABC):
         self.key = key
         self.gid = 0
         self.held_too_much = False
+        self.wants_presence = True
         self._held: list[Push] | None = []
+
+    @property
+    def catching_up(self) -> bool:
+        """Whether pushes are held."""
+        return self._held is not None
+
+    @property
+    def behind(self) -> bool:
+        """Whether the reader has not taken all yet: what is only passing is not worth being sent now."""
+        return False
 
     @abstractmethod
     def send(self, push: Push) -> None:
@@ -51,8 +64,10 @@ class Session(ABC):
         """End the session: `resume` says whether the client should come back with its cursor."""
 
     def push(self, push: Push) -> bool:
-        """Send, hold or drop a push; returns whether `flush` is due."""
+        """Send, hold or drop a push; returns whether `flush` is due. What is not in the log is not held."""
         if self._held is not None:
+            if push.gid is None:
+                return False
             if len(self._held) < MOST_HELD:
                 self._held.append(push)
             else:
@@ -82,16 +97,48 @@ class Session(ABC):
 
 
 class LivePerson:
-    """A person with at least one live session, and the conversations they hear."""
+    """A person with live sessions, and the conversations they hear.
 
-    __slots__ = ("changes", "conversations", "key", "ready", "sessions")
+    For a moment after the last session went, `sessions` is empty: they are still counted as being there.
+    `blocked` are the ids of the people who shall see nothing of them.
+    """
 
-    def __init__(self, key: int) -> None:
-        self.key = key
+    __slots__ = ("block_changes", "blocked", "changes", "conversations", "key", "ready", "ref", "sessions")
+
+    def __init__(self, account: Account) -> None:
+        self.key = account.key
+        self.ref = account.ref
         self.sessions: list[Session] = []
         self.conversations: set[int] = set()
+        self.blocked: set[str] = set()
         self.ready = trio.Event()
         self.changes: list[tuple[int, int, bool]] = []  # gid, conversation, joined: while loading
+        self.block_changes: list[tuple[int, str, bool]] = []  # gid, person's id, blocked: while loading
+
+
+class Watcher(Protocol):
+    """Is told who comes and goes."""
+
+    def attached(self, session: Session) -> None:
+        """A session is there, and its person hears their conversations."""
+        ...
+
+    def detached(self, session: Session) -> None: ...
+
+    def gone(self, live: LivePerson) -> bool:
+        """The last session of somebody is gone; returns whether they stay in the registry until `forget`."""
+        ...
+
+    def joined(self, live: LivePerson) -> None:
+        """Somebody hears one more conversation."""
+        ...
+
+    def blocked(self, live: LivePerson) -> None:
+        """Somebody was blocked by another, or is no longer."""
+        ...
+
+
+_NOBODY: Mapping[int, LivePerson] = MappingProxyType({})
 
 
 class SessionRegistry:
@@ -101,6 +148,7 @@ class SessionRegistry:
         self._db = db
         self._people: dict[int, LivePerson] = {}
         self._hearing: dict[int, dict[int, LivePerson]] = {}  # conversation → person → who
+        self.watcher: Watcher | None = None
 
     def __len__(self) -> int:
         return sum(len(live.sessions) for live in self._people.values())
@@ -114,11 +162,13 @@ class SessionRegistry:
         if live is not None:
             live.sessions.append(session)
             await live.ready.wait()
+            self._attached(session, live)
             return
-        live = self._people[session.account.key] = LivePerson(session.account.key)
+        live = self._people[session.account.key] = LivePerson(session.account)
         live.sessions.append(session)
         try:
             await self._load(live)
+            self._attached(session, live)
         except BaseException:
             # Others may be waiting for this person to be ready: end them too, their clients come back.
             self._forget(live)
@@ -129,20 +179,27 @@ class SessionRegistry:
             raise
 
     async def _load(self, live: LivePerson) -> None:
-        def read(reader: Reader) -> tuple[int, list[int]]:
-            return log.head(reader), conversations.of_person(reader, live.key)
+        def read(reader: Reader) -> tuple[int, list[int], set[str]]:
+            return log.head(reader), conversations.of_person(reader, live.key), presence.blocked_by(reader, live.key)
 
-        head, found = await self._db.read(read)
+        head, found, live.blocked = await self._db.read(read)
         hears = set(found)
         for gid, conversation, joined in live.changes:
             if gid > head:
                 (hears.add if joined else hears.discard)(conversation)
-        live.changes = []
+        for gid, person, blocked in live.block_changes:
+            if gid > head:
+                (live.blocked.add if blocked else live.blocked.discard)(person)
+        live.changes, live.block_changes = [], []
         live.ready.set()
         if self._people.get(live.key) is not live:
             return  # everybody went while we were reading
         for conversation in hears:
             self._hear(live, conversation)
+
+    def _attached(self, session: Session, live: LivePerson) -> None:
+        if self.watcher is not None and self._people.get(live.key) is live and session in live.sessions:
+            self.watcher.attached(session)
 
     def detach(self, session: Session) -> None:
         """The session is over. Detaching twice does nothing."""
@@ -150,7 +207,14 @@ class SessionRegistry:
         if live is None or session not in live.sessions:
             return
         live.sessions.remove(session)
-        if not live.sessions:
+        if self.watcher is not None:
+            self.watcher.detached(session)
+        if not live.sessions and not (live.ready.is_set() and self.watcher is not None and self.watcher.gone(live)):
+            self.forget(live)
+
+    def forget(self, live: LivePerson) -> None:
+        """Somebody without sessions is no longer there. Nothing, when they are back or were forgotten already."""
+        if not live.sessions and self._people.get(live.key) is live:
             for conversation in live.conversations:
                 self._unhear(conversation, live.key)
             self._forget(live)
@@ -164,7 +228,11 @@ class SessionRegistry:
 
     def hearing(self, conversation: int) -> Iterable[LivePerson]:
         """Who hears a conversation now. Not to be changed while it is walked."""
-        return self._hearing.get(conversation, {}).values()
+        return self._hearing.get(conversation, _NOBODY).values()
+
+    def hearing_by_key(self, conversation: int) -> Mapping[int, LivePerson]:
+        """The same, by the keys of the people."""
+        return self._hearing.get(conversation, _NOBODY)
 
     def joined(self, gid: int, conversation: int, person: int) -> None:
         live = self._people.get(person)
@@ -172,6 +240,8 @@ class SessionRegistry:
             return
         if live.ready.is_set():
             self._hear(live, conversation)
+            if self.watcher is not None:
+                self.watcher.joined(live)
         else:
             live.changes.append((gid, conversation, True))
 
@@ -184,6 +254,17 @@ class SessionRegistry:
             self._unhear(conversation, person)
         else:
             live.changes.append((gid, conversation, False))
+
+    def blocked(self, gid: int, person: int, other: str, blocked: bool) -> None:
+        """`person` (a key) blocks the one with the id `other`, or does no longer."""
+        live = self._people.get(person)
+        if live is not None and live.ready.is_set():
+            (live.blocked.add if blocked else live.blocked.discard)(other)
+        elif live is not None:
+            live.block_changes.append((gid, other, blocked))
+        concerned = next((each for each in self._people.values() if each.ref.id == other), None)
+        if concerned is not None and self.watcher is not None:
+            self.watcher.blocked(concerned)
 
     def _hear(self, live: LivePerson, conversation: int) -> None:
         live.conversations.add(conversation)

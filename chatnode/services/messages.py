@@ -56,7 +56,7 @@ def _content(command: PostMessage) -> Media | Location | Notice | None:
     return given[needed] if needed is not None else None
 
 
-@command("messages.list", permission=permissions.CHAT, reads=True)
+@command("messages.list", permission=permissions.CHAT, reads=True, active=True)
 async def list_page(ctx: Context, command: ListMessages) -> MessagesGiven:
     """A page of a conversation's history in ascending order: the newest, or before or after a seq."""
     limit = ctx.page_size(command.limit)
@@ -134,7 +134,7 @@ async def pinned(ctx: Context, command: InConversation) -> MessagesGiven:
     return await ctx.read(read)
 
 
-@command("messages.thread", permission=permissions.CHAT, reads=True)
+@command("messages.thread", permission=permissions.CHAT, reads=True, active=True)
 async def thread(ctx: Context, command: ListThread) -> MessagesGiven:
     """A page of the thread that hangs on a message, in ascending order."""
 

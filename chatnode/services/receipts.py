@@ -16,7 +16,7 @@ async def read_up_to(ctx: Context, command: MarkUpTo) -> Marked:
     return await ctx.write(lambda tx: receipts.mark(tx, ctx.me, command.conversation, "read", command.seq))
 
 
-@command("receipts.delivered", permission=permissions.CHAT)
+@command("receipts.delivered", permission=permissions.CHAT, active=False)
 async def delivered_up_to(ctx: Context, command: MarkUpTo) -> Marked:
     """Say that this device holds everything up to `seq`."""
     return await ctx.write(lambda tx: receipts.mark(tx, ctx.me, command.conversation, "delivered", command.seq))

@@ -197,7 +197,7 @@ def member_role(reader: Reader | Transaction, conversation: int, person: int) ->
     return row[0] if row else None
 
 
-def of_person(reader: Reader, person: int) -> list[int]:
+def of_person(reader: Reader | Transaction, person: int) -> list[int]:
     """Keys of the conversations a person takes part in."""
     rows = reader.execute("SELECT conversation FROM members WHERE person = ? AND left_gid IS NULL", (person,))
     return [key for (key,) in rows]

@@ -47,6 +47,10 @@ class StreamSession(Session):
         self._changed = trio.Event()
         self._ended = False
 
+    @property
+    def behind(self) -> bool:
+        return self._pending_bytes > PART_BYTES
+
     def chunk(self, push: Push) -> bytes:
         """A push as one event of the stream."""
         place = self._prefix + b"%d\n" % push.gid if push.gid is not None else b""
@@ -86,6 +90,8 @@ async def event_stream(
     context: Context,
     cursor_text: str | None,
     close_connection: Callable[[], None],
+    *,
+    presence: bool = True,
 ) -> Response:
     """The response that streams, from the cursor on. It begins with a `welcome` event, as the socket does."""
     cursor = _cursor(cursor_text)
@@ -96,6 +102,8 @@ async def event_stream(
 
     most_bytes = core.config.limits.outbox_bytes
     session = StreamSession(context.me, context.session or 0, context.ends_at, core.epoch, most_bytes, cut)
+
+    session.wants_presence = presence
 
     async def body() -> AsyncGenerator[bytes]:
         try:

@@ -193,7 +193,9 @@ def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health:
         if request.method == "HEAD":
             return Response(b"", content_type=EVENT_STREAM)
         cursor = request.headers.get("Last-Event-ID") or request.args.get("cursor")
-        return await event_stream(core, registry, context, cursor, request.scope["state"]["close_connection"])
+        close = request.scope["state"]["close_connection"]
+        presence = request.args.get("presence") != "false"
+        return await event_stream(core, registry, context, cursor, close, presence=presence)
 
     @app.route("/v1/<name>", methods=["GET", "POST"])
     async def run_command(name: str) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]

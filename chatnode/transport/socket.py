@@ -70,6 +70,10 @@ class SocketSession(Session):
         super().__init__(found.account, found.session, found.ends_at)
         self._socket = socket
 
+    @property
+    def behind(self) -> bool:
+        return self._socket.outbox.waiting
+
     def send(self, push: Push) -> None:
         self._socket.outbox.add(push.websocket)
 
@@ -281,6 +285,7 @@ class ClientSocket:
         context.sign_in(found)
         context.check(permissions.CHAT, reads=True)
         session = SocketSession(found, self)
+        session.wants_presence = hello.presence
         try:
             beginning = await resume.begin(self._core, self._registry, session, hello.cursor)
         except BaseException:

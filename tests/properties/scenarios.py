@@ -636,6 +636,31 @@ async def getting(world: World) -> None:
     await world.call(world.bob, "receipts.delivered", conversation=talk, seq=1)
 
 
+# ---- presence and typing: nothing of it is in the log
+
+
+@scenario("presence.status")
+async def setting_a_status(world: World) -> None:
+    await world.direct()
+    await world.begin()
+    await world.call(world.bob, "presence.status", text="on the train", emoji="🚆")
+
+
+@scenario("presence.visible")
+async def hiding(world: World) -> None:
+    await world.direct()
+    await world.begin()
+    await world.call(world.bob, "presence.visible", visible=False)
+
+
+@scenario("typing")
+async def typing(world: World) -> None:
+    talk = await world.direct()
+    await world.begin()
+    await world.call(world.bob, "typing", conversation=talk)
+    await world.say(talk, "so", by=world.bob)
+
+
 # ---- importing
 
 

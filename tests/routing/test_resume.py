@@ -168,13 +168,14 @@ async def test_a_session_that_holds_forgets_pushes_that_the_log_had(talk: Talk) 
     assert posts(session) == [2]
 
 
-async def test_pushes_without_a_place_in_the_log_are_held_and_sent_too(talk: Talk) -> None:
+async def test_what_only_passes_is_for_those_who_are_live(talk: Talk) -> None:
+    """It is not held: when somebody is live again, it is over or said anew."""
     session = talk.session()
     typing = Push(None, "typing", b'{"event":"typing"}')
     assert session.push(typing) is False
     session.go_live()
     assert session.push(typing) is True
-    assert session.frames == [typing.json] * 2
+    assert session.frames == [typing.json]
 
 
 @pytest.mark.parametrize("inline", [False, True])

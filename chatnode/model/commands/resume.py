@@ -21,11 +21,12 @@ class Cursor:
 
 @attrs.define
 class Hello:
-    """The first frame on a client socket."""
+    """The first frame on a client socket. `presence` false: no pushes of presence and typing are wanted."""
 
     token: Secret | None = None
     device: Device | None = None
     cursor: Cursor | None = None
+    presence: bool = True
 
 
 @attrs.define

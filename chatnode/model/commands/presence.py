@@ -1,0 +1,92 @@
+"""Presence and typing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import attrs
+
+from chatnode.model.fields import Id, Items, Limit, Text, Who, Whole
+from chatnode.model.people import PersonRef
+from chatnode.model.presence import HistoryEntry, Presence
+
+StatusText = Annotated[str, Text(1_000)]  # the real bound is a setting: presence.status_chars
+Emoji = Annotated[str, Text(32)]
+People = Annotated[list[Who], Items(10_000)]  # the real bound is a setting: limits.page_items
+Seconds = Annotated[int, Whole(1, 366 * 86_400)]
+Entry = Annotated[int, Whole(0)]
+
+
+@attrs.define
+class SetStatus:
+    """Text, emoji or both; neither removes the status. After `seconds` it ends by itself."""
+
+    text: StatusText | None = None
+    emoji: Emoji | None = None
+    seconds: Seconds | None = None
+
+
+@attrs.define
+class SetVisible:
+    visible: bool
+
+
+@attrs.define
+class Visible:
+    visible: bool
+
+
+@attrs.define
+class PresenceOf:
+    presence: Presence
+
+
+@attrs.define
+class GetPresence:
+    people: People
+
+
+@attrs.define
+class PresenceGiven:
+    people: list[Presence]
+
+
+@attrs.define
+class ListPresenceHistory:
+    """The newest changes, or those before an `entry`; of oneself unless `person` says of whom."""
+
+    person: Who | None = None
+    before: Entry | None = None
+    limit: Limit = 50
+
+
+@attrs.define
+class PresenceHistory:
+    """Newest first. `days` is how long changes are kept; 0: none are."""
+
+    days: int
+    history: list[HistoryEntry]
+
+
+@attrs.define
+class SayTyping:
+    conversation: Id
+    stop: bool = False
+
+
+@attrs.define
+class TypingSaid:
+    """Say it again before `until`, for as long as it is so."""
+
+    until: str | None = None
+
+
+@attrs.define
+class Typist:
+    person: PersonRef
+    until: str
+
+
+@attrs.define
+class TypistsGiven:
+    typing: list[Typist]

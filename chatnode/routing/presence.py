@@ -1,0 +1,353 @@
+"""Presence: who is here follows from the live sessions, and those who share a conversation are told.
+
+Nobody claims to be online. A person is, from their first live session until `presence.grace_seconds` after the
+last, so that a quick reconnect is no news; meanwhile they stay in the registry, whose maps say who is to be told,
+without a query. Changes are told together, a few times a second, about one person at most once in
+`presence.interval_seconds`, and only when there is one left. A session that comes, or that was behind, is sent
+the whole state instead. When people were last active is kept here and written in batches: a crash loses one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
+from math import inf
+
+import attrs
+import trio
+
+from chatnode.config import Presence as Settings
+from chatnode.errors import Refusal
+from chatnode.model.people import PersonRef
+from chatnode.model.presence import NO_STATUS, Change, Presence, Status, as_told
+from chatnode.model.times import now_ms
+from chatnode.protocol import codec
+from chatnode.protocol.envelopes import Push
+from chatnode.routing.sessions import LivePerson, Session, SessionRegistry
+from chatnode.routing.telling import PUSHES_A_STEP, Telling, its_own_fault
+from chatnode.routing.typing import TypingBoard
+from chatnode.storage import presence as storage
+from chatnode.storage.database import Database, DatabaseError
+from chatnode.storage.presence import Changed, Circle, Found, Mark
+
+TICK_SECONDS = 0.25
+"""Changes that come within it are told together."""
+MOST_STATUSES = 500
+"""Of those who are offline, so many with the newest statuses are looked through for a state."""
+
+
+@attrs.define(eq=False)
+class Card:
+    """One person's presence. `told` is what others were told last, when that was is `told_at`.
+
+    When it is None, some were told otherwise, or nothing. `json` is the wire form as it was told, until something
+    changes.
+    """
+
+    person: PersonRef
+    status: Status = NO_STATUS
+    hidden: bool = False
+    version: int = 0
+    online: bool = False
+    active_at: int | None = None
+    told: tuple[bool, Status] | None = (False, NO_STATUS)
+    told_at: float = -inf
+    json: bytes | None = None
+
+
+class PresenceBoard:
+    """The presence of all people. `run` tells and writes; until it runs, nobody is told anything.
+
+    Everything is called on the trio thread. `clock` gives milliseconds since 1970.
+    """
+
+    def __init__(
+        self, db: Database, registry: SessionRegistry, settings: Settings, clock: Callable[[], int] = now_ms
+    ) -> None:
+        self._db = db
+        self._registry = registry
+        self._settings = settings
+        self._clock = clock
+        self._cards: dict[int, Card] = {}
+        self._active: dict[int, int] = {}  # not written yet
+        self._changed: list[Changed] = []  # likewise
+        self._with_status: dict[int, None] = {}  # in the order in which they were set
+        self._leaving: dict[int, float] = {}  # until when they count as being there, in this order
+        self._due: dict[int, Circle | None] = {}  # to be told of; where, when no live session says it
+        self._telling = Telling(registry, settings.most_audience)
+        self.typing = TypingBoard(self._telling, settings.typing_seconds, clock)
+        self._wake = trio.Event()
+        self._running = False
+        registry.watcher = self
+
+    def load(self, marks: dict[int, Mark]) -> None:
+        """Begin with what is stored."""
+        for person, mark in marks.items():
+            self._keep(person, mark)
+
+    # ---- what handlers ask and tell
+
+    def active(self, person: int) -> None:
+        self._active[person] = self._clock()
+
+    def is_online(self, person: int) -> bool:
+        live = self._registry.person(person)
+        if live is None:
+            return False
+        return bool(live.sessions) or self._leaving.get(person, -inf) > trio.current_time()
+
+    def last_active(self, person: int) -> int | None:
+        card = self._cards.get(person)
+        return self._active.get(person) or (card.active_at if card is not None else None)
+
+    def is_hidden(self, person: int) -> bool:
+        card = self._cards.get(person)
+        return card is not None and card.hidden
+
+    def marked(self, person: int, mark: Mark, circle: Circle) -> None:
+        card = self._cards.get(person)
+        if card is None or card.version < mark.version:
+            self._keep(person, mark)
+            self._note(person, circle)
+
+    def _keep(self, person: int, mark: Mark) -> None:
+        card = self._cards.setdefault(person, Card(mark.person))
+        card.status, card.hidden, card.version, card.json = mark.status, mark.hidden, mark.version, None
+        self._with_status.pop(person, None)
+        if mark.status != NO_STATUS and not mark.hidden:
+            self._with_status[person] = None
+
+    # ---- what the registry tells
+
+    def attached(self, session: Session) -> None:
+        live = self._registry.person(session.account.key)
+        assert live is not None
+        self.active(live.key)
+        self._leaving.pop(live.key, None)
+        card = self._cards.setdefault(live.key, Card(live.ref))
+        if not card.online:
+            self._turn(live.key, card, True)
+        if session.wants_presence and self._running:
+            self._telling.behind[session] = None
+            self._wake.set()
+
+    def detached(self, session: Session) -> None:
+        self._telling.behind.pop(session, None)
+
+    def gone(self, live: LivePerson) -> bool:
+        self._leaving.pop(live.key, None)  # to be the last in order
+        if self._running:
+            self._leaving[live.key] = trio.current_time() + self._settings.grace_seconds
+            self._wake.set()
+        elif (card := self._cards.get(live.key)) is not None:
+            self._turn(live.key, card, False)
+        return self._running
+
+    def joined(self, live: LivePerson) -> None:
+        """To those who are there the person is new, and they to the person."""
+        if not self._running:
+            return
+        if (card := self._cards.get(live.key)) is not None and card.online:
+            card.told = None
+            card.told_at = -inf
+            self._note(live.key)
+        self._owe_state(live)
+
+    def blocked(self, live: LivePerson) -> None:
+        """They see somebody go, or again. The state says it without saying why."""
+        if self._running:
+            self._owe_state(live)
+
+    def _owe_state(self, live: LivePerson) -> None:
+        for session in live.sessions:
+            if session.wants_presence:
+                self._telling.behind[session] = None
+        self._wake.set()
+
+    def _turn(self, person: int, card: Card, online: bool) -> None:
+        card.online = online
+        card.json = None
+        self._note(person)
+        if self._settings.history_days:
+            change: Change = "online" if online else "offline"
+            self._changed.append(Changed(person, self._clock(), change))
+
+    def _note(self, person: int, circle: Circle | None = None) -> None:
+        if self._running:
+            self._due[person] = circle or self._due.get(person)
+            self._wake.set()
+
+    # ---- telling
+
+    async def run(self) -> None:
+        """Tells and writes until cancelled. What is not written then is written by `write`."""
+        self._start()
+        next_write = trio.current_time() + self._settings.write_seconds
+        try:
+            while True:
+                with trio.move_on_after(1.0):
+                    await self._wake.wait()
+                self._wake = trio.Event()
+                await trio.sleep(TICK_SECONDS)
+                await self.tick()
+                if trio.current_time() >= next_write:
+                    with suppress(Refusal, DatabaseError):  # it stays to be written, and others say what is wrong
+                        await self.write()
+                    next_write = trio.current_time() + self._settings.write_seconds
+        finally:
+            self._stop()
+
+    def _start(self) -> None:
+        self._running = True
+        for session in self._registry.all():
+            if session.wants_presence:
+                self._telling.behind[session] = None
+        for person, card in self._cards.items():
+            if card.online:
+                self._note(person)
+
+    def _stop(self) -> None:
+        self._running = False
+        for person in list(self._leaving):
+            self._left(person)
+            live = self._registry.person(person)
+            if live is not None:
+                self._registry.forget(live)
+        self._due.clear()
+        self._telling.behind.clear()
+
+    async def tick(self) -> None:
+        """Tell what is due by now."""
+        now = trio.current_time()
+        while self._leaving and next(iter(self._leaving.values())) <= now:
+            self._left(next(iter(self._leaving)))
+        await self._tell_changes(now)
+        await self._send_states()
+        if self._due or self._telling.behind or self._leaving:
+            self._wake.set()
+
+    def _left(self, person: int) -> None:
+        del self._leaving[person]
+        live, card = self._registry.person(person), self._cards.get(person)
+        if live is not None and not live.sessions and card is not None:
+            self._turn(person, card, False)
+
+    async def _tell_changes(self, now: float) -> None:
+        count = 0
+        for person in list(self._due):
+            card = self._cards[person]
+            if person not in self._due or card.told_at + self._settings.interval_seconds > now:
+                continue
+            circle = self._due.pop(person)
+            count += self._tell(person, card, circle, now)
+            if count > PUSHES_A_STEP:
+                count = 0
+                await self._telling.flush()
+        await self._telling.flush()
+
+    def _tell(self, person: int, card: Card, circle: Circle | None, now: float) -> int:
+        """Tell of one person; returns how many sessions."""
+        live = self._registry.person(person)
+        shown = (card.online, card.status) if not card.hidden else (False, NO_STATUS)
+        count = 0
+        if shown != card.told:
+            card.told, card.told_at = shown, now
+            push = Push(None, Presence.name, b'{"event":"presence",' + self._json(person, card)[1:])
+            where = Circle(live.conversations, live.blocked) if live is not None else circle
+            for other in self._telling.audience(where) if where is not None else ():
+                count += self._telling.push(other, push)
+            if live is not None and not live.conversations:
+                count += self._telling.push(live, push)
+        if live is not None and not card.online:
+            self._registry.forget(live)
+        return count
+
+    def _json(self, person: int, card: Card) -> bytes:
+        if card.hidden:
+            return codec.encode(Presence(card.person, online=False))
+        if card.json is None:
+            now = self._clock()
+            card.json = codec.encode(as_told(card.person, card.online, self.last_active(person), card.status, now))
+        return card.json
+
+    async def _send_states(self) -> None:
+        for session in list(self._telling.behind):
+            if session.catching_up or session.behind:
+                continue
+            self._telling.behind.pop(session, None)
+            offline = await self._offline_with_status(session.account.key)
+            live = self._registry.person(session.account.key)
+            if live is not None and session in live.sessions:
+                with its_own_fault(session):
+                    session.push(self._state(live, offline))
+                    session.flush()
+            await trio.lowlevel.checkpoint()
+
+    async def _offline_with_status(self, me: int) -> list[Found]:
+        candidates = [
+            person for person in islice(reversed(self._with_status), MOST_STATUSES) if not self.is_online(person)
+        ]
+        if not candidates:
+            return []
+        try:
+            return await self._db.read(lambda reader: storage.with_status(reader, me, candidates))
+        except (Refusal, DatabaseError):
+            return []  # the node is stopping, or the database is damaged
+
+    def _state(self, live: LivePerson, offline: list[Found]) -> Push:
+        """Everybody whom a person sees and who is online or has a status, as many as the setting says."""
+        people: list[bytes] = []
+        for other in self._telling.audience(Circle(live.conversations, frozenset())):
+            card = self._cards.get(other.key)
+            if other is live or card is None or not card.online or card.hidden or live.ref.id in other.blocked:
+                continue
+            people.append(self._json(other.key, card))
+        for found in offline:
+            if not self.is_online(found.key):
+                now = self._clock()
+                active_at = max(found.active_at or 0, self.last_active(found.key) or 0) or None
+                people.append(codec.encode(as_told(found.person, False, active_at, found.status, now)))
+        listed = b",".join(people[: self._settings.state_people])
+        return Push(None, "presence.state", b'{"event":"presence.state","people":[' + listed + b"]}")
+
+    # ---- writing
+
+    async def write(self) -> None:
+        """Write what is only in memory, in one transaction. Raises `Refusal` when storage takes no writes; then
+        it stays to be written."""
+        self._sweep()
+        if not (self._end_statuses() or self._active or self._changed):
+            return
+        active, self._active = self._active, {}
+        changed, self._changed = self._changed, []
+        for person, at in active.items():
+            if (card := self._cards.get(person)) is not None:
+                card.active_at, card.json = at, None
+        try:
+            days = self._settings.history_days
+            await self._db.write(lambda tx: storage.write_batch(tx, active, changed, days))
+        except (Refusal, DatabaseError):
+            self._active = active | self._active
+            self._changed = changed + self._changed
+            raise
+
+    def _end_statuses(self) -> bool:
+        """Forget statuses that have ended; returns whether there was one. Readers know by themselves."""
+        now = self._clock()
+        ended = [person for person in self._with_status if not self._cards[person].status.holds(now)]
+        for person in ended:
+            del self._with_status[person]
+            self._cards[person].status, self._cards[person].json = NO_STATUS, None
+        return bool(ended)
+
+    def _sweep(self) -> None:
+        """Forget whom there is nothing to know about."""
+        self.typing.sweep()
+        now = trio.current_time()
+        self._cards = {
+            person: card
+            for person, card in self._cards.items()
+            if card.online or card.hidden or card.status != NO_STATUS or person in self._due
+            or card.told_at + self._settings.interval_seconds > now
+        }  # fmt: skip

@@ -1,0 +1,85 @@
+"""Telling those who are there of what only passes: presence and typing.
+
+Such a push is for sessions that are live, want it and have taken what they were sent; nobody is made to wait for
+it, and nobody is ended for being too slow for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager, suppress
+
+import trio
+
+from chatnode.logs import get_logger
+from chatnode.protocol.envelopes import Push
+from chatnode.routing.sessions import LivePerson, Session, SessionRegistry
+from chatnode.storage.presence import Circle
+
+logger = get_logger("presence")
+
+PUSHES_A_STEP = 100
+"""So many, and other tasks get their turn."""
+
+
+class Telling:
+    """Finds who is there and pushes. `behind` are sessions that were left out because they have much to take."""
+
+    def __init__(self, registry: SessionRegistry, most_audience: int) -> None:
+        self._registry = registry
+        self._most_audience = most_audience
+        self._step: dict[Session, None] = {}
+        self.behind: dict[Session, None] = {}
+
+    def audience(self, circle: Circle) -> Iterable[LivePerson]:
+        """Those who hear one of the conversations, but for big ones and for people who are blocked."""
+        found: dict[int, LivePerson] = {}
+        for conversation in circle.conversations:
+            hearing = self._registry.hearing_by_key(conversation)
+            if len(hearing) <= self._most_audience:
+                found.update(hearing)
+        if not circle.blocked:
+            return found.values()
+        return [live for live in found.values() if live.ref.id not in circle.blocked]
+
+    def push(self, live: LivePerson, push: Push) -> int:
+        """Push to a person's sessions, to go out with the next `flush`. Returns to how many."""
+        count = 0
+        for session in tuple(live.sessions):  # one that is ended takes itself out
+            if not session.wants_presence or session.catching_up:
+                continue
+            if session.behind:
+                self.behind[session] = None
+                continue
+            with its_own_fault(session):
+                session.push(push)
+                self._step[session] = None
+                count += 1
+        return count
+
+    def flush_now(self) -> None:
+        step, self._step = self._step, {}
+        for session in step:
+            with its_own_fault(session):
+                session.flush()
+
+    async def flush(self) -> None:
+        """Flush, a few sessions at a time."""
+        step, self._step = self._step, {}
+        for number, session in enumerate(step, 1):
+            with its_own_fault(session):
+                session.flush()
+            if number % PUSHES_A_STEP == 0:
+                await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
+
+
+@contextmanager
+def its_own_fault(session: Session) -> Generator[None]:
+    """A session that fails is ended, and stops no other."""
+    try:
+        yield
+    except Exception:
+        logger.exception("a session of %s failed and is ended", session.account.handle)
+        with suppress(Exception):
+            session.end(resume=True, reason="try again")

@@ -1,0 +1,84 @@
+"""Who types where: in memory only, for a few seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from chatnode.dispatch.presence import Typed
+from chatnode.model.people import PersonRef
+from chatnode.model.presence import Typing
+from chatnode.model.times import now_ms, rfc3339
+from chatnode.protocol.envelopes import passing
+from chatnode.routing.telling import Telling
+from chatnode.storage.presence import Circle
+
+
+@attrs.define
+class _Conversation:
+    """Those who type in one conversation, by their id."""
+
+    id: str
+    people: dict[str, Typed] = attrs.field(factory=dict[str, Typed])
+
+
+class TypingBoard:
+    """All who type. What has ended is forgotten when it is met, or swept. `clock` gives milliseconds since 1970.
+
+    Conversations are named by their key; people by their id, as the events of the log name them.
+    """
+
+    def __init__(self, telling: Telling, seconds: float, clock: Callable[[], int] = now_ms) -> None:
+        self._telling = telling
+        self._clock = clock
+        self._milliseconds = int(seconds * 1000)
+        self._conversations: dict[int, _Conversation] = {}
+
+    def __len__(self) -> int:
+        return sum(len(each.people) for each in self._conversations.values())
+
+    def until(self) -> int:
+        """When somebody who says now that they type will have stopped."""
+        return self._clock() + self._milliseconds
+
+    def types(self, person: PersonRef, key: int, id: str, blocked: set[str]) -> None:
+        """Somebody types; those in `blocked` are not told."""
+        typed = Typed(person, self.until(), blocked)
+        self._conversations.setdefault(key, _Conversation(id)).people[person.id] = typed
+        self._tell(key, id, typed, rfc3339(typed.until))
+
+    def stops(self, person: str, key: int, *, tell: bool = True) -> None:
+        """Somebody stopped, if they typed. Where a message says it, nobody need be told."""
+        conversation = self._conversations.get(key)
+        if conversation is None:
+            return
+        typed = conversation.people.pop(person, None)
+        if not conversation.people:
+            del self._conversations[key]
+        if typed is not None and tell:
+            self._tell(key, conversation.id, typed, None)
+
+    def forget(self, key: int) -> None:
+        """The conversation takes no messages any more."""
+        self._conversations.pop(key, None)
+
+    def who(self, key: int) -> list[Typed]:
+        """Who types in a conversation now."""
+        now = self._clock()
+        conversation = self._conversations.get(key)
+        return [typed for typed in conversation.people.values() if typed.until > now] if conversation else []
+
+    def sweep(self) -> None:
+        """Forget what has ended."""
+        for key, conversation in list(self._conversations.items()):
+            conversation.people = {typed.person.id: typed for typed in self.who(key)}
+            if not conversation.people:
+                del self._conversations[key]
+
+    def _tell(self, key: int, id: str, typed: Typed, until: str | None) -> None:
+        push = passing(Typing(id, typed.person, until))
+        for other in self._telling.audience(Circle((key,), typed.blocked)):
+            if other.ref.id != typed.person.id:
+                self._telling.push(other, push)
+        self._telling.flush_now()

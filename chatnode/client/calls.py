@@ -25,6 +25,9 @@ REPEATABLE = frozenset(each.name for each in COMMANDS if each.reads) | {
     "receipts.read",  # marks only go up
     "receipts.delivered",
     "conversations.direct",  # found the second time
+    "presence.status",
+    "presence.visible",
+    "typing",
 }
 """Commands that may be sent twice: what reads, and what does the same once or twice."""
 

@@ -18,11 +18,13 @@ from chatnode.client.nurseries import Signal, raise_single
 from chatnode.client.wire import Address
 from chatnode.model.commands.conversations import ConversationDetails, ConversationsGiven, MembersGiven
 from chatnode.model.commands.messages import InboxGiven, Marked, MessageGiven, MessagesGiven, Posted, ReceiptsGiven
+from chatnode.model.commands.presence import PresenceGiven, PresenceOf
 from chatnode.model.commands.resume import Cursor, Hello
 from chatnode.model.commands.shared import ConversationGiven, PersonGiven
 from chatnode.model.conversations import Conversation, Member, Visibility
 from chatnode.model.messages import Message, Receipt
 from chatnode.model.people import Person, PersonRef
+from chatnode.model.presence import Presence
 from chatnode.protocol import codec
 
 T = TypeVar("T")
@@ -53,7 +55,7 @@ async def connect(
     changed = Signal()
     calls = Calls(changed)
     feed = Feed(changed, cursor, unread_bytes, wanted=events)
-    link = Link(Address.of(url), Hello(token, device), tls, calls, feed, changed)
+    link = Link(Address.of(url), Hello(token, device, presence=events), tls, calls, feed, changed)
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(link.run)
@@ -208,6 +210,20 @@ class Client:
     async def person(self, who: str) -> Person:
         """Somebody's profile, by handle or id."""
         return (await self._ask(PersonGiven, "people.get", person=who)).person
+
+    async def presence(self, people: Sequence[str]) -> list[Presence]:
+        """How people are, given by handles or ids; whom one may not see is left out."""
+        return (await self._ask(PresenceGiven, "presence.get", people=list(people))).people
+
+    async def set_status(
+        self, text: str | None = None, *, emoji: str | None = None, seconds: int | None = None
+    ) -> Presence:
+        """Say what one is up to, for some seconds or until it is said otherwise; nothing given ends it."""
+        return (await self._ask(PresenceOf, "presence.status", text=text, emoji=emoji, seconds=seconds)).presence
+
+    async def typing(self, conversation: str, *, stop: bool | None = None) -> None:
+        """Say that one types there, every few seconds while it is so."""
+        await self.call("typing", conversation=conversation, **({"stop": stop} if stop is not None else {}))
 
     async def _ask(self, kind: type[T], name: str, /, **fields: Any) -> T:
         """A command whose fields that are None are left out."""

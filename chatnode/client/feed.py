@@ -17,6 +17,7 @@ from chatnode.errors import Refusal
 from chatnode.model.commands.messages import InboxGiven
 from chatnode.model.commands.resume import Cursor, Welcome
 from chatnode.model.events import EVENTS, Event
+from chatnode.model.presence import PASSING
 from chatnode.protocol import codec
 
 _ITEM_BYTES = 256  # what an item costs beside its frame
@@ -25,7 +26,7 @@ _ITEM_BYTES = 256  # what an item costs beside its frame
 @attrs.frozen
 class Pushed:
     """Something happened. `event` is None for an event that this version does not know or cannot read; its
-    name and fields are here all the same. `gid` is None for what is not durable, such as typing."""
+    name and fields are here all the same. `gid` is None for what only passes: presence and typing."""
 
     gid: int | None
     name: str
@@ -162,7 +163,7 @@ class Feed:
 
 def _pushed(gid: int | None, name: str, push: dict[str, Any]) -> Pushed:
     fields = {key: value for key, value in push.items() if key not in ("gid", "event")}
-    kind = EVENTS.get(name)
+    kind = EVENTS.get(name) or PASSING.get(name)
     event: Event | None = None
     if kind is not None:
         try:

@@ -46,7 +46,7 @@ class LiveTyping(Protocol):
         """When somebody who says now that they type will have stopped, in milliseconds."""
         ...
 
-    def types(self, person: PersonRef, key: int, id: str, blocked: set[str]) -> None:
+    def types(self, person: PersonRef, key: int, id: str, blocked: set[str], until: int) -> None:
         """Somebody types in the conversation with this key and id."""
         ...
 

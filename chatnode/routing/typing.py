@@ -42,11 +42,11 @@ class TypingBoard:
         """When somebody who says now that they type will have stopped."""
         return self._clock() + self._milliseconds
 
-    def types(self, person: PersonRef, key: int, id: str, blocked: set[str]) -> None:
+    def types(self, person: PersonRef, key: int, id: str, blocked: set[str], until: int) -> None:
         """Somebody types; those in `blocked` are not told."""
-        typed = Typed(person, self.until(), blocked)
+        typed = Typed(person, until, blocked)
         self._conversations.setdefault(key, _Conversation(id)).people[person.id] = typed
-        self._tell(key, id, typed, rfc3339(typed.until))
+        self._tell(key, id, typed, rfc3339(until))
 
     def stops(self, person: str, key: int, *, tell: bool = True) -> None:
         """Somebody stopped, if they typed. Where a message says it, nobody need be told."""

@@ -118,9 +118,10 @@ async def say_typing(ctx: Context, command: SayTyping) -> TypingSaid:
     if command.stop:
         live.typing.stops(me.id, place.key)
         return TypingSaid()
+    until = live.typing.until()
     if not live.is_hidden(me.key):
-        live.typing.types(me.ref, place.key, place.id, blocked)
-    return TypingSaid(rfc3339(live.typing.until()))
+        live.typing.types(me.ref, place.key, place.id, blocked, until)
+    return TypingSaid(rfc3339(until))
 
 
 @command("typing.list", permission=permissions.CHAT, reads=True)

@@ -171,6 +171,23 @@ class Backup:
 
 
 @attrs.frozen
+class Retention:
+    """What is removed by itself. 0 days: never."""
+
+    message_days: int = setting(
+        0, "Messages are removed after so many days, in every conversation; one may say fewer for itself.", minimum=0
+    )
+    closed_days: int = setting(
+        365,
+        "A conversation that was closed for so many days is left out of every inbox; it can be opened again.",
+        minimum=0,
+    )
+    purge_days: int = setting(
+        0, "All messages of a conversation that was closed for so many days are removed.", minimum=0
+    )
+
+
+@attrs.frozen
 class Logs:
     """What the node says on standard error."""
 
@@ -188,6 +205,7 @@ class Config:
     presence: Presence = attrs.field(factory=Presence)
     storage: Storage = attrs.field(factory=Storage)
     backup: Backup = attrs.field(factory=Backup)
+    retention: Retention = attrs.field(factory=Retention)
     logs: Logs = attrs.field(factory=Logs)
 
 

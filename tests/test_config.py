@@ -101,7 +101,7 @@ WRONG: dict[str, list[str]] = {
     "[logs]\nlevel = 'loud'": ["logs.level", "debug, info, warning, error"],
     "[logs]\nformat = 'xml'": ["logs.format", "text, json"],
     "[logs]\ncolour = 'red'": ["no setting logs.colour", "level, format"],
-    "[log]\nlevel = 'info'": ["no section [log]", "server, limits, accounts, presence, storage, backup, logs"],
+    "[log]\nlevel = 'info'": ["no section [log]", ", ".join(name for name, _ in sections())],
     "logs = 'loud'": ["logs must be a section"],
     "[logs": ["table declaration"],
 }

@@ -76,6 +76,7 @@ FIELDS: dict[str, Fields] = {
         "text": "x",
         "reply_to": at.message,
     },
+    "retention.list": lambda at: {},
     "messages.edit": lambda at: {"message": at.message, "text": "among us"},
     "messages.history": lambda at: {"message": at.message},
     "messages.delete": lambda at: {"message": at.message},

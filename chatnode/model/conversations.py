@@ -37,7 +37,7 @@ class Conversation:
     """A conversation as its participants see it. `head` is the seq of its newest message, 0 when empty.
 
     A closed one takes no messages until it is opened again; `idle_days` without any close it, and messages are
-    removed after `retention_days`.
+    removed after `retention_days`. One that was closed long ago is inactive: it is in no inbox until it is opened.
     """
 
     conversation: str
@@ -53,6 +53,7 @@ class Conversation:
     context: Subject | None = None
     closed_at: str | None = None
     closed_reason: ClosedReason | None = None
+    inactive_at: str | None = None
     idle_days: int | None = None
     retention_days: int | None = None
 

@@ -121,6 +121,15 @@ class ConversationUpdated(Event):
 
 
 @attrs.define
+class ConversationTrimmed(Event):
+    """Messages up to `floor` were removed for good: forget them, and count them as read."""
+
+    name = "conversation.trimmed"
+    conversation: str
+    floor: int
+
+
+@attrs.define
 class ConversationImported(Event):
     """Messages up to `head` were brought in from elsewhere: fetch by range what is wanted."""
 
@@ -184,6 +193,7 @@ EVENTS: dict[str, type[Event]] = {
         MemberLeft,
         MemberChanged,
         ConversationUpdated,
+        ConversationTrimmed,
         ConversationImported,
         SettingsChanged,
         PersonBlocked,

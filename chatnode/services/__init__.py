@@ -24,6 +24,7 @@ from chatnode.services import (
     operations,
     presence,
     receipts,
+    retention,
     roles,
     sign_in,
 )
@@ -37,6 +38,7 @@ COMMANDS: tuple[Command[Any, Any], ...] = (
     *messages.COMMANDS,
     *moderation.COMMANDS,
     *receipts.COMMANDS,
+    *retention.COMMANDS,
     *inbox.COMMANDS,
     *items.COMMANDS,
     *presence.COMMANDS,
@@ -46,4 +48,4 @@ COMMANDS: tuple[Command[Any, Any], ...] = (
     *backups.COMMANDS,
 )
 
-JOBS: tuple[Job, ...] = (*maintenance.JOBS, *backups.JOBS)
+JOBS: tuple[Job, ...] = (*maintenance.JOBS, *retention.JOBS, *backups.JOBS)

@@ -39,12 +39,12 @@ CHECKS: dict[str, Callable[[Reader], list[str]]] = {
     "foreign keys": _foreign_keys,
     "heads": _query(
         "SELECT c.id, c.head, coalesce(max(m.seq), 0) FROM conversations c LEFT JOIN messages m "
-        "ON m.conversation = c.key GROUP BY c.key HAVING c.head <> coalesce(max(m.seq), 0)",
+        "ON m.conversation = c.key GROUP BY c.key HAVING c.head <> coalesce(max(m.seq), c.floor)",
         "conversation {0} says its newest message is {1}, it is {2}",
     ),
     "sequence numbers": _query(
         "SELECT c.id, count(*), max(m.seq) FROM messages m JOIN conversations c ON c.key = m.conversation "
-        "GROUP BY c.key HAVING count(*) <> max(m.seq) OR min(m.seq) <> 1",
+        "GROUP BY c.key HAVING count(*) <> max(m.seq) - c.floor OR min(m.seq) <> c.floor + 1",
         "conversation {0} has {1} messages but its newest is number {2}",
     ),
     "log of messages": _query(
@@ -55,7 +55,8 @@ CHECKS: dict[str, Callable[[Reader], list[str]]] = {
     ),
     "messages of the log": _query(
         "SELECT l.gid FROM log l LEFT JOIN messages m ON m.conversation = l.conversation AND m.seq = l.subject "
-        "WHERE l.kind = 'message.posted' AND m.key IS NULL",
+        "JOIN conversations c ON c.key = l.conversation "
+        "WHERE l.kind = 'message.posted' AND l.subject > c.floor AND m.key IS NULL",
         "row {0} of the log names a message that is not there",
     ),
     "marks": _query(

@@ -147,17 +147,19 @@ def check_peer(tx: Transaction, place: Place, account: Account) -> None:
 _CONVERSATION = (
     "SELECT c.id, c.kind, c.title, c.description, c.visibility, c.history, c.created_at, c.head, "
     "(SELECT count(*) FROM members m WHERE m.conversation = c.key AND m.left_gid IS NULL), c.purpose, "
-    "c.context_type, c.context_id, c.closed_at, c.closed_reason, c.idle_days, c.retention_days FROM conversations c "
+    "c.context_type, c.context_id, c.closed_at, c.closed_reason, c.inactive_at, c.idle_days, c.retention_days "
+    "FROM conversations c "
 )
 
 
 def _conversation(row: tuple[Any, ...]) -> Conversation:
     id, kind, title, description, visibility, history, created_at, head, members, purpose, *rest = row
-    context_type, context_id, closed_at, closed_reason, idle_days, retention_days = rest
+    context_type, context_id, closed_at, closed_reason, inactive_at, idle_days, retention_days = rest
     return Conversation(
         id, kind, title, description, visibility, history, rfc3339(created_at), head, members, purpose,
         Subject(context_type, context_id) if context_type is not None else None,
-        rfc3339(closed_at) if closed_at is not None else None, closed_reason, idle_days, retention_days,
+        rfc3339(closed_at) if closed_at is not None else None, closed_reason,
+        rfc3339(inactive_at) if inactive_at is not None else None, idle_days, retention_days,
     )  # fmt: skip
 
 
@@ -261,7 +263,9 @@ def set_closed(tx: Transaction, key: int, reason: ClosedReason, by: Account | No
 
 def set_open(tx: Transaction, key: int, by: Account | None) -> Conversation:
     tx.execute(
-        "UPDATE conversations SET closed_at = NULL, closed_reason = NULL, closed_by = NULL WHERE key = ?", (key,)
+        "UPDATE conversations SET closed_at = NULL, closed_reason = NULL, closed_by = NULL, inactive_at = NULL "
+        "WHERE key = ?",
+        (key,),
     )
     return updated(tx, key, by)
 

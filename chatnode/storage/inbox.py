@@ -27,7 +27,7 @@ _ENTRY = f"""
 def page(reader: Reader, account: Account, after: int | None, limit: int) -> InboxGiven:
     """Latest activity first. `after` is the `next` of the page before."""
     rows = reader.execute(
-        _ENTRY + "AND c.activity < ? ORDER BY c.activity DESC LIMIT ?",
+        _ENTRY + "AND c.inactive_at IS NULL AND c.activity < ? ORDER BY c.activity DESC LIMIT ?",
         (account.key, 2**62 if after is None else after, limit + 1),
     ).fetchall()
     entries = [_entry(reader, account, row) for row in rows[:limit]]

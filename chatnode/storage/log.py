@@ -184,6 +184,10 @@ def _updated(reader: Reader, row: Row) -> Event | None:
     return events.ConversationUpdated(row.conversation, conversations.details(reader, row.conversation_key))
 
 
+def _trimmed(reader: Reader, row: Row) -> Event | None:
+    return events.ConversationTrimmed(row.conversation, row.subject)
+
+
 def _imported(reader: Reader, row: Row) -> Event | None:
     return events.ConversationImported(row.conversation, row.subject)
 
@@ -224,6 +228,7 @@ _MAKE: dict[str, Callable[[Reader, Row], Event | None]] = {
     events.MemberLeft.name: _membership(events.MemberLeft),
     events.MemberChanged.name: _role,
     events.ConversationUpdated.name: _updated,
+    events.ConversationTrimmed.name: _trimmed,
     events.ConversationImported.name: _imported,
     events.SettingsChanged.name: _settings,
     events.PersonBlocked.name: _blocked,

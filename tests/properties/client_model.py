@@ -10,7 +10,9 @@ What an event means to it:
 - `receipt.read`, `receipt.delivered`: a mark of somebody. Read implies delivered.
 - `member.joined`, `member.left`, `member.changed`: who takes part. One's own joining means: fetch the conversation
   anew; one's own leaving: forget it. Who joins has read what was there.
-- `conversation.updated`: title, description, visibility. Head and number of members follow from the other events.
+- `conversation.updated`: an inactive conversation is forgotten, one that is open again is fetched. Else here is how
+  it is now; head and number of members follow from the other events.
+- `conversation.trimmed`: messages up to its floor are gone, and count as read.
 - `conversation.imported`: fetch the conversation anew.
 - `person.updated`: names and pictures. `role.changed`, `session.revoked`: about oneself.
 """
@@ -52,7 +54,9 @@ class Talk:
         self.you["unread"] = head - read
         self.you["mentions"] = sum(bool({me, "everyone"} & set(message.get("mentions", ()))) for message in unread)
         self.you["members"] = self.details["members"] = len(self.members)
-        if self.messages:
+        if not self.messages:
+            self.you.pop("last", None)
+        else:
             self.you["last"] = self.messages[-1]
             self.you["activity"] = max(self.you["activity"], self.messages[-1]["gid"])
 
@@ -177,6 +181,9 @@ class Client:
                 self.stale.discard(frame["conversation"])
         else:
             talk = self.talks.get(frame["conversation"])
+            if talk is None and name == "conversation.updated":  # it was inactive, and is open again
+                self.stale.add(frame["conversation"])
+                return
             assert talk is not None, f"an event of a conversation that it does not know: {frame}"
             _APPLY[name](self, talk, frame)
             if frame["conversation"] in self.talks:
@@ -233,6 +240,18 @@ class Client:
         else:
             del talk.members[frame["person"]["id"]]
 
+    def _trimmed(self, talk: Talk, frame: dict[str, Any]) -> None:
+        floor = frame["floor"]
+        gone = {message["message"] for message in talk.messages if message["seq"] <= floor}
+        talk.messages = [message for message in talk.messages if message["seq"] > floor]
+        for message in talk.messages:
+            if message.get("thread") in gone:
+                del message["thread"]
+        talk.you["first"] = max(talk.you["first"], floor + 1)
+        for marked in [*talk.members.values(), talk.you]:
+            for mark in ("delivered_seq", "read_seq"):
+                marked[mark] = max(marked[mark], floor)
+
     def _changed(self, talk: Talk, frame: dict[str, Any]) -> None:
         talk.members[frame["person"]["id"]]["role"] = frame["role"]
         if frame["person"]["id"] == self.who.id:
@@ -242,10 +261,12 @@ class Client:
         now = frame["details"]
         for field in ("title", "description", "visibility"):
             talk.details[field] = now[field]
-        for field in ("closed_at", "closed_reason", "idle_days", "retention_days"):
+        for field in ("closed_at", "closed_reason", "inactive_at", "idle_days", "retention_days"):
             for known in [talk.details] + ([talk.you] if field == "closed_at" else []):
                 known.pop(field, None)
                 known.update({field: now[field]} if field in now else {})
+        if "inactive_at" in now:
+            del self.talks[frame["conversation"]]
         talk.you["visibility"] = frame["details"]["visibility"]
         if talk.details["kind"] == "group":
             talk.you["title"] = frame["details"]["title"]
@@ -256,6 +277,7 @@ _APPLY = {
     "message.edited": Client._became,
     "message.deleted": Client._became,
     "message.pinned": Client._became,
+    "conversation.trimmed": Client._trimmed,
     "settings.changed": Client._settings,
     "receipt.read": Client._read,
     "receipt.delivered": Client._delivered,

@@ -7,7 +7,9 @@ from typing import Any
 
 import attrs
 
+from chatnode.model.times import DAY_MS
 from chatnode.node import Node
+from chatnode.storage.database import Transaction
 from tests.properties.client_model import Client
 from tests.properties.world import Connection, Somebody, connect, fresh, make_somebody, new_token
 
@@ -713,3 +715,69 @@ async def making_a_backup(world: World) -> None:
     await world.say(await world.direct(), "hello")
     await world.begin()
     await world.call(None, "backup.create")
+
+
+# ---- retention
+
+
+async def _let_pass(world: World, days: int) -> None:
+    """Everything that was said, and closed, is so much older."""
+
+    def write(tx: Transaction) -> None:
+        tx.execute("UPDATE messages SET at = at - ?", (days * DAY_MS,))
+        tx.execute("UPDATE conversations SET closed_at = closed_at - ?, last_at = last_at - ?", (days * DAY_MS,) * 2)
+
+    await world.node.core.db.write(write)
+
+
+@scenario("jobs.run")
+async def removing_old_messages(world: World) -> None:
+    group = await world.group(retention_days=30)
+    root = await world.say(group, "one", "two @cay")
+    await world.ann.call("messages.edit", message=root, text="too @cay")
+    await world.ann.call("messages.pin", message=root)
+    await _let_pass(world, 31)
+    await world.ann.call("messages.post", conversation=group, cid="in", text="in the thread", thread=root)
+    await world.say(group, "three @bob")
+    await world.begin()
+    await world.call(None, "jobs.run", job="retention")
+
+
+@scenario("jobs.run")
+async def removing_all_messages(world: World) -> None:
+    talk, group = await world.direct(), await world.group("cay", retention_days=3)
+    await world.say(talk, "zero")
+    await world.say(group, "one", "two")
+    await _let_pass(world, 4)
+    await world.begin()
+    await world.call(None, "jobs.run", job="retention")
+
+
+@scenario("jobs.run")
+async def taking_closed_conversations_out_of_the_inbox(world: World) -> None:
+    talk = await world.direct()
+    await world.say(talk, "one")
+    await world.ann.call("conversations.close", conversation=talk)
+    await _let_pass(world, 366)
+    await world.begin()
+    await world.call(None, "jobs.run", job="retention")
+
+
+@scenario("conversations.reopen")
+async def opening_again_what_was_out_of_the_inbox(world: World) -> None:
+    talk = await world.direct()
+    await world.say(talk, "one")
+    await world.ann.call("conversations.close", conversation=talk)
+    await _let_pass(world, 366)
+    await world.node.call("jobs.run", job="retention")
+    await world.begin()
+    await world.call(world.bob, "conversations.reopen", conversation=talk)
+
+
+@scenario("jobs.run")
+async def closing_what_is_idle(world: World) -> None:
+    group = await world.group(idle_days=30)
+    await world.say(group, "one")
+    await _let_pass(world, 31)
+    await world.begin()
+    await world.call(None, "jobs.run", job="close idle")

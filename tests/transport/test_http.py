@@ -527,6 +527,7 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
         ("messages.unpin", anns, {"message": first["message"]}),
         ("messages.report", anns, {"message": theirs["message"], "reason": "spam", "note": "again"}),
         ("reports.list", root, {}),
+        ("retention.list", root, {}),
         ("reports.resolve", root, {"report": 1, "resolution": "deleted"}),
         ("messages.delete", anns, {"message": first["message"]}),
         ("messages.get", anns, {"message": first["message"]}),

@@ -1,0 +1,120 @@
+"""Retention: what is removed by itself, with a receipt of it and the proof that it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import trio
+
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.core import Core
+from chatnode.dispatch.jobs import Job
+from chatnode.dispatch.table import command
+from chatnode.logs import get_logger
+from chatnode.model import permissions
+from chatnode.model.commands.retention import ListRemovals, RemovalsGiven
+from chatnode.model.times import now_ms
+from chatnode.storage import conversations, retention, traces
+from chatnode.storage.database import Transaction
+from chatnode.storage.retention import Due, Removed
+
+logger = get_logger("retention")
+
+HOUR = 3600.0
+_TRIES, _TRY_SECONDS = 60, 0.5
+STEP = 500
+"""Messages, or conversations, in one transaction: so long do other writes wait."""
+
+
+async def remove_old(core: Core) -> str:
+    """Remove what the rules say, step by step, and prove that it is gone."""
+    settings = core.config.retention
+    places = await core.db.read(
+        lambda reader: retention.due(reader, now_ms(), settings.message_days, settings.purge_days)
+    )
+    removals: list[tuple[int, list[str]]] = []
+    messages = 0
+    for due in places:
+        removed = await _remove(core, due)
+        if removed is not None:
+            number, count, texts = removed
+            removals.append((number, texts))
+            messages += count
+    if removals:
+        await _prove(core, removals)
+    retired = await _in_steps(core, lambda tx: retention.retire(tx, settings.closed_days, STEP), settings.closed_days)
+    return f"{messages} messages of {len(removals)} conversations removed, {retired} conversations retired"
+
+
+async def _remove(core: Core, due: Due) -> tuple[int, int, list[str]] | None:
+    """Remove what is old in one conversation: the receipt's number, how many messages, texts to look for."""
+    counts: dict[str, int] = {}
+    probes: list[str] = []
+    last: Removed | None = None
+
+    def step(tx: Transaction) -> Removed | None:
+        return retention.trim(tx, due, STEP)
+
+    while (removed := await core.db.write(step)) is not None:
+        last = removed
+        for table, count in removed.counts.items():
+            counts[table] = counts.get(table, 0) + count
+        probes = traces.probes([*probes, *removed.texts])
+        if not removed.more:
+            break
+    if last is None:
+        return None
+    upto = last.upto
+    number = await core.db.write(lambda tx: retention.note(tx, due, upto, counts))
+    return number, counts["messages"], probes
+
+
+async def _prove(core: Core, removals: list[tuple[int, list[str]]]) -> None:
+    """Look for the removed texts in the bytes of the database, and add to the receipts what was found."""
+    for _ in range(_TRIES):
+        if await core.db.maintain(traces.forget_old_pages):
+            break
+        await trio.sleep(_TRY_SECONDS)  # somebody reads in an older state of the database
+    else:
+        logger.warning("a long read kept older pages: %d receipts stay without a proof", len(removals))
+        return
+    texts = list(dict.fromkeys(text for _, each in removals for text in each))[: traces.PROBES * 4]
+    there = set(await trio.to_thread.run_sync(traces.found, core.db.path, texts))
+    for text in list(there):
+        if await core.db.read(lambda reader, text=text: retention.stands_elsewhere(reader, text)):
+            there.discard(text)
+            texts.remove(text)
+    for number, each in removals:
+        looked_for = [text for text in each if text in texts]
+        found = sum(text in there for text in looked_for)
+        if found:
+            logger.error("receipt %d: %d of %d removed texts are still in the files", number, found, len(looked_for))
+        await core.db.write(partial(retention.prove, removal=number, probes=len(looked_for), traces=found))
+
+
+async def close_idle(core: Core) -> str:
+    """Close conversations in which nothing was said for as many days as they allow."""
+    return f"{await _in_steps(core, lambda tx: conversations.close_idle(tx, STEP), 1)} conversations closed"
+
+
+async def _in_steps(core: Core, function: Callable[[Transaction], int], days: int) -> int:
+    """Run a write until it has nothing more to do; how much it did. `days` 0: never."""
+    done = 0
+    while days and (count := await core.db.write(function)):
+        done += count
+    return done
+
+
+@command("retention.list", permission=permissions.OPERATE, reads=True)
+async def list_removals(ctx: Context, command: ListRemovals) -> RemovalsGiven:
+    """Receipts of what was removed by itself, newest first."""
+    limit = ctx.page_size(command.limit)
+    return RemovalsGiven(await ctx.read(lambda reader: retention.page(reader, command.after, limit)))
+
+
+JOBS = (
+    Job("retention", 6 * HOUR, remove_old),
+    Job("close idle", HOUR, close_idle),
+)
+COMMANDS = (list_removals,)

@@ -1,0 +1,184 @@
+"""Retention: what the rules remove, what stays, the receipt, and that nothing is left in the files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chatnode.config import Config, Retention
+from chatnode.model.times import DAY_MS
+from chatnode.node import Node
+from chatnode.storage import traces
+from chatnode.storage.database import Transaction
+from tests.conftest import Somebody, make_person
+from tests.services.dialogue import direct, group, refused, say
+
+SECRET = "the combination of the safe is 7 left 23 right 5 left"
+OLD_SECRET = "the combination of the safe is 1 left 2 right 3 left"
+
+
+async def days_pass(node: Node, days: int) -> None:
+    """Everything so far is so much older."""
+
+    def write(tx: Transaction) -> None:
+        tx.execute("UPDATE messages SET at = at - ?", (days * DAY_MS,))
+        tx.execute("UPDATE conversations SET closed_at = closed_at - ?", (days * DAY_MS,))
+
+    await node.core.db.write(write)
+
+
+async def run_retention(node: Node) -> str:
+    job = (await node.call("jobs.run", job="retention"))["job"]
+    assert job["ok"], job
+    return job["result"]
+
+
+async def removals(node: Node) -> list[dict[str, Any]]:
+    return (await node.call("retention.list"))["removals"]
+
+
+async def texts(who: Somebody, conversation: str) -> list[str]:
+    return [each["text"] for each in (await who.call("messages.list", conversation=conversation))["messages"]]
+
+
+async def test_a_conversation_keeps_messages_as_long_as_it_says(node: Node, ann: Somebody, bob: Somebody) -> None:
+    room = await group(ann, bob, retention_days=30)
+    other = await group(ann, bob)
+    for conversation in (room, other):
+        await say(ann, conversation, "old news")
+    await days_pass(node, 31)
+    await say(bob, room, "fresh news")
+    assert await run_retention(node) == "1 messages of 1 conversations removed, 0 conversations retired"
+    assert await texts(bob, room) == ["fresh news"]
+    assert await texts(bob, other) == ["old news"]
+    assert await run_retention(node) == "0 messages of 0 conversations removed, 0 conversations retired"
+    assert (await node.call("node.check"))["clean"]
+
+
+async def test_what_was_removed_is_gone_from_tables_log_and_files(
+    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
+) -> None:
+    """With everything that hangs on it: versions, mentions, receipts, reports."""
+    room = await group(ann, bob, eve, retention_days=30)
+    message = (await say(ann, room, f"{OLD_SECRET} @bob"))["message"]
+    await ann.call("messages.edit", message=message, text=SECRET)
+    await bob.call("receipts.read", conversation=room, seq=1)
+    await bob.call("messages.report", message=message, reason="other", note="not for here")
+    await say(bob, room, "so it is", thread=message)
+    await days_pass(node, 31)
+    await say(ann, room, "good morning")
+    assert traces.found(node.core.db.path, [SECRET, OLD_SECRET]) == [SECRET, OLD_SECRET]
+
+    await run_retention(node)
+    (receipt,) = await removals(node)
+    assert receipt["conversation"] == room
+    assert (receipt["rule"], receipt["days"], receipt["upto"]) == ("messages", 30, 2)
+    assert receipt["counts"] == {
+        "messages": 2, "message_edits": 1, "mentions": 1, "receipts": 4, "reports": 1, "log": 2,
+    }  # fmt: skip
+    assert (receipt["probes"], receipt["traces"]) == (2, 0)
+    assert receipt["proved_at"] >= receipt["at"]
+    assert traces.found(node.core.db.path, [SECRET, OLD_SECRET]) == []
+
+    with refused("not_found"):
+        await bob.call("messages.get", message=message)
+    assert (await node.call("node.check"))["clean"]
+
+
+async def test_a_text_that_somebody_else_said_too_proves_nothing(node: Node, ann: Somebody, bob: Somebody) -> None:
+    room, talk = await group(ann, bob, retention_days=30), await direct(ann, bob)
+    await say(ann, room, SECRET)
+    await say(ann, room, OLD_SECRET)
+    await days_pass(node, 31)
+    await say(bob, talk, f"as I said: {SECRET}")
+    await run_retention(node)
+    (receipt,) = await removals(node)
+    assert (receipt["probes"], receipt["traces"]) == (1, 0)
+
+
+async def test_counts_and_numbers_go_on_after_everything_was_removed(node: Node, ann: Somebody, bob: Somebody) -> None:
+    room = await group(ann, bob, retention_days=1)
+    for text in ("one @bob", "two", "three"):
+        await say(ann, room, text)
+    await days_pass(node, 2)
+    await run_retention(node)
+    (entry,) = (await bob.call("inbox.list"))["conversations"]
+    assert (entry["head"], entry["first"], entry["unread"], entry["mentions"]) == (3, 4, 0, 0)
+    assert "last" not in entry
+    assert (await say(ann, room, "four"))["seq"] == 4
+    assert await texts(bob, room) == ["four"]
+    with refused("not_found", "reply_to"):
+        gone = "0" * 32
+        await say(bob, room, "five", reply_to=gone)
+    assert (await node.call("node.check"))["clean"]
+
+
+async def test_many_messages_go_in_steps(node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatnode.services.retention.STEP", 3)
+    room = await group(ann, retention_days=1)
+    for number in range(8):
+        await say(ann, room, f"message {number}")
+    await days_pass(node, 2)
+    await say(ann, room, "stays")
+    await run_retention(node)
+    assert await texts(ann, room) == ["stays"]
+    (receipt,) = await removals(node)
+    assert receipt["counts"]["messages"] == 8
+
+
+@pytest.mark.parametrize("days", [0, 400])
+async def test_who_may_not_manage_a_group_does_not_set_what_it_keeps(ann: Somebody, bob: Somebody, days: int) -> None:
+    room = await group(ann, bob, retention_days=30)
+    with refused("forbidden"):
+        await bob.call("conversations.update", conversation=room, retention_days=days)
+    await ann.call("conversations.update", conversation=room, retention_days=0)
+    assert "retention_days" not in (await bob.call("conversations.get", conversation=room))["conversation"]
+
+
+class TestWithRulesForAll:
+    @pytest.fixture
+    def config(self) -> Config:
+        return Config(retention=Retention(message_days=10, closed_days=100, purge_days=200))
+
+    async def test_the_shorter_rule_counts(self, node: Node, ann: Somebody, bob: Somebody) -> None:
+        short, long = await group(ann, bob, retention_days=5), await group(ann, bob, retention_days=50)
+        for room in (short, long):
+            await say(ann, room, "old")
+        await days_pass(node, 6)
+        await run_retention(node)
+        assert (await texts(ann, short), await texts(ann, long)) == ([], ["old"])
+        await days_pass(node, 5)
+        await run_retention(node)
+        assert await texts(ann, long) == []
+
+    async def test_what_was_closed_leaves_the_inbox_and_then_loses_its_messages(
+        self, node: Node, ann: Somebody, bob: Somebody
+    ) -> None:
+        talk = await direct(ann, bob)
+        await ann.call("conversations.close", conversation=talk, reason="completed")
+        await days_pass(node, 101)
+        assert await run_retention(node) == "0 messages of 0 conversations removed, 1 conversations retired"
+        assert (await bob.call("inbox.list"))["conversations"] == []
+        assert (await bob.call("conversations.get", conversation=talk))["conversation"]["inactive_at"]
+
+        await bob.call("conversations.reopen", conversation=talk)
+        await say(bob, talk, "one more thing")
+        assert len((await ann.call("inbox.list"))["conversations"]) == 1
+        await bob.call("conversations.close", conversation=talk)
+
+        def say_it_was_long_ago(tx: Transaction) -> None:
+            tx.execute("UPDATE conversations SET closed_at = closed_at - ?", (201 * DAY_MS,))
+
+        await node.core.db.write(say_it_was_long_ago)
+        await run_retention(node)
+        assert await texts(bob, talk) == []
+        (receipt,) = await removals(node)
+        assert (receipt["rule"], receipt["days"]) == ("closed", 200)
+
+
+async def test_receipts_are_for_operators(node: Node, ann: Somebody) -> None:
+    with refused("forbidden"):
+        await ann.call("retention.list")
+    root = await make_person(node, "root", admin=True)
+    assert (await root.call("retention.list"))["removals"] == []

@@ -6,7 +6,6 @@ import trio
 
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import command
-from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.commands.items import ItemsGiven, QueryItems
 from chatnode.model.times import now_ms
@@ -23,8 +22,7 @@ async def query(ctx: Context, command: QueryItems) -> ItemsGiven:
     """
     limits = ctx.core.config.limits
     collection = ctx.core.collections.find(command.collection)
-    if not ctx.may(collection.permission):
-        raise Refusal("forbidden", f"{collection.name} needs the permission {collection.permission}", path="collection")
+    ctx.check(collection.permission, reads=True)
     asked = filters.Query(
         command.filter, command.sort, ctx.page_size(command.limit), command.after, command.group_by, command.fields
     )

@@ -128,4 +128,4 @@ def _what_other_commands_set(tx: Transaction) -> None:
             "INSERT INTO audit (at, actor, action, target, details) VALUES (?, ?, ?, ?, ?)",
             (tx.now - len(action), actor, action, action.upper(), details),
         )
-    tx.execute("UPDATE people SET bot = 1 WHERE handle = 'cay'")
+    tx.execute("UPDATE people SET bot = 1, deactivated_at = 1, erased_at = 1 WHERE handle = 'cay'")

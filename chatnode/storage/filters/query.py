@@ -88,6 +88,8 @@ def _plan_groups(collection: Collection, query: Query, condition: Condition | No
     if query.fields:
         raise Refusal("invalid", "leave fields out: groups show what they are made by, and count", path="fields")
     named = parse_groups(collection, query.group_by)
+    if not named:
+        raise Refusal("invalid", "group_by names no field", path="group_by")
     columns = {
         name: attrs.evolve(field, name=name, sql=f"g{index}", also=(), sorts=True, among=None)
         for index, (name, field) in enumerate(named.items())

@@ -17,6 +17,8 @@ PEOPLE = Collection(
         Field("name", Text(), "item.name"),
         Field("avatar", Text(), "item.avatar", nullable=True, sorts=False),
         Field("is_bot", Flag(), "item.bot", ("bot",), groups=True),
+        Field("is_active", Flag(), "(item.deactivated_at IS NULL)", groups=True),
+        Field("is_erased", Flag(), "(item.erased_at IS NOT NULL)", groups=True),
     ),
     key=("handle",), order="handle", permission=permissions.CHAT, personal=False, also=("users",),
 )  # fmt: skip

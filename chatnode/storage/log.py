@@ -151,7 +151,11 @@ def _changed(kind: Any) -> Callable[[Reader, Row], Event | None]:
     def make(reader: Reader, row: Row) -> Event | None:
         assert row.conversation_key is not None
         message = messages.at_seq(reader, row.conversation_key, row.subject)
-        return kind(row.conversation, message) if message else None
+        if message is None:
+            return None
+        if message.replies is not None:  # those that came later have events of their own, and are counted there
+            message.replies = messages.replies_until(reader, row.conversation_key, message.seq, row.gid)
+        return kind(row.conversation, message)
 
     return make
 

@@ -60,8 +60,7 @@ def post(tx: Transaction, sender: Account, draft: Draft, everyone_members: int =
         [person for _, person in named] or None, draft.reply_to, draft.metadata or None, draft.kind,
         thread=draft.thread,
     )  # fmt: skip
-    if draft.content is not None:
-        _give(message, draft.content)
+    _give(message, draft.content)
     inserted = tx.execute(
         "INSERT INTO messages (id, conversation, seq, gid, sender, cid, text, at, reply_to, mentions, metadata, kind, "
         "content, thread) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
@@ -92,7 +91,7 @@ def _json(value: Any) -> str | None:
     return orjson.dumps(value).decode() if value else None
 
 
-def _give(message: Message, content: Media | Location | Notice) -> None:
+def _give(message: Message, content: Media | Location | Notice | None) -> None:
     match content:
         case Media():
             message.media = content
@@ -100,19 +99,26 @@ def _give(message: Message, content: Media | Location | Notice) -> None:
             message.location = content
         case Notice():
             message.system = content
+        case None:
+            pass
 
 
 def _earlier(tx: Transaction, id: str, draft: Draft) -> Posted | None:
     row = tx.execute(
-        "SELECT m.gid, m.seq, c.id, m.text, m.reply_to, m.kind, m.edited_at, m.deleted_at "
-        "FROM messages m JOIN conversations c ON c.key = m.conversation WHERE m.id = ?",
+        "SELECT m.gid, m.seq, c.id, m.reply_to, m.kind, r.id, m.thread, m.text, m.content, m.edited_at, m.deleted_at "
+        "FROM messages m JOIN conversations c ON c.key = m.conversation "
+        "LEFT JOIN messages r ON r.conversation = m.conversation AND r.seq = m.thread WHERE m.id = ?",
         (id,),
     ).fetchone()
     if row is None:
         return None
-    gid, seq, conversation, text, reply_to, kind, edited_at, deleted_at = row
-    same_text = text == draft.text or edited_at is not None or deleted_at is not None
-    if (conversation, reply_to, kind) != (draft.conversation, draft.reply_to, draft.kind) or not same_text:
+    gid, seq, conversation, reply_to, kind, root, thread, text, content, edited_at, deleted_at = row
+    same = (conversation, reply_to, kind) == (draft.conversation, draft.reply_to, draft.kind)
+    if thread is None or root is not None:  # else the message that the thread hung on was removed
+        same = same and root == draft.thread
+    if deleted_at is None:  # else there is nothing left to compare with
+        same = same and (text == draft.text or edited_at is not None) and _read_content(kind, content) == draft.content
+    if not same:
         raise Refusal("conflict", "you used this cid for another message; make a new one", path="cid")
     return Posted(gid, seq, id, True)
 
@@ -169,6 +175,10 @@ _CONTENT: dict[str, type[Media | Location | Notice]] = {
 }  # fmt: skip
 
 
+def _read_content(kind: MessageKind, content: str | None) -> Media | Location | Notice | None:
+    return _CONTENT[kind](**orjson.loads(content)) if content is not None else None
+
+
 def _add_more(
     reader: Reader | Transaction,
     message: Message,
@@ -183,8 +193,7 @@ def _add_more(
     conversation: int,
 ) -> None:
     """What most messages do not have."""
-    if content is not None:
-        _give(message, _CONTENT[message.kind](**orjson.loads(content)))
+    _give(message, _read_content(message.kind, content))
     if thread is not None:
         row = reader.execute("SELECT id FROM messages WHERE conversation = ? AND seq = ?", (conversation, thread))
         message.thread = (row.fetchone() or (None,))[0]
@@ -242,6 +251,14 @@ def thread_page(reader: Reader, place: Place, root: int, after: int, limit: int)
             (place.key, root, max(after, place.first - 1), limit),
         ),
     )
+
+
+def replies_until(reader: Reader, conversation: int, root: int, gid: int) -> int | None:
+    """How many messages the thread on `root` had at `gid`; None when it had none."""
+    (replies,) = reader.execute(
+        "SELECT count(*) FROM messages WHERE conversation = ? AND thread = ? AND gid <= ?", (conversation, root, gid)
+    ).fetchone()
+    return replies or None
 
 
 def at_seq(reader: Reader | Transaction, conversation: int, seq: int) -> Message | None:

@@ -25,7 +25,7 @@ from chatnode.model.commands.conversations import (
 )
 from chatnode.model.commands.shared import ConversationGiven, InConversation, MemberOf, Nothing
 from chatnode.model.times import milliseconds, rfc3339
-from chatnode.storage import conversations, inbox, members, opening, people, settings
+from chatnode.storage import blocks, conversations, inbox, members, opening, people, settings
 from chatnode.storage.database import Reader, Transaction
 
 
@@ -65,10 +65,13 @@ async def support(ctx: Context, command: OpenSupport) -> ConversationGiven:
     roles = [role for role, held in ctx.core.roles.items() if permissions.SUPPORT in held]
 
     def write(tx: Transaction) -> str:
+        agents = blocks.without_blocked(tx, ctx.me, people.with_roles(tx, roles))
+        if not any(agent.key != ctx.me.key for agent in agents):
+            raise Refusal("not_found", "nobody answers support on this node")
         return opening.open_group(
-            tx, ctx.me, title=command.title, description="", visibility="private", history="all",
-            others=people.with_roles(tx, roles), most_members=ctx.core.config.limits.group_members,
-            purpose="support", context=command.context, role_of_others="admin",
+            tx, ctx.me, title=command.title, description="", visibility="private", history="all", others=agents,
+            most_members=ctx.core.config.limits.group_members, purpose="support", context=command.context,
+            role_of_others="admin",
         )  # fmt: skip
 
     return ConversationGiven(await ctx.write(write))

@@ -45,12 +45,22 @@ def has_blocked(reader: Reader | Transaction, person: int, other: int) -> bool:
     return row.fetchone() is not None
 
 
-def refuse_blocked(tx: Transaction, account: Account, other: Account) -> None:
-    """Raises `Refusal("forbidden")` when one of the two has blocked the other."""
+def refuse_blocked(tx: Transaction, account: Account, other: Account, path: str) -> None:
+    """Raises `Refusal("forbidden")` at `path` when one of the two has blocked the other."""
     if has_blocked(tx, account.key, other.key):
-        raise Refusal("forbidden", f"you have blocked {other.handle}")
+        raise Refusal("forbidden", f"you have blocked {other.handle}", path=path)
     if has_blocked(tx, other.key, account.key):
-        raise Refusal("forbidden", f"{other.handle} does not want to hear from you")
+        raise Refusal("forbidden", f"{other.handle} does not want to hear from you", path=path)
+
+
+def without_blocked(tx: Transaction, account: Account, others: list[Account]) -> list[Account]:
+    """Those of `others` who neither blocked the person nor were blocked by them."""
+    rows = tx.execute(
+        "SELECT blocked FROM blocks WHERE person = :me UNION SELECT person FROM blocks WHERE blocked = :me",
+        {"me": account.key},
+    )
+    keys = {key for (key,) in rows}
+    return [other for other in others if other.key not in keys]
 
 
 def page(reader: Reader, account: Account) -> list[Person]:

@@ -91,9 +91,9 @@ def access_to_invite(reader: Reader | Transaction, account: Account, id: str) ->
     return place if place.visibility == "public" else access_to_manage(reader, account, id)
 
 
-def as_moderator(tx: Transaction, key: int) -> Place:
+def as_moderator(reader: Reader | Transaction, key: int) -> Place:
     """The conversation of a reported message, for a moderator who need not take part."""
-    row = tx.execute(
+    row = reader.execute(
         "SELECT key, id, kind, visibility, history, head, 'admin', floor + 1, head, head, 0, closed_reason "
         "FROM conversations WHERE key = ?",
         (key,),
@@ -179,11 +179,13 @@ def public_page(reader: Reader, query: str, after: str | None, limit: int) -> li
 
 def members_page(reader: Reader, account: Account, place: Place, after: str | None, limit: int) -> list[Member]:
     rows = reader.execute(
-        "SELECT p.id, p.handle, p.name, m.role, m.joined_at, m.delivered_seq, "
-        "CASE WHEN m.person = ? THEN m.read_seq ELSE m.shown_seq END "
+        "SELECT p.id, p.handle, p.name, m.role, m.joined_at, "
+        "CASE WHEN m.person = :me THEN max(m.delivered_seq, m.read_seq) ELSE m.delivered_seq END, "
+        "CASE WHEN m.person = :me THEN m.read_seq ELSE m.shown_seq END "
         "FROM members m JOIN people p ON p.key = m.person "
-        "WHERE m.conversation = ? AND m.left_gid IS NULL AND p.handle > ? ORDER BY p.handle LIMIT ?",
-        (account.key, place.key, after or "", limit),
+        "WHERE m.conversation = :conversation AND m.left_gid IS NULL AND p.handle > :after "
+        "ORDER BY p.handle LIMIT :limit",
+        {"me": account.key, "conversation": place.key, "after": after or "", "limit": limit},
     )
     return [
         Member(PersonRef(id, handle), name, role, rfc3339(joined_at), delivered_seq, read_seq)
@@ -242,15 +244,25 @@ def close(tx: Transaction, account: Account, id: str, reason: ClosedReason) -> C
 
 
 def reopen(tx: Transaction, account: Account, id: str) -> Conversation:
-    """Take messages again; changes nothing when the conversation is open. A block closes until it ends."""
+    """Take messages again; changes nothing when the conversation is open. A block keeps it closed until it ends."""
     place = access(tx, account, id)
     if place.kind == "group":
         access_to_manage(tx, account, id)
     if place.closed_reason is None:
         return details(tx, place.key)
-    if place.closed_reason == "blocked":
-        refuse_closed(place)
+    if place.closed_reason == "blocked" or (place.kind == "direct" and _has_block(tx, place.key)):
+        raise Refusal("closed", "one of you has blocked the other", path="conversation")
     return set_open(tx, place.key, account)
+
+
+def _has_block(tx: Transaction, key: int) -> bool:
+    """Whether one participant has blocked another; the conversation may have been closed before, for another reason."""
+    row = tx.execute(
+        "SELECT 1 FROM members m JOIN blocks b ON b.person = m.person "
+        "JOIN members o ON o.conversation = m.conversation AND o.person = b.blocked WHERE m.conversation = ?",
+        (key,),
+    )
+    return row.fetchone() is not None
 
 
 def set_closed(tx: Transaction, key: int, reason: ClosedReason, by: Account | None) -> Conversation:
@@ -263,18 +275,21 @@ def set_closed(tx: Transaction, key: int, reason: ClosedReason, by: Account | No
 
 def set_open(tx: Transaction, key: int, by: Account | None) -> Conversation:
     tx.execute(
-        "UPDATE conversations SET closed_at = NULL, closed_reason = NULL, closed_by = NULL, inactive_at = NULL "
-        "WHERE key = ?",
-        (key,),
+        "UPDATE conversations SET closed_at = NULL, closed_reason = NULL, closed_by = NULL, inactive_at = NULL, "
+        "opened_at = ? WHERE key = ?",
+        (tx.now, key),
     )
     return updated(tx, key, by)
 
 
 def close_idle(tx: Transaction, most: int) -> int:
-    """Close up to `most` conversations in which nothing was said for as many days as each allows; returns how many."""
+    """Close up to `most` conversations in which nothing was said for as many days as each allows; returns how many.
+
+    The days count from the last message, or from when it was opened (again) after that.
+    """
     keys = tx.execute(
         "SELECT key FROM conversations WHERE idle_days IS NOT NULL AND closed_at IS NULL "
-        "AND coalesce(last_at, created_at) < ? - idle_days * 86400000 LIMIT ?",
+        "AND max(coalesce(last_at, created_at), coalesce(opened_at, 0)) < ? - idle_days * 86400000 LIMIT ?",
         (tx.now, most),
     ).fetchall()
     for (key,) in keys:

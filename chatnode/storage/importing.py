@@ -83,8 +83,9 @@ def add_messages(tx: Transaction, command: ImportMessages, most_chars: int) -> I
     if seq > head:
         _add_authors(tx, key, authors)
         tx.execute(
-            "UPDATE members SET read_seq = ?, delivered_seq = ?, shown_seq = ? WHERE conversation = ? AND read_seq = ?",
-            (seq, seq, seq, key, head),
+            "UPDATE members SET read_seq = :seq, delivered_seq = iif(delivered_seq = :head, :seq, delivered_seq), "
+            "shown_seq = iif(shown_seq = :head, :seq, shown_seq) WHERE conversation = :key AND read_seq = :head",
+            {"seq": seq, "key": key, "head": head},
         )
         tx.execute(
             "UPDATE conversations SET head = ?, activity = ?, messages = messages + ?, last_at = ? WHERE key = ?",

@@ -14,7 +14,7 @@ from chatnode.storage.database import Reader
 
 _ENTRY = f"""
   SELECT c.key, c.id, c.kind, c.title, c.visibility, c.head, c.activity,
-    m.role, max(m.first, c.floor + 1), m.read_seq, m.delivered_seq,
+    m.role, max(m.first, c.floor + 1), m.read_seq, max(m.delivered_seq, m.read_seq),
     {mentions.UNREAD},
     (SELECT count(*) FROM members o WHERE o.conversation = c.key AND o.left_gid IS NULL),
     c.closed_at, {settings.COLUMNS}

@@ -14,7 +14,7 @@ from chatnode.storage.database import Transaction
 def add(tx: Transaction, account: Account, id: str, member: Account, most_members: int) -> None:
     """Bring `member` into a group. Adding somebody who is in already changes nothing."""
     place = conversations.access_to_invite(tx, account, id)
-    blocks.refuse_blocked(tx, account, member)
+    blocks.refuse_blocked(tx, account, member, "member")
     if conversations.member_role(tx, place.key, member.key) is None:
         _join(tx, place.key, id, member, place.history, place.head, by=account)
         check_size(tx, place.key, most_members)

@@ -15,7 +15,7 @@ def open_direct(tx: Transaction, account: Account, other: Account) -> str:
     if tx.execute("SELECT 1 FROM conversations WHERE id = ?", (id,)).fetchone():
         return id
     people.check_reachable(other)
-    blocks.refuse_blocked(tx, account, other)
+    blocks.refuse_blocked(tx, account, other, "with")
     key = _insert(tx, account, id, "direct", "", "", "private", "all")
     for person in {account.key: account, other.key: other}.values():
         members.enter(tx, key, id, person, role="member", head=0, first=1, by=account)
@@ -52,7 +52,7 @@ def open_group(
     )  # fmt: skip
     members.enter(tx, key, id, account, role="owner", head=0, first=1, by=account)
     for person in {other.key: other for other in others if other.key != account.key}.values():
-        blocks.refuse_blocked(tx, account, person)
+        blocks.refuse_blocked(tx, account, person, "members")
         members.enter(tx, key, id, person, role=role_of_others, head=0, first=1, by=account)
     members.check_size(tx, key, most_members)
     conversations.updated(tx, key, account)

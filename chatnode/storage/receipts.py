@@ -1,6 +1,7 @@
 """How far each participant has got: delivered to a device, and read.
 
-A mark is a seq and only goes up. Reading implies delivery; posting implies reading what came before.
+A mark is a seq and only goes up. Reading implies delivery; posting implies reading what came before. Who hides
+their receipts moves nothing that others see by reading, not even what was delivered to them.
 Each advance is kept with its time, so that the time of every message for every reader is known.
 """
 
@@ -32,19 +33,46 @@ def mark(tx: Transaction, account: Account, conversation: str, kind: ReceiptKind
                 ReceiptDelivered(place.id, account.ref, seq, rfc3339(tx.now)),
                 conversation=place.key, subject=seq, actor=account.key,
             )  # fmt: skip
-        return Marked(max(seq, place.delivered_seq), place.head - place.read_seq)
+        return Marked(max(seq, place.delivered_seq, place.read_seq), place.head - place.read_seq)
     if seq > place.read_seq:
-        if seq > place.delivered_seq:
-            _advance(tx, place, account.key, "delivered", seq)
-        _advance(tx, place, account.key, "read", seq)
-        hidden = bool(place.hides_receipts)
-        tx.record(
-            ReceiptRead(place.id, account.ref, seq, rfc3339(tx.now)),
-            conversation=place.key, people=(account.key,) if hidden else (),
-            subject=seq, actor=account.key, private=hidden,
-        )  # fmt: skip
+        _read(tx, place, account, seq)
     read = max(seq, place.read_seq)
     return Marked(read, place.head - read)
+
+
+def _read(tx: Transaction, place: Place, account: Account, seq: int) -> None:
+    hidden = bool(place.hides_receipts)
+    if seq > place.delivered_seq and not hidden:
+        _advance(tx, place, account.key, "delivered", seq)
+    _advance(tx, place, account.key, "read", seq)
+    tx.record(
+        ReceiptRead(place.id, account.ref, seq, rfc3339(tx.now)),
+        conversation=place.key, people=(account.key,) if hidden else (),
+        subject=seq, actor=account.key, private=hidden,
+    )  # fmt: skip
+
+
+def mark_all(tx: Transaction, account: Account, ids: list[str] | None) -> list[tuple[str, int]]:
+    """Read everything in these conversations, or in all; returns those in which something was unread, and up to where.
+
+    Raises `Refusal` for a conversation that the person does not take part in; then nothing is marked.
+    """
+    if ids is None:
+        ids = [
+            id
+            for (id,) in tx.execute(
+                "SELECT c.id FROM members m JOIN conversations c ON c.key = m.conversation "
+                "WHERE m.person = ? AND m.left_gid IS NULL AND m.read_seq < c.head ORDER BY c.key",
+                (account.key,),
+            ).fetchall()
+        ]
+    found: list[tuple[str, int]] = []
+    for id in dict.fromkeys(ids):
+        place = conversations.access(tx, account, id)
+        if place.read_seq < place.head:
+            _read(tx, place, account, place.head)
+            found.append((id, place.head))
+    return found
 
 
 def posting_reads(tx: Transaction, place: Place, person: int, seq: int) -> None:

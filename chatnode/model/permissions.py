@@ -19,6 +19,7 @@ MANAGE_ROLES = "roles.manage"  # say what each role may do
 AUDIT = "audit.read"  # read who did what
 MODERATE = "moderate"  # work on reports, delete anybody's messages
 SUPPORT = "support"  # see and answer support conversations
+NOTIFY = "notices.post"  # say in the node's or the embedder's name what happened
 
 PERMISSIONS = {
     CHAT: "take part in conversations",
@@ -29,8 +30,9 @@ PERMISSIONS = {
     OPERATE: "check and inspect the node",
     MANAGE_ROLES: "make roles, and say what each may do",
     AUDIT: "read the audit log",
-    MODERATE: "work on reports, delete messages of others, close conversations",
-    SUPPORT: "see, join and close support conversations",
+    MODERATE: "work on reports, delete messages of others",
+    SUPPORT: "take part in support conversations",
+    NOTIFY: "post system messages",
 }
 
 MEMBER = "member"

@@ -19,7 +19,7 @@ from chatnode.model.commands.messages import (
     PostMessage,
 )
 from chatnode.model.commands.shared import InConversation
-from chatnode.model.messages import Location, Media, MessageKind, Notice
+from chatnode.model.messages import Edition, Location, Media, MessageKind, Notice
 from chatnode.storage import conversations, message_changes, messages
 from chatnode.storage.database import Reader
 from chatnode.storage.messages import Draft
@@ -27,8 +27,13 @@ from chatnode.storage.messages import Draft
 
 @command("messages.post", permission=permissions.CHAT, limit="posts")
 async def post(ctx: Context, command: PostMessage) -> Posted:
-    """Post a message. The reply comes when it is on disk; the same `cid` again returns the same reply."""
+    """Post a message. The reply comes when it is on disk; the same `cid` again returns the same reply.
+
+    System messages are for those with the permission `notices.post`: everybody can rely on what they say.
+    """
     _check_length(ctx, command.text)
+    if command.kind == "system" and not ctx.may(permissions.NOTIFY):
+        raise Refusal("forbidden", f"system messages take the permission {permissions.NOTIFY}", path="kind")
     draft = Draft(
         command.conversation, command.cid, command.text, command.reply_to, command.thread, command.kind,
         _content(command), command.metadata,
@@ -91,8 +96,16 @@ async def edit(ctx: Context, command: EditMessage) -> MessageGiven:
 
 @command("messages.history", permission=permissions.CHAT, reads=True)
 async def history(ctx: Context, command: GetMessage) -> EditionsGiven:
-    """Everything that a message said, from what was posted to what it says now."""
-    return EditionsGiven(await ctx.read(lambda reader: message_changes.editions(reader, ctx.me, command.message)))
+    """Everything that a message said, from what was posted to what it says now.
+
+    Moderators of the node also see that of messages that were reported.
+    """
+    moderates = ctx.may(permissions.MODERATE)
+
+    def read(reader: Reader) -> list[Edition]:
+        return message_changes.editions(reader, ctx.me, command.message, moderates=moderates)
+
+    return EditionsGiven(await ctx.read(read))
 
 
 @command("messages.delete", permission=permissions.CHAT)

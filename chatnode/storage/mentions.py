@@ -55,6 +55,20 @@ def add(tx: Transaction, place: Place, seq: int, people: list[tuple[int, str]]) 
     )
 
 
+def remove(tx: Transaction, conversation: int, seq: int) -> None:
+    """Let a message name nobody and count for nobody, as one that is deleted."""
+    named = (
+        "SELECT p.key FROM messages m JOIN json_each(m.mentions) n JOIN people p ON p.id = n.value "
+        "WHERE m.conversation = :conversation AND m.seq = :seq"
+    )
+    tx.execute(
+        f"DELETE FROM mentions WHERE person IN ({named} UNION ALL SELECT {_EVERYONE_KEY}) "  # noqa: S608
+        "AND conversation = :conversation AND seq = :seq",
+        {"conversation": conversation, "seq": seq},
+    )
+    tx.execute("UPDATE messages SET mentions = NULL WHERE conversation = ? AND seq = ?", (conversation, seq))
+
+
 UNREAD = (
     "(SELECT count(DISTINCT n.seq) FROM mentions n WHERE n.person IN (m.person, 0) AND n.conversation = m.conversation "
     "AND n.seq > m.read_seq)"

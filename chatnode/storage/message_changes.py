@@ -8,7 +8,7 @@ from chatnode.model.events import MessageDeleted, MessageEdited, MessagePinned
 from chatnode.model.messages import DeletedReason, Edition, Message
 from chatnode.model.people import Account
 from chatnode.model.times import rfc3339
-from chatnode.storage import audit, conversations, messages
+from chatnode.storage import audit, conversations, mentions, messages
 from chatnode.storage.conversations import Place
 from chatnode.storage.database import Reader, Transaction
 
@@ -50,9 +50,12 @@ def edit(tx: Transaction, account: Account, id: str, text: str, *, minutes: int,
     return _tell(tx, place, message.seq, MessageEdited, account)
 
 
-def editions(reader: Reader, account: Account, id: str) -> list[Edition]:
-    """Everything that a message said, from what was posted to what it says now."""
-    place, message = messages.access(reader, account, id)
+def editions(reader: Reader, account: Account, id: str, *, moderates: bool) -> list[Edition]:
+    """Everything that a message said, from what was posted to what it says now.
+
+    With `moderates` also of one that was reported: editing it does not hide what was reported. Raises `Refusal`.
+    """
+    place, message = _access_or_reported(reader, account, id, moderates)
     rows = reader.execute(
         "SELECT version, text, at FROM message_edits WHERE conversation = ? AND seq = ? ORDER BY version",
         (place.key, message.seq),
@@ -81,16 +84,22 @@ def delete(tx: Transaction, account: Account, id: str, reason: DeletedReason, *,
     return _tell(tx, place, message.seq, MessageDeleted, account)
 
 
-def _access_to_delete(tx: Transaction, account: Account, id: str, moderates: bool) -> tuple[Place, Message]:
+def _access_or_reported(
+    reader: Reader | Transaction, account: Account, id: str, moderates: bool
+) -> tuple[Place, Message]:
     try:
-        place, message = messages.access(tx, account, id)
+        return messages.access(reader, account, id)
     except Refusal:
-        reported = tx.execute(
+        reported = reader.execute(
             "SELECT m.key, m.conversation FROM messages m JOIN reports r ON r.message = m.key WHERE m.id = ?", (id,)
         ).fetchone()
         if not moderates or reported is None:
             raise
-        return conversations.as_moderator(tx, reported[1]), messages.by_key(tx, reported[0])
+        return conversations.as_moderator(reader, reported[1]), messages.by_key(reader, reported[0])
+
+
+def _access_to_delete(tx: Transaction, account: Account, id: str, moderates: bool) -> tuple[Place, Message]:
+    place, message = _access_or_reported(tx, account, id, moderates)
     if message.sender.id == account.id or moderates or _outranks(tx, place, message):
         return place, message
     raise Refusal(
@@ -116,6 +125,7 @@ def erase_text(tx: Transaction, conversation: int, seq: int, reason: DeletedReas
         (tx.now, by, reason, conversation, seq),
     )
     tx.execute("DELETE FROM message_edits WHERE conversation = ? AND seq = ?", (conversation, seq))
+    mentions.remove(tx, conversation, seq)
     tx.execute("UPDATE conversations SET messages = messages - 1 WHERE key = ?", (conversation,))
 
 

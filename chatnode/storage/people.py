@@ -192,7 +192,7 @@ def free_handle(tx: Transaction, name: str) -> str:
     """A handle made from somebody's name elsewhere: `Kevin Buzzard` → `kevin.buzzard`, or with a number."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     base = re.sub(r"[^a-z0-9_-]+", ".", plain).strip("._-")[:50]
-    if not re.fullmatch(HANDLE_FORM, base) or _ID.fullmatch(base):
+    if not re.fullmatch(HANDLE_FORM, base) or _ID.fullmatch(base) or base in RESERVED_HANDLES:
         base = "person-" + blake2b(name.encode(), digest_size=4).hexdigest()
     handle, number = base, 1
     while tx.execute("SELECT 1 FROM people WHERE handle = ?", (handle,)).fetchone():

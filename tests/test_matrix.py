@@ -66,6 +66,7 @@ FIELDS: dict[str, Fields] = {
     "conversations.get": lambda at: {"conversation": at.conversation},
     "conversations.update": lambda at: {"conversation": at.conversation, "title": "renamed"},
     "conversations.public": lambda at: {},
+    "conversations.context": lambda at: {"type": "order", "id": "7"},
     "conversations.members.list": lambda at: {"conversation": at.conversation},
     "conversations.members.add": lambda at: {"conversation": at.conversation, "member": at.outside},
     "conversations.members.remove": lambda at: {"conversation": at.conversation, "member": at.spare},
@@ -98,6 +99,7 @@ FIELDS: dict[str, Fields] = {
     "messages.get": lambda at: {"message": at.message},
     "receipts.read": lambda at: {"conversation": at.conversation, "seq": 1},
     "receipts.delivered": lambda at: {"conversation": at.conversation, "seq": 1},
+    "receipts.read_all": lambda at: {"conversations": [at.conversation]},
     "receipts.list": lambda at: {"message": at.message},
     "inbox.list": lambda at: {},
     "items.query": lambda at: {"collection": "messages"},
@@ -166,6 +168,7 @@ PRIVATE: dict[str, tuple[str, ...]] = {
     "messages.report": (*_OUT_OF_MESSAGE, "ok", "ok", "invalid"),  # one's own
     "receipts.read": READ,
     "receipts.delivered": READ,
+    "receipts.read_all": READ,
     "receipts.list": OF_MESSAGE,
     "typing": READ,
     "typing.list": READ,

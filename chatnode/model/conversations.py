@@ -24,12 +24,16 @@ RANK: dict[str, int] = {"member": 0, "admin": 1, "owner": 2}
 """A member may change only members of lower rank."""
 
 
+SubjectType = Annotated[str, Text(64, 1, r"[A-Za-z0-9_.-]+", hint="takes A-Z a-z 0-9 _ . -, such as order")]
+SubjectId = Annotated[str, Text(200, 1)]
+
+
 @attrs.frozen
 class Subject:
     """What a conversation is about: a thing of the embedder's, by its type and id there."""
 
-    type: Annotated[str, Text(64, 1, r"[A-Za-z0-9_.-]+", hint="takes A-Z a-z 0-9 _ . -, such as order")]
-    id: Annotated[str, Text(200, 1)]
+    type: SubjectType
+    id: SubjectId
 
 
 @attrs.frozen

@@ -13,6 +13,7 @@ from chatnode.model.commands.conversations import (
     CloseConversation,
     ConversationDetails,
     ConversationsGiven,
+    ListAbout,
     ListMembers,
     ListPublic,
     MembersGiven,
@@ -24,6 +25,7 @@ from chatnode.model.commands.conversations import (
     UpdateConversation,
 )
 from chatnode.model.commands.shared import ConversationGiven, InConversation, MemberOf, Nothing
+from chatnode.model.conversations import Subject
 from chatnode.model.times import milliseconds, rfc3339
 from chatnode.storage import blocks, conversations, inbox, members, opening, people, settings
 from chatnode.storage.database import Reader, Transaction
@@ -137,10 +139,20 @@ async def update(ctx: Context, command: UpdateConversation) -> ConversationGiven
 
 @command("conversations.public", permission=permissions.CHAT, reads=True)
 async def public(ctx: Context, command: ListPublic) -> ConversationsGiven:
-    """Public groups whose title has `query`."""
+    """Public groups whose title or description has `query`, in whatever case."""
     limit = ctx.page_size(command.limit)
     return ConversationsGiven(
         await ctx.read(lambda reader: conversations.public_page(reader, command.query, command.after, limit))
+    )
+
+
+@command("conversations.context", permission=permissions.CHAT, reads=True)
+async def about(ctx: Context, command: ListAbout) -> ConversationsGiven:
+    """Your conversations about a thing of the embedder's, by its `type` and `id`."""
+    limit = ctx.page_size(command.limit)
+    subject = Subject(command.type, command.id)
+    return ConversationsGiven(
+        await ctx.read(lambda reader: conversations.about_page(reader, ctx.me, subject, command.after, limit))
     )
 
 
@@ -216,6 +228,7 @@ COMMANDS = (
     get,
     update,
     public,
+    about,
     join,
     leave,
     list_members,

@@ -7,13 +7,21 @@ from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.messages import InboxGiven, ListInbox
 from chatnode.storage import inbox
+from chatnode.storage.database import Reader
 
 
 @command("inbox.list", permission=permissions.CHAT, reads=True)
 async def list_page(ctx: Context, command: ListInbox) -> InboxGiven:
     """Your conversations, latest activity first, with last message, unread and mention counts."""
     limit = ctx.page_size(command.limit)
-    return await ctx.read(lambda reader: inbox.page(reader, ctx.me, command.after, limit))
+
+    def read(reader: Reader) -> InboxGiven:
+        return inbox.page(
+            reader, ctx.me, command.after, limit,
+            unread=command.unread, archived=command.archived, starred=command.starred,
+        )  # fmt: skip
+
+    return await ctx.read(read)
 
 
 COMMANDS = (list_page,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
-from chatnode.model.commands.messages import GetMessage, Marked, MarkUpTo, ReceiptsGiven
+from chatnode.model.commands.messages import AllMarked, GetMessage, MarkAll, Marked, MarkUpTo, ReceiptsGiven
 from chatnode.storage import messages, receipts
 from chatnode.storage.database import Reader
 
@@ -22,6 +22,12 @@ async def delivered_up_to(ctx: Context, command: MarkUpTo) -> Marked:
     return await ctx.write(lambda tx: receipts.mark(tx, ctx.me, command.conversation, "delivered", command.seq))
 
 
+@command("receipts.read_all", permission=permissions.CHAT)
+async def read_all(ctx: Context, command: MarkAll) -> AllMarked:
+    """Say that you have read everything, in all your conversations or in those that are named."""
+    return AllMarked(await ctx.write(lambda tx: receipts.mark_all(tx, ctx.me, command.conversations)))
+
+
 @command("receipts.list", permission=permissions.CHAT, reads=True)
 async def list_of_message(ctx: Context, command: GetMessage) -> ReceiptsGiven:
     """Who got and read a message, and when."""
@@ -33,4 +39,4 @@ async def list_of_message(ctx: Context, command: GetMessage) -> ReceiptsGiven:
     return await ctx.read(read)
 
 
-COMMANDS = (read_up_to, delivered_up_to, list_of_message)
+COMMANDS = (read_up_to, delivered_up_to, read_all, list_of_message)

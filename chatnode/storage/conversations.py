@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
+from unicodedata import normalize
 
 import attrs
 
@@ -168,11 +170,27 @@ def details(reader: Reader | Transaction, key: int) -> Conversation:
 
 
 def public_page(reader: Reader, query: str, after: str | None, limit: int) -> list[Conversation]:
-    """Public groups whose title has `query`, in the order of ids."""
+    """Public groups whose title or description has `query`, in whatever case, in the order of ids."""
+    wanted = _folded(query)
     rows = reader.execute(
-        _CONVERSATION + "WHERE c.visibility = 'public' AND c.id > ? AND instr(lower(c.title), lower(?)) "
-        "ORDER BY c.id LIMIT ?",
-        (after or "", query, limit),
+        "SELECT key, title, description FROM conversations WHERE visibility = 'public' AND id > ? ORDER BY id",
+        (after or "",),
+    )
+    fitting = (key for key, *texts in rows if any(wanted in _folded(text) for text in texts))
+    return [details(reader, key) for key in list(islice(fitting, limit))]
+
+
+def _folded(text: str) -> str:
+    """SQLite folds the case of ASCII letters only."""
+    return normalize("NFKC", text).casefold()
+
+
+def about_page(reader: Reader, account: Account, about: Subject, after: str | None, limit: int) -> list[Conversation]:
+    """The conversations about a thing of the embedder's that the person takes part in, in the order of ids."""
+    rows = reader.execute(
+        _CONVERSATION + "JOIN members mine ON mine.conversation = c.key AND mine.person = ? AND mine.left_gid IS NULL "
+        "WHERE c.context_type = ? AND c.context_id = ? AND c.id > ? ORDER BY c.id LIMIT ?",
+        (account.key, about.type, about.id, after or "", limit),
     )
     return [_conversation(row) for row in rows.fetchall()]
 

@@ -24,11 +24,25 @@ _ENTRY = f"""
 """  # noqa: S608 -- made of constants
 
 
-def page(reader: Reader, account: Account, after: int | None, limit: int) -> InboxGiven:
-    """Latest activity first. `after` is the `next` of the page before."""
+def page(
+    reader: Reader,
+    account: Account,
+    after: int | None,
+    limit: int,
+    *,
+    unread: bool = False,
+    archived: bool | None = None,
+    starred: bool | None = None,
+) -> InboxGiven:
+    """Latest activity first. `after` is the `next` of the page before.
+
+    `unread`: only what has unread messages; `archived`, `starred`: only what is, or is not; None takes both.
+    """
     rows = reader.execute(
-        _ENTRY + "AND c.inactive_at IS NULL AND c.activity < ? ORDER BY c.activity DESC LIMIT ?",
-        (account.key, 2**62 if after is None else after, limit + 1),
+        _ENTRY + "AND c.inactive_at IS NULL AND c.activity < ? AND c.head - m.read_seq >= ? "
+        "AND coalesce(s.archived, 0) = coalesce(?, s.archived, 0) "
+        "AND coalesce(s.starred, 0) = coalesce(?, s.starred, 0) ORDER BY c.activity DESC LIMIT ?",
+        (account.key, 2**62 if after is None else after, int(unread), archived, starred, limit + 1),
     ).fetchall()
     entries = [_entry(reader, account, row) for row in rows[:limit]]
     return InboxGiven(entries, entries[-1].activity if len(rows) > limit else None)

@@ -8,7 +8,7 @@ Each advance is kept with its time, so that the time of every message for every 
 from __future__ import annotations
 
 from chatnode.errors import Refusal
-from chatnode.model.commands.messages import Marked
+from chatnode.model.commands.messages import Marked, MarkedIn
 from chatnode.model.events import ReceiptDelivered, ReceiptRead
 from chatnode.model.messages import Receipt, ReceiptKind
 from chatnode.model.people import Account, PersonRef
@@ -52,7 +52,7 @@ def _read(tx: Transaction, place: Place, account: Account, seq: int) -> None:
     )  # fmt: skip
 
 
-def mark_all(tx: Transaction, account: Account, ids: list[str] | None) -> list[tuple[str, int]]:
+def mark_all(tx: Transaction, account: Account, ids: list[str] | None) -> list[MarkedIn]:
     """Read everything in these conversations, or in all; returns those in which something was unread, and up to where.
 
     Raises `Refusal` for a conversation that the person does not take part in; then nothing is marked.
@@ -66,12 +66,15 @@ def mark_all(tx: Transaction, account: Account, ids: list[str] | None) -> list[t
                 (account.key,),
             ).fetchall()
         ]
-    found: list[tuple[str, int]] = []
+    found: list[MarkedIn] = []
     for id in dict.fromkeys(ids):
-        place = conversations.access(tx, account, id)
+        try:
+            place = conversations.access(tx, account, id)
+        except Refusal as refusal:
+            raise Refusal(refusal.code, refusal.message, path="conversations") from None
         if place.read_seq < place.head:
             _read(tx, place, account, place.head)
-            found.append((id, place.head))
+            found.append(MarkedIn(id, place.head))
     return found
 
 

@@ -437,6 +437,19 @@ async def posting_in_a_thread(world: World) -> None:
 
 
 @scenario("messages.post")
+async def beginning_a_thread(world: World) -> None:
+    """All of it is missed: what the thread hangs on, an edit of that, and the replies."""
+    group = await world.group()
+    await world.begin()
+    fields = {"conversation": group, "cid": "root", "text": "so it is"}
+    root = (await world.call(world.ann, "messages.post", **fields))["message"]
+    for number, by in enumerate((world.bob, world.ann, world.cay)):
+        await world.call(by, "messages.post", conversation=group, cid=f"in-{number}", text="so it is", thread=root)
+        await world.call(world.ann, "messages.pin", message=root)
+        await world.call(world.ann, "messages.unpin", message=root)
+
+
+@scenario("messages.post")
 async def naming_everyone(world: World) -> None:
     group = await world.group()
     await world.begin()
@@ -577,6 +590,16 @@ async def hiding_receipts(world: World) -> None:
     await world.begin()
     await world.call(world.bob, "conversations.settings", conversation=group, receipts=False)
     await world.call(world.bob, "receipts.read", conversation=group, seq=2)
+
+
+@scenario("conversations.settings")
+async def hiding_receipts_and_getting(world: World) -> None:
+    group = await world.group()
+    await world.say(group, "one", "two", "three")
+    await world.begin()
+    await world.call(world.bob, "conversations.settings", conversation=group, receipts=False)
+    await world.call(world.bob, "receipts.read", conversation=group, seq=2)
+    await world.call(world.bob, "receipts.delivered", conversation=group, seq=1)
     await world.call(world.bob, "receipts.delivered", conversation=group, seq=3)
 
 
@@ -627,6 +650,18 @@ async def reading_what_was_read(world: World) -> None:
     await world.bob.call("receipts.read", conversation=talk, seq=2)
     await world.begin()
     await world.call(world.bob, "receipts.read", conversation=talk, seq=1)
+
+
+@scenario("receipts.read_all")
+async def reading_everything(world: World) -> None:
+    group, talk = await world.group(), await world.direct()
+    hidden = await world.group("bob", title="hidden")
+    await world.bob.call("conversations.settings", conversation=hidden, receipts=False)
+    for conversation in (group, talk, hidden):
+        await world.say(conversation, f"{conversation}-1", f"{conversation}-2 @bob")
+    await world.begin()
+    await world.call(world.bob, "receipts.read_all")
+    await world.call(world.bob, "receipts.read_all", conversations=[group])
 
 
 @scenario("receipts.delivered")

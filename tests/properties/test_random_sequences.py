@@ -96,7 +96,7 @@ class Game:
         return await player.somebody.call(name, **fields)
 
     async def in_talk(self, player: Player, one: int, name: str, **fields: Any) -> Any:
-        """Run a command on a conversation: mostly one that the player takes part in, so that most steps do something."""
+        """Run a command on a conversation, mostly one that the player takes part in."""
         known = [talk for talk in self.talks if talk in player.client.talks]
         talks = known if known and one < 6 else self.talks
         if talks:

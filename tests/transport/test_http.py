@@ -546,7 +546,10 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
         ("receipts.read", anns, {"conversation": talk, "seq": 2}),
         ("receipts.delivered", anns, {"conversation": talk, "seq": 2}),
         ("receipts.list", anns, {"message": first["message"]}),
+        ("receipts.read_all", anns, {}),
         ("inbox.list", anns, {"limit": 1}),
+        ("inbox.list", anns, {"unread": True, "archived": False, "starred": True}),
+        ("conversations.context", anns, {"type": "order", "id": "7"}),
         (
             "items.query",
             anns,

@@ -15,6 +15,8 @@ from chatnode.model.conversations import (
     Notify,
     Settings,
     Subject,
+    SubjectId,
+    SubjectType,
     Visibility,
 )
 from chatnode.model.fields import Days, Description, Id, IdleDays, Items, Limit, Text, Time, Title, Who
@@ -117,6 +119,16 @@ class MembersGiven:
 @attrs.define
 class ListPublic:
     query: Annotated[str, Text(200)] = ""
+    after: Id | None = None
+    limit: Limit = 50
+
+
+@attrs.define
+class ListAbout:
+    """`after` takes the last one's id."""
+
+    type: SubjectType
+    id: SubjectId
     after: Id | None = None
     limit: Limit = 50
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import attrs
 
 from chatnode.model.conversations import InboxEntry
-from chatnode.model.fields import Caption, Cid, Gid, Id, Limit, Metadata, Seq, Text
+from chatnode.model.fields import Caption, Cid, Gid, Id, Items, Limit, Metadata, Seq, Text
 from chatnode.model.messages import Edition, Location, Media, Message, MessageKind, Notice, Receipt
 from chatnode.model.people import PersonRef
 
@@ -156,14 +156,39 @@ class Marked:
 
 
 @attrs.define
+class MarkAll:
+    """The conversations to read; left out: all of them."""
+
+    conversations: Annotated[list[Id], Items(1_000)] | None = None
+
+
+@attrs.define
+class MarkedIn:
+    conversation: str
+    seq: int
+
+
+@attrs.define
+class AllMarked:
+    """The conversations in which something was unread, and up to where they are read now."""
+
+    conversations: list[MarkedIn]
+
+
+@attrs.define
 class ReceiptsGiven:
     receipts: list[Receipt]
 
 
 @attrs.define
 class ListInbox:
+    """`unread`: only those with unread messages. `archived`, `starred`: only those that are, or that are not."""
+
     limit: Limit = 50
     after: Gid | None = None
+    unread: bool = False
+    archived: bool | None = None
+    starred: bool | None = None
 
 
 @attrs.define

@@ -42,6 +42,8 @@ class World:
     since: int = 0
     concerns_everybody: bool = False
     """Whether Eve too is concerned, as she is in a conversation that everybody joins."""
+    changes_again: bool = False
+    """Whether something is changed twice: a replay then tells of the first change what the second made of it."""
     called: list[str] = attrs.field(factory=list[str])
     """The commands since `begin`."""
 
@@ -438,7 +440,7 @@ async def posting_in_a_thread(world: World) -> None:
 
 @scenario("messages.post")
 async def beginning_a_thread(world: World) -> None:
-    """All of it is missed: what the thread hangs on, an edit of that, and the replies."""
+    """All of it is missed: what the thread hangs on, pins of that, and the replies."""
     group = await world.group()
     await world.begin()
     fields = {"conversation": group, "cid": "root", "text": "so it is"}
@@ -447,6 +449,7 @@ async def beginning_a_thread(world: World) -> None:
         await world.call(by, "messages.post", conversation=group, cid=f"in-{number}", text="so it is", thread=root)
         await world.call(world.ann, "messages.pin", message=root)
         await world.call(world.ann, "messages.unpin", message=root)
+    world.changes_again = True
 
 
 @scenario("messages.post")

@@ -188,6 +188,26 @@ class Retention:
 
 
 @attrs.frozen
+class Search:
+    """The index of messages' words."""
+
+    enabled: int = setting(1, "1: messages are indexed and can be searched. 0: they are not.", minimum=0)
+    batch_messages: int = setting(
+        1_000, "Messages indexed at a time. A search looks through the newest ones that are not indexed yet.", minimum=1
+    )
+    shard_messages: int = setting(
+        50_000, "Messages of one part of the index; it is the part that is made anew when text goes from it.", minimum=1
+    )
+    removal_seconds: float = setting(
+        60.0, "Text of a deleted or edited message is out of the index's tables after so long.", minimum=0
+    )
+    deadline_seconds: float = setting(
+        1.0, "A search that takes longer gives what it has found, and where to go on.", minimum=0.01
+    )
+    parts: int = setting(32, "Most words, phrases and operators of one query; 0 = no limit.", minimum=0)
+
+
+@attrs.frozen
 class Logs:
     """What the node says on standard error."""
 
@@ -206,6 +226,7 @@ class Config:
     storage: Storage = attrs.field(factory=Storage)
     backup: Backup = attrs.field(factory=Backup)
     retention: Retention = attrs.field(factory=Retention)
+    search: Search = attrs.field(factory=Search)
     logs: Logs = attrs.field(factory=Logs)
 
 

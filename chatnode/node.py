@@ -34,6 +34,7 @@ from chatnode.storage import log, presence, roles
 from chatnode.storage.database import Database, DatabaseError
 from chatnode.storage.directory import DataDirectory
 from chatnode.storage.upgrading import upgrade
+from chatnode.storage.search_indexer import Indexer
 from chatnode.transport.control import serve_control
 from chatnode.transport.http import HttpServer
 from chatnode.transport.listener import Listener, listen
@@ -160,6 +161,8 @@ async def open_node(data: Path | str, config: Config | None = None, *, inline: b
             config = configuration.load(directory.config if directory.config.exists() else None)
         upgrade(directory, config)
         db = Database(directory.database, config.storage, inline=inline)
+        if config.search.enabled:
+            db.background = Indexer(config.search)
         db.open()
         try:
             epoch = await db.read(log.epoch)

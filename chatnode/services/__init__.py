@@ -26,6 +26,7 @@ from chatnode.services import (
     receipts,
     retention,
     roles,
+    search,
     sign_in,
 )
 
@@ -42,6 +43,7 @@ COMMANDS: tuple[Command[Any, Any], ...] = (
     *inbox.COMMANDS,
     *items.COMMANDS,
     *presence.COMMANDS,
+    *search.COMMANDS,
     *importing.COMMANDS,
     *operations.COMMANDS,
     *jobs.COMMANDS,

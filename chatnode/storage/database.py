@@ -121,6 +121,30 @@ class CommitListener(Protocol):
     def __call__(self, recorded: list[Recorded], /) -> None: ...
 
 
+class Background(Protocol):
+    """Work on what is derived from the tables, such as an index, which the writer does in slices between writes.
+
+    All of it is called in the writer thread. Nobody waits for the work and none of it is acknowledged, so its
+    commits are flushed to disk only with the next write's.
+    """
+
+    def committed(self, recorded: list[Recorded]) -> bool:
+        """Takes note of what was committed; whether a slice of work is due although there is more to write."""
+        ...
+
+    def idle_seconds(self) -> float | None:
+        """After how long without writes a slice of work is due; None when there is none to do."""
+        ...
+
+    def work(self, connection: sqlite3.Connection) -> None:
+        """Do one slice, of some milliseconds, in the open transaction."""
+        ...
+
+    def failed(self) -> None:
+        """The slice was undone: it raised, which was logged, or could not be committed."""
+        ...
+
+
 class _Job(Generic[T]):
     """A function on its way through a thread, and the task that waits for what it returns."""
 
@@ -159,6 +183,7 @@ class Database:
         self.settings = settings or StorageSettings()
         self.inline = inline
         self.on_commit: CommitListener = lambda recorded: None
+        self.background: Background | None = None
         self.broken: str | None = None
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
         self._reads: SimpleQueue[_Job[Any] | None] = SimpleQueue()
@@ -217,6 +242,7 @@ class Database:
             job.task = None
             self._commit([job])
             self._deliver([job])
+            self._note([job])
             await trio.lowlevel.cancel_shielded_checkpoint()
             assert job.outcome is not None
             return job.outcome.unwrap()
@@ -279,20 +305,52 @@ class Database:
             if group:
                 self._commit(group)
                 self._token.run_sync_soon(self._deliver, group)
+                self._note(group)
             if alone is not None:
                 alone.outcome = outcome.capture(alone.function, self._writer)
                 self._token.run_sync_soon(alone.resume)
 
     def _next_job(self) -> _Job[Any] | None:
-        """Wait for a job. A moment without one is the time for a checkpoint, which would hold up a busy node."""
-        if self._checkpoint_due:
+        """Wait for a job. A moment without one is the time for work in the background, and for a checkpoint, which
+        would hold up a busy node.
+        """
+        while True:
+            wait = IDLE_SECONDS if self._checkpoint_due else None
+            background = self.background.idle_seconds() if self.background and self.broken is None else None
+            if background is not None:
+                wait = background if wait is None else min(wait, background)
             try:
-                return self._jobs.get(timeout=IDLE_SECONDS)
+                return self._jobs.get(timeout=wait)
             except Empty:
-                self._checkpoint_due = False
-                if self.broken is None:
-                    self._checkpoint()
-        return self._jobs.get()
+                if background is not None and background <= (wait or 0):
+                    self._work()
+                else:
+                    self._checkpoint_due = False
+                    if self.broken is None:
+                        self._checkpoint()
+
+    def _note(self, group: list[_Job[Any]]) -> None:
+        """Tell the background what was committed, and let it work if it has to."""
+        if self.background is not None and self.background.committed([each for job in group for each in job.recorded]):
+            self._work()
+
+    def _work(self) -> None:
+        """One slice of the background's work in a transaction of its own, which costs no flush."""
+        if self.background is None or self.broken is not None:
+            return
+        try:
+            self._writer.execute("PRAGMA synchronous=NORMAL")
+            self._writer.execute("BEGIN IMMEDIATE")
+            self.background.work(self._writer)
+            self._writer.execute("COMMIT")
+            self._checkpoint_due = True
+        except Exception as error:
+            logger.error("work in the background failed: %s", error)
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            self.background.failed()
+        finally:
+            self._writer.execute("PRAGMA synchronous=FULL")
 
     def _checkpoint(self) -> None:
         try:

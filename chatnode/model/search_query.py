@@ -1,0 +1,143 @@
+"""The language of search queries: words, phrases, beginnings, exclusions and operators, read into a `Query`."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+
+import attrs
+
+from chatnode.errors import Refusal
+from chatnode.model import words
+
+HAS = ("link", "image", "file", "location", "mention", "reply", "edit", "pin")
+OPERATORS = ("from", "in", "before", "after", "has")
+
+
+@attrs.frozen
+class Term:
+    """Words that stand after one another. `prefix`: the last one may go on."""
+
+    words: tuple[str, ...]
+    prefix: bool = False
+
+    @property
+    def needle(self) -> str:
+        """What `words.comparable` of a text contains if the text has this."""
+        return words.needle(list(self.words), prefix=self.prefix)
+
+
+@attrs.define
+class Query:
+    """What is looked for. All of it must hold; of several `senders`, or `places`, one.
+
+    `since` (included) and `until` (not included) are milliseconds since 1970.
+    """
+
+    terms: list[Term] = attrs.field(factory=list[Term])
+    without: list[Term] = attrs.field(factory=list[Term])
+    senders: list[str] = attrs.field(factory=list[str])
+    places: list[str] = attrs.field(factory=list[str])
+    has: set[str] = attrs.field(factory=set[str])
+    since: int | None = None
+    until: int | None = None
+
+    def matches(self, text: str) -> bool:
+        """Whether a text has the words, and none of those that must not occur."""
+        comparable = words.comparable(text)
+        return all(term.needle in comparable for term in self.terms) and not any(
+            term.needle in comparable for term in self.without
+        )
+
+
+_CHUNK = re.compile(r'(?P<minus>-?)(?:(?P<operator>[A-Za-z]+):)?(?:"(?P<quoted>[^"]*)(?P<closed>"?)(?P<tail>\*?)|(?P<plain>\S*))')
+
+
+def parse(text: str, most_terms: int = 0) -> Query:
+    """Read a query. Raises `Refusal("invalid")` at `query` that says what to write instead.
+
+    A word with a colon that is no operator, such as a time or an address, is searched for as it stands.
+    """
+    query = Query()
+    at = 0
+    while at < len(text):
+        if text[at].isspace():
+            at += 1
+            continue
+        found = _CHUNK.match(text, at)
+        assert found is not None
+        _add(query, found)
+        at = max(found.end(), at + 1)
+    asked = len(query.terms) + len(query.without) + len(query.senders) + len(query.places) + len(query.has)
+    if most_terms and asked > most_terms:
+        raise _invalid(f"has {asked} parts, at most {most_terms} are taken")
+    if not asked and query.since is None and query.until is None:
+        raise _invalid("has no word to look for; emoji and punctuation cannot be searched")
+    if query.since is not None and query.until is not None and query.since >= query.until:
+        raise _invalid("asks for a time that ends before it begins; look at before: and after:")
+    return query
+
+
+def _add(query: Query, found: re.Match[str]) -> None:
+    quoted, plain = found["quoted"], found["plain"]
+    if quoted is not None and not found["closed"]:
+        raise _invalid('has a quotation mark that is not closed; write "some words"')
+    operator = (found["operator"] or "").lower()
+    if operator in OPERATORS:
+        if found["minus"]:
+            raise _invalid(f"has -{operator}: ; a minus goes with words only")
+        value = (quoted if quoted is not None else plain).strip()
+        if not value:
+            raise _invalid(f"has {operator}: without a value; write {operator}:{_EXAMPLES[operator]}")
+        _ADD[operator](query, value)
+        return
+    prefix = bool(found["tail"]) if quoted is not None else plain.endswith("*")
+    literal = f"{found['operator']} " if found["operator"] else ""
+    named = words.words(literal + (quoted if quoted is not None else plain))
+    if named:
+        (query.without if found["minus"] else query.terms).append(Term(tuple(named), prefix))
+    elif quoted is not None and not quoted.strip():
+        raise _invalid('has quotation marks with nothing in them; write "some words"')
+
+
+def _sender(query: Query, value: str) -> None:
+    query.senders.append(value.removeprefix("@").lower())
+
+
+def _place(query: Query, value: str) -> None:
+    query.places.append(value.removeprefix("#").removeprefix("@"))
+
+
+def _has(query: Query, value: str) -> None:
+    if value.lower() not in HAS:
+        raise _invalid(f"has has:{value[:40]}; has: takes {', '.join(HAS)}")
+    query.has.add(value.lower())
+
+
+def _before(query: Query, value: str) -> None:
+    begins = _day("before", value)
+    query.until = begins if query.until is None else min(query.until, begins)
+
+
+def _after(query: Query, value: str) -> None:
+    ends = _day("after", value) + round(timedelta(days=1).total_seconds() * 1000)
+    query.since = ends if query.since is None else max(query.since, ends)
+
+
+def _day(operator: str, value: str) -> int:
+    """When a day begins in UTC."""
+    try:
+        if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+            raise ValueError
+        day = date.fromisoformat(value)
+    except ValueError:
+        raise _invalid(f"has {operator}:{value[:40]}, which is no day; write {operator}:2026-01-31") from None
+    return round(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
+
+
+_ADD = {"from": _sender, "in": _place, "has": _has, "before": _before, "after": _after}
+_EXAMPLES = {"from": "ann", "in": "garden", "has": "link", "before": "2026-01-31", "after": "2026-01-31"}
+
+
+def _invalid(message: str) -> Refusal:
+    return Refusal("invalid", f"the query {message}", path="query")

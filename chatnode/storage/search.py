@@ -1,0 +1,330 @@
+"""Searching messages: only what the searcher may see, newest first, in bounded time.
+
+Three places are looked at: messages that are not indexed yet, shards of the index from the newest to the oldest, and
+messages that changed since their shard was made. The index only proposes; each message it names is looked at, so that
+what is found is what is there now. Who may see it is part of every statement (`_VISIBLE`).
+
+Rows come to Python few at a time, many messages in one as JSON: each row costs a change of threads on a busy node.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+import orjson
+
+from chatnode.errors import Refusal
+from chatnode.model import words
+from chatnode.model.commands.search import SearchGiven, SearchHit, Span
+from chatnode.model.people import Account
+from chatnode.model.search_query import Query, Term
+from chatnode.storage import messages, people, search_index
+from chatnode.storage.database import DatabaseError, Reader
+from chatnode.storage.search_index import CONVERSATION_BITS, CONVERSATION_MASK, HAS, MARK, TEXT, Shard
+
+CHUNK = 2_000
+"""Messages that are not indexed are looked at so many at a time."""
+
+FEW_CONVERSATIONS = 32
+"""Whoever takes part in no more has them named to the index, and is not shown through what others say."""
+
+_TICKS = 20_000  # steps of SQLite's machine between looks at the clock: well below a millisecond
+
+_VISIBLE = (
+    "m.conversation = v.conversation AND v.person = :me AND v.left_gid IS NULL AND m.seq >= v.first "
+    "AND m.seq > c.floor AND m.deleted_at IS NULL"
+)
+_PLACES = "CROSS JOIN members v CROSS JOIN conversations c ON c.key = v.conversation"
+_HAS = HAS | {"pin": "m.pinned_at IS NOT NULL"}
+
+
+@attrs.frozen
+class Cursor:
+    """Where a page ends: only messages before it in the order of (gid, seq) follow."""
+
+    gid: int
+    seq: int
+
+    @classmethod
+    def read(cls, text: str) -> Cursor:
+        """From the `next` of the page before. Raises `Refusal` when it cannot be one."""
+        gid, _, seq = text.partition("-")
+        if int(gid) > _MOST or int(seq) > _MOST:
+            raise Refusal("invalid", "takes the `next` of the page before", path="after")
+        return cls(int(gid), int(seq))
+
+    def just_after(self) -> Cursor:
+        """The cursor with which the message here is the first that follows."""
+        return Cursor(self.gid, self.seq + 1)
+
+    def __str__(self) -> str:
+        return f"{self.gid}-{self.seq}"
+
+
+_MOST = 2**62
+
+
+@attrs.frozen
+class Found:
+    """A message that matches, by its key."""
+
+    key: int
+    conversation: int
+    seq: int
+    gid: int
+
+
+class _Search:
+    """One search, in one snapshot."""
+
+    def __init__(self, reader: Reader, account: Account, query: Query, conversation: int | None) -> None:
+        self._reader = reader
+        self._query = query
+        self._parameters: dict[str, Any] = {"me": account.key}
+        conditions = [_VISIBLE]
+        marks: list[str] = []
+        if query.senders:
+            senders = _senders(reader, account, query.senders)
+            conditions.append(self._one_of("m.sender", "senders", senders))
+            marks.append(_any_of([f"s{key}" for key in senders]))
+        places = _places(reader, account, query.places) if query.places else None
+        if conversation is not None:
+            places = [conversation] if places is None or conversation in places else []
+        if places is not None:
+            conditions.append(self._one_of("m.conversation", "places", places))
+        else:
+            places = _few(reader, account)
+        if places is not None and len(places) <= FEW_CONVERSATIONS:
+            marks.append(_any_of([f"c{key}" for key in places] or ["none"]))
+        for each in sorted(query.has):
+            conditions.append(_HAS[each])
+            if each in HAS:
+                marks.append(_any_of([f"h{each}"]))
+        if query.since is not None:
+            conditions.append("m.at >= :since")
+            self._parameters["since"] = query.since
+        if query.until is not None:
+            conditions.append("m.at < :until")
+            self._parameters["until"] = query.until
+        self._where = " AND ".join(conditions)
+        self._parameters["match"] = _match(query, marks)
+
+    def _one_of(self, column: str, name: str, keys: list[int]) -> str:
+        self._parameters[name] = orjson.dumps(keys).decode()
+        return f"{column} IN (SELECT value FROM json_each(:{name}))"
+
+    def tail(self, above: int, below: int, most: int) -> list[Found]:
+        """The newest of the messages with keys between."""
+        return self._matching(f"messages m {_PLACES}", "m.key > :above AND m.key < :below", above, below, most)
+
+    def changed(self, below: int) -> list[Found]:
+        """All that match of those that changed since they were indexed."""
+        source = f"(SELECT DISTINCT message FROM search_changed) s CROSS JOIN messages m ON m.key = s.message {_PLACES}"
+        return self._matching(source, "m.key > :above AND m.key < :below", 0, below, _MOST)
+
+    def shard(self, shard: Shard, below: int, most: int) -> list[Found]:
+        """The newest of the messages that a part of the index has."""
+        source = (
+            f"{shard.table} s CROSS JOIN members v ON v.conversation = (s.rowid & {CONVERSATION_MASK}) "
+            f"CROSS JOIN conversations c ON c.key = v.conversation "
+            f"CROSS JOIN messages m ON m.key = (s.rowid >> {CONVERSATION_BITS})"
+        )
+        found: list[Found] = []
+        while len(found) < most:
+            wanted = max(most - len(found), 50)
+            proposed, matching = self._look(
+                source, f"{shard.table} MATCH :match AND s.rowid < :below", 0, below << CONVERSATION_BITS, wanted,
+                order="s.rowid",
+            )  # fmt: skip
+            found += matching
+            if len(proposed) < wanted:
+                break
+            below = proposed[-1].key
+        return found[:most]
+
+    def _matching(self, source: str, condition: str, above: int, below: int, most: int) -> list[Found]:
+        return self._look(source, condition, above, below, _MOST)[1][:most]
+
+    def _look(
+        self, source: str, condition: str, above: int, below: int, most: int, order: str = "m.key"
+    ) -> tuple[list[Found], list[Found]]:
+        """Of what a source proposes the `most` newest, and those of them whose words are right."""
+        sql = (
+            "SELECT json_group_array(json_array(key, conversation, seq, gid, words)) FROM ("
+            f"SELECT m.key, m.conversation, m.seq, m.gid, {TEXT} AS words FROM {source} "
+            f"WHERE {condition} AND {self._where} ORDER BY {order} DESC LIMIT :most)"
+        )
+        parameters = self._parameters | {"above": above, "below": below, "most": most}
+        (rows,) = self._reader.execute(sql, parameters).fetchone()
+        proposed = [(Found(*where), text) for *where, text in orjson.loads(rows)]
+        proposed.sort(key=lambda each: -each[0].key)
+        return [each for each, _ in proposed], [each for each, text in proposed if self._query.matches(text)]
+
+
+def find(
+    reader: Reader,
+    account: Account,
+    query: Query,
+    *,
+    conversation: int | None = None,
+    after: Cursor | None = None,
+    limit: int,
+    seconds: float,
+) -> SearchGiven:
+    """A page of what somebody finds in all their conversations, or in one.
+
+    Raises `Refusal("invalid")` for a query that names nobody, or no conversation of theirs, and for one that takes
+    longer than `seconds` to begin with.
+    """
+    search = _Search(reader, account, query, conversation)
+    below = _key_below(reader, after)
+    deadline = time.monotonic() + seconds
+    found: dict[int, Found] = {}
+    searched_to: Cursor | None = None
+    partial = False
+    reader.set_progress_handler(lambda: time.monotonic() > deadline, _TICKS)
+    try:
+        changed = search.changed(below)
+        for part, searched_to in _parts(reader, search, after, below, lambda: limit + 1 - len(found)):  # noqa: B007
+            found |= {each.key: each for each in part}
+            if len(found) > limit:
+                break
+            if time.monotonic() > deadline:
+                partial = True
+                break
+        else:
+            searched_to = None
+    except DatabaseError as error:
+        if str(error) != "interrupted":
+            raise
+        if searched_to is None:
+            raise Refusal("invalid", "the query takes too long; add in: or a rarer word", path="query") from None
+        partial = True
+    finally:
+        reader.set_progress_handler(None, 0)
+    found |= {each.key: each for each in changed if not partial or _is_after(each, searched_to)}
+    hits = sorted(found.values(), key=lambda each: -each.key)
+    if len(hits) > limit:
+        follows = Cursor(hits[limit - 1].gid, hits[limit - 1].seq)
+        hits, partial = hits[:limit], False
+    else:
+        follows = searched_to if partial else None
+    return SearchGiven(_hits(reader, query, hits), str(follows) if follows else None, partial)
+
+
+def _parts(
+    reader: Reader, search: _Search, after: Cursor | None, below: int, most: Callable[[], int]
+) -> Iterator[tuple[list[Found], Cursor]]:
+    """What each part has from the newest to the oldest, and down to where that is all there is."""
+    gid, key = search_index.last_indexed(reader)
+    upper = below
+    while upper > key + 1:
+        lower = max(key, upper - CHUNK - 1)
+        found = search.tail(lower, upper, most())
+        upper = lower + 1
+        row = reader.execute("SELECT gid, seq FROM messages WHERE key <= ? ORDER BY key DESC LIMIT 1", (lower,))
+        yield found, Cursor(*(row.fetchone() or (0, 0))).just_after()
+    for shard in search_index.shards(reader):
+        if after is None or shard.above < after.gid:
+            yield search.shard(shard, min(below, key + 1), most()), Cursor(shard.above + 1, 0)
+
+
+def _is_after(found: Found, cursor: Cursor | None) -> bool:
+    return cursor is None or (found.gid, found.seq) >= (cursor.gid, cursor.seq)
+
+
+def _key_below(reader: Reader, after: Cursor | None) -> int:
+    """Messages before the cursor have keys below this."""
+    if after is None:
+        return (reader.execute("SELECT max(key) FROM messages").fetchone()[0] or 0) + 1
+    last = search_index.last_key(reader, after.gid)
+    row = reader.execute(
+        "SELECT min(key) FROM messages WHERE key > ? AND key <= ? AND gid = ? AND seq >= ?",
+        (last - _LARGEST_IMPORT, last, after.gid, after.seq),
+    ).fetchone()
+    return last + 1 if row[0] is None else row[0]
+
+
+_LARGEST_IMPORT = 2_000  # more than the messages that can share a gid
+
+
+def _hits(reader: Reader, query: Query, found: list[Found]) -> list[SearchHit]:
+    needles = [term.needle for term in query.terms]
+    hits: list[SearchHit] = []
+    for each in found:
+        message = messages.at_seq(reader, each.conversation, each.seq)
+        assert message is not None
+        hits.append(SearchHit(message, [Span(*span) for span in words.spans(message.text, needles)]))
+    return hits
+
+
+# ---- what the query means here
+
+
+def _senders(reader: Reader, account: Account, handles: list[str]) -> list[int]:
+    """`from:me` is the searcher."""
+    found: list[int] = []
+    for handle in handles:
+        try:
+            found.append(account.key if handle == "me" else people.find(reader, handle).key)
+        except Refusal:
+            raise Refusal("invalid", f"the query has from:{handle}; nobody has this handle", path="query") from None
+    return found
+
+
+def _places(reader: Reader, account: Account, names: list[str]) -> list[int]:
+    """Keys of the searcher's conversations that have this id or these words in the title, or are with this person."""
+    mine = reader.execute(
+        "SELECT c.key, c.id, c.title, CASE WHEN c.kind = 'direct' THEN (SELECT p.handle FROM members o JOIN people p "
+        "ON p.key = o.person WHERE o.conversation = c.key AND o.person <> v.person) END "
+        "FROM members v JOIN conversations c ON c.key = v.conversation WHERE v.person = ? AND v.left_gid IS NULL",
+        (account.key,),
+    ).fetchall()
+    found: list[int] = []
+    for name in names:
+        named = words.words(name)
+        matching = [
+            key
+            for key, id, title, peer in mine
+            if name.lower() in (id, peer) or (named and words.needle(named, prefix=True) in words.comparable(title))
+        ]
+        if not matching:
+            raise Refusal("invalid", f"the query has in:{name}; no conversation of yours has this", path="query")
+        found += matching
+    return found
+
+
+def _few(reader: Reader, account: Account) -> list[int] | None:
+    """The conversations of somebody who takes part in few."""
+    rows = reader.execute(
+        "SELECT conversation FROM members WHERE person = ? AND left_gid IS NULL LIMIT ?",
+        (account.key, FEW_CONVERSATIONS + 1),
+    ).fetchall()
+    return [key for (key,) in rows] if len(rows) <= FEW_CONVERSATIONS else None
+
+
+def _match(query: Query, marks: list[str]) -> str:
+    """The query for the index: whatever matches has all of this, and perhaps more has."""
+    wanted = [token for term in query.terms for token in _tokens(term)] + marks
+    unwanted = [tokens[0] for term in query.without if len(tokens := _tokens(term)) == 1]
+    match = " AND ".join(wanted or [_any_of(["m"])])
+    return f"({match}) NOT ({' OR '.join(unwanted)})" if unwanted else match
+
+
+def _tokens(term: Term) -> list[str]:
+    """The parts of a term that the index knows, each quoted."""
+    tokens: list[str] = []
+    for number, word in enumerate(term.words):
+        if words.is_dense(word):
+            tokens += [f'"{pair}"' for pair in words.pairs(word)] or [f'"{word}" *']
+        else:
+            open_end = term.prefix and number == len(term.words) - 1
+            tokens.append(f'"{word[: words.LONGEST]}"' + " *" * open_end)
+    return tokens
+
+
+def _any_of(marks: list[str]) -> str:
+    return "(" + " OR ".join(f'"{MARK}{mark}"' for mark in marks) + ")"

@@ -1,0 +1,99 @@
+"""When the index is brought up to date: in the writer thread, when it is idle or a batch of messages behind."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+from chatnode.config import Search as SearchSettings
+from chatnode.model.events import ConversationImported, MessagePosted
+from chatnode.storage import search_index
+from chatnode.storage.database import IDLE_SECONDS, Recorded
+from chatnode.storage.search_index import Renewal
+
+REST_SECONDS = 60.0
+"""After a failure, such as a full disk, the index is left alone for so long; a search looks at the messages."""
+
+
+class Indexer:
+    """The `Background` of a node's database that keeps the index.
+
+    A busy node indexes a batch whenever so many messages have been posted, two while it is behind by more, so that
+    what a search has to look through itself stays bounded under any load.
+    """
+
+    def __init__(self, settings: SearchSettings) -> None:
+        self._settings = settings
+        self._attached = False
+        self._posted = 0  # since the last batch that was indexed
+        self._waiting = 0  # since the last slice of any work
+        self._stale = True  # whether there may be messages to index, or changes
+        self._behind = True  # whether a batch was not enough
+        self._renewal: Renewal | None = None
+        self._renew_at: float | None = None
+        self._rest_until = 0.0
+
+    def committed(self, recorded: list[Recorded]) -> bool:
+        self._stale = self._stale or bool(recorded)
+        batch = self._settings.batch_messages
+        posted = 0
+        for each in recorded:
+            if isinstance(each.event, MessagePosted):
+                posted += 1
+            elif isinstance(each.event, ConversationImported):
+                posted += batch
+        self._posted += posted
+        self._waiting += posted
+        due = batch // 2 if self._behind or self._renewal is not None else batch
+        return self._waiting >= due and time.monotonic() >= self._rest_until
+
+    def idle_seconds(self) -> float | None:
+        now = time.monotonic()
+        if now < self._rest_until:
+            return self._rest_until - now
+        if self._behind or self._renewal is not None:
+            return 0.0 if self._attached else IDLE_SECONDS
+        if self._stale:
+            return IDLE_SECONDS
+        return max(0.0, self._renew_at - now) if self._renew_at is not None else None
+
+    def failed(self) -> None:
+        self._attached = False
+        self._stale = self._behind = True
+        self._renewal = None
+        self._rest_until = time.monotonic() + REST_SECONDS
+
+    def work(self, connection: sqlite3.Connection) -> None:
+        self._waiting = 0
+        if not self._attached:
+            search_index.attach(connection)
+            search_index.drop_unfinished(connection)
+            self._attached = True
+        if self._renewal is not None and not self._behind and self._posted < self._settings.batch_messages:
+            if self._renewal.go_on(connection, self._settings):
+                self._renewal = None
+                self._look_for_changes(connection)
+            return
+        self._posted = 0
+        self._behind = search_index.index_batch(connection, self._settings)
+        if not self._behind:
+            self._stale = False
+            if self._renewal is None:
+                self._look_for_changes(connection)
+
+    def _look_for_changes(self, connection: sqlite3.Connection) -> None:
+        """Begin to make a shard anew when text is to go from it, and not before: one time does for many edits."""
+        count, oldest = connection.execute("SELECT count(*), min(at) FROM search_changed").fetchone()
+        if not count:
+            self._renew_at = None
+            return
+        left = oldest + self._settings.removal_seconds - time.time()
+        if left > 0 and count < self._settings.batch_messages:
+            self._renew_at = time.monotonic() + left
+            return
+        self._renew_at = None
+        gid = connection.execute("SELECT gid FROM search_changed ORDER BY serial LIMIT 1").fetchone()[0]
+        self._renewal = Renewal.begin(connection, gid)
+        if self._renewal is None:  # its shard was dropped
+            connection.execute("DELETE FROM search_changed WHERE gid = ?", (gid,))
+            self._stale = True

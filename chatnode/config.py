@@ -191,7 +191,7 @@ class Retention:
 class Search:
     """The index of messages' words."""
 
-    enabled: int = setting(1, "1: messages are indexed and can be searched. 0: they are not.", minimum=0)
+    enabled: int = setting(1, "Messages are indexed and can be searched; 0 = they are not.", minimum=0)
     batch_messages: int = setting(
         1_000, "Messages indexed at a time. A search looks through the newest ones that are not indexed yet.", minimum=1
     )

@@ -33,8 +33,8 @@ from chatnode.services import COMMANDS, JOBS
 from chatnode.storage import log, presence, roles
 from chatnode.storage.database import Database, DatabaseError
 from chatnode.storage.directory import DataDirectory
-from chatnode.storage.upgrading import upgrade
 from chatnode.storage.search_indexer import Indexer
+from chatnode.storage.upgrading import upgrade
 from chatnode.transport.control import serve_control
 from chatnode.transport.http import HttpServer
 from chatnode.transport.listener import Listener, listen

@@ -109,6 +109,7 @@ FIELDS: dict[str, Fields] = {
     "presence.history": lambda at: {},
     "typing": lambda at: {"conversation": at.conversation},
     "typing.list": lambda at: {"conversation": at.conversation},
+    "search.messages": lambda at: {"query": "bluethroat", "conversation": at.conversation},
     "import.conversation": lambda at: {"source": "irc", "key": "#x", "title": "#x"},
     "import.messages": lambda at: {"conversation": at.conversation, "source": "irc", "items": []},
     "conversations.join": lambda at: {"conversation": at.conversation},
@@ -172,6 +173,7 @@ PRIVATE: dict[str, tuple[str, ...]] = {
     "receipts.list": OF_MESSAGE,
     "typing": READ,
     "typing.list": READ,
+    "search.messages": READ,
     "invites.create": ONLY_NODE_ADMIN,
     "import.messages": ONLY_NODE_ADMIN,
 }
@@ -380,6 +382,11 @@ async def test_private_words_reach_nobody_else(
             async with await Http.open(address) as http:
                 page = await http.call("messages.list", tokens[name], conversation=room)
                 received[name].append(page.raw)
+        for name in outsiders:
+            async with await Http.open(address) as http:
+                for word in CANARIES:
+                    for fields in ({"query": f"-nothing {word}"}, {"query": f"{word[:3]}*"}):
+                        received[name].append((await http.call("search.messages", tokens[name], **fields)).raw)
         await say(owner, hall, "that is all")
         listeners = (*outsiders, "member")
         await wait_for(lambda: all(b"".join(received[name]).count(b"that is all") == 2 for name in listeners))

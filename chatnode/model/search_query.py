@@ -50,7 +50,10 @@ class Query:
         )
 
 
-_CHUNK = re.compile(r'(?P<minus>-?)(?:(?P<operator>[A-Za-z]+):)?(?:"(?P<quoted>[^"]*)(?P<closed>"?)(?P<tail>\*?)|(?P<plain>\S*))')
+_CHUNK = re.compile(
+    r"(?P<minus>-?)(?:(?P<operator>[A-Za-z]+):)?"
+    r'(?:"(?P<quoted>[^"]*)(?P<closed>"?)(?P<tail>\*?)|(?P<plain>\S*))'
+)
 
 
 def parse(text: str, most_terms: int = 0) -> Query:

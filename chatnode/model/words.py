@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from unicodedata import category, normalize
 
 LONGEST = 8_000
@@ -123,7 +124,7 @@ def index_tokens(text: str) -> Iterator[str]:
 
 def pairs(run: str) -> Iterable[str]:
     """Each character of a run with the next one."""
-    return map("".join, zip(run, run[1:], strict=False))
+    return map("".join, pairwise(run))
 
 
 def spans(text: str, needles: Iterable[str]) -> list[tuple[int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chatnode.model.commands.operations import Check, Checked, NodeStatistics
-from chatnode.storage import log
+from chatnode.storage import log, search_checks
 from chatnode.storage.database import DatabaseError, Reader
 
 MOST_PROBLEMS = 20
@@ -77,6 +77,7 @@ CHECKS: dict[str, Callable[[Reader], list[str]]] = {
         "GROUP BY c.key HAVING sum(m.role = 'owner') <> 1",
         "group {0} has {1} owners",
     ),
+    "search": search_checks.problems,
 }
 
 

@@ -10,7 +10,7 @@ Rows come to Python few at a time, many messages in one as JSON: each row costs 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -114,7 +114,7 @@ class _Search:
 
     def _one_of(self, column: str, name: str, keys: list[int]) -> str:
         self._parameters[name] = orjson.dumps(keys).decode()
-        return f"{column} IN (SELECT value FROM json_each(:{name}))"
+        return f"{column} IN (SELECT value FROM json_each(:{name}))"  # noqa: S608
 
     def tail(self, above: int, below: int, most: int) -> list[Found]:
         """The newest of the messages with keys between."""
@@ -122,7 +122,8 @@ class _Search:
 
     def changed(self, below: int) -> list[Found]:
         """All that match of those that changed since they were indexed."""
-        source = f"(SELECT DISTINCT message FROM search_changed) s CROSS JOIN messages m ON m.key = s.message {_PLACES}"
+        changed = "(SELECT DISTINCT message FROM search_changed) s CROSS JOIN messages m ON m.key = s.message"
+        source = f"{changed} {_PLACES}"
         return self._matching(source, "m.key > :above AND m.key < :below", 0, below, _MOST)
 
     def shard(self, shard: Shard, below: int, most: int) -> list[Found]:
@@ -153,7 +154,7 @@ class _Search:
     ) -> tuple[list[Found], list[Found]]:
         """Of what a source proposes the `most` newest, and those of them whose words are right."""
         sql = (
-            "SELECT json_group_array(json_array(key, conversation, seq, gid, words)) FROM ("
+            "SELECT json_group_array(json_array(key, conversation, seq, gid, words)) FROM ("  # noqa: S608
             f"SELECT m.key, m.conversation, m.seq, m.gid, {TEXT} AS words FROM {source} "
             f"WHERE {condition} AND {self._where} ORDER BY {order} DESC LIMIT :most)"
         )
@@ -180,56 +181,68 @@ def find(
     longer than `seconds` to begin with.
     """
     search = _Search(reader, account, query, conversation)
-    below = _key_below(reader, after)
     deadline = time.monotonic() + seconds
-    found: dict[int, Found] = {}
-    searched_to: Cursor | None = None
-    partial = False
     reader.set_progress_handler(lambda: time.monotonic() > deadline, _TICKS)
     try:
-        changed = search.changed(below)
-        for part, searched_to in _parts(reader, search, after, below, lambda: limit + 1 - len(found)):  # noqa: B007
-            found |= {each.key: each for each in part}
-            if len(found) > limit:
-                break
-            if time.monotonic() > deadline:
-                partial = True
-                break
-        else:
-            searched_to = None
+        hits, stopped_at = _walk(reader, search, after, limit + 1, deadline)
     except DatabaseError as error:
         if str(error) != "interrupted":
             raise
-        if searched_to is None:
-            raise Refusal("invalid", "the query takes too long; add in: or a rarer word", path="query") from None
-        partial = True
+        raise Refusal("invalid", "the query takes too long; add in: or a rarer word", path="query") from None
     finally:
         reader.set_progress_handler(None, 0)
-    found |= {each.key: each for each in changed if not partial or _is_after(each, searched_to)}
-    hits = sorted(found.values(), key=lambda each: -each.key)
     if len(hits) > limit:
-        follows = Cursor(hits[limit - 1].gid, hits[limit - 1].seq)
-        hits, partial = hits[:limit], False
+        hits, stopped_at = hits[:limit], None
+        follows = Cursor(hits[-1].gid, hits[-1].seq)
     else:
-        follows = searched_to if partial else None
-    return SearchGiven(_hits(reader, query, hits), str(follows) if follows else None, partial)
+        follows = stopped_at
+    return SearchGiven(_hits(reader, query, hits), str(follows) if follows else None, stopped_at is not None)
+
+
+def _walk(
+    reader: Reader, search: _Search, after: Cursor | None, most: int, deadline: float
+) -> tuple[list[Found], Cursor | None]:
+    """The newest that match, and where the search was stopped by the deadline, if it was."""
+    below = _key_below(reader, after)
+    changed = search.changed(below)
+    found: dict[int, Found] = {}
+    reached: Cursor | None = None
+    stopped_at: Cursor | None = None
+    parts = _parts(reader, search, after, below, found, most)
+    try:
+        while len(found) < most and (step := next(parts, None)) is not None:
+            reached = step
+            if time.monotonic() > deadline:
+                stopped_at = None if len(found) >= most else reached
+                break
+    except DatabaseError as error:
+        if str(error) != "interrupted" or reached is None:
+            raise
+        stopped_at = reached
+    found |= {each.key: each for each in changed if _is_after(each, stopped_at)}
+    return sorted(found.values(), key=lambda each: -each.key), stopped_at
 
 
 def _parts(
-    reader: Reader, search: _Search, after: Cursor | None, below: int, most: Callable[[], int]
-) -> Iterator[tuple[list[Found], Cursor]]:
-    """What each part has from the newest to the oldest, and down to where that is all there is."""
-    gid, key = search_index.last_indexed(reader)
+    reader: Reader, search: _Search, after: Cursor | None, below: int, found: dict[int, Found], most: int
+) -> Iterator[Cursor]:
+    """Search one part after the other, from the newest to the oldest, until `most` are found.
+
+    After each it gives the cursor down to which everything was searched.
+    """
+    _, key = search_index.last_indexed(reader)
     upper = below
     while upper > key + 1:
         lower = max(key, upper - CHUNK - 1)
-        found = search.tail(lower, upper, most())
+        found |= {each.key: each for each in search.tail(lower, upper, most - len(found))}
         upper = lower + 1
         row = reader.execute("SELECT gid, seq FROM messages WHERE key <= ? ORDER BY key DESC LIMIT 1", (lower,))
-        yield found, Cursor(*(row.fetchone() or (0, 0))).just_after()
+        yield Cursor(*(row.fetchone() or (0, 0))).just_after()
     for shard in search_index.shards(reader):
         if after is None or shard.above < after.gid:
-            yield search.shard(shard, min(below, key + 1), most()), Cursor(shard.above + 1, 0)
+            part = search.shard(shard, min(below, key + 1), most - len(found))
+            found |= {each.key: each for each in part}
+            yield Cursor(shard.above + 1, 0)
 
 
 def _is_after(found: Found, cursor: Cursor | None) -> bool:

@@ -39,16 +39,18 @@ HAS = {
 }
 """What `has:` means, of which there are marks in the index."""
 
-_MARKS = f"' {MARK}m {MARK}s' || m.sender || ' {MARK}c' || m.conversation || " + " || ".join(
+MARKS = f"' {MARK}m {MARK}s' || m.sender || ' {MARK}c' || m.conversation || " + " || ".join(
     f"CASE WHEN {condition} THEN ' {MARK}h{name}' ELSE '' END" for name, condition in HAS.items()
 )
+"""What the index holds of a message beside its words, as text."""
+
 # A text of ASCII is left to FTS5 and costs no call into Python. Its words end where ours do.
 _WORDS = (
     f"CASE WHEN length(CAST({TEXT} AS BLOB)) = length({TEXT}) AND length({TEXT}) <= {words.LONGEST} "
     f"THEN {TEXT} ELSE search_tokens({TEXT}) END"
 )
 _FROM = "FROM messages m WHERE m.key > ? AND m.key <= ? AND m.deleted_at IS NULL ORDER BY m.key"
-_DOCUMENTS = f"SELECT (m.key << {CONVERSATION_BITS}) | m.conversation, {_WORDS} || {_MARKS} {_FROM}"
+_DOCUMENTS = f"SELECT (m.key << {CONVERSATION_BITS}) | m.conversation, {_WORDS} || {MARKS} {_FROM}"
 
 
 @attrs.frozen
@@ -88,9 +90,7 @@ def last_key(reader: Reader | Transaction, gid: int) -> int:
     found = 0
     while low <= high:
         middle = (low + high) // 2
-        row = reader.execute(
-            "SELECT key, gid FROM messages WHERE key >= ? ORDER BY key LIMIT 1", (middle,)
-        ).fetchone()
+        row = reader.execute("SELECT key, gid FROM messages WHERE key >= ? ORDER BY key LIMIT 1", (middle,)).fetchone()
         if row is not None and row[1] <= gid:
             found, low = row[0], row[0] + 1
         else:
@@ -117,11 +117,10 @@ def _new_shard(connection: sqlite3.Connection, above: int, *, made: bool = True)
     assert number is not None
     shard = Shard(number, above, above, 0)
     connection.execute(
-        f"CREATE VIRTUAL TABLE {shard.table} USING fts5("
-        "words, content='', columnsize=0, detail=none, tokenize='ascii')"
+        f"CREATE VIRTUAL TABLE {shard.table} USING fts5(words, content='', columnsize=0, detail=none, tokenize='ascii')"
     )
     connection.execute(f"CREATE VIRTUAL TABLE {shard.table}_terms USING fts5vocab({shard.table}, row)")
-    connection.execute(f"INSERT INTO {shard.table} ({shard.table}, rank) VALUES ('automerge', 8)")
+    connection.execute(f"INSERT INTO {shard.table} ({shard.table}, rank) VALUES ('automerge', 8)")  # noqa: S608
     return shard
 
 
@@ -134,15 +133,15 @@ def _drop_shard(connection: sqlite3.Connection, number: int) -> None:
 
 def _fill(connection: sqlite3.Connection, shard: Shard, above_key: int, upto_key: int) -> int:
     """Index the messages between two keys; gives how many."""
-    return connection.execute(
-        f"INSERT INTO {shard.table} (rowid, words) {_DOCUMENTS}", (above_key, upto_key)  # noqa: S608
-    ).rowcount
+    sql = f"INSERT INTO {shard.table} (rowid, words) {_DOCUMENTS}"
+    return connection.execute(sql, (above_key, upto_key)).rowcount
 
 
 def _batch_end(connection: sqlite3.Connection, above_key: int, messages: int, upto_gid: int) -> tuple[int, int] | None:
     """Key and gid of the last message of a batch: some `messages`, and all that have the gid of the last."""
     row = connection.execute(
-        "SELECT max(key), max(gid) FROM (SELECT key, gid FROM messages WHERE key > ? AND gid <= ? ORDER BY key LIMIT ?)",
+        "SELECT max(key), max(gid) FROM "
+        "(SELECT key, gid FROM messages WHERE key > ? AND gid <= ? ORDER BY key LIMIT ?)",
         (above_key, upto_gid, messages),
     ).fetchone()
     if row[0] is None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+import trio
 
 from chatnode.config import Config, Search
 from chatnode.node import Node
 from chatnode.storage import search_index
+from chatnode.storage.database import Reader
 from tests.conftest import Somebody
 
-from .dialogue import direct, fill, group, refused, say
+from .dialogue import assert_sound, direct, fill, group, refused, say
 
 
 async def found(who: Somebody, query: str, **fields: object) -> list[str]:
@@ -56,8 +60,195 @@ async def test_words_are_found_as_people_mean_them(
     assert await found(bob, query) == [marked]
 
 
-async def test_x(ann: Somebody, bob: Somebody) -> None:
+# ---- what a query means
+
+
+@pytest.fixture
+async def room(ann: Somebody, bob: Somebody) -> str:
+    """A group in which some things were said."""
+    room = await group(ann, bob, title="Rose garden")
+    for who, text in (
+        (ann, "the roses are red"),
+        (bob, "the violets are blue"),
+        (ann, "@bob look at https://roses.example"),
+        (bob, "roses, violets and blue skies"),
+    ):
+        await say(who, room, text)
+    return room
+
+
+@pytest.mark.parametrize(
+    ("query", "texts"),
+    [
+        ("roses", ["roses, violets and blue skies", "@bob look at https://roses.example", "the roses are red"]),
+        ("ROSES blue", ["roses, violets and blue skies"]),
+        ('"are blue"', ["the violets are blue"]),
+        ("roses -violets", ["@bob look at https://roses.example", "the roses are red"]),
+        ('roses -"are red" -blue', ["@bob look at https://roses.example"]),
+        ("viol*", ["roses, violets and blue skies", "the violets are blue"]),
+        ('"are r"*', ["the roses are red"]),
+        ("from:ann", ["@bob look at https://roses.example", "the roses are red"]),
+        ("from:@ANN red", ["the roses are red"]),
+        ("roses from:ann from:bob -look", ["roses, violets and blue skies", "the roses are red"]),
+        ("from:me blue", ["roses, violets and blue skies", "the violets are blue"]),
+        ("has:link", ["@bob look at https://roses.example"]),
+        ("has:mention", ["@bob look at https://roses.example"]),
+        ("has:image", []),
+        ("red in:garden", ["the roses are red"]),
+        ('red in:"rose garden"', ["the roses are red"]),
+        ("red in:ros", ["the roses are red"]),
+        ("red after:2020-01-01", ["the roses are red"]),
+        ("red before:2020-01-01", []),
+        ("ose", []),
+        ("nowhere", []),
+    ],
+)
+async def test_the_language_of_queries(room: str, bob: Somebody, node: Node, query: str, texts: list[str]) -> None:
+    plain = [hit["message"]["text"] for hit in (await bob.call("search.messages", query=query))["results"]]
+    assert plain == texts
+    await node.core.db.write(search_index.rebuild)
+    assert [hit["message"]["text"] for hit in (await bob.call("search.messages", query=query))["results"]] == texts
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ('"roses', "not closed"),
+        ('""', "nothing in them"),
+        ("🎉 !?", "no word"),
+        ("-", "no word"),
+        ("from:", "from:ann"),
+        ("from:nobody", "nobody has this handle"),
+        ("in:", "in:garden"),
+        ("in:elsewhere", "no conversation of yours"),
+        ("before:yesterday", "before:2026-01-31"),
+        ("after:2026-02-30", "after:2026-01-31"),
+        ("after:2026-02-02 before:2026-02-01", "ends before it begins"),
+        ("has:money", "has: takes link, image"),
+        ("-from:ann", "a minus goes with words"),
+        (" ".join(map(str, range(33))), "at most 32"),
+    ],
+)
+async def test_what_is_no_query_is_refused_with_what_to_write(room: str, bob: Somebody, query: str, says: str) -> None:
+    with refused("invalid", "query") as caught:
+        await bob.call("search.messages", query=query)
+    assert says in str(caught.value)
+
+
+async def test_a_cursor_that_was_never_given_is_refused(room: str, bob: Somebody) -> None:
+    for after in ("x", "1", "1-", "99999999999999999999-1"):
+        with refused("invalid", "after"):
+            await bob.call("search.messages", query="roses", after=after)
+    assert await found(bob, "roses", after="0-0") == []
+
+
+# ---- who finds what
+
+
+async def test_only_who_takes_part_finds_and_only_from_where_they_came_in(
+    room: str, ann: Somebody, bob: Somebody, eve: Somebody
+) -> None:
+    assert await found(eve, "roses") == []
+    with refused("not_found", "conversation"):
+        await eve.call("search.messages", query="roses", conversation=room)
+    await ann.call("conversations.members.add", conversation=room, member="eve")
+    assert await found(eve, "roses") == []
+    await say(ann, room, "roses for eve")
+    assert await found(eve, "roses") == ["[roses] for eve"]
+    await bob.call("conversations.leave", conversation=room)
+    assert await found(bob, "roses") == []
+    with refused("not_member", "conversation"):
+        await bob.call("search.messages", query="roses", conversation=room)
+
+
+async def test_one_conversation_can_be_searched(room: str, ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+    talk = await direct(ann, eve)
+    await say(eve, talk, "roses are mine")
+    assert await found(ann, "roses are", conversation=talk) == ["[roses] [are] mine"]
+    assert await found(ann, "roses in:eve") == ["[roses] are mine"]
+    assert await found(ann, f"roses in:{talk}") == ["[roses] are mine"]
+    assert await found(ann, "roses in:garden", conversation=talk) == []
+
+
+async def test_pages_have_everything_once_while_more_is_said(ann: Somebody, bob: Somebody, node: Node) -> None:
+    rooms = [await group(ann, bob, title=f"room {number}") for number in range(3)]
+    for number in range(7):
+        for room in rooms:
+            await say(ann, room, f"message {number} {room}")
+    await node.core.db.write(search_index.rebuild)
+    seen: list[str] = []
+    page = await bob.call("search.messages", query="message", limit=4)
+    while True:
+        assert not page["partial"]
+        seen += [hit["message"]["message"] for hit in page["results"]]
+        await say(ann, rooms[0], "one more message")
+        if "next" not in page:
+            break
+        page = await bob.call("search.messages", query="message", limit=4, after=page["next"])
+    assert len(seen) == len(set(seen)) == 21
+
+
+# ---- the index follows
+
+
+@pytest.mark.parametrize(
+    "config", [Config(search=Search(batch_messages=10, shard_messages=20, removal_seconds=0))], ids=["small parts"]
+)
+async def test_the_index_is_kept_in_the_background(ann: Somebody, bob: Somebody, node: Node) -> None:
     talk = await direct(ann, bob)
-    await fill(ann, talk, "hello", 45)
-    page = await ann.call("search.messages", query="hello")
-    assert len(page["results"]) == 20
+    await fill(ann, talk, "hello", 95)
+    assert len(await found(bob, "hello", limit=500)) == 95
+    await until(node, lambda tx: search_index.occurrences(tx, "hello") == 95)
+    assert len(await node.core.db.read(search_index.shards)) >= 4
+    assert len(await found(bob, "hello", limit=500)) == 95
+    # What is deleted is not found from then on, and is soon gone from the index's tables.
+    await node.core.db.write(lambda tx: tx.execute("UPDATE messages SET text = 'bye', edited_at = 1 WHERE seq = 3"))
+    await node.core.db.write(lambda tx: tx.execute("UPDATE messages SET text = '', deleted_at = 1 WHERE seq = 50"))
+    assert len(await found(bob, "hello", limit=500)) == 93
+    assert await found(bob, "bye") == ["[bye]"]
+    await say(ann, talk, "so that the node looks")
+    await until(node, lambda tx: search_index.occurrences(tx, "hello") == 93)
+    assert await found(bob, "bye") == ["[bye]"]
+    await assert_sound(node)
+
+
+async def test_what_is_settled_is_in_no_table_of_the_index(room: str, ann: Somebody, node: Node) -> None:
+    def count(word: str) -> int:
+        return search_index.occurrences(node.core.db._reader_connections[0], word)
+
+    await node.core.db.write(search_index.rebuild)
+    assert (count("roses"), count("skies")) == (3, 1)
+    await node.core.db.write(lambda tx: tx.execute("UPDATE messages SET text = '', deleted_at = 1 WHERE seq = 4"))
+    assert await found(ann, "skies") == []
+    assert await node.core.db.write(search_index.settle) == 1
+    assert (count("roses"), count("skies")) == (2, 0)
+    assert await node.core.db.write(search_index.settle) == 0
+    await assert_sound(node)
+
+
+async def test_the_check_finds_a_damaged_index_and_making_it_anew_mends_it(room: str, node: Node) -> None:
+    for damage in (
+        "INSERT INTO search_words_{} (rowid, words) VALUES (1 << 40, 'nonsense')",
+        "INSERT INTO search_words_{} (search_words_{}, rowid, words) VALUES ('delete', (1 << 28) | 1, 'roses')",
+    ):
+        await node.core.db.write(search_index.rebuild)
+        await assert_sound(node)
+        (shard,) = await node.core.db.read(search_index.shards)
+        await node.core.db.write(lambda tx, sql=damage, number=shard.number: tx.execute(sql.replace("{}", str(number))))
+        checked = await node.call("node.check")
+        assert [check["name"] for check in checked["checks"] if check["problems"]] == ["search"]
+    await node.core.db.write(search_index.rebuild)
+    await assert_sound(node)
+
+
+@pytest.mark.parametrize("config", [Config(search=Search(enabled=0))], ids=["switched off"])
+async def test_a_node_without_search_says_so(ann: Somebody) -> None:
+    with refused("unavailable"):
+        await ann.call("search.messages", query="hello")
+
+
+async def until(node: Node, holds: Callable[[Reader], bool]) -> None:
+    """Wait for what is done in the background."""
+    with trio.fail_after(20):
+        while not await node.core.db.read(holds):  # noqa: ASYNC110 - what a thread does
+            await trio.sleep(0.01)

@@ -9,6 +9,8 @@ import attrs
 from chatnode.model.fields import Id, Limit, Text
 from chatnode.model.messages import Message
 
+After = Annotated[str, Text(41, 3, r"[0-9]{1,20}-[0-9]{1,20}", hint="takes the `next` of the page before")]
+
 
 @attrs.define
 class SearchMessages:
@@ -19,7 +21,7 @@ class SearchMessages:
     query: Annotated[str, Text(1_000, 1, free=True)]
     conversation: Id | None = None
     limit: Limit = 20
-    after: Annotated[str, Text(41, 3, r"[0-9]{1,20}-[0-9]{1,20}", hint="takes the `next` of the page before")] | None = None
+    after: After | None = None
 
 
 @attrs.define

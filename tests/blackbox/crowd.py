@@ -279,16 +279,16 @@ async def export(history: History, session: Session, member: str, label: str, mi
 
 
 async def search(history: History, session: Session, member: str, label: str, word: str) -> None:
-    """Record what a search for one word finds; nothing on a node that has no search."""
-    try:
-        found = await session.call("search.messages", query=word, limit=200)
-    except Refused as refused:
-        if refused.code == "unknown_command":
-            return
-        raise
-    history.add(f"{member} {label}", member, "received", way="search", text=orjson.dumps(found).decode())
-    hits = next(value for value in found.values() if isinstance(value, list))
-    cids = [hit["message"]["cid"] if isinstance(hit["message"], dict) else hit["cid"] for hit in hits]
+    """Record what a search for one word finds, all its pages."""
+    cids: list[str] = []
+    after: dict[str, object] = {}
+    while True:
+        found = await session.call("search.messages", query=word, limit=100, **after)
+        history.add(f"{member} {label}", member, "received", way="search", text=orjson.dumps(found).decode())
+        cids += [hit["message"]["cid"] for hit in found["results"]]
+        if "next" not in found:
+            break
+        after = {"after": found["next"]}
     history.add(f"{member} {label}", member, "search", label=label, query=word, found=cids)
 
 

@@ -357,9 +357,9 @@ def _memberships(records: Sequence[Record]) -> dict[Key, list[tuple[float, float
 
 
 def _everything(record: Record) -> str:
-    """All the text in a record."""
+    """All the text in a record, save what the member asked for themself."""
     parts: list[str] = []
-    pending: list[object] = [record]
+    pending: list[object] = [value for key, value in record.items() if key != "query"]
     while pending:
         match pending.pop():
             case str(text):

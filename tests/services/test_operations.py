@@ -42,6 +42,7 @@ DAMAGE = {
     "marks": "UPDATE members SET read_seq = 9 WHERE conversation = 2",
     "mentions": "UPDATE mentions SET person = 3 - person",
     "owners": "UPDATE members SET role = 'member' WHERE role = 'owner'",
+    "search": "INSERT INTO search_shards (above, upto) VALUES (1000, 1001)",
 }
 
 

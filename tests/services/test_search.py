@@ -170,6 +170,21 @@ async def test_one_conversation_can_be_searched(room: str, ann: Somebody, bob: S
     assert await found(ann, "roses in:garden", conversation=talk) == []
 
 
+async def test_files_and_places_are_found_by_name_and_edits_as_edits(ann: Somebody, bob: Somebody) -> None:
+    talk = await direct(ann, bob)
+    plan = {"file": "https://files.example/1", "name": "Garden-Plan.pdf", "type": "application/pdf", "bytes": 9}
+    await say(ann, talk, "", kind="file", media=plan)
+    await say(ann, talk, "", kind="location", location={"latitude": 1.5, "longitude": 2.5, "name": "Rose garden"})
+    said = await say(ann, talk, "gardn")
+    await ann.call("messages.edit", message=said["message"], text="garden")
+    kinds = [hit["message"]["kind"] for hit in (await bob.call("search.messages", query="garden"))["results"]]
+    assert kinds == ["text", "location", "file"]
+    for query, kind in (("has:file plan", "file"), ("has:location", "location"), ("has:edit", "text")):
+        (hit,) = (await bob.call("search.messages", query=query))["results"]
+        assert hit["message"]["kind"] == kind
+    assert await found(bob, "gardn") == []
+
+
 async def test_pages_have_everything_once_while_more_is_said(ann: Somebody, bob: Somebody, node: Node) -> None:
     rooms = [await group(ann, bob, title=f"room {number}") for number in range(3)]
     for number in range(7):
@@ -197,28 +212,30 @@ async def test_pages_have_everything_once_while_more_is_said(ann: Somebody, bob:
 async def test_the_index_is_kept_in_the_background(ann: Somebody, bob: Somebody, node: Node) -> None:
     talk = await direct(ann, bob)
     await fill(ann, talk, "hello", 95)
+    page = await ann.call("messages.list", conversation=talk, after=0, limit=50)
+    edited, deleted = page["messages"][2]["message"], page["messages"][49]["message"]
     assert len(await found(bob, "hello", limit=500)) == 95
     await until(node, lambda tx: search_index.occurrences(tx, "hello") == 95)
     assert len(await node.core.db.read(search_index.shards)) >= 4
     assert len(await found(bob, "hello", limit=500)) == 95
     # What is deleted is not found from then on, and is soon gone from the index's tables.
-    await node.core.db.write(lambda tx: tx.execute("UPDATE messages SET text = 'bye', edited_at = 1 WHERE seq = 3"))
-    await node.core.db.write(lambda tx: tx.execute("UPDATE messages SET text = '', deleted_at = 1 WHERE seq = 50"))
+    await ann.call("messages.edit", message=edited, text="bye")
+    await ann.call("messages.delete", message=deleted)
     assert len(await found(bob, "hello", limit=500)) == 93
     assert await found(bob, "bye") == ["[bye]"]
-    await say(ann, talk, "so that the node looks")
     await until(node, lambda tx: search_index.occurrences(tx, "hello") == 93)
     assert await found(bob, "bye") == ["[bye]"]
     await assert_sound(node)
 
 
-async def test_what_is_settled_is_in_no_table_of_the_index(room: str, ann: Somebody, node: Node) -> None:
+async def test_what_is_settled_is_in_no_table_of_the_index(room: str, ann: Somebody, bob: Somebody, node: Node) -> None:
     def count(word: str) -> int:
         return search_index.occurrences(node.core.db._reader_connections[0], word)
 
     await node.core.db.write(search_index.rebuild)
     assert (count("roses"), count("skies")) == (3, 1)
-    await node.core.db.write(lambda tx: tx.execute("UPDATE messages SET text = '', deleted_at = 1 WHERE seq = 4"))
+    (hit,) = (await bob.call("search.messages", query="skies"))["results"]
+    await bob.call("messages.delete", message=hit["message"]["message"])
     assert await found(ann, "skies") == []
     assert await node.core.db.write(search_index.settle) == 1
     assert (count("roses"), count("skies")) == (2, 0)

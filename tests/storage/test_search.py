@@ -15,7 +15,7 @@ from chatnode.config import Search
 from chatnode.model import words
 from chatnode.model.people import Account
 from chatnode.model.search_query import parse
-from chatnode.storage import checks, conversations, messages, people, search, search_index
+from chatnode.storage import checks, conversations, members, messages, opening, people, search, search_index
 from chatnode.storage.database import Transaction
 from chatnode.storage.messages import Draft
 from chatnode.storage.search import Cursor
@@ -81,12 +81,12 @@ class World:
         ann, bob, _ = self.people
         self.rooms = [
             self.store.write(
-                lambda tx, members=members: conversations.open_group(
+                lambda tx, others=others: opening.open_group(
                     tx, ann, title="a room", description="", visibility="private", history="since_joining",
-                    members=members, most_members=0,
+                    others=others, most_members=0,
                 )
             )[0]
-            for members in ([ann, bob], [ann, bob])
+            for others in ([bob], [bob])
         ]  # fmt: skip
         self.said: dict[tuple[int, int], str] = {}  # room and seq → text
         self.first = {(ann.key, 0): 1, (ann.key, 1): 1, (bob.key, 0): 1, (bob.key, 1): 1}
@@ -103,14 +103,14 @@ class World:
     def eve_joins(self, room: int) -> None:
         ann, _, eve = self.people
         if (eve.key, room) not in self.first:
-            self.store.write(lambda tx: conversations.add(tx, ann, self.rooms[room], eve, 0))
+            self.store.write(lambda tx: members.add(tx, ann, self.rooms[room], eve, 0))
             head = self.store.read(lambda reader: conversations.access(reader, eve, self.rooms[room])).head
             self.first[eve.key, room] = head + 1
 
     def bob_leaves(self, room: int) -> None:
         bob = self.people[1]
         if self.first.pop((bob.key, room), None):
-            self.store.write(lambda tx: conversations.leave(tx, bob, self.rooms[room]))
+            self.store.write(lambda tx: members.leave(tx, bob, self.rooms[room]))
 
     def change(self, number: int, sql: str, text: str | None) -> None:
         """Edit, delete or remove a message as the tables see it."""

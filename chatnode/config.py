@@ -45,6 +45,10 @@ class Server:
     shutdown_seconds: float = setting(
         5.0, "How long a stopping node waits for connections to take what is queued for them.", minimum=0
     )
+    metrics_addresses: tuple[str, ...] = setting(
+        ("127.0.0.1", "::1"),
+        "Addresses that may read /metrics without a token. Elsewhere it takes one of somebody who operates the node.",
+    )
     dead_peer_seconds: float = setting(
         20.0, "A connection whose peer acknowledges nothing for so long is dropped (TCP_USER_TIMEOUT).", minimum=1
     )
@@ -146,6 +150,17 @@ class Storage:
     group_jobs: int = setting(512, "Most writes that share one commit.", minimum=1)
     cache_kib: int = setting(16_384, "Page cache of the writing connection.", minimum=256)
     reader_cache_kib: int = setting(4_096, "Page cache of each reading connection.", minimum=256)
+    least_free_mib: int = setting(
+        200, "With less free space on the disk, /health says that the node is not well.", minimum=0
+    )
+    vacuum_free_share: float = setting(
+        0.25,
+        "An idle node makes the database file smaller when so much of it is unused, and more than 16 MiB; 0 is never.",
+        minimum=0,
+    )
+    vacuum_most_mib: int = setting(
+        1024, "A larger database is left as it is: writes wait while its pages are moved.", minimum=0
+    )
     checkpoint_pages: int = setting(
         16_000,
         "Pages of 4 KiB in the write-ahead log that make a busy node move them into the database file; an idle one does so anyway.",
@@ -213,6 +228,7 @@ class Logs:
 
     level: str = setting("info", "debug, info, warning or error.")
     format: str = setting("text", "text for people, json for programs.")
+    slow_ms: int = setting(1_000, "A request that takes longer is logged as slow; 0 is never.", minimum=0)
 
 
 @attrs.frozen

@@ -1,4 +1,7 @@
-"""Logging: one line per fact on standard error, as text or as JSON. Never a token, never message text."""
+"""Logging: one line per fact on standard error, as text or as JSON. Never a token, never message text.
+
+A record may carry `extra={"fields": {…}}`: keys of their own in JSON.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +44,7 @@ class _Json(logging.Formatter):
             "part": record.name,
             "message": record.getMessage(),
         }
+        line |= getattr(record, "fields", {})
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)

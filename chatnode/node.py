@@ -12,7 +12,6 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from chatnode.protocol import codec
 from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
-from chatnode.services import COMMANDS, JOBS
+from chatnode.services import COMMANDS, JOBS, health
 from chatnode.storage import log, presence, roles
 from chatnode.storage.database import Database, DatabaseError
 from chatnode.storage.directory import DataDirectory
@@ -53,7 +52,7 @@ class Node:
         self.table = CommandTable(COMMANDS)
         self.sessions = SessionRegistry(core.db)
         self.presence = PresenceBoard(core.db, self.sessions, core.config.presence)
-        self.router = Router(self.sessions, self.presence)
+        self.router = Router(self.sessions, self.presence, core.metrics)
         core.presence = self.presence
         core.db.on_commit = self.router.publish
         core.live_sessions = self.sessions.__len__
@@ -129,22 +128,9 @@ class Node:
                 logger.warning("when people were last active was not written: %s", error)
 
     async def health(self) -> tuple[bool, dict[str, Any]]:
-        """Whether the node is well, and each part's own word: a write and a read are tried."""
-        parts: dict[str, Any] = {"sessions": {"status": "ok", "live": len(self.sessions)}}
-        for part, probe in (
-            ("writing", partial(self.core.db.write, lambda tx: None)),
-            ("reading", partial(self.core.db.read, log.head)),
-        ):
-            try:
-                with trio.fail_after(_PROBE_SECONDS):
-                    await probe()
-                parts[part] = {"status": "ok"}
-            except Exception as error:
-                parts[part] = {"status": "failing", "reason": str(error) or type(error).__name__}
+        """Whether the node is well, and each part's own word."""
+        parts = await health.report(self.core)
         return all(part["status"] == "ok" for part in parts.values()), parts
-
-
-_PROBE_SECONDS = 5.0
 
 
 @asynccontextmanager

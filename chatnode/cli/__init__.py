@@ -9,7 +9,7 @@ from typing import cast
 import click
 
 from chatnode import __version__
-from chatnode.cli import accounts, backups, calling, chatting, importing, roles, serving
+from chatnode.cli import accounts, backups, calling, chatting, importing, roles, serving, upkeep
 from chatnode.client.errors import ConnectionLost
 from chatnode.errors import Refusal, StartError
 
@@ -45,6 +45,8 @@ cli.add_command(calling.check)
 cli.add_command(backups.backup)
 cli.add_command(backups.restore)
 cli.add_command(importing.import_group)
+cli.add_command(upkeep.export)
+cli.add_command(upkeep.migrate)
 cli.add_command(chatting.chat)
 
 

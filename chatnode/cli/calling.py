@@ -62,10 +62,13 @@ def _field(text: str) -> tuple[str, Any]:
 
 
 @click.command()
+@click.option("--repair", is_flag=True, help="First count again what is derived: counts, mentions, marks, threads.")
 @click.pass_obj
-def check(data: Path) -> None:
+def check(data: Path, repair: bool) -> None:
     """Prove that the database is sound; exits with 1 when it is not."""
-    checked = run_operator_command(data, "node.check")
+    checked = run_operator_command(data, "node.repair" if repair else "node.check")
+    for each in checked.get("repairs", ()):
+        click.echo(f"repaired {each['name']}: {each['rows']} rows")
     for each in checked["checks"]:
         click.echo(f"{'ok' if not each['problems'] else 'FAILED':7}{each['name']}")
         for problem in each["problems"]:

@@ -14,6 +14,7 @@ import trio
 
 from chatnode import config as configuration
 from chatnode import logs
+from chatnode.cli.systemd import keep_watchdog_calm, notify
 from chatnode.logs import get_logger
 from chatnode.node import Node, open_node
 from chatnode.storage.directory import DataDirectory
@@ -42,6 +43,8 @@ async def _serve(data: Path, config: configuration.Config, bind: str | None) -> 
             url: str = await nursery.start(node.serve, bind)
             click.echo(f"chatnode: listening on {url}")
             await _greet(node)
+            notify("READY=1")
+            nursery.start_soon(keep_watchdog_calm, node)
             _calm_garbage_collector()
             nursery.start_soon(_stop_on_signal, signals, nursery.cancel_scope)
 
@@ -76,6 +79,7 @@ async def _stop_on_signal(signals: object, scope: trio.CancelScope) -> None:
             os._exit(128 + int(number))  # asked twice: what is acknowledged is on disk, leave at once  # pyright: ignore[reportUnknownArgumentType]
         first = False
         logger.info("stopping")
+        notify("STOPPING=1")
         scope.cancel()
 
 

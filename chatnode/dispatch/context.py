@@ -50,6 +50,8 @@ class Context:
     writing: bool = False
     turn: Turn | None = None
     """The request's place among others of its session that are worked on at a time."""
+    request: str | int | None = None
+    """What the client calls the request, for the log."""
 
     def sign_in(self, found: Authenticated) -> None:
         """From now on this is the person whose token it is, within the token's scopes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 import attrs
 import trio
@@ -11,6 +12,7 @@ from chatnode.config import Config
 from chatnode.dispatch.jobs import JobRunner
 from chatnode.dispatch.limits import Rate, Turns
 from chatnode.dispatch.presence import LivePresence
+from chatnode.metrics import Metrics
 from chatnode.storage.database import Database
 from chatnode.storage.filters.collection import Collections
 from chatnode.storage.filters.collections import COLLECTIONS
@@ -37,6 +39,8 @@ class Core:
     rates: dict[str, Rate] = attrs.field(init=False)
     """By the name that a command gives as its `limit`."""
     hashers: trio.CapacityLimiter = attrs.field(init=False)
+    slow_seconds: float = attrs.field(init=False)
+    metrics: Metrics = attrs.field(factory=Metrics)
     jobs: JobRunner = attrs.field(init=False)
     changing_roles: trio.Lock = attrs.field(init=False, factory=trio.Lock)
     queries: Turns = attrs.field(init=False)
@@ -56,3 +60,4 @@ class Core:
         self.queries = Turns(max(1, self.config.storage.readers - 1))
         self.hashers = trio.CapacityLimiter(self.config.accounts.password_hashers)
         self.jobs = JobRunner(self)
+        self.slow_seconds = self.config.logs.slow_ms / 1000 or inf

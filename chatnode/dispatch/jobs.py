@@ -30,6 +30,10 @@ FIRST_WITHIN_SECONDS = 120.0
 """What is due when the node starts is done within so long, not all at once and not while clients come back."""
 
 
+RETRY_SECONDS = 3_600.0
+"""What failed is tried again after so long, if it is not due sooner."""
+
+
 class JobFailed(Exception):
     """A job could not do what it is for, and the message says all there is to say."""
 
@@ -82,19 +86,27 @@ class JobRunner:
 
     async def run_forever(self) -> None:
         """Run each job when it is due, until cancelled."""
-        await self.load()
+        try:
+            await self.load()
+        except Exception:
+            logger.exception("how the jobs went last could not be read; all are due")
         due = {name: trio.current_time() + wait for name in self._jobs if (wait := self._first_wait(name)) is not None}
         while due:
             name = min(due, key=due.__getitem__)
             await trio.sleep_until(due[name])
             await self.run(name)
-            period = self._jobs[name].period(self._core.config)
-            due[name] = trio.current_time() + period * random.uniform(0.95, 1.05)
+            due[name] = trio.current_time() + self._period(name) * random.uniform(0.95, 1.05)
         await trio.sleep_forever()
+
+    def _period(self, name: str) -> float:
+        """Seconds between two runs; what failed is tried again sooner."""
+        period = self._jobs[name].period(self._core.config)
+        failed = name in self.last and not self.last[name].ok
+        return min(period, RETRY_SECONDS) if failed else period
 
     def _first_wait(self, name: str) -> float | None:
         """Seconds until a job is due after the node has started; None for never."""
-        period = self._jobs[name].period(self._core.config)
+        period = self._period(name)
         if not period:
             return None
         soon = random.uniform(0, min(period, FIRST_WITHIN_SECONDS))

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from logging import DEBUG, INFO
+from time import perf_counter
 from typing import Any, Generic, Literal, TypeVar, get_type_hints
 
 import attrs
 
 from chatnode.dispatch.context import Context
 from chatnode.errors import Refusal
+from chatnode.logs import get_logger
 from chatnode.protocol import codec
+
+logger = get_logger("requests")
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -101,13 +106,47 @@ class CommandTable:
 
         Raises `Refusal`; anything else is a fault of ours.
         """
-        found = self._commands.get(name) or self.find(name)
+        began = perf_counter()
+        outcome = "cancelled"
+        try:
+            result = await self._run(context, self._commands.get(name) or self.find(name), fields)
+            outcome = "ok"
+            return result
+        except Refusal as refusal:
+            outcome = refusal.code
+            raise
+        except Exception:
+            outcome = "internal"
+            raise
+        finally:
+            seconds = perf_counter() - began
+            core = context.core
+            core.metrics.request(name if name in self._commands else "unknown", outcome, seconds)
+            if seconds >= core.slow_seconds or logger.isEnabledFor(DEBUG):
+                self._log(context, name, outcome, seconds)
+
+    async def _run(self, context: Context, found: Command[Any, Any], fields: dict[str, Any]) -> Any:
         self._check(context, found)
         self._count(context, found)
         result = await found.handler(context, codec.structure(fields, found.takes))
         if found.active and context.account is not None:
             context.core.presence.active(context.account.key)
         return result
+
+    def _log(self, context: Context, name: str, outcome: str, seconds: float) -> None:
+        """Who asked for what and what came of it; never what was said. Only names of ours, no client's own."""
+        slow = seconds >= context.core.slow_seconds
+        fields = {
+            "request": context.request if isinstance(context.request, int) else None,
+            "session": context.session,
+            "person": context.account.id if context.account else "operator" if context.operator else None,
+            "command": name if name in self._commands else "unknown",
+            "outcome": outcome,
+            "ms": round(seconds * 1000, 1),
+        }
+        told = {key: value for key, value in fields.items() if value is not None}
+        words = " ".join(f"{key}={value}" for key, value in told.items())
+        logger.log(INFO if slow else DEBUG, "%s %s", "slow" if slow else "request", words, extra={"fields": told})
 
     @staticmethod
     def _check(context: Context, found: Command[Any, Any]) -> None:

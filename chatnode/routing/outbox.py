@@ -137,6 +137,10 @@ class Outbox:
         self._put(last)
 
     @property
+    def queued_bytes(self) -> int:
+        return self._queued
+
+    @property
     def waiting(self) -> bool:
         """Whether something is queued."""
         return self._draining

@@ -7,6 +7,7 @@ one group commit in one go. It runs in the commit callback, on the trio thread, 
 from __future__ import annotations
 
 from chatnode.logs import get_logger
+from chatnode.metrics import Metrics
 from chatnode.model.events import (
     ConversationUpdated,
     MemberJoined,
@@ -27,7 +28,8 @@ logger = get_logger("routing")
 class Router:
     """`publish` is the database's commit listener."""
 
-    def __init__(self, sessions: SessionRegistry, presence: PresenceBoard) -> None:
+    def __init__(self, sessions: SessionRegistry, presence: PresenceBoard, metrics: Metrics | None = None) -> None:
+        self.metrics = metrics or Metrics()
         self.sessions = sessions
         self.presence = presence
 
@@ -48,6 +50,7 @@ class Router:
             self.sessions.joined(each.gid, each.conversation, each.people[0])
         if audience := self._audience(each):
             push = push_of(each.gid, event)
+            self.metrics.deliveries += len(audience)
             for session in audience:
                 try:
                     if session.push(push):

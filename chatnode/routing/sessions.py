@@ -63,6 +63,11 @@ class Session(ABC):
     def end(self, *, resume: bool, reason: str) -> None:
         """End the session: `resume` says whether the client should come back with its cursor."""
 
+    @property
+    def queued_bytes(self) -> int:
+        """What was sent and not taken yet."""
+        return 0
+
     def push(self, push: Push) -> bool:
         """Send, hold or drop a push; returns whether `flush` is due. What is not in the log is not held."""
         if self._held is not None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed
 from chatnode.storage import checks, maintenance
+from chatnode.storage.database import file_statistics
 
 DAY = 86_400
+LEAST_FREE_BYTES = 16 << 20
 
 
 async def remove_expired(core: Core) -> str:
@@ -30,8 +34,24 @@ async def check_integrity(core: Core) -> str:
     return f"{len(checked.checks)} checks found nothing"
 
 
+async def shrink(core: Core) -> str:
+    """Give back space that nothing uses, if it is much and nobody is writing."""
+    db, settings = core.db, core.config.storage
+    before = await db.read(file_statistics)
+    worth_it = before.free_bytes > max(LEAST_FREE_BYTES, settings.vacuum_free_share * before.bytes)
+    if not settings.vacuum_free_share or not worth_it:
+        return "little is unused"
+    if before.bytes > settings.vacuum_most_mib << 20:
+        return "larger than storage.vacuum_most_mib; left as it is"
+    if not await db.maintain(partial(maintenance.vacuum, wanted=lambda: db.writes_waiting > 0)):
+        return "given up for somebody who writes"
+    after = await db.read(file_statistics)
+    return f"{(before.bytes - after.bytes) >> 20} MiB given back"
+
+
 JOBS = (
     Job("expired", DAY / 4, remove_expired),
     Job("optimize", DAY, optimize),
+    Job("shrink", DAY, shrink),
     Job("integrity", 7 * DAY, check_integrity),
 )

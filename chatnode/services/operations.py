@@ -8,9 +8,10 @@ from chatnode import __version__
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
-from chatnode.model.commands.operations import Checked, NodeInfo, NodeStatistics
+from chatnode.model.commands.operations import Checked, NodeInfo, NodeStatistics, Repair, Repaired
 from chatnode.model.commands.shared import Nothing
-from chatnode.storage import checks, people
+from chatnode.storage import audit, checks, derived, people
+from chatnode.storage.database import Transaction
 
 
 @command("node.info", permission=None, reads=True)
@@ -26,6 +27,20 @@ async def check(ctx: Context, command: Nothing) -> Checked:
     return await ctx.read(checks.run)
 
 
+@command("node.repair", permission=permissions.OPERATE)
+async def repair(ctx: Context, command: Nothing) -> Repaired:
+    """Count again what is derived, in one transaction: heads, counts, mentions, marks, threads. Other writes wait."""
+
+    def write(tx: Transaction) -> dict[str, int]:
+        changed = derived.repair(tx)
+        audit.record(tx, ctx.account, "node.repair", "", **changed)
+        return changed
+
+    changed = await ctx.write(write)
+    checked = await ctx.read(checks.run)
+    return Repaired([Repair(name, rows) for name, rows in changed.items()], checked.clean, checked.checks)
+
+
 @command("node.statistics", permission=permissions.OPERATE, reads=True)
 async def statistics(ctx: Context, command: Nothing) -> NodeStatistics:
     """How much there is."""
@@ -34,4 +49,4 @@ async def statistics(ctx: Context, command: Nothing) -> NodeStatistics:
     return await ctx.read(lambda reader: checks.statistics(reader, live, uptime))
 
 
-COMMANDS = (info, check, statistics)
+COMMANDS = (info, check, repair, statistics)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from chatnode.model.commands.operations import Check, Checked, NodeStatistics
 from chatnode.storage import log, search_checks
 from chatnode.storage.database import DatabaseError, Reader
+from chatnode.storage.derived import DERIVED
 
 MOST_PROBLEMS = 20
 """Of each check, so that a broken table does not flood the terminal."""
@@ -37,15 +38,10 @@ def _query(sql: str, problem: str) -> Callable[[Reader], list[str]]:
 CHECKS: dict[str, Callable[[Reader], list[str]]] = {
     "integrity": integrity,
     "foreign keys": _foreign_keys,
-    "heads": _query(
-        "SELECT c.id, c.head, coalesce(max(m.seq), 0) FROM conversations c LEFT JOIN messages m "
-        "ON m.conversation = c.key GROUP BY c.key HAVING c.head <> coalesce(max(m.seq), c.floor)",
-        "conversation {0} says its newest message is {1}, it is {2}",
-    ),
     "sequence numbers": _query(
-        "SELECT c.id, count(*), max(m.seq) FROM messages m JOIN conversations c ON c.key = m.conversation "
+        "SELECT c.id, count(*), c.floor + 1, max(m.seq) FROM messages m JOIN conversations c ON c.key = m.conversation "
         "GROUP BY c.key HAVING count(*) <> max(m.seq) - c.floor OR min(m.seq) <> c.floor + 1",
-        "conversation {0} has {1} messages but its newest is number {2}",
+        "conversation {0} has {1} messages, which should be those from {2} to {3}",
     ),
     "log of messages": _query(
         "SELECT m.id, m.gid FROM messages m LEFT JOIN log l ON l.gid = m.gid "
@@ -55,21 +51,9 @@ CHECKS: dict[str, Callable[[Reader], list[str]]] = {
     ),
     "messages of the log": _query(
         "SELECT l.gid FROM log l LEFT JOIN messages m ON m.conversation = l.conversation AND m.seq = l.subject "
-        "JOIN conversations c ON c.key = l.conversation "
-        "WHERE l.kind = 'message.posted' AND l.subject > c.floor AND m.key IS NULL",
+        "LEFT JOIN conversations c ON c.key = l.conversation "
+        "WHERE l.kind = 'message.posted' AND m.key IS NULL AND l.subject > coalesce(c.floor, 0)",
         "row {0} of the log names a message that is not there",
-    ),
-    "marks": _query(
-        "SELECT p.handle, c.id, m.read_seq, c.head FROM members m JOIN conversations c ON c.key = m.conversation "
-        "JOIN people p ON p.key = m.person WHERE max(m.read_seq, m.delivered_seq) > c.head",
-        "{0} has read conversation {1} up to {2}, it ends at {3}",
-    ),
-    "mentions": _query(
-        "SELECT p.handle, n.seq, c.id FROM mentions n JOIN people p ON p.key = n.person "
-        "JOIN conversations c ON c.key = n.conversation LEFT JOIN messages m "
-        "ON m.conversation = n.conversation AND m.seq = n.seq "
-        "WHERE m.key IS NULL OR instr(coalesce(m.mentions, ''), p.id) = 0",
-        "{0} is counted as named in message {1} of conversation {2}, and is not",
     ),
     "owners": _query(
         "SELECT c.id, sum(m.role = 'owner') FROM conversations c JOIN members m ON m.conversation = c.key "
@@ -78,6 +62,7 @@ CHECKS: dict[str, Callable[[Reader], list[str]]] = {
         "group {0} has {1} owners",
     ),
     "search": search_checks.problems,
+    **{name: _query(each.wrong, each.problem) for name, each in DERIVED.items()},
 }
 
 

@@ -22,6 +22,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from time import perf_counter
 from typing import Any, Generic, Protocol, TypeVar
 
 import attrs
@@ -31,6 +32,7 @@ import trio
 from chatnode.config import Storage as StorageSettings
 from chatnode.errors import Refusal, StartError
 from chatnode.logs import get_logger
+from chatnode.metrics import Commits
 from chatnode.model.events import Event
 from chatnode.model.times import now_ms
 
@@ -185,12 +187,17 @@ class Database:
         self.on_commit: CommitListener = lambda recorded: None
         self.background: Background | None = None
         self.broken: str | None = None
+        self.commits = Commits()
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
         self._reads: SimpleQueue[_Job[Any] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._reader_connections: list[sqlite3.Connection] = []
         self._closing = False
         self._checkpoint_due = False
+
+    @property
+    def writes_waiting(self) -> int:
+        return self._jobs.qsize()
 
     def open(self) -> None:
         """Open the connections and start the threads; call from the trio thread."""
@@ -360,6 +367,7 @@ class Database:
 
     def _commit(self, group: list[_Job[Any]]) -> None:
         """Run the jobs of a group and commit them together. Sets every job's outcome."""
+        began = perf_counter()
         try:
             if self.broken is not None:
                 raise sqlite3.OperationalError(self.broken)
@@ -369,6 +377,8 @@ class Database:
                 gid = self._run_in_savepoint(job, gid)
             self._writer.execute("COMMIT")
             self._checkpoint_due = True
+            self.commits.jobs.observe(len(group))
+            self.commits.seconds.observe(perf_counter() - began)
         except sqlite3.Error as error:
             self._fail(group, error)
 
@@ -391,6 +401,7 @@ class Database:
         return gid
 
     def _fail(self, group: list[_Job[Any]], error: sqlite3.Error) -> None:
+        self.commits.failures += 1
         if self._writer.in_transaction:
             self._writer.execute("ROLLBACK")
         if _is_full(error):
@@ -461,6 +472,22 @@ def connect_writer(path: Path, settings: StorageSettings) -> sqlite3.Connection:
     if mode != "wal" or synchronous != 2:
         raise StartError(f"{path}: the file system does not take SQLite's write-ahead log (journal mode {mode})")
     return connection
+
+
+@attrs.frozen
+class FileStatistics:
+    """`free_bytes` are those of `bytes` that hold nothing."""
+
+    bytes: int
+    free_bytes: int
+
+
+def file_statistics(reader: Reader) -> FileStatistics:
+    """How large the database is."""
+    pages, free, size = (
+        reader.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    return FileStatistics(pages * size, free * size)
 
 
 def connect_reader(path: Path, cache_kib: int = 4_096) -> sqlite3.Connection:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
+
 from chatnode.model.times import DAY_MS
 from chatnode.storage.database import Transaction
 
@@ -21,3 +24,23 @@ def optimize(tx: Transaction) -> None:
     """Takes milliseconds: `analysis_limit` bounds how many rows of each index are looked at."""
     tx.execute("PRAGMA analysis_limit=400")
     tx.execute("PRAGMA optimize")
+
+
+def vacuum(connection: sqlite3.Connection, wanted: Callable[[], bool]) -> bool:
+    """Rewrite the database without its unused pages; returns whether it came to its end. For `Database.maintain`.
+
+    Given up as soon as the connection is `wanted` for a write, but for the last part, which moves the pages.
+    """
+    connection.execute("PRAGMA temp_store=FILE")  # as large as the database: not in memory
+    connection.set_progress_handler(lambda: int(wanted()), 10_000)
+    try:
+        connection.execute("VACUUM")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+            return False
+        raise
+    finally:
+        connection.set_progress_handler(None, 0)
+        connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return True

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from chatnode.storage.database import Reader
+from chatnode.storage.database import Reader, file_statistics
 from chatnode.storage.sealing import BackupError
 
 Progress = Callable[[str, int, int], None]
@@ -50,7 +50,8 @@ def copy(database: Path, into: Path, progress: Progress = no_progress) -> None:
     try:
         os.close(os.open(into, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         with closing(sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)) as connection:
-            total = _bytes(connection)
+            now = file_statistics(connection)
+            total = now.bytes - now.free_bytes
             connection.set_progress_handler(_report(progress, into, total, raised), _STEPS)
             connection.execute("VACUUM INTO ?", (str(into),))
         with into.open("rb+") as file:
@@ -63,13 +64,6 @@ def copy(database: Path, into: Path, progress: Progress = no_progress) -> None:
         if isinstance(error, sqlite3.Error | OSError):
             raise BackupError(f"{into}: the copy could not be made: {error}") from error
         raise
-
-
-def _bytes(connection: sqlite3.Connection) -> int:
-    pages, free, size = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
-    )
-    return (pages - free) * size
 
 
 def _report(progress: Progress, into: Path, total: int, raised: list[BaseException]) -> Callable[[], int]:

@@ -86,7 +86,7 @@ async def _answer(table: CommandTable, context: Context, line: bytes) -> bytes:
     request_id: RequestId | None = None
     try:
         request = parse_request(line, 0)
-        request_id = request.id
+        request_id = context.request = request.id
         return ok_reply(request_id, await table.run(context, request.op, request.fields))
     except Refusal as refusal:
         if isinstance(refusal, UnusableOp):

@@ -51,6 +51,10 @@ class StreamSession(Session):
     def behind(self) -> bool:
         return self._pending_bytes > PART_BYTES
 
+    @property
+    def queued_bytes(self) -> int:
+        return self._pending_bytes
+
     def chunk(self, push: Push) -> bytes:
         """A push as one event of the stream."""
         place = self._prefix + b"%d\n" % push.gid if push.gid is not None else b""

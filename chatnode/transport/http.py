@@ -28,8 +28,9 @@ from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.protocol import codec
 from chatnode.routing.sessions import SessionRegistry
+from chatnode.services.health import SERVING
 from chatnode.services.sign_in import authenticate
-from chatnode.transport import openapi
+from chatnode.transport import metrics, openapi
 from chatnode.transport.event_stream import EVENT_STREAM, event_stream
 from chatnode.transport.head import Head
 from chatnode.transport.listener import Connection
@@ -221,9 +222,26 @@ def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health:
 
     @app.get("/health")
     async def health_report() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
-        healthy, parts = await health()
-        body = {"status": "ok" if healthy else "failing", "parts": parts}
-        return Response(codec.encode(body), status=200 if healthy else 503, content_type=JSON)
+        return _health_response(*await health())
+
+    @app.get("/health/ready")
+    async def ready() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        _, parts = await health()
+        serving = {name: parts[name] for name in SERVING}
+        return _health_response(all(part["status"] == "ok" for part in serving.values()), serving)
+
+    @app.get("/health/live")
+    async def live() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        return _health_response(True, {})
+
+    @app.get("/metrics")
+    async def metrics_page() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        client = request.scope["client"]
+        forwarded = bool({"X-Forwarded-For", "Forwarded"} & set(request.headers.keys()))
+        if not metrics.may_see(core, client[0] if client else "", forwarded):
+            context = await _context(core, _credentials(core))
+            context.check(permissions.OPERATE, reads=True)
+        return Response(await metrics.page(core, registry), content_type=metrics.CONTENT_TYPE)
 
     @app.get("/", defaults={"name": "index.html"})
     @app.get("/<name>")
@@ -257,6 +275,11 @@ def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health:
         return response
 
     return app
+
+
+def _health_response(healthy: bool, parts: dict[str, Any]) -> Response:
+    body = {"status": "ok" if healthy else "failing", "parts": parts}
+    return Response(codec.encode(body), status=200 if healthy else 503, content_type=JSON)
 
 
 def _credentials(core: Core) -> Credentials:

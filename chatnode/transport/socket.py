@@ -82,6 +82,10 @@ class SocketSession(Session):
         if not self._socket.writing:
             self._socket.outbox.flush()
 
+    @property
+    def queued_bytes(self) -> int:
+        return self._socket.outbox.queued_bytes
+
     def end(self, *, resume: bool, reason: str) -> None:
         self._socket.close_after_reply(RESUME_SESSION_ENDED if resume else STOP_SIGNED_OUT, reason)
 
@@ -245,7 +249,7 @@ class ClientSocket:
         request_id: RequestId | None = None
         try:
             request = parse_request(data, self._core.config.limits.json_depth)
-            request_id = request.id
+            request_id = context.request = request.id
             if request.op == "hello":
                 await self._hello(request)
                 return None
@@ -321,6 +325,7 @@ class ClientSocket:
             self.close(code, reason)
 
     def _overflow(self) -> None:
+        self._core.metrics.overflows += 1
         cursor = self.session.gid if self.session is not None else 0
         self.close(RESUME_TOO_SLOW, f"too slow; resume from your cursor, at most {cursor}", now=True)
 

@@ -819,3 +819,10 @@ async def closing_what_is_idle(world: World) -> None:
     await _let_pass(world, 31)
     await world.begin()
     await world.call(None, "jobs.run", job="close idle")
+
+
+@scenario("node.repair")
+async def repairing_what_is_whole(world: World) -> None:
+    await world.say(await world.direct(), "hello @bob")
+    await world.begin()
+    await world.call(None, "node.repair")

@@ -10,6 +10,7 @@ import trio
 from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.storage.checks import CHECKS
+from chatnode.storage.derived import DERIVED
 from tests.conftest import Somebody, make_person
 
 from .dialogue import LiveSession, Visitor, assert_sound, direct, group, refused, say
@@ -41,6 +42,11 @@ DAMAGE = {
     "messages of the log": "DELETE FROM messages WHERE seq = 2",
     "marks": "UPDATE members SET read_seq = 9 WHERE conversation = 2",
     "mentions": "UPDATE mentions SET person = 3 - person",
+    "counts": "UPDATE conversations SET messages = 7",
+    "times": "UPDATE conversations SET last_at = 1",
+    "replies": "UPDATE messages SET replies = 3 WHERE seq = 1",
+    "edits": "UPDATE messages SET edits = 2 WHERE seq = 1; INSERT INTO message_edits VALUES (9, 9, 1, 'x', 0)",
+    "tombstones": "UPDATE messages SET deleted_at = 1 WHERE seq = 1",
     "owners": "UPDATE members SET role = 'member' WHERE role = 'owner'",
     "search": "INSERT INTO search_shards (above, upto) VALUES (1000, 1001)",
 }
@@ -57,13 +63,34 @@ async def test_damage_is_found_and_named(node: Node, lively: None, name: str) ->
     assert name in problems, problems
 
 
+@pytest.mark.parametrize("name", DERIVED)
+async def test_what_is_derived_is_repaired(node: Node, ann: Somebody, lively: None, name: str) -> None:
+    connection = sqlite3.connect(node.core.db.path)
+    connection.executescript(DAMAGE[name])
+    connection.close()
+    repaired = await node.call("node.repair")
+    assert name in {each["name"] for each in repaired["repairs"]}
+    assert repaired["clean"], repaired
+    assert (await node.call("node.repair"))["repairs"] == []
+    await say(ann, await direct(ann, ann), "it goes on")
+    await assert_sound(node)
+
+
+async def test_what_is_not_derived_is_not_made_up(node: Node, lively: None) -> None:
+    connection = sqlite3.connect(node.core.db.path)
+    connection.executescript(DAMAGE["owners"])
+    connection.close()
+    repaired = await node.call("node.repair")
+    assert (repaired["repairs"], repaired["clean"]) == ([], False)
+
+
 def test_every_check_has_a_damage_that_it_finds() -> None:
     assert set(CHECKS) - set(DAMAGE) == {"integrity"}  # tests/cli damages the file itself
 
 
 async def test_only_who_runs_the_node_looks_into_it(node: Node, ann: Somebody) -> None:
     root = await make_person(node, "root", admin=True)
-    for command in ("node.check", "node.statistics"):
+    for command in ("node.check", "node.statistics", "node.repair"):
         with refused("forbidden"):
             await ann.call(command)
         with refused("unauthenticated"):

@@ -20,6 +20,23 @@ class Checked:
 
 
 @attrs.define
+class Repair:
+    """`rows` of what `name` says were changed."""
+
+    name: str
+    rows: int
+
+
+@attrs.define
+class Repaired:
+    """What was repaired, and what the checks find now."""
+
+    repairs: list[Repair]
+    clean: bool
+    checks: list[Check]
+
+
+@attrs.define
 class NodeInfo:
     """For anybody: that this is a chatnode, and whether it still waits for its first administrator."""
 

@@ -1,0 +1,80 @@
+"""`chatnode export` and `chatnode migrate`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from chatnode import config as configuration
+from chatnode.cli.progress import Bars
+from chatnode.errors import StartError
+from chatnode.storage.directory import DataDirectory
+from chatnode.storage.exporting import lines
+from chatnode.storage.snapshots import open_read_only
+from chatnode.storage.upgrading import missing_in, upgrade
+
+
+@click.command()
+@click.argument("destination", required=False, type=click.Path(path_type=Path))
+@click.pass_obj
+def export(data: Path, destination: Path | None) -> None:
+    """Write everything as lines of JSON, while a node runs or not.
+
+    DESTINATION is a new file; without it the lines go to standard output. Passwords and tokens are not in it;
+    everything else that was ever said is.
+    """
+    directory = DataDirectory(data)
+    _refuse_old(directory)
+    with ExitStack() as stack:
+        out = sys.stdout.buffer
+        if destination is not None:
+            try:
+                out = stack.enter_context(destination.open("xb"))
+                destination.chmod(0o600)
+            except OSError as error:
+                raise StartError(f"{destination}: cannot be written: {error.strerror}") from None
+        reader = stack.enter_context(open_read_only(directory.database))
+        progress = stack.enter_context(Bars())
+        try:
+            for line in lines(reader, progress):
+                out.write(line)
+            out.flush()
+        except BrokenPipeError:
+            sys.stderr.close()  # whoever read the lines has had enough
+            sys.exit(1)
+
+
+def _refuse_old(directory: DataDirectory) -> None:
+    if not directory.database.exists():
+        raise StartError(f"{directory.database}: there is no database here")
+    if missing_in(directory):
+        raise StartError(f"{directory.database}: was written by an older chatnode; run chatnode migrate first")
+
+
+@click.command("migrate")
+@click.option("--dry-run", is_flag=True, help="Only list what would be done.")
+@click.pass_obj
+def migrate(data: Path, dry_run: bool) -> None:
+    """Bring the database up to this version, which a starting node does too.
+
+    A copy from before is kept in `backups` of the data directory.
+    """
+    directory = DataDirectory(data)
+    if dry_run:
+        for step in missing_in(directory):
+            click.echo(f"{step.set}/{step.name}")
+        return
+    directory.claim()
+    try:
+        config = configuration.load(directory.config if directory.config.exists() else None)
+        with Bars() as progress:
+            applied = upgrade(directory, config, progress=progress)
+    finally:
+        directory.release()
+    for step in applied:
+        click.echo(f"applied {step.set}/{step.name}")
+    if not applied:
+        click.echo("nothing to do")

@@ -1,0 +1,112 @@
+"""What the tables hold twice: the second time, so that it need not be counted. Each is checked, and can be repaired.
+
+A `Derived` says which rows disagree with what they are derived from, and the statements that make them agree.
+"""
+
+# ruff: noqa: S608 - the pieces are the constants below
+
+from __future__ import annotations
+
+import attrs
+
+from chatnode.model.messages import EVERYONE
+from chatnode.storage.database import Transaction
+
+_TOP = "max(c.floor, coalesce((SELECT max(m.seq) FROM messages m WHERE m.conversation = c.key), 0))"
+_COUNT = "(SELECT count(*) FROM messages m WHERE m.conversation = c.key AND m.deleted_at IS NULL)"
+_NEWEST_AT = "(SELECT m.at FROM messages m WHERE m.conversation = c.key AND m.seq = c.head)"
+# What was imported counts as new, however old it is.
+_LATE = f"c.source IS NULL AND c.head > c.floor AND c.last_at IS NOT {_NEWEST_AT}"
+_REPLIES = "(SELECT count(*) FROM messages r WHERE r.conversation = m.conversation AND r.thread = m.seq)"
+_EDITS = "(SELECT count(*) FROM message_edits e WHERE e.conversation = m.conversation AND e.seq = m.seq)"
+# Whom messages name, as they say it themselves; everyone is person 0.
+_NAMED = (
+    "SELECT coalesce(p.key, 0) AS person, m.conversation AS conversation, m.seq AS seq FROM messages m "
+    "JOIN json_each(m.mentions) j LEFT JOIN people p ON p.id = j.value "
+    f"WHERE m.mentions IS NOT NULL AND (p.key IS NOT NULL OR j.value = '{EVERYONE}')"
+)
+
+
+@attrs.frozen
+class Derived:
+    """`wrong` returns a row for each disagreement, which `problem` puts in words; `repair` makes them agree."""
+
+    wrong: str
+    problem: str
+    repair: tuple[str, ...]
+
+
+DERIVED: dict[str, Derived] = {
+    "heads": Derived(
+        f"SELECT c.id, c.head, {_TOP} FROM conversations c WHERE c.head <> {_TOP}",
+        "conversation {0} says its newest message is {1}, it is {2}",
+        (f"UPDATE conversations AS c SET head = {_TOP} WHERE c.head <> {_TOP}",),
+    ),
+    "counts": Derived(
+        f"SELECT c.id, c.messages, {_COUNT} FROM conversations c WHERE c.messages <> {_COUNT}",
+        "conversation {0} says it has {1} messages, it has {2}",
+        (f"UPDATE conversations AS c SET messages = {_COUNT} WHERE c.messages <> {_COUNT}",),
+    ),
+    "times": Derived(
+        f"SELECT c.id FROM conversations c WHERE {_LATE}",
+        "conversation {0} does not have the time of its newest message",
+        (f"UPDATE conversations AS c SET last_at = {_NEWEST_AT} WHERE {_LATE}",),
+    ),
+    "marks": Derived(
+        "SELECT p.handle, c.id, max(m.read_seq, m.delivered_seq, m.shown_seq), c.head FROM members m "
+        "JOIN conversations c ON c.key = m.conversation JOIN people p ON p.key = m.person "
+        "WHERE max(m.read_seq, m.delivered_seq) > c.head OR m.shown_seq > m.read_seq",
+        "{0} has read conversation {1} up to {2}, it ends at {3}, or others are shown more than that",
+        (
+            "UPDATE members AS m SET read_seq = min(read_seq, h.head), delivered_seq = min(delivered_seq, h.head), "
+            "shown_seq = min(shown_seq, read_seq, h.head) FROM (SELECT key, head FROM conversations) h "
+            "WHERE h.key = m.conversation AND (max(m.read_seq, m.delivered_seq) > h.head OR m.shown_seq > m.read_seq)",
+        ),
+    ),
+    "mentions": Derived(
+        "SELECT w.person, w.seq, c.id FROM ("
+        f"SELECT * FROM (SELECT person, conversation, seq FROM mentions EXCEPT {_NAMED}) UNION ALL "
+        f"SELECT * FROM ({_NAMED} EXCEPT SELECT person, conversation, seq FROM mentions)) w "
+        "LEFT JOIN conversations c ON c.key = w.conversation",
+        "person {0} is counted as named in message {1} of conversation {2}, and is not, or the other way round",
+        (
+            f"DELETE FROM mentions WHERE (person, conversation, seq) NOT IN ({_NAMED})",
+            f"INSERT OR IGNORE INTO mentions (person, conversation, seq) {_NAMED}",
+        ),
+    ),
+    "replies": Derived(
+        f"SELECT m.id, m.replies, {_REPLIES} FROM messages m WHERE m.replies <> {_REPLIES}",
+        "message {0} says its thread has {1} replies, it has {2}",
+        (f"UPDATE messages AS m SET replies = {_REPLIES} WHERE m.replies <> {_REPLIES}",),
+    ),
+    "edits": Derived(
+        f"SELECT m.id, m.edits, {_EDITS} FROM messages m WHERE m.edits <> {_EDITS} UNION ALL "
+        "SELECT e.conversation || '/' || e.seq, 0, 1 FROM message_edits e LEFT JOIN messages m "
+        "ON m.conversation = e.conversation AND m.seq = e.seq WHERE m.key IS NULL OR m.deleted_at IS NOT NULL",
+        "message {0} says it was edited {1} times, {2} versions are kept",
+        (
+            "DELETE FROM message_edits AS e WHERE NOT EXISTS (SELECT 1 FROM messages m "
+            "WHERE m.conversation = e.conversation AND m.seq = e.seq AND m.deleted_at IS NULL)",
+            f"UPDATE messages AS m SET edits = {_EDITS} WHERE m.edits <> {_EDITS}",
+        ),
+    ),
+    "tombstones": Derived(
+        "SELECT id FROM messages WHERE deleted_at IS NOT NULL "
+        "AND (text <> '' OR content IS NOT NULL OR metadata IS NOT NULL OR pinned_at IS NOT NULL)",
+        "message {0} was deleted, and something of it is there",
+        (
+            "UPDATE messages SET text = '', content = NULL, metadata = NULL, pinned_at = NULL, pinned_by = NULL "
+            "WHERE deleted_at IS NOT NULL "
+            "AND (text <> '' OR content IS NOT NULL OR metadata IS NOT NULL OR pinned_at IS NOT NULL)",
+        ),
+    ),
+}  # fmt: skip
+
+
+def repair(tx: Transaction) -> dict[str, int]:
+    """Make everything derived agree with what it is derived from; rows changed, by name, for each that had any.
+
+    In the order above: marks depend on heads. Messages, members and the log are never changed but for deleted texts.
+    """
+    changed = {name: sum(tx.execute(statement).rowcount for statement in each.repair) for name, each in DERIVED.items()}
+    return {name: count for name, count in changed.items() if count}

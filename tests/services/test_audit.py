@@ -30,6 +30,7 @@ DONE: dict[str, dict[str, Any]] = {
     "roles.set": {"role": "helper", "permissions": ["chat", "moderate"]},
     "roles.delete": {"role": "helper"},
     "reports.resolve": {"report": 1, "resolution": "dismissed"},
+    "node.repair": {},
     "backup.create": {},
     "jobs.run": {"job": "expired"},
     "import.conversation": {"source": "irc", "key": "#x", "title": "#x"},

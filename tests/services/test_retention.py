@@ -23,7 +23,7 @@ async def days_pass(node: Node, days: int) -> None:
 
     def write(tx: Transaction) -> None:
         tx.execute("UPDATE messages SET at = at - ?", (days * DAY_MS,))
-        tx.execute("UPDATE conversations SET closed_at = closed_at - ?", (days * DAY_MS,))
+        tx.execute("UPDATE conversations SET closed_at = closed_at - ?, last_at = last_at - ?", (days * DAY_MS,) * 2)
 
     await node.core.db.write(write)
 

@@ -568,6 +568,7 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
         ("jobs.list", root, {}),
         ("jobs.run", root, {"job": "expired"}),
         ("node.check", root, {}),
+        ("node.repair", root, {}),
         ("node.statistics", root, {}),
         ("conversations.leave", anns, {"conversation": room}),
         ("sessions.revoke_others", root, {}),

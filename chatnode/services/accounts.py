@@ -61,7 +61,10 @@ async def get(ctx: Context, command: GetPerson) -> PersonGiven:
 
 @command("people.list", permission=permissions.CHAT, reads=True)
 async def list_page(ctx: Context, command: ListPeople) -> PeopleGiven:
-    """People whose handle begins with `prefix`, in the order of handles."""
+    """People whose handle begins with `prefix`, in the order of handles.
+
+    To filter and sort: `items.query` of `people`.
+    """
     limit = ctx.page_size(command.limit)
     return PeopleGiven(await ctx.read(lambda reader: people.page(reader, command.prefix, command.after, limit)))
 

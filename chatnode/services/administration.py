@@ -28,7 +28,10 @@ from chatnode.storage.database import Reader, Transaction
 
 @command("people.sessions", permission=permissions.MANAGE_PEOPLE, reads=True)
 async def list_sessions(ctx: Context, command: SessionsOf) -> SessionsGiven:
-    """Somebody's signed-in devices and API tokens, with their last use."""
+    """Somebody's signed-in devices and API tokens, with their last use.
+
+    To filter and sort: `items.query` of `account_sessions`.
+    """
 
     def read(reader: Reader) -> SessionsGiven:
         account = people.find(reader, command.person)

@@ -139,7 +139,10 @@ async def update(ctx: Context, command: UpdateConversation) -> ConversationGiven
 
 @command("conversations.public", permission=permissions.CHAT, reads=True)
 async def public(ctx: Context, command: ListPublic) -> ConversationsGiven:
-    """Public groups whose title or description has `query`, in whatever case."""
+    """Public groups whose title or description has `query`, in whatever case.
+
+    To filter and sort: `items.query` of `public_conversations`.
+    """
     limit = ctx.page_size(command.limit)
     return ConversationsGiven(
         await ctx.read(lambda reader: conversations.public_page(reader, command.query, command.after, limit))
@@ -173,7 +176,10 @@ async def leave(ctx: Context, command: InConversation) -> Nothing:
 
 @command("conversations.members.list", permission=permissions.CHAT, reads=True)
 async def list_members(ctx: Context, command: ListMembers) -> MembersGiven:
-    """Who takes part, and how far they have got."""
+    """Who takes part, and how far they have got.
+
+    To filter and sort: `items.query` of `chat_participants`.
+    """
     limit = ctx.page_size(command.limit)
 
     def read(reader: Reader) -> MembersGiven:

@@ -12,7 +12,10 @@ from chatnode.storage.database import Reader
 
 @command("inbox.list", permission=permissions.CHAT, reads=True)
 async def list_page(ctx: Context, command: ListInbox) -> InboxGiven:
-    """Your conversations, latest activity first, with last message, unread and mention counts."""
+    """Your conversations, latest activity first, with last message, unread and mention counts.
+
+    To filter and sort: `items.query` of `conversations`.
+    """
     limit = ctx.page_size(command.limit)
 
     def read(reader: Reader) -> InboxGiven:

@@ -15,7 +15,10 @@ from chatnode.storage import audit
 
 @command("jobs.list", permission=permissions.OPERATE, reads=True)
 async def list_jobs(ctx: Context, command: Nothing) -> JobsGiven:
-    """What the node does by itself, how often, and how it went the last time."""
+    """What the node does by itself, how often, and how it went the last time.
+
+    To filter and sort: `items.query` of `jobs`.
+    """
     await ctx.core.jobs.load()
     return JobsGiven([_info(ctx.core, job) for job in ctx.core.jobs])
 

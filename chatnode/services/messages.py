@@ -63,7 +63,10 @@ def _content(command: PostMessage) -> Media | Location | Notice | None:
 
 @command("messages.list", permission=permissions.CHAT, reads=True, active=True)
 async def list_page(ctx: Context, command: ListMessages) -> MessagesGiven:
-    """A page of a conversation's history in ascending order: the newest, or before or after a seq."""
+    """A page of a conversation's history in ascending order: the newest, or before or after a seq.
+
+    To filter and sort: `items.query` of `messages`.
+    """
     limit = ctx.page_size(command.limit)
 
     def read(reader: Reader) -> MessagesGiven:
@@ -99,6 +102,8 @@ async def history(ctx: Context, command: GetMessage) -> EditionsGiven:
     """Everything that a message said, from what was posted to what it says now.
 
     Moderators of the node also see that of messages that were reported.
+
+    To filter and sort: `items.query` of `message_edits`.
     """
     moderates = ctx.may(permissions.MODERATE)
 
@@ -138,7 +143,10 @@ async def unpin(ctx: Context, command: GetMessage) -> MessageGiven:
 
 @command("messages.pinned", permission=permissions.CHAT, reads=True)
 async def pinned(ctx: Context, command: InConversation) -> MessagesGiven:
-    """A conversation's pinned messages, the last pinned first."""
+    """A conversation's pinned messages, the last pinned first.
+
+    To filter and sort: `items.query` of `messages`.
+    """
 
     def read(reader: Reader) -> MessagesGiven:
         place = conversations.access(reader, ctx.me, command.conversation)
@@ -149,7 +157,10 @@ async def pinned(ctx: Context, command: InConversation) -> MessagesGiven:
 
 @command("messages.thread", permission=permissions.CHAT, reads=True, active=True)
 async def thread(ctx: Context, command: ListThread) -> MessagesGiven:
-    """A page of the thread that hangs on a message, in ascending order."""
+    """A page of the thread that hangs on a message, in ascending order.
+
+    To filter and sort: `items.query` of `messages`.
+    """
 
     def read(reader: Reader) -> MessagesGiven:
         place, root = messages.access(reader, ctx.me, command.message)

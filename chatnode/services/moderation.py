@@ -28,7 +28,10 @@ async def unblock(ctx: Context, command: GetPerson) -> Nothing:
 
 @command("people.blocked", permission=permissions.CHAT, reads=True)
 async def blocked(ctx: Context, command: Nothing) -> PeopleGiven:
-    """Whom you have blocked."""
+    """Whom you have blocked.
+
+    To filter and sort: `items.query` of `blocks`.
+    """
     return PeopleGiven(await ctx.read(lambda reader: blocks.page(reader, ctx.me)))
 
 
@@ -44,7 +47,10 @@ async def report(ctx: Context, command: ReportMessage) -> ReportGiven:
 
 @command("reports.list", permission=permissions.MODERATE, reads=True)
 async def list_reports(ctx: Context, command: ListReports) -> ReportsGiven:
-    """What was reported: the open reports, or those that are resolved."""
+    """What was reported: the open reports, or those that are resolved.
+
+    To filter and sort: `items.query` of `reports`.
+    """
     limit = ctx.page_size(command.limit)
     return ReportsGiven(
         await ctx.read(lambda reader: reports.page(reader, resolved=command.resolved, after=command.after, limit=limit))

@@ -86,7 +86,10 @@ async def set_visible(ctx: Context, command: SetVisible) -> Visible:
 
 @command("presence.history", permission=permissions.CHAT, or_permission=permissions.OPERATE, reads=True)
 async def history(ctx: Context, command: ListPresenceHistory) -> PresenceHistory:
-    """When you came, went and set which status, if the node keeps it; who operates the node may ask of anybody."""
+    """When you came, went and set which status, if the node keeps it; who operates the node may ask of anybody.
+
+    To filter and sort: `items.query` of `presence_history`.
+    """
     limit = ctx.page_size(command.limit)
     days = ctx.core.config.presence.history_days
 

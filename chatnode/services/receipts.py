@@ -30,7 +30,10 @@ async def read_all(ctx: Context, command: MarkAll) -> AllMarked:
 
 @command("receipts.list", permission=permissions.CHAT, reads=True)
 async def list_of_message(ctx: Context, command: GetMessage) -> ReceiptsGiven:
-    """Who got and read a message, and when."""
+    """Who got and read a message, and when.
+
+    To filter and sort: `items.query` of `message_reads`.
+    """
 
     def read(reader: Reader) -> ReceiptsGiven:
         place, message = messages.access(reader, ctx.me, command.message)

@@ -108,7 +108,10 @@ async def _in_steps(core: Core, function: Callable[[Transaction], int], days: in
 
 @command("retention.list", permission=permissions.OPERATE, reads=True)
 async def list_removals(ctx: Context, command: ListRemovals) -> RemovalsGiven:
-    """Receipts of what was removed by itself, newest first."""
+    """Receipts of what was removed by itself, newest first.
+
+    To filter and sort: `items.query` of `removals`.
+    """
     limit = ctx.page_size(command.limit)
     return RemovalsGiven(await ctx.read(lambda reader: retention.page(reader, command.after, limit)))
 

@@ -91,7 +91,10 @@ async def set_role(ctx: Context, command: SetRole) -> PersonGiven:
 
 @command("audit.list", permission=permissions.AUDIT, reads=True)
 async def list_audit(ctx: Context, command: ListAudit) -> AuditGiven:
-    """What administrators, moderators and the operator did, newest first."""
+    """What administrators, moderators and the operator did, newest first.
+
+    To filter and sort: `items.query` of `audit`.
+    """
     limit = ctx.page_size(command.limit)
 
     def read(reader: Reader) -> AuditGiven:

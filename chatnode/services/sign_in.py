@@ -75,7 +75,10 @@ def _new_device(tx: Transaction, core: Core, account: Account, device: str | Non
 
 @command("sessions.list", permission=permissions.CHAT, reads=True)
 async def list_sessions(ctx: Context, command: Nothing) -> SessionsGiven:
-    """Your signed-in devices and API tokens."""
+    """Your signed-in devices and API tokens.
+
+    To filter and sort: `items.query` of `sessions`.
+    """
     return SessionsGiven(await ctx.read(lambda reader: sessions.of_person(reader, ctx.me.key, ctx.session)))
 
 
@@ -167,7 +170,10 @@ async def create_invite(ctx: Context, command: CreateInvite) -> InviteGiven:
 
 @command("invites.list", permission=permissions.INVITE, reads=True)
 async def list_invites(ctx: Context, command: Nothing) -> InvitesGiven:
-    """Invites that can still be used."""
+    """Invites that can still be used.
+
+    To filter and sort: `items.query` of `invites`.
+    """
     return InvitesGiven(await ctx.read(invites.page))
 
 

@@ -46,6 +46,11 @@ async def settle(node: Node) -> Neighbourhood:
     late = await group(bob, cay, title="Ünder the bridge", description="50% of 'it'; DROP TABLE messages --")
     hidden = await group(bob, cay, title=SECRET, visibility="private")
     await group(cay, ann, title="Hall", visibility="public")
+    yard = await group(
+        cay, title="Yard", description="No dogs", visibility="public", history="since_joining", idle_days=30,
+        retention_days=90,
+    )  # fmt: skip
+    await say(cay, yard, SECRET)
     for number in range(7):
         await say((bob, ann)[number % 3 == 0], talk, f"talk {number}")
         await say((ann, bob, cay)[number % 3], plans, f"Plan {number} straße %_'\"\\ @cay" if number % 2 else "ok")
@@ -58,9 +63,11 @@ async def settle(node: Node) -> Neighbourhood:
     await cay.call("receipts.delivered", conversation=plans, seq=6)
     await ann.call("receipts.read", conversation=talk, seq=2)
     await ann.call("people.update", name="Ann of Green Gables", avatar="https://example.org/ann.png")
-    for label in ("robot", "probe"):
-        await ann.call("tokens.create", label=label)
+    await ann.call("tokens.create", label="robot", scopes=["chat:read"])
+    await ann.call("tokens.create", label="probe")
     await bob.call("tokens.create", label=SECRET)
+    await root.call("invites.create", uses=3, days=2)
+    await node.call("invites.create")
     await node.core.db.write(_what_other_commands_set)
     return Neighbourhood(node, ann, bob, cay, root, talk, plans, late, hidden)
 
@@ -77,6 +84,7 @@ def _what_other_commands_set(tx: Transaction) -> None:
         update(f"text = '{SECRET}', deleted_at = at + 9000, deleted_by = sender, deleted_reason = 'spam'"), (plans, 3)
     )
     tx.execute(update("kind = 'location', content = '{\"latitude\":1.5}', metadata = '{\"a\":\"b\"}'"), (plans, 5))
+    tx.execute(update("kind = 'system', content = '{\"type\":\"order.shipped\"}', text = 'On its way'"), (plans, 7))
     tx.execute(update("thread = 2, pinned_at = at + 1, pinned_by = sender"), (plans, 4))
     tx.execute(update("replies = 1"), (plans, 2))
     for place, person, columns in (
@@ -97,6 +105,23 @@ def _what_other_commands_set(tx: Transaction) -> None:
     tx.execute("UPDATE conversations SET created_by = ? WHERE key = ?", (key["bob"], talk))
     tx.execute("UPDATE conversations SET created_by = ? WHERE key = ?", (key["ann"], plans))
     tx.execute("UPDATE conversations SET messages = head")
+    tx.execute("UPDATE conversations SET idle_days = 30 WHERE key = ?", (late,))
+    tx.execute("UPDATE conversations SET retention_days = 90 WHERE key = ?", (talk,))
+    hall = places["Hall"]
+    tx.execute(
+        "UPDATE conversations SET closed_at = ?, closed_reason = 'manual', inactive_at = ?, idle_days = 7, "
+        "retention_days = 9, purpose = 'support', context_type = 'order', context_id = '18' WHERE key = ?",
+        (tx.now, tx.now, hall),
+    )
+    for place, seq, version, text in (
+        (plans, 2, 1, "Plan 1 at first"), (plans, 2, 2, "Plan 1 once more"), (plans, 3, 1, SECRET),
+        (talk, 1, 1, "talk 0 at first"), (late, 2, 1, SECRET), (hidden, 1, 1, SECRET),
+    ):  # fmt: skip
+        tx.execute(
+            "INSERT INTO message_edits SELECT conversation, seq, ?, ?, at + ? FROM messages "
+            "WHERE conversation = ? AND seq = ?",
+            (version, text, version, place, seq),
+        )
     # Bob hides how far he has read since the third message of the talk; everybody else shows it.
     tx.execute("UPDATE members SET shown_seq = read_seq")
     tx.execute(
@@ -122,10 +147,35 @@ def _what_other_commands_set(tx: Transaction) -> None:
                 place,
             ),
         )  # fmt: skip
+    # Tomorrow, because what is older than the node keeps it, not at all as it is, goes when the node ends.
+    for person, change, text, emoji in (
+        ("ann", "online", None, None), ("ann", "status", "baking", "\N{BREAD}"), ("ann", "status", "home", None),
+        ("ann", "offline", None, None), ("bob", "status", SECRET, None),
+    ):  # fmt: skip
+        tx.execute(
+            "INSERT INTO presence_history (person, at, change, text, emoji) VALUES (?, ?, ?, ?, ?)",
+            (key[person], tx.now + DAY_MS - len(change), change, text, emoji),
+        )
+    for rule, days, proof in (
+        ("messages", 90, (3, 0, tx.now)),
+        ("closed", 365, (None,) * 3),
+        ("messages", 9, (5, 1, 7)),
+    ):
+        tx.execute(
+            "INSERT INTO removals (at, rule, conversation, days, upto, counts, probes, traces, proved_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (tx.now - days, rule, f"{days:032x}", days, days // 2, f'{{"messages": {days}}}', *proof),
+        )
+    for name, seconds, ok, failures in (("retention", 0.25, 1, 0), ("backup", 3.5, 0, 2)):
+        tx.execute(
+            "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (name, tx.now - failures, seconds, ok, f"{name} done", failures + 3, failures),
+        )
     for action, actor in (("people.role", key["root"]), ("people.role", None), ("retention", None)):
         details = f'{{"by": "{actor}"}}'
         tx.execute(
             "INSERT INTO audit (at, actor, action, target, details) VALUES (?, ?, ?, ?, ?)",
             (tx.now - len(action), actor, action, action.upper(), details),
         )
-    tx.execute("UPDATE people SET bot = 1, deactivated_at = 1, erased_at = 1 WHERE handle = 'cay'")
+    tx.execute("UPDATE people SET password = ? WHERE handle = 'bob'", (SECRET,))
+    tx.execute("UPDATE people SET bot = 1, deactivated_at = 1, erased_at = 1, source = 'irc' WHERE handle = 'cay'")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_origin, get_type_hints
 from urllib.parse import quote
 
+import attrs
 import pytest
 
 from chatnode.node import Node
+from chatnode.services import COMMANDS
 from chatnode.storage.filters import kinds
+from chatnode.storage.filters.collection import Collections
 from chatnode.storage.filters.collections import COLLECTIONS
 from tests.filters.neighbourhood import settle
 from tests.transport.clients import Http, bearer, serving
@@ -31,6 +35,32 @@ def test_every_operator_has_a_row() -> None:
     operators = kinds.EQUALITY | kinds.ORDER | kinds.TEXTUAL | {"_and", "_or", "_not"}
     table = TEXT.partition("## Conditions")[2].partition("A field that is missing")[0]
     assert set(re.findall(r"`(_\w+)`", table)) >= operators
+
+
+def lists() -> set[str]:
+    """Commands that read, and whose answer has a list."""
+    found: set[str] = set()
+    for command in COMMANDS:
+        if command.reads and command.name != "items.query" and attrs.has(command.gives):
+            given = get_type_hints(command.gives).values()
+            if any(get_origin(each) is list for each in given):
+                found.add(command.name)
+    return found
+
+
+def test_every_list_says_which_collection_it_is() -> None:
+    """In the table, and where the command is described."""
+    table = TEXT.partition("## Which list is which collection")[2].partition("\n## ")[0]
+    rows = [re.fullmatch(r"\| (.*) \| (.*) \|", line) for line in table.splitlines()]
+    named = {name: row[2] for row in rows if row for name in re.findall(r"`([\w.]+)`", row[1])}
+    assert set(named) == lists()
+    described = {each.name: each.handler.__doc__ or "" for each in COMMANDS}
+    for name, said in named.items():
+        if said.startswith("none: "):
+            assert "items.query" not in described[name]
+        else:
+            collection = said.partition("`")[2].partition("`")[0]
+            assert f"`items.query` of `{Collections(COLLECTIONS).find(collection).name}`" in described[name]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.partition("?")[0])

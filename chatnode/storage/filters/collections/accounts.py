@@ -1,10 +1,10 @@
-"""People, one's own sessions, and whom one has blocked."""
+"""People, and what is one's own: sessions, blocks, when one came and went."""
 
 from __future__ import annotations
 
 from chatnode.model import permissions
 from chatnode.storage.filters.collection import Collection, Field
-from chatnode.storage.filters.kinds import Choice, Flag, PersonId, Text, Time, Whole
+from chatnode.storage.filters.kinds import Choice, Flag, Json, PersonId, Text, Time, Whole
 
 PEOPLE = Collection(
     "people",
@@ -36,6 +36,7 @@ SESSIONS = Collection(
         Field("created_at", Time(), "item.created_at"),
         Field("expires_at", Time(), "item.expires_at", nullable=True),
         Field("last_used_at", Time(), "item.last_used_at", nullable=True),
+        Field("scopes", Json(), "item.scopes", nullable=True, sorts=False),
     ),
     key=("session",), order="session", permission=permissions.CHAT,
 )  # fmt: skip
@@ -51,4 +52,19 @@ BLOCKS = Collection(
         Field("blocked_at", Time(), "item.at", ("created_at", "at")),
     ),
     key=("handle",), order="handle", permission=permissions.CHAT,
+)  # fmt: skip
+
+PRESENCE_HISTORY = Collection(
+    "presence_history",
+    "When you came, went and set which status, where the node keeps it.",
+    "presence_history item",
+    "item.person = :me",
+    (
+        Field("entry", Whole(), "item.key", ("id",)),
+        Field("created_at", Time(), "item.at", ("at",)),
+        Field("change", Choice(("online", "offline", "status")), "item.change", groups=True),
+        Field("text", Text(), "item.text", nullable=True),
+        Field("emoji", Text(), "item.emoji", nullable=True, groups=True),
+    ),
+    key=("entry",), order="-entry", permission=permissions.CHAT,
 )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from chatnode.model import permissions
-from chatnode.model.times import DAY_MS
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.collections.shared import MINE, READ_MARK, id_of_person
 from chatnode.storage.filters.kinds import Choice, Flag, Id, PersonId, Text, Time, Whole
@@ -20,12 +19,35 @@ _RECEIVER = (
     f"AND w.person <> {_OPENER}), {_OPENER}) END"
 )
 _NEWEST = "FROM messages n WHERE n.conversation = item.key AND n.seq = item.head AND n.seq >= mine.first"
-_ACTIVE = f"(item.closed_at IS NULL OR item.closed_at > :now - {365 * DAY_MS})"
+_PARTICIPANTS = "(SELECT count(*) FROM members w WHERE w.conversation = item.key AND w.left_gid IS NULL)"
 _CLOSED_REASONS = {
     "MANUAL_CLOSE": "manual",
     "BLOCKED_USER": "blocked",
     "INACTIVE_30_DAYS": "inactive",
 }
+
+#: What a conversation is like, for whoever may know that it exists.
+_ABOUT = (
+    Field("conversation_id", Id(), "item.id", ("id", "conversation"), groups=True),
+    Field("title", Text(), "item.title"),
+    Field("description", Text(), "item.description", sorts=False),
+    Field("history", Choice(("all", "since_joining")), "item.history", groups=True),
+    Field("conversation_type", Choice(("GENERAL", "SUPPORT")), "upper(item.purpose)", ("purpose",), groups=True),
+    Field("context_type", Text(), "item.context_type", nullable=True, groups=True),
+    Field("context_id", Text(), "item.context_id", nullable=True, groups=True),
+    Field("participants", Whole(), _PARTICIPANTS, ("members",)),
+    Field("head", Whole(), "item.head"),
+    Field("is_active", Flag(), "(item.inactive_at IS NULL)", groups=True),
+    Field("is_closed", Flag(), "(item.closed_at IS NOT NULL)", groups=True),
+    Field(
+        "closed_reason", Choice(("completed", "manual", "blocked", "inactive"), _CLOSED_REASONS),
+        "item.closed_reason", nullable=True, groups=True,
+    ),
+    Field("closed_at", Time(), "item.closed_at", nullable=True),
+    Field("idle_days", Whole(), "item.idle_days", nullable=True),
+    Field("retention_days", Whole(), "item.retention_days", nullable=True),
+    Field("created_at", Time(), "item.created_at"),
+)  # fmt: skip
 
 
 def _my_archived(as_whom: str) -> str:
@@ -40,44 +62,39 @@ CONVERSATIONS = Collection(
     "LEFT JOIN conversation_settings own ON own.person = mine.person AND own.conversation = mine.conversation",
     MINE,
     (
-        Field("conversation_id", Id(), "item.id", ("id", "conversation"), groups=True),
+        *_ABOUT,
         Field("kind", Choice(("direct", "group")), "item.kind", groups=True),
-        Field("title", Text(), "item.title"),
-        Field("description", Text(), "item.description", sorts=False),
         Field("visibility", Choice(("private", "public")), "item.visibility", groups=True),
-        Field("conversation_type", Choice(("GENERAL", "SUPPORT")), "upper(item.purpose)", ("purpose",), groups=True),
-        Field("context_type", Text(), "item.context_type", nullable=True, groups=True),
-        Field("context_id", Text(), "item.context_id", nullable=True, groups=True),
         Field("initiator_id", PersonId(), id_of_person(_INITIATOR), ("created_by",), nullable=True, groups=True),
         Field("receiver_id", PersonId(), id_of_person(f"({_RECEIVER})"), nullable=True, groups=True),
         Field("role", Choice(("owner", "admin", "member")), "mine.role", groups=True),
-        Field(
-            "participants", Whole(),
-            "(SELECT count(*) FROM members w WHERE w.conversation = item.key AND w.left_gid IS NULL)", ("members",),
-        ),
         Field("total_message_count", Whole(), "item.messages"),
+        Field("read_seq", Whole(), "mine.read_seq"),
         Field("unread_count", Whole(), "(item.head - mine.read_seq)", ("unread",)),
         Field(
             "mention_count", Whole(),
-            "(SELECT count(*) FROM mentions n WHERE n.person IN (:me, 0) AND n.conversation = item.key "
+            "(SELECT count(DISTINCT n.seq) FROM mentions n WHERE n.person IN (:me, 0) AND n.conversation = item.key "
             "AND n.seq > mine.read_seq)", ("mentions",),
         ),
         Field("last_message_id", Id(), f"(SELECT n.id {_NEWEST})", nullable=True),
         Field("last_message_at", Time(), f"(SELECT n.at {_NEWEST})", ("last_at",), nullable=True),
-        Field("is_active", Flag(), _ACTIVE, groups=True),
-        Field("is_closed", Flag(), "(item.closed_at IS NOT NULL)", groups=True),
-        Field(
-            "closed_reason", Choice(("completed", "manual", "blocked", "inactive"), _CLOSED_REASONS),
-            "item.closed_reason", nullable=True, groups=True,
-        ),
-        Field("closed_at", Time(), "item.closed_at", nullable=True),
         Field("is_archived", Flag(), "coalesce(own.archived, 0)", ("archived",), groups=True),
         Field("initiator_archived", Flag(), f"({_my_archived(_INITIATOR)})", nullable=True),
         Field("receiver_archived", Flag(), f"({_my_archived(f'({_RECEIVER})')})", nullable=True),
         Field("joined_at", Time(), "mine.joined_at"),
-        Field("created_at", Time(), "item.created_at"),
     ),
     key=("conversation_id",), order="-last_message_at", permission=permissions.CHAT,
+)  # fmt: skip
+
+PUBLIC = Collection(
+    "public_conversations",
+    "Public groups, for everybody to find and join.",
+    "conversations item LEFT JOIN members mine ON mine.conversation = item.key AND mine.person = :me "
+    "AND mine.left_gid IS NULL",
+    "item.visibility = 'public'",
+    (*_ABOUT, Field("is_mine", Flag(), "(mine.person IS NOT NULL)", groups=True)),
+    key=("conversation_id",), order="conversation_id", permission=permissions.CHAT, personal=False,
+    also=("directory",),
 )  # fmt: skip
 
 # ---- who takes part
@@ -106,7 +123,8 @@ PARTICIPANTS = Collection(
         Field(
             "last_read_at", Time(),
             "(SELECT t.at FROM receipts t WHERE t.conversation = part.conversation AND t.person = part.person "
-            f"AND t.kind = 'read' AND t.seq <= {READ_MARK} ORDER BY t.seq DESC LIMIT 1)", nullable=True,
+            f"AND t.kind = 'read' AND t.seq BETWEEN mine.first AND {READ_MARK} ORDER BY t.seq DESC LIMIT 1)",
+            nullable=True,
         ),
         Field("delivered_seq", Whole(), "part.delivered_seq"),
         Field(

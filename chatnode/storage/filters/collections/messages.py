@@ -36,10 +36,18 @@ MESSAGES = Collection(
             "message_type", Choice(("TEXT", "IMAGE", "FILE", "LOCATION", "SYSTEM")), "upper(item.kind)", ("kind",),
             groups=True,
         ),
+        Field(
+            "system_message_type", Text(), "(CASE WHEN item.deleted_at IS NULL AND item.kind = 'system' "
+            "THEN item.content ->> '$.type' END)", nullable=True, groups=True,
+        ),
         Field("content", Json(), _unless_deleted("content"), nullable=True, sorts=False),
         Field("metadata", Json(), _unless_deleted("metadata"), nullable=True, sorts=False),
         Field("reply_to", Id(), _unless_deleted("reply_to"), nullable=True, groups=True),
         Field("thread", Whole(), "item.thread", nullable=True),
+        Field(
+            "thread_id", Id(), "(SELECT n.id FROM messages n WHERE n.conversation = item.conversation "
+            "AND n.seq = item.thread)", nullable=True, groups=True,
+        ),
         Field("reply_count", Whole(), "item.replies", ("replies",)),
         Field(
             "mentions_me", Flag(),
@@ -61,6 +69,24 @@ MESSAGES = Collection(
         Field("created_at", Time(), "item.at", ("at",)),
     ),
     key=("seq", "message_id"), order="-created_at", permission=permissions.CHAT,
+)  # fmt: skip
+
+EDITS = Collection(
+    "message_edits",
+    "What edited messages that you may see said before; version 1 is what was posted. Nothing of deleted ones.",
+    _VISIBLE_MESSAGES + "AND item.deleted_at IS NULL JOIN message_edits edition "
+    "ON edition.conversation = item.conversation AND edition.seq = item.seq",
+    MINE,
+    (
+        Field("message_id", Id(), "item.id", ("message",), groups=True),
+        Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
+        Field("sender_id", PersonId(), id_of_person("item.sender"), ("sender",), groups=True),
+        Field("version", Whole(), "edition.version"),
+        Field("message_text", Text(), "edition.text", ("text",), sorts=False),
+        Field("said_at", Time(), "edition.at", ("at",)),
+        Field("edited_at", Time(), "item.edited_at", nullable=True),
+    ),
+    key=("message_id", "version"), order="-said_at", permission=permissions.CHAT,
 )  # fmt: skip
 
 # ---- receipts

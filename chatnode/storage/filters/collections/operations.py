@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatnode.model import permissions
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.collections.shared import id_of_person
-from chatnode.storage.filters.kinds import Flag, Id, Json, PersonId, Text, Time, Whole
+from chatnode.storage.filters.kinds import Choice, Flag, Id, Json, PersonId, Text, Time, Whole
 
 AUDIT = Collection(
     "audit",
@@ -21,7 +21,7 @@ AUDIT = Collection(
         Field("target", Text(), "item.target", groups=True),
         Field("details", Json(), "item.details", sorts=False),
     ),
-    key=("entry",), order="-entry", permission=permissions.OPERATE, personal=False,
+    key=("entry",), order="-entry", permission=permissions.AUDIT, personal=False,
 )  # fmt: skip
 
 REPORTS = Collection(
@@ -48,4 +48,41 @@ REPORTS = Collection(
         Field("created_at", Time(), "item.at", ("at",)),
     ),
     key=("report",), order="-report", permission=permissions.MODERATE, personal=False,
+)  # fmt: skip
+
+REMOVALS = Collection(
+    "removals",
+    "Receipts of what retention removed, and the proof that it is gone.",
+    "removals item",
+    "1",
+    (
+        Field("removal", Whole(), "item.key", ("id",)),
+        Field("rule", Choice(("messages", "closed")), "item.rule", groups=True),
+        Field("conversation_id", Id(), "item.conversation", ("conversation",), groups=True),
+        Field("days", Whole(), "item.days", groups=True),
+        Field("upto", Whole(), "item.upto"),
+        Field("counts", Json(), "item.counts", sorts=False),
+        Field("probes", Whole(), "item.probes", nullable=True),
+        Field("traces", Whole(), "item.traces", nullable=True),
+        Field("created_at", Time(), "item.at", ("at",)),
+        Field("proved_at", Time(), "item.proved_at", nullable=True),
+    ),
+    key=("removal",), order="-removal", permission=permissions.OPERATE, personal=False,
+)  # fmt: skip
+
+JOBS = Collection(
+    "jobs",
+    "What the node has done by itself, and how it went the last time.",
+    "jobs item",
+    "1",
+    (
+        Field("name", Text(), "item.name", ("id",)),
+        Field("began_at", Time(), "item.at", ("at",)),
+        Field("milliseconds", Whole(), "CAST(item.seconds * 1000 AS INTEGER)"),
+        Field("ok", Flag(), "item.ok", groups=True),
+        Field("result", Text(), "item.result"),
+        Field("runs", Whole(), "item.runs"),
+        Field("failures", Whole(), "item.failures"),
+    ),
+    key=("name",), order="name", permission=permissions.OPERATE, personal=False,
 )  # fmt: skip

@@ -1,0 +1,72 @@
+"""Accounts, whoever has them, for those who manage people and invites."""
+
+from __future__ import annotations
+
+from chatnode.model import permissions
+from chatnode.storage.filters.collection import Collection, Field
+from chatnode.storage.filters.collections.shared import id_of_person
+from chatnode.storage.filters.kinds import Choice, Flag, Json, PersonId, Text, Time, Whole
+
+_VALID = "(expires_at IS NULL OR expires_at > :now)"
+
+
+def _of_sessions(what: str) -> str:
+    return f"(SELECT {what} FROM sessions WHERE person = item.key AND {_VALID})"
+
+
+ACCOUNTS = Collection(
+    "accounts",
+    "All accounts, with their role on the node and their last use.",
+    "people item",
+    "1",
+    (
+        Field("person_id", PersonId(), "item.id", ("id", "person")),
+        Field("handle", Text(), "item.handle"),
+        Field("name", Text(), "item.name"),
+        Field("role", Text(), "item.role", groups=True),
+        Field("is_bot", Flag(), "item.bot", ("bot",), groups=True),
+        Field("is_active", Flag(), "(item.deactivated_at IS NULL)", groups=True),
+        Field("has_password", Flag(), "(item.password IS NOT NULL)", groups=True),
+        Field("source", Text(), "item.source", nullable=True, groups=True),
+        Field("created_at", Time(), "item.created_at"),
+        Field("deactivated_at", Time(), "item.deactivated_at", nullable=True),
+        Field("erased_at", Time(), "item.erased_at", nullable=True),
+        Field("sessions", Whole(), _of_sessions("count(*)")),
+        Field("last_used_at", Time(), _of_sessions("max(last_used_at)"), nullable=True),
+    ),
+    key=("handle",), order="handle", permission=permissions.MANAGE_PEOPLE, personal=False,
+)  # fmt: skip
+
+ACCOUNT_SESSIONS = Collection(
+    "account_sessions",
+    "Everybody's signed-in devices and API tokens.",
+    "sessions item CROSS JOIN people person ON person.key = item.person",
+    "(item.expires_at IS NULL OR item.expires_at > :now)",
+    (
+        Field("session", Whole(), "item.key", ("id",)),
+        Field("person_id", PersonId(), "person.id", ("person",), groups=True),
+        Field("handle", Text(), "person.handle", groups=True),
+        Field("kind", Choice(("device", "token")), "item.kind", groups=True),
+        Field("label", Text(), "item.label", groups=True),
+        Field("created_at", Time(), "item.created_at"),
+        Field("expires_at", Time(), "item.expires_at", nullable=True),
+        Field("last_used_at", Time(), "item.last_used_at", nullable=True),
+        Field("scopes", Json(), "item.scopes", nullable=True, sorts=False),
+    ),
+    key=("session",), order="session", permission=permissions.MANAGE_PEOPLE, personal=False,
+)  # fmt: skip
+
+INVITES = Collection(
+    "invites",
+    "Invites that can still be used, without their codes.",
+    "invites item",
+    "item.kind = 'member' AND item.uses_left > 0 AND item.expires_at > :now",
+    (
+        Field("invite", Whole(), "item.key", ("id",)),
+        Field("uses_left", Whole(), "item.uses_left"),
+        Field("created_by_id", PersonId(), id_of_person("item.created_by"), ("by",), nullable=True, groups=True),
+        Field("created_at", Time(), "item.created_at"),
+        Field("expires_at", Time(), "item.expires_at"),
+    ),
+    key=("invite",), order="invite", permission=permissions.INVITE, personal=False,
+)  # fmt: skip

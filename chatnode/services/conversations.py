@@ -151,7 +151,10 @@ async def public(ctx: Context, command: ListPublic) -> ConversationsGiven:
 
 @command("conversations.context", permission=permissions.CHAT, reads=True)
 async def about(ctx: Context, command: ListAbout) -> ConversationsGiven:
-    """Your conversations about a thing of the embedder's, by its `type` and `id`."""
+    """Your conversations about a thing of the embedder's, by its `type` and `id`.
+
+    To filter and sort: `items.query` of `conversations`.
+    """
     limit = ctx.page_size(command.limit)
     subject = Subject(command.type, command.id)
     return ConversationsGiven(

@@ -126,7 +126,7 @@ PARTICIPANTS = Collection(
             f"AND t.kind = 'read' AND t.seq BETWEEN mine.first AND {READ_MARK} ORDER BY t.seq DESC LIMIT 1)",
             nullable=True,
         ),
-        Field("delivered_seq", Whole(), "part.delivered_seq"),
+        Field("delivered_seq", Whole(), f"max(part.delivered_seq, {READ_MARK})"),
         Field(
             "is_muted", Flag(), f"(CASE WHEN {_OWN} THEN coalesce(own.muted_until, 0) > :now END)", nullable=True,
             groups=True,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import trio
-
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job
@@ -15,6 +13,7 @@ from chatnode.logs import get_logger
 from chatnode.model import permissions
 from chatnode.model.commands.retention import ListRemovals, RemovalsGiven
 from chatnode.model.times import now_ms
+from chatnode.services.forgetting import prove_gone
 from chatnode.storage import conversations, retention, traces
 from chatnode.storage.database import Transaction
 from chatnode.storage.retention import Due, Removed
@@ -22,7 +21,6 @@ from chatnode.storage.retention import Due, Removed
 logger = get_logger("retention")
 
 HOUR = 3600.0
-_TRIES, _TRY_SECONDS = 60, 0.5
 STEP = 500
 """Messages, or conversations, in one transaction: so long do other writes wait."""
 
@@ -71,26 +69,19 @@ async def _remove(core: Core, due: Due) -> tuple[int, int, list[str]] | None:
 
 
 async def _prove(core: Core, removals: list[tuple[int, list[str]]]) -> None:
-    """Look for the removed texts in the bytes of the database, and add to the receipts what was found."""
-    for _ in range(_TRIES):
-        if await core.db.maintain(traces.forget_old_pages):
-            break
-        await trio.sleep(_TRY_SECONDS)  # somebody reads in an older state of the database
-    else:
+    """Look for the removed texts in the search index and in the files, and add to the receipts what was found."""
+    texts = list(dict.fromkeys(text for _, each in removals for text in each))[: traces.PROBES * 4]
+    looked = await prove_gone(core, texts, retention.standing_elsewhere)
+    if not looked.complete:
         logger.warning("a long read kept older pages: %d receipts stay without a proof", len(removals))
         return
-    texts = list(dict.fromkeys(text for _, each in removals for text in each))[: traces.PROBES * 4]
-    there = set(await trio.to_thread.run_sync(traces.found, core.db.path, texts))
-    for text in list(there):
-        if await core.db.read(lambda reader, text=text: retention.stands_elsewhere(reader, text)):
-            there.discard(text)
-            texts.remove(text)
+    counted = set(texts) - set(looked.elsewhere)
     for number, each in removals:
-        looked_for = [text for text in each if text in texts]
-        found = sum(text in there for text in looked_for)
+        probes = [text for text in each if text in counted]
+        found = sum(text in looked.found for text in probes)
         if found:
-            logger.error("receipt %d: %d of %d removed texts are still in the files", number, found, len(looked_for))
-        await core.db.write(partial(retention.prove, removal=number, probes=len(looked_for), traces=found))
+            logger.error("receipt %d: %d of %d removed texts are still in the files", number, found, len(probes))
+        await core.db.write(partial(retention.prove, removal=number, probes=len(probes), traces=found))
 
 
 async def close_idle(core: Core) -> str:

@@ -102,8 +102,9 @@ def last_key(reader: Reader | Transaction, gid: int) -> int:
 
 
 def attach(connection: sqlite3.Connection) -> None:
-    """What the index's statements call."""
-    connection.create_function("search_tokens", 1, _tokens, deterministic=True)
+    """Give a connection what the index's statements call; once, as it cannot be done while one of them is open."""
+    if not connection.execute("SELECT 1 FROM pragma_function_list WHERE name = 'search_tokens'").fetchone():
+        connection.create_function("search_tokens", 1, _tokens, deterministic=True)
 
 
 def _tokens(text: str) -> str:
@@ -185,7 +186,7 @@ class Renewal:
     old: int
     new: Shard
     serial: int  # changes up to this one are in it, those after it perhaps not
-    key: int  # messages up to here are in it
+    gid: int  # messages up to here are in it
 
     @classmethod
     def begin(cls, connection: sqlite3.Connection, gid: int) -> Renewal | None:
@@ -195,7 +196,7 @@ class Renewal:
             return None
         old = Shard(*row)
         serial = connection.execute("SELECT max(serial) FROM search_changed").fetchone()[0]
-        return cls(old.number, _new_shard(connection, old.above, made=False), serial, last_key(connection, old.above))
+        return cls(old.number, _new_shard(connection, old.above, made=False), serial, old.above)
 
     def go_on(self, connection: sqlite3.Connection, settings: SearchSettings) -> bool:
         """Index a batch; True when the shard has taken the old one's place, or need not."""
@@ -204,17 +205,19 @@ class Renewal:
             "WHERE o.number = ? AND n.number = ? AND NOT n.made",
             (self.old, self.new.number),
         ).fetchone()
-        if row is None:  # somebody made all of them anew
+        if row is None:  # somebody else made it anew, or all of them
+            _drop_unmade(connection, self.new.number)
             return True
         upto, newest = row
-        end = _batch_end(connection, self.key, settings.batch_messages, upto)
+        key = last_key(connection, self.gid)  # not kept: keys of removed messages are given again
+        end = _batch_end(connection, key, settings.batch_messages, upto)
         if end is not None:
-            indexed = _fill(connection, self.new, self.key, end[0])
+            indexed = _fill(connection, self.new, key, end[0])
             connection.execute(
                 "UPDATE search_shards SET messages = messages + ? WHERE number = ?", (indexed, self.new.number)
             )
-            more, self.key = end[0] - self.key >= settings.batch_messages, end[0]
-            if more:
+            self.gid = end[1]
+            if end[0] - key >= settings.batch_messages:
                 return False
         connection.execute("UPDATE search_shards SET upto = ?, made = 1 WHERE number = ?", (upto, self.new.number))
         connection.execute(
@@ -231,25 +234,47 @@ def _messages(connection: sqlite3.Connection, number: int) -> int:
     return connection.execute("SELECT messages FROM search_shards WHERE number = ?", (number,)).fetchone()[0]
 
 
-def settle(tx: Transaction | sqlite3.Connection) -> int:
-    """Make every shard anew of which a message changed or was removed; gives how many.
+@attrs.define
+class Settling:
+    """Makes every shard anew of which a message changed or was removed before it began.
 
     Afterwards no table of the index has ever held what those messages said before: it was filled from the messages
-    as they are now, and the pages of its predecessor are zeroed. Takes about half a second for each shard.
+    as they are now, and the pages of its predecessor are zeroed. Takes about half a second for each shard, in slices,
+    so that others can write in between.
     """
-    connection = tx.connection if isinstance(tx, Transaction) else tx
-    attach(connection)
-    drop_unfinished(connection)
-    renewed = 0
-    while (row := connection.execute("SELECT gid FROM search_changed ORDER BY serial LIMIT 1").fetchone()) is not None:
-        renewal = Renewal.begin(connection, row[0])
-        if renewal is None:
-            connection.execute("DELETE FROM search_changed WHERE gid = ?", row)
-            continue
-        while not renewal.go_on(connection, SearchSettings()):
-            pass
-        renewed += 1
-    return renewed
+
+    settings: SearchSettings = attrs.field(factory=SearchSettings)
+    renewed: int = 0
+    _renewal: Renewal | None = attrs.field(default=None, init=False)
+    _upto: int | None = attrs.field(default=None, init=False)
+
+    def go_on(self, connection: sqlite3.Connection) -> bool:
+        """One slice; True when there is nothing more to do. Needs a transaction."""
+        attach(connection)
+        if self._upto is None:
+            self._upto = connection.execute("SELECT coalesce(max(serial), 0) FROM search_changed").fetchone()[0]
+        if self._renewal is not None:
+            if self._renewal.go_on(connection, self.settings):
+                self._renewal = None
+                self.renewed += 1
+            return False
+        oldest = connection.execute(
+            "SELECT gid FROM search_changed WHERE serial <= ? ORDER BY serial LIMIT 1", (self._upto,)
+        ).fetchone()
+        if oldest is None:
+            return True
+        self._renewal = Renewal.begin(connection, oldest[0])
+        if self._renewal is None:  # its shard is gone
+            connection.execute("DELETE FROM search_changed WHERE gid = ?", oldest)
+        return False
+
+
+def settle(tx: Transaction | sqlite3.Connection) -> int:
+    """A `Settling` in one go; gives how many shards were made anew."""
+    settling = Settling()
+    while not settling.go_on(tx.connection if isinstance(tx, Transaction) else tx):
+        pass
+    return settling.renewed
 
 
 def rebuild(tx: Transaction | sqlite3.Connection, settings: SearchSettings | None = None) -> int:
@@ -265,6 +290,11 @@ def rebuild(tx: Transaction | sqlite3.Connection, settings: SearchSettings | Non
     return connection.execute("SELECT coalesce(sum(messages), 0) FROM search_shards").fetchone()[0]
 
 
+def _drop_unmade(connection: sqlite3.Connection, number: int) -> None:
+    if connection.execute("SELECT 1 FROM search_shards WHERE number = ? AND NOT made", (number,)).fetchone():
+        _drop_shard(connection, number)
+
+
 def drop_unfinished(connection: sqlite3.Connection) -> None:
     """Drop shards that were being made when the node stopped."""
     for (number,) in connection.execute("SELECT number FROM search_shards WHERE NOT made").fetchall():
@@ -278,3 +308,24 @@ def occurrences(reader: Reader | Transaction, word: str) -> int:
         reader.execute(f"SELECT coalesce(max(doc), 0) FROM {shard.table}_terms WHERE term = ?", (token,)).fetchone()[0]  # noqa: S608
         for shard in shards(reader)
     )
+
+
+def remains(reader: Reader, texts: list[str]) -> list[str]:
+    """Those of `texts` that the index still has as a message's words, although no message says them any more."""
+    return [text for text in texts if any(_remains_in(reader, shard, text) for shard in shards(reader))]
+
+
+_PROVING_WORDS = 32
+
+
+def _remains_in(reader: Reader, shard: Shard, text: str) -> bool:
+    tokens = list(dict.fromkeys(words.index_tokens(text)))[:_PROVING_WORDS]
+    if not tokens:
+        return False
+    rows = reader.execute(
+        f"SELECT {TEXT} FROM {shard.table} s LEFT JOIN messages m ON m.key = (s.rowid >> {CONVERSATION_BITS}) "  # noqa: S608
+        f"AND m.conversation = (s.rowid & {CONVERSATION_MASK}) AND m.deleted_at IS NULL "
+        f"WHERE {shard.table} MATCH ?",
+        (" AND ".join(f'"{token}"' for token in tokens),),
+    )
+    return any(said is None or not set(tokens) <= set(words.index_tokens(said)) for (said,) in rows)

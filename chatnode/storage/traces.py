@@ -1,7 +1,7 @@
 """Proof that a text is gone: from the tables, and from the bytes of the database's files.
 
 SQLite zeroes what it deletes (`secure_delete`), but the write-ahead log keeps older pages until it is moved into the
-database and cut off. So the order is: delete, commit, `forget_old_pages`, then look for what was deleted.
+database and cut off, and the search index has words until it is settled. `services/forgetting.py` does it all in order.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +12,12 @@ import pytest
 from chatnode.config import Config, Retention
 from chatnode.model.times import DAY_MS
 from chatnode.node import Node
-from chatnode.storage import traces
+from chatnode.services.forgetting import forget, prove_gone
+from chatnode.storage import search_index, traces
 from chatnode.storage.database import Transaction
+from chatnode.storage.retention import standing_elsewhere
 from tests.conftest import Somebody, make_person
-from tests.services.dialogue import direct, group, refused, say
+from tests.services.dialogue import direct, fill, group, refused, say
 
 SECRET = "the combination of the safe is 7 left 23 right 5 left"
 OLD_SECRET = "the combination of the safe is 1 left 2 right 3 left"
@@ -36,6 +41,10 @@ async def run_retention(node: Node) -> str:
 
 async def removals(node: Node) -> list[dict[str, Any]]:
     return (await node.call("retention.list"))["removals"]
+
+
+def written_ahead(node: Node) -> Path:
+    return node.core.db.path.with_name(node.core.db.path.name + "-wal")
 
 
 async def texts(who: Somebody, conversation: str) -> list[str]:
@@ -182,3 +191,68 @@ async def test_receipts_are_for_operators(node: Node, ann: Somebody) -> None:
         await ann.call("retention.list")
     root = await make_person(node, "root", admin=True)
     assert (await root.call("retention.list"))["removals"] == []
+
+
+async def test_the_search_index_forgets_what_retention_removes(node: Node, ann: Somebody, bob: Somebody) -> None:
+    """Words stand in the index one by one, so that its tables are asked, beside the bytes of the files."""
+    room, other = await group(ann, bob, retention_days=30), await group(ann, bob)
+    await say(ann, room, "the wallpaper hides a bricked-up doorway")
+    await say(ann, other, "nice wallpaper")
+    await node.core.db.write(search_index.rebuild)
+    await days_pass(node, 31)
+    assert b"bricked" in node.core.db.path.read_bytes() + written_ahead(node).read_bytes()
+
+    await run_retention(node)
+    (receipt,) = await removals(node)
+    assert (receipt["probes"], receipt["traces"]) == (1, 0)
+    for word, messages in (("bricked", 0), ("wallpaper", 1)):
+        assert await node.core.db.read(partial(search_index.occurrences, word=word)) == messages
+    assert b"bricked" not in node.core.db.path.read_bytes()
+    hits = (await bob.call("search.messages", query="wallpaper"))["results"]
+    assert [hit["message"]["text"] for hit in hits] == ["nice wallpaper"]
+    assert (await node.call("node.check"))["clean"]
+
+
+async def test_a_proof_finds_words_that_stayed_in_the_index(node: Node, ann: Somebody) -> None:
+    """Here somebody kept the index from noticing."""
+    room = await group(ann)
+    message = (await say(ann, room, SECRET))["message"]
+    await node.core.db.write(search_index.rebuild)
+    await ann.call("messages.delete", message=message)
+    await node.core.db.write(lambda tx: tx.execute("DELETE FROM search_changed"))
+    looked = await prove_gone(node.core, [SECRET, OLD_SECRET], standing_elsewhere)
+    assert (looked.found, looked.complete) == ([SECRET], True)
+
+
+async def test_what_is_deleted_for_all_or_edited_is_forgotten(node: Node, ann: Somebody, bob: Somebody) -> None:
+    talk = await direct(ann, bob)
+    deleted, edited = [(await say(ann, talk, text))["message"] for text in (SECRET, OLD_SECRET)]
+    await node.core.db.write(search_index.rebuild)
+    await ann.call("messages.delete", message=deleted)
+    await ann.call("messages.edit", message=edited, text="never mind")
+    assert await node.core.db.read(partial(search_index.occurrences, word="combination")) == 2
+    assert await forget(node.core)
+    assert await node.core.db.read(partial(search_index.occurrences, word="combination")) == 0
+    looked = await prove_gone(node.core, [SECRET, OLD_SECRET], standing_elsewhere)
+    assert (looked.found, looked.elsewhere) == ([], [OLD_SECRET]), "versions of an edited message are kept"
+
+
+async def test_copies_that_a_page_kept_go_too(node: Node, ann: Somebody) -> None:
+    """When rows move to another page their bytes stay in the old one, and `secure_delete` does not know of them."""
+    room = await group(ann)
+    await fill(ann, room, "hello", 600)
+    texts = [f"{seq:06d} {SECRET}{'!' * (seq * 37 % 200)}" for seq in range(1, 601)]
+
+    def write(tx: Transaction) -> None:
+        for seq, text in enumerate(texts, start=1):
+            tx.execute("UPDATE messages SET text = ? WHERE seq = ?", (text, seq))
+        tx.execute("UPDATE messages SET text = text || text WHERE seq % 5 = 0")
+        tx.execute("UPDATE messages SET text = '', deleted_at = 1")
+
+    await node.core.db.write(write)
+    await forget(node.core)
+    kept = traces.found(node.core.db.path, texts)
+    if not kept:
+        pytest.skip(f"SQLite {sqlite3.sqlite_version} leaves no copies here")
+    looked = await prove_gone(node.core, kept, standing_elsewhere)
+    assert (looked.found, looked.complete) == ([], True)

@@ -62,7 +62,7 @@ def _field(text: str) -> tuple[str, Any]:
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="First count again what is derived: counts, mentions, marks, threads.")
+@click.option("--repair", is_flag=True, help="First make anew what is derived: counts, marks, threads, search…")
 @click.pass_obj
 def check(data: Path, repair: bool) -> None:
     """Prove that the database is sound; exits with 1 when it is not."""

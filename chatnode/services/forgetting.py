@@ -7,17 +7,17 @@ rows moved to another one, which only writing the whole file anew removes.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
+from functools import partial
 
 import attrs
 import trio
 
 from chatnode.dispatch.core import Core
 from chatnode.logs import get_logger
-from chatnode.storage import search_index, traces
-from chatnode.storage.database import Reader
-from chatnode.storage.search_index import Settling
+from chatnode.storage import maintenance, search_index, traces
+from chatnode.storage.database import Reader, file_statistics
+from chatnode.storage.search_renewal import Settling
 
 logger = get_logger("forgetting")
 
@@ -60,9 +60,7 @@ async def prove_gone(core: Core, texts: list[str], elsewhere: Callable[[Reader, 
     """
     complete = await forget(core)
     looked = await _look(core, texts, elsewhere, complete)
-    if looked.found and complete:
-        logger.info("copies of removed texts were found; the database is written anew")
-        await core.db.maintain(_write_anew)
+    if looked.found and complete and await _write_anew(core):
         looked = await _look(core, texts, elsewhere, await forget(core))
     return looked
 
@@ -80,5 +78,11 @@ async def _look(
     )
 
 
-def _write_anew(connection: sqlite3.Connection) -> None:
-    connection.execute("VACUUM")
+async def _write_anew(core: Core) -> bool:
+    """Write the whole database anew; False when it is larger than the settings allow."""
+    size = (await core.db.read(file_statistics)).bytes
+    if size > core.config.storage.vacuum_most_mib << 20:
+        logger.error("copies of removed texts are in the database, which is larger than storage.vacuum_most_mib")
+        return False
+    logger.info("copies of removed texts were found; the database of %d MiB is written anew", size >> 20)
+    return await core.db.maintain(partial(maintenance.vacuum, wanted=lambda: False))

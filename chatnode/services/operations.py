@@ -10,6 +10,7 @@ from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.operations import Checked, NodeInfo, NodeStatistics, Repair, Repaired
 from chatnode.model.commands.shared import Nothing
+from chatnode.services import search
 from chatnode.storage import audit, checks, derived, people
 from chatnode.storage.database import Transaction
 
@@ -29,7 +30,10 @@ async def check(ctx: Context, command: Nothing) -> Checked:
 
 @command("node.repair", permission=permissions.OPERATE)
 async def repair(ctx: Context, command: Nothing) -> Repaired:
-    """Count again what is derived, in one transaction: heads, counts, mentions, marks, threads. Other writes wait."""
+    """Count again what is derived: heads, counts, mentions, marks, threads; in one transaction, others wait for it.
+
+    Then, if it is damaged, make the index of search anew, while others write.
+    """
 
     def write(tx: Transaction) -> dict[str, int]:
         changed = derived.repair(tx)
@@ -37,6 +41,8 @@ async def repair(ctx: Context, command: Nothing) -> Repaired:
         return changed
 
     changed = await ctx.write(write)
+    if indexed := await search.repair(ctx.core):
+        changed["search"] = indexed
     checked = await ctx.read(checks.run)
     return Repaired([Repair(name, rows) for name, rows in changed.items()], checked.clean, checked.checks)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from chatnode.dispatch.context import Context
+from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions, search_query
 from chatnode.model.commands.search import SearchGiven, SearchMessages
-from chatnode.storage import conversations, search
+from chatnode.storage import conversations, search, search_checks, search_index
 from chatnode.storage.database import Reader
 from chatnode.storage.search import Cursor
+from chatnode.storage.search_renewal import Rebuilding
 
 
 @command("search.messages", permission=permissions.CHAT, reads=True)
@@ -33,6 +35,20 @@ async def messages(ctx: Context, command: SearchMessages) -> SearchGiven:
         )  # fmt: skip
 
     return await ctx.read(read)
+
+
+async def repair(core: Core) -> int:
+    """Make the index anew if it is not what the messages say; returns how many it has then, 0 if it was whole.
+
+    In slices between other writes; about 10 s for a million messages. Until it is done a search is `partial` where
+    there is much that is not indexed.
+    """
+    if not await core.db.read(search_checks.problems):
+        return 0
+    rebuilding = Rebuilding(core.config.search)
+    while not await core.db.write(lambda tx: rebuilding.go_on(tx.connection)):
+        pass
+    return await core.db.read(search_index.indexed)
 
 
 COMMANDS = (messages,)

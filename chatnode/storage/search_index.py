@@ -15,8 +15,11 @@ import sqlite3
 import attrs
 
 from chatnode.config import Search as SearchSettings
+from chatnode.logs import get_logger
 from chatnode.model import words
 from chatnode.storage.database import Reader, Transaction
+
+logger = get_logger("search")
 
 MARK = "\ue000"
 """Begins what the index holds beside words. It is of the private use area, so that no word has it."""
@@ -67,12 +70,12 @@ class Shard:
         return f"search_words_{self.number}"
 
 
-_SHARD = "SELECT number, above, upto, messages FROM search_shards "
+SHARD = "SELECT number, above, upto, messages FROM search_shards "
 
 
 def shards(reader: Reader | Transaction) -> list[Shard]:
     """Newest first."""
-    return [Shard(*row) for row in reader.execute(_SHARD + "WHERE made ORDER BY upto DESC, number DESC").fetchall()]
+    return [Shard(*row) for row in reader.execute(SHARD + "WHERE made ORDER BY upto DESC, number DESC").fetchall()]
 
 
 def last_indexed(reader: Reader | Transaction) -> tuple[int, int]:
@@ -111,7 +114,8 @@ def _tokens(text: str) -> str:
     return " ".join(words.index_tokens(text))
 
 
-def _new_shard(connection: sqlite3.Connection, above: int, *, made: bool = True) -> Shard:
+def new_shard(connection: sqlite3.Connection, above: int, *, made: bool = True) -> Shard:
+    """An empty part of the index; `made`: it is searched from now on."""
     number = connection.execute(
         "INSERT INTO search_shards (above, upto, made) VALUES (?, ?, ?)", (above, above, int(made))
     ).lastrowid
@@ -125,20 +129,26 @@ def _new_shard(connection: sqlite3.Connection, above: int, *, made: bool = True)
     return shard
 
 
-def _drop_shard(connection: sqlite3.Connection, number: int) -> None:
+def drop_shard(connection: sqlite3.Connection, number: int) -> None:
+    """Take a part out of the index. One that is too damaged to be dropped stays in the file, and is used no more."""
     table = Shard(number, 0, 0, 0).table
-    connection.execute(f"DROP TABLE IF EXISTS {table}_terms")
-    connection.execute(f"DROP TABLE IF EXISTS {table}")
+    try:
+        connection.execute(f"DROP TABLE IF EXISTS {table}_terms")
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    except sqlite3.DatabaseError as error:
+        if not connection.in_transaction:
+            raise
+        logger.error("the table %s is damaged and cannot be dropped: %s", table, error)
     connection.execute("DELETE FROM search_shards WHERE number = ?", (number,))
 
 
-def _fill(connection: sqlite3.Connection, shard: Shard, above_key: int, upto_key: int) -> int:
+def fill(connection: sqlite3.Connection, shard: Shard, above_key: int, upto_key: int) -> int:
     """Index the messages between two keys; gives how many."""
     sql = f"INSERT INTO {shard.table} (rowid, words) {_DOCUMENTS}"
     return connection.execute(sql, (above_key, upto_key)).rowcount
 
 
-def _batch_end(connection: sqlite3.Connection, above_key: int, messages: int, upto_gid: int) -> tuple[int, int] | None:
+def batch_end(connection: sqlite3.Connection, above_key: int, messages: int, upto_gid: int) -> tuple[int, int] | None:
     """Key and gid of the last message of a batch: some `messages`, and all that have the gid of the last."""
     row = connection.execute(
         "SELECT max(key), max(gid) FROM "
@@ -161,13 +171,13 @@ _ALL = 2**62
 def index_batch(connection: sqlite3.Connection, settings: SearchSettings) -> bool:
     """Index the next messages that are in no shard; whether there may be more. Needs a transaction."""
     gid, key = last_indexed(connection)
-    end = _batch_end(connection, key, settings.batch_messages, _ALL)
+    end = batch_end(connection, key, settings.batch_messages, _ALL)
     if end is None:
         return False
     newest = next(iter(shards(connection)), None)
     if newest is None or newest.messages >= settings.shard_messages:
-        newest = _new_shard(connection, gid)
-    indexed = _fill(connection, newest, key, end[0])
+        newest = new_shard(connection, gid)
+    indexed = fill(connection, newest, key, end[0])
     connection.execute(
         "UPDATE search_shards SET upto = ?, messages = messages + ? WHERE number = ?",
         (end[1], indexed, newest.number),
@@ -176,129 +186,12 @@ def index_batch(connection: sqlite3.Connection, settings: SearchSettings) -> boo
     return end[0] - key >= settings.batch_messages
 
 
-# ---- making a shard anew
+# ---- what is in it
 
 
-@attrs.define
-class Renewal:
-    """A shard on its way to be replaced by one made from the messages as they are now."""
-
-    old: int
-    new: Shard
-    serial: int  # changes up to this one are in it, those after it perhaps not
-    gid: int  # messages up to here are in it
-
-    @classmethod
-    def begin(cls, connection: sqlite3.Connection, gid: int) -> Renewal | None:
-        """Begin with the shard that holds `gid`; None if none does."""
-        row = connection.execute(_SHARD + "WHERE made AND above < ? AND upto >= ?", (gid, gid)).fetchone()
-        if row is None:
-            return None
-        old = Shard(*row)
-        serial = connection.execute("SELECT max(serial) FROM search_changed").fetchone()[0]
-        return cls(old.number, _new_shard(connection, old.above, made=False), serial, old.above)
-
-    def go_on(self, connection: sqlite3.Connection, settings: SearchSettings) -> bool:
-        """Index a batch; True when the shard has taken the old one's place, or need not."""
-        row = connection.execute(
-            "SELECT o.upto, (SELECT max(upto) FROM search_shards) FROM search_shards o, search_shards n "
-            "WHERE o.number = ? AND n.number = ? AND NOT n.made",
-            (self.old, self.new.number),
-        ).fetchone()
-        if row is None:  # somebody else made it anew, or all of them
-            _drop_unmade(connection, self.new.number)
-            return True
-        upto, newest = row
-        key = last_key(connection, self.gid)  # not kept: keys of removed messages are given again
-        end = _batch_end(connection, key, settings.batch_messages, upto)
-        if end is not None:
-            indexed = _fill(connection, self.new, key, end[0])
-            connection.execute(
-                "UPDATE search_shards SET messages = messages + ? WHERE number = ?", (indexed, self.new.number)
-            )
-            self.gid = end[1]
-            if end[0] - key >= settings.batch_messages:
-                return False
-        connection.execute("UPDATE search_shards SET upto = ?, made = 1 WHERE number = ?", (upto, self.new.number))
-        connection.execute(
-            "DELETE FROM search_changed WHERE serial <= ? AND gid > ? AND gid <= ?",
-            (self.serial, self.new.above, upto),
-        )
-        _drop_shard(connection, self.old)
-        if upto < newest and not _messages(connection, self.new.number):
-            _drop_shard(connection, self.new.number)
-        return True
-
-
-def _messages(connection: sqlite3.Connection, number: int) -> int:
-    return connection.execute("SELECT messages FROM search_shards WHERE number = ?", (number,)).fetchone()[0]
-
-
-@attrs.define
-class Settling:
-    """Makes every shard anew of which a message changed or was removed before it began.
-
-    Afterwards no table of the index has ever held what those messages said before: it was filled from the messages
-    as they are now, and the pages of its predecessor are zeroed. Takes about half a second for each shard, in slices,
-    so that others can write in between.
-    """
-
-    settings: SearchSettings = attrs.field(factory=SearchSettings)
-    renewed: int = 0
-    _renewal: Renewal | None = attrs.field(default=None, init=False)
-    _upto: int | None = attrs.field(default=None, init=False)
-
-    def go_on(self, connection: sqlite3.Connection) -> bool:
-        """One slice; True when there is nothing more to do. Needs a transaction."""
-        attach(connection)
-        if self._upto is None:
-            self._upto = connection.execute("SELECT coalesce(max(serial), 0) FROM search_changed").fetchone()[0]
-        if self._renewal is not None:
-            if self._renewal.go_on(connection, self.settings):
-                self._renewal = None
-                self.renewed += 1
-            return False
-        oldest = connection.execute(
-            "SELECT gid FROM search_changed WHERE serial <= ? ORDER BY serial LIMIT 1", (self._upto,)
-        ).fetchone()
-        if oldest is None:
-            return True
-        self._renewal = Renewal.begin(connection, oldest[0])
-        if self._renewal is None:  # its shard is gone
-            connection.execute("DELETE FROM search_changed WHERE gid = ?", oldest)
-        return False
-
-
-def settle(tx: Transaction | sqlite3.Connection) -> int:
-    """A `Settling` in one go; gives how many shards were made anew."""
-    settling = Settling()
-    while not settling.go_on(tx.connection if isinstance(tx, Transaction) else tx):
-        pass
-    return settling.renewed
-
-
-def rebuild(tx: Transaction | sqlite3.Connection, settings: SearchSettings | None = None) -> int:
-    """Make the whole index anew from the messages; gives how many it has. Takes about 10 s for a million."""
-    connection = tx.connection if isinstance(tx, Transaction) else tx
-    attach(connection)
-    for (number,) in connection.execute("SELECT number FROM search_shards").fetchall():
-        _drop_shard(connection, number)
-    connection.execute("DELETE FROM search_changed")
-    connection.execute("UPDATE search_state SET gid = 0, key = 0")
-    while index_batch(connection, settings or SearchSettings()):
-        pass
-    return connection.execute("SELECT coalesce(sum(messages), 0) FROM search_shards").fetchone()[0]
-
-
-def _drop_unmade(connection: sqlite3.Connection, number: int) -> None:
-    if connection.execute("SELECT 1 FROM search_shards WHERE number = ? AND NOT made", (number,)).fetchone():
-        _drop_shard(connection, number)
-
-
-def drop_unfinished(connection: sqlite3.Connection) -> None:
-    """Drop shards that were being made when the node stopped."""
-    for (number,) in connection.execute("SELECT number FROM search_shards WHERE NOT made").fetchall():
-        _drop_shard(connection, number)
+def indexed(reader: Reader | Transaction) -> int:
+    """How many messages are in the index."""
+    return reader.execute("SELECT coalesce(sum(messages), 0) FROM search_shards WHERE made").fetchone()[0]
 
 
 def occurrences(reader: Reader | Transaction, word: str) -> int:

@@ -7,9 +7,9 @@ import time
 
 from chatnode.config import Search as SearchSettings
 from chatnode.model.events import ConversationImported, MessagePosted
-from chatnode.storage import search_index
+from chatnode.storage import search_index, search_renewal
 from chatnode.storage.database import IDLE_SECONDS, Recorded
-from chatnode.storage.search_index import Renewal
+from chatnode.storage.search_renewal import Renewal
 
 REST_SECONDS = 60.0
 """After a failure, such as a full disk, the index is left alone for so long; a search looks at the messages."""
@@ -67,7 +67,7 @@ class Indexer:
         self._waiting = 0
         if not self._attached:
             search_index.attach(connection)
-            search_index.drop_unfinished(connection)
+            search_renewal.drop_unfinished(connection)
             self._attached = True
         if self._renewal is not None and not self._behind and self._posted < self._settings.batch_messages:
             if self._renewal.go_on(connection, self._settings):

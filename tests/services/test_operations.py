@@ -63,7 +63,7 @@ async def test_damage_is_found_and_named(node: Node, lively: None, name: str) ->
     assert name in problems, problems
 
 
-@pytest.mark.parametrize("name", DERIVED)
+@pytest.mark.parametrize("name", [*DERIVED, "search"])
 async def test_what_is_derived_is_repaired(node: Node, ann: Somebody, lively: None, name: str) -> None:
     connection = sqlite3.connect(node.core.db.path)
     connection.executescript(DAMAGE[name])

@@ -13,7 +13,7 @@ from chatnode.config import Config, Retention
 from chatnode.model.times import DAY_MS
 from chatnode.node import Node
 from chatnode.services.forgetting import forget, prove_gone
-from chatnode.storage import search_index, traces
+from chatnode.storage import search_index, search_renewal, traces
 from chatnode.storage.database import Transaction
 from chatnode.storage.retention import standing_elsewhere
 from tests.conftest import Somebody, make_person
@@ -198,7 +198,7 @@ async def test_the_search_index_forgets_what_retention_removes(node: Node, ann: 
     room, other = await group(ann, bob, retention_days=30), await group(ann, bob)
     await say(ann, room, "the wallpaper hides a bricked-up doorway")
     await say(ann, other, "nice wallpaper")
-    await node.core.db.write(search_index.rebuild)
+    await node.core.db.write(search_renewal.rebuild)
     await days_pass(node, 31)
     assert b"bricked" in node.core.db.path.read_bytes() + written_ahead(node).read_bytes()
 
@@ -217,7 +217,7 @@ async def test_a_proof_finds_words_that_stayed_in_the_index(node: Node, ann: Som
     """Here somebody kept the index from noticing."""
     room = await group(ann)
     message = (await say(ann, room, SECRET))["message"]
-    await node.core.db.write(search_index.rebuild)
+    await node.core.db.write(search_renewal.rebuild)
     await ann.call("messages.delete", message=message)
     await node.core.db.write(lambda tx: tx.execute("DELETE FROM search_changed"))
     looked = await prove_gone(node.core, [SECRET, OLD_SECRET], standing_elsewhere)
@@ -227,7 +227,7 @@ async def test_a_proof_finds_words_that_stayed_in_the_index(node: Node, ann: Som
 async def test_what_is_deleted_for_all_or_edited_is_forgotten(node: Node, ann: Somebody, bob: Somebody) -> None:
     talk = await direct(ann, bob)
     deleted, edited = [(await say(ann, talk, text))["message"] for text in (SECRET, OLD_SECRET)]
-    await node.core.db.write(search_index.rebuild)
+    await node.core.db.write(search_renewal.rebuild)
     await ann.call("messages.delete", message=deleted)
     await ann.call("messages.edit", message=edited, text="never mind")
     assert await node.core.db.read(partial(search_index.occurrences, word="combination")) == 2

@@ -9,7 +9,7 @@ import trio
 
 from chatnode.config import Config, Search
 from chatnode.node import Node
-from chatnode.storage import search_index
+from chatnode.storage import search_index, search_renewal
 from chatnode.storage.database import Reader
 from tests.conftest import Somebody
 
@@ -56,7 +56,7 @@ async def test_words_are_found_as_people_mean_them(
     await say(ann, talk, said)
     await say(ann, talk, "something else, ど")
     assert await found(bob, query) == [marked]
-    await node.core.db.write(search_index.rebuild)
+    await node.core.db.write(search_renewal.rebuild)
     assert await found(bob, query) == [marked]
 
 
@@ -106,7 +106,7 @@ async def room(ann: Somebody, bob: Somebody) -> str:
 async def test_the_language_of_queries(room: str, bob: Somebody, node: Node, query: str, texts: list[str]) -> None:
     plain = [hit["message"]["text"] for hit in (await bob.call("search.messages", query=query))["results"]]
     assert plain == texts
-    await node.core.db.write(search_index.rebuild)
+    await node.core.db.write(search_renewal.rebuild)
     assert [hit["message"]["text"] for hit in (await bob.call("search.messages", query=query))["results"]] == texts
 
 
@@ -190,7 +190,7 @@ async def test_pages_have_everything_once_while_more_is_said(ann: Somebody, bob:
     for number in range(7):
         for room in rooms:
             await say(ann, room, f"message {number} {room}")
-    await node.core.db.write(search_index.rebuild)
+    await node.core.db.write(search_renewal.rebuild)
     seen: list[str] = []
     page = await bob.call("search.messages", query="message", limit=4)
     while True:
@@ -232,14 +232,14 @@ async def test_what_is_settled_is_in_no_table_of_the_index(room: str, ann: Someb
     def count(word: str) -> int:
         return search_index.occurrences(node.core.db._reader_connections[0], word)
 
-    await node.core.db.write(search_index.rebuild)
+    await node.core.db.write(search_renewal.rebuild)
     assert (count("roses"), count("skies")) == (3, 1)
     (hit,) = (await bob.call("search.messages", query="skies"))["results"]
     await bob.call("messages.delete", message=hit["message"]["message"])
     assert await found(ann, "skies") == []
-    assert await node.core.db.write(search_index.settle) == 1
+    assert await node.core.db.write(search_renewal.settle) == 1
     assert (count("roses"), count("skies")) == (2, 0)
-    assert await node.core.db.write(search_index.settle) == 0
+    assert await node.core.db.write(search_renewal.settle) == 0
     await assert_sound(node)
 
 
@@ -248,13 +248,13 @@ async def test_the_check_finds_a_damaged_index_and_making_it_anew_mends_it(room:
         "INSERT INTO search_words_{} (rowid, words) VALUES (1 << 40, 'nonsense')",
         "INSERT INTO search_words_{} (search_words_{}, rowid, words) VALUES ('delete', (1 << 28) | 1, 'roses')",
     ):
-        await node.core.db.write(search_index.rebuild)
+        await node.core.db.write(search_renewal.rebuild)
         await assert_sound(node)
         (shard,) = await node.core.db.read(search_index.shards)
         await node.core.db.write(lambda tx, sql=damage, number=shard.number: tx.execute(sql.replace("{}", str(number))))
         checked = await node.call("node.check")
         assert [check["name"] for check in checked["checks"] if check["problems"]] == ["search"]
-    await node.core.db.write(search_index.rebuild)
+    await node.core.db.write(search_renewal.rebuild)
     await assert_sound(node)
 
 

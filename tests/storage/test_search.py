@@ -15,11 +15,21 @@ from chatnode.config import Search
 from chatnode.model import words
 from chatnode.model.people import Account
 from chatnode.model.search_query import parse
-from chatnode.storage import checks, conversations, members, messages, opening, people, search, search_index
+from chatnode.storage import (
+    checks,
+    conversations,
+    members,
+    messages,
+    opening,
+    people,
+    search,
+    search_index,
+    search_renewal,
+)
 from chatnode.storage.database import Transaction
 from chatnode.storage.messages import Draft
 from chatnode.storage.search import Cursor
-from chatnode.storage.search_index import Renewal
+from chatnode.storage.search_renewal import Renewal
 from tests.storage.harness import Store
 
 SMALL = Search(batch_messages=3, shard_messages=5)
@@ -195,9 +205,9 @@ def test_all_that_may_be_seen_is_found_and_nothing_else(
                 case ("renew",):
                     world.renew()
                 case ("settle",):
-                    world.store.write(search_index.settle)
+                    world.store.write(search_renewal.settle)
                 case _:
-                    world.store.write(lambda tx: search_index.rebuild(tx, SMALL))
+                    world.store.write(lambda tx: search_renewal.rebuild(tx, SMALL))
         candidates = [text, *(said for _, said in sorted(world.said.items())[:3])]
         for sought in candidates:
             named = words.words(sought)

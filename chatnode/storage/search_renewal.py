@@ -1,0 +1,161 @@
+"""Making parts of the index anew from the messages: the one way in which text goes from it."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import attrs
+
+from chatnode.config import Search as SearchSettings
+from chatnode.storage.database import Transaction
+from chatnode.storage.search_index import (
+    SHARD,
+    Shard,
+    attach,
+    batch_end,
+    drop_shard,
+    fill,
+    index_batch,
+    indexed,
+    last_key,
+    new_shard,
+)  # fmt: skip
+
+
+@attrs.define
+class Renewal:
+    """A shard on its way to be replaced by one made from the messages as they are now."""
+
+    old: int
+    new: Shard
+    serial: int  # changes up to this one are in it, those after it perhaps not
+    gid: int  # messages up to here are in it
+
+    @classmethod
+    def begin(cls, connection: sqlite3.Connection, gid: int) -> Renewal | None:
+        """Begin with the shard that holds `gid`; None if none does."""
+        row = connection.execute(SHARD + "WHERE made AND above < ? AND upto >= ?", (gid, gid)).fetchone()
+        if row is None:
+            return None
+        old = Shard(*row)
+        serial = connection.execute("SELECT max(serial) FROM search_changed").fetchone()[0]
+        return cls(old.number, new_shard(connection, old.above, made=False), serial, old.above)
+
+    def go_on(self, connection: sqlite3.Connection, settings: SearchSettings) -> bool:
+        """Index a batch; True when the shard has taken the old one's place, or need not."""
+        row = connection.execute(
+            "SELECT o.upto, (SELECT max(upto) FROM search_shards) FROM search_shards o, search_shards n "
+            "WHERE o.number = ? AND n.number = ? AND NOT n.made",
+            (self.old, self.new.number),
+        ).fetchone()
+        if row is None:  # somebody else made it anew, or all of them
+            _drop_unmade(connection, self.new.number)
+            return True
+        upto, newest = row
+        key = last_key(connection, self.gid)  # not kept: keys of removed messages are given again
+        end = batch_end(connection, key, settings.batch_messages, upto)
+        if end is not None:
+            indexed = fill(connection, self.new, key, end[0])
+            connection.execute(
+                "UPDATE search_shards SET messages = messages + ? WHERE number = ?", (indexed, self.new.number)
+            )
+            self.gid = end[1]
+            if end[0] - key >= settings.batch_messages:
+                return False
+        connection.execute("UPDATE search_shards SET upto = ?, made = 1 WHERE number = ?", (upto, self.new.number))
+        connection.execute(
+            "DELETE FROM search_changed WHERE serial <= ? AND gid > ? AND gid <= ?",
+            (self.serial, self.new.above, upto),
+        )
+        drop_shard(connection, self.old)
+        if upto < newest and not _messages(connection, self.new.number):
+            drop_shard(connection, self.new.number)
+        return True
+
+
+def _messages(connection: sqlite3.Connection, number: int) -> int:
+    return connection.execute("SELECT messages FROM search_shards WHERE number = ?", (number,)).fetchone()[0]
+
+
+@attrs.define
+class Settling:
+    """Makes every shard anew of which a message changed or was removed before it began.
+
+    Afterwards no table of the index has ever held what those messages said before: it was filled from the messages
+    as they are now, and the pages of its predecessor are zeroed. Takes about half a second for each shard, in slices,
+    so that others can write in between.
+    """
+
+    settings: SearchSettings = attrs.field(factory=SearchSettings)
+    renewed: int = 0
+    _renewal: Renewal | None = attrs.field(default=None, init=False)
+    _upto: int | None = attrs.field(default=None, init=False)
+
+    def go_on(self, connection: sqlite3.Connection) -> bool:
+        """One slice; True when there is nothing more to do. Needs a transaction."""
+        attach(connection)
+        if self._upto is None:
+            self._upto = connection.execute("SELECT coalesce(max(serial), 0) FROM search_changed").fetchone()[0]
+        if self._renewal is not None:
+            if self._renewal.go_on(connection, self.settings):
+                self._renewal = None
+                self.renewed += 1
+            return False
+        oldest = connection.execute(
+            "SELECT gid FROM search_changed WHERE serial <= ? ORDER BY serial LIMIT 1", (self._upto,)
+        ).fetchone()
+        if oldest is None:
+            return True
+        self._renewal = Renewal.begin(connection, oldest[0])
+        if self._renewal is None:  # its shard is gone
+            connection.execute("DELETE FROM search_changed WHERE gid = ?", oldest)
+        return False
+
+
+def settle(tx: Transaction | sqlite3.Connection) -> int:
+    """A `Settling` in one go; gives how many shards were made anew."""
+    settling = Settling()
+    while not settling.go_on(tx.connection if isinstance(tx, Transaction) else tx):
+        pass
+    return settling.renewed
+
+
+@attrs.define
+class Rebuilding:
+    """Makes the whole index anew from the messages, in slices. Takes about 10 s for a million."""
+
+    settings: SearchSettings = attrs.field(factory=SearchSettings)
+    _dropping: bool = attrs.field(default=True, init=False)
+
+    def go_on(self, connection: sqlite3.Connection) -> bool:
+        """One slice; True when there is nothing more to do. Needs a transaction."""
+        attach(connection)
+        if not self._dropping:
+            return not index_batch(connection, self.settings)
+        connection.execute("UPDATE search_state SET gid = 0, key = 0")
+        connection.execute("DELETE FROM search_changed")
+        row = connection.execute("SELECT number FROM search_shards LIMIT 1").fetchone()
+        if row is not None:
+            drop_shard(connection, row[0])
+        self._dropping = row is not None
+        return False
+
+
+def rebuild(tx: Transaction | sqlite3.Connection, settings: SearchSettings | None = None) -> int:
+    """A `Rebuilding` in one go; gives how many messages are in the index."""
+    connection = tx.connection if isinstance(tx, Transaction) else tx
+    rebuilding = Rebuilding(settings or SearchSettings())
+    while not rebuilding.go_on(connection):
+        pass
+    return indexed(connection)
+
+
+def _drop_unmade(connection: sqlite3.Connection, number: int) -> None:
+    if connection.execute("SELECT 1 FROM search_shards WHERE number = ? AND NOT made", (number,)).fetchone():
+        drop_shard(connection, number)
+
+
+def drop_unfinished(connection: sqlite3.Connection) -> None:
+    """Drop shards that were being made when the node stopped."""
+    for (number,) in connection.execute("SELECT number FROM search_shards WHERE NOT made").fetchall():
+        drop_shard(connection, number)

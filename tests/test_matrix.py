@@ -58,6 +58,8 @@ FIELDS: dict[str, Fields] = {
     "people.reactivate": lambda at: {"person": at.outside},
     "people.reset_link": lambda at: {"person": at.outside},
     "people.reset_password": lambda at: {"code": "guess", "password": "a long password"},
+    "people.export": lambda at: {"person": at.outside},
+    "people.erase": lambda at: {"person": at.outside, "handle": "somebody else"},
     "roles.list": lambda at: {},
     "roles.set": lambda at: {"role": "helper", "permissions": ["chat"]},
     "roles.delete": lambda at: {"role": "helper"},

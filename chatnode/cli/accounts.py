@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import click
+import orjson
 import trio
 
 from chatnode.cli.operator import operator, run_operator_command
+from chatnode.errors import StartError
 
 
 @click.command()
@@ -121,6 +124,48 @@ def sessions(data: Path, handle: str, sign_out: bool) -> None:
         click.echo(f"{each['session']:6}  {each['kind']:6}  {used:24}  {each['label']}{scopes}")
     if sign_out:
         click.echo(f"{run_operator_command(data, 'people.sign_out', person=handle)['revoked']} sessions signed out")
+
+
+@user.command("export")
+@click.argument("handle")
+@click.argument("file", type=click.File("wb"))
+@click.pass_obj
+def export(data: Path, handle: str, file: BinaryIO) -> None:
+    """Write everything that the node holds about HANDLE to FILE, a line of JSON for each thing; `-` is the terminal."""
+
+    async def main() -> int:
+        count, after = 0, {}
+        async with operator(data) as call:
+            while True:
+                page = await call("people.export", person=handle, **after)
+                file.writelines(orjson.dumps(entry) + b"\n" for entry in page["entries"])
+                count += len(page["entries"])
+                if "next" not in page:
+                    return count
+                after = {"after": page["next"]}
+
+    click.echo(f"{trio.run(main)} entries written", err=True)
+
+
+@user.command("erase")
+@click.argument("handle")
+@click.option("--confirm", help="The handle once more, instead of being asked for it.")
+@click.pass_obj
+def erase(data: Path, handle: str, confirm: str | None) -> None:
+    """Erase HANDLE for good, with everything they said. Export before, if it may be wanted."""
+    again = confirm or click.prompt(f"This cannot be undone. Type {handle} once more", err=True)
+    receipt = run_operator_command(data, "people.erase", person=handle, handle=again)
+    for table, rows in sorted(receipt["removed"].items()):
+        click.echo(f"{rows:9}  {table}")
+    proof = receipt["proof"]
+    click.echo(
+        f"{proof['looked_for']} texts looked for in the files: {proof['left']} left, "
+        f"{proof['said_by_others']} said by others too"
+    )
+    if not proof["rewritten"]:
+        click.echo("the database is too large, or too busy, to be rewritten: bytes may be left in its gaps", err=True)
+    if proof["left"] or proof["indexed"] or not proof["flushed"]:
+        raise StartError("not everything is gone from the files yet; see Erasing in docs/operating.md")
 
 
 def read_password(from_stdin: bool) -> str:

@@ -33,6 +33,10 @@ class LivePresence(Protocol):
         """What is stored of somebody's presence is `mark` now; whoever sees them there is told."""
         ...
 
+    def erased(self, person: int, nobody: PersonRef, circle: Circle) -> None:
+        """Somebody is no more, and is called `nobody` from now on; whoever saw them there is told that they went."""
+        ...
+
     def is_hidden(self, person: int) -> bool: ...
 
     @property

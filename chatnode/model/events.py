@@ -165,6 +165,18 @@ class PersonUpdated(Event):
 
 
 @attrs.define
+class PersonErased(Event):
+    """A person was erased. Everything of theirs that was not deleted before is as if deleted at `at`, as `erased`.
+
+    Clients drop the texts they have, and show the name and handle of `person`. Goes to everyone who has something.
+    """
+
+    name = "person.erased"
+    person: Person
+    at: str
+
+
+@attrs.define
 class SessionRevoked(Event):
     """One of the reader's own devices or tokens was signed out."""
 
@@ -198,6 +210,7 @@ EVENTS: dict[str, type[Event]] = {
         SettingsChanged,
         PersonBlocked,
         PersonUpdated,
+        PersonErased,
         SessionRevoked,
         RoleChanged,
     )

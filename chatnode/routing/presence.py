@@ -111,6 +111,13 @@ class PresenceBoard:
             self._keep(person, mark)
             self._note(person, circle)
 
+    def erased(self, person: int, nobody: PersonRef, circle: Circle) -> None:
+        card = self._cards.get(person)
+        if card is not None:
+            card.person = nobody
+            self._keep(person, Mark(nobody, NO_STATUS, True, card.version + 1))
+            self._note(person, circle)
+
     def _keep(self, person: int, mark: Mark) -> None:
         card = self._cards.setdefault(person, Card(mark.person))
         card.status, card.hidden, card.version, card.json = mark.status, mark.hidden, mark.version, None

@@ -23,6 +23,7 @@ from chatnode.services import (
     moderation,
     operations,
     presence,
+    privacy,
     receipts,
     retention,
     roles,
@@ -48,6 +49,7 @@ COMMANDS: tuple[Command[Any, Any], ...] = (
     *operations.COMMANDS,
     *jobs.COMMANDS,
     *backups.COMMANDS,
+    *privacy.COMMANDS,
 )
 
-JOBS: tuple[Job, ...] = (*maintenance.JOBS, *retention.JOBS, *backups.JOBS)
+JOBS: tuple[Job, ...] = (*maintenance.JOBS, *retention.JOBS, *backups.JOBS, *privacy.JOBS)

@@ -213,6 +213,11 @@ def _person(reader: Reader, row: Row) -> Event | None:
     return events.PersonUpdated(people.public(people.by_key(reader, row.subject)))
 
 
+def _erased(reader: Reader, row: Row) -> Event | None:
+    account = people.by_key(reader, row.subject)
+    return events.PersonErased(people.public(account), rfc3339(account.erased_at or row.at))
+
+
 def _revoked(reader: Reader, row: Row) -> Event | None:
     return events.SessionRevoked(row.subject)
 
@@ -237,6 +242,7 @@ _MAKE: dict[str, Callable[[Reader, Row], Event | None]] = {
     events.SettingsChanged.name: _settings,
     events.PersonBlocked.name: _blocked,
     events.PersonUpdated.name: _person,
+    events.PersonErased.name: _erased,
     events.SessionRevoked.name: _revoked,
     events.RoleChanged.name: _role_changed,
 }

@@ -116,13 +116,15 @@ def _outranks(tx: Transaction, place: Place, message: Message) -> bool:
     return place.kind == "group" and RANK[place.role] > RANK[role]
 
 
-def erase_text(tx: Transaction, conversation: int, seq: int, reason: DeletedReason, by: int | None) -> None:
-    """Make a tombstone of a message: everything it said goes. Tells nobody."""
+def erase_text(
+    tx: Transaction, conversation: int, seq: int, reason: DeletedReason, by: int | None, *, at: int | None = None
+) -> None:
+    """Make a tombstone of a message: everything it said goes. Tells nobody. `at` is when, if not now."""
     tx.execute(
         "UPDATE messages SET text = '', content = NULL, metadata = NULL, edits = 0, edited_at = NULL, "
         "pinned_at = NULL, pinned_by = NULL, deleted_at = ?, deleted_by = ?, deleted_reason = ? "
         "WHERE conversation = ? AND seq = ?",
-        (tx.now, by, reason, conversation, seq),
+        (tx.now if at is None else at, by, reason, conversation, seq),
     )
     tx.execute("DELETE FROM message_edits WHERE conversation = ? AND seq = ?", (conversation, seq))
     mentions.remove(tx, conversation, seq)

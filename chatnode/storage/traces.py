@@ -7,7 +7,8 @@ database and cut off, and the search index has words until it is settled. `servi
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+import subprocess
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PROBES = 16
@@ -53,9 +54,19 @@ _MOST_BYTES = 200
 def _found_in(path: Path, needles: dict[str, bytes]) -> set[str]:
     there: set[str] = set()
     overlap = b""
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            window = overlap + chunk
-            there.update(text for text, needle in needles.items() if text not in there and needle in window)
-            overlap = window[-_MOST_BYTES:]
+    for chunk in _chunks(path):
+        window = overlap + chunk
+        there.update(text for text, needle in needles.items() if text not in there and needle in window)
+        overlap = window[-_MOST_BYTES:]
     return there
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """Read by another process: when one closes a file, the system takes all its locks away, and SQLite's are needed
+    (https://www.sqlite.org/howtocorrupt.html, 2.2)."""
+    with subprocess.Popen(["cat", "--", path], stdout=subprocess.PIPE) as reading:
+        assert reading.stdout is not None
+        while chunk := reading.stdout.read(_CHUNK):
+            yield chunk
+    if reading.returncode:
+        raise OSError(f"{path} could not be read to its end")

@@ -35,6 +35,7 @@ from chatnode.transport.event_stream import EVENT_STREAM, event_stream
 from chatnode.transport.head import Head
 from chatnode.transport.listener import Connection
 from chatnode.transport.origins import COOKIE, Credentials
+from chatnode.transport.personal_export import export_stream
 from chatnode.transport.socket import unexpected_refusal
 
 JSON = "application/json"
@@ -197,6 +198,12 @@ def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health:
         close = request.scope["state"]["close_connection"]
         presence = request.args.get("presence") != "false"
         return await event_stream(core, registry, context, cursor, close, presence=presence)
+
+    @app.get("/v1/export")
+    async def export() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        credentials = _credentials(core)
+        fields = _query_fields(core, table.find("people.export"))
+        return await export_stream(table, lambda: _context(core, credentials), fields)
 
     @app.route("/v1/<name>", methods=["GET", "POST"])
     async def run_command(name: str) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]

@@ -16,11 +16,11 @@ from chatnode.protocol.codec import wire_name
 Schema = dict[str, Any]
 
 _PLAIN: dict[Any, Schema] = {
-    Any: {},
     str: {"type": "string"},
     int: {"type": "integer"},
     float: {"type": "number"},
     bool: {"type": "boolean"},
+    Any: {},
 }
 _ERROR: Schema = {
     "type": "object",

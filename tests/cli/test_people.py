@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -58,3 +59,21 @@ def test_roles_and_the_audit_log(data: Path) -> None:
     log = ok(chatnode(data, "audit", "--target", "ann", "--action", "people.role")).splitlines()
     assert [line.partition("(operator)")[2].split()[0] for line in log] == ["people.role"] * 2
     assert "before='member' after='helper'" in log[1]
+
+
+def test_taking_everything_away_and_erasing_it(data: Path, tmp_path: Path) -> None:
+    ok(chatnode(data, "user", "add", "ann", "--no-password"))
+    file = tmp_path / "ann.ndjson"
+    done = chatnode(data, "user", "export", "ann", str(file))
+    assert done.err == "3 entries written\n"
+    assert [json.loads(line)["kind"] for line in file.read_text().splitlines()] == ["profile", "audit", "audit"]
+
+    refused = chatnode(data, "user", "erase", "ann", "--confirm", "anne")
+    assert (refused.status, "[invalid]" in refused.err) == (1, True)
+    ok(chatnode(data, "token", "create", "ann"))
+    assert ok(chatnode(data, "user", "erase", "ann", "--confirm", "ann")) == (
+        "        1  sessions\n0 texts looked for in the files: 0 left, 0 said by others too\n"
+    )
+    assert re.fullmatch(
+        r"erased-[0-9a-f]{8} +erased-[0-9a-f]{8}  \[deactivated\]  \[erased\]\n", ok(chatnode(data, "user", "list"))
+    )

@@ -14,6 +14,7 @@ What an event means to it:
   it is now; head and number of members follow from the other events.
 - `conversation.trimmed`: messages up to its floor are gone, and count as read.
 - `conversation.imported`: fetch the conversation anew.
+- `person.erased`: what they said becomes tombstones, and their handle is another.
 - `person.updated`: names and pictures. `role.changed`, `session.revoked`: about oneself.
 """
 
@@ -171,6 +172,8 @@ class Client:
             self.signed_out.append(frame["session"])
         elif name == "person.blocked":
             (self.blocked.add if frame["blocked"] else self.blocked.discard)(frame["person"]["id"])
+        elif name == "person.erased":
+            self._person_erased(frame["person"], frame["at"])
         elif name == "person.updated":
             self._person_updated(frame["person"])
         elif name == "conversation.imported" or (name == "member.joined" and frame["person"]["id"] == self.who.id):
@@ -195,6 +198,20 @@ class Client:
         for talk in self.talks.values():
             if person["id"] in talk.members:
                 talk.members[person["id"]]["name"] = person["name"]
+
+    def _person_erased(self, person: dict[str, Any], at: str) -> None:
+        """What they said is gone, as if each message had been deleted; wherever they are named, it is as nobody."""
+        for talk in self.talks.values():
+            for message in talk.messages:
+                if message["sender"]["id"] == person["id"] and "deleted_at" not in message:
+                    for field in _SAID:
+                        message.pop(field, None)
+                    message |= {"text": "", "deleted_at": at, "deleted_reason": "erased"}
+            for part in (talk.messages, talk.members, talk.you, talk.details):
+                _rename(part, person)
+            if talk.details["kind"] == "direct" and talk.you["peer"]["id"] == person["id"]:
+                talk.you["title"] = person["handle"]
+            talk.count(self.who.id)
 
     def _posted(self, talk: Talk, frame: dict[str, Any]) -> None:
         message = frame["message"]
@@ -270,6 +287,22 @@ class Client:
         talk.you["visibility"] = frame["details"]["visibility"]
         if talk.details["kind"] == "group":
             talk.you["title"] = frame["details"]["title"]
+
+
+_SAID = ("media", "location", "system", "metadata", "mentions", "pinned_at", "edits", "edited_at")
+"""Fields that a message which says nothing does not have."""
+
+
+def _rename(part: Any, person: dict[str, Any]) -> None:
+    """The handle of a person, wherever they are named in `part`."""
+    if isinstance(part, dict):
+        if part.get("id") == person["id"] and "handle" in part:
+            part["handle"] = person["handle"]
+        for each in part.values():
+            _rename(each, person)
+    elif isinstance(part, list):
+        for each in part:
+            _rename(each, person)
 
 
 _APPLY = {

@@ -273,6 +273,34 @@ async def using_a_link_for_a_new_password(world: World) -> None:
     await world.call(None, "people.reset_password", code=link["code"], password=PASSWORD)
 
 
+@scenario("people.erase")
+async def erasing_somebody(world: World) -> None:
+    """Bob owns a group, was in another, talks with Ann; some of what he said is edited, pinned, deleted or answered."""
+    talk = await world.direct()
+    owned = (await world.bob.call("conversations.create", title="bob's", members=["ann", "cay"]))["conversation"]
+    left = await world.group()
+    for place in (talk, owned, left):
+        await world.say(place, f"b1-{place}", f"b2-{place} @ann", f"b3-{place}", f"b4-{place}", by=world.bob)
+        await world.say(place, f"a1-{place} @bob")
+        found = (await world.bob.call("messages.list", conversation=place))["messages"]
+        await world.bob.call("messages.edit", message=found[0]["message"], text="something else")
+        await world.bob.call("messages.delete", message=found[2]["message"], reason="user_request")
+        pinner = world.ann if place == left else world.bob
+        await pinner.call("messages.pin", message=found[3]["message"])
+    await world.bob.call("conversations.leave", conversation=left)
+    await world.begin()
+    world.watched = [watched for watched in world.watched if watched.somebody is not world.bob]  # he is no more
+    await world.call(world.ann, "people.erase", person="bob", handle="bob")
+
+
+@scenario("people.erase")
+async def erasing_somebody_whose_messages_were_imported(world: World) -> None:
+    talk = await world.imported()
+    await world.node.call("import.messages", conversation=talk, source="zulip", items=[item(1), item(2, "Ada")])
+    await world.begin()
+    await world.call(None, "people.erase", person="grace.hopper", handle="grace.hopper")
+
+
 @scenario("roles.set")
 async def changing_what_members_may_do(world: World) -> None:
     world.concerns_everybody = True

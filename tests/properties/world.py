@@ -72,11 +72,11 @@ async def make_somebody(node: Node, handle: str, *, admin: bool = False, passwor
     return Somebody(node, account, await new_token(node, handle))
 
 
-async def new_token(node: Node, handle: str) -> int:
+async def new_token(node: Node, who: str) -> int:
     """The key of a session, of which nobody is told; also for who is deactivated, and could not get one."""
 
     def write(tx: Transaction) -> int:
-        account = people.find(tx, handle)
+        account = people.find(tx, who)
         return sessions.create(tx, account.key, "token", "a test", sessions.new_secret()[1], None)
 
     return await node.core.db.write(write)
@@ -117,7 +117,7 @@ async def connect(somebody: Somebody, gid: int | None) -> Connection:
 
 async def replayed(somebody: Somebody, gid: int) -> list[bytes]:
     """What a client that comes back with this cursor is sent before it is live. It signs in anew."""
-    token = await new_token(somebody.node, somebody.handle)
+    token = await new_token(somebody.node, somebody.id)
     connection = await connect(attrs.evolve(somebody, session=token), gid)
     somebody.node.sessions.detach(connection.session)
     assert connection.welcome["mode"] == "replay"

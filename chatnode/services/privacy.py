@@ -1,0 +1,116 @@
+"""What the node holds about a person: all of it, to take away; or none of it any more."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.core import Core
+from chatnode.dispatch.jobs import Job
+from chatnode.dispatch.table import command
+from chatnode.errors import Refusal
+from chatnode.model import permissions
+from chatnode.model.commands.privacy import Erase, Erased, Export, ExportGiven, Proof
+from chatnode.model.people import PersonRef
+from chatnode.services import proof
+from chatnode.services.administration import is_me, person_or_me
+from chatnode.services.passwords import check_own_password
+from chatnode.services.ranks import check_may_manage
+from chatnode.storage import audit, erasure, people, personal_export, presence, search_index, traces
+from chatnode.storage.database import Transaction
+from chatnode.storage.presence import Circle
+
+_SECONDS = 5.0
+"""For so long others who read or write at the moment are waited for."""
+
+
+# ---- erasing
+
+
+@command(
+    "people.erase", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, limit="logins", unscoped=True
+)
+async def erase(ctx: Context, command: Erase) -> Erased:
+    """Erase an account for good: profile, sessions, settings, and everything that was said by it.
+
+    Messages keep their places as tombstones, and direct conversations their two people, under a made-up handle. Gives a
+    receipt with what was removed, and whether anything of it is still in the files.
+    """
+    account = await person_or_me(ctx, command.person)
+    if command.handle.lower() != account.handle:
+        raise Refusal("invalid", "type the handle of the account once more, to confirm", path="handle")
+    if is_me(ctx, account):
+        await check_own_password(ctx, account, command.password)
+
+    def write(tx: Transaction) -> tuple[PersonRef, Circle]:
+        current = people.by_key(tx, account.key)
+        if not is_me(ctx, current):
+            check_may_manage(ctx, current)
+        circle = presence.circle(tx, account.key)
+        erased = erasure.begin(tx, current)
+        audit.record(tx, ctx.account, "people.erase", current.id)
+        return erased.ref, circle
+
+    nobody, circle = await ctx.write(write)
+    ctx.core.presence.erased(account.key, nobody, circle)
+    removed, proof = await _go_on(ctx.core, account.key, [account.name])
+    return Erased(account.id, removed, proof)
+
+
+async def _go_on(core: Core, person: int, texts: list[str]) -> tuple[dict[str, int], Proof]:
+    """The rest of an erasure, in steps; `texts` are gone already. If it is stopped, the job goes on with it."""
+    db = core.db
+    while await db.write(lambda tx: erasure.leave_groups(tx, person)):
+        pass
+    while await db.write(lambda tx: erasure.remove_marks(tx, person)):
+        pass
+    texts = traces.probes(texts)
+    after: int | None = None
+    while True:
+        batch = await db.read(partial(erasure.find_messages, person=person, after=after))
+        if batch.messages:
+            await db.write(partial(erasure.erase_messages, person=person, batch=batch))
+            texts = traces.probes([*texts, *batch.texts])
+        if batch.last:
+            break
+        after = batch.upto
+    removed = await db.write(lambda tx: erasure.finish(tx, person))
+    return removed, await _prove(core, person, texts)
+
+
+async def _prove(core: Core, person: int, texts: list[str]) -> Proof:
+    await proof.leave_index(core)
+    rewritten = await proof.rewrite(core, _SECONDS)
+    flushed = await proof.cut_off(core, _SECONDS)
+    found = await proof.look_for(core, texts)
+    indexed = await core.db.read(lambda reader: search_index.left_behind(reader, sender=person))
+    return Proof(len(texts), len(found.left), indexed, len(found.elsewhere), rewritten, flushed)
+
+
+async def finish_erasures(core: Core) -> str:
+    """Those that were begun before the node was stopped."""
+    begun = await core.db.read(erasure.unfinished)
+    for person in begun:
+        await _go_on(core, person, [])
+    return f"{len(begun)} erasures finished"
+
+
+# ---- exporting
+
+
+@command(
+    "people.export", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, reads=True, unscoped=True
+)
+async def export(ctx: Context, command: Export) -> ExportGiven:
+    """Everything that the node holds about you, or, who may manage people, about somebody else, page by page."""
+    account = await person_or_me(ctx, command.person)
+    if not is_me(ctx, account):
+        check_may_manage(ctx, account)
+        if command.after is None:
+            await ctx.write(lambda tx: audit.record(tx, ctx.account, "people.export", account.id))
+    limit = ctx.page_size(command.limit)
+    return await ctx.read(lambda reader: personal_export.page(reader, account, command.after, limit))
+
+
+COMMANDS = (export, erase)
+JOBS = (Job("erasures", 3_600, finish_erasures),)

@@ -1,0 +1,334 @@
+"""Taking everything away that is held about oneself, and having it erased."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import attrs
+import pytest
+import trio
+
+from chatnode.config import Config, Presence
+from chatnode.node import Node
+from chatnode.services import privacy
+from chatnode.storage import erasure, personal_export, search_index
+from tests.conftest import Somebody, make_person
+
+from .dialogue import (
+    PASSWORD,
+    LiveSession,
+    Visitor,
+    assert_sound,
+    direct,
+    entry,
+    group,
+    members,
+    refused,
+    said,
+    say,
+    token_of,
+    with_limits,
+    with_password,
+)
+
+CANARY = "the waxwing sings at dusk"
+GONE = {"left": 0, "indexed": 0, "rewritten": True, "flushed": True}
+"""What a proof says when all went well."""
+
+
+@pytest.fixture
+async def root(node: Node) -> Somebody:
+    return await make_person(node, "root", admin=True)
+
+
+async def export_of(asker: Somebody | Node, limit: int = 200, **fields: Any) -> list[dict[str, Any]]:
+    entries, after = [], {}
+    while True:
+        page = await asker.call("people.export", limit=limit, **fields, **after)
+        entries += page["entries"]
+        if "next" not in page:
+            return entries
+        after = {"after": page["next"]}
+
+
+def of_kind(entries: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [each["data"] for each in entries if each["kind"] == kind]
+
+
+def on_disk(node: Node) -> bytes:
+    return b"".join(path.read_bytes() for path in node.directory.path.glob("chatnode.sqlite3*"))
+
+
+async def indexed(node: Node, *words: str) -> list[int]:
+    """Of how many messages each word is in the tables of the index."""
+    return await node.core.db.read(lambda reader: [search_index.occurrences(reader, word) for word in words])
+
+
+async def rows(node: Node, table: str, person: Somebody) -> int:
+    sql = f"SELECT count(*) FROM {table} WHERE person = ?"
+    (count,) = await node.core.db.read(lambda reader: reader.execute(sql, (person.account.key,)).fetchone())
+    return count
+
+
+# ---- export
+
+
+async def test_everything_of_mine_is_in_it_and_nothing_that_others_said(
+    node: Node, root: Somebody, ann: Somebody, bob: Somebody
+) -> None:
+    talk, room = await direct(ann, bob), await group(ann, bob, title="garden")
+    mine = await say(ann, room, "first")
+    await ann.call("messages.edit", message=mine["message"], text="second")
+    theirs = await say(bob, room, f"{CANARY} @ann")
+    await ann.call("receipts.read", conversation=room, seq=2)
+    await ann.call("messages.report", message=theirs["message"], reason="spam", note="my note")
+    await ann.call("people.block", person="bob")
+    await token_of(ann, label="my phone", scopes=["chat:read"])
+    await root.call("people.role", person="ann", role="moderator")
+
+    entries = await export_of(ann)
+    (profile,) = of_kind(entries, "profile")
+    assert (profile["handle"], profile["role"], profile["has_password"]) == ("ann", "moderator", False)
+    (session,) = of_kind(entries, "session")
+    assert (session["label"], session["scopes"]) == ("my phone", ["chat:read"])
+    assert {each["conversation"]: each["has_left"] for each in of_kind(entries, "membership")} == {
+        talk: False, room: False,
+    }  # fmt: skip
+    (message,) = of_kind(entries, "message")
+    assert (message["text"], [each["text"] for each in message["history"]]) == ("second", ["first"])
+    assert [each["handle"] for each in of_kind(entries, "block")] == ["bob"]
+    assert [(each["message"], each["note"]) for each in of_kind(entries, "report")] == [(theirs["message"], "my note")]
+    assert of_kind(entries, "mention") == [{"conversation": room, "seqs": [2]}]
+    (receipt,) = of_kind(entries, "receipt")
+    assert receipt["conversation"] == room
+    assert [mark[:2] for mark in receipt["marks"] if mark[0] == "read"] == [["read", 2]]
+    assert [(each["action"], each["by_them"]) for each in of_kind(entries, "audit")] == [
+        ("people.create", False), ("people.role", False),
+    ]  # fmt: skip
+    text = json.dumps(entries)
+    assert CANARY not in text
+    assert "token_hash" not in text
+    assert "$argon2" not in text
+
+
+async def test_pages_of_any_size_are_the_same_together(
+    ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms = [await group(ann, bob) for _ in range(3)]
+    for number in range(7):
+        await say(ann, rooms[number % 3], f"m{number}")
+        await say(bob, rooms[number % 3], f"m{number} @ann")
+    whole = await export_of(ann)
+    assert [each["text"] for each in of_kind(whole, "message")] == [f"m{number}" for number in range(7)]
+    monkeypatch.setattr(personal_export, "SPAN", 2)
+    for limit in (1, 2, 3):
+        assert await export_of(ann, limit) == whole
+
+
+async def test_others_are_exported_by_who_manages_people_and_it_is_noted(
+    root: Somebody, ann: Somebody, bob: Somebody
+) -> None:
+    with refused("forbidden"):
+        await ann.call("people.export", person="bob")
+    with refused("forbidden"):
+        await (await token_of(root, scopes=["people.manage", "chat"])).call("people.export", person="bob")
+    entries = await export_of(root, 1, person="bob")
+    assert of_kind(entries, "profile")[0]["handle"] == "bob"
+    noted = (await root.call("audit.list", action="people.export"))["entries"]
+    assert [each["target"] for each in noted] == [bob.id]
+    with refused("invalid", "after"):
+        await ann.call("people.export", after="nonsense")
+
+
+# ---- erasing
+
+
+async def test_who_is_erased_is_gone_from_every_place(node: Node, root: Somebody, ann: Somebody, bob: Somebody) -> None:
+    await ann.call("people.update", name=CANARY, avatar=f"https://example.org/{CANARY.replace(' ', '-')}.png")
+    talk, room = await direct(ann, bob), await group(ann, bob, title="garden")
+    for place in (talk, room):
+        await say(bob, place, "what is it?")
+        posted = await say(ann, place, f"{CANARY}, version one")
+        await ann.call("messages.edit", message=posted["message"], text=f"{CANARY}, version two")
+        await say(ann, place, "with metadata", metadata={"note": CANARY})
+    phone = await token_of(ann, label=CANARY)
+    bad = await say(bob, room, "bad")
+    await ann.call("messages.report", message=bad["message"], reason="spam", note=CANARY)
+    live = await LiveSession.of(node, bob)
+    assert CANARY.encode() in on_disk(node)
+
+    receipt = await root.call("people.erase", person="ann", handle="ann")
+    assert receipt["removed"]["messages"] == 4
+    assert receipt["removed"]["members"] == 1
+    assert receipt["removed"]["sessions"] == 1
+    assert receipt["proof"] == {
+        "looked_for": 4,
+        "left": 0,
+        "indexed": 0,
+        "said_by_others": 0,
+        "rewritten": True,
+        "flushed": True,
+    }
+    assert CANARY.encode() not in on_disk(node)
+    assert CANARY.replace(" ", "-").encode() not in on_disk(node)
+
+    with refused("unauthenticated"):
+        await phone.call("people.me")
+    (told,) = live.heard("person.erased")
+    handle = told["person"]["handle"]
+    assert handle.startswith("erased-")
+    assert told["person"] == {"id": ann.id, "handle": handle, "name": handle, "deactivated": True, "erased": True}
+    assert await members(bob, room) == {"bob": "owner"}
+    assert (await entry(bob, talk))["peer"]["handle"] == handle
+    page = (await bob.call("messages.list", conversation=talk))["messages"]
+    assert [(each["seq"], each["text"], each.get("deleted_reason")) for each in page] == [
+        (1, "what is it?", None), (2, "", "erased"), (3, "", "erased"),
+    ]  # fmt: skip
+    assert {each["sender"]["handle"] for each in page} == {"bob", handle}
+    await assert_sound(node)
+    await node.call("people.create", handle="ann")  # the handle is free again
+    for command in ("people.reactivate", "people.erase"):
+        with refused("gone", "person"):
+            await root.call(command, person=ann.id, **({"handle": handle} if command == "people.erase" else {}))
+
+
+@pytest.mark.parametrize("config", [Config(presence=Presence(history_days=30))], ids=["history_days=30"])
+async def test_their_presence_is_exported_and_goes_with_them(
+    node: Node, root: Somebody, ann: Somebody, bob: Somebody
+) -> None:
+    await direct(ann, bob)
+    await ann.call("presence.status", text=CANARY, seconds=3_600)
+    await node.presence.write()
+    (now,) = of_kind(await export_of(ann), "presence")
+    assert (now["text"], now["hidden"], now["until"] > now["active_at"]) == (CANARY, False, True)
+    assert [each["text"] for each in of_kind(await export_of(ann), "presence_history")] == [CANARY]
+
+    receipt = await root.call("people.erase", person="ann", handle="ann")
+    assert receipt["removed"]["presence"] == 2
+    assert CANARY.encode() not in on_disk(node)
+    assert (await bob.call("presence.get", people=[ann.id]))["people"] == []
+    await node.presence.write()
+    assert await rows(node, "presence", ann) == await rows(node, "presence_history", ann) == 0
+
+
+async def test_their_words_are_in_no_index(node: Node, root: Somebody, ann: Somebody, bob: Somebody) -> None:
+    talk = await direct(ann, bob)
+    await say(ann, talk, CANARY)
+    await say(bob, talk, "it sings, does it?")
+    await node.core.db.write(search_index.rebuild)
+    assert await indexed(node, "waxwing", "sings") == [1, 2]
+    receipt = await root.call("people.erase", person="ann", handle="ann")
+    assert receipt["proof"] == GONE | {"looked_for": 1, "said_by_others": 0}
+    assert await indexed(node, "waxwing", "sings") == [0, 1]
+    assert (await bob.call("search.messages", query="waxwing"))["results"] == []
+    assert b"waxwing" not in on_disk(node)
+    await assert_sound(node)
+
+
+async def test_a_node_that_may_not_rewrite_its_database_says_so(node: Node, ann: Somebody) -> None:
+    storage = attrs.evolve(node.core.config.storage, vacuum_most_mib=0)
+    node.core.config = attrs.evolve(node.core.config, storage=storage)
+    receipt = await node.call("people.erase", person="ann", handle="ann")
+    assert receipt["proof"] == GONE | {"looked_for": 0, "said_by_others": 0, "rewritten": False}
+
+
+async def test_what_others_said_too_is_told_apart(root: Somebody, ann: Somebody, bob: Somebody) -> None:
+    talk = await direct(ann, bob)
+    await say(ann, talk, CANARY)
+    await say(bob, talk, f"you wrote: {CANARY}")
+    receipt = await root.call("people.erase", person="ann", handle="ann")
+    assert receipt["proof"] == {
+        "looked_for": 1,
+        "left": 0,
+        "indexed": 0,
+        "said_by_others": 1,
+        "rewritten": True,
+        "flushed": True,
+    }
+
+
+async def test_one_erases_oneself_with_handle_and_password(node: Node, bob: Somebody) -> None:
+    ann = await with_password(node, "ann")
+    talk = await direct(ann, bob)
+    await say(ann, talk, CANARY)
+    for fields, code in (
+        ({"handle": "bob", "password": PASSWORD}, "invalid"),
+        ({"handle": "ann"}, "wrong_password"),
+        ({"handle": "ann", "password": "wrong horse battery"}, "wrong_password"),
+        ({"handle": "bob", "person": "bob"}, "forbidden"),
+    ):
+        with refused(code):
+            await ann.call("people.erase", **fields)
+    phone = await Visitor(node).sign_in("ann")
+    receipt = await phone.call("people.erase", handle="ann", password=PASSWORD)
+    assert receipt["removed"]["messages"] == 1
+    with refused("wrong_password"):
+        await Visitor(node).sign_in("ann")
+    assert await said(bob, talk) == [""]
+
+
+async def test_the_only_administrator_is_not_erased(node: Node, root: Somebody) -> None:
+    with refused("conflict", "person"):
+        await root.call("people.erase", handle="root")
+    assert (await root.call("people.me"))["person"]["handle"] == "root"
+
+
+@with_limits(posts_per_minute=0, requests_per_minute=0)
+async def test_texts_of_every_size_leave_no_bytes(node: Node, ann: Somebody, bob: Somebody) -> None:
+    """Pages split and are filled again while many write, so that old bytes could stay in their gaps."""
+    chance = random.Random(7)
+    room = await group(ann, bob)
+
+    async def talk(who: Somebody, number: int) -> None:
+        size = chance.choice((0, 30, 300, 3_000, 9_000))
+        posted = await say(who, room, f"{who.handle}-canary-{number:04} " + "x" * chance.randint(0, size))
+        if number % 3 == 0:
+            text = f"{who.handle}-canary-{number:04} again " + "y" * chance.randint(0, size)
+            await who.call("messages.edit", message=posted["message"], text=text)
+
+    for start in range(0, 600, 50):
+        async with trio.open_nursery() as nursery:
+            for number in range(start, start + 50):
+                nursery.start_soon(talk, ann if chance.random() < 0.5 else bob, number)
+    receipt = await node.call("people.erase", person="ann", handle="ann")
+    assert receipt["proof"]["looked_for"] == 16
+    assert receipt["proof"]["left"] == 0
+    left = on_disk(node)
+    assert left.count(b"ann-canary-") == 0
+    assert left.count(b"bob-canary-") > 200
+    await assert_sound(node)
+
+
+async def test_an_erasure_that_was_broken_off_is_finished(
+    node: Node, root: Somebody, ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms = [await group(ann, bob) for _ in range(5)]
+    for number in range(20):
+        await say(ann, rooms[number % 5], f"{CANARY} {number}")
+    monkeypatch.setattr(erasure, "MOST", 3)
+    monkeypatch.setattr(erasure, "SPAN", 7)
+    finding = erasure.find_messages
+
+    def find_twice(*args: Any, **named: Any) -> erasure.Batch:
+        if named["after"] is not None and named["after"] > 8:
+            raise RuntimeError("the node is stopped here")
+        return finding(*args, **named)
+
+    monkeypatch.setattr(privacy.erasure, "find_messages", find_twice)
+    with pytest.raises(RuntimeError):
+        await root.call("people.erase", person="ann", handle="ann")
+    monkeypatch.setattr(privacy.erasure, "find_messages", finding)
+    live = await LiveSession.of(node, bob)
+    assert CANARY.encode() in on_disk(node)
+    assert live.heard("person.erased") == []
+
+    await node.call("jobs.run", job="erasures")
+    assert CANARY.encode() not in on_disk(node)
+    assert len(live.heard("person.erased")) == 1
+    finished = (await root.call("audit.list", action="people.erased"))["entries"]
+    assert [(each["target"], each["details"]["messages"]) for each in finished] == [(ann.id, "20")]
+    await node.call("jobs.run", job="erasures")
+    assert len(live.heard("person.erased")) == 1
+    await assert_sound(node)

@@ -164,7 +164,7 @@ def erase(data: Path, handle: str, confirm: str | None) -> None:
     )
     if not proof["rewritten"]:
         click.echo("the database is too large, or too busy, to be rewritten: bytes may be left in its gaps", err=True)
-    if proof["left"] or proof["indexed"] or not proof["flushed"]:
+    if proof["left"] or not proof["flushed"]:
         raise StartError("not everything is gone from the files yet; see Erasing in docs/operating.md")
 
 

@@ -22,6 +22,7 @@ from chatnode.storage.search_renewal import Settling
 logger = get_logger("forgetting")
 
 _TRIES, _TRY_SECONDS = 60, 0.5
+_PATIENT_TRIES = 10
 
 
 @attrs.frozen
@@ -60,7 +61,7 @@ async def prove_gone(core: Core, texts: list[str], elsewhere: Callable[[Reader, 
     """
     complete = await forget(core)
     looked = await _look(core, texts, elsewhere, complete)
-    if looked.found and complete and await _write_anew(core):
+    if looked.found and complete and await write_anew(core, patient=False):
         looked = await _look(core, texts, elsewhere, await forget(core))
     return looked
 
@@ -78,11 +79,19 @@ async def _look(
     )
 
 
-async def _write_anew(core: Core) -> bool:
-    """Write the whole database anew; False when it is larger than the settings allow."""
-    size = (await core.db.read(file_statistics)).bytes
+async def write_anew(core: Core, *, patient: bool) -> bool:
+    """Write the whole database anew; False when it is larger than the settings allow.
+
+    Other writes wait meanwhile; if this is `patient`, it waits for them, and is False when there was no end of them.
+    """
+    db = core.db
+    size = (await db.read(file_statistics)).bytes
     if size > core.config.storage.vacuum_most_mib << 20:
-        logger.error("copies of removed texts are in the database, which is larger than storage.vacuum_most_mib")
+        logger.warning("removed texts may have left copies, and the database is larger than storage.vacuum_most_mib")
         return False
-    logger.info("copies of removed texts were found; the database of %d MiB is written anew", size >> 20)
-    return await core.db.maintain(partial(maintenance.vacuum, wanted=lambda: False))
+    logger.info("the database of %d MiB is written anew, without copies of what was removed", size >> 20)
+    for _ in range(_PATIENT_TRIES):
+        if await db.maintain(partial(maintenance.vacuum, wanted=lambda: patient and db.writes_waiting > 0)):
+            return True
+        await trio.sleep(_TRY_SECONDS)
+    return False

@@ -12,17 +12,14 @@ from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.commands.privacy import Erase, Erased, Export, ExportGiven, Proof
 from chatnode.model.people import PersonRef
-from chatnode.services import proof
 from chatnode.services.administration import is_me, person_or_me
+from chatnode.services.forgetting import forget, prove_gone, write_anew
 from chatnode.services.passwords import check_own_password
 from chatnode.services.ranks import check_may_manage
-from chatnode.storage import audit, erasure, people, personal_export, presence, search_index, traces
+from chatnode.storage import audit, erasure, people, personal_export, presence, traces
 from chatnode.storage.database import Transaction
 from chatnode.storage.presence import Circle
-
-_SECONDS = 5.0
-"""For so long others who read or write at the moment are waited for."""
-
+from chatnode.storage.retention import standing_elsewhere
 
 # ---- erasing
 
@@ -75,16 +72,15 @@ async def _go_on(core: Core, person: int, texts: list[str]) -> tuple[dict[str, i
             break
         after = batch.upto
     removed = await db.write(lambda tx: erasure.finish(tx, person))
-    return removed, await _prove(core, person, texts)
+    return removed, await _prove(core, texts)
 
 
-async def _prove(core: Core, person: int, texts: list[str]) -> Proof:
-    await proof.leave_index(core)
-    rewritten = await proof.rewrite(core, _SECONDS)
-    flushed = await proof.cut_off(core, _SECONDS)
-    found = await proof.look_for(core, texts)
-    indexed = await core.db.read(lambda reader: search_index.left_behind(reader, sender=person))
-    return Proof(len(texts), len(found.left), indexed, len(found.elsewhere), rewritten, flushed)
+async def _prove(core: Core, texts: list[str]) -> Proof:
+    """Only some texts are looked for, so that the database is written anew whatever is found."""
+    await forget(core)
+    rewritten = await write_anew(core, patient=True)
+    looked = await prove_gone(core, texts, standing_elsewhere)
+    return Proof(len(texts), len(looked.found), len(looked.elsewhere), rewritten, looked.complete)
 
 
 async def finish_erasures(core: Core) -> str:

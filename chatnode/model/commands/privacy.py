@@ -20,17 +20,15 @@ class Erase:
 
 @attrs.define
 class Proof:
-    """Of the texts that were erased, the longest were looked for in the bytes of the database's files.
+    """Of the texts that were erased, the longest were looked for in the index of words and the bytes of the files.
 
     `left` of them are still there, `said_by_others` stand in messages of other people, and so are there rightly.
-    `indexed` messages are still in the index of words. `rewritten`: whether the database was written anew, without the
-    gaps in which bytes of rows may stay that SQLite once moved.
-    `flushed`: whether the write-ahead log, which holds older pages, could be cut off.
+    `rewritten`: whether the database was written anew, without the gaps in which SQLite may leave bytes of rows that
+    it once moved. `flushed`: whether the write-ahead log, which holds older pages, could be cut off.
     """
 
     looked_for: int
     left: int
-    indexed: int
     said_by_others: int
     rewritten: bool
     flushed: bool

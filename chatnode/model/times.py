@@ -21,9 +21,10 @@ def rfc3339(ms: int) -> str:
 
 def milliseconds(text: str) -> int:
     """The time that an RFC 3339 text names; raises `ValueError` when there is no such time."""
-    return int(datetime.fromisoformat(text).timestamp() * 1000)
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 @lru_cache(maxsize=4096)  # messages come in runs: a page or a busy second shares most of its text
 def _second(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    moment = time.gmtime(seconds)
+    return f"{moment.tm_year:04d}{time.strftime('-%m-%dT%H:%M:%S', moment)}"

@@ -29,6 +29,12 @@ _dense = re.compile(f"[{_DENSE}]")
 _parts = re.compile(f"[{_DENSE}]+|[^{_DENSE} ]+")
 _ascii_words = re.compile("[a-z0-9]+")
 
+
+def caseless(text: str) -> str:
+    """The same of texts that differ only in case or in how letters are composed. Unlike `fold` it keeps accents."""
+    return text.lower() if text.isascii() else normalize("NFKC", normalize("NFKC", text).casefold())
+
+
 _OTHER_FORMS = {
     "ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th",
 }  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import islice
 from typing import Any
-from unicodedata import normalize
 
 import attrs
 
@@ -22,6 +21,7 @@ from chatnode.model.conversations import (
 from chatnode.model.events import ConversationUpdated
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
+from chatnode.model.words import caseless
 from chatnode.storage import people
 from chatnode.storage.database import Reader, Transaction
 
@@ -171,18 +171,13 @@ def details(reader: Reader | Transaction, key: int) -> Conversation:
 
 def public_page(reader: Reader, query: str, after: str | None, limit: int) -> list[Conversation]:
     """Public groups whose title or description has `query`, in whatever case, in the order of ids."""
-    wanted = _folded(query)
+    wanted = caseless(query)
     rows = reader.execute(
         "SELECT key, title, description FROM conversations WHERE visibility = 'public' AND id > ? ORDER BY id",
         (after or "",),
     )
-    fitting = (key for key, *texts in rows if any(wanted in _folded(text) for text in texts))
+    fitting = (key for key, *texts in rows if any(wanted in caseless(text) for text in texts))
     return [details(reader, key) for key in list(islice(fitting, limit))]
-
-
-def _folded(text: str) -> str:
-    """SQLite folds the case of ASCII letters only."""
-    return normalize("NFKC", text).casefold()
 
 
 def about_page(reader: Reader, account: Account, about: Subject, after: str | None, limit: int) -> list[Conversation]:

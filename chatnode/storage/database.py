@@ -35,6 +35,7 @@ from chatnode.logs import get_logger
 from chatnode.metrics import Commits
 from chatnode.model.events import Event
 from chatnode.model.times import now_ms
+from chatnode.model.words import caseless
 
 T = TypeVar("T")
 logger = get_logger("storage")
@@ -496,13 +497,13 @@ def connect_reader(path: Path, cache_kib: int = 4_096) -> sqlite3.Connection:
     connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute(f"PRAGMA cache_size=-{cache_kib:d}")
-    connection.create_function("casefold", 1, _casefold, deterministic=True)
+    connection.create_function("caseless", 1, _caseless, deterministic=True)
     return connection
 
 
-def _casefold(text: str | None) -> str | None:
+def _caseless(text: str | None) -> str | None:
     """SQLite's own `lower` knows only A to Z."""
-    return None if text is None else text.casefold()
+    return None if text is None else caseless(text)
 
 
 def _in_snapshot(connection: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from chatnode.model.words import caseless
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.parse import Key
@@ -65,7 +66,7 @@ class Model:
             case "_contains":
                 return want in have
             case "_icontains":
-                return want.casefold() in have.casefold()
+                return caseless(want) in caseless(have)
             case "_starts_with":
                 return have.startswith(want)
         raise AssertionError(operator)

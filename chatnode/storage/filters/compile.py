@@ -67,7 +67,7 @@ def _test_sql(test: Test, parameters: Parameters) -> str:
         case "_contains":
             return f"instr({field.sql}, {values[0]}) > 0"
         case "_icontains":
-            return f"instr(casefold({field.sql}), casefold({values[0]})) > 0"
+            return f"instr(caseless({field.sql}), caseless({values[0]})) > 0"
         case "_starts_with":  # the first half is for an index
             return f"{field.sql} >= {values[0]} AND substr({field.sql}, 1, length({values[0]})) = {values[0]}"
         case _:

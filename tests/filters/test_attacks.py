@@ -57,7 +57,8 @@ def cursor_of(place: Plan, values: list[Any]) -> str:
 
 
 odd = st.one_of(
-    st.none(), st.booleans(), st.floats(allow_nan=False), st.integers(), st.sampled_from([2**63, 2**64, -(2**63) - 1]), st.text(max_size=5),
+    st.none(), st.booleans(), st.floats(allow_nan=False), st.integers(), st.text(max_size=5),
+    st.sampled_from([2**63, 2**64, -(2**63) - 1]),
     st.sampled_from(["\0", "' OR 1=1 --", ":me", "9" * 40]), st.lists(st.integers(), max_size=2),
     st.dictionaries(st.text(max_size=2), st.none(), max_size=1),
 )  # fmt: skip

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from chatnode.model.times import now_ms, rfc3339
+from chatnode.model.ids import direct_id
+from chatnode.model.times import DAY_MS, now_ms, rfc3339
 from chatnode.node import Node
 from tests.filters.neighbourhood import Neighbourhood, settle
 
@@ -169,3 +170,113 @@ async def test_count_what_is_newer_than_a_time_given_either_way(there: Neighbour
         asked = {"conversation_id": {"_eq": there.talk}, "created_at": {"_gte": since, "_lt": rfc3339(now_ms() + 1)}}
         [group] = await there.rows(there.ann, "messages", filter=asked, group_by="conversation_id")
         assert group["count"] >= 3
+
+
+async def test_get_the_members_of_a_group_newest_first(there: Neighbourhood) -> None:
+    asked = {"conversation_id": {"_eq": there.late}}
+    rows = await there.rows(there.ann, "chat_participants", filter=asked, sort="-joined_at,handle")
+    assert [(row["handle"], row["role"]) for row in rows] == [("ann", "member"), ("bob", "owner"), ("cay", "member")]
+
+
+async def test_get_the_admins_of_ones_groups(there: Neighbourhood) -> None:
+    asked = {"role": {"_in": ["owner", "admin"]}, "user_id": {"_neq": "$CURRENT_USER"}}
+    rows = await there.rows(there.bob, "chat_participants", filter=asked, fields="conversation_id,handle")
+    assert rows == [{"conversation_id": there.plans, "handle": "ann"}]
+
+
+async def test_get_the_groups_of_a_user_by_when_they_were_made(there: Neighbourhood) -> None:
+    rows = await there.rows(there.ann, "conversations", filter={"kind": {"_eq": "group"}}, sort="created_at,title")
+    assert [row["title"] for row in rows] == ["Plans", "Ünder the bridge", "Hall"]
+
+
+# ---- what a conversation between two, and an inbox, are made of
+
+
+async def test_get_a_conversation_of_two_by_the_id_that_both_compute(there: Neighbourhood) -> None:
+    id = direct_id(there.ann.id, there.bob.id)
+    for who in (there.ann, there.bob):
+        [row] = await there.rows(who, "conversations", filter={"conversation_id": {"_eq": id}})
+        assert (row["conversation_id"], row["kind"]) == (there.talk, "direct")
+
+
+async def test_get_the_inbox_of_a_user(there: Neighbourhood) -> None:
+    """The last message, its time and what is unread, the latest first: as the inbox has it."""
+    rows = await there.rows(there.ann, "conversations", filter={"is_active": {"_eq": True}}, sort="-last_message_at")
+    inbox = (await there.ann.call("inbox.list"))["conversations"]
+    assert {row["conversation_id"]: (row["last_message_id"], row["last_message_at"], row["unread_count"],
+            row["mention_count"], row["participants"]) for row in rows} == {
+        entry["conversation"]: (entry["last"]["message"], entry["last"]["at"], entry["unread"], entry["mentions"],
+                                entry["members"]) for entry in inbox if "last" in entry
+    }  # fmt: skip
+    times = [row["last_message_at"] for row in rows]
+    assert times == sorted(times, reverse=True)
+
+
+async def test_get_what_was_sent_to_a_user_and_has_not_reached_a_device(there: Neighbourhood) -> None:
+    """What is sent on when somebody comes back."""
+    asked = {"reader_id": {"_eq": "cay"}, "status": {"_eq": "SENT"}, "conversation_id": {"_eq": there.plans}}
+    rows = await there.rows(there.bob, "message_reads", filter=asked, sort="seq", fields="seq,delivered_at,read_at")
+    assert rows == [{"seq": 9, "delivered_at": None, "read_at": None}]
+
+
+async def test_get_whether_ones_messages_were_delivered_and_seen(there: Neighbourhood) -> None:
+    asked = {"sender_id": {"_eq": "$CURRENT_USER"}, "conversation_id": {"_eq": there.talk}}
+    rows = await there.rows(there.ann, "message_reads", filter=asked, sort="seq", fields="seq,status")
+    assert [row["seq"] for row in rows] == [1, 4, 7]
+    assert rows[0]["status"] == "READ"
+
+
+async def test_get_the_conversations_that_are_open(there: Neighbourhood) -> None:
+    asked = {"is_active": {"_eq": True}, "is_closed": {"_eq": False}}
+    rows = await there.column(there.ann, "conversations", "conversation_id", filter=asked)
+    assert set(rows) == {there.talk, there.plans}
+
+
+async def test_get_the_conversations_about_a_thing(there: Neighbourhood) -> None:
+    asked = {"context_type": {"_eq": "order"}, "context_id": {"_eq": "17"}, "conversation_type": {"_eq": "SUPPORT"}}
+    assert await there.column(there.ann, "conversations", "conversation_id", filter=asked) == [there.late]
+
+
+async def test_get_what_an_edited_message_said(there: Neighbourhood) -> None:
+    [message] = await there.column(
+        there.ann, "messages", "message_id", filter={"conversation_id": {"_eq": there.plans}, "edit_count": {"_gt": 0}}
+    )
+    rows = await there.rows(there.ann, "message_edits", filter={"message_id": {"_eq": message}}, sort="version")
+    assert [row["message_text"] for row in rows] == ["Plan 1 at first", "Plan 1 once more"]
+
+
+async def test_get_the_notices_of_a_kind(there: Neighbourhood) -> None:
+    asked = {"message_type": {"_eq": "SYSTEM"}, "system_message_type": {"_starts_with": "order."}}
+    assert await there.column(there.ann, "messages", "seq", filter=asked) == [7]
+
+
+async def test_get_how_many_messages_each_deletion_reason_has(there: Neighbourhood) -> None:
+    asked = {"is_deleted": {"_eq": True}}
+    assert await there.rows(there.ann, "messages", filter=asked, group_by="deleted_reason") == [
+        {"deleted_reason": "spam", "count": 1}
+    ]
+
+
+# ---- what people are up to, for those who run the node
+
+
+async def test_get_who_has_not_been_here_for_a_while(there: Neighbourhood) -> None:
+    asked = {"_or": [{"last_used_at": {"_null": True}}, {"last_used_at": {"_lt": now_ms() - 30 * DAY_MS}}]}
+    handles = await there.column(there.root, "accounts", "handle", filter=asked)
+    assert "ann" not in handles
+    assert {"bob", "cay"} <= set(handles)
+
+
+async def test_get_how_many_accounts_each_role_has(there: Neighbourhood) -> None:
+    rows = await there.rows(there.root, "accounts", group_by="role", sort="-count")
+    assert rows == [{"role": "member", "count": 3}, {"role": "admin", "count": 1}]
+
+
+async def test_get_the_jobs_that_failed(there: Neighbourhood) -> None:
+    assert await there.column(there.root, "jobs", "name", filter={"ok": {"_eq": False}}) == ["backup"]
+
+
+async def test_get_removals_that_are_not_proved_or_left_traces(there: Neighbourhood) -> None:
+    asked = {"_or": [{"proved_at": {"_null": True}}, {"traces": {"_gt": 0}}]}
+    rows = await there.rows(there.root, "removals", filter=asked, sort="removal", fields="rule,days,traces")
+    assert rows == [{"rule": "closed", "days": 365, "traces": None}, {"rule": "messages", "days": 9, "traces": 1}]

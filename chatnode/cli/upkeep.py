@@ -11,8 +11,10 @@ import click
 from chatnode import config as configuration
 from chatnode.cli.progress import Bars
 from chatnode.errors import StartError
+from chatnode.storage.database import DatabaseError
 from chatnode.storage.directory import DataDirectory
 from chatnode.storage.exporting import lines
+from chatnode.storage.files import appearing
 from chatnode.storage.snapshots import open_read_only
 from chatnode.storage.upgrading import missing_in, upgrade
 
@@ -28,23 +30,19 @@ def export(data: Path, destination: Path | None) -> None:
     """
     directory = DataDirectory(data)
     _refuse_old(directory)
-    with ExitStack() as stack:
-        out = sys.stdout.buffer
-        if destination is not None:
-            try:
-                out = stack.enter_context(destination.open("xb"))
-                destination.chmod(0o600)
-            except OSError as error:
-                raise StartError(f"{destination}: cannot be written: {error.strerror}") from None
-        reader = stack.enter_context(open_read_only(directory.database))
-        progress = stack.enter_context(Bars())
-        try:
+    try:
+        with ExitStack() as stack:
+            out = sys.stdout.buffer if destination is None else stack.enter_context(appearing(destination))
+            reader = stack.enter_context(open_read_only(directory.database))
+            progress = stack.enter_context(Bars())
             for line in lines(reader, progress):
                 out.write(line)
             out.flush()
-        except BrokenPipeError:
-            sys.stderr.close()  # whoever read the lines has had enough
-            sys.exit(1)
+    except DatabaseError as error:
+        raise StartError(f"{directory.database}: cannot be read; run chatnode check: {error}") from None
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read the lines has had enough
+        sys.exit(1)
 
 
 def _refuse_old(directory: DataDirectory) -> None:

@@ -68,7 +68,7 @@ def rotate(data: DataDirectory, settings: Backup, secret: str | None, progress: 
 
 def create(data: DataDirectory, path: Path, secret: str | None, progress: Progress = no_progress) -> Made:
     """One backup at `path`, where nothing may be yet. Raises `BackupError`."""
-    if path.exists():
+    if os.path.lexists(path):
         raise BackupError(f"{path}: is there already; a backup replaces nothing")
     with _one_at_a_time(data):
         return _create(data, path, secret, progress)
@@ -95,6 +95,7 @@ def _create(data: DataDirectory, path: Path, secret: str | None, progress: Progr
     try:
         copy(data.database, work, progress)
         manifest = _examine(work, progress)
+        partial.unlink(missing_ok=True)
         with work.open("rb") as source:
             total = manifest["bytes"]
             sealing.write(partial, manifest, source, secret, lambda done: progress("writing", done, total))

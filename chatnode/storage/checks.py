@@ -55,6 +55,12 @@ CHECKS: dict[str, Callable[[Reader], list[str]]] = {
         "WHERE l.kind = 'message.posted' AND m.key IS NULL AND l.subject > coalesce(c.floor, 0)",
         "row {0} of the log names a message that is not there",
     ),
+    "threads": _query(
+        "SELECT m.id FROM messages m JOIN conversations c ON c.key = m.conversation "
+        "LEFT JOIN messages r ON r.conversation = m.conversation AND r.seq = m.thread "
+        "WHERE m.thread > c.floor AND (m.thread >= m.seq OR r.key IS NULL OR r.thread IS NOT NULL)",
+        "message {0} is in a thread that hangs on none that can have one",
+    ),
     "owners": _query(
         "SELECT c.id, sum(m.role = 'owner') FROM conversations c JOIN members m ON m.conversation = c.key "
         "WHERE c.kind = 'group' AND c.source IS NULL AND m.left_gid IS NULL "

@@ -459,6 +459,8 @@ def connect_writer(path: Path, settings: StorageSettings) -> sqlite3.Connection:
     Raises `StartError` unless the file is in WAL mode with synchronous=FULL afterwards.
     """
     try:
+        if not path.exists():
+            path.touch(mode=0o600)  # SQLite would leave it to the umask; its side files are as readable as this one
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
         mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         connection.execute("PRAGMA synchronous=FULL")
@@ -468,7 +470,7 @@ def connect_writer(path: Path, settings: StorageSettings) -> sqlite3.Connection:
         connection.execute(f"PRAGMA cache_size=-{settings.cache_kib:d}")
         connection.execute(f"PRAGMA wal_autocheckpoint={settings.checkpoint_pages:d}")
         synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise StartError(f"{path}: cannot be opened as a database: {error}") from None
     if mode != "wal" or synchronous != 2:
         raise StartError(f"{path}: the file system does not take SQLite's write-ahead log (journal mode {mode})")

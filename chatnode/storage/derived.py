@@ -10,6 +10,7 @@ from __future__ import annotations
 import attrs
 
 from chatnode.model.messages import EVERYONE
+from chatnode.storage import search_checks, search_index
 from chatnode.storage.database import Transaction
 
 _TOP = "max(c.floor, coalesce((SELECT max(m.seq) FROM messages m WHERE m.conversation = c.key), 0))"
@@ -17,6 +18,19 @@ _COUNT = "(SELECT count(*) FROM messages m WHERE m.conversation = c.key AND m.de
 _NEWEST_AT = "(SELECT m.at FROM messages m WHERE m.conversation = c.key AND m.seq = c.head)"
 # What was imported counts as new, however old it is.
 _LATE = f"c.source IS NULL AND c.head > c.floor AND c.last_at IS NOT {_NEWEST_AT}"
+_NEWEST_GID = "(SELECT m.gid FROM messages m WHERE m.conversation = c.key AND m.seq = c.head)"
+_QUIET = f"c.head > c.floor AND c.activity IS NOT {_NEWEST_GID}"
+# What was removed last, as its receipt says it; only where nothing of it is there.
+_CUT = "(SELECT coalesce(max(r.upto), 0) FROM removals r WHERE r.conversation = c.id)"
+_UNCUT = f"c.floor < {_CUT} AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.conversation = c.key AND m.seq <= {_CUT})"
+# A time at which somebody got or read a message that is not there, or that they did not get as far as.
+_EARLY = (
+    "SELECT r.conversation, r.person, r.kind, r.seq FROM receipts r "
+    "LEFT JOIN members m ON m.conversation = r.conversation AND m.person = r.person "
+    "LEFT JOIN conversations c ON c.key = r.conversation "
+    "WHERE m.person IS NULL OR r.seq > c.head OR r.seq <= c.floor"
+)
+_ERASED = "(SELECT key FROM people WHERE erased_at IS NOT NULL)"
 _REPLIES = "(SELECT count(*) FROM messages r WHERE r.conversation = m.conversation AND r.thread = m.seq)"
 _EDITS = "(SELECT count(*) FROM message_edits e WHERE e.conversation = m.conversation AND e.seq = m.seq)"
 # Whom messages name, as they say it themselves; everyone is person 0.
@@ -37,6 +51,11 @@ class Derived:
 
 
 DERIVED: dict[str, Derived] = {
+    "floors": Derived(
+        f"SELECT c.id, c.floor, {_CUT} FROM conversations c WHERE {_UNCUT}",
+        "conversation {0} says its messages up to {1} were removed, a receipt says up to {2}",
+        (f"UPDATE conversations AS c SET floor = {_CUT} WHERE {_UNCUT}",),
+    ),
     "heads": Derived(
         f"SELECT c.id, c.head, {_TOP} FROM conversations c WHERE c.head <> {_TOP}",
         "conversation {0} says its newest message is {1}, it is {2}",
@@ -52,6 +71,11 @@ DERIVED: dict[str, Derived] = {
         "conversation {0} does not have the time of its newest message",
         (f"UPDATE conversations AS c SET last_at = {_NEWEST_AT} WHERE {_LATE}",),
     ),
+    "activity": Derived(
+        f"SELECT c.id FROM conversations c WHERE {_QUIET}",
+        "conversation {0} does not have the place of its newest message in the order of inboxes",
+        (f"UPDATE conversations AS c SET activity = {_NEWEST_GID} WHERE {_QUIET}",),
+    ),
     "marks": Derived(
         "SELECT p.handle, c.id, max(m.read_seq, m.delivered_seq, m.shown_seq), c.head FROM members m "
         "JOIN conversations c ON c.key = m.conversation JOIN people p ON p.key = m.person "
@@ -61,6 +85,21 @@ DERIVED: dict[str, Derived] = {
             "UPDATE members AS m SET read_seq = min(read_seq, h.head), delivered_seq = min(delivered_seq, h.head), "
             "shown_seq = min(shown_seq, read_seq, h.head) FROM (SELECT key, head FROM conversations) h "
             "WHERE h.key = m.conversation AND (max(m.read_seq, m.delivered_seq) > h.head OR m.shown_seq > m.read_seq)",
+        ),
+    ),
+    "receipts": Derived(
+        f"SELECT coalesce(p.handle, e.person), e.kind, e.seq, coalesce(c.id, e.conversation) FROM ({_EARLY}) e "
+        "LEFT JOIN people p ON p.key = e.person LEFT JOIN conversations c ON c.key = e.conversation",
+        "it is noted when {0} got message {2} of conversation {3} ({1}), which they cannot have",
+        (f"DELETE FROM receipts WHERE (conversation, person, kind, seq) IN ({_EARLY})",),
+    ),
+    "presence": Derived(
+        f"SELECT p.handle FROM people p WHERE p.key IN {_ERASED} "
+        "AND p.key IN (SELECT person FROM presence UNION SELECT person FROM presence_history)",
+        "{0} was erased, and when they were active or their status is there",
+        (
+            f"DELETE FROM presence WHERE person IN {_ERASED}",
+            f"DELETE FROM presence_history WHERE person IN {_ERASED}",
         ),
     ),
     "mentions": Derived(
@@ -106,7 +145,10 @@ DERIVED: dict[str, Derived] = {
 def repair(tx: Transaction) -> dict[str, int]:
     """Make everything derived agree with what it is derived from; rows changed, by name, for each that had any.
 
-    In the order above: marks depend on heads. Messages, members and the log are never changed but for deleted texts.
+    In the order above: heads depend on floors and marks on heads. What people said is never changed but where it was
+    deleted. The index of words is made anew when something is wrong with it, which takes 10 s for a million messages.
     """
     changed = {name: sum(tx.execute(statement).rowcount for statement in each.repair) for name, each in DERIVED.items()}
+    if search_checks.problems(tx.connection):
+        changed["search"] = max(1, search_index.rebuild(tx))
     return {name: count for name, count in changed.items() if count}

@@ -19,6 +19,7 @@ from chatnode.storage.snapshots import Progress, no_progress
 
 VERSION = 1
 _BATCH = 500
+_TIMES = ("at", "until", "muted_until")
 
 EXPORTED: dict[str, tuple[str, str]] = {
     "role": ("role_permissions", "SELECT role, permission FROM role_permissions ORDER BY role, permission"),
@@ -36,7 +37,8 @@ EXPORTED: dict[str, tuple[str, str]] = {
         "conversations",
         "SELECT c.id, c.kind, c.title, c.description, c.visibility, c.history, c.purpose, c.context_type, "
         "c.context_id, c.created_at, b.id AS created_by, c.closed_at, c.closed_reason, x.id AS closed_by, c.idle_days, "
-        "c.retention_days, c.head, c.floor, c.messages, c.last_at, c.auto_join, c.source, c.source_key "
+        "c.retention_days, c.head, c.floor, c.messages, c.last_at, c.inactive_at, c.opened_at, c.auto_join, c.source, "
+        "c.source_key "
         "FROM conversations c LEFT JOIN people b ON b.key = c.created_by LEFT JOIN people x ON x.key = c.closed_by "
         "ORDER BY c.key",
     ),
@@ -89,13 +91,28 @@ EXPORTED: dict[str, tuple[str, str]] = {
         "SELECT i.kind, p.id AS created_by, i.created_at, i.expires_at, i.uses_left FROM invites i "
         "LEFT JOIN people p ON p.key = i.created_by ORDER BY i.key",
     ),
+    "presence": (
+        "presence",
+        "SELECT p.id AS person, s.active_at, s.text, s.emoji, s.until, s.hidden FROM presence s "
+        "JOIN people p ON p.key = s.person ORDER BY s.person",
+    ),
+    "presence_change": (
+        "presence_history",
+        "SELECT p.id AS person, h.at, h.change, h.text, h.emoji FROM presence_history h "
+        "JOIN people p ON p.key = h.person ORDER BY h.key",
+    ),
+    "removal": (
+        "removals",
+        "SELECT at, rule, conversation, days, upto, counts AS counts_json, probes, traces, proved_at FROM removals "
+        "ORDER BY key",
+    ),
     "audit": (
         "audit",
         "SELECT a.at, p.id AS actor, a.action, a.target, a.details AS details_json FROM audit a "
         "LEFT JOIN people p ON p.key = a.actor ORDER BY a.key",
     ),
 }
-"""Type → the table it comes from, and what is asked of it. A column `…_json` holds JSON, `…_at` and `at` a time."""
+"""Type → the table it comes from, and what is asked of it. `…_json` holds JSON; `…_at` and `_TIMES` are times."""
 
 LEFT_OUT = {
     "node": "the epoch is in the first line",
@@ -105,7 +122,14 @@ LEFT_OUT = {
     "log_audience": "part of the log",
     "mentions": "each message has its own",
     "invite_conversations": "invites cannot be used elsewhere",
+    "password_resets": "links that cannot be used elsewhere",
+    "erasures": "erasing under way goes on here",
+    "erasure_conversations": "part of erasures",
+    "search_state": "made anew from the messages",
+    "search_shards": "part of the index of words",
+    "search_changed": "part of the index of words",
 }
+"""Tables that are not exported, and why; so are the full-text tables of the index, `search_words_…`."""
 
 
 def lines(reader: Reader, progress: Progress = no_progress) -> Iterator[bytes]:
@@ -138,6 +162,6 @@ def _line(fields: dict[str, Any]) -> bytes:
 def _field(name: str, value: Any) -> tuple[str, Any]:
     if name.endswith("_json"):
         return name.removesuffix("_json"), orjson.loads(value) if value is not None else None
-    if (name == "at" or name.endswith("_at")) and value is not None:
+    if (name in _TIMES or name.endswith("_at")) and value is not None:
         return name, rfc3339(value)
     return name, value

@@ -86,9 +86,11 @@ class _Header:
 def write(
     path: Path, manifest: dict[str, Any], source: BinaryIO, passphrase: str | None, progress: Callable[[int], None]
 ) -> None:
-    """Write a new file and flush it to disk. `progress` is told how many bytes of `source` were taken so far."""
-    with path.open("wb") as file:
-        os.fchmod(file.fileno(), 0o600)
+    """Write a new file and flush it to disk. `progress` is told how many bytes of `source` were taken so far.
+
+    Nobody else may read it. Raises `FileExistsError`, also for a link that somebody has put there.
+    """
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
         header = _new_header(passphrase)
         file.write(MAGIC + header.line + hashlib.sha256(header.line).hexdigest().encode() + b"\n")
         data, taken, number = orjson.dumps(manifest), 0, 0

@@ -47,6 +47,14 @@ DAMAGE = {
     "replies": "UPDATE messages SET replies = 3 WHERE seq = 1",
     "edits": "UPDATE messages SET edits = 2 WHERE seq = 1; INSERT INTO message_edits VALUES (9, 9, 1, 'x', 0)",
     "tombstones": "UPDATE messages SET deleted_at = 1 WHERE seq = 1",
+    "floors": "INSERT INTO removals (at, rule, conversation, days, upto, counts) "
+    "SELECT 1, 'messages', id, 1, 1, '{}' FROM conversations WHERE key = 1; "
+    "DELETE FROM mentions WHERE conversation = 1 AND seq = 1; DELETE FROM messages WHERE conversation = 1 AND seq = 1",
+    "activity": "UPDATE conversations SET activity = 3",
+    "receipts": "INSERT INTO receipts VALUES (2, 1, 'read', 7, 1), (2, 77, 'delivered', 1, 1)",
+    "presence": "UPDATE people SET erased_at = 1 WHERE handle = 'bob'; "
+    "INSERT INTO presence (person, text) SELECT key, 'out for a walk' FROM people WHERE handle = 'bob'",
+    "threads": "UPDATE messages SET thread = 2 WHERE seq = 1; UPDATE messages SET replies = 1 WHERE seq = 2",
     "owners": "UPDATE members SET role = 'member' WHERE role = 'owner'",
     "search": "INSERT INTO search_shards (above, upto) VALUES (1000, 1001)",
 }

@@ -1,0 +1,144 @@
+"""An export holds every table and column, or says why not, and none of the secrets."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from chatnode.node import Node, open_node
+from chatnode.storage import people
+from chatnode.storage.exporting import EXPORTED, LEFT_OUT, lines
+from chatnode.storage.snapshots import open_read_only
+from tests.conftest import Somebody, make_person
+from tests.services.dialogue import PASSWORD, direct, group, say
+
+#: Columns that are not exported under their own names, and why.
+OTHERWISE = {
+    "key": "a number of this database's own",
+    "people.password": "a secret",
+    "sessions.token_hash": "a secret",
+    "invites.code_hash": "a secret",
+    "members.joined_gid": "a place in the log, which is not exported",
+    "members.left_gid": "told as left",
+    "conversations.activity": "a place in the log",
+    "messages.conversation": "by its public id",
+    "message_edits.conversation": "told as message",
+    "message_edits.seq": "told as message",
+    "presence.version": "counts changes for the node's own use",
+}
+
+
+def of_node(node: Node) -> list[dict[str, Any]]:
+    with open_read_only(node.directory.database) as reader:
+        return [orjson.loads(line) for line in lines(reader)]
+
+
+def tables(node: Node) -> dict[str, list[str]]:
+    with sqlite3.connect(node.core.db.path) as connection:
+        names = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        found = {
+            name: [row[1] for row in connection.execute(f"PRAGMA table_info({name})")]
+            for name in names
+            if not name.startswith(("sqlite_", "search_words_"))
+        }
+    connection.close()
+    return found
+
+
+@pytest.fixture
+async def said(node: Node, ann: Somebody, bob: Somebody) -> dict[str, str]:
+    """A bit of everything; where and what was said."""
+    room = await group(ann, bob, title="walkers")
+    first = await say(ann, room, "shall we go @bob?", metadata={"mood": "bright"})
+    await say(bob, room, "yes", thread=first["message"])
+    await ann.call("messages.edit", message=first["message"], text="shall we all go @bob?")
+    gone = await say(bob, room, "never said")
+    await bob.call("messages.delete", message=gone["message"])
+    await bob.call("conversations.settings", conversation=room, starred=True)
+    await bob.call("presence.status", text="in the hills")
+    await bob.call("people.block", person="ann")
+    await bob.call("messages.report", message=first["message"], reason="other", note="a joke")
+    await bob.call("tokens.create", label="phone", scopes=["chat:read"])
+    await node.call("invites.create")
+    await say(ann, await direct(ann, ann), "note to self")
+    return {"room": room, "first": first["message"]}
+
+
+async def test_every_table_and_column_is_there_or_left_out_for_a_reason(node: Node, said: dict[str, str]) -> None:
+    found = tables(node)
+    exported = {table: kind for kind, (table, _) in EXPORTED.items()}
+    assert set(found) == set(exported) | set(LEFT_OUT)
+    with open_read_only(node.directory.database) as reader:
+        for table, kind in exported.items():
+            told = {column[0].removesuffix("_json") for column in reader.execute(EXPORTED[kind][1]).description}
+            missing = {column for column in found[table] if column not in told}
+            assert not {each for each in missing if each not in OTHERWISE and f"{table}.{each}" not in OTHERWISE}, table
+
+
+async def test_what_was_said_is_in_it(node: Node, ann: Somebody, bob: Somebody, said: dict[str, str]) -> None:
+    first, *rest = of_node(node)
+    assert (first["type"], first["version"], first["epoch"]) == ("export", 1, node.core.epoch)
+    counted = {kind: sum(row["type"] == kind for row in rest) for kind in EXPORTED}
+    assert counted == first["counts"]
+    assert all(counted[kind] for kind in EXPORTED if kind not in ("removal", "presence_change")), counted
+    message = next(row for row in rest if row["type"] == "message" and row["id"] == said["first"])
+    assert (message["conversation"], message["sender"]) == (said["room"], ann.id)
+    assert (message["text"], message["metadata"], message["mentions"]) == (
+        "shall we all go @bob?", {"mood": "bright"}, [bob.id]
+    )  # fmt: skip
+    assert message["at"].endswith("Z")
+    (edit,) = [row for row in rest if row["type"] == "edit"]
+    assert (edit["message"], edit["text"]) == (said["first"], "shall we go @bob?")
+    assert "never said" not in str(rest)
+
+
+async def test_what_others_refer_to_comes_before_them(node: Node, said: dict[str, str]) -> None:
+    persons, conversations, messages = set[str](), set[str](), set[str]()
+    for row in of_node(node):
+        known = {"person": persons, "sender": persons, "conversation": conversations, "message": messages}
+        for name, seen in known.items():
+            if row["type"] != name and isinstance(row.get(name), str):
+                assert row[name] in seen, row
+        if row["type"] in known:
+            known[row["type"]].add(row["id"])
+
+
+async def test_no_secret_is_in_it(node: Node, said: dict[str, str]) -> None:
+    await node.call("people.create", handle="cy", password=PASSWORD, admin=True)
+    cy = Somebody(node, await node.core.db.read(lambda reader: people.find(reader, "cy")))
+    token = (await cy.call("tokens.create"))["token"]
+    invite = (await node.call("invites.create"))["code"]
+    reset = await node.call("people.reset_link", person="cy")
+    with sqlite3.connect(node.core.db.path) as connection:
+        (stored,) = connection.execute("SELECT password FROM people WHERE handle = 'cy'").fetchone()
+        hashes = [
+            row[0] for row in connection.execute("SELECT token_hash FROM sessions UNION SELECT code_hash FROM invites")
+        ]
+    connection.close()
+    with open_read_only(node.directory.database) as reader:
+        written = b"".join(lines(reader))
+    assert stored.startswith("$argon2id$")
+    for secret in (stored, token, invite, reset["link"].rpartition("/")[2], PASSWORD, "argon2"):
+        assert secret.encode() not in written
+    for digest in hashes:
+        assert digest.hex().encode() not in written
+        assert digest not in written
+
+
+async def test_it_is_of_one_moment(tmp_path: Path) -> None:
+    """Who writes meanwhile is not held up, and not in it."""
+    async with open_node(tmp_path / "data") as node:
+        ann = await make_person(node, "ann")
+        notes = await direct(ann, ann)
+        await say(ann, notes, "before")
+        with open_read_only(node.directory.database) as reader:
+            coming = lines(reader)
+            head = orjson.loads(next(coming))
+            await say(ann, notes, "meanwhile")
+            rest = [orjson.loads(line) for line in coming]
+        assert [row["text"] for row in rest if row["type"] == "message"] == ["before"]
+        assert head["counts"]["message"] == 1

@@ -47,7 +47,7 @@ class Server:
     )
     metrics_addresses: tuple[str, ...] = setting(
         ("127.0.0.1", "::1"),
-        "Addresses that may read /metrics without a token. Elsewhere it takes one of somebody who operates the node.",
+        "Addresses that may read /metrics, and the reasons in /health, without a token of somebody who operates the node; not through a proxy.",
     )
     dead_peer_seconds: float = setting(
         20.0, "A connection whose peer acknowledges nothing for so long is dropped (TCP_USER_TIMEOUT).", minimum=1

@@ -56,6 +56,7 @@ class Node:
         core.presence = self.presence
         core.db.on_commit = self.router.publish
         core.live_sessions = self.sessions.__len__
+        self._health = health.Health(core)
         for job in JOBS:
             core.jobs.add(job)
 
@@ -129,8 +130,8 @@ class Node:
 
     async def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether the node is well, and each part's own word."""
-        parts = await health.report(self.core)
-        return all(part["status"] == "ok" for part in parts.values()), parts
+        parts = await self._health.report()
+        return health.is_well(parts), parts
 
 
 @asynccontextmanager

@@ -61,6 +61,7 @@ class JobRunner:
         self._jobs: dict[str, Job] = {}
         self._one_at_a_time = trio.Lock()
         self.running: str | None = None
+        self.running_since = 0.0
         self.last: dict[str, LastRun] = {}
         for job in jobs:
             self.add(job)
@@ -119,7 +120,7 @@ class JobRunner:
         """Run a job now, after the one that is running; notes and returns how it went. Raises only `Refusal`."""
         job = self[name]
         async with self._one_at_a_time:
-            self.running = name
+            self.running, self.running_since = name, trio.current_time()
             try:
                 return await self._run(job)
             finally:

@@ -1,20 +1,23 @@
-"""Is the node well: each part with its own word. Reasons name parts and jobs, never people or files."""
+"""Is the node well: each part with its own word. Reasons name parts and jobs, never people."""
 
 from __future__ import annotations
 
 import shutil
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 import trio
 
 from chatnode.dispatch.core import Core
+from chatnode.model.times import now_ms
 from chatnode.storage import backups, log, rotation
 from chatnode.storage.directory import DataDirectory
 
 PROBE_SECONDS = 5.0
+LONGEST_JOB_SECONDS = 6 * 3600.0
+CLOCK_SECONDS = 60.0
+"""The clock may be so far behind the newest row of the log."""
 SERVING = ("writing", "reading")
 """The parts without which the node can serve nobody."""
 
@@ -25,31 +28,77 @@ class Unwell(Exception):
     """What is wrong with a part."""
 
 
-async def report(core: Core) -> dict[str, Part]:
-    """Every part with its `status`, ok or failing; a write and a read are tried."""
-    probes: dict[str, Callable[[], Awaitable[Part | None]]] = {
-        "writing": partial(core.db.write, lambda tx: None),
-        "reading": partial(_reading, core),
-        "disk": partial(_disk, core),
-        "jobs": partial(_jobs, core),
-        "sessions": partial(_sessions, core),
-    }
-    if core.config.backup.every_hours:
-        probes["backup"] = partial(_backup, core)
-    return {name: await _probed(probe) for name, probe in probes.items()}
+class Health:
+    """Asks each part how it is. Whoever asks while that is being found out waits for the same answer."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._asking: trio.Event | None = None
+        self._parts: dict[str, Part] = {}
+
+    async def report(self) -> dict[str, Part]:
+        """Every part with its `status`, ok or failing; a write and a read are tried."""
+        while self._asking is not None:
+            await self._asking.wait()
+            if self._parts:
+                return self._parts
+        self._asking = trio.Event()
+        self._parts = {}
+        try:
+            self._parts = await self._ask()
+            return self._parts
+        finally:
+            self._asking.set()
+            self._asking = None
+
+    async def _ask(self) -> dict[str, Part]:
+        core = self._core
+        probes: dict[str, Callable[[Core], Awaitable[Part | None]]] = {
+            "writing": _writing, "reading": _reading, "disk": _disk, "clock": _clock, "jobs": _jobs,
+            "sessions": _sessions,
+        }  # fmt: skip
+        if core.config.backup.every_hours:
+            probes["backup"] = _backup
+        parts: dict[str, Part] = {name: {} for name in probes}
+
+        async def ask(name: str) -> None:
+            parts[name] = await _probed(probes[name], core)
+
+        async with trio.open_nursery() as nursery:
+            for name in probes:
+                nursery.start_soon(ask, name)
+        return parts
 
 
-async def _probed(probe: Callable[[], Awaitable[Part | None]]) -> Part:
+def is_well(parts: dict[str, Part]) -> bool:
+    return all(part["status"] == "ok" for part in parts.values())
+
+
+async def _probed(probe: Callable[[Core], Awaitable[Part | None]], core: Core) -> Part:
     try:
         with trio.fail_after(PROBE_SECONDS):
-            found = await probe()
+            found = await probe(core)
         return {"status": "ok", **(found or {})}
+    except trio.TooSlowError:
+        return {"status": "failing", "reason": f"no answer within {PROBE_SECONDS:.0f} s"}
     except Exception as error:
         return {"status": "failing", "reason": str(error) or type(error).__name__}
 
 
+async def _writing(core: Core) -> None:
+    """A write of nothing; after the disk was full one that needs space, since nobody else may be trying."""
+    await core.db.write(log.rewrite_epoch if core.db.full else lambda tx: None)
+
+
 async def _reading(core: Core) -> None:
     await core.db.read(log.head)
+
+
+async def _clock(core: Core) -> None:
+    written = await core.db.read(log.newest_at)
+    behind = (written - now_ms()) / 1000
+    if behind > CLOCK_SECONDS:
+        raise Unwell(f"the clock is {behind:.0f} s behind what was written last")
 
 
 async def _disk(core: Core) -> Part:
@@ -60,6 +109,9 @@ async def _disk(core: Core) -> Part:
 
 
 async def _jobs(core: Core) -> None:
+    runner = core.jobs
+    if runner.running is not None and trio.current_time() - runner.running_since > LONGEST_JOB_SECONDS:
+        raise Unwell(f"{runner.running} has been running for more than {LONGEST_JOB_SECONDS / 3600:.0f} hours")
     failed = sorted(name for name, last in core.jobs.last.items() if not last.ok)
     if failed:
         raise Unwell(f"failed the last time: {', '.join(failed)}; see chatnode call jobs.list")

@@ -177,6 +177,8 @@ class _Job(Generic[T]):
 class Database:
     """Opened by `open`, closed by `aclose`; `write` and `read` are called from trio tasks in between.
 
+    `broken` says why it takes no more writes, `full` that the last one that needed space found none.
+
     With `inline=True` there are no threads: a write commits alone before `write` returns. That is for tests
     that mock the clock, which would jump while a thread works.
     """
@@ -188,6 +190,7 @@ class Database:
         self.on_commit: CommitListener = lambda recorded: None
         self.background: Background | None = None
         self.broken: str | None = None
+        self.full = False
         self.commits = Commits()
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
         self._reads: SimpleQueue[_Job[Any] | None] = SimpleQueue()
@@ -195,10 +198,16 @@ class Database:
         self._reader_connections: list[sqlite3.Connection] = []
         self._closing = False
         self._checkpoint_due = False
+        self._changes = 0
+        self._met_full = False
 
     @property
     def writes_waiting(self) -> int:
         return self._jobs.qsize()
+
+    @property
+    def reads_waiting(self) -> int:
+        return self._reads.qsize()
 
     def open(self) -> None:
         """Open the connections and start the threads; call from the trio thread."""
@@ -368,7 +377,7 @@ class Database:
 
     def _commit(self, group: list[_Job[Any]]) -> None:
         """Run the jobs of a group and commit them together. Sets every job's outcome."""
-        began = perf_counter()
+        began, self._met_full = perf_counter(), False
         try:
             if self.broken is not None:
                 raise sqlite3.OperationalError(self.broken)
@@ -376,8 +385,11 @@ class Database:
             gid: int = self._writer.execute("SELECT coalesce(max(gid), 0) + 1 FROM log").fetchone()[0]
             for job in group:
                 gid = self._run_in_savepoint(job, gid)
+            changes = self._writer.total_changes
             self._writer.execute("COMMIT")
             self._checkpoint_due = True
+            self.full = self._met_full or (self.full and changes == self._changes)
+            self._changes = changes
             self.commits.jobs.observe(len(group))
             self.commits.seconds.observe(perf_counter() - began)
         except sqlite3.Error as error:
@@ -396,7 +408,9 @@ class Database:
             if not connection.in_transaction:
                 # SQLite gave up the whole transaction, whatever the job made of it: nothing of the group is stored.
                 raise _storage_error(error) or sqlite3.OperationalError(str(error)) from error
-            job.outcome = outcome.Error(_disk_full() if _is_full(_storage_error(error)) else error)
+            full = _is_full(_storage_error(error))
+            self._met_full = self._met_full or full
+            job.outcome = outcome.Error(_disk_full() if full else error)
             connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")
         return gid
@@ -406,6 +420,7 @@ class Database:
         if self._writer.in_transaction:
             self._writer.execute("ROLLBACK")
         if _is_full(error):
+            self.full = True
             refusal = _disk_full()
             logger.error("the disk is full, %d writes were refused", len(group))
         else:

@@ -38,6 +38,17 @@ def head(reader: Reader | Transaction) -> int:
     return reader.execute("SELECT coalesce(max(gid), 0) FROM log").fetchone()[0]
 
 
+def newest_at(reader: Reader) -> int:
+    """When the newest row was written, in milliseconds; 0 on a new node."""
+    row = reader.execute("SELECT at FROM log ORDER BY gid DESC LIMIT 1").fetchone()
+    return row[0] if row is not None else 0
+
+
+def rewrite_epoch(tx: Transaction) -> None:
+    """A write that takes space and changes nothing."""
+    tx.execute("UPDATE node SET value = value WHERE key = 'epoch'")
+
+
 def gids_since(reader: Reader, account: Account, since: int, most: int) -> list[int] | None:
     """The gids above `since` that a person may see, in order; None when there are more than `most`.
 

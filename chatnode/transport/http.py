@@ -6,7 +6,6 @@ why nothing here owns state: a write that was handed over is carried out all the
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from importlib import resources
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
@@ -28,17 +27,16 @@ from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.protocol import codec
 from chatnode.routing.sessions import SessionRegistry
-from chatnode.services.health import SERVING
 from chatnode.services.sign_in import authenticate
-from chatnode.transport import metrics, openapi
+from chatnode.transport import monitoring, openapi
 from chatnode.transport.event_stream import EVENT_STREAM, event_stream
 from chatnode.transport.head import Head
 from chatnode.transport.listener import Connection
+from chatnode.transport.monitoring import JSON, Health
 from chatnode.transport.origins import COOKIE, Credentials
 from chatnode.transport.personal_export import export_stream
 from chatnode.transport.socket import unexpected_refusal
 
-JSON = "application/json"
 _SIGN_IN_COMMANDS = ("sessions.create", "invites.accept")
 _ITEMS = "items.query"
 _PAGE_POLICY = (
@@ -46,8 +44,6 @@ _PAGE_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _WEB_TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript"}
-
-Health = Callable[[], Awaitable[tuple[bool, dict[str, Any]]]]
 
 
 class HttpServer:
@@ -227,28 +223,7 @@ def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health:
         result = codec.to_plain(await table.run(context, _ITEMS, fields))
         return Response(codec.encode(result), content_type=JSON)
 
-    @app.get("/health")
-    async def health_report() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
-        return _health_response(*await health())
-
-    @app.get("/health/ready")
-    async def ready() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
-        _, parts = await health()
-        serving = {name: parts[name] for name in SERVING}
-        return _health_response(all(part["status"] == "ok" for part in serving.values()), serving)
-
-    @app.get("/health/live")
-    async def live() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
-        return _health_response(True, {})
-
-    @app.get("/metrics")
-    async def metrics_page() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
-        client = request.scope["client"]
-        forwarded = bool({"X-Forwarded-For", "Forwarded"} & set(request.headers.keys()))
-        if not metrics.may_see(core, client[0] if client else "", forwarded):
-            context = await _context(core, _credentials(core))
-            context.check(permissions.OPERATE, reads=True)
-        return Response(await metrics.page(core, registry), content_type=metrics.CONTENT_TYPE)
+    monitoring.add_routes(app, core, registry, health, lambda: _context(core, _credentials(core)))
 
     @app.get("/", defaults={"name": "index.html"})
     @app.get("/<name>")
@@ -282,11 +257,6 @@ def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health:
         return response
 
     return app
-
-
-def _health_response(healthy: bool, parts: dict[str, Any]) -> Response:
-    body = {"status": "ok" if healthy else "failing", "parts": parts}
-    return Response(codec.encode(body), status=200 if healthy else 503, content_type=JSON)
 
 
 def _credentials(core: Core) -> Credentials:

@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from chatnode import __version__
 from chatnode.dispatch.core import Core
 from chatnode.metrics import Page
 from chatnode.routing.sessions import SessionRegistry
+from chatnode.services.health import Part
 from chatnode.storage import log
 from chatnode.storage.database import FileStatistics, file_statistics
+from chatnode.storage.jobs import LastRun
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def may_see(core: Core, peer: str, forwarded: bool) -> bool:
-    """Whether an address may see the metrics without a token. What a proxy passes on is not from its own address."""
-    return peer in core.config.server.metrics_addresses and not forwarded
-
-
-async def page(core: Core, registry: SessionRegistry) -> str:
-    """The text of all metrics."""
+async def page(core: Core, registry: SessionRegistry, parts: dict[str, Part]) -> str:
+    """The text of all metrics; `parts` as health reports them."""
     head, files = await core.db.read(lambda reader: (log.head(reader), file_statistics(reader)))
     page = Page()
     page.metric("chatnode_info", "gauge", "The program.", {(("version", __version__),): 1})
+    _health(page, core, parts)
     _requests(page, core)
     _sessions(page, core, registry)
     _storage(page, core, head, files)
     _jobs(page, core)
     _process(page)
     return page.text()
+
+
+def _health(page: Page, core: Core, parts: dict[str, Part]) -> None:
+    well = {(("part", name),): int(part["status"] == "ok") for name, part in parts.items()}
+    page.metric("chatnode_part_ok", "gauge", "Whether a part of the node is well, as /health says.", well)
+    free = shutil.disk_usage(core.db.path.parent).free
+    page.value("chatnode_disk_free_bytes", "gauge", "Free space where the database is.", free)
 
 
 def _requests(page: Page, core: Core) -> None:
@@ -61,6 +68,7 @@ def _storage(page: Page, core: Core, head: int, files: FileStatistics) -> None:
     page.histogram("chatnode_commit_seconds", "A commit with its writes and its flush.", {(): db.commits.seconds})
     page.value("chatnode_commit_failures_total", "counter", "Commits that failed.", db.commits.failures)
     page.value("chatnode_writes_waiting", "gauge", "Writes that wait for their commit.", db.writes_waiting)
+    page.value("chatnode_reads_waiting", "gauge", "Reads that wait for a thread.", db.reads_waiting)
     page.value("chatnode_log_head", "gauge", "Number of the newest row of the log.", head)
     page.value("chatnode_database_bytes", "gauge", "Size of the database.", files.bytes)
     page.value("chatnode_database_free_bytes", "gauge", "Unused space inside the database.", files.free_bytes)
@@ -76,14 +84,26 @@ def _size(path: Path) -> int:
 
 def _jobs(page: Page, core: Core) -> None:
     last = {(("job", name),): run for name, run in core.jobs.last.items()}
-    for name, kind, help, values in (
-        ("chatnode_job_runs_total", "counter", "Runs.", {at: run.runs for at, run in last.items()}),
-        ("chatnode_job_failures_total", "counter", "Runs that failed.", {at: run.failures for at, run in last.items()}),
-        ("chatnode_job_ok", "gauge", "Whether the last run succeeded.", {at: int(run.ok) for at, run in last.items()}),
-        ("chatnode_job_last_seconds", "gauge", "Its duration.", {at: run.seconds for at, run in last.items()}),
-        ("chatnode_job_last_timestamp_seconds", "gauge", "Its time.", {at: run.at / 1000 for at, run in last.items()}),
-    ):
-        page.metric(name, kind, help, values)
+    for name, kind, help, value in _OF_JOBS:
+        page.metric(name, kind, help, {at: value(run) for at, run in last.items()})
+
+
+_OF_JOBS: tuple[tuple[str, str, str, Callable[[LastRun], float]], ...] = (
+    ("chatnode_job_runs_total", "counter", "Runs of the node's own jobs.", lambda run: run.runs),
+    ("chatnode_job_failures_total", "counter", "Runs that failed.", lambda run: run.failures),
+    ("chatnode_job_ok", "gauge", "Whether the last run succeeded.", lambda run: int(run.ok)),
+    ("chatnode_job_last_seconds", "gauge", "How long the last run took.", lambda run: run.seconds),
+    ("chatnode_job_last_timestamp_seconds", "gauge", "When the last run began.", lambda run: run.at / 1000),
+)
+
+
+def _started() -> float:
+    """When this process began, in seconds since 1970."""
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
+
+
+_STARTED = round(_started(), 2)
 
 
 def _process(page: Page) -> None:
@@ -91,4 +111,5 @@ def _process(page: Page) -> None:
     resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     page.value("process_cpu_seconds_total", "counter", "User and system time.", time.process_time())
     page.value("process_resident_memory_bytes", "gauge", "Resident memory.", resident)
+    page.value("process_start_time_seconds", "gauge", "When the node was started.", _STARTED)
     page.value("process_open_fds", "gauge", "Open files.", len(os.listdir("/proc/self/fd")))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import attrs
 
 from chatnode.model.messages import EVERYONE
-from chatnode.storage import search_checks, search_index
 from chatnode.storage.database import Transaction
 
 _TOP = "max(c.floor, coalesce((SELECT max(m.seq) FROM messages m WHERE m.conversation = c.key), 0))"
@@ -146,9 +145,7 @@ def repair(tx: Transaction) -> dict[str, int]:
     """Make everything derived agree with what it is derived from; rows changed, by name, for each that had any.
 
     In the order above: heads depend on floors and marks on heads. What people said is never changed but where it was
-    deleted. The index of words is made anew when something is wrong with it, which takes 10 s for a million messages.
+    deleted. The index of search is not among them: `services/search.py` repairs it.
     """
     changed = {name: sum(tx.execute(statement).rowcount for statement in each.repair) for name, each in DERIVED.items()}
-    if search_checks.problems(tx.connection):
-        changed["search"] = max(1, search_index.rebuild(tx))
     return {name: count for name, count in changed.items() if count}

@@ -551,6 +551,7 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
         ("receipts.read_all", anns, {}),
         ("inbox.list", anns, {"limit": 1}),
         ("inbox.list", anns, {"unread": True, "archived": False, "starred": True}),
+        ("search.messages", anns, {"query": "hello", "limit": 1}),
         ("conversations.context", anns, {"type": "order", "id": "7"}),
         (
             "items.query",

@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from chatnode.errors import Refusal
+from chatnode.protocol import codec
+
 _END = b"\r\n\r\n"
 _REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) ([\x21-\x7e]+) HTTP/1\.([01])")
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\x20-\x7e\t]*?)[ \t]*")
@@ -96,8 +99,9 @@ def _is_target(target: bytes) -> bool:
 
 def refusal_response(status: int, reason: str) -> bytes:
     """A whole response that says no and closes."""
-    body = f"{reason}\n".encode()
+    code = {431: "too_large", 503: "unavailable"}.get(status, "bad_request")
+    body = codec.encode({"error": Refusal(code, reason).as_json()})
     return (
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     ).encode() + body

@@ -18,7 +18,7 @@ from hypercorn.typing import AppWrapper, ConnectionState
 from quart import Response, request
 from quart.typing import ResponseReturnValue
 from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
@@ -206,7 +206,7 @@ def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health:
         found = table.find(name)
         reading = request.method in ("GET", "HEAD")
         if reading and not found.reads:
-            raise Refusal("bad_request", f"{name} changes something; use POST")
+            raise MethodNotAllowed(["POST", "OPTIONS"], f"{name} changes something; use POST")
         credentials = _credentials(core)
         context = await _context(core, credentials, required=found.permission is not None)
         fields = _query_fields(core, found) if reading else await _body_fields(core, credentials)
@@ -242,6 +242,8 @@ def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health:
         code = {404: "not_found", 413: "too_large"}.get(error.code or 500, "bad_request")
         response = _refusal_response(Refusal(code, error.description or error.name))
         response.status_code = error.code or 500
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         return response
 
     @app.errorhandler(Exception)
@@ -300,7 +302,14 @@ def _query_fields(core: Core, found: Command[Any, Any]) -> dict[str, Any]:
     """The query's texts as what the command's fields take; what does not fit is refused by the codec."""
     kinds = {codec.wire_name(name): kind for name, kind in get_type_hints(found.takes).items()}
     depth = core.config.limits.json_depth
-    return {name: _from_text(kinds.get(name), name, value, depth) for name, value in request.args.items()}
+    fields: dict[str, Any] = {}
+    for name, values in request.args.lists():
+        given = [_from_text(kinds.get(name), name, value, depth) for value in values]
+        takes_many = _takes(kinds.get(name), list)
+        if len(given) > 1 and not takes_many:
+            raise Refusal("invalid", f"{name} is given {len(given)} times", path=name)
+        fields[name] = given if takes_many else given[0]
+    return fields
 
 
 def _from_text(kind: Any, name: str, value: str, json_depth: int) -> Any:

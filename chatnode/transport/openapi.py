@@ -70,15 +70,13 @@ def _operation(command: Command[Any, Any], schemas: dict[str, Schema], method: s
         "summary": command.summary,
         "description": command.description,
         "tags": [command.name.partition(".")[0]],
-        "responses": {
-            "200": {"description": "done", "content": _json(_schema(command.gives, schemas))},
-            "default": {"description": "refused", "content": _json({"$ref": "#/components/schemas/Error"})},
-        },
+        "responses": _responses(_schema(command.gives, schemas)),
     }
     if command.permission is None:
         operation["security"] = []
     if method == "post":
-        operation["requestBody"] = {"required": True, "content": _json(takes)}
+        required = bool(schemas[command.takes.__name__].get("required"))
+        operation["requestBody"] = {"required": required, "content": _json(takes)}
         return operation
     shape = schemas[command.takes.__name__]
     operation["parameters"] = [
@@ -100,10 +98,15 @@ def _items(schemas: dict[str, Schema]) -> Schema:
             {"name": "collection", "in": "path", "required": True, "schema": shape["collection"]},
             *(_query_parameter(name, schema, False) for name, schema in shape.items() if name != "collection"),
         ],
-        "responses": {
-            "200": {"description": "done", "content": _json({"$ref": "#/components/schemas/ItemsGiven"})},
-            "default": {"description": "refused", "content": _json({"$ref": "#/components/schemas/Error"})},
-        },
+        "responses": _responses({"$ref": "#/components/schemas/ItemsGiven"}),
+    }
+
+
+def _responses(gives: Schema) -> Schema:
+    return {
+        "200": {"description": "done", "content": _json(gives)},
+        "431": {"description": "the request's head is larger than the node takes"},  # may come without a body
+        "default": {"description": "refused", "content": _json({"$ref": "#/components/schemas/Error"})},
     }
 
 

@@ -181,6 +181,22 @@ async def test_json_says_that_it_is_json(http: Http, anns: str) -> None:
         assert answer.status == 200, kind
 
 
+async def test_what_changes_something_is_posted(http: Http, anns: str) -> None:
+    answer = await http.request("GET", "/v1/people.update?name=Ann", headers=bearer(anns))
+    assert refusal(answer) == (405, "bad_request", None)
+    assert "use POST" in answer.json["error"]["message"]
+    assert answer.headers["allow"] == "OPTIONS, POST"
+
+
+async def test_fields_of_a_query_are_given_once_and_lists_as_often_as_there_are_items(http: Http, anns: str) -> None:
+    answer = await http.request("GET", "/v1/presence.get?people=ann&people=bob", headers=bearer(anns))
+    assert [each["person"]["handle"] for each in answer.json["people"]] == ["ann", "bob"]
+    answer = await http.request("GET", "/v1/presence.get?people=ann", headers=bearer(anns))
+    assert [each["person"]["handle"] for each in answer.json["people"]] == ["ann"]
+    answer = await http.request("GET", "/v1/people.get?person=ann&person=bob", headers=bearer(anns))
+    assert refusal(answer) == (400, "invalid", "person")
+
+
 # ---- paths
 
 

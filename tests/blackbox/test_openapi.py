@@ -88,7 +88,8 @@ def _furnish(node: NodeProcess, token: str, alices: str) -> dict[str, list[str]]
         talks = [*groups, root.direct("alice")]
         messages: list[str] = []
         for talk in talks:
-            messages += [str(by.post(talk, f"words {number} @alice")["message"]) for number, by in enumerate((root, alice))]
+            for by in (root, alice):
+                messages.append(str(by.post(talk, "words for @alice")["message"]))
     people = ["alice", "bob", "carol"]
     return {
         "conversation": talks,

@@ -189,6 +189,7 @@ async def test_what_changes_something_is_posted(http: Http, anns: str) -> None:
 
 
 async def test_fields_of_a_query_are_given_once_and_lists_as_often_as_there_are_items(http: Http, anns: str) -> None:
+    await http.call("conversations.direct", anns, **{"with": "bob"})
     answer = await http.request("GET", "/v1/presence.get?people=ann&people=bob", headers=bearer(anns))
     assert [each["person"]["handle"] for each in answer.json["people"]] == ["ann", "bob"]
     answer = await http.request("GET", "/v1/presence.get?people=ann", headers=bearer(anns))

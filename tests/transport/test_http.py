@@ -188,8 +188,10 @@ async def test_what_changes_something_is_posted(http: Http, anns: str) -> None:
     assert answer.headers["allow"] == "OPTIONS, POST"
 
 
-async def test_fields_of_a_query_are_given_once_and_lists_as_often_as_there_are_items(http: Http, anns: str) -> None:
-    await http.call("conversations.direct", anns, **{"with": "bob"})
+async def test_a_query_has_each_field_once_and_a_list_as_often_as_it_has_items(
+    http: Http, anns: str, bobs: str
+) -> None:
+    assert (await http.call("conversations.direct", anns, **{"with": "bob"})).status == 200
     answer = await http.request("GET", "/v1/presence.get?people=ann&people=bob", headers=bearer(anns))
     assert [each["person"]["handle"] for each in answer.json["people"]] == ["ann", "bob"]
     answer = await http.request("GET", "/v1/presence.get?people=ann", headers=bearer(anns))

@@ -1,0 +1,106 @@
+"""Who watches the node: `/health` and `/metrics`.
+
+Anybody may ask whether the node is well; numbers and reasons are for those who run it. They are known by the permission
+to operate, or by asking from one of `server.metrics_addresses` itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from quart import Response, request
+from quart.typing import ResponseReturnValue
+from quart_trio import QuartTrio
+
+from chatnode.config import Server
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.core import Core
+from chatnode.errors import Refusal
+from chatnode.model import permissions
+from chatnode.protocol import codec
+from chatnode.routing.sessions import SessionRegistry
+from chatnode.services.health import SERVING
+from chatnode.transport import metrics
+
+Health = Callable[[], Awaitable[tuple[bool, dict[str, Any]]]]
+JSON = "application/json"
+_FORWARDED = {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"}
+
+
+def add_routes(
+    app: QuartTrio, core: Core, registry: SessionRegistry, health: Health, sign_in: Callable[[], Awaitable[Context]]
+) -> None:
+    """`sign_in` makes a context of the request's token, or raises `Refusal`."""
+
+    async def operator() -> None:
+        if not is_trusted(
+            core.config.server,
+            request.scope["client"],
+            {name.lower(): value for name, value in request.headers.items()},
+        ):
+            (await sign_in()).check(permissions.OPERATE, reads=True)
+
+    async def told(parts: dict[str, Any]) -> dict[str, Any]:
+        """What this request's client may know."""
+        try:
+            await operator()
+        except Refusal:
+            return {name: {"status": part["status"]} for name, part in parts.items()}
+        return parts
+
+    @app.get("/health")
+    async def everything() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        healthy, parts = await health()
+        return _response(healthy, await told(parts))
+
+    @app.get("/health/ready")
+    async def ready() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        _, parts = await health()
+        serving = {name: parts[name] for name in SERVING}
+        return _response(all(part["status"] == "ok" for part in serving.values()), await told(serving))
+
+    @app.get("/health/live")
+    async def live() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        return _response(True, {})
+
+    @app.get("/metrics")
+    async def metrics_page() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        await operator()
+        _, parts = await health()
+        return Response(await metrics.page(core, registry, parts), content_type=metrics.CONTENT_TYPE)
+
+
+def is_trusted(server: Server, client: tuple[str, int] | None, headers: Mapping[str, str]) -> bool:
+    """Whether a request comes from one of `server.metrics_addresses` itself. `headers` are named in lower case.
+
+    What a proxy passes on does not, and a proxy may not say that it is one: with a public URL and without a
+    certificate of the node's own, this machine's addresses are taken for a proxy's. Nor does what a browser here was
+    made to ask for by a page whose name was led to this address.
+    """
+    peer = client[0] if client else ""
+    if peer not in server.metrics_addresses or peer in server.trusted_proxies:
+        return False
+    if _FORWARDED & headers.keys():
+        return False
+    if not _is_loopback(peer):
+        return True
+    return not (server.public_url and not server.tls_certificate) and _names_this_machine(headers.get("host", ""))
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _names_this_machine(host: str) -> bool:
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    return name.lower() == "localhost" or _is_loopback(name.strip("[]"))
+
+
+def _response(healthy: bool, parts: dict[str, Any]) -> Response:
+    body = {"status": "ok" if healthy else "failing", "parts": parts}
+    return Response(codec.encode(body), status=200 if healthy else 503, content_type=JSON)

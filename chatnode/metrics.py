@@ -28,6 +28,11 @@ class Histogram:
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
+    @property
+    def count(self) -> int:
+        """How many values were observed."""
+        return sum(self._counts)
+
     def samples(self, name: str, labels: Labels) -> Iterator[str]:
         total = 0
         for bound, count in zip((*self._bounds, "+Inf"), self._counts, strict=True):

@@ -18,6 +18,7 @@ from chatnode.model.commands.accounts import (
 from chatnode.model.commands.shared import Nothing, PersonGiven
 from chatnode.model.commands.sign_in import Revoked
 from chatnode.model.people import Account
+from chatnode.services.administration import is_me
 from chatnode.services.passwords import hash_password, is_password
 from chatnode.services.ranks import check_may_give, check_may_manage
 from chatnode.storage import audit, people, resets, sessions
@@ -83,14 +84,18 @@ async def change_password(ctx: Context, command: ChangePassword) -> Revoked:
     """Change a password; every other device and token of that person is signed out."""
     account = await _whose_password(ctx, command)
     new = await hash_password(ctx.core, command.new, "new")
-    keep = ctx.session if ctx.account is not None and account.key == ctx.account.key else None
+    mine = is_me(ctx, account)
 
     def write(tx: Transaction) -> int:
+        current = people.by_key(tx, account.key)  # hashing took a while
+        if not mine:
+            check_may_manage(ctx, current)
+        _check_has_passwords(current)
         people.set_password(tx, account.key, new)
         resets.revoke(tx, account.key)
-        if ctx.account is None or account.key != ctx.account.key:
+        if not mine:
             audit.record(tx, ctx.account, "people.password", account.id)
-        return sessions.revoke_all(tx, account.key, keep)
+        return sessions.revoke_all(tx, account.key, ctx.session if mine else None)
 
     return Revoked(await ctx.write(write))
 
@@ -102,19 +107,23 @@ async def _whose_password(ctx: Context, command: ChangePassword) -> Account:
     elif ctx.may(permissions.MANAGE_PEOPLE):
         who = command.person
         account = await ctx.read(lambda reader: people.find(reader, who))
-        if ctx.account is None or account.key != ctx.account.key:
+        if not is_me(ctx, account):
             check_may_manage(ctx, account)
     else:
         raise Refusal("forbidden", "leave this out: you can change only your own password", path="person")
-    if ctx.account is not None and account.key == ctx.account.key:
+    if is_me(ctx, account):
         found = await ctx.read(lambda reader: people.password_hash(reader, account.handle))
         if not await is_password(ctx.core, found and found[1], command.old or ""):
             raise Refusal("wrong_password", "the old password is another", path="old")
+    _check_has_passwords(account)
+    return account
+
+
+def _check_has_passwords(account: Account) -> None:
     if account.bot:
         raise Refusal("invalid", "a bot has no password, make a token for it", path="person")
     if account.erased_at is not None:
         raise Refusal("gone", "this account was erased", path="person")
-    return account
 
 
 COMMANDS = (create, me, get, list_page, update, change_password)

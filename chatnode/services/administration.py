@@ -69,6 +69,8 @@ async def deactivate(ctx: Context, command: Deactivate) -> PersonGiven:
     """
     account = await person_or_me(ctx, command.person)
     if is_me(ctx, account):
+        if ctx.scopes is not None:
+            raise Refusal("forbidden", "a token with scopes cannot close its own account; use a signed-in device")
         await check_own_password(ctx, account, command.password)
 
     def write(tx: Transaction) -> PersonGiven:

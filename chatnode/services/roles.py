@@ -21,7 +21,7 @@ from chatnode.model.commands.roles import (
 )
 from chatnode.model.commands.shared import Nothing, PersonGiven
 from chatnode.services.ranks import check_may_give, check_may_manage
-from chatnode.storage import audit, people, roles
+from chatnode.storage import audit, people, resets, roles
 from chatnode.storage.database import Reader, Transaction
 
 
@@ -44,6 +44,7 @@ async def set_permissions(ctx: Context, command: PutRole) -> Nothing:
         before = roles.by_name(tx).get(command.role, frozenset[str]())
         changed = roles.replace(tx, command.role, wanted)
         check_may_give(ctx, before ^ wanted, "permissions")
+        resets.revoke_of_role(tx, command.role)
         details = {"before": " ".join(sorted(before)), "after": " ".join(sorted(wanted))}
         audit.record(tx, ctx.account, "roles.set", command.role, **details)
         return changed
@@ -83,6 +84,7 @@ async def set_role(ctx: Context, command: SetRole) -> PersonGiven:
         check_may_manage(ctx, account)
         check_may_give(ctx, roles.by_name(tx).get(command.role, ()), "role")
         people.set_role(tx, account, command.role)
+        resets.revoke(tx, account.key)  # its maker may not be somebody to manage them as they are now
         audit.record(tx, ctx.account, "people.role", account.id, before=account.role, after=command.role)
         return PersonGiven(people.public(account))
 

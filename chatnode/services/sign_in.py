@@ -58,6 +58,8 @@ async def sign_in(ctx: Context, command: SignIn) -> SignedIn:
     account = found[0]
 
     def write(tx: Transaction) -> SignedIn:
+        if people.password_of(tx, account.key) != hashed:  # it was changed meanwhile
+            raise Refusal("wrong_password", "handle and password do not belong together")
         # Only whoever has the password is told that it is of no use: it says nothing to those who guess.
         if people.by_key(tx, account.key).deactivated_at is not None:
             raise Refusal("forbidden", "this account is deactivated; ask an administrator")
@@ -106,7 +108,8 @@ async def revoke_other_sessions(ctx: Context, command: Nothing) -> Revoked:
 async def create_token(ctx: Context, command: CreateToken) -> TokenGiven:
     """Make an API token, for yourself or, who may manage people, for somebody else.
 
-    A token with scopes makes only tokens with some of these; no token can do more than its owner's role.
+    A token with scopes makes only tokens with some of these, and one that expires none that live longer; no token can
+    do more than its owner's role.
     """
     token, token_hash = sessions.new_secret()
     scopes = _scopes(ctx, command.scopes)
@@ -123,7 +126,10 @@ async def create_token(ctx: Context, command: CreateToken) -> TokenGiven:
             check_may_manage(ctx, owner)
             listed = None if scopes is None else " ".join(sorted(scopes))
             audit.record(tx, ctx.account, "tokens.create", owner.id, scopes=listed, days=command.days)
-        return sessions.create(tx, owner.key, "token", command.label or "token", token_hash, command.days, scopes)
+        session = sessions.create(tx, owner.key, "token", command.label or "token", token_hash, command.days, scopes)
+        if ctx.ends_at is not None:
+            sessions.end_by(tx, session, ctx.ends_at)
+        return session
 
     return TokenGiven(token, await ctx.write(write))
 

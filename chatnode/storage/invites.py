@@ -17,10 +17,19 @@ from chatnode.storage.sessions import hash_secret
 
 @attrs.define
 class Usable:
-    """An invite that can still be used."""
+    """An invite that can still be used. `by` is the key of who made it; None is the operator of the machine."""
 
     key: int
     kind: str
+    by: int | None
+
+
+STANDS = (
+    "(item.uses_left > 0 AND item.expires_at > :now AND (item.created_by IS NULL OR EXISTS (SELECT 1 FROM people maker "
+    "JOIN role_permissions given ON given.role = maker.role AND given.permission = 'invites.manage' "
+    "WHERE maker.key = item.created_by AND maker.deactivated_at IS NULL)))"
+)
+"""Whether the row `item` of `invites` can be used `:now`: nobody's invite outlives their leave to invite."""
 
 
 def create(
@@ -49,16 +58,17 @@ def create(
 
 
 def usable(reader: Reader | Transaction, code: str) -> Usable:
-    """Raises `Refusal`: `not_found` for an unknown code, `gone` for one used up or expired."""
+    """Raises `Refusal`: `not_found` for an unknown code, `gone` for one used up, expired, or of who may not invite."""
     row = reader.execute(
-        "SELECT key, kind, uses_left, expires_at FROM invites WHERE code_hash = ?", (hash_secret(code),)
+        f"SELECT key, kind, created_by, {STANDS} FROM invites item WHERE code_hash = :hash",  # noqa: S608
+        {"hash": hash_secret(code), "now": now_ms()},
     ).fetchone()
     if row is None:
         raise Refusal("not_found", "this invite does not exist; ask for a new link", path="code")
-    key, kind, uses_left, expires_at = row
-    if uses_left < 1 or expires_at <= now_ms():
-        raise Refusal("gone", "this invite was used or has expired; ask for a new link", path="code")
-    return Usable(key, kind)
+    key, kind, by, stands = row
+    if not stands:
+        raise Refusal("gone", "this invite was used, has expired or was withdrawn; ask for a new link", path="code")
+    return Usable(key, kind, by)
 
 
 def use(tx: Transaction, code: str, handle: str, name: str | None, password: str, most_members: int) -> Account:
@@ -72,15 +82,28 @@ def use(tx: Transaction, code: str, handle: str, name: str | None, password: str
     for (conversation,) in tx.execute(
         "SELECT conversation FROM invite_conversations WHERE invite = ?", (invite.key,)
     ).fetchall():
-        members.join_by_invite(tx, account, conversation, most_members)
+        if _may_still_invite(tx, invite, conversation):
+            members.join_by_invite(tx, account, conversation, most_members)
     return account
+
+
+def _may_still_invite(tx: Transaction, invite: Usable, conversation: int) -> bool:
+    """Who has left a conversation, or may not bring people into it any more, does not do so by an old link."""
+    if invite.by is None:
+        return False
+    (id,) = tx.execute("SELECT id FROM conversations WHERE key = ?", (conversation,)).fetchone()
+    try:
+        conversations.access_to_invite(tx, people.by_key(tx, invite.by), id)
+    except Refusal:
+        return False
+    return True
 
 
 def page(reader: Reader) -> list[Invite]:
     rows = reader.execute(
-        "SELECT key, uses_left, created_at, expires_at, created_by FROM invites "
-        "WHERE kind = 'member' AND uses_left > 0 AND expires_at > ? ORDER BY key",
-        (now_ms(),),
+        "SELECT key, uses_left, created_at, expires_at, created_by FROM invites item "  # noqa: S608
+        f"WHERE kind = 'member' AND {STANDS} ORDER BY key",
+        {"now": now_ms()},
     ).fetchall()
     return [
         Invite(key, uses, rfc3339(created), rfc3339(expires), people.ref(reader, by))

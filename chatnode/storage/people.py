@@ -155,6 +155,11 @@ def password_hash(reader: Reader | Transaction, handle: str) -> tuple[Account, s
     return (Account(*row[:-1]), row[-1]) if row else None
 
 
+def password_of(reader: Reader | Transaction, person: int) -> str | None:
+    """Its hash."""
+    return reader.execute("SELECT password FROM people WHERE key = ?", (person,)).fetchone()[0]
+
+
 def set_password(tx: Transaction, person: int, hashed: str) -> None:
     tx.execute("UPDATE people SET password = ? WHERE key = ?", (hashed, person))
 

@@ -35,6 +35,11 @@ def usable(reader: Reader | Transaction, code: str) -> Account:
     return people.by_key(reader, row[0])
 
 
+def revoke_of_role(tx: Transaction, role: str) -> None:
+    """The links of everybody who has the role do not work any more."""
+    tx.execute("DELETE FROM password_resets WHERE person IN (SELECT key FROM people WHERE role = ?)", (role,))
+
+
 def revoke(tx: Transaction, person: int) -> None:
     """The person's link, if there is one, does not work any more."""
     tx.execute("DELETE FROM password_resets WHERE person = ?", (person,))

@@ -64,6 +64,13 @@ def create(
     return key
 
 
+def end_by(tx: Transaction, session: int, at: int) -> None:
+    """Let a session live no longer than until `at`, in milliseconds."""
+    tx.execute("UPDATE sessions SET expires_at = min(coalesce(expires_at, :at), :at) WHERE key = :session", {
+        "at": at, "session": session,
+    })  # fmt: skip
+
+
 def authenticate(reader: Reader, token: str) -> Authenticated:
     """Raises `Refusal("unauthenticated")` for a token that is unknown, revoked or expired."""
     row = reader.execute(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chatnode.dispatch.context import Context
 from chatnode.errors import Refusal
 from chatnode.node import Node
+from chatnode.services import accounts, sign_in
 from chatnode.services.sign_in import authenticate
 from chatnode.storage import people
 from tests.conftest import Somebody, make_person
@@ -215,6 +218,62 @@ async def test_a_link_ends_with_time_with_the_next_one_and_with_a_new_password(n
     assert await outcome_of(third) == "gone"
 
 
+async def test_a_link_ends_when_the_account_is_closed_or_may_do_more(node: Node, root: Somebody) -> None:
+    """Whoever got the link while the account could do little must not have it when it can do much."""
+    await with_password(node, "ann")
+
+    async def outcome_of(link: dict[str, str]) -> str:
+        return await outcome(Visitor(node).call("people.reset_password", code=link["code"], password="a new password"))
+
+    first = await root.call("people.reset_link", person="ann")
+    await root.call("people.role", person="ann", role="moderator")
+    assert await outcome_of(first) == "not_found"
+    second = await root.call("people.reset_link", person="ann")
+    await root.call("roles.set", role="moderator", permissions=["chat", "moderate", "audit.read"])
+    assert await outcome_of(second) == "not_found"
+    third = await root.call("people.reset_link", person="ann")
+    await root.call("people.deactivate", person="ann")
+    await root.call("people.reactivate", person="ann")
+    assert await outcome_of(third) == "not_found"
+
+
+async def test_who_signs_in_while_the_password_changes_needs_the_new_one(
+    node: Node, root: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await with_password(node, "ann")
+    verify = sign_in.is_password
+
+    async def verify_slowly(*args: Any) -> bool:
+        right = await verify(*args)
+        await root.call("people.password", person="ann", new="another password")
+        return right
+
+    monkeypatch.setattr(sign_in, "is_password", verify_slowly)
+    with refused("wrong_password"):
+        await Visitor(node).sign_in("ann")
+    assert (await root.call("people.sessions", person="ann"))["sessions"] == []
+
+
+async def test_who_gets_more_power_while_their_password_is_set_keeps_theirs(
+    node: Node, root: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await root.call("roles.set", role="helper", permissions=["chat", "people.manage"])
+    await make_person(node, "hal")
+    await root.call("people.role", person="hal", role="helper")
+    hal = Somebody(node, await node.core.db.read(lambda reader: people.find(reader, "hal")))
+    await with_password(node, "ann")
+    hashing = accounts.hash_password
+
+    async def hash_slowly(*args: Any) -> str:
+        await root.call("people.role", person="ann", role="admin")
+        return await hashing(*args)
+
+    monkeypatch.setattr(accounts, "hash_password", hash_slowly)
+    with refused("forbidden", "person"):
+        await hal.call("people.password", person="ann", new="of hal's choosing")
+    await Visitor(node).sign_in("ann")
+
+
 @with_limits(logins_per_minute=3)
 async def test_codes_are_not_guessed(node: Node) -> None:
     for _ in range(3):
@@ -246,11 +305,13 @@ async def test_who_manages_people_does_not_manage_who_may_do_more(node: Node, ro
         ("people.role", {"role": "member"}),
         ("people.sign_out", {}),
         ("people.deactivate", {}),
+        ("people.erase", {"handle": "root"}),
+        ("people.export", {}),
         ("tokens.create", {}),
     ):
         with refused("forbidden", "person"):
             await hal.call(command, person="root", **fields)
-        if command != "people.deactivate":
+        if command not in ("people.deactivate", "people.erase"):
             await hal.call(command, person="bob", **fields)
     for command, fields in (
         ("people.create", {"handle": "zoe", "admin": True}),

@@ -113,6 +113,32 @@ async def test_an_invite_ends_with_time_or_when_it_is_revoked(node: Node, root: 
         await root.call("invites.revoke", invite=number)
 
 
+async def test_no_invite_outlives_the_leave_to_invite(node: Node, root: Somebody) -> None:
+    second = await make_person(node, "second", admin=True)
+    code = (await second.call("invites.create", uses=9))["code"]
+    for take_away, give_back in (
+        (("people.role", {"role": "member"}), ("people.role", {"role": "admin"})),
+        (("people.deactivate", {}), ("people.reactivate", {})),
+    ):
+        await root.call(take_away[0], person="second", **take_away[1])
+        with refused("gone", "code"):
+            await accept(node, code, "guest")
+        assert await usable(root) == []
+        assert (await root.call("items.query", collection="invites"))["data"] == []
+        await root.call(give_back[0], person="second", **give_back[1])
+        assert len(await usable(root)) == 1
+    await accept(node, code, "guest")
+
+
+async def test_who_was_put_out_of_a_group_brings_nobody_in(node: Node, root: Somebody, bob: Somebody) -> None:
+    room = await group(bob, root, title="garden")
+    await bob.call("conversations.members.role", conversation=room, member="root", role="admin")
+    code = (await root.call("invites.create", conversations=[room]))["code"]
+    await bob.call("conversations.members.remove", conversation=room, member="root")
+    await accept(node, code, "guest")
+    assert await members(bob, room) == {"bob": "owner"}
+
+
 async def test_a_code_that_nobody_made_is_none(node: Node, root: Somebody) -> None:
     await root.call("invites.create")
     with refused("not_found", "code"):

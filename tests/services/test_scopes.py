@@ -86,6 +86,40 @@ async def test_a_token_with_scopes_changes_no_password_and_ends_no_other_session
             await token.call(command, **fields)
 
 
+async def test_a_token_with_scopes_closes_no_account_of_its_own(ann: Somebody, bob: Somebody) -> None:
+    """Who has no password is not asked for one, and so the scope would be all that it takes."""
+    token = await token_of(ann, scopes=["chat"])
+    for command, fields in (("people.deactivate", {}), ("people.erase", {"handle": "ann"})):
+        with refused("forbidden"):
+            await token.call(command, **fields)
+    await token.call("people.me")
+
+
+async def test_a_token_with_scopes_manages_people_within_them(node: Node, ann: Somebody, bob: Somebody) -> None:
+    root = await make_person(node, "root", admin=True)
+    token = await token_of(root, scopes=["people.manage", "chat"])
+    await token.call("people.deactivate", person="ann")
+    await root.call("people.role", person="bob", role="moderator")
+    for command, fields in (
+        ("people.deactivate", {"person": "bob"}),
+        ("people.role", {"person": "bob", "role": "member"}),
+        ("people.role", {"person": "root", "role": "member"}),
+        ("people.create", {"handle": "zoe", "admin": True}),
+        ("tokens.create", {"person": "bob", "scopes": ["chat"]}),
+    ):
+        with refused("forbidden"):
+            await token.call(command, **fields)
+
+
+async def test_a_token_that_expires_makes_none_that_lives_longer(ann: Somebody) -> None:
+    short = await token_of(ann, days=2, scopes=["chat"])
+    for days in ({}, {"days": 900}, {"days": 1}):
+        await short.call("tokens.create", scopes=["chat"], label=f"{days}", **days)
+    first, *made = (await ann.call("sessions.list"))["sessions"]
+    assert [each["expires_at"] == first["expires_at"] for each in made] == [True, True, False]
+    assert all(each["expires_at"] <= first["expires_at"] for each in made)
+
+
 # ---- bots
 
 

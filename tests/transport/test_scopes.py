@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from chatnode.config import Config, Server
+from chatnode.model.permissions import SCOPES
 from chatnode.node import Node
-from tests.conftest import Somebody
+from tests.conftest import Somebody, make_person
 from tests.services.dialogue import direct, refused, say, token_of
 
-from .clients import Address, ChatSocket, EventStream, Http
+from .clients import Address, ChatSocket, EventStream, Http, bearer
 
 
 async def test_a_reading_token_hears_and_does_not_post(address: Address, ann: Somebody, bob: Somebody) -> None:
@@ -69,3 +71,58 @@ async def test_deactivation_ends_socket_and_stream_at_once(
         while await stream.next() is not None:
             pass
         assert (await http.call("people.me", token)).error["code"] == "unauthenticated"
+
+
+async def test_erasure_ends_socket_stream_and_export_at_once(
+    address: Address, node: Node, ann: Somebody, bob: Somebody
+) -> None:
+    await direct(ann, bob)
+    token = (await token_of(bob)).token
+    async with (
+        await ChatSocket.signed_in(address, token) as socket,
+        await EventStream.open(address, token) as stream,
+        await Http.open(address) as http,
+    ):
+        await stream.take("live")
+        await node.call("people.erase", person="bob", handle="bob")
+        assert (await socket.closed()).code == 4001
+        while await stream.next() is not None:
+            pass
+        for path in ("/v1/export", "/v1/people.me", "/v1/events", "/items/people"):
+            answer = await http.request("GET", path, headers=bearer(token))
+            assert (answer.status, answer.error["code"]) == (401, "unauthenticated"), path
+
+
+ROUTES = {
+    "/v1/events": {"chat", "chat:read"},
+    "/v1/export": set[str](),
+    "/items/people": {"chat", "chat:read"},
+    "/items/audit": set[str](),  # both are needed: see below
+    "/items/accounts": set[str](),
+    "/items/jobs": set[str](),
+    "/metrics": {"operate", "operate:read"},
+    "/v1/audit.list": {"audit.read", "audit.read:read"},
+    "/v1/people.sessions?person=root": {"people.manage", "people.manage:read"},
+}
+
+
+@pytest.mark.parametrize(
+    "config", [Config(server=Server(metrics_addresses=(), shutdown_seconds=1.0))], ids=["nobody is trusted"]
+)
+async def test_a_token_of_one_scope_reaches_just_these_routes(address: Address, node: Node) -> None:
+    root = await make_person(node, "root", admin=True)
+    for scope in sorted(SCOPES):
+        token = (await token_of(root, scopes=[scope])).token
+        async with await Http.open(address) as http:
+            for path, enough in ROUTES.items():
+                method = "HEAD" if path == "/v1/events" else "GET"
+                answer = await http.request(method, path, headers=bearer(token))
+                assert answer.status == (200 if scope in enough else 403), (scope, path)
+
+
+async def test_a_list_for_administrators_takes_both_scopes(address: Address, node: Node) -> None:
+    root = await make_person(node, "root", admin=True)
+    token = (await token_of(root, scopes=["chat:read", "audit.read:read"])).token
+    async with await Http.open(address) as http:
+        assert (await http.request("GET", "/items/audit", headers=bearer(token))).status == 200
+        assert (await http.request("GET", "/items/accounts", headers=bearer(token))).status == 403

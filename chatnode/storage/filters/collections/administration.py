@@ -6,6 +6,7 @@ from chatnode.model import permissions
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.collections.shared import id_of_person
 from chatnode.storage.filters.kinds import Choice, Flag, Json, PersonId, Text, Time, Whole
+from chatnode.storage.invites import STANDS
 
 _VALID = "(expires_at IS NULL OR expires_at > :now)"
 
@@ -60,7 +61,7 @@ INVITES = Collection(
     "invites",
     "Invites that can still be used, without their codes.",
     "invites item",
-    "item.kind = 'member' AND item.uses_left > 0 AND item.expires_at > :now",
+    f"item.kind = 'member' AND {STANDS}",
     (
         Field("invite", Whole(), "item.key", ("id",)),
         Field("uses_left", Whole(), "item.uses_left"),

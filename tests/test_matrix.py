@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
+from urllib.parse import urlencode
 
 import attrs
 import pytest
@@ -25,9 +26,11 @@ from chatnode.errors import Refusal
 from chatnode.model.ids import direct_id
 from chatnode.node import Node
 from chatnode.services import COMMANDS
+from chatnode.storage.filters.collections import COLLECTIONS
+from chatnode.transport import openapi
 from tests.conftest import Somebody, make_person
 from tests.services.dialogue import Visitor, direct, group, new_cid, outcome, say
-from tests.transport.clients import ChatSocket, EventStream, Http, address_of, wait_for
+from tests.transport.clients import ChatSocket, EventStream, Http, address_of, bearer, wait_for
 
 NAMES = {each.name for each in COMMANDS}
 
@@ -324,7 +327,9 @@ LEFT_OUT = (
     "people.password", "people.reset_password", "invites.accept", "sessions.create", "conversations.leave",
     "people.deactivate",
 )  # fmt: skip
-CANARIES = ("zebrafinch", "goldcrest", "bluethroat", "nightjar", "ptarmigan", "capercaillie")
+CANARIES = (
+    "zebrafinch", "goldcrest", "bluethroat", "nightjar", "ptarmigan", "capercaillie", "redpoll", "siskin", "dunnock",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -343,7 +348,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
 async def test_private_words_reach_nobody_else(node: Node, neighbourhood: Neighbourhood, logged: io.StringIO) -> None:
     """Titles, a description and messages: everything that others are sent, and the log."""
     owner, member = neighbourhood.people["owner"], neighbourhood.people["member"]
-    outsiders = ("stranger", "ex-member", "node admin", "late")
+    outsiders = ("stranger", "ex-member", "node admin", "moderator", "late")
     neighbourhood.people["late"] = await make_person(node, "late")
     hall = await group(owner, member, *(neighbourhood.people[name] for name in outsiders), title="all together")
     received: dict[str, list[bytes]] = {name: [] for name in (*outsiders, "member", "anonymous")}
@@ -365,6 +370,10 @@ async def test_private_words_reach_nobody_else(node: Node, neighbourhood: Neighb
         await owner.call("conversations.members.remove", conversation=room, member="ex-member")
         await owner.call("conversations.update", conversation=room, title="zebrafinch", description="goldcrest")
         first = await say(owner, room, "bluethroat @stranger @late")
+        await say(member, room, "siskin", thread=first["message"])
+        changed = (await say(member, room, "redpoll"))["message"]
+        await member.call("messages.edit", message=changed, text="dunnock")
+        await owner.call("messages.pin", message=changed)
         talk = await direct(owner, member)
         await say(member, talk, "nightjar", reply_to=(await say(owner, talk, "ptarmigan"))["message"])
         secret = await group(owner, title="capercaillie")
@@ -382,8 +391,9 @@ async def test_private_words_reach_nobody_else(node: Node, neighbourhood: Neighb
                         if command in LEFT_OUT:
                             continue
                         received[name].append((await http.call(command, tokens.get(name), **fields)).raw)
-                for path in ("/", "/health", "/v1/openapi.json", "/v1/events", "/nowhere", f"/{room}"):
-                    received[name].append((await http.request("GET", path)).raw)
+                for path in addresses(node, targets):
+                    method = "HEAD" if path == "/v1/events" else "GET"  # the stream of it has no end
+                    received[name].append((await http.request(method, path, headers=bearer(tokens.get(name)))).raw)
         for name in ("late", "member"):
             async with await Http.open(address) as http:
                 page = await http.call("messages.list", tokens[name], conversation=room)
@@ -407,6 +417,19 @@ async def test_private_words_reach_nobody_else(node: Node, neighbourhood: Neighb
     assert '"command": "messages.post", "outcome": "ok"' in said  # it does say what was asked
     assert [word for word in CANARIES if word in said] == []
     assert not any(token in said for token in tokens.values())
+
+
+def addresses(node: Node, targets: list[Target]) -> Iterator[str]:
+    """Everything that can be read by address, for each target."""
+    yield from ("/", "/nowhere", *(f"/{target.conversation}" for target in targets))
+    for path, operations in openapi.document(node.table)["paths"].items():
+        name = path.removeprefix("/v1/")
+        if name in FIELDS and "get" in operations:
+            yield from (f"{path}?{urlencode(FIELDS[name](target), doseq=True)}" for target in targets)
+        elif path == "/items/{collection}":
+            yield from (f"/items/{collection.name}" for collection in COLLECTIONS)
+        elif name not in FIELDS:
+            yield path
 
 
 async def collect(source: ChatSocket | EventStream, into: list[bytes]) -> None:

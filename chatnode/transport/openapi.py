@@ -51,6 +51,8 @@ def document(table: CommandTable) -> Schema:
             operations["get"] = _operation(command, schemas, "get")
         paths[f"/v1/{command.name}"] = operations
     paths["/items/{collection}"] = {"get": _items(schemas)}
+    for path, operation in _more(schemas).items():
+        paths[path] = {"get": {"operationId": path.strip("/").replace("/", ".")} | operation}
     return {
         "openapi": "3.1.0",
         "info": {"title": "chatnode", "version": __version__},
@@ -70,7 +72,7 @@ def _operation(command: Command[Any, Any], schemas: dict[str, Schema], method: s
         "summary": command.summary,
         "description": command.description,
         "tags": [command.name.partition(".")[0]],
-        "responses": _responses(_schema(command.gives, schemas)),
+        "responses": _responses({"application/json": _schema(command.gives, schemas)}),
     }
     if command.permission is None:
         operation["security"] = []
@@ -98,13 +100,62 @@ def _items(schemas: dict[str, Schema]) -> Schema:
             {"name": "collection", "in": "path", "required": True, "schema": shape["collection"]},
             *(_query_parameter(name, schema, False) for name, schema in shape.items() if name != "collection"),
         ],
-        "responses": _responses({"$ref": "#/components/schemas/ItemsGiven"}),
+        "responses": _responses({"application/json": {"$ref": "#/components/schemas/ItemsGiven"}}),
     }
 
 
-def _responses(gives: Schema) -> Schema:
+def _more(schemas: dict[str, Schema]) -> dict[str, Schema]:
+    """What is not one command's: by path, how it is read."""
+    schemas["Health"] = _HEALTH
+    text: Schema = {"type": "string"}
+    cursor = _query_parameter("cursor", text, False)
+    presence = _query_parameter("presence", {"type": "boolean"}, False)
+    last: Schema = {"name": "Last-Event-ID", "in": "header", "required": False, "schema": text}
+    of_export = schemas["Export"]["properties"].items()
+    person_and_place = [_query_parameter(name, schema, False) for name, schema in of_export]
+    in_lines = "What is held about a person, a line of JSON for each thing."
     return {
-        "200": {"description": "done", "content": _json(gives)},
+        "/v1/openapi.json": _reading("This document.", "application/json", {"type": "object"}, security=[]),
+        "/v1/events": _reading("What is pushed.", "text/event-stream", text, parameters=[cursor, presence, last]),
+        "/v1/export": _reading(in_lines, "application/x-ndjson", text, parameters=person_and_place),
+        "/health": _health("Whether every part of the node is well."),
+        "/health/ready": _health("Whether the node can serve."),
+        "/health/live": _health("Whether the process answers."),
+        "/metrics": _reading("Figures for Prometheus.", "text/plain", text, security=[{}, {"token": []}]),
+    }
+
+
+_HEALTH: Schema = {
+    "type": "object",
+    "required": ["status", "parts"],
+    "properties": {
+        "status": {"type": "string", "enum": ["ok", "failing"]},
+        "parts": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "required": ["status"],
+                "properties": {"status": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def _reading(summary: str, media: str, schema: Schema, **more: Any) -> Schema:
+    return {"summary": summary, "tags": ["node"], "responses": _responses({media: schema})} | more
+
+
+def _health(summary: str) -> Schema:
+    operation = _reading(summary, "application/json", {"$ref": "#/components/schemas/Health"}, security=[])
+    operation["responses"]["503"] = operation["responses"]["200"] | {"description": "a part is failing"}
+    return operation
+
+
+def _responses(gives: dict[str, Schema]) -> Schema:
+    """`gives`: by media type, what a success holds."""
+    return {
+        "200": {"description": "done", "content": {kind: {"schema": schema} for kind, schema in gives.items()}},
         "431": {"description": "the request's head is larger than the node takes"},  # may come without a body
         "default": {"description": "refused", "content": _json({"$ref": "#/components/schemas/Error"})},
     }

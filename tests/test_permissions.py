@@ -1,0 +1,59 @@
+"""Who may use which command at all: every command, for nobody, a member, a moderator and an administrator.
+
+What is expected follows from the command table and the roles of a new node; the exceptions are named one by one.
+Whether they may in a certain conversation is test_matrix.py's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+
+from chatnode.config import Config, Limits
+from chatnode.dispatch.table import Command
+from chatnode.model.permissions import MODERATOR, PERMISSIONS, ROLES
+from chatnode.node import Node
+from chatnode.services import COMMANDS
+from tests.conftest import Somebody, make_person
+from tests.services.dialogue import Visitor, group, outcome, say
+from tests.test_matrix import FIELDS, Target
+
+#: Everybody's for their own account; for another's they take `people.manage`.
+ONES_OWN = {"people.export", "people.erase", "people.deactivate"}
+
+
+@pytest.fixture
+def config() -> Config:
+    return Config(limits=Limits(requests_per_minute=0, posts_per_minute=0, logins_per_minute=0))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+async def test_a_command_is_for_whom_its_permission_is_for(node: Node, command: Command[Any, Any]) -> None:
+    member, moderator = await make_person(node, "member"), await make_person(node, "moderator")
+    admin = await make_person(node, "admin", admin=True)
+    await node.call("people.role", person="moderator", role="moderator")
+    moderator = Somebody(node, attrs.evolve(moderator.account, role=MODERATOR))
+    for handle in ("spare", "outside"):
+        await make_person(node, handle)
+
+    nothing = Target("0" * 32, "0" * 32)
+    answer = await outcome(Visitor(node).call(command.name, **FIELDS[command.name](nothing)))
+    assert (answer == "unauthenticated") == (command.permission is not None)
+
+    for who in (member, moderator, admin):
+        room = await group(who, title="theirs")
+        fields = FIELDS[command.name](Target(room, (await say(who, room, "theirs"))["message"]))
+        may = command.permission is None or command.permission in ROLES[who.account.role]
+        if command.name in ONES_OWN:
+            may = who is admin
+        answer = await outcome(who.call(command.name, **fields))
+        assert (answer == "forbidden") == (not may), who.handle
+        assert answer != "unauthenticated", who.handle
+
+
+def test_every_permission_is_asked_for() -> None:
+    """Two are asked for within commands: support conversations are seen by it, and system messages posted."""
+    used = {command.permission for command in COMMANDS} - {None}
+    assert set(PERMISSIONS) - used == {"support", "notices.post"}

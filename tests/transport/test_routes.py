@@ -1,0 +1,62 @@
+"""Every address of the HTTP side: who gets what of it, and that the document knows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatnode.node import Node
+from chatnode.transport import http, openapi
+from tests.conftest import make_person
+from tests.transport.clients import Address, Http, bearer
+
+EVERYBODY = (200, 200, 200, 200)
+SIGNED_IN = (401, 200, 200, 200)
+OPERATORS = (401, 403, 403, 200)
+
+#: Address → statuses for nobody, a member, a moderator, an administrator. Commands are test_permissions.py's.
+ROUTES = {
+    "/": EVERYBODY,
+    "/<name>": EVERYBODY,
+    "/health": EVERYBODY,
+    "/health/live": EVERYBODY,
+    "/health/ready": EVERYBODY,
+    "/metrics": OPERATORS,
+    "/items/<collection>": SIGNED_IN,
+    "/v1/<name>": SIGNED_IN,
+    "/v1/events": SIGNED_IN,
+    "/v1/export": SIGNED_IN,
+    "/v1/openapi.json": EVERYBODY,
+}
+EXAMPLES = {"/<name>": "/page.css", "/items/<collection>": "/items/messages", "/v1/<name>": "/v1/people.me"}
+FROM_OUTSIDE = {"X-Forwarded-For": "192.0.2.7"}  # who asks on the node's own machine may see its figures
+
+
+def addresses(node: Node) -> set[str]:
+    app = http.make_app(node.core, node.table, node.sessions, node.health)
+    return {rule.rule for rule in app.url_map.iter_rules()}
+
+
+async def test_every_address_has_a_row(node: Node) -> None:
+    assert addresses(node) == set(ROUTES)
+
+
+async def test_every_address_is_in_the_document(node: Node) -> None:
+    """But for the page and its files, and the commands, which are there by name."""
+    described = set(openapi.document(node.table)["paths"])
+    for rule in addresses(node) - {"/", "/<name>", "/v1/<name>"}:
+        assert rule.replace("<", "{").replace(">", "}") in described
+    assert {f"/v1/{command.name}" for command in node.table} <= described
+
+
+@pytest.mark.parametrize("rule", ROUTES)
+async def test_who_gets_what_of_an_address(node: Node, address: Address, rule: str) -> None:
+    people = [await make_person(node, handle, admin=handle == "admin") for handle in ("member", "moderator", "admin")]
+    await node.call("people.role", person="moderator", role="moderator")
+    tokens = [None, *[(await each.call("tokens.create"))["token"] for each in people]]
+    found: list[int] = []
+    for token in tokens:
+        async with await Http.open(address) as client:
+            method = "HEAD" if rule == "/v1/events" else "GET"  # the stream of it has no end
+            answer = await client.request(method, EXAMPLES.get(rule, rule), headers=FROM_OUTSIDE | bearer(token))
+            found.append(answer.status)
+    assert tuple(found) == ROUTES[rule]

@@ -98,7 +98,7 @@ class CommandTable:
     def find(self, name: str) -> Command[Any, Any]:
         found = self._commands.get(name)
         if found is None:
-            raise Refusal("unknown_command", f"there is no command {name[:80]!r}", path="op")
+            raise unknown_command(name)
         return found
 
     async def run(self, context: Context, name: str, fields: dict[str, Any]) -> Any:
@@ -168,3 +168,7 @@ class CommandTable:
         core.requests.take(who)
         if found.limit is not None:
             core.rates[found.limit].take(who)
+
+
+def unknown_command(name: str) -> Refusal:
+    return Refusal("unknown_command", f"there is no command {name[:80]!r}", path="op")

@@ -6,6 +6,7 @@ why nothing here owns state: a write that was handed over is carried out all the
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import resources
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
@@ -18,11 +19,11 @@ from hypercorn.typing import AppWrapper, ConnectionState
 from quart import Response, request
 from quart.typing import ResponseReturnValue
 from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
-from chatnode.dispatch.table import Command, CommandTable
+from chatnode.dispatch.table import Command, CommandTable, unknown_command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.protocol import codec
@@ -201,12 +202,9 @@ def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health:
         fields = _query_fields(core, table.find("people.export"))
         return await export_stream(table, lambda: _context(core, credentials), fields)
 
-    @app.route("/v1/<name>", methods=["GET", "POST"])
-    async def run_command(name: str) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+    async def run_command(name: str) -> ResponseReturnValue:
         found = table.find(name)
         reading = request.method in ("GET", "HEAD")
-        if reading and not found.reads:
-            raise MethodNotAllowed(["POST", "OPTIONS"], f"{name} changes something; use POST")
         credentials = _credentials(core)
         context = await _context(core, credentials, required=found.permission is not None)
         fields = _query_fields(core, found) if reading else await _body_fields(core, credentials)
@@ -215,6 +213,10 @@ def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health:
         if name in _SIGN_IN_COMMANDS:
             _set_cookie(core, response, result["token"])
         return response
+
+    for each in table:
+        methods = ["GET", "POST"] if each.reads else ["POST"]
+        app.add_url_rule(f"/v1/{each.name}", each.name, partial(run_command, each.name), methods=methods)
 
     @app.get("/items/<collection>")
     async def items(collection: str) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
@@ -239,11 +241,13 @@ def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health:
 
     @app.errorhandler(HTTPException)
     async def http_error(error: HTTPException) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+        if isinstance(error, NotFound) and request.path.startswith("/v1/"):
+            return _refusal_response(unknown_command(request.path.removeprefix("/v1/")))
+        if isinstance(error, MethodNotAllowed):
+            return _method_refused(sorted(error.valid_methods or ()))
         code = {404: "not_found", 413: "too_large"}.get(error.code or 500, "bad_request")
         response = _refusal_response(Refusal(code, error.description or error.name))
         response.status_code = error.code or 500
-        if isinstance(error, MethodNotAllowed) and error.valid_methods:
-            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         return response
 
     @app.errorhandler(Exception)
@@ -341,6 +345,15 @@ def _set_cookie(core: Core, response: Response, token: str) -> None:
         COOKIE, token, max_age=core.config.accounts.session_days * 86_400, httponly=True, secure=secure,
         samesite="Lax", path="/",
     )  # fmt: skip
+
+
+def _method_refused(allowed: list[str]) -> Response:
+    wanted = " or ".join(method for method in allowed if method not in ("HEAD", "OPTIONS"))
+    message = f"{request.method} is not for this address; use {wanted}"
+    response = _refusal_response(Refusal("bad_request", message))
+    response.status_code = 405
+    response.headers["Allow"] = ", ".join(allowed)
+    return response
 
 
 def _refusal_response(refusal: Refusal) -> Response:

@@ -186,6 +186,8 @@ async def test_what_changes_something_is_posted(http: Http, anns: str) -> None:
     assert refusal(answer) == (405, "bad_request", None)
     assert "use POST" in answer.json["error"]["message"]
     assert answer.headers["allow"] == "OPTIONS, POST"
+    answer = await http.request("POST", "/v1/export", headers=bearer(anns))
+    assert refusal(answer) == (405, "bad_request", None)
 
 
 async def test_a_query_has_each_field_once_and_a_list_as_often_as_it_has_items(

@@ -43,6 +43,11 @@ class HttpClient:
             raise BenchmarkError(f"{command}: {response.status} {body.decode(errors='replace')}")
         return json.loads(body)
 
+    def health(self) -> dict[str, Any]:
+        """What the node says of each of its parts."""
+        self.connection.request("GET", "/health", headers={"Authorization": f"Bearer {self.token}"})
+        return json.loads(self.connection.getresponse().read())["parts"]
+
     def add_people(self, count: int, prefix: str) -> list[Person]:
         """New people ``prefix0``, ``prefix1``, … with a token each; for an administrator."""
         people = []

@@ -11,7 +11,7 @@ from attrs import Factory, define, frozen
 from benchmarks.generator import Generator
 from benchmarks.machine import Calibration, Cores, calibrate
 from benchmarks.scenario import Figures, Scenario, Size, Trial
-from benchmarks.servers import Stack
+from benchmarks.servers import Chatnode, Stack
 
 
 @define
@@ -37,10 +37,11 @@ class Runner:
 
     def run(self, scenario: Scenario) -> Results:
         """A trial of every stack in each round; who is first changes from round to round."""
-        results = Results(scenario, self.size, {stack.name: [] for stack in self.stacks})
+        stacks = [stack for stack in self.stacks if not scenario.only_the_node or isinstance(stack, Chatnode)]
+        results = Results(scenario, self.size, {stack.name: [] for stack in stacks})
         rounds = self.rounds or scenario.rounds
         for number in range(rounds):
-            order = self.stacks if number % 2 == 0 else self.stacks[::-1]
+            order = stacks if number % 2 == 0 else stacks[::-1]
             for stack in order:
                 print(f"{scenario.name} {number + 1}/{rounds} {stack.name}", file=sys.stderr, flush=True)
                 with self._trial(stack) as trial:

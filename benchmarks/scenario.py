@@ -1,10 +1,10 @@
 """What a scenario is: how to measure it once on one server, and what its figures mean."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from attrs import frozen
+from attrs import Factory, evolve, frozen
 
 from benchmarks.generator import Generator
 from benchmarks.machine import Cores
@@ -25,10 +25,15 @@ class Size:
     filled: int  # messages in the conversation that history and cold start use
     missed: int  # events that a resuming session has not seen
     settle: float  # seconds before memory is read
+    searches: int  # of each kind
 
 
-FULL = Size(warm_up=2, seconds=10, pairs=100, recipients=500, sessions=5000, filled=1_000_000, missed=10_000, settle=3)
-QUICK = Size(warm_up=0.5, seconds=1.5, pairs=20, recipients=50, sessions=200, filled=2000, missed=500, settle=0.5)
+FULL = Size(warm_up=2, seconds=10, pairs=100, recipients=500, sessions=5000, filled=1_000_000, missed=10_000, settle=3,
+    searches=50,
+)  # fmt: skip
+QUICK = Size(warm_up=0.5, seconds=1.5, pairs=20, recipients=50, sessions=200, filled=2000, missed=500, settle=0.5,
+    searches=3,
+)  # fmt: skip
 
 
 @frozen
@@ -58,10 +63,17 @@ class Trial:
     size: Size
     directory: Path
     library: Path  # filled databases are kept here between runs
+    settings: Mapping[str, str] = Factory(dict)  # of the server, as environment variables
 
     def serving(self, data: Path) -> AbstractContextManager[Server]:
         """The trial's server over ``data``."""
-        return serving(self.stack, data, self.cores.server)
+        return serving(self.stack, data, self.cores.server, self.settings)
+
+    def with_settings(self, name: str, settings: Mapping[str, str]) -> "Trial":
+        """The same in a directory of its own and with other settings of the server."""
+        directory = self.directory / name
+        directory.mkdir()
+        return evolve(self, directory=directory, settings=settings)
 
 
 @frozen
@@ -73,3 +85,4 @@ class Scenario:
     rounds: int
     metrics: tuple[Metric, ...]
     measure: Callable[[Trial], Figures]
+    only_the_node: bool = False  # the straightforward server cannot do it

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -134,7 +134,7 @@ class Server:
 
 
 @contextmanager
-def serving(stack: Stack, data: Path, core: int) -> Iterator[Server]:
+def serving(stack: Stack, data: Path, core: int, settings: Mapping[str, str]) -> Iterator[Server]:
     """A server over ``data`` on a core of its own; stopped at the end if it still runs."""
     port = free_port()
     log_path = data.with_suffix(".log")
@@ -143,7 +143,7 @@ def serving(stack: Stack, data: Path, core: int) -> Iterator[Server]:
         process = subprocess.Popen(
             prefix_to_pin(core) + stack.command(data, port),
             cwd=REPOSITORY,
-            env=os.environ | UNLIMITED,
+            env=os.environ | UNLIMITED | settings,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

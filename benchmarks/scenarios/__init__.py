@@ -5,10 +5,12 @@ from benchmarks.scenarios.coldstart import COLDSTART
 from benchmarks.scenarios.fanout import FANOUT
 from benchmarks.scenarios.history import HISTORY
 from benchmarks.scenarios.idle import IDLE
+from benchmarks.scenarios.indexing import INDEXING
 from benchmarks.scenarios.paced import PACED
 from benchmarks.scenarios.pairs import PAIRS
 from benchmarks.scenarios.resume import RESUME
+from benchmarks.scenarios.search import SEARCH
 
 SCENARIOS: dict[str, Scenario] = {
-    scenario.name: scenario for scenario in (PAIRS, PACED, FANOUT, IDLE, COLDSTART, HISTORY, RESUME)
+    scenario.name: scenario for scenario in (PAIRS, PACED, FANOUT, IDLE, COLDSTART, HISTORY, RESUME, SEARCH, INDEXING)
 }

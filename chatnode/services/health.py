@@ -11,7 +11,7 @@ import trio
 
 from chatnode.dispatch.core import Core
 from chatnode.model.times import now_ms
-from chatnode.storage import backups, log, rotation
+from chatnode.storage import backups, log, rotation, search_index
 from chatnode.storage.directory import DataDirectory
 
 PROBE_SECONDS = 5.0
@@ -57,6 +57,8 @@ class Health:
             "writing": _writing, "reading": _reading, "disk": _disk, "clock": _clock, "jobs": _jobs,
             "sessions": _sessions,
         }  # fmt: skip
+        if core.config.search.enabled:
+            probes["search"] = _search
         if core.config.backup.every_hours:
             probes["backup"] = _backup
         parts: dict[str, Part] = {name: {} for name in probes}
@@ -119,6 +121,11 @@ async def _jobs(core: Core) -> None:
 
 async def _sessions(core: Core) -> Part:
     return {"live": core.live_sessions()}
+
+
+async def _search(core: Core) -> Part:
+    """How many messages are not in the index yet, about: a search has to look through these themselves."""
+    return {"waiting": await core.db.read(search_index.waiting)}
 
 
 async def _backup(core: Core) -> Part:

@@ -87,6 +87,11 @@ def last_indexed(reader: Reader | Transaction) -> tuple[int, int]:
     return gid, key
 
 
+def waiting(reader: Reader | Transaction) -> int:
+    """How many messages are not indexed yet; removed ones may be counted."""
+    return (reader.execute("SELECT max(key) FROM messages").fetchone()[0] or 0) - last_indexed(reader)[1]
+
+
 def last_key(reader: Reader | Transaction, gid: int) -> int:
     """The key of the last message with this gid or a lower one, 0 if there is none: gids rise with keys."""
     low, high = 0, (reader.execute("SELECT max(key) FROM messages").fetchone()[0] or 0)

@@ -6,6 +6,7 @@ import sqlite3
 import time
 
 from chatnode.config import Search as SearchSettings
+from chatnode.logs import get_logger
 from chatnode.model.events import ConversationImported, MessagePosted
 from chatnode.storage import search_index, search_renewal
 from chatnode.storage.database import IDLE_SECONDS, Recorded
@@ -13,6 +14,12 @@ from chatnode.storage.search_renewal import Renewal
 
 REST_SECONDS = 60.0
 """After a failure, such as a full disk, the index is left alone for so long; a search looks at the messages."""
+
+
+LARGE = 100_000
+"""So many messages take about a second, and are worth a line of the log."""
+
+logger = get_logger("search")
 
 
 class Indexer:
@@ -32,6 +39,7 @@ class Indexer:
         self._renewal: Renewal | None = None
         self._renew_at: float | None = None
         self._rest_until = 0.0
+        self._told: int | None = None  # how many were waiting when that was logged, while it is worth a line
 
     def committed(self, recorded: list[Recorded]) -> bool:
         self._stale = self._stale or bool(recorded)
@@ -69,6 +77,7 @@ class Indexer:
             search_index.attach(connection)
             search_renewal.drop_unfinished(connection)
             self._attached = True
+            self._tell(search_index.waiting(connection))
         if self._renewal is not None and not self._behind and self._posted < self._settings.batch_messages:
             if self._renewal.go_on(connection, self._settings):
                 self._renewal = None
@@ -76,10 +85,22 @@ class Indexer:
             return
         self._posted = 0
         self._behind = search_index.index_batch(connection, self._settings)
+        if self._told is not None:
+            self._tell(search_index.waiting(connection))
         if not self._behind:
             self._stale = False
             if self._renewal is None:
                 self._look_for_changes(connection)
+
+    def _tell(self, waiting: int) -> None:
+        """Log how a large index comes along: when a database is new to it, or was long without."""
+        if self._told is None:
+            if waiting >= LARGE:
+                logger.info("indexing %d messages for search; until then it looks through them itself", waiting)
+                self._told = waiting
+        elif waiting == 0 or self._told - waiting >= LARGE:
+            logger.info("%d messages are still to be indexed", waiting)
+            self._told = waiting or None
 
     def _look_for_changes(self, connection: sqlite3.Connection) -> None:
         """Begin to make a shard anew when text is to go from it, and not before: one time does for many edits."""

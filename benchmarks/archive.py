@@ -21,6 +21,9 @@ DENSE = (
     "สวัสดีครับผมชื่อสมชาย",
     "这个定理的证明很漂亮",
 )
+LONGEST = 16_000
+"""Characters; the node takes no longer ones."""
+
 SEED = 20_260_131
 
 
@@ -60,4 +63,4 @@ def varied(said: list[Said], count: int) -> Iterator[Said]:
             words.insert(chance.randrange(len(words) + 1), chance.choice(ACCENTED))
         if number % 100 == 1:
             words.append("".join(chance.choice(DENSE)[: chance.randrange(4, 12)] for _ in range(3)))
-        yield Said(one.author, one.at + number, " ".join(words))
+        yield Said(one.author, one.at + number, " ".join(words)[:LONGEST])

@@ -1,8 +1,9 @@
 """The words of a text, for search: without case and accents, and for scripts written without spaces too.
 
-`fold` makes a text comparable: "Café" and "CAFE" are the same, as are full-width and usual letters. Accents of
-Latin, Greek and Cyrillic letters are dropped, as are the vowel points of Hebrew and Arabic; what makes another letter
-of one (the dots of the Japanese が, the vowels of Thai) stays. Emoji and punctuation separate words and are none.
+`fold` makes a text comparable: "Café" and "CAFE" are the same, as are full-width and usual letters, and digits of any
+script. Accents of Latin, Greek and Cyrillic letters are dropped, as are the vowel points of Hebrew and Arabic; what
+makes another letter of one (the dots of the Japanese が, the vowels of Thai) stays. Emoji and punctuation are none:
+they separate words.
 
 A run of a script without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese; and Korean, which writes particles
 onto its words) is one word that anything within it is found in. The index holds its pairs of neighbours.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from unicodedata import category, normalize
+from unicodedata import category, decimal, normalize
 
 LONGEST = 8_000
 """Characters of a word that are indexed."""
@@ -37,6 +38,8 @@ def caseless(text: str) -> str:
 
 _OTHER_FORMS = {
     "ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th",
+    "\u0640": "",  # only stretches an Arabic word
+    "\u06a9": "\u0643", "\u06cc": "\u064a", "\u0649": "\u064a",  # the same letters in Persian and in Arabic
 }  # fmt: skip
 _ZERO_WIDTH_SPACE = "\u200b"
 
@@ -62,6 +65,8 @@ def _fold_part(character: str) -> str:
         return " " if character == _ZERO_WIDTH_SPACE else ""
     if kind[0] == "M":
         return "" if _is_dropped(character) else character
+    if kind == "Nd":
+        return str(decimal(character))
     return _OTHER_FORMS.get(character, character) if kind[0] in "LN" else " "
 
 

@@ -460,6 +460,11 @@ def _storage_error(error: BaseException | None) -> sqlite3.Error | None:
     return error
 
 
+def was_interrupted(error: DatabaseError) -> bool:
+    """Whether a statement ended because a progress handler said so."""
+    return error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT
+
+
 def _is_full(error: sqlite3.Error | None) -> bool:
     return error is not None and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 

@@ -17,13 +17,16 @@ import attrs
 import orjson
 
 from chatnode.errors import Refusal
+from chatnode.logs import get_logger
 from chatnode.model import words
 from chatnode.model.commands.search import SearchGiven, SearchHit, Span
 from chatnode.model.people import Account
 from chatnode.model.search_query import Query, Term
 from chatnode.storage import messages, people, search_index
-from chatnode.storage.database import DatabaseError, Reader
+from chatnode.storage.database import DatabaseError, Reader, was_interrupted
 from chatnode.storage.search_index import CONVERSATION_BITS, CONVERSATION_MASK, HAS, MARK, TEXT, Shard
+
+logger = get_logger("search")
 
 CHUNK = 2_000
 """Messages that are not indexed are looked at so many at a time."""
@@ -178,7 +181,7 @@ def find(
     """A page of what somebody finds in all their conversations, or in one.
 
     Raises `Refusal("invalid")` for a query that names nobody, or no conversation of theirs, and for one that takes
-    longer than `seconds` to begin with.
+    longer than `seconds` to begin with; `Refusal("unavailable")` when the index is damaged.
     """
     search = _Search(reader, account, query, conversation)
     deadline = time.monotonic() + seconds
@@ -186,8 +189,9 @@ def find(
     try:
         hits, stopped_at = _walk(reader, search, after, limit + 1, deadline)
     except DatabaseError as error:
-        if str(error) != "interrupted":
-            raise
+        if not was_interrupted(error):
+            logger.error("the search index is damaged: %s", error)
+            raise Refusal("unavailable", "the search index is damaged; chatnode check --repair mends it") from error
         raise Refusal("invalid", "the query takes too long; add in: or a rarer word", path="query") from None
     finally:
         reader.set_progress_handler(None, 0)

@@ -455,7 +455,7 @@ async def test_no_limit_on_a_body_is_none(http: Http, ann: Somebody, anns: str) 
 async def test_health_is_told_to_anybody(http: Http, node: Node, ann: Somebody, anns: str) -> None:
     well = await http.request("GET", "/health")
     assert (well.status, well.json["status"]) == (200, "ok")
-    assert set(well.json["parts"]) == {"sessions", "writing", "reading", "disk", "jobs", "clock"}
+    assert set(well.json["parts"]) == {"sessions", "writing", "reading", "disk", "jobs", "clock", "search"}
     node.core.db.broken = "as in a test"
     ill = await http.request("GET", "/health")
     assert (ill.status, ill.json["status"]) == (503, "failing")

@@ -91,6 +91,7 @@ class Router:
                 try:
                     session.flush()
                     session.end(resume=resume, reason=reason)
+                    self.sessions.detach(session)  # nothing more for a reader who takes their time to go
                 except Exception:
                     self._give_up(session)
 

@@ -48,6 +48,10 @@ class StreamSession(Session):
         self._ended = False
 
     @property
+    def ended(self) -> bool:
+        return self._ended
+
+    @property
     def behind(self) -> bool:
         return self._pending_bytes > PART_BYTES
 
@@ -117,8 +121,12 @@ async def event_stream(
             yield f"retry: {RETRY_MS}\n{place}event: welcome\ndata: ".encode() + welcome + b"\n\n"
             async with aclosing(resume.missed(core, session, beginning.gids)) as pages:
                 async for page in pages:
+                    if session.ended:
+                        return
                     for part in _parts([session.chunk(push) for push in page]):
                         yield part
+            if session.ended:
+                return
             resume.go_live(session)
             async with aclosing(session.chunks()) as chunks:
                 async for chunk in chunks:

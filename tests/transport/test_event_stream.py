@@ -8,7 +8,10 @@ import pytest
 import trio
 
 from chatnode.config import Config, Limits, Server
+from chatnode.dispatch.context import Context
 from chatnode.node import Node
+from chatnode.routing import resume
+from chatnode.services.sign_in import authenticate
 from chatnode.transport import event_stream
 from tests.conftest import Somebody
 from tests.services.dialogue import direct, fill, group, said, say, token_of
@@ -255,3 +258,30 @@ async def test_a_stopping_node_ends_its_streams(node: Node, ann: Somebody, anns:
         with contextlib.suppress(Ended):
             assert await stream.next() is None
     assert len(node.sessions) == 0
+
+
+async def test_a_slow_reader_hears_nothing_after_being_signed_out(
+    node: Node, ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catching up or live: what is not sent yet when the session ends is not sent."""
+    monkeypatch.setattr(resume, "PAGE_EVENTS", 2)
+    talk = await direct(ann, bob)
+    for number in range(9):
+        await say(ann, talk, f"before {number}")
+    for cursor, secret in ((f"{node.core.epoch}.1", "not for strangers"), (None, "nor is this")):
+        token = await token_of(bob)
+        context = Context(node.core)
+        context.sign_in(await authenticate(node.core, token.token))
+        response = await event_stream.event_stream(node.core, node.sessions, context, cursor, lambda: None)
+        heard = b""
+        async with response.response as body:
+            parts = aiter(body)
+            for _ in range(2):
+                heard += await anext(parts)
+            await node.call("people.sign_out", person="bob")
+            await say(ann, talk, secret)
+            async for part in parts:
+                heard += part
+        assert b"event: welcome" in heard
+        assert secret.encode() not in heard
+        assert len(node.sessions) == 0

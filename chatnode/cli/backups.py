@@ -13,6 +13,7 @@ from chatnode.config import Config
 from chatnode.storage import backups
 from chatnode.storage.directory import DataDirectory
 from chatnode.storage.restoring import restore as restore_backup
+from chatnode.storage.restoring import verify as verify_backup
 from chatnode.storage.sealing import passphrase_of
 
 PASSPHRASE = "CHATNODE_BACKUP_PASSPHRASE"
@@ -69,7 +70,7 @@ def restore(data: Path, backup: Path, passphrase_file: Path | None, anyway: bool
     secret = _secret(passphrase_file) or backups.passphrase(_settings(directory).backup)
     with Bars() as progress:
         if verify:
-            _describe(backup, backups.verify(backup, secret, progress))
+            _describe(backup, verify_backup(backup, secret, progress))
             return
         directory.claim()
         try:

@@ -33,6 +33,7 @@ def serve(data: Path, bind: str | None, config_path: Path | None) -> None:
     own = DataDirectory(data).config
     config = configuration.load(config_path or (own if own.exists() else None))
     logs.set_up(config.logs.level, config.logs.format)
+    logs.catch_crashes()
     _raise_file_limit()
     trio.run(_serve, data, config, bind)
 

@@ -134,7 +134,7 @@ class JobRunner:
             ok, result = False, str(error)
             logger.error("job %s failed: %s", job.name, error)
         except Exception as error:
-            ok, result = False, str(error) or type(error).__name__
+            ok, result = False, f"{type(error).__name__}; the log says where"
             logger.exception("job %s failed", job.name)
         seconds = round(trio.current_time() - began, 3)
         if ok:

@@ -24,7 +24,7 @@ from chatnode.storage.database import DatabaseError, connect_writer
 from chatnode.storage.directory import DataDirectory
 from chatnode.storage.migrations import core_migrations, migrate
 from chatnode.storage.sealing import BackupError
-from chatnode.storage.snapshots import Progress, no_progress, sync_directory
+from chatnode.storage.snapshots import Progress, no_progress, open_read_only, sync_directory
 
 _WORK = "restore.partial"
 _SQLITE = b"SQLite format 3\0"
@@ -62,25 +62,49 @@ def restore(
     return Restored(manifest, kept, problems)
 
 
+def verify(backup: Path, secret: str | None, progress: Progress = no_progress) -> dict[str, Any] | None:
+    """Read a backup to its end, or check a plain copy of a database, as an upgrade keeps it: that has no manifest.
+
+    Raises `BackupError` when it could not be restored.
+    """
+    if not _is_plain(backup):
+        return backups.verify(backup, secret, progress)
+    try:
+        with open_read_only(backup, resting=True) as reader:
+            problems = checks.integrity(reader)
+    except DatabaseError as error:
+        problems = [str(error)]
+    if problems:
+        raise BackupError(f"{backup}: the database in it is damaged: {problems[0]}")
+    return None
+
+
+def _is_plain(backup: Path) -> bool:
+    try:
+        with backup.open("rb") as source:
+            return source.read(len(_SQLITE)) == _SQLITE
+    except FileNotFoundError:
+        raise BackupError(f"{backup}: no such file") from None
+    except OSError as error:
+        raise BackupError(f"{backup}: cannot be read: {error.strerror}") from None
+
+
 def _discard(work: Path) -> None:
     for name in (work.name, work.name + "-wal", work.name + "-shm", work.name + "-journal"):
         work.with_name(name).unlink(missing_ok=True)
 
 
 def _unpack(backup: Path, work: Path, secret: str | None, progress: Progress) -> dict[str, Any] | None:
-    try:
-        with backup.open("rb") as source, work.open("xb") as file:
-            os.fchmod(file.fileno(), 0o600)
-            if source.read(len(_SQLITE)) == _SQLITE:  # a plain copy, as from before a migration
-                source.seek(0)
-                shutil.copyfileobj(source, file)
-                return None
-            manifest, pieces = sealing.read(backup, secret)
-            for piece in backups.compared(backup, manifest, pieces, progress):
-                file.write(piece)
-            return manifest
-    except FileNotFoundError:
-        raise BackupError(f"{backup}: no such file") from None
+    plain = _is_plain(backup)
+    with backup.open("rb") as source, work.open("xb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        if plain:  # as from before a migration
+            shutil.copyfileobj(source, file)
+            return None
+        manifest, pieces = sealing.read(backup, secret)
+        for piece in backups.compared(backup, manifest, pieces, progress):
+            file.write(piece)
+        return manifest
 
 
 def _prepare(work: Path, backup: Path, progress: Progress) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from chatnode.config import Config
 from chatnode.errors import StartError
 from chatnode.logs import get_logger
-from chatnode.storage.database import connect_writer
+from chatnode.storage.database import DatabaseError, connect_writer
 from chatnode.storage.directory import DataDirectory
 from chatnode.storage.migrations import Migration, core_migrations, initialise, is_new, migrate, pending
 from chatnode.storage.snapshots import Progress, copy, no_progress, open_read_only, sync_directory
@@ -45,8 +45,11 @@ def missing_in(directory: DataDirectory) -> list[Migration]:
     refuse_half_restored(directory)
     if not directory.database.exists():
         return core_migrations()
-    with open_read_only(directory.database) as reader:
-        return pending(reader, core_migrations())
+    try:
+        with open_read_only(directory.database) as reader:
+            return pending(reader, core_migrations())
+    except DatabaseError as error:
+        raise StartError(f"{directory.database}: cannot be read: {error}") from None
 
 
 def refuse_half_restored(directory: DataDirectory) -> None:

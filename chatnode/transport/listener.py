@@ -26,7 +26,7 @@ import trio
 
 from chatnode.config import Config
 from chatnode.errors import StartError
-from chatnode.logs import get_logger
+from chatnode.logs import get_logger, kinds_of
 from chatnode.transport.head import BadHead, Head, end_of_head, parse_head, refusal_response
 
 logger = get_logger("listener")
@@ -212,7 +212,7 @@ class Listener:
         else:
             error_or_none = None if isinstance(error, _GONE) else error
         if error_or_none is not None:
-            logger.warning("a connection from %s failed: %r", connection.address, error_or_none)
+            logger.warning("a connection from %s failed: %s", connection.address, kinds_of(error_or_none))
 
     async def _hand_on(self, connection: Connection) -> None:
         limits = self._config.limits

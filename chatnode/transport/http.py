@@ -16,7 +16,7 @@ from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState
-from quart import Response, request
+from quart import Response, has_request_context, request
 from quart.typing import ResponseReturnValue
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -241,7 +241,8 @@ def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health:
 
     @app.errorhandler(HTTPException)
     async def http_error(error: HTTPException) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
-        if isinstance(error, NotFound) and request.path.startswith("/v1/"):
+        # Without a request: an upgrade to a socket that is not there.
+        if isinstance(error, NotFound) and has_request_context() and request.path.startswith("/v1/"):
             return _refusal_response(unknown_command(request.path.removeprefix("/v1/")))
         if isinstance(error, MethodNotAllowed):
             return _method_refused(sorted(error.valid_methods or ()))

@@ -40,14 +40,15 @@ async def test_only_who_runs_the_node_runs_its_jobs(node: Node, ann: Somebody) -
         await root.call("jobs.run", job="nonsense")
 
 
-async def test_a_failing_job_says_why_and_is_tried_again(node: Node) -> None:
+async def test_a_failing_job_says_so_and_is_tried_again(node: Node) -> None:
     async def fail(core: Core) -> None:
         raise RuntimeError("out of paper")
 
     node.core.jobs.add(Job("printing", 60, fail))
     for runs in (1, 2):
         done = (await node.call("jobs.run", job="printing"))["job"]
-        assert (done["ok"], done["result"], done["runs"], done["failures"]) == (False, "out of paper", runs, runs)
+        assert (done["ok"], done["runs"], done["failures"]) == (False, runs, runs)
+        assert done["result"] == "RuntimeError; the log says where"  # its words may be somebody's
 
 
 async def test_jobs_wait_for_one_another(node: Node) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -144,6 +145,8 @@ def export(data: Path, handle: str, file: BinaryIO) -> None:
                     return count
                 after = {"after": page["next"]}
 
+    if file.name != "<stdout>":
+        os.fchmod(file.fileno(), 0o600)
     click.echo(f"{trio.run(main)} entries written", err=True)
 
 
@@ -206,3 +209,13 @@ def create_token(data: Path, handle: str, label: str, days: int | None, scopes: 
     if scopes:
         fields["scopes"] = list(scopes)
     click.echo(run_operator_command(data, "tokens.create", **fields)["token"])
+
+
+@token.command("revoke")
+@click.argument("handle")
+@click.argument("number", type=int)
+@click.pass_obj
+def revoke_token(data: Path, handle: str, number: int) -> None:
+    """End one token or device of HANDLE, by its number in `chatnode user sessions HANDLE`."""
+    run_operator_command(data, "people.sign_out", person=handle, session=number)
+    click.echo(f"{number} is signed out")

@@ -35,7 +35,9 @@ def test_a_life(data: Path) -> None:
     assert re.fullmatch(
         r" +1  token   never used +archive  \[chat:read operate:read\]\n +2  token +never used +all\n", seen
     )
-    assert ok(chatnode(data, "user", "sessions", "ann", "--sign-out")).endswith("2 sessions signed out\n")
+    assert ok(chatnode(data, "token", "revoke", "ann", "1")) == "1 is signed out\n"
+    assert "[not_found]" in chatnode(data, "token", "revoke", "ann", "1").err
+    assert ok(chatnode(data, "user", "sessions", "ann", "--sign-out")).endswith("1 sessions signed out\n")
 
     assert re.fullmatch(r"http://127\.0\.0\.1:8008/#reset=[\w-]{43}\n", ok(chatnode(data, "user", "reset", "ann")))
     assert ok(chatnode(data, "user", "deactivate", "ann")) == "ann is deactivated\n"
@@ -66,6 +68,7 @@ def test_taking_everything_away_and_erasing_it(data: Path, tmp_path: Path) -> No
     file = tmp_path / "ann.ndjson"
     done = chatnode(data, "user", "export", "ann", str(file))
     assert done.err == "3 entries written\n"
+    assert file.stat().st_mode & 0o777 == 0o600
     assert [json.loads(line)["kind"] for line in file.read_text().splitlines()] == ["profile", "audit", "audit"]
 
     refused = chatnode(data, "user", "erase", "ann", "--confirm", "anne")

@@ -13,7 +13,8 @@ import trio
 from chatnode.config import Config, Presence
 from chatnode.node import Node
 from chatnode.services import privacy
-from chatnode.storage import erasure, personal_export, search_index, search_renewal
+from chatnode.storage import erasure, people, personal_export, search_index, search_renewal
+from chatnode.storage.database import Reader
 from tests.conftest import Somebody, make_person
 
 from .dialogue import (
@@ -70,6 +71,26 @@ async def rows(node: Node, table: str, person: Somebody) -> int:
     sql = f"SELECT count(*) FROM {table} WHERE person = ?"
     (count,) = await node.core.db.read(lambda reader: reader.execute(sql, (person.account.key,)).fetchone())
     return count
+
+
+ROWS = {
+    "sessions.person": "session",
+    "conversation_settings.person": "settings",
+    "blocks.person": "block",
+    "blocks.blocked": None,  # whom others have blocked is theirs to know
+    "presence.person": "presence",
+    "presence_history.person": "presence_history",
+    "invites.created_by": "invite",
+    "receipts.person": "receipt",
+    "mentions.person": "mention",
+    "password_resets.person": None,  # a hash
+}
+"""Where rows are somebody's own: as what they are exported. All of them go with the person."""
+KEPT = {
+    "members.person", "messages.sender", "reports.reporter", "reports.resolved_by", "audit.actor", "log.person",
+    "log.actor", "log_audience.person", "erasures.person", "erasure_conversations.person",
+}  # fmt: skip
+"""Where a number of nobody's stays, for the places of others to hold."""
 
 
 # ---- export
@@ -143,6 +164,56 @@ async def test_others_are_exported_by_who_manages_people_and_it_is_noted(
 
 
 # ---- erasing
+
+
+def naming_people(reader: Reader) -> set[str]:
+    """Columns that refer to people."""
+    tables = [name for (name,) in reader.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    return {
+        f"{table}.{column}"
+        for table in tables
+        if not table.startswith("search_words")
+        for column in [
+            *(row[1] for row in reader.execute(f"PRAGMA table_info({table})") if row[1] in ("person", "actor")),
+            *(row[3] for row in reader.execute(f"PRAGMA foreign_key_list({table})") if row[2] == "people"),
+        ]
+    }
+
+
+@pytest.mark.parametrize("config", [Config(presence=Presence(history_days=30))], ids=["history_days=30"])
+async def test_no_table_that_names_people_is_forgotten(
+    node: Node, root: Somebody, ann: Somebody, bob: Somebody
+) -> None:
+    assert await node.core.db.read(naming_people) == set(ROWS) | KEPT
+
+    await root.call("roles.set", role="host", permissions=["chat", "groups.create", "invites.manage"])
+    await root.call("people.role", person="ann", role="host")
+    ann = Somebody(node, await node.core.db.read(lambda reader: people.find(reader, "ann")))
+    room = await group(ann, bob)
+    await say(bob, room, "good morning @ann")
+    await ann.call("receipts.read", conversation=room, seq=1)
+    await ann.call("conversations.settings", conversation=room, starred=True)
+    await ann.call("presence.status", text="busy")
+    await ann.call("people.block", person="bob")
+    await bob.call("people.block", person="ann")
+    await ann.call("invites.create")
+    await token_of(ann)
+    await root.call("people.reset_link", person="ann")
+
+    def counts(reader: Reader) -> dict[str, int]:
+        key = (ann.account.key,)
+        places = [place.split(".") for place in ROWS]
+        return {
+            f"{table}.{column}": reader.execute(f"SELECT count(*) FROM {table} WHERE {column} = ?", key).fetchone()[0]
+            for table, column in places
+        }
+
+    there = await node.core.db.read(counts)
+    assert all(there.values()), there
+    exported = {each["kind"] for each in await export_of(ann)}
+    assert exported >= {kind for kind in ROWS.values() if kind is not None}
+    await root.call("people.erase", person="ann", handle="ann")
+    assert not any((await node.core.db.read(counts)).values())
 
 
 async def test_who_is_erased_is_gone_from_every_place(node: Node, root: Somebody, ann: Somebody, bob: Somebody) -> None:

@@ -45,9 +45,9 @@ def begin(tx: Transaction, account: Account) -> Account:
     fellows = people.fellows(tx, account.key)
     handle = f"erased-{secrets.token_hex(4)}"
     tx.execute(
-        "UPDATE people SET handle = ?, name = ?, avatar = NULL, password = NULL, role = ?, source = NULL, "
-        "source_name = NULL, deactivated_at = coalesce(deactivated_at, ?), erased_at = ? WHERE key = ?",
-        (handle, handle, MEMBER, tx.now, tx.now, account.key),
+        "UPDATE people SET handle = ?, name = ?, avatar = NULL, password = NULL, role = ?, "
+        "source_name = ?, deactivated_at = coalesce(deactivated_at, ?), erased_at = ? WHERE key = ?",
+        (handle, handle, MEMBER, _author_elsewhere(tx, account), tx.now, tx.now, account.key),
     )
     if account.role == "admin" and not people.has_admin(tx):
         raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
@@ -65,6 +65,12 @@ def begin(tx: Transaction, account: Account) -> Account:
         tx.record(RoleChanged(MEMBER), people=(account.key,), subject=account.key)
     tx.record(PersonUpdated(people.public(erased)), people=fellows, subject=account.key, actor=account.key)
     return erased
+
+
+def _author_elsewhere(tx: Transaction, account: Account) -> str | None:
+    """By what an import knows the author again, so that a second one does not bring back what they said."""
+    (name,) = tx.execute("SELECT source_name FROM people WHERE key = ?", (account.key,)).fetchone()
+    return None if name is None else people.erased_author(account.id, name)
 
 
 def leave_groups(tx: Transaction, person: int) -> bool:

@@ -68,6 +68,9 @@ def add_messages(tx: Transaction, command: ImportMessages, most_chars: int) -> I
         author = authors.get(item.author)
         if author is None:
             author = authors[item.author] = _author(tx, source, item.author)
+        if author.erased_at is not None and not _is_there(tx, author, item):
+            done.failed.append(ImportFailure(item.cid, "its author was erased here"))
+            continue
         reply_to = _reply(tx, authors, source, item)
         inserted = tx.execute(
             "INSERT INTO messages (id, conversation, seq, gid, sender, cid, text, at, reply_to, metadata) "
@@ -95,11 +98,16 @@ def add_messages(tx: Transaction, command: ImportMessages, most_chars: int) -> I
     return done
 
 
+def _is_there(tx: Transaction, author: Account, item: ImportItem) -> bool:
+    id = message_id(author.id, item.cid)
+    return tx.execute("SELECT 1 FROM messages WHERE id = ?", (id,)).fetchone() is not None
+
+
 def _author(tx: Transaction, source: str, name: str) -> Account:
     """The account that stands for an author elsewhere. Nobody can sign in as them."""
-    row = tx.execute("SELECT key FROM people WHERE source = ? AND source_name = ?", (source, name)).fetchone()
-    if row is not None:
-        return people.by_key(tx, row[0])
+    found = people.find_author(tx, source, name)
+    if found is not None:
+        return found
     handle = people.free_handle(tx, name)
     return people.create(tx, handle, name=name[:100], role="member", source=source, source_name=name)
 
@@ -115,5 +123,5 @@ def _reply(tx: Transaction, authors: dict[str, Account], source: str, item: Impo
 
 def _add_authors(tx: Transaction, conversation: int, authors: dict[str, Account]) -> None:
     for author in authors.values():
-        if conversations.member_role(tx, conversation, author.key) is None:
+        if author.erased_at is None and conversations.member_role(tx, conversation, author.key) is None:
             add_member_row(tx, conversation, author.key, head=0, first=1)

@@ -193,6 +193,26 @@ def with_roles(reader: Reader | Transaction, roles: list[str]) -> list[Account]:
     return [Account(*row) for row in rows.fetchall()]
 
 
+def erased_author(id: str, name: str) -> str:
+    """What stays of the name that an erased person had elsewhere: enough to know it when it comes again.
+
+    `id` is the person's, so that the same name is another hash for each.
+    """
+    return "erased:" + blake2b(name.encode(), key=id.encode(), digest_size=16).hexdigest()
+
+
+def find_author(tx: Transaction, source: str, name: str) -> Account | None:
+    """The account that stands for an author elsewhere, also of one who was erased here."""
+    row = tx.execute("SELECT key FROM people WHERE source = ? AND source_name = ?", (source, name)).fetchone()
+    if row is not None:
+        return by_key(tx, row[0])
+    erased = "SELECT key, id, source_name FROM people WHERE source = ? AND erased_at IS NOT NULL"
+    for key, id, known in tx.execute(erased, (source,)).fetchall():
+        if known == erased_author(id, name):
+            return by_key(tx, key)
+    return None
+
+
 def free_handle(tx: Transaction, name: str) -> str:
     """A handle made from somebody's name elsewhere: `Kevin Buzzard` → `kevin.buzzard`, or with a number."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()

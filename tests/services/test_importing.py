@@ -49,6 +49,20 @@ async def test_messages_keep_their_authors_and_times(node: Node, ann: Somebody, 
     await assert_sound(node)
 
 
+async def test_importing_again_brings_nothing_back_of_who_was_erased(node: Node, ann: Somebody, garden: str) -> None:
+    items = (item(1, "Grace"), item(2), item(3, "Grace"))
+    await bring_in(node, garden, *items)
+    await node.call("people.erase", person="grace", handle="grace")
+    assert b"Grace" not in b"".join(path.read_bytes() for path in node.directory.path.glob("chatnode.sqlite3*"))
+    done = await bring_in(node, garden, *items, item(4, "Grace"), item(5))
+    assert done == {
+        "imported": 1, "present": 3, "failed": [{"cid": "irc:4", "reason": "its author was erased here"}],
+    }  # fmt: skip
+    assert await said(ann, garden) == ["", "message 2", "", "message 5"]
+    assert await members(ann, garden) == {"ann": "member", "ada.l": "member"}
+    await assert_sound(node)
+
+
 async def test_importing_again_adds_nothing(node: Node, ann: Somebody, garden: str) -> None:
     await bring_in(node, garden, item(1), item(2))
     live = await LiveSession.of(node, ann)

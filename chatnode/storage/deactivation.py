@@ -19,9 +19,10 @@ def deactivate(tx: Transaction, account: Account) -> Person:
     tx.execute("UPDATE people SET deactivated_at = ? WHERE key = ?", (tx.now, account.key))
     if account.role == "admin" and not people.has_admin(tx):
         raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
-    sessions.revoke_all(tx, account.key, None)
     resets.revoke(tx, account.key)
-    return _tell(tx, account)
+    person = _tell(tx, account)  # first, as their own sessions hear nothing after they end
+    sessions.revoke_all(tx, account.key, None)
+    return person
 
 
 def reactivate(tx: Transaction, account: Account) -> Person:

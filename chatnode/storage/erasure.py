@@ -52,7 +52,6 @@ def begin(tx: Transaction, account: Account) -> Account:
     if account.role == "admin" and not people.has_admin(tx):
         raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
     tx.execute("INSERT INTO erasures (person) VALUES (?)", (account.key,))
-    _count(tx, account.key, "sessions", sessions.revoke_all(tx, account.key, None))
     resets.revoke(tx, account.key)
     _count(tx, account.key, "presence", presence.erase(tx, account.key))
     for table, column in (("conversation_settings", "person"), ("blocks", "person"), ("blocks", "blocked")):
@@ -61,9 +60,10 @@ def begin(tx: Transaction, account: Account) -> Account:
     notes = tx.execute("UPDATE reports SET note = '' WHERE reporter = ? AND note <> ''", (account.key,)).rowcount
     _count(tx, account.key, "reports", notes)
     erased = people.by_key(tx, account.key)
+    tx.record(PersonUpdated(people.public(erased)), people=fellows, subject=account.key, actor=account.key)
+    _count(tx, account.key, "sessions", sessions.revoke_all(tx, account.key, None))  # who hear no more
     if account.role != MEMBER:
         tx.record(RoleChanged(MEMBER), people=(account.key,), subject=account.key)
-    tx.record(PersonUpdated(people.public(erased)), people=fellows, subject=account.key, actor=account.key)
     return erased
 
 

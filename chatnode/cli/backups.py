@@ -10,6 +10,7 @@ import click
 from chatnode import config as configuration
 from chatnode.cli.progress import Bars
 from chatnode.config import Config
+from chatnode.errors import StartError
 from chatnode.storage import backups
 from chatnode.storage.directory import DataDirectory
 from chatnode.storage.restoring import restore as restore_backup
@@ -72,6 +73,7 @@ def restore(data: Path, backup: Path, passphrase_file: Path | None, anyway: bool
         if verify:
             _describe(backup, verify_backup(backup, secret, progress))
             return
+        _refuse_foreign(directory)
         directory.claim()
         try:
             done = restore_backup(directory, backup, secret, anyway=anyway, progress=progress)
@@ -82,6 +84,13 @@ def restore(data: Path, backup: Path, passphrase_file: Path | None, anyway: bool
         click.echo(f"what was here before is in {done.kept}")
     for name, problems in done.problems.items():
         click.echo(f"the check of {name} finds problems; run chatnode check --repair: {problems[0]}", err=True)
+
+
+def _refuse_foreign(directory: DataDirectory) -> None:
+    """A directory with other things in it is no place for a node: it was most likely not meant."""
+    own = (directory.database, directory.restoring, directory.config, directory.path / "lock")
+    if directory.path.is_dir() and any(directory.path.iterdir()) and not any(path.exists() for path in own):
+        raise StartError(f"{directory.path}: is not empty and not a data directory of chatnode; give another --data")
 
 
 def _describe(backup: Path, manifest: dict[str, object] | None) -> None:

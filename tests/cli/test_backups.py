@@ -56,3 +56,15 @@ def test_what_makes_no_sense_is_said(data: Path, tmp_path: Path) -> None:
         assert done.status != 0
         assert word in done.err, done.err
     assert chatnode(tmp_path / "empty", "backup", str(tmp_path / "b")).status == 1
+
+
+def test_a_backup_is_not_restored_among_other_things(data: Path, tmp_path: Path) -> None:
+    assert chatnode(data, "backup", str(tmp_path / "b")).status == 0
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "letter").write_text("dear all")
+    done = chatnode(home, "restore", str(tmp_path / "b"))
+    assert (done.status, "not a data directory" in done.err) == (1, True)
+    assert [path.name for path in home.iterdir()] == ["letter"]
+    (tmp_path / "new").mkdir()
+    assert chatnode(tmp_path / "new", "restore", str(tmp_path / "b")).status == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -291,6 +292,45 @@ def test_killed_at_any_flush(tmp_path: Path, what: str) -> None:
         if done.returncode == 0:
             break
     assert 3 < number < 199
+
+
+# ---- check --repair, and telling systemd
+
+
+def test_what_is_derived_is_repaired_beside_a_running_node_too(data: Path) -> None:
+    for command in (chatnode, run):
+        with sqlite3.connect(data / "chatnode.sqlite3") as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO conversations (key, id, kind, title, description, visibility, history, "
+                "created_at, messages) VALUES (1, 'c', 'direct', '', '', 'private', 'all', 1, 5)"
+            )
+        connection.close()
+        serving = Serving(data) if command is run else None
+        try:
+            done = command(data, "check")
+            assert (done.status, "FAILED counts\n" in done.out) == (1, True)
+            assert "conversation c says it has 5 messages, it has 0" in done.out
+            done = command(data, "check", "--repair")
+            assert (done.status, "repaired counts: 1 rows" in done.out) == (0, True)
+            assert command(data, "check").status == 0
+        finally:
+            if serving is not None:
+                assert serving.stop().status == 0
+
+
+def test_systemd_is_told(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "20000")
+        serving = Serving(data)
+        told = [systemd.recv(100) for _ in range(4)]
+        assert serving.stop().status == 0
+        while told[-1] != b"STOPPING=1":
+            told.append(systemd.recv(100))
+    assert told[:4] == [b"READY=1", *[b"WATCHDOG=1"] * 3]
+    assert set(told[1:-1]) == {b"WATCHDOG=1"}
 
 
 # ---- what the manual shows

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 
 import pytest
 import trio
 
+from chatnode.config import Config, Limits, Logs
 from chatnode.errors import Refusal
 from chatnode.node import Node
+from chatnode.storage import maintenance
 from chatnode.storage.checks import CHECKS
+from chatnode.storage.database import Transaction, file_statistics
 from chatnode.storage.derived import DERIVED
 from tests.conftest import Somebody, make_person
 
@@ -139,6 +143,74 @@ async def test_a_node_that_takes_no_writes_says_so_and_is_still_read(node: Node,
     with refused("unavailable"):
         await say(ann, notes, "lost")
     assert len((await ann.call("messages.list", conversation=notes))["messages"]) == 1
+
+
+async def test_a_full_disk_is_told_until_there_is_space(node: Node, ann: Somebody) -> None:
+    """Nobody need write for that: after a write that found none, the question itself takes a little space."""
+    notes = await direct(ann, ann)
+    db = node.core.db
+
+    def fill(tx: Transaction) -> None:
+        (pages,) = tx.execute("PRAGMA page_count").fetchone()
+        tx.execute(f"PRAGMA max_page_count={pages}")
+
+    await db.write(fill)
+    with refused("unavailable"):
+        for _ in range(50):
+            await say(ann, notes, "x" * 16_000)
+    assert db.full
+    await db.write(lambda tx: tx.execute("PRAGMA max_page_count=100000").fetchone())
+    assert db.full
+    assert (await node.health())[0]
+    assert not db.full
+    await say(ann, notes, "there is space")
+    await assert_sound(node)
+
+
+# ---- giving space back
+
+
+async def test_unused_space_is_given_back(node: Node, ann: Somebody) -> None:
+    assert (await node.call("jobs.run", job="shrink"))["job"]["result"] == "little is unused"
+    db = node.core.db
+
+    def fill(tx: Transaction) -> None:
+        tx.execute("CREATE TABLE ballast (x)")
+        tx.execute("CREATE TABLE small (x)")
+        tx.execute(
+            "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 50000) "
+            "INSERT INTO small SELECT i FROM n"
+        )
+        tx.execute(
+            "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 800) "
+            "INSERT INTO ballast SELECT randomblob(50000) FROM n"
+        )
+
+    await say(ann, await direct(ann, ann), "kept")
+    await db.write(fill)
+    await db.write(lambda tx: tx.execute("DROP TABLE ballast"))
+    # Somebody who writes meanwhile is not made to wait …
+    assert not await db.maintain(partial(maintenance.vacuum, wanted=lambda: True))
+    before = (await db.read(file_statistics)).bytes
+    # … and when nobody does it is done.
+    assert (await node.call("jobs.run", job="shrink"))["job"]["result"].endswith(" MiB given back")
+    assert (await db.read(file_statistics)).bytes < before / 4
+    await say(ann, await direct(ann, ann), "it goes on")
+    await assert_sound(node)
+
+
+@pytest.mark.parametrize("config", [Config(logs=Logs(slow_ms=1), limits=Limits())])
+async def test_a_slow_request_is_logged_with_whose_it_was(
+    node: Node, ann: Somebody, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="chatnode.requests"):
+        await node.call("node.check")
+        while not caplog.records:
+            await ann.call("people.list")
+    fields = caplog.records[0].fields
+    assert fields["outcome"] == "ok"
+    assert fields["ms"] >= 1
+    assert fields.get("person") in ("operator", ann.id)
 
 
 async def test_whoever_asks_for_health_may_go_away_at_any_time(node: Node) -> None:

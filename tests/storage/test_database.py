@@ -308,7 +308,8 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
         connect_writer(tmp_path / "missing" / "chatnode.sqlite3", Storage())
 
 
-def test_a_store_without_write_ahead_log_is_refused() -> None:
+def test_a_store_without_write_ahead_log_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a file of that name is made
     with pytest.raises(StartError, match="journal mode memory"):
         connect_writer(Path(":memory:"), Storage())
 

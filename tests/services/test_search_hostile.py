@@ -18,11 +18,7 @@ from tests.conftest import Somebody, make_person
 from .dialogue import assert_sound, direct, fill, group, refused, say
 
 UNLIMITED = Limits(posts_per_minute=0)
-RESTLESS = Config(
-    limits=Limits(requests_per_minute=0),
-    limits=UNLIMITED,
-    search=Search(batch_messages=7, shard_messages=20, removal_seconds=0),
-)
+RESTLESS = Config(limits=UNLIMITED, search=Search(batch_messages=7, shard_messages=20, removal_seconds=0))
 """So small parts that indexing and making anew never end."""
 
 

@@ -86,6 +86,15 @@ class HelloReport:
 
 
 @frozen
+class FlapReport:
+    """How often people came and went in so many seconds, counted from when everybody had come once."""
+
+    came: int
+    went: int
+    seconds: float
+
+
+@frozen
 class Generator:
     """The built program, and the core that it runs on."""
 
@@ -135,9 +144,29 @@ class Generator:
     @contextmanager
     def idle(self, server: Server, sessions: Iterable[Session]) -> Iterator[None]:
         """Sessions that say nothing, open while the block runs."""
+        with self._running(server, "idle", sessions, {}):
+            yield
+
+    @contextmanager
+    def flapping(
+        self, server: Server, sessions: Iterable[Session], here: float, away: float
+    ) -> Iterator[list[FlapReport]]:
+        """Sessions that open and close again and again while the block runs, each open for about ``here`` seconds and
+        closed for ``away``. The list has its report after the block."""
+        reports: list[FlapReport] = []
+        with self._running(server, "flap", sessions, {"here": here, "away": away}) as output:
+            yield reports
+        reports.append(cattrs.structure(json.loads(output[0]), FlapReport))
+
+    @contextmanager
+    def _running(
+        self, server: Server, mode: str, sessions: Iterable[Session], options: dict[str, Any]
+    ) -> Iterator[list[str]]:
+        """The generator in a mode that goes on until the block ends; the list has its output then."""
+        output: list[str] = []
         with _plan(sessions) as plan:
             process = subprocess.Popen(
-                self._command(server, "idle", plan, {}),
+                self._command(server, mode, plan, options),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -147,8 +176,9 @@ class Generator:
                 assert process.stdout is not None
                 ready = process.stdout.readline()
                 if ready:
-                    yield
-                _, errors = process.communicate()
+                    yield output
+                said, errors = process.communicate()
+                output.append(said)
             if process.returncode != 0:
                 raise BenchmarkError(errors)
 

@@ -5,6 +5,7 @@
  *   generator post    --port N --sessions FILE --window W (--seconds S [--warm-up S] | --messages N) [--rate N]
  *   generator history --port N --sessions FILE --messages N --seconds S [--warm-up S] [--page N]
  *   generator idle    --port N --sessions FILE
+ *   generator flap    --port N --sessions FILE --here S --away S
  *   generator hello   --port N --sessions FILE [--cursor JSON]
  *
  * --server PID adds that process's processor time to the report of `post` and `history`.
@@ -20,6 +21,7 @@ int main(int count, char **arguments) {
     if (strcmp(options.mode, "post") == 0) run_post(&options);
     else if (strcmp(options.mode, "history") == 0) run_history(&options);
     else if (strcmp(options.mode, "idle") == 0) run_idle(&options);
+    else if (strcmp(options.mode, "flap") == 0) run_flap(&options);
     else if (strcmp(options.mode, "hello") == 0) run_hello(&options);
     else fail("unknown mode: %s", options.mode);
     return 0;

@@ -13,6 +13,10 @@ void run_history(const struct options *options);
 /* Says `ready` when every session is open, then holds them until stdin is closed. */
 void run_idle(const struct options *options);
 
+/* Opens and closes every session again and again; says `ready` when all have come once, and goes on until stdin
+ * is closed. */
+void run_flap(const struct options *options);
+
 /* Opens one session; with a cursor, follows the replay until the server says `live`. */
 void run_hello(const struct options *options);
 

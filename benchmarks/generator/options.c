@@ -1,9 +1,11 @@
 #include "options.h"
 
 #include <getopt.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "clock.h"
 
@@ -13,6 +15,7 @@ static const struct option NAMES[] = {
     {"warm-up", required_argument, NULL, 'u'},  {"seconds", required_argument, NULL, 'd'},
     {"messages", required_argument, NULL, 'm'}, {"rate", required_argument, NULL, 'r'},
     {"window", required_argument, NULL, 'w'},   {"page", required_argument, NULL, 'g'},
+    {"here", required_argument, NULL, 'h'},     {"away", required_argument, NULL, 'a'},
     {NULL, 0, NULL, 0},
 };
 
@@ -44,15 +47,23 @@ struct options options_read(int count, char **arguments) {
         case 'm': options.messages = whole(optarg); break;
         case 'r': options.rate = whole(optarg); break;
         case 'w': options.window = (uint32_t)whole(optarg); break;
+        case 'h': options.here = seconds(optarg); break;
+        case 'a': options.away = seconds(optarg); break;
         case 'g': options.page = (uint32_t)whole(optarg); break;
-        default: fail("usage: generator post|history|idle|hello --port N --sessions FILE [...]");
+        default: fail("usage: generator post|history|idle|flap|hello --port N --sessions FILE [...]");
         }
     }
     if (optind != count - 1 || options.port == 0 || options.plan == NULL)
-        fail("usage: generator post|history|idle|hello --port N --sessions FILE [...]");
+        fail("usage: generator post|history|idle|flap|hello --port N --sessions FILE [...]");
     if (options.window == 0 || options.page == 0) fail("--window and --page must be at least 1");
     options.mode = arguments[optind];
     return options;
+}
+
+bool told_to_stop(void) {
+    char byte;
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    return poll(&input, 1, 0) > 0 && read(STDIN_FILENO, &byte, 1) <= 0;
 }
 
 void fail(const char *format, ...) {

@@ -23,6 +23,7 @@ size_t session_count;
 
 static frame_handler *handle_frame;
 static const char *hello_cursor;
+static uint16_t server_port;
 static size_t open_count;
 static int poller;
 static char incoming[1 << 20];
@@ -151,9 +152,9 @@ static void receive(struct session *session) {
     keep_rest(session, incoming + taken, available - taken);
 }
 
-static void connect_session(struct session *session, uint16_t port) {
+void session_come(struct session *session) {
     char request[LONGEST_OUTGOING], host[32];
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(server_port)};
     int on = 1;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     session->socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -163,20 +164,35 @@ static void connect_session(struct session *session, uint16_t port) {
     setsockopt(session->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct epoll_event interest = {.events = EPOLLIN, .data.ptr = session};
     if (epoll_ctl(poller, EPOLL_CTL_ADD, session->socket, &interest) < 0) fail("epoll_ctl: %s", strerror(errno));
-    snprintf(host, sizeof host, "127.0.0.1:%u", port);
+    snprintf(host, sizeof host, "127.0.0.1:%u", server_port);
+    session->state = SESSION_UPGRADING;
     send_all(session, request, websocket_upgrade(request, sizeof request, host, "/v1/socket"));
 }
 
-void sessions_open(const struct options *options, frame_handler *handler) {
+void session_go(struct session *session) {
+    static const char going_away[2] = {1001 >> 8, 1001 & 0xff};
+    send_frame(session, OPCODE_CLOSE, going_away, sizeof going_away);
+    close(session->socket); /* which takes it out of the poller too */
+    session->pending_bytes = 0;
+    session->state = SESSION_AWAY;
+    open_count--;
+}
+
+void sessions_prepare(const struct options *options, frame_handler *handler) {
     handle_frame = handler;
     hello_cursor = options->cursor;
+    server_port = options->port;
     read_plan(options->plan);
     poller = epoll_create1(EPOLL_CLOEXEC);
     if (poller < 0) fail("epoll_create1: %s", strerror(errno));
+}
+
+void sessions_open(const struct options *options, frame_handler *handler) {
+    sessions_prepare(options, handler);
     size_t connected = 0;
     while (open_count < session_count) {
         while (connected < session_count && connected - open_count < OPENING_AT_ONCE)
-            connect_session(&sessions[connected++], options->port);
+            session_come(&sessions[connected++]);
         size_t before = open_count;
         uint64_t patience = clock_now() + 30 * SECOND;
         while (open_count == before) {

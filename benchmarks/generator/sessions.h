@@ -16,7 +16,7 @@
 /* Request ids below this one are for greeting; what a mode sends begins here. */
 #define FIRST_REQUEST 16
 
-enum session_state { SESSION_UPGRADING, SESSION_GREETING, SESSION_OPEN };
+enum session_state { SESSION_AWAY, SESSION_UPGRADING, SESSION_GREETING, SESSION_OPEN };
 
 struct session {
     size_t index;
@@ -36,7 +36,16 @@ typedef void frame_handler(struct session *session, struct span frame, uint64_t 
 extern struct session *sessions;
 extern size_t session_count;
 
-/* Opens every session of the plan and returns when the last one has been welcomed. */
+/* Reads the plan; no session is open. */
+void sessions_prepare(const struct options *options, frame_handler *handler);
+
+/* Begins to open a session that is away: it is SESSION_OPEN when it has been welcomed. */
+void session_come(struct session *session);
+
+/* Closes an open session as a browser does whose page is closed; not to be called by a frame handler. */
+void session_go(struct session *session);
+
+/* Prepares, opens every session of the plan and returns when the last one has been welcomed. */
 void sessions_open(const struct options *options, frame_handler *handler);
 
 /* Waits for frames until `until` at the latest, handles what came, and returns. */

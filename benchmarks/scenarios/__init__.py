@@ -3,6 +3,7 @@
 from benchmarks.scenario import Scenario
 from benchmarks.scenarios.coldstart import COLDSTART
 from benchmarks.scenarios.fanout import FANOUT
+from benchmarks.scenarios.flapping import FLAPPING
 from benchmarks.scenarios.history import HISTORY
 from benchmarks.scenarios.idle import IDLE
 from benchmarks.scenarios.indexing import INDEXING
@@ -12,5 +13,6 @@ from benchmarks.scenarios.resume import RESUME
 from benchmarks.scenarios.search import SEARCH
 
 SCENARIOS: dict[str, Scenario] = {
-    scenario.name: scenario for scenario in (PAIRS, PACED, FANOUT, IDLE, COLDSTART, HISTORY, RESUME, SEARCH, INDEXING)
+    scenario.name: scenario
+    for scenario in (PAIRS, PACED, FANOUT, IDLE, COLDSTART, HISTORY, RESUME, SEARCH, INDEXING, FLAPPING)
 }

@@ -51,6 +51,7 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
         hints = get_type_hints(kind, include_extras=True)
         return st.builds(kind, **{field.name: values_of(hints[field.name]) for field in attrs.fields(kind)})
     simple: dict[Any, st.SearchStrategy[Any]] = {
+        Any: json_values,
         str: st.text(CHARACTERS, max_size=20),
         int: st.integers(-(2**63), 2**63 - 1),
         float: st.floats(allow_nan=False, allow_infinity=False),

@@ -105,8 +105,7 @@ def _what_other_commands_set(tx: Transaction) -> None:
     tx.execute("UPDATE conversations SET created_by = ? WHERE key = ?", (key["bob"], talk))
     tx.execute("UPDATE conversations SET created_by = ? WHERE key = ?", (key["ann"], plans))
     for table in ("conversations", "people", "sessions", "invites"):  # however fast they were made
-        tx.execute(f"UPDATE {table} SET created_at = created_at + key")  # noqa: S608
-    tx.execute("UPDATE members SET joined_at = joined_at + person")
+        tx.execute(f"UPDATE {table} SET created_at = created_at + key")
     tx.execute("UPDATE conversations SET messages = head")
     tx.execute("UPDATE conversations SET idle_days = 30 WHERE key = ?", (late,))
     tx.execute("UPDATE conversations SET retention_days = 90 WHERE key = ?", (talk,))

@@ -126,7 +126,10 @@ async def get(ctx: Context, command: InConversation) -> ConversationDetails:
 
 @command("conversations.update", permission=permissions.CHAT)
 async def update(ctx: Context, command: UpdateConversation) -> ConversationGiven:
-    """Change a group's title, description or visibility, when it closes by itself and how long it keeps messages."""
+    """Change a group's title, description or visibility, when it closes by itself and how long it keeps messages.
+
+    Of a direct conversation both can change `idle_days`, and nothing else.
+    """
     await ctx.write(
         lambda tx: conversations.update(
             tx, ctx.me, command.conversation,

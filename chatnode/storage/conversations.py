@@ -234,8 +234,11 @@ def update(
     idle_days: int | None = None,
     retention_days: int | None = None,
 ) -> Conversation:
-    """Change what is given; 0 days are none."""
-    place = access_to_manage(tx, account, id)
+    """Change what is given; 0 days are none. Of a direct conversation both may say when it closes by itself."""
+    others = (title, description, visibility, retention_days)
+    place = access(tx, account, id)
+    if place.kind == "group" or any(each is not None for each in others):
+        access_to_manage(tx, account, id)
     if visibility == "public" and place.visibility == "private" and place.role != "owner":
         raise Refusal("forbidden", "only the owner may make a private group public", path="visibility")
     tx.execute(

@@ -352,6 +352,13 @@ async def changing_a_group(world: World) -> None:
     )
 
 
+@scenario("conversations.update")
+async def saying_when_a_direct_conversation_closes(world: World) -> None:
+    talk = await world.direct()
+    await world.begin()
+    await world.call(world.bob, "conversations.update", conversation=talk, idle_days=30)
+
+
 @scenario("conversations.join")
 async def joining(world: World) -> None:
     group = await world.group("bob", visibility="public")

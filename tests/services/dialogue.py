@@ -42,6 +42,11 @@ def refused(code: str, path: str | None = None) -> Iterator[pytest.ExceptionInfo
     assert (caught.value.code, path and caught.value.path) == (code, path)
 
 
+async def anew(node: Node, handle: str) -> Somebody:
+    """Somebody with the role that they have by now."""
+    return Somebody(node, await node.core.db.read(lambda reader: people.find(reader, handle)))
+
+
 async def outcome(asked: Awaitable[Any]) -> str:
     """`ok`, or the code of the refusal: for tables of who may do what."""
     try:

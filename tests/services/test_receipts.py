@@ -113,6 +113,28 @@ async def test_readers_are_those_who_take_part(ann: Somebody, bob: Somebody, eve
     assert list(await members(ann, room)) == ["ann", "bob"]
 
 
+async def test_everything_is_marked_as_read_at_once(node: Node, ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+    """In all conversations, or in those that are named; what was read already is left as it is."""
+    talk, room, done = await direct(ann, bob), await group(ann, bob, eve), await group(ann, bob, eve)
+    for conversation in (talk, room, done):
+        for text in ("one", "two @bob"):
+            await say(ann, conversation, text)
+    await bob.call("receipts.read", conversation=done, seq=2)
+    live = await LiveSession.of(node, ann)
+    marked = (await bob.call("receipts.read_all", conversations=[room, done]))["conversations"]
+    assert marked == [{"conversation": room, "seq": 2}]
+    assert (await entry(bob, talk))["unread"] == 2
+    marked = (await bob.call("receipts.read_all"))["conversations"]
+    assert marked == [{"conversation": talk, "seq": 2}]
+    assert [(push["conversation"], push["seq"]) for push in live.heard("receipt.read")] == [(room, 2), (talk, 2)]
+    inbox = (await bob.call("inbox.list"))["conversations"]
+    assert {(each["unread"], each["mentions"]) for each in inbox} == {(0, 0)}
+    assert (await entry(eve, room))["unread"] == 2
+    with refused("not_found", "conversations"):
+        await eve.call("receipts.read_all", conversations=[room, talk])
+    assert (await entry(eve, room))["unread"] == 2, "then nothing is marked"
+
+
 async def test_receipts_are_for_those_who_take_part(ann: Somebody, eve: Somebody, talk: str) -> None:
     (message, *_) = (await ann.call("messages.list", conversation=talk))["messages"]
     attempts: list[tuple[str, dict[str, Any]]] = [

@@ -145,6 +145,27 @@ async def test_who_may_not_manage_a_group_does_not_set_what_it_keeps(ann: Somebo
     assert "retention_days" not in (await bob.call("conversations.get", conversation=room))["conversation"]
 
 
+async def test_by_default_a_conversation_is_kept_in_inboxes_for_a_year_after_it_was_closed(
+    node: Node, ann: Somebody, bob: Somebody
+) -> None:
+    """Nothing is removed from it: it can be read, and opened again."""
+    talk, other = await direct(ann, bob), await group(ann, bob)
+    await say(ann, talk, "done, thank you")
+    await ann.call("conversations.close", conversation=talk)
+    await days_pass(node, 364)
+    assert await run_retention(node) == "0 messages of 0 conversations removed, 0 conversations retired"
+    await days_pass(node, 2)
+    assert await run_retention(node) == "0 messages of 0 conversations removed, 1 conversations retired"
+    assert [each["conversation"] for each in (await bob.call("inbox.list"))["conversations"]] == [other]
+    for active, conversation in ((False, talk), (True, other)):
+        asked = {"is_active": {"_eq": active}}
+        rows = (await bob.call("items.query", collection="conversations", filter=asked))["data"]
+        assert [row["conversation_id"] for row in rows] == [conversation]
+    assert await texts(bob, talk) == ["done, thank you"]
+    await bob.call("conversations.reopen", conversation=talk)
+    assert len((await ann.call("inbox.list"))["conversations"]) == 2
+
+
 class TestWithRulesForAll:
     @pytest.fixture
     def config(self) -> Config:

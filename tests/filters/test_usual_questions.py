@@ -250,6 +250,23 @@ async def test_get_the_notices_of_a_kind(there: Neighbourhood) -> None:
     assert await there.column(there.ann, "messages", "seq", filter=asked) == [7]
 
 
+async def test_get_what_was_deleted_for_a_reason_in_whatever_case(there: Neighbourhood) -> None:
+    for reason, seqs in (("SPAM", [3]), ("spam", [3]), ("USER_REQUEST", [])):
+        assert await there.column(there.ann, "messages", "seq", filter={"deleted_reason": {"_eq": reason}}) == seqs
+
+
+async def test_get_where_one_takes_part_and_how_that_is(there: Neighbourhood) -> None:
+    """One's own state in each conversation, and how one stands to the others in it."""
+    rows = await there.rows(there.bob, "chat_participants", filter={"user_id": {"_eq": "bob"}}, group_by="status")
+    assert rows == [{"status": "ACTIVE", "count": 3}, {"status": "ARCHIVED", "count": 1}]
+    rows = await there.rows(there.ann, "chat_participants", filter={"user_id": {"_neq": "ann"}}, group_by="status")
+    assert {row["status"] for row in rows} == {"ACTIVE", "BLOCKED"}
+    hall = {"status": {"_eq": "INACTIVE"}, "user_id": {"_eq": "ann"}}
+    [place] = await there.column(there.ann, "chat_participants", "conversation_id", filter=hall)
+    [row] = await there.rows(there.ann, "conversations", filter={"conversation_id": {"_eq": place}})
+    assert (row["title"], row["is_active"]) == ("Hall", False)
+
+
 async def test_get_how_many_messages_each_deletion_reason_has(there: Neighbourhood) -> None:
     asked = {"is_deleted": {"_eq": True}}
     assert await there.rows(there.ann, "messages", filter=asked, group_by="deleted_reason") == [

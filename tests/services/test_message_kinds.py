@@ -124,7 +124,9 @@ async def test_everyone_and_admins_are_named_together(node: Node, ann: Somebody,
 
 
 @with_limits(everyone_members=2)
-async def test_in_a_larger_group_only_those_who_run_it_name_everyone(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_in_a_larger_group_only_those_who_run_it_name_everyone(
+    ann: Somebody, bob: Somebody, eve: Somebody
+) -> None:
     room = await group(ann, bob, eve)
     assert "mentions" not in await post(bob, room, text="@everyone, buy my things")
     assert (await post(ann, room, text="@everyone, the fire alarm"))["mentions"] == ["everyone"]

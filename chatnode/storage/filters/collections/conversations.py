@@ -135,8 +135,9 @@ PARTICIPANTS = Collection(
         Field("is_blocked", Flag(), "(block.at IS NOT NULL)", groups=True),
         Field("blocked_at", Time(), "block.at", nullable=True),
         Field(
-            "status", Choice(("ACTIVE", "ARCHIVED", "BLOCKED")),
-            "(CASE WHEN block.at IS NOT NULL THEN 'BLOCKED' WHEN own.archived THEN 'ARCHIVED' ELSE 'ACTIVE' END)",
+            "status", Choice(("ACTIVE", "INACTIVE", "ARCHIVED", "BLOCKED")),
+            "(CASE WHEN block.at IS NOT NULL THEN 'BLOCKED' WHEN conv.inactive_at IS NOT NULL THEN 'INACTIVE' "
+            "WHEN own.archived THEN 'ARCHIVED' ELSE 'ACTIVE' END)",
             groups=True,
         ),
         Field("joined_at", Time(), "part.joined_at"),

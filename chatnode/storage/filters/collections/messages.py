@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from chatnode.model import permissions
+from chatnode.model.messages import DeletedReason
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.collections.shared import MINE, READ_MARK, id_of_person
 from chatnode.storage.filters.kinds import Choice, Flag, Id, Json, PersonId, Text, Time, Whole
@@ -63,7 +66,7 @@ MESSAGES = Collection(
             "deleted_by_id", PersonId(), id_of_person("item.deleted_by"), ("deleted_by",), nullable=True,
             groups=True,
         ),
-        Field("deleted_reason", Text(), "item.deleted_reason", nullable=True, groups=True),
+        Field("deleted_reason", Choice(get_args(DeletedReason)), "item.deleted_reason", nullable=True, groups=True),
         Field("is_pinned", Flag(), "(item.pinned_at IS NOT NULL)", groups=True),
         Field("pinned_at", Time(), "item.pinned_at", nullable=True),
         Field("created_at", Time(), "item.at", ("at",)),

@@ -1,0 +1,66 @@
+"""What a chat asks all the time goes by an index: SQLite says what it will look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chatnode.node import Node
+from chatnode.storage.database import Reader
+from chatnode.storage.filters.collection import Asker
+from chatnode.storage.filters.collections import COLLECTIONS
+from chatnode.storage.filters.compile import Parameters
+from chatnode.storage.filters.query import Query, _statement, plan
+from tests.conftest import Somebody
+
+ID = "0" * 32
+OPEN = {"is_active": {"_eq": True}, "is_closed": {"_eq": False}}
+UNREAD = {"reader_id": {"_eq": "$CURRENT_USER"}, "status": {"_neq": "READ"}}
+SHOWN = {"conversation_id": {"_eq": ID}, "is_deleted": {"_eq": False}}
+
+#: What is asked, and how its rows are found.
+ASKED: list[tuple[str, dict[str, Any], str]] = [
+    ("conversations", {"filter": OPEN, "sort": "-last_message_at", "limit": 50}, "mine USING INDEX members_person"),
+    (
+        "message_reads", {"filter": UNREAD, "group_by": "conversation_id"},
+        "item USING INDEX sqlite_autoindex_messages_2 (conversation=? AND seq>?)",
+    ),
+    ("messages", {"filter": SHOWN, "sort": "-created_at", "limit": 30}, "item USING INDEX messages_time"),
+    (
+        "messages", {"filter": SHOWN, "sort": "-seq", "limit": 30},
+        "item USING INDEX sqlite_autoindex_messages_2 (conversation=? AND seq>?)",
+    ),
+    (
+        "message_reads", {"filter": {"message_id": {"_eq": ID}}, "sort": "-read_at"},
+        "item USING INDEX sqlite_autoindex_messages_1 (id=?)",
+    ),
+    ("conversation_settings", {"filter": {"is_starred": {"_eq": True}}}, "own USING PRIMARY KEY"),
+    ("message_edits", {"filter": {"message_id": {"_eq": ID}}}, "item USING INDEX sqlite_autoindex_messages_1 (id=?)"),
+]  # fmt: skip
+
+
+async def steps(node: Node, who: Somebody, collection: str, fields: dict[str, Any]) -> list[str]:
+    """What SQLite will do."""
+    declared = next(each for each in COLLECTIONS if each.name == collection)
+    parameters = Parameters(Asker(who.account.key, None, 0))
+    statement = _statement(plan(declared, Query(**fields), node.core.config.limits), parameters)
+
+    def read(reader: Reader) -> list[str]:
+        return [row[3] for row in reader.execute(f"EXPLAIN QUERY PLAN {statement}", parameters.values)]
+
+    return await node.core.db.read(read)
+
+
+@pytest.mark.parametrize(("collection", "fields", "found_by"), ASKED)
+async def test_it_goes_by_an_index(
+    node: Node, ann: Somebody, collection: str, fields: dict[str, Any], found_by: str
+) -> None:
+    planned = await steps(node, ann, collection, fields)
+    assert any(step.startswith(f"SEARCH {found_by}") for step in planned), planned
+    assert [step for step in planned if step.startswith("SCAN") and "subquery" not in step] == []
+
+
+async def test_the_newest_page_of_messages_is_not_sorted(node: Node, ann: Somebody) -> None:
+    planned = await steps(node, ann, "messages", {"filter": SHOWN, "sort": "-seq", "limit": 30})
+    assert not any("ORDER BY" in step for step in planned)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chatnode.config import Config, Retention
-from chatnode.model.times import DAY_MS
+from chatnode.model.times import DAY_MS, now_ms
 from chatnode.node import Node
 from chatnode.services.forgetting import forget, prove_gone
 from chatnode.storage import search_index, search_renewal, traces
@@ -143,6 +143,26 @@ async def test_who_may_not_manage_a_group_does_not_set_what_it_keeps(ann: Somebo
         await bob.call("conversations.update", conversation=room, retention_days=days)
     await ann.call("conversations.update", conversation=room, retention_days=0)
     assert "retention_days" not in (await bob.call("conversations.get", conversation=room))["conversation"]
+
+
+async def test_what_was_removed_from_an_archive_comes_back_with_it(node: Node, ann: Somebody) -> None:
+    """Nothing is kept that could tell what was removed: importing again is a wish for it."""
+    brought = {"source": "zulip", "key": "garden", "title": "garden"}
+    garden = (await node.call("import.conversation", **brought))["conversation"]
+    items = [{"cid": "old-1", "author": "Grace Hopper", "text": "a moth", "at": now_ms() - 90 * DAY_MS}]
+    for present in (0, 1):
+        done = await node.call("import.messages", conversation=garden, source="zulip", items=items)
+        assert done["present"] == present
+
+    def set_days(tx: Transaction) -> None:
+        tx.execute("UPDATE conversations SET retention_days = 30")
+
+    await node.core.db.write(set_days)
+    await run_retention(node)
+    assert await texts(ann, garden) == []
+    done = await node.call("import.messages", conversation=garden, source="zulip", items=items)
+    assert (done["imported"], await texts(ann, garden)) == (1, ["a moth"])
+    assert (await node.call("node.check"))["clean"]
 
 
 async def test_by_default_a_conversation_is_kept_in_inboxes_for_a_year_after_it_was_closed(

@@ -1,0 +1,173 @@
+"""`docs/requirements.md` names what exists: commands, settings, events, collections, and the tests that prove them."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sqlite3
+from collections.abc import Iterator
+from functools import cache
+from inspect import getmembers, isclass
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import attrs
+import pytest
+
+from chatnode.cli import cli
+from chatnode.config import sections
+from chatnode.model import conversations, events, messages, people, permissions, presence
+from chatnode.model.commands import conversations as conversation_commands
+from chatnode.model.commands import messages as message_commands
+from chatnode.model.commands import presence as presence_commands
+from chatnode.protocol.codec import wire_name
+from chatnode.services import COMMANDS, JOBS
+from chatnode.storage.filters.collections import COLLECTIONS
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "docs/requirements.md").read_text(encoding="utf-8")
+SEEDS = ("001", "002", "003")
+PLUGINS = ("contacts", "attachments", "reactions", "notifications")
+HEADING = "| asks for | what does it here | proof |"
+
+
+@attrs.frozen
+class Row:
+    asked: str
+    done: str
+    proof: str
+
+    @property
+    def plugin(self) -> str | None:
+        """The plugin that does it, where the core does not."""
+        found = re.fullmatch(r"a plugin: (\w+), not the core", self.done)
+        return found[1] if found else None
+
+    @property
+    def tests(self) -> list[str]:
+        return re.findall(r"`(tests/[^`]+)`", self.proof)
+
+
+def rows_of(text: str) -> Iterator[Row]:
+    for line in text.splitlines():
+        if line.startswith("|") and line != HEADING and not line.startswith("| ---"):
+            cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+            assert len(cells) in (2, 3), line
+            yield Row(*(each.strip(" |") for each in (*cells, "")[:3]))
+
+
+ROWS = list(rows_of(TEXT))
+each_row = pytest.mark.parametrize("row", ROWS, ids=[row.asked for row in ROWS])
+
+
+# ---- what there is
+
+
+def model_words() -> Iterator[str]:
+    """Fields of what commands take and give, as they are on the wire, and the words that they may have."""
+    modules: tuple[ModuleType, ...] = (
+        conversations, events, messages, people, presence, conversation_commands, message_commands, presence_commands,
+    )  # fmt: skip
+    for module in modules:
+        for _, found in getmembers(module):
+            if isclass(found) and attrs.has(found):
+                yield from (wire_name(field.name) for field in attrs.fields(found))
+                for kind in get_type_hints(found).values():
+                    yield from literals(kind)
+
+
+def literals(kind: Any) -> Iterator[str]:
+    if get_origin(kind) is not None and str(get_origin(kind)) == "typing.Literal":
+        yield from get_args(kind)
+    else:
+        for part in get_args(kind):
+            yield from literals(part)
+
+
+def tables() -> Iterator[str]:
+    """Tables of the schema, and their columns after a dot."""
+    database = sqlite3.connect(":memory:")
+    for step in sorted((ROOT / "chatnode/storage/schema").glob("*.sql")):
+        database.executescript(step.read_text(encoding="utf-8"))
+    for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        yield table
+        yield from (f"{table}.{column[1]}" for column in database.execute(f"PRAGMA table_info ({table})"))
+    database.close()
+
+
+@cache
+def known() -> frozenset[str]:
+    """Every name that the second column may have."""
+    fields = {name for each in COLLECTIONS for field in each.fields for name in (field.name, *field.also)}
+    return frozenset().union(
+        (command.name for command in COMMANDS), (job.name for job in JOBS),
+        (f"{name}.{field.name}" for name, section in sections() for field in attrs.fields(section)),
+        events.EVENTS, presence.PASSING, permissions.PERMISSIONS,
+        (each.name for each in COLLECTIONS), (f"GET /items/{each.name}" for each in COLLECTIONS), fields,
+        (f"chatnode {name}" for name in cli.commands), model_words(), tables(),
+    )  # fmt: skip
+
+
+@cache
+def names_of_tests(file: str) -> frozenset[str]:
+    """Names of tests in a file; in a class, after its name and `::`."""
+    path = ROOT / file
+    if not path.is_file():
+        return frozenset()
+    found: set[str] = set()
+
+    def visit(nodes: list[ast.stmt], within: str) -> None:
+        for node in nodes:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):
+                found.add(within + node.name)
+            elif isinstance(node, ast.ClassDef):
+                visit(node.body, f"{within}{node.name}::")
+
+    visit(ast.parse(path.read_text(encoding="utf-8")).body, "")
+    return frozenset(found)
+
+
+# ---- what the document says
+
+
+def test_every_seed_has_its_tables_and_says_what_is_different() -> None:
+    parts = re.split(r"^## Seed (\d+).*$", TEXT, flags=re.MULTILINE)
+    assert tuple(parts[1::2]) == SEEDS
+    for part in parts[2::2]:
+        rows, _, different = part.partition("### Different on purpose\n")
+        assert list(rows_of(rows))
+        assert different.strip().startswith("- ")
+        assert list(rows_of(different)) == []
+
+
+def test_every_table_has_the_three_columns() -> None:
+    headings = [before for before, line in pairwise(TEXT.splitlines()) if line.startswith("| ---")]
+    assert set(headings) == {HEADING}
+
+
+@each_row
+def test_what_does_it_exists(row: Row) -> None:
+    named = re.findall(r"`([^`]+)`", row.done)
+    assert [name for name in named if name not in known()] == []
+    assert named or row.proof or row.plugin in PLUGINS
+
+
+@each_row
+def test_it_is_proved_by_tests_that_exist(row: Row) -> None:
+    if row.plugin is not None:
+        assert (row.plugin in PLUGINS, row.proof) == (True, "")
+        return
+    assert row.tests, "no test proves it"
+    for test in row.tests:
+        file, _, name = test.partition("::")
+        assert name in names_of_tests(file), f"there is no {test}"
+    assert re.sub(r"`[^`]+`|[, ]", "", row.proof) == "", "a proof is a test, or several with commas between them"
+
+
+def test_what_is_different_names_what_exists() -> None:
+    """Names with a dot; others there are the seeds' own."""
+    for part in re.findall(r"### Different on purpose\n(.*?)(?=\n## |\Z)", TEXT, re.DOTALL):
+        for name in re.findall(r"`(\w+(?:\.\w+)+)`", part):
+            assert name in known(), name

@@ -18,7 +18,7 @@ import orjson
 
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
-from chatnode.model import words
+from chatnode.model import search_months, words
 from chatnode.model.commands.search import SearchGiven, SearchHit, Span
 from chatnode.model.people import Account
 from chatnode.model.search_query import Query, Term
@@ -112,6 +112,8 @@ class _Search:
         if query.until is not None:
             conditions.append("m.at < :until")
             self._parameters["until"] = query.until
+        if query.since is not None or query.until is not None:
+            marks.append(_any_of(search_months.cover(query.since, query.until) or ["none"]))
         self._where = " AND ".join(conditions)
         self._parameters["match"] = _match(query, marks)
 
@@ -325,22 +327,25 @@ def _few(reader: Reader, account: Account) -> list[int] | None:
 
 def _match(query: Query, marks: list[str]) -> str:
     """The query for the index: whatever matches has all of this, and perhaps more has."""
-    wanted = [token for term in query.terms for token in _tokens(term)] + marks
-    unwanted = [tokens[0] for term in query.without if len(tokens := _tokens(term)) == 1]
+    wanted = [_phrase(term) for term in query.terms] + marks
     match = " AND ".join(wanted or [_any_of(["m"])])
-    return f"({match}) NOT ({' OR '.join(unwanted)})" if unwanted else match
+    return f"({match}) NOT ({' OR '.join(map(_phrase, query.without))})" if query.without else match
 
 
-def _tokens(term: Term) -> list[str]:
-    """The parts of a term that the index knows, each quoted."""
+def _phrase(term: Term) -> str:
+    """A term as the index knows it: what it holds of these words, one after the other."""
     tokens: list[str] = []
+    open_end = False
     for number, word in enumerate(term.words):
-        if words.is_dense(word):
-            tokens += [f'"{pair}"' for pair in words.pairs(word)] or [f'"{word}" *']
-        else:
-            open_end = term.prefix and number == len(term.words) - 1
-            tokens.append(f'"{word[: words.LONGEST]}"' + " *" * open_end)
-    return tokens
+        is_last = number == len(term.words) - 1
+        if not words.is_dense(word):
+            tokens.append(word[: words.LONGEST])
+            open_end = term.prefix and is_last
+            continue
+        pairs = list(words.pairs(word))
+        tokens += pairs if pairs and is_last else [*pairs, word[-1]]
+        open_end = not pairs and is_last
+    return f'"{" ".join(tokens)}"' + " *" * open_end
 
 
 def _any_of(marks: list[str]) -> str:

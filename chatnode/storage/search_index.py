@@ -16,7 +16,7 @@ import attrs
 
 from chatnode.config import Search as SearchSettings
 from chatnode.logs import get_logger
-from chatnode.model import words
+from chatnode.model import search_months, words
 from chatnode.storage.database import Reader, Transaction
 
 logger = get_logger("search")
@@ -42,8 +42,9 @@ HAS = {
 }
 """What `has:` means, of which there are marks in the index."""
 
-MARKS = f"' {MARK}m {MARK}s' || m.sender || ' {MARK}c' || m.conversation || " + " || ".join(
-    f"CASE WHEN {condition} THEN ' {MARK}h{name}' ELSE '' END" for name, condition in HAS.items()
+MARKS = (
+    f"' {MARK}m {MARK}s' || m.sender || ' {MARK}c' || m.conversation || ' ' || {search_months.marks('m.at', MARK)}"
+    + "".join(f" || CASE WHEN {condition} THEN ' {MARK}h{name}' ELSE '' END" for name, condition in HAS.items())
 )
 """What the index holds of a message beside its words, as text."""
 
@@ -75,7 +76,7 @@ SHARD = "SELECT number, above, upto, messages FROM search_shards "
 
 def shards(reader: Reader | Transaction) -> list[Shard]:
     """Newest first."""
-    return [Shard(*row) for row in reader.execute(SHARD + "WHERE made ORDER BY upto DESC, number DESC").fetchall()]
+    return [Shard(*row) for row in reader.execute(SHARD + "WHERE made = 1 ORDER BY upto DESC, number DESC").fetchall()]
 
 
 def last_indexed(reader: Reader | Transaction) -> tuple[int, int]:
@@ -127,24 +128,66 @@ def new_shard(connection: sqlite3.Connection, above: int, *, made: bool = True) 
     assert number is not None
     shard = Shard(number, above, above, 0)
     connection.execute(
-        f"CREATE VIRTUAL TABLE {shard.table} USING fts5(words, content='', columnsize=0, detail=none, tokenize='ascii')"
+        f"CREATE VIRTUAL TABLE {shard.table} USING fts5(words, content='', columnsize=0, tokenize='ascii')"
     )
     connection.execute(f"CREATE VIRTUAL TABLE {shard.table}_terms USING fts5vocab({shard.table}, row)")
     connection.execute(f"INSERT INTO {shard.table} ({shard.table}, rank) VALUES ('automerge', 8)")  # noqa: S608
     return shard
 
 
-def drop_shard(connection: sqlite3.Connection, number: int) -> None:
-    """Take a part out of the index. One that is too damaged to be dropped stays in the file, and is used no more."""
+def retire_shard(connection: sqlite3.Connection, number: int) -> None:
+    """Take a part out of the index, to be dropped by `drop_slice`."""
+    connection.execute("UPDATE search_shards SET made = 2 WHERE number = ?", (number,))
+
+
+def drop_slice(connection: sqlite3.Connection) -> bool:
+    """Drop some of a part that is not used any more; whether there may be more. At once it would take too long."""
+    row = connection.execute("SELECT number FROM search_shards WHERE made = 2 LIMIT 1").fetchone()
+    if row is None:
+        return False
+    number: int = row[0]
     table = Shard(number, 0, 0, 0).table
     try:
+        rows = connection.execute(
+            f"DELETE FROM {table}_data WHERE id IN (SELECT id FROM {table}_data WHERE id > 10 LIMIT {_DROP_PAGES})"  # noqa: S608
+        ).rowcount
+        if rows == _DROP_PAGES:
+            return True
         connection.execute(f"DROP TABLE IF EXISTS {table}_terms")
         connection.execute(f"DROP TABLE IF EXISTS {table}")
     except sqlite3.DatabaseError as error:
         if not connection.in_transaction:
             raise
-        logger.error("the table %s is damaged and cannot be dropped: %s", table, error)
+        logger.error("the table %s is damaged; what cannot be dropped of it stays, unused: %s", table, error)
     connection.execute("DELETE FROM search_shards WHERE number = ?", (number,))
+    return True
+
+
+_DROP_PAGES = 250
+_MERGE_PAGES = 64
+
+
+def merge_slice(connection: sqlite3.Connection) -> bool:
+    """Bring a full part of the index, of many pieces, nearer to one piece; whether there may be more to do.
+
+    A search looks for each word in each piece.
+    """
+    row = connection.execute(
+        "SELECT number, merged FROM search_shards WHERE made = 1 AND merged <> 1 "
+        "AND upto < (SELECT max(upto) FROM search_shards WHERE made = 1) LIMIT 1"
+    ).fetchone()
+    if row is None:
+        return False
+    number, merging = row
+    table = Shard(number, 0, 0, 0).table
+    before = connection.total_changes
+    connection.execute(
+        f"INSERT INTO {table} ({table}, rank) VALUES ('merge', ?)",  # noqa: S608
+        (_MERGE_PAGES if merging else -_MERGE_PAGES,),
+    )
+    merged = 1 if merging and connection.total_changes - before < 2 else 2
+    connection.execute("UPDATE search_shards SET merged = ? WHERE number = ?", (merged, number))
+    return True
 
 
 def fill(connection: sqlite3.Connection, shard: Shard, above_key: int, upto_key: int) -> int:
@@ -196,7 +239,7 @@ def index_batch(connection: sqlite3.Connection, settings: SearchSettings) -> boo
 
 def indexed(reader: Reader | Transaction) -> int:
     """How many messages are in the index."""
-    return reader.execute("SELECT coalesce(sum(messages), 0) FROM search_shards WHERE made").fetchone()[0]
+    return reader.execute("SELECT coalesce(sum(messages), 0) FROM search_shards WHERE made = 1").fetchone()[0]
 
 
 def occurrences(reader: Reader | Transaction, word: str) -> int:

@@ -36,6 +36,7 @@ class Indexer:
         self._waiting = 0  # since the last slice of any work
         self._stale = True  # whether there may be messages to index, or changes
         self._behind = True  # whether a batch was not enough
+        self._tidying = True  # whether a part may be left to drop, or to bring in one piece
         self._renewal: Renewal | None = None
         self._renew_at: float | None = None
         self._rest_until = 0.0
@@ -63,6 +64,8 @@ class Indexer:
             return 0.0 if self._attached else IDLE_SECONDS
         if self._stale:
             return IDLE_SECONDS
+        if self._tidying:
+            return 0.0
         return max(0.0, self._renew_at - now) if self._renew_at is not None else None
 
     def failed(self) -> None:
@@ -75,7 +78,7 @@ class Indexer:
         self._waiting = 0
         if not self._attached:
             search_index.attach(connection)
-            search_renewal.drop_unfinished(connection)
+            search_renewal.give_up_unfinished(connection)
             self._attached = True
             self._tell(search_index.waiting(connection))
         if self._renewal is not None and not self._behind and self._posted < self._settings.batch_messages:
@@ -83,12 +86,16 @@ class Indexer:
                 self._renewal = None
                 self._look_for_changes(connection)
             return
+        if self._tidying and not self._stale and not self._behind:
+            self._tidying = search_index.drop_slice(connection) or search_index.merge_slice(connection)
+            return
         self._posted = 0
         self._behind = search_index.index_batch(connection, self._settings)
         if self._told is not None:
             self._tell(search_index.waiting(connection))
         if not self._behind:
             self._stale = False
+            self._tidying = True
             if self._renewal is None:
                 self._look_for_changes(connection)
 

@@ -13,12 +13,13 @@ from chatnode.storage.search_index import (
     Shard,
     attach,
     batch_end,
-    drop_shard,
+    drop_slice,
     fill,
     index_batch,
     indexed,
     last_key,
     new_shard,
+    retire_shard,
 )  # fmt: skip
 
 
@@ -34,7 +35,7 @@ class Renewal:
     @classmethod
     def begin(cls, connection: sqlite3.Connection, gid: int) -> Renewal | None:
         """Begin with the shard that holds `gid`; None if none does."""
-        row = connection.execute(SHARD + "WHERE made AND above < ? AND upto >= ?", (gid, gid)).fetchone()
+        row = connection.execute(SHARD + "WHERE made = 1 AND above < ? AND upto >= ?", (gid, gid)).fetchone()
         if row is None:
             return None
         old = Shard(*row)
@@ -44,12 +45,12 @@ class Renewal:
     def go_on(self, connection: sqlite3.Connection, settings: SearchSettings) -> bool:
         """Index a batch; True when the shard has taken the old one's place, or need not."""
         row = connection.execute(
-            "SELECT o.upto, (SELECT max(upto) FROM search_shards) FROM search_shards o, search_shards n "
-            "WHERE o.number = ? AND n.number = ? AND NOT n.made",
+            "SELECT o.upto, (SELECT max(upto) FROM search_shards WHERE made = 1) FROM search_shards o, search_shards n "
+            "WHERE o.number = ? AND o.made = 1 AND n.number = ? AND n.made = 0",
             (self.old, self.new.number),
         ).fetchone()
         if row is None:  # somebody else made it anew, or all of them
-            _drop_unmade(connection, self.new.number)
+            connection.execute("UPDATE search_shards SET made = 2 WHERE number = ? AND made = 0", (self.new.number,))
             return True
         upto, newest = row
         key = last_key(connection, self.gid)  # not kept: keys of removed messages are given again
@@ -67,9 +68,9 @@ class Renewal:
             "DELETE FROM search_changed WHERE serial <= ? AND gid > ? AND gid <= ?",
             (self.serial, self.new.above, upto),
         )
-        drop_shard(connection, self.old)
+        retire_shard(connection, self.old)
         if upto < newest and not _messages(connection, self.new.number):
-            drop_shard(connection, self.new.number)
+            retire_shard(connection, self.new.number)
         return True
 
 
@@ -105,7 +106,7 @@ class Settling:
             "SELECT gid FROM search_changed WHERE serial <= ? ORDER BY serial LIMIT 1", (self._upto,)
         ).fetchone()
         if oldest is None:
-            return True
+            return not drop_slice(connection)
         self._renewal = Renewal.begin(connection, oldest[0])
         if self._renewal is None:  # its shard is gone
             connection.execute("DELETE FROM search_changed WHERE gid = ?", oldest)
@@ -122,23 +123,20 @@ def settle(tx: Transaction | sqlite3.Connection) -> int:
 
 @attrs.define
 class Rebuilding:
-    """Makes the whole index anew from the messages, in slices. Takes about 10 s for a million."""
+    """Makes the whole index anew from the messages, in slices. Takes about 20 s for a million."""
 
     settings: SearchSettings = attrs.field(factory=SearchSettings)
-    _dropping: bool = attrs.field(default=True, init=False)
+    _begun: bool = attrs.field(default=False, init=False)
 
     def go_on(self, connection: sqlite3.Connection) -> bool:
         """One slice; True when there is nothing more to do. Needs a transaction."""
         attach(connection)
-        if not self._dropping:
-            return not index_batch(connection, self.settings)
-        connection.execute("UPDATE search_state SET gid = 0, key = 0")
-        connection.execute("DELETE FROM search_changed")
-        row = connection.execute("SELECT number FROM search_shards LIMIT 1").fetchone()
-        if row is not None:
-            drop_shard(connection, row[0])
-        self._dropping = row is not None
-        return False
+        if not self._begun:
+            connection.execute("UPDATE search_state SET gid = 0, key = 0")
+            connection.execute("UPDATE search_shards SET made = 2")
+            connection.execute("DELETE FROM search_changed")
+            self._begun = True
+        return not (drop_slice(connection) or index_batch(connection, self.settings))
 
 
 def rebuild(tx: Transaction | sqlite3.Connection, settings: SearchSettings | None = None) -> int:
@@ -150,12 +148,6 @@ def rebuild(tx: Transaction | sqlite3.Connection, settings: SearchSettings | Non
     return indexed(connection)
 
 
-def _drop_unmade(connection: sqlite3.Connection, number: int) -> None:
-    if connection.execute("SELECT 1 FROM search_shards WHERE number = ? AND NOT made", (number,)).fetchone():
-        drop_shard(connection, number)
-
-
-def drop_unfinished(connection: sqlite3.Connection) -> None:
-    """Drop shards that were being made when the node stopped."""
-    for (number,) in connection.execute("SELECT number FROM search_shards WHERE NOT made").fetchall():
-        drop_shard(connection, number)
+def give_up_unfinished(connection: sqlite3.Connection) -> None:
+    """Shards that were being made when the node stopped are not made any further."""
+    connection.execute("UPDATE search_shards SET made = 2 WHERE made = 0")

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from chatnode.config import Search
-from chatnode.model import words
+from chatnode.model import search_months, words
 from chatnode.model.people import Account
 from chatnode.model.search_query import parse
 from chatnode.storage import (
@@ -74,6 +74,22 @@ def test_ascii_has_the_words_that_fts5_sees(text: str) -> None:
     connection.execute("INSERT INTO t VALUES (?)", (text,))
     assert {term for (term,) in connection.execute("SELECT term FROM v")} == set(words.index_tokens(text))
     assert set(words.index_tokens(text)) == set(words.words(text))
+
+
+# ---- times
+
+
+times = st.integers(0, 253_402_300_799_999) | st.integers(0, 2**41).map(lambda at: at - at % 86_400_000)
+
+
+@given(times, st.none() | times, st.none() | times)
+@example(1_577_836_800_000, 1_577_836_800_000, 1_577_836_800_001)
+def test_every_time_has_a_mark_of_every_stretch_that_it_is_in(at: int, since: int | None, until: int | None) -> None:
+    given_marks = sqlite3.connect(":memory:").execute(f"SELECT {search_months.marks('?1', '')}", (at,)).fetchone()[0]
+    cover = search_months.cover(since, until)
+    if (since is None or at >= since) and (until is None or at < until):
+        assert set(given_marks.split()) & set(cover)
+    assert len(cover) == len(set(cover)) <= 60
 
 
 # ---- the search

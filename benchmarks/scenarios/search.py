@@ -73,7 +73,6 @@ KINDS: dict[str, Callable[[Vocabulary], str]] = {
     "has": lambda at: f"has:link {at.any_common()}",
     "has_none": lambda at: f"has:image {at.any_common()}",
     "without": lambda at: f"{at.any_common()} -{at.any_common()} -{at.any_common()}",
-    "without_all": lambda at: f"{at.neighbours(1)[0]} -{at.chance.choice('aeiot')}*",
     "accents": lambda at: at.chance.choice(["cafe", "ete", "lodz", "strasse", "manana", "ευχαριστω", "dang"]),
     "dense": lambda at: (lambda run, begin: run[begin : begin + 3])(at.chance.choice(DENSE), at.chance.randrange(6)),
     "nothing": lambda at: f"{at.any_common()} zyxwvut{at.chance.randrange(1000)}",

@@ -12,6 +12,7 @@ onto its words) is one word that anything within it is found in. The index holds
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from unicodedata import category, decimal, normalize
@@ -28,6 +29,7 @@ _DENSE = (
 )
 _dense = re.compile(f"[{_DENSE}]")
 _parts = re.compile(f"[{_DENSE}]+|[^{_DENSE} ]+")
+_ascii_runs = re.compile("[\0-\x7f]+|[^\0-\x7f]")
 _ascii_words = re.compile("[a-z0-9]+")
 
 
@@ -140,14 +142,14 @@ def pairs(run: str) -> Iterable[str]:
 
 def spans(text: str, needles: Iterable[str]) -> list[tuple[int, int]]:
     """Where `text` has what the needles stand for: begin and end in characters, in order, none within another."""
-    place, origin = _comparable_with_origin(text)
+    located = Located(text)
     found: set[tuple[int, int]] = set()
     for each in needles:
-        at = place.find(each)
+        at = located.comparable.find(each)
         while at >= 0:
             first, last = at + each.startswith(" "), at + len(each) - 1 - each.endswith(" ")
-            found.add((origin[first][0], origin[last][1]))
-            at = place.find(each, at + 1)
+            found.add((located.origin(first)[0], located.origin(last)[1]))
+            at = located.comparable.find(each, at + 1)
     return _joined(sorted(found))
 
 
@@ -162,29 +164,53 @@ def _joined(found: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return joined
 
 
-def _comparable_with_origin(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """`comparable`, and for each of its characters the begin and end of what it came from."""
-    folded = ""
-    came_from: list[tuple[int, int]] = []
-    if text.isascii():
-        folded, came_from = fold(text), list(zip(range(len(text)), range(1, len(text) + 1), strict=True))
-    else:
-        pieces = [(fold(text[begin:end]), (begin, end)) for begin, end in _clusters(text)]
-        folded = "".join(piece for piece, _ in pieces)
-        for piece, where in pieces:
-            came_from += [where] * len(piece)
-    place, origin = [" "], [(0, 0)]
-    for word in _parts.finditer(folded):
-        place += [word.group(), " "]
-        origin += [*came_from[word.start() : word.end()], (0, 0)]
-    return "".join(place), origin
+class Located:
+    """`comparable` of a text, and for characters of its words where they came from."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._pieces: list[tuple[int, int]] = []  # begin and end of each piece that was folded alone
+        self._folded_at: list[int] = []  # where what it became begins
+        folded = ""
+        for begin, end in _pieces(text):
+            self._pieces.append((begin, end))
+            self._folded_at.append(len(folded))
+            folded += fold(text[begin:end])
+        self._words_at: list[int] = []
+        self._words_folded_at: list[int] = []
+        place = 1
+        found: list[str] = []
+        for word in _parts.finditer(folded):
+            self._words_at.append(place)
+            self._words_folded_at.append(word.start())
+            found.append(word.group())
+            place += len(word.group()) + 1
+        self.comparable = f" {' '.join(found)} "
+
+    def origin(self, at: int) -> tuple[int, int]:
+        """Begin and end, in the text, of what became the character `at` of a word in `comparable`."""
+        word = bisect_right(self._words_at, at) - 1
+        folded = self._words_folded_at[word] + at - self._words_at[word]
+        piece = bisect_right(self._folded_at, folded) - 1
+        begin, end = self._pieces[piece]
+        if not self._text[begin:end].isascii():
+            return begin, end
+        begin += folded - self._folded_at[piece]  # ASCII is folded character by character
+        return begin, begin + 1
 
 
-def _clusters(text: str) -> Iterator[tuple[int, int]]:
-    """Characters with the marks that belong to them: what can be folded alone as it is folded in the whole text."""
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Runs of ASCII, and other characters with the marks that belong to them: what can be folded alone as it is folded
+    in the whole text.
+    """
     begin = 0
-    for at in range(1, len(text)):
-        if not _continues(text[at]):
+    for found in _ascii_runs.finditer(text):
+        at = found.start()
+        if _continues(text[at]):
+            if at - begin > 1 and text[begin:at].isascii():  # only its last character takes the mark
+                yield begin, at - 1
+                begin = at - 1
+        elif begin < at:
             yield begin, at
             begin = at
     if text:

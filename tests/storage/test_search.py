@@ -4,6 +4,7 @@ it is indexed and whatever was changed or removed since.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,9 +57,14 @@ def test_a_word_is_found_between_any_others(before: str, word: str, after: str) 
 @example("ﾞ")
 @example("e\u0301\u0301 가\u11a8")
 def test_the_place_of_a_word_is_where_it_came_from(text: str) -> None:
-    place, origin = words._comparable_with_origin(text)
-    assert place == words.comparable(text) or not words.words(text)
-    assert len(place) == len(origin)
+    located = words.Located(text)
+    if not words.words(text):
+        return
+    assert located.comparable == words.comparable(text)
+    for found in re.finditer("[^ ]+", located.comparable):
+        begin, _ = located.origin(found.start())
+        _, end = located.origin(found.end() - 1)
+        assert found.group() in words.comparable(text[begin:end])
 
 
 @given(texts)

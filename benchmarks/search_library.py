@@ -30,7 +30,6 @@ class Searched:
     data: Path
     everything: str
     little: str
-    index_seconds: float  # from the last import until all of it was in the index
 
 
 def searched(trial: Trial) -> Searched:
@@ -44,19 +43,16 @@ def searched(trial: Trial) -> Searched:
     return cattrs.structure({"data": data, **json.loads(label.read_text())}, Searched)
 
 
-def _fill(trial: Trial, data: Path) -> dict[str, str | float]:
+def _fill(trial: Trial, data: Path) -> dict[str, str]:
     root = trial.stack.administrator(data)
     with trial.serving(data) as server, server.client(root) as admin:
         everything, little = admin.add_people(2, "searcher")
         groups = [_import(admin, number, trial.size.filled) for number in range(GROUPS)]
         _import_texts(admin, groups, trial.size.filled)
-        begin = time.monotonic()
         _join(server, everything.token, groups)
         _join(server, little.token, groups[:: GROUPS // FEW][:FEW])
         wait_until_indexed(admin)
-        return {
-            "everything": everything.token, "little": little.token, "index_seconds": time.monotonic() - begin,
-        }  # fmt: skip
+        return {"everything": everything.token, "little": little.token}
 
 
 def _import(admin: HttpClient, number: int, messages: int) -> str:

@@ -11,7 +11,7 @@ from attrs import frozen
 from benchmarks.archive import DENSE, SEED, originals
 from benchmarks.http_client import HttpClient
 from benchmarks.scenario import Figures, Metric, Scenario, Trial
-from benchmarks.search_library import searched
+from benchmarks.search_library import searched, wait_until_indexed
 
 Query = dict[str, str]
 
@@ -86,10 +86,11 @@ TWICE = ("common", "from_only")
 def measure(trial: Trial) -> Figures:
     """One person after the other, a request at a time; every kind of query as often."""
     library = searched(trial)
-    figures: Figures = {"index_seconds": library.index_seconds}
+    figures: Figures = {}
     with trial.serving(library.data) as server:
         for name, token in (("all", library.everything), ("few", library.little)):
             with server.client(token) as client:
+                wait_until_indexed(client)
                 asked = _ask(client, trial.size.searches)
             every = sorted(each.milliseconds for each in asked)
             figures |= {f"{name}_p50": _at(every, 0.5), f"{name}_p99": _at(every, 0.99), f"{name}_max": every[-1]}
@@ -153,7 +154,6 @@ def _metrics() -> tuple[Metric, ...]:
         Metric("few_max", "who sees few: slowest, ms", 1),
         Metric("few_partial", "who sees few: stopped, %", 1, at_most=0),
         *(Metric(f"all_{kind}_p99", f"who sees all, {kind.replace('_', ' ')}: p99, ms", 1) for kind in kinds),
-        Metric("index_seconds", "until the imported messages were all indexed, s"),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import trio
+
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import command
@@ -34,7 +36,9 @@ async def messages(ctx: Context, command: SearchMessages) -> SearchGiven:
             seconds=settings.deadline_seconds,
         )  # fmt: skip
 
-    return await ctx.read(read)
+    async with ctx.core.queries.take(ctx.me.key):  # one at a time for each person, and a reader is left to others
+        with trio.CancelScope(shield=True):  # the thread goes on when they have gone; the next turn comes after it
+            return await ctx.read(read)
 
 
 async def repair(core: Core) -> int:

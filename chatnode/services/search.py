@@ -37,8 +37,9 @@ async def messages(ctx: Context, command: SearchMessages) -> SearchGiven:
         )  # fmt: skip
 
     async with ctx.core.queries.take(ctx.me.key):  # one at a time for each person, and a reader is left to others
-        with trio.CancelScope(shield=True):  # the thread goes on when they have gone; the next turn comes after it
+        with trio.CancelScope(shield=True) as scope:  # the thread goes on when they have gone; the next comes after it
             return await ctx.read(read)
+    raise AssertionError(scope)  # nobody cancels it
 
 
 async def repair(core: Core) -> int:

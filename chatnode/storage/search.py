@@ -327,9 +327,16 @@ def _few(reader: Reader, account: Account) -> list[int] | None:
 
 def _match(query: Query, marks: list[str]) -> str:
     """The query for the index: whatever matches has all of this, and perhaps more has."""
-    wanted = [_phrase(term) for term in query.terms] + marks
+    wanted = [_phrase(term) for term in query.terms if not _is_one_letter(term)] + marks
     match = " AND ".join(wanted or [_any_of(["m"])])
-    return f"({match}) NOT ({' OR '.join(map(_phrase, query.without))})" if query.without else match
+    unwanted = [_phrase(term) for term in query.without if not _is_one_letter(term)]
+    return f"({match}) NOT ({' OR '.join(unwanted)})" if unwanted else match
+
+
+def _is_one_letter(term: Term) -> bool:
+    """`a*` is in most messages: it takes the index longer to say in which than to look at the newest ones."""
+    (word, *others) = term.words
+    return term.prefix and not others and len(word) == 1 and word.isascii() and word.isalpha()
 
 
 def _phrase(term: Term) -> str:

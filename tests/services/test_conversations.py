@@ -91,6 +91,21 @@ async def test_who_opens_a_group_owns_it(ann: Somebody, bob: Somebody, eve: Some
     }  # fmt: skip
 
 
+async def test_opening_is_told_and_is_no_message(node: Node, ann: Somebody, bob: Somebody) -> None:
+    """Nor are coming and going: they are events, and nothing of them counts as unread."""
+    mine, theirs = await LiveSession.of(node, ann), await LiveSession.of(node, bob)
+    picnic = await group(ann, bob)
+    for live in (mine, theirs):
+        assert {push["person"]["handle"] for push in live.heard("member.joined")} >= {"bob"}
+        assert live.heard()[-1]["event"] == "conversation.updated"
+        assert live.heard()[-1]["details"] == (await ann.call("conversations.get", conversation=picnic))["conversation"]
+    await bob.call("conversations.leave", conversation=picnic)
+    assert mine.heard()[-1]["event"] == "member.left"
+    await ann.call("conversations.members.add", conversation=picnic, member="bob")
+    assert await said(bob, picnic) == []
+    assert (await entry(bob, picnic))["unread"] == (await entry(ann, picnic))["head"] == 0
+
+
 async def test_a_group_with_somebody_who_does_not_exist_is_not_opened(ann: Somebody) -> None:
     with refused("not_found"):
         await ann.call("conversations.create", title="picnic", members=["ann", "nobody"])

@@ -91,6 +91,15 @@ async def test_a_cid_used_for_something_else_is_a_conflict(ann: Somebody, bob: S
             await ann.call("messages.post", cid="one", **fields)
 
 
+def test_ids_are_in_the_order_of_their_time() -> None:
+    """That of a UUIDv7, which is what a client makes; any other text will do too."""
+    cids = [f"01900000-{time:04x}-7000-8000-{99 - time:012x}" for time in range(20)]
+    ids = [message_id("a" * 32, cid) for cid in cids]
+    assert ids == sorted(ids)
+    assert all(re.fullmatch("[0-9a-f]{32}", id) for id in (*ids, message_id("a" * 32, "one")))
+    assert message_id("a" * 32, cids[0]) != message_id("b" * 32, cids[0])
+
+
 async def test_everybody_has_their_own_cids(ann: Somebody, bob: Somebody) -> None:
     talk = await direct(ann, bob)
     for who in (ann, bob):

@@ -102,6 +102,32 @@ async def test_the_sender_is_no_reader_of_their_own(ann: Somebody, bob: Somebody
     assert await receipts(bob, talk, 3) == {}
 
 
+async def test_the_lists_say_the_same(ann: Somebody, bob: Somebody, talk: str) -> None:
+    """`message_reads` and `chat_participants` of the filter language, after each step of bob's."""
+    messages = (await ann.call("messages.list", conversation=talk))["messages"]
+
+    async def statuses() -> list[str]:
+        rows = (await ann.call("items.query", collection="message_reads", sort="seq"))["data"]
+        assert [row["reader_id"] for row in rows] == [bob.id] * 3
+        assert [row["created_at"] for row in rows] == [message["at"] for message in messages]
+        for row in rows:
+            times = (await receipts(ann, talk, row["seq"])).get("bob", {})
+            assert (row["delivered_at"], row["read_at"]) == (times.get("delivered_at"), times.get("read_at"))
+        return [row["status"] for row in rows]
+
+    async def last_read() -> tuple[str | None, str | None]:
+        asked = {"user_id": {"_eq": "bob"}}
+        [row] = (await ann.call("items.query", collection="chat_participants", filter=asked))["data"]
+        return row["last_read_message_id"], row["last_read_at"]
+
+    assert (await statuses(), await last_read()) == (["SENT", "SENT", "SENT"], (None, None))
+    await bob.call("receipts.delivered", conversation=talk, seq=2)
+    assert (await statuses(), await last_read()) == (["DELIVERED", "DELIVERED", "SENT"], (None, None))
+    await bob.call("receipts.read", conversation=talk, seq=1)
+    assert await statuses() == ["READ", "DELIVERED", "SENT"]
+    assert await last_read() == (messages[0]["message"], (await receipts(ann, talk, 1))["bob"]["read_at"])
+
+
 async def test_readers_are_those_who_take_part(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
     room = await group(ann, bob, eve)
     await say(ann, room, "hello")

@@ -45,6 +45,34 @@ async def wait_served(address: Address, **options: str) -> None:
             await trio.sleep(0.02)
 
 
+def served_sockets() -> list[socket.socket]:
+    """The connected sockets of this process, which is the node's too."""
+    found: list[socket.socket] = []
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            copy = socket.socket(fileno=os.dup(int(number)))
+            with contextlib.suppress(OSError):
+                copy.getpeername()
+                found.append(copy)
+                continue
+            copy.close()
+    return found
+
+
+@pytest.mark.parametrize("config", [Config(server=Server(dead_peer_seconds=7))], ids=["7 s"])
+async def test_the_kernel_drops_a_peer_that_acknowledges_nothing(address: Address) -> None:
+    async with await connect(address) as wire:
+        await wire.send(head("GET", "/health"))
+        await wire.until(b"\r\n")
+        sockets = served_sockets()
+        try:
+            own = [each for each in sockets if each.family != socket.AF_UNIX and each.getsockname()[:2] == address[:2]]
+            assert [each.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) for each in own] == [7_000]
+        finally:
+            for each in sockets:
+                each.close()
+
+
 # ---- how many
 
 

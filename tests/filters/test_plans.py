@@ -64,3 +64,9 @@ async def test_it_goes_by_an_index(
 async def test_the_newest_page_of_messages_is_not_sorted(node: Node, ann: Somebody) -> None:
     planned = await steps(node, ann, "messages", {"filter": SHOWN, "sort": "-seq", "limit": 30})
     assert not any("ORDER BY" in step for step in planned)
+
+
+async def test_participants_of_one_conversation_are_not_looked_for_in_all(node: Node, ann: Somebody) -> None:
+    planned = await steps(node, ann, "chat_participants", {"filter": {"conversation_id": {"_eq": ID}}})
+    order = [step.split()[1] for step in planned if step.startswith("SEARCH")]
+    assert order.index("conv") < order.index("part")

@@ -105,8 +105,8 @@ _LAST_READ = f"FROM messages n WHERE n.conversation = part.conversation AND n.se
 PARTICIPANTS = Collection(
     "chat_participants",
     "Who takes part in your conversations. What people set for themselves is shown of yourself only.",
-    "members mine CROSS JOIN members part ON part.conversation = mine.conversation AND part.left_gid IS NULL "
-    "CROSS JOIN conversations conv ON conv.key = mine.conversation "
+    "members mine CROSS JOIN conversations conv ON conv.key = mine.conversation "
+    "CROSS JOIN members part ON part.conversation = mine.conversation AND part.left_gid IS NULL "
     "CROSS JOIN people person ON person.key = part.person "
     "LEFT JOIN conversation_settings own ON own.person = part.person AND own.conversation = part.conversation "
     "AND own.person = :me LEFT JOIN blocks block ON block.person = :me AND block.blocked = part.person",

@@ -30,7 +30,8 @@ from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import COMMANDS, JOBS, health
 from chatnode.storage import log, presence, roles
-from chatnode.storage.database import Database, DatabaseError
+from chatnode.storage.connection import DatabaseError
+from chatnode.storage.database import Database
 from chatnode.storage.directory import DataDirectory
 from chatnode.storage.search_indexer import Indexer
 from chatnode.storage.upgrading import upgrade

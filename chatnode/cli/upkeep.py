@@ -11,7 +11,7 @@ import click
 from chatnode import config as configuration
 from chatnode.cli.progress import Bars
 from chatnode.errors import StartError
-from chatnode.storage.database import DatabaseError
+from chatnode.storage.connection import DatabaseError
 from chatnode.storage.directory import DataDirectory
 from chatnode.storage.exporting import lines
 from chatnode.storage.files import appearing

@@ -11,8 +11,8 @@ from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.people import Account
 from chatnode.storage import sessions
-from chatnode.storage.database import Read, Transaction, Write
 from chatnode.storage.sessions import Authenticated
+from chatnode.storage.transaction import Read, Transaction, Write
 
 T = TypeVar("T")
 

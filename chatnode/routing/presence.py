@@ -28,7 +28,8 @@ from chatnode.routing.sessions import LivePerson, Session, SessionRegistry
 from chatnode.routing.telling import PUSHES_A_STEP, Telling, its_own_fault
 from chatnode.routing.typing import TypingBoard
 from chatnode.storage import presence as storage
-from chatnode.storage.database import Database, DatabaseError
+from chatnode.storage.connection import DatabaseError
+from chatnode.storage.database import Database
 from chatnode.storage.presence import Changed, Circle, Found, Mark
 
 TICK_SECONDS = 0.25

@@ -16,7 +16,7 @@ from chatnode.model.commands.resume import Cursor, Welcome
 from chatnode.protocol.envelopes import Push, note, push_of
 from chatnode.routing.sessions import Session, SessionRegistry
 from chatnode.storage import inbox, log, sessions
-from chatnode.storage.database import Reader
+from chatnode.storage.connection import Reader
 
 PAGE_EVENTS = 500
 """Events rendered and sent at a time while catching up."""

@@ -20,7 +20,7 @@ from chatnode.model.events import (
 from chatnode.protocol.envelopes import push_of
 from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.sessions import Session, SessionRegistry
-from chatnode.storage.database import Recorded
+from chatnode.storage.transaction import Recorded
 
 logger = get_logger("routing")
 

@@ -16,7 +16,8 @@ from chatnode.model.people import Account
 from chatnode.model.times import now_ms
 from chatnode.protocol.envelopes import Push
 from chatnode.storage import conversations, log, presence
-from chatnode.storage.database import Database, Reader
+from chatnode.storage.connection import Reader
+from chatnode.storage.database import Database
 
 MOST_HELD = 1_000
 """Pushes kept for a session that is catching up; past that it reads the log once more instead."""

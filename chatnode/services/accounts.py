@@ -22,7 +22,7 @@ from chatnode.services.administration import is_me
 from chatnode.services.passwords import hash_password, is_password
 from chatnode.services.ranks import check_may_give, check_may_manage
 from chatnode.storage import audit, people, resets, sessions
-from chatnode.storage.database import Transaction
+from chatnode.storage.transaction import Transaction
 
 
 @command("people.create", permission=permissions.MANAGE_PEOPLE)

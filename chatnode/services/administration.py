@@ -23,7 +23,8 @@ from chatnode.model.times import now_ms, rfc3339
 from chatnode.services.passwords import check_own_password, hash_password
 from chatnode.services.ranks import check_may_manage
 from chatnode.storage import audit, deactivation, people, resets, sessions
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 
 
 @command("people.sessions", permission=permissions.MANAGE_PEOPLE, reads=True)

@@ -28,7 +28,8 @@ from chatnode.model.commands.shared import ConversationGiven, InConversation, Me
 from chatnode.model.conversations import Subject
 from chatnode.model.times import milliseconds, rfc3339
 from chatnode.storage import blocks, conversations, inbox, members, opening, people, settings
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 
 
 @command("conversations.direct", permission=permissions.CHAT)

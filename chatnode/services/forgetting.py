@@ -16,7 +16,7 @@ import trio
 from chatnode.dispatch.core import Core
 from chatnode.logs import get_logger
 from chatnode.storage import maintenance, search_index, traces
-from chatnode.storage.database import Reader, file_statistics
+from chatnode.storage.connection import Reader, file_statistics
 from chatnode.storage.search_renewal import Settling
 
 logger = get_logger("forgetting")

@@ -8,7 +8,7 @@ from chatnode.model import permissions
 from chatnode.model.commands.importing import ImportConversation, Imported, ImportMessages
 from chatnode.model.commands.shared import ConversationGiven
 from chatnode.storage import audit, importing
-from chatnode.storage.database import Transaction
+from chatnode.storage.transaction import Transaction
 
 
 @command("import.conversation", permission=permissions.IMPORT)

@@ -7,7 +7,7 @@ from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.messages import InboxGiven, ListInbox
 from chatnode.storage import inbox
-from chatnode.storage.database import Reader
+from chatnode.storage.connection import Reader
 
 
 @command("inbox.list", permission=permissions.CHAT, reads=True)

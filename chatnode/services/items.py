@@ -9,9 +9,9 @@ from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.items import ItemsGiven, QueryItems
 from chatnode.model.times import now_ms
-from chatnode.storage.database import Read
 from chatnode.storage.filters import query as filters
 from chatnode.storage.filters.collection import Asker
+from chatnode.storage.transaction import Read
 
 
 @command("items.query", permission=permissions.CHAT, reads=True)

@@ -7,7 +7,7 @@ from functools import partial
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed
 from chatnode.storage import checks, maintenance
-from chatnode.storage.database import file_statistics
+from chatnode.storage.connection import file_statistics
 
 DAY = 86_400
 LEAST_FREE_BYTES = 16 << 20

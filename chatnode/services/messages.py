@@ -21,7 +21,7 @@ from chatnode.model.commands.messages import (
 from chatnode.model.commands.shared import InConversation
 from chatnode.model.messages import Edition, Location, Media, MessageKind, Notice
 from chatnode.storage import conversations, message_changes, messages
-from chatnode.storage.database import Reader
+from chatnode.storage.connection import Reader
 from chatnode.storage.messages import Draft
 
 

@@ -9,7 +9,7 @@ from chatnode.model.commands.accounts import GetPerson, PeopleGiven
 from chatnode.model.commands.messages import ListReports, ReportGiven, ReportMessage, ReportsGiven, ResolveReport
 from chatnode.model.commands.shared import Nothing
 from chatnode.storage import blocks, people, reports
-from chatnode.storage.database import Transaction
+from chatnode.storage.transaction import Transaction
 
 
 @command("people.block", permission=permissions.CHAT)

@@ -12,7 +12,7 @@ from chatnode.model.commands.operations import Checked, NodeInfo, NodeStatistics
 from chatnode.model.commands.shared import Nothing
 from chatnode.services import search
 from chatnode.storage import audit, checks, derived, people
-from chatnode.storage.database import Transaction
+from chatnode.storage.transaction import Transaction
 
 
 @command("node.info", permission=None, reads=True)

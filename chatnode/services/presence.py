@@ -25,8 +25,9 @@ from chatnode.model.people import Account
 from chatnode.model.presence import Presence, Status, as_told, is_emoji
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage import conversations, people, presence, typing
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
 from chatnode.storage.presence import Circle, Found, Mark
+from chatnode.storage.transaction import Transaction
 
 
 @command("presence.get", permission=permissions.CHAT, reads=True)

@@ -17,9 +17,9 @@ from chatnode.services.forgetting import forget, prove_gone, write_anew
 from chatnode.services.passwords import check_own_password
 from chatnode.services.ranks import check_may_manage
 from chatnode.storage import audit, erasure, people, personal_export, presence, traces
-from chatnode.storage.database import Transaction
 from chatnode.storage.presence import Circle
 from chatnode.storage.retention import standing_elsewhere
+from chatnode.storage.transaction import Transaction
 
 # ---- erasing
 

@@ -7,7 +7,7 @@ from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.messages import AllMarked, GetMessage, MarkAll, Marked, MarkUpTo, ReceiptsGiven
 from chatnode.storage import messages, receipts
-from chatnode.storage.database import Reader
+from chatnode.storage.connection import Reader
 
 
 @command("receipts.read", permission=permissions.CHAT)

@@ -15,8 +15,8 @@ from chatnode.model.commands.retention import ListRemovals, RemovalsGiven
 from chatnode.model.times import now_ms
 from chatnode.services.forgetting import prove_gone
 from chatnode.storage import conversations, retention, traces
-from chatnode.storage.database import Transaction
 from chatnode.storage.retention import Due, Removed
+from chatnode.storage.transaction import Transaction
 
 logger = get_logger("retention")
 

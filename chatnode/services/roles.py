@@ -22,7 +22,8 @@ from chatnode.model.commands.roles import (
 from chatnode.model.commands.shared import Nothing, PersonGiven
 from chatnode.services.ranks import check_may_give, check_may_manage
 from chatnode.storage import audit, people, resets, roles
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 
 
 @command("roles.list", permission=permissions.MANAGE_ROLES, or_permission=permissions.MANAGE_PEOPLE, reads=True)

@@ -11,7 +11,7 @@ from chatnode.errors import Refusal
 from chatnode.model import permissions, search_query
 from chatnode.model.commands.search import SearchGiven, SearchMessages
 from chatnode.storage import conversations, search, search_checks, search_index
-from chatnode.storage.database import Reader
+from chatnode.storage.connection import Reader
 from chatnode.storage.search import Cursor
 from chatnode.storage.search_renewal import Rebuilding
 

@@ -33,8 +33,8 @@ from chatnode.model.times import DAY_MS, now_ms
 from chatnode.services.passwords import hash_password, is_password
 from chatnode.services.ranks import check_may_manage
 from chatnode.storage import audit, invites, people, sessions
-from chatnode.storage.database import Transaction
 from chatnode.storage.sessions import Authenticated
+from chatnode.storage.transaction import Transaction
 
 
 async def authenticate(core: Core, token: str) -> Authenticated:

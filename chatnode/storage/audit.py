@@ -7,7 +7,8 @@ import orjson
 from chatnode.model.commands.roles import AuditEntry
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 
 
 def record(tx: Transaction, actor: Account | None, action: str, target: str = "", **details: str | int | None) -> None:

@@ -21,7 +21,7 @@ from chatnode import __version__
 from chatnode.config import Backup
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage import checks, log, rotation, sealing
-from chatnode.storage.database import Reader
+from chatnode.storage.connection import Reader
 from chatnode.storage.directory import DataDirectory
 from chatnode.storage.sealing import FRAME_BYTES, BackupError
 from chatnode.storage.snapshots import Progress, copy, no_progress, open_read_only, sync_directory

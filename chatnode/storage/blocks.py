@@ -7,7 +7,8 @@ from chatnode.model.events import PersonBlocked
 from chatnode.model.ids import direct_id
 from chatnode.model.people import Account, Person
 from chatnode.storage import conversations, people
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 
 
 def block(tx: Transaction, account: Account, other: Account) -> None:

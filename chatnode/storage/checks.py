@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from chatnode.model.commands.operations import Check, Checked, NodeStatistics
 from chatnode.storage import log, search_checks
-from chatnode.storage.database import DatabaseError, Reader
+from chatnode.storage.connection import DatabaseError, Reader
 from chatnode.storage.derived import DERIVED
 
 MOST_PROBLEMS = 20

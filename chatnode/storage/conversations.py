@@ -23,7 +23,8 @@ from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
 from chatnode.model.words import caseless
 from chatnode.storage import people
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 
 
 @attrs.define

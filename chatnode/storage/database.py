@@ -19,103 +19,27 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import perf_counter
 from typing import Any, Generic, Protocol, TypeVar
 
-import attrs
 import outcome
 import trio
 
 from chatnode.config import Storage as StorageSettings
-from chatnode.errors import Refusal, StartError
+from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.metrics import Commits
-from chatnode.model.events import Event
-from chatnode.model.times import now_ms
-from chatnode.model.words import caseless
+from chatnode.storage.connection import connect_reader, connect_writer
+from chatnode.storage.transaction import Read, Recorded, Transaction, Write
 
 T = TypeVar("T")
 logger = get_logger("storage")
 
-Reader = sqlite3.Connection
-Rows = Iterator[tuple[Any, ...]]
-
 IDLE_SECONDS = 0.1
 """Without writes for so long, the node is idle."""
-
-IntegrityError = sqlite3.IntegrityError
-DatabaseError = sqlite3.DatabaseError
-
-
-@attrs.define
-class Recorded:
-    """An event with its place in the log and whom it concerns.
-
-    `conversation` is the key of the conversation whose participants see it, or None; `people` are the keys
-    of people who see it whether they take part or not; `hidden_from` are participants who do not.
-    """
-
-    gid: int
-    event: Event
-    conversation: int | None
-    people: Sequence[int]
-    hidden_from: frozenset[int] = frozenset()
-
-
-class Transaction:
-    """What a writing function works with.
-
-    `now` is in milliseconds and the same for the whole function; `next_gid` is the gid that the next recorded
-    event gets.
-    """
-
-    __slots__ = ("connection", "execute", "executemany", "next_gid", "now", "recorded")
-
-    def __init__(self, connection: sqlite3.Connection, next_gid: int) -> None:
-        self.connection = connection
-        self.execute = connection.execute
-        self.executemany = connection.executemany
-        self.next_gid = next_gid
-        self.now = now_ms()
-        self.recorded: list[Recorded] = []
-
-    def record(
-        self,
-        event: Event,
-        *,
-        conversation: int | None = None,
-        people: Sequence[int] = (),
-        subject: int = 0,
-        actor: int | None = None,
-        hidden_from: frozenset[int] = frozenset(),
-        private: bool = False,
-    ) -> int:
-        """Append the event to the log and return its gid.
-
-        With `private` it names its conversation, and only the one person in `people` sees it.
-        `hidden_from` counts now; whoever reads the log later is judged by the tables (`storage/log.py`).
-        `subject` is the key or number that, with the kind, is enough to make the event again from the tables.
-        """
-        person = people[0] if len(people) == 1 else None
-        gid = self.next_gid
-        self.execute(
-            "INSERT INTO log (gid, conversation, person, kind, subject, actor, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (gid, conversation, person, event.name, subject, actor, self.now),
-        )
-        self.next_gid = gid + 1
-        if len(people) > 1:
-            self.executemany(
-                "INSERT INTO log_audience (person, gid) VALUES (?, ?)", [(key, gid) for key in set(people)]
-            )
-        self.recorded.append(Recorded(gid, event, None if private else conversation, people, hidden_from))
-        return gid
-
-
-Write = Callable[[Transaction], T]
-Read = Callable[[Reader], T]
 
 
 class CommitListener(Protocol):
@@ -460,72 +384,12 @@ def _storage_error(error: BaseException | None) -> sqlite3.Error | None:
     return error
 
 
-def was_interrupted(error: DatabaseError) -> bool:
-    """Whether a statement ended because a progress handler said so."""
-    return error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT
-
-
 def _is_full(error: sqlite3.Error | None) -> bool:
     return error is not None and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def _disk_full() -> Refusal:
     return Refusal("unavailable", "the disk is full; nothing was stored", retry_after=5)
-
-
-def connect_writer(path: Path, settings: StorageSettings) -> sqlite3.Connection:
-    """The one connection that writes and checkpoints.
-
-    Raises `StartError` unless the file is in WAL mode with synchronous=FULL afterwards.
-    """
-    try:
-        if not path.exists():
-            path.touch(mode=0o600)  # SQLite would leave it to the umask; its side files are as readable as this one
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
-        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA secure_delete=ON")  # what is deleted is gone from the file (traces.py)
-        connection.execute("PRAGMA temp_store=MEMORY")  # what savepoints remember never goes to a file
-        connection.execute(f"PRAGMA cache_size=-{settings.cache_kib:d}")
-        connection.execute(f"PRAGMA wal_autocheckpoint={settings.checkpoint_pages:d}")
-        synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
-    except (sqlite3.Error, OSError) as error:
-        raise StartError(f"{path}: cannot be opened as a database: {error}") from None
-    if mode != "wal" or synchronous != 2:
-        raise StartError(f"{path}: the file system does not take SQLite's write-ahead log (journal mode {mode})")
-    return connection
-
-
-@attrs.frozen
-class FileStatistics:
-    """`free_bytes` are those of `bytes` that hold nothing."""
-
-    bytes: int
-    free_bytes: int
-
-
-def file_statistics(reader: Reader) -> FileStatistics:
-    """How large the database is."""
-    pages, free, size = (
-        reader.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
-    )
-    return FileStatistics(pages * size, free * size)
-
-
-def connect_reader(path: Path, cache_kib: int = 4_096) -> sqlite3.Connection:
-    """A connection that can only read, and never checkpoints."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-    connection.execute("PRAGMA query_only=ON")
-    connection.execute("PRAGMA wal_autocheckpoint=0")
-    connection.execute(f"PRAGMA cache_size=-{cache_kib:d}")
-    connection.create_function("caseless", 1, _caseless, deterministic=True)
-    return connection
-
-
-def _caseless(text: str | None) -> str | None:
-    """SQLite's own `lower` knows only A to Z."""
-    return None if text is None else caseless(text)
 
 
 def _in_snapshot(connection: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:

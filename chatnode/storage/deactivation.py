@@ -6,7 +6,7 @@ from chatnode.errors import Refusal
 from chatnode.model.events import PersonUpdated
 from chatnode.model.people import Account, Person
 from chatnode.storage import people, resets, sessions
-from chatnode.storage.database import Transaction
+from chatnode.storage.transaction import Transaction
 
 
 def deactivate(tx: Transaction, account: Account) -> Person:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import attrs
 
 from chatnode.model.messages import EVERYONE
-from chatnode.storage.database import Transaction
+from chatnode.storage.transaction import Transaction
 
 _TOP = "max(c.floor, coalesce((SELECT max(m.seq) FROM messages m WHERE m.conversation = c.key), 0))"
 _COUNT = "(SELECT count(*) FROM messages m WHERE m.conversation = c.key AND m.deleted_at IS NULL)"

@@ -17,7 +17,8 @@ from chatnode.model.people import Account
 from chatnode.model.permissions import MEMBER
 from chatnode.model.times import rfc3339
 from chatnode.storage import audit, members, message_changes, people, presence, resets, sessions
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 
 SPAN = 20_000
 """Messages that one step looks through."""

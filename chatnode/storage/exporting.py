@@ -14,7 +14,7 @@ import orjson
 from chatnode import __version__
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage import log
-from chatnode.storage.database import Reader
+from chatnode.storage.connection import Reader
 from chatnode.storage.snapshots import Progress, no_progress
 
 VERSION = 1

@@ -10,8 +10,8 @@ from chatnode.model.events import ConversationImported, MemberJoined
 from chatnode.model.ids import message_id, new_id
 from chatnode.model.people import Account
 from chatnode.storage import conversations, people
-from chatnode.storage.database import Transaction
 from chatnode.storage.people import add_member_row
+from chatnode.storage.transaction import Transaction
 
 
 def open_conversation(tx: Transaction, command: ImportConversation) -> str:

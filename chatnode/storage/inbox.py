@@ -9,8 +9,8 @@ from chatnode.model.conversations import InboxEntry
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
 from chatnode.storage import mentions, messages, settings
+from chatnode.storage.connection import Reader
 from chatnode.storage.conversations import Place
-from chatnode.storage.database import Reader
 
 _ENTRY = f"""
   SELECT c.key, c.id, c.kind, c.title, c.visibility, c.head, c.activity,

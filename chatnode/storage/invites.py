@@ -11,8 +11,9 @@ from chatnode.model.commands.sign_in import Invite
 from chatnode.model.people import Account
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage import conversations, members, people
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
 from chatnode.storage.sessions import hash_secret
+from chatnode.storage.transaction import Transaction
 
 
 @attrs.define

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 
 
 @attrs.frozen

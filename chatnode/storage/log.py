@@ -12,7 +12,8 @@ from chatnode.model.events import Event
 from chatnode.model.people import Account
 from chatnode.model.times import rfc3339
 from chatnode.storage import blocks, conversations, messages, people, settings
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 
 
 @attrs.define

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 
 from chatnode.model.times import DAY_MS
-from chatnode.storage.database import Transaction
+from chatnode.storage.transaction import Transaction
 
 KEPT_MS = 7 * DAY_MS
 """For so long after its end it can still be said of a session or invite that it has expired."""

@@ -8,7 +8,7 @@ from chatnode.model.events import MemberChanged, MemberJoined, MemberLeft
 from chatnode.model.people import Account
 from chatnode.storage import blocks, conversations, people
 from chatnode.storage.conversations import Place
-from chatnode.storage.database import Transaction
+from chatnode.storage.transaction import Transaction
 
 
 def add(tx: Transaction, account: Account, id: str, member: Account, most_members: int) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chatnode.model.messages import EVERYONE, mentioned_handles
 from chatnode.storage.conversations import Place
-from chatnode.storage.database import Transaction
 from chatnode.storage.people import RESERVED_HANDLES
+from chatnode.storage.transaction import Transaction
 
 _EVERYONE_KEY = 0
 """In the table of mentions: all who took part. They are too many for a row each."""

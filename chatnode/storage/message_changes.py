@@ -9,8 +9,9 @@ from chatnode.model.messages import DeletedReason, Edition, Message
 from chatnode.model.people import Account
 from chatnode.model.times import rfc3339
 from chatnode.storage import audit, conversations, mentions, messages
+from chatnode.storage.connection import Reader
 from chatnode.storage.conversations import Place
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.transaction import Transaction
 
 _CHANGED = MessageEdited | MessageDeleted | MessagePinned
 

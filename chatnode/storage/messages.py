@@ -16,8 +16,9 @@ from chatnode.model.messages import DeletedReason, Location, Media, Message, Mes
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
 from chatnode.storage import conversations, mentions, people, receipts
+from chatnode.storage.connection import Reader
 from chatnode.storage.conversations import Place
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.transaction import Transaction
 
 
 @attrs.define

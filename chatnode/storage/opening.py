@@ -6,7 +6,7 @@ from chatnode.model.conversations import History, Kind, MemberRole, Purpose, Sub
 from chatnode.model.ids import direct_id, new_id
 from chatnode.model.people import Account
 from chatnode.storage import blocks, conversations, members, people
-from chatnode.storage.database import Transaction
+from chatnode.storage.transaction import Transaction
 
 
 def open_direct(tx: Transaction, account: Account, other: Account) -> str:

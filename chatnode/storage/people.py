@@ -13,7 +13,8 @@ from chatnode.model.ids import new_id
 from chatnode.model.messages import EVERYONE
 from chatnode.model.people import Account, Person, PersonRef
 from chatnode.storage import roles
-from chatnode.storage.database import IntegrityError, Reader, Transaction
+from chatnode.storage.connection import IntegrityError, Reader
+from chatnode.storage.transaction import Transaction
 
 _COLUMNS = "key, id, handle, name, role, avatar, bot, deactivated_at, erased_at"
 RESERVED_HANDLES = frozenset({EVERYONE, "all", "admins"})

@@ -12,7 +12,7 @@ from chatnode.errors import Refusal
 from chatnode.model.commands.privacy import ExportEntry, ExportGiven
 from chatnode.model.people import Account
 from chatnode.model.times import rfc3339
-from chatnode.storage.database import Reader
+from chatnode.storage.connection import Reader
 
 Row = dict[str, Any]
 

@@ -12,7 +12,8 @@ from chatnode.model.people import Account, PersonRef
 from chatnode.model.presence import Change, HistoryEntry, Status
 from chatnode.model.times import DAY_MS, rfc3339
 from chatnode.storage import conversations
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 
 
 @attrs.frozen

@@ -14,8 +14,9 @@ from chatnode.model.messages import Receipt, ReceiptKind
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
 from chatnode.storage import conversations
+from chatnode.storage.connection import Reader
 from chatnode.storage.conversations import Place
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.transaction import Transaction
 
 
 def mark(tx: Transaction, account: Account, conversation: str, kind: ReceiptKind, seq: int) -> Marked:

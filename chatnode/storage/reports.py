@@ -7,7 +7,8 @@ from chatnode.model.commands.messages import Report
 from chatnode.model.people import Account
 from chatnode.model.times import rfc3339
 from chatnode.storage import audit, messages, people
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 
 
 def add(tx: Transaction, account: Account, id: str, reason: str, note: str) -> int:

@@ -6,8 +6,9 @@ from chatnode.errors import Refusal
 from chatnode.model.people import Account
 from chatnode.model.times import now_ms
 from chatnode.storage import people
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
 from chatnode.storage.sessions import hash_secret
+from chatnode.storage.transaction import Transaction
 
 
 def create(tx: Transaction, account: Account, code_hash: bytes, expires_at: int) -> None:

@@ -20,7 +20,7 @@ from chatnode.errors import StartError
 from chatnode.model.ids import new_id
 from chatnode.model.times import now_ms
 from chatnode.storage import backups, checks, sealing
-from chatnode.storage.database import DatabaseError, connect_writer
+from chatnode.storage.connection import DatabaseError, connect_writer
 from chatnode.storage.directory import DataDirectory
 from chatnode.storage.migrations import core_migrations, migrate
 from chatnode.storage.sealing import BackupError

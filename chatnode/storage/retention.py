@@ -9,7 +9,8 @@ from chatnode.model.commands.retention import Removal
 from chatnode.model.events import ConversationTrimmed
 from chatnode.model.times import DAY_MS, rfc3339
 from chatnode.storage import conversations
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 
 
 @attrs.frozen

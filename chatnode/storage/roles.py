@@ -6,7 +6,8 @@ from chatnode.errors import Refusal
 from chatnode.model.commands.roles import Role
 from chatnode.model.events import RoleChanged
 from chatnode.model.permissions import ADMIN, MEMBER, PERMISSIONS
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 
 
 def by_name(reader: Reader | Transaction) -> dict[str, frozenset[str]]:

@@ -23,7 +23,7 @@ from chatnode.model.commands.search import SearchGiven, SearchHit, Span
 from chatnode.model.people import Account
 from chatnode.model.search_query import Query, Term
 from chatnode.storage import messages, people, search_index
-from chatnode.storage.database import DatabaseError, Reader, was_interrupted
+from chatnode.storage.connection import DatabaseError, Reader, was_interrupted
 from chatnode.storage.search_index import CONVERSATION_BITS, CONVERSATION_MASK, HAS, MARK, TEXT, Shard
 
 logger = get_logger("search")

@@ -8,7 +8,7 @@ import orjson
 
 from chatnode.model import words
 from chatnode.storage import search_index
-from chatnode.storage.database import DatabaseError, Reader
+from chatnode.storage.connection import DatabaseError, Reader
 from chatnode.storage.search_index import CONVERSATION_BITS, MARK, MARKS, TEXT, Shard
 
 MOST_WORDS = 100_000

@@ -17,7 +17,8 @@ import attrs
 from chatnode.config import Search as SearchSettings
 from chatnode.logs import get_logger
 from chatnode.model import search_months, words
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 
 logger = get_logger("search")
 

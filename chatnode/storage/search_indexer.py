@@ -9,8 +9,9 @@ from chatnode.config import Search as SearchSettings
 from chatnode.logs import get_logger
 from chatnode.model.events import ConversationImported, MessagePosted
 from chatnode.storage import search_index, search_renewal
-from chatnode.storage.database import IDLE_SECONDS, Recorded
+from chatnode.storage.database import IDLE_SECONDS
 from chatnode.storage.search_renewal import Renewal
+from chatnode.storage.transaction import Recorded
 
 REST_SECONDS = 60.0
 """After a failure, such as a full disk, the index is left alone for so long; a search looks at the messages."""

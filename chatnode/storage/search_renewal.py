@@ -7,7 +7,6 @@ import sqlite3
 import attrs
 
 from chatnode.config import Search as SearchSettings
-from chatnode.storage.database import Transaction
 from chatnode.storage.search_index import (
     SHARD,
     Shard,
@@ -21,6 +20,7 @@ from chatnode.storage.search_index import (
     new_shard,
     retire_shard,
 )  # fmt: skip
+from chatnode.storage.transaction import Transaction
 
 
 @attrs.define

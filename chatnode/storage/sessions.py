@@ -13,7 +13,8 @@ from chatnode.model.commands.sign_in import Session
 from chatnode.model.events import SessionRevoked
 from chatnode.model.people import Account
 from chatnode.model.times import DAY_MS, now_ms, rfc3339
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 
 TOUCH_MS = 600_000
 """Last use is noted at most so often (10 minutes), not at every request."""

@@ -11,7 +11,8 @@ from chatnode.model.events import SettingsChanged
 from chatnode.model.people import Account
 from chatnode.model.times import milliseconds, rfc3339
 from chatnode.storage import conversations
-from chatnode.storage.database import Reader, Transaction
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 
 COLUMNS = (
     "s.muted_until, s.notify, s.desktop, s.mobile, s.sounds, NOT m.hides_receipts, s.starred, s.archived, s.colour, "

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from chatnode.storage.database import Reader, file_statistics
+from chatnode.storage.connection import Reader, file_statistics
 from chatnode.storage.sealing import BackupError
 
 Progress = Callable[[str, int, int], None]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from chatnode.errors import Refusal
 from chatnode.model.people import Account
 from chatnode.storage import conversations, presence
+from chatnode.storage.connection import Reader
 from chatnode.storage.conversations import Place
-from chatnode.storage.database import Reader
 
 
 def access(reader: Reader, account: Account, conversation: str) -> tuple[Place, set[str]]:

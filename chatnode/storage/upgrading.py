@@ -9,7 +9,7 @@ from pathlib import Path
 from chatnode.config import Config
 from chatnode.errors import StartError
 from chatnode.logs import get_logger
-from chatnode.storage.database import DatabaseError, connect_writer
+from chatnode.storage.connection import DatabaseError, connect_writer
 from chatnode.storage.directory import DataDirectory
 from chatnode.storage.migrations import Migration, core_migrations, initialise, is_new, migrate, pending
 from chatnode.storage.snapshots import Progress, copy, no_progress, open_read_only, sync_directory

@@ -14,7 +14,7 @@ from chatnode.metrics import Page
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services.health import Part
 from chatnode.storage import log
-from chatnode.storage.database import FileStatistics, file_statistics
+from chatnode.storage.connection import FileStatistics, file_statistics
 from chatnode.storage.jobs import LastRun
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -20,7 +20,7 @@ from chatnode import config
 from chatnode.cli import cli
 from chatnode.config import Config, Storage
 from chatnode.services import COMMANDS
-from chatnode.storage.database import connect_writer
+from chatnode.storage.connection import connect_writer
 from chatnode.storage.migrations import core_migrations, migrate
 from tests.blackbox.trace import why_no_strace
 

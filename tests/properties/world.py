@@ -17,7 +17,7 @@ from chatnode.protocol.envelopes import Push
 from chatnode.routing import resume
 from chatnode.routing.sessions import Session
 from chatnode.storage import log, people, sessions
-from chatnode.storage.database import Transaction
+from chatnode.storage.transaction import Transaction
 from tests.properties.client_model import Client
 
 

@@ -9,7 +9,7 @@ import trio.testing
 from chatnode.node import Node
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.storage import conversations
-from chatnode.storage.database import Reader
+from chatnode.storage.connection import Reader
 from tests.properties.world import LiveSession, Somebody, make_somebody
 from tests.storage.harness import Gate
 

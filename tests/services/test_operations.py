@@ -13,8 +13,9 @@ from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.storage import maintenance
 from chatnode.storage.checks import CHECKS
-from chatnode.storage.database import Transaction, file_statistics
+from chatnode.storage.connection import file_statistics
 from chatnode.storage.derived import DERIVED
+from chatnode.storage.transaction import Transaction
 from tests.conftest import Somebody, make_person
 
 from .dialogue import LiveSession, Visitor, assert_sound, direct, group, refused, say

@@ -14,7 +14,7 @@ from chatnode.config import Config, Presence
 from chatnode.node import Node
 from chatnode.services import privacy
 from chatnode.storage import erasure, people, personal_export, search_index, search_renewal
-from chatnode.storage.database import Reader
+from chatnode.storage.connection import Reader
 from tests.conftest import Somebody, make_person
 
 from .dialogue import (

@@ -14,8 +14,8 @@ from chatnode.model.times import DAY_MS, now_ms
 from chatnode.node import Node
 from chatnode.services.forgetting import forget, prove_gone
 from chatnode.storage import search_index, search_renewal, traces
-from chatnode.storage.database import Transaction
 from chatnode.storage.retention import standing_elsewhere
+from chatnode.storage.transaction import Transaction
 from tests.conftest import Somebody, make_person
 from tests.services.dialogue import direct, fill, group, refused, say
 

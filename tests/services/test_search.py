@@ -10,7 +10,7 @@ import trio
 from chatnode.config import Config, Search
 from chatnode.node import Node
 from chatnode.storage import search_index, search_renewal
-from chatnode.storage.database import Reader
+from chatnode.storage.connection import Reader
 from tests.conftest import Somebody
 
 from .dialogue import assert_sound, direct, fill, group, refused, say

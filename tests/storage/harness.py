@@ -20,18 +20,10 @@ import trio.testing
 from chatnode.config import Storage
 from chatnode.errors import Refusal
 from chatnode.model.events import SessionRevoked
-from chatnode.storage.database import (
-    Database,
-    Read,
-    Recorded,
-    Transaction,
-    Write,
-    _in_snapshot,
-    _Job,
-    connect_reader,
-    connect_writer,
-)
+from chatnode.storage.connection import connect_reader, connect_writer
+from chatnode.storage.database import Database, _in_snapshot, _Job
 from chatnode.storage.migrations import core_migrations, initialise, migrate
+from chatnode.storage.transaction import Read, Recorded, Transaction, Write
 
 T = TypeVar("T")
 

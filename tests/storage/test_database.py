@@ -20,7 +20,8 @@ import trio.testing
 from chatnode.config import Storage
 from chatnode.errors import Refusal, StartError
 from chatnode.model.events import SessionRevoked
-from chatnode.storage.database import Reader, Recorded, Transaction, connect_reader, connect_writer
+from chatnode.storage.connection import Reader, connect_reader, connect_writer
+from chatnode.storage.transaction import Recorded, Transaction
 from tests.storage.harness import (
     Breakable,
     Gate,

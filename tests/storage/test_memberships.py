@@ -16,8 +16,8 @@ from chatnode.model.events import ConversationUpdated, Event, MemberChanged, Mes
 from chatnode.model.people import Account
 from chatnode.node import open_node
 from chatnode.storage import checks, conversations, inbox, log, members, messages, opening, people
-from chatnode.storage.database import Write
 from chatnode.storage.messages import Draft
+from chatnode.storage.transaction import Write
 from tests.conftest import make_person
 from tests.storage.harness import Store
 

@@ -12,7 +12,7 @@ from chatnode.config import Storage
 from chatnode.errors import StartError
 from chatnode.model.permissions import ROLES
 from chatnode.storage import checks, log, roles
-from chatnode.storage.database import connect_writer
+from chatnode.storage.connection import connect_writer
 from chatnode.storage.migrations import CORE, Migration, core_migrations, initialise, migrate, statements
 
 

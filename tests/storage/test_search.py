@@ -27,10 +27,10 @@ from chatnode.storage import (
     search_index,
     search_renewal,
 )
-from chatnode.storage.database import Transaction
 from chatnode.storage.messages import Draft
 from chatnode.storage.search import Cursor
 from chatnode.storage.search_renewal import Renewal
+from chatnode.storage.transaction import Transaction
 from tests.storage.harness import Store
 
 SMALL = Search(batch_messages=3, shard_messages=5)

@@ -50,8 +50,10 @@ from chatnode.protocol.envelopes import push_of
 from chatnode.storage import checks, conversations, inbox, log, messages, people, receipts
 from chatnode.storage import members as membership
 from chatnode.storage import opening as openings
-from chatnode.storage.database import Database, Reader, Recorded, Transaction, Write
+from chatnode.storage.connection import Reader
+from chatnode.storage.database import Database
 from chatnode.storage.messages import Draft
+from chatnode.storage.transaction import Recorded, Transaction, Write
 from tests.storage.harness import Store
 from tests.storage.model import Model, Said, Seen, Talk
 

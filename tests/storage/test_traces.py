@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from chatnode.storage import traces
-from chatnode.storage.database import Transaction
+from chatnode.storage.transaction import Transaction
 from tests.storage.harness import Published
 
 TEXTS = [f"the quick brown fox number {number} jumps over" for number in range(200)]

@@ -12,7 +12,7 @@ import attrs
 
 from chatnode.config import Limits
 from chatnode.errors import Refusal
-from chatnode.storage.database import Reader
+from chatnode.storage.connection import Reader
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.filters.compile import Parameters, after_sql, condition_sql, order_sql

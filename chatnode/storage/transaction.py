@@ -1,0 +1,84 @@
+"""What a write gets: a transaction on the writing connection, and the log to record events in."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import attrs
+
+from chatnode.model.events import Event
+from chatnode.model.times import now_ms
+from chatnode.storage.connection import Reader
+
+T = TypeVar("T")
+Rows = Iterator[tuple[Any, ...]]
+
+
+@attrs.define
+class Recorded:
+    """An event with its place in the log and whom it concerns.
+
+    `conversation` is the key of the conversation whose participants see it, or None; `people` are the keys
+    of people who see it whether they take part or not; `hidden_from` are participants who do not.
+    """
+
+    gid: int
+    event: Event
+    conversation: int | None
+    people: Sequence[int]
+    hidden_from: frozenset[int] = frozenset()
+
+
+class Transaction:
+    """What a writing function works with.
+
+    `now` is in milliseconds and the same for the whole function; `next_gid` is the gid that the next recorded
+    event gets.
+    """
+
+    __slots__ = ("connection", "execute", "executemany", "next_gid", "now", "recorded")
+
+    def __init__(self, connection: sqlite3.Connection, next_gid: int) -> None:
+        self.connection = connection
+        self.execute = connection.execute
+        self.executemany = connection.executemany
+        self.next_gid = next_gid
+        self.now = now_ms()
+        self.recorded: list[Recorded] = []
+
+    def record(
+        self,
+        event: Event,
+        *,
+        conversation: int | None = None,
+        people: Sequence[int] = (),
+        subject: int = 0,
+        actor: int | None = None,
+        hidden_from: frozenset[int] = frozenset(),
+        private: bool = False,
+    ) -> int:
+        """Append the event to the log and return its gid.
+
+        With `private` it names its conversation, and only the one person in `people` sees it.
+        `hidden_from` counts now; whoever reads the log later is judged by the tables (`storage/log.py`).
+        `subject` is the key or number that, with the kind, is enough to make the event again from the tables.
+        """
+        person = people[0] if len(people) == 1 else None
+        gid = self.next_gid
+        self.execute(
+            "INSERT INTO log (gid, conversation, person, kind, subject, actor, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (gid, conversation, person, event.name, subject, actor, self.now),
+        )
+        self.next_gid = gid + 1
+        if len(people) > 1:
+            self.executemany(
+                "INSERT INTO log_audience (person, gid) VALUES (?, ?)", [(key, gid) for key in set(people)]
+            )
+        self.recorded.append(Recorded(gid, event, None if private else conversation, people, hidden_from))
+        return gid
+
+
+Write = Callable[[Transaction], T]
+Read = Callable[[Reader], T]

@@ -200,7 +200,7 @@ async def test_a_status_ends_by_itself(node: Node, ann: Somebody, bob: Somebody,
     later = now_ms() + 3_600_001
     monkeypatch.setattr("chatnode.services.presence.now_ms", lambda: later)
     assert await seen(ann, "bob") == {"bob": {"online": False}}
-    monkeypatch.setattr("chatnode.storage.database.now_ms", lambda: later)
+    monkeypatch.setattr("chatnode.storage.transaction.now_ms", lambda: later)
     node.presence._clock = lambda: later
     await node.presence.write()
     rows = await node.core.db.read(lambda reader: reader.execute("SELECT text, until FROM presence").fetchall())
@@ -292,7 +292,7 @@ async def test_history_is_ones_own_or_for_who_operates_the_node(node: Node, ann:
 @keeping
 async def test_history_goes_after_its_days(node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch) -> None:
     await ann.call("presence.status", text="one")
-    monkeypatch.setattr("chatnode.storage.database.now_ms", lambda: now_ms() + 31 * 86_400_000)
+    monkeypatch.setattr("chatnode.storage.transaction.now_ms", lambda: now_ms() + 31 * 86_400_000)
     await node.presence.write()
     assert (await ann.call("presence.history"))["history"] == []
 

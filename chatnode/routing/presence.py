@@ -152,15 +152,43 @@ class PresenceBoard:
             self._turn(live.key, card, False)
         return self._running
 
-    def joined(self, live: LivePerson) -> None:
+    def joined(self, person: int, conversation: int) -> None:
         """To those who are there the person is new, and they to the person."""
+        live, card = self._registry.person(person), self._cards.get(person)
         if not self._running:
             return
-        if (card := self._cards.get(live.key)) is not None and card.online:
+        if live is None or not live.ready.is_set():
+            self._status_concerns(card, conversation)
+            return
+        if card is not None and card.online:
             card.told = None
             card.told_at = -inf
-            self._note(live.key)
+            self._note(person)
         self._owe_state(live)
+
+    def left(self, person: int, conversation: int) -> None:
+        """Those who shared no more than that conversation see the person go, and the person them."""
+        live, card = self._registry.person(person), self._cards.get(person)
+        if not self._running:
+            return
+        if live is None or not live.ready.is_set():
+            self._status_concerns(card, conversation)
+            return
+        self._owe_state(live)
+        hearing = self._registry.hearing_by_key(conversation)
+        if card is None or len(hearing) > self._settings.most_audience:
+            return
+        gone = Push(None, Presence.name, b'{"event":"presence",' + codec.encode(Presence(card.person, False))[1:])
+        for other in hearing.values():
+            if other.conversations.isdisjoint(live.conversations):
+                self._telling.push(other, gone)
+
+    def _status_concerns(self, card: Card | None, conversation: int) -> None:
+        """Of somebody who is not there, only a status is seen; by whom, the database knows."""
+        hearing = self._registry.hearing_by_key(conversation)
+        if card is not None and card.status != NO_STATUS and len(hearing) <= self._settings.most_audience:
+            for other in hearing.values():
+                self._owe_state(other)
 
     def blocked(self, live: LivePerson) -> None:
         """They see somebody go, or again. The state says it without saying why."""

@@ -135,8 +135,12 @@ class Watcher(Protocol):
         """The last session of somebody is gone; returns whether they stay in the registry until `forget`."""
         ...
 
-    def joined(self, live: LivePerson) -> None:
-        """Somebody hears one more conversation."""
+    def joined(self, person: int, conversation: int) -> None:
+        """Somebody, who need not be there, takes part in one more conversation."""
+        ...
+
+    def left(self, person: int, conversation: int) -> None:
+        """Somebody, who need not be there, takes part in a conversation no longer."""
         ...
 
     def blocked(self, live: LivePerson) -> None:
@@ -242,24 +246,22 @@ class SessionRegistry:
 
     def joined(self, gid: int, conversation: int, person: int) -> None:
         live = self._people.get(person)
-        if live is None:
-            return
-        if live.ready.is_set():
+        if live is not None and live.ready.is_set():
             self._hear(live, conversation)
-            if self.watcher is not None:
-                self.watcher.joined(live)
-        else:
+        elif live is not None:
             live.changes.append((gid, conversation, True))
+        if self.watcher is not None:
+            self.watcher.joined(person, conversation)
 
     def left(self, gid: int, conversation: int, person: int) -> None:
         live = self._people.get(person)
-        if live is None:
-            return
-        if live.ready.is_set():
+        if live is not None and live.ready.is_set():
             live.conversations.discard(conversation)
             self._unhear(conversation, person)
-        else:
+        elif live is not None:
             live.changes.append((gid, conversation, False))
+        if self.watcher is not None:
+            self.watcher.left(person, conversation)
 
     def blocked(self, gid: int, person: int, other: str, blocked: bool) -> None:
         """`person` (a key) blocks the one with the id `other`, or does no longer."""

@@ -427,7 +427,7 @@ async def test_who_was_brought_in_sees_the_others_and_they_them(world: World) ->
 
 
 @told()
-async def test_who_was_removed_is_told_nothing_more(world: World) -> None:
+async def test_who_was_removed_sees_nobody_any_more_and_is_told_nothing_more(world: World) -> None:
     room = await group(world.ann, world.bob)
     anns, bobs = await LiveSession.of(world.node, world.ann), await LiveSession.of(world.node, world.bob)
     await world.settle()
@@ -435,7 +435,49 @@ async def test_who_was_removed_is_told_nothing_more(world: World) -> None:
     await world.ann.call("conversations.members.remove", conversation=room, member="bob")
     before = len(brief(bobs))
     await world.settle()
-    assert len(brief(bobs)) == before
+    assert brief(bobs)[before:] == [("state",)]
+
+
+@told()
+async def test_who_left_is_gone_for_those_who_share_nothing_else(world: World) -> None:
+    """Bob shares only the group with ann, eve their direct conversation too."""
+    room = await group(world.bob, world.ann, world.eve)
+    await direct(world.ann, world.eve)
+    await LiveSession.of(world.node, world.ann)
+    bobs, eves = await LiveSession.of(world.node, world.bob), await LiveSession.of(world.node, world.eve)
+    await world.settle()
+    before = len(brief(eves))
+    await world.ann.call("conversations.leave", conversation=room)
+    await world.settle()
+    assert brief(bobs)[-1] == ("ann", False)
+    assert ("ann", False) not in brief(eves)[before:]
+
+
+@told()
+async def test_who_hides_after_leaving_was_not_left_behind_as_online(world: World) -> None:
+    room = await group(world.bob, world.ann)
+    await LiveSession.of(world.node, world.ann)
+    bobs = await LiveSession.of(world.node, world.bob)
+    await world.settle()
+    await world.ann.call("presence.visible", visible=False)  # both before anybody was told of the first
+    await world.ann.call("conversations.leave", conversation=room)
+    await world.settle()
+    assert brief(bobs)[-1] == ("ann", False)
+
+
+@told()
+async def test_the_status_of_somebody_who_is_not_there_comes_and_goes_with_them(world: World) -> None:
+    room = await group(world.bob, visibility="public")
+    bobs = await LiveSession.of(world.node, world.bob)
+    await world.ann.call("presence.status", text="sailing")
+    await world.settle()
+    assert ("state", "ann") not in brief(bobs)
+    await world.ann.call("conversations.join", conversation=room)
+    await world.settle()
+    assert brief(bobs)[-1] == ("state", "ann")
+    await world.ann.call("conversations.leave", conversation=room)
+    await world.settle()
+    assert brief(bobs)[-1] == ("state",)
 
 
 @told()

@@ -308,9 +308,11 @@ class PresenceBoard:
         return card.json
 
     async def _send_states(self) -> None:
+        sent = False
         for session in list(self._telling.behind):
             if session.catching_up or session.behind:
                 continue
+            sent = True
             self._telling.behind.pop(session, None)
             offline = await self._offline_with_status(session.account.key)
             live = self._registry.person(session.account.key)
@@ -319,6 +321,9 @@ class PresenceBoard:
                     session.push(self._state(live, offline))
                     session.flush()
             await trio.lowlevel.checkpoint()
+        if sent:  # a state says how people are now: of those who are due, otherwise than was told
+            for person in self._due:
+                self._cards[person].told = None
 
     async def _offline_with_status(self, me: int) -> list[Found]:
         candidates = [

@@ -10,7 +10,7 @@ serve: $(BIN)/.installed
 	$(BIN)/chatnode --data $(DATA) serve
 
 test: $(BIN)/.installed-dev lint
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --dist loadfile
 
 # The tests of many seconds each: kills, crashes, floods.
 slow: $(BIN)/.installed-dev

@@ -294,6 +294,7 @@ def test_a_tar_file_that_was_cut_between_two_files(tmp_path: Path) -> None:
         (lzma.compress(b"only text"), "neither a directory"),
         (lzma.compress(os.urandom(5000))[:100], "ended before"),
     ],
+    ids=["empty", "an image", "no zip", "no archive", "cut off"],
 )
 def test_a_file_of_the_wrong_kind(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "file"

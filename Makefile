@@ -14,7 +14,7 @@ test: $(BIN)/.installed-dev lint
 
 # The tests of many seconds each: kills, crashes, floods.
 slow: $(BIN)/.installed-dev
-	$(BIN)/pytest -q -m slow
+	$(BIN)/pytest -q -m slow -n auto
 
 # What is written from the code: a test compares.
 docs: $(BIN)/.installed-dev

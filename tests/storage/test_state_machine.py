@@ -47,7 +47,7 @@ from chatnode.model.events import (
 from chatnode.model.ids import new_id
 from chatnode.model.people import Account
 from chatnode.protocol.envelopes import push_of
-from chatnode.storage import checks, conversations, inbox, log, messages, people, receipts
+from chatnode.storage import checks, conversations, inbox, log, mentions, messages, people, receipts
 from chatnode.storage import members as membership
 from chatnode.storage import opening as openings
 from chatnode.storage.connection import Reader
@@ -617,7 +617,7 @@ def history_from_before_joining(patch: pytest.MonkeyPatch) -> None:
     """Who joins sees what was said before, whatever the group says."""
     join = membership._join
     patch.setattr(
-        conversations,
+        membership,
         "_join",
         lambda tx, key, id, person, history, head, by: join(tx, key, id, person, "all", head, by),
     )
@@ -646,7 +646,7 @@ def posting_does_not_read(patch: pytest.MonkeyPatch) -> None:
 
 
 def mentions_not_counted(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(messages, "mentioned_handles", lambda text: [])
+    patch.setattr(mentions, "named", lambda tx, place, text, everyone_members: [])
 
 
 class _GidsOfFailedWrites(Database):

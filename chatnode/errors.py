@@ -65,3 +65,10 @@ class Refusal(Exception):
 
 class StartError(Exception):
     """The node or a command-line tool cannot start; the message names the place and the fix."""
+
+
+class ConnectionLost(Exception):
+    """The connection ended before the reply came: the command may or may not have been carried out.
+
+    Only commands that must not be sent twice raise it; the others are sent again without a word.
+    """

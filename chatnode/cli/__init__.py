@@ -3,18 +3,49 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import cast
 
 import click
 
 from chatnode import __version__
-from chatnode.cli import accounts, backups, calling, chatting, importing, roles, serving, upkeep
-from chatnode.client.errors import ConnectionLost
-from chatnode.errors import Refusal, StartError
+from chatnode.errors import ConnectionLost, Refusal, StartError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Subcommands by name, each imported when it is asked for: a node carries nothing of a terminal's around."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_WHERE)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _WHERE:
+            return None
+        module, _, name = _WHERE[cmd_name].partition(".")
+        return getattr(import_module(f"chatnode.cli.{module}"), name)
+
+
+_WHERE = {
+    "audit": "roles.audit",
+    "backup": "backups.backup",
+    "call": "calling.call",
+    "chat": "chatting.chat",
+    "check": "calling.check",
+    "export": "upkeep.export",
+    "import": "importing.import_group",
+    "invite": "accounts.invite",
+    "migrate": "upkeep.migrate",
+    "restore": "backups.restore",
+    "role": "roles.role",
+    "serve": "serving.serve",
+    "setup": "accounts.setup",
+    "token": "accounts.token",
+    "user": "accounts.user",
+}
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="chatnode")
 @click.option(
     "--data",
@@ -31,23 +62,6 @@ def cli(context: click.Context, data: Path) -> None:
     With a node running on the data directory, commands ask it; otherwise they open the directory themselves.
     """
     context.obj = data
-
-
-cli.add_command(serving.serve)
-cli.add_command(accounts.setup)
-cli.add_command(accounts.user)
-cli.add_command(accounts.invite)
-cli.add_command(accounts.token)
-cli.add_command(roles.role)
-cli.add_command(roles.audit)
-cli.add_command(calling.call)
-cli.add_command(calling.check)
-cli.add_command(backups.backup)
-cli.add_command(backups.restore)
-cli.add_command(importing.import_group)
-cli.add_command(upkeep.export)
-cli.add_command(upkeep.migrate)
-cli.add_command(chatting.chat)
 
 
 def main() -> None:

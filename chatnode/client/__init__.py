@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from chatnode.client.cids import new_cid
 from chatnode.client.client import Client, connect
-from chatnode.client.errors import ConnectionLost, SignedOut, Unreachable
+from chatnode.client.errors import SignedOut, Unreachable
 from chatnode.client.feed import Interrupted, Item, Live, Pushed, Reset
 from chatnode.client.sign_in import accept_invite, sign_in
-from chatnode.errors import Refusal
+from chatnode.errors import ConnectionLost, Refusal
 from chatnode.model.commands.resume import Cursor
 
 __all__ = [

@@ -14,9 +14,9 @@ from typing import Any
 import attrs
 import trio
 
-from chatnode.client.errors import ConnectionLost, refusal_of
+from chatnode.client.errors import refusal_of
 from chatnode.client.nurseries import Signal
-from chatnode.errors import Refusal
+from chatnode.errors import ConnectionLost, Refusal
 from chatnode.protocol import codec
 from chatnode.services import COMMANDS
 

@@ -12,13 +12,6 @@ class Unreachable(StartError):
     """There is no node at this address, or none that answers; the message says what was met instead."""
 
 
-class ConnectionLost(Exception):
-    """The connection ended before the reply came: the command may or may not have been carried out.
-
-    Only commands that must not be sent twice raise it; the others are sent again without a word.
-    """
-
-
 class SignedOut(Refusal):
     """The node ended this session for good: the token was revoked or has expired, or never was one.
 

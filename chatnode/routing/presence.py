@@ -304,7 +304,8 @@ class PresenceBoard:
             return codec.encode(Presence(card.person, online=False))
         if card.json is None:
             now = self._clock()
-            card.json = codec.encode(as_told(card.person, card.online, self.last_active(person), card.status, now))
+            told = as_told(card.person, card.online, self.last_active(person), card.status, now)
+            card.json = memoryview(codec.encode(told)).tobytes()  # a copy: the encoder's bytes keep 4 KiB of buffer
         return card.json
 
     async def _send_states(self) -> None:

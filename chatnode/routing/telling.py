@@ -18,8 +18,10 @@ from chatnode.storage.presence import Circle
 
 logger = get_logger("presence")
 
-PUSHES_A_STEP = 100
+PUSHES_A_STEP = 20
 """So many, and other tasks get their turn."""
+PAUSE_SECONDS = 0.002
+"""And so much time, because messages go before news of who is there."""
 
 
 class Telling:
@@ -70,7 +72,7 @@ class Telling:
             with its_own_fault(session):
                 session.flush()
             if number % PUSHES_A_STEP == 0:
-                await trio.lowlevel.checkpoint()
+                await trio.sleep(PAUSE_SECONDS)
         await trio.lowlevel.checkpoint()
 
 

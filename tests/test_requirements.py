@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import attrs
+import click
 import pytest
 
 from chatnode.cli import cli
@@ -106,7 +107,7 @@ def known() -> frozenset[str]:
         (f"{name}.{field.name}" for name, section in sections() for field in attrs.fields(section)),
         events.EVENTS, presence.PASSING, permissions.PERMISSIONS,
         (each.name for each in COLLECTIONS), (f"GET /items/{each.name}" for each in COLLECTIONS), fields,
-        (f"chatnode {name}" for name in cli.commands), model_words(), tables(),
+        (f"chatnode {name}" for name in cli.list_commands(click.Context(cli))), model_words(), tables(),
     )  # fmt: skip
 
 

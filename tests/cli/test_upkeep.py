@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
+import click
 import orjson
 import pytest
 
@@ -183,7 +184,9 @@ def test_no_command_of_the_network_takes_a_place_on_the_disk() -> None:
 
 def test_a_passphrase_is_no_argument_and_in_no_log(data: Path, tmp_path: Path) -> None:
     for name in ("backup", "restore"):
-        options = {option for param in cli.commands[name].params for option in param.opts}
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        options = {option for param in command.params for option in param.opts}
         assert {option for option in options if "passphrase" in option} == {"--passphrase-file"}
     secret = tmp_path / "secret"
     secret.write_text("open sesame and more")
@@ -340,7 +343,7 @@ def test_the_unit_starts_what_there_is() -> None:
     text = UNIT.read_text(encoding="utf-8")
     started = re.search(r"^ExecStart=/\S+/chatnode --data \S+ (\w+)$", text, re.MULTILINE)
     assert started is not None
-    assert started[1] in cli.commands
+    assert started[1] in cli.list_commands(click.Context(cli))
     sections = re.findall(r"^\[(\w+)\]$", text, re.MULTILINE)
     assert sections == ["Unit", "Service", "Install"]
     assert all(re.fullmatch(r"#.*|\[\w+\]|\w+=.*|", line) for line in text.splitlines())
@@ -391,7 +394,7 @@ def test_settings_in_the_manual_are_settings(tmp_path: Path) -> None:
 
 def test_commands_in_the_manual_are_commands() -> None:
     for name in re.findall(r"`chatnode (?:--data \S+ )?([a-z]+)", MANUAL):
-        assert name in cli.commands, name
+        assert name in cli.list_commands(click.Context(cli)), name
     for name in re.findall(r"`chatnode call ([\w.]+)", MANUAL):
         assert name in {command.name for command in COMMANDS}, name
     metrics = set(re.findall(r"^\| `(\w+)`", MANUAL, re.MULTILINE))

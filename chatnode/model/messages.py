@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import attrs
 
@@ -56,7 +56,8 @@ class Message:
 
     `seq` is dense per conversation, `gid` the place of its posting in the node's log. `thread` is the message
     that its thread hangs on, `replies` how many hang on this one. `media`, `location` and `system` come with the
-    kinds of message that carry them. A deleted message keeps its place and loses what it said.
+    kinds of message that carry them. A deleted message keeps its place and loses what it said. `extra` is what plugins
+    know of it, by the name of the plugin; what is told of a posting has none yet.
 
     Not frozen only because frozen classes cost a microsecond each where thousands are made a second; nobody
     changes one.
@@ -85,6 +86,7 @@ class Message:
     deleted_at: str | None = None
     deleted_by: PersonRef | None = None
     deleted_reason: DeletedReason | None = None
+    extra: dict[str, Any] | None = None
 
     @property
     def changed(self) -> bool:

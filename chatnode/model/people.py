@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 
 @attrs.frozen
 class Person:
-    """Somebody with an account, as others see them. The last three are there only when they are true."""
+    """Somebody with an account, as others see them.
+
+    The flags are there only when they are true. `extra` is what plugins know of them, by the name of the plugin,
+    where people are listed or asked for.
+    """
 
     id: str
     handle: str
@@ -16,6 +22,7 @@ class Person:
     bot: bool | None = None
     deactivated: bool | None = None
     erased: bool | None = None
+    extra: dict[str, Any] | None = None
 
 
 @attrs.define

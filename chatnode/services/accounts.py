@@ -17,11 +17,12 @@ from chatnode.model.commands.accounts import (
 )
 from chatnode.model.commands.shared import Nothing, PersonGiven
 from chatnode.model.commands.sign_in import Revoked
-from chatnode.model.people import Account
+from chatnode.model.people import Account, Person
 from chatnode.services.administration import is_me
 from chatnode.services.passwords import hash_password, is_password
 from chatnode.services.ranks import check_may_give, check_may_manage
 from chatnode.storage import audit, people, resets, sessions
+from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
 
 
@@ -46,8 +47,13 @@ async def create(ctx: Context, command: CreatePerson) -> PersonGiven:
 @command("people.me", permission=permissions.CHAT, reads=True)
 async def me(ctx: Context, command: Nothing) -> Me:
     """Who you are here, and what you may do."""
-    account = await ctx.read(lambda reader: people.by_key(reader, ctx.me.key))
-    return Me(people.public(account), account.role, sorted(ctx.core.roles.get(account.role, ())), _scopes(ctx))
+
+    def read(reader: Reader) -> tuple[Account, Person]:
+        account = people.by_key(reader, ctx.me.key)
+        return account, people.profile(reader, account)
+
+    account, person = await ctx.read(read)
+    return Me(person, account.role, sorted(ctx.core.roles.get(account.role, ())), _scopes(ctx))
 
 
 def _scopes(ctx: Context) -> list[str] | None:
@@ -57,7 +63,7 @@ def _scopes(ctx: Context) -> list[str] | None:
 @command("people.get", permission=permissions.CHAT, reads=True)
 async def get(ctx: Context, command: GetPerson) -> PersonGiven:
     """Somebody's profile, by handle or id."""
-    return PersonGiven(people.public(await ctx.read(lambda reader: people.find(reader, command.person))))
+    return PersonGiven(await ctx.read(lambda reader: people.profile(reader, people.find(reader, command.person))))
 
 
 @command("people.list", permission=permissions.CHAT, reads=True)

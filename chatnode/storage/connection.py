@@ -10,13 +10,20 @@ import attrs
 from chatnode.config import Storage as StorageSettings
 from chatnode.errors import StartError
 from chatnode.model.words import caseless
+from chatnode.storage.hooks import NO_HOOKS, StorageHooks
 
-Reader = sqlite3.Connection
+
+class Reader(sqlite3.Connection):
+    """A connection, and what plugins add to what is read on it."""
+
+    hooks: StorageHooks = NO_HOOKS
+
+
 IntegrityError = sqlite3.IntegrityError
 DatabaseError = sqlite3.DatabaseError
 
 
-def connect_writer(path: Path, settings: StorageSettings) -> sqlite3.Connection:
+def connect_writer(path: Path, settings: StorageSettings) -> Reader:
     """The one connection that writes and checkpoints.
 
     Raises `StartError` unless the file is in WAL mode with synchronous=FULL afterwards.
@@ -24,7 +31,9 @@ def connect_writer(path: Path, settings: StorageSettings) -> sqlite3.Connection:
     try:
         if not path.exists():
             path.touch(mode=0o600)  # SQLite would leave it to the umask; its side files are as readable as this one
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=512, factory=Reader
+        )
         mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
@@ -56,9 +65,11 @@ def file_statistics(reader: Reader) -> FileStatistics:
     return FileStatistics(pages * size, free * size)
 
 
-def connect_reader(path: Path, cache_kib: int = 4_096) -> sqlite3.Connection:
+def connect_reader(path: Path, cache_kib: int = 4_096) -> Reader:
     """A connection that can only read, and never checkpoints."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=256, factory=Reader
+    )
     connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute(f"PRAGMA cache_size=-{cache_kib:d}")

@@ -32,7 +32,8 @@ from chatnode.config import Storage as StorageSettings
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.metrics import Commits
-from chatnode.storage.connection import connect_reader, connect_writer
+from chatnode.storage.connection import Reader, connect_reader, connect_writer
+from chatnode.storage.hooks import StorageHooks
 from chatnode.storage.transaction import Read, Recorded, Transaction, Write
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ class Background(Protocol):
         """After how long without writes a slice of work is due; None when there is none to do."""
         ...
 
-    def work(self, connection: sqlite3.Connection) -> None:
+    def work(self, connection: Reader) -> None:
         """Do one slice, of some milliseconds, in the open transaction."""
         ...
 
@@ -107,8 +108,16 @@ class Database:
     that mock the clock, which would jump while a thread works.
     """
 
-    def __init__(self, path: Path, settings: StorageSettings | None = None, *, inline: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: StorageSettings | None = None,
+        *,
+        inline: bool = False,
+        hooks: StorageHooks | None = None,
+    ) -> None:
         self.path = path
+        self.hooks = hooks or StorageHooks()
         self.settings = settings or StorageSettings()
         self.inline = inline
         self.on_commit: CommitListener = lambda recorded: None
@@ -119,7 +128,7 @@ class Database:
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
         self._reads: SimpleQueue[_Job[Any] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._reader_connections: list[sqlite3.Connection] = []
+        self._reader_connections: list[Reader] = []
         self._closing = False
         self._checkpoint_due = False
         self._changes = 0
@@ -141,6 +150,8 @@ class Database:
             connect_reader(self.path, self.settings.reader_cache_kib)
             for _ in range(1 if self.inline else self.settings.readers)
         ]
+        for connection in self._reader_connections:
+            connection.hooks = self.hooks
         if self.inline:
             return
         self._start("chatnode-writer", self._write_forever)
@@ -190,7 +201,7 @@ class Database:
         self._jobs.put(job)
         return await job.wait()
 
-    async def maintain(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    async def maintain(self, function: Callable[[Reader], T]) -> T:
         """Run `function` on the writing connection between two groups, outside of any transaction; writes wait.
 
         For what cannot be part of one: VACUUM, checkpoints, PRAGMA optimize. Raises what the function raised.
@@ -322,7 +333,7 @@ class Database:
     def _run_in_savepoint(self, job: _Job[Any], gid: int) -> int:
         """Run one job; returns the next free gid. What a failing job recorded is undone, its gids with it."""
         connection = self._writer
-        transaction = Transaction(connection, gid)
+        transaction = Transaction(connection, gid, self.hooks)
         connection.execute("SAVEPOINT job")
         try:
             job.outcome = outcome.Value(job.function(transaction))
@@ -356,7 +367,7 @@ class Database:
             job.outcome = outcome.Error(refusal)
             job.recorded = []
 
-    def _read_forever(self, connection: sqlite3.Connection) -> None:
+    def _read_forever(self, connection: Reader) -> None:
         while (job := self._reads.get()) is not None:
             job.outcome = outcome.capture(_in_snapshot, connection, job.function)
             self._token.run_sync_soon(job.resume)
@@ -392,7 +403,7 @@ def _disk_full() -> Refusal:
     return Refusal("unavailable", "the disk is full; nothing was stored", retry_after=5)
 
 
-def _in_snapshot(connection: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
+def _in_snapshot(connection: Reader, function: Read[T]) -> T:
     connection.execute("BEGIN")
     try:
         return function(connection)

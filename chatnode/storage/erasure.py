@@ -89,7 +89,10 @@ def leave_groups(tx: Transaction, person: int) -> bool:
 
 
 def remove_marks(tx: Transaction, person: int) -> bool:
-    """Remove some of the times at which they read, and some mentions of them; returns whether there are more."""
+    """Remove some of the times at which they read, some mentions of them, and some of what plugins keep of them.
+
+    Returns whether there may be more.
+    """
     removed = 0
     for table in ("receipts", "mentions"):
         columns = "conversation, person, kind, seq" if table == "receipts" else "person, conversation, seq"
@@ -101,6 +104,12 @@ def remove_marks(tx: Transaction, person: int) -> bool:
         ).rowcount
         _count(tx, person, table, rows)
         removed += rows
+    for table in tx.hooks.tables:
+        for column in table.people:
+            find = f"SELECT rowid FROM {table.name} WHERE {column} = ? LIMIT ?"  # noqa: S608
+            rows = tx.execute(f"DELETE FROM {table.name} WHERE rowid IN ({find})", (person, MOST)).rowcount  # noqa: S608
+            _count(tx, person, table.name, rows)
+            removed += rows
     return removed > 0
 
 

@@ -121,9 +121,25 @@ def events_of(reader: Reader, account: Account, gids: list[int]) -> Iterator[tup
         ).fetchone()
         if row is None:
             continue
-        event = _MAKE[row[3]](reader, Row(*row))
-        if event is not None and (shown := _for(reader, account, event, row[1])) is not None:
+        if row[3] in _MAKE:
+            event = _MAKE[row[3]](reader, Row(*row))
+            shown = _for(reader, account, event, row[1]) if event is not None else None
+        else:
+            shown = _of_plugin(reader, account, Row(*row))
+        if shown is not None:
             yield gid, shown
+
+
+def _of_plugin(reader: Reader, account: Account, row: Row) -> Event | None:
+    """The event of a plugin, if it is there. What is told of a conversation is only for who takes part now."""
+    kind = reader.hooks.events.get(row.kind)
+    if kind is None:
+        return None
+    if row.conversation_key is not None:
+        first = conversations.first_seen(reader, row.conversation_key, account.key)
+        if first is None or (kind.of_message and row.subject < first):
+            return None
+    return kind.make(reader, row)
 
 
 def _for(reader: Reader, account: Account, event: Event, conversation: int | None) -> Event | None:
@@ -167,6 +183,8 @@ def _changed(kind: Any) -> Callable[[Reader, Row], Event | None]:
             return None
         if message.replies is not None:  # those that came later have events of their own, and are counted there
             message.replies = messages.replies_until(reader, row.conversation_key, message.seq, row.gid)
+        if kind is not events.MessagePosted:
+            messages.enrich(reader, [message])
         return kind(row.conversation, message)
 
     return make

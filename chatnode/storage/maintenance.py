@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 
 from chatnode.model.times import DAY_MS
+from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
 
 KEPT_MS = 7 * DAY_MS
@@ -26,7 +27,7 @@ def optimize(tx: Transaction) -> None:
     tx.execute("PRAGMA optimize")
 
 
-def vacuum(connection: sqlite3.Connection, wanted: Callable[[], bool]) -> bool:
+def vacuum(connection: Reader, wanted: Callable[[], bool]) -> bool:
     """Rewrite the database without its unused pages; returns whether it came to its end. For `Database.maintain`.
 
     Given up as soon as the connection is `wanted` for a write, but for the last part, which moves the pages.

@@ -129,6 +129,13 @@ def erase_text(
     )
     tx.execute("DELETE FROM message_edits WHERE conversation = ? AND seq = ?", (conversation, seq))
     mentions.remove(tx, conversation, seq)
+    for table in tx.hooks.tables:
+        if table.message is not None:
+            tx.execute(
+                f"DELETE FROM {table.name} WHERE {table.message} = "  # noqa: S608 -- the plugin's own names
+                "(SELECT key FROM messages WHERE conversation = ? AND seq = ?)",
+                (conversation, seq),
+            )
     tx.execute("UPDATE conversations SET messages = messages - 1 WHERE key = ?", (conversation,))
 
 
@@ -169,6 +176,7 @@ def _refuse_deleted(message: Message) -> None:
 def _tell(tx: Transaction, place: Place, seq: int, event: type[_CHANGED], by: Account) -> Message:
     message = messages.at_seq(tx, place.key, seq)
     assert message is not None
+    messages.enrich(tx, [message])
     tx.record(
         event(place.id, message), conversation=place.key, subject=seq, actor=by.key,
         hidden_from=conversations.who_cannot_see(tx, place, seq),

@@ -170,6 +170,13 @@ def _messages(reader: Reader | Transaction, rows: Iterable[tuple[Any, ...]]) -> 
     return found
 
 
+def enrich(reader: Reader | Transaction, found: list[Message]) -> list[Message]:
+    """Add what plugins know of the messages: once for all that are shown together. Gives the same list."""
+    if found and reader.hooks.enrich_messages is not None:
+        reader.hooks.enrich_messages(reader, found)
+    return found
+
+
 _NOTHING_MORE = [None, None, None, None, 0, None, None, None]
 _CONTENT: dict[str, type[Media | Location | Notice]] = {
     "image": Media, "file": Media, "location": Location, "system": Notice,
@@ -213,13 +220,11 @@ def page(
     if after is not None:
         above = max(after, place.first - 1)
         below = before if before is not None else place.head + 1
-        return _messages(
-            reader,
-            reader.execute(
-                _MESSAGE + "WHERE m.conversation = ? AND m.seq > ? AND m.seq < ? ORDER BY m.seq LIMIT ?",
-                (place.key, above, below, limit),
-            ),
+        rows = reader.execute(
+            _MESSAGE + "WHERE m.conversation = ? AND m.seq > ? AND m.seq < ? ORDER BY m.seq LIMIT ?",
+            (place.key, above, below, limit),
         )
+        return enrich(reader, _messages(reader, rows))
     found = _messages(
         reader,
         reader.execute(
@@ -228,30 +233,26 @@ def page(
         ),
     )
     found.reverse()
-    return found
+    return enrich(reader, found)
 
 
 def pinned(reader: Reader, place: Place, limit: int) -> list[Message]:
     """The pinned messages that the participant may see, the last pinned first."""
-    return _messages(
-        reader,
-        reader.execute(
-            _MESSAGE + "WHERE m.conversation = ? AND m.pinned_at IS NOT NULL AND m.seq >= ? "
-            "ORDER BY m.pinned_at DESC, m.seq DESC LIMIT ?",
-            (place.key, place.first, limit),
-        ),
+    rows = reader.execute(
+        _MESSAGE + "WHERE m.conversation = ? AND m.pinned_at IS NOT NULL AND m.seq >= ? "
+        "ORDER BY m.pinned_at DESC, m.seq DESC LIMIT ?",
+        (place.key, place.first, limit),
     )
+    return enrich(reader, _messages(reader, rows))
 
 
 def thread_page(reader: Reader, place: Place, root: int, after: int, limit: int) -> list[Message]:
     """Up to `limit` messages of the thread that hangs on `root`, above a seq, in ascending order."""
-    return _messages(
-        reader,
-        reader.execute(
-            _MESSAGE + "WHERE m.conversation = ? AND m.thread = ? AND m.seq > ? ORDER BY m.seq LIMIT ?",
-            (place.key, root, max(after, place.first - 1), limit),
-        ),
+    rows = reader.execute(
+        _MESSAGE + "WHERE m.conversation = ? AND m.thread = ? AND m.seq > ? ORDER BY m.seq LIMIT ?",
+        (place.key, root, max(after, place.first - 1), limit),
     )
+    return enrich(reader, _messages(reader, rows))
 
 
 def replies_until(reader: Reader, conversation: int, root: int, gid: int) -> int | None:
@@ -263,7 +264,9 @@ def replies_until(reader: Reader, conversation: int, root: int, gid: int) -> int
 
 
 def at_seq(reader: Reader | Transaction, conversation: int, seq: int) -> Message | None:
-    found = _messages(reader, reader.execute(_MESSAGE + "WHERE m.conversation = ? AND m.seq = ?", (conversation, seq)))
+    """Without what plugins know of it, as is `by_key`."""
+    rows = reader.execute(_MESSAGE + "WHERE m.conversation = ? AND m.seq = ?", (conversation, seq))
+    found = _messages(reader, rows)
     return found[0] if found else None
 
 
@@ -293,7 +296,7 @@ def access(reader: Reader | Transaction, account: Account, id: str) -> tuple[Pla
             pass
         else:
             if found[0].seq >= place.first:
-                return place, found[0]
+                return place, enrich(reader, found)[0]
     raise no_such_message()
 
 

@@ -124,7 +124,17 @@ def page(reader: Reader, prefix: str, after: str | None, limit: int) -> list[Per
         "WHERE handle >= ? AND handle < ? AND handle > ? ORDER BY handle LIMIT ?",
         (prefix.lower(), prefix.lower() + "\U0010ffff", after or "", limit),
     )
-    return [public(Account(*row)) for row in rows]
+    return enrich(reader, [public(Account(*row)) for row in rows])
+
+
+def enrich(reader: Reader, found: list[Person]) -> list[Person]:
+    """The people with what plugins know of them: once for all that are shown together."""
+    return found if reader.hooks.enrich_people is None or not found else reader.hooks.enrich_people(reader, found)
+
+
+def profile(reader: Reader, account: Account) -> Person:
+    """Somebody as they are shown when they are asked for."""
+    return enrich(reader, [public(account)])[0]
 
 
 def update_profile(tx: Transaction, account: Account, name: str | None, avatar: str | None) -> Person:

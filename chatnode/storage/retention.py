@@ -84,7 +84,7 @@ def trim(tx: Transaction, due: Due, most: int) -> Removed | None:
         text
         for (text,) in tx.execute("SELECT text FROM message_edits WHERE conversation = ? AND seq <= ?", (due.key, upto))
     ]
-    counts = {table: tx.execute(sql, (due.key, upto)).rowcount for table, sql in _DELETE.items()}
+    counts = {table: tx.execute(sql, (due.key, upto)).rowcount for table, sql in (_of_plugins(tx) | _DELETE).items()}
     (living,) = tx.execute(
         "SELECT count(*) FROM messages WHERE conversation = ? AND deleted_at IS NULL", (due.key,)
     ).fetchone()
@@ -108,6 +108,16 @@ _DELETE = {
     "receipts": "DELETE FROM receipts WHERE conversation = ? AND seq <= ?",
     "messages": "DELETE FROM messages WHERE conversation = ? AND seq <= ?",
 }
+
+
+def _of_plugins(tx: Transaction) -> dict[str, str]:
+    """The same for the tables of plugins that say something about messages."""
+    return {
+        table.name: f"DELETE FROM {table.name} WHERE {table.message} IN "  # noqa: S608
+        "(SELECT key FROM messages WHERE conversation = ? AND seq <= ?)"
+        for table in tx.hooks.tables
+        if table.message is not None
+    }
 
 
 def retire(tx: Transaction, days: int, most: int) -> int:

@@ -277,6 +277,7 @@ def _hits(reader: Reader, query: Query, found: list[Found]) -> list[SearchHit]:
         message = messages.at_seq(reader, each.conversation, each.seq)
         assert message is not None
         hits.append(SearchHit(message, [Span(*span) for span in words.spans(message.text, needles)]))
+    messages.enrich(reader, [hit.message for hit in hits])
     return hits
 
 

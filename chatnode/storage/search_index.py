@@ -111,7 +111,7 @@ def last_key(reader: Reader | Transaction, gid: int) -> int:
 # ---- filling
 
 
-def attach(connection: sqlite3.Connection) -> None:
+def attach(connection: Reader) -> None:
     """Give a connection what the index's statements call; once, as it cannot be done while one of them is open."""
     if not connection.execute("SELECT 1 FROM pragma_function_list WHERE name = 'search_tokens'").fetchone():
         connection.create_function("search_tokens", 1, _tokens, deterministic=True)
@@ -121,7 +121,7 @@ def _tokens(text: str) -> str:
     return " ".join(words.index_tokens(text))
 
 
-def new_shard(connection: sqlite3.Connection, above: int, *, made: bool = True) -> Shard:
+def new_shard(connection: Reader, above: int, *, made: bool = True) -> Shard:
     """An empty part of the index; `made`: it is searched from now on."""
     number = connection.execute(
         "INSERT INTO search_shards (above, upto, made) VALUES (?, ?, ?)", (above, above, int(made))
@@ -136,12 +136,12 @@ def new_shard(connection: sqlite3.Connection, above: int, *, made: bool = True) 
     return shard
 
 
-def retire_shard(connection: sqlite3.Connection, number: int) -> None:
+def retire_shard(connection: Reader, number: int) -> None:
     """Take a part out of the index, to be dropped by `drop_slice`."""
     connection.execute("UPDATE search_shards SET made = 2 WHERE number = ?", (number,))
 
 
-def drop_slice(connection: sqlite3.Connection) -> bool:
+def drop_slice(connection: Reader) -> bool:
     """Drop some of a part that is not used any more; whether there may be more. At once it would take too long."""
     row = connection.execute("SELECT number FROM search_shards WHERE made = 2 LIMIT 1").fetchone()
     if row is None:
@@ -168,7 +168,7 @@ _DROP_PAGES = 250
 _MERGE_PAGES = 64
 
 
-def merge_slice(connection: sqlite3.Connection) -> bool:
+def merge_slice(connection: Reader) -> bool:
     """Bring a full part of the index, of many pieces, nearer to one piece; whether there may be more to do.
 
     A search looks for each word in each piece.
@@ -191,13 +191,13 @@ def merge_slice(connection: sqlite3.Connection) -> bool:
     return True
 
 
-def fill(connection: sqlite3.Connection, shard: Shard, above_key: int, upto_key: int) -> int:
+def fill(connection: Reader, shard: Shard, above_key: int, upto_key: int) -> int:
     """Index the messages between two keys; gives how many."""
     sql = f"INSERT INTO {shard.table} (rowid, words) {_DOCUMENTS}"
     return connection.execute(sql, (above_key, upto_key)).rowcount
 
 
-def batch_end(connection: sqlite3.Connection, above_key: int, messages: int, upto_gid: int) -> tuple[int, int] | None:
+def batch_end(connection: Reader, above_key: int, messages: int, upto_gid: int) -> tuple[int, int] | None:
     """Key and gid of the last message of a batch: some `messages`, and all that have the gid of the last."""
     row = connection.execute(
         "SELECT max(key), max(gid) FROM "
@@ -217,7 +217,7 @@ def batch_end(connection: sqlite3.Connection, above_key: int, messages: int, upt
 _ALL = 2**62
 
 
-def index_batch(connection: sqlite3.Connection, settings: SearchSettings) -> bool:
+def index_batch(connection: Reader, settings: SearchSettings) -> bool:
     """Index the next messages that are in no shard; whether there may be more. Needs a transaction."""
     gid, key = last_indexed(connection)
     end = batch_end(connection, key, settings.batch_messages, _ALL)

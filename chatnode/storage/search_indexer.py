@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 
 from chatnode.config import Search as SearchSettings
 from chatnode.logs import get_logger
 from chatnode.model.events import ConversationImported, MessagePosted
 from chatnode.storage import search_index, search_renewal
+from chatnode.storage.connection import Reader
 from chatnode.storage.database import IDLE_SECONDS
 from chatnode.storage.search_renewal import Renewal
 from chatnode.storage.transaction import Recorded
@@ -75,7 +75,7 @@ class Indexer:
         self._renewal = None
         self._rest_until = time.monotonic() + REST_SECONDS
 
-    def work(self, connection: sqlite3.Connection) -> None:
+    def work(self, connection: Reader) -> None:
         self._waiting = 0
         if not self._attached:
             search_index.attach(connection)
@@ -110,7 +110,7 @@ class Indexer:
             logger.info("%d messages are still to be indexed", waiting)
             self._told = waiting or None
 
-    def _look_for_changes(self, connection: sqlite3.Connection) -> None:
+    def _look_for_changes(self, connection: Reader) -> None:
         """Begin to make a shard anew when text is to go from it, and not before: one time does for many edits."""
         count, oldest = connection.execute("SELECT count(*), min(at) FROM search_changed").fetchone()
         if not count:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import attrs
 
 from chatnode.config import Search as SearchSettings
+from chatnode.storage.connection import Reader
 from chatnode.storage.search_index import (
     SHARD,
     Shard,
@@ -33,7 +32,7 @@ class Renewal:
     gid: int  # messages up to here are in it
 
     @classmethod
-    def begin(cls, connection: sqlite3.Connection, gid: int) -> Renewal | None:
+    def begin(cls, connection: Reader, gid: int) -> Renewal | None:
         """Begin with the shard that holds `gid`; None if none does."""
         row = connection.execute(SHARD + "WHERE made = 1 AND above < ? AND upto >= ?", (gid, gid)).fetchone()
         if row is None:
@@ -42,7 +41,7 @@ class Renewal:
         serial = connection.execute("SELECT max(serial) FROM search_changed").fetchone()[0]
         return cls(old.number, new_shard(connection, old.above, made=False), serial, old.above)
 
-    def go_on(self, connection: sqlite3.Connection, settings: SearchSettings) -> bool:
+    def go_on(self, connection: Reader, settings: SearchSettings) -> bool:
         """Index a batch; True when the shard has taken the old one's place, or need not."""
         row = connection.execute(
             "SELECT o.upto, (SELECT max(upto) FROM search_shards WHERE made = 1) FROM search_shards o, search_shards n "
@@ -74,7 +73,7 @@ class Renewal:
         return True
 
 
-def _messages(connection: sqlite3.Connection, number: int) -> int:
+def _messages(connection: Reader, number: int) -> int:
     return connection.execute("SELECT messages FROM search_shards WHERE number = ?", (number,)).fetchone()[0]
 
 
@@ -92,7 +91,7 @@ class Settling:
     _renewal: Renewal | None = attrs.field(default=None, init=False)
     _upto: int | None = attrs.field(default=None, init=False)
 
-    def go_on(self, connection: sqlite3.Connection) -> bool:
+    def go_on(self, connection: Reader) -> bool:
         """One slice; True when there is nothing more to do. Needs a transaction."""
         attach(connection)
         if self._upto is None:
@@ -113,7 +112,7 @@ class Settling:
         return False
 
 
-def settle(tx: Transaction | sqlite3.Connection) -> int:
+def settle(tx: Transaction | Reader) -> int:
     """A `Settling` in one go; gives how many shards were made anew."""
     settling = Settling()
     while not settling.go_on(tx.connection if isinstance(tx, Transaction) else tx):
@@ -128,7 +127,7 @@ class Rebuilding:
     settings: SearchSettings = attrs.field(factory=SearchSettings)
     _begun: bool = attrs.field(default=False, init=False)
 
-    def go_on(self, connection: sqlite3.Connection) -> bool:
+    def go_on(self, connection: Reader) -> bool:
         """One slice; True when there is nothing more to do. Needs a transaction."""
         attach(connection)
         if not self._begun:
@@ -139,7 +138,7 @@ class Rebuilding:
         return not (drop_slice(connection) or index_batch(connection, self.settings))
 
 
-def rebuild(tx: Transaction | sqlite3.Connection, settings: SearchSettings | None = None) -> int:
+def rebuild(tx: Transaction | Reader, settings: SearchSettings | None = None) -> int:
     """A `Rebuilding` in one go; gives how many messages are in the index."""
     connection = tx.connection if isinstance(tx, Transaction) else tx
     rebuilding = Rebuilding(settings or SearchSettings())
@@ -148,6 +147,6 @@ def rebuild(tx: Transaction | sqlite3.Connection, settings: SearchSettings | Non
     return indexed(connection)
 
 
-def give_up_unfinished(connection: sqlite3.Connection) -> None:
+def give_up_unfinished(connection: Reader) -> None:
     """Shards that were being made when the node stopped are not made any further."""
     connection.execute("UPDATE search_shards SET made = 2 WHERE made = 0")

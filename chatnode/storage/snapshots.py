@@ -31,7 +31,7 @@ def no_progress(stage: str, done: int, total: int) -> None:
 def open_read_only(database: Path, *, resting: bool = False) -> Generator[Reader]:
     """A connection that reads, in one snapshot. `resting`: a file that nobody writes, so no side files are made."""
     uri = f"file:{quote(str(database.absolute()))}?mode=ro" + ("&immutable=1" if resting else "")
-    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None, factory=Reader)) as connection:
         connection.execute("PRAGMA query_only=ON")
         connection.execute("BEGIN")
         yield connection
@@ -49,7 +49,9 @@ def copy(database: Path, into: Path, progress: Progress = no_progress) -> None:
     uri = f"file:{quote(str(database.absolute()))}?mode=ro"
     try:
         os.close(os.open(into, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        with closing(sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)) as connection:
+        with closing(
+            sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, factory=Reader)
+        ) as connection:
             now = file_statistics(connection)
             total = now.bytes - now.free_bytes
             connection.set_progress_handler(_report(progress, into, total, raised), _STEPS)

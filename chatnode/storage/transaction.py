@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -11,6 +10,7 @@ import attrs
 from chatnode.model.events import Event
 from chatnode.model.times import now_ms
 from chatnode.storage.connection import Reader
+from chatnode.storage.hooks import NO_HOOKS, Change, StorageHooks
 
 T = TypeVar("T")
 Rows = Iterator[tuple[Any, ...]]
@@ -38,12 +38,13 @@ class Transaction:
     event gets.
     """
 
-    __slots__ = ("connection", "execute", "executemany", "next_gid", "now", "recorded")
+    __slots__ = ("connection", "execute", "executemany", "hooks", "next_gid", "now", "recorded")
 
-    def __init__(self, connection: sqlite3.Connection, next_gid: int) -> None:
+    def __init__(self, connection: Reader, next_gid: int, hooks: StorageHooks = NO_HOOKS) -> None:
         self.connection = connection
         self.execute = connection.execute
         self.executemany = connection.executemany
+        self.hooks = hooks
         self.next_gid = next_gid
         self.now = now_ms()
         self.recorded: list[Recorded] = []
@@ -66,18 +67,29 @@ class Transaction:
         `subject` is the key or number that, with the kind, is enough to make the event again from the tables.
         """
         person = people[0] if len(people) == 1 else None
-        gid = self.next_gid
+        gid, hooks = self.next_gid, self.hooks
+        change: Change | None = None
+        if hooks.audience is not None or hooks.in_transaction is not None:
+            change = Change(gid, event, conversation, people, subject, actor)
+        more = self._further(hooks, change) if change is not None and hooks.audience is not None else ()
         self.execute(
             "INSERT INTO log (gid, conversation, person, kind, subject, actor, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (gid, conversation, person, event.name, subject, actor, self.now),
         )
         self.next_gid = gid + 1
-        if len(people) > 1:
-            self.executemany(
-                "INSERT INTO log_audience (person, gid) VALUES (?, ?)", [(key, gid) for key in set(people)]
-            )
-        self.recorded.append(Recorded(gid, event, None if private else conversation, people, hidden_from))
+        if len(people) > 1 or more:
+            audience = {*people, *more} if len(people) > 1 else set(more)
+            self.executemany("INSERT INTO log_audience (person, gid) VALUES (?, ?)", [(key, gid) for key in audience])
+        heard = [*people, *more] if more else people
+        self.recorded.append(Recorded(gid, event, None if private else conversation, heard, hidden_from))
+        if change is not None and hooks.in_transaction is not None:
+            hooks.in_transaction(self, change)
         return gid
+
+    def _further(self, hooks: StorageHooks, change: Change) -> list[int]:
+        """Whom plugins want told beside those who are anyway."""
+        assert hooks.audience is not None
+        return [key for key in dict.fromkeys(hooks.audience(self, change)) if key not in change.people]
 
 
 Write = Callable[[Transaction], T]

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ import trio.testing
 from chatnode.config import Storage
 from chatnode.errors import Refusal
 from chatnode.model.events import SessionRevoked
-from chatnode.storage.connection import connect_reader, connect_writer
+from chatnode.storage.connection import Reader, connect_reader, connect_writer
 from chatnode.storage.database import Database, _in_snapshot, _Job
 from chatnode.storage.migrations import core_migrations, initialise, migrate
 from chatnode.storage.transaction import Read, Recorded, Transaction, Write
@@ -139,7 +139,7 @@ def statements_of(db: Database) -> Iterator[list[str]]:
         db._writer.set_trace_callback(None)
 
 
-class Breakable(sqlite3.Connection):
+class Breakable(Reader):
     """A connection that calls `before` with each statement, which may raise in its place."""
 
     before: Callable[[str], None] = staticmethod(lambda sql: None)
@@ -163,7 +163,8 @@ def break_commit(db: Database, error: sqlite3.Error, *, let_pass: int = 0) -> No
 
 def connecting_as(monkeypatch: pytest.MonkeyPatch, factory: Callable[..., sqlite3.Connection]) -> None:
     """From now on connections are made by `factory`."""
-    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=factory))
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **kwargs: real(*args, **kwargs | {"factory": factory}))
 
 
 def full_disk() -> sqlite3.OperationalError:

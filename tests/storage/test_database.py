@@ -318,7 +318,7 @@ def test_a_store_without_write_ahead_log_is_refused(tmp_path: Path, monkeypatch:
 def test_a_store_that_does_not_flush_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the reason for which synchronous=FULL does not hold, a node does not start without it."""
 
-    class Relaxed(sqlite3.Connection):
+    class Relaxed(Reader):
         def execute(self, sql: str, *args: object) -> sqlite3.Cursor:
             return super().execute(sql.replace("synchronous=FULL", "synchronous=NORMAL"), *args)  # type: ignore[arg-type]
 

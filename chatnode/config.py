@@ -12,18 +12,22 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import attrs
 
 from chatnode.errors import StartError
 
 ENVIRONMENT_PREFIX = "CHATNODE_"
+T = TypeVar("T")
 
 
-def setting(default: Any, help: str, *, minimum: float | None = None) -> Any:
-    """A field with its help text, which `config.toml` shows above the key."""
-    return attrs.field(default=default, metadata={"help": help, "minimum": minimum})
+def setting(default: Any, help: str, *, minimum: float | None = None, choices: tuple[str, ...] = ()) -> Any:
+    """A field with its help text, which `config.toml` shows above the key.
+
+    The type of the default, a text, a number or a tuple of texts, is what it takes; a text may be one of `choices`.
+    """
+    return attrs.field(default=default, metadata={"help": help, "minimum": minimum, "choices": choices})
 
 
 @attrs.frozen
@@ -223,6 +227,25 @@ class Search:
 
 
 @attrs.frozen
+class Plugins:
+    """Every installed plugin runs, unless it is disabled. Each has a section of its own, [plugins.<name>]."""
+
+    disabled: tuple[str, ...] = setting(
+        (), "Names of plugins that do not run. `chatnode plugin disable` is another way."
+    )
+    hook_seconds: float = setting(
+        2.0, "How long a plugin may look at a request or a message before it is written.", minimum=0.001
+    )
+    transaction_seconds: float = setting(
+        0.05, "How long a plugin may take in one transaction, while all other writes wait.", minimum=0.001
+    )
+    start_seconds: float = setting(10.0, "How long a plugin may take when the node starts or stops.", minimum=0.001)
+    consumer_tries: int = setting(
+        5, "How often a plugin's consumer is given an event that it fails on, before the event is set aside.", minimum=1
+    )
+
+
+@attrs.frozen
 class Logs:
     """What the node says on standard error."""
 
@@ -243,7 +266,10 @@ class Config:
     backup: Backup = attrs.field(factory=Backup)
     retention: Retention = attrs.field(factory=Retention)
     search: Search = attrs.field(factory=Search)
+    plugins: Plugins = attrs.field(factory=Plugins)
     logs: Logs = attrs.field(factory=Logs)
+    of_plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict[str, Mapping[str, Any]])
+    """The sections [plugins.<name>] as they are written; a plugin's own class says what they may hold (`settings_of`)."""
 
 
 CHOICES = {"logs.level": ("debug", "info", "warning", "error"), "logs.format": ("text", "json")}
@@ -264,8 +290,13 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
 def sections() -> Iterator[tuple[str, type[Any]]]:
     """Name and class of each section, in the order of `config.toml`."""
     for field in attrs.fields(Config):
-        assert field.type is not None
-        yield field.name, type(getattr(Config(), field.name))
+        if field.name != "of_plugins":
+            yield field.name, type(getattr(Config(), field.name))
+
+
+def settings_of(config: Config, plugin: str, kind: type[T]) -> T:
+    """The settings of a plugin, as its class `kind` says them; raises `StartError` that names the key."""
+    return _section(kind(), config.of_plugins.get(plugin, {}), f"plugins.{plugin}", "settings")
 
 
 def _read_toml(path: Path) -> dict[str, dict[str, Any]]:
@@ -284,7 +315,12 @@ def _read_environment(environment: Mapping[str, str]) -> tuple[dict[str, dict[st
     for variable, text in environment.items():
         section, separator, key = variable.removeprefix(ENVIRONMENT_PREFIX).partition("__")
         if variable.startswith(ENVIRONMENT_PREFIX) and separator:
-            values.setdefault(known.get(section, section), {})[key.lower()] = text
+            target = values.setdefault(known.get(section, section), {})
+            plugin, separator, key_of_plugin = key.lower().partition("__")
+            if section == "PLUGINS" and separator:
+                target.setdefault(plugin, {})[key_of_plugin] = text
+            else:
+                target[key.lower()] = text
     return values, "environment"
 
 
@@ -296,17 +332,28 @@ def _overlay(config: Config, values: Mapping[str, Any], place: str) -> Config:
             raise StartError(f"{place}: no section [{section}]; there are {', '.join(known)}")
         if not isinstance(entries, dict):
             raise StartError(f"{place}: {section} must be a section, as in [{section}]")
-        fields = attrs.fields_dict(known[section])
-        converted: dict[str, Any] = {}
-        for key, value in entries.items():  # pyright: ignore[reportUnknownVariableType]
-            if key not in fields:
-                raise StartError(f"{place}: no setting {section}.{key}; [{section}] has {', '.join(fields)}")
-            converted[key] = _convert(value, fields[key], f"{place}: {section}.{key}")
-            choices = CHOICES.get(f"{section}.{key}")
-            if choices and converted[key] not in choices:
-                raise StartError(f"{place}: {section}.{key} is {value!r}; it takes {', '.join(choices)}")
-        changes[section] = attrs.evolve(getattr(config, section), **converted)
+        own = cast("Mapping[str, Any]", entries)
+        if section == "plugins":
+            nested = {name: cast("Mapping[str, Any]", each) for name, each in own.items() if isinstance(each, dict)}
+            own = {key: value for key, value in own.items() if key not in nested}
+            before = config.of_plugins
+            changes["of_plugins"] = {**before, **{name: {**before.get(name, {}), **nested[name]} for name in nested}}
+        changes[section] = _section(getattr(config, section), own, section, place)
     return attrs.evolve(config, **changes)
+
+
+def _section(settings: T, entries: Mapping[str, Any], section: str, place: str) -> T:
+    """`settings` with what `entries` say instead."""
+    fields = attrs.fields_dict(type(settings))  # pyright: ignore[reportArgumentType]
+    converted: dict[str, Any] = {}
+    for key, value in entries.items():
+        if key not in fields:
+            raise StartError(f"{place}: no setting {section}.{key}; [{section}] has {', '.join(fields)}")
+        converted[key] = _convert(value, fields[key], f"{place}: {section}.{key}")
+        choices = CHOICES.get(f"{section}.{key}") or fields[key].metadata.get("choices")
+        if choices and converted[key] not in choices:
+            raise StartError(f"{place}: {section}.{key} is {value!r}; it takes {', '.join(choices)}")
+    return attrs.evolve(settings, **converted)  # pyright: ignore[reportArgumentType]
 
 
 def _convert(value: Any, field: attrs.Attribute[Any], place: str) -> Any:

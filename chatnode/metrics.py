@@ -50,6 +50,7 @@ class Metrics:
         self.seconds: dict[str, Histogram] = {}
         self.deliveries = 0
         self.overflows = 0
+        self.of_plugins: dict[tuple[str, str], float] = {}
 
     def request(self, command: str, outcome: str, seconds: float) -> None:
         """Count a request; both names must be of a fixed set, never a client's own."""
@@ -59,6 +60,11 @@ class Metrics:
         if histogram is None:
             histogram = self.seconds[command] = Histogram()
         histogram.observe(seconds)
+
+    def count(self, plugin: str, metric: str, amount: float) -> None:
+        """Count up a plugin's figure; both names must be ones that were declared."""
+        key = (plugin, metric)
+        self.of_plugins[key] = self.of_plugins.get(key, 0) + amount
 
 
 class Commits:

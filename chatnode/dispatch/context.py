@@ -10,11 +10,15 @@ from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.people import Account
+from chatnode.model.presence import Presence, as_told
+from chatnode.model.times import now_ms
 from chatnode.storage import sessions
+from chatnode.storage.presence import Found
 from chatnode.storage.sessions import Authenticated
 from chatnode.storage.transaction import Read, Transaction, Write
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 class Turn(Protocol):
@@ -91,7 +95,7 @@ class Context:
     def permissions(self) -> frozenset[str]:
         """All that may be done here, writing included."""
         if self.account is None:
-            return frozenset(permissions.PERMISSIONS) if self.operator else frozenset()
+            return frozenset(self.core.permissions) if self.operator else frozenset()
         return frozenset(each for each in self.core.roles.get(self.account.role, ()) if self.may(each))
 
     async def write(self, function: Write[T]) -> T:
@@ -122,6 +126,16 @@ class Context:
         if self.turn is not None:
             await self.turn.wait_for_writes()
         return await self.core.db.read(function)
+
+    def settings(self, kind: type[S]) -> S:
+        """The settings of a plugin, by their class."""
+        return self.core.settings(kind)
+
+    def as_known(self, found: Found) -> Presence:
+        """How somebody is now: a row of `presence.seen` with what is only in memory."""
+        live = self.core.presence
+        active_at = max(found.active_at or 0, live.last_active(found.key) or 0) or None
+        return as_told(found.person, live.is_online(found.key), active_at, found.status, now_ms())
 
     def page_size(self, limit: int) -> int:
         """`limit`, but no more than the setting allows."""

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
+from typing import Any, TypeVar
 
 import attrs
 import trio
 
 from chatnode.config import Config
+from chatnode.dispatch.hooks import RequestHooks
 from chatnode.dispatch.jobs import JobRunner
 from chatnode.dispatch.limits import Rate, Turns
 from chatnode.dispatch.presence import LivePresence
 from chatnode.metrics import Metrics
+from chatnode.model import permissions
 from chatnode.storage.database import Database
 from chatnode.storage.filters.collection import Collections
 from chatnode.storage.filters.collections import COLLECTIONS
+
+S = TypeVar("S")
 
 
 @attrs.define
@@ -45,6 +50,9 @@ class Core:
     changing_roles: trio.Lock = attrs.field(init=False, factory=trio.Lock)
     queries: Turns = attrs.field(init=False)
     presence: LivePresence = attrs.field(init=False)
+    hooks: RequestHooks = attrs.field(init=False, factory=RequestHooks)
+    of_plugins: dict[type, Any] = attrs.field(init=False, factory=dict[type, Any])
+    """The settings of plugins, by their class."""
 
     def __attrs_post_init__(self) -> None:
         limits = self.config.limits
@@ -61,3 +69,12 @@ class Core:
         self.hashers = trio.CapacityLimiter(self.config.accounts.password_hashers)
         self.jobs = JobRunner(self)
         self.slow_seconds = self.config.logs.slow_ms / 1000 or inf
+
+    @property
+    def permissions(self) -> dict[str, str]:
+        """Every permission there is, plugins' own too, with what it allows."""
+        return {**permissions.PERMISSIONS, **self.db.hooks.permissions}
+
+    def settings(self, kind: type[S]) -> S:
+        """The settings of a plugin, by their class."""
+        return self.of_plugins[kind]

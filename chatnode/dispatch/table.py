@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from logging import DEBUG, INFO
 from time import perf_counter
-from typing import Any, Generic, Literal, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar, get_type_hints
 
 import attrs
 
@@ -23,8 +23,6 @@ logger = get_logger("requests")
 
 C = TypeVar("C")
 R = TypeVar("R")
-
-LimitName = Literal["posts", "logins", "reports", "statuses", "typing"]
 
 
 @attrs.frozen
@@ -42,7 +40,7 @@ class Command(Generic[C, R]):
     gives: type[R]
     handler: Callable[[Context, C], Awaitable[R]]
     permission: str | None
-    limit: LimitName | None
+    limit: str | None
     reads: bool
     or_permission: str | None = None
     unscoped: bool = False
@@ -62,7 +60,7 @@ def command(
     *,
     permission: str | None,
     or_permission: str | None = None,
-    limit: LimitName | None = None,
+    limit: str | None = None,
     reads: bool = False,
     unscoped: bool = False,
     active: bool | None = None,
@@ -128,7 +126,10 @@ class CommandTable:
     async def _run(self, context: Context, found: Command[Any, Any], fields: dict[str, Any]) -> Any:
         self._check(context, found)
         self._count(context, found)
-        result = await found.handler(context, codec.structure(fields, found.takes))
+        command = codec.structure(fields, found.takes)
+        if context.core.hooks.check_command is not None:
+            await context.core.hooks.check_command(context, found.name, command)
+        result = await found.handler(context, command)
         if found.active and context.account is not None:
             context.core.presence.active(context.account.key)
         return result

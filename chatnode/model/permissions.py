@@ -9,6 +9,8 @@ A scope of a token is a permission, or `<permission>:read` for what only reads.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 CHAT = "chat"  # take part: converse, read, post
 OPEN_GROUPS = "groups.create"
 INVITE = "invites.manage"
@@ -46,7 +48,11 @@ ROLES: dict[str, frozenset[str]] = {
 }
 
 READ_SCOPE = ":read"
-SCOPES: frozenset[str] = frozenset(PERMISSIONS) | {permission + READ_SCOPE for permission in PERMISSIONS}
+
+
+def scopes_of(permissions: Iterable[str]) -> frozenset[str]:
+    """What a token can be bounded to: each permission, and its reading part."""
+    return frozenset(scope for permission in permissions for scope in (permission, permission + READ_SCOPE))
 
 
 def in_scope(permission: str, reads: bool, scopes: frozenset[str] | None) -> bool:

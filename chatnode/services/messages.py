@@ -38,6 +38,9 @@ async def post(ctx: Context, command: PostMessage) -> Posted:
         command.conversation, command.cid, command.text, command.reply_to, command.thread, command.kind,
         _content(command), command.metadata,
     )  # fmt: skip
+    if ctx.core.hooks.prepare_draft is not None:
+        await ctx.core.hooks.prepare_draft(ctx, draft)
+        _check_length(ctx, draft.text)
     sender, everyone_members = ctx.me, ctx.core.config.limits.everyone_members
     return await ctx.write(lambda tx: messages.post(tx, sender, draft, everyone_members))
 
@@ -87,11 +90,14 @@ async def get(ctx: Context, command: GetMessage) -> MessageGiven:
 async def edit(ctx: Context, command: EditMessage) -> MessageGiven:
     """Let a message of yours say something else; everybody can see what it said before."""
     _check_length(ctx, command.text)
-    limits = ctx.core.config.limits
+    limits, draft = ctx.core.config.limits, Draft("", "", command.text, edits=command.message)
+    if ctx.core.hooks.prepare_draft is not None:
+        await ctx.core.hooks.prepare_draft(ctx, draft)
+        _check_length(ctx, draft.text)
     return MessageGiven(
         await ctx.write(
             lambda tx: message_changes.edit(
-                tx, ctx.me, command.message, command.text, minutes=limits.edit_minutes, most=limits.edits
+                tx, ctx.me, command.message, draft.text, minutes=limits.edit_minutes, most=limits.edits
             )
         )
     )

@@ -22,11 +22,11 @@ from chatnode.model.commands.presence import (
 )
 from chatnode.model.commands.shared import InConversation
 from chatnode.model.people import Account
-from chatnode.model.presence import Presence, Status, as_told, is_emoji
+from chatnode.model.presence import Status, as_told, is_emoji
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage import conversations, people, presence, typing
 from chatnode.storage.connection import Reader
-from chatnode.storage.presence import Circle, Found, Mark
+from chatnode.storage.presence import Circle, Mark
 from chatnode.storage.transaction import Transaction
 
 
@@ -37,14 +37,7 @@ async def get(ctx: Context, command: GetPresence) -> PresenceGiven:
     if len(command.people) > most:
         raise Refusal("too_large", f"asks for at most {most} people at a time", path="people")
     found = await ctx.read(lambda reader: presence.seen(reader, ctx.me.key, command.people))
-    return PresenceGiven([_as_known(ctx, each) for each in found])
-
-
-def _as_known(ctx: Context, found: Found) -> Presence:
-    """A row, with what is only in memory."""
-    live = ctx.core.presence
-    active_at = max(found.active_at or 0, live.last_active(found.key) or 0) or None
-    return as_told(found.person, live.is_online(found.key), active_at, found.status, now_ms())
+    return PresenceGiven([ctx.as_known(each) for each in found])
 
 
 @command("presence.status", permission=permissions.CHAT, limit="statuses")

@@ -29,7 +29,7 @@ from chatnode.storage.transaction import Transaction
 @command("roles.list", permission=permissions.MANAGE_ROLES, or_permission=permissions.MANAGE_PEOPLE, reads=True)
 async def list_roles(ctx: Context, command: Nothing) -> RolesGiven:
     """What each role may do, and every permission there is."""
-    known = [Permission(name, meaning) for name, meaning in permissions.PERMISSIONS.items()]
+    known = [Permission(name, meaning) for name, meaning in ctx.core.permissions.items()]
     return RolesGiven(await ctx.read(roles.page), known)
 
 

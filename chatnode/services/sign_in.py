@@ -141,8 +141,8 @@ def _scopes(ctx: Context, wanted: list[str] | None) -> frozenset[str] | None:
             raise Refusal("forbidden", "your token has scopes; name those of the new one", path="scopes")
         return None
     scopes = frozenset(wanted)
-    if unknown := sorted(scopes - permissions.SCOPES):
-        known = ", ".join(permissions.PERMISSIONS)
+    if unknown := sorted(scopes - permissions.scopes_of(ctx.core.permissions)):
+        known = ", ".join(ctx.core.permissions)
         raise Refusal(
             "invalid", f"there is no scope {unknown[0]!r}; there are {known}, each also with :read", path="scopes"
         )

@@ -18,7 +18,7 @@ from chatnode.model.conversations import (
     Subject,
     Visibility,
 )
-from chatnode.model.events import ConversationUpdated
+from chatnode.model.events import ConversationUpdated, Event
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
 from chatnode.model.words import caseless
@@ -130,6 +130,13 @@ def who_cannot_see(tx: Transaction, place: Place, seq: int) -> frozenset[int]:
         "SELECT person FROM members WHERE conversation = ? AND left_gid IS NULL AND first > ?", (place.key, seq)
     )
     return frozenset(person for (person,) in rows)
+
+
+def record_about_message(tx: Transaction, place: Place, seq: int, event: Event, by: Account) -> int:
+    """Tell those who may see a message of something about it; returns the gid. The row's subject is the seq."""
+    return tx.record(
+        event, conversation=place.key, subject=seq, actor=by.key, hidden_from=who_cannot_see(tx, place, seq)
+    )
 
 
 def check_peer(tx: Transaction, place: Place, account: Account) -> None:

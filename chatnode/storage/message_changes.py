@@ -177,8 +177,5 @@ def _tell(tx: Transaction, place: Place, seq: int, event: type[_CHANGED], by: Ac
     message = messages.at_seq(tx, place.key, seq)
     assert message is not None
     messages.enrich(tx, [message])
-    tx.record(
-        event(place.id, message), conversation=place.key, subject=seq, actor=by.key,
-        hidden_from=conversations.who_cannot_see(tx, place, seq),
-    )  # fmt: skip
+    conversations.record_about_message(tx, place, seq, event(place.id, message), by)
     return message

@@ -33,6 +33,10 @@ class Draft:
     kind: MessageKind = "text"
     content: Media | Location | Notice | None = None
     metadata: dict[str, str] | None = None
+    edits: str | None = None
+    """The id of the message that is edited, where this is no new one; then only the text counts."""
+    prepared: bool = False
+    """A plugin changed it: the same `cid` again may come out otherwise, and is not compared."""
 
 
 def post(tx: Transaction, sender: Account, draft: Draft, everyone_members: int = 0) -> Posted:
@@ -117,7 +121,7 @@ def _earlier(tx: Transaction, id: str, draft: Draft) -> Posted | None:
     same = (conversation, reply_to, kind) == (draft.conversation, draft.reply_to, draft.kind)
     if thread is None or root is not None:  # else the message that the thread hung on was removed
         same = same and root == draft.thread
-    if deleted_at is None:  # else there is nothing left to compare with
+    if deleted_at is None and not draft.prepared:  # else there is nothing left to compare with
         same = same and (text == draft.text or edited_at is not None) and _read_content(kind, content) == draft.content
     if not same:
         raise Refusal("conflict", "you used this cid for another message; make a new one", path="cid")

@@ -34,9 +34,10 @@ def check_there(reader: Reader | Transaction, role: str) -> None:
 def replace(tx: Transaction, role: str, permissions: frozenset[str]) -> dict[str, frozenset[str]]:
     """Make the role, or change what it may do; whoever has it and is signed in is told. Gives all roles."""
     _refuse_admin(role)
-    if unknown := sorted(permissions - set(PERMISSIONS)):
+    known = {**PERMISSIONS, **tx.hooks.permissions}
+    if unknown := sorted(permissions - set(known)):
         raise Refusal(
-            "invalid", f"there is no permission {unknown[0]}; there are {', '.join(PERMISSIONS)}", path="permissions"
+            "invalid", f"there is no permission {unknown[0]}; there are {', '.join(known)}", path="permissions"
         )
     if not permissions:
         raise Refusal(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatnode.config import Config, Server
-from chatnode.model.permissions import SCOPES
+from chatnode.model.permissions import PERMISSIONS, scopes_of
 from chatnode.node import Node
 from tests.conftest import Somebody, make_person
 from tests.services.dialogue import direct, refused, say, token_of
@@ -111,7 +111,7 @@ ROUTES = {
 )
 async def test_a_token_of_one_scope_reaches_just_these_routes(address: Address, node: Node) -> None:
     root = await make_person(node, "root", admin=True)
-    for scope in sorted(SCOPES):
+    for scope in sorted(scopes_of(PERMISSIONS)):
         token = (await token_of(root, scopes=[scope])).token
         async with await Http.open(address) as http:
             for path, enough in ROUTES.items():

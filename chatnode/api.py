@@ -1,0 +1,165 @@
+"""Everything that a plugin may import. Nothing else of chatnode is promised to stay as it is.
+
+Start with `docs/plugins/tutorial.md`; `docs/plugins/reference.md` describes every name here.
+"""
+
+from __future__ import annotations
+
+from chatnode.config import setting
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.hooks import Allow, Deny, Verdict
+from chatnode.dispatch.table import Command, command
+from chatnode.errors import Refusal
+from chatnode.hooks.context import PluginContext
+from chatnode.hooks.plugin import (
+    API_VERSION,
+    Consumer,
+    Limit,
+    Metric,
+    Page,
+    Permission,
+    Plugin,
+    Request,
+    Response,
+    Route,
+    Step,
+    Task,
+    steps_in,
+)
+from chatnode.hooks.specs import hookimpl, hookspec
+from chatnode.model.commands.shared import Nothing
+from chatnode.model.events import (
+    ConversationImported,
+    ConversationTrimmed,
+    ConversationUpdated,
+    Event,
+    MemberChanged,
+    MemberJoined,
+    MemberLeft,
+    MessageDeleted,
+    MessageEdited,
+    MessagePinned,
+    MessagePosted,
+    PersonBlocked,
+    PersonErased,
+    PersonUpdated,
+    ReceiptDelivered,
+    ReceiptRead,
+)
+from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Title, Who, Whole
+from chatnode.model.ids import direct_id, new_id
+from chatnode.model.messages import Message
+from chatnode.model.people import Account, Person, PersonRef
+from chatnode.model.permissions import CHAT, MANAGE_PEOPLE, MODERATE, OPERATE
+from chatnode.model.presence import Presence
+from chatnode.model.times import now_ms, rfc3339
+from chatnode.model.words import caseless
+from chatnode.storage.blocks import has_blocked, refuse_blocked
+from chatnode.storage.connection import IntegrityError, Reader
+from chatnode.storage.conversations import Place, record_about_message
+from chatnode.storage.conversations import access as access_conversation
+from chatnode.storage.filters import kinds
+from chatnode.storage.filters.collection import Collection, Field
+from chatnode.storage.hooks import Change, EventKind, Table
+from chatnode.storage.log import Row
+from chatnode.storage.messages import Draft
+from chatnode.storage.messages import access as access_message
+from chatnode.storage.opening import open_direct
+from chatnode.storage.people import by_key as person_by_key
+from chatnode.storage.people import find as find_person
+from chatnode.storage.people import public as public_person
+from chatnode.storage.presence import Found
+from chatnode.storage.presence import seen as find_presence
+from chatnode.storage.transaction import Transaction, Write
+
+__all__ = [
+    "API_VERSION",
+    "CHAT",
+    "MANAGE_PEOPLE",
+    "MODERATE",
+    "OPERATE",
+    "Account",
+    "Allow",
+    "Change",
+    "Collection",
+    "Command",
+    "Consumer",
+    "Context",
+    "ConversationImported",
+    "ConversationTrimmed",
+    "ConversationUpdated",
+    "Deny",
+    "Draft",
+    "Entries",
+    "Event",
+    "EventKind",
+    "Field",
+    "Found",
+    "Handle",
+    "Id",
+    "IntegrityError",
+    "Items",
+    "Limit",
+    "MemberChanged",
+    "MemberJoined",
+    "MemberLeft",
+    "Message",
+    "MessageDeleted",
+    "MessageEdited",
+    "MessagePinned",
+    "MessagePosted",
+    "Metric",
+    "Name",
+    "Nothing",
+    "Page",
+    "Permission",
+    "Person",
+    "PersonBlocked",
+    "PersonErased",
+    "PersonRef",
+    "PersonUpdated",
+    "Place",
+    "Plugin",
+    "PluginContext",
+    "Presence",
+    "Reader",
+    "Real",
+    "ReceiptDelivered",
+    "ReceiptRead",
+    "Refusal",
+    "Request",
+    "Response",
+    "Route",
+    "Row",
+    "Step",
+    "Table",
+    "Task",
+    "Text",
+    "Title",
+    "Transaction",
+    "Verdict",
+    "Who",
+    "Whole",
+    "Write",
+    "access_conversation",
+    "access_message",
+    "caseless",
+    "command",
+    "direct_id",
+    "find_person",
+    "find_presence",
+    "has_blocked",
+    "hookimpl",
+    "hookspec",
+    "kinds",
+    "new_id",
+    "now_ms",
+    "open_direct",
+    "person_by_key",
+    "public_person",
+    "record_about_message",
+    "refuse_blocked",
+    "rfc3339",
+    "setting",
+    "steps_in",
+]

@@ -1,0 +1,1 @@
+"""Plugins: what one declares (`plugin.py`), the hooks it may implement (`specs.py`), and the node's side of both."""

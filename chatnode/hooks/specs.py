@@ -1,0 +1,133 @@
+"""Every hook that a plugin may implement, on one screen: signature, colour, what a failure means, how long it may take.
+
+A hook is for what a plugin changes; what it adds, it declares (`plugin.py`). Implementations are marked with
+`hookimpl`, and called in the order in which plugins are loaded (that of their names), `tryfirst` before and `trylast`
+after the others. They may leave out arguments that they do not need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+import attrs
+import pluggy
+
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.hooks import Verdict
+from chatnode.hooks.context import PluginContext
+from chatnode.hooks.plugin import Plugin
+from chatnode.model.messages import Message
+from chatnode.model.people import Person
+from chatnode.storage.connection import Reader
+from chatnode.storage.hooks import Change
+from chatnode.storage.messages import Draft
+from chatnode.storage.transaction import Transaction
+
+PROJECT = "chatnode"
+
+hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a function as an implementation of the hook that it has the name of. Options: `tryfirst`, `trylast`,
+`wrapper` (only where the hook is not async)."""
+
+_hookspec = pluggy.HookspecMarker(PROJECT)
+F = TypeVar("F", bound=Callable[..., Any])
+
+Failure = Literal["refuse", "go on"]
+
+
+@attrs.frozen
+class Terms:
+    """How a hook is called. `budget`: the setting of `[plugins]` that says how many seconds an implementation may take.
+
+    `failure`: whether an implementation that raises, gives something else than it may, or takes too long, refuses what
+    is being done, or is left out.
+    """
+
+    failure: Failure
+    budget: Literal["hook_seconds", "transaction_seconds", "start_seconds"]
+
+
+TERMS: dict[str, Terms] = {}
+"""By the name of the hook."""
+
+
+def hook(failure: Failure, budget: Literal["hook_seconds", "transaction_seconds", "start_seconds"]) -> Callable[[F], F]:
+    """Declare a hook of the node's, with its terms."""
+
+    def declare(function: F) -> F:
+        TERMS[function.__name__] = Terms(failure, budget)
+        return _hookspec(function)
+
+    return declare
+
+
+def hookspec(function: F) -> F:
+    """Declare a hook of a plugin's own, for `add_hookspecs`: its failures are left out, its budget is hook_seconds."""
+    return _hookspec(function)
+
+
+@_hookspec(firstresult=True)
+def chatnode_plugin() -> Plugin:
+    """The plugin's declaration. Every plugin has this one."""
+    raise AssertionError("only implementations are called")
+
+
+@_hookspec(historic=True)
+def add_hookspecs(add: Callable[[object], None]) -> None:
+    """Offer hooks of the plugin's own to others: call `add` with the module that holds them."""
+
+
+@hook("refuse", "hook_seconds")
+async def check_command(ctx: Context, name: str, command: Any) -> Verdict:
+    """May this command be carried out? After permission, limit and form are checked, before its handler; the first
+    `Deny` wins."""
+    raise AssertionError("only implementations are called")
+
+
+@hook("refuse", "hook_seconds")
+async def prepare_draft(ctx: Context, draft: Draft) -> None:
+    """Change a message before it is written: `draft.text`, `draft.metadata`. Raise `Refusal` to refuse it.
+
+    Also for an edit: `draft.edits` is the message's id then, and only its text counts. A message that is sent again
+    with the same `cid` is prepared again, and answered as the first time.
+    """
+
+
+@hook("refuse", "transaction_seconds")
+def audience(tx: Transaction, change: Change) -> Iterable[int]:
+    """Keys of people who are to be told of this event too. In the transaction; recorded with the event."""
+    raise AssertionError("only implementations are called")
+
+
+@hook("refuse", "transaction_seconds")
+def in_transaction(tx: Transaction, change: Change) -> None:
+    """Something was recorded: do what must hold together with it. In its transaction, after its row of the log."""
+
+
+@hook("go on", "transaction_seconds")
+def enrich_messages(reader: Reader | Transaction, messages: Sequence[Message]) -> Mapping[str, Any]:
+    """What the plugin knows of messages, by their ids, as JSON has it: `extra.<plugin>` of each message.
+
+    Once for all that are shown together, never for each. The same for everybody who may see the message.
+    """
+    raise AssertionError("only implementations are called")
+
+
+@hook("go on", "transaction_seconds")
+def enrich_people(reader: Reader, people: Sequence[Person]) -> Mapping[str, Any]:
+    """What the plugin knows of people, by their ids, as JSON has it: `extra.<plugin>` of each person.
+
+    Where people are listed or asked for. The same for everybody.
+    """
+    raise AssertionError("only implementations are called")
+
+
+@hook("go on", "start_seconds")
+async def node_started(ctx: PluginContext) -> None:
+    """The node serves from now on. Not called on a node that is opened without serving."""
+
+
+@hook("go on", "start_seconds")
+async def node_stopping(ctx: PluginContext) -> None:
+    """The node stops: nothing connects any more, the database is still open."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal, StartError
+from chatnode.hooks.discovery import given, installed
+from chatnode.hooks.manager import Manager
 from chatnode.logs import get_logger
 from chatnode.protocol import codec
 from chatnode.routing.presence import PresenceBoard
@@ -47,10 +49,11 @@ logger = get_logger("node")
 class Node:
     """A running node. Made by `open_node`."""
 
-    def __init__(self, directory: DataDirectory, core: Core) -> None:
+    def __init__(self, directory: DataDirectory, core: Core, plugins: Manager) -> None:
         self.directory = directory
         self.core = core
-        self.table = CommandTable(COMMANDS)
+        self.plugins = plugins
+        self.table = CommandTable([*COMMANDS, *(command for each in plugins for command in each.plugin.commands)])
         self.sessions = SessionRegistry(core.db)
         self.presence = PresenceBoard(core.db, self.sessions, core.config.presence)
         self.router = Router(self.sessions, self.presence, core.metrics)
@@ -60,6 +63,7 @@ class Node:
         self._health = health.Health(core)
         for job in JOBS:
             core.jobs.add(job)
+        plugins.add_to(core, self.call)
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """Run a command as the operator of the node; gives its result as plain values.
@@ -136,11 +140,14 @@ class Node:
 
 
 @asynccontextmanager
-async def open_node(data: Path | str, config: Config | None = None, *, inline: bool = False) -> AsyncGenerator[Node]:
+async def open_node(
+    data: Path | str, config: Config | None = None, *, plugins: Iterable[Any] | None = None, inline: bool = False
+) -> AsyncGenerator[Node]:
     """A node over a data directory, which is made if need be and belongs to this process until the end.
 
-    Without `config`, the directory's own config.toml and the environment are read. `inline` writes in the
-    trio thread, for tests that mock the clock. Raises `StartError` when the node cannot start.
+    Without `config`, the directory's own config.toml and the environment are read. `plugins` are modules or objects
+    with hooks, instead of every plugin that is installed. `inline` writes in the trio thread, for tests that mock the
+    clock. Raises `StartError` when the node cannot start; a plugin that cannot does not stop it.
     """
     directory = DataDirectory(Path(data))
     directory.claim()
@@ -148,14 +155,16 @@ async def open_node(data: Path | str, config: Config | None = None, *, inline: b
         if config is None:
             config = configuration.load(directory.config if directory.config.exists() else None)
         upgrade(directory, config)
-        db = Database(directory.database, config.storage, inline=inline)
+        manager = Manager(config)
+        manager.load(installed() if plugins is None else given(plugins), directory, (each.name for each in COMMANDS))
+        db = Database(directory.database, config.storage, inline=inline, hooks=manager.storage)
         if config.search.enabled:
             db.background = Indexer(config.search)
         db.open()
         try:
             epoch = await db.read(log.epoch)
             permissions = await db.read(roles.by_name)
-            node = Node(directory, Core(config, db, epoch, permissions, _base_url(config)))
+            node = Node(directory, Core(config, db, epoch, permissions, _base_url(config)), manager)
             await node.load_presence()
             try:
                 yield node

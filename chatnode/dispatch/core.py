@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from chatnode.config import Config
-from chatnode.dispatch.hooks import RequestHooks
+from chatnode.dispatch.hooks import LivePlugins, RequestHooks
 from chatnode.dispatch.jobs import JobRunner
 from chatnode.dispatch.limits import Rate, Turns
 from chatnode.dispatch.presence import LivePresence
@@ -21,6 +21,8 @@ from chatnode.storage.filters.collection import Collections
 from chatnode.storage.filters.collections import COLLECTIONS
 
 S = TypeVar("S")
+RATES = frozenset({"posts", "logins", "reports", "statuses", "typing"})
+"""What the node's own commands name as their limit."""
 
 
 @attrs.define
@@ -50,6 +52,7 @@ class Core:
     changing_roles: trio.Lock = attrs.field(init=False, factory=trio.Lock)
     queries: Turns = attrs.field(init=False)
     presence: LivePresence = attrs.field(init=False)
+    plugins: LivePlugins = attrs.field(init=False)
     hooks: RequestHooks = attrs.field(init=False, factory=RequestHooks)
     of_plugins: dict[type, Any] = attrs.field(init=False, factory=dict[type, Any])
     """The settings of plugins, by their class."""

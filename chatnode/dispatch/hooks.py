@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from chatnode.model.plugins import PluginStatus
 from chatnode.storage.messages import Draft
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ class Deny:
 
 
 Verdict = Allow | Deny
+
+
+class LivePlugins(Protocol):
+    """The plugins of the node, as commands about them see it."""
+
+    def statuses(self) -> list[PluginStatus]: ...
 
 
 @attrs.define

@@ -156,7 +156,7 @@ class Metric:
 class Plugin:
     """Everything that a plugin adds to a node.
 
-    `name` (a-z, 0-9, _) begins the names of its commands and permissions, with a dot, and of its tables, with a _.
+    `name` (a-z, 0-9) begins the names of its commands and permissions, with a dot, and of its tables, with a _.
     `api` is the version of `chatnode.api` it was written for. `settings` is a class of fields made with `setting`: the
     section `[plugins.<name>]`. `health` gives figures, or raises to say that the plugin is not well. `cli` is a click
     command or group, `chatnode <name>`; what it gets with `@click.pass_obj` runs commands as the operator:

@@ -34,6 +34,7 @@ _hookspec = pluggy.HookspecMarker(PROJECT)
 F = TypeVar("F", bound=Callable[..., Any])
 
 Failure = Literal["refuse", "go on"]
+Budget = Literal["hook_seconds", "transaction_seconds", "start_seconds"]
 
 
 @attrs.frozen
@@ -45,14 +46,14 @@ class Terms:
     """
 
     failure: Failure
-    budget: Literal["hook_seconds", "transaction_seconds", "start_seconds"]
+    budget: Budget
 
 
 TERMS: dict[str, Terms] = {}
 """By the name of the hook."""
 
 
-def hook(failure: Failure, budget: Literal["hook_seconds", "transaction_seconds", "start_seconds"]) -> Callable[[F], F]:
+def hook(failure: Failure, budget: Budget) -> Callable[[F], F]:
     """Declare a hook of the node's, with its terms."""
 
     def declare(function: F) -> F:

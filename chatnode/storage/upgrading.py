@@ -32,7 +32,7 @@ def upgrade(
     with closing(connect_writer(directory.database, config.storage)) as connection:
         missing = pending(connection, steps)
         if missing and not is_new(connection) and config.backup.keep_before_migration:
-            kept = _copy_before(directory, missing[0], config.backup.keep_before_migration, progress)
+            kept = copy_before(directory, missing[0].name, config.backup.keep_before_migration, progress)
             logger.info("the database from before the upgrade is kept as %s", kept)
         for migration in migrate(connection, steps):
             logger.info("applied migration %s/%s", migration.set, migration.name)
@@ -61,9 +61,10 @@ def refuse_half_restored(directory: DataDirectory) -> None:
         )
 
 
-def _copy_before(directory: DataDirectory, migration: Migration, keep: int, progress: Progress) -> Path:
+def copy_before(directory: DataDirectory, change: str, keep: int, progress: Progress = no_progress) -> Path:
+    """Copy the database before its tables change, and keep the newest `keep` such copies. Raises `StartError`."""
     folder = directory.path / "backups"
-    path = folder / f"before-{migration.name}.sqlite3"
+    path = folder / f"before-{change}.sqlite3"
     partial = path.with_name(path.name + ".partial")
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,0 +1,111 @@
+"""Is what a plugin declares fit to be added to a node? Every fault is said with its place, before anything is added."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable
+
+import attrs
+
+from chatnode.dispatch.core import RATES
+from chatnode.errors import StartError
+from chatnode.hooks.plugin import API_VERSION, Plugin
+from chatnode.model.events import EVENTS
+from chatnode.model.permissions import PERMISSIONS
+from chatnode.model.presence import PASSING
+from chatnode.storage.filters.collections import COLLECTIONS
+
+_NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
+_WORD = re.compile(r"[a-z][a-z0-9_]{0,60}")
+_RULE = re.compile(r"(?:[a-z0-9._-]+|<[a-z_]+>)(?:/(?:[a-z0-9._-]+|<[a-z_]+>))*")
+
+
+@attrs.define
+class Taken:
+    """The names that a node has already."""
+
+    commands: set[str]
+    events: set[str] = attrs.field(factory=lambda: {*EVENTS, *PASSING})
+    limits: set[str] = attrs.field(factory=lambda: set(RATES))
+    collections: set[str] = attrs.field(
+        factory=lambda: {name for each in COLLECTIONS for name in (each.name, *each.also)}
+    )
+
+
+def check(plugin: Plugin, taken: Taken) -> None:
+    """Raises `StartError` with the first fault, and adds the plugin's names to `taken` if there is none."""
+    _check_version(plugin)
+    prefix = f"{plugin.name}."
+    permissions = {each.name for each in plugin.permissions}
+    _names("permission", permissions, prefix, PERMISSIONS)
+    names = [each.name for each in plugin.commands]
+    _names("command", names, prefix, taken.commands)
+    for command in plugin.commands:
+        _check_permission(f"the command {command.name}", command.permission, permissions)
+        _check_permission(f"the command {command.name}", command.or_permission, permissions)
+        if command.limit is not None and command.limit not in {*RATES, *(limit.name for limit in plugin.limits)}:
+            raise StartError(f"the command {command.name} has the limit {command.limit}, which nobody declares")
+    events = [kind.event.name for kind in plugin.events]
+    _names("event", events, "", taken.events)
+    limits = [limit.name for limit in plugin.limits]
+    _names("limit", limits, "", taken.limits)
+    for limit in plugin.limits:
+        if plugin.settings is None or limit.setting not in attrs.fields_dict(plugin.settings):
+            raise StartError(
+                f"the limit {limit.name} is to be read from the setting {limit.setting}, which there is not"
+            )
+    collections = [name for each in plugin.collections for name in (each.name, *each.also)]
+    _names("collection", collections, "", taken.collections)
+    for each in plugin.collections:
+        _check_permission(f"the collection {each.name}", each.permission, permissions)
+    for kind, found in (("consumer", plugin.consumers), ("task", plugin.tasks), ("metric", plugin.metrics)):
+        _names(kind, [each.name for each in found], "", ())
+        for each in found:
+            if not _WORD.fullmatch(each.name):
+                raise StartError(f"the {kind} {each.name!r} is not named in a-z, 0-9 and _")
+    _check_addresses(plugin, permissions)
+    taken.commands.update(names)
+    taken.events.update(events)
+    taken.limits.update(limits)
+    taken.collections.update(collections)
+
+
+def _check_version(plugin: Plugin) -> None:
+    if not _NAME.fullmatch(plugin.name):
+        raise StartError(f"the name {plugin.name!r} is not made of a-z and 0-9")
+    try:
+        major, minor = (int(part) for part in plugin.api.split("."))
+    except ValueError:
+        raise StartError(f"api is {plugin.api!r}; it takes a version such as {API_VERSION}") from None
+    ours, most = (int(part) for part in API_VERSION.split("."))
+    if major != ours or minor > most:
+        newer = "a newer chatnode" if (major, minor) > (ours, most) else "a newer version of the plugin"
+        raise StartError(f"it is made for version {plugin.api} of chatnode.api, this is {API_VERSION}: install {newer}")
+
+
+def _names(kind: str, names: Iterable[str], prefix: str, taken: Container[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if not name.startswith(prefix) or name == prefix:
+            raise StartError(f"the {kind} {name} does not begin with {prefix}")
+        if name in taken or name in seen:
+            raise StartError(f"there is a {kind} {name} already")
+        seen.add(name)
+
+
+def _check_permission(what: str, permission: str | None, own: Container[str]) -> None:
+    if permission is not None and permission not in PERMISSIONS and permission not in own:
+        raise StartError(f"{what} takes the permission {permission}, which nobody declares")
+
+
+def _check_addresses(plugin: Plugin, permissions: Container[str]) -> None:
+    rules = [route.rule for route in plugin.routes] + [page.path for page in plugin.pages]
+    for rule in rules:
+        if rule and not _RULE.fullmatch(rule):
+            raise StartError(f"the address {rule!r} is not made of a-z, 0-9, . _ - and <name>, with / between")
+        if rules.count(rule) > 1:
+            raise StartError(f"there are two addresses {rule!r}")
+    for route in plugin.routes:
+        _check_permission(f"the route {route.rule}", route.permission, permissions)
+    for page in plugin.pages:
+        _check_permission(f"the page {page.path}", page.permission, permissions)

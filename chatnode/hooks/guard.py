@@ -1,0 +1,123 @@
+"""What stands between the node and a plugin's function: a time budget, and a barrier for whatever it raises.
+
+An async function is cancelled when its time is over. A sync one runs in a thread of the database and cannot be: its SQL
+is cut when it has used up the time on a processor, and one that waits for something else is reported, not cut.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, cast
+
+import trio
+
+from chatnode.errors import Refusal
+from chatnode.storage.transaction import Transaction
+
+_STEPS_BETWEEN_LOOKS = 1_000
+"""Of SQLite's virtual machine: some ten microseconds."""
+
+Report = Callable[[str, str], None]
+"""Gets the name of the hook, and what went wrong."""
+
+
+class HookFailed(Exception):
+    """An implementation raised, took too long, or gave what it may not. It was reported."""
+
+    def __init__(self, plugin: str, hook: str, what: str, *, late: bool = False) -> None:
+        super().__init__(f"{plugin}: {hook} {what}")
+        self.plugin = plugin
+        self.late = late
+
+    def as_refusal(self) -> Refusal:
+        """For hooks whose failure refuses what was asked for."""
+        if self.late:
+            return Refusal("unavailable", f"the plugin {self.plugin} took too long", retry_after=5)
+        return Refusal("internal", f"the plugin {self.plugin} failed; what happened is in the node's log")
+
+
+def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, report: Report) -> Callable[..., Any]:
+    """`function` within its budget: what it raises becomes `HookFailed`; a `Refusal` is let through."""
+
+    def failed(what: str, *, late: bool = False) -> HookFailed:
+        report(hook, what)
+        return HookFailed(plugin, hook, what, late=late)
+
+    @wraps(function)
+    async def run_async(*arguments: Any) -> Any:
+        try:
+            with trio.move_on_after(seconds) as scope:
+                return await function(*arguments)
+        except Refusal:
+            raise
+        except Exception as error:
+            raise failed(_said(error)) from error
+        assert scope.cancelled_caught
+        raise failed(f"took longer than {seconds:g} s and was cut", late=True)
+
+    @wraps(function)
+    def run_sync(*arguments: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            with cutting_sql(_connection_of(arguments), seconds):
+                result = function(*arguments)
+        except Refusal:
+            raise
+        except Exception as error:
+            late = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+            what = f"took longer than {seconds:g} s and was cut" if late else _said(error)
+            raise failed(what, late=late) from error
+        if (took := time.perf_counter() - began) > seconds:
+            report(hook, f"took {took:.3f} s of at most {seconds:g}")
+        return result
+
+    return run_async if iscoroutinefunction(function) else run_sync
+
+
+def _said(error: Exception) -> str:
+    """The kind of an error and where it was raised; not its text, which may hold what people said."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f" in line {place.tb_lineno} of {place.tb_frame.f_code.co_name}" if place is not None else ""
+    return f"raised {type(error).__name__}{where}"
+
+
+def _connection_of(arguments: tuple[Any, ...]) -> sqlite3.Connection | None:
+    for each in arguments:
+        if isinstance(each, Transaction):
+            return each.connection
+        if isinstance(each, sqlite3.Connection):
+            return each
+    return None
+
+
+@contextmanager
+def cutting_sql(connection: sqlite3.Connection | None, seconds: float) -> Generator[None]:
+    """SQL on the connection is interrupted when the thread has worked for so long within the block."""
+    if connection is None:
+        yield
+        return
+    end = time.thread_time() + seconds
+    connection.set_progress_handler(lambda: time.thread_time() > end, _STEPS_BETWEEN_LOOKS)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+def colour(function: Callable[..., Any]) -> str:
+    """`async def` or `def`."""
+    return "async def" if iscoroutinefunction(unguarded(function)) else "def"
+
+
+def unguarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What was given to `guard`."""
+    while (inner := getattr(function, "__wrapped__", None)) is not None:
+        function = cast("Callable[..., Any]", inner)
+    return function

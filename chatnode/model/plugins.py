@@ -1,0 +1,49 @@
+"""How plugins fare."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+PluginState = Literal["running", "disabled", "broken"]
+
+
+@attrs.define
+class PluginStatus:
+    """One installed plugin. `reason`: why it is broken. `failures`: how often a hook of it failed or took too long."""
+
+    name: str
+    version: str
+    state: PluginState
+    about: str = ""
+    distribution: str = ""
+    reason: str | None = None
+    failures: int = 0
+    last_failure: str | None = None
+
+
+@attrs.frozen
+class ConsumerStatus:
+    """How far a consumer is: `behind` rows of the log are before it. `failing`: what it fails on now, and how."""
+
+    plugin: str
+    consumer: str
+    cursor: int
+    behind: int
+    set_aside: int
+    failing: str | None = None
+
+
+@attrs.frozen
+class SetAside:
+    """A row of the log that a consumer failed on again and again, and went on without."""
+
+    entry: int
+    plugin: str
+    consumer: str
+    gid: int
+    kind: str
+    tries: int
+    error: str
+    at: str

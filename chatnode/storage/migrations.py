@@ -65,7 +65,7 @@ def pending(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> 
     present = set(connection.execute('SELECT "set", name FROM migrations'))
     known = {(migration.set, migration.name) for migration in migrations}
     newer = sorted(f"{owner}/{name}" for owner, name in present - known if owner == CORE)
-    if newer:
+    if newer and any(migration.set == CORE for migration in migrations):
         raise StartError(
             f"this database was written by a newer chatnode (it has {', '.join(newer)}); "
             "install that version, or restore a backup from before the upgrade"

@@ -98,7 +98,7 @@ class Context:
             return frozenset(self.core.permissions) if self.operator else frozenset()
         return frozenset(each for each in self.core.roles.get(self.account.role, ()) if self.may(each))
 
-    async def write(self, function: Write[T]) -> T:
+    async def write(self, function: Write[T], *, repeatable: bool = False) -> T:
         """`Database.write`, in the order in which this session's requests came.
 
         Raises `Refusal("unauthenticated")` when the session was revoked before the write had its place: nothing is
@@ -115,7 +115,7 @@ class Context:
             self.turn.write_begins()
         self.writing = True
         try:
-            return await self.core.db.write(still_signed_in)
+            return await self.core.db.write(still_signed_in, repeatable=repeatable)
         finally:
             self.writing = False
             if self.turn is not None:

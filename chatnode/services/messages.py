@@ -42,7 +42,7 @@ async def post(ctx: Context, command: PostMessage) -> Posted:
         await ctx.core.hooks.prepare_draft(ctx, draft)
         _check_length(ctx, draft.text)
     sender, everyone_members = ctx.me, ctx.core.config.limits.everyone_members
-    return await ctx.write(lambda tx: messages.post(tx, sender, draft, everyone_members))
+    return await ctx.write(lambda tx: messages.post(tx, sender, draft, everyone_members), repeatable=True)
 
 
 _FIELD: dict[MessageKind, str | None] = {

@@ -13,13 +13,17 @@ from chatnode.storage.connection import Reader
 @command("receipts.read", permission=permissions.CHAT)
 async def read_up_to(ctx: Context, command: MarkUpTo) -> Marked:
     """Say that you have read everything up to `seq`."""
-    return await ctx.write(lambda tx: receipts.mark(tx, ctx.me, command.conversation, "read", command.seq))
+    me = ctx.me
+    return await ctx.write(lambda tx: receipts.mark(tx, me, command.conversation, "read", command.seq), repeatable=True)
 
 
 @command("receipts.delivered", permission=permissions.CHAT, active=False)
 async def delivered_up_to(ctx: Context, command: MarkUpTo) -> Marked:
     """Say that this device holds everything up to `seq`."""
-    return await ctx.write(lambda tx: receipts.mark(tx, ctx.me, command.conversation, "delivered", command.seq))
+    me = ctx.me
+    return await ctx.write(
+        lambda tx: receipts.mark(tx, me, command.conversation, "delivered", command.seq), repeatable=True
+    )
 
 
 @command("receipts.read_all", permission=permissions.CHAT)

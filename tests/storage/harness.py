@@ -21,7 +21,8 @@ from chatnode.config import Storage
 from chatnode.errors import Refusal
 from chatnode.model.events import SessionRevoked
 from chatnode.storage.connection import Reader, connect_reader, connect_writer
-from chatnode.storage.database import Database, _in_snapshot, _Job
+from chatnode.storage.database import Database, _in_snapshot
+from chatnode.storage.group import Job
 from chatnode.storage.migrations import core_migrations, initialise, migrate
 from chatnode.storage.transaction import Read, Recorded, Transaction, Write
 
@@ -225,8 +226,8 @@ class Store:
         return self.write_together([function])[0].unwrap()
 
     def write_together(self, functions: Sequence[Write[T]]) -> list[outcome.Outcome[tuple[T, list[Recorded]]]]:
-        """Carry several writes out in one group commit."""
-        jobs = [_Job(function, None) for function in functions]
+        """Carry several writes out in one group commit, in one savepoint as long as none fails."""
+        jobs = [Job(function, None, repeatable=True) for function in functions]
         self.db._commit(jobs)
         return [outcome.capture(lambda job=job: (job.outcome.unwrap(), job.recorded)) for job in jobs]
 

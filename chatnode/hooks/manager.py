@@ -11,7 +11,6 @@ import difflib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial, wraps
-from types import SimpleNamespace
 from typing import Any, cast
 
 import attrs
@@ -48,13 +47,17 @@ _MARK = f"{specs.PROJECT}_impl"
 Call = Callable[..., Awaitable[Any]]
 
 
+class Facade:
+    """The hooks of one plugin, guarded, under the names of its functions; what pluggy knows as the plugin."""
+
+
 @attrs.define
 class Loaded:
     """A plugin that runs. `context` is there once the node is open."""
 
     plugin: Plugin
     settings: Any
-    hooks: SimpleNamespace
+    hooks: Facade
     context: PluginContext = attrs.field(init=False)
 
 
@@ -122,9 +125,9 @@ class Manager:
         except Exception as error:
             self._drop(name, error)
 
-    def _guarded(self, source: Any, plugin: str) -> SimpleNamespace:
+    def _guarded(self, source: Any, plugin: str) -> Facade:
         """The plugin's hooks, each within its budget and behind a barrier."""
-        facade = SimpleNamespace()
+        facade = Facade()
         for hook in dir(source):
             function = getattr(source, hook)
             marks: Mapping[str, Any] | None = getattr(function, _MARK, None)
@@ -345,7 +348,7 @@ def _declaration(source: Any) -> Plugin:
     return plugin
 
 
-def _fault_of(caller: Any, facade: SimpleNamespace, known: list[str]) -> str | None:
+def _fault_of(caller: Any, facade: Facade, known: list[str]) -> str | None:
     """What is wrong with a plugin's implementations of one hook."""
     for implementation in caller.get_hookimpls():
         if implementation.plugin is not facade:

@@ -99,16 +99,31 @@ def _connection_of(arguments: tuple[Any, ...]) -> sqlite3.Connection | None:
 
 @contextmanager
 def cutting_sql(connection: sqlite3.Connection | None, seconds: float) -> Generator[None]:
-    """SQL on the connection is interrupted when the thread has worked for so long within the block."""
+    """SQL on the connection is interrupted when the thread has worked for so long within the block.
+
+    SQLite undoes the whole transaction with a statement that writes and is cut. A block that makes nothing of the error
+    ends in it all the same.
+    """
     if connection is None:
         yield
         return
-    end = time.thread_time() + seconds
-    connection.set_progress_handler(lambda: time.thread_time() > end, _STEPS_BETWEEN_LOOKS)
+    end, cut = time.thread_time() + seconds, False
+    began_in_transaction = connection.in_transaction
+
+    def is_over() -> bool:
+        nonlocal cut
+        cut = time.thread_time() > end
+        return cut
+
+    connection.set_progress_handler(is_over, _STEPS_BETWEEN_LOOKS)
     try:
         yield
     finally:
         connection.set_progress_handler(None, 0)
+    if cut and began_in_transaction and not connection.in_transaction:
+        error = sqlite3.OperationalError("interrupted")
+        error.sqlite_errorcode = sqlite3.SQLITE_INTERRUPT
+        raise error
 
 
 def colour(function: Callable[..., Any]) -> str:

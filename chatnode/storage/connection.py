@@ -82,6 +82,6 @@ def _caseless(text: str | None) -> str | None:
     return None if text is None else caseless(text)
 
 
-def was_interrupted(error: DatabaseError) -> bool:
+def was_interrupted(error: sqlite3.Error) -> bool:
     """Whether a statement ended because a progress handler said so."""
-    return error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT

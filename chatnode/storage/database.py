@@ -36,7 +36,7 @@ from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.metrics import Commits
 from chatnode.storage.connection import Reader, connect_reader, connect_writer
-from chatnode.storage.group import Job, disk_full, is_full, storage_error
+from chatnode.storage.group import Job, disk_full, is_full, storage_error, without_the_cut
 from chatnode.storage.hooks import StorageHooks
 from chatnode.storage.transaction import Read, Recorded, Transaction, Write
 
@@ -293,6 +293,8 @@ class Database:
 
     def _commit(self, group: list[Job[Any]]) -> None:
         """Run the jobs of a group and commit them together. Sets every job's outcome."""
+        if not group:
+            return
         began, self._met_full = perf_counter(), False
         try:
             if self.broken is not None:
@@ -310,7 +312,11 @@ class Database:
             self.commits.jobs.observe(len(group))
             self.commits.seconds.observe(perf_counter() - began)
         except sqlite3.Error as error:
-            self._fail(group, error)
+            others = without_the_cut(group, error) if not self._writer.in_transaction else None
+            if others is not None:
+                self._commit(others)
+            else:
+                self._fail(group, error)
 
     def _run_together(self, jobs: list[Job[Any]], gid: int) -> int:
         """Run jobs that can be run again in one savepoint; when one raises, all are undone and run one by one.
@@ -334,6 +340,8 @@ class Database:
                 raise storage_error(error) or sqlite3.OperationalError(str(error)) from error
             connection.execute("ROLLBACK TO jobs")
             connection.execute("RELEASE jobs")
+            for job in jobs:
+                job.outcome, job.recorded = None, []
             return self._run_alone(jobs, first)
         connection.execute("RELEASE jobs")
         return gid

@@ -10,6 +10,7 @@ import outcome
 import trio
 
 from chatnode.errors import Refusal
+from chatnode.storage.connection import was_interrupted
 from chatnode.storage.transaction import Recorded
 
 T = TypeVar("T")
@@ -47,6 +48,29 @@ class Job(Generic[T]):
             return trio.lowlevel.Abort.SUCCEEDED
 
         return await trio.lowlevel.wait_task_rescheduled(abort)
+
+
+def without_the_cut(group: list[Job[Any]], error: sqlite3.Error) -> list[Job[Any]] | None:
+    """The jobs of a group to be committed anew when a plugin's statement was cut; None when it is not that.
+
+    SQLite undoes the whole transaction with a statement that writes and is cut. A job that has run already and cannot
+    be run again is refused: nothing of it is stored, and it may be requested again.
+    """
+    cut = next((job for job in group if job.outcome is None), None)
+    if cut is None or not was_interrupted(error):
+        return None
+    others: list[Job[Any]] = []
+    for job in group:
+        job.recorded = []
+        if job is cut:
+            job.outcome = outcome.Error(error.__cause__ or error)
+        elif job.outcome is None or job.repeatable:
+            job.outcome = None
+            others.append(job)
+        elif isinstance(job.outcome, outcome.Value):
+            refusal = Refusal("unavailable", "a plugin took too long beside this; try again", retry_after=1)
+            job.outcome = outcome.Error(refusal)
+    return others
 
 
 def storage_error(error: BaseException | None) -> sqlite3.Error | None:

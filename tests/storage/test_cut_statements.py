@@ -1,0 +1,71 @@
+"""A statement of a plugin's that is cut takes the whole transaction with it, and nobody else's writes."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from functools import partial
+from typing import Any
+
+import outcome
+import pytest
+import trio.testing
+
+from chatnode.errors import Refusal
+from chatnode.hooks.guard import cutting_sql
+from chatnode.storage.transaction import Transaction, Write
+from tests.storage.harness import Note, Published, held_up, logged, noted
+
+ENDLESS = "INSERT INTO endless WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n"
+
+
+def endless(tx: Transaction) -> None:
+    tx.execute("CREATE TABLE endless (x)")
+    with cutting_sql(tx.connection, 0.01):
+        tx.execute(ENDLESS)
+
+
+def hides_it(tx: Transaction) -> None:
+    tx.execute("CREATE TABLE endless (x)")
+    with cutting_sql(tx.connection, 0.01), contextlib.suppress(sqlite3.Error):
+        tx.execute(ENDLESS)
+
+
+async def handed_over(db: Published, *writes: tuple[Write[Any], bool]) -> list[outcome.Outcome[Any]]:
+    """Carry writes out in one group; what came of each."""
+    found: dict[int, outcome.Outcome[Any]] = {}
+
+    async def hand_over(number: int, write: Write[Any], repeatable: bool) -> None:
+        found[number] = await outcome.acapture(partial(db.write, repeatable=repeatable), write)
+
+    async with held_up(db) as nursery:
+        for number, (write, repeatable) in enumerate(writes):
+            nursery.start_soon(hand_over, number, write, repeatable)
+            await trio.testing.wait_all_tasks_blocked()
+    return [found[number] for number in range(len(writes))]
+
+
+@pytest.mark.parametrize("cut", [endless, hides_it])
+async def test_a_cut_statement_fails_alone(either: Published, cut: Write[None]) -> None:
+    with pytest.raises(sqlite3.OperationalError) as caught:
+        await either.write(cut)
+    assert caught.value.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT
+    assert either.broken is None
+    assert await either.write(Note(7)) == 1
+    assert await noted(either) == [7]
+
+
+@pytest.mark.parametrize("cut", [endless, hides_it])
+async def test_its_neighbours_are_stored_or_told_to_try_again(db: Published, cut: Write[None]) -> None:
+    writes = [(Note(1), True), (Note(2), False), (cut, False), (Note(3), True), (Note(4), False), (cut, False)]
+    first, second, third, fourth, fifth, sixth = await handed_over(db, *writes)
+    assert (first.unwrap(), fourth.unwrap()) == (1, 2)
+    for each in (third, sixth):
+        with pytest.raises(sqlite3.OperationalError):
+            each.unwrap()
+    for each in (second, fifth):  # one ran before the first that was cut, the other before the second
+        with pytest.raises(Refusal, match="unavailable"):
+            each.unwrap()
+    assert await noted(db) == [1, 3]
+    assert await logged(db) == db.published_gids == [1, 2]
+    assert db.broken is None

@@ -105,7 +105,7 @@ class Node:
                 background.start_soon(sockets.watch)
                 background.start_soon(self.core.jobs.run_forever)
                 background.start_soon(self.presence.run)
-                http = HttpServer(self.core, self.table, self.sessions, self.health)
+                http = HttpServer(self.core, self.table, self.sessions, self.health, self.plugins)
 
                 async def stop_sessions() -> None:
                     sockets.close()

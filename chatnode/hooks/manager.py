@@ -206,6 +206,9 @@ class Manager:
         hooks.permissions = {
             each.name: each.meaning for loaded in self.loaded.values() for each in loaded.plugin.permissions
         }
+        hooks.checks = {
+            f"plugin {name}": partial(self._problems, name) for name, each in self.loaded.items() if each.plugin.check
+        }
         if (audience := self._hook("audience")) is not None:
             hooks.audience = lambda tx, change: _refusing(_audience, audience, tx, change)
         if (changed := self._hook("in_transaction")) is not None:
@@ -214,6 +217,16 @@ class Manager:
             hooks.enrich_messages = self._enrich_messages
         if self._hook("enrich_people") is not None:
             hooks.enrich_people = self._enrich_people
+
+    def _problems(self, name: str, reader: Reader) -> list[str]:
+        """What the plugin's own check finds. It may take as long as the node's own checks."""
+        check = self.loaded[name].plugin.check
+        assert check is not None
+        try:
+            return check(reader)
+        except Exception as error:
+            self._report(name, "check", f"raised {type(error).__name__}")
+            return [f"the check of the plugin {name} raised {type(error).__name__}: {error}"]
 
     def add_to(self, core: Core, call: Call) -> None:
         """Add what the plugins declare to an open node; `call` runs commands as its operator."""

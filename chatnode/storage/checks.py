@@ -74,7 +74,7 @@ CHECKS: dict[str, Callable[[Reader], list[str]]] = {
 
 def run(reader: Reader) -> Checked:
     """Every check; `clean` when none found a problem."""
-    checks = [Check(name, _problems(check, reader)) for name, check in CHECKS.items()]
+    checks = [Check(name, _problems(check, reader)) for name, check in {**CHECKS, **reader.hooks.checks}.items()]
     return Checked(not any(check.problems for check in checks), checks)
 
 

@@ -13,7 +13,7 @@ import orjson
 
 from chatnode import __version__
 from chatnode.model.times import now_ms, rfc3339
-from chatnode.storage import log
+from chatnode.storage import log, plugins
 from chatnode.storage.connection import Reader
 from chatnode.storage.snapshots import Progress, no_progress
 
@@ -125,11 +125,15 @@ LEFT_OUT = {
     "password_resets": "links that cannot be used elsewhere",
     "erasures": "erasing under way goes on here",
     "erasure_conversations": "part of erasures",
+    "plugins": "which plugins there are is the installation's",
+    "consumers": "places in the log",
+    "set_aside": "rows of the log",
     "search_state": "made anew from the messages",
     "search_shards": "part of the index of words",
     "search_changed": "part of the index of words",
 }
-"""Tables that are not exported, and why; so are the full-text tables of the index, `search_words_…`."""
+"""Tables that are not exported, and why; so are the full-text tables of the index, `search_words_…`. Tables of
+plugins are exported as they are: `{"type": "plugin", "table": …, "row": {…}}`."""
 
 
 def lines(reader: Reader, progress: Progress = no_progress) -> Iterator[bytes]:
@@ -153,6 +157,9 @@ def lines(reader: Reader, progress: Progress = no_progress) -> Iterator[bytes]:
                 yield _line({"type": kind} | dict(_field(*each) for each in zip(names, row, strict=True)))
             done += len(batch)
             progress("exporting", done, total)
+    for table in (table for plugin in plugins.known(reader) for table in plugins.own_tables(reader, plugin)):
+        for row in plugins.rows(reader, table):
+            yield _line({"type": "plugin", "table": table, "row": dict(_field(*each) for each in row.items())})
 
 
 def _line(fields: dict[str, Any]) -> bytes:

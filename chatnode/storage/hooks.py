@@ -67,6 +67,10 @@ class Table:
     export: str | None = None
 
 
+Problems = Callable[["Reader"], list[str]]
+"""A check: a line for each problem that it finds."""
+
+
 @attrs.define
 class StorageHooks:
     """What is called, and what is looked up. All of it is called inside a transaction or a reader's snapshot."""
@@ -77,6 +81,7 @@ class StorageHooks:
     enrich_people: Callable[[Reader, Sequence[Person]], list[Person]] | None = None
     events: Mapping[str, EventKind] = attrs.field(factory=dict[str, EventKind])
     tables: Sequence[Table] = ()
+    checks: Mapping[str, Problems] = attrs.field(factory=dict[str, "Problems"])
     permissions: Mapping[str, str] = attrs.field(factory=dict[str, str])
     """Plugins' own, with what each allows."""
 

@@ -120,7 +120,6 @@ SECTIONS = (
         finish=_with_history,
     ),
 )
-KINDS = tuple(section.kind for section in SECTIONS)
 
 _JSON = frozenset({"scopes", "details", "marks", "seqs", "content", "metadata", "mentions"})
 _FLAGS = frozenset({
@@ -130,8 +129,9 @@ _FLAGS = frozenset({
 
 def page(reader: Reader, account: Account, after: str | None, limit: int) -> ExportGiven:
     """Up to `limit` things; `next` is absent after the last."""
-    number, key = _place(after)
-    section = SECTIONS[number]
+    sections = (*SECTIONS, *_of_plugins(reader))
+    number, key = _place(after, [each.kind for each in sections])
+    section = sections[number]
     until = key + SPAN
     cursor = reader.execute(
         section.sql, {"person": account.key, "id": account.id, "after": key, "until": until, "limit": limit}
@@ -145,16 +145,21 @@ def page(reader: Reader, account: Account, after: str | None, limit: int) -> Exp
         (newest,) = reader.execute(f"SELECT coalesce(max(key), 0) FROM {section.table}").fetchone()  # noqa: S608
         if until < newest:
             return ExportGiven(entries, f"{section.kind}:{until}")
-    return ExportGiven(entries, f"{SECTIONS[number + 1].kind}:0" if number + 1 < len(SECTIONS) else None)
+    return ExportGiven(entries, f"{sections[number + 1].kind}:0" if number + 1 < len(sections) else None)
 
 
-def _place(after: str | None) -> tuple[int, int]:
+def _of_plugins(reader: Reader) -> list[Section]:
+    """Tables of plugins, also of those that do not run: what is held is held."""
+    return [Section(table.name, table.export) for table in reader.hooks.tables if table.export is not None]
+
+
+def _place(after: str | None, kinds: list[str]) -> tuple[int, int]:
     if after is None:
         return 0, 0
     kind, _, key = after.partition(":")
-    if kind not in KINDS or not (key.isascii() and key.isdecimal() and len(key) < 19):
+    if kind not in kinds or not (key.isascii() and key.isdecimal() and len(key) < 19):
         raise Refusal("invalid", "give the `next` of the page before", path="after")
-    return KINDS.index(kind), int(key)
+    return kinds.index(kind), int(key)
 
 
 def _row(names: list[str], values: tuple[Any, ...]) -> Row:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import attrs
 import orjson
@@ -153,6 +154,26 @@ def own_tables(reader: Reader | Transaction, plugin: str) -> list[str]:
         (len(plugin) + 1, f"{plugin}_"),
     )
     return [name for (name,) in rows]
+
+
+def rows(reader: Reader, table: str, after: int = 0, limit: int = -1) -> Iterator[dict[str, Any]]:
+    """The rows of a plugin's table in the order of their rowids, above `after`, with `rowid`; -1 is without limit.
+
+    People and messages are told by their public ids, and bytes in hexadecimal digits.
+    """
+    referred = {column: other for _, _, other, column, *_ in reader.execute(f"PRAGMA foreign_key_list({table})")}
+    names = [row[1] for row in reader.execute(f"PRAGMA table_info({table})")]
+    columns = ", ".join(_public(name, referred.get(name)) for name in names)
+    sql = f"SELECT t.rowid, {columns} FROM {table} t WHERE t.rowid > ? ORDER BY t.rowid LIMIT ?"  # noqa: S608
+    for row in reader.execute(sql, (after, limit)):
+        values = (value.hex() if isinstance(value, bytes) else value for value in row)
+        yield dict(zip(("rowid", *names), values, strict=True))
+
+
+def _public(column: str, refers_to: str | None) -> str:
+    if refers_to in ("people", "messages", "conversations"):
+        return f"(SELECT o.id FROM {refers_to} o WHERE o.key = t.{column})"
+    return f"t.{column}"
 
 
 # ---- while it runs

@@ -6,6 +6,7 @@ why nothing here owns state: a write that was handed over is carried out all the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from importlib import resources
 from typing import Any, cast, get_args, get_origin, get_type_hints
@@ -25,11 +26,12 @@ from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import Command, CommandTable, unknown_command
 from chatnode.errors import Refusal
+from chatnode.hooks.manager import Loaded
 from chatnode.model import permissions
 from chatnode.protocol import codec
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services.sign_in import authenticate
-from chatnode.transport import monitoring, openapi
+from chatnode.transport import monitoring, openapi, plugin_routes
 from chatnode.transport.event_stream import EVENT_STREAM, event_stream
 from chatnode.transport.head import Head
 from chatnode.transport.listener import Connection
@@ -50,13 +52,15 @@ _WEB_TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=ut
 class HttpServer:
     """Serves HTTP connections that the listener hands over."""
 
-    def __init__(self, core: Core, table: CommandTable, registry: SessionRegistry, health: Health) -> None:
+    def __init__(
+        self, core: Core, table: CommandTable, registry: SessionRegistry, health: Health, plugins: Iterable[Loaded] = ()
+    ) -> None:
         self._config = _hypercorn_config(core)
         self._context = WorkerContext(None)
         self._idle_seconds = core.config.limits.head_seconds or 15.0
         self._streams: set[_Plain] = set()
         self._empty = trio.Event()
-        self._app = ASGIWrapper(make_app(core, table, registry, health))
+        self._app = ASGIWrapper(make_app(core, table, registry, health, plugins))
 
     async def serve(self, connection: Connection, head: Head) -> None:
         """A handler of the listener."""
@@ -174,12 +178,15 @@ def _hypercorn_config(core: Core) -> HypercornConfig:
     return config
 
 
-def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health: Health) -> QuartTrio:
+def make_app(
+    core: Core, table: CommandTable, registry: SessionRegistry, health: Health, plugins: Iterable[Loaded] = ()
+) -> QuartTrio:
     """The HTTP application; everything it needs is in its arguments."""
     app = QuartTrio("chatnode", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = core.config.limits.body_bytes or None
     web = _web_files()
-    document = openapi.document(table)
+    loaded = list(plugins)
+    document = openapi.document(table, loaded)
 
     @app.get("/v1/openapi.json")
     async def openapi_document() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
@@ -225,6 +232,9 @@ def make_app(core: Core, table: CommandTable, registry: SessionRegistry, health:
         result = codec.to_plain(await table.run(context, _ITEMS, fields))
         return Response(codec.encode(result), content_type=JSON)
 
+    plugin_routes.add_routes(
+        app, core, loaded, lambda: _credentials(core), lambda given, required: _context(core, given, required=required)
+    )
     monitoring.add_routes(app, core, registry, health, lambda: _context(core, _credentials(core)))
 
     @app.get("/", defaults={"name": "index.html"})

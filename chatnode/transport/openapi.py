@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -10,6 +11,7 @@ import attrs
 from chatnode import __version__
 from chatnode.dispatch.table import Command, CommandTable
 from chatnode.errors import STATUS
+from chatnode.hooks.manager import Loaded
 from chatnode.model.fields import Entries, Items, Real, Text, Whole
 from chatnode.protocol.codec import wire_name
 
@@ -41,7 +43,7 @@ _ERROR: Schema = {
 }
 
 
-def document(table: CommandTable) -> Schema:
+def document(table: CommandTable, plugins: Iterable[Loaded] = ()) -> Schema:
     """The whole document, OpenAPI 3.1."""
     schemas: dict[str, Schema] = {"Error": _ERROR}
     paths: dict[str, Schema] = {}
@@ -53,6 +55,8 @@ def document(table: CommandTable) -> Schema:
     paths["/items/{collection}"] = {"get": _items(schemas)}
     for path, operation in _more(schemas).items():
         paths[path] = {"get": {"operationId": path.strip("/").replace("/", ".")} | operation}
+    for path, operations in _of_plugins(plugins):
+        paths.setdefault(path, {}).update(operations)
     return {
         "openapi": "3.1.0",
         "info": {"title": "chatnode", "version": __version__},
@@ -63,6 +67,52 @@ def document(table: CommandTable) -> Schema:
             "schemas": schemas,
         },
     }
+
+
+def _of_plugins(plugins: Iterable[Loaded]) -> Iterator[tuple[str, Schema]]:
+    """Routes and pages, by address. What a route takes and gives, only its plugin knows."""
+    anything: Schema = {"*/*": {}}
+    yield "/plugins", {"get": _page("plugins", "The pages of plugins, for people.", "plugins")}
+    for each in plugins:
+        plugin = each.plugin
+        for route in plugin.routes:
+            path = _address(plugin.name, route.rule)
+            for method in route.methods:
+                operation: Schema = {
+                    "operationId": f"{method.lower()}{path.replace('/', '.')}",
+                    "summary": route.summary or f"A route of the plugin {plugin.name}.",
+                    "tags": [plugin.name],
+                    "parameters": _in_path(path),
+                    "responses": _responses(anything),
+                }
+                if route.permission is None:
+                    operation["security"] = []
+                if method in ("POST", "PUT"):
+                    operation["requestBody"] = {"required": False, "content": anything}
+                yield path, {method.lower(): operation}
+        for page in plugin.pages:
+            path = _address(plugin.name, page.path)
+            shown = _page(plugin.name, f"The page {page.title}, for people.", path.strip("/").replace("/", "."))
+            yield path, {"get": shown | {"parameters": _in_path(path)}}
+
+
+def _address(plugin: str, rule: str) -> str:
+    return f"/plugins/{plugin}/{rule.replace('<', '{').replace('>', '}')}"
+
+
+def _in_path(path: str) -> list[Schema]:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+
+
+def _page(tag: str, summary: str, operation: str) -> Schema:
+    page: Schema = {"text/html": {"type": "string"}}
+    return {"operationId": operation, "summary": summary, "tags": [tag], "responses": _responses(page) | _REFUSED_PAGE}
+
+
+_REFUSED_PAGE: Schema = {
+    "default": {"description": "refused", "content": {"text/html": {"schema": {"type": "string"}}}}
+}
 
 
 def _operation(command: Command[Any, Any], schemas: dict[str, Schema], method: str) -> Schema:
@@ -77,10 +127,10 @@ def _operation(command: Command[Any, Any], schemas: dict[str, Schema], method: s
     if command.permission is None:
         operation["security"] = []
     if method == "post":
-        required = bool(schemas[command.takes.__name__].get("required"))
+        required = bool(_shape(takes, schemas).get("required"))
         operation["requestBody"] = {"required": required, "content": _json(takes)}
         return operation
-    shape = schemas[command.takes.__name__]
+    shape = _shape(takes, schemas)
     operation["parameters"] = [
         _query_parameter(name, schema, name in shape.get("required", ()))
         for name, schema in shape["properties"].items()
@@ -174,8 +224,7 @@ def _json(schema: Schema) -> Schema:
 
 def _schema(kind: Any, schemas: dict[str, Schema]) -> Schema:
     if attrs.has(kind):
-        _define(kind, schemas)
-        return {"$ref": f"#/components/schemas/{kind.__name__}"}
+        return {"$ref": _PREFIX + _define(kind, schemas)}
     origin, parts = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return _schema(parts[0], schemas) | _bounds(parts[1:])
@@ -191,22 +240,37 @@ def _schema(kind: Any, schemas: dict[str, Schema]) -> Schema:
     return _PLAIN[kind]
 
 
-def _define(kind: Any, schemas: dict[str, Schema]) -> None:
-    if kind.__name__ in schemas:
-        return
+_PREFIX = "#/components/schemas/"
+
+
+def schema_name(kind: type[Any]) -> str:
+    """What a class is called in the document: plugins' own begin with their package, as two may have an `Entry`."""
+    package = kind.__module__.partition(".")[0]
+    return kind.__name__ if package == "chatnode" else f"{package}.{kind.__name__}"
+
+
+def _shape(reference: Schema, schemas: dict[str, Schema]) -> Schema:
+    return schemas[reference["$ref"].removeprefix(_PREFIX)]
+
+
+def _define(kind: Any, schemas: dict[str, Schema]) -> str:
+    name = schema_name(kind)
+    if name in schemas:
+        return name
     shape: Schema = {"type": "object", "properties": {}, "additionalProperties": False}
-    schemas[kind.__name__] = shape
+    schemas[name] = shape
     if kind.__doc__ and not kind.__doc__.startswith("Method generated"):
         shape["description"] = " ".join(kind.__doc__.split())
     hints = get_type_hints(kind, include_extras=True)
     required: list[str] = []
     for field in attrs.fields(kind):
-        name = wire_name(field.name)
-        shape["properties"][name] = _schema(hints[field.name], schemas)
+        on_wire = wire_name(field.name)
+        shape["properties"][on_wire] = _schema(hints[field.name], schemas)
         if field.default is attrs.NOTHING:
-            required.append(name)
+            required.append(on_wire)
     if required:
         shape["required"] = required
+    return name
 
 
 def _bounds(bounds: tuple[Any, ...]) -> Schema:

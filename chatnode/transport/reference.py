@@ -25,10 +25,12 @@ def render(table: CommandTable) -> str:
     for command in table:
         lines += ["", f"## `{command.name}`", "", command.description, ""]
         lines.append(f"- {_terms(command)}")
-        lines.append(f"- takes {_fields(schemas[command.takes.__name__], schemas)}")
-        lines.append(f"- gives {_fields(schemas[command.gives.__name__], schemas)}")
+        lines.append(f"- takes {_fields(schemas[openapi.schema_name(command.takes)], schemas)}")
+        lines.append(f"- gives {_fields(schemas[openapi.schema_name(command.gives)], schemas)}")
     lines += ["", "# Shapes"]
-    shown = {name for command in table for name in (command.takes.__name__, command.gives.__name__)}
+    shown = {
+        name for command in table for name in (openapi.schema_name(command.takes), openapi.schema_name(command.gives))
+    }
     for name in sorted(set(schemas) - shown - {"Error"}):
         lines += ["", f"**{name}**: {_fields(schemas[name], schemas)}"]
         if "description" in schemas[name]:

@@ -198,7 +198,7 @@ async def test_a_status_ends_by_itself(node: Node, ann: Somebody, bob: Somebody,
     given = await bob.call("presence.status", text="lunch", seconds=3600)
     assert (await seen(ann, "bob"))["bob"] == {"online": False, "text": "lunch", "until": given["presence"]["until"]}
     later = now_ms() + 3_600_001
-    monkeypatch.setattr("chatnode.services.presence.now_ms", lambda: later)
+    monkeypatch.setattr("chatnode.dispatch.context.now_ms", lambda: later)
     assert await seen(ann, "bob") == {"bob": {"online": False}}
     monkeypatch.setattr("chatnode.storage.transaction.now_ms", lambda: later)
     node.presence._clock = lambda: later

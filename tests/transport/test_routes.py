@@ -22,6 +22,7 @@ ROUTES = {
     "/health/ready": EVERYBODY,
     "/metrics": OPERATORS,
     "/items/<collection>": SIGNED_IN,
+    "/plugins": SIGNED_IN,
     "/v1/events": SIGNED_IN,
     "/v1/export": SIGNED_IN,
     "/v1/openapi.json": EVERYBODY,
@@ -31,7 +32,7 @@ FROM_OUTSIDE = {"X-Forwarded-For": "192.0.2.7"}  # who asks on the node's own ma
 
 
 def addresses(node: Node) -> set[str]:
-    app = http.make_app(node.core, node.table, node.sessions, node.health)
+    app = http.make_app(node.core, node.table, node.sessions, node.health, node.plugins)
     return {rule.rule for rule in app.url_map.iter_rules()}
 
 
@@ -41,7 +42,7 @@ async def test_every_address_is_a_commands_or_has_a_row(node: Node) -> None:
 
 async def test_every_address_is_in_the_document(node: Node) -> None:
     """But for the page and its files."""
-    described = set(openapi.document(node.table)["paths"])
+    described = set(openapi.document(node.table, node.plugins)["paths"])
     assert {rule.replace("<", "{").replace(">", "}") for rule in addresses(node) - {"/", "/<name>"}} == described
 
 

@@ -104,10 +104,18 @@ class CommandTable:
 
         Raises `Refusal`; anything else is a fault of ours.
         """
-        began = perf_counter()
+        began, core = perf_counter(), context.core
         outcome = "cancelled"
         try:
-            result = await self._run(context, self._commands.get(name) or self.find(name), fields)
+            found = self._commands.get(name) or self.find(name)
+            self._check(context, found)
+            self._count(context, found)
+            command = codec.structure(fields, found.takes)
+            if core.hooks.check_command is not None:
+                await core.hooks.check_command(context, found.name, command)
+            result = await found.handler(context, command)
+            if found.active and context.account is not None:
+                core.presence.active(context.account.key)
             outcome = "ok"
             return result
         except Refusal as refusal:
@@ -118,21 +126,9 @@ class CommandTable:
             raise
         finally:
             seconds = perf_counter() - began
-            core = context.core
             core.metrics.request(name if name in self._commands else "unknown", outcome, seconds)
             if seconds >= core.slow_seconds or logger.isEnabledFor(DEBUG):
                 self._log(context, name, outcome, seconds)
-
-    async def _run(self, context: Context, found: Command[Any, Any], fields: dict[str, Any]) -> Any:
-        self._check(context, found)
-        self._count(context, found)
-        command = codec.structure(fields, found.takes)
-        if context.core.hooks.check_command is not None:
-            await context.core.hooks.check_command(context, found.name, command)
-        result = await found.handler(context, command)
-        if found.active and context.account is not None:
-            context.core.presence.active(context.account.key)
-        return result
 
     def _log(self, context: Context, name: str, outcome: str, seconds: float) -> None:
         """Who asked for what and what came of it; never what was said. Only names of ours, no client's own."""

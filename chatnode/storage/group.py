@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
 import outcome
@@ -42,12 +42,14 @@ class Job(Generic[T]):
             task, self.task = self.task, None
             trio.lowlevel.reschedule(task, self.outcome)
 
-    async def wait(self) -> T:
+    def wait(self) -> Awaitable[T]:
+        """No coroutine of ours: each one between a task and trio costs every wake-up of the task."""
+
         def abort(_: object) -> trio.lowlevel.Abort:
             self.task = None
             return trio.lowlevel.Abort.SUCCEEDED
 
-        return await trio.lowlevel.wait_task_rescheduled(abort)
+        return trio.lowlevel.wait_task_rescheduled(abort)  # noqa: ASYNC105
 
 
 def without_the_cut(group: list[Job[Any]], error: sqlite3.Error) -> list[Job[Any]] | None:

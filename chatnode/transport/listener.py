@@ -48,11 +48,16 @@ class Connection:
     tls: trio.SSLStream[trio.SocketStream] | None = None
     buffered: bytes = b""
 
-    async def receive(self) -> bytes:
-        """The next bytes, empty at the end. Raises OSError or one of trio's resource errors."""
-        if self.tls is not None:
-            return bytes(await self.tls.receive_some(READ_BYTES))
-        return await self._receive_raw()
+    def receive(self) -> Awaitable[bytes]:
+        """The next bytes, empty at the end. Raises OSError or one of trio's resource errors.
+
+        It is no coroutine itself, as each one between a task and trio costs every wake-up of the task.
+        """
+        return self._receive_raw() if self.tls is None else self._receive_decrypted(self.tls)
+
+    @staticmethod
+    async def _receive_decrypted(tls: trio.SSLStream[trio.SocketStream]) -> bytes:
+        return bytes(await tls.receive_some(READ_BYTES))
 
     async def _receive_raw(self) -> bytes:
         while True:
@@ -190,7 +195,9 @@ class Listener:
     async def _serve_connection(self, connection: Connection) -> None:
         """The barrier: whatever goes wrong in here ends this connection and nothing else."""
         try:
-            await self._hand_on(connection)
+            if found := await self._find_handler(connection):
+                handler, head = found
+                await handler(connection, head)
         except Exception as error:
             self._log_fault(connection, error)
         except BaseExceptionGroup as group:
@@ -214,7 +221,8 @@ class Listener:
         if error_or_none is not None:
             logger.warning("a connection from %s failed: %s", connection.address, kinds_of(error_or_none))
 
-    async def _hand_on(self, connection: Connection) -> None:
+    async def _find_handler(self, connection: Connection) -> tuple[Handler, Head] | None:
+        """Who takes the connection over; None when it has ended already."""
         limits = self._config.limits
         head = None
         try:
@@ -226,16 +234,13 @@ class Listener:
                     await connection.tls.do_handshake()
                 head = await self._read_head(connection)
                 if head is None:
-                    return
+                    return None
             if head is None:
                 raise BadHead(408, f"the request's head took longer than {limits.head_seconds:g} s")
         except BadHead as error:
             await self._refuse(connection, error)
-            return
-        if head.path == SOCKET_PATH and head.wants_websocket:
-            await self._on_socket(connection, head)
-        else:
-            await self._on_http(connection, head)
+            return None
+        return (self._on_socket if head.path == SOCKET_PATH and head.wants_websocket else self._on_http), head
 
     async def _read_head(self, connection: Connection) -> Head | None:
         """None when the peer closes before it has said anything."""

@@ -192,29 +192,55 @@ class ClientSocket:
         return self._reader.open
 
     async def _serve(self) -> None:
+        """The loop of a session. Nearly always one request came, which is answered right here: each coroutine between
+        a task and trio costs every wake-up of the task."""
+        if not await self._begin():
+            return
+        receive, context = self._connection.receive, self._context
+        while data := await receive():
+            requests = self._hear(data)
+            if len(requests) == 1:
+                reply = await self._reply_to(requests[0], context)
+                if reply is not None and not self.outbox.waiting:
+                    self._send_reply_now(reply)
+                else:
+                    await self._send_reply(reply)
+            elif requests:
+                await self._answer(requests)
+            if not self._goes_on():
+                return
+
+    async def _begin(self) -> bool:
+        """Until somebody has said hello; returns whether the connection goes on."""
         data, self._connection.buffered = self._connection.buffered, b""
         if data and not await self._take(data):
-            return
+            return False
         with self._patience:
             self._patience.deadline = trio.current_time() + (self._core.config.limits.hello_seconds or inf)
             while self.session is None:
                 if not await self._take(await self._connection.receive()):
-                    return
+                    return False
         if self._patience.cancelled_caught:
             self.close(STOP_NO_HELLO, "say hello first")
-            return
-        while await self._take(await self._connection.receive()):
-            pass
+            return False
+        return True
 
     async def _take(self, data: bytes) -> bool:
         """Work on bytes that came; returns whether the connection goes on."""
         if not data:
             return False
+        if requests := self._hear(data):
+            await self._answer(requests)
+        return self._goes_on()
+
+    def _hear(self, data: bytes) -> list[bytes]:
+        """The requests that bytes which came complete."""
         self.heard_at = trio.current_time()
         self.pinged = False
-        requests = self._reader.feed(data)
-        if requests:
-            await self._answer(requests)
+        return self._reader.feed(data)
+
+    def _goes_on(self) -> bool:
+        """Answer control frames; whether the connection goes on."""
         if control := self._reader.to_send():
             self.outbox.send(control)
         if not self._reader.open:
@@ -269,10 +295,12 @@ class ClientSocket:
 
     async def _send_reply(self, reply: bytes | None) -> None:
         """Replies wait for a reader that is behind; they never are what makes it too slow."""
-        if reply is None:
-            return
-        while self.outbox.waiting:
-            await self.outbox.wait_empty()
+        if reply is not None:
+            while self.outbox.waiting:
+                await self.outbox.wait_empty()
+            self._send_reply_now(reply)
+
+    def _send_reply_now(self, reply: bytes) -> None:
         self.outbox.send(text_frame(reply))
         if self._ending is not None:
             self.close(*self._ending)

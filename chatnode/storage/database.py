@@ -303,7 +303,8 @@ class Database:
             gid: int = self._writer.execute("SELECT coalesce(max(gid), 0) + 1 FROM log").fetchone()[0]
             for repeatable, some in groupby(group, attrgetter("repeatable")):
                 jobs = list(some)
-                gid = self._run_together(jobs, gid) if repeatable else self._run_alone(jobs, gid)
+                whole = len(jobs) == len(group)
+                gid = self._run_together(jobs, gid, whole) if repeatable else self._run_alone(jobs, gid)
             changes = self._writer.total_changes
             self._writer.execute("COMMIT")
             self._checkpoint_due = True
@@ -318,32 +319,35 @@ class Database:
             else:
                 self._fail(group, error)
 
-    def _run_together(self, jobs: list[Job[Any]], gid: int) -> int:
+    def _run_together(self, jobs: list[Job[Any]], gid: int, whole: bool) -> int:
         """Run jobs that can be run again in one savepoint; when one raises, all are undone and run one by one.
 
-        A savepoint of its own for each costs as much as two more statements, and a copy of every page it changes.
+        A savepoint of its own for each costs as much as two more statements, and a copy of every page it changes. When
+        these are the `whole` group, the transaction does for a savepoint.
         """
         connection, hooks, first = self._writer, self.hooks, gid
         if len(jobs) == 1 or hooks.in_transaction is not None or hooks.audience is not None:
             return self._run_alone(jobs, gid)  # nobody asked plugins whether theirs can be run again
-        connection.execute("SAVEPOINT jobs")
+        if not whole:
+            connection.execute("SAVEPOINT jobs")
         try:
             for job in jobs:
                 transaction = Transaction(connection, gid, hooks)
                 job.outcome = outcome.Value(job.function(transaction))
                 job.recorded = transaction.recorded
                 gid = transaction.next_gid
-                if not connection.in_transaction:
-                    break  # SQLite gave it up, and the job hid it; the next one must not begin
+                if not connection.in_transaction:  # SQLite gave it up, and the job hid it; the next one must not begin
+                    raise sqlite3.OperationalError("the transaction was given up")
         except BaseException as error:
             if not connection.in_transaction:
                 raise storage_error(error) or sqlite3.OperationalError(str(error)) from error
-            connection.execute("ROLLBACK TO jobs")
-            connection.execute("RELEASE jobs")
+            for statement in ("ROLLBACK", "BEGIN IMMEDIATE") if whole else ("ROLLBACK TO jobs", "RELEASE jobs"):
+                connection.execute(statement)
             for job in jobs:
                 job.outcome, job.recorded = None, []
             return self._run_alone(jobs, first)
-        connection.execute("RELEASE jobs")
+        if not whole:
+            connection.execute("RELEASE jobs")
         return gid
 
     def _run_alone(self, jobs: list[Job[Any]], gid: int) -> int:

@@ -23,30 +23,52 @@ from chatnode.storage.transaction import Transaction, Write
 from tests.storage.harness import Note, Published, held_up, logged, noted, opened, statements_of
 
 
-async def _handed_over(db: Published, *writes: Write[Any], repeatable: bool = True) -> list[outcome.Outcome[Any]]:
-    """Carry writes out in one group; what came of each."""
+async def _handed_over(
+    db: Published, *writes: Write[Any], before: Write[Any] | None = None
+) -> list[outcome.Outcome[Any]]:
+    """Carry writes out in one group, after another one that cannot be run again; what came of each."""
     found: dict[int, outcome.Outcome[Any]] = {}
 
     async def hand_over(number: int, write: Write[Any]) -> None:
-        found[number] = await outcome.acapture(partial(db.write, repeatable=repeatable), write)
+        found[number] = await outcome.acapture(partial(db.write, repeatable=True), write)
 
     async with held_up(db) as nursery:
+        if before is not None:
+            nursery.start_soon(db.write, before)
+            await trio.testing.wait_all_tasks_blocked()
         for number, write in enumerate(writes):
             nursery.start_soon(hand_over, number, write)
             await trio.testing.wait_all_tasks_blocked()
     return [found[number] for number in range(len(writes))]
 
 
-async def test_writes_that_can_be_run_again_share_a_savepoint(db: Published) -> None:
+async def test_writes_that_can_be_run_again_share_the_transaction(db: Published) -> None:
     with statements_of(db) as statements:
         results = await _handed_over(db, *map(Note, range(20)))
     assert [result.unwrap() for result in results] == list(range(1, 21))
-    assert [each for each in statements if each.startswith("SAVEPOINT")] == ["SAVEPOINT job", "SAVEPOINT jobs"]
+    assert _savepoints(statements) == ["SAVEPOINT job"], "that of the write that held the others up"
     assert await noted(db) == list(range(20))
     assert await logged(db) == db.published_gids == list(range(1, 21))
 
 
-async def test_one_of_them_that_raises_undoes_only_itself(db: Published) -> None:
+async def test_or_a_savepoint_where_there_are_others_in_the_group(db: Published) -> None:
+    with statements_of(db) as statements:
+        async with held_up(db) as writes:
+            for number, repeatable in enumerate((True, True, False, True, True, True)):
+                writes.start_soon(partial(db.write, repeatable=repeatable), Note(number))
+                await trio.testing.wait_all_tasks_blocked()
+    assert _savepoints(statements)[1:] == ["SAVEPOINT jobs", "SAVEPOINT job", "SAVEPOINT jobs"]
+    assert await noted(db) == list(range(6))
+    assert await logged(db) == db.published_gids == list(range(1, 7))
+
+
+def _savepoints(statements: list[str]) -> list[str]:
+    return [each for each in statements if each.startswith("SAVEPOINT")]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_one_of_them_that_raises_undoes_only_itself(db: Published, whole: bool) -> None:
+    """Whether or not there is another one in the group before them."""
     ran: list[int] = []
 
     def write(number: int, then: Exception | None = None) -> Write[int]:
@@ -58,14 +80,14 @@ async def test_one_of_them_that_raises_undoes_only_itself(db: Published) -> None
 
     fault = ValueError("the second")
     writes = [write(1), write(2, fault), write(3, Refusal("conflict", "taken")), write(4)]
-    first, second, third, fourth = await _handed_over(db, *writes)
-    assert ran == [1, 2, 1, 2, 3, 4], "from the first one on, each for itself"
-    assert first.unwrap() == 1
+    before = None if whole else write(0)
+    first, second, third, fourth = await _handed_over(db, *writes, before=before)
+    assert ran == [*[0][whole:], 1, 2, 1, 2, 3, 4], "from the first of them on, each for itself"
     assert second == outcome.Error(fault)
     assert isinstance(third, outcome.Error)
-    assert fourth.unwrap() == 2, "the gids of what was undone are used again: there are no holes"
-    assert await noted(db) == [1, 4]
-    assert await logged(db) == db.published_gids == [1, 2]
+    assert fourth.unwrap() == first.unwrap() + 1, "the gids of what was undone are used again: there are no holes"
+    assert await noted(db) == [*[0][whole:], 1, 4]
+    assert await logged(db) == db.published_gids == ([1, 2] if whole else [1, 2, 3])
 
 
 async def test_one_that_succeeds_at_first_and_fails_when_it_is_run_again_records_nothing(db: Published) -> None:

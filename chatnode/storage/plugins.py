@@ -172,7 +172,7 @@ def rows(reader: Reader, table: str, after: int = 0, limit: int = -1) -> Iterato
 
 def _public(column: str, refers_to: str | None) -> str:
     if refers_to in ("people", "messages", "conversations"):
-        return f"(SELECT o.id FROM {refers_to} o WHERE o.key = t.{column})"
+        return f"(SELECT o.id FROM {refers_to} o WHERE o.key = t.{column})"  # noqa: S608
     return f"t.{column}"
 
 

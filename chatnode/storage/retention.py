@@ -84,7 +84,9 @@ def trim(tx: Transaction, due: Due, most: int) -> Removed | None:
         text
         for (text,) in tx.execute("SELECT text FROM message_edits WHERE conversation = ? AND seq <= ?", (due.key, upto))
     ]
-    counts = {table: tx.execute(sql, (due.key, upto)).rowcount for table, sql in (_of_plugins(tx) | _DELETE).items()}
+    of_plugins = {table: tx.execute(sql, (due.key, upto)).rowcount for table, sql in _of_plugins(tx).items()}
+    counts = {table: tx.execute(sql, (due.key, upto)).rowcount for table, sql in _DELETE.items()}
+    counts |= {table: rows for table, rows in of_plugins.items() if rows}
     (living,) = tx.execute(
         "SELECT count(*) FROM messages WHERE conversation = ? AND deleted_at IS NULL", (due.key,)
     ).fetchone()

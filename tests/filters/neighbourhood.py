@@ -59,6 +59,9 @@ async def settle(node: Node) -> Neighbourhood:
             await bob.call("conversations.members.add", conversation=late, member="ann")
         await say(bob, hidden, f"{SECRET} {number}")
     await say(bob, plans, "what @ann said", reply_to=(await say(cay, plans, "last"))["message"])
+    for place in (plans, late, hidden):
+        for message in (await bob.call("messages.list", conversation=place))["messages"][:5]:
+            await bob.call("reactions.add", message=message["message"], emoji="🎉")
     await bob.call("receipts.read", conversation=plans, seq=4)
     await cay.call("receipts.delivered", conversation=plans, seq=6)
     await ann.call("receipts.read", conversation=talk, seq=2)

@@ -35,6 +35,7 @@ WHO = {
     "messages": ("empty", "rows", "empty"),
     "message_edits": ("empty", "rows", "empty"),
     "message_reads": ("empty", "rows", "empty"),
+    "message_reactions": ("empty", "rows", "empty"),
     "people": ("rows", "rows", "rows"),
     "sessions": ("empty", "rows", "empty"),
     "blocks": ("empty", "rows", "empty"),

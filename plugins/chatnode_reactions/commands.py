@@ -1,0 +1,105 @@
+"""Reacting to messages, and asking who did."""
+
+from __future__ import annotations
+
+from chatnode.api import CHAT, Context, Reader, Refusal, command
+from chatnode_reactions import storage
+from chatnode_reactions.emoji import EMOJI_OF, ReactionType, as_emoji, type_of
+from chatnode_reactions.model import (
+    AddReaction,
+    ListReactions,
+    MineGiven,
+    MyReactions,
+    ReactionsGiven,
+    ReactionsListed,
+    RemoveReaction,
+    SetReactions,
+    Settings,
+)
+
+LIMIT = "reactions"
+
+
+@command("reactions.add", permission=CHAT, limit=LIMIT)
+async def add(ctx: Context, command: AddReaction) -> ReactionsGiven:
+    """React to a message. The same again changes nothing; where one may have only one, another one replaces it."""
+    emoji = _one(command.emoji, command.type)
+
+    def decide(before: list[str]) -> list[str]:
+        most = ctx.settings(Settings).per_person
+        if emoji in before:
+            return before
+        if most == 1:
+            return [emoji]
+        if len(before) >= most:
+            raise Refusal(
+                "too_large", f"you have {len(before)} reactions here, at most {most}; take one back", path="emoji"
+            )
+        return [*before, emoji]
+
+    return await _change(ctx, command.message, decide, "emoji")
+
+
+@command("reactions.remove", permission=CHAT, limit=LIMIT)
+async def remove(ctx: Context, command: RemoveReaction) -> ReactionsGiven:
+    """Take a reaction of yours back, or all of them on the message. What is not there changes nothing."""
+    fits = _filter(command.emoji, command.type)
+    return await _change(ctx, command.message, lambda before: [each for each in before if not fits(each)], "emoji")
+
+
+@command("reactions.set", permission=CHAT, limit=LIMIT)
+async def replace(ctx: Context, command: SetReactions) -> ReactionsGiven:
+    """Let these be all of your reactions to a message."""
+    emojis = list(dict.fromkeys(as_emoji(each, f"emojis.{n}") for n, each in enumerate(command.emojis)))
+    most = ctx.settings(Settings).per_person
+    if len(emojis) > most:
+        raise Refusal("too_large", f"emojis has {len(emojis)} different ones, at most {most} are taken", path="emojis")
+    return await _change(ctx, command.message, lambda before: emojis, "emojis")
+
+
+@command("reactions.list", permission=CHAT, reads=True)
+async def list_page(ctx: Context, command: ListReactions) -> ReactionsListed:
+    """Who reacted to a message with what, and when: from the first to the last, of one emoji or of all.
+
+    To filter and sort: `items.query` of `message_reactions`.
+    """
+    fits, limit = _filter(command.emoji, command.type), ctx.page_size(command.limit)
+    return await ctx.read(lambda reader: storage.page(reader, ctx.me, command.message, fits, command.after, limit))
+
+
+@command("reactions.mine", permission=CHAT, reads=True)
+async def mine(ctx: Context, command: MyReactions) -> MineGiven:
+    """To which of these messages you reacted, and with what."""
+
+    def read(reader: Reader) -> MineGiven:
+        return MineGiven(storage.mine(reader, ctx.me, command.messages))
+
+    return await ctx.read(read)
+
+
+async def _change(ctx: Context, message: str, decide: storage.Decide, path: str) -> ReactionsGiven:
+    most = ctx.settings(Settings).emoji_per_message
+    return await ctx.write(lambda tx: storage.change(tx, ctx.me, message, decide, most, path))
+
+
+def _one(emoji: str | None, type: ReactionType | None) -> str:
+    """The emoji that is meant. Raises `Refusal("invalid")`."""
+    if emoji is None:
+        if type is None:
+            raise Refusal("invalid", "emoji is missing; or say a type", path="emoji")
+        if type not in EMOJI_OF:
+            raise Refusal("invalid", f"{type} has no emoji of its own; say which", path="emoji")
+        return EMOJI_OF[type]
+    found = as_emoji(emoji, "emoji")
+    if type is not None and type != type_of(found):
+        raise Refusal("invalid", f"{found} is of the type {type_of(found)}", path="type")
+    return found
+
+
+def _filter(emoji: str | None, type: ReactionType | None) -> storage.Fits:
+    """Which emoji are meant; without either, all."""
+    found = as_emoji(emoji, "emoji") if emoji is not None else None
+    return lambda each: (found is None or each == found) and (type is None or type_of(each) == type)
+
+
+COMMANDS = (add, remove, replace, list_page, mine)

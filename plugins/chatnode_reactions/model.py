@@ -1,0 +1,136 @@
+"""What the commands take and give, the event, and the settings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import attrs
+
+from chatnode.api import Event, Id, Items, PersonRef, Text, Whole, setting
+from chatnode_reactions.emoji import MOST_CHARS, ReactionType
+
+Emoji = Annotated[str, Text(MOST_CHARS, 1)]
+
+
+@attrs.frozen
+class Settings:
+    """Reactions to messages."""
+
+    per_person: int = setting(
+        1, "Different reactions of one person to one message; with 1, another one replaces it.", minimum=1
+    )
+    emoji_per_message: int = setting(20, "Different emoji on one message, of all people together.", minimum=0)
+    changes_per_minute: int = setting(120, "How often one person may react, or take it back.", minimum=0)
+
+
+@attrs.define
+class Counted:
+    """One emoji on a message. `people` are the first of those who reacted with it, at most three."""
+
+    emoji: str
+    type: ReactionType
+    count: int
+    people: list[PersonRef]
+
+
+@attrs.define
+class ReactionChanged(Event):
+    """Somebody reacted to a message otherwise than before: `emojis` are all of theirs now.
+
+    `counts` are those of the whole message, in the order in which each emoji was first used.
+    """
+
+    name = "reaction.changed"
+    conversation: str
+    message: str
+    person: PersonRef
+    emojis: list[str]
+    counts: dict[str, int]
+    at: str
+
+
+# ---- commands
+
+
+@attrs.define
+class AddReaction:
+    """An `emoji`, or a `type` that has one of its own."""
+
+    message: Id
+    emoji: Emoji | None = None
+    type: ReactionType | None = None
+
+
+@attrs.define
+class RemoveReaction:
+    """An `emoji` or a `type`; without either, all of one's own on the message."""
+
+    message: Id
+    emoji: Emoji | None = None
+    type: ReactionType | None = None
+
+
+@attrs.define
+class SetReactions:
+    """`emojis` are all that one's own shall be, in their order."""
+
+    message: Id
+    emojis: Annotated[list[Emoji], Items(100)]
+
+
+@attrs.define
+class ReactionsGiven:
+    """How the message is now; `mine` are one's own."""
+
+    message: str
+    mine: list[str]
+    reactions: list[Counted]
+
+
+@attrs.define
+class ListReactions:
+    """Only those with an emoji or of a type, if one is given. `after` takes the `next` of the page before."""
+
+    message: Id
+    emoji: Emoji | None = None
+    type: ReactionType | None = None
+    after: Annotated[int, Whole(0)] = 0
+    limit: Annotated[int, Whole(1)] = 50
+
+
+@attrs.define
+class Reaction:
+    """`reaction` is its number: a later one has a higher one."""
+
+    reaction: int
+    person: PersonRef
+    emoji: str
+    type: ReactionType
+    at: str
+
+
+@attrs.define
+class ReactionsListed:
+    """From the first to the last. `counts` are those of the whole message; `next` is absent on the last page."""
+
+    reactions: list[Reaction]
+    counts: dict[str, int]
+    next: int | None = None
+
+
+@attrs.define
+class MyReactions:
+    messages: Annotated[list[Id], Items(500)]
+
+
+@attrs.define
+class Mine:
+    message: str
+    emojis: list[str]
+
+
+@attrs.define
+class MineGiven:
+    """Those of the messages to which one reacted, in no order."""
+
+    messages: list[Mine]

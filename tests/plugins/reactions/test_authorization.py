@@ -1,0 +1,152 @@
+"""Who may react, and who learns of it: whoever sees the message and takes part."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from chatnode.node import Node
+from tests.conftest import Somebody, make_person
+from tests.plugins.reactions.reacting import on, react
+from tests.services.dialogue import LiveSession, Visitor, direct, group, outcome, refused, say
+
+CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("reactions.add", {"emoji": "🎉"}),
+    ("reactions.set", {"emojis": ["🎉"]}),
+    ("reactions.remove", {}),
+)
+ASKING = (*CHANGES, ("reactions.list", {}))
+
+
+async def outcomes(who: Somebody | Visitor, message: str) -> set[str]:
+    return {await outcome(who.call(name, message=message, **fields)) for name, fields in ASKING}
+
+
+async def test_a_stranger_learns_not_even_that_there_is_a_message(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+    message = (await say(ann, await direct(ann, bob), "between us"))["message"]
+    await react(bob, message, "👍")
+    for asked in (message, "0" * 32):
+        assert await outcomes(eve, asked) == {"not_found"}
+        with refused("not_found", "message") as told:
+            await react(eve, asked, "👍")
+        assert told.value.message == "there is no such message that you may see"
+    assert await eve.call("reactions.mine", messages=[message]) == {"messages": []}
+    assert await outcomes(Visitor(ann.node), message) == {"unauthenticated"}
+    assert await on(ann, message) == {"👍": ["bob"]}
+
+
+async def test_who_left_is_out_and_what_they_said_of_it_stays(node: Node, ann: Somebody, bob: Somebody) -> None:
+    room = await group(ann, bob)
+    message = (await say(ann, room, "farewell"))["message"]
+    await react(bob, message, "😢")
+    await bob.call("conversations.leave", conversation=room)
+    bobs = await LiveSession.of(node, bob)
+    assert await outcomes(bob, message) == {"not_found"}
+    assert await bob.call("reactions.mine", messages=[message]) == {"messages": []}
+    await react(ann, message, "👍")
+    assert bobs.heard() == []
+    assert await on(ann, message) == {"😢": ["bob"], "👍": ["ann"]}
+
+
+async def test_a_newcomer_sees_nothing_of_what_was_before(
+    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
+) -> None:
+    room = await group(ann, bob, history="since_joining")
+    before = (await say(ann, room, "before"))["message"]
+    await react(bob, before, "👍")
+    await ann.call("conversations.members.add", conversation=room, member="eve")
+    eves, anns = await LiveSession.of(node, eve), await LiveSession.of(node, ann)
+    assert await outcomes(eve, before) == {"not_found"}
+    await react(bob, before, "🎉")
+    assert (len(anns.heard()), eves.heard()) == (1, [])
+    after = (await say(ann, room, "after"))["message"]
+    await react(bob, after, "👍")
+    assert [each["message"] for each in eves.heard("reaction.changed")] == [after]
+    assert await on(eve, after) == {"👍": ["bob"]}
+
+
+async def test_a_newcomer_who_sees_the_history_may_react_to_it(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+    room = await group(ann, bob, visibility="public")
+    message = (await say(ann, room, "before"))["message"]
+    await react(bob, message, "👍")
+    assert await outcomes(eve, message) == {"not_found"}
+    await eve.call("conversations.join", conversation=room)
+    assert await on(eve, message) == {"👍": ["bob"]}
+    await react(eve, message, "👍")
+    assert await on(ann, message) == {"👍": ["bob", "eve"]}
+
+
+async def test_after_a_block_nothing_new_and_what_there_is_can_be_taken_back(
+    node: Node, ann: Somebody, bob: Somebody
+) -> None:
+    talk = await direct(ann, bob)
+    message = (await say(ann, talk, "hello"))["message"]
+    await react(bob, message, "👍")
+    await ann.call("people.block", person="bob")
+    for who in (ann, bob):
+        with refused("closed", "conversation"):
+            await react(who, message, "😡")
+        with refused("closed", "conversation"):
+            await who.call("reactions.set", message=message, emojis=["😡"])
+    assert await on(bob, message) == {"👍": ["bob"]}
+    anns = await LiveSession.of(node, ann)
+    await bob.call("reactions.remove", message=message)
+    assert [each["counts"] for each in anns.heard()] == [{}]
+    assert await on(bob, message) == {}
+
+
+async def test_in_a_closed_conversation_the_same(ann: Somebody, bob: Somebody) -> None:
+    room = await group(ann, bob)
+    message = (await say(ann, room, "done?"))["message"]
+    await react(bob, message, "👍")
+    await ann.call("conversations.close", conversation=room)
+    with refused("closed", "conversation"):
+        await react(bob, message, "🎉")
+    await react(bob, message, "👍")  # which is there
+    await bob.call("reactions.set", message=message, emojis=[])
+    await ann.call("conversations.reopen", conversation=room)
+    await react(bob, message, "🎉")
+    assert await on(ann, message) == {"🎉": ["bob"]}
+
+
+async def test_with_somebody_who_is_deactivated_as_for_posting(node: Node, ann: Somebody, bob: Somebody) -> None:
+    talk = await direct(ann, bob)
+    message = (await say(bob, talk, "bye"))["message"]
+    await node.call("people.deactivate", person="bob")
+    assert await outcome(react(ann, message, "😢")) == await outcome(say(ann, talk, "bye")) == "forbidden"
+
+
+async def test_a_deleted_message_takes_no_reactions(ann: Somebody, bob: Somebody) -> None:
+    message = (await say(ann, await direct(ann, bob), "oops"))["message"]
+    await ann.call("messages.delete", message=message)
+    for name, fields in CHANGES:
+        with refused("gone", "message") as told:
+            await bob.call(name, message=message, **fields)
+        assert told.value.message == "this message was deleted"
+    assert (await bob.call("reactions.list", message=message)) == {"reactions": [], "counts": {}}
+
+
+async def test_a_system_message_takes_reactions(ann: Somebody, node: Node) -> None:
+    root = await make_person(node, "root", admin=True)
+    room = await group(root, ann)
+    fields = {"kind": "system", "system": {"type": "order.shipped"}}
+    message = (await say(root, room, "On its way", **fields))["message"]
+    await react(ann, message, "🎉")
+    assert await on(root, message) == {"🎉": ["ann"]}
+
+
+async def test_the_operator_is_nobody_who_reacts(node: Node, ann: Somebody) -> None:
+    message = (await say(ann, await direct(ann, ann), "note"))["message"]
+    for name, fields in ASKING:
+        with refused("forbidden"):
+            await node.call(name, message=message, **fields)
+
+
+async def test_nobody_else_is_told(node: Node, ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+    root = await make_person(node, "root", admin=True)
+    sessions = [await LiveSession.of(node, who) for who in (eve, root)]
+    room = await group(ann, bob)
+    message = (await say(ann, room, "hm"))["message"]
+    await react(bob, message, "👍")
+    await bob.call("reactions.remove", message=message)
+    assert json.dumps([session.pushes for session in sessions]) == "[[], []]"

@@ -25,10 +25,11 @@ from chatnode.config import Config, Limits
 from chatnode.errors import Refusal
 from chatnode.model.ids import direct_id
 from chatnode.node import Node
-from chatnode.services import COMMANDS
 from chatnode.storage.filters.collections import COLLECTIONS
 from chatnode.transport import openapi
+from tests.commands import COMMANDS
 from tests.conftest import Somebody, make_person
+from tests.plugins import rows
 from tests.services.dialogue import Visitor, direct, group, new_cid, outcome, say
 from tests.transport.clients import ChatSocket, EventStream, Http, address_of, bearer, wait_for
 
@@ -139,6 +140,7 @@ FIELDS: dict[str, Fields] = {
     "sessions.rename": lambda at: {"session": 99_999, "label": "phone"},
     "sessions.revoke": lambda at: {"session": 99_999},
     "sessions.revoke_others": lambda at: {},
+    **rows.FIELDS,
 }
 
 ASKERS = ("anonymous", "stranger", "ex-member", "moderator", "node admin", "member", "admin", "owner")
@@ -184,6 +186,7 @@ PRIVATE: dict[str, tuple[str, ...]] = {
     "search.messages": READ,
     "invites.create": ONLY_NODE_ADMIN,
     "import.messages": ONLY_NODE_ADMIN,
+    **rows.PRIVATE,
 }
 #: Where a public group differs.
 PUBLIC = PRIVATE | {

@@ -13,9 +13,9 @@ import pytest
 
 from chatnode.config import Config, Limits
 from chatnode.dispatch.table import Command
-from chatnode.model.permissions import MODERATOR, PERMISSIONS, ROLES
+from chatnode.model.permissions import MODERATOR, PERMISSIONS
 from chatnode.node import Node
-from chatnode.services import COMMANDS
+from tests.commands import COMMANDS, PLUGINS, ROLES_WITH_PLUGINS
 from tests.conftest import Somebody, make_person
 from tests.services.dialogue import Visitor, group, outcome, say
 from tests.test_matrix import FIELDS, Target
@@ -45,7 +45,7 @@ async def test_a_command_is_for_whom_its_permission_is_for(node: Node, command: 
     for who in (member, moderator, admin):
         room = await group(who, title="theirs")
         fields = FIELDS[command.name](Target(room, (await say(who, room, "theirs"))["message"]))
-        may = command.permission is None or command.permission in ROLES[who.account.role]
+        may = command.permission is None or command.permission in ROLES_WITH_PLUGINS[who.account.role]
         if command.name in ONES_OWN:
             may = who is admin
         answer = await outcome(who.call(command.name, **fields))
@@ -57,3 +57,4 @@ def test_every_permission_is_asked_for() -> None:
     """Two are asked for within commands: support conversations are seen by it, and system messages posted."""
     used = {command.permission for command in COMMANDS} - {None}
     assert set(PERMISSIONS) - used == {"support", "notices.post"}
+    assert {each.name for plugin in PLUGINS for each in plugin.permissions} <= used

@@ -17,7 +17,8 @@ from chatnode.storage.filters.collections import COLLECTIONS
 
 _NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,60}")
-_RULE = re.compile(r"(?:[a-z0-9._-]+|<[a-z_]+>)(?:/(?:[a-z0-9._-]+|<[a-z_]+>))*")
+_PART = r"(?:[a-z0-9][a-z0-9._-]*|<[a-z_]+>)"
+_RULE = re.compile(f"{_PART}(?:/{_PART})*")
 
 
 @attrs.define
@@ -51,9 +52,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
     _names("limit", limits, "", taken.limits)
     for limit in plugin.limits:
         if plugin.settings is None or limit.setting not in attrs.fields_dict(plugin.settings):
-            raise StartError(
-                f"the limit {limit.name} is to be read from the setting {limit.setting}, which there is not"
-            )
+            raise StartError(f"the limit {limit.name} is read from the setting {limit.setting}, which is not there")
     collections = [name for each in plugin.collections for name in (each.name, *each.also)]
     _names("collection", collections, "", taken.collections)
     for each in plugin.collections:
@@ -89,7 +88,7 @@ def _names(kind: str, names: Iterable[str], prefix: str, taken: Container[str]) 
         if not name.startswith(prefix) or name == prefix:
             raise StartError(f"the {kind} {name} does not begin with {prefix}")
         if name in taken or name in seen:
-            raise StartError(f"there is a {kind} {name} already")
+            raise StartError(f"the {kind} {name} is there already")
         seen.add(name)
 
 

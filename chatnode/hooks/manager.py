@@ -88,7 +88,7 @@ class Manager:
         taken = declared.Taken(set(commands))
         with closing(connect_writer(directory.database, self.config.storage)) as connection:
             known = storage.known(connection)
-            for each in found:
+            for each in sorted(found, key=lambda each: each.name):
                 if each.name in self.config.plugins.disabled or (each.name in known and known[each.name].disabled):
                     self._note(each, "disabled", "")
                 else:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from chatnode.model.fields import Entries, Items, Real, Text, Whole
-from chatnode.services import COMMANDS
+from tests.commands import COMMANDS
 
 TAKEN: list[type[Any]] = list(dict.fromkeys(command.takes for command in COMMANDS))
 """What commands take."""

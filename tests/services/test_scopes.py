@@ -6,7 +6,7 @@ import pytest
 
 from chatnode.model.permissions import PERMISSIONS
 from chatnode.node import Node
-from chatnode.services import COMMANDS
+from tests.commands import COMMANDS
 from tests.conftest import Somebody, make_person
 
 from .dialogue import PASSWORD, Visitor, direct, outcome, refused, said, say, token_of, with_password

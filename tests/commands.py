@@ -1,0 +1,25 @@
+"""Every command there is: the node's own, and those of the plugins that come with it, which every test node has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import chatnode_contacts
+import chatnode_reactions
+
+from chatnode import services
+from chatnode.dispatch.table import Command
+from chatnode.hooks.plugin import Plugin
+from chatnode.model.permissions import ROLES
+
+PLUGINS: tuple[Plugin, ...] = (chatnode_contacts.chatnode_plugin(), chatnode_reactions.chatnode_plugin())
+COMMANDS: tuple[Command[Any, Any], ...] = (
+    *services.COMMANDS,
+    *(command for plugin in PLUGINS for command in plugin.commands),
+)
+#: What each role of a new node may do.
+ROLES_WITH_PLUGINS: dict[str, frozenset[str]] = {
+    role: permissions
+    | {each.name for plugin in PLUGINS for each in plugin.permissions if role in (*each.roles, "admin")}
+    for role, permissions in ROLES.items()
+}

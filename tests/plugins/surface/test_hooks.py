@@ -1,0 +1,539 @@
+"""What hooks can do, in the order of the plugins' names, and what becomes of one that fails or takes its time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import trio
+
+from chatnode.api import (
+    Allow,
+    Change,
+    Context,
+    Deny,
+    Draft,
+    Event,
+    EventKind,
+    MessagePosted,
+    Reader,
+    Refusal,
+    Row,
+    Step,
+    Table,
+    hookimpl,
+    hookspec,
+    person_by_key,
+)
+from chatnode.config import Config, Plugins
+from chatnode.node import Node
+from tests.conftest import make_person
+from tests.plugins.surface.making import made, node_with
+from tests.services.dialogue import LiveSession, anew, direct, group, refused, said, say
+
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+QUICK = Config(plugins=Plugins(hook_seconds=0.05, transaction_seconds=0.02))
+
+
+def failures(node: Node, plugin: str = "demo") -> tuple[int, str | None]:
+    (status,) = [each for each in node.plugins.statuses() if each.name == plugin]
+    return status.failures, status.last_failure
+
+
+# ---- check_command
+
+
+async def test_the_first_deny_wins_and_says_why(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def deciding(plugin: str, verdict: Any) -> Any:
+        async def check_command(ctx: Context, name: str, command: Any) -> Any:
+            if name == "messages.post":
+                asked.append(plugin)
+                return verdict
+            return Allow()
+
+        return check_command
+
+    plugins = [
+        made("c", deciding("c", Deny("c says no"))),
+        made("b", deciding("b", Deny("no talking today", "closed"))),
+        made("a", deciding("a", Allow())),
+    ]
+    async with node_with(tmp_path, *plugins) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        with refused("closed") as caught:
+            await say(ann, talk, "hello")
+        assert caught.value.message == "no talking today"
+        assert asked == ["a", "b"]
+        assert await said(bob, talk) == []
+
+
+@pytest.mark.parametrize("gives", [None, True, "allow", 0])
+async def test_a_verdict_that_is_none_refuses(tmp_path: Path, gives: Any) -> None:
+    async def check_command(name: str) -> Any:
+        return gives if name == "people.list" else Allow()
+
+    async with node_with(tmp_path, made("demo", check_command)) as node:
+        with refused("internal"):
+            await node.call("people.list")
+        assert failures(node) == (1, "check_command gave something else than Allow or Deny")
+
+
+async def test_a_check_that_raises_refuses_and_is_reported_without_its_words(tmp_path: Path, caplog: Any) -> None:
+    async def check_command(name: str) -> Any:
+        raise RuntimeError("secret words")
+
+    async with node_with(tmp_path, made("demo", check_command)) as node:
+        with refused("internal") as caught:
+            await node.call("people.list")
+        assert "the plugin demo failed" in caught.value.message
+        assert failures(node)[0] == 1
+    assert "raised RuntimeError in line" in caplog.text
+    assert "secret words" not in caplog.text
+
+
+async def test_a_check_over_its_budget_is_cut_and_reported(tmp_path: Path, caplog: Any) -> None:
+    ended: list[str] = []
+
+    async def check_command(name: str) -> Any:
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.append(name)
+
+    async with node_with(tmp_path, made("demo", check_command), config=QUICK) as node:
+        with refused("unavailable"):
+            await node.call("people.list")
+        assert ended == ["people.list"]
+        assert failures(node) == (1, "check_command took longer than 0.05 s and was cut")
+    assert "the plugin demo: check_command took longer" in caplog.text
+
+
+# ---- prepare_draft
+
+
+async def test_a_draft_is_changed_by_each_in_turn_and_an_edit_too(tmp_path: Path) -> None:
+    def adding(sign: str) -> Any:
+        async def prepare_draft(ctx: Context, draft: Draft) -> None:
+            draft.text += sign
+            draft.conversation = draft.cid = "elsewhere"
+
+        return prepare_draft
+
+    async with node_with(tmp_path, made("a", adding("!")), made("b", adding("?"))) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        posted = await ann.call("messages.post", conversation=talk, cid="one", text="hello")
+        assert await said(bob, talk) == ["hello!?"]
+        again = await ann.call("messages.post", conversation=talk, cid="one", text="hello")
+        assert (again["message"], again["dup"]) == (posted["message"], True)
+        await ann.call("messages.edit", message=posted["message"], text="good day")
+        assert await said(bob, talk) == ["good day!?"]
+
+
+async def test_a_message_that_comes_out_otherwise_each_time_is_still_posted_once(tmp_path: Path) -> None:
+    numbers = iter(range(100))
+
+    async def prepare_draft(draft: Draft) -> None:
+        draft.text += f" #{next(numbers)}"
+
+    async with node_with(tmp_path, made("demo", prepare_draft)) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        for _ in range(3):
+            await ann.call("messages.post", conversation=talk, cid="one", text="hello")
+        assert await said(bob, talk) == ["hello #0"]
+
+
+async def test_a_draft_can_be_refused_and_bounds_hold_for_what_is_made_of_it(tmp_path: Path) -> None:
+    async def prepare_draft(draft: Draft) -> None:
+        if draft.text == "rude":
+            raise Refusal("invalid", "say it otherwise", path="text")
+        draft.text *= 20_000
+
+    async with node_with(tmp_path, made("demo", prepare_draft)) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        with refused("invalid", "text"):
+            await say(ann, talk, "rude")
+        with refused("too_large", "text"):
+            await say(ann, talk, "x")
+
+
+# ---- in the transaction
+
+
+COUNTED = Step("1", "CREATE TABLE demo_counted (conversation INTEGER PRIMARY KEY, messages INTEGER NOT NULL);")
+
+
+def count_messages(tx: Any, change: Change) -> None:
+    if isinstance(change.event, MessagePosted):
+        tx.execute(
+            "INSERT INTO demo_counted VALUES (?, 1) ON CONFLICT DO UPDATE SET messages = messages + 1",
+            (change.conversation,),
+        )
+        if change.event.message.text == "too much":
+            raise Refusal("too_large", "that was one too many")
+        if change.event.message.text == "fault":
+            raise ValueError("a fault of the plugin's")
+
+
+async def counted(node: Node) -> list[int]:
+    rows = await node.core.db.read(lambda reader: reader.execute("SELECT messages FROM demo_counted").fetchall())
+    return [number for (number,) in rows]
+
+
+def as_hook(name: str, function: Any) -> Any:
+    """The same function, under the name of its hook."""
+
+    def implementation(tx: Any, change: Change) -> Any:
+        return function(tx, change)
+
+    implementation.__name__ = name
+    return implementation
+
+
+async def test_what_is_done_in_the_transaction_holds_together_with_the_message_or_not_at_all(tmp_path: Path) -> None:
+    plugin = made("demo", as_hook("in_transaction", count_messages), steps=(COUNTED,))
+    async with node_with(tmp_path, plugin) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        await say(ann, talk, "one")
+        with refused("too_large"):
+            await say(ann, talk, "too much")
+        with refused("internal"):
+            await say(ann, talk, "fault")
+        async with trio.open_nursery() as nursery:  # in one group commit, most likely
+            for _ in range(5):
+                nursery.start_soon(say, ann, talk, "more")
+        assert await counted(node) == [6]
+        assert await said(bob, talk) == ["one", *["more"] * 5]
+        assert failures(node)[0] >= 1
+
+
+async def test_sql_without_end_in_a_transaction_is_cut_and_only_its_own_write_is_refused(tmp_path: Path) -> None:
+    def in_transaction(tx: Any, change: Change) -> None:
+        if isinstance(change.event, MessagePosted) and change.event.message.text == "slow":
+            tx.execute(
+                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+            ).fetchall()
+
+    async with node_with(tmp_path, made("demo", in_transaction), config=QUICK) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        outcomes: list[str] = []
+
+        async def try_to_say(text: str) -> None:
+            try:
+                await say(ann, talk, text)
+                outcomes.append(text)
+            except Refusal as refusal:
+                outcomes.append(refusal.code)
+
+        async with trio.open_nursery() as nursery:
+            for text in ("one", "slow", "two"):
+                nursery.start_soon(try_to_say, text)
+        assert sorted(outcomes) == ["one", "two", "unavailable"]
+        assert sorted(await said(bob, talk)) == ["one", "two"]
+        assert failures(node)[1] == "in_transaction took longer than 0.02 s and was cut"
+
+
+async def test_a_hook_that_sleeps_in_a_transaction_is_reported(tmp_path: Path) -> None:
+    def in_transaction(tx: Any, change: Change) -> None:
+        if isinstance(change.event, MessagePosted):
+            time.sleep(0.05)
+
+    async with node_with(tmp_path, made("demo", in_transaction), config=QUICK) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        await say(ann, await direct(ann, bob), "hello")
+        number, last = failures(node)
+        assert number == 1
+        assert "of at most 0.02" in (last or "")
+
+
+# ---- audience, and events of a plugin
+
+
+@attrs.define
+class Counted(Event):
+    """So many messages were posted."""
+
+    name = "demo.counted"
+    messages: int
+
+
+def make_counted(reader: Reader, row: Row) -> Event | None:
+    found = reader.execute("SELECT messages FROM demo_counted WHERE conversation = ?", (row.conversation_key,))
+    number = found.fetchone()
+    return Counted(number[0]) if number else None
+
+
+async def test_an_event_recorded_within_another_comes_after_it_live_and_when_replayed(tmp_path: Path) -> None:
+    def in_transaction(tx: Any, change: Change) -> None:
+        if isinstance(change.event, MessagePosted):
+            count_messages(tx, change)
+            tx.record(Counted(1), conversation=change.conversation, subject=change.subject, actor=change.actor)
+
+    kind = EventKind(Counted, make_counted, of_message=True)
+    async with node_with(tmp_path, made("demo", in_transaction, steps=(COUNTED,), events=(kind,))) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        listening = await LiveSession.of(node, bob)
+        before = listening.gid
+        posted = await say(ann, talk, "one")
+        live = [(each["event"], each["gid"]) for each in listening.pushes]
+        assert live == [("message.posted", posted["gid"]), ("demo.counted", posted["gid"] + 1)]
+        assert [event.name for _, event in await replayed(node, bob, before)] == ["message.posted", "demo.counted"]
+
+
+async def replayed(node: Node, somebody: Any, since: int) -> list[tuple[int, Event]]:
+    from chatnode.storage import log
+
+    def read(reader: Reader) -> list[tuple[int, Event]]:
+        gids = log.gids_since(reader, somebody.account, since, 1_000)
+        assert gids is not None
+        return list(log.events_of(reader, somebody.account, gids))
+
+    return await node.core.db.read(read)
+
+
+async def test_events_of_a_message_are_only_for_who_may_see_it(tmp_path: Path) -> None:
+    def in_transaction(tx: Any, change: Change) -> None:
+        if isinstance(change.event, MessagePosted):
+            count_messages(tx, change)
+            tx.record(Counted(1), conversation=change.conversation, subject=change.subject, actor=change.actor)
+
+    kind = EventKind(Counted, make_counted, of_message=True)
+    async with node_with(tmp_path, made("demo", in_transaction, steps=(COUNTED,), events=(kind,))) as node:
+        ann, bob, late = [await make_person(node, handle) for handle in ("ann", "bob", "late")]
+        room = await group(ann, bob)
+        await say(ann, room, "one")
+        await ann.call("conversations.members.add", conversation=room, member="late")
+        await ann.call("conversations.members.remove", conversation=room, member="bob")
+        await say(ann, room, "two")
+        names = {who.handle: [event.name for _, event in await replayed(node, who, 0)] for who in (ann, bob, late)}
+        assert (names["ann"].count("demo.counted"), names["late"].count("demo.counted")) == (2, 1)
+        assert "demo.counted" not in names["bob"]  # it would say how things are now
+
+
+async def test_who_is_added_to_an_audience_hears_it_live_and_later(tmp_path: Path) -> None:
+    watchers: list[int] = []
+
+    def audience(tx: Any, change: Change) -> list[int]:
+        return watchers if isinstance(change.event, MessagePosted) else []
+
+    async with node_with(tmp_path, made("demo", audience)) as node:
+        ann, bob, eve = [await make_person(node, handle) for handle in ("ann", "bob", "eve")]
+        talk = await direct(ann, bob)
+        watchers.append(eve.account.key)
+        listening = await LiveSession.of(node, eve)
+        posted = await say(ann, talk, "hello")
+        assert [each["gid"] for each in listening.heard("message.posted")] == [posted["gid"]]
+        assert [gid for gid, _ in await replayed(node, eve, 0)] == [posted["gid"]]
+        with refused("not_found"):
+            await eve.call("messages.get", message=posted["message"])
+
+
+# ---- enrichment
+
+
+async def test_messages_are_enriched_once_for_all_that_are_shown(tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    def enrich_messages(messages: Any) -> dict[str, Any]:
+        calls.append(len(messages))
+        return {each.message: {"length": len(each.text)} for each in messages if each.text != "plain"}
+
+    def failing(reader: Reader, messages: Any) -> Any:
+        raise ValueError
+
+    failing.__name__ = "enrich_messages"
+    plugins = made("demo", enrich_messages), made("fails", failing)
+    async with node_with(tmp_path, *plugins) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        for text in ("one", "plain", "three"):
+            await say(ann, talk, text)
+        assert calls == []
+        page = (await bob.call("messages.list", conversation=talk))["messages"]
+        assert [each.get("extra") for each in page] == [{"demo": {"length": 3}}, None, {"demo": {"length": 5}}]
+        assert calls == [3]
+        for index in range(3):
+            await say(ann, await group(ann, bob, title=f"room {index}"), "x")
+        calls.clear()
+        inbox = (await bob.call("inbox.list"))["conversations"]
+        assert [each["last"]["extra"]["demo"]["length"] for each in inbox] == [1, 1, 1, 5]
+        assert calls == [4]
+        assert failures(node, "fails")[0] == 2
+
+
+async def test_people_are_enriched_where_they_are_listed_or_asked_for(tmp_path: Path) -> None:
+    def enrich_people(reader: Reader, people: Any) -> dict[str, Any]:
+        return {each.id: each.handle.upper() for each in people if each.handle != "bob"}
+
+    async with node_with(tmp_path, made("demo", enrich_people)) as node:
+        ann = await make_person(node, "ann")
+        await make_person(node, "bob")
+        listed = (await ann.call("people.list"))["people"]
+        assert [each.get("extra") for each in listed] == [{"demo": "ANN"}, None]
+        assert (await ann.call("people.get", person="ann"))["person"]["extra"] == {"demo": "ANN"}
+        assert (await ann.call("people.me"))["person"]["extra"] == {"demo": "ANN"}
+
+
+async def test_an_enrichment_over_its_budget_is_left_out(tmp_path: Path) -> None:
+    def enrich_messages(reader: Reader, messages: Any) -> dict[str, Any]:
+        reader.execute(
+            "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+        ).fetchall()
+        return {}
+
+    async with node_with(tmp_path, made("demo", enrich_messages), config=QUICK) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        await say(ann, talk, "hello")
+        assert await said(bob, talk) == ["hello"]
+        assert failures(node) == (1, "enrich_messages took longer than 0.02 s and was cut")
+
+
+async def test_a_sync_hook_can_be_wrapped(tmp_path: Path) -> None:
+    def enrich_messages(messages: Any) -> dict[str, Any]:
+        return {each.message: 1 for each in messages}
+
+    def wrapping(messages: Any) -> Iterator[Any]:
+        enriched = yield
+        return [(plugin, {**known, messages[0].message: 2}) for plugin, known in enriched]
+
+    wrapping.__name__ = "enrich_messages"
+    wrapper = hookimpl(wrapper=True)(wrapping)
+    async with node_with(tmp_path, made("demo", enrich_messages), made("wraps", wrapper)) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        await say(ann, talk, "one")
+        await say(ann, talk, "two")
+        page = (await bob.call("messages.list", conversation=talk))["messages"]
+        assert [each["extra"]["demo"] for each in page] == [2, 1]
+
+
+# ---- hooks of a plugin's own
+
+
+class Offered:
+    @staticmethod
+    @hookspec
+    async def poll_closed(title: str) -> str:
+        """A poll was closed."""
+        raise AssertionError
+
+    @staticmethod
+    @hookspec
+    def name_poll(title: str) -> str:
+        """What a poll is called."""
+        raise AssertionError
+
+
+async def test_a_plugin_offers_hooks_and_another_implements_them(tmp_path: Path) -> None:
+    def add_hookspecs(add: Any) -> None:
+        add(Offered)
+
+    async def poll_closed(title: str) -> str:
+        return f"heard of {title}"
+
+    async def fails(title: str) -> str:
+        raise ValueError
+
+    fails.__name__ = "poll_closed"
+
+    def name_poll(title: str) -> str:
+        return title.upper()
+
+    def wrong(title: str) -> str:
+        return title
+
+    wrong.__name__ = "poll_closed"
+    plugins = (
+        made("a", poll_closed, name_poll), made("b", fails), made("polls", add_hookspecs), made("z", wrong),
+    )  # fmt: skip
+    async with node_with(tmp_path, *plugins) as node:
+        context = node.plugins.loaded["polls"].context
+        assert await context.ask("poll_closed", title="lunch") == ["heard of lunch"]
+        assert await context.ask("name_poll", title="lunch") == ["LUNCH"]
+        assert failures(node, "b")[0] == 1
+        (z,) = [each for each in node.plugins.statuses() if each.name == "z"]
+        assert (z.state, z.reason) == ("broken", "poll_closed must be async def, and is def")
+        with pytest.raises(LookupError, match="no plugin offers a hook poll_opened"):
+            await context.ask("poll_opened", title="x")
+
+
+# ---- tables that name people and messages
+
+
+KEPT = Step(
+    "1",
+    "CREATE TABLE demo_kept (key INTEGER PRIMARY KEY, person INTEGER NOT NULL REFERENCES people (key), "
+    "message INTEGER NOT NULL REFERENCES messages (key), note TEXT);"
+    "CREATE INDEX demo_kept_person ON demo_kept (person); CREATE INDEX demo_kept_message ON demo_kept (message);",
+)
+TABLE = Table(
+    "demo_kept", people=("person",), message="message",
+    export="SELECT key, note FROM demo_kept WHERE person = :person AND key > :after ORDER BY key LIMIT :limit",
+)  # fmt: skip
+
+
+def keep(tx: Any, change: Change) -> None:
+    if isinstance(change.event, MessagePosted):
+        tx.execute(
+            "INSERT INTO demo_kept (person, message, note) "
+            "SELECT sender, key, 'kept ' || text FROM messages WHERE id = ?",
+            (change.event.message.message,),
+        )
+
+
+async def kept(node: Node) -> list[str]:
+    rows = await node.core.db.read(lambda reader: reader.execute("SELECT note FROM demo_kept ORDER BY key").fetchall())
+    return [note for (note,) in rows]
+
+
+@pytest.mark.parametrize("running", [True, False])
+async def test_what_a_table_says_of_a_message_or_a_person_goes_with_them(tmp_path: Path, running: bool) -> None:
+    """Also while the plugin is disabled: what it declared is known."""
+    plugin = made("demo", as_hook("in_transaction", keep), steps=(KEPT,), tables=(TABLE,))
+    async with node_with(tmp_path, plugin) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        room = await group(ann, bob)
+        first = await say(ann, room, "one")
+        for who, text in ((ann, "two"), (bob, "three"), (ann, "four")):
+            await say(who, room, text)
+    config = Config(plugins=Plugins(disabled=() if running else ("demo",)))
+    async with node_with(tmp_path, plugin, config=config) as node:
+        exported: list[Any] = []
+        after: str | None = ""
+        while after is not None:
+            page = await node.call("people.export", person="ann", **({"after": after} if after else {}))
+            exported += page["entries"]
+            after = page.get("next")
+        notes = {each["data"]["note"] for each in exported if each["kind"] == "demo_kept"}
+        assert notes == {"kept one", "kept two", "kept four"}
+        ann = await anew(node, "ann")
+        await ann.call("messages.delete", message=first["message"])
+        assert await kept(node) == ["kept two", "kept three", "kept four"]
+        erased = await node.call("people.erase", person="ann", handle="ann")
+        assert await kept(node) == ["kept three"]
+        assert erased["removed"]["demo_kept"] == 2
+
+
+def test_who_reads_a_key_of_a_person_gets_the_account(tmp_path: Path) -> None:
+    """`person_by_key` is what turns the keys of tables into people."""
+
+    async def main() -> None:
+        async with node_with(tmp_path) as node:
+            ann = await make_person(node, "ann")
+            found = await node.core.db.read(lambda reader: person_by_key(reader, ann.account.key))
+            assert found.handle == "ann"
+
+    trio.run(main)

@@ -1,0 +1,294 @@
+"""What is loaded, and what is refused with which words. Whatever is wrong with one plugin, the others run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from chatnode.api import (
+    CHAT,
+    Collection,
+    Consumer,
+    Context,
+    Event,
+    EventKind,
+    Field,
+    Limit,
+    Nothing,
+    Page,
+    Permission,
+    Route,
+    Step,
+    Table,
+    command,
+    kinds,
+    setting,
+)
+from chatnode.config import Config, Plugins
+from tests.conftest import make_person
+from tests.plugins.surface.making import declare, made, node_with, states
+
+
+@attrs.frozen
+class Settings:
+    """The settings of a plugin of a test."""
+
+    polite: int = setting(1, "Says please; 0 does not.", minimum=0)
+    per_minute: int = setting(5, "Greetings of one person.", minimum=0)
+    style: str = setting("plain", "How it looks.", choices=("plain", "fancy"))
+
+
+def a_command(name: str, **terms: Any) -> Any:
+    @command(name, **{"permission": CHAT, **terms})
+    async def handler(ctx: Context, command: Nothing) -> Nothing:
+        """Does nothing."""
+        return Nothing()
+
+    return handler
+
+
+class Waved(Event):
+    name = "wave.seen"
+
+
+def an_event(name: str) -> EventKind:
+    return EventKind(type("Made", (Event,), {"name": name}), lambda reader, row: None)
+
+
+async def nothing(*arguments: Any) -> Any:
+    """Of a route, a page, a consumer."""
+
+
+#: What is declared → what is said of it.
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "name": ({"name": "Hello World"}, "the name 'Hello World' is not made of a-z and 0-9"),
+    "api: no version": ({"api": "one"}, "api is 'one'; it takes a version such as 1.0"),
+    "api: a later one": ({"api": "1.99"}, "version 1.99 of chatnode.api, this is 1.0: install a newer chatnode"),
+    "api: another major": ({"api": "0.3"}, "install a newer version of the plugin"),
+    "command without prefix": ({"commands": (a_command("hello.wave"),)}, "does not begin with demo."),
+    "command twice": (
+        {"commands": (a_command("demo.wave"), a_command("demo.wave"))},
+        "the command demo.wave is there already",
+    ),
+    "permission of nobody": (
+        {"commands": (a_command("demo.wave", permission="demo.use"),)},
+        "the command demo.wave takes the permission demo.use, which nobody declares",
+    ),
+    "limit of nobody": (
+        {"commands": (a_command("demo.wave", limit="waves"),)},
+        "the command demo.wave has the limit waves, which nobody declares",
+    ),
+    "limit without its setting": (
+        {"settings": Settings, "limits": (Limit("waves", "waves", "waves_per_minute"),)},
+        "the limit waves is read from the setting waves_per_minute, which is not there",
+    ),
+    "limit of the node's": (
+        {"settings": Settings, "limits": (Limit("posts", "posts", "per_minute"),)},
+        "the limit posts is there already",
+    ),
+    "permission without prefix": ({"permissions": (Permission("use", "use it"),)}, "does not begin with demo."),
+    "event of the node's": ({"events": (an_event("message.posted"),)}, "the event message.posted is there already"),
+    "collection of the node's": (
+        {"collections": (Collection("messages", "x", "people item", "1", (), (), "", CHAT),)},
+        "the collection messages is there already",
+    ),
+    "collection for a permission of nobody": (
+        {
+            "collections": (
+                Collection(
+                    "waves",
+                    "x",
+                    "people item",
+                    "1",
+                    (Field("handle", kinds.Text(), "item.handle"),),
+                    ("handle",),
+                    "handle",
+                    "demo.use",
+                ),
+            )
+        },
+        "the collection waves takes the permission demo.use, which nobody declares",
+    ),
+    "consumer with a strange name": ({"consumers": (Consumer("so so", nothing),)}, "is not named in a-z, 0-9 and _"),
+    "route": ({"routes": (Route("../secrets", nothing, None),)}, "the address '../secrets' is not made of"),
+    "page and route at one address": (
+        {"routes": (Route("x", nothing, None),), "pages": (Page("x", "X", nothing),)},
+        "there are two addresses 'x'",
+    ),
+    "table of the node's": (
+        {"steps": (Step("1", "CREATE TABLE people_more (person INTEGER);"),)},
+        "not authorized",
+    ),
+    "a change of the node's tables": (
+        {"steps": (Step("1", "ALTER TABLE people ADD COLUMN mood TEXT;"),)},
+        "not authorized",
+    ),
+    "rows of the node's tables": ({"steps": (Step("1", "DELETE FROM messages;"),)}, "not authorized"),
+    "no SQL": ({"steps": (Step("1", "CREATE TABEL demo_x (a);"),)}, "migration demo/1 failed: near"),
+    "table that refers to people, not declared": (
+        {"steps": (Step("1", "CREATE TABLE demo_x (who INTEGER REFERENCES people (key));"),)},
+        "demo_x.who refers to people, and no Table declares it",
+    ),
+    "table that refers to messages, not declared": (
+        {
+            "steps": (Step("1", "CREATE TABLE demo_x (m INTEGER REFERENCES messages (key), who INTEGER);"),),
+            "tables": (Table("demo_x", people=("who",)),),
+        },
+        "demo_x.m refers to messages, and no Table declares it",
+    ),
+    "table that nobody makes": ({"tables": (Table("demo_x"),)}, "the table demo_x, which none of its steps makes"),
+    "table with another's name": ({"tables": (Table("people"),)}, "whose name does not begin with demo_"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+async def test_a_declaration_that_is_at_fault_is_refused_with_its_place(tmp_path: Path, what: str) -> None:
+    declared, said = REFUSED[what]
+    name = declared.get("name", "demo")
+    values = {key: value for key, value in declared.items() if key != "name"}
+    async with node_with(tmp_path, made(name, **values), made("good", commands=(a_command("good.wave"),))) as node:
+        assert said in states(node)[name]
+        assert states(node)["good"] == "running"
+        assert await node.call("good.wave") == {}
+        await make_person(node, "ann")
+
+
+async def test_what_is_no_plugin_is_said_so(tmp_path: Path) -> None:
+    class Raises:
+        @staticmethod
+        def chatnode_plugin() -> Any:
+            return declare("raises")
+
+    class GivesNothing:
+        @staticmethod
+        def chatnode_plugin() -> Any:
+            return declare("nothing")
+
+    async with node_with(tmp_path, Raises(), GivesNothing()) as node:
+        assert states(node) == {
+            "raises": "it has no function chatnode_plugin marked with hookimpl",
+            "nothing": "it has no function chatnode_plugin marked with hookimpl",
+        }
+
+
+# ---- hooks
+
+
+async def test_a_misspelt_hook_is_not_left_uncalled(tmp_path: Path) -> None:
+    async def check_comand(ctx: Any) -> None: ...
+
+    async with node_with(tmp_path, made("demo", check_comand)) as node:
+        assert states(node) == {"demo": "there is no hook check_comand; did you mean check_command?"}
+
+
+async def test_a_hook_of_the_other_colour_is_refused(tmp_path: Path) -> None:
+    def check_command(ctx: Any) -> None: ...
+
+    async def in_transaction(tx: Any) -> None: ...
+
+    async with node_with(tmp_path, made("one", check_command), made("two", in_transaction)) as node:
+        assert states(node) == {
+            "one": "check_command must be async def, and is def",
+            "two": "in_transaction must be def, and is async def",
+        }
+
+
+async def test_an_argument_that_a_hook_has_not_is_refused(tmp_path: Path) -> None:
+    async def check_command(ctx: Any, person: str) -> None: ...
+
+    async with node_with(tmp_path, made("demo", check_command)) as node:
+        assert "person" in states(node)["demo"]
+
+
+# ---- settings
+
+
+async def test_settings_are_read_and_checked(tmp_path: Path) -> None:
+    plugin = made("demo", settings=Settings)
+    async with node_with(tmp_path, plugin, config=Config(of_plugins={"demo": {"polite": 0}})) as node:
+        assert node.core.settings(Settings).polite == 0
+    for entries, said in (
+        ({"polit": 1}, "no setting plugins.demo.polit; [plugins.demo] has polite, per_minute, style"),
+        ({"polite": "very"}, "plugins.demo.polite is 'very'; it takes a whole number"),
+        ({"polite": -1}, "the least is 0"),
+        ({"style": "loud"}, "plugins.demo.style is 'loud'; it takes plain, fancy"),
+    ):
+        async with node_with(tmp_path, plugin, config=Config(of_plugins={"demo": entries})) as node:
+            assert said in states(node)["demo"]
+
+
+# ---- disabled, back again, older
+
+
+async def test_a_disabled_plugin_adds_nothing_and_keeps_its_data(tmp_path: Path) -> None:
+    step = Step("1", "CREATE TABLE demo_x (a TEXT);")
+    plugin = made("demo", steps=(step,), commands=(a_command("demo.wave"),))
+    async with node_with(tmp_path, plugin) as node:
+        await node.core.db.write(lambda tx: tx.execute("INSERT INTO demo_x VALUES ('kept')"))
+    async with node_with(tmp_path, plugin, config=Config(plugins=Plugins(disabled=("demo",)))) as node:
+        assert states(node) == {"demo": "disabled"}
+        assert "demo.wave" not in {each.name for each in node.table}
+    async with node_with(tmp_path, plugin) as node:
+        assert await node.core.db.read(lambda reader: reader.execute("SELECT a FROM demo_x").fetchall()) == [("kept",)]
+
+
+async def test_tables_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:
+    one, two = Step("1", "CREATE TABLE demo_x (a TEXT);"), Step("2", "ALTER TABLE demo_x ADD COLUMN b TEXT;")
+    async with node_with(tmp_path, made("demo", steps=(one, two))) as node:
+        assert states(node) == {"demo": "running"}
+    async with node_with(tmp_path, made("demo", steps=(one,))) as node:
+        assert "its tables were written by a newer version (they have 2)" in states(node)["demo"]
+    async with node_with(tmp_path, made("demo", steps=(one, two))) as node:
+        assert states(node) == {"demo": "running"}
+
+
+async def test_a_step_of_an_upgrade_that_fails_leaves_the_plugin_broken_and_a_copy_from_before(tmp_path: Path) -> None:
+    one, bad = Step("1", "CREATE TABLE demo_x (a TEXT);"), Step("2", "ALTER TABLE demo_y ADD COLUMN b TEXT;")
+    async with node_with(tmp_path, made("demo", steps=(one,))):
+        pass
+    async with node_with(tmp_path, made("demo", steps=(one, bad), version="2.0")) as node:
+        assert "migration demo/2 failed: no such table: demo_y" in states(node)["demo"]
+    assert [each.name for each in (tmp_path / "data" / "backups").iterdir()] == ["before-demo-2.0.sqlite3"]
+
+
+async def test_a_permission_is_given_to_roles_when_it_is_new_and_stays_as_administrators_want_it(
+    tmp_path: Path,
+) -> None:
+    plugin = made("demo", permissions=(Permission("demo.use", "use it"),))
+    async with node_with(tmp_path, plugin) as node:
+        assert {role for role, may in node.core.roles.items() if "demo.use" in may} == {"member", "moderator", "admin"}
+        await node.call("roles.set", role="member", permissions=["chat"])
+    async with node_with(tmp_path, plugin) as node:
+        assert {role for role, may in node.core.roles.items() if "demo.use" in may} == {"moderator", "admin"}
+        known = {each["permission"]: each["meaning"] for each in (await node.call("roles.list"))["permissions"]}
+        assert known["demo.use"] == "use it"
+
+
+# ---- two nodes in one process
+
+
+async def test_two_nodes_in_one_process_do_not_see_each_others_plugins(tmp_path: Path) -> None:
+    calls: list[str] = []
+
+    def noting(node: str) -> Any:
+        async def check_command(ctx: Context, name: str) -> Any:
+            from chatnode.api import Allow
+
+            calls.append(f"{node}: {name}")
+            return Allow()
+
+        return check_command
+
+    left = made("left", noting("left"), commands=(a_command("left.wave"),), settings=Settings)
+    right = made("right", noting("right"), commands=(a_command("right.wave"),))
+    async with node_with(tmp_path / "1", left) as one, node_with(tmp_path / "2", right) as two:
+        assert (states(one), states(two)) == ({"left": "running"}, {"right": "running"})
+        assert {each.name for each in one.table} - {each.name for each in two.table} == {"left.wave"}
+        await one.call("left.wave")
+        await two.call("right.wave")
+        assert calls == ["left: left.wave", "right: right.wave"]
+        assert Settings in one.core.of_plugins
+        assert Settings not in two.core.of_plugins

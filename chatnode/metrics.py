@@ -6,6 +6,7 @@ Everything is counted on the trio thread, except what the writer thread says of 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -46,20 +47,16 @@ class Metrics:
     """What is counted as it happens; everything else is looked up when somebody asks."""
 
     def __init__(self) -> None:
-        self.requests: dict[tuple[str, str], int] = {}
-        self.seconds: dict[str, Histogram] = {}
+        self.requests: dict[tuple[str, str], int] = defaultdict(int)
+        self.seconds: dict[str, Histogram] = defaultdict(Histogram)
         self.deliveries = 0
         self.overflows = 0
         self.of_plugins: dict[tuple[str, str], float] = {}
 
     def request(self, command: str, outcome: str, seconds: float) -> None:
         """Count a request; both names must be of a fixed set, never a client's own."""
-        key = (command, outcome)
-        self.requests[key] = self.requests.get(key, 0) + 1
-        histogram = self.seconds.get(command)
-        if histogram is None:
-            histogram = self.seconds[command] = Histogram()
-        histogram.observe(seconds)
+        self.requests[command, outcome] += 1
+        self.seconds[command].observe(seconds)
 
     def count(self, plugin: str, metric: str, amount: float) -> None:
         """Count up a plugin's figure; both names must be ones that were declared."""

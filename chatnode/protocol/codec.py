@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
 
 import attrs
@@ -46,13 +46,13 @@ def encode(value: Any) -> bytes:
 
 def to_plain(value: Any) -> Any:
     """An attrs object as the dict that is its JSON form."""
-    return _converter.unstructure(value)
+    return _unstructurer(value.__class__)(value)
 
 
 def structure(values: dict[str, Any], kind: type[T]) -> T:
     """`values` as a `kind`; raises `Refusal("invalid")` with the path of the first fault."""
     try:
-        return _converter.structure(values, kind)
+        return _structurer(kind)(values, kind)
     except Exception:  # said again with its place; the fast converter does not know it
         raise _explain(_explaining, values, kind) from None
 
@@ -121,6 +121,9 @@ def _place(error: BaseException) -> str:
         elif isinstance(note, cattrs.IterableValidationNote):
             parts.append(str(note.index))
     return ".".join(reversed(parts))
+
+
+_TEXT = "a text"
 
 
 class _Fault(ValueError):
@@ -199,6 +202,8 @@ def _one_of(kind: Any) -> Callable[[Any, Any], Any]:
 def _bounded(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
     base, *bounds = get_args(kind)
     faults = [bound.fault for bound in bounds if hasattr(bound, "fault")]
+    if base is str and len(faults) == 1:
+        return _bounded_text(faults[0])
     inner = converter.get_structure_hook(base)
 
     def check(value: Any, _: Any) -> Any:
@@ -212,8 +217,22 @@ def _bounded(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any
     return check
 
 
+def _bounded_text(fault: Callable[[str], str | None]) -> Callable[[Any, Any], str]:
+    """What `_bounded` makes of most fields, in one call instead of two."""
+
+    def check(value: Any, _: Any) -> str:
+        if value.__class__ is not str:
+            raise _Fault(f"must be {_TEXT}")
+        message = fault(value)
+        if message is not None:
+            raise _Fault(message)
+        return value
+
+    return check
+
+
 def _any_word(kind: Any) -> Callable[[Any, Any], Any]:
-    return _exactly(str, "a text")
+    return _exactly(str, _TEXT)
 
 
 def _unbounded(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
@@ -245,7 +264,7 @@ def _has_origin(origin: Any) -> Callable[[Any], bool]:
 
 def _make_converter(explaining: bool, lenient: bool = False) -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=not lenient, detailed_validation=explaining, omit_if_default=False)
-    converter.register_structure_hook(str, _exactly(str, "a text"))
+    converter.register_structure_hook(str, _exactly(str, _TEXT))
     converter.register_structure_hook(int, _exactly(int, "a whole number"))
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bool, _exactly(bool, "true or false"))
@@ -272,3 +291,6 @@ _converter = _make_converter(explaining=False)
 _explaining = _make_converter(explaining=True)
 _lenient = _make_converter(explaining=False, lenient=True)
 _lenient_explaining = _make_converter(explaining=True, lenient=True)
+
+_structurer = cache(_converter.get_structure_hook)
+_unstructurer = cache(_converter.get_unstructure_hook)

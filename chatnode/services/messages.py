@@ -52,6 +52,8 @@ _FIELD: dict[MessageKind, str | None] = {
 
 def _content(command: PostMessage) -> Media | Location | Notice | None:
     """What the kind of message carries; raises `Refusal` when it is missing, or is another kind's."""
+    if command.kind == "text" and command.text and not (command.media or command.location or command.system):
+        return None  # as nearly always
     needed = _FIELD[command.kind]
     given = {"media": command.media, "location": command.location, "system": command.system}
     for name, content in given.items():

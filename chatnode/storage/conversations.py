@@ -48,12 +48,20 @@ class Place:
     closed_reason: ClosedReason | None
 
 
-_PLACE = (
-    "SELECT c.key, c.id, c.kind, c.visibility, c.history, c.head, m.role, max(m.first, c.floor + 1), m.read_seq, "
-    "m.delivered_seq, m.hides_receipts, c.closed_reason "
+_COLUMNS = (
+    "c.key, c.id, c.kind, c.visibility, c.history, c.head, m.role, max(m.first, c.floor + 1), m.read_seq, "
+    "m.delivered_seq, m.hides_receipts, c.closed_reason"
+)
+_OF_MEMBER = (
     "FROM conversations c JOIN members m ON m.conversation = c.key AND m.person = ? AND m.left_gid IS NULL "
     "WHERE c.id = ?"
 )
+_PLACE = f"SELECT {_COLUMNS} {_OF_MEMBER}"
+_UNREACHABLE = (
+    "CASE c.kind WHEN 'direct' THEN (SELECT p.key FROM members o JOIN people p ON p.key = o.person "
+    "WHERE o.conversation = c.key AND o.person <> m.person AND p.deactivated_at IS NOT NULL) END"
+)
+_PLACE_AND_UNREACHABLE = f"SELECT {_COLUMNS}, {_UNREACHABLE} {_OF_MEMBER}"
 
 
 def access(reader: Reader | Transaction, account: Account, id: str) -> Place:
@@ -66,6 +74,22 @@ def access(reader: Reader | Transaction, account: Account, id: str) -> Place:
     if row is None:
         raise _refuse(reader, account, id)
     return Place(*row)
+
+
+def access_to_post(tx: Transaction, account: Account, id: str) -> Place:
+    """`access`, for saying something.
+
+    Raises `Refusal` also for a closed conversation, and a direct one with somebody whose account is deactivated.
+    """
+    row = tx.execute(_PLACE_AND_UNREACHABLE, (account.key, id)).fetchone()
+    if row is None:
+        raise _refuse(tx, account, id)
+    *columns, unreachable = row
+    place = Place(*columns)
+    refuse_closed(place)
+    if unreachable is not None:
+        people.check_reachable(people.by_key(tx, unreachable))
+    return place
 
 
 def _refuse(reader: Reader | Transaction, account: Account, id: str) -> Refusal:

@@ -47,9 +47,7 @@ def post(tx: Transaction, sender: Account, draft: Draft, everyone_members: int =
     """
     id = message_id(sender.id, draft.cid)
     try:
-        place = conversations.access(tx, sender, draft.conversation)
-        conversations.refuse_closed(place)
-        conversations.check_peer(tx, place, sender)
+        place = conversations.access_to_post(tx, sender, draft.conversation)
         if draft.reply_to is not None:
             _seq_of(tx, place, draft.reply_to, "reply_to")
         thread = _thread(tx, place, draft.thread) if draft.thread is not None else None

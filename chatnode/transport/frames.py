@@ -24,7 +24,7 @@ class MessageReader:
     """Reads one connection. After each `feed`, what `to_send` gives is to be sent, and `open` says whether the
     connection goes on."""
 
-    __slots__ = ("_buffer", "_fragments", "_most_bytes", "protocol")
+    __slots__ = ("_buffer", "_fragments", "_most_bytes", "protocol", "untouched")
 
     def __init__(self, most_bytes: int) -> None:
         # Compression is never agreed on: 255 KiB on the wire could be 256 MiB in memory.
@@ -32,6 +32,8 @@ class MessageReader:
         self._most_bytes = most_bytes or 2**63
         self._buffer = b""
         self._fragments: list[bytes] = []
+        self.untouched = False
+        """Whether the last `feed` needed nothing of the protocol: then there is nothing to send, and it goes on."""
 
     @property
     def open(self) -> bool:
@@ -57,6 +59,7 @@ class MessageReader:
             data = self._buffer + data
             self._buffer = b""
         texts: list[bytes] = []
+        self.untouched = self.protocol.state is OPEN
         at, size = 0, len(data)
         while size - at >= 2 and self.protocol.state is OPEN:
             first, second = data[at], data[at + 1]
@@ -91,6 +94,7 @@ class MessageReader:
         )
 
     def _to_protocol(self, data: bytes, texts: list[bytes]) -> None:
+        self.untouched = False
         self.protocol.receive_data(data)
         for event in self.protocol.events_received():
             if not isinstance(event, Frame):
@@ -106,4 +110,5 @@ class MessageReader:
 
     def refuse_text(self) -> None:
         """The last text was not UTF-8: fail the connection, as RFC 6455 section 8.1 says."""
+        self.untouched = False
         self.protocol.fail(CloseCode.INVALID_DATA, "not UTF-8")

@@ -241,6 +241,8 @@ class ClientSocket:
 
     def _goes_on(self) -> bool:
         """Answer control frames; whether the connection goes on."""
+        if self._reader.untouched:
+            return True
         if control := self._reader.to_send():
             self.outbox.send(control)
         if not self._reader.open:

@@ -9,10 +9,11 @@ from benchmarks.scenarios.idle import IDLE
 from benchmarks.scenarios.indexing import INDEXING
 from benchmarks.scenarios.paced import PACED
 from benchmarks.scenarios.pairs import PAIRS
+from benchmarks.scenarios.plugins import PLUGINS
 from benchmarks.scenarios.resume import RESUME
 from benchmarks.scenarios.search import SEARCH
 
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
-    for scenario in (PAIRS, PACED, FANOUT, IDLE, COLDSTART, HISTORY, RESUME, SEARCH, INDEXING, FLAPPING)
+    for scenario in (PAIRS, PACED, FANOUT, IDLE, COLDSTART, HISTORY, RESUME, SEARCH, INDEXING, PLUGINS, FLAPPING)
 }

@@ -103,7 +103,10 @@ def audience(tx: Transaction, change: Change) -> Iterable[int]:
 
 @hook("refuse", "transaction_seconds")
 def in_transaction(tx: Transaction, change: Change) -> None:
-    """Something was recorded: do what must hold together with it. In its transaction, after its row of the log."""
+    """Something was recorded: do what must hold together with it. In its transaction, after its row of the log.
+
+    Have no effect but through `tx`: what it records may still be undone.
+    """
 
 
 @hook("go on", "transaction_seconds")

@@ -287,6 +287,14 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     return _overlay(config, *_read_environment(os.environ if environment is None else environment))
 
 
+def of_values(values: Mapping[str, Any]) -> Config:
+    """Sections and keys as `config.toml` has them, over the defaults; the environment is not read.
+
+    Raises `StartError` as `load` does.
+    """
+    return _overlay(Config(), values, "settings")
+
+
 def sections() -> Iterator[tuple[str, type[Any]]]:
     """Name and class of each section, in the order of `config.toml`."""
     for field in attrs.fields(Config):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable
 from itertools import count
 from typing import Any
 
 import argon2
-import orjson
 import pytest
 import trio
 
@@ -17,12 +15,12 @@ from chatnode.dispatch.context import Context
 from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.protocol import codec
-from chatnode.protocol.envelopes import Push
-from chatnode.routing.sessions import Session
 from chatnode.services.sign_in import authenticate
-from chatnode.storage import log, people
-from tests.conftest import Somebody, make_person
+from chatnode.storage import people
+from chatnode.testing import LiveSession, Somebody, refused
+from tests.conftest import make_person
 
+__all__ = ["LiveSession", "Somebody", "refused"]
 PASSWORD = "correct horse battery"
 _quick = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 _cids = count(1)
@@ -32,14 +30,6 @@ def with_limits(**limits: Any) -> pytest.MarkDecorator:
     """Run a test on a node whose `config.limits` are these."""
     name = ", ".join(f"{key}={value}" for key, value in limits.items())
     return pytest.mark.parametrize("config", [Config(limits=Limits(**limits))], ids=[name])
-
-
-@contextmanager
-def refused(code: str, path: str | None = None) -> Iterator[pytest.ExceptionInfo[Refusal]]:
-    """The block ends in a refusal with this code and, where given, at this field."""
-    with pytest.raises(Refusal) as caught:
-        yield caught
-    assert (caught.value.code, path and caught.value.path) == (code, path)
 
 
 async def anew(node: Node, handle: str) -> Somebody:
@@ -163,36 +153,3 @@ async def with_password(node: Node, handle: str, password: str = PASSWORD, *, ad
 async def token_of(maker: Somebody, **fields: Any) -> Device:
     """A program with a token, which `maker` made: their own unless `person` says whose."""
     return Device(maker.node, (await maker.call("tokens.create", **fields))["token"])
-
-
-# ---- hearing
-
-
-class LiveSession(Session):
-    """A reader who keeps what is pushed. `ended` is None, or whether it shall resume."""
-
-    def __init__(self, person: Somebody, key: int) -> None:
-        super().__init__(person.account, key)
-        self.pushes: list[dict[str, Any]] = []
-        self.ended: bool | None = None
-
-    @classmethod
-    async def of(cls, node: Node, person: Somebody, key: int = 0) -> LiveSession:
-        session = cls(person, key)
-        await node.sessions.attach(session)
-        session.gid = await node.core.db.read(log.head)
-        session.go_live()
-        return session
-
-    def send(self, push: Push) -> None:
-        self.pushes.append(orjson.loads(push.json))
-
-    def flush(self) -> None:
-        """Nothing is kept back."""
-
-    def end(self, *, resume: bool, reason: str) -> None:
-        self.ended = resume
-
-    def heard(self, event: str | None = None) -> list[dict[str, Any]]:
-        """The pushes so far, of one event if it is given."""
-        return [push for push in self.pushes if event in (None, push["event"])]

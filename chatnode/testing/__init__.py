@@ -1,0 +1,47 @@
+"""What a plugin is tested with: a node in the test's own trio run, people who talk, and a review of what is declared.
+
+A plugin of pytest; name it in `tests/conftest.py`:
+
+    pytest_plugins = ["chatnode.testing"]
+
+Tests need pytest and pytest-trio (`pip install chatnode[testing]`), and `trio_mode = true` in pytest's settings. Tests
+are dialogues:
+
+    async def test_bob_hears_what_ann_says(ann: Client, bob: Client) -> None:
+        talk = await ann.direct(bob)
+        await ann.does("messages.post", conversation=talk, cid="1", text="hello")
+        assert (await bob.hears("message.posted"))["message"]["text"] == "hello"
+
+`docs/plugins/tutorial.md` shows more. PYTEST_DONT_REWRITE: it may be imported before pytest loads it.
+"""
+
+from __future__ import annotations
+
+from chatnode.client import connect
+from chatnode.node import Node, open_node
+from chatnode.testing.checking import check_plugin
+from chatnode.testing.fixtures import ann, bob, client, config, eve, inline_node, node, person, plugins, url
+from chatnode.testing.people import Client, LiveSession, MakePerson, Somebody, configured, refused
+
+__all__ = [
+    "Client",
+    "LiveSession",
+    "MakePerson",
+    "Node",
+    "Somebody",
+    "ann",
+    "bob",
+    "check_plugin",
+    "client",
+    "config",
+    "configured",
+    "connect",
+    "eve",
+    "inline_node",
+    "node",
+    "open_node",
+    "person",
+    "plugins",
+    "refused",
+    "url",
+]

@@ -1,0 +1,95 @@
+"""The fixtures. `plugins` and `config` are for a test's module, or a conftest, to override."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from chatnode.config import Config
+from chatnode.node import Node, open_node
+from chatnode.testing.people import Client, MakePerson
+
+
+@pytest.fixture
+def config() -> Config:
+    """The node's settings: the defaults. See `configured`."""
+    return Config()
+
+
+@pytest.fixture
+def plugins() -> Sequence[Any] | None:
+    """The plugins of the node: modules or objects with hooks. None: every plugin that is installed."""
+    return None
+
+
+@pytest.fixture
+async def node(tmp_path: Path, config: Config, plugins: Sequence[Any] | None) -> AsyncGenerator[Node]:
+    """A node over an empty data directory, serving nothing. A plugin that is broken fails the test."""
+    async with open_node(tmp_path / "data", config, plugins=plugins) as node:
+        _refuse_broken(node)
+        yield node
+
+
+@pytest.fixture
+async def inline_node(tmp_path: Path, config: Config, plugins: Sequence[Any] | None) -> AsyncGenerator[Node]:
+    """A node on a mocked clock; the test names `autojump_clock` (of pytest-trio) too, which jumps when all wait.
+
+    It reads and writes in the test's own thread: a clock that jumps while a thread works lets deadlines pass that are
+    not due. For the same reason nothing may be done on it that takes threads: passwords, connections.
+    """
+    if not isinstance(trio.lowlevel.current_clock(), trio.testing.MockClock):
+        raise AssertionError("a test of an inline_node names autojump_clock or mock_clock too, else its clock is real")
+    async with open_node(tmp_path / "data", config, plugins=plugins, inline=True) as node:
+        _refuse_broken(node)
+        yield node
+
+
+def _refuse_broken(node: Node) -> None:
+    broken = [f"{each.name}: {each.reason}" for each in node.plugins.statuses() if each.state == "broken"]
+    if broken:
+        raise AssertionError(f"broken plugins: {'; '.join(broken)}")
+
+
+@pytest.fixture
+async def url(node: Node, nursery: trio.Nursery) -> str:
+    """Where the node serves, for `connect(url, await ann.token())` and HTTP; it serves until the test ends."""
+    return await nursery.start(node.serve, "127.0.0.1:0")
+
+
+@pytest.fixture
+async def person(node: Node) -> MakePerson:
+    """Makes people: `await person("carol")`."""
+
+    async def make(handle: str, *, admin: bool = False) -> Client:
+        return await Client.new(node, handle, admin=admin)
+
+    return make
+
+
+@pytest.fixture
+async def client(person: MakePerson) -> Client:
+    """Somebody."""
+    return await person("somebody")
+
+
+@pytest.fixture
+async def ann(person: MakePerson) -> Client:
+    """One of two who talk."""
+    return await person("ann")
+
+
+@pytest.fixture
+async def bob(person: MakePerson) -> Client:
+    """The other one."""
+    return await person("bob")
+
+
+@pytest.fixture
+async def eve(person: MakePerson) -> Client:
+    """Somebody who is in none of the others' conversations."""
+    return await person("eve")

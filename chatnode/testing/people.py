@@ -1,0 +1,183 @@
+"""People who use a node: what they do, what they hear, and what they are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any, Self
+
+import orjson
+import pytest
+import trio
+
+from chatnode import config as configuration
+from chatnode.config import Config
+from chatnode.dispatch.context import Context
+from chatnode.errors import Refusal
+from chatnode.model.people import Account
+from chatnode.node import Node
+from chatnode.protocol import codec
+from chatnode.protocol.envelopes import Push
+from chatnode.routing.sessions import Session
+from chatnode.storage import log, people
+
+PATIENCE = 30.0
+"""Seconds after which something that was to be heard is not coming any more. Only a test that fails waits so long."""
+
+_cids = count(1)
+
+
+class Somebody:
+    """A person who runs commands as a client's session would, without a connection. Hears nothing."""
+
+    def __init__(self, node: Node, account: Account) -> None:
+        self.node = node
+        self.account = account
+        self.handle = account.handle
+        self.id = account.id
+
+    @property
+    def key(self) -> int:
+        """The person's key in the tables."""
+        return self.account.key
+
+    async def call(self, name: str, /, **fields: Any) -> Any:
+        """The command's result as plain values; raises `Refusal`."""
+        context = Context(self.node.core, self.account, address="test")
+        return codec.to_plain(await self.node.table.run(context, name, fields))
+
+    @classmethod
+    async def new(cls, node: Node, handle: str, *, admin: bool = False) -> Self:
+        """A new account without a password."""
+        await node.call("people.create", handle=handle, admin=admin)
+        return cls(node, await node.core.db.read(lambda reader: people.find(reader, handle)))
+
+
+class LiveSession(Session):
+    """A reader who keeps what is pushed: `pushes`, in their order. `ended` is None, or whether it shall resume."""
+
+    def __init__(self, person: Somebody, key: int) -> None:
+        super().__init__(person.account, key)
+        self.pushes: list[dict[str, Any]] = []
+        self.ended: bool | None = None
+        self._taken: dict[str, int] = {}
+        self._more = trio.Event()
+
+    @classmethod
+    async def of(cls, node: Node, person: Somebody, key: int = 0) -> Self:
+        """A session that is live from now on."""
+        session = cls(person, key)
+        await node.sessions.attach(session)
+        session.gid = await node.core.db.read(log.head)
+        session.go_live()
+        return session
+
+    def send(self, push: Push) -> None:
+        self.pushes.append(orjson.loads(push.json))
+        more, self._more = self._more, trio.Event()
+        more.set()
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def end(self, *, resume: bool, reason: str) -> None:
+        self.ended = resume
+
+    def heard(self, event: str | None = None) -> list[dict[str, Any]]:
+        """The pushes so far, of one event if it is given."""
+        return [push for push in self.pushes if event in (None, push["event"])]
+
+    async def next(self, event: str) -> dict[str, Any]:
+        """The next push of this event that was not given yet; waits for it. Raises `AssertionError`."""
+        taken = self._taken.get(event, 0)
+        with trio.move_on_after(PATIENCE):
+            while len(found := self.heard(event)) <= taken:
+                await self._more.wait()
+            self._taken[event] = taken + 1
+            return found[taken]
+        others = ", ".join(push["event"] for push in self.pushes) or "nothing"
+        raise AssertionError(f"{self.account.handle} does not hear {event}, but {others}")
+
+
+class Client(Somebody):
+    """Somebody who is there: runs commands, and hears events from the moment they come in."""
+
+    def __init__(self, node: Node, account: Account) -> None:
+        super().__init__(node, account)
+        self.session: LiveSession
+
+    @classmethod
+    async def new(cls, node: Node, handle: str, *, admin: bool = False) -> Self:
+        """Somebody with a new account, who is there."""
+        client = await super().new(node, handle, admin=admin)
+        client.session = await LiveSession.of(node, client)
+        return client
+
+    # ---- doing
+
+    async def does(self, command: str, /, **fields: Any) -> Any:
+        """Run a command; its result as plain values. Raises `Refusal`."""
+        return await self.call(command, **fields)
+
+    async def direct(self, other: Somebody) -> str:
+        """The id of the direct conversation with somebody."""
+        return (await self.call("conversations.direct", **{"with": other.handle}))["conversation"]
+
+    async def group(self, *others: Somebody, title: str = "a group", **fields: Any) -> str:
+        """Open a group, private unless `visibility` says otherwise; its id."""
+        members = [each.handle for each in others]
+        return (await self.call("conversations.create", title=title, members=members, **fields))["conversation"]
+
+    async def says(self, conversation: str, text: str, **fields: Any) -> str:
+        """Post a message; its id."""
+        cid = f"test-{next(_cids)}"
+        posted = await self.call("messages.post", conversation=conversation, cid=cid, text=text, **fields)
+        return posted["message"]
+
+    async def sees(self, conversation: str) -> list[dict[str, Any]]:
+        """The newest messages, as `messages.list` shows them."""
+        return (await self.call("messages.list", conversation=conversation))["messages"]
+
+    async def token(self) -> str:
+        """A token, for `chatnode.client.connect(url, token)` or HTTP."""
+        return (await self.call("tokens.create"))["token"]
+
+    # ---- hearing
+
+    async def hears(self, event: str, /, **fields: Any) -> dict[str, Any]:
+        """The next push of this event, each once; waits for it. With `fields`, its fields must be these."""
+        push = await self.session.next(event)
+        said = {name: push.get(name) for name in fields}
+        if said != fields:
+            raise AssertionError(f"{self.handle} hears {event} with {said}, not with {fields}")
+        return push
+
+    def heard(self, event: str | None = None) -> list[dict[str, Any]]:
+        """All pushes since they came in, of one event if it is given."""
+        return self.session.heard(event)
+
+    async def come_back(self) -> None:
+        """What a client does that was away: from now on it hears what happens from now on, and nothing before."""
+        self.session = await LiveSession.of(self.node, self)
+
+
+MakePerson = Callable[..., Awaitable[Client]]
+"""`await person("carol")`, `await person("root", admin=True)`."""
+
+
+@contextmanager
+def refused(code: str, path: str | None = None) -> Generator[pytest.ExceptionInfo[Refusal]]:
+    """The block ends in a refusal with this code and, where given, at this field."""
+    with pytest.raises(Refusal) as caught:
+        yield caught
+    said = (caught.value.code, path and caught.value.path)
+    assert said == (code, path), f"refused with {said}, not with {(code, path)}: {caught.value.message}"
+
+
+def configured(**sections: Any) -> Config:
+    """Settings as `config.toml` has them: `configured(limits={"posts_per_minute": 0}, plugins={"polls": {…}})`.
+
+    Raises `StartError` for what is none.
+    """
+    return configuration.of_values(sections)

@@ -143,7 +143,7 @@ _NO_INDEX = Step(STEP.name, STEP.sql.partition(";")[0] + ";")
         ),
         ({"permissions": []}, "it does not run: the command waves.wave takes the permission waves.wave"),
         ({"api": "9.0"}, "it is made for version 9.0 of chatnode.api"),
-        ({"commands": [wave, wave]}, "there is a command waves.wave already"),
+        ({"commands": [wave, wave]}, "the command waves.wave is there already"),
     ],
 )
 def test_a_faulty_one_is_told_what_is_wrong(changes: dict[str, Any], fault: str) -> None:

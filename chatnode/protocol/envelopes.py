@@ -6,7 +6,6 @@ Request `{"id", "op", …fields}` · reply `{"id", "ok"}` or `{"id", "error"}` �
 from __future__ import annotations
 
 import struct
-from functools import cached_property
 from typing import Any
 
 import attrs
@@ -73,16 +72,13 @@ class Push:
     WebSocket text frame, which is the same bytes for every reader.
     """
 
-    __slots__ = ("__dict__", "event", "gid", "json")
+    __slots__ = ("event", "gid", "json", "websocket")
 
     def __init__(self, gid: int | None, event: str, json: bytes) -> None:
         self.gid = gid
         self.event = event
         self.json = json
-
-    @cached_property
-    def websocket(self) -> bytes:
-        return text_frame(self.json)
+        self.websocket = text_frame(json)
 
 
 def push_of(gid: int, event: Event) -> Push:

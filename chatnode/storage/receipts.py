@@ -86,8 +86,8 @@ def posting_reads(tx: Transaction, place: Place, person: int, seq: int) -> None:
     if place.delivered_seq < place.head:
         _advance(tx, place, person, "delivered", place.head)
     tx.execute(
-        "UPDATE members SET read_seq = ?, delivered_seq = ?, shown_seq = ? WHERE conversation = ? AND person = ?",
-        (seq, seq, seq, place.key, person),
+        "UPDATE members SET read_seq = ?1, delivered_seq = ?1, shown_seq = ?1 WHERE conversation = ?2 AND person = ?3",
+        (seq, place.key, person),
     )
 
 

@@ -1,0 +1,176 @@
+"""Reactions go with the message, and with the person; also while the plugin does not run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chatnode_reactions import chatnode_plugin
+
+from chatnode.config import Config
+from chatnode.config import Plugins as PluginSettings
+from chatnode.model.times import DAY_MS
+from chatnode.node import Node, open_node
+from chatnode.storage.transaction import Transaction
+from tests.conftest import Somebody, make_person
+from tests.plugins.reactions.reacting import assert_consistent, kept, on, react
+from tests.services.dialogue import direct, group, say
+from tests.services.test_privacy import export_of, of_kind
+
+MARK = "🦩"
+"""An emoji that is nowhere else."""
+DISABLED = Config(plugins=PluginSettings(disabled=("reactions",)))
+
+
+def on_disk(node: Node) -> bytes:
+    return b"".join(path.read_bytes() for path in node.directory.path.glob("chatnode.sqlite3*"))
+
+
+async def days_pass(node: Node, days: int) -> None:
+    def write(tx: Transaction) -> None:
+        tx.execute("UPDATE messages SET at = at - ?", (days * DAY_MS,))
+        tx.execute("UPDATE conversations SET closed_at = closed_at - ?, last_at = last_at - ?", (days * DAY_MS,) * 2)
+
+    await node.core.db.write(write)
+
+
+@pytest.fixture
+async def root(node: Node) -> Somebody:
+    return await make_person(node, "root", admin=True)
+
+
+async def everything(node: Node, *people: Somebody) -> str:
+    """All that people get: their exports, histories and reactions."""
+    received: list[Any] = []
+    for who in people:
+        received.append(await export_of(who))
+        received.append(await who.call("items.query", collection="message_reactions"))
+        for entry in (await who.call("inbox.list"))["conversations"]:
+            received.append(await who.call("messages.list", conversation=entry["conversation"]))
+    return json.dumps(received, ensure_ascii=False)
+
+
+async def test_with_a_message_that_is_deleted(node: Node, ann: Somebody, bob: Somebody) -> None:
+    room = await group(ann, bob)
+    message, other = [(await say(ann, room, text))["message"] for text in ("regret", "stay")]
+    await react(bob, message, MARK)
+    await react(ann, message, "👍")
+    await react(bob, other, "🎉")
+    assert MARK in await everything(node, ann, bob)
+    await ann.call("messages.delete", message=message)
+    assert MARK not in await everything(node, ann, bob)
+    assert await kept(node) == 2  # one given, one counted
+    assert await on(ann, other) == {"🎉": ["bob"]}
+    await assert_consistent(node)
+
+
+async def test_with_messages_that_retention_removes(node: Node, ann: Somebody, bob: Somebody) -> None:
+    room = await group(ann, bob, retention_days=30)
+    await react(bob, (await say(ann, room, "old"))["message"], MARK)
+    await react(ann, (await say(bob, room, "old too"))["message"], MARK)
+    await days_pass(node, 31)
+    fresh = (await say(ann, room, "fresh"))["message"]
+    await react(bob, fresh, "👍")
+    await node.call("jobs.run", job="retention")
+    [receipt] = (await node.call("retention.list"))["removals"]
+    assert receipt["counts"]["reactions_given"] == 2
+    assert MARK not in await everything(node, ann, bob)
+    assert MARK.encode() not in on_disk(node)
+    assert await on(ann, fresh) == {"👍": ["bob"]}
+    assert await kept(node) == 2
+    await assert_consistent(node)
+
+
+async def test_with_the_person_and_with_what_they_said(
+    node: Node, root: Somebody, ann: Somebody, bob: Somebody
+) -> None:
+    room = await group(ann, bob)
+    of_ann, of_bob = (await say(ann, room, "I am ann"))["message"], (await say(bob, room, "I am bob"))["message"]
+    await react(bob, of_ann, MARK)
+    await react(ann, of_bob, MARK)
+    await react(bob, of_bob, "👍")
+    await root.call("people.erase", person="ann", handle="ann")
+    assert await on(bob, of_bob) == {"👍": ["bob"]}
+    assert MARK not in await everything(node, bob)
+    assert MARK.encode() not in on_disk(node)
+    assert await kept(node) == 2
+    await assert_consistent(node)
+    [entry] = [each for each in (await root.call("audit.list"))["entries"] if each["action"] == "people.erased"]
+    assert entry["details"]["reactions_given"] == "1"
+
+
+async def test_everybody_is_given_their_own(node: Node, ann: Somebody, bob: Somebody) -> None:
+    talk = await direct(ann, bob)
+    message = (await say(ann, talk, "well?"))["message"]
+    await react(bob, message, "👍")
+    await react(ann, message, MARK)
+    at = (await ann.call("reactions.list", message=message, emoji="👍"))["reactions"][0]["at"]
+    assert of_kind(await export_of(bob, limit=1), "reactions_given") == [
+        {"message": message, "conversation": talk, "emoji": "👍", "at": at}
+    ]
+    assert MARK not in json.dumps(await export_of(bob), ensure_ascii=False)
+
+
+async def test_all_of_it_while_the_plugin_is_disabled(tmp_path: Path) -> None:
+    """Nobody sees reactions then, and what goes takes its reactions along."""
+    async with open_node(tmp_path / "data") as node:
+        root, ann, bob, cay = [
+            await make_person(node, handle, admin=handle == "root") for handle in ("root", "ann", "bob", "cay")
+        ]
+        room = await group(ann, bob, cay)
+        texts = ("deleted", "removed", "stays")
+        deleted, removed, stays = [(await say(ann, room, text))["message"] for text in texts]
+        for message in (deleted, removed, stays):
+            await react(bob, message, MARK)
+            await react(cay, message, "👍")
+        assert await kept(node) == 12
+    async with open_node(tmp_path / "data", DISABLED) as node:
+        for who in (root, ann, bob, cay):
+            who.node = node
+        [shown, *_] = (await ann.call("messages.list", conversation=room))["messages"]
+        assert "extra" not in shown
+        assert of_kind(await export_of(bob), "reactions_given")[0]["emoji"] == MARK
+        await ann.call("messages.delete", message=deleted)
+        await node.core.db.write(
+            lambda tx: tx.execute("UPDATE messages SET at = at - ? WHERE id = ?", (2 * DAY_MS, removed))
+        )
+        await node.core.db.write(lambda tx: tx.execute("UPDATE messages SET at = at - ? WHERE seq = 1", (2 * DAY_MS,)))
+        await ann.call("conversations.update", conversation=room, retention_days=1)
+        await node.call("jobs.run", job="retention")
+        await root.call("people.erase", person="bob", handle="bob")
+        assert MARK.encode() not in on_disk(node)
+        assert (await node.call("node.check"))["clean"]
+    async with open_node(tmp_path / "data") as node:
+        ann.node = node
+        assert await on(ann, stays) == {"👍": ["cay"]}
+        assert await kept(node) == 2
+        await assert_consistent(node)
+
+
+async def test_a_fault_in_the_tables_is_found(node: Node, ann: Somebody, bob: Somebody) -> None:
+    message = (await say(ann, await direct(ann, bob), "well?"))["message"]
+    await react(bob, message, "👍")
+    check = chatnode_plugin().check
+    assert check is not None
+    damages = {
+        "UPDATE reactions_counted SET count = 2": [
+            "some reactions are not counted as they are",
+            "some reactions are counted that are not there",
+        ],
+        "UPDATE reactions_counted SET count = 1, people = '[9]'": [
+            "the first people who reacted are not those that are shown"
+        ],
+        "DELETE FROM reactions_counted": ["some reactions are not counted as they are"],
+        "UPDATE messages SET deleted_at = 1": [
+            "there are reactions to messages that are deleted or removed",
+            "some reactions are not counted as they are",
+        ],
+    }
+    for damage, problems in damages.items():
+        await node.core.db.write(lambda tx, damage=damage: tx.execute(damage))
+        assert await node.core.db.read(check) == problems, damage
+    found = (await node.call("node.check"))["checks"]
+    [problems] = [each["problems"] for each in found if each["name"] == "plugin reactions"]
+    assert len(problems) == 2

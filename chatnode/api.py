@@ -56,7 +56,7 @@ from chatnode.model.times import now_ms, rfc3339
 from chatnode.model.words import caseless
 from chatnode.storage.blocks import has_blocked, refuse_blocked
 from chatnode.storage.connection import IntegrityError, Reader
-from chatnode.storage.conversations import Place, check_peer, record_about_message, refuse_closed
+from chatnode.storage.conversations import Place, access_to_post, record_about_message
 from chatnode.storage.conversations import access as access_conversation
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Collection, Field
@@ -143,8 +143,8 @@ __all__ = [
     "Write",
     "access_conversation",
     "access_message",
+    "access_to_post",
     "caseless",
-    "check_peer",
     "command",
     "direct_id",
     "find_person",
@@ -160,7 +160,6 @@ __all__ = [
     "public_person",
     "record_about_message",
     "refuse_blocked",
-    "refuse_closed",
     "rfc3339",
     "setting",
     "steps_in",

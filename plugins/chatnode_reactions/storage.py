@@ -17,10 +17,9 @@ from chatnode.api import (
     Row,
     Transaction,
     access_message,
-    check_peer,
+    access_to_post,
     person_by_key,
     record_about_message,
-    refuse_closed,
     rfc3339,
 )
 from chatnode_reactions.emoji import type_of
@@ -51,8 +50,7 @@ def change(tx: Transaction, account: Account, id: str, decide: Decide, most: int
     wanted = list(dict.fromkeys(decide(before)))
     taken, added = [each for each in before if each not in wanted], [each for each in wanted if each not in before]
     if added:
-        refuse_closed(place)
-        check_peer(tx, place, account)
+        access_to_post(tx, account, place.id)
     _remove(tx, key, account.key, taken)
     _add(tx, key, account.key, added, most, path)
     mine = _of_person(tx, key, account.key)

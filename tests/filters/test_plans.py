@@ -9,7 +9,6 @@ import pytest
 from chatnode.node import Node
 from chatnode.storage.connection import Reader
 from chatnode.storage.filters.collection import Asker
-from chatnode.storage.filters.collections import COLLECTIONS
 from chatnode.storage.filters.compile import Parameters
 from chatnode.storage.filters.query import Query, _statement, plan
 from tests.conftest import Somebody
@@ -42,7 +41,7 @@ ASKED: list[tuple[str, dict[str, Any], str]] = [
 
 async def steps(node: Node, who: Somebody, collection: str, fields: dict[str, Any]) -> list[str]:
     """What SQLite will do."""
-    declared = next(each for each in COLLECTIONS if each.name == collection)
+    declared = node.core.collections.find(collection)
     parameters = Parameters(Asker(who.account.key, None, 0))
     statement = _statement(plan(declared, Query(**fields), node.core.config.limits), parameters)
 

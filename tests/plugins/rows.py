@@ -8,5 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {}
-PRIVATE: dict[str, tuple[str, ...]] = {}
+FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "reactions.add": lambda at: {"message": at.message, "emoji": "🎉"},
+    "reactions.remove": lambda at: {"message": at.message},
+    "reactions.set": lambda at: {"message": at.message, "emojis": ["🎉"]},
+    "reactions.list": lambda at: {"message": at.message},
+    "reactions.mine": lambda at: {"messages": [at.message]},
+}
+
+#: For whoever takes part; for everybody else there is no such message.
+_OF_MESSAGE = ("unauthenticated", "not_found", "not_found", "not_found", "not_found", "ok", "ok", "ok")
+PRIVATE: dict[str, tuple[str, ...]] = {
+    "reactions.add": _OF_MESSAGE,
+    "reactions.remove": _OF_MESSAGE,
+    "reactions.set": _OF_MESSAGE,
+    "reactions.list": _OF_MESSAGE,
+}

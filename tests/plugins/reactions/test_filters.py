@@ -12,6 +12,7 @@ from chatnode_reactions.emoji import EMOJI_OF, spellings_of, type_of
 from chatnode.node import Node
 from tests.conftest import Somebody
 from tests.filters.test_canaries import people_of, received
+from tests.filters.test_plans import steps
 from tests.plugins.reactions.reacting import react
 from tests.services.dialogue import Visitor, direct, group, outcome, refused, say
 
@@ -109,3 +110,18 @@ async def test_whoever_is_not_a_person_asks_for_nothing(node: Node) -> None:
         await node.call("items.query", collection="message_reactions")
     asked = Visitor(node).call("items.query", collection="message_reactions")
     assert await outcome(asked) == "unauthenticated"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"filter": {"message_id": {"_eq": "0" * 32}}, "group_by": "reaction_emoji"},
+        {"filter": {"message_id": {"_eq": "0" * 32}, "user_id": {"_eq": "$CURRENT_USER"}}},
+        {"filter": {"user_id": {"_eq": "$CURRENT_USER"}}},
+    ],
+)
+async def test_it_goes_by_an_index(node: Node, ann: Somebody, asked: dict[str, Any]) -> None:
+    planned = await steps(node, ann, "message_reactions", asked)
+    assert [step for step in planned if step.startswith("SCAN") and "subquery" not in step] == []
+    [found_by] = [step for step in planned if step.startswith("SEARCH reaction ")]
+    assert "USING INDEX" in found_by or "USING COVERING INDEX" in found_by

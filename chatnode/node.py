@@ -25,8 +25,10 @@ from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks.discovery import given, installed
 from chatnode.hooks.manager import Manager
+from chatnode.hooks.tasks import Tasks
 from chatnode.logs import get_logger
 from chatnode.protocol import codec
+from chatnode.routing.consumers import Consumers
 from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
@@ -36,6 +38,7 @@ from chatnode.storage.connection import DatabaseError
 from chatnode.storage.database import Database
 from chatnode.storage.directory import DataDirectory
 from chatnode.storage.search_indexer import Indexer
+from chatnode.storage.transaction import Recorded
 from chatnode.storage.upgrading import upgrade
 from chatnode.transport.control import serve_control
 from chatnode.transport.http import HttpServer
@@ -58,12 +61,20 @@ class Node:
         self.presence = PresenceBoard(core.db, self.sessions, core.config.presence)
         self.router = Router(self.sessions, self.presence, core.metrics)
         core.presence = self.presence
-        core.db.on_commit = self.router.publish
+        core.db.on_commit = self._committed
         core.live_sessions = self.sessions.__len__
         self._health = health.Health(core)
         for job in JOBS:
             core.jobs.add(job)
         plugins.add_to(core, self.call)
+        self.consumers = core.consumers = Consumers(core.db, plugins)
+        self.tasks = core.tasks = Tasks(plugins)
+        if not len(self.consumers):
+            core.db.on_commit = self.router.publish
+
+    def _committed(self, recorded: list[Recorded]) -> None:
+        self.router.publish(recorded)
+        self.consumers.committed(recorded)
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """Run a command as the operator of the node; gives its result as plain values.
@@ -80,10 +91,11 @@ class Node:
         config = self.core.config
         tls = server_context(config.server)
         listening = listen(*parse_bind(bind or config.server.bind))
-        stopping = trio.Event()
+        serving, stopping = trio.Event(), trio.Event()
         async with trio.open_nursery() as nursery:
-            url: str = await nursery.start(self._serve_until, stopping, listening, tls)
+            url: str = await nursery.start(self._serve_until, serving, stopping, listening, tls)
             self.core.base_url = config.server.public_url.rstrip("/") or url
+            serving.set()
             task_status.started(url)
             try:
                 await trio.sleep_forever()
@@ -92,6 +104,7 @@ class Node:
 
     async def _serve_until(
         self,
+        serving: trio.Event,
         stopping: trio.Event,
         listening: socket.socket,
         tls: ssl.SSLContext | None,
@@ -115,8 +128,20 @@ class Node:
                     await http.stop()
 
                 listener = Listener(self.core.config, tls, sockets.serve, http.serve, stop_sessions)
-                await listener.serve(listening, stopping, task_status)
+                async with trio.open_nursery() as plugins:
+                    plugins.start_soon(self._run_plugins, serving)
+                    await listener.serve(listening, stopping, task_status)
+                    plugins.cancel_scope.cancel()
+                await self.plugins.tell("node_stopping")
                 background.cancel_scope.cancel()
+
+    async def _run_plugins(self, serving: trio.Event) -> None:
+        """What plugins do beside requests; begins when the node serves and they were told so."""
+        await serving.wait()
+        await self.plugins.tell("node_started")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.consumers.run)
+            nursery.start_soon(self.tasks.run)
 
     async def load_presence(self) -> None:
         """Read the statuses. A damaged database is opened all the same, so that `node.check` can name the damage."""
@@ -166,6 +191,7 @@ async def open_node(
             permissions = await db.read(roles.by_name)
             node = Node(directory, Core(config, db, epoch, permissions, _base_url(config)), manager)
             await node.load_presence()
+            await node.consumers.load()
             try:
                 yield node
             finally:

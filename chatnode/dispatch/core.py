@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from chatnode.config import Config
-from chatnode.dispatch.hooks import LivePlugins, RequestHooks
+from chatnode.dispatch.hooks import LiveConsumers, LivePlugins, LiveTasks, RequestHooks
 from chatnode.dispatch.jobs import JobRunner
 from chatnode.dispatch.limits import Rate, Turns
 from chatnode.dispatch.presence import LivePresence
@@ -53,6 +53,8 @@ class Core:
     queries: Turns = attrs.field(init=False)
     presence: LivePresence = attrs.field(init=False)
     plugins: LivePlugins = attrs.field(init=False)
+    consumers: LiveConsumers = attrs.field(init=False)
+    tasks: LiveTasks = attrs.field(init=False)
     hooks: RequestHooks = attrs.field(init=False, factory=RequestHooks)
     of_plugins: dict[type, Any] = attrs.field(init=False, factory=dict[type, Any])
     """The settings of plugins, by their class."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from chatnode.model.plugins import PluginStatus
+from chatnode.model.plugins import ConsumerStatus, PluginStatus, SetAside, TaskStatus
 from chatnode.storage.messages import Draft
 
 if TYPE_CHECKING:
@@ -30,10 +30,59 @@ class Deny:
 Verdict = Allow | Deny
 
 
+Probe = Callable[[], Awaitable[Mapping[str, Any] | None]]
+
+
+@attrs.frozen
+class Figure:
+    """A metric of a plugin's: counted, or asked for with `value`."""
+
+    plugin: str
+    name: str
+    help: str
+    value: Callable[[], Awaitable[float]] | None
+
+
 class LivePlugins(Protocol):
     """The plugins of the node, as commands about them see it."""
 
     def statuses(self) -> list[PluginStatus]: ...
+
+    def probes(self) -> dict[str, Probe]:
+        """What each plugin that has a word on its health is asked for it."""
+        ...
+
+    def figures(self) -> list[Figure]:
+        """What plugins add to the metrics."""
+        ...
+
+
+class LiveConsumers(Protocol):
+    """The consumers of the plugins that run."""
+
+    def statuses(self) -> list[ConsumerStatus]: ...
+
+    def check(self, plugin: str, consumer: str) -> None:
+        """Raises `Refusal("not_found")` when no such consumer runs."""
+        ...
+
+    def moved(self, plugin: str, consumer: str) -> None:
+        """Its cursor was set in the database."""
+        ...
+
+    def forgotten(self, entry: SetAside) -> None:
+        """A row that was set aside was taken off the list."""
+        ...
+
+    async def retry(self, entry: SetAside) -> str | None:
+        """Give the consumer the row once more; gives how it failed. Raises `Refusal`."""
+        ...
+
+
+class LiveTasks(Protocol):
+    """The tasks of the plugins that run."""
+
+    def statuses(self) -> list[TaskStatus]: ...
 
 
 @attrs.define

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
+from inspect import iscoroutinefunction, isfunction
+from typing import Any
 
 import attrs
 
 from chatnode.dispatch.core import RATES
 from chatnode.errors import StartError
-from chatnode.hooks.plugin import API_VERSION, Plugin
+from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
 from chatnode.model.events import EVENTS
 from chatnode.model.permissions import PERMISSIONS
 from chatnode.model.presence import PASSING
@@ -57,6 +59,11 @@ def check(plugin: Plugin, taken: Taken) -> None:
     _names("collection", collections, "", taken.collections)
     for each in plugin.collections:
         _check_permission(f"the collection {each.name}", each.permission, permissions)
+    for consumer in plugin.consumers:
+        _check_consumer(consumer)
+    for what, function in _run_by_the_node(plugin):
+        if isfunction(function) and not iscoroutinefunction(function):
+            raise StartError(f"{what} must be async def, and is def")
     for kind, found in (("consumer", plugin.consumers), ("task", plugin.tasks), ("metric", plugin.metrics)):
         _names(kind, [each.name for each in found], "", ())
         for each in found:
@@ -67,6 +74,23 @@ def check(plugin: Plugin, taken: Taken) -> None:
     taken.events.update(events)
     taken.limits.update(limits)
     taken.collections.update(collections)
+
+
+def _run_by_the_node(plugin: Plugin) -> Iterator[tuple[str, Any]]:
+    yield from ((f"the consumer {each.name}", each.consume) for each in plugin.consumers)
+    yield from ((f"the task {each.name}", each.run) for each in plugin.tasks)
+    yield from ((f"the value of the metric {each.name}", each.value) for each in plugin.metrics)
+    yield "health", plugin.health
+
+
+def _check_consumer(consumer: Consumer) -> None:
+    """A kind of the node's own that there is not would never come. Another plugin's may be there another time."""
+    own = {name.partition(".")[0] for name in (*EVENTS, *PASSING)}
+    for kind in sorted(consumer.kinds or ()):
+        if kind not in EVENTS and (kind in PASSING or kind.partition(".")[0] in own):
+            raise StartError(f"the consumer {consumer.name} wants events {kind}, which are not in the log")
+    if consumer.most < 1:
+        raise StartError(f"the consumer {consumer.name} takes {consumer.most} rows at a time; it must be 1 or more")
 
 
 def _check_version(plugin: Plugin) -> None:

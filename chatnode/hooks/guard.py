@@ -17,6 +17,7 @@ from typing import Any, cast
 import trio
 
 from chatnode.errors import Refusal
+from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
 
 _STEPS_BETWEEN_LOOKS = 1_000
@@ -56,7 +57,7 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
         except Refusal:
             raise
         except Exception as error:
-            raise failed(_said(error)) from error
+            raise failed(said(error)) from error
         assert scope.cancelled_caught
         raise failed(f"took longer than {seconds:g} s and was cut", late=True)
 
@@ -70,7 +71,7 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
             raise
         except Exception as error:
             late = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
-            what = f"took longer than {seconds:g} s and was cut" if late else _said(error)
+            what = f"took longer than {seconds:g} s and was cut" if late else said(error)
             raise failed(what, late=late) from error
         if (took := time.perf_counter() - began) > seconds:
             report(hook, f"took {took:.3f} s of at most {seconds:g}")
@@ -79,8 +80,10 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
     return run_async if iscoroutinefunction(function) else run_sync
 
 
-def _said(error: Exception) -> str:
+def said(error: BaseException) -> str:
     """The kind of an error and where it was raised; not its text, which may hold what people said."""
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseException", error.exceptions[0])
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
@@ -102,28 +105,35 @@ def cutting_sql(connection: sqlite3.Connection | None, seconds: float) -> Genera
     """SQL on the connection is interrupted when the thread has worked for so long within the block.
 
     SQLite undoes the whole transaction with a statement that writes and is cut. A block that makes nothing of the error
-    ends in it all the same.
+    ends in it all the same. Blocks may stand in one another: the first that is over cuts.
     """
     if connection is None:
         yield
         return
     end, cut = time.thread_time() + seconds, False
+    outer = connection.cutter if isinstance(connection, Reader) else None
     began_in_transaction = connection.in_transaction
 
     def is_over() -> bool:
         nonlocal cut
         cut = time.thread_time() > end
-        return cut
+        return cut or (outer is not None and outer())
 
-    connection.set_progress_handler(is_over, _STEPS_BETWEEN_LOOKS)
+    _set_cutter(connection, is_over)
     try:
         yield
     finally:
-        connection.set_progress_handler(None, 0)
+        _set_cutter(connection, outer)
     if cut and began_in_transaction and not connection.in_transaction:
         error = sqlite3.OperationalError("interrupted")
         error.sqlite_errorcode = sqlite3.SQLITE_INTERRUPT
         raise error
+
+
+def _set_cutter(connection: sqlite3.Connection, cutter: Callable[[], bool] | None) -> None:
+    connection.set_progress_handler(cutter, _STEPS_BETWEEN_LOOKS if cutter is not None else 0)
+    if isinstance(connection, Reader):
+        connection.cutter = cutter
 
 
 def colour(function: Callable[..., Any]) -> str:

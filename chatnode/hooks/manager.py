@@ -19,7 +19,7 @@ import pluggy
 from chatnode.config import Config, settings_of
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
-from chatnode.dispatch.hooks import Allow, Deny
+from chatnode.dispatch.hooks import Allow, Deny, Figure, Probe
 from chatnode.dispatch.jobs import Job
 from chatnode.dispatch.limits import Rate
 from chatnode.errors import STATUS, Refusal, StartError
@@ -141,7 +141,7 @@ class Manager:
                 continue
             terms = specs.TERMS.get(name)
             budget = self._budgets[terms.budget if terms else "hook_seconds"]
-            guarded = guard(function, plugin, name, budget, partial(self._report, plugin))
+            guarded = guard(function, plugin, name, budget, partial(self.report, plugin))
             if name in ("enrich_messages", "enrich_people"):
                 guarded = self._enriching(guarded, plugin, name)
             setattr(facade, hook, guarded)
@@ -252,6 +252,22 @@ class Manager:
         """Every plugin that is installed, in the order of their names."""
         return [self._statuses[name] for name in sorted(self._statuses)]
 
+    def probes(self) -> dict[str, Probe]:
+        """By the name of the plugin, what it is asked when somebody asks whether the node is well."""
+        return {
+            name: partial(each.plugin.health, each.context)
+            for name, each in self.loaded.items()
+            if each.plugin.health is not None
+        }
+
+    def figures(self) -> list[Figure]:
+        """What the plugins add to the metrics."""
+        return [
+            Figure(name, each.name, each.help, partial(each.value, loaded.context) if each.value else None)
+            for name, loaded in self.loaded.items()
+            for each in loaded.plugin.metrics
+        ]
+
     def __iter__(self) -> Iterator[Loaded]:
         return iter(self.loaded.values())
 
@@ -262,7 +278,7 @@ class Manager:
             try:
                 verdict = await check()
                 if not isinstance(verdict, Allow | Deny):
-                    self._report(plugin, "check_command", "gave something else than Allow or Deny")
+                    self.report(plugin, "check_command", "gave something else than Allow or Deny")
                     raise HookFailed(plugin, "check_command", "gave something else than Allow or Deny")
             except HookFailed as failed:
                 raise failed.as_refusal() from failed
@@ -310,7 +326,7 @@ class Manager:
                 return None
             if isinstance(known, Mapping):
                 return plugin, cast("Mapping[str, Any]", known)
-            self._report(plugin, hook, "gave something else than a mapping")
+            self.report(plugin, hook, "gave something else than a mapping")
             return None
 
         return run
@@ -322,7 +338,7 @@ class Manager:
             try:
                 await implementation.function(*([context] if implementation.argnames else []))
             except Refusal as refusal:
-                self._report(implementation.plugin_name, hook, f"raised {refusal}")
+                self.report(implementation.plugin_name, hook, f"raised {refusal}")
             except HookFailed:
                 continue
 
@@ -342,7 +358,7 @@ class Manager:
 
     # ---- failures
 
-    def _report(self, plugin: str, hook: str, what: str) -> None:
+    def report(self, plugin: str, hook: str, what: str) -> None:
         """A hook failed, or was slow; also called in threads of the database."""
         status = self._statuses[plugin]
         status.failures += 1

@@ -47,3 +47,15 @@ class SetAside:
     tries: int
     error: str
     at: str
+
+
+@attrs.frozen
+class TaskStatus:
+    """A task of a plugin's that runs on and on. `restarts`: how often it ended, by itself or by a failure."""
+
+    plugin: str
+    task: str
+    running: bool
+    restarts: int = 0
+    failures: int = 0
+    last_failure: str | None = None

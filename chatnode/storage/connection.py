@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -17,6 +18,8 @@ class Reader(sqlite3.Connection):
     """A connection, and what plugins add to what is read on it."""
 
     hooks: StorageHooks = NO_HOOKS
+    cutter: Callable[[], bool] | None = None
+    """Says whether the statement that runs is to be cut (`chatnode/hooks/guard.py`)."""
 
 
 IntegrityError = sqlite3.IntegrityError

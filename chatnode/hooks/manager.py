@@ -225,7 +225,7 @@ class Manager:
         try:
             return check(reader)
         except Exception as error:
-            self._report(name, "check", f"raised {type(error).__name__}")
+            self.report(name, "check", f"raised {type(error).__name__}")
             return [f"the check of the plugin {name} raised {type(error).__name__}: {error}"]
 
     def add_to(self, core: Core, call: Call) -> None:

@@ -22,6 +22,7 @@ from chatnode.services import (
     messages,
     moderation,
     operations,
+    plugins,
     presence,
     privacy,
     receipts,
@@ -48,6 +49,7 @@ COMMANDS: tuple[Command[Any, Any], ...] = (
     *importing.COMMANDS,
     *operations.COMMANDS,
     *jobs.COMMANDS,
+    *plugins.COMMANDS,
     *backups.COMMANDS,
     *privacy.COMMANDS,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from base64 import b64encode
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -196,6 +197,7 @@ def drop(tx: Transaction, plugin: str) -> list[str]:
     tables = own_tables(tx, plugin)
     if not tables and plugin not in known(tx):
         raise Refusal("not_found", f"there is nothing of a plugin {plugin} here", path="plugin")
+    tx.hooks.tables = [table for table in tx.hooks.tables if table.name not in tables]
     tx.execute("PRAGMA defer_foreign_keys=ON")
     for table in tables:
         tx.execute(f"DROP TABLE {table}")
@@ -205,3 +207,30 @@ def drop(tx: Transaction, plugin: str) -> list[str]:
     tx.execute("DELETE FROM role_permissions WHERE substr(permission, 1, ?) = ?", (len(plugin) + 1, f"{plugin}."))
     tx.execute("DELETE FROM plugins WHERE name = ?", (plugin,))
     return tables
+
+
+def export(
+    reader: Reader, table: str, after: int | None, limit: int
+) -> tuple[list[str], list[list[object]], int | None]:
+    """Columns, rows, and where the next page begins. `table` is one of `own_tables`.
+
+    Rows are in the order of their rowids; of a table without, by the place in it, which changes when others write.
+    """
+    with_rowid = not reader.execute("SELECT wr FROM pragma_table_list(?)", (table,)).fetchone()[0]
+    columns = [name for _, name, *_ in reader.execute(f"PRAGMA table_info({table})")]
+    if with_rowid:
+        start = -(2**63) if after is None else after
+        found = reader.execute(
+            f"SELECT rowid, * FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?",  # noqa: S608 - a table's name
+            (start, limit),
+        ).fetchall()
+    else:
+        place = after or 0
+        page = reader.execute(f"SELECT * FROM {table} LIMIT ? OFFSET ?", (limit, place))  # noqa: S608 - a table's name
+        found = [(place + number, *row) for number, row in enumerate(page, 1)]
+    rows = [[_plain(value) for value in values] for _, *values in found]
+    return columns, rows, found[-1][0] if len(found) == limit else None
+
+
+def _plain(value: object) -> object:
+    return {"base64": b64encode(value).decode()} if isinstance(value, bytes) else value

@@ -1,0 +1,184 @@
+"""Looking after plugins: how they fare, their consumers, and what is left of those that do not run."""
+
+from __future__ import annotations
+
+import trio
+
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.table import command
+from chatnode.errors import Refusal
+from chatnode.model import permissions
+from chatnode.model.commands.plugins import (
+    ConsumerReplays,
+    ConsumersGiven,
+    DropPlugin,
+    ExportPlugin,
+    ListSetAside,
+    OfPlugin,
+    OfSetAside,
+    PluginDropped,
+    PluginRows,
+    PluginsGiven,
+    PluginSwitched,
+    ReplayConsumer,
+    RowRetried,
+    SetAsideGiven,
+)
+from chatnode.model.commands.shared import Nothing
+from chatnode.model.plugins import SetAside
+from chatnode.storage import audit, consumers, plugins
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
+
+
+@command("plugins.list", permission=permissions.OPERATE, reads=True)
+async def list_plugins(ctx: Context, command: Nothing) -> PluginsGiven:
+    """Every plugin that is installed: whether it runs, why not, and how often it failed."""
+    return PluginsGiven(ctx.core.plugins.statuses(), ctx.core.tasks.statuses())
+
+
+@command("plugins.consumers", permission=permissions.OPERATE, reads=True)
+async def list_consumers(ctx: Context, command: Nothing) -> ConsumersGiven:
+    """How far each plugin has read the log, and what it fails on now."""
+    return ConsumersGiven(ctx.core.consumers.statuses())
+
+
+@command("plugins.set_aside", permission=permissions.OPERATE, reads=True)
+async def list_set_aside(ctx: Context, command: ListSetAside) -> SetAsideGiven:
+    """Rows of the log that consumers failed on again and again and went on without, newest first."""
+    limit = ctx.page_size(command.limit)
+    return SetAsideGiven(
+        await ctx.read(
+            lambda reader: consumers.list_set_aside(reader, command.plugin, command.consumer, command.before, limit)
+        )
+    )
+
+
+@command("plugins.replay", permission=permissions.OPERATE)
+async def replay(ctx: Context, command: ReplayConsumer) -> ConsumerReplays:
+    """Let a consumer read the log again from a place on, or skip what is before one.
+
+    What it does with rows, it does again with those that it has had.
+    """
+    name = (command.plugin, command.consumer)
+    ctx.core.consumers.check(*name)
+
+    def write(tx: Transaction) -> ConsumerReplays:
+        before = consumers.replay(tx, name, command.gid)
+        audit.record(tx, ctx.account, "plugins.replay", ".".join(name), before=before, after=command.gid)
+        return ConsumerReplays(command.gid, before)
+
+    with trio.CancelScope(shield=True):  # what was committed is what is known, if the client has gone meanwhile too
+        done = await ctx.write(write)
+        ctx.core.consumers.moved(*name)
+    return done
+
+
+@command("plugins.retry", permission=permissions.OPERATE)
+async def retry(ctx: Context, command: OfSetAside) -> RowRetried:
+    """Give a consumer a row that it has set aside once more; one that succeeds is off the list."""
+
+    def write(tx: Transaction) -> SetAside:
+        entry = consumers.find_set_aside(tx, command.entry)
+        audit.record(tx, ctx.account, "plugins.retry", f"{entry.plugin}.{entry.consumer}", gid=entry.gid)
+        return entry
+
+    error = await ctx.core.consumers.retry(await ctx.write(write))
+    return RowRetried(error is None, error)
+
+
+@command("plugins.dismiss", permission=permissions.OPERATE)
+async def dismiss(ctx: Context, command: OfSetAside) -> Nothing:
+    """Take a row off the list of those that were set aside: its consumer does without it."""
+
+    def write(tx: Transaction) -> SetAside:
+        entry = consumers.dismiss(tx, command.entry)
+        audit.record(tx, ctx.account, "plugins.dismiss", f"{entry.plugin}.{entry.consumer}", gid=entry.gid)
+        return entry
+
+    with trio.CancelScope(shield=True):  # what was committed is what is known, if the client has gone meanwhile too
+        ctx.core.consumers.forgotten(await ctx.write(write))
+    return Nothing()
+
+
+@command("plugins.enable", permission=permissions.OPERATE)
+async def enable(ctx: Context, command: OfPlugin) -> PluginSwitched:
+    """Let a plugin run that was disabled, from the next start of the node on."""
+    if command.plugin in ctx.core.config.plugins.disabled:
+        raise Refusal("conflict", "the settings disable it: take it out of plugins.disabled", path="plugin")
+    return await _switch(ctx, command.plugin, disabled=False)
+
+
+@command("plugins.disable", permission=permissions.OPERATE)
+async def disable(ctx: Context, command: OfPlugin) -> PluginSwitched:
+    """Do not run a plugin any more, from the next start of the node on. Its data stays."""
+    return await _switch(ctx, command.plugin, disabled=True)
+
+
+async def _switch(ctx: Context, plugin: str, *, disabled: bool) -> PluginSwitched:
+    installed = {each.name for each in ctx.core.plugins.statuses()}
+
+    def write(tx: Transaction) -> PluginSwitched:
+        if plugin not in installed and plugin not in plugins.known(tx):
+            raise Refusal("not_found", f"no plugin {plugin} is installed", path="plugin")
+        plugins.set_disabled(tx, plugin, disabled)
+        audit.record(tx, ctx.account, "plugins.disable" if disabled else "plugins.enable", plugin)
+        return PluginSwitched(plugin, disabled)
+
+    return await ctx.write(write)
+
+
+@command("plugins.drop", permission=permissions.OPERATE, unscoped=True)
+async def drop(ctx: Context, command: DropPlugin) -> PluginDropped:
+    """Delete everything that a plugin which does not run has stored. There is no way back but a backup.
+
+    One that is installed still stays disabled.
+    """
+    if command.confirm != command.plugin:
+        raise Refusal("invalid", "must be the plugin's name, to confirm that its data is to go", path="confirm")
+    state = {each.name: each.state for each in ctx.core.plugins.statuses()}.get(command.plugin)
+    if state == "running":
+        raise Refusal("conflict", "it runs; disable it, and start the node again", path="plugin")
+
+    def write(tx: Transaction) -> PluginDropped:
+        dropped = plugins.drop(tx, command.plugin)
+        if state is not None:
+            plugins.set_disabled(tx, command.plugin, True)
+        audit.record(tx, ctx.account, "plugins.drop", command.plugin, tables=" ".join(dropped))
+        return PluginDropped(dropped)
+
+    hooks, before = ctx.core.db.hooks, ctx.core.db.hooks.tables
+    with trio.CancelScope(shield=True):
+        try:
+            return await ctx.write(write)
+        except Exception:
+            hooks.tables = before
+            raise
+
+
+@command("plugins.export", permission=permissions.OPERATE, reads=True)
+async def export(ctx: Context, command: ExportPlugin) -> PluginRows:
+    """The rows of a plugin's tables, page by page, as they are stored.
+
+    Only for the operator of the machine, as plugins may keep what nobody else is to read.
+    """
+    if not ctx.operator:
+        raise Refusal("forbidden", "only the operator of the machine can do this, with `chatnode call` there")
+    limit = ctx.page_size(command.limit)
+
+    def read(reader: Reader) -> PluginRows:
+        tables = plugins.own_tables(reader, command.plugin)
+        if not tables and command.plugin not in plugins.known(reader):
+            raise Refusal("not_found", f"there is nothing of a plugin {command.plugin} here", path="plugin")
+        if command.table is None:
+            return PluginRows(tables, [], [])
+        if command.table not in tables:
+            raise Refusal("not_found", f"the plugin has no table {command.table}", path="table")
+        return PluginRows(tables, *plugins.export(reader, command.table, command.after, limit))
+
+    return await ctx.read(read)
+
+
+COMMANDS = (
+    list_plugins, list_consumers, list_set_aside, replay, retry, dismiss, enable, disable, drop, export,
+)  # fmt: skip

@@ -42,6 +42,12 @@ class Figure:
     help: str
     value: Callable[[], Awaitable[float]] | None
 
+    @property
+    def shown(self) -> str:
+        """The name in the metrics; of what is counted it ends in _total."""
+        name = f"chatnode_{self.plugin}_{self.name}"
+        return f"{name}_total" if self.value is None and not name.endswith("_total") else name
+
 
 class LivePlugins(Protocol):
     """The plugins of the node, as commands about them see it."""
@@ -54,6 +60,10 @@ class LivePlugins(Protocol):
 
     def figures(self) -> list[Figure]:
         """What plugins add to the metrics."""
+        ...
+
+    async def ask_figure(self, figure: Figure) -> float | None:
+        """Its value now; None when the plugin failed or took too long, which was reported."""
         ...
 
 

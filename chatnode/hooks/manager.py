@@ -268,6 +268,16 @@ class Manager:
             for each in loaded.plugin.metrics
         ]
 
+    async def ask_figure(self, figure: Figure) -> float | None:
+        """The value of a plugin's metric now; None when it cannot be had."""
+        assert figure.value is not None
+        report = partial(self.report, figure.plugin)
+        ask = guard(figure.value, figure.plugin, f"metric {figure.name}", self._budgets["hook_seconds"], report)
+        try:
+            return float(await ask())
+        except (HookFailed, Refusal, TypeError, ValueError):
+            return None
+
     def __iter__(self) -> Iterator[Loaded]:
         return iter(self.loaded.values())
 

@@ -66,8 +66,11 @@ class Consumer:
 
     `kinds` are the names of the events it wants, None for all. `consume` gets the rows in their order, up to `most` at
     a time, at least once. What it returns is carried out in the transaction that moves the cursor: exactly once, and
-    within `plugins.transaction_seconds`. A row that fails `plugins.consumer_tries` times is set aside, visibly, and the
-    consumer goes on after it. `pause`: seconds to wait for more before it looks again.
+    within `plugins.transaction_seconds`. It does nothing that the transaction does not undo, as it may be undone and
+    called again. A row that fails `plugins.consumer_tries` times is set aside, visibly, and the
+    consumer goes on after it; when one of several rows fails, it is given them one by one. `Refusal("unavailable")`, or
+    a disk that is full, is no row's fault: it is tried until it succeeds. `pause`: seconds to wait for more before it
+    looks again.
     """
 
     name: str
@@ -83,7 +86,8 @@ class Consumer:
 class Task:
     """Something that the plugin does by itself while the node serves.
 
-    Without `every` it runs on and on: when it ends or raises it is started again, after a pause that grows. With
+    Without `every` it runs on and on: when it ends or raises it is started again, after a pause that grows up to a
+    minute, and is short again when it has run for half a minute. With
     `every`, seconds or a function of the plugin's settings (0 is never), it is a job: run every so often, also by an
     operator.
     """
@@ -145,7 +149,8 @@ class Page:
 
 @attrs.frozen
 class Metric:
-    """A figure in `/metrics`, as `chatnode_<plugin>_<name>`: counted with `count`, or asked for when somebody looks."""
+    """A figure in `/metrics`, as `chatnode_<plugin>_<name>`: counted with `count`, which puts `_total` after the name,
+    or asked for when somebody looks, within `plugins.hook_seconds`."""
 
     name: str
     help: str

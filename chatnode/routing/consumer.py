@@ -197,12 +197,13 @@ class RunningConsumer:
         self._tries += 1
         if self._tries < self._settings.consumer_tries:
             return Step.FAILED
-        await self._go_on_without(rows[0], said(error), upto)
+        await self._go_on_without(rows[0], error, upto)
         return Step.SET_ASIDE
 
     async def _do(self, rows: Sequence[Row], expected: int, upto: int) -> None:
         effect = await self._effect(rows)
-        took, taken_back = await self._db.write(partial(self._apply, effect, rows, expected, upto))
+        write = partial(self._apply, effect, rows, expected, upto)
+        took, taken_back = await self._db.write(write, repeatable=True)
         self.set_aside -= taken_back
         self._tell_if_slow(took)
 
@@ -233,18 +234,18 @@ class RunningConsumer:
             what = f"took {took:.3f} s of at most {self._settings.transaction_seconds:g} in a transaction"
             self._plugins.report(self.name[0], f"consumer {self.name[1]}", what)
 
-    async def _go_on_without(self, row: Row, error: str, upto: int) -> None:
+    async def _go_on_without(self, row: Row, error: BaseException, upto: int) -> None:
         stored, tries = self._stored, self._tries
 
         def write(tx: Transaction) -> bool:
             storage.move(tx, self.name, stored, upto)
-            return storage.set_aside(tx, self.name, row, tries, error)
+            return storage.set_aside(tx, self.name, row, tries, said(error))
 
         self.set_aside += await self._db.write(write)
         self._went_on(upto)
         logger.error(
             "the consumer %s of the plugin %s failed %d times on gid %d, %s, and goes on without it: %s",
-            self.name[1], self.name[0], tries, row.gid, row.kind, error,
+            self.name[1], self.name[0], tries, row.gid, row.kind, said(error), exc_info=error,
         )  # fmt: skip
 
     def _went_on(self, upto: int) -> None:
@@ -275,7 +276,7 @@ class RunningConsumer:
         def write(tx: Transaction) -> tuple[float, int]:
             return self._carry_out(effect, tx), storage.take_back(tx, self.name, row.gid - 1, row.gid)
 
-        took, taken_back = await self._db.write(write)
+        took, taken_back = await self._db.write(write, repeatable=True)
         self.set_aside -= taken_back
         self._tell_if_slow(took)
 

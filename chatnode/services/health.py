@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import trio
 
 from chatnode.dispatch.core import Core
+from chatnode.dispatch.hooks import Probe
 from chatnode.model.times import now_ms
+from chatnode.protocol import codec
 from chatnode.storage import backups, log, rotation, search_index
 from chatnode.storage.directory import DataDirectory
 
@@ -55,12 +58,14 @@ class Health:
         core = self._core
         probes: dict[str, Callable[[Core], Awaitable[Part | None]]] = {
             "writing": _writing, "reading": _reading, "disk": _disk, "clock": _clock, "jobs": _jobs,
-            "sessions": _sessions,
+            "sessions": _sessions, "plugins": _plugins,
         }  # fmt: skip
         if core.config.search.enabled:
             probes["search"] = _search
         if core.config.backup.every_hours:
             probes["backup"] = _backup
+        for name, probe in core.plugins.probes().items():
+            probes[f"plugin.{name}"] = partial(_of_plugin, probe)
         parts: dict[str, Part] = {name: {} for name in probes}
 
         async def ask(name: str) -> None:
@@ -80,7 +85,7 @@ async def _probed(probe: Callable[[Core], Awaitable[Part | None]], core: Core) -
     try:
         with trio.fail_after(PROBE_SECONDS):
             found = await probe(core)
-        return {"status": "ok", **(found or {})}
+        return {**(found or {}), "status": "ok"}
     except trio.TooSlowError:
         return {"status": "failing", "reason": f"no answer within {PROBE_SECONDS:.0f} s"}
     except Exception as error:
@@ -121,6 +126,27 @@ async def _jobs(core: Core) -> None:
 
 async def _sessions(core: Core) -> Part:
     return {"live": core.live_sessions()}
+
+
+async def _plugins(core: Core) -> Part:
+    statuses = core.plugins.statuses()
+    broken = [each.name for each in statuses if each.state == "broken"]
+    without = [
+        f"{each.plugin}.{each.consumer} ({each.set_aside})" for each in core.consumers.statuses() if each.set_aside
+    ]
+    reasons = [f"do not run: {', '.join(broken)}; see chatnode call plugins.list"] if broken else []
+    if without:
+        reasons.append(f"have set rows aside: {', '.join(without)}; see chatnode call plugins.set_aside")
+    if reasons:
+        raise Unwell("; ".join(reasons))
+    return {"running": sum(each.state == "running" for each in statuses)}
+
+
+async def _of_plugin(probe: Probe, core: Core) -> Part:
+    """A plugin's own word. What is no JSON is its failure, not that of everybody who asks."""
+    found = dict(await probe() or {})
+    codec.encode(found)
+    return found
 
 
 async def _search(core: Core) -> Part:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import trio
 
 from chatnode.dispatch.context import Context
@@ -28,7 +31,9 @@ from chatnode.model.commands.shared import Nothing
 from chatnode.model.plugins import SetAside
 from chatnode.storage import audit, consumers, plugins
 from chatnode.storage.connection import Reader
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.transaction import Transaction, Write
+
+T = TypeVar("T")
 
 
 @command("plugins.list", permission=permissions.OPERATE, reads=True)
@@ -68,22 +73,18 @@ async def replay(ctx: Context, command: ReplayConsumer) -> ConsumerReplays:
         audit.record(tx, ctx.account, "plugins.replay", ".".join(name), before=before, after=command.gid)
         return ConsumerReplays(command.gid, before)
 
-    with trio.CancelScope(shield=True):  # what was committed is what is known, if the client has gone meanwhile too
-        done = await ctx.write(write)
-        ctx.core.consumers.moved(*name)
-    return done
+    return await _write_and_tell(ctx, write, lambda _: ctx.core.consumers.moved(*name))
 
 
 @command("plugins.retry", permission=permissions.OPERATE)
 async def retry(ctx: Context, command: OfSetAside) -> RowRetried:
     """Give a consumer a row that it has set aside once more; one that succeeds is off the list."""
 
-    def write(tx: Transaction) -> SetAside:
-        entry = consumers.find_set_aside(tx, command.entry)
-        audit.record(tx, ctx.account, "plugins.retry", f"{entry.plugin}.{entry.consumer}", gid=entry.gid)
-        return entry
-
-    error = await ctx.core.consumers.retry(await ctx.write(write))
+    entry = await ctx.read(lambda reader: consumers.find_set_aside(reader, command.entry))
+    name = (entry.plugin, entry.consumer)
+    ctx.core.consumers.check(*name)
+    await ctx.write(lambda tx: audit.record(tx, ctx.account, "plugins.retry", ".".join(name), gid=entry.gid))
+    error = await ctx.core.consumers.retry(entry)
     return RowRetried(error is None, error)
 
 
@@ -96,8 +97,7 @@ async def dismiss(ctx: Context, command: OfSetAside) -> Nothing:
         audit.record(tx, ctx.account, "plugins.dismiss", f"{entry.plugin}.{entry.consumer}", gid=entry.gid)
         return entry
 
-    with trio.CancelScope(shield=True):  # what was committed is what is known, if the client has gone meanwhile too
-        ctx.core.consumers.forgotten(await ctx.write(write))
+    await _write_and_tell(ctx, write, ctx.core.consumers.forgotten)
     return Nothing()
 
 
@@ -148,12 +148,20 @@ async def drop(ctx: Context, command: DropPlugin) -> PluginDropped:
         return PluginDropped(dropped)
 
     hooks, before = ctx.core.db.hooks, ctx.core.db.hooks.tables
-    with trio.CancelScope(shield=True):
-        try:
-            return await ctx.write(write)
-        except Exception:
-            hooks.tables = before
-            raise
+    try:
+        return await _write_and_tell(ctx, write, lambda _: None)
+    except Exception:
+        hooks.tables = before
+        raise
+
+
+async def _write_and_tell(ctx: Context, write: Write[T], tell: Callable[[T], None]) -> T:
+    """What was committed is what is known, even if the client has gone away meanwhile."""
+    with trio.CancelScope(shield=True) as scope:
+        done = await ctx.write(write)
+        tell(done)
+        return done
+    raise AssertionError(scope)  # nobody cancels it
 
 
 @command("plugins.export", permission=permissions.OPERATE, reads=True)
@@ -171,7 +179,7 @@ async def export(ctx: Context, command: ExportPlugin) -> PluginRows:
         if not tables and command.plugin not in plugins.known(reader):
             raise Refusal("not_found", f"there is nothing of a plugin {command.plugin} here", path="plugin")
         if command.table is None:
-            return PluginRows(tables, [], [])
+            return PluginRows(tables, [])
         if command.table not in tables:
             raise Refusal("not_found", f"the plugin has no table {command.table}", path="table")
         return PluginRows(tables, *plugins.export(reader, command.table, command.after, limit))

@@ -209,10 +209,8 @@ def drop(tx: Transaction, plugin: str) -> list[str]:
     return tables
 
 
-def export(
-    reader: Reader, table: str, after: int | None, limit: int
-) -> tuple[list[str], list[list[object]], int | None]:
-    """Columns, rows, and where the next page begins. `table` is one of `own_tables`.
+def export(reader: Reader, table: str, after: int | None, limit: int) -> tuple[list[dict[str, object]], int | None]:
+    """Rows, and where the next page begins. `table` is one of `own_tables`.
 
     Rows are in the order of their rowids; of a table without, by the place in it, which changes when others write.
     """
@@ -228,8 +226,8 @@ def export(
         place = after or 0
         page = reader.execute(f"SELECT * FROM {table} LIMIT ? OFFSET ?", (limit, place))  # noqa: S608 - a table's name
         found = [(place + number, *row) for number, row in enumerate(page, 1)]
-    rows = [[_plain(value) for value in values] for _, *values in found]
-    return columns, rows, found[-1][0] if len(found) == limit else None
+    rows = [dict(zip(columns, map(_plain, values), strict=True)) for _, *values in found]
+    return rows, found[-1][0] if len(found) == limit else None
 
 
 def _plain(value: object) -> object:

@@ -8,9 +8,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import trio
+
 from chatnode import __version__
 from chatnode.dispatch.core import Core
+from chatnode.dispatch.hooks import Figure
 from chatnode.metrics import Page
+from chatnode.model.plugins import ConsumerStatus
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services.health import Part
 from chatnode.storage import log
@@ -30,6 +34,7 @@ async def page(core: Core, registry: SessionRegistry, parts: dict[str, Part]) ->
     _sessions(page, core, registry)
     _storage(page, core, head, files)
     _jobs(page, core)
+    await _plugins(page, core)
     _process(page)
     return page.text()
 
@@ -95,6 +100,49 @@ _OF_JOBS: tuple[tuple[str, str, str, Callable[[LastRun], float]], ...] = (
     ("chatnode_job_last_seconds", "gauge", "How long the last run took.", lambda run: run.seconds),
     ("chatnode_job_last_timestamp_seconds", "gauge", "When the last run began.", lambda run: run.at / 1000),
 )
+
+
+async def _plugins(page: Page, core: Core) -> None:
+    installed = {(("plugin", each.name),): each for each in core.plugins.statuses()}
+    running = {labels: int(each.state == "running") for labels, each in installed.items()}
+    page.metric("chatnode_plugin_running", "gauge", "Whether an installed plugin runs.", running)
+    failures = {labels: each.failures for labels, each in installed.items()}
+    page.metric("chatnode_plugin_failures_total", "counter", "Times that a plugin failed or took too long.", failures)
+    consumers = {(("plugin", each.plugin), ("consumer", each.consumer)): each for each in core.consumers.statuses()}
+    for name, help, value in _OF_CONSUMERS:
+        page.metric(name, "gauge", help, {labels: value(each) for labels, each in consumers.items()})
+    tasks = {(("plugin", each.plugin), ("task", each.task)): each.restarts for each in core.tasks.statuses()}
+    page.metric("chatnode_plugin_task_restarts_total", "counter", "Times that a plugin's task was started anew.", tasks)
+    await _figures(page, core)
+
+
+_OF_CONSUMERS: tuple[tuple[str, str, Callable[[ConsumerStatus], float]], ...] = (
+    ("chatnode_consumer_behind", "Rows of the log that are before a consumer.", lambda each: each.behind),
+    ("chatnode_consumer_set_aside", "Rows that a consumer failed on and went on without.", lambda each: each.set_aside),
+    ("chatnode_consumer_failing", "Whether a consumer fails on what it is at.", lambda each: each.failing is not None),
+)
+
+
+async def _figures(page: Page, core: Core) -> None:
+    """Plugins' own. One that cannot be had is left out, and the log says so."""
+    figures = core.plugins.figures()
+    values: dict[Figure, float] = {}
+
+    async def ask(figure: Figure) -> None:
+        value = await core.plugins.ask_figure(figure)
+        if value is not None:
+            values[figure] = value
+
+    async with trio.open_nursery() as nursery:
+        for figure in figures:
+            if figure.value is None:
+                values[figure] = core.metrics.of_plugins.get((figure.plugin, figure.name), 0)
+            else:
+                nursery.start_soon(ask, figure)
+    for figure in figures:
+        if figure in values:
+            kind = "counter" if figure.value is None else "gauge"
+            page.value(figure.shown, kind, figure.help, values[figure])
 
 
 def _started() -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import attrs
 
+from chatnode.errors import Refusal
 from chatnode.model.times import DAY_MS
 from chatnode.node import Node
 from chatnode.storage.transaction import Transaction
@@ -788,6 +790,46 @@ async def making_a_backup(world: World) -> None:
     await world.say(await world.direct(), "hello")
     await world.begin()
     await world.call(None, "backup.create")
+
+
+# ---- plugins
+
+
+async def _left_over(world: World) -> int:
+    """Something of a plugin that is not installed any more: a row that it set aside."""
+
+    def write(tx: Transaction) -> int:
+        tx.execute("INSERT INTO plugins (name, version, installed_at) VALUES ('gone', '1.0', 0)")
+        values = "('gone', 'reading', 1, 'message.posted', 5, 'raised ValueError', 0)"
+        tx.execute(f"INSERT INTO set_aside (plugin, consumer, gid, kind, tries, error, at) VALUES {values}")
+        return tx.execute("SELECT max(key) FROM set_aside").fetchone()[0]
+
+    return await world.node.core.db.write(write)
+
+
+@scenario("plugins.replay")
+@scenario("plugins.retry")
+async def giving_rows_to_a_consumer_again(world: World) -> None:
+    """Refused, as it does not run."""
+    entry = await _left_over(world)
+    await world.begin()
+    with contextlib.suppress(Refusal):
+        await world.call(None, "plugins.replay", plugin="gone", consumer="reading", gid=0)
+    with contextlib.suppress(Refusal):
+        await world.call(None, "plugins.retry", entry=entry)
+
+
+@scenario("plugins.dismiss")
+@scenario("plugins.disable")
+@scenario("plugins.enable")
+@scenario("plugins.drop")
+async def clearing_up_after_a_plugin(world: World) -> None:
+    entry = await _left_over(world)
+    await world.begin()
+    await world.call(None, "plugins.dismiss", entry=entry)
+    await world.call(None, "plugins.disable", plugin="gone")
+    await world.call(None, "plugins.enable", plugin="gone")
+    await world.call(None, "plugins.drop", plugin="gone", confirm="gone")
 
 
 # ---- retention

@@ -112,10 +112,9 @@ class ExportPlugin:
 
 @attrs.define
 class PluginRows:
-    """Rows of one table, in the order of `columns`. What is no text is given as {"base64": …}. `next` is the `after` of
-    the following page, absent on the last."""
+    """Rows of one table by its columns. What is stored as bytes is given as {"base64": …}. `next` is the `after` of the
+    following page, absent on the last."""
 
     tables: list[str]
-    columns: list[str]
-    rows: list[list[Any]]
+    rows: list[dict[str, Any]]
     next: int | None = None

@@ -258,6 +258,14 @@ def _renames(kind: Any) -> dict[str, Any]:
     }
 
 
+def _is_plain(kind: Any) -> bool:
+    return get_origin(kind) is dict and get_args(kind) == (str, Any)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 def _has_origin(origin: Any) -> Callable[[Any], bool]:
     return lambda kind: get_origin(kind) is origin
 
@@ -284,6 +292,8 @@ def _make_converter(explaining: bool, lenient: bool = False) -> cattrs.Converter
         return make_dict_unstructure_fn(kind, converter, **optional)
 
     converter.register_unstructure_hook_factory(attrs.has, leave_out_none)
+    # What is declared as JSON's own values is that already; a page may hold much of it.
+    converter.register_unstructure_hook_func(_is_plain, _as_it_is)
     return converter
 
 

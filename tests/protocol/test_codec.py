@@ -21,6 +21,8 @@ from chatnode.model.commands.resume import Hello, Welcome
 from chatnode.model.commands.sign_in import AcceptInvite, CreateInvite
 from chatnode.model.events import EVENTS
 from chatnode.model.fields import Items, Text, Whole
+from chatnode.model.messages import Message
+from chatnode.model.people import PersonRef
 from chatnode.protocol import codec
 from tests.protocol.values import GIVEN, QUICK, TAKEN, json_values, values_of
 
@@ -345,3 +347,13 @@ def test_the_bound_is_exact(depth: int, max_depth: int) -> None:
     else:
         with pytest.raises(Refusal):
             codec.decode(data, max_depth)
+
+
+def test_what_is_declared_as_json_is_given_as_it_is() -> None:
+    """What plugins know of a message, of which a page may hold much, is not walked through."""
+    extra = {"waves": [{"person": {"id": "1", "handle": "ann"}, "count": 3}]}
+    message = Message("m", "c", 1, 1, PersonRef("1", "ann"), "cid", "hello", "2026-11-21T10:17:06.042Z", extra=extra)
+    assert codec.to_plain(message)["extra"] is extra
+    assert codec.decode(codec.encode(message))["extra"] == extra
+    message.extra = None
+    assert "extra" not in codec.to_plain(message)

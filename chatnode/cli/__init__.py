@@ -14,14 +14,17 @@ from chatnode.errors import ConnectionLost, Refusal, StartError
 
 
 class _Commands(click.Group):
-    """Subcommands by name, each imported when it is asked for: a node carries nothing of a terminal's around."""
+    """Subcommands by name, each imported when it is asked for: a node carries nothing of a terminal's around.
+
+    Plugins' own are named as the plugins are.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_WHERE)
+        return sorted({*_WHERE, *import_module("chatnode.cli.extensions").names()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _WHERE:
-            return None
+            return import_module("chatnode.cli.extensions").find(ctx, cmd_name)
         module, _, name = _WHERE[cmd_name].partition(".")
         return getattr(import_module(f"chatnode.cli.{module}"), name)
 
@@ -36,6 +39,7 @@ _WHERE = {
     "import": "importing.import_group",
     "invite": "accounts.invite",
     "migrate": "upkeep.migrate",
+    "plugin": "plugins.plugin",
     "restore": "backups.restore",
     "role": "roles.role",
     "serve": "serving.serve",

@@ -10,6 +10,7 @@ import click
 import orjson
 import trio
 
+from chatnode.cli.extensions import commands_of_plugins
 from chatnode.cli.operator import run_operator_command
 from chatnode.client import connect
 from chatnode.services import COMMANDS
@@ -26,10 +27,10 @@ from chatnode.services import COMMANDS
 def call(data: Path, command: str | None, fields: tuple[str, ...], token: str | None, url: str) -> None:
     """Run any command, e.g. `chatnode call people.get person=ann`.
 
-    A field is NAME=TEXT, or NAME:=JSON for what is not a text. Without a command, lists them all.
+    A field is NAME=TEXT, or NAME:=JSON for what is not a text. Without a command, lists them all, those of plugins too.
     """
     if command is None:
-        for each in COMMANDS:
+        for each in (*COMMANDS, *commands_of_plugins()):
             click.echo(f"{each.name:32} {each.summary}")
         return
     values = dict(_field(text) for text in fields)

@@ -49,6 +49,18 @@ async def operator(data: Path) -> AsyncGenerator[Call]:
             return
 
 
+def is_served(data: Path) -> bool:
+    """Whether a node serves the directory now."""
+
+    async def main() -> bool:
+        stream = await _connect(data)
+        if stream is not None:
+            await stream.aclose()
+        return stream is not None
+
+    return trio.run(main)
+
+
 def run_operator_command(data: Path, name: str, /, **fields: Any) -> Any:
     """One command, from a program that is not async."""
 

@@ -107,7 +107,7 @@ class Manager:
         """Import and check."""
         try:
             source = found.load()
-            plugin = _declaration(source)
+            plugin = declaration(source)
             if plugin.name != found.name:
                 raise StartError(f"it is installed as {found.name} and says that its name is {plugin.name}")
             declared.check(plugin, taken)
@@ -376,7 +376,7 @@ class Manager:
         logger.error("the plugin %s: %s %s", plugin, hook, what)
 
 
-def _declaration(source: Any) -> Plugin:
+def declaration(source: Any) -> Plugin:
     """What `chatnode_plugin` gives; raises `StartError`."""
     declare = getattr(source, "chatnode_plugin", None)
     if getattr(declare, _MARK, None) is None:

@@ -22,8 +22,10 @@ from chatnode.node import Node, open_node
 from chatnode.testing.checking import check_plugin
 from chatnode.testing.fixtures import ann, bob, client, config, eve, inline_node, node, person, plugins, url
 from chatnode.testing.people import Client, LiveSession, MakePerson, Somebody, configured, refused
+from chatnode.testing.reaching import Answer, catch_up, fetch
 
 __all__ = [
+    "Answer",
     "Client",
     "LiveSession",
     "MakePerson",
@@ -31,12 +33,14 @@ __all__ = [
     "Somebody",
     "ann",
     "bob",
+    "catch_up",
     "check_plugin",
     "client",
     "config",
     "configured",
     "connect",
     "eve",
+    "fetch",
     "inline_node",
     "node",
     "open_node",

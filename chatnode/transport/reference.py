@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from chatnode.dispatch.table import Command, CommandTable
@@ -23,10 +24,7 @@ def render(table: CommandTable) -> str:
         "with the fields as the body. Commands marked *reads* take `GET` too. Fields with `?` may be left out.",
     ]
     for command in table:
-        lines += ["", f"## `{command.name}`", "", command.description, ""]
-        lines.append(f"- {_terms(command)}")
-        lines.append(f"- takes {_fields(schemas[openapi.schema_name(command.takes)], schemas)}")
-        lines.append(f"- gives {_fields(schemas[openapi.schema_name(command.gives)], schemas)}")
+        lines += ["", f"## `{command.name}`", "", *describe(command, schemas)]
     lines += ["", "# Shapes"]
     shown = {
         name for command in table for name in (openapi.schema_name(command.takes), openapi.schema_name(command.gives))
@@ -38,11 +36,23 @@ def render(table: CommandTable) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _terms(command: Command[Any, Any]) -> str:
+def describe(command: Command[Any, Any], schemas: dict[str, Any], limits: Mapping[str, str] | None = None) -> list[str]:
+    """What a command does, who may use it, what it takes and gives. `limits`: settings of a plugin's own, by name."""
+    return [
+        command.description,
+        "",
+        f"- {_terms(command, limits or {})}",
+        f"- takes {_fields(schemas[openapi.schema_name(command.takes)], schemas)}",
+        f"- gives {_fields(schemas[openapi.schema_name(command.gives)], schemas)}",
+    ]
+
+
+def _terms(command: Command[Any, Any], limits: Mapping[str, str]) -> str:
     who = f"needs the permission `{command.permission}`" if command.permission else "needs nobody signed in"
     who += f" or `{command.or_permission}`" if command.or_permission else ""
     who += ", and a token without scopes" if command.unscoped else ""
-    limit = f"; counts against `limits.{command.limit}_per_minute`" if command.limit else ""
+    setting = limits.get(command.limit or "", f"limits.{command.limit}_per_minute")
+    limit = f"; counts against `{setting}`" if command.limit else ""
     return who + limit + ("; *reads*" if command.reads else "")
 
 

@@ -1,0 +1,89 @@
+"""What installed plugins add to the command line. A plugin is imported when it is asked for, and not before."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chatnode.cli.operator import run_operator_command
+from chatnode.dispatch.table import Command
+from chatnode.errors import StartError
+from chatnode.hooks.discovery import Installed, installed
+from chatnode.hooks.manager import declaration
+from chatnode.hooks.plugin import Plugin
+
+
+def declared(found: Installed) -> Plugin:
+    """What a plugin declares; raises `StartError` that names the plugin, whatever is wrong with it."""
+    try:
+        return declaration(found.load())
+    except StartError as error:
+        raise StartError(f"the plugin {found.name} is broken: {error}") from error
+    except Exception as error:  # whatever its modules do when they are imported
+        raise StartError(f"the plugin {found.name} is broken: {type(error).__name__}: {error}") from error
+
+
+def names() -> list[str]:
+    """The plugins that have a command of their own, and those that are broken, so that the help names them."""
+    return [each.name for each in installed() if _has_command(each)]
+
+
+def _has_command(found: Installed) -> bool:
+    try:
+        return declared(found).cli is not None
+    except StartError:
+        return True
+
+
+def find(context: click.Context, name: str) -> click.Command | None:
+    """The command of the plugin with this name; None when there is no such plugin, or it has none."""
+    found = next((each for each in installed() if each.name == name), None)
+    if found is None:
+        return None
+    try:
+        own = declared(found).cli
+    except StartError as error:
+        return _broken(name, error)
+    if own is None:
+        return None
+    command = copy.copy(own)
+    command.context_settings = {**own.context_settings, "obj": _calling(context)}
+    return command
+
+
+def _calling(context: click.Context) -> Any:
+    """What a plugin's command gets as its object: runs commands as the operator, on the directory of `--data`."""
+
+    def call(name: str, /, **fields: Any) -> Any:
+        """The result as plain values; raises `Refusal`."""
+        data: Path = context.params["data"]
+        return run_operator_command(data, name, **fields)
+
+    return call
+
+
+def _broken(name: str, error: StartError) -> click.Command:
+    def fail(**_: Any) -> None:
+        raise error
+
+    return click.Command(
+        name,
+        callback=fail,
+        params=[click.Argument(["rest"], nargs=-1, type=click.UNPROCESSED)],
+        short_help="(broken; see `chatnode plugin list`)",
+        context_settings={"ignore_unknown_options": True},
+        add_help_option=False,
+    )
+
+
+def commands_of_plugins() -> Iterator[Command[Any, Any]]:
+    """The commands that installed plugins declare; a broken plugin is named on standard error."""
+    for found in installed():
+        try:
+            yield from declared(found).commands
+        except StartError as error:
+            click.echo(f"chatnode: {error}", err=True)

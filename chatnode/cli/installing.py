@@ -1,0 +1,153 @@
+"""`chatnode plugin install` and `uninstall`: by the pip of the Python that chatnode runs in."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from importlib import invalidate_caches
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+import trio
+
+from chatnode.cli.operator import Call, is_served, operator, run_operator_command
+from chatnode.errors import Refusal, StartError
+from chatnode.hooks.discovery import installed
+from chatnode.storage.files import appearing
+
+OWN = "chatnode"
+"""The distribution of the plugins that come with chatnode."""
+
+
+def _pip(*arguments: str) -> None:
+    """Run pip, which speaks for itself; raises `StartError` when it is not there or fails."""
+    if find_spec("pip") is None:
+        raise StartError(
+            "this Python has no pip: `python -m ensurepip` brings it, or install the plugin in the way chatnode was "
+            "installed (`pipx inject chatnode …`, `uv pip install …`)"
+        )
+    done = subprocess.run([sys.executable, "-m", "pip", *arguments, "--disable-pip-version-check"], check=False)
+    if done.returncode:
+        raise StartError(f"pip {arguments[0]} failed; nothing was changed")
+
+
+def _versions() -> dict[str, str]:
+    invalidate_caches()
+    return {each.name: each.version for each in installed()}
+
+
+@click.command()
+@click.argument("what")
+def install(what: str) -> None:
+    """Install a plugin, and say whether it can be loaded.
+
+    WHAT is the name of a distribution, a wheel, or a directory with a pyproject.toml. A node that runs has it from
+    its next start on.
+    """
+    if what.startswith("-"):
+        raise click.UsageError(f"{what!r} is not the name of a distribution")
+    before = _versions()
+    _pip("install", "--quiet", str(Path(what).resolve()) if Path(what).exists() else what)
+    after = _versions()
+    new = [name for name, version in after.items() if before.get(name) != version]
+    if not new:
+        click.echo(f"no plugin came with {what} that was not there before")
+        return
+    click.echo(f"installed {', '.join(f'{name} {after[name]}' for name in new)}")
+    # In a process of its own, as what was imported here may be of the version before.
+    sys.exit(subprocess.run([sys.executable, "-m", "chatnode", "plugin", "check", *new], check=False).returncode)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--export", "destination", type=click.Path(path_type=Path), help="First write what it stored here.")
+@click.option("--drop", "fate", flag_value="drop", help="Delete what it has stored, for good.")
+@click.option("--keep-data", "fate", flag_value="keep", help="Leave what it has stored, for when it comes back.")
+@click.pass_obj
+def uninstall(data: Path, name: str, destination: Path | None, fate: str | None) -> None:
+    """Uninstall the plugin NAME. What it has stored is kept or dropped, as you say.
+
+    A plugin that comes with chatnode stays installed: it can be disabled, and then its data dropped.
+    """
+    distribution = {each.name: each.distribution for each in installed()}.get(name)
+    _refuse_running(data, name, builtin=distribution == OWN)
+    if distribution == OWN and fate != "drop":
+        raise StartError(f"{name} comes with chatnode and stays; disabled, as it is, --drop deletes its data")
+    tables = _tables(data, name)
+    if fate is None and tables:
+        destination, fate = _ask(name, tables, destination)
+    if destination is not None:
+        click.echo(f"wrote {_export(data, name, tables, destination)} rows to {destination}")
+    if distribution not in (None, "", OWN):
+        _pip("uninstall", "--yes", "--quiet", str(distribution))
+        invalidate_caches()
+        click.echo(f"uninstalled {distribution}")
+    if fate == "drop" and tables:
+        dropped = run_operator_command(data, "plugins.drop", plugin=name, confirm=name)["tables"]
+        click.echo(f"dropped {', '.join(dropped)}")
+    elif tables:
+        click.echo(f"kept {', '.join(tables)}")
+
+
+def _refuse_running(data: Path, name: str, *, builtin: bool) -> None:
+    """Under a node that serves nothing is taken away; of what comes with chatnode neither without a node."""
+    plugins = run_operator_command(data, "plugins.list")["plugins"]
+    runs = {each["name"]: each["state"] for each in plugins}.get(name) == "running"
+    if runs and builtin:
+        raise StartError(f"{name} comes with chatnode: `chatnode plugin disable {name}` is what there is to do")
+    if runs and is_served(data):
+        raise StartError(
+            f"{name} runs in the node that serves {data}: `chatnode plugin disable {name}`, start the node again, and "
+            "uninstall it then"
+        )
+
+
+def _tables(data: Path, name: str) -> list[str]:
+    try:
+        return run_operator_command(data, "plugins.export", plugin=name)["tables"]
+    except Refusal as refusal:
+        if refusal.code != "not_found":
+            raise
+    if name not in _versions():
+        raise StartError(f"no plugin {name} is installed, and there is nothing of one here")
+    return []
+
+
+def _ask(name: str, tables: list[str], destination: Path | None) -> tuple[Path | None, str]:
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{name} has stored things ({', '.join(tables)}): say --drop or --keep-data")
+    click.echo(f"{name} has stored things: {', '.join(tables)}")
+    if destination is None and click.confirm("Write them to a file first?"):
+        destination = click.prompt("File", type=click.Path(path_type=Path), default=Path(f"{name}.jsonl"))
+    return destination, "drop" if click.confirm("Delete them for good?") else "keep"
+
+
+def _export(data: Path, name: str, tables: list[str], destination: Path) -> int:
+    """One line of JSON for each row, with its table; gives how many."""
+
+    async def main() -> int:
+        async with operator(data) as call:
+            count = 0
+            for table in tables:
+                async for row in _rows(call, name, table):
+                    out.write(orjson.dumps({"table": table, **row}) + b"\n")
+                    count += 1
+            return count
+
+    with appearing(destination) as out:
+        return trio.run(main)
+
+
+async def _rows(call: Call, name: str, table: str) -> AsyncIterator[dict[str, Any]]:
+    fields: dict[str, Any] = {"plugin": name, "table": table}
+    while True:
+        page = await call("plugins.export", **fields)
+        for row in page["rows"]:
+            yield dict(zip(page["columns"], row, strict=True))
+        if "next" not in page:
+            return
+        fields["after"] = page["next"]

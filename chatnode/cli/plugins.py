@@ -1,0 +1,123 @@
+"""`chatnode plugin`: which plugins there are, whether they run, what they offer; a new one."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from chatnode import scaffold
+from chatnode.cli.extensions import declared
+from chatnode.cli.installing import install, uninstall
+from chatnode.cli.operator import run_operator_command
+from chatnode.errors import StartError
+from chatnode.hooks.discovery import GROUP, Installed, installed
+from chatnode.hooks.review import review
+from chatnode.services import COMMANDS
+from chatnode.transport import plugin_reference
+
+
+@click.group()
+def plugin() -> None:
+    """Plugins: which there are, whether they run, and new ones."""
+
+
+plugin.add_command(install)
+plugin.add_command(uninstall)
+
+
+@plugin.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@click.pass_obj
+def list_plugins(data: Path, as_json: bool) -> None:
+    """Print every installed plugin with its version, whether it runs, and what it is for."""
+    plugins: list[dict[str, Any]] = run_operator_command(data, "plugins.list")["plugins"]
+    if as_json:
+        click.echo(orjson.dumps(plugins, option=orjson.OPT_INDENT_2))
+        return
+    for each in plugins:
+        click.echo(f"{each['name']:16} {each['version']:10} {each['state']:10} {each['about']}".rstrip())
+        if "reason" in each:
+            click.echo(f"{'':16} {each['reason']}")
+        if each["failures"]:
+            click.echo(f"{'':16} failed {each['failures']} times, last: {each['last_failure']}")
+
+
+@plugin.command()
+@click.argument("name")
+@click.pass_obj
+def enable(data: Path, name: str) -> None:
+    """Let the plugin NAME run again, from the next start of the node on."""
+    run_operator_command(data, "plugins.enable", plugin=name)
+    click.echo(f"{name} runs from the next start of the node on")
+
+
+@plugin.command()
+@click.argument("name")
+@click.pass_obj
+def disable(data: Path, name: str) -> None:
+    """Let the plugin NAME not run any more, from the next start of the node on. Its data stays."""
+    run_operator_command(data, "plugins.disable", plugin=name)
+    click.echo(f"{name} does not run from the next start of the node on; what it has stored stays")
+
+
+@plugin.command()
+@click.argument("name", required=False)
+def docs(name: str | None) -> None:
+    """Print what the plugin NAME offers, or what each does, as Markdown."""
+    chosen = installed() if name is None else [_installed(name)]
+    for each in chosen:
+        click.echo(plugin_reference.render(declared(each), each.load()), nl=False)
+
+
+@plugin.command()
+@click.argument("what", nargs=-1, required=True)
+def check(what: tuple[str, ...]) -> None:
+    """Say whether plugins can be loaded, and what is missing for those who use them.
+
+    WHAT is a plugin's name, or a directory with its pyproject.toml. Exits with 1 when something is wrong.
+    """
+    sound = True
+    for each in what:
+        for found in _in_directory(Path(each)) if Path(each).is_dir() else [_installed(each)]:
+            faults = review(found, (command.name for command in COMMANDS))
+            sound = sound and not faults
+            click.echo(f"{'ok' if not faults else 'FAILED':7}{found.name} {found.version}".rstrip())
+            for fault in faults:
+                click.echo(f"       {fault}")
+    sys.exit(0 if sound else 1)
+
+
+@plugin.command()
+@click.argument("name")
+@click.option("--directory", type=click.Path(path_type=Path), default=Path(), help="Where to make it, instead of here.")
+def new(name: str, directory: Path) -> None:
+    """Make a plugin NAME that works, with a test, in a new directory chatnode-NAME."""
+    made = scaffold.make(name, directory)
+    click.echo(f"made {made}; `make test` there tests it, README.md says what is what")
+
+
+def _installed(name: str) -> Installed:
+    found = {each.name: each for each in installed()}
+    if name not in found:
+        raise StartError(f"no plugin {name} is installed; there are {', '.join(found) or 'none'}")
+    return found[name]
+
+
+def _in_directory(directory: Path) -> list[Installed]:
+    """The plugins of a distribution that need not be installed."""
+    try:
+        project: dict[str, Any] = tomllib.loads((directory / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        points: dict[str, str] = project["entry-points"][GROUP]
+    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+        raise StartError(f"{directory}: no pyproject.toml here with entry points of the group {GROUP}") from error
+    sys.path[:0] = [str(directory.resolve()), str(directory.resolve() / "src")]
+    return [
+        Installed(name, project.get("name", ""), project.get("version", ""), EntryPoint(name, value, GROUP).load)
+        for name, value in points.items()
+    ]

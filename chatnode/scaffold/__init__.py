@@ -1,0 +1,54 @@
+"""A new plugin that works, with a table, a command, an event, a consumer, a page, settings and tests.
+
+The files are those in `template/`, where the plugin is called `plugname`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from chatnode.errors import StartError
+
+_NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
+_PLACEHOLDER = "plugname"
+_RENAMED = {"gitignore": ".gitignore"}
+"""Named so in the template that it does not hold there."""
+
+
+def make(name: str, directory: Path) -> Path:
+    """Make the plugin `name` in `directory`/chatnode-`name`, which must not be there yet; gives where.
+
+    Raises `StartError`.
+    """
+    if not _NAME.fullmatch(name):
+        raise StartError(f"{name!r} cannot be a plugin's name: it takes a-z and 0-9, beginning with a letter, up to 31")
+    if name == "chatnode" or name == _PLACEHOLDER:
+        raise StartError(f"{name} cannot be a plugin's name; give it one of its own")
+    place = directory / f"chatnode-{name}"
+    if place.exists():
+        raise StartError(f"{place}: is there already; nothing is replaced")
+    try:
+        for path, text in _files(resources.files("chatnode.scaffold").joinpath("template")):
+            file = place / _named(path, name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(_named(text, name), encoding="utf-8")
+    except OSError as error:
+        raise StartError(f"{place}: cannot be written: {error.strerror or error}") from error
+    return place
+
+
+def _files(folder: Traversable, path: str = "") -> Iterator[tuple[str, str]]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            if not entry.name.startswith((".", "__pycache__")):
+                yield from _files(entry, f"{path}{entry.name}/")
+        else:
+            yield path + _RENAMED.get(entry.name, entry.name), entry.read_text(encoding="utf-8")
+
+
+def _named(text: str, name: str) -> str:
+    return text.replace(_PLACEHOLDER, name).replace(_PLACEHOLDER.capitalize(), name.capitalize())

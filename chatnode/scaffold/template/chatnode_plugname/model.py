@@ -1,0 +1,67 @@
+"""What commands take and give, what clients are told, and the settings. Nothing here does anything."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import attrs
+from chatnode.api import Event, Id, Permission, PersonRef, Text, setting
+
+ADD = Permission("plugname.add", "add items to conversations")
+ItemText = Annotated[str, Text(most=200, least=1)]
+
+
+@attrs.frozen
+class Settings:
+    """Items that people add to a conversation."""
+
+    most: int = setting(100, "How many items one person may add to one conversation; 0 = any number.", minimum=0)
+
+
+@attrs.define
+class Item:
+    """Something that `by` added to a conversation."""
+
+    item: str
+    conversation: str
+    by: PersonRef
+    text: str
+    at: str
+
+
+@attrs.define
+class AddItem:
+    """What `plugname.add` takes."""
+
+    conversation: Id
+    text: ItemText
+
+
+@attrs.define
+class ListItems:
+    """What `plugname.list` takes."""
+
+    conversation: Id
+
+
+@attrs.define
+class ItemGiven:
+    """What `plugname.add` gives."""
+
+    item: Item
+
+
+@attrs.define
+class ItemsGiven:
+    """What `plugname.list` gives, oldest first."""
+
+    items: list[Item]
+
+
+@attrs.define
+class ItemAdded(Event):
+    """Somebody added an item to the conversation."""
+
+    name = "plugname.added"
+    conversation: str
+    item: Item

@@ -1,0 +1,17 @@
+"""The fixtures: a node with the plugin, and people who talk."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+
+import chatnode_plugname
+
+pytest_plugins = ["chatnode.testing"]
+
+
+@pytest.fixture
+def plugins() -> list[ModuleType]:
+    """The plugins of the node."""
+    return [chatnode_plugname]

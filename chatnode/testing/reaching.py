@@ -1,0 +1,57 @@
+"""Getting at what a node does besides answering: pages and routes over HTTP, consumers in the background."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import attrs
+import trio
+
+from chatnode.node import Node
+from chatnode.testing.people import PATIENCE
+
+
+async def catch_up(node: Node) -> None:
+    """Let the consumers of plugins take everything that has happened by now."""
+    await node.consumers.catch_up()
+
+
+@attrs.frozen
+class Answer:
+    """To an HTTP request; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+async def fetch(
+    address: str,
+    token: str | None = None,
+    *,
+    method: str = "GET",
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """An HTTP request to a node that serves, such as `fetch(f"{url}/plugins/polls/totals", await ann.token())`."""
+    sent = dict(headers or {})
+    if token is not None:
+        sent["Authorization"] = f"Bearer {token}"
+    return await trio.to_thread.run_sync(_fetch, address, method, body, sent)
+
+
+def _fetch(address: str, method: str, body: bytes, headers: dict[str, str]) -> Answer:
+    parts = urlsplit(address)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE)
+    try:
+        connection.request(method, f"{parts.path}?{parts.query}" if parts.query else parts.path, body or None, headers)
+        response = connection.getresponse()
+        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+    finally:
+        connection.close()

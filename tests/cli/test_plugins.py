@@ -1,0 +1,230 @@
+"""`chatnode plugin`, and the commands that plugins bring: what people type, and what they see."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.plugins.kit.site import HELLO, Site
+
+from .command import Done, Serving, chatnode, run
+
+BROKEN = "raise RuntimeError('it was written in a hurry')"
+_numbers = count(1)
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("CHATNODE_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """Plugins are found here, also by processes that are started."""
+    site = Site(tmp_path / "site")
+    site.path.mkdir()
+    monkeypatch.syspath_prepend(site.path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site.path), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    yield site
+    for name in [name for name in sys.modules if name.startswith("installed_")]:
+        del sys.modules[name]
+
+
+def ok(done: Done) -> str:
+    assert done.status == 0, done.err
+    return done.out
+
+
+def failed(done: Done) -> str:
+    assert done.status == 1, done.out
+    return done.err
+
+
+# ---- which there are
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_every_plugin_is_listed_also_a_broken_one(data: Path, site: Site, served: bool) -> None:
+    site.add("hello")
+    site.add("hasty", BROKEN)
+    serving = Serving(data) if served else None
+    try:
+        lines = ok(run(data, "plugin", "list")).splitlines()
+        assert "hello            1.5        running    Says hello." in lines
+        place = lines.index("hasty            1.5        broken")
+        assert lines[place + 1].split(maxsplit=1) == ["RuntimeError:", "it was written in a hurry"]
+        listed = {each["name"]: each for each in json.loads(ok(run(data, "plugin", "list", "--json")))}
+        assert {"contacts", "reactions"} < set(listed)
+        assert listed["hello"] == {
+            "name": "hello", "version": "1.5", "state": "running", "about": "Says hello.",
+            "distribution": "chatnode-hello", "failures": 0,
+        }  # fmt: skip
+        assert listed["hasty"]["reason"] == "RuntimeError: it was written in a hurry"
+    finally:
+        if serving is not None:
+            serving.kill()
+
+
+@pytest.mark.parametrize("source", [HELLO, BROKEN], ids=["sound", "broken"])
+def test_a_plugin_is_disabled_and_enabled_from_the_next_start_on(data: Path, site: Site, source: str) -> None:
+    site.add("hello", source)
+    assert ok(chatnode(data, "plugin", "disable", "hello")) == (
+        "hello does not run from the next start of the node on; what it has stored stays\n"
+    )
+    assert "hello            1.5        disabled\n" in ok(chatnode(data, "plugin", "list"))
+    assert ok(chatnode(data, "plugin", "enable", "hello")) == "hello runs from the next start of the node on\n"
+    assert "disabled" not in ok(chatnode(data, "plugin", "list"))
+
+
+def test_who_disables_what_is_not_there_is_told(data: Path) -> None:
+    assert "no plugin hallo is installed" in failed(chatnode(data, "plugin", "disable", "hallo"))
+
+
+# ---- what it offers
+
+
+def test_the_reference_of_a_plugin_is_made_from_what_it_declares(data: Path, site: Site) -> None:
+    site.add("hello")
+    said = ok(chatnode(data, "plugin", "docs", "hello"))
+    for line in (
+        "# hello 1.5",
+        "### `hello.greet`",
+        "Say a word.",
+        "- needs the permission `chat`; *reads*",
+        "- gives `text` text",
+        "- `word = 'hello'`: What it says",
+        "- `chatnode hello`: Greet from the command line",
+    ):
+        assert f"{line}\n" in said
+    assert "# reactions " in ok(chatnode(data, "plugin", "docs"))
+
+
+def test_the_reference_of_a_broken_one_is_why(data: Path, site: Site) -> None:
+    site.add("hasty", BROKEN)
+    wrong = failed(chatnode(data, "plugin", "docs", "hasty"))
+    assert wrong == "chatnode: the plugin hasty is broken: RuntimeError: it was written in a hurry\n"
+    assert "no plugin hallo is installed; there are " in failed(chatnode(data, "plugin", "docs", "hallo"))
+
+
+def test_a_plugin_is_checked_by_name(data: Path, site: Site) -> None:
+    site.add("hello")
+    site.add("mute", HELLO.replace('"""Say a word."""', ""))
+    assert ok(chatnode(data, "plugin", "check", "hello", "reactions", "contacts")).startswith("ok     hello 1.5\n")
+    done = chatnode(data, "plugin", "check", "mute", "hello")
+    assert (done.status, done.out.splitlines()) == (
+        1,
+        [
+            "FAILED mute 1.5",
+            "       the command mute.greet does not say what it does: give its handler a docstring",
+            "ok     hello 1.5",
+        ],
+    )
+
+
+def test_call_lists_the_commands_of_plugins_and_names_a_broken_one(data: Path, site: Site) -> None:
+    site.add("hello")
+    site.add("hasty", BROKEN)
+    done = chatnode(data, "call")
+    assert "hello.greet                      Say a word.\n" in ok(done)
+    assert "people.get " in done.out
+    assert done.err == "chatnode: the plugin hasty is broken: RuntimeError: it was written in a hurry\n"
+    assert json.loads(ok(chatnode(data, "call", "hello.greet"))) == {"text": "hello"}
+
+
+# ---- commands of their own
+
+
+def test_a_plugins_own_command_runs_commands_as_the_operator(data: Path, site: Site) -> None:
+    site.add("hello")
+    assert ok(chatnode(data, "hello", "greet", "--loud")) == "HELLO\n"
+    assert "Greet from the command line." in ok(chatnode(data, "hello", "--help"))
+    serving = Serving(data, PLUGINS__HELLO__WORD="good day")
+    try:
+        assert ok(chatnode(data, "hello", "greet")) == "good day\n"
+    finally:
+        serving.kill()
+
+
+def test_the_help_lists_them_and_names_what_is_broken(data: Path, site: Site) -> None:
+    site.add("hello")
+    site.add("hasty", BROKEN)
+    said = ok(chatnode(data, "--help"))
+    assert "  hello    Greet from the command line.\n" in said
+    assert "  hasty    (broken; see `chatnode plugin list`)\n" in said
+    assert "  reactions " not in said
+    assert "the plugin hasty is broken" in failed(chatnode(data, "hasty", "whatever", "--that", "is"))
+    assert chatnode(data, "hallo").status == 2
+
+
+def test_a_plugin_is_not_imported_unless_it_is_asked_for(data: Path, site: Site) -> None:
+    site.add("hello", "print('imported')")
+    assert "imported" not in ok(run(data, "migrate"))
+    assert "imported" in run(data, "hello").out
+
+
+# ---- taking them away
+
+
+def test_what_comes_with_chatnode_is_disabled_and_then_dropped(data: Path, tmp_path: Path) -> None:
+    assert "`chatnode plugin disable reactions`" in failed(chatnode(data, "plugin", "uninstall", "reactions"))
+    ok(chatnode(data, "plugin", "disable", "reactions"))
+    assert "comes with chatnode and stays" in failed(chatnode(data, "plugin", "uninstall", "reactions"))
+    dump = tmp_path / "reactions.jsonl"
+    said = ok(chatnode(data, "plugin", "uninstall", "reactions", "--drop", "--export", str(dump)))
+    assert said.splitlines() == [f"wrote 0 rows to {dump}", "dropped reactions_counted, reactions_given"]
+    assert "reactions        0.1.0      disabled" in ok(chatnode(data, "plugin", "list"))
+    ok(chatnode(data, "plugin", "enable", "reactions"))
+    assert "reactions        0.1.0      running" in ok(chatnode(data, "plugin", "list"))
+
+
+def test_nothing_is_uninstalled_under_a_node_that_serves(data: Path, site: Site) -> None:
+    site.add("hello")
+    serving = Serving(data)
+    try:
+        wrong = failed(chatnode(data, "plugin", "uninstall", "hello", "--drop"))
+        assert "hello runs in the node that serves" in wrong
+    finally:
+        serving.kill()
+    assert "no plugin hallo is installed" in failed(chatnode(data, "plugin", "uninstall", "hallo", "--drop"))
+
+
+def test_installing_says_when_pip_is_not_there_or_fails(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "pip install failed" in failed(run(data, "plugin", "install", "./no-such-directory/"))
+    monkeypatch.setattr("chatnode.cli.installing.find_spec", lambda name: None)
+    assert "this Python has no pip: `python -m ensurepip`" in failed(chatnode(data, "plugin", "install", "x"))
+    assert chatnode(data, "plugin", "install", "--", "-r").status == 2
+
+
+# ---- a new one
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("Polls", "takes a-z and 0-9"),
+        ("my-polls", "takes a-z and 0-9"),
+        ("9", "a-z and 0-9"),
+        ("chatnode", "of its own"),
+    ],
+)
+def test_a_new_plugin_has_a_name_of_its_own(data: Path, tmp_path: Path, name: str, wrong: str) -> None:
+    assert wrong in failed(chatnode(data, "plugin", "new", name, "--directory", str(tmp_path)))
+
+
+def test_nothing_is_replaced_by_a_new_plugin(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "chatnode-polls").mkdir()
+    assert "is there already" in failed(chatnode(data, "plugin", "new", "polls", "--directory", str(tmp_path)))
+    assert list((tmp_path / "chatnode-polls").iterdir()) == []

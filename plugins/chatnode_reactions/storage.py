@@ -119,19 +119,19 @@ def shown(reader: Reader | Transaction, ids: Sequence[str]) -> dict[str, list[di
 
     Two queries whatever the number of messages; one when none of them has a reaction.
     """
-    rows = reader.execute(
-        "SELECT m.id, c.emoji, c.count, c.people FROM json_each(?) i JOIN messages m ON m.id = i.value "
+    rows: list[tuple[int, str, int, str]] = reader.execute(
+        "SELECT i.key, c.emoji, c.count, c.people FROM json_each(?) i JOIN messages m ON m.id = i.value "
         "JOIN reactions_counted c ON c.message = m.key ORDER BY c.first",
         (orjson.dumps(ids).decode(),),
     ).fetchall()
     if not rows:
         return {}
     firsts: list[list[int]] = orjson.loads(f"[{','.join([people for *_, people in rows])}]")
-    people = _people(reader, set(chain.from_iterable(firsts)))
+    person = _people(reader, set(chain.from_iterable(firsts))).__getitem__
     found: dict[str, list[dict[str, Any]]] = {}
-    for (id, emoji, count, _), first in zip(rows, firsts, strict=True):
-        here = {"emoji": emoji, "type": type_of(emoji), "count": count, "people": [people[key] for key in first]}
-        found.setdefault(id, []).append(here)
+    for (place, emoji, count, _), first in zip(rows, firsts, strict=True):
+        here = {"emoji": emoji, "type": type_of(emoji), "count": count, "people": list(map(person, first))}
+        found.setdefault(ids[place], []).append(here)
     return found
 
 

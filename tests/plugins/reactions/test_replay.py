@@ -11,7 +11,7 @@ import attrs
 import orjson
 import pytest
 import trio
-from chatnode_reactions import storage
+from chatnode_reactions import chatnode_plugin, storage
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import strategies as st
 
@@ -251,6 +251,12 @@ WHAT: dict[str, Action] = {
     "go": go,
 }
 OFTEN = ("add", "remove", "set", "come", "go")
+
+
+def test_every_command_that_writes_is_among_what_is_done() -> None:
+    writing = {command.name for command in chatnode_plugin().commands if not command.reads}
+    assert writing == {f"reactions.{name}" for name in ("add", "remove", "set")}
+    assert {"add", "remove", "set"} <= set(WHAT)
 
 
 async def play(steps: list[Step], per_person: int, most_replayed: int) -> None:

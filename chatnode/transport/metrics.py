@@ -119,7 +119,11 @@ async def _plugins(page: Page, core: Core) -> None:
 _OF_CONSUMERS: tuple[tuple[str, str, Callable[[ConsumerStatus], float]], ...] = (
     ("chatnode_consumer_behind", "Rows of the log that are before a consumer.", lambda each: each.behind),
     ("chatnode_consumer_set_aside", "Rows that a consumer failed on and went on without.", lambda each: each.set_aside),
-    ("chatnode_consumer_failing", "Whether a consumer fails on what it is at.", lambda each: each.failing is not None),
+    (
+        "chatnode_consumer_failing",
+        "Whether a consumer fails on what it is at.",
+        lambda each: int(each.failing is not None),
+    ),
 )
 
 

@@ -2,6 +2,7 @@
 
 from benchmarks.scenario import Scenario
 from benchmarks.scenarios.coldstart import COLDSTART
+from benchmarks.scenarios.consumers import CONSUMING
 from benchmarks.scenarios.fanout import FANOUT
 from benchmarks.scenarios.flapping import FLAPPING
 from benchmarks.scenarios.history import HISTORY
@@ -15,5 +16,18 @@ from benchmarks.scenarios.search import SEARCH
 
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
-    for scenario in (PAIRS, PACED, FANOUT, IDLE, COLDSTART, HISTORY, RESUME, SEARCH, INDEXING, PLUGINS, FLAPPING)
+    for scenario in (
+        PAIRS,
+        PACED,
+        FANOUT,
+        IDLE,
+        COLDSTART,
+        HISTORY,
+        RESUME,
+        SEARCH,
+        INDEXING,
+        PLUGINS,
+        CONSUMING,
+        FLAPPING,
+    )
 }

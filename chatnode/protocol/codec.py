@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin, is_typeddict
 
 import attrs
 import cattrs
@@ -259,7 +259,7 @@ def _renames(kind: Any) -> dict[str, Any]:
 
 
 def _is_plain(kind: Any) -> bool:
-    return get_origin(kind) is dict and get_args(kind) == (str, Any)
+    return is_typeddict(kind) or (get_origin(kind) is dict and get_args(kind) == (str, Any))
 
 
 def _as_it_is(value: Any) -> Any:

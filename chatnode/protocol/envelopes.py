@@ -83,8 +83,7 @@ class Push:
 
 def push_of(gid: int, event: Event) -> Push:
     """The frame of a durable event: `gid` and name first, then the event's own fields."""
-    fields = codec.encode(event)
-    return Push(gid, event.name, b'{"gid":%d,"event":"%b",%b' % (gid, event.name.encode(), fields[1:]))
+    return Push(gid, event.name, b'{"gid":%d,"event":"%b"%b' % (gid, event.name.encode(), _rest_of(event)))
 
 
 def note(event: str, **fields: Any) -> Push:
@@ -94,7 +93,13 @@ def note(event: str, **fields: Any) -> Push:
 
 def passing(event: Event) -> Push:
     """The frame of an event that is not in the log and has no gid."""
-    return Push(None, event.name, b'{"event":"%b",%b' % (event.name.encode(), codec.encode(event)[1:]))
+    return Push(None, event.name, b'{"event":"%b"%b' % (event.name.encode(), _rest_of(event)))
+
+
+def _rest_of(event: Event) -> bytes:
+    """The event's fields, as they follow others in an object; one may have none."""
+    fields = codec.encode(event)
+    return b"," + fields[1:] if len(fields) > 2 else b"}"
 
 
 def text_frame(payload: bytes) -> bytes:

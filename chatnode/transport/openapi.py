@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import attrs
 
@@ -223,11 +223,13 @@ def _json(schema: Schema) -> Schema:
 
 
 def _schema(kind: Any, schemas: dict[str, Schema]) -> Schema:
-    if attrs.has(kind):
+    if attrs.has(kind) or is_typeddict(kind):
         return {"$ref": _PREFIX + _define(kind, schemas)}
     origin, parts = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return _schema(parts[0], schemas) | _bounds(parts[1:])
+    if origin is NotRequired:
+        return _schema(parts[0], schemas)
     if origin is Literal:
         return {"type": "string", "enum": list(parts)}
     if origin is list:
@@ -263,11 +265,19 @@ def _define(kind: Any, schemas: dict[str, Schema]) -> str:
         shape["description"] = " ".join(kind.__doc__.split())
     hints = get_type_hints(kind, include_extras=True)
     required: list[str] = []
-    for field in attrs.fields(kind):
-        on_wire = wire_name(field.name)
-        shape["properties"][on_wire] = _schema(hints[field.name], schemas)
-        if field.default is attrs.NOTHING:
-            required.append(on_wire)
+    if is_typeddict(kind):
+        shape["properties"] = {each: _schema(hint, schemas) for each, hint in hints.items()}
+        required += [
+            each
+            for each, hint in hints.items()
+            if each in kind.__required_keys__ and get_origin(hint) is not NotRequired  # the latter if it is a text
+        ]
+    else:
+        for field in attrs.fields(kind):
+            on_wire = wire_name(field.name)
+            shape["properties"][on_wire] = _schema(hints[field.name], schemas)
+            if field.default is attrs.NOTHING:
+                required.append(on_wire)
     if required:
         shape["required"] = required
     return name

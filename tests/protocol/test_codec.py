@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import attrs
 import orjson
@@ -262,6 +262,32 @@ def test_bounds_are_included(least: int, more: int) -> None:
 
 
 # ---- for a client of a newer node
+
+
+class _Spot(TypedDict):
+    at: str
+
+
+class Spot(_Spot, total=False):
+    name: str
+
+
+@attrs.define
+class Spots:
+    spots: list[Spot]
+
+
+def test_what_is_plain_already_is_sent_as_it_is_and_read_by_a_client() -> None:
+    spots = Spots([{"at": "here"}, {"at": "there", "name": "the pub"}])
+    plain = codec.to_plain(spots)
+    assert plain == {"spots": [{"at": "here"}, {"at": "there", "name": "the pub"}]}
+    assert plain["spots"][0] is spots.spots[0]
+    assert codec.read(plain, Spots) == spots
+    assert codec.read({"spots": [{"at": "here", "of tomorrow": True}]}, Spots).spots[0]["at"] == "here"
+    for wrong in ({"name": "nowhere"}, {"at": 1}, "here"):
+        with pytest.raises(Refusal) as caught:
+            codec.read({"spots": [wrong]}, Spots)
+        assert (caught.value.path or "").startswith("spots.0")
 
 
 def test_a_client_lets_pass_what_it_does_not_know() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from websockets.protocol import CLIENT, Protocol, State
 from chatnode.errors import STATUS, TEMPORARY, Refusal
 from chatnode.model.commands.messages import Posted
 from chatnode.model.commands.shared import Nothing
-from chatnode.model.events import EVENTS, MessagePosted
+from chatnode.model.events import EVENTS, Event, MessagePosted
 from chatnode.model.messages import Message
 from chatnode.model.people import PersonRef
 from chatnode.protocol.envelopes import (
@@ -26,6 +27,7 @@ from chatnode.protocol.envelopes import (
     note,
     ok_reply,
     parse_request,
+    passing,
     push_of,
     text_frame,
 )
@@ -176,6 +178,15 @@ def test_the_push_of_an_event_begins_with_its_place_and_name(kind: Any, data: st
     fields = orjson.loads(push.json)
     assert list(fields)[:2] == ["gid", "event"]
     assert not {"gid", "event"} & set(list(fields)[2:])
+
+
+def test_an_event_may_say_no_more_than_that_it_happened() -> None:
+    @attrs.define
+    class Rang(Event):
+        name = "bell.rang"
+
+    assert orjson.loads(push_of(7, Rang()).json) == {"gid": 7, "event": "bell.rang"}
+    assert orjson.loads(passing(Rang()).json) == {"event": "bell.rang"}
 
 
 def test_the_push_of_a_message_is_as_documented() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import attrs
 from hypothesis import HealthCheck, settings
@@ -50,6 +50,10 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
     if attrs.has(kind):
         hints = get_type_hints(kind, include_extras=True)
         return st.builds(kind, **{field.name: values_of(hints[field.name]) for field in attrs.fields(kind)})
+    if is_typeddict(kind):
+        fields = {name: values_of(hint) for name, hint in get_type_hints(kind, include_extras=True).items()}
+        required = {name: fields.pop(name) for name in kind.__required_keys__}
+        return st.fixed_dictionaries(required, optional=fields)
     simple: dict[Any, st.SearchStrategy[Any]] = {
         Any: json_values,
         str: st.text(CHARACTERS, max_size=20),

@@ -51,7 +51,7 @@ from chatnode.model.ids import direct_id, new_id
 from chatnode.model.messages import Message
 from chatnode.model.people import Account, Person, PersonRef
 from chatnode.model.permissions import CHAT, MANAGE_PEOPLE, MODERATE, OPERATE
-from chatnode.model.presence import Presence
+from chatnode.model.presence import Badge, Presence
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.model.words import caseless
 from chatnode.storage.blocks import has_blocked, refuse_blocked
@@ -66,8 +66,10 @@ from chatnode.storage.messages import Draft
 from chatnode.storage.messages import access as access_message
 from chatnode.storage.opening import open_direct
 from chatnode.storage.people import by_key as person_by_key
+from chatnode.storage.people import check_reachable
 from chatnode.storage.people import find as find_person
 from chatnode.storage.people import public as public_person
+from chatnode.storage.presence import SEEN as MAY_SEE_PRESENCE
 from chatnode.storage.presence import Found
 from chatnode.storage.presence import seen as find_presence
 from chatnode.storage.transaction import Transaction, Write
@@ -76,10 +78,12 @@ __all__ = [
     "API_VERSION",
     "CHAT",
     "MANAGE_PEOPLE",
+    "MAY_SEE_PRESENCE",
     "MODERATE",
     "OPERATE",
     "Account",
     "Allow",
+    "Badge",
     "Change",
     "Collection",
     "Command",
@@ -145,6 +149,7 @@ __all__ = [
     "access_message",
     "access_to_post",
     "caseless",
+    "check_reachable",
     "command",
     "direct_id",
     "find_person",

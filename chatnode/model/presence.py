@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Literal
+from typing import Literal, TypedDict
 
 import attrs
 
@@ -44,6 +44,19 @@ class Typing(Event):
     conversation: str
     person: PersonRef
     until: str | None = None
+
+
+class _There(TypedDict):
+    online: bool
+
+
+class Badge(_There, total=False):
+    """A `Presence` beside somebody who is named already: plain, as thousands may be shown together."""
+
+    last_active_at: str
+    text: str
+    emoji: str
+    until: str
 
 
 PASSING: dict[str, type[Event]] = {event.name: event for event in (Presence, PresenceState, Typing)}

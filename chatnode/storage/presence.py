@@ -145,12 +145,13 @@ def erase(tx: Transaction, person: int) -> int:
 
 # Whom somebody may see: themself, and whoever takes part now in a conversation that they take part in, is not
 # hidden, has not blocked them and has not gone.
-_SEEN = (
+SEEN = (
     "(p.key = :me OR (p.erased_at IS NULL AND p.deactivated_at IS NULL AND coalesce(s.hidden, 0) = 0 "
     "AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.person = p.key AND b.blocked = :me) "
     "AND EXISTS (SELECT 1 FROM members other JOIN members mine ON mine.conversation = other.conversation "
     "AND mine.person = :me AND mine.left_gid IS NULL WHERE other.person = p.key AND other.left_gid IS NULL)))"
 )
+"""SQL: whether the person with the key `:me` may see how `people p LEFT JOIN presence s ON s.person = p.key` is."""
 _FOUND = "SELECT p.key, p.id, p.handle, s.active_at, s.text, s.emoji, s.until "
 
 
@@ -160,7 +161,7 @@ def seen(reader: Reader, me: int, who: list[str]) -> list[Found]:
         _FOUND + "FROM people p LEFT JOIN presence s ON s.person = p.key WHERE p.key IN ("  # noqa: S608 -- constants
         "SELECT key FROM people WHERE id IN (SELECT value FROM json_each(:who)) "
         "UNION SELECT key FROM people WHERE handle IN (SELECT value FROM json_each(:who))) "
-        "AND " + _SEEN + " ORDER BY p.handle",
+        "AND " + SEEN + " ORDER BY p.handle",
         {"me": me, "who": orjson.dumps([each.lower() for each in who]).decode()},
     )
     return [_found(row) for row in rows]
@@ -171,7 +172,7 @@ def with_status(reader: Reader, me: int, people: list[int]) -> list[Found]:
     rows = reader.execute(
         _FOUND + "FROM people p JOIN presence s ON s.person = p.key "  # noqa: S608 -- constants
         "WHERE p.key IN (SELECT value FROM json_each(:people)) AND p.key <> :me "
-        "AND (s.text IS NOT NULL OR s.emoji IS NOT NULL) AND " + _SEEN,
+        "AND (s.text IS NOT NULL OR s.emoji IS NOT NULL) AND " + SEEN,
         {"me": me, "people": orjson.dumps(people).decode()},
     )
     return [_found(row) for row in rows]

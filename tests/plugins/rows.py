@@ -9,6 +9,19 @@ from collections.abc import Callable
 from typing import Any
 
 FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "contacts.request": lambda at: {"person": at.spare},
+    "contacts.accept": lambda at: {"person": at.spare},
+    "contacts.decline": lambda at: {"person": at.spare},
+    "contacts.cancel": lambda at: {"person": at.spare},
+    "contacts.requests": lambda at: {},
+    "contacts.list": lambda at: {},
+    "contacts.get": lambda at: {"person": at.spare},
+    "contacts.add": lambda at: {"person": at.spare},
+    "contacts.update": lambda at: {"person": at.spare, "nickname": "spare"},
+    "contacts.remove": lambda at: {"person": at.spare},
+    "contacts.labels.list": lambda at: {},
+    "contacts.labels.rename": lambda at: {"kind": "group", "name": "work", "to": "office"},
+    "contacts.labels.delete": lambda at: {"kind": "group", "name": "work"},
     "reactions.add": lambda at: {"message": at.message, "emoji": "🎉"},
     "reactions.remove": lambda at: {"message": at.message},
     "reactions.set": lambda at: {"message": at.message, "emojis": ["🎉"]},

@@ -1,0 +1,114 @@
+"""One's own contact list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatnode.api import (
+    Account,
+    Context,
+    Nothing,
+    Refusal,
+    Transaction,
+    check_reachable,
+    command,
+    find_person,
+    refuse_blocked,
+)
+from chatnode_contacts import entries, labels, listing
+from chatnode_contacts.entries import Shown
+from chatnode_contacts.model import ChangeContact, ContactGiven, ContactsGiven, LabelKind, ListContacts, OfPerson
+from chatnode_contacts.permission import USE
+from chatnode_contacts.settings import Settings
+
+
+@command("contacts.list", permission=USE, reads=True)
+async def list_contacts(ctx: Context, command: ListContacts) -> ContactsGiven:
+    """Your contacts: those you talked with last, talk with most, by name, or added last, first. With how they are now.
+
+    Whom you have blocked, or who has blocked you, is not among them. To filter otherwise: `items.query` of `contacts`.
+    """
+    limit = ctx.page_size(command.limit)
+    rows, after = await ctx.read(lambda reader: listing.page(reader, ctx.me, command, limit))
+    return ContactsGiven(entries.as_known(ctx, rows), after)
+
+
+@command("contacts.get", permission=USE, reads=True)
+async def get(ctx: Context, command: OfPerson) -> ContactGiven:
+    """One of your contacts."""
+    row = await ctx.read(lambda reader: entries.get(reader, ctx.me, find_person(reader, command.person)))
+    return _given(ctx, row)
+
+
+@command("contacts.add", permission=USE)
+async def add(ctx: Context, command: ChangeContact) -> ContactGiven:
+    """Add somebody to your own list, without asking them; they are not told, and you see no more of them than before.
+
+    Adding somebody again changes what is given.
+    """
+    settings = ctx.settings(Settings)
+    if not settings.one_sided:
+        raise Refusal("forbidden", "contacts are added by request here: use contacts.request")
+
+    def write(tx: Transaction) -> Shown:
+        other = find_person(tx, command.person)
+        if other.key == ctx.me.key:
+            raise Refusal("invalid", "you cannot add yourself", path="person")
+        refuse_blocked(tx, ctx.me, other, "person")
+        if not entries.is_kept(tx, ctx.me.key, other.key):
+            check_reachable(other)
+        added = entries.add(tx, ctx.me, other, settings.entries)
+        changed = _change(tx, ctx.me, other, command, settings)
+        if added:
+            entries.tell_added(tx, ctx.me.key, other.key)
+        elif changed:
+            entries.tell_updated(tx, ctx.me, other)
+        return entries.get(tx, ctx.me, other)
+
+    return _given(ctx, await ctx.write(write))
+
+
+@command("contacts.update", permission=USE)
+async def update(ctx: Context, command: ChangeContact) -> ContactGiven:
+    """Change what you keep of a contact: favourite, nickname, number, note, groups, tags. Nobody else sees it."""
+    settings = ctx.settings(Settings)
+
+    def write(tx: Transaction) -> Shown:
+        other = find_person(tx, command.person)
+        entries.get(tx, ctx.me, other)
+        if _change(tx, ctx.me, other, command, settings):
+            entries.tell_updated(tx, ctx.me, other)
+        return entries.get(tx, ctx.me, other)
+
+    return _given(ctx, await ctx.write(write))
+
+
+def _change(tx: Transaction, owner: Account, other: Account, command: ChangeContact, settings: Settings) -> bool:
+    values: dict[str, Any] = {}
+    for name in ("nickname", "number", "note"):
+        if (text := getattr(command, name)) is not None:
+            values[name] = text.strip() or None
+    if command.favourite is not None:
+        values["favourite"] = int(command.favourite)
+    given: tuple[tuple[LabelKind, list[str] | None], ...] = (("group", command.groups), ("tag", command.tags))
+    for kind, names in given:
+        if names is not None:
+            values[labels.COLUMNS[kind]] = labels.put(tx, owner, other, kind, names, settings)
+    return entries.change(tx, owner, other, values)
+
+
+@command("contacts.remove", permission=USE)
+async def remove(ctx: Context, command: OfPerson) -> Nothing:
+    """Take somebody out of your list, and what you kept of them with it. They keep you in theirs.
+
+    Who is added again has the first `added_at`.
+    """
+    await ctx.write(lambda tx: entries.remove(tx, ctx.me, find_person(tx, command.person)))
+    return Nothing()
+
+
+def _given(ctx: Context, row: Shown) -> ContactGiven:
+    return ContactGiven(entries.as_known(ctx, [row])[0])
+
+
+COMMANDS = (list_contacts, get, add, update, remove)

@@ -1,0 +1,108 @@
+"""Asking people to be contacts, and answering."""
+
+from __future__ import annotations
+
+from chatnode.api import (
+    Account,
+    Context,
+    Limit,
+    Nothing,
+    Refusal,
+    Transaction,
+    check_reachable,
+    command,
+    find_person,
+    open_direct,
+    refuse_blocked,
+)
+from chatnode_contacts import entries, requests
+from chatnode_contacts.entries import Shown
+from chatnode_contacts.model import Accepted, AskContact, Asked, ListRequests, OfPerson, RequestsGiven
+from chatnode_contacts.permission import USE
+from chatnode_contacts.settings import Settings
+
+LIMITS = (Limit("contact_requests", "requests to be contacts", "requests_per_minute"),)
+
+
+@command("contacts.request", permission=USE, limit="contact_requests")
+async def request(ctx: Context, command: AskContact) -> Asked:
+    """Ask somebody to be a contact. If they have asked you already, that accepts it."""
+    settings = ctx.settings(Settings)
+
+    def write(tx: Transaction) -> Asked:
+        other = _other(tx, ctx.me, command.person)
+        refuse_blocked(tx, ctx.me, other, "person")
+        check_reachable(other)
+        if requests.is_pending(tx, other.key, ctx.me.key):
+            _become_contacts(tx, other, ctx.me, settings)
+            return Asked("accepted")
+        if all(entries.is_kept(tx, *pair) for pair in ((ctx.me.key, other.key), (other.key, ctx.me.key))):
+            raise Refusal("conflict", f"you and {other.handle} are contacts already", path="person")
+        requests.ask(tx, ctx.me, other, command.note.strip(), settings)
+        return Asked("requested")
+
+    return await ctx.write(write)
+
+
+@command("contacts.accept", permission=USE)
+async def accept(ctx: Context, command: OfPerson) -> Accepted:
+    """Say yes to somebody who has asked you: each is in the other's list, and sees their presence."""
+    settings = ctx.settings(Settings)
+
+    def write(tx: Transaction) -> tuple[Shown, str | None]:
+        other = _other(tx, ctx.me, command.person)
+        if not requests.is_pending(tx, other.key, ctx.me.key):
+            raise Refusal("not_found", f"{other.handle} has not asked you", path="person")
+        refuse_blocked(tx, ctx.me, other, "person")
+        check_reachable(other)
+        conversation = _become_contacts(tx, other, ctx.me, settings)
+        return entries.get(tx, ctx.me, other), conversation
+
+    row, conversation = await ctx.write(write)
+    return Accepted(entries.as_known(ctx, [row])[0], conversation)
+
+
+def _other(tx: Transaction, me: Account, who: str) -> Account:
+    """Whom a request is to or from; not oneself."""
+    other = find_person(tx, who)
+    if other.key == me.key:
+        raise Refusal("invalid", "you cannot ask yourself", path="person")
+    return other
+
+
+def _become_contacts(tx: Transaction, sender: Account, receiver: Account, settings: Settings) -> str | None:
+    """Both get an entry, in one transaction; gives the id of their conversation, where one is opened."""
+    requests.answered(tx, sender, receiver)
+    conversation = open_direct(tx, receiver, sender) if settings.open_direct else None
+    for owner, contact in ((sender, receiver), (receiver, sender)):
+        if entries.add(tx, owner, contact, settings.entries):
+            entries.tell_added(tx, owner.key, contact.key)
+    return conversation
+
+
+@command("contacts.decline", permission=USE)
+async def decline(ctx: Context, command: OfPerson) -> Nothing:
+    """Say no to somebody who has asked you. They are told, and may ask again only after some days."""
+    await ctx.write(lambda tx: requests.decline(tx, find_person(tx, command.person), ctx.me))
+    return Nothing()
+
+
+@command("contacts.cancel", permission=USE)
+async def cancel(ctx: Context, command: OfPerson) -> Nothing:
+    """Withdraw a request that was not answered."""
+    await ctx.write(lambda tx: requests.cancel(tx, ctx.me, find_person(tx, command.person)))
+    return Nothing()
+
+
+@command("contacts.requests", permission=USE, reads=True)
+async def list_requests(ctx: Context, command: ListRequests) -> RequestsGiven:
+    """Requests that wait for an answer, the newest first: those to you, or those from you.
+
+    To filter and sort: `items.query` of `contact_requests`.
+    """
+    limit = ctx.page_size(command.limit)
+    found, after = await ctx.read(lambda reader: requests.page(reader, ctx.me, command.direction, command.after, limit))
+    return RequestsGiven(found, after)
+
+
+COMMANDS = (request, accept, decline, cancel, list_requests)

@@ -1,0 +1,84 @@
+"""Who talks with whom, and how much: kept up by reading the log, so that posting a message costs nothing more.
+
+What counts is a message in a direct conversation, for both of its people. What is said in groups is said to all, and
+counts for nobody.
+
+The rank of an entry says "as much as one message sent at this time": with the half-life h, messages at t1, t2, … have
+the rank h · log2(2^(t1/h) + 2^(t2/h) + …). So the order of two entries does not change while nobody talks, and no row
+is written but that of who does. What it is worth now is 2^((rank - now) / h).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from math import log2
+
+import orjson
+
+from chatnode.api import Consumer, MessagePosted, PluginContext, Reader, Row, Transaction, Write
+from chatnode_contacts.settings import Settings
+
+Talked = dict[int, list[tuple[int, int]]]
+"""By the key of the conversation: gid and time of each message, in their order."""
+
+
+def rank_after(rank: int, at: int, half_life: float) -> int:
+    """The rank with one message more. All in milliseconds; 0 is the rank of no message."""
+    if not rank:
+        return at
+    return round(max(rank, at) + half_life * log2(1 + 2.0 ** (-abs(rank - at) / half_life)))
+
+
+def weight_of(rank: int, now: int, half_life: float) -> float:
+    """How many messages, sent now, are as much; a thousandth is the least that is told."""
+    return round(2.0 ** ((rank - now) / half_life), 3)
+
+
+async def consume(ctx: PluginContext, rows: Sequence[Row]) -> Write[object] | None:
+    """Count messages: what is returned writes each entry once, however many there are."""
+    talked: Talked = defaultdict(list)
+    for row in rows:
+        if row.conversation_key is not None:
+            talked[row.conversation_key].append((row.gid, row.at))
+    updates = await ctx.read(lambda reader: _updates(reader, talked, ctx.settings(Settings).half_life_ms))
+
+    def write(tx: Transaction) -> None:
+        tx.executemany(
+            "UPDATE contacts_entries SET interacted_at = max(interacted_at, ?), rank = ?, counted_gid = ? "
+            "WHERE key = ? AND counted_gid = ? AND removed_at IS NULL",  # not if it was made anew meanwhile
+            updates,
+        )
+
+    return write if updates else None
+
+
+def _updates(reader: Reader, talked: Talked, half_life: float) -> list[tuple[int, int, int, int, int]]:
+    """Values for the statement above. A message that an entry has counted before is not counted again."""
+    updates: list[tuple[int, int, int, int, int]] = []
+    for key, conversation, rank, counted in _entries(reader, list(talked)):
+        messages = [message for message in talked[conversation] if message[0] > counted]
+        if messages:
+            for _, at in messages:
+                rank = rank_after(rank, at, half_life)
+            gid, at = messages[-1]
+            updates.append((at, rank, gid, key, counted))
+    return updates
+
+
+def _entries(reader: Reader, conversations: list[int]) -> list[tuple[int, int, int, int]]:
+    """Entries of the people of direct conversations of each other: key, conversation, rank, counted_gid."""
+    return reader.execute(
+        "SELECT e.key, c.key, e.rank, e.counted_gid FROM json_each(?) j "
+        "CROSS JOIN conversations c ON c.key = j.value AND c.kind = 'direct' "
+        "CROSS JOIN members mine ON mine.conversation = c.key "
+        "CROSS JOIN members other ON other.conversation = c.key AND other.person <> mine.person "
+        "CROSS JOIN contacts_entries e ON e.owner = mine.person AND e.contact = other.person "
+        "WHERE e.removed_at IS NULL",
+        (orjson.dumps(conversations).decode(),),
+    ).fetchall()
+
+
+CONSUMER = Consumer(
+    "interactions", consume, frozenset({MessagePosted.name}), most=1_000, pause=2.0
+)  # under load: few, large batches

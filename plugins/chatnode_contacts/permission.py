@@ -1,0 +1,6 @@
+"""What one needs to keep contacts."""
+
+from chatnode.api import Permission
+
+USE = "contacts.use"
+PERMISSIONS = (Permission(USE, "keep contacts, ask people to be contacts"),)

@@ -1,0 +1,74 @@
+"""What `items.query` can ask of contacts: filter, sort, page and count by any field."""
+
+from __future__ import annotations
+
+from chatnode.api import Collection, Field, kinds
+from chatnode_contacts.entries import KEPT
+from chatnode_contacts.permission import USE
+
+_PERSON = "(SELECT o.id FROM people o WHERE o.key = {})"
+_UNBLOCKED = (
+    "item.{0} NOT IN (SELECT blocked FROM blocks WHERE person = :me UNION ALL SELECT person FROM blocks "
+    "WHERE blocked = :me) AND item.{0} NOT IN (SELECT key FROM people WHERE erased_at IS NOT NULL AND key = item.{0})"
+)
+
+CONTACTS = Collection(
+    "contacts",
+    "Your contacts.",
+    "contacts_entries e CROSS JOIN people p ON p.key = e.contact",
+    KEPT,
+    (
+        Field("contact_id", kinds.PersonId(), "p.id", ("id", "person")),
+        Field("handle", kinds.Text(), "p.handle"),
+        Field("name", kinds.Text(), "p.name"),
+        Field("contact_name", kinds.Text(), "e.nickname", ("nickname",), nullable=True),
+        Field("contact_number", kinds.Text(), "e.number", ("number",), nullable=True),
+        Field("note", kinds.Text(), "e.note", nullable=True, sorts=False),
+        Field("sort_name", kinds.Text(), "e.sort_name"),
+        Field("is_favorite", kinds.Flag(), "e.favourite", ("favourite",), groups=True),
+        Field("is_active", kinds.Flag(), "(p.deactivated_at IS NULL)", groups=True),
+        Field("groups", kinds.Json(), "e.groups", nullable=True, sorts=False),
+        Field("tags", kinds.Json(), "e.tags", nullable=True, sorts=False),
+        Field("added_at", kinds.Time(), "e.added_at"),
+        Field("last_interacted_at", kinds.Time(), "nullif(e.interacted_at, 0)", nullable=True),
+        Field("rank", kinds.Whole(), "e.rank"),
+    ),
+    key=("contact_id",), order="sort_name", permission=USE,
+)  # fmt: skip
+
+LABELS = Collection(
+    "contact_labels",
+    "The groups and tags of your contacts, one by one.",
+    "contacts_labels item CROSS JOIN people p ON p.key = item.contact",
+    "item.owner = :me AND " + _UNBLOCKED.format("contact"),
+    (
+        Field("contact_id", kinds.PersonId(), "p.id", ("person",)),
+        Field("handle", kinds.Text(), "p.handle"),
+        Field("kind", kinds.Choice(("group", "tag")), "item.kind", groups=True),
+        Field("label", kinds.Text(), "item.name", groups=True),
+    ),
+    key=("kind", "label", "contact_id"), order="label", permission=USE,
+)  # fmt: skip
+
+_OTHER = "CASE item.sender WHEN :me THEN item.receiver ELSE item.sender END"
+
+REQUESTS = Collection(
+    "contact_requests",
+    "Requests from and to you that wait for an answer.",
+    "contacts_requests item",
+    "(item.sender = :me OR item.receiver = :me) AND item.declined_at IS NULL AND "
+    + " AND ".join(_UNBLOCKED.format(column) for column in ("sender", "receiver")),
+    (
+        Field("request", kinds.Whole(), "item.key", ("id",)),
+        Field("direction", kinds.Choice(("incoming", "outgoing")),
+              "CASE item.sender WHEN :me THEN 'outgoing' ELSE 'incoming' END", groups=True),
+        Field("sender_id", kinds.PersonId(), _PERSON.format("item.sender"), ("from",)),
+        Field("receiver_id", kinds.PersonId(), _PERSON.format("item.receiver"), ("to",)),
+        Field("person_id", kinds.PersonId(), _PERSON.format(_OTHER), ("person",)),
+        Field("note", kinds.Text(), "item.note", sorts=False),
+        Field("created_at", kinds.Time(), "item.at", ("at",)),
+    ),
+    key=("request",), order="-request", permission=USE,
+)  # fmt: skip
+
+COLLECTIONS = (CONTACTS, LABELS, REQUESTS)

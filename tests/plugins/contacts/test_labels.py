@@ -1,0 +1,95 @@
+"""Groups and tags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chatnode.node import Node
+from tests.conftest import Somebody
+from tests.plugins.contacts.keeping import contact, listed, with_settings
+from tests.services.dialogue import LiveSession, assert_sound, refused
+
+
+async def labels(who: Somebody, **fields: Any) -> list[tuple[str, str, int]]:
+    return [
+        (each["kind"], each["name"], each["contacts"])
+        for each in (await who.call("contacts.labels.list", **fields))["labels"]
+    ]
+
+
+@pytest.fixture
+async def sorter(ann: Somebody, bob: Somebody, cay: Somebody, eve: Somebody) -> Somebody:
+    """Ann, who has put the others in groups."""
+    await ann.call("contacts.add", person="bob", groups=["Work", "Chess"], tags=["vip"])
+    await ann.call("contacts.add", person="cay", groups=["work"])
+    await ann.call("contacts.add", person="eve", tags=["VIP", "late"])
+    return ann
+
+
+async def test_they_are_counted_and_asked_by(sorter: Somebody, bob: Somebody, cay: Somebody) -> None:
+    """A name is the same in any case; as it was written first, it stays."""
+    assert await labels(sorter) == [("group", "Chess", 1), ("group", "Work", 2), ("tag", "late", 1), ("tag", "vip", 2)]
+    assert await labels(sorter, kind="tag") == [("tag", "late", 1), ("tag", "vip", 2)]
+    assert (await contact(sorter, cay))["groups"] == ["Work"]
+    assert (await contact(sorter, bob))["groups"] == ["Work", "Chess"]
+    assert await listed(sorter, sort="name", group="WORK") == ["bob", "cay"]
+    assert await listed(sorter, sort="name", tag="vip") == ["bob", "eve"]
+    assert await listed(sorter, group="work", tag="vip") == ["bob"]
+    assert await listed(sorter, group="vip") == []
+
+
+async def test_they_are_renamed_at_all_contacts(node: Node, sorter: Somebody, bob: Somebody, cay: Somebody) -> None:
+    ears = await LiveSession.of(node, sorter)
+    assert await sorter.call("contacts.labels.rename", kind="group", name="work", to=" The  office ") == {"contacts": 2}
+    assert (await contact(sorter, bob))["groups"] == ["The office", "Chess"]
+    assert (await contact(sorter, cay))["groups"] == ["The office"]
+    assert [push["event"] for push in ears.heard()] == ["contacts.relabelled"]
+    await sorter.call("contacts.labels.rename", kind="group", name="the office", to="THE OFFICE")
+    assert (await contact(sorter, cay))["groups"] == ["THE OFFICE"]
+    with refused("conflict", "to"):
+        await sorter.call("contacts.labels.rename", kind="group", name="the office", to="chess")
+    with refused("not_found", "name"):
+        await sorter.call("contacts.labels.rename", kind="tag", name="chess", to="x")
+    with refused("invalid", "to"):
+        await sorter.call("contacts.labels.rename", kind="group", name="chess", to="  ")
+    await assert_sound(node)
+
+
+async def test_they_are_deleted_and_the_contacts_stay(
+    node: Node, sorter: Somebody, bob: Somebody, eve: Somebody
+) -> None:
+    assert await sorter.call("contacts.labels.delete", kind="tag", name="Vip") == {"contacts": 2}
+    assert "tags" not in await contact(sorter, bob)
+    assert (await contact(sorter, eve))["tags"] == ["late"]
+    assert len(await listed(sorter)) == 3
+    with refused("not_found", "name"):
+        await sorter.call("contacts.labels.delete", kind="tag", name="vip")
+    await assert_sound(node)
+
+
+async def test_one_that_no_contact_has_is_none(sorter: Somebody) -> None:
+    await sorter.call("contacts.update", person="eve", tags=["vip"])
+    assert await labels(sorter, kind="tag") == [("tag", "vip", 2)]
+    await sorter.call("contacts.remove", person="bob")
+    assert await labels(sorter) == [("group", "Work", 1), ("tag", "vip", 1)]
+
+
+async def test_names_beyond_ascii_are_the_same_in_any_case(ann: Somebody, bob: Somebody, cay: Somebody) -> None:
+    await ann.call("contacts.add", person="bob", groups=["Überflieger", "ÜBERFLIEGER"])
+    await ann.call("contacts.add", person="cay", groups=["überflieger"])
+    assert await labels(ann) == [("group", "Überflieger", 2)]
+
+
+@with_settings(labels=3, labels_per_contact=2)
+async def test_there_are_not_endlessly_many(ann: Somebody, bob: Somebody, cay: Somebody) -> None:
+    with refused("too_large", "groups"):
+        await ann.call("contacts.add", person="bob", groups=["a", "b", "c"])
+    await ann.call("contacts.add", person="bob", groups=["a", "b"], tags=["c"])
+    await ann.call("contacts.add", person="cay", groups=["A", "b"], tags=["c"])  # these are there
+    with refused("too_large", "tags"):
+        await ann.call("contacts.update", person="cay", tags=["d"])
+    assert (await contact(ann, cay))["tags"] == ["c"]
+    with refused("invalid", "groups.1"):
+        await ann.call("contacts.update", person="cay", groups=["a", " "])

@@ -1,0 +1,181 @@
+"""The list: its orders, pages, filters, and finding somebody in it."""
+
+from __future__ import annotations
+
+import base64
+import random
+from typing import Any
+
+import orjson
+import pytest
+
+from chatnode.node import Node
+from tests.conftest import Somebody, make_person
+from tests.plugins.contacts.keeping import contact, listed, set_back
+from tests.services.dialogue import anew, assert_sound, direct, refused, say
+
+NAMES = ("Zoë", "ängstlich", "Émile", "bernd", "Åsa", "ŠAŠA", "Bernd", "zoë", "李雷")
+
+
+@pytest.fixture
+async def keeper(node: Node, ann: Somebody) -> Somebody:
+    """Ann, with a contact for each name."""
+    for number, name in enumerate(NAMES):
+        person = await make_person(node, f"p{number}")
+        await person.call("people.update", name=name)
+        await ann.call("contacts.add", person=f"p{number}")
+    return ann
+
+
+async def names(who: Somebody, **fields: Any) -> list[str]:
+    page = await who.call("contacts.list", **fields)
+    return [each.get("nickname", each["person"]["name"]) for each in page["contacts"]]
+
+
+async def test_by_name_it_is_the_name_that_the_owner_gave(keeper: Somebody) -> None:
+    in_order = ["ängstlich", "Åsa", "bernd", "Bernd", "Émile", "ŠAŠA", "Zoë", "zoë", "李雷"]
+    assert await names(keeper, sort="name") == in_order
+    await keeper.call("contacts.update", person="p8", nickname="aaron")
+    assert await names(keeper, sort="name") == ["aaron", *in_order[:-1]]
+    await keeper.call("contacts.update", person="p8", nickname="")
+    assert await names(keeper, sort="name") == in_order
+
+
+async def test_a_new_name_has_a_new_place(node: Node, keeper: Somebody) -> None:
+    person = await anew(node, "p3")
+    await person.call("people.update", name="Quentin")
+    assert await names(keeper, sort="name") == [
+        "ängstlich", "Åsa", "Bernd", "Émile", "Quentin", "ŠAŠA", "Zoë", "zoë", "李雷",
+    ]  # fmt: skip
+    assert await names(keeper, query="QUENT") == ["Quentin"]
+    await keeper.call("contacts.update", person="p3", nickname="Zzz")
+    await person.call("people.update", name="Aaa")
+    assert await names(keeper, sort="name") == [
+        "ängstlich",
+        "Åsa",
+        "Bernd",
+        "Émile",
+        "ŠAŠA",
+        "Zoë",
+        "zoë",
+        "Zzz",
+        "李雷",
+    ]
+    assert await names(keeper, query="aaa") == await names(keeper, query="zzz") == ["Zzz"]
+    await assert_sound(node)
+
+
+async def test_recent_ones_first(ann: Somebody, bob: Somebody, cay: Somebody, eve: Somebody) -> None:
+    """Whom one talked with before they were a contact counts too; who was never talked with comes last."""
+    for who in (eve, cay):
+        await say(ann, await direct(ann, who), "hello")
+    for who in (bob, cay, eve):
+        await ann.call("contacts.add", person=who.handle)
+    assert await listed(ann) == await listed(ann, sort="recent") == ["cay", "eve", "bob"]
+    assert "last_interacted_at" not in await contact(ann, bob)
+
+
+async def test_those_added_last_first(node: Node, ann: Somebody, bob: Somebody, cay: Somebody) -> None:
+    await ann.call("contacts.add", person="bob")
+    await set_back(node, "contacts_entries", "added_at", 1)
+    await ann.call("contacts.add", person="cay")
+    assert await listed(ann, sort="added") == ["cay", "bob"]
+
+
+@pytest.mark.parametrize("sort", ["recent", "most_used", "name", "added"])
+async def test_pages_together_are_the_list(node: Node, keeper: Somebody, sort: str) -> None:
+    """Also among those who are alike in what is sorted by."""
+    draw = random.Random(sort)
+
+    def spread(tx: Any) -> None:
+        for (key,) in tx.execute("SELECT key FROM contacts_entries").fetchall():
+            values = [draw.randrange(3) for _ in range(3)]
+            sql = "UPDATE contacts_entries SET interacted_at = ?, rank = ?, added_at = ? WHERE key = ?"
+            tx.execute(sql, (*values, key))
+
+    await node.core.db.write(spread)
+    whole = await listed(keeper, sort=sort)
+    assert len(whole) == len(set(whole)) == len(NAMES)
+    for size in (1, 2, 4, 9, 10):
+        found: list[str] = []
+        page = await keeper.call("contacts.list", sort=sort, limit=size)
+        while True:
+            assert len(page["contacts"]) <= size
+            found += [each["person"]["handle"] for each in page["contacts"]]
+            if "next" not in page:
+                break
+            page = await keeper.call("contacts.list", sort=sort, limit=size, after=page["next"])
+        assert found == whole
+
+
+async def test_a_cursor_that_was_made_up_is_refused(keeper: Somebody) -> None:
+    def cursor(*values: Any) -> str:
+        return base64.urlsafe_b64encode(orjson.dumps(values)).decode().rstrip("=")
+
+    page = await keeper.call("contacts.list", sort="name", limit=2)
+    id = page["contacts"][0]["person"]["id"]
+    for after in (
+        "x", "é", "AAAA", "!!!!", cursor(), cursor("recent", 1), cursor("recent", "1", id), cursor("recent", 2**63, id),
+        cursor("recent", -1, id), cursor("recent", None, id), cursor("recent", 1, "0" * 32), cursor("recent", 1, 7),
+        cursor("name", 1, id), page["next"],
+    ):  # fmt: skip
+        with refused("invalid", "after"):
+            await keeper.call("contacts.list", sort="recent", after=after)
+
+
+async def test_somebody_is_found_by_what_they_are_called_anywhere(node: Node, ann: Somebody) -> None:
+    for handle, name in (("grace", "Grace Hopper"), ("hopper2", "Édouard"), ("x", "Ada")):
+        await (await make_person(node, handle)).call("people.update", name=name)
+        await ann.call("contacts.add", person=handle)
+    await ann.call("contacts.update", person="x", nickname="Straße am HOF", number="+49 (170) 123-45")
+    for query, found in (
+        ("hopper", ["grace", "hopper2"]), ("HOPPER grace", ["grace"]), ("éDOUARD", ["hopper2"]),
+        ("edouard", ["hopper2"]), ("ada", ["x"]),
+        ("strasse", ["x"]), ("hof strasse", ["x"]), ("hof grace", []), ("49170", ["x"]), ("+49 170", ["x"]),
+        ("0170", []), ("17012345", ["x"]), ("(170)", ["x"]), ("%", []), ("_", []), ("  ", ["grace", "hopper2", "x"]),
+        ("2", ["hopper2", "x"]),
+    ):  # fmt: skip
+        assert sorted(await listed(ann, query=query)) == found, query
+
+
+async def test_favourites(keeper: Somebody) -> None:
+    for handle in ("p1", "p4"):
+        await keeper.call("contacts.update", person=handle, favourite=True)
+    assert await listed(keeper, favourite=True, sort="name") == ["p1", "p4"]
+    assert len(await listed(keeper, favourite=False)) == len(NAMES) - 2
+    assert await listed(keeper, favourite=True, query="åsa") == ["p4"]
+
+
+async def test_the_list_as_a_collection(keeper: Somebody) -> None:
+    """Filtered, sorted and counted by any field."""
+    await keeper.call("contacts.update", person="p1", favourite=True, nickname="Nick", groups=["Work"], tags=["a", "b"])
+    await keeper.call("contacts.update", person="p2", favourite=True, number="112", groups=["work"])
+
+    async def query(collection: str, **fields: Any) -> list[dict[str, Any]]:
+        return (await keeper.call("items.query", collection=collection, **fields))["data"]
+
+    fields = "handle,contact_name,contact_number"
+    assert await query("contacts", filter={"is_favorite": {"_eq": True}}, fields=fields, sort="handle") == [
+        {"handle": "p1", "contact_name": "Nick", "contact_number": None},
+        {"handle": "p2", "contact_name": None, "contact_number": "112"},
+    ]
+    assert await query("contacts", group_by="is_favorite") == [
+        {"is_favorite": False, "count": 7}, {"is_favorite": True, "count": 2},
+    ]  # fmt: skip
+    assert await query("contact_labels", group_by="kind,label") == [
+        {"kind": "group", "label": "Work", "count": 2},
+        {"kind": "tag", "label": "a", "count": 1},
+        {"kind": "tag", "label": "b", "count": 1},
+    ]
+    found = await query("contacts", filter={"name": {"_icontains": "ZOË"}}, sort="-handle", fields="handle,added_at")
+    assert [each["handle"] for each in found] == ["p7", "p0"]
+
+
+async def test_requests_as_a_collection(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+    await ann.call("contacts.request", person="bob", note="hello")
+    await eve.call("contacts.request", person="ann")
+    page = await ann.call("items.query", collection="contact_requests", fields="direction,person_id,note")
+    assert page["data"] == [
+        {"direction": "incoming", "person_id": eve.id, "note": ""},
+        {"direction": "outgoing", "person_id": bob.id, "note": "hello"},
+    ]

@@ -62,6 +62,15 @@ async def settle(node: Node) -> Neighbourhood:
     for place in (plans, late, hidden):
         for message in (await bob.call("messages.list", conversation=place))["messages"][:5]:
             await bob.call("reactions.add", message=message["message"], emoji="🎉")
+    await bob.call("contacts.add", person="ann", nickname=SECRET, note=SECRET, groups=[SECRET])
+    await ann.call("contacts.add", person="cay", nickname="Kay", groups=["Work", "Ünder"], tags=["vip"], favourite=True)
+    dora, eli = [await make_person(node, handle) for handle in ("dora", "eli")]
+    await ann.call("contacts.add", person="dora", nickname="Ünal", number="+49 170", groups=["work"], tags=["vip"])
+    await eli.call("contacts.add", person="ann", note=SECRET)
+    await dora.call("contacts.request", person="eli", note=SECRET)
+    await ann.call("contacts.request", person="dora", note="let us talk")
+    for asker in (eli, bob, cay):
+        await asker.call("contacts.request", person="ann")
     await bob.call("receipts.read", conversation=plans, seq=4)
     await cay.call("receipts.delivered", conversation=plans, seq=6)
     await ann.call("receipts.read", conversation=talk, seq=2)

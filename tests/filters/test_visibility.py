@@ -47,6 +47,9 @@ WHO = {
     "reports": ("forbidden", "forbidden", "rows"),
     "removals": ("forbidden", "forbidden", "rows"),
     "jobs": ("forbidden", "forbidden", "rows"),
+    "contacts": ("empty", "rows", "empty"),
+    "contact_labels": ("empty", "rows", "empty"),
+    "contact_requests": ("empty", "rows", "empty"),
 }
 
 

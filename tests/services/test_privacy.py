@@ -85,6 +85,12 @@ ROWS = {
     "mentions.person": "mention",
     "password_resets.person": None,  # a hash
     "reactions_given.person": "reactions_given",
+    "contacts_entries.owner": "contacts_entries",
+    "contacts_entries.contact": None,  # what others keep is theirs
+    "contacts_labels.owner": None,  # in the entries
+    "contacts_labels.contact": None,
+    "contacts_requests.sender": "contacts_requests",
+    "contacts_requests.receiver": "contacts_requests",
 }
 """Where rows are somebody's own: as what they are exported. All of them go with the person."""
 KEPT = {
@@ -187,7 +193,7 @@ async def test_no_table_that_names_people_is_forgotten(
 ) -> None:
     assert await node.core.db.read(naming_people) == set(ROWS) | KEPT
 
-    await root.call("roles.set", role="host", permissions=["chat", "groups.create", "invites.manage"])
+    await root.call("roles.set", role="host", permissions=["chat", "groups.create", "invites.manage", "contacts.use"])
     await root.call("people.role", person="ann", role="host")
     ann = Somebody(node, await node.core.db.read(lambda reader: people.find(reader, "ann")))
     room = await group(ann, bob)
@@ -195,6 +201,12 @@ async def test_no_table_that_names_people_is_forgotten(
     await ann.call("receipts.read", conversation=room, seq=1)
     await ann.call("conversations.settings", conversation=room, starred=True)
     await ann.call("presence.status", text="busy")
+    dan, _ = [await make_person(node, handle) for handle in ("dan", "eve")]
+    await ann.call("contacts.add", person="dan", groups=["work"])
+    await dan.call("contacts.add", person="ann", groups=["work"])
+    await ann.call("contacts.request", person="eve")
+    await bob.call("contacts.request", person="ann")
+    await ann.call("contacts.decline", person="bob")
     await ann.call("people.block", person="bob")
     await bob.call("people.block", person="ann")
     await ann.call("invites.create")

@@ -8,8 +8,12 @@ from typing import Any
 
 import orjson
 import pytest
+from chatnode_contacts import listing
+from chatnode_contacts.listing import ORDERS
+from chatnode_contacts.model import ListContacts, Sort
 
 from chatnode.node import Node
+from chatnode.storage.connection import Reader
 from tests.conftest import Somebody, make_person
 from tests.plugins.contacts.keeping import contact, listed, set_back
 from tests.services.dialogue import anew, assert_sound, direct, refused, say
@@ -144,6 +148,35 @@ async def test_favourites(keeper: Somebody) -> None:
     assert await listed(keeper, favourite=True, sort="name") == ["p1", "p4"]
     assert len(await listed(keeper, favourite=False)) == len(NAMES) - 2
     assert await listed(keeper, favourite=True, query="åsa") == ["p4"]
+
+
+@pytest.mark.parametrize("sort", ORDERS)
+async def test_every_order_is_read_from_its_index(node: Node, keeper: Somebody, sort: Sort) -> None:
+    """A page reads as many rows as it shows: nothing is sorted, on the first page and on later ones."""
+    first = await keeper.call("contacts.list", sort=sort, limit=2)
+    for after in (None, first["next"]):
+        asked = ListContacts(sort=sort, limit=2, after=after)
+        (plan,) = [plan for sql, plan in await queries(node, keeper, asked) if "presence" in sql]
+        assert "SEARCH e USING INDEX contacts_entries_" in plan
+        assert "TEMP B-TREE" not in plan
+
+
+async def test_a_page_is_one_query(node: Node, keeper: Somebody) -> None:
+    """Entries, people, presence, and who has blocked whom."""
+    assert len(await queries(node, keeper, ListContacts(sort="name", limit=500))) == 1
+
+
+async def queries(node: Node, keeper: Somebody, asked: ListContacts) -> list[tuple[str, str]]:
+    """What the database is asked for a page, and how it carries each out."""
+
+    def read(reader: Reader) -> list[tuple[str, str]]:
+        statements: list[str] = []
+        reader.set_trace_callback(statements.append)
+        listing.page(reader, keeper.account, asked, asked.limit)
+        reader.set_trace_callback(None)
+        return [(sql, " ".join(row[3] for row in reader.execute(f"EXPLAIN QUERY PLAN {sql}"))) for sql in statements]
+
+    return await node.core.db.read(read)
 
 
 async def test_the_list_as_a_collection(keeper: Somebody) -> None:

@@ -234,7 +234,7 @@ class Plugins:
         (), "Names of plugins that do not run. `chatnode plugin disable` is another way."
     )
     hook_seconds: float = setting(
-        2.0, "How long a plugin may look at a request or a message before it is written.", minimum=0.001
+        2.0, "How long a plugin may take for a request, or for what it adds to a page of messages.", minimum=0.001
     )
     transaction_seconds: float = setting(
         0.05, "How long a plugin may take in one transaction, while all other writes wait.", minimum=0.001

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -17,6 +17,7 @@ from typing import Any, cast
 import trio
 
 from chatnode.errors import Refusal
+from chatnode.protocol import codec
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
 
@@ -134,6 +135,14 @@ def _set_cutter(connection: sqlite3.Connection, cutter: Callable[[], bool] | Non
     connection.set_progress_handler(cutter, _STEPS_BETWEEN_LOOKS if cutter is not None else 0)
     if isinstance(connection, Reader):
         connection.cutter = cutter
+
+
+def is_json(known: object) -> bool:
+    """Whether it is a mapping that can be sent: else the answer that it becomes part of could not."""
+    try:
+        return isinstance(known, Mapping) and bool(codec.encode(dict(cast("Mapping[str, Any]", known))))
+    except TypeError:
+        return False
 
 
 def colour(function: Callable[..., Any]) -> str:

@@ -26,7 +26,7 @@ from chatnode.errors import STATUS, Refusal, StartError
 from chatnode.hooks import declared, specs
 from chatnode.hooks.context import PluginContext
 from chatnode.hooks.discovery import Installed
-from chatnode.hooks.guard import HookFailed, colour, guard
+from chatnode.hooks.guard import HookFailed, colour, guard, is_json
 from chatnode.hooks.plugin import Plugin, Task
 from chatnode.logs import get_logger
 from chatnode.model.messages import Message
@@ -334,9 +334,9 @@ class Manager:
                 known = guarded(*arguments)
             except (HookFailed, Refusal):
                 return None
-            if isinstance(known, Mapping):
+            if is_json(known):
                 return plugin, cast("Mapping[str, Any]", known)
-            self.report(plugin, hook, "gave something else than a mapping")
+            self.report(plugin, hook, "gave something else than a mapping of what JSON has")
             return None
 
         return run

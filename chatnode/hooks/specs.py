@@ -109,7 +109,7 @@ def in_transaction(tx: Transaction, change: Change) -> None:
     """
 
 
-@hook("go on", "transaction_seconds")
+@hook("go on", "hook_seconds")
 def enrich_messages(reader: Reader | Transaction, messages: Sequence[Message]) -> Mapping[str, Any]:
     """What the plugin knows of messages, by their ids, as JSON has it: `extra.<plugin>` of each message.
 
@@ -118,7 +118,7 @@ def enrich_messages(reader: Reader | Transaction, messages: Sequence[Message]) -
     raise AssertionError("only implementations are called")
 
 
-@hook("go on", "transaction_seconds")
+@hook("go on", "hook_seconds")
 def enrich_people(reader: Reader, people: Sequence[Person]) -> Mapping[str, Any]:
     """What the plugin knows of people, by their ids, as JSON has it: `extra.<plugin>` of each person.
 

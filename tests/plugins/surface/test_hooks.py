@@ -398,7 +398,18 @@ async def test_an_enrichment_over_its_budget_is_left_out(tmp_path: Path) -> None
         talk = await direct(ann, bob)
         await say(ann, talk, "hello")
         assert await said(bob, talk) == ["hello"]
-        assert failures(node) == (1, "enrich_messages took longer than 0.02 s and was cut")
+        assert failures(node) == (1, "enrich_messages took longer than 0.05 s and was cut")
+
+
+@pytest.mark.parametrize("gives", [[1], {"x": {1, 2}}, {"x": object()}, {1: 2}, None])
+async def test_an_enrichment_that_cannot_be_sent_is_left_out(tmp_path: Path, gives: Any) -> None:
+    def enrich_people(people: Any) -> Any:
+        return gives
+
+    async with node_with(tmp_path, made("demo", enrich_people)) as node:
+        ann = await make_person(node, "ann")
+        assert "extra" not in (await ann.call("people.get", person="ann"))["person"]
+        assert failures(node) == (1, "enrich_people gave something else than a mapping of what JSON has")
 
 
 async def test_a_sync_hook_can_be_wrapped(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Commands over HTTP, for setting a scenario up and for looking at what is stored afterwards."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
@@ -42,6 +43,19 @@ class HttpClient:
         if response.status >= 300:
             raise BenchmarkError(f"{command}: {response.status} {body.decode(errors='replace')}")
         return json.loads(body)
+
+    def seconds(self, command: str, **arguments: Any) -> float:
+        """How long the command's answer takes, to its last byte."""
+        body = json.dumps(arguments)
+        start = time.perf_counter()
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        self.connection.request("POST", f"/v1/{command}", body, headers)
+        response = self.connection.getresponse()
+        answer = response.read()
+        took = time.perf_counter() - start
+        if response.status >= 300:
+            raise BenchmarkError(f"{command}: {response.status} {answer.decode(errors='replace')}")
+        return took
 
     def health(self) -> dict[str, Any]:
         """What the node says of each of its parts."""

@@ -3,6 +3,7 @@
 from benchmarks.scenario import Scenario
 from benchmarks.scenarios.coldstart import COLDSTART
 from benchmarks.scenarios.consumers import CONSUMING
+from benchmarks.scenarios.contacts import CONTACTS
 from benchmarks.scenarios.fanout import FANOUT
 from benchmarks.scenarios.flapping import FLAPPING
 from benchmarks.scenarios.history import HISTORY
@@ -29,5 +30,6 @@ SCENARIOS: dict[str, Scenario] = {
         PLUGINS,
         CONSUMING,
         FLAPPING,
+        CONTACTS,
     )
 }

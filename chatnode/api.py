@@ -26,7 +26,7 @@ from chatnode.hooks.plugin import (
     Task,
     steps_in,
 )
-from chatnode.hooks.specs import hookimpl, hookspec
+from chatnode.hooks.specs import hookimpl, hookspec, only_for
 from chatnode.model.commands.shared import Nothing
 from chatnode.model.events import (
     ConversationImported,
@@ -160,6 +160,7 @@ __all__ = [
     "kinds",
     "new_id",
     "now_ms",
+    "only_for",
     "open_direct",
     "person_by_key",
     "public_person",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from typing import Any, cast
 
 import attrs
@@ -209,14 +209,30 @@ class Manager:
         hooks.checks = {
             f"plugin {name}": partial(self._problems, name) for name, each in self.loaded.items() if each.plugin.check
         }
-        if (audience := self._hook("audience")) is not None:
-            hooks.audience = lambda tx, change: _refusing(_audience, audience, tx, change)
-        if (changed := self._hook("in_transaction")) is not None:
-            hooks.in_transaction = lambda tx, change: _refusing(changed, tx=tx, change=change)
+        if self._hook("audience") is not None:
+            hooks.audience = partial(_audience, self._callers("audience"))
+        if self._hook("in_transaction") is not None:
+            hooks.in_transaction = partial(_in_transaction, self._callers("in_transaction"))
         if self._hook("enrich_messages") is not None:
             hooks.enrich_messages = self._enrich_messages
         if self._hook("enrich_people") is not None:
             hooks.enrich_people = self._enrich_people
+
+    def _callers(self, hook: str) -> Callable[[str], Any]:
+        """What calls a hook for events of this name: None when nobody asked for them (`only_for`)."""
+        wanted: dict[str, frozenset[str] | None] = {}
+        for each in getattr(self._pluggy.hook, hook).get_hookimpls():
+            kinds, before = getattr(each.function, specs.ONLY_FOR, None), wanted.get(each.plugin_name, frozenset())
+            wanted[each.plugin_name] = None if kinds is None or before is None else kinds | before
+
+        @cache
+        def caller(event: str) -> Any:
+            others = [name for name, kinds in wanted.items() if kinds is not None and event not in kinds]
+            if len(others) == len(wanted):
+                return None
+            return self._pluggy.subset_hook_caller(hook, [self._pluggy.get_plugin(name) for name in others])
+
+        return caller
 
     def _problems(self, name: str, reader: Reader) -> list[str]:
         """What the plugin's own check finds. It may take as long as the node's own checks."""
@@ -404,8 +420,15 @@ def _fault_of(caller: Any, facade: Facade, known: list[str]) -> str | None:
     return None
 
 
-def _audience(caller: Any, tx: Transaction, change: Change) -> list[int]:
-    return [key for keys in caller(tx=tx, change=change) for key in keys]
+def _audience(callers: Callable[[str], Any], tx: Transaction, change: Change) -> list[int]:
+    if (caller := callers(change.event.name)) is None:
+        return []
+    return _refusing(lambda: [key for keys in caller(tx=tx, change=change) for key in keys])
+
+
+def _in_transaction(callers: Callable[[str], Any], tx: Transaction, change: Change) -> None:
+    if (caller := callers(change.event.name)) is not None:
+        _refusing(caller, tx=tx, change=change)
 
 
 def _refusing(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:

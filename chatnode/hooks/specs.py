@@ -17,6 +17,7 @@ from chatnode.dispatch.context import Context
 from chatnode.dispatch.hooks import Verdict
 from chatnode.hooks.context import PluginContext
 from chatnode.hooks.plugin import Plugin
+from chatnode.model.events import Event
 from chatnode.model.messages import Message
 from chatnode.model.people import Person
 from chatnode.storage.connection import Reader
@@ -66,6 +67,22 @@ def hook(failure: Failure, budget: Budget) -> Callable[[F], F]:
 def hookspec(function: F) -> F:
     """Declare a hook of a plugin's own, for `add_hookspecs`: its failures are left out, its budget is hook_seconds."""
     return _hookspec(function)
+
+
+ONLY_FOR = "chatnode_only_for"
+
+
+def only_for(*events: type[Event]) -> Callable[[F], F]:
+    """For implementations of `audience` and `in_transaction`, below `hookimpl`: of these events, and of no others.
+
+    Nothing else that is recorded costs anything then, and messages are most of it.
+    """
+
+    def mark(function: F) -> F:
+        setattr(function, ONLY_FOR, frozenset(event.name for event in events))
+        return function
+
+    return mark
 
 
 @_hookspec(firstresult=True)

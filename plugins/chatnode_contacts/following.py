@@ -12,19 +12,19 @@ from chatnode.api import (
     Transaction,
     has_blocked,
     hookimpl,
+    only_for,
     person_by_key,
 )
 from chatnode_contacts import entries, requests, words
 
 
 @hookimpl
+@only_for(PersonUpdated)
 def audience(tx: Transaction, change: Change) -> list[int]:
     """Whoever has somebody as a contact, or a request between them, is told of a new name, and of an erasure.
 
     Those who share a conversation are told anyway.
     """
-    if not isinstance(change.event, PersonUpdated):
-        return []
     rows = tx.execute(
         "SELECT owner FROM contacts_entries WHERE contact = :person AND removed_at IS NULL "
         "UNION SELECT sender FROM contacts_requests WHERE receiver = :person AND declined_at IS NULL "
@@ -37,6 +37,7 @@ def audience(tx: Transaction, change: Change) -> list[int]:
 
 
 @hookimpl
+@only_for(PersonUpdated, PersonBlocked)
 def in_transaction(tx: Transaction, change: Change) -> None:
     """Names in the order of lists are those that people have; who blocks somebody is out of their list, and they of
     theirs, until it is taken back."""

@@ -20,6 +20,8 @@ from chatnode.api import (
     Event,
     EventKind,
     MessagePosted,
+    PersonBlocked,
+    PersonUpdated,
     Reader,
     Refusal,
     Row,
@@ -27,6 +29,7 @@ from chatnode.api import (
     Table,
     hookimpl,
     hookspec,
+    only_for,
     person_by_key,
 )
 from chatnode.config import Config, Plugins
@@ -255,6 +258,44 @@ async def test_a_hook_that_sleeps_in_a_transaction_is_reported(tmp_path: Path) -
         number, last = failures(node)
         assert number == 1
         assert "of at most 0.02" in (last or "")
+
+
+async def test_a_hook_is_called_for_the_events_that_it_asks_for(tmp_path: Path) -> None:
+    """And each plugin's for its own."""
+    called: list[tuple[str, str]] = []
+
+    def noting(plugin: str) -> Any:
+        def in_transaction(tx: Any, change: Change) -> None:
+            called.append((plugin, change.event.name))
+
+        return in_transaction
+
+    @only_for(MessagePosted)
+    def audience(tx: Any, change: Change) -> list[int]:
+        called.append(("audience", change.event.name))
+        return []
+
+    some, more = only_for(PersonUpdated)(noting("some")), only_for(PersonUpdated, PersonBlocked)(noting("more"))
+    plugins = [made("all", noting("all")), made("some", some, audience), made("more", more)]
+    async with node_with(tmp_path, *plugins) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        for event, change in (
+            ("message.posted", say(ann, talk, "hello")),
+            ("person.updated", ann.call("people.update", name="Ann")),
+            ("person.blocked", ann.call("people.block", person="bob")),
+        ):
+            called.clear()
+            await change
+            names = sorted(name for name, about in called if about == event)
+            assert (
+                names
+                == {
+                    "message.posted": ["all", "audience"],
+                    "person.updated": ["all", "more", "some"],
+                    "person.blocked": ["all", "more"],
+                }[event]
+            )
 
 
 # ---- audience, and events of a plugin

@@ -455,7 +455,8 @@ async def test_no_limit_on_a_body_is_none(http: Http, ann: Somebody, anns: str) 
 async def test_health_is_told_to_anybody(http: Http, node: Node, ann: Somebody, anns: str) -> None:
     well = await http.request("GET", "/health")
     assert (well.status, well.json["status"]) == (200, "ok")
-    assert set(well.json["parts"]) == {"sessions", "writing", "reading", "disk", "jobs", "clock", "search"}
+    parts = {"sessions", "writing", "reading", "disk", "jobs", "clock", "search", "plugins"}
+    assert set(well.json["parts"]) == parts | {f"plugin.{name}" for name in node.plugins.probes()}
     node.core.db.broken = "as in a test"
     ill = await http.request("GET", "/health")
     assert (ill.status, ill.json["status"]) == (503, "failing")
@@ -592,6 +593,11 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
         ("backup.create", root, {}),
         ("jobs.list", root, {}),
         ("jobs.run", root, {"job": "expired"}),
+        ("plugins.list", root, {}),
+        ("plugins.consumers", root, {}),
+        ("plugins.set_aside", root, {}),
+        ("plugins.disable", root, {"plugin": "reactions"}),
+        ("plugins.enable", root, {"plugin": "reactions"}),
         ("node.check", root, {}),
         ("node.repair", root, {}),
         ("node.statistics", root, {}),
@@ -607,6 +613,8 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
     # Not tried: they hash a password, or end what the test uses.
     left = {"sessions.create", "sessions.revoke", "invites.accept", "setup.create", "people.password"}
     left |= {"people.reset_password"}
+    # These need a plugin that fails or is not there: tests/plugins/core/test_plugin_commands.py.
+    left |= {f"plugins.{each}" for each in ("replay", "retry", "dismiss", "drop", "export")}
     assert {command for command, _, _ in asked} == {command.name for command in COMMANDS} - left
 
 

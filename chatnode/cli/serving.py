@@ -14,6 +14,7 @@ import trio
 
 from chatnode import config as configuration
 from chatnode import logs
+from chatnode.cli import reloading
 from chatnode.cli.systemd import keep_watchdog_calm, notify
 from chatnode.logs import get_logger
 from chatnode.node import Node, open_node
@@ -32,18 +33,35 @@ hundred took three times as long while many people came and went (docs/performan
 @click.option(
     "--config", "config_path", type=click.Path(path_type=Path), help="Instead of the directory's config.toml."
 )
+@click.option(
+    "--reload", is_flag=True, help="Start again when a plugin's files or the settings change; for developers."
+)
 @click.pass_obj
-def serve(data: Path, bind: str | None, config_path: Path | None) -> None:
+def serve(data: Path, bind: str | None, config_path: Path | None, reload: bool) -> None:
     """Run the node until it gets SIGINT or SIGTERM."""
     own = DataDirectory(data).config
     config = configuration.load(config_path or (own if own.exists() else None))
     logs.set_up(config.logs.level, config.logs.format)
     logs.catch_crashes()
     _raise_file_limit()
-    trio.run(_serve, data, config, bind)
+    if reload:
+        reloading.prepare()
+    if trio.run(_serve, data, config, bind, (config_path or own) if reload else None):
+        reloading.start_again()
 
 
-async def _serve(data: Path, config: configuration.Config, bind: str | None) -> None:
+async def _serve(data: Path, config: configuration.Config, bind: str | None, reload: Path | None) -> bool:
+    """Until it is told to stop; whether it shall start again. `reload` is the file of settings to watch, with the
+    plugins."""
+    stamps = reloading.look(reload) if reload is not None else {}
+    changed = False
+
+    async def wait_changed(file: Path, scope: trio.CancelScope) -> None:
+        nonlocal changed
+        await reloading.wait_changed(file, stamps)
+        changed = True
+        scope.cancel()
+
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with open_node(data, config) as node, trio.open_nursery() as nursery:
             url: str = await nursery.start(node.serve, bind)
@@ -54,6 +72,9 @@ async def _serve(data: Path, config: configuration.Config, bind: str | None) -> 
             _calm_garbage_collector()
             sys.setswitchinterval(SWITCH_SECONDS)
             nursery.start_soon(_stop_on_signal, signals, nursery.cancel_scope)
+            if reload is not None:
+                nursery.start_soon(wait_changed, reload, nursery.cancel_scope)
+    return changed
 
 
 async def _greet(node: Node) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import subprocess
 import sys
@@ -70,3 +71,17 @@ async def _answers(events: Any) -> Any:
             message = item.fields["message"]
             if message["sender"]["handle"] == "echo":
                 yield message["text"], message["reply_to"]
+
+
+async def test_plugin_hello_passes_its_tests() -> None:
+    plugin = EXAMPLES / "plugin_hello"
+    path = os.pathsep.join([str(plugin), str(EXAMPLES.parent), str(EXAMPLES.parent / "plugins")])
+    done = await trio.run_process(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=plugin,
+        env=os.environ | {"PYTHONPATH": path},
+        capture_stdout=True,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout.decode()

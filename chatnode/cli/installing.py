@@ -147,7 +147,7 @@ async def _rows(call: Call, name: str, table: str) -> AsyncIterator[dict[str, An
     while True:
         page = await call("plugins.export", **fields)
         for row in page["rows"]:
-            yield dict(zip(page["columns"], row, strict=True))
+            yield row
         if "next" not in page:
             return
         fields["after"] = page["next"]

@@ -10,7 +10,9 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import trio
 
+from chatnode.testing import Client, open_node
 from tests.plugins.kit.site import HELLO, Site
 
 from .command import Done, Serving, chatnode, run
@@ -178,13 +180,22 @@ def test_a_plugin_is_not_imported_unless_it_is_asked_for(data: Path, site: Site)
 # ---- taking them away
 
 
+async def _react(data: Path) -> None:
+    async with open_node(data) as node:
+        ann = await Client.new(node, "ann")
+        await ann.does("reactions.add", message=await ann.says(await ann.group(), "hello"), emoji="👍")
+
+
 def test_what_comes_with_chatnode_is_disabled_and_then_dropped(data: Path, tmp_path: Path) -> None:
+    trio.run(_react, data)
     assert "`chatnode plugin disable reactions`" in failed(chatnode(data, "plugin", "uninstall", "reactions"))
     ok(chatnode(data, "plugin", "disable", "reactions"))
     assert "comes with chatnode and stays" in failed(chatnode(data, "plugin", "uninstall", "reactions"))
     dump = tmp_path / "reactions.jsonl"
     said = ok(chatnode(data, "plugin", "uninstall", "reactions", "--drop", "--export", str(dump)))
-    assert said.splitlines() == [f"wrote 0 rows to {dump}", "dropped reactions_counted, reactions_given"]
+    assert said.splitlines() == [f"wrote 2 rows to {dump}", "dropped reactions_counted, reactions_given"]
+    rows = [json.loads(line) for line in dump.read_text().splitlines()]
+    assert [(row["table"], row["emoji"]) for row in rows] == [("reactions_counted", "👍"), ("reactions_given", "👍")]
     assert "reactions        0.1.0      disabled" in ok(chatnode(data, "plugin", "list"))
     ok(chatnode(data, "plugin", "enable", "reactions"))
     assert "reactions        0.1.0      running" in ok(chatnode(data, "plugin", "list"))

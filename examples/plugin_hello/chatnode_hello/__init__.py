@@ -1,0 +1,105 @@
+"""Hello: people are greeted, and messages that greet are marked."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import attrs
+import click
+
+from chatnode.api import (
+    CHAT,
+    Context,
+    Draft,
+    Person,
+    Plugin,
+    Who,
+    command,
+    find_person,
+    hookimpl,
+    public_person,
+    setting,
+)
+
+# ---- a setting: [plugins.hello] of config.toml
+
+
+@attrs.frozen
+class Settings:
+    """Greeting."""
+
+    word: str = setting("hello", "How people are greeted.")
+
+
+# ---- a command: on the socket, over HTTP, in OpenAPI, in `chatnode call`
+
+
+@attrs.define
+class Greet:
+    """Whom to greet."""
+
+    person: Who
+
+
+@attrs.define
+class Greeting:
+    """What to say to them."""
+
+    person: Person
+    text: str
+
+
+@command("hello.greet", permission=CHAT, reads=True)
+async def greet(ctx: Context, command: Greet) -> Greeting:
+    """A greeting for somebody."""
+    person = public_person(await ctx.read(lambda reader: find_person(reader, command.person)))
+    return Greeting(person, f"{ctx.settings(Settings).word}, {person.name or person.handle}!")
+
+
+# ---- a hook: it changes messages before they are written
+
+
+@hookimpl
+async def prepare_draft(ctx: Context, draft: Draft) -> None:
+    """Mark what begins with the greeting."""
+    if draft.text.casefold().startswith(ctx.settings(Settings).word.casefold()):
+        draft.metadata = {**(draft.metadata or {}), "hello": "yes"}
+
+
+# ---- a command of the command line: `chatnode hello greet ann`
+
+
+class Call(Protocol):
+    """Runs a command as the operator."""
+
+    def __call__(self, name: str, /, **fields: str) -> dict[str, str]: ...
+
+
+@click.group()
+def cli() -> None:
+    """Greet people."""
+
+
+@cli.command("greet")
+@click.argument("person")
+@click.pass_obj
+def greet_here(call: Call, person: str) -> None:
+    """Print a greeting for PERSON."""
+    click.echo(call("hello.greet", person=person)["text"])
+
+
+# ---- what it all adds up to
+
+
+@hookimpl
+def chatnode_plugin() -> Plugin:
+    """The declaration."""
+    return Plugin(
+        name="hello",
+        version="1.0",
+        api="1.0",
+        about="Greets people.",
+        settings=Settings,
+        commands=(greet,),
+        cli=cli,
+    )

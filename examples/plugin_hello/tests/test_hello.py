@@ -1,0 +1,27 @@
+"""People who greet each other."""
+
+from __future__ import annotations
+
+import chatnode_hello
+import pytest
+
+from chatnode.testing import Client, check_plugin, configured, refused
+
+
+async def test_people_are_greeted(ann: Client, bob: Client) -> None:
+    assert (await ann.does("hello.greet", person="bob"))["text"] == "hello, bob!"
+    with refused("not_found"):
+        await ann.does("hello.greet", person="nobody")
+
+
+@pytest.mark.parametrize("config", [configured(plugins={"hello": {"word": "Good morning"}})])
+async def test_messages_that_greet_are_marked(ann: Client, bob: Client) -> None:
+    talk = await ann.direct(bob)
+    for text in ("good morning, all", "good night"):
+        await ann.says(talk, text)
+    assert (await bob.hears("message.posted"))["message"]["metadata"] == {"hello": "yes"}
+    assert "metadata" not in (await bob.hears("message.posted"))["message"]
+
+
+def test_the_declaration_is_sound() -> None:
+    check_plugin(chatnode_hello)

@@ -20,6 +20,7 @@ slow: $(BIN)/.installed-dev
 docs: $(BIN)/.installed-dev
 	$(BIN)/python -m chatnode.config > config.toml
 	$(BIN)/python -m chatnode.transport.reference > docs/commands.md
+	$(BIN)/python -m chatnode.cli.api_reference docs/plugins/reference.md
 
 lint: $(BIN)/.installed-dev
 	$(BIN)/ruff check .

@@ -42,6 +42,7 @@ def _direct(tx: Transaction, account: Account, other: Account) -> tuple[int, str
 
 
 def has_blocked(reader: Reader | Transaction, person: int, other: int) -> bool:
+    """Whether `person` has blocked `other`, both by their keys."""
     row = reader.execute("SELECT 1 FROM blocks WHERE person = ? AND blocked = ?", (person, other))
     return row.fetchone() is not None
 

@@ -94,11 +94,13 @@ def find_reachable(reader: Reader | Transaction, who: str) -> Account:
 
 
 def check_reachable(account: Account) -> None:
+    """Raises `Refusal("forbidden")` for somebody whose account is deactivated."""
     if account.deactivated_at is not None:
         raise Refusal("forbidden", f"the account of {account.handle} is deactivated")
 
 
 def by_key(reader: Reader | Transaction, key: int) -> Account:
+    """The account with this key, which must be there."""
     return Account(*reader.execute(f"SELECT {_COLUMNS} FROM people WHERE key = ?", (key,)).fetchone())  # noqa: S608
 
 
@@ -109,6 +111,7 @@ def ref(reader: Reader | Transaction, key: int | None) -> PersonRef | None:
 
 
 def public(account: Account) -> Person:
+    """The account as others see it."""
     return Person(
         account.id, account.handle, account.name, account.avatar,
         bot=bool(account.bot) or None,

@@ -1,0 +1,74 @@
+"""`docs/plugins/reference.md` says what the code does."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sqlite3
+from pathlib import Path
+
+import attrs
+import pytest
+
+from chatnode import api, config
+from chatnode.cli import api_reference
+from chatnode.hooks import specs
+from chatnode.testing import Node
+
+REFERENCE = (Path(__file__).resolve().parents[3] / "docs/plugins/reference.md").read_text(encoding="utf-8")
+HOOKS = [name for name, function in vars(specs).items() if hasattr(function, f"{specs.PROJECT}_spec")]
+
+
+def section(title: str) -> str:
+    """What stands below a heading."""
+    found = re.search(rf"^### `{title}`\n(.*?)(?=^##|^<!-- end)", REFERENCE, re.DOTALL | re.MULTILINE)
+    assert found is not None, f"there is nothing about {title}"
+    return found[1]
+
+
+def test_its_made_parts_are_as_the_code_is() -> None:
+    assert api_reference.fill(REFERENCE) == REFERENCE, "run make docs"
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_there_with_arguments_colour_budget_and_failure(hook: str) -> None:
+    function, about = getattr(specs, hook), section(hook)
+    colour = "async def" if inspect.iscoroutinefunction(function) else "def"
+    shown = re.search(r"```python\n((?:async )?def) (\w+)\((.*)\) -> ", about)
+    assert shown is not None
+    assert (shown[1], shown[2]) == (colour, hook)
+    assert re.findall(r"(\w+): ", shown[3]) == list(inspect.signature(function).parameters)
+    if (terms := specs.TERMS.get(hook)) is not None:
+        assert f"`plugins.{terms.budget}`" in about
+        assert hasattr(config.Plugins(), terms.budget)
+        assert ("refuses what is being done" in about) == (terms.failure == "refuse")
+        assert ("is left out" in about) == (terms.failure == "go on")
+    else:
+        assert hook in ("chatnode_plugin", "add_hookspecs")
+
+
+def test_every_class_of_a_declaration_is_there_with_every_field() -> None:
+    for name in api_reference.DECLARED:
+        about = section(name)
+        assert re.findall(r"^- `(\w+): ", about, re.MULTILINE) == [
+            field.name for field in attrs.fields(getattr(api, name)) if not field.name.startswith("_")
+        ]
+    declared = [name for name in dir(api) if inspect.getmodule(getattr(api, name)) is inspect.getmodule(api.Plugin)]
+    assert set(declared) - {"steps_in", "API_VERSION"} <= set(api_reference.DECLARED)
+
+
+def test_every_public_name_is_there_with_a_word_on_it() -> None:
+    listed = re.findall(r"^- `(\w+)(?:\(.*\))?`: (.+)$", REFERENCE.partition("## Every name")[2], re.MULTILINE)
+    assert sorted(name for name, _ in listed) == sorted(api.__all__)
+
+
+async def test_the_tables_of_the_core_have_the_columns(node: Node) -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", REFERENCE, re.MULTILINE)
+    assert {table for table, _ in rows} >= {"people", "conversations", "members", "messages", "blocks", "presence"}
+
+    def columns(reader: sqlite3.Connection, table: str) -> set[str]:
+        return {name for _, name, *_ in reader.execute(f"PRAGMA table_info({table})")}
+
+    for table, said in rows:
+        there = await node.core.db.read(lambda reader, table=table: columns(reader, table))
+        assert set(re.findall(r"`(\w+)`", said)) <= there, table

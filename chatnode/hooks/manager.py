@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from functools import cache, partial, wraps
+from functools import partial, wraps
 from typing import Any, cast
 
 import attrs
@@ -29,13 +29,14 @@ from chatnode.hooks.discovery import Installed
 from chatnode.hooks.guard import HookFailed, colour, guard, is_json
 from chatnode.hooks.plugin import Plugin, Task
 from chatnode.logs import get_logger
+from chatnode.model.events import EVENTS
 from chatnode.model.messages import Message
 from chatnode.model.people import Person
 from chatnode.model.plugins import PluginState, PluginStatus
 from chatnode.storage import plugins as storage
 from chatnode.storage.connection import Reader, connect_writer
 from chatnode.storage.directory import DataDirectory
-from chatnode.storage.hooks import Change, StorageHooks
+from chatnode.storage.hooks import Change, Follower, StorageHooks
 from chatnode.storage.messages import Draft
 from chatnode.storage.migrations import Migration
 from chatnode.storage.transaction import Transaction
@@ -209,30 +210,30 @@ class Manager:
         hooks.checks = {
             f"plugin {name}": partial(self._problems, name) for name, each in self.loaded.items() if each.plugin.check
         }
-        if self._hook("audience") is not None:
-            hooks.audience = partial(_audience, self._callers("audience"))
-        if self._hook("in_transaction") is not None:
-            hooks.in_transaction = partial(_in_transaction, self._callers("in_transaction"))
+        followers = {name: self._follower(name) for name in (*EVENTS, *hooks.events)}
+        hooks.followers = {name: each for name, each in followers.items() if each is not None}
         if self._hook("enrich_messages") is not None:
             hooks.enrich_messages = self._enrich_messages
         if self._hook("enrich_people") is not None:
             hooks.enrich_people = self._enrich_people
 
-    def _callers(self, hook: str) -> Callable[[str], Any]:
-        """What calls a hook for events of this name: None when nobody asked for them (`only_for`)."""
-        wanted: dict[str, frozenset[str] | None] = {}
-        for each in getattr(self._pluggy.hook, hook).get_hookimpls():
-            kinds, before = getattr(each.function, specs.ONLY_FOR, None), wanted.get(each.plugin_name, frozenset())
-            wanted[each.plugin_name] = None if kinds is None or before is None else kinds | before
+    def _follower(self, event: str) -> Follower | None:
+        """What plugins do when an event of this name is recorded; None when nobody follows it."""
+        audience, changed = self._caller("audience", event), self._caller("in_transaction", event)
+        if audience is None and changed is None:
+            return None
+        return Follower(
+            partial(_audience, audience) if audience is not None else None,
+            partial(_refusing, changed) if changed is not None else None,
+        )
 
-        @cache
-        def caller(event: str) -> Any:
-            others = [name for name, kinds in wanted.items() if kinds is not None and event not in kinds]
-            if len(others) == len(wanted):
-                return None
-            return self._pluggy.subset_hook_caller(hook, [self._pluggy.get_plugin(name) for name in others])
-
-        return caller
+    def _caller(self, hook: str, event: str) -> Any:
+        """What calls a hook for events of this name: of those plugins that did not say `only_for` others."""
+        plugins = {each.plugin: each.function for each in getattr(self._pluggy.hook, hook).get_hookimpls()}
+        others = [
+            plugin for plugin, function in plugins.items() if event not in getattr(function, specs.ONLY_FOR, (event,))
+        ]
+        return self._pluggy.subset_hook_caller(hook, others) if len(others) < len(plugins) else None
 
     def _problems(self, name: str, reader: Reader) -> list[str]:
         """What the plugin's own check finds. It may take as long as the node's own checks."""
@@ -420,21 +421,14 @@ def _fault_of(caller: Any, facade: Facade, known: list[str]) -> str | None:
     return None
 
 
-def _audience(callers: Callable[[str], Any], tx: Transaction, change: Change) -> list[int]:
-    if (caller := callers(change.event.name)) is None:
-        return []
-    return _refusing(lambda: [key for keys in caller(tx=tx, change=change) for key in keys])
+def _audience(caller: Any, tx: Transaction, change: Change) -> list[int]:
+    return [key for keys in _refusing(caller, tx, change) for key in keys]
 
 
-def _in_transaction(callers: Callable[[str], Any], tx: Transaction, change: Change) -> None:
-    if (caller := callers(change.event.name)) is not None:
-        _refusing(caller, tx=tx, change=change)
-
-
-def _refusing(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+def _refusing(caller: Any, tx: Transaction, change: Change) -> Any:
     """For hooks whose failure refuses the whole transaction."""
     try:
-        return call(*arguments, **named)
+        return caller(tx=tx, change=change)
     except HookFailed as failed:
         raise failed.as_refusal() from failed
 

@@ -114,7 +114,10 @@ async def prepare_draft(ctx: Context, draft: Draft) -> None:
 
 @hook("refuse", "transaction_seconds")
 def audience(tx: Transaction, change: Change) -> Iterable[int]:
-    """Keys of people who are to be told of this event too. In the transaction; recorded with the event."""
+    """Keys of people who are to be told of this event too. In the transaction; recorded with the event.
+
+    Have no effect but through `tx`: the transaction may be undone, and run again.
+    """
     raise AssertionError("only implementations are called")
 
 
@@ -122,7 +125,7 @@ def audience(tx: Transaction, change: Change) -> Iterable[int]:
 def in_transaction(tx: Transaction, change: Change) -> None:
     """Something was recorded: do what must hold together with it. In its transaction, after its row of the log.
 
-    Have no effect but through `tx`: what it records may still be undone.
+    Have no effect but through `tx`: the transaction may be undone, and run again.
     """
 
 

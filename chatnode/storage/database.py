@@ -326,8 +326,8 @@ class Database:
         these are the `whole` group, the transaction does for a savepoint.
         """
         connection, hooks, first = self._writer, self.hooks, gid
-        if len(jobs) == 1 or hooks.in_transaction is not None or hooks.audience is not None:
-            return self._run_alone(jobs, gid)  # nobody asked plugins whether theirs can be run again
+        if len(jobs) == 1:
+            return self._run_alone(jobs, gid)
         if not whole:
             connection.execute("SAVEPOINT jobs")
         try:

@@ -67,6 +67,15 @@ class Table:
     export: str | None = None
 
 
+@attrs.frozen
+class Follower:
+    """What is called when an event is recorded: for further people to be told, before its row of the log is written;
+    and for what is to hold together with it, after that."""
+
+    audience: Callable[[Transaction, Change], Iterable[int]] | None = None
+    in_transaction: Callable[[Transaction, Change], None] | None = None
+
+
 Problems = Callable[["Reader"], list[str]]
 """A check: a line for each problem that it finds."""
 
@@ -75,8 +84,8 @@ Problems = Callable[["Reader"], list[str]]
 class StorageHooks:
     """What is called, and what is looked up. All of it is called inside a transaction or a reader's snapshot."""
 
-    audience: Callable[[Transaction, Change], Iterable[int]] | None = None
-    in_transaction: Callable[[Transaction, Change], None] | None = None
+    followers: Mapping[str, Follower] = attrs.field(factory=dict[str, "Follower"])
+    """By the names of the events that plugins follow; all others cost nothing."""
     enrich_messages: Callable[[Reader | Transaction, Sequence[Message]], None] | None = None
     enrich_people: Callable[[Reader, Sequence[Person]], list[Person]] | None = None
     events: Mapping[str, EventKind] = attrs.field(factory=dict[str, EventKind])

@@ -10,7 +10,7 @@ import attrs
 from chatnode.model.events import Event
 from chatnode.model.times import now_ms
 from chatnode.storage.connection import Reader
-from chatnode.storage.hooks import NO_HOOKS, Change, StorageHooks
+from chatnode.storage.hooks import NO_HOOKS, Change, Follower, StorageHooks
 
 T = TypeVar("T")
 Rows = Iterator[tuple[Any, ...]]
@@ -67,11 +67,9 @@ class Transaction:
         `subject` is the key or number that, with the kind, is enough to make the event again from the tables.
         """
         person = people[0] if len(people) == 1 else None
-        gid, hooks = self.next_gid, self.hooks
-        change: Change | None = None
-        if hooks.audience is not None or hooks.in_transaction is not None:
-            change = Change(gid, event, conversation, people, subject, actor)
-        more = self._further(hooks, change) if change is not None and hooks.audience is not None else ()
+        gid, follower = self.next_gid, self.hooks.followers.get(event.name)
+        change = Change(gid, event, conversation, people, subject, actor) if follower is not None else None
+        more = self._further(follower, change) if follower is not None and change is not None else ()
         self.execute(
             "INSERT INTO log (gid, conversation, person, kind, subject, actor, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (gid, conversation, person, event.name, subject, actor, self.now),
@@ -82,14 +80,15 @@ class Transaction:
             self.executemany("INSERT INTO log_audience (person, gid) VALUES (?, ?)", [(key, gid) for key in audience])
         heard = [*people, *more] if more else people
         self.recorded.append(Recorded(gid, event, None if private else conversation, heard, hidden_from))
-        if change is not None and hooks.in_transaction is not None:
-            hooks.in_transaction(self, change)
+        if change is not None and follower is not None and follower.in_transaction is not None:
+            follower.in_transaction(self, change)
         return gid
 
-    def _further(self, hooks: StorageHooks, change: Change) -> list[int]:
+    def _further(self, follower: Follower, change: Change) -> list[int]:
         """Whom plugins want told beside those who are anyway."""
-        assert hooks.audience is not None
-        return [key for key in dict.fromkeys(hooks.audience(self, change)) if key not in change.people]
+        if follower.audience is None:
+            return []
+        return [key for key in dict.fromkeys(follower.audience(self, change)) if key not in change.people]
 
 
 Write = Callable[[Transaction], T]

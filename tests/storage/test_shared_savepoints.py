@@ -14,10 +14,11 @@ import trio.testing
 
 from chatnode.errors import Refusal
 from chatnode.model.commands.messages import Posted
+from chatnode.model.events import SessionRevoked
 from chatnode.model.ids import message_id
 from chatnode.model.people import Account
 from chatnode.storage import checks, messages, opening, people, receipts
-from chatnode.storage.hooks import StorageHooks
+from chatnode.storage.hooks import Change, Follower, StorageHooks
 from chatnode.storage.messages import Draft
 from chatnode.storage.transaction import Transaction, Write
 from tests.storage.harness import Note, Published, held_up, logged, noted, opened, statements_of
@@ -122,14 +123,18 @@ async def test_a_write_that_cannot_be_run_again_is_not(db: Published) -> None:
     assert ran == ["a", "b", "once", "c", "d", "c", "d"]
 
 
-async def test_what_plugins_do_in_a_transaction_is_not_run_again(path: Path) -> None:
+async def test_what_plugins_do_in_a_transaction_is_undone_with_it_and_done_again(path: Path) -> None:
     seen: list[int] = []
-    hooks = StorageHooks(in_transaction=lambda tx, change: seen.append(change.subject))
+
+    def follow(tx: Transaction, change: Change) -> None:
+        seen.append(change.subject)
+        tx.execute("INSERT INTO notes VALUES (?, 'of the plugin')", (100 + change.subject,))
+
     async with opened(path) as db:
-        db.hooks = hooks
+        db.hooks = StorageHooks(followers={SessionRevoked.name: Follower(in_transaction=follow)})
         await _handed_over(db, Note(1), Note(2, then=ValueError()), Note(3))
-        assert seen == [1, 2, 3]
-        assert await noted(db) == [1, 3]
+        assert seen == [1, 2, 1, 2, 3]
+        assert await noted(db) == [1, 3, 101, 103]
 
 
 async def test_a_disk_that_is_full_for_one_of_them_takes_the_others(db: Published) -> None:

@@ -7,49 +7,37 @@ else goes on without it.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from functools import partial, wraps
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 import attrs
 import pluggy
 
 from chatnode.config import Config, settings_of
-from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
-from chatnode.dispatch.hooks import Allow, Deny, Figure, Probe
+from chatnode.dispatch.hooks import Figure, Probe
 from chatnode.dispatch.jobs import Job
 from chatnode.dispatch.limits import Rate
-from chatnode.errors import STATUS, Refusal, StartError
-from chatnode.hooks import declared, specs
+from chatnode.errors import Refusal, StartError
+from chatnode.hooks import declared
+from chatnode.hooks.calls import MARK, Call, Facade, HookCalls
 from chatnode.hooks.context import PluginContext
 from chatnode.hooks.discovery import Installed
-from chatnode.hooks.guard import HookFailed, colour, guard, is_json
+from chatnode.hooks.guard import HookFailed, guard
 from chatnode.hooks.plugin import Plugin, Task
 from chatnode.logs import get_logger
 from chatnode.model.events import EVENTS
-from chatnode.model.messages import Message
-from chatnode.model.people import Person
 from chatnode.model.plugins import PluginState, PluginStatus
 from chatnode.storage import plugins as storage
 from chatnode.storage.connection import Reader, connect_writer
 from chatnode.storage.directory import DataDirectory
-from chatnode.storage.hooks import Change, Follower, StorageHooks
-from chatnode.storage.messages import Draft
+from chatnode.storage.hooks import StorageHooks
 from chatnode.storage.migrations import Migration
-from chatnode.storage.transaction import Transaction
 from chatnode.storage.upgrading import copy_before
 
 logger = get_logger("plugins")
-
-_MARK = f"{specs.PROJECT}_impl"
-Call = Callable[..., Awaitable[Any]]
-
-
-class Facade:
-    """The hooks of one plugin, guarded, under the names of its functions; what pluggy knows as the plugin."""
 
 
 @attrs.define
@@ -68,16 +56,9 @@ class Manager:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.loaded: dict[str, Loaded] = {}
-        self._budgets: dict[specs.Budget, float] = {
-            "hook_seconds": config.plugins.hook_seconds,
-            "transaction_seconds": config.plugins.transaction_seconds,
-            "start_seconds": config.plugins.start_seconds,
-        }
         self.storage = StorageHooks()
         self._statuses: dict[str, PluginStatus] = {}
-        self._pluggy = pluggy.PluginManager(specs.PROJECT)
-        self._pluggy.add_hookspecs(specs)
-        self._pluggy.hook.add_hookspecs.call_historic(kwargs={"add": self._pluggy.add_hookspecs})
+        self._calls = HookCalls(config.plugins, self.report)
 
     # ---- loading
 
@@ -113,7 +94,7 @@ class Manager:
                 raise StartError(f"it is installed as {found.name} and says that its name is {plugin.name}")
             declared.check(plugin, taken)
             settings = settings_of(self.config, plugin.name, plugin.settings) if plugin.settings else None
-            self.loaded[plugin.name] = Loaded(plugin, settings, self._guarded(source, plugin.name))
+            self.loaded[plugin.name] = Loaded(plugin, settings, self._calls.guarded(source, plugin.name))
         except Exception as error:
             self._note(found, "broken", "")
             self._say_broken(found.name, error)
@@ -122,47 +103,18 @@ class Manager:
 
     def _register(self, name: str) -> None:
         try:
-            self._pluggy.register(self.loaded[name].hooks, name)
+            self._calls.register(name, self.loaded[name].hooks)
         except Exception as error:
             self._drop(name, error)
-
-    def _guarded(self, source: Any, plugin: str) -> Facade:
-        """The plugin's hooks, each within its budget and behind a barrier."""
-        facade = Facade()
-        for hook in dir(source):
-            function = getattr(source, hook)
-            marks: Mapping[str, Any] | None = getattr(function, _MARK, None)
-            if marks is None or hook == "chatnode_plugin":
-                continue
-            name = marks["specname"] or hook
-            if marks["hookwrapper"]:
-                raise StartError(f"{hook} is a hookwrapper; use wrapper=True")
-            if hook == "add_hookspecs" or marks["wrapper"]:
-                setattr(facade, hook, function)
-                continue
-            terms = specs.TERMS.get(name)
-            budget = self._budgets[terms.budget if terms else "hook_seconds"]
-            guarded = guard(function, plugin, name, budget, partial(self.report, plugin))
-            if name in ("enrich_messages", "enrich_people"):
-                guarded = self._enriching(guarded, plugin, name)
-            setattr(facade, hook, guarded)
-        return facade
 
     def _refuse_unknown_hooks(self) -> None:
         """A misspelt hook, or one of the wrong colour, would never be called: it is named, and the plugin does not run.
 
         After all were registered, because a plugin may offer hooks to others.
         """
-        for name in list(self.loaded):
-            facade = self.loaded[name].hooks
-            for caller in self._pluggy.get_hookcallers(facade) or ():
-                fault = _fault_of(caller, facade, self._hook_names())
-                if fault is not None:
-                    self._drop(name, StartError(fault))
-                    break
-
-    def _hook_names(self) -> list[str]:
-        return [name for name, caller in vars(self._pluggy.hook).items() if getattr(caller, "spec", None) is not None]
+        for name, each in list(self.loaded.items()):
+            if (fault := self._calls.fault_of(each.hooks)) is not None:
+                self._drop(name, StartError(fault))
 
     def _prepare(self, name: str, connection: Reader, directory: DataDirectory) -> None:
         plugin = self.loaded[name].plugin
@@ -180,8 +132,7 @@ class Manager:
 
     def _drop(self, name: str, error: Exception) -> None:
         """A plugin that was registered does not run after all."""
-        if self._pluggy.has_plugin(name):
-            self._pluggy.unregister(name=name)
+        self._calls.unregister(name)
         del self.loaded[name]
         self._say_broken(name, error)
 
@@ -196,11 +147,6 @@ class Manager:
 
     # ---- what is added to the node
 
-    def _hook(self, name: str) -> Any:
-        """The caller of a hook that somebody implements, else None."""
-        caller = getattr(self._pluggy.hook, name)
-        return caller if caller.get_hookimpls() else None
-
     def _set_storage_hooks(self) -> None:
         hooks, declared_events = self.storage, [kind for each in self.loaded.values() for kind in each.plugin.events]
         hooks.events = {kind.event.name: kind for kind in declared_events}
@@ -210,30 +156,12 @@ class Manager:
         hooks.checks = {
             f"plugin {name}": partial(self._problems, name) for name, each in self.loaded.items() if each.plugin.check
         }
-        followers = {name: self._follower(name) for name in (*EVENTS, *hooks.events)}
+        followers = {name: self._calls.follower(name) for name in (*EVENTS, *hooks.events)}
         hooks.followers = {name: each for name, each in followers.items() if each is not None}
-        if self._hook("enrich_messages") is not None:
-            hooks.enrich_messages = self._enrich_messages
-        if self._hook("enrich_people") is not None:
-            hooks.enrich_people = self._enrich_people
-
-    def _follower(self, event: str) -> Follower | None:
-        """What plugins do when an event of this name is recorded; None when nobody follows it."""
-        audience, changed = self._caller("audience", event), self._caller("in_transaction", event)
-        if audience is None and changed is None:
-            return None
-        return Follower(
-            partial(_audience, audience) if audience is not None else None,
-            partial(_refusing, changed) if changed is not None else None,
-        )
-
-    def _caller(self, hook: str, event: str) -> Any:
-        """What calls a hook for events of this name: of those plugins that did not say `only_for` others."""
-        plugins = {each.plugin: each.function for each in getattr(self._pluggy.hook, hook).get_hookimpls()}
-        others = [
-            plugin for plugin, function in plugins.items() if event not in getattr(function, specs.ONLY_FOR, (event,))
-        ]
-        return self._pluggy.subset_hook_caller(hook, others) if len(others) < len(plugins) else None
+        if self._calls.has("enrich_messages"):
+            hooks.enrich_messages = self._calls.enrich_messages
+        if self._calls.has("enrich_people"):
+            hooks.enrich_people = self._calls.enrich_people
 
     def _problems(self, name: str, reader: Reader) -> list[str]:
         """What the plugin's own check finds. It may take as long as the node's own checks."""
@@ -250,7 +178,7 @@ class Manager:
         core.plugins = self
         for name, each in self.loaded.items():
             plugin = each.plugin
-            each.context = PluginContext(core, plugin, call, self.ask)
+            each.context = PluginContext(core, plugin, call, self._calls.ask)
             if plugin.settings is not None:
                 core.of_plugins[plugin.settings] = each.settings
             for limit in plugin.limits:
@@ -260,10 +188,10 @@ class Manager:
             for task in plugin.tasks:
                 if task.every is not None:
                     core.jobs.add(_job(name, task, each))
-        if self._hook("check_command") is not None:
-            core.hooks.check_command = self._check_command
-        if self._hook("prepare_draft") is not None:
-            core.hooks.prepare_draft = self._prepare_draft
+        if self._calls.has("check_command"):
+            core.hooks.check_command = self._calls.check_command
+        if self._calls.has("prepare_draft"):
+            core.hooks.prepare_draft = self._calls.prepare_draft
 
     def statuses(self) -> list[PluginStatus]:
         """Every plugin that is installed, in the order of their names."""
@@ -289,7 +217,7 @@ class Manager:
         """The value of a plugin's metric now; None when it cannot be had."""
         assert figure.value is not None
         report = partial(self.report, figure.plugin)
-        ask = guard(figure.value, figure.plugin, f"metric {figure.name}", self._budgets["hook_seconds"], report)
+        ask = guard(figure.value, figure.plugin, f"metric {figure.name}", self.config.plugins.hook_seconds, report)
         try:
             return float(await ask())
         except (HookFailed, Refusal, TypeError, ValueError):
@@ -298,90 +226,9 @@ class Manager:
     def __iter__(self) -> Iterator[Loaded]:
         return iter(self.loaded.values())
 
-    # ---- calling hooks
-
-    async def _check_command(self, ctx: Context, name: str, command: Any) -> None:
-        for plugin, check in self._calls("check_command", ctx=ctx, name=name, command=command):
-            try:
-                verdict = await check()
-                if not isinstance(verdict, Allow | Deny):
-                    self.report(plugin, "check_command", "gave something else than Allow or Deny")
-                    raise HookFailed(plugin, "check_command", "gave something else than Allow or Deny")
-            except HookFailed as failed:
-                raise failed.as_refusal() from failed
-            if isinstance(verdict, Deny):
-                raise Refusal(verdict.code if verdict.code in STATUS else "forbidden", verdict.reason)
-
-    async def _prepare_draft(self, ctx: Context, draft: Draft) -> None:
-        before = attrs.evolve(draft)
-        for _, prepare in self._calls("prepare_draft", ctx=ctx, draft=draft):
-            try:
-                await prepare()
-            except HookFailed as failed:
-                raise failed.as_refusal() from failed
-        draft.conversation, draft.cid, draft.edits = before.conversation, before.cid, before.edits
-        draft.prepared = draft != before
-
-    def _calls(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Call]]:
-        """An async hook's implementations in their order, each with its plugin's name and ready to be called."""
-        for implementation in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
-            values = [arguments[name] for name in implementation.argnames]
-            yield implementation.plugin_name, partial(implementation.function, *values)
-
-    def _enrich_messages(self, reader: Reader | Transaction, messages: Sequence[Message]) -> None:
-        for plugin, known in self._pluggy.hook.enrich_messages(reader=reader, messages=messages):
-            for message in messages:
-                if (extra := known.get(message.message)) is not None:
-                    message.extra = {**(message.extra or {}), plugin: extra}
-
-    def _enrich_people(self, reader: Reader, people: Sequence[Person]) -> list[Person]:
-        enriched = list(people)
-        for plugin, known in self._pluggy.hook.enrich_people(reader=reader, people=people):
-            for index, person in enumerate(enriched):
-                if (extra := known.get(person.id)) is not None:
-                    enriched[index] = attrs.evolve(person, extra={**(person.extra or {}), plugin: extra})
-        return enriched
-
-    def _enriching(self, guarded: Callable[..., Any], plugin: str, hook: str) -> Callable[..., Any]:
-        """`guarded`, giving the plugin's name with what it gave; when it fails, None, which pluggy leaves out."""
-
-        @wraps(guarded)
-        def run(*arguments: Any) -> tuple[str, Mapping[str, Any]] | None:
-            try:
-                known = guarded(*arguments)
-            except (HookFailed, Refusal):
-                return None
-            if is_json(known):
-                return plugin, cast("Mapping[str, Any]", known)
-            self.report(plugin, hook, "gave something else than a mapping of what JSON has")
-            return None
-
-        return run
-
     async def tell(self, hook: str) -> None:
-        """Call `node_started` or `node_stopping` of every plugin; who fails was reported."""
-        for implementation in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
-            context = self.loaded[implementation.plugin_name].context
-            try:
-                await implementation.function(*([context] if implementation.argnames else []))
-            except Refusal as refusal:
-                self.report(implementation.plugin_name, hook, f"raised {refusal}")
-            except HookFailed:
-                continue
-
-    async def ask(self, hook: str, /, **arguments: Any) -> list[Any]:
-        """Call a hook that a plugin offers; what failed is left out."""
-        caller = getattr(self._pluggy.hook, hook, None)
-        if caller is None or caller.spec is None:
-            raise LookupError(f"no plugin offers a hook {hook}")
-        gave: list[Any] = []
-        is_async = colour(caller.spec.function) == "async def"
-        for _, call in self._calls(hook, **arguments):
-            try:
-                gave.append(await call() if is_async else call())
-            except (HookFailed, Refusal):
-                continue
-        return gave
+        """Call `node_started` or `node_stopping` of every plugin."""
+        await self._calls.tell(hook, {name: each.context for name, each in self.loaded.items()})
 
     # ---- failures
 
@@ -396,41 +243,12 @@ class Manager:
 def declaration(source: Any) -> Plugin:
     """What `chatnode_plugin` gives; raises `StartError`."""
     declare = getattr(source, "chatnode_plugin", None)
-    if getattr(declare, _MARK, None) is None:
+    if getattr(declare, MARK, None) is None:
         raise StartError("it has no function chatnode_plugin marked with hookimpl")
     plugin = declare() if callable(declare) else None
     if not isinstance(plugin, Plugin):
         raise StartError("its chatnode_plugin does not give a Plugin")
     return plugin
-
-
-def _fault_of(caller: Any, facade: Facade, known: list[str]) -> str | None:
-    """What is wrong with a plugin's implementations of one hook."""
-    for implementation in caller.get_hookimpls():
-        if implementation.plugin is not facade:
-            continue
-        if caller.spec is None:
-            near: list[str] = difflib.get_close_matches(str(caller.name), known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
-            return f"there is no hook {caller.name}; {hint}"
-        wanted = colour(caller.spec.function)
-        if colour(implementation.function) != wanted and not implementation.wrapper:
-            return f"{caller.name} must be {wanted}, and is {colour(implementation.function)}"
-        if implementation.wrapper and wanted == "async def":
-            return f"{caller.name} is async, and takes no wrappers"
-    return None
-
-
-def _audience(caller: Any, tx: Transaction, change: Change) -> list[int]:
-    return [key for keys in _refusing(caller, tx, change) for key in keys]
-
-
-def _refusing(caller: Any, tx: Transaction, change: Change) -> Any:
-    """For hooks whose failure refuses the whole transaction."""
-    try:
-        return caller(tx=tx, change=change)
-    except HookFailed as failed:
-        raise failed.as_refusal() from failed
 
 
 def _job(name: str, task: Task, loaded: Loaded) -> Job:

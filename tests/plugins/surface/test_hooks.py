@@ -472,6 +472,23 @@ async def test_a_sync_hook_can_be_wrapped(tmp_path: Path) -> None:
         assert [each["extra"]["demo"] for each in page] == [2, 1]
 
 
+async def test_a_wrapper_that_fails_takes_nothing_but_the_enrichment(tmp_path: Path) -> None:
+    def enrich_messages(messages: Any) -> dict[str, Any]:
+        return {each.message: 1 for each in messages}
+
+    def wrapping(messages: Any) -> Iterator[Any]:
+        yield
+        raise ValueError
+
+    wrapping.__name__ = "enrich_messages"
+    wrapper = hookimpl(wrapper=True)(wrapping)
+    async with node_with(tmp_path, made("demo", enrich_messages), made("wraps", wrapper)) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        await say(ann, talk, "one")
+        assert await said(bob, talk) == ["one"]
+
+
 # ---- hooks of a plugin's own
 
 

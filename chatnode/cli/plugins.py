@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from chatnode.cli.operator import run_operator_command
 from chatnode.errors import StartError
 from chatnode.hooks.discovery import GROUP, Installed, installed
 from chatnode.hooks.review import review
+from chatnode.logs import get_logger
 from chatnode.services import COMMANDS
 from chatnode.transport import plugin_reference
 
@@ -36,7 +39,8 @@ plugin.add_command(uninstall)
 @click.pass_obj
 def list_plugins(data: Path, as_json: bool) -> None:
     """Print every installed plugin with its version, whether it runs, and what it is for."""
-    plugins: list[dict[str, Any]] = run_operator_command(data, "plugins.list")["plugins"]
+    with _nothing_logged():  # what is broken is named below
+        plugins: list[dict[str, Any]] = run_operator_command(data, "plugins.list")["plugins"]
     if as_json:
         click.echo(orjson.dumps(plugins, option=orjson.OPT_INDENT_2))
         return
@@ -100,6 +104,17 @@ def new(name: str, directory: Path) -> None:
     """Make a plugin NAME that works, with a test, in a new directory chatnode-NAME."""
     made = scaffold.make(name, directory)
     click.echo(f"made {made}; `make test` there tests it, README.md says what is what")
+
+
+@contextmanager
+def _nothing_logged() -> Generator[None]:
+    """Within the block the log does not say, with all its details, why a plugin is broken."""
+    logger = get_logger("plugins")
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = False
 
 
 def _installed(name: str) -> Installed:

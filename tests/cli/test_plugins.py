@@ -13,9 +13,10 @@ import pytest
 import trio
 
 from chatnode.testing import Client, open_node
+from tests.client.terminal import terminal
 from tests.plugins.kit.site import HELLO, Site
 
-from .command import Done, Serving, chatnode, run
+from .command import Done, Serving, chatnode, command_line, environment, run
 
 BROKEN = "raise RuntimeError('it was written in a hurry')"
 _numbers = count(1)
@@ -210,6 +211,50 @@ def test_nothing_is_uninstalled_under_a_node_that_serves(data: Path, site: Site)
     finally:
         serving.kill()
     assert "no plugin hallo is installed" in failed(chatnode(data, "plugin", "uninstall", "hallo", "--drop"))
+
+
+KEEPING = HELLO.replace(
+    'version="1.5"', 'version="1.5", steps=[Step("0001", "CREATE TABLE NAME_words (word TEXT);")]'
+).replace("import CHAT", "import CHAT, Step")
+
+
+@pytest.mark.parametrize(
+    ("file", "delete", "told"),
+    [
+        ("y", "y", ["wrote 0 rows to ", "dropped hello_words"]),
+        ("n", "n", ["kept hello_words"]),
+    ],
+)
+async def test_on_a_terminal_it_asks_what_to_do_with_what_is_stored(
+    data: Path, site: Site, tmp_path: Path, file: str, delete: str, told: list[str]
+) -> None:
+    """Of a plugin that somebody has taken away already."""
+    site.add("hello", KEEPING)
+    listing = await trio.to_thread.run_sync(run, data, "plugin", "list")
+    assert "hello            1.5        running" in ok(listing)
+    gone = environment(PYTHONDONTWRITEBYTECODE=1)
+    gone["PYTHONPATH"] = gone["PYTHONPATH"].partition(os.pathsep)[2]
+    async with terminal(command_line(data, "plugin", "uninstall", "hello"), gone) as user:
+        await user.see("hello has stored things: hello_words")
+        await user.see("Write them to a file first? [y/N]:")
+        await user.type(file)
+        if file == "y":
+            await user.see("File [hello.jsonl]:")
+            await user.type(str(tmp_path / "words.jsonl"))
+        await user.see("Delete them for good? [y/N]:")
+        await user.type(delete)
+        for line in told:
+            await user.see(line)
+        assert await user.wait_end() == 0
+    assert (tmp_path / "words.jsonl").exists() == (file == "y")
+
+
+def test_without_a_terminal_it_must_be_said(data: Path, site: Site) -> None:
+    site.add("hello", KEEPING)
+    ok(run(data, "plugin", "list"))
+    done = run(data, "plugin", "uninstall", "hello")
+    assert done.status == 2
+    assert "hello has stored things (hello_words): say --drop or --keep-data" in done.err
 
 
 def test_installing_says_when_pip_is_not_there_or_fails(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

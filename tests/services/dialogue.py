@@ -32,6 +32,10 @@ def with_limits(**limits: Any) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("config", [Config(limits=Limits(**limits))], ids=[name])
 
 
+without_plugins = pytest.mark.parametrize("plugins", [()], ids=["no plugins"])
+"""Run a test on a node that has nothing but what is its own."""
+
+
 async def anew(node: Node, handle: str) -> Somebody:
     """Somebody with the role that they have by now."""
     return Somebody(node, await node.core.db.read(lambda reader: people.find(reader, handle)))

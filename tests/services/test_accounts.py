@@ -8,7 +8,7 @@ from chatnode.model.permissions import PERMISSIONS
 from chatnode.node import Node
 from tests.conftest import Somebody, make_person
 
-from .dialogue import LiveSession, direct, group, outcome, refused, with_limits
+from .dialogue import LiveSession, direct, group, outcome, refused, with_limits, without_plugins
 
 LOOKS_LIKE_AN_ID = "0123456789abcdef" * 2
 
@@ -64,6 +64,7 @@ async def test_members_do_not_make_accounts_and_administrators_do(node: Node, an
     assert (await root.call("people.create", handle="zoe"))["person"]["handle"] == "zoe"
 
 
+@without_plugins
 async def test_me_tells_what_i_may_do(node: Node, ann: Somebody) -> None:
     me = await ann.call("people.me")
     assert (me["person"]["id"], me["role"], me["permissions"]) == (ann.id, "member", ["chat", "groups.create"])

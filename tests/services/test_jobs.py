@@ -18,9 +18,10 @@ from chatnode.node import Node, open_node
 from chatnode.services import JOBS
 from tests.conftest import Somebody, make_person
 
-from .dialogue import refused
+from .dialogue import refused, without_plugins
 
 
+@without_plugins
 async def test_every_job_of_the_node_runs(node: Node, ann: Somebody) -> None:
     for job in JOBS:
         done = (await node.call("jobs.run", job=job.name))["job"]

@@ -8,7 +8,7 @@ from chatnode.model.permissions import PERMISSIONS
 from chatnode.node import Node
 from tests.conftest import Somebody, make_person
 
-from .dialogue import LiveSession, group, outcome, refused, token_of
+from .dialogue import LiveSession, group, outcome, refused, token_of, without_plugins
 
 
 @pytest.fixture
@@ -31,6 +31,7 @@ async def test_a_change_holds_at_once_and_live_sessions_resume_with_it(
     await phone.call("conversations.create", title="two")
 
 
+@without_plugins
 async def test_a_new_role_is_listed_given_and_deleted_when_nobody_has_it(root: Somebody, ann: Somebody) -> None:
     await root.call("roles.set", role="importer", permissions=["import", "chat"])
     given = await root.call("roles.list")

@@ -9,7 +9,7 @@ from chatnode.node import Node
 from tests.commands import COMMANDS
 from tests.conftest import Somebody, make_person
 
-from .dialogue import PASSWORD, Visitor, direct, outcome, refused, said, say, token_of, with_password
+from .dialogue import PASSWORD, Visitor, direct, outcome, refused, said, say, token_of, with_password, without_plugins
 
 
 async def test_a_reading_token_reads_and_does_not_write(ann: Somebody, bob: Somebody) -> None:
@@ -37,6 +37,7 @@ async def test_a_token_of_one_scope_gets_past_the_door_of_just_these_commands(no
         assert await outcome(token.call(command.name, no_such_field=1)) == wanted, command.name
 
 
+@without_plugins
 async def test_a_token_tells_its_scopes(node: Node, ann: Somebody) -> None:
     token = await token_of(ann, scopes=["chat:read", "groups.create"], label="archive")
     me = await token.call("people.me")

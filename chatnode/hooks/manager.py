@@ -80,7 +80,11 @@ class Manager:
             self._refuse_unknown_hooks()
             for name in list(self.loaded):
                 self._prepare(name, connection, directory)
-            self.storage.tables = [table for each in storage.known(connection).values() for table in each.tables]
+            self.storage.tables, missing = storage.declared_tables(connection)
+        for table in missing:
+            logger.error(
+                "the table %s of a plugin is not there any more; nothing of it can be erased or exported", table
+            )
         for name in sorted(set(self.config.of_plugins) - set(self._statuses)):
             logger.warning("there are settings for a plugin %s, which is not installed", name)
         self._set_storage_hooks()

@@ -159,7 +159,9 @@ def lines(reader: Reader, progress: Progress = no_progress) -> Iterator[bytes]:
             progress("exporting", done, total)
     for table in (table for plugin in plugins.known(reader) for table in plugins.own_tables(reader, plugin)):
         for row in plugins.rows(reader, table):
-            yield _line({"type": "plugin", "table": table, "row": dict(_field(*each) for each in row.items())})
+            yield _line(
+                {"type": "plugin", "table": table, "row": dict(_field_of_plugin(*each) for each in row.items())}
+            )
 
 
 def _line(fields: dict[str, Any]) -> bytes:
@@ -172,3 +174,11 @@ def _field(name: str, value: Any) -> tuple[str, Any]:
     if (name in _TIMES or name.endswith("_at")) and value is not None:
         return name, rfc3339(value)
     return name, value
+
+
+def _field_of_plugin(name: str, value: Any) -> tuple[str, Any]:
+    """The same where it fits, else as it is stored: what a plugin's column holds need not be what its name says."""
+    try:
+        return _field(name, value)
+    except (TypeError, ValueError, OverflowError):
+        return name, value

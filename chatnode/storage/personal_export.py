@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -23,11 +24,12 @@ SPAN = 20_000
 @attrs.frozen
 class Section:
     """Rows of one kind. `sql` takes `:person` and `:id` and gives the row's key first; keys above `:after` are read in
-    order, at most `:limit`. `table`: it has no index by person, and is looked through in spans of its keys."""
+    order, at most `:limit`. `of_plugin`: what its columns hold need not be what their names say. `table`: it has no index by person, and is looked through in spans of its keys."""
 
     kind: str
     sql: str
     table: str | None = None
+    of_plugin: bool = False
     finish: Callable[[Reader, Row], Row] = lambda reader, row: row
 
 
@@ -138,7 +140,12 @@ def page(reader: Reader, account: Account, after: str | None, limit: int) -> Exp
     )
     names = [column[0] for column in cursor.description]
     rows = cursor.fetchall()
-    entries = [ExportEntry(section.kind, section.finish(reader, _row(names, row))) for row in rows]
+    entries = [
+        ExportEntry(
+            section.kind, section.finish(reader, _row(names, row, _shown_of_plugin if section.of_plugin else _shown))
+        )
+        for row in rows
+    ]
     if len(rows) == limit:
         return ExportGiven(entries, f"{section.kind}:{rows[-1][0]}")
     if section.table is not None:
@@ -150,7 +157,9 @@ def page(reader: Reader, account: Account, after: str | None, limit: int) -> Exp
 
 def _of_plugins(reader: Reader) -> list[Section]:
     """Tables of plugins, also of those that do not run: what is held is held."""
-    return [Section(table.name, table.export) for table in reader.hooks.tables if table.export is not None]
+    return [
+        Section(table.name, table.export, of_plugin=True) for table in reader.hooks.tables if table.export is not None
+    ]
 
 
 def _place(after: str | None, kinds: list[str]) -> tuple[int, int]:
@@ -162,9 +171,9 @@ def _place(after: str | None, kinds: list[str]) -> tuple[int, int]:
     return kinds.index(kind), int(key)
 
 
-def _row(names: list[str], values: tuple[Any, ...]) -> Row:
+def _row(names: list[str], values: tuple[Any, ...], shown: Callable[[str, Any], Any]) -> Row:
     """A row as it is shown: no keys, times as everywhere, nothing that is not set."""
-    return {name: _shown(name, value) for name, value in zip(names[1:], values[1:], strict=True) if value is not None}
+    return {name: shown(name, value) for name, value in zip(names[1:], values[1:], strict=True) if value is not None}
 
 
 def _shown(name: str, value: Any) -> Any:
@@ -175,3 +184,13 @@ def _shown(name: str, value: Any) -> Any:
     if name == "at" or name.endswith("_at") or name in ("muted_until", "until"):
         return rfc3339(value)
     return value
+
+
+def _shown_of_plugin(name: str, value: Any) -> Any:
+    """The same where it fits, else as it is stored: nobody is refused their data for a word in another sense."""
+    if isinstance(value, bytes):
+        return {"base64": b64encode(value).decode()}
+    try:
+        return _shown(name, value)
+    except (TypeError, ValueError, OverflowError):
+        return value

@@ -12,11 +12,11 @@ import attrs
 import orjson
 
 from chatnode.errors import Refusal, StartError
-from chatnode.model.permissions import ADMIN
+from chatnode.model.permissions import ADMIN, PERMISSIONS
 from chatnode.model.times import now_ms
 from chatnode.storage.connection import Reader
 from chatnode.storage.hooks import Table
-from chatnode.storage.migrations import Migration, migrate
+from chatnode.storage.migrations import CORE, Migration, migrate
 from chatnode.storage.transaction import Transaction
 
 
@@ -46,7 +46,7 @@ def _table(values: dict[str, object]) -> Table:
 # ---- when the node opens
 
 
-def applied(connection: Reader, plugin: str) -> set[str]:
+def applied(connection: Reader | Transaction, plugin: str) -> set[str]:
     """The names of the steps that were applied."""
     return {name for (name,) in connection.execute('SELECT name FROM migrations WHERE "set" = ?', (plugin,))}
 
@@ -63,7 +63,9 @@ def prepare(
 
     Raises `StartError`; the steps before the one that failed stay.
     """
-    if not applied(connection, plugin) and own_tables(connection, plugin):
+    if plugin == CORE:
+        raise StartError(f"{plugin} is the name of the node's own tables; the plugin needs another")
+    if not applied(connection, plugin) and _named_after(connection, plugin):
         raise StartError(f"there are tables here whose names begin with {plugin}_, and are not its own")
     newer = sorted(applied(connection, plugin) - {step.name for step in steps})
     if newer:
@@ -107,7 +109,7 @@ def _only_own_tables(connection: Reader, plugin: str) -> Generator[None]:
         elif action in _ON_SECOND:
             own = _is_own(plugin, second)
         else:
-            own = action not in _NEVER
+            own = action not in _NEVER or (action, first) == _OF_FULL_TEXT
         return sqlite3.SQLITE_OK if own else sqlite3.SQLITE_DENY
 
     connection.set_authorizer(allowed)
@@ -125,6 +127,8 @@ _ON_FIRST = {
 }  # fmt: skip
 _ON_SECOND = {sqlite3.SQLITE_ALTER_TABLE}
 _NEVER = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA}
+_OF_FULL_TEXT = (sqlite3.SQLITE_PRAGMA, "data_version")
+"""What SQLite asks itself when it makes a table of fts5."""
 _SHARED = {"migrations", "sqlite_master", "sqlite_schema", "sqlite_sequence", "sqlite_stat1"}
 
 
@@ -141,20 +145,68 @@ def _check_tables(connection: Reader, plugin: str, tables: Sequence[Table]) -> N
     for name in own_tables(connection, plugin):
         table = declared.pop(name, Table(name))
         for _, _, other, column, *_ in connection.execute(f"PRAGMA foreign_key_list({name})").fetchall():
-            known_columns = {"people": table.people, "messages": (table.message,)}.get(other)
+            known_columns = {"people": table.people, "messages": (table.message,)}.get(other.lower())
             if known_columns is not None and column not in known_columns:
                 raise StartError(f"{name}.{column} refers to {other}, and no Table declares it")
     if declared:
-        raise StartError(f"it declares the table {min(declared)}, which none of its steps makes")
+        raise StartError(
+            f"it declares the table {min(declared)}, which is not there: none of its steps makes it, or somebody dropped it"
+        )
+    for table in tables:
+        _check_columns(connection, table)
+
+
+def _check_columns(connection: Reader, table: Table) -> None:
+    """What the node does with the table must be possible: else nobody could be erased, and no message deleted."""
+    (without_rowid,) = connection.execute("SELECT wr FROM pragma_table_list(?)", (table.name,)).fetchone()
+    if without_rowid:
+        raise StartError(f"the table {table.name} is WITHOUT ROWID, and is declared: its rows could not be erased")
+    there = {name for (name,) in connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table.name,))}
+    wanted = {*table.people, *([table.message] if table.message is not None else [])}
+    if missing := sorted(wanted - there):
+        raise StartError(f"the table {table.name} is declared with the column {missing[0]}, which it has not")
+    if table.export is not None:
+        try:
+            connection.execute(f"EXPLAIN {table.export}", {"person": 0, "after": 0, "limit": 0})  # noqa: S608
+        except sqlite3.Error as error:
+            raise StartError(f"what the table {table.name} exports cannot be read: {error}") from error
+
+
+def declared_tables(connection: Reader) -> tuple[list[Table], list[str]]:
+    """What was declared of the tables of all plugins, also of those that do not run; and the names of those that are
+    not there, as somebody dropped them by hand."""
+    found: list[Table] = []
+    missing: list[str] = []
+    for plugin in known(connection).values():
+        there = set(own_tables(connection, plugin.name))
+        found += [table for table in plugin.tables if table.name in there]
+        missing += [table.name for table in plugin.tables if table.name not in there]
+    return found, missing
 
 
 def own_tables(reader: Reader | Transaction, plugin: str) -> list[str]:
-    """The names of a plugin's tables, also when it does not run."""
+    """The names of a plugin's tables, also when it does not run; none of what a virtual table keeps beside itself.
+
+    What a plugin's steps have not made is not its own, whatever it is called: `log_audience` is the node's.
+    """
+    if plugin == CORE or not applied(reader, plugin):
+        return []
     rows = reader.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, ?) = ? ORDER BY name",
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') "
+        "AND substr(name, 1, ?) = ? ORDER BY name",
+        (len(plugin) + 1, f"{plugin}_"),
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def _named_after(reader: Reader | Transaction, plugin: str) -> list[tuple[str, str]]:
+    """Type and name of whatever has the plugin's prefix: what hangs on tables first, as it may hang on others' too."""
+    rows = reader.execute(
+        "SELECT type, name FROM sqlite_schema WHERE substr(name, 1, ?) = ? AND sql IS NOT NULL "
+        "ORDER BY type <> 'trigger', type <> 'view', type <> 'index', sql NOT LIKE 'CREATE VIRTUAL %', name",
         (len(plugin) + 1, f"{plugin}_"),
     )
-    return [name for (name,) in rows]
+    return rows.fetchall()
 
 
 def rows(reader: Reader, table: str, after: int = 0, limit: int = -1) -> Iterator[dict[str, Any]]:
@@ -165,7 +217,12 @@ def rows(reader: Reader, table: str, after: int = 0, limit: int = -1) -> Iterato
     referred = {column: other for _, _, other, column, *_ in reader.execute(f"PRAGMA foreign_key_list({table})")}
     names = [row[1] for row in reader.execute(f"PRAGMA table_info({table})")]
     columns = ", ".join(_public(name, referred.get(name)) for name in names)
-    sql = f"SELECT t.rowid, {columns} FROM {table} t WHERE t.rowid > ? ORDER BY t.rowid LIMIT ?"  # noqa: S608
+    (without,) = reader.execute("SELECT wr FROM pragma_table_list(?)", (table,)).fetchone()
+    if without:
+        numbered = f"SELECT row_number() OVER () AS rowid, * FROM {table}"  # noqa: S608 - a table's name
+        sql = f"SELECT t.rowid, {columns} FROM ({numbered}) t WHERE t.rowid > ? LIMIT ?"  # noqa: S608
+    else:
+        sql = f"SELECT t.rowid, {columns} FROM {table} t WHERE t.rowid > ? ORDER BY t.rowid LIMIT ?"  # noqa: S608
     for row in reader.execute(sql, (after, limit)):
         values = (value.hex() if isinstance(value, bytes) else value for value in row)
         yield dict(zip(("rowid", *names), values, strict=True))
@@ -199,14 +256,26 @@ def drop(tx: Transaction, plugin: str) -> list[str]:
         raise Refusal("not_found", f"there is nothing of a plugin {plugin} here", path="plugin")
     tx.hooks.tables = [table for table in tx.hooks.tables if table.name not in tables]
     tx.execute("PRAGMA defer_foreign_keys=ON")
-    for table in tables:
-        tx.execute(f"DROP TABLE {table}")
-    tx.execute('DELETE FROM migrations WHERE "set" = ?', (plugin,))
+    for kind, name in _named_after(tx, plugin) if tables else ():
+        tx.execute(f"DROP {kind} IF EXISTS {name}")  # a virtual table takes others with it
+    if plugin != CORE:
+        tx.execute('DELETE FROM migrations WHERE "set" = ?', (plugin,))
     tx.execute("DELETE FROM consumers WHERE plugin = ?", (plugin,))
     tx.execute("DELETE FROM set_aside WHERE plugin = ?", (plugin,))
-    tx.execute("DELETE FROM role_permissions WHERE substr(permission, 1, ?) = ?", (len(plugin) + 1, f"{plugin}."))
+    tx.executemany(
+        "DELETE FROM role_permissions WHERE permission = ?",
+        [(each,) for each in _permissions_of(tx, plugin) if each not in PERMISSIONS],
+    )
     tx.execute("DELETE FROM plugins WHERE name = ?", (plugin,))
     return tables
+
+
+def _permissions_of(tx: Transaction, plugin: str) -> list[str]:
+    rows = tx.execute(
+        "SELECT DISTINCT permission FROM role_permissions WHERE substr(permission, 1, ?) = ?",
+        (len(plugin) + 1, f"{plugin}."),
+    )
+    return [permission for (permission,) in rows]
 
 
 def export(reader: Reader, table: str, after: int | None, limit: int) -> tuple[list[dict[str, object]], int | None]:
@@ -215,16 +284,17 @@ def export(reader: Reader, table: str, after: int | None, limit: int) -> tuple[l
     Rows are in the order of their rowids; of a table without, by the place in it, which changes when others write.
     """
     with_rowid = not reader.execute("SELECT wr FROM pragma_table_list(?)", (table,)).fetchone()[0]
-    columns = [name for _, name, *_ in reader.execute(f"PRAGMA table_info({table})")]
     if with_rowid:
         start = -(2**63) if after is None else after
-        found = reader.execute(
+        page = reader.execute(
             f"SELECT rowid, * FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?",  # noqa: S608 - a table's name
             (start, limit),
-        ).fetchall()
+        )
+        columns, found = [name for name, *_ in page.description][1:], page.fetchall()
     else:
         place = after or 0
         page = reader.execute(f"SELECT * FROM {table} LIMIT ? OFFSET ?", (limit, place))  # noqa: S608 - a table's name
+        columns = [name for name, *_ in page.description]
         found = [(place + number, *row) for number, row in enumerate(page, 1)]
     rows = [dict(zip(columns, map(_plain, values), strict=True)) for _, *values in found]
     return rows, found[-1][0] if len(found) == limit else None

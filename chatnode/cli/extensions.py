@@ -13,6 +13,7 @@ from chatnode.cli.operator import run_operator_command
 from chatnode.dispatch.table import Command
 from chatnode.errors import StartError
 from chatnode.hooks.discovery import Installed, installed
+from chatnode.hooks.guard import FAILURES
 from chatnode.hooks.manager import declaration
 from chatnode.hooks.plugin import Plugin
 
@@ -23,7 +24,7 @@ def declared(found: Installed) -> Plugin:
         return declaration(found.load())
     except StartError as error:
         raise StartError(f"the plugin {found.name} is broken: {error}") from error
-    except Exception as error:  # whatever its modules do when they are imported
+    except FAILURES as error:  # whatever its modules do when they are imported
         raise StartError(f"the plugin {found.name} is broken: {type(error).__name__}: {error}") from error
 
 

@@ -133,7 +133,7 @@ class JobRunner:
         except (JobFailed, StartError) as error:
             ok, result = False, str(error)
             logger.error("job %s failed: %s", job.name, error)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a plugin's may raise the latter, to nobody's harm but its own
             ok, result = False, f"{type(error).__name__}; the log says where"
             logger.exception("job %s failed", job.name)
         seconds = round(trio.current_time() - began, 3)

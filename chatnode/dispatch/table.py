@@ -55,6 +55,10 @@ class Command(Generic[C, R]):
         return self.description.partition("\n")[0]
 
 
+class CommandExited(Exception):
+    """A handler raised SystemExit, as a plugin's may that uses code of a command line. It ends no node."""
+
+
 def command(
     name: str,
     *,
@@ -121,6 +125,9 @@ class CommandTable:
         except Refusal as refusal:
             outcome = refusal.code
             raise
+        except SystemExit as error:
+            outcome = "internal"
+            raise CommandExited(found.name) from error
         except Exception:
             outcome = "internal"
             raise

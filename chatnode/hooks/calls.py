@@ -16,7 +16,7 @@ from chatnode.dispatch.hooks import Allow, Deny
 from chatnode.errors import STATUS, Refusal, StartError
 from chatnode.hooks import specs
 from chatnode.hooks.context import PluginContext
-from chatnode.hooks.guard import HookFailed, Report, colour, guard, is_json
+from chatnode.hooks.guard import FAILURES, HookFailed, Report, colour, guard, is_json
 from chatnode.logs import get_logger
 from chatnode.model.messages import Message
 from chatnode.model.people import Person
@@ -168,8 +168,8 @@ class HookCalls:
     def _enrichments(self, hook: str, **arguments: Any) -> list[tuple[str, Mapping[str, Any]]]:
         """What each plugin gave; nothing at all when a wrapper fails, which stands outside of every barrier."""
         try:
-            return getattr(self._pluggy.hook, hook)(**arguments)
-        except Exception:
+            return [(plugin, known) for plugin, known in getattr(self._pluggy.hook, hook)(**arguments)]
+        except FAILURES:
             logger.exception("a wrapper of the hook %s failed", hook)
             return []
 

@@ -21,6 +21,9 @@ from chatnode.protocol import codec
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
 
+FAILURES = (Exception, SystemExit)
+"""What a plugin may raise to nobody's harm but its own. `trio.Cancelled` and an operator's Ctrl-C are none."""
+
 _STEPS_BETWEEN_LOOKS = 1_000
 """Of SQLite's virtual machine: some ten microseconds."""
 
@@ -57,7 +60,7 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
                 return await function(*arguments)
         except Refusal:
             raise
-        except Exception as error:
+        except FAILURES as error:
             raise failed(said(error)) from error
         assert scope.cancelled_caught
         raise failed(f"took longer than {seconds:g} s and was cut", late=True)
@@ -70,7 +73,7 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
                 result = function(*arguments)
         except Refusal:
             raise
-        except Exception as error:
+        except FAILURES as error:
             late = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
             what = f"took longer than {seconds:g} s and was cut" if late else said(error)
             raise failed(what, late=late) from error

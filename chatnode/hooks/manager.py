@@ -25,7 +25,7 @@ from chatnode.hooks import declared
 from chatnode.hooks.calls import MARK, Call, Facade, HookCalls
 from chatnode.hooks.context import PluginContext
 from chatnode.hooks.discovery import Installed
-from chatnode.hooks.guard import HookFailed, guard
+from chatnode.hooks.guard import FAILURES, HookFailed, guard
 from chatnode.hooks.plugin import Plugin, Task
 from chatnode.logs import get_logger
 from chatnode.model.events import EVENTS
@@ -99,7 +99,7 @@ class Manager:
             declared.check(plugin, taken)
             settings = settings_of(self.config, plugin.name, plugin.settings) if plugin.settings else None
             self.loaded[plugin.name] = Loaded(plugin, settings, self._calls.guarded(source, plugin.name))
-        except Exception as error:
+        except FAILURES as error:
             self._note(found, "broken", "")
             self._say_broken(found.name, error)
         else:
@@ -108,7 +108,7 @@ class Manager:
     def _register(self, name: str) -> None:
         try:
             self._calls.register(name, self.loaded[name].hooks)
-        except Exception as error:
+        except FAILURES as error:
             self._drop(name, error)
 
     def _refuse_unknown_hooks(self) -> None:
@@ -134,13 +134,13 @@ class Manager:
                 connection.execute("ROLLBACK")
             self._drop(name, error)
 
-    def _drop(self, name: str, error: Exception) -> None:
+    def _drop(self, name: str, error: BaseException) -> None:
         """A plugin that was registered does not run after all."""
         self._calls.unregister(name)
         del self.loaded[name]
         self._say_broken(name, error)
 
-    def _say_broken(self, name: str, error: Exception) -> None:
+    def _say_broken(self, name: str, error: BaseException) -> None:
         status = self._statuses[name]
         status.state, status.reason = "broken", _reason(error)
         expected = isinstance(error, StartError | ModuleNotFoundError | pluggy.PluginValidationError)
@@ -265,7 +265,7 @@ def _job(name: str, task: Task, loaded: Loaded) -> Job:
     return Job(f"{name}.{task.name}", period, run)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """For whoever runs the node, who may not have written the plugin."""
     if isinstance(error, StartError):
         return str(error)

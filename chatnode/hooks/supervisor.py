@@ -7,16 +7,13 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from chatnode.hooks.guard import said
+from chatnode.hooks.guard import FAILURES, said
 from chatnode.model.plugins import TaskStatus
 
 FIRST_SECONDS = 0.25
 MOST_SECONDS = 60.0
 STEADY_SECONDS = 30.0
 """What ran for so long ran well: the pauses begin anew."""
-
-FAILURES = (Exception, SystemExit)
-"""What a plugin may raise to nobody's harm but its own. `trio.Cancelled` and an operator's Ctrl-C are none."""
 
 
 class Backoff:

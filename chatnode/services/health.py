@@ -88,7 +88,7 @@ async def _probed(probe: Callable[[Core], Awaitable[Part | None]], core: Core) -
         return {**(found or {}), "status": "ok"}
     except trio.TooSlowError:
         return {"status": "failing", "reason": f"no answer within {PROBE_SECONDS:.0f} s"}
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return {"status": "failing", "reason": str(error) or type(error).__name__}
 
 

@@ -167,7 +167,7 @@ def _check_columns(connection: Reader, table: Table) -> None:
         raise StartError(f"the table {table.name} is declared with the column {missing[0]}, which it has not")
     if table.export is not None:
         try:
-            connection.execute(f"EXPLAIN {table.export}", {"person": 0, "after": 0, "limit": 0})  # noqa: S608
+            connection.execute(f"EXPLAIN {table.export}", {"person": 0, "after": 0, "limit": 0})
         except sqlite3.Error as error:
             raise StartError(f"what the table {table.name} exports cannot be read: {error}") from error
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from functools import partial
 from html import escape
+from typing import Any
 
 from quart import Response as HttpResponse
 from quart import request
@@ -47,11 +47,11 @@ def add_routes(
         core.requests.take(context.account.key if context.account is not None else context.address)
         return context
 
-    async def run_route(route: Route, **path: str) -> ResponseReturnValue:
+    async def run_route(route: Route, path: dict[str, str]) -> ResponseReturnValue:
         context = await asked_by(route.permission)
         return _answer(await route.handler(context, await _request(path)))
 
-    async def show(page: Page, **path: str) -> ResponseReturnValue:
+    async def show(page: Page, path: dict[str, str]) -> ResponseReturnValue:
         try:
             context = await asked_by(page.permission)
         except Refusal as refusal:
@@ -76,10 +76,22 @@ def add_routes(
         name = each.plugin.name
         for route in each.plugin.routes:
             address = f"/plugins/{name}/{route.rule}"
-            app.add_url_rule(address, f"route {address}", partial(run_route, route), methods=list(route.methods))
+            app.add_url_rule(address, f"route {address}", _alone(run_route, route), methods=list(route.methods))
         for page in each.plugin.pages:
             address = f"/plugins/{name}/{page.path}"
-            app.add_url_rule(address, f"page {address}", partial(show, page), methods=["GET"])
+            app.add_url_rule(address, f"page {address}", _alone(show, page), methods=["GET"])
+
+
+def _alone(serve: Callable[..., Awaitable[ResponseReturnValue]], what: Route | Page) -> Any:
+    """What serves an address; a plugin that exits ends only the request. A rule may have any names."""
+
+    async def run(**path: str) -> ResponseReturnValue:
+        try:
+            return await serve(what, path)
+        except SystemExit as error:
+            raise RuntimeError("a plugin raised SystemExit") from error
+
+    return run
 
 
 async def _request(path: dict[str, str]) -> Request:

@@ -139,7 +139,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         },
         "demo_x.m refers to messages, and no Table declares it",
     ),
-    "table that nobody makes": ({"tables": (Table("demo_x"),)}, "the table demo_x, which none of its steps makes"),
+    "table that nobody makes": ({"tables": (Table("demo_x"),)}, "the table demo_x, which is not there: none of its steps makes it"),
     "table with another's name": ({"tables": (Table("people"),)}, "whose name does not begin with demo_"),
 }
 

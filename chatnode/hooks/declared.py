@@ -20,7 +20,11 @@ from chatnode.storage.filters.collections import COLLECTIONS
 _NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _PART = r"(?:[a-z0-9][a-z0-9._-]*|<[a-z_]+>)"
+_PLACE = re.compile("<[a-z_]+>")
 _RULE = re.compile(f"{_PART}(?:/{_PART})*")
+
+
+METHODS = {"GET", "POST", "PUT", "DELETE"}
 
 
 @attrs.define
@@ -29,6 +33,7 @@ class Taken:
 
     commands: set[str]
     events: set[str] = attrs.field(factory=lambda: {*EVENTS, *PASSING})
+    settings: set[type[Any]] = attrs.field(factory=set[type[Any]])
     limits: set[str] = attrs.field(factory=lambda: set(RATES))
     collections: set[str] = attrs.field(
         factory=lambda: {name for each in COLLECTIONS for name in (each.name, *each.also)}
@@ -48,6 +53,8 @@ def check(plugin: Plugin, taken: Taken) -> None:
         _check_permission(f"the command {command.name}", command.or_permission, permissions)
         if command.limit is not None and command.limit not in {*RATES, *(limit.name for limit in plugin.limits)}:
             raise StartError(f"the command {command.name} has the limit {command.limit}, which nobody declares")
+    if plugin.settings in taken.settings:
+        raise StartError(f"its settings are the class {plugin.settings.__name__} of another plugin; it needs its own")
     events = [kind.event.name for kind in plugin.events]
     _names("event", events, "", taken.events)
     limits = [limit.name for limit in plugin.limits]
@@ -55,6 +62,10 @@ def check(plugin: Plugin, taken: Taken) -> None:
     for limit in plugin.limits:
         if plugin.settings is None or limit.setting not in attrs.fields_dict(plugin.settings):
             raise StartError(f"the limit {limit.name} is read from the setting {limit.setting}, which is not there")
+        if not isinstance(attrs.fields_dict(plugin.settings)[limit.setting].default, int):
+            raise StartError(
+                f"the limit {limit.name} is read from the setting {limit.setting}, which is no whole number"
+            )
     collections = [name for each in plugin.collections for name in (each.name, *each.also)]
     _names("collection", collections, "", taken.collections)
     for each in plugin.collections:
@@ -70,6 +81,8 @@ def check(plugin: Plugin, taken: Taken) -> None:
             if not _WORD.fullmatch(each.name):
                 raise StartError(f"the {kind} {each.name!r} is not named in a-z, 0-9 and _")
     _check_addresses(plugin, permissions)
+    if plugin.settings is not None:
+        taken.settings.add(plugin.settings)
     taken.commands.update(names)
     taken.events.update(events)
     taken.limits.update(limits)
@@ -126,9 +139,14 @@ def _check_addresses(plugin: Plugin, permissions: Container[str]) -> None:
     for rule in rules:
         if rule and not _RULE.fullmatch(rule):
             raise StartError(f"the address {rule!r} is not made of a-z, 0-9, . _ - and <name>, with / between")
+        names = _PLACE.findall(rule)
+        if len(names) > len(set(names)):
+            raise StartError(f"the address {rule!r} has two places of one name")
         if rules.count(rule) > 1:
             raise StartError(f"there are two addresses {rule!r}")
     for route in plugin.routes:
+        if isinstance(route.methods, str) or not route.methods or not METHODS.issuperset(route.methods):
+            raise StartError(f"the route {route.rule} has methods that are not among {', '.join(sorted(METHODS))}")
         _check_permission(f"the route {route.rule}", route.permission, permissions)
     for page in plugin.pages:
         _check_permission(f"the page {page.path}", page.permission, permissions)

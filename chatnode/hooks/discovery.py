@@ -8,6 +8,8 @@ from typing import Any
 
 import attrs
 
+from chatnode.errors import StartError
+
 GROUP = "chatnode"
 
 
@@ -24,7 +26,9 @@ class Installed:
 
 def installed() -> list[Installed]:
     """Every plugin that is installed here, in the order of their names. Imports none."""
-    found = {point.name: _installed(point) for point in entry_points(group=GROUP)}
+    found: dict[str, Installed] = {}
+    for each in map(_installed, entry_points(group=GROUP)):
+        found[each.name] = _brought_twice(found[each.name], each) if each.name in found else each
     return [found[name] for name in sorted(found)]
 
 
@@ -33,8 +37,18 @@ def given(plugins: Iterable[Any]) -> list[Installed]:
     return [Installed(each.chatnode_plugin().name, "", "", lambda each=each: each) for each in plugins]
 
 
+def _brought_twice(one: Installed, other: Installed) -> Installed:
+    """Which of the two would run is chance: neither does."""
+
+    def load() -> Any:
+        names = " and ".join(sorted({one.distribution, other.distribution}))
+        raise StartError(f"more than one installed distribution brings it: {names}; uninstall all but one")
+
+    return Installed(one.name, "", "", load)
+
+
 def _installed(point: EntryPoint) -> Installed:
     distribution = point.dist
-    return Installed(
-        point.name, distribution.name if distribution else "", distribution.version if distribution else "", point.load
-    )
+    if distribution is None or "Name" not in distribution.metadata:  # what is left when an installation was cut off
+        return Installed(point.name, "", "", point.load)
+    return Installed(point.name, distribution.name, distribution.version or "", point.load)

@@ -28,12 +28,14 @@ from chatnode.hooks.discovery import Installed
 from chatnode.hooks.guard import FAILURES, HookFailed, guard
 from chatnode.hooks.plugin import Plugin, Task
 from chatnode.logs import get_logger
-from chatnode.model.events import EVENTS
+from chatnode.model.events import EVENTS, Event
 from chatnode.model.plugins import PluginState, PluginStatus
+from chatnode.protocol import codec
 from chatnode.storage import plugins as storage
 from chatnode.storage.connection import Reader, connect_writer
 from chatnode.storage.directory import DataDirectory
-from chatnode.storage.hooks import StorageHooks
+from chatnode.storage.hooks import EventKind, StorageHooks
+from chatnode.storage.log import Row
 from chatnode.storage.migrations import Migration
 from chatnode.storage.upgrading import copy_before
 
@@ -152,8 +154,12 @@ class Manager:
     # ---- what is added to the node
 
     def _set_storage_hooks(self) -> None:
-        hooks, declared_events = self.storage, [kind for each in self.loaded.values() for kind in each.plugin.events]
-        hooks.events = {kind.event.name: kind for kind in declared_events}
+        hooks = self.storage
+        hooks.events = {
+            kind.event.name: self._guarded_event(name, kind)
+            for name, each in self.loaded.items()
+            for kind in each.plugin.events
+        }
         hooks.permissions = {
             each.name: each.meaning for loaded in self.loaded.values() for each in loaded.plugin.permissions
         }
@@ -166,6 +172,24 @@ class Manager:
             hooks.enrich_messages = self._calls.enrich_messages
         if self._calls.has("enrich_people"):
             hooks.enrich_people = self._calls.enrich_people
+
+    def _guarded_event(self, name: str, kind: EventKind) -> EventKind:
+        """One that cannot be made again is left out: else whoever was away could not come back to what they missed."""
+        hook, seconds = f"event {kind.event.name}", self.config.plugins.hook_seconds
+        make = guard(kind.make, name, hook, seconds, partial(self.report, name))
+
+        def make_or_leave_out(reader: Reader, row: Row) -> Event | None:
+            try:
+                event = make(reader, row)
+                codec.encode(event)
+            except (HookFailed, Refusal):
+                return None
+            except TypeError:
+                self.report(name, hook, "gave something that cannot be sent")
+                return None
+            return event
+
+        return attrs.evolve(kind, make=make_or_leave_out)
 
     def _problems(self, name: str, reader: Reader) -> list[str]:
         """What the plugin's own check finds. It may take as long as the node's own checks."""

@@ -48,6 +48,10 @@ class Step(Enum):
     """It could not go on, and no row is to blame: the disk is full, the node stops, what it needs is not there."""
 
 
+class NotSetAside(Exception):
+    """The row was done or dismissed since it was asked for: to do it now would be to do it twice."""
+
+
 class RunningConsumer:
     """`cursor`: what is done. `failing`: what it fails on now, and how."""
 
@@ -257,27 +261,32 @@ class RunningConsumer:
     async def retry(self, row: Row, entry: SetAside) -> str | None:
         """Take a row that was set aside once more, after the rows that it is busy with; gives how it failed.
 
-        Raises `Refusal` when it failed for another reason than the row.
+        Raises `Refusal`: `not_found` when it is not set aside any more, `unavailable` when it failed for another
+        reason than the row.
         """
         async with self._one_at_a_time:
             error = await behind_barrier(partial(self._do_again, row))
             if error is None:
                 return None
+            if isinstance(error, NotSetAside):
+                raise Refusal("not_found", "it is off the list: the row was done or dismissed meanwhile", path="entry")
             if is_not_of_the_rows(error):
                 raise Refusal("unavailable", "the consumer cannot go on now; try again", retry_after=5)
             what = said(error)
             self._plugins.report(self.name[0], f"consumer {self.name[1]}", f"failed on {_named([row])}: {what}")
-            await self._db.write(lambda tx: storage.set_aside(tx, self.name, row, 1, what))
+            await self._db.write(lambda tx: storage.failed_again(tx, entry.entry, what))
             return what
 
     async def _do_again(self, row: Row) -> None:
         effect = await self._effect([row])
 
-        def write(tx: Transaction) -> tuple[float, int]:
-            return self._carry_out(effect, tx), storage.take_back(tx, self.name, row.gid - 1, row.gid)
+        def write(tx: Transaction) -> float:
+            if not storage.take_back(tx, self.name, row.gid - 1, row.gid):
+                raise NotSetAside
+            return self._carry_out(effect, tx)
 
-        took, taken_back = await self._db.write(write, repeatable=True)
-        self.set_aside -= taken_back
+        took = await self._db.write(write, repeatable=True)
+        self.set_aside -= 1
         self._tell_if_slow(took)
 
 

@@ -132,6 +132,11 @@ def set_aside(tx: Transaction, consumer: Name, row: Row, tries: int, error: str)
     return noted[0] == tries
 
 
+def failed_again(tx: Transaction, entry: int, error: str) -> None:
+    """Note one more try of a row that is set aside; nothing when it is off the list."""
+    tx.execute("UPDATE set_aside SET tries = tries + 1, error = ?, at = ? WHERE key = ?", (error, tx.now, entry))
+
+
 def dismiss(tx: Transaction, entry: int) -> SetAside:
     """Take a row off the list; raises `Refusal("not_found")`."""
     found = find_set_aside(tx, entry)

@@ -24,7 +24,8 @@ SPAN = 20_000
 @attrs.frozen
 class Section:
     """Rows of one kind. `sql` takes `:person` and `:id` and gives the row's key first; keys above `:after` are read in
-    order, at most `:limit`. `of_plugin`: what its columns hold need not be what their names say. `table`: it has no index by person, and is looked through in spans of its keys."""
+    order, at most `:limit`. `table`: it has no index by person, and is looked through in spans of its keys.
+    `of_plugin`: what its columns hold need not be what their names say."""
 
     kind: str
     sql: str

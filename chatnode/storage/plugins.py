@@ -150,7 +150,8 @@ def _check_tables(connection: Reader, plugin: str, tables: Sequence[Table]) -> N
                 raise StartError(f"{name}.{column} refers to {other}, and no Table declares it")
     if declared:
         raise StartError(
-            f"it declares the table {min(declared)}, which is not there: none of its steps makes it, or somebody dropped it"
+            f"it declares the table {min(declared)}, which is not there: none of its steps makes it, or somebody has "
+            "dropped it"
         )
     for table in tables:
         _check_columns(connection, table)

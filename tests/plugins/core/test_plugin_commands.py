@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 
-from chatnode.api import Metric, PluginContext, Row, Step, Table, Task
+from chatnode.api import Consumer, Metric, PluginContext, Row, Step, Table, Task, Write
 from chatnode.node import Node
 from chatnode.transport import metrics
 from tests.conftest import Somebody, make_person
@@ -110,6 +110,41 @@ async def test_what_was_set_aside_is_seen_retried_and_off_the_list(tmp_path: Pat
         assert await seen(node) == [second, first]
         assert await audited(node, "plugins.retry") == [("made.noting", {"gid": str(first)})] * 2
         assert await audited(node, "plugins.dismiss") == [("made.noting", {"gid": str(third)})]
+
+
+async def test_a_row_that_two_retry_at_once_is_done_once(tmp_path: Path) -> None:
+    done: list[int] = []
+    failing, meanwhile = True, dict[str, int]()
+
+    async def consume(ctx: PluginContext, rows: Sequence[Row]) -> Write[object]:
+        if failing:
+            raise ValueError("no")
+        if meanwhile:
+            await ctx.call("plugins.dismiss", **meanwhile)
+        return lambda tx: done.extend(row.gid for row in rows)
+
+    consumer = Consumer("noting", consume, kinds=frozenset({"message.posted"}))
+    async with node_with(tmp_path, made(consumers=[consumer]), tries=1) as node:
+        first, *_ = await posts(node, 2)
+        await node.consumers.catch_up()
+        newest, oldest = (await node.call("plugins.set_aside"))["set_aside"]
+        failing = False
+        outcomes: list[str] = []
+
+        async def retry() -> None:
+            outcomes.append(await outcome(node.call("plugins.retry", entry=oldest["entry"])))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(retry)
+            nursery.start_soon(retry)
+        assert (sorted(outcomes), done) == (["not_found", "ok"], [first])
+        assert [each.set_aside for each in node.consumers.statuses()] == [1]
+
+        meanwhile["entry"] = newest["entry"]
+        with refused("not_found", "entry"):  # it was dismissed while it was looked at
+            await node.call("plugins.retry", entry=newest["entry"])
+        assert ((await node.call("plugins.set_aside"))["set_aside"], done) == ([], [first])
+        assert [each.set_aside for each in node.consumers.statuses()] == [0]
 
 
 async def test_a_row_that_is_gone_cannot_be_retried_and_one_that_has_no_consumer(tmp_path: Path) -> None:

@@ -344,6 +344,36 @@ async def replayed(node: Node, somebody: Any, since: int) -> list[tuple[int, Eve
     return await node.core.db.read(read)
 
 
+@attrs.define
+class Odd(Event):
+    """Something that perhaps cannot be sent."""
+
+    name = "demo.odd"
+    what: Any = 1
+
+
+@pytest.mark.parametrize("fault", ["raises", "exits", "cannot be sent"])
+async def test_who_was_away_comes_back_also_past_an_event_that_cannot_be_made_again(tmp_path: Path, fault: str) -> None:
+    def make(reader: Reader, row: Row) -> Event | None:
+        if fault == "cannot be sent":
+            return Odd(object())
+        raise SystemExit(1) if fault == "exits" else ValueError
+
+    def in_transaction(tx: Any, change: Change) -> None:
+        if isinstance(change.event, MessagePosted):
+            tx.record(Odd(), conversation=change.conversation, subject=change.subject, actor=change.actor)
+
+    async with node_with(tmp_path, made("demo", in_transaction, events=(EventKind(Odd, make),))) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        before = (await LiveSession.of(node, bob)).gid
+        await say(ann, talk, "one")
+        await say(ann, talk, "two")
+        assert [event.name for _, event in await replayed(node, bob, before)] == ["message.posted"] * 2
+        (status,) = node.plugins.statuses()
+        assert (status.failures, "event demo.odd" in (status.last_failure or "")) == (2, True)
+
+
 async def test_events_of_a_message_are_only_for_who_may_see_it(tmp_path: Path) -> None:
     def in_transaction(tx: Any, change: Change) -> None:
         if isinstance(change.event, MessagePosted):

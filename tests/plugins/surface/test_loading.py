@@ -28,6 +28,7 @@ from chatnode.api import (
     setting,
 )
 from chatnode.config import Config, Plugins
+from chatnode.node import open_node
 from tests.conftest import make_person
 from tests.plugins.surface.making import declare, made, node_with, states
 
@@ -85,6 +86,18 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"settings": Settings, "limits": (Limit("waves", "waves", "waves_per_minute"),)},
         "the limit waves is read from the setting waves_per_minute, which is not there",
     ),
+    "limit that is no number": (
+        {"settings": Settings, "limits": (Limit("waves", "waves", "style"),)},
+        "the limit waves is read from the setting style, which is no whole number",
+    ),
+    "address with a name twice": (
+        {"routes": (Route("<of>/<of>", nothing, CHAT),)},
+        "the address '<of>/<of>' has two places of one name",
+    ),
+    "methods as one text": (
+        {"routes": (Route("feed", nothing, CHAT, methods="GET"),)},  # type: ignore[arg-type]
+        "the route feed has methods that are not among DELETE, GET, POST, PUT",
+    ),
     "limit of the node's": (
         {"settings": Settings, "limits": (Limit("posts", "posts", "per_minute"),)},
         "the limit posts is there already",
@@ -139,7 +152,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         },
         "demo_x.m refers to messages, and no Table declares it",
     ),
-    "table that nobody makes": ({"tables": (Table("demo_x"),)}, "the table demo_x, which is not there: none of its steps makes it"),
+    "table that nobody makes": (
+        {"tables": (Table("demo_x"),)},
+        "the table demo_x, which is not there: none of its steps makes it",
+    ),
     "table with another's name": ({"tables": (Table("people"),)}, "whose name does not begin with demo_"),
 }
 
@@ -292,3 +308,35 @@ async def test_two_nodes_in_one_process_do_not_see_each_others_plugins(tmp_path:
         assert calls == ["left: left.wave", "right: right.wave"]
         assert Settings in one.core.of_plugins
         assert Settings not in two.core.of_plugins
+
+
+async def test_two_plugins_do_not_share_a_class_of_settings(tmp_path: Path) -> None:
+    async with node_with(tmp_path, made("one", settings=Settings), made("two", settings=Settings)) as node:
+        assert states(node) == {
+            "one": "running", "two": "its settings are the class Settings of another plugin; it needs its own",
+        }  # fmt: skip
+
+
+def bring(folder: Path, distribution: str, metadata: str | None = None, plugin: str = "hello") -> str:
+    """A distribution in a folder of its own, as pip leaves it; without metadata, as a cut installation leaves it."""
+    place = folder / distribution / f"{distribution}-1.0.dist-info"
+    place.mkdir(parents=True)
+    (place / "entry_points.txt").write_text(f"[chatnode]\n{plugin} = no_such_module\n")
+    if metadata is not None:
+        (place / "METADATA").write_text(metadata)
+    return str(place.parent)
+
+
+async def test_a_plugin_that_two_distributions_bring_is_broken_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("alpha", "beta"):
+        monkeypatch.syspath_prepend(bring(tmp_path, name, f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"))
+    monkeypatch.syspath_prepend(bring(tmp_path, "cut", plugin="rest"))
+    async with open_node(tmp_path / "data", Config()) as node:
+        assert states(node)["hello"] == (
+            "more than one installed distribution brings it: alpha and beta; uninstall all but one"
+        )
+        assert "no_such_module" in states(node)["rest"]
+        told = {each["name"]: each["version"] for each in (await node.call("plugins.list"))["plugins"]}
+        assert (told["hello"], told["rest"]) == ("", "")

@@ -127,7 +127,7 @@ class CommandTable:
             raise
         except SystemExit as error:
             outcome = "internal"
-            raise CommandExited(found.name) from error
+            raise CommandExited(name) from error
         except Exception:
             outcome = "internal"
             raise

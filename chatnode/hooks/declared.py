@@ -63,9 +63,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
         if plugin.settings is None or limit.setting not in attrs.fields_dict(plugin.settings):
             raise StartError(f"the limit {limit.name} is read from the setting {limit.setting}, which is not there")
         if not isinstance(attrs.fields_dict(plugin.settings)[limit.setting].default, int):
-            raise StartError(
-                f"the limit {limit.name} is read from the setting {limit.setting}, which is no whole number"
-            )
+            raise StartError(f"the limit {limit.name} is read from the setting {limit.setting}, no whole number")
     collections = [name for each in plugin.collections for name in (each.name, *each.also)]
     _names("collection", collections, "", taken.collections)
     for each in plugin.collections:

@@ -134,12 +134,15 @@ _NO_INDEX = Step(STEP.name, STEP.sql.partition(";")[0] + ";")
         ({"metrics": [Metric("waves", "")]}, "the metric waves does not say what it counts"),
         ({"steps": [_NO_INDEX]}, "waves_waves.person has no index"),
         ({"steps": [_NO_INDEX]}, "what waves_waves exports is found by looking at every row"),
-        ({"tables": [attrs.evolve(TABLE, message="message")]}, "the table waves_waves has no column message"),
+        (
+            {"tables": [attrs.evolve(TABLE, message="message")]},
+            "the table waves_waves is declared with the column message, which it has not",
+        ),
         ({"tables": []}, "it does not run: waves_waves.person refers to people, and no Table declares it"),
         ({"tables": [attrs.evolve(TABLE, export="SELECT 1")]}, "does not take :person, :after, :limit"),
         (
             {"tables": [attrs.evolve(TABLE, export="SELECT at, :after, :limit, :person FROM waves_wave")]},
-            "what waves_waves exports cannot be read: no such table: waves_wave",
+            "what the table waves_waves exports cannot be read: no such table: waves_wave",
         ),
         ({"permissions": []}, "it does not run: the command waves.wave takes the permission waves.wave"),
         ({"api": "9.0"}, "it is made for version 9.0 of chatnode.api"),

@@ -88,7 +88,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "limit that is no number": (
         {"settings": Settings, "limits": (Limit("waves", "waves", "style"),)},
-        "the limit waves is read from the setting style, which is no whole number",
+        "the limit waves is read from the setting style, no whole number",
     ),
     "address with a name twice": (
         {"routes": (Route("<of>/<of>", nothing, CHAT),)},

@@ -24,7 +24,7 @@ docs: $(BIN)/.installed-dev
 
 lint: $(BIN)/.installed-dev
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check chatnode tests benchmarks examples
+	$(BIN)/ruff format --check chatnode plugins tests benchmarks examples
 	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
 

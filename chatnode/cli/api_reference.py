@@ -47,6 +47,8 @@ CONSTANTS = {
     "MODERATE": "the permission to look after what is said",
     "OPERATE": "the permission to look after the node",
     "API_VERSION": "what `Plugin.api` is compared with; see Compatibility",
+    "MAY_SEE_PRESENCE": "SQL for a query of one's own: whether the person with the key `:me` may see how "
+    "`people p LEFT JOIN presence s ON s.person = p.key` is",
     "Verdict": "what `check_command` gives",
     "Write": "a sync function that gets a transaction",
     "Reader": "a connection that only reads: `execute(sql, values)`, as in `sqlite3`; it sees one moment",
@@ -54,6 +56,13 @@ CONSTANTS = {
     "hookimpl": "marks a function as an implementation of the hook that it has the name of",
     "kinds": "the types of fields of a collection",
 }
+
+
+_ORDER = {
+    True: "Awaited for one plugin after the other, in their order; no wrappers.",
+    False: "Called for one plugin after the other, in their order, within wrappers if there are any.",
+}
+"""By whether the hook is async."""
 
 
 def fill(text: str) -> str:
@@ -84,7 +93,8 @@ def hooks() -> Iterator[str]:
             yield "When the node loads plugins; what fails makes the plugin broken."
         else:
             fails = "refuses what is being done" if terms.failure == "refuse" else "is left out, and reported"
-            yield f"Budget: `plugins.{terms.budget}`. An implementation that fails {fails}."
+            yield f"{_ORDER[inspect.iscoroutinefunction(function)]} Budget: `plugins.{terms.budget}`."
+            yield f"An implementation that fails {fails}."
         yield ""
         yield inspect.getdoc(function) or ""
         yield ""
@@ -160,7 +170,7 @@ def _words(name: str) -> str:
     if name in DECLARED or name in WORKED_WITH:
         return "see above"
     if name in CONSTANTS:
-        return CONSTANTS[name] + (f" (`{value!r}`)" if isinstance(value, str) else "")
+        return CONSTANTS[name] + (f" (`{value!r}`)" if isinstance(value, str) and " " not in value else "")
     if get_origin(value) is Annotated:
         kind, *bounds = get_args(value)
         return f"the type of a field: {kind.__name__}, {_bounds(bounds[0])}"

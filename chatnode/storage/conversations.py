@@ -163,18 +163,6 @@ def record_about_message(tx: Transaction, place: Place, seq: int, event: Event, 
     )
 
 
-def check_peer(tx: Transaction, place: Place, account: Account) -> None:
-    """Nothing can be said in a direct conversation with somebody whose account is deactivated."""
-    if place.kind == "direct":
-        row = tx.execute(
-            "SELECT p.key FROM members m JOIN people p ON p.key = m.person "
-            "WHERE m.conversation = ? AND m.person <> ? AND p.deactivated_at IS NOT NULL",
-            (place.key, account.key),
-        ).fetchone()
-        if row is not None:
-            people.check_reachable(people.by_key(tx, row[0]))
-
-
 # ---- reading
 
 

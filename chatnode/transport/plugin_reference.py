@@ -80,6 +80,9 @@ def _commands(plugin: Plugin) -> Iterator[str]:
             "",
             *reference.describe(command, schemas, limits),
         )
+    own = set(schemas) - set(openapi.document(CommandTable(COMMANDS))["components"]["schemas"])
+    for shape in reference.shapes(plugin.commands, schemas, own):
+        yield from ("", shape)
 
 
 def _events(plugin: Plugin) -> Iterator[str]:

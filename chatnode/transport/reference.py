@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from chatnode.dispatch.table import Command, CommandTable
@@ -26,13 +26,8 @@ def render(table: CommandTable) -> str:
     for command in table:
         lines += ["", f"## `{command.name}`", "", *describe(command, schemas)]
     lines += ["", "# Shapes"]
-    shown = {
-        name for command in table for name in (openapi.schema_name(command.takes), openapi.schema_name(command.gives))
-    }
-    for name in sorted(set(schemas) - shown - {"Error"}):
-        lines += ["", f"**{name}**: {_fields(schemas[name], schemas)}"]
-        if "description" in schemas[name]:
-            lines[-1] += f". {schemas[name]['description']}"
+    for shape in shapes(table, schemas, set(schemas)):
+        lines += ["", shape]
     return "\n".join(lines) + "\n"
 
 
@@ -45,6 +40,14 @@ def describe(command: Command[Any, Any], schemas: dict[str, Any], limits: Mappin
         f"- takes {_fields(schemas[openapi.schema_name(command.takes)], schemas)}",
         f"- gives {_fields(schemas[openapi.schema_name(command.gives)], schemas)}",
     ]
+
+
+def shapes(commands: Iterable[Command[Any, Any]], schemas: dict[str, Any], among: Iterable[str]) -> Iterator[str]:
+    """What else there is among these names than what commands take and give: what stands within it."""
+    shown = {name for each in commands for name in (openapi.schema_name(each.takes), openapi.schema_name(each.gives))}
+    for name in sorted(set(among) - shown - {"Error"}):
+        words = schemas[name].get("description")
+        yield f"**{name}**: {_fields(schemas[name], schemas)}" + (f". {words}" if words else "")
 
 
 def _terms(command: Command[Any, Any], limits: Mapping[str, str]) -> str:

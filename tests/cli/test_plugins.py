@@ -115,6 +115,13 @@ def test_the_reference_of_a_plugin_is_made_from_what_it_declares(data: Path, sit
     assert "# reactions " in ok(chatnode(data, "plugin", "docs"))
 
 
+def test_the_reference_says_what_stands_within_what_is_given(data: Path) -> None:
+    said = ok(chatnode(data, "plugin", "docs", "reactions"))
+    assert "list of chatnode_reactions.Counted\n" in said
+    assert "\n**chatnode_reactions.Counted**: `emoji` text, " in said
+    assert "\n**PersonRef**" not in said  # docs/commands.md has the node's own
+
+
 def test_the_reference_of_a_broken_one_is_why(data: Path, site: Site) -> None:
     site.add("hasty", BROKEN)
     wrong = failed(chatnode(data, "plugin", "docs", "hasty"))

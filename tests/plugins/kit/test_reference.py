@@ -31,7 +31,7 @@ def test_its_made_parts_are_as_the_code_is() -> None:
 
 
 @pytest.mark.parametrize("hook", HOOKS)
-def test_every_hook_is_there_with_arguments_colour_budget_and_failure(hook: str) -> None:
+def test_every_hook_is_there_with_arguments_colour_order_budget_and_failure(hook: str) -> None:
     function, about = getattr(specs, hook), section(hook)
     colour = "async def" if inspect.iscoroutinefunction(function) else "def"
     shown = re.search(r"```python\n((?:async )?def) (\w+)\((.*)\) -> ", about)
@@ -39,6 +39,8 @@ def test_every_hook_is_there_with_arguments_colour_budget_and_failure(hook: str)
     assert (shown[1], shown[2]) == (colour, hook)
     assert re.findall(r"(\w+): ", shown[3]) == list(inspect.signature(function).parameters)
     if (terms := specs.TERMS.get(hook)) is not None:
+        assert "for one plugin after the other, in their order" in about
+        assert ("no wrappers" in about) == (colour == "async def")
         assert f"`plugins.{terms.budget}`" in about
         assert hasattr(config.Plugins(), terms.budget)
         assert ("refuses what is being done" in about) == (terms.failure == "refuse")
@@ -60,6 +62,8 @@ def test_every_class_of_a_declaration_is_there_with_every_field() -> None:
 def test_every_public_name_is_there_with_a_word_on_it() -> None:
     listed = re.findall(r"^- `(\w+)(?:\(.*\))?`: (.+)$", REFERENCE.partition("## Every name")[2], re.MULTILINE)
     assert sorted(name for name, _ in listed) == sorted(api.__all__)
+    # A value has no words of its own: what `inspect` finds is about `str`.
+    assert {name for name in api.__all__ if isinstance(getattr(api, name), str)} <= set(api_reference.CONSTANTS)
 
 
 async def test_the_tables_of_the_core_have_the_columns(node: Node) -> None:

@@ -84,7 +84,8 @@ def uninstall(data: Path, name: str, destination: Path | None, fate: str | None)
         click.echo(f"wrote {_export(data, name, tables, destination)} rows to {destination}")
     if distribution not in (None, "", OWN):
         _pip("uninstall", "--yes", "--quiet", str(distribution))
-        invalidate_caches()
+        if name in _versions():  # pip says nothing of what it leaves alone, such as what is outside of its environment
+            raise StartError(f"pip has left {distribution} where it is; nothing was dropped")
         click.echo(f"uninstalled {distribution}")
     if fate == "drop" and tables:
         dropped = run_operator_command(data, "plugins.drop", plugin=name, confirm=name)["tables"]

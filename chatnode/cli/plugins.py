@@ -48,6 +48,8 @@ def list_plugins(data: Path, as_json: bool) -> None:
         click.echo(f"{each['name']:16} {each['version']:10} {each['state']:10} {each['about']}".rstrip())
         if "reason" in each:
             click.echo(f"{'':16} {each['reason']}")
+        if "at_next_start" in each:
+            click.echo(f"{'':16} {each['at_next_start']} from the next start of the node on")
         if each["failures"]:
             click.echo(f"{'':16} failed {each['failures']} times, last: {each['last_failure']}")
 
@@ -89,7 +91,8 @@ def check(what: tuple[str, ...]) -> None:
     sound = True
     for each in what:
         for found in _in_directory(Path(each)) if Path(each).is_dir() else [_installed(each)]:
-            faults = review(found, (command.name for command in COMMANDS))
+            with _nothing_logged():
+                faults = review(found, (command.name for command in COMMANDS))
             sound = sound and not faults
             click.echo(f"{'ok' if not faults else 'FAILED':7}{found.name} {found.version}".rstrip())
             for fault in faults:

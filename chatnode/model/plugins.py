@@ -11,7 +11,10 @@ PluginState = Literal["running", "disabled", "broken"]
 
 @attrs.define
 class PluginStatus:
-    """One installed plugin. `reason`: why it is broken. `failures`: how often a hook of it failed or took too long."""
+    """One installed plugin. `reason`: why it is broken. `failures`: how often a hook of it failed or took too long.
+
+    `at_next_start`: what becomes of it then, where it was enabled or disabled since the node started.
+    """
 
     name: str
     version: str
@@ -21,6 +24,7 @@ class PluginStatus:
     reason: str | None = None
     failures: int = 0
     last_failure: str | None = None
+    at_next_start: Literal["enabled", "disabled"] | None = None
 
 
 @attrs.frozen

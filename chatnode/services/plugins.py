@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+import attrs
 import trio
 
 from chatnode.dispatch.context import Context
@@ -28,7 +29,7 @@ from chatnode.model.commands.plugins import (
     SetAsideGiven,
 )
 from chatnode.model.commands.shared import Nothing
-from chatnode.model.plugins import SetAside
+from chatnode.model.plugins import PluginStatus, SetAside
 from chatnode.storage import audit, consumers, plugins
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction, Write
@@ -39,7 +40,17 @@ T = TypeVar("T")
 @command("plugins.list", permission=permissions.OPERATE, reads=True)
 async def list_plugins(ctx: Context, command: Nothing) -> PluginsGiven:
     """Every plugin that is installed: whether it runs, why not, and how often it failed."""
-    return PluginsGiven(ctx.core.plugins.statuses(), ctx.core.tasks.statuses())
+    statuses, of_settings = ctx.core.plugins.statuses(), ctx.core.config.plugins.disabled
+    known = await ctx.read(plugins.known)
+    disabled = {*of_settings, *(name for name, each in known.items() if each.disabled)}
+    return PluginsGiven([_switched(each, each.name in disabled) for each in statuses], ctx.core.tasks.statuses())
+
+
+def _switched(status: PluginStatus, disabled: bool) -> PluginStatus:
+    """With what the next start changes: whoever has just disabled a plugin still sees it run."""
+    if disabled == (status.state == "disabled"):
+        return status
+    return attrs.evolve(status, at_next_start="disabled" if disabled else "enabled")
 
 
 @command("plugins.consumers", permission=permissions.OPERATE, reads=True)

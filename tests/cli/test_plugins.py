@@ -92,6 +92,18 @@ def test_a_plugin_is_disabled_and_enabled_from_the_next_start_on(data: Path, sit
     assert "disabled" not in ok(chatnode(data, "plugin", "list"))
 
 
+def test_what_the_next_start_changes_is_listed_while_the_node_serves(data: Path) -> None:
+    serving = Serving(data)
+    try:
+        for command, told in (("disable", ["disabled from the next start of the node on"]), ("enable", [])):
+            ok(run(data, "plugin", command, "reactions"))
+            listed = ok(run(data, "plugin", "list")).partition("\nreactions ")[2].splitlines()
+            assert "running" in listed[0]
+            assert [line.strip() for line in listed[1:]] == told
+    finally:
+        serving.kill()
+
+
 def test_who_disables_what_is_not_there_is_told(data: Path) -> None:
     assert "no plugin hallo is installed" in failed(chatnode(data, "plugin", "disable", "hallo"))
 
@@ -262,6 +274,13 @@ def test_without_a_terminal_it_must_be_said(data: Path, site: Site) -> None:
     done = run(data, "plugin", "uninstall", "hello")
     assert done.status == 2
     assert "hello has stored things (hello_words): say --drop or --keep-data" in done.err
+
+
+def test_what_pip_leaves_is_not_called_uninstalled_and_keeps_its_data(data: Path, site: Site) -> None:
+    site.add("hello", KEEPING)  # it says nowhere which files it has: pip does not touch it, and does not fail
+    ok(run(data, "plugin", "list"))
+    assert "pip has left chatnode-hello where it is" in failed(run(data, "plugin", "uninstall", "hello", "--drop"))
+    assert "hello            1.5        running" in ok(run(data, "plugin", "list"))
 
 
 def test_installing_says_when_pip_is_not_there_or_fails(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,23 @@ async def test_plugins_consumers_and_tasks_are_listed(tmp_path: Path) -> None:
         assert part == {"status": "failing", "reason": "do not run: bad; see chatnode call plugins.list"}
 
 
+async def test_what_the_next_start_changes_is_listed(tmp_path: Path) -> None:
+    async def switched(node: Node) -> tuple[str, str | None]:
+        (listed,) = (await node.call("plugins.list"))["plugins"]
+        return listed["state"], listed.get("at_next_start")
+
+    async with node_with(tmp_path, made()) as node:
+        assert await switched(node) == ("running", None)
+        await node.call("plugins.disable", plugin="made")
+        assert await switched(node) == ("running", "disabled")
+    async with node_with(tmp_path, made()) as node:
+        assert await switched(node) == ("disabled", None)
+        await node.call("plugins.enable", plugin="made")
+        assert await switched(node) == ("disabled", "enabled")
+    async with node_with(tmp_path, made()) as node:
+        assert await switched(node) == ("running", None)
+
+
 async def test_only_who_runs_the_node_may(tmp_path: Path) -> None:
     async with node_with(tmp_path, made(consumers=[Noting().declared()])) as node:
         ann = await make_person(node, "ann")

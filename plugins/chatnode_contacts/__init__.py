@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatnode.api import EventKind, Plugin, PluginContext, Table, Task, hookimpl, steps_in
-from chatnode_contacts import entries, labels, requests
+from chatnode_contacts import entries, following, labels, requests
 from chatnode_contacts.checks import check
 from chatnode_contacts.commands import COMMANDS
 from chatnode_contacts.commands.requests import LIMITS
@@ -77,7 +77,7 @@ def chatnode_plugin() -> Plugin:
         commands=COMMANDS,
         events=EVENTS,
         collections=COLLECTIONS,
-        consumers=(CONSUMER,),
+        consumers=(CONSUMER, following.CONSUMER),
         tasks=(Task("forget", forget, every=86_400),),
         check=check,
     )

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import cast
+
+import orjson
 
 from chatnode.api import (
     Account,
     Change,
+    Consumer,
     PersonBlocked,
     PersonUpdated,
+    PluginContext,
+    Reader,
+    Row,
     Transaction,
     has_blocked,
     hookimpl,
@@ -17,21 +25,27 @@ from chatnode.api import (
 )
 from chatnode_contacts import entries, requests, words
 
+MOST_TOLD = 5_000
+"""So many owners of entries are told of a new name: each is a row of the log's."""
+MOST_AT_ONCE = 2_000
+"""So many entries are written in one transaction, which takes some ten milliseconds."""
+
 
 @hookimpl
 @only_for(PersonUpdated)
 def audience(tx: Transaction, change: Change) -> list[int]:
     """Whoever has somebody as a contact, or a request between them, is told of a new name, and of an erasure.
 
-    Those who share a conversation are told anyway.
+    Those who share a conversation are told anyway. Of somebody whom very many keep, the others see it when they list.
     """
     rows = tx.execute(
-        "SELECT owner FROM contacts_entries WHERE contact = :person AND removed_at IS NULL "
+        "SELECT owner FROM (SELECT owner FROM contacts_entries WHERE contact = :person AND removed_at IS NULL "
+        "ORDER BY key LIMIT :most) "
         "UNION SELECT sender FROM contacts_requests WHERE receiver = :person AND declined_at IS NULL "
         "UNION SELECT receiver FROM contacts_requests WHERE sender = :person AND declined_at IS NULL "
         "EXCEPT SELECT person FROM blocks WHERE blocked = :person "
         "EXCEPT SELECT blocked FROM blocks WHERE person = :person",
-        {"person": change.subject},
+        {"person": change.subject, "most": MOST_TOLD},
     )
     return [key for (key,) in rows]
 
@@ -43,20 +57,59 @@ def in_transaction(tx: Transaction, change: Change) -> None:
     theirs, until it is taken back."""
     event = change.event
     if isinstance(event, PersonUpdated):
-        _name(tx, change.subject, event.person.name, event.person.handle)
+        rename(tx, change.subject, event.person.name, event.person.handle, 0)
     elif isinstance(event, PersonBlocked):
         blocker, blocked = person_by_key(tx, cast("int", change.actor)), person_by_key(tx, change.subject)
         if not has_blocked(tx, blocked.key, blocker.key):  # else they did not see each other anyway
             (_part if event.blocked else _join)(tx, blocker, blocked)
 
 
-def _name(tx: Transaction, person: int, name: str, handle: str) -> None:
+def rename(tx: Transaction, person: int, name: str, handle: str, after: int) -> int | None:
+    """Give some of the entries of a person, those after a key, their name; gives the key to go on after, None at the
+    end."""
+    keys = [
+        key
+        for (key,) in tx.execute(
+            "SELECT key FROM contacts_entries WHERE contact = ? AND key > ? ORDER BY key LIMIT ?",
+            (person, after, MOST_AT_ONCE),
+        )
+    ]
     tx.execute(
         "UPDATE contacts_entries SET called = :called, "
         "sort_name = CASE WHEN nickname IS NULL THEN :sort_name ELSE sort_name END "
-        "WHERE contact = :person AND called <> :called",
-        {"person": person, "called": words.called(name, handle), "sort_name": words.sort_name(None, name)},
-    )
+        "WHERE key IN (SELECT value FROM json_each(:keys)) AND called <> :called",
+        {
+            "keys": orjson.dumps(keys).decode(), "called": words.called(name, handle),
+            "sort_name": words.sort_name(None, name),
+        },
+    )  # fmt: skip
+    return keys[-1] if len(keys) == MOST_AT_ONCE else None
+
+
+async def rename_everywhere(ctx: PluginContext, rows: Sequence[Row]) -> None:
+    """What was left of the entries of people whom very many keep: step by step, so that no change of a name, and no
+    erasure, waits for all of them."""
+    for person in dict.fromkeys(row.subject for row in rows):
+        after = await ctx.read(partial(_before_the_first_left, person=person))
+        while after is not None:
+            after = await ctx.write(partial(_rename_some, person=person, after=after))
+
+
+def _before_the_first_left(reader: Reader, person: int) -> int | None:
+    account = person_by_key(reader, person)
+    row = reader.execute(
+        "SELECT key - 1 FROM contacts_entries WHERE contact = ? AND called <> ? ORDER BY key LIMIT 1",
+        (person, words.called(account.name, account.handle)),
+    ).fetchone()
+    return row[0] if row is not None else None
+
+
+def _rename_some(tx: Transaction, person: int, after: int) -> int | None:
+    account = person_by_key(tx, person)
+    return rename(tx, person, account.name, account.handle, after)
+
+
+CONSUMER = Consumer("names", rename_everywhere, frozenset({PersonUpdated.name}))
 
 
 def _part(tx: Transaction, blocker: Account, blocked: Account) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import orjson
 
 from chatnode.api import Account, Reader, Refusal, Transaction
@@ -21,8 +23,8 @@ def put(
     `too_large` for too many.
     """
     wanted = _checked(kind, names, settings)
-    known = dict(_known(tx, owner, kind))
-    wanted = {folded: known.get(folded, name) for folded, name in wanted.items()}
+    known = {folded: _known(tx, owner, kind, folded) for folded in wanted}
+    wanted = {folded: known[folded] or name for folded, name in wanted.items()}
     tx.execute(
         "DELETE FROM contacts_labels WHERE owner = ? AND kind = ? AND contact = ?", (owner.key, kind, contact.key)
     )
@@ -30,7 +32,8 @@ def put(
         "INSERT INTO contacts_labels (owner, contact, kind, name, folded) VALUES (?, ?, ?, ?, ?)",
         [(owner.key, contact.key, kind, name, folded) for folded, name in wanted.items()],
     )
-    _check_room(tx, owner, kind, settings)
+    if None in known.values():
+        _check_room(tx, owner, kind, settings)
     return orjson.dumps(list(wanted.values())).decode() if wanted else None
 
 
@@ -45,17 +48,28 @@ def _checked(kind: LabelKind, names: list[str], settings: Settings) -> dict[str,
 
 
 def _check_room(tx: Transaction, owner: Account, kind: LabelKind, settings: Settings) -> None:
-    (count,) = tx.execute(
-        "SELECT count(*) FROM (SELECT DISTINCT kind, folded FROM contacts_labels WHERE owner = ?)", (owner.key,)
-    ).fetchone()
-    if settings.labels and count > settings.labels:
+    if settings.labels and sum(_count(tx, owner, each) for each in COLUMNS) > settings.labels:
         raise Refusal("too_large", f"you have {settings.labels} groups and tags; delete one first", path=COLUMNS[kind])
 
 
-def _known(reader: Reader | Transaction, owner: Account, kind: LabelKind) -> list[tuple[str, str]]:
-    return reader.execute(
-        "SELECT folded, min(name) FROM contacts_labels WHERE owner = ? AND kind = ? GROUP BY folded", (owner.key, kind)
-    ).fetchall()
+def _count(tx: Transaction, owner: Account, kind: LabelKind) -> int:
+    """How many different ones there are: from each to the next, however many contacts have it."""
+    (count,) = tx.execute(
+        "WITH RECURSIVE label (folded) AS (SELECT min(folded) FROM contacts_labels WHERE owner = :me AND kind = :kind "
+        "UNION ALL SELECT (SELECT min(l.folded) FROM contacts_labels l WHERE l.owner = :me AND l.kind = :kind "
+        "AND l.folded > label.folded) FROM label WHERE label.folded IS NOT NULL) SELECT count(folded) FROM label",
+        {"me": owner.key, "kind": kind},
+    ).fetchone()
+    return count
+
+
+def _known(tx: Transaction, owner: Account, kind: LabelKind, folded: str) -> str | None:
+    """How the owner writes the name; all of their contacts have it in the same writing."""
+    row = tx.execute(
+        "SELECT name FROM contacts_labels WHERE owner = ? AND kind = ? AND folded = ? LIMIT 1",
+        (owner.key, kind, folded),
+    ).fetchone()
+    return row[0] if row is not None else None
 
 
 def counted(reader: Reader, owner: Account, kind: LabelKind | None) -> list[Label]:
@@ -78,7 +92,7 @@ def rename(tx: Transaction, owner: Account, kind: LabelKind, name: str, to: str)
     if not new:
         raise Refusal("invalid", "a name has more than spaces", path="to")
     ((new_folded, new_name),) = new.items()
-    if new_folded != folded and any(new_folded == each for each, _ in _known(tx, owner, kind)):
+    if new_folded != folded and _known(tx, owner, kind, new_folded) is not None:
         raise Refusal("conflict", f"you have a {kind} {new_name} already", path="to")
     tx.execute(
         "UPDATE contacts_labels SET name = ?, folded = ? WHERE owner = ? AND kind = ? AND folded = ?",
@@ -111,16 +125,22 @@ def _write_entries(
 ) -> None:
     """Write what the entries hold, in the order in which they had it; `new` stands for what was `folded`."""
     column = COLUMNS[kind]
-    for contact in contacts:
-        place = (owner.key, contact)
-        find = f"SELECT {column} FROM contacts_entries WHERE owner = ? AND contact = ?"  # noqa: S608
-        (held,) = tx.execute(find, place).fetchone()
-        names = [new if folded in words.listed([name]) else name for name in orjson.loads(held)]
+    entries = tx.execute(
+        f"SELECT key, {column} FROM contacts_entries WHERE owner = ? "  # noqa: S608
+        "AND contact IN (SELECT value FROM json_each(?))",
+        (owner.key, orjson.dumps(contacts).decode()),
+    ).fetchall()
+
+    @cache  # thousands of entries have the same few names
+    def is_meant(name: str) -> bool:
+        return folded in words.listed([name])
+
+    updates: list[tuple[str | None, int]] = []
+    for key, held in entries:
+        names: list[str | None] = [new if is_meant(name) else name for name in orjson.loads(held)]
         kept = [name for name in names if name is not None]
-        tx.execute(
-            f"UPDATE contacts_entries SET {column} = ? WHERE owner = ? AND contact = ?",  # noqa: S608
-            (orjson.dumps(kept).decode() if kept else None, *place),
-        )
+        updates.append((orjson.dumps(kept).decode() if kept else None, key))
+    tx.executemany(f"UPDATE contacts_entries SET {column} = ? WHERE key = ?", updates)  # noqa: S608
     tx.record(Relabelled(), people=(owner.key,), subject=owner.key, actor=owner.key)
 
 

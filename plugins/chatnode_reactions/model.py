@@ -120,7 +120,8 @@ class ReactionsListed:
 
 @attrs.define
 class MyReactions:
-    messages: Annotated[list[Id], Items(500)]
+    # In a query of HTTP, more would not fit into the head of a request.
+    messages: Annotated[list[Id], Items(200)]
 
 
 @attrs.define

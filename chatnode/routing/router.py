@@ -17,7 +17,7 @@ from chatnode.model.events import (
     RoleChanged,
     SessionRevoked,
 )
-from chatnode.protocol.envelopes import push_of
+from chatnode.protocol.envelopes import Push, push_of
 from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.sessions import Session, SessionRegistry
 from chatnode.storage.transaction import Recorded
@@ -48,8 +48,8 @@ class Router:
         event = each.event
         if isinstance(event, MemberJoined) and each.conversation is not None:
             self.sessions.joined(each.gid, each.conversation, each.people[0])
-        if audience := self._audience(each):
-            push = push_of(each.gid, event)
+        audience = self._audience(each)
+        if audience and (push := _push_of(each)) is not None:
             self.metrics.deliveries += len(audience)
             for session in audience:
                 try:
@@ -103,3 +103,12 @@ class Router:
             session.end(resume=True, reason="try again")
         except Exception:
             logger.exception("and could not be ended in order")
+
+
+def _push_of(each: Recorded) -> Push | None:
+    """None for an event that cannot be sent, as a plugin may make one: it is left out, as when it is made again."""
+    try:
+        return push_of(each.gid, each.event)
+    except Exception:
+        logger.exception("the event %s with the gid %d cannot be sent, and is left out", each.event.name, each.gid)
+        return None

@@ -352,6 +352,26 @@ class Odd(Event):
     what: Any = 1
 
 
+@pytest.mark.parametrize(
+    "what", [b"bytes", "\ud800", {1, 2}, object(), 2**70], ids=["bytes", "half", "set", "any", "big"]
+)
+async def test_an_event_that_cannot_be_sent_ends_no_node_and_is_left_out(tmp_path: Path, what: Any) -> None:
+    def in_transaction(tx: Any, change: Change) -> None:
+        if isinstance(change.event, MessagePosted):
+            tx.record(Odd(what), conversation=change.conversation, subject=change.subject, actor=change.actor)
+
+    kind = EventKind(Odd, lambda reader, row: Odd(what))
+    async with node_with(tmp_path, made("demo", in_transaction, events=(kind,))) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        listening = await LiveSession.of(node, bob)
+        before = listening.gid
+        await say(ann, talk, "one")
+        await say(ann, talk, "two")
+        assert [each["event"] for each in listening.pushes] == ["message.posted"] * 2
+        assert [event.name for _, event in await replayed(node, bob, before)] == ["message.posted"] * 2
+
+
 @pytest.mark.parametrize("fault", ["raises", "exits", "cannot be sent"])
 async def test_who_was_away_comes_back_also_past_an_event_that_cannot_be_made_again(tmp_path: Path, fault: str) -> None:
     def make(reader: Reader, row: Row) -> Event | None:

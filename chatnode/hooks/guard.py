@@ -6,10 +6,8 @@ is cut when it has used up the time on a processor, and one that waits for somet
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, cast
@@ -18,14 +16,12 @@ import trio
 
 from chatnode.errors import Refusal
 from chatnode.protocol import codec
-from chatnode.storage.connection import Reader
+from chatnode.storage.connection import Reader, was_interrupted
+from chatnode.storage.cutting import cutting_sql
 from chatnode.storage.transaction import Transaction
 
 FAILURES = (Exception, SystemExit)
 """What a plugin may raise to nobody's harm but its own. `trio.Cancelled` and an operator's Ctrl-C are none."""
-
-_STEPS_BETWEEN_LOOKS = 1_000
-"""Of SQLite's virtual machine: some ten microseconds."""
 
 Report = Callable[[str, str], None]
 """Gets the name of the hook, and what went wrong."""
@@ -74,7 +70,7 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
         except Refusal:
             raise
         except FAILURES as error:
-            late = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+            late = was_interrupted(error)
             what = f"took longer than {seconds:g} s and was cut" if late else said(error)
             raise failed(what, late=late) from error
         if (took := time.perf_counter() - began) > seconds:
@@ -95,49 +91,13 @@ def said(error: BaseException) -> str:
     return f"raised {type(error).__name__}{where}"
 
 
-def _connection_of(arguments: tuple[Any, ...]) -> sqlite3.Connection | None:
+def _connection_of(arguments: tuple[Any, ...]) -> Reader | None:
     for each in arguments:
         if isinstance(each, Transaction):
             return each.connection
-        if isinstance(each, sqlite3.Connection):
+        if isinstance(each, Reader):
             return each
     return None
-
-
-@contextmanager
-def cutting_sql(connection: sqlite3.Connection | None, seconds: float) -> Generator[None]:
-    """SQL on the connection is interrupted when the thread has worked for so long within the block.
-
-    SQLite undoes the whole transaction with a statement that writes and is cut. A block that makes nothing of the error
-    ends in it all the same. Blocks may stand in one another: the first that is over cuts.
-    """
-    if connection is None:
-        yield
-        return
-    end, cut = time.thread_time() + seconds, False
-    outer = connection.cutter if isinstance(connection, Reader) else None
-    began_in_transaction = connection.in_transaction
-
-    def is_over() -> bool:
-        nonlocal cut
-        cut = time.thread_time() > end
-        return cut or (outer is not None and outer())
-
-    _set_cutter(connection, is_over)
-    try:
-        yield
-    finally:
-        _set_cutter(connection, outer)
-    if cut and began_in_transaction and not connection.in_transaction:
-        error = sqlite3.OperationalError("interrupted")
-        error.sqlite_errorcode = sqlite3.SQLITE_INTERRUPT
-        raise error
-
-
-def _set_cutter(connection: sqlite3.Connection, cutter: Callable[[], bool] | None) -> None:
-    connection.set_progress_handler(cutter, _STEPS_BETWEEN_LOOKS if cutter is not None else 0)
-    if isinstance(connection, Reader):
-        connection.cutter = cutter
 
 
 def is_json(known: object) -> bool:

@@ -17,7 +17,7 @@ import trio
 
 from chatnode.config import Plugins as Settings
 from chatnode.errors import Refusal
-from chatnode.hooks.guard import cutting_sql, said
+from chatnode.hooks.guard import said
 from chatnode.hooks.manager import Loaded, Manager
 from chatnode.hooks.plugin import Consumer
 from chatnode.hooks.supervisor import Backoff, behind_barrier
@@ -25,6 +25,7 @@ from chatnode.logs import get_logger
 from chatnode.model.plugins import SetAside
 from chatnode.storage import consumers as storage
 from chatnode.storage.consumers import Moved, Name
+from chatnode.storage.cutting import cutting_sql
 from chatnode.storage.database import Database
 from chatnode.storage.group import is_full, storage_error
 from chatnode.storage.log import Row

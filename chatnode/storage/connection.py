@@ -19,7 +19,7 @@ class Reader(sqlite3.Connection):
 
     hooks: StorageHooks = NO_HOOKS
     cutter: Callable[[], bool] | None = None
-    """Says whether the statement that runs is to be cut (`chatnode/hooks/guard.py`)."""
+    """Says whether the statement that runs is to be cut (`chatnode/storage/cutting.py`)."""
 
 
 IntegrityError = sqlite3.IntegrityError
@@ -85,6 +85,6 @@ def _caseless(text: str | None) -> str | None:
     return None if text is None else caseless(text)
 
 
-def was_interrupted(error: sqlite3.Error) -> bool:
+def was_interrupted(error: BaseException) -> bool:
     """Whether a statement ended because a progress handler said so."""
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT

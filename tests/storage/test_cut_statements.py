@@ -12,7 +12,7 @@ import pytest
 import trio.testing
 
 from chatnode.errors import Refusal
-from chatnode.hooks.guard import cutting_sql
+from chatnode.storage.cutting import cutting_sql
 from chatnode.storage.transaction import Transaction, Write
 from tests.storage.harness import Note, Published, held_up, logged, noted
 

@@ -81,10 +81,18 @@ def _broken(name: str, error: StartError) -> click.Command:
     )
 
 
-def commands_of_plugins() -> Iterator[Command[Any, Any]]:
-    """The commands that installed plugins declare; a broken plugin is named on standard error."""
+def sound() -> Iterator[tuple[Installed, Plugin]]:
+    """The installed plugins with what they declare; a broken one is named on standard error instead."""
     for found in installed():
         try:
-            yield from declared(found).commands
+            plugin = declared(found)
         except StartError as error:
             click.echo(f"chatnode: {error}", err=True)
+        else:
+            yield found, plugin
+
+
+def commands_of_plugins() -> Iterator[Command[Any, Any]]:
+    """The commands that installed plugins declare."""
+    for _, plugin in sound():
+        yield from plugin.commands

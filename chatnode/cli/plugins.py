@@ -14,7 +14,7 @@ import click
 import orjson
 
 from chatnode import scaffold
-from chatnode.cli.extensions import declared
+from chatnode.cli.extensions import declared, sound
 from chatnode.cli.installing import install, uninstall
 from chatnode.cli.operator import run_operator_command
 from chatnode.errors import StartError
@@ -76,9 +76,13 @@ def disable(data: Path, name: str) -> None:
 @click.argument("name", required=False)
 def docs(name: str | None) -> None:
     """Print what the plugin NAME offers, or what each does, as Markdown."""
-    chosen = installed() if name is None else [_installed(name)]
-    for each in chosen:
-        click.echo(plugin_reference.render(declared(each), each.load()), nl=False)
+    if name is None:
+        chosen = list(sound())
+    else:
+        found = _installed(name)
+        chosen = [(found, declared(found))]
+    texts = (plugin_reference.render(offers, found.load()) for found, offers in chosen)
+    click.echo("\n".join(texts), nl=False)
 
 
 @plugin.command()
@@ -88,16 +92,16 @@ def check(what: tuple[str, ...]) -> None:
 
     WHAT is a plugin's name, or a directory with its pyproject.toml. Exits with 1 when something is wrong.
     """
-    sound = True
+    is_sound = True
     for each in what:
         for found in _in_directory(Path(each)) if Path(each).is_dir() else [_installed(each)]:
             with _nothing_logged():
                 faults = review(found, (command.name for command in COMMANDS))
-            sound = sound and not faults
+            is_sound = is_sound and not faults
             click.echo(f"{'ok' if not faults else 'FAILED':7}{found.name} {found.version}".rstrip())
             for fault in faults:
                 click.echo(f"       {fault}")
-    sys.exit(0 if sound else 1)
+    sys.exit(0 if is_sound else 1)
 
 
 @plugin.command()

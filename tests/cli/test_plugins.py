@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from itertools import count
@@ -139,6 +140,9 @@ def test_the_reference_of_a_broken_one_is_why(data: Path, site: Site) -> None:
     wrong = failed(chatnode(data, "plugin", "docs", "hasty"))
     assert wrong == "chatnode: the plugin hasty is broken: RuntimeError: it was written in a hurry\n"
     assert "no plugin hallo is installed; there are " in failed(chatnode(data, "plugin", "docs", "hallo"))
+    done = run(data, "plugin", "docs")
+    assert (done.status, done.err) == (0, wrong)
+    assert re.findall("^# .+", done.out, re.MULTILINE) == ["# contacts 0.1.0", "# reactions 0.1.0"]
 
 
 def test_a_plugin_is_checked_by_name(data: Path, site: Site) -> None:

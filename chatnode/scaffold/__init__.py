@@ -8,8 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from importlib import resources
+from importlib.metadata import distribution
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import orjson
 
 from chatnode.errors import StartError
 
@@ -36,9 +41,25 @@ def make(name: str, directory: Path) -> Path:
             file = place / _named(path, name)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(_named(text, name), encoding="utf-8")
+        if (source := _source_of_chatnode()) is not None:
+            (place / "local.mk").write_text(f"CHATNODE := {source}\n", encoding="utf-8")
     except OSError as error:
         raise StartError(f"{place}: cannot be written: {error.strerror or error}") from error
     return place
+
+
+def _source_of_chatnode() -> str | None:
+    """What pip is to be given to install this chatnode, where it came from a directory or a file of this machine.
+
+    As the installer noted it: https://packaging.python.org/en/latest/specifications/direct-url/
+    """
+    noted = distribution("chatnode").read_text("direct_url.json")
+    origin: dict[str, Any] = orjson.loads(noted) if noted else {}
+    url = urlsplit(str(origin.get("url", "")))
+    path = Path(unquote(url.path))
+    if url.scheme != "file" or not path.exists() or any(char.isspace() or char in "$#'\"" for char in str(path)):
+        return None
+    return f"--editable {path}" if origin.get("dir_info", {}).get("editable") else str(path)
 
 
 def _files(folder: Traversable, path: str = "") -> Iterator[tuple[str, str]]:

@@ -53,3 +53,10 @@ def test_nothing_of_the_template_is_left(made: Path) -> None:
 
 def test_it_is_made_for_this_version(made: Path) -> None:
     assert f'api="{API_VERSION}"' in (made / "chatnode_polls/__init__.py").read_text(encoding="utf-8")
+
+
+def test_it_takes_the_chatnode_that_made_it(made: Path) -> None:
+    """The tests run in an environment in which chatnode was installed from a checkout."""
+    words = (made / "local.mk").read_text(encoding="utf-8").split()
+    assert words[:3] == ["CHATNODE", ":=", "--editable"]
+    assert 'name = "chatnode"' in (Path(words[3]) / "pyproject.toml").read_text(encoding="utf-8")

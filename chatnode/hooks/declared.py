@@ -16,6 +16,7 @@ from chatnode.model.events import EVENTS
 from chatnode.model.permissions import PERMISSIONS
 from chatnode.model.presence import PASSING
 from chatnode.storage.filters.collections import COLLECTIONS
+from chatnode.storage.migrations import own_prefixes
 
 _NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,60}")
@@ -107,6 +108,8 @@ def _check_consumer(consumer: Consumer) -> None:
 def _check_version(plugin: Plugin) -> None:
     if not _NAME.fullmatch(plugin.name):
         raise StartError(f"the name {plugin.name!r} is not made of a-z and 0-9")
+    if plugin.name in own_prefixes():
+        raise StartError(f"the name {plugin.name} begins names of the node's own tables; the plugin needs another")
     try:
         major, minor = (int(part) for part in plugin.api.split("."))
     except ValueError:

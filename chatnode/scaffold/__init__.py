@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from chatnode.errors import StartError
+from chatnode.storage.migrations import own_prefixes
 
 _NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 _PLACEHOLDER = "plugname"
@@ -31,7 +32,7 @@ def make(name: str, directory: Path) -> Path:
     """
     if not _NAME.fullmatch(name):
         raise StartError(f"{name!r} cannot be a plugin's name: it takes a-z and 0-9, beginning with a letter, up to 31")
-    if name == "chatnode" or name == _PLACEHOLDER:
+    if name in own_prefixes() | {"chatnode", _PLACEHOLDER}:
         raise StartError(f"{name} cannot be a plugin's name; give it one of its own")
     place = directory / f"chatnode-{name}"
     if place.exists():

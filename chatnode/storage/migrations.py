@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib import resources
 
 import attrs
@@ -36,6 +37,13 @@ def core_migrations() -> list[Migration]:
     folder = resources.files("chatnode.storage").joinpath("schema")
     files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda file: file.name)
     return [Migration(CORE, file.name.removesuffix(".sql"), file.read_text(encoding="utf-8")) for file in files]
+
+
+@cache
+def own_prefixes() -> frozenset[str]:
+    """What names of the node's own tables begin with, before a _: no plugin can have such a name."""
+    prefixes = (re.findall(r"CREATE (?:VIRTUAL )?TABLE (\w+?)_", step.sql) for step in core_migrations())
+    return frozenset({CORE, "sqlite"}.union(*prefixes))
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> list[Migration]:

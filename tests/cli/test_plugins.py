@@ -304,6 +304,8 @@ def test_installing_says_when_pip_is_not_there_or_fails(data: Path, monkeypatch:
         ("my-polls", "takes a-z and 0-9"),
         ("9", "a-z and 0-9"),
         ("chatnode", "of its own"),
+        ("log", "of its own"),
+        ("core", "of its own"),
     ],
 )
 def test_a_new_plugin_has_a_name_of_its_own(data: Path, tmp_path: Path, name: str, wrong: str) -> None:

@@ -66,6 +66,7 @@ async def nothing(*arguments: Any) -> Any:
 #: What is declared → what is said of it.
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "name": ({"name": "Hello World"}, "the name 'Hello World' is not made of a-z and 0-9"),
+    "name of the node's tables": ({"name": "message"}, "the name message begins names of the node's own tables"),
     "api: no version": ({"api": "one"}, "api is 'one'; it takes a version such as 1.0"),
     "api: a later one": ({"api": "1.99"}, "version 1.99 of chatnode.api, this is 1.0: install a newer chatnode"),
     "api: another major": ({"api": "0.3"}, "install a newer version of the plugin"),

@@ -25,7 +25,7 @@ from chatnode.hooks import declared
 from chatnode.hooks.calls import MARK, Call, Facade, HookCalls
 from chatnode.hooks.context import PluginContext
 from chatnode.hooks.discovery import Installed
-from chatnode.hooks.guard import FAILURES, HookFailed, guard
+from chatnode.hooks.guard import FAILURES, HookFailed, Report, guard, said
 from chatnode.hooks.plugin import Plugin, Task
 from chatnode.logs import get_logger
 from chatnode.model.events import EVENTS, Event
@@ -215,7 +215,7 @@ class Manager:
                 core.collections.add(collection)
             for task in plugin.tasks:
                 if task.every is not None:
-                    core.jobs.add(_job(name, task, each))
+                    core.jobs.add(_job(name, task, each, partial(self.report, name)))
         if self._calls.has("check_command"):
             core.hooks.check_command = self._calls.check_command
         if self._calls.has("prepare_draft"):
@@ -279,12 +279,16 @@ def declaration(source: Any) -> Plugin:
     return plugin
 
 
-def _job(name: str, task: Task, loaded: Loaded) -> Job:
+def _job(name: str, task: Task, loaded: Loaded, report: Report) -> Job:
     async def run(core: Core) -> str | None:
         return await task.run(loaded.context)
 
     def period(config: Config) -> float:
-        return task.every(loaded.settings) if callable(task.every) else task.every or 0.0
+        try:
+            return max(0.0, float(task.every(loaded.settings) if callable(task.every) else task.every or 0))
+        except FAILURES as error:  # the node asks before it begins, and goes on without the job
+            report(f"task {task.name}", f"does not say how often it runs: {said(error)}")
+            return 0.0
 
     return Job(f"{name}.{task.name}", period, run)
 

@@ -192,3 +192,23 @@ async def test_hooks_that_fail_keep_no_node_from_beginning_and_ending(tmp_path: 
         assert told[-1] == "stopping"
         (status,) = node.plugins.statuses()
         assert status.failures == 2
+
+
+@pytest.mark.parametrize("every", [lambda settings: 1 / 0, "often", -5.0], ids=["raises", "a word", "negative"])
+async def test_a_job_that_does_not_say_how_often_is_never_run_and_stops_no_other(
+    tmp_path: Path, every: Any, autojump_clock: trio.testing.MockClock
+) -> None:
+    ran: list[str] = []
+
+    async def run(ctx: PluginContext) -> None:
+        ran.append("odd")
+
+    async def good(ctx: PluginContext) -> None:
+        ran.append("good")
+
+    tasks = [Task("odd", run, every=every), Task("good", good, every=60.0)]
+    async with node_with(tmp_path, made(tasks=tasks), inline=True) as node:
+        with trio.move_on_after(100):
+            await node.core.jobs.run_forever()
+        assert set(ran) == {"good"}
+        assert node.plugins.statuses()[0].failures >= (every != -5.0)

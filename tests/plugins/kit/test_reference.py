@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import sqlite3
@@ -15,7 +16,8 @@ from chatnode.cli import api_reference
 from chatnode.hooks import specs
 from chatnode.testing import Node
 
-REFERENCE = (Path(__file__).resolve().parents[3] / "docs/plugins/reference.md").read_text(encoding="utf-8")
+HERE = Path(__file__).resolve().parent
+REFERENCE = (HERE.parents[2] / "docs/plugins/reference.md").read_text(encoding="utf-8")
 HOOKS = [name for name, function in vars(specs).items() if hasattr(function, f"{specs.PROJECT}_spec")]
 
 
@@ -47,6 +49,13 @@ def test_every_hook_is_there_with_arguments_colour_order_budget_and_failure(hook
         assert ("is left out" in about) == (terms.failure == "go on")
     else:
         assert hook in ("chatnode_plugin", "add_hookspecs")
+
+
+def test_every_hook_is_implemented_in_a_test() -> None:
+    tests = [path for folder in ("core", "surface") for path in (HERE.parent / folder).glob("*.py")]
+    nodes = (node for path in tests for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    implemented = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    assert set(HOOKS) - implemented == set()
 
 
 def test_every_class_of_a_declaration_is_there_with_every_field() -> None:

@@ -14,6 +14,8 @@ import pytest
 from chatnode import api, config
 from chatnode.cli import api_reference
 from chatnode.hooks import specs
+from chatnode.model.events import EVENTS
+from chatnode.services import COMMANDS
 from chatnode.testing import Node
 
 HERE = Path(__file__).resolve().parent
@@ -73,6 +75,13 @@ def test_every_public_name_is_there_with_a_word_on_it() -> None:
     assert sorted(name for name, _ in listed) == sorted(api.__all__)
     # A value has no words of its own: what `inspect` finds is about `str`.
     assert {name for name in api.__all__ if isinstance(getattr(api, name), str)} <= set(api_reference.CONSTANTS)
+
+
+def test_the_events_and_commands_it_names_are_there() -> None:
+    reach = REFERENCE.partition("## What plugins can do")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([a-z]+\.[a-z_]+)`", reach))
+    assert named >= {"message.posted", "sessions.create"}
+    assert named - set(EVENTS) - {command.name for command in COMMANDS} == set()
 
 
 async def test_the_tables_of_the_core_have_the_columns(node: Node) -> None:

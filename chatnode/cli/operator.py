@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
-from collections.abc import AsyncGenerator, Awaitable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import click
 import orjson
 import trio
 
 from chatnode.errors import STATUS, Refusal, StartError
+from chatnode.logs import get_logger
 from chatnode.node import open_node
 from chatnode.storage.directory import DataDirectory, InUse
 from chatnode.transport.control import address
@@ -38,6 +41,7 @@ async def operator(data: Path) -> AsyncGenerator[Call]:
                 yield _Remote(stream)
             return
         async with AsyncExitStack() as stack:
+            stack.enter_context(_plugins_in_a_line())
             try:
                 node = await stack.enter_async_context(open_node(data))
             except InUse:
@@ -47,6 +51,24 @@ async def operator(data: Path) -> AsyncGenerator[Call]:
                 continue
             yield node.call
             return
+
+
+@contextmanager
+def _plugins_in_a_line() -> Generator[None]:
+    """A node that is opened for one command names a broken plugin; the trace is in the log of one that serves."""
+    logger, handler = get_logger("plugins"), _InALine()
+    logger.addHandler(handler)
+    before, logger.propagate = logger.propagate, False
+    try:
+        yield
+    finally:
+        logger.propagate = before
+        logger.removeHandler(handler)
+
+
+class _InALine(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"chatnode: {record.getMessage()}", err=True)
 
 
 def is_served(data: Path) -> bool:

@@ -82,6 +82,13 @@ def test_every_plugin_is_listed_also_a_broken_one(data: Path, site: Site, served
             serving.kill()
 
 
+def test_other_commands_name_a_broken_plugin_in_a_line_and_go_on(data: Path, site: Site) -> None:
+    site.add("hasty", BROKEN)
+    done = run(data, "user", "add", "ann", "--no-password")
+    assert done.status == 0
+    assert done.err == "chatnode: the plugin hasty does not run: RuntimeError: it was written in a hurry\n"
+
+
 @pytest.mark.parametrize("source", [HELLO, BROKEN], ids=["sound", "broken"])
 def test_a_plugin_is_disabled_and_enabled_from_the_next_start_on(data: Path, site: Site, source: str) -> None:
     site.add("hello", source)

@@ -89,6 +89,8 @@ class Manager:
             )
         for name in sorted(set(self.config.of_plugins) - set(self._statuses)):
             logger.warning("there are settings for a plugin %s, which is not installed", name)
+        for name in sorted(set(self.config.plugins.disabled) - set(self._statuses)):
+            logger.warning("plugins.disabled names %s, which is not installed", name)
         self._set_storage_hooks()
 
     def _take(self, found: Installed, taken: declared.Taken) -> None:

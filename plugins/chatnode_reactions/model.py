@@ -19,8 +19,10 @@ class Settings:
     per_person: int = setting(
         1, "Different reactions of one person to one message; with 1, another one replaces it.", minimum=1
     )
-    emoji_per_message: int = setting(20, "Different emoji on one message, of all people together.", minimum=0)
-    changes_per_minute: int = setting(120, "How often one person may react, or take it back.", minimum=0)
+    emoji_per_message: int = setting(
+        20, "Different emoji on one message, of all people together; 0 is no limit.", minimum=0
+    )
+    changes_per_minute: int = setting(120, "How often one person may react, or take it back; 0 is no limit.", minimum=0)
 
 
 @attrs.define

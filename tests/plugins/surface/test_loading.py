@@ -237,6 +237,16 @@ async def test_settings_are_read_and_checked(tmp_path: Path) -> None:
             assert said in states(node)["demo"]
 
 
+async def test_settings_of_what_is_not_installed_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = Config(plugins=Plugins(disabled=("demo", "dem")), of_plugins={"dmeo": {"polite": 1}})
+    async with node_with(tmp_path, made("demo"), config=config) as node:
+        assert states(node) == {"demo": "disabled"}
+    assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == [
+        "there are settings for a plugin dmeo, which is not installed",
+        "plugins.disabled names dem, which is not installed",
+    ]
+
+
 # ---- disabled, back again, older
 
 

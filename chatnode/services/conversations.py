@@ -37,7 +37,7 @@ async def direct(ctx: Context, command: OpenDirect) -> ConversationGiven:
     """The direct conversation with somebody: found, or opened."""
 
     def write(tx: Transaction) -> str:
-        return opening.open_direct(tx, ctx.me, people.find(tx, command.with_))
+        return opening.open_direct(tx, ctx.me, people.find(tx, command.with_, "with"))
 
     return ConversationGiven(await ctx.write(write))
 
@@ -54,7 +54,7 @@ async def create(ctx: Context, command: OpenGroup) -> ConversationGiven:
     def write(tx: Transaction) -> str:
         return opening.open_group(
             tx, ctx.me, title=command.title, description=command.description, visibility=command.visibility,
-            history=history, others=[people.find_reachable(tx, who) for who in command.members],
+            history=history, others=[people.find_reachable(tx, who, "members") for who in command.members],
             most_members=ctx.core.config.limits.group_members, context=command.context, idle_days=command.idle_days,
             retention_days=command.retention_days,
         )  # fmt: skip
@@ -202,7 +202,7 @@ async def add_member(ctx: Context, command: MemberOf) -> Nothing:
     most = ctx.core.config.limits.group_members
 
     def write(tx: Transaction) -> None:
-        members.add(tx, ctx.me, command.conversation, people.find_reachable(tx, command.member), most)
+        members.add(tx, ctx.me, command.conversation, people.find_reachable(tx, command.member, "member"), most)
 
     await ctx.write(write)
     return Nothing()
@@ -213,7 +213,7 @@ async def remove_member(ctx: Context, command: MemberOf) -> Nothing:
     """Take somebody of lower rank out of a group."""
 
     def write(tx: Transaction) -> None:
-        members.remove(tx, ctx.me, command.conversation, people.find(tx, command.member))
+        members.remove(tx, ctx.me, command.conversation, people.find(tx, command.member, "member"))
 
     await ctx.write(write)
     return Nothing()
@@ -224,7 +224,7 @@ async def set_member_role(ctx: Context, command: SetMemberRole) -> Nothing:
     """Make somebody admin, member, or owner in your place."""
 
     def write(tx: Transaction) -> None:
-        member = people.find(tx, command.member)
+        member = people.find(tx, command.member, "member")
         members.set_role(tx, ctx.me, command.conversation, member, command.role)
 
     await ctx.write(write)

@@ -101,7 +101,7 @@ async def list_audit(ctx: Context, command: ListAudit) -> AuditGiven:
     limit = ctx.page_size(command.limit)
 
     def read(reader: Reader) -> AuditGiven:
-        actor = people.find(reader, command.actor).key if command.actor is not None else None
+        actor = people.find(reader, command.actor, "actor").key if command.actor is not None else None
         entries = audit.page(
             reader, actor=actor, action=command.action, target=_target(reader, command.target),
             before=command.before, limit=limit,

@@ -77,18 +77,18 @@ def add_member_row(
     )
 
 
-def find(reader: Reader | Transaction, who: str) -> Account:
-    """The account with this handle or id; raises `Refusal("not_found")`."""
+def find(reader: Reader | Transaction, who: str, path: str = "person") -> Account:
+    """The account with this handle or id; raises `Refusal("not_found")` at the field `path`."""
     column = "id" if _ID.fullmatch(who) else "handle"
     row = reader.execute(f"SELECT {_COLUMNS} FROM people WHERE {column} = ?", (who.lower(),)).fetchone()  # noqa: S608
     if row is None:
-        raise Refusal("not_found", f"there is nobody called {who}")
+        raise Refusal("not_found", f"there is nobody called {who}", path=path)
     return Account(*row)
 
 
-def find_reachable(reader: Reader | Transaction, who: str) -> Account:
+def find_reachable(reader: Reader | Transaction, who: str, path: str) -> Account:
     """`find`, for talking with them: raises `Refusal("forbidden")` for a deactivated account."""
-    account = find(reader, who)
+    account = find(reader, who, path)
     check_reachable(account)
     return account
 

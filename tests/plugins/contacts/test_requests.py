@@ -115,7 +115,7 @@ async def test_nobody_asks_themself_or_nobody(ann: Somebody) -> None:
     with refused("invalid", "person"):
         await ann.call("contacts.request", person="ann")
     for command in ("request", "accept", "decline", "cancel"):
-        with refused("not_found"):
+        with refused("not_found", "person"):
             await ann.call(f"contacts.{command}", person="nobody")
 
 

@@ -5,13 +5,15 @@ from statistics import mean
 
 from benchmarks.generator import PostReport
 from benchmarks.scenario import Figures, Metric, Trial
-from benchmarks.scenarios.pairs import post_in_pairs
+from benchmarks.scenarios.pairs import Acquaint, post_in_pairs
 
 ORDER = (False, True, True, False)
 """Drift of the machine meets both alike."""
 
 
-def posting(on: Mapping[str, str], off: Mapping[str, str]) -> Callable[[Trial], Figures]:
+def posting(
+    on: Mapping[str, str], off: Mapping[str, str], acquaint_when_on: Acquaint = lambda *pair: None
+) -> Callable[[Trial], Figures]:
     """A measurement of four runs; `on` and `off` are settings in the environment."""
 
     def measure(trial: Trial) -> Figures:
@@ -24,6 +26,7 @@ def posting(on: Mapping[str, str], off: Mapping[str, str]) -> Callable[[Trial], 
                     lambda server, sessions: trial.generator.post(
                         server, sessions, seconds=trial.size.seconds, warm_up=trial.size.warm_up
                     ),
+                    **({"acquaint": acquaint_when_on} if is_on else {}),
                 )
             )
         rate = {key: mean(each.messages / each.seconds for each in reports[key]) for key in reports}

@@ -4,11 +4,17 @@ from collections.abc import Callable
 
 from benchmarks.checks import require_all_arrived, require_all_stored
 from benchmarks.generator import PostReport, Session
+from benchmarks.http_client import Person
 from benchmarks.scenario import Figures, Metric, Scenario, Trial
 from benchmarks.servers import Server
 
+Acquaint = Callable[[Server, Person, Person], None]
+"""What the two of a pair do before they talk."""
 
-def post_in_pairs(trial: Trial, load: Callable[[Server, list[Session]], PostReport]) -> PostReport:
+
+def post_in_pairs(
+    trial: Trial, load: Callable[[Server, list[Session]], PostReport], acquaint: Acquaint = lambda *pair: None
+) -> PostReport:
     """Run a load of pairs on a new server, kill the server, and count what a new process finds stored."""
     data = trial.directory / "data"
     root = trial.stack.administrator(data)
@@ -20,6 +26,7 @@ def post_in_pairs(trial: Trial, load: Callable[[Server, list[Session]], PostRepo
         for sender, reader in zip(senders, readers, strict=True):
             with server.client(sender.token) as client:
                 conversation = client.call("conversations.direct", **{"with": reader.handle})["conversation"]
+            acquaint(server, sender, reader)
             sessions += [
                 Session("post", sender.token, conversation),
                 Session("read", reader.token, conversation),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+import trio
 from chatnode_contacts.interactions import rank_after, weight_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ async def test_a_message_counts_for_both(node: Node, ann: Somebody, bob: Somebod
     talks = {who.handle: await become_contacts(ann, who) for who in (bob, cay)}
     for _ in range(3):
         await say(ann, talks["bob"], "hello")
+    await trio.sleep(0.002)  # in a later millisecond: within one, nobody talked last
     last = await say(cay, talks["cay"], "hello yourself")
     await catch_up(node)
     assert (await listed(ann, sort="recent"), await listed(ann, sort="most_used")) == (["cay", "bob"], ["bob", "cay"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+import trio
 from chatnode_contacts import listing
 from chatnode_contacts.listing import ORDERS
 from chatnode_contacts.model import ListContacts, Sort
@@ -73,6 +74,7 @@ async def test_recent_ones_first(ann: Somebody, bob: Somebody, cay: Somebody, ev
     """Whom one talked with before they were a contact counts too; who was never talked with comes last."""
     for who in (eve, cay):
         await say(ann, await direct(ann, who), "hello")
+        await trio.sleep(0.002)  # in a later millisecond: within one, nobody talked last
     for who in (bob, cay, eve):
         await ann.call("contacts.add", person=who.handle)
     assert await listed(ann) == await listed(ann, sort="recent") == ["cay", "eve", "bob"]

@@ -28,19 +28,6 @@ SECRET = "the password of a test"
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}\n")
 
 
-@pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("CHATNODE_"):
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A directory that nobody holds."""
-    return tmp_path / "data"
-
-
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """A node that serves, for all tests here that need no other."""

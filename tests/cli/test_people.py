@@ -6,14 +6,7 @@ import json
 import re
 from pathlib import Path
 
-import pytest
-
 from .command import Done, chatnode
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "data"
 
 
 def ok(done: Done) -> str:

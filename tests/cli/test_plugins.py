@@ -23,18 +23,6 @@ BROKEN = "raise RuntimeError('it was written in a hurry')"
 _numbers = count(1)
 
 
-@pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("CHATNODE_"):
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """Plugins are found here, also by processes that are started."""

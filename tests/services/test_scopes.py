@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from chatnode.model.permissions import PERMISSIONS
+from chatnode.model.permissions import PERMISSIONS, scopes_of
 from chatnode.node import Node
-from tests.commands import COMMANDS
+from tests.commands import COMMANDS, PLUGINS
 from tests.conftest import Somebody, make_person
 
 from .dialogue import PASSWORD, Visitor, direct, outcome, refused, said, say, token_of, with_password, without_plugins
+
+OF_PLUGINS = [each.name for plugin in PLUGINS for each in plugin.permissions]
 
 
 async def test_a_reading_token_reads_and_does_not_write(ann: Somebody, bob: Somebody) -> None:
@@ -23,7 +25,7 @@ async def test_a_reading_token_reads_and_does_not_write(ann: Somebody, bob: Some
     assert await said(ann, talk) == ["hello"]
 
 
-@pytest.mark.parametrize("scope", [*PERMISSIONS, *(f"{permission}:read" for permission in PERMISSIONS)])
+@pytest.mark.parametrize("scope", sorted(scopes_of([*PERMISSIONS, *OF_PLUGINS])))
 async def test_a_token_of_one_scope_gets_past_the_door_of_just_these_commands(node: Node, scope: str) -> None:
     """Every command is tried, with a field that none has: who is let in is told that, before anything is done."""
     root = await make_person(node, "root", admin=True)

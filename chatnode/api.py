@@ -54,14 +54,14 @@ from chatnode.model.permissions import CHAT, MANAGE_PEOPLE, MODERATE, OPERATE
 from chatnode.model.presence import Badge, Presence
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.model.words import caseless
+from chatnode.services.presence import badge
+from chatnode.storage.additions import EventKind, Table
 from chatnode.storage.blocks import has_blocked, refuse_blocked
 from chatnode.storage.connection import IntegrityError, Reader
 from chatnode.storage.conversations import Place, access_to_post, record_about_message
 from chatnode.storage.conversations import access as access_conversation
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Collection, Field
-from chatnode.storage.hooks import Change, EventKind, Table
-from chatnode.storage.log import Row
 from chatnode.storage.messages import Draft
 from chatnode.storage.messages import access as access_message
 from chatnode.storage.opening import open_direct
@@ -72,7 +72,8 @@ from chatnode.storage.people import public as public_person
 from chatnode.storage.presence import SEEN as MAY_SEE_PRESENCE
 from chatnode.storage.presence import Found
 from chatnode.storage.presence import seen as find_presence
-from chatnode.storage.transaction import Transaction, Write
+from chatnode.storage.row import Row
+from chatnode.storage.transaction import Change, Transaction, Write
 
 __all__ = [
     "API_VERSION",
@@ -148,6 +149,7 @@ __all__ = [
     "access_conversation",
     "access_message",
     "access_to_post",
+    "badge",
     "caseless",
     "check_reachable",
     "command",

@@ -10,10 +10,7 @@ from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.people import Account
-from chatnode.model.presence import Badge, Presence, as_told
-from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage import sessions
-from chatnode.storage.presence import Found
 from chatnode.storage.sessions import Authenticated
 from chatnode.storage.transaction import Read, Transaction, Write
 
@@ -130,35 +127,6 @@ class Context:
     def settings(self, kind: type[S]) -> S:
         """The settings of a plugin, by their class."""
         return self.core.settings(kind)
-
-    def as_known(self, found: Found) -> Presence:
-        """How somebody is now: a row of `presence.seen` with what is only in memory."""
-        live = self.core.presence
-        active_at = max(found.active_at or 0, live.last_active(found.key) or 0) or None
-        return as_told(found.person, live.is_online(found.key), active_at, found.status, now_ms())
-
-    def badge(
-        self, person: int, active_at: int | None, text: str | None, emoji: str | None, until: int | None
-    ) -> Badge:
-        """`as_known`, of somebody who is named already: a key, and columns of `presence`.
-
-        Only for who may be seen, which `MAY_SEE_PRESENCE` tells within a query.
-        """
-        live = self.core.presence
-        badge: Badge = {"online": live.is_online(person)}
-        last = live.last_active(person) or 0
-        if active_at is not None and active_at > last:
-            last = active_at
-        if last:
-            badge["last_active_at"] = rfc3339(last)
-        if (text is not None or emoji is not None) and (until is None or until > now_ms()):
-            if text is not None:
-                badge["text"] = text
-            if emoji is not None:
-                badge["emoji"] = emoji
-            if until is not None:
-                badge["until"] = rfc3339(until)
-        return badge
 
     def page_size(self, limit: int) -> int:
         """`limit`, but no more than the setting allows."""

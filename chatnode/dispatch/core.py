@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
 from typing import Any, TypeVar
 
@@ -10,16 +9,14 @@ import attrs
 import trio
 
 from chatnode.config import Config
-from chatnode.dispatch.hooks import LiveConsumers, LivePlugins, LiveTasks, RequestHooks
-from chatnode.dispatch.jobs import JobRunner
 from chatnode.dispatch.limits import Rate, Turns
-from chatnode.dispatch.presence import LivePresence
 from chatnode.metrics import Metrics
 from chatnode.model import permissions
 from chatnode.storage.database import Database
 from chatnode.storage.filters.collection import Collections
 from chatnode.storage.filters.collections import COLLECTIONS
 
+P = TypeVar("P")
 S = TypeVar("S")
 RATES = frozenset({"posts", "logins", "reports", "statuses", "typing"})
 """What the node's own commands name as their limit."""
@@ -29,8 +26,8 @@ RATES = frozenset({"posts", "logins", "reports", "statuses", "typing"})
 class Core:
     """One per node. `roles` maps a role to its permissions; `base_url` is where people reach the node.
 
-    `collections` are what `items.query` can ask for; more may be added before the node serves.
-    `presence` is set by the node, which has the connections that it follows from.
+    `collections` are what `items.query` can ask for; more may be added before the node serves. Everything that is
+    built on top of the core is one of its parts, found by its class.
     """
 
     config: Config
@@ -38,7 +35,6 @@ class Core:
     epoch: str
     roles: dict[str, frozenset[str]]
     base_url: str = ""
-    live_sessions: Callable[[], int] = lambda: 0
     collections: Collections = attrs.field(factory=lambda: Collections(COLLECTIONS))
     started_at: float = attrs.field(factory=trio.current_time)
     requests: Rate = attrs.field(init=False)
@@ -48,14 +44,9 @@ class Core:
     hashers: trio.CapacityLimiter = attrs.field(init=False)
     slow_seconds: float = attrs.field(init=False)
     metrics: Metrics = attrs.field(factory=Metrics)
-    jobs: JobRunner = attrs.field(init=False)
     changing_roles: trio.Lock = attrs.field(init=False, factory=trio.Lock)
     queries: Turns = attrs.field(init=False)
-    presence: LivePresence = attrs.field(init=False)
-    plugins: LivePlugins = attrs.field(init=False)
-    consumers: LiveConsumers = attrs.field(init=False)
-    tasks: LiveTasks = attrs.field(init=False)
-    hooks: RequestHooks = attrs.field(init=False, factory=RequestHooks)
+    _parts: dict[type, Any] = attrs.field(init=False, factory=dict[type, Any])
     of_plugins: dict[type, Any] = attrs.field(init=False, factory=dict[type, Any])
     """The settings of plugins, by their class."""
 
@@ -72,13 +63,26 @@ class Core:
         }
         self.queries = Turns(max(1, self.config.storage.readers - 1))
         self.hashers = trio.CapacityLimiter(self.config.accounts.password_hashers)
-        self.jobs = JobRunner(self)
         self.slow_seconds = self.config.logs.slow_ms / 1000 or inf
 
     @property
     def permissions(self) -> dict[str, str]:
         """Every permission there is, plugins' own too, with what it allows."""
-        return {**permissions.PERMISSIONS, **self.db.hooks.permissions}
+        return {**permissions.PERMISSIONS, **self.db.additions.permissions}
+
+    def add(self, *parts: object) -> None:
+        """Make parts known by their classes. Raises `ValueError` when there is one of a class already."""
+        for part in parts:
+            if type(part) in self._parts:
+                raise ValueError(f"the node has a {type(part).__name__} already")
+            self._parts[type(part)] = part
+
+    def part(self, kind: type[P]) -> P:
+        """The node's one part of this class. Raises `LookupError` when it has none."""
+        try:
+            return self._parts[kind]
+        except KeyError:
+            raise LookupError(f"the node has no {kind.__name__}") from None
 
     def settings(self, kind: type[S]) -> S:
         """The settings of a plugin, by their class."""

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 import attrs
 
 from chatnode.dispatch.context import Context
+from chatnode.dispatch.hooks import RequestHooks
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.protocol import codec
@@ -85,9 +86,16 @@ def command(
 
 
 class CommandTable:
-    """Every command of a node by name."""
+    """Every command of a node by name. `active` is told the key of each person who has just done something."""
 
-    def __init__(self, commands: Iterable[Command[Any, Any]]) -> None:
+    def __init__(
+        self,
+        commands: Iterable[Command[Any, Any]],
+        hooks: RequestHooks | None = None,
+        active: Callable[[int], None] = lambda person: None,
+    ) -> None:
+        self._check_command = hooks.check_command if hooks is not None else None
+        self._active = active
         self._commands: dict[str, Command[Any, Any]] = {}
         for each in commands:
             if each.name in self._commands:
@@ -115,11 +123,11 @@ class CommandTable:
             self._check(context, found)
             self._count(context, found)
             command = codec.structure(fields, found.takes)
-            if core.hooks.check_command is not None:
-                await core.hooks.check_command(context, found.name, command)
+            if self._check_command is not None:
+                await self._check_command(context, found.name, command)
             result = await found.handler(context, command)
             if found.active and context.account is not None:
-                core.presence.active(context.account.key)
+                self._active(context.account.key)
             outcome = "ok"
             return result
         except Refusal as refusal:

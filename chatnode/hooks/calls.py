@@ -21,9 +21,8 @@ from chatnode.logs import get_logger
 from chatnode.model.messages import Message
 from chatnode.model.people import Person
 from chatnode.storage.connection import Reader
-from chatnode.storage.hooks import Change, Follower
 from chatnode.storage.messages import Draft
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.transaction import Change, Follower, Transaction
 
 logger = get_logger("plugins")
 

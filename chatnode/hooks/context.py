@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from chatnode.dispatch.core import Core
 from chatnode.logs import get_logger
+from chatnode.routing.presence import PresenceBoard
 from chatnode.storage.transaction import Read, Write
 
 if TYPE_CHECKING:
     from logging import Logger
-
-    from chatnode.hooks.plugin import Plugin
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -28,17 +27,13 @@ class Ask(Protocol):
 class PluginContext:
     """The node, as one of its plugins sees it: in tasks, consumers, `node_started`, health and metrics."""
 
-    def __init__(self, core: Core, plugin: Plugin, call: Callable[..., Awaitable[Any]], ask: Ask) -> None:
+    def __init__(self, core: Core, name: str, call: Callable[..., Awaitable[Any]], ask: Ask) -> None:
         self._core = core
-        self._plugin = plugin
+        self.name = name
         self._call = call
         self._ask = ask
-        self.log: Logger | LoggerAdapter[Logger] = get_logger(f"plugins.{plugin.name}")
+        self.log: Logger | LoggerAdapter[Logger] = get_logger(f"plugins.{name}")
         """The plugin's log. Never write there what people said."""
-
-    @property
-    def name(self) -> str:
-        return self._plugin.name
 
     @property
     def base_url(self) -> str:
@@ -63,11 +58,11 @@ class PluginContext:
 
     def is_online(self, person: int) -> bool:
         """Whether the person with this key has a live session. Who may know is for the caller to see to."""
-        return self._core.presence.is_online(person)
+        return self._core.part(PresenceBoard).is_online(person)
 
     def count(self, metric: str, amount: float = 1) -> None:
         """Count up a metric that the plugin declares."""
-        self._core.metrics.count(self._plugin.name, metric, amount)
+        self._core.metrics.count(self.name, metric, amount)
 
     async def ask(self, hook: str, /, **arguments: Any) -> list[Any]:
         """Call a hook that this plugin offers with `add_hookspecs`; what failed is left out, and reported."""

@@ -10,16 +10,15 @@ import attrs
 
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import Command
+from chatnode.hooks.context import PluginContext
+from chatnode.storage.additions import EventKind, Table
 from chatnode.storage.connection import Reader
 from chatnode.storage.filters.collection import Collection
-from chatnode.storage.hooks import EventKind, Table
-from chatnode.storage.log import Row
+from chatnode.storage.row import Row
 from chatnode.storage.transaction import Write
 
 if TYPE_CHECKING:
     import click
-
-    from chatnode.hooks.context import PluginContext
 
 API_VERSION = "1.0"
 """Of what `chatnode.api` offers: the second number grows with what is added, the first with what is taken away."""

@@ -14,9 +14,9 @@ from chatnode.config import Config
 from chatnode.hooks.discovery import Installed
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.plugin import Plugin
+from chatnode.storage.additions import Table
 from chatnode.storage.connection import Reader, connect_writer
 from chatnode.storage.directory import DataDirectory
-from chatnode.storage.hooks import Table
 from chatnode.storage.upgrading import upgrade
 
 

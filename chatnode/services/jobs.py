@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
-from chatnode.dispatch.jobs import Job
+from chatnode.dispatch.jobs import Job, JobRunner
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.jobs import JobGiven, JobInfo, JobsGiven, RunJob
@@ -19,22 +19,22 @@ async def list_jobs(ctx: Context, command: Nothing) -> JobsGiven:
 
     To filter and sort: `items.query` of `jobs`.
     """
-    await ctx.core.jobs.load()
-    return JobsGiven([_info(ctx.core, job) for job in ctx.core.jobs])
+    await ctx.core.part(JobRunner).load()
+    return JobsGiven([_info(ctx.core, job) for job in ctx.core.part(JobRunner)])
 
 
 @command("jobs.run", permission=permissions.OPERATE)
 async def run_job(ctx: Context, command: RunJob) -> JobGiven:
     """Run a job now, whenever it is due; gives how it went."""
-    job = ctx.core.jobs[command.job]
+    job = ctx.core.part(JobRunner)[command.job]
     await ctx.write(lambda tx: audit.record(tx, ctx.account, "jobs.run", job.name))
-    await ctx.core.jobs.run(job.name)
-    return JobGiven(_info(ctx.core, ctx.core.jobs[command.job]))
+    await ctx.core.part(JobRunner).run(job.name)
+    return JobGiven(_info(ctx.core, ctx.core.part(JobRunner)[command.job]))
 
 
 def _info(core: Core, job: Job) -> JobInfo:
-    period, running = job.period(core.config), core.jobs.running == job.name
-    last = core.jobs.last.get(job.name)
+    period, running = job.period(core.config), core.part(JobRunner).running == job.name
+    last = core.part(JobRunner).last.get(job.name)
     if last is None:
         return JobInfo(job.name, period, running)
     return JobInfo(

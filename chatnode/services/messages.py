@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.dispatch.context import Context
+from chatnode.dispatch.hooks import RequestHooks
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -38,8 +39,8 @@ async def post(ctx: Context, command: PostMessage) -> Posted:
         command.conversation, command.cid, command.text, command.reply_to, command.thread, command.kind,
         _content(command), command.metadata,
     )  # fmt: skip
-    if ctx.core.hooks.prepare_draft is not None:
-        await ctx.core.hooks.prepare_draft(ctx, draft)
+    if (prepare := ctx.core.part(RequestHooks).prepare_draft) is not None:
+        await prepare(ctx, draft)
         _check_length(ctx, draft.text)
     sender, everyone_members = ctx.me, ctx.core.config.limits.everyone_members
     return await ctx.write(lambda tx: messages.post(tx, sender, draft, everyone_members), repeatable=True)
@@ -93,8 +94,8 @@ async def edit(ctx: Context, command: EditMessage) -> MessageGiven:
     """Let a message of yours say something else; everybody can see what it said before."""
     _check_length(ctx, command.text)
     limits, draft = ctx.core.config.limits, Draft("", "", command.text, edits=command.message)
-    if ctx.core.hooks.prepare_draft is not None:
-        await ctx.core.hooks.prepare_draft(ctx, draft)
+    if (prepare := ctx.core.part(RequestHooks).prepare_draft) is not None:
+        await prepare(ctx, draft)
         _check_length(ctx, draft.text)
     return MessageGiven(
         await ctx.write(

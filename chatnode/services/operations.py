@@ -10,6 +10,7 @@ from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.operations import Checked, NodeInfo, NodeStatistics, Repair, Repaired
 from chatnode.model.commands.shared import Nothing
+from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import search
 from chatnode.storage import audit, checks, derived, people
 from chatnode.storage.transaction import Transaction
@@ -50,7 +51,7 @@ async def repair(ctx: Context, command: Nothing) -> Repaired:
 @command("node.statistics", permission=permissions.OPERATE, reads=True)
 async def statistics(ctx: Context, command: Nothing) -> NodeStatistics:
     """How much there is."""
-    live = ctx.core.live_sessions()
+    live = len(ctx.core.part(SessionRegistry))
     uptime = trio.current_time() - ctx.core.started_at
     return await ctx.read(lambda reader: checks.statistics(reader, live, uptime))
 

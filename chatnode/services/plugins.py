@@ -11,6 +11,9 @@ import trio
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
+from chatnode.hooks.consumers import Consumers
+from chatnode.hooks.manager import Manager
+from chatnode.hooks.tasks import Tasks
 from chatnode.model import permissions
 from chatnode.model.commands.plugins import (
     ConsumerReplays,
@@ -40,10 +43,10 @@ T = TypeVar("T")
 @command("plugins.list", permission=permissions.OPERATE, reads=True)
 async def list_plugins(ctx: Context, command: Nothing) -> PluginsGiven:
     """Every plugin that is installed: whether it runs, why not, and how often it failed."""
-    statuses, of_settings = ctx.core.plugins.statuses(), ctx.core.config.plugins.disabled
+    statuses, of_settings = ctx.core.part(Manager).statuses(), ctx.core.config.plugins.disabled
     known = await ctx.read(plugins.known)
     disabled = {*of_settings, *(name for name, each in known.items() if each.disabled)}
-    return PluginsGiven([_switched(each, each.name in disabled) for each in statuses], ctx.core.tasks.statuses())
+    return PluginsGiven([_switched(each, each.name in disabled) for each in statuses], ctx.core.part(Tasks).statuses())
 
 
 def _switched(status: PluginStatus, disabled: bool) -> PluginStatus:
@@ -56,7 +59,7 @@ def _switched(status: PluginStatus, disabled: bool) -> PluginStatus:
 @command("plugins.consumers", permission=permissions.OPERATE, reads=True)
 async def list_consumers(ctx: Context, command: Nothing) -> ConsumersGiven:
     """How far each plugin has read the log, and what it fails on now."""
-    return ConsumersGiven(ctx.core.consumers.statuses())
+    return ConsumersGiven(ctx.core.part(Consumers).statuses())
 
 
 @command("plugins.set_aside", permission=permissions.OPERATE, reads=True)
@@ -77,14 +80,14 @@ async def replay(ctx: Context, command: ReplayConsumer) -> ConsumerReplays:
     What it does with rows, it does again with those that it has had.
     """
     name = (command.plugin, command.consumer)
-    ctx.core.consumers.check(*name)
+    ctx.core.part(Consumers).check(*name)
 
     def write(tx: Transaction) -> ConsumerReplays:
         before = consumers.replay(tx, name, command.gid)
         audit.record(tx, ctx.account, "plugins.replay", ".".join(name), before=before, after=command.gid)
         return ConsumerReplays(command.gid, before)
 
-    return await _write_and_tell(ctx, write, lambda _: ctx.core.consumers.moved(*name))
+    return await _write_and_tell(ctx, write, lambda _: ctx.core.part(Consumers).moved(*name))
 
 
 @command("plugins.retry", permission=permissions.OPERATE)
@@ -93,9 +96,9 @@ async def retry(ctx: Context, command: OfSetAside) -> RowRetried:
 
     entry = await ctx.read(lambda reader: consumers.find_set_aside(reader, command.entry))
     name = (entry.plugin, entry.consumer)
-    ctx.core.consumers.check(*name)
+    ctx.core.part(Consumers).check(*name)
     await ctx.write(lambda tx: audit.record(tx, ctx.account, "plugins.retry", ".".join(name), gid=entry.gid))
-    error = await ctx.core.consumers.retry(entry)
+    error = await ctx.core.part(Consumers).retry(entry)
     return RowRetried(error is None, error)
 
 
@@ -108,7 +111,7 @@ async def dismiss(ctx: Context, command: OfSetAside) -> Nothing:
         audit.record(tx, ctx.account, "plugins.dismiss", f"{entry.plugin}.{entry.consumer}", gid=entry.gid)
         return entry
 
-    await _write_and_tell(ctx, write, ctx.core.consumers.forgotten)
+    await _write_and_tell(ctx, write, ctx.core.part(Consumers).forgotten)
     return Nothing()
 
 
@@ -127,7 +130,7 @@ async def disable(ctx: Context, command: OfPlugin) -> PluginSwitched:
 
 
 async def _switch(ctx: Context, plugin: str, *, disabled: bool) -> PluginSwitched:
-    installed = {each.name for each in ctx.core.plugins.statuses()}
+    installed = {each.name for each in ctx.core.part(Manager).statuses()}
 
     def write(tx: Transaction) -> PluginSwitched:
         if plugin not in installed and plugin not in plugins.known(tx):
@@ -147,7 +150,7 @@ async def drop(ctx: Context, command: DropPlugin) -> PluginDropped:
     """
     if command.confirm != command.plugin:
         raise Refusal("invalid", "must be the plugin's name, to confirm that its data is to go", path="confirm")
-    state = {each.name: each.state for each in ctx.core.plugins.statuses()}.get(command.plugin)
+    state = {each.name: each.state for each in ctx.core.part(Manager).statuses()}.get(command.plugin)
     if state == "running":
         raise Refusal("conflict", "it runs; disable it, and start the node again", path="plugin")
 
@@ -158,12 +161,11 @@ async def drop(ctx: Context, command: DropPlugin) -> PluginDropped:
         audit.record(tx, ctx.account, "plugins.drop", command.plugin, tables=" ".join(dropped))
         return PluginDropped(dropped)
 
-    hooks, before = ctx.core.db.hooks, ctx.core.db.hooks.tables
-    try:
-        return await _write_and_tell(ctx, write, lambda _: None)
-    except Exception:
-        hooks.tables = before
-        raise
+    def forget(dropped: PluginDropped) -> None:
+        additions = ctx.core.db.additions
+        additions.tables = [table for table in additions.tables if table.name not in dropped.tables]
+
+    return await _write_and_tell(ctx, write, forget)
 
 
 async def _write_and_tell(ctx: Context, write: Write[T], tell: Callable[[T], None]) -> T:

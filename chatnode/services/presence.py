@@ -22,8 +22,9 @@ from chatnode.model.commands.presence import (
 )
 from chatnode.model.commands.shared import InConversation
 from chatnode.model.people import Account
-from chatnode.model.presence import Status, as_told, is_emoji
+from chatnode.model.presence import Badge, Status, as_told, is_emoji
 from chatnode.model.times import now_ms, rfc3339
+from chatnode.routing.presence import PresenceBoard
 from chatnode.storage import conversations, people, presence, typing
 from chatnode.storage.connection import Reader
 from chatnode.storage.presence import Circle, Mark
@@ -37,7 +38,8 @@ async def get(ctx: Context, command: GetPresence) -> PresenceGiven:
     if len(command.people) > most:
         raise Refusal("too_large", f"asks for at most {most} people at a time", path="people")
     found = await ctx.read(lambda reader: presence.seen(reader, ctx.me.key, command.people))
-    return PresenceGiven([ctx.as_known(each) for each in found])
+    board = ctx.core.part(PresenceBoard)
+    return PresenceGiven([board.as_known(each) for each in found])
 
 
 @command("presence.status", permission=permissions.CHAT, limit="statuses")
@@ -51,9 +53,9 @@ async def set_status(ctx: Context, command: SetStatus) -> PresenceOf:
         return presence.set_status(tx, me, status, keep_history=keep_history)
 
     mark, circle = await ctx.write(write)
-    ctx.core.presence.marked(me.key, mark, circle)
+    ctx.core.part(PresenceBoard).marked(me.key, mark, circle)
     now = now_ms()
-    return PresenceOf(as_told(me.ref, ctx.core.presence.is_online(me.key), now, mark.status, now))
+    return PresenceOf(as_told(me.ref, ctx.core.part(PresenceBoard).is_online(me.key), now, mark.status, now))
 
 
 def _status(ctx: Context, command: SetStatus) -> Status:
@@ -74,7 +76,7 @@ async def set_visible(ctx: Context, command: SetVisible) -> Visible:
     """Whether others see when you are online and active, your status, and that you type. At first they do."""
     me = ctx.me
     mark, circle = await ctx.write(lambda tx: presence.set_hidden(tx, me, not command.visible))
-    ctx.core.presence.marked(me.key, mark, circle)
+    ctx.core.part(PresenceBoard).marked(me.key, mark, circle)
     return Visible(not mark.hidden)
 
 
@@ -110,7 +112,7 @@ def _whose_history(ctx: Context, reader: Reader, who: str | None) -> Account:
 async def say_typing(ctx: Context, command: SayTyping) -> TypingSaid:
     """Say that you type in a conversation, again while you do; posting ends it, and so does `stop`."""
     me = ctx.me
-    live = ctx.core.presence
+    live = ctx.core.part(PresenceBoard)
     place, blocked = await ctx.read(lambda reader: typing.access(reader, me, command.conversation))
     if command.stop:
         live.typing.stops(me.id, place.key)
@@ -129,10 +131,20 @@ async def list_typing(ctx: Context, command: InConversation) -> TypistsGiven:
     return TypistsGiven(
         [
             Typist(each.person, rfc3339(each.until))
-            for each in ctx.core.presence.typing.who(place.key)
+            for each in ctx.core.part(PresenceBoard).typing.who(place.key)
             if each.person.id != me.id and me.id not in each.blocked
         ]
     )
+
+
+def badge(
+    ctx: Context, person: int, active_at: int | None, text: str | None, emoji: str | None, until: int | None
+) -> Badge:
+    """How the user with the key `person` is now, from that user's columns of `presence`.
+
+    Only for a user whom the requester may see, which `MAY_SEE_PRESENCE` tells within a query.
+    """
+    return ctx.core.part(PresenceBoard).badge(person, active_at, text, emoji, until)
 
 
 COMMANDS = (get, set_status, set_visible, history, say_typing, list_typing)

@@ -12,6 +12,7 @@ from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.commands.privacy import Erase, Erased, Export, ExportGiven, Proof
 from chatnode.model.people import PersonRef
+from chatnode.routing.presence import PresenceBoard
 from chatnode.services.administration import is_me, person_or_me
 from chatnode.services.forgetting import forget, prove_gone, write_anew
 from chatnode.services.passwords import check_own_password
@@ -49,7 +50,7 @@ async def erase(ctx: Context, command: Erase) -> Erased:
         return erased.ref, circle
 
     nobody, circle = await ctx.write(write)
-    ctx.core.presence.erased(account.key, nobody, circle)
+    ctx.core.part(PresenceBoard).erased(account.key, nobody, circle)
     removed, proof = await _go_on(ctx.core, account.key, [account.name])
     return Erased(account.id, removed, proof)
 

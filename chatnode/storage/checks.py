@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from chatnode.model.commands.operations import Check, Checked, NodeStatistics
 from chatnode.storage import log, search_checks
+from chatnode.storage.additions import additions
 from chatnode.storage.connection import DatabaseError, Reader
 from chatnode.storage.derived import DERIVED
 
@@ -74,7 +75,7 @@ CHECKS: dict[str, Callable[[Reader], list[str]]] = {
 
 def run(reader: Reader) -> Checked:
     """Every check; `clean` when none found a problem."""
-    checks = [Check(name, _problems(check, reader)) for name, check in {**CHECKS, **reader.hooks.checks}.items()]
+    checks = [Check(name, _problems(check, reader)) for name, check in {**CHECKS, **additions(reader).checks}.items()]
     return Checked(not any(check.problems for check in checks), checks)
 
 

@@ -11,13 +11,13 @@ import attrs
 from chatnode.config import Storage as StorageSettings
 from chatnode.errors import StartError
 from chatnode.model.words import caseless
-from chatnode.storage.hooks import NO_HOOKS, StorageHooks
 
 
 class Reader(sqlite3.Connection):
-    """A connection, and what plugins add to what is read on it."""
+    """A connection to the database."""
 
-    hooks: StorageHooks = NO_HOOKS
+    additions: object = None
+    """The node's `Additions`; read by `chatnode.storage.additions.additions`, which knows the type."""
     cutter: Callable[[], bool] | None = None
     """Says whether the statement that runs is to be cut (`chatnode/storage/cutting.py`)."""
 

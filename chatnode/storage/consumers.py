@@ -11,7 +11,7 @@ from chatnode.model.plugins import SetAside
 from chatnode.model.times import rfc3339
 from chatnode.storage import log
 from chatnode.storage.connection import Reader
-from chatnode.storage.log import Row
+from chatnode.storage.row import Row
 from chatnode.storage.transaction import Transaction
 
 SCAN_GIDS = 20_000

@@ -35,9 +35,9 @@ from chatnode.config import Storage as StorageSettings
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.metrics import Commits
+from chatnode.storage.additions import Additions
 from chatnode.storage.connection import Reader, connect_reader, connect_writer
 from chatnode.storage.group import Job, disk_full, is_full, storage_error, without_the_cut
-from chatnode.storage.hooks import StorageHooks
 from chatnode.storage.transaction import Read, Recorded, Transaction, Write
 
 T = TypeVar("T")
@@ -92,10 +92,10 @@ class Database:
         settings: StorageSettings | None = None,
         *,
         inline: bool = False,
-        hooks: StorageHooks | None = None,
+        additions: Additions | None = None,
     ) -> None:
         self.path = path
-        self.hooks = hooks or StorageHooks()
+        self.additions = additions or Additions()
         self.settings = settings or StorageSettings()
         self.inline = inline
         self.on_commit: CommitListener = lambda recorded: None
@@ -123,13 +123,14 @@ class Database:
     def open(self) -> None:
         """Open the connections and start the threads; call from the trio thread."""
         self._writer = connect_writer(self.path, self.settings)
+        self._writer.additions = self.additions
         self._token = trio.lowlevel.current_trio_token()
         self._reader_connections = [
             connect_reader(self.path, self.settings.reader_cache_kib)
             for _ in range(1 if self.inline else self.settings.readers)
         ]
         for connection in self._reader_connections:
-            connection.hooks = self.hooks
+            connection.additions = self.additions
         if self.inline:
             return
         self._start("chatnode-writer", self._write_forever)
@@ -325,14 +326,14 @@ class Database:
         A savepoint of its own for each costs as much as two more statements, and a copy of every page it changes. When
         these are the `whole` group, the transaction does for a savepoint.
         """
-        connection, hooks, first = self._writer, self.hooks, gid
+        connection, followers, first = self._writer, self.additions.followers, gid
         if len(jobs) == 1:
             return self._run_alone(jobs, gid)
         if not whole:
             connection.execute("SAVEPOINT jobs")
         try:
             for job in jobs:
-                transaction = Transaction(connection, gid, hooks)
+                transaction = Transaction(connection, gid, followers)
                 job.outcome = outcome.Value(job.function(transaction))
                 job.recorded = transaction.recorded
                 gid = transaction.next_gid
@@ -359,7 +360,7 @@ class Database:
     def _run_in_savepoint(self, job: Job[Any], gid: int) -> int:
         """Run one job; returns the next free gid. What a failing job recorded is undone, its gids with it."""
         connection = self._writer
-        transaction = Transaction(connection, gid, self.hooks)
+        transaction = Transaction(connection, gid, self.additions.followers)
         connection.execute("SAVEPOINT job")
         try:
             job.outcome = outcome.Value(job.function(transaction))

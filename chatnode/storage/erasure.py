@@ -17,6 +17,7 @@ from chatnode.model.people import Account
 from chatnode.model.permissions import MEMBER
 from chatnode.model.times import rfc3339
 from chatnode.storage import audit, members, message_changes, people, presence, resets, sessions
+from chatnode.storage.additions import additions
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
 
@@ -104,7 +105,7 @@ def remove_marks(tx: Transaction, person: int) -> bool:
         ).rowcount
         _count(tx, person, table, rows)
         removed += rows
-    for table in tx.hooks.tables:
+    for table in additions(tx).tables:
         for column in table.people:
             find = f"SELECT rowid FROM {table.name} WHERE {column} = ? LIMIT ?"  # noqa: S608
             rows = tx.execute(f"DELETE FROM {table.name} WHERE rowid IN ({find})", (person, MOST)).rowcount  # noqa: S608

@@ -5,28 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import attrs
-
 from chatnode.model import events
 from chatnode.model.events import Event
 from chatnode.model.people import Account
 from chatnode.model.times import rfc3339
 from chatnode.storage import blocks, conversations, messages, people, settings
+from chatnode.storage.additions import additions
 from chatnode.storage.connection import Reader
+from chatnode.storage.row import Row
 from chatnode.storage.transaction import Transaction
-
-
-@attrs.define
-class Row:
-    """One row of the log, with the public id of its conversation."""
-
-    gid: int
-    conversation_key: int | None
-    conversation: str
-    kind: str
-    subject: int
-    actor: int | None
-    at: int
 
 
 def epoch(reader: Reader | Transaction) -> str:
@@ -132,7 +119,7 @@ def events_of(reader: Reader, account: Account, gids: list[int]) -> Iterator[tup
 
 def _of_plugin(reader: Reader, account: Account, row: Row) -> Event | None:
     """The event of a plugin, if it is there. What is told of a conversation is only for who takes part now."""
-    kind = reader.hooks.events.get(row.kind)
+    kind = additions(reader).events.get(row.kind)
     if kind is None:
         return None
     if row.conversation_key is not None:

@@ -9,6 +9,7 @@ from chatnode.model.messages import DeletedReason, Edition, Message
 from chatnode.model.people import Account
 from chatnode.model.times import rfc3339
 from chatnode.storage import audit, conversations, mentions, messages
+from chatnode.storage.additions import additions
 from chatnode.storage.connection import Reader
 from chatnode.storage.conversations import Place
 from chatnode.storage.transaction import Transaction
@@ -129,7 +130,7 @@ def erase_text(
     )
     tx.execute("DELETE FROM message_edits WHERE conversation = ? AND seq = ?", (conversation, seq))
     mentions.remove(tx, conversation, seq)
-    for table in tx.hooks.tables:
+    for table in additions(tx).tables:
         if table.message is not None:
             tx.execute(
                 f"DELETE FROM {table.name} WHERE {table.message} = "  # noqa: S608 -- the plugin's own names

@@ -16,6 +16,7 @@ from chatnode.model.messages import DeletedReason, Location, Media, Message, Mes
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
 from chatnode.storage import conversations, mentions, people, receipts
+from chatnode.storage.additions import additions
 from chatnode.storage.connection import Reader
 from chatnode.storage.conversations import Place
 from chatnode.storage.transaction import Transaction
@@ -185,8 +186,8 @@ def _messages(reader: Reader | Transaction, rows: Iterable[tuple[Any, ...]]) -> 
 
 def enrich(reader: Reader | Transaction, found: list[Message]) -> list[Message]:
     """Add what plugins know of the messages: once for all that are shown together. Gives the same list."""
-    if found and reader.hooks.enrich_messages is not None:
-        reader.hooks.enrich_messages(reader, found)
+    if found and (enrich_messages := additions(reader).enrich_messages) is not None:
+        enrich_messages(reader, found)
     return found
 
 

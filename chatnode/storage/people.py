@@ -13,6 +13,7 @@ from chatnode.model.ids import new_id
 from chatnode.model.messages import EVERYONE
 from chatnode.model.people import Account, Person, PersonRef
 from chatnode.storage import roles
+from chatnode.storage.additions import additions
 from chatnode.storage.connection import IntegrityError, Reader
 from chatnode.storage.transaction import Transaction
 
@@ -132,7 +133,8 @@ def page(reader: Reader, prefix: str, after: str | None, limit: int) -> list[Per
 
 def enrich(reader: Reader, found: list[Person]) -> list[Person]:
     """The people with what plugins know of them: once for all that are shown together."""
-    return found if reader.hooks.enrich_people is None or not found else reader.hooks.enrich_people(reader, found)
+    enrich_people = additions(reader).enrich_people
+    return enrich_people(reader, found) if found and enrich_people is not None else found
 
 
 def profile(reader: Reader, account: Account) -> Person:

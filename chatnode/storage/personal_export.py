@@ -13,6 +13,7 @@ from chatnode.errors import Refusal
 from chatnode.model.commands.privacy import ExportEntry, ExportGiven
 from chatnode.model.people import Account
 from chatnode.model.times import rfc3339
+from chatnode.storage.additions import additions
 from chatnode.storage.connection import Reader
 
 Row = dict[str, Any]
@@ -159,7 +160,9 @@ def page(reader: Reader, account: Account, after: str | None, limit: int) -> Exp
 def _of_plugins(reader: Reader) -> list[Section]:
     """Tables of plugins, also of those that do not run: what is held is held."""
     return [
-        Section(table.name, table.export, of_plugin=True) for table in reader.hooks.tables if table.export is not None
+        Section(table.name, table.export, of_plugin=True)
+        for table in additions(reader).tables
+        if table.export is not None
     ]
 
 

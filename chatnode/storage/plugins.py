@@ -14,8 +14,8 @@ import orjson
 from chatnode.errors import Refusal, StartError
 from chatnode.model.permissions import ADMIN, PERMISSIONS
 from chatnode.model.times import now_ms
+from chatnode.storage.additions import Table
 from chatnode.storage.connection import Reader
-from chatnode.storage.hooks import Table
 from chatnode.storage.migrations import CORE, Migration, migrate
 from chatnode.storage.transaction import Transaction
 
@@ -70,19 +70,31 @@ def prepare(
     newer = sorted(applied(connection, plugin) - {step.name for step in steps})
     if newer:
         raise StartError(f"its tables were written by a newer version (they have {', '.join(newer)}); install that one")
-    with _only_own_tables(connection, plugin):
-        migrate(connection, steps)
-    _check_tables(connection, plugin, tables)
-    stored = orjson.dumps([attrs.asdict(table) for table in tables]).decode()
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute(
-        "INSERT INTO plugins (name, version, installed_at, tables) VALUES (?, ?, ?, ?) ON CONFLICT (name) "
-        "DO UPDATE SET version = excluded.version, tables = excluded.tables",
-        (plugin, version, now_ms(), stored),
-    )
-    for permission, roles in permissions.items():
-        _give(connection, permission, roles)
-    connection.execute("COMMIT")
+    with _nothing_half_done(connection):
+        with _only_own_tables(connection, plugin):
+            migrate(connection, steps)
+        _check_tables(connection, plugin, tables)
+        stored = orjson.dumps([attrs.asdict(table) for table in tables]).decode()
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(
+            "INSERT INTO plugins (name, version, installed_at, tables) VALUES (?, ?, ?, ?) ON CONFLICT (name) "
+            "DO UPDATE SET version = excluded.version, tables = excluded.tables",
+            (plugin, version, now_ms(), stored),
+        )
+        for permission, roles in permissions.items():
+            _give(connection, permission, roles)
+        connection.execute("COMMIT")
+
+
+@contextmanager
+def _nothing_half_done(connection: Reader) -> Generator[None]:
+    """A transaction that the block leaves open when it raises is undone."""
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _give(connection: Reader, permission: str, roles: Iterable[str]) -> None:
@@ -255,7 +267,6 @@ def drop(tx: Transaction, plugin: str) -> list[str]:
     tables = own_tables(tx, plugin)
     if not tables and plugin not in known(tx):
         raise Refusal("not_found", f"there is nothing of a plugin {plugin} here", path="plugin")
-    tx.hooks.tables = [table for table in tx.hooks.tables if table.name not in tables]
     tx.execute("PRAGMA defer_foreign_keys=ON")
     for kind, name in _named_after(tx, plugin) if tables else ():
         tx.execute(f"DROP {kind} IF EXISTS {name}")  # a virtual table takes others with it

@@ -9,6 +9,7 @@ from chatnode.model.commands.retention import Removal
 from chatnode.model.events import ConversationTrimmed
 from chatnode.model.times import DAY_MS, rfc3339
 from chatnode.storage import conversations
+from chatnode.storage.additions import additions
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
 
@@ -117,7 +118,7 @@ def _of_plugins(tx: Transaction) -> dict[str, str]:
     return {
         table.name: f"DELETE FROM {table.name} WHERE {table.message} IN "  # noqa: S608
         "(SELECT key FROM messages WHERE conversation = ? AND seq <= ?)"
-        for table in tx.hooks.tables
+        for table in additions(tx).tables
         if table.message is not None
     }
 

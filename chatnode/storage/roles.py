@@ -6,6 +6,7 @@ from chatnode.errors import Refusal
 from chatnode.model.commands.roles import Role
 from chatnode.model.events import RoleChanged
 from chatnode.model.permissions import ADMIN, MEMBER, PERMISSIONS
+from chatnode.storage.additions import additions
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
 
@@ -34,7 +35,7 @@ def check_there(reader: Reader | Transaction, role: str) -> None:
 def replace(tx: Transaction, role: str, permissions: frozenset[str]) -> dict[str, frozenset[str]]:
     """Make the role, or change what it may do; whoever has it and is signed in is told. Gives all roles."""
     _refuse_admin(role)
-    known = {**PERMISSIONS, **tx.hooks.permissions}
+    known = {**PERMISSIONS, **additions(tx).permissions}
     if unknown := sorted(permissions - set(known)):
         raise Refusal(
             "invalid", f"there is no permission {unknown[0]}; there are {', '.join(known)}", path="permissions"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -10,7 +10,6 @@ import attrs
 from chatnode.model.events import Event
 from chatnode.model.times import now_ms
 from chatnode.storage.connection import Reader
-from chatnode.storage.hooks import NO_HOOKS, Change, Follower, StorageHooks
 
 T = TypeVar("T")
 Rows = Iterator[tuple[Any, ...]]
@@ -31,6 +30,35 @@ class Recorded:
     hidden_from: frozenset[int] = frozenset()
 
 
+@attrs.define
+class Change:
+    """What a transaction records: the event, and its row of the log.
+
+    `conversation` is the key of the conversation whose participants hear it, or None; `people` are the keys of those
+    who hear it whether they take part or not; `subject` is what, with the kind, names the thing that changed: the
+    seq of a message, the key of a person.
+    """
+
+    gid: int
+    event: Event
+    conversation: int | None
+    people: Sequence[int]
+    subject: int
+    actor: int | None
+
+
+@attrs.frozen
+class Follower:
+    """What is called when an event is recorded: for further people to be told, before its row of the log is written;
+    and for what is to hold together with it, after that."""
+
+    audience: Callable[[Transaction, Change], Iterable[int]] | None = None
+    in_transaction: Callable[[Transaction, Change], None] | None = None
+
+
+NO_FOLLOWERS: Mapping[str, Follower] = {}
+
+
 class Transaction:
     """What a writing function works with.
 
@@ -38,13 +66,13 @@ class Transaction:
     event gets.
     """
 
-    __slots__ = ("connection", "execute", "executemany", "hooks", "next_gid", "now", "recorded")
+    __slots__ = ("connection", "execute", "executemany", "followers", "next_gid", "now", "recorded")
 
-    def __init__(self, connection: Reader, next_gid: int, hooks: StorageHooks = NO_HOOKS) -> None:
+    def __init__(self, connection: Reader, next_gid: int, followers: Mapping[str, Follower] = NO_FOLLOWERS) -> None:
         self.connection = connection
         self.execute = connection.execute
         self.executemany = connection.executemany
-        self.hooks = hooks
+        self.followers = followers
         self.next_gid = next_gid
         self.now = now_ms()
         self.recorded: list[Recorded] = []
@@ -67,7 +95,7 @@ class Transaction:
         `subject` is the key or number that, with the kind, is enough to make the event again from the tables.
         """
         person = people[0] if len(people) == 1 else None
-        gid, follower = self.next_gid, self.hooks.followers.get(event.name)
+        gid, follower = self.next_gid, self.followers.get(event.name)
         change = Change(gid, event, conversation, people, subject, actor) if follower is not None else None
         more = self._further(follower, change) if follower is not None and change is not None else ()
         self.execute(

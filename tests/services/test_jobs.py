@@ -45,7 +45,7 @@ async def test_a_failing_job_says_so_and_is_tried_again(node: Node) -> None:
     async def fail(core: Core) -> None:
         raise RuntimeError("out of paper")
 
-    node.core.jobs.add(Job("printing", 60, fail))
+    node.jobs.add(Job("printing", 60, fail))
     for runs in (1, 2):
         done = (await node.call("jobs.run", job="printing"))["job"]
         assert (done["ok"], done["runs"], done["failures"]) == (False, runs, runs)
@@ -68,10 +68,10 @@ async def test_jobs_wait_for_one_another(node: Node) -> None:
         return Job(name, 0, run)
 
     for name in ("one", "two", "three"):
-        node.core.jobs.add(job(name))
+        node.jobs.add(job(name))
     async with trio.open_nursery() as nursery:
         for name in ("one", "two", "three"):
-            nursery.start_soon(node.core.jobs.run, name)
+            nursery.start_soon(node.jobs.run, name)
     assert most == [1, 1, 1]
 
 

@@ -60,7 +60,7 @@ async def test_a_fault_is_logged_without_its_words(node: Node, logged: io.String
     async def fall(core: object) -> str:
         raise ValueError(SAID)
 
-    node.core.jobs.add(Job("falling", 0, fall))
+    node.jobs.add(Job("falling", 0, fall))
     async with serving(node) as address, await Http.open(address) as http:
         answer = await http.call("test.say", None, text=SAID)
         assert (answer.status, answer.json["error"]["code"]) == (500, "internal")

@@ -198,10 +198,9 @@ async def test_a_status_ends_by_itself(node: Node, ann: Somebody, bob: Somebody,
     given = await bob.call("presence.status", text="lunch", seconds=3600)
     assert (await seen(ann, "bob"))["bob"] == {"online": False, "text": "lunch", "until": given["presence"]["until"]}
     later = now_ms() + 3_600_001
-    monkeypatch.setattr("chatnode.dispatch.context.now_ms", lambda: later)
+    node.presence._clock = lambda: later
     assert await seen(ann, "bob") == {"bob": {"online": False}}
     monkeypatch.setattr("chatnode.storage.transaction.now_ms", lambda: later)
-    node.presence._clock = lambda: later
     await node.presence.write()
     rows = await node.core.db.read(lambda reader: reader.execute("SELECT text, until FROM presence").fetchall())
     assert set(rows) == {(None, None)}

@@ -234,13 +234,13 @@ async def test_each_part_fails_for_its_own_reason(node: Node, ann: Somebody) -> 
     await say(ann, await direct(ann, ann), "time has passed")
     assert await parts_failing(node) == []
 
-    last = await node.core.jobs.run("expired")
-    node.core.jobs.last["expired"] = attrs.evolve(last, ok=False, result="as in a test")
+    last = await node.jobs.run("expired")
+    node.jobs.last["expired"] = attrs.evolve(last, ok=False, result="as in a test")
     assert await parts_failing(node) == ["jobs"]
-    await node.core.jobs.run("expired")
-    node.core.jobs.running, node.core.jobs.running_since = "expired", trio.current_time() - 7 * 3600
+    await node.jobs.run("expired")
+    node.jobs.running, node.jobs.running_since = "expired", trio.current_time() - 7 * 3600
     assert await parts_failing(node) == ["jobs"]
-    node.core.jobs.running = None
+    node.jobs.running = None
     assert await parts_failing(node) == []
 
     node.core.db.broken = "as in a test"

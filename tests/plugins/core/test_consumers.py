@@ -161,7 +161,7 @@ async def test_what_it_does_not_want_costs_no_write_and_is_not_read_again(tmp_pa
 
 
 async def test_now_and_then_the_place_is_written_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatnode.routing.consumer.KEPT_IN_MEMORY", 10)
+    monkeypatch.setattr("chatnode.hooks.consumer.KEPT_IN_MEMORY", 10)
     async with node_with(tmp_path, made(consumers=[Noting().declared(kinds=frozenset({"message.pinned"}))])) as node:
         ann, talk = await talk_of(node)
         await fill(ann, talk, "nothing to it", 9)

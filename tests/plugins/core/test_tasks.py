@@ -209,6 +209,6 @@ async def test_a_job_that_does_not_say_how_often_is_never_run_and_stops_no_other
     tasks = [Task("odd", run, every=every), Task("good", good, every=60.0)]
     async with node_with(tmp_path, made(tasks=tasks), inline=True) as node:
         with trio.move_on_after(100):
-            await node.core.jobs.run_forever()
+            await node.jobs.run_forever()
         assert set(ran) == {"good"}
         assert node.plugins.statuses()[0].failures >= (every != -5.0)

@@ -1,40 +1,20 @@
-"""What plugins add to storage. Without plugins every entry is empty, and costs a look at it.
+"""What plugins add to storage. Without plugins every entry is empty, and costs one look at it.
 
 The entries are set once, before the database opens, by `chatnode/hooks/manager.py`; storage knows no plugin by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
 from chatnode.model.events import Event
 from chatnode.model.messages import Message
 from chatnode.model.people import Person
-
-if TYPE_CHECKING:
-    from chatnode.storage.connection import Reader
-    from chatnode.storage.log import Row
-    from chatnode.storage.transaction import Transaction
-
-
-@attrs.define
-class Change:
-    """What a transaction records: the event, and its row of the log.
-
-    `conversation` is the key of the conversation whose participants hear it, or None; `people` are the keys of those
-    who hear it whether they take part or not; `subject` is what, with the kind, names the thing that changed: the
-    seq of a message, the key of a person.
-    """
-
-    gid: int
-    event: Event
-    conversation: int | None
-    people: Sequence[int]
-    subject: int
-    actor: int | None
+from chatnode.storage.connection import Reader
+from chatnode.storage.row import Row
+from chatnode.storage.transaction import Follower, Transaction
 
 
 @attrs.frozen
@@ -67,32 +47,30 @@ class Table:
     export: str | None = None
 
 
-@attrs.frozen
-class Follower:
-    """What is called when an event is recorded: for further people to be told, before its row of the log is written;
-    and for what is to hold together with it, after that."""
-
-    audience: Callable[[Transaction, Change], Iterable[int]] | None = None
-    in_transaction: Callable[[Transaction, Change], None] | None = None
-
-
-Problems = Callable[["Reader"], list[str]]
+Problems = Callable[[Reader], list[str]]
 """A check: a line for each problem that it finds."""
 
 
 @attrs.define
-class StorageHooks:
+class Additions:
     """What is called, and what is looked up. All of it is called inside a transaction or a reader's snapshot."""
 
-    followers: Mapping[str, Follower] = attrs.field(factory=dict[str, "Follower"])
+    followers: Mapping[str, Follower] = attrs.field(factory=dict[str, Follower])
     """By the names of the events that plugins follow; all others cost nothing."""
     enrich_messages: Callable[[Reader | Transaction, Sequence[Message]], None] | None = None
     enrich_people: Callable[[Reader, Sequence[Person]], list[Person]] | None = None
     events: Mapping[str, EventKind] = attrs.field(factory=dict[str, EventKind])
     tables: Sequence[Table] = ()
-    checks: Mapping[str, Problems] = attrs.field(factory=dict[str, "Problems"])
+    checks: Mapping[str, Problems] = attrs.field(factory=dict[str, Problems])
     permissions: Mapping[str, str] = attrs.field(factory=dict[str, str])
     """Plugins' own, with what each allows."""
 
 
-NO_HOOKS: Any = StorageHooks()
+_NONE = Additions()
+
+
+def additions(source: Reader | Transaction) -> Additions:
+    """What plugins add to a connection or transaction of a node; nothing for any other."""
+    connection = source.connection if isinstance(source, Transaction) else source
+    found = connection.additions
+    return found if isinstance(found, Additions) else _NONE

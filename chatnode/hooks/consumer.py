@@ -28,7 +28,7 @@ from chatnode.storage.consumers import Moved, Name
 from chatnode.storage.cutting import cutting_sql
 from chatnode.storage.database import Database
 from chatnode.storage.group import is_full, storage_error
-from chatnode.storage.log import Row
+from chatnode.storage.row import Row
 from chatnode.storage.transaction import Transaction, Write
 
 logger = get_logger("plugins")

@@ -8,11 +8,11 @@ from functools import partial
 import trio
 
 from chatnode.errors import Refusal
+from chatnode.hooks.consumer import RunningConsumer, Step
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.supervisor import Supervised
 from chatnode.logs import get_logger
 from chatnode.model.plugins import ConsumerStatus, SetAside
-from chatnode.routing.consumer import RunningConsumer, Step
 from chatnode.storage import consumers as storage
 from chatnode.storage import log
 from chatnode.storage.connection import DatabaseError

@@ -6,11 +6,11 @@ Start with `docs/plugins/tutorial.md`; `docs/plugins/reference.md` describes eve
 from __future__ import annotations
 
 from chatnode.config import setting
-from chatnode.dispatch.context import Context
 from chatnode.dispatch.hooks import Allow, Deny, Verdict
 from chatnode.dispatch.table import Command, command
 from chatnode.errors import Refusal
 from chatnode.hooks.context import PluginContext
+from chatnode.hooks.context import PluginContext as Context
 from chatnode.hooks.plugin import (
     API_VERSION,
     Consumer,
@@ -54,7 +54,6 @@ from chatnode.model.permissions import CHAT, MANAGE_PEOPLE, MODERATE, OPERATE
 from chatnode.model.presence import Badge, Presence
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.model.words import caseless
-from chatnode.services.presence import badge
 from chatnode.storage.additions import EventKind, Table
 from chatnode.storage.blocks import has_blocked, refuse_blocked
 from chatnode.storage.connection import IntegrityError, Reader
@@ -149,7 +148,6 @@ __all__ = [
     "access_conversation",
     "access_message",
     "access_to_post",
-    "badge",
     "caseless",
     "check_reachable",
     "command",

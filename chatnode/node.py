@@ -12,7 +12,6 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,9 @@ import attrs
 import trio
 
 from chatnode import config as configuration
+from chatnode.concurrency import raise_single
 from chatnode.config import Config
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.acting import AsOperator
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import JobRunner
 from chatnode.dispatch.table import CommandTable
@@ -29,9 +29,9 @@ from chatnode.errors import Refusal, StartError
 from chatnode.hooks.consumers import Consumers
 from chatnode.hooks.discovery import given, installed
 from chatnode.hooks.manager import Manager
+from chatnode.hooks.states import States
 from chatnode.hooks.tasks import Tasks
 from chatnode.logs import get_logger
-from chatnode.protocol import codec
 from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
@@ -73,7 +73,7 @@ class Node:
 
         Raises `chatnode.errors.Refusal`.
         """
-        return await call_as_operator(self.core, self.table, name, **fields)
+        return await AsOperator(self.core).call(name, **fields)
 
     async def serve(
         self, bind: str | None = None, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED
@@ -172,10 +172,17 @@ async def open_node(
         db.open()
         try:
             node = await build(directory, config, db, manager)
+            states = States(node.core, manager)
             try:
-                yield node
-            finally:
-                await node.close()
+                async with trio.open_nursery() as nursery:
+                    try:
+                        await states.open(nursery)
+                        yield node
+                    finally:
+                        await states.close()
+                        await node.close()
+            except BaseExceptionGroup as group:
+                raise_single(group)
         finally:
             await db.aclose()
     finally:
@@ -189,11 +196,10 @@ async def build(directory: DataDirectory, config: Config, db: Database, plugins:
     board = PresenceBoard(db, sessions, config.presence)
     router = Router(sessions, board, core.metrics)
     hooks = plugins.request_hooks()
-    commands = [*COMMANDS, *(command for each in plugins for command in each.plugin.commands)]
-    table = CommandTable(commands, hooks, board.active)
+    table = CommandTable([*COMMANDS, *plugins.commands()], hooks, board.active)
     jobs = JobRunner(core, JOBS)
-    core.add(sessions, board, plugins, hooks, jobs)
-    plugins.add_to(core, partial(call_as_operator, core, table))
+    core.add(sessions, board, plugins, hooks, table, jobs)
+    plugins.add_to(core)
     consumers, tasks = Consumers(db, plugins), Tasks(plugins)
     core.add(consumers, tasks)
     db.on_commit = _publisher(router, consumers)
@@ -220,11 +226,6 @@ async def _load_presence(db: Database, board: PresenceBoard) -> None:
         board.load(await db.read(presence.marked))
     except DatabaseError as error:
         logger.error("the statuses of users cannot be read: %s", error)
-
-
-async def call_as_operator(core: Core, table: CommandTable, name: str, /, **fields: Any) -> Any:
-    """Run a command as the operator of the node; gives its result as plain values. Raises `Refusal`."""
-    return codec.to_plain(await table.run(Context(core, operator=True), name, fields))
 
 
 def _base_url(config: Config) -> str:

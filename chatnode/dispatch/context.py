@@ -53,6 +53,10 @@ class Context:
     """The request's place among others of its session that are worked on at a time."""
     request: str | int | None = None
     """What the client calls the request, for the log."""
+    depth: int = 0
+    """How many commands called one another until this one."""
+    background: bool = False
+    """Nobody asks: a task, consumer or check of the node's own."""
 
     def sign_in(self, found: Authenticated) -> None:
         """From now on this is the person whose token it is, within the token's scopes."""
@@ -64,8 +68,13 @@ class Context:
     def me(self) -> Account:
         """The person who asks; raises `Refusal` for the operator, and for somebody not signed in."""
         if self.account is None:
-            raise Refusal("forbidden", "only a person can do this") if self.operator else unauthenticated()
+            raise Refusal("forbidden", "only a person can do this") if self.operator else self._nobody()
         return self.account
+
+    def _nobody(self) -> Refusal:
+        if self.background:
+            return Refusal("forbidden", "nobody asks here: act with ctx.as_person(…) or ctx.as_operator()")
+        return unauthenticated()
 
     def may(self, permission: str, *, reads: bool = False) -> bool:
         """Whether the role has the permission and the token does not take it away.
@@ -83,7 +92,7 @@ class Context:
         if self.may(permission, reads=reads):
             return
         if self.account is None and not self.operator:
-            raise unauthenticated()
+            raise self._nobody()
         if self.account is not None and permission in self.core.roles.get(self.account.role, ()):
             raise Refusal("forbidden", f"your token does not have the scope {permission}")
         raise Refusal("forbidden", f"your role does not have the permission {permission}")

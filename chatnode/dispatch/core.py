@@ -10,6 +10,7 @@ import trio
 
 from chatnode.config import Config
 from chatnode.dispatch.limits import Rate, Turns
+from chatnode.errors import Refusal
 from chatnode.metrics import Metrics
 from chatnode.model import permissions
 from chatnode.storage.database import Database
@@ -47,6 +48,8 @@ class Core:
     changing_roles: trio.Lock = attrs.field(init=False, factory=trio.Lock)
     queries: Turns = attrs.field(init=False)
     _parts: dict[type, Any] = attrs.field(init=False, factory=dict[type, Any])
+    states: dict[type, Any] = attrs.field(init=False, factory=dict[type, Any])
+    """What plugins keep for this node while it is open, by class."""
     of_plugins: dict[type, Any] = attrs.field(init=False, factory=dict[type, Any])
     """The settings of plugins, by their class."""
 
@@ -83,6 +86,12 @@ class Core:
             return self._parts[kind]
         except KeyError:
             raise LookupError(f"the node has no {kind.__name__}") from None
+
+    def state(self, kind: type[S]) -> S:
+        """What a plugin keeps for this node, by its class. Raises `Refusal("unavailable")` while there is none."""
+        if kind not in self.states:
+            raise Refusal("unavailable", f"the node has no {kind.__name__} now", retry_after=5)
+        return self.states[kind]
 
     def settings(self, kind: type[S]) -> S:
         """The settings of a plugin, by their class."""

@@ -81,6 +81,10 @@ class JobRunner:
             raise Refusal("not_found", f"there is no job {name[:80]!r}; there are {', '.join(self._jobs)}", path="job")
         return self._jobs[name]
 
+    def wake(self, name: str) -> None:
+        """Let a job run now rather than when it is due."""
+        raise NotImplementedError(name)
+
     async def load(self) -> None:
         """Read how the jobs went last."""
         self.last = await self._core.db.read(storage.last_runs)

@@ -39,7 +39,7 @@ class Command(Generic[C, R]):
     name: str
     takes: type[C]
     gives: type[R]
-    handler: Callable[[Context, C], Awaitable[R]]
+    handler: Callable[[Any, C], Awaitable[R]]
     permission: str | None
     limit: str | None
     reads: bool
@@ -69,13 +69,13 @@ def command(
     reads: bool = False,
     unscoped: bool = False,
     active: bool | None = None,
-) -> Callable[[Callable[[Context, C], Awaitable[R]]], Command[C, R]]:
+) -> Callable[[Callable[[Any, C], Awaitable[R]]], Command[C, R]]:
     """Make a command of a handler; what it takes and gives is read from the handler's annotations.
 
     Unless `active` says otherwise, who changes something is active and who reads something is not.
     """
 
-    def make(handler: Callable[[Context, C], Awaitable[R]]) -> Command[C, R]:
+    def make(handler: Callable[[Any, C], Awaitable[R]]) -> Command[C, R]:
         hints = get_type_hints(handler)
         gives = hints.pop("return")
         _, takes = hints.values()

@@ -15,7 +15,7 @@ from chatnode.dispatch.context import Context
 from chatnode.dispatch.hooks import Allow, Deny
 from chatnode.errors import STATUS, Refusal, StartError
 from chatnode.hooks import specs
-from chatnode.hooks.context import PluginContext
+from chatnode.hooks.context import PluginContext, Scope
 from chatnode.hooks.guard import FAILURES, HookFailed, Report, colour, guard, is_json
 from chatnode.logs import get_logger
 from chatnode.model.messages import Message
@@ -40,6 +40,8 @@ class HookCalls:
     """The hooks of one node's plugins. `report` is told of each that fails: plugin, hook, and how."""
 
     def __init__(self, settings: Settings, report: Callable[[str, str, str], None]) -> None:
+        self.scopes: dict[str, Scope] = {}
+        """By plugin, once the node is open."""
         self._report = report
         self._budgets: dict[specs.Budget, float] = {
             "hook_seconds": settings.hook_seconds,
@@ -123,7 +125,7 @@ class HookCalls:
     # ---- what requests call, and the node
 
     async def check_command(self, ctx: Context, name: str, command: Any) -> None:
-        for plugin, check in self._calls("check_command", ctx=ctx, name=name, command=command):
+        for plugin, check in self._calls("check_command", ctx, name=name, command=command):
             try:
                 verdict = await check()
                 if not isinstance(verdict, Allow | Deny):
@@ -136,7 +138,7 @@ class HookCalls:
 
     async def prepare_draft(self, ctx: Context, draft: Draft) -> None:
         before = attrs.evolve(draft)
-        for _, prepare in self._calls("prepare_draft", ctx=ctx, draft=draft):
+        for _, prepare in self._calls("prepare_draft", ctx, draft=draft):
             try:
                 await prepare()
             except HookFailed as failed:
@@ -144,9 +146,14 @@ class HookCalls:
         draft.conversation, draft.cid, draft.edits = before.conversation, before.cid, before.edits
         draft.prepared = draft != before
 
-    def _calls(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Call]]:
-        """An async hook's implementations in their order, each with its plugin's name and ready to be called."""
+    def _calls(self, hook: str, caller: Context | None = None, /, **arguments: Any) -> Iterator[tuple[str, Call]]:
+        """An async hook's implementations in their order, each with its plugin's name and ready to be called.
+
+        With a `caller`, each gets a context of its own plugin's for it.
+        """
         for implementation in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
+            if caller is not None:
+                arguments["ctx"] = PluginContext(caller, self.scopes[implementation.plugin_name])
             values = [arguments[name] for name in implementation.argnames]
             yield implementation.plugin_name, partial(implementation.function, *values)
 

@@ -15,12 +15,12 @@ from typing import Any, cast
 
 import trio
 
+from chatnode.concurrency import Backoff, behind_barrier
 from chatnode.config import Plugins as Settings
 from chatnode.errors import Refusal
 from chatnode.hooks.guard import said
 from chatnode.hooks.manager import Loaded, Manager
 from chatnode.hooks.plugin import Consumer
-from chatnode.hooks.supervisor import Backoff, behind_barrier
 from chatnode.logs import get_logger
 from chatnode.model.plugins import SetAside
 from chatnode.storage import consumers as storage

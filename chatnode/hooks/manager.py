@@ -9,21 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import attrs
 import pluggy
 
 from chatnode.config import Config, settings_of
+from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.hooks import RequestHooks
 from chatnode.dispatch.jobs import Job, JobRunner
 from chatnode.dispatch.limits import Rate
+from chatnode.dispatch.table import Command
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks import declared
-from chatnode.hooks.calls import MARK, Call, Facade, HookCalls
-from chatnode.hooks.context import PluginContext
+from chatnode.hooks.calls import MARK, Facade, HookCalls
+from chatnode.hooks.context import PluginContext, Scope
 from chatnode.hooks.discovery import Installed
 from chatnode.hooks.guard import FAILURES, HookFailed, Report, guard, said
 from chatnode.hooks.plugin import Plugin, Task
@@ -62,12 +64,17 @@ class Figure:
 
 @attrs.define
 class Loaded:
-    """A plugin that runs. `context` is there once the node is open."""
+    """A plugin that runs. `scope`, and `context` for what nobody asks for, are there once the node is open."""
 
     plugin: Plugin
     settings: Any
     hooks: Facade
+    scope: Scope = attrs.field(init=False)
     context: PluginContext = attrs.field(init=False)
+
+    def context_of(self, caller: Context) -> PluginContext:
+        """What the plugin's own code gets for a request."""
+        return PluginContext(caller, self.scope)
 
 
 class Manager:
@@ -227,12 +234,18 @@ class Manager:
             calls.prepare_draft if calls.has("prepare_draft") else None,
         )
 
-    def add_to(self, core: Core, call: Call) -> None:
-        """Add what the plugins declare to an open node; `call` runs commands as its operator."""
-        jobs = core.part(JobRunner)
+    def commands(self) -> list[Command[Any, Any]]:
+        """The plugins' commands, whose handlers get a context of the plugin's."""
+        return [_bound(each, command) for each in self for command in each.plugin.commands]
+
+    def add_to(self, core: Core) -> None:
+        """Add what the plugins declare to an open node."""
+        jobs, nobody = core.part(JobRunner), Context(core, background=True)
         for name, each in self.loaded.items():
             plugin = each.plugin
-            each.context = PluginContext(core, name, call, self._calls.ask)
+            each.scope = Scope(name, get_logger(f"plugins.{name}"), self._calls.ask, partial(_wake, jobs, plugin))
+            self._calls.scopes[name] = each.scope
+            each.context = each.context_of(nobody)
             if plugin.settings is not None:
                 core.of_plugins[plugin.settings] = each.settings
             for limit in plugin.limits:
@@ -299,6 +312,22 @@ def declaration(source: Any) -> Plugin:
     if not isinstance(plugin, Plugin):
         raise StartError("its chatnode_plugin does not give a Plugin")
     return plugin
+
+
+def _bound(loaded: Loaded, command: Command[Any, Any]) -> Command[Any, Any]:
+    """The command with a handler that takes the node's own context."""
+
+    @wraps(command.handler)
+    async def handler(caller: Context, asked: Any) -> Any:
+        return await command.handler(loaded.context_of(caller), asked)
+
+    return attrs.evolve(command, handler=handler)
+
+
+def _wake(jobs: JobRunner, plugin: Plugin, task: str) -> None:
+    if not any(each.name == task and each.every is not None for each in plugin.tasks):
+        raise LookupError(f"the plugin {plugin.name} has no task {task} with a period")
+    jobs.wake(f"{plugin.name}.{task}")
 
 
 def _job(name: str, task: Task, loaded: Loaded, report: Report) -> Job:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import Command
 from chatnode.hooks.context import PluginContext
 from chatnode.storage.additions import EventKind, Table
@@ -127,7 +127,7 @@ class Route:
     """
 
     rule: str
-    handler: Callable[[Context, Request], Awaitable[Response]]
+    handler: Callable[[PluginContext, Request], Awaitable[Response]]
     permission: str | None
     methods: tuple[Literal["GET", "POST", "PUT", "DELETE"], ...] = ("GET",)
     summary: str = ""
@@ -142,7 +142,7 @@ class Page:
 
     path: str
     title: str
-    render: Callable[[Context, Mapping[str, str]], Awaitable[str]]
+    render: Callable[[PluginContext, Mapping[str, str]], Awaitable[str]]
     permission: str = "operate"
 
 
@@ -184,6 +184,10 @@ class Plugin:
     routes: Sequence[Route] = ()
     pages: Sequence[Page] = ()
     metrics: Sequence[Metric] = ()
+    state: Callable[[PluginContext], AbstractAsyncContextManager[object]] | None = None
+    """What the plugin keeps while a node is open, such as a pool or a queue: entered before the node serves, left after
+    everything else of the plugin has ended, and read as `ctx.state(Kind)`, `Kind` being the class of what it gives. It
+    runs on a task of its own: when it fails it is reported, and opened again after a pause."""
     health: Callable[[PluginContext], Awaitable[Mapping[str, Any] | None]] | None = None
     cli: click.Command | None = None
     check: Callable[[Reader], list[str]] | None = None

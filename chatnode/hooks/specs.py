@@ -13,7 +13,6 @@ from typing import Any, Literal, TypeVar
 import attrs
 import pluggy
 
-from chatnode.dispatch.context import Context
 from chatnode.dispatch.hooks import Verdict
 from chatnode.hooks.context import PluginContext
 from chatnode.hooks.plugin import Plugin
@@ -96,14 +95,14 @@ def add_hookspecs(add: Callable[[object], None]) -> None:
 
 
 @hook("refuse", "hook_seconds")
-async def check_command(ctx: Context, name: str, command: Any) -> Verdict:
+async def check_command(ctx: PluginContext, name: str, command: Any) -> Verdict:
     """May this command be carried out? After permission, limit and form are checked, before its handler; the first
     `Deny` wins."""
     raise AssertionError("only implementations are called")
 
 
 @hook("refuse", "hook_seconds")
-async def prepare_draft(ctx: Context, draft: Draft) -> None:
+async def prepare_draft(ctx: PluginContext, draft: Draft) -> None:
     """Change a message before it is written: `draft.text`, `draft.metadata`. Raise `Refusal` to refuse it.
 
     Also for an edit: `draft.edits` is the message's id then, and only its text counts. A message that is sent again

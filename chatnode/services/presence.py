@@ -22,7 +22,7 @@ from chatnode.model.commands.presence import (
 )
 from chatnode.model.commands.shared import InConversation
 from chatnode.model.people import Account
-from chatnode.model.presence import Badge, Status, as_told, is_emoji
+from chatnode.model.presence import Status, as_told, is_emoji
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.routing.presence import PresenceBoard
 from chatnode.storage import conversations, people, presence, typing
@@ -135,16 +135,6 @@ async def list_typing(ctx: Context, command: InConversation) -> TypistsGiven:
             if each.person.id != me.id and me.id not in each.blocked
         ]
     )
-
-
-def badge(
-    ctx: Context, person: int, active_at: int | None, text: str | None, emoji: str | None, until: int | None
-) -> Badge:
-    """How the user with the key `person` is now, from that user's columns of `presence`.
-
-    Only for a user whom the requester may see, which `MAY_SEE_PRESENCE` tells within a query.
-    """
-    return ctx.core.part(PresenceBoard).badge(person, active_at, text, emoji, until)
 
 
 COMMANDS = (get, set_status, set_visible, history, say_typing, list_typing)

@@ -15,7 +15,6 @@ from chatnode.api import (
     Refusal,
     Row,
     Transaction,
-    badge,
     direct_id,
     now_ms,
     person_by_key,
@@ -100,7 +99,7 @@ def plain(row: Shown) -> Contact:
 
 def as_known(ctx: Context, rows: Iterable[Shown]) -> list[Contact]:
     """Entries as they are shown: with presence and weight, as they are now."""
-    now, half_life = now_ms(), ctx.settings(Settings).half_life_ms
+    now, half_life, badge = now_ms(), ctx.settings(Settings).half_life_ms, ctx.badge
     contacts: list[Contact] = []
     for row in rows:
         contact = plain(row)
@@ -108,7 +107,7 @@ def as_known(ctx: Context, rows: Iterable[Shown]) -> list[Contact]:
         if rank:
             contact["weight"] = weight_of(rank, now, half_life)
         if may_see:
-            contact["presence"] = badge(ctx, key, active_at, text, emoji, until)
+            contact["presence"] = badge(key, active_at, text, emoji, until)
         contacts.append(contact)
     return contacts
 

@@ -15,7 +15,7 @@ from chatnode.cli.chat.session import ChatSession
 from chatnode.cli.chat.slash import Slash
 from chatnode.cli.chat.style import Style
 from chatnode.client import Client, connect
-from chatnode.client.nurseries import raise_single
+from chatnode.concurrency import raise_single
 
 _LAST_SECONDS = 3.0
 """How long leaving waits for what was entered last."""

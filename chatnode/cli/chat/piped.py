@@ -13,7 +13,7 @@ from chatnode.cli.chat.lines import Lines
 from chatnode.cli.chat.room import Room
 from chatnode.cli.chat.style import Style
 from chatnode.client import Client, Pushed, Reset, connect, new_cid
-from chatnode.client.nurseries import raise_single
+from chatnode.concurrency import raise_single
 from chatnode.errors import Refusal
 from chatnode.model.conversations import InboxEntry
 from chatnode.model.events import MessagePosted

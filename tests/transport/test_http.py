@@ -423,6 +423,7 @@ def cookie_of(response: Response) -> dict[str, str]:
         pair, *flags = response.headers["set-cookie"].split("; ")
         found["name"], found["value"] = pair.split("=", 1)
         found |= {flag.partition("=")[0].lower(): flag.partition("=")[2] for flag in flags}
+        found.pop("expires", None)  # max-age says the same, whatever the time is
     return found
 
 

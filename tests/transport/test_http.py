@@ -624,7 +624,7 @@ async def test_one_client_is_one_client_however_its_address_is_written(http: Htt
             "198.51.100.1, 10.9.9.9:80",
         ),
         ("2001:db8::7", "[2001:db8::7]:443", "[2001:db8::8]", "2001:db8:0:0:ffff::1", "2001:DB8::7%eth0"),
-        ("unknown", "_hidden", "nonsense", "198.51.100.77x", "198.51.100.1, unknown"),
+        ("unknown", "_hidden", "nonsense", "198.51.100.77x", "198.51.100.9, unknown"),
     ):
         found = [await attempt(http, forwarded) for forwarded in client]
         assert found == [404, 429, 429, 429, 429], client

@@ -274,7 +274,7 @@ async def test_a_node_without_files_left_goes_on_when_there_are_some(tmp_path: P
 
 async def test_an_address_that_is_none_is_refused(node: Node) -> None:
     for bind in ("localhost", "127.0.0.1:http", "::1:8008"):
-        with pytest.raises(StartError, match="address and a port"):
+        with pytest.raises(StartError, match="address and a port"), trio.fail_after(PATIENCE):
             await node.serve(bind)
 
 
@@ -357,20 +357,23 @@ async def test_no_family_is_left_to_another_program(node: Node, monkeypatch: pyt
     monkeypatch.setattr(socket, "getaddrinfo", of_both_families)
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(StartError, match=f"cannot listen on localhost:{port}"):
+        with pytest.raises(StartError, match=f"cannot listen on localhost:{port}"), trio.fail_after(PATIENCE):
             await node.serve(str(port))
         socket.create_server(("127.0.0.1", port)).close()
 
 
 async def test_a_name_that_is_none_is_named(node: Node) -> None:
     for name in ("nowhere.invalid", "-" * 64, "x" * 63 + "." + "y" * 63 + ".invalid"):
-        with pytest.raises(StartError, match=f"cannot listen on '?{name}"):
+        with pytest.raises(StartError, match=f"cannot listen on '?{name}"), trio.fail_after(PATIENCE):
             await node.serve(f"{name}:8008")
 
 
 async def test_a_node_serves_once_at_a_time(node: Node) -> None:
     async with serving(node) as address:
-        with pytest.raises(StartError, match=rf"serves already, at http://127\.0\.0\.1:{address[1]}"):
+        with (
+            pytest.raises(StartError, match=rf"serves already, at http://127\.0\.0\.1:{address[1]}"),
+            trio.fail_after(PATIENCE),
+        ):
             await node.serve("127.0.0.1:0")
         assert await is_served(address)
     async with serving(node) as address:

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 import attrs
 
+from chatnode.addresses import client_key
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -69,6 +70,11 @@ class Context:
         if self.account is None:
             raise Refusal("forbidden", "only a person can do this") if self.operator else unauthenticated()
         return self.account
+
+    @property
+    def payer(self) -> int | str:
+        """Whom limits count against: the person, or where somebody not signed in asks from."""
+        return self.account.key if self.account is not None else client_key(self.address)
 
     def may(self, permission: str, *, reads: bool = False) -> bool:
         """Whether the role has the permission and the token does not take it away.

@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 import attrs
 import trio
 
+from chatnode.addresses import parse_url
 from chatnode.config import Config
 from chatnode.dispatch.hooks import LiveConsumers, LivePlugins, LiveTasks, RequestHooks
 from chatnode.dispatch.jobs import JobRunner
 from chatnode.dispatch.limits import Rate, Turns
 from chatnode.dispatch.presence import LivePresence
+from chatnode.errors import Refusal
 from chatnode.metrics import Metrics
 from chatnode.model import permissions
 from chatnode.storage.database import Database
@@ -27,7 +29,8 @@ RATES = frozenset({"posts", "logins", "reports", "statuses", "typing"})
 
 @attrs.define
 class Core:
-    """One per node. `roles` maps a role to its permissions; `base_url` is where people reach the node.
+    """One per node. `roles` maps a role to its permissions; `base_url` is where people reach the node, empty while
+    nobody knows: the port is not picked before the node serves.
 
     `collections` are what `items.query` can ask for; more may be added before the node serves.
     `presence` is set by the node, which has the connections that it follows from.
@@ -47,6 +50,8 @@ class Core:
     """By the name that a command gives as its `limit`."""
     hashers: trio.CapacityLimiter = attrs.field(init=False)
     slow_seconds: float = attrs.field(init=False)
+    own_origins: frozenset[str] = attrs.field(init=False)
+    """Origins whose pages may use the cookie, whatever name a request says the node has."""
     metrics: Metrics = attrs.field(factory=Metrics)
     jobs: JobRunner = attrs.field(init=False)
     changing_roles: trio.Lock = attrs.field(init=False, factory=trio.Lock)
@@ -74,11 +79,19 @@ class Core:
         self.hashers = trio.CapacityLimiter(self.config.accounts.password_hashers)
         self.jobs = JobRunner(self)
         self.slow_seconds = self.config.logs.slow_ms / 1000 or inf
+        public = self.config.server.public_url
+        self.own_origins = frozenset([*self.config.server.origins, *([parse_url(public).origin] if public else [])])
 
     @property
     def permissions(self) -> dict[str, str]:
         """Every permission there is, plugins' own too, with what it allows."""
         return {**permissions.PERMISSIONS, **self.db.hooks.permissions}
+
+    def link(self, kind: str, code: str) -> str:
+        """A link to the node's page that carries a code. Raises `Refusal` while it could not be opened."""
+        if not self.base_url:
+            raise Refusal("unavailable", "no link before the node serves: its port is not known; set server.public_url")
+        return f"{self.base_url}/#{kind}={code}"
 
     def settings(self, kind: type[S]) -> S:
         """The settings of a plugin, by their class."""

@@ -168,10 +168,9 @@ class CommandTable:
         if context.operator:
             return
         core = context.core
-        who = context.account.key if context.account is not None else context.address
-        core.requests.take(who)
+        core.requests.take(context.payer)
         if found.limit is not None:
-            core.rates[found.limit].take(who)
+            core.rates[found.limit].take(context.payer)
 
 
 def unknown_command(name: str) -> Refusal:

@@ -122,6 +122,7 @@ async def person_or_me(ctx: Context, person: str | None) -> Account:
 async def create_reset(ctx: Context, command: CreateReset) -> ResetGiven:
     """Make a link, good for one time, with which somebody sets a new password. An earlier one ends."""
     code, code_hash = sessions.new_secret()
+    link = ctx.core.link("reset", code)
     expires_at = now_ms() + ctx.core.config.accounts.reset_hours * 3_600_000
 
     def write(tx: Transaction) -> None:
@@ -131,7 +132,7 @@ async def create_reset(ctx: Context, command: CreateReset) -> ResetGiven:
         audit.record(tx, ctx.account, "people.reset_link", account.id)
 
     await ctx.write(write)
-    return ResetGiven(code, f"{ctx.core.base_url}/#reset={code}", rfc3339(expires_at))
+    return ResetGiven(code, link, rfc3339(expires_at))
 
 
 @command("people.reset_password", permission=None, limit="logins")

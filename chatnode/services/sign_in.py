@@ -44,6 +44,7 @@ async def authenticate(core: Core, token: str) -> Authenticated:
         days = core.config.accounts.session_days
         with contextlib.suppress(Refusal):  # reading goes on when storage takes no writes
             await core.db.write(lambda tx: sessions.touch(tx, found.session, days))
+            found.prolonged = found.device
     return found
 
 
@@ -158,6 +159,7 @@ def _scopes(ctx: Context, wanted: list[str] | None) -> frozenset[str] | None:
 async def create_invite(ctx: Context, command: CreateInvite) -> InviteGiven:
     """Make a link with which somebody makes an account, and joins the conversations named."""
     code, code_hash = sessions.new_secret()
+    link = ctx.core.link("invite", code)
     days = command.days or ctx.core.config.accounts.invite_days
     create = partial(
         invites.create, kind="member", code_hash=code_hash, by=ctx.account, expires_at=now_ms() + days * DAY_MS,
@@ -171,7 +173,7 @@ async def create_invite(ctx: Context, command: CreateInvite) -> InviteGiven:
         return invite
 
     invite = await ctx.write(write)
-    return InviteGiven(code, f"{ctx.core.base_url}/#invite={code}", invite)
+    return InviteGiven(code, link, invite)
 
 
 @command("invites.list", permission=permissions.INVITE, reads=True)
@@ -213,6 +215,7 @@ async def accept_invite(ctx: Context, command: AcceptInvite) -> SignedIn:
 async def create_setup(ctx: Context, command: CreateSetup) -> SetupGiven:
     """Make the link for the first administrator; earlier ones end."""
     code, code_hash = sessions.new_secret()
+    link = ctx.core.link("setup", code)
     expires_at = now_ms() + ctx.core.config.accounts.setup_hours * 3_600_000
 
     def write(tx: Transaction) -> None:
@@ -223,7 +226,7 @@ async def create_setup(ctx: Context, command: CreateSetup) -> SetupGiven:
         audit.record(tx, ctx.account, "setup.create")
 
     await ctx.write(write)
-    return SetupGiven(code, f"{ctx.core.base_url}/#setup={code}")
+    return SetupGiven(code, link)
 
 
 COMMANDS = (

@@ -43,14 +43,20 @@ class MessageReader:
         """Answers to control frames, and the close frame when there is one."""
         return b"".join(self.protocol.data_to_send())
 
-    def upgrade(self, head: bytes) -> bool:
-        """Answer the upgrade request; the answer is in `to_send`. False when it is not even a request."""
+    def upgrade(self, head: bytes, cookie: str = "") -> bool:
+        """Answer the upgrade request; the answer is in `to_send`. False when it is not even a request.
+
+        `cookie` is the value of a Set-Cookie field of the answer.
+        """
         protocol = self.protocol
         protocol.receive_data(head)
         requests = protocol.events_received()
         if not requests or not isinstance(requests[0], Request):
             return False
-        protocol.send_response(protocol.accept(requests[0]))
+        response = protocol.accept(requests[0])
+        if cookie:
+            response.headers["Set-Cookie"] = cookie
+        protocol.send_response(response)
         return True
 
     def feed(self, data: bytes) -> list[bytes]:

@@ -17,7 +17,7 @@ from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState
-from quart import Response, has_request_context, request
+from quart import Response, after_this_request, has_request_context, request
 from quart.typing import ResponseReturnValue
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -36,11 +36,12 @@ from chatnode.transport.event_stream import EVENT_STREAM, event_stream
 from chatnode.transport.head import Head
 from chatnode.transport.listener import Connection
 from chatnode.transport.monitoring import JSON, Health
-from chatnode.transport.origins import COOKIE, Credentials
+from chatnode.transport.origins import Credentials, clear_cookie, set_cookie
 from chatnode.transport.personal_export import export_stream
 from chatnode.transport.socket import unexpected_refusal
 
 _SIGN_IN_COMMANDS = ("sessions.create", "invites.accept")
+_SIGN_OUT = "sessions.revoke"
 _ITEMS = "items.query"
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -217,8 +218,10 @@ def make_app(
         fields = _query_fields(core, found) if reading else await _body_fields(core, credentials)
         result = codec.to_plain(await table.run(context, name, fields))
         response = Response(codec.encode(result), content_type=JSON)
-        if name in _SIGN_IN_COMMANDS:
-            _set_cookie(core, response, result["token"])
+        if name in _SIGN_IN_COMMANDS and credentials.own_page:
+            response.headers["Set-Cookie"] = set_cookie(core, credentials, result["token"])
+        if name == _SIGN_OUT and credentials.by_cookie and fields["session"] == context.session:
+            response.headers["Set-Cookie"] = clear_cookie(credentials)
         return response
 
     for each in table:
@@ -279,10 +282,7 @@ def make_app(
 def _credentials(core: Core) -> Credentials:
     headers = request.headers
     client = request.scope["client"]
-    return Credentials.of_fields(
-        client[0] if client else "", headers.get("Authorization", ""), headers.get("Cookie", ""),
-        headers.get("Origin", ""), headers.get("Host", ""), ",".join(headers.getlist("X-Forwarded-For")), core,
-    )  # fmt: skip
+    return Credentials.of_fields(client[0] if client else "", lambda name: ",".join(headers.getlist(name)), core)
 
 
 async def _context(core: Core, credentials: Credentials, *, required: bool = True) -> Context:
@@ -292,6 +292,8 @@ async def _context(core: Core, credentials: Credentials, *, required: bool = Tru
             raise Refusal("unauthenticated", "send a token: Authorization: Bearer …")
         found = await authenticate(core, credentials.token)
         context.sign_in(found)
+        if found.prolonged and credentials.by_cookie:
+            _slide_cookie(core, credentials, credentials.token)
     return context
 
 
@@ -349,13 +351,16 @@ def _takes(kind: Any, wanted: type) -> bool:
     )
 
 
-def _set_cookie(core: Core, response: Response, token: str) -> None:
-    """For browsers: the token where no script can read it."""
-    secure = request.scheme == "https" or core.base_url.startswith("https:")
-    response.set_cookie(
-        COOKIE, token, max_age=core.config.accounts.session_days * 86_400, httponly=True, secure=secure,
-        samesite="Lax", path="/",
-    )  # fmt: skip
+def _slide_cookie(core: Core, credentials: Credentials, token: str) -> None:
+    """The session's time has begun again: let the cookie's begin again with the answer to this request."""
+
+    async def slide(response: Any) -> Any:
+        if "Set-Cookie" not in response.headers:
+            response.headers["Set-Cookie"] = set_cookie(core, credentials, token)
+        return response
+
+    if has_request_context():  # else the head of the answer is gone already
+        after_this_request(slide)
 
 
 def _method_refused(allowed: list[str]) -> Response:

@@ -17,13 +17,14 @@ import errno
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from math import inf
 from typing import Protocol, cast
 
 import attrs
 import trio
 
+from chatnode.addresses import ANY, Bind, client_key, is_among
 from chatnode.config import Config
 from chatnode.errors import StartError
 from chatnode.logs import get_logger, kinds_of
@@ -99,7 +100,7 @@ class Handler(Protocol):
 
 
 class Listener:
-    """Serves one address. `stop_sessions` tells every client socket to resume elsewhen and
+    """Serves the sockets of one address. `stop_sessions` tells every client socket to resume elsewhen and
     returns when each has taken what was queued for it."""
 
     def __init__(
@@ -121,31 +122,29 @@ class Listener:
 
     async def serve(
         self,
-        listening: socket.socket,
+        listening: Sequence[socket.socket],
         stopping: trio.Event,
-        task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Serve until `stopping` is set, then stop in order. Reports the URL it listens on.
+        """Serve until `stopping` is set, then stop in order.
 
         To be shielded: a cancellation that reached the connections first would cut them off without a word.
         """
         async with trio.open_nursery() as connections:
-            accepting = trio.CancelScope()
-            connections.start_soon(self._accept_forever, listening, connections, accepting)
-            task_status.started(self._url(listening))
+            accepting = [(each, trio.CancelScope()) for each in listening]
+            for each, scope in accepting:
+                connections.start_soon(self._accept_forever, each, connections, scope)
+            task_status.started()
             await stopping.wait()
-            accepting.cancel()
-            trio.lowlevel.notify_closing(listening)
-            listening.close()
+            for each, scope in accepting:
+                scope.cancel()
+                trio.lowlevel.notify_closing(each)
+                each.close()
             with trio.move_on_after(self._config.server.shutdown_seconds):
                 await self._stop_sessions()
             for connection in list(self._connections):
                 connection.close_now()  # also ends sends that are shielded from cancellation
             connections.cancel_scope.cancel()
-
-    def _url(self, listening: socket.socket) -> str:
-        host, port = listening.getsockname()[:2]
-        return f"{'https' if self._tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
     async def _accept_forever(self, listening: socket.socket, nursery: trio.Nursery, scope: trio.CancelScope) -> None:
         with scope:
@@ -179,7 +178,7 @@ class Listener:
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
         connection = Connection(accepted, address)
         self._connections.add(connection)
-        self._per_address[address] += 1
+        self._per_address[client_key(address)] += 1
         nursery.start_soon(self._serve_connection, connection)
 
     def _is_full(self, address: str) -> bool:
@@ -188,8 +187,8 @@ class Listener:
             return True
         return (
             bool(limits.connections_per_address)
-            and address not in self._config.server.trusted_proxies
-            and self._per_address[address] >= limits.connections_per_address
+            and self._per_address[client_key(address)] >= limits.connections_per_address
+            and not is_among(address, self._config.server.trusted_proxies)
         )
 
     async def _serve_connection(self, connection: Connection) -> None:
@@ -209,9 +208,10 @@ class Listener:
         finally:
             connection.close_now()
             self._connections.discard(connection)
-            self._per_address[connection.address] -= 1
-            if not self._per_address[connection.address]:
-                del self._per_address[connection.address]
+            client = client_key(connection.address)
+            self._per_address[client] -= 1
+            if not self._per_address[client]:
+                del self._per_address[client]
 
     def _log_fault(self, connection: Connection, error: Exception) -> None:
         if isinstance(error, ExceptionGroup):
@@ -271,14 +271,51 @@ class Listener:
         await connection.linger()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; raises `StartError` when the address cannot be had."""
+_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""A machine without IPv6, or without an interface that the name also stands for."""
+_TRIES = 20
+
+
+def listen(bind: Bind) -> list[socket.socket]:
+    """Listening sockets, all with the same port: one for each address of the host, of both families if it has both.
+
+    Raises `StartError` when an address cannot be had.
+    """
+    tries = 1 if bind.port else _TRIES  # the port that was picked for one family may be taken in the other
+    while True:
+        tries -= 1
+        try:
+            return _listen_on(_addresses(bind), bind.port)
+        except OSError as error:
+            if not tries or error.errno != errno.EADDRINUSE:
+                raise StartError(f"cannot listen on {bind}: {error.strerror or error}") from None
+
+
+def _addresses(bind: Bind) -> list[tuple[socket.AddressFamily, str]]:
+    host = None if bind.host == ANY else bind.host
+    found = socket.getaddrinfo(host, bind.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
+
+
+def _listen_on(addresses: list[tuple[socket.AddressFamily, str]], port: int) -> list[socket.socket]:
+    listening: list[socket.socket] = []
+    missing: OSError | None = None
     try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)  # pyright: ignore[reportArgumentType]
-    except OSError as error:
-        raise StartError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
-    listening.setblocking(False)
+        for family, address in addresses:
+            try:
+                each = socket.create_server((address, port), family=family, backlog=_BACKLOG)
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                missing = error
+                continue
+            each.setblocking(False)
+            listening.append(each)
+            port = each.getsockname()[1]
+    except OSError:
+        for each in listening:
+            each.close()
+        raise
+    if missing is not None and not listening:
+        raise missing
     return listening

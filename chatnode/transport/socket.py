@@ -47,7 +47,7 @@ from chatnode.storage.sessions import Authenticated
 from chatnode.transport.frames import MessageReader
 from chatnode.transport.head import Head, refusal_response
 from chatnode.transport.listener import Connection
-from chatnode.transport.origins import Credentials
+from chatnode.transport.origins import Credentials, set_cookie
 
 logger = get_logger("socket")
 
@@ -175,7 +175,7 @@ class ClientSocket:
         """Upgrade, serve until either side closes, detach."""
         try:
             with self._scope:
-                if self._upgrade(head):
+                if self._upgrade(head, await self._slide_cookie()):
                     await self._serve()
         finally:
             if self.session is not None:
@@ -184,8 +184,19 @@ class ClientSocket:
                 await self.outbox.wait_empty()
                 await self._connection.linger()
 
-    def _upgrade(self, head: Head) -> bool:
-        if not self._reader.upgrade(head.raw):
+    async def _slide_cookie(self) -> str:
+        """The field that lets the cookie's time begin again with the session's. The upgrade is the only answer that can
+        bring one; of a cookie that is no good, hello says so."""
+        credentials = self._credentials
+        if credentials.token is None or not credentials.by_cookie:
+            return ""
+        with contextlib.suppress(Refusal):
+            if (await authenticate(self._core, credentials.token)).prolonged:
+                return set_cookie(self._core, credentials, credentials.token)
+        return ""
+
+    def _upgrade(self, head: Head, cookie: str) -> bool:
+        if not self._reader.upgrade(head.raw, cookie):
             self.outbox.send(refusal_response(400, "this is not a WebSocket upgrade"))
             return False
         self.outbox.send(self._reader.to_send())

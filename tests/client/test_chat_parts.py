@@ -122,6 +122,7 @@ def test_tokens_stay_in_their_directory(tmp_path: Path) -> None:
     assert {path.parent.parent for path in files} == {tmp_path / "tokens"}
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     assert Tokens(tmp_path, "http://127.0.0.1:8008").load("ANN") == "token of ann"
+    assert Tokens(tmp_path, "HTTP://127.0.0.1:08008/").load("ann") == "token of ann"
     assert Tokens(tmp_path, "http://127.0.0.1:8009").load("ann") is None
     tokens.forget("ann")
     tokens.forget("ann")

@@ -193,6 +193,15 @@ def test_who_is_trusted_by_address() -> None:
     assert is_trusted(Server(metrics_addresses=("10.0.0.5",)), lan, {"host": "chat.example.org"})
     assert not is_trusted(Server(metrics_addresses=("10.0.0.5",), trusted_proxies=("10.0.0.5",)), lan, host)
     assert not is_trusted(Server(metrics_addresses=()), local, host)
+    # In networks, and however an address is written.
+    assert is_trusted(Server(metrics_addresses=("10.0.0.0/24",)), ("::ffff:10.0.0.5", 5), host)
+    assert not is_trusted(Server(metrics_addresses=("10.0.1.0/24",)), lan, host)
+    both = Server(metrics_addresses=("10.0.0.0/8",), trusted_proxies=("10.0.0.0/24",))
+    assert not is_trusted(both, lan, host)
+    assert is_trusted(both, ("10.0.1.5", 5), host)
+    assert is_trusted(plain, local, {"host": "LOCALHOST:8008"})
+    assert not is_trusted(plain, local, {"host": "localhost.evil.org"})
+    assert not is_trusted(plain, local, {"host": "localhost/"})
     # A proxy that was not named, and does not name itself.
     assert not is_trusted(Server(public_url="https://chat.example.org"), local, host)
     assert is_trusted(Server(public_url="https://chat.example.org", tls_certificate="c", tls_key="k"), local, host)

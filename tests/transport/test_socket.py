@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from chatnode.config import Config, Limits, Server
+from chatnode.dispatch.context import Context
 from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.routing import resume
@@ -71,7 +72,10 @@ async def test_hello_with_the_cookie_of_a_page(address: Address, anns: str) -> N
     counts = {
         "http://localhost": True,
         "https://app.example.org": True,
+        "http://localhost:80": True,
         "https://evil.example.org": False,
+        "https://evilapp.example.org": False,
+        "http://evillocalhost": False,
         "http://localhost.evil.org": False,
         "http://localhost:8008": False,
         "null": False,
@@ -418,7 +422,7 @@ async def test_a_revoked_device_is_closed_for_good(address: Address, ann: Somebo
 
 
 async def test_a_token_revoked_while_hello_is_answered_is_closed_too(
-    address: Address, ann: Somebody, monkeypatch: pytest.MonkeyPatch
+    address: Address, node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between finding the token good and being routed to there is a moment."""
     program = await token_of(ann)
@@ -432,9 +436,38 @@ async def test_a_token_revoked_while_hello_is_answered_is_closed_too(
 
     monkeypatch.setattr(chatnode_socket, "authenticate", revoked_meanwhile)
     async with await ChatSocket.open(address) as chat:
-        if await outcome(chat.hello(program.token)) == "ok":
-            with trio.fail_after(2):
-                assert (await chat.closed()).code == 4001
+        with refused("unauthenticated"):
+            await chat.hello(program.token)
+        await ann.call("people.update", name="not for those who are signed out")
+        monkeypatch.undo()
+        with refused("unauthenticated"):
+            await chat.hello(program.token)
+        assert not chat.pushes
+    assert len(node.sessions) == 0
+
+
+async def test_the_upgrade_lets_the_cookie_slide_with_the_session(address: Address, node: Node, ann: Somebody) -> None:
+    """A page that asks for nothing over HTTP stays signed in all the same."""
+    device = await with_password(node, "cleo")
+    token = (
+        await node.table.run(Context(node.core), "sessions.create", {"handle": "cleo", "password": PASSWORD})
+    ).token
+    program = (await token_of(device)).token
+
+    async def upgraded(headers: dict[str, str]) -> str:
+        async with await ChatSocket.open(address, headers=headers) as chat:
+            return chat.response.headers.get("Set-Cookie", "")
+
+    cookie = {"Cookie": f"{COOKIE}={token}"}
+    assert (await upgraded(cookie)).startswith(f"{COOKIE}={token}; ")
+    assert await upgraded(cookie) == ""  # it was moved a moment ago
+    for headers in (
+        {"Cookie": f"{COOKIE}={program}"},
+        {"Cookie": f"{COOKIE}=wrong"},
+        cookie | {"Origin": "https://evil.example.org"},
+        {"Authorization": f"Bearer {token}"},
+    ):
+        assert await upgraded(headers) == ""
 
 
 @with_limits(idle_seconds=1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from hashlib import blake2b
 
 from chatnode.errors import Refusal
 from chatnode.model.events import MemberJoined, PersonUpdated, RoleChanged
 from chatnode.model.fields import HANDLE_FORM
+from chatnode.model.folding import folded
 from chatnode.model.ids import new_id
 from chatnode.model.messages import EVERYONE
 from chatnode.model.people import Account, Person, PersonRef
@@ -229,7 +229,7 @@ def find_author(tx: Transaction, source: str, name: str) -> Account | None:
 
 def free_handle(tx: Transaction, name: str) -> str:
     """A handle made from somebody's name elsewhere: `Kevin Buzzard` → `kevin.buzzard`, or with a number."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    plain = folded(name).encode("ascii", "ignore").decode()
     base = re.sub(r"[^a-z0-9_-]+", ".", plain).strip("._-")[:50]
     if not re.fullmatch(HANDLE_FORM, base) or _ID.fullmatch(base) or base in RESERVED_HANDLES:
         base = "person-" + blake2b(name.encode(), digest_size=4).hexdigest()

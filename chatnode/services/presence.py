@@ -21,6 +21,7 @@ from chatnode.model.commands.presence import (
     Visible,
 )
 from chatnode.model.commands.shared import InConversation
+from chatnode.model.folding import is_blank
 from chatnode.model.people import Account
 from chatnode.model.presence import Status, as_told, is_emoji
 from chatnode.model.times import now_ms, rfc3339
@@ -57,7 +58,7 @@ async def set_status(ctx: Context, command: SetStatus) -> PresenceOf:
 
 
 def _status(ctx: Context, command: SetStatus) -> Status:
-    text = (command.text or "").strip() or None
+    text = None if is_blank(command.text or "") else (command.text or "").strip()
     emoji = command.emoji or None
     most = ctx.core.config.presence.status_chars
     if text is not None and most and len(text) > most:

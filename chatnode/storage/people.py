@@ -17,7 +17,10 @@ from chatnode.storage.connection import IntegrityError, Reader
 from chatnode.storage.transaction import Transaction
 
 _COLUMNS = "key, id, handle, name, role, avatar, bot, deactivated_at, erased_at"
-RESERVED_HANDLES = frozenset({EVERYONE, "all", "admins"})
+RESERVED_HANDLES = frozenset(
+    {EVERYONE, "everybody", "anyone", "all", "here", "channel", "group", "room", "online", "admins", "moderators", "me"}
+)
+"""With an @ or in a query they mean several people, or the one who writes, here or in programs that people know."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -40,7 +43,7 @@ def create(
     if _ID.fullmatch(handle):
         raise Refusal("invalid", "a handle must not look like an id", path="handle")
     if handle in RESERVED_HANDLES:
-        raise Refusal("conflict", f"@{handle} names several people; take another handle", path="handle")
+        raise Refusal("conflict", f"@{handle} has a meaning of its own; take another handle", path="handle")
     person = new_id()
     try:
         key = tx.execute(

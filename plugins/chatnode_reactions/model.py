@@ -6,10 +6,10 @@ from typing import Annotated
 
 import attrs
 
-from chatnode.api import Event, Id, Items, PersonRef, Text, Whole, setting
-from chatnode_reactions.emoji import MOST_CHARS, ReactionType
+from chatnode.api import EMOJI_CHARS, Event, Id, Items, PersonRef, Text, Whole, setting
+from chatnode_reactions.emoji import ReactionType
 
-Emoji = Annotated[str, Text(MOST_CHARS, 1)]
+Emoji = Annotated[str, Text(EMOJI_CHARS, 1)]
 
 
 @attrs.frozen

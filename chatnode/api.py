@@ -28,7 +28,7 @@ from chatnode.hooks.plugin import (
 )
 from chatnode.hooks.specs import hookimpl, hookspec, only_for
 from chatnode.model.commands.shared import Nothing
-from chatnode.model.emoji import EMOJI_CHARS, as_emoji, in_all_tones
+from chatnode.model.emoji import Emoji, as_emoji, in_all_tones
 from chatnode.model.events import (
     ConversationImported,
     ConversationTrimmed,
@@ -78,7 +78,6 @@ from chatnode.storage.transaction import Transaction, Write
 __all__ = [
     "API_VERSION",
     "CHAT",
-    "EMOJI_CHARS",
     "MANAGE_PEOPLE",
     "MAY_SEE_PRESENCE",
     "MODERATE",
@@ -96,6 +95,7 @@ __all__ = [
     "ConversationUpdated",
     "Deny",
     "Draft",
+    "Emoji",
     "Entries",
     "Event",
     "EventKind",

@@ -7,12 +7,16 @@ flag; a keycap. The forms are those of Unicode Technical Standard 51.
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
 from chatnode.errors import Refusal
 from chatnode.model.emoji_characters import BODIES, PICTURES, SYMBOLS
+from chatnode.model.fields import Text
 
 EMOJI_CHARS = 40
 """Longer than any emoji, with every variation selector that it may have."""
+
+Emoji = Annotated[str, Text(EMOJI_CHARS, 1, hint="takes one emoji, such as 👍; `as_emoji` gives its spelling")]
 
 TONES = "".join(map(chr, range(0x1F3FB, 0x1F400)))
 """The five skin tones, Unicode's emoji modifiers."""

@@ -6,10 +6,8 @@ from typing import Annotated
 
 import attrs
 
-from chatnode.api import EMOJI_CHARS, Event, Id, Items, PersonRef, Text, Whole, setting
+from chatnode.api import Emoji, Event, Id, Items, PersonRef, Whole, setting
 from chatnode_reactions.emoji import ReactionType
-
-Emoji = Annotated[str, Text(EMOJI_CHARS, 1)]
 
 
 @attrs.frozen

@@ -28,10 +28,14 @@ def config(request: pytest.FixtureRequest) -> Config:
     return Config(search=Search(shard_messages=4, batch_messages=2, removal_seconds=3_600))
 
 
+def _no_batch(*_: object) -> bool:
+    return False
+
+
 @pytest.fixture
 def index(node: Node, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Index:
     """Index what was said so far where the state of the test is that of `when`; nothing is indexed by itself."""
-    monkeypatch.setattr(search_index, "index_batch", lambda *_: False)
+    monkeypatch.setattr(search_index, "index_batch", _no_batch)
     state = request.node.callspec.params["config"]
     small = node.core.config.search
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -87,13 +88,12 @@ class Time(Whole):
     takes: str = "a time, as 2026-11-21T10:17:06.042Z or in milliseconds since 1970"
 
     def operand(self, value: Any, most_chars: int) -> Operand:
-        try:
-            ms = milliseconds(value) if value.__class__ is str else value
-        except ValueError:
-            ms = None
-        if ms.__class__ is not int or not FIRST_MS <= ms <= LAST_MS:
-            raise Fault(f"takes {self.takes}")
-        return Operand(ms)
+        if value.__class__ is int and FIRST_MS <= value <= LAST_MS:
+            return Operand(value)
+        if value.__class__ is str:
+            with suppress(ValueError):
+                return Operand(milliseconds(value))
+        raise Fault(f"takes {self.takes}")
 
     def show(self, value: Any) -> Any:
         return rfc3339(value)

@@ -21,7 +21,7 @@ class Text:
     """Bounds of a text: length in characters and, where it has one, its form.
 
     It is one line without control characters, whatever the form allows. A text that must have a character (`least`)
-    has one that can be seen. In a `free` text only NUL is refused, which SQLite cannot search.
+    and has no form has one that can be seen. In a `free` text only NUL is refused, which SQLite cannot search.
     """
 
     most: int
@@ -50,7 +50,7 @@ class Text:
             return None
         if not (text.isascii() and text.isprintable()) and _CONTROL.search(text):
             return "has control characters or line breaks"
-        if self.least and is_blank(text):
+        if self.least and self.form is None and is_blank(text):
             return "has nothing that can be seen"
         return None
 

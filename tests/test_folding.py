@@ -54,9 +54,7 @@ def test_the_form_of_a_form_is_itself(text: str) -> None:
 @given(texts)
 def test_it_is_the_same_however_letters_are_composed_and_in_either_case(text: str) -> None:
     assert {folded(normalize(form, text)) for form in FORMS} == {folded(text)}  # type: ignore[arg-type]
-    if "\u0345" not in normalize(
-        "NFD", text
-    ):  # case makes a letter of this mark
+    if "\u0345" not in normalize("NFD", text):  # case makes a letter of this mark
         assert folded(text.casefold()) == folded(text)
 
 

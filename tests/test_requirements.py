@@ -117,6 +117,8 @@ def tables() -> Iterator[str]:
         database.executescript(step.read_text(encoding="utf-8"))
     for plugin in PLUGINS:
         for each in plugin.steps:
+            for name, function in each.functions.items():
+                database.create_function(name, -1, function)
             database.executescript(each.sql)
     for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         yield table

@@ -126,7 +126,7 @@ class Manager:
 
     def _prepare(self, name: str, connection: Reader, directory: DataDirectory) -> None:
         plugin = self.loaded[name].plugin
-        steps = [Migration(name, step.name, step.sql) for step in plugin.steps]
+        steps = [Migration(name, step.name, step.sql, step.functions) for step in plugin.steps]
         roles = {each.name: each.roles for each in plugin.permissions}
         try:
             done, keep = storage.applied(connection, name), self.config.backup.keep_before_migration

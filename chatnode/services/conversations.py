@@ -26,6 +26,7 @@ from chatnode.model.commands.conversations import (
 )
 from chatnode.model.commands.shared import ConversationGiven, InConversation, MemberOf, Nothing
 from chatnode.model.conversations import Subject
+from chatnode.model.folding import is_blank
 from chatnode.model.times import milliseconds, rfc3339
 from chatnode.storage import blocks, conversations, inbox, members, opening, people, settings
 from chatnode.storage.connection import Reader
@@ -103,15 +104,10 @@ async def change_settings(ctx: Context, command: ChangeSettings) -> SettingsGive
     changes = {name: value for name, value in attrs.asdict(command).items() if value is not None}
     del changes["conversation"]
     if until := changes.get("muted_until"):
-        changes["muted_until"] = _time(until)
+        changes["muted_until"] = rfc3339(milliseconds(until))
+    if command.label is not None and is_blank(command.label):
+        changes["label"] = ""
     return SettingsGiven(await ctx.write(lambda tx: settings.change(tx, ctx.me, command.conversation, changes)))
-
-
-def _time(text: str) -> str:
-    try:
-        return rfc3339(milliseconds(text))
-    except (ValueError, OverflowError):
-        raise Refusal("invalid", f"there is no time {text}", path="muted_until") from None
 
 
 @command("conversations.get", permission=permissions.CHAT, reads=True)

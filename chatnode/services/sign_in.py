@@ -30,7 +30,7 @@ from chatnode.model.commands.sign_in import (
 )
 from chatnode.model.people import Account
 from chatnode.model.times import DAY_MS, now_ms
-from chatnode.services.passwords import hash_password, is_password
+from chatnode.services.passwords import hash_password, is_password, renewed
 from chatnode.services.ranks import check_may_manage
 from chatnode.storage import audit, invites, people, sessions
 from chatnode.storage.sessions import Authenticated
@@ -54,9 +54,10 @@ async def sign_in(ctx: Context, command: SignIn) -> SignedIn:
     ctx.core.logins.take(("handle", command.handle.lower()))
     found = await ctx.read(lambda reader: people.password_hash(reader, command.handle))
     hashed = found[1] if found else None
-    if not await is_password(ctx.core, hashed, command.password) or found is None:
+    if not await is_password(ctx.core, hashed, command.password) or found is None or hashed is None:
         raise Refusal("wrong_password", "handle and password do not belong together")
     account = found[0]
+    new_hash = await renewed(ctx.core, hashed, command.password)
 
     def write(tx: Transaction) -> SignedIn:
         if people.password_of(tx, account.key) != hashed:  # it was changed meanwhile
@@ -64,6 +65,8 @@ async def sign_in(ctx: Context, command: SignIn) -> SignedIn:
         # Only whoever has the password is told that it is of no use: it says nothing to those who guess.
         if people.by_key(tx, account.key).deactivated_at is not None:
             raise Refusal("forbidden", "this account is deactivated; ask an administrator")
+        if new_hash is not None:
+            people.set_password(tx, account.key, new_hash)
         return _new_device(tx, ctx.core, account, command.device)
 
     return await ctx.write(write)

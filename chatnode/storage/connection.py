@@ -10,7 +10,7 @@ import attrs
 
 from chatnode.config import Storage as StorageSettings
 from chatnode.errors import StartError
-from chatnode.model.words import caseless
+from chatnode.model.folding import caseless
 from chatnode.storage.hooks import NO_HOOKS, StorageHooks
 
 

@@ -19,9 +19,9 @@ from chatnode.model.conversations import (
     Visibility,
 )
 from chatnode.model.events import ConversationUpdated, Event
+from chatnode.model.folding import folded
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
-from chatnode.model.words import caseless
 from chatnode.storage import people
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
@@ -190,13 +190,13 @@ def details(reader: Reader | Transaction, key: int) -> Conversation:
 
 
 def public_page(reader: Reader, query: str, after: str | None, limit: int) -> list[Conversation]:
-    """Public groups whose title or description has `query`, in whatever case, in the order of ids."""
-    wanted = caseless(query)
+    """Public groups whose title or description has `query`, whatever its case and accents, in the order of ids."""
+    wanted = folded(query)
     rows = reader.execute(
         "SELECT key, title, description FROM conversations WHERE visibility = 'public' AND id > ? ORDER BY id",
         (after or "",),
     )
-    fitting = (key for key, *texts in rows if any(wanted in caseless(text) for text in texts))
+    fitting = (key for key, *texts in rows if any(wanted in folded(text) for text in texts))
     return [details(reader, key) for key in list(islice(fitting, limit))]
 
 

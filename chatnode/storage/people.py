@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from hashlib import blake2b
 
 from chatnode.errors import Refusal
 from chatnode.model.events import MemberJoined, PersonUpdated, RoleChanged
 from chatnode.model.fields import HANDLE_FORM
+from chatnode.model.folding import folded
 from chatnode.model.ids import new_id
 from chatnode.model.messages import EVERYONE
 from chatnode.model.people import Account, Person, PersonRef
@@ -17,7 +17,10 @@ from chatnode.storage.connection import IntegrityError, Reader
 from chatnode.storage.transaction import Transaction
 
 _COLUMNS = "key, id, handle, name, role, avatar, bot, deactivated_at, erased_at"
-RESERVED_HANDLES = frozenset({EVERYONE, "all", "admins"})
+RESERVED_HANDLES = frozenset(
+    {EVERYONE, "everybody", "anyone", "all", "here", "channel", "group", "room", "online", "admins", "moderators", "me"}
+)
+"""With an @ or in a query they mean several people, or the one who writes, here or in programs that people know."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -40,7 +43,7 @@ def create(
     if _ID.fullmatch(handle):
         raise Refusal("invalid", "a handle must not look like an id", path="handle")
     if handle in RESERVED_HANDLES:
-        raise Refusal("conflict", f"@{handle} names several people; take another handle", path="handle")
+        raise Refusal("conflict", f"@{handle} has a meaning of its own; take another handle", path="handle")
     person = new_id()
     try:
         key = tx.execute(
@@ -229,7 +232,7 @@ def find_author(tx: Transaction, source: str, name: str) -> Account | None:
 
 def free_handle(tx: Transaction, name: str) -> str:
     """A handle made from somebody's name elsewhere: `Kevin Buzzard` → `kevin.buzzard`, or with a number."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    plain = folded(name).encode("ascii", "ignore").decode()
     base = re.sub(r"[^a-z0-9_-]+", ".", plain).strip("._-")[:50]
     if not re.fullmatch(HANDLE_FORM, base) or _ID.fullmatch(base) or base in RESERVED_HANDLES:
         base = "person-" + blake2b(name.encode(), digest_size=4).hexdigest()

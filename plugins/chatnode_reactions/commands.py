@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chatnode.api import CHAT, Context, Reader, Refusal, command
+from chatnode.api import CHAT, Context, Reader, Refusal, as_emoji, command
 from chatnode_reactions import storage
-from chatnode_reactions.emoji import EMOJI_OF, ReactionType, as_emoji, type_of
+from chatnode_reactions.emoji import EMOJI_OF, ReactionType, type_of
 from chatnode_reactions.model import (
     AddReaction,
     ListReactions,

@@ -186,6 +186,15 @@ async def test_authors_are_nobody_who_can_sign_in_and_take_nobodys_place(node: N
     assert all(sender["handle"].startswith("person-") for sender in senders[2:4])
 
 
+async def test_the_handle_of_an_author_is_what_one_would_type(node: Node, ann: Somebody) -> None:
+    garden = await channel(node)
+    authors = ("Łukasz Søren", "Ægir Þórsson", "ＫＥＩ", "Zoe\u0308 O’Hara", "me", "Here")
+    await bring_in(node, garden, *(item(number, name) for number, name in enumerate(authors)))
+    shown = [each["sender"]["handle"] for each in (await ann.call("messages.list", conversation=garden))["messages"]]
+    assert shown[:4] == ["lukasz.soren", "aegir.thorsson", "kei", "zoe.o.hara"]
+    assert all(handle.startswith("person-") for handle in shown[4:])
+
+
 async def test_an_author_is_one_person_in_all_channels_of_a_source(node: Node, ann: Somebody) -> None:
     garden, kitchen = await channel(node), await channel(node, "#kitchen")
     await bring_in(node, garden, item(1, "Grace"))

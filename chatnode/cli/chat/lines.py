@@ -134,7 +134,7 @@ def local_time(at: str) -> datetime | None:
     """A time of the protocol where the reader is; None for one that is not understood."""
     try:
         return datetime.fromisoformat(at).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter at the edges of the calendar, in a zone beyond them
         return None
 
 

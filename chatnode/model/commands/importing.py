@@ -7,8 +7,7 @@ from typing import Annotated
 import attrs
 
 from chatnode.model.fields import Body, Cid, Description, Id, Items, Metadata, Text, Title, Whole
-
-YEAR_9999_MS = 253_402_300_799_999  # the last millisecond that RFC 3339 can name
+from chatnode.model.times import LAST_MS
 
 
 @attrs.define
@@ -28,7 +27,7 @@ class ImportItem:
 
     cid: Cid
     author: Annotated[str, Text(200, 1)]
-    at: Annotated[int, Whole(0, YEAR_9999_MS)]
+    at: Annotated[int, Whole(0, LAST_MS)]
     text: Body
     reply_to: Cid | None = None
     reply_to_author: Annotated[str, Text(200, 1)] | None = None

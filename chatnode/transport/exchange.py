@@ -133,8 +133,8 @@ class Exchange:
         return part
 
     async def _wait_gone(self) -> None:
-        """Until the client closes: then one of `GONE` is raised. A next request that comes early is kept, up to the size
-        of a read."""
+        """Until the client closes: then one of `GONE` is raised. A next request that comes early is kept, up to a
+        read's size."""
         while len(self._connection.buffered) < READ_BYTES:
             self._connection.buffered += await self._read()
         await trio.sleep_forever()

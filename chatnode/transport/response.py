@@ -12,7 +12,7 @@ from chatnode.transport.head import Head
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(rb"[\x20-\x7e\x80-\xff\t]*")
-_OURS = frozenset((b"connection", b"transfer-encoding", b"keep-alive", b"upgrade"))
+_OURS = frozenset((b"connection", b"transfer-encoding", b"keep-alive"))
 """Fields of the connection and not of the application."""
 
 

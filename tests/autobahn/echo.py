@@ -44,7 +44,9 @@ async def serve_echo(node: Node, port: int, task_status: trio.TaskStatus[str] = 
 
         async def on_socket(connection: Connection, head: Head) -> bool:
             credentials = Credentials("", None)
-            await EchoSocket(node.core, node.table, node.sessions, connection, credentials, nursery.start_soon).run(head)
+            await EchoSocket(node.core, node.table, node.sessions, connection, credentials, nursery.start_soon).run(
+                head
+            )
             return False
 
         async def on_http(connection: Connection, head: Head) -> bool:

@@ -72,7 +72,7 @@ class Limits:
         minimum=0,
     )
     hello_seconds: float = setting(30.0, "Time a client socket has to say who it is.", minimum=0)
-    hello_frames: int = setting(100, "Frames a client socket may send before it has said who it is.", minimum=0)
+    hello_frames: int = setting(100, "Frames a client socket may send until it has said who it is.", minimum=0)
     body_bytes: int = setting(1_048_576, "Size of an HTTP request's body.", minimum=0)
     frame_bytes: int = setting(262_144, "Size of one message on a client socket, fragments together.", minimum=0)
     frames_per_minute: int = setting(

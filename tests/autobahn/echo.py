@@ -40,20 +40,21 @@ class EchoSocket(ClientSocket):
 
 async def serve_echo(node: Node, port: int, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
     """Serve on loopback until cancelled; reports the URL."""
-    async with trio.open_nursery() as nursery:
+    with listen("127.0.0.1", port) as listening:
+        async with trio.open_nursery() as nursery:
 
-        async def on_socket(connection: Connection, head: Head) -> bool:
-            credentials = Credentials("", None)
-            await EchoSocket(node.core, node.table, node.sessions, connection, credentials, nursery.start_soon).run(
-                head
-            )
-            return False
+            async def on_socket(connection: Connection, head: Head) -> bool:
+                credentials = Credentials("", None)
+                await EchoSocket(node.core, node.table, node.sessions, connection, credentials, nursery.start_soon).run(
+                    head
+                )
+                return False
 
-        async def on_http(connection: Connection, head: Head) -> bool:
-            return False
+            async def on_http(connection: Connection, head: Head) -> bool:
+                return False
 
-        listener = Listener(CONFIG, None, on_socket, on_http, trio.lowlevel.checkpoint)
-        task_status.started(await nursery.start(listener.serve, listen("127.0.0.1", port), trio.Event()))
+            listener = Listener(CONFIG, None, on_socket, on_http, trio.lowlevel.checkpoint)
+            task_status.started(await nursery.start(listener.serve, listening, trio.Event()))
 
 
 async def _main(port: int) -> None:

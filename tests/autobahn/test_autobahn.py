@@ -55,44 +55,41 @@ def suite(pytestconfig: pytest.Config) -> Path:
     return folder
 
 
+async def results(suite: Path, folder: Path, url: str, numbers: list[str]) -> dict[str, Any]:
+    """The suite's verdict on each case."""
+    server = {"agent": "chatnode", "url": url.replace("http", "ws") + "/v1/socket"}
+    specification = {
+        "options": {"failByDrop": False}, "outdir": str(folder / "reports"), "servers": [server],
+        "cases": numbers, "exclude-cases": ["9.*", "12.*", "13.*"],
+    }  # fmt: skip
+    folder.mkdir()
+    (folder / "cases.json").write_text(json.dumps(specification))
+    command = [suite / "bin/python", "-W", "ignore", "-c", RUN, "-m", "fuzzingclient", "-s", folder / "cases.json"]
+    environment = os.environ | {"PYTHONPATH": str(suite / "ported")}
+    with trio.fail_after(300):
+        await trio.run_process(command, env=environment, cwd=folder, capture_stdout=True, capture_stderr=True)
+    return json.loads((folder / "reports/index.json").read_text())["chatnode"]
+
+
+def failed(cases: dict[str, Any]) -> set[str]:
+    passed = ("OK", "NON-STRICT", "INFORMATIONAL")
+    return {
+        number for number, case in cases.items()
+        if case["behavior"] not in passed or case["behaviorClose"] not in passed
+    }  # fmt: skip
+
+
 @pytest.mark.slow
 async def test_no_core_case_fails(suite: Path, tmp_path: Path) -> None:
     async with open_node(tmp_path / "data", CONFIG, plugins=[]) as node, trio.open_nursery() as nursery:
         url: str = await nursery.start(serve_echo, node, 0)
-        server = {"agent": "chatnode", "url": url.replace("http", "ws") + "/v1/socket"}
-        specification = {
-            "options": {"failByDrop": False}, "outdir": str(tmp_path / "reports"), "servers": [server],
-            "cases": ["*"], "exclude-cases": ["9.*", "12.*", "13.*"],
-        }  # fmt: skip
-        (tmp_path / "cases.json").write_text(json.dumps(specification))
-        command = [
-            suite / "bin/python",
-            "-W",
-            "ignore",
-            "-c",
-            RUN,
-            "-m",
-            "fuzzingclient",
-            "-s",
-            tmp_path / "cases.json",
-        ]
-        with trio.fail_after(300):
-            environment = os.environ | {"PYTHONPATH": str(suite / "ported")}
-            await trio.run_process(command, env=environment, cwd=tmp_path, capture_stdout=True, capture_stderr=True)
+        cases = await results(suite, tmp_path / "all", url, ["*"])
+        assert len(cases) == 247
+        # The suite gives a close one second, which a busy machine exceeds now and then: once more, these alone.
+        if again := sorted(failed(cases) - REFUSED_BY_DESIGN):
+            cases |= await results(suite, tmp_path / "again", url, again)
         nursery.cancel_scope.cancel()
-    cases: dict[str, Any] = json.loads((tmp_path / "reports/index.json").read_text())["chatnode"]
-    assert len(cases) == 247
-    passed = ("OK", "NON-STRICT", "INFORMATIONAL")
-    failed = [
-        number for number, case in cases.items()
-        if case["behavior"] not in passed or case["behaviorClose"] not in passed
-    ]  # fmt: skip
-    unexpected = [
-        (tmp_path / "reports" / cases[number]["reportfile"]).read_text()
-        for number in failed
-        if number not in REFUSED_BY_DESIGN
-    ]
-    assert unexpected == []
-    assert {cases[number]["remoteCloseCode"] for number in failed} == {1003}
+    assert failed(cases) == REFUSED_BY_DESIGN
+    assert {cases[number]["remoteCloseCode"] for number in REFUSED_BY_DESIGN} == {1003}
     for number in ("5.6", "5.7", "5.19", "5.20", "7.1.5"):  # control frames come first
         assert cases[number]["behavior"] == "OK", number

@@ -62,7 +62,7 @@ async def results(suite: Path, folder: Path, url: str, numbers: list[str]) -> di
         "options": {"failByDrop": False}, "outdir": str(folder / "reports"), "servers": [server],
         "cases": numbers, "exclude-cases": ["9.*", "12.*", "13.*"],
     }  # fmt: skip
-    folder.mkdir()
+    os.mkdir(folder)
     (folder / "cases.json").write_text(json.dumps(specification))
     command = [suite / "bin/python", "-W", "ignore", "-c", RUN, "-m", "fuzzingclient", "-s", folder / "cases.json"]
     environment = os.environ | {"PYTHONPATH": str(suite / "ported")}

@@ -71,9 +71,18 @@ class Limits:
     connections_per_address: int = setting(200, "Open connections from one address.", minimum=0)
     head_bytes: int = setting(16_384, "Size of a request's head (request line and headers).", minimum=0)
     head_seconds: float = setting(10.0, "Time a client has to send a request's head.", minimum=0)
+    keep_alive_seconds: float = setting(
+        75.0,
+        "Time an HTTP connection is kept between two requests. Longer than a proxy in front keeps its own, often 60, or requests fail now and then.",
+        minimum=0,
+    )
     hello_seconds: float = setting(30.0, "Time a client socket has to say who it is.", minimum=0)
+    hello_frames: int = setting(100, "Frames a client socket may send until it has said who it is.", minimum=0)
     body_bytes: int = setting(1_048_576, "Size of an HTTP request's body.", minimum=0)
     frame_bytes: int = setting(262_144, "Size of one message on a client socket, fragments together.", minimum=0)
+    frames_per_minute: int = setting(
+        6_000, "Control frames (pings) and fragments on one client socket; it is closed for more.", minimum=0
+    )
     json_depth: int = setting(16, "Nesting of objects and arrays in a request.", minimum=0)
     message_chars: int = setting(16_000, "Length of a message's text in characters.", minimum=0)
     in_flight: int = setting(

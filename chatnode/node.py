@@ -42,7 +42,8 @@ from chatnode.storage.search_indexer import Indexer
 from chatnode.storage.transaction import Recorded
 from chatnode.storage.upgrading import upgrade
 from chatnode.transport.control import serve_control
-from chatnode.transport.http import HttpServer
+from chatnode.transport.exchange import HttpServer
+from chatnode.transport.http import make_app
 from chatnode.transport.listener import Listener, listen
 from chatnode.transport.socket import ClientSockets
 from chatnode.transport.tls import server_context
@@ -134,7 +135,7 @@ class Node:
                 background.start_soon(sockets.watch)
                 background.start_soon(self.core.jobs.run_forever)
                 background.start_soon(self.presence.run)
-                http = HttpServer(self.core, self.table, self.sessions, self.health, self.plugins)
+                http = HttpServer(make_app(self.core, self.table, self.sessions, self.health, self.plugins))
 
                 async def stop_sessions() -> None:
                     sockets.close()

@@ -185,7 +185,7 @@ async def test_a_head_is_so_large_and_no_larger(address: Address) -> None:
             assert await http.rest() == b""
 
 
-@with_limits(head_seconds=0.5)
+@with_limits(head_seconds=0.5, keep_alive_seconds=0.5)
 async def test_a_head_takes_so_long_and_no_longer(address: Address, anns: str) -> None:
     async with trio.open_nursery() as nursery:
 

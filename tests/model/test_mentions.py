@@ -20,38 +20,47 @@ NAMES_ANN = [
     r"\\@ann", r"\*@ann\*", r"\_@ann\_", r"\`@ann\`", r"\> @ann", r"\```" "\n@ann", r"`\`@ann`",
     # links: what is shown names
     "[@ann](https://example.org/x)", "[x](https://example.org/x)@ann", "[x](https://example.org/x) @ann",
-    "![x](y.png)@ann", "see <https://example.org/x> @ann", "<@ann>", "https://example.org/ @ann", '"https://example.org/"@ann',
+    "![x](y.png)@ann", "see <https://example.org/x> @ann", "<@ann>", "https://example.org/ @ann",
+    '"https://example.org/"@ann',
     # code that has ended, or never began
     "`x` @ann", "`x`@ann", "``x` `` @ann", "``` x ``` @ann", "`@ann", "``@ann`", "@ann `", "a ` b\n\n@ann ` c",
-    "`a\n- @ann `b", "`a\n# @ann `b", "```\nx\n```\n@ann", "~~~\nx\n~~~~~\n@ann", "````\n```\n````\n@ann", "```\nx\r\n```\r\n@ann",
+    "`a\n- @ann `b", "`a\n# @ann `b", "```\nx\n```\n@ann", "~~~\nx\n~~~~~\n@ann", "````\n```\n````\n@ann",
+    "```\nx\r\n```\r\n@ann",
     "  ```\n  x\n  ```\n@ann", "- ```\n  x\n  ```\n@ann", "```a`b\n@ann", "``\n@ann\n```", "``x\n\n@ann``",
     "    @ann",
     # quotes that have ended
     "> x\n@ann", "> ```\n> x\n@ann", "x > @ann", "-> @ann", "1 >@ann",
     # scripts without spaces, emoji
-    "@annさん", "ねえ@ann", "@ann。", "谢谢@ann", "ขอบคุณ@ann", "@ann감사", "👍@ann", "❤️@ann", "@ann👍", "\u200b@ann", "«@ann»",
+    "@annさん", "ねえ@ann", "@ann。", "谢谢@ann", "ขอบคุณ@ann", "@ann감사", "👍@ann", "❤️@ann", "@ann👍",
+    "\u200b@ann", "«@ann»",
 ]  # fmt: skip
 
 NAMES_NOBODY = [
     "ann", "@", "@ ann", "@@ann", "@-ann", "a.b-@ann", "@ann@", "@annie", "@ann_b", "@ann-b", "@ann.b", "@_ann",
     # mail, and other networks'
-    "bob@ann", "bob.@ann", "bob_@ann", "bob+list@ann", "mailto:bob@ann", "<bob@ann>", "_bob@ann_", "é@ann", "e\u0301@ann",
-    "Ω@ann", "бob@ann", "नमस्ते@ann", "@ann@example.org", "@ann_@example.org", "@ann.b@example.org", "@ann.@example.org",
+    "bob@ann", "bob.@ann", "bob_@ann", "bob+list@ann", "mailto:bob@ann", "<bob@ann>", "_bob@ann_", "é@ann",
+    "e\u0301@ann",
+    "Ω@ann", "бob@ann", "नमस्ते@ann", "@ann@example.org", "@ann_@example.org", "@ann.b@example.org",
+    "@ann.@example.org",
     "_@ann@example.org_", "@ann:example.org", "@ann:matrix.example.org is there",
     # longer words
     "@annä", "@ann\u0301", "@annи", "@ann_é", "@ann.é", "@ann٣",
     # web addresses
     "https://example.org/@ann", "HTTP://EXAMPLE.ORG/@ann", "http://h/x,@ann", "http://h/?q=(@ann)", "<https://h/@ann>",
-    "ftp://@ann/", "[x](http://h/@ann)", "[x](/@ann)", "[x](</@ann>)", '[x](/ "for @ann")', "[x](/ '@ann')", "[x](/(@ann))",
+    "ftp://@ann/", "[x](http://h/@ann)", "[x](/@ann)", "[x](</@ann>)", '[x](/ "for @ann")', "[x](/ '@ann')",
+    "[x](/(@ann))",
     "![x](/@ann)", "example.org/@ann", "www.example.org/x/@ann", "example.org?@ann",
     "localhost:8008/@ann", "example.org:8008/@ann", "bücher.example/@ann", "[x]: https://h/@ann",
     # code
     "`@ann`", "` @ann `", "``@ann``", "`` `@ann` ``", "`a\n@ann`", "```@ann```", r"`a\` `@ann`", "[x](`) @ann `",
-    "```\n@ann\n```", "```\n@ann", "``` @ann", "~~~ @ann", "~~~\n@ann\n~~~", "~~~\n```\n@ann\n~~~", "```\n~~~\n@ann\n```",
-    "````\n```\n@ann\n````", "   ```\n@ann", "\t```\n@ann\n\t```", "- ```\n  @ann\n  ```", "1. ~~~\n@ann", "```py\r\n@ann\r\n```",
+    "```\n@ann\n```", "```\n@ann", "``` @ann", "~~~ @ann", "~~~\n@ann\n~~~", "~~~\n```\n@ann\n~~~",
+    "```\n~~~\n@ann\n```",
+    "````\n```\n@ann\n````", "   ```\n@ann", "\t```\n@ann\n\t```", "- ```\n  @ann\n  ```", "1. ~~~\n@ann",
+    "```py\r\n@ann\r\n```",
     "x\n```\n@ann\n```\ny", "```\n``\n@ann", "```\n``` x\n@ann", "```\n> ```\n@ann", r"`x\``@ann`",
     # quotes
-    "> @ann", ">@ann", ">> @ann", "> > @ann", "   > @ann", "\t> @ann", "- > @ann", "1) > @ann", "x\n> @ann", "> x\n> @ann\nso",
+    "> @ann", ">@ann", ">> @ann", "> > @ann", "   > @ann", "\t> @ann", "- > @ann", "1) > @ann", "x\n> @ann",
+    "> x\n> @ann\nso",
     "> ```\n> @ann\n> ```",
     # escaped
     r"\@ann", r"\\\@ann", r"_\@ann_",
@@ -99,8 +108,10 @@ def test_what_is_named_stands_there_and_stands_alone(text: str) -> None:
 
 
 PIECES = [
-    "@", "@a", "@a.", "@a@", "`", "``` ", "`a``", "\\", "\\_", "_", ".", "a", "a.", "a:1", "a-", "://", "](", "](<", "](a ", "](a \"",
-    "](a '", "](a (", "](((", "](\\", "](  ", " ", "\n", "\r", "\n>", "\n```", "\n~~~", "\n- ", "- ", "1. ", "> ", "#", "=", "--", "\u0301",
+    "@", "@a", "@a.", "@a@", "`", "``` ", "`a``", "\\", "\\_", "_", ".", "a", "a.", "a:1", "a-", "://", "](",
+    "](<", "](a ", "](a \"",
+    "](a '", "](a (", "](((", "](\\", "](  ", " ", "\n", "\r", "\n>", "\n```", "\n~~~", "\n- ", "- ", "1. ", "> ",
+    "#", "=", "--", "\u0301",
     "é", "さ", "[", "<", "@a:a.", "@a:a-",
 ]  # fmt: skip
 

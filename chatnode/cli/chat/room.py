@@ -45,6 +45,22 @@ class Room:
         """The last message shown that is such."""
         return next((message for message in reversed(self._known.values()) if by(message)), None)
 
+    def known(self, message: str) -> Message | None:
+        """A message that was shown, by its id."""
+        return self._known.get(message)
+
+    def changed(self, message: Message) -> bool:
+        """Keep how a message is now; False when it was never shown, or is so already."""
+        before = self._known.get(message.message)
+        if before is None or (before.text, before.deleted_at) == (message.text, message.deleted_at):
+            return False
+        self._known[message.message] = message
+        return True
+
+    def forget(self, gone: Callable[[Message], bool]) -> None:
+        """Messages that are no more; what they said is not quoted again."""
+        self._known = {id: message for id, message in self._known.items() if not gone(message)}
+
     def handles(self) -> tuple[str, ...]:
         """Who has been heard here."""
         return tuple({message.sender.handle for message in list(self._known.values())})

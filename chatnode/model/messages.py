@@ -57,10 +57,10 @@ class Message:
     that its thread hangs on, `replies` how many hang on this one. `media`, `location` and `system` come with the
     kinds of message that carry them. A deleted message keeps its place and loses what it said. `extra` is what plugins
     know of it, by the name of the plugin; what is told of a posting has none yet.
-
-    Not frozen only because frozen classes cost a microsecond each where thousands are made a second; nobody
-    changes one.
     """
+
+    # Not frozen only because frozen classes cost a microsecond each where thousands are made a second. Nobody changes
+    # one.
 
     message: str
     conversation: str

@@ -46,7 +46,7 @@ class DataDirectory:
         try:
             if os.path.lexists(self.database) or os.path.lexists(self.restoring):
                 return
-            os.stat(self.path / ".")
+            os.stat(f"{self.path}/.")
         except FileNotFoundError:
             pass
         except OSError as error:

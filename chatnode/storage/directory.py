@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from chatnode.errors import StartError
-from chatnode.storage.owners import give, make_directory
+from chatnode.storage.owners import fault, give, make_directory
 
 
 class InUse(StartError):
@@ -93,5 +93,6 @@ class DataDirectory:
             self._lock = None
 
     def _unusable(self, error: OSError) -> StartError:
-        where = f"{error.filename}: " if error.filename and Path(error.filename) != self.path else ""
-        return StartError(f"{self.path}: cannot be used as data directory: {where}{error.strerror}")
+        known = fault(Path(error.filename)) if error.filename else None
+        why = f"{known} ({error.strerror})" if known is not None else error.strerror
+        return StartError(f"{self.path}: cannot be used as data directory: {why}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,13 +36,14 @@ def make_directory(path: Path) -> None:
 def cause(path: Path, error: Exception) -> str:
     """Why a database cannot be opened or written: SQLite's own words say neither whose files it is nor what is full."""
     for each in (path.parent, *(Path(f"{path}{suffix}") for suffix in ("", "-wal", "-shm"))):
-        fault = _fault(each)
-        if fault is not None:
-            return f"{fault} ({error})"
+        known = fault(each)
+        if known is not None:
+            return f"{known} ({error})"
     return str(error)
 
 
-def _fault(path: Path) -> str | None:
+def fault(path: Path) -> str | None:
+    """Why this process cannot write a file or directory, and what mends it; None when it can, or nothing is there."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -51,10 +53,10 @@ def _fault(path: Path) -> str | None:
     if os.statvfs(path).f_flag & os.ST_RDONLY:
         return f"{path} is on a file system that is mounted read-only"
     if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
-        return (
-            f"{path} belongs to {_name(found.st_uid)} and {_name(os.geteuid())} may not write it: run as "
-            f"{_name(found.st_uid)}, or chown it"
-        )
+        if found.st_uid == os.geteuid():
+            return f"{path} may not be written: its permissions are {stat.S_IMODE(found.st_mode):04o}, chmod u+rw it"
+        owner, me = _name(found.st_uid), _name(os.geteuid())
+        return f"{path} belongs to {owner} and may not be written by {me}: run as {owner}, or chown it"
     if path.is_dir() and shutil.disk_usage(path).free < _FULL_BYTES:
         return f"the disk of {path} is full: make room"
     return None

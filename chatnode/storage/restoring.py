@@ -151,6 +151,7 @@ def _put_in_place(data: DataDirectory, work: Path) -> Path | None:
         kept = _new_directory(data.path)
         for path in old:
             path.rename(kept / path.name)
+            give(kept / path.name)
         sync_directory(kept)
     work.rename(data.database)
     sync_directory(data.path)

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from chatnode.storage.connection import Reader, file_statistics
-from chatnode.storage.owners import give
+from chatnode.storage.owners import cause, give
 from chatnode.storage.sealing import BackupError
 
 Progress = Callable[[str, int, int], None]
@@ -66,7 +66,7 @@ def copy(database: Path, into: Path, progress: Progress = no_progress) -> None:
         if raised:
             raise raised[0] from None
         if isinstance(error, sqlite3.Error | OSError):
-            raise BackupError(f"{into}: the copy could not be made: {error}") from error
+            raise BackupError(f"{into}: the copy could not be made: {cause(into, error)}") from error
         raise
 
 

@@ -174,10 +174,27 @@ def test_a_database_that_may_not_be_written_names_the_owner(data: Path, monkeypa
     monkeypatch.setattr("chatnode.storage.upgrading.initialise", fail)
     done = chatnode(data, "user", "list")
     assert done.status == 1
-    assert "belongs to" in done.err
-    assert "may not write it" in done.err
+    assert f"{database} may not be written: its permissions are 0600, chmod u+rw it" in done.err
+    monkeypatch.setattr(owners.os, "geteuid", lambda: 54_321)
+    assert "and may not be written by user 54321: run as " in chatnode(data, "user", "list").err
     assert "(attempt to write a readonly database)" in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_a_lock_of_somebody_else_names_the_owner(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+
+    def refuse(path: Any, *arguments: Any, **named: Any) -> int:
+        if str(path).endswith("lock"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr("chatnode.storage.directory.os.open", refuse)
+    monkeypatch.setattr(owners.os, "access", lambda path, *_, **__: not str(path).endswith("lock"))
+    for arguments in (("check",), ("backup",)):
+        done = chatnode(data, *arguments)
+        assert (done.status, "Permission denied" in done.err, len(done.err.splitlines())) == (1, True, 1), done
+    assert f"{data / 'lock'} may not be written" in chatnode(data, "check").err
 
 
 def test_a_full_disk_is_called_full(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

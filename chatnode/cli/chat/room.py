@@ -31,6 +31,7 @@ class Room:
         self._write = write
         self._days = days
         self.conversation = entry.conversation
+        self.is_group = entry.kind == "group"
         self._first_seq = entry.head + 1  # of what is shown
         self._last_seq = entry.head
         self._day: date | None = None

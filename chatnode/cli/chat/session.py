@@ -289,7 +289,7 @@ class ChatSession:
             entry = await self.entry_of(event.conversation)
             if event.by is not None and entry.kind == "group":
                 self.write(self.lines.note(f"you were added to {title_of(entry)}{by}"))
-        elif self.room is not None and self.room.conversation == event.conversation:
+        elif self.room is not None and self.room.conversation == event.conversation and self.room.is_group:
             self.write(self.lines.note(f"{event.person.handle} " + (f"was added{by}" if by else "joined")))
 
     def _left(self, event: events.MemberLeft) -> None:

@@ -143,7 +143,7 @@ def _after_code(runs: dict[int, list[int]], length: int, begin: int) -> int:
 
 # ---- at an @
 
-_SIGNS = "._+-"
+_SIGNS = "._-"
 """Within a handle or an address, and around one too."""
 _HANDLE = re.compile(rf"@((?>{HANDLE_FORM}))[{_SIGNS}]*+", re.IGNORECASE | re.ASCII)
 _MATRIX_HOST = re.compile(r":[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*\.[a-z]", re.IGNORECASE | re.ASCII)

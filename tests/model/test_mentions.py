@@ -83,6 +83,11 @@ def test_a_foreign_address_does_not_name_its_beginning_either() -> None:
     assert mentioned_handles("@ann.lee@example.org @ann-lee@example.org @ann.lee:example.org @ann.leé") == []
 
 
+def test_signs_that_no_handle_has_part_two_handles() -> None:
+    for sign in "+/,&|;=(":
+        assert mentioned_handles(f"@ann{sign}@bob") == ["ann", "bob"], sign
+
+
 def test_each_is_named_once_in_order_in_lower_case() -> None:
     assert mentioned_handles("@Bob,@ann/@bob @ann.lee.") == ["bob", "ann", "ann.lee"]
 

@@ -76,7 +76,7 @@ def _import(data: Path, source: Source, join: bool) -> None:
 
 
 async def _import_source(data: Path, source: Source, join: bool, tally: Tally) -> None:
-    async with operator(data) as call:
+    async with operator(data, make=True) as call:
         total = await trio.to_thread.run_sync(lambda: source.total)
         with click.progressbar(length=total or 0, label=f"importing {source.kind}", file=sys.stderr) as bar:
             ids: dict[str, str] = {}

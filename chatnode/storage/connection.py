@@ -12,6 +12,7 @@ from chatnode.config import Storage as StorageSettings
 from chatnode.errors import StartError
 from chatnode.model.folding import caseless
 from chatnode.storage.hooks import NO_HOOKS, StorageHooks
+from chatnode.storage.owners import cause, give
 
 
 class Reader(sqlite3.Connection):
@@ -34,6 +35,8 @@ def connect_writer(path: Path, settings: StorageSettings) -> Reader:
     try:
         if not path.exists():
             path.touch(mode=0o600)  # SQLite would leave it to the umask; its side files are as readable as this one
+        for suffix in ("", "-wal", "-shm"):
+            give(Path(f"{path}{suffix}"))
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, cached_statements=512, factory=Reader
         )
@@ -46,7 +49,7 @@ def connect_writer(path: Path, settings: StorageSettings) -> Reader:
         connection.execute(f"PRAGMA wal_autocheckpoint={settings.checkpoint_pages:d}")
         synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
     except (sqlite3.Error, OSError) as error:
-        raise StartError(f"{path}: cannot be opened as a database: {error}") from None
+        raise StartError(f"{path}: cannot be opened as a database: {cause(path, error)}") from None
     if mode != "wal" or synchronous != 2:
         raise StartError(f"{path}: the file system does not take SQLite's write-ahead log (journal mode {mode})")
     return connection

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,10 +32,12 @@ from chatnode.client import (
     new_cid,
     sign_in,
 )
+from chatnode.client.calls import READS
 from chatnode.client.errors import refusal_of
 from chatnode.model.commands.resume import Cursor
 from chatnode.model.events import MessagePosted
 from chatnode.protocol.envelopes import Push
+from chatnode.services import COMMANDS
 
 from .conftest import CONFIG, Served, served, texts, until_live
 from .proxy import Proxy
@@ -522,3 +527,32 @@ async def test_events_end_with_the_client(node: Served) -> None:
     assert [item async for item in events] == []
     with pytest.raises(ConnectionLost):
         await client.inbox()
+
+
+def test_what_may_be_repeated_is_what_reads() -> None:
+    """The client does not import the node's commands to know them."""
+    assert {each.name for each in COMMANDS if each.reads} == READS
+    script = "import sys, chatnode.client; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert {"chatnode.services", "chatnode.storage", "chatnode.dispatch", "quart", "sqlite3"} & set(loaded) == set()
+
+
+async def test_messages_are_edited_deleted_and_found(node: Served, ann: Client, bob: Client) -> None:
+    group = await ann.create_group("Garden", ["bob"])
+    message = (await ann.post(group, "rosse")).message
+    assert (await ann.edit(message, "roses")).text == "roses"
+    assert [hit.message.message for hit in (await bob.search("roses")).results] == [message]
+    assert (await ann.delete(message)).deleted_at is not None
+    assert (await bob.search("roses", limit=5)).results == []
+    assert (await bob.settings(group, notify="none")).notify == "none"
+    await bob.block("ann")
+    assert [person.handle for person in await bob.blocked()] == ["ann"]
+    await bob.unblock("ann")
+    assert await bob.blocked() == []
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example", "exa_mple..org"])
+async def test_a_host_that_can_be_none_is_unreachable(host: str) -> None:
+    with pytest.raises(Unreachable, match=re.escape(host)):
+        async with connect(f"http://{host}:8008", "token"):
+            pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol, TypeVar
 
 import attrs
+import trio
 
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
@@ -13,6 +14,8 @@ from chatnode.model.people import Account
 from chatnode.model.presence import Badge, Presence, as_told
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage import sessions
+from chatnode.storage.connection import Reader
+from chatnode.storage.cutting import deadline
 from chatnode.storage.presence import Found
 from chatnode.storage.sessions import Authenticated
 from chatnode.storage.transaction import Read, Transaction, Write
@@ -126,6 +129,23 @@ class Context:
         if self.turn is not None:
             await self.turn.wait_for_writes()
         return await self.core.db.read(function)
+
+    async def query(self, function: Read[T], *, seconds: float | None = None) -> T:
+        """`read`, for what costs more than the page that it gives: in turn, and with a deadline.
+
+        One person's queries are carried out one after the other, and leave a reader to everybody else. After `seconds`
+        (None: `limits.query_seconds`; 0: without end) it ends in `Refusal("too_large")`.
+        """
+        within = self.core.config.limits.query_seconds if seconds is None else seconds
+
+        def run(reader: Reader) -> T:
+            with deadline(reader, within, "ask for less"):
+                return function(reader)
+
+        async with self.core.queries.take(self.account.key if self.account is not None else None):
+            with trio.CancelScope(shield=True) as scope:  # the thread goes on when they have gone; who is next waits
+                return await self.read(run)
+        raise AssertionError(scope)  # nobody cancels it
 
     def settings(self, kind: type[S]) -> S:
         """The settings of a plugin, by their class."""

@@ -149,7 +149,7 @@ async def public(ctx: Context, command: ListPublic) -> ConversationsGiven:
     """
     limit = ctx.page_size(command.limit)
     return ConversationsGiven(
-        await ctx.read(lambda reader: conversations.public_page(reader, command.query, command.after, limit))
+        await ctx.query(lambda reader: conversations.public_page(reader, command.query, command.after, limit))
     )
 
 
@@ -162,7 +162,7 @@ async def about(ctx: Context, command: ListAbout) -> ConversationsGiven:
     limit = ctx.page_size(command.limit)
     subject = Subject(command.type, command.id)
     return ConversationsGiven(
-        await ctx.read(lambda reader: conversations.about_page(reader, ctx.me, subject, command.after, limit))
+        await ctx.query(lambda reader: conversations.about_page(reader, ctx.me, subject, command.after, limit))
     )
 
 
@@ -176,7 +176,7 @@ async def join(ctx: Context, command: InConversation) -> ConversationGiven:
 
 @command("conversations.leave", permission=permissions.CHAT)
 async def leave(ctx: Context, command: InConversation) -> Nothing:
-    """Take part no more. When the owner leaves, the longest-serving admin or member owns the group."""
+    """Take part no more. When the owner leaves, the longest-serving admin or member who can act owns the group."""
     await ctx.write(lambda tx: members.leave(tx, ctx.me, command.conversation))
     return Nothing()
 
@@ -193,16 +193,22 @@ async def list_members(ctx: Context, command: ListMembers) -> MembersGiven:
         place = conversations.access(reader, ctx.me, command.conversation)
         return MembersGiven(conversations.members_page(reader, ctx.me, place, command.after, limit))
 
-    return await ctx.read(read)
+    return await ctx.query(read)
 
 
 @command("conversations.members.add", permission=permissions.CHAT)
 async def add_member(ctx: Context, command: MemberOf) -> Nothing:
-    """Bring somebody into a group."""
+    """Bring somebody into a group.
+
+    Who manages people also does so where nobody who takes part can act; the new member owns the group then.
+    """
     most = ctx.core.config.limits.group_members
+    manages = ctx.may(permissions.MANAGE_PEOPLE)
 
     def write(tx: Transaction) -> None:
-        members.add(tx, ctx.me, command.conversation, people.find_reachable(tx, command.member, "member"), most)
+        member = people.find_reachable(tx, command.member, "member")
+        if not (manages and members.add_to_abandoned(tx, ctx.account, command.conversation, member, most)):
+            members.add(tx, ctx.me, command.conversation, member, most)
 
     await ctx.write(write)
     return Nothing()
@@ -221,7 +227,7 @@ async def remove_member(ctx: Context, command: MemberOf) -> Nothing:
 
 @command("conversations.members.role", permission=permissions.CHAT)
 async def set_member_role(ctx: Context, command: SetMemberRole) -> Nothing:
-    """Make somebody admin, member, or owner in your place."""
+    """Make somebody admin, member, or owner in your place; who owns a group can sign in and take part."""
 
     def write(tx: Transaction) -> None:
         member = people.find(tx, command.member, "member")

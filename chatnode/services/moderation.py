@@ -32,7 +32,7 @@ async def blocked(ctx: Context, command: Nothing) -> PeopleGiven:
 
     To filter and sort: `items.query` of `blocks`.
     """
-    return PeopleGiven(await ctx.read(lambda reader: blocks.page(reader, ctx.me)))
+    return PeopleGiven(await ctx.query(lambda reader: blocks.page(reader, ctx.me)))
 
 
 @command("messages.report", permission=permissions.CHAT, limit="reports")
@@ -53,7 +53,9 @@ async def list_reports(ctx: Context, command: ListReports) -> ReportsGiven:
     """
     limit = ctx.page_size(command.limit)
     return ReportsGiven(
-        await ctx.read(lambda reader: reports.page(reader, resolved=command.resolved, after=command.after, limit=limit))
+        await ctx.query(
+            lambda reader: reports.page(reader, resolved=command.resolved, after=command.after, limit=limit)
+        )
     )
 
 

@@ -105,7 +105,7 @@ async def export(ctx: Context, command: Export) -> ExportGiven:
         if command.after is None:
             await ctx.write(lambda tx: audit.record(tx, ctx.account, "people.export", account.id))
     limit = ctx.page_size(command.limit)
-    return await ctx.read(lambda reader: personal_export.page(reader, account, command.after, limit))
+    return await ctx.query(lambda reader: personal_export.page(reader, account, command.after, limit), seconds=0)
 
 
 COMMANDS = (export, erase)

@@ -180,7 +180,7 @@ async def list_invites(ctx: Context, command: Nothing) -> InvitesGiven:
 
     To filter and sort: `items.query` of `invites`.
     """
-    return InvitesGiven(await ctx.read(invites.page))
+    return InvitesGiven(await ctx.query(invites.page))
 
 
 @command("invites.revoke", permission=permissions.INVITE)

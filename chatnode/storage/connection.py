@@ -44,6 +44,7 @@ def connect_writer(path: Path, settings: StorageSettings) -> Reader:
         connection.execute("PRAGMA temp_store=MEMORY")  # what savepoints remember never goes to a file
         connection.execute(f"PRAGMA cache_size=-{settings.cache_kib:d}")
         connection.execute(f"PRAGMA wal_autocheckpoint={settings.checkpoint_pages:d}")
+        add_functions(connection)
         synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
     except (sqlite3.Error, OSError) as error:
         raise StartError(f"{path}: cannot be opened as a database: {error}") from None
@@ -76,8 +77,13 @@ def connect_reader(path: Path, cache_kib: int = 4_096) -> Reader:
     connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute(f"PRAGMA cache_size=-{cache_kib:d}")
-    connection.create_function("caseless", 1, _caseless, deterministic=True)
+    add_functions(connection)
     return connection
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """What our SQL calls and SQLite does not have."""
+    connection.create_function("caseless", 1, _caseless, deterministic=True)
 
 
 def _caseless(text: str | None) -> str | None:

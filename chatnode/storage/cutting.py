@@ -1,4 +1,4 @@
-"""Time budgets for SQL in a thread of the database, where nothing can be cancelled: of costly queries, and of plugins."""
+"""Time budgets for SQL in a thread of the database, where nothing can be cancelled: costly queries, and plugins'."""
 
 from __future__ import annotations
 

@@ -114,7 +114,8 @@ async def test_who_may_talk_again_owns_the_group_that_nobody_could_act_for(node:
     await assert_sound(node)
 
 
-async def test_a_group_is_not_given_to_somebody_who_cannot_act(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_a_group_is_not_given_to_somebody_who_cannot_act(node: Node) -> None:
+    ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
     room = (await node.call("import.conversation", source="irc", key="#garden", title="#garden"))["conversation"]
     item = {"cid": "1", "author": "Ada", "at": 921_000_000_000, "text": "hello"}
     await node.call("import.messages", conversation=room, source="irc", items=[item])

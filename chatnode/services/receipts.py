@@ -41,7 +41,7 @@ async def list_of_message(ctx: Context, command: GetMessage) -> ReceiptsGiven:
 
     def read(reader: Reader) -> ReceiptsGiven:
         place, message = messages.access(reader, ctx.me, command.message)
-        return ReceiptsGiven(receipts.of_message(reader, place, message.sender.id, message.seq))
+        return ReceiptsGiven(receipts.of_message(reader, ctx.me, place, message.sender.id, message.seq))
 
     return await ctx.query(read)
 

@@ -21,7 +21,7 @@ from chatnode.model.events import ConversationUpdated, Event
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
 from chatnode.model.words import caseless
-from chatnode.storage import people
+from chatnode.storage import people, signs
 from chatnode.storage.changing import change
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
@@ -213,11 +213,13 @@ def about_page(reader: Reader, account: Account, about: Subject, after: str | No
     return [_conversation(row) for row in rows.fetchall()]
 
 
+DELIVERED, READ = signs.shown_mark("m", "delivered"), signs.shown_mark("m", "read")
+"""SQL: how far `members m` has got, as `:me` may know it."""
+
+
 def members_page(reader: Reader, account: Account, place: Place, after: str | None, limit: int) -> list[Member]:
     rows = reader.execute(
-        "SELECT p.id, p.handle, p.name, m.role, m.joined_at, "
-        "CASE WHEN m.person = :me THEN max(m.delivered_seq, m.read_seq) ELSE m.delivered_seq END, "
-        "CASE WHEN m.person = :me THEN m.read_seq ELSE m.shown_seq END "
+        f"SELECT p.id, p.handle, p.name, m.role, m.joined_at, max({DELIVERED}, {READ}), {READ} "  # noqa: S608 -- constants
         "FROM members m JOIN people p ON p.key = m.person "
         "WHERE m.conversation = :conversation AND m.left_gid IS NULL AND p.handle > :after "
         "ORDER BY p.handle LIMIT :limit",

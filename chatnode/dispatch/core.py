@@ -12,7 +12,7 @@ import trio
 from chatnode.config import Config
 from chatnode.dispatch.hooks import LiveConsumers, LivePlugins, LiveTasks, RequestHooks
 from chatnode.dispatch.jobs import JobRunner
-from chatnode.dispatch.limits import Rate, Turns
+from chatnode.dispatch.limits import KeyedLocks, Rate, Turns
 from chatnode.dispatch.presence import LivePresence
 from chatnode.metrics import Metrics
 from chatnode.model import permissions
@@ -51,6 +51,8 @@ class Core:
     jobs: JobRunner = attrs.field(init=False)
     changing_roles: trio.Lock = attrs.field(init=False, factory=trio.Lock)
     queries: Turns = attrs.field(init=False)
+    preparing: KeyedLocks = attrs.field(init=False, factory=KeyedLocks)
+    """Messages that plugins are preparing, by (key of the sender, cid)."""
     presence: LivePresence = attrs.field(init=False)
     plugins: LivePlugins = attrs.field(init=False)
     consumers: LiveConsumers = attrs.field(init=False)

@@ -60,6 +60,28 @@ class Rate:
         self._before, self._buckets, self._began = self._buckets, {}, now
 
 
+class KeyedLocks:
+    """A lock for each key, there while somebody has it or waits for it. Those who wait get it in their order."""
+
+    def __init__(self) -> None:
+        self._locks: dict[object, tuple[trio.Lock, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._locks)
+
+    @asynccontextmanager
+    async def take(self, key: object) -> AsyncGenerator[None]:
+        lock, users = self._locks.get(key, (trio.Lock(), 0))
+        self._locks[key] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._locks.pop(key)
+            if users > 1:
+                self._locks[key] = (lock, users - 1)
+
+
 class Turns:
     """Costly work: `most` pieces at a time in all, and of one requester one after the other.
 
@@ -68,20 +90,13 @@ class Turns:
 
     def __init__(self, most: int) -> None:
         self._all = trio.CapacityLimiter(most)
-        self._waiting: dict[object, tuple[trio.Lock, int]] = {}
+        self._each = KeyedLocks()
 
     def __len__(self) -> int:
         """How many requesters work or wait."""
-        return len(self._waiting)
+        return len(self._each)
 
     @asynccontextmanager
     async def take(self, key: object) -> AsyncGenerator[None]:
-        lock, users = self._waiting.get(key, (trio.Lock(), 0))
-        self._waiting[key] = (lock, users + 1)
-        try:
-            async with lock, self._all:
-                yield
-        finally:
-            lock, users = self._waiting.pop(key)
-            if users > 1:
-                self._waiting[key] = (lock, users - 1)
+        async with self._each.take(key), self._all:
+            yield

@@ -99,7 +99,10 @@ def add_hookspecs(add: Callable[[object], None]) -> None:
 @hook("refuse", "hook_seconds")
 async def check_command(ctx: Context, name: str, command: Any) -> Verdict:
     """May this command be carried out? After permission, limit and form are checked, before its handler; the first
-    `Deny` wins."""
+    `Deny` wins.
+
+    Whether the person has access to what the command names is not known yet: have no effect.
+    """
     raise AssertionError("only implementations are called")
 
 
@@ -107,8 +110,10 @@ async def check_command(ctx: Context, name: str, command: Any) -> Verdict:
 async def prepare_draft(ctx: Context, draft: Draft) -> None:
     """Change a message before it is written: `draft.text`, `draft.metadata`. Raise `Refusal` to refuse it.
 
-    Also for an edit: `draft.edits` is the message's id then, and only its text counts. A message that is sent again
-    with the same `cid` is prepared again, and answered as the first time.
+    It is asked only of what its sender may post there, and not for a message that is stored: the same `cid` again is
+    answered as the first time. A message that was refused afterwards, or was lost in a crash, may be sent and prepared
+    once more: an effect is for `(draft.sender, draft.cid)`, which is the same then. Also for an edit: `draft.edits` is
+    the message's id then, `draft.cid` what it was posted with, and only its text counts.
     """
 
 

@@ -76,7 +76,7 @@ def access(reader: Reader | Transaction, account: Account, id: str) -> Place:
     return Place(*row)
 
 
-def access_to_post(tx: Transaction, account: Account, id: str) -> Place:
+def access_to_post(tx: Reader | Transaction, account: Account, id: str) -> Place:
     """`access`, for saying something.
 
     Raises `Refusal` also for a closed conversation, and a direct one with somebody whose account is deactivated.

@@ -136,12 +136,12 @@ DERIVED: dict[str, Derived] = {
     ),
     "tombstones": Derived(
         "SELECT id FROM messages WHERE deleted_at IS NOT NULL "
-        "AND (text <> '' OR content IS NOT NULL OR metadata IS NOT NULL OR pinned_at IS NOT NULL)",
+        "AND (text <> '' OR coalesce(content, metadata, sent, pinned_at) IS NOT NULL)",
         "message {0} was deleted, and something of it is there",
         (
-            "UPDATE messages SET text = '', content = NULL, metadata = NULL, pinned_at = NULL, pinned_by = NULL "
-            "WHERE deleted_at IS NOT NULL "
-            "AND (text <> '' OR content IS NOT NULL OR metadata IS NOT NULL OR pinned_at IS NOT NULL)",
+            "UPDATE messages SET text = '', content = NULL, metadata = NULL, sent = NULL, pinned_at = NULL, "
+            "pinned_by = NULL WHERE deleted_at IS NOT NULL "
+            "AND (text <> '' OR coalesce(content, metadata, sent, pinned_at) IS NOT NULL)",
         ),
     ),
 }  # fmt: skip

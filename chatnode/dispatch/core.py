@@ -21,7 +21,7 @@ from chatnode.storage.filters.collection import Collections
 from chatnode.storage.filters.collections import COLLECTIONS
 
 S = TypeVar("S")
-RATES = frozenset({"posts", "logins", "reports", "statuses", "typing"})
+RATES = frozenset({"posts", "changes", "logins", "reports", "statuses", "typing"})
 """What the node's own commands name as their limit."""
 
 
@@ -67,6 +67,7 @@ class Core:
         self.logins = Rate("attempts to sign in", limits.logins_per_minute)
         self.rates = {
             "posts": Rate("messages", limits.posts_per_minute),
+            "changes": Rate("changes", limits.changes_per_minute),
             "logins": self.logins,
             "reports": Rate("reports", limits.reports_per_minute),
             "statuses": Rate("changes of status", limits.statuses_per_minute),

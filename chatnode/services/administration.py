@@ -63,7 +63,7 @@ async def sign_out(ctx: Context, command: SignOut) -> Revoked:
 # ---- deactivating
 
 
-@command("people.deactivate", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, limit="logins")
+@command("people.deactivate", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE)
 async def deactivate(ctx: Context, command: Deactivate) -> PersonGiven:
     """Close an account: every session ends, and nothing lets anybody in until it is reactivated.
 

@@ -66,28 +66,32 @@ async def create(ctx: Context, command: OpenGroup) -> ConversationGiven:
 async def support(ctx: Context, command: OpenSupport) -> ConversationGiven:
     """Open a conversation with everybody who answers support; they are its admins, you own it."""
     roles = [role for role, held in ctx.core.roles.items() if permissions.SUPPORT in held]
+    most = ctx.core.config.limits.group_members
 
     def write(tx: Transaction) -> str:
-        agents = blocks.without_blocked(tx, ctx.me, people.with_roles(tx, roles))
-        if not any(agent.key != ctx.me.key for agent in agents):
+        found = blocks.without_blocked(tx, ctx.me, people.with_roles(tx, roles))
+        agents = [agent for agent in found if agent.key != ctx.me.key]
+        if not agents:
             raise Refusal("not_found", "nobody answers support on this node")
+        if most:
+            agents = agents[: most - 1]  # the first of them: too many agents shall not leave anybody without support
         return opening.open_group(
             tx, ctx.me, title=command.title, description="", visibility="private", history="all", others=agents,
-            most_members=ctx.core.config.limits.group_members, purpose="support", context=command.context,
+            most_members=most, purpose="support", context=command.context,
             role_of_others="admin",
         )  # fmt: skip
 
     return ConversationGiven(await ctx.write(write))
 
 
-@command("conversations.close", permission=permissions.CHAT)
+@command("conversations.close", permission=permissions.CHAT, limit="changes")
 async def close(ctx: Context, command: CloseConversation) -> ConversationGiven:
     """Let a conversation take no more messages; it can be read, and opened again."""
     await ctx.write(lambda tx: conversations.close(tx, ctx.me, command.conversation, command.reason))
     return ConversationGiven(command.conversation)
 
 
-@command("conversations.reopen", permission=permissions.CHAT)
+@command("conversations.reopen", permission=permissions.CHAT, limit="changes")
 async def reopen(ctx: Context, command: InConversation) -> ConversationGiven:
     """Open a closed conversation again."""
     await ctx.write(lambda tx: conversations.reopen(tx, ctx.me, command.conversation))
@@ -125,7 +129,7 @@ async def get(ctx: Context, command: InConversation) -> ConversationDetails:
     return await ctx.read(read)
 
 
-@command("conversations.update", permission=permissions.CHAT)
+@command("conversations.update", permission=permissions.CHAT, limit="changes")
 async def update(ctx: Context, command: UpdateConversation) -> ConversationGiven:
     """Change a group's title, description or visibility, when it closes by itself and how long it keeps messages.
 
@@ -166,7 +170,7 @@ async def about(ctx: Context, command: ListAbout) -> ConversationsGiven:
     )
 
 
-@command("conversations.join", permission=permissions.CHAT)
+@command("conversations.join", permission=permissions.CHAT, limit="changes")
 async def join(ctx: Context, command: InConversation) -> ConversationGiven:
     """Take part in a public group."""
     most = ctx.core.config.limits.group_members
@@ -174,7 +178,7 @@ async def join(ctx: Context, command: InConversation) -> ConversationGiven:
     return ConversationGiven(command.conversation)
 
 
-@command("conversations.leave", permission=permissions.CHAT)
+@command("conversations.leave", permission=permissions.CHAT, limit="changes")
 async def leave(ctx: Context, command: InConversation) -> Nothing:
     """Take part no more. When the owner leaves, the longest-serving admin or member who can act owns the group."""
     await ctx.write(lambda tx: members.leave(tx, ctx.me, command.conversation))
@@ -225,7 +229,7 @@ async def remove_member(ctx: Context, command: MemberOf) -> Nothing:
     return Nothing()
 
 
-@command("conversations.members.role", permission=permissions.CHAT)
+@command("conversations.members.role", permission=permissions.CHAT, limit="changes")
 async def set_member_role(ctx: Context, command: SetMemberRole) -> Nothing:
     """Make somebody admin, member, or owner in your place; who owns a group can sign in and take part."""
 

@@ -177,14 +177,14 @@ async def delete(ctx: Context, command: DeleteMessage) -> MessageGiven:
     )
 
 
-@command("messages.pin", permission=permissions.CHAT)
+@command("messages.pin", permission=permissions.CHAT, limit="changes")
 async def pin(ctx: Context, command: GetMessage) -> MessageGiven:
     """Pin a message for everybody; in a group that is for its owner and admins."""
     most = ctx.core.config.limits.pins
     return MessageGiven(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, command.message, True, most)))
 
 
-@command("messages.unpin", permission=permissions.CHAT)
+@command("messages.unpin", permission=permissions.CHAT, limit="changes")
 async def unpin(ctx: Context, command: GetMessage) -> MessageGiven:
     """Take a pin away."""
     return MessageGiven(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, command.message, False, 0)))

@@ -24,9 +24,7 @@ from chatnode.storage.transaction import Transaction
 # ---- erasing
 
 
-@command(
-    "people.erase", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, limit="logins", unscoped=True
-)
+@command("people.erase", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, unscoped=True)
 async def erase(ctx: Context, command: Erase) -> Erased:
     """Erase an account for good: profile, sessions, settings, and everything that was said by it.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from functools import partial
 
+import attrs
+
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import command
@@ -50,10 +52,9 @@ async def authenticate(core: Core, token: str) -> Authenticated:
 @command("sessions.create", permission=None, limit="logins")
 async def sign_in(ctx: Context, command: SignIn) -> SignedIn:
     """Sign in with handle and password; gives a token for this device."""
-    ctx.core.logins.take(("handle", command.handle.lower()))
     found = await ctx.read(lambda reader: people.password_hash(reader, command.handle))
     hashed = found[1] if found else None
-    if not await is_password(ctx.core, hashed, command.password) or found is None:
+    if not await is_password(ctx.core, command.handle, hashed, command.password) or found is None:
         raise Refusal("wrong_password", "handle and password do not belong together")
     account = found[0]
 
@@ -197,14 +198,18 @@ async def revoke_invite(ctx: Context, command: RevokeInvite) -> Revoked:
 
 @command("invites.accept", permission=None, limit="logins")
 async def accept_invite(ctx: Context, command: AcceptInvite) -> SignedIn:
-    """Make the account that an invite or set-up link is for, and sign in."""
+    """Make the account that an invite or set-up link is for, and sign in.
+
+    A group that the invite names and that does not take it, as it is full, is told in `not_joined`.
+    """
     await ctx.read(lambda reader: invites.usable(reader, command.code))  # before the costly hash
     hashed = await hash_password(ctx.core, command.password)
     most_members = ctx.core.config.limits.group_members
 
     def write(tx: Transaction) -> SignedIn:
-        account = invites.use(tx, command.code, command.handle, command.name, hashed, most_members)
-        return _new_device(tx, ctx.core, account, command.device)
+        account, not_joined = invites.use(tx, command.code, command.handle, command.name, hashed, most_members)
+        signed_in = _new_device(tx, ctx.core, account, command.device)
+        return attrs.evolve(signed_in, not_joined=not_joined or None)
 
     return await ctx.write(write)
 

@@ -335,17 +335,31 @@ def as_posted(reader: Reader, conversation: int, message: Message) -> Message:
 
 
 def access(reader: Reader | Transaction, account: Account, id: str) -> tuple[Place, Message]:
-    """A message by id, for those who may see it; to others it does not exist."""
+    """A message by id, for those who may see it; to others it does not exist.
+
+    Raises `Refusal`: `not_member` for what somebody could see until they left the conversation, else `not_found`.
+    """
     found = _messages(reader, reader.execute(_MESSAGE + "WHERE m.id = ?", (id,)))
     if found:
         try:
             place = conversations.access(reader, account, found[0].conversation)
-        except Refusal:
-            pass
+        except Refusal as refusal:
+            if _was_seen(reader, account, id):
+                raise Refusal(refusal.code, refusal.message, path="message") from None
         else:
             if found[0].seq >= place.first:
                 return place, enrich(reader, found)[0]
     raise no_such_message()
+
+
+def _was_seen(reader: Reader | Transaction, account: Account, id: str) -> bool:
+    row = reader.execute(
+        "SELECT 1 FROM messages m JOIN conversations c ON c.key = m.conversation JOIN members was "
+        "ON was.conversation = m.conversation AND was.person = ? AND was.left_gid > m.gid "
+        "WHERE m.id = ? AND m.seq >= max(was.first, c.floor + 1)",
+        (account.key, id),
+    )
+    return row.fetchone() is not None
 
 
 def no_such_message() -> Refusal:

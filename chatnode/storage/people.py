@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import partial
 from hashlib import blake2b
 
 from chatnode.errors import Refusal
@@ -59,10 +60,15 @@ def create(
 
 
 def _join_what_everybody_joins(tx: Transaction, account: Account) -> None:
-    for conversation, id, head in tx.execute("SELECT key, id, head FROM conversations WHERE auto_join = 1").fetchall():
-        add_member_row(tx, conversation, account.key, head=head, first=1)
-        tx.record(MemberJoined(id, account.ref), conversation=conversation, people=(account.key,), subject=account.key)
-        owners.settle(tx, conversation)
+    """A plugin may refuse that somebody joins a group; they get their account all the same."""
+    for row in tx.execute("SELECT key, id, head FROM conversations WHERE auto_join = 1").fetchall():
+        tx.attempt(partial(_join, tx, account, *row))
+
+
+def _join(tx: Transaction, account: Account, conversation: int, id: str, head: int) -> None:
+    add_member_row(tx, conversation, account.key, head=head, first=1)
+    tx.record(MemberJoined(id, account.ref), conversation=conversation, people=(account.key,), subject=account.key)
+    owners.settle(tx, conversation)
 
 
 def add_member_row(

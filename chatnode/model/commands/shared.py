@@ -35,8 +35,18 @@ class PersonGiven:
 
 
 @attrs.define
+class NotJoined:
+    """A group that an invite was for too, and why its new account does not take part there."""
+
+    conversation: str
+    code: str
+    message: str
+
+
+@attrs.define
 class SignedIn:
     """A fresh token: shown this once, stored only as a hash."""
 
     token: str
     person: Person
+    not_joined: list[NotJoined] | None = None

@@ -23,9 +23,14 @@ def add(tx: Transaction, account: Account, id: str, member: Account, most_member
 def add_to_abandoned(tx: Transaction, account: Account | None, id: str, member: Account, most_members: int) -> bool:
     """Bring `member`, who owns it then, into a group in which nobody can act; for who manages people on the node.
 
+    Of a private one they see what is said from then on: nobody reads what was said in a group that they were not in.
     Returns whether it is such a group; of any other one nothing is done.
     """
-    row = tx.execute("SELECT key, history, head FROM conversations WHERE id = ? AND kind = 'group'", (id,)).fetchone()
+    row = tx.execute(
+        "SELECT key, iif(visibility = 'private', 'since_joining', history), head FROM conversations "
+        "WHERE id = ? AND kind = 'group'",
+        (id,),
+    ).fetchone()
     if row is None or owners.has_actor(tx, row[0]):
         return False
     key, history, head = row

@@ -150,7 +150,7 @@ async def test_those_who_manage_people_bring_an_owner_into_a_group_without_anybo
     node: Node, ann: Somebody, bob: Somebody, eve: Somebody
 ) -> None:
     root = await make_person(node, "root", admin=True)
-    room = await group(ann, bob)
+    room = await group(ann, bob, history="all")
     await say(ann, room, "before your time")
     asked = {"conversation": room, "member": "eve"}
     assert await outcome(root.call("conversations.members.add", **asked)) == "not_found"  # ann and bob can act

@@ -86,14 +86,14 @@ class Limits:
     posts_per_minute: int = setting(600, "Messages one person may post.", minimum=0)
     changes_per_minute: int = setting(
         120,
-        "Changes one person may make that others are told of: of their profile, of groups, who takes part and with "
-        "which role, of pins and blocks.",
+        "Changes one person may make that others are notified of: their profile, groups, joining, leaving and roles, "
+        "pins, blocks.",
         minimum=0,
     )
     reports_per_minute: int = setting(10, "Messages one person may report.", minimum=0)
     logins_per_minute: int = setting(
         20,
-        "Attempts to sign in for one address, and guesses at one person's password, wherever it is asked for.",
+        "Attempts to sign in from one address, and password guesses for one account in any command.",
         minimum=0,
     )
     page_items: int = setting(500, "The largest `limit` a list takes.", minimum=1)

@@ -131,10 +131,10 @@ class Context:
         return await self.core.db.read(function)
 
     async def query(self, function: Read[T], *, seconds: float | None = None) -> T:
-        """`read`, for what costs more than the page that it gives: in turn, and with a deadline.
+        """`read`, for what costs more than the page it returns: in turn, and with a deadline.
 
-        One person's queries are carried out one after the other, and leave a reader to everybody else. After `seconds`
-        (None: `limits.query_seconds`; 0: without end) it ends in `Refusal("too_large")`.
+        One user's queries run one after the other, and always leave one reader to others. Raises `Refusal("too_large")`
+        after `seconds` (None: `limits.query_seconds`; 0: no deadline).
         """
         within = self.core.config.limits.query_seconds if seconds is None else seconds
 
@@ -143,7 +143,9 @@ class Context:
                 return function(reader)
 
         async with self.core.queries.take(self.account.key if self.account is not None else None):
-            with trio.CancelScope(shield=True) as scope:  # the thread goes on when they have gone; who is next waits
+            with trio.CancelScope(
+                shield=True
+            ) as scope:  # the thread outlives a cancelled request; the next one waits for it
                 return await self.read(run)
         raise AssertionError(scope)  # nobody cancels it
 

@@ -52,7 +52,7 @@ class Core:
     changing_roles: trio.Lock = attrs.field(init=False, factory=trio.Lock)
     queries: Turns = attrs.field(init=False)
     preparing: KeyedLocks = attrs.field(init=False, factory=KeyedLocks)
-    """Messages that plugins are preparing, by (key of the sender, cid)."""
+    """Messages that plugins are preparing now, by (sender's key, cid)."""
     presence: LivePresence = attrs.field(init=False)
     plugins: LivePlugins = attrs.field(init=False)
     consumers: LiveConsumers = attrs.field(init=False)

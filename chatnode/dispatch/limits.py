@@ -26,7 +26,7 @@ class Rate:
         self.per_minute = per_minute
         self._clock = clock
         self._buckets: dict[object, tuple[float, float]] = {}
-        self._before: dict[object, tuple[float, float]] = {}  # used in the period before this one, and not since
+        self._before: dict[object, tuple[float, float]] = {}  # last used in the previous period
         self._began = clock()
 
     def __len__(self) -> int:
@@ -51,17 +51,17 @@ class Rate:
         self._buckets[key] = (level - 1, now)
 
     def give_back(self, key: object) -> None:
-        """Take back a `take` of the key: what it was for cost nothing."""
+        """Undo one `take` of the key, for a request that turned out to cost nothing."""
         if (bucket := self._buckets.get(key)) is not None:
             self._buckets[key] = (min(self.per_minute, bucket[0] + 1), bucket[1])
 
     def _begin(self, now: float) -> None:
-        """Begin a period: what was not used in all of the last one is full, and goes at once, whatever its number."""
+        """Begin a period: buckets that were not used in the whole previous one are full, and are dropped together."""
         self._before, self._buckets, self._began = self._buckets, {}, now
 
 
 class KeyedLocks:
-    """A lock for each key, there while somebody has it or waits for it. Those who wait get it in their order."""
+    """A lock for each key, kept only while it is held or waited for. Waiters get it in order of arrival."""
 
     def __init__(self) -> None:
         self._locks: dict[object, tuple[trio.Lock, int]] = {}

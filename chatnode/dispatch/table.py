@@ -32,8 +32,8 @@ class Command(Generic[C, R]):
     `permission` None means that nobody need be signed in; `or_permission` is another one that is enough, for what
     everybody may do for themselves and some for others. `limit` counts against a further rate beside that of all
     requests. `reads`: it changes nothing, and HTTP offers it as GET too. `unscoped`: not for tokens with scopes, as it
-    would give more than they have. `active`: whoever does it is there, and not only their program. `earlier` gives what
-    the same request got before, None if there was none: a repeat, whose result says `dup`, counts against no `limit`.
+    would give more than they have. `active`: whoever does it is there, and not only their program. `earlier` returns
+    the stored result if this request repeats one, else None: a repeat, whose result has `dup` set, is not limited.
     """
 
     name: str
@@ -175,7 +175,7 @@ class CommandTable:
 
     @staticmethod
     def _count(context: Context, found: Command[Any, Any]) -> Refusal | None:
-        """Raises `Refusal("rate_limited")`; gives it, where a repeat might be answered all the same."""
+        """Raises `Refusal("rate_limited")`, or returns it for a command whose repeats are answered anyway."""
         if context.operator:
             return None
         core = context.core
@@ -193,7 +193,7 @@ class CommandTable:
 
     @staticmethod
     async def _earlier(context: Context, found: Command[Any, Any], command: Any, limited: Refusal) -> Any:
-        """What the same request got before; else raises `limited`."""
+        """The stored result that this request repeats; raises `limited` if it repeats none."""
         assert found.earlier is not None
         result = await found.earlier(context, command)
         if result is None:

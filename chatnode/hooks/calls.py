@@ -136,7 +136,7 @@ class HookCalls:
                 raise Refusal(verdict.code if verdict.code in STATUS else "forbidden", verdict.reason)
 
     async def prepare_draft(self, ctx: Context, draft: Draft) -> None:
-        """Whatever a plugin does to its copy of the draft, only text and metadata count: access was to the rest."""
+        """Plugins get a copy, of which only text and metadata are used: access was checked for the rest."""
         prepared = attrs.evolve(draft)
         for _, prepare in self._calls("prepare_draft", ctx=ctx, draft=prepared):
             try:

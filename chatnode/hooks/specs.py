@@ -101,7 +101,7 @@ async def check_command(ctx: Context, name: str, command: Any) -> Verdict:
     """May this command be carried out? After permission, limit and form are checked, before its handler; the first
     `Deny` wins.
 
-    Whether the person has access to what the command names is not known yet: have no effect.
+    Access to what the command names is not checked yet, so an implementation must have no side effects.
     """
     raise AssertionError("only implementations are called")
 
@@ -110,10 +110,10 @@ async def check_command(ctx: Context, name: str, command: Any) -> Verdict:
 async def prepare_draft(ctx: Context, draft: Draft) -> None:
     """Change a message before it is written: `draft.text`, `draft.metadata`. Raise `Refusal` to refuse it.
 
-    It is asked only of what its sender may post there, and not for a message that is stored: the same `cid` again is
-    answered as the first time. A message that was refused afterwards, or was lost in a crash, may be sent and prepared
-    once more: an effect is for `(draft.sender, draft.cid)`, which is the same then. Also for an edit: `draft.edits` is
-    the message's id then, `draft.cid` what it was posted with, and only its text counts.
+    Called only if the sender may post there, and not for a repeat of a stored message, which gets the first answer. A
+    message that is refused afterwards, or lost in a crash, may be sent and prepared again: key side effects by
+    `(draft.sender, draft.cid)`. Also called for an edit: `draft.edits` is then the message's id, `draft.cid` the one it
+    was posted with, and only its text is used.
     """
 
 

@@ -74,7 +74,7 @@ async def support(ctx: Context, command: OpenSupport) -> ConversationGiven:
         if not agents:
             raise Refusal("not_found", "nobody answers support on this node")
         if most:
-            agents = agents[: most - 1]  # the first of them: too many agents shall not leave anybody without support
+            agents = agents[: most - 1]  # too many agents for one group must not mean no support
         return opening.open_group(
             tx, ctx.me, title=command.title, description="", visibility="private", history="all", others=agents,
             most_members=most, purpose="support", context=command.context,
@@ -180,7 +180,7 @@ async def join(ctx: Context, command: InConversation) -> ConversationGiven:
 
 @command("conversations.leave", permission=permissions.CHAT, limit="changes")
 async def leave(ctx: Context, command: InConversation) -> Nothing:
-    """Take part no more. When the owner leaves, the longest-serving admin or member who can act owns the group."""
+    """Take part no more. When the owner leaves, the longest-serving admin or member who can act becomes owner."""
     await ctx.write(lambda tx: members.leave(tx, ctx.me, command.conversation))
     return Nothing()
 
@@ -202,9 +202,10 @@ async def list_members(ctx: Context, command: ListMembers) -> MembersGiven:
 
 @command("conversations.members.add", permission=permissions.CHAT)
 async def add_member(ctx: Context, command: MemberOf) -> Nothing:
-    """Bring somebody into a group.
+    """Add a member to a group.
 
-    Who manages people also does so where nobody who takes part can act; the new member owns the group then.
+    In a group without any member who can act, a user with the permission `people.manage` does so; the new member then
+    owns the group.
     """
     most = ctx.core.config.limits.group_members
     manages = ctx.may(permissions.MANAGE_PEOPLE)
@@ -231,7 +232,7 @@ async def remove_member(ctx: Context, command: MemberOf) -> Nothing:
 
 @command("conversations.members.role", permission=permissions.CHAT, limit="changes")
 async def set_member_role(ctx: Context, command: SetMemberRole) -> Nothing:
-    """Make somebody admin, member, or owner in your place; who owns a group can sign in and take part."""
+    """Make a participant admin, member, or owner in your place. An owner must be able to sign in and take part."""
 
     def write(tx: Transaction) -> None:
         member = people.find(tx, command.member, "member")

@@ -18,7 +18,7 @@ async def import_conversation(ctx: Context, command: ImportConversation) -> Conv
     def write(tx: Transaction) -> str:
         before = tx.next_gid
         conversation = importing.open_conversation(tx, command)
-        if tx.next_gid > before:  # it was made, and not found
+        if tx.next_gid > before:  # created, not found
             audit.record(tx, ctx.account, "import.conversation", conversation, source=command.source)
         return conversation
 

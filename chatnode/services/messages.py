@@ -35,7 +35,9 @@ async def _posted_earlier(ctx: Context, command: PostMessage) -> Posted | None:
 
 @command("messages.post", permission=permissions.CHAT, limit="posts", earlier=_posted_earlier)
 async def post(ctx: Context, command: PostMessage) -> Posted:
-    """Post a message. The reply comes when it is on disk; the same `cid` again returns the same reply, and counts not.
+    """Post a message. The reply comes when it is on disk; the same `cid` again returns the same reply.
+
+    A repeat does not count against the limit of messages.
 
     System messages are for those with the permission `notices.post`: everybody can rely on what they say.
     """
@@ -61,7 +63,7 @@ async def _post(ctx: Context, draft: Draft) -> Posted:
 
 
 async def _prepare_and_post(ctx: Context, draft: Draft) -> Posted:
-    """What plugins do while they prepare a message is for one that may be posted there, and was not yet."""
+    """Plugins prepare only what its sender may post there and what is not stored yet."""
     sender = ctx.me
 
     def look(reader: Reader) -> Posted | None:
@@ -70,7 +72,7 @@ async def _prepare_and_post(ctx: Context, draft: Draft) -> Posted:
             messages.check_may_post(reader, sender, draft)
         return earlier
 
-    async with ctx.core.preparing.take((sender.key, draft.cid)):  # the same again waits, and is not prepared
+    async with ctx.core.preparing.take((sender.key, draft.cid)):  # a repeat waits, and is not prepared again
         if (earlier := await ctx.read(look)) is not None:
             return earlier
         await _prepare(ctx, draft)
@@ -130,7 +132,7 @@ async def get(ctx: Context, command: GetMessage) -> MessageGiven:
 async def edit(ctx: Context, command: EditMessage) -> MessageGiven:
     """Let a message of yours say something else; everybody can see what it said before.
 
-    For system messages that takes the permission `notices.post`, as posting them does.
+    Editing a system message takes the permission `notices.post`, as posting one does.
     """
     _check_length(ctx, command.text)
     limits, me = ctx.core.config.limits, ctx.me

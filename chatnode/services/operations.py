@@ -32,8 +32,7 @@ async def check(ctx: Context, command: Nothing) -> Checked:
 async def repair(ctx: Context, command: Nothing) -> Repaired:
     """Count again what is derived: heads, counts, mentions, marks, threads; in one transaction, others wait for it.
 
-    Groups whose owner cannot act get one who can. Then, if it is damaged, make the index of search anew, while others
-    write.
+    Groups whose owner cannot act get one who can. Then rebuild the search index if it is damaged, while others write.
     """
 
     def write(tx: Transaction) -> dict[str, int]:

@@ -27,10 +27,10 @@ async def hash_password(core: Core, password: str, path: str = "password") -> st
 
 
 async def is_password(core: Core, handle: str, hashed: str | None, password: str) -> bool:
-    """Whether `password` is the one. Takes as long for somebody who has none, or does not exist.
+    """Whether `password` is the one. Takes as long for an account that has none, or does not exist.
 
-    Each is a guess at the password of `handle`, wherever it is made, and counts as such: raises
-    `Refusal("rate_limited")` after `limits.logins_per_minute`.
+    Every call counts as a guess at the password of `handle`, whichever command makes it: raises
+    `Refusal("rate_limited")` beyond `limits.logins_per_minute`.
     """
     core.logins.take(("handle", handle.lower()))
     return await trio.to_thread.run_sync(_verify, hashed, password, limiter=core.hashers)

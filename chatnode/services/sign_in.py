@@ -200,7 +200,7 @@ async def revoke_invite(ctx: Context, command: RevokeInvite) -> Revoked:
 async def accept_invite(ctx: Context, command: AcceptInvite) -> SignedIn:
     """Make the account that an invite or set-up link is for, and sign in.
 
-    A group that the invite names and that does not take it, as it is full, is told in `not_joined`.
+    `not_joined` lists the groups of the invite that the new account could not join, for example because they are full.
     """
     await ctx.read(lambda reader: invites.usable(reader, command.code))  # before the costly hash
     hashed = await hash_password(ctx.core, command.password)

@@ -1,4 +1,4 @@
-"""The one rule of changes: what is as it was is not written, nobody is told of it, and no audit says it was done."""
+"""The one rule for changes: a value that stays the same is not written, broadcast or audited."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from chatnode.storage.transaction import Transaction
 
 
 def change(tx: Transaction, table: str, key: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    """Set columns of the row with this key; whether there is such a row, and any of them is another now.
+    """Set columns of the row with this key; returns whether any value changed.
 
-    Only who is told `True` records an event. Names of tables and columns are the caller's own, never a client's.
+    Record an event only if it did. `table` and the names of columns come from the code, never from a client.
     """
     assignments = ", ".join(f"{name} = :{name}" for name in values)
     same_row = " AND ".join(f"{name} = :_{name}" for name in key)

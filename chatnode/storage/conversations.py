@@ -190,7 +190,7 @@ def details(reader: Reader | Transaction, key: int) -> Conversation:
 
 
 def found_by(title: str, description: str) -> str:
-    """What `public_page` looks through, kept beside them so that no page folds the texts of all groups."""
+    """What `public_page` searches: stored, so that a search does not fold the texts of every group."""
     return caseless(f"{title}\n{description}")
 
 
@@ -214,7 +214,7 @@ def about_page(reader: Reader, account: Account, about: Subject, after: str | No
 
 
 DELIVERED, READ = signs.shown_mark("m", "delivered"), signs.shown_mark("m", "read")
-"""SQL: how far `members m` has got, as `:me` may know it."""
+"""SQL: the marks of `members m`, as `:me` may see them."""
 
 
 def members_page(reader: Reader, account: Account, place: Place, after: str | None, limit: int) -> list[Member]:

@@ -46,7 +46,7 @@ def cutting_sql(connection: Reader | None, seconds: float) -> Generator[None]:
 
 @contextmanager
 def deadline(reader: Reader, seconds: float, hint: str) -> Generator[None]:
-    """SQL on the reader is interrupted when so many seconds (0: without end) are over since the block began.
+    """Interrupt SQL on the reader once the block has taken `seconds` (0: no deadline).
 
     Raises `Refusal("too_large")` then, with a `hint` at what costs less.
     """

@@ -11,7 +11,7 @@ from chatnode.storage.transaction import Transaction
 
 
 def deactivate(tx: Transaction, account: Account) -> bool:
-    """Sign every session out and close every way in; whether any was open.
+    """Sign every session out and close every way in; returns whether the account was active.
 
     Raises `Refusal("conflict")` for the only administrator.
     """
@@ -28,7 +28,7 @@ def deactivate(tx: Transaction, account: Account) -> bool:
 
 
 def reactivate(tx: Transaction, account: Account) -> bool:
-    """The password works again; devices and tokens do not come back. Whether the account was closed.
+    """The password works again; devices and tokens do not come back. Returns whether the account was deactivated.
 
     Raises `Refusal("gone")` for who was erased.
     """

@@ -79,7 +79,7 @@ def use(
 ) -> tuple[Account, list[NotJoined]]:
     """Make the account that an invite is for. A set-up link makes an administrator, and only the first.
 
-    A group that does not take the new account, as it is full, refuses no account: gives those groups too.
+    A group that refuses the account, for example because it is full, does not refuse the sign-up: returns those too.
     """
     invite = usable(tx, code)
     if invite.kind == "setup" and people.has_admin(tx):
@@ -100,13 +100,13 @@ def use(
 
 
 def _join(tx: Transaction, invite: Usable, account: Account, key: int, id: str, most_members: int) -> None:
-    """Who has left a conversation, or may not bring people into it any more, does not do so by an old link."""
+    """An old link adds no members once its maker has left the group, or may not add members to it any more."""
     try:
         if invite.by is None:
-            raise Refusal("forbidden", "nobody made this invite")
+            raise Refusal("forbidden", "this invite has no maker who could add members")
         conversations.access_to_invite(tx, people.by_key(tx, invite.by), id)
     except Refusal:
-        raise Refusal("forbidden", "who made the invite may not bring people into this group any more") from None
+        raise Refusal("forbidden", "the maker of the invite can no longer add members to this group") from None
     members.join_by_invite(tx, account, key, most_members)
 
 

@@ -21,10 +21,10 @@ def add(tx: Transaction, account: Account, id: str, member: Account, most_member
 
 
 def add_to_abandoned(tx: Transaction, account: Account | None, id: str, member: Account, most_members: int) -> bool:
-    """Bring `member`, who owns it then, into a group in which nobody can act; for who manages people on the node.
+    """Add `member` to a group without any member who can act, and make them its owner.
 
-    Of a private one they see what is said from then on: nobody reads what was said in a group that they were not in.
-    Returns whether it is such a group; of any other one nothing is done.
+    For users who manage people on the node. In a private group the new owner sees only what is said from then on: no
+    administrator reads what was said in a group they were not in. Returns False, and does nothing, for other groups.
     """
     row = tx.execute(
         "SELECT key, iif(visibility = 'private', 'since_joining', history), head FROM conversations "
@@ -79,7 +79,7 @@ def leave(tx: Transaction, account: Account, id: str) -> None:
 
 
 def set_role(tx: Transaction, account: Account, id: str, member: Account, role: MemberRole) -> None:
-    """Only the owner changes roles; making somebody else owner, who must be able to act, hands the group over."""
+    """Only the owner changes roles; making another member owner, who must be able to act, hands the group over."""
     place = conversations.access_to_manage(tx, account, id)
     if place.role != "owner":
         raise Refusal("forbidden", "only the owner changes roles", path="conversation")
@@ -88,7 +88,11 @@ def set_role(tx: Transaction, account: Account, id: str, member: Account, role: 
     _role_of_other(tx, place, member)
     if role == "owner":
         if not owners.can_act(tx, member.key):
-            raise Refusal("forbidden", f"{member.handle} cannot sign in and take part: choose another", path="member")
+            raise Refusal(
+                "forbidden",
+                f"{member.handle} cannot sign in or may not take part; choose another member",
+                path="member",
+            )
         owners.set_role(tx, place.key, place.id, account.key, "admin", account.key)
     owners.set_role(tx, place.key, place.id, member.key, role, account.key)
 

@@ -32,9 +32,9 @@ class Edit:
 
 
 def access_to_edit(reader: Reader | Transaction, account: Account, edit: Edit) -> tuple[Place, Message]:
-    """The message, for its sender, who may do with it now whatever they might when they posted it.
+    """The message, for its sender, who must have the permissions now that posting it would take.
 
-    Raises `Refusal`. What is edited to what it says already is not counted.
+    Raises `Refusal`. The limits of time and number do not apply to an edit that changes nothing.
     """
     place, message = messages.access(reader, account, edit.message)
     conversations.refuse_closed(place)

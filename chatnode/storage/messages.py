@@ -37,25 +37,25 @@ class Draft:
     edits: str | None = None
     """The id of the message that is edited, where this is no new one; then only the text counts."""
     sender: str = ""
-    """The id of who says it. With `cid` it names the message, however often it is sent."""
+    """The sender's id. Together with `cid` it identifies the message, however often it is sent."""
     sent: bytes | None = None
-    """What was sent, as `as_sent` has it, where a plugin made something else of it."""
+    """Set when a plugin changed the text: the hash (`as_sent`) of what the client sent."""
 
 
 def as_sent(draft: Draft) -> bytes:
-    """A hash of what a client sent, by which the same `cid` again is known to be the same message."""
+    """A hash of what a client sent, to tell a repeat from another message with the same `cid`."""
     content = attrs.asdict(draft.content) if draft.content is not None else None
     said = orjson.dumps([draft.sender, draft.cid, draft.text, content])
     return blake2b(said, digest_size=16).digest()
 
 
 def posted_earlier(reader: Reader, sender: Account, draft: Draft) -> Posted | None:
-    """What the draft got when it was posted already; raises `Refusal("conflict")` for a cid of something else."""
+    """The stored result of a draft that is posted already; raises `Refusal("conflict")` if its cid is another's."""
     return _earlier(reader, message_id(sender.id, draft.cid), draft)
 
 
 def check_may_post(reader: Reader, sender: Account, draft: Draft) -> None:
-    """Before plugins prepare it: raises `Refusal` as `post` does, which looks again."""
+    """Raises `Refusal` as `post` does, which checks again; asked before plugins prepare the draft."""
     _place_of(reader, sender, draft)
 
 
@@ -119,7 +119,7 @@ _NO_MORE = (None, None, None, "text", None, None, None)
 
 
 def _place_of(tx: Reader | Transaction, sender: Account, draft: Draft) -> tuple[Place, int | None]:
-    """Where the draft is to go, and the seq that its thread hangs on; raises `Refusal`."""
+    """The conversation, and the seq of the message that the thread hangs on; raises `Refusal`."""
     place = conversations.access_to_post(tx, sender, draft.conversation)
     if draft.reply_to is not None:
         _seq_of(tx, place, draft.reply_to, "reply_to")
@@ -335,9 +335,9 @@ def as_posted(reader: Reader, conversation: int, message: Message) -> Message:
 
 
 def access(reader: Reader | Transaction, account: Account, id: str) -> tuple[Place, Message]:
-    """A message by id, for those who may see it; to others it does not exist.
+    """A message by id, for users who may see it; for others it does not exist.
 
-    Raises `Refusal`: `not_member` for what somebody could see until they left the conversation, else `not_found`.
+    Raises `Refusal`: `not_member` for a message the user could see before they left the conversation, else `not_found`.
     """
     found = _messages(reader, reader.execute(_MESSAGE + "WHERE m.id = ?", (id,)))
     if found:

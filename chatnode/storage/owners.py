@@ -1,11 +1,11 @@
-"""Who can act for a group: the one rule, for everything after which its owner may be somebody who cannot.
+"""Which members can act for a group, and the one rule for who owns it.
 
-Somebody who can act owns a group, as long as anybody who takes part can: when its owner cannot, the next who can owns
-it, the longest-serving admin, else member, people before bots. Where nobody who takes part can act, those who manage
-people on the node may bring somebody in (`members.add_to_abandoned`), who owns it then.
+As long as any member can act, the owner is a member who can. When the owner no longer can, the next member who can
+becomes owner: the longest-serving admin, else the longest-serving member, people before bots. In a group without such
+a member, a user who manages people on the node may add one (`members.add_to_abandoned`), who becomes its owner.
 
-Somebody can act whose account is open, was not made for the author of an import, and has a role with the permission
-`chat`. What a token is bounded to does not count: its owner can make another one.
+A member can act if their account is active, was not created for an imported author, and has a role with the permission
+`chat`. The scopes of a token do not matter: its owner can create another.
 """
 
 # ruff: noqa: S608 - the pieces are the constants below
@@ -24,7 +24,7 @@ CAN_ACT = (
     "(p.deactivated_at IS NULL AND p.source IS NULL AND EXISTS (SELECT 1 FROM role_permissions given "
     f"WHERE given.role = p.role AND given.permission = '{CHAT}'))"
 )
-"""SQL: whether the person `people p` can act."""
+"""SQL: whether `people p` can act."""
 _ACTS = (
     "EXISTS (SELECT 1 FROM members m JOIN people p ON p.key = m.person WHERE m.conversation = c.key "
     f"AND m.left_gid IS NULL AND {CAN_ACT}"
@@ -34,27 +34,27 @@ WRONG = (
     "WHERE o.conversation = c.key AND o.role = 'owner' AND o.left_gid IS NULL) > 1 "
     f"OR (NOT {_ACTS} AND m.role = 'owner') AND {_ACTS})))"
 )
-"""SQL: the groups `c` for which the rule does not hold. More terms may follow it."""
+"""SQL: key and id of the groups `c` that break the rule. More terms may be appended."""
 WRONG_FOR_GOOD = (
     f"{WRONG} AND NOT EXISTS (SELECT 1 FROM erasures e JOIN members w ON w.person = e.person "
     "WHERE w.conversation = c.key AND w.left_gid IS NULL)"
 )
-"""SQL: the same, without the groups of people who are just being erased, which are left step by step."""
+"""SQL: the same, without groups of users whose erasure is under way, which leaves their groups step by step."""
 
 
 def can_act(reader: Reader | Transaction, person: int) -> bool:
-    """Whether somebody, named by key, can act."""
+    """Whether the account with the key `person` can act."""
     return reader.execute(f"SELECT 1 FROM people p WHERE p.key = ? AND {CAN_ACT}", (person,)).fetchone() is not None
 
 
 def has_actor(reader: Reader | Transaction, conversation: int) -> bool:
-    """Whether anybody who takes part can act."""
+    """Whether any member can act."""
     row = reader.execute(f"SELECT 1 FROM conversations c WHERE c.key = ? AND {_ACTS})", (conversation,))
     return row.fetchone() is not None
 
 
 def settle(tx: Transaction, conversation: int, by: int | None = None) -> bool:
-    """Let the rule hold for a conversation; whether that changed anything. `by` is the key of who caused it."""
+    """Enforce the rule for one conversation; returns whether it changed hands. `by`: key of the user who caused it."""
     row = tx.execute(f"{WRONG} AND c.key = ?", (conversation,)).fetchone()
     if row is not None:
         _hand_over(tx, row[0], row[1], by)
@@ -62,13 +62,13 @@ def settle(tx: Transaction, conversation: int, by: int | None = None) -> bool:
 
 
 def settle_of_person(tx: Transaction, person: int, by: int | None = None) -> int:
-    """`settle`, for the groups of somebody who can act no longer, or again; returns how many were handed over."""
+    """Enforce the rule after a user lost or regained the ability to act; returns how many groups changed hands."""
     mine = "c.key IN (SELECT w.conversation FROM members w WHERE w.person = ? AND w.left_gid IS NULL)"
     return _settle_all(tx, tx.execute(f"{WRONG} AND {mine}", (person,)).fetchall(), by)
 
 
 def settle_of_role(tx: Transaction, role: str, by: int | None = None) -> int:
-    """`settle_of_person`, for everybody who has a role on the node."""
+    """The same for every user with a role on the node."""
     theirs = (
         "c.key IN (SELECT w.conversation FROM people h JOIN members w ON w.person = h.key AND w.left_gid IS NULL "
         "WHERE h.role = ?)"
@@ -77,7 +77,7 @@ def settle_of_role(tx: Transaction, role: str, by: int | None = None) -> int:
 
 
 def settle_everywhere(tx: Transaction) -> int:
-    """`settle`, for every group; returns how many were handed over."""
+    """Enforce the rule for all groups; returns how many changed hands."""
     return _settle_all(tx, tx.execute(WRONG).fetchall(), None)
 
 
@@ -88,7 +88,7 @@ def _settle_all(tx: Transaction, groups: list[tuple[int, str]], by: int | None) 
 
 
 def _hand_over(tx: Transaction, key: int, id: str, by: int | None) -> None:
-    """To the first who can act: of several owners one stays it. Who owned it and does no longer is an admin."""
+    """Make the first member who can act the owner. A current owner keeps it; former owners become admins."""
     ((heir,),) = tx.execute(
         "SELECT p.key FROM members m JOIN people p ON p.key = m.person WHERE m.conversation = ? AND m.left_gid IS NULL "
         f"ORDER BY {CAN_ACT} DESC, m.role = 'owner' DESC, p.bot, m.role = 'admin' DESC, m.joined_gid, p.key LIMIT 1",
@@ -108,7 +108,7 @@ def _owners(tx: Transaction, key: int) -> list[int]:
 
 
 def set_role(tx: Transaction, conversation: int, id: str, person: int, role: MemberRole, by: int | None) -> None:
-    """Give a participant a role in a group, and tell the group."""
+    """Set a member's role and tell the group; does nothing if they have it already."""
     if not change(tx, "members", {"conversation": conversation, "person": person}, {"role": role}):
         return
     who = PersonRef(*tx.execute("SELECT id, handle FROM people WHERE key = ?", (person,)).fetchone())

@@ -60,7 +60,7 @@ def create(
 
 
 def _join_what_everybody_joins(tx: Transaction, account: Account) -> None:
-    """A plugin may refuse that somebody joins a group; they get their account all the same."""
+    """A plugin that refuses one of these groups does not refuse the account."""
     for row in tx.execute("SELECT key, id, head FROM conversations WHERE auto_join = 1").fetchall():
         tx.attempt(partial(_join, tx, account, *row))
 
@@ -187,7 +187,7 @@ def set_password(tx: Transaction, person: int, hashed: str) -> None:
 
 
 def set_role(tx: Transaction, account: Account, role: str) -> bool:
-    """Whether it is another role than before.
+    """Returns whether the role changed.
 
     Raises `Refusal` for a role that does not exist, for a bot, and rather than leave the node without any admin.
     """

@@ -116,7 +116,7 @@ def _advance(tx: Transaction, place: Place, person: int, kind: ReceiptKind, seq:
 
 
 def of_message(reader: Reader, account: Account, place: Place, sender: str, seq: int) -> list[Receipt]:
-    """Who got and read the message at `seq`, and when, as `account` may know it; without its sender. By handles."""
+    """When each member but the sender got and read the message at `seq`, as `account` may see it, ordered by handle."""
     rows = reader.execute(
         f"SELECT p.id, p.handle, {_time_of('delivered')}, {_time_of('read')} "  # noqa: S608 -- constants
         "FROM members m JOIN people p ON p.key = m.person "
@@ -132,7 +132,7 @@ def of_message(reader: Reader, account: Account, place: Place, sender: str, seq:
 
 
 def _time_of(kind: ReceiptKind) -> str:
-    """SQL: when the mark of `members m` first reached `:seq`: the time of the first advance at or above it."""
+    """SQL: when the mark of `members m` reached `:seq`: the time of its first advance to it or beyond."""
     return (
         f"CASE WHEN {signs.shown_mark('m', kind)} >= :seq THEN "  # noqa: S608 -- constants
         "(SELECT r.at FROM receipts r WHERE r.conversation = m.conversation AND r.person = m.person "

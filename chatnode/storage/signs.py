@@ -1,7 +1,8 @@
-"""What those whom somebody has blocked still learn of them: how far they had got by then, and no sign since.
+"""What a blocked user can see of the user who blocked them: the marks as they were then, and nothing since.
 
-That holds in groups as in the conversation of the two: what is said in a group is said to everybody there, but being
-there, typing, receiving and reading are not said to who is blocked. Presence and typing: `presence.py`, `typing.py`.
+This applies in groups as well as in the direct conversation. What a user posts in a group is for all its members; that
+they are online, type, receive or read is not shown to users they have blocked. Presence and typing: `presence.py`,
+`typing.py`.
 """
 
 from __future__ import annotations
@@ -12,20 +13,21 @@ from chatnode.storage.transaction import Transaction
 
 
 def hidden_from(reader: Reader | Transaction, person: int) -> frozenset[int]:
-    """Keys of those to whom nothing is told of what `person` gets and reads."""
+    """Keys of the users who are not told what `person` receives and reads."""
     return frozenset(key for (key,) in reader.execute("SELECT blocked FROM blocks WHERE person = ?", (person,)))
 
 
 def is_hidden(reader: Reader | Transaction, person: int, other: int, at: int) -> bool:
-    """Whether `other` does not learn what `person` got or read at a time, in milliseconds; within one, in doubt."""
+    """Whether a receipt of `person` from the time `at` (ms) is hidden from `other`; so is one of the block's own ms."""
     row = reader.execute("SELECT 1 FROM blocks WHERE person = ? AND blocked = ? AND at <= ?", (person, other, at))
     return row.fetchone() is not None
 
 
 def shown_mark(member: str, kind: ReceiptKind) -> str:
-    """SQL: how far `members <member>` has got, as the person `:me` may know it.
+    """SQL: the mark of `members <member>`, as the user `:me` may see it.
 
-    Others do not see what somebody reads who hides it, and who is blocked no more than there was when they were.
+    Others do not see the reading of a member who hides receipts; a user whom the member blocked sees the mark as it was
+    at the block.
     """
     column = "shown_seq" if kind == "read" else "delivered_seq"
     blocked = f"EXISTS (SELECT 1 FROM blocks b WHERE b.person = {member}.person AND b.blocked = :me)"  # noqa: S608

@@ -86,9 +86,9 @@ class Transaction:
         return gid
 
     def attempt(self, part: Callable[[], object]) -> Refusal | None:
-        """Do a part of the write without which the rest stands: when it is refused, it alone is undone.
+        """Run an optional part of the write: if it is refused, only the part is undone.
 
-        Gives the refusal. Anything else that is raised undoes the whole write.
+        Returns the refusal, or None. Any other exception undoes the whole write.
         """
         gid, recorded = self.next_gid, len(self.recorded)
         self.execute("SAVEPOINT part")

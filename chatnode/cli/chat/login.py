@@ -86,7 +86,7 @@ def log_in_by_invite(link: str) -> Ticket:
         else:
             Tokens(state_directory(), url).save(signed_in.person.handle, signed_in.token)
             for each in signed_in.not_joined or ():
-                click.echo(f"You are not in a group that the invite is for: {each.message}.", err=True)
+                click.echo(f"You could not join one of the groups of this invite: {each.message}.", err=True)
             return Ticket(url, signed_in.token, signed_in.person.handle)
 
 

@@ -36,7 +36,7 @@ class PersonGiven:
 
 @attrs.define
 class NotJoined:
-    """A group that an invite was for too, and why its new account does not take part there."""
+    """A group of the invite that the new account could not join, and why."""
 
     conversation: str
     code: str

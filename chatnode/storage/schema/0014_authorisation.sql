@@ -1,15 +1,15 @@
--- Who owns a group, at once; what public groups are found by; that a plugin changed a message before it was stored.
+-- Fast lookup of owners; search text of public groups; hashes of messages that plugins changed; marks at a block.
 
 CREATE INDEX members_owner ON members (conversation) WHERE role = 'owner' AND left_gid IS NULL;
 
--- Title and description as `caseless` has them, a line each.
+-- Title and description, folded by `caseless`, one line each.
 ALTER TABLE conversations ADD COLUMN found_by TEXT NOT NULL DEFAULT '';
 UPDATE conversations SET found_by = caseless(title || char(10) || description);
 
--- A hash of what was sent, where a plugin made something else of it: so the same `cid` again is known to be the same.
+-- Hash of what the client sent, if a plugin changed the text: tells a repeat from another message with the same cid.
 ALTER TABLE messages ADD COLUMN sent BLOB;
 
--- How far somebody had got in a conversation when they blocked another: more than that the other does not learn.
+-- Marks of a member at the time they blocked another: the blocked user sees these and nothing later.
 CREATE TABLE block_marks (
   person        INTEGER NOT NULL REFERENCES people (key),
   blocked       INTEGER NOT NULL REFERENCES people (key),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -20,6 +21,10 @@ class Reader(sqlite3.Connection):
     hooks: StorageHooks = NO_HOOKS
     cutter: Callable[[], bool] | None = None
     """Says whether the statement that runs is to be cut (`chatnode/storage/cutting.py`)."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        add_functions(self)
 
 
 IntegrityError = sqlite3.IntegrityError
@@ -44,7 +49,6 @@ def connect_writer(path: Path, settings: StorageSettings) -> Reader:
         connection.execute("PRAGMA temp_store=MEMORY")  # what savepoints remember never goes to a file
         connection.execute(f"PRAGMA cache_size=-{settings.cache_kib:d}")
         connection.execute(f"PRAGMA wal_autocheckpoint={settings.checkpoint_pages:d}")
-        add_functions(connection)
         synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
     except (sqlite3.Error, OSError) as error:
         raise StartError(f"{path}: cannot be opened as a database: {error}") from None
@@ -77,7 +81,6 @@ def connect_reader(path: Path, cache_kib: int = 4_096) -> Reader:
     connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute(f"PRAGMA cache_size=-{cache_kib:d}")
-    add_functions(connection)
     return connection
 
 

@@ -19,7 +19,6 @@ from chatnode.errors import StartError
 from chatnode.model.ids import new_id
 from chatnode.model.permissions import ADMIN, PERMISSIONS, ROLES
 from chatnode.model.times import now_ms
-from chatnode.storage.connection import add_functions
 
 CORE = "core"
 
@@ -53,7 +52,6 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> 
     Raises `StartError` on a database of a newer chatnode.
     """
     missing = pending(connection, migrations)
-    add_functions(connection)
     connection.execute(
         'CREATE TABLE IF NOT EXISTS migrations ("set" TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, '
         'PRIMARY KEY ("set", name)) WITHOUT ROWID'

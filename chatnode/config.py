@@ -98,8 +98,18 @@ class Limits:
     )
     requests_per_minute: int = setting(6_000, "Requests of one person.", minimum=0)
     posts_per_minute: int = setting(600, "Messages one person may post.", minimum=0)
+    changes_per_minute: int = setting(
+        120,
+        "Changes one person may make that others are notified of: their profile, groups, joining, leaving and roles, "
+        "pins, blocks.",
+        minimum=0,
+    )
     reports_per_minute: int = setting(10, "Messages one person may report.", minimum=0)
-    logins_per_minute: int = setting(20, "Attempts to sign in, for one address and for one handle.", minimum=0)
+    logins_per_minute: int = setting(
+        20,
+        "Attempts to sign in from one address, and password guesses for one account in any command.",
+        minimum=0,
+    )
     page_items: int = setting(500, "The largest `limit` a list takes.", minimum=1)
     filter_depth: int = setting(10, "Nesting of _and, _or and _not in a filter; SQLite sets an end at 50.", minimum=0)
     filter_terms: int = setting(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol, TypeVar
 
 import attrs
+import trio
 
 from chatnode.addresses import client_key
 from chatnode.dispatch.core import Core
@@ -14,6 +15,8 @@ from chatnode.model.people import Account
 from chatnode.model.presence import Badge, Presence, as_told
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage import sessions
+from chatnode.storage.connection import Reader
+from chatnode.storage.cutting import deadline
 from chatnode.storage.presence import Found
 from chatnode.storage.sessions import Authenticated
 from chatnode.storage.transaction import Read, Transaction, Write
@@ -132,6 +135,25 @@ class Context:
         if self.turn is not None:
             await self.turn.wait_for_writes()
         return await self.core.db.read(function)
+
+    async def query(self, function: Read[T], *, seconds: float | None = None) -> T:
+        """`read`, for what costs more than the page it returns: in turn, and with a deadline.
+
+        One user's queries run one after the other, and always leave one reader to others. Raises `Refusal("too_large")`
+        after `seconds` (None: `limits.query_seconds`; 0: no deadline).
+        """
+        within = self.core.config.limits.query_seconds if seconds is None else seconds
+
+        def run(reader: Reader) -> T:
+            with deadline(reader, within, "ask for less"):
+                return function(reader)
+
+        async with self.core.queries.take(self.account.key if self.account is not None else None):
+            with trio.CancelScope(
+                shield=True
+            ) as scope:  # the thread outlives a cancelled request; the next one waits for it
+                return await self.read(run)
+        raise AssertionError(scope)  # nobody cancels it
 
     def settings(self, kind: type[S]) -> S:
         """The settings of a plugin, by their class."""

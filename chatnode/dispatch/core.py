@@ -13,7 +13,7 @@ from chatnode.addresses import parse_url
 from chatnode.config import Config
 from chatnode.dispatch.hooks import LiveConsumers, LivePlugins, LiveTasks, RequestHooks
 from chatnode.dispatch.jobs import JobRunner
-from chatnode.dispatch.limits import Rate, Turns
+from chatnode.dispatch.limits import KeyedLocks, Rate, Turns
 from chatnode.dispatch.presence import LivePresence
 from chatnode.errors import Refusal
 from chatnode.metrics import Metrics
@@ -23,7 +23,7 @@ from chatnode.storage.filters.collection import Collections
 from chatnode.storage.filters.collections import COLLECTIONS
 
 S = TypeVar("S")
-RATES = frozenset({"posts", "logins", "reports", "statuses", "typing"})
+RATES = frozenset({"posts", "changes", "logins", "reports", "statuses", "typing"})
 """What the node's own commands name as their limit."""
 
 
@@ -56,6 +56,8 @@ class Core:
     jobs: JobRunner = attrs.field(init=False)
     changing_roles: trio.Lock = attrs.field(init=False, factory=trio.Lock)
     queries: Turns = attrs.field(init=False)
+    preparing: KeyedLocks = attrs.field(init=False, factory=KeyedLocks)
+    """Messages that plugins are preparing now, by (sender's key, cid)."""
     presence: LivePresence = attrs.field(init=False)
     plugins: LivePlugins = attrs.field(init=False)
     consumers: LiveConsumers = attrs.field(init=False)
@@ -70,6 +72,7 @@ class Core:
         self.logins = Rate("attempts to sign in", limits.logins_per_minute)
         self.rates = {
             "posts": Rate("messages", limits.posts_per_minute),
+            "changes": Rate("changes", limits.changes_per_minute),
             "logins": self.logins,
             "reports": Rate("reports", limits.reports_per_minute),
             "statuses": Rate("changes of status", limits.statuses_per_minute),

@@ -22,7 +22,7 @@ from chatnode.model.messages import Message
 from chatnode.model.people import Person
 from chatnode.storage.connection import Reader
 from chatnode.storage.hooks import Change, Follower
-from chatnode.storage.messages import Draft
+from chatnode.storage.messages import Draft, as_sent
 from chatnode.storage.transaction import Transaction
 
 logger = get_logger("plugins")
@@ -136,14 +136,16 @@ class HookCalls:
                 raise Refusal(verdict.code if verdict.code in STATUS else "forbidden", verdict.reason)
 
     async def prepare_draft(self, ctx: Context, draft: Draft) -> None:
-        before = attrs.evolve(draft)
-        for _, prepare in self._calls("prepare_draft", ctx=ctx, draft=draft):
+        """Plugins get a copy, of which only text and metadata are used: access was checked for the rest."""
+        prepared = attrs.evolve(draft)
+        for _, prepare in self._calls("prepare_draft", ctx=ctx, draft=prepared):
             try:
                 await prepare()
             except HookFailed as failed:
                 raise failed.as_refusal() from failed
-        draft.conversation, draft.cid, draft.edits = before.conversation, before.cid, before.edits
-        draft.prepared = draft != before
+        if prepared.text != draft.text:
+            draft.sent = as_sent(draft)
+        draft.text, draft.metadata = prepared.text, prepared.metadata
 
     def _calls(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Call]]:
         """An async hook's implementations in their order, each with its plugin's name and ready to be called."""

@@ -16,8 +16,10 @@ async def import_conversation(ctx: Context, command: ImportConversation) -> Conv
     """Find or make the public group that a conversation elsewhere becomes."""
 
     def write(tx: Transaction) -> str:
+        before = tx.next_gid
         conversation = importing.open_conversation(tx, command)
-        audit.record(tx, ctx.account, "import.conversation", conversation, source=command.source)
+        if tx.next_gid > before:  # created, not found
+            audit.record(tx, ctx.account, "import.conversation", conversation, source=command.source)
         return conversation
 
     return ConversationGiven(await ctx.write(write))

@@ -34,8 +34,13 @@ async def hash_password(core: Core, password: str, path: str = "password") -> st
     return await trio.to_thread.run_sync(_hasher.hash, prepared, limiter=core.hashers)
 
 
-async def is_password(core: Core, hashed: str | None, password: str) -> bool:
-    """Whether `password` is the one. Takes as long for somebody who has none, or does not exist."""
+async def is_password(core: Core, handle: str, hashed: str | None, password: str) -> bool:
+    """Whether `password` is the one. Takes as long for an account that has none, or does not exist.
+
+    Every call counts as a guess at the password of `handle`, whichever command makes it: raises
+    `Refusal("rate_limited")` beyond `limits.logins_per_minute`.
+    """
+    core.logins.take(("handle", handle.lower()))
     return await trio.to_thread.run_sync(_verify, hashed, spellings(password), limiter=core.hashers)
 
 
@@ -52,7 +57,7 @@ async def check_own_password(ctx: Context, account: Account, password: str | Non
     """
     found = await ctx.read(lambda reader: people.password_hash(reader, account.handle))
     hashed = found and found[1]
-    if hashed is not None and not await is_password(ctx.core, hashed, password or ""):
+    if hashed is not None and not await is_password(ctx.core, account.handle, hashed, password or ""):
         raise Refusal("wrong_password", "this is not your password", path="password")
 
 

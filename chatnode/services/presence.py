@@ -38,7 +38,7 @@ async def get(ctx: Context, command: GetPresence) -> PresenceGiven:
     most = ctx.core.config.limits.page_items
     if len(command.people) > most:
         raise Refusal("too_large", f"asks for at most {most} people at a time", path="people")
-    found = await ctx.read(lambda reader: presence.seen(reader, ctx.me.key, command.people))
+    found = await ctx.query(lambda reader: presence.seen(reader, ctx.me.key, command.people))
     return PresenceGiven([ctx.as_known(each) for each in found])
 
 

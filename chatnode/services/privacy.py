@@ -24,9 +24,7 @@ from chatnode.storage.transaction import Transaction
 # ---- erasing
 
 
-@command(
-    "people.erase", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, limit="logins", unscoped=True
-)
+@command("people.erase", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, unscoped=True)
 async def erase(ctx: Context, command: Erase) -> Erased:
     """Erase an account for good: profile, sessions, settings, and everything that was said by it.
 
@@ -105,7 +103,7 @@ async def export(ctx: Context, command: Export) -> ExportGiven:
         if command.after is None:
             await ctx.write(lambda tx: audit.record(tx, ctx.account, "people.export", account.id))
     limit = ctx.page_size(command.limit)
-    return await ctx.read(lambda reader: personal_export.page(reader, account, command.after, limit))
+    return await ctx.query(lambda reader: personal_export.page(reader, account, command.after, limit), seconds=0)
 
 
 COMMANDS = (export, erase)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from functools import partial
 
+import attrs
+
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import command
@@ -51,10 +53,10 @@ async def authenticate(core: Core, token: str) -> Authenticated:
 @command("sessions.create", permission=None, limit="logins")
 async def sign_in(ctx: Context, command: SignIn) -> SignedIn:
     """Sign in with handle and password; gives a token for this device."""
-    ctx.core.logins.take(("handle", command.handle.lower()))
     found = await ctx.read(lambda reader: people.password_hash(reader, command.handle))
     hashed = found[1] if found else None
-    if not await is_password(ctx.core, hashed, command.password) or found is None or hashed is None:
+    right = await is_password(ctx.core, command.handle, hashed, command.password)
+    if not right or found is None or hashed is None:
         raise Refusal("wrong_password", "handle and password do not belong together")
     account = found[0]
     new_hash = await renewed(ctx.core, hashed, command.password)
@@ -185,7 +187,7 @@ async def list_invites(ctx: Context, command: Nothing) -> InvitesGiven:
 
     To filter and sort: `items.query` of `invites`.
     """
-    return InvitesGiven(await ctx.read(invites.page))
+    return InvitesGiven(await ctx.query(invites.page))
 
 
 @command("invites.revoke", permission=permissions.INVITE)
@@ -202,14 +204,18 @@ async def revoke_invite(ctx: Context, command: RevokeInvite) -> Revoked:
 
 @command("invites.accept", permission=None, limit="logins")
 async def accept_invite(ctx: Context, command: AcceptInvite) -> SignedIn:
-    """Make the account that an invite or set-up link is for, and sign in."""
+    """Make the account that an invite or set-up link is for, and sign in.
+
+    `not_joined` lists the groups of the invite that the new account could not join, for example because they are full.
+    """
     await ctx.read(lambda reader: invites.usable(reader, command.code))  # before the costly hash
     hashed = await hash_password(ctx.core, command.password)
     most_members = ctx.core.config.limits.group_members
 
     def write(tx: Transaction) -> SignedIn:
-        account = invites.use(tx, command.code, command.handle, command.name, hashed, most_members)
-        return _new_device(tx, ctx.core, account, command.device)
+        account, not_joined = invites.use(tx, command.code, command.handle, command.name, hashed, most_members)
+        signed_in = _new_device(tx, ctx.core, account, command.device)
+        return attrs.evolve(signed_in, not_joined=not_joined or None)
 
     return await ctx.write(write)
 

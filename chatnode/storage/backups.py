@@ -23,7 +23,7 @@ from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage import checks, log, rotation, sealing
 from chatnode.storage.connection import Reader
 from chatnode.storage.directory import DataDirectory
-from chatnode.storage.owners import give, make_directory
+from chatnode.storage.file_owners import give, make_directory
 from chatnode.storage.sealing import FRAME_BYTES, BackupError
 from chatnode.storage.snapshots import Progress, copy, no_progress, open_read_only, sync_directory
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from chatnode.config import Storage as StorageSettings
 from chatnode.errors import StartError
-from chatnode.model.folding import caseless
+from chatnode.model.folding import caseless, folded
+from chatnode.storage.file_owners import cause, give
 from chatnode.storage.hooks import NO_HOOKS, StorageHooks
-from chatnode.storage.owners import cause, give
 
 
 class Reader(sqlite3.Connection):
@@ -21,6 +22,10 @@ class Reader(sqlite3.Connection):
     hooks: StorageHooks = NO_HOOKS
     cutter: Callable[[], bool] | None = None
     """Says whether the statement that runs is to be cut (`chatnode/storage/cutting.py`)."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        add_functions(self)
 
 
 IntegrityError = sqlite3.IntegrityError
@@ -79,8 +84,13 @@ def connect_reader(path: Path, cache_kib: int = 4_096) -> Reader:
     connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute(f"PRAGMA cache_size=-{cache_kib:d}")
-    connection.create_function("caseless", 1, _caseless, deterministic=True)
     return connection
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """What our SQL calls and SQLite does not have."""
+    connection.create_function("caseless", 1, _caseless, deterministic=True)
+    connection.create_function("folded", 1, folded, deterministic=True)
 
 
 def _caseless(text: str | None) -> str | None:

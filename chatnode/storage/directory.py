@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from chatnode.errors import StartError
-from chatnode.storage.owners import fault, give, make_directory
+from chatnode.storage.file_owners import fault, give, make_directory
 
 
 class InUse(StartError):

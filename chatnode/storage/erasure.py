@@ -26,6 +26,16 @@ MOST = 200
 """Messages that one step erases, groups that it leaves, mentions that it removes."""
 
 
+_ONES_OWN = (
+    ("conversation_settings", "person"),
+    ("blocks", "person"),
+    ("blocks", "blocked"),
+    ("block_marks", "person"),
+    ("block_marks", "blocked"),
+)
+"""Tables whose rows go with the profile, and the column that names the person."""
+
+
 @attrs.define
 class Batch:
     """Messages of somebody, by key, with what they said; `upto` is how far was looked, `last` whether that is all."""
@@ -55,7 +65,7 @@ def begin(tx: Transaction, account: Account) -> Account:
     tx.execute("INSERT INTO erasures (person) VALUES (?)", (account.key,))
     resets.revoke(tx, account.key)
     _count(tx, account.key, "presence", presence.erase(tx, account.key))
-    for table, column in (("conversation_settings", "person"), ("blocks", "person"), ("blocks", "blocked")):
+    for table, column in _ONES_OWN:
         _delete(tx, account.key, table, column)
     _delete(tx, account.key, "invites", "created_by")
     notes = tx.execute("UPDATE reports SET note = '' WHERE reporter = ? AND note <> ''", (account.key,)).rowcount

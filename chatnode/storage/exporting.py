@@ -120,6 +120,7 @@ LEFT_OUT = {
     "jobs": "how the node's own jobs went",
     "log": "the order of changes; means nothing elsewhere",
     "log_audience": "part of the log",
+    "block_marks": "what a blocked user is shown; means nothing elsewhere",
     "mentions": "each message has its own",
     "invite_conversations": "invites cannot be used elsewhere",
     "password_resets": "links that cannot be used elsewhere",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from chatnode.errors import StartError
-from chatnode.storage.owners import give
+from chatnode.storage.file_owners import give
 from chatnode.storage.snapshots import sync_directory
 
 PARTIAL = ".partial"

@@ -9,7 +9,7 @@ from chatnode.model.commands.importing import ImportConversation, Imported, Impo
 from chatnode.model.events import ConversationImported, MemberJoined
 from chatnode.model.ids import message_id, new_id
 from chatnode.model.people import Account
-from chatnode.storage import conversations, people
+from chatnode.storage import conversations, owners, people
 from chatnode.storage.people import add_member_row
 from chatnode.storage.transaction import Transaction
 
@@ -26,11 +26,11 @@ def open_conversation(tx: Transaction, command: ImportConversation) -> str:
         return row[0]
     id = new_id()
     key = tx.execute(
-        "INSERT INTO conversations (id, kind, title, description, visibility, history, created_at, activity, "
-        "auto_join, source, source_key) VALUES (?, 'group', ?, ?, 'public', 'all', ?, ?, ?, ?, ?)",
+        "INSERT INTO conversations (id, kind, title, description, found_by, visibility, history, created_at, activity, "
+        "auto_join, source, source_key) VALUES (?, 'group', ?, ?, ?, 'public', 'all', ?, ?, ?, ?, ?)",
         (
-            id, command.title, command.description, tx.now, tx.next_gid, int(command.join),
-            command.source, command.key,
+            id, command.title, command.description, conversations.found_by(command.title, command.description),
+            tx.now, tx.next_gid, int(command.join), command.source, command.key,
         ),
     ).lastrowid  # fmt: skip
     assert key is not None
@@ -43,6 +43,7 @@ def open_conversation(tx: Transaction, command: ImportConversation) -> str:
             add_member_row(tx, key, person, head=0, first=1)
             event = MemberJoined(id, people.by_key(tx, person).ref)
             tx.record(event, conversation=key, people=(person,), subject=person)
+        owners.settle(tx, key)
     return id
 
 

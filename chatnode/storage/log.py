@@ -11,7 +11,7 @@ from chatnode.model import events
 from chatnode.model.events import Event
 from chatnode.model.people import Account
 from chatnode.model.times import rfc3339
-from chatnode.storage import blocks, conversations, messages, people, settings
+from chatnode.storage import blocks, conversations, messages, people, settings, signs
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
 
@@ -121,11 +121,12 @@ def events_of(reader: Reader, account: Account, gids: list[int]) -> Iterator[tup
         ).fetchone()
         if row is None:
             continue
-        if row[3] in _MAKE:
-            event = _MAKE[row[3]](reader, Row(*row))
-            shown = _for(reader, account, event, row[1]) if event is not None else None
+        row = Row(*row)
+        if row.kind in _MAKE:
+            event = _MAKE[row.kind](reader, row)
+            shown = _for(reader, account, event, row) if event is not None else None
         else:
-            shown = _of_plugin(reader, account, Row(*row))
+            shown = _of_plugin(reader, account, row)
         if shown is not None:
             yield gid, shown
 
@@ -142,12 +143,15 @@ def _of_plugin(reader: Reader, account: Account, row: Row) -> Event | None:
     return kind.make(reader, row)
 
 
-def _for(reader: Reader, account: Account, event: Event, conversation: int | None) -> Event | None:
+def _for(reader: Reader, account: Account, event: Event, row: Row) -> Event | None:
     """The event as somebody who heard the conversation then may be shown it today; None if not at all.
 
     The tables say how things are now. That is not for who is out of it since, nor, if it is a message from
     before they came back, for who sees no history: they get a post as it was posted.
     """
+    conversation = row.conversation_key
+    if isinstance(event, events.ReceiptRead | events.ReceiptDelivered) and row.actor is not None:
+        return None if signs.is_hidden(reader, row.actor, account.key, row.at) else event
     if conversation is None or not isinstance(event, _SHOWS_NOW):
         return event
     if isinstance(event, events.MessagePosted) and not event.message.changed:

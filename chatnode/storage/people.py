@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from hashlib import blake2b
 
 from chatnode.errors import Refusal
@@ -12,7 +13,8 @@ from chatnode.model.folding import folded
 from chatnode.model.ids import new_id
 from chatnode.model.messages import EVERYONE
 from chatnode.model.people import Account, Person, PersonRef
-from chatnode.storage import roles
+from chatnode.storage import owners, roles
+from chatnode.storage.changing import change
 from chatnode.storage.connection import IntegrityError, Reader
 from chatnode.storage.transaction import Transaction
 
@@ -61,9 +63,15 @@ def create(
 
 
 def _join_what_everybody_joins(tx: Transaction, account: Account) -> None:
-    for conversation, id, head in tx.execute("SELECT key, id, head FROM conversations WHERE auto_join = 1").fetchall():
-        add_member_row(tx, conversation, account.key, head=head, first=1)
-        tx.record(MemberJoined(id, account.ref), conversation=conversation, people=(account.key,), subject=account.key)
+    """A plugin that refuses one of these groups does not refuse the account."""
+    for row in tx.execute("SELECT key, id, head FROM conversations WHERE auto_join = 1").fetchall():
+        tx.attempt(partial(_join, tx, account, *row))
+
+
+def _join(tx: Transaction, account: Account, conversation: int, id: str, head: int) -> None:
+    add_member_row(tx, conversation, account.key, head=head, first=1)
+    tx.record(MemberJoined(id, account.ref), conversation=conversation, people=(account.key,), subject=account.key)
+    owners.settle(tx, conversation)
 
 
 def add_member_row(
@@ -145,12 +153,12 @@ def profile(reader: Reader, account: Account) -> Person:
 
 def update_profile(tx: Transaction, account: Account, name: str | None, avatar: str | None) -> Person:
     """Change what is given (an empty avatar removes it); everyone who shares a conversation is told."""
-    tx.execute(
-        "UPDATE people SET name = coalesce(?, name), avatar = nullif(coalesce(?, avatar), '') WHERE key = ?",
-        (name, avatar, account.key),
-    )
+    values = {"name": name, "avatar": avatar or None}
+    given = {column: values[column] for column, text in (("name", name), ("avatar", avatar)) if text is not None}
+    changed = bool(given) and change(tx, "people", {"key": account.key}, given)
     person = public(by_key(tx, account.key))
-    tx.record(PersonUpdated(person), people=fellows(tx, account.key), subject=account.key, actor=account.key)
+    if changed:
+        tx.record(PersonUpdated(person), people=fellows(tx, account.key), subject=account.key, actor=account.key)
     return person
 
 
@@ -181,15 +189,21 @@ def set_password(tx: Transaction, person: int, hashed: str) -> None:
     tx.execute("UPDATE people SET password = ? WHERE key = ?", (hashed, person))
 
 
-def set_role(tx: Transaction, account: Account, role: str) -> None:
-    """Raises `Refusal` for a role that does not exist, for a bot, and rather than leave the node without any admin."""
+def set_role(tx: Transaction, account: Account, role: str) -> bool:
+    """Returns whether the role changed.
+
+    Raises `Refusal` for a role that does not exist, for a bot, and rather than leave the node without any admin.
+    """
     roles.check_there(tx, role)
     if role == "admin" and account.bot:
         raise Refusal("invalid", "a bot cannot be an administrator; make a role for what it is to do", path="role")
-    tx.execute("UPDATE people SET role = ? WHERE key = ?", (role, account.key))
+    if not change(tx, "people", {"key": account.key}, {"role": role}):
+        return False
     if account.role == "admin" and not has_admin(tx):
         raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
+    owners.settle_of_person(tx, account.key)
     tx.record(RoleChanged(role), people=(account.key,), subject=account.key)
+    return True
 
 
 def has_admin(reader: Reader | Transaction) -> bool:

@@ -22,8 +22,8 @@ from chatnode.model.times import now_ms
 from chatnode.storage import backups, checks, sealing
 from chatnode.storage.connection import DatabaseError, connect_writer
 from chatnode.storage.directory import DataDirectory
+from chatnode.storage.file_owners import give
 from chatnode.storage.migrations import core_migrations, migrate
-from chatnode.storage.owners import give
 from chatnode.storage.sealing import BackupError
 from chatnode.storage.snapshots import Progress, no_progress, open_read_only, sync_directory
 

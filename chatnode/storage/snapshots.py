@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from chatnode.storage.connection import Reader, file_statistics
-from chatnode.storage.owners import cause, give
+from chatnode.storage.file_owners import cause, give
 from chatnode.storage.sealing import BackupError
 
 Progress = Callable[[str, int, int], None]

@@ -11,8 +11,8 @@ from chatnode.errors import StartError
 from chatnode.logs import get_logger
 from chatnode.storage.connection import DatabaseError, connect_writer
 from chatnode.storage.directory import DataDirectory
+from chatnode.storage.file_owners import cause, make_directory
 from chatnode.storage.migrations import Migration, core_migrations, initialise, is_new, migrate, pending
-from chatnode.storage.owners import cause, make_directory
 from chatnode.storage.snapshots import Progress, copy, no_progress, open_read_only, sync_directory
 
 logger = get_logger("storage")

@@ -94,11 +94,13 @@ def rename(tx: Transaction, owner: Account, kind: LabelKind, name: str, to: str)
     ((new_folded, new_name),) = new.items()
     if new_folded != folded and _known(tx, owner, kind, new_folded) is not None:
         raise Refusal("conflict", f"you have a {kind} {new_name} already", path="to")
-    tx.execute(
-        "UPDATE contacts_labels SET name = ?, folded = ? WHERE owner = ? AND kind = ? AND folded = ?",
-        (new_name, new_folded, owner.key, kind, folded),
-    )
-    _write_entries(tx, owner, kind, contacts, folded, new_name)
+    renamed = tx.execute(
+        "UPDATE contacts_labels SET name = :name, folded = :new WHERE owner = :owner AND kind = :kind "
+        "AND folded = :folded AND (name <> :name OR folded <> :new)",
+        {"name": new_name, "new": new_folded, "owner": owner.key, "kind": kind, "folded": folded},
+    ).rowcount
+    if renamed:
+        _write_entries(tx, owner, kind, contacts, folded, new_name)
     return len(contacts)
 
 

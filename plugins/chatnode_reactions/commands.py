@@ -64,7 +64,7 @@ async def list_page(ctx: Context, command: ListReactions) -> ReactionsListed:
     To filter and sort: `items.query` of `message_reactions`.
     """
     fits, limit = _filter(command.emoji, command.type), ctx.page_size(command.limit)
-    return await ctx.read(lambda reader: storage.page(reader, ctx.me, command.message, fits, command.after, limit))
+    return await ctx.query(lambda reader: storage.page(reader, ctx.me, command.message, fits, command.after, limit))
 
 
 @command("reactions.mine", permission=CHAT, reads=True)

@@ -16,7 +16,7 @@ import pytest
 from chatnode.cli import cli
 from chatnode.config import Storage, load, render
 from chatnode.errors import StartError
-from chatnode.storage import owners
+from chatnode.storage import file_owners
 from chatnode.storage.connection import connect_writer
 
 from .command import chatnode
@@ -110,8 +110,8 @@ def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[int, int]]:
         os.lstat(path)
         found[str(path)] = (user, group)
 
-    monkeypatch.setattr(owners.os, "geteuid", lambda: 0)
-    monkeypatch.setattr(owners.os, "chown", chown)
+    monkeypatch.setattr(file_owners.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(file_owners.os, "chown", chown)
     return found
 
 
@@ -141,9 +141,9 @@ def test_nobody_but_root_gives_files_away(data: Path, monkeypatch: pytest.Monkey
     def chown(*_: Any, **__: Any) -> None:
         raise AssertionError("this is for root")
 
-    monkeypatch.setattr(owners.os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(owners.os, "chown", chown)
-    owners.give(data)
+    monkeypatch.setattr(file_owners.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(file_owners.os, "chown", chown)
+    file_owners.give(data)
 
 
 def test_a_lock_is_no_way_to_other_files(data: Path, tmp_path: Path) -> None:
@@ -170,12 +170,12 @@ def test_a_database_that_may_not_be_written_names_the_owner(data: Path, monkeypa
     def fail(*_: Any, **__: Any) -> Any:
         raise sqlite3.OperationalError("attempt to write a readonly database")
 
-    monkeypatch.setattr(owners.os, "access", access)
+    monkeypatch.setattr(file_owners.os, "access", access)
     monkeypatch.setattr("chatnode.storage.upgrading.initialise", fail)
     done = chatnode(data, "user", "list")
     assert done.status == 1
     assert f"{database} may not be written: its permissions are 0600, chmod u+rw it" in done.err
-    monkeypatch.setattr(owners.os, "geteuid", lambda: 54_321)
+    monkeypatch.setattr(file_owners.os, "geteuid", lambda: 54_321)
     assert "and may not be written by user 54321: run as " in chatnode(data, "user", "list").err
     assert "(attempt to write a readonly database)" in done.err
     assert len(done.err.splitlines()) == 1
@@ -190,7 +190,7 @@ def test_a_lock_of_somebody_else_names_the_owner(data: Path, monkeypatch: pytest
         return real(path, *arguments, **named)
 
     monkeypatch.setattr("chatnode.storage.directory.os.open", refuse)
-    monkeypatch.setattr(owners.os, "access", lambda path, *_, **__: not str(path).endswith("lock"))
+    monkeypatch.setattr(file_owners.os, "access", lambda path, *_, **__: not str(path).endswith("lock"))
     for arguments in (("check",), ("backup",)):
         done = chatnode(data, *arguments)
         assert (done.status, "Permission denied" in done.err, len(done.err.splitlines())) == (1, True, 1), done
@@ -198,7 +198,7 @@ def test_a_lock_of_somebody_else_names_the_owner(data: Path, monkeypatch: pytest
 
 
 def test_a_full_disk_is_called_full(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(owners.shutil, "disk_usage", lambda path: _Usage(4096))
+    monkeypatch.setattr(file_owners.shutil, "disk_usage", lambda path: _Usage(4096))
     monkeypatch.setattr("chatnode.storage.connection.sqlite3.connect", _disk_error)
     with pytest.raises(StartError, match=r"the disk of .* is full: make room \(disk I/O error\)"):
         connect_writer(data / "chatnode.sqlite3", Storage())

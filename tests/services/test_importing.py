@@ -45,7 +45,7 @@ async def test_messages_keep_their_authors_and_times(node: Node, ann: Somebody, 
     assert [each["at"] for each in shown] == [f"1999-03-09T17:20:0{number}.000Z" for number in (1, 2, 3)]
     assert [each.get("metadata") for each in shown] == [None, {"topic": "bugs"}, None]
     assert (await ann.call("people.get", person="ada.l"))["person"]["name"] == "Ada L"
-    assert await members(ann, garden) == {"ada.l": "member", "ann": "member", "grace": "member"}
+    assert await members(ann, garden) == {"ada.l": "member", "ann": "owner", "grace": "member"}
     await assert_sound(node)
 
 
@@ -59,7 +59,7 @@ async def test_importing_again_brings_nothing_back_of_who_was_erased(node: Node,
         "imported": 1, "present": 3, "failed": [{"cid": "irc:4", "reason": "its author was erased here"}],
     }  # fmt: skip
     assert await said(ann, garden) == ["", "message 2", "", "message 5"]
-    assert await members(ann, garden) == {"ann": "member", "ada.l": "member"}
+    assert await members(ann, garden) == {"ann": "owner", "ada.l": "member"}
     await assert_sound(node)
 
 

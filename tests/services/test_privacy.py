@@ -78,6 +78,8 @@ ROWS = {
     "conversation_settings.person": "settings",
     "blocks.person": "block",
     "blocks.blocked": None,  # whom others have blocked is theirs to know
+    "block_marks.person": None,  # how far they had read then
+    "block_marks.blocked": None,
     "presence.person": "presence",
     "presence_history.person": "presence_history",
     "invites.created_by": "invite",

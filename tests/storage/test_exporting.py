@@ -26,6 +26,8 @@ OTHERWISE = {
     "members.left_gid": "told as left",
     "conversations.activity": "a place in the log",
     "messages.conversation": "by its public id",
+    "messages.sent": "a hash of what a plugin changed",
+    "conversations.found_by": "made from title and description",
     "message_edits.conversation": "told as message",
     "message_edits.seq": "told as message",
     "presence.version": "counts changes for the node's own use",

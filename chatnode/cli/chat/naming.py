@@ -15,7 +15,7 @@ from chatnode.client import Client
 from chatnode.errors import Refusal
 from chatnode.model.conversations import InboxEntry
 from chatnode.model.fields import HANDLE_FORM
-from chatnode.model.words import caseless
+from chatnode.model.folding import caseless
 
 _PAGE = 500
 _ID = re.compile(r"[0-9a-f]{32}")

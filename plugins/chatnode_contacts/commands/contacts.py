@@ -30,7 +30,7 @@ async def list_contacts(ctx: Context, command: ListContacts) -> ContactsGiven:
     Whom you have blocked, or who has blocked you, is not among them. To filter otherwise: `items.query` of `contacts`.
     """
     limit = ctx.page_size(command.limit)
-    rows, after = await ctx.read(lambda reader: listing.page(reader, ctx.me, command, limit))
+    rows, after = await ctx.query(lambda reader: listing.page(reader, ctx.me, command, limit))
     return ContactsGiven(entries.as_known(ctx, rows), after)
 
 

@@ -16,7 +16,7 @@ from importlib import resources
 import attrs
 
 from chatnode.errors import StartError
-from chatnode.model.ids import new_id
+from chatnode.model.ids import keyed_hash, new_id
 from chatnode.model.permissions import ADMIN, PERMISSIONS, ROLES
 from chatnode.model.times import now_ms
 
@@ -52,6 +52,7 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> 
     Raises `StartError` on a database of a newer chatnode.
     """
     missing = pending(connection, migrations)
+    connection.create_function("keyed_hash", 3, keyed_hash, deterministic=True)  # what SQL does not have
     connection.execute(
         'CREATE TABLE IF NOT EXISTS migrations ("set" TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, '
         'PRIMARY KEY ("set", name)) WITHOUT ROWID'

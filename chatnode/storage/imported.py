@@ -22,13 +22,18 @@ def kind_of(source: str) -> str:
 
 @attrs.frozen
 class Room:
-    """A conversation elsewhere. `conversation` is its key here, None as long as it is not."""
+    """A conversation elsewhere. `conversation` is its key here, None as long as it is not.
+
+    `formerly` are keys of other conversations that messages of it may have been imported into, where ids are unique
+    in a conversation.
+    """
 
     source: str
     key: str
     unique: Unique
     conversation: int | None = None
     id: str = ""
+    formerly: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -64,16 +69,15 @@ class Register:
     def _earlier(self, room: Room, cid: str) -> Known | None:
         """From when it was not known of which place of its kind the room is; then rooms of one name were one."""
         kind = kind_of(room.source)
-        if kind == room.source:
-            return None
+        names = room.formerly if kind == room.source else (room.key, *room.formerly)
         for each in self._rows(kind, cid):
-            if each.conversation == room.conversation or self._is_called(each.conversation, room.key):
+            if each.conversation == room.conversation or self._name(each.conversation) in names:
                 return each
         return None
 
-    def _is_called(self, conversation: int, key: str) -> bool:
+    def _name(self, conversation: int) -> str | None:
         row = self._execute("SELECT source_key FROM conversations WHERE key = ?", (conversation,)).fetchone()
-        return row is not None and row[0] == key
+        return row[0] if row is not None else None
 
     def _rows(self, source: str, cid: str) -> list[Known]:
         rows = self._execute(
@@ -114,7 +118,7 @@ def resolve(reader: Reader | Transaction, room: Room, sample: Iterable[str]) -> 
         (given, room.key),
     ).fetchall()
     for source, key, id in rows:
-        there = Room(source, room.key, room.unique, key, id)
+        there = attrs.evolve(room, source=source, conversation=key, id=id)
         if any((known := register.find(there, (cid,))) and known.conversation == key for cid in sample):
             return there
     return room

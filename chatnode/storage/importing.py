@@ -72,8 +72,8 @@ def _make(tx: Transaction, command: ImportConversation) -> Room:
 
 def find_missing(reader: Reader, command: FindMissing) -> tuple[Missing, dict[str, Renamed]]:
     """Which messages were never imported; and who has another name there now, for `learn_names`."""
-    room = resolve(reader, Room(command.source, command.key, command.unique), command.sample)
-    found = _Found(reader, room)
+    room = Room(command.source, command.key, command.unique, formerly=tuple(command.formerly))
+    found = _Found(reader, resolve(reader, room, command.sample))
     missing = [item.cid for item in command.items if not found.has(item)]
     return Missing(missing, found.present, found.removed or None, found.elsewhere or None), found.renamed()
 
@@ -185,7 +185,7 @@ def _room(tx: Transaction, command: ImportMessages) -> tuple[Room, int]:
     if row is None or command.source not in (row[2], kind_of(row[2])):
         raise Refusal("not_found", f"no conversation from {command.source} has this id", path="conversation")
     key, head, source, name = row
-    return Room(source, name, command.unique, key, command.conversation), head
+    return Room(source, name, command.unique, key, command.conversation, tuple(command.formerly)), head
 
 
 def _move_head(tx: Transaction, room: Room, head: int, seq: int) -> None:

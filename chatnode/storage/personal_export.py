@@ -64,7 +64,8 @@ SECTIONS = (
     ),
     Section(
         "membership",
-        "SELECT c.key, c.id AS conversation, c.kind, iif(m.left_gid IS NULL, c.title, NULL) AS title, m.role, m.joined_at, m.left_gid IS NOT NULL AS has_left, "
+        "SELECT c.key, c.id AS conversation, c.kind, iif(m.left_gid IS NULL, c.title, NULL) AS title, m.role, "
+        "m.joined_at, m.left_gid IS NOT NULL AS has_left, "
         "m.read_seq, m.delivered_seq FROM members m JOIN conversations c ON c.key = m.conversation "
         "WHERE m.person = :person AND c.key > :after ORDER BY c.key LIMIT :limit",
     ),
@@ -124,7 +125,8 @@ SECTIONS = (
         "m.kind, m.text, m.content, m.metadata, m.mentions, m.reply_to, m.at, m.edited_at, "
         "m.deleted_at, iif(m.deleted_at > l.at, NULL, m.deleted_reason) AS deleted_reason "
         "FROM messages m JOIN conversations c ON c.key = m.conversation "
-        "LEFT JOIN members o ON o.conversation = m.conversation AND o.person = m.sender LEFT JOIN log l ON l.gid = o.left_gid "
+        "LEFT JOIN members o ON o.conversation = m.conversation AND o.person = m.sender "
+        "LEFT JOIN log l ON l.gid = o.left_gid "
         "WHERE m.key > :after AND m.key <= :until AND m.sender = :person ORDER BY m.key LIMIT :limit",
         table="messages",
         finish=_with_history,

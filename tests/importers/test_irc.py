@@ -66,7 +66,7 @@ def test_messages_and_what_is_none(tmp_path: Path) -> None:
         ("Bob[m]", "same person"),
     ]
     assert messages[0].at == milliseconds("2013-04-30T14:02:08")
-    assert {(m.conversation, m.reply_to, m.reply_to_author) for m in messages} == {("#garden", None, None)}
+    assert {(m.conversation, m.reply_to) for m in messages} == {("#garden", None)}
     assert all(re.fullmatch(r"irc:[0-9a-f]{32}", m.key) for m in messages)
     assert list(source) == list(source)
 

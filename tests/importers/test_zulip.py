@@ -86,12 +86,7 @@ def test_a_stream_is_a_conversation_and_a_topic_a_thread(tmp_path: Path) -> None
         ("7", "zulip:3", "Bob", "roses"),
         ("9", "zulip:4", "Ada", "✔ done"),
     ]
-    assert [(m.reply_to, m.reply_to_author) for m in messages] == [
-        (None, None),
-        (None, None),
-        ("zulip:1", "Ada"),
-        (None, None),
-    ]
+    assert [m.reply_to for m in messages] == [None, None, "zulip:1", None]
     assert [m.at for m in messages] == [(BASE + n) * 1000 for n in (1, 2, 3, 4)]
 
 
@@ -155,9 +150,10 @@ def test_names_of_topics(tmp_path: Path, file: str, topic: str) -> None:
 def test_other_files_are_passed_over(tmp_path: Path) -> None:
     extra: dict[str, object] = {
         "README.md": b"#",
-        "zulip/index.json": b"{",
         "7-x/notes.txt": b"",
         ".git/7-x/t.json": b"",
+        "__MACOSX/zulip/7-garden/._roses.json": b"\x00\x05\x16\x07",
+        "zulip/7-garden/._roses.json": b"\x00\x05\x16\x07",
     }
     messages, problems = split(ZulipArchive(tree(tmp_path, GOOD | extra)))
     assert (len(messages), problems) == (4, [])

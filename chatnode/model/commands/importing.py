@@ -11,6 +11,8 @@ from chatnode.model.fields import Body, Cid, Description, Id, Items, Metadata, T
 YEAR_9999_MS = 253_402_300_799_999  # the last millisecond that RFC 3339 can name
 Unique = Literal["source", "conversation"]
 SourceName = Annotated[str, Text(80, 1, r"[a-z0-9_-]+(\.[a-z0-9_-]+)?")]
+RoomKey = Annotated[str, Text(200, 1)]
+Keys = Annotated[list[RoomKey], Items(4)]
 Author = Annotated[str, Text(200, 1)]
 
 
@@ -24,7 +26,7 @@ class ImportConversation:
     """
 
     source: SourceName
-    key: Annotated[str, Text(200, 1)]
+    key: RoomKey
     title: Title
     description: Description = ""
     join: bool = True
@@ -55,12 +57,16 @@ class ImportItem:
 
 @attrs.define
 class ImportMessages:
-    """`unique`: whether ids are unique in the whole source, or only in each of its conversations."""
+    """`unique`: whether ids are unique in the whole source, or only in each of its conversations.
+
+    `formerly` are keys of conversations that messages of this one may have been imported into before.
+    """
 
     conversation: Id
     source: SourceName
     items: Annotated[list[ImportItem], Items(1_000)]
     unique: Unique = "source"
+    formerly: Keys = attrs.field(factory=list[str])
 
 
 @attrs.define
@@ -76,9 +82,10 @@ class ImportHead:
 @attrs.define
 class FindMissing:
     source: SourceName
-    key: Annotated[str, Text(200, 1)]
+    key: RoomKey
     items: Annotated[list[ImportHead], Items(1_000)]
     unique: Unique = "source"
+    formerly: Keys = attrs.field(factory=list[str])
     sample: Annotated[list[Cid], Items(1_000)] = attrs.field(factory=list[str])
 
 

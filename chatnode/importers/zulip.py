@@ -293,17 +293,15 @@ def _items(content: bytes) -> Iterator[object]:
             _DECODER.decode(text)
             raise Unreadable("not a list of messages")
         place = _after_space(text, place + 1)
-        if text[place : place + 1] == "]":
-            return
-        while True:
+        more = text[place : place + 1] != "]"
+        while more:
             item, place = _DECODER.raw_decode(text, place)
             yield item
             place = _after_space(text, place)
-            if (mark := text[place : place + 1]) != ",":
-                break
-            place = _after_space(text, place + 1)
-        if mark != "]":
-            raise Unreadable(f"not JSON: a list of messages that does not end, at character {place}")
+            if more := text[place : place + 1] == ",":
+                place = _after_space(text, place + 1)
+        if text[place : place + 1] != "]" or _after_space(text, place + 1) != len(text):
+            raise Unreadable(f"not JSON: the list of messages does not end as it should, at character {place}")
     except RecursionError as error:
         raise Unreadable("nested too deeply") from error
     except ValueError as error:

@@ -38,8 +38,13 @@ async def find_missing(ctx: Context, command: FindMissing) -> Missing:
     Authors who have another name there than when their messages were imported are known by it afterwards.
     """
     missing, renamed = await ctx.read(lambda reader: importing.find_missing(reader, command))
+
+    def write(tx: Transaction) -> None:
+        for person in importing.learn_names(tx, renamed.values()):
+            audit.record(tx, ctx.account, "import.missing", person.id, source=command.source)
+
     if renamed:
-        await ctx.write(lambda tx: importing.learn_names(tx, renamed.values()))
+        await ctx.write(write)
     return missing
 
 

@@ -61,6 +61,10 @@ CHECKS: dict[str, Callable[[Reader], list[str]]] = {
         "WHERE m.thread > c.floor AND (m.thread >= m.seq OR r.key IS NULL OR r.thread IS NOT NULL)",
         "message {0} is in a thread that hangs on none that can have one",
     ),
+    "replies in their conversation": _query(
+        "SELECT m.id, r.id FROM messages m JOIN messages r ON r.id = m.reply_to WHERE r.conversation <> m.conversation",
+        "message {0} replies to {1}, which is in another conversation",
+    ),
     "owners": _query(
         "SELECT c.id, sum(m.role = 'owner') FROM conversations c JOIN members m ON m.conversation = c.key "
         "WHERE c.kind = 'group' AND c.source IS NULL AND m.left_gid IS NULL "

@@ -14,7 +14,7 @@ from chatnode.model.events import PersonErased, PersonUpdated, RoleChanged
 from chatnode.model.people import Account
 from chatnode.model.permissions import MEMBER
 from chatnode.model.times import rfc3339
-from chatnode.storage import audit, authors, members, message_changes, people, presence, resets, sessions
+from chatnode.storage import adoption, audit, authors, members, message_changes, people, presence, resets, sessions
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
 
@@ -37,10 +37,15 @@ class Batch:
 def begin(tx: Transaction, account: Account) -> Account:
     """The profile becomes that of nobody; nothing lets anybody in any more. Gives the account as it is now.
 
-    Raises `Refusal`: `gone` when that was done before, `conflict` for the only administrator.
+    Raises `Refusal`: `gone` when that was done before, `conflict` for the only administrator, and while an imported
+    author is handed over.
     """
     if account.erased_at is not None:
         raise Refusal("gone", "this account was erased before", path="person")
+    if adoption.is_under_way(tx, account):
+        raise Refusal(
+            "conflict", "an imported author is being handed over to or from it; try again later", path="person"
+        )
     fellows = people.fellows(tx, account.key)
     erased = people.empty(tx, account, "erased")
     authors.erase(tx, account)

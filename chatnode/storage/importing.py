@@ -128,10 +128,12 @@ class _Found:
         return found
 
 
-def learn_names(tx: Transaction, renamed: Iterable[Renamed]) -> None:
-    """What comes under the new name is of the same person from now on, also if they were erased here."""
-    for each in renamed:
-        authors.add_name(tx, people.by_key(tx, each.person), each.source, each.name)
+def learn_names(tx: Transaction, renamed: Iterable[Renamed]) -> list[Account]:
+    """What comes under the new name is of the same person from now on, also if they were erased here. Returns them."""
+    accounts = [(people.by_key(tx, each.person), each) for each in renamed]
+    for account, each in accounts:
+        authors.add_name(tx, account, each.source, each.name)
+    return [account for account, _ in accounts]
 
 
 # ---- messages

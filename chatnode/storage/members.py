@@ -87,8 +87,13 @@ def _role_of_other(tx: Transaction, place: Place, member: Account) -> MemberRole
 
 def _join(tx: Transaction, key: int, id: str, person: Account, history: History, head: int, by: Account | None) -> None:
     first = 1 if history == "all" else head + 1
-    somebody = tx.execute("SELECT 1 FROM members WHERE conversation = ? AND left_gid IS NULL LIMIT 1", (key,))
-    role: MemberRole = "member" if somebody.fetchone() else "owner"  # of a group that everybody had left
+    taken = tx.execute(
+        "SELECT 1 FROM members WHERE conversation = :key AND left_gid IS NULL "
+        "UNION ALL SELECT 1 FROM conversations WHERE key = :key AND source IS NOT NULL LIMIT 1",
+        {"key": key},
+    )
+    # Of a group that everybody had left; an imported one is nobody's because somebody came first.
+    role: MemberRole = "member" if taken.fetchone() else "owner"
     enter(tx, key, id, person, role=role, head=head, first=first, by=by)
 
 

@@ -73,6 +73,13 @@ async def rows(node: Node, table: str, person: Somebody) -> int:
     return count
 
 
+async def imported(node: Node, author: str) -> None:
+    """A message from elsewhere."""
+    given = await node.call("import.conversation", source="irc", key="#x", title="#x")
+    items = [{"cid": "1", "author": author, "at": 0, "text": "hello"}]
+    await node.call("import.messages", **given, items=items)
+
+
 ROWS = {
     "sessions.person": "session",
     "conversation_settings.person": "settings",
@@ -91,11 +98,13 @@ ROWS = {
     "contacts_labels.contact": None,
     "contacts_requests.sender": "contacts_requests",
     "contacts_requests.receiver": "contacts_requests",
+    "import_authors.person": "author",
 }
 """Where rows are somebody's own: as what they are exported. All of them go with the person."""
 KEPT = {
     "members.person", "messages.sender", "reports.reporter", "reports.resolved_by", "audit.actor", "log.person",
     "log.actor", "log_audience.person", "erasures.person", "erasure_conversations.person",
+    "import_erased_authors.person", "adoptions.author", "adoptions.person", "adoption_conversations.author",
 }  # fmt: skip
 """Where a number of nobody's stays, for the places of others to hold."""
 
@@ -210,6 +219,8 @@ async def test_no_table_that_names_people_is_forgotten(
     await ann.call("people.block", person="bob")
     await bob.call("people.block", person="ann")
     await ann.call("invites.create")
+    await imported(node, "Ann at work")
+    await root.call("people.adopt", author="ann.at.work", person="ann")
     await token_of(ann)
     await root.call("people.reset_link", person="ann")
 

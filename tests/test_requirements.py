@@ -23,6 +23,7 @@ from chatnode.model import conversations, events, messages, people, permissions,
 from chatnode.model.commands import conversations as conversation_commands
 from chatnode.model.commands import messages as message_commands
 from chatnode.model.commands import presence as presence_commands
+from chatnode.model.ids import keyed_hash
 from chatnode.protocol.codec import wire_name
 from chatnode.services import JOBS
 from chatnode.storage.filters import collections
@@ -113,6 +114,7 @@ def literals(kind: Any) -> Iterator[str]:
 def tables() -> Iterator[str]:
     """Tables of the schema, and their columns after a dot."""
     database = sqlite3.connect(":memory:")
+    database.create_function("keyed_hash", 3, keyed_hash)
     for step in sorted((ROOT / "chatnode/storage/schema").glob("*.sql")):
         database.executescript(step.read_text(encoding="utf-8"))
     for plugin in PLUGINS:

@@ -51,3 +51,14 @@ async def test_what_comes_while_waiting_counts(autojump_clock: trio.testing.Mock
         imports.note(ConversationImported("a", 1))
         imports.note(ConversationImported("b", 2))
     assert found == {"a": 1, "b": 2}
+
+
+async def test_further_batches_do_not_put_it_off(autojump_clock: trio.testing.MockClock) -> None:
+    imports, began = Imports(10), trio.current_time()
+    for _ in range(50):
+        imports.note(ConversationImported("a" * 32, 500))
+        await trio.sleep(1)
+        with trio.move_on_after(0.01):
+            await imports.next()
+            break
+    assert trio.current_time() - began < 12

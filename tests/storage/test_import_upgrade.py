@@ -139,6 +139,17 @@ async def test_what_is_new_is_of_the_same_people(node: Node) -> None:
     ]  # fmt: skip
 
 
+async def test_an_author_is_known_by_name_alone(node: Node) -> None:
+    await bring_in(node, "irc", "#linux", "conversation", ("irc:9", "ADA{M}"))
+
+    def read(reader: Reader) -> list[Any]:
+        return reader.execute(
+            "SELECT handle FROM messages JOIN people ON people.key = sender WHERE cid = 'irc:9'"
+        ).fetchall()
+
+    assert await node.core.db.read(read) == [("ada",)]
+
+
 async def test_authors_are_marked_and_users_are_not(node: Node) -> None:
     def read(reader: Reader) -> tuple[set[str], set[str]]:
         listed = people.page(reader, "", None, 100)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import trio
 import trio.testing
@@ -53,7 +55,10 @@ async def test_what_comes_while_waiting_counts(autojump_clock: trio.testing.Mock
     assert found == {"a": 1, "b": 2}
 
 
-async def test_further_batches_do_not_put_it_off(autojump_clock: trio.testing.MockClock) -> None:
+async def test_further_batches_do_not_put_it_off(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random, "uniform", lambda low, high: high)
     imports, began = Imports(10), trio.current_time()
     for _ in range(50):
         imports.note(ConversationImported("a" * 32, 500))

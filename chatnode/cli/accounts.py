@@ -82,7 +82,7 @@ def list_users(data: Path, prefix: str) -> None:
             after = ""
             while page := (await call("people.list", prefix=prefix, after=after, limit=500))["people"]:
                 for person in page:
-                    marks = [mark for mark in ("bot", "deactivated", "erased") if person.get(mark)]
+                    marks = [mark for mark in ("bot", "imported", "deactivated", "erased") if person.get(mark)]
                     click.echo("  ".join([f"{person['handle']:20}", person["name"], *(f"[{mark}]" for mark in marks)]))
                 after = page[-1]["handle"]
 
@@ -185,6 +185,34 @@ def erase(data: Path, handle: str, confirm: str | None) -> None:
         click.echo("the database is too large, or too busy, to be rewritten: bytes may be left in its gaps", err=True)
     if proof["left"] or not proof["flushed"]:
         raise StartError("not everything is gone from the files yet; see Erasing in docs/operating.md")
+
+
+@user.command("adopt")
+@click.argument("author")
+@click.argument("handle", required=False)
+@click.option("--dry-run", is_flag=True, help="Only print how much would be handed over.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def adopt(data: Path, author: str, handle: str | None, dry_run: bool, yes: bool) -> None:
+    """Hand AUTHOR of imported messages over to the user HANDLE, with everything they wrote.
+
+    Messages, mentions, reactions and places in groups become HANDLE's, and so does what is imported later. Without
+    HANDLE, AUTHOR becomes an account of its own, and a one-time link to set its password is printed.
+    """
+    fields = {"author": author} | ({"person": handle} if handle else {})
+    moved = run_operator_command(data, "people.adopt", **fields, dry_run=True)["moved"]
+    amount = f"{moved['messages']} messages, {moved['mentions']} mentions, {moved['groups']} places in groups"
+    if dry_run:
+        click.echo(f"{author} has {amount}")
+        return
+    if not yes:
+        click.confirm(
+            f"{amount} of {author} become {handle or 'its own'}; this cannot be undone. Go on?", abort=True, err=True
+        )
+    moved = run_operator_command(data, "people.adopt", **fields)["moved"]
+    click.echo(f"{moved['messages']} messages of {author} are by {handle or author} now")
+    if handle is None:
+        click.echo(run_operator_command(data, "people.reset_link", person=author)["link"])
 
 
 def read_password(from_stdin: bool) -> str:

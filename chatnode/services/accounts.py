@@ -123,6 +123,7 @@ async def _whose_password(ctx: Context, command: ChangePassword) -> Account:
 
 
 def _check_has_passwords(account: Account) -> None:
+    people.refuse_imported(account, "person")
     if account.bot:
         raise Refusal("invalid", "a bot has no password, make a token for it", path="person")
     if account.erased_at is not None:

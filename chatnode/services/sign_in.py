@@ -128,6 +128,7 @@ async def create_token(ctx: Context, command: CreateToken) -> TokenGiven:
             raise Refusal("forbidden", "you can make tokens only for yourself", path="person")
         if owner.deactivated_at is not None:
             raise Refusal("conflict", f"the account of {owner.handle} is deactivated", path="person")
+        people.refuse_imported(owner, "person")
         if ctx.account is None or owner.key != ctx.account.key:
             check_may_manage(ctx, owner)
             listed = None if scopes is None else " ".join(sorted(scopes))

@@ -61,6 +61,10 @@ CHECKS: dict[str, Callable[[Reader], list[str]]] = {
         "WHERE m.thread > c.floor AND (m.thread >= m.seq OR r.key IS NULL OR r.thread IS NOT NULL)",
         "message {0} is in a thread that hangs on none that can have one",
     ),
+    "replies in their conversation": _query(
+        "SELECT m.id, r.id FROM messages m JOIN messages r ON r.id = m.reply_to WHERE r.conversation <> m.conversation",
+        "message {0} replies to {1}, which is in another conversation",
+    ),
     "owners": _query(
         owners.WRONG_FOR_GOOD,
         "group {1} has several owners, or none who can act though others can",

@@ -12,6 +12,7 @@ import attrs
 from chatnode.config import Storage as StorageSettings
 from chatnode.errors import StartError
 from chatnode.model.folding import caseless, folded
+from chatnode.model.ids import keyed_hash
 from chatnode.storage.file_owners import cause, give
 from chatnode.storage.hooks import NO_HOOKS, StorageHooks
 
@@ -91,6 +92,7 @@ def add_functions(connection: sqlite3.Connection) -> None:
     """What our SQL calls and SQLite does not have."""
     connection.create_function("caseless", 1, _caseless, deterministic=True)
     connection.create_function("folded", 1, folded, deterministic=True)
+    connection.create_function("keyed_hash", 3, keyed_hash, deterministic=True)
 
 
 def _caseless(text: str | None) -> str | None:

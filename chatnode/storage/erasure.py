@@ -6,8 +6,6 @@ noted in `erasures`, so that a node that was stopped meanwhile goes on with it.
 
 from __future__ import annotations
 
-import secrets
-
 import attrs
 import orjson
 
@@ -16,7 +14,7 @@ from chatnode.model.events import PersonErased, PersonUpdated, RoleChanged
 from chatnode.model.people import Account
 from chatnode.model.permissions import MEMBER
 from chatnode.model.times import rfc3339
-from chatnode.storage import audit, members, message_changes, people, presence, resets, sessions
+from chatnode.storage import adoption, audit, authors, members, message_changes, people, presence, resets, sessions
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
 
@@ -49,17 +47,18 @@ class Batch:
 def begin(tx: Transaction, account: Account) -> Account:
     """The profile becomes that of nobody; nothing lets anybody in any more. Gives the account as it is now.
 
-    Raises `Refusal`: `gone` when that was done before, `conflict` for the only administrator.
+    Raises `Refusal`: `gone` when that was done before, `conflict` for the only administrator, and while an imported
+    author is handed over.
     """
     if account.erased_at is not None:
         raise Refusal("gone", "this account was erased before", path="person")
+    if adoption.is_under_way(tx, account):
+        raise Refusal(
+            "conflict", "an imported author is being handed over to or from it; try again later", path="person"
+        )
     fellows = people.fellows(tx, account.key)
-    handle = f"erased-{secrets.token_hex(4)}"
-    tx.execute(
-        "UPDATE people SET handle = ?, name = ?, avatar = NULL, password = NULL, role = ?, "
-        "source_name = ?, deactivated_at = coalesce(deactivated_at, ?), erased_at = ? WHERE key = ?",
-        (handle, handle, MEMBER, _author_elsewhere(tx, account), tx.now, tx.now, account.key),
-    )
+    erased = people.empty(tx, account, "erased")
+    authors.erase(tx, account)
     if account.role == "admin" and not people.has_admin(tx):
         raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
     tx.execute("INSERT INTO erasures (person) VALUES (?)", (account.key,))
@@ -70,18 +69,11 @@ def begin(tx: Transaction, account: Account) -> Account:
     _delete(tx, account.key, "invites", "created_by")
     notes = tx.execute("UPDATE reports SET note = '' WHERE reporter = ? AND note <> ''", (account.key,)).rowcount
     _count(tx, account.key, "reports", notes)
-    erased = people.by_key(tx, account.key)
     tx.record(PersonUpdated(people.public(erased)), people=fellows, subject=account.key, actor=account.key)
     _count(tx, account.key, "sessions", sessions.revoke_all(tx, account.key, None))  # who hear no more
     if account.role != MEMBER:
         tx.record(RoleChanged(MEMBER), people=(account.key,), subject=account.key)
     return erased
-
-
-def _author_elsewhere(tx: Transaction, account: Account) -> str | None:
-    """By what an import knows the author again, so that a second one does not bring back what they said."""
-    (name,) = tx.execute("SELECT source_name FROM people WHERE key = ?", (account.key,)).fetchone()
-    return None if name is None else people.erased_author(account.id, name)
 
 
 def leave_groups(tx: Transaction, person: int) -> bool:

@@ -25,8 +25,13 @@ EXPORTED: dict[str, tuple[str, str]] = {
     "role": ("role_permissions", "SELECT role, permission FROM role_permissions ORDER BY role, permission"),
     "person": (
         "people",
-        "SELECT id, handle, name, avatar, role, bot, created_at, deactivated_at, erased_at, source, source_name "
+        "SELECT id, handle, name, avatar, role, bot, created_at, deactivated_at, erased_at, source "
         "FROM people ORDER BY key",
+    ),
+    "author": (
+        "import_authors",
+        "SELECT a.source, a.name, p.id AS person FROM import_authors a JOIN people p ON p.key = a.person "
+        "ORDER BY a.source, a.name",
     ),
     "session": (
         "sessions",
@@ -124,6 +129,10 @@ LEFT_OUT = {
     "mentions": "each message has its own",
     "invite_conversations": "invites cannot be used elsewhere",
     "password_resets": "links that cannot be used elsewhere",
+    "imported": "hashes, by which this node knows what it imported once",
+    "import_erased_authors": "hashes of names of people who were erased",
+    "adoptions": "handing authors over goes on here",
+    "adoption_conversations": "part of adoptions",
     "erasures": "erasing under way goes on here",
     "erasure_conversations": "part of erasures",
     "plugins": "which plugins there are is the installation's",

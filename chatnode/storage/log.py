@@ -252,6 +252,12 @@ def _erased(reader: Reader, row: Row) -> Event | None:
     return events.PersonErased(people.public(account), rfc3339(account.erased_at or row.at))
 
 
+def _adopted(reader: Reader, row: Row) -> Event | None:
+    assert row.actor is not None
+    author, person = (people.public(people.by_key(reader, key)) for key in (row.subject, row.actor))
+    return events.PersonAdopted(author, person)
+
+
 def _revoked(reader: Reader, row: Row) -> Event | None:
     return events.SessionRevoked(row.subject)
 
@@ -277,6 +283,7 @@ _MAKE: dict[str, Callable[[Reader, Row], Event | None]] = {
     events.PersonBlocked.name: _blocked,
     events.PersonUpdated.name: _person,
     events.PersonErased.name: _erased,
+    events.PersonAdopted.name: _adopted,
     events.SessionRevoked.name: _revoked,
     events.RoleChanged.name: _role_changed,
 }

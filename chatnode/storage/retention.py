@@ -93,7 +93,7 @@ def trim(tx: Transaction, due: Due, most: int) -> Removed | None:
     tx.execute("UPDATE conversations SET floor = ?, messages = ? WHERE key = ?", (upto, living, due.key))
     tx.execute(
         "UPDATE members SET read_seq = max(read_seq, :upto), delivered_seq = max(delivered_seq, :upto), "
-        "shown_seq = max(shown_seq, :upto) WHERE conversation = :key",
+        "shown_seq = max(shown_seq, :upto) WHERE conversation = :key AND left_gid IS NULL",
         {"upto": upto, "key": due.key},
     )
     tx.record(ConversationTrimmed(due.id, upto), conversation=due.key, subject=upto)

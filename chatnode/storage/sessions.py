@@ -77,7 +77,7 @@ def end_by(tx: Transaction, session: int, at: int) -> None:
 def authenticate(reader: Reader, token: str) -> Authenticated:
     """Raises `Refusal("unauthenticated")` for a token that is unknown, revoked or expired."""
     row = reader.execute(
-        "SELECT p.key, p.id, p.handle, p.name, p.role, p.avatar, p.bot, p.deactivated_at, p.erased_at, "
+        "SELECT p.key, p.id, p.handle, p.name, p.role, p.avatar, p.bot, p.deactivated_at, p.erased_at, p.source, "
         "s.key, s.kind, s.expires_at, s.last_used_at, s.scopes "
         "FROM sessions s JOIN people p ON p.key = s.person WHERE s.token_hash = ?",
         (hash_secret(token),),

@@ -36,6 +36,8 @@ DONE: dict[str, dict[str, Any]] = {
     "jobs.run": {"job": "expired"},
     "import.conversation": {"source": "irc", "key": "#x", "title": "#x"},
     "import.messages": {"source": "irc", "items": [{"cid": "1", "author": "Ada", "at": 0, "text": SECRET}]},
+    "import.missing": {"source": "irc", "key": "#x", "items": [{"cid": "1", "author": "Ada L"}]},
+    "people.adopt": {"author": "ada", "person": "bob"},
 }
 #: Done by the operator before there is an administrator.
 SETUP = "setup.create"

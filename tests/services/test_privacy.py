@@ -13,8 +13,9 @@ import trio
 from chatnode.config import Config, Presence
 from chatnode.node import Node
 from chatnode.services import privacy
-from chatnode.storage import erasure, people, personal_export, search_index, search_renewal
+from chatnode.storage import erasure, people, personal_export, retention, search_index, search_renewal
 from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 from tests.conftest import Somebody, make_person
 
 from .dialogue import (
@@ -73,6 +74,13 @@ async def rows(node: Node, table: str, person: Somebody) -> int:
     return count
 
 
+async def imported(node: Node, author: str) -> None:
+    """A message from elsewhere."""
+    given = await node.call("import.conversation", source="irc", key="#x", title="#x")
+    items = [{"cid": "1", "author": author, "at": 0, "text": "hello"}]
+    await node.call("import.messages", **given, items=items)
+
+
 ROWS = {
     "sessions.person": "session",
     "conversation_settings.person": "settings",
@@ -93,11 +101,13 @@ ROWS = {
     "contacts_labels.contact": None,
     "contacts_requests.sender": "contacts_requests",
     "contacts_requests.receiver": "contacts_requests",
+    "import_authors.person": "author",
 }
 """Where rows are somebody's own: as what they are exported. All of them go with the person."""
 KEPT = {
     "members.person", "messages.sender", "reports.reporter", "reports.resolved_by", "audit.actor", "log.person",
     "log.actor", "log_audience.person", "erasures.person", "erasure_conversations.person",
+    "import_erased_authors.person", "adoptions.author", "adoptions.person", "adoption_conversations.author",
 }  # fmt: skip
 """Where a number of nobody's stays, for the places of others to hold."""
 
@@ -172,6 +182,34 @@ async def test_others_are_exported_by_who_manages_people_and_it_is_noted(
         await ann.call("people.export", after="nonsense")
 
 
+async def test_what_came_after_somebody_left_is_not_theirs(node: Node, ann: Somebody, bob: Somebody) -> None:
+    room = await group(ann, bob, title="garden")
+    mine = [(await say(bob, room, f"message {n}"))["message"] for n in range(3)]
+    await ann.call("messages.delete", message=mine[0], reason="spam")
+    await bob.call("conversations.leave", conversation=room)
+    await trio.sleep(0.01)  # a later millisecond
+    await ann.call("messages.delete", message=mine[1], reason="abuse")
+    await ann.call("conversations.update", conversation=room, title="the garden without bob")
+    for text in ("one", "two"):
+        await say(ann, room, text)
+
+    def trim_all(tx: Transaction) -> None:
+        key, upto = tx.execute("SELECT key, head FROM conversations WHERE id = ?", (room,)).fetchone()
+        before = tx.now + 1
+        assert retention.trim(tx, retention.Due(key, room, "messages", 1, before), upto - 1) is not None
+
+    entries = await export_of(bob)
+    (membership,) = of_kind(entries, "membership")
+    assert (membership["has_left"], membership["read_seq"], "title" in membership) == (True, 3, False)
+    reasons = [each.get("deleted_reason") for each in of_kind(entries, "message")]
+    assert reasons == ["spam", None, None]
+    await node.core.db.write(trim_all)
+    (membership,) = of_kind(await export_of(bob), "membership")
+    assert membership["read_seq"] == 3
+    (membership,) = of_kind(await export_of(ann), "membership")
+    assert membership["title"] == "the garden without bob"
+
+
 # ---- erasing
 
 
@@ -212,6 +250,8 @@ async def test_no_table_that_names_people_is_forgotten(
     await ann.call("people.block", person="bob")
     await bob.call("people.block", person="ann")
     await ann.call("invites.create")
+    await imported(node, "Ann at work")
+    await root.call("people.adopt", author="ann.at.work", person="ann")
     await token_of(ann)
     await root.call("people.reset_link", person="ann")
 

@@ -65,6 +65,7 @@ class _Chat:
             nursery.start_soon(self.session.follow)
             nursery.start_soon(self.session.work, self._slash.run)
             nursery.start_soon(self.session.mark)
+            nursery.start_soon(self.session.catch_up)
             nursery.start_soon(_call_on_signal, self._prompt.leave)
             await left.wait()
             await self._finish()

@@ -1,7 +1,8 @@
 """A person at a terminal: follows the events, shows the open conversation, says and marks what they say and read.
 
-Three tasks share it: `follow` (events in), `work` (what the person entered, in order) and `mark` (how far they
-have read). What shows something takes the `turn`, so that one thing is shown at a time.
+Four tasks share it: `follow` (events in), `work` (what the person entered, in order), `mark` (how far they have
+read) and `catch_up` (with what was imported). What shows something takes the `turn`, so that one thing is shown at a
+time.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from chatnode.cli.chat.desk import Desk
 from chatnode.cli.chat.lines import Lines, is_muted, marked_title, title_of
 from chatnode.cli.chat.printable import one_line, printable
 from chatnode.cli.chat.room import Room
-from chatnode.client import Client, Interrupted, Item, Live, Pushed, Reset, new_cid
+from chatnode.client import Client, Imports, Interrupted, Item, Live, Pushed, Reset, new_cid
 from chatnode.errors import Refusal
 from chatnode.model import events
 from chatnode.model.conversations import InboxEntry
@@ -43,6 +44,7 @@ class ChatSession:
         self._refresh = refresh
         self._entered: deque[str] = deque()
         self._marks: dict[tuple[str, str], int] = {}
+        self._imports = Imports()
         self._changed = trio.Event()
         self._begun = trio.Event()
         self._interrupted = False
@@ -121,6 +123,19 @@ class ChatSession:
             except Refusal as refusal:
                 if refusal.code == "unauthenticated":
                     raise  # else they are out of it since
+
+    async def catch_up(self) -> None:
+        """Looks again at conversations into which something was imported."""
+        while True:
+            event = await self._imports.next()
+            try:
+                entry = (await self.client.conversation(event.conversation)).you
+            except Refusal as refusal:
+                if refusal.code == "unauthenticated":
+                    raise  # else they are out of it since
+            else:
+                self.desk.put(entry)
+                self._refresh()
 
     # ---- what the person does
 
@@ -234,7 +249,7 @@ class ChatSession:
         elif pushed.name == "reaction.changed":
             self._reacted(pushed.fields)
         elif isinstance(event, events.ConversationImported):
-            self.desk.put((await self.client.conversation(event.conversation)).you)
+            self._imports.note(event)
 
     async def _posted(self, event: events.MessagePosted) -> None:
         message = event.message

@@ -36,6 +36,7 @@ from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.metrics import Commits
 from chatnode.storage.connection import Reader, connect_reader, connect_writer
+from chatnode.storage.gaps import RawFile
 from chatnode.storage.group import Job, disk_full, is_full, storage_error, without_the_cut
 from chatnode.storage.hooks import StorageHooks
 from chatnode.storage.transaction import Read, Recorded, Transaction, Write
@@ -95,6 +96,7 @@ class Database:
         hooks: StorageHooks | None = None,
     ) -> None:
         self.path = path
+        self.file = RawFile(path)
         self.hooks = hooks or StorageHooks()
         self.settings = settings or StorageSettings()
         self.inline = inline
@@ -151,6 +153,7 @@ class Database:
         if self.broken is None:
             self._tidy_up()
         self._writer.close()
+        self.file.close()
 
     def _tidy_up(self) -> None:
         try:
@@ -286,6 +289,8 @@ class Database:
             self._writer.execute("PRAGMA synchronous=FULL")
 
     def _checkpoint(self) -> None:
+        if self.file.sweeping:
+            return
         try:
             self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error as error:

@@ -125,6 +125,7 @@ LEFT_OUT = {
     "password_resets": "links that cannot be used elsewhere",
     "erasures": "erasing under way goes on here",
     "erasure_conversations": "part of erasures",
+    "traces": "what this node's files still have to forget",
     "plugins": "which plugins there are is the installation's",
     "consumers": "places in the log",
     "set_aside": "rows of the log",

@@ -261,7 +261,7 @@ async def test_a_proof_finds_words_that_stayed_in_the_index(node: Node, ann: Som
     await ann.call("messages.delete", message=message)
     await node.core.db.write(lambda tx: tx.execute("DELETE FROM search_changed"))
     looked = await prove_gone(node.core, [SECRET, OLD_SECRET], standing_elsewhere)
-    assert (looked.found, looked.complete) == ([SECRET], True)
+    assert (looked.found, looked.cleaned.complete) == ([SECRET], True)
 
 
 async def test_what_is_deleted_for_all_or_edited_is_forgotten(node: Node, ann: Somebody, bob: Somebody) -> None:
@@ -271,7 +271,7 @@ async def test_what_is_deleted_for_all_or_edited_is_forgotten(node: Node, ann: S
     await ann.call("messages.delete", message=deleted)
     await ann.call("messages.edit", message=edited, text="never mind")
     assert await node.core.db.read(partial(search_index.occurrences, word="combination")) == 2
-    assert await forget(node.core)
+    assert (await forget(node.core)).complete
     assert await node.core.db.read(partial(search_index.occurrences, word="combination")) == 0
     looked = await prove_gone(node.core, [SECRET, OLD_SECRET], standing_elsewhere)
     assert (looked.found, looked.elsewhere) == ([], [OLD_SECRET]), "versions of an edited message are kept"
@@ -294,5 +294,5 @@ async def test_copies_that_a_page_kept_go_too(node: Node, ann: Somebody) -> None
 
     await node.core.db.write(write)
     looked = await prove_gone(node.core, texts, standing_elsewhere)
-    assert (looked.found, looked.complete) == ([], True)
+    assert (looked.found, looked.cleaned.complete) == ([], True)
     assert not traces.found(node.core.db.path, texts)

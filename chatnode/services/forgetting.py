@@ -73,7 +73,7 @@ async def forget(core: Core) -> Cleaned:
         upto = await core.db.read(traces.owed)
         settling = Settling(core.config.search)
         while not await core.db.write(lambda tx: settling.go_on(tx.connection)):
-            pass
+            await core.db.checkpoint()
         cleaned = await _sweep(core)
     if cleaned.complete and upto is not None:
         await core.db.write(partial(traces.forgotten, upto=upto))
@@ -89,9 +89,11 @@ async def _sweep(core: Core) -> Cleaned:
     """Zero the gaps of all pages, and cut off the write-ahead log."""
     db, sweep = core.db, Sweep(core.db.file)
     give_up = trio.current_time() + PATIENCE_SECONDS
+    await db.checkpoint()
     try:
         while (ended := await db.maintain(sweep.go_on)) is not Slice.DONE:
             if ended is Slice.MORE:
+                await trio.to_thread.run_sync(db.file.sync)  # else the next checkpoint does it while writes wait
                 give_up = trio.current_time() + PATIENCE_SECONDS
             elif trio.current_time() > give_up:
                 logger.warning("long reads keep older pages in the write-ahead log: removed texts may still be in it")

@@ -12,9 +12,11 @@ from chatnode.storage.transaction import Transaction
 
 T = TypeVar("T")
 
-STEP_SECONDS = 0.005
+STEP_SECONDS = 0.008
 """How long a step may hold the writer, apart from its commit."""
 FIRST_ROWS = 20
+CHECKPOINT_STEPS = 5
+"""After so many, what they wrote is moved into the database: at once, all of it would hold up others for long."""
 
 
 class Steps:
@@ -24,17 +26,22 @@ class Steps:
         self._most = most
         self._seconds = seconds
         self.size = min(FIRST_ROWS, most)
+        self._done = 0
 
     async def write(self, db: Database, function: Callable[[Transaction, int], T], rows: Callable[[T], int]) -> T:
         """One step: `function` gets how many rows it may take, and `rows` says of its result how many it took."""
         result, seconds = await db.write(partial(_timed, function, self.size))
         self.took(rows(result), seconds)
+        self._done += 1
+        if self._done % CHECKPOINT_STEPS == 0:
+            await db.checkpoint()
         return result
 
     def took(self, rows: int, seconds: float) -> None:
-        """Learn from a step. One that is much quicker than others, such as one in warm pages, counts for little."""
+        """Learn from a step: smaller at once after a long one, larger little by little, as pages in memory are quick."""
         if rows:
-            self.size = max(1, min(self._most, 2 * self.size, int(rows * self._seconds / max(seconds, 1e-6))))
+            larger = self.size + max(1, self.size // 4)
+            self.size = max(1, min(self._most, larger, int(rows * self._seconds / max(seconds, 1e-6))))
 
 
 def _timed(function: Callable[[Transaction, int], T], size: int, tx: Transaction) -> tuple[T, float]:

@@ -199,6 +199,11 @@ class Database:
         self._jobs.put(job)
         return await job.wait()
 
+    async def checkpoint(self) -> None:
+        """Move the write-ahead log into the file now, while it is short: long work waits less for it than others would
+        for all of it at once."""
+        await self.maintain(lambda _: self._checkpoint())
+
     async def read(self, function: Read[T]) -> T:
         """Run `function` on a reading connection, inside one snapshot of the database."""
         await trio.lowlevel.checkpoint_if_cancelled()

@@ -100,7 +100,8 @@ class Sweep:
         self._file.sweeping = True
         connection.execute("PRAGMA wal_autocheckpoint=0")
         size, count = _layout(connection)
-        self._written |= _pages_in(self._file.path, size)
+        if self._last:  # else all pages are still to come
+            self._written |= _pages_in(self._file.path, size)
         if not empty_log(connection):
             return Slice.BUSY
         connection.execute("PRAGMA shrink_memory")

@@ -292,7 +292,7 @@ def _job(name: str, task: Task, loaded: Loaded, report: Report) -> Job:
             report(f"task {task.name}", f"does not say how often it runs: {said(error)}")
             return 0.0
 
-    return Job(f"{name}.{task.name}", period, run)
+    return Job(f"{name}.{task.name}", period, run, lane=name)
 
 
 def _reason(error: BaseException) -> str:

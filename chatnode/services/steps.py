@@ -38,7 +38,7 @@ class Steps:
         return result
 
     def took(self, rows: int, seconds: float) -> None:
-        """Learn from a step: smaller at once after a long one, larger little by little, as pages in memory are quick."""
+        """Learn from a step: smaller at once after a long one, larger little by little, as some rows are quick."""
         if rows:
             larger = self.size + max(1, self.size // 4)
             self.size = max(1, min(self._most, larger, int(rows * self._seconds / max(seconds, 1e-6))))

@@ -19,6 +19,7 @@ from chatnode.services import (
     items,
     jobs,
     maintenance,
+    memory,
     messages,
     moderation,
     operations,
@@ -54,4 +55,4 @@ COMMANDS: tuple[Command[Any, Any], ...] = (
     *privacy.COMMANDS,
 )
 
-JOBS: tuple[Job, ...] = (*maintenance.JOBS, *retention.JOBS, *backups.JOBS, *privacy.JOBS)
+JOBS: tuple[Job, ...] = (*maintenance.JOBS, *retention.JOBS, *backups.JOBS, *privacy.JOBS, *memory.JOBS)

@@ -80,6 +80,11 @@ def connect_reader(path: Path, cache_kib: int = 4_096) -> Reader:
     return connection
 
 
+def shrink(connection: Reader) -> None:
+    """Give back the memory of its page cache; what is needed of it is read again."""
+    connection.execute("PRAGMA shrink_memory")
+
+
 def _caseless(text: str | None) -> str | None:
     """SQLite's own `lower` knows only A to Z."""
     return None if text is None else caseless(text)

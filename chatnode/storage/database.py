@@ -216,6 +216,19 @@ class Database:
         self._reads.put(job)
         return await job.wait()
 
+    async def for_each_reader(self, function: Read[object]) -> None:
+        """Run `function` on every reading connection, each when it has nothing else to do."""
+        async with trio.open_nursery() as nursery:
+            together = threading.Barrier(len(self._reader_connections))
+
+            def run(reader: Reader) -> None:
+                function(reader)
+                with contextlib.suppress(threading.BrokenBarrierError):
+                    together.wait(timeout=0.1)  # so that no connection takes two
+
+            for _ in self._reader_connections:
+                nursery.start_soon(self.read, run)
+
     # ---- in the threads
 
     def _start(self, name: str, target: Callable[..., None], *args: Any) -> None:

@@ -181,10 +181,8 @@ def erase(data: Path, handle: str, confirm: str | None) -> None:
         f"{proof['looked_for']} texts looked for in the files: {proof['left']} left, "
         f"{proof['said_by_others']} said by others too"
     )
-    if not proof["rewritten"]:
-        click.echo("the database is too large, or too busy, to be rewritten: bytes may be left in its gaps", err=True)
-    if proof["left"] or not proof["flushed"]:
-        raise StartError("not everything is gone from the files yet; see Erasing in docs/operating.md")
+    if "advice" in proof:
+        raise StartError(f"not everything is gone from the files yet; {proof['advice']}")
 
 
 @user.command("adopt")

@@ -19,6 +19,7 @@ from chatnode.cli.systemd import keep_watchdog_calm, notify
 from chatnode.errors import StartError
 from chatnode.logs import get_logger
 from chatnode.node import Node, open_node
+from chatnode.services.memory import limit_arenas
 from chatnode.storage.directory import DataDirectory
 
 logger = get_logger("serve")
@@ -45,6 +46,7 @@ def serve(data: Path, bind: str | None, config_path: Path | None, reload: bool) 
     logs.set_up(config.logs.level, config.logs.format)
     logs.catch_crashes()
     _raise_file_limit()
+    limit_arenas()
     if reload:
         reloading.prepare()
     if trio.run(_serve, data, config, bind, (config_path or own) if reload else None):

@@ -108,9 +108,12 @@ class Client:
 
     @property
     def cursor(self) -> Cursor | None:
-        """Up to where events were handed over; to be kept with what the app made of them, and given to the
-        next `connect`. None before the first."""
-        return self._feed.handed
+        """Up to where events were dealt with: of the last item, that is, once the next one was asked for.
+
+        To be kept with what the app made of them, and given to the next `connect`; `cursor` of an item is the same, for
+        that item. None before the first.
+        """
+        return self._feed.dealt_with
 
     # ---- events
 

@@ -54,6 +54,9 @@ class Core:
     """Origins whose pages may use the cookie, whatever name a request says the node has."""
     metrics: Metrics = attrs.field(factory=Metrics)
     jobs: JobRunner = attrs.field(init=False)
+    requests_at_last_look: int = attrs.field(init=False, default=0)
+    requests_at_rest: int = attrs.field(init=False, default=-1)
+    """How many requests there had been when memory was last given back (`services/memory.py`)."""
     changing_roles: trio.Lock = attrs.field(init=False, factory=trio.Lock)
     queries: Turns = attrs.field(init=False)
     preparing: KeyedLocks = attrs.field(init=False, factory=KeyedLocks)

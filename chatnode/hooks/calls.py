@@ -40,7 +40,7 @@ class Facade:
 class HookCalls:
     """The hooks of one node's plugins. `report` is told of each that fails: plugin, hook, and how."""
 
-    def __init__(self, settings: Settings, report: Callable[[str, str, str], None]) -> None:
+    def __init__(self, settings: Settings, report: Callable[..., None]) -> None:
         self._report = report
         self._budgets: dict[specs.Budget, float] = {
             "hook_seconds": settings.hook_seconds,
@@ -198,7 +198,7 @@ class HookCalls:
             try:
                 await implementation.function(*([context] if implementation.argnames else []))
             except Refusal as refusal:
-                self._report(implementation.plugin_name, hook, f"raised {refusal}")
+                self._report(implementation.plugin_name, hook, f"raised {refusal}", refusal)
             except HookFailed:
                 continue
 

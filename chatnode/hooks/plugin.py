@@ -97,7 +97,7 @@ class Task:
     Without `every` it runs on and on: when it ends or raises it is started again, after a pause that grows up to a
     minute, and is short again when it has run for half a minute. With
     `every`, seconds or a function of the plugin's settings (0 is never), it is a job: run every so often, also by an
-    operator.
+    operator, and not beside another job of the same plugin. One that gives None did nothing; what it gives is logged.
     """
 
     name: str

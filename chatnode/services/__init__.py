@@ -20,6 +20,7 @@ from chatnode.services import (
     items,
     jobs,
     maintenance,
+    memory,
     messages,
     moderation,
     operations,
@@ -56,4 +57,11 @@ COMMANDS: tuple[Command[Any, Any], ...] = (
     *adoption.COMMANDS,
 )
 
-JOBS: tuple[Job, ...] = (*maintenance.JOBS, *retention.JOBS, *backups.JOBS, *privacy.JOBS, *adoption.JOBS)
+JOBS: tuple[Job, ...] = (
+    *maintenance.JOBS,
+    *retention.JOBS,
+    *backups.JOBS,
+    *privacy.JOBS,
+    *adoption.JOBS,
+    *memory.JOBS,
+)

@@ -33,7 +33,7 @@ async def run_job(ctx: Context, command: RunJob) -> JobGiven:
 
 
 def _info(core: Core, job: Job) -> JobInfo:
-    period, running = job.period(core.config), core.jobs.running == job.name
+    period, running = job.period(core.config), job.name in core.jobs.running
     last = core.jobs.last.get(job.name)
     if last is None:
         return JobInfo(job.name, period, running)

@@ -95,6 +95,11 @@ def add_functions(connection: sqlite3.Connection) -> None:
     connection.create_function("keyed_hash", 3, keyed_hash, deterministic=True)
 
 
+def shrink(connection: Reader) -> None:
+    """Give back the memory of its page cache; what is needed of it is read again."""
+    connection.execute("PRAGMA shrink_memory")
+
+
 def _caseless(text: str | None) -> str | None:
     """SQLite's own `lower` knows only A to Z."""
     return None if text is None else caseless(text)

@@ -14,14 +14,25 @@ from chatnode.model.events import PersonErased, PersonUpdated, RoleChanged
 from chatnode.model.people import Account
 from chatnode.model.permissions import MEMBER
 from chatnode.model.times import rfc3339
-from chatnode.storage import adoption, audit, authors, members, message_changes, people, presence, resets, sessions
+from chatnode.storage import (
+    adoption,
+    audit,
+    authors,
+    members,
+    message_changes,
+    people,
+    presence,
+    resets,
+    sessions,
+    traces,
+)
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
 
 SPAN = 20_000
 """Messages that one step looks through."""
 MOST = 200
-"""Messages that one step erases, groups that it leaves, mentions that it removes."""
+"""Most messages that one step erases, groups that it leaves, mentions that it removes."""
 
 
 _ONES_OWN = (
@@ -76,24 +87,24 @@ def begin(tx: Transaction, account: Account) -> Account:
     return erased
 
 
-def leave_groups(tx: Transaction, person: int) -> bool:
-    """Leave some groups; returns whether there are more. Direct conversations keep their two people."""
+def leave_groups(tx: Transaction, person: int, most: int) -> int:
+    """Leave up to `most` groups; returns how many. Direct conversations keep their two people."""
     rows = tx.execute(
         "SELECT c.id FROM members m JOIN conversations c ON c.key = m.conversation "
         "WHERE m.person = ? AND m.left_gid IS NULL AND c.kind = 'group' LIMIT ?",
-        (person, MOST),
+        (person, most),
     ).fetchall()
     account = people.by_key(tx, person)
     for (id,) in rows:
         members.leave(tx, account, id)
     _count(tx, person, "members", len(rows))
-    return len(rows) == MOST
+    return len(rows)
 
 
-def remove_marks(tx: Transaction, person: int) -> bool:
-    """Remove some of the times at which they read, some mentions of them, and some of what plugins keep of them.
+def remove_marks(tx: Transaction, person: int, most: int) -> int:
+    """Remove up to `most` of the times at which they read, the mentions of them, and what each table of plugins keeps.
 
-    Returns whether there may be more.
+    Returns how many; 0 when there are no more.
     """
     removed = 0
     for table in ("receipts", "mentions"):
@@ -102,31 +113,31 @@ def remove_marks(tx: Transaction, person: int) -> bool:
             f"DELETE FROM {table} WHERE ({columns}) IN "  # noqa: S608
             f"(SELECT {columns} FROM {table} WHERE person = ? "
             "AND conversation IN (SELECT conversation FROM members WHERE person = ?) LIMIT ?)",
-            (person, person, MOST),
+            (person, person, most),
         ).rowcount
         _count(tx, person, table, rows)
         removed += rows
     for table in tx.hooks.tables:
         for column in table.people:
             find = f"SELECT rowid FROM {table.name} WHERE {column} = ? LIMIT ?"  # noqa: S608
-            rows = tx.execute(f"DELETE FROM {table.name} WHERE rowid IN ({find})", (person, MOST)).rowcount  # noqa: S608
+            rows = tx.execute(f"DELETE FROM {table.name} WHERE rowid IN ({find})", (person, most)).rowcount  # noqa: S608
             _count(tx, person, table.name, rows)
             removed += rows
-    return removed > 0
+    return removed
 
 
-def find_messages(reader: Reader, person: int, after: int | None) -> Batch:
-    """What they said, in the next messages after the key `after`; None is from where it was left off."""
+def find_messages(reader: Reader, person: int, after: int | None, most: int) -> Batch:
+    """Up to `most` that they said, in the next messages after the key `after`; None is from where it was left off."""
     if after is None:
         row = reader.execute("SELECT upto FROM erasures WHERE person = ?", (person,)).fetchone()
         after = int(row[0]) if row else 0
     rows = reader.execute(
         "SELECT key, conversation, seq, text, edits FROM messages WHERE key > ? AND key <= ? AND sender = ? "
         "ORDER BY key LIMIT ?",
-        (after, after + SPAN, person, MOST),
+        (after, after + SPAN, person, most),
     ).fetchall()
     (newest,) = reader.execute("SELECT coalesce(max(key), 0) FROM messages").fetchone()
-    upto = rows[-1][0] if len(rows) == MOST else after + SPAN
+    upto = rows[-1][0] if len(rows) == most else after + SPAN
     texts = [row[3] for row in rows]
     for _, conversation, seq, _, edits in rows:
         if edits:
@@ -168,6 +179,7 @@ def finish(tx: Transaction, person: int) -> dict[str, int]:
     tx.execute("DELETE FROM erasures WHERE person = ?", (person,))
     event = PersonErased(people.public(account), rfc3339(account.erased_at or tx.now))
     tx.record(event, people=concerned, subject=person)
+    traces.owe(tx)
     audit.record(tx, None, "people.erased", account.id, **counts)
     return counts
 

@@ -135,6 +135,7 @@ LEFT_OUT = {
     "adoption_conversations": "part of adoptions",
     "erasures": "erasing under way goes on here",
     "erasure_conversations": "part of erasures",
+    "traces": "what this node's files still have to forget",
     "plugins": "which plugins there are is the installation's",
     "consumers": "places in the log",
     "set_aside": "rows of the log",

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import sys
 from collections.abc import Awaitable, Callable
 from math import inf
 
@@ -26,6 +27,7 @@ from chatnode.dispatch.context import Context, unauthenticated
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal
+from chatnode.hooks.guard import said
 from chatnode.logs import get_logger
 from chatnode.model import permissions
 from chatnode.model.commands.resume import Hello, Welcomed
@@ -453,7 +455,9 @@ class ClientSockets:
 def unexpected_refusal() -> Refusal:
     """What a client is told of a fault of ours; the log has the rest, under the same reference."""
     reference = secrets.token_hex(4)
-    logger.exception("a request failed unexpectedly (reference %s)", reference)
+    error = sys.exception()
+    where = f", {said(error)}" if error is not None else ""
+    logger.exception("a request failed unexpectedly (reference %s)%s", reference, where)
     return Refusal("internal", f"something went wrong on the node; its log has more under {reference}")
 
 

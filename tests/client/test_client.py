@@ -85,7 +85,7 @@ async def test_an_event_comes_as_its_class_and_with_its_fields(ann: Client, bob:
     assert isinstance(item.event, MessagePosted)
     assert item.event.message.cid == "mine-1"
     assert item.fields["message"]["text"] == "hello"
-    assert ann.cursor == Cursor(ann.epoch, posted.gid)
+    assert item.cursor == Cursor(ann.epoch, posted.gid)
 
 
 async def test_inbox_marks_and_receipts(ann: Client, bob: Client) -> None:
@@ -359,13 +359,51 @@ async def test_a_cursor_goes_on_where_it_was_taken(node: Served, ann: Client) ->
     token = await node.token("ann")
     async with connect(node.url, token) as client:
         await ann.post(conversation, "one")
-        await texts(client, 1)
-        cursor = client.cursor
+        async for item in client.events():
+            if isinstance(item, Pushed) and isinstance(item.event, MessagePosted):
+                break
+        cursor = item.cursor
         await ann.post(conversation, "two")  # came to the client, was not handed to the app
         await trio.sleep(0.1)
     await ann.post(conversation, "three")
     async with connect(node.url, token, cursor=cursor) as client:
         assert await texts(client, 2) == ["two", "three"]
+
+
+async def test_a_program_that_dies_between_two_items_gets_the_one_that_it_died_with_again(
+    node: Served, ann: Client
+) -> None:
+    conversation = await ann.direct("ann")
+    token = await node.token("ann")
+    kept: list[Cursor | None] = []
+
+    async def program(die_at: str) -> list[str]:
+        """Does something with each message, and keeps the client's cursor, whenever it gets round to it."""
+        done: list[str] = []
+        async with connect(node.url, token, cursor=kept[-1] if kept else None) as client:
+            async for item in client.events():
+                kept.append(client.cursor)
+                if isinstance(item, Pushed) and isinstance(item.event, MessagePosted):
+                    if item.event.message.text == die_at:
+                        return done
+                    done.append(item.event.message.text)
+                elif isinstance(item, Live) and not die_at:
+                    return done
+        return done
+
+    async with trio.open_nursery() as nursery:
+        first: list[str] = []
+
+        async def run() -> None:
+            first.extend(await program("two"))
+
+        nursery.start_soon(run)
+        while not kept:  # noqa: ASYNC110
+            await trio.sleep(0.01)
+        for text in ("one", "two", "three"):
+            await ann.post(conversation, text)
+    assert first == ["one"]
+    assert await program("") == ["two", "three"]
 
 
 async def test_a_cursor_of_another_epoch_is_reset(node: Served, ann: Client) -> None:

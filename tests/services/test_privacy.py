@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import random
+import sqlite3
 from typing import Any
 
-import attrs
 import pytest
 import trio
 
 from chatnode.config import Config, Presence
 from chatnode.node import Node
-from chatnode.services import privacy
-from chatnode.storage import erasure, people, personal_export, retention, search_index, search_renewal
+from chatnode.services import forgetting, privacy
+from chatnode.storage import erasure, gaps, people, personal_export, retention, search_index, search_renewal
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
 from tests.conftest import Somebody, make_person
@@ -346,11 +346,32 @@ async def test_their_words_are_in_no_index(node: Node, root: Somebody, ann: Some
     await assert_sound(node)
 
 
-async def test_a_node_that_may_not_rewrite_its_database_says_so(node: Node, ann: Somebody) -> None:
-    storage = attrs.evolve(node.core.config.storage, vacuum_most_mib=0)
-    node.core.config = attrs.evolve(node.core.config, storage=storage)
+async def test_what_a_long_read_keeps_in_the_files_is_said_and_removed_later(
+    node: Node, ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forgetting, "PATIENCE_SECONDS", 0.2)
+    talk = await direct(ann, bob)
+    await say(ann, talk, CANARY)
+    reading = sqlite3.connect(node.core.db.path, isolation_level=None)
+    reading.execute("BEGIN")
+    reading.execute("SELECT text FROM messages").fetchone()
     receipt = await node.call("people.erase", person="ann", handle="ann")
-    assert receipt["proof"] == GONE | {"looked_for": 0, "said_by_others": 0, "rewritten": False}
+    assert not receipt["proof"]["flushed"]
+    assert "jobs.run" in receipt["proof"]["advice"]
+    job = (await node.call("jobs.run", job="erasures"))["job"]
+    assert (job["ok"], CANARY.encode() in on_disk(node)) == (False, True)
+    reading.close()
+    await node.call("jobs.run", job="erasures")
+    assert CANARY.encode() not in on_disk(node)
+
+
+async def test_a_database_that_cannot_be_swept_is_vacuumed_by_the_operator(
+    node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gaps, "_MOST_PAGES", 1)
+    receipt = await node.call("people.erase", person="ann", handle="ann")
+    assert (receipt["proof"]["rewritten"], receipt["proof"]["flushed"]) == (False, True)
+    assert "VACUUM" in receipt["proof"]["advice"]
 
 
 async def test_what_others_said_too_is_told_apart(root: Somebody, ann: Somebody, bob: Somebody) -> None:

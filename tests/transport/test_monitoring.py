@@ -247,9 +247,9 @@ async def test_each_part_fails_for_its_own_reason(node: Node, ann: Somebody) -> 
     node.core.jobs.last["expired"] = attrs.evolve(last, ok=False, result="as in a test")
     assert await parts_failing(node) == ["jobs"]
     await node.core.jobs.run("expired")
-    node.core.jobs.running, node.core.jobs.running_since = "expired", trio.current_time() - 7 * 3600
+    node.core.jobs.running["expired"] = trio.current_time() - 7 * 3600
     assert await parts_failing(node) == ["jobs"]
-    node.core.jobs.running = None
+    node.core.jobs.running.clear()
     assert await parts_failing(node) == []
 
     node.core.db.broken = "as in a test"

@@ -8,6 +8,8 @@ reaches them but VACUUM, which holds up every write while it copies the whole fi
   a write that a crash cuts short leaves a page that is just as good.
 - A slice runs in the writer thread, which alone writes and checkpoints, and only while the write-ahead log is empty, so
   that no older copy of a page can take the place of a clean one. The writer's cached copies are dropped first.
+- Another process, such as an administrator's `sqlite3`, can neither write nor checkpoint meanwhile: the slice holds
+  SQLite's write lock, and there is nothing in the log to move.
 - SQLite moves pages among siblings, with their gaps, so that a page behind the sweep may get the gap of one before it.
   Both are in the write-ahead log then: each slice begins with the pages that were written since the last one.
 """
@@ -16,6 +18,8 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Generator
+from contextlib import contextmanager
 from enum import Enum, auto
 from pathlib import Path
 from time import perf_counter
@@ -104,6 +108,10 @@ class Sweep:
             self._written |= _pages_in(self._file.path, size)
         if not empty_log(connection):
             return Slice.BUSY
+        with _writing_alone(connection, self._file.path) as alone:
+            return self._clean_some(connection, size, count) if alone else Slice.BUSY
+
+    def _clean_some(self, connection: Reader, size: int, count: int) -> Slice:
         connection.execute("PRAGMA shrink_memory")
         until = perf_counter() + self._seconds
         while self._written:  # as many as there are: to move them took longer, and else there might be no end
@@ -157,6 +165,25 @@ def empty_log(connection: Reader, most_ms: int = BUSY_MS) -> bool:
     return not busy
 
 
+@contextmanager
+def _writing_alone(connection: Reader, database: Path) -> Generator[bool]:
+    """Keep other processes from writing, whose checkpoint could fill a gap between our reading and our writing of it.
+
+    With SQLite's write lock held and the write-ahead log empty, no program can change the file. Gives False when
+    another process wrote since the log was cut off.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        log = _log_of(database)
+        yield not log.exists() or log.stat().st_size == 0
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _log_of(database: Path) -> Path:
+    return database.with_name(database.name + "-wal")
+
+
 def _layout(connection: Reader) -> tuple[int, int]:
     """The size of a page, and how many there are."""
     size, moves, count = (
@@ -169,7 +196,7 @@ def _layout(connection: Reader) -> tuple[int, int]:
 
 def _pages_in(database: Path, size: int) -> set[int]:
     """The pages that the write-ahead log has a copy of."""
-    path = database.with_name(database.name + "-wal")
+    path = _log_of(database)
     frame = _FRAME_HEADER + size
     try:
         length = path.stat().st_size

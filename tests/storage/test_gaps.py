@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -217,3 +219,51 @@ async def test_a_file_whose_pages_move_by_themselves_is_left_alone(tmp_path: Pat
     async with opened(make_file(path)) as db:
         with pytest.raises(Unswept):
             await db.maintain(Sweep(db.file).go_on)
+
+
+async def test_another_process_writes_before_a_slice_or_after_it_and_never_during_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gap that was read as one may be filled by another's checkpoint before zeros are written to it."""
+    met: list[str] = []
+    clean = Sweep._clean
+
+    def write_from_elsewhere(self: Sweep, number: int, several: int, size: int) -> None:
+        program = (
+            "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=0.2); "
+            "db.execute(\"UPDATE said SET other = 'theirs'\"); db.commit(); db.execute('PRAGMA wal_checkpoint')"
+        )
+        done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False)
+        met.append(done.stderr.strip().rpartition("\n")[2])
+        clean(self, number, several, size)
+        monkeypatch.setattr(Sweep, "_clean", clean)
+
+    async with opened(path) as db:
+        await removed(db)
+        monkeypatch.setattr(Sweep, "_clean", write_from_elsewhere)
+        await sweep(db, Sweep(db.file, seconds=0))
+        assert met == ["sqlite3.OperationalError: database is locked"]
+        assert b"canary" not in on_disk(db)
+        assert await db.read(lambda reader: reader.execute("PRAGMA integrity_check").fetchone()) == ("ok",)
+
+
+async def test_what_another_process_wrote_meanwhile_is_moved_into_the_file_first(path: Path) -> None:
+    async with opened(path) as db:
+        await removed(db)
+
+        def with_a_writer_between(connection: Reader) -> Slice:
+            real = gaps.empty_log
+
+            def empty_and_write(connection: Reader) -> bool:
+                emptied = real(connection)
+                other = sqlite3.connect(path)
+                other.execute("UPDATE said SET other = 'theirs' WHERE number = 3")
+                other.commit()
+                other.close()
+                return emptied
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(gaps, "empty_log", empty_and_write)
+                return Sweep(db.file).go_on(connection)
+
+        assert await db.maintain(with_a_writer_between) is Slice.BUSY

@@ -6,8 +6,10 @@ DATA ?= data
 
 .PHONY: serve test slow lint docs clean
 
+# By the environment, which takes any name as it is.
+serve: export CHATNODE_DATA = $(DATA)
 serve: $(BIN)/.installed
-	$(BIN)/chatnode --data $(DATA) serve
+	$(BIN)/chatnode serve
 
 test: $(BIN)/.installed-dev lint
 	$(BIN)/pytest -q -n auto --dist loadfile

@@ -25,6 +25,7 @@ UNLIMITED = {
     f"CHATNODE_LIMITS__{limit}": "0"
     for limit in (
         "POSTS_PER_MINUTE",
+        "CHANGES_PER_MINUTE",
         "LOGINS_PER_MINUTE",
         "REQUESTS_PER_MINUTE",
         "CONNECTIONS",

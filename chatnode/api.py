@@ -28,6 +28,7 @@ from chatnode.hooks.plugin import (
 )
 from chatnode.hooks.specs import hookimpl, hookspec, only_for
 from chatnode.model.commands.shared import Nothing
+from chatnode.model.emoji import Emoji, as_emoji, in_all_tones
 from chatnode.model.events import (
     ConversationImported,
     ConversationTrimmed,
@@ -40,6 +41,7 @@ from chatnode.model.events import (
     MessageEdited,
     MessagePinned,
     MessagePosted,
+    PersonAdopted,
     PersonBlocked,
     PersonErased,
     PersonUpdated,
@@ -47,13 +49,13 @@ from chatnode.model.events import (
     ReceiptRead,
 )
 from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Title, Who, Whole
+from chatnode.model.folding import caseless, folded, is_blank
 from chatnode.model.ids import direct_id, new_id
 from chatnode.model.messages import Message
 from chatnode.model.people import Account, Person, PersonRef
 from chatnode.model.permissions import CHAT, MANAGE_PEOPLE, MODERATE, OPERATE
 from chatnode.model.presence import Badge, Presence
 from chatnode.model.times import now_ms, rfc3339
-from chatnode.model.words import caseless
 from chatnode.storage.additions import EventKind, Table
 from chatnode.storage.blocks import has_blocked, refuse_blocked
 from chatnode.storage.connection import IntegrityError, Reader
@@ -94,6 +96,7 @@ __all__ = [
     "ConversationUpdated",
     "Deny",
     "Draft",
+    "Emoji",
     "Entries",
     "Event",
     "EventKind",
@@ -118,6 +121,7 @@ __all__ = [
     "Page",
     "Permission",
     "Person",
+    "PersonAdopted",
     "PersonBlocked",
     "PersonErased",
     "PersonRef",
@@ -148,15 +152,19 @@ __all__ = [
     "access_conversation",
     "access_message",
     "access_to_post",
+    "as_emoji",
     "caseless",
     "check_reachable",
     "command",
     "direct_id",
     "find_person",
     "find_presence",
+    "folded",
     "has_blocked",
     "hookimpl",
     "hookspec",
+    "in_all_tones",
+    "is_blank",
     "kinds",
     "new_id",
     "now_ms",

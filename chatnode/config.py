@@ -16,18 +16,12 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
+from chatnode import environment as variables
+from chatnode.addresses import read_bind, read_network, read_origin, read_public_url
 from chatnode.errors import StartError
+from chatnode.settings import read_section, setting, toml
 
-ENVIRONMENT_PREFIX = "CHATNODE_"
 T = TypeVar("T")
-
-
-def setting(default: Any, help: str, *, minimum: float | None = None, choices: tuple[str, ...] = ()) -> Any:
-    """A field with its help text, which `config.toml` shows above the key.
-
-    The type of the default, a text, a number or a tuple of texts, is what it takes; a text may be one of `choices`.
-    """
-    return attrs.field(default=default, metadata={"help": help, "minimum": minimum, "choices": choices})
 
 
 @attrs.frozen
@@ -35,23 +29,34 @@ class Server:
     """Where the node listens and how it stops."""
 
     bind: str = setting(
-        "127.0.0.1:8008", "Address and port of everything: web page, HTTP and socket. Port 0 picks a free one."
+        "127.0.0.1:8008",
+        "Address and port of everything: web page, HTTP and socket. A port alone is this machine only, *:PORT is every address; port 0 picks a free one.",
+        read=read_bind,
     )
     tls_certificate: str = setting("", "PEM file with the certificate chain; with tls_key, the port speaks TLS only.")
     tls_key: str = setting("", "PEM file with the private key.")
     public_url: str = setting(
-        "", "How people reach the node, e.g. https://chat.example.org; used in links. Empty: the bind address."
+        "",
+        "How people reach the node, e.g. https://chat.example.org; used in links, and its pages may use the cookie. Empty: the bind address.",
+        read=read_public_url,
     )
     origins: tuple[str, ...] = setting(
-        (), "Origins whose pages may use a signed-in browser's cookie, besides the node's own."
+        (),
+        "Origins whose pages may use a signed-in browser's cookie, besides the node's own, e.g. https://app.example.org.",
+        read=read_origin,
     )
-    trusted_proxies: tuple[str, ...] = setting((), "Addresses of reverse proxies whose X-Forwarded-For is believed.")
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        "Addresses and networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, e.g. 10.0.0.0/8.",
+        read=read_network,
+    )
     shutdown_seconds: float = setting(
         5.0, "How long a stopping node waits for connections to take what is queued for them.", minimum=0
     )
     metrics_addresses: tuple[str, ...] = setting(
         ("127.0.0.1", "::1"),
-        "Addresses that may read /metrics, and the reasons in /health, without a token of somebody who operates the node; not through a proxy.",
+        "Addresses and networks that may read /metrics, and the reasons in /health, without a token of somebody who operates the node; not through a proxy.",
+        read=read_network,
     )
     dead_peer_seconds: float = setting(
         20.0, "A connection whose peer acknowledges nothing for so long is dropped (TCP_USER_TIMEOUT).", minimum=1
@@ -66,9 +71,18 @@ class Limits:
     connections_per_address: int = setting(200, "Open connections from one address.", minimum=0)
     head_bytes: int = setting(16_384, "Size of a request's head (request line and headers).", minimum=0)
     head_seconds: float = setting(10.0, "Time a client has to send a request's head.", minimum=0)
+    keep_alive_seconds: float = setting(
+        75.0,
+        "Time an HTTP connection is kept between two requests. Longer than a proxy in front keeps its own, often 60, or requests fail now and then.",
+        minimum=0,
+    )
     hello_seconds: float = setting(30.0, "Time a client socket has to say who it is.", minimum=0)
+    hello_frames: int = setting(100, "Frames a client socket may send until it has said who it is.", minimum=0)
     body_bytes: int = setting(1_048_576, "Size of an HTTP request's body.", minimum=0)
     frame_bytes: int = setting(262_144, "Size of one message on a client socket, fragments together.", minimum=0)
+    frames_per_minute: int = setting(
+        6_000, "Control frames (pings) and fragments on one client socket; it is closed for more.", minimum=0
+    )
     json_depth: int = setting(16, "Nesting of objects and arrays in a request.", minimum=0)
     message_chars: int = setting(16_000, "Length of a message's text in characters.", minimum=0)
     in_flight: int = setting(
@@ -84,8 +98,18 @@ class Limits:
     )
     requests_per_minute: int = setting(6_000, "Requests of one person.", minimum=0)
     posts_per_minute: int = setting(600, "Messages one person may post.", minimum=0)
+    changes_per_minute: int = setting(
+        120,
+        "Changes one person may make that others are notified of: their profile, groups, joining, leaving and roles, "
+        "pins, blocks.",
+        minimum=0,
+    )
     reports_per_minute: int = setting(10, "Messages one person may report.", minimum=0)
-    logins_per_minute: int = setting(20, "Attempts to sign in, for one address and for one handle.", minimum=0)
+    logins_per_minute: int = setting(
+        20,
+        "Attempts to sign in from one address, and password guesses for one account in any command.",
+        minimum=0,
+    )
     page_items: int = setting(500, "The largest `limit` a list takes.", minimum=1)
     filter_depth: int = setting(10, "Nesting of _and, _or and _not in a filter; SQLite sets an end at 50.", minimum=0)
     filter_terms: int = setting(
@@ -210,7 +234,7 @@ class Retention:
 class Search:
     """The index of messages' words."""
 
-    enabled: int = setting(1, "Messages are indexed and can be searched; 0 = they are not.", minimum=0)
+    enabled: bool = setting(True, "Whether messages are indexed and can be searched.")
     batch_messages: int = setting(
         1_000, "Messages indexed at a time. A search looks through the newest ones that are not indexed yet.", minimum=1
     )
@@ -249,8 +273,8 @@ class Plugins:
 class Logs:
     """What the node says on standard error."""
 
-    level: str = setting("info", "debug, info, warning or error.")
-    format: str = setting("text", "text for people, json for programs.")
+    level: str = setting("info", "debug, info, warning or error.", choices=("debug", "info", "warning", "error"))
+    format: str = setting("text", "text for people, json for programs.", choices=("text", "json"))
     slow_ms: int = setting(1_000, "A request that takes longer is logged as slow; 0 is never.", minimum=0)
 
 
@@ -270,9 +294,6 @@ class Config:
     logs: Logs = attrs.field(factory=Logs)
     of_plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict[str, Mapping[str, Any]])
     """The sections [plugins.<name>] as they are written; a plugin's own class says what they may hold (`settings_of`)."""
-
-
-CHOICES = {"logs.level": ("debug", "info", "warning", "error"), "logs.format": ("text", "json")}
 
 
 def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
@@ -304,7 +325,7 @@ def sections() -> Iterator[tuple[str, type[Any]]]:
 
 def settings_of(config: Config, plugin: str, kind: type[T]) -> T:
     """The settings of a plugin, as its class `kind` says them; raises `StartError` that names the key."""
-    return _section(kind(), config.of_plugins.get(plugin, {}), f"plugins.{plugin}", "settings")
+    return read_section(kind(), config.of_plugins.get(plugin, {}), f"plugins.{plugin}", "settings")
 
 
 def _read_toml(path: Path) -> dict[str, dict[str, Any]]:
@@ -318,83 +339,38 @@ def _read_toml(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _read_environment(environment: Mapping[str, str]) -> tuple[dict[str, dict[str, Any]], str]:
-    known = {name.upper(): name for name, _ in sections()}
-    values: dict[str, dict[str, Any]] = {}
-    for variable, text in environment.items():
-        section, separator, key = variable.removeprefix(ENVIRONMENT_PREFIX).partition("__")
-        if variable.startswith(ENVIRONMENT_PREFIX) and separator:
-            target = values.setdefault(known.get(section, section), {})
-            plugin, separator, key_of_plugin = key.lower().partition("__")
-            if section == "PLUGINS" and separator:
-                target.setdefault(plugin, {})[key_of_plugin] = text
-            else:
-                target[key.lower()] = text
-    return values, "environment"
+    return variables.read(environment, {name: [*attrs.fields_dict(kind)] for name, kind in sections()}), "environment"
 
 
 def _overlay(config: Config, values: Mapping[str, Any], place: str) -> Config:
     known = dict(sections())
     changes: dict[str, Any] = {}
     for section, entries in values.items():
-        if section not in known:
-            raise StartError(f"{place}: no section [{section}]; there are {', '.join(known)}")
-        if not isinstance(entries, dict):
+        if section in known and not isinstance(entries, dict):
             raise StartError(f"{place}: {section} must be a section, as in [{section}]")
+        if section not in known:
+            raise StartError(f"{place}: {_no_section(section, entries, known)}")
         own = cast("Mapping[str, Any]", entries)
         if section == "plugins":
             nested = {name: cast("Mapping[str, Any]", each) for name, each in own.items() if isinstance(each, dict)}
             own = {key: value for key, value in own.items() if key not in nested}
             before = config.of_plugins
             changes["of_plugins"] = {**before, **{name: {**before.get(name, {}), **nested[name]} for name in nested}}
-        changes[section] = _section(getattr(config, section), own, section, place)
+        changes[section] = read_section(getattr(config, section), own, section, place, _sections_with)
     return attrs.evolve(config, **changes)
 
 
-def _section(settings: T, entries: Mapping[str, Any], section: str, place: str) -> T:
-    """`settings` with what `entries` say instead."""
-    fields = attrs.fields_dict(type(settings))  # pyright: ignore[reportArgumentType]
-    converted: dict[str, Any] = {}
-    for key, value in entries.items():
-        if key not in fields:
-            raise StartError(f"{place}: no setting {section}.{key}; [{section}] has {', '.join(fields)}")
-        converted[key] = _convert(value, fields[key], f"{place}: {section}.{key}")
-        choices = CHOICES.get(f"{section}.{key}") or fields[key].metadata.get("choices")
-        if choices and converted[key] not in choices:
-            raise StartError(f"{place}: {section}.{key} is {value!r}; it takes {', '.join(choices)}")
-    return attrs.evolve(settings, **converted)  # pyright: ignore[reportArgumentType]
+def _no_section(name: str, entries: Any, known: Mapping[str, type[Any]]) -> str:
+    if isinstance(entries, dict):
+        return f"no section [{name}]; there are {', '.join(known)}"
+    homes = _sections_with(name)
+    where = f"put it in {' or '.join(homes)}" if homes else f"the sections are {', '.join(known)}"
+    return f"{name} stands in no section; {where}"
 
 
-def _convert(value: Any, field: attrs.Attribute[Any], place: str) -> Any:
-    """`value` as the type of the field's default; text is taken from the environment only as it is."""
-    kind = cast("type[Any]", type(field.default))
-    if kind is tuple:
-        items: Any = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-        if isinstance(items, list) and all(isinstance(item, str) for item in items):  # pyright: ignore[reportUnknownVariableType]
-            return tuple(items)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        raise StartError(f"{place} is {value!r}; it takes a list of texts")
-    if kind is str:
-        if isinstance(value, str):
-            return value
-        raise StartError(f"{place} is {value!r}; it takes a text")
-    number = _number(value, kind)
-    if number is None:
-        raise StartError(f"{place} is {value!r}; it takes a {'whole ' if kind is int else ''}number")
-    minimum = field.metadata["minimum"]
-    if minimum is not None and number < minimum:
-        raise StartError(f"{place} is {value!r}; the least is {minimum}")
-    return number
-
-
-def _number(value: Any, kind: type[Any]) -> Any:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    if kind is int and isinstance(value, float):
-        return None
-    try:
-        number = kind(value)
-    except ValueError:
-        return None
-    return number if number == number and abs(number) != float("inf") else None
+def _sections_with(key: str) -> list[str]:
+    """The sections that have such a setting."""
+    return [f"[{section}]" for section, kind in sections() if key in attrs.fields_dict(kind)]
 
 
 def render() -> str:
@@ -406,18 +382,8 @@ def render() -> str:
     for name, section in sections():
         lines += ["", f"[{name}]", *(f"# {line}" for line in (section.__doc__ or "").splitlines() if line)]
         for field in attrs.fields(section):
-            lines += ["", f"# {field.metadata['help']}", f"{field.name} = {_toml(field.default)}"]
+            lines += ["", f"# {field.metadata['help']}", f"{field.name} = {toml(field.default)}"]
     return "\n".join(lines) + "\n"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, int):
-        return f"{value:_}" if value >= 10_000 else str(value)
-    return str(value)
 
 
 if __name__ == "__main__":

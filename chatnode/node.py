@@ -19,6 +19,7 @@ import attrs
 import trio
 
 from chatnode import config as configuration
+from chatnode.addresses import Bind, is_loopback, parse_bind
 from chatnode.concurrency import raise_single
 from chatnode.config import Config
 from chatnode.dispatch.acting import AsOperator
@@ -44,7 +45,8 @@ from chatnode.storage.search_indexer import Indexer
 from chatnode.storage.transaction import Recorded
 from chatnode.storage.upgrading import upgrade
 from chatnode.transport.control import serve_control
-from chatnode.transport.http import HttpServer
+from chatnode.transport.exchange import HttpServer
+from chatnode.transport.http import make_app
 from chatnode.transport.listener import Listener, listen
 from chatnode.transport.socket import ClientSockets
 from chatnode.transport.tls import server_context
@@ -67,6 +69,7 @@ class Node:
     tasks: Tasks
     jobs: JobRunner
     _health: health.Health
+    _serving: bool = attrs.field(init=False, default=False)
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """Run a command as the operator of the node; gives its result as plain values.
@@ -78,28 +81,42 @@ class Node:
     async def serve(
         self, bind: str | None = None, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        """Serve the control socket and the port until cancelled; reports the URL once it accepts."""
+        """Serve the control socket and the port until cancelled; reports the URL once it accepts.
+
+        `bind` is an address and a port, instead of the setting `server.bind`. Raises `StartError`, also when the node
+        serves already: it has one address.
+        """
+        if self._serving:
+            raise StartError(f"this node serves already, at {self.core.base_url}; it has one address")
         config = self.core.config
         tls = server_context(config.server)
-        listening = listen(*parse_bind(bind or config.server.bind))
-        serving, stopping = trio.Event(), trio.Event()
-        async with trio.open_nursery() as nursery:
-            url: str = await nursery.start(self._serve_until, serving, stopping, listening, tls)
-            self.core.base_url = config.server.public_url.rstrip("/") or url
-            serving.set()
-            task_status.started(url)
-            try:
-                await trio.sleep_forever()
-            finally:
-                stopping.set()
+        where = _bind(bind or config.server.bind)
+        listening = listen(where)
+        self._serving = True
+        try:
+            serving, stopping = trio.Event(), trio.Event()
+            url = where.url(_scheme(config), listening[0].getsockname()[1])
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._serve_until, serving, stopping, listening, tls)
+                self.core.base_url = config.server.public_url or url
+                if tls is None:
+                    _warn_of_plain(listening)
+                serving.set()
+                task_status.started(url)
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    stopping.set()
+        finally:
+            self._serving = False
 
     async def _serve_until(
         self,
         serving: trio.Event,
         stopping: trio.Event,
-        listening: socket.socket,
+        listening: list[socket.socket],
         tls: ssl.SSLContext | None,
-        task_status: trio.TaskStatus[str],
+        task_status: trio.TaskStatus[None],
     ) -> None:
         """Shielded from cancellation, so that stopping takes its order, and its time limit."""
         with trio.CancelScope(shield=True):
@@ -109,7 +126,7 @@ class Node:
                 background.start_soon(sockets.watch)
                 background.start_soon(self.jobs.run_forever)
                 background.start_soon(self.presence.run)
-                http = HttpServer(self.core, self.table, self.sessions, self.health, self.plugins)
+                http = HttpServer(make_app(self.core, self.table, self.sessions, self.health, self.plugins))
 
                 async def stop_sessions() -> None:
                     sockets.close()
@@ -229,14 +246,28 @@ async def _load_presence(db: Database, board: PresenceBoard) -> None:
 
 
 def _base_url(config: Config) -> str:
-    """How people reach the node, as far as the settings tell before it serves."""
-    scheme = "https" if config.server.tls_certificate else "http"
-    return config.server.public_url.rstrip("/") or f"{scheme}://{config.server.bind}"
+    """How people reach the node, as far as the settings tell before it serves; empty while the port is not known."""
+    bind = _bind(config.server.bind)
+    return config.server.public_url or (bind.url(_scheme(config), bind.port) if bind.port else "")
 
 
-def parse_bind(bind: str) -> tuple[str, int]:
-    """`127.0.0.1:8008`, `[::1]:8008` or `:8008` as host and port; raises `StartError`."""
-    host, _, port = bind.rpartition(":")
-    if not (port.isascii() and port.isdecimal()) or int(port) > 65_535:
-        raise StartError(f"cannot listen on {bind!r}: give an address and a port, such as 127.0.0.1:8008")
-    return host.strip("[]"), int(port)
+def _scheme(config: Config) -> str:
+    return "https" if config.server.tls_certificate else "http"
+
+
+def _bind(text: str) -> Bind:
+    """Raises `StartError`."""
+    try:
+        return parse_bind(text)
+    except ValueError as error:
+        raise StartError(f"cannot listen on {text!r}: {error}") from None
+
+
+def _warn_of_plain(listening: list[socket.socket]) -> None:
+    open_to_others = [each.getsockname()[0] for each in listening if not is_loopback(each.getsockname()[0])]
+    if open_to_others:
+        logger.warning(
+            "listening without TLS on %s: on the way there passwords and messages can be read; set "
+            "server.tls_certificate and server.tls_key, or listen on 127.0.0.1 behind a reverse proxy with TLS",
+            ", ".join(open_to_others),
+        )

@@ -25,7 +25,7 @@ async def run_bot(url: str, token: str, place: Path) -> None:
         async for item in client.events():
             if isinstance(item, Pushed) and isinstance(item.event, MessagePosted):
                 await answer(client, item.event.message)
-            save_cursor(place, client.cursor)
+            save_cursor(place, item.cursor)
 
 
 async def answer(client: Client, message: Message) -> None:

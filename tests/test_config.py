@@ -82,6 +82,68 @@ def test_the_environment_is_above_the_file(tmp_path: Path) -> None:
     assert config.logs.level == "debug"
 
 
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("CHATNODE_SERVER_BIND", "CHATNODE_SERVER__BIND"),
+        ("CHATNODE__SERVER__BIND", "CHATNODE_SERVER__BIND"),
+        ("CHATNODE_BIND", "CHATNODE_SERVER__BIND"),
+        ("chatnode_server__bind", "CHATNODE_SERVER__BIND"),
+        ("CHATNODE_server__bind", "CHATNODE_SERVER__BIND"),
+        ("CHATNODE-SERVER-BIND", "CHATNODE_SERVER__BIND"),
+        ("CHATNODE_SERVER_PUBLIC_URI", "CHATNODE_SERVER__PUBLIC_URL"),
+        ("CHATNODE_LIMITS_HEAD_BYTES", "CHATNODE_LIMITS__HEAD_BYTES"),
+        ("CHATNODE_BACKUP_PASSPHRASE_FILE", "CHATNODE_BACKUP__PASSPHRASE_FILE"),
+        ("CHATNODE_PLUGINS_CONTACTS_ENTRIES", "CHATNODE_PLUGINS__<PLUGIN>__<KEY>"),
+    ],
+)
+def test_a_variable_that_is_nearly_a_setting_is_not_passed_over(variable: str, meant: str) -> None:
+    with pytest.raises(StartError) as caught:
+        load(None, {variable: "1"})
+    assert str(caught.value) == f"environment: {variable} is no setting; did you mean {meant}?"
+
+
+def test_variables_of_others_are_none_of_our_business() -> None:
+    own = ("CHATNODE_DATA", "CHATNODE_TOKEN", "CHATNODE_URL", "CHATNODE_BACKUP_PASSPHRASE", "CHATNODE_ARCHIVE")
+    kubernetes = ("SERVICE_HOST", "SERVICE_PORT", "PORT", "PORT_8008_TCP", "PORT_8008_TCP_ADDR", "SERVER_PORT")
+    names = [*own, *(f"CHATNODE_{name}" for name in kubernetes), "CHATNODE", "CHATNODES_SERVER_BIND", "SERVER__BIND"]
+    assert load(None, dict.fromkeys(names, "tcp://10.0.0.1:8008")) == Config()
+
+
+def test_true_and_false_are_written_as_people_write_them(tmp_path: Path) -> None:
+    for word, value in {
+        "true": True, "True": True, "yes": True, "ON": True, "1": True, " true ": True,
+        "false": False, "no": False, "off": False, "0": False,
+    }.items():  # fmt: skip
+        assert load(None, {"CHATNODE_SEARCH__ENABLED": word}).search.enabled is value, word
+    path = tmp_path / "config.toml"
+    for word, value in {"true": True, "false": False, "1": True, "0": False, "'no'": False}.items():
+        path.write_text(f"[search]\nenabled = {word}\n")
+        assert load(path, {}).search.enabled is value, word
+    for word in ("", "2", "maybe", "truee"):
+        with pytest.raises(StartError, match=r"search\.enabled is .*; it takes true or false"):
+            load(None, {"CHATNODE_SEARCH__ENABLED": word})
+
+
+def test_addresses_and_origins_are_understood_wherever_they_are_set(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(
+        '[server]\norigins = ["https://A.example/", "https://a.example:443"]\ntrusted_proxies = ["10.1.2.3/8"]\n'
+        'metrics_addresses = ["[::1]"]\npublic_url = "https://Chat.example/"\n'
+    )
+    server = load(path, {}).server
+    assert server.origins == ("https://a.example",)
+    assert server.trusted_proxies == ("10.0.0.0/8",)
+    assert server.metrics_addresses == ("::1",)
+    assert server.public_url == "https://chat.example"
+    made = configuration.Server(origins=("https://A.example/",), public_url="https://Chat.example/")
+    assert (made.origins, made.public_url) == (server.origins, server.public_url)
+    with pytest.raises(StartError, match=r"origins is '\*'"):
+        configuration.Server(origins=("https://a.example", "*"))
+    with pytest.raises(StartError, match="trusted_proxies is 'localhost'"):
+        load(None, {"CHATNODE_SERVER__TRUSTED_PROXIES": "10.0.0.1, localhost"})
+
+
 def test_the_real_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHATNODE_LIMITS__IN_FLIGHT", "7")
     assert load().limits.in_flight == 7
@@ -104,6 +166,17 @@ WRONG: dict[str, list[str]] = {
     "[log]\nlevel = 'info'": ["no section [log]", ", ".join(name for name, _ in sections())],
     "logs = 'loud'": ["logs must be a section"],
     "[logs": ["table declaration"],
+    "bind = '127.0.0.1:80'": ["bind stands in no section", "put it in [server]"],
+    "colour = 'red'": ["colour stands in no section", "the sections are"],
+    "[limits]\nbind = '127.0.0.1:80'": ["no setting limits.bind", "there is one in [server]"],
+    "[server]\nbind = '127.0.0.1'": ["server.bind is '127.0.0.1'", "give an address and a port"],
+    "[server]\norigins = ['*']": ["server.origins is '*'", "https://chat.example.org"],
+    "[server]\norigins = ['https://a.example/app']": ["server.origins", "write https://a.example"],
+    "[server]\npublic_url = 'chat.example.org'": ["server.public_url is 'chat.example.org'", "http://"],
+    "[server]\ntrusted_proxies = ['proxy']": ["server.trusted_proxies is 'proxy'", "10.0.0.0/8"],
+    "[server]\nmetrics_addresses = ['10.0.0.0/40']": ["server.metrics_addresses is '10.0.0.0/40'", "10.0.0.0/8"],
+    "[search]\nenabled = 'perhaps'": ["search.enabled is 'perhaps'", "true or false"],
+    "[search]\nenabled = 1.0": ["search.enabled is 1.0", "true or false"],
 }
 
 
@@ -153,3 +226,17 @@ async def test_a_directorys_own_file_is_read(tmp_path: Path) -> None:
 def test_settings_do_not_change_while_a_node_runs() -> None:
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         configuration.Config().limits.connections = 1  # type: ignore[misc]
+
+
+@attrs.frozen
+class OfAPlugin:
+    loud: bool = configuration.setting(False, "Whether it shouts.")
+
+
+def test_a_plugin_has_settings_that_are_true_or_false() -> None:
+    config = load(None, {"CHATNODE_PLUGINS__HELLO__LOUD": "on"})
+    assert configuration.settings_of(config, "hello", OfAPlugin).loud is True
+    assert configuration.settings_of(config, "other", OfAPlugin).loud is False
+    config = configuration.of_values({"plugins": {"hello": {"loud": "louder"}}})
+    with pytest.raises(StartError, match=r"plugins\.hello\.loud is 'louder'; it takes true or false"):
+        configuration.settings_of(config, "hello", OfAPlugin)

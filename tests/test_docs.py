@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,18 @@ def test_the_readme_has_its_two_commands() -> None:
     for target in ("serve", "test"):
         assert f"$ make {target}\n" in readme
         assert f"\n{target}:" in makefile
+
+
+def test_a_data_directory_may_have_any_name(tmp_path: Path) -> None:
+    """`make serve DATA=…` with a command that says what it was given instead of a node."""
+    command = tmp_path / "bin" / "chatnode"
+    command.parent.mkdir()
+    command.write_text('#!/bin/sh\nprintf "%s|" "$CHATNODE_DATA" "$@"\n')
+    command.chmod(0o755)
+    (tmp_path / "bin" / ".installed").touch()
+    for name in ("data", "my data", "it's", 'say "x"', "a;b", "-x"):
+        made = subprocess.run(
+            ["make", "--silent", "-C", str(ROOT), "serve", f"BIN={command.parent}", f"DATA={name}"],
+            stdout=subprocess.PIPE, check=True, text=True,
+        )  # fmt: skip
+        assert made.stdout == f"{name}|serve|"

@@ -63,6 +63,7 @@ FIELDS: dict[str, Fields] = {
     "people.reset_link": lambda at: {"person": at.outside},
     "people.reset_password": lambda at: {"code": "guess", "password": "a long password"},
     "people.export": lambda at: {"person": at.outside},
+    "people.adopt": lambda at: {"author": at.outside},
     "people.erase": lambda at: {"person": at.outside, "handle": "somebody else"},
     "roles.list": lambda at: {},
     "roles.set": lambda at: {"role": "helper", "permissions": ["chat"]},
@@ -119,6 +120,7 @@ FIELDS: dict[str, Fields] = {
     "typing.list": lambda at: {"conversation": at.conversation},
     "search.messages": lambda at: {"query": "bluethroat", "conversation": at.conversation},
     "import.conversation": lambda at: {"source": "irc", "key": "#x", "title": "#x"},
+    "import.missing": lambda at: {"source": "irc", "key": "#x", "items": []},
     "import.messages": lambda at: {"conversation": at.conversation, "source": "irc", "items": []},
     "conversations.join": lambda at: {"conversation": at.conversation},
     "conversations.leave": lambda at: {"conversation": at.conversation},
@@ -157,12 +159,11 @@ ASKERS = ("anonymous", "stranger", "ex-member", "moderator", "node admin", "memb
 #: What each asker gets in a private group, where "owner" wrote the message. The node's moderators and administrators
 #: are strangers where they do not take part.
 _OUT = ("unauthenticated", "not_found", "not_member", "not_found", "not_found")
-_OUT_OF_MESSAGE = ("unauthenticated", "not_found", "not_found", "not_found", "not_found")
 READ = (*_OUT, "ok", "ok", "ok")
 MANAGE = (*_OUT, "forbidden", "ok", "ok")
-OF_MESSAGE = (*_OUT_OF_MESSAGE, "ok", "ok", "ok")
-OF_SENDER = (*_OUT_OF_MESSAGE, "forbidden", "forbidden", "ok")
-MANAGE_MESSAGE = (*_OUT_OF_MESSAGE, "forbidden", "ok", "ok")
+OF_MESSAGE = (*_OUT, "ok", "ok", "ok")
+OF_SENDER = (*_OUT, "forbidden", "forbidden", "ok")
+MANAGE_MESSAGE = (*_OUT, "forbidden", "ok", "ok")
 ONLY_NODE_ADMIN = ("unauthenticated", "forbidden", "forbidden", "forbidden", "not_found", *["forbidden"] * 3)
 PRIVATE: dict[str, tuple[str, ...]] = {
     "conversations.get": READ,
@@ -186,7 +187,7 @@ PRIVATE: dict[str, tuple[str, ...]] = {
     "messages.unpin": MANAGE_MESSAGE,
     "messages.pinned": READ,
     "messages.thread": OF_MESSAGE,
-    "messages.report": (*_OUT_OF_MESSAGE, "ok", "ok", "invalid"),  # one's own
+    "messages.report": (*_OUT, "ok", "ok", "invalid"),  # one's own
     "receipts.read": READ,
     "receipts.delivered": READ,
     "receipts.read_all": READ,
@@ -281,7 +282,7 @@ async def neighbourhood(node: Node) -> Neighbourhood:
 
 @pytest.fixture
 def config() -> Config:
-    return Config(limits=Limits(requests_per_minute=0, posts_per_minute=0, logins_per_minute=0))
+    return Config(limits=Limits(requests_per_minute=0, posts_per_minute=0, changes_per_minute=0, logins_per_minute=0))
 
 
 @pytest.mark.parametrize("kind", ["private", "public", "direct"])

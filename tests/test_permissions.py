@@ -29,7 +29,7 @@ ONLY_THE_OPERATOR = {"plugins.export"}
 
 @pytest.fixture
 def config() -> Config:
-    return Config(limits=Limits(requests_per_minute=0, posts_per_minute=0, logins_per_minute=0))
+    return Config(limits=Limits(requests_per_minute=0, posts_per_minute=0, changes_per_minute=0, logins_per_minute=0))
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)

@@ -25,6 +25,7 @@ from chatnode.model.commands import messages as message_commands
 from chatnode.model.commands import presence as presence_commands
 from chatnode.protocol.codec import wire_name
 from chatnode.services import JOBS
+from chatnode.storage.connection import add_functions
 from chatnode.storage.filters import collections
 from tests.commands import COMMANDS, PLUGINS
 
@@ -113,10 +114,13 @@ def literals(kind: Any) -> Iterator[str]:
 def tables() -> Iterator[str]:
     """Tables of the schema, and their columns after a dot."""
     database = sqlite3.connect(":memory:")
+    add_functions(database)
     for step in sorted((ROOT / "chatnode/storage/schema").glob("*.sql")):
         database.executescript(step.read_text(encoding="utf-8"))
     for plugin in PLUGINS:
         for each in plugin.steps:
+            for name, function in each.functions.items():
+                database.create_function(name, -1, function)
             database.executescript(each.sql)
     for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         yield table

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import click
 
@@ -24,17 +26,45 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _WHERE:
-            return import_module("chatnode.cli.extensions").find(ctx, cmd_name)
+            found = import_module("chatnode.cli.extensions").find(ctx, cmd_name)
+            return with_data(found) if found is not None else None
         module, _, name = _WHERE[cmd_name].partition(".")
-        return getattr(import_module(f"chatnode.cli.{module}"), name)
+        return with_data(getattr(import_module(f"chatnode.cli.{module}"), name))
 
 
+_C = TypeVar("_C", bound=click.Command)
+
+
+def with_data(command: _C) -> _C:
+    """The command, and those below it, with `--data` of their own: people write it where it comes to their minds."""
+    if command.name in _WITHOUT_DATA or any("--data" in each.opts for each in command.params):
+        return command
+    command = copy.copy(command)
+    option = click.Option(
+        ["--data"], type=click.Path(path_type=Path), expose_value=False, callback=_take_data, help="Data directory."
+    )
+    command.params = [*command.params, option]
+    if isinstance(command, click.Group):
+        command.commands = {name: with_data(each) for name, each in command.commands.items()}
+    return command
+
+
+def _take_data(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    root = context.find_root()
+    if value is not None:
+        if context.obj is root.params["data"]:  # else it is what a plugin's command calls, which asks the root
+            context.obj = value
+        root.params["data"] = root.obj = value
+
+
+_WITHOUT_DATA = ("chat", "systemd")
 _WHERE = {
     "audit": "roles.audit",
     "backup": "backups.backup",
     "call": "calling.call",
     "chat": "chatting.chat",
     "check": "calling.check",
+    "config": "printing.config",
     "export": "upkeep.export",
     "import": "importing.import_group",
     "invite": "accounts.invite",
@@ -44,6 +74,7 @@ _WHERE = {
     "role": "roles.role",
     "serve": "serving.serve",
     "setup": "accounts.setup",
+    "systemd": "printing.systemd",
     "token": "accounts.token",
     "user": "accounts.user",
 }
@@ -74,6 +105,12 @@ def main() -> None:
         cli(prog_name="chatnode")
     except (StartError, Refusal, ConnectionLost) as error:
         _fail(error)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(StartError(f"{os.fsdecode(error.filename)}: {error.strerror}"))
+    except UnicodeEncodeError as error:  # what the shell handed over as bytes of no text
+        _fail(StartError(f"{error.object!r} is not UTF-8"))
     except ExceptionGroup as group:
         expected, rest = group.split((StartError, Refusal))
         if expected is None or rest is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -11,15 +10,15 @@ import click
 import orjson
 import trio
 
-from chatnode.cli.operator import operator, run_operator_command
+from chatnode.cli.operator import operator, run_making_command, run_operator_command
 from chatnode.errors import StartError
 
 
 @click.command()
 @click.pass_obj
 def setup(data: Path) -> None:
-    """Print a link with which the first administrator makes their account."""
-    click.echo(run_operator_command(data, "setup.create")["link"])
+    """Print a link for the first administrator to sign up with."""
+    click.echo(run_making_command(data, "setup.create")["link"])
 
 
 @click.group()
@@ -44,7 +43,7 @@ def add_user(
         fields["name"] = name
     if not (no_password or bot):
         fields["password"] = read_password(password_stdin)
-    person = run_operator_command(data, "people.create", **fields)["person"]
+    person = run_making_command(data, "people.create", **fields)["person"]
     click.echo(f"{person['handle']} {person['id']}")
 
 
@@ -64,7 +63,10 @@ def set_password(data: Path, handle: str, password_stdin: bool) -> None:
 @click.argument("role")
 @click.pass_obj
 def set_role(data: Path, handle: str, role: str) -> None:
-    """Give somebody another role: `admin`, `member`, or one of `chatnode role list`."""
+    """Give HANDLE another role.
+
+    ROLE is `admin`, `member`, or one of `chatnode role list`.
+    """
     run_operator_command(data, "people.role", person=handle, role=role)
     click.echo(f"{handle} is {role} now")
 
@@ -80,7 +82,7 @@ def list_users(data: Path, prefix: str) -> None:
             after = ""
             while page := (await call("people.list", prefix=prefix, after=after, limit=500))["people"]:
                 for person in page:
-                    marks = [mark for mark in ("bot", "deactivated", "erased") if person.get(mark)]
+                    marks = [mark for mark in ("bot", "imported", "deactivated", "erased") if person.get(mark)]
                     click.echo("  ".join([f"{person['handle']:20}", person["name"], *(f"[{mark}]" for mark in marks)]))
                 after = page[-1]["handle"]
 
@@ -91,7 +93,10 @@ def list_users(data: Path, prefix: str) -> None:
 @click.argument("handle")
 @click.pass_obj
 def deactivate(data: Path, handle: str) -> None:
-    """Close an account: it is signed out everywhere and lets nobody in."""
+    """Deactivate an account.
+
+    It is signed out everywhere and cannot sign in.
+    """
     run_operator_command(data, "people.deactivate", person=handle)
     click.echo(f"{handle} is deactivated")
 
@@ -109,7 +114,7 @@ def reactivate(data: Path, handle: str) -> None:
 @click.argument("handle")
 @click.pass_obj
 def reset(data: Path, handle: str) -> None:
-    """Print a link, good for one time, with which HANDLE sets a new password."""
+    """Print a one-time link for HANDLE to set a new password."""
     click.echo(run_operator_command(data, "people.reset_link", person=handle)["link"])
 
 
@@ -118,7 +123,10 @@ def reset(data: Path, handle: str) -> None:
 @click.option("--sign-out", is_flag=True, help="End them all.")
 @click.pass_obj
 def sessions(data: Path, handle: str, sign_out: bool) -> None:
-    """Print somebody's devices and tokens: number, kind, last use, name."""
+    """Print the devices and tokens of HANDLE.
+
+    Each with its number, kind, last use and name.
+    """
     for each in run_operator_command(data, "people.sessions", person=handle)["sessions"]:
         used = each.get("last_used_at", "never used")
         scopes = f"  [{' '.join(each['scopes'])}]" if "scopes" in each else ""
@@ -129,25 +137,33 @@ def sessions(data: Path, handle: str, sign_out: bool) -> None:
 
 @user.command("export")
 @click.argument("handle")
-@click.argument("file", type=click.File("wb"))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.pass_obj
-def export(data: Path, handle: str, file: BinaryIO) -> None:
-    """Write everything that the node holds about HANDLE to FILE, a line of JSON for each thing; `-` is the terminal."""
+def export(data: Path, handle: str, file: Path) -> None:
+    """Write everything that the node holds about HANDLE to FILE.
 
-    async def main() -> int:
+    FILE is a new file and gets a line of JSON for each thing; `-` is standard output.
+    """
+
+    async def main(out: BinaryIO) -> int:
         count, after = 0, {}
         async with operator(data) as call:
             while True:
                 page = await call("people.export", person=handle, **after)
-                file.writelines(orjson.dumps(entry) + b"\n" for entry in page["entries"])
+                out.writelines(orjson.dumps(entry) + b"\n" for entry in page["entries"])
                 count += len(page["entries"])
                 if "next" not in page:
                     return count
                 after = {"after": page["next"]}
 
-    if file.name != "<stdout>":
-        os.fchmod(file.fileno(), 0o600)
-    click.echo(f"{trio.run(main)} entries written", err=True)
+    if str(file) == "-":
+        count = trio.run(main, sys.stdout.buffer)
+    else:
+        from chatnode.storage.files import appearing
+
+        with appearing(file) as out:
+            count = trio.run(main, out)
+    click.echo(f"{count} entries written", err=True)
 
 
 @user.command("erase")
@@ -165,10 +181,36 @@ def erase(data: Path, handle: str, confirm: str | None) -> None:
         f"{proof['looked_for']} texts looked for in the files: {proof['left']} left, "
         f"{proof['said_by_others']} said by others too"
     )
-    if not proof["rewritten"]:
-        click.echo("the database is too large, or too busy, to be rewritten: bytes may be left in its gaps", err=True)
-    if proof["left"] or not proof["flushed"]:
-        raise StartError("not everything is gone from the files yet; see Erasing in docs/operating.md")
+    if "advice" in proof:
+        raise StartError(f"not everything is gone from the files yet; {proof['advice']}")
+
+
+@user.command("adopt")
+@click.argument("author")
+@click.argument("handle", required=False)
+@click.option("--dry-run", is_flag=True, help="Only print how much would be handed over.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def adopt(data: Path, author: str, handle: str | None, dry_run: bool, yes: bool) -> None:
+    """Hand AUTHOR of imported messages over to the user HANDLE, with everything they wrote.
+
+    Messages, mentions, reactions and places in groups become HANDLE's, and so does what is imported later. Without
+    HANDLE, AUTHOR becomes an account of its own, and a one-time link to set its password is printed.
+    """
+    fields = {"author": author} | ({"person": handle} if handle else {})
+    moved = run_operator_command(data, "people.adopt", **fields, dry_run=True)["moved"]
+    amount = f"{moved['messages']} messages, {moved['mentions']} mentions, {moved['groups']} places in groups"
+    if dry_run:
+        click.echo(f"{author} has {amount}")
+        return
+    if not yes:
+        click.confirm(
+            f"{amount} of {author} become {handle or 'its own'}; this cannot be undone. Go on?", abort=True, err=True
+        )
+    moved = run_operator_command(data, "people.adopt", **fields)["moved"]
+    click.echo(f"{moved['messages']} messages of {author} are by {handle or author} now")
+    if handle is None:
+        click.echo(run_operator_command(data, "people.reset_link", person=author)["link"])
 
 
 def read_password(from_stdin: bool) -> str:
@@ -187,7 +229,7 @@ def read_password(from_stdin: bool) -> str:
 def invite(data: Path, uses: int, days: int | None) -> None:
     """Print a link with which somebody makes an account."""
     fields = {"uses": uses} | ({"days": days} if days is not None else {})
-    click.echo(run_operator_command(data, "invites.create", **fields)["link"])
+    click.echo(run_making_command(data, "invites.create", **fields)["link"])
 
 
 @click.group()
@@ -216,6 +258,9 @@ def create_token(data: Path, handle: str, label: str, days: int | None, scopes: 
 @click.argument("number", type=int)
 @click.pass_obj
 def revoke_token(data: Path, handle: str, number: int) -> None:
-    """End one token or device of HANDLE, by its number in `chatnode user sessions HANDLE`."""
+    """End one token or device of HANDLE.
+
+    NUMBER is the one in `chatnode user sessions HANDLE`.
+    """
     run_operator_command(data, "people.sign_out", person=handle, session=number)
     click.echo(f"{number} is signed out")

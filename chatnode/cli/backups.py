@@ -39,6 +39,7 @@ def backup(data: Path, destination: Path | None, rotate: bool, passphrase_file: 
     if destination is not None and rotate:
         raise click.UsageError("give a DESTINATION or --rotate, not both")
     directory = DataDirectory(data)
+    directory.require_node()
     settings = _settings(directory).backup
     secret = _secret(passphrase_file) or backups.passphrase(settings)
     with Bars() as progress:
@@ -80,6 +81,7 @@ def restore(data: Path, backup: Path, passphrase_file: Path | None, anyway: bool
         finally:
             directory.release()
     _describe(backup, done.manifest)
+    click.echo(f"restored into {directory.path}")
     if done.kept is not None:
         click.echo(f"what was here before is in {done.kept}")
     for name, problems in done.problems.items():

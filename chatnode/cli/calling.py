@@ -10,10 +10,7 @@ import click
 import orjson
 import trio
 
-from chatnode.cli.extensions import commands_of_plugins
 from chatnode.cli.operator import run_operator_command
-from chatnode.client import connect
-from chatnode.services import COMMANDS
 
 
 @click.command()
@@ -30,6 +27,9 @@ def call(data: Path, command: str | None, fields: tuple[str, ...], token: str | 
     A field is NAME=TEXT, or NAME:=JSON for what is not a text. Without a command, lists them all, those of plugins too.
     """
     if command is None:
+        from chatnode.cli.extensions import commands_of_plugins
+        from chatnode.services import COMMANDS
+
         for each in (*COMMANDS, *commands_of_plugins()):
             click.echo(f"{each.name:32} {each.summary}")
         return
@@ -42,6 +42,8 @@ def call(data: Path, command: str | None, fields: tuple[str, ...], token: str | 
 
 
 async def _call_as_person(url: str, token: str, command: str, values: dict[str, Any]) -> Any:
+    from chatnode.client import connect
+
     async with connect(url, token) as client:
         return await client.call(command, **values)
 

@@ -13,10 +13,24 @@ import trio
 
 from chatnode.cli.operator import Call, operator
 from chatnode.errors import Refusal
-from chatnode.importers import ImportedMessage, IrcLog, Problem, Source, ZulipArchive
+from chatnode.importers import (
+    Converted,
+    Converter,
+    ImportedConversation,
+    ImportedMessage,
+    IrcLog,
+    Problem,
+    Source,
+    Threads,
+    ZulipArchive,
+    left_out,
+)
 
 BATCH = 500
 """Messages that share a transaction."""
+
+MOST_LINES = 20
+"""Messages that are named because they are in another conversation; the rest are counted."""
 
 
 @attrs.define
@@ -25,19 +39,39 @@ class Tally:
 
     imported: int = 0
     present: int = 0
+    removed: int = 0
+    elsewhere: int = 0
     failed: int = 0
 
     def fail(self, place: str, message: str) -> None:
         self.failed += 1
         click.echo(f"{place}: {message}", err=True)
 
+    def count(self, source: str, done: dict[str, Any]) -> None:
+        """Add what a command answered."""
+        self.imported += done.get("imported", 0)
+        self.present += done["present"]
+        self.removed += done.get("removed", 0)
+        for each in done.get("elsewhere", ()):
+            self.elsewhere += 1
+            if self.elsewhere <= MOST_LINES:
+                click.echo(f"{source} message {each['cid']}: is in {each['title']!r} already and stays there", err=True)
+        for failure in done.get("failed", ()):
+            self.fail(f"{source} message {failure['cid']}", failure["reason"])
+
+    def __str__(self) -> str:
+        elsewhere = f" ({self.elsewhere} in another conversation)" if self.elsewhere else ""
+        removed = f"removed here before {self.removed}, " if self.removed else ""
+        return f"imported {self.imported}, already present {self.present}{elsewhere}, {removed}failed {self.failed}"
+
 
 @click.group("import")
 def import_group() -> None:
     """Bring in conversations from elsewhere.
 
-    Importing the same archive again adds only what is new in it. Everybody with an account takes part in what
-    is imported, and so will everybody who gets one, unless --no-join is given.
+    Importing the same archive again adds only what is new in it; what was deleted or erased here does not come back.
+    Everybody with an account takes part in what is imported, and so will everybody who gets one, unless --no-join is
+    given.
     """
 
 
@@ -48,48 +82,140 @@ _path = click.argument("path", type=click.Path(exists=True, path_type=Path))
 @import_group.command("zulip")
 @_path
 @_join
+@click.option("--server", help="Name of the server, if you import archives of several; always the same for one.")
 @click.pass_obj
-def import_zulip(data: Path, path: Path, join: bool) -> None:
+def import_zulip(data: Path, path: Path, join: bool, server: str | None) -> None:
     """A Zulip archive: a directory, or a tar or zip file of one."""
-    _import(data, ZulipArchive(path), join)
+    try:
+        source = ZulipArchive(path, server=server)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--server") from None
+    _import(data, source, join)
 
 
 @import_group.command("irc")
 @_path
 @_join
 @click.option("--timezone", default="UTC", show_default=True, help="Of the log's times, e.g. Europe/Berlin.")
+@click.option("--network", help="Network of the log, if its name does not tell: irc.NETWORK.#channel.weechatlog.")
+@click.option("--channel", help="Channel of the log, if neither its lines nor its name tell.")
 @click.pass_obj
-def import_irc(data: Path, path: Path, join: bool, timezone: str) -> None:
+def import_irc(data: Path, path: Path, join: bool, timezone: str, network: str | None, channel: str | None) -> None:
     """A WeeChat log, plain or compressed."""
     try:
-        source = IrcLog(path, timezone=timezone)
+        source = IrcLog(path, timezone=timezone, network=network, channel=channel)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--timezone") from None
+        raise click.BadParameter(str(error)) from None
     _import(data, source, join)
 
 
 def _import(data: Path, source: Source, join: bool) -> None:
     tally = Tally()
-    trio.run(_import_source, data, source, join, tally)
-    click.echo(f"imported {tally.imported}, already present {tally.present}, failed {tally.failed}")
+    with Converter(source.convert) as converter:
+        trio.run(_import_source, data, source, join, converter, tally)
+    click.echo(str(tally))
     sys.exit(1 if tally.failed else 0)
 
 
-async def _import_source(data: Path, source: Source, join: bool, tally: Tally) -> None:
-    async with operator(data) as call:
+async def _import_source(data: Path, source: Source, join: bool, converter: Converter, tally: Tally) -> None:
+    async with operator(data, make=True) as call:
         total = await trio.to_thread.run_sync(lambda: source.total)
         with click.progressbar(length=total or 0, label=f"importing {source.kind}", file=sys.stderr) as bar:
-            ids: dict[str, str] = {}
-            for conversation in source.conversations():
-                given = await call(
-                    "import.conversation", source=source.kind, key=conversation.key,
-                    title=conversation.title[:200], description=conversation.description[:2000], join=join,
-                )  # fmt: skip
-                ids[conversation.key] = given["conversation"]
-            batches = _batches(source, tally.fail)
-            while (batch := await trio.to_thread.run_sync(next, batches, None)) is not None:
-                await _import_batch(call, source.kind, ids[batch[0].conversation], batch, tally)
-                bar.update(len(batch))
+            await _Import(call, source, join, converter, tally).run(bar.update)
+
+
+@attrs.define
+class _Batch:
+    """Messages of one conversation, in order; those in `missing` were never imported."""
+
+    messages: list[ImportedMessage]
+    missing: set[str]
+
+    @property
+    def wanted(self) -> list[ImportedMessage]:
+        return [message for message in self.messages if message.key in self.missing]
+
+
+@attrs.define
+class _Import:
+    """While a batch is converted, the one before is stored and the next one read."""
+
+    _call: Call
+    _source: Source
+    _join: bool
+    _converter: Converter
+    _tally: Tally
+    _rooms: dict[str, ImportedConversation] = attrs.field(factory=dict[str, ImportedConversation])
+    _opened: dict[str, dict[str, str]] = attrs.field(factory=dict[str, dict[str, str]])
+    _threads: Threads = attrs.field(factory=Threads)
+
+    async def run(self, progress: Callable[[int], None]) -> None:
+        self._rooms = {each.key: each for each in await trio.to_thread.run_sync(self._source.conversations)}
+        batches = _batches(self._source.drafts(), self._tally.fail)
+        begun: _Batch | None = None
+        while (messages := await trio.to_thread.run_sync(next, batches, None)) is not None:
+            batch = _Batch(messages, await self._missing(messages))
+            texts = await self._converted() if begun is not None else []
+            await trio.to_thread.run_sync(self._converter.begin, [message.text for message in batch.wanted])
+            if begun is not None:
+                await self._store(begun, texts)
+            begun = batch
+            progress(len(messages))
+        if begun is not None:
+            await self._store(begun, await self._converted())
+
+    async def _converted(self) -> list[Converted]:
+        return await trio.to_thread.run_sync(self._converter.end)
+
+    async def _missing(self, messages: list[ImportedMessage]) -> set[str]:
+        room = self._rooms[messages[0].conversation]
+        done = await self._call(
+            "import.missing", source=self._source.name, key=room.key, unique=self._source.unique,
+            sample=list(room.sample), formerly=list(room.formerly), items=[_head(message) for message in messages],
+        )  # fmt: skip
+        self._tally.count(self._source.name, done)
+        return set(done["missing"])
+
+    async def _store(self, batch: _Batch, texts: list[Converted]) -> None:
+        converted = dict(zip((message.key for message in batch.wanted), texts, strict=True))
+        items: list[dict[str, Any]] = []
+        for message in batch.messages:
+            text, why = converted.get(message.key, ("", ""))
+            if text is None:
+                problem = left_out(message, why)
+                self._tally.fail(problem.place, problem.message)
+                continue
+            placed = self._threads.place(message)
+            if message.key in converted:
+                items.append(_item(attrs.evolve(placed, text=text)))
+        if items:
+            await self._hand_over(self._rooms[batch.messages[0].conversation], items)
+
+    async def _hand_over(self, room: ImportedConversation, items: list[dict[str, Any]]) -> None:
+        """Import the items; one that the node refuses is reported and the rest handed over without it."""
+        fields = await self._open(room) | {"unique": self._source.unique, "formerly": list(room.formerly)}
+        while items:
+            try:
+                done = await self._call("import.messages", **fields, items=items)
+            except Refusal as refusal:
+                place = (refusal.path or "").split(".")
+                if place[0] != "items" or len(place) < 2:
+                    raise
+                bad = items.pop(int(place[1]))
+                self._tally.fail(f"{self._source.name} message {bad['cid']}", refusal.message)
+                continue
+            self._tally.count(self._source.name, done)
+            return
+
+    async def _open(self, room: ImportedConversation) -> dict[str, Any]:
+        """The conversation and its source; it is made when there is something for it."""
+        if room.key not in self._opened:
+            self._opened[room.key] = await self._call(
+                "import.conversation", source=self._source.name, key=room.key, title=room.title[:200],
+                description=room.description[:2000], join=self._join, unique=self._source.unique,
+                sample=list(room.sample),
+            )  # fmt: skip
+        return self._opened[room.key]
 
 
 def _batches(
@@ -109,30 +235,19 @@ def _batches(
         yield batch
 
 
-async def _import_batch(call: Call, source: str, conversation: str, batch: list[ImportedMessage], tally: Tally) -> None:
-    """Hand over a batch; an item that the node refuses is reported and the rest handed over without it."""
-    items = [_item(message) for message in batch]
-    while items:
-        try:
-            done = await call("import.messages", conversation=conversation, source=source, items=items)
-        except Refusal as refusal:
-            place = (refusal.path or "").split(".")
-            if place[0] != "items" or len(place) < 2:
-                raise
-            bad = items.pop(int(place[1]))
-            tally.fail(f"{source} message {bad['cid']}", refusal.message)
-            continue
-        tally.imported += done["imported"]
-        tally.present += done["present"]
-        for failure in done["failed"]:
-            tally.fail(f"{source} message {failure['cid']}", failure["reason"])
-        return
+def _head(message: ImportedMessage) -> dict[str, Any]:
+    head: dict[str, Any] = {"cid": message.key, "author": message.author}
+    if message.author_key is not None:
+        head["author_key"] = message.author_key
+    if message.also:
+        head["also"] = list(message.also)
+    return head
 
 
 def _item(message: ImportedMessage) -> dict[str, Any]:
-    item: dict[str, Any] = {"cid": message.key, "author": message.author, "at": message.at, "text": message.text}
+    item = _head(message) | {"at": message.at, "text": message.text}
     if message.reply_to is not None:
-        item |= {"reply_to": message.reply_to, "reply_to_author": message.reply_to_author}
+        item["reply_to"] = message.reply_to
     if message.metadata:
         item["metadata"] = message.metadata
     return item

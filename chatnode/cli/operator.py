@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,9 +17,8 @@ import trio
 
 from chatnode.errors import STATUS, Refusal, StartError
 from chatnode.logs import get_logger
-from chatnode.node import open_node
 from chatnode.storage.directory import DataDirectory, InUse
-from chatnode.transport.control import address
+from chatnode.transport.unix import address
 
 _START_SECONDS = 5.0
 """How long to wait for a node that holds the lock but does not answer yet: it is starting or stopping."""
@@ -31,15 +31,24 @@ class Call(Protocol):
 
 
 @asynccontextmanager
-async def operator(data: Path) -> AsyncGenerator[Call]:
-    """Whichever way there is to run commands on this data directory."""
-    deadline = trio.current_time() + _START_SECONDS
+async def operator(data: Path, *, make: bool = False) -> AsyncGenerator[Call]:
+    """Whichever way there is to run commands on this data directory.
+
+    Only with `make` a node is made where there is none; else `StartError` says so, as the directory is a wrong one.
+    """
+    deadline: float | None = None
     while True:
         stream = await _connect(data)
         if stream is not None:
             async with stream:
                 yield _Remote(stream)
             return
+        directory = DataDirectory(data)
+        if not make:
+            directory.require_node()
+        from chatnode.node import open_node  # half a second of imports, which asking a running node does without
+
+        deadline = deadline or trio.current_time() + _START_SECONDS
         async with AsyncExitStack() as stack:
             stack.enter_context(_plugins_in_a_line())
             try:
@@ -84,13 +93,18 @@ def is_served(data: Path) -> bool:
 
 
 def run_operator_command(data: Path, name: str, /, **fields: Any) -> Any:
-    """One command, from a program that is not async."""
+    """One command on the node that is there, from a program that is not async."""
+    return trio.run(partial(_run, data, name, fields, make=False))
 
-    async def main() -> Any:
-        async with operator(data) as call:
-            return await call(name, **fields)
 
-    return trio.run(main)
+def run_making_command(data: Path, name: str, /, **fields: Any) -> Any:
+    """One command with which a node may begin: it is made if need be."""
+    return trio.run(partial(_run, data, name, fields, make=True))
+
+
+async def _run(data: Path, name: str, fields: dict[str, Any], *, make: bool) -> Any:
+    async with operator(data, make=make) as call:
+        return await call(name, **fields)
 
 
 async def _connect(data: Path) -> trio.SocketStream | None:

@@ -13,16 +13,11 @@ from typing import Any
 import click
 import orjson
 
-from chatnode import scaffold
-from chatnode.cli.extensions import declared, sound
 from chatnode.cli.installing import install, uninstall
-from chatnode.cli.operator import run_operator_command
+from chatnode.cli.operator import run_making_command, run_operator_command
 from chatnode.errors import StartError
 from chatnode.hooks.discovery import GROUP, Installed, installed
-from chatnode.hooks.review import review
 from chatnode.logs import get_logger
-from chatnode.services import COMMANDS
-from chatnode.transport import plugin_reference
 
 
 @click.group()
@@ -38,7 +33,7 @@ plugin.add_command(uninstall)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @click.pass_obj
 def list_plugins(data: Path, as_json: bool) -> None:
-    """Print every installed plugin with its version, whether it runs, and what it is for."""
+    """Print every installed plugin, and whether it runs."""
     with _nothing_logged():  # what is broken is named below
         plugins: list[dict[str, Any]] = run_operator_command(data, "plugins.list")["plugins"]
     if as_json:
@@ -58,8 +53,8 @@ def list_plugins(data: Path, as_json: bool) -> None:
 @click.argument("name")
 @click.pass_obj
 def enable(data: Path, name: str) -> None:
-    """Let the plugin NAME run again, from the next start of the node on."""
-    run_operator_command(data, "plugins.enable", plugin=name)
+    """Enable plugin NAME after the next restart."""
+    run_making_command(data, "plugins.enable", plugin=name)
     click.echo(f"{name} runs from the next start of the node on")
 
 
@@ -67,15 +62,18 @@ def enable(data: Path, name: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def disable(data: Path, name: str) -> None:
-    """Let the plugin NAME not run any more, from the next start of the node on. Its data stays."""
-    run_operator_command(data, "plugins.disable", plugin=name)
+    """Disable plugin NAME after the next restart; its data stays."""
+    run_making_command(data, "plugins.disable", plugin=name)
     click.echo(f"{name} does not run from the next start of the node on; what it has stored stays")
 
 
 @plugin.command()
 @click.argument("name", required=False)
 def docs(name: str | None) -> None:
-    """Print what the plugin NAME offers, or what each does, as Markdown."""
+    """Print what plugin NAME offers, or every plugin, as Markdown."""
+    from chatnode.cli.extensions import declared, sound
+    from chatnode.transport import plugin_reference
+
     if name is None:
         chosen = list(sound())
     else:
@@ -88,10 +86,14 @@ def docs(name: str | None) -> None:
 @plugin.command()
 @click.argument("what", nargs=-1, required=True)
 def check(what: tuple[str, ...]) -> None:
-    """Say whether plugins can be loaded, and what is missing for those who use them.
+    """Say whether plugins can be loaded.
 
-    WHAT is a plugin's name, or a directory with its pyproject.toml. Exits with 1 when something is wrong.
+    And what is missing for those who use them. WHAT is a plugin's name, or a directory with its pyproject.toml.
+    Exits with 1 when something is wrong.
     """
+    from chatnode.hooks.review import review
+    from chatnode.services import COMMANDS
+
     is_sound = True
     for each in what:
         for found in _in_directory(Path(each)) if Path(each).is_dir() else [_installed(each)]:
@@ -108,7 +110,12 @@ def check(what: tuple[str, ...]) -> None:
 @click.argument("name")
 @click.option("--directory", type=click.Path(path_type=Path), default=Path(), help="Where to make it, instead of here.")
 def new(name: str, directory: Path) -> None:
-    """Make a plugin NAME that works, with a test, in a new directory chatnode-NAME."""
+    """Create a working plugin NAME in the directory chatnode-NAME.
+
+    With a test of it.
+    """
+    from chatnode import scaffold
+
     made = scaffold.make(name, directory)
     click.echo(f"made {made}; `make test` there tests it, README.md says what is what")
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import click
+import trio
 
-from chatnode.cli.operator import run_operator_command
+from chatnode.cli.operator import operator, run_making_command, run_operator_command
+from chatnode.errors import Refusal
 
 
 @click.group()
@@ -17,7 +21,7 @@ def role() -> None:
 @role.command("list")
 @click.pass_obj
 def list_roles(data: Path) -> None:
-    """Print every role with its permissions, and what each permission means."""
+    """Print every role with its permissions, and their meanings."""
     given = run_operator_command(data, "roles.list")
     for each in given["roles"]:
         click.echo(f"{each['role']:16}{each['people']:7} accounts  {' '.join(each['permissions'])}")
@@ -31,8 +35,8 @@ def list_roles(data: Path) -> None:
 @click.argument("permissions", nargs=-1, required=True)
 @click.pass_obj
 def set_role(data: Path, name: str, permissions: tuple[str, ...]) -> None:
-    """Make the role NAME, or change what it may do to just these PERMISSIONS."""
-    run_operator_command(data, "roles.set", role=name, permissions=list(permissions))
+    """Create role NAME, or replace its permissions."""
+    run_making_command(data, "roles.set", role=name, permissions=list(permissions))
     click.echo(f"{name} may now: {' '.join(permissions)}")
 
 
@@ -52,10 +56,34 @@ def delete_role(data: Path, name: str) -> None:
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1))
 @click.pass_obj
 def audit(data: Path, actor: str | None, action: str | None, target: str | None, limit: int) -> None:
-    """Print what administrators, moderators and the operator did, newest first."""
+    """Print what people did with powers over others, newest first.
+
+    These are administrators, moderators and the operator.
+    """
     terms = {"actor": actor, "action": action, "target": target}
     fields = {name: value for name, value in terms.items() if value is not None}
-    for each in run_operator_command(data, "audit.list", limit=limit, **fields)["entries"]:
+    entries, handles = trio.run(_audit, data, {"limit": limit, **fields})
+    for each in entries:
         who = each["actor"]["handle"] if "actor" in each else "(operator)"
-        details = " ".join(f"{name}={value!r}" for name, value in each["details"].items())
-        click.echo(f"{each['at']}  {who:16}  {each['action']:20}  {each['target']}  {details}".rstrip())
+        target = handles.get(each["target"], each["target"])
+        named = {name: handles.get(value, value) for name, value in each["details"].items()}
+        details = " ".join(f"{name}={value!r}" for name, value in named.items())
+        click.echo(f"{each['at']}  {who:16}  {each['action']:20}  {target}  {details}".rstrip())
+
+
+async def _audit(data: Path, fields: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[Any, str]]:
+    """The entries, and the handles of the people whose ids are in them."""
+    async with operator(data) as call:
+        entries: list[dict[str, Any]] = (await call("audit.list", **fields))["entries"]
+        found: dict[Any, str] = {}
+        for id in {text for each in entries for text in (each["target"], *each["details"].values()) if _is_id(text)}:
+            try:
+                found[id] = (await call("people.get", person=id))["person"]["handle"]
+            except Refusal as refusal:
+                if refusal.code != "not_found":  # else it is of a conversation, a message, …
+                    raise
+        return entries, found
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{32}", value) is not None

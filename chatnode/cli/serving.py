@@ -16,8 +16,10 @@ from chatnode import config as configuration
 from chatnode import logs
 from chatnode.cli import reloading
 from chatnode.cli.systemd import keep_watchdog_calm, notify
+from chatnode.errors import StartError
 from chatnode.logs import get_logger
 from chatnode.node import Node, open_node
+from chatnode.services.memory import limit_arenas
 from chatnode.storage.directory import DataDirectory
 
 logger = get_logger("serve")
@@ -44,6 +46,7 @@ def serve(data: Path, bind: str | None, config_path: Path | None, reload: bool) 
     logs.set_up(config.logs.level, config.logs.format)
     logs.catch_crashes()
     _raise_file_limit()
+    limit_arenas()
     if reload:
         reloading.prepare()
     if trio.run(_serve, data, config, bind, (config_path or own) if reload else None):
@@ -64,7 +67,10 @@ async def _serve(data: Path, config: configuration.Config, bind: str | None, rel
 
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with open_node(data, config) as node, trio.open_nursery() as nursery:
-            url: str = await nursery.start(node.serve, bind)
+            try:
+                url: str = await nursery.start(node.serve, bind)
+            except UnicodeError as error:  # a host name with a label that is empty, too long or of no characters
+                raise StartError(f"cannot listen on {bind or config.server.bind!r}: {error}") from None
             click.echo(f"chatnode: listening on {url}")
             await _greet(node)
             notify("READY=1")

@@ -35,19 +35,21 @@ def export(data: Path, destination: Path | None) -> None:
             out = sys.stdout.buffer if destination is None else stack.enter_context(appearing(destination))
             reader = stack.enter_context(open_read_only(directory.database))
             progress = stack.enter_context(Bars())
+            count = 0
             for line in lines(reader, progress):
                 out.write(line)
+                count += 1
             out.flush()
     except DatabaseError as error:
         raise StartError(f"{directory.database}: cannot be read; run chatnode check: {error}") from None
     except BrokenPipeError:
         sys.stderr.close()  # whoever read the lines has had enough
         sys.exit(1)
+    click.echo(f"{destination or 'standard output'}: {count} lines written", err=True)
 
 
 def _refuse_old(directory: DataDirectory) -> None:
-    if not directory.database.exists():
-        raise StartError(f"{directory.database}: there is no database here")
+    directory.require_node()
     if missing_in(directory):
         raise StartError(f"{directory.database}: was written by an older chatnode; run chatnode migrate first")
 
@@ -56,11 +58,12 @@ def _refuse_old(directory: DataDirectory) -> None:
 @click.option("--dry-run", is_flag=True, help="Only list what would be done.")
 @click.pass_obj
 def migrate(data: Path, dry_run: bool) -> None:
-    """Bring the database up to this version, which a starting node does too.
+    """Bring the database up to this version.
 
-    A copy from before is kept in `backups` of the data directory.
+    A starting node does that too. A copy from before is kept in `backups` of the data directory.
     """
     directory = DataDirectory(data)
+    directory.require_node()
     if dry_run:
         for step in missing_in(directory):
             click.echo(f"{step.set}/{step.name}")

@@ -14,6 +14,7 @@ from chatnode.client.cids import new_cid
 from chatnode.client.client import Client, connect
 from chatnode.client.errors import SignedOut, Unreachable
 from chatnode.client.feed import Interrupted, Item, Live, Pushed, Reset
+from chatnode.client.imports import Imports
 from chatnode.client.sign_in import accept_invite, sign_in
 from chatnode.errors import ConnectionLost, Refusal
 from chatnode.model.commands.resume import Cursor
@@ -22,6 +23,7 @@ __all__ = [
     "Client",
     "ConnectionLost",
     "Cursor",
+    "Imports",
     "Interrupted",
     "Item",
     "Live",

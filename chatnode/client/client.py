@@ -16,12 +16,14 @@ from chatnode.client.link import Link
 from chatnode.client.wire import Address
 from chatnode.concurrency import Signal, raise_single
 from chatnode.errors import ConnectionLost
-from chatnode.model.commands.conversations import ConversationDetails, ConversationsGiven, MembersGiven
+from chatnode.model.commands.accounts import PeopleGiven
+from chatnode.model.commands.conversations import ConversationDetails, ConversationsGiven, MembersGiven, SettingsGiven
 from chatnode.model.commands.messages import InboxGiven, Marked, MessageGiven, MessagesGiven, Posted, ReceiptsGiven
 from chatnode.model.commands.presence import PresenceGiven, PresenceOf
 from chatnode.model.commands.resume import Cursor, Hello
+from chatnode.model.commands.search import SearchGiven
 from chatnode.model.commands.shared import ConversationGiven, PersonGiven
-from chatnode.model.conversations import Conversation, Member, Visibility
+from chatnode.model.conversations import Conversation, Member, Settings, Visibility
 from chatnode.model.messages import Message, Receipt
 from chatnode.model.people import Person, PersonRef
 from chatnode.model.presence import Presence
@@ -106,9 +108,12 @@ class Client:
 
     @property
     def cursor(self) -> Cursor | None:
-        """Up to where events were handed over; to be kept with what the app made of them, and given to the
-        next `connect`. None before the first."""
-        return self._feed.handed
+        """Up to where events were dealt with: of the last item, that is, once the next one was asked for.
+
+        To be kept with what the app made of them, and given to the next `connect`; `cursor` of an item is the same, for
+        that item. None before the first.
+        """
+        return self._feed.dealt_with
 
     # ---- events
 
@@ -136,6 +141,18 @@ class Client:
             Posted, "messages.post", conversation=conversation, cid=cid or new_cid(), text=text, reply_to=reply_to
         )
 
+    async def edit(self, message: str, text: str) -> Message:
+        """Let a message of one's own say something else."""
+        return (await self._ask(MessageGiven, "messages.edit", message=message, text=text)).message
+
+    async def delete(self, message: str) -> Message:
+        """Delete a message for all; what is left of it."""
+        return (await self._ask(MessageGiven, "messages.delete", message=message)).message
+
+    async def search(self, query: str, *, limit: int | None = None, after: str | None = None) -> SearchGiven:
+        """Messages with the words of `query`, newest first; it takes the operators of docs/search.md."""
+        return await self._ask(SearchGiven, "search.messages", query=query, limit=limit, after=after)
+
     async def history(
         self, conversation: str, *, before: int | None = None, after: int | None = None, limit: int | None = None
     ) -> list[Message]:
@@ -151,6 +168,10 @@ class Client:
     async def receipts(self, message: str) -> list[Receipt]:
         """Who got and read a message, and when."""
         return (await self._ask(ReceiptsGiven, "receipts.list", message=message)).receipts
+
+    async def settings(self, conversation: str, **changes: Any) -> Settings:
+        """One's own settings of a conversation, with the fields of `conversations.settings` changed."""
+        return (await self._ask(SettingsGiven, "conversations.settings", conversation=conversation, **changes)).settings
 
     async def read(self, conversation: str, seq: int) -> Marked:
         """Say that everything up to `seq` was read."""
@@ -210,6 +231,16 @@ class Client:
     async def person(self, who: str) -> Person:
         """Somebody's profile, by handle or id."""
         return (await self._ask(PersonGiven, "people.get", person=who)).person
+
+    async def block(self, who: str) -> None:
+        """Hear no more from somebody, by handle or id."""
+        await self.call("people.block", person=who)
+
+    async def unblock(self, who: str) -> None:
+        await self.call("people.unblock", person=who)
+
+    async def blocked(self) -> list[Person]:
+        return (await self._ask(PeopleGiven, "people.blocked")).people
 
     async def presence(self, people: Sequence[str]) -> list[Presence]:
         """How people are, given by handles or ids; whom one may not see is left out."""

@@ -24,7 +24,14 @@ _ITEM_BYTES = 256  # what an item costs beside its frame
 
 
 @attrs.frozen
-class Pushed:
+class _Placed:
+    """`cursor` is where to go on once this item was dealt with; None for what only passes, which has no place."""
+
+    cursor: Cursor | None = attrs.field(default=None, eq=False, kw_only=True)
+
+
+@attrs.frozen
+class Pushed(_Placed):
     """Something happened. `event` is None for an event that this version does not know or cannot read; its
     name and fields are here all the same. `gid` is None for what only passes: presence and typing."""
 
@@ -35,7 +42,7 @@ class Pushed:
 
 
 @attrs.frozen
-class Reset:
+class Reset(_Placed):
     """The events since the cursor are not to be had: forget what you knew, `inbox` is how it is now.
 
     The first item of a client without a cursor. It stands for every event up to the client's cursor.
@@ -45,14 +52,14 @@ class Reset:
 
 
 @attrs.frozen
-class Live:
+class Live(_Placed):
     """Everything up to `gid` has been handed over; what follows happens now."""
 
     gid: int
 
 
 @attrs.frozen
-class Interrupted:
+class Interrupted(_Placed):
     """The connection was lost and is being made again. A `Live` follows when it is, after what was missed."""
 
     reason: str
@@ -64,19 +71,20 @@ Item: TypeAlias = Pushed | Reset | Live | Interrupted
 @attrs.define
 class _Queued:
     item: Item
-    cursor: Cursor | None
     bytes: int
 
 
 class Feed:
-    """`handed` is the cursor of what the app got, `reached` of what was taken in; a resume begins there.
+    """`dealt_with` is the cursor of what the app was done with when it asked for more, `reached` of what was taken in;
+    a resume begins there.
 
     With `wanted` false nothing is kept for the app. All but `next` and the wait is sync and never checkpoints.
     `changed` is given whenever something is put in or taken out.
     """
 
     def __init__(self, changed: Signal, cursor: Cursor | None, most_bytes: int, *, wanted: bool) -> None:
-        self.handed = cursor
+        self.dealt_with = cursor
+        self._handed = cursor
         self.reached = cursor
         self._most_bytes = most_bytes
         self._wanted = wanted
@@ -100,7 +108,7 @@ class Feed:
         self.reached = Cursor(welcome.epoch, welcome.head)
         self._queue.clear()
         self._bytes = 0
-        self._put(Reset(welcome.inbox or InboxGiven([])), self.reached, 0)
+        self._put(Reset(welcome.inbox or InboxGiven([]), cursor=self.reached), 0)
 
     def take(self, push: dict[str, Any], size: int) -> None:
         """A push came: queue it, or drop it as a repeat, or as more than the app takes now."""
@@ -116,33 +124,39 @@ class Feed:
         if isinstance(gid, int):
             self.reached = Cursor(self.reached.epoch, max(gid, self.reached.gid))
         if self._wanted:
-            item = Live(self.reached.gid) if name == "live" else _pushed(gid if durable else None, name, push)
-            self._put(item, self.reached if durable else None, size)
+            place = self.reached if durable else None
+            if name == "live":
+                self._put(Live(self.reached.gid, cursor=place), size)
+            else:
+                self._put(_pushed(gid if durable else None, name, push, place), size)
 
     def interrupt(self, reason: str) -> None:
         """The connection was lost."""
         if self.has_room and not self._behind:
-            self._put(Interrupted(reason), None, 0)
+            self._put(Interrupted(reason), 0)
 
     def end(self, error: Exception | None) -> None:
         """Nothing more will come. The app gets what is queued, and then `error`, or the end."""
         self._ended = error or trio.EndOfChannel()
         self._changed.give()
 
-    def _put(self, item: Item, cursor: Cursor | None, size: int) -> None:
+    def _put(self, item: Item, size: int) -> None:
         if not self._wanted:
             return
-        self._queue.append(_Queued(item, cursor, size + _ITEM_BYTES))
+        self._queue.append(_Queued(item, size + _ITEM_BYTES))
         self._bytes += size + _ITEM_BYTES
         self._changed.give()
 
     # ---- to the app
 
     async def next(self) -> Item:
-        """The next item, in order. Raises what `end` was given, `trio.EndOfChannel` by default.
+        """The next item, in order; the one before was dealt with.
+
+        Raises what `end` was given, `trio.EndOfChannel` by default.
 
         Cancelling loses nothing: an item is handed over without a checkpoint after it was taken.
         """
+        self.dealt_with = self._handed
         await trio.lowlevel.checkpoint()
         while not self._queue:
             if self._ended is not None:
@@ -150,8 +164,8 @@ class Feed:
             await self._changed.wait()
         queued = self._queue.popleft()
         self._bytes -= queued.bytes
-        if queued.cursor is not None:
-            self.handed = queued.cursor
+        if queued.item.cursor is not None:
+            self._handed = queued.item.cursor
         self._changed.give()
         return queued.item
 
@@ -161,7 +175,7 @@ class Feed:
             await self._changed.wait()
 
 
-def _pushed(gid: int | None, name: str, push: dict[str, Any]) -> Pushed:
+def _pushed(gid: int | None, name: str, push: dict[str, Any], cursor: Cursor | None) -> Pushed:
     fields = {key: value for key, value in push.items() if key not in ("gid", "event")}
     kind = EVENTS.get(name) or PASSING.get(name)
     event: Event | None = None
@@ -170,4 +184,4 @@ def _pushed(gid: int | None, name: str, push: dict[str, Any]) -> Pushed:
             event = codec.read(fields, kind)
         except Refusal:
             event = None  # of a newer node, which says it otherwise
-    return Pushed(gid, name, event, fields)
+    return Pushed(gid, name, event, fields, cursor=cursor)

@@ -111,6 +111,8 @@ async def _open_stream(address: Address, tls: ssl.SSLContext | None, deadline: f
             stream: trio.abc.Stream = await trio.open_tcp_stream(address.host, address.port)
         except OSError as error:
             raise Unreachable(f"cannot reach {address.url} ({_why(error)}); is the node running?") from None
+        except UnicodeError as error:  # a label that is empty, too long, or has a character that none may have
+            raise Unreachable(f"{address.url!r} is not an address: {address.host}: {error}") from None
         if address.secure:
             return _WatchedStream(await _encrypt(stream, address, tls))
         return _WatchedStream(stream)

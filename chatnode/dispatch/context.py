@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Protocol, TypeVar
 
 import attrs
+import trio
 
+from chatnode.addresses import client_key
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.people import Account
 from chatnode.storage import sessions
+from chatnode.storage.connection import Reader
+from chatnode.storage.cutting import deadline
 from chatnode.storage.sessions import Authenticated
 from chatnode.storage.transaction import Read, Transaction, Write
 
@@ -76,6 +80,11 @@ class Context:
             return Refusal("forbidden", "nobody asks here: act with ctx.as_person(…) or ctx.as_operator()")
         return unauthenticated()
 
+    @property
+    def payer(self) -> int | str:
+        """Whom limits count against: the person, or where somebody not signed in asks from."""
+        return self.account.key if self.account is not None else client_key(self.address)
+
     def may(self, permission: str, *, reads: bool = False) -> bool:
         """Whether the role has the permission and the token does not take it away.
 
@@ -132,6 +141,25 @@ class Context:
         if self.turn is not None:
             await self.turn.wait_for_writes()
         return await self.core.db.read(function)
+
+    async def query(self, function: Read[T], *, seconds: float | None = None) -> T:
+        """`read`, for what costs more than the page it returns: in turn, and with a deadline.
+
+        One user's queries run one after the other, and always leave one reader to others. Raises `Refusal("too_large")`
+        after `seconds` (None: `limits.query_seconds`; 0: no deadline).
+        """
+        within = self.core.config.limits.query_seconds if seconds is None else seconds
+
+        def run(reader: Reader) -> T:
+            with deadline(reader, within, "ask for less"):
+                return function(reader)
+
+        async with self.core.queries.take(self.account.key if self.account is not None else None):
+            with trio.CancelScope(
+                shield=True
+            ) as scope:  # the thread outlives a cancelled request; the next one waits for it
+                return await self.read(run)
+        raise AssertionError(scope)  # nobody cancels it
 
     def settings(self, kind: type[S]) -> S:
         """The settings of a plugin, by their class."""

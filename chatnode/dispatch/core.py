@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import attrs
 import trio
 
+from chatnode.addresses import parse_url
 from chatnode.config import Config
-from chatnode.dispatch.limits import Rate, Turns
+from chatnode.dispatch.limits import KeyedLocks, Rate, Turns
 from chatnode.errors import Refusal
 from chatnode.metrics import Metrics
 from chatnode.model import permissions
@@ -19,13 +20,14 @@ from chatnode.storage.filters.collections import COLLECTIONS
 
 P = TypeVar("P")
 S = TypeVar("S")
-RATES = frozenset({"posts", "logins", "reports", "statuses", "typing"})
+RATES = frozenset({"posts", "changes", "logins", "reports", "statuses", "typing"})
 """What the node's own commands name as their limit."""
 
 
 @attrs.define
 class Core:
-    """One per node. `roles` maps a role to its permissions; `base_url` is where people reach the node.
+    """One per node. `roles` maps a role to its permissions; `base_url` is where people reach the node, empty while
+    nobody knows: the port is not picked before the node serves.
 
     `collections` are what `items.query` can ask for; more may be added before the node serves. Everything that is
     built on top of the core is one of its parts, found by its class.
@@ -44,9 +46,16 @@ class Core:
     """By the name that a command gives as its `limit`."""
     hashers: trio.CapacityLimiter = attrs.field(init=False)
     slow_seconds: float = attrs.field(init=False)
+    own_origins: frozenset[str] = attrs.field(init=False)
+    """Origins whose pages may use the cookie, whatever name a request says the node has."""
     metrics: Metrics = attrs.field(factory=Metrics)
+    requests_at_last_look: int = attrs.field(init=False, default=0)
+    requests_at_rest: int = attrs.field(init=False, default=-1)
+    """How many requests there had been when memory was last given back (`services/memory.py`)."""
     changing_roles: trio.Lock = attrs.field(init=False, factory=trio.Lock)
     queries: Turns = attrs.field(init=False)
+    preparing: KeyedLocks = attrs.field(init=False, factory=KeyedLocks)
+    """Messages that plugins are preparing now, by (sender's key, cid)."""
     _parts: dict[type, Any] = attrs.field(init=False, factory=dict[type, Any])
     states: dict[type, Any] = attrs.field(init=False, factory=dict[type, Any])
     """What plugins keep for this node while it is open, by class."""
@@ -59,6 +68,7 @@ class Core:
         self.logins = Rate("attempts to sign in", limits.logins_per_minute)
         self.rates = {
             "posts": Rate("messages", limits.posts_per_minute),
+            "changes": Rate("changes", limits.changes_per_minute),
             "logins": self.logins,
             "reports": Rate("reports", limits.reports_per_minute),
             "statuses": Rate("changes of status", limits.statuses_per_minute),
@@ -67,6 +77,8 @@ class Core:
         self.queries = Turns(max(1, self.config.storage.readers - 1))
         self.hashers = trio.CapacityLimiter(self.config.accounts.password_hashers)
         self.slow_seconds = self.config.logs.slow_ms / 1000 or inf
+        public = self.config.server.public_url
+        self.own_origins = frozenset([*self.config.server.origins, *([parse_url(public).origin] if public else [])])
 
     @property
     def permissions(self) -> dict[str, str]:
@@ -92,6 +104,12 @@ class Core:
         if kind not in self.states:
             raise Refusal("unavailable", f"the node has no {kind.__name__} now", retry_after=5)
         return self.states[kind]
+
+    def link(self, kind: str, code: str) -> str:
+        """A link to the node's page that carries a code. Raises `Refusal` while it could not be opened."""
+        if not self.base_url:
+            raise Refusal("unavailable", "no link before the node serves: its port is not known; set server.public_url")
+        return f"{self.base_url}/#{kind}={code}"
 
     def settings(self, kind: type[S]) -> S:
         """The settings of a plugin, by their class."""

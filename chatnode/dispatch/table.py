@@ -33,7 +33,8 @@ class Command(Generic[C, R]):
     `permission` None means that nobody need be signed in; `or_permission` is another one that is enough, for what
     everybody may do for themselves and some for others. `limit` counts against a further rate beside that of all
     requests. `reads`: it changes nothing, and HTTP offers it as GET too. `unscoped`: not for tokens with scopes, as it
-    would give more than they have. `active`: whoever does it is there, and not only their program.
+    would give more than they have. `active`: whoever does it is there, and not only their program. `earlier` returns
+    the stored result if this request repeats one, else None: a repeat, whose result has `dup` set, is not limited.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Command(Generic[C, R]):
     or_permission: str | None = None
     unscoped: bool = False
     active: bool = False
+    earlier: Callable[[Context, C], Awaitable[R | None]] | None = None
 
     @property
     def description(self) -> str:
@@ -69,6 +71,7 @@ def command(
     reads: bool = False,
     unscoped: bool = False,
     active: bool | None = None,
+    earlier: Callable[[Context, Any], Awaitable[Any]] | None = None,
 ) -> Callable[[Callable[[Any, C], Awaitable[R]]], Command[C, R]]:
     """Make a command of a handler; what it takes and gives is read from the handler's annotations.
 
@@ -80,7 +83,9 @@ def command(
         gives = hints.pop("return")
         _, takes = hints.values()
         is_active = not reads if active is None else active
-        return Command(name, takes, gives, handler, permission, limit, reads, or_permission, unscoped, is_active)
+        return Command(
+            name, takes, gives, handler, permission, limit, reads, or_permission, unscoped, is_active, earlier
+        )  # fmt: skip
 
     return make
 
@@ -121,11 +126,16 @@ class CommandTable:
         try:
             found = self._commands.get(name) or self.find(name)
             self._check(context, found)
-            self._count(context, found)
+            limited = self._count(context, found)
             command = codec.structure(fields, found.takes)
             if self._check_command is not None:
                 await self._check_command(context, found.name, command)
-            result = await found.handler(context, command)
+            if limited is None:
+                result = await found.handler(context, command)
+                if found.earlier is not None and result.dup:
+                    self._give_back(context, found)
+            else:
+                result = await self._earlier(context, found, command, limited)
             if found.active and context.account is not None:
                 self._active(context.account.key)
             outcome = "ok"
@@ -172,14 +182,35 @@ class CommandTable:
             raise Refusal("forbidden", "a token with scopes cannot do this; use a signed-in device")
 
     @staticmethod
-    def _count(context: Context, found: Command[Any, Any]) -> None:
+    def _count(context: Context, found: Command[Any, Any]) -> Refusal | None:
+        """Raises `Refusal("rate_limited")`, or returns it for a command whose repeats are answered anyway."""
         if context.operator:
-            return
+            return None
         core = context.core
-        who = context.account.key if context.account is not None else context.address
-        core.requests.take(who)
-        if found.limit is not None:
-            core.rates[found.limit].take(who)
+        core.requests.take(context.payer)
+        if found.limit is None:
+            return None
+        try:
+            core.rates[found.limit].take(context.payer)
+        except Refusal as limited:
+            if found.earlier is None:
+                raise
+            return limited
+        return None
+
+    @staticmethod
+    async def _earlier(context: Context, found: Command[Any, Any], command: Any, limited: Refusal) -> Any:
+        """The stored result that this request repeats; raises `limited` if it repeats none."""
+        assert found.earlier is not None
+        result = await found.earlier(context, command)
+        if result is None:
+            raise limited
+        return result
+
+    @staticmethod
+    def _give_back(context: Context, found: Command[Any, Any]) -> None:
+        if found.limit is not None and context.account is not None:
+            context.core.rates[found.limit].give_back(context.payer)
 
 
 def unknown_command(name: str) -> Refusal:

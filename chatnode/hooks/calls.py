@@ -21,7 +21,7 @@ from chatnode.logs import get_logger
 from chatnode.model.messages import Message
 from chatnode.model.people import Person
 from chatnode.storage.connection import Reader
-from chatnode.storage.messages import Draft
+from chatnode.storage.messages import Draft, as_sent
 from chatnode.storage.transaction import Change, Follower, Transaction
 
 logger = get_logger("plugins")
@@ -39,7 +39,7 @@ class Facade:
 class HookCalls:
     """The hooks of one node's plugins. `report` is told of each that fails: plugin, hook, and how."""
 
-    def __init__(self, settings: Settings, report: Callable[[str, str, str], None]) -> None:
+    def __init__(self, settings: Settings, report: Callable[..., None]) -> None:
         self.scopes: dict[str, Scope] = {}
         """By plugin, once the node is open."""
         self._report = report
@@ -137,14 +137,16 @@ class HookCalls:
                 raise Refusal(verdict.code if verdict.code in STATUS else "forbidden", verdict.reason)
 
     async def prepare_draft(self, ctx: Context, draft: Draft) -> None:
-        before = attrs.evolve(draft)
-        for _, prepare in self._calls("prepare_draft", ctx, draft=draft):
+        """Plugins get a copy, of which only text and metadata are used: access was checked for the rest."""
+        prepared = attrs.evolve(draft)
+        for _, prepare in self._calls("prepare_draft", ctx, draft=prepared):
             try:
                 await prepare()
             except HookFailed as failed:
                 raise failed.as_refusal() from failed
-        draft.conversation, draft.cid, draft.edits = before.conversation, before.cid, before.edits
-        draft.prepared = draft != before
+        if prepared.text != draft.text:
+            draft.sent = as_sent(draft)
+        draft.text, draft.metadata = prepared.text, prepared.metadata
 
     def _calls(self, hook: str, caller: Context | None = None, /, **arguments: Any) -> Iterator[tuple[str, Call]]:
         """An async hook's implementations in their order, each with its plugin's name and ready to be called.
@@ -202,7 +204,7 @@ class HookCalls:
             try:
                 await implementation.function(*([context] if implementation.argnames else []))
             except Refusal as refusal:
-                self._report(implementation.plugin_name, hook, f"raised {refusal}")
+                self._report(implementation.plugin_name, hook, f"raised {refusal}", refusal)
             except HookFailed:
                 continue
 

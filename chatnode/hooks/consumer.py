@@ -195,7 +195,7 @@ class RunningConsumer:
         if is_not_of_the_rows(error):
             logger.warning("the consumer %s of the plugin %s waits: %s", self.name[1], self.name[0], self.failing)
             return Step.HELD_UP
-        self._plugins.report(self.name[0], f"consumer {self.name[1]}", f"failed on {self.failing}")
+        self._plugins.report(self.name[0], f"consumer {self.name[1]}", f"failed on {self.failing}", error)
         if len(rows) > 1:
             self._alone_until = rows[-1].gid
             return Step.FAILED
@@ -274,7 +274,7 @@ class RunningConsumer:
             if is_not_of_the_rows(error):
                 raise Refusal("unavailable", "the consumer cannot go on now; try again", retry_after=5)
             what = said(error)
-            self._plugins.report(self.name[0], f"consumer {self.name[1]}", f"failed on {_named([row])}: {what}")
+            self._plugins.report(self.name[0], f"consumer {self.name[1]}", f"failed on {_named([row])}: {what}", error)
             await self._db.write(lambda tx: storage.failed_again(tx, entry.entry, what))
             return what
 

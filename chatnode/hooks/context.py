@@ -94,6 +94,14 @@ class PluginContext:
         """
         return await self._caller.read(function)
 
+    async def query(self, function: Read[T], *, seconds: float | None = None) -> T:
+        """`read`, for what costs more than the page it returns: in turn, and with a deadline.
+
+        One user's queries run one after the other, and always leave one reader to others. Raises `Refusal("too_large")`
+        after `seconds` (None: `limits.query_seconds`; 0: no deadline).
+        """
+        return await self._caller.query(function, seconds=seconds)
+
     async def write(self, function: Write[T], *, repeatable: bool = False) -> T:
         """Run `function` in a transaction; returns when what it did is on disk. Cancelling ends only the waiting.
 

@@ -6,11 +6,14 @@ is cut when it has used up the time on a processor, and one that waits for somet
 
 from __future__ import annotations
 
+import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, Protocol, cast
 
 import trio
 
@@ -23,8 +26,16 @@ from chatnode.storage.transaction import Transaction
 FAILURES = (Exception, SystemExit)
 """What a plugin may raise to nobody's harm but its own. `trio.Cancelled` and an operator's Ctrl-C are none."""
 
-Report = Callable[[str, str], None]
-"""Gets the name of the hook, and what went wrong."""
+
+class Report(Protocol):
+    """Gets the name of the hook, what went wrong, and what was raised, whose trace goes to the log."""
+
+    def __call__(self, hook: str, what: str, error: BaseException | None = None, /) -> None: ...
+
+
+_LIBRARIES = {"attr", "cattrs", "click", "hypercorn", "outcome", "pluggy", "quart", "quart_trio", "trio", "werkzeug"}
+_NOT_OF_PLUGINS = {"chatnode"} | _LIBRARIES | sys.stdlib_module_names
+"""Packages whose code is on the way from the node to a plugin's function."""
 
 
 class HookFailed(Exception):
@@ -45,8 +56,8 @@ class HookFailed(Exception):
 def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, report: Report) -> Callable[..., Any]:
     """`function` within its budget: what it raises becomes `HookFailed`; a `Refusal` is let through."""
 
-    def failed(what: str, *, late: bool = False) -> HookFailed:
-        report(hook, what)
+    def failed(what: str, error: BaseException | None = None, *, late: bool = False) -> HookFailed:
+        report(hook, what, error)
         return HookFailed(plugin, hook, what, late=late)
 
     @wraps(function)
@@ -57,7 +68,7 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
         except Refusal:
             raise
         except FAILURES as error:
-            raise failed(said(error)) from error
+            raise failed(said(error), error) from error
         assert scope.cancelled_caught
         raise failed(f"took longer than {seconds:g} s and was cut", late=True)
 
@@ -72,7 +83,7 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
         except FAILURES as error:
             late = was_interrupted(error)
             what = f"took longer than {seconds:g} s and was cut" if late else said(error)
-            raise failed(what, late=late) from error
+            raise failed(what, error, late=late) from error
         if (took := time.perf_counter() - began) > seconds:
             report(hook, f"took {took:.3f} s of at most {seconds:g}")
         return result
@@ -81,14 +92,25 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
 
 
 def said(error: BaseException) -> str:
-    """The kind of an error and where it was raised; not its text, which may hold what people said."""
+    """The kind of an error, and the last place of the plugin's on the way to it; not its text, which may hold what
+    people said. Its trace is in the log."""
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseException", error.exceptions[0])
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = f" in line {place.tb_lineno} of {place.tb_frame.f_code.co_name}" if place is not None else ""
-    return f"raised {type(error).__name__}{where}"
+    places = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    if not places:
+        return f"raised {type(error).__name__}"
+    roots = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame, _ in places]
+    plugin = next((root for root in roots if root not in _NOT_OF_PLUGINS), roots[-1])
+    frame, line = next(place for place, root in zip(reversed(places), reversed(roots), strict=True) if root == plugin)
+    code = frame.f_code
+    return f"raised {type(error).__name__} at {_short(code.co_filename, plugin)}:{line} in {code.co_name}"
+
+
+def _short(filename: str, package: str) -> str:
+    """The path of a module below the directory that its package is in."""
+    parts = Path(filename).parts
+    begin = len(parts) - 1 - parts[::-1].index(package) if package in parts[:-1] else len(parts) - 1
+    return "/".join(parts[begin:])
 
 
 def _connection_of(arguments: tuple[Any, ...]) -> Reader | None:

@@ -29,7 +29,7 @@ from chatnode.hooks.context import PluginContext, Scope
 from chatnode.hooks.discovery import Installed
 from chatnode.hooks.guard import FAILURES, HookFailed, Report, guard, said
 from chatnode.hooks.plugin import Plugin, Task
-from chatnode.logs import get_logger
+from chatnode.logs import describe, get_logger
 from chatnode.model.events import EVENTS, Event
 from chatnode.model.plugins import PluginState, PluginStatus
 from chatnode.protocol import codec
@@ -151,7 +151,7 @@ class Manager:
 
     def _prepare(self, name: str, connection: Reader, directory: DataDirectory) -> None:
         plugin = self.loaded[name].plugin
-        steps = [Migration(name, step.name, step.sql) for step in plugin.steps]
+        steps = [Migration(name, step.name, step.sql, step.functions) for step in plugin.steps]
         roles = {each.name: each.roles for each in plugin.permissions}
         try:
             done, keep = storage.applied(connection, name), self.config.backup.keep_before_migration
@@ -223,7 +223,7 @@ class Manager:
         try:
             return check(reader)
         except Exception as error:
-            self.report(name, "check", f"raised {type(error).__name__}")
+            self.report(name, "check", said(error), error)
             return [f"the check of the plugin {name} raised {type(error).__name__}: {error}"]
 
     def request_hooks(self) -> RequestHooks:
@@ -295,12 +295,14 @@ class Manager:
 
     # ---- failures
 
-    def report(self, plugin: str, hook: str, what: str) -> None:
-        """A hook failed, or was slow; also called in threads of the database."""
+    def report(self, plugin: str, hook: str, what: str, error: BaseException | None = None) -> None:
+        """A hook failed, or was slow; also called in threads of the database. The log gets the trace of `error`."""
         status = self._statuses[plugin]
         status.failures += 1
         status.last_failure = f"{hook} {what}"
-        logger.error("the plugin %s: %s %s", plugin, hook, what)
+        # Not as `exc_info`, with which the log of a program around the node would get the error's words.
+        trace = f"\n{describe(error)}" if error is not None else ""
+        logger.error("the plugin %s: %s %s%s", plugin, hook, what, trace)
 
 
 def declaration(source: Any) -> Plugin:
@@ -338,10 +340,10 @@ def _job(name: str, task: Task, loaded: Loaded, report: Report) -> Job:
         try:
             return max(0.0, float(task.every(loaded.settings) if callable(task.every) else task.every or 0))
         except FAILURES as error:  # the node asks before it begins, and goes on without the job
-            report(f"task {task.name}", f"does not say how often it runs: {said(error)}")
+            report(f"task {task.name}", f"does not say how often it runs: {said(error)}", error)
             return 0.0
 
-    return Job(f"{name}.{task.name}", period, run)
+    return Job(f"{name}.{task.name}", period, run, lane=name)
 
 
 def _reason(error: BaseException) -> str:

@@ -26,17 +26,25 @@ API_VERSION = "1.0"
 
 @attrs.frozen
 class Step:
-    """One step of a plugin's tables: applied once, in the order in which the plugin names them."""
+    """One step of a plugin's tables: applied once, in the order in which the plugin names them.
+
+    `functions` are what its SQL may call beside SQLite's own, by name: they take and give texts, numbers and None.
+    """
 
     name: str
     sql: str
+    functions: Mapping[str, Callable[..., Any]] = attrs.field(factory=dict[str, "Callable[..., Any]"])
 
 
-def steps_in(package: str, folder: str = "schema") -> tuple[Step, ...]:
-    """The `.sql` files in a folder of a package, in the order of their names."""
+def steps_in(
+    package: str, folder: str = "schema", functions: Mapping[str, Callable[..., Any]] | None = None
+) -> tuple[Step, ...]:
+    """The `.sql` files in a folder of a package, in the order of their names; `functions` are those of each `Step`."""
     files = resources.files(package).joinpath(folder).iterdir()
     found = sorted((file for file in files if file.name.endswith(".sql")), key=lambda file: file.name)
-    return tuple(Step(file.name.removesuffix(".sql"), file.read_text(encoding="utf-8")) for file in found)
+    return tuple(
+        Step(file.name.removesuffix(".sql"), file.read_text(encoding="utf-8"), functions or {}) for file in found
+    )
 
 
 @attrs.frozen
@@ -88,7 +96,7 @@ class Task:
     Without `every` it runs on and on: when it ends or raises it is started again, after a pause that grows up to a
     minute, and is short again when it has run for half a minute. With
     `every`, seconds or a function of the plugin's settings (0 is never), it is a job: run every so often, also by an
-    operator.
+    operator, and not beside another job of the same plugin. One that gives None did nothing; what it gives is logged.
     """
 
     name: str

@@ -97,7 +97,10 @@ def add_hookspecs(add: Callable[[object], None]) -> None:
 @hook("refuse", "hook_seconds")
 async def check_command(ctx: PluginContext, name: str, command: Any) -> Verdict:
     """May this command be carried out? After permission, limit and form are checked, before its handler; the first
-    `Deny` wins."""
+    `Deny` wins.
+
+    Access to what the command names is not checked yet, so an implementation must have no side effects.
+    """
     raise AssertionError("only implementations are called")
 
 
@@ -105,8 +108,10 @@ async def check_command(ctx: PluginContext, name: str, command: Any) -> Verdict:
 async def prepare_draft(ctx: PluginContext, draft: Draft) -> None:
     """Change a message before it is written: `draft.text`, `draft.metadata`. Raise `Refusal` to refuse it.
 
-    Also for an edit: `draft.edits` is the message's id then, and only its text counts. A message that is sent again
-    with the same `cid` is prepared again, and answered as the first time.
+    Called only if the sender may post there, and not for a repeat of a stored message, which gets the first answer. A
+    message that is refused afterwards, or lost in a crash, may be sent and prepared again: key side effects by
+    `(draft.sender, draft.cid)`. Also called for an edit: `draft.edits` is then the message's id, `draft.cid` the one it
+    was posted with, and only its text is used.
     """
 
 

@@ -14,7 +14,9 @@ from chatnode.model.plugins import TaskStatus
 class Supervised:
     """A function of a plugin's that is kept running. `restarts` counts how often it was started anew."""
 
-    def __init__(self, plugin: str, name: str, run: Callable[[], Awaitable[object]], report: Callable[[str], None]):
+    def __init__(
+        self, plugin: str, name: str, run: Callable[[], Awaitable[object]], report: Callable[[str, BaseException], None]
+    ):
         self.plugin = plugin
         self.name = name
         self._run = run
@@ -40,7 +42,7 @@ class Supervised:
     def _failed(self, error: BaseException) -> None:
         self.failures += 1
         self.last_failure = said(error)
-        self._report(self.last_failure)
+        self._report(self.last_failure, error)
 
     def status(self) -> TaskStatus:
         return TaskStatus(self.plugin, self.name, self.running, self.restarts, self.failures, self.last_failure)

@@ -4,8 +4,20 @@ Each gives a `Source` of conversations and messages in the common form of `items
 archive, write a module with one class that is a `Source`, and name it here.
 """
 
+from chatnode.importers.converting import Converted, Converter
 from chatnode.importers.irc import IrcLog
-from chatnode.importers.items import ImportedConversation, ImportedMessage, Problem, Source
+from chatnode.importers.items import ImportedConversation, ImportedMessage, Problem, Source, Threads, left_out
 from chatnode.importers.zulip import ZulipArchive
 
-__all__ = ["ImportedConversation", "ImportedMessage", "IrcLog", "Problem", "Source", "ZulipArchive"]
+__all__ = [
+    "Converted",
+    "Converter",
+    "ImportedConversation",
+    "ImportedMessage",
+    "IrcLog",
+    "Problem",
+    "Source",
+    "Threads",
+    "ZulipArchive",
+    "left_out",
+]

@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 
 from attrs import frozen
 
-from chatnode.importers.items import Problem, printable
+from chatnode.importers.items import Problem, Unreadable, printable
 
 FILE_LIMIT = 64 * 1024 * 1024
 """Bytes of one file after decompression. The longest real topics of chat archives have about 30 MiB."""
@@ -47,10 +47,6 @@ DAMAGE = (
 """What the standard readers raise for files that are truncated, damaged or malicious."""
 
 _ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
-
-
-class Unreadable(Exception):
-    """A file or a whole archive cannot be read; the message says why, for people."""
 
 
 @frozen

@@ -1,8 +1,8 @@
 """IRC: a channel's log as WeeChat writes it, one `time TAB nick TAB text` per line.
 
 A log has no ids, so a message's key is made of what its line says: time, nick and text, and which of several
-identical lines it is. It depends on no line number and on nothing that follows, so that a log that has grown
-at its end gives the same keys as before, and importing it again adds only what is new.
+identical lines of one second it is. It depends on no line number and on nothing before or after that second, so that
+a log that has grown at its end, or was cut at its beginning, gives the same keys as before.
 """
 
 from __future__ import annotations
@@ -10,17 +10,21 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from attrs import frozen
+import orjson
+from attrs import astuple, frozen
 
-from chatnode.importers.archive import DAMAGE, Unreadable, open_decompressed, reason
-from chatnode.importers.items import ImportedConversation, ImportedMessage, Problem, printable
+from chatnode.importers.archive import DAMAGE, open_decompressed, reason
+from chatnode.importers.irc_names import fold, former_channel, of_file
+from chatnode.importers.items import ImportedConversation, ImportedMessage, Problem, Unreadable, printable, slug
+from chatnode.importers.spool import Spool
 
 LINE_LIMIT = 1024 * 1024
 """Bytes of a line. A message on IRC has at most 512, or some thousands with extensions."""
@@ -30,14 +34,34 @@ class IrcLog:
     """A WeeChat log, plain or compressed, as a `Source` of one conversation.
 
     The log's times name no zone: they are taken for UTC, or for local time in `timezone`, a name of the IANA
-    database. Raises `ValueError` for an unknown name.
+    database. `network` and `channel` are what the log and its place do not tell, or tell wrongly.
+    Raises `ValueError` for an unknown time zone, and a name of a network without letters or digits.
     """
 
     kind = "irc"
+    unique: Literal["conversation"] = "conversation"
+    convert = None
 
-    def __init__(self, path: str | os.PathLike[str], timezone: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        timezone: str | None = None,
+        *,
+        network: str | None = None,
+        channel: str | None = None,
+    ) -> None:
         self._path = Path(path)
         self._zone = _zone(timezone)
+        self._named = of_file(self._path.absolute())
+        self._channel = channel
+        self._network = slug(self._named.network if network is None else network)
+        if network and not self._network:
+            raise ValueError(f"{network!r} has no letters or digits to name a network by")
+
+    @property
+    def name(self) -> str:
+        """`irc.libera`, or `irc` if it is not known of which network the log is."""
+        return f"{self.kind}.{self._network}" if self._network else self.kind
 
     @property
     def total(self) -> int | None:
@@ -48,20 +72,31 @@ class IrcLog:
         """The channel, its name in lower case as key; nothing if the file is no log."""
         if self._survey.fault:
             return []
-        return [ImportedConversation(self._key, printable(self._survey.channel))]
+        former = fold(printable(self._survey.joined or former_channel(self._path)))
+        return [ImportedConversation(self._key, self._title, sample=self._survey.sample, formerly=(former,))]
 
     def __iter__(self) -> Iterator[ImportedMessage | Problem]:
+        """As `drafts`: nothing is converted."""
+        return self.drafts()
+
+    def drafts(self) -> Iterator[ImportedMessage | Problem]:
         """Every message, by time; messages of the same second stay in the order of the log."""
         if self._survey.fault:
             yield Problem(printable(str(self._path)), self._survey.fault)
         elif self._survey.ordered:
             yield from self._messages(_read(self._path, self._zone))
-        else:  # a clock was set back: the one case that needs the whole log in memory
-            items = list(_read(self._path, self._zone))
-            yield from (item for item in items if isinstance(item, Problem))
-            lines = [item for item in items if isinstance(item, _Line)]
-            lines.sort(key=lambda line: line.at)
-            yield from self._messages(lines)
+        else:
+            yield from self._sorted()
+
+    def _sorted(self) -> Iterator[ImportedMessage | Problem]:
+        """For a log in which a clock was set back."""
+        with Spool() as spool:
+            for number, item in enumerate(_read(self._path, self._zone)):
+                if isinstance(item, Problem):
+                    yield item
+                elif item.nick:
+                    spool.add(item.at, number, orjson.dumps(astuple(item)))
+            yield from self._messages(_Line(*orjson.loads(record)) for record in spool)
 
     def _messages(self, items: Iterable[_Line | Problem]) -> Iterator[ImportedMessage | Problem]:
         names: dict[str, str] = {}
@@ -84,6 +119,8 @@ class IrcLog:
                 author=names.setdefault(fold(item.nick), item.nick),
                 at=item.at,
                 text=item.text,
+                author_key=fold(item.nick),
+                also=(_key(_in_second_pass(item.identity), ordinal),) if item.unsure else (),
             )
 
     @cached_property
@@ -91,16 +128,13 @@ class IrcLog:
         return _examine(self._path, self._zone)
 
     @property
+    def _title(self) -> str:
+        survey = self._survey
+        return printable(self._channel or survey.joined or survey.channel or self._named.channel or self._named.title)
+
+    @property
     def _key(self) -> str:
-        return fold(printable(self._survey.channel))
-
-
-def fold(name: str) -> str:
-    """A nick or channel in the case in which IRC (rfc1459) compares them: `{}|~` are small `[]\\^`."""
-    return name.translate(_LOWER)
-
-
-_LOWER = str.maketrans(r"ABCDEFGHIJKLMNOPQRSTUVWXYZ[]\^", "abcdefghijklmnopqrstuvwxyz{}|~")
+        return fold(self._title)
 
 
 def _key(identity: str, ordinal: int) -> str:
@@ -121,16 +155,27 @@ def _zone(name: str | None) -> tzinfo:
 
 @frozen
 class _Survey:
-    """What a first reading finds. `fault` says why there is nothing to import, if so."""
+    """What a first reading finds. `fault` says why there is nothing to import, if so.
 
-    channel: str
+    `joined` is the channel of the first line that says that somebody joined it, `channel` that of other lines.
+    """
+
+    joined: str = ""
+    channel: str = ""
     messages: int | None = None
     ordered: bool = True
+    sample: tuple[str, ...] = ()
     fault: str = ""
 
 
+_SAMPLE = 250
+"""Messages at each end of a log: where one that was cut or has grown meets what was imported before."""
+
+
 def _examine(path: Path, zone: tzinfo) -> _Survey:
-    channel = ""
+    joined = channel = ""
+    first: list[str] = []
+    last: deque[str] = deque(maxlen=_SAMPLE)
     lines = messages = latest = 0
     ordered = True
     problem: Problem | None = None
@@ -139,23 +184,17 @@ def _examine(path: Path, zone: tzinfo) -> _Survey:
             problem = problem or item
             continue
         lines += 1
-        channel = channel or item.joined
+        joined = joined or item.joined
+        channel = channel or item.channel
         if item.nick:
+            (first if messages < _SAMPLE else last).append(_key(item.identity, 0))
             messages += 1
             ordered = ordered and latest <= item.at
             latest = item.at
-    channel = channel or _channel_of_file(path)
     if lines:
-        return _Survey(channel, messages, ordered)
+        return _Survey(joined, channel, messages, ordered, tuple(dict.fromkeys((*first, *last))))
     fault = f"nothing in it reads as a WeeChat log: {problem.message}" if problem else "the file is empty"
-    return _Survey(channel, fault=fault)
-
-
-def _channel_of_file(path: Path) -> str:
-    """`irc.libera.#python.weechatlog.xz` → `#python`; a name without a channel in it serves as a whole."""
-    name = re.sub(r"(?:\.(?:xz|gz|bz2|weechatlog|log|txt))+$", "", path.name)
-    channel = re.search(r"[#&].*", name)
-    return channel[0] if channel else name
+    return _Survey(fault=fault)
 
 
 def _read(path: Path, zone: tzinfo) -> Iterator[_Line | Problem]:
@@ -211,6 +250,10 @@ _SYSTEM = {"-->", "<--", "--", "=!=", ""}
 
 _NICK = re.compile(r"\S*[\w\[\]\\`^{|}]\S*")
 _JOINED = re.compile(r"has joined ([#&+!]\S+)$")
+_CHANNEL = re.compile(
+    r"(?:Mode|Topic for|Channel|\S+ (?:\([^)]*\) )?has left|\S+ has (?:changed|unset) topic for) ([#&+!][^\s:]+)"
+)
+"""What the client says of the channel at the beginning of a line: nothing that somebody else wrote stands before it."""
 _MARK = re.compile(r"\*{4} .* \*{4}")
 _FORMATTING = re.compile(
     r"\x03(?:\d{1,2}(?:,\d{1,2})?)?|\x04(?:[0-9A-Fa-f]{6}(?:,[0-9A-Fa-f]{6})?)?|[\x02\x0f\x11\x16\x1d-\x1f]"
@@ -223,23 +266,31 @@ _WINDOWS_1252 = {
 
 @frozen
 class _Line:
-    """A line that was understood. `nick` is empty unless it is a message; `joined` is a channel, if any."""
+    """A line that was understood. `nick` is empty unless it is a message.
+
+    `joined` and `channel` are the name of the channel, if the line tells it. `unsure`: it may be from either pass of an
+    hour that is repeated.
+    """
 
     at: int
     identity: str
-    nick: str
-    text: str
-    joined: str
+    nick: str = ""
+    text: str = ""
+    unsure: bool = False
+    joined: str = ""
+    channel: str = ""
 
 
 def _parse(line: str, clock: _Clock) -> _Line:
     time, _, rest = line.removeprefix("\ufeff").partition("\t")
     prefix, separator, said = rest.partition("\t")
-    at, second_pass = clock.read(time)
+    at, second_pass, unsure = clock.read(time)
     marker = prefix.strip()
     if marker in _SYSTEM or (not separator and _MARK.fullmatch(marker)):  # "****  Beginning of log  ****"
+        said = _visible(said)
         joined = _JOINED.search(said) if marker == "-->" else None
-        return _Line(at, "", "", "", joined[1] if joined else "")
+        channel = _CHANNEL.match(said) if marker in ("--", "<--") else None
+        return _Line(at, "", joined=joined[1] if joined else "", channel=channel[1] if channel else "")
     if not separator:
         raise Unreadable("not of the form time, tab, nick, tab, text")
     nick, text = (marker, said) if marker != "*" else _action(said)
@@ -249,7 +300,11 @@ def _parse(line: str, clock: _Clock) -> _Line:
     text = _visible(text)
     if not text.strip():
         raise Unreadable("it has no text")
-    return _Line(at, f"{time}\n{second_pass:d}\n{fold(nick)}\n{said}", nick, text, "")
+    return _Line(at, f"{time}\n{second_pass:d}\n{fold(nick)}\n{said}", nick, text, unsure)
+
+
+def _in_second_pass(identity: str) -> str:
+    return identity.replace("\n0\n", "\n1\n", 1)
 
 
 def _action(said: str) -> tuple[str, str]:
@@ -275,26 +330,25 @@ class _Clock:
     """Turns local times into instants.
 
     The hour that is repeated when summer time ends is ambiguous; in a log its second pass shows by times
-    that seem to run backwards.
+    that seem to run backwards. A log that begins in that hour does not tell where it does.
     """
 
     def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
         self._latest = 0
+        self._begun = False
 
-    def read(self, time: str) -> tuple[int, bool]:
-        """Milliseconds since the epoch, and whether it is the second pass of a repeated hour."""
+    def read(self, time: str) -> tuple[int, bool, bool]:
+        """Milliseconds since the epoch; whether it is the second pass of a repeated hour; whether it might be."""
         local = _date_and_time(time)
         if local.tzinfo is None:
             local = local.replace(tzinfo=self._zone)
         at = _milliseconds(local)
-        second_pass = False
-        if at < self._latest:
-            later = _milliseconds(local.replace(fold=1))
-            if later > at and later >= self._latest:
-                at, second_pass = later, True
-        self._latest = at
-        return at, second_pass
+        later = _milliseconds(local.replace(fold=1))
+        second_pass = later > at and at < self._latest <= later
+        self._begun = self._begun or later <= at
+        self._latest = later if second_pass else at
+        return self._latest, second_pass, later > at and not (second_pass or self._begun)
 
 
 def _date_and_time(time: str) -> datetime:

@@ -6,11 +6,12 @@ knows nothing of Zulip or IRC; these four shapes are all they share.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 LATEST_AT = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) * 1000
 """The first instant (ms) taken for nonsense. A source that writes milliseconds where it promises seconds
@@ -19,21 +20,28 @@ lands far behind it, and a fixed limit, unlike the current time, gives every run
 
 @frozen
 class ImportedConversation:
-    """One room of the source. `key` names it within its kind of source, in every run."""
+    """One room of the source. `key` names it within its source, in every run.
+
+    `sample` has the keys of some messages: by them the room is found again when more, or less, is known of its source.
+    `formerly` are keys under which messages of it may have been imported by earlier versions.
+    """
 
     key: str
     title: str
     description: str = ""
+    sample: tuple[str, ...] = ()
+    formerly: tuple[str, ...] = ()
 
 
 @frozen
 class ImportedMessage:
     """One message.
 
-    `key` is the same in every run and unique per author, so that it can serve as the client id of a send:
-    at most 64 characters of `[A-Za-z0-9._:-]`. `author` is the name as the source writes it. `at` is in
-    milliseconds since the epoch, UTC. `reply_to` is the key of an earlier message of the same
-    conversation and `reply_to_author` that message's author; both are None or neither is.
+    `key` is the message's own id in its source: the same in every run, at most 64 characters of `[A-Za-z0-9._:-]`.
+    `also` are keys that it would have if less were known of it. `author` is the name as the source writes it, and
+    `author_key` what is the same for all spellings of it. `at` is in milliseconds since the epoch, UTC. `reply_to` is
+    the key of an earlier message of the same conversation. `thread` names what it is about in its conversation; `place`
+    is where it stands, as of a `Problem`.
     """
 
     conversation: str
@@ -42,8 +50,11 @@ class ImportedMessage:
     at: int
     text: str
     reply_to: str | None = None
-    reply_to_author: str | None = None
     metadata: dict[str, str] = field(factory=dict[str, str])
+    author_key: str | None = None
+    also: tuple[str, ...] = ()
+    thread: str | None = None
+    place: str = ""
 
 
 @frozen
@@ -58,6 +69,50 @@ class Problem:
     message: str
 
 
+class Unreadable(Exception):
+    """A message, a file or a whole archive cannot be read; the message says why, for people."""
+
+
+class Threads:
+    """Lets every message of a thread reply to the first one of it that is there."""
+
+    def __init__(self) -> None:
+        self._conversation = ""
+        self._first: dict[str, str] = {}
+
+    def place(self, message: ImportedMessage) -> ImportedMessage:
+        """Takes the messages of one conversation after the other, in their order."""
+        if message.conversation != self._conversation:
+            self._conversation = message.conversation
+            self._first.clear()
+        if message.thread is None:
+            return message
+        first = self._first.setdefault(message.thread, message.key)
+        return message if first == message.key else evolve(message, reply_to=first)
+
+
+def left_out(message: ImportedMessage, error: str) -> Problem:
+    """What is said of a draft whose text cannot be converted."""
+    return Problem(message.place, f"message {message.key} was left out: {error}")
+
+
+def finished(
+    drafts: Iterator[ImportedMessage | Problem], convert: Callable[[str], str]
+) -> Iterator[ImportedMessage | Problem]:
+    """The messages of drafts."""
+    threads = Threads()
+    for item in drafts:
+        if isinstance(item, Problem):
+            yield item
+            continue
+        try:
+            text = convert(item.text)
+        except Unreadable as error:
+            yield left_out(item, str(error))
+        else:
+            yield threads.place(evolve(item, text=text))
+
+
 class Source(Protocol):
     """An archive that can be read, as often as wished, with the same outcome each time.
 
@@ -68,7 +123,17 @@ class Source(Protocol):
 
     @property
     def kind(self) -> str:
-        """The kind of source, such as `zulip`: what conversation keys are stable within."""
+        """The kind of source, such as `zulip`."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The source: its kind and, where it is known, its place, such as `irc.libera`. Keys are stable within it."""
+        ...
+
+    @property
+    def unique(self) -> Literal["source", "conversation"]:
+        """Whether keys of messages are unique in the source, or only in each of its conversations."""
         ...
 
     @property
@@ -78,6 +143,18 @@ class Source(Protocol):
 
     def conversations(self) -> list[ImportedConversation]:
         """Every conversation that messages may name, in a stable order."""
+        ...
+
+    def drafts(self) -> Iterator[ImportedMessage | Problem]:
+        """Every message and every fault; texts as the source has them, and without replies."""
+        ...
+
+    @property
+    def convert(self) -> Callable[[str], str] | None:
+        """A function of a module that makes the text of a draft one of a message, or raises `Unreadable`.
+
+        None when texts need nothing.
+        """
         ...
 
     def __iter__(self) -> Iterator[ImportedMessage | Problem]:
@@ -99,3 +176,8 @@ def printable(name: str) -> str:
 def storable(text: str) -> str:
     """`text` without what SQLite and UTF-8 cannot carry: NULs and lone surrogates become U+FFFD."""
     return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def slug(name: str) -> str:
+    """The name of a network or server as part of the name of a source; empty if there is no letter or digit in it."""
+    return re.sub(r"[^a-z0-9_-]+", "-", name.lower())[:40].strip("-")

@@ -10,23 +10,29 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
-from typing import cast
+from typing import Literal, cast
 from urllib.parse import unquote_to_bytes
 
-from attrs import field, frozen
+import orjson
+from attrs import astuple, define, field, frozen
 
-from chatnode.importers.archive import Archive, Entry, Unreadable, open_archive
+from chatnode.importers.archive import Archive, Entry, open_archive
 from chatnode.importers.items import (
     LATEST_AT,
     ImportedConversation,
     ImportedMessage,
     Problem,
+    Unreadable,
+    finished,
     printable,
+    slug,
     storable,
 )
+from chatnode.importers.spool import Spool
 from chatnode.importers.zulip_markdown import markdown
 
 STREAM_LIMIT = 1024 * 1024 * 1024
@@ -37,23 +43,45 @@ NO_TOPIC = "general chat"
 
 
 class ZulipArchive:
-    """A directory, tar or zip file in the format of Zulip's archive tool, as a `Source`."""
+    """A directory, tar or zip file in the format of Zulip's archive tool, as a `Source`.
+
+    `server` is a name for where it is from, if there are archives of several: each numbers its messages from 1.
+    Raises `ValueError` for a name without letters or digits.
+    """
 
     kind = "zulip"
+    unique: Literal["source"] = "source"
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, server: str | None = None) -> None:
         self._path = Path(path)
+        self._server = slug(server or "")
+        if server and not self._server:
+            raise ValueError(f"{server!r} has no letters or digits to name a server by")
+
+    @property
+    def name(self) -> str:
+        """`zulip`, or `zulip.lean` of a server that was named."""
+        return f"{self.kind}.{self._server}" if self._server else self.kind
+
+    @property
+    def convert(self) -> Callable[[str], str]:
+        """HTML as Markdown."""
+        return markdown
 
     @property
     def total(self) -> int | None:
         """Messages in the archive, counted once, in a reading of it all that parses nothing."""
-        return self._total
+        return self._contents.total if self._contents.streams else None
 
     def conversations(self) -> list[ImportedConversation]:
         """One per stream, keyed by the stream's id, in the order in which their messages come."""
         return [ImportedConversation(stream.key, stream.title) for stream in self._contents.streams]
 
     def __iter__(self) -> Iterator[ImportedMessage | Problem]:
+        """As `drafts`, as Markdown, and each message of a topic as a reply to its first."""
+        return finished(self.drafts(), markdown)
+
+    def drafts(self) -> Iterator[ImportedMessage | Problem]:
         """Stream after stream; of each, all topics merged by time."""
         yield from self._contents.problems
         if not self._contents.streams:
@@ -66,20 +94,6 @@ class ZulipArchive:
         with archive:
             for stream in self._contents.streams:
                 yield from _messages(archive, stream)
-
-    @cached_property
-    def _total(self) -> int | None:
-        if not self._contents.streams:
-            return None
-        count = 0
-        with open_archive(self._path) as archive:
-            for stream in self._contents.streams:
-                for entry in stream.entries:
-                    try:
-                        count += archive.read(entry).count(b'"sender_full_name"')
-                    except Unreadable:
-                        continue  # reported when the messages are read
-        return count
 
     @cached_property
     def _contents(self) -> _Contents:
@@ -97,17 +111,43 @@ class ZulipArchive:
 # ------------------------------------------------------------------------------ streams, topics, messages
 
 
-@frozen
+@define
 class _Stream:
+    """`name` is that of its folder. A name with a `/` makes folders in folders, and so does a topic's."""
+
     key: str
-    title: str
+    name: str
     entries: list[Entry] = field(factory=list[Entry])
+    _folders: dict[str, tuple[str, ...]] = field(factory=dict[str, tuple[str, ...]])
+    _common: tuple[str, ...] | None = None
+
+    @property
+    def title(self) -> str:
+        return "/".join(_decode_name(name) for name in (self.name, *(self._common or ())))
+
+    def add(self, entry: Entry, path: PurePosixPath, folder: str) -> None:
+        """`folder` is the name of the folder of the stream."""
+        parts = path.parent.parts
+        below = parts[len(parts) - parts[::-1].index(folder) :]
+        self.entries.append(entry)
+        if below:
+            self._folders[entry.name] = below
+        known = below if self._common is None else self._common
+        same = takewhile(lambda pair: pair[0] == pair[1], zip(known, below, strict=False))
+        self._common = tuple(name for name, _ in same)
+
+    def topic_of(self, entry: Entry) -> str:
+        """What the folders of all the stream's files have in common is part of its name, the rest of the topic's."""
+        folders = self._folders.get(entry.name, ())[len(self._common or ()) :]
+        name = PurePosixPath(entry.name).name.removesuffix(".json")
+        return "/".join(_decode_name(each) for each in (*folders, name)) or NO_TOPIC
 
 
 @frozen
 class _Contents:
     streams: list[_Stream]
     problems: list[Problem]
+    total: int | None = None
 
 
 @frozen
@@ -127,23 +167,45 @@ class _Post:
 
 
 def _survey(archive: Archive) -> _Contents:
-    """Which files belong to which stream, in stored order. Files of another form are no business of ours."""
+    """Which files belong to which stream, in stored order, and how many messages they have."""
     streams: dict[str, _Stream] = {}
     problems: list[Problem] = []
+    total = 0
     for item in archive.files():
         if isinstance(item, Problem):
             problems.append(item)
             continue
         path = PurePosixPath(item.name)
-        folder = re.fullmatch(r"(\d{1,18})-(.+)", path.parent.name, re.ASCII | re.DOTALL)
-        if folder is None or not path.name.endswith(".json"):
+        if not path.name.endswith(".json") or _is_companion(path):
+            continue
+        folder = next((found for name in path.parents if (found := _FOLDER.fullmatch(name.name))), None)
+        if folder is None:
+            message = "the file was passed over: it is in no folder <stream id>-<stream>"
+            problems.append(Problem(item.place, message))
             continue
         # A renamed stream leaves a second folder with the same id: it is still the same conversation.
-        stream = streams.setdefault(folder[1], _Stream(folder[1], _decode_name(folder[2])))
-        stream.entries.append(item)
+        stream = streams.setdefault(folder[1], _Stream(folder[1], folder[2]))
+        stream.add(item, path, folder[0])
+        total += _count(archive, item)
     for stream in streams.values():
         stream.entries.sort(key=lambda entry: entry.offset)
-    return _Contents(sorted(streams.values(), key=lambda stream: stream.entries[0].offset), problems)
+    return _Contents(sorted(streams.values(), key=lambda stream: stream.entries[0].offset), problems, total)
+
+
+_FOLDER = re.compile(r"(\d{1,18})-(.+)", re.ASCII | re.DOTALL)
+
+
+def _is_companion(path: PurePosixPath) -> bool:
+    """Whether it is what a system or a program keeps beside the files: `__MACOSX/…`, `._name`, `.git/…`."""
+    return path.name.startswith("._") or any(part == "__MACOSX" or part.startswith(".") for part in path.parts[:-1])
+
+
+def _count(archive: Archive, entry: Entry) -> int:
+    """Messages of a file, without parsing it."""
+    try:
+        return archive.read(entry).count(b'"sender_full_name"')
+    except Unreadable:
+        return 0  # reported when the messages are read
 
 
 def _decode_name(name: str) -> str:
@@ -160,35 +222,29 @@ def _decode_name(name: str) -> str:
 
 def _messages(archive: Archive, stream: _Stream) -> Iterator[ImportedMessage | Problem]:
     """The messages of a stream by time, then id, which is also the order in which topics are begun."""
-    posts: list[_Post] = []
     seen: set[int] = set()
-    for item in _posts(archive, stream):
-        if isinstance(item, Problem):
-            yield item
-        elif item.id in seen:
-            yield Problem(item.place, f"message {item.id} is in the stream a second time: left out")
-        else:
-            seen.add(item.id)
-            posts.append(item)
-    posts.sort(key=lambda post: (post.at, post.id))
-    first_of: dict[str, _Post] = {}
-    for post in posts:
-        try:
-            text = markdown(post.content)
-        except Unreadable as error:
-            yield Problem(post.place, f"message {post.id} was left out: {error}")
-            continue
-        first = first_of.setdefault(post.topic, post)
-        yield ImportedMessage(
-            conversation=stream.key,
-            key=post.key,
-            author=post.author,
-            at=post.at,
-            text=text,
-            reply_to=None if first is post else first.key,
-            reply_to_author=None if first is post else first.author,
-            metadata={"topic": post.topic},
-        )
+    with Spool() as spool:
+        for item in _posts(archive, stream):
+            if isinstance(item, Problem):
+                yield item
+            elif item.id in seen:
+                yield Problem(item.place, f"message {item.id} is in the stream a second time: left out")
+            else:
+                seen.add(item.id)
+                spool.add(item.at, item.id, orjson.dumps(astuple(item)))
+        seen.clear()
+        for record in spool:
+            post = _Post(*orjson.loads(record))
+            yield ImportedMessage(
+                conversation=stream.key,
+                key=post.key,
+                author=post.author,
+                at=post.at,
+                text=post.content,
+                metadata={"topic": post.topic},
+                thread=post.topic,
+                place=post.place,
+            )
 
 
 def _posts(archive: Archive, stream: _Stream) -> Iterator[_Post | Problem]:
@@ -200,30 +256,62 @@ def _posts(archive: Archive, stream: _Stream) -> Iterator[_Post | Problem]:
             yield Problem(entry.place, message)
             continue
         try:
-            items = _load(archive.read(entry))
+            content = archive.read(entry)
         except Unreadable as error:
             yield Problem(entry.place, f"the file was left out: {error}")
             continue
         size += entry.size
-        topic = _decode_name(PurePosixPath(entry.name).name.removesuffix(".json")) or NO_TOPIC
-        for number, item in enumerate(items, 1):
+        yield from _posts_of_file(entry, stream.topic_of(entry), content)
+
+
+def _posts_of_file(entry: Entry, topic: str, content: bytes) -> Iterator[_Post | Problem]:
+    number = 0
+    try:
+        for number, item in enumerate(_items(content), 1):
             place = f"{entry.place}: item {number}"
             try:
                 yield _post(place, topic, item)
             except Unreadable as error:
                 yield Problem(place, f"the message was left out: {error}")
+    except Unreadable as error:
+        what = f"the rest of the file, after item {number}," if number else "the file"
+        yield Problem(entry.place, f"{what} was left out: {error}")
 
 
-def _load(content: bytes) -> list[object]:
+_DECODER = json.JSONDecoder()
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
+def _items(content: bytes) -> Iterator[object]:
+    """The items of a JSON list, one at a time: a long topic's would take ten times its size. Raises `Unreadable`."""
     try:
-        items: object = json.loads(content)
+        text = content.decode(json.detect_encoding(content), "surrogatepass")
+        place = _after_space(text, 0)
+        if not text[place : place + 1]:
+            raise Unreadable("empty")
+        if text[place] != "[":
+            _DECODER.decode(text)
+            raise Unreadable("not a list of messages")
+        place = _after_space(text, place + 1)
+        more = text[place : place + 1] != "]"
+        while more:
+            item, place = _DECODER.raw_decode(text, place)
+            yield item
+            place = _after_space(text, place)
+            if more := text[place : place + 1] == ",":
+                place = _after_space(text, place + 1)
+        if text[place : place + 1] != "]" or _after_space(text, place + 1) != len(text):
+            raise Unreadable(f"not JSON: the list of messages does not end as it should, at character {place}")
     except RecursionError as error:
         raise Unreadable("nested too deeply") from error
     except ValueError as error:
-        raise Unreadable(f"not JSON: {error}" if content else "empty") from error
-    if not isinstance(items, list):
-        raise Unreadable("not a list of messages")
-    return cast(list[object], items)
+        raise Unreadable(f"not JSON: {error}") from error
+
+
+def _after_space(text: str, place: int) -> int:
+    space = _SPACE.match(text, place)
+    assert space is not None
+    return space.end()
 
 
 def _post(place: str, topic: str, item: object) -> _Post:
@@ -239,7 +327,7 @@ def _post(place: str, topic: str, item: object) -> _Post:
     author = storable(_string(fields, "sender_full_name")).strip()
     if not author:
         raise Unreadable("`sender_full_name` is empty")
-    return _Post(place, topic, id, author, at, _string(fields, "content"))
+    return _Post(place, topic, id, author, at, storable(_string(fields, "content")))
 
 
 def _integer(fields: dict[str, object], name: str) -> int:

@@ -16,8 +16,7 @@ from bs4 import BeautifulSoup, Tag
 from bs4.exceptions import ParserRejectedMarkup
 from markdownify import ATX, MarkdownConverter
 
-from chatnode.importers.archive import Unreadable
-from chatnode.importers.items import storable
+from chatnode.importers.items import Unreadable, storable
 
 CONTENT_LIMIT = 400_000
 """Characters of one message's HTML. Zulip allows 10,000 characters of Markdown, of which highlighted code

@@ -177,6 +177,18 @@ class PersonErased(Event):
 
 
 @attrs.define
+class PersonAdopted(Event):
+    """An imported author was handed over to a user: what `author` wrote, and what names them, is `person`'s.
+
+    `author` is what is left of the profile. Goes to everyone who has something of it.
+    """
+
+    name = "person.adopted"
+    author: Person
+    person: Person
+
+
+@attrs.define
 class SessionRevoked(Event):
     """One of the reader's own devices or tokens was signed out."""
 
@@ -211,6 +223,7 @@ EVENTS: dict[str, type[Event]] = {
         PersonBlocked,
         PersonUpdated,
         PersonErased,
+        PersonAdopted,
         SessionRevoked,
         RoleChanged,
     )

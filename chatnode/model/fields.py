@@ -12,12 +12,16 @@ from typing import Annotated
 
 import attrs
 
+from chatnode.model import times
+from chatnode.model.folding import is_blank
+
 
 @attrs.frozen
 class Text:
-    """Bounds of a text: length in characters and, where it has one, its form, which allows no control characters.
+    """Bounds of a text: length in characters and, where it has one, its form.
 
-    Control characters are refused, unless the text is `free`: then only NUL is, which SQLite cannot search.
+    It is one line without control characters, whatever the form allows. A text that must have a character (`least`)
+    and has no form has one that can be seen. In a `free` text only NUL is refused, which SQLite cannot search.
     """
 
     most: int
@@ -38,12 +42,15 @@ class Text:
             return f"has {len(text)} characters, at most {self.most} are taken"
         if len(text) < self.least:
             return f"has {len(text)} characters, at least {self.least} are needed"
-        if self.form is not None:
-            return None if self._matches(text) else self.hint or f"must have the form {self.form}"
-        if "\0" in text:
-            return "has a NUL character"
-        if not self.free and _CONTROL.search(text):
-            return "has control characters or line breaks"
+        if self.form is not None and not self._matches(text):
+            return self.hint or f"must have the form {self.form}"
+        if not (text.isascii() and text.isprintable()):  # most are: this is asked of each field of each request
+            if "\0" in text:
+                return "has a NUL character"
+            if not self.free and _CONTROL.search(text):
+                return "has control characters or line breaks"
+        if not self.free and self.form is None and self.least and is_blank(text):
+            return "has nothing that can be seen"
         return None
 
 
@@ -82,8 +89,8 @@ class Entries:
         if len(entries) > self.most:
             return f"has {len(entries)} entries, at most {self.most} are taken"
         for name, value in entries.items():
-            if not 0 < len(name) <= self.most_name or "\0" in name:
-                return f"has the name {name[:80]!r}, names have 1 to {self.most_name} characters"
+            if not 0 < len(name) <= self.most_name or _CONTROL.search(name) or is_blank(name):
+                return f"has the name {name[:80]!r}, names have 1 to {self.most_name} characters that can be seen"
             if len(value) > self.most_value or "\0" in value:
                 return f"has {len(value)} characters at {name!r}, at most {self.most_value} are taken"
         return None
@@ -102,8 +109,21 @@ class Real:
         return None
 
 
-# C0, C1, line and paragraph separators, and what turns the direction of the text around it.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+@attrs.frozen
+class Moment:
+    """A text that has the form of a time names one, or is empty."""
+
+    def fault(self, text: str) -> str | None:
+        try:
+            if text:
+                times.milliseconds(text)
+        except ValueError as error:
+            return f"is {text}, and there is no such time: {error}"
+        return None
+
+
+# C0, C1, line and paragraph separators, what turns the direction of the text around it or comes between its lines.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206f\ufff9-\ufffb]")
 
 HANDLE_FORM = r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?"
 
@@ -135,6 +155,7 @@ Seq = Annotated[int, Whole(0)]
 Gid = Annotated[int, Whole(0)]
 Limit = Annotated[int, Whole(1)]
 IdleDays = Annotated[int, Whole(0, 36_500)]
-_TIME_FORM = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d))?"
-Time = Annotated[str, Text(40, form=_TIME_FORM, hint="takes a time such as 2026-11-21T10:17:06Z")]
+Time = Annotated[
+    str, Text(40, form=f"({times.FORM})?", hint="takes a time with its offset, such as 2026-11-21T10:17:06Z"), Moment()
+]
 Days = Annotated[int, Whole(1, 36_500)]  # a hundred years

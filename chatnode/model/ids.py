@@ -40,3 +40,8 @@ def message_id(sender: str, cid: str) -> str:
     if _UUID7.fullmatch(cid) is None:
         return digest
     return cid[:8] + cid[9:13] + digest[12:]
+
+
+def keyed_hash(key: str, *parts: str) -> bytes:
+    """A hash of the parts that without the secret `key` tells nothing of them."""
+    return blake2b("\n".join(parts).encode(), key=key.encode(), digest_size=_DIGEST_BYTES).digest()

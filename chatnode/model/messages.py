@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 import attrs
 
-from chatnode.model.fields import HANDLE_FORM, Metadata, Real, Text, Whole
+from chatnode.model.fields import Metadata, Real, Text, Whole
 from chatnode.model.people import PersonRef
 
 ReceiptKind = Literal["read", "delivered"]
@@ -58,10 +57,10 @@ class Message:
     that its thread hangs on, `replies` how many hang on this one. `media`, `location` and `system` come with the
     kinds of message that carry them. A deleted message keeps its place and loses what it said. `extra` is what plugins
     know of it, by the name of the plugin; what is told of a posting has none yet.
-
-    Not frozen only because frozen classes cost a microsecond each where thousands are made a second; nobody
-    changes one.
     """
+
+    # Not frozen only because frozen classes cost a microsecond each where thousands are made a second. Nobody changes
+    # one.
 
     message: str
     conversation: str
@@ -110,17 +109,3 @@ class Receipt:
     person: PersonRef
     delivered_at: str | None = None
     read_at: str | None = None
-
-
-# "Thanks @ann." names ann; an address such as @ann@example.org names nobody here.
-_MENTION = re.compile(r"(?<![\w@.-])@(" + HANDLE_FORM + r")(?![A-Z0-9@])", re.IGNORECASE | re.ASCII)
-
-
-def mentioned_handles(text: str) -> list[str]:
-    """The handles that `text` names with an @, lower-cased, each once, in order, `everyone` and `admins` among them.
-
-    Whether such a person exists and takes part is not known here.
-    """
-    if "@" not in text:
-        return []
-    return list(dict.fromkeys(match.lower() for match in _MENTION.findall(text)))

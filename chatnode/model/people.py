@@ -9,7 +9,7 @@ import attrs
 
 @attrs.frozen
 class Person:
-    """Somebody with an account, as others see them.
+    """A user as others see them, or an author of imported messages (`imported`), as whom nobody can sign in.
 
     The flags are there only when they are true. `extra` is what plugins know of them, by the name of the plugin,
     where people are listed or asked for.
@@ -20,6 +20,7 @@ class Person:
     name: str
     avatar: str | None = None
     bot: bool | None = None
+    imported: bool | None = None
     deactivated: bool | None = None
     erased: bool | None = None
     extra: dict[str, Any] | None = None
@@ -46,6 +47,13 @@ class Account:
     bot: bool = False
     deactivated_at: int | None = None
     erased_at: int | None = None
+    source: str | None = None
+    """Where the account was imported from, as an author of messages; None for everybody who can sign in."""
+
+    @property
+    def imported(self) -> bool:
+        """Whether it stands for an author elsewhere, and nobody can sign in to it."""
+        return self.source is not None and self.erased_at is None
 
     @property
     def ref(self) -> PersonRef:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Literal, TypedDict
 
 import attrs
@@ -96,19 +95,3 @@ class HistoryEntry:
     change: Change
     text: str | None = None
     emoji: str | None = None
-
-
-_KEYCAP = "\u20e3"
-_MARKS = frozenset({"So", "Sk", "Sm", "Po", "Mn", "Cf"})
-
-
-def is_emoji(text: str) -> bool:
-    """Whether `text` is made of pictures only: no letters, no spaces, digits only under a keycap.
-
-    Not a list of this year's emoji, as next year's shall do too; it keeps words out of the place of a picture.
-    """
-    if _KEYCAP in text:
-        return text.replace("\ufe0f", "")[1:] == _KEYCAP and text[0] in "0123456789#*"
-    return all(unicodedata.category(char) in _MARKS and not char.isascii() for char in text) and any(
-        unicodedata.category(char) in ("So", "Sm", "Po") for char in text
-    )

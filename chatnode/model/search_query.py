@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from unicodedata import category, normalize
 
 import attrs
 
 from chatnode.errors import Refusal
 from chatnode.model import words
+from chatnode.model.folding import DASHES, QUOTES
+from chatnode.model.times import DAY_MS, day
 
 HAS = ("link", "image", "file", "location", "mention", "reply", "edit", "pin")
 OPERATORS = ("from", "in", "before", "after", "has")
@@ -50,10 +52,14 @@ class Query:
         )
 
 
+_QUOTES = (QUOTES, "«»", "‹›", "「」", "『』")
+"""Families of quotation marks. A phrase ends with any mark of the family that it begins with: „a“, ”a”, »a«."""
+_PHRASE = "|".join(f"[{marks}](?P<quoted{n}>[^{marks}]*)(?P<closed{n}>[{marks}]?)" for n, marks in enumerate(_QUOTES))
 _CHUNK = re.compile(
-    r"(?P<minus>-?)(?:(?P<operator>[A-Za-z]+):)?"
-    r'(?:"(?P<quoted>[^"]*)(?P<closed>"?)(?P<tail>\*?)|(?P<plain>\S*))'
+    rf"(?P<dashes>[{DASHES}]*)(?:(?P<operator>[A-Za-z]+):)?(?:(?:{_PHRASE})(?P<tail>\*?)|(?P<plain>[^\s「『]*))"
 )
+_LONG_DASHES = "\u2014\u2015"
+"""What phones make of two hyphens."""
 
 
 def parse(text: str, most_terms: int = 0) -> Query:
@@ -62,6 +68,7 @@ def parse(text: str, most_terms: int = 0) -> Query:
     A word with a colon that is no operator, such as a time or an address, is searched for as it stands.
     """
     query = Query()
+    text = _plain(text)
     at = 0
     while at < len(text):
         if text[at].isspace():
@@ -81,13 +88,20 @@ def parse(text: str, most_terms: int = 0) -> Query:
     return query
 
 
+def _plain(text: str) -> str:
+    """Letters and signs in their usual width, and nothing that cannot be seen between them."""
+    text = normalize("NFKC", text).replace("\u200b", " ")
+    return text if text.isascii() else "".join(char for char in text if category(char) != "Cf")
+
+
 def _add(query: Query, found: re.Match[str]) -> None:
-    quoted, plain = found["quoted"], found["plain"]
-    if quoted is not None and not found["closed"]:
+    plain = found["plain"]
+    quoted = next((found[f"quoted{n}"] for n in range(len(_QUOTES)) if found[f"quoted{n}"] is not None), None)
+    if quoted is not None and not any(found[f"closed{n}"] for n in range(len(_QUOTES))):
         raise _invalid('has a quotation mark that is not closed; write "some words"')
     operator = (found["operator"] or "").lower()
     if operator in OPERATORS:
-        if found["minus"]:
+        if found["dashes"]:
             raise _invalid(f"has -{operator}: ; a minus goes with words only")
         value = (quoted if quoted is not None else plain).strip()
         if not value:
@@ -98,9 +112,14 @@ def _add(query: Query, found: re.Match[str]) -> None:
     literal = f"{found['operator']} " if found["operator"] else ""
     named = words.words(literal + (quoted if quoted is not None else plain))
     if named:
-        (query.without if found["minus"] else query.terms).append(Term(tuple(named), prefix))
+        (query.without if _is_minus(found["dashes"]) else query.terms).append(Term(tuple(named), prefix))
     elif quoted is not None and not quoted.strip():
         raise _invalid('has quotation marks with nothing in them; write "some words"')
+
+
+def _is_minus(dashes: str) -> bool:
+    """One dash takes a word out; several, as in --verbose, are part of how it is written."""
+    return len(dashes) == 1 and dashes not in _LONG_DASHES
 
 
 def _sender(query: Query, value: str) -> None:
@@ -123,19 +142,16 @@ def _before(query: Query, value: str) -> None:
 
 
 def _after(query: Query, value: str) -> None:
-    ends = _day("after", value) + round(timedelta(days=1).total_seconds() * 1000)
+    ends = _day("after", value) + DAY_MS
     query.since = ends if query.since is None else max(query.since, ends)
 
 
 def _day(operator: str, value: str) -> int:
     """When a day begins in UTC."""
     try:
-        if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-            raise ValueError
-        day = date.fromisoformat(value)
+        return day(value)
     except ValueError:
         raise _invalid(f"has {operator}:{value[:40]}, which is no day; write {operator}:2026-01-31") from None
-    return round(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
 
 
 _ADD = {"from": _sender, "in": _place, "has": _has, "before": _before, "after": _after}

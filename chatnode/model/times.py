@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 DAY_MS = 86_400_000
+FIRST_MS = -62_135_596_800_000
+LAST_MS = 253_402_300_799_999
+"""The first and the last millisecond that RFC 3339 can name: of the years 1 and 9999, in UTC."""
+
+_CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+FORM = rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt ]{_CLOCK}:[0-5][0-9](?:\.[0-9]{{1,9}})?(?:[Zz]|[+-]{_CLOCK})"
+"""A regular expression for times on the wire. Not all that it fits are there: February has no 30th."""
+_PARTS = re.compile(r"(.{10}).(.{8})\.?([0-9]*)(?:[Zz]|([+-])(..):(..))")
+_form = re.compile(FORM)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def now_ms() -> int:
@@ -23,9 +34,29 @@ def rfc3339(ms: int) -> str:
 
 
 def milliseconds(text: str) -> int:
-    """The time that an RFC 3339 text names; raises `ValueError` when there is no such time."""
-    return round(datetime.fromisoformat(text).timestamp() * 1000)
+    """The one reader of times that somebody sends, in RFC 3339 with their offset.
 
+    Digits below the millisecond are cut off. Raises `ValueError` when there is no such time, as for leap seconds,
+    which milliseconds since 1970 do not count, or none between the years 1 and 9999 in UTC.
+    """
+    found = _PARTS.fullmatch(text) if _form.fullmatch(text) else None
+    if found is None:
+        raise ValueError("a time has the form 2026-11-21T10:17:06Z")
+    date, clock, fraction, sign, hours, minutes = found.groups()
+    moment = datetime.fromisoformat(f"{date}T{clock}").replace(tzinfo=UTC)
+    offset = (int(hours) * 60 + int(minutes)) * 60_000 if sign else 0
+    ms = (moment - _EPOCH) // _MILLISECOND + int(f"{fraction:0<3}"[:3]) + (offset if sign == "-" else -offset)
+    if not FIRST_MS <= ms <= LAST_MS:
+        raise ValueError("times are those of the years 1 to 9999 in UTC")
+    return ms
+
+
+def day(text: str) -> int:
+    """When a day such as `2026-01-31` begins in UTC. Raises `ValueError` when there is no such day."""
+    return milliseconds(f"{text}T00:00:00Z")
+
+
+_MILLISECOND = timedelta(milliseconds=1)
 
 # Thousands of times may be shown together, and no two within the same second.
 _MINUTES = tuple(f"T{hour:02d}:{minute:02d}:" for hour in range(24) for minute in range(60))

@@ -1,9 +1,6 @@
-"""The words of a text, for search: without case and accents, and for scripts written without spaces too.
+"""The words of a text, for search: without case and accents, and for scripts that are written without spaces too.
 
-`fold` makes a text comparable: "Café" and "CAFE" are the same, as are full-width and usual letters, and digits of any
-script. Accents of Latin, Greek and Cyrillic letters are dropped, as are the vowel points of Hebrew and Arabic; what
-makes another letter of one (the dots of the Japanese が, the vowels of Thai) stays. Emoji and punctuation are none:
-they separate words.
+`fold` makes a text comparable (`model/folding.py`) and leaves its words: emoji and punctuation separate them.
 
 A run of a script without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese; and Korean, which writes particles
 onto its words) is one word that anything within it is found in. The index holds its pairs of neighbours.
@@ -15,7 +12,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from unicodedata import category, decimal, normalize
+from unicodedata import category, normalize
+
+from chatnode.model.folding import form_of
 
 LONGEST = 8_000
 """Characters of a word that are indexed."""
@@ -33,67 +32,22 @@ _ascii_runs = re.compile("[\0-\x7f]+|[^\0-\x7f]")
 _ascii_words = re.compile("[a-z0-9]+")
 
 
-def caseless(text: str) -> str:
-    """The same of texts that differ only in case or in how letters are composed. Unlike `fold` it keeps accents."""
-    return text.lower() if text.isascii() else normalize("NFKC", normalize("NFKC", text).casefold())
-
-
-_OTHER_FORMS = {
-    "ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th",
-    "\u0640": "",  # only stretches an Arabic word
-    "\u06a9": "\u0643", "\u06cc": "\u064a", "\u0649": "\u064a",  # the same letters in Persian and in Arabic
-}  # fmt: skip
-_ZERO_WIDTH_SPACE = "\u200b"
-
-
-def _is_dropped(mark: str) -> bool:
-    """Whether a combining mark only decorates its letter."""
-    return (
-        "\u0300" <= mark <= "\u036f"
-        or "\u0591" <= mark <= "\u05c7"  # Hebrew points
-        or "\u064b" <= mark <= "\u065f"  # Arabic vowel signs
-        or mark == "\u0670"
-        or "\u1ab0" <= mark <= "\u1aff"
-        or "\u1dc0" <= mark <= "\u1dff"
-        or "\u20d0" <= mark <= "\u20ff"
-        or "\ufe00" <= mark <= "\ufe0f"  # which form of a character to show
-        or "\U000e0100" <= mark <= "\U000e01ef"
-    )
-
-
-def _fold_part(character: str) -> str:
-    kind = category(character)
-    if kind == "Cf":  # invisible: a soft hyphen is within a word
-        return " " if character == _ZERO_WIDTH_SPACE else ""
-    if kind[0] == "M":
-        return "" if _is_dropped(character) else character
-    if kind == "Nd":
-        return str(decimal(character))
-    return _OTHER_FORMS.get(character, character) if kind[0] in "LN" else " "
-
-
-class _Folding(dict[int, str]):
-    """Code point → what it is folded to; each is worked out once."""
+class _Words(dict[int, str]):
+    """Code point → its comparable form, with a space where it parts words."""
 
     def __missing__(self, point: int) -> str:
-        character = chr(point)
-        if "\uac00" <= character <= "\ud7a3":  # a Korean syllable has no accents to take off
-            folded = character
-        else:
-            bare = normalize("NFKD", normalize("NFKD", character).casefold())
-            folded = normalize("NFC", "".join(map(_fold_part, bare)))
-        self[point] = folded
-        return folded
+        self[point] = form = "".join(part if category(part)[0] in "LMN" else " " for part in form_of(chr(point)))
+        return form
 
 
-_FOLDING = _Folding()
+_WORDS = _Words()
 for _point in range(128):
-    _FOLDING[_point] = chr(_point).lower() if chr(_point).isalnum() else " "
+    _WORDS[_point] = chr(_point).lower() if chr(_point).isalnum() else " "
 
 
 def fold(text: str) -> str:
-    """`text` in its comparable form: words, with spaces in between."""
-    return (text if text.isascii() else normalize("NFKC", text)).translate(_FOLDING)
+    """The words of `text` in their comparable form, with spaces in between."""
+    return text.translate(_WORDS) if text.isascii() else normalize("NFC", normalize("NFKD", text).translate(_WORDS))
 
 
 def is_dense(word: str) -> bool:
@@ -218,7 +172,8 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _continues(character: str) -> bool:
-    """Whether a character combines with the one before it: a mark, a Korean vowel or final, a half-width dot."""
-    return not character.isascii() and (
-        category(character)[0] == "M" or "\u1160" <= character <= "\u11ff" or character in "\uff9e\uff9f"
-    )
+    """Whether a character is folded with the one before it: a mark, a Korean vowel or final, what is left out."""
+    if character.isascii():
+        return False
+    first = normalize("NFKD", character)[0]
+    return category(first)[0] == "M" or "\u1160" <= first <= "\u11ff" or not form_of(character)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from math import inf
 from types import MappingProxyType
 from typing import Protocol
 
@@ -79,6 +80,8 @@ class Session(ABC):
             else:
                 self.held_too_much = True
             return False
+        if self.ends_at is not None and self.expired:
+            return False
         if push.gid is not None:
             if push.gid <= self.gid:
                 return False
@@ -88,7 +91,13 @@ class Session(ABC):
 
     @property
     def expired(self) -> bool:
+        """Whether its token has expired: nothing more is for it."""
         return self.ends_at is not None and now_ms() >= self.ends_at
+
+    @property
+    def seconds_left(self) -> float:
+        """Until its token expires."""
+        return inf if self.ends_at is None else max(0.0, (self.ends_at - now_ms()) / 1000)
 
     def hold(self) -> None:
         """Keep pushes until `go_live`."""

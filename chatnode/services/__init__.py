@@ -12,6 +12,7 @@ from chatnode.dispatch.table import Command
 from chatnode.services import (
     accounts,
     administration,
+    adoption,
     backups,
     conversations,
     importing,
@@ -19,6 +20,7 @@ from chatnode.services import (
     items,
     jobs,
     maintenance,
+    memory,
     messages,
     moderation,
     operations,
@@ -52,6 +54,14 @@ COMMANDS: tuple[Command[Any, Any], ...] = (
     *plugins.COMMANDS,
     *backups.COMMANDS,
     *privacy.COMMANDS,
+    *adoption.COMMANDS,
 )
 
-JOBS: tuple[Job, ...] = (*maintenance.JOBS, *retention.JOBS, *backups.JOBS, *privacy.JOBS)
+JOBS: tuple[Job, ...] = (
+    *maintenance.JOBS,
+    *retention.JOBS,
+    *backups.JOBS,
+    *privacy.JOBS,
+    *adoption.JOBS,
+    *memory.JOBS,
+)

@@ -76,16 +76,13 @@ async def list_page(ctx: Context, command: ListPeople) -> PeopleGiven:
     return PeopleGiven(await ctx.read(lambda reader: people.page(reader, command.prefix, command.after, limit)))
 
 
-@command("people.update", permission=permissions.CHAT)
+@command("people.update", permission=permissions.CHAT, limit="changes")
 async def update(ctx: Context, command: UpdateProfile) -> PersonGiven:
     """Change your name or avatar; an empty avatar removes it."""
     return PersonGiven(await ctx.write(lambda tx: people.update_profile(tx, ctx.me, command.name, command.avatar)))
 
 
-@command(
-    "people.password", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, limit="logins",
-    unscoped=True,
-)  # fmt: skip
+@command("people.password", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, unscoped=True)
 async def change_password(ctx: Context, command: ChangePassword) -> Revoked:
     """Change a password; every other device and token of that person is signed out."""
     account = await _whose_password(ctx, command)
@@ -119,13 +116,14 @@ async def _whose_password(ctx: Context, command: ChangePassword) -> Account:
         raise Refusal("forbidden", "leave this out: you can change only your own password", path="person")
     if is_me(ctx, account):
         found = await ctx.read(lambda reader: people.password_hash(reader, account.handle))
-        if not await is_password(ctx.core, found and found[1], command.old or ""):
+        if not await is_password(ctx.core, account.handle, found and found[1], command.old or ""):
             raise Refusal("wrong_password", "the old password is another", path="old")
     _check_has_passwords(account)
     return account
 
 
 def _check_has_passwords(account: Account) -> None:
+    people.refuse_imported(account, "person")
     if account.bot:
         raise Refusal("invalid", "a bot has no password, make a token for it", path="person")
     if account.erased_at is not None:

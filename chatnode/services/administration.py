@@ -53,7 +53,8 @@ async def sign_out(ctx: Context, command: SignOut) -> Revoked:
         else:
             sessions.revoke(tx, account.key, command.session)
             revoked = 1
-        audit.record(tx, ctx.account, "people.sign_out", account.id, session=command.session, revoked=revoked)
+        if revoked:
+            audit.record(tx, ctx.account, "people.sign_out", account.id, session=command.session, revoked=revoked)
         return Revoked(revoked)
 
     return await ctx.write(write)
@@ -62,7 +63,7 @@ async def sign_out(ctx: Context, command: SignOut) -> Revoked:
 # ---- deactivating
 
 
-@command("people.deactivate", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, limit="logins")
+@command("people.deactivate", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE)
 async def deactivate(ctx: Context, command: Deactivate) -> PersonGiven:
     """Close an account: every session ends, and nothing lets anybody in until it is reactivated.
 
@@ -78,9 +79,9 @@ async def deactivate(ctx: Context, command: Deactivate) -> PersonGiven:
         current = people.by_key(tx, account.key)
         if not is_me(ctx, current):
             check_may_manage(ctx, current)
-        person = deactivation.deactivate(tx, current)
-        audit.record(tx, ctx.account, "people.deactivate", current.id)
-        return PersonGiven(person)
+        if deactivation.deactivate(tx, current):
+            audit.record(tx, ctx.account, "people.deactivate", current.id)
+        return PersonGiven(people.public(people.by_key(tx, current.key)))
 
     return await ctx.write(write)
 
@@ -92,9 +93,9 @@ async def reactivate(ctx: Context, command: Reactivate) -> PersonGiven:
     def write(tx: Transaction) -> PersonGiven:
         account = people.find(tx, command.person)
         check_may_manage(ctx, account)
-        person = deactivation.reactivate(tx, account)
-        audit.record(tx, ctx.account, "people.reactivate", account.id)
-        return PersonGiven(person)
+        if deactivation.reactivate(tx, account):
+            audit.record(tx, ctx.account, "people.reactivate", account.id)
+        return PersonGiven(people.public(people.by_key(tx, account.key)))
 
     return await ctx.write(write)
 
@@ -122,6 +123,7 @@ async def person_or_me(ctx: Context, person: str | None) -> Account:
 async def create_reset(ctx: Context, command: CreateReset) -> ResetGiven:
     """Make a link, good for one time, with which somebody sets a new password. An earlier one ends."""
     code, code_hash = sessions.new_secret()
+    link = ctx.core.link("reset", code)
     expires_at = now_ms() + ctx.core.config.accounts.reset_hours * 3_600_000
 
     def write(tx: Transaction) -> None:
@@ -131,7 +133,7 @@ async def create_reset(ctx: Context, command: CreateReset) -> ResetGiven:
         audit.record(tx, ctx.account, "people.reset_link", account.id)
 
     await ctx.write(write)
-    return ResetGiven(code, f"{ctx.core.base_url}/#reset={code}", rfc3339(expires_at))
+    return ResetGiven(code, link, rfc3339(expires_at))
 
 
 @command("people.reset_password", permission=None, limit="logins")

@@ -26,6 +26,7 @@ from chatnode.model.commands.conversations import (
 )
 from chatnode.model.commands.shared import ConversationGiven, InConversation, MemberOf, Nothing
 from chatnode.model.conversations import Subject
+from chatnode.model.folding import is_blank
 from chatnode.model.times import milliseconds, rfc3339
 from chatnode.storage import blocks, conversations, inbox, members, opening, people, settings
 from chatnode.storage.connection import Reader
@@ -66,28 +67,32 @@ async def create(ctx: Context, command: OpenGroup) -> ConversationGiven:
 async def support(ctx: Context, command: OpenSupport) -> ConversationGiven:
     """Open a conversation with everybody who answers support; they are its admins, you own it."""
     roles = [role for role, held in ctx.core.roles.items() if permissions.SUPPORT in held]
+    most = ctx.core.config.limits.group_members
 
     def write(tx: Transaction) -> str:
-        agents = blocks.without_blocked(tx, ctx.me, people.with_roles(tx, roles))
-        if not any(agent.key != ctx.me.key for agent in agents):
+        found = blocks.without_blocked(tx, ctx.me, people.with_roles(tx, roles))
+        agents = [agent for agent in found if agent.key != ctx.me.key]
+        if not agents:
             raise Refusal("not_found", "nobody answers support on this node")
+        if most:
+            agents = agents[: most - 1]  # too many agents for one group must not mean no support
         return opening.open_group(
             tx, ctx.me, title=command.title, description="", visibility="private", history="all", others=agents,
-            most_members=ctx.core.config.limits.group_members, purpose="support", context=command.context,
+            most_members=most, purpose="support", context=command.context,
             role_of_others="admin",
         )  # fmt: skip
 
     return ConversationGiven(await ctx.write(write))
 
 
-@command("conversations.close", permission=permissions.CHAT)
+@command("conversations.close", permission=permissions.CHAT, limit="changes")
 async def close(ctx: Context, command: CloseConversation) -> ConversationGiven:
     """Let a conversation take no more messages; it can be read, and opened again."""
     await ctx.write(lambda tx: conversations.close(tx, ctx.me, command.conversation, command.reason))
     return ConversationGiven(command.conversation)
 
 
-@command("conversations.reopen", permission=permissions.CHAT)
+@command("conversations.reopen", permission=permissions.CHAT, limit="changes")
 async def reopen(ctx: Context, command: InConversation) -> ConversationGiven:
     """Open a closed conversation again."""
     await ctx.write(lambda tx: conversations.reopen(tx, ctx.me, command.conversation))
@@ -103,15 +108,10 @@ async def change_settings(ctx: Context, command: ChangeSettings) -> SettingsGive
     changes = {name: value for name, value in attrs.asdict(command).items() if value is not None}
     del changes["conversation"]
     if until := changes.get("muted_until"):
-        changes["muted_until"] = _time(until)
+        changes["muted_until"] = rfc3339(milliseconds(until))
+    if command.label is not None and is_blank(command.label):
+        changes["label"] = ""
     return SettingsGiven(await ctx.write(lambda tx: settings.change(tx, ctx.me, command.conversation, changes)))
-
-
-def _time(text: str) -> str:
-    try:
-        return rfc3339(milliseconds(text))
-    except (ValueError, OverflowError):
-        raise Refusal("invalid", f"there is no time {text}", path="muted_until") from None
 
 
 @command("conversations.get", permission=permissions.CHAT, reads=True)
@@ -125,7 +125,7 @@ async def get(ctx: Context, command: InConversation) -> ConversationDetails:
     return await ctx.read(read)
 
 
-@command("conversations.update", permission=permissions.CHAT)
+@command("conversations.update", permission=permissions.CHAT, limit="changes")
 async def update(ctx: Context, command: UpdateConversation) -> ConversationGiven:
     """Change a group's title, description or visibility, when it closes by itself and how long it keeps messages.
 
@@ -149,7 +149,7 @@ async def public(ctx: Context, command: ListPublic) -> ConversationsGiven:
     """
     limit = ctx.page_size(command.limit)
     return ConversationsGiven(
-        await ctx.read(lambda reader: conversations.public_page(reader, command.query, command.after, limit))
+        await ctx.query(lambda reader: conversations.public_page(reader, command.query, command.after, limit))
     )
 
 
@@ -162,11 +162,11 @@ async def about(ctx: Context, command: ListAbout) -> ConversationsGiven:
     limit = ctx.page_size(command.limit)
     subject = Subject(command.type, command.id)
     return ConversationsGiven(
-        await ctx.read(lambda reader: conversations.about_page(reader, ctx.me, subject, command.after, limit))
+        await ctx.query(lambda reader: conversations.about_page(reader, ctx.me, subject, command.after, limit))
     )
 
 
-@command("conversations.join", permission=permissions.CHAT)
+@command("conversations.join", permission=permissions.CHAT, limit="changes")
 async def join(ctx: Context, command: InConversation) -> ConversationGiven:
     """Take part in a public group."""
     most = ctx.core.config.limits.group_members
@@ -174,9 +174,9 @@ async def join(ctx: Context, command: InConversation) -> ConversationGiven:
     return ConversationGiven(command.conversation)
 
 
-@command("conversations.leave", permission=permissions.CHAT)
+@command("conversations.leave", permission=permissions.CHAT, limit="changes")
 async def leave(ctx: Context, command: InConversation) -> Nothing:
-    """Take part no more. When the owner leaves, the longest-serving admin or member owns the group."""
+    """Take part no more. When the owner leaves, the longest-serving admin or member who can act becomes owner."""
     await ctx.write(lambda tx: members.leave(tx, ctx.me, command.conversation))
     return Nothing()
 
@@ -193,16 +193,23 @@ async def list_members(ctx: Context, command: ListMembers) -> MembersGiven:
         place = conversations.access(reader, ctx.me, command.conversation)
         return MembersGiven(conversations.members_page(reader, ctx.me, place, command.after, limit))
 
-    return await ctx.read(read)
+    return await ctx.query(read)
 
 
 @command("conversations.members.add", permission=permissions.CHAT)
 async def add_member(ctx: Context, command: MemberOf) -> Nothing:
-    """Bring somebody into a group."""
+    """Add a member to a group.
+
+    In a group without any member who can act, a user with the permission `people.manage` does so; the new member then
+    owns the group.
+    """
     most = ctx.core.config.limits.group_members
+    manages = ctx.may(permissions.MANAGE_PEOPLE)
 
     def write(tx: Transaction) -> None:
-        members.add(tx, ctx.me, command.conversation, people.find_reachable(tx, command.member, "member"), most)
+        member = people.find_reachable(tx, command.member, "member")
+        if not (manages and members.add_to_abandoned(tx, ctx.account, command.conversation, member, most)):
+            members.add(tx, ctx.me, command.conversation, member, most)
 
     await ctx.write(write)
     return Nothing()
@@ -219,9 +226,9 @@ async def remove_member(ctx: Context, command: MemberOf) -> Nothing:
     return Nothing()
 
 
-@command("conversations.members.role", permission=permissions.CHAT)
+@command("conversations.members.role", permission=permissions.CHAT, limit="changes")
 async def set_member_role(ctx: Context, command: SetMemberRole) -> Nothing:
-    """Make somebody admin, member, or owner in your place."""
+    """Make a participant admin, member, or owner in your place. An owner must be able to sign in and take part."""
 
     def write(tx: Transaction) -> None:
         member = people.find(tx, command.member, "member")

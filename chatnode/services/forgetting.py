@@ -1,97 +1,134 @@
 """Making what was removed unreadable in the files, and proving it.
 
 The tables forget at once, and zero what they delete. What is left for a while: the parts of the search index that have
-the removed words; older pages in the write-ahead log; and, seldom, copies that stayed in a page of a table when its
-rows moved to another one, which only writing the whole file anew removes.
+the removed words; copies in the gaps of pages whose rows moved to another one; and older pages in the write-ahead log.
+All of it goes in slices between other writes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 import attrs
 import trio
 
 from chatnode.dispatch.core import Core
+from chatnode.errors import Refusal
 from chatnode.logs import get_logger
-from chatnode.storage import maintenance, search_index, traces
-from chatnode.storage.connection import Reader, file_statistics
+from chatnode.storage import search_index, traces
+from chatnode.storage.connection import Reader
+from chatnode.storage.gaps import Slice, Sweep, Unswept, empty_log
 from chatnode.storage.search_renewal import Settling
 
 logger = get_logger("forgetting")
 
-_TRIES, _TRY_SECONDS = 60, 0.5
-_PATIENT_TRIES = 10
+PATIENCE_SECONDS = 30.0
+PAUSE_SECONDS = 0.01
+BUSY_SECONDS = 0.1
+
+
+class Elsewhere(Protocol):
+    """Those of `texts` that somebody else has said."""
+
+    def __call__(self, reader: Reader, texts: list[str]) -> list[str]: ...
+
+
+@attrs.frozen
+class Cleaned:
+    """`swept`: the gaps of all pages are zero; `flushed`: the write-ahead log, which has older pages, was cut off."""
+
+    swept: bool
+    flushed: bool
+
+    @property
+    def complete(self) -> bool:
+        return self.swept and self.flushed
 
 
 @attrs.frozen
 class Looked:
-    """What became of removed texts: those still to be found, and those that somebody else has said too.
-
-    `complete`: no long read kept older pages in the write-ahead log. If one did, the log still has what was removed.
-    """
+    """What became of removed texts: those still to be found, and those that somebody else has said too."""
 
     found: list[str]
     elsewhere: list[str]
-    complete: bool
+    cleaned: Cleaned
+
+    @property
+    def advice(self) -> str | None:
+        """What the operator can do about what is left."""
+        if not self.cleaned.flushed:
+            return "a long read kept older pages: the job `erasures` tries again within the hour; jobs.run runs it now"
+        if not self.cleaned.swept or self.found:
+            return "stop the node and run: sqlite3 chatnode.sqlite3 VACUUM"
+        return None
 
 
-async def forget(core: Core) -> bool:
-    """Call after messages were removed, deleted or edited, and committed: then no older page has what they said.
+async def forget(core: Core) -> Cleaned:
+    """Call after messages were removed, deleted or edited, and committed: then the files have nothing of their words.
 
-    Makes the parts of the search index anew that had it, in slices between other writes, and cuts the write-ahead
-    log off. False when a read of an older state stood in the way of that for half a minute.
+    Not so when reads of an older state stood in the way for half a minute, which the result says.
     """
-    settling = Settling(core.config.search)
-    while not await core.db.write(lambda tx: settling.go_on(tx.connection)):
-        pass
-    for _ in range(_TRIES):
-        if await core.db.maintain(traces.forget_old_pages):
-            return True
-        await trio.sleep(_TRY_SECONDS)
-    return False
+    async with core.db.file.alone:
+        upto = await core.db.read(traces.owed)
+        settling = Settling(core.config.search)
+        while not await core.db.write(lambda tx: settling.go_on(tx.connection)):
+            await core.db.checkpoint()
+        cleaned = await _sweep(core)
+    if cleaned.complete and upto is not None:
+        await core.db.write(partial(traces.forgotten, upto=upto))
+    return cleaned
 
 
-async def prove_gone(core: Core, texts: list[str], elsewhere: Callable[[Reader, list[str]], list[str]]) -> Looked:
+async def forget_what_is_owed(core: Core) -> Cleaned | None:
+    """`forget`, if it was not done, or not completed, since something was removed; None when it was."""
+    return await forget(core) if await core.db.read(traces.owed) is not None else None
+
+
+async def _sweep(core: Core) -> Cleaned:
+    """Zero the gaps of all pages, and cut off the write-ahead log."""
+    db, sweep = core.db, Sweep(core.db.file)
+    give_up = trio.current_time() + PATIENCE_SECONDS
+    await db.checkpoint()
+    try:
+        while (ended := await db.maintain(sweep.go_on)) is not Slice.DONE:
+            if ended is Slice.MORE:
+                await trio.to_thread.run_sync(db.file.sync)  # else the next checkpoint does it while writes wait
+                give_up = trio.current_time() + PATIENCE_SECONDS
+            elif trio.current_time() > give_up:
+                logger.warning("long reads keep older pages in the write-ahead log: removed texts may still be in it")
+                return Cleaned(swept=False, flushed=False)
+            await trio.sleep(PAUSE_SECONDS if ended is Slice.MORE else BUSY_SECONDS)
+    except Unswept as error:
+        logger.warning("removed texts may have left copies in gaps of the database: %s", error)
+        return Cleaned(swept=False, flushed=await db.maintain(empty_log))
+    finally:
+        with trio.CancelScope(shield=True):
+            await _end(core, sweep)
+    await trio.to_thread.run_sync(db.file.sync)
+    return Cleaned(swept=True, flushed=True)
+
+
+async def _end(core: Core, sweep: Sweep) -> None:
+    try:
+        await core.db.maintain(partial(sweep.end, checkpoint_pages=core.config.storage.checkpoint_pages))
+    except Refusal:  # the node is stopping, and empties the log itself
+        return
+
+
+async def prove_gone(core: Core, texts: list[str], elsewhere: Elsewhere) -> Looked:
     """`forget`, and look for removed `texts` in the search index and in the bytes of the files.
 
-    `elsewhere` says which of those found are there because somebody else said them. If others are found, the file is
-    written anew, during which other writes wait, and looked through once more.
+    `elsewhere` says which of those found are there because somebody else said them.
     """
-    complete = await forget(core)
-    looked = await _look(core, texts, elsewhere, complete)
-    if looked.found and complete and await write_anew(core, patient=False):
-        looked = await _look(core, texts, elsewhere, await forget(core))
-    return looked
-
-
-async def _look(
-    core: Core, texts: list[str], elsewhere: Callable[[Reader, list[str]], list[str]], complete: bool
-) -> Looked:
+    cleaned = await forget(core)
     there = {*await trio.to_thread.run_sync(traces.found, core.db.path, texts)}
-    others = set(await core.db.read(lambda reader: elsewhere(reader, [text for text in texts if text in there])))
+    others: set[str] = set()
+    for text in there:  # each in a read of its own: it goes through all messages
+        others |= {*await core.db.read(partial(elsewhere, texts=[text]))}
     there = (there - others) | {*await core.db.read(lambda reader: search_index.remains(reader, texts))}
     return Looked(
         [text for text in texts if text in there],
         [text for text in texts if text in others],
-        complete,
+        cleaned,
     )
-
-
-async def write_anew(core: Core, *, patient: bool) -> bool:
-    """Write the whole database anew; False when it is larger than the settings allow.
-
-    Other writes wait meanwhile; if this is `patient`, it waits for them, and is False when there was no end of them.
-    """
-    db = core.db
-    size = (await db.read(file_statistics)).bytes
-    if size > core.config.storage.vacuum_most_mib << 20:
-        logger.warning("removed texts may have left copies, and the database is larger than storage.vacuum_most_mib")
-        return False
-    logger.info("the database of %d MiB is written anew, without copies of what was removed", size >> 20)
-    for _ in range(_PATIENT_TRIES):
-        if await db.maintain(partial(maintenance.vacuum, wanted=lambda: patient and db.writes_waiting > 0)):
-            return True
-        await trio.sleep(_TRY_SECONDS)
-    return False

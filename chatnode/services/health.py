@@ -120,9 +120,10 @@ async def _disk(core: Core) -> Part:
 
 async def _jobs(core: Core) -> None:
     runner = core.part(JobRunner)
-    if runner.running is not None and trio.current_time() - runner.running_since > LONGEST_JOB_SECONDS:
-        raise Unwell(f"{runner.running} has been running for more than {LONGEST_JOB_SECONDS / 3600:.0f} hours")
-    failed = sorted(name for name, last in core.part(JobRunner).last.items() if not last.ok)
+    long = [name for name, since in runner.running.items() if trio.current_time() - since > LONGEST_JOB_SECONDS]
+    if long:
+        raise Unwell(f"{', '.join(long)} has been running for more than {LONGEST_JOB_SECONDS / 3600:.0f} hours")
+    failed = sorted(name for name, last in runner.last.items() if not last.ok)
     if failed:
         raise Unwell(f"failed the last time: {', '.join(failed)}; see chatnode call jobs.list")
 

@@ -5,27 +5,57 @@ from __future__ import annotations
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
-from chatnode.model.commands.importing import ImportConversation, Imported, ImportMessages
-from chatnode.model.commands.shared import ConversationGiven
+from chatnode.model.commands.importing import (
+    FindMissing,
+    ImportConversation,
+    Imported,
+    ImportedConversationGiven,
+    ImportMessages,
+    Missing,
+)
 from chatnode.storage import audit, importing
+from chatnode.storage.imported import Room
 from chatnode.storage.transaction import Transaction
 
 
 @command("import.conversation", permission=permissions.IMPORT)
-async def import_conversation(ctx: Context, command: ImportConversation) -> ConversationGiven:
+async def import_conversation(ctx: Context, command: ImportConversation) -> ImportedConversationGiven:
     """Find or make the public group that a conversation elsewhere becomes."""
 
-    def write(tx: Transaction) -> str:
-        conversation = importing.open_conversation(tx, command)
-        audit.record(tx, ctx.account, "import.conversation", conversation, source=command.source)
-        return conversation
+    def write(tx: Transaction) -> Room:
+        before = tx.next_gid
+        room = importing.open_conversation(tx, command)
+        if tx.next_gid > before:  # created, not found
+            audit.record(tx, ctx.account, "import.conversation", room.id, source=room.source)
+        return room
 
-    return ConversationGiven(await ctx.write(write))
+    room = await ctx.write(write)
+    return ImportedConversationGiven(room.id, room.source)
+
+
+@command("import.missing", permission=permissions.IMPORT)
+async def find_missing(ctx: Context, command: FindMissing) -> Missing:
+    """Say which messages of a conversation elsewhere were never imported, so that no others need be prepared.
+
+    Authors who have another name there than when their messages were imported are known by it afterwards.
+    """
+    missing, renamed = await ctx.read(lambda reader: importing.find_missing(reader, command))
+
+    def write(tx: Transaction) -> None:
+        for person in importing.learn_names(tx, renamed.values()):
+            audit.record(tx, ctx.account, "import.missing", person.id, source=command.source)
+
+    if renamed:
+        await ctx.write(write)
+    return missing
 
 
 @command("import.messages", permission=permissions.IMPORT)
 async def import_messages(ctx: Context, command: ImportMessages) -> Imported:
-    """Append messages from elsewhere, in their order, those that are here already left out."""
+    """Append messages from elsewhere, in their order, that were never imported before.
+
+    What was removed here since it was imported stays removed.
+    """
     most = ctx.core.config.limits.message_chars
 
     def write(tx: Transaction) -> Imported:
@@ -38,4 +68,4 @@ async def import_messages(ctx: Context, command: ImportMessages) -> Imported:
     return await ctx.write(write)
 
 
-COMMANDS = (import_conversation, import_messages)
+COMMANDS = (import_conversation, find_missing, import_messages)

@@ -24,7 +24,7 @@ async def list_page(ctx: Context, command: ListInbox) -> InboxGiven:
             unread=command.unread, archived=command.archived, starred=command.starred,
         )  # fmt: skip
 
-    return await ctx.read(read)
+    return await ctx.query(read)
 
 
 COMMANDS = (list_page,)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import trio
-
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
@@ -11,7 +9,6 @@ from chatnode.model.commands.items import ItemsGiven, QueryItems
 from chatnode.model.times import now_ms
 from chatnode.storage.filters import query as filters
 from chatnode.storage.filters.collection import Asker
-from chatnode.storage.transaction import Read
 
 
 @command("items.query", permission=permissions.CHAT, reads=True)
@@ -29,16 +26,8 @@ async def query(ctx: Context, command: QueryItems) -> ItemsGiven:
     plan = filters.plan(collection, asked, limits)
     person = ctx.me.key if collection.personal or ctx.account is not None else None
     asker = Asker(person, ctx.session, now_ms())
-    async with ctx.core.queries.take(person):
-        page = await _read_to_the_end(ctx, lambda reader: filters.run(reader, asker, plan, limits.query_seconds))
+    page = await ctx.query(lambda reader: filters.run(reader, asker, plan, limits.query_seconds), seconds=0)
     return ItemsGiven(page.data, page.next)
-
-
-async def _read_to_the_end(ctx: Context, function: Read[filters.Page]) -> filters.Page:
-    """The thread goes on when whoever asked has gone; shielded, the next one's turn comes after it."""
-    with trio.CancelScope(shield=True) as scope:
-        return await ctx.read(function)
-    raise AssertionError(scope)  # nobody cancels it
 
 
 COMMANDS = (query,)

@@ -33,8 +33,9 @@ async def run_job(ctx: Context, command: RunJob) -> JobGiven:
 
 
 def _info(core: Core, job: Job) -> JobInfo:
-    period, running = job.period(core.config), core.part(JobRunner).running == job.name
-    last = core.part(JobRunner).last.get(job.name)
+    runner = core.part(JobRunner)
+    period, running = job.period(core.config), job.name in runner.running
+    last = runner.last.get(job.name)
     if last is None:
         return JobInfo(job.name, period, running)
     return JobInfo(

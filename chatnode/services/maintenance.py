@@ -43,7 +43,9 @@ async def shrink(core: Core) -> str:
         return "little is unused"
     if before.bytes > settings.vacuum_most_mib << 20:
         return "larger than storage.vacuum_most_mib; left as it is"
-    if not await db.maintain(partial(maintenance.vacuum, wanted=lambda: db.writes_waiting > 0)):
+    async with db.file.alone:
+        done = await db.maintain(partial(maintenance.vacuum, wanted=lambda: db.writes_waiting > 0))
+    if not done:
         return "given up for somebody who writes"
     after = await db.read(file_statistics)
     return f"{(before.bytes - after.bytes) >> 20} MiB given back"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.hooks import RequestHooks
 from chatnode.dispatch.table import command
@@ -23,27 +25,66 @@ from chatnode.model.commands.shared import InConversation
 from chatnode.model.messages import Edition, Location, Media, MessageKind, Notice
 from chatnode.storage import conversations, message_changes, messages
 from chatnode.storage.connection import Reader
+from chatnode.storage.message_changes import Edit
 from chatnode.storage.messages import Draft
 
 
-@command("messages.post", permission=permissions.CHAT, limit="posts")
+async def _posted_earlier(ctx: Context, command: PostMessage) -> Posted | None:
+    draft, sender = _draft(ctx, command), ctx.me
+    return await ctx.read(lambda reader: messages.posted_earlier(reader, sender, draft))
+
+
+@command("messages.post", permission=permissions.CHAT, limit="posts", earlier=_posted_earlier)
 async def post(ctx: Context, command: PostMessage) -> Posted:
     """Post a message. The reply comes when it is on disk; the same `cid` again returns the same reply.
+
+    A repeat does not count against the limit of messages.
 
     System messages are for those with the permission `notices.post`: everybody can rely on what they say.
     """
     _check_length(ctx, command.text)
     if command.kind == "system" and not ctx.may(permissions.NOTIFY):
         raise Refusal("forbidden", f"system messages take the permission {permissions.NOTIFY}", path="kind")
-    draft = Draft(
+    draft = _draft(ctx, command)
+    if ctx.core.part(RequestHooks).prepare_draft is not None:
+        return await _prepare_and_post(ctx, draft)
+    return await _post(ctx, draft)
+
+
+def _draft(ctx: Context, command: PostMessage) -> Draft:
+    return Draft(
         command.conversation, command.cid, command.text, command.reply_to, command.thread, command.kind,
-        _content(command), command.metadata,
+        _content(command), command.metadata, sender=ctx.me.id,
     )  # fmt: skip
-    if (prepare := ctx.core.part(RequestHooks).prepare_draft) is not None:
-        await prepare(ctx, draft)
-        _check_length(ctx, draft.text)
+
+
+async def _post(ctx: Context, draft: Draft) -> Posted:
     sender, everyone_members = ctx.me, ctx.core.config.limits.everyone_members
     return await ctx.write(lambda tx: messages.post(tx, sender, draft, everyone_members), repeatable=True)
+
+
+async def _prepare_and_post(ctx: Context, draft: Draft) -> Posted:
+    """Plugins prepare only what its sender may post there and what is not stored yet."""
+    sender = ctx.me
+
+    def look(reader: Reader) -> Posted | None:
+        earlier = messages.posted_earlier(reader, sender, draft)
+        if earlier is None:
+            messages.check_may_post(reader, sender, draft)
+        return earlier
+
+    async with ctx.core.preparing.take((sender.key, draft.cid)):  # a repeat waits, and is not prepared again
+        if (earlier := await ctx.read(look)) is not None:
+            return earlier
+        await _prepare(ctx, draft)
+        return await _post(ctx, draft)
+
+
+async def _prepare(ctx: Context, draft: Draft) -> None:
+    prepare = ctx.core.part(RequestHooks).prepare_draft
+    assert prepare is not None
+    await prepare(ctx, draft)
+    _check_length(ctx, draft.text)
 
 
 _FIELD: dict[MessageKind, str | None] = {
@@ -91,19 +132,22 @@ async def get(ctx: Context, command: GetMessage) -> MessageGiven:
 
 @command("messages.edit", permission=permissions.CHAT, limit="posts")
 async def edit(ctx: Context, command: EditMessage) -> MessageGiven:
-    """Let a message of yours say something else; everybody can see what it said before."""
+    """Let a message of yours say something else; everybody can see what it said before.
+
+    Editing a system message takes the permission `notices.post`, as posting one does.
+    """
     _check_length(ctx, command.text)
-    limits, draft = ctx.core.config.limits, Draft("", "", command.text, edits=command.message)
-    if (prepare := ctx.core.part(RequestHooks).prepare_draft) is not None:
-        await prepare(ctx, draft)
-        _check_length(ctx, draft.text)
-    return MessageGiven(
-        await ctx.write(
-            lambda tx: message_changes.edit(
-                tx, ctx.me, command.message, draft.text, minutes=limits.edit_minutes, most=limits.edits
-            )
-        )
-    )
+    limits, me = ctx.core.config.limits, ctx.me
+    wanted = Edit(command.message, command.text, ctx.may(permissions.NOTIFY), limits.edit_minutes, limits.edits)
+    if ctx.core.part(RequestHooks).prepare_draft is not None:
+        _, message = await ctx.read(lambda reader: message_changes.access_to_edit(reader, me, wanted))
+        draft = Draft(
+            message.conversation, message.cid, command.text, message.reply_to, message.thread, message.kind,
+            edits=command.message, sender=me.id,
+        )  # fmt: skip
+        await _prepare(ctx, draft)
+        wanted = attrs.evolve(wanted, text=draft.text)
+    return MessageGiven(await ctx.write(lambda tx: message_changes.edit(tx, me, wanted)))
 
 
 @command("messages.history", permission=permissions.CHAT, reads=True)
@@ -137,14 +181,14 @@ async def delete(ctx: Context, command: DeleteMessage) -> MessageGiven:
     )
 
 
-@command("messages.pin", permission=permissions.CHAT)
+@command("messages.pin", permission=permissions.CHAT, limit="changes")
 async def pin(ctx: Context, command: GetMessage) -> MessageGiven:
     """Pin a message for everybody; in a group that is for its owner and admins."""
     most = ctx.core.config.limits.pins
     return MessageGiven(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, command.message, True, most)))
 
 
-@command("messages.unpin", permission=permissions.CHAT)
+@command("messages.unpin", permission=permissions.CHAT, limit="changes")
 async def unpin(ctx: Context, command: GetMessage) -> MessageGiven:
     """Take a pin away."""
     return MessageGiven(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, command.message, False, 0)))

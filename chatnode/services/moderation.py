@@ -12,14 +12,14 @@ from chatnode.storage import blocks, people, reports
 from chatnode.storage.transaction import Transaction
 
 
-@command("people.block", permission=permissions.CHAT)
+@command("people.block", permission=permissions.CHAT, limit="changes")
 async def block(ctx: Context, command: GetPerson) -> Nothing:
     """Hear no more from somebody: your direct conversation is closed, and neither brings the other into a group."""
     await ctx.write(lambda tx: blocks.block(tx, ctx.me, people.find(tx, command.person)))
     return Nothing()
 
 
-@command("people.unblock", permission=permissions.CHAT)
+@command("people.unblock", permission=permissions.CHAT, limit="changes")
 async def unblock(ctx: Context, command: GetPerson) -> Nothing:
     """Hear from somebody again; the conversation that the block closed is open."""
     await ctx.write(lambda tx: blocks.unblock(tx, ctx.me, people.find(tx, command.person)))
@@ -32,7 +32,7 @@ async def blocked(ctx: Context, command: Nothing) -> PeopleGiven:
 
     To filter and sort: `items.query` of `blocks`.
     """
-    return PeopleGiven(await ctx.read(lambda reader: blocks.page(reader, ctx.me)))
+    return PeopleGiven(await ctx.query(lambda reader: blocks.page(reader, ctx.me)))
 
 
 @command("messages.report", permission=permissions.CHAT, limit="reports")
@@ -53,7 +53,9 @@ async def list_reports(ctx: Context, command: ListReports) -> ReportsGiven:
     """
     limit = ctx.page_size(command.limit)
     return ReportsGiven(
-        await ctx.read(lambda reader: reports.page(reader, resolved=command.resolved, after=command.after, limit=limit))
+        await ctx.query(
+            lambda reader: reports.page(reader, resolved=command.resolved, after=command.after, limit=limit)
+        )
     )
 
 

@@ -12,7 +12,7 @@ from chatnode.model.commands.operations import Checked, NodeInfo, NodeStatistics
 from chatnode.model.commands.shared import Nothing
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import search
-from chatnode.storage import audit, checks, derived, people
+from chatnode.storage import audit, checks, derived, owners, people
 from chatnode.storage.transaction import Transaction
 
 
@@ -33,11 +33,13 @@ async def check(ctx: Context, command: Nothing) -> Checked:
 async def repair(ctx: Context, command: Nothing) -> Repaired:
     """Count again what is derived: heads, counts, mentions, marks, threads; in one transaction, others wait for it.
 
-    Then, if it is damaged, make the index of search anew, while others write.
+    Groups whose owner cannot act get one who can. Then rebuild the search index if it is damaged, while others write.
     """
 
     def write(tx: Transaction) -> dict[str, int]:
         changed = derived.repair(tx)
+        if handed_over := owners.settle_everywhere(tx):
+            changed["owners"] = handed_over
         audit.record(tx, ctx.account, "node.repair", "", **changed)
         return changed
 

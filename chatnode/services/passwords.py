@@ -1,9 +1,14 @@
 """Passwords: argon2id, hashed in threads, a few at a time.
 
 Parameters are argon2-cffi's defaults, which are RFC 9106's low-memory profile (64 MiB, 3 passes, 4 lanes).
+
+The same password comes in other bytes from other systems: ä as one character or as two. What is hashed is therefore
+the form that RFC 8265 calls OpaqueString. Hashes that were made of what was typed are known still, and made anew.
 """
 
 from __future__ import annotations
+
+from unicodedata import category, normalize
 
 import argon2
 import trio
@@ -19,16 +24,30 @@ _nobody = ""
 
 
 async def hash_password(core: Core, password: str, path: str = "password") -> str:
-    """Raises `Refusal` for a password that is too short."""
+    """Raises `Refusal` for a password that is too short, or has what no password field lets one type."""
+    prepared = opaque(password)
     least = core.config.accounts.password_min_chars
-    if len(password) < least:
+    if len(prepared) < least:
         raise Refusal("invalid", f"a password has at least {least} characters", path=path)
-    return await trio.to_thread.run_sync(_hasher.hash, password, limiter=core.hashers)
+    if any(category(char) == "Cc" for char in prepared):
+        raise Refusal("invalid", "a password has no line breaks or other control characters", path=path)
+    return await trio.to_thread.run_sync(_hasher.hash, prepared, limiter=core.hashers)
 
 
-async def is_password(core: Core, hashed: str | None, password: str) -> bool:
-    """Whether `password` is the one. Takes as long for somebody who has none, or does not exist."""
-    return await trio.to_thread.run_sync(_verify, hashed, password, limiter=core.hashers)
+async def is_password(core: Core, handle: str, hashed: str | None, password: str) -> bool:
+    """Whether `password` is the one. Takes as long for an account that has none, or does not exist.
+
+    Every call counts as a guess at the password of `handle`, whichever command makes it: raises
+    `Refusal("rate_limited")` beyond `limits.logins_per_minute`.
+    """
+    core.logins.take(("handle", handle.lower()))
+    return await trio.to_thread.run_sync(_verify, hashed, spellings(password), limiter=core.hashers)
+
+
+async def renewed(core: Core, hashed: str, password: str) -> str | None:
+    """The hash that takes the place of `hashed`, whose password this is; None when it can stay."""
+    prepared, *others = spellings(password)
+    return await trio.to_thread.run_sync(_renewed, hashed, prepared, limiter=core.hashers) if others else None
 
 
 async def check_own_password(ctx: Context, account: Account, password: str | None) -> None:
@@ -38,15 +57,34 @@ async def check_own_password(ctx: Context, account: Account, password: str | Non
     """
     found = await ctx.read(lambda reader: people.password_hash(reader, account.handle))
     hashed = found and found[1]
-    if hashed is not None and not await is_password(ctx.core, hashed, password or ""):
+    if hashed is not None and not await is_password(ctx.core, account.handle, hashed, password or ""):
         raise Refusal("wrong_password", "this is not your password", path="password")
 
 
-def _verify(hashed: str | None, password: str) -> bool:
+def opaque(password: str) -> str:
+    """The form of a password that is hashed: letters composed (NFC), every kind of space a plain one; case stays."""
+    return normalize("NFC", "".join(" " if category(char) == "Zs" else char for char in password))
+
+
+def spellings(password: str) -> list[str]:
+    """The form that is hashed, and what an earlier hash may have been made of, on one system or another; each once."""
+    return list(dict.fromkeys([opaque(password), normalize("NFC", password), normalize("NFD", password), password]))
+
+
+def _verify(hashed: str | None, tried: list[str]) -> bool:
     global _nobody
     if hashed is None:
         _nobody = _nobody or _hasher.hash("nobody")
+    right = [_is(hashed or _nobody, each) for each in tried]  # all of them: it takes the same time for everybody
+    return hashed is not None and any(right)
+
+
+def _is(hashed: str, password: str) -> bool:
     try:
-        return _hasher.verify(hashed or _nobody, password) and hashed is not None
+        return _hasher.verify(hashed, password)
     except argon2.exceptions.VerificationError:
         return False
+
+
+def _renewed(hashed: str, prepared: str) -> str | None:
+    return None if _is(hashed, prepared) else _hasher.hash(prepared)

@@ -21,8 +21,10 @@ from chatnode.model.commands.presence import (
     Visible,
 )
 from chatnode.model.commands.shared import InConversation
+from chatnode.model.emoji import as_emoji
+from chatnode.model.folding import is_blank
 from chatnode.model.people import Account
-from chatnode.model.presence import Status, as_told, is_emoji
+from chatnode.model.presence import Status, as_told
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.routing.presence import PresenceBoard
 from chatnode.storage import conversations, people, presence, typing
@@ -37,7 +39,7 @@ async def get(ctx: Context, command: GetPresence) -> PresenceGiven:
     most = ctx.core.config.limits.page_items
     if len(command.people) > most:
         raise Refusal("too_large", f"asks for at most {most} people at a time", path="people")
-    found = await ctx.read(lambda reader: presence.seen(reader, ctx.me.key, command.people))
+    found = await ctx.query(lambda reader: presence.seen(reader, ctx.me.key, command.people))
     board = ctx.core.part(PresenceBoard)
     return PresenceGiven([board.as_known(each) for each in found])
 
@@ -59,13 +61,11 @@ async def set_status(ctx: Context, command: SetStatus) -> PresenceOf:
 
 
 def _status(ctx: Context, command: SetStatus) -> Status:
-    text = (command.text or "").strip() or None
-    emoji = command.emoji or None
+    text = None if is_blank(command.text or "") else (command.text or "").strip()
+    emoji = as_emoji(command.emoji, "emoji") if command.emoji else None
     most = ctx.core.config.presence.status_chars
     if text is not None and most and len(text) > most:
         raise Refusal("too_large", f"a status has at most {most} characters", path="text")
-    if emoji is not None and not is_emoji(emoji):
-        raise Refusal("invalid", "takes one emoji; words belong into text", path="emoji")
     if text is None and emoji is None:
         return Status()
     return Status(text, emoji, now_ms() + command.seconds * 1000 if command.seconds is not None else None)

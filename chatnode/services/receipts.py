@@ -41,9 +41,9 @@ async def list_of_message(ctx: Context, command: GetMessage) -> ReceiptsGiven:
 
     def read(reader: Reader) -> ReceiptsGiven:
         place, message = messages.access(reader, ctx.me, command.message)
-        return ReceiptsGiven(receipts.of_message(reader, place, message.sender.id, message.seq))
+        return ReceiptsGiven(receipts.of_message(reader, ctx.me, place, message.sender.id, message.seq))
 
-    return await ctx.read(read)
+    return await ctx.query(read)
 
 
 COMMANDS = (read_up_to, delivered_up_to, read_all, list_of_message)

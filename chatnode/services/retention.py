@@ -14,6 +14,7 @@ from chatnode.model import permissions
 from chatnode.model.commands.retention import ListRemovals, RemovalsGiven
 from chatnode.model.times import now_ms
 from chatnode.services.forgetting import prove_gone
+from chatnode.services.steps import Steps
 from chatnode.storage import conversations, retention, traces
 from chatnode.storage.retention import Due, Removed
 from chatnode.storage.transaction import Transaction
@@ -22,7 +23,7 @@ logger = get_logger("retention")
 
 HOUR = 3600.0
 STEP = 500
-"""Messages, or conversations, in one transaction: so long do other writes wait."""
+"""Most messages, or conversations, in one transaction."""
 
 
 async def remove_old(core: Core) -> str:
@@ -41,7 +42,8 @@ async def remove_old(core: Core) -> str:
             messages += count
     if removals:
         await _prove(core, removals)
-    retired = await _in_steps(core, lambda tx: retention.retire(tx, settings.closed_days, STEP), settings.closed_days)
+    days = settings.closed_days
+    retired = await _in_steps(core, lambda tx, most: retention.retire(tx, days, most), days)
     return f"{messages} messages of {len(removals)} conversations removed, {retired} conversations retired"
 
 
@@ -50,17 +52,15 @@ async def _remove(core: Core, due: Due) -> tuple[int, int, list[str]] | None:
     counts: dict[str, int] = {}
     probes: list[str] = []
     last: Removed | None = None
-
-    def step(tx: Transaction) -> Removed | None:
-        return retention.trim(tx, due, STEP)
-
-    while (removed := await core.db.write(step)) is not None:
+    steps = Steps(STEP)
+    while last is None or last.more:
+        removed = await steps.write(core.db, partial(_trim, due), lambda removed: removed.messages if removed else 0)
+        if removed is None:
+            break
         last = removed
         for table, count in removed.counts.items():
             counts[table] = counts.get(table, 0) + count
         probes = traces.probes([*probes, *removed.texts])
-        if not removed.more:
-            break
     if last is None:
         return None
     upto = last.upto
@@ -68,12 +68,16 @@ async def _remove(core: Core, due: Due) -> tuple[int, int, list[str]] | None:
     return number, counts["messages"], probes
 
 
+def _trim(due: Due, tx: Transaction, most: int) -> Removed | None:
+    return retention.trim(tx, due, most)
+
+
 async def _prove(core: Core, removals: list[tuple[int, list[str]]]) -> None:
     """Look for the removed texts in the search index and in the files, and add to the receipts what was found."""
     texts = list(dict.fromkeys(text for _, each in removals for text in each))[: traces.PROBES * 4]
     looked = await prove_gone(core, texts, retention.standing_elsewhere)
-    if not looked.complete:
-        logger.warning("a long read kept older pages: %d receipts stay without a proof", len(removals))
+    if not looked.cleaned.complete:
+        logger.warning("%d receipts stay without a proof: %s", len(removals), looked.advice)
         return
     counted = set(texts) - set(looked.elsewhere)
     for number, each in removals:
@@ -86,13 +90,13 @@ async def _prove(core: Core, removals: list[tuple[int, list[str]]]) -> None:
 
 async def close_idle(core: Core) -> str:
     """Close conversations in which nothing was said for as many days as they allow."""
-    return f"{await _in_steps(core, lambda tx: conversations.close_idle(tx, STEP), 1)} conversations closed"
+    return f"{await _in_steps(core, conversations.close_idle, 1)} conversations closed"
 
 
-async def _in_steps(core: Core, function: Callable[[Transaction], int], days: int) -> int:
+async def _in_steps(core: Core, function: Callable[[Transaction, int], int], days: int) -> int:
     """Run a write until it has nothing more to do; how much it did. `days` 0: never."""
-    done = 0
-    while days and (count := await core.db.write(function)):
+    done, steps = 0, Steps(STEP)
+    while days and (count := await steps.write(core.db, function, int)):
         done += count
     return done
 

@@ -30,7 +30,7 @@ from chatnode.storage.transaction import Transaction
 async def list_roles(ctx: Context, command: Nothing) -> RolesGiven:
     """What each role may do, and every permission there is."""
     known = [Permission(name, meaning) for name, meaning in ctx.core.permissions.items()]
-    return RolesGiven(await ctx.read(roles.page), known)
+    return RolesGiven(await ctx.query(roles.page), known)
 
 
 @command("roles.set", permission=permissions.MANAGE_ROLES)
@@ -45,6 +45,8 @@ async def set_permissions(ctx: Context, command: PutRole) -> Nothing:
         before = roles.by_name(tx).get(command.role, frozenset[str]())
         changed = roles.replace(tx, command.role, wanted)
         check_may_give(ctx, before ^ wanted, "permissions")
+        if before == wanted:
+            return changed
         resets.revoke_of_role(tx, command.role)
         details = {"before": " ".join(sorted(before)), "after": " ".join(sorted(wanted))}
         audit.record(tx, ctx.account, "roles.set", command.role, **details)
@@ -84,9 +86,9 @@ async def set_role(ctx: Context, command: SetRole) -> PersonGiven:
         account = people.find(tx, command.person)
         check_may_manage(ctx, account)
         check_may_give(ctx, roles.by_name(tx).get(command.role, ()), "role")
-        people.set_role(tx, account, command.role)
-        resets.revoke(tx, account.key)  # its maker may not be somebody to manage them as they are now
-        audit.record(tx, ctx.account, "people.role", account.id, before=account.role, after=command.role)
+        if people.set_role(tx, account, command.role):
+            resets.revoke(tx, account.key)  # its maker may not be somebody to manage them as they are now
+            audit.record(tx, ctx.account, "people.role", account.id, before=account.role, after=command.role)
         return PersonGiven(people.public(account))
 
     return await ctx.write(write)
@@ -108,7 +110,7 @@ async def list_audit(ctx: Context, command: ListAudit) -> AuditGiven:
         )  # fmt: skip
         return AuditGiven(entries)
 
-    return await ctx.read(read)
+    return await ctx.query(read)
 
 
 def _target(reader: Reader, target: str | None) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from functools import partial
 
+import attrs
+
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import command
@@ -30,7 +32,7 @@ from chatnode.model.commands.sign_in import (
 )
 from chatnode.model.people import Account
 from chatnode.model.times import DAY_MS, now_ms
-from chatnode.services.passwords import hash_password, is_password
+from chatnode.services.passwords import hash_password, is_password, renewed
 from chatnode.services.ranks import check_may_manage
 from chatnode.storage import audit, invites, people, sessions
 from chatnode.storage.sessions import Authenticated
@@ -44,18 +46,20 @@ async def authenticate(core: Core, token: str) -> Authenticated:
         days = core.config.accounts.session_days
         with contextlib.suppress(Refusal):  # reading goes on when storage takes no writes
             await core.db.write(lambda tx: sessions.touch(tx, found.session, days))
+            found.prolonged = found.device
     return found
 
 
 @command("sessions.create", permission=None, limit="logins")
 async def sign_in(ctx: Context, command: SignIn) -> SignedIn:
     """Sign in with handle and password; gives a token for this device."""
-    ctx.core.logins.take(("handle", command.handle.lower()))
     found = await ctx.read(lambda reader: people.password_hash(reader, command.handle))
     hashed = found[1] if found else None
-    if not await is_password(ctx.core, hashed, command.password) or found is None:
+    right = await is_password(ctx.core, command.handle, hashed, command.password)
+    if not right or found is None or hashed is None:
         raise Refusal("wrong_password", "handle and password do not belong together")
     account = found[0]
+    new_hash = await renewed(ctx.core, hashed, command.password)
 
     def write(tx: Transaction) -> SignedIn:
         if people.password_of(tx, account.key) != hashed:  # it was changed meanwhile
@@ -63,6 +67,8 @@ async def sign_in(ctx: Context, command: SignIn) -> SignedIn:
         # Only whoever has the password is told that it is of no use: it says nothing to those who guess.
         if people.by_key(tx, account.key).deactivated_at is not None:
             raise Refusal("forbidden", "this account is deactivated; ask an administrator")
+        if new_hash is not None:
+            people.set_password(tx, account.key, new_hash)
         return _new_device(tx, ctx.core, account, command.device)
 
     return await ctx.write(write)
@@ -122,6 +128,7 @@ async def create_token(ctx: Context, command: CreateToken) -> TokenGiven:
             raise Refusal("forbidden", "you can make tokens only for yourself", path="person")
         if owner.deactivated_at is not None:
             raise Refusal("conflict", f"the account of {owner.handle} is deactivated", path="person")
+        people.refuse_imported(owner, "person")
         if ctx.account is None or owner.key != ctx.account.key:
             check_may_manage(ctx, owner)
             listed = None if scopes is None else " ".join(sorted(scopes))
@@ -158,6 +165,7 @@ def _scopes(ctx: Context, wanted: list[str] | None) -> frozenset[str] | None:
 async def create_invite(ctx: Context, command: CreateInvite) -> InviteGiven:
     """Make a link with which somebody makes an account, and joins the conversations named."""
     code, code_hash = sessions.new_secret()
+    link = ctx.core.link("invite", code)
     days = command.days or ctx.core.config.accounts.invite_days
     create = partial(
         invites.create, kind="member", code_hash=code_hash, by=ctx.account, expires_at=now_ms() + days * DAY_MS,
@@ -171,7 +179,7 @@ async def create_invite(ctx: Context, command: CreateInvite) -> InviteGiven:
         return invite
 
     invite = await ctx.write(write)
-    return InviteGiven(code, f"{ctx.core.base_url}/#invite={code}", invite)
+    return InviteGiven(code, link, invite)
 
 
 @command("invites.list", permission=permissions.INVITE, reads=True)
@@ -180,7 +188,7 @@ async def list_invites(ctx: Context, command: Nothing) -> InvitesGiven:
 
     To filter and sort: `items.query` of `invites`.
     """
-    return InvitesGiven(await ctx.read(invites.page))
+    return InvitesGiven(await ctx.query(invites.page))
 
 
 @command("invites.revoke", permission=permissions.INVITE)
@@ -197,14 +205,18 @@ async def revoke_invite(ctx: Context, command: RevokeInvite) -> Revoked:
 
 @command("invites.accept", permission=None, limit="logins")
 async def accept_invite(ctx: Context, command: AcceptInvite) -> SignedIn:
-    """Make the account that an invite or set-up link is for, and sign in."""
+    """Make the account that an invite or set-up link is for, and sign in.
+
+    `not_joined` lists the groups of the invite that the new account could not join, for example because they are full.
+    """
     await ctx.read(lambda reader: invites.usable(reader, command.code))  # before the costly hash
     hashed = await hash_password(ctx.core, command.password)
     most_members = ctx.core.config.limits.group_members
 
     def write(tx: Transaction) -> SignedIn:
-        account = invites.use(tx, command.code, command.handle, command.name, hashed, most_members)
-        return _new_device(tx, ctx.core, account, command.device)
+        account, not_joined = invites.use(tx, command.code, command.handle, command.name, hashed, most_members)
+        signed_in = _new_device(tx, ctx.core, account, command.device)
+        return attrs.evolve(signed_in, not_joined=not_joined or None)
 
     return await ctx.write(write)
 
@@ -213,6 +225,7 @@ async def accept_invite(ctx: Context, command: AcceptInvite) -> SignedIn:
 async def create_setup(ctx: Context, command: CreateSetup) -> SetupGiven:
     """Make the link for the first administrator; earlier ones end."""
     code, code_hash = sessions.new_secret()
+    link = ctx.core.link("setup", code)
     expires_at = now_ms() + ctx.core.config.accounts.setup_hours * 3_600_000
 
     def write(tx: Transaction) -> None:
@@ -223,7 +236,7 @@ async def create_setup(ctx: Context, command: CreateSetup) -> SetupGiven:
         audit.record(tx, ctx.account, "setup.create")
 
     await ctx.write(write)
-    return SetupGiven(code, f"{ctx.core.base_url}/#setup={code}")
+    return SetupGiven(code, link)
 
 
 COMMANDS = (

@@ -11,7 +11,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage import checks, log, rotation, sealing
 from chatnode.storage.connection import Reader
 from chatnode.storage.directory import DataDirectory
+from chatnode.storage.file_owners import give, make_directory
 from chatnode.storage.sealing import FRAME_BYTES, BackupError
 from chatnode.storage.snapshots import Progress, copy, no_progress, open_read_only, sync_directory
 
@@ -54,7 +55,7 @@ def rotate(data: DataDirectory, settings: Backup, secret: str | None, progress: 
     directory = directory_of(data, settings)
     with _one_at_a_time(data):
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(directory)
             for left in directory.glob("chatnode-*.backup" + PARTIAL):
                 left.unlink()
         except OSError as error:
@@ -68,7 +69,13 @@ def rotate(data: DataDirectory, settings: Backup, secret: str | None, progress: 
 
 def create(data: DataDirectory, path: Path, secret: str | None, progress: Progress = no_progress) -> Made:
     """One backup at `path`, where nothing may be yet. Raises `BackupError`."""
-    if os.path.lexists(path):
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise BackupError(f"{path}: cannot be written: {error.strerror}") from None
+    else:
         raise BackupError(f"{path}: is there already; a backup replaces nothing")
     with _one_at_a_time(data):
         return _create(data, path, secret, progress)
@@ -77,7 +84,7 @@ def create(data: DataDirectory, path: Path, secret: str | None, progress: Progre
 @contextmanager
 def _one_at_a_time(data: DataDirectory) -> Generator[None]:
     try:
-        lock = os.open(data.path / "backup.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = data.open_lock("backup.lock")
     except OSError as error:
         raise BackupError(f"{data.path}: cannot be used: {error.strerror}") from None
     try:
@@ -100,13 +107,15 @@ def _create(data: DataDirectory, path: Path, secret: str | None, progress: Progr
             total = manifest["bytes"]
             sealing.write(partial, manifest, source, secret, lambda done: progress("writing", done, total))
         verify(partial, secret, progress)
+        give(partial)
         partial.rename(path)
         sync_directory(path.parent)
     except OSError as error:
         raise BackupError(f"{path}: the backup could not be written: {error.strerror or error}") from error
     finally:
-        work.unlink(missing_ok=True)
-        partial.unlink(missing_ok=True)
+        for left in (work, partial):
+            with suppress(NotADirectoryError):
+                left.unlink(missing_ok=True)
     return Made(path, manifest)
 
 

@@ -1,4 +1,4 @@
-"""Who does not want to hear from whom."""
+"""Who does not want to hear from whom. What those who are blocked still learn: `signs.py`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ def block(tx: Transaction, account: Account, other: Account) -> None:
     ).rowcount
     if not added:
         return
+    tx.execute(
+        "INSERT INTO block_marks (person, blocked, conversation, delivered_seq, shown_seq) "
+        "SELECT m.person, o.person, m.conversation, m.delivered_seq, m.shown_seq FROM members m "
+        "JOIN members o ON o.conversation = m.conversation AND o.person = ? WHERE m.person = ?",
+        (other.key, account.key),
+    )
     tx.record(PersonBlocked(other.ref, True), people=(account.key,), subject=other.key, actor=account.key)
     if (talk := _direct(tx, account, other)) is not None and talk[1] is None:
         conversations.set_closed(tx, talk[0], "blocked", account)
@@ -30,6 +36,7 @@ def unblock(tx: Transaction, account: Account, other: Account) -> None:
     removed = tx.execute("DELETE FROM blocks WHERE person = ? AND blocked = ?", (account.key, other.key)).rowcount
     if not removed:
         return
+    tx.execute("DELETE FROM block_marks WHERE person = ? AND blocked = ?", (account.key, other.key))
     tx.record(PersonBlocked(other.ref, False), people=(account.key,), subject=other.key, actor=account.key)
     talk = _direct(tx, account, other)
     if talk is not None and talk[1] == "blocked" and not has_blocked(tx, other.key, account.key):

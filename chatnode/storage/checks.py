@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chatnode.model.commands.operations import Check, Checked, NodeStatistics
-from chatnode.storage import log, search_checks
+from chatnode.storage import log, owners, search_checks
 from chatnode.storage.additions import additions
 from chatnode.storage.connection import DatabaseError, Reader
 from chatnode.storage.derived import DERIVED
@@ -62,11 +62,13 @@ CHECKS: dict[str, Callable[[Reader], list[str]]] = {
         "WHERE m.thread > c.floor AND (m.thread >= m.seq OR r.key IS NULL OR r.thread IS NOT NULL)",
         "message {0} is in a thread that hangs on none that can have one",
     ),
+    "replies in their conversation": _query(
+        "SELECT m.id, r.id FROM messages m JOIN messages r ON r.id = m.reply_to WHERE r.conversation <> m.conversation",
+        "message {0} replies to {1}, which is in another conversation",
+    ),
     "owners": _query(
-        "SELECT c.id, sum(m.role = 'owner') FROM conversations c JOIN members m ON m.conversation = c.key "
-        "WHERE c.kind = 'group' AND c.source IS NULL AND m.left_gid IS NULL "
-        "GROUP BY c.key HAVING sum(m.role = 'owner') <> 1",
-        "group {0} has {1} owners",
+        owners.WRONG_FOR_GOOD,
+        "group {1} has several owners, or none who can act though others can",
     ),
     "search": search_checks.problems,
     **{name: _query(each.wrong, each.problem) for name, each in DERIVED.items()},

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from chatnode.config import Storage as StorageSettings
 from chatnode.errors import StartError
-from chatnode.model.words import caseless
+from chatnode.model.folding import caseless, folded
+from chatnode.model.ids import keyed_hash
+from chatnode.storage.file_owners import cause, give
 
 
 class Reader(sqlite3.Connection):
@@ -20,6 +23,10 @@ class Reader(sqlite3.Connection):
     """The node's `Additions`; read by `chatnode.storage.additions.additions`, which knows the type."""
     cutter: Callable[[], bool] | None = None
     """Says whether the statement that runs is to be cut (`chatnode/storage/cutting.py`)."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        add_functions(self)
 
 
 IntegrityError = sqlite3.IntegrityError
@@ -34,6 +41,8 @@ def connect_writer(path: Path, settings: StorageSettings) -> Reader:
     try:
         if not path.exists():
             path.touch(mode=0o600)  # SQLite would leave it to the umask; its side files are as readable as this one
+        for suffix in ("", "-wal", "-shm"):
+            give(Path(f"{path}{suffix}"))
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, cached_statements=512, factory=Reader
         )
@@ -46,7 +55,7 @@ def connect_writer(path: Path, settings: StorageSettings) -> Reader:
         connection.execute(f"PRAGMA wal_autocheckpoint={settings.checkpoint_pages:d}")
         synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
     except (sqlite3.Error, OSError) as error:
-        raise StartError(f"{path}: cannot be opened as a database: {error}") from None
+        raise StartError(f"{path}: cannot be opened as a database: {cause(path, error)}") from None
     if mode != "wal" or synchronous != 2:
         raise StartError(f"{path}: the file system does not take SQLite's write-ahead log (journal mode {mode})")
     return connection
@@ -76,8 +85,19 @@ def connect_reader(path: Path, cache_kib: int = 4_096) -> Reader:
     connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute(f"PRAGMA cache_size=-{cache_kib:d}")
-    connection.create_function("caseless", 1, _caseless, deterministic=True)
     return connection
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """What our SQL calls and SQLite does not have."""
+    connection.create_function("caseless", 1, _caseless, deterministic=True)
+    connection.create_function("folded", 1, folded, deterministic=True)
+    connection.create_function("keyed_hash", 3, keyed_hash, deterministic=True)
+
+
+def shrink(connection: Reader) -> None:
+    """Give back the memory of its page cache; what is needed of it is read again."""
+    connection.execute("PRAGMA shrink_memory")
 
 
 def _caseless(text: str | None) -> str | None:

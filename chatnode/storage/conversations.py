@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Any
 
 import attrs
@@ -19,10 +18,11 @@ from chatnode.model.conversations import (
     Visibility,
 )
 from chatnode.model.events import ConversationUpdated, Event
+from chatnode.model.folding import folded
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
-from chatnode.model.words import caseless
-from chatnode.storage import people
+from chatnode.storage import people, signs
+from chatnode.storage.changing import change
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
 
@@ -76,7 +76,7 @@ def access(reader: Reader | Transaction, account: Account, id: str) -> Place:
     return Place(*row)
 
 
-def access_to_post(tx: Transaction, account: Account, id: str) -> Place:
+def access_to_post(tx: Reader | Transaction, account: Account, id: str) -> Place:
     """`access`, for saying something.
 
     Raises `Refusal` also for a closed conversation, and a direct one with somebody whose account is deactivated.
@@ -189,15 +189,18 @@ def details(reader: Reader | Transaction, key: int) -> Conversation:
     return _conversation(reader.execute(_CONVERSATION + "WHERE c.key = ?", (key,)).fetchone())
 
 
+def found_by(title: str, description: str) -> str:
+    """What `public_page` searches: stored, so that a search does not fold the texts of every group."""
+    return f"{folded(title)}\n{folded(description)}"
+
+
 def public_page(reader: Reader, query: str, after: str | None, limit: int) -> list[Conversation]:
-    """Public groups whose title or description has `query`, in whatever case, in the order of ids."""
-    wanted = caseless(query)
+    """Public groups whose title or description has `query`, whatever its case and accents, in the order of ids."""
     rows = reader.execute(
-        "SELECT key, title, description FROM conversations WHERE visibility = 'public' AND id > ? ORDER BY id",
-        (after or "",),
+        _CONVERSATION + "WHERE c.visibility = 'public' AND c.id > ? AND instr(c.found_by, ?) > 0 ORDER BY c.id LIMIT ?",
+        (after or "", folded(query), limit),
     )
-    fitting = (key for key, *texts in rows if any(wanted in caseless(text) for text in texts))
-    return [details(reader, key) for key in list(islice(fitting, limit))]
+    return [_conversation(row) for row in rows.fetchall()]
 
 
 def about_page(reader: Reader, account: Account, about: Subject, after: str | None, limit: int) -> list[Conversation]:
@@ -210,11 +213,13 @@ def about_page(reader: Reader, account: Account, about: Subject, after: str | No
     return [_conversation(row) for row in rows.fetchall()]
 
 
+DELIVERED, READ = signs.shown_mark("m", "delivered"), signs.shown_mark("m", "read")
+"""SQL: the marks of `members m`, as `:me` may see them."""
+
+
 def members_page(reader: Reader, account: Account, place: Place, after: str | None, limit: int) -> list[Member]:
     rows = reader.execute(
-        "SELECT p.id, p.handle, p.name, m.role, m.joined_at, "
-        "CASE WHEN m.person = :me THEN max(m.delivered_seq, m.read_seq) ELSE m.delivered_seq END, "
-        "CASE WHEN m.person = :me THEN m.read_seq ELSE m.shown_seq END "
+        f"SELECT p.id, p.handle, p.name, m.role, m.joined_at, max({DELIVERED}, {READ}), {READ} "  # noqa: S608 -- constants
         "FROM members m JOIN people p ON p.key = m.person "
         "WHERE m.conversation = :conversation AND m.left_gid IS NULL AND p.handle > :after "
         "ORDER BY p.handle LIMIT :limit",
@@ -243,6 +248,9 @@ def of_person(reader: Reader | Transaction, person: int) -> list[int]:
 # ---- changing
 
 
+_CHANGEABLE = ("title", "description", "visibility", "idle_days", "retention_days")
+
+
 def update(
     tx: Transaction,
     account: Account,
@@ -261,12 +269,19 @@ def update(
         access_to_manage(tx, account, id)
     if visibility == "public" and place.visibility == "private" and place.role != "owner":
         raise Refusal("forbidden", "only the owner may make a private group public", path="visibility")
-    tx.execute(
-        "UPDATE conversations SET title = coalesce(?, title), description = coalesce(?, description), "
-        "visibility = coalesce(?, visibility), idle_days = nullif(coalesce(?, idle_days), 0), "
-        "retention_days = nullif(coalesce(?, retention_days), 0) WHERE key = ?",
-        (title, description, visibility, idle_days, retention_days, place.key),
+    before = details(tx, place.key)
+    after = attrs.evolve(
+        before,
+        title=before.title if title is None else title,
+        description=before.description if description is None else description,
+        visibility=visibility or before.visibility,
+        idle_days=before.idle_days if idle_days is None else idle_days or None,
+        retention_days=before.retention_days if retention_days is None else retention_days or None,
     )
+    values = {name: getattr(after, name) for name in _CHANGEABLE}
+    if not change(tx, "conversations", {"key": place.key}, values):
+        return before
+    change(tx, "conversations", {"key": place.key}, {"found_by": found_by(after.title, after.description)})
     return updated(tx, place.key, account)
 
 

@@ -1,4 +1,4 @@
-"""A time budget for SQL that plugins have written, in a thread of the database, where nothing can be cancelled."""
+"""Time budgets for SQL in a thread of the database, where nothing can be cancelled: costly queries, and plugins'."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from chatnode.storage.connection import Reader
+from chatnode.errors import Refusal
+from chatnode.storage.connection import Reader, was_interrupted
 
 _STEPS_BETWEEN_LOOKS = 1_000
 """Of SQLite's virtual machine: some ten microseconds."""
@@ -41,6 +42,33 @@ def cutting_sql(connection: Reader | None, seconds: float) -> Generator[None]:
         error = sqlite3.OperationalError("interrupted")
         error.sqlite_errorcode = sqlite3.SQLITE_INTERRUPT
         raise error
+
+
+@contextmanager
+def deadline(reader: Reader, seconds: float, hint: str) -> Generator[None]:
+    """Interrupt SQL on the reader once the block has taken `seconds` (0: no deadline).
+
+    Raises `Refusal("too_large")` then, with a `hint` at what costs less.
+    """
+    if not seconds:
+        yield
+        return
+    end, outer = time.monotonic() + seconds, reader.cutter
+
+    def is_over() -> bool:
+        return time.monotonic() > end or (outer is not None and outer())
+
+    _set_cutter(reader, is_over)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if not was_interrupted(error):
+            raise
+        raise Refusal(
+            "too_large", f"the query was stopped after {seconds:g} seconds (limits.query_seconds); {hint}"
+        ) from None
+    finally:
+        _set_cutter(reader, outer)
 
 
 def _set_cutter(connection: Reader, cutter: Callable[[], bool] | None) -> None:

@@ -37,6 +37,7 @@ from chatnode.logs import get_logger
 from chatnode.metrics import Commits
 from chatnode.storage.additions import Additions
 from chatnode.storage.connection import Reader, connect_reader, connect_writer
+from chatnode.storage.gaps import RawFile
 from chatnode.storage.group import Job, disk_full, is_full, storage_error, without_the_cut
 from chatnode.storage.transaction import Read, Recorded, Transaction, Write
 
@@ -95,6 +96,7 @@ class Database:
         additions: Additions | None = None,
     ) -> None:
         self.path = path
+        self.file = RawFile(path)
         self.additions = additions or Additions()
         self.settings = settings or StorageSettings()
         self.inline = inline
@@ -152,6 +154,7 @@ class Database:
         if self.broken is None:
             self._tidy_up()
         self._writer.close()
+        self.file.close()
 
     def _tidy_up(self) -> None:
         try:
@@ -197,6 +200,11 @@ class Database:
         self._jobs.put(job)
         return await job.wait()
 
+    async def checkpoint(self) -> None:
+        """Move the write-ahead log into the file now, while it is short: long work waits less for it than others would
+        for all of it at once."""
+        await self.maintain(lambda _: self._checkpoint())
+
     async def read(self, function: Read[T]) -> T:
         """Run `function` on a reading connection, inside one snapshot of the database."""
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -208,6 +216,19 @@ class Database:
             return _in_snapshot(self._reader_connections[0], function)
         self._reads.put(job)
         return await job.wait()
+
+    async def for_each_reader(self, function: Read[object]) -> None:
+        """Run `function` on every reading connection, each when it has nothing else to do."""
+        async with trio.open_nursery() as nursery:
+            together = threading.Barrier(len(self._reader_connections))
+
+            def run(reader: Reader) -> None:
+                function(reader)
+                with contextlib.suppress(threading.BrokenBarrierError):
+                    together.wait(timeout=0.1)  # so that no connection takes two
+
+            for _ in self._reader_connections:
+                nursery.start_soon(self.read, run)
 
     # ---- in the threads
 
@@ -287,6 +308,8 @@ class Database:
             self._writer.execute("PRAGMA synchronous=FULL")
 
     def _checkpoint(self) -> None:
+        if self.file.sweeping:
+            return
         try:
             self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error as error:

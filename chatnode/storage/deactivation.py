@@ -4,38 +4,43 @@ from __future__ import annotations
 
 from chatnode.errors import Refusal
 from chatnode.model.events import PersonUpdated
-from chatnode.model.people import Account, Person
-from chatnode.storage import people, resets, sessions
+from chatnode.model.people import Account
+from chatnode.storage import owners, people, resets, sessions
+from chatnode.storage.changing import change
 from chatnode.storage.transaction import Transaction
 
 
-def deactivate(tx: Transaction, account: Account) -> Person:
-    """Sign every session out and close every way in. Doing it twice changes nothing.
+def deactivate(tx: Transaction, account: Account) -> bool:
+    """Sign every session out and close every way in; returns whether the account was active.
 
     Raises `Refusal("conflict")` for the only administrator.
     """
     if account.deactivated_at is not None:
-        return people.public(account)
-    tx.execute("UPDATE people SET deactivated_at = ? WHERE key = ?", (tx.now, account.key))
+        return False
+    change(tx, "people", {"key": account.key}, {"deactivated_at": tx.now})
     if account.role == "admin" and not people.has_admin(tx):
         raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
     resets.revoke(tx, account.key)
-    person = _tell(tx, account)  # first, as their own sessions hear nothing after they end
+    _tell(tx, account)  # first, as their own sessions hear nothing after they end
+    owners.settle_of_person(tx, account.key)
     sessions.revoke_all(tx, account.key, None)
-    return person
+    return True
 
 
-def reactivate(tx: Transaction, account: Account) -> Person:
-    """The password works again; devices and tokens do not come back. Raises `Refusal("gone")` for who was erased."""
+def reactivate(tx: Transaction, account: Account) -> bool:
+    """The password works again; devices and tokens do not come back. Returns whether the account was deactivated.
+
+    Raises `Refusal("gone")` for who was erased.
+    """
     if account.erased_at is not None:
         raise Refusal("gone", "this account was erased; there is nothing to come back to", path="person")
-    if account.deactivated_at is None:
-        return people.public(account)
-    tx.execute("UPDATE people SET deactivated_at = NULL WHERE key = ?", (account.key,))
-    return _tell(tx, account)
+    if not change(tx, "people", {"key": account.key}, {"deactivated_at": None}):
+        return False
+    _tell(tx, account)
+    owners.settle_of_person(tx, account.key)
+    return True
 
 
-def _tell(tx: Transaction, account: Account) -> Person:
+def _tell(tx: Transaction, account: Account) -> None:
     person = people.public(people.by_key(tx, account.key))
     tx.record(PersonUpdated(person), people=people.fellows(tx, account.key), subject=account.key)
-    return person

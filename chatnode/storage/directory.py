@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from chatnode.errors import StartError
+from chatnode.storage.file_owners import fault, give, make_directory
 
 
 class InUse(StartError):
@@ -40,14 +41,34 @@ class DataDirectory:
         """Is there while a restore is under way, or after it was interrupted."""
         return self.path / "restoring"
 
+    def require_node(self) -> None:
+        """Raises `StartError` unless there is a node here: a command that only asks makes none."""
+        try:
+            if os.path.lexists(self.database) or os.path.lexists(self.restoring):
+                return
+            os.stat(f"{self.path}/.")
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise self._unusable(error) from None
+        raise StartError(
+            f"no node here; there is no database in {self.path}: give another --data, or run chatnode setup first"
+        )
+
+    def open_lock(self, name: str) -> int:
+        """A descriptor of a file that is locked, never through a link. Raises `OSError`."""
+        lock = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        give(self.path / name)
+        return lock
+
     def claim(self) -> None:
         """Make the directory if need be and take its lock.
 
         Raises `InUse` when another process holds it, `StartError` when the directory cannot be used.
         """
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            make_directory(self.path)
+            lock = self.open_lock("lock")
         except OSError as error:
             raise self._unusable(error) from None
         try:
@@ -72,4 +93,6 @@ class DataDirectory:
             self._lock = None
 
     def _unusable(self, error: OSError) -> StartError:
-        return StartError(f"{self.path}: cannot be used as data directory: {error.strerror}")
+        known = fault(Path(error.filename)) if error.filename else None
+        why = f"{known} ({error.strerror})" if known is not None else error.strerror
+        return StartError(f"{self.path}: cannot be used as data directory: {why}")

@@ -6,8 +6,6 @@ noted in `erasures`, so that a node that was stopped meanwhile goes on with it.
 
 from __future__ import annotations
 
-import secrets
-
 import attrs
 import orjson
 
@@ -16,7 +14,18 @@ from chatnode.model.events import PersonErased, PersonUpdated, RoleChanged
 from chatnode.model.people import Account
 from chatnode.model.permissions import MEMBER
 from chatnode.model.times import rfc3339
-from chatnode.storage import audit, members, message_changes, people, presence, resets, sessions
+from chatnode.storage import (
+    adoption,
+    audit,
+    authors,
+    members,
+    message_changes,
+    people,
+    presence,
+    resets,
+    sessions,
+    traces,
+)
 from chatnode.storage.additions import additions
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
@@ -24,7 +33,17 @@ from chatnode.storage.transaction import Transaction
 SPAN = 20_000
 """Messages that one step looks through."""
 MOST = 200
-"""Messages that one step erases, groups that it leaves, mentions that it removes."""
+"""Most messages that one step erases, groups that it leaves, mentions that it removes."""
+
+
+_ONES_OWN = (
+    ("conversation_settings", "person"),
+    ("blocks", "person"),
+    ("blocks", "blocked"),
+    ("block_marks", "person"),
+    ("block_marks", "blocked"),
+)
+"""Tables whose rows go with the profile, and the column that names the person."""
 
 
 @attrs.define
@@ -40,28 +59,28 @@ class Batch:
 def begin(tx: Transaction, account: Account) -> Account:
     """The profile becomes that of nobody; nothing lets anybody in any more. Gives the account as it is now.
 
-    Raises `Refusal`: `gone` when that was done before, `conflict` for the only administrator.
+    Raises `Refusal`: `gone` when that was done before, `conflict` for the only administrator, and while an imported
+    author is handed over.
     """
     if account.erased_at is not None:
         raise Refusal("gone", "this account was erased before", path="person")
+    if adoption.is_under_way(tx, account):
+        raise Refusal(
+            "conflict", "an imported author is being handed over to or from it; try again later", path="person"
+        )
     fellows = people.fellows(tx, account.key)
-    handle = f"erased-{secrets.token_hex(4)}"
-    tx.execute(
-        "UPDATE people SET handle = ?, name = ?, avatar = NULL, password = NULL, role = ?, "
-        "source_name = ?, deactivated_at = coalesce(deactivated_at, ?), erased_at = ? WHERE key = ?",
-        (handle, handle, MEMBER, _author_elsewhere(tx, account), tx.now, tx.now, account.key),
-    )
+    erased = people.empty(tx, account, "erased")
+    authors.erase(tx, account)
     if account.role == "admin" and not people.has_admin(tx):
         raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
     tx.execute("INSERT INTO erasures (person) VALUES (?)", (account.key,))
     resets.revoke(tx, account.key)
     _count(tx, account.key, "presence", presence.erase(tx, account.key))
-    for table, column in (("conversation_settings", "person"), ("blocks", "person"), ("blocks", "blocked")):
+    for table, column in _ONES_OWN:
         _delete(tx, account.key, table, column)
     _delete(tx, account.key, "invites", "created_by")
     notes = tx.execute("UPDATE reports SET note = '' WHERE reporter = ? AND note <> ''", (account.key,)).rowcount
     _count(tx, account.key, "reports", notes)
-    erased = people.by_key(tx, account.key)
     tx.record(PersonUpdated(people.public(erased)), people=fellows, subject=account.key, actor=account.key)
     _count(tx, account.key, "sessions", sessions.revoke_all(tx, account.key, None))  # who hear no more
     if account.role != MEMBER:
@@ -69,30 +88,24 @@ def begin(tx: Transaction, account: Account) -> Account:
     return erased
 
 
-def _author_elsewhere(tx: Transaction, account: Account) -> str | None:
-    """By what an import knows the author again, so that a second one does not bring back what they said."""
-    (name,) = tx.execute("SELECT source_name FROM people WHERE key = ?", (account.key,)).fetchone()
-    return None if name is None else people.erased_author(account.id, name)
-
-
-def leave_groups(tx: Transaction, person: int) -> bool:
-    """Leave some groups; returns whether there are more. Direct conversations keep their two people."""
+def leave_groups(tx: Transaction, person: int, most: int) -> int:
+    """Leave up to `most` groups; returns how many. Direct conversations keep their two people."""
     rows = tx.execute(
         "SELECT c.id FROM members m JOIN conversations c ON c.key = m.conversation "
         "WHERE m.person = ? AND m.left_gid IS NULL AND c.kind = 'group' LIMIT ?",
-        (person, MOST),
+        (person, most),
     ).fetchall()
     account = people.by_key(tx, person)
     for (id,) in rows:
         members.leave(tx, account, id)
     _count(tx, person, "members", len(rows))
-    return len(rows) == MOST
+    return len(rows)
 
 
-def remove_marks(tx: Transaction, person: int) -> bool:
-    """Remove some of the times at which they read, some mentions of them, and some of what plugins keep of them.
+def remove_marks(tx: Transaction, person: int, most: int) -> int:
+    """Remove up to `most` of the times at which they read, the mentions of them, and what each table of plugins keeps.
 
-    Returns whether there may be more.
+    Returns how many; 0 when there are no more.
     """
     removed = 0
     for table in ("receipts", "mentions"):
@@ -101,31 +114,31 @@ def remove_marks(tx: Transaction, person: int) -> bool:
             f"DELETE FROM {table} WHERE ({columns}) IN "  # noqa: S608
             f"(SELECT {columns} FROM {table} WHERE person = ? "
             "AND conversation IN (SELECT conversation FROM members WHERE person = ?) LIMIT ?)",
-            (person, person, MOST),
+            (person, person, most),
         ).rowcount
         _count(tx, person, table, rows)
         removed += rows
     for table in additions(tx).tables:
         for column in table.people:
             find = f"SELECT rowid FROM {table.name} WHERE {column} = ? LIMIT ?"  # noqa: S608
-            rows = tx.execute(f"DELETE FROM {table.name} WHERE rowid IN ({find})", (person, MOST)).rowcount  # noqa: S608
+            rows = tx.execute(f"DELETE FROM {table.name} WHERE rowid IN ({find})", (person, most)).rowcount  # noqa: S608
             _count(tx, person, table.name, rows)
             removed += rows
-    return removed > 0
+    return removed
 
 
-def find_messages(reader: Reader, person: int, after: int | None) -> Batch:
-    """What they said, in the next messages after the key `after`; None is from where it was left off."""
+def find_messages(reader: Reader, person: int, after: int | None, most: int) -> Batch:
+    """Up to `most` that they said, in the next messages after the key `after`; None is from where it was left off."""
     if after is None:
         row = reader.execute("SELECT upto FROM erasures WHERE person = ?", (person,)).fetchone()
         after = int(row[0]) if row else 0
     rows = reader.execute(
         "SELECT key, conversation, seq, text, edits FROM messages WHERE key > ? AND key <= ? AND sender = ? "
         "ORDER BY key LIMIT ?",
-        (after, after + SPAN, person, MOST),
+        (after, after + SPAN, person, most),
     ).fetchall()
     (newest,) = reader.execute("SELECT coalesce(max(key), 0) FROM messages").fetchone()
-    upto = rows[-1][0] if len(rows) == MOST else after + SPAN
+    upto = rows[-1][0] if len(rows) == most else after + SPAN
     texts = [row[3] for row in rows]
     for _, conversation, seq, _, edits in rows:
         if edits:
@@ -167,6 +180,7 @@ def finish(tx: Transaction, person: int) -> dict[str, int]:
     tx.execute("DELETE FROM erasures WHERE person = ?", (person,))
     event = PersonErased(people.public(account), rfc3339(account.erased_at or tx.now))
     tx.record(event, people=concerned, subject=person)
+    traces.owe(tx)
     audit.record(tx, None, "people.erased", account.id, **counts)
     return counts
 

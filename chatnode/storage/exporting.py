@@ -25,8 +25,13 @@ EXPORTED: dict[str, tuple[str, str]] = {
     "role": ("role_permissions", "SELECT role, permission FROM role_permissions ORDER BY role, permission"),
     "person": (
         "people",
-        "SELECT id, handle, name, avatar, role, bot, created_at, deactivated_at, erased_at, source, source_name "
+        "SELECT id, handle, name, avatar, role, bot, created_at, deactivated_at, erased_at, source "
         "FROM people ORDER BY key",
+    ),
+    "author": (
+        "import_authors",
+        "SELECT a.source, a.name, p.id AS person FROM import_authors a JOIN people p ON p.key = a.person "
+        "ORDER BY a.source, a.name",
     ),
     "session": (
         "sessions",
@@ -120,11 +125,17 @@ LEFT_OUT = {
     "jobs": "how the node's own jobs went",
     "log": "the order of changes; means nothing elsewhere",
     "log_audience": "part of the log",
+    "block_marks": "what a blocked user is shown; means nothing elsewhere",
     "mentions": "each message has its own",
     "invite_conversations": "invites cannot be used elsewhere",
     "password_resets": "links that cannot be used elsewhere",
+    "imported": "hashes, by which this node knows what it imported once",
+    "import_erased_authors": "hashes of names of people who were erased",
+    "adoptions": "handing authors over goes on here",
+    "adoption_conversations": "part of adoptions",
     "erasures": "erasing under way goes on here",
     "erasure_conversations": "part of erasures",
+    "traces": "what this node's files still have to forget",
     "plugins": "which plugins there are is the installation's",
     "consumers": "places in the log",
     "set_aside": "rows of the log",

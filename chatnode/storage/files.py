@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from chatnode.errors import StartError
+from chatnode.storage.file_owners import give
 from chatnode.storage.snapshots import sync_directory
 
 PARTIAL = ".partial"
@@ -31,9 +32,11 @@ def appearing(path: Path) -> Generator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+            give(partial)
             _name(partial, path)
         finally:
-            partial.unlink(missing_ok=True)
+            with suppress(NotADirectoryError):
+                partial.unlink(missing_ok=True)
         sync_directory(path.parent)
     except OSError as error:
         raise StartError(f"{path}: cannot be written: {error.strerror or error}") from error

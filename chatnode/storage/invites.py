@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import attrs
 
 from chatnode.errors import Refusal
+from chatnode.model.commands.shared import NotJoined
 from chatnode.model.commands.sign_in import Invite
 from chatnode.model.people import Account
 from chatnode.model.times import now_ms, rfc3339
@@ -72,32 +74,40 @@ def usable(reader: Reader | Transaction, code: str) -> Usable:
     return Usable(key, kind, by)
 
 
-def use(tx: Transaction, code: str, handle: str, name: str | None, password: str, most_members: int) -> Account:
-    """Make the account that an invite is for. A set-up link makes an administrator, and only the first."""
+def use(
+    tx: Transaction, code: str, handle: str, name: str | None, password: str, most_members: int
+) -> tuple[Account, list[NotJoined]]:
+    """Make the account that an invite is for. A set-up link makes an administrator, and only the first.
+
+    A group that refuses the account, for example because it is full, does not refuse the sign-up: returns those too.
+    """
     invite = usable(tx, code)
     if invite.kind == "setup" and people.has_admin(tx):
         raise Refusal("gone", "this node has its administrator already", path="code")
     role = "admin" if invite.kind == "setup" else "member"
     account = people.create(tx, handle, name=name, password=password, role=role)
     tx.execute("UPDATE invites SET uses_left = uses_left - 1 WHERE key = ?", (invite.key,))
-    for (conversation,) in tx.execute(
-        "SELECT conversation FROM invite_conversations WHERE invite = ?", (invite.key,)
-    ).fetchall():
-        if _may_still_invite(tx, invite, conversation):
-            members.join_by_invite(tx, account, conversation, most_members)
-    return account
+    groups = tx.execute(
+        "SELECT c.key, c.id FROM invite_conversations i JOIN conversations c ON c.key = i.conversation "
+        "WHERE i.invite = ? ORDER BY c.key",
+        (invite.key,),
+    ).fetchall()
+    not_joined: list[NotJoined] = []
+    for key, id in groups:
+        if refusal := tx.attempt(partial(_join, tx, invite, account, key, id, most_members)):
+            not_joined.append(NotJoined(id, refusal.code, refusal.message))
+    return account, not_joined
 
 
-def _may_still_invite(tx: Transaction, invite: Usable, conversation: int) -> bool:
-    """Who has left a conversation, or may not bring people into it any more, does not do so by an old link."""
-    if invite.by is None:
-        return False
-    (id,) = tx.execute("SELECT id FROM conversations WHERE key = ?", (conversation,)).fetchone()
+def _join(tx: Transaction, invite: Usable, account: Account, key: int, id: str, most_members: int) -> None:
+    """An old link adds no members once its maker has left the group, or may not add members to it any more."""
     try:
+        if invite.by is None:
+            raise Refusal("forbidden", "this invite has no maker who could add members")
         conversations.access_to_invite(tx, people.by_key(tx, invite.by), id)
     except Refusal:
-        return False
-    return True
+        raise Refusal("forbidden", "the maker of the invite can no longer add members to this group") from None
+    members.join_by_invite(tx, account, key, most_members)
 
 
 def page(reader: Reader) -> list[Invite]:

@@ -26,12 +26,13 @@ def last_runs(reader: Reader) -> dict[str, LastRun]:
     return {name: LastRun(at, seconds, bool(ok), *rest) for name, at, seconds, ok, *rest in rows}
 
 
-def note(tx: Transaction, name: str, at: int, seconds: float, ok: bool, result: str) -> LastRun:
+def note(tx: Transaction, name: str, went: LastRun, runs: int) -> LastRun:
+    """Write how a job went the last time, and that it ran `runs` times since that was written."""
     row = tx.execute(
-        "INSERT INTO jobs (name, at, seconds, ok, result, runs, failures) VALUES (?, ?, ?, ?, ?, 1, ?) "
+        "INSERT INTO jobs (name, at, seconds, ok, result, runs, failures) VALUES (?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (name) DO UPDATE SET at = excluded.at, seconds = excluded.seconds, ok = excluded.ok, "
-        "result = excluded.result, runs = runs + 1, failures = failures + excluded.failures "
+        "result = excluded.result, runs = runs + excluded.runs, failures = failures + excluded.failures "
         "RETURNING runs, failures",
-        (name, at, seconds, ok, result, not ok),
+        (name, went.at, went.seconds, went.ok, went.result, runs, not went.ok),
     ).fetchone()
-    return LastRun(at, seconds, ok, result, *row)
+    return attrs.evolve(went, runs=row[0], failures=row[1])

@@ -9,7 +9,7 @@ from chatnode.model import events
 from chatnode.model.events import Event
 from chatnode.model.people import Account
 from chatnode.model.times import rfc3339
-from chatnode.storage import blocks, conversations, messages, people, settings
+from chatnode.storage import blocks, conversations, messages, people, settings, signs
 from chatnode.storage.additions import additions
 from chatnode.storage.connection import Reader
 from chatnode.storage.row import Row
@@ -108,11 +108,12 @@ def events_of(reader: Reader, account: Account, gids: list[int]) -> Iterator[tup
         ).fetchone()
         if row is None:
             continue
-        if row[3] in _MAKE:
-            event = _MAKE[row[3]](reader, Row(*row))
-            shown = _for(reader, account, event, row[1]) if event is not None else None
+        row = Row(*row)
+        if row.kind in _MAKE:
+            event = _MAKE[row.kind](reader, row)
+            shown = _for(reader, account, event, row) if event is not None else None
         else:
-            shown = _of_plugin(reader, account, Row(*row))
+            shown = _of_plugin(reader, account, row)
         if shown is not None:
             yield gid, shown
 
@@ -129,12 +130,15 @@ def _of_plugin(reader: Reader, account: Account, row: Row) -> Event | None:
     return kind.make(reader, row)
 
 
-def _for(reader: Reader, account: Account, event: Event, conversation: int | None) -> Event | None:
+def _for(reader: Reader, account: Account, event: Event, row: Row) -> Event | None:
     """The event as somebody who heard the conversation then may be shown it today; None if not at all.
 
     The tables say how things are now. That is not for who is out of it since, nor, if it is a message from
     before they came back, for who sees no history: they get a post as it was posted.
     """
+    conversation = row.conversation_key
+    if isinstance(event, events.ReceiptRead | events.ReceiptDelivered) and row.actor is not None:
+        return None if signs.is_hidden(reader, row.actor, account.key, row.at) else event
     if conversation is None or not isinstance(event, _SHOWS_NOW):
         return event
     if isinstance(event, events.MessagePosted) and not event.message.changed:
@@ -235,6 +239,12 @@ def _erased(reader: Reader, row: Row) -> Event | None:
     return events.PersonErased(people.public(account), rfc3339(account.erased_at or row.at))
 
 
+def _adopted(reader: Reader, row: Row) -> Event | None:
+    assert row.actor is not None
+    author, person = (people.public(people.by_key(reader, key)) for key in (row.subject, row.actor))
+    return events.PersonAdopted(author, person)
+
+
 def _revoked(reader: Reader, row: Row) -> Event | None:
     return events.SessionRevoked(row.subject)
 
@@ -260,6 +270,7 @@ _MAKE: dict[str, Callable[[Reader, Row], Event | None]] = {
     events.PersonBlocked.name: _blocked,
     events.PersonUpdated.name: _person,
     events.PersonErased.name: _erased,
+    events.PersonAdopted.name: _adopted,
     events.SessionRevoked.name: _revoked,
     events.RoleChanged.name: _role_changed,
 }

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from chatnode.model.times import DAY_MS
 from chatnode.storage.connection import Reader
+from chatnode.storage.gaps import empty_log
 from chatnode.storage.transaction import Transaction
 
 KEPT_MS = 7 * DAY_MS
@@ -43,5 +44,5 @@ def vacuum(connection: Reader, wanted: Callable[[], bool]) -> bool:
     finally:
         connection.set_progress_handler(None, 0)
         connection.execute("PRAGMA temp_store=MEMORY")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    empty_log(connection)
     return True

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from chatnode.errors import Refusal
 from chatnode.model.conversations import RANK, History, MemberRole
-from chatnode.model.events import MemberChanged, MemberJoined, MemberLeft
+from chatnode.model.events import MemberJoined, MemberLeft
 from chatnode.model.people import Account
-from chatnode.storage import blocks, conversations, people
+from chatnode.storage import audit, blocks, conversations, owners, people
 from chatnode.storage.conversations import Place
 from chatnode.storage.transaction import Transaction
 
@@ -18,6 +18,27 @@ def add(tx: Transaction, account: Account, id: str, member: Account, most_member
     if conversations.member_role(tx, place.key, member.key) is None:
         _join(tx, place.key, id, member, place.history, place.head, by=account)
         check_size(tx, place.key, most_members)
+
+
+def add_to_abandoned(tx: Transaction, account: Account | None, id: str, member: Account, most_members: int) -> bool:
+    """Add `member` to a group without any member who can act, and make them its owner.
+
+    For users who manage people on the node. In a private group the new owner sees only what is said from then on: no
+    administrator reads what was said in a group they were not in. Returns False, and does nothing, for other groups.
+    """
+    row = tx.execute(
+        "SELECT key, iif(visibility = 'private', 'since_joining', history), head FROM conversations "
+        "WHERE id = ? AND kind = 'group'",
+        (id,),
+    ).fetchone()
+    if row is None or owners.has_actor(tx, row[0]):
+        return False
+    key, history, head = row
+    if conversations.member_role(tx, key, member.key) is None:
+        _join(tx, key, id, member, history, head, by=account)
+        check_size(tx, key, most_members)
+        audit.record(tx, account, "conversations.members.add", id, member=member.id)
+    return True
 
 
 def join(tx: Transaction, account: Account, id: str, most_members: int) -> None:
@@ -51,22 +72,14 @@ def remove(tx: Transaction, account: Account, id: str, member: Account) -> None:
 
 
 def leave(tx: Transaction, account: Account, id: str) -> None:
-    """Leave a group. When its owner leaves, the longest-serving admin, else member, owns it."""
+    """Leave a group. When its owner leaves, the next who can act owns it (`owners.py`)."""
     place = conversations.access(tx, account, id)
     conversations.refuse_direct(place)
     _leave(tx, place, account, by=account)
-    if place.role == "owner":
-        heir = tx.execute(
-            "SELECT person FROM members WHERE conversation = ? AND left_gid IS NULL "
-            "ORDER BY role = 'admin' DESC, joined_gid, person LIMIT 1",
-            (place.key,),
-        ).fetchone()
-        if heir:
-            _set_role(tx, place, people.by_key(tx, heir[0]), "owner", account)
 
 
 def set_role(tx: Transaction, account: Account, id: str, member: Account, role: MemberRole) -> None:
-    """Only the owner changes roles; making somebody else owner hands the group over."""
+    """Only the owner changes roles; making another member owner, who must be able to act, hands the group over."""
     place = conversations.access_to_manage(tx, account, id)
     if place.role != "owner":
         raise Refusal("forbidden", "only the owner changes roles", path="conversation")
@@ -74,8 +87,14 @@ def set_role(tx: Transaction, account: Account, id: str, member: Account, role: 
         raise Refusal("invalid", "make somebody else the owner to step down", path="member")
     _role_of_other(tx, place, member)
     if role == "owner":
-        _set_role(tx, place, account, "admin", account)
-    _set_role(tx, place, member, role, account)
+        if not owners.can_act(tx, member.key):
+            raise Refusal(
+                "forbidden",
+                f"{member.handle} cannot sign in or may not take part; choose another member",
+                path="member",
+            )
+        owners.set_role(tx, place.key, place.id, account.key, "admin", account.key)
+    owners.set_role(tx, place.key, place.id, member.key, role, account.key)
 
 
 def _role_of_other(tx: Transaction, place: Place, member: Account) -> MemberRole:
@@ -87,9 +106,8 @@ def _role_of_other(tx: Transaction, place: Place, member: Account) -> MemberRole
 
 def _join(tx: Transaction, key: int, id: str, person: Account, history: History, head: int, by: Account | None) -> None:
     first = 1 if history == "all" else head + 1
-    somebody = tx.execute("SELECT 1 FROM members WHERE conversation = ? AND left_gid IS NULL LIMIT 1", (key,))
-    role: MemberRole = "member" if somebody.fetchone() else "owner"  # of a group that everybody had left
-    enter(tx, key, id, person, role=role, head=head, first=first, by=by)
+    enter(tx, key, id, person, role="member", head=head, first=first, by=by)
+    owners.settle(tx, key, by.key if by else None)
 
 
 def enter(
@@ -107,12 +125,7 @@ def _leave(tx: Transaction, place: Place, person: Account, by: Account) -> None:
         (tx.next_gid, place.key, person.key),
     )
     tx.record(event, conversation=place.key, people=(person.key,), subject=person.key, actor=by.key)
-
-
-def _set_role(tx: Transaction, place: Place, person: Account, role: MemberRole, by: Account) -> None:
-    tx.execute("UPDATE members SET role = ? WHERE conversation = ? AND person = ?", (role, place.key, person.key))
-    event = MemberChanged(place.id, person.ref, role)
-    tx.record(event, conversation=place.key, subject=person.key, actor=by.key)
+    owners.settle(tx, place.key, by.key)
 
 
 def check_size(tx: Transaction, key: int, most: int) -> None:

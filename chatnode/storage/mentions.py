@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chatnode.model.messages import EVERYONE, mentioned_handles
+from chatnode.model.mentions import mentioned_handles
+from chatnode.model.messages import EVERYONE
 from chatnode.storage.conversations import Place
 from chatnode.storage.people import RESERVED_HANDLES
 from chatnode.storage.transaction import Transaction

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import attrs
+
 from chatnode.errors import Refusal
 from chatnode.model.conversations import RANK
 from chatnode.model.events import MessageDeleted, MessageEdited, MessagePinned
 from chatnode.model.messages import DeletedReason, Edition, Message
 from chatnode.model.people import Account
-from chatnode.model.times import rfc3339
+from chatnode.model.permissions import NOTIFY
+from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage import audit, conversations, mentions, messages
 from chatnode.storage.additions import additions
 from chatnode.storage.connection import Reader
@@ -17,29 +20,56 @@ from chatnode.storage.transaction import Transaction
 _CHANGED = MessageEdited | MessageDeleted | MessagePinned
 
 
-def edit(tx: Transaction, account: Account, id: str, text: str, *, minutes: int, most: int) -> Message:
-    """Let one's own message say something else; what it said before is kept. The same text changes nothing.
+@attrs.frozen
+class Edit:
+    """What a message is to say. `notices`: its sender may post system messages; `minutes` is how long after posting,
+    `most` how often a message can be edited; 0 is no limit."""
 
-    `minutes` is how long after posting that goes, `most` how often; 0 is no limit. Whom it mentions stays.
-    Raises `Refusal`.
+    message: str
+    text: str
+    notices: bool
+    minutes: int
+    most: int
+
+
+def access_to_edit(reader: Reader | Transaction, account: Account, edit: Edit) -> tuple[Place, Message]:
+    """The message, for its sender, who must have the permissions now that posting it would take.
+
+    Raises `Refusal`. The limits of time and number do not apply to an edit that changes nothing.
     """
-    place, message = messages.access(tx, account, id)
+    place, message = messages.access(reader, account, edit.message)
     conversations.refuse_closed(place)
     if message.sender.id != account.id:
         raise Refusal("forbidden", "you can edit only what you wrote", path="message")
     _refuse_deleted(message)
-    if not text and message.kind == "text":
+    if message.kind == "system" and not edit.notices:
+        raise Refusal("forbidden", f"system messages take the permission {NOTIFY}", path="message")
+    if not edit.text and message.kind == "text":
         raise Refusal("invalid", "text is missing; to take a message back, delete it", path="text")
-    if text == message.text:
-        return message
-    (posted_at,) = tx.execute(
+    if edit.text != message.text:
+        _check_not_too_late(reader, place, message, edit)
+    return place, message
+
+
+def _check_not_too_late(reader: Reader | Transaction, place: Place, message: Message, edit: Edit) -> None:
+    (posted_at,) = reader.execute(
         "SELECT at FROM messages WHERE conversation = ? AND seq = ?", (place.key, message.seq)
     ).fetchone()
-    if minutes and tx.now > posted_at + minutes * 60_000:
-        raise Refusal("forbidden", f"a message can be edited for {minutes} minutes", path="message")
+    if edit.minutes and now_ms() > posted_at + edit.minutes * 60_000:
+        raise Refusal("forbidden", f"a message can be edited for {edit.minutes} minutes", path="message")
+    if edit.most and (message.edits or 0) >= edit.most:
+        raise Refusal("too_large", f"a message can be edited {edit.most} times", path="message")
+
+
+def edit(tx: Transaction, account: Account, edit: Edit) -> Message:
+    """Let one's own message say something else; what it said before is kept. The same text changes nothing.
+
+    Whom it mentions stays. Raises `Refusal`.
+    """
+    place, message = access_to_edit(tx, account, edit)
+    if edit.text == message.text:
+        return message
     version = (message.edits or 0) + 1
-    if most and version > most:
-        raise Refusal("too_large", f"a message can be edited {most} times", path="message")
     tx.execute(
         "INSERT INTO message_edits (conversation, seq, version, text, at) "
         "SELECT conversation, seq, ?, text, coalesce(edited_at, at) FROM messages WHERE conversation = ? AND seq = ?",
@@ -47,7 +77,7 @@ def edit(tx: Transaction, account: Account, id: str, text: str, *, minutes: int,
     )
     tx.execute(
         "UPDATE messages SET text = ?, edits = ?, edited_at = ? WHERE conversation = ? AND seq = ?",
-        (text, version, tx.now, place.key, message.seq),
+        (edit.text, version, tx.now, place.key, message.seq),
     )
     return _tell(tx, place, message.seq, MessageEdited, account)
 
@@ -123,7 +153,7 @@ def erase_text(
 ) -> None:
     """Make a tombstone of a message: everything it said goes. Tells nobody. `at` is when, if not now."""
     tx.execute(
-        "UPDATE messages SET text = '', content = NULL, metadata = NULL, edits = 0, edited_at = NULL, "
+        "UPDATE messages SET text = '', content = NULL, metadata = NULL, sent = NULL, edits = 0, edited_at = NULL, "
         "pinned_at = NULL, pinned_by = NULL, deleted_at = ?, deleted_by = ?, deleted_reason = ? "
         "WHERE conversation = ? AND seq = ?",
         (tx.now if at is None else at, by, reason, conversation, seq),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import blake2b
 from typing import Any
 
 import attrs
@@ -36,8 +37,27 @@ class Draft:
     metadata: dict[str, str] | None = None
     edits: str | None = None
     """The id of the message that is edited, where this is no new one; then only the text counts."""
-    prepared: bool = False
-    """A plugin changed it: the same `cid` again may come out otherwise, and is not compared."""
+    sender: str = ""
+    """The sender's id. Together with `cid` it identifies the message, however often it is sent."""
+    sent: bytes | None = None
+    """Set when a plugin changed the text: the hash (`as_sent`) of what the client sent."""
+
+
+def as_sent(draft: Draft) -> bytes:
+    """A hash of what a client sent, to tell a repeat from another message with the same `cid`."""
+    content = attrs.asdict(draft.content) if draft.content is not None else None
+    said = orjson.dumps([draft.sender, draft.cid, draft.text, content])
+    return blake2b(said, digest_size=16).digest()
+
+
+def posted_earlier(reader: Reader, sender: Account, draft: Draft) -> Posted | None:
+    """The stored result of a draft that is posted already; raises `Refusal("conflict")` if its cid is another's."""
+    return _earlier(reader, message_id(sender.id, draft.cid), draft)
+
+
+def check_may_post(reader: Reader, sender: Account, draft: Draft) -> None:
+    """Raises `Refusal` as `post` does, which checks again; asked before plugins prepare the draft."""
+    _place_of(reader, sender, draft)
 
 
 def post(tx: Transaction, sender: Account, draft: Draft, everyone_members: int = 0) -> Posted:
@@ -48,10 +68,7 @@ def post(tx: Transaction, sender: Account, draft: Draft, everyone_members: int =
     """
     id = message_id(sender.id, draft.cid)
     try:
-        place = conversations.access_to_post(tx, sender, draft.conversation)
-        if draft.reply_to is not None:
-            _seq_of(tx, place, draft.reply_to, "reply_to")
-        thread = _thread(tx, place, draft.thread) if draft.thread is not None else None
+        place, thread = _place_of(tx, sender, draft)
     except Refusal:
         # Whoever was removed since, or came back, may still ask whether their message arrived.
         if (earlier := _earlier(tx, id, draft)) is not None:
@@ -68,7 +85,7 @@ def post(tx: Transaction, sender: Account, draft: Draft, everyone_members: int =
     place_and_text = (id, place.key, seq, gid, sender.key, draft.cid, draft.text, tx.now)
     more = (
         draft.reply_to, _json(message.mentions), _json(message.metadata), draft.kind,
-        _json(attrs.asdict(draft.content)) if draft.content is not None else None, thread,
+        _json(attrs.asdict(draft.content)) if draft.content is not None else None, thread, draft.sent,
     )  # fmt: skip
     if more == _NO_MORE:
         inserted = tx.execute(_INSERT_TEXT, place_and_text).rowcount
@@ -97,9 +114,17 @@ _INSERT_TEXT = (  # most messages are no more than that, and each parameter cost
 )
 _INSERT = (
     "INSERT INTO messages (id, conversation, seq, gid, sender, cid, text, at, reply_to, mentions, metadata, kind, "
-    "content, thread) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+    "content, thread, sent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 )
-_NO_MORE = (None, None, None, "text", None, None)
+_NO_MORE = (None, None, None, "text", None, None, None)
+
+
+def _place_of(tx: Reader | Transaction, sender: Account, draft: Draft) -> tuple[Place, int | None]:
+    """The conversation, and the seq of the message that the thread hangs on; raises `Refusal`."""
+    place = conversations.access_to_post(tx, sender, draft.conversation)
+    if draft.reply_to is not None:
+        _seq_of(tx, place, draft.reply_to, "reply_to")
+    return place, _thread(tx, place, draft.thread) if draft.thread is not None else None
 
 
 def _json(value: Any) -> str | None:
@@ -118,27 +143,37 @@ def _give(message: Message, content: Media | Location | Notice | None) -> None:
             pass
 
 
-def _earlier(tx: Transaction, id: str, draft: Draft) -> Posted | None:
+def _earlier(tx: Reader | Transaction, id: str, draft: Draft) -> Posted | None:
     row = tx.execute(
-        "SELECT m.gid, m.seq, c.id, m.reply_to, m.kind, r.id, m.thread, m.text, m.content, m.edited_at, m.deleted_at "
+        "SELECT m.gid, m.seq, c.id, m.reply_to, m.kind, r.id, m.thread, m.text, m.content, m.edited_at, m.deleted_at, "
+        "m.sent "
         "FROM messages m JOIN conversations c ON c.key = m.conversation "
         "LEFT JOIN messages r ON r.conversation = m.conversation AND r.seq = m.thread WHERE m.id = ?",
         (id,),
     ).fetchone()
     if row is None:
         return None
-    gid, seq, conversation, reply_to, kind, root, thread, text, content, edited_at, deleted_at = row
+    gid, seq, conversation, reply_to, kind, root, thread, text, content, edited_at, deleted_at, sent = row
     same = (conversation, reply_to, kind) == (draft.conversation, draft.reply_to, draft.kind)
     if thread is None or root is not None:  # else the message that the thread hung on was removed
         same = same and root == draft.thread
-    if deleted_at is None and not draft.prepared:  # else there is nothing left to compare with
-        same = same and (text == draft.text or edited_at is not None) and _read_content(kind, content) == draft.content
+    if deleted_at is None:  # else there is nothing left to compare with
+        same = same and _is_what_was_sent(draft, text, _read_content(kind, content), sent, edited_at is not None)
     if not same:
         raise Refusal("conflict", "you used this cid for another message; make a new one", path="cid")
     return Posted(gid, seq, id, True)
 
 
-def _seq_of(tx: Transaction, place: Place, message: str, path: str) -> int:
+def _is_what_was_sent(
+    draft: Draft, text: str, content: Media | Location | Notice | None, sent: bytes | None, edited: bool
+) -> bool:
+    if sent is not None or draft.sent is not None:
+        stored = sent or as_sent(attrs.evolve(draft, text=text, content=content))
+        return stored == (draft.sent or as_sent(draft))
+    return (text == draft.text or edited) and content == draft.content
+
+
+def _seq_of(tx: Reader | Transaction, place: Place, message: str, path: str) -> int:
     """The seq of a message that the participant may see; raises `Refusal("not_found")` at `path`."""
     row = tx.execute(
         "SELECT seq FROM messages WHERE id = ? AND conversation = ? AND seq >= ?", (message, place.key, place.first)
@@ -148,7 +183,7 @@ def _seq_of(tx: Transaction, place: Place, message: str, path: str) -> int:
     return row[0]
 
 
-def _thread(tx: Transaction, place: Place, root: str) -> int:
+def _thread(tx: Reader | Transaction, place: Place, root: str) -> int:
     seq = _seq_of(tx, place, root, "thread")
     (inside,) = tx.execute(
         "SELECT thread FROM messages WHERE conversation = ? AND seq = ?", (place.key, seq)
@@ -301,17 +336,31 @@ def as_posted(reader: Reader, conversation: int, message: Message) -> Message:
 
 
 def access(reader: Reader | Transaction, account: Account, id: str) -> tuple[Place, Message]:
-    """A message by id, for those who may see it; to others it does not exist."""
+    """A message by id, for users who may see it; for others it does not exist.
+
+    Raises `Refusal`: `not_member` for a message the user could see before they left the conversation, else `not_found`.
+    """
     found = _messages(reader, reader.execute(_MESSAGE + "WHERE m.id = ?", (id,)))
     if found:
         try:
             place = conversations.access(reader, account, found[0].conversation)
-        except Refusal:
-            pass
+        except Refusal as refusal:
+            if _was_seen(reader, account, id):
+                raise Refusal(refusal.code, refusal.message, path="message") from None
         else:
             if found[0].seq >= place.first:
                 return place, enrich(reader, found)[0]
     raise no_such_message()
+
+
+def _was_seen(reader: Reader | Transaction, account: Account, id: str) -> bool:
+    row = reader.execute(
+        "SELECT 1 FROM messages m JOIN conversations c ON c.key = m.conversation JOIN members was "
+        "ON was.conversation = m.conversation AND was.person = ? AND was.left_gid > m.gid "
+        "WHERE m.id = ? AND m.seq >= max(was.first, c.floor + 1)",
+        (account.key, id),
+    )
+    return row.fetchone() is not None
 
 
 def no_such_message() -> Refusal:

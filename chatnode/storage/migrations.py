@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import attrs
 
@@ -25,11 +26,12 @@ CORE = "core"
 
 @attrs.frozen
 class Migration:
-    """`sql` may hold several statements."""
+    """`sql` may hold several statements, which may call `functions` by their names."""
 
     set: str
     name: str
     sql: str
+    functions: Mapping[str, Callable[..., Any]] = attrs.field(factory=dict[str, "Callable[..., Any]"])
 
 
 def core_migrations() -> list[Migration]:
@@ -82,6 +84,8 @@ def pending(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> 
 
 
 def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
+    for name, function in migration.functions.items():
+        connection.create_function(name, -1, function, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     try:
         for statement in statements(migration.sql):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatnode.model.conversations import History, Kind, MemberRole, Purpose, Subject, Visibility
 from chatnode.model.ids import direct_id, new_id
 from chatnode.model.people import Account
-from chatnode.storage import blocks, conversations, members, people
+from chatnode.storage import blocks, conversations, members, owners, people
 from chatnode.storage.transaction import Transaction
 
 
@@ -55,6 +55,7 @@ def open_group(
         blocks.refuse_blocked(tx, account, person, "members")
         members.enter(tx, key, id, person, role=role_of_others, head=0, first=1, by=account)
     members.check_size(tx, key, most_members)
+    owners.settle(tx, key, account.key)
     conversations.updated(tx, key, account)
     return id
 
@@ -70,9 +71,12 @@ def _insert(
     history: History,
 ) -> int:
     key = tx.execute(
-        "INSERT INTO conversations (id, kind, title, description, visibility, history, created_at, "
-        "created_by, activity) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (id, kind, title, description, visibility, history, tx.now, by.key, tx.next_gid),
-    ).lastrowid
+        "INSERT INTO conversations (id, kind, title, description, found_by, visibility, history, created_at, "
+        "created_by, activity) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            id, kind, title, description, conversations.found_by(title, description), visibility, history, tx.now,
+            by.key, tx.next_gid,
+        ),
+    ).lastrowid  # fmt: skip
     assert key is not None
     return key

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from hashlib import blake2b
+import secrets
+from functools import partial
 
 from chatnode.errors import Refusal
 from chatnode.model.events import MemberJoined, PersonUpdated, RoleChanged
-from chatnode.model.fields import HANDLE_FORM
 from chatnode.model.ids import new_id
 from chatnode.model.messages import EVERYONE
 from chatnode.model.people import Account, Person, PersonRef
-from chatnode.storage import roles
+from chatnode.model.permissions import MEMBER
+from chatnode.storage import owners, roles
 from chatnode.storage.additions import additions
+from chatnode.storage.changing import change
 from chatnode.storage.connection import IntegrityError, Reader
 from chatnode.storage.transaction import Transaction
 
-_COLUMNS = "key, id, handle, name, role, avatar, bot, deactivated_at, erased_at"
-RESERVED_HANDLES = frozenset({EVERYONE, "all", "admins"})
+_COLUMNS = "key, id, handle, name, role, avatar, bot, deactivated_at, erased_at, source"
+RESERVED_HANDLES = frozenset(
+    {EVERYONE, "everybody", "anyone", "all", "here", "channel", "group", "room", "online", "admins", "moderators", "me"}
+)
+"""With an @ or in a query they mean several people, or the one who writes, here or in programs that people know."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -31,9 +35,10 @@ def create(
     role: str,
     bot: bool = False,
     source: str | None = None,
-    source_name: str | None = None,
 ) -> Account:
     """Make an account, taking part in every conversation that everybody joins. `password` is hashed already.
+
+    With a `source` it stands for an author elsewhere, and takes part in none.
 
     Raises `Refusal` when the handle is taken or looks like an id.
     """
@@ -41,27 +46,44 @@ def create(
     if _ID.fullmatch(handle):
         raise Refusal("invalid", "a handle must not look like an id", path="handle")
     if handle in RESERVED_HANDLES:
-        raise Refusal("conflict", f"@{handle} names several people; take another handle", path="handle")
+        raise Refusal("conflict", f"@{handle} has a meaning of its own; take another handle", path="handle")
     person = new_id()
     try:
         key = tx.execute(
-            "INSERT INTO people (id, handle, name, role, password, created_at, source, source_name, bot) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (person, handle, name or handle, role, password, tx.now, source, source_name, int(bot)),
+            "INSERT INTO people (id, handle, name, role, password, created_at, source, bot) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (person, handle, name or handle, role, password, tx.now, source, int(bot)),
         ).lastrowid
     except IntegrityError:
-        raise Refusal("conflict", f"the handle {handle} is taken", path="handle") from None
+        raise _taken(tx, handle) from None
     assert key is not None
-    account = Account(key, person, handle, name or handle, role, bot=bot)
+    account = Account(key, person, handle, name or handle, role, bot=bot, source=source)
     if source is None:
-        _join_what_everybody_joins(tx, account)
+        join_what_everybody_joins(tx, account)
     return account
 
 
-def _join_what_everybody_joins(tx: Transaction, account: Account) -> None:
-    for conversation, id, head in tx.execute("SELECT key, id, head FROM conversations WHERE auto_join = 1").fetchall():
-        add_member_row(tx, conversation, account.key, head=head, first=1)
-        tx.record(MemberJoined(id, account.ref), conversation=conversation, people=(account.key,), subject=account.key)
+def _taken(tx: Transaction, handle: str) -> Refusal:
+    (source,) = tx.execute("SELECT source FROM people WHERE handle = ?", (handle,)).fetchone()
+    by = f" by {IMPORTED} {handle}" if source is not None else ""
+    return Refusal("conflict", f"the handle {handle} is taken{by}", path="handle")
+
+
+IMPORTED = (
+    "an author of imported messages, as whom nobody can sign in; an administrator can hand it over: chatnode user adopt"
+)
+
+
+def join_what_everybody_joins(tx: Transaction, account: Account) -> None:
+    """A plugin that refuses one of these groups does not refuse the account."""
+    for row in tx.execute("SELECT key, id, head FROM conversations WHERE auto_join = 1").fetchall():
+        tx.attempt(partial(_join, tx, account, *row))
+
+
+def _join(tx: Transaction, account: Account, conversation: int, id: str, head: int) -> None:
+    add_member_row(tx, conversation, account.key, head=head, first=1)
+    tx.record(MemberJoined(id, account.ref), conversation=conversation, people=(account.key,), subject=account.key)
+    owners.settle(tx, conversation)
 
 
 def add_member_row(
@@ -95,9 +117,16 @@ def find_reachable(reader: Reader | Transaction, who: str, path: str) -> Account
 
 
 def check_reachable(account: Account) -> None:
-    """Raises `Refusal("forbidden")` for somebody whose account is deactivated."""
+    """Raises `Refusal("forbidden")` for an account that is deactivated, or that nobody can sign in to."""
     if account.deactivated_at is not None:
         raise Refusal("forbidden", f"the account of {account.handle} is deactivated")
+    refuse_imported(account)
+
+
+def refuse_imported(account: Account, path: str | None = None) -> None:
+    """For what only an account that is used can have: raises `Refusal("forbidden")` for an author elsewhere."""
+    if account.imported:
+        raise Refusal("forbidden", f"{account.handle} is {IMPORTED} {account.handle}", path=path)
 
 
 def by_key(reader: Reader | Transaction, key: int) -> Account:
@@ -116,6 +145,7 @@ def public(account: Account) -> Person:
     return Person(
         account.id, account.handle, account.name, account.avatar,
         bot=bool(account.bot) or None,
+        imported=account.imported or None,
         deactivated=account.deactivated_at is not None or None,
         erased=account.erased_at is not None or None,
     )  # fmt: skip
@@ -144,12 +174,12 @@ def profile(reader: Reader, account: Account) -> Person:
 
 def update_profile(tx: Transaction, account: Account, name: str | None, avatar: str | None) -> Person:
     """Change what is given (an empty avatar removes it); everyone who shares a conversation is told."""
-    tx.execute(
-        "UPDATE people SET name = coalesce(?, name), avatar = nullif(coalesce(?, avatar), '') WHERE key = ?",
-        (name, avatar, account.key),
-    )
+    values = {"name": name, "avatar": avatar or None}
+    given = {column: values[column] for column, text in (("name", name), ("avatar", avatar)) if text is not None}
+    changed = bool(given) and change(tx, "people", {"key": account.key}, given)
     person = public(by_key(tx, account.key))
-    tx.record(PersonUpdated(person), people=fellows(tx, account.key), subject=account.key, actor=account.key)
+    if changed:
+        tx.record(PersonUpdated(person), people=fellows(tx, account.key), subject=account.key, actor=account.key)
     return person
 
 
@@ -180,15 +210,21 @@ def set_password(tx: Transaction, person: int, hashed: str) -> None:
     tx.execute("UPDATE people SET password = ? WHERE key = ?", (hashed, person))
 
 
-def set_role(tx: Transaction, account: Account, role: str) -> None:
-    """Raises `Refusal` for a role that does not exist, for a bot, and rather than leave the node without any admin."""
+def set_role(tx: Transaction, account: Account, role: str) -> bool:
+    """Returns whether the role changed.
+
+    Raises `Refusal` for a role that does not exist, for a bot, and rather than leave the node without any admin.
+    """
     roles.check_there(tx, role)
     if role == "admin" and account.bot:
         raise Refusal("invalid", "a bot cannot be an administrator; make a role for what it is to do", path="role")
-    tx.execute("UPDATE people SET role = ? WHERE key = ?", (role, account.key))
+    if not change(tx, "people", {"key": account.key}, {"role": role}):
+        return False
     if account.role == "admin" and not has_admin(tx):
         raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
+    owners.settle_of_person(tx, account.key)
     tx.record(RoleChanged(role), people=(account.key,), subject=account.key)
+    return True
 
 
 def has_admin(reader: Reader | Transaction) -> bool:
@@ -209,34 +245,17 @@ def with_roles(reader: Reader | Transaction, roles: list[str]) -> list[Account]:
     return [Account(*row) for row in rows.fetchall()]
 
 
-def erased_author(id: str, name: str) -> str:
-    """What stays of the name that an erased person had elsewhere: enough to know it when it comes again.
-
-    `id` is the person's, so that the same name is another hash for each.
-    """
-    return "erased:" + blake2b(name.encode(), key=id.encode(), digest_size=16).hexdigest()
+def may_be_handle(handle: str) -> bool:
+    """Whether an account can have this handle, if its form is right."""
+    return handle not in RESERVED_HANDLES and not _ID.fullmatch(handle)
 
 
-def find_author(tx: Transaction, source: str, name: str) -> Account | None:
-    """The account that stands for an author elsewhere, also of one who was erased here."""
-    row = tx.execute("SELECT key FROM people WHERE source = ? AND source_name = ?", (source, name)).fetchone()
-    if row is not None:
-        return by_key(tx, row[0])
-    erased = "SELECT key, id, source_name FROM people WHERE source = ? AND erased_at IS NOT NULL"
-    for key, id, known in tx.execute(erased, (source,)).fetchall():
-        if known == erased_author(id, name):
-            return by_key(tx, key)
-    return None
-
-
-def free_handle(tx: Transaction, name: str) -> str:
-    """A handle made from somebody's name elsewhere: `Kevin Buzzard` → `kevin.buzzard`, or with a number."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    base = re.sub(r"[^a-z0-9_-]+", ".", plain).strip("._-")[:50]
-    if not re.fullmatch(HANDLE_FORM, base) or _ID.fullmatch(base) or base in RESERVED_HANDLES:
-        base = "person-" + blake2b(name.encode(), digest_size=4).hexdigest()
-    handle, number = base, 1
-    while tx.execute("SELECT 1 FROM people WHERE handle = ?", (handle,)).fetchone():
-        number += 1
-        handle = f"{base}-{number}"
-    return handle
+def empty(tx: Transaction, account: Account, word: str) -> Account:
+    """The profile becomes that of nobody, whom nothing lets in; its handle, which begins with `word`, is made up."""
+    handle = f"{word}-{secrets.token_hex(4)}"
+    tx.execute(
+        "UPDATE people SET handle = ?, name = ?, avatar = NULL, password = NULL, role = ?, "
+        "deactivated_at = coalesce(deactivated_at, ?), erased_at = ? WHERE key = ?",
+        (handle, handle, MEMBER, tx.now, tx.now, account.key),
+    )
+    return by_key(tx, account.key)

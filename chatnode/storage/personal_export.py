@@ -45,12 +45,18 @@ def _with_history(reader: Reader, row: Row) -> Row:
     return row | ({"history": history} if history else {})
 
 
+# What became of a conversation after somebody left it, its title or why a moderator deleted a message, is not theirs.
 # Keyed by rowid where the table has one; else by the conversation's key, of which a person has a row each.
 SECTIONS = (
     Section(
         "profile",
-        "SELECT key, id, handle, name, avatar, role, bot, created_at, deactivated_at, erased_at, source, source_name, "
+        "SELECT key, id, handle, name, avatar, role, bot, created_at, deactivated_at, erased_at, source, "
         "password IS NOT NULL AS has_password FROM people WHERE key = :person AND key > :after LIMIT :limit",
+    ),
+    Section(
+        "author",  # by which names they are known elsewhere
+        "SELECT person, json_group_array(json_object('source', source, 'name', name)) AS names FROM import_authors "
+        "WHERE person = :person AND person > :after GROUP BY person LIMIT :limit",
     ),
     Section(
         "session",
@@ -59,7 +65,8 @@ SECTIONS = (
     ),
     Section(
         "membership",
-        "SELECT c.key, c.id AS conversation, c.kind, c.title, m.role, m.joined_at, m.left_gid IS NOT NULL AS has_left, "
+        "SELECT c.key, c.id AS conversation, c.kind, iif(m.left_gid IS NULL, c.title, NULL) AS title, m.role, "
+        "m.joined_at, m.left_gid IS NOT NULL AS has_left, "
         "m.read_seq, m.delivered_seq FROM members m JOIN conversations c ON c.key = m.conversation "
         "WHERE m.person = :person AND c.key > :after ORDER BY c.key LIMIT :limit",
     ),
@@ -117,15 +124,17 @@ SECTIONS = (
         "message",
         "SELECT m.key, m.id AS message, c.id AS conversation, m.conversation AS conversation_key, m.seq, m.cid, "
         "m.kind, m.text, m.content, m.metadata, m.mentions, m.reply_to, m.at, m.edited_at, "
-        "m.deleted_at, m.deleted_reason "
+        "m.deleted_at, iif(m.deleted_at > l.at, NULL, m.deleted_reason) AS deleted_reason "
         "FROM messages m JOIN conversations c ON c.key = m.conversation "
+        "LEFT JOIN members o ON o.conversation = m.conversation AND o.person = m.sender "
+        "LEFT JOIN log l ON l.gid = o.left_gid "
         "WHERE m.key > :after AND m.key <= :until AND m.sender = :person ORDER BY m.key LIMIT :limit",
         table="messages",
         finish=_with_history,
     ),
 )
 
-_JSON = frozenset({"scopes", "details", "marks", "seqs", "content", "metadata", "mentions"})
+_JSON = frozenset({"names", "scopes", "details", "marks", "seqs", "content", "metadata", "mentions"})
 _FLAGS = frozenset({
     "bot", "has_password", "has_left", "by_them", "desktop", "mobile", "sounds", "starred", "archived", "hidden",
 })  # fmt: skip

@@ -12,6 +12,7 @@ from chatnode.model.people import Account, PersonRef
 from chatnode.model.presence import Change, HistoryEntry, Status
 from chatnode.model.times import DAY_MS, rfc3339
 from chatnode.storage import conversations
+from chatnode.storage.changing import change
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
 
@@ -81,14 +82,14 @@ def blocked_by(reader: Reader | Transaction, person: int) -> set[str]:
 
 
 def set_status(tx: Transaction, account: Account, status: Status, *, keep_history: bool) -> tuple[Mark, Circle]:
-    """Returns what is stored now, and whom it concerns."""
-    tx.execute(
-        "INSERT INTO presence (person, active_at, text, emoji, until, version) VALUES (?, ?, ?, ?, ?, 1) "
-        "ON CONFLICT (person) DO UPDATE SET active_at = excluded.active_at, text = excluded.text, "
-        "emoji = excluded.emoji, until = excluded.until, version = version + 1",
-        (account.key, tx.now, status.text, status.emoji, status.until),
-    )
-    if keep_history:
+    """Returns what is stored now, and whom it concerns. Only what is said, and not for how long, is history."""
+    _see_to_row(tx, account)
+    me = {"person": account.key}
+    tx.execute("UPDATE presence SET active_at = ? WHERE person = ?", (tx.now, account.key))
+    said = change(tx, "presence", me, {"text": status.text, "emoji": status.emoji})
+    if change(tx, "presence", me, {"until": status.until}) or said:
+        tx.execute("UPDATE presence SET version = version + 1 WHERE person = ?", (account.key,))
+    if keep_history and said:
         tx.execute(
             "INSERT INTO presence_history (person, at, change, text, emoji) VALUES (?, ?, 'status', ?, ?)",
             (account.key, tx.now, status.text, status.emoji),
@@ -98,12 +99,14 @@ def set_status(tx: Transaction, account: Account, status: Status, *, keep_histor
 
 def set_hidden(tx: Transaction, account: Account, hidden: bool) -> tuple[Mark, Circle]:
     """Returns what is stored now, and whom it concerns."""
-    tx.execute(
-        "INSERT INTO presence (person, hidden, version) VALUES (?, ?, 1) "
-        "ON CONFLICT (person) DO UPDATE SET hidden = excluded.hidden, version = version + 1",
-        (account.key, hidden),
-    )
+    _see_to_row(tx, account)
+    if change(tx, "presence", {"person": account.key}, {"hidden": hidden}):
+        tx.execute("UPDATE presence SET version = version + 1 WHERE person = ?", (account.key,))
     return _stored(tx, account)
+
+
+def _see_to_row(tx: Transaction, account: Account) -> None:
+    tx.execute("INSERT OR IGNORE INTO presence (person) VALUES (?)", (account.key,))
 
 
 def _stored(tx: Transaction, account: Account) -> tuple[Mark, Circle]:

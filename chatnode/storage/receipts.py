@@ -13,7 +13,7 @@ from chatnode.model.events import ReceiptDelivered, ReceiptRead
 from chatnode.model.messages import Receipt, ReceiptKind
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
-from chatnode.storage import conversations
+from chatnode.storage import conversations, signs
 from chatnode.storage.connection import Reader
 from chatnode.storage.conversations import Place
 from chatnode.storage.transaction import Transaction
@@ -33,6 +33,7 @@ def mark(tx: Transaction, account: Account, conversation: str, kind: ReceiptKind
             tx.record(
                 ReceiptDelivered(place.id, account.ref, seq, rfc3339(tx.now)),
                 conversation=place.key, subject=seq, actor=account.key,
+                hidden_from=signs.hidden_from(tx, account.key),
             )  # fmt: skip
         return Marked(max(seq, place.delivered_seq, place.read_seq), place.head - place.read_seq)
     if seq > place.read_seq:
@@ -50,6 +51,7 @@ def _read(tx: Transaction, place: Place, account: Account, seq: int) -> None:
         ReceiptRead(place.id, account.ref, seq, rfc3339(tx.now)),
         conversation=place.key, people=(account.key,) if hidden else (),
         subject=seq, actor=account.key, private=hidden,
+        hidden_from=frozenset() if hidden else signs.hidden_from(tx, account.key),
     )  # fmt: skip
 
 
@@ -113,21 +115,26 @@ def _advance(tx: Transaction, place: Place, person: int, kind: ReceiptKind, seq:
         )
 
 
-def of_message(reader: Reader, place: Place, sender: str, seq: int) -> list[Receipt]:
-    """Who got and read the message at `seq`, and when; its sender is left out. In the order of handles."""
+def of_message(reader: Reader, account: Account, place: Place, sender: str, seq: int) -> list[Receipt]:
+    """When each member but the sender got and read the message at `seq`, as `account` may see it, ordered by handle."""
     rows = reader.execute(
-        "SELECT p.id, p.handle, "
-        "(SELECT r.at FROM receipts r WHERE r.conversation = m.conversation AND r.person = m.person "
-        " AND r.kind = 'delivered' AND r.seq >= ? ORDER BY r.seq LIMIT 1), "
-        "(SELECT r.at FROM receipts r WHERE r.conversation = m.conversation AND r.person = m.person "
-        " AND r.kind = 'read' AND r.seq >= ? ORDER BY r.seq LIMIT 1) "
+        f"SELECT p.id, p.handle, {_time_of('delivered')}, {_time_of('read')} "  # noqa: S608 -- constants
         "FROM members m JOIN people p ON p.key = m.person "
-        "WHERE m.conversation = ? AND m.left_gid IS NULL AND p.id <> ? AND m.delivered_seq >= ? AND m.first <= ? "
-        "ORDER BY p.handle",
-        (seq, seq, place.key, sender, seq, seq),
+        "WHERE m.conversation = :conversation AND m.left_gid IS NULL AND p.id <> :sender AND m.delivered_seq >= :seq "
+        "AND m.first <= :seq ORDER BY p.handle",
+        {"me": account.key, "conversation": place.key, "sender": sender, "seq": seq},
     )
     return [
         Receipt(PersonRef(id, handle), rfc3339(delivered) if delivered else None, rfc3339(read) if read else None)
         for id, handle, delivered, read in rows
         if delivered or read
     ]
+
+
+def _time_of(kind: ReceiptKind) -> str:
+    """SQL: when the mark of `members m` reached `:seq`: the time of its first advance to it or beyond."""
+    return (
+        f"CASE WHEN {signs.shown_mark('m', kind)} >= :seq THEN "  # noqa: S608 -- constants
+        "(SELECT r.at FROM receipts r WHERE r.conversation = m.conversation AND r.person = m.person "
+        f"AND r.kind = '{kind}' AND r.seq >= :seq ORDER BY r.seq LIMIT 1) END"
+    )

@@ -15,6 +15,7 @@ def create(tx: Transaction, account: Account, code_hash: bytes, expires_at: int)
     """Replaces the link that the person had. Raises `Refusal` for who cannot have a password."""
     if account.deactivated_at is not None:
         raise Refusal("conflict", f"the account of {account.handle} is deactivated", path="person")
+    people.refuse_imported(account, "person")
     if account.bot:
         raise Refusal("invalid", "a bot has no password, make a token for it", path="person")
     revoke(tx, account.key)

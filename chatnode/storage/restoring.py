@@ -22,6 +22,7 @@ from chatnode.model.times import now_ms
 from chatnode.storage import backups, checks, sealing
 from chatnode.storage.connection import DatabaseError, connect_writer
 from chatnode.storage.directory import DataDirectory
+from chatnode.storage.file_owners import give
 from chatnode.storage.migrations import core_migrations, migrate
 from chatnode.storage.sealing import BackupError
 from chatnode.storage.snapshots import Progress, no_progress, open_read_only, sync_directory
@@ -98,6 +99,7 @@ def _unpack(backup: Path, work: Path, secret: str | None, progress: Progress) ->
     plain = _is_plain(backup)
     with backup.open("rb") as source, work.open("xb") as file:
         os.fchmod(file.fileno(), 0o600)
+        give(work)
         if plain:  # as from before a migration
             shutil.copyfileobj(source, file)
             return None
@@ -142,12 +144,14 @@ def _put_in_place(data: DataDirectory, work: Path) -> Path | None:
     """Move the old files aside and the new one in. A mark keeps a node from starting on half of that."""
     old = [path for suffix in ("", "-wal", "-shm") if (path := Path(f"{data.database}{suffix}")).exists()]
     data.restoring.write_text("A restore began here and did not end. Run it again.\n", encoding="utf-8")
+    give(data.restoring)
     sync_directory(data.path)
     kept = None
     if old:
         kept = _new_directory(data.path)
         for path in old:
             path.rename(kept / path.name)
+            give(kept / path.name)
         sync_directory(kept)
     work.rename(data.database)
     sync_directory(data.path)
@@ -162,5 +166,6 @@ def _new_directory(parent: Path) -> Path:
         path = parent / (f"before-restore-{stamp}" + (f"-{number}" if number > 1 else ""))
         if not path.exists():
             path.mkdir(mode=0o700)
+            give(path)
             return path
     raise BackupError(f"{parent}: too many directories of earlier restores; move some away")

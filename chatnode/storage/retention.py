@@ -8,7 +8,7 @@ import orjson
 from chatnode.model.commands.retention import Removal
 from chatnode.model.events import ConversationTrimmed
 from chatnode.model.times import DAY_MS, rfc3339
-from chatnode.storage import conversations
+from chatnode.storage import conversations, traces
 from chatnode.storage.additions import additions
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
@@ -33,6 +33,10 @@ class Removed:
     counts: dict[str, int]
     texts: list[str]
     more: bool
+
+    @property
+    def messages(self) -> int:
+        return self.counts["messages"]
 
 
 def due(reader: Reader, now: int, message_days: int, purge_days: int) -> list[Due]:
@@ -85,19 +89,20 @@ def trim(tx: Transaction, due: Due, most: int) -> Removed | None:
         text
         for (text,) in tx.execute("SELECT text FROM message_edits WHERE conversation = ? AND seq <= ?", (due.key, upto))
     ]
+    (living,) = tx.execute(
+        "SELECT count(*) FROM messages WHERE conversation = ? AND seq <= ? AND deleted_at IS NULL", (due.key, upto)
+    ).fetchone()
     of_plugins = {table: tx.execute(sql, (due.key, upto)).rowcount for table, sql in _of_plugins(tx).items()}
     counts = {table: tx.execute(sql, (due.key, upto)).rowcount for table, sql in _DELETE.items()}
     counts |= {table: rows for table, rows in of_plugins.items() if rows}
-    (living,) = tx.execute(
-        "SELECT count(*) FROM messages WHERE conversation = ? AND deleted_at IS NULL", (due.key,)
-    ).fetchone()
-    tx.execute("UPDATE conversations SET floor = ?, messages = ? WHERE key = ?", (upto, living, due.key))
+    tx.execute("UPDATE conversations SET floor = ?, messages = messages - ? WHERE key = ?", (upto, living, due.key))
     tx.execute(
         "UPDATE members SET read_seq = max(read_seq, :upto), delivered_seq = max(delivered_seq, :upto), "
-        "shown_seq = max(shown_seq, :upto) WHERE conversation = :key",
+        "shown_seq = max(shown_seq, :upto) WHERE conversation = :key AND left_gid IS NULL",
         {"upto": upto, "key": due.key},
     )
     tx.record(ConversationTrimmed(due.id, upto), conversation=due.key, subject=upto)
+    traces.owe(tx)
     return Removed(upto, counts, texts, more=upto - floor == most and upto < head)
 
 

@@ -6,6 +6,7 @@ from chatnode.errors import Refusal
 from chatnode.model.commands.roles import Role
 from chatnode.model.events import RoleChanged
 from chatnode.model.permissions import ADMIN, MEMBER, PERMISSIONS
+from chatnode.storage import owners
 from chatnode.storage.additions import additions
 from chatnode.storage.connection import Reader
 from chatnode.storage.transaction import Transaction
@@ -44,6 +45,8 @@ def replace(tx: Transaction, role: str, permissions: frozenset[str]) -> dict[str
         raise Refusal(
             "invalid", "a role has at least one permission; deactivate who may do nothing", path="permissions"
         )
+    if by_name(tx).get(role) == permissions:
+        return by_name(tx)
     tx.execute("DELETE FROM role_permissions WHERE role = ?", (role,))
     tx.executemany("INSERT INTO role_permissions (role, permission) VALUES (?, ?)", [(role, p) for p in permissions])
     holders = tx.execute(
@@ -51,6 +54,7 @@ def replace(tx: Transaction, role: str, permissions: frozenset[str]) -> dict[str
     ).fetchall()
     for (person,) in holders:
         tx.record(RoleChanged(role), people=(person,), subject=person)
+    owners.settle_of_role(tx, role)
     return by_name(tx)
 
 

@@ -44,7 +44,7 @@ _PLACES = "CROSS JOIN members v CROSS JOIN conversations c ON c.key = v.conversa
 _HAS = HAS | {"pin": "m.pinned_at IS NOT NULL"}
 
 
-@attrs.frozen
+@attrs.frozen(order=True)
 class Cursor:
     """Where a page ends: only messages before it in the order of (gid, seq) follow."""
 
@@ -245,10 +245,11 @@ def _parts(
         row = reader.execute("SELECT gid, seq FROM messages WHERE key <= ? ORDER BY key DESC LIMIT 1", (lower,))
         yield Cursor(*(row.fetchone() or (0, 0))).just_after()
     for shard in search_index.shards(reader):
-        if after is None or shard.above < after.gid:
+        begins = Cursor(shard.above + 1, 0)
+        if after is None or begins < after:
             part = search.shard(shard, min(below, key + 1), most - len(found))
             found |= {each.key: each for each in part}
-            yield Cursor(shard.above + 1, 0)
+            yield begins
 
 
 def _is_after(found: Found, cursor: Cursor | None) -> bool:

@@ -23,13 +23,15 @@ TOUCH_MS = 600_000
 @attrs.define
 class Authenticated:
     """Whose token it is. `touch`: note its use now. `ends_at`: when an API token expires, in milliseconds; a device's
-    time begins anew with each use."""
+    time begins again with each use, which was written if it is `prolonged`."""
 
     account: Account
     session: int
     touch: bool
     ends_at: int | None = None
     scopes: frozenset[str] | None = None
+    device: bool = False
+    prolonged: bool = False
 
 
 def new_secret() -> tuple[str, bytes]:
@@ -75,7 +77,7 @@ def end_by(tx: Transaction, session: int, at: int) -> None:
 def authenticate(reader: Reader, token: str) -> Authenticated:
     """Raises `Refusal("unauthenticated")` for a token that is unknown, revoked or expired."""
     row = reader.execute(
-        "SELECT p.key, p.id, p.handle, p.name, p.role, p.avatar, p.bot, p.deactivated_at, p.erased_at, "
+        "SELECT p.key, p.id, p.handle, p.name, p.role, p.avatar, p.bot, p.deactivated_at, p.erased_at, p.source, "
         "s.key, s.kind, s.expires_at, s.last_used_at, s.scopes "
         "FROM sessions s JOIN people p ON p.key = s.person WHERE s.token_hash = ?",
         (hash_secret(token),),
@@ -88,13 +90,19 @@ def authenticate(reader: Reader, token: str) -> Authenticated:
         raise Refusal("unauthenticated", "the token has expired; sign in again")
     touch = last_used_at is None or now - last_used_at > TOUCH_MS
     ends_at = expires_at if kind == "token" else None
-    return Authenticated(Account(*person), session, touch, ends_at, frozenset(orjson.loads(scopes)) if scopes else None)
+    bounds = frozenset(orjson.loads(scopes)) if scopes else None
+    return Authenticated(Account(*person), session, touch, ends_at, bounds, device=kind == "device")
 
 
 def check_not_revoked(reader: Reader | Transaction, session: int) -> None:
-    """Raises `Refusal("unauthenticated")` for a session that was revoked since it was found good."""
-    if reader.execute("SELECT 1 FROM sessions WHERE key = ?", (session,)).fetchone() is None:
-        raise Refusal("unauthenticated", "the token was revoked; sign in again")
+    """Raises `Refusal("unauthenticated")` for a session that was revoked since it was found good, or a token that has
+    expired since then. A device's time begins again with each use, and this is one."""
+    good = reader.execute(
+        "SELECT 1 FROM sessions WHERE key = ? AND (kind <> 'token' OR expires_at IS NULL OR expires_at > ?)",
+        (session, now_ms()),
+    ).fetchone()
+    if good is None:
+        raise Refusal("unauthenticated", "the token was revoked or has expired; sign in again")
 
 
 def touch(tx: Transaction, session: int, device_days: int) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from chatnode.storage.connection import Reader, file_statistics
+from chatnode.storage.file_owners import cause, give
 from chatnode.storage.sealing import BackupError
 
 Progress = Callable[[str, int, int], None]
@@ -49,6 +50,7 @@ def copy(database: Path, into: Path, progress: Progress = no_progress) -> None:
     uri = f"file:{quote(str(database.absolute()))}?mode=ro"
     try:
         os.close(os.open(into, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        give(into)
         with closing(
             sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, factory=Reader)
         ) as connection:
@@ -64,7 +66,7 @@ def copy(database: Path, into: Path, progress: Progress = no_progress) -> None:
         if raised:
             raise raised[0] from None
         if isinstance(error, sqlite3.Error | OSError):
-            raise BackupError(f"{into}: the copy could not be made: {error}") from error
+            raise BackupError(f"{into}: the copy could not be made: {cause(into, error)}") from error
         raise
 
 

@@ -1,15 +1,18 @@
 """Proof that a text is gone: from the tables, and from the bytes of the database's files.
 
-SQLite zeroes what it deletes (`secure_delete`), but the write-ahead log keeps older pages until it is moved into the
-database and cut off, and the search index has words until it is settled. `services/forgetting.py` does it all in order.
+SQLite zeroes what it deletes (`secure_delete`). What is left for a while: the words in the search index until it is
+settled, copies of rows in the gaps of pages (`gaps.py`), and older pages in the write-ahead log until it is cut off.
+`services/forgetting.py` removes it all, in order; that it is still to be done is kept here until it has been.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 
 PROBES = 16
 """How many of the removed texts are looked for; each costs one pass over the files."""
@@ -26,13 +29,20 @@ def probes(texts: Iterable[str]) -> list[str]:
     return sorted(long, key=len, reverse=True)[:PROBES]
 
 
-def forget_old_pages(connection: sqlite3.Connection) -> bool:
-    """Move the write-ahead log into the database and cut it off; returns whether no reader stood in the way.
+def owe(tx: Transaction) -> None:
+    """Note that something was removed of which the files may have traces."""
+    tx.execute("UPDATE traces SET removals = removals + 1")
 
-    For `Database.maintain`.
-    """
-    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    return not busy
+
+def owed(reader: Reader) -> int | None:
+    """Up to which removal the files may have traces; None when they have none."""
+    removals, forgotten = reader.execute("SELECT removals, forgotten FROM traces").fetchone()
+    return removals if removals > forgotten else None
+
+
+def forgotten(tx: Transaction, upto: int) -> None:
+    """The files have no traces of what was removed before `owed` gave `upto`."""
+    tx.execute("UPDATE traces SET forgotten = max(forgotten, ?)", (upto,))
 
 
 def found(database: Path, texts: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import attrs
 
+from chatnode.errors import Refusal
 from chatnode.model.events import Event
 from chatnode.model.times import now_ms
 from chatnode.storage.connection import Reader
@@ -111,6 +112,24 @@ class Transaction:
         if change is not None and follower is not None and follower.in_transaction is not None:
             follower.in_transaction(self, change)
         return gid
+
+    def attempt(self, part: Callable[[], object]) -> Refusal | None:
+        """Run an optional part of the write: if it is refused, only the part is undone.
+
+        Returns the refusal, or None. Any other exception undoes the whole write.
+        """
+        gid, recorded = self.next_gid, len(self.recorded)
+        self.execute("SAVEPOINT part")
+        refused = None
+        try:
+            part()
+        except Refusal as refusal:
+            refused = refusal
+            self.execute("ROLLBACK TO part")
+            self.next_gid = gid
+            del self.recorded[recorded:]
+        self.execute("RELEASE part")
+        return refused
 
     def _further(self, follower: Follower, change: Change) -> list[int]:
         """Whom plugins want told beside those who are anyway."""

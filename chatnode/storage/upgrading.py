@@ -11,6 +11,7 @@ from chatnode.errors import StartError
 from chatnode.logs import get_logger
 from chatnode.storage.connection import DatabaseError, connect_writer
 from chatnode.storage.directory import DataDirectory
+from chatnode.storage.file_owners import cause, make_directory
 from chatnode.storage.migrations import Migration, core_migrations, initialise, is_new, migrate, pending
 from chatnode.storage.snapshots import Progress, copy, no_progress, open_read_only, sync_directory
 
@@ -29,6 +30,15 @@ def upgrade(
     """
     steps = core_migrations() if migrations is None else migrations
     refuse_half_restored(directory)
+    try:
+        return _upgrade(directory, config, steps, progress)
+    except DatabaseError as error:
+        raise StartError(f"{directory.database}: {cause(directory.database, error)}") from error
+
+
+def _upgrade(
+    directory: DataDirectory, config: Config, steps: Sequence[Migration], progress: Progress
+) -> list[Migration]:
     with closing(connect_writer(directory.database, config.storage)) as connection:
         missing = pending(connection, steps)
         if missing and not is_new(connection) and config.backup.keep_before_migration:
@@ -49,7 +59,7 @@ def missing_in(directory: DataDirectory) -> list[Migration]:
         with open_read_only(directory.database) as reader:
             return pending(reader, core_migrations())
     except DatabaseError as error:
-        raise StartError(f"{directory.database}: cannot be read: {error}") from None
+        raise StartError(f"{directory.database}: cannot be read: {cause(directory.database, error)}") from None
 
 
 def refuse_half_restored(directory: DataDirectory) -> None:
@@ -67,7 +77,7 @@ def copy_before(directory: DataDirectory, change: str, keep: int, progress: Prog
     path = folder / f"before-{change}.sqlite3"
     partial = path.with_name(path.name + ".partial")
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        make_directory(folder)
         copy(directory.database, partial, progress)
         partial.rename(path)
         sync_directory(folder)

@@ -21,6 +21,7 @@ from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.protocol.envelopes import RequestId, UnusableOp, error_reply, ok_reply, parse_request
 from chatnode.transport.socket import unexpected_refusal
+from chatnode.transport.unix import address
 
 logger = get_logger("control")
 
@@ -59,11 +60,6 @@ def _listen(path: Path) -> socket.socket:
     path.chmod(stat.S_IRUSR | stat.S_IWUSR)
     listening.listen()
     return listening
-
-
-def address(directory: int, name: str) -> str:
-    """A socket's path by way of its open directory: the system takes at most 108 bytes."""
-    return f"/proc/self/fd/{directory}/{name}"
 
 
 async def _serve_connection(core: Core, table: CommandTable, stream: trio.SocketStream) -> None:

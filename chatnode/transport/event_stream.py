@@ -49,7 +49,7 @@ class StreamSession(Session):
 
     @property
     def ended(self) -> bool:
-        return self._ended
+        return self._ended or self.expired
 
     @property
     def behind(self) -> bool:
@@ -80,15 +80,17 @@ class StreamSession(Session):
         self._changed.set()
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        """What was sent, as it comes; ends when the session is ended."""
-        while True:
-            with trio.move_on_after(COMMENT_SECONDS):
+        """What was sent, as it comes; ends when the session is ended, or its token expires."""
+        while not self.expired:
+            with trio.move_on_after(min(COMMENT_SECONDS, self.seconds_left)):
                 await self._changed.wait()
             self._changed = trio.Event()
             pending, self._pending, self._pending_bytes = self._pending, [], 0
             for part in _parts(pending) if pending else (b": still here\n\n",):
+                if self.expired:
+                    return
                 yield part
-            if self._ended or self.expired:
+            if self._ended:
                 return
 
 
@@ -121,9 +123,9 @@ async def event_stream(
             yield f"retry: {RETRY_MS}\n{place}event: welcome\ndata: ".encode() + welcome + b"\n\n"
             async with aclosing(resume.missed(core, session, beginning.gids)) as pages:
                 async for page in pages:
-                    if session.ended:
-                        return
                     for part in _parts([session.chunk(push) for push in page]):
+                        if session.ended:
+                            return
                         yield part
             if session.ended:
                 return

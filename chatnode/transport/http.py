@@ -1,6 +1,6 @@
-"""HTTP: the same commands as the socket's, event streams, health, and the page at `/`.
+"""The HTTP application: the same commands as the socket's, event streams, health, and the page at `/`.
 
-hypercorn speaks HTTP and quart-trio routes it. Handlers are cancelled when their client goes away, which is
+quart-trio routes it, `exchange.py` speaks HTTP. Handlers are cancelled when their client goes away, which is
 why nothing here owns state: a write that was handed over is carried out all the same.
 """
 
@@ -9,15 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from importlib import resources
-from typing import Any, cast, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
-import trio
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.config import Config as HypercornConfig
-from hypercorn.trio.tcp_server import TCPServer
-from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import AppWrapper, ConnectionState
-from quart import Response, has_request_context, request
+from quart import Response, after_this_request, has_request_context, request
 from quart.typing import ResponseReturnValue
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -33,149 +27,23 @@ from chatnode.routing.sessions import SessionRegistry
 from chatnode.services.sign_in import authenticate
 from chatnode.transport import monitoring, openapi, plugin_routes
 from chatnode.transport.event_stream import EVENT_STREAM, event_stream
-from chatnode.transport.head import Head
-from chatnode.transport.listener import Connection
 from chatnode.transport.monitoring import JSON, Health
-from chatnode.transport.origins import COOKIE, Credentials
+from chatnode.transport.origins import Credentials, clear_cookie, set_cookie
 from chatnode.transport.personal_export import export_stream
 from chatnode.transport.socket import unexpected_refusal
 
 _SIGN_IN_COMMANDS = ("sessions.create", "invites.accept")
+_SIGN_OUT = "sessions.revoke"
 _ITEMS = "items.query"
+_NO_UPGRADE = (
+    "this address takes WebSocket connections, and no Upgrade field came; a reverse proxy has to pass on Upgrade and "
+    "Connection"
+)
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _WEB_TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript"}
-
-
-class HttpServer:
-    """Serves HTTP connections that the listener hands over."""
-
-    def __init__(
-        self, core: Core, table: CommandTable, registry: SessionRegistry, health: Health, plugins: Iterable[Loaded] = ()
-    ) -> None:
-        self._config = _hypercorn_config(core)
-        self._context = WorkerContext(None)
-        self._idle_seconds = core.config.limits.head_seconds or 15.0
-        self._streams: set[_Plain] = set()
-        self._empty = trio.Event()
-        self._app = ASGIWrapper(make_app(core, table, registry, health, plugins))
-
-    async def serve(self, connection: Connection, head: Head) -> None:
-        """A handler of the listener."""
-        make = _Plain if connection.tls is None else _Tls
-        stream = make(connection, head.raw + connection.buffered, self._idle_seconds)
-        state = ConnectionState({"close_connection": connection.close_now})
-        server = TCPServer(stream.counting(self._app), self._config, self._context, state, stream)  # pyright: ignore[reportArgumentType]
-        self._streams.add(stream)
-        try:
-            with stream.scope:
-                await server.run()
-        finally:
-            self._streams.discard(stream)
-            if not self._streams:
-                self._empty.set()
-
-    async def stop(self) -> None:
-        """End connections that wait for a further request; returns when those that are being answered have ended."""
-        await self._context.terminated.set()
-        for stream in self._streams:
-            stream.end_if_idle()
-        while self._streams:
-            self._empty = trio.Event()
-            await self._empty.wait()
-
-
-class _Plain:
-    """A connection as hypercorn wants it, with what was read already in front.
-
-    It also does two things that hypercorn leaves undone with quart-trio, whose cancelled handlers take hypercorn's own
-    timers with them: a connection without a request is ended after `idle_seconds`, however much of a next request's
-    head has come; and one that cannot be sent to is ended at once.
-    """
-
-    def __init__(self, connection: Connection, read_already: bytes, idle_seconds: float) -> None:
-        self._idle_seconds = idle_seconds
-        self._requests = 0
-        self._idle_since = trio.current_time()
-        self._stream: trio.abc.Stream = connection.tls or connection.stream()
-        self._read_already = read_already
-        self.scope = trio.CancelScope()
-        self._send_eof = None if connection.tls is not None else self._stream
-
-    @property
-    def socket(self) -> Any:
-        return self._stream.socket  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
-
-    async def receive_some(self, max_bytes: int) -> bytes:
-        if self._read_already:
-            data, self._read_already = self._read_already, b""
-            return data
-        while True:
-            with trio.move_on_after(self._idle_seconds / 2):
-                return bytes(await self._stream.receive_some(max_bytes))
-            if not self._requests and trio.current_time() - self._idle_since >= self._idle_seconds:
-                return b""
-
-    def end_if_idle(self) -> None:
-        if not self._requests:
-            self.scope.cancel()
-
-    def counting(self, app: AppWrapper) -> AppWrapper:
-        """`app`, watched so that it is known whether a request is being answered."""
-
-        async def run(*args: Any) -> None:
-            self._requests += 1
-            try:
-                await app(*args)
-            finally:
-                self._requests -= 1
-                self._idle_since = trio.current_time()
-
-        return cast("AppWrapper", run)
-
-    async def send_all(self, data: bytes) -> None:
-        try:
-            await self._stream.send_all(data)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self.scope.cancel()  # hypercorn would wait for ever for the request before to be answered
-            raise
-
-    # hypercorn ends a connection from within a handler that quart-trio has cancelled: hence the shields.
-
-    async def send_eof(self) -> None:
-        if isinstance(self._stream, trio.SocketStream):
-            with trio.move_on_after(1, shield=True):
-                await self._stream.send_eof()
-
-    async def aclose(self) -> None:
-        with trio.move_on_after(1, shield=True):
-            await self._stream.aclose()
-
-
-class _Tls(_Plain):
-    """The same over TLS. hypercorn tells it from plain by these three; the handshake is done already."""
-
-    def __init__(self, connection: Connection, read_already: bytes, idle_seconds: float) -> None:
-        super().__init__(connection, read_already, idle_seconds)
-        assert connection.tls is not None
-        self.transport_stream = connection.tls.transport_stream
-
-    async def do_handshake(self) -> None:
-        await trio.lowlevel.checkpoint()
-
-    def selected_alpn_protocol(self) -> str:
-        return "http/1.1"
-
-
-def _hypercorn_config(core: Core) -> HypercornConfig:
-    config = HypercornConfig()
-    config.errorlog = config.accesslog = None
-    config.include_server_header = False
-    config.h11_max_incomplete_size = core.config.limits.head_bytes or 2**30
-    config.read_timeout = None
-    return config
 
 
 def make_app(
@@ -217,8 +85,10 @@ def make_app(
         fields = _query_fields(core, found) if reading else await _body_fields(core, credentials)
         result = codec.to_plain(await table.run(context, name, fields))
         response = Response(codec.encode(result), content_type=JSON)
-        if name in _SIGN_IN_COMMANDS:
-            _set_cookie(core, response, result["token"])
+        if name in _SIGN_IN_COMMANDS and credentials.own_page:
+            response.headers["Set-Cookie"] = set_cookie(core, credentials, result["token"])
+        if name == _SIGN_OUT and credentials.by_cookie and fields["session"] == context.session:
+            response.headers["Set-Cookie"] = clear_cookie(credentials)
         return response
 
     for each in table:
@@ -251,13 +121,13 @@ def make_app(
 
     @app.errorhandler(HTTPException)
     async def http_error(error: HTTPException) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
-        # Without a request: an upgrade to a socket that is not there.
-        if isinstance(error, NotFound) and has_request_context() and request.path.startswith("/v1/"):
+        if request.path == "/v1/socket":
+            return _no_upgrade()
+        if isinstance(error, NotFound) and request.path.startswith("/v1/"):
             return _refusal_response(unknown_command(request.path.removeprefix("/v1/")))
         if isinstance(error, MethodNotAllowed):
             return _method_refused(sorted(error.valid_methods or ()))
-        code = {404: "not_found", 413: "too_large"}.get(error.code or 500, "bad_request")
-        response = _refusal_response(Refusal(code, error.description or error.name))
+        response = _refusal_response(_refusal_of(error, core))
         response.status_code = error.code or 500
         return response
 
@@ -279,10 +149,7 @@ def make_app(
 def _credentials(core: Core) -> Credentials:
     headers = request.headers
     client = request.scope["client"]
-    return Credentials.of_fields(
-        client[0] if client else "", headers.get("Authorization", ""), headers.get("Cookie", ""),
-        headers.get("Origin", ""), headers.get("Host", ""), ",".join(headers.getlist("X-Forwarded-For")), core,
-    )  # fmt: skip
+    return Credentials.of_fields(client[0] if client else "", lambda name: ",".join(headers.getlist(name)), core)
 
 
 async def _context(core: Core, credentials: Credentials, *, required: bool = True) -> Context:
@@ -292,6 +159,8 @@ async def _context(core: Core, credentials: Credentials, *, required: bool = Tru
             raise Refusal("unauthenticated", "send a token: Authorization: Bearer …")
         found = await authenticate(core, credentials.token)
         context.sign_in(found)
+        if found.prolonged and credentials.by_cookie:
+            _slide_cookie(core, credentials, credentials.token)
     return context
 
 
@@ -349,13 +218,34 @@ def _takes(kind: Any, wanted: type) -> bool:
     )
 
 
-def _set_cookie(core: Core, response: Response, token: str) -> None:
-    """For browsers: the token where no script can read it."""
-    secure = request.scheme == "https" or core.base_url.startswith("https:")
-    response.set_cookie(
-        COOKIE, token, max_age=core.config.accounts.session_days * 86_400, httponly=True, secure=secure,
-        samesite="Lax", path="/",
-    )  # fmt: skip
+def _slide_cookie(core: Core, credentials: Credentials, token: str) -> None:
+    """The session's time has begun again: let the cookie's begin again with the answer to this request."""
+
+    async def slide(response: Any) -> Any:
+        if "Set-Cookie" not in response.headers:
+            response.headers["Set-Cookie"] = set_cookie(core, credentials, token)
+        return response
+
+    if has_request_context():  # else the head of the answer is gone already
+        after_this_request(slide)
+
+
+def _no_upgrade() -> Response:
+    response = _refusal_response(Refusal("bad_request", _NO_UPGRADE))
+    response.status_code = 426
+    response.headers["Upgrade"] = "websocket"
+    return response
+
+
+def _refusal_of(error: HTTPException, core: Core) -> Refusal:
+    """What the framework refuses, in our words."""
+    if error.code == 404:
+        return Refusal("not_found", "there is no such page")
+    if error.code == 408:
+        return Refusal("bad_request", "the request's body took too long to come")
+    if error.code == 413:
+        return Refusal("too_large", f"the request's body is larger than {core.config.limits.body_bytes} bytes")
+    return Refusal("bad_request", error.name)
 
 
 def _method_refused(allowed: list[str]) -> Response:

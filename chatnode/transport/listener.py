@@ -1,10 +1,11 @@
-"""The listener: accepts connections, reads the head of the first request, and hands the connection on.
+"""The listener: accepts connections, reads the head of each request, and hands the request on.
 
-An upgrade at `/v1/socket` goes to the client socket; everything else to HTTP, with the bytes already read put
-back. What is promised:
+An upgrade at `/v1/socket` takes the connection to the client socket; every other request is answered by HTTP, and the
+connection comes back for the next one. What is promised:
 
 - Whatever a peer sends, only its own connection ends: each has a barrier of its own.
-- Connections are limited in all and per address; heads in size and in time.
+- Every request of a connection is read by the same rules (`head.py`), the first and the hundredth.
+- Connections are limited in all and per address; heads in size and in time; idle ones in time.
 - A peer that acknowledges nothing is dropped by the kernel (TCP_USER_TIMEOUT), also while a send to it is shielded.
 - Stopping takes its time limit and no more: accepting stops at once, sessions are told to resume and get to
   take what is queued, and then every socket is closed by force.
@@ -17,17 +18,18 @@ import errno
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from math import inf
 from typing import Protocol, cast
 
 import attrs
 import trio
 
+from chatnode.addresses import ANY, Bind, client_key, is_among
 from chatnode.config import Config
 from chatnode.errors import StartError
 from chatnode.logs import get_logger, kinds_of
-from chatnode.transport.head import BadHead, Head, end_of_head, parse_head, refusal_response
+from chatnode.transport.head import BadRequest, Head, end_of_head, parse_head, refusal_response
 
 logger = get_logger("listener")
 
@@ -35,16 +37,20 @@ READ_BYTES = 16_384
 SOCKET_PATH = b"/v1/socket"
 _BACKLOG = 2_048
 LINGER_SECONDS = 1.0
+_TLS_HANDSHAKE = b"\x16"
+_NO_TLS = bytes.fromhex("15 0301 0002 02 46")
+"""A TLS record: the fatal alert protocol_version."""
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 @attrs.define(eq=False)
 class Connection:
     """One accepted connection. `socket` is non-blocking; `tls` is the stream over it when the port speaks TLS.
-    `buffered` is what was read behind the head."""
+    `buffered` is what was read and belongs to nobody yet: a body, frames, the next request."""
 
     socket: socket.socket
     address: str
+    port: int = 0
     tls: trio.SSLStream[trio.SocketStream] | None = None
     buffered: bytes = b""
 
@@ -67,12 +73,46 @@ class Connection:
             except BlockingIOError:
                 continue
 
+    async def peek(self) -> bytes:
+        """The first byte that is there to be received, which stays there; empty at the end."""
+        await trio.lowlevel.wait_readable(self.socket)
+        return self.socket.recv(1, socket.MSG_PEEK)
+
+    async def send_all(self, data: bytes) -> None:
+        """Send all of it, as fast as the peer takes it. Raises one of `GONE`. When it is cancelled in the middle,
+        nothing may be sent after it."""
+        if self.tls is not None:
+            await self.tls.send_all(data)
+            return
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[self.socket.send(rest) :]
+            except BlockingIOError:
+                await trio.lowlevel.wait_writable(self.socket)
+
+    def hold_little(self) -> None:
+        """Have the kernel hold little that was not sent yet, so that `send_all` goes as fast as the peer reads."""
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, READ_BYTES)
+
+    @property
+    def closed(self) -> bool:
+        return self.socket.fileno() == -1
+
+    @property
+    def local_address(self) -> tuple[str, int]:
+        """Host and port the peer connected to."""
+        return self.socket.getsockname()[:2]
+
     async def linger(self) -> None:
         """End our side and give the peer a moment to end its own.
 
         Closing with bytes unread would reset the connection, and take with it what the peer has not read yet.
         """
         with trio.move_on_after(LINGER_SECONDS), contextlib.suppress(OSError, trio.ClosedResourceError):
+            if self.tls is not None:
+                with trio.move_on_after(LINGER_SECONDS / 2), contextlib.suppress(trio.BrokenResourceError):
+                    await self.tls.unwrap()  # the peer is told that nothing was cut off
             self.socket.shutdown(socket.SHUT_WR)
             while await self._receive_raw():
                 pass
@@ -88,18 +128,18 @@ class Connection:
             self.socket.close()
 
 
-_GONE = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+GONE = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 """What a peer that went away looks like; nothing worth a line in the log."""
 
 
 class Handler(Protocol):
-    """Takes a connection over; returns when it is done with it."""
+    """Answers a request; returns whether the connection can take a further one."""
 
-    def __call__(self, connection: Connection, head: Head, /) -> Awaitable[None]: ...
+    def __call__(self, connection: Connection, head: Head, /) -> Awaitable[bool]: ...
 
 
 class Listener:
-    """Serves one address. `stop_sessions` tells every client socket to resume elsewhen and
+    """Serves the sockets of one address. `stop_sessions` tells every client socket to resume elsewhen and
     returns when each has taken what was queued for it."""
 
     def __init__(
@@ -118,48 +158,53 @@ class Listener:
         self._connections: set[Connection] = set()
         self._per_address: Counter[str] = Counter()
         self._exhaustion_logged = False
+        self._tls_at_plain_port_logged = False
+        self._stopping = False
+        self._waiting: set[trio.CancelScope] = set()
+        """Around each wait for a request."""
 
     async def serve(
         self,
-        listening: socket.socket,
+        listening: Sequence[socket.socket],
         stopping: trio.Event,
-        task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Serve until `stopping` is set, then stop in order. Reports the URL it listens on.
+        """Serve until `stopping` is set, then stop in order.
 
         To be shielded: a cancellation that reached the connections first would cut them off without a word.
         """
         async with trio.open_nursery() as connections:
-            accepting = trio.CancelScope()
-            connections.start_soon(self._accept_forever, listening, connections, accepting)
-            task_status.started(self._url(listening))
+            accepting = [(each, trio.CancelScope()) for each in listening]
+            for each, scope in accepting:
+                connections.start_soon(self._accept_forever, each, connections, scope)
+            task_status.started()
             await stopping.wait()
-            accepting.cancel()
-            trio.lowlevel.notify_closing(listening)
-            listening.close()
+            for each, scope in accepting:
+                scope.cancel()
+                trio.lowlevel.notify_closing(each)
+                each.close()
+            self._stopping = True
+            for scope in self._waiting:
+                scope.cancel()
             with trio.move_on_after(self._config.server.shutdown_seconds):
                 await self._stop_sessions()
             for connection in list(self._connections):
                 connection.close_now()  # also ends sends that are shielded from cancellation
             connections.cancel_scope.cancel()
 
-    def _url(self, listening: socket.socket) -> str:
-        host, port = listening.getsockname()[:2]
-        return f"{'https' if self._tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
-
     async def _accept_forever(self, listening: socket.socket, nursery: trio.Nursery, scope: trio.CancelScope) -> None:
         with scope:
             while True:
                 await trio.lowlevel.wait_readable(listening)
                 try:
-                    accepted, (address, *_) = listening.accept()
+                    accepted, (address, port, *_) = listening.accept()
                 except OSError as error:
                     if error.errno in _OUT_OF_RESOURCES:
                         self._log_exhaustion(error)
                         await trio.sleep(0.1)
                     continue  # else the peer is gone already
                 try:
-                    self._take(accepted, str(address), nursery)
+                    self._take(accepted, str(address), int(port), nursery)
                 except OSError:
                     accepted.close()
 
@@ -168,7 +213,7 @@ class Listener:
             self._exhaustion_logged = True
             logger.error("cannot accept connections: %s; raise the limit of open files", error.strerror)
 
-    def _take(self, accepted: socket.socket, address: str, nursery: trio.Nursery) -> None:
+    def _take(self, accepted: socket.socket, address: str, port: int, nursery: trio.Nursery) -> None:
         accepted.setblocking(False)
         if self._is_full(address):
             accepted.send(refusal_response(503, "too many connections"))
@@ -177,9 +222,9 @@ class Listener:
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         milliseconds = int(self._config.server.dead_peer_seconds * 1000)
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
-        connection = Connection(accepted, address)
+        connection = Connection(accepted, address, port)
         self._connections.add(connection)
-        self._per_address[address] += 1
+        self._per_address[client_key(address)] += 1
         nursery.start_soon(self._serve_connection, connection)
 
     def _is_full(self, address: str) -> bool:
@@ -188,16 +233,14 @@ class Listener:
             return True
         return (
             bool(limits.connections_per_address)
-            and address not in self._config.server.trusted_proxies
-            and self._per_address[address] >= limits.connections_per_address
+            and self._per_address[client_key(address)] >= limits.connections_per_address
+            and not is_among(address, self._config.server.trusted_proxies)
         )
 
     async def _serve_connection(self, connection: Connection) -> None:
         """The barrier: whatever goes wrong in here ends this connection and nothing else."""
         try:
-            if found := await self._find_handler(connection):
-                handler, head = found
-                await handler(connection, head)
+            await self._serve_requests(connection)
         except Exception as error:
             self._log_fault(connection, error)
         except BaseExceptionGroup as group:
@@ -207,78 +250,167 @@ class Listener:
             if rest is not None:
                 raise rest from None  # cancellation, KeyboardInterrupt and the like are not the connection's
         finally:
-            connection.close_now()
-            self._connections.discard(connection)
-            self._per_address[connection.address] -= 1
-            if not self._per_address[connection.address]:
-                del self._per_address[connection.address]
+            try:
+                await connection.linger()
+            finally:
+                self._let_go(connection)
+
+    def _let_go(self, connection: Connection) -> None:
+        connection.close_now()
+        self._connections.discard(connection)
+        client = client_key(connection.address)
+        self._per_address[client] -= 1
+        if not self._per_address[client]:
+            del self._per_address[client]
 
     def _log_fault(self, connection: Connection, error: Exception) -> None:
         if isinstance(error, ExceptionGroup):
-            _, error_or_none = cast("ExceptionGroup[Exception]", error).split(_GONE)
+            _, error_or_none = cast("ExceptionGroup[Exception]", error).split(GONE)
         else:
-            error_or_none = None if isinstance(error, _GONE) else error
+            error_or_none = None if isinstance(error, GONE) else error
         if error_or_none is not None:
             logger.warning("a connection from %s failed: %s", connection.address, kinds_of(error_or_none))
 
-    async def _find_handler(self, connection: Connection) -> tuple[Handler, Head] | None:
-        """Who takes the connection over; None when it has ended already."""
+    async def _serve_requests(self, connection: Connection) -> None:
+        """One request after the other, until one of them ends the connection."""
+        patience = self._config.limits.head_seconds
+        while head := await self._next_head(connection, patience):
+            to_socket = head.path == SOCKET_PATH and head.wants_websocket
+            handler = self._on_socket if to_socket else self._on_http
+            if not await handler(connection, head):
+                return
+            patience = self._config.limits.keep_alive_seconds
+
+    async def _next_head(self, connection: Connection, patience: float) -> Head | None:
+        """The next request's head, whose first byte comes within `patience` seconds. None when there is none to come,
+        or the client was told why it is not taken."""
         limits = self._config.limits
-        head = None
         try:
-            with trio.move_on_after(limits.head_seconds or inf):
-                if self._tls is not None:
-                    connection.tls = trio.SSLStream(
-                        connection.stream(), self._tls, server_side=True, https_compatible=True
-                    )
-                    await connection.tls.do_handshake()
-                head = await self._read_head(connection)
-                if head is None:
-                    return None
-            if head is None:
-                raise BadHead(408, f"the request's head took longer than {limits.head_seconds:g} s")
-        except BadHead as error:
-            await self._refuse(connection, error)
-            return None
-        return (self._on_socket if head.path == SOCKET_PATH and head.wants_websocket else self._on_http), head
+            with self._wait(patience):
+                await self._receive_first(connection)
+            if not connection.buffered:
+                return None  # closed, or idle for too long: nothing to be told
+            with self._wait(limits.head_seconds):
+                return await self._read_head(connection)
+            if not self._stopping:
+                raise BadRequest(408, f"the request's head took longer than {limits.head_seconds:g} s")
+        except BadRequest as error:
+            with trio.move_on_after(LINGER_SECONDS):
+                await connection.send_all(refusal_response(error.status, error.reason))
+        return None
+
+    @contextlib.contextmanager
+    def _wait(self, seconds: float) -> Generator[None]:
+        """A wait for a client's request: ends after `seconds`, 0 being no limit, and when the node stops."""
+        with trio.CancelScope(deadline=trio.current_time() + (seconds or inf)) as scope:
+            self._waiting.add(scope)
+            if self._stopping:
+                scope.cancel()
+            try:
+                yield
+            finally:
+                self._waiting.discard(scope)
+
+    async def _receive_first(self, connection: Connection) -> None:
+        """Something of the next request, unless it is there already; nothing when the client closes."""
+        if self._tls is not None and connection.tls is None:
+            if not _is_tls(await connection.peek()):
+                raise BadRequest(400, "this port speaks TLS: the address begins with https:// or wss://")
+            connection.tls = trio.SSLStream(connection.stream(), self._tls, server_side=True, https_compatible=True)
+            await connection.tls.do_handshake()
+        if not connection.buffered:
+            connection.buffered = await connection.receive()
+        if connection.tls is None and _is_tls(connection.buffered[:1]) and connection.buffered:
+            connection.buffered = b""
+            await connection.send_all(_NO_TLS)
+            self._log_tls_at_plain_port(connection)
+
+    def _log_tls_at_plain_port(self, connection: Connection) -> None:
+        if not self._tls_at_plain_port_logged:
+            self._tls_at_plain_port_logged = True
+            logger.warning(
+                "a client at %s spoke TLS, but the port is plain: use http://, or set server.tls_certificate",
+                connection.address,
+            )
 
     async def _read_head(self, connection: Connection) -> Head | None:
-        """None when the peer closes before it has said anything."""
+        """None when the client closes in the middle of it."""
         most = self._config.limits.head_bytes or 2**30
-        data = bytearray()
+        data, connection.buffered = bytearray(connection.buffered), b""
+        if data.startswith(b"\r"):
+            data = await self._skip_empty_line(connection, data)
         searched = 0
         while (end := end_of_head(data, searched)) < 0:
             if len(data) > most:
-                raise BadHead(431, f"the request's head is larger than {most} bytes")
+                break
             searched = len(data)
             chunk = await connection.receive()
             if not chunk:
                 return None
             data += chunk
-        if end > most:
-            raise BadHead(431, f"the request's head is larger than {most} bytes")
+        if end < 0 or end > most:
+            raise BadRequest(431, f"the request's head is larger than {most} bytes")
         connection.buffered = bytes(data[end:])
         return parse_head(bytes(data[:end]))
 
     @staticmethod
-    async def _refuse(connection: Connection, error: BadHead) -> None:
-        response = refusal_response(error.status, error.reason)
-        if connection.tls is not None:
-            with trio.move_on_after(LINGER_SECONDS):
-                await connection.tls.send_all(response)
-        else:
-            connection.socket.send(response)
-        await connection.linger()
+    async def _skip_empty_line(connection: Connection, data: bytearray) -> bytearray:
+        """Some clients send one behind a body (RFC 9112, section 2.2)."""
+        while len(data) < 2 and (chunk := await connection.receive()):
+            data += chunk
+        return data[2:] if data.startswith(b"\r\n") else data
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; raises `StartError` when the address cannot be had."""
+def _is_tls(first: bytes) -> bool:
+    """Whether a client's first byte begins a TLS record. An end is left to TLS."""
+    return first in (_TLS_HANDSHAKE, b"")
+
+
+_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""A machine without IPv6, or without an interface that the name also stands for."""
+_TRIES = 20
+
+
+def listen(bind: Bind) -> list[socket.socket]:
+    """Listening sockets, all with the same port: one for each address of the host, of both families if it has both.
+
+    Raises `StartError` when an address cannot be had.
+    """
+    tries = 1 if bind.port else _TRIES  # the port that was picked for one family may be taken in the other
+    while True:
+        tries -= 1
+        try:
+            return _listen_on(_addresses(bind), bind.port)
+        except OSError as error:
+            if not tries or error.errno != errno.EADDRINUSE:
+                raise StartError(f"cannot listen on {bind}: {error.strerror or error}") from None
+
+
+def _addresses(bind: Bind) -> list[tuple[socket.AddressFamily, str]]:
+    host = None if bind.host == ANY else bind.host
+    found = socket.getaddrinfo(host, bind.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
+
+
+def _listen_on(addresses: list[tuple[socket.AddressFamily, str]], port: int) -> list[socket.socket]:
+    listening: list[socket.socket] = []
+    missing: OSError | None = None
     try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)  # pyright: ignore[reportArgumentType]
-    except OSError as error:
-        raise StartError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
-    listening.setblocking(False)
+        for family, address in addresses:
+            try:
+                each = socket.create_server((address, port), family=family, backlog=_BACKLOG)
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                missing = error
+                continue
+            each.setblocking(False)
+            listening.append(each)
+            port = each.getsockname()[1]
+    except OSError:
+        for each in listening:
+            each.close()
+        raise
+    if missing is not None and not listening:
+        raise missing
     return listening

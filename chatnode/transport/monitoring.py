@@ -7,13 +7,13 @@ to operate, or by asking from one of `server.metrics_addresses` itself.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from ipaddress import ip_address
 from typing import Any
 
 from quart import Response, request
 from quart.typing import ResponseReturnValue
 from quart_trio import QuartTrio
 
+from chatnode.addresses import is_among, is_loopback, parse_host
 from chatnode.config import Server
 from chatnode.dispatch.context import Context
 from chatnode.dispatch.core import Core
@@ -80,25 +80,21 @@ def is_trusted(server: Server, client: tuple[str, int] | None, headers: Mapping[
     made to ask for by a page whose name was led to this address.
     """
     peer = client[0] if client else ""
-    if peer not in server.metrics_addresses or peer in server.trusted_proxies:
+    if not is_among(peer, server.metrics_addresses) or is_among(peer, server.trusted_proxies):
         return False
     if _FORWARDED & headers.keys():
         return False
-    if not _is_loopback(peer):
+    if not is_loopback(peer):
         return True
     return not (server.public_url and not server.tls_certificate) and _names_this_machine(headers.get("host", ""))
 
 
-def _is_loopback(address: str) -> bool:
+def _names_this_machine(host: str) -> bool:
     try:
-        return ip_address(address).is_loopback
+        name = parse_host(host).host
     except ValueError:
         return False
-
-
-def _names_this_machine(host: str) -> bool:
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-    return name.lower() == "localhost" or _is_loopback(name.strip("[]"))
+    return name == "localhost" or is_loopback(name)
 
 
 def _response(healthy: bool, parts: dict[str, Any]) -> Response:

@@ -72,7 +72,7 @@ def document(table: CommandTable, plugins: Iterable[Loaded] = ()) -> Schema:
 def _of_plugins(plugins: Iterable[Loaded]) -> Iterator[tuple[str, Schema]]:
     """Routes and pages, by address. What a route takes and gives, only its plugin knows."""
     anything: Schema = {"*/*": {}}
-    yield "/plugins", {"get": _page("plugins", "The pages of plugins, for people.", "plugins")}
+    yield "/plugins", {"get": _page("plugins", "The pages of plugins, for people.", "plugins", _PAGES)}
     for each in plugins:
         plugin = each.plugin
         for route in plugin.routes:
@@ -105,10 +105,30 @@ def _in_path(path: str) -> list[Schema]:
     return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
 
 
-def _page(tag: str, summary: str, operation: str) -> Schema:
-    page: Schema = {"text/html": {"type": "string"}}
+def _page(tag: str, summary: str, operation: str, otherwise: Schema | None = None) -> Schema:
+    """`otherwise`: content for those who do not accept HTML."""
+    page: Schema = {"text/html": {"type": "string"}} | (otherwise or {})
     return {"operationId": operation, "summary": summary, "tags": [tag], "responses": _responses(page) | _REFUSED_PAGE}
 
+
+_PAGES: Schema = {
+    "application/json": {
+        "schema": {
+            "type": "object",
+            "properties": {
+                "pages": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"title": {"type": "string"}, "path": {"type": "string"}},
+                        "required": ["title", "path"],
+                    },
+                }
+            },
+            "required": ["pages"],
+        }
+    }
+}
 
 _REFUSED_PAGE: Schema = {
     "default": {"description": "refused", "content": {"text/html": {"schema": {"type": "string"}}}}

@@ -1,12 +1,13 @@
-"""Who a request comes from: address, token, and whether a browser's page may use the cookie."""
+"""Who a request comes from: address, token, whether a browser's page may use the cookie, and the cookie itself."""
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from collections.abc import Callable
 
 import attrs
-from werkzeug.http import parse_cookie
+from werkzeug.http import dump_cookie, parse_cookie
 
+from chatnode.addresses import DEFAULT_PORTS, is_among, is_same_host, parse_address, parse_hop, parse_host, parse_url
 from chatnode.dispatch.core import Core
 from chatnode.transport.head import Head
 from chatnode.transport.listener import Connection
@@ -20,26 +21,39 @@ class Credentials:
 
     address: str
     token: str | None
-    by_cookie: bool = False
+    own_page: bool
+    """Whether a page of ours may have sent it: an answer may sign the browser in."""
+    secure: bool
+    """Whether the browser speaks TLS, as far as is known: with the node, or with a proxy before it."""
+    cookie_name: str
+    """The name that a cookie for this browser has."""
+    cookie: str | None = None
+    """The name of the cookie that the token came in."""
+
+    @property
+    def by_cookie(self) -> bool:
+        return self.cookie is not None
 
     @classmethod
     def of_upgrade(cls, head: Head, connection: Connection, core: Core) -> Credentials:
         """The credentials of a client socket's upgrade."""
-        return cls.of_fields(
-            connection.address, head.field(b"authorization"), head.field(b"cookie"), head.field(b"origin"),
-            head.field(b"host"), head.field(b"x-forwarded-for"), core,
-        )  # fmt: skip
+        return cls.of_fields(connection.address, lambda name: head.field(name.encode()), core)
 
     @classmethod
-    def of_fields(
-        cls, peer: str, authorization: str, cookie: str, origin: str, host: str, forwarded: str, core: Core
-    ) -> Credentials:
-        address = client_address(peer, forwarded, core.config.server.trusted_proxies)
-        token = bearer(authorization)
-        if token is not None or not may_use_cookie(origin, host, core):
-            return cls(address, token)
-        token = _cookie_token(cookie)
-        return cls(address, token, by_cookie=token is not None)
+    def of_fields(cls, peer: str, field: Callable[[str], str], core: Core) -> Credentials:
+        """`field` gives the value of a header field by its name in lower case, empty for none; values of several fields
+        with a comma between them."""
+        trusted = core.config.server.trusted_proxies
+        address = client_address(peer, field("x-forwarded-for"), trusted)
+        secure = core.base_url.startswith("https:") or bool(core.config.server.tls_certificate)
+        if is_among(peer, trusted) and nearest(field("x-forwarded-proto")).lower() == "https":
+            secure = True
+        own_page = may_use_cookie(field("origin"), field("host"), core)
+        name, cookie = cookie_name(field("host")), None
+        token = bearer(field("authorization"))
+        if token is None and own_page:
+            token, cookie = _of_cookies(field("cookie"), name)
+        return cls(address, token, own_page, secure, name, cookie)
 
 
 def bearer(authorization: str) -> str | None:
@@ -48,12 +62,23 @@ def bearer(authorization: str) -> str | None:
 
 
 def client_address(peer: str, forwarded: str, trusted_proxies: tuple[str, ...]) -> str:
-    """The nearest address that is not one of our proxies, going back along X-Forwarded-For."""
-    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
-    address = peer
-    while address in trusted_proxies and hops:
-        address = hops.pop()
+    """The nearest address that is not one of our proxies, going back along X-Forwarded-For.
+
+    An entry that is no address, such as `unknown`, ends the way: its proxy stands for whoever is behind it.
+    """
+    address = str(parse_address(peer) or peer)
+    hops = [hop for hop in forwarded.split(",") if hop.strip()]
+    while hops and is_among(address, trusted_proxies):
+        hop = parse_hop(hops.pop())
+        if hop is None:
+            break
+        address = str(hop)
     return address
+
+
+def nearest(values: str) -> str:
+    """Of values that proxies have put one behind the other, that of the proxy next to us."""
+    return values.rpartition(",")[2].strip()
 
 
 def may_use_cookie(origin: str, host: str, core: Core) -> bool:
@@ -64,13 +89,48 @@ def may_use_cookie(origin: str, host: str, core: Core) -> bool:
     """
     if not origin:
         return True
-    if origin in core.config.server.origins:
-        return True
     try:
-        return urlsplit(origin).netloc.lower() == host.lower() != ""
+        url = parse_url(origin)
     except ValueError:
         return False
+    if url.path:
+        return False
+    return url.origin in core.own_origins or is_same_host(url, host)
 
 
-def _cookie_token(header: str) -> str | None:
-    return parse_cookie(header).get(COOKIE) or None
+def cookie_name(host: str) -> str:
+    """The cookie's name where Host names a port: browsers keep one set of cookies for all ports of a host, and two
+    nodes would sign people out of each other."""
+    try:
+        port = parse_host(host).port
+    except ValueError:
+        return COOKIE
+    return COOKIE if port in DEFAULT_PORTS.values() else f"{COOKIE}_{port}"
+
+
+def set_cookie(core: Core, credentials: Credentials, token: str) -> str:
+    """The field that gives the browser the token, where no script can read it, for as long as the session lives
+    without being used."""
+    seconds = core.config.accounts.session_days * 86_400
+    return _cookie(credentials.cookie_name, token, seconds, credentials)
+
+
+def clear_cookie(credentials: Credentials) -> str:
+    """The field that takes the cookie away that the request was sent with."""
+    return _cookie(credentials.cookie or credentials.cookie_name, "", 0, credentials)
+
+
+def _cookie(name: str, value: str, seconds: int, credentials: Credentials) -> str:
+    return dump_cookie(
+        name, value, max_age=seconds, path="/", secure=credentials.secure, httponly=True, samesite="Lax"
+    )  # fmt: skip
+
+
+def _of_cookies(header: str, name: str) -> tuple[str | None, str | None]:
+    """The token, and the name of the cookie it is in; one without a port is taken too, for those who had it before."""
+    if header:
+        cookies = parse_cookie(header)
+        for each in (name, COOKIE):
+            if token := cookies.get(each):
+                return token, each
+    return None, None

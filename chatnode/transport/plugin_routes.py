@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 from quart import Response as HttpResponse
 from quart import request
@@ -17,6 +18,7 @@ from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.hooks.manager import Loaded
 from chatnode.hooks.plugin import Page, Request, Response, Route
+from chatnode.protocol import codec
 from chatnode.transport.origins import Credentials
 
 SignIn = Callable[[Credentials, bool], Awaitable[Context]]
@@ -45,7 +47,7 @@ def add_routes(
             context.check(permission, reads=request.method in _READING)
         if given.by_cookie and request.method not in _READING and request.mimetype != JSON:
             raise Refusal("bad_request", f"with a cookie, Content-Type must be {JSON}: other sites cannot send that")
-        core.requests.take(context.account.key if context.account is not None else context.address)
+        core.requests.take(context.payer)
         return context
 
     async def run_route(owner: Loaded, route: Route, path: dict[str, str]) -> ResponseReturnValue:
@@ -56,21 +58,28 @@ def add_routes(
         try:
             context = await asked_by(page.permission)
         except Refusal as refusal:
-            return _html(page.title, f'<p>{escape(refusal.message)}. <a href="/">Sign in</a></p>', refusal.status)
+            return _refused(page.title, refusal)
         return _html(page.title, await page.render(owner.context_of(context), {**request.args, **path}))
 
     async def show_all() -> ResponseReturnValue:
+        as_json = request.accept_mimetypes.best_match(["text/html", JSON]) == JSON
         try:
             context = await asked_by("chat")
         except Refusal as refusal:
-            return _html("Plugins", f'<p>{escape(refusal.message)}. <a href="/">Sign in</a></p>', refusal.status)
-        links = [
-            f'<li><a href="/plugins/{each.plugin.name}/{escape(page.path)}">{escape(page.title)}</a></li>'
+            if as_json:
+                raise
+            return _refused("Plugins", refusal)
+        pages = [
+            (page.title, f"plugins/{each.plugin.name}/{page.path}")
             for each in loaded
             for page in each.plugin.pages
             if "<" not in page.path and context.may(page.permission, reads=True)
         ]
-        return _html("Plugins", f"<ul>{''.join(links)}</ul>" if links else "<p>No plugin has a page for you.</p>")
+        if as_json:
+            listed = [{"title": title, "path": path} for title, path in pages]
+            return HttpResponse(codec.encode({"pages": listed}), content_type=JSON, headers={"Vary": "Accept"})
+        links = "".join(f'<li><a href="{_root()}{escape(path)}">{escape(title)}</a></li>' for title, path in pages)
+        return _html("Plugins", f"<ul>{links}</ul>" if links else "<p>No plugin has a page for you.</p>")
 
     app.add_url_rule("/plugins", "plugins", show_all, methods=["GET"])
     for each in loaded:
@@ -109,13 +118,30 @@ def _answer(response: Response) -> HttpResponse:
     )
 
 
+def _refused(title: str, refusal: Refusal) -> HttpResponse:
+    """A page instead of what somebody may not see; after signing in they are led back to its address."""
+    if refusal.code != "unauthenticated":
+        return _html(title, f"<p>{escape(refusal.message)}.</p>", refusal.status)
+    query = request.query_string.decode("latin-1")
+    here = quote(request.path.lstrip("/")) + (f"?{query}" if query else "")
+    link = f"{_root()}#next={quote(here, safe='/')}"
+    return _html(title, f'<p><a href="{escape(link)}">Sign in</a> to see this page.</p>', refusal.status)
+
+
+def _root() -> str:
+    """The node's own page, as seen from the page that is asked for: a proxy may serve the node below a path."""
+    return "../" * (request.path.count("/") - 1) or "./"
+
+
 def _html(title: str, content: str, status: int = 200) -> HttpResponse:
     """A page around what a plugin shows. The frame is the node's, and lets no script run."""
+    root = _root()
     text = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="/page.css">'
-        f"</head><body><main><h1>{escape(title)}</h1>{content}</main>"
-        '<p><a href="/plugins">All pages</a></p></body></html>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta name="color-scheme" content="light dark"><link rel="stylesheet" href="{root}page.css">'
+        f"</head><body><main><h1>{escape(title)}</h1>{content}"
+        f'<p class="links"><a href="{root}">Home</a> <a href="{root}plugins">All pages</a></p></main></body></html>'
     )
     return HttpResponse(
         text.encode(), status=status, content_type=HTML, headers={"Content-Security-Policy": PAGE_POLICY}

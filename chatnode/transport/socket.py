@@ -5,6 +5,7 @@ goes straight to the outbox. Rules of this file:
 
 - The first request is `hello`, or one that needs nobody signed in.
 - A wrong request gets an error reply and the connection lives; a broken frame closes it, as the RFC says.
+- Control frames are answered before the requests they came with; a close frame behind the replies.
 - Requests of one session take effect in the order in which they came. When several arrive together they are
   worked on at a time, up to `limits.in_flight`; more wait in the kernel's buffer.
 - Close codes 4000-4099 say stop, 1001 and 4100-4199 say resume with your cursor.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import sys
 from collections.abc import Awaitable, Callable
 from math import inf
 
@@ -25,6 +27,7 @@ from chatnode.dispatch.context import Context, unauthenticated
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal
+from chatnode.hooks.guard import said
 from chatnode.logs import get_logger
 from chatnode.model import permissions
 from chatnode.model.commands.resume import Hello, Welcomed
@@ -47,12 +50,13 @@ from chatnode.storage.sessions import Authenticated
 from chatnode.transport.frames import MessageReader
 from chatnode.transport.head import Head, refusal_response
 from chatnode.transport.listener import Connection
-from chatnode.transport.origins import Credentials
+from chatnode.transport.origins import Credentials, set_cookie
 
 logger = get_logger("socket")
 
 STOP_SIGNED_OUT = 4001
 STOP_NO_HELLO = 4002
+STOP_TOO_MANY_FRAMES = 4003
 RESUME_TOO_SLOW = 4100
 RESUME_SESSION_ENDED = 4101
 WATCH_SECONDS = 1.0
@@ -135,8 +139,8 @@ class ClientSocket:
     """One client socket from its upgrade to its end."""
 
     __slots__ = (
-        "_connection", "_context", "_core", "_credentials", "_ending",  "_patience", "_reader", "_registry",
-        "_scope", "_table", "heard_at", "outbox", "pinged", "session",
+        "_connection", "_context", "_core", "_credentials", "_ending", "_frames_before_hello", "_frames_paid_until",
+        "_patience", "_reader", "_registry", "_scope", "_table", "heard_at", "outbox", "pinged", "session",
     )  # fmt: skip
 
     def __init__(
@@ -158,6 +162,8 @@ class ClientSocket:
         self._scope = trio.CancelScope()
         self._patience = trio.CancelScope()
         self.heard_at = trio.current_time()
+        self._frames_before_hello = 0
+        self._frames_paid_until = 0.0
         self.pinged = False
         self._ending: tuple[int, str] | None = None
         self.session: SocketSession | None = None
@@ -175,20 +181,30 @@ class ClientSocket:
         """Upgrade, serve until either side closes, detach."""
         try:
             with self._scope:
-                if self._upgrade(head):
+                if self._upgrade(head, await self._slide_cookie()):
                     await self._serve()
         finally:
             if self.session is not None:
                 self._registry.detach(self.session)
             with trio.move_on_after(DRAIN_SECONDS, shield=True):
                 await self.outbox.wait_empty()
-                await self._connection.linger()
 
-    def _upgrade(self, head: Head) -> bool:
-        if not self._reader.upgrade(head.raw):
+    async def _slide_cookie(self) -> str:
+        """The field that lets the cookie's time begin again with the session's. The upgrade is the only answer that can
+        bring one; of a cookie that is no good, hello says so."""
+        credentials = self._credentials
+        if credentials.token is None or not credentials.by_cookie:
+            return ""
+        with contextlib.suppress(Refusal):
+            if (await authenticate(self._core, credentials.token)).prolonged:
+                return set_cookie(self._core, credentials, credentials.token)
+        return ""
+
+    def _upgrade(self, head: Head, cookie: str) -> bool:
+        if not self._reader.upgrade(head.raw, cookie):
             self.outbox.send(refusal_response(400, "this is not a WebSocket upgrade"))
             return False
-        self.outbox.send(self._reader.to_send())
+        self.outbox.send(self._reader.closing())
         return self._reader.open
 
     async def _serve(self) -> None:
@@ -207,53 +223,75 @@ class ClientSocket:
                     await self._send_reply(reply)
             elif requests:
                 await self._answer(requests)
-            if not self._goes_on():
+            if not self._reader.untouched and not await self._take_rest():
                 return
 
     async def _begin(self) -> bool:
         """Until somebody has said hello; returns whether the connection goes on."""
         data, self._connection.buffered = self._connection.buffered, b""
-        if data and not await self._take(data):
-            return False
         with self._patience:
             self._patience.deadline = trio.current_time() + (self._core.config.limits.hello_seconds or inf)
             while self.session is None:
-                if not await self._take(await self._connection.receive()):
+                data = data or await self._connection.receive()
+                if not data:
                     return False
+                await self._answer(self._hear(data))
+                if not await self._take_rest():
+                    return False
+                data = b""
         if self._patience.cancelled_caught:
             self.close(STOP_NO_HELLO, "say hello first")
             return False
         return True
 
-    async def _take(self, data: bytes) -> bool:
-        """Work on bytes that came; returns whether the connection goes on."""
-        if not data:
-            return False
-        if requests := self._hear(data):
-            await self._answer(requests)
-        return self._goes_on()
-
     def _hear(self, data: bytes) -> list[bytes]:
-        """The requests that bytes which came complete."""
+        """The requests that bytes which came complete. Control frames are answered at once."""
         self.heard_at = trio.current_time()
         self.pinged = False
-        return self._reader.feed(data)
+        reader = self._reader
+        frames = reader.frames
+        requests = reader.feed(data)
+        if not reader.untouched:
+            if control := reader.control():
+                self.outbox.send(control)
+            self._charge(reader.frames - frames)
+        return requests
 
-    def _goes_on(self) -> bool:
-        """Answer control frames; whether the connection goes on."""
-        if self._reader.untouched:
-            return True
-        if control := self._reader.to_send():
-            self.outbox.send(control)
-        if not self._reader.open:
+    def _charge(self, frames: int) -> None:
+        """Count control frames and fragments: each costs as much as a request does, and no other limit sees it."""
+        if self.session is None:
+            self._count_before_hello(frames)
+        limit = self._core.config.limits.frames_per_minute
+        if limit:
+            self._frames_paid_until = max(self._frames_paid_until, self.heard_at) + frames * 60 / limit
+            if self._frames_paid_until > self.heard_at + 60.001:
+                self.close(STOP_TOO_MANY_FRAMES, f"more than {limit} control frames and fragments in a minute")
+
+    def _count_before_hello(self, frames: int) -> None:
+        self._frames_before_hello += frames
+        limit = self._core.config.limits.hello_frames
+        if limit and self._frames_before_hello > limit:
+            self.close(STOP_TOO_MANY_FRAMES, f"more than {limit} frames before hello")
+
+    async def _take_rest(self) -> bool:
+        """Work on what came with control frames and fragments, a part at a time, so that others get their turn between.
+        Returns whether the connection goes on."""
+        reader = self._reader
+        while reader.open and reader.unread:
+            await trio.lowlevel.checkpoint()
+            await self._answer(self._hear(b""))
+        if not reader.open:
+            self.outbox.send(reader.closing())
             self.outbox.closed = True
-        return self._reader.open
+        return reader.open
 
     # ---- requests
 
     async def _answer(self, requests: list[bytes]) -> None:
         if len(requests) == 1 or self.session is None:
             for data in requests:
+                if self.session is None:
+                    self._count_before_hello(1)
                 await self._send_reply(await self._reply_to(data, self._context))
             return
         most = self._core.config.limits.in_flight or len(requests)
@@ -379,8 +417,8 @@ class ClientSockets:
         self._nursery = nursery
         self._sockets: set[ClientSocket] = set()
 
-    async def serve(self, connection: Connection, head: Head) -> None:
-        """A handler of the listener."""
+    async def serve(self, connection: Connection, head: Head) -> bool:
+        """A handler of the listener: the connection is the socket's to its end."""
         credentials = Credentials.of_upgrade(head, connection, self._core)
         socket = ClientSocket(
             self._core, self._table, self._registry, connection, credentials, self._nursery.start_soon
@@ -390,6 +428,7 @@ class ClientSockets:
             await socket.run(head)
         finally:
             self._sockets.discard(socket)
+        return False
 
     async def watch(self) -> None:
         """Runs for ever: pings who is silent, ends who is dead, and whose token has expired."""
@@ -416,7 +455,9 @@ class ClientSockets:
 def unexpected_refusal() -> Refusal:
     """What a client is told of a fault of ours; the log has the rest, under the same reference."""
     reference = secrets.token_hex(4)
-    logger.exception("a request failed unexpectedly (reference %s)", reference)
+    error = sys.exception()
+    where = f", {said(error)}" if error is not None else ""
+    logger.exception("a request failed unexpectedly (reference %s)%s", reference, where)
     return Refusal("internal", f"something went wrong on the node; its log has more under {reference}")
 
 

@@ -1,34 +1,22 @@
-// The page at `/`: shows that the node lives, and makes invite, set-up and reset links work.
-"use strict";
+// The page at `/`: shows that the node lives, signs people in, and makes invite, set-up and reset links work.
+
+import { $, Errors, base, call, getJson, onSubmit, show } from "./common.js";
+import { cover, refresh, refreshUntilKnown } from "./session.js";
 
 const POLL_MS = 5000;
-const FIELDS = ["handle", "name", "password", "again"];
 
-const $ = (id) => document.getElementById(id);
-
-const base = new URL(".", location.href);
 const nodeUrl = base.href.replace(/\/$/, "");
 
 // ---- the node's state
-
-/** Changes text only when it differs, so that screen readers say what is new and nothing else. */
-function show(id, text) {
-  if ($(id).textContent !== text) $(id).textContent = text;
-}
 
 function showState(state, text) {
   $("state").dataset.state = state;
   show("state", text);
 }
 
-async function getJson(path) {
-  const response = await fetch(new URL(path, base), { cache: "no-store" });
-  return response.json();
-}
-
 async function poll() {
   try {
-    const [health, info] = await Promise.all([getJson("health"), getJson("v1/node.info")]);
+    const [{ answer: health }, { answer: info }] = await Promise.all([getJson("health"), getJson("v1/node.info")]);
     showState(health.status === "ok" ? "ok" : "failing", health.status === "ok" ? "well" : describe(health.parts));
     show("live", String(health.parts?.sessions?.live ?? "–"));
     show("version", info.version ?? "–");
@@ -44,7 +32,7 @@ function describe(parts) {
 }
 
 async function keepPolling() {
-  if (!document.hidden) await poll();
+  if (!document.hidden) await Promise.all([poll(), refreshUntilKnown()]);
   setTimeout(keepPolling, POLL_MS);
 }
 
@@ -55,6 +43,7 @@ const LINKS = {
   setup: { title: "Become the first administrator", button: "Make my account" },
   reset: { title: "Set a new password", button: "Set my password" },
 };
+const errors = new Errors({ handle: "handle", name: "name", password: "password", again: "again" }, "code-error");
 let kind = "";
 let code = "";
 
@@ -63,30 +52,14 @@ function readLink() {
   kind = Object.keys(LINKS).find((name) => fields.get(name)) ?? "";
   code = fields.get(kind) ?? "";
   $("invite").hidden = !code;
+  cover(Boolean(code));
   if (!code) return;
-  clearErrors();
+  errors.clear();
   $("done").hidden = true;
   for (const part of document.querySelectorAll(".new-account")) part.hidden = kind === "reset";
   show("invite-title", LINKS[kind].title);
   show("submit", LINKS[kind].button);
   $(kind === "reset" ? "password" : "handle").focus();
-}
-
-/** Puts an error at its field (`code` has a place of its own) and returns the field. */
-function showError(path, message) {
-  const place = FIELDS.includes(path) ? path : "code";
-  show(`${place}-error`, message);
-  if (place === "code") return null;
-  $(place).setAttribute("aria-invalid", "true");
-  return $(place);
-}
-
-function clearErrors() {
-  show("code-error", "");
-  for (const field of FIELDS) {
-    show(`${field}-error`, "");
-    $(field).removeAttribute("aria-invalid");
-  }
 }
 
 /** What can be told without asking the node; the rest is the node's to say. */
@@ -98,24 +71,6 @@ function faults() {
   return found;
 }
 
-async function submit(event) {
-  event.preventDefault();
-  clearErrors();
-  const wrong = faults().map(([field, message]) => showError(field, message));
-  if (wrong.length) {
-    wrong[0].focus();
-    return;
-  }
-  $("submit").disabled = true;
-  try {
-    await useLink();
-  } catch {
-    showError("code", "The node did not answer. Try again in a moment.");
-  } finally {
-    $("submit").disabled = false;
-  }
-}
-
 function request() {
   const password = $("password").value;
   if (kind === "reset") return ["people.reset_password", { code, password }];
@@ -125,17 +80,18 @@ function request() {
 }
 
 async function useLink() {
+  const wrong = faults().map(([field, message]) => errors.show(field, message));
+  if (wrong.length) {
+    wrong[0].focus();
+    return;
+  }
   const [command, fields] = request();
-  const response = await fetch(new URL(`v1/${command}`, base), {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(fields),
-  });
-  const answer = await response.json();
-  if (response.ok) {
+  const { ok, answer } = await call(command, fields);
+  if (ok) {
     welcome(answer.person.handle);
+    await refresh();
   } else {
-    showError(answer.error.path, answer.error.message)?.focus();
+    errors.show(answer.error.path, answer.error.message)?.focus();
   }
 }
 
@@ -143,6 +99,7 @@ function welcome(handle) {
   $("invite-form").reset();
   history.replaceState(null, "", location.pathname); // the code is used up
   $("invite").hidden = true;
+  cover(false, handle);
   show("done-handle", handle);
   show("done-text", kind === "reset" ? "Your new password is set, and every device is signed out." : "Your account is made.");
   show("done-command", `chatnode chat --url ${nodeUrl} --as ${handle}`);
@@ -151,7 +108,10 @@ function welcome(handle) {
 }
 
 show("connect-command", `chatnode chat --url ${nodeUrl}`);
-$("invite-form").addEventListener("submit", submit);
-addEventListener("hashchange", readLink);
+onSubmit($("invite-form"), $("submit"), errors, useLink);
+addEventListener("hashchange", () => {
+  readLink();
+  refresh().catch(() => {});
+});
 readLink();
 keepPolling();

@@ -22,6 +22,7 @@ from chatnode_contacts.model import (
 from chatnode_contacts.permission import PERMISSIONS
 from chatnode_contacts.queries import COLLECTIONS
 from chatnode_contacts.settings import Settings
+from chatnode_contacts.words import FUNCTIONS
 
 __all__ = ["audience", "chatnode_plugin", "in_transaction"]
 
@@ -70,7 +71,7 @@ def chatnode_plugin() -> Plugin:
         api="1.0",
         about="Contact lists: requests, favourites, groups, who one talks with, and how they are.",
         settings=Settings,
-        steps=steps_in("chatnode_contacts"),
+        steps=steps_in("chatnode_contacts", functions=FUNCTIONS),
         tables=TABLES,
         permissions=PERMISSIONS,
         limits=LIMITS,

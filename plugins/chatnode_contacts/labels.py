@@ -6,7 +6,7 @@ from functools import cache
 
 import orjson
 
-from chatnode.api import Account, Reader, Refusal, Transaction
+from chatnode.api import Account, Reader, Refusal, Transaction, is_blank
 from chatnode_contacts import words
 from chatnode_contacts.model import Label, LabelKind, Relabelled
 from chatnode_contacts.settings import Settings
@@ -39,8 +39,8 @@ def put(
 
 def _checked(kind: LabelKind, names: list[str], settings: Settings) -> dict[str, str]:
     for place, name in enumerate(names):
-        if not name.strip():
-            raise Refusal("invalid", "a name has more than spaces", path=f"{COLUMNS[kind]}.{place}")
+        if is_blank(name):
+            raise Refusal("invalid", "a name has something that can be seen", path=f"{COLUMNS[kind]}.{place}")
     wanted, most = words.listed(names), settings.labels_per_contact
     if most and len(wanted) > most:
         raise Refusal("too_large", f"a contact has at most {most} {COLUMNS[kind]}", path=COLUMNS[kind])
@@ -90,15 +90,17 @@ def rename(tx: Transaction, owner: Account, kind: LabelKind, name: str, to: str)
     folded, contacts = _having(tx, owner, kind, name)
     new = words.listed([to])
     if not new:
-        raise Refusal("invalid", "a name has more than spaces", path="to")
+        raise Refusal("invalid", "a name has something that can be seen", path="to")
     ((new_folded, new_name),) = new.items()
     if new_folded != folded and _known(tx, owner, kind, new_folded) is not None:
         raise Refusal("conflict", f"you have a {kind} {new_name} already", path="to")
-    tx.execute(
-        "UPDATE contacts_labels SET name = ?, folded = ? WHERE owner = ? AND kind = ? AND folded = ?",
-        (new_name, new_folded, owner.key, kind, folded),
-    )
-    _write_entries(tx, owner, kind, contacts, folded, new_name)
+    renamed = tx.execute(
+        "UPDATE contacts_labels SET name = :name, folded = :new WHERE owner = :owner AND kind = :kind "
+        "AND folded = :folded AND (name <> :name OR folded <> :new)",
+        {"name": new_name, "new": new_folded, "owner": owner.key, "kind": kind, "folded": folded},
+    ).rowcount
+    if renamed:
+        _write_entries(tx, owner, kind, contacts, folded, new_name)
     return len(contacts)
 
 

@@ -60,9 +60,10 @@ def _filters(asked: ListContacts, values: dict[str, Any]) -> list[str]:
         if name is not None:
             values[kind] = next(iter(words.listed([name])), "")
             found.append(f"e.contact IN ({_HAVING} '{kind}' AND folded = :{kind})")
-    for number, term in enumerate(words.terms_of(asked.query)):
-        values[f"term{number}"] = term
-        found.append(f"(instr(e.called, :term{number}) OR instr(e.words, :term{number}))")
+    for number, spellings in enumerate(words.terms_of(asked.query)):
+        names = {f"term{number}_{each}": spelling for each, spelling in enumerate(spellings)}
+        values |= names
+        found.append(f"({' OR '.join(f'instr(e.called, :{each}) OR instr(e.words, :{each})' for each in names)})")
     return found
 
 

@@ -152,8 +152,8 @@ class ContactGiven:
 
 @attrs.define
 class ListContacts:
-    """`query` is words that nickname, name, handle or number contain, all of them, in any case. `after` is the `next`
-    of the page before, in the same sort."""
+    """`query` is words that nickname, name, handle or number contain, all of them, whatever the case and accents.
+    `after` is the `next` of the page before, in the same sort."""
 
     sort: Sort = "recent"
     favourite: bool | None = None
@@ -184,7 +184,7 @@ class LabelsGiven:
 
 @attrs.define
 class RenameLabel:
-    """`name` is in any case; `to` may differ from it in case alone."""
+    """Case and accents of `name` do not count; `to` may differ from it in these alone."""
 
     kind: LabelKind
     name: LabelName

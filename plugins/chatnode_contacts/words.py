@@ -1,23 +1,14 @@
-"""What names are sorted and found by: the same for texts that differ only in case, or in the accents of letters."""
+"""What names are sorted and found by: the same for texts that read alike."""
 
 from __future__ import annotations
 
 import re
-from unicodedata import normalize
 
-from chatnode.api import caseless
+from chatnode.api import folded, is_blank
 
 _NO_DIGIT = re.compile(r"[^0-9]+")
 _LIKE_A_NUMBER = re.compile(r"[+0-9 ()./-]*[0-9][+0-9 ()./-]*")
-
-
-_ACCENTS = re.compile("[\u0300-\u036f]+")
-
-
-def folded(text: str) -> str:
-    """So that Zoë stands beside zoe, and is found by either. Marks of scripts that need them to be read stay."""
-    text = caseless(text)
-    return text if text.isascii() else normalize("NFC", _ACCENTS.sub("", normalize("NFD", text)))
+_TRUNK_ZERO = "(0)"  # +49 (0)30: dialled only within the country
 
 
 def called(name: str, handle: str) -> str:
@@ -30,22 +21,45 @@ def sort_name(nickname: str | None, name: str) -> str:
 
 
 def own_words(nickname: str | None, number: str | None) -> str:
-    """By what the owner of an entry finds it beside that; a number also by its digits alone."""
-    digits = _NO_DIGIT.sub("", number) if number else ""
-    return folded("\n".join(part for part in (nickname, number, digits) if part))
+    """By what the owner of an entry finds it beside that; a number also as it is dialled."""
+    return folded("\n".join(part for part in (nickname, number, dialled(number or "")) if part))
 
 
-def terms_of(query: str) -> list[str]:
-    """What must all be contained. A telephone number is one term, however it is written."""
-    if _LIKE_A_NUMBER.fullmatch(query.strip()):
-        return [_NO_DIGIT.sub("", query)]
-    return [term for term in folded(query).split() if term]
+def dialled(number: str) -> str:
+    """The digits of a telephone number, with a + before those of one that names its country: 0049 is +49."""
+    number = folded(number)
+    digits = _NO_DIGIT.sub("", number.replace(_TRUNK_ZERO, ""))
+    if digits and number.lstrip(" (").startswith("+"):
+        return f"+{digits}"
+    return f"+{digits[2:]}" if digits.startswith("00") else _NO_DIGIT.sub("", number)
+
+
+def terms_of(query: str) -> list[tuple[str, ...]]:
+    """What must all be contained: of each, one of its spellings.
+
+    What can be a telephone number is one term, and is also looked for as it is dialled.
+    """
+    text = folded(query).strip()
+    terms = [text] if _LIKE_A_NUMBER.fullmatch(text) else text.split()
+    return [(term, dialled(term)) if _LIKE_A_NUMBER.fullmatch(term) else (term,) for term in terms]
+
+
+def label(name: str) -> str:
+    """By what groups and tags are the same."""
+    return " ".join(folded(name).split())
 
 
 def listed(names: list[str]) -> dict[str, str]:
-    """Names of groups or tags, without spaces around them, each once: by what they are in any case."""
+    """Names of groups or tags, without spaces around them, each once: by what they are the same."""
     found: dict[str, str] = {}
     for name in names:
-        if trimmed := " ".join(name.split()):
-            found.setdefault(caseless(trimmed), trimmed)
+        if not is_blank(name):
+            found.setdefault(label(name), " ".join(name.split()))
     return found
+
+
+FUNCTIONS = {
+    "contacts_called": called, "contacts_sort_name": sort_name, "contacts_own_words": own_words,
+    "contacts_label": label,
+}  # fmt: skip
+"""What the steps of `schema/` call to derive it all anew."""

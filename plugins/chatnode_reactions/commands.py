@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chatnode.api import CHAT, Context, Reader, Refusal, command
+from chatnode.api import CHAT, Context, Reader, Refusal, as_emoji, command
 from chatnode_reactions import storage
-from chatnode_reactions.emoji import EMOJI_OF, ReactionType, as_emoji, type_of
+from chatnode_reactions.emoji import EMOJI_OF, ReactionType, type_of
 from chatnode_reactions.model import (
     AddReaction,
     ListReactions,
@@ -64,7 +64,7 @@ async def list_page(ctx: Context, command: ListReactions) -> ReactionsListed:
     To filter and sort: `items.query` of `message_reactions`.
     """
     fits, limit = _filter(command.emoji, command.type), ctx.page_size(command.limit)
-    return await ctx.read(lambda reader: storage.page(reader, ctx.me, command.message, fits, command.after, limit))
+    return await ctx.query(lambda reader: storage.page(reader, ctx.me, command.message, fits, command.after, limit))
 
 
 @command("reactions.mine", permission=CHAT, reads=True)

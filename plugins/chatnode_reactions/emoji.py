@@ -1,70 +1,24 @@
-"""What an emoji is, and which of its spellings is kept.
-
-One emoji is one picture: a pictograph, perhaps in a skin tone; several that are joined into one, as families are; a
-flag; a keycap. The forms are those of Unicode Technical Standard 51.
-"""
+"""The types of reactions, and the emoji that stand for them."""
 
 from __future__ import annotations
 
-import re
 from typing import Literal, get_args
 
-from chatnode.api import Refusal
-from chatnode_reactions.characters import BODIES, PICTURES, SYMBOLS
+from chatnode.api import in_all_tones
 
 ReactionType = Literal["like", "love", "laugh", "sad", "angry", "wow", "custom"]
 TYPES: tuple[ReactionType, ...] = get_args(ReactionType)
-
-MOST_CHARS = 40
-"""Longer than any emoji, with every variation selector that it may have."""
 
 EMOJI_OF: dict[ReactionType, str] = {
     "like": "👍", "love": "❤️", "laugh": "😂", "sad": "😢", "angry": "😡", "wow": "😮",
 }  # fmt: skip
 """What stands for each type; everything else is of the type custom."""
 
-TONES = "".join(map(chr, range(0x1F3FB, 0x1F400)))
-"""The five skin tones, Unicode's emoji modifiers."""
-
-_PICTURE_STYLE = "\ufe0f"
-_JOINER = "\u200d"
-_KEYCAP = "\u20e3"
-
-
-def _any_of(*ranges: str) -> str:
-    """A set of a regular expression, of ranges such as `1f600-1f64f`."""
-    return "".join("-".join(chr(int(end, 16)) for end in each.split("-")) for part in ranges for each in part.split())
-
-
-_PICTURE = f"[{_any_of(PICTURES, SYMBOLS)}]"
-_PERSON = f"[{_any_of(BODIES)}][{TONES}]"
-_PIECE = f"(?:{_PERSON}|{_PICTURE})"
-_ONE = re.compile(
-    f"{_PIECE}(?:{_JOINER}{_PIECE}){{0,4}}"
-    "|[\U0001f1e6-\U0001f1ff]{2}"  # two letters of a region: its flag
-    "|\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f"  # a part of one, such as Scotland
-    f"|[0-9#*]{_KEYCAP}"
-)
-_NEEDS_STYLE = re.compile(f"([{_any_of(SYMBOLS)}])(?![{TONES}])|(?<=[0-9#*])(?={_KEYCAP})")
-
-
-def as_emoji(text: str, path: str) -> str:
-    """The one spelling that is kept of an emoji: ❤ and ❤️ are the same, as a client may send either.
-
-    Raises `Refusal("invalid")` at `path` for what is not exactly one emoji.
-    """
-    bare = text.replace(_PICTURE_STYLE, "")
-    if len(text) > MOST_CHARS or not _ONE.fullmatch(bare):
-        raise Refusal("invalid", f"{path} must be one emoji, such as 👍", path=path)
-    return _NEEDS_STYLE.sub(lambda found: found.group() + _PICTURE_STYLE, bare)
-
 
 def spellings_of(type: ReactionType) -> list[str]:
     """The emoji of a type in all skin tones that it takes; none for `custom`, which is all others."""
     emoji = EMOJI_OF.get(type)
-    if emoji is None:
-        return []
-    return [emoji, *(emoji + tone for tone in TONES if _ONE.fullmatch(emoji + tone))]
+    return [] if emoji is None else in_all_tones(emoji)
 
 
 _TYPE_OF: dict[str, ReactionType] = {emoji: type for type in TYPES for emoji in spellings_of(type)}

@@ -6,10 +6,8 @@ from typing import Annotated
 
 import attrs
 
-from chatnode.api import Event, Id, Items, PersonRef, Text, Whole, setting
-from chatnode_reactions.emoji import MOST_CHARS, ReactionType
-
-Emoji = Annotated[str, Text(MOST_CHARS, 1)]
+from chatnode.api import Emoji, Event, Id, Items, PersonRef, Whole, setting
+from chatnode_reactions.emoji import ReactionType
 
 
 @attrs.frozen

@@ -20,6 +20,7 @@ TROUBLE = re.compile(r"Traceback|Fatal Python|never retrieved|core dumped")
 #: Limits that would get in the way of a test that is not about them.
 UNLIMITED = {
     "LIMITS__POSTS_PER_MINUTE": 0,
+    "LIMITS__CHANGES_PER_MINUTE": 0,
     "LIMITS__LOGINS_PER_MINUTE": 0,
     "LIMITS__REQUESTS_PER_MINUTE": 0,
     "LIMITS__CONNECTIONS_PER_ADDRESS": 0,

@@ -57,7 +57,7 @@ class Device:
                 self.known.setdefault(message["conversation"], {})[message["seq"]] = shown(message)
             elif isinstance(item, Live) and live is not None:
                 live.set()
-            self.cursor = client.cursor
+            self.cursor = item.cursor or self.cursor
 
     async def catch_up(self, url: str) -> None:
         """Come back with the cursor, and stay until everything is known."""

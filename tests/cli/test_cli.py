@@ -120,13 +120,13 @@ def test_the_link_for_the_first_administrator(data: Path) -> None:
 # ---- any command
 
 
-def test_every_command_is_listed(data: Path) -> None:
-    listed = ok(chatnode(data, "call")).splitlines()
+def test_every_command_is_listed(nowhere: Path) -> None:
+    listed = ok(chatnode(nowhere, "call")).splitlines()
     names = [line.split()[0] for line in listed]
     assert names[: len(COMMANDS)] == [command.name for command in COMMANDS]
     assert "reactions.add" in names[len(COMMANDS) :]
-    assert not data.exists()
-    assert ok(chatnode(data, "--version")) == f"chatnode, version {__version__}\n"
+    assert not nowhere.exists()
+    assert ok(chatnode(nowhere, "--version")) == f"chatnode, version {__version__}\n"
 
 
 def test_fields_are_texts_or_json(anywhere: Path) -> None:
@@ -395,7 +395,7 @@ def test_a_node_that_was_killed_leaves_nothing_in_the_way(data: Path) -> None:
     ids=["not TOML", "not UTF-8", "section", "setting", "type", "no section"],
 )
 def test_settings_that_cannot_be_are_named(data: Path, text: str, parts: list[str]) -> None:
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     (data / "config.toml").write_text(text, encoding="latin-1")
     for arguments in (("serve", "--bind", "127.0.0.1:0"), ("user", "add", "ann", "--no-password")):
         done = chatnode(data, *arguments)

@@ -73,3 +73,21 @@ def test_taking_everything_away_and_erasing_it(data: Path, tmp_path: Path) -> No
     assert re.fullmatch(
         r"erased-[0-9a-f]{8} +erased-[0-9a-f]{8}  \[deactivated\]  \[erased\]\n", ok(chatnode(data, "user", "list"))
     )
+
+
+def test_handing_an_imported_author_over(data: Path, tmp_path: Path) -> None:
+    log = tmp_path / "irc.libera.#garden.weechatlog"
+    log.write_text("2020-01-01 10:00:00\tada\thello\n2020-01-01 10:00:01\tgrace\thello\n")
+    ok(chatnode(data, "import", "irc", str(log)))
+    taken = chatnode(data, "user", "add", "ada", "--no-password")
+    assert (taken.status, "imported messages" in taken.err, "chatnode user adopt ada" in taken.err) == (1, True, True)
+    ok(chatnode(data, "user", "add", "al", "--no-password"))
+    amount = "1 messages, 0 mentions, 0 places in groups"
+    assert ok(chatnode(data, "user", "adopt", "ada", "al", "--dry-run")) == f"ada has {amount}\n"
+    assert "ada                   ada  [imported]\n" in ok(chatnode(data, "user", "list"))
+    assert ok(chatnode(data, "user", "adopt", "ada", "al", "--yes")) == "1 messages of ada are by al now\n"
+    printed = ok(chatnode(data, "user", "adopt", "grace", "--yes")).splitlines()
+    assert printed[0] == "1 messages of grace are by grace now"
+    assert re.fullmatch(r"http://127\.0\.0\.1:8008/#reset=[\w-]{43}", printed[1])
+    assert "imported" not in ok(chatnode(data, "user", "list"))
+    assert "already present 2, failed 0" in ok(chatnode(data, "import", "irc", str(log)))

@@ -28,7 +28,7 @@ from tests.blackbox.trace import why_no_strace
 from .command import Done, Serving, chatnode, command_line, environment, run
 
 ROOT = Path(__file__).parents[2]
-UNIT = ROOT / "examples" / "systemd" / "chatnode.service"
+UNIT = ROOT / "chatnode" / "cli" / "chatnode.service"
 MANUAL = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 
 
@@ -209,7 +209,7 @@ def test_a_passphrase_is_no_argument_and_in_no_log(data: Path, tmp_path: Path) -
 
 def older(data: Path, migrations: int) -> None:
     """A database of an older chatnode, with people and messages in it."""
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     connection = connect_writer(data / "chatnode.sqlite3", Storage())
     migrate(connection, core_migrations()[:1])
     connection.executescript(

@@ -14,7 +14,7 @@ from chatnode.client import Client, Item, Live, Pushed, connect
 from chatnode.config import Config, Limits
 from chatnode.node import Node, open_node
 
-CONFIG = Config(limits=Limits(posts_per_minute=0, logins_per_minute=0, requests_per_minute=0))
+CONFIG = Config(limits=Limits(posts_per_minute=0, changes_per_minute=0, logins_per_minute=0, requests_per_minute=0))
 
 
 @attrs.define

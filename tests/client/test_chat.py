@@ -137,7 +137,7 @@ async def test_mistakes_are_said_in_a_line(node: Served, chat: Chat) -> None:
     token = await node.token("bob")
     for arguments, status, message in (
         (("--token", token), 2, b"name the conversation"),
-        (("--token", token, "nobody"), 1, b"nobody called nobody"),
+        (("--token", token, "nobody"), 1, b"no such user or conversation: nobody"),
         (("--token", "wrong", "ann"), 1, b"unknown or was revoked"),
         (("ann",), 2, b"give --token"),
     ):
@@ -188,7 +188,7 @@ async def test_two_people_talk(node: Served, chat: Chat) -> None:
 
         await ann.see("╭ ann: Are you there")
         await ann.see("bob  Yes.")
-        await ann.type("/who-read?")
+        await ann.type("/who-read")
         await ann.see("bob read at")
 
         await ann.type("/quit")
@@ -209,8 +209,10 @@ async def test_groups(node: Served, chat: Chat) -> None:
         await ann.type("/members")
         await ann.see("owner")
         await ann.type("/nonsense")
-        await ann.see("there is no /nonsense")
-        await bob.type("/open road")
+        await ann.see("unknown command /nonsense; see /help; //nonsense sends it as text")
+        await bob.type("/open road trip?")
+        await bob.see("no such conversation: road trip?")
+        await bob.type("/open road TRIP")
         await bob.see("━━ Road trip")
         await bob.type("/leave")
         await bob.see("you left Road trip")

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from pathlib import Path
+from typing import Any
 
+import attrs
 import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
 
 from chatnode.cli.chat.desk import Desk
-from chatnode.cli.chat.lines import Lines
+from chatnode.cli.chat.lines import Lines, attachment, is_muted, summary
 from chatnode.cli.chat.login import parse_link
 from chatnode.cli.chat.printable import one_line, printable
+from chatnode.cli.chat.prompt import Words
 from chatnode.cli.chat.style import Style
 from chatnode.cli.chat.tokens import Tokens, state_directory
-from chatnode.model.conversations import InboxEntry
-from chatnode.model.messages import Message
+from chatnode.model.conversations import InboxEntry, Settings
+from chatnode.model.messages import Location, Media, Message, Notice
 from chatnode.model.people import PersonRef
 
 ANN, BOB = PersonRef("a" * 32, "ann"), PersonRef("b" * 32, "bob")
@@ -76,14 +82,130 @@ def test_without_colour_nothing_is_added() -> None:
     assert second == "      two ✓"
 
 
-def test_desk_finds_by_title_beginning_and_number() -> None:
+def test_everyone_and_admins_are_marked_for_whom_they_name_and_code_is_not() -> None:
+    lines = Lines(Style(colour=True), ANN)
+
+    def marked(text: str, *mentions: str) -> list[str]:
+        shown = lines.message(message(1, BOB, text, mentions=list(mentions)), None)
+        return re.findall("\x1b\\[1;30;43m(.*?)\x1b", shown)
+
+    text = "@everyone @all @admins @Ann `@everyone @ann` a@ann"
+    assert marked(text) == []
+    assert marked(text, "everyone") == ["@everyone", "@all"]
+    assert marked(text, ANN.id) == ["@admins", "@Ann"]
+    assert marked(text, BOB.id) == []
+    assert marked("a\tb\x1b @ann \x1b", ANN.id) == ["@ann"]
+
+
+def test_everyone_is_told_as_a_mention() -> None:
+    lines = Lines(Style(colour=False), ANN)
+    said = lines.elsewhere(entry("1", "Boats"), message(1, BOB, "@everyone, fire", mentions=["everyone"]), 80)
+    assert said == "  • bob in Boats mentions you: @everyone, fire"
+
+
+MEDIA = Media("https://files.example.org/1", "pier\x1b.png", "image/png", 12_400, 800, 600)
+
+
+@pytest.mark.parametrize(
+    ("carried", "shown"),
+    [
+        (
+            {"kind": "image", "media": MEDIA},
+            "[image] pier␛.png (image/png, 12.1 KiB, 800×600) https://files.example.org/1",
+        ),
+        (
+            {"kind": "file", "media": Media("0" * 32, "plan.pdf", "application/pdf", 900)},
+            f"[file] plan.pdf (application/pdf, 900 bytes) {'0' * 32}",
+        ),
+        ({"kind": "location", "location": Location(52.52, -13.405)}, "[place] 52.52000, -13.40500"),
+        ({"kind": "location", "location": Location(0, 0, "Pier 1")}, "[place] Pier 1 (0.00000, 0.00000)"),
+        ({"kind": "system", "system": Notice("order.accepted")}, "[notice] order.accepted"),
+    ],
+)
+def test_what_is_not_text_is_shown_in_words(carried: dict[str, Any], shown: str) -> None:
+    lines = Lines(Style(colour=False), ANN)
+    alone = attrs.evolve(message(1, BOB, ""), **carried)
+    assert lines.message(alone, None).endswith(f"  {shown}")
+    assert shown in lines.elsewhere(entry("1", "Boats"), alone, 200)
+    assert shown in "".join(lines.inbox([attrs.evolve(entry("1", "Boats"), last=alone)], 200))
+    assert shown[:50] in lines.message(attrs.evolve(message(2, ANN, "yes"), reply_to=alone.message), alone)
+    captioned = attrs.evolve(alone, text="see")
+    assert lines.message(captioned, None).split("\n")[-1] == "      see"
+    assert summary(captioned).endswith(" see")
+    deleted = attrs.evolve(alone, deleted_at="2026-11-21T10:17:06.042Z")
+    assert (summary(deleted), attachment(deleted)) == ("(deleted)", "")
+
+
+def test_bytes_are_counted_in_units_that_fit() -> None:
+    sizes = [0, 1023, 1024, 1024**2 - 1, 1024**2, 5 * 1024**3, 2**53]
+    sent = attrs.evolve(message(1, BOB, ""), kind="file")
+    shown = [attachment(attrs.evolve(sent, media=attrs.evolve(MEDIA, bytes=size))) for size in sizes]
+    assert [re.findall(r", ([0-9.]+ \w+)", each)[0] for each in shown] == [
+        "0 bytes", "1023 bytes", "1.0 KiB", "1024.0 KiB", "1.0 MiB", "5.0 GiB", "8192.0 TiB",
+    ]  # fmt: skip
+
+
+def test_lists_are_picked_from_by_number() -> None:
     desk = Desk(ANN.id)
     desk.load([entry("1", "Boats"), entry("2", "Boat trips"), entry("3", "bob")])
     desk.number(["3", "1"])
     assert desk.numbered("1") == "3"
     assert [desk.numbered(text) for text in ("0", "3", "x", "²")] == [None] * 4
-    found = [desk.find(text) for text in ("boats", "BOAT T", "boat", "2", "zebra")]
-    assert [each and each.conversation for each in found] == ["1", "2", None, "2", None]
+
+
+def test_a_group_cannot_pass_for_a_user() -> None:
+    desk = Desk(ANN.id)
+    desk.load(
+        [
+            entry("1", "bob"),
+            attrs.evolve(entry("2", "bob"), kind="direct", peer=BOB),
+            entry("3", "#linux"),
+            entry("4", "@bob"),
+        ]
+    )
+    assert desk.names() == ("#bob", "@bob", "#linux", "#@bob")
+    assert desk.handles() == ("bob",)
+
+
+def test_completion_offers_beginnings_and_nothing_runs_by_one() -> None:
+    words = Words(["/mute", "/members"], lambda: ["@ann", "#Tea party", "#ant"], lambda: ["ann", "bob"])
+
+    def offered(text: str) -> list[str]:
+        return [each.text for each in words.get_completions(Document(text), CompleteEvent())]
+
+    assert offered("/m") == ["/members ", "/mute "]
+    assert offered("/open an") == ["#ant", "@ann"]
+    assert offered("/open #te") == offered("/open tea P") == ["#Tea party"]
+    assert offered("/unblock b") == ["bob"]
+    assert offered("hello @a") == ["@ann"]
+
+
+def test_desk_knows_of_changes() -> None:
+    desk = Desk(ANN.id)
+    desk.load([entry("c", "Boats")])
+    desk.posted(message(1, BOB, "@all", mentions=["everyone"]))
+    desk.changed(message(1, BOB, "now"))
+    desk.changed(attrs.evolve(message(2, BOB, "of another"), conversation="d"))
+    desk.set("c", Settings(notify="none"))
+    now = desk.get("c")
+    assert now is not None
+    assert now.last is not None
+    assert (now.mentions, now.last.text, is_muted(now)) == (1, "now", True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "muted"),
+    [
+        (None, False),
+        (Settings(), False),
+        (Settings(muted_until="2020-01-01T00:00:00Z"), False),
+        (Settings(muted_until="9998-01-01T00:00:00Z"), True),
+        (Settings(notify="mentions"), False),
+        (Settings(notify="none"), True),
+    ],
+)
+def test_muted_is_until_a_time(settings: Settings | None, muted: bool) -> None:
+    assert is_muted(attrs.evolve(entry("1", "Boats"), settings=settings)) is muted
 
 
 def test_desk_counts_as_the_node_does() -> None:
@@ -122,6 +244,7 @@ def test_tokens_stay_in_their_directory(tmp_path: Path) -> None:
     assert {path.parent.parent for path in files} == {tmp_path / "tokens"}
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     assert Tokens(tmp_path, "http://127.0.0.1:8008").load("ANN") == "token of ann"
+    assert Tokens(tmp_path, "HTTP://127.0.0.1:08008/").load("ann") == "token of ann"
     assert Tokens(tmp_path, "http://127.0.0.1:8009").load("ann") is None
     tokens.forget("ann")
     tokens.forget("ann")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,10 +32,12 @@ from chatnode.client import (
     new_cid,
     sign_in,
 )
+from chatnode.client.calls import READS
 from chatnode.client.errors import refusal_of
 from chatnode.model.commands.resume import Cursor
 from chatnode.model.events import MessagePosted
 from chatnode.protocol.envelopes import Push
+from chatnode.services import COMMANDS
 
 from .conftest import CONFIG, Served, served, texts, until_live
 from .proxy import Proxy
@@ -80,7 +85,7 @@ async def test_an_event_comes_as_its_class_and_with_its_fields(ann: Client, bob:
     assert isinstance(item.event, MessagePosted)
     assert item.event.message.cid == "mine-1"
     assert item.fields["message"]["text"] == "hello"
-    assert ann.cursor == Cursor(ann.epoch, posted.gid)
+    assert item.cursor == Cursor(ann.epoch, posted.gid)
 
 
 async def test_inbox_marks_and_receipts(ann: Client, bob: Client) -> None:
@@ -354,13 +359,51 @@ async def test_a_cursor_goes_on_where_it_was_taken(node: Served, ann: Client) ->
     token = await node.token("ann")
     async with connect(node.url, token) as client:
         await ann.post(conversation, "one")
-        await texts(client, 1)
-        cursor = client.cursor
+        async for item in client.events():
+            if isinstance(item, Pushed) and isinstance(item.event, MessagePosted):
+                break
+        cursor = item.cursor
         await ann.post(conversation, "two")  # came to the client, was not handed to the app
         await trio.sleep(0.1)
     await ann.post(conversation, "three")
     async with connect(node.url, token, cursor=cursor) as client:
         assert await texts(client, 2) == ["two", "three"]
+
+
+async def test_a_program_that_dies_between_two_items_gets_the_one_that_it_died_with_again(
+    node: Served, ann: Client
+) -> None:
+    conversation = await ann.direct("ann")
+    token = await node.token("ann")
+    kept: list[Cursor | None] = []
+
+    async def program(die_at: str) -> list[str]:
+        """Does something with each message, and keeps the client's cursor, whenever it gets round to it."""
+        done: list[str] = []
+        async with connect(node.url, token, cursor=kept[-1] if kept else None) as client:
+            async for item in client.events():
+                kept.append(client.cursor)
+                if isinstance(item, Pushed) and isinstance(item.event, MessagePosted):
+                    if item.event.message.text == die_at:
+                        return done
+                    done.append(item.event.message.text)
+                elif isinstance(item, Live) and not die_at:
+                    return done
+        return done
+
+    async with trio.open_nursery() as nursery:
+        first: list[str] = []
+
+        async def run() -> None:
+            first.extend(await program("two"))
+
+        nursery.start_soon(run)
+        while not kept:  # noqa: ASYNC110
+            await trio.sleep(0.01)
+        for text in ("one", "two", "three"):
+            await ann.post(conversation, text)
+    assert first == ["one"]
+    assert await program("") == ["two", "three"]
 
 
 async def test_a_cursor_of_another_epoch_is_reset(node: Served, ann: Client) -> None:
@@ -522,3 +565,32 @@ async def test_events_end_with_the_client(node: Served) -> None:
     assert [item async for item in events] == []
     with pytest.raises(ConnectionLost):
         await client.inbox()
+
+
+def test_what_may_be_repeated_is_what_reads() -> None:
+    """The client does not import the node's commands to know them."""
+    assert {each.name for each in COMMANDS if each.reads} == READS
+    script = "import sys, chatnode.client; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert {"chatnode.services", "chatnode.storage", "chatnode.dispatch", "quart", "sqlite3"} & set(loaded) == set()
+
+
+async def test_messages_are_edited_deleted_and_found(node: Served, ann: Client, bob: Client) -> None:
+    group = await ann.create_group("Garden", ["bob"])
+    message = (await ann.post(group, "rosse")).message
+    assert (await ann.edit(message, "roses")).text == "roses"
+    assert [hit.message.message for hit in (await bob.search("roses")).results] == [message]
+    assert (await ann.delete(message)).deleted_at is not None
+    assert (await bob.search("roses", limit=5)).results == []
+    assert (await bob.settings(group, notify="none")).notify == "none"
+    await bob.block("ann")
+    assert [person.handle for person in await bob.blocked()] == ["ann"]
+    await bob.unblock("ann")
+    assert await bob.blocked() == []
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example", "exa_mple..org"])
+async def test_a_host_that_can_be_none_is_unreachable(host: str) -> None:
+    with pytest.raises(Unreachable, match=re.escape(host)):
+        async with connect(f"http://{host}:8008", "token"):
+            pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from chatnode.model.words import caseless
+from chatnode.model.folding import caseless
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.parse import Key

@@ -144,6 +144,11 @@ def _what_other_commands_set(tx: Transaction) -> None:
     tx.execute("UPDATE members SET hides_receipts = 1 WHERE conversation = ? AND person = ?", (plans, key["ann"]))
     for person, blocked, at in (("ann", "cay", 0), ("ann", "root", 1), ("bob", "ann", 2)):
         tx.execute("INSERT INTO blocks VALUES (?, ?, ?)", (key[person], key[blocked], tx.now - at))
+        tx.execute(
+            "INSERT INTO block_marks SELECT m.person, o.person, m.conversation, m.delivered_seq, m.shown_seq "
+            "FROM members m JOIN members o ON o.conversation = m.conversation AND o.person = ? WHERE m.person = ?",
+            (key[blocked], key[person]),
+        )
     tx.execute("UPDATE sessions SET created_at = created_at - 60000 + key")  # a machine may be fast
     tx.execute(
         "UPDATE sessions SET kind = 'device', expires_at = ?, last_used_at = ? WHERE label = 'probe'",

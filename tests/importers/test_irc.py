@@ -66,7 +66,7 @@ def test_messages_and_what_is_none(tmp_path: Path) -> None:
         ("Bob[m]", "same person"),
     ]
     assert messages[0].at == milliseconds("2013-04-30T14:02:08")
-    assert {(m.conversation, m.reply_to, m.reply_to_author) for m in messages} == {("#garden", None, None)}
+    assert {(m.conversation, m.reply_to) for m in messages} == {("#garden", None)}
     assert all(re.fullmatch(r"irc:[0-9a-f]{32}", m.key) for m in messages)
     assert list(source) == list(source)
 
@@ -91,6 +91,62 @@ def test_a_log_without_joins_is_named_by_its_file(tmp_path: Path, name: str, tit
     assert [(c.key, c.title) for c in source.conversations()] == [(irc.fold(title), title)]
 
 
+@pytest.mark.parametrize(
+    ("name", "source", "key"),
+    [
+        ("irc.libera.#garden.weechatlog", "irc.libera", "#garden"),
+        ("irc.libera.#garden.2013-05.weechatlog", "irc.libera", "#garden"),
+        ("irc.libera.#garden.2013-05-31.weechatlog", "irc.libera", "#garden"),
+        ("irc.libera.#garden.weechatlog-20130501.gz", "irc.libera", "#garden"),
+        ("irc.libera.#garden.weechatlog.2.gz", "irc.libera", "#garden"),
+        ("irc.Libera.Chat.#Garden.weechatlog", "irc.libera-chat", "#garden"),
+        ("irc.libera.#v1.2.weechatlog", "irc.libera", "#v1.2"),
+        ("irc.libera.#fosdem-2013.weechatlog", "irc.libera", "#fosdem-2013"),
+        ("irc/libera/#garden/2013-05.weechatlog", "irc.libera", "#garden"),
+        ("irc/libera/#garden.weechatlog", "irc.libera", "#garden"),
+        ("#garden/2013-05.weechatlog", "irc", "#garden"),
+        ("garden.log", "irc", "garden"),
+    ],
+)
+def test_network_and_channel_by_the_place_of_a_log(tmp_path: Path, name: str, source: str, key: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found = IrcLog(log(path, "2013-05-30 14:02:08\tada\thello\n"))
+    assert (found.name, [c.key for c in found.conversations()]) == (source, [key])
+
+
+def test_network_and_channel_as_they_are_said(tmp_path: Path) -> None:
+    path = log(tmp_path / "irc.libera.#garden.weechatlog", SAMPLE)
+    found = IrcLog(path, network="OFTC", channel="#Kitchen")
+    assert (found.name, found.conversations()[0].key, found.conversations()[0].title) == (
+        "irc.oftc", "#kitchen", "#Kitchen",
+    )  # fmt: skip
+    assert IrcLog(path, network="").name == "irc"
+    with pytest.raises(ValueError, match="no letters"):
+        IrcLog(path, network="..")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-->\tada (~ada@host.example) has joined #Garden",
+        "<--\tada (~ada@host.example) has left #Garden (bye)",
+        "--\tMode #Garden [+o ada] by ChanServ",
+        '--\tTopic for #Garden is "roses"',
+        '--\tada has changed topic for #Garden from "x" to "y"',
+        "--\tChannel #Garden: 7 nicks (1 op, 6 normals)",
+    ],
+)
+def test_a_line_that_names_the_channel(tmp_path: Path, line: str) -> None:
+    """So that a month in which nobody joined is of the same channel."""
+    content = (
+        "2013-05-30 14:00:00\t<--\tbob (x) has quit (Quit: has left #evil)\n"
+        "2013-05-30 14:00:00\tada\thas joined #evil\n"
+        f"2013-05-30 14:00:01\t{line}\n2013-05-30 14:00:02\t-->\tbob (x) has joined #garden\n"
+    )
+    assert IrcLog(log(tmp_path / "2013-05.log", content)).conversations()[0].key == "#garden"
+
+
 def test_nicks_and_channels_are_compared_as_irc_does(tmp_path: Path) -> None:
     assert irc.fold("#Ada[]\\^_Ä") == "#ada{}|~_Ä"
     lines = "".join(f"2013-04-30 14:02:0{n}\t{nick}\tx\n" for n, nick in enumerate(["~&Ada|", "+ADA\\", "%ada|"]))
@@ -113,6 +169,56 @@ def test_keys_do_not_change_when_the_log_grows_or_is_compressed(tmp_path: Path) 
     after = [m.key for m in split(IrcLog(log(tmp_path / "b.xz", lzma.compress(more.encode()))))[0]]
     assert after[0] not in before
     assert after[1:-1] == before
+
+
+@pytest.mark.parametrize("cut", range(1, 9))
+def test_a_log_that_was_cut_at_its_beginning_has_the_keys_of_what_is_left(tmp_path: Path, cut: int) -> None:
+    """As logrotate does. Also if the cut goes through lines of one second, or takes the first spelling of a nick."""
+    whole = (
+        "2013-04-30 14:02:08\tAda\thello\n2013-04-30 14:02:08\tada\thello\n2013-04-30 14:02:08\tADA\thello\n"
+        "2013-04-30 14:02:08\tbob\thello\n2013-04-30 14:02:09\tada\thello\n2013-04-30 14:02:09\tada\thello\n"
+        "2013-04-30 14:03:00\t *\tada waves\n2013-04-30 14:03:00\t *\tada waves\n2013-04-30 14:03:01\tBob\tbye\n"
+    )
+    before, _ = split(IrcLog(log(tmp_path / "a.log", whole)))
+    after, _ = split(IrcLog(log(tmp_path / "b.log", "".join(whole.splitlines(keepends=True)[cut:]))))
+    assert {m.key for m in after} <= {m.key for m in before}
+    assert len({m.key for m in after}) == 9 - cut
+    assert {m.author_key for m in before} == {"ada", "bob"}
+
+
+@pytest.mark.parametrize("cut", range(1, 6))
+def test_also_in_the_hour_that_is_repeated(tmp_path: Path, cut: int) -> None:
+    times = ["01:59:00", "02:30:00", "02:59:00", "02:30:00", "02:31:00", "03:00:00"]
+    lines = [f"2013-10-27 {time}\tada\thi\n" for time in times]
+    before, _ = split(IrcLog(log(tmp_path / "a.log", "".join(lines)), "Europe/Berlin"))
+    after, _ = split(IrcLog(log(tmp_path / "b.log", "".join(lines[cut:])), "Europe/Berlin"))
+    keys = {m.key for m in before}
+    assert len(keys) == 6
+    assert all(keys & {m.key, *m.also} for m in after)
+    assert all(not m.also for m in before)  # where the log tells which pass it is, nothing is guessed
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda raw: raw.replace(b"\n", b"\r\n"),
+        lambda raw: raw.decode().encode("latin-1"),
+        lambda raw: b"\xef\xbb\xbf" + raw,
+        lambda raw: raw.replace(b"\tada\t", b"\t@ADA\t"),
+    ],
+    ids=["CRLF", "Latin-1", "with a mark", "privileges and case"],
+)
+def test_the_same_log_in_another_form_has_the_same_keys(tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
+    content = "2013-04-30 14:02:08\tada\tcafé\n2013-04-30 14:02:09\tbob\tgrüße\n".encode()
+    one, other = (split(IrcLog(log(tmp_path / n, each)))[0] for n, each in (("a", content), ("b", change(content))))
+    assert [m.key for m in one] == [m.key for m in other]
+
+
+def test_a_sample_has_both_ends(tmp_path: Path) -> None:
+    content = "".join(f"2013-04-30 14:{n // 60:02}:{n % 60:02}\tada\tline {n}\n" for n in range(1000))
+    source = IrcLog(log(tmp_path / "a.log", content))
+    keys = [m.key for m in split(source)[0]]
+    assert list(source.conversations()[0].sample) == [*keys[:250], *keys[-250:]]
 
 
 def test_keys_do_not_depend_on_line_numbers_privileges_or_letter_case(tmp_path: Path) -> None:

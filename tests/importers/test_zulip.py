@@ -86,12 +86,7 @@ def test_a_stream_is_a_conversation_and_a_topic_a_thread(tmp_path: Path) -> None
         ("7", "zulip:3", "Bob", "roses"),
         ("9", "zulip:4", "Ada", "✔ done"),
     ]
-    assert [(m.reply_to, m.reply_to_author) for m in messages] == [
-        (None, None),
-        (None, None),
-        ("zulip:1", "Ada"),
-        (None, None),
-    ]
+    assert [m.reply_to for m in messages] == [None, None, "zulip:1", None]
     assert [m.at for m in messages] == [(BASE + n) * 1000 for n in (1, 2, 3, 4)]
 
 
@@ -152,12 +147,71 @@ def test_names_of_topics(tmp_path: Path, file: str, topic: str) -> None:
     assert [m.metadata for m in messages] == [{"topic": topic}]
 
 
+@pytest.mark.parametrize(
+    ("names", "title", "topics"),
+    [
+        (["7-a/b/t.json"], "a/b", ["t"]),
+        (["7-a/b/t.json", "7-a/b/u.json"], "a/b", ["t", "u"]),
+        (["7-a/b/c/t.json", "7-a/b/d/t.json"], "a/b", ["c/t", "d/t"]),
+        (["7-a/t.json", "7-a/x/y.json"], "a", ["t", "x/y"]),
+        (["archive/7-a.20.26/b.2Fc/t.2Fu.json"], "a &/b/c", ["t/u"]),
+        (["1-old/7-a/t.json"], "a", ["t"]),
+    ],
+)
+def test_names_with_a_slash(tmp_path: Path, names: list[str], title: str, topics: list[str]) -> None:
+    """Whatever is in the names, the stream is that of the nearest folder with a number; nothing is dropped."""
+    source = ZulipArchive(tree(tmp_path, {name: [post(number)] for number, name in enumerate(names, 1)}))
+    messages, problems = split(source)
+    assert problems == []
+    assert [(c.key, c.title) for c in source.conversations()] == [("7", title)]
+    assert [m.metadata["topic"] for m in messages] == topics
+    assert source.total == len(names)
+
+
+def test_a_json_file_that_is_in_no_stream_is_said(tmp_path: Path) -> None:
+    messages, problems = split(ZulipArchive(tree(tmp_path, GOOD | {"zulip/index.json": b"{", "x/garden/t.json": []})))
+    assert len(messages) == 4
+    assert [(p.place, "passed over" in p.message) for p in problems] == [
+        ("x/garden/t.json", True), ("zulip/index.json", True),
+    ]  # fmt: skip
+
+
+def test_servers_that_are_named_are_sources_of_their_own(tmp_path: Path) -> None:
+    assert ZulipArchive(tmp_path).name == "zulip"
+    assert ZulipArchive(tmp_path, server="Lean Prover").name == "zulip.lean-prover"
+    with pytest.raises(ValueError, match="no letters"):
+        ZulipArchive(tmp_path, server="!")
+
+
+def test_drafts_are_not_converted(tmp_path: Path) -> None:
+    source = ZulipArchive(tree(tmp_path, GOOD))
+    drafts = [each for each in source.drafts() if isinstance(each, ImportedMessage)]
+    assert {each.text for each in drafts} == {"<p>hello</p>"}
+    assert [(each.key, each.thread) for each in drafts][:3] == [
+        ("zulip:1", "roses"), ("zulip:2", "tulips & more"), ("zulip:3", "roses"),
+    ]  # fmt: skip
+
+
+def test_a_file_that_is_cut_gives_what_is_before_the_cut(tmp_path: Path) -> None:
+    cut = json.dumps([post(1), post(2), post(3)]).encode()[:-30]
+    messages, problems = split(ZulipArchive(tree(tmp_path, {"1-a/t.json": cut})))
+    assert [m.key for m in messages] == ["zulip:1", "zulip:2"]
+    assert [(p.place, "after item 2" in p.message) for p in problems] == [("1-a/t.json", True)]
+
+
+@pytest.mark.parametrize("content", [b"[] x", b"[1,]", b"[{}{}]", b"[", b"[1 2]", b"]", b"\xef\xbb\xbf[", b'"text"'])
+def test_what_is_no_list(tmp_path: Path, content: bytes) -> None:
+    _, problems = split(ZulipArchive(tree(tmp_path, {"1-a/t.json": content})))
+    assert any("JSON" in p.message or "not a list" in p.message for p in problems), problems
+
+
 def test_other_files_are_passed_over(tmp_path: Path) -> None:
     extra: dict[str, object] = {
         "README.md": b"#",
-        "zulip/index.json": b"{",
         "7-x/notes.txt": b"",
         ".git/7-x/t.json": b"",
+        "__MACOSX/zulip/7-garden/._roses.json": b"\x00\x05\x16\x07",
+        "zulip/7-garden/._roses.json": b"\x00\x05\x16\x07",
     }
     messages, problems = split(ZulipArchive(tree(tmp_path, GOOD | extra)))
     assert (len(messages), problems) == (4, [])
@@ -550,7 +604,7 @@ def test_real_keys_and_order(messages: list[ImportedMessage], raw: dict[str, dic
         if message.reply_to is not None:
             first = seen[message.reply_to]
             assert (first.conversation, first.metadata) == (message.conversation, message.metadata)
-            assert (first.author, first.reply_to) == (message.reply_to_author, None)
+            assert first.reply_to is None
         seen[message.key] = message
     assert all(order == sorted(order) for order in orders.values())
     assert sum(m.reply_to is None for m in messages) == 822

@@ -29,8 +29,8 @@ FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "reactions.mine": lambda at: {"messages": [at.message]},
 }
 
-#: For whoever takes part; for everybody else there is no such message.
-_OF_MESSAGE = ("unauthenticated", "not_found", "not_found", "not_found", "not_found", "ok", "ok", "ok")
+#: For those who take part; for strangers there is no such message.
+_OF_MESSAGE = ("unauthenticated", "not_found", "not_member", "not_found", "not_found", "ok", "ok", "ok")
 PRIVATE: dict[str, tuple[str, ...]] = {
     "reactions.add": _OF_MESSAGE,
     "reactions.remove": _OF_MESSAGE,

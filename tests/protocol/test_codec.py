@@ -13,8 +13,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from chatnode.errors import Refusal
-from chatnode.model.commands.accounts import CreatePerson
-from chatnode.model.commands.conversations import OpenDirect, OpenGroup
+from chatnode.model.commands.accounts import CreatePerson, UpdateProfile
+from chatnode.model.commands.conversations import ChangeSettings, OpenDirect, OpenGroup
 from chatnode.model.commands.importing import ImportMessages
 from chatnode.model.commands.messages import ListMessages, MarkUpTo, PostMessage
 from chatnode.model.commands.resume import Hello, Welcome
@@ -207,6 +207,12 @@ def test_a_field_that_may_be_left_out_may_be_null_too() -> None:
         ({"title": "plans", "members": ["ann", ""]}, OpenGroup, "members.1", "at least 1"),
         ({"title": "plans", "members": ["ann"] * 1_001}, OpenGroup, "members", "at most 1000"),
         ({"title": "line\nbreak"}, OpenGroup, "title", "control characters"),
+        ({"title": "\u3164\u200b"}, OpenGroup, "title", "nothing that can be seen"),
+        ({"name": "\u0301"}, UpdateProfile, "name", "nothing that can be seen"),
+        ({"avatar": "https://example.org/\x07"}, UpdateProfile, "avatar", "control characters"),
+        ({"avatar": "https://example.org/\u202egnp"}, UpdateProfile, "avatar", "control characters"),
+        ({"conversation": ID, "cid": "one", "text": "x", "metadata": {"a\x1bb": ""}}, PostMessage, "metadata", "names"),
+        ({"conversation": ID, "muted_until": "2026-02-29T00:00:00Z"}, ChangeSettings, "muted_until", "no such time"),
         ({"title": "x" * 201}, OpenGroup, "title", "has 201 characters, at most 200"),
         ({"uses": 0}, CreateInvite, "uses", "it takes 1 to"),
         ({"conversations": [ID, "x"]}, CreateInvite, "conversations.1", "32"),

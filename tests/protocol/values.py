@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
@@ -65,10 +66,10 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
 
 
 def _bounded(base: Any, bounds: list[Any]) -> st.SearchStrategy[Any]:
-    (bound,) = bounds
+    bound = bounds[0]
     match bound:
         case Text(form=str(form)):
-            return st.from_regex(form, fullmatch=True).filter(lambda text: bound.fault(text) is None)
+            return st.from_regex(form, fullmatch=True).filter(lambda text: not any(map(_fault(text), bounds)))
         case Text():
             alphabet = CHARACTERS if bound.free else PLAIN
             texts = st.text(alphabet, min_size=bound.least, max_size=min(bound.most, 40))
@@ -79,7 +80,12 @@ def _bounded(base: Any, bounds: list[Any]) -> st.SearchStrategy[Any]:
             return st.floats(bound.least, bound.most)
         case Entries():
             names = st.text(PLAIN, min_size=1, max_size=10)
-            return st.dictionaries(names, st.text(PLAIN, max_size=20), max_size=min(bound.most, 3))
+            entries = st.dictionaries(names, st.text(PLAIN, max_size=20), max_size=min(bound.most, 3))
+            return entries.filter(lambda each: bound.fault(each) is None)
         case Items():
             return st.lists(values_of(get_args(base)[0]), max_size=min(bound.most, 3))
     raise AssertionError(f"no values for {bound}")
+
+
+def _fault(text: str) -> Callable[[Any], str | None]:
+    return lambda bound: bound.fault(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import trio
 
@@ -192,3 +194,26 @@ async def test_who_is_not_live_costs_nothing(node: Node, ann: Somebody, bob: Som
     await say(ann, talk, "hello")
     assert connection.take() == []
     assert len(node.sessions) == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "fields"),
+    [
+        ("messages.edit", {"text": "changed"}),
+        ("messages.delete", {}),
+        ("messages.pin", {}),
+    ],
+)
+async def test_what_becomes_of_a_message_is_told_to_those_who_could_see_it_and_not_to_who_came_later(
+    node: Node, ann: Somebody, bob: Somebody, cay: Somebody, command: str, fields: dict[str, str]
+) -> None:
+    talk = await talk_of(ann, bob)
+    await say(ann, talk, "before")
+    message = (await ann.call("messages.list", conversation=talk))["messages"][0]["message"]
+    await ann.call("conversations.members.add", conversation=talk, member="cay")
+    early, late = await attach(bob), await attach(cay)
+    await ann.call(command, message=message, **fields)
+    await say(ann, talk, "after")
+    event = {"messages.edit": "message.edited", "messages.delete": "message.deleted", "messages.pin": "message.pinned"}
+    assert [json.loads(frame)["event"] for frame in early.frames] == [event[command], "message.posted"]
+    assert [json.loads(frame)["event"] for frame in late.frames] == ["message.posted"]

@@ -6,6 +6,7 @@ import pytest
 
 from chatnode.model.permissions import PERMISSIONS
 from chatnode.node import Node
+from chatnode.storage import people
 from tests.conftest import Somebody, make_person
 
 from .dialogue import LiveSession, direct, group, outcome, refused, with_limits, without_plugins
@@ -50,6 +51,14 @@ async def test_a_handle_that_looks_like_an_id_is_refused(node: Node) -> None:
     for handle in (LOOKS_LIKE_AN_ID, LOOKS_LIKE_AN_ID.upper()):
         with refused("invalid", "handle"):
             await node.call("people.create", handle=handle)
+
+
+@pytest.mark.parametrize("handle", sorted(people.RESERVED_HANDLES | {"ME", "Everyone"}))
+async def test_a_handle_that_means_something_is_nobodys(node: Node, handle: str) -> None:
+    """`from:me` is who asks, @everyone are all: an account of that name could not be asked for, or would be all."""
+    with refused("conflict", "handle"):
+        await node.call("people.create", handle=handle)
+    assert {"me", "everyone", "admins", "all", "here"} <= people.RESERVED_HANDLES
 
 
 async def test_a_handle_is_taken_in_every_case(node: Node, ann: Somebody) -> None:

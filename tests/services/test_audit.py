@@ -20,11 +20,11 @@ DONE: dict[str, dict[str, Any]] = {
     "people.create": {"handle": "zoe", "password": SECRET},
     "people.role": {"person": "bob", "role": "moderator"},
     "people.password": {"person": "bob", "new": SECRET},
+    "tokens.create": {"person": "bob", "scopes": ["chat:read"], "label": SECRET},
     "people.sign_out": {"person": "bob"},
     "people.deactivate": {"person": "bob"},
     "people.reactivate": {"person": "bob"},
     "people.reset_link": {"person": "bob"},
-    "tokens.create": {"person": "bob", "scopes": ["chat:read"], "label": SECRET},
     "invites.create": {"uses": 3},
     "invites.revoke": {"invite": 1},
     "roles.set": {"role": "helper", "permissions": ["chat", "moderate"]},
@@ -36,6 +36,8 @@ DONE: dict[str, dict[str, Any]] = {
     "jobs.run": {"job": "expired"},
     "import.conversation": {"source": "irc", "key": "#x", "title": "#x"},
     "import.messages": {"source": "irc", "items": [{"cid": "1", "author": "Ada", "at": 0, "text": SECRET}]},
+    "import.missing": {"source": "irc", "key": "#x", "items": [{"cid": "1", "author": "Ada L"}]},
+    "people.adopt": {"author": "ada", "person": "bob"},
 }
 #: Done by the operator before there is an administrator.
 SETUP = "setup.create"
@@ -101,6 +103,7 @@ async def test_it_is_read_page_by_page_by_actor_action_and_target(node: Node, ro
     for role in ("moderator", "member"):
         await root.call("people.role", person="bob", role=role)
     await node.call("people.role", person="bob", role="moderator")
+    await bob.call("tokens.create")
     await root.call("people.sign_out", person="bob")
     first = await entries(root, limit=2)
     second = await entries(root, limit=2, before=first[-1]["entry"])

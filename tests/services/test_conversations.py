@@ -318,7 +318,7 @@ async def test_no_limit_on_members_is_none(ann: Somebody, bob: Somebody, eve: So
 
 
 async def test_public_groups_are_found_and_joined(node: Node, ann: Somebody, eve: Somebody) -> None:
-    garden = await group(ann, title="The Garden", visibility="public", description="roses")
+    garden = await group(ann, title="The Garden", visibility="public", description="röses of Łódź")
     await group(ann, title="Secret garden")
     await direct(ann, eve)
 
@@ -327,6 +327,7 @@ async def test_public_groups_are_found_and_joined(node: Node, ann: Somebody, eve
         return [each["title"] for each in page["conversations"]]
 
     assert await found() == await found(query="garden") == await found(query="THE") == ["The Garden"]
+    assert await found(query="RÖSES") == await found(query="roses of lodz") == ["The Garden"]
     assert await found(query="kitchen") == await found(query="%") == []
     live = await LiveSession.of(node, ann)
     await eve.call("conversations.join", conversation=garden)

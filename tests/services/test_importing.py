@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
+from chatnode.errors import Refusal
+from chatnode.model.ids import keyed_hash
 from chatnode.node import Node
+from chatnode.storage.connection import Reader
+from chatnode.storage.exporting import lines
+from chatnode.storage.transaction import Transaction
 from tests.conftest import Somebody, make_person
 
 from .dialogue import LiveSession, assert_sound, direct, entry, group, members, refused, said, say, with_limits
@@ -29,6 +34,12 @@ async def channel(node: Node, key: str = "#garden", **fields: Any) -> str:
     return given["conversation"]
 
 
+async def senders(who: Somebody, room: str) -> list[str]:
+    """The handles of those who wrote a conversation's messages."""
+    shown = (await who.call("messages.list", conversation=room))["messages"]
+    return [each["sender"]["handle"] for each in shown]
+
+
 @pytest.fixture
 async def garden(node: Node, ann: Somebody) -> str:
     """A channel in which ann takes part."""
@@ -45,7 +56,7 @@ async def test_messages_keep_their_authors_and_times(node: Node, ann: Somebody, 
     assert [each["at"] for each in shown] == [f"1999-03-09T17:20:0{number}.000Z" for number in (1, 2, 3)]
     assert [each.get("metadata") for each in shown] == [None, {"topic": "bugs"}, None]
     assert (await ann.call("people.get", person="ada.l"))["person"]["name"] == "Ada L"
-    assert await members(ann, garden) == {"ada.l": "member", "ann": "member", "grace": "member"}
+    assert await members(ann, garden) == {"ann": "owner"}
     await assert_sound(node)
 
 
@@ -59,7 +70,7 @@ async def test_importing_again_brings_nothing_back_of_who_was_erased(node: Node,
         "imported": 1, "present": 3, "failed": [{"cid": "irc:4", "reason": "its author was erased here"}],
     }  # fmt: skip
     assert await said(ann, garden) == ["", "message 2", "", "message 5"]
-    assert await members(ann, garden) == {"ann": "member", "ada.l": "member"}
+    assert await members(ann, garden) == {"ann": "owner"}
     await assert_sound(node)
 
 
@@ -118,12 +129,158 @@ async def test_replies_find_their_message_in_earlier_batches(node: Node, ann: So
         item(2, "Grace", reply_to="irc:1", reply_to_author="Ada L"),
         item(3, reply_to="irc:2", reply_to_author="Grace"),
         item(4, reply_to="irc:99", reply_to_author="Ada L"),  # was never there
-        item(5, reply_to="irc:1", reply_to_author="Grace"),  # is somebody else's
+        item(5, reply_to="irc:1", reply_to_author="Ada Lovelace"),  # is called otherwise there now
         item(6, reply_to="irc:1"),
     )  # fmt: skip
     shown = (await ann.call("messages.list", conversation=garden))["messages"]
     by_seq = {each["message"]: each["seq"] for each in shown}
-    assert [by_seq.get(each.get("reply_to")) for each in shown] == [None, 1, 2, None, None, None]
+    assert [by_seq.get(each.get("reply_to")) for each in shown] == [None, 1, 2, None, 1, 1]
+
+
+async def test_a_reply_stays_in_its_conversation(node: Node, ann: Somebody, garden: str) -> None:
+    kitchen = await channel(node, "#kitchen")
+    await bring_in(node, kitchen, item(1))
+    await bring_in(node, garden, item(2, reply_to="irc:1"))
+    assert "reply_to" not in (await ann.call("messages.list", conversation=garden))["messages"][0]
+
+    def break_it(tx: Transaction) -> None:
+        tx.execute("UPDATE messages SET reply_to = (SELECT id FROM messages WHERE cid = 'irc:1') WHERE cid = 'irc:2'")
+
+    await node.core.db.write(break_it)
+    wrong = [check["name"] for check in (await node.call("node.check"))["checks"] if check["problems"]]
+    assert wrong == ["replies in their conversation"]
+
+
+# ---- the source's own id makes a message the same
+
+
+async def test_what_was_deleted_stays_deleted(node: Node, ann: Somebody, garden: str) -> None:
+    root = await make_person(node, "root", admin=True)
+    await bring_in(node, garden, item(1), item(2))
+    first = (await ann.call("messages.list", conversation=garden))["messages"][0]
+    await root.call("messages.delete", message=first["message"], reason="spam")
+    for author in ("Ada L", "Ada Lovelace"):  # also if she is called otherwise there now
+        done = await bring_in(node, garden, item(1, author), item(2, author))
+        assert done == {"imported": 0, "present": 2, "failed": []}
+    assert await said(ann, garden) == ["", "message 2"]
+
+
+async def test_who_is_called_otherwise_there_now_is_the_same_person(node: Node, ann: Somebody, garden: str) -> None:
+    await bring_in(node, garden, item(1, "Grace"), item(2, "Ada"))
+    done = await bring_in(node, garden, item(1, "Grace H"), item(2, "Ada"), item(3, "Grace H"))
+    assert (done["imported"], done["present"]) == (1, 2)
+    assert await senders(ann, garden) == ["grace", "ada", "grace"]
+    await bring_in(node, garden, item(4, "Grace"))
+    assert (await senders(ann, garden))[-1] == "grace"
+
+
+async def test_a_new_name_is_nobodys_where_several_have_it(node: Node, ann: Somebody, garden: str) -> None:
+    """As when an archive calls everybody who left the same."""
+    await bring_in(node, garden, item(1, "Grace"), item(2, "Ada"))
+    await bring_in(node, garden, item(1, "Deleted user"), item(2, "Deleted user"), item(3, "Deleted user"))
+    assert await senders(ann, garden) == ["grace", "ada", "deleted.user"]
+
+
+async def test_who_was_erased_stays_so_under_another_name(node: Node, ann: Somebody, garden: str) -> None:
+    await bring_in(node, garden, item(1, "Grace"))
+    await node.call("people.erase", person="grace", handle="grace")
+    done = await bring_in(node, garden, item(1, "Grace Hopper"), item(2, "Grace Hopper"))
+    assert done == {"imported": 0, "present": 1, "failed": [{"cid": "irc:2", "reason": "its author was erased here"}]}
+    assert await said(ann, garden) == [""]
+    assert b"Grace" not in b"".join(path.read_bytes() for path in node.directory.path.glob("chatnode.sqlite3*"))
+
+
+async def test_what_is_missing_is_asked_before_anything_is_prepared(node: Node, ann: Somebody, garden: str) -> None:
+    await bring_in(node, garden, item(1, "Grace"))
+    heads = [{"cid": f"irc:{number}", "author": "Grace H"} for number in (1, 2)]
+    asked = await node.call("import.missing", source="irc", key="#garden", items=heads)
+    assert asked == {"missing": ["irc:2"], "present": 1}
+    await bring_in(node, garden, item(2, "Grace H"))  # whose other name was learnt when it was asked
+    assert await senders(ann, garden) == ["grace", "grace"]
+    nowhere = await node.call(
+        "import.missing", source="irc", key="#nowhere", items=[heads[0], {**heads[0], "cid": "9"}]
+    )
+    assert (nowhere["missing"], [each["cid"] for each in nowhere["elsewhere"]]) == (["9"], ["irc:1"])
+
+
+async def test_an_id_that_stands_in_two_conversations_stays_where_it_is(node: Node, ann: Somebody, garden: str) -> None:
+    kitchen = await channel(node, "#kitchen")
+    await bring_in(node, garden, item(1))
+    done = await bring_in(node, kitchen, item(1), item(2))
+    assert (done["imported"], done["present"]) == (1, 1)
+    assert done["elsewhere"] == [{"cid": "irc:1", "conversation": garden, "title": "#garden"}]
+    assert (await said(ann, garden), await said(ann, kitchen)) == (["message 1"], ["message 2"])
+
+
+async def test_or_ids_are_unique_in_a_conversation_only(node: Node, ann: Somebody, garden: str) -> None:
+    """Two lines of two logs may be alike: nick, text and second."""
+    kitchen = await channel(node, "#kitchen")
+    for room in (garden, kitchen, garden, kitchen):
+        await node.call("import.messages", conversation=room, source="irc", items=[item(1)], unique="conversation")
+    assert (await said(ann, garden), await said(ann, kitchen)) == (["message 1"], ["message 1"])
+
+
+async def test_ids_are_kept_as_hashes_that_tell_nothing(node: Node, garden: str) -> None:
+    await bring_in(node, garden, item(1))
+
+    def read(reader: Reader) -> list[Any]:
+        return reader.execute("SELECT hash, key.value FROM imported, node key WHERE key.key = 'import_key'").fetchall()
+
+    ((found, secret),) = await node.core.db.read(read)
+    assert len(secret) == 64
+    assert found == keyed_hash(secret, "irc", "irc:1") != keyed_hash("0" * 64, "irc", "irc:1")
+    exported = b"".join(await node.core.db.read(lambda reader: list(lines(reader))))
+    assert secret.encode() not in exported
+    assert found.hex().encode() not in exported
+
+
+async def test_who_left_learns_nothing_of_what_is_imported_later(node: Node, ann: Somebody, garden: str) -> None:
+    await bring_in(node, garden, item(1))
+    await ann.call("conversations.leave", conversation=garden)
+    await bring_in(node, garden, item(2), item(3))
+    page = await ann.call("people.export", after="membership:0")
+    (membership,) = [each["data"] for each in page["entries"]]
+    assert (membership["has_left"], membership["read_seq"], "title" in membership) == (True, 1, False)
+
+
+# ---- one room under several names
+
+
+async def room_of(node: Node, source: str, *sample: str) -> tuple[str, str]:
+    given = await node.call(
+        "import.conversation", source=source, key="#linux", title="#linux", unique="conversation", sample=list(sample)
+    )
+    return given["conversation"], given["source"]
+
+
+async def lines_of(node: Node, source: str, *numbers: int) -> dict[str, Any]:
+    """Import these messages as the command line does."""
+    keys = [f"irc:{number}" for number in numbers]
+    fields = {"source": source, "key": "#linux", "unique": "conversation", "sample": keys}
+    asked = await node.call("import.missing", **fields, items=[{"cid": key, "author": "Ada"} for key in keys])
+    room, known_as = await room_of(node, source, *keys)
+    items = [item(number, "Ada") for number in numbers if f"irc:{number}" in asked["missing"]]
+    done = await node.call("import.messages", conversation=room, source=known_as, unique="conversation", items=items)
+    return {"room": room, "source": known_as, "imported": done["imported"]}
+
+
+async def test_two_networks_have_a_room_and_an_author_of_one_name_each(node: Node, ann: Somebody) -> None:
+    libera, oftc = await lines_of(node, "irc.libera", 1, 2), await lines_of(node, "irc.oftc", 1, 3)
+    assert (libera["imported"], oftc["imported"]) == (2, 2)
+    assert libera["room"] != oftc["room"]
+    assert (await senders(ann, libera["room"]), await senders(ann, oftc["room"])) == (["ada"] * 2, ["ada-2"] * 2)
+
+
+async def test_a_network_that_becomes_known_later_names_the_same_room(node: Node, ann: Somebody) -> None:
+    before = await lines_of(node, "irc", 1, 2)
+    after = await lines_of(node, "irc.libera", 2, 3)
+    assert after == {"room": before["room"], "source": "irc.libera", "imported": 1}
+    assert await senders(ann, after["room"]) == ["ada"] * 3
+    again = await lines_of(node, "irc", 1, 2, 3)  # and when it is forgotten again
+    assert again == {"room": before["room"], "source": "irc.libera", "imported": 0}
+    other = await lines_of(node, "irc.oftc", 7)
+    assert other["room"] != before["room"]
+    assert (await lines_of(node, "irc", 99))["room"] not in (other["room"], before["room"])  # nothing in common
 
 
 # ---- who takes part
@@ -186,6 +343,15 @@ async def test_authors_are_nobody_who_can_sign_in_and_take_nobodys_place(node: N
     assert all(sender["handle"].startswith("person-") for sender in senders[2:4])
 
 
+async def test_the_handle_of_an_author_is_what_one_would_type(node: Node, ann: Somebody) -> None:
+    garden = await channel(node)
+    authors = ("Łukasz Søren", "Ægir Þórsson", "ＫＥＩ", "Zoe\u0308 O’Hara", "me", "Here")
+    await bring_in(node, garden, *(item(number, name) for number, name in enumerate(authors)))
+    shown = [each["sender"]["handle"] for each in (await ann.call("messages.list", conversation=garden))["messages"]]
+    assert shown[:4] == ["lukasz.soren", "aegir.thorsson", "kei", "zoe.o.hara"]
+    assert all(handle.startswith("person-") for handle in shown[4:])
+
+
 async def test_an_author_is_one_person_in_all_channels_of_a_source(node: Node, ann: Somebody) -> None:
     garden, kitchen = await channel(node), await channel(node, "#kitchen")
     await bring_in(node, garden, item(1, "Grace"))
@@ -195,6 +361,41 @@ async def test_an_author_is_one_person_in_all_channels_of_a_source(node: Node, a
     senders = [(await ann.call("messages.list", conversation=each))["messages"][0]["sender"]["id"]
                for each in (garden, kitchen, zulip)]  # fmt: skip
     assert senders[0] == senders[1] != senders[2]
+
+
+async def test_authors_are_marked_and_take_part_in_nothing(node: Node, ann: Somebody, garden: str) -> None:
+    await bring_in(node, garden, item(1))
+    ada = (await ann.call("people.get", person="ada.l"))["person"]
+    assert ada["imported"] is True
+    listed = (await ann.call("people.list"))["people"]
+    assert [(each["handle"], each.get("imported")) for each in listed] == [("ada.l", True), ("ann", None)]
+    found = (await ann.call("items.query", collection="people", filter={"is_imported": {"_eq": True}}))["data"]
+    assert [each["handle"] for each in found] == ["ada.l"]
+    mine = await entry(ann, garden)
+    assert mine["members"] == 1
+    assert (await ann.call("conversations.get", conversation=garden))["conversation"]["members"] == 1
+
+
+async def test_nobody_is_refused_because_of_an_author_without_being_told(node: Node, garden: str) -> None:
+    root = await make_person(node, "root", admin=True)
+    await bring_in(node, garden, item(1, "Grace"))
+    room = await group(root)
+    for command, fields in (
+        ("people.create", {"handle": "grace"}),
+        ("conversations.direct", {"with": "grace"}),
+        ("conversations.members.add", {"conversation": room, "member": "grace"}),
+        ("people.password", {"person": "grace", "new": "correct horse battery"}),
+        ("people.reset_link", {"person": "grace"}),
+        ("tokens.create", {"person": "grace"}),
+    ):
+        with pytest.raises(Refusal, match="chatnode user adopt grace"):
+            await root.call(command, **fields)
+
+
+async def test_spellings_of_one_name_are_one_author(node: Node, ann: Somebody, garden: str) -> None:
+    await bring_in(node, garden, item(1, "Ada", author_key="ada"), item(2, "ADA", author_key="ada"))
+    await bring_in(node, garden, item(3, "aDa", author_key="ada"))
+    assert await senders(ann, garden) == ["ada"] * 3
 
 
 # ---- what is not brought in

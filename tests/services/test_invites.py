@@ -19,7 +19,6 @@ from .dialogue import (
     direct,
     group,
     members,
-    outcome,
     refused,
     said,
     say,
@@ -191,10 +190,37 @@ async def test_nobody_invites_where_they_may_not(root: Somebody, ann: Somebody, 
 
 @with_limits(group_members=2)
 async def test_an_invite_does_not_fill_a_group_beyond_its_limit(node: Node, root: Somebody, ann: Somebody) -> None:
-    full = await group(root, ann)
-    code = (await root.call("invites.create", conversations=[full]))["code"]
-    assert await outcome(accept(node, code, "bob")) in ("too_large", "ok")
+    """The account is made all the same, with the other groups, and the answer says which one it is not in."""
+    full, other = await group(root, ann), await group(root)
+    code = (await root.call("invites.create", conversations=[full, other]))["code"]
+    signed_in = await Visitor(node).call("invites.accept", code=code, handle="bob", password=PASSWORD)
+    assert signed_in["not_joined"] == [
+        {"conversation": full, "code": "too_large", "message": "a group has at most 2 members"}
+    ]
+    bob = Device(node, signed_in["token"])
+    assert [each["conversation"] for each in (await bob.call("inbox.list"))["conversations"]] == [other]
     assert (await root.call("conversations.get", conversation=full))["conversation"]["members"] == 2
+    assert await members(ann, full) == {"ann": "member", "root": "owner"}
+    await assert_sound(node)
+
+
+async def test_an_invite_of_who_is_no_longer_in_a_group_makes_the_account_without_it(
+    node: Node, root: Somebody, ann: Somebody
+) -> None:
+    left, kept = await group(root, ann), await group(root)
+    code = (await root.call("invites.create", conversations=[left, kept]))["code"]
+    await root.call("conversations.leave", conversation=left)
+    signed_in = await Visitor(node).call("invites.accept", code=code, handle="bob", password=PASSWORD)
+    assert [(each["conversation"], each["code"]) for each in signed_in["not_joined"]] == [(left, "forbidden")]
+    assert set(await members(root, kept)) == {"root", "bob"}
+    assert set(await members(ann, left)) == {"ann"}
+
+
+async def test_an_invite_into_groups_that_take_the_account_says_nothing_of_any(node: Node, root: Somebody) -> None:
+    room = await group(root)
+    code = (await root.call("invites.create", conversations=[room]))["code"]
+    signed_in = await Visitor(node).call("invites.accept", code=code, handle="bob", password=PASSWORD)
+    assert "not_joined" not in signed_in
 
 
 # ---- the first administrator

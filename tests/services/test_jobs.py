@@ -12,10 +12,11 @@ import trio
 import trio.testing
 
 from chatnode.dispatch.core import Core
-from chatnode.dispatch.jobs import FIRST_WITHIN_SECONDS, Job, JobRunner
+from chatnode.dispatch.jobs import FIRST_WITHIN_SECONDS, QUIET_SECONDS, Job, JobRunner
 from chatnode.model.times import DAY_MS, now_ms
 from chatnode.node import Node, open_node
 from chatnode.services import JOBS
+from chatnode.storage.jobs import last_runs
 from tests.conftest import Somebody, make_person
 
 from .dialogue import refused, without_plugins
@@ -50,6 +51,43 @@ async def test_a_failing_job_says_so_and_is_tried_again(node: Node) -> None:
         done = (await node.call("jobs.run", job="printing"))["job"]
         assert (done["ok"], done["runs"], done["failures"]) == (False, runs, runs)
         assert done["result"] == "RuntimeError; the log says where"  # its words may be somebody's
+
+
+async def test_jobs_of_a_lane_wait_for_one_another_and_for_no_other(node: Node) -> None:
+    """The node's own upkeep is one lane, each plugin another."""
+    blocked = trio.Event()
+
+    async def wait(core: Core) -> str:
+        await blocked.wait()
+        return "at last"
+
+    async def pass_by(core: Core) -> str:
+        return "went by"
+
+    for name, run, lane in (
+        ("slow", wait, ""),
+        ("own", pass_by, ""),
+        ("long", wait, "zoo"),
+        ("of.another", pass_by, "b"),
+    ):
+        node.jobs.add(Job(name, 0, run, lane))
+    went: list[str] = []
+
+    async def run(name: str) -> None:
+        await node.jobs.run(name)
+        went.append(name)
+
+    async with trio.open_nursery() as nursery:
+        for name in ("slow", "long", "own", "of.another"):
+            nursery.start_soon(run, name)
+            await trio.testing.wait_all_tasks_blocked()
+        with trio.fail_after(10):
+            while not went:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        running = {job["name"] for job in (await node.call("jobs.list"))["jobs"] if job["running"]}
+        assert (went, running) == (["of.another"], {"slow", "long"})
+        blocked.set()
+    assert went.index("slow") < went.index("own")
 
 
 async def test_jobs_wait_for_one_another(node: Node) -> None:
@@ -140,6 +178,49 @@ async def test_what_ran_before_a_restart_waits_for_its_time(
     assert len(runs) == 1
 
 
+async def test_the_lanes_run_beside_each_other_also_when_jobs_are_due(
+    inline_node: Node, autojump_clock: trio.testing.MockClock
+) -> None:
+    ran: list[str] = []
+
+    async def hang(core: Core) -> None:
+        await trio.sleep_forever()
+
+    async def note(core: Core) -> None:
+        ran.append("own")
+
+    runner = JobRunner(inline_node.core, [Job("zoo.hang", 1, hang, "zoo"), Job("own", 10, note)])
+    with trio.move_on_after(300):
+        await runner.run_forever()
+    assert len(ran) >= 20
+
+
+async def test_a_job_that_does_nothing_is_neither_logged_nor_written(
+    inline_node: Node, autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """But for a line of the database now and then, so that it is known after a restart."""
+    did: list[str | None] = [None, "swept", None]
+
+    async def look(core: Core) -> str | None:
+        return did.pop() if did else None
+
+    caplog.set_level("INFO", "chatnode")
+    runner = JobRunner(inline_node.core, [Job("looking", 1, look)])
+    commits = inline_node.core.db.commits.jobs
+    before = commits.count
+    with trio.move_on_after(QUIET_SECONDS + 10):
+        await runner.run_forever()
+    assert commits.count - before <= 4
+    assert [record.getMessage() for record in caplog.records] == ["job looking: swept"]
+    runs = runner.last["looking"].runs
+    assert runs >= QUIET_SECONDS
+    await runner.load()
+    assert runner.last["looking"].runs == runs, "what is not written yet is known"
+    await runner._note("looking", runner.last["looking"])
+    stored = await inline_node.core.db.read(last_runs)
+    assert stored["looking"].runs == runs
+
+
 async def test_a_job_that_fails_each_time_ends_nothing(
     inline_node: Node, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -151,3 +232,31 @@ async def test_a_job_that_fails_each_time_ends_nothing(
     with trio.move_on_after(100):
         await runner.run_forever()
     assert runner.last["failing"].failures >= 8
+
+
+async def test_a_job_that_is_woken_runs_now_and_again_if_it_was_running(
+    inline_node: Node, autojump_clock: trio.testing.MockClock
+) -> None:
+    began: list[float] = []
+
+    async def run(core: Core) -> str | None:
+        began.append(trio.current_time())
+        await trio.sleep(5)
+        return None
+
+    runner = JobRunner(inline_node.core, [Job("nightly", 86_400, run), Job("never", 0, run)])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(runner.run_forever)
+        await trio.sleep(200)  # what is due at the start was done
+        del began[:]
+        for _ in range(3):
+            runner.wake("nightly")
+        await trio.sleep(1)
+        runner.wake("nightly")
+        await trio.sleep(100)
+        assert len(began) == 2
+        assert began[1] - began[0] == 5
+        runner.wake("never")
+        await trio.sleep(1)
+        assert len(began) == 3
+        nursery.cancel_scope.cancel()

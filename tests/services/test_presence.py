@@ -12,11 +12,12 @@ from trio.testing import MockClock
 
 from chatnode.config import Config, Limits, Presence
 from chatnode.errors import Refusal
-from chatnode.model.presence import is_emoji
+from chatnode.model.emoji import as_emoji
 from chatnode.model.times import now_ms
 from chatnode.node import Node, open_node
 from chatnode.storage import presence as storage
 from tests.conftest import Somebody, make_person
+from tests.plugins.reactions.test_emoji import BAD, GOOD
 
 from .dialogue import LiveSession, direct, group, outcome, refused, with_limits
 
@@ -228,14 +229,20 @@ async def test_a_status_has_a_longest_length(ann: Somebody) -> None:
         await ann.call("presence.status", text="x" * 141)
 
 
-@pytest.mark.parametrize("text", ["🚆", "👩‍💻", "🏳️‍🌈", "1️⃣", "🇩🇪", "❤️", "‼️"])
-def test_emoji(text: str) -> None:
-    assert is_emoji(text)
+@with_limits(statuses_per_minute=0)
+async def test_the_emoji_of_a_status_is_what_that_of_a_reaction_is(ann: Somebody) -> None:
+    for emoji in ["🚆", "👩‍💻", "1️⃣", "‼️", "❤", *" ".join(GOOD.values()).split()]:
+        told = await ann.call("presence.status", emoji=emoji)
+        assert told["presence"]["emoji"] == as_emoji(emoji, "emoji")
+    for text in ["busy", "é", "11\u20e3", "<b>", "✓", "∑", "§", "💻💻", *filter(None, BAD.values())]:
+        with refused("invalid", "emoji"):
+            await ann.call("presence.status", emoji=text)
 
 
-@pytest.mark.parametrize("text", ["a", "busy", "1", " ", "é", "\u200d", "11\u20e3", "<b>"])
-def test_no_emoji(text: str) -> None:
-    assert not is_emoji(text)
+@pytest.mark.parametrize("blank", ["", " ", "\u200b", "\u3164", "\u2800\u0301"])
+async def test_a_status_of_nothing_to_see_is_none(ann: Somebody, blank: str) -> None:
+    await ann.call("presence.status", text="x")
+    assert "text" not in (await ann.call("presence.status", text=blank))["presence"]
 
 
 @with_limits(statuses_per_minute=2)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+import sqlite3
 from typing import Any
 
-import attrs
 import pytest
 import trio
 
 from chatnode.config import Config, Presence
 from chatnode.node import Node
-from chatnode.services import privacy
-from chatnode.storage import erasure, people, personal_export, search_index, search_renewal
+from chatnode.services import forgetting, privacy
+from chatnode.storage import erasure, gaps, people, personal_export, retention, search_index, search_renewal
 from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
 from tests.conftest import Somebody, make_person
 
 from .dialogue import (
@@ -73,11 +74,20 @@ async def rows(node: Node, table: str, person: Somebody) -> int:
     return count
 
 
+async def imported(node: Node, author: str) -> None:
+    """A message from elsewhere."""
+    given = await node.call("import.conversation", source="irc", key="#x", title="#x")
+    items = [{"cid": "1", "author": author, "at": 0, "text": "hello"}]
+    await node.call("import.messages", **given, items=items)
+
+
 ROWS = {
     "sessions.person": "session",
     "conversation_settings.person": "settings",
     "blocks.person": "block",
     "blocks.blocked": None,  # whom others have blocked is theirs to know
+    "block_marks.person": None,  # how far they had read then
+    "block_marks.blocked": None,
     "presence.person": "presence",
     "presence_history.person": "presence_history",
     "invites.created_by": "invite",
@@ -91,11 +101,13 @@ ROWS = {
     "contacts_labels.contact": None,
     "contacts_requests.sender": "contacts_requests",
     "contacts_requests.receiver": "contacts_requests",
+    "import_authors.person": "author",
 }
 """Where rows are somebody's own: as what they are exported. All of them go with the person."""
 KEPT = {
     "members.person", "messages.sender", "reports.reporter", "reports.resolved_by", "audit.actor", "log.person",
     "log.actor", "log_audience.person", "erasures.person", "erasure_conversations.person",
+    "import_erased_authors.person", "adoptions.author", "adoptions.person", "adoption_conversations.author",
 }  # fmt: skip
 """Where a number of nobody's stays, for the places of others to hold."""
 
@@ -170,6 +182,34 @@ async def test_others_are_exported_by_who_manages_people_and_it_is_noted(
         await ann.call("people.export", after="nonsense")
 
 
+async def test_what_came_after_somebody_left_is_not_theirs(node: Node, ann: Somebody, bob: Somebody) -> None:
+    room = await group(ann, bob, title="garden")
+    mine = [(await say(bob, room, f"message {n}"))["message"] for n in range(3)]
+    await ann.call("messages.delete", message=mine[0], reason="spam")
+    await bob.call("conversations.leave", conversation=room)
+    await trio.sleep(0.01)  # a later millisecond
+    await ann.call("messages.delete", message=mine[1], reason="abuse")
+    await ann.call("conversations.update", conversation=room, title="the garden without bob")
+    for text in ("one", "two"):
+        await say(ann, room, text)
+
+    def trim_all(tx: Transaction) -> None:
+        key, upto = tx.execute("SELECT key, head FROM conversations WHERE id = ?", (room,)).fetchone()
+        before = tx.now + 1
+        assert retention.trim(tx, retention.Due(key, room, "messages", 1, before), upto - 1) is not None
+
+    entries = await export_of(bob)
+    (membership,) = of_kind(entries, "membership")
+    assert (membership["has_left"], membership["read_seq"], "title" in membership) == (True, 3, False)
+    reasons = [each.get("deleted_reason") for each in of_kind(entries, "message")]
+    assert reasons == ["spam", None, None]
+    await node.core.db.write(trim_all)
+    (membership,) = of_kind(await export_of(bob), "membership")
+    assert membership["read_seq"] == 3
+    (membership,) = of_kind(await export_of(ann), "membership")
+    assert membership["title"] == "the garden without bob"
+
+
 # ---- erasing
 
 
@@ -210,6 +250,8 @@ async def test_no_table_that_names_people_is_forgotten(
     await ann.call("people.block", person="bob")
     await bob.call("people.block", person="ann")
     await ann.call("invites.create")
+    await imported(node, "Ann at work")
+    await root.call("people.adopt", author="ann.at.work", person="ann")
     await token_of(ann)
     await root.call("people.reset_link", person="ann")
 
@@ -304,11 +346,32 @@ async def test_their_words_are_in_no_index(node: Node, root: Somebody, ann: Some
     await assert_sound(node)
 
 
-async def test_a_node_that_may_not_rewrite_its_database_says_so(node: Node, ann: Somebody) -> None:
-    storage = attrs.evolve(node.core.config.storage, vacuum_most_mib=0)
-    node.core.config = attrs.evolve(node.core.config, storage=storage)
+async def test_what_a_long_read_keeps_in_the_files_is_said_and_removed_later(
+    node: Node, ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forgetting, "PATIENCE_SECONDS", 0.2)
+    talk = await direct(ann, bob)
+    await say(ann, talk, CANARY)
+    reading = sqlite3.connect(node.core.db.path, isolation_level=None)
+    reading.execute("BEGIN")
+    reading.execute("SELECT text FROM messages").fetchone()
     receipt = await node.call("people.erase", person="ann", handle="ann")
-    assert receipt["proof"] == GONE | {"looked_for": 0, "said_by_others": 0, "rewritten": False}
+    assert not receipt["proof"]["flushed"]
+    assert "jobs.run" in receipt["proof"]["advice"]
+    job = (await node.call("jobs.run", job="erasures"))["job"]
+    assert (job["ok"], CANARY.encode() in on_disk(node)) == (False, True)
+    reading.close()
+    await node.call("jobs.run", job="erasures")
+    assert CANARY.encode() not in on_disk(node)
+
+
+async def test_a_database_that_cannot_be_swept_is_vacuumed_by_the_operator(
+    node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gaps, "_MOST_PAGES", 1)
+    receipt = await node.call("people.erase", person="ann", handle="ann")
+    assert (receipt["proof"]["rewritten"], receipt["proof"]["flushed"]) == (False, True)
+    assert "VACUUM" in receipt["proof"]["advice"]
 
 
 async def test_what_others_said_too_is_told_apart(root: Somebody, ann: Somebody, bob: Somebody) -> None:

@@ -12,7 +12,7 @@ from chatnode.config import Config, Retention
 from chatnode.model.times import DAY_MS, now_ms
 from chatnode.node import Node
 from chatnode.services.forgetting import forget, prove_gone
-from chatnode.storage import search_index, search_renewal, traces
+from chatnode.storage import retention, search_index, search_renewal, traces
 from chatnode.storage.retention import standing_elsewhere
 from chatnode.storage.transaction import Transaction
 from tests.conftest import Somebody, make_person
@@ -61,6 +61,46 @@ async def test_a_conversation_keeps_messages_as_long_as_it_says(node: Node, ann:
     assert await texts(bob, room) == ["fresh news"]
     assert await texts(bob, other) == ["old news"]
     assert await run_retention(node) == "0 messages of 0 conversations removed, 0 conversations retired"
+    assert (await node.call("node.check"))["clean"]
+
+
+async def test_a_message_of_exactly_the_age_stays_and_one_a_moment_older_goes(node: Node, ann: Somebody) -> None:
+    """`retention_days = 30` keeps what is up to 30 days old."""
+    rooms = [await group(ann, retention_days=30) for _ in range(2)]
+    for room in rooms:
+        await say(ann, room, "old news")
+    now = now_ms()
+    for room, age in zip(rooms, (30 * DAY_MS, 30 * DAY_MS + 1), strict=True):
+        sql = "UPDATE messages SET at = ? WHERE conversation = (SELECT key FROM conversations WHERE id = ?)"
+        await node.core.db.write(lambda tx, at=now - age, room=room, sql=sql: tx.execute(sql, (at, room)))
+    due = await node.core.db.read(lambda reader: retention.due(reader, now, 0, 0))
+    assert [(each.id, each.before) for each in due] == [(rooms[1], now - 30 * DAY_MS)]
+    everywhere = await node.core.db.read(lambda reader: retention.due(reader, now + 1, 0, 0))
+    assert {each.id for each in everywhere} == set(rooms)
+    kept = retention.Due(*await place(node, rooms[0]), "messages", 30, now - 30 * DAY_MS)
+    assert await node.core.db.write(lambda tx: retention.trim(tx, kept, 10)) is None
+    gone = retention.Due(*await place(node, rooms[1]), "messages", 30, now - 30 * DAY_MS)
+    removed = await node.core.db.write(lambda tx: retention.trim(tx, gone, 10))
+    assert removed is not None
+    assert removed.messages == 1
+
+
+async def place(node: Node, conversation: str) -> tuple[int, str]:
+    sql = "SELECT key, id FROM conversations WHERE id = ?"
+    return await node.core.db.read(lambda reader: reader.execute(sql, (conversation,)).fetchone())
+
+
+async def test_a_conversation_counts_what_is_left(node: Node, ann: Somebody) -> None:
+    """Also when some of what goes, and of what stays, was deleted before."""
+    room = await group(ann, retention_days=30)
+    old = [(await say(ann, room, f"old {number}"))["message"] for number in range(5)]
+    await ann.call("messages.delete", message=old[1])
+    await days_pass(node, 31)
+    new = [(await say(ann, room, f"new {number}"))["message"] for number in range(4)]
+    await ann.call("messages.delete", message=new[2])
+    await run_retention(node)
+    count = "SELECT messages FROM conversations WHERE id = ?"
+    assert await node.core.db.read(lambda reader: reader.execute(count, (room,)).fetchone()) == (3,)
     assert (await node.call("node.check"))["clean"]
 
 
@@ -144,8 +184,7 @@ async def test_who_may_not_manage_a_group_does_not_set_what_it_keeps(ann: Somebo
     assert "retention_days" not in (await bob.call("conversations.get", conversation=room))["conversation"]
 
 
-async def test_what_was_removed_from_an_archive_comes_back_with_it(node: Node, ann: Somebody) -> None:
-    """Nothing is kept that could tell what was removed: importing again is a wish for it."""
+async def test_what_was_removed_does_not_come_back_with_its_archive(node: Node, ann: Somebody) -> None:
     brought = {"source": "zulip", "key": "garden", "title": "garden"}
     garden = (await node.call("import.conversation", **brought))["conversation"]
     items = [{"cid": "old-1", "author": "Grace Hopper", "text": "a moth", "at": now_ms() - 90 * DAY_MS}]
@@ -160,7 +199,8 @@ async def test_what_was_removed_from_an_archive_comes_back_with_it(node: Node, a
     await run_retention(node)
     assert await texts(ann, garden) == []
     done = await node.call("import.messages", conversation=garden, source="zulip", items=items)
-    assert (done["imported"], await texts(ann, garden)) == (1, ["a moth"])
+    assert done == {"imported": 0, "present": 0, "removed": 1, "failed": []}
+    assert await texts(ann, garden) == []
     assert (await node.call("node.check"))["clean"]
 
 
@@ -261,7 +301,7 @@ async def test_a_proof_finds_words_that_stayed_in_the_index(node: Node, ann: Som
     await ann.call("messages.delete", message=message)
     await node.core.db.write(lambda tx: tx.execute("DELETE FROM search_changed"))
     looked = await prove_gone(node.core, [SECRET, OLD_SECRET], standing_elsewhere)
-    assert (looked.found, looked.complete) == ([SECRET], True)
+    assert (looked.found, looked.cleaned.complete) == ([SECRET], True)
 
 
 async def test_what_is_deleted_for_all_or_edited_is_forgotten(node: Node, ann: Somebody, bob: Somebody) -> None:
@@ -271,7 +311,7 @@ async def test_what_is_deleted_for_all_or_edited_is_forgotten(node: Node, ann: S
     await ann.call("messages.delete", message=deleted)
     await ann.call("messages.edit", message=edited, text="never mind")
     assert await node.core.db.read(partial(search_index.occurrences, word="combination")) == 2
-    assert await forget(node.core)
+    assert (await forget(node.core)).complete
     assert await node.core.db.read(partial(search_index.occurrences, word="combination")) == 0
     looked = await prove_gone(node.core, [SECRET, OLD_SECRET], standing_elsewhere)
     assert (looked.found, looked.elsewhere) == ([], [OLD_SECRET]), "versions of an edited message are kept"
@@ -294,5 +334,5 @@ async def test_copies_that_a_page_kept_go_too(node: Node, ann: Somebody) -> None
 
     await node.core.db.write(write)
     looked = await prove_gone(node.core, texts, standing_elsewhere)
-    assert (looked.found, looked.complete) == ([], True)
+    assert (looked.found, looked.cleaned.complete) == ([], True)
     assert not traces.found(node.core.db.path, texts)

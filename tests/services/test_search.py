@@ -11,6 +11,7 @@ from chatnode.config import Config, Search
 from chatnode.node import Node
 from chatnode.storage import search_index, search_renewal
 from chatnode.storage.connection import Reader
+from chatnode.storage.migrations import core_migrations, statements
 from tests.conftest import Somebody
 
 from .dialogue import assert_sound, direct, fill, group, refused, say
@@ -47,6 +48,11 @@ async def found(who: Somebody, query: str, **fields: object) -> list[str]:
         ("iPhone15手机壳 🎉", "手机", "iPhone15[手机]壳 🎉"),
         ("party 🎉🎉 at 10:30", "10:30 party", "[party] 🎉🎉 at [10:30]"),
         ("see https://example.org/a", "https://example.org", "see [https://example.org]/a"),
+        ("I donʼt know, Oʻahu", "don’t o'ahu", "I [donʼt] know, [Oʻahu]"),
+        ("Қазақ тілі, Kɔfi", "казак kofi", "[Қазақ] тілі, [Kɔfi]"),
+        ("فاطمة ٱلنور", "فاطمه النور", "[فاطمة] [ٱلنور]"),
+        ("the light red roses", "“red roses”", "the light [red roses]"),
+        ("run it --verbose", "—verbose", "run it --[verbose]"),
         ("İstanbul'da ISPARTA", "istanbul ısparta", "[İstanbul]'da [ISPARTA]"),
         ("GROẞE STRASSE", "große straße", "[GROẞE] [STRASSE]"),
         ("Ο Οδυσσεύς", "ΟΔΥΣΣΕΥΣ", "Ο [Οδυσσεύς]"),
@@ -240,6 +246,16 @@ async def test_the_index_is_kept_in_the_background(ann: Somebody, bob: Somebody,
     assert await found(bob, "bye") == ["[bye]"]
     await until(node, lambda tx: search_index.occurrences(tx, "hello") == 93)
     assert await found(bob, "bye") == ["[bye]"]
+    await assert_sound(node)
+
+
+async def test_what_was_indexed_by_an_earlier_folding_is_indexed_anew(room: str, bob: Somebody, node: Node) -> None:
+    await node.core.db.write(search_renewal.rebuild)
+    (step,) = [each for each in core_migrations() if each.name == "0018_folding"]
+    for statement in statements(step.sql):
+        await node.core.db.write(lambda tx, statement=statement: tx.execute(statement))
+    assert len(await found(bob, "roses")) == 3
+    await until(node, lambda tx: search_index.indexed(tx) == 4 and search_index.occurrences(tx, "roses") == 3)
     await assert_sound(node)
 
 

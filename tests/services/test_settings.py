@@ -9,6 +9,7 @@ import pytest
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.node import Node
 from tests.conftest import Somebody
+from tests.test_times import NO_TIMES
 
 from .dialogue import LiveSession, assert_sound, direct, entry, group, refused, say
 
@@ -80,6 +81,26 @@ async def test_settings_are_taken_back_one_by_one(ann: Somebody) -> None:
     assert taken == DEFAULTS
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
+        ("9999-12-31t23:59:59.9999z", "9999-12-31T23:59:59.999Z"),
+        ("2026-01-01T00:30:00+01:00", "2025-12-31T23:30:00.000Z"),
+    ],
+)
+async def test_one_can_mute_until_any_time_of_the_calendar(ann: Somebody, said: str, kept: str) -> None:
+    notes = await direct(ann, ann)
+    given = (await ann.call("conversations.settings", conversation=notes, muted_until=said))["settings"]
+    assert given["muted_until"] == (await entry(ann, notes))["settings"]["muted_until"] == kept
+
+
+async def test_a_label_of_nothing_to_see_is_none(ann: Somebody) -> None:
+    notes = await direct(ann, ann)
+    await ann.call("conversations.settings", conversation=notes, label="x")
+    assert (await ann.call("conversations.settings", conversation=notes, label="\u200b "))["settings"] == DEFAULTS
+
+
 async def test_muting_ends_by_itself(ann: Somebody, bob: Somebody) -> None:
     talk = await direct(ann, bob)
     for until, muted in ((now_ms() + HOURS_8, True), (now_ms() - 1, False)):
@@ -98,6 +119,7 @@ async def test_muting_ends_by_itself(ann: Somebody, bob: Somebody) -> None:
         ({"muted_until": "tomorrow"}, "muted_until"),
         ({"muted_until": "2026-02-30T00:00:00Z"}, "muted_until"),
         ({"starred": "yes"}, "starred"),
+        *[({"muted_until": text}, "muted_until") for text in NO_TIMES if text],
     ],
 )
 async def test_what_is_no_setting_is_refused(ann: Somebody, fields: dict[str, Any], path: str) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+from unicodedata import normalize
 
 import pytest
 import trio
+from argon2 import PasswordHasher
 
 from chatnode.errors import Refusal
 from chatnode.node import Node
+from chatnode.services import passwords
 from chatnode.storage import people
 from tests.conftest import Somebody, make_person
 
@@ -47,6 +50,64 @@ async def test_nobody_learns_whether_handle_or_password_is_wrong(node: Node, som
         answers.append(caught.value.as_json())
     assert answers[0]["code"] == "wrong_password"
     assert answers[1] == answers[2] == answers[0]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "typed"),
+    [
+        ("Käsebrot für Zoë", "Ka\u0308sebrot fu\u0308r Zoe\u0308"),
+        ("Ka\u0308sebrot fu\u0308r", "Käsebrot für"),
+        ("Ångström \u212b\u2126", "A\u030angstro\u0308m \u00c5\u03a9"),
+        ("한국어 비밀번호 여덟", "\u1112\u1161\u11ab\u1100\u116e\u11a8\u110b\u1165 비밀번호 여덟"),
+        ("correct horse\u00a0battery", "correct horse battery"),
+        ("correct horse battery", "correct\u3000horse\u2009battery"),
+    ],
+)
+@with_limits(logins_per_minute=0)
+async def test_a_password_is_the_same_from_every_system(node: Node, chosen: str, typed: str) -> None:
+    await with_password(node, "ann")
+    reset = (await node.call("people.reset_link", person="ann"))["code"]
+    await Visitor(node).call("people.reset_password", code=reset, password=chosen)
+    for password in (typed, chosen, normalize("NFC", typed), normalize("NFD", typed)):
+        await Visitor(node).sign_in("ann", password)
+    for wrong in (chosen + " ", chosen.replace("o", "O"), normalize("NFKC", chosen + "ﬁ"), chosen[:-1]):
+        with refused("wrong_password"):
+            await Visitor(node).sign_in("ann", wrong + "x" * (wrong == chosen))
+
+
+@pytest.mark.parametrize("chosen", ["Käsebrot für Zoë", "Ka\u0308sebrot fu\u0308r Zoe\u0308", "Käse\u00a0brot"])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+async def test_a_hash_of_what_was_typed_is_made_anew(node: Node, chosen: str, form: Literal["NFC", "NFD"]) -> None:
+    ann = await with_password(node, "ann", chosen)
+    await Visitor(node).sign_in("ann", chosen if "\u00a0" in chosen else normalize(form, chosen))
+    kept = await node.core.db.read(lambda reader: people.password_of(reader, ann.account.key))
+    assert kept is not None
+    assert PasswordHasher().verify(kept, passwords.opaque(chosen))
+
+
+async def test_a_password_has_as_many_characters_as_are_hashed(node: Node) -> None:
+    for password in ("a\u0308" * 9, "tab\tbetween", "pasted with its end\n"):
+        with refused("invalid", "password"):
+            await node.call("people.create", handle="ann", password=password)
+    await node.call("people.create", handle="ann", password="a\u0308" * 10)
+
+
+async def test_a_sign_in_keeps_a_hash_that_is_as_it_should_be(node: Node) -> None:
+    ann = await with_password(node, "ann", "Käsebrot für alle")
+    before = await node.core.db.read(lambda reader: people.password_of(reader, ann.account.key))
+    await Visitor(node).sign_in("ann", "Käsebrot für alle")
+    assert await node.core.db.read(lambda reader: people.password_of(reader, ann.account.key)) == before
+
+
+async def test_as_many_spellings_are_tried_for_nobody(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    await with_password(node, "ann", "Käsebrot für alle")
+    await make_person(node, "bot")
+    tried: list[str] = []
+    monkeypatch.setattr(passwords, "_is", lambda hashed, password: tried.append(password))
+    for handle in ("ann", "bot", "nobody"):
+        with refused("wrong_password"):
+            await Visitor(node).sign_in(handle, "Käsebrot für mich")
+    assert tried == 3 * passwords.spellings("Käsebrot für mich")
 
 
 async def test_a_short_password_is_refused_and_nothing_is_made(node: Node) -> None:

@@ -9,7 +9,7 @@ import attrs
 
 from chatnode.errors import Refusal
 from chatnode.model.conversations import RANK
-from chatnode.model.messages import mentioned_handles
+from chatnode.model.mentions import mentioned_handles
 
 
 @attrs.define

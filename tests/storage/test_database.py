@@ -75,6 +75,40 @@ async def test_every_commit_is_in_the_log_file_with_full_synchronisation(either:
     assert await either.write(modes) == ("wal", 2, 1)
 
 
+class Working:
+    """Background work with a slice after every group of writes; `fault` is raised in it."""
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        self.fault = fault
+        self.worked = 0
+
+    def committed(self, recorded: list[Recorded]) -> bool:
+        return True
+
+    def idle_seconds(self) -> float | None:
+        return None
+
+    def work(self, connection: Reader) -> None:
+        self.worked += 1
+        connection.execute("INSERT INTO notes VALUES (?, 'derived')", (1_000 + self.worked,))
+        if self.fault is not None:
+            raise self.fault
+
+    def failed(self) -> None: ...
+
+
+@pytest.mark.parametrize("fault", [None, ValueError("no"), sqlite3.OperationalError("no")], ids=repr)
+async def test_writes_are_flushed_also_after_work_in_the_background_which_is_not(
+    either: Published, fault: Exception | None
+) -> None:
+    either.background = working = Working(fault)
+    for number in range(3):
+        await either.write(Note(number, "said"))
+        assert await either.write(lambda tx: tx.execute("PRAGMA synchronous").fetchone()[0]) == 2
+    assert working.worked >= 3
+    assert await either.maintain(lambda connection: connection.execute("PRAGMA synchronous").fetchone()[0]) == 2
+
+
 # ---- savepoints, gids, results
 
 

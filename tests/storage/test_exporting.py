@@ -20,12 +20,15 @@ from tests.services.dialogue import PASSWORD, direct, group, say
 OTHERWISE = {
     "key": "a number of this database's own",
     "people.password": "a secret",
+    "people.source_name": "not used any more: the names are authors",
     "sessions.token_hash": "a secret",
     "invites.code_hash": "a secret",
     "members.joined_gid": "a place in the log, which is not exported",
     "members.left_gid": "told as left",
     "conversations.activity": "a place in the log",
     "messages.conversation": "by its public id",
+    "messages.sent": "a hash of what a plugin changed",
+    "conversations.found_by": "made from title and description",
     "message_edits.conversation": "told as message",
     "message_edits.seq": "told as message",
     "presence.version": "counts changes for the node's own use",
@@ -65,6 +68,10 @@ async def said(node: Node, ann: Somebody, bob: Somebody) -> dict[str, str]:
     await bob.call("tokens.create", label="phone", scopes=["chat:read"])
     await node.call("invites.create")
     await say(ann, await direct(ann, ann), "note to self")
+    given = await node.call("import.conversation", source="irc", key="#x", title="#x")
+    await node.call(
+        "import.messages", **given, items=[{"cid": "1", "author": "Ada", "at": 0, "text": "hello"}],
+    )  # fmt: skip
     return {"room": room, "first": first["message"]}
 
 

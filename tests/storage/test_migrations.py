@@ -190,3 +190,30 @@ def test_the_core_again_changes_nothing(connection: sqlite3.Connection) -> None:
     initialise(connection)
     assert log.epoch(connection) == epoch
     assert set(roles.by_name(connection)) == {"admin", "moderator"}
+
+
+# ---- what a step makes of what there is
+
+
+def test_groups_of_before_are_found_by_their_titles_and_blocks_of_before_freeze_marks(
+    connection: sqlite3.Connection,
+) -> None:
+    steps = core_migrations()
+    number = next(place for place, step in enumerate(steps) if step.name.startswith("0014_"))
+    migrate(connection, steps[:number])
+    person = "INSERT INTO people (key, id, handle, name, role, created_at) VALUES (?, ?, ?, '', 'member', 0)"
+    connection.executemany(person, [(1, "a", "ann"), (2, "b", "bob"), (3, "c", "cay")])
+    connection.execute(
+        "INSERT INTO conversations (key, id, kind, title, description, visibility, history, created_at) "
+        "VALUES (7, 'x', 'group', 'Große STRASSE', 'ÄÖ', 'public', 'all', 0)"
+    )
+    connection.executemany(
+        "INSERT INTO members (conversation, person, role, joined_at, joined_gid, read_seq, shown_seq, delivered_seq) "
+        "VALUES (7, ?, 'member', 0, 0, ?, ?, ?)",
+        [(1, 5, 4, 6), (2, 1, 1, 1), (3, 2, 2, 2)],
+    )
+    connection.execute("INSERT INTO blocks VALUES (1, 2, 0)")
+    migrate(connection, steps)
+    assert connection.execute("SELECT found_by FROM conversations").fetchall() == [("grosse strasse\näö",)]
+    marks = "SELECT person, blocked, conversation, delivered_seq, shown_seq FROM block_marks"
+    assert connection.execute(marks).fetchall() == [(1, 2, 7, 6, 4)]

@@ -315,6 +315,9 @@ class NotUpgraded(Exception):
 class ChatSocket(Wire):
     """A client socket. Pushes that come while a reply is awaited are kept in `pushes`, and replies in `replies`."""
 
+    response: UpgradeResponse
+    """The answer to the upgrade."""
+
     def __init__(self, stream: trio.abc.Stream) -> None:
         super().__init__(stream)
         self.protocol = ClientProtocol(parse_uri("ws://localhost/v1/socket"), max_size=None)
@@ -342,6 +345,7 @@ class ChatSocket(Wire):
                 chat.protocol.receive_data(data)
             response, *frames = events
             assert isinstance(response, UpgradeResponse)
+            chat.response = response
             if chat.protocol.state is not OPEN:
                 raise NotUpgraded(response.status_code)
         except BaseException:

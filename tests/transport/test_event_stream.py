@@ -9,8 +9,9 @@ import trio
 
 from chatnode.config import Config, Limits, Server
 from chatnode.dispatch.context import Context
+from chatnode.model.times import now_ms
 from chatnode.node import Node
-from chatnode.routing import resume
+from chatnode.routing import resume, sessions
 from chatnode.services.sign_in import authenticate
 from chatnode.transport import event_stream
 from tests.conftest import Somebody
@@ -195,6 +196,52 @@ async def test_a_token_revoked_while_a_stream_begins_ends_it(
             while await stream.next() is not None:
                 pass
     await wait_live(node, 0)
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["while it waits", "before what it is sent"])
+async def test_a_token_that_expires_ends_its_stream_and_nothing_more_is_sent(
+    node: Node, ann: Somebody, bob: Somebody, talk: str, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    token = await token_of(bob, days=1)
+    context = Context(node.core)
+    context.sign_in(await authenticate(node.core, token.token))
+    context.ends_at = now_ms() + 200  # much less than the time between two comments
+    response = await event_stream.event_stream(node.core, node.sessions, context, None, lambda: None)
+    heard = b""
+    with trio.fail_after(3):
+        async with response.response as body:
+            parts = aiter(body)
+            while b"event: live" not in heard:
+                heard += await anext(parts)
+            if not waits:
+                monkeypatch.setattr(sessions, "now_ms", lambda: now_ms() + 1_000)
+                await say(ann, talk, "not for an expired token")
+            async for part in parts:
+                heard += part
+    assert b"not for an expired token" not in heard
+    assert len(node.sessions) == 0
+
+
+async def test_a_token_that_expires_while_a_stream_catches_up_ends_it(
+    node: Node, ann: Somebody, bob: Somebody, talk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_stream, "PART_BYTES", 1)
+    for number in range(5):
+        await say(ann, talk, f"missed {number}")
+    token = await token_of(bob, days=1)
+    context = Context(node.core)
+    context.sign_in(await authenticate(node.core, token.token))
+    response = await event_stream.event_stream(node.core, node.sessions, context, f"{node.core.epoch}.1", lambda: None)
+    heard = b""
+    async with response.response as body:
+        parts = aiter(body)
+        while b"missed 1" not in heard:
+            heard += await anext(parts)
+        monkeypatch.setattr(sessions, "now_ms", lambda: now_ms() + 2 * 86_400_000)
+        async for part in parts:
+            heard += part
+    assert b"missed 1" in heard
+    assert b"missed 2" not in heard
 
 
 async def test_a_new_role_ends_a_stream_which_resumes_with_it(address: Address, node: Node, bobs: str) -> None:

@@ -14,10 +14,12 @@ import trio
 import trio.testing
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from chatnode.config import Config, Limits, Server
+from chatnode.config import Accounts, Config, Limits, Server
 from chatnode.errors import STATUS
+from chatnode.model.times import now_ms
 from chatnode.node import Node
 from chatnode.services import COMMANDS
+from chatnode.storage import sessions
 from chatnode.transport.origins import COOKIE
 from tests.conftest import Somebody, make_person
 from tests.services.dialogue import PASSWORD, direct, group, say, token_of, with_password
@@ -348,8 +350,17 @@ async def test_the_cookie_counts_for_pages_of_our_own_and_of_listed_origins(http
         "http://chat.example.org:8008": True,
         "https://chat.example.org:8008": True,
         "https://app.example.org": True,
+        "HTTPS://App.Example.org:443": True,
         "https://evil.example.org": False,
+        "https://evilapp.example.org": False,
         "https://app.example.org.evil.org": False,
+        "https://app.example.org:444": False,
+        "https://app.example.org/": True,
+        "https://app.example.org/x": False,
+        "https://app.example.org, https://evil.example.org": False,
+        "http://evilchat.example.org:8008": False,
+        "http://example.org:8008": False,
+        "http://chat.example.org:80080": False,
         "https://chat.example.org": False,  # another port
         "http://chat.example.org:8008.evil.org": False,
         "null": False,
@@ -367,14 +378,200 @@ async def test_the_cookie_counts_for_pages_of_our_own_and_of_listed_origins(http
     assert answer.status == 200  # a bearer token is nothing that a browser adds by itself
 
 
-async def test_a_form_of_another_site_does_nothing(http: Http, ann: Somebody, anns: str) -> None:
+@pytest.mark.parametrize(
+    "config", [Config(server=Server(public_url="https://Chat.example.org/", trusted_proxies=("127.0.0.1",)))], ids=[""]
+)
+async def test_a_page_of_the_public_url_is_our_own_whatever_host_the_proxy_names(http: Http, anns: str) -> None:
+    for host in ("chat.example.org", "chat.example.org:443", "127.0.0.1:8008", "backend"):
+        found = {}
+        for origin in ("https://chat.example.org", "https://evil.example.org", "http://chat.example.org:8080"):
+            headers = {"Cookie": f"{COOKIE}={anns}", "Host": host, "Origin": origin}
+            found[origin] = (await http.request("GET", "/v1/people.me", headers=headers)).status
+        assert list(found.values()) == [200, 401, 401], host
+
+
+CONTENT_TYPES = ("", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain")
+"""What a form, or a script without leave, can send to another site."""
+
+
+@pytest.mark.parametrize("kind", CONTENT_TYPES)
+async def test_a_form_of_another_site_does_nothing(http: Http, ann: Somebody, anns: str, kind: str) -> None:
     """Without an Origin, as an old browser or a proxy may send it, the cookie is there and the JSON is not."""
     other = (await token_of(ann)).token
     cookie = {"Cookie": f"{COOKIE}={anns}"}
-    form = {"Content-Type": "application/x-www-form-urlencoded"}
-    for body in (b"", b"x=y"):
-        await http.request("POST", "/v1/sessions.revoke_others", body, cookie | form)
+    for body in (b"", b"x=y", b"{}"):
+        answer = await http.request("POST", "/v1/sessions.revoke_others", body, cookie | {"Content-Type": kind})
+        assert refusal(answer) == (400, "bad_request", None), body
+        assert "must be JSON" in answer.error["message"]
         assert (await http.get("people.me", other)).status == 200, body
+    done = await http.request("POST", "/v1/sessions.revoke_others", b"{}", cookie | JSON)
+    assert done.json == {"revoked": 1}  # so that it is the form that is refused
+
+
+# ---- the cookie of a browser
+
+
+async def sign_in(http: Http, **headers: str) -> Response:
+    body = json.dumps({"handle": "ann", "password": PASSWORD}).encode()
+    return await http.request("POST", "/v1/sessions.create", body, JSON | headers)
+
+
+def cookie_of(response: Response) -> dict[str, str]:
+    """Name, value and flags of the cookie that an answer sets; empty if it sets none."""
+    found: dict[str, str] = {}
+    if "set-cookie" in response.headers:
+        pair, *flags = response.headers["set-cookie"].split("; ")
+        found["name"], found["value"] = pair.split("=", 1)
+        found |= {flag.partition("=")[0].lower(): flag.partition("=")[2] for flag in flags}
+        found.pop("expires", None)  # max-age says the same, whatever the time is
+    return found
+
+
+def signed_in(cookie: dict[str, str], **headers: str) -> dict[str, str]:
+    return {"Cookie": f"{cookie['name']}={cookie['value']}"} | headers
+
+
+@pytest.mark.parametrize(
+    "config", [Config(server=Server(trusted_proxies=("127.0.0.0/8",)))], ids=["behind a proxy without a public_url"]
+)
+async def test_a_trusted_proxy_says_that_the_browser_speaks_tls(http: Http, node: Node) -> None:
+    await with_password(node, "ann")
+    found = {
+        said: "secure" in cookie_of(await sign_in(http, **{"X-Forwarded-Proto": said}))
+        for said in ("https", "HTTPS", "http, https", "http", "https, http", "")
+    }
+    assert found == {"https": True, "HTTPS": True, "http, https": True, "http": False, "https, http": False, "": False}
+
+
+async def test_nobody_else_is_believed_about_tls(http: Http, node: Node) -> None:
+    await with_password(node, "ann")
+    assert "secure" not in cookie_of(await sign_in(http, **{"X-Forwarded-Proto": "https"}))
+
+
+async def test_a_page_of_another_site_signs_nobody_in(http: Http, node: Node) -> None:
+    await with_password(node, "ann")
+    for origin in ("https://evil.example.org", "null", "http://localhost.evil.org"):
+        assert cookie_of(await sign_in(http, Origin=origin)) == {}, origin
+    for origin in ("http://localhost", ""):
+        assert cookie_of(await sign_in(http, Origin=origin))["value"], origin
+    body = json.dumps({"handle": "ann", "password": PASSWORD}).encode()
+    for kind in CONTENT_TYPES:
+        answer = await http.request("POST", "/v1/sessions.create", body, {"Content-Type": kind})
+        assert refusal(answer) == (400, "bad_request", None), kind
+        assert cookie_of(answer) == {}
+
+
+async def test_two_nodes_on_one_host_have_cookies_of_their_own(http: Http, node: Node) -> None:
+    """A browser keeps one set of cookies for all ports of a host."""
+    await with_password(node, "ann")
+    names = {}
+    for host in ("localhost", "localhost:80", "localhost:443", "localhost:8008", "[::1]:8009"):
+        cookie = cookie_of(await sign_in(http, Host=host))
+        names[host] = cookie["name"]
+        answer = await http.request("GET", "/v1/people.me", headers=signed_in(cookie, Host=host))
+        assert answer.json["person"]["handle"] == "ann", host
+    assert names == {
+        "localhost": COOKIE, "localhost:80": COOKIE, "localhost:443": COOKIE,
+        "localhost:8008": f"{COOKIE}_8008", "[::1]:8009": f"{COOKIE}_8009",
+    }  # fmt: skip
+    own = signed_in(cookie_of(await sign_in(http, Host="localhost:8008")))["Cookie"]
+    headers = {"Cookie": f"{COOKIE}_8009=of-another-node; {COOKIE}=of-a-third; {own}", "Host": "localhost:8008"}
+    answer = await http.request("GET", "/v1/people.me", headers=headers)
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("config", [Config(accounts=Accounts(session_days=3))], ids=["session_days=3"])
+async def test_the_cookie_lives_as_long_as_the_session_and_slides_with_it(http: Http, node: Node) -> None:
+    await with_password(node, "ann")
+    cookie = cookie_of(await sign_in(http))
+    assert cookie["max-age"] == str(3 * 86_400)
+    asked = []
+    for _ in range(2):
+        await forget_use(node)
+        for _ in range(3):
+            answer = await http.request("GET", "/v1/people.me", headers=signed_in(cookie))
+            asked.append(cookie_of(answer))
+        assert await days_left(node) > 2.9
+    assert asked[0] == asked[3] == cookie
+    assert asked[1:3] == asked[4:] == [{}, {}]
+
+
+async def test_the_cookie_slides_with_every_kind_of_answer(http: Http, node: Node) -> None:
+    await with_password(node, "ann")
+    cookie = cookie_of(await sign_in(http))
+    for method, path, status in (
+        ("POST", "/v1/people.me", 200), ("GET", "/items/people?limit=1", 200), ("GET", "/plugins", 200),
+        ("GET", "/v1/people.get?person=nobody", 404), ("GET", "/v1/export", 200), ("HEAD", "/v1/events", 200),
+    ):  # fmt: skip
+        await forget_use(node)
+        body, headers = (b"{}", JSON) if method == "POST" else (None, {})
+        answer = await http.request(method, path, body, signed_in(cookie) | headers)
+        assert (answer.status, cookie_of(answer)) == (status, cookie), path
+
+
+async def test_only_a_devices_cookie_slides(http: Http, node: Node, ann: Somebody) -> None:
+    token = (await token_of(ann, days=1)).token
+    answer = await http.request("GET", "/v1/people.me", headers={"Cookie": f"{COOKIE}={token}"})
+    assert (answer.status, cookie_of(answer)) == (200, {})
+    await with_password(node, "bob")
+    body = json.dumps({"handle": "bob", "password": PASSWORD}).encode()
+    device = (await http.request("POST", "/v1/sessions.create", body, JSON)).json["token"]
+    await forget_use(node)
+    answer = await http.request("GET", "/v1/people.me", headers=bearer(device))
+    assert (answer.status, cookie_of(answer)) == (200, {})  # a program's, which has no cookie
+
+
+async def test_an_export_goes_on_when_its_cookie_slides_in_the_middle(
+    http: Http, node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await with_password(node, "bob")
+    body = json.dumps({"handle": "bob", "password": PASSWORD}).encode()
+    cookie = cookie_of(await http.request("POST", "/v1/sessions.create", body, JSON))
+    monkeypatch.setattr(sessions, "TOUCH_MS", -1)
+    answer = await http.request("GET", "/v1/export?limit=1", headers=signed_in(cookie))
+    assert json.loads(answer.body.splitlines()[-1])["kind"] == "end"
+    assert len(answer.body.splitlines()) > 2
+
+
+async def test_signing_out_ends_the_session_and_takes_the_cookie_away(http: Http, node: Node, ann: Somebody) -> None:
+    await with_password(node, "bob")
+    body = json.dumps({"handle": "bob", "password": PASSWORD}).encode()
+    for host, name in (("localhost", COOKIE), ("localhost:8008", f"{COOKIE}_8008")):
+        cookie = cookie_of(await http.request("POST", "/v1/sessions.create", body, JSON | {"Host": host}))
+        headers = JSON | signed_in(cookie, Host=host)
+        other = (await http.request("POST", "/v1/sessions.create", body, JSON)).json["token"]
+        listed = (await http.request("GET", "/v1/sessions.list", headers=headers)).json["sessions"]
+        (own,) = [each["session"] for each in listed if each["current"]]
+        elsewhere = max(each["session"] for each in listed)
+
+        revoked = json.dumps({"session": elsewhere}).encode()
+        answer = await http.request("POST", "/v1/sessions.revoke", revoked, headers)
+        assert (answer.status, cookie_of(answer)) == (200, {})  # of another device
+        assert (await http.get("people.me", other)).status == 401
+
+        wrong = await http.request("POST", "/v1/sessions.revoke", b'{"session": 99999}', headers)
+        assert (wrong.status, cookie_of(wrong)) == (404, {})
+
+        answer = await http.request("POST", "/v1/sessions.revoke", json.dumps({"session": own}).encode(), headers)
+        gone = cookie_of(answer)
+        assert (answer.status, gone["name"], gone["value"], gone["max-age"]) == (200, name, "", "0")
+        assert {"path", "httponly", "samesite"} <= gone.keys()
+        assert (await http.request("GET", "/v1/people.me", headers=headers)).status == 401
+
+
+async def forget_use(node: Node) -> None:
+    """As if every session had been used last an hour ago, with a day left."""
+    await node.core.db.write(
+        lambda tx: tx.execute(
+            "UPDATE sessions SET last_used_at = ?, expires_at = ? WHERE kind = 'device'",
+            (tx.now - 3_600_000, tx.now + 86_400_000),
+        )
+    )
+
+
+async def days_left(node: Node) -> float:
+    (row,) = await node.core.db.read(lambda reader: reader.execute("SELECT expires_at FROM sessions").fetchall())
+    return (row[0] - now_ms()) / 86_400_000
 
 
 async def test_a_signed_out_token_is_worth_nothing(http: Http, ann: Somebody, anns: str) -> None:
@@ -414,6 +611,24 @@ async def test_but_for_proxies_that_the_settings_name(http: Http) -> None:
     assert await attempt(http, "198.51.100.3, 10.0.0.1, 127.0.0.1") == 404
     # A proxy may add a field of its own instead of a value.
     assert await attempt(http, "203.0.113.9", "198.51.100.3") == 429
+
+
+@pytest.mark.parametrize("config", [proxied("127.0.0.0/8", "10.0.0.0/8")], ids=["behind networks of proxies"])
+async def test_one_client_is_one_client_however_its_address_is_written(http: Http) -> None:
+    for client in (
+        (
+            "198.51.100.1",
+            "198.51.100.1:51234",
+            "198.51.100.1:51235",
+            "::ffff:198.51.100.1",
+            "198.51.100.1, 10.9.9.9:80",
+        ),
+        ("2001:db8::7", "[2001:db8::7]:443", "[2001:db8::8]", "2001:db8:0:0:ffff::1", "2001:DB8::7%eth0"),
+        ("unknown", "_hidden", "nonsense", "198.51.100.77x", "198.51.100.9, unknown"),
+    ):
+        found = [await attempt(http, forwarded) for forwarded in client]
+        assert found == [404, 429, 429, 429, 429], client
+    assert await attempt(http, "2001:db8:0:1::7") == 404  # the /64 beside it
 
 
 # ---- bodies

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 import trio
 
+from chatnode.addresses import Bind
 from chatnode.config import Config, Limits, Server
-from chatnode.errors import StartError
-from chatnode.node import Node, parse_bind
+from chatnode.errors import Refusal, StartError
+from chatnode.node import Node
+from chatnode.transport import listener
 from tests.conftest import Somebody
 from tests.services.dialogue import direct, fill, with_limits
 
@@ -104,10 +106,47 @@ async def test_so_many_connections_from_one_address(address: Address, anns: str)
         await wait_served(address)
 
 
+class Forged(socket.socket):
+    """Listens here, and takes those who connect for being somewhere else."""
+
+    peers: list[str]
+
+    def accept(self) -> tuple[socket.socket, tuple[str, int, int, int]]:
+        accepted, _ = super().accept()
+        return accepted, (self.peers.pop(0), 50_000, 0, 0)
+
+
+@with_limits(connections_per_address=2)
+async def test_a_64_of_ipv6_and_an_ipv4_address_have_so_many_connections(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for peers in (
+        ["2001:db8:0:1::1", "2001:db8:0:1:ffff::2", "2001:db8:0:1::3", "2001:db8:0:2::1"],
+        ["198.51.100.1", "::ffff:198.51.100.1", "198.51.100.1", "198.51.100.2"],
+    ):
+        forged = Forged(socket.AF_INET)
+        forged.bind(("127.0.0.1", 0))
+        forged.listen()
+        forged.setblocking(False)
+        forged.peers = peers + peers[:3]
+        monkeypatch.setattr("chatnode.node.listen", lambda _, forged=forged: [forged])
+        async with serving(node) as address:
+            async with contextlib.AsyncExitStack() as held:
+                for _ in range(2):
+                    await held.enter_async_context(await connect(address))
+                assert [await is_served(address) for _ in range(2)] == [False, True]
+                await trio.sleep(0.1)
+            await trio.sleep(0.2)  # each is given back as it was counted
+            assert [await is_served(address) for _ in range(3)] == [True, True, True]
+
+
 @pytest.mark.parametrize(
     "config",
-    [Config(server=Server(trusted_proxies=("127.0.0.1",)), limits=Limits(connections_per_address=1))],
-    ids=["behind a proxy"],
+    [
+        Config(server=Server(trusted_proxies=proxies), limits=Limits(connections_per_address=1))
+        for proxies in (("127.0.0.1",), ("127.0.0.0/8",))
+    ],
+    ids=["behind a proxy", "behind a network"],
 )
 async def test_a_trusted_proxy_has_as_many_as_it_needs(address: Address) -> None:
     async with await connect(address), await connect(address):
@@ -146,7 +185,7 @@ async def test_a_head_is_so_large_and_no_larger(address: Address) -> None:
             assert await http.rest() == b""
 
 
-@with_limits(head_seconds=0.5)
+@with_limits(head_seconds=0.5, keep_alive_seconds=0.5)
 async def test_a_head_takes_so_long_and_no_longer(address: Address, anns: str) -> None:
     async with trio.open_nursery() as nursery:
 
@@ -233,21 +272,129 @@ async def test_a_node_without_files_left_goes_on_when_there_are_some(tmp_path: P
 # ---- where to listen
 
 
-def test_an_address_that_is_none_is_refused() -> None:
-    for bind in (
-        "",
-        "localhost",
-        "127.0.0.1",
-        "127.0.0.1:",
-        "127.0.0.1:http",
-        "127.0.0.1:65536",
-        "127.0.0.1:-1",
-        "::²",
-    ):
-        with pytest.raises(StartError, match="address and a port"):
-            parse_bind(bind)
-    assert parse_bind("[::1]:8008") == ("::1", 8008)
-    assert parse_bind(":0") == ("", 0)
+async def test_an_address_that_is_none_is_refused(node: Node) -> None:
+    for bind in ("localhost", "127.0.0.1:http", "::1:8008"):
+        with pytest.raises(StartError, match="address and a port"), trio.fail_after(PATIENCE):
+            await node.serve(bind)
+
+
+async def open_to(node: Node, bind: str) -> tuple[str, dict[str, bool]]:
+    """The URL that a node reports for where it listens, and which addresses of this machine reach it."""
+    async with trio.open_nursery() as nursery:
+        url: str = await nursery.start(node.serve, bind)
+        port = int(url.rpartition(":")[2])
+        reached = {host: await is_open(host, port) for host in ("127.0.0.1", "127.0.0.2", "::1")}
+        assert node.core.base_url == url
+        nursery.cancel_scope.cancel()
+    return url.removesuffix(f":{port}"), reached
+
+
+async def is_open(host: str, port: int) -> bool:
+    try:
+        await (await trio.open_tcp_stream(host, port)).aclose()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize(
+    ("bind", "url", "reached"),
+    [
+        ("0", "http://localhost", ["127.0.0.1", "::1"]),
+        (":0", "http://localhost", ["127.0.0.1", "::1"]),
+        ("localhost:0", "http://localhost", ["127.0.0.1", "::1"]),
+        ("127.0.0.2:0", "http://127.0.0.2", ["127.0.0.2"]),
+        ("[::1]:0", "http://[::1]", ["::1"]),
+        ("0.0.0.0:0", "http://127.0.0.1", ["127.0.0.1", "127.0.0.2"]),
+        ("[::]:0", "http://[::1]", ["::1"]),
+        ("*:0", "http://localhost", ["127.0.0.1", "127.0.0.2", "::1"]),
+    ],
+)
+async def test_who_reaches_the_node_and_by_which_link(
+    node: Node,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    bind: str,
+    url: str,
+    reached: list[str],
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", of_both_families)  # whatever /etc/hosts says here
+    found = await open_to(node, bind)
+    assert found == (url, {host: host in reached for host in ("127.0.0.1", "127.0.0.2", "::1")})
+    others = {"0.0.0.0:0": ["0.0.0.0"], "[::]:0": ["::"], "*:0": ["0.0.0.0", "::"]}.get(bind, [])
+    said = [record.getMessage() for record in caplog.records if "without TLS" in record.getMessage()]
+    assert len(said) == bool(others)
+    assert all(f"on {', '.join(others)}:" in line for line in said), said
+
+
+getaddrinfo = socket.getaddrinfo
+
+
+def of_both_families(host: str | None, *args: object, **options: object) -> object:
+    if host == "localhost":
+        return [each for name in ("127.0.0.1", "::1") for each in getaddrinfo(name, *args, **options)]  # type: ignore[arg-type]
+    return sorted(getaddrinfo(host, *args, **options))  # type: ignore[arg-type]
+
+
+async def test_an_address_of_the_name_that_this_machine_does_not_have_is_left_out(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_another(host: str, port: int, **options: object) -> object:
+        return [(socket.AF_INET, 0, 0, "", (address, port)) for address in ("192.0.2.1", "127.0.0.1")]
+
+    monkeypatch.setattr(listener.socket, "getaddrinfo", with_another)
+    (listening,) = listener.listen(Bind("localhost", 0))
+    with listening:
+        assert listening.getsockname()[0] == "127.0.0.1"
+    monkeypatch.setattr(listener.socket, "getaddrinfo", lambda *_, **__: with_another("x", 0)[:1])  # type: ignore[index]
+    with pytest.raises(StartError, match=r"cannot listen on localhost:0: .*assign"):
+        listener.listen(Bind("localhost", 0))
+
+
+async def test_no_family_is_left_to_another_program(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that is taken in one family is taken, and nothing stays open of the other."""
+    monkeypatch.setattr(socket, "getaddrinfo", of_both_families)
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match=f"cannot listen on localhost:{port}"), trio.fail_after(PATIENCE):
+            await node.serve(str(port))
+        socket.create_server(("127.0.0.1", port)).close()
+
+
+async def test_a_name_that_is_none_is_named(node: Node) -> None:
+    for name in ("nowhere.invalid", "-" * 64, "x" * 63 + "." + "y" * 63 + ".invalid"):
+        with pytest.raises(StartError, match=f"cannot listen on '?{name}"), trio.fail_after(PATIENCE):
+            await node.serve(f"{name}:8008")
+
+
+async def test_a_node_serves_once_at_a_time(node: Node) -> None:
+    async with serving(node) as address:
+        with (
+            pytest.raises(StartError, match=rf"serves already, at http://127\.0\.0\.1:{address[1]}"),
+            trio.fail_after(PATIENCE),
+        ):
+            await node.serve("127.0.0.1:0")
+        assert await is_served(address)
+    async with serving(node) as address:
+        assert await is_served(address)
+
+
+@pytest.mark.parametrize("config", [Config(server=Server(bind="127.0.0.1:0"))], ids=["port 0"])
+async def test_no_link_is_made_that_cannot_be_opened(node: Node, ann: Somebody) -> None:
+    for command, fields in (("invites.create", {}), ("setup.create", {}), ("people.reset_link", {"person": "ann"})):
+        with pytest.raises(Refusal, match=r"port is not known; set server\.public_url"):
+            await node.call(command, **fields)
+    assert (await node.call("invites.list"))["invites"] == []
+    async with serving(node) as (host, port):
+        assert (await node.call("invites.create"))["link"].startswith(f"http://{host}:{port}/#invite=")
+
+
+@pytest.mark.parametrize(
+    "config", [Config(server=Server(bind="*:8008")), Config(server=Server(bind=":8008"))], ids=["*", "no host"]
+)
+async def test_links_made_before_serving_can_be_opened(node: Node) -> None:
+    assert (await node.call("setup.create"))["link"].startswith("http://localhost:8008/#setup=")
 
 
 async def test_a_port_that_is_taken_is_named(node: Node) -> None:

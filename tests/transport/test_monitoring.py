@@ -193,6 +193,15 @@ def test_who_is_trusted_by_address() -> None:
     assert is_trusted(Server(metrics_addresses=("10.0.0.5",)), lan, {"host": "chat.example.org"})
     assert not is_trusted(Server(metrics_addresses=("10.0.0.5",), trusted_proxies=("10.0.0.5",)), lan, host)
     assert not is_trusted(Server(metrics_addresses=()), local, host)
+    # In networks, and however an address is written.
+    assert is_trusted(Server(metrics_addresses=("10.0.0.0/24",)), ("::ffff:10.0.0.5", 5), host)
+    assert not is_trusted(Server(metrics_addresses=("10.0.1.0/24",)), lan, host)
+    both = Server(metrics_addresses=("10.0.0.0/8",), trusted_proxies=("10.0.0.0/24",))
+    assert not is_trusted(both, lan, host)
+    assert is_trusted(both, ("10.0.1.5", 5), host)
+    assert is_trusted(plain, local, {"host": "LOCALHOST:8008"})
+    assert not is_trusted(plain, local, {"host": "localhost.evil.org"})
+    assert not is_trusted(plain, local, {"host": "localhost/"})
     # A proxy that was not named, and does not name itself.
     assert not is_trusted(Server(public_url="https://chat.example.org"), local, host)
     assert is_trusted(Server(public_url="https://chat.example.org", tls_certificate="c", tls_key="k"), local, host)
@@ -238,9 +247,9 @@ async def test_each_part_fails_for_its_own_reason(node: Node, ann: Somebody) -> 
     node.jobs.last["expired"] = attrs.evolve(last, ok=False, result="as in a test")
     assert await parts_failing(node) == ["jobs"]
     await node.jobs.run("expired")
-    node.jobs.running, node.jobs.running_since = "expired", trio.current_time() - 7 * 3600
+    node.jobs.running["expired"] = trio.current_time() - 7 * 3600
     assert await parts_failing(node) == ["jobs"]
-    node.jobs.running = None
+    node.jobs.running.clear()
     assert await parts_failing(node) == []
 
     node.core.db.broken = "as in a test"

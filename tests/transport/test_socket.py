@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import attrs
 import pytest
 import trio
 
 from chatnode.config import Config, Limits, Server
+from chatnode.dispatch.context import Context
 from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.routing import resume
@@ -71,7 +73,10 @@ async def test_hello_with_the_cookie_of_a_page(address: Address, anns: str) -> N
     counts = {
         "http://localhost": True,
         "https://app.example.org": True,
+        "http://localhost:80": True,
         "https://evil.example.org": False,
+        "https://evilapp.example.org": False,
+        "http://evillocalhost": False,
         "http://localhost.evil.org": False,
         "http://localhost:8008": False,
         "null": False,
@@ -380,6 +385,7 @@ async def test_a_reader_who_is_too_slow_is_closed_and_resumes_without_loss(
             await fill(ann, talk, "x" * 15_000, 10)
         pushes, closed = await slow.pushes_to_the_end("message.posted")
         assert closed.code == 4100
+    assert node.core.metrics.overflows == 1
     heard = [push["message"]["seq"] for push in pushes]
     cursor = {"epoch": welcome["epoch"], "gid": pushes[-1]["gid"]}
     head = (await ann.call("conversations.get", conversation=talk))["conversation"]["head"]
@@ -418,7 +424,7 @@ async def test_a_revoked_device_is_closed_for_good(address: Address, ann: Somebo
 
 
 async def test_a_token_revoked_while_hello_is_answered_is_closed_too(
-    address: Address, ann: Somebody, monkeypatch: pytest.MonkeyPatch
+    address: Address, node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between finding the token good and being routed to there is a moment."""
     program = await token_of(ann)
@@ -432,9 +438,38 @@ async def test_a_token_revoked_while_hello_is_answered_is_closed_too(
 
     monkeypatch.setattr(chatnode_socket, "authenticate", revoked_meanwhile)
     async with await ChatSocket.open(address) as chat:
-        if await outcome(chat.hello(program.token)) == "ok":
-            with trio.fail_after(2):
-                assert (await chat.closed()).code == 4001
+        with refused("unauthenticated"):
+            await chat.hello(program.token)
+        await ann.call("people.update", name="not for those who are signed out")
+        monkeypatch.undo()
+        with refused("unauthenticated"):
+            await chat.hello(program.token)
+        assert not chat.pushes
+    assert len(node.sessions) == 0
+
+
+async def test_the_upgrade_lets_the_cookie_slide_with_the_session(address: Address, node: Node, ann: Somebody) -> None:
+    """A page that asks for nothing over HTTP stays signed in all the same."""
+    device = await with_password(node, "cleo")
+    token = (
+        await node.table.run(Context(node.core), "sessions.create", {"handle": "cleo", "password": PASSWORD})
+    ).token
+    program = (await token_of(device)).token
+
+    async def upgraded(headers: dict[str, str]) -> str:
+        async with await ChatSocket.open(address, headers=headers) as chat:
+            return chat.response.headers.get("Set-Cookie", "")
+
+    cookie = {"Cookie": f"{COOKIE}={token}"}
+    assert (await upgraded(cookie)).startswith(f"{COOKIE}={token}; ")
+    assert await upgraded(cookie) == ""  # it was moved a moment ago
+    for headers in (
+        {"Cookie": f"{COOKIE}={program}"},
+        {"Cookie": f"{COOKIE}=wrong"},
+        cookie | {"Origin": "https://evil.example.org"},
+        {"Authorization": f"Bearer {token}"},
+    ):
+        assert await upgraded(headers) == ""
 
 
 @with_limits(idle_seconds=1)
@@ -544,3 +579,73 @@ async def test_a_message_may_come_in_fragments(address: Address, anns: str) -> N
             first = (0x01 if at == 0 else 0x00) | (0x80 if at == len(text) - 1 else 0)
             await chat.send(bytes((first, 0x81)) + bytes(4) + text[at : at + 1])
         assert "ok" in await chat.reply(1)
+
+
+# ---- frames that say nothing
+
+PING = b"\x89\x80\0\0\0\0"
+
+
+def masked_text(text: bytes) -> bytes:
+    return bytes((0x81, 0x80 | len(text))) + bytes(4) + text
+
+
+@with_limits(hello_frames=3)
+@pytest.mark.parametrize("frame", [PING, masked_text(b"{}"), b"\x01\x80\0\0\0\0" + b"\x00\x80\0\0\0\0" * 4], ids=[
+    "pings", "requests", "fragments",
+])  # fmt: skip
+async def test_so_many_frames_before_hello_and_no_more(address: Address, anns: str, frame: bytes) -> None:
+    async with await ChatSocket.open(address) as chat:
+        for _ in range(2):
+            await chat.ping()
+        assert (await chat.hello(anns))["me"]["handle"] == "ann"  # the third
+    async with await ChatSocket.open(address) as chat:
+        await chat.send(frame * 4)
+        closed = await chat.closed()
+    assert (closed.code, closed.reason) == (4003, "more than 3 frames before hello")
+
+
+@with_limits(frames_per_minute=10)
+async def test_so_many_control_frames_and_fragments_a_minute(address: Address, anns: str) -> None:
+    async with await ChatSocket.signed_in(address, anns) as chat:
+        await chat.send(PING * 10)
+        for _ in range(20):
+            await chat.call("people.me")  # whole messages have limits of their own
+        await chat.send(PING)
+        assert (await chat.closed()).code == 4003
+
+
+async def test_pings_without_end_give_others_their_turn(address: Address, anns: str) -> None:
+    async with await ChatSocket.open(address) as noisy:
+        await noisy.send(PING * 2_000)
+        assert (await noisy.closed()).code == 4003
+    async with await ChatSocket.signed_in(address, anns) as chat:
+        await chat.send(PING * 2_000)
+        for _ in range(2_000):
+            await chat.exactly(2)
+
+
+async def test_a_ping_is_answered_before_the_requests_it_came_with(
+    address: Address, node: Node, anns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_answer = trio.Event()
+    found = node.table.find("people.me")
+
+    async def slow(*_: object) -> object:
+        await may_answer.wait()
+        raise Refusal("not_found", "at last")
+
+    monkeypatch.setitem(node.table._commands, "people.me", attrs.evolve(found, handler=slow))
+    async with await ChatSocket.signed_in(address, anns) as chat:
+        await chat.send(masked_text(b'{"id": 1, "op": "people.me"}') + PING)
+        assert await chat.exactly(2) == b"\x8a\x00"
+        may_answer.set()
+        assert b"at last" in await chat.receive()
+
+
+async def test_a_close_frame_is_answered_behind_the_replies(address: Address, anns: str) -> None:
+    async with await ChatSocket.signed_in(address, anns) as chat:
+        await chat.send(masked_text(b'{"id": 1, "op": "people.me"}') + b"\x88\x82\0\0\0\0\x03\xe8")
+        data = await chat.rest()
+    assert b'"handle":"ann"' in data
+    assert data.endswith(b"\x88\x02\x03\xe8")

@@ -138,6 +138,23 @@ async def test_a_snapshot_larger_than_the_outbox_begins_a_session(
         assert (await chat.push())["event"] == "live"
 
 
+async def test_a_plain_client_on_the_tls_port_is_told_so(address: Address) -> None:
+    async with await Http.open(address) as http:
+        answer = await http.request("GET", "/health")
+        assert (answer.status, answer.headers["connection"]) == (400, "close")
+        assert "https://" in answer.error["message"]
+
+
+@pytest.mark.parametrize("config", [Config()], ids=["plain port"])
+async def test_a_tls_client_on_the_plain_port_is_told_so(address: Address, caplog: pytest.LogCaptureFixture) -> None:
+    client = ssl.create_default_context()
+    for _ in range(2):
+        with pytest.raises(trio.BrokenResourceError) as caught:
+            await open_wire(address, tls=client)
+        assert "ALERT_PROTOCOL_VERSION" in str(caught.value.__cause__)
+    assert [record.message.count("port is plain") for record in caplog.records] == [1]  # once, not for each
+
+
 async def test_a_plain_client_on_the_tls_port_hurts_nobody(address: Address, trust: ssl.SSLContext, anns: str) -> None:
     async with await ChatSocket.signed_in(address, anns, tls=trust) as bystander:
         for data in (head("GET", "/health"), b"\x16\x03\x01\x00", b"", b"\xff" * 2_000):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import urllib.request
@@ -18,6 +19,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--remote-debugging-port=0",
+    "--host-resolver-rules=MAP *.test 127.0.0.1",
 )  # fmt: skip
 
 
@@ -34,7 +36,7 @@ class Page:
         await self._socket.send_message(json.dumps({"id": self._count, "method": method, "params": params}))
         while True:
             message = json.loads(await self._socket.get_message())
-            if message.get("method") == "Log.entryAdded":
+            if message.get("method") == "Log.entryAdded" and not _is_answer(message["params"]["entry"]):
                 self.problems.append(message["params"]["entry"]["text"])
             if message.get("method") == "Runtime.exceptionThrown":
                 self.problems.append(str(message["params"]["exceptionDetails"]))
@@ -56,6 +58,11 @@ class Page:
         with trio.fail_after(30):
             while not await self.run(script):  # noqa: ASYNC110 - the page cannot set an event of ours
                 await trio.sleep(0.05)
+
+
+def _is_answer(entry: dict[str, Any]) -> bool:
+    """Whether it only says that the node refused something, as it does who is asked for and is not signed in."""
+    return entry["source"] == "network" and re.search(r"status of 4\d\d", entry["text"]) is not None
 
 
 @asynccontextmanager

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from html import escape
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import h11
 import pytest
 import trio
 
+from chatnode.api import CHAT
+from chatnode.api import Page as PluginPage
 from chatnode.node import Node, open_node
+from tests.plugins.surface.making import made, node_with
+from tests.services.dialogue import PASSWORD, with_password
 
 from .browser import CHROMIUM, Page, browser
 
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+
+def needs_browser(test: Any) -> Any:
+    """Where tests must not be skipped (CI), a browser that is missing fails them."""
+    missing = CHROMIUM is None and not os.environ.get("CI")
+    return pytest.mark.slow(pytest.mark.skipif(missing, reason="chromium is not installed")(test))
 
 
 class Served:
@@ -52,7 +64,8 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 
 
 async def test_the_page_and_its_files_are_served_with_their_types(served: Served) -> None:
-    for path, kind in (("/", "text/html"), ("/page.css", "text/css"), ("/page.js", "text/javascript")):
+    scripts = [(f"/{name}.js", "text/javascript") for name in ("page", "session", "common")]
+    for path, kind in (("/", "text/html"), ("/page.css", "text/css"), *scripts):
         status, headers, body = await served.get(path)
         assert status == 200, path
         assert headers["content-type"].startswith(kind)
@@ -81,11 +94,27 @@ async def test_the_page_needs_nothing_that_the_policy_forbids(served: Served) ->
 
 async def test_every_field_has_a_label_and_a_place_for_its_error(served: Served) -> None:
     _, _, html = await served.get("/")
-    fields = re.findall(r'<input id="(\w+)"', html)
-    assert fields == ["handle", "name", "password", "again"]
+    fields = re.findall(r'<input id="([\w-]+)"', html)
+    assert fields == ["handle", "name", "password", "again", "sign-in-handle", "sign-in-password"]
     for field in fields:
         assert f'<label for="{field}">' in html
         assert f'id="{field}-error" class="error" role="alert"' in html
+        assert re.search(rf'<input id="{field}"[^>]*aria-describedby="[^"]*{field}-error"', html)
+
+
+async def test_password_managers_know_what_the_fields_are(served: Served) -> None:
+    _, _, html = await served.get("/")
+    found = dict(re.findall(r'<input id="([\w-]+)"[^>]*autocomplete="([\w-]+)"', html))
+    assert found == {
+        "handle": "username", "name": "name", "password": "new-password", "again": "new-password",
+        "sign-in-handle": "username", "sign-in-password": "current-password",
+    }  # fmt: skip
+
+
+async def test_a_form_that_no_script_takes_sends_nothing_in_an_address(served: Served) -> None:
+    _, headers, html = await served.get("/")
+    assert "form-action 'none'" in headers["content-security-policy"]
+    assert [form for form in re.findall(r"<form[^>]*>", html) if 'method="post"' not in form] == []
 
 
 # ---- in a browser
@@ -172,6 +201,133 @@ async def test_a_reset_link_sets_a_new_password(served: Served, page: Page) -> N
     assert await page.run("location.hash") == ""
     assert (await served.node.call("sessions.create", handle="cleo", password="correct horse"))["token"]
     assert page.problems == []
+
+
+# ---- signing in
+
+
+async def totals(ctx: Any, query: Mapping[str, str]) -> str:
+    return f"<p id='totals'>these are the totals of {escape(query.get('of', 'all'))}</p>"
+
+
+@pytest.fixture
+async def with_pages(tmp_path: Path) -> AsyncIterator[Served]:
+    """A node with ann, and a plugin that has a page."""
+    plugin = made("polls", pages=(PluginPage("totals", "Totals", totals, CHAT),))
+    async with node_with(tmp_path, plugin) as node, trio.open_nursery() as nursery:
+        await with_password(node, "ann")
+        yield Served(node, await nursery.start(node.serve, "127.0.0.1:0"))
+        nursery.cancel_scope.cancel()
+
+
+async def text(page: Page, id: str) -> str:
+    """What is to be read at an element; empty when it is hidden."""
+    return await page.run(
+        f"document.getElementById({id!r}).checkVisibility() ? document.getElementById({id!r}).innerText : ''"
+    )
+
+
+async def sign_in(page: Page, handle: str, password: str) -> None:
+    await page.wait("document.getElementById('sign-in-form').checkVisibility()")
+    for field, value in (("handle", handle), ("password", password)):
+        await page.run(f"document.getElementById('sign-in-{field}').value = {value!r}")
+    await page.run("document.getElementById('sign-in-submit').click()")
+
+
+@needs_browser
+async def test_somebody_signs_in_and_out(with_pages: Served, page: Page) -> None:
+    await page.open(with_pages.url)
+    await sign_in(page, "", "")
+    assert await text(page, "sign-in-handle-error") == "Enter your handle."
+    assert await text(page, "sign-in-password-error") == "Enter your password."
+    assert await page.run("document.activeElement.id") == "sign-in-handle"
+
+    await sign_in(page, "ann", "wrong")
+    await page.wait("document.getElementById('sign-in-password-error').innerText.startsWith('Wrong')")
+    assert await text(page, "sign-in-handle-error") == ""
+    assert await page.run("document.activeElement.id") == "sign-in-password"
+    assert await page.run("document.getElementById('sign-in-password').getAttribute('aria-invalid')") == "true"
+
+    await sign_in(page, " ann ", PASSWORD)
+    await page.wait("document.getElementById('signed-in').checkVisibility()")
+    assert await text(page, "signed-in-title") == "Signed in as ann"
+    assert await text(page, "sign-in-form") == ""
+    assert await page.run("document.getElementById('sign-in-password').value") == ""
+    assert await page.run("document.activeElement.id") == "signed-in-title"
+    assert await page.run("document.cookie") == ""  # no script can read it
+    assert await page.run("document.querySelector('#pages a').href") == f"{with_pages.url}/plugins/polls/totals"
+
+    await page.open(with_pages.url)
+    await page.wait("document.getElementById('signed-in').checkVisibility()")
+    cookies = (await page.send("Network.getCookies"))["cookies"]
+    await page.run("document.getElementById('sign-out').click()")
+    await page.wait("document.getElementById('sign-in-form').checkVisibility()")
+    assert await text(page, "sign-in-status") == "You are signed out."
+    assert len(cookies) == 1
+    assert (await page.send("Network.getCookies"))["cookies"] == []
+    assert (await with_pages.node.call("people.sessions", person="ann"))["sessions"] == []
+    assert page.problems == []
+
+
+@needs_browser
+async def test_a_reader_who_signs_in_gets_back_to_the_page_they_came_from(with_pages: Served, page: Page) -> None:
+    wanted = f"{with_pages.url}/plugins/polls/totals?of=a+b%26c"
+    await page.open(wanted)
+    assert await page.run("document.getElementById('totals') === null")
+    await page.run("[...document.links].find((each) => each.textContent === 'Sign in').click()")
+    await page.wait("document.activeElement?.id === 'sign-in-handle'")
+    await sign_in(page, "ann", PASSWORD)
+    await page.wait("document.getElementById('totals') !== null")
+    assert await page.run("location.href") == wanted
+    assert "totals of a b&c" in await page.run("document.body.innerText")
+
+
+@needs_browser
+async def test_nobody_is_led_away_from_the_node(with_pages: Served, page: Page) -> None:
+    await page.open(with_pages.url)
+    await sign_in(page, "ann", PASSWORD)
+    await page.wait("document.getElementById('signed-in').checkVisibility()")
+    for target in (
+        "https://evil.example/plugins/x", "//evil.example/plugins", "/\\\\evil.example/plugins", "javascript:alert(1)",
+        "data:text/html,plugins/", "plugins/../v1/people.me", "plugins/..//evil.example", "pluginsx", "v1/people.me",
+        "", "http://", "plugins%2F..%2Fpage.css", "http://user@evil.example/plugins/polls/totals",
+    ):  # fmt: skip
+        await page.open(f"{with_pages.url}/?{quote(target, safe='')}#next={quote(target, safe='')}")
+        await page.wait("document.getElementById('signed-in').checkVisibility()")
+        assert (await page.run("location.href")).startswith(f"{with_pages.url}/?"), target
+    await page.open(f"{with_pages.url}/?x#next=plugins/polls/totals%23x")
+    await page.wait("document.getElementById('totals') !== null")
+
+
+@needs_browser
+async def test_a_browser_that_keeps_no_cookie_is_told(with_pages: Served, page: Page) -> None:
+    """As one does that opens the page without TLS where the node is reached with it."""
+    with_pages.node.core.base_url = "https://chat.test"
+    await page.open(with_pages.url.replace("127.0.0.1", "chat.test"))
+    await sign_in(page, "ann", PASSWORD)
+    await page.wait("document.getElementById('sign-in-error').innerText.includes('did not keep the sign-in')")
+    assert await text(page, "signed-in") == ""
+
+
+@needs_browser
+async def test_who_signs_up_is_signed_in(with_pages: Served, page: Page) -> None:
+    await page.open((await with_pages.node.call("invites.create"))["link"])
+    await page.wait("document.getElementById('state').textContent === 'well'")
+    assert await text(page, "sign-in-form") == ""  # one form at a time
+    await fill(page, handle="cleo", password="correct horse", again="correct horse")
+    await page.wait("document.getElementById('signed-in').checkVisibility()")
+    assert await text(page, "signed-in-title") == "Signed in as cleo"
+    assert await page.run("document.activeElement.id") == "done-title"
+
+
+@needs_browser
+async def test_who_set_a_new_password_signs_in_with_it(with_pages: Served, page: Page) -> None:
+    await page.open((await with_pages.node.call("people.reset_link", person="ann"))["link"])
+    await fill(page, password="another horse", again="another horse")
+    await page.wait("document.getElementById('sign-in-form').checkVisibility()")
+    assert await page.run("document.getElementById('sign-in-handle').value") == "ann"
+    await sign_in(page, "ann", "another horse")
+    await page.wait("document.getElementById('signed-in').checkVisibility()")
 
 
 @needs_browser

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import attrs
 
-from chatnode.cli.chat.lines import title_of
-from chatnode.model.conversations import InboxEntry
-from chatnode.model.messages import Message
+from chatnode.cli.chat.lines import marked_title, title_of
+from chatnode.model.conversations import InboxEntry, Settings
+from chatnode.model.messages import EVERYONE, Message
 
 
 class Desk:
@@ -44,19 +44,13 @@ class Desk:
         """The conversation that was listed under a number."""
         return self._numbered[int(text) - 1] if text.isdecimal() and 0 < int(text) <= len(self._numbered) else None
 
-    def find(self, text: str) -> InboxEntry | None:
-        """By id, by title or handle, or by the beginning of a title when only one begins so."""
-        if text in self._entries:
-            return self._entries[text]
-        wanted = text.casefold()
-        same = [entry for entry in self._entries.values() if title_of(entry).casefold() == wanted]
-        if same:
-            return same[0]
-        alike = [entry for entry in self._entries.values() if title_of(entry).casefold().startswith(wanted)]
-        return alike[0] if len(alike) == 1 else None
+    def names(self) -> tuple[str, ...]:
+        """How each is written for /open: `@ann`, `#tea`."""
+        return tuple(marked_title(entry) for entry in self.entries())
 
-    def titles(self) -> tuple[str, ...]:
-        return tuple(title_of(entry) for entry in self.entries())
+    def handles(self) -> tuple[str, ...]:
+        """Whom the person has direct conversations with."""
+        return tuple(entry.peer.handle for entry in self.entries() if entry.peer is not None)
 
     def unread_elsewhere(self, conversation: str | None) -> int:
         """How many other conversations have something new."""
@@ -69,7 +63,7 @@ class Desk:
         if entry is None or message.seq <= entry.head:
             return
         own = message.sender.id == self._me
-        named = self._me in (message.mentions or ())
+        named = not {self._me, EVERYONE}.isdisjoint(message.mentions or ())
         self.put(
             attrs.evolve(
                 entry,
@@ -81,6 +75,17 @@ class Desk:
                 mentions=0 if own else entry.mentions + named,
             )
         )
+
+    def changed(self, message: Message) -> None:
+        """A message was edited or deleted."""
+        entry = self._entries.get(message.conversation)
+        if entry is not None and entry.last is not None and entry.last.message == message.message:
+            self.put(attrs.evolve(entry, last=message))
+
+    def set(self, conversation: str, settings: Settings) -> None:
+        entry = self._entries.get(conversation)
+        if entry is not None:
+            self.put(attrs.evolve(entry, settings=settings))
 
     def read(self, conversation: str, seq: int) -> None:
         entry = self._entries.get(conversation)

@@ -27,7 +27,7 @@ async def chat_at_terminal(url: str, token: str, who: str | None) -> None:
         chat = _Chat(client)
         chat.greet(url)
         if who is not None:
-            chat.session.enter(f"/open {who}")
+            chat.open_first(who)
         try:
             await chat.run()
         except BaseExceptionGroup as group:
@@ -41,13 +41,17 @@ class _Chat:
         self._lines = Lines(Style.of_terminal(), client.me)
         self.session = ChatSession(client, self._lines, _write, lambda: self._prompt.refresh())
         self._slash = Slash(self.session)
-        words = Words(self._slash.commands, self.session.desk.titles, self._handles)
+        words = Words(self._slash.commands, self.session.desk.names, self._handles)
         self._prompt = Prompt(lambda: self.session.title, lambda: self.session.status, words)
 
     def greet(self, url: str) -> None:
         style = self._lines.style
         _write(f"{style.bold('chatnode')} at {one_line(url, 200)} — you are {style.handle(self._lines.me.handle)}")
         _write(style.dim("  /help lists what can be done, /quit leaves"))
+
+    def open_first(self, who: str) -> None:
+        """Go to a conversation at once. A number is no place in a list that nobody has seen."""
+        self.session.enter(f"/open {'@' if who.isdecimal() else ''}{' '.join(who.split())}")
 
     async def run(self) -> None:
         left = trio.Event()
@@ -61,6 +65,7 @@ class _Chat:
             nursery.start_soon(self.session.follow)
             nursery.start_soon(self.session.work, self._slash.run)
             nursery.start_soon(self.session.mark)
+            nursery.start_soon(self.session.catch_up)
             nursery.start_soon(_call_on_signal, self._prompt.leave)
             await left.wait()
             await self._finish()
@@ -82,7 +87,8 @@ class _Chat:
             self.session.complain(f"not sent: {one_line(line, 200)}")
 
     def _handles(self) -> tuple[str, ...]:
-        return self.session.room.handles() if self.session.room else ()
+        heard = self.session.room.handles() if self.session.room else ()
+        return tuple(dict.fromkeys((*heard, *self.session.desk.handles())))
 
 
 def _write(line: str) -> None:

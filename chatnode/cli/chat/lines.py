@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from chatnode.cli.chat.printable import one_line, printable
 from chatnode.cli.chat.style import Style
 from chatnode.model.conversations import InboxEntry, Member
-from chatnode.model.messages import Message, Receipt
+from chatnode.model.mentions import mentions
+from chatnode.model.messages import EVERYONE, Message, Receipt
 from chatnode.model.people import PersonRef
 
 _INDENT = "      "  # as wide as a time and a space
 _TITLE_WIDTH = 28
 _QUOTE_CHARS = 60
+
+ADMINS = "admins"
+ALL_OF_A_GROUP = (EVERYONE, "all")
+"""Handles that name more than one person."""
 
 
 class Lines:
@@ -23,7 +27,6 @@ class Lines:
     def __init__(self, style: Style, me: PersonRef) -> None:
         self.style = style
         self.me = me
-        self._my_mention = re.compile(rf"(?<![\w@.-])@{re.escape(me.handle)}(?![\w-])", re.IGNORECASE)
 
     def message(self, message: Message, quoted: Message | None) -> str:
         """`10:17 ann  text`, under what it replies to; one's own with a mark, as they are shown once stored."""
@@ -39,19 +42,61 @@ class Lines:
     def _body(self, message: Message) -> str:
         if message.deleted_at is not None:
             return self.style.dim("(deleted)")
-        body = printable(message.text)
-        if self.is_mentioned(message):
-            body = self._my_mention.sub(lambda match: self.style.mention(match[0]), body)
-        return body + (self.style.dim(" (edited)") if message.edited_at else "")
+        shown = [each for each in (attachment(message), self._text(message)) if each]
+        return "\n".join(shown) + (self.style.dim(" (edited)") if message.edited_at else "")
+
+    def _text(self, message: Message) -> str:
+        """What it says, with what names the reader marked."""
+        parts: list[str] = []
+        done = 0
+        for mention in mentions(message.text):
+            if self._names_me(mention.handle, message):
+                parts += [printable(message.text[done : mention.start])]
+                parts += [self.style.mention(printable(message.text[mention.start : mention.end]))]
+                done = mention.end
+        return "".join([*parts, printable(message.text[done:])])
+
+    def _names_me(self, handle: str, message: Message) -> bool:
+        named = message.mentions or ()
+        if handle in ALL_OF_A_GROUP:
+            return EVERYONE in named
+        return self.me.id in named and handle in (self.me.handle, ADMINS)
 
     def _quote(self, message: Message, quoted: Message | None) -> str:
         if quoted is None:
             return self.style.dim(f"{_INDENT}╭ (a message that is not there any more)")
-        text = "(deleted)" if quoted.deleted_at else one_line(quoted.text, _QUOTE_CHARS)
-        return self.style.dim(f"{_INDENT}╭ {quoted.sender.handle}: {text}")
+        return self.style.dim(f"{_INDENT}╭ {quoted.sender.handle}: {one_line(summary(quoted), _QUOTE_CHARS)}")
 
     def is_mentioned(self, message: Message) -> bool:
-        return self.me.id in (message.mentions or ())
+        return not {self.me.id, EVERYONE}.isdisjoint(message.mentions or ())
+
+    def edited(self, message: Message) -> str:
+        """That a message on the screen says something else now, and what."""
+        of = "your message" if message.sender.id == self.me.id else f"the message of {message.sender.handle}"
+        body = self._body(message).replace("\n", "\n" + _INDENT)
+        return self.note(f"{of} at {clock(message.at)} was edited:") + f"\n{_INDENT}{body}"
+
+    def deleted(self, message: Message) -> str:
+        """That a message on the screen is no more, and whose doing that is."""
+        of = "your message" if message.sender.id == self.me.id else f"the message of {message.sender.handle}"
+        by = message.deleted_by
+        how = f" by {by.handle}" if by is not None and by.id != message.sender.id else ""
+        why = f" ({message.deleted_reason})" if message.deleted_reason not in (None, "user_request") else ""
+        return self.note(f"{of} at {clock(message.at)} was deleted{how}{why}")
+
+    def reacted(self, message: Message, by: str, emojis: Sequence[str]) -> str:
+        """How somebody's reactions to a message on the screen are now."""
+        said = f"“{one_line(summary(message), _QUOTE_CHARS)}”"
+        what = f"reacted {one_line(' '.join(emojis), 80)} to" if emojis else "took their reactions back from"
+        return self.note(f"{one_line(by, 80)} {what} {said}")
+
+    def found(self, message: Message, entry: InboxEntry | None, number: int, width: int) -> str:
+        """A message that a search found, in one line."""
+        time = local_time(message.at)
+        day = f"{time:%Y-%m-%d %H:%M}" if time else "--"
+        where = f" in {marked_title(entry)}" if entry is not None else ""
+        head = f"{number:>3}  {day}  {message.sender.handle}{where}: "
+        return self.style.dim(head) + one_line(summary(message), max(10, width - len(head)))
 
     def day(self, day: date) -> str:
         return self.style.dim(f"── {day:%A}, {day.day} {day:%B %Y} ──")
@@ -65,7 +110,7 @@ class Lines:
         how = " mentions you" if self.is_mentioned(message) else ""
         where = "" if entry.kind == "direct" else f" in {title_of(entry)}"
         head = f"  • {message.sender.handle}{where}{how}: "
-        line = head + one_line(message.text, max(10, width - len(head)))
+        line = head + one_line(summary(message), max(10, width - len(head)))
         return self.style.bold(line) if how or entry.kind == "direct" else self.style.dim(line)
 
     def heading(self, entry: InboxEntry) -> str:
@@ -81,7 +126,7 @@ class Lines:
         return [self._inbox_line(number, entry, width) for number, entry in enumerate(entries, 1)]
 
     def _inbox_line(self, number: int, entry: InboxEntry, width: int) -> str:
-        title = one_line(title_of(entry), _TITLE_WIDTH).ljust(_TITLE_WIDTH)
+        title = one_line(marked_title(entry), _TITLE_WIDTH).ljust(_TITLE_WIDTH)
         counts = " ".join(
             part
             for part in (f"{entry.unread} new" if entry.unread else "", f"@{entry.mentions}" if entry.mentions else "")
@@ -89,8 +134,9 @@ class Lines:
         )
         last = ""
         if entry.last is not None:
-            said = "(deleted)" if entry.last.deleted_at else entry.last.text
-            last = one_line(f"{entry.last.sender.handle}: {said}", max(10, width - _TITLE_WIDTH - 21))
+            last = one_line(f"{entry.last.sender.handle}: {summary(entry.last)}", max(10, width - _TITLE_WIDTH - 21))
+        if is_muted(entry):
+            last = f"(muted) {last}"
         number_part = f"{number:>3}  "
         style = self.style
         return (
@@ -112,7 +158,7 @@ class Lines:
         ]
 
     def receipts(self, message: Message, receipts: Sequence[Receipt]) -> list[str]:
-        head = self.note(f"“{one_line(message.text, _QUOTE_CHARS)}” of {clock(message.at)}:")
+        head = self.note(f"“{one_line(summary(message), _QUOTE_CHARS)}” of {clock(message.at)}:")
         if not receipts:
             return [head, self.note("nobody has got it yet")]
         lines = [head]
@@ -130,11 +176,60 @@ def title_of(entry: InboxEntry) -> str:
     return one_line(entry.title, 200) or "(untitled)"
 
 
+def marked_title(entry: InboxEntry) -> str:
+    """The title so that a group cannot pass for a user: `@ann`, `#tea`."""
+    title = title_of(entry)
+    if entry.kind == "direct":
+        return "@" + title
+    return title if title.startswith("#") else "#" + title
+
+
+def is_muted(entry: InboxEntry) -> bool:
+    """Whether nothing is to be told of it now."""
+    settings = entry.settings
+    if settings is None:
+        return False
+    until = local_time(settings.muted_until or "")
+    return settings.notify == "none" or (until is not None and until > datetime.now(UTC))
+
+
+def attachment(message: Message) -> str:
+    """What a message carries beside its text, in a line; empty for one that is only text."""
+    if message.deleted_at is not None:
+        return ""
+    if message.kind == "system":
+        return "[notice]" if message.text else f"[notice] {message.system.type if message.system else ''}".rstrip()
+    if message.kind == "location" and message.location is not None:
+        place = message.location
+        at = f"{place.latitude:.5f}, {place.longitude:.5f}"
+        return f"[place] {one_line(place.name, 200)} ({at})" if place.name.strip() else f"[place] {at}"
+    if message.media is not None:
+        media = message.media
+        size = f", {media.width}×{media.height}" if media.width and media.height else ""
+        what = f"{one_line(media.name, 255)} ({one_line(media.type, 100)}, {_bytes(media.bytes)}{size})"
+        return f"[{message.kind}] {what} {one_line(media.file, 2_000)}"
+    return ""
+
+
+def summary(message: Message) -> str:
+    """A message for where there is one line: what it carries, then what it says."""
+    if message.deleted_at is not None:
+        return "(deleted)"
+    return " ".join(each for each in (attachment(message), message.text) if each)
+
+
+def _bytes(count: int) -> str:
+    if count < 1024:
+        return f"{count} bytes"
+    unit = min((count.bit_length() - 1) // 10, 4)
+    return f"{count / 1024**unit:.1f} {('KiB', 'MiB', 'GiB', 'TiB')[unit - 1]}"
+
+
 def local_time(at: str) -> datetime | None:
     """A time of the protocol where the reader is; None for one that is not understood."""
     try:
         return datetime.fromisoformat(at).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter at the edges of the calendar, in a zone beyond them
         return None
 
 

@@ -85,6 +85,8 @@ def log_in_by_invite(link: str) -> Ticket:
             password = None if refusal.path == "password" else password
         else:
             Tokens(state_directory(), url).save(signed_in.person.handle, signed_in.token)
+            for each in signed_in.not_joined or ():
+                click.echo(f"You could not join one of the groups of this invite: {each.message}.", err=True)
             return Ticket(url, signed_in.token, signed_in.person.handle)
 
 

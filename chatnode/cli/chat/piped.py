@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import trio
 
-from chatnode.cli.chat.desk import Desk
 from chatnode.cli.chat.lines import Lines
+from chatnode.cli.chat.naming import find
 from chatnode.cli.chat.room import Room
 from chatnode.cli.chat.style import Style
 from chatnode.client import Client, Pushed, Reset, connect, new_cid
@@ -51,14 +51,7 @@ class _LineChat:
         self.refused = False
 
     async def find(self, who: str) -> None:
-        desk = Desk(self._client.me.id)
-        first = await anext(self._events)
-        if isinstance(first, Reset):
-            desk.load(first.inbox.conversations)
-        self._entry = None if who.startswith("@") else desk.find(who)
-        if self._entry is None:
-            conversation = await self._client.direct(who.removeprefix("@"))
-            self._entry = (await self._client.conversation(conversation)).you
+        self._entry = await find(self._client, who)
 
     async def post_lines(self) -> None:
         assert self._entry is not None

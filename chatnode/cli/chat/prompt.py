@@ -33,10 +33,10 @@ class Words(Completer):
         word = before.rpartition(" ")[2]
         if before.startswith("/") and " " not in before:
             found = [each + " " for each in self._commands if each.startswith(before)]
-        elif before.startswith(("/open ", "/join ")):
+        elif before.startswith("/open "):
             word = before.partition(" ")[2]
-            found = [each for each in self._titles() if each.casefold().startswith(word.casefold())]
-        elif before.startswith(("/dm ", "/invite ", "/group ")):
+            found = [each for each in self._titles() if _may_become(word, each)]
+        elif before.startswith(("/dm ", "/invite ", "/group ", "/block ", "/unblock ")):
             found = [each for each in self._handles() if each.startswith(word)]
         elif word.startswith("@"):
             found = ["@" + each for each in self._handles() if each.startswith(word[1:])]
@@ -44,6 +44,11 @@ class Words(Completer):
             return
         for each in sorted(found):
             yield Completion(each, -len(word))
+
+
+def _may_become(word: str, name: str) -> bool:
+    """Whether `word`, with its mark or without, begins a name such as `@ann` or `#tea`."""
+    return name.casefold().startswith(word.casefold()) or name[1:].casefold().startswith(word.casefold())
 
 
 class Prompt:

@@ -31,6 +31,7 @@ class Room:
         self._write = write
         self._days = days
         self.conversation = entry.conversation
+        self.is_group = entry.kind == "group"
         self._first_seq = entry.head + 1  # of what is shown
         self._last_seq = entry.head
         self._day: date | None = None
@@ -44,6 +45,22 @@ class Room:
     def newest(self, by: Callable[[Message], bool]) -> Message | None:
         """The last message shown that is such."""
         return next((message for message in reversed(self._known.values()) if by(message)), None)
+
+    def known(self, message: str) -> Message | None:
+        """A message that was shown, by its id."""
+        return self._known.get(message)
+
+    def changed(self, message: Message) -> bool:
+        """Keep how a message is now; False when it was never shown, or is so already."""
+        before = self._known.get(message.message)
+        if before is None or (before.text, before.deleted_at) == (message.text, message.deleted_at):
+            return False
+        self._known[message.message] = message
+        return True
+
+    def forget(self, gone: Callable[[Message], bool]) -> None:
+        """Messages that are no more; what they said is not quoted again."""
+        self._known = {id: message for id, message in self._known.items() if not gone(message)}
 
     def handles(self) -> tuple[str, ...]:
         """Who has been heard here."""

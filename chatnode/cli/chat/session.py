@@ -1,26 +1,31 @@
 """A person at a terminal: follows the events, shows the open conversation, says and marks what they say and read.
 
-Three tasks share it: `follow` (events in), `work` (what the person entered, in order) and `mark` (how far they
-have read). What shows something takes the `turn`, so that one thing is shown at a time.
+Four tasks share it: `follow` (events in), `work` (what the person entered, in order), `mark` (how far they have
+read) and `catch_up` (with what was imported). What shows something takes the `turn`, so that one thing is shown at a
+time.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from shutil import get_terminal_size
+from typing import Any
 
 import trio
 
 from chatnode.cli.chat.desk import Desk
-from chatnode.cli.chat.lines import Lines, title_of
+from chatnode.cli.chat.lines import Lines, is_muted, marked_title, title_of
 from chatnode.cli.chat.printable import one_line, printable
 from chatnode.cli.chat.room import Room
-from chatnode.client import Client, Interrupted, Item, Live, Pushed, Reset, new_cid
+from chatnode.client import Client, Imports, Interrupted, Item, Live, Pushed, Reset, new_cid
 from chatnode.errors import Refusal
 from chatnode.model import events
 from chatnode.model.conversations import InboxEntry
+from chatnode.model.messages import Message
+from chatnode.model.people import Person
 
+NOWHERE = "open a conversation first: /inbox, then /open 1; or /dm HANDLE"
 INBOX = 30
 """Conversations that a list shows."""
 _PATIENCE_SECONDS = 1.0
@@ -39,6 +44,7 @@ class ChatSession:
         self._refresh = refresh
         self._entered: deque[str] = deque()
         self._marks: dict[tuple[str, str], int] = {}
+        self._imports = Imports()
         self._changed = trio.Event()
         self._begun = trio.Event()
         self._interrupted = False
@@ -49,7 +55,7 @@ class ChatSession:
     def title(self) -> str:
         """Of the open conversation; empty when none is open."""
         entry = self.desk.get(self.room.conversation) if self.room else None
-        return title_of(entry) if entry else ""
+        return marked_title(entry) if entry else ""
 
     @property
     def status(self) -> str:
@@ -101,7 +107,7 @@ class ChatSession:
             self._refresh()
 
     async def _carry_out(self, line: str, run: Callable[[str], Awaitable[None]]) -> None:
-        if line.startswith("/") and not line.startswith("//"):
+        if _is_command(line):
             await run(line[1:])
         else:
             await self.say(line.removeprefix("/"))
@@ -118,6 +124,19 @@ class ChatSession:
                 if refusal.code == "unauthenticated":
                     raise  # else they are out of it since
 
+    async def catch_up(self) -> None:
+        """Looks again at conversations into which something was imported."""
+        while True:
+            event = await self._imports.next()
+            try:
+                entry = (await self.client.conversation(event.conversation)).you
+            except Refusal as refusal:
+                if refusal.code == "unauthenticated":
+                    raise  # else they are out of it since
+            else:
+                self.desk.put(entry)
+                self._refresh()
+
     # ---- what the person does
 
     async def open(self, entry: InboxEntry) -> None:
@@ -128,10 +147,15 @@ class ChatSession:
             self.write(self.lines.note("nothing was said here yet"))
         self._mark_read()
 
+    def leave_room(self) -> None:
+        """Nothing is open: what was typed for a conversation that cannot be opened must not go to another."""
+        self.room = None
+
     async def say(self, text: str, reply_to: str | None = None) -> None:
         """Post to the open conversation. It is on the screen once the node has it, when its event comes."""
         if self.room is None:
-            self.complain("open a conversation first: /inbox, then /open 1; or /dm HANDLE")
+            self.complain(f"not sent: {NOWHERE}")
+            self.write(self.lines.note(one_line(text, 500)))
             return
         cid = new_cid()
         while True:
@@ -211,8 +235,21 @@ class ChatSession:
             before = self.desk.renamed(event.conversation, event.details.title)
             if before is not None:
                 self.write(self.lines.note(f"{before} is called {one_line(event.details.title, 200)} now"))
+        elif isinstance(event, events.MessageEdited | events.MessageDeleted):
+            await self._changed_message(event.message)
+        elif isinstance(event, events.PersonErased):
+            self._erased(event.person)
+        elif isinstance(event, events.ConversationTrimmed):
+            self._trimmed(event)
+        elif isinstance(event, events.SettingsChanged):
+            self.desk.set(event.conversation, event.settings)
+        elif isinstance(event, events.PersonBlocked):
+            how = "blocked" if event.blocked else "no longer block"
+            self.write(self.lines.note(f"you {how} {event.person.handle}"))
+        elif pushed.name == "reaction.changed":
+            self._reacted(pushed.fields)
         elif isinstance(event, events.ConversationImported):
-            self.desk.put((await self.client.conversation(event.conversation)).you)
+            self._imports.note(event)
 
     async def _posted(self, event: events.MessagePosted) -> None:
         message = event.message
@@ -222,8 +259,44 @@ class ChatSession:
             await self.room.show_new(message)
             self._mark_read()
         elif message.sender.id != self.client.me.id:
-            self.write(self.lines.elsewhere(entry, message, get_terminal_size().columns))
+            if self._is_told(entry, message):
+                self.write(self.lines.elsewhere(entry, message, get_terminal_size().columns))
             self._mark("delivered", event.conversation, message.seq)
+
+    def _is_told(self, entry: InboxEntry, message: Message) -> bool:
+        if entry.settings is not None and entry.settings.notify == "mentions" and not self.lines.is_mentioned(message):
+            return False
+        return not is_muted(entry)
+
+    async def _changed_message(self, message: Message) -> None:
+        self.desk.changed(message)
+        if self.room is not None and self.room.changed(message):
+            self.write(self.lines.deleted(message) if message.deleted_at else self.lines.edited(message))
+        if message.deleted_at is not None and self.desk.get(message.conversation) is not None:
+            # One that was unread counts no more, and the event does not say whom it named.
+            self.desk.put((await self.client.conversation(message.conversation)).you)
+
+    def _erased(self, person: Person) -> None:
+        if self.room is not None:
+            self.room.forget(lambda message: message.sender.id == person.id)
+        self.write(self.lines.note(f"{one_line(person.handle, 80)}: this account and its messages were erased"))
+
+    def _trimmed(self, event: events.ConversationTrimmed) -> None:
+        self.desk.read(event.conversation, event.floor)
+        if self.room is not None and self.room.conversation == event.conversation:
+            self.room.forget(lambda message: message.seq <= event.floor)
+            self.write(self.lines.note("old messages were removed here"))
+
+    def _reacted(self, fields: Mapping[str, Any]) -> None:
+        """Of the plugin for reactions, if the node has it; its event is not the core's, and so not read by it."""
+        try:
+            message, person = str(fields["message"]), str(fields["person"]["handle"])
+            emojis = [str(each) for each in fields["emojis"]]
+        except (KeyError, TypeError):
+            return  # of another version
+        shown = self.room.known(message) if self.room is not None else None
+        if shown is not None:
+            self.write(self.lines.reacted(shown, person, emojis))
 
     async def _joined(self, event: events.MemberJoined) -> None:
         by = f" by {event.by.handle}" if event.by else ""
@@ -231,7 +304,7 @@ class ChatSession:
             entry = await self.entry_of(event.conversation)
             if event.by is not None and entry.kind == "group":
                 self.write(self.lines.note(f"you were added to {title_of(entry)}{by}"))
-        elif self.room is not None and self.room.conversation == event.conversation:
+        elif self.room is not None and self.room.conversation == event.conversation and self.room.is_group:
             self.write(self.lines.note(f"{event.person.handle} " + (f"was added{by}" if by else "joined")))
 
     def _left(self, event: events.MemberLeft) -> None:
@@ -262,3 +335,7 @@ class ChatSession:
     def _note_change(self) -> None:
         self._changed.set()
         self._changed = trio.Event()
+
+
+def _is_command(line: str) -> bool:
+    return line.startswith("/") and not line.startswith("//")

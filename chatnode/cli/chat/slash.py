@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Awaitable, Callable
+from shutil import get_terminal_size
 
 import attrs
 
+from chatnode.cli.chat.changes import Changes, here, last_of_mine, last_of_others
+from chatnode.cli.chat.naming import find, has_title
 from chatnode.cli.chat.printable import one_line
-from chatnode.cli.chat.room import Room
+from chatnode.cli.chat.room import PAGE
 from chatnode.cli.chat.session import ChatSession
 from chatnode.client import Client
 from chatnode.errors import Refusal
-from chatnode.model.conversations import InboxEntry
 
 
 @attrs.frozen
 class SlashCommand:
-    """`usage` is how it is written, `help` what it does."""
+    """`usage` is how it is written, `help` what it does. `moves`: what is typed behind it is for where it leads."""
 
     usage: str
     help: str
     run: Callable[[str], Awaitable[None]]
+    moves: bool = False
 
     @property
     def name(self) -> str:
@@ -35,75 +38,63 @@ class Slash:
         self._session = session
         self._client: Client = session.client
         self._public: list[str] = []
+        changes = Changes(session)
         all_commands = (
-            SlashCommand("/help", "this list", self._help),
-            SlashCommand("/inbox", "your conversations, with what is new in them", self._inbox),
-            SlashCommand("/open N or TITLE", "go to a conversation: its number in the inbox, or its title", self._open),
-            SlashCommand("/dm HANDLE", "talk to somebody alone", self._direct),
-            SlashCommand("/group TITLE [HANDLE …]", 'open a group; "quote a title" that has spaces', self._group),
-            SlashCommand("/invite HANDLE", "bring somebody into this group", self._invite),
-            SlashCommand("/members", "who takes part here", self._members),
-            SlashCommand("/public [WORDS]", "groups that anybody may join", self._list_public),
-            SlashCommand("/join N or TITLE", "join one of them", self._join),
+            SlashCommand("/help", "list the commands", self._help),
+            SlashCommand("/inbox", "list your conversations, with what is unread", self._inbox),
+            SlashCommand("/open N, HANDLE or #TITLE", "go to a conversation of the list, or by name", self._open, True),
+            SlashCommand("/dm HANDLE", "direct message", self._direct, True),
+            SlashCommand("/group TITLE [HANDLE …]", "create a group; quote a title with spaces", self._group, True),
+            SlashCommand("/invite HANDLE …", "add users to this group", self._invite),
+            SlashCommand("/members", "list members", self._members),
+            SlashCommand("/public [WORDS]", "list public groups", self._list_public),
+            SlashCommand("/join N or TITLE", "join a public group", self._join, True),
             SlashCommand("/leave", "leave this group", self._leave),
-            SlashCommand("/more", "older messages", self._more),
-            SlashCommand("/reply TEXT", "answer the last message of somebody else", self._reply),
-            SlashCommand("/who-read", "who got and read your last message here", self._who_read),
-            SlashCommand("/quit", "leave (or Ctrl-D)", self._quit),
+            SlashCommand("/more", "show older messages", self._more),
+            SlashCommand("/search WORDS", "find messages; in:#TITLE, from:HANDLE, has:link, …", self._search),
+            SlashCommand("/reply TEXT", "reply to the last message of someone else", self._reply),
+            SlashCommand("/edit TEXT", "change your last message here", changes.edit),
+            SlashCommand("/delete", "delete your last message here, for all", changes.delete),
+            SlashCommand("/react EMOJI", "react to the last message of someone else", changes.react),
+            SlashCommand("/unreact [EMOJI]", "take your reactions to it back", changes.unreact),
+            SlashCommand("/who-read", "show who received and read your last message here", self._who_read),
+            SlashCommand("/status [TEXT]", "set your status; without TEXT, clear it", changes.status),
+            SlashCommand("/mute [HOURS]", "mute this conversation, until /unmute by default", changes.mute),
+            SlashCommand("/unmute", "unmute this conversation", changes.unmute),
+            SlashCommand("/block [HANDLE]", "block a user; without HANDLE, list whom you block", changes.block),
+            SlashCommand("/unblock HANDLE", "unblock a user", changes.unblock),
+            SlashCommand("/quit", "quit (or Ctrl-D)", self._quit),
         )
         self.commands = {command.name: command for command in all_commands}
 
     async def run(self, line: str) -> None:
         """A line without its slash. Raises `Refusal`."""
-        word, _, rest = line.partition(" ")
-        found = self._find("/" + word.rstrip("?").lower())
+        word, rest = _split(line)
+        found = self.commands.get(f"/{word.lower()}")
         if found is None:
-            self._session.complain(f"there is no /{word}; /help lists what there is, and //{word} says it")
+            word = one_line(word, 80)
+            self._session.complain(f"unknown command /{word}; see /help; //{word} sends it as text")
             return
-        await found.run(rest.strip())
+        try:
+            await found.run(rest)
+        except Refusal:
+            if found.moves:
+                self._session.leave_room()
+            raise
 
     def says_quit(self, line: str) -> bool:
-        found = self._find(line.strip().lower()) if line.startswith("/") else None
-        return found is not None and found.name == "/quit"
-
-    def _find(self, name: str) -> SlashCommand | None:
-        """By name, or by a beginning that only one has."""
-        if name in self.commands:
-            return self.commands[name]
-        alike = [command for key, command in self.commands.items() if key.startswith(name)]
-        return alike[0] if len(alike) == 1 and len(name) > 1 else None
+        return _split(line)[0].lower() == "/quit"
 
     # ---- finding conversations
 
     async def go_to(self, text: str) -> None:
-        """Open a conversation by number, title or handle. Raises `Refusal`."""
+        """Open a conversation by number, handle, title or id. Raises `Refusal`."""
         session = self._session
         async with session.turn:
-            entry = await self._conversation(text)
-            if entry is not None:
-                await session.open(entry)
-            else:
-                session.complain(f"there is no conversation or person called {one_line(text, 80)}")
-
-    async def _conversation(self, text: str) -> InboxEntry | None:
-        session = self._session
-        numbered = session.desk.numbered(text)
-        if numbered is not None:
-            return await session.entry_of(numbered)
-        found = None if text.startswith("@") else session.desk.find(text)
-        if found is not None:
-            return found
-        try:
-            return await session.entry_of(await self._client.direct(text.removeprefix("@")))
-        except Refusal as refusal:
-            if refusal.code in ("not_found", "invalid"):
-                return None
-            raise
-
-    def _here(self) -> Room | None:
-        if self._session.room is None:
-            self._session.complain("open a conversation first: /inbox, then /open 1; or /dm HANDLE")
-        return self._session.room
+            numbered = session.desk.numbered(text)
+            entry = await (session.entry_of(numbered) if numbered is not None else find(self._client, text))
+            session.desk.put(entry)
+            await session.open(entry)
 
     # ---- commands
 
@@ -111,9 +102,12 @@ class Slash:
         width = max(len(command.usage) for command in self.commands.values())
         for command in self.commands.values():
             self._session.write(f"  {command.usage:{width}}  {self._session.lines.style.dim(command.help)}")
-        self._session.write(
-            self._session.lines.note("Alt-Enter begins a new line; Tab completes /commands and @handles")
-        )
+        for line in (
+            "HANDLE or @HANDLE is a user, #TITLE a group; a title that could not be a handle needs no #",
+            "any other line that begins with / is refused; //me sends “/me” as text",
+            "Alt-Enter starts a new line; Tab completes commands, handles and titles",
+        ):
+            self._session.write(self._session.lines.note(line))
 
     async def _inbox(self, rest: str) -> None:
         async with self._session.turn:
@@ -127,89 +121,99 @@ class Slash:
 
     async def _direct(self, rest: str) -> None:
         if not rest:
-            self._session.complain("/dm HANDLE: whom do you want to talk to?")
-            return
+            raise Refusal("invalid", "/dm HANDLE")
         await self.go_to("@" + rest.removeprefix("@"))
 
     async def _group(self, rest: str) -> None:
         try:
             title, *members = shlex.split(rest)
         except ValueError:
-            self._session.complain('/group TITLE [HANDLE …]; "quote a title" that has spaces')
-            return
+            raise Refusal("invalid", '/group TITLE [HANDLE …]; "quote a title" that has spaces') from None
         conversation = await self._client.create_group(title, [member.removeprefix("@") for member in members])
         async with self._session.turn:
             await self._session.open(await self._session.entry_of(conversation))
 
     async def _invite(self, rest: str) -> None:
-        room = self._here()
-        if room is not None:
-            for handle in rest.split():
-                await self._client.add_member(room.conversation, handle.removeprefix("@"))
+        if not rest:
+            raise Refusal("invalid", "/invite HANDLE")
+        room = here(self._session)
+        for handle in rest.split():
+            await self._client.add_member(room.conversation, handle.removeprefix("@"))
 
     async def _members(self, rest: str) -> None:
-        room = self._here()
-        if room is not None:
-            for line in self._session.lines.members(await self._client.members(room.conversation)):
-                self._session.write(line)
+        for line in self._session.lines.members(await self._client.members(here(self._session).conversation)):
+            self._session.write(line)
 
     async def _list_public(self, rest: str) -> None:
         found = await self._client.public(rest)
         self._public = [conversation.conversation for conversation in found]
         for number, conversation in enumerate(found, 1):
             about = f"  {one_line(conversation.description, 60)}" if conversation.description else ""
+            members = f"  {conversation.members} members"
             self._session.write(
-                f"{number:>3}  {one_line(conversation.title, 60)}{self._session.lines.style.dim(about)}"
+                f"{number:>3}  {one_line(conversation.title, 60)}{self._session.lines.style.dim(members + about)}"
             )
-        self._session.write(self._session.lines.note("/join N to join one" if found else "there is no such group"))
+        self._session.write(self._session.lines.note("/join N to join one" if found else "no such group"))
 
     async def _join(self, rest: str) -> None:
         conversation = await self._public_group(rest)
-        if conversation is None:
-            self._session.complain("there is no such public group; /public lists them")
-            return
         await self._client.join(conversation)
         async with self._session.turn:
             await self._session.open(await self._session.entry_of(conversation))
 
-    async def _public_group(self, text: str) -> str | None:
+    async def _public_group(self, text: str) -> str:
         if text.isdecimal() and 0 < int(text) <= len(self._public):
             return self._public[int(text) - 1]
-        alike = [each for each in await self._client.public(text) if each.title.casefold() == text.casefold()]
-        return alike[0].conversation if alike else None
+        title = text.removeprefix("#")
+        pages = [await self._client.public(title)]
+        while pages[-1]:
+            pages.append(await self._client.public(title, after=pages[-1][-1].conversation))
+        alike = [each.conversation for page in pages for each in page if has_title(each.title, text, title)]
+        if not alike:
+            raise Refusal("not_found", "no such public group; /public lists them")
+        if len(alike) > 1:
+            raise Refusal("conflict", f"{len(alike)} public groups are called so; /public {title}, then /join N")
+        return alike[0]
 
     async def _leave(self, rest: str) -> None:
-        room = self._here()
-        if room is not None:
-            await self._client.leave(room.conversation)
+        await self._client.leave(here(self._session).conversation)
 
     async def _more(self, rest: str) -> None:
-        room = self._here()
-        if room is not None:
-            async with self._session.turn:
-                if not await room.show_older():
-                    self._session.write(self._session.lines.note("this is where it begins"))
+        room = here(self._session)
+        async with self._session.turn:
+            if not await room.show_older():
+                self._session.write(self._session.lines.note("this is where it begins"))
+
+    async def _search(self, rest: str) -> None:
+        if not rest:
+            raise Refusal("invalid", "/search WORDS")
+        given = await self._client.search(rest, limit=PAGE)
+        session = self._session
+        session.desk.number(hit.message.conversation for hit in given.results)
+        for number, hit in enumerate(given.results, 1):
+            entry = session.desk.get(hit.message.conversation)
+            session.write(session.lines.found(hit.message, entry, number, get_terminal_size().columns))
+        if not given.results:
+            session.write(session.lines.note("nothing found"))
+        elif given.next is not None or given.partial:
+            session.write(session.lines.note("the newest only; more words, or before:DATE, find others"))
 
     async def _reply(self, rest: str) -> None:
-        room = self._here()
-        if room is None or not rest:
-            return
-        message = room.newest(lambda message: message.sender.id != self._client.me.id)
-        if message is None:
-            self._session.complain("nobody else has said anything here")
-            return
+        if not rest:
+            raise Refusal("invalid", "/reply TEXT")
+        message = last_of_others(self._session)
         await self._session.say(rest, reply_to=message.message)
 
     async def _who_read(self, rest: str) -> None:
-        room = self._here()
-        if room is None:
-            return
-        message = room.newest(lambda message: message.sender.id == self._client.me.id)
-        if message is None:
-            self._session.complain("no message of yours is on the screen; /more shows older ones")
-            return
+        message = last_of_mine(self._session)
         for line in self._session.lines.receipts(message, await self._client.receipts(message.message)):
             self._session.write(line)
 
     async def _quit(self, rest: str) -> None:
         """Seen by the prompt already, as it does not wait for what is under way."""
+
+
+def _split(line: str) -> tuple[str, str]:
+    """The word that a line begins with, and what follows."""
+    word, *rest = line.split(None, 1) if line[:1].strip() else ["", line]
+    return word, rest[0].strip() if rest else ""

@@ -6,7 +6,9 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
+
+from chatnode.addresses import parse_url
 
 
 def state_directory(environment: Mapping[str, str] = os.environ) -> Path:
@@ -20,8 +22,7 @@ class Tokens:
     """The tokens for one node."""
 
     def __init__(self, directory: Path, url: str) -> None:
-        parts = urlsplit(url)
-        self._directory = directory / "tokens" / _file_name(f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}")
+        self._directory = directory / "tokens" / _file_name(_usual(url))
 
     def last_used(self) -> str | None:
         """The handle that was used here last."""
@@ -52,6 +53,13 @@ class Tokens:
 
     def _file(self, handle: str) -> Path:
         return self._directory / _file_name(handle.lower())
+
+
+def _usual(url: str) -> str:
+    """A node's address in its usual spelling, so that its tokens are found by every other."""
+    with suppress(ValueError):
+        return str(parse_url(url))
+    return url  # of no node: connecting says so
 
 
 def _file_name(text: str) -> str:

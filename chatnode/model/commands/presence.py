@@ -6,12 +6,13 @@ from typing import Annotated
 
 import attrs
 
+from chatnode.model.emoji import EMOJI_CHARS
 from chatnode.model.fields import Id, Items, Limit, Text, Who, Whole
 from chatnode.model.people import PersonRef
 from chatnode.model.presence import HistoryEntry, Presence
 
 StatusText = Annotated[str, Text(1_000)]  # the real bound is a setting: presence.status_chars
-Emoji = Annotated[str, Text(32)]
+Emoji = Annotated[str, Text(EMOJI_CHARS)]
 People = Annotated[list[Who], Items(10_000)]  # the real bound is a setting: limits.page_items
 Seconds = Annotated[int, Whole(1, 366 * 86_400)]
 Entry = Annotated[int, Whole(0)]

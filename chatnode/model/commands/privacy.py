@@ -23,8 +23,9 @@ class Proof:
     """Of the texts that were erased, the longest were looked for in the index of words and the bytes of the files.
 
     `left` of them are still there, `said_by_others` stand in messages of other people, and so are there rightly.
-    `rewritten`: whether the database was written anew, without the gaps in which SQLite may leave bytes of rows that
-    it once moved. `flushed`: whether the write-ahead log, which holds older pages, could be cut off.
+    `rewritten`: whether the unused bytes of all pages of the database were written over, in which SQLite may leave
+    copies of rows that it once moved. `flushed`: whether the write-ahead log, which holds older pages, could be cut
+    off. `advice` says what an operator can do when something may be left.
     """
 
     looked_for: int
@@ -32,6 +33,7 @@ class Proof:
     said_by_others: int
     rewritten: bool
     flushed: bool
+    advice: str | None = None
 
 
 @attrs.define

@@ -35,8 +35,18 @@ class PersonGiven:
 
 
 @attrs.define
+class NotJoined:
+    """A group of the invite that the new account could not join, and why."""
+
+    conversation: str
+    code: str
+    message: str
+
+
+@attrs.define
 class SignedIn:
     """A fresh token: shown this once, stored only as a hash."""
 
     token: str
     person: Person
+    not_joined: list[NotJoined] | None = None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
 from typing import Any
 
 import attrs
 import orjson
 
-from chatnode.model.times import rfc3339
+from chatnode.model.times import FIRST_MS, LAST_MS, milliseconds, rfc3339
 
 Value = str | int
 """What SQLite is given, and gives."""
@@ -23,10 +23,7 @@ CURRENT_PERSON = "$CURRENT_USER"
 """Stands for the one who asks, wherever a person is meant."""
 
 _MOST_WHOLE = 2**53 - 1
-_MOST_MS = 253_402_300_799_999  # the last millisecond of the year 9999
-_LEAST_MS = -62_135_596_800_000  # the first of the year 1
 _ID = re.compile(r"[0-9a-f]{32}")
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d\d):(\d\d))", re.ASCII)
 
 
 class Fault(ValueError):
@@ -91,10 +88,12 @@ class Time(Whole):
     takes: str = "a time, as 2026-11-21T10:17:06.042Z or in milliseconds since 1970"
 
     def operand(self, value: Any, most_chars: int) -> Operand:
-        ms = value if value.__class__ is int else _milliseconds(value)
-        if ms is None or not _LEAST_MS <= ms <= _MOST_MS:
-            raise Fault(f"takes {self.takes}")
-        return Operand(ms)
+        if value.__class__ is int and FIRST_MS <= value <= LAST_MS:
+            return Operand(value)
+        if value.__class__ is str:
+            with suppress(ValueError):
+                return Operand(milliseconds(value))
+        raise Fault(f"takes {self.takes}")
 
     def show(self, value: Any) -> Any:
         return rfc3339(value)
@@ -186,24 +185,3 @@ def _text(kind: Kind, value: Any, most_chars: int) -> str:
     if not is_storable(value):
         raise Fault("has a character that no text here has")
     return value
-
-
-def _milliseconds(value: Any) -> int | None:
-    found = _TIME.fullmatch(value) if value.__class__ is str else None
-    if found is None:
-        return None
-    date, time, fraction, _, sign, hours, minutes = found.groups()
-    try:
-        moment = datetime.fromisoformat(f"{date}T{time}").replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    ms = (moment - _EPOCH) // timedelta(milliseconds=1) + int(f"{fraction or 0:0<3}"[:3])
-    if sign is None:
-        return ms
-    if int(hours) > 23 or int(minutes) > 59:
-        return None
-    offset = (int(hours) * 60 + int(minutes)) * 60_000
-    return ms - offset if sign == "+" else ms + offset
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-import time
-from collections.abc import Generator
 from typing import Any
 
 import attrs
@@ -13,6 +9,7 @@ import attrs
 from chatnode.config import Limits
 from chatnode.errors import Refusal
 from chatnode.storage.connection import Reader
+from chatnode.storage.cutting import deadline
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.filters.compile import Parameters, after_sql, condition_sql, order_sql
@@ -20,8 +17,6 @@ from chatnode.storage.filters.cursor import read_cursor, write_cursor
 from chatnode.storage.filters.parse import Condition, Key, parse_fields, parse_filter, parse_groups, parse_sort
 
 COUNT = "count"
-_STEPS_BETWEEN_LOOKS = 5_000
-"""Of SQLite's virtual machine: well below a millisecond."""
 
 
 @attrs.frozen
@@ -105,7 +100,7 @@ def run(reader: Reader, asker: Asker, plan: Plan, seconds: float) -> Page:
     """Carry out a plan within so many seconds (0: without end); raises `Refusal("too_large")` when they are over."""
     parameters = Parameters(asker)
     statement = _statement(plan, parameters)
-    with _deadline(reader, seconds):
+    with deadline(reader, seconds, "filter by a conversation, a person or a time, or sort by something else"):
         rows = reader.execute(statement, parameters.values).fetchall()
     page = rows[: plan.limit]
     width = len(plan.shown)
@@ -140,24 +135,3 @@ def _statement(plan: Plan, parameters: Parameters) -> str:
     order = order_sql(plan.keys)
     limit = parameters.bind(plan.limit + 1)  # a number that SQLite saw would make it sort what an index has in order
     return f"SELECT {columns} FROM {source} WHERE {where} ORDER BY {order} LIMIT {limit}"  # noqa: S608
-
-
-@contextlib.contextmanager
-def _deadline(reader: Reader, seconds: float) -> Generator[None]:
-    if not seconds:
-        yield
-        return
-    end = time.monotonic() + seconds
-    reader.set_progress_handler(lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS)
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
-            raise
-        raise Refusal(
-            "too_large",
-            f"the query was stopped after {seconds:g} seconds (limits.query_seconds); filter by a conversation, "
-            "a person or a time, or sort by something else",
-        ) from None
-    finally:
-        reader.set_progress_handler(None, 0)

@@ -13,6 +13,7 @@ from chatnode.api import (
     check_reachable,
     command,
     find_person,
+    is_blank,
     refuse_blocked,
 )
 from chatnode_contacts import entries, labels, listing
@@ -29,7 +30,7 @@ async def list_contacts(ctx: Context, command: ListContacts) -> ContactsGiven:
     Whom you have blocked, or who has blocked you, is not among them. To filter otherwise: `items.query` of `contacts`.
     """
     limit = ctx.page_size(command.limit)
-    rows, after = await ctx.read(lambda reader: listing.page(reader, ctx.me, command, limit))
+    rows, after = await ctx.query(lambda reader: listing.page(reader, ctx.me, command, limit))
     return ContactsGiven(entries.as_known(ctx, rows), after)
 
 
@@ -87,7 +88,7 @@ def _change(tx: Transaction, owner: Account, other: Account, command: ChangeCont
     values: dict[str, Any] = {}
     for name in ("nickname", "number", "note"):
         if (text := getattr(command, name)) is not None:
-            values[name] = text.strip() or None
+            values[name] = None if is_blank(text) else text.strip()
     if command.favourite is not None:
         values["favourite"] = int(command.favourite)
     given: tuple[tuple[LabelKind, list[str] | None], ...] = (("group", command.groups), ("tag", command.tags))

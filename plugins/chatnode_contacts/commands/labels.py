@@ -14,7 +14,7 @@ async def list_labels(ctx: Context, command: ListLabels) -> LabelsGiven:
 
     To see who has them: `contacts.list`, or `items.query` of `contact_labels`.
     """
-    return LabelsGiven(await ctx.read(lambda reader: labels.counted(reader, ctx.me, command.kind)))
+    return LabelsGiven(await ctx.query(lambda reader: labels.counted(reader, ctx.me, command.kind)))
 
 
 @command("contacts.labels.rename", permission=USE)

@@ -93,3 +93,21 @@ async def test_there_are_not_endlessly_many(ann: Somebody, bob: Somebody, cay: S
     assert (await contact(ann, cay))["tags"] == ["c"]
     with refused("invalid", "groups.1"):
         await ann.call("contacts.update", person="cay", groups=["a", " "])
+
+
+async def test_accents_make_no_other_label(node: Node, ann: Somebody, bob: Somebody, cay: Somebody) -> None:
+    await ann.call("contacts.add", person="bob", tags=["Café", "cafe", "CAFE\u0301"])
+    await ann.call("contacts.add", person="cay", tags=["cafe\u200b", "C++", "C"])
+    assert await labels(ann) == [("tag", "C", 1), ("tag", "C++", 1), ("tag", "Café", 2)]
+    assert await listed(ann, sort="name", tag="cafe") == ["bob", "cay"]
+    await assert_sound(node)
+
+
+@pytest.mark.parametrize("blank", ["\u200b", "\u3164", "\u2800 ", "\u0301", "\u00a0"])
+async def test_a_label_can_be_seen(ann: Somebody, bob: Somebody, blank: str) -> None:
+    with refused("invalid", "tags.1"):
+        await ann.call("contacts.add", person="bob", tags=["x", blank])
+    await ann.call("contacts.add", person="bob", tags=["x"], nickname=blank, number=blank, note=blank)
+    assert not {"nickname", "number", "note"} & set(await contact(ann, bob))
+    with refused("invalid", "to"):
+        await ann.call("contacts.labels.rename", kind="tag", name="x", to=blank)

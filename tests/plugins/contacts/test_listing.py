@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import base64
 import random
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 import trio
-from chatnode_contacts import listing
+from chatnode_contacts import chatnode_plugin, listing
 from chatnode_contacts.listing import ORDERS
 from chatnode_contacts.model import ListContacts, Sort
 
+from chatnode.config import Config
 from chatnode.node import Node
-from chatnode.storage.connection import Reader
+from chatnode.storage.connection import Reader, connect_writer
+from chatnode.storage.migrations import Migration
+from chatnode.storage.plugins import prepare
 from tests.conftest import Somebody, make_person
 from tests.plugins.contacts.keeping import contact, listed, set_back
 from tests.services.dialogue import anew, assert_sound, direct, refused, say
@@ -214,3 +219,85 @@ async def test_requests_as_a_collection(ann: Somebody, bob: Somebody, eve: Someb
         {"direction": "incoming", "person_id": eve.id, "note": ""},
         {"direction": "outgoing", "person_id": bob.id, "note": "hello"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("Łukasz", "lukasz"), ("Søren", "soren"), ("Ægir", "AEGIR"), ("Straße", "strasse"), ("Đinh", "dinh"),
+        ("Þór", "thor"), ("Işık", "isik"), ("ＡＮＮＡ", "anna"), ("O’Brien", "o'brien"), ("Jose\u0301", "josé"),
+        ("أحمد", "احمد"), ("Jean–Luc", "jean-luc"),
+    ],
+)  # fmt: skip
+async def test_they_are_found_as_one_types_their_names(
+    node: Node, ann: Somebody, bob: Somebody, name: str, query: str
+) -> None:
+    await bob.call("people.update", name=name)
+    await ann.call("contacts.add", person="bob")
+    for asked in (query, query.upper(), query.lower(), name, name[:3]):
+        assert await names(ann, query=asked) == [name]
+    await bob.call("people.update", name="Bob")
+    await ann.call("contacts.update", person="bob", nickname=name)
+    assert await names(ann, query=query) == [name]
+    await assert_sound(node)
+
+
+async def test_letters_of_every_alphabet_stand_beside_the_plain_ones(node: Node, ann: Somebody) -> None:
+    for number, name in enumerate(["Agnes", "Lukas", "Ægir", "Sorin", "Łukasz", "Søren", "Ahmed"]):
+        person = await make_person(node, f"p{number}")
+        await person.call("people.update", name=name)
+        await ann.call("contacts.add", person=f"p{number}")
+    assert await names(ann, sort="name") == ["Ægir", "Agnes", "Ahmed", "Lukas", "Łukasz", "Søren", "Sorin"]
+
+
+@pytest.mark.parametrize("nickname", ["24/7", "1.5", "+1", "007", "2-4-6", "(0)", "R2 D2", "3"])
+async def test_a_nickname_of_digits_is_found_as_it_stands(ann: Somebody, bob: Somebody, nickname: str) -> None:
+    await ann.call("contacts.add", person="bob", nickname=nickname)
+    assert await listed(ann, query=nickname) == ["bob"]
+
+
+@pytest.mark.parametrize(
+    "number", ["+49 30 901820", "0049 30 901820", "+49 (0)30/90 18-20", "(0049) 30 901820", "＋٤٩ 30 901820"]
+)
+async def test_a_number_is_found_however_it_is_written(ann: Somebody, bob: Somebody, number: str) -> None:
+    await ann.call("contacts.add", person="bob", number=number)
+    for query in ("+49 30 901820", "004930901820", "+49-30-90.18.20", "0049 (0)30 901820", "30 90 18", "4930", number):
+        assert await listed(ann, query=query) == ["bob"], query
+    for query in ("+30", "0030", "+49 31", "+901820"):
+        assert await listed(ann, query=query) == [], query
+
+
+async def test_what_was_derived_by_an_earlier_folding_is_made_anew(
+    node: Node, tmp_path: Path, config: Config, ann: Somebody, bob: Somebody, cay: Somebody
+) -> None:
+    """As a database of the first step has it, with labels that differ only in accents."""
+    await bob.call("people.update", name="Łukasz")
+    await ann.call("contacts.add", person="bob", groups=["a"], tags=["x", "y"], number="0049 1")
+    await ann.call("contacts.add", person="cay", groups=["b"], nickname="Ægir")
+
+    def set_back(tx: Any) -> None:
+        tx.execute("DELETE FROM contacts_labels")
+        rows = [("bob", "group", "Łódź"), ("bob", "group", "Lodz"), ("bob", "tag", "x"), ("cay", "group", "lódź")]
+        for handle, kind, name in rows:
+            tx.execute(
+                "INSERT INTO contacts_labels SELECT owner, contact, ?, ?, ? FROM contacts_entries JOIN people p "
+                "ON p.key = contact WHERE p.handle = ?",
+                (kind, name, name.lower(), handle),
+            )
+        tx.execute("UPDATE contacts_entries SET called = '', sort_name = '', words = ''")
+        tx.execute("""UPDATE contacts_entries SET groups = '["Łódź","Lodz"]', tags = '["x"]' WHERE tags IS NOT NULL""")
+        tx.execute("""UPDATE contacts_entries SET groups = '["lódź"]' WHERE tags IS NULL""")
+        tx.execute("""DELETE FROM migrations WHERE "set" = 'contacts' AND name = '0002_folding'""")
+
+    await node.core.db.write(set_back)
+    with closing(connect_writer(tmp_path / "data" / "chatnode.sqlite3", config.storage)) as connection:
+        plugin = chatnode_plugin()
+        steps = [Migration("contacts", each.name, each.sql, each.functions) for each in plugin.steps]
+        prepare(connection, "contacts", plugin.version, steps, plugin.tables, {})
+    await assert_sound(node)
+    assert await names(ann, query="lukasz") == await names(ann, query="+49") == ["Łukasz"]
+    assert await names(ann, sort="name", group="ŁODZ") == ["Ægir", "Łukasz"]
+    assert [(each["name"], each["contacts"]) for each in (await ann.call("contacts.labels.list"))["labels"]] == [
+        ("Lodz", 2), ("x", 1),
+    ]  # fmt: skip
+    assert (await contact(ann, bob))["groups"] == ["Lodz"]

@@ -22,7 +22,10 @@ from tests.services.dialogue import assert_sound, new_cid
 @pytest.fixture
 def config() -> Config:
     settings = {"requests_per_minute": 0, "declined_days": 0}
-    return Config(limits=Limits(requests_per_minute=0, posts_per_minute=0), of_plugins={"contacts": settings})
+    return Config(
+        limits=Limits(requests_per_minute=0, posts_per_minute=0, changes_per_minute=0),
+        of_plugins={"contacts": settings},
+    )
 
 
 async def fresh(somebody: Somebody) -> ContactsClient:

@@ -41,7 +41,7 @@ async def test_who_left_is_out_and_what_they_said_of_it_stays(node: Node, ann: S
     await react(bob, message, "😢")
     await bob.call("conversations.leave", conversation=room)
     bobs = await LiveSession.of(node, bob)
-    assert await outcomes(bob, message) == {"not_found"}
+    assert await outcomes(bob, message) == {"not_member"}
     assert await bob.call("reactions.mine", messages=[message]) == {"messages": []}
     await react(ann, message, "👍")
     assert bobs.heard() == []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from chatnode_reactions.emoji import EMOJI_OF, MOST_CHARS, TONES, TYPES, as_emoji, spellings_of, type_of
+from chatnode_reactions.emoji import EMOJI_OF, TYPES, spellings_of, type_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatnode.errors import Refusal
+from chatnode.model.emoji import EMOJI_CHARS, TONES, as_emoji
 
 GOOD = {
     "one character": "👍 😀 🎉 🫠 ⌚ ⭐ 🀄 🈚",
@@ -66,7 +67,7 @@ BAD = {
     "a chess king, which is no emoji": "♔",
     "a mahjong tile, which is no emoji": "🀀",
     "letters with marks": "Z\u0351\u036b\u0343\u036a\u0302",
-    "many variation selectors": "❤" + "\ufe0f" * MOST_CHARS,
+    "many variation selectors": "❤" + "\ufe0f" * EMOJI_CHARS,
     "NUL": "👍\0",
     "markup": "<b>",
 }

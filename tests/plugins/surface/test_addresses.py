@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import attrs
+import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
@@ -186,5 +190,43 @@ async def test_pages_are_listed_for_whom_they_are_for_and_run_no_scripts(node: N
     assert "script-src" not in page.headers["content-security-policy"]
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
     assert (await ask(address, "GET", "/plugins/demo/admin", anns)).status == 403
-    signed_out = await ask(address, "GET", "/plugins/demo/")
-    assert (signed_out.status, b'<a href="/">Sign in</a>' in signed_out.body) == (401, True)
+
+
+async def test_links_of_pages_are_relative_so_that_a_proxy_may_serve_the_node_below_a_path(
+    node: Node, address: Address
+) -> None:
+    token = await token_of(await make_person(node, "root", admin=True))
+    for path in ("/plugins", "/plugins/demo/", "/plugins/demo/admin"):
+        page = (await ask(address, "GET", path, token)).body.decode()
+        found = {urljoin(f"https://example.org/chat{path}", link) for link in re.findall(r'href="([^"]*)"', page)}
+        assert found >= {f"https://example.org/chat/{each}" for each in ("", "page.css", "plugins")}, path
+        assert all(link.startswith("https://example.org/chat/") for link in found), path
+
+
+async def test_who_is_not_signed_in_is_led_to_the_form_and_back(node: Node, address: Address) -> None:
+    for path in ("/plugins", "/plugins/demo/?a=1&b=%2f+%26%22", "/plugins/demo/admin"):
+        page = await ask(address, "GET", path)
+        assert page.status == 401
+        (link,) = re.findall(r'<a href="([^"]*)">Sign in</a> to see this page', page.body.decode())
+        target = urlsplit(urljoin(f"http://node{path}", unescape(link)))
+        assert target.path == "/"
+        assert urljoin("http://node/", parse_qs(target.fragment)["next"][0]) == f"http://node{path}"
+    ann = await token_of(await make_person(node, "ann"))
+    forbidden = await ask(address, "GET", "/plugins/demo/admin", ann)
+    assert (forbidden.status, b"Sign in" in forbidden.body) == (403, False)  # it would be of no use
+
+
+async def test_the_list_of_pages_is_for_programs_too(node: Node, address: Address) -> None:
+    json_only = {"Accept": "application/json"}
+    token = await token_of(await make_person(node, "ann"))
+    listed = await ask(address, "GET", "/plugins", token, headers=json_only)
+    assert listed.headers["content-type"] == "application/json"
+    assert listed.json == {"pages": [{"title": "Waves <all>", "path": "plugins/demo/"}]}
+    document = (await ask(address, "GET", "/v1/openapi.json")).json
+    content = document["paths"]["/plugins"]["get"]["responses"]["200"]["content"]
+    jsonschema.Draft202012Validator(content["application/json"]["schema"]).validate(listed.json)
+    refused = await ask(address, "GET", "/plugins", headers=json_only)
+    assert (refused.status, refused.error["code"]) == (401, "unauthenticated")
+    for accept in ("", "*/*", "text/html,application/xhtml+xml,*/*;q=0.8"):
+        page = await ask(address, "GET", "/plugins", token, headers={"Accept": accept})
+        assert page.headers["content-type"].startswith("text/html"), accept

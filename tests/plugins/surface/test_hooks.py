@@ -97,7 +97,7 @@ async def test_a_check_that_raises_refuses_and_is_reported_without_its_words(tmp
             await node.call("people.list")
         assert "the plugin demo failed" in caught.value.message
         assert failures(node)[0] == 1
-    assert "raised RuntimeError in line" in caplog.text
+    assert "raised RuntimeError at plugins/surface/test_hooks.py:" in caplog.text
     assert "secret words" not in caplog.text
 
 

@@ -8,7 +8,7 @@ from chatnode.storage.filters.kinds import Choice, Flag, Json, PersonId, Text, T
 
 PEOPLE = Collection(
     "people",
-    "Everybody with an account here.",
+    "Everybody with an account here, and the authors of imported messages.",
     "people item",
     "1",
     (
@@ -17,6 +17,9 @@ PEOPLE = Collection(
         Field("name", Text(), "item.name"),
         Field("avatar", Text(), "item.avatar", nullable=True, sorts=False),
         Field("is_bot", Flag(), "item.bot", ("bot",), groups=True),
+        Field(
+            "is_imported", Flag(), "(item.source IS NOT NULL AND item.erased_at IS NULL)", ("imported",), groups=True
+        ),
         Field("is_active", Flag(), "(item.deactivated_at IS NULL)", groups=True),
         Field("is_erased", Flag(), "(item.erased_at IS NOT NULL)", groups=True),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatnode.model import permissions
 from chatnode.storage.filters.collection import Collection, Field
-from chatnode.storage.filters.collections.shared import MINE, READ_MARK, id_of_person
+from chatnode.storage.filters.collections.shared import DELIVERED_MARK, MINE, READ_MARK, id_of_person
 from chatnode.storage.filters.kinds import Choice, Flag, Id, PersonId, Text, Time, Whole
 
 # ---- conversations
@@ -126,7 +126,7 @@ PARTICIPANTS = Collection(
             f"AND t.kind = 'read' AND t.seq BETWEEN mine.first AND {READ_MARK} ORDER BY t.seq DESC LIMIT 1)",
             nullable=True,
         ),
-        Field("delivered_seq", Whole(), f"max(part.delivered_seq, {READ_MARK})"),
+        Field("delivered_seq", Whole(), f"max({DELIVERED_MARK}, {READ_MARK})"),
         Field(
             "is_muted", Flag(), f"(CASE WHEN {_OWN} THEN coalesce(own.muted_until, 0) > :now END)", nullable=True,
             groups=True,

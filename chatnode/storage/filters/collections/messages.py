@@ -7,7 +7,7 @@ from typing import get_args
 from chatnode.model import permissions
 from chatnode.model.messages import DeletedReason
 from chatnode.storage.filters.collection import Collection, Field
-from chatnode.storage.filters.collections.shared import MINE, READ_MARK, id_of_person
+from chatnode.storage.filters.collections.shared import DELIVERED_MARK, MINE, READ_MARK, id_of_person
 from chatnode.storage.filters.kinds import Choice, Flag, Id, Json, PersonId, Text, Time, Whole
 
 # `likelihood` says that most messages pass, so that a better index is taken where a filter or the order has one.
@@ -95,16 +95,16 @@ EDITS = Collection(
 # ---- receipts
 
 _SEQ = "item.seq"
-_DELIVERED_MARK = f"max(part.delivered_seq, {READ_MARK})"
+_GOT_MARK = f"max({DELIVERED_MARK}, {READ_MARK})"
 #: READ up to one mark, DELIVERED from there up to the other, SENT above both: so each word is a range of seqs.
 _RANGES = {
     frozenset[str](): "0",
     frozenset({"READ"}): f"{_SEQ} <= {READ_MARK}",
-    frozenset({"DELIVERED"}): f"{_SEQ} > {READ_MARK} AND {_SEQ} <= part.delivered_seq",
-    frozenset({"SENT"}): f"{_SEQ} > {_DELIVERED_MARK}",
-    frozenset({"READ", "DELIVERED"}): f"{_SEQ} <= {_DELIVERED_MARK}",
+    frozenset({"DELIVERED"}): f"{_SEQ} > {READ_MARK} AND {_SEQ} <= {DELIVERED_MARK}",
+    frozenset({"SENT"}): f"{_SEQ} > {_GOT_MARK}",
+    frozenset({"READ", "DELIVERED"}): f"{_SEQ} <= {_GOT_MARK}",
     frozenset({"SENT", "DELIVERED"}): f"{_SEQ} > {READ_MARK}",
-    frozenset({"READ", "SENT"}): f"{_SEQ} <= {READ_MARK} OR {_SEQ} > {_DELIVERED_MARK}",
+    frozenset({"READ", "SENT"}): f"{_SEQ} <= {READ_MARK} OR {_SEQ} > {_GOT_MARK}",
     frozenset({"READ", "DELIVERED", "SENT"}): "1",
 }
 
@@ -133,10 +133,10 @@ RECEIPTS = Collection(
         Field("reader_handle", Text(), "reader.handle", groups=True),
         Field(
             "status", Choice(("SENT", "DELIVERED", "READ")),
-            f"(CASE WHEN {_SEQ} <= {READ_MARK} THEN 'READ' WHEN {_SEQ} <= part.delivered_seq THEN 'DELIVERED' "
+            f"(CASE WHEN {_SEQ} <= {READ_MARK} THEN 'READ' WHEN {_SEQ} <= {DELIVERED_MARK} THEN 'DELIVERED' "
             "ELSE 'SENT' END)", groups=True, among=_RANGES.__getitem__,
         ),
-        Field("delivered_at", Time(), _time_of("delivered", "part.delivered_seq"), nullable=True),
+        Field("delivered_at", Time(), _time_of("delivered", DELIVERED_MARK), nullable=True),
         Field("read_at", Time(), _time_of("read", READ_MARK), nullable=True),
         Field("created_at", Time(), "item.at", ("at",)),
     ),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from chatnode.storage.signs import shown_mark
+
 MINE = "mine.person = :me AND mine.left_gid IS NULL"
 """`members mine`: that the asker takes part."""
 
-READ_MARK = "(CASE WHEN part.person = :me THEN part.read_seq ELSE part.shown_seq END)"
+READ_MARK = shown_mark("part", "read")
 """`members part`: how far they have read, as the asker may know it."""
+
+DELIVERED_MARK = shown_mark("part", "delivered")
+"""`members part`: how far messages were delivered to them, as the asker may know it."""
 
 
 def id_of_person(key: str) -> str:

@@ -1,0 +1,260 @@
+"""Addresses, networks and origins: the one place that reads them, so that two spellings of one thing compare as equal.
+
+Every reader here raises `ValueError` in words that end a sentence such as "server.origins is 'x'; …".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+import attrs
+import idna
+
+IPAddress = IPv4Address | IPv6Address
+IPNetwork = IPv4Network | IPv6Network
+
+CLIENT_BITS = 64
+"""Providers give one customer a /64 of IPv6 or more: all its addresses are one client."""
+DEFAULT_PORTS = {"http": 80, "https": 443}
+_MAPPED = IPv6Network("::ffff:0:0/96")
+_URL = re.compile(r"(https?)://(\[[^\[\]/?#@]*\]|[^\[\]/?#@:]*)(?::([0-9]{0,5}))?((?:/[^?#]*)?)", re.IGNORECASE)
+_HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
+_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
+_BIND = re.compile(r"(?:(\[[^\[\]]*\]|[^\[\]:]*):)?([0-9]{1,5})")
+
+
+# ---- addresses
+
+
+def parse_address(text: str) -> IPAddress | None:
+    """The address that a text names, None if it names none.
+
+    An IPv6 address may stand in brackets and have a zone, which is cut off: it names an interface of the machine that
+    wrote it. An IPv4 address that was mapped into IPv6 is the IPv4 address.
+    """
+    text = text.strip()
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
+        if ":" not in text:
+            return None
+    try:
+        address = ip_address(text.partition("%")[0] if ":" in text else text)
+    except ValueError:
+        return None
+    return _unmapped(address)
+
+
+def parse_hop(text: str) -> IPAddress | None:
+    """The address in an entry of X-Forwarded-For: as `parse_address`, and a port may stand behind it."""
+    text = text.strip().strip('"')
+    address = parse_address(text)
+    if address is None:
+        host, _, port = text.rpartition(":")
+        if port.isascii() and port.isdigit():
+            address = parse_address(host)
+    return address
+
+
+def _unmapped(address: IPAddress) -> IPAddress:
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+@lru_cache(maxsize=1_024)
+def client_key(address: str) -> str:
+    """What limits count by: the address, of an IPv6 address its /64. A text that is no address stands for itself."""
+    parsed = parse_address(address)
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Network((int(parsed), CLIENT_BITS), strict=False))
+    return str(parsed) if parsed is not None else address
+
+
+def is_loopback(address: str) -> bool:
+    parsed = parse_address(address)
+    return parsed is not None and parsed.is_loopback
+
+
+# ---- networks
+
+
+def read_network(text: str) -> str:
+    """An address or a network (`10.0.0.5`, `10.0.0.0/8`), in its usual spelling."""
+    address, slash, bits = text.strip().partition("/")
+    parsed = parse_address(address)
+    if parsed is not None and not slash:
+        return str(parsed)
+    try:
+        if slash:
+            return str(_network(address, bits))
+    except ValueError:
+        pass
+    raise ValueError("give addresses or networks, such as 10.0.0.5, 10.0.0.0/8 or 2001:db8::/32, not names or ports")
+
+
+def _network(address: str, bits: str) -> IPNetwork:
+    network = ip_network(f"{address.strip('[]').partition('%')[0]}/{bits}", strict=False)
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        # Addresses lose this form when they are read, and would not be in a network that has kept it.
+        return ip_network((int(network.network_address) & 0xFFFF_FFFF, network.prefixlen - 96))
+    return network
+
+
+def is_among(address: str, networks: Iterable[str]) -> bool:
+    """Whether an address is one of these, or in one of these networks."""
+    found = _networks(tuple(networks))
+    if not found:
+        return False
+    parsed = parse_address(address)
+    return parsed is not None and any(parsed in network for network in found)
+
+
+@lru_cache(maxsize=16)
+def _networks(texts: tuple[str, ...]) -> tuple[IPNetwork, ...]:
+    return tuple(ip_network(read_network(text)) for text in texts)
+
+
+# ---- origins and URLs
+
+
+@attrs.frozen
+class Url:
+    """The parts of an http or https URL in the spelling that browsers send: `host` in lower case, as ASCII, of IPv6 in
+    brackets; `path` without a slash at its end."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port; the port is left out where it is the scheme's own."""
+        port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{self.host}{port}"
+
+    def __str__(self) -> str:
+        return self.origin + self.path
+
+
+def parse_url(text: str) -> Url:
+    """Raises `ValueError` for anything but scheme, host, port and path."""
+    match = _URL.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("write it with http:// or https:// and a host, as in https://chat.example.org")
+    scheme, host, port, path = match[1].lower(), match[2], match[3], match[4]
+    number = int(port) if port else DEFAULT_PORTS[scheme]
+    if not 0 < number < 65_536:
+        raise ValueError(f"there is no port {number}")
+    return Url(scheme, _host(host), number, path.rstrip("/"))
+
+
+def read_origin(text: str) -> str:
+    """An origin as browsers send it: a slash at the end, capitals, the scheme's own port and letters beyond ASCII are
+    understood."""
+    url = parse_url(text)
+    if url.path:
+        raise ValueError(f"an origin has no path: write {url.origin}")
+    return url.origin
+
+
+def read_public_url(text: str) -> str:
+    """A URL that people can open; empty for none."""
+    if not text:
+        return ""
+    url = parse_url(text)
+    address = parse_address(url.host)
+    if address is not None and address.is_unspecified:
+        raise ValueError("nobody can open that address: write the name that people use")
+    if re.search(r"[\s\\\"<>]", url.path):
+        raise ValueError("its path has a character that a URL cannot have")
+    return str(url)
+
+
+def parse_host(host: str, scheme: str = "http") -> Url:
+    """What a request's Host names, of a page with this scheme. Raises `ValueError`."""
+    if "/" in host:
+        raise ValueError("a host has no path")
+    return parse_url(f"{scheme}://{host}")
+
+
+def is_same_host(origin: Url, host: str) -> bool:
+    """Whether a request's Host names what a page of `origin` was loaded from. The scheme is not compared: behind a
+    proxy that speaks TLS the node does not know it."""
+    try:
+        return parse_host(host, origin.scheme) == origin
+    except ValueError:
+        return False
+
+
+def _host(host: str) -> str:
+    if host.startswith("["):
+        address = _ipv6(host[1:-1])
+        if address.scope_id is not None:
+            raise ValueError(f"{host} has a zone, which no browser takes")
+        return f"[{address}]"
+    try:
+        name = host.lower() if host.isascii() else idna.encode(host, uts46=True).decode()
+    except (idna.IDNAError, UnicodeError):
+        name = ""
+    # What ends like an IPv4 address is one: browsers write 127.1 and 0x7f000001 as 127.0.0.1.
+    if not _HOST.fullmatch(name) or (_NUMBER.fullmatch(name) and parse_address(name) is None):
+        raise ValueError(f"{host!r} is not the name of a host" if host else "it names no host")
+    return name
+
+
+def _ipv6(text: str) -> IPv6Address:
+    try:
+        return IPv6Address(text)
+    except ValueError:
+        raise ValueError(f"[{text}] is not an IPv6 address") from None
+
+
+# ---- where to listen
+
+
+ANY = "*"
+
+
+@attrs.frozen
+class Bind:
+    """Where to listen: `host` is a name, an address, or `*` for every address of this machine. Port 0 picks one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    def url(self, scheme: str, port: int) -> str:
+        """How the node is reached from this machine."""
+        host = self.host
+        address = parse_address(host)
+        if host == ANY:
+            host = "localhost"
+        elif address is not None and address.is_unspecified:
+            host = "[::1]" if isinstance(address, IPv6Address) else "127.0.0.1"
+        elif ":" in host:
+            host = f"[{host.replace('%', '%25')}]"
+        return Url(scheme, host, port).origin
+
+
+def parse_bind(text: str) -> Bind:
+    """`127.0.0.1:8008`, `[::1]:8008`, `name:8008`, `*:8008`; a port alone, also as `:8008`, is this machine's loopback
+    address. Raises `ValueError`."""
+    match = _BIND.fullmatch(text.strip())
+    if match is None or int(match[2]) > 65_535:
+        raise ValueError("give an address and a port, such as 127.0.0.1:8008, [::1]:8008 or *:8008 for every address")
+    host, port = match[1] or "localhost", int(match[2])
+    if host == ANY:
+        return Bind(ANY, port)
+    if host.startswith("["):
+        return Bind(str(_ipv6(host[1:-1])), port)
+    return Bind(_host(host), port)
+
+
+def read_bind(text: str) -> str:
+    """As `parse_bind`, for a setting."""
+    parse_bind(text)
+    return text.strip()

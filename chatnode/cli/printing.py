@@ -1,0 +1,59 @@
+"""`chatnode config` and `chatnode systemd`: the files of an installation, from the package itself."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+from chatnode import config as configuration
+from chatnode.errors import StartError
+from chatnode.storage.directory import DataDirectory
+
+DOCUMENTED = "/opt/chatnode/bin/chatnode"
+"""What the unit in the package starts."""
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Check the settings of the data directory instead.")
+@click.pass_obj
+def config(data: Path, check: bool) -> None:
+    """Print every setting with its default, as a config.toml.
+
+    With --check, read the config.toml of the data directory and the environment as a starting node does, settings of
+    plugins too; exits with 1 and names the place when something is wrong.
+    """
+    if not check:
+        click.echo(configuration.render(), nl=False)
+        return
+    from chatnode.cli.extensions import sound
+
+    directory = DataDirectory(data)
+    path = directory.config
+    if not path.exists():
+        directory.require_node()
+    settings = configuration.load(path if path.exists() else None)
+    known: set[str] = set()
+    for found, plugin in sound():
+        known.add(found.name)
+        if plugin.settings is not None:
+            configuration.settings_of(settings, found.name, plugin.settings)
+    for name in sorted({*settings.of_plugins, *settings.plugins.disabled} - known):
+        raise StartError(f"there are settings for a plugin {name}, which is not installed")
+    click.echo(f"ok: {path}" if path.exists() else f"ok: there is no {path}; every setting has its default")
+
+
+@click.command()
+def systemd() -> None:
+    """Print a unit for systemd that starts this chatnode.
+
+    chatnode systemd > /etc/systemd/system/chatnode.service
+    """
+    unit = files("chatnode.cli").joinpath("chatnode.service").read_text(encoding="utf-8")
+    program = Path(sys.executable).absolute().with_name("chatnode")
+    if program.is_relative_to("/home") or program.is_relative_to("/root"):
+        click.echo(f"chatnode: the service cannot see {program}; install chatnode outside of /home and /root", err=True)
+    click.echo(unit.replace(DOCUMENTED, shlex.quote(str(program)).replace("%", "%%")), nl=False)

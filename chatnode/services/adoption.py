@@ -1,0 +1,81 @@
+"""Handing the authors of imported messages over to the users that they are."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from chatnode.dispatch.context import Context
+from chatnode.dispatch.core import Core
+from chatnode.dispatch.jobs import Job
+from chatnode.dispatch.table import command
+from chatnode.model import permissions
+from chatnode.model.commands.adoption import Adopt, Adopted, Following
+from chatnode.model.people import Account, Person
+from chatnode.services.ranks import check_may_manage
+from chatnode.storage import adoption, audit, people
+from chatnode.storage.connection import Reader
+from chatnode.storage.transaction import Transaction
+
+
+@command("people.adopt", permission=permissions.MANAGE_PEOPLE, unscoped=True)
+async def adopt(ctx: Context, command: Adopt) -> Adopted:
+    """Hand an imported author over to a user: their messages, mentions, reactions and places in groups follow.
+
+    Without `person` the author becomes an account of its own, for a user who has none yet. What is imported later is
+    the user's too. This cannot be undone; blocks of the author end.
+    """
+
+    def look(reader: Reader) -> tuple[Account, Account | None, Following]:
+        author, person = _find(reader, command)
+        return author, person, adoption.following(reader, author)
+
+    author, person, expected = await ctx.read(look)
+    for account in (author, person):
+        if account is not None:
+            check_may_manage(ctx, account)
+    if command.dry_run:
+        return Adopted(people.public(person or author), expected, True)
+
+    def write(tx: Transaction) -> Person:
+        current, user = _find(tx, command)
+        audit.record(tx, ctx.account, "people.adopt", current.id, by=user.id if user else None)
+        if user is None:
+            return adoption.give_to_itself(tx, current)
+        adoption.begin(tx, current, user)
+        return people.public(user)
+
+    shown = await ctx.write(write)
+    moved = expected if person is None else await _go_on(ctx.core, author.key, person.key)
+    return Adopted(shown, moved, False)
+
+
+def _find(reader: Reader | Transaction, command: Adopt) -> tuple[Account, Account | None]:
+    author = people.find(reader, command.author, "author")
+    person = None if command.person is None else people.find(reader, command.person)
+    adoption.check(author, person)
+    return author, person
+
+
+async def _go_on(core: Core, author: int, person: int) -> Following:
+    """The rest of it, in steps. If it is stopped, the job goes on with it."""
+    messages = mentions = 0
+    last = False
+    while not last:
+        batch = await core.db.read(partial(adoption.find_messages, author=author))
+        messages += await core.db.write(partial(adoption.move_messages, author=author, person=person, batch=batch))
+        last = batch.last
+    while moved := await core.db.write(partial(adoption.move_mentions, author=author, person=person)):
+        mentions += moved
+    return Following(messages, mentions, await core.db.write(partial(adoption.finish, author=author, person=person)))
+
+
+async def finish_adoptions(core: Core) -> str:
+    """Those that were begun before the node was stopped."""
+    begun = await core.db.read(adoption.unfinished)
+    for author, person in begun:
+        await _go_on(core, author, person)
+    return f"{len(begun)} authors handed over"
+
+
+COMMANDS = (adopt,)
+JOBS = (Job("adoptions", 3_600, finish_adoptions),)

@@ -1,0 +1,64 @@
+"""Giving memory back that a busy hour needed, once the node has been idle for a while.
+
+The caches of SQLite's connections stay as large as they once were, and the C library keeps what was freed for the
+next that ask, for each thread on its own. Neither is worth its memory on a node at rest.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from collections.abc import Callable
+
+import trio
+
+from chatnode.dispatch.core import Core
+from chatnode.dispatch.jobs import Job
+from chatnode.storage.connection import shrink
+
+EVERY_SECONDS = 60.0
+IDLE_REQUESTS = 30
+"""With no more requests since the last look, the node is idle."""
+
+
+async def rest(core: Core) -> None:
+    """Give memory back when few requests came since the last look, if some did since it was last given back."""
+    requests = sum(core.metrics.requests.values())
+    idle = requests - core.requests_at_last_look <= IDLE_REQUESTS
+    core.requests_at_last_look = requests
+    if idle and requests != core.requests_at_rest:
+        await give_back(core)
+        core.requests_at_rest = requests
+
+
+async def give_back(core: Core) -> None:
+    """Empty the caches of the database's connections, collect cycles, and return freed memory to the system."""
+    await core.db.maintain(shrink)
+    await core.db.for_each_reader(shrink)
+    gc.collect()
+    if (trim := _trim()) is not None:
+        await trio.to_thread.run_sync(trim, 0)
+
+
+def limit_arenas(most: int = 2) -> None:
+    """Let the threads of this process share so many stores of freed memory, instead of one for each.
+
+    Call before they begin. Without effect where the C library is not GNU's.
+    """
+    _M_ARENA_MAX = -8
+    if (mallopt := getattr(_libc(), "mallopt", None)) is not None:
+        mallopt(_M_ARENA_MAX, most)
+
+
+def _trim() -> Callable[[int], int] | None:
+    return getattr(_libc(), "malloc_trim", None)
+
+
+def _libc() -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL(None)
+    except (OSError, TypeError):
+        return None
+
+
+JOBS = (Job("memory", EVERY_SECONDS, rest, lane="memory"),)

@@ -1,0 +1,222 @@
+"""One HTTP request and its response, as an ASGI application sees them.
+
+The application runs in the connection's own task, and the connection is read when it calls `receive`: a body comes as
+fast as it is taken, and a response goes as fast as the client takes it. What is promised:
+
+- `receive` tells a disconnect as soon as the client has closed, or the response is complete; `send` raises
+  `ClientGone`. Both can be cancelled, at any time.
+- An application may answer before it has read the body. What little is left is read and dropped; for more, the
+  connection ends.
+- A body that is malformed is a disconnect for the application, and the client gets a 400.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+from urllib.parse import unquote
+
+import trio
+
+from chatnode.logs import get_logger
+from chatnode.transport.body import body_reader
+from chatnode.transport.head import BadRequest, Head, refusal_response
+from chatnode.transport.listener import GONE, LINGER_SECONDS, READ_BYTES, Connection
+from chatnode.transport.response import ResponseWriter
+from chatnode.transport.socket import unexpected_refusal
+
+logger = get_logger("http")
+
+DRAIN_BYTES = 65_536
+"""So much of a body that nobody wanted is read, to keep the connection."""
+
+Message = MutableMapping[str, Any]
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Application(Protocol):
+    """An ASGI application, version 3."""
+
+    def __call__(
+        self,
+        scope: Any,
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+        /,
+    ) -> Awaitable[None]: ...
+
+
+class ClientGone(OSError):
+    """The client has closed the connection."""
+
+
+class Exchange:
+    """Made for one request. `may_stay` says, when the response begins, whether the connection may be kept."""
+
+    def __init__(self, connection: Connection, head: Head, may_stay: Callable[[], bool]) -> None:
+        self._connection = connection
+        self._head = head
+        self._may_stay = may_stay
+        self._body = body_reader(head)
+        self._body_given = False
+        self._owes_continue = head.expects_continue and not self._body.done
+        self._response = ResponseWriter(head)
+        self._gone = False
+        self._sending = False
+        self._malformed: BadRequest | None = None
+        self._receiving = trio.CancelScope()
+
+    async def run(self, app: Application) -> bool:
+        """Let `app` answer; returns whether the connection can take a further request."""
+        try:
+            await app(self._scope(), self.receive, self.send)
+        except Exception:
+            if self._response.begun or self._gone or self._malformed:
+                raise
+            await self._refuse(500, unexpected_refusal().message)
+            return False
+        if self._malformed is not None:
+            await self._refuse(self._malformed.status, self._malformed.reason)
+        elif not self._response.begun and not self._gone:
+            logger.error("the application ended without an answer to %s", self._head.path.decode())
+            await self._refuse(500, "the node gave no answer")
+        return self._response.complete and self._response.keep_alive and await self._drain()
+
+    def _scope(self) -> dict[str, Any]:
+        head, connection = self._head, self._connection
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": head.version,
+            "method": head.method.decode(),
+            "scheme": "http" if connection.tls is None else "https",
+            "path": unquote(head.path.decode()),
+            "raw_path": head.path,
+            "query_string": head.query,
+            "root_path": "",
+            "headers": list(head.fields),
+            "client": (connection.address, connection.port),
+            "server": connection.local_address,
+            "state": {"close_connection": connection.close_now},
+            "extensions": {},
+        }
+
+    # ---- the request
+
+    async def receive(self) -> Message:
+        """A part of the body, or that the client has gone."""
+        await trio.lowlevel.checkpoint()
+        with trio.CancelScope() as self._receiving:
+            if self._response.complete or self._malformed:
+                return {"type": "http.disconnect"}
+            try:
+                if not self._body_given:
+                    part = await self._next_part()
+                    self._body_given = self._body.done
+                    return {"type": "http.request", "body": part, "more_body": not self._body.done}
+                await self._wait_gone()
+            except BadRequest as error:
+                self._malformed = error
+            except GONE:
+                self._gone = True
+        return {"type": "http.disconnect"}
+
+    async def _next_part(self) -> bytes:
+        """The next part of the body; empty at its end only. Raises `BadRequest`, or one of `GONE`."""
+        if self._owes_continue and not self._response.begun:
+            self._owes_continue = False
+            await self._connection.send_all(_CONTINUE)
+        part = b""
+        while not part and not self._body.done:
+            data = self._connection.buffered or await self._read()
+            part, self._connection.buffered = self._body.feed(data)
+        return part
+
+    async def _wait_gone(self) -> None:
+        """Until the client closes: then one of `GONE` is raised. A next request that comes early is kept, up to a
+        read's size."""
+        while len(self._connection.buffered) < READ_BYTES:
+            self._connection.buffered += await self._read()
+        await trio.sleep_forever()
+
+    async def _read(self) -> bytes:
+        if self._gone or self._connection.closed:
+            raise ClientGone
+        data = await self._connection.receive()
+        if not data:
+            raise ClientGone
+        return data
+
+    async def _drain(self) -> bool:
+        """Read what the application left of the body; returns whether all of it came."""
+        drained = 0
+        try:
+            with trio.move_on_after(LINGER_SECONDS):
+                while not self._body.done and drained < DRAIN_BYTES:
+                    drained += len(await self._next_part())
+        except (BadRequest, *GONE):
+            return False
+        return self._body.done
+
+    # ---- the response
+
+    async def send(self, message: Message) -> None:
+        """Raises `ClientGone`, or `ValueError` for a message that has no place here."""
+        await trio.lowlevel.checkpoint()
+        if self._sending:
+            raise RuntimeError("a send before was cancelled, or is under way: nothing can follow it")
+        if not self._response.begun:
+            self._response.keep_alive &= self._can_stay()
+        data = self._response.write(message)
+        if data:
+            await self._send_all(data)
+        if self._response.complete:
+            self._receiving.cancel()
+
+    def _can_stay(self) -> bool:
+        return self._may_stay() and not self._owes_continue and self._body.left <= DRAIN_BYTES
+
+    async def _send_all(self, data: bytes) -> None:
+        if self._gone or self._connection.closed:
+            raise ClientGone
+        self._sending = True
+        try:
+            await self._connection.send_all(data)
+        except GONE:
+            self._gone = True
+            raise ClientGone from None
+        self._sending = False
+
+    async def _refuse(self, status: int, reason: str) -> None:
+        """Answer in the application's place, if nothing was sent."""
+        if not self._response.begun and not self._gone:
+            with trio.move_on_after(LINGER_SECONDS):
+                await self._send_all(refusal_response(status, reason))
+
+
+class HttpServer:
+    """Answers the requests that the listener hands over, by an ASGI application."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+        self._answering = 0
+        self._stopping = False
+        self._idle = trio.Event()
+
+    async def serve(self, connection: Connection, head: Head) -> bool:
+        """A handler of the listener."""
+        connection.hold_little()
+        self._answering += 1
+        try:
+            return await Exchange(connection, head, lambda: not self._stopping).run(self._app)
+        finally:
+            self._answering -= 1
+            if not self._answering:
+                self._idle.set()
+
+    async def stop(self) -> None:
+        """Keep no connection any more; returns when all requests in hand are answered."""
+        self._stopping = True
+        while self._answering:
+            self._idle = trio.Event()
+            await self._idle.wait()

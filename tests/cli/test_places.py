@@ -1,0 +1,331 @@
+"""Where commands work: a directory that is no node's, whose files are whose, and what is said when it cannot be."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from chatnode.cli import cli
+from chatnode.config import Storage, load, render
+from chatnode.errors import StartError
+from chatnode.storage import file_owners
+from chatnode.storage.connection import connect_writer
+
+from .command import chatnode
+
+# ---- a wrong directory
+
+READING = [
+    ("user", "list"), ("user", "password", "ann", "--password-stdin"), ("user", "sessions", "ann"),
+    ("user", "reset", "ann"),
+    ("user", "export", "ann", "x"), ("user", "erase", "ann", "--confirm", "ann"), ("user", "role", "ann", "admin"),
+    ("user", "deactivate", "ann"), ("user", "reactivate", "ann"), ("token", "create", "ann"),
+    ("token", "revoke", "ann", "1"),
+    ("check",), ("check", "--repair"), ("audit",), ("role", "list"), ("role", "delete", "x"), ("call", "node.info"),
+    ("backup",), ("backup", "--rotate"), ("backup", "x.backup"), ("export",), ("export", "x.jsonl"), ("migrate",),
+    ("migrate", "--dry-run"), ("plugin", "list"), ("plugin", "uninstall", "reactions", "--drop"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", READING, ids=" ".join)
+@pytest.mark.parametrize("there", [False, True])
+def test_a_command_that_asks_makes_no_node(
+    arguments: tuple[str, ...], there: bool, nowhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if there:
+        nowhere.mkdir()
+        (nowhere / "notes.txt").touch()
+    before = sorted(tmp_path.rglob("*"))
+    done = chatnode(nowhere, *arguments, stdin="a password that is long\n")
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith(f"chatnode: no node here; there is no database in {nowhere}: give another --data")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("setup",), ("user", "add", "ann", "--no-password"), ("invite",), ("role", "set", "night", "chat"),
+        ("plugin", "disable", "reactions"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_node_begins_with_commands_that_put_something_in(arguments: tuple[str, ...], nowhere: Path) -> None:
+    assert chatnode(nowhere, *arguments).status == 0
+    assert chatnode(nowhere, "check").status == 0
+
+
+def test_the_directory_may_stand_at_any_place(data: Path, tmp_path: Path, nowhere: Path) -> None:
+    assert chatnode(data, "user", "add", "ann", "--no-password").status == 0
+    for arguments in (
+        ("user", "list", "--data", str(data)), ("user", "--data", str(data), "list"),
+    ("user", "list", f"--data={data}"),
+        ("--data", str(tmp_path), "user", "--data", str(nowhere), "list", "--data", str(data)),
+    ):  # fmt: skip
+        done = chatnode(nowhere, *arguments)
+        assert (done.status, done.out.split()) == (0, ["ann", "ann"]), arguments
+    assert chatnode(data, "check", "--data", str(nowhere)).status == 1
+    assert chatnode(nowhere, "check", "--data", str(data)).status == 0
+    assert chatnode(nowhere, "call", "people.get", "--data", str(data), "person=ann").status == 0
+
+
+def test_a_plugins_own_command_takes_it_too(data: Path, nowhere: Path) -> None:
+    from chatnode.cli import with_data
+    from chatnode.cli.extensions import _calling  # pyright: ignore[reportPrivateUsage]
+
+    asked: list[Any] = []
+
+    @click.command("mine")
+    @click.pass_obj
+    def mine(call: Any) -> None:
+        asked.append(call("people.list", prefix="", after="", limit=1)["people"])
+
+    with cli.make_context("chatnode", ["--data", str(nowhere), "x"]) as root:
+        command = with_data(mine)
+        command.context_settings = {"obj": _calling(root)}
+        with command.make_context("mine", ["--data", str(data)], parent=root) as context:
+            command.invoke(context)
+    assert asked == [[]]
+
+
+# ---- whose files
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[int, int]]:
+    """Run as root, and see what is given to whom."""
+    found: dict[str, tuple[int, int]] = {}
+
+    def chown(path: Path, user: int, group: int, *, follow_symlinks: bool) -> None:
+        assert not follow_symlinks
+        os.lstat(path)
+        found[str(path)] = (user, group)
+
+    monkeypatch.setattr(file_owners.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(file_owners.os, "chown", chown)
+    return found
+
+
+def test_what_root_makes_belongs_to_the_directorys_owner(
+    data: Path, tmp_path: Path, given: dict[str, tuple[int, int]]
+) -> None:
+    mine = (data.stat().st_uid, data.stat().st_gid)
+    assert chatnode(data, "user", "add", "ann", "--no-password").status == 0
+    assert chatnode(data, "backup", "--rotate").status == 0
+    backup = tmp_path / "far" / "b"
+    backup.parent.mkdir()
+    assert chatnode(data, "backup", str(backup)).status == 0
+    assert chatnode(data, "restore", str(backup)).status == 0
+    assert chatnode(data, "export", str(tmp_path / "x.jsonl")).status == 0
+    assert chatnode(tmp_path / "new" / "data", "restore", str(backup)).status == 0
+    left = {path for path in tmp_path.rglob("*") if path not in (backup.parent,)}
+    names = {path.name.removesuffix(".partial") for path in map(Path, given)}
+    for path in left:
+        if path.name.endswith(("-wal", "-shm")):
+            continue  # SQLite itself gives these to the owner of the database
+        work = {"chatnode.sqlite3": "restore"}.get(path.name)
+        assert path.name in names or work in names, path
+    assert set(given.values()) == {mine}
+
+
+def test_nobody_but_root_gives_files_away(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def chown(*_: Any, **__: Any) -> None:
+        raise AssertionError("this is for root")
+
+    monkeypatch.setattr(file_owners.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(file_owners.os, "chown", chown)
+    file_owners.give(data)
+
+
+def test_a_lock_is_no_way_to_other_files(data: Path, tmp_path: Path) -> None:
+    """Whoever owns the directory must not have root write through a link in it."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (data / "lock").unlink(missing_ok=True)
+    (data / "lock").symlink_to(victim)
+    (data / "backup.lock").symlink_to(victim)
+    assert chatnode(data, "check").status == 1
+    assert chatnode(data, "backup").status == 1
+    assert victim.read_text() == "precious"
+
+
+# ---- what cannot be
+
+
+def test_a_database_that_may_not_be_written_names_the_owner(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = data / "chatnode.sqlite3"
+
+    def access(path: Path, mode: int, **_: Any) -> bool:
+        return path != database
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise sqlite3.OperationalError("attempt to write a readonly database")
+
+    monkeypatch.setattr(file_owners.os, "access", access)
+    monkeypatch.setattr("chatnode.storage.upgrading.initialise", fail)
+    done = chatnode(data, "user", "list")
+    assert done.status == 1
+    assert f"{database} may not be written: its permissions are 0600, chmod u+rw it" in done.err
+    monkeypatch.setattr(file_owners.os, "geteuid", lambda: 54_321)
+    assert "and may not be written by user 54321: run as " in chatnode(data, "user", "list").err
+    assert "(attempt to write a readonly database)" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_lock_of_somebody_else_names_the_owner(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+
+    def refuse(path: Any, *arguments: Any, **named: Any) -> int:
+        if str(path).endswith("lock"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr("chatnode.storage.directory.os.open", refuse)
+    monkeypatch.setattr(file_owners.os, "access", lambda path, *_, **__: not str(path).endswith("lock"))
+    for arguments in (("check",), ("backup",)):
+        done = chatnode(data, *arguments)
+        assert (done.status, "Permission denied" in done.err, len(done.err.splitlines())) == (1, True, 1), done
+    assert f"{data / 'lock'} may not be written" in chatnode(data, "check").err
+
+
+def test_a_full_disk_is_called_full(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_owners.shutil, "disk_usage", lambda path: _Usage(4096))
+    monkeypatch.setattr("chatnode.storage.connection.sqlite3.connect", _disk_error)
+    with pytest.raises(StartError, match=r"the disk of .* is full: make room \(disk I/O error\)"):
+        connect_writer(data / "chatnode.sqlite3", Storage())
+
+
+class _Usage:
+    def __init__(self, free: int) -> None:
+        self.free = free
+
+
+def _disk_error(*_: Any, **__: Any) -> Any:
+    raise sqlite3.OperationalError("disk I/O error")
+
+
+@pytest.mark.parametrize("what", ["backup", "export"])
+def test_a_place_below_a_file_is_named(what: str, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = chatnode(data, what, str(tmp_path / "file" / "x"))
+    assert (done.status, "Not a directory" in done.err, len(done.err.splitlines())) == (1, True, 1)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("backup", "{file}/x"), ("backup", "{data}"), ("backup", ""), ("export", "{file}/x"), ("export", "{data}"),
+        ("restore", "{file}/x"), ("restore", "{file}"), ("restore", "--verify", "{file}/x"), ("restore", "{data}"),
+        ("backup", "x", "--passphrase-file", "{file}/x"), ("backup", "x", "--passphrase-file", "{data}"),
+        ("serve", "--config", "{file}/x"), ("serve", "--config", "{data}"), ("serve", "--bind", "a..b:8008"),
+        ("serve", "--bind", "x" * 64 + ".example:8008"), ("serve", "--bind", "\udcff:8008"),
+        ("user", "export", "ann", "{file}/x"), ("user", "export", "ann", "{data}"),
+    ("user", "add", "\udcff", "--no-password"),
+        ("user", "list", "--prefix", "\udcff"), ("call", "people.get", "person=\udcff"), ("call", "\udcff"),
+        ("call", "people.get", "--token", "x", "--url", "http://a..b"),
+    ("call", "x", "--token", "x", "--url", "http://[::1"),
+        ("call", "x", "--token", "x", "--url", "http://" + "x" * 64 + ".example"), ("call", "x", "--token", "\udcff"),
+        ("call", "x", "--token", "x", "--url", "http://127.0.0.1:99999"),
+    ("call", "x", "--token", "x", "--url", "http://\udcff"),
+        ("chat", "ann", "--token", "x", "--url", "http://a..b"),
+    ("chat", "\udcff", "--token", "x", "--url", "http://127.0.0.1:1"),
+        ("import", "irc", "{data}"), ("import", "zulip", "{file}"), ("import", "irc", "{file}", "--timezone", "../x"),
+        ("plugin", "new", "x", "--directory", "{file}/x"), ("plugin", "new", "x", "--directory", "{file}"),
+        ("plugin", "check", "{file}/x"), ("plugin", "check", "{data}"), ("plugin", "docs", "\udcff"),
+        ("plugin", "uninstall", "reactions", "--export", "{file}/x", "--drop"), ("check", "--data", "{file}/x"),
+        ("check", "--data", "{file}"), ("setup", "--data", "{file}/x"), ("config", "--check", "--data", "{file}/x"),
+        ("audit", "--limit", "99999999999999999999999"), ("invite", "--days", "99999999999999999"),
+        ("invite", "--uses", "-1"), ("token", "revoke", "ann", "99999999999999999999"), ("nonsense",),
+    ("user", "nonsense"),
+        ("user", "add", "x\0y", "--no-password"),
+    ],
+    ids=lambda arguments: ascii(" ".join(arguments)),
+)  # fmt: skip
+def test_no_mistyped_command_gives_a_trace(arguments: tuple[str, ...], data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    filled = [each.replace("{file}", str(tmp_path / "file")).replace("{data}", str(data)) for each in arguments]
+    done = chatnode(data, *filled)
+    assert done.status != 0
+    assert "Traceback" not in done.err
+    assert done.err.strip()
+
+
+# ---- what the package brings
+
+
+def test_the_settings_are_printed_and_checked(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chatnode(data, "config").out == render()
+    assert (
+        chatnode(data, "config", "--check").out
+        == f"ok: there is no {data}/config.toml; every setting has its default\n"
+    )
+    path = data / "config.toml"
+    path.write_text("[limits]\npage_items = 3\n[plugins.reactions]\nper_person = 2\n")
+    assert chatnode(data, "config", "--check").out == f"ok: {path}\n"
+    assert load(path, {}).limits.page_items == 3
+    for text, part in (
+        ("[limits]\npage_items = 0.5\n", "limits.page_items"),
+        ("[plugins.reactions]\nper_people = 2\n", "plugins.reactions.per_people"),
+        ("[plugins.reaction]\n", "reaction"),
+        ('[plugins]\ndisabled = ["contact"]\n', "a plugin contact, which is not installed"),
+        ("[limits\n", "line 1"),
+    ):
+        path.write_text(text)
+        done = chatnode(data, "config", "--check")
+        assert (done.status, part in done.err) == (1, True), (text, done)
+
+
+def test_the_unit_is_printed_for_this_installation(data: Path) -> None:
+    printed = chatnode(data, "systemd").out
+    assert f"ExecStart={Path(sys.executable).with_name('chatnode')} --data /var/lib/chatnode serve\n" in printed
+    assert "[Install]" in printed
+
+
+# ---- help, and what commands carry around
+
+
+def commands(command: click.Command, path: str = "chatnode") -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from commands(below, f"{path} {name}")
+
+
+def test_the_help_is_not_cut_off() -> None:
+    for path, command in commands(cli):
+        if isinstance(command, click.Group):
+            text = command.get_help(click.Context(command, info_name=path, terminal_width=80))
+            cut = [line for line in text.splitlines()[1:] if line.endswith(("...", "…")) and "Usage:" not in line]
+            assert cut == [], path
+
+
+@pytest.mark.parametrize(
+    "arguments", [("user", "list"), ("check",), ("audit",), ("plugin", "list"), ("call", "node.info")]
+)
+def test_asking_a_node_that_runs_imports_little_of_one(arguments: tuple[str, ...]) -> None:
+    script = (
+        "import sys; from chatnode.cli import cli; context = cli.make_context('chatnode', sys.argv[1:])\n"
+        "name, command, rest = cli.resolve_command(context, [*context._protected_args, *context.args])\n"
+        "import click; isinstance(command, click.Group) and command.resolve_command(context, rest)\n"
+        "print(*sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
+    heavy = {
+        "quart", "hypercorn", "sqlite3", "prompt_toolkit", "chatnode.node", "chatnode.services", "chatnode.dispatch",
+        "chatnode.storage.database", "chatnode.transport.http", "chatnode.hooks.manager",
+    }  # fmt: skip
+    if arguments[0] == "plugin":
+        heavy -= {"sqlite3"}
+    assert heavy & set(done.stdout.split()) == set()

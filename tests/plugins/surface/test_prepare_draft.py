@@ -1,0 +1,187 @@
+"""When `prepare_draft` is asked, and for what: only what may be posted there, and once for what is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from chatnode.api import Context, Draft, Refusal
+from chatnode.config import Config, Limits
+from tests.conftest import make_person
+from tests.plugins.surface.making import made, node_with
+from tests.services.dialogue import direct, group, outcome, refused, said, say
+
+
+class Strikes:
+    """A plugin that keeps what it was asked: an effect of a draft, by what names the message."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, str]] = []
+
+    def plugin(self) -> Any:
+        async def prepare_draft(ctx: Context, draft: Draft) -> None:
+            await trio.lowlevel.checkpoint()
+            self.asked.append((draft.sender, draft.cid, draft.text))
+            if draft.text == "rude":
+                raise Refusal("invalid", "say it otherwise", path="text")
+            draft.text += "!"
+
+        return made("demo", prepare_draft)
+
+
+async def test_nothing_is_prepared_that_may_not_be_posted_there(tmp_path: Path) -> None:
+    strikes = Strikes()
+    async with node_with(tmp_path, strikes.plugin()) as node:
+        ann, bob, eve = [await make_person(node, handle) for handle in ("ann", "bob", "eve")]
+        talk, room = await direct(ann, bob), await group(ann, bob)
+        first = await say(ann, talk, "hello")
+        reply = await say(ann, room, "elsewhere", thread=(await say(ann, room, "root"))["message"])
+        await ann.call("conversations.members.remove", conversation=room, member="bob")
+        closed = await group(ann)
+        late = await say(ann, closed, "in time")
+        await ann.call("conversations.close", conversation=closed)
+        strikes.asked.clear()
+        attempts = (
+            (eve, {"conversation": talk}, "not_found"),
+            (eve, {"conversation": "0" * 32}, "not_found"),
+            (bob, {"conversation": room}, "not_member"),
+            (ann, {"conversation": closed}, "closed"),
+            (ann, {"conversation": talk, "reply_to": reply["message"]}, "not_found"),
+            (ann, {"conversation": talk, "thread": reply["message"]}, "not_found"),
+            (ann, {"conversation": room, "thread": reply["message"]}, "invalid"),
+            (ann, {"conversation": talk, "kind": "system", "system": {"type": "x"}}, "forbidden"),
+        )
+        for number, (who, fields, code) in enumerate(attempts):
+            asked = who.call("messages.post", cid=f"c{number}", text="rude", **fields)
+            assert await outcome(asked) == code, fields
+        for who, message, code in (
+            (eve, first, "not_found"), (bob, first, "forbidden"), (bob, reply, "not_found"), (ann, late, "closed"),
+        ):  # fmt: skip
+            assert await outcome(who.call("messages.edit", message=message["message"], text="rude")) == code
+        assert strikes.asked == []
+
+
+async def test_what_is_stored_is_not_prepared_again_however_often_and_at_once_it_is_sent(tmp_path: Path) -> None:
+    strikes = Strikes()
+    async with node_with(tmp_path, strikes.plugin()) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        answers: list[dict[str, Any]] = []
+
+        async def post() -> None:
+            answers.append(await ann.call("messages.post", conversation=talk, cid="one", text="hello"))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(post)
+        await post()
+        assert strikes.asked == [(ann.id, "one", "hello")]
+        assert [answer["dup"] for answer in answers].count(False) == 1
+        assert len({answer["message"] for answer in answers}) == 1
+        await bob.call("messages.post", conversation=talk, cid="one", text="hello")  # another message of somebody else
+        assert strikes.asked == [(ann.id, "one", "hello"), (bob.id, "one", "hello")]
+        assert await said(bob, talk) == ["hello!", "hello!"]
+
+
+async def test_what_was_refused_is_prepared_again_under_the_same_name(tmp_path: Path) -> None:
+    strikes = Strikes()
+    async with node_with(tmp_path, strikes.plugin()) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        for _ in range(2):
+            with refused("invalid", "text"):
+                await ann.call("messages.post", conversation=talk, cid="one", text="rude")
+        assert strikes.asked == [(ann.id, "one", "rude")] * 2
+
+
+async def test_the_same_cid_for_something_else_is_a_conflict_also_where_plugins_change_texts(tmp_path: Path) -> None:
+    async with node_with(tmp_path, Strikes().plugin()) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk, other = await direct(ann, bob), await group(ann)
+        sent = {"conversation": talk, "cid": "one", "text": "hello"}
+        message = (await ann.call("messages.post", **sent))["message"]
+        for fields in ({"text": "hello!"}, {"text": "good bye"}, {"conversation": other}, {"reply_to": message}):
+            with refused("conflict", "cid"):
+                await ann.call("messages.post", **(sent | fields))
+        await ann.call("messages.edit", message=message, text="changed since")
+        assert (await ann.call("messages.post", **sent))["dup"]
+        await ann.call("messages.delete", message=message)
+        assert (await ann.call("messages.post", **sent))["dup"]
+        rows = await node.core.db.read(lambda reader: reader.execute("SELECT sent FROM messages").fetchall())
+        assert rows == [(None,)]  # nothing is kept of what a deleted message said
+
+
+async def test_a_plugin_changes_text_and_metadata_and_nothing_that_access_was_checked_for(tmp_path: Path) -> None:
+    async def prepare_draft(draft: Draft) -> None:
+        draft.metadata = {"seen": "yes"}
+        draft.kind, draft.content, draft.sender, draft.edits = "system", None, "somebody", "another"
+        draft.reply_to, draft.thread = "0" * 32, "0" * 32
+
+    async with node_with(tmp_path, made("demo", prepare_draft)) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        await say(ann, talk, "hello")
+        (message,) = (await bob.call("messages.list", conversation=talk))["messages"]
+        assert (message["kind"], message["metadata"]) == ("text", {"seen": "yes"})
+        assert "reply_to" not in message
+        assert "thread" not in message
+
+
+async def test_an_edit_is_prepared_with_what_names_the_message(tmp_path: Path) -> None:
+    drafts: list[Draft] = []
+
+    async def prepare_draft(draft: Draft) -> None:
+        drafts.append(draft)
+
+    async with node_with(tmp_path, made("demo", prepare_draft)) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        posted = await ann.call("messages.post", conversation=talk, cid="one", text="hello")
+        await ann.call("messages.edit", message=posted["message"], text="hello there")
+        draft = drafts[-1]
+        assert (draft.conversation, draft.sender, draft.cid) == (talk, ann.id, "one")
+        assert (draft.edits, draft.kind, draft.text) == (posted["message"], "text", "hello there")
+
+
+async def test_bounds_hold_for_what_is_made_of_an_edit(tmp_path: Path) -> None:
+    async def prepare_draft(draft: Draft) -> None:
+        if draft.edits is not None:
+            draft.text *= 20_000
+
+    async with node_with(tmp_path, made("demo", prepare_draft)) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        posted = await say(ann, talk, "hello")
+        with refused("too_large", "text"):
+            await ann.call("messages.edit", message=posted["message"], text="x")
+        assert await said(bob, talk) == ["hello"]
+
+
+async def test_what_is_too_late_or_too_often_is_not_prepared(tmp_path: Path) -> None:
+    strikes = Strikes()
+    async with node_with(tmp_path, strikes.plugin(), config=Config(limits=Limits(edits=1))) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        posted = await say(ann, await direct(ann, bob), "one")
+        await ann.call("messages.edit", message=posted["message"], text="two")
+        with refused("too_large", "message"):
+            await ann.call("messages.edit", message=posted["message"], text="rude")
+        assert [text for *_, text in strikes.asked] == ["one", "two"]
+
+
+async def test_without_such_a_plugin_nothing_is_read_before_a_message_is_written(tmp_path: Path) -> None:
+    async with node_with(tmp_path) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk = await direct(ann, bob)
+        reads = 0
+        read = node.core.db.read
+
+        async def counted(function: Any) -> Any:
+            nonlocal reads
+            reads += 1
+            return await read(function)
+
+        node.core.db.read = counted  # type: ignore[method-assign]
+        await say(ann, talk, "hello")
+        assert reads == 0

@@ -1,0 +1,60 @@
+"""What no field takes that is one line, whatever form it declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatnode.model.fields import Text
+from tests.protocol.values import QUICK, TAKEN, values_of
+
+CONTROLS = "\0\x07\n\x1b\x7f\x85\x9b\u2028\u2029\u202e\u2066\u2069\u206a\ufff9"
+BLANKS = ("\u200b", "\u3164", "\u2800", "\u0301", "\u00a0 ", "\u2060\ufe0f")
+
+
+def texts_in(kind: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """The bounded texts of a type, with their places."""
+    if get_origin(kind) is Annotated and isinstance(kind.__metadata__[0], Text):
+        yield place, kind
+    elif attrs.has(kind):
+        for name, hint in get_type_hints(kind, include_extras=True).items():
+            yield from texts_in(hint, f"{place}.{name}")
+    else:
+        for inner in get_args(kind):
+            yield from texts_in(inner, place)
+
+
+def _bound(kind: Any) -> Text:
+    return kind.__metadata__[0]
+
+
+LINES = {place: kind for taken in TAKEN for place, kind in texts_in(taken, taken.__name__) if not _bound(kind).free}
+NAMES = {place: kind for place, kind in LINES.items() if _bound(kind).least and _bound(kind).form is None}
+
+
+@pytest.mark.parametrize("place", LINES)
+def test_one_line_has_no_control_characters(place: str) -> None:
+    @QUICK
+    @given(values_of(LINES[place]), st.data())
+    def insert(text: str, data: st.DataObject) -> None:
+        at = data.draw(st.integers(0, len(text)))
+        for control in CONTROLS:
+            assert _bound(LINES[place]).fault(text[:at] + control + text[at + 1 :]) is not None
+
+    insert()
+
+
+@pytest.mark.parametrize("place", NAMES)
+def test_what_must_be_there_can_be_seen(place: str) -> None:
+    for blank in BLANKS:
+        assert _bound(NAMES[place]).fault(blank * _bound(NAMES[place]).least) is not None
+
+
+def test_names_and_titles_are_among_them() -> None:
+    assert {"UpdateProfile.avatar", "OpenGroup.title", "UpdateProfile.name", "PostMessage.cid"} <= set(LINES)
+    assert {"OpenGroup.title", "UpdateProfile.name", "RenameSession.label"} <= set(NAMES)

@@ -1,0 +1,140 @@
+"""A permission is asked for when something is changed, as when it was made; and again when the write has its turn."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+import trio
+
+from chatnode.errors import Refusal
+from chatnode.node import Node
+from chatnode.storage import sessions
+from tests.conftest import Somebody, make_person
+from tests.transport.clients import wait_for
+
+from .dialogue import anew, group, outcome, refused, said, say, token_of
+
+NOTICE = {"kind": "system", "system": {"type": "delivery"}}
+
+
+@pytest.fixture
+async def herald(node: Node) -> Somebody:
+    """Somebody who may post system messages."""
+    await node.call("roles.set", role="herald", permissions=["chat", "groups.create", "notices.post"])
+    await make_person(node, "herald")
+    await node.call("people.role", person="herald", role="herald")
+    return await anew(node, "herald")
+
+
+async def test_a_system_message_is_edited_by_those_alone_who_may_post_one(
+    node: Node, herald: Somebody, ann: Somebody
+) -> None:
+    room = await group(herald, ann)
+    notice = (await say(herald, room, "it is on its way", **NOTICE))["message"]
+    plain = (await say(herald, room, "good morning"))["message"]
+    chatting = await token_of(herald, scopes=["chat"])
+    with refused("forbidden", "message") as caught:
+        await chatting.call("messages.edit", message=notice, text="pay here")
+    assert "notices.post" in caught.value.message
+    with refused("forbidden", "message"):  # not even to what it says: one answer for all texts
+        await chatting.call("messages.edit", message=notice, text="it is on its way")
+    await chatting.call("messages.edit", message=plain, text="good evening")
+    await herald.call("messages.edit", message=notice, text="it is there")
+    await node.call("people.role", person="herald", role="member")
+    demoted = await anew(node, "herald")
+    with refused("forbidden", "message"):
+        await demoted.call("messages.edit", message=notice, text="pay here")
+    assert await said(ann, room) == ["it is there", "good evening"]
+    noticing = await token_of(demoted, scopes=["chat", "notices.post"])  # a scope is no more than the role
+    assert await outcome(noticing.call("messages.edit", message=notice, text="pay here")) == "forbidden"
+    await demoted.call("messages.delete", message=notice)  # which says nothing
+
+
+async def test_a_token_of_one_scope_edits_notices_no_more_than_it_posts_them(herald: Somebody, ann: Somebody) -> None:
+    room = await group(herald, ann)
+    notice = (await say(herald, room, "it is on its way", **NOTICE))["message"]
+    both = await token_of(herald, scopes=["chat", "notices.post"])
+    await both.call("messages.edit", message=notice, text="it is there")
+    assert await said(ann, room) == ["it is there"]
+
+
+# ---- between asking and writing
+
+
+@pytest.mark.parametrize(
+    ("command", "fields"),
+    [
+        ("messages.post", {"cid": "late", "text": "too late"}),
+        ("conversations.update", {"title": "too late"}),
+        ("conversations.leave", {}),
+        ("receipts.read", {"seq": 1}),
+    ],
+)
+async def test_a_session_that_was_revoked_before_its_write_had_its_turn_writes_nothing(
+    node: Node, ann: Somebody, bob: Somebody, command: str, fields: dict[str, Any]
+) -> None:
+    room = await group(ann, bob)
+    await say(bob, room, "hello")
+    device = await token_of(ann)
+    session = await device.session()
+    begun, gate = threading.Event(), threading.Event()
+
+    def revoke(tx: Any) -> None:
+        begun.set()
+        gate.wait(10)
+        sessions.revoke(tx, ann.key, session)
+
+    before = await node.core.db.read(state)
+    answers: list[str] = []
+
+    async def ask() -> None:
+        answers.append(await outcome(device.call(command, conversation=room, **fields)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(node.core.db.write, revoke)
+        await wait_for(begun.is_set)
+        nursery.start_soon(ask)  # its token is good, and its write waits behind
+        await wait_for(lambda: bool(answers) or node.core.db._jobs.qsize() > 0)
+        gate.set()
+    assert answers == ["unauthenticated"]
+    assert await node.core.db.read(state) == before
+
+
+def state(reader: Any) -> list[tuple[Any, ...]]:
+    """Everything that one of these commands would have changed."""
+    return [
+        *reader.execute("SELECT id, text FROM messages ORDER BY key").fetchall(),
+        *reader.execute("SELECT title FROM conversations").fetchall(),
+        *reader.execute("SELECT person, left_gid, read_seq FROM members").fetchall(),
+    ]
+
+
+# ---- who has left
+
+
+async def test_who_has_left_gets_one_answer_of_what_they_could_see_and_of_all_else_what_anybody_gets(
+    ann: Somebody, bob: Somebody, eve: Somebody
+) -> None:
+    room = await group(ann)
+    early = (await say(ann, room, "before bob"))["message"]
+    await ann.call("conversations.members.add", conversation=room, member="bob")
+    seen = (await say(ann, room, "with bob"))["message"]
+    await bob.call("conversations.leave", conversation=room)
+    late = (await say(ann, room, "after bob"))["message"]
+
+    async def answer(who: Somebody, message: str) -> dict[str, Any]:
+        with pytest.raises(Refusal) as caught:
+            await who.call("messages.get", message=message)
+        return caught.value.as_json()
+
+    assert (await answer(bob, seen))["code"] == "not_member"
+    unknown = await answer(bob, "0" * 32)
+    assert unknown["code"] == "not_found"
+    assert await answer(bob, early) == await answer(bob, late) == unknown
+    for message in (early, seen, late):
+        assert await answer(eve, message) == unknown
+    for command, fields in (("messages.list", {"conversation": room}), ("messages.history", {"message": seen})):
+        assert await outcome(bob.call(command, **fields)) == "not_member"
+        assert await outcome(eve.call(command, **fields)) == "not_found"

@@ -1,0 +1,143 @@
+"""Every command with a limit is tried at that limit, and guesses at passwords wherever one can be guessed."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatnode.config import Config, Limits
+from chatnode.dispatch.limits import Rate
+from chatnode.node import Node
+from tests.commands import COMMANDS
+from tests.conftest import Somebody, make_person
+from tests.services.dialogue import Visitor, direct, new_cid, outcome, refused, said, say, with_limits, with_password
+from tests.test_matrix import FIELDS, Target
+
+LIMITS = {
+    "messages.post": "posts",
+    "messages.edit": "posts",
+    "messages.report": "reports",
+    "messages.pin": "changes",
+    "messages.unpin": "changes",
+    "people.update": "changes",
+    "people.block": "changes",
+    "people.unblock": "changes",
+    "conversations.update": "changes",
+    "conversations.close": "changes",
+    "conversations.reopen": "changes",
+    "conversations.join": "changes",
+    "conversations.leave": "changes",
+    "conversations.members.role": "changes",
+    "presence.status": "statuses",
+    "presence.visible": "statuses",
+    "typing": "typing",
+    "sessions.create": "logins",
+    "invites.accept": "logins",
+    "people.reset_password": "logins",
+    "contacts.request": "contact_requests",
+    "reactions.add": "reactions",
+    "reactions.remove": "reactions",
+    "reactions.set": "reactions",
+}
+"""Command → what it counts as, beside the requests of all kinds."""
+
+
+def test_every_command_counts_as_what_it_is() -> None:
+    assert {each.name: each.limit for each in COMMANDS if each.limit is not None} == LIMITS
+
+
+@pytest.mark.parametrize("name", LIMITS)
+async def test_a_command_is_limited_at_its_limit_and_for_who_asks_alone(node: Node, name: str) -> None:
+    node.core.rates[LIMITS[name]] = node.core.logins = Rate("such things", 2)
+    anonymous = next(each.permission for each in COMMANDS if each.name == name) is None
+    ann, bob = (
+        (Visitor(node, "192.0.2.1"), Visitor(node, "192.0.2.2"))
+        if anonymous
+        else (await make_person(node, "ann"), await make_person(node, "bob"))
+    )
+    target = Target("0" * 32, "0" * 32, spare="ann", outside="nobody")
+
+    async def ask(who: Somebody | Visitor) -> str:
+        fields = FIELDS[name](target)
+        if name == "sessions.create":
+            fields["handle"] = new_cid()  # the limit by handle is another one
+        return await outcome(who.call(name, **fields))
+
+    assert "rate_limited" not in [await ask(ann) for _ in range(2)]
+    assert await ask(ann) == "rate_limited"
+    assert await ask(bob) != "rate_limited"
+
+
+@pytest.mark.parametrize("config", [Config(limits=Limits(requests_per_minute=2))])
+async def test_every_request_counts_as_one(node: Node) -> None:
+    ann = await make_person(node, "ann")
+    await ann.call("people.me")
+    await outcome(ann.call("messages.get", message="0" * 32))
+    for name in ("people.me", "inbox.list", "messages.post"):
+        with refused("rate_limited") as caught:
+            await ann.call(name)
+        assert "too many requests; at most 2 a minute" in caught.value.message
+    await node.call("people.list")  # the operator of the machine is not counted
+    await node.call("people.list")
+    await node.call("people.list")
+
+
+# ---- passwords
+
+GUESSES = {
+    "sessions.create": {"handle": "ann", "password": "a wrong guess"},
+    "people.password": {"old": "a wrong guess", "new": "a new password"},
+    "people.deactivate": {"password": "a wrong guess"},
+    "people.erase": {"handle": "ann", "password": "a wrong guess"},
+}
+
+
+@with_limits(logins_per_minute=2)
+@pytest.mark.parametrize("name", GUESSES)
+async def test_guesses_at_one_password_count_together_wherever_they_are_made(node: Node, name: str) -> None:
+    ann = await with_password(node, "ann")
+
+    async def guess(name: str, number: int) -> str:
+        who = Visitor(node, f"192.0.2.{number}") if name == "sessions.create" else ann
+        return await outcome(who.call(name, **GUESSES[name]))
+
+    others = [each for each in GUESSES if each != name]
+    assert await guess(name, 1) == "wrong_password"
+    assert await guess(others[0], 2) == "wrong_password"
+    for number, each in enumerate(GUESSES, 3):
+        assert await guess(each, number) == "rate_limited", each
+
+
+@with_limits(logins_per_minute=2)
+async def test_what_is_done_to_others_accounts_guesses_nothing(node: Node) -> None:
+    root = await make_person(node, "root", admin=True)
+    for number in range(4):
+        handle = f"guest{number}"
+        await with_password(node, handle)
+        await root.call("people.password", person=handle, new="a new password")
+        await root.call("people.deactivate", person=handle)
+        await root.call("people.erase", person=handle, handle=handle)
+    assert await outcome(Visitor(node).call("sessions.create", handle="root", password="a guess")) == "wrong_password"
+
+
+# ---- a repeat
+
+
+@with_limits(posts_per_minute=3)
+async def test_the_same_cid_again_costs_nothing_and_is_answered_while_one_is_limited(
+    node: Node, ann: Somebody, bob: Somebody
+) -> None:
+    talk = await direct(ann, bob)
+    sent = {"conversation": talk, "cid": "one", "text": "hello"}
+    first = await ann.call("messages.post", **sent)
+    for _ in range(5):
+        assert await ann.call("messages.post", **sent) == first | {"dup": True}
+    await say(ann, talk, "two")
+    await say(ann, talk, "three")
+    with refused("rate_limited"):
+        await say(ann, talk, "four")
+    assert await ann.call("messages.post", **sent) == first | {"dup": True}
+    with refused("conflict", "cid"):
+        await ann.call("messages.post", **(sent | {"text": "something else"}))
+    with refused("rate_limited"):
+        await ann.call("messages.edit", message=first["message"], text="edited")
+    assert await said(bob, talk) == ["hello", "two", "three"]

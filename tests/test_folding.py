@@ -1,0 +1,95 @@
+"""The comparable form of texts."""
+
+from __future__ import annotations
+
+from unicodedata import normalize
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatnode.model import words
+from chatnode.model.folding import APOSTROPHES, DASHES, QUOTES, folded, is_blank
+
+FORMS = ("NFC", "NFD", "NFKC", "NFKD")
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.text(
+    st.sampled_from(
+        "aÅéŁøßẞıİĐÞæﬁＡ\u0301\u0323\u0345\u3099\u200b\u200d\u00adㅎㅏᄒ\u1161\u11ab각ｶﾞأئ\u0654ى٣´ \u02bc“–🎉"
+    ),
+    max_size=8,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("Łukasz Søren Ægir Œuvre", "lukasz soren aegir oeuvre"),
+        ("Straße STRAẞE", "strasse strasse"),
+        ("Isparta ISPARTA ısparta İsparta", "isparta isparta isparta isparta"),
+        ("Đà Nẵng, Þór, Eiður", "da nang, thor, eidur"),
+        ("ＦＵＬＬ ﬁrst ĳs Ǆ Ⅷ", "full first ijs dz viii"),
+        ("ŋ ɓaɗa Kɔfi Əliyev ƀ ȼ ǥ", "n bada kofi eliyev b c g"),
+        ("Қазақстан Ґанок Ёлка", "казакстан ганок елка"),
+        ("أحمد ٱلمؤمن مُحَمَّد مرحـــبا فاطمة", "احمد المومن محمد مرحبا فاطمه"),
+        ("شَهلا یک کتاب", "شهلا يك كتاب"),
+        ("שָׁלוֹם", "שלום"),
+        ("٢٠٢٤ २०२४", "2024 2024"),
+        ("ｶﾞ が", "ガ が"),
+        ("O’Brien OʼBrien Oʻahu O´Brien", "o'brien o'brien o'ahu o'brien"),
+        ("“a” «b» – c—d", '"a" «b» - c-d'),
+        ("co\u00adope\u200drate \ufeffyes", "cooperate yes"),
+        ("C++ #1 🎉 ❤\ufe0f", "c++ #1 🎉 ❤"),
+    ],
+)
+def test_texts_that_read_alike_have_one_form(text: str, form: str) -> None:
+    assert folded(text) == form
+
+
+@given(texts)
+def test_the_form_of_a_form_is_itself(text: str) -> None:
+    assert folded(folded(text)) == folded(text)
+    assert words.fold(folded(text)) == words.fold(words.fold(text)) == words.fold(text)
+
+
+@given(texts)
+def test_it_is_the_same_however_letters_are_composed_and_in_either_case(text: str) -> None:
+    assert {folded(normalize(form, text)) for form in FORMS} == {folded(text)}  # type: ignore[arg-type]
+    if "\u0345" not in normalize("NFD", text):  # case makes a letter of this mark
+        assert folded(text.casefold()) == folded(text)
+
+
+def test_every_character_has_a_form_of_its_own_that_stays() -> None:
+    wrong = [
+        hex(point)
+        for point, form in ((point, folded(chr(point))) for point in range(0x30000))
+        if folded(form) != form or any(folded(normalize(each, chr(point))) != form for each in FORMS)
+    ]
+    assert wrong == []
+
+
+@given(texts, texts, texts)
+def test_a_text_is_found_by_its_form(before: str, text: str, after: str) -> None:
+    named = words.words(folded(text))
+    assert named == words.words(text)
+    if named:
+        assert words.needle(named) in words.comparable(f"{before} {text} {after}")
+
+
+@pytest.mark.parametrize(("kinds", "plain"), [(APOSTROPHES, "'"), (QUOTES, '"'), (DASHES, "-")])
+def test_each_kind_of_a_mark_has_the_plain_form(kinds: str, plain: str) -> None:
+    assert {folded(f"a{kind}b") for kind in kinds} == {f"a{plain}b"}
+    assert {tuple(words.words(f"a{kind}b")) for kind in kinds} == {("a", "b")}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "\t\n", "\u00a0\u3000", "\u200b\u200d\u2060\ufeff", "\u3164", "\u115f\u1160\uffa0", "\u2800",
+     "\u0301\u20dd", "\u17b4", "\ufe0f", "\u00ad\u034f", "\U000e0020\U000e0100", "\u202e\u2066", "\U0001d159"],
+)  # fmt: skip
+def test_what_cannot_be_seen(text: str) -> None:
+    assert is_blank(text)
+
+
+@pytest.mark.parametrize("text", ["a", " . ", "e\u0301", "🎉", "\u200bㅎ", "ㅤㅤㅤx", "٣", "\U0001faff", "\ue000", "*"])
+def test_what_can_be_seen(text: str) -> None:
+    assert not is_blank(text)

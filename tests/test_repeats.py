@@ -1,0 +1,223 @@
+"""Nothing changed, nothing recorded: every command that writes is carried out twice, and the second time no event, no
+entry of the audit log and no history of presence comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+import pytest
+
+from chatnode.config import Config, Limits, Presence
+from chatnode.node import Node
+from chatnode.storage.connection import Reader
+from tests.commands import COMMANDS
+from tests.conftest import Somebody, make_person
+from tests.services.dialogue import group, outcome, say, token_of
+from tests.test_matrix import FIELDS, Target
+
+#: Of these each call makes another thing, or is an act of its own; or needs what can be used once.
+ANOTHER = {
+    "conversations.create", "conversations.support", "tokens.create", "invites.create", "setup.create", "backup.create",
+    "people.reset_link", "people.reset_password", "invites.accept", "sessions.create", "people.password", "jobs.run",
+    "node.repair",
+}  # fmt: skip
+#: There is no plugin in this test for what is done to plugins: tests/cli/test_plugins.py, tests/plugins/core.
+OF_PLUGINS = {each.name for each in COMMANDS if each.name.startswith("plugins.")}
+
+
+@attrs.frozen
+class World:
+    node: Node
+    root: Somebody
+    ann: Somebody
+    bob: Somebody
+    room: str
+    message: str
+
+
+Ask = Callable[[World], Awaitable[tuple[Somebody | Node, dict[str, Any]]]]
+
+
+async def operator(at: World, **fields: Any) -> tuple[Node, dict[str, Any]]:
+    return at.node, fields
+
+
+async def closed_account(at: World) -> tuple[Node, dict[str, Any]]:
+    await at.node.call("people.deactivate", person="bob")
+    return at.node, {"person": "bob"}
+
+
+async def signed_in(at: World) -> tuple[Node, dict[str, Any]]:
+    await token_of(at.bob)
+    return at.node, {"person": "bob"}
+
+
+async def reported(at: World) -> tuple[Somebody, dict[str, Any]]:
+    report = await at.bob.call("messages.report", message=at.message, reason="spam")
+    return at.root, {"report": report["report"], "resolution": "none"}
+
+
+async def pinned(at: World) -> tuple[Somebody, dict[str, Any]]:
+    await at.ann.call("messages.pin", message=at.message)
+    return at.ann, {"message": at.message}
+
+
+async def blocked(at: World) -> tuple[Somebody, dict[str, Any]]:
+    await at.ann.call("people.block", person="bob")
+    return at.ann, {"person": "bob"}
+
+
+async def shut(at: World) -> tuple[Somebody, dict[str, Any]]:
+    await at.ann.call("conversations.close", conversation=at.room)
+    return at.ann, {"conversation": at.room}
+
+
+async def role_to_delete(at: World) -> tuple[Somebody, dict[str, Any]]:
+    await at.root.call("roles.set", role="helper", permissions=["chat"])
+    return at.root, {"role": "helper"}
+
+
+async def invite(at: World) -> tuple[Somebody, dict[str, Any]]:
+    made = await at.root.call("invites.create")
+    return at.root, {"invite": made["invite"]["invite"]}
+
+
+async def session(at: World, **fields: Any) -> tuple[Somebody, dict[str, Any]]:
+    device = await token_of(at.ann)
+    return at.ann, {"session": await device.session(), **fields}
+
+
+async def imported(at: World) -> tuple[Node, dict[str, Any]]:
+    made = await at.node.call("import.conversation", source="irc", key="#y", title="#y")
+    item = {"cid": "1", "author": "Ada", "at": 921_000_000_000, "text": "hello"}
+    return at.node, {"conversation": made["conversation"], "source": "irc", "items": [item]}
+
+
+async def asked_by_bob(at: World) -> tuple[Somebody, dict[str, Any]]:
+    await at.bob.call("contacts.request", person="ann")
+    return at.ann, {"person": "bob"}
+
+
+async def asked_bob(at: World) -> tuple[Somebody, dict[str, Any]]:
+    await at.ann.call("contacts.request", person="bob")
+    return at.ann, {"person": "bob"}
+
+
+def kept(**fields: Any) -> Ask:
+    async def contact(at: World) -> tuple[Somebody, dict[str, Any]]:
+        await at.ann.call("contacts.add", person="bob", groups=["Work"], nickname="bobby")
+        return at.ann, fields
+
+    return contact
+
+
+def of(who: str, **fields: Any) -> Ask:
+    async def ask(at: World) -> tuple[Somebody, dict[str, Any]]:
+        return getattr(at, who), fields
+
+    return ask
+
+
+#: Where the fields of tests/test_matrix.py do nothing the first time, when ann asks.
+SPECIAL: dict[str, Ask] = {
+    "people.create": lambda at: operator(at, handle="new"),
+    "people.update": of("ann", name="Ann A", avatar="https://example.org/a.png"),
+    "people.sign_out": signed_in,
+    "people.deactivate": lambda at: operator(at, person="bob"),
+    "people.reactivate": closed_account,
+    "people.erase": lambda at: operator(at, person="bob", handle="bob"),
+    "people.role": lambda at: operator(at, person="bob", role="moderator"),
+    "roles.set": lambda at: operator(at, role="member", permissions=["chat"]),
+    "roles.delete": role_to_delete,
+    "reports.resolve": reported,
+    "messages.unpin": pinned,
+    "messages.report": lambda at: asked_of(at.bob, message=at.message, reason="spam"),
+    "messages.post": lambda at: asked_of(at.ann, conversation=at.room, cid="same", text="again"),
+    "people.unblock": blocked,
+    "people.block": of("ann", person="bob"),
+    "conversations.reopen": shut,
+    "conversations.direct": of("ann", **{"with": "eve"}),
+    "conversations.members.add": lambda at: asked_of(at.ann, conversation=at.room, member="eve"),
+    "conversations.members.remove": lambda at: asked_of(at.ann, conversation=at.room, member="bob"),
+    "conversations.members.role": lambda at: asked_of(at.ann, conversation=at.room, member="bob", role="admin"),
+    "conversations.update": lambda at: asked_of(
+        at.ann, conversation=at.room, title="Größe", description="d", visibility="public", idle_days=3, retention_days=9
+    ),
+    "conversations.join": lambda at: asked_of(at.bob, conversation=at.room),
+    "conversations.leave": lambda at: asked_of(at.bob, conversation=at.room),
+    "receipts.read": lambda at: asked_of(at.bob, conversation=at.room, seq=1),
+    "receipts.delivered": lambda at: asked_of(at.bob, conversation=at.room, seq=1),
+    "receipts.read_all": lambda at: asked_of(at.bob),
+    "presence.visible": of("ann", visible=False),
+    "import.conversation": lambda at: operator(at, source="irc", key="#x", title="#x"),
+    "import.messages": imported,
+    "invites.revoke": invite,
+    "sessions.rename": lambda at: session(at, label="phone"),
+    "sessions.revoke": session,
+    "contacts.request": of("ann", person="bob"),
+    "contacts.accept": asked_by_bob,
+    "contacts.decline": asked_by_bob,
+    "contacts.cancel": asked_bob,
+    "contacts.add": of("ann", person="bob", groups=["Work"], tags=["new"], nickname="bobby", favourite=True),
+    "contacts.update": kept(person="bob", groups=["Home"], nickname="robert", note="n", number="+1", favourite=True),
+    "contacts.remove": kept(person="bob"),
+    "contacts.labels.rename": kept(kind="group", name="work", to="WORK"),
+    "contacts.labels.delete": kept(kind="group", name="work"),
+    "reactions.remove": of("ann"),
+}
+
+
+async def asked_of(who: Somebody, **fields: Any) -> tuple[Somebody, dict[str, Any]]:
+    return who, fields
+
+
+async def reacted(at: World) -> tuple[Somebody, dict[str, Any]]:
+    await at.ann.call("reactions.add", message=at.message, emoji="🎉")
+    return at.ann, {"message": at.message}
+
+
+SPECIAL["reactions.remove"] = reacted
+WRITING = [each.name for each in COMMANDS if not each.reads and each.name not in ANOTHER | OF_PLUGINS]
+
+
+def recorded(reader: Reader) -> tuple[int, ...]:
+    """How much there is of all that is recorded when something changes."""
+    sums = ("max(gid) FROM log", "count(*) FROM audit", "count(*) FROM presence_history", "sum(version) FROM presence")
+    return tuple(reader.execute(f"SELECT coalesce({each.replace(' FROM', ', 0) FROM')}").fetchone()[0] for each in sums)
+
+
+@pytest.fixture
+def config() -> Config:
+    return Config(limits=Limits(requests_per_minute=0), presence=Presence(history_days=30))
+
+
+@pytest.mark.parametrize("name", WRITING)
+async def test_the_second_time_nothing_is_recorded(node: Node, name: str) -> None:
+    root = await make_person(node, "root", admin=True)
+    ann, bob, _ = [await make_person(node, handle) for handle in ("ann", "bob", "eve")]
+    room = await group(ann, bob)
+    message = (await say(ann, room, "hello"))["message"]
+    at = World(node, root, ann, bob, room, message)
+    if name in SPECIAL:
+        who, fields = await SPECIAL[name](at)
+    else:
+        who, fields = ann, FIELDS[name](Target(room, message, spare="bob", outside="eve"))
+    before = await node.core.db.read(recorded)
+    assert await outcome(who.call(name, **fields)) == "ok"
+    once = await node.core.db.read(recorded)
+    await outcome(who.call(name, **fields))
+    assert await node.core.db.read(recorded) == once
+    if name not in WITHOUT_TRACE:
+        assert once != before, "the first time something is"
+
+
+#: These are not recorded anywhere, or did nothing in this test.
+WITHOUT_TRACE = {
+    "typing",
+    "messages.report",
+    "sessions.rename",
+    "conversations.join",
+    "sessions.revoke_others",
+}

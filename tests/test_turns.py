@@ -1,0 +1,137 @@
+"""Lists that cost more than the page that they give are read in turn, and no longer than limits.query_seconds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from chatnode.config import Config, Limits
+from chatnode.dispatch.limits import Turns
+from chatnode.model.words import caseless
+from chatnode.node import Node
+from chatnode.storage import conversations
+from chatnode.storage.transaction import Transaction
+from tests.commands import COMMANDS
+from tests.conftest import Somebody, make_person
+from tests.services.dialogue import direct, group, outcome, refused, say
+from tests.test_matrix import FIELDS, Target
+
+#: Their cost grows with what there is, and not with the page that they give.
+IN_TURN = {
+    "items.query", "search.messages", "conversations.public", "conversations.context", "conversations.members.list",
+    "receipts.list", "inbox.list", "people.blocked", "people.export", "presence.get", "reports.list", "invites.list",
+    "roles.list", "audit.list", "contacts.list", "contacts.labels.list", "reactions.list",
+}  # fmt: skip
+#: An index gives just the page, or there are never more than a few; or they are the operator's.
+AT_ONCE = {
+    "node.info", "node.check", "node.statistics", "people.me", "people.get", "people.list", "people.sessions",
+    "conversations.get", "messages.list", "messages.get", "messages.history", "messages.pinned", "messages.thread",
+    "presence.history", "typing.list", "sessions.list", "retention.list", "jobs.list", "contacts.get",
+    "contacts.requests", "reactions.mine", "plugins.list", "plugins.consumers", "plugins.set_aside", "plugins.export",
+}  # fmt: skip
+
+
+class CountedTurns(Turns):
+    """Turns, and who took one."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.taken: list[object] = []
+
+    @asynccontextmanager
+    async def take(self, key: object) -> AsyncGenerator[None]:
+        self.taken.append(key)
+        async with super().take(key):
+            yield
+
+
+def test_of_every_command_that_reads_it_is_said_what_it_costs() -> None:
+    assert {each.name for each in COMMANDS if each.reads} == IN_TURN | AT_ONCE
+
+
+@pytest.mark.parametrize("name", sorted(IN_TURN | AT_ONCE))
+async def test_a_costly_list_takes_a_turn_of_who_asks(node: Node, name: str) -> None:
+    root = await make_person(node, "root", admin=True)
+    room = await group(root, await make_person(node, "spare"))
+    fields = FIELDS[name](Target(room, (await say(root, room, "hello"))["message"], outside="spare"))
+    node.core.queries = turns = CountedTurns(1)
+    await outcome((node if name.startswith(("plugins.", "node.")) else root).call(name, **fields))
+    assert turns.taken == ([root.key] if name in IN_TURN else [])
+    assert len(turns) == 0
+
+
+# ---- public groups
+
+
+async def fill(node: Node, owner: Somebody, number: int) -> None:
+    """As many public groups, which nobody made by a command."""
+
+    def write(tx: Transaction) -> None:
+        tx.executemany(
+            "INSERT INTO conversations (id, kind, title, description, found_by, visibility, history, created_at, "
+            "created_by) VALUES (?, 'group', ?, '', ?, 'public', 'all', 0, ?)",
+            [(f"{each:032x}", f"Tea {each}", f"tea {each}\n", owner.key) for each in range(number)],
+        )
+
+    await node.core.db.write(write)
+
+
+@pytest.mark.parametrize("config", [Config(limits=Limits(query_seconds=0.000_001))])
+async def test_looking_for_groups_ends_at_the_deadline_and_keeps_nobody_from_reading(
+    node: Node, ann: Somebody, bob: Somebody
+) -> None:
+    await fill(node, ann, 2_000)
+    talk = await direct(ann, bob)
+    await say(ann, talk, "hello")
+    for _ in range(2):
+        with refused("too_large") as caught:
+            await ann.call("conversations.public", query="no such group")
+        assert "limits.query_seconds" in caught.value.message
+        assert await outcome(ann.call("messages.list", conversation=talk)) == "ok"
+
+
+async def test_looking_for_groups_folds_no_title(node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python is called for the question, and for none of the rows."""
+    await fill(node, ann, 50)
+    folded: list[str] = []
+    monkeypatch.setattr(conversations, "caseless", lambda text: folded.append(text) or caseless(text))
+
+    def no_python(reader: object) -> None:
+        reader.create_function("caseless", 1, lambda text: 1 / 0)  # type: ignore[attr-defined]
+
+    for _ in range(4):
+        await node.core.db.read(no_python)
+    found = (await ann.call("conversations.public", query="TEA 4", limit=100))["conversations"]
+    assert folded == ["TEA 4"]
+    assert [each["title"] for each in found] == ["Tea 4", *(f"Tea {each}" for each in range(40, 50))]
+
+
+async def test_groups_are_found_by_what_they_are_called_now(node: Node, ann: Somebody) -> None:
+    room = await group(ann, title="STRASSE", description="Nur für Ännchen", visibility="public")
+    await node.call("import.conversation", source="irc", key="#x", title="Ærø", description="an island")
+
+    async def found(query: str) -> list[str]:
+        return [each["title"] for each in (await ann.call("conversations.public", query=query))["conversations"]]
+
+    assert await found("straße") == await found("FÜR ä") == ["STRASSE"]
+    assert await found("ærØ") == await found("ISLAND") == ["Ærø"]
+    await ann.call("conversations.update", conversation=room, title="Gasse")
+    assert await found("straße") == []
+    assert await found("gasse") == await found("für") == ["Gasse"]
+    await ann.call("conversations.update", conversation=room, description="Für alle")
+    assert await found("ännchen") == []
+    assert await found("GASSE") == await found("alle") == ["Gasse"]
+    assert (await node.call("node.check"))["clean"]
+
+
+async def test_check_finds_a_group_that_is_found_by_other_words_and_repair_mends_it(node: Node, ann: Somebody) -> None:
+    room = await group(ann, title="Größe", visibility="public")
+    await node.core.db.write(lambda tx: tx.execute("UPDATE conversations SET found_by = 'x'").rowcount)
+    problems = {
+        each["name"]: each["problems"] for each in (await node.call("node.check"))["checks"] if each["problems"]
+    }
+    assert problems == {"titles": [f"conversation {room} is found by other words than its title and description"]}
+    assert (await node.call("node.repair"))["clean"]
+    assert len((await ann.call("conversations.public", query="GRÖSSE"))["conversations"]) == 1

@@ -210,11 +210,11 @@ _NOBODY = (*_NOT_THERE, "forbidden", "not_found", "forbidden")
 _BOTH = (*_NOT_THERE, "ok", "not_found", "ok")
 _SENDER = (*_NOT_THERE, "forbidden", "not_found", "ok")
 DIRECT = (
-    {name: _BOTH if row in (READ, OF_MESSAGE, MANAGE_MESSAGE) else row for name, row in PRIVATE.items()}
+    {name: _BOTH if row in (READ, OF_MESSAGE) else row for name, row in PRIVATE.items()}
     | {name: _NOBODY for name, row in PRIVATE.items() if row == MANAGE}
     | {name: _SENDER for name, row in PRIVATE.items() if row == OF_SENDER}
     | {"conversations.leave": _NOBODY, "conversations.members.role": _NOBODY}
-    | {"conversations.close": _BOTH, "conversations.reopen": _BOTH}
+    | dict.fromkeys(("conversations.close", "conversations.reopen", "messages.pin", "messages.unpin"), _BOTH)
     | {"messages.report": (*_NOT_THERE, "ok", "not_found", "invalid")}
 )
 

@@ -95,6 +95,18 @@ async def imported(at: World) -> tuple[Node, dict[str, Any]]:
     return at.node, {"conversation": made["conversation"], "source": "irc", "items": [item]}
 
 
+async def known_by_another_name(at: World) -> tuple[Node, dict[str, Any]]:
+    who, fields = await imported(at)
+    await who.call("import.messages", **fields)
+    return who, {"source": "irc", "key": "#y", "items": [{"cid": "1", "author": "Ada L"}]}
+
+
+async def author(at: World) -> tuple[Node, dict[str, Any]]:
+    who, fields = await imported(at)
+    await who.call("import.messages", **fields)
+    return who, {"author": "ada", "person": "bob"}
+
+
 async def asked_by_bob(at: World) -> tuple[Somebody, dict[str, Any]]:
     await at.bob.call("contacts.request", person="ann")
     return at.ann, {"person": "bob"}
@@ -153,6 +165,8 @@ SPECIAL: dict[str, Ask] = {
     "presence.visible": of("ann", visible=False),
     "import.conversation": lambda at: operator(at, source="irc", key="#x", title="#x"),
     "import.messages": imported,
+    "import.missing": known_by_another_name,
+    "people.adopt": author,
     "invites.revoke": invite,
     "sessions.rename": lambda at: session(at, label="phone"),
     "sessions.revoke": session,

@@ -9,7 +9,7 @@ import pytest
 
 from chatnode.config import Config, Limits
 from chatnode.dispatch.limits import Turns
-from chatnode.model.words import caseless
+from chatnode.model.folding import folded
 from chatnode.node import Node
 from chatnode.storage import conversations
 from chatnode.storage.transaction import Transaction
@@ -95,16 +95,16 @@ async def test_looking_for_groups_ends_at_the_deadline_and_keeps_nobody_from_rea
 async def test_looking_for_groups_folds_no_title(node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python is called for the question, and for none of the rows."""
     await fill(node, ann, 50)
-    folded: list[str] = []
-    monkeypatch.setattr(conversations, "caseless", lambda text: folded.append(text) or caseless(text))
+    asked: list[str] = []
+    monkeypatch.setattr(conversations, "folded", lambda text: asked.append(text) or folded(text))
 
     def no_python(reader: object) -> None:
-        reader.create_function("caseless", 1, lambda text: 1 / 0)  # type: ignore[attr-defined]
+        reader.create_function("folded", 1, lambda text: 1 / 0)  # type: ignore[attr-defined]
 
     for _ in range(4):
         await node.core.db.read(no_python)
     found = (await ann.call("conversations.public", query="TEA 4", limit=100))["conversations"]
-    assert folded == ["TEA 4"]
+    assert asked == ["TEA 4"]
     assert [each["title"] for each in found] == ["Tea 4", *(f"Tea {each}" for each in range(40, 50))]
 
 

@@ -192,7 +192,9 @@ def erase(data: Path, handle: str, confirm: str | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def adopt(data: Path, author: str, handle: str | None, dry_run: bool, yes: bool) -> None:
-    """Hand AUTHOR of imported messages over to the user HANDLE, with everything they wrote.
+    """Hand an imported AUTHOR over to the user HANDLE.
+
+    Everything the author wrote is the user's afterwards.
 
     Messages, mentions, reactions and places in groups become HANDLE's, and so does what is imported later. Without
     HANDLE, AUTHOR becomes an account of its own, and a one-time link to set its password is printed.

@@ -6,7 +6,7 @@ from functools import partial
 
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed
-from chatnode.storage import checks, maintenance
+from chatnode.storage import checks, maintenance, owners
 from chatnode.storage.connection import file_statistics
 
 DAY = 86_400
@@ -17,6 +17,12 @@ async def remove_expired(core: Core) -> str:
     """Sessions and invites that ended a while ago."""
     sessions, invites = await core.db.write(maintenance.remove_expired)
     return f"{sessions} sessions and {invites} invites removed"
+
+
+async def settle_owners(core: Core) -> str | None:
+    """Groups of an earlier version may have no owner, or one who cannot act; later changes are settled as they come."""
+    settled = await core.db.write(owners.settle_everywhere)
+    return f"{settled} groups have a new owner" if settled else None
 
 
 async def optimize(core: Core) -> str:
@@ -53,6 +59,7 @@ async def shrink(core: Core) -> str:
 
 JOBS = (
     Job("expired", DAY / 4, remove_expired),
+    Job("owners", DAY, settle_owners),
     Job("optimize", DAY, optimize),
     Job("shrink", DAY, shrink),
     Job("integrity", 7 * DAY, check_integrity),

@@ -18,7 +18,7 @@ _NEWEST_AT = "(SELECT m.at FROM messages m WHERE m.conversation = c.key AND m.se
 # What was imported counts as new, however old it is.
 _LATE = f"c.source IS NULL AND c.head > c.floor AND c.last_at IS NOT {_NEWEST_AT}"
 _NEWEST_GID = "(SELECT m.gid FROM messages m WHERE m.conversation = c.key AND m.seq = c.head)"
-_FOUND_BY = "caseless(c.title || char(10) || c.description)"
+_FOUND_BY = "folded(c.title) || char(10) || folded(c.description)"
 _QUIET = f"c.head > c.floor AND c.activity IS NOT {_NEWEST_GID}"
 # What was removed last, as its receipt says it; only where nothing of it is there.
 _CUT = "(SELECT coalesce(max(r.upto), 0) FROM removals r WHERE r.conversation = c.id)"
@@ -77,9 +77,9 @@ DERIVED: dict[str, Derived] = {
         (f"UPDATE conversations AS c SET activity = {_NEWEST_GID} WHERE {_QUIET}",),
     ),
     "titles": Derived(
-        f"SELECT c.id FROM conversations c WHERE c.found_by <> {_FOUND_BY}",
+        f"SELECT c.id FROM conversations c WHERE c.found_by <> ({_FOUND_BY})",
         "conversation {0} is found by other words than its title and description",
-        (f"UPDATE conversations AS c SET found_by = {_FOUND_BY} WHERE found_by <> {_FOUND_BY}",),
+        (f"UPDATE conversations AS c SET found_by = {_FOUND_BY} WHERE found_by <> ({_FOUND_BY})",),
     ),
     "marks": Derived(
         "SELECT p.handle, c.id, max(m.read_seq, m.delivered_seq, m.shown_seq), c.head FROM members m "

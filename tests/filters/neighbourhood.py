@@ -89,6 +89,11 @@ def _what_other_commands_set(tx: Transaction) -> None:
     key = dict(tx.execute("SELECT handle, key FROM people").fetchall())
     places = dict(tx.execute("SELECT title, key FROM conversations").fetchall())
     talk, plans, late, hidden = places[""], places["Plans"], places["Ünder the bridge"], places[SECRET]
+    tx.execute(
+        "INSERT INTO people (id, handle, name, role, created_at, source) "
+        "VALUES (?, 'ada', 'Ada L', 'member', 7, 'irc')",
+        ("ad" + "a0" * 15,),
+    )
     update = "UPDATE messages SET {} WHERE conversation = ? AND seq = ?".format
     tx.execute(update("edits = 2, edited_at = at + 5000, text = 'Plan anew'"), (plans, 2))
     tx.execute(update("edits = 1, edited_at = at + 60000"), (talk, 2))

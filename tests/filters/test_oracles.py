@@ -59,8 +59,7 @@ HIDDEN = {
     "sessions of others": "UPDATE sessions SET label = 'eggs', last_used_at = 7, scopes = '[\"chat\"]' "
     f"WHERE person <> {_ANN}",
     "secrets": "UPDATE sessions SET token_hash = randomblob(32)",
-    "what an account is, but for its name": "UPDATE people SET password = 'eggs', role = 'admin', source = 'eggs', "
-    "source_name = handle, created_at = 7",
+    "what an account is, but for its name": "UPDATE people SET password = 'eggs', role = 'admin', created_at = 7",
     "presence of others": "INSERT OR REPLACE INTO presence SELECT key, 7, 'eggs', NULL, NULL, 1, 1 FROM people "
     f"WHERE key <> {_ANN}",
     "their history": f"UPDATE presence_history SET text = 'eggs', at = at + 99 WHERE person <> {_ANN}",

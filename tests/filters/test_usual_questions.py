@@ -286,7 +286,7 @@ async def test_get_who_has_not_been_here_for_a_while(there: Neighbourhood) -> No
 
 async def test_get_how_many_accounts_each_role_has(there: Neighbourhood) -> None:
     rows = await there.rows(there.root, "accounts", group_by="role", sort="-count")
-    assert rows == [{"role": "member", "count": 5}, {"role": "admin", "count": 1}]
+    assert rows == [{"role": "member", "count": 6}, {"role": "admin", "count": 1}]
 
 
 async def test_get_the_jobs_that_failed(there: Neighbourhood) -> None:

@@ -174,6 +174,8 @@ class Client:
             (self.blocked.add if frame["blocked"] else self.blocked.discard)(frame["person"]["id"])
         elif name == "person.erased":
             self._person_erased(frame["person"], frame["at"])
+        elif name == "person.adopted":
+            self._person_adopted(frame["author"], frame["person"])
         elif name == "person.updated":
             self._person_updated(frame["person"])
         elif name == "conversation.imported" or (name == "member.joined" and frame["person"]["id"] == self.who.id):
@@ -211,6 +213,18 @@ class Client:
                 _rename(part, person)
             if talk.details["kind"] == "direct" and talk.you["peer"]["id"] == person["id"]:
                 talk.you["title"] = person["handle"]
+            talk.count(self.who.id)
+
+    def _person_adopted(self, author: dict[str, Any], person: dict[str, Any]) -> None:
+        """What the author wrote and what names them is the person's; the author is forgotten."""
+        ref = {"id": person["id"], "handle": person["handle"]}
+        for talk in self.talks.values():
+            for message in talk.messages:
+                if message["sender"]["id"] == author["id"]:
+                    message["sender"] = ref
+                if author["id"] in message.get("mentions", ()):
+                    named = [person["id"] if id == author["id"] else id for id in message["mentions"]]
+                    message["mentions"] = list(dict.fromkeys(named))
             talk.count(self.who.id)
 
     def _posted(self, talk: Talk, frame: dict[str, Any]) -> None:

@@ -775,6 +775,24 @@ async def importing_messages_that_are_there(world: World) -> None:
     await world.call(None, "import.messages", conversation=talk, source="zulip", items=[item(2), item(1)])
 
 
+@scenario("import.missing")
+async def asking_what_is_missing_learns_a_new_name(world: World) -> None:
+    talk = await world.imported()
+    await world.node.call("import.messages", conversation=talk, source="zulip", items=[item(1), item(2)])
+    await world.begin()
+    heads = [{"cid": each["cid"], "author": "Grace M. Hopper"} for each in (item(1), item(2), item(3))]
+    await world.call(None, "import.missing", source="zulip", key="general", items=heads)
+
+
+@scenario("people.adopt")
+async def handing_an_imported_author_over(world: World) -> None:
+    talk = await world.imported()
+    await world.node.call("import.messages", conversation=talk, source="zulip", items=[item(1), item(2, "Ada")])
+    await world.say(talk, "so much for that @grace.hopper")
+    await world.begin()
+    await world.call(None, "people.adopt", author="grace.hopper", person="bob")
+
+
 # ---- the node
 
 

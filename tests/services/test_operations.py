@@ -62,6 +62,9 @@ DAMAGE = {
     "INSERT INTO presence (person, text) SELECT key, 'out for a walk' FROM people WHERE handle = 'bob'",
     "threads": "UPDATE messages SET thread = 2 WHERE seq = 1; UPDATE messages SET replies = 1 WHERE seq = 2",
     "owners": "UPDATE members SET role = 'member' WHERE role = 'owner'",
+    "titles": "UPDATE conversations SET found_by = 'of another'",
+    "replies in their conversation": "UPDATE messages SET reply_to = (SELECT r.id FROM messages r "
+    "WHERE r.conversation <> messages.conversation LIMIT 1) WHERE seq = 1",
     "search": "INSERT INTO search_shards (above, upto) VALUES (1000, 1001)",
 }
 
@@ -92,7 +95,7 @@ async def test_what_is_derived_is_repaired(node: Node, ann: Somebody, lively: No
 
 async def test_what_is_not_derived_is_not_made_up(node: Node, lively: None) -> None:
     connection = sqlite3.connect(node.core.db.path)
-    connection.executescript(DAMAGE["owners"])
+    connection.executescript(DAMAGE["threads"])
     connection.close()
     repaired = await node.call("node.repair")
     assert (repaired["repairs"], repaired["clean"]) == ([], False)

@@ -16,8 +16,8 @@ OF_PLUGINS = [each.name for plugin in PLUGINS for each in plugin.permissions]
 
 #: What would give more than the token has: other tokens' ends, new ways in, everything that is kept of somebody.
 UNSCOPED = {
-    "people.erase", "people.export", "people.password", "people.reset_link", "plugins.drop", "sessions.revoke",
-    "sessions.revoke_others",
+    "people.adopt", "people.erase", "people.export", "people.password", "people.reset_link", "plugins.drop",
+    "sessions.revoke", "sessions.revoke_others",
 }  # fmt: skip
 
 

@@ -38,6 +38,14 @@ SAID = {
     "10:30": "red roses at https://example.org/10:30",
     "https://example.org": "red roses at https://example.org/10:30",
     "bar": "it is foo_bar.baz",
+    "don't": "I don’t know",
+    "“red roses”": "so many red roses",
+    "„red roses“": "so many red roses",
+    "«red roses»": "so many red roses",
+    "「red roses」": "so many red roses",
+    "-blue": "roses, light red",
+    "–blue": "roses, light red",
+    "--verbose": "try it with --verbose",
 }
 """A query of the guide, and a text that it finds among all of these."""
 

@@ -15,7 +15,7 @@ from chatnode.storage import people
 from chatnode.storage.connection import Reader, connect_writer
 from chatnode.storage.migrations import core_migrations, initialise, migrate
 
-BEFORE = "0015"
+BEFORE = "0014"
 """The steps of earlier versions."""
 
 PEOPLE = (
@@ -118,7 +118,9 @@ async def test_importing_again_adds_nothing(node: Node) -> None:
     assert may == {"present": 1}
     zulip = await bring_in(node, "zulip", "7", "source", ("zulip:1", "Kevin Buzzard"), ("zulip:2", "Grace H"))
     assert zulip == {"present": 2}
-    assert (await node.call("node.check"))["clean"]
+    await node.call("jobs.run", job="owners")  # earlier versions left imported groups without one
+    checked = await node.call("node.check")
+    assert checked["clean"], [each for each in checked["checks"] if each["problems"]]
 
 
 async def test_what_is_new_is_of_the_same_people(node: Node) -> None:

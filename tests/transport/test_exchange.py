@@ -13,6 +13,7 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatnode.addresses import Bind
 from chatnode.config import Config, Limits, Server
 from chatnode.transport.exchange import ClientGone, HttpServer
 from chatnode.transport.head import parse_head
@@ -38,7 +39,9 @@ async def serving(app: Any) -> AsyncIterator[Address]:
     http = HttpServer(app)
     listener = Listener(config, None, http.serve, http.serve, http.stop)
     async with trio.open_nursery() as nursery:
-        yield address_of(await nursery.start(listener.serve, listen("127.0.0.1", 0), stopping))
+        sockets = listen(Bind("127.0.0.1", 0))
+        await nursery.start(listener.serve, sockets, stopping)
+        yield address_of(f"http://127.0.0.1:{sockets[0].getsockname()[1]}")
         stopping.set()
 
 

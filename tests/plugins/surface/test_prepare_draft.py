@@ -57,7 +57,7 @@ async def test_nothing_is_prepared_that_may_not_be_posted_there(tmp_path: Path) 
             asked = who.call("messages.post", cid=f"c{number}", text="rude", **fields)
             assert await outcome(asked) == code, fields
         for who, message, code in (
-            (eve, first, "not_found"), (bob, first, "forbidden"), (bob, reply, "not_found"), (ann, late, "closed"),
+            (eve, first, "not_found"), (bob, first, "forbidden"), (bob, reply, "not_member"), (ann, late, "closed"),
         ):  # fmt: skip
             assert await outcome(who.call("messages.edit", message=message["message"], text="rude")) == code
         assert strikes.asked == []

@@ -37,13 +37,15 @@ from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import COMMANDS, JOBS, health
-from chatnode.storage import log, presence, roles
-from chatnode.storage.connection import DatabaseError
-from chatnode.storage.database import CommitListener, Database
-from chatnode.storage.directory import DataDirectory
-from chatnode.storage.search_indexer import Indexer
-from chatnode.storage.transaction import Recorded
-from chatnode.storage.upgrading import upgrade
+from chatnode.storage.engine.connection import DatabaseError
+from chatnode.storage.engine.database import CommitListener, Database
+from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.engine.transaction import Recorded
+from chatnode.storage.log import log
+from chatnode.storage.people import roles
+from chatnode.storage.presence import presence
+from chatnode.storage.search.indexer import Indexer
+from chatnode.storage.upkeep.upgrading import upgrade
 from chatnode.transport.control import serve_control
 from chatnode.transport.exchange import HttpServer
 from chatnode.transport.http import make_app

@@ -6,18 +6,18 @@ from typing import Any
 
 import attrs
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal
 from chatnode.protocol import codec
-from chatnode.storage import people
+from chatnode.storage.people import people
 
 MOST_NESTED = 8
 """Commands that a handler or hook calls may call further ones, this deep: without an end a plugin could call itself."""
 
 
-async def call(caller: Context, name: str, /, **fields: Any) -> Any:
+async def call(caller: Caller, name: str, /, **fields: Any) -> Any:
     """Run a command for `caller`, with every check that a client's request passes; gives its result as plain values.
 
     Raises `Refusal`.
@@ -37,7 +37,7 @@ class AsOperator:
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """Run a command; gives its result as plain values. Raises `Refusal`."""
-        return await call(Context(self._core, operator=True, depth=self._depth), name, **fields)
+        return await call(Caller(self._core, operator=True, depth=self._depth), name, **fields)
 
 
 @attrs.frozen
@@ -58,4 +58,4 @@ class AsPerson:
         """
         account = await self._core.db.read(lambda reader: people.find(reader, self._who))
         people.check_reachable(account)
-        return await call(Context(self._core, account=account, depth=self._depth), name, **fields)
+        return await call(Caller(self._core, account=account, depth=self._depth), name, **fields)

@@ -14,7 +14,7 @@ from chatnode.dispatch.limits import KeyedLocks, Rate, Turns
 from chatnode.errors import Refusal
 from chatnode.metrics import Metrics
 from chatnode.model import permissions
-from chatnode.storage.database import Database
+from chatnode.storage.engine.database import Database
 from chatnode.storage.filters.collection import Collections
 from chatnode.storage.filters.collections import COLLECTIONS
 

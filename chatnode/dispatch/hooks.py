@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 
-from chatnode.dispatch.context import Context
-from chatnode.storage.messages import Draft
+from chatnode.dispatch.caller import Caller
+from chatnode.storage.messages.messages import Draft
 
 
 @attrs.frozen
@@ -31,5 +31,5 @@ Verdict = Allow | Deny
 class RequestHooks:
     """What plugins look at before a command is carried out; both raise `Refusal`. None: no plugin does."""
 
-    check_command: Callable[[Context, str, Any], Awaitable[None]] | None = None
-    prepare_draft: Callable[[Context, Draft], Awaitable[None]] | None = None
+    check_command: Callable[[Caller, str, Any], Awaitable[None]] | None = None
+    prepare_draft: Callable[[Caller, Draft], Awaitable[None]] | None = None

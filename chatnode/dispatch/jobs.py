@@ -20,8 +20,8 @@ from chatnode.config import Config
 from chatnode.errors import Refusal, StartError
 from chatnode.logs import get_logger
 from chatnode.model.times import now_ms
-from chatnode.storage import jobs as storage
-from chatnode.storage.jobs import LastRun
+from chatnode.storage.node import jobs as storage
+from chatnode.storage.node.jobs import LastRun
 
 if TYPE_CHECKING:
     from chatnode.dispatch.core import Core

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 
 import attrs
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.hooks import RequestHooks
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
@@ -47,7 +47,7 @@ class Command(Generic[C, R]):
     or_permission: str | None = None
     unscoped: bool = False
     active: bool = False
-    earlier: Callable[[Context, C], Awaitable[R | None]] | None = None
+    earlier: Callable[[Caller, C], Awaitable[R | None]] | None = None
 
     @property
     def description(self) -> str:
@@ -71,7 +71,7 @@ def command(
     reads: bool = False,
     unscoped: bool = False,
     active: bool | None = None,
-    earlier: Callable[[Context, Any], Awaitable[Any]] | None = None,
+    earlier: Callable[[Caller, Any], Awaitable[Any]] | None = None,
 ) -> Callable[[Callable[[Any, C], Awaitable[R]]], Command[C, R]]:
     """Make a command of a handler; what it takes and gives is read from the handler's annotations.
 
@@ -116,7 +116,7 @@ class CommandTable:
             raise unknown_command(name)
         return found
 
-    async def run(self, context: Context, name: str, fields: dict[str, Any]) -> Any:
+    async def run(self, context: Caller, name: str, fields: dict[str, Any]) -> Any:
         """Carry out one request: permission → limit → handler. `fields` are not checked yet.
 
         Raises `Refusal`; anything else is a fault of ours.
@@ -155,7 +155,7 @@ class CommandTable:
             if seconds >= core.slow_seconds or logger.isEnabledFor(DEBUG):
                 self._log(context, name, outcome, seconds)
 
-    def _log(self, context: Context, name: str, outcome: str, seconds: float) -> None:
+    def _log(self, context: Caller, name: str, outcome: str, seconds: float) -> None:
         """Who asked for what and what came of it; never what was said. Only names of ours, no client's own."""
         slow = seconds >= context.core.slow_seconds
         fields = {
@@ -171,7 +171,7 @@ class CommandTable:
         logger.log(INFO if slow else DEBUG, "%s %s", "slow" if slow else "request", words, extra={"fields": told})
 
     @staticmethod
-    def _check(context: Context, found: Command[Any, Any]) -> None:
+    def _check(context: Caller, found: Command[Any, Any]) -> None:
         """The one place where permissions and scopes are asked for."""
         if found.permission is None:
             return
@@ -182,7 +182,7 @@ class CommandTable:
             raise Refusal("forbidden", "a token with scopes cannot do this; use a signed-in device")
 
     @staticmethod
-    def _count(context: Context, found: Command[Any, Any]) -> Refusal | None:
+    def _count(context: Caller, found: Command[Any, Any]) -> Refusal | None:
         """Raises `Refusal("rate_limited")`, or returns it for a command whose repeats are answered anyway."""
         if context.operator:
             return None
@@ -199,7 +199,7 @@ class CommandTable:
         return None
 
     @staticmethod
-    async def _earlier(context: Context, found: Command[Any, Any], command: Any, limited: Refusal) -> Any:
+    async def _earlier(context: Caller, found: Command[Any, Any], command: Any, limited: Refusal) -> Any:
         """The stored result that this request repeats; raises `limited` if it repeats none."""
         assert found.earlier is not None
         result = await found.earlier(context, command)
@@ -208,7 +208,7 @@ class CommandTable:
         return result
 
     @staticmethod
-    def _give_back(context: Context, found: Command[Any, Any]) -> None:
+    def _give_back(context: Caller, found: Command[Any, Any]) -> None:
         if found.limit is not None and context.account is not None:
             context.core.rates[found.limit].give_back(context.payer)
 

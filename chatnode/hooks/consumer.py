@@ -23,13 +23,13 @@ from chatnode.hooks.manager import Loaded, Manager
 from chatnode.hooks.plugin import Consumer
 from chatnode.logs import get_logger
 from chatnode.model.plugins import SetAside
-from chatnode.storage import consumers as storage
-from chatnode.storage.consumers import Moved, Name
-from chatnode.storage.cutting import cutting_sql
-from chatnode.storage.database import Database
-from chatnode.storage.group import is_full, storage_error
-from chatnode.storage.row import Row
-from chatnode.storage.transaction import Transaction, Write
+from chatnode.storage.engine.cutting import cutting_sql
+from chatnode.storage.engine.database import Database
+from chatnode.storage.engine.group import is_full, storage_error
+from chatnode.storage.engine.row import Row
+from chatnode.storage.engine.transaction import Transaction, Write
+from chatnode.storage.log import consumers as storage
+from chatnode.storage.log.consumers import Moved, Name
 
 logger = get_logger("plugins")
 

@@ -13,12 +13,12 @@ from chatnode.hooks.manager import Manager
 from chatnode.hooks.supervisor import Supervised
 from chatnode.logs import get_logger
 from chatnode.model.plugins import ConsumerStatus, SetAside
-from chatnode.storage import consumers as storage
-from chatnode.storage import log
-from chatnode.storage.connection import DatabaseError
-from chatnode.storage.consumers import Name
-from chatnode.storage.database import Database
-from chatnode.storage.transaction import Recorded
+from chatnode.storage.engine.connection import DatabaseError
+from chatnode.storage.engine.database import Database
+from chatnode.storage.engine.transaction import Recorded
+from chatnode.storage.log import consumers as storage
+from chatnode.storage.log import log
+from chatnode.storage.log.consumers import Name
 
 logger = get_logger("plugins")
 

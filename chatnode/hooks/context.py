@@ -10,12 +10,12 @@ import attrs
 
 from chatnode.dispatch import acting
 from chatnode.dispatch.acting import AsOperator, AsPerson
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.model.people import Account
 from chatnode.model.presence import Badge, Presence
 from chatnode.routing.presence import PresenceBoard
-from chatnode.storage.presence import Found
-from chatnode.storage.transaction import Read, Write
+from chatnode.storage.engine.transaction import Read, Write
+from chatnode.storage.presence.presence import Found
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -37,7 +37,7 @@ class Scope:
     wake: Callable[[str], None]
 
 
-class PluginContext:
+class Context:
     """Who asks, and what the plugin can do for them.
 
     In the handler of a command, in hooks that get one, in routes and pages, `account` is the user who asks. Tasks,
@@ -47,7 +47,7 @@ class PluginContext:
 
     __slots__ = ("_caller", "_core", "_scope")
 
-    def __init__(self, caller: Context, scope: Scope) -> None:
+    def __init__(self, caller: Caller, scope: Scope) -> None:
         self._caller = caller
         self._core = caller.core
         self._scope = scope

@@ -16,7 +16,7 @@ import attrs
 import pluggy
 
 from chatnode.config import Config, settings_of
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.hooks import RequestHooks
 from chatnode.dispatch.jobs import Job, JobRunner
@@ -25,7 +25,7 @@ from chatnode.dispatch.table import Command
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks import declared
 from chatnode.hooks.calls import MARK, Facade, HookCalls
-from chatnode.hooks.context import PluginContext, Scope
+from chatnode.hooks.context import Context, Scope
 from chatnode.hooks.discovery import Installed
 from chatnode.hooks.guard import FAILURES, HookFailed, Report, guard, said
 from chatnode.hooks.plugin import Plugin, Task
@@ -33,13 +33,13 @@ from chatnode.logs import describe, get_logger
 from chatnode.model.events import EVENTS, Event
 from chatnode.model.plugins import PluginState, PluginStatus
 from chatnode.protocol import codec
-from chatnode.storage import plugins as storage
-from chatnode.storage.additions import Additions, EventKind
-from chatnode.storage.connection import Reader, connect_writer
-from chatnode.storage.directory import DataDirectory
-from chatnode.storage.migrations import Migration
-from chatnode.storage.row import Row
-from chatnode.storage.upgrading import copy_before
+from chatnode.storage.engine.additions import Additions, EventKind
+from chatnode.storage.engine.connection import Reader, connect_writer
+from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.engine.migrations import Migration
+from chatnode.storage.engine.row import Row
+from chatnode.storage.node import plugins as storage
+from chatnode.storage.upkeep.upgrading import copy_before
 
 logger = get_logger("plugins")
 
@@ -70,11 +70,11 @@ class Loaded:
     settings: Any
     hooks: Facade
     scope: Scope = attrs.field(init=False)
-    context: PluginContext = attrs.field(init=False)
+    context: Context = attrs.field(init=False)
 
-    def context_of(self, caller: Context) -> PluginContext:
+    def context_of(self, caller: Caller) -> Context:
         """What the plugin's own code gets for a request."""
-        return PluginContext(caller, self.scope)
+        return Context(caller, self.scope)
 
 
 class Manager:
@@ -240,7 +240,7 @@ class Manager:
 
     def add_to(self, core: Core) -> None:
         """Add what the plugins declare to an open node."""
-        jobs, nobody = core.part(JobRunner), Context(core, background=True)
+        jobs, nobody = core.part(JobRunner), Caller(core, background=True)
         for name, each in self.loaded.items():
             plugin = each.plugin
             each.scope = Scope(name, get_logger(f"plugins.{name}"), self._calls.ask, partial(_wake, jobs, plugin))
@@ -320,7 +320,7 @@ def _bound(loaded: Loaded, command: Command[Any, Any]) -> Command[Any, Any]:
     """The command with a handler that takes the node's own context."""
 
     @wraps(command.handler)
-    async def handler(caller: Context, asked: Any) -> Any:
+    async def handler(caller: Caller, asked: Any) -> Any:
         return await command.handler(loaded.context_of(caller), asked)
 
     return attrs.evolve(command, handler=handler)

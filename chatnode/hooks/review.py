@@ -14,10 +14,10 @@ from chatnode.config import Config
 from chatnode.hooks.discovery import Installed
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.plugin import Plugin
-from chatnode.storage.connection import connect_writer
-from chatnode.storage.directory import DataDirectory
-from chatnode.storage.reviewing import faults
-from chatnode.storage.upgrading import upgrade
+from chatnode.storage.engine.connection import connect_writer
+from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.node.reviewing import faults
+from chatnode.storage.upkeep.upgrading import upgrade
 
 
 def review(found: Installed, commands: Iterable[str]) -> list[str]:

@@ -14,14 +14,14 @@ import attrs
 import pluggy
 
 from chatnode.dispatch.hooks import Verdict
-from chatnode.hooks.context import PluginContext
+from chatnode.hooks.context import Context
 from chatnode.hooks.plugin import Plugin
 from chatnode.model.events import Event
 from chatnode.model.messages import Message
 from chatnode.model.people import Person
-from chatnode.storage.connection import Reader
-from chatnode.storage.messages import Draft
-from chatnode.storage.transaction import Change, Transaction
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Change, Transaction
+from chatnode.storage.messages.messages import Draft
 
 PROJECT = "chatnode"
 
@@ -95,7 +95,7 @@ def add_hookspecs(add: Callable[[object], None]) -> None:
 
 
 @hook("refuse", "hook_seconds")
-async def check_command(ctx: PluginContext, name: str, command: Any) -> Verdict:
+async def check_command(ctx: Context, name: str, command: Any) -> Verdict:
     """May this command be carried out? After permission, limit and form are checked, before its handler; the first
     `Deny` wins.
 
@@ -105,7 +105,7 @@ async def check_command(ctx: PluginContext, name: str, command: Any) -> Verdict:
 
 
 @hook("refuse", "hook_seconds")
-async def prepare_draft(ctx: PluginContext, draft: Draft) -> None:
+async def prepare_draft(ctx: Context, draft: Draft) -> None:
     """Change a message before it is written: `draft.text`, `draft.metadata`. Raise `Refusal` to refuse it.
 
     Called only if the sender may post there, and not for a repeat of a stored message, which gets the first answer. A
@@ -151,10 +151,10 @@ def enrich_people(reader: Reader, people: Sequence[Person]) -> Mapping[str, Any]
 
 
 @hook("go on", "start_seconds")
-async def node_started(ctx: PluginContext) -> None:
+async def node_started(ctx: Context) -> None:
     """The node serves from now on. Not called on a node that is opened without serving."""
 
 
 @hook("go on", "start_seconds")
-async def node_stopping(ctx: PluginContext) -> None:
+async def node_stopping(ctx: Context) -> None:
     """The node stops: nothing connects any more, the database is still open."""

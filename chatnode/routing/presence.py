@@ -27,10 +27,10 @@ from chatnode.protocol.envelopes import Push
 from chatnode.routing.sessions import LivePerson, Session, SessionRegistry
 from chatnode.routing.telling import PUSHES_A_STEP, Telling, its_own_fault
 from chatnode.routing.typing import TypingBoard
-from chatnode.storage import presence as storage
-from chatnode.storage.connection import DatabaseError
-from chatnode.storage.database import Database
-from chatnode.storage.presence import Changed, Circle, Found, Mark
+from chatnode.storage.engine.connection import DatabaseError
+from chatnode.storage.engine.database import Database
+from chatnode.storage.presence import presence as storage
+from chatnode.storage.presence.presence import Changed, Circle, Found, Mark
 
 TICK_SECONDS = 0.25
 """Changes that come within it are told together."""

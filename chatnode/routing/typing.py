@@ -12,7 +12,7 @@ from chatnode.model.presence import Typing
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.protocol.envelopes import passing
 from chatnode.routing.telling import Telling
-from chatnode.storage.presence import Circle
+from chatnode.storage.presence.presence import Circle
 
 
 class Typed(NamedTuple):

@@ -17,8 +17,10 @@ from chatnode.hooks.manager import Manager, Probe
 from chatnode.model.times import now_ms
 from chatnode.protocol import codec
 from chatnode.routing.sessions import SessionRegistry
-from chatnode.storage import backups, log, rotation, search_index
-from chatnode.storage.directory import DataDirectory
+from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.log import log
+from chatnode.storage.search import index as search_index
+from chatnode.storage.upkeep import backups, rotation
 
 PROBE_SECONDS = 5.0
 LONGEST_JOB_SECONDS = 6 * 3600.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobRunner
 from chatnode.dispatch.table import command
@@ -10,11 +10,11 @@ from chatnode.model import permissions
 from chatnode.model.commands.jobs import JobGiven, JobInfo, JobsGiven, RunJob
 from chatnode.model.commands.shared import Nothing
 from chatnode.model.times import rfc3339
-from chatnode.storage import audit
+from chatnode.storage.people import audit
 
 
 @command("jobs.list", permission=permissions.OPERATE, reads=True)
-async def list_jobs(ctx: Context, command: Nothing) -> JobsGiven:
+async def list_jobs(ctx: Caller, command: Nothing) -> JobsGiven:
     """What the node does by itself, how often, and how it went the last time.
 
     To filter and sort: `items.query` of `jobs`.
@@ -24,7 +24,7 @@ async def list_jobs(ctx: Context, command: Nothing) -> JobsGiven:
 
 
 @command("jobs.run", permission=permissions.OPERATE)
-async def run_job(ctx: Context, command: RunJob) -> JobGiven:
+async def run_job(ctx: Caller, command: RunJob) -> JobGiven:
     """Run a job now, whenever it is due; gives how it went."""
     job = ctx.core.part(JobRunner)[command.job]
     await ctx.write(lambda tx: audit.record(tx, ctx.account, "jobs.run", job.name))

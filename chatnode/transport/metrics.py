@@ -20,9 +20,9 @@ from chatnode.metrics import Page
 from chatnode.model.plugins import ConsumerStatus
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services.health import Part
-from chatnode.storage import log
-from chatnode.storage.connection import FileStatistics, file_statistics
-from chatnode.storage.jobs import LastRun
+from chatnode.storage.engine.connection import FileStatistics, file_statistics
+from chatnode.storage.log import log
+from chatnode.storage.node.jobs import LastRun
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -13,7 +13,7 @@ from quart import request
 from quart.typing import ResponseReturnValue
 from quart_trio import QuartTrio
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.hooks.manager import Loaded
@@ -21,7 +21,7 @@ from chatnode.hooks.plugin import Page, Request, Response, Route
 from chatnode.protocol import codec
 from chatnode.transport.origins import Credentials
 
-SignIn = Callable[[Credentials, bool], Awaitable[Context]]
+SignIn = Callable[[Credentials, bool], Awaitable[Caller]]
 """Makes a context of a request's credentials; the flag says whether there must be a token. Raises `Refusal`."""
 
 JSON = "application/json"
@@ -39,7 +39,7 @@ def add_routes(
     """Add every route and page of the plugins, and `/plugins`, which lists the pages."""
     loaded = list(plugins)
 
-    async def asked_by(permission: str | None) -> Context:
+    async def asked_by(permission: str | None) -> Caller:
         """Who asks, if they may; their request is counted like any other."""
         given = credentials()
         context = await sign_in(given, permission is not None)

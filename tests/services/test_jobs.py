@@ -16,7 +16,7 @@ from chatnode.dispatch.jobs import FIRST_WITHIN_SECONDS, QUIET_SECONDS, Job, Job
 from chatnode.model.times import DAY_MS, now_ms
 from chatnode.node import Node, open_node
 from chatnode.services import JOBS
-from chatnode.storage.jobs import last_runs
+from chatnode.storage.node.jobs import last_runs
 from tests.conftest import Somebody, make_person
 
 from .dialogue import refused, without_plugins

@@ -17,10 +17,13 @@ from chatnode.model.commands.messages import Posted
 from chatnode.model.events import SessionRevoked
 from chatnode.model.ids import message_id
 from chatnode.model.people import Account
-from chatnode.storage import checks, messages, opening, people, receipts
-from chatnode.storage.additions import Additions
-from chatnode.storage.messages import Draft
-from chatnode.storage.transaction import Change, Follower, Transaction, Write
+from chatnode.storage.conversations import opening
+from chatnode.storage.engine.additions import Additions
+from chatnode.storage.engine.transaction import Change, Follower, Transaction, Write
+from chatnode.storage.messages import messages, receipts
+from chatnode.storage.messages.messages import Draft
+from chatnode.storage.people import people
+from chatnode.storage.upkeep import checks
 from tests.storage.harness import Note, Published, held_up, logged, noted, opened, statements_of
 
 

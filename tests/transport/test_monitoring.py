@@ -14,7 +14,7 @@ from chatnode.config import Config, Server
 from chatnode.model.times import now_ms
 from chatnode.node import Node
 from chatnode.services import JOBS
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.transaction import Transaction
 from chatnode.transport.monitoring import is_trusted
 from tests.conftest import Somebody, make_person
 from tests.services.dialogue import direct, group, refused, say

@@ -14,8 +14,8 @@ from chatnode.model.events import EVENTS
 from chatnode.model.presence import PASSING
 from chatnode.protocol.codec import wire_name
 from chatnode.reference import commands as reference
-from chatnode.reference import socket
 from chatnode.services import COMMANDS
+from chatnode.transport import socket
 
 ROOT = Path(__file__).parent.parent
 PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")

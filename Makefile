@@ -21,8 +21,8 @@ slow: $(BIN)/.installed-dev
 # What is written from the code: a test compares.
 docs: $(BIN)/.installed-dev
 	$(BIN)/python -m chatnode.config > config.toml
-	$(BIN)/python -m chatnode.transport.reference > docs/commands.md
-	$(BIN)/python -m chatnode.cli.api_reference docs/plugins/reference.md
+	$(BIN)/python -m chatnode.reference.commands > docs/commands.md
+	$(BIN)/python -m chatnode.reference.api docs/plugins/reference.md
 
 lint: $(BIN)/.installed-dev
 	$(BIN)/ruff check .

@@ -6,11 +6,10 @@ Start with `docs/plugins/tutorial.md`; `docs/plugins/reference.md` describes eve
 from __future__ import annotations
 
 from chatnode.config import setting
-from chatnode.dispatch.context import Context
 from chatnode.dispatch.hooks import Allow, Deny, Verdict
 from chatnode.dispatch.table import Command, command
 from chatnode.errors import Refusal
-from chatnode.hooks.context import PluginContext
+from chatnode.hooks.context import Context
 from chatnode.hooks.plugin import (
     API_VERSION,
     Consumer,
@@ -56,25 +55,25 @@ from chatnode.model.people import Account, Person, PersonRef
 from chatnode.model.permissions import CHAT, MANAGE_PEOPLE, MODERATE, OPERATE
 from chatnode.model.presence import Badge, Presence
 from chatnode.model.times import now_ms, rfc3339
-from chatnode.storage.blocks import has_blocked, refuse_blocked
-from chatnode.storage.connection import IntegrityError, Reader
-from chatnode.storage.conversations import Place, access_to_post, record_about_message
-from chatnode.storage.conversations import access as access_conversation
+from chatnode.storage.conversations.blocks import has_blocked, refuse_blocked
+from chatnode.storage.conversations.conversations import Place, access_to_post, record_about_message
+from chatnode.storage.conversations.conversations import access as access_conversation
+from chatnode.storage.conversations.opening import open_direct
+from chatnode.storage.engine.additions import EventKind, Table
+from chatnode.storage.engine.connection import IntegrityError, Reader
+from chatnode.storage.engine.row import Row
+from chatnode.storage.engine.transaction import Change, Transaction, Write
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Collection, Field
-from chatnode.storage.hooks import Change, EventKind, Table
-from chatnode.storage.log import Row
-from chatnode.storage.messages import Draft
-from chatnode.storage.messages import access as access_message
-from chatnode.storage.opening import open_direct
-from chatnode.storage.people import by_key as person_by_key
-from chatnode.storage.people import check_reachable
-from chatnode.storage.people import find as find_person
-from chatnode.storage.people import public as public_person
-from chatnode.storage.presence import SEEN as MAY_SEE_PRESENCE
-from chatnode.storage.presence import Found
-from chatnode.storage.presence import seen as find_presence
-from chatnode.storage.transaction import Transaction, Write
+from chatnode.storage.messages.messages import Draft
+from chatnode.storage.messages.messages import access as access_message
+from chatnode.storage.people.people import by_key as person_by_key
+from chatnode.storage.people.people import check_reachable
+from chatnode.storage.people.people import find as find_person
+from chatnode.storage.people.people import public as public_person
+from chatnode.storage.presence.presence import SEEN as MAY_SEE_PRESENCE
+from chatnode.storage.presence.presence import Found
+from chatnode.storage.presence.presence import seen as find_presence
 
 __all__ = [
     "API_VERSION",
@@ -128,7 +127,6 @@ __all__ = [
     "PersonUpdated",
     "Place",
     "Plugin",
-    "PluginContext",
     "Presence",
     "Reader",
     "Real",

@@ -15,32 +15,37 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import attrs
 import trio
 
 from chatnode import config as configuration
 from chatnode.addresses import Bind, is_loopback, parse_bind
+from chatnode.concurrency import raise_single
 from chatnode.config import Config
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.acting import AsOperator
 from chatnode.dispatch.core import Core
+from chatnode.dispatch.jobs import JobRunner
 from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal, StartError
+from chatnode.hooks.consumers import Consumers
 from chatnode.hooks.discovery import given, installed
 from chatnode.hooks.manager import Manager
+from chatnode.hooks.states import States
 from chatnode.hooks.tasks import Tasks
 from chatnode.logs import get_logger
-from chatnode.protocol import codec
-from chatnode.routing.consumers import Consumers
 from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import COMMANDS, JOBS, health
-from chatnode.storage import log, presence, roles
-from chatnode.storage.connection import DatabaseError
-from chatnode.storage.database import Database
-from chatnode.storage.directory import DataDirectory
-from chatnode.storage.search_indexer import Indexer
-from chatnode.storage.transaction import Recorded
-from chatnode.storage.upgrading import upgrade
+from chatnode.storage.engine.connection import DatabaseError
+from chatnode.storage.engine.database import CommitListener, Database
+from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.engine.transaction import Recorded
+from chatnode.storage.log import log
+from chatnode.storage.people import roles
+from chatnode.storage.presence import presence
+from chatnode.storage.search.indexer import Indexer
+from chatnode.storage.upkeep.upgrading import upgrade
 from chatnode.transport.control import serve_control
 from chatnode.transport.exchange import HttpServer
 from chatnode.transport.http import make_app
@@ -51,41 +56,29 @@ from chatnode.transport.tls import server_context
 logger = get_logger("node")
 
 
+@attrs.define(eq=False)
 class Node:
     """A running node. Made by `open_node`."""
 
-    def __init__(self, directory: DataDirectory, core: Core, plugins: Manager) -> None:
-        self.directory = directory
-        self.core = core
-        self.plugins = plugins
-        self.table = CommandTable([*COMMANDS, *(command for each in plugins for command in each.plugin.commands)])
-        self.sessions = SessionRegistry(core.db)
-        self.presence = PresenceBoard(core.db, self.sessions, core.config.presence)
-        self.router = Router(self.sessions, self.presence, core.metrics)
-        core.presence = self.presence
-        core.db.on_commit = self._committed
-        core.live_sessions = self.sessions.__len__
-        self._health = health.Health(core)
-        self._serving = False
-        for job in JOBS:
-            core.jobs.add(job)
-        plugins.add_to(core, self.call)
-        self.consumers = core.consumers = Consumers(core.db, plugins)
-        self.tasks = core.tasks = Tasks(plugins)
-        if not len(self.consumers):
-            core.db.on_commit = self.router.publish
-
-    def _committed(self, recorded: list[Recorded]) -> None:
-        self.router.publish(recorded)
-        self.consumers.committed(recorded)
+    directory: DataDirectory
+    core: Core
+    table: CommandTable
+    sessions: SessionRegistry
+    presence: PresenceBoard
+    router: Router
+    plugins: Manager
+    consumers: Consumers
+    tasks: Tasks
+    jobs: JobRunner
+    _health: health.Health
+    _serving: bool = attrs.field(init=False, default=False)
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """Run a command as the operator of the node; gives its result as plain values.
 
         Raises `chatnode.errors.Refusal`.
         """
-        result = await self.table.run(Context(self.core, operator=True), name, fields)
-        return codec.to_plain(result)
+        return await AsOperator(self.core).call(name, **fields)
 
     async def serve(
         self, bind: str | None = None, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED
@@ -133,7 +126,7 @@ class Node:
                 await background.start(serve_control, self.core, self.table, self.directory.control_socket)
                 sockets = ClientSockets(self.core, self.table, self.sessions, background)
                 background.start_soon(sockets.watch)
-                background.start_soon(self.core.jobs.run_forever)
+                background.start_soon(self.jobs.run_forever)
                 background.start_soon(self.presence.run)
                 http = HttpServer(make_app(self.core, self.table, self.sessions, self.health, self.plugins))
 
@@ -159,13 +152,6 @@ class Node:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.consumers.run)
             nursery.start_soon(self.tasks.run)
-
-    async def load_presence(self) -> None:
-        """Read the statuses. A damaged database is opened all the same, so that `node.check` can name the damage."""
-        try:
-            self.presence.load(await self.core.db.read(presence.marked))
-        except DatabaseError as error:
-            logger.error("the statuses of people cannot be read: %s", error)
 
     async def close(self) -> None:
         """Write what is only in memory. Not cancellable."""
@@ -199,24 +185,66 @@ async def open_node(
         upgrade(directory, config)
         manager = Manager(config)
         manager.load(installed() if plugins is None else given(plugins), directory, (each.name for each in COMMANDS))
-        db = Database(directory.database, config.storage, inline=inline, hooks=manager.storage)
+        db = Database(directory.database, config.storage, inline=inline, additions=manager.additions)
         if config.search.enabled:
             db.background = Indexer(config.search)
         db.open()
         try:
-            epoch = await db.read(log.epoch)
-            permissions = await db.read(roles.by_name)
-            node = Node(directory, Core(config, db, epoch, permissions, _base_url(config)), manager)
-            await node.load_presence()
-            await node.consumers.load()
+            node = await build(directory, config, db, manager)
+            states = States(node.core, manager)
             try:
-                yield node
-            finally:
-                await node.close()
+                async with trio.open_nursery() as nursery:
+                    try:
+                        await states.open(nursery)
+                        yield node
+                    finally:
+                        await states.close()
+                        await node.close()
+            except BaseExceptionGroup as group:
+                raise_single(group)
         finally:
             await db.aclose()
     finally:
         directory.release()
+
+
+async def build(directory: DataDirectory, config: Config, db: Database, plugins: Manager) -> Node:
+    """Make the parts of a node over an open database, in order: each is given what it needs when it is made."""
+    core = Core(config, db, await db.read(log.epoch), await db.read(roles.by_name), _base_url(config))
+    sessions = SessionRegistry(db)
+    board = PresenceBoard(db, sessions, config.presence)
+    router = Router(sessions, board, core.metrics)
+    hooks = plugins.request_hooks()
+    table = CommandTable([*COMMANDS, *plugins.commands()], hooks, board.active)
+    jobs = JobRunner(core, JOBS)
+    core.add(sessions, board, plugins, hooks, table, jobs)
+    plugins.add_to(core)
+    consumers, tasks = Consumers(db, plugins), Tasks(plugins)
+    core.add(consumers, tasks)
+    db.on_commit = _publisher(router, consumers)
+    await _load_presence(db, board)
+    await consumers.load()
+    return Node(directory, core, table, sessions, board, router, plugins, consumers, tasks, jobs, health.Health(core))
+
+
+def _publisher(router: Router, consumers: Consumers) -> CommitListener:
+    """What is told of each group commit: sessions first, then consumers, if there are any."""
+    if not len(consumers):
+        return router.publish
+
+    def publish(recorded: list[Recorded]) -> None:
+        router.publish(recorded)
+        consumers.committed(recorded)
+
+    return publish
+
+
+async def _load_presence(db: Database, board: PresenceBoard) -> None:
+    """Read the statuses. A damaged database is opened all the same, so that `node.check` can name the damage."""
+    try:
+        board.load(await db.read(presence.marked))
+    except DatabaseError as error:
+        logger.error("the statuses of users cannot be read: %s", error)
 
 
 def _base_url(config: Config) -> str:

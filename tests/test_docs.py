@@ -13,8 +13,9 @@ from chatnode.errors import STATUS
 from chatnode.model.events import EVENTS
 from chatnode.model.presence import PASSING
 from chatnode.protocol.codec import wire_name
+from chatnode.reference import commands as reference
 from chatnode.services import COMMANDS
-from chatnode.transport import reference, socket
+from chatnode.transport import socket
 
 ROOT = Path(__file__).parent.parent
 PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")

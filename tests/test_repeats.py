@@ -11,7 +11,7 @@ import pytest
 
 from chatnode.config import Config, Limits, Presence
 from chatnode.node import Node
-from chatnode.storage.connection import Reader
+from chatnode.storage.engine.connection import Reader
 from tests.commands import COMMANDS
 from tests.conftest import Somebody, make_person
 from tests.services.dialogue import group, outcome, say, token_of

@@ -25,7 +25,7 @@ from chatnode.model.commands import messages as message_commands
 from chatnode.model.commands import presence as presence_commands
 from chatnode.protocol.codec import wire_name
 from chatnode.services import JOBS
-from chatnode.storage.connection import add_functions
+from chatnode.storage.engine.connection import add_functions
 from chatnode.storage.filters import collections
 from tests.commands import COMMANDS, PLUGINS
 

@@ -11,8 +11,8 @@ from chatnode.config import Config, Limits
 from chatnode.dispatch.limits import Turns
 from chatnode.model.folding import folded
 from chatnode.node import Node
-from chatnode.storage import conversations
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.transaction import Transaction
 from tests.commands import COMMANDS
 from tests.conftest import Somebody, make_person
 from tests.services.dialogue import direct, group, outcome, refused, say

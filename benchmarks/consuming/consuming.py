@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import trio
 
-from chatnode.api import Consumer, Plugin, PluginContext, Row, Step, Transaction, Write, hookimpl
+from chatnode.api import Consumer, Context, Plugin, Row, Step, Transaction, Write, hookimpl
 
 TABLE = """
 CREATE TABLE consuming_total (key INTEGER PRIMARY KEY, rows INTEGER NOT NULL);
@@ -13,7 +13,7 @@ INSERT INTO consuming_total VALUES (1, 0);
 """
 
 
-async def instant(ctx: PluginContext, rows: Sequence[Row]) -> Write[object]:
+async def instant(ctx: Context, rows: Sequence[Row]) -> Write[object]:
     """Counts them, in the transaction that moves its cursor."""
 
     def write(tx: Transaction) -> None:
@@ -22,13 +22,13 @@ async def instant(ctx: PluginContext, rows: Sequence[Row]) -> Write[object]:
     return write
 
 
-async def slow(ctx: PluginContext, rows: Sequence[Row]) -> Write[object]:
+async def slow(ctx: Context, rows: Sequence[Row]) -> Write[object]:
     """The same, a second later."""
     await trio.sleep(1)
     return await instant(ctx, rows)
 
 
-async def raising(ctx: PluginContext, rows: Sequence[Row]) -> None:
+async def raising(ctx: Context, rows: Sequence[Row]) -> None:
     """Fails, whatever it gets."""
     raise ValueError("this consumer always fails")
 

@@ -159,7 +159,7 @@ def export(data: Path, handle: str, file: Path) -> None:
     if str(file) == "-":
         count = trio.run(main, sys.stdout.buffer)
     else:
-        from chatnode.storage.files import appearing
+        from chatnode.storage.upkeep.files import appearing
 
         with appearing(file) as out:
             count = trio.run(main, out)

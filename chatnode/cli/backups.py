@@ -11,11 +11,11 @@ from chatnode import config as configuration
 from chatnode.cli.progress import Bars
 from chatnode.config import Config
 from chatnode.errors import StartError
-from chatnode.storage import backups
-from chatnode.storage.directory import DataDirectory
-from chatnode.storage.restoring import restore as restore_backup
-from chatnode.storage.restoring import verify as verify_backup
-from chatnode.storage.sealing import passphrase_of
+from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.upkeep import backups
+from chatnode.storage.upkeep.restoring import restore as restore_backup
+from chatnode.storage.upkeep.restoring import verify as verify_backup
+from chatnode.storage.upkeep.sealing import passphrase_of
 
 PASSPHRASE = "CHATNODE_BACKUP_PASSPHRASE"
 

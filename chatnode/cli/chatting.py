@@ -9,10 +9,10 @@ from functools import partial
 import click
 import trio
 
-from chatnode.cli.chat.interactive import chat_at_terminal
-from chatnode.cli.chat.login import log_in, log_in_by_invite
-from chatnode.cli.chat.piped import chat_by_lines
 from chatnode.client import SignedOut
+from chatnode.terminal.interactive import chat_at_terminal
+from chatnode.terminal.login import log_in, log_in_by_invite
+from chatnode.terminal.piped import chat_by_lines
 
 
 @click.command()

@@ -17,7 +17,7 @@ import trio
 from chatnode.cli.operator import Call, is_served, operator, run_operator_command
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks.discovery import installed
-from chatnode.storage.files import appearing
+from chatnode.storage.upkeep.files import appearing
 
 OWN = "chatnode"
 """The distribution of the plugins that come with chatnode."""

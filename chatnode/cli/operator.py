@@ -17,7 +17,7 @@ import trio
 
 from chatnode.errors import STATUS, Refusal, StartError
 from chatnode.logs import get_logger
-from chatnode.storage.directory import DataDirectory, InUse
+from chatnode.storage.engine.directory import DataDirectory, InUse
 from chatnode.transport.unix import address
 
 _START_SECONDS = 5.0

@@ -72,7 +72,7 @@ def disable(data: Path, name: str) -> None:
 def docs(name: str | None) -> None:
     """Print what plugin NAME offers, or every plugin, as Markdown."""
     from chatnode.cli.extensions import declared, sound
-    from chatnode.transport import plugin_reference
+    from chatnode.reference import plugins as plugin_reference
 
     if name is None:
         chosen = list(sound())

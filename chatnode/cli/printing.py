@@ -11,7 +11,7 @@ import click
 
 from chatnode import config as configuration
 from chatnode.errors import StartError
-from chatnode.storage.directory import DataDirectory
+from chatnode.storage.engine.directory import DataDirectory
 
 DOCUMENTED = "/opt/chatnode/bin/chatnode"
 """What the unit in the package starts."""

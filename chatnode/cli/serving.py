@@ -20,7 +20,7 @@ from chatnode.errors import StartError
 from chatnode.logs import get_logger
 from chatnode.node import Node, open_node
 from chatnode.services.memory import limit_arenas
-from chatnode.storage.directory import DataDirectory
+from chatnode.storage.engine.directory import DataDirectory
 
 logger = get_logger("serve")
 

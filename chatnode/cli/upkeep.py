@@ -11,12 +11,12 @@ import click
 from chatnode import config as configuration
 from chatnode.cli.progress import Bars
 from chatnode.errors import StartError
-from chatnode.storage.connection import DatabaseError
-from chatnode.storage.directory import DataDirectory
-from chatnode.storage.exporting import lines
-from chatnode.storage.files import appearing
-from chatnode.storage.snapshots import open_read_only
-from chatnode.storage.upgrading import missing_in, upgrade
+from chatnode.storage.engine.connection import DatabaseError
+from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.upkeep.exporting import lines
+from chatnode.storage.upkeep.files import appearing
+from chatnode.storage.upkeep.snapshots import open_read_only
+from chatnode.storage.upkeep.upgrading import missing_in, upgrade
 
 
 @click.command()

@@ -15,7 +15,7 @@ import attrs
 import trio
 
 from chatnode.client.errors import refusal_of
-from chatnode.client.nurseries import Signal
+from chatnode.concurrency import Signal
 from chatnode.errors import ConnectionLost, Refusal
 from chatnode.protocol import codec
 

@@ -13,8 +13,8 @@ from chatnode.client.calls import Calls
 from chatnode.client.cids import new_cid
 from chatnode.client.feed import Feed, Item
 from chatnode.client.link import Link
-from chatnode.client.nurseries import Signal, raise_single
 from chatnode.client.wire import Address
+from chatnode.concurrency import Signal, raise_single
 from chatnode.errors import ConnectionLost
 from chatnode.model.commands.accounts import PeopleGiven
 from chatnode.model.commands.conversations import ConversationDetails, ConversationsGiven, MembersGiven, SettingsGiven

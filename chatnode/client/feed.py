@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import attrs
 import trio
 
-from chatnode.client.nurseries import Signal
+from chatnode.concurrency import Signal
 from chatnode.errors import Refusal
 from chatnode.model.commands.messages import InboxGiven
 from chatnode.model.commands.resume import Cursor, Welcome

@@ -11,7 +11,7 @@ import random
 import attrs
 import trio
 
-from chatnode.client.nurseries import Signal
+from chatnode.concurrency import Signal
 from chatnode.model.events import ConversationImported
 
 SPREAD_SECONDS = 30.0

@@ -18,12 +18,11 @@ import attrs
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
-from chatnode.client.backoff import Backoff
 from chatnode.client.calls import Calls
 from chatnode.client.errors import SignedOut, Unreachable
 from chatnode.client.feed import Feed
-from chatnode.client.nurseries import Signal, first_of
 from chatnode.client.wire import Address, ask, frame_object, open_socket
+from chatnode.concurrency import Backoff, Signal, first_of
 from chatnode.errors import Refusal
 from chatnode.model.commands.resume import Hello, Welcome, Welcomed
 from chatnode.protocol import codec
@@ -67,7 +66,7 @@ class Link:
         self._calls = calls
         self._feed = feed
         self._changed = changed
-        self._backoff = Backoff()
+        self._backoff = Backoff(most=10.0, steady=5.0)
         self._interrupted = False
         self._paused = False
         self._pauses = 0
@@ -143,7 +142,7 @@ class Link:
             raise Unreachable(f"{self._address.url} closed the connection: {end.reason}") from None
         self.welcome = codec.read(reply, Welcomed).welcome
         self._feed.begin(self.welcome)
-        self._backoff.connected()
+        self._backoff.running()
         self._interrupted = False
 
     async def _use(self, socket: WebSocketConnection) -> _End:

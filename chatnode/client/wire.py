@@ -14,7 +14,7 @@ from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnec
 from wsproto.utilities import ProtocolError
 
 from chatnode.client.errors import Unreachable, refusal_of
-from chatnode.client.nurseries import raise_single
+from chatnode.concurrency import raise_single
 from chatnode.errors import Refusal
 from chatnode.protocol import codec
 

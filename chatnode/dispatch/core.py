@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
 from typing import Any, TypeVar
 
@@ -11,17 +10,15 @@ import trio
 
 from chatnode.addresses import parse_url
 from chatnode.config import Config
-from chatnode.dispatch.hooks import LiveConsumers, LivePlugins, LiveTasks, RequestHooks
-from chatnode.dispatch.jobs import JobRunner
 from chatnode.dispatch.limits import KeyedLocks, Rate, Turns
-from chatnode.dispatch.presence import LivePresence
 from chatnode.errors import Refusal
 from chatnode.metrics import Metrics
 from chatnode.model import permissions
-from chatnode.storage.database import Database
+from chatnode.storage.engine.database import Database
 from chatnode.storage.filters.collection import Collections
 from chatnode.storage.filters.collections import COLLECTIONS
 
+P = TypeVar("P")
 S = TypeVar("S")
 RATES = frozenset({"posts", "changes", "logins", "reports", "statuses", "typing"})
 """What the node's own commands name as their limit."""
@@ -32,8 +29,8 @@ class Core:
     """One per node. `roles` maps a role to its permissions; `base_url` is where people reach the node, empty while
     nobody knows: the port is not picked before the node serves.
 
-    `collections` are what `items.query` can ask for; more may be added before the node serves.
-    `presence` is set by the node, which has the connections that it follows from.
+    `collections` are what `items.query` can ask for; more may be added before the node serves. Everything that is
+    built on top of the core is one of its parts, found by its class.
     """
 
     config: Config
@@ -41,7 +38,6 @@ class Core:
     epoch: str
     roles: dict[str, frozenset[str]]
     base_url: str = ""
-    live_sessions: Callable[[], int] = lambda: 0
     collections: Collections = attrs.field(factory=lambda: Collections(COLLECTIONS))
     started_at: float = attrs.field(factory=trio.current_time)
     requests: Rate = attrs.field(init=False)
@@ -53,7 +49,6 @@ class Core:
     own_origins: frozenset[str] = attrs.field(init=False)
     """Origins whose pages may use the cookie, whatever name a request says the node has."""
     metrics: Metrics = attrs.field(factory=Metrics)
-    jobs: JobRunner = attrs.field(init=False)
     requests_at_last_look: int = attrs.field(init=False, default=0)
     requests_at_rest: int = attrs.field(init=False, default=-1)
     """How many requests there had been when memory was last given back (`services/memory.py`)."""
@@ -61,11 +56,9 @@ class Core:
     queries: Turns = attrs.field(init=False)
     preparing: KeyedLocks = attrs.field(init=False, factory=KeyedLocks)
     """Messages that plugins are preparing now, by (sender's key, cid)."""
-    presence: LivePresence = attrs.field(init=False)
-    plugins: LivePlugins = attrs.field(init=False)
-    consumers: LiveConsumers = attrs.field(init=False)
-    tasks: LiveTasks = attrs.field(init=False)
-    hooks: RequestHooks = attrs.field(init=False, factory=RequestHooks)
+    _parts: dict[type, Any] = attrs.field(init=False, factory=dict[type, Any])
+    states: dict[type, Any] = attrs.field(init=False, factory=dict[type, Any])
+    """What plugins keep for this node while it is open, by class."""
     of_plugins: dict[type, Any] = attrs.field(init=False, factory=dict[type, Any])
     """The settings of plugins, by their class."""
 
@@ -83,7 +76,6 @@ class Core:
         }
         self.queries = Turns(max(1, self.config.storage.readers - 1))
         self.hashers = trio.CapacityLimiter(self.config.accounts.password_hashers)
-        self.jobs = JobRunner(self)
         self.slow_seconds = self.config.logs.slow_ms / 1000 or inf
         public = self.config.server.public_url
         self.own_origins = frozenset([*self.config.server.origins, *([parse_url(public).origin] if public else [])])
@@ -91,7 +83,27 @@ class Core:
     @property
     def permissions(self) -> dict[str, str]:
         """Every permission there is, plugins' own too, with what it allows."""
-        return {**permissions.PERMISSIONS, **self.db.hooks.permissions}
+        return {**permissions.PERMISSIONS, **self.db.additions.permissions}
+
+    def add(self, *parts: object) -> None:
+        """Make parts known by their classes. Raises `ValueError` when there is one of a class already."""
+        for part in parts:
+            if type(part) in self._parts:
+                raise ValueError(f"the node has a {type(part).__name__} already")
+            self._parts[type(part)] = part
+
+    def part(self, kind: type[P]) -> P:
+        """The node's one part of this class. Raises `LookupError` when it has none."""
+        try:
+            return self._parts[kind]
+        except KeyError:
+            raise LookupError(f"the node has no {kind.__name__}") from None
+
+    def state(self, kind: type[S]) -> S:
+        """What a plugin keeps for this node, by its class. Raises `Refusal("unavailable")` while there is none."""
+        if kind not in self.states:
+            raise Refusal("unavailable", f"the node has no {kind.__name__} now", retry_after=5)
+        return self.states[kind]
 
     def link(self, kind: str, code: str) -> str:
         """A link to the node's page that carries a code. Raises `Refusal` while it could not be opened."""

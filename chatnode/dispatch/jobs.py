@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from chatnode.concurrency import Signal
 from chatnode.config import Config
 from chatnode.errors import Refusal, StartError
 from chatnode.logs import get_logger
 from chatnode.model.times import now_ms
-from chatnode.storage import jobs as storage
-from chatnode.storage.jobs import LastRun
+from chatnode.storage.node import jobs as storage
+from chatnode.storage.node.jobs import LastRun
 
 if TYPE_CHECKING:
     from chatnode.dispatch.core import Core
@@ -67,6 +68,8 @@ class JobRunner:
         self._core = core
         self._jobs: dict[str, Job] = {}
         self._lanes: dict[str, trio.Lock] = {}
+        self._wakes: dict[str, Signal] = {}
+        self._woken: set[str] = set()
         self._noted_at: dict[str, float] = {}
         self._unnoted: dict[str, int] = {}
         self.running: dict[str, float] = {}
@@ -81,6 +84,7 @@ class JobRunner:
             raise ValueError(f"two jobs are called {job.name}")
         self._jobs[job.name] = job
         self._lanes.setdefault(job.lane, trio.Lock())
+        self._wakes.setdefault(job.lane, Signal())
 
     def __iter__(self) -> Iterator[Job]:
         return iter(self._jobs.values())
@@ -90,6 +94,15 @@ class JobRunner:
         if name not in self._jobs:
             raise Refusal("not_found", f"there is no job {name[:80]!r}; there are {', '.join(self._jobs)}", path="job")
         return self._jobs[name]
+
+    def wake(self, name: str) -> None:
+        """Run a job as soon as its lane is free, rather than when it is due; once the node serves, if it does not yet.
+
+        One that is running is run once more afterwards. Raises `Refusal` when there is none of that name.
+        """
+        lane = self[name].lane
+        self._woken.add(name)
+        self._wakes[lane].give()
 
     async def load(self) -> None:
         """Read how the jobs went last."""
@@ -110,11 +123,19 @@ class JobRunner:
     async def _run_lane(self, lane: str) -> None:
         jobs = [name for name, job in self._jobs.items() if job.lane == lane]
         due = {name: trio.current_time() + wait for name in jobs if (wait := self._first_wait(name)) is not None}
-        while due:
-            name = min(due, key=due.__getitem__)
-            await trio.sleep_until(due[name])
+        while True:
+            due |= dict.fromkeys(self._woken.intersection(jobs), trio.current_time())
+            name = min(due, key=due.__getitem__, default=None)
+            if name is None or due[name] > trio.current_time():
+                with trio.move_on_at(due[name] if name is not None else inf):
+                    await self._wakes[lane].wait()
+                continue
+            self._woken.discard(name)
             await self.run(name)
-            due[name] = trio.current_time() + self._period(name) * random.uniform(0.95, 1.05)
+            if period := self._period(name):
+                due[name] = trio.current_time() + period * random.uniform(0.95, 1.05)
+            else:
+                del due[name]
 
     def _period(self, name: str) -> float:
         """Seconds between two runs; what failed is tried again sooner."""

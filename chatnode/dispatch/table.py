@@ -14,7 +14,8 @@ from typing import Any, Generic, TypeVar, get_type_hints
 
 import attrs
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.hooks import RequestHooks
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.protocol import codec
@@ -39,14 +40,14 @@ class Command(Generic[C, R]):
     name: str
     takes: type[C]
     gives: type[R]
-    handler: Callable[[Context, C], Awaitable[R]]
+    handler: Callable[[Any, C], Awaitable[R]]
     permission: str | None
     limit: str | None
     reads: bool
     or_permission: str | None = None
     unscoped: bool = False
     active: bool = False
-    earlier: Callable[[Context, C], Awaitable[R | None]] | None = None
+    earlier: Callable[[Caller, C], Awaitable[R | None]] | None = None
 
     @property
     def description(self) -> str:
@@ -70,14 +71,14 @@ def command(
     reads: bool = False,
     unscoped: bool = False,
     active: bool | None = None,
-    earlier: Callable[[Context, Any], Awaitable[Any]] | None = None,
-) -> Callable[[Callable[[Context, C], Awaitable[R]]], Command[C, R]]:
+    earlier: Callable[[Caller, Any], Awaitable[Any]] | None = None,
+) -> Callable[[Callable[[Any, C], Awaitable[R]]], Command[C, R]]:
     """Make a command of a handler; what it takes and gives is read from the handler's annotations.
 
     Unless `active` says otherwise, who changes something is active and who reads something is not.
     """
 
-    def make(handler: Callable[[Context, C], Awaitable[R]]) -> Command[C, R]:
+    def make(handler: Callable[[Any, C], Awaitable[R]]) -> Command[C, R]:
         hints = get_type_hints(handler)
         gives = hints.pop("return")
         _, takes = hints.values()
@@ -90,9 +91,16 @@ def command(
 
 
 class CommandTable:
-    """Every command of a node by name."""
+    """Every command of a node by name. `active` is told the key of each person who has just done something."""
 
-    def __init__(self, commands: Iterable[Command[Any, Any]]) -> None:
+    def __init__(
+        self,
+        commands: Iterable[Command[Any, Any]],
+        hooks: RequestHooks | None = None,
+        active: Callable[[int], None] = lambda person: None,
+    ) -> None:
+        self._check_command = hooks.check_command if hooks is not None else None
+        self._active = active
         self._commands: dict[str, Command[Any, Any]] = {}
         for each in commands:
             if each.name in self._commands:
@@ -108,7 +116,7 @@ class CommandTable:
             raise unknown_command(name)
         return found
 
-    async def run(self, context: Context, name: str, fields: dict[str, Any]) -> Any:
+    async def run(self, context: Caller, name: str, fields: dict[str, Any]) -> Any:
         """Carry out one request: permission → limit → handler. `fields` are not checked yet.
 
         Raises `Refusal`; anything else is a fault of ours.
@@ -120,8 +128,8 @@ class CommandTable:
             self._check(context, found)
             limited = self._count(context, found)
             command = codec.structure(fields, found.takes)
-            if core.hooks.check_command is not None:
-                await core.hooks.check_command(context, found.name, command)
+            if self._check_command is not None:
+                await self._check_command(context, found.name, command)
             if limited is None:
                 result = await found.handler(context, command)
                 if found.earlier is not None and result.dup:
@@ -129,7 +137,7 @@ class CommandTable:
             else:
                 result = await self._earlier(context, found, command, limited)
             if found.active and context.account is not None:
-                core.presence.active(context.account.key)
+                self._active(context.account.key)
             outcome = "ok"
             return result
         except Refusal as refusal:
@@ -147,7 +155,7 @@ class CommandTable:
             if seconds >= core.slow_seconds or logger.isEnabledFor(DEBUG):
                 self._log(context, name, outcome, seconds)
 
-    def _log(self, context: Context, name: str, outcome: str, seconds: float) -> None:
+    def _log(self, context: Caller, name: str, outcome: str, seconds: float) -> None:
         """Who asked for what and what came of it; never what was said. Only names of ours, no client's own."""
         slow = seconds >= context.core.slow_seconds
         fields = {
@@ -163,7 +171,7 @@ class CommandTable:
         logger.log(INFO if slow else DEBUG, "%s %s", "slow" if slow else "request", words, extra={"fields": told})
 
     @staticmethod
-    def _check(context: Context, found: Command[Any, Any]) -> None:
+    def _check(context: Caller, found: Command[Any, Any]) -> None:
         """The one place where permissions and scopes are asked for."""
         if found.permission is None:
             return
@@ -174,7 +182,7 @@ class CommandTable:
             raise Refusal("forbidden", "a token with scopes cannot do this; use a signed-in device")
 
     @staticmethod
-    def _count(context: Context, found: Command[Any, Any]) -> Refusal | None:
+    def _count(context: Caller, found: Command[Any, Any]) -> Refusal | None:
         """Raises `Refusal("rate_limited")`, or returns it for a command whose repeats are answered anyway."""
         if context.operator:
             return None
@@ -191,7 +199,7 @@ class CommandTable:
         return None
 
     @staticmethod
-    async def _earlier(context: Context, found: Command[Any, Any], command: Any, limited: Refusal) -> Any:
+    async def _earlier(context: Caller, found: Command[Any, Any], command: Any, limited: Refusal) -> Any:
         """The stored result that this request repeats; raises `limited` if it repeats none."""
         assert found.earlier is not None
         result = await found.earlier(context, command)
@@ -200,7 +208,7 @@ class CommandTable:
         return result
 
     @staticmethod
-    def _give_back(context: Context, found: Command[Any, Any]) -> None:
+    def _give_back(context: Caller, found: Command[Any, Any]) -> None:
         if found.limit is not None and context.account is not None:
             context.core.rates[found.limit].give_back(context.payer)
 

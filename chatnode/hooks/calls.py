@@ -11,19 +11,18 @@ import attrs
 import pluggy
 
 from chatnode.config import Plugins as Settings
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.hooks import Allow, Deny
 from chatnode.errors import STATUS, Refusal, StartError
 from chatnode.hooks import specs
-from chatnode.hooks.context import PluginContext
+from chatnode.hooks.context import Context, Scope
 from chatnode.hooks.guard import FAILURES, HookFailed, Report, colour, guard, is_json
 from chatnode.logs import get_logger
 from chatnode.model.messages import Message
 from chatnode.model.people import Person
-from chatnode.storage.connection import Reader
-from chatnode.storage.hooks import Change, Follower
-from chatnode.storage.messages import Draft, as_sent
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Change, Follower, Transaction
+from chatnode.storage.messages.messages import Draft, as_sent
 
 logger = get_logger("plugins")
 
@@ -41,6 +40,8 @@ class HookCalls:
     """The hooks of one node's plugins. `report` is told of each that fails: plugin, hook, and how."""
 
     def __init__(self, settings: Settings, report: Callable[..., None]) -> None:
+        self.scopes: dict[str, Scope] = {}
+        """By plugin, once the node is open."""
         self._report = report
         self._budgets: dict[specs.Budget, float] = {
             "hook_seconds": settings.hook_seconds,
@@ -123,8 +124,8 @@ class HookCalls:
 
     # ---- what requests call, and the node
 
-    async def check_command(self, ctx: Context, name: str, command: Any) -> None:
-        for plugin, check in self._calls("check_command", ctx=ctx, name=name, command=command):
+    async def check_command(self, ctx: Caller, name: str, command: Any) -> None:
+        for plugin, check in self._calls("check_command", ctx, name=name, command=command):
             try:
                 verdict = await check()
                 if not isinstance(verdict, Allow | Deny):
@@ -135,10 +136,10 @@ class HookCalls:
             if isinstance(verdict, Deny):
                 raise Refusal(verdict.code if verdict.code in STATUS else "forbidden", verdict.reason)
 
-    async def prepare_draft(self, ctx: Context, draft: Draft) -> None:
+    async def prepare_draft(self, ctx: Caller, draft: Draft) -> None:
         """Plugins get a copy, of which only text and metadata are used: access was checked for the rest."""
         prepared = attrs.evolve(draft)
-        for _, prepare in self._calls("prepare_draft", ctx=ctx, draft=prepared):
+        for _, prepare in self._calls("prepare_draft", ctx, draft=prepared):
             try:
                 await prepare()
             except HookFailed as failed:
@@ -147,9 +148,14 @@ class HookCalls:
             draft.sent = as_sent(draft)
         draft.text, draft.metadata = prepared.text, prepared.metadata
 
-    def _calls(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Call]]:
-        """An async hook's implementations in their order, each with its plugin's name and ready to be called."""
+    def _calls(self, hook: str, caller: Caller | None = None, /, **arguments: Any) -> Iterator[tuple[str, Call]]:
+        """An async hook's implementations in their order, each with its plugin's name and ready to be called.
+
+        With a `caller`, each gets a context of its own plugin's for it.
+        """
         for implementation in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
+            if caller is not None:
+                arguments["ctx"] = Context(caller, self.scopes[implementation.plugin_name])
             values = [arguments[name] for name in implementation.argnames]
             yield implementation.plugin_name, partial(implementation.function, *values)
 
@@ -191,7 +197,7 @@ class HookCalls:
 
         return run
 
-    async def tell(self, hook: str, contexts: Mapping[str, PluginContext]) -> None:
+    async def tell(self, hook: str, contexts: Mapping[str, Context]) -> None:
         """Call `node_started` or `node_stopping` of every plugin, with its context; who fails was reported."""
         for implementation in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
             context = contexts[implementation.plugin_name]

@@ -15,8 +15,8 @@ from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
 from chatnode.model.events import EVENTS
 from chatnode.model.permissions import PERMISSIONS
 from chatnode.model.presence import PASSING
+from chatnode.storage.engine.migrations import own_prefixes
 from chatnode.storage.filters.collections import COLLECTIONS
-from chatnode.storage.migrations import own_prefixes
 
 _NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,60}")

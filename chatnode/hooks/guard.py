@@ -19,9 +19,9 @@ import trio
 
 from chatnode.errors import Refusal
 from chatnode.protocol import codec
-from chatnode.storage.connection import Reader, was_interrupted
-from chatnode.storage.cutting import cutting_sql
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.connection import Reader, was_interrupted
+from chatnode.storage.engine.cutting import cutting_sql
+from chatnode.storage.engine.transaction import Transaction
 
 FAILURES = (Exception, SystemExit)
 """What a plugin may raise to nobody's harm but its own. `trio.Cancelled` and an operator's Ctrl-C are none."""

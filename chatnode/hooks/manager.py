@@ -7,23 +7,25 @@ else goes on without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import attrs
 import pluggy
 
 from chatnode.config import Config, settings_of
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
-from chatnode.dispatch.hooks import Figure, Probe
-from chatnode.dispatch.jobs import Job
+from chatnode.dispatch.hooks import RequestHooks
+from chatnode.dispatch.jobs import Job, JobRunner
 from chatnode.dispatch.limits import Rate
+from chatnode.dispatch.table import Command
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks import declared
-from chatnode.hooks.calls import MARK, Call, Facade, HookCalls
-from chatnode.hooks.context import PluginContext
+from chatnode.hooks.calls import MARK, Facade, HookCalls
+from chatnode.hooks.context import Context, Scope
 from chatnode.hooks.discovery import Installed
 from chatnode.hooks.guard import FAILURES, HookFailed, Report, guard, said
 from chatnode.hooks.plugin import Plugin, Task
@@ -31,25 +33,48 @@ from chatnode.logs import describe, get_logger
 from chatnode.model.events import EVENTS, Event
 from chatnode.model.plugins import PluginState, PluginStatus
 from chatnode.protocol import codec
-from chatnode.storage import plugins as storage
-from chatnode.storage.connection import Reader, connect_writer
-from chatnode.storage.directory import DataDirectory
-from chatnode.storage.hooks import EventKind, StorageHooks
-from chatnode.storage.log import Row
-from chatnode.storage.migrations import Migration
-from chatnode.storage.upgrading import copy_before
+from chatnode.storage.engine.additions import Additions, EventKind
+from chatnode.storage.engine.connection import Reader, connect_writer
+from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.engine.migrations import Migration
+from chatnode.storage.engine.row import Row
+from chatnode.storage.node import plugins as storage
+from chatnode.storage.upkeep.upgrading import copy_before
 
 logger = get_logger("plugins")
+
+Probe = Callable[[], Awaitable[Mapping[str, Any] | None]]
+
+
+@attrs.frozen
+class Figure:
+    """A metric of a plugin's: counted, or asked for with `value`."""
+
+    plugin: str
+    name: str
+    help: str
+    value: Callable[[], Awaitable[float]] | None
+
+    @property
+    def shown(self) -> str:
+        """The name in the metrics; of what is counted it ends in _total."""
+        name = f"chatnode_{self.plugin}_{self.name}"
+        return f"{name}_total" if self.value is None and not name.endswith("_total") else name
 
 
 @attrs.define
 class Loaded:
-    """A plugin that runs. `context` is there once the node is open."""
+    """A plugin that runs. `scope`, and `context` for what nobody asks for, are there once the node is open."""
 
     plugin: Plugin
     settings: Any
     hooks: Facade
-    context: PluginContext = attrs.field(init=False)
+    scope: Scope = attrs.field(init=False)
+    context: Context = attrs.field(init=False)
+
+    def context_of(self, caller: Caller) -> Context:
+        """What the plugin's own code gets for a request."""
+        return Context(caller, self.scope)
 
 
 class Manager:
@@ -58,7 +83,7 @@ class Manager:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.loaded: dict[str, Loaded] = {}
-        self.storage = StorageHooks()
+        self.additions = Additions()
         self._statuses: dict[str, PluginStatus] = {}
         self._calls = HookCalls(config.plugins, self.report)
 
@@ -82,7 +107,7 @@ class Manager:
             self._refuse_unknown_hooks()
             for name in list(self.loaded):
                 self._prepare(name, connection, directory)
-            self.storage.tables, missing = storage.declared_tables(connection)
+            self.additions.tables, missing = storage.declared_tables(connection)
         for table in missing:
             logger.error(
                 "the table %s of a plugin is not there any more; nothing of it can be erased or exported", table
@@ -91,7 +116,7 @@ class Manager:
             logger.warning("there are settings for a plugin %s, which is not installed", name)
         for name in sorted(set(self.config.plugins.disabled) - set(self._statuses)):
             logger.warning("plugins.disabled names %s, which is not installed", name)
-        self._set_storage_hooks()
+        self._fill_additions()
 
     def _take(self, found: Installed, taken: declared.Taken) -> None:
         """Import and check."""
@@ -134,8 +159,6 @@ class Manager:
                 copy_before(directory, f"{name}-{plugin.version}", keep)
             storage.prepare(connection, name, plugin.version, steps, plugin.tables, roles)
         except Exception as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
             self._drop(name, error)
 
     def _drop(self, name: str, error: BaseException) -> None:
@@ -155,25 +178,25 @@ class Manager:
 
     # ---- what is added to the node
 
-    def _set_storage_hooks(self) -> None:
-        hooks = self.storage
-        hooks.events = {
+    def _fill_additions(self) -> None:
+        added = self.additions
+        added.events = {
             kind.event.name: self._guarded_event(name, kind)
             for name, each in self.loaded.items()
             for kind in each.plugin.events
         }
-        hooks.permissions = {
+        added.permissions = {
             each.name: each.meaning for loaded in self.loaded.values() for each in loaded.plugin.permissions
         }
-        hooks.checks = {
+        added.checks = {
             f"plugin {name}": partial(self._problems, name) for name, each in self.loaded.items() if each.plugin.check
         }
-        followers = {name: self._calls.follower(name) for name in (*EVENTS, *hooks.events)}
-        hooks.followers = {name: each for name, each in followers.items() if each is not None}
+        followers = {name: self._calls.follower(name) for name in (*EVENTS, *added.events)}
+        added.followers = {name: each for name, each in followers.items() if each is not None}
         if self._calls.has("enrich_messages"):
-            hooks.enrich_messages = self._calls.enrich_messages
+            added.enrich_messages = self._calls.enrich_messages
         if self._calls.has("enrich_people"):
-            hooks.enrich_people = self._calls.enrich_people
+            added.enrich_people = self._calls.enrich_people
 
     def _guarded_event(self, name: str, kind: EventKind) -> EventKind:
         """One that cannot be made again is left out: else whoever was away could not come back to what they missed."""
@@ -203,12 +226,26 @@ class Manager:
             self.report(name, "check", said(error), error)
             return [f"the check of the plugin {name} raised {type(error).__name__}: {error}"]
 
-    def add_to(self, core: Core, call: Call) -> None:
-        """Add what the plugins declare to an open node; `call` runs commands as its operator."""
-        core.plugins = self
+    def request_hooks(self) -> RequestHooks:
+        """What the plugins look at before a command is carried out."""
+        calls = self._calls
+        return RequestHooks(
+            calls.check_command if calls.has("check_command") else None,
+            calls.prepare_draft if calls.has("prepare_draft") else None,
+        )
+
+    def commands(self) -> list[Command[Any, Any]]:
+        """The plugins' commands, whose handlers get a context of the plugin's."""
+        return [_bound(each, command) for each in self for command in each.plugin.commands]
+
+    def add_to(self, core: Core) -> None:
+        """Add what the plugins declare to an open node."""
+        jobs, nobody = core.part(JobRunner), Caller(core, background=True)
         for name, each in self.loaded.items():
             plugin = each.plugin
-            each.context = PluginContext(core, plugin, call, self._calls.ask)
+            each.scope = Scope(name, get_logger(f"plugins.{name}"), self._calls.ask, partial(_wake, jobs, plugin))
+            self._calls.scopes[name] = each.scope
+            each.context = each.context_of(nobody)
             if plugin.settings is not None:
                 core.of_plugins[plugin.settings] = each.settings
             for limit in plugin.limits:
@@ -217,11 +254,7 @@ class Manager:
                 core.collections.add(collection)
             for task in plugin.tasks:
                 if task.every is not None:
-                    core.jobs.add(_job(name, task, each, partial(self.report, name)))
-        if self._calls.has("check_command"):
-            core.hooks.check_command = self._calls.check_command
-        if self._calls.has("prepare_draft"):
-            core.hooks.prepare_draft = self._calls.prepare_draft
+                    jobs.add(_job(name, task, each, partial(self.report, name)))
 
     def statuses(self) -> list[PluginStatus]:
         """Every plugin that is installed, in the order of their names."""
@@ -281,6 +314,22 @@ def declaration(source: Any) -> Plugin:
     if not isinstance(plugin, Plugin):
         raise StartError("its chatnode_plugin does not give a Plugin")
     return plugin
+
+
+def _bound(loaded: Loaded, command: Command[Any, Any]) -> Command[Any, Any]:
+    """The command with a handler that takes the node's own context."""
+
+    @wraps(command.handler)
+    async def handler(caller: Caller, asked: Any) -> Any:
+        return await command.handler(loaded.context_of(caller), asked)
+
+    return attrs.evolve(command, handler=handler)
+
+
+def _wake(jobs: JobRunner, plugin: Plugin, task: str) -> None:
+    if not any(each.name == task and each.every is not None for each in plugin.tasks):
+        raise LookupError(f"the plugin {plugin.name} has no task {task} with a period")
+    jobs.wake(f"{plugin.name}.{task}")
 
 
 def _job(name: str, task: Task, loaded: Loaded, report: Report) -> Job:

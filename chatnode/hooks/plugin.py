@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from chatnode.dispatch.context import Context
 from chatnode.dispatch.table import Command
-from chatnode.storage.connection import Reader
+from chatnode.hooks.context import Context
+from chatnode.storage.engine.additions import EventKind, Table
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.row import Row
+from chatnode.storage.engine.transaction import Write
 from chatnode.storage.filters.collection import Collection
-from chatnode.storage.hooks import EventKind, Table
-from chatnode.storage.log import Row
-from chatnode.storage.transaction import Write
 
 if TYPE_CHECKING:
     import click
 
-    from chatnode.hooks.context import PluginContext
-
-API_VERSION = "1.0"
+API_VERSION = "2.0"
 """Of what `chatnode.api` offers: the second number grows with what is added, the first with what is taken away."""
 
 
@@ -82,7 +81,7 @@ class Consumer:
     """
 
     name: str
-    consume: Callable[[PluginContext, Sequence[Row]], Awaitable[Write[object] | None]]
+    consume: Callable[[Context, Sequence[Row]], Awaitable[Write[object] | None]]
     kinds: frozenset[str] | None = None
     most: int = 500
     pause: float = 0.0
@@ -101,7 +100,7 @@ class Task:
     """
 
     name: str
-    run: Callable[[PluginContext], Awaitable[str | None]]
+    run: Callable[[Context], Awaitable[str | None]]
     every: float | Callable[[Any], float] | None = None
 
 
@@ -162,7 +161,7 @@ class Metric:
 
     name: str
     help: str
-    value: Callable[[PluginContext], Awaitable[float]] | None = None
+    value: Callable[[Context], Awaitable[float]] | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -193,7 +192,11 @@ class Plugin:
     routes: Sequence[Route] = ()
     pages: Sequence[Page] = ()
     metrics: Sequence[Metric] = ()
-    health: Callable[[PluginContext], Awaitable[Mapping[str, Any] | None]] | None = None
+    state: Callable[[Context], AbstractAsyncContextManager[object]] | None = None
+    """What the plugin keeps while a node is open, such as a pool or a queue: entered before the node serves, left after
+    everything else of the plugin has ended, and read as `ctx.state(Kind)`, `Kind` being the class of what it gives. It
+    runs on a task of its own: when it fails it is reported, and opened again after a pause."""
+    health: Callable[[Context], Awaitable[Mapping[str, Any] | None]] | None = None
     cli: click.Command | None = None
     check: Callable[[Reader], list[str]] | None = None
     """What `node.check` asks about the plugin's tables: a line for each problem."""

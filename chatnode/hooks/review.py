@@ -14,10 +14,10 @@ from chatnode.config import Config
 from chatnode.hooks.discovery import Installed
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.plugin import Plugin
-from chatnode.storage.connection import Reader, connect_writer
-from chatnode.storage.directory import DataDirectory
-from chatnode.storage.hooks import Table
-from chatnode.storage.upgrading import upgrade
+from chatnode.storage.engine.connection import connect_writer
+from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.node.reviewing import faults
+from chatnode.storage.upkeep.upgrading import upgrade
 
 
 def review(found: Installed, commands: Iterable[str]) -> list[str]:
@@ -38,7 +38,7 @@ def review(found: Installed, commands: Iterable[str]) -> list[str]:
                 return [f"it does not run: {status.reason}"]
             plugin = manager.loaded[found.name].plugin
             with closing(connect_writer(directory.database, config.storage)) as connection:
-                return [*_without_words(plugin), *_faults_of_tables(connection, plugin)]
+                return [*_without_words(plugin), *faults(connection, plugin.tables)]
         finally:
             directory.release()
 
@@ -70,42 +70,3 @@ def _without_words(plugin: Plugin) -> Iterator[str]:
 def own_words(kind: type[object]) -> str:
     """A class's own docstring; attrs writes none, and a parent's says something else."""
     return inspect.cleandoc(kind.__dict__.get("__doc__") or "")
-
-
-def _faults_of_tables(connection: Reader, plugin: Plugin) -> Iterator[str]:
-    for table in plugin.tables:
-        for column in (*table.people, *([table.message] if table.message is not None else [])):
-            if _scans(connection, table.name, f"SELECT rowid FROM {table.name} WHERE {column} = 1"):  # noqa: S608
-                yield f"{table.name}.{column} has no index: when somebody is erased every row would be looked at"
-        yield from _faults_of_export(connection, table)
-
-
-def _faults_of_export(connection: Reader, table: Table) -> Iterator[str]:
-    if table.export is None:
-        return
-    missing = [name for name in (":person", ":after", ":limit") if name not in table.export]
-    if missing:
-        yield f"what {table.name} exports does not take {', '.join(missing)}"
-        return
-    cursor = connection.execute(table.export, {"person": 1, "after": 0, "limit": 1})
-    if len(cursor.description) < 2:
-        yield f"what {table.name} exports has only the column that is not shown"
-    if _scans(connection, table.name, table.export, {"person": 1, "after": 0, "limit": 1}):
-        yield f"what {table.name} exports is found by looking at every row: give it an index"
-
-
-def _scans(connection: Reader, table: str, sql: str, values: dict[str, int] | None = None) -> bool:
-    """Whether SQLite would look at every row of the table: none is found by what it is equal to, such as (person=?)."""
-    aliases = {table, *_aliases(table, sql)}
-    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values or {})]
-    return any(
-        detail.split()[0] in ("SCAN", "SEARCH") and detail.split()[1] in aliases and "=" not in detail
-        for detail in plan
-    )
-
-
-def _aliases(table: str, sql: str) -> Iterator[str]:
-    words = sql.replace(",", " ").split()
-    for place, word in enumerate(words[:-1]):
-        if word == table:
-            yield words[place + 2] if words[place + 1].upper() == "AS" and place + 2 < len(words) else words[place + 1]

@@ -13,17 +13,15 @@ from typing import Any, Literal, TypeVar
 import attrs
 import pluggy
 
-from chatnode.dispatch.context import Context
 from chatnode.dispatch.hooks import Verdict
-from chatnode.hooks.context import PluginContext
+from chatnode.hooks.context import Context
 from chatnode.hooks.plugin import Plugin
 from chatnode.model.events import Event
 from chatnode.model.messages import Message
 from chatnode.model.people import Person
-from chatnode.storage.connection import Reader
-from chatnode.storage.hooks import Change
-from chatnode.storage.messages import Draft
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Change, Transaction
+from chatnode.storage.messages.messages import Draft
 
 PROJECT = "chatnode"
 
@@ -153,10 +151,10 @@ def enrich_people(reader: Reader, people: Sequence[Person]) -> Mapping[str, Any]
 
 
 @hook("go on", "start_seconds")
-async def node_started(ctx: PluginContext) -> None:
+async def node_started(ctx: Context) -> None:
     """The node serves from now on. Not called on a node that is opened without serving."""
 
 
 @hook("go on", "start_seconds")
-async def node_stopping(ctx: PluginContext) -> None:
+async def node_stopping(ctx: Context) -> None:
     """The node stops: nothing connects any more, the database is still open."""

@@ -2,57 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable
 
 import trio
 
-from chatnode.hooks.guard import FAILURES, said
+from chatnode.concurrency import Backoff, behind_barrier
+from chatnode.hooks.guard import said
 from chatnode.model.plugins import TaskStatus
-
-FIRST_SECONDS = 0.25
-MOST_SECONDS = 60.0
-STEADY_SECONDS = 30.0
-"""What ran for so long ran well: the pauses begin anew."""
-
-
-class Backoff:
-    """Doubling waits, each between half and all of its length, so that not all that failed together tries together."""
-
-    def __init__(self) -> None:
-        self._tries = 0
-
-    def reset(self) -> None:
-        self._tries = 0
-
-    def next_wait(self) -> float:
-        """Seconds to wait now."""
-        longest = min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._tries, 20))
-        self._tries += 1
-        return longest * random.uniform(0.5, 1.0)
-
-
-async def behind_barrier(
-    run: Callable[[], Awaitable[object]], failed: Callable[[BaseException], None] = lambda error: None
-) -> BaseException | None:
-    """Run to the end; gives what it raised, after `failed` was told of it.
-
-    Cancellation is let through, also out of a group in which something else was raised beside it: only `failed` is
-    told of that.
-    """
-    try:
-        await run()
-    except BaseExceptionGroup as group:
-        failures, rest = group.split(FAILURES)
-        if failures is not None:
-            failed(failures)
-        if rest is not None:
-            raise rest from None
-        return failures
-    except FAILURES as error:
-        failed(error)
-        return error
-    return None
 
 
 class Supervised:
@@ -74,14 +30,12 @@ class Supervised:
         """Until cancelled."""
         backoff = Backoff()
         while True:
-            began = trio.current_time()
+            backoff.running()
             self.running = True
             try:
                 await behind_barrier(self._run, self._failed)
             finally:
                 self.running = False
-            if trio.current_time() - began >= STEADY_SECONDS:
-                backoff.reset()
             await trio.sleep(backoff.next_wait())
             self.restarts += 1
 

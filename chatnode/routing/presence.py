@@ -20,17 +20,17 @@ import trio
 from chatnode.config import Presence as Settings
 from chatnode.errors import Refusal
 from chatnode.model.people import PersonRef
-from chatnode.model.presence import NO_STATUS, Change, Presence, Status, as_told
-from chatnode.model.times import now_ms
+from chatnode.model.presence import NO_STATUS, Badge, Change, Presence, Status, as_told
+from chatnode.model.times import now_ms, rfc3339
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Push
 from chatnode.routing.sessions import LivePerson, Session, SessionRegistry
 from chatnode.routing.telling import PUSHES_A_STEP, Telling, its_own_fault
 from chatnode.routing.typing import TypingBoard
-from chatnode.storage import presence as storage
-from chatnode.storage.connection import DatabaseError
-from chatnode.storage.database import Database
-from chatnode.storage.presence import Changed, Circle, Found, Mark
+from chatnode.storage.engine.connection import DatabaseError
+from chatnode.storage.engine.database import Database
+from chatnode.storage.presence import presence as storage
+from chatnode.storage.presence.presence import Changed, Circle, Found, Mark
 
 TICK_SECONDS = 0.25
 """Changes that come within it are told together."""
@@ -101,6 +101,31 @@ class PresenceBoard:
     def last_active(self, person: int) -> int | None:
         card = self._cards.get(person)
         return self._active.get(person) or (card.active_at if card is not None else None)
+
+    def _newest_activity(self, person: int, stored: int | None) -> int | None:
+        """When a user was last active, in milliseconds, whether that is stored yet or not."""
+        return max(stored or 0, self.last_active(person) or 0) or None
+
+    def as_known(self, found: Found) -> Presence:
+        """The presence of a user now: a row of `presence.seen` together with what is only in memory."""
+        active_at = self._newest_activity(found.key, found.active_at)
+        return as_told(found.person, self.is_online(found.key), active_at, found.status, self._clock())
+
+    def badge(
+        self, person: int, active_at: int | None, text: str | None, emoji: str | None, until: int | None
+    ) -> Badge:
+        """The presence of a user who is named already, from columns of `presence`."""
+        badge: Badge = {"online": self.is_online(person)}
+        if last := self._newest_activity(person, active_at):
+            badge["last_active_at"] = rfc3339(last)
+        if (text is not None or emoji is not None) and (until is None or until > self._clock()):
+            if text is not None:
+                badge["text"] = text
+            if emoji is not None:
+                badge["emoji"] = emoji
+            if until is not None:
+                badge["until"] = rfc3339(until)
+        return badge
 
     def is_hidden(self, person: int) -> bool:
         card = self._cards.get(person)
@@ -348,7 +373,7 @@ class PresenceBoard:
         for found in offline:
             if not self.is_online(found.key):
                 now = self._clock()
-                active_at = max(found.active_at or 0, self.last_active(found.key) or 0) or None
+                active_at = self._newest_activity(found.key, found.active_at)
                 people.append(codec.encode(as_told(found.person, False, active_at, found.status, now)))
         listed = b",".join(people[: self._settings.state_people])
         return Push(None, "presence.state", b'{"event":"presence.state","people":[' + listed + b"]}")

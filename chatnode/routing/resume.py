@@ -15,8 +15,10 @@ from chatnode.model.commands.messages import InboxGiven
 from chatnode.model.commands.resume import Cursor, Welcome
 from chatnode.protocol.envelopes import Push, note, push_of
 from chatnode.routing.sessions import Session, SessionRegistry
-from chatnode.storage import inbox, log, sessions
-from chatnode.storage.connection import Reader
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.log import log
+from chatnode.storage.messages import inbox
+from chatnode.storage.people import sessions
 
 PAGE_EVENTS = 500
 """Events rendered and sent at a time while catching up."""

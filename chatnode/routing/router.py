@@ -20,7 +20,7 @@ from chatnode.model.events import (
 from chatnode.protocol.envelopes import Push, push_of
 from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.sessions import Session, SessionRegistry
-from chatnode.storage.transaction import Recorded
+from chatnode.storage.engine.transaction import Recorded
 
 logger = get_logger("routing")
 

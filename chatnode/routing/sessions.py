@@ -16,9 +16,11 @@ import trio
 from chatnode.model.people import Account
 from chatnode.model.times import now_ms
 from chatnode.protocol.envelopes import Push
-from chatnode.storage import conversations, log, presence
-from chatnode.storage.connection import Reader
-from chatnode.storage.database import Database
+from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.database import Database
+from chatnode.storage.log import log
+from chatnode.storage.presence import presence
 
 MOST_HELD = 1_000
 """Pushes kept for a session that is catching up; past that it reads the log once more instead."""

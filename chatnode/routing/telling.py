@@ -14,7 +14,7 @@ import trio
 from chatnode.logs import get_logger
 from chatnode.protocol.envelopes import Push
 from chatnode.routing.sessions import LivePerson, Session, SessionRegistry
-from chatnode.storage.presence import Circle
+from chatnode.storage.presence.presence import Circle
 
 logger = get_logger("presence")
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import attrs
 
-from chatnode.dispatch.presence import Typed
 from chatnode.model.people import PersonRef
 from chatnode.model.presence import Typing
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.protocol.envelopes import passing
 from chatnode.routing.telling import Telling
-from chatnode.storage.presence import Circle
+from chatnode.storage.presence.presence import Circle
+
+
+class Typed(NamedTuple):
+    """A user who is typing: until when, in milliseconds, and who must not be notified, by id."""
+
+    person: PersonRef
+    until: int
+    blocked: frozenset[str] | set[str]
 
 
 @attrs.define

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from chatnode.errors import StartError
-from chatnode.storage.migrations import own_prefixes
+from chatnode.storage.engine.migrations import own_prefixes
 
 _NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 _PLACEHOLDER = "plugname"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -21,13 +21,13 @@ from chatnode.model.people import Account, Person
 from chatnode.services.administration import is_me
 from chatnode.services.passwords import hash_password, is_password
 from chatnode.services.ranks import check_may_give, check_may_manage
-from chatnode.storage import audit, people, resets, sessions
-from chatnode.storage.connection import Reader
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people import audit, people, resets, sessions
 
 
 @command("people.create", permission=permissions.MANAGE_PEOPLE)
-async def create(ctx: Context, command: CreatePerson) -> PersonGiven:
+async def create(ctx: Caller, command: CreatePerson) -> PersonGiven:
     """Make an account."""
     if command.bot and (command.admin or command.password is not None):
         path = "admin" if command.admin else "password"
@@ -45,7 +45,7 @@ async def create(ctx: Context, command: CreatePerson) -> PersonGiven:
 
 
 @command("people.me", permission=permissions.CHAT, reads=True)
-async def me(ctx: Context, command: Nothing) -> Me:
+async def me(ctx: Caller, command: Nothing) -> Me:
     """Who you are here, and what you may do."""
 
     def read(reader: Reader) -> tuple[Account, Person]:
@@ -56,18 +56,18 @@ async def me(ctx: Context, command: Nothing) -> Me:
     return Me(person, account.role, sorted(ctx.core.roles.get(account.role, ())), _scopes(ctx))
 
 
-def _scopes(ctx: Context) -> list[str] | None:
+def _scopes(ctx: Caller) -> list[str] | None:
     return None if ctx.scopes is None else sorted(ctx.scopes)
 
 
 @command("people.get", permission=permissions.CHAT, reads=True)
-async def get(ctx: Context, command: GetPerson) -> PersonGiven:
+async def get(ctx: Caller, command: GetPerson) -> PersonGiven:
     """Somebody's profile, by handle or id."""
     return PersonGiven(await ctx.read(lambda reader: people.profile(reader, people.find(reader, command.person))))
 
 
 @command("people.list", permission=permissions.CHAT, reads=True)
-async def list_page(ctx: Context, command: ListPeople) -> PeopleGiven:
+async def list_page(ctx: Caller, command: ListPeople) -> PeopleGiven:
     """People whose handle begins with `prefix`, in the order of handles.
 
     To filter and sort: `items.query` of `people`.
@@ -77,13 +77,13 @@ async def list_page(ctx: Context, command: ListPeople) -> PeopleGiven:
 
 
 @command("people.update", permission=permissions.CHAT, limit="changes")
-async def update(ctx: Context, command: UpdateProfile) -> PersonGiven:
+async def update(ctx: Caller, command: UpdateProfile) -> PersonGiven:
     """Change your name or avatar; an empty avatar removes it."""
     return PersonGiven(await ctx.write(lambda tx: people.update_profile(tx, ctx.me, command.name, command.avatar)))
 
 
 @command("people.password", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, unscoped=True)
-async def change_password(ctx: Context, command: ChangePassword) -> Revoked:
+async def change_password(ctx: Caller, command: ChangePassword) -> Revoked:
     """Change a password; every other device and token of that person is signed out."""
     account = await _whose_password(ctx, command)
     new = await hash_password(ctx.core, command.new, "new")
@@ -103,7 +103,7 @@ async def change_password(ctx: Context, command: ChangePassword) -> Revoked:
     return Revoked(await ctx.write(write))
 
 
-async def _whose_password(ctx: Context, command: ChangePassword) -> Account:
+async def _whose_password(ctx: Caller, command: ChangePassword) -> Account:
     """The account whose password may be changed: one's own by the old one, others' by who manages people."""
     if command.person is None:
         account = ctx.me

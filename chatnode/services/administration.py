@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -22,13 +22,13 @@ from chatnode.model.people import Account
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.services.passwords import check_own_password, hash_password
 from chatnode.services.ranks import check_may_manage
-from chatnode.storage import audit, deactivation, people, resets, sessions
-from chatnode.storage.connection import Reader
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people import audit, deactivation, people, resets, sessions
 
 
 @command("people.sessions", permission=permissions.MANAGE_PEOPLE, reads=True)
-async def list_sessions(ctx: Context, command: SessionsOf) -> SessionsGiven:
+async def list_sessions(ctx: Caller, command: SessionsOf) -> SessionsGiven:
     """Somebody's signed-in devices and API tokens, with their last use.
 
     To filter and sort: `items.query` of `account_sessions`.
@@ -42,7 +42,7 @@ async def list_sessions(ctx: Context, command: SessionsOf) -> SessionsGiven:
 
 
 @command("people.sign_out", permission=permissions.MANAGE_PEOPLE)
-async def sign_out(ctx: Context, command: SignOut) -> Revoked:
+async def sign_out(ctx: Caller, command: SignOut) -> Revoked:
     """Sign somebody out, of one session or of all; live connections end at once."""
 
     def write(tx: Transaction) -> Revoked:
@@ -64,7 +64,7 @@ async def sign_out(ctx: Context, command: SignOut) -> Revoked:
 
 
 @command("people.deactivate", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE)
-async def deactivate(ctx: Context, command: Deactivate) -> PersonGiven:
+async def deactivate(ctx: Caller, command: Deactivate) -> PersonGiven:
     """Close an account: every session ends, and nothing lets anybody in until it is reactivated.
 
     Oneself with one's password; others, who may manage people. What was said stays, and so do memberships.
@@ -87,7 +87,7 @@ async def deactivate(ctx: Context, command: Deactivate) -> PersonGiven:
 
 
 @command("people.reactivate", permission=permissions.MANAGE_PEOPLE)
-async def reactivate(ctx: Context, command: Reactivate) -> PersonGiven:
+async def reactivate(ctx: Caller, command: Reactivate) -> PersonGiven:
     """Open a deactivated account again; its password works as before, devices sign in anew."""
 
     def write(tx: Transaction) -> PersonGiven:
@@ -100,11 +100,11 @@ async def reactivate(ctx: Context, command: Reactivate) -> PersonGiven:
     return await ctx.write(write)
 
 
-def is_me(ctx: Context, account: Account) -> bool:
+def is_me(ctx: Caller, account: Account) -> bool:
     return ctx.account is not None and ctx.account.key == account.key
 
 
-async def person_or_me(ctx: Context, person: str | None) -> Account:
+async def person_or_me(ctx: Caller, person: str | None) -> Account:
     """The account named, or the requester's own. Whether it may be worked on is not checked here."""
     if person is None:
         if ctx.account is None:
@@ -120,7 +120,7 @@ async def person_or_me(ctx: Context, person: str | None) -> Account:
 
 
 @command("people.reset_link", permission=permissions.MANAGE_PEOPLE, unscoped=True)
-async def create_reset(ctx: Context, command: CreateReset) -> ResetGiven:
+async def create_reset(ctx: Caller, command: CreateReset) -> ResetGiven:
     """Make a link, good for one time, with which somebody sets a new password. An earlier one ends."""
     code, code_hash = sessions.new_secret()
     link = ctx.core.link("reset", code)
@@ -137,7 +137,7 @@ async def create_reset(ctx: Context, command: CreateReset) -> ResetGiven:
 
 
 @command("people.reset_password", permission=None, limit="logins")
-async def reset_password(ctx: Context, command: ResetPassword) -> PasswordReset:
+async def reset_password(ctx: Caller, command: ResetPassword) -> PasswordReset:
     """Set a new password by a link; every device and token is signed out."""
     await ctx.read(lambda reader: resets.usable(reader, command.code))  # before the costly hash
     hashed = await hash_password(ctx.core, command.password)

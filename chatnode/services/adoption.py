@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job
 from chatnode.dispatch.table import command
@@ -12,13 +12,14 @@ from chatnode.model import permissions
 from chatnode.model.commands.adoption import Adopt, Adopted, Following
 from chatnode.model.people import Account, Person
 from chatnode.services.ranks import check_may_manage
-from chatnode.storage import adoption, audit, people
-from chatnode.storage.connection import Reader
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.messages import adoption
+from chatnode.storage.people import audit, people
 
 
 @command("people.adopt", permission=permissions.MANAGE_PEOPLE, unscoped=True)
-async def adopt(ctx: Context, command: Adopt) -> Adopted:
+async def adopt(ctx: Caller, command: Adopt) -> Adopted:
     """Hand an imported author over to a user: their messages, mentions, reactions and places in groups follow.
 
     Without `person` the author becomes an account of its own, for a user who has none yet. What is imported later is

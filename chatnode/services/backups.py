@@ -7,7 +7,7 @@ from functools import partial
 import trio
 
 from chatnode.config import Config
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed
 from chatnode.dispatch.table import command
@@ -15,13 +15,14 @@ from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.commands.backups import BackupGiven
 from chatnode.model.commands.shared import Nothing
-from chatnode.storage import audit, backups
-from chatnode.storage.backups import BackupError, Made
-from chatnode.storage.directory import DataDirectory
+from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.people import audit
+from chatnode.storage.upkeep import backups
+from chatnode.storage.upkeep.backups import BackupError, Made
 
 
 @command("backup.create", permission=permissions.OPERATE)
-async def create(ctx: Context, command: Nothing) -> BackupGiven:
+async def create(ctx: Caller, command: Nothing) -> BackupGiven:
     """Make a backup in the node's backup directory, now, beside everything else; older ones go by the settings."""
     try:
         made = await make(ctx.core)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -28,13 +28,15 @@ from chatnode.model.commands.shared import ConversationGiven, InConversation, Me
 from chatnode.model.conversations import Subject
 from chatnode.model.folding import is_blank
 from chatnode.model.times import milliseconds, rfc3339
-from chatnode.storage import blocks, conversations, inbox, members, opening, people, settings
-from chatnode.storage.connection import Reader
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.conversations import blocks, conversations, members, opening, settings
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.messages import inbox
+from chatnode.storage.people import people
 
 
 @command("conversations.direct", permission=permissions.CHAT)
-async def direct(ctx: Context, command: OpenDirect) -> ConversationGiven:
+async def direct(ctx: Caller, command: OpenDirect) -> ConversationGiven:
     """The direct conversation with somebody: found, or opened."""
 
     def write(tx: Transaction) -> str:
@@ -44,7 +46,7 @@ async def direct(ctx: Context, command: OpenDirect) -> ConversationGiven:
 
 
 @command("conversations.create", permission=permissions.OPEN_GROUPS)
-async def create(ctx: Context, command: OpenGroup) -> ConversationGiven:
+async def create(ctx: Caller, command: OpenGroup) -> ConversationGiven:
     """Open a group that you own.
 
     Those who join a public group see all of its history, those who join a private one what is said from then
@@ -64,7 +66,7 @@ async def create(ctx: Context, command: OpenGroup) -> ConversationGiven:
 
 
 @command("conversations.support", permission=permissions.CHAT)
-async def support(ctx: Context, command: OpenSupport) -> ConversationGiven:
+async def support(ctx: Caller, command: OpenSupport) -> ConversationGiven:
     """Open a conversation with everybody who answers support; they are its admins, you own it."""
     roles = [role for role, held in ctx.core.roles.items() if permissions.SUPPORT in held]
     most = ctx.core.config.limits.group_members
@@ -86,21 +88,21 @@ async def support(ctx: Context, command: OpenSupport) -> ConversationGiven:
 
 
 @command("conversations.close", permission=permissions.CHAT, limit="changes")
-async def close(ctx: Context, command: CloseConversation) -> ConversationGiven:
+async def close(ctx: Caller, command: CloseConversation) -> ConversationGiven:
     """Let a conversation take no more messages; it can be read, and opened again."""
     await ctx.write(lambda tx: conversations.close(tx, ctx.me, command.conversation, command.reason))
     return ConversationGiven(command.conversation)
 
 
 @command("conversations.reopen", permission=permissions.CHAT, limit="changes")
-async def reopen(ctx: Context, command: InConversation) -> ConversationGiven:
+async def reopen(ctx: Caller, command: InConversation) -> ConversationGiven:
     """Open a closed conversation again."""
     await ctx.write(lambda tx: conversations.reopen(tx, ctx.me, command.conversation))
     return ConversationGiven(command.conversation)
 
 
 @command("conversations.settings", permission=permissions.CHAT)
-async def change_settings(ctx: Context, command: ChangeSettings) -> SettingsGiven:
+async def change_settings(ctx: Caller, command: ChangeSettings) -> SettingsGiven:
     """Your own settings of a conversation: muting, what to be told of, star, colour, label, archive, receipts.
 
     Who hides receipts is not seen to read, until they post. Without any field this tells how the settings are.
@@ -115,7 +117,7 @@ async def change_settings(ctx: Context, command: ChangeSettings) -> SettingsGive
 
 
 @command("conversations.get", permission=permissions.CHAT, reads=True)
-async def get(ctx: Context, command: InConversation) -> ConversationDetails:
+async def get(ctx: Caller, command: InConversation) -> ConversationDetails:
     """A conversation and how you stand in it."""
 
     def read(reader: Reader) -> ConversationDetails:
@@ -126,7 +128,7 @@ async def get(ctx: Context, command: InConversation) -> ConversationDetails:
 
 
 @command("conversations.update", permission=permissions.CHAT, limit="changes")
-async def update(ctx: Context, command: UpdateConversation) -> ConversationGiven:
+async def update(ctx: Caller, command: UpdateConversation) -> ConversationGiven:
     """Change a group's title, description or visibility, when it closes by itself and how long it keeps messages.
 
     Of a direct conversation both can change `idle_days`, and nothing else.
@@ -142,7 +144,7 @@ async def update(ctx: Context, command: UpdateConversation) -> ConversationGiven
 
 
 @command("conversations.public", permission=permissions.CHAT, reads=True)
-async def public(ctx: Context, command: ListPublic) -> ConversationsGiven:
+async def public(ctx: Caller, command: ListPublic) -> ConversationsGiven:
     """Public groups whose title or description has `query`, in whatever case.
 
     To filter and sort: `items.query` of `public_conversations`.
@@ -154,7 +156,7 @@ async def public(ctx: Context, command: ListPublic) -> ConversationsGiven:
 
 
 @command("conversations.context", permission=permissions.CHAT, reads=True)
-async def about(ctx: Context, command: ListAbout) -> ConversationsGiven:
+async def about(ctx: Caller, command: ListAbout) -> ConversationsGiven:
     """Your conversations about a thing of the embedder's, by its `type` and `id`.
 
     To filter and sort: `items.query` of `conversations`.
@@ -167,7 +169,7 @@ async def about(ctx: Context, command: ListAbout) -> ConversationsGiven:
 
 
 @command("conversations.join", permission=permissions.CHAT, limit="changes")
-async def join(ctx: Context, command: InConversation) -> ConversationGiven:
+async def join(ctx: Caller, command: InConversation) -> ConversationGiven:
     """Take part in a public group."""
     most = ctx.core.config.limits.group_members
     await ctx.write(lambda tx: members.join(tx, ctx.me, command.conversation, most))
@@ -175,14 +177,14 @@ async def join(ctx: Context, command: InConversation) -> ConversationGiven:
 
 
 @command("conversations.leave", permission=permissions.CHAT, limit="changes")
-async def leave(ctx: Context, command: InConversation) -> Nothing:
+async def leave(ctx: Caller, command: InConversation) -> Nothing:
     """Take part no more. When the owner leaves, the longest-serving admin or member who can act becomes owner."""
     await ctx.write(lambda tx: members.leave(tx, ctx.me, command.conversation))
     return Nothing()
 
 
 @command("conversations.members.list", permission=permissions.CHAT, reads=True)
-async def list_members(ctx: Context, command: ListMembers) -> MembersGiven:
+async def list_members(ctx: Caller, command: ListMembers) -> MembersGiven:
     """Who takes part, and how far they have got.
 
     To filter and sort: `items.query` of `chat_participants`.
@@ -197,7 +199,7 @@ async def list_members(ctx: Context, command: ListMembers) -> MembersGiven:
 
 
 @command("conversations.members.add", permission=permissions.CHAT)
-async def add_member(ctx: Context, command: MemberOf) -> Nothing:
+async def add_member(ctx: Caller, command: MemberOf) -> Nothing:
     """Add a member to a group.
 
     In a group without any member who can act, a user with the permission `people.manage` does so; the new member then
@@ -216,7 +218,7 @@ async def add_member(ctx: Context, command: MemberOf) -> Nothing:
 
 
 @command("conversations.members.remove", permission=permissions.CHAT)
-async def remove_member(ctx: Context, command: MemberOf) -> Nothing:
+async def remove_member(ctx: Caller, command: MemberOf) -> Nothing:
     """Take somebody of lower rank out of a group."""
 
     def write(tx: Transaction) -> None:
@@ -227,7 +229,7 @@ async def remove_member(ctx: Context, command: MemberOf) -> Nothing:
 
 
 @command("conversations.members.role", permission=permissions.CHAT, limit="changes")
-async def set_member_role(ctx: Context, command: SetMemberRole) -> Nothing:
+async def set_member_role(ctx: Caller, command: SetMemberRole) -> Nothing:
     """Make a participant admin, member, or owner in your place. An owner must be able to sign in and take part."""
 
     def write(tx: Transaction) -> None:

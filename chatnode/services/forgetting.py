@@ -16,10 +16,11 @@ import trio
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
-from chatnode.storage import search_index, traces
-from chatnode.storage.connection import Reader
-from chatnode.storage.gaps import Slice, Sweep, Unswept, empty_log
-from chatnode.storage.search_renewal import Settling
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.gaps import Slice, Sweep, Unswept, empty_log
+from chatnode.storage.privacy import traces
+from chatnode.storage.search import index as search_index
+from chatnode.storage.search.renewal import Settling
 
 logger = get_logger("forgetting")
 

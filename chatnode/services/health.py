@@ -11,11 +11,16 @@ from typing import Any
 import trio
 
 from chatnode.dispatch.core import Core
-from chatnode.dispatch.hooks import Probe
+from chatnode.dispatch.jobs import JobRunner
+from chatnode.hooks.consumers import Consumers
+from chatnode.hooks.manager import Manager, Probe
 from chatnode.model.times import now_ms
 from chatnode.protocol import codec
-from chatnode.storage import backups, log, rotation, search_index
-from chatnode.storage.directory import DataDirectory
+from chatnode.routing.sessions import SessionRegistry
+from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.log import log
+from chatnode.storage.search import index as search_index
+from chatnode.storage.upkeep import backups, rotation
 
 PROBE_SECONDS = 5.0
 LONGEST_JOB_SECONDS = 6 * 3600.0
@@ -64,7 +69,7 @@ class Health:
             probes["search"] = _search
         if core.config.backup.every_hours:
             probes["backup"] = _backup
-        for name, probe in core.plugins.probes().items():
+        for name, probe in core.part(Manager).probes().items():
             probes[f"plugin.{name}"] = partial(_of_plugin, probe)
         parts: dict[str, Part] = {name: {} for name in probes}
 
@@ -116,25 +121,24 @@ async def _disk(core: Core) -> Part:
 
 
 async def _jobs(core: Core) -> None:
-    runner = core.jobs
+    runner = core.part(JobRunner)
     long = [name for name, since in runner.running.items() if trio.current_time() - since > LONGEST_JOB_SECONDS]
     if long:
         raise Unwell(f"{', '.join(long)} has been running for more than {LONGEST_JOB_SECONDS / 3600:.0f} hours")
-    failed = sorted(name for name, last in core.jobs.last.items() if not last.ok)
+    failed = sorted(name for name, last in runner.last.items() if not last.ok)
     if failed:
         raise Unwell(f"failed the last time: {', '.join(failed)}; see chatnode call jobs.list")
 
 
 async def _sessions(core: Core) -> Part:
-    return {"live": core.live_sessions()}
+    return {"live": len(core.part(SessionRegistry))}
 
 
 async def _plugins(core: Core) -> Part:
-    statuses = core.plugins.statuses()
+    statuses = core.part(Manager).statuses()
     broken = [each.name for each in statuses if each.state == "broken"]
-    without = [
-        f"{each.plugin}.{each.consumer} ({each.set_aside})" for each in core.consumers.statuses() if each.set_aside
-    ]
+    consumers = core.part(Consumers).statuses()
+    without = [f"{each.plugin}.{each.consumer} ({each.set_aside})" for each in consumers if each.set_aside]
     reasons = [f"do not run: {', '.join(broken)}; see chatnode call plugins.list"] if broken else []
     if without:
         reasons.append(f"have set rows aside: {', '.join(without)}; see chatnode call plugins.set_aside")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.importing import (
@@ -13,13 +13,14 @@ from chatnode.model.commands.importing import (
     ImportMessages,
     Missing,
 )
-from chatnode.storage import audit, importing
-from chatnode.storage.imported import Room
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.messages import importing
+from chatnode.storage.messages.imported import Room
+from chatnode.storage.people import audit
 
 
 @command("import.conversation", permission=permissions.IMPORT)
-async def import_conversation(ctx: Context, command: ImportConversation) -> ImportedConversationGiven:
+async def import_conversation(ctx: Caller, command: ImportConversation) -> ImportedConversationGiven:
     """Find or make the public group that a conversation elsewhere becomes."""
 
     def write(tx: Transaction) -> Room:
@@ -34,7 +35,7 @@ async def import_conversation(ctx: Context, command: ImportConversation) -> Impo
 
 
 @command("import.missing", permission=permissions.IMPORT)
-async def find_missing(ctx: Context, command: FindMissing) -> Missing:
+async def find_missing(ctx: Caller, command: FindMissing) -> Missing:
     """Say which messages of a conversation elsewhere were never imported, so that no others need be prepared.
 
     Authors who have another name there than when their messages were imported are known by it afterwards.
@@ -51,7 +52,7 @@ async def find_missing(ctx: Context, command: FindMissing) -> Missing:
 
 
 @command("import.messages", permission=permissions.IMPORT)
-async def import_messages(ctx: Context, command: ImportMessages) -> Imported:
+async def import_messages(ctx: Caller, command: ImportMessages) -> Imported:
     """Append messages from elsewhere, in their order, that were never imported before.
 
     What was removed here since it was imported stays removed.

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.messages import InboxGiven, ListInbox
-from chatnode.storage import inbox
-from chatnode.storage.connection import Reader
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.messages import inbox
 
 
 @command("inbox.list", permission=permissions.CHAT, reads=True)
-async def list_page(ctx: Context, command: ListInbox) -> InboxGiven:
+async def list_page(ctx: Caller, command: ListInbox) -> InboxGiven:
     """Your conversations, latest activity first, with last message, unread and mention counts.
 
     To filter and sort: `items.query` of `conversations`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.items import ItemsGiven, QueryItems
@@ -12,7 +12,7 @@ from chatnode.storage.filters.collection import Asker
 
 
 @command("items.query", permission=permissions.CHAT, reads=True)
-async def query(ctx: Context, command: QueryItems) -> ItemsGiven:
+async def query(ctx: Caller, command: QueryItems) -> ItemsGiven:
     """Rows of a collection that you may see, filtered and sorted, or counted in groups (see filters.md).
 
     Also `GET /items/<collection>`, with the other fields in the query.

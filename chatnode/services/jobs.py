@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
-from chatnode.dispatch.jobs import Job
+from chatnode.dispatch.jobs import Job, JobRunner
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.jobs import JobGiven, JobInfo, JobsGiven, RunJob
 from chatnode.model.commands.shared import Nothing
 from chatnode.model.times import rfc3339
-from chatnode.storage import audit
+from chatnode.storage.people import audit
 
 
 @command("jobs.list", permission=permissions.OPERATE, reads=True)
-async def list_jobs(ctx: Context, command: Nothing) -> JobsGiven:
+async def list_jobs(ctx: Caller, command: Nothing) -> JobsGiven:
     """What the node does by itself, how often, and how it went the last time.
 
     To filter and sort: `items.query` of `jobs`.
     """
-    await ctx.core.jobs.load()
-    return JobsGiven([_info(ctx.core, job) for job in ctx.core.jobs])
+    await ctx.core.part(JobRunner).load()
+    return JobsGiven([_info(ctx.core, job) for job in ctx.core.part(JobRunner)])
 
 
 @command("jobs.run", permission=permissions.OPERATE)
-async def run_job(ctx: Context, command: RunJob) -> JobGiven:
+async def run_job(ctx: Caller, command: RunJob) -> JobGiven:
     """Run a job now, whenever it is due; gives how it went."""
-    job = ctx.core.jobs[command.job]
+    job = ctx.core.part(JobRunner)[command.job]
     await ctx.write(lambda tx: audit.record(tx, ctx.account, "jobs.run", job.name))
-    await ctx.core.jobs.run(job.name)
-    return JobGiven(_info(ctx.core, ctx.core.jobs[command.job]))
+    await ctx.core.part(JobRunner).run(job.name)
+    return JobGiven(_info(ctx.core, ctx.core.part(JobRunner)[command.job]))
 
 
 def _info(core: Core, job: Job) -> JobInfo:
-    period, running = job.period(core.config), job.name in core.jobs.running
-    last = core.jobs.last.get(job.name)
+    runner = core.part(JobRunner)
+    period, running = job.period(core.config), job.name in runner.running
+    last = runner.last.get(job.name)
     if last is None:
         return JobInfo(job.name, period, running)
     return JobInfo(

@@ -6,8 +6,10 @@ from functools import partial
 
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed
-from chatnode.storage import checks, maintenance, owners
-from chatnode.storage.connection import file_statistics
+from chatnode.storage.engine import maintenance
+from chatnode.storage.engine.connection import file_statistics
+from chatnode.storage.people import owners
+from chatnode.storage.upkeep import checks
 
 DAY = 86_400
 LEAST_FREE_BYTES = 16 << 20

@@ -14,7 +14,7 @@ import trio
 
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job
-from chatnode.storage.connection import shrink
+from chatnode.storage.engine.connection import shrink
 
 EVERY_SECONDS = 60.0
 IDLE_REQUESTS = 30

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.hooks import RequestHooks
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -22,19 +23,21 @@ from chatnode.model.commands.messages import (
 )
 from chatnode.model.commands.shared import InConversation
 from chatnode.model.messages import Edition, Location, Media, MessageKind, Notice
-from chatnode.storage import conversations, message_changes, messages
-from chatnode.storage.connection import Reader
-from chatnode.storage.message_changes import Edit
-from chatnode.storage.messages import Draft
+from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.messages import changes as message_changes
+from chatnode.storage.messages import messages
+from chatnode.storage.messages.changes import Edit
+from chatnode.storage.messages.messages import Draft
 
 
-async def _posted_earlier(ctx: Context, command: PostMessage) -> Posted | None:
+async def _posted_earlier(ctx: Caller, command: PostMessage) -> Posted | None:
     draft, sender = _draft(ctx, command), ctx.me
     return await ctx.read(lambda reader: messages.posted_earlier(reader, sender, draft))
 
 
 @command("messages.post", permission=permissions.CHAT, limit="posts", earlier=_posted_earlier)
-async def post(ctx: Context, command: PostMessage) -> Posted:
+async def post(ctx: Caller, command: PostMessage) -> Posted:
     """Post a message. The reply comes when it is on disk; the same `cid` again returns the same reply.
 
     A repeat does not count against the limit of messages.
@@ -45,24 +48,24 @@ async def post(ctx: Context, command: PostMessage) -> Posted:
     if command.kind == "system" and not ctx.may(permissions.NOTIFY):
         raise Refusal("forbidden", f"system messages take the permission {permissions.NOTIFY}", path="kind")
     draft = _draft(ctx, command)
-    if ctx.core.hooks.prepare_draft is not None:
+    if ctx.core.part(RequestHooks).prepare_draft is not None:
         return await _prepare_and_post(ctx, draft)
     return await _post(ctx, draft)
 
 
-def _draft(ctx: Context, command: PostMessage) -> Draft:
+def _draft(ctx: Caller, command: PostMessage) -> Draft:
     return Draft(
         command.conversation, command.cid, command.text, command.reply_to, command.thread, command.kind,
         _content(command), command.metadata, sender=ctx.me.id,
     )  # fmt: skip
 
 
-async def _post(ctx: Context, draft: Draft) -> Posted:
+async def _post(ctx: Caller, draft: Draft) -> Posted:
     sender, everyone_members = ctx.me, ctx.core.config.limits.everyone_members
     return await ctx.write(lambda tx: messages.post(tx, sender, draft, everyone_members), repeatable=True)
 
 
-async def _prepare_and_post(ctx: Context, draft: Draft) -> Posted:
+async def _prepare_and_post(ctx: Caller, draft: Draft) -> Posted:
     """Plugins prepare only what its sender may post there and what is not stored yet."""
     sender = ctx.me
 
@@ -79,9 +82,10 @@ async def _prepare_and_post(ctx: Context, draft: Draft) -> Posted:
         return await _post(ctx, draft)
 
 
-async def _prepare(ctx: Context, draft: Draft) -> None:
-    assert ctx.core.hooks.prepare_draft is not None
-    await ctx.core.hooks.prepare_draft(ctx, draft)
+async def _prepare(ctx: Caller, draft: Draft) -> None:
+    prepare = ctx.core.part(RequestHooks).prepare_draft
+    assert prepare is not None
+    await prepare(ctx, draft)
     _check_length(ctx, draft.text)
 
 
@@ -107,7 +111,7 @@ def _content(command: PostMessage) -> Media | Location | Notice | None:
 
 
 @command("messages.list", permission=permissions.CHAT, reads=True, active=True)
-async def list_page(ctx: Context, command: ListMessages) -> MessagesGiven:
+async def list_page(ctx: Caller, command: ListMessages) -> MessagesGiven:
     """A page of a conversation's history in ascending order: the newest, or before or after a seq.
 
     To filter and sort: `items.query` of `messages`.
@@ -122,14 +126,14 @@ async def list_page(ctx: Context, command: ListMessages) -> MessagesGiven:
 
 
 @command("messages.get", permission=permissions.CHAT, reads=True)
-async def get(ctx: Context, command: GetMessage) -> MessageGiven:
+async def get(ctx: Caller, command: GetMessage) -> MessageGiven:
     """One message by id."""
     _, message = await ctx.read(lambda reader: messages.access(reader, ctx.me, command.message))
     return MessageGiven(message)
 
 
 @command("messages.edit", permission=permissions.CHAT, limit="posts")
-async def edit(ctx: Context, command: EditMessage) -> MessageGiven:
+async def edit(ctx: Caller, command: EditMessage) -> MessageGiven:
     """Let a message of yours say something else; everybody can see what it said before.
 
     Editing a system message takes the permission `notices.post`, as posting one does.
@@ -137,7 +141,7 @@ async def edit(ctx: Context, command: EditMessage) -> MessageGiven:
     _check_length(ctx, command.text)
     limits, me = ctx.core.config.limits, ctx.me
     wanted = Edit(command.message, command.text, ctx.may(permissions.NOTIFY), limits.edit_minutes, limits.edits)
-    if ctx.core.hooks.prepare_draft is not None:
+    if ctx.core.part(RequestHooks).prepare_draft is not None:
         _, message = await ctx.read(lambda reader: message_changes.access_to_edit(reader, me, wanted))
         draft = Draft(
             message.conversation, message.cid, command.text, message.reply_to, message.thread, message.kind,
@@ -149,7 +153,7 @@ async def edit(ctx: Context, command: EditMessage) -> MessageGiven:
 
 
 @command("messages.history", permission=permissions.CHAT, reads=True)
-async def history(ctx: Context, command: GetMessage) -> EditionsGiven:
+async def history(ctx: Caller, command: GetMessage) -> EditionsGiven:
     """Everything that a message said, from what was posted to what it says now.
 
     Moderators of the node also see that of messages that were reported.
@@ -165,7 +169,7 @@ async def history(ctx: Context, command: GetMessage) -> EditionsGiven:
 
 
 @command("messages.delete", permission=permissions.CHAT)
-async def delete(ctx: Context, command: DeleteMessage) -> MessageGiven:
+async def delete(ctx: Caller, command: DeleteMessage) -> MessageGiven:
     """Delete a message for all, with all that it said. Its place in the conversation stays, with who did it and why.
 
     Yours; in a group its owner and admins also what people of lower rank wrote. Moderators of the node: every
@@ -180,20 +184,20 @@ async def delete(ctx: Context, command: DeleteMessage) -> MessageGiven:
 
 
 @command("messages.pin", permission=permissions.CHAT, limit="changes")
-async def pin(ctx: Context, command: GetMessage) -> MessageGiven:
+async def pin(ctx: Caller, command: GetMessage) -> MessageGiven:
     """Pin a message for everybody; in a group that is for its owner and admins."""
     most = ctx.core.config.limits.pins
     return MessageGiven(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, command.message, True, most)))
 
 
 @command("messages.unpin", permission=permissions.CHAT, limit="changes")
-async def unpin(ctx: Context, command: GetMessage) -> MessageGiven:
+async def unpin(ctx: Caller, command: GetMessage) -> MessageGiven:
     """Take a pin away."""
     return MessageGiven(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, command.message, False, 0)))
 
 
 @command("messages.pinned", permission=permissions.CHAT, reads=True)
-async def pinned(ctx: Context, command: InConversation) -> MessagesGiven:
+async def pinned(ctx: Caller, command: InConversation) -> MessagesGiven:
     """A conversation's pinned messages, the last pinned first.
 
     To filter and sort: `items.query` of `messages`.
@@ -207,7 +211,7 @@ async def pinned(ctx: Context, command: InConversation) -> MessagesGiven:
 
 
 @command("messages.thread", permission=permissions.CHAT, reads=True, active=True)
-async def thread(ctx: Context, command: ListThread) -> MessagesGiven:
+async def thread(ctx: Caller, command: ListThread) -> MessagesGiven:
     """A page of the thread that hangs on a message, in ascending order.
 
     To filter and sort: `items.query` of `messages`.
@@ -220,7 +224,7 @@ async def thread(ctx: Context, command: ListThread) -> MessagesGiven:
     return await ctx.read(read)
 
 
-def _check_length(ctx: Context, text: str) -> None:
+def _check_length(ctx: Caller, text: str) -> None:
     most = ctx.core.config.limits.message_chars
     if most and len(text) > most:
         raise Refusal("too_large", f"a message has at most {most} characters", path="text")

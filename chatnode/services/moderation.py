@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.accounts import GetPerson, PeopleGiven
 from chatnode.model.commands.messages import ListReports, ReportGiven, ReportMessage, ReportsGiven, ResolveReport
 from chatnode.model.commands.shared import Nothing
-from chatnode.storage import blocks, people, reports
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.conversations import blocks
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.messages import reports
+from chatnode.storage.people import people
 
 
 @command("people.block", permission=permissions.CHAT, limit="changes")
-async def block(ctx: Context, command: GetPerson) -> Nothing:
+async def block(ctx: Caller, command: GetPerson) -> Nothing:
     """Hear no more from somebody: your direct conversation is closed, and neither brings the other into a group."""
     await ctx.write(lambda tx: blocks.block(tx, ctx.me, people.find(tx, command.person)))
     return Nothing()
 
 
 @command("people.unblock", permission=permissions.CHAT, limit="changes")
-async def unblock(ctx: Context, command: GetPerson) -> Nothing:
+async def unblock(ctx: Caller, command: GetPerson) -> Nothing:
     """Hear from somebody again; the conversation that the block closed is open."""
     await ctx.write(lambda tx: blocks.unblock(tx, ctx.me, people.find(tx, command.person)))
     return Nothing()
 
 
 @command("people.blocked", permission=permissions.CHAT, reads=True)
-async def blocked(ctx: Context, command: Nothing) -> PeopleGiven:
+async def blocked(ctx: Caller, command: Nothing) -> PeopleGiven:
     """Whom you have blocked.
 
     To filter and sort: `items.query` of `blocks`.
@@ -36,7 +38,7 @@ async def blocked(ctx: Context, command: Nothing) -> PeopleGiven:
 
 
 @command("messages.report", permission=permissions.CHAT, limit="reports")
-async def report(ctx: Context, command: ReportMessage) -> ReportGiven:
+async def report(ctx: Caller, command: ReportMessage) -> ReportGiven:
     """Report a message to the moderators, who can then read it, wherever it is."""
 
     def write(tx: Transaction) -> int:
@@ -46,7 +48,7 @@ async def report(ctx: Context, command: ReportMessage) -> ReportGiven:
 
 
 @command("reports.list", permission=permissions.MODERATE, reads=True)
-async def list_reports(ctx: Context, command: ListReports) -> ReportsGiven:
+async def list_reports(ctx: Caller, command: ListReports) -> ReportsGiven:
     """What was reported: the open reports, or those that are resolved.
 
     To filter and sort: `items.query` of `reports`.
@@ -60,7 +62,7 @@ async def list_reports(ctx: Context, command: ListReports) -> ReportsGiven:
 
 
 @command("reports.resolve", permission=permissions.MODERATE)
-async def resolve_report(ctx: Context, command: ResolveReport) -> Nothing:
+async def resolve_report(ctx: Caller, command: ResolveReport) -> Nothing:
     """Say what was done about a report."""
     await ctx.write(lambda tx: reports.resolve(tx, ctx.account, command.report, command.resolution))
     return Nothing()

@@ -5,31 +5,33 @@ from __future__ import annotations
 import trio
 
 from chatnode import __version__
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.operations import Checked, NodeInfo, NodeStatistics, Repair, Repaired
 from chatnode.model.commands.shared import Nothing
+from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import search
-from chatnode.storage import audit, checks, derived, owners, people
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people import audit, owners, people
+from chatnode.storage.upkeep import checks, derived
 
 
 @command("node.info", permission=None, reads=True)
-async def info(ctx: Context, command: Nothing) -> NodeInfo:
+async def info(ctx: Caller, command: Nothing) -> NodeInfo:
     """That this is a chatnode, and whether it waits for its first administrator."""
     has_admin = await ctx.read(people.has_admin)
     return NodeInfo("chatnode", __version__, not has_admin)
 
 
 @command("node.check", permission=permissions.OPERATE, reads=True)
-async def check(ctx: Context, command: Nothing) -> Checked:
+async def check(ctx: Caller, command: Nothing) -> Checked:
     """Prove that the database is sound: SQLite's own checks and chatnode's counters."""
     return await ctx.read(checks.run)
 
 
 @command("node.repair", permission=permissions.OPERATE)
-async def repair(ctx: Context, command: Nothing) -> Repaired:
+async def repair(ctx: Caller, command: Nothing) -> Repaired:
     """Count again what is derived: heads, counts, mentions, marks, threads; in one transaction, others wait for it.
 
     Groups whose owner cannot act get one who can. Then rebuild the search index if it is damaged, while others write.
@@ -50,9 +52,9 @@ async def repair(ctx: Context, command: Nothing) -> Repaired:
 
 
 @command("node.statistics", permission=permissions.OPERATE, reads=True)
-async def statistics(ctx: Context, command: Nothing) -> NodeStatistics:
+async def statistics(ctx: Caller, command: Nothing) -> NodeStatistics:
     """How much there is."""
-    live = ctx.core.live_sessions()
+    live = len(ctx.core.part(SessionRegistry))
     uptime = trio.current_time() - ctx.core.started_at
     return await ctx.read(lambda reader: checks.statistics(reader, live, uptime))
 

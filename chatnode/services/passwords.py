@@ -13,11 +13,11 @@ from unicodedata import category, normalize
 import argon2
 import trio
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.model.people import Account
-from chatnode.storage import people
+from chatnode.storage.people import people
 
 _hasher = argon2.PasswordHasher()
 _nobody = ""
@@ -50,7 +50,7 @@ async def renewed(core: Core, hashed: str, password: str) -> str | None:
     return await trio.to_thread.run_sync(_renewed, hashed, prepared, limiter=core.hashers) if others else None
 
 
-async def check_own_password(ctx: Context, account: Account, password: str | None) -> None:
+async def check_own_password(ctx: Caller, account: Account, password: str | None) -> None:
     """For what nobody shall do with somebody else's unlocked device. Who has no password needs none.
 
     Raises `Refusal("wrong_password")`.

@@ -8,9 +8,12 @@ from typing import TypeVar
 import attrs
 import trio
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
+from chatnode.hooks.consumers import Consumers
+from chatnode.hooks.manager import Manager
+from chatnode.hooks.tasks import Tasks
 from chatnode.model import permissions
 from chatnode.model.commands.plugins import (
     ConsumerReplays,
@@ -30,20 +33,22 @@ from chatnode.model.commands.plugins import (
 )
 from chatnode.model.commands.shared import Nothing
 from chatnode.model.plugins import PluginStatus, SetAside
-from chatnode.storage import audit, consumers, plugins
-from chatnode.storage.connection import Reader
-from chatnode.storage.transaction import Transaction, Write
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction, Write
+from chatnode.storage.log import consumers
+from chatnode.storage.node import plugins
+from chatnode.storage.people import audit
 
 T = TypeVar("T")
 
 
 @command("plugins.list", permission=permissions.OPERATE, reads=True)
-async def list_plugins(ctx: Context, command: Nothing) -> PluginsGiven:
+async def list_plugins(ctx: Caller, command: Nothing) -> PluginsGiven:
     """Every plugin that is installed: whether it runs, why not, and how often it failed."""
-    statuses, of_settings = ctx.core.plugins.statuses(), ctx.core.config.plugins.disabled
+    statuses, of_settings = ctx.core.part(Manager).statuses(), ctx.core.config.plugins.disabled
     known = await ctx.read(plugins.known)
     disabled = {*of_settings, *(name for name, each in known.items() if each.disabled)}
-    return PluginsGiven([_switched(each, each.name in disabled) for each in statuses], ctx.core.tasks.statuses())
+    return PluginsGiven([_switched(each, each.name in disabled) for each in statuses], ctx.core.part(Tasks).statuses())
 
 
 def _switched(status: PluginStatus, disabled: bool) -> PluginStatus:
@@ -54,13 +59,13 @@ def _switched(status: PluginStatus, disabled: bool) -> PluginStatus:
 
 
 @command("plugins.consumers", permission=permissions.OPERATE, reads=True)
-async def list_consumers(ctx: Context, command: Nothing) -> ConsumersGiven:
+async def list_consumers(ctx: Caller, command: Nothing) -> ConsumersGiven:
     """How far each plugin has read the log, and what it fails on now."""
-    return ConsumersGiven(ctx.core.consumers.statuses())
+    return ConsumersGiven(ctx.core.part(Consumers).statuses())
 
 
 @command("plugins.set_aside", permission=permissions.OPERATE, reads=True)
-async def list_set_aside(ctx: Context, command: ListSetAside) -> SetAsideGiven:
+async def list_set_aside(ctx: Caller, command: ListSetAside) -> SetAsideGiven:
     """Rows of the log that consumers failed on again and again and went on without, newest first."""
     limit = ctx.page_size(command.limit)
     return SetAsideGiven(
@@ -71,36 +76,36 @@ async def list_set_aside(ctx: Context, command: ListSetAside) -> SetAsideGiven:
 
 
 @command("plugins.replay", permission=permissions.OPERATE)
-async def replay(ctx: Context, command: ReplayConsumer) -> ConsumerReplays:
+async def replay(ctx: Caller, command: ReplayConsumer) -> ConsumerReplays:
     """Let a consumer read the log again from a place on, or skip what is before one.
 
     What it does with rows, it does again with those that it has had.
     """
     name = (command.plugin, command.consumer)
-    ctx.core.consumers.check(*name)
+    ctx.core.part(Consumers).check(*name)
 
     def write(tx: Transaction) -> ConsumerReplays:
         before = consumers.replay(tx, name, command.gid)
         audit.record(tx, ctx.account, "plugins.replay", ".".join(name), before=before, after=command.gid)
         return ConsumerReplays(command.gid, before)
 
-    return await _write_and_tell(ctx, write, lambda _: ctx.core.consumers.moved(*name))
+    return await _write_and_tell(ctx, write, lambda _: ctx.core.part(Consumers).moved(*name))
 
 
 @command("plugins.retry", permission=permissions.OPERATE)
-async def retry(ctx: Context, command: OfSetAside) -> RowRetried:
+async def retry(ctx: Caller, command: OfSetAside) -> RowRetried:
     """Give a consumer a row that it has set aside once more; one that succeeds is off the list."""
 
     entry = await ctx.read(lambda reader: consumers.find_set_aside(reader, command.entry))
     name = (entry.plugin, entry.consumer)
-    ctx.core.consumers.check(*name)
+    ctx.core.part(Consumers).check(*name)
     await ctx.write(lambda tx: audit.record(tx, ctx.account, "plugins.retry", ".".join(name), gid=entry.gid))
-    error = await ctx.core.consumers.retry(entry)
+    error = await ctx.core.part(Consumers).retry(entry)
     return RowRetried(error is None, error)
 
 
 @command("plugins.dismiss", permission=permissions.OPERATE)
-async def dismiss(ctx: Context, command: OfSetAside) -> Nothing:
+async def dismiss(ctx: Caller, command: OfSetAside) -> Nothing:
     """Take a row off the list of those that were set aside: its consumer does without it."""
 
     def write(tx: Transaction) -> SetAside:
@@ -108,12 +113,12 @@ async def dismiss(ctx: Context, command: OfSetAside) -> Nothing:
         audit.record(tx, ctx.account, "plugins.dismiss", f"{entry.plugin}.{entry.consumer}", gid=entry.gid)
         return entry
 
-    await _write_and_tell(ctx, write, ctx.core.consumers.forgotten)
+    await _write_and_tell(ctx, write, ctx.core.part(Consumers).forgotten)
     return Nothing()
 
 
 @command("plugins.enable", permission=permissions.OPERATE)
-async def enable(ctx: Context, command: OfPlugin) -> PluginSwitched:
+async def enable(ctx: Caller, command: OfPlugin) -> PluginSwitched:
     """Let a plugin run that was disabled, from the next start of the node on."""
     if command.plugin in ctx.core.config.plugins.disabled:
         raise Refusal("conflict", "the settings disable it: take it out of plugins.disabled", path="plugin")
@@ -121,13 +126,13 @@ async def enable(ctx: Context, command: OfPlugin) -> PluginSwitched:
 
 
 @command("plugins.disable", permission=permissions.OPERATE)
-async def disable(ctx: Context, command: OfPlugin) -> PluginSwitched:
+async def disable(ctx: Caller, command: OfPlugin) -> PluginSwitched:
     """Do not run a plugin any more, from the next start of the node on. Its data stays."""
     return await _switch(ctx, command.plugin, disabled=True)
 
 
-async def _switch(ctx: Context, plugin: str, *, disabled: bool) -> PluginSwitched:
-    installed = {each.name for each in ctx.core.plugins.statuses()}
+async def _switch(ctx: Caller, plugin: str, *, disabled: bool) -> PluginSwitched:
+    installed = {each.name for each in ctx.core.part(Manager).statuses()}
 
     def write(tx: Transaction) -> PluginSwitched:
         if plugin not in installed and plugin not in plugins.known(tx):
@@ -140,14 +145,14 @@ async def _switch(ctx: Context, plugin: str, *, disabled: bool) -> PluginSwitche
 
 
 @command("plugins.drop", permission=permissions.OPERATE, unscoped=True)
-async def drop(ctx: Context, command: DropPlugin) -> PluginDropped:
+async def drop(ctx: Caller, command: DropPlugin) -> PluginDropped:
     """Delete everything that a plugin which does not run has stored. There is no way back but a backup.
 
     One that is installed still stays disabled.
     """
     if command.confirm != command.plugin:
         raise Refusal("invalid", "must be the plugin's name, to confirm that its data is to go", path="confirm")
-    state = {each.name: each.state for each in ctx.core.plugins.statuses()}.get(command.plugin)
+    state = {each.name: each.state for each in ctx.core.part(Manager).statuses()}.get(command.plugin)
     if state == "running":
         raise Refusal("conflict", "it runs; disable it, and start the node again", path="plugin")
 
@@ -158,15 +163,14 @@ async def drop(ctx: Context, command: DropPlugin) -> PluginDropped:
         audit.record(tx, ctx.account, "plugins.drop", command.plugin, tables=" ".join(dropped))
         return PluginDropped(dropped)
 
-    hooks, before = ctx.core.db.hooks, ctx.core.db.hooks.tables
-    try:
-        return await _write_and_tell(ctx, write, lambda _: None)
-    except Exception:
-        hooks.tables = before
-        raise
+    def forget(dropped: PluginDropped) -> None:
+        additions = ctx.core.db.additions
+        additions.tables = [table for table in additions.tables if table.name not in dropped.tables]
+
+    return await _write_and_tell(ctx, write, forget)
 
 
-async def _write_and_tell(ctx: Context, write: Write[T], tell: Callable[[T], None]) -> T:
+async def _write_and_tell(ctx: Caller, write: Write[T], tell: Callable[[T], None]) -> T:
     """What was committed is what is known, even if the client has gone away meanwhile."""
     with trio.CancelScope(shield=True) as scope:
         done = await ctx.write(write)
@@ -176,7 +180,7 @@ async def _write_and_tell(ctx: Context, write: Write[T], tell: Callable[[T], Non
 
 
 @command("plugins.export", permission=permissions.OPERATE, reads=True)
-async def export(ctx: Context, command: ExportPlugin) -> PluginRows:
+async def export(ctx: Caller, command: ExportPlugin) -> PluginRows:
     """The rows of a plugin's tables, page by page, as they are stored.
 
     Only for the operator of the machine, as plugins may keep what nobody else is to read.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -26,24 +26,28 @@ from chatnode.model.folding import is_blank
 from chatnode.model.people import Account
 from chatnode.model.presence import Status, as_told
 from chatnode.model.times import now_ms, rfc3339
-from chatnode.storage import conversations, people, presence, typing
-from chatnode.storage.connection import Reader
-from chatnode.storage.presence import Circle, Mark
-from chatnode.storage.transaction import Transaction
+from chatnode.routing.presence import PresenceBoard
+from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people import people
+from chatnode.storage.presence import presence, typing
+from chatnode.storage.presence.presence import Circle, Mark
 
 
 @command("presence.get", permission=permissions.CHAT, reads=True)
-async def get(ctx: Context, command: GetPresence) -> PresenceGiven:
+async def get(ctx: Caller, command: GetPresence) -> PresenceGiven:
     """How people are, in the order of handles. Whom you share no conversation with, or may not see, is left out."""
     most = ctx.core.config.limits.page_items
     if len(command.people) > most:
         raise Refusal("too_large", f"asks for at most {most} people at a time", path="people")
     found = await ctx.query(lambda reader: presence.seen(reader, ctx.me.key, command.people))
-    return PresenceGiven([ctx.as_known(each) for each in found])
+    board = ctx.core.part(PresenceBoard)
+    return PresenceGiven([board.as_known(each) for each in found])
 
 
 @command("presence.status", permission=permissions.CHAT, limit="statuses")
-async def set_status(ctx: Context, command: SetStatus) -> PresenceOf:
+async def set_status(ctx: Caller, command: SetStatus) -> PresenceOf:
     """Say what you are up to, in a text, an emoji or both, for some time or until you say otherwise."""
     status = _status(ctx, command)
     keep_history = ctx.core.config.presence.history_days > 0
@@ -53,12 +57,12 @@ async def set_status(ctx: Context, command: SetStatus) -> PresenceOf:
         return presence.set_status(tx, me, status, keep_history=keep_history)
 
     mark, circle = await ctx.write(write)
-    ctx.core.presence.marked(me.key, mark, circle)
+    ctx.core.part(PresenceBoard).marked(me.key, mark, circle)
     now = now_ms()
-    return PresenceOf(as_told(me.ref, ctx.core.presence.is_online(me.key), now, mark.status, now))
+    return PresenceOf(as_told(me.ref, ctx.core.part(PresenceBoard).is_online(me.key), now, mark.status, now))
 
 
-def _status(ctx: Context, command: SetStatus) -> Status:
+def _status(ctx: Caller, command: SetStatus) -> Status:
     text = None if is_blank(command.text or "") else (command.text or "").strip()
     emoji = as_emoji(command.emoji, "emoji") if command.emoji else None
     most = ctx.core.config.presence.status_chars
@@ -70,16 +74,16 @@ def _status(ctx: Context, command: SetStatus) -> Status:
 
 
 @command("presence.visible", permission=permissions.CHAT, limit="statuses")
-async def set_visible(ctx: Context, command: SetVisible) -> Visible:
+async def set_visible(ctx: Caller, command: SetVisible) -> Visible:
     """Whether others see when you are online and active, your status, and that you type. At first they do."""
     me = ctx.me
     mark, circle = await ctx.write(lambda tx: presence.set_hidden(tx, me, not command.visible))
-    ctx.core.presence.marked(me.key, mark, circle)
+    ctx.core.part(PresenceBoard).marked(me.key, mark, circle)
     return Visible(not mark.hidden)
 
 
 @command("presence.history", permission=permissions.CHAT, or_permission=permissions.OPERATE, reads=True)
-async def history(ctx: Context, command: ListPresenceHistory) -> PresenceHistory:
+async def history(ctx: Caller, command: ListPresenceHistory) -> PresenceHistory:
     """When you came, went and set which status, if the node keeps it; who operates the node may ask of anybody.
 
     To filter and sort: `items.query` of `presence_history`.
@@ -94,7 +98,7 @@ async def history(ctx: Context, command: ListPresenceHistory) -> PresenceHistory
     return await ctx.read(read)
 
 
-def _whose_history(ctx: Context, reader: Reader, who: str | None) -> Account:
+def _whose_history(ctx: Caller, reader: Reader, who: str | None) -> Account:
     if who is None:
         if ctx.account is None:
             raise Refusal("invalid", "say whose", path="person")
@@ -107,10 +111,10 @@ def _whose_history(ctx: Context, reader: Reader, who: str | None) -> Account:
 
 
 @command("typing", permission=permissions.CHAT, limit="typing")
-async def say_typing(ctx: Context, command: SayTyping) -> TypingSaid:
+async def say_typing(ctx: Caller, command: SayTyping) -> TypingSaid:
     """Say that you type in a conversation, again while you do; posting ends it, and so does `stop`."""
     me = ctx.me
-    live = ctx.core.presence
+    live = ctx.core.part(PresenceBoard)
     place, blocked = await ctx.read(lambda reader: typing.access(reader, me, command.conversation))
     if command.stop:
         live.typing.stops(me.id, place.key)
@@ -122,14 +126,14 @@ async def say_typing(ctx: Context, command: SayTyping) -> TypingSaid:
 
 
 @command("typing.list", permission=permissions.CHAT, reads=True)
-async def list_typing(ctx: Context, command: InConversation) -> TypistsGiven:
+async def list_typing(ctx: Caller, command: InConversation) -> TypistsGiven:
     """Who else types in a conversation now."""
     me = ctx.me
     place = await ctx.read(lambda reader: conversations.access(reader, me, command.conversation))
     return TypistsGiven(
         [
             Typist(each.person, rfc3339(each.until))
-            for each in ctx.core.presence.typing.who(place.key)
+            for each in ctx.core.part(PresenceBoard).typing.who(place.key)
             if each.person.id != me.id and me.id not in each.blocked
         ]
     )

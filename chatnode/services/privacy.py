@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed
 from chatnode.dispatch.table import command
@@ -12,21 +12,25 @@ from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.commands.privacy import Erase, Erased, Export, ExportGiven, Proof
 from chatnode.model.people import PersonRef
+from chatnode.routing.presence import PresenceBoard
 from chatnode.services.administration import is_me, person_or_me
 from chatnode.services.forgetting import forget_what_is_owed, prove_gone
 from chatnode.services.passwords import check_own_password
 from chatnode.services.ranks import check_may_manage
 from chatnode.services.steps import Steps
-from chatnode.storage import audit, erasure, people, personal_export, presence, traces
-from chatnode.storage.presence import Circle
-from chatnode.storage.retention import standing_elsewhere
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people import audit, people
+from chatnode.storage.presence import presence
+from chatnode.storage.presence.presence import Circle
+from chatnode.storage.privacy import erasure, traces
+from chatnode.storage.privacy import export as personal_export
+from chatnode.storage.privacy.retention import standing_elsewhere
 
 # ---- erasing
 
 
 @command("people.erase", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, unscoped=True)
-async def erase(ctx: Context, command: Erase) -> Erased:
+async def erase(ctx: Caller, command: Erase) -> Erased:
     """Erase an account for good: profile, sessions, settings, and everything that was said by it.
 
     Messages keep their places as tombstones, and direct conversations their two people, under a made-up handle. Gives a
@@ -48,7 +52,7 @@ async def erase(ctx: Context, command: Erase) -> Erased:
         return erased.ref, circle
 
     nobody, circle = await ctx.write(write)
-    ctx.core.presence.erased(account.key, nobody, circle)
+    ctx.core.part(PresenceBoard).erased(account.key, nobody, circle)
     removed, proof = await _go_on(ctx.core, account.key, [account.name])
     return Erased(account.id, removed, proof)
 
@@ -103,7 +107,7 @@ async def finish_erasures(core: Core) -> str | None:
 @command(
     "people.export", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, reads=True, unscoped=True
 )
-async def export(ctx: Context, command: Export) -> ExportGiven:
+async def export(ctx: Caller, command: Export) -> ExportGiven:
     """Everything that the node holds about you, or, who may manage people, about somebody else, page by page."""
     account = await person_or_me(ctx, command.person)
     if not is_me(ctx, account):

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.people import Account
 
 
-def check_may_give(ctx: Context, given: Iterable[str], path: str) -> None:
+def check_may_give(ctx: Caller, given: Iterable[str], path: str) -> None:
     """Raises `Refusal("forbidden")` when one of the permissions `given` is not the requester's own."""
     common = ctx.core.roles.get(permissions.MEMBER, frozenset())
     if not ctx.operator and (missing := sorted(set(given) - ctx.permissions - common)):
         raise Refusal("forbidden", f"this takes permissions that you do not have: {', '.join(missing)}", path=path)
 
 
-def check_may_manage(ctx: Context, account: Account) -> None:
+def check_may_manage(ctx: Caller, account: Account) -> None:
     """For what is done to somebody else's account: raises `Refusal("forbidden")` for who may do more."""
     ctx.check(permissions.MANAGE_PEOPLE)
     check_may_give(ctx, ctx.core.roles.get(account.role, ()), "person")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job
 from chatnode.dispatch.table import command
@@ -15,9 +15,10 @@ from chatnode.model.commands.retention import ListRemovals, RemovalsGiven
 from chatnode.model.times import now_ms
 from chatnode.services.forgetting import prove_gone
 from chatnode.services.steps import Steps
-from chatnode.storage import conversations, retention, traces
-from chatnode.storage.retention import Due, Removed
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.privacy import retention, traces
+from chatnode.storage.privacy.retention import Due, Removed
 
 logger = get_logger("retention")
 
@@ -102,7 +103,7 @@ async def _in_steps(core: Core, function: Callable[[Transaction, int], int], day
 
 
 @command("retention.list", permission=permissions.OPERATE, reads=True)
-async def list_removals(ctx: Context, command: ListRemovals) -> RemovalsGiven:
+async def list_removals(ctx: Caller, command: ListRemovals) -> RemovalsGiven:
     """Receipts of what was removed by itself, newest first.
 
     To filter and sort: `items.query` of `removals`.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import trio
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -21,20 +21,20 @@ from chatnode.model.commands.roles import (
 )
 from chatnode.model.commands.shared import Nothing, PersonGiven
 from chatnode.services.ranks import check_may_give, check_may_manage
-from chatnode.storage import audit, people, resets, roles
-from chatnode.storage.connection import Reader
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people import audit, people, resets, roles
 
 
 @command("roles.list", permission=permissions.MANAGE_ROLES, or_permission=permissions.MANAGE_PEOPLE, reads=True)
-async def list_roles(ctx: Context, command: Nothing) -> RolesGiven:
+async def list_roles(ctx: Caller, command: Nothing) -> RolesGiven:
     """What each role may do, and every permission there is."""
     known = [Permission(name, meaning) for name, meaning in ctx.core.permissions.items()]
     return RolesGiven(await ctx.query(roles.page), known)
 
 
 @command("roles.set", permission=permissions.MANAGE_ROLES)
-async def set_permissions(ctx: Context, command: PutRole) -> Nothing:
+async def set_permissions(ctx: Caller, command: PutRole) -> Nothing:
     """Make a role, or change what it may do: at once, for everybody who has it.
 
     Takes and gives only permissions that you have yourself. `admin` cannot be changed.
@@ -57,7 +57,7 @@ async def set_permissions(ctx: Context, command: PutRole) -> Nothing:
 
 
 @command("roles.delete", permission=permissions.MANAGE_ROLES)
-async def delete_role(ctx: Context, command: DeleteRole) -> Nothing:
+async def delete_role(ctx: Caller, command: DeleteRole) -> Nothing:
     """Delete a role that nobody has."""
 
     def write(tx: Transaction) -> dict[str, frozenset[str]]:
@@ -70,7 +70,7 @@ async def delete_role(ctx: Context, command: DeleteRole) -> Nothing:
     return Nothing()
 
 
-async def _change(ctx: Context, write: Callable[[Transaction], dict[str, frozenset[str]]]) -> None:
+async def _change(ctx: Caller, write: Callable[[Transaction], dict[str, frozenset[str]]]) -> None:
     """What was committed is what holds, even if the client has gone away meanwhile; one change after the other."""
     core = ctx.core
     with trio.CancelScope(shield=True):
@@ -79,7 +79,7 @@ async def _change(ctx: Context, write: Callable[[Transaction], dict[str, frozens
 
 
 @command("people.role", permission=permissions.MANAGE_PEOPLE)
-async def set_role(ctx: Context, command: SetRole) -> PersonGiven:
+async def set_role(ctx: Caller, command: SetRole) -> PersonGiven:
     """Give somebody another role on the node; neither the old nor the new one may do more than you."""
 
     def write(tx: Transaction) -> PersonGiven:
@@ -95,7 +95,7 @@ async def set_role(ctx: Context, command: SetRole) -> PersonGiven:
 
 
 @command("audit.list", permission=permissions.AUDIT, reads=True)
-async def list_audit(ctx: Context, command: ListAudit) -> AuditGiven:
+async def list_audit(ctx: Caller, command: ListAudit) -> AuditGiven:
     """What administrators, moderators and the operator did, newest first.
 
     To filter and sort: `items.query` of `audit`.

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions, search_query
 from chatnode.model.commands.search import SearchGiven, SearchMessages
-from chatnode.storage import conversations, search, search_checks, search_index
-from chatnode.storage.connection import Reader
-from chatnode.storage.search import Cursor
-from chatnode.storage.search_renewal import Rebuilding
+from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.search import checks as search_checks
+from chatnode.storage.search import find as search
+from chatnode.storage.search import index as search_index
+from chatnode.storage.search.find import Cursor
+from chatnode.storage.search.renewal import Rebuilding
 
 
 @command("search.messages", permission=permissions.CHAT, reads=True)
-async def messages(ctx: Context, command: SearchMessages) -> SearchGiven:
+async def messages(ctx: Caller, command: SearchMessages) -> SearchGiven:
     """Messages that you may see and that have the words of `query`, newest first.
 
     `docs/protocol.md` describes the language of queries.

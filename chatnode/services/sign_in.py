@@ -7,7 +7,7 @@ from functools import partial
 
 import attrs
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
@@ -34,9 +34,10 @@ from chatnode.model.people import Account
 from chatnode.model.times import DAY_MS, now_ms
 from chatnode.services.passwords import hash_password, is_password, renewed
 from chatnode.services.ranks import check_may_manage
-from chatnode.storage import audit, invites, people, sessions
-from chatnode.storage.sessions import Authenticated
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.conversations import invites
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people import audit, people, sessions
+from chatnode.storage.people.sessions import Authenticated
 
 
 async def authenticate(core: Core, token: str) -> Authenticated:
@@ -51,7 +52,7 @@ async def authenticate(core: Core, token: str) -> Authenticated:
 
 
 @command("sessions.create", permission=None, limit="logins")
-async def sign_in(ctx: Context, command: SignIn) -> SignedIn:
+async def sign_in(ctx: Caller, command: SignIn) -> SignedIn:
     """Sign in with handle and password; gives a token for this device."""
     found = await ctx.read(lambda reader: people.password_hash(reader, command.handle))
     hashed = found[1] if found else None
@@ -82,7 +83,7 @@ def _new_device(tx: Transaction, core: Core, account: Account, device: str | Non
 
 
 @command("sessions.list", permission=permissions.CHAT, reads=True)
-async def list_sessions(ctx: Context, command: Nothing) -> SessionsGiven:
+async def list_sessions(ctx: Caller, command: Nothing) -> SessionsGiven:
     """Your signed-in devices and API tokens.
 
     To filter and sort: `items.query` of `sessions`.
@@ -91,27 +92,27 @@ async def list_sessions(ctx: Context, command: Nothing) -> SessionsGiven:
 
 
 @command("sessions.rename", permission=permissions.CHAT)
-async def rename_session(ctx: Context, command: RenameSession) -> Nothing:
+async def rename_session(ctx: Caller, command: RenameSession) -> Nothing:
     """Call one of your devices or tokens something else."""
     await ctx.write(lambda tx: sessions.rename(tx, ctx.me.key, command.session, command.label))
     return Nothing()
 
 
 @command("sessions.revoke", permission=permissions.CHAT, unscoped=True)
-async def revoke_session(ctx: Context, command: RevokeSession) -> Revoked:
+async def revoke_session(ctx: Caller, command: RevokeSession) -> Revoked:
     """Sign out one of your devices or tokens; its live connections end at once."""
     await ctx.write(lambda tx: sessions.revoke(tx, ctx.me.key, command.session))
     return Revoked(1)
 
 
 @command("sessions.revoke_others", permission=permissions.CHAT, unscoped=True)
-async def revoke_other_sessions(ctx: Context, command: Nothing) -> Revoked:
+async def revoke_other_sessions(ctx: Caller, command: Nothing) -> Revoked:
     """Sign out every device and token of yours but this one."""
     return Revoked(await ctx.write(lambda tx: sessions.revoke_all(tx, ctx.me.key, ctx.session)))
 
 
 @command("tokens.create", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE)
-async def create_token(ctx: Context, command: CreateToken) -> TokenGiven:
+async def create_token(ctx: Caller, command: CreateToken) -> TokenGiven:
     """Make an API token, for yourself or, who may manage people, for somebody else.
 
     A token with scopes makes only tokens with some of these, and one that expires none that live longer; no token can
@@ -141,7 +142,7 @@ async def create_token(ctx: Context, command: CreateToken) -> TokenGiven:
     return TokenGiven(token, await ctx.write(write))
 
 
-def _scopes(ctx: Context, wanted: list[str] | None) -> frozenset[str] | None:
+def _scopes(ctx: Caller, wanted: list[str] | None) -> frozenset[str] | None:
     """The scopes of a token to be made. Raises `Refusal` for unknown ones, and for more than the maker has."""
     if wanted is None:
         if ctx.scopes is not None:
@@ -162,7 +163,7 @@ def _scopes(ctx: Context, wanted: list[str] | None) -> frozenset[str] | None:
 
 
 @command("invites.create", permission=permissions.INVITE)
-async def create_invite(ctx: Context, command: CreateInvite) -> InviteGiven:
+async def create_invite(ctx: Caller, command: CreateInvite) -> InviteGiven:
     """Make a link with which somebody makes an account, and joins the conversations named."""
     code, code_hash = sessions.new_secret()
     link = ctx.core.link("invite", code)
@@ -183,7 +184,7 @@ async def create_invite(ctx: Context, command: CreateInvite) -> InviteGiven:
 
 
 @command("invites.list", permission=permissions.INVITE, reads=True)
-async def list_invites(ctx: Context, command: Nothing) -> InvitesGiven:
+async def list_invites(ctx: Caller, command: Nothing) -> InvitesGiven:
     """Invites that can still be used.
 
     To filter and sort: `items.query` of `invites`.
@@ -192,7 +193,7 @@ async def list_invites(ctx: Context, command: Nothing) -> InvitesGiven:
 
 
 @command("invites.revoke", permission=permissions.INVITE)
-async def revoke_invite(ctx: Context, command: RevokeInvite) -> Revoked:
+async def revoke_invite(ctx: Caller, command: RevokeInvite) -> Revoked:
     """End an invite."""
 
     def write(tx: Transaction) -> None:
@@ -204,7 +205,7 @@ async def revoke_invite(ctx: Context, command: RevokeInvite) -> Revoked:
 
 
 @command("invites.accept", permission=None, limit="logins")
-async def accept_invite(ctx: Context, command: AcceptInvite) -> SignedIn:
+async def accept_invite(ctx: Caller, command: AcceptInvite) -> SignedIn:
     """Make the account that an invite or set-up link is for, and sign in.
 
     `not_joined` lists the groups of the invite that the new account could not join, for example because they are full.
@@ -222,7 +223,7 @@ async def accept_invite(ctx: Context, command: AcceptInvite) -> SignedIn:
 
 
 @command("setup.create", permission=permissions.OPERATE)
-async def create_setup(ctx: Context, command: CreateSetup) -> SetupGiven:
+async def create_setup(ctx: Caller, command: CreateSetup) -> SetupGiven:
     """Make the link for the first administrator; earlier ones end."""
     code, code_hash = sessions.new_secret()
     link = ctx.core.link("setup", code)

@@ -7,8 +7,8 @@ from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
-from chatnode.storage.database import Database
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.database import Database
+from chatnode.storage.engine.transaction import Transaction
 
 T = TypeVar("T")
 

@@ -13,14 +13,15 @@ import trio
 
 from chatnode import config as configuration
 from chatnode.config import Config
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.errors import Refusal
 from chatnode.model.people import Account
 from chatnode.node import Node
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Push
 from chatnode.routing.sessions import Session
-from chatnode.storage import log, people
+from chatnode.storage.log import log
+from chatnode.storage.people import people
 
 PATIENCE = 30.0
 """Seconds after which something that was to be heard is not coming any more. Only a test that fails waits so long."""
@@ -44,7 +45,7 @@ class Somebody:
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """The command's result as plain values; raises `Refusal`."""
-        context = Context(self.node.core, self.account, address="test")
+        context = Caller(self.node.core, self.account, address="test")
         return codec.to_plain(await self.node.table.run(context, name, fields))
 
     @classmethod

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import trio
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal
@@ -63,7 +63,7 @@ def _listen(path: Path) -> socket.socket:
 
 
 async def _serve_connection(core: Core, table: CommandTable, stream: trio.SocketStream) -> None:
-    context = Context(core, operator=True)
+    context = Caller(core, operator=True)
     buffered = bytearray()
     async with stream:
         async for chunk in stream:
@@ -78,7 +78,7 @@ async def _serve_connection(core: Core, table: CommandTable, stream: trio.Socket
                 await stream.send_all(await _answer(table, context, line) + b"\n")
 
 
-async def _answer(table: CommandTable, context: Context, line: bytes) -> bytes:
+async def _answer(table: CommandTable, context: Caller, line: bytes) -> bytes:
     request_id: RequestId | None = None
     try:
         request = parse_request(line, 0)

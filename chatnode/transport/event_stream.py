@@ -12,7 +12,7 @@ from contextlib import aclosing
 import trio
 from quart import Response
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.model.commands.resume import Cursor
@@ -97,7 +97,7 @@ class StreamSession(Session):
 async def event_stream(
     core: Core,
     registry: SessionRegistry,
-    context: Context,
+    context: Caller,
     cursor_text: str | None,
     close_connection: Callable[[], None],
     *,

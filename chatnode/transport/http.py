@@ -16,7 +16,7 @@ from quart.typing import ResponseReturnValue
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import Command, CommandTable, unknown_command
 from chatnode.errors import Refusal
@@ -152,8 +152,8 @@ def _credentials(core: Core) -> Credentials:
     return Credentials.of_fields(client[0] if client else "", lambda name: ",".join(headers.getlist(name)), core)
 
 
-async def _context(core: Core, credentials: Credentials, *, required: bool = True) -> Context:
-    context = Context(core, address=credentials.address)
+async def _context(core: Core, credentials: Credentials, *, required: bool = True) -> Caller:
+    context = Caller(core, address=credentials.address)
     if required:
         if credentials.token is None:
             raise Refusal("unauthenticated", "send a token: Authorization: Bearer …")

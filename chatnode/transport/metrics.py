@@ -12,14 +12,17 @@ import trio
 
 from chatnode import __version__
 from chatnode.dispatch.core import Core
-from chatnode.dispatch.hooks import Figure
+from chatnode.dispatch.jobs import JobRunner
+from chatnode.hooks.consumers import Consumers
+from chatnode.hooks.manager import Figure, Manager
+from chatnode.hooks.tasks import Tasks
 from chatnode.metrics import Page
 from chatnode.model.plugins import ConsumerStatus
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services.health import Part
-from chatnode.storage import log
-from chatnode.storage.connection import FileStatistics, file_statistics
-from chatnode.storage.jobs import LastRun
+from chatnode.storage.engine.connection import FileStatistics, file_statistics
+from chatnode.storage.log import log
+from chatnode.storage.node.jobs import LastRun
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -88,7 +91,7 @@ def _size(path: Path) -> int:
 
 
 def _jobs(page: Page, core: Core) -> None:
-    last = {(("job", name),): run for name, run in core.jobs.last.items()}
+    last = {(("job", name),): run for name, run in core.part(JobRunner).last.items()}
     for name, kind, help, value in _OF_JOBS:
         page.metric(name, kind, help, {at: value(run) for at, run in last.items()})
 
@@ -103,15 +106,16 @@ _OF_JOBS: tuple[tuple[str, str, str, Callable[[LastRun], float]], ...] = (
 
 
 async def _plugins(page: Page, core: Core) -> None:
-    installed = {(("plugin", each.name),): each for each in core.plugins.statuses()}
+    installed = {(("plugin", each.name),): each for each in core.part(Manager).statuses()}
     running = {labels: int(each.state == "running") for labels, each in installed.items()}
     page.metric("chatnode_plugin_running", "gauge", "Whether an installed plugin runs.", running)
     failures = {labels: each.failures for labels, each in installed.items()}
     page.metric("chatnode_plugin_failures_total", "counter", "Times that a plugin failed or took too long.", failures)
-    consumers = {(("plugin", each.plugin), ("consumer", each.consumer)): each for each in core.consumers.statuses()}
+    readers = core.part(Consumers).statuses()
+    consumers = {(("plugin", each.plugin), ("consumer", each.consumer)): each for each in readers}
     for name, help, value in _OF_CONSUMERS:
         page.metric(name, "gauge", help, {labels: value(each) for labels, each in consumers.items()})
-    tasks = {(("plugin", each.plugin), ("task", each.task)): each.restarts for each in core.tasks.statuses()}
+    tasks = {(("plugin", each.plugin), ("task", each.task)): each.restarts for each in core.part(Tasks).statuses()}
     page.metric("chatnode_plugin_task_restarts_total", "counter", "Times that a plugin's task was started anew.", tasks)
     await _figures(page, core)
 
@@ -129,11 +133,11 @@ _OF_CONSUMERS: tuple[tuple[str, str, Callable[[ConsumerStatus], float]], ...] = 
 
 async def _figures(page: Page, core: Core) -> None:
     """Plugins' own. One that cannot be had is left out, and the log says so."""
-    figures = core.plugins.figures()
+    figures = core.part(Manager).figures()
     values: dict[Figure, float] = {}
 
     async def ask(figure: Figure) -> None:
-        value = await core.plugins.ask_figure(figure)
+        value = await core.part(Manager).ask_figure(figure)
         if value is not None:
             values[figure] = value
 

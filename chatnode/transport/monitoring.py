@@ -15,7 +15,7 @@ from quart_trio import QuartTrio
 
 from chatnode.addresses import is_among, is_loopback, parse_host
 from chatnode.config import Server
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -30,7 +30,7 @@ _FORWARDED = {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forw
 
 
 def add_routes(
-    app: QuartTrio, core: Core, registry: SessionRegistry, health: Health, sign_in: Callable[[], Awaitable[Context]]
+    app: QuartTrio, core: Core, registry: SessionRegistry, health: Health, sign_in: Callable[[], Awaitable[Caller]]
 ) -> None:
     """`sign_in` makes a context of the request's token, or raises `Refusal`."""
 

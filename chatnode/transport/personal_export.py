@@ -7,7 +7,7 @@ from typing import Any
 
 from quart import Response
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.table import CommandTable
 from chatnode.model.commands.privacy import ExportGiven
 from chatnode.protocol import codec
@@ -16,7 +16,7 @@ NDJSON = "application/x-ndjson"
 
 
 async def export_stream(
-    table: CommandTable, context: Callable[[], Awaitable[Context]], fields: dict[str, Any]
+    table: CommandTable, context: Callable[[], Awaitable[Caller]], fields: dict[str, Any]
 ) -> Response:
     """The response: a line of JSON for each thing, at last `{"kind": "end", "entries": n}`; without it, it broke off.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from quart import request
 from quart.typing import ResponseReturnValue
 from quart_trio import QuartTrio
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.hooks.manager import Loaded
@@ -20,7 +21,7 @@ from chatnode.hooks.plugin import Page, Request, Response, Route
 from chatnode.protocol import codec
 from chatnode.transport.origins import Credentials
 
-SignIn = Callable[[Credentials, bool], Awaitable[Context]]
+SignIn = Callable[[Credentials, bool], Awaitable[Caller]]
 """Makes a context of a request's credentials; the flag says whether there must be a token. Raises `Refusal`."""
 
 JSON = "application/json"
@@ -38,7 +39,7 @@ def add_routes(
     """Add every route and page of the plugins, and `/plugins`, which lists the pages."""
     loaded = list(plugins)
 
-    async def asked_by(permission: str | None) -> Context:
+    async def asked_by(permission: str | None) -> Caller:
         """Who asks, if they may; their request is counted like any other."""
         given = credentials()
         context = await sign_in(given, permission is not None)
@@ -49,16 +50,16 @@ def add_routes(
         core.requests.take(context.payer)
         return context
 
-    async def run_route(route: Route, path: dict[str, str]) -> ResponseReturnValue:
-        context = await asked_by(route.permission)
+    async def run_route(owner: Loaded, route: Route, path: dict[str, str]) -> ResponseReturnValue:
+        context = owner.context_of(await asked_by(route.permission))
         return _answer(await route.handler(context, await _request(path)))
 
-    async def show(page: Page, path: dict[str, str]) -> ResponseReturnValue:
+    async def show(owner: Loaded, page: Page, path: dict[str, str]) -> ResponseReturnValue:
         try:
             context = await asked_by(page.permission)
         except Refusal as refusal:
             return _refused(page.title, refusal)
-        return _html(page.title, await page.render(context, {**request.args, **path}))
+        return _html(page.title, await page.render(owner.context_of(context), {**request.args, **path}))
 
     async def show_all() -> ResponseReturnValue:
         as_json = request.accept_mimetypes.best_match(["text/html", JSON]) == JSON
@@ -85,18 +86,19 @@ def add_routes(
         name = each.plugin.name
         for route in each.plugin.routes:
             address = f"/plugins/{name}/{route.rule}"
-            app.add_url_rule(address, f"route {address}", _alone(run_route, route), methods=list(route.methods))
+            serve = _alone(partial(run_route, each, route))
+            app.add_url_rule(address, f"route {address}", serve, methods=list(route.methods))
         for page in each.plugin.pages:
             address = f"/plugins/{name}/{page.path}"
-            app.add_url_rule(address, f"page {address}", _alone(show, page), methods=["GET"])
+            app.add_url_rule(address, f"page {address}", _alone(partial(show, each, page)), methods=["GET"])
 
 
-def _alone(serve: Callable[..., Awaitable[ResponseReturnValue]], what: Route | Page) -> Any:
+def _alone(serve: Callable[[dict[str, str]], Awaitable[ResponseReturnValue]]) -> Any:
     """What serves an address; a plugin that exits ends only the request. A rule may have any names."""
 
     async def run(**path: str) -> ResponseReturnValue:
         try:
-            return await serve(what, path)
+            return await serve(path)
         except SystemExit as error:
             raise RuntimeError("a plugin raised SystemExit") from error
 

@@ -23,7 +23,7 @@ import attrs
 import trio
 from websockets.frames import Close, CloseCode
 
-from chatnode.dispatch.context import Context, unauthenticated
+from chatnode.dispatch.caller import Caller, unauthenticated
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal
@@ -46,7 +46,7 @@ from chatnode.routing import resume
 from chatnode.routing.outbox import DRAIN_SECONDS, Outbox, SocketWire, StreamWire
 from chatnode.routing.sessions import Session, SessionRegistry
 from chatnode.services.sign_in import authenticate
-from chatnode.storage.sessions import Authenticated
+from chatnode.storage.people.sessions import Authenticated
 from chatnode.transport.frames import MessageReader
 from chatnode.transport.head import Head, refusal_response
 from chatnode.transport.listener import Connection
@@ -157,7 +157,7 @@ class ClientSocket:
         self._registry = registry
         self._connection = connection
         self._credentials = credentials
-        self._context = Context(core, address=credentials.address)
+        self._context = Caller(core, address=credentials.address)
         self._reader = MessageReader(core.config.limits.frame_bytes)
         self._scope = trio.CancelScope()
         self._patience = trio.CancelScope()
@@ -310,7 +310,7 @@ class ClientSocket:
         async with batch.sending:
             await self._send_reply(reply)
 
-    async def _reply_to(self, data: bytes, context: Context) -> bytes | None:
+    async def _reply_to(self, data: bytes, context: Caller) -> bytes | None:
         """Carry a request out; the reply, unless it was sent already or the connection has failed."""
         request_id: RequestId | None = None
         try:
@@ -353,7 +353,7 @@ class ClientSocket:
         if token is None:
             raise unauthenticated()
         found = await authenticate(self._core, token)
-        context = Context(self._core, address=self._credentials.address)
+        context = Caller(self._core, address=self._credentials.address)
         context.sign_in(found)
         context.check(permissions.CHAT, reads=True)
         session = SocketSession(found, self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.api import EventKind, Plugin, PluginContext, Table, Task, hookimpl, steps_in
+from chatnode.api import Context, EventKind, Plugin, Table, Task, hookimpl, steps_in
 from chatnode_contacts import entries, following, labels, requests
 from chatnode_contacts.checks import check
 from chatnode_contacts.commands import COMMANDS
@@ -56,7 +56,7 @@ TABLES = (
 )
 
 
-async def forget(ctx: PluginContext) -> str:
+async def forget(ctx: Context) -> str:
     """Remove requests that were declined so long ago that they may be made again."""
     gone = await ctx.write(lambda tx: requests.forget_declined(tx, ctx.settings(Settings)))
     return f"{gone} declined requests forgotten"
@@ -68,7 +68,7 @@ def chatnode_plugin() -> Plugin:
     return Plugin(
         name="contacts",
         version="0.1.0",
-        api="1.0",
+        api="2.0",
         about="Contact lists: requests, favourites, groups, who one talks with, and how they are.",
         settings=Settings,
         steps=steps_in("chatnode_contacts", functions=FUNCTIONS),

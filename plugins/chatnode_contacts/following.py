@@ -12,9 +12,9 @@ from chatnode.api import (
     Account,
     Change,
     Consumer,
+    Context,
     PersonBlocked,
     PersonUpdated,
-    PluginContext,
     Reader,
     Row,
     Transaction,
@@ -86,7 +86,7 @@ def rename(tx: Transaction, person: int, name: str, handle: str, after: int) -> 
     return keys[-1] if len(keys) == MOST_AT_ONCE else None
 
 
-async def rename_everywhere(ctx: PluginContext, rows: Sequence[Row]) -> None:
+async def rename_everywhere(ctx: Context, rows: Sequence[Row]) -> None:
     """What was left of the entries of people whom very many keep: step by step, so that no change of a name, and no
     erasure, waits for all of them."""
     for person in dict.fromkeys(row.subject for row in rows):

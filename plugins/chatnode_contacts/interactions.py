@@ -16,7 +16,7 @@ from math import log2
 
 import orjson
 
-from chatnode.api import Consumer, MessagePosted, PluginContext, Reader, Row, Transaction, Write
+from chatnode.api import Consumer, Context, MessagePosted, Reader, Row, Transaction, Write
 from chatnode_contacts.settings import Settings
 
 Talked = dict[int, list[tuple[int, int]]]
@@ -35,7 +35,7 @@ def weight_of(rank: int, now: int, half_life: float) -> float:
     return round(2.0 ** ((rank - now) / half_life), 3)
 
 
-async def consume(ctx: PluginContext, rows: Sequence[Row]) -> Write[object] | None:
+async def consume(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
     """Count messages: what is returned writes each entry once, however many there are."""
     talked: Talked = defaultdict(list)
     for row in rows:

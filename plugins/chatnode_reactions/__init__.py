@@ -27,7 +27,7 @@ def chatnode_plugin() -> Plugin:
     return Plugin(
         name="reactions",
         version="0.1.0",
-        api="1.0",
+        api="2.0",
         about="People react to messages with emoji.",
         settings=Settings,
         steps=steps_in(__name__),

@@ -10,7 +10,7 @@ import tempfile
 import trio
 
 from chatnode.config import Config, Limits
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.node import Node, open_node
 from chatnode.transport.head import Head
 from chatnode.transport.listener import Connection, Listener, listen
@@ -29,7 +29,7 @@ class EchoSocket(ClientSocket):
             await self._answer(self._hear(data))
         return self._reader.untouched or await self._take_rest()
 
-    async def _reply_to(self, data: bytes, context: Context) -> bytes | None:
+    async def _reply_to(self, data: bytes, context: Caller) -> bytes | None:
         try:
             data.decode()
         except UnicodeDecodeError:

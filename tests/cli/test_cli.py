@@ -20,7 +20,7 @@ from chatnode import __version__
 from chatnode.cli import operator as operating
 from chatnode.cli.operator import operator
 from chatnode.services import COMMANDS
-from chatnode.storage.directory import DataDirectory
+from chatnode.storage.engine.directory import DataDirectory
 
 from .command import PATIENCE, Done, Serving, chatnode, command_line, environment, run
 

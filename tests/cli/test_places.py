@@ -16,8 +16,8 @@ import pytest
 from chatnode.cli import cli
 from chatnode.config import Storage, load, render
 from chatnode.errors import StartError
-from chatnode.storage import file_owners
-from chatnode.storage.connection import connect_writer
+from chatnode.storage.engine import file_owners
+from chatnode.storage.engine.connection import connect_writer
 
 from .command import chatnode
 
@@ -171,7 +171,7 @@ def test_a_database_that_may_not_be_written_names_the_owner(data: Path, monkeypa
         raise sqlite3.OperationalError("attempt to write a readonly database")
 
     monkeypatch.setattr(file_owners.os, "access", access)
-    monkeypatch.setattr("chatnode.storage.upgrading.initialise", fail)
+    monkeypatch.setattr("chatnode.storage.upkeep.upgrading.initialise", fail)
     done = chatnode(data, "user", "list")
     assert done.status == 1
     assert f"{database} may not be written: its permissions are 0600, chmod u+rw it" in done.err
@@ -189,7 +189,7 @@ def test_a_lock_of_somebody_else_names_the_owner(data: Path, monkeypatch: pytest
             raise PermissionError(13, "Permission denied", str(path))
         return real(path, *arguments, **named)
 
-    monkeypatch.setattr("chatnode.storage.directory.os.open", refuse)
+    monkeypatch.setattr("chatnode.storage.engine.directory.os.open", refuse)
     monkeypatch.setattr(file_owners.os, "access", lambda path, *_, **__: not str(path).endswith("lock"))
     for arguments in (("check",), ("backup",)):
         done = chatnode(data, *arguments)
@@ -199,7 +199,7 @@ def test_a_lock_of_somebody_else_names_the_owner(data: Path, monkeypatch: pytest
 
 def test_a_full_disk_is_called_full(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_owners.shutil, "disk_usage", lambda path: _Usage(4096))
-    monkeypatch.setattr("chatnode.storage.connection.sqlite3.connect", _disk_error)
+    monkeypatch.setattr("chatnode.storage.engine.connection.sqlite3.connect", _disk_error)
     with pytest.raises(StartError, match=r"the disk of .* is full: make room \(disk I/O error\)"):
         connect_writer(data / "chatnode.sqlite3", Storage())
 
@@ -324,7 +324,7 @@ def test_asking_a_node_that_runs_imports_little_of_one(arguments: tuple[str, ...
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
     heavy = {
         "quart", "hypercorn", "sqlite3", "prompt_toolkit", "chatnode.node", "chatnode.services", "chatnode.dispatch",
-        "chatnode.storage.database", "chatnode.transport.http", "chatnode.hooks.manager",
+        "chatnode.storage.engine.database", "chatnode.transport.http", "chatnode.hooks.manager",
     }  # fmt: skip
     if arguments[0] == "plugin":
         heavy -= {"sqlite3"}

@@ -21,8 +21,8 @@ from chatnode import config
 from chatnode.cli import cli
 from chatnode.config import Config, Storage
 from chatnode.services import COMMANDS
-from chatnode.storage.connection import connect_writer
-from chatnode.storage.migrations import core_migrations, migrate
+from chatnode.storage.engine.connection import connect_writer
+from chatnode.storage.engine.migrations import core_migrations, migrate
 from tests.blackbox.trace import why_no_strace
 
 from .command import Done, Serving, chatnode, command_line, environment, run

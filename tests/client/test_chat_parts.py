@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from chatnode.cli.chat.desk import Desk
-from chatnode.cli.chat.lines import Lines, attachment, is_muted, summary
-from chatnode.cli.chat.login import parse_link
-from chatnode.cli.chat.printable import one_line, printable
-from chatnode.cli.chat.prompt import Words
-from chatnode.cli.chat.style import Style
-from chatnode.cli.chat.tokens import Tokens, state_directory
 from chatnode.model.conversations import InboxEntry, Settings
 from chatnode.model.messages import Location, Media, Message, Notice
 from chatnode.model.people import PersonRef
+from chatnode.terminal.desk import Desk
+from chatnode.terminal.lines import Lines, attachment, is_muted, summary
+from chatnode.terminal.login import parse_link
+from chatnode.terminal.printable import one_line, printable
+from chatnode.terminal.prompt import Words
+from chatnode.terminal.style import Style
+from chatnode.terminal.tokens import Tokens, state_directory
 
 ANN, BOB = PersonRef("a" * 32, "ann"), PersonRef("b" * 32, "bob")
 

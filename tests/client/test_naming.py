@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from chatnode.cli.chat.naming import find
 from chatnode.client import Client, connect
 from chatnode.errors import Refusal
+from chatnode.terminal.naming import find
 
 from .conftest import Served
 
@@ -70,7 +70,7 @@ async def test_several_groups_alike_are_listed_with_what_tells_them_apart(ann: C
 
 
 async def test_all_of_a_long_inbox_is_looked_through(ann: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatnode.cli.chat.naming._PAGE", 2)
+    monkeypatch.setattr("chatnode.terminal.naming._PAGE", 2)
     first = await ann.create_group("Old tea")
     for number in range(5):
         await ann.create_group(f"newer {number}")

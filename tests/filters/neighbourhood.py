@@ -8,7 +8,7 @@ import attrs
 
 from chatnode.model.times import DAY_MS
 from chatnode.node import Node
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.transaction import Transaction
 from tests.conftest import Somebody, make_person
 from tests.services.dialogue import direct, group, say
 

@@ -11,7 +11,7 @@ import trio
 from chatnode.config import Limits
 from chatnode.model.times import now_ms
 from chatnode.node import open_node
-from chatnode.storage.connection import connect_reader
+from chatnode.storage.engine.connection import connect_reader
 from chatnode.storage.filters.collection import Asker
 from chatnode.storage.filters.collections import COLLECTIONS
 from chatnode.storage.filters.query import Query, plan, run

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chatnode.node import Node
-from chatnode.storage.connection import Reader
+from chatnode.storage.engine.connection import Reader
 from chatnode.storage.filters.collection import Asker
 from chatnode.storage.filters.compile import Parameters
 from chatnode.storage.filters.query import Query, _statement, plan

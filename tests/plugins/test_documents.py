@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from chatnode.api import Plugin
-from chatnode.transport.plugin_reference import event_fields
+from chatnode.reference.plugins import event_fields
 from tests.commands import PLUGINS
 
 ROOT = Path(__file__).parents[2]

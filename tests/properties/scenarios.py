@@ -11,7 +11,7 @@ import attrs
 from chatnode.errors import Refusal
 from chatnode.model.times import DAY_MS
 from chatnode.node import Node
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.transaction import Transaction
 from tests.properties.client_model import Client
 from tests.properties.world import Connection, Somebody, connect, fresh, make_somebody, new_token
 

@@ -22,7 +22,8 @@ from chatnode.model.commands.resume import Cursor
 from chatnode.node import Node, open_node
 from chatnode.routing import resume
 from chatnode.routing.sessions import Session, SessionRegistry
-from chatnode.storage import log, people
+from chatnode.storage.log import log
+from chatnode.storage.people import people
 from tests.properties.client_model import Client
 from tests.properties.scenarios import item
 from tests.properties.world import Connection, Somebody, apply, connect, fresh, head, make_somebody, replayed

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import orjson
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.model.commands.resume import Cursor
 from chatnode.model.people import Account
 from chatnode.node import Node
@@ -16,8 +16,9 @@ from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Push
 from chatnode.routing import resume
 from chatnode.routing.sessions import Session
-from chatnode.storage import log, people, sessions
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.log import log
+from chatnode.storage.people import people, sessions
 from tests.properties.client_model import Client
 
 
@@ -61,7 +62,7 @@ class Somebody:
     async def call(self, name: str, /, **fields: Any) -> Any:
         """The result as plain values; raises `Refusal`."""
         account = await self.node.core.db.read(lambda reader: people.by_key(reader, self.account.key))
-        context = Context(self.node.core, account, self.session, address="test")
+        context = Caller(self.node.core, account, self.session, address="test")
         return codec.to_plain(await self.node.table.run(context, name, fields))
 
 

@@ -8,8 +8,8 @@ import trio.testing
 
 from chatnode.node import Node
 from chatnode.routing.sessions import SessionRegistry
-from chatnode.storage import conversations
-from chatnode.storage.connection import Reader
+from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.connection import Reader
 from tests.properties.world import LiveSession, Somebody, make_somebody
 from tests.storage.harness import Gate
 

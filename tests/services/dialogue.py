@@ -11,12 +11,12 @@ import pytest
 import trio
 
 from chatnode.config import Config, Limits
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.protocol import codec
 from chatnode.services.sign_in import authenticate
-from chatnode.storage import people
+from chatnode.storage.people import people
 from chatnode.testing import LiveSession, Somebody, refused
 from tests.conftest import make_person
 
@@ -115,7 +115,7 @@ class Visitor:
         self.address = address
 
     async def call(self, name: str, /, **fields: Any) -> Any:
-        context = Context(self.node.core, address=self.address)
+        context = Caller(self.node.core, address=self.address)
         return codec.to_plain(await self.node.table.run(context, name, fields))
 
     async def sign_in(self, handle: str, password: str = PASSWORD, **fields: Any) -> Device:
@@ -132,7 +132,7 @@ class Device:
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         found = await authenticate(self.node.core, self.token)
-        context = Context(self.node.core, address="192.0.2.1")
+        context = Caller(self.node.core, address="192.0.2.1")
         context.sign_in(found)
         return codec.to_plain(await self.node.table.run(context, name, fields))
 

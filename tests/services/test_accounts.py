@@ -6,7 +6,7 @@ import pytest
 
 from chatnode.model.permissions import PERMISSIONS
 from chatnode.node import Node
-from chatnode.storage import people
+from chatnode.storage.people import people
 from tests.conftest import Somebody, make_person
 
 from .dialogue import LiveSession, direct, group, outcome, refused, with_limits, without_plugins

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.services import accounts, sign_in
 from chatnode.services.sign_in import authenticate
-from chatnode.storage import people
+from chatnode.storage.people import people
 from tests.conftest import Somebody, make_person
 
 from .dialogue import (
@@ -82,10 +82,10 @@ async def test_what_was_under_way_when_a_device_was_signed_out_is_not_done(
     assert await said(bob, talk) == []
 
 
-async def phone_context(who: Somebody) -> Context:
+async def phone_context(who: Somebody) -> Caller:
     """A request of theirs, at the moment when the token was found good."""
     token = await token_of(who)
-    context = Context(who.node.core, address="192.0.2.1")
+    context = Caller(who.node.core, address="192.0.2.1")
     context.sign_in(await authenticate(who.node.core, token.token))
     return context
 

@@ -10,9 +10,12 @@ import pytest
 from chatnode.model.events import Event, PersonAdopted
 from chatnode.node import Node
 from chatnode.services.adoption import finish_adoptions
-from chatnode.storage import adoption, log, members, people
-from chatnode.storage.connection import Reader
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.conversations import members
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.log import log
+from chatnode.storage.messages import adoption
+from chatnode.storage.people import people
 from tests.conftest import Somebody, make_person
 
 from .dialogue import LiveSession, assert_sound, group, refused, said, say

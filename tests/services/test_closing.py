@@ -8,7 +8,7 @@ import pytest
 
 from chatnode.model.times import DAY_MS
 from chatnode.node import Node
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.transaction import Transaction
 from tests.conftest import Somebody, make_person
 
 from .dialogue import LiveSession, assert_sound, direct, entry, group, members, outcome, refused, said, say

@@ -9,9 +9,9 @@ import pytest
 from chatnode.errors import Refusal
 from chatnode.model.ids import keyed_hash
 from chatnode.node import Node
-from chatnode.storage.connection import Reader
-from chatnode.storage.exporting import lines
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.upkeep.exporting import lines
 from tests.conftest import Somebody, make_person
 
 from .dialogue import LiveSession, assert_sound, direct, entry, group, members, refused, said, say, with_limits

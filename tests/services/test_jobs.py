@@ -16,7 +16,7 @@ from chatnode.dispatch.jobs import FIRST_WITHIN_SECONDS, QUIET_SECONDS, Job, Job
 from chatnode.model.times import DAY_MS, now_ms
 from chatnode.node import Node, open_node
 from chatnode.services import JOBS
-from chatnode.storage.jobs import last_runs
+from chatnode.storage.node.jobs import last_runs
 from tests.conftest import Somebody, make_person
 
 from .dialogue import refused, without_plugins
@@ -46,7 +46,7 @@ async def test_a_failing_job_says_so_and_is_tried_again(node: Node) -> None:
     async def fail(core: Core) -> None:
         raise RuntimeError("out of paper")
 
-    node.core.jobs.add(Job("printing", 60, fail))
+    node.jobs.add(Job("printing", 60, fail))
     for runs in (1, 2):
         done = (await node.call("jobs.run", job="printing"))["job"]
         assert (done["ok"], done["runs"], done["failures"]) == (False, runs, runs)
@@ -70,11 +70,11 @@ async def test_jobs_of_a_lane_wait_for_one_another_and_for_no_other(node: Node) 
         ("long", wait, "zoo"),
         ("of.another", pass_by, "b"),
     ):
-        node.core.jobs.add(Job(name, 0, run, lane))
+        node.jobs.add(Job(name, 0, run, lane))
     went: list[str] = []
 
     async def run(name: str) -> None:
-        await node.core.jobs.run(name)
+        await node.jobs.run(name)
         went.append(name)
 
     async with trio.open_nursery() as nursery:
@@ -106,10 +106,10 @@ async def test_jobs_wait_for_one_another(node: Node) -> None:
         return Job(name, 0, run)
 
     for name in ("one", "two", "three"):
-        node.core.jobs.add(job(name))
+        node.jobs.add(job(name))
     async with trio.open_nursery() as nursery:
         for name in ("one", "two", "three"):
-            nursery.start_soon(node.core.jobs.run, name)
+            nursery.start_soon(node.jobs.run, name)
     assert most == [1, 1, 1]
 
 
@@ -232,3 +232,31 @@ async def test_a_job_that_fails_each_time_ends_nothing(
     with trio.move_on_after(100):
         await runner.run_forever()
     assert runner.last["failing"].failures >= 8
+
+
+async def test_a_job_that_is_woken_runs_now_and_again_if_it_was_running(
+    inline_node: Node, autojump_clock: trio.testing.MockClock
+) -> None:
+    began: list[float] = []
+
+    async def run(core: Core) -> str | None:
+        began.append(trio.current_time())
+        await trio.sleep(5)
+        return None
+
+    runner = JobRunner(inline_node.core, [Job("nightly", 86_400, run), Job("never", 0, run)])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(runner.run_forever)
+        await trio.sleep(200)  # what is due at the start was done
+        del began[:]
+        for _ in range(3):
+            runner.wake("nightly")
+        await trio.sleep(1)
+        runner.wake("nightly")
+        await trio.sleep(100)
+        assert len(began) == 2
+        assert began[1] - began[0] == 5
+        runner.wake("never")
+        await trio.sleep(1)
+        assert len(began) == 3
+        nursery.cancel_scope.cancel()

@@ -10,7 +10,7 @@ import trio
 
 from chatnode.errors import Refusal
 from chatnode.node import Node
-from chatnode.storage import sessions
+from chatnode.storage.people import sessions
 from tests.conftest import Somebody, make_person
 from tests.transport.clients import wait_for
 

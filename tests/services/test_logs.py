@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from chatnode import logs
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.jobs import Job
 from chatnode.dispatch.table import CommandTable, command
 from chatnode.model.commands.shared import Nothing
@@ -30,7 +30,7 @@ class Say:
 
 
 @command("test.say", permission=None)
-async def stumble(ctx: Context, command: Say) -> Nothing:
+async def stumble(ctx: Caller, command: Say) -> Nothing:
     """Fails with somebody's words in its mouth, in all the ways that there are."""
     try:
         {}[command.text]
@@ -60,7 +60,7 @@ async def test_a_fault_is_logged_without_its_words(node: Node, logged: io.String
     async def fall(core: object) -> str:
         raise ValueError(SAID)
 
-    node.core.jobs.add(Job("falling", 0, fall))
+    node.jobs.add(Job("falling", 0, fall))
     async with serving(node) as address, await Http.open(address) as http:
         answer = await http.call("test.say", None, text=SAID)
         assert (answer.status, answer.json["error"]["code"]) == (500, "internal")

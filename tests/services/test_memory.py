@@ -7,7 +7,7 @@ import pytest
 from chatnode.node import Node
 from chatnode.services import memory
 from chatnode.services.memory import IDLE_REQUESTS
-from chatnode.storage.connection import Reader
+from chatnode.storage.engine.connection import Reader
 
 
 async def test_it_is_given_back_once_for_each_time_of_rest(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,11 @@ import trio
 from chatnode.config import Config, Limits, Logs
 from chatnode.errors import Refusal
 from chatnode.node import Node
-from chatnode.storage import maintenance
-from chatnode.storage.checks import CHECKS
-from chatnode.storage.connection import file_statistics
-from chatnode.storage.derived import DERIVED
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine import maintenance
+from chatnode.storage.engine.connection import file_statistics
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.upkeep.checks import CHECKS
+from chatnode.storage.upkeep.derived import DERIVED
 from tests.conftest import Somebody, make_person
 
 from .dialogue import LiveSession, Visitor, assert_sound, direct, group, refused, say

@@ -15,7 +15,7 @@ from chatnode.errors import Refusal
 from chatnode.model.emoji import as_emoji
 from chatnode.model.times import now_ms
 from chatnode.node import Node, open_node
-from chatnode.storage import presence as storage
+from chatnode.storage.presence import presence as storage
 from tests.conftest import Somebody, make_person
 from tests.plugins.reactions.test_emoji import BAD, GOOD
 
@@ -199,10 +199,9 @@ async def test_a_status_ends_by_itself(node: Node, ann: Somebody, bob: Somebody,
     given = await bob.call("presence.status", text="lunch", seconds=3600)
     assert (await seen(ann, "bob"))["bob"] == {"online": False, "text": "lunch", "until": given["presence"]["until"]}
     later = now_ms() + 3_600_001
-    monkeypatch.setattr("chatnode.dispatch.context.now_ms", lambda: later)
-    assert await seen(ann, "bob") == {"bob": {"online": False}}
-    monkeypatch.setattr("chatnode.storage.transaction.now_ms", lambda: later)
     node.presence._clock = lambda: later
+    assert await seen(ann, "bob") == {"bob": {"online": False}}
+    monkeypatch.setattr("chatnode.storage.engine.transaction.now_ms", lambda: later)
     await node.presence.write()
     rows = await node.core.db.read(lambda reader: reader.execute("SELECT text, until FROM presence").fetchall())
     assert set(rows) == {(None, None)}
@@ -299,7 +298,7 @@ async def test_history_is_ones_own_or_for_who_operates_the_node(node: Node, ann:
 @keeping
 async def test_history_goes_after_its_days(node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch) -> None:
     await ann.call("presence.status", text="one")
-    monkeypatch.setattr("chatnode.storage.transaction.now_ms", lambda: now_ms() + 31 * 86_400_000)
+    monkeypatch.setattr("chatnode.storage.engine.transaction.now_ms", lambda: now_ms() + 31 * 86_400_000)
     await node.presence.write()
     assert (await ann.call("presence.history"))["history"] == []
 

@@ -13,9 +13,14 @@ import trio
 from chatnode.config import Config, Presence
 from chatnode.node import Node
 from chatnode.services import forgetting, privacy
-from chatnode.storage import erasure, gaps, people, personal_export, retention, search_index, search_renewal
-from chatnode.storage.connection import Reader
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine import gaps
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people import people
+from chatnode.storage.privacy import erasure, retention
+from chatnode.storage.privacy import export as personal_export
+from chatnode.storage.search import index as search_index
+from chatnode.storage.search import renewal as search_renewal
 from tests.conftest import Somebody, make_person
 
 from .dialogue import (

@@ -12,9 +12,11 @@ from chatnode.config import Config, Retention
 from chatnode.model.times import DAY_MS, now_ms
 from chatnode.node import Node
 from chatnode.services.forgetting import forget, prove_gone
-from chatnode.storage import retention, search_index, search_renewal, traces
-from chatnode.storage.retention import standing_elsewhere
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.privacy import retention, traces
+from chatnode.storage.privacy.retention import standing_elsewhere
+from chatnode.storage.search import index as search_index
+from chatnode.storage.search import renewal as search_renewal
 from tests.conftest import Somebody, make_person
 from tests.services.dialogue import direct, fill, group, refused, say
 

@@ -9,9 +9,10 @@ import trio
 
 from chatnode.config import Config, Search
 from chatnode.node import Node
-from chatnode.storage import search_index, search_renewal
-from chatnode.storage.connection import Reader
-from chatnode.storage.migrations import core_migrations, statements
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.migrations import core_migrations, statements
+from chatnode.storage.search import index as search_index
+from chatnode.storage.search import renewal as search_renewal
 from tests.conftest import Somebody
 
 from .dialogue import assert_sound, direct, fill, group, refused, say

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chatnode.node import Node
-from chatnode.storage import search_renewal
+from chatnode.storage.search import renewal as search_renewal
 from tests.conftest import Somebody
 
 from .dialogue import direct, group, say

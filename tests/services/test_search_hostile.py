@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from chatnode.config import Config, Limits, Search
 from chatnode.errors import Refusal
 from chatnode.node import Node, open_node
-from chatnode.storage import search_index, search_renewal
+from chatnode.storage.search import index as search_index
+from chatnode.storage.search import renewal as search_renewal
 from tests.conftest import Somebody, make_person
 
 from .dialogue import assert_sound, direct, fill, group, refused, say

@@ -12,7 +12,9 @@ import pytest
 from chatnode.config import Config, Search
 from chatnode.model.times import DAY_MS, milliseconds, now_ms, rfc3339
 from chatnode.node import Node
-from chatnode.storage import search, search_index, search_renewal
+from chatnode.storage.search import find as search
+from chatnode.storage.search import index as search_index
+from chatnode.storage.search import renewal as search_renewal
 from tests.conftest import Somebody
 
 from .dialogue import group, refused, say

@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.services import passwords
-from chatnode.storage import people
+from chatnode.storage.people import people
 from tests.conftest import Somebody, make_person
 
 from .dialogue import PASSWORD, LiveSession, Visitor, refused, token_of, with_limits, with_password

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from chatnode.node import Node
-from chatnode.storage import log
+from chatnode.storage.log import log
 from tests.conftest import Somebody
 
 from .dialogue import LiveSession, direct, group, said, say

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chatnode.node import Node
 from chatnode.services.steps import FIRST_ROWS, STEP_SECONDS, Steps
-from chatnode.storage import traces
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.privacy import traces
 
 
 def sizes(steps: Steps, cost: float, count: int = 60) -> list[int]:

@@ -20,11 +20,11 @@ import trio.testing
 from chatnode.config import Storage
 from chatnode.errors import Refusal
 from chatnode.model.events import SessionRevoked
-from chatnode.storage.connection import Reader, connect_reader, connect_writer
-from chatnode.storage.database import Database, _in_snapshot
-from chatnode.storage.group import Job
-from chatnode.storage.migrations import core_migrations, initialise, migrate
-from chatnode.storage.transaction import Read, Recorded, Transaction, Write
+from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
+from chatnode.storage.engine.database import Database, _in_snapshot
+from chatnode.storage.engine.group import Job
+from chatnode.storage.engine.migrations import core_migrations, initialise, migrate
+from chatnode.storage.engine.transaction import Read, Recorded, Transaction, Write
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ import pytest
 from chatnode.errors import Refusal
 from chatnode.model.events import SessionRevoked
 from chatnode.node import Node
-from chatnode.storage import log
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.log import log
 from tests.conftest import Somebody
 from tests.services.dialogue import LiveSession
 

@@ -11,12 +11,12 @@ import pytest
 from chatnode.config import Backup, Config
 from chatnode.errors import StartError
 from chatnode.node import Node, open_node
-from chatnode.storage import backups, upgrading
-from chatnode.storage.backups import BackupError, Made
-from chatnode.storage.directory import DataDirectory
-from chatnode.storage.migrations import CORE, Migration, core_migrations
-from chatnode.storage.restoring import restore
-from chatnode.storage.snapshots import copy
+from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.engine.migrations import CORE, Migration, core_migrations
+from chatnode.storage.upkeep import backups, upgrading
+from chatnode.storage.upkeep.backups import BackupError, Made
+from chatnode.storage.upkeep.restoring import restore
+from chatnode.storage.upkeep.snapshots import copy
 from tests.conftest import make_person
 from tests.services.dialogue import direct, refused, say
 

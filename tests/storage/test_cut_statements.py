@@ -12,8 +12,8 @@ import pytest
 import trio.testing
 
 from chatnode.errors import Refusal
-from chatnode.storage.cutting import cutting_sql
-from chatnode.storage.transaction import Transaction, Write
+from chatnode.storage.engine.cutting import cutting_sql
+from chatnode.storage.engine.transaction import Transaction, Write
 from tests.storage.harness import Note, Published, held_up, logged, noted
 
 ENDLESS = "INSERT INTO endless WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n"

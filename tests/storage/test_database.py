@@ -1,4 +1,4 @@
-"""What `chatnode.storage.database` promises: groups, savepoints, order, and what a failing disk does."""
+"""What `chatnode.storage.engine.database` promises: groups, savepoints, order, and what a failing disk does."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ import trio.testing
 from chatnode.config import Storage
 from chatnode.errors import Refusal, StartError
 from chatnode.model.events import SessionRevoked
-from chatnode.storage.connection import Reader, connect_reader, connect_writer
-from chatnode.storage.transaction import Recorded, Transaction
+from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
+from chatnode.storage.engine.transaction import Recorded, Transaction
 from tests.storage.harness import (
     Breakable,
     Gate,

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from chatnode.errors import StartError
-from chatnode.storage.directory import DataDirectory
+from chatnode.storage.engine.directory import DataDirectory
 
 OWNER = """
 import sys, time
 from pathlib import Path
-from chatnode.storage.directory import DataDirectory
+from chatnode.storage.engine.directory import DataDirectory
 directory = DataDirectory(Path(sys.argv[1]))
 directory.claim()
 print("claimed", flush=True)

@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from chatnode.node import Node, open_node
-from chatnode.storage import people
-from chatnode.storage.exporting import EXPORTED, LEFT_OUT, lines
-from chatnode.storage.snapshots import open_read_only
+from chatnode.storage.people import people
+from chatnode.storage.upkeep.exporting import EXPORTED, LEFT_OUT, lines
+from chatnode.storage.upkeep.snapshots import open_read_only
 from tests.conftest import Somebody, make_person
 from tests.services.dialogue import PASSWORD, direct, group, say
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import trio
 
-from chatnode.storage import gaps
-from chatnode.storage.connection import Reader
-from chatnode.storage.gaps import Slice, Sweep, Unswept, gap_of
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine import gaps
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.gaps import Slice, Sweep, Unswept, gap_of
+from chatnode.storage.engine.transaction import Transaction
 from tests.storage.harness import Published, make_file, opened
 
 ROWS = 1_500

@@ -11,9 +11,9 @@ import pytest
 from chatnode.config import Storage
 from chatnode.model.ids import message_id
 from chatnode.node import Node, open_node
-from chatnode.storage import people
-from chatnode.storage.connection import Reader, connect_writer
-from chatnode.storage.migrations import core_migrations, initialise, migrate
+from chatnode.storage.engine.connection import Reader, connect_writer
+from chatnode.storage.engine.migrations import core_migrations, initialise, migrate
+from chatnode.storage.people import people
 
 BEFORE = "0014"
 """The steps of earlier versions."""

@@ -15,9 +15,13 @@ from chatnode.model.commands.messages import Posted
 from chatnode.model.events import ConversationUpdated, Event, MemberChanged, MessagePosted
 from chatnode.model.people import Account
 from chatnode.node import open_node
-from chatnode.storage import checks, conversations, inbox, log, members, messages, opening, people
-from chatnode.storage.messages import Draft
-from chatnode.storage.transaction import Write
+from chatnode.storage.conversations import conversations, members, opening
+from chatnode.storage.engine.transaction import Write
+from chatnode.storage.log import log
+from chatnode.storage.messages import inbox, messages
+from chatnode.storage.messages.messages import Draft
+from chatnode.storage.people import people
+from chatnode.storage.upkeep import checks
 from tests.conftest import make_person
 from tests.storage.harness import Store
 

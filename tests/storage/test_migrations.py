@@ -11,9 +11,11 @@ import pytest
 from chatnode.config import Storage
 from chatnode.errors import StartError
 from chatnode.model.permissions import ROLES
-from chatnode.storage import checks, log, roles
-from chatnode.storage.connection import connect_writer
-from chatnode.storage.migrations import CORE, Migration, core_migrations, initialise, migrate, statements
+from chatnode.storage.engine.connection import connect_writer
+from chatnode.storage.engine.migrations import CORE, Migration, core_migrations, initialise, migrate, statements
+from chatnode.storage.log import log
+from chatnode.storage.people import roles
+from chatnode.storage.upkeep import checks
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from chatnode.config import Backup
-from chatnode.storage.rotation import name_at, superfluous, time_of
+from chatnode.storage.upkeep.rotation import name_at, superfluous, time_of
 
 START = datetime(2024, 1, 1, 3, tzinfo=UTC)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from chatnode.storage import sealing
-from chatnode.storage.sealing import FRAME_BYTES, BackupError
+from chatnode.storage.upkeep import sealing
+from chatnode.storage.upkeep.sealing import FRAME_BYTES, BackupError
 
 PASSPHRASE = "four words are enough"
 DATA = random.Random(1).randbytes(2 * FRAME_BYTES + 12_345)

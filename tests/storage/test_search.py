@@ -16,21 +16,17 @@ from chatnode.config import Search
 from chatnode.model import search_months, words
 from chatnode.model.people import Account
 from chatnode.model.search_query import parse
-from chatnode.storage import (
-    checks,
-    conversations,
-    members,
-    messages,
-    opening,
-    people,
-    search,
-    search_index,
-    search_renewal,
-)
-from chatnode.storage.messages import Draft
-from chatnode.storage.search import Cursor
-from chatnode.storage.search_renewal import Renewal
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.conversations import conversations, members, opening
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.messages import messages
+from chatnode.storage.messages.messages import Draft
+from chatnode.storage.people import people
+from chatnode.storage.search import find as search
+from chatnode.storage.search import index as search_index
+from chatnode.storage.search import renewal as search_renewal
+from chatnode.storage.search.find import Cursor
+from chatnode.storage.search.renewal import Renewal
+from chatnode.storage.upkeep import checks
 from tests.storage.harness import Store
 
 SMALL = Search(batch_messages=3, shard_messages=5)

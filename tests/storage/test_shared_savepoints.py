@@ -17,10 +17,13 @@ from chatnode.model.commands.messages import Posted
 from chatnode.model.events import SessionRevoked
 from chatnode.model.ids import message_id
 from chatnode.model.people import Account
-from chatnode.storage import checks, messages, opening, people, receipts
-from chatnode.storage.hooks import Change, Follower, StorageHooks
-from chatnode.storage.messages import Draft
-from chatnode.storage.transaction import Transaction, Write
+from chatnode.storage.conversations import opening
+from chatnode.storage.engine.additions import Additions
+from chatnode.storage.engine.transaction import Change, Follower, Transaction, Write
+from chatnode.storage.messages import messages, receipts
+from chatnode.storage.messages.messages import Draft
+from chatnode.storage.people import people
+from chatnode.storage.upkeep import checks
 from tests.storage.harness import Note, Published, held_up, logged, noted, opened, statements_of
 
 
@@ -131,7 +134,7 @@ async def test_what_plugins_do_in_a_transaction_is_undone_with_it_and_done_again
         tx.execute("INSERT INTO notes VALUES (?, 'of the plugin')", (100 + change.subject,))
 
     async with opened(path) as db:
-        db.hooks = StorageHooks(followers={SessionRevoked.name: Follower(in_transaction=follow)})
+        db.additions = Additions(followers={SessionRevoked.name: Follower(in_transaction=follow)})
         await _handed_over(db, Note(1), Note(2, then=ValueError()), Note(3))
         assert seen == [1, 2, 1, 2, 3]
         assert await noted(db) == [1, 3, 101, 103]

@@ -47,13 +47,17 @@ from chatnode.model.events import (
 from chatnode.model.ids import new_id
 from chatnode.model.people import Account
 from chatnode.protocol.envelopes import push_of
-from chatnode.storage import checks, conversations, inbox, log, mentions, messages, people, receipts
-from chatnode.storage import members as membership
-from chatnode.storage import opening as openings
-from chatnode.storage.connection import Reader
-from chatnode.storage.database import Database
-from chatnode.storage.messages import Draft
-from chatnode.storage.transaction import Recorded, Transaction, Write
+from chatnode.storage.conversations import conversations
+from chatnode.storage.conversations import members as membership
+from chatnode.storage.conversations import opening as openings
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.database import Database
+from chatnode.storage.engine.transaction import Recorded, Transaction, Write
+from chatnode.storage.log import log
+from chatnode.storage.messages import inbox, mentions, messages, receipts
+from chatnode.storage.messages.messages import Draft
+from chatnode.storage.people import people
+from chatnode.storage.upkeep import checks
 from tests.storage.harness import Store
 from tests.storage.model import Model, Said, Seen, Talk
 

@@ -9,8 +9,9 @@ import pytest
 import trio
 import trio.testing
 
-from chatnode.storage import gaps, traces
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine import gaps
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.privacy import traces
 from tests.storage.harness import Published
 
 TEXTS = [f"the quick brown fox number {number} jumps over" for number in range(200)]

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from chatnode.config import Config, Limits, Server
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.model.times import now_ms
 from chatnode.node import Node
 from chatnode.routing import resume, sessions
@@ -203,7 +203,7 @@ async def test_a_token_that_expires_ends_its_stream_and_nothing_more_is_sent(
     node: Node, ann: Somebody, bob: Somebody, talk: str, monkeypatch: pytest.MonkeyPatch, waits: bool
 ) -> None:
     token = await token_of(bob, days=1)
-    context = Context(node.core)
+    context = Caller(node.core)
     context.sign_in(await authenticate(node.core, token.token))
     context.ends_at = now_ms() + 200  # much less than the time between two comments
     response = await event_stream.event_stream(node.core, node.sessions, context, None, lambda: None)
@@ -229,7 +229,7 @@ async def test_a_token_that_expires_while_a_stream_catches_up_ends_it(
     for number in range(5):
         await say(ann, talk, f"missed {number}")
     token = await token_of(bob, days=1)
-    context = Context(node.core)
+    context = Caller(node.core)
     context.sign_in(await authenticate(node.core, token.token))
     response = await event_stream.event_stream(node.core, node.sessions, context, f"{node.core.epoch}.1", lambda: None)
     heard = b""
@@ -317,7 +317,7 @@ async def test_a_slow_reader_hears_nothing_after_being_signed_out(
         await say(ann, talk, f"before {number}")
     for cursor, secret in ((f"{node.core.epoch}.1", "not for strangers"), (None, "nor is this")):
         token = await token_of(bob)
-        context = Context(node.core)
+        context = Caller(node.core)
         context.sign_in(await authenticate(node.core, token.token))
         response = await event_stream.event_stream(node.core, node.sessions, context, cursor, lambda: None)
         heard = b""

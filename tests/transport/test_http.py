@@ -19,7 +19,7 @@ from chatnode.errors import STATUS
 from chatnode.model.times import now_ms
 from chatnode.node import Node
 from chatnode.services import COMMANDS
-from chatnode.storage import sessions
+from chatnode.storage.people import sessions
 from chatnode.transport.origins import COOKIE
 from tests.conftest import Somebody, make_person
 from tests.services.dialogue import PASSWORD, direct, group, say, token_of, with_password

@@ -14,7 +14,7 @@ from chatnode.config import Config, Server
 from chatnode.model.times import now_ms
 from chatnode.node import Node
 from chatnode.services import JOBS
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.transaction import Transaction
 from chatnode.transport.monitoring import is_trusted
 from tests.conftest import Somebody, make_person
 from tests.services.dialogue import direct, group, refused, say
@@ -243,13 +243,13 @@ async def test_each_part_fails_for_its_own_reason(node: Node, ann: Somebody) -> 
     await say(ann, await direct(ann, ann), "time has passed")
     assert await parts_failing(node) == []
 
-    last = await node.core.jobs.run("expired")
-    node.core.jobs.last["expired"] = attrs.evolve(last, ok=False, result="as in a test")
+    last = await node.jobs.run("expired")
+    node.jobs.last["expired"] = attrs.evolve(last, ok=False, result="as in a test")
     assert await parts_failing(node) == ["jobs"]
-    await node.core.jobs.run("expired")
-    node.core.jobs.running["expired"] = trio.current_time() - 7 * 3600
+    await node.jobs.run("expired")
+    node.jobs.running["expired"] = trio.current_time() - 7 * 3600
     assert await parts_failing(node) == ["jobs"]
-    node.core.jobs.running.clear()
+    node.jobs.running.clear()
     assert await parts_failing(node) == []
 
     node.core.db.broken = "as in a test"

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from chatnode.config import Config, Limits, Server
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.routing import resume
@@ -451,9 +451,7 @@ async def test_a_token_revoked_while_hello_is_answered_is_closed_too(
 async def test_the_upgrade_lets_the_cookie_slide_with_the_session(address: Address, node: Node, ann: Somebody) -> None:
     """A page that asks for nothing over HTTP stays signed in all the same."""
     device = await with_password(node, "cleo")
-    token = (
-        await node.table.run(Context(node.core), "sessions.create", {"handle": "cleo", "password": PASSWORD})
-    ).token
+    token = (await node.table.run(Caller(node.core), "sessions.create", {"handle": "cleo", "password": PASSWORD})).token
     program = (await token_of(device)).token
 
     async def upgraded(headers: dict[str, str]) -> str:

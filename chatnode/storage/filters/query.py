@@ -8,8 +8,8 @@ import attrs
 
 from chatnode.config import Limits
 from chatnode.errors import Refusal
-from chatnode.storage.connection import Reader
-from chatnode.storage.cutting import deadline
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.cutting import deadline
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.filters.compile import Parameters, after_sql, condition_sql, order_sql

@@ -97,7 +97,7 @@ def chatnode_plugin() -> Plugin:
     return Plugin(
         name="hello",
         version="1.0",
-        api="1.0",
+        api="2.0",
         about="Greets people.",
         settings=Settings,
         commands=(greet,),

@@ -6,7 +6,7 @@ import pytest
 from chatnode_contacts.commands import COMMANDS
 from chatnode_contacts.queries import COLLECTIONS
 
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.errors import Refusal
 from chatnode.node import Node
 from tests.conftest import Somebody, make_person
@@ -112,5 +112,5 @@ async def test_a_token_that_only_reads_changes_nothing(node: Node) -> None:
 
 async def test_the_operator_of_the_machine_keeps_no_contacts(node: Node, bob: Somebody) -> None:
     for name, fields in FIELDS.items():
-        context = Context(node.core, operator=True)
+        context = Caller(node.core, operator=True)
         assert await outcome(node.table.run(context, name, dict(fields))) == "forbidden", name

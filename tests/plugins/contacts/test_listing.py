@@ -17,9 +17,9 @@ from chatnode_contacts.model import ListContacts, Sort
 
 from chatnode.config import Config
 from chatnode.node import Node
-from chatnode.storage.connection import Reader, connect_writer
-from chatnode.storage.migrations import Migration
-from chatnode.storage.plugins import prepare
+from chatnode.storage.engine.connection import Reader, connect_writer
+from chatnode.storage.engine.migrations import Migration
+from chatnode.storage.node.plugins import prepare
 from tests.conftest import Somebody, make_person
 from tests.plugins.contacts.keeping import contact, listed, set_back
 from tests.services.dialogue import anew, assert_sound, direct, refused, say

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from chatnode.node import Node
-from chatnode.storage import erasure, people
+from chatnode.storage.people import people
+from chatnode.storage.privacy import erasure
 from tests.conftest import Somebody
 from tests.plugins.contacts.keeping import become_contacts, kept, listed, requests
 from tests.services.dialogue import LiveSession, assert_sound

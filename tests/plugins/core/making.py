@@ -10,18 +10,18 @@ from typing import Any
 
 import attrs
 
-from chatnode.api import Consumer, Plugin, PluginContext, Reader, Row, Step, Transaction, Write, hookimpl
+from chatnode.api import Consumer, Context, Plugin, Reader, Row, Step, Transaction, Write, hookimpl
 from chatnode.config import Config, Plugins
 from chatnode.node import Node, open_node
-from chatnode.storage import log
+from chatnode.storage.log import log
 
 SEEN = Step("seen", "CREATE TABLE made_seen (consumer TEXT, gid INTEGER, kind TEXT, UNIQUE (consumer, gid));")
-Consume = Callable[[PluginContext, Sequence[Row]], Awaitable[Write[object] | None]]
+Consume = Callable[[Context, Sequence[Row]], Awaitable[Write[object] | None]]
 
 
 def made(name: str = "made", steps: Iterable[Step] = (SEEN,), hooks: Iterable[Any] = (), **declared: Any) -> Any:
     """A plugin that declares this; `hooks` are marked functions."""
-    fields = {"version": "1.0", "api": "1.0", "about": "Made for a test.", "steps": tuple(steps), **declared}
+    fields = {"version": "1.0", "api": "2.0", "about": "Made for a test.", "steps": tuple(steps), **declared}
 
     @hookimpl
     def chatnode_plugin() -> Plugin:
@@ -47,7 +47,7 @@ class Noting:
     before: Callable[[Sequence[Row]], None] = lambda rows: None
     batches: list[list[int]] = attrs.field(factory=list[list[int]])
 
-    async def __call__(self, ctx: PluginContext, rows: Sequence[Row]) -> Write[object]:
+    async def __call__(self, ctx: Context, rows: Sequence[Row]) -> Write[object]:
         self.batches.append([row.gid for row in rows])
         self.before(rows)
         return notes(self.name, rows)

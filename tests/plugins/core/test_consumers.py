@@ -12,9 +12,9 @@ import pytest
 import trio
 import trio.testing
 
-from chatnode.api import Consumer, PluginContext, Refusal, Row, Transaction, Write
+from chatnode.api import Consumer, Context, Refusal, Row, Transaction, Write
 from chatnode.node import Node
-from chatnode.storage import consumers as storage
+from chatnode.storage.log import consumers as storage
 from tests.conftest import Somebody, make_person
 from tests.services.dialogue import direct, fill, say
 
@@ -59,7 +59,7 @@ async def test_one_from_the_start_gets_everything(tmp_path: Path) -> None:
 async def test_rows_say_what_happened_and_where(tmp_path: Path) -> None:
     got: list[Row] = []
 
-    async def consume(ctx: PluginContext, rows: Sequence[Row]) -> None:
+    async def consume(ctx: Context, rows: Sequence[Row]) -> None:
         got.extend(rows)
 
     async with node_with(tmp_path, made(consumers=[Consumer("reading", consume)])) as node:
@@ -161,7 +161,7 @@ async def test_what_it_does_not_want_costs_no_write_and_is_not_read_again(tmp_pa
 
 
 async def test_now_and_then_the_place_is_written_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatnode.routing.consumer.KEPT_IN_MEMORY", 10)
+    monkeypatch.setattr("chatnode.hooks.consumer.KEPT_IN_MEMORY", 10)
     async with node_with(tmp_path, made(consumers=[Noting().declared(kinds=frozenset({"message.pinned"}))])) as node:
         ann, talk = await talk_of(node)
         await fill(ann, talk, "nothing to it", 9)
@@ -183,7 +183,7 @@ async def test_effect_and_cursor_are_one_transaction(tmp_path: Path) -> None:
     """What raises in the effect undoes the whole of it, and the row comes again."""
     fails = [True]
 
-    async def consume(ctx: PluginContext, rows: Sequence[Row]) -> Write[object]:
+    async def consume(ctx: Context, rows: Sequence[Row]) -> Write[object]:
         def write(tx: Transaction) -> None:
             notes("noting", rows)(tx)
             if fails:
@@ -201,7 +201,7 @@ async def test_effect_and_cursor_are_one_transaction(tmp_path: Path) -> None:
 async def test_events_that_the_effect_records_are_told_and_come_to_consumers_too(tmp_path: Path) -> None:
     noting = Noting(name="noting")
 
-    async def consume(ctx: PluginContext, rows: Sequence[Row]) -> None:
+    async def consume(ctx: Context, rows: Sequence[Row]) -> None:
         for row in rows:
             if row.kind == "message.posted":
                 await ctx.call("people.create", handle=f"made-by-{row.gid}")
@@ -220,7 +220,7 @@ async def test_a_cursor_that_was_moved_meanwhile_undoes_the_effect(tmp_path: Pat
     """Whoever moves the cursor while a round is under way wins: nothing is done twice, or for the wrong rows."""
     begun, go_on = trio.Event(), trio.Event()
 
-    async def consume(ctx: PluginContext, rows: Sequence[Row]) -> Write[object]:
+    async def consume(ctx: Context, rows: Sequence[Row]) -> Write[object]:
         begun.set()
         await go_on.wait()
         return notes("noting", rows)
@@ -240,7 +240,7 @@ async def test_a_cursor_that_was_moved_meanwhile_undoes_the_effect(tmp_path: Pat
 async def test_two_who_catch_up_at_once_take_turns(tmp_path: Path) -> None:
     at_work: list[int] = []
 
-    async def consume(ctx: PluginContext, rows: Sequence[Row]) -> Write[object]:
+    async def consume(ctx: Context, rows: Sequence[Row]) -> Write[object]:
         at_work.append(1)
         assert len(at_work) == 1
         await trio.testing.wait_all_tasks_blocked()
@@ -305,7 +305,7 @@ async def test_a_row_that_fails_is_set_aside_and_the_others_are_not(
 
 
 async def test_a_row_whose_effect_raises_is_set_aside_too(tmp_path: Path) -> None:
-    async def consume(ctx: PluginContext, rows: Sequence[Row]) -> Write[object]:
+    async def consume(ctx: Context, rows: Sequence[Row]) -> Write[object]:
         def write(tx: Transaction) -> None:
             for row in rows:
                 tx.execute("INSERT INTO made_seen VALUES ('noting', ?, NULL)", (row.gid if row.gid != bad else good,))
@@ -322,7 +322,7 @@ async def test_a_row_whose_effect_raises_is_set_aside_too(tmp_path: Path) -> Non
 
 
 async def test_a_consumer_that_gives_nonsense_is_told_so(tmp_path: Path) -> None:
-    async def consume(ctx: PluginContext, rows: Sequence[Row]) -> Any:
+    async def consume(ctx: Context, rows: Sequence[Row]) -> Any:
         return "done"
 
     async with node_with(tmp_path, made(consumers=[Consumer("noting", consume)])) as node:
@@ -337,7 +337,7 @@ async def test_an_effect_over_its_budget_is_cut_and_its_row_set_aside(tmp_path: 
     endless = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT 'endless', x, 0 FROM n"
     noting = Noting()
 
-    async def consume(ctx: PluginContext, rows: Sequence[Row]) -> Write[object]:
+    async def consume(ctx: Context, rows: Sequence[Row]) -> Write[object]:
         return lambda tx: tx.execute(f"INSERT INTO made_seen {endless}")
 
     consumers = [Consumer("endless", consume, kinds=frozenset({"message.posted"})), noting.declared()]
@@ -384,7 +384,7 @@ async def test_what_is_not_the_rows_fault_is_no_try(tmp_path: Path, error: Calla
 
 
 async def test_a_full_disk_is_nobodys_fault(tmp_path: Path) -> None:
-    async def consume(ctx: PluginContext, rows: Sequence[Row]) -> Write[object]:
+    async def consume(ctx: Context, rows: Sequence[Row]) -> Write[object]:
         def write(tx: Transaction) -> None:
             tx.execute("INSERT INTO made_seen VALUES ('noting', ?, zeroblob(4000000))", (rows[-1].gid,))
 
@@ -408,11 +408,11 @@ async def test_a_slow_one_and_a_raising_one_delay_nobody(tmp_path: Path) -> None
     begun, end = trio.Event(), trio.Event()
     noting = Noting()
 
-    async def slow(ctx: PluginContext, rows: Sequence[Row]) -> None:
+    async def slow(ctx: Context, rows: Sequence[Row]) -> None:
         begun.set()
         await end.wait()
 
-    async def raising(ctx: PluginContext, rows: Sequence[Row]) -> None:
+    async def raising(ctx: Context, rows: Sequence[Row]) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(fail)
             nursery.start_soon(fail)
@@ -442,7 +442,7 @@ async def test_a_slow_one_and_a_raising_one_delay_nobody(tmp_path: Path) -> None
 async def test_cancelling_ends_a_consumer_wherever_it_is(tmp_path: Path, how: str) -> None:
     begun = trio.Event()
 
-    async def consume(ctx: PluginContext, rows: Sequence[Row]) -> None:
+    async def consume(ctx: Context, rows: Sequence[Row]) -> None:
         begun.set()
         if how == "asleep":
             await trio.sleep_forever()
@@ -503,9 +503,9 @@ async def test_between_tries_it_waits_longer_and_longer(tmp_path: Path, autojump
 
 
 async def test_a_consumer_is_declared_as_async_with_kinds_that_there_are(tmp_path: Path) -> None:
-    def consume(ctx: PluginContext, rows: Sequence[Row]) -> None: ...
+    def consume(ctx: Context, rows: Sequence[Row]) -> None: ...
 
-    async def fine(ctx: PluginContext, rows: Sequence[Row]) -> None: ...
+    async def fine(ctx: Context, rows: Sequence[Row]) -> None: ...
 
     faults: list[tuple[Any, dict[str, Any], str]] = [
         (consume, {}, "must be async def"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 
-from chatnode.api import Consumer, Metric, PluginContext, Row, Step, Table, Task, Write
+from chatnode.api import Consumer, Context, Metric, Row, Step, Table, Task, Write
 from chatnode.node import Node
 from chatnode.transport import metrics
 from tests.conftest import Somebody, make_person
@@ -47,7 +47,7 @@ async def health_of(node: Node, part: str) -> dict[str, Any]:
 
 
 async def test_plugins_consumers_and_tasks_are_listed(tmp_path: Path) -> None:
-    async def run(ctx: PluginContext) -> None:
+    async def run(ctx: Context) -> None:
         await trio.sleep_forever()
 
     broken = made("bad", steps=[Step("one", "nonsense;")])
@@ -133,7 +133,7 @@ async def test_a_row_that_two_retry_at_once_is_done_once(tmp_path: Path) -> None
     done: list[int] = []
     failing, meanwhile = True, dict[str, int]()
 
-    async def consume(ctx: PluginContext, rows: Sequence[Row]) -> Write[object]:
+    async def consume(ctx: Context, rows: Sequence[Row]) -> Write[object]:
         if failing:
             raise ValueError("no")
         if meanwhile:
@@ -348,13 +348,13 @@ async def test_dropping_takes_everything_and_nothing_else(tmp_path: Path) -> Non
 
 
 async def test_a_plugin_has_a_word_on_its_health(tmp_path: Path) -> None:
-    async def well(ctx: PluginContext) -> dict[str, Any]:
+    async def well(ctx: Context) -> dict[str, Any]:
         return {"waiting": 3, "status": "splendid"}
 
-    async def unwell(ctx: PluginContext) -> None:
+    async def unwell(ctx: Context) -> None:
         raise RuntimeError("the printer is on fire")
 
-    async def odd(ctx: PluginContext) -> Any:
+    async def odd(ctx: Context) -> Any:
         return {"what": object()}
 
     plugins = [made(name, steps=(), health=health) for name, health in (("well", well), ("sick", unwell), ("odd", odd))]
@@ -368,14 +368,14 @@ async def test_a_plugin_has_a_word_on_its_health(tmp_path: Path) -> None:
 
 
 async def test_what_plugins_count_and_what_of_them_is_counted(tmp_path: Path) -> None:
-    async def value(ctx: PluginContext) -> float:
+    async def value(ctx: Context) -> float:
         return 2.5
 
-    async def late(ctx: PluginContext) -> float:
+    async def late(ctx: Context) -> float:
         await trio.sleep_forever()
         return 0
 
-    async def raising(ctx: PluginContext) -> float:
+    async def raising(ctx: Context) -> float:
         raise ValueError("no")
 
     noting = Noting()

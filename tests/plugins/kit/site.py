@@ -56,7 +56,7 @@ def greet_here(call, loud: bool) -> None:
 @hookimpl
 def chatnode_plugin() -> Plugin:
     """The declaration."""
-    return Plugin(name="NAME", version="1.5", api="1.0", about="Says hello.", settings=Settings, commands=(greet,), cli=cli)
+    return Plugin(name="NAME", version="1.5", api="2.0", about="Says hello.", settings=Settings, commands=(greet,), cli=cli)
 '''  # noqa: E501 - it is short where it is written
 
 

@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from chatnode.api import Event, EventKind, Metric, Permission, Step, Table, command
 from chatnode.config import Config
-from chatnode.dispatch.context import Context
+from chatnode.dispatch.caller import Caller
 from chatnode.errors import StartError
 from chatnode.model.commands.shared import Nothing
 from chatnode.testing import Client, MakePerson, Node, check_plugin, configured, connect, refused
@@ -106,7 +106,7 @@ def test_a_sound_plugin_passes() -> None:
 
 
 @command("waves.wave", permission="chat")
-async def _silent(ctx: Context, command: Wave) -> Nothing:
+async def _silent(ctx: Caller, command: Wave) -> Nothing:
     return Nothing()
 
 

@@ -12,9 +12,9 @@ import attrs
 import pytest
 
 from chatnode import api, config
-from chatnode.cli import api_reference
 from chatnode.hooks import specs
 from chatnode.model.events import EVENTS
+from chatnode.reference import api as api_reference
 from chatnode.services import COMMANDS
 from chatnode.testing import Node
 

@@ -86,7 +86,7 @@ def make_waved(reader: Reader, row: Row) -> Waved | None:
 def declared(**changes: Any) -> Plugin:
     """The plugin's declaration, with changes."""
     fields: dict[str, Any] = {
-        "name": "waves", "version": "1.0", "api": "1.0", "about": "Waving.", "settings": Settings, "steps": (STEP,),
+        "name": "waves", "version": "1.0", "api": "2.0", "about": "Waving.", "settings": Settings, "steps": (STEP,),
         "tables": (TABLE,), "permissions": (WAVE,), "commands": (wave,), "events": (EventKind(Waved, make_waved),),
     }  # fmt: skip
     return Plugin(**fields | changes)

@@ -13,7 +13,7 @@ from chatnode.config import Config
 from chatnode.config import Plugins as PluginSettings
 from chatnode.model.times import DAY_MS
 from chatnode.node import Node, open_node
-from chatnode.storage.transaction import Transaction
+from chatnode.storage.engine.transaction import Transaction
 from tests.conftest import Somebody, make_person
 from tests.plugins.reactions.reacting import assert_consistent, kept, on, react
 from tests.services.dialogue import direct, group, say

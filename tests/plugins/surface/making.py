@@ -13,7 +13,7 @@ from chatnode.node import Node, open_node
 
 
 def declare(name: str = "demo", **declared: Any) -> Plugin:
-    return Plugin(**{"name": name, "version": "1.0", "api": "1.0", "about": "A plugin of a test.", **declared})
+    return Plugin(**{"name": name, "version": "1.0", "api": "2.0", "about": "A plugin of a test.", **declared})
 
 
 def made(name: str = "demo", /, *hooks: Callable[..., Any], **declared: Any) -> Any:

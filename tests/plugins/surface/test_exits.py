@@ -94,7 +94,7 @@ async def test_a_command_a_job_and_a_health_that_exit_end_no_node(tmp_path: Path
         ann = await make_person(node, "ann")
         with pytest.raises(Exception, match=r"demo\.leave"):
             await ann.call("demo.leave")
-        assert (await node.core.jobs.run("demo.nightly")).ok is False
+        assert (await node.jobs.run("demo.nightly")).ok is False
         _, parts = await node.health()
         assert parts["plugin.demo"]["status"] == "failing"
 

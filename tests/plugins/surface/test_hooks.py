@@ -334,7 +334,7 @@ async def test_an_event_recorded_within_another_comes_after_it_live_and_when_rep
 
 
 async def replayed(node: Node, somebody: Any, since: int) -> list[tuple[int, Event]]:
-    from chatnode.storage import log
+    from chatnode.storage.log import log
 
     def read(reader: Reader) -> list[tuple[int, Event]]:
         gids = log.gids_since(reader, somebody.account, since, 1_000)

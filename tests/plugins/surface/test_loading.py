@@ -67,8 +67,8 @@ async def nothing(*arguments: Any) -> Any:
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "name": ({"name": "Hello World"}, "the name 'Hello World' is not made of a-z and 0-9"),
     "name of the node's tables": ({"name": "message"}, "the name message begins names of the node's own tables"),
-    "api: no version": ({"api": "one"}, "api is 'one'; it takes a version such as 1.0"),
-    "api: a later one": ({"api": "1.99"}, "version 1.99 of chatnode.api, this is 1.0: install a newer chatnode"),
+    "api: no version": ({"api": "one"}, "api is 'one'; it takes a version such as 2.0"),
+    "api: a later one": ({"api": "2.99"}, "version 2.99 of chatnode.api, this is 2.0: install a newer chatnode"),
     "api: another major": ({"api": "0.3"}, "install a newer version of the plugin"),
     "command without prefix": ({"commands": (a_command("hello.wave"),)}, "does not begin with demo."),
     "command twice": (

@@ -14,7 +14,6 @@ from chatnode.api import (
     Consumer,
     Context,
     Metric,
-    PluginContext,
     Reader,
     Row,
     Step,
@@ -55,7 +54,7 @@ def enrich_people(reader: Reader) -> Any:
     fail()
 
 
-async def give_effect(ctx: PluginContext, rows: list[Row]) -> Any:
+async def give_effect(ctx: Context, rows: list[Row]) -> Any:
     def write(tx: Transaction) -> None:
         fail()
 

@@ -11,7 +11,7 @@ import pytest
 
 from chatnode.api import Permission, Step, Table
 from chatnode.node import Node
-from chatnode.storage import exporting
+from chatnode.storage.upkeep import exporting
 from tests.conftest import Somebody, make_person
 from tests.plugins.surface.making import made, node_with, states
 from tests.services.dialogue import direct, outcome, refused, say

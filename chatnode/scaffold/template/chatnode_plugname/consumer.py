@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from chatnode.api import Consumer, PluginContext, Row, Transaction, Write
+from chatnode.api import Consumer, Context, Row, Transaction, Write
 
 from . import storage
 
 
-async def count_items(ctx: PluginContext, rows: Sequence[Row]) -> Write[object]:
+async def count_items(ctx: Context, rows: Sequence[Row]) -> Write[object]:
     """Count the items of each person.
 
     What is returned is carried out in the transaction that notes how far the consumer is: exactly once.

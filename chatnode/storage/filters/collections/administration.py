@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from chatnode.model import permissions
+from chatnode.storage.conversations.invites import STANDS
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.collections.shared import id_of_person
 from chatnode.storage.filters.kinds import Choice, Flag, Json, PersonId, Text, Time, Whole
-from chatnode.storage.invites import STANDS
 
 _VALID = "(expires_at IS NULL OR expires_at > :now)"
 

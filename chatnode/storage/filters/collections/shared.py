@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.storage.signs import shown_mark
+from chatnode.storage.conversations.signs import shown_mark
 
 MINE = "mine.person = :me AND mine.left_gid IS NULL"
 """`members mine`: that the asker takes part."""

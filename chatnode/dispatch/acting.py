@@ -1,0 +1,61 @@
+"""Running commands from within the node, as a user or as its operator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.core import Core
+from chatnode.dispatch.table import CommandTable
+from chatnode.errors import Refusal
+from chatnode.protocol import codec
+from chatnode.storage.people import people
+
+MOST_NESTED = 8
+"""Commands that a handler or hook calls may call further ones, this deep: without an end a plugin could call itself."""
+
+
+async def call(caller: Caller, name: str, /, **fields: Any) -> Any:
+    """Run a command for `caller`, with every check that a client's request passes; gives its result as plain values.
+
+    Raises `Refusal`.
+    """
+    if caller.depth >= MOST_NESTED:
+        raise Refusal("internal", f"{name} was called by a command that was called by another, {MOST_NESTED} deep")
+    nested = attrs.evolve(caller, depth=caller.depth + 1)
+    return codec.to_plain(await caller.core.part(CommandTable).run(nested, name, fields))
+
+
+@attrs.frozen
+class AsOperator:
+    """Runs commands as the operator of the node, whom no permission and no rate holds back."""
+
+    _core: Core
+    _depth: int = 0
+
+    async def call(self, name: str, /, **fields: Any) -> Any:
+        """Run a command; gives its result as plain values. Raises `Refusal`."""
+        return await call(Caller(self._core, operator=True, depth=self._depth), name, **fields)
+
+
+@attrs.frozen
+class AsPerson:
+    """Runs commands as one user, as if that user's own client sent them: permissions, rates, hooks and audit apply.
+
+    The account is looked up for each call, so that a change of role or a deactivation holds at once.
+    """
+
+    _core: Core
+    _who: str
+    _depth: int = 0
+
+    async def call(self, name: str, /, **fields: Any) -> Any:
+        """Run a command; gives its result as plain values.
+
+        Raises `Refusal`, also `not_found` for no such user, and `forbidden` for one whose account is deactivated.
+        """
+        account = await self._core.db.read(lambda reader: people.find(reader, self._who))
+        people.check_reachable(account)
+        return await call(Caller(self._core, account=account, depth=self._depth), name, **fields)

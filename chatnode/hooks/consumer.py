@@ -1,0 +1,318 @@
+"""One consumer of a plugin's: reads the log from its cursor, again and again, and gets over what it fails on.
+
+What it does with rows and the move of its cursor are one transaction. That move expects the cursor where it was when
+the rows were read, so nothing is done twice, whoever else moved it meanwhile.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Sequence
+from enum import Enum, auto
+from functools import partial
+from time import perf_counter
+from typing import Any, cast
+
+import trio
+
+from chatnode.concurrency import Backoff, behind_barrier
+from chatnode.config import Plugins as Settings
+from chatnode.errors import Refusal
+from chatnode.hooks.guard import said
+from chatnode.hooks.manager import Loaded, Manager
+from chatnode.hooks.plugin import Consumer
+from chatnode.logs import get_logger
+from chatnode.model.plugins import SetAside
+from chatnode.storage.engine.cutting import cutting_sql
+from chatnode.storage.engine.database import Database
+from chatnode.storage.engine.group import is_full, storage_error
+from chatnode.storage.engine.row import Row
+from chatnode.storage.engine.transaction import Transaction, Write
+from chatnode.storage.log import consumers as storage
+from chatnode.storage.log.consumers import Moved, Name
+
+logger = get_logger("plugins")
+
+KEPT_IN_MEMORY = 10_000
+"""So many places of the log, with no row for the consumer, may be read again after a crash: a write is saved."""
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+
+class Step(Enum):
+    """What came of one look at the log."""
+
+    WENT_ON = auto()
+    CAUGHT_UP = auto()
+    SET_ASIDE = auto()
+    FAILED = auto()
+    HELD_UP = auto()
+    """It could not go on, and no row is to blame: the disk is full, the node stops, what it needs is not there."""
+
+
+class NotSetAside(Exception):
+    """The row was done or dismissed since it was asked for: to do it now would be to do it twice."""
+
+
+class RunningConsumer:
+    """`cursor`: what is done. `failing`: what it fails on now, and how."""
+
+    def __init__(self, db: Database, plugins: Manager, loaded: Loaded, consumer: Consumer) -> None:
+        self.name: Name = (loaded.plugin.name, consumer.name)
+        self.consumer = consumer
+        self.cursor = 0
+        self.set_aside = 0
+        self.failing: str | None = None
+        self.newest = 0
+        """The newest gid that it knows of."""
+        self._db = db
+        self._plugins = plugins
+        self._context = loaded.context
+        self._settings: Settings = plugins.config.plugins
+        self._one_at_a_time = trio.Lock()
+        self._known = False
+        self._stored = 0
+        self._caught_up = False
+        self._first_wanted: int | None = None
+        self._wanted = trio.Event()
+        self._moved = trio.Event()
+        self._alone_until = 0
+        self._tries = 0
+
+    # ---- what it is told, on the trio thread
+
+    def wanted(self, gid: int) -> None:
+        """A row for it was committed."""
+        if self._first_wanted is None:
+            self._first_wanted = gid
+            self._wanted.set()
+
+    def moved(self) -> None:
+        """Its cursor was set to another place in the database."""
+        self._known = self._caught_up = False
+        self._wanted.set()
+        self._moved.set()
+
+    def place(self, head: int) -> int:
+        """How far it is when the log ends at `head`: there is nothing for it after what it knows."""
+        return max(self.cursor, head) if self._caught_up and self._first_wanted is None else self.cursor
+
+    # ---- going on
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        backoff = Backoff()
+        try:
+            while True:
+                step = await self.step()
+                if step in (Step.FAILED, Step.HELD_UP):
+                    with trio.move_on_after(backoff.next_wait()):
+                        await self._moved.wait()
+                elif step is not Step.SET_ASIDE:
+                    backoff.reset()
+                if step is Step.CAUGHT_UP:
+                    await self._wanted.wait()
+                    await trio.sleep(self.consumer.pause)
+        finally:
+            with trio.CancelScope(shield=True):
+                await self.keep_place()
+
+    async def step(self) -> Step:
+        """Take the next rows, after whoever does so now. Raises nothing."""
+        taken: list[Step] = []
+
+        async def take() -> None:
+            taken.append(await self._step())
+
+        async with self._one_at_a_time:
+            error = await behind_barrier(take)
+        if isinstance(error, Moved):
+            self.moved()
+            return Step.WENT_ON
+        if error is not None:
+            self.failing = f"cannot read the log: {said(error)}"
+            logger.warning("the consumer %s of the plugin %s %s", self.name[1], self.name[0], self.failing)
+            return Step.HELD_UP
+        return taken[0]
+
+    async def load(self) -> None:
+        """Find its place, which is made when it is new."""
+        found = (await self._db.read(storage.places)).get(self.name)
+        if found is None:
+            begin = partial(storage.begin, consumers={self.name: self.consumer.from_start})
+            found = (await self._db.write(begin))[self.name]
+        self.cursor = self._stored = found.cursor
+        self.set_aside = found.set_aside
+        self._alone_until = self._tries = 0
+        self._known = True
+
+    async def keep_place(self) -> None:
+        """Write how far it has read, if that is further than is written."""
+        if self._known and self.cursor > self._stored:
+            await behind_barrier(self._write_place)
+
+    async def _write_place(self) -> None:
+        cursor, stored = self.cursor, self._stored
+        await self._db.write(lambda tx: storage.move(tx, self.name, stored, cursor))
+        self._stored = cursor
+
+    async def _step(self) -> Step:
+        first, self._first_wanted = self._first_wanted, None
+        if self._wanted.is_set():  # else somebody may wait for it
+            self._wanted = trio.Event()
+        if self._moved.is_set():
+            self._moved = trio.Event()
+        if not self._known:
+            await self.load()
+        elif self._caught_up and first is not None:
+            self.cursor = max(self.cursor, first - 1)  # there was nothing for it in between
+        self._caught_up = False
+        most = 1 if self.cursor < self._alone_until else self.consumer.most
+        cursor, kinds = self.cursor, self.consumer.kinds
+        batch = await self._db.read(lambda reader: storage.pending(reader, cursor, kinds, most))
+        self.newest = batch.head
+        if batch.rows:
+            step = await self._take(batch.rows, batch.reached)
+            if step not in (Step.WENT_ON, Step.SET_ASIDE):
+                return step
+        else:
+            step, self.failing = Step.WENT_ON, None
+            self.cursor = batch.reached
+            if self.cursor - self._stored >= KEPT_IN_MEMORY:
+                await self._write_place()
+        self._caught_up = self._known and self.cursor >= batch.head
+        return Step.CAUGHT_UP if self._caught_up and step is Step.WENT_ON else step
+
+    async def _take(self, rows: Sequence[Row], upto: int) -> Step:
+        """Do what is to be done with rows, or go on without one that fails again and again."""
+        error = await behind_barrier(partial(self._do, rows, self._stored, upto))
+        if error is None:
+            self._went_on(upto)
+            self.failing = None
+            return Step.WENT_ON
+        if isinstance(error, Moved):
+            raise error
+        self.failing = f"{_named(rows)}: {said(error)}"
+        if is_not_of_the_rows(error):
+            logger.warning("the consumer %s of the plugin %s waits: %s", self.name[1], self.name[0], self.failing)
+            return Step.HELD_UP
+        self._plugins.report(self.name[0], f"consumer {self.name[1]}", f"failed on {self.failing}", error)
+        if len(rows) > 1:
+            self._alone_until = rows[-1].gid
+            return Step.FAILED
+        self._tries += 1
+        if self._tries < self._settings.consumer_tries:
+            return Step.FAILED
+        await self._go_on_without(rows[0], error, upto)
+        return Step.SET_ASIDE
+
+    async def _do(self, rows: Sequence[Row], expected: int, upto: int) -> None:
+        effect = await self._effect(rows)
+        write = partial(self._apply, effect, rows, expected, upto)
+        took, taken_back = await self._db.write(write, repeatable=True)
+        self.set_aside -= taken_back
+        self._tell_if_slow(took)
+
+    async def _effect(self, rows: Sequence[Row]) -> Write[object] | None:
+        effect: Any = await self.consumer.consume(self._context, rows)
+        if effect is not None and not callable(effect):
+            raise TypeError("a consumer gives a function of the transaction, or None")
+        return cast("Write[object] | None", effect)
+
+    def _apply(
+        self, effect: Write[object] | None, rows: Sequence[Row], expected: int, upto: int, tx: Transaction
+    ) -> tuple[float, int]:
+        """In the writer thread: what is to be done, and the move, in one. Gives how long the former took."""
+        took = self._carry_out(effect, tx)
+        taken_back = storage.take_back(tx, self.name, rows[0].gid - 1, rows[-1].gid) if self.set_aside else 0
+        storage.move(tx, self.name, expected, upto)
+        return took, taken_back
+
+    def _carry_out(self, effect: Write[object] | None, tx: Transaction) -> float:
+        began = perf_counter()
+        if effect is not None:
+            with cutting_sql(tx.connection, self._settings.transaction_seconds):
+                effect(tx)
+        return perf_counter() - began
+
+    def _tell_if_slow(self, took: float) -> None:
+        if took > self._settings.transaction_seconds:
+            what = f"took {took:.3f} s of at most {self._settings.transaction_seconds:g} in a transaction"
+            self._plugins.report(self.name[0], f"consumer {self.name[1]}", what)
+
+    async def _go_on_without(self, row: Row, error: BaseException, upto: int) -> None:
+        stored, tries = self._stored, self._tries
+
+        def write(tx: Transaction) -> bool:
+            storage.move(tx, self.name, stored, upto)
+            return storage.set_aside(tx, self.name, row, tries, said(error))
+
+        self.set_aside += await self._db.write(write)
+        self._went_on(upto)
+        logger.error(
+            "the consumer %s of the plugin %s failed %d times on gid %d, %s, and goes on without it: %s",
+            self.name[1], self.name[0], tries, row.gid, row.kind, said(error), exc_info=error,
+        )  # fmt: skip
+
+    def _went_on(self, upto: int) -> None:
+        self.cursor = self._stored = upto
+        self._tries = 0
+
+    # ---- what was set aside
+
+    async def retry(self, row: Row, entry: SetAside) -> str | None:
+        """Take a row that was set aside once more, after the rows that it is busy with; gives how it failed.
+
+        Raises `Refusal`: `not_found` when it is not set aside any more, `unavailable` when it failed for another
+        reason than the row.
+        """
+        async with self._one_at_a_time:
+            error = await behind_barrier(partial(self._do_again, row))
+            if error is None:
+                return None
+            if isinstance(error, NotSetAside):
+                raise Refusal("not_found", "it is off the list: the row was done or dismissed meanwhile", path="entry")
+            if is_not_of_the_rows(error):
+                raise Refusal("unavailable", "the consumer cannot go on now; try again", retry_after=5)
+            what = said(error)
+            self._plugins.report(self.name[0], f"consumer {self.name[1]}", f"failed on {_named([row])}: {what}", error)
+            await self._db.write(lambda tx: storage.failed_again(tx, entry.entry, what))
+            return what
+
+    async def _do_again(self, row: Row) -> None:
+        effect = await self._effect([row])
+
+        def write(tx: Transaction) -> float:
+            if not storage.take_back(tx, self.name, row.gid - 1, row.gid):
+                raise NotSetAside
+            return self._carry_out(effect, tx)
+
+        took = await self._db.write(write, repeatable=True)
+        self.set_aside -= 1
+        self._tell_if_slow(took)
+
+
+def _named(rows: Sequence[Row]) -> str:
+    if len(rows) == 1:
+        return f"gid {rows[0].gid}, {rows[0].kind}"
+    return f"{len(rows)} rows from gid {rows[0].gid} on"
+
+
+def is_not_of_the_rows(error: BaseException) -> bool:
+    """Whether a failure says that something else is not there now: the same rows may well succeed later."""
+    return all(_is_of_the_moment(each) for each in _leaves(error))
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
+
+
+def _is_of_the_moment(error: BaseException) -> bool:
+    if isinstance(error, Refusal):
+        return error.temporary
+    if isinstance(error, OSError):
+        return error.errno in _NO_ROOM
+    return is_full(storage_error(error))

@@ -1,0 +1,144 @@
+"""The consumers of a node's plugins: woken by commits, each on a task of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import trio
+
+from chatnode.errors import Refusal
+from chatnode.hooks.consumer import RunningConsumer, Step
+from chatnode.hooks.manager import Manager
+from chatnode.hooks.supervisor import Supervised
+from chatnode.logs import get_logger
+from chatnode.model.plugins import ConsumerStatus, SetAside
+from chatnode.storage.engine.connection import DatabaseError
+from chatnode.storage.engine.database import Database
+from chatnode.storage.engine.transaction import Recorded
+from chatnode.storage.log import consumers as storage
+from chatnode.storage.log import log
+from chatnode.storage.log.consumers import Name
+
+logger = get_logger("plugins")
+
+
+class Consumers:
+    """Of the plugins that run. Made when the node is open; they go on while `run` runs, or step by step in
+    `catch_up`."""
+
+    def __init__(self, db: Database, plugins: Manager) -> None:
+        self._db = db
+        self._plugins = plugins
+        self._all: dict[Name, RunningConsumer] = {}
+        for loaded in plugins:
+            for each in loaded.plugin.consumers:
+                self._all[loaded.plugin.name, each.name] = RunningConsumer(db, plugins, loaded, each)
+        self._of_all_kinds = [each for each in self if each.consumer.kinds is None]
+        self._of_kind: dict[str, list[RunningConsumer]] = {}
+        for each in self:
+            for kind in each.consumer.kinds or ():
+                self._of_kind.setdefault(kind, []).append(each)
+        self._head = 0
+
+    def __iter__(self) -> Iterator[RunningConsumer]:
+        return iter(self._all.values())
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    # ---- going on
+
+    def committed(self, recorded: list[Recorded]) -> None:
+        """Wake whom these events are for. Part of the commit listener: never raises or blocks."""
+        self._head = recorded[-1].gid
+        for each in self._of_all_kinds:
+            each.wanted(recorded[0].gid)
+        if self._of_kind:
+            for event in recorded:
+                for each in self._of_kind.get(event.event.name, ()):
+                    each.wanted(event.gid)
+
+    async def load(self) -> None:
+        """Find out where each is. In a damaged database that is left for later."""
+        try:
+            self._head = await self._db.read(log.head)
+            for each in self:
+                await each.load()
+        except (Refusal, DatabaseError) as error:
+            logger.error("how far the consumers of plugins are cannot be read: %s", error)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with trio.open_nursery() as nursery:
+            for each in self:
+                plugin, name = each.name
+                report = partial(self._plugins.report, plugin, f"consumer {name}")
+                supervised = Supervised(plugin, name, each.run, report)
+                nursery.start_soon(supervised.keep_running)
+
+    async def catch_up(self, plugin: str | None = None, consumer: str | None = None) -> list[ConsumerStatus]:
+        """Let all, or those of a plugin, or one, take what is there by now; gives how far each is then.
+
+        Without the pauses that they make otherwise: a row that fails is set aside at once after its tries. One that is
+        held up by something else than a row is left where it is.
+        """
+        head = await self._db.read(log.head)
+        chosen = [each for each in self if plugin in (None, each.name[0]) and consumer in (None, each.name[1])]
+        async with trio.open_nursery() as nursery:
+            for each in chosen:
+                nursery.start_soon(_catch_up, each, head)
+        return [self._status(each) for each in chosen]
+
+    # ---- looking at them
+
+    def statuses(self) -> list[ConsumerStatus]:
+        """How far each is."""
+        return [self._status(each) for each in self]
+
+    def _status(self, each: RunningConsumer) -> ConsumerStatus:
+        head = max(self._head, each.newest)
+        place = each.place(head)
+        return ConsumerStatus(*each.name, place, max(0, head - place), each.set_aside, each.failing)
+
+    def check(self, plugin: str, consumer: str) -> None:
+        """Raises `Refusal("not_found")` when no such consumer runs."""
+        self._running(plugin, consumer)
+
+    def _running(self, plugin: str, consumer: str) -> RunningConsumer:
+        found = self._all.get((plugin, consumer))
+        if found is None:
+            known = ", ".join(".".join(name) for name in self._all) or "none"
+            raise Refusal(
+                "not_found", f"no consumer {consumer} of a plugin {plugin} runs; there are: {known}", path="consumer"
+            )
+        return found
+
+    # ---- what an operator does with them
+
+    def moved(self, plugin: str, consumer: str) -> None:
+        """The cursor of a consumer was set in the database."""
+        self._running(plugin, consumer).moved()
+
+    def forgotten(self, entry: SetAside) -> None:
+        """A row that was set aside was taken off the list."""
+        found = self._all.get((entry.plugin, entry.consumer))
+        if found is not None:
+            found.set_aside -= 1
+
+    async def retry(self, entry: SetAside) -> str | None:
+        """Give a consumer a row that it has set aside once more; gives how it failed.
+
+        Raises `Refusal`: `not_found` when the consumer does not run, `gone` when the row is not in the log any more,
+        `unavailable` when something else than the row was in the way.
+        """
+        found = self._running(entry.plugin, entry.consumer)
+        row = await self._db.read(lambda reader: storage.row_at(reader, entry.gid))
+        if row is None:
+            raise Refusal("gone", "the row is not in the log any more; dismiss it", path="entry")
+        return await found.retry(row, entry)
+
+
+async def _catch_up(consumer: RunningConsumer, head: int) -> None:
+    while await consumer.step() is not Step.HELD_UP and consumer.cursor < head:
+        pass

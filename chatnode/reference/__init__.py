@@ -1,0 +1,1 @@
+"""Documentation made from the code: `make docs` writes it, and tests compare."""

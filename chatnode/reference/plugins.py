@@ -1,0 +1,132 @@
+"""What a plugin offers, as Markdown: made from what it declares and the docstrings, for `chatnode plugin docs`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import attrs
+
+from chatnode.dispatch.table import CommandTable
+from chatnode.hooks import specs
+from chatnode.hooks.plugin import Plugin
+from chatnode.hooks.review import own_words
+from chatnode.model.events import Event
+from chatnode.protocol.codec import wire_name
+from chatnode.reference import commands as reference
+from chatnode.services import COMMANDS
+from chatnode.transport import openapi
+
+
+def render(plugin: Plugin, source: Any) -> str:
+    """Commands, events, settings, permissions, tables, what runs by itself, figures, addresses, hooks.
+
+    `source` is the module or object that holds the hooks.
+    """
+    lines = [f"# {plugin.name} {plugin.version}", "", plugin.about]
+    for title, found in _sections(plugin, source):
+        listed = list(found)
+        if listed:
+            lines += ["", f"## {title}", "", *listed]
+    return "\n".join(lines) + "\n"
+
+
+def _sections(plugin: Plugin, source: Any) -> Iterator[tuple[str, Iterable[str]]]:
+    yield "Commands", _commands(plugin)
+    yield "Events", _events(plugin)
+    yield "Settings", _settings(plugin)
+    yield "Permissions", (_row(each.name, each.meaning, f"for {_and(each.roles)}") for each in plugin.permissions)
+    yield "Limits", (_row(each.name, each.what, f"setting `{each.setting}`") for each in plugin.limits)
+    yield "Lists to filter", (_row(each.name, " ".join(each.about.split())) for each in plugin.collections)
+    yield "Tables", _tables(plugin)
+    yield "Consumers", _consumers(plugin)
+    yield "Tasks", (_row(each.name, _words(each.run), _period(each.every)) for each in plugin.tasks)
+    yield "Addresses", _addresses(plugin)
+    yield "Metrics", (_row(f"chatnode_{plugin.name}_{each.name}", each.help) for each in plugin.metrics)
+    if plugin.cli is not None:
+        yield "Command line", [_row(f"chatnode {plugin.name}", plugin.cli.get_short_help_str(200))]
+    yield "Hooks", (_row(name, _words(function)) for name, function in implemented(source))
+
+
+def implemented(source: Any) -> Iterator[tuple[str, Any]]:
+    """The hooks that a plugin implements, with its functions."""
+    for name in dir(source):
+        function = getattr(source, name)
+        marks = getattr(function, f"{specs.PROJECT}_impl", None)
+        if marks is not None and name != "chatnode_plugin":
+            yield marks["specname"] or name, function
+
+
+def _row(name: str, *words: str) -> str:
+    said = [word.rstrip(".") for word in words if word]
+    return f"- `{name}`: {'; '.join(said)}" if said else f"- `{name}`"
+
+
+def _and(roles: tuple[str, ...]) -> str:
+    return ", ".join(("admin", *roles))
+
+
+def _words(function: Any) -> str:
+    return " ".join((inspect.getdoc(function) or "").split())
+
+
+def _commands(plugin: Plugin) -> Iterator[str]:
+    schemas = openapi.document(CommandTable([*COMMANDS, *plugin.commands]))["components"]["schemas"]
+    limits = {each.name: f"plugins.{plugin.name}.{each.setting}" for each in plugin.limits}
+    for number, command in enumerate(plugin.commands):
+        yield from (
+            *([""] if number else []),
+            f"### `{command.name}`",
+            "",
+            *reference.describe(command, schemas, limits),
+        )
+    own = set(schemas) - set(openapi.document(CommandTable(COMMANDS))["components"]["schemas"])
+    for shape in reference.shapes(plugin.commands, schemas, own):
+        yield from ("", shape)
+
+
+def _events(plugin: Plugin) -> Iterator[str]:
+    for kind in plugin.events:
+        fields = ", ".join(f"`{name}`" for name in event_fields(kind.event))
+        yield _row(kind.event.name, " ".join(own_words(kind.event).split()), f"fields: {fields}" if fields else "")
+
+
+def event_fields(event: type[Event]) -> list[str]:
+    """The names of an event's fields on the wire."""
+    return [wire_name(field.name) for field in attrs.fields(event)]
+
+
+def _settings(plugin: Plugin) -> Iterator[str]:
+    if plugin.settings is None:
+        return
+    yield from (f"In `config.toml`, section `[plugins.{plugin.name}]`:", "")
+    for field in attrs.fields(plugin.settings):
+        yield _row(f"{field.name} = {field.default!r}", field.metadata.get("help", ""))
+
+
+def _tables(plugin: Plugin) -> Iterator[str]:
+    for table in plugin.tables:
+        people = f"rows go with the person in {', '.join(f'`{name}`' for name in table.people)}" if table.people else ""
+        message = f"rows go with the message in `{table.message}`" if table.message else ""
+        yield _row(table.name, people, message, "given out with a person's data" if table.export else "")
+
+
+def _consumers(plugin: Plugin) -> Iterator[str]:
+    for each in plugin.consumers:
+        kinds = f"reads {', '.join(f'`{kind}`' for kind in sorted(each.kinds))}" if each.kinds else "reads everything"
+        yield _row(each.name, _words(each.consume), kinds)
+
+
+def _period(every: Any) -> str:
+    if every is None:
+        return "runs on and on"
+    return "every so often, by a setting" if callable(every) else f"every {every:g} s"
+
+
+def _addresses(plugin: Plugin) -> Iterator[str]:
+    for route in plugin.routes:
+        who = f"needs the permission `{route.permission}`" if route.permission else "for anybody"
+        yield _row(f"{' '.join(route.methods)} /plugins/{plugin.name}/{route.rule}", route.summary, who)
+    for page in plugin.pages:
+        yield _row(f"/plugins/{plugin.name}/{page.path}", f"page {page.title}", f"needs `{page.permission}`")

@@ -1,0 +1,1 @@
+"""Conversations, their members and settings, blocks and invites."""

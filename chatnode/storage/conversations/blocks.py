@@ -1,0 +1,82 @@
+"""Who does not want to hear from whom. What those who are blocked still learn: `signs.py`."""
+
+from __future__ import annotations
+
+from chatnode.errors import Refusal
+from chatnode.model.events import PersonBlocked
+from chatnode.model.ids import direct_id
+from chatnode.model.people import Account, Person
+from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people import people
+
+
+def block(tx: Transaction, account: Account, other: Account) -> None:
+    """Hear no more from `other`: the direct conversation is closed. Blocking twice changes nothing."""
+    if other.key == account.key:
+        raise Refusal("invalid", "you cannot block yourself", path="person")
+    added = tx.execute(
+        "INSERT OR IGNORE INTO blocks (person, blocked, at) VALUES (?, ?, ?)", (account.key, other.key, tx.now)
+    ).rowcount
+    if not added:
+        return
+    tx.execute(
+        "INSERT INTO block_marks (person, blocked, conversation, delivered_seq, shown_seq) "
+        "SELECT m.person, o.person, m.conversation, m.delivered_seq, m.shown_seq FROM members m "
+        "JOIN members o ON o.conversation = m.conversation AND o.person = ? WHERE m.person = ?",
+        (other.key, account.key),
+    )
+    tx.record(PersonBlocked(other.ref, True), people=(account.key,), subject=other.key, actor=account.key)
+    if (talk := _direct(tx, account, other)) is not None and talk[1] is None:
+        conversations.set_closed(tx, talk[0], "blocked", account)
+
+
+def unblock(tx: Transaction, account: Account, other: Account) -> None:
+    """Hear from `other` again: the conversation that the block closed is opened, unless they block too."""
+    removed = tx.execute("DELETE FROM blocks WHERE person = ? AND blocked = ?", (account.key, other.key)).rowcount
+    if not removed:
+        return
+    tx.execute("DELETE FROM block_marks WHERE person = ? AND blocked = ?", (account.key, other.key))
+    tx.record(PersonBlocked(other.ref, False), people=(account.key,), subject=other.key, actor=account.key)
+    talk = _direct(tx, account, other)
+    if talk is not None and talk[1] == "blocked" and not has_blocked(tx, other.key, account.key):
+        conversations.set_open(tx, talk[0], account)
+
+
+def _direct(tx: Transaction, account: Account, other: Account) -> tuple[int, str | None] | None:
+    id = direct_id(account.id, other.id)
+    return tx.execute("SELECT key, closed_reason FROM conversations WHERE id = ?", (id,)).fetchone()
+
+
+def has_blocked(reader: Reader | Transaction, person: int, other: int) -> bool:
+    """Whether `person` has blocked `other`, both by their keys."""
+    row = reader.execute("SELECT 1 FROM blocks WHERE person = ? AND blocked = ?", (person, other))
+    return row.fetchone() is not None
+
+
+def refuse_blocked(tx: Transaction, account: Account, other: Account, path: str) -> None:
+    """Raises `Refusal("forbidden")` at `path` when one of the two has blocked the other."""
+    if has_blocked(tx, account.key, other.key):
+        raise Refusal("forbidden", f"you have blocked {other.handle}", path=path)
+    if has_blocked(tx, other.key, account.key):
+        raise Refusal("forbidden", f"{other.handle} does not want to hear from you", path=path)
+
+
+def without_blocked(tx: Transaction, account: Account, others: list[Account]) -> list[Account]:
+    """Those of `others` who neither blocked the person nor were blocked by them."""
+    rows = tx.execute(
+        "SELECT blocked FROM blocks WHERE person = :me UNION SELECT person FROM blocks WHERE blocked = :me",
+        {"me": account.key},
+    )
+    keys = {key for (key,) in rows}
+    return [other for other in others if other.key not in keys]
+
+
+def page(reader: Reader, account: Account) -> list[Person]:
+    """Whom a person has blocked, in the order of handles."""
+    rows = reader.execute(
+        "SELECT b.blocked FROM blocks b JOIN people p ON p.key = b.blocked WHERE b.person = ? ORDER BY p.handle",
+        (account.key,),
+    ).fetchall()
+    return [people.public(people.by_key(reader, key)) for (key,) in rows]

@@ -1,0 +1,66 @@
+"""A person's own settings of a conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from chatnode.model.conversations import Settings
+from chatnode.model.events import SettingsChanged
+from chatnode.model.people import Account
+from chatnode.model.times import milliseconds, rfc3339
+from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+
+COLUMNS = (
+    "s.muted_until, s.notify, s.desktop, s.mobile, s.sounds, NOT m.hides_receipts, s.starred, s.archived, s.colour, "
+    "s.label"
+)
+"""Of `conversation_settings` s and `members` m, in the order of the fields of `Settings`."""
+
+
+def from_row(row: tuple[Any, ...]) -> Settings | None:
+    """The settings; None while all are as by default."""
+    muted_until, notify, desktop, mobile, sounds, receipts, starred, archived, colour, label = row
+    if notify is None:
+        return None
+    return Settings(
+        rfc3339(muted_until) if muted_until is not None else None, notify, bool(desktop), bool(mobile), bool(sounds),
+        bool(receipts), bool(starred), bool(archived), colour, label,
+    )  # fmt: skip
+
+
+def of_member(reader: Reader | Transaction, person: int, conversation: int) -> Settings:
+    row = reader.execute(
+        f"SELECT {COLUMNS} FROM members m LEFT JOIN conversation_settings s "  # noqa: S608
+        "ON s.person = m.person AND s.conversation = m.conversation WHERE m.person = ? AND m.conversation = ?",
+        (person, conversation),
+    ).fetchone()
+    return (from_row(row) if row is not None else None) or Settings()
+
+
+def change(tx: Transaction, account: Account, id: str, changes: dict[str, Any]) -> Settings:
+    """Change what `changes` names, by the fields of `Settings`; an empty text takes a value away."""
+    place = conversations.access(tx, account, id)
+    before = of_member(tx, account.key, place.key)
+    after = attrs.evolve(before, **{name: value if value != "" else None for name, value in changes.items()})
+    if after == before:
+        return before
+    tx.execute(
+        "INSERT OR REPLACE INTO conversation_settings (person, conversation, muted_until, notify, desktop, mobile, "
+        "sounds, starred, archived, colour, label) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            account.key, place.key, milliseconds(after.muted_until) if after.muted_until else None, after.notify,
+            after.desktop, after.mobile, after.sounds, after.starred, after.archived, after.colour, after.label,
+        ),
+    )  # fmt: skip
+    tx.execute(
+        "UPDATE members SET hides_receipts = ? WHERE conversation = ? AND person = ?",
+        (not after.receipts, place.key, account.key),
+    )
+    tx.record(
+        SettingsChanged(id, after), conversation=place.key, people=(account.key,), actor=account.key, private=True
+    )
+    return after

@@ -1,0 +1,110 @@
+"""Connections to the file: the one that writes, and those that only read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from chatnode.config import Storage as StorageSettings
+from chatnode.errors import StartError
+from chatnode.model.folding import caseless, folded
+from chatnode.model.ids import keyed_hash
+from chatnode.storage.engine.file_owners import cause, give
+
+
+class Reader(sqlite3.Connection):
+    """A connection to the database."""
+
+    additions: object = None
+    """The node's `Additions`; read by `chatnode.storage.engine.additions.additions`, which knows the type."""
+    cutter: Callable[[], bool] | None = None
+    """Says whether the statement that runs is to be cut (`chatnode/storage/engine/cutting.py`)."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        add_functions(self)
+
+
+IntegrityError = sqlite3.IntegrityError
+DatabaseError = sqlite3.DatabaseError
+
+
+def connect_writer(path: Path, settings: StorageSettings) -> Reader:
+    """The one connection that writes and checkpoints.
+
+    Raises `StartError` unless the file is in WAL mode with synchronous=FULL afterwards.
+    """
+    try:
+        if not path.exists():
+            path.touch(mode=0o600)  # SQLite would leave it to the umask; its side files are as readable as this one
+        for suffix in ("", "-wal", "-shm"):
+            give(Path(f"{path}{suffix}"))
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=512, factory=Reader
+        )
+        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA secure_delete=ON")  # what is deleted is gone from the file (traces.py)
+        connection.execute("PRAGMA temp_store=MEMORY")  # what savepoints remember never goes to a file
+        connection.execute(f"PRAGMA cache_size=-{settings.cache_kib:d}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={settings.checkpoint_pages:d}")
+        synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
+    except (sqlite3.Error, OSError) as error:
+        raise StartError(f"{path}: cannot be opened as a database: {cause(path, error)}") from None
+    if mode != "wal" or synchronous != 2:
+        raise StartError(f"{path}: the file system does not take SQLite's write-ahead log (journal mode {mode})")
+    return connection
+
+
+@attrs.frozen
+class FileStatistics:
+    """`free_bytes` are those of `bytes` that hold nothing."""
+
+    bytes: int
+    free_bytes: int
+
+
+def file_statistics(reader: Reader) -> FileStatistics:
+    """How large the database is."""
+    pages, free, size = (
+        reader.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    return FileStatistics(pages * size, free * size)
+
+
+def connect_reader(path: Path, cache_kib: int = 4_096) -> Reader:
+    """A connection that can only read, and never checkpoints."""
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=256, factory=Reader
+    )
+    connection.execute("PRAGMA query_only=ON")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute(f"PRAGMA cache_size=-{cache_kib:d}")
+    return connection
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """What our SQL calls and SQLite does not have."""
+    connection.create_function("caseless", 1, _caseless, deterministic=True)
+    connection.create_function("folded", 1, folded, deterministic=True)
+    connection.create_function("keyed_hash", 3, keyed_hash, deterministic=True)
+
+
+def shrink(connection: Reader) -> None:
+    """Give back the memory of its page cache; what is needed of it is read again."""
+    connection.execute("PRAGMA shrink_memory")
+
+
+def _caseless(text: str | None) -> str | None:
+    """SQLite's own `lower` knows only A to Z."""
+    return None if text is None else caseless(text)
+
+
+def was_interrupted(error: BaseException) -> bool:
+    """Whether a statement ended because a progress handler said so."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT

@@ -1,0 +1,447 @@
+"""The database: one thread that writes in groups, a few that read.
+
+A write is a sync function that gets a `Transaction` and runs whole, in the writer thread, inside a savepoint
+of its own, or in one with neighbours that can be run again. All writes that are waiting share one transaction and so
+one fsync. What is promised:
+
+- A write that was handed over runs to its end; cancelling the task that waits for it ends only the waiting.
+- Its result is delivered after COMMIT with synchronous=FULL, that is, when it is on disk.
+- Events are handed to `on_commit`, and results to the waiters, in commit order, on the trio thread, events first.
+- A write that raises is rolled back alone and its waiter gets the exception; its neighbours are not touched.
+- When COMMIT itself fails, every write of the group fails. If the disk is full the database goes on and takes
+  writes again when there is space. After any other failure it takes no more: what fsync once refused to write
+  may be lost without a further error, so it is never retried; the node must be restarted.
+
+Only the writing connection writes and checkpoints: SQLite 3.7.0 to 3.51.2 can corrupt the file when two do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from time import perf_counter
+from typing import Any, Protocol, TypeVar
+
+import outcome
+import trio
+
+from chatnode.config import Storage as StorageSettings
+from chatnode.errors import Refusal
+from chatnode.logs import get_logger
+from chatnode.metrics import Commits
+from chatnode.storage.engine.additions import Additions
+from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
+from chatnode.storage.engine.gaps import RawFile
+from chatnode.storage.engine.group import Job, disk_full, is_full, storage_error, without_the_cut
+from chatnode.storage.engine.transaction import Read, Recorded, Transaction, Write
+
+T = TypeVar("T")
+logger = get_logger("storage")
+
+IDLE_SECONDS = 0.1
+"""Without writes for so long, the node is idle."""
+
+
+class CommitListener(Protocol):
+    """Gets every committed event, in commit order, on the trio thread. Must not raise or block."""
+
+    def __call__(self, recorded: list[Recorded], /) -> None: ...
+
+
+class Background(Protocol):
+    """Work on what is derived from the tables, such as an index, which the writer does in slices between writes.
+
+    All of it is called in the writer thread. Nobody waits for the work and none of it is acknowledged, so its
+    commits are flushed to disk only with the next write's.
+    """
+
+    def committed(self, recorded: list[Recorded]) -> bool:
+        """Takes note of what was committed; whether a slice of work is due although there is more to write."""
+        ...
+
+    def idle_seconds(self) -> float | None:
+        """After how long without writes a slice of work is due; None when there is none to do."""
+        ...
+
+    def work(self, connection: Reader) -> None:
+        """Do one slice, of some milliseconds, in the open transaction."""
+        ...
+
+    def failed(self) -> None:
+        """The slice was undone: it raised, which was logged, or could not be committed."""
+        ...
+
+
+class Database:
+    """Opened by `open`, closed by `aclose`; `write` and `read` are called from trio tasks in between.
+
+    `broken` says why it takes no more writes, `full` that the last one that needed space found none.
+
+    With `inline=True` there are no threads: a write commits alone before `write` returns. That is for tests
+    that mock the clock, which would jump while a thread works.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        settings: StorageSettings | None = None,
+        *,
+        inline: bool = False,
+        additions: Additions | None = None,
+    ) -> None:
+        self.path = path
+        self.file = RawFile(path)
+        self.additions = additions or Additions()
+        self.settings = settings or StorageSettings()
+        self.inline = inline
+        self.on_commit: CommitListener = lambda recorded: None
+        self.background: Background | None = None
+        self.broken: str | None = None
+        self.full = False
+        self.commits = Commits()
+        self._jobs: SimpleQueue[Job[Any] | None] = SimpleQueue()
+        self._reads: SimpleQueue[Job[Any] | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._reader_connections: list[Reader] = []
+        self._closing = False
+        self._checkpoint_due = False
+        self._changes = 0
+        self._met_full = False
+
+    @property
+    def writes_waiting(self) -> int:
+        return self._jobs.qsize()
+
+    @property
+    def reads_waiting(self) -> int:
+        return self._reads.qsize()
+
+    def open(self) -> None:
+        """Open the connections and start the threads; call from the trio thread."""
+        self._writer = connect_writer(self.path, self.settings)
+        self._writer.additions = self.additions
+        self._token = trio.lowlevel.current_trio_token()
+        self._reader_connections = [
+            connect_reader(self.path, self.settings.reader_cache_kib)
+            for _ in range(1 if self.inline else self.settings.readers)
+        ]
+        for connection in self._reader_connections:
+            connection.additions = self.additions
+        if self.inline:
+            return
+        self._start("chatnode-writer", self._write_forever)
+        for number, connection in enumerate(self._reader_connections):
+            self._start(f"chatnode-reader-{number}", self._read_forever, connection)
+
+    async def aclose(self) -> None:
+        """Run what was handed over, move the write-ahead log into the file and close. Not cancellable."""
+        self._closing = True
+        self._jobs.put(None)
+        for _ in self._reader_connections:
+            self._reads.put(None)
+        with trio.CancelScope(shield=True):
+            for thread in self._threads:
+                await trio.to_thread.run_sync(thread.join)
+            await trio.lowlevel.checkpoint()
+        for connection in self._reader_connections:
+            connection.close()
+        if self.broken is None:
+            self._tidy_up()
+        self._writer.close()
+        self.file.close()
+
+    def _tidy_up(self) -> None:
+        try:
+            self._writer.execute("PRAGMA optimize")
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            logger.warning("the database was closed without tidying it up: %s", error)
+
+    async def write(self, function: Write[T], *, repeatable: bool = False) -> T:
+        """Run `function` in a transaction; returns when what it did is on disk.
+
+        `repeatable` promises that the function does nothing but what the transaction undoes, and so may be run again
+        after that. It makes frequent writes cheaper: those of a group share a savepoint, and each gets one of its own
+        only when one of them has raised.
+        Raises what the function raised, `Refusal("unavailable")` when the disk takes no writes, or
+        `trio.Cancelled`, in which case the function runs all the same.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._refuse_if_unusable()
+        job = Job(function, trio.lowlevel.current_task(), repeatable=repeatable)
+        if self.inline:
+            job.task = None
+            self._commit([job])
+            self._deliver([job])
+            self._note([job])
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            assert job.outcome is not None
+            return job.outcome.unwrap()
+        self._jobs.put(job)
+        return await job.wait()
+
+    async def maintain(self, function: Callable[[Reader], T]) -> T:
+        """Run `function` on the writing connection between two groups, outside of any transaction; writes wait.
+
+        For what cannot be part of one: VACUUM, checkpoints, PRAGMA optimize. Raises what the function raised.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._refuse_if_unusable()
+        if self.inline:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return function(self._writer)
+        job = Job(function, trio.lowlevel.current_task(), alone=True)
+        self._jobs.put(job)
+        return await job.wait()
+
+    async def checkpoint(self) -> None:
+        """Move the write-ahead log into the file now, while it is short: long work waits less for it than others would
+        for all of it at once."""
+        await self.maintain(lambda _: self._checkpoint())
+
+    async def read(self, function: Read[T]) -> T:
+        """Run `function` on a reading connection, inside one snapshot of the database."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._closing:
+            raise Refusal("unavailable", "the node is stopping")
+        job = Job(function, trio.lowlevel.current_task())
+        if self.inline:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return _in_snapshot(self._reader_connections[0], function)
+        self._reads.put(job)
+        return await job.wait()
+
+    async def for_each_reader(self, function: Read[object]) -> None:
+        """Run `function` on every reading connection, each when it has nothing else to do."""
+        async with trio.open_nursery() as nursery:
+            together = threading.Barrier(len(self._reader_connections))
+
+            def run(reader: Reader) -> None:
+                function(reader)
+                with contextlib.suppress(threading.BrokenBarrierError):
+                    together.wait(timeout=0.1)  # so that no connection takes two
+
+            for _ in self._reader_connections:
+                nursery.start_soon(self.read, run)
+
+    # ---- in the threads
+
+    def _start(self, name: str, target: Callable[..., None], *args: Any) -> None:
+        # Daemons, so that a node that dies without closing does not hang at exit: nothing acknowledged is lost.
+        thread = threading.Thread(target=target, args=args, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _write_forever(self) -> None:
+        jobs = self._jobs
+        going = True
+        while going:
+            job = self._next_job()
+            group: list[Job[Any]] = []
+            alone: Job[Any] | None = None
+            while job is not None:
+                if job.alone:
+                    alone = job
+                    break
+                group.append(job)
+                if len(group) >= self.settings.group_jobs:
+                    break
+                try:
+                    job = jobs.get_nowait()
+                except Empty:
+                    break
+            going = job is not None
+            if group:
+                self._commit(group)
+                self._token.run_sync_soon(self._deliver, group)
+                self._note(group)
+            if alone is not None:
+                alone.outcome = outcome.capture(alone.function, self._writer)
+                self._token.run_sync_soon(alone.resume)
+
+    def _next_job(self) -> Job[Any] | None:
+        """Wait for a job. A moment without one is the time for work in the background, and for a checkpoint, which
+        would hold up a busy node.
+        """
+        while True:
+            wait = IDLE_SECONDS if self._checkpoint_due else None
+            background = self.background.idle_seconds() if self.background and self.broken is None else None
+            if background is not None:
+                wait = background if wait is None else min(wait, background)
+            try:
+                return self._jobs.get(timeout=wait)
+            except Empty:
+                if background is not None and background <= (wait or 0):
+                    self._work()
+                else:
+                    self._checkpoint_due = False
+                    if self.broken is None:
+                        self._checkpoint()
+
+    def _note(self, group: list[Job[Any]]) -> None:
+        """Tell the background what was committed, and let it work if it has to."""
+        if self.background is not None and self.background.committed([each for job in group for each in job.recorded]):
+            self._work()
+
+    def _work(self) -> None:
+        """One slice of the background's work in a transaction of its own, which costs no flush."""
+        if self.background is None or self.broken is not None:
+            return
+        try:
+            self._writer.execute("PRAGMA synchronous=NORMAL")
+            self._writer.execute("BEGIN IMMEDIATE")
+            self.background.work(self._writer)
+            self._writer.execute("COMMIT")
+            self._checkpoint_due = True
+        except Exception as error:
+            logger.error("work in the background failed: %s", error)
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            self.background.failed()
+        finally:
+            self._writer.execute("PRAGMA synchronous=FULL")
+
+    def _checkpoint(self) -> None:
+        if self.file.sweeping:
+            return
+        try:
+            self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            logger.warning("the write-ahead log could not be moved into the database yet: %s", error)
+
+    def _commit(self, group: list[Job[Any]]) -> None:
+        """Run the jobs of a group and commit them together. Sets every job's outcome."""
+        if not group:
+            return
+        began, self._met_full = perf_counter(), False
+        try:
+            if self.broken is not None:
+                raise sqlite3.OperationalError(self.broken)
+            self._writer.execute("BEGIN IMMEDIATE")
+            gid: int = self._writer.execute("SELECT coalesce(max(gid), 0) + 1 FROM log").fetchone()[0]
+            for repeatable, some in groupby(group, attrgetter("repeatable")):
+                jobs = list(some)
+                whole = len(jobs) == len(group)
+                gid = self._run_together(jobs, gid, whole) if repeatable else self._run_alone(jobs, gid)
+            changes = self._writer.total_changes
+            self._writer.execute("COMMIT")
+            self._checkpoint_due = True
+            self.full = self._met_full or (self.full and changes == self._changes)
+            self._changes = changes
+            self.commits.jobs.observe(len(group))
+            self.commits.seconds.observe(perf_counter() - began)
+        except sqlite3.Error as error:
+            others = without_the_cut(group, error) if not self._writer.in_transaction else None
+            if others is not None:
+                self._commit(others)
+            else:
+                self._fail(group, error)
+
+    def _run_together(self, jobs: list[Job[Any]], gid: int, whole: bool) -> int:
+        """Run jobs that can be run again in one savepoint; when one raises, all are undone and run one by one.
+
+        A savepoint of its own for each costs as much as two more statements, and a copy of every page it changes. When
+        these are the `whole` group, the transaction does for a savepoint.
+        """
+        connection, followers, first = self._writer, self.additions.followers, gid
+        if len(jobs) == 1:
+            return self._run_alone(jobs, gid)
+        if not whole:
+            connection.execute("SAVEPOINT jobs")
+        try:
+            for job in jobs:
+                transaction = Transaction(connection, gid, followers)
+                job.outcome = outcome.Value(job.function(transaction))
+                job.recorded = transaction.recorded
+                gid = transaction.next_gid
+                if not connection.in_transaction:  # SQLite gave it up, and the job hid it; the next one must not begin
+                    raise sqlite3.OperationalError("the transaction was given up")
+        except BaseException as error:
+            if not connection.in_transaction:
+                raise storage_error(error) or sqlite3.OperationalError(str(error)) from error
+            for statement in ("ROLLBACK", "BEGIN IMMEDIATE") if whole else ("ROLLBACK TO jobs", "RELEASE jobs"):
+                connection.execute(statement)
+            for job in jobs:
+                job.outcome, job.recorded = None, []
+            return self._run_alone(jobs, first)
+        if not whole:
+            connection.execute("RELEASE jobs")
+        return gid
+
+    def _run_alone(self, jobs: list[Job[Any]], gid: int) -> int:
+        """Run jobs in a savepoint each; returns the next free gid."""
+        for job in jobs:
+            gid = self._run_in_savepoint(job, gid)
+        return gid
+
+    def _run_in_savepoint(self, job: Job[Any], gid: int) -> int:
+        """Run one job; returns the next free gid. What a failing job recorded is undone, its gids with it."""
+        connection = self._writer
+        transaction = Transaction(connection, gid, self.additions.followers)
+        connection.execute("SAVEPOINT job")
+        try:
+            job.outcome = outcome.Value(job.function(transaction))
+            job.recorded = transaction.recorded
+            gid = transaction.next_gid
+        except BaseException as error:
+            if not connection.in_transaction:
+                # SQLite gave up the whole transaction, whatever the job made of it: nothing of the group is stored.
+                raise storage_error(error) or sqlite3.OperationalError(str(error)) from error
+            full = is_full(storage_error(error))
+            self._met_full = self._met_full or full
+            job.outcome, job.recorded = outcome.Error(disk_full() if full else error), []
+            connection.execute("ROLLBACK TO job")
+        connection.execute("RELEASE job")
+        return gid
+
+    def _fail(self, group: list[Job[Any]], error: sqlite3.Error) -> None:
+        self.commits.failures += 1
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
+        if is_full(error):
+            self.full = True
+            refusal = disk_full()
+            logger.error("the disk is full, %d writes were refused", len(group))
+        else:
+            if self.broken is None:
+                logger.critical("storage failed and takes no more writes: %s", error)
+            self.broken = f"storage failed: {error}"
+            refusal = Refusal("unavailable", "storage failed; the node must be restarted")
+        for job in group:
+            job.outcome = outcome.Error(refusal)
+            job.recorded = []
+
+    def _read_forever(self, connection: Reader) -> None:
+        while (job := self._reads.get()) is not None:
+            job.outcome = outcome.capture(_in_snapshot, connection, job.function)
+            self._token.run_sync_soon(job.resume)
+
+    # ---- back on the trio thread
+
+    def _deliver(self, group: list[Job[Any]]) -> None:
+        recorded = [each for job in group for each in job.recorded]
+        if recorded:
+            self.on_commit(recorded)
+        for job in group:
+            job.resume()
+
+    def _refuse_if_unusable(self) -> None:
+        if self._closing:
+            raise Refusal("unavailable", "the node is stopping")
+        if self.broken is not None:
+            raise Refusal("unavailable", "storage failed; the node must be restarted")
+
+
+def _in_snapshot(connection: Reader, function: Read[T]) -> T:
+    connection.execute("BEGIN")
+    try:
+        return function(connection)
+    finally:
+        with contextlib.suppress(sqlite3.Error):  # as when the file is damaged, which `function` has met already
+            connection.execute("ROLLBACK")

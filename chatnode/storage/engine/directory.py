@@ -1,0 +1,98 @@
+"""The data directory: one owner, one lock, the places of its files."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from chatnode.errors import StartError
+from chatnode.storage.engine.file_owners import fault, give, make_directory
+
+
+class InUse(StartError):
+    """Another process owns the data directory."""
+
+
+class DataDirectory:
+    """Holds the directory's lock from `claim` to `release`; while it does, no other process writes here.
+
+    The lock is the kernel's (flock) and goes with the process, so that a killed node leaves none behind.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+
+    @property
+    def database(self) -> Path:
+        return self.path / "chatnode.sqlite3"
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.toml"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.path / "control.sock"
+
+    @property
+    def restoring(self) -> Path:
+        """Is there while a restore is under way, or after it was interrupted."""
+        return self.path / "restoring"
+
+    def require_node(self) -> None:
+        """Raises `StartError` unless there is a node here: a command that only asks makes none."""
+        try:
+            if os.path.lexists(self.database) or os.path.lexists(self.restoring):
+                return
+            os.stat(f"{self.path}/.")
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise self._unusable(error) from None
+        raise StartError(
+            f"no node here; there is no database in {self.path}: give another --data, or run chatnode setup first"
+        )
+
+    def open_lock(self, name: str) -> int:
+        """A descriptor of a file that is locked, never through a link. Raises `OSError`."""
+        lock = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        give(self.path / name)
+        return lock
+
+    def claim(self) -> None:
+        """Make the directory if need be and take its lock.
+
+        Raises `InUse` when another process holds it, `StartError` when the directory cannot be used.
+        """
+        try:
+            make_directory(self.path)
+            lock = self.open_lock("lock")
+        except OSError as error:
+            raise self._unusable(error) from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(lock, 32).decode(errors="replace").strip() or "unknown"
+            os.close(lock)
+            raise InUse(
+                f"{self.path}: in use by another chatnode (process {owner}); stop it, or give another --data"
+            ) from None
+        try:
+            os.truncate(lock, 0)
+            os.write(lock, f"{os.getpid()}\n".encode())
+        except OSError as error:
+            os.close(lock)
+            raise self._unusable(error) from None
+        self._lock = lock
+
+    def release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _unusable(self, error: OSError) -> StartError:
+        known = fault(Path(error.filename)) if error.filename else None
+        why = f"{known} ({error.strerror})" if known is not None else error.strerror
+        return StartError(f"{self.path}: cannot be used as data directory: {why}")

@@ -1,0 +1,90 @@
+"""What the writer thread works on: jobs, and what it means when one fails."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+import outcome
+import trio
+
+from chatnode.errors import Refusal
+from chatnode.storage.engine.connection import was_interrupted
+from chatnode.storage.engine.transaction import Recorded
+
+T = TypeVar("T")
+
+
+class Job(Generic[T]):
+    """A function on its way through a thread, and the task that waits for what it returns."""
+
+    __slots__ = ("alone", "function", "outcome", "recorded", "repeatable", "task")
+
+    def __init__(
+        self,
+        function: Callable[[Any], T],
+        task: trio.lowlevel.Task | None,
+        *,
+        alone: bool = False,
+        repeatable: bool = False,
+    ) -> None:
+        """`alone`: it gets the writing connection outside of any transaction. `repeatable`: see `Database.write`."""
+        self.function = function
+        self.repeatable = repeatable
+        self.alone = alone
+        self.task = task
+        self.outcome: outcome.Outcome[T] | None = None
+        self.recorded: list[Recorded] = []
+
+    def resume(self) -> None:
+        if self.task is not None and self.outcome is not None:
+            task, self.task = self.task, None
+            trio.lowlevel.reschedule(task, self.outcome)
+
+    def wait(self) -> Awaitable[T]:
+        """No coroutine of ours: each one between a task and trio costs every wake-up of the task."""
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self.task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        return trio.lowlevel.wait_task_rescheduled(abort)  # noqa: ASYNC105
+
+
+def without_the_cut(group: list[Job[Any]], error: sqlite3.Error) -> list[Job[Any]] | None:
+    """The jobs of a group to be committed anew when a plugin's statement was cut; None when it is not that.
+
+    SQLite undoes the whole transaction with a statement that writes and is cut. A job that has run already and cannot
+    be run again is refused: nothing of it is stored, and it may be requested again.
+    """
+    cut = next((job for job in group if job.outcome is None), None)
+    if cut is None or not was_interrupted(error):
+        return None
+    others: list[Job[Any]] = []
+    for job in group:
+        job.recorded = []
+        if job is cut:
+            job.outcome = outcome.Error(error.__cause__ or error)
+        elif job.outcome is None or job.repeatable:
+            job.outcome = None
+            others.append(job)
+        elif isinstance(job.outcome, outcome.Value):
+            refusal = Refusal("unavailable", "a plugin took too long beside this; try again", retry_after=1)
+            job.outcome = outcome.Error(refusal)
+    return others
+
+
+def storage_error(error: BaseException | None) -> sqlite3.Error | None:
+    """The error of SQLite that `error` is, or was raised while handling."""
+    while error is not None and not isinstance(error, sqlite3.Error):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def is_full(error: sqlite3.Error | None) -> bool:
+    return error is not None and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+
+def disk_full() -> Refusal:
+    return Refusal("unavailable", "the disk is full; nothing was stored", retry_after=5)

@@ -1,0 +1,48 @@
+"""Keeping the database in order."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+from chatnode.model.times import DAY_MS
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.gaps import empty_log
+from chatnode.storage.engine.transaction import Transaction
+
+KEPT_MS = 7 * DAY_MS
+"""For so long after its end it can still be said of a session or invite that it has expired."""
+
+
+def remove_expired(tx: Transaction) -> tuple[int, int]:
+    """Removes sessions and invites that ended more than a week ago; returns how many of each."""
+    before = tx.now - KEPT_MS
+    sessions = tx.execute("DELETE FROM sessions WHERE expires_at < ?", (before,)).rowcount
+    invites = tx.execute("DELETE FROM invites WHERE expires_at < ?", (before,)).rowcount
+    return sessions, invites
+
+
+def optimize(tx: Transaction) -> None:
+    """Takes milliseconds: `analysis_limit` bounds how many rows of each index are looked at."""
+    tx.execute("PRAGMA analysis_limit=400")
+    tx.execute("PRAGMA optimize")
+
+
+def vacuum(connection: Reader, wanted: Callable[[], bool]) -> bool:
+    """Rewrite the database without its unused pages; returns whether it came to its end. For `Database.maintain`.
+
+    Given up as soon as the connection is `wanted` for a write, but for the last part, which moves the pages.
+    """
+    connection.execute("PRAGMA temp_store=FILE")  # as large as the database: not in memory
+    connection.set_progress_handler(lambda: int(wanted()), 10_000)
+    try:
+        connection.execute("VACUUM")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+            return False
+        raise
+    finally:
+        connection.set_progress_handler(None, 0)
+        connection.execute("PRAGMA temp_store=MEMORY")
+    empty_log(connection)
+    return True

@@ -1,0 +1,18 @@
+"""A row of the log, as readers of the log get it."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.define
+class Row:
+    """One row of the log, with the public id of its conversation."""
+
+    gid: int
+    conversation_key: int | None
+    conversation: str
+    kind: str
+    subject: int
+    actor: int | None
+    at: int

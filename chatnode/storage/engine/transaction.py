@@ -1,0 +1,142 @@
+"""What a write gets: a transaction on the writing connection, and the log to record events in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import attrs
+
+from chatnode.errors import Refusal
+from chatnode.model.events import Event
+from chatnode.model.times import now_ms
+from chatnode.storage.engine.connection import Reader
+
+T = TypeVar("T")
+Rows = Iterator[tuple[Any, ...]]
+
+
+@attrs.define
+class Recorded:
+    """An event with its place in the log and whom it concerns.
+
+    `conversation` is the key of the conversation whose participants see it, or None; `people` are the keys
+    of people who see it whether they take part or not; `hidden_from` are participants who do not.
+    """
+
+    gid: int
+    event: Event
+    conversation: int | None
+    people: Sequence[int]
+    hidden_from: frozenset[int] = frozenset()
+
+
+@attrs.define
+class Change:
+    """What a transaction records: the event, and its row of the log.
+
+    `conversation` is the key of the conversation whose participants hear it, or None; `people` are the keys of those
+    who hear it whether they take part or not; `subject` is what, with the kind, names the thing that changed: the
+    seq of a message, the key of a person.
+    """
+
+    gid: int
+    event: Event
+    conversation: int | None
+    people: Sequence[int]
+    subject: int
+    actor: int | None
+
+
+@attrs.frozen
+class Follower:
+    """What is called when an event is recorded: for further people to be told, before its row of the log is written;
+    and for what is to hold together with it, after that."""
+
+    audience: Callable[[Transaction, Change], Iterable[int]] | None = None
+    in_transaction: Callable[[Transaction, Change], None] | None = None
+
+
+NO_FOLLOWERS: Mapping[str, Follower] = {}
+
+
+class Transaction:
+    """What a writing function works with.
+
+    `now` is in milliseconds and the same for the whole function; `next_gid` is the gid that the next recorded
+    event gets.
+    """
+
+    __slots__ = ("connection", "execute", "executemany", "followers", "next_gid", "now", "recorded")
+
+    def __init__(self, connection: Reader, next_gid: int, followers: Mapping[str, Follower] = NO_FOLLOWERS) -> None:
+        self.connection = connection
+        self.execute = connection.execute
+        self.executemany = connection.executemany
+        self.followers = followers
+        self.next_gid = next_gid
+        self.now = now_ms()
+        self.recorded: list[Recorded] = []
+
+    def record(
+        self,
+        event: Event,
+        *,
+        conversation: int | None = None,
+        people: Sequence[int] = (),
+        subject: int = 0,
+        actor: int | None = None,
+        hidden_from: frozenset[int] = frozenset(),
+        private: bool = False,
+    ) -> int:
+        """Append the event to the log and return its gid.
+
+        With `private` it names its conversation, and only the one person in `people` sees it.
+        `hidden_from` counts now; whoever reads the log later is judged by the tables (`storage/log/log.py`).
+        `subject` is the key or number that, with the kind, is enough to make the event again from the tables.
+        """
+        person = people[0] if len(people) == 1 else None
+        gid, follower = self.next_gid, self.followers.get(event.name)
+        change = Change(gid, event, conversation, people, subject, actor) if follower is not None else None
+        more = self._further(follower, change) if follower is not None and change is not None else ()
+        self.execute(
+            "INSERT INTO log (gid, conversation, person, kind, subject, actor, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (gid, conversation, person, event.name, subject, actor, self.now),
+        )
+        self.next_gid = gid + 1
+        if len(people) > 1 or more:
+            audience = {*people, *more} if len(people) > 1 else set(more)
+            self.executemany("INSERT INTO log_audience (person, gid) VALUES (?, ?)", [(key, gid) for key in audience])
+        heard = [*people, *more] if more else people
+        self.recorded.append(Recorded(gid, event, None if private else conversation, heard, hidden_from))
+        if change is not None and follower is not None and follower.in_transaction is not None:
+            follower.in_transaction(self, change)
+        return gid
+
+    def attempt(self, part: Callable[[], object]) -> Refusal | None:
+        """Run an optional part of the write: if it is refused, only the part is undone.
+
+        Returns the refusal, or None. Any other exception undoes the whole write.
+        """
+        gid, recorded = self.next_gid, len(self.recorded)
+        self.execute("SAVEPOINT part")
+        refused = None
+        try:
+            part()
+        except Refusal as refusal:
+            refused = refusal
+            self.execute("ROLLBACK TO part")
+            self.next_gid = gid
+            del self.recorded[recorded:]
+        self.execute("RELEASE part")
+        return refused
+
+    def _further(self, follower: Follower, change: Change) -> list[int]:
+        """Whom plugins want told beside those who are anyway."""
+        if follower.audience is None:
+            return []
+        return [key for key in dict.fromkeys(follower.audience(self, change)) if key not in change.people]
+
+
+Write = Callable[[Transaction], T]
+Read = Callable[[Reader], T]

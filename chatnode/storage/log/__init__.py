@@ -1,0 +1,1 @@
+"""Reading the log: missed events, and the cursors of consumers."""

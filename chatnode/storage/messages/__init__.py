@@ -1,0 +1,1 @@
+"""Messages and what belongs to them: changes, mentions, receipts, reports, the inbox."""

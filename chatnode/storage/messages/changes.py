@@ -1,0 +1,214 @@
+"""What becomes of a message after it was posted: edits, deletion for all, pins."""
+
+from __future__ import annotations
+
+import attrs
+
+from chatnode.errors import Refusal
+from chatnode.model.conversations import RANK
+from chatnode.model.events import MessageDeleted, MessageEdited, MessagePinned
+from chatnode.model.messages import DeletedReason, Edition, Message
+from chatnode.model.people import Account
+from chatnode.model.permissions import NOTIFY
+from chatnode.model.times import now_ms, rfc3339
+from chatnode.storage.conversations import conversations
+from chatnode.storage.conversations.conversations import Place
+from chatnode.storage.engine.additions import additions
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.messages import mentions, messages
+from chatnode.storage.people import audit
+
+_CHANGED = MessageEdited | MessageDeleted | MessagePinned
+
+
+@attrs.frozen
+class Edit:
+    """What a message is to say. `notices`: its sender may post system messages; `minutes` is how long after posting,
+    `most` how often a message can be edited; 0 is no limit."""
+
+    message: str
+    text: str
+    notices: bool
+    minutes: int
+    most: int
+
+
+def access_to_edit(reader: Reader | Transaction, account: Account, edit: Edit) -> tuple[Place, Message]:
+    """The message, for its sender, who must have the permissions now that posting it would take.
+
+    Raises `Refusal`. The limits of time and number do not apply to an edit that changes nothing.
+    """
+    place, message = messages.access(reader, account, edit.message)
+    conversations.refuse_closed(place)
+    if message.sender.id != account.id:
+        raise Refusal("forbidden", "you can edit only what you wrote", path="message")
+    _refuse_deleted(message)
+    if message.kind == "system" and not edit.notices:
+        raise Refusal("forbidden", f"system messages take the permission {NOTIFY}", path="message")
+    if not edit.text and message.kind == "text":
+        raise Refusal("invalid", "text is missing; to take a message back, delete it", path="text")
+    if edit.text != message.text:
+        _check_not_too_late(reader, place, message, edit)
+    return place, message
+
+
+def _check_not_too_late(reader: Reader | Transaction, place: Place, message: Message, edit: Edit) -> None:
+    (posted_at,) = reader.execute(
+        "SELECT at FROM messages WHERE conversation = ? AND seq = ?", (place.key, message.seq)
+    ).fetchone()
+    if edit.minutes and now_ms() > posted_at + edit.minutes * 60_000:
+        raise Refusal("forbidden", f"a message can be edited for {edit.minutes} minutes", path="message")
+    if edit.most and (message.edits or 0) >= edit.most:
+        raise Refusal("too_large", f"a message can be edited {edit.most} times", path="message")
+
+
+def edit(tx: Transaction, account: Account, edit: Edit) -> Message:
+    """Let one's own message say something else; what it said before is kept. The same text changes nothing.
+
+    Whom it mentions stays. Raises `Refusal`.
+    """
+    place, message = access_to_edit(tx, account, edit)
+    if edit.text == message.text:
+        return message
+    version = (message.edits or 0) + 1
+    tx.execute(
+        "INSERT INTO message_edits (conversation, seq, version, text, at) "
+        "SELECT conversation, seq, ?, text, coalesce(edited_at, at) FROM messages WHERE conversation = ? AND seq = ?",
+        (version, place.key, message.seq),
+    )
+    tx.execute(
+        "UPDATE messages SET text = ?, edits = ?, edited_at = ? WHERE conversation = ? AND seq = ?",
+        (edit.text, version, tx.now, place.key, message.seq),
+    )
+    return _tell(tx, place, message.seq, MessageEdited, account)
+
+
+def editions(reader: Reader, account: Account, id: str, *, moderates: bool) -> list[Edition]:
+    """Everything that a message said, from what was posted to what it says now.
+
+    With `moderates` also of one that was reported: editing it does not hide what was reported. Raises `Refusal`.
+    """
+    place, message = _access_or_reported(reader, account, id, moderates)
+    rows = reader.execute(
+        "SELECT version, text, at FROM message_edits WHERE conversation = ? AND seq = ? ORDER BY version",
+        (place.key, message.seq),
+    )
+    found = [Edition(version, text, rfc3339(at)) for version, text, at in rows]
+    return [*found, Edition(len(found) + 1, message.text, message.edited_at or message.at)]
+
+
+def delete(tx: Transaction, account: Account, id: str, reason: DeletedReason, *, moderates: bool) -> Message:
+    """Delete a message for all: its place stays, what it said is gone, with every earlier version.
+
+    One's own; in a group also those of people of lower rank; with `moderates` any that one may see or that was
+    reported. Deleting twice changes nothing. Raises `Refusal`.
+    """
+    place, message = _access_to_delete(tx, account, id, moderates)
+    own = message.sender.id == account.id
+    if own and reason != "user_request":
+        raise Refusal("invalid", "what you wrote yourself is deleted at your own request", path="reason")
+    if not own and reason == "user_request":
+        raise Refusal("invalid", "say why: moderation, abuse or spam", path="reason")
+    if message.deleted_at is not None:
+        return message
+    erase_text(tx, place.key, message.seq, reason, account.key)
+    if not own:
+        audit.record(tx, account, "messages.delete", id, reason=reason, sender=message.sender.id)
+    return _tell(tx, place, message.seq, MessageDeleted, account)
+
+
+def _access_or_reported(
+    reader: Reader | Transaction, account: Account, id: str, moderates: bool
+) -> tuple[Place, Message]:
+    try:
+        return messages.access(reader, account, id)
+    except Refusal:
+        reported = reader.execute(
+            "SELECT m.key, m.conversation FROM messages m JOIN reports r ON r.message = m.key WHERE m.id = ?", (id,)
+        ).fetchone()
+        if not moderates or reported is None:
+            raise
+        return conversations.as_moderator(reader, reported[1]), messages.by_key(reader, reported[0])
+
+
+def _access_to_delete(tx: Transaction, account: Account, id: str, moderates: bool) -> tuple[Place, Message]:
+    place, message = _access_or_reported(tx, account, id, moderates)
+    if message.sender.id == account.id or moderates or _outranks(tx, place, message):
+        return place, message
+    raise Refusal(
+        "forbidden", "you can delete only what you wrote, or somebody of lower rank in a group", path="message"
+    )
+
+
+def _outranks(tx: Transaction, place: Place, message: Message) -> bool:
+    """Whether the participant may work on what the sender wrote; who has left has no rank."""
+    (sender,) = tx.execute(
+        "SELECT sender FROM messages WHERE conversation = ? AND seq = ?", (place.key, message.seq)
+    ).fetchone()
+    role = conversations.member_role(tx, place.key, sender) or "member"
+    return place.kind == "group" and RANK[place.role] > RANK[role]
+
+
+def erase_text(
+    tx: Transaction, conversation: int, seq: int, reason: DeletedReason, by: int | None, *, at: int | None = None
+) -> None:
+    """Make a tombstone of a message: everything it said goes. Tells nobody. `at` is when, if not now."""
+    tx.execute(
+        "UPDATE messages SET text = '', content = NULL, metadata = NULL, sent = NULL, edits = 0, edited_at = NULL, "
+        "pinned_at = NULL, pinned_by = NULL, deleted_at = ?, deleted_by = ?, deleted_reason = ? "
+        "WHERE conversation = ? AND seq = ?",
+        (tx.now if at is None else at, by, reason, conversation, seq),
+    )
+    tx.execute("DELETE FROM message_edits WHERE conversation = ? AND seq = ?", (conversation, seq))
+    mentions.remove(tx, conversation, seq)
+    for table in additions(tx).tables:
+        if table.message is not None:
+            tx.execute(
+                f"DELETE FROM {table.name} WHERE {table.message} = "  # noqa: S608 -- the plugin's own names
+                "(SELECT key FROM messages WHERE conversation = ? AND seq = ?)",
+                (conversation, seq),
+            )
+    tx.execute("UPDATE conversations SET messages = messages - 1 WHERE key = ?", (conversation,))
+
+
+def pin(tx: Transaction, account: Account, id: str, pinned: bool, most: int) -> Message:
+    """Pin a message for everyone, or no longer: in a group by its owner and admins. `most` is per conversation.
+
+    Raises `Refusal`; pinning twice changes nothing.
+    """
+    place, message = messages.access(tx, account, id)
+    conversations.refuse_closed(place)
+    if place.kind == "group":
+        conversations.access_to_manage(tx, account, place.id)
+    if pinned == (message.pinned_at is not None):
+        return message
+    if pinned:
+        _refuse_deleted(message)
+        _check_room_for_pin(tx, place, most)
+    tx.execute(
+        "UPDATE messages SET pinned_at = ?, pinned_by = ? WHERE conversation = ? AND seq = ?",
+        (tx.now if pinned else None, account.key if pinned else None, place.key, message.seq),
+    )
+    return _tell(tx, place, message.seq, MessagePinned, account)
+
+
+def _check_room_for_pin(tx: Transaction, place: Place, most: int) -> None:
+    (count,) = tx.execute(
+        "SELECT count(*) FROM messages WHERE conversation = ? AND pinned_at IS NOT NULL", (place.key,)
+    ).fetchone()
+    if most and count >= most:
+        raise Refusal("too_large", f"a conversation has at most {most} pinned messages; unpin one", path="message")
+
+
+def _refuse_deleted(message: Message) -> None:
+    if message.deleted_at is not None:
+        raise Refusal("gone", "this message was deleted", path="message")
+
+
+def _tell(tx: Transaction, place: Place, seq: int, event: type[_CHANGED], by: Account) -> Message:
+    message = messages.at_seq(tx, place.key, seq)
+    assert message is not None
+    messages.enrich(tx, [message])
+    conversations.record_about_message(tx, place, seq, event(place.id, message), by)
+    return message

@@ -1,0 +1,77 @@
+"""Who a message names: people by handle, the group's admins, everyone."""
+
+from __future__ import annotations
+
+from chatnode.model.mentions import mentioned_handles
+from chatnode.model.messages import EVERYONE
+from chatnode.storage.conversations.conversations import Place
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people.people import RESERVED_HANDLES
+
+_EVERYONE_KEY = 0
+"""In the table of mentions: all who took part. They are too many for a row each."""
+
+
+def named(tx: Transaction, place: Place, text: str, everyone_members: int) -> list[tuple[int, str]]:
+    """Keys and ids of the participants that `text` names, each once. Naming anybody else says nothing to them.
+
+    `everyone_members`: in a group with more participants, only its owner and admins name everyone; 0 is no limit.
+    """
+    found: dict[int, str] = {}
+    for handle in mentioned_handles(text):
+        if handle not in RESERVED_HANDLES:
+            row = tx.execute(
+                "SELECT p.key, p.id FROM people p JOIN members m ON m.person = p.key "
+                "WHERE p.handle = ? AND m.conversation = ? AND m.left_gid IS NULL",
+                (handle, place.key),
+            ).fetchone()
+            if row is not None:
+                found[row[0]] = row[1]
+        elif place.kind == "group" and handle == "admins":
+            found.update(
+                tx.execute(
+                    "SELECT p.key, p.id FROM members m JOIN people p ON p.key = m.person WHERE m.conversation = ? "
+                    "AND m.left_gid IS NULL AND m.role IN ('owner', 'admin') ORDER BY p.key",
+                    (place.key,),
+                ).fetchall()
+            )
+        elif place.kind == "group" and _may_name_everyone(tx, place, everyone_members):
+            found[_EVERYONE_KEY] = EVERYONE
+    return list(found.items())
+
+
+def _may_name_everyone(tx: Transaction, place: Place, everyone_members: int) -> bool:
+    if place.role != "member" or not everyone_members:
+        return True
+    (members,) = tx.execute(
+        "SELECT count(*) FROM members WHERE conversation = ? AND left_gid IS NULL", (place.key,)
+    ).fetchone()
+    return members <= everyone_members
+
+
+def add(tx: Transaction, place: Place, seq: int, people: list[tuple[int, str]]) -> None:
+    tx.executemany(
+        "INSERT INTO mentions (person, conversation, seq) VALUES (?, ?, ?)",
+        [(key, place.key, seq) for key, _ in people],
+    )
+
+
+def remove(tx: Transaction, conversation: int, seq: int) -> None:
+    """Let a message name nobody and count for nobody, as one that is deleted."""
+    named = (
+        "SELECT p.key FROM messages m JOIN json_each(m.mentions) n JOIN people p ON p.id = n.value "
+        "WHERE m.conversation = :conversation AND m.seq = :seq"
+    )
+    tx.execute(
+        f"DELETE FROM mentions WHERE person IN ({named} UNION ALL SELECT {_EVERYONE_KEY}) "  # noqa: S608
+        "AND conversation = :conversation AND seq = :seq",
+        {"conversation": conversation, "seq": seq},
+    )
+    tx.execute("UPDATE messages SET mentions = NULL WHERE conversation = ? AND seq = ?", (conversation, seq))
+
+
+UNREAD = (
+    "(SELECT count(DISTINCT n.seq) FROM mentions n WHERE n.person IN (m.person, 0) AND n.conversation = m.conversation "
+    "AND n.seq > m.read_seq)"
+)
+"""SQL of how many unread messages name the member `m`."""

@@ -1,0 +1,63 @@
+"""Messages that somebody reported to the moderators."""
+
+from __future__ import annotations
+
+from chatnode.errors import Refusal
+from chatnode.model.commands.messages import Report
+from chatnode.model.people import Account
+from chatnode.model.times import rfc3339
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.messages import messages
+from chatnode.storage.people import audit, people
+
+
+def add(tx: Transaction, account: Account, id: str, reason: str, note: str) -> int:
+    """Report a message that one may see; returns the report's number. Reporting again changes reason and note."""
+    _, message = messages.access(tx, account, id)
+    if message.sender.id == account.id:
+        raise Refusal("invalid", "this message is your own; you can delete it", path="message")
+    (key,) = tx.execute("SELECT key FROM messages WHERE id = ?", (id,)).fetchone()
+    return tx.execute(
+        "INSERT INTO reports (message, reporter, reason, note, at) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (message, reporter) DO UPDATE SET reason = excluded.reason, note = excluded.note, "
+        "at = excluded.at, resolved_at = NULL, resolved_by = NULL, resolution = NULL RETURNING key",
+        (key, account.key, reason, note, tx.now),
+    ).fetchone()[0]
+
+
+def page(reader: Reader, *, resolved: bool, after: int | None, limit: int) -> list[Report]:
+    """Newest first; `after` is the number of the last one of the page before."""
+    rows = reader.execute(
+        "SELECT key, message, reporter, reason, note, at, resolved_at, resolved_by, resolution FROM reports "
+        "WHERE (resolved_at IS NOT NULL) = ? AND key < ? ORDER BY key DESC LIMIT ?",
+        (resolved, 2**62 if after is None else after, limit),
+    ).fetchall()
+    found: list[Report] = []
+    for key, message, reporter, reason, note, at, resolved_at, resolved_by, resolution in rows:
+        who = people.ref(reader, reporter)
+        assert who is not None
+        found.append(
+            Report(
+                key, messages.by_key(reader, message), who, reason, note, rfc3339(at),
+                rfc3339(resolved_at) if resolved_at else None, people.ref(reader, resolved_by), resolution,
+            )
+        )  # fmt: skip
+    messages.enrich(reader, [report.message for report in found])
+    return found
+
+
+def resolve(tx: Transaction, account: Account | None, report: int, resolution: str) -> None:
+    """Say what was done about a report; raises `Refusal("not_found")`, or `gone` when somebody has."""
+    row = tx.execute(
+        "SELECT m.id, r.resolved_at FROM reports r JOIN messages m ON m.key = r.message WHERE r.key = ?", (report,)
+    ).fetchone()
+    if row is None:
+        raise Refusal("not_found", "there is no such report", path="report")
+    if row[1] is not None:
+        raise Refusal("gone", "this report is resolved already", path="report")
+    tx.execute(
+        "UPDATE reports SET resolved_at = ?, resolved_by = ?, resolution = ? WHERE key = ?",
+        (tx.now, account.key if account else None, resolution, report),
+    )
+    audit.record(tx, account, "reports.resolve", row[0], report=report)

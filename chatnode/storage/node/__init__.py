@@ -1,0 +1,1 @@
+"""What the node keeps about itself: plugins and jobs."""

@@ -1,0 +1,38 @@
+"""How the node's own jobs went."""
+
+from __future__ import annotations
+
+import attrs
+
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+
+
+@attrs.frozen
+class LastRun:
+    """`at` is when it began, in milliseconds; `result` what it did, or why it failed."""
+
+    at: int
+    seconds: float
+    ok: bool
+    result: str
+    runs: int
+    failures: int
+
+
+def last_runs(reader: Reader) -> dict[str, LastRun]:
+    """By name of the job; one that never ran is not in it."""
+    rows = reader.execute("SELECT name, at, seconds, ok, result, runs, failures FROM jobs")
+    return {name: LastRun(at, seconds, bool(ok), *rest) for name, at, seconds, ok, *rest in rows}
+
+
+def note(tx: Transaction, name: str, went: LastRun, runs: int) -> LastRun:
+    """Write how a job went the last time, and that it ran `runs` times since that was written."""
+    row = tx.execute(
+        "INSERT INTO jobs (name, at, seconds, ok, result, runs, failures) VALUES (?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (name) DO UPDATE SET at = excluded.at, seconds = excluded.seconds, ok = excluded.ok, "
+        "result = excluded.result, runs = runs + excluded.runs, failures = failures + excluded.failures "
+        "RETURNING runs, failures",
+        (name, went.at, went.seconds, went.ok, went.result, runs, not went.ok),
+    ).fetchone()
+    return attrs.evolve(went, runs=row[0], failures=row[1])

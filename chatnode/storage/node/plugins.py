@@ -1,0 +1,316 @@
+"""What the database knows of plugins: which have run here, their tables, whether they are disabled."""
+
+from __future__ import annotations
+
+import sqlite3
+from base64 import b64encode
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+import orjson
+
+from chatnode.errors import Refusal, StartError
+from chatnode.model.permissions import ADMIN, PERMISSIONS
+from chatnode.model.times import now_ms
+from chatnode.storage.engine.additions import Table
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.migrations import CORE, Migration, migrate
+from chatnode.storage.engine.transaction import Transaction
+
+
+@attrs.frozen
+class Known:
+    """A plugin that has run here, or was disabled before it did. `tables` as it declared them the last time."""
+
+    name: str
+    version: str
+    disabled: bool
+    tables: tuple[Table, ...]
+
+
+def known(reader: Reader | Transaction) -> dict[str, Known]:
+    """By name."""
+    rows = reader.execute("SELECT name, version, disabled_at, tables FROM plugins ORDER BY name")
+    return {
+        name: Known(name, version, disabled_at is not None, tuple(_table(each) for each in orjson.loads(tables)))
+        for name, version, disabled_at, tables in rows
+    }
+
+
+def _table(values: dict[str, object]) -> Table:
+    return Table(**values | {"people": tuple(values["people"])})  # type: ignore[arg-type]
+
+
+# ---- when the node opens
+
+
+def applied(connection: Reader | Transaction, plugin: str) -> set[str]:
+    """The names of the steps that were applied."""
+    return {name for (name,) in connection.execute('SELECT name FROM migrations WHERE "set" = ?', (plugin,))}
+
+
+def prepare(
+    connection: Reader,
+    plugin: str,
+    version: str,
+    steps: Sequence[Migration],
+    tables: Sequence[Table],
+    permissions: Mapping[str, Iterable[str]],
+) -> None:
+    """Bring the plugin's tables up to its version and note what they are. `permissions`: by name, the roles.
+
+    Raises `StartError`; the steps before the one that failed stay.
+    """
+    if plugin == CORE:
+        raise StartError(f"{plugin} is the name of the node's own tables; the plugin needs another")
+    if not applied(connection, plugin) and _named_after(connection, plugin):
+        raise StartError(f"there are tables here whose names begin with {plugin}_, and are not its own")
+    newer = sorted(applied(connection, plugin) - {step.name for step in steps})
+    if newer:
+        raise StartError(f"its tables were written by a newer version (they have {', '.join(newer)}); install that one")
+    with _nothing_half_done(connection):
+        with _only_own_tables(connection, plugin):
+            migrate(connection, steps)
+        _check_tables(connection, plugin, tables)
+        stored = orjson.dumps([attrs.asdict(table) for table in tables]).decode()
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(
+            "INSERT INTO plugins (name, version, installed_at, tables) VALUES (?, ?, ?, ?) ON CONFLICT (name) "
+            "DO UPDATE SET version = excluded.version, tables = excluded.tables",
+            (plugin, version, now_ms(), stored),
+        )
+        for permission, roles in permissions.items():
+            _give(connection, permission, roles)
+        connection.execute("COMMIT")
+
+
+@contextmanager
+def _nothing_half_done(connection: Reader) -> Generator[None]:
+    """A transaction that the block leaves open when it raises is undone."""
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _give(connection: Reader, permission: str, roles: Iterable[str]) -> None:
+    """Roles get a permission when it is new here; what administrators changed since stays as they want it."""
+    there = connection.execute(
+        "SELECT 1 FROM role_permissions WHERE role = ? AND permission = ?", (ADMIN, permission)
+    ).fetchone()
+    if there is None:
+        connection.execute("INSERT INTO role_permissions (role, permission) VALUES (?, ?)", (ADMIN, permission))
+        connection.executemany(
+            "INSERT OR IGNORE INTO role_permissions (role, permission) "
+            "SELECT DISTINCT role, ? FROM role_permissions WHERE role = ?",
+            [(permission, role) for role in roles],
+        )
+
+
+@contextmanager
+def _only_own_tables(connection: Reader, plugin: str) -> Generator[None]:
+    """Within the block, statements may only make and change what the plugin's prefix says is its own."""
+
+    def allowed(action: int, first: str | None, second: str | None, *_: object) -> int:
+        if action in _ON_FIRST:
+            own = _is_own(plugin, first)
+        elif action in _ON_SECOND:
+            own = _is_own(plugin, second)
+        else:
+            own = action not in _NEVER or (action, first) == _OF_FULL_TEXT
+        return sqlite3.SQLITE_OK if own else sqlite3.SQLITE_DENY
+
+    connection.set_authorizer(allowed)
+    try:
+        yield
+    finally:
+        connection.set_authorizer(None)
+
+
+_ON_FIRST = {
+    sqlite3.SQLITE_CREATE_TABLE, sqlite3.SQLITE_CREATE_INDEX, sqlite3.SQLITE_CREATE_TRIGGER,
+    sqlite3.SQLITE_CREATE_VIEW, sqlite3.SQLITE_CREATE_VTABLE, sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_INDEX,
+    sqlite3.SQLITE_DROP_TRIGGER, sqlite3.SQLITE_DROP_VIEW, sqlite3.SQLITE_DROP_VTABLE, sqlite3.SQLITE_INSERT,
+    sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE,
+}  # fmt: skip
+_ON_SECOND = {sqlite3.SQLITE_ALTER_TABLE}
+_NEVER = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA}
+_OF_FULL_TEXT = (sqlite3.SQLITE_PRAGMA, "data_version")
+"""What SQLite asks itself when it makes a table of fts5."""
+_SHARED = {"migrations", "sqlite_master", "sqlite_schema", "sqlite_sequence", "sqlite_stat1"}
+
+
+def _is_own(plugin: str, name: str | None) -> bool:
+    return name is not None and (name.startswith((f"{plugin}_", f"sqlite_autoindex_{plugin}_")) or name in _SHARED)
+
+
+def _check_tables(connection: Reader, plugin: str, tables: Sequence[Table]) -> None:
+    """What refers to people or messages must be declared, so that it goes when they go."""
+    declared = {table.name: table for table in tables}
+    for name in declared:
+        if not _is_own(plugin, name):
+            raise StartError(f"it declares the table {name}, whose name does not begin with {plugin}_")
+    for name in own_tables(connection, plugin):
+        table = declared.pop(name, Table(name))
+        for _, _, other, column, *_ in connection.execute(f"PRAGMA foreign_key_list({name})").fetchall():
+            known_columns = {"people": table.people, "messages": (table.message,)}.get(other.lower())
+            if known_columns is not None and column not in known_columns:
+                raise StartError(f"{name}.{column} refers to {other}, and no Table declares it")
+    if declared:
+        raise StartError(
+            f"it declares the table {min(declared)}, which is not there: none of its steps makes it, or somebody has "
+            "dropped it"
+        )
+    for table in tables:
+        _check_columns(connection, table)
+
+
+def _check_columns(connection: Reader, table: Table) -> None:
+    """What the node does with the table must be possible: else nobody could be erased, and no message deleted."""
+    (without_rowid,) = connection.execute("SELECT wr FROM pragma_table_list(?)", (table.name,)).fetchone()
+    if without_rowid:
+        raise StartError(f"the table {table.name} is WITHOUT ROWID, and is declared: its rows could not be erased")
+    there = {name for (name,) in connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table.name,))}
+    wanted = {*table.people, *([table.message] if table.message is not None else [])}
+    if missing := sorted(wanted - there):
+        raise StartError(f"the table {table.name} is declared with the column {missing[0]}, which it has not")
+    if table.export is not None:
+        try:
+            connection.execute(f"EXPLAIN {table.export}", {"person": 0, "after": 0, "limit": 0})
+        except sqlite3.Error as error:
+            raise StartError(f"what the table {table.name} exports cannot be read: {error}") from error
+
+
+def declared_tables(connection: Reader) -> tuple[list[Table], list[str]]:
+    """What was declared of the tables of all plugins, also of those that do not run; and the names of those that are
+    not there, as somebody dropped them by hand."""
+    found: list[Table] = []
+    missing: list[str] = []
+    for plugin in known(connection).values():
+        there = set(own_tables(connection, plugin.name))
+        found += [table for table in plugin.tables if table.name in there]
+        missing += [table.name for table in plugin.tables if table.name not in there]
+    return found, missing
+
+
+def own_tables(reader: Reader | Transaction, plugin: str) -> list[str]:
+    """The names of a plugin's tables, also when it does not run; none of what a virtual table keeps beside itself.
+
+    What a plugin's steps have not made is not its own, whatever it is called: `log_audience` is the node's.
+    """
+    if plugin == CORE or not applied(reader, plugin):
+        return []
+    rows = reader.execute(
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') "
+        "AND substr(name, 1, ?) = ? ORDER BY name",
+        (len(plugin) + 1, f"{plugin}_"),
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def _named_after(reader: Reader | Transaction, plugin: str) -> list[tuple[str, str]]:
+    """Type and name of whatever has the plugin's prefix: what hangs on tables first, as it may hang on others' too."""
+    rows = reader.execute(
+        "SELECT type, name FROM sqlite_schema WHERE substr(name, 1, ?) = ? AND sql IS NOT NULL "
+        "ORDER BY type <> 'trigger', type <> 'view', type <> 'index', sql NOT LIKE 'CREATE VIRTUAL %', name",
+        (len(plugin) + 1, f"{plugin}_"),
+    )
+    return rows.fetchall()
+
+
+def rows(reader: Reader, table: str, after: int = 0, limit: int = -1) -> Iterator[dict[str, Any]]:
+    """The rows of a plugin's table in the order of their rowids, above `after`, with `rowid`; -1 is without limit.
+
+    People and messages are told by their public ids, and bytes in hexadecimal digits.
+    """
+    referred = {column: other for _, _, other, column, *_ in reader.execute(f"PRAGMA foreign_key_list({table})")}
+    names = [row[1] for row in reader.execute(f"PRAGMA table_info({table})")]
+    columns = ", ".join(_public(name, referred.get(name)) for name in names)
+    (without,) = reader.execute("SELECT wr FROM pragma_table_list(?)", (table,)).fetchone()
+    if without:
+        numbered = f"SELECT row_number() OVER () AS rowid, * FROM {table}"  # noqa: S608 - a table's name
+        sql = f"SELECT t.rowid, {columns} FROM ({numbered}) t WHERE t.rowid > ? LIMIT ?"  # noqa: S608
+    else:
+        sql = f"SELECT t.rowid, {columns} FROM {table} t WHERE t.rowid > ? ORDER BY t.rowid LIMIT ?"  # noqa: S608
+    for row in reader.execute(sql, (after, limit)):
+        values = (value.hex() if isinstance(value, bytes) else value for value in row)
+        yield dict(zip(("rowid", *names), values, strict=True))
+
+
+def _public(column: str, refers_to: str | None) -> str:
+    if refers_to in ("people", "messages", "conversations"):
+        return f"(SELECT o.id FROM {refers_to} o WHERE o.key = t.{column})"  # noqa: S608
+    return f"t.{column}"
+
+
+# ---- while it runs
+
+
+def set_disabled(tx: Transaction, plugin: str, disabled: bool) -> None:
+    """From the next start of the node on."""
+    tx.execute(
+        "INSERT INTO plugins (name, version, installed_at, disabled_at) VALUES (:name, '', :now, :disabled) "
+        "ON CONFLICT (name) DO UPDATE SET disabled_at = excluded.disabled_at",
+        {"name": plugin, "now": tx.now, "disabled": tx.now if disabled else None},
+    )
+
+
+def drop(tx: Transaction, plugin: str) -> list[str]:
+    """Drop everything of a plugin that does not run; gives the names of its tables.
+
+    Raises `Refusal("not_found")` when there is nothing of it.
+    """
+    tables = own_tables(tx, plugin)
+    if not tables and plugin not in known(tx):
+        raise Refusal("not_found", f"there is nothing of a plugin {plugin} here", path="plugin")
+    tx.execute("PRAGMA defer_foreign_keys=ON")
+    for kind, name in _named_after(tx, plugin) if tables else ():
+        tx.execute(f"DROP {kind} IF EXISTS {name}")  # a virtual table takes others with it
+    if plugin != CORE:
+        tx.execute('DELETE FROM migrations WHERE "set" = ?', (plugin,))
+    tx.execute("DELETE FROM consumers WHERE plugin = ?", (plugin,))
+    tx.execute("DELETE FROM set_aside WHERE plugin = ?", (plugin,))
+    tx.executemany(
+        "DELETE FROM role_permissions WHERE permission = ?",
+        [(each,) for each in _permissions_of(tx, plugin) if each not in PERMISSIONS],
+    )
+    tx.execute("DELETE FROM plugins WHERE name = ?", (plugin,))
+    return tables
+
+
+def _permissions_of(tx: Transaction, plugin: str) -> list[str]:
+    rows = tx.execute(
+        "SELECT DISTINCT permission FROM role_permissions WHERE substr(permission, 1, ?) = ?",
+        (len(plugin) + 1, f"{plugin}."),
+    )
+    return [permission for (permission,) in rows]
+
+
+def export(reader: Reader, table: str, after: int | None, limit: int) -> tuple[list[dict[str, object]], int | None]:
+    """Rows, and where the next page begins. `table` is one of `own_tables`.
+
+    Rows are in the order of their rowids; of a table without, by the place in it, which changes when others write.
+    """
+    with_rowid = not reader.execute("SELECT wr FROM pragma_table_list(?)", (table,)).fetchone()[0]
+    if with_rowid:
+        start = -(2**63) if after is None else after
+        page = reader.execute(
+            f"SELECT rowid, * FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?",  # noqa: S608 - a table's name
+            (start, limit),
+        )
+        columns, found = [name for name, *_ in page.description][1:], page.fetchall()
+    else:
+        place = after or 0
+        page = reader.execute(f"SELECT * FROM {table} LIMIT ? OFFSET ?", (limit, place))  # noqa: S608 - a table's name
+        columns = [name for name, *_ in page.description]
+        found = [(place + number, *row) for number, row in enumerate(page, 1)]
+    rows = [dict(zip(columns, map(_plain, values), strict=True)) for _, *values in found]
+    return rows, found[-1][0] if len(found) == limit else None
+
+
+def _plain(value: object) -> object:
+    return {"base64": b64encode(value).decode()} if isinstance(value, bytes) else value

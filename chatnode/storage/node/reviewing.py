@@ -1,0 +1,48 @@
+"""Are a plugin's tables fit for what the node does with them? Every column that is searched needs an index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from chatnode.storage.engine.additions import Table
+from chatnode.storage.engine.connection import Reader
+
+
+def faults(connection: Reader, tables: Iterable[Table]) -> Iterator[str]:
+    """A line for each fault."""
+    for table in tables:
+        for column in (*table.people, *([table.message] if table.message is not None else [])):
+            if _scans(connection, table.name, f"SELECT rowid FROM {table.name} WHERE {column} = 1"):  # noqa: S608
+                yield f"{table.name}.{column} has no index: erasing a user would read every row"
+        yield from _faults_of_export(connection, table)
+
+
+def _faults_of_export(connection: Reader, table: Table) -> Iterator[str]:
+    if table.export is None:
+        return
+    missing = [name for name in (":person", ":after", ":limit") if name not in table.export]
+    if missing:
+        yield f"what {table.name} exports does not take {', '.join(missing)}"
+        return
+    cursor = connection.execute(table.export, {"person": 1, "after": 0, "limit": 1})
+    if len(cursor.description) < 2:
+        yield f"what {table.name} exports has only the column that is not shown"
+    if _scans(connection, table.name, table.export, {"person": 1, "after": 0, "limit": 1}):
+        yield f"what {table.name} exports is found by looking at every row: give it an index"
+
+
+def _scans(connection: Reader, table: str, sql: str, values: dict[str, int] | None = None) -> bool:
+    """Whether SQLite would look at every row of the table: none is found by what it is equal to, such as (person=?)."""
+    aliases = {table, *_aliases(table, sql)}
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values or {})]
+    return any(
+        detail.split()[0] in ("SCAN", "SEARCH") and detail.split()[1] in aliases and "=" not in detail
+        for detail in plan
+    )
+
+
+def _aliases(table: str, sql: str) -> Iterator[str]:
+    words = sql.replace(",", " ").split()
+    for place, word in enumerate(words[:-1]):
+        if word == table:
+            yield words[place + 2] if words[place + 1].upper() == "AS" and place + 2 < len(words) else words[place + 1]

@@ -1,0 +1,1 @@
+"""Accounts: profiles, sessions, roles, and the audit log."""

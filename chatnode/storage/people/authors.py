@@ -1,0 +1,101 @@
+"""Authors elsewhere: by which names they are known there, and which account stands for each of them here.
+
+An account that an import made has the `source` that it came from, and nobody can sign in to it. It takes part in no
+conversation, until it is handed over to a user (`adoption.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+
+from chatnode.model.fields import HANDLE_FORM
+from chatnode.model.folding import folded
+from chatnode.model.people import Account
+from chatnode.model.permissions import MEMBER
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people import people
+
+
+def find(reader: Reader | Transaction, source: str, *names: str) -> Account | None:
+    """The account that stands for an author elsewhere, of whom `names` are spellings; also of one who was erased."""
+    for name in names:
+        row = reader.execute(
+            "SELECT person FROM import_authors WHERE source = ? AND name = ?", (source, name)
+        ).fetchone()
+        if row is not None:
+            return people.by_key(reader, row[0])
+    erased = reader.execute(
+        "SELECT p.key, p.id, e.hash FROM import_erased_authors e JOIN people p ON p.key = e.person WHERE e.source = ?",
+        (source,),
+    ).fetchall()
+    for key, id, known in erased:
+        if any(known == _erased(id, name) for name in names):
+            return people.by_key(reader, key)
+    return None
+
+
+def create(tx: Transaction, source: str, name: str, shown: str) -> Account:
+    """An account for an author elsewhere, whom importers know by `name`."""
+    account = people.create(tx, _free_handle(tx, shown), name=shown[:100], role=MEMBER, source=source)
+    add_name(tx, account, source, name)
+    return account
+
+
+def add_name(tx: Transaction, account: Account, source: str, name: str) -> None:
+    """Let the account stand for another name of its author. Of somebody who was erased only a hash is kept."""
+    if account.erased_at is None:
+        tx.execute(
+            "INSERT OR IGNORE INTO import_authors (source, name, person) VALUES (?, ?, ?)", (source, name, account.key)
+        )
+    else:
+        _add_erased(tx, account, source, name)
+
+
+def erase(tx: Transaction, account: Account) -> None:
+    """Forget the names that somebody had elsewhere, but for what is needed to know them when they come again."""
+    names = tx.execute("DELETE FROM import_authors WHERE person = ? RETURNING source, name", (account.key,)).fetchall()
+    for source, name in names:
+        _add_erased(tx, account, source, name)
+
+
+def hand_over(tx: Transaction, author: Account, person: Account) -> None:
+    """What is imported from the author from now on is the person's."""
+    tx.execute("UPDATE import_authors SET person = ? WHERE person = ?", (person.key, author.key))
+
+
+def share(tx: Transaction, conversation: int, source: str, other: str) -> None:
+    """Let the authors of a conversation that came from `source` stand for the same names of `other`."""
+    spoke = "SELECT DISTINCT sender FROM messages WHERE conversation = :conversation"
+    for table, columns in (("import_authors", "name, person"), ("import_erased_authors", "hash, person")):
+        tx.execute(
+            f"INSERT OR IGNORE INTO {table} (source, {columns}) "  # noqa: S608 -- constants
+            f"SELECT :other, {columns} FROM {table} WHERE source = :source AND person IN ({spoke})",
+            {"conversation": conversation, "source": source, "other": other},
+        )
+
+
+def _add_erased(tx: Transaction, account: Account, source: str, name: str) -> None:
+    tx.execute(
+        "INSERT OR IGNORE INTO import_erased_authors (source, hash, person) VALUES (?, ?, ?)",
+        (source, _erased(account.id, name), account.key),
+    )
+
+
+def _erased(id: str, name: str) -> str:
+    """What stays of a name elsewhere of somebody who was erased: for each person another hash of the same name."""
+    return blake2b(name.encode(), key=id.encode(), digest_size=16).hexdigest()
+
+
+def _free_handle(tx: Transaction, name: str) -> str:
+    """A handle made from a name elsewhere: `Kevin Buzzard` → `kevin.buzzard`, or with a number."""
+    plain = folded(name).encode("ascii", "ignore").decode()
+    base = re.sub(r"[^a-z0-9_-]+", ".", plain).strip("._-")[:50]
+    if not re.fullmatch(HANDLE_FORM, base) or not people.may_be_handle(base):
+        base = "person-" + blake2b(name.encode(), digest_size=4).hexdigest()
+    handle, number = base, 1
+    while tx.execute("SELECT 1 FROM people WHERE handle = ?", (handle,)).fetchone():
+        number += 1
+        handle = f"{base}-{number}"
+    return handle

@@ -1,0 +1,261 @@
+"""Accounts."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from functools import partial
+
+from chatnode.errors import Refusal
+from chatnode.model.events import MemberJoined, PersonUpdated, RoleChanged
+from chatnode.model.ids import new_id
+from chatnode.model.messages import EVERYONE
+from chatnode.model.people import Account, Person, PersonRef
+from chatnode.model.permissions import MEMBER
+from chatnode.storage.engine.additions import additions
+from chatnode.storage.engine.changing import change
+from chatnode.storage.engine.connection import IntegrityError, Reader
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people import owners, roles
+
+_COLUMNS = "key, id, handle, name, role, avatar, bot, deactivated_at, erased_at, source"
+RESERVED_HANDLES = frozenset(
+    {EVERYONE, "everybody", "anyone", "all", "here", "channel", "group", "room", "online", "admins", "moderators", "me"}
+)
+"""With an @ or in a query they mean several people, or the one who writes, here or in programs that people know."""
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def create(
+    tx: Transaction,
+    handle: str,
+    *,
+    name: str | None = None,
+    password: str | None = None,
+    role: str,
+    bot: bool = False,
+    source: str | None = None,
+) -> Account:
+    """Make an account, taking part in every conversation that everybody joins. `password` is hashed already.
+
+    With a `source` it stands for an author elsewhere, and takes part in none.
+
+    Raises `Refusal` when the handle is taken or looks like an id.
+    """
+    handle = handle.lower()
+    if _ID.fullmatch(handle):
+        raise Refusal("invalid", "a handle must not look like an id", path="handle")
+    if handle in RESERVED_HANDLES:
+        raise Refusal("conflict", f"@{handle} has a meaning of its own; take another handle", path="handle")
+    person = new_id()
+    try:
+        key = tx.execute(
+            "INSERT INTO people (id, handle, name, role, password, created_at, source, bot) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (person, handle, name or handle, role, password, tx.now, source, int(bot)),
+        ).lastrowid
+    except IntegrityError:
+        raise _taken(tx, handle) from None
+    assert key is not None
+    account = Account(key, person, handle, name or handle, role, bot=bot, source=source)
+    if source is None:
+        join_what_everybody_joins(tx, account)
+    return account
+
+
+def _taken(tx: Transaction, handle: str) -> Refusal:
+    (source,) = tx.execute("SELECT source FROM people WHERE handle = ?", (handle,)).fetchone()
+    by = f" by {IMPORTED} {handle}" if source is not None else ""
+    return Refusal("conflict", f"the handle {handle} is taken{by}", path="handle")
+
+
+IMPORTED = (
+    "an author of imported messages, as whom nobody can sign in; an administrator can hand it over: chatnode user adopt"
+)
+
+
+def join_what_everybody_joins(tx: Transaction, account: Account) -> None:
+    """A plugin that refuses one of these groups does not refuse the account."""
+    for row in tx.execute("SELECT key, id, head FROM conversations WHERE auto_join = 1").fetchall():
+        tx.attempt(partial(_join, tx, account, *row))
+
+
+def _join(tx: Transaction, account: Account, conversation: int, id: str, head: int) -> None:
+    add_member_row(tx, conversation, account.key, head=head, first=1)
+    tx.record(MemberJoined(id, account.ref), conversation=conversation, people=(account.key,), subject=account.key)
+    owners.settle(tx, conversation)
+
+
+def add_member_row(
+    tx: Transaction, conversation: int, person: int, *, head: int, first: int, role: str = "member"
+) -> None:
+    """Make `person` a participant, again if they were one; everything up to `head` counts as read."""
+    tx.execute(
+        "INSERT INTO members (conversation, person, role, joined_at, joined_gid, first, read_seq, delivered_seq, "
+        "shown_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation, person) DO UPDATE SET "
+        "role = excluded.role, joined_at = excluded.joined_at, joined_gid = excluded.joined_gid, left_gid = NULL, "
+        "first = excluded.first, read_seq = excluded.read_seq, delivered_seq = excluded.delivered_seq, "
+        "shown_seq = excluded.shown_seq",
+        (conversation, person, role, tx.now, tx.next_gid, first, head, head, head),
+    )
+
+
+def find(reader: Reader | Transaction, who: str, path: str = "person") -> Account:
+    """The account with this handle or id; raises `Refusal("not_found")` at the field `path`."""
+    column = "id" if _ID.fullmatch(who) else "handle"
+    row = reader.execute(f"SELECT {_COLUMNS} FROM people WHERE {column} = ?", (who.lower(),)).fetchone()  # noqa: S608
+    if row is None:
+        raise Refusal("not_found", f"there is nobody called {who}", path=path)
+    return Account(*row)
+
+
+def find_reachable(reader: Reader | Transaction, who: str, path: str) -> Account:
+    """`find`, for talking with them: raises `Refusal("forbidden")` for a deactivated account."""
+    account = find(reader, who, path)
+    check_reachable(account)
+    return account
+
+
+def check_reachable(account: Account) -> None:
+    """Raises `Refusal("forbidden")` for an account that is deactivated, or that nobody can sign in to."""
+    if account.deactivated_at is not None:
+        raise Refusal("forbidden", f"the account of {account.handle} is deactivated")
+    refuse_imported(account)
+
+
+def refuse_imported(account: Account, path: str | None = None) -> None:
+    """For what only an account that is used can have: raises `Refusal("forbidden")` for an author elsewhere."""
+    if account.imported:
+        raise Refusal("forbidden", f"{account.handle} is {IMPORTED} {account.handle}", path=path)
+
+
+def by_key(reader: Reader | Transaction, key: int) -> Account:
+    """The account with this key, which must be there."""
+    return Account(*reader.execute(f"SELECT {_COLUMNS} FROM people WHERE key = ?", (key,)).fetchone())  # noqa: S608
+
+
+def ref(reader: Reader | Transaction, key: int | None) -> PersonRef | None:
+    if key is None:
+        return None
+    return PersonRef(*reader.execute("SELECT id, handle FROM people WHERE key = ?", (key,)).fetchone())
+
+
+def public(account: Account) -> Person:
+    """The account as others see it."""
+    return Person(
+        account.id, account.handle, account.name, account.avatar,
+        bot=bool(account.bot) or None,
+        imported=account.imported or None,
+        deactivated=account.deactivated_at is not None or None,
+        erased=account.erased_at is not None or None,
+    )  # fmt: skip
+
+
+def page(reader: Reader, prefix: str, after: str | None, limit: int) -> list[Person]:
+    """People whose handle begins with `prefix`, in the order of handles."""
+    rows = reader.execute(
+        f"SELECT {_COLUMNS} FROM people "  # noqa: S608
+        "WHERE handle >= ? AND handle < ? AND handle > ? ORDER BY handle LIMIT ?",
+        (prefix.lower(), prefix.lower() + "\U0010ffff", after or "", limit),
+    )
+    return enrich(reader, [public(Account(*row)) for row in rows])
+
+
+def enrich(reader: Reader, found: list[Person]) -> list[Person]:
+    """The people with what plugins know of them: once for all that are shown together."""
+    enrich_people = additions(reader).enrich_people
+    return enrich_people(reader, found) if found and enrich_people is not None else found
+
+
+def profile(reader: Reader, account: Account) -> Person:
+    """Somebody as they are shown when they are asked for."""
+    return enrich(reader, [public(account)])[0]
+
+
+def update_profile(tx: Transaction, account: Account, name: str | None, avatar: str | None) -> Person:
+    """Change what is given (an empty avatar removes it); everyone who shares a conversation is told."""
+    values = {"name": name, "avatar": avatar or None}
+    given = {column: values[column] for column, text in (("name", name), ("avatar", avatar)) if text is not None}
+    changed = bool(given) and change(tx, "people", {"key": account.key}, given)
+    person = public(by_key(tx, account.key))
+    if changed:
+        tx.record(PersonUpdated(person), people=fellows(tx, account.key), subject=account.key, actor=account.key)
+    return person
+
+
+def fellows(reader: Reader | Transaction, person: int) -> list[int]:
+    """Keys of everyone who shares a conversation with `person`, and `person`."""
+    rows = reader.execute(
+        "SELECT DISTINCT other.person FROM members mine JOIN members other USING (conversation) "
+        "WHERE mine.person = ? AND mine.left_gid IS NULL AND other.left_gid IS NULL",
+        (person,),
+    )
+    return sorted({person, *(key for (key,) in rows)})
+
+
+def password_hash(reader: Reader | Transaction, handle: str) -> tuple[Account, str | None] | None:
+    row = reader.execute(
+        f"SELECT {_COLUMNS}, password FROM people WHERE handle = ?",  # noqa: S608
+        (handle.lower(),),
+    ).fetchone()
+    return (Account(*row[:-1]), row[-1]) if row else None
+
+
+def password_of(reader: Reader | Transaction, person: int) -> str | None:
+    """Its hash."""
+    return reader.execute("SELECT password FROM people WHERE key = ?", (person,)).fetchone()[0]
+
+
+def set_password(tx: Transaction, person: int, hashed: str) -> None:
+    tx.execute("UPDATE people SET password = ? WHERE key = ?", (hashed, person))
+
+
+def set_role(tx: Transaction, account: Account, role: str) -> bool:
+    """Returns whether the role changed.
+
+    Raises `Refusal` for a role that does not exist, for a bot, and rather than leave the node without any admin.
+    """
+    roles.check_there(tx, role)
+    if role == "admin" and account.bot:
+        raise Refusal("invalid", "a bot cannot be an administrator; make a role for what it is to do", path="role")
+    if not change(tx, "people", {"key": account.key}, {"role": role}):
+        return False
+    if account.role == "admin" and not has_admin(tx):
+        raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
+    owners.settle_of_person(tx, account.key)
+    tx.record(RoleChanged(role), people=(account.key,), subject=account.key)
+    return True
+
+
+def has_admin(reader: Reader | Transaction) -> bool:
+    """Whether there is an administrator whose account can be used."""
+    return (
+        reader.execute("SELECT 1 FROM people WHERE role = 'admin' AND deactivated_at IS NULL LIMIT 1").fetchone()
+        is not None
+    )
+
+
+def with_roles(reader: Reader | Transaction, roles: list[str]) -> list[Account]:
+    """Everybody who has one of the roles and can sign in."""
+    marks = ", ".join("?" * len(roles))
+    rows = reader.execute(
+        f"SELECT {_COLUMNS} FROM people WHERE role IN ({marks}) AND deactivated_at IS NULL ORDER BY key",  # noqa: S608
+        roles,
+    )
+    return [Account(*row) for row in rows.fetchall()]
+
+
+def may_be_handle(handle: str) -> bool:
+    """Whether an account can have this handle, if its form is right."""
+    return handle not in RESERVED_HANDLES and not _ID.fullmatch(handle)
+
+
+def empty(tx: Transaction, account: Account, word: str) -> Account:
+    """The profile becomes that of nobody, whom nothing lets in; its handle, which begins with `word`, is made up."""
+    handle = f"{word}-{secrets.token_hex(4)}"
+    tx.execute(
+        "UPDATE people SET handle = ?, name = ?, avatar = NULL, password = NULL, role = ?, "
+        "deactivated_at = coalesce(deactivated_at, ?), erased_at = ? WHERE key = ?",
+        (handle, handle, MEMBER, tx.now, tx.now, account.key),
+    )
+    return by_key(tx, account.key)

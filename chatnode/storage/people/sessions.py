@@ -1,0 +1,155 @@
+"""Signed-in devices and API tokens. A token is 256 random bits; only its SHA-256 is stored."""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import sha256
+
+import attrs
+import orjson
+
+from chatnode.errors import Refusal
+from chatnode.model.commands.sign_in import Session
+from chatnode.model.events import SessionRevoked
+from chatnode.model.people import Account
+from chatnode.model.times import DAY_MS, now_ms, rfc3339
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+
+TOUCH_MS = 600_000
+"""Last use is noted at most so often (10 minutes), not at every request."""
+
+
+@attrs.define
+class Authenticated:
+    """Whose token it is. `touch`: note its use now. `ends_at`: when an API token expires, in milliseconds; a device's
+    time begins again with each use, which was written if it is `prolonged`."""
+
+    account: Account
+    session: int
+    touch: bool
+    ends_at: int | None = None
+    scopes: frozenset[str] | None = None
+    device: bool = False
+    prolonged: bool = False
+
+
+def new_secret() -> tuple[str, bytes]:
+    """A secret for somebody to keep, and the hash to store."""
+    secret = secrets.token_urlsafe(32)
+    return secret, hash_secret(secret)
+
+
+def hash_secret(secret: str) -> bytes:
+    """Secrets are random and long, so a fast hash is enough, and looking one up by hash tells no timing."""
+    return sha256(secret.encode()).digest()
+
+
+def create(
+    tx: Transaction,
+    person: int,
+    kind: str,
+    label: str,
+    token_hash: bytes,
+    days: int | None,
+    scopes: frozenset[str] | None = None,
+) -> int:
+    """`days`: how long a token lives, or a device that is not used; None is for ever."""
+    key = tx.execute(
+        "INSERT INTO sessions (person, kind, label, token_hash, created_at, expires_at, scopes) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            person, kind, label, token_hash, tx.now, None if days is None else tx.now + days * DAY_MS,
+            None if scopes is None else orjson.dumps(sorted(scopes)).decode(),
+        ),
+    ).lastrowid  # fmt: skip
+    assert key is not None
+    return key
+
+
+def end_by(tx: Transaction, session: int, at: int) -> None:
+    """Let a session live no longer than until `at`, in milliseconds."""
+    tx.execute("UPDATE sessions SET expires_at = min(coalesce(expires_at, :at), :at) WHERE key = :session", {
+        "at": at, "session": session,
+    })  # fmt: skip
+
+
+def authenticate(reader: Reader, token: str) -> Authenticated:
+    """Raises `Refusal("unauthenticated")` for a token that is unknown, revoked or expired."""
+    row = reader.execute(
+        "SELECT p.key, p.id, p.handle, p.name, p.role, p.avatar, p.bot, p.deactivated_at, p.erased_at, p.source, "
+        "s.key, s.kind, s.expires_at, s.last_used_at, s.scopes "
+        "FROM sessions s JOIN people p ON p.key = s.person WHERE s.token_hash = ?",
+        (hash_secret(token),),
+    ).fetchone()
+    now = now_ms()
+    if row is None or row[7] is not None:
+        raise Refusal("unauthenticated", "the token is unknown or was revoked; sign in again")
+    *person, session, kind, expires_at, last_used_at, scopes = row
+    if expires_at is not None and expires_at <= now:
+        raise Refusal("unauthenticated", "the token has expired; sign in again")
+    touch = last_used_at is None or now - last_used_at > TOUCH_MS
+    ends_at = expires_at if kind == "token" else None
+    bounds = frozenset(orjson.loads(scopes)) if scopes else None
+    return Authenticated(Account(*person), session, touch, ends_at, bounds, device=kind == "device")
+
+
+def check_not_revoked(reader: Reader | Transaction, session: int) -> None:
+    """Raises `Refusal("unauthenticated")` for a session that was revoked since it was found good, or a token that has
+    expired since then. A device's time begins again with each use, and this is one."""
+    good = reader.execute(
+        "SELECT 1 FROM sessions WHERE key = ? AND (kind <> 'token' OR expires_at IS NULL OR expires_at > ?)",
+        (session, now_ms()),
+    ).fetchone()
+    if good is None:
+        raise Refusal("unauthenticated", "the token was revoked or has expired; sign in again")
+
+
+def touch(tx: Transaction, session: int, device_days: int) -> None:
+    """Note that a session was used; a device's time to live begins anew."""
+    tx.execute(
+        "UPDATE sessions SET last_used_at = ?, expires_at = CASE kind WHEN 'device' THEN ? ELSE expires_at END "
+        "WHERE key = ?",
+        (tx.now, tx.now + device_days * DAY_MS, session),
+    )
+
+
+def of_person(reader: Reader, person: int, current: int | None) -> list[Session]:
+    rows = reader.execute(
+        "SELECT key, kind, label, created_at, expires_at, last_used_at, scopes FROM sessions WHERE person = ? "
+        "AND (expires_at IS NULL OR expires_at > ?) ORDER BY key",
+        (person, now_ms()),
+    )
+    return [
+        Session(
+            key, kind, label, rfc3339(created), _time(expires), _time(used), current=key == current,
+            scopes=orjson.loads(scopes) if scopes else None,
+        )
+        for key, kind, label, created, expires, used, scopes in rows
+    ]  # fmt: skip
+
+
+def rename(tx: Transaction, person: int, session: int, label: str) -> None:
+    """Call one of a person's sessions something else."""
+    if not tx.execute("UPDATE sessions SET label = ? WHERE key = ? AND person = ?", (label, session, person)).rowcount:
+        raise Refusal("not_found", "you have no such session", path="session")
+
+
+def revoke(tx: Transaction, person: int, session: int) -> None:
+    """Sign out one of a person's sessions; its live sockets are closed when the event is routed."""
+    deleted = tx.execute("DELETE FROM sessions WHERE key = ? AND person = ?", (session, person)).rowcount
+    if not deleted:
+        raise Refusal("not_found", "there is no such session", path="session")
+    tx.record(SessionRevoked(session), people=(person,), subject=session, actor=person)
+
+
+def revoke_all(tx: Transaction, person: int, but: int | None) -> int:
+    """Sign out every session of a person except `but`; returns how many."""
+    keys = [key for (key,) in tx.execute("SELECT key FROM sessions WHERE person = ? AND key IS NOT ?", (person, but))]
+    for key in keys:
+        revoke(tx, person, key)
+    return len(keys)
+
+
+def _time(ms: int | None) -> str | None:
+    return None if ms is None else rfc3339(ms)

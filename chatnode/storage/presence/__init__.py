@@ -1,0 +1,1 @@
+"""Statuses, visibility, and who may see a user type."""

@@ -1,0 +1,196 @@
+"""When people were last active, their status, and what is kept of it; and who may know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import attrs
+import orjson
+
+from chatnode.model.people import Account, PersonRef
+from chatnode.model.presence import Change, HistoryEntry, Status
+from chatnode.model.times import DAY_MS, rfc3339
+from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.changing import change
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+
+
+@attrs.frozen
+class Mark:
+    """What is stored of somebody beside their last activity. A higher `version` is a later state."""
+
+    person: PersonRef
+    status: Status
+    hidden: bool
+    version: int
+
+
+class Circle(NamedTuple):
+    """Where somebody may be seen: conversations by key, without the people whom they blocked, by id."""
+
+    conversations: Iterable[int]
+    blocked: frozenset[str] | set[str]
+
+
+class Changed(NamedTuple):
+    """Somebody came or went."""
+
+    person: int
+    at: int
+    change: Change
+
+
+class Found(NamedTuple):
+    """A row that answers `presence.get`; `active_at` as far as it is written."""
+
+    key: int
+    person: PersonRef
+    active_at: int | None
+    status: Status
+
+
+_MARK = (
+    "SELECT s.person, p.id, p.handle, s.text, s.emoji, s.until, s.hidden, s.version "
+    "FROM presence s JOIN people p ON p.key = s.person "
+)
+
+
+def marked(reader: Reader) -> dict[int, Mark]:
+    """Everybody who has a status or is hidden, by key."""
+    rows = reader.execute(_MARK + "WHERE s.text IS NOT NULL OR s.emoji IS NOT NULL OR s.hidden = 1")
+    return {row[0]: _mark(row[1:]) for row in rows}
+
+
+def _mark(row: tuple[str, str, str | None, str | None, int | None, int, int]) -> Mark:
+    id, handle, text, emoji, until, hidden, version = row
+    return Mark(PersonRef(id, handle), Status(text, emoji, until), bool(hidden), version)
+
+
+def circle(reader: Reader | Transaction, person: int) -> Circle:
+    return Circle(conversations.of_person(reader, person), blocked_by(reader, person))
+
+
+def blocked_by(reader: Reader | Transaction, person: int) -> set[str]:
+    """Ids of those who shall see nothing of `person`."""
+    rows = reader.execute("SELECT p.id FROM blocks b JOIN people p ON p.key = b.blocked WHERE b.person = ?", (person,))
+    return {id for (id,) in rows}
+
+
+# ---- changing
+
+
+def set_status(tx: Transaction, account: Account, status: Status, *, keep_history: bool) -> tuple[Mark, Circle]:
+    """Returns what is stored now, and whom it concerns. Only what is said, and not for how long, is history."""
+    _see_to_row(tx, account)
+    me = {"person": account.key}
+    tx.execute("UPDATE presence SET active_at = ? WHERE person = ?", (tx.now, account.key))
+    said = change(tx, "presence", me, {"text": status.text, "emoji": status.emoji})
+    if change(tx, "presence", me, {"until": status.until}) or said:
+        tx.execute("UPDATE presence SET version = version + 1 WHERE person = ?", (account.key,))
+    if keep_history and said:
+        tx.execute(
+            "INSERT INTO presence_history (person, at, change, text, emoji) VALUES (?, ?, 'status', ?, ?)",
+            (account.key, tx.now, status.text, status.emoji),
+        )
+    return _stored(tx, account)
+
+
+def set_hidden(tx: Transaction, account: Account, hidden: bool) -> tuple[Mark, Circle]:
+    """Returns what is stored now, and whom it concerns."""
+    _see_to_row(tx, account)
+    if change(tx, "presence", {"person": account.key}, {"hidden": hidden}):
+        tx.execute("UPDATE presence SET version = version + 1 WHERE person = ?", (account.key,))
+    return _stored(tx, account)
+
+
+def _see_to_row(tx: Transaction, account: Account) -> None:
+    tx.execute("INSERT OR IGNORE INTO presence (person) VALUES (?)", (account.key,))
+
+
+def _stored(tx: Transaction, account: Account) -> tuple[Mark, Circle]:
+    row = tx.execute(_MARK + "WHERE s.person = ?", (account.key,)).fetchone()
+    return _mark(row[1:]), circle(tx, account.key)
+
+
+def write_batch(tx: Transaction, active: Mapping[int, int], changes: Iterable[Changed], history_days: int) -> None:
+    """Store when people were last active, and changes if they are kept; remove what has ended.
+
+    Of people who were erased since, nothing is written.
+    """
+    tx.executemany(
+        "INSERT INTO presence (person, active_at) SELECT key, ? FROM people WHERE key = ? AND erased_at IS NULL "
+        "ON CONFLICT (person) DO UPDATE SET active_at = max(coalesce(active_at, 0), excluded.active_at)",
+        [(at, person) for person, at in active.items()],
+    )
+    tx.execute(
+        "UPDATE presence SET text = NULL, emoji = NULL, until = NULL, version = version + 1 "
+        "WHERE (text IS NOT NULL OR emoji IS NOT NULL OR hidden = 1) AND until <= ?",
+        (tx.now,),
+    )
+    if history_days:
+        tx.executemany(
+            "INSERT INTO presence_history (person, at, change) "
+            "SELECT key, ?, ? FROM people WHERE key = ? AND erased_at IS NULL",
+            [(at, change, person) for person, at, change in changes],
+        )
+    tx.execute("DELETE FROM presence_history WHERE at <= ?", (tx.now - history_days * DAY_MS,))
+
+
+def erase(tx: Transaction, person: int) -> int:
+    """Remove all that is kept of somebody's presence; returns how many rows that were."""
+    rows = tx.execute("DELETE FROM presence_history WHERE person = ?", (person,)).rowcount
+    return rows + tx.execute("DELETE FROM presence WHERE person = ?", (person,)).rowcount
+
+
+# ---- reading
+
+# Whom somebody may see: themself, and whoever takes part now in a conversation that they take part in, is not
+# hidden, has not blocked them and has not gone.
+SEEN = (
+    "(p.key = :me OR (p.erased_at IS NULL AND p.deactivated_at IS NULL AND coalesce(s.hidden, 0) = 0 "
+    "AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.person = p.key AND b.blocked = :me) "
+    "AND EXISTS (SELECT 1 FROM members other JOIN members mine ON mine.conversation = other.conversation "
+    "AND mine.person = :me AND mine.left_gid IS NULL WHERE other.person = p.key AND other.left_gid IS NULL)))"
+)
+"""SQL: whether the person with the key `:me` may see how `people p LEFT JOIN presence s ON s.person = p.key` is."""
+_FOUND = "SELECT p.key, p.id, p.handle, s.active_at, s.text, s.emoji, s.until "
+
+
+def seen(reader: Reader, me: int, who: list[str]) -> list[Found]:
+    """Those of `who` (handles or ids) that the person `me` may see, in the order of handles; in one query."""
+    rows = reader.execute(
+        _FOUND + "FROM people p LEFT JOIN presence s ON s.person = p.key WHERE p.key IN ("  # noqa: S608 -- constants
+        "SELECT key FROM people WHERE id IN (SELECT value FROM json_each(:who)) "
+        "UNION SELECT key FROM people WHERE handle IN (SELECT value FROM json_each(:who))) "
+        "AND " + SEEN + " ORDER BY p.handle",
+        {"me": me, "who": orjson.dumps([each.lower() for each in who]).decode()},
+    )
+    return [_found(row) for row in rows]
+
+
+def with_status(reader: Reader, me: int, people: list[int]) -> list[Found]:
+    """Those of `people` (keys) that have a status and whom the person `me` may see."""
+    rows = reader.execute(
+        _FOUND + "FROM people p JOIN presence s ON s.person = p.key "  # noqa: S608 -- constants
+        "WHERE p.key IN (SELECT value FROM json_each(:people)) AND p.key <> :me "
+        "AND (s.text IS NOT NULL OR s.emoji IS NOT NULL) AND " + SEEN,
+        {"me": me, "people": orjson.dumps(people).decode()},
+    )
+    return [_found(row) for row in rows]
+
+
+def _found(row: tuple[int, str, str, int | None, str | None, str | None, int | None]) -> Found:
+    key, id, handle, active_at, text, emoji, until = row
+    return Found(key, PersonRef(id, handle), active_at, Status(text, emoji, until))
+
+
+def history(reader: Reader, person: int, before: int | None, limit: int) -> list[HistoryEntry]:
+    """Newest first."""
+    rows = reader.execute(
+        "SELECT key, at, change, text, emoji FROM presence_history WHERE person = ? AND key < ? "
+        "ORDER BY key DESC LIMIT ?",
+        (person, before if before is not None else 2**62, limit),
+    )
+    return [HistoryEntry(key, rfc3339(at), change, text, emoji) for key, at, change, text, emoji in rows]

@@ -1,0 +1,1 @@
+"""Erasure, retention, and the export of a user's own data."""

@@ -1,0 +1,197 @@
+"""Erasing a person: their profile and everything they said go, places in conversations stay as tombstones.
+
+It is done in steps, each a transaction of its own and short, so that nobody waits for a large account. What was done is
+noted in `erasures`, so that a node that was stopped meanwhile goes on with it.
+"""
+
+from __future__ import annotations
+
+import attrs
+import orjson
+
+from chatnode.errors import Refusal
+from chatnode.model.events import PersonErased, PersonUpdated, RoleChanged
+from chatnode.model.people import Account
+from chatnode.model.permissions import MEMBER
+from chatnode.model.times import rfc3339
+from chatnode.storage.conversations import members
+from chatnode.storage.engine.additions import additions
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.messages import adoption
+from chatnode.storage.messages import changes as message_changes
+from chatnode.storage.people import audit, authors, people, resets, sessions
+from chatnode.storage.presence import presence
+from chatnode.storage.privacy import traces
+
+SPAN = 20_000
+"""Messages that one step looks through."""
+MOST = 200
+"""Most messages that one step erases, groups that it leaves, mentions that it removes."""
+
+
+_ONES_OWN = (
+    ("conversation_settings", "person"),
+    ("blocks", "person"),
+    ("blocks", "blocked"),
+    ("block_marks", "person"),
+    ("block_marks", "blocked"),
+)
+"""Tables whose rows go with the profile, and the column that names the person."""
+
+
+@attrs.define
+class Batch:
+    """Messages of somebody, by key, with what they said; `upto` is how far was looked, `last` whether that is all."""
+
+    messages: list[tuple[int, int, int]]
+    texts: list[str]
+    upto: int
+    last: bool
+
+
+def begin(tx: Transaction, account: Account) -> Account:
+    """The profile becomes that of nobody; nothing lets anybody in any more. Gives the account as it is now.
+
+    Raises `Refusal`: `gone` when that was done before, `conflict` for the only administrator, and while an imported
+    author is handed over.
+    """
+    if account.erased_at is not None:
+        raise Refusal("gone", "this account was erased before", path="person")
+    if adoption.is_under_way(tx, account):
+        raise Refusal(
+            "conflict", "an imported author is being handed over to or from it; try again later", path="person"
+        )
+    fellows = people.fellows(tx, account.key)
+    erased = people.empty(tx, account, "erased")
+    authors.erase(tx, account)
+    if account.role == "admin" and not people.has_admin(tx):
+        raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
+    tx.execute("INSERT INTO erasures (person) VALUES (?)", (account.key,))
+    resets.revoke(tx, account.key)
+    _count(tx, account.key, "presence", presence.erase(tx, account.key))
+    for table, column in _ONES_OWN:
+        _delete(tx, account.key, table, column)
+    _delete(tx, account.key, "invites", "created_by")
+    notes = tx.execute("UPDATE reports SET note = '' WHERE reporter = ? AND note <> ''", (account.key,)).rowcount
+    _count(tx, account.key, "reports", notes)
+    tx.record(PersonUpdated(people.public(erased)), people=fellows, subject=account.key, actor=account.key)
+    _count(tx, account.key, "sessions", sessions.revoke_all(tx, account.key, None))  # who hear no more
+    if account.role != MEMBER:
+        tx.record(RoleChanged(MEMBER), people=(account.key,), subject=account.key)
+    return erased
+
+
+def leave_groups(tx: Transaction, person: int, most: int) -> int:
+    """Leave up to `most` groups; returns how many. Direct conversations keep their two people."""
+    rows = tx.execute(
+        "SELECT c.id FROM members m JOIN conversations c ON c.key = m.conversation "
+        "WHERE m.person = ? AND m.left_gid IS NULL AND c.kind = 'group' LIMIT ?",
+        (person, most),
+    ).fetchall()
+    account = people.by_key(tx, person)
+    for (id,) in rows:
+        members.leave(tx, account, id)
+    _count(tx, person, "members", len(rows))
+    return len(rows)
+
+
+def remove_marks(tx: Transaction, person: int, most: int) -> int:
+    """Remove up to `most` of the times at which they read, the mentions of them, and what each table of plugins keeps.
+
+    Returns how many; 0 when there are no more.
+    """
+    removed = 0
+    for table in ("receipts", "mentions"):
+        columns = "conversation, person, kind, seq" if table == "receipts" else "person, conversation, seq"
+        rows = tx.execute(
+            f"DELETE FROM {table} WHERE ({columns}) IN "  # noqa: S608
+            f"(SELECT {columns} FROM {table} WHERE person = ? "
+            "AND conversation IN (SELECT conversation FROM members WHERE person = ?) LIMIT ?)",
+            (person, person, most),
+        ).rowcount
+        _count(tx, person, table, rows)
+        removed += rows
+    for table in additions(tx).tables:
+        for column in table.people:
+            find = f"SELECT rowid FROM {table.name} WHERE {column} = ? LIMIT ?"  # noqa: S608
+            rows = tx.execute(f"DELETE FROM {table.name} WHERE rowid IN ({find})", (person, most)).rowcount  # noqa: S608
+            _count(tx, person, table.name, rows)
+            removed += rows
+    return removed
+
+
+def find_messages(reader: Reader, person: int, after: int | None, most: int) -> Batch:
+    """Up to `most` that they said, in the next messages after the key `after`; None is from where it was left off."""
+    if after is None:
+        row = reader.execute("SELECT upto FROM erasures WHERE person = ?", (person,)).fetchone()
+        after = int(row[0]) if row else 0
+    rows = reader.execute(
+        "SELECT key, conversation, seq, text, edits FROM messages WHERE key > ? AND key <= ? AND sender = ? "
+        "ORDER BY key LIMIT ?",
+        (after, after + SPAN, person, most),
+    ).fetchall()
+    (newest,) = reader.execute("SELECT coalesce(max(key), 0) FROM messages").fetchone()
+    upto = rows[-1][0] if len(rows) == most else after + SPAN
+    texts = [row[3] for row in rows]
+    for _, conversation, seq, _, edits in rows:
+        if edits:
+            earlier = "SELECT text FROM message_edits WHERE conversation = ? AND seq = ?"
+            texts += [text for (text,) in reader.execute(earlier, (conversation, seq))]
+    return Batch([row[:3] for row in rows], texts, upto, upto >= newest)
+
+
+def erase_messages(tx: Transaction, person: int, batch: Batch) -> None:
+    """Make tombstones of messages. Those that were deleted before stay as they are."""
+    (at,) = tx.execute("SELECT erased_at FROM people WHERE key = ?", (person,)).fetchone()
+    erased = 0
+    for key, conversation, seq in batch.messages:
+        tx.execute("INSERT OR IGNORE INTO erasure_conversations VALUES (?, ?)", (person, conversation))
+        if tx.execute("SELECT 1 FROM messages WHERE key = ? AND deleted_at IS NULL", (key,)).fetchone():
+            message_changes.erase_text(tx, conversation, seq, "erased", None, at=at)
+            erased += 1
+    _count(tx, person, "messages", erased)
+    tx.execute("UPDATE erasures SET upto = ? WHERE person = ?", (batch.upto, person))
+
+
+def finish(tx: Transaction, person: int) -> dict[str, int]:
+    """Tell everybody who has something of theirs; gives how many rows of each table were erased."""
+    row = tx.execute("SELECT counts FROM erasures WHERE person = ?", (person,)).fetchone()
+    if row is None:
+        return {}  # somebody else was quicker
+    counts: dict[str, int] = orjson.loads(row[0])
+    concerned = [
+        key
+        for (key,) in tx.execute(
+            "SELECT DISTINCT m.person FROM members m WHERE m.left_gid IS NULL AND m.conversation IN "
+            "(SELECT conversation FROM erasure_conversations WHERE person = :person "
+            "UNION SELECT conversation FROM members WHERE person = :person)",
+            {"person": person},
+        )
+    ]
+    account = people.by_key(tx, person)
+    tx.execute("DELETE FROM erasure_conversations WHERE person = ?", (person,))
+    tx.execute("DELETE FROM erasures WHERE person = ?", (person,))
+    event = PersonErased(people.public(account), rfc3339(account.erased_at or tx.now))
+    tx.record(event, people=concerned, subject=person)
+    traces.owe(tx)
+    audit.record(tx, None, "people.erased", account.id, **counts)
+    return counts
+
+
+def unfinished(reader: Reader) -> list[int]:
+    """Keys of people whose erasure was begun and not finished."""
+    return [key for (key,) in reader.execute("SELECT person FROM erasures ORDER BY person")]
+
+
+def _delete(tx: Transaction, person: int, table: str, column: str) -> None:
+    rows = tx.execute(f"DELETE FROM {table} WHERE {column} = ?", (person,)).rowcount  # noqa: S608
+    _count(tx, person, table, rows)
+
+
+def _count(tx: Transaction, person: int, table: str, rows: int) -> None:
+    if rows:
+        (counts,) = tx.execute("SELECT counts FROM erasures WHERE person = ?", (person,)).fetchone()
+        known: dict[str, int] = orjson.loads(counts)
+        known[table] = known.get(table, 0) + rows
+        tx.execute("UPDATE erasures SET counts = ? WHERE person = ?", (orjson.dumps(known).decode(), person))

@@ -1,0 +1,188 @@
+"""What is removed by itself: old messages, and conversations that were closed long ago."""
+
+from __future__ import annotations
+
+import attrs
+import orjson
+
+from chatnode.model.commands.retention import Removal
+from chatnode.model.events import ConversationTrimmed
+from chatnode.model.times import DAY_MS, rfc3339
+from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.additions import additions
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.privacy import traces
+
+
+@attrs.frozen
+class Due:
+    """A conversation with messages older than a rule allows: those posted before `before`."""
+
+    key: int
+    id: str
+    rule: str
+    days: int
+    before: int
+
+
+@attrs.define
+class Removed:
+    """What went in one step: rows by table, and the texts, to look for their traces. `more`: another step is due."""
+
+    upto: int
+    counts: dict[str, int]
+    texts: list[str]
+    more: bool
+
+    @property
+    def messages(self) -> int:
+        return self.counts["messages"]
+
+
+def due(reader: Reader, now: int, message_days: int, purge_days: int) -> list[Due]:
+    """Where something is to be removed.
+
+    A conversation's own rule and `message_days` both hold, so the shorter counts. `purge_days` after a
+    conversation was closed all of its messages go. 0 is never.
+    """
+    found = [
+        Due(key, id, "messages", days, now - days * DAY_MS)
+        for key, id, days in reader.execute(
+            "SELECT c.key, c.id, min(coalesce(c.retention_days, :most), coalesce(nullif(:days, 0), :most)) AS keep "
+            "FROM conversations c JOIN messages m ON m.conversation = c.key AND m.seq = c.floor + 1 "
+            "WHERE keep < :most AND m.at < :now - keep * :day",
+            {"most": _NEVER, "days": message_days, "now": now, "day": DAY_MS},
+        )
+    ]
+    if purge_days:
+        found += [
+            Due(key, id, "closed", purge_days, now + 1)
+            for key, id in reader.execute(
+                "SELECT key, id FROM conversations WHERE closed_at < ? AND head > floor", (now - purge_days * DAY_MS,)
+            )
+        ]
+    return found
+
+
+_NEVER = 1_000_000
+
+
+def trim(tx: Transaction, due: Due, most: int) -> Removed | None:
+    """Remove up to `most` of a conversation's oldest messages; None when none is old enough.
+
+    Only from the beginning on: the messages that stay are dense. An older one behind a newer one, as an import
+    may bring it, waits for that.
+    """
+    floor, head = tx.execute("SELECT floor, head FROM conversations WHERE key = ?", (due.key,)).fetchone()
+    upto, texts = floor, list[str]()
+    for seq, at, text in tx.execute(
+        "SELECT seq, at, text FROM messages WHERE conversation = ? AND seq > ? ORDER BY seq LIMIT ?",
+        (due.key, floor, most),
+    ):
+        if at >= due.before:
+            break
+        upto = seq
+        texts.append(text)
+    if upto == floor:
+        return None
+    texts += [
+        text
+        for (text,) in tx.execute("SELECT text FROM message_edits WHERE conversation = ? AND seq <= ?", (due.key, upto))
+    ]
+    (living,) = tx.execute(
+        "SELECT count(*) FROM messages WHERE conversation = ? AND seq <= ? AND deleted_at IS NULL", (due.key, upto)
+    ).fetchone()
+    of_plugins = {table: tx.execute(sql, (due.key, upto)).rowcount for table, sql in _of_plugins(tx).items()}
+    counts = {table: tx.execute(sql, (due.key, upto)).rowcount for table, sql in _DELETE.items()}
+    counts |= {table: rows for table, rows in of_plugins.items() if rows}
+    tx.execute("UPDATE conversations SET floor = ?, messages = messages - ? WHERE key = ?", (upto, living, due.key))
+    tx.execute(
+        "UPDATE members SET read_seq = max(read_seq, :upto), delivered_seq = max(delivered_seq, :upto), "
+        "shown_seq = max(shown_seq, :upto) WHERE conversation = :key AND left_gid IS NULL",
+        {"upto": upto, "key": due.key},
+    )
+    tx.record(ConversationTrimmed(due.id, upto), conversation=due.key, subject=upto)
+    traces.owe(tx)
+    return Removed(upto, counts, texts, more=upto - floor == most and upto < head)
+
+
+# In this order: what names messages goes before them.
+_DELETE = {
+    "reports": "DELETE FROM reports WHERE message IN (SELECT key FROM messages WHERE conversation = ? AND seq <= ?)",
+    "log": "DELETE FROM log WHERE kind = 'message.posted' AND gid < (SELECT max(gid) FROM log) "
+    "AND gid IN (SELECT gid FROM messages WHERE conversation = ? AND seq <= ?)",
+    "message_edits": "DELETE FROM message_edits WHERE conversation = ? AND seq <= ?",
+    "mentions": "DELETE FROM mentions WHERE conversation = ? AND seq <= ?",
+    "receipts": "DELETE FROM receipts WHERE conversation = ? AND seq <= ?",
+    "messages": "DELETE FROM messages WHERE conversation = ? AND seq <= ?",
+}
+
+
+def _of_plugins(tx: Transaction) -> dict[str, str]:
+    """The same for the tables of plugins that say something about messages."""
+    return {
+        table.name: f"DELETE FROM {table.name} WHERE {table.message} IN "  # noqa: S608
+        "(SELECT key FROM messages WHERE conversation = ? AND seq <= ?)"
+        for table in additions(tx).tables
+        if table.message is not None
+    }
+
+
+def retire(tx: Transaction, days: int, most: int) -> int:
+    """Take up to `most` conversations that were closed for `days` out of the inboxes; returns how many."""
+    keys = tx.execute(
+        "SELECT key FROM conversations WHERE closed_at < ? AND inactive_at IS NULL LIMIT ?",
+        (tx.now - days * DAY_MS, most),
+    ).fetchall()
+    for (key,) in keys:
+        tx.execute("UPDATE conversations SET inactive_at = ? WHERE key = ?", (tx.now, key))
+        conversations.updated(tx, key, None)
+    return len(keys)
+
+
+# ---- receipts of what was removed
+
+
+def note(tx: Transaction, due: Due, upto: int, counts: dict[str, int]) -> int:
+    """Write the receipt, still without its proof; returns its number."""
+    key = tx.execute(
+        "INSERT INTO removals (at, rule, conversation, days, upto, counts) VALUES (?, ?, ?, ?, ?, ?)",
+        (tx.now, due.rule, due.id, due.days, upto, orjson.dumps(counts).decode()),
+    ).lastrowid
+    assert key is not None
+    return key
+
+
+def prove(tx: Transaction, removal: int, probes: int, traces: int) -> None:
+    """Add to a receipt how many of the removed texts were looked for in the files, and found."""
+    tx.execute(
+        "UPDATE removals SET probes = ?, traces = ?, proved_at = ? WHERE key = ?", (probes, traces, tx.now, removal)
+    )
+
+
+def standing_elsewhere(reader: Reader, texts: list[str]) -> list[str]:
+    """Those of `texts` that somebody else has said too: their bytes prove nothing. Looks through all messages."""
+    return [text for text in texts if reader.execute(_STANDS, {"text": text}).fetchone() is not None]
+
+
+_STANDS = (
+    "SELECT 1 FROM messages WHERE instr(text, :text) "
+    "UNION ALL SELECT 1 FROM message_edits WHERE instr(text, :text) LIMIT 1"
+)
+
+
+def page(reader: Reader, after: int | None, limit: int) -> list[Removal]:
+    """Newest first; `after` is the number of the last one of the page before."""
+    rows = reader.execute(
+        "SELECT key, at, rule, conversation, days, upto, counts, probes, traces, proved_at FROM removals "
+        "WHERE key < ? ORDER BY key DESC LIMIT ?",
+        (2**62 if after is None else after, limit),
+    )
+    return [
+        Removal(
+            key, rfc3339(at), rule, conversation, days, upto, orjson.loads(counts), probes, traces,
+            rfc3339(proved_at) if proved_at is not None else None,
+        )
+        for key, at, rule, conversation, days, upto, counts, probes, traces, proved_at in rows
+    ]  # fmt: skip

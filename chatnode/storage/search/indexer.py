@@ -1,0 +1,129 @@
+"""When the index is brought up to date: in the writer thread, when it is idle or a batch of messages behind."""
+
+from __future__ import annotations
+
+import time
+
+from chatnode.config import Search as SearchSettings
+from chatnode.logs import get_logger
+from chatnode.model.events import ConversationImported, MessagePosted
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.database import IDLE_SECONDS
+from chatnode.storage.engine.transaction import Recorded
+from chatnode.storage.search import index as search_index
+from chatnode.storage.search import renewal as search_renewal
+from chatnode.storage.search.renewal import Renewal
+
+REST_SECONDS = 60.0
+"""After a failure, such as a full disk, the index is left alone for so long; a search looks at the messages."""
+
+
+LARGE = 100_000
+"""So many messages take about a second, and are worth a line of the log."""
+
+logger = get_logger("search")
+
+
+class Indexer:
+    """The `Background` of a node's database that keeps the index.
+
+    A busy node indexes a batch whenever so many messages have been posted, two while it is behind by more, so that
+    what a search has to look through itself stays bounded under any load.
+    """
+
+    def __init__(self, settings: SearchSettings) -> None:
+        self._settings = settings
+        self._attached = False
+        self._posted = 0  # since the last batch that was indexed
+        self._waiting = 0  # since the last slice of any work
+        self._stale = True  # whether there may be messages to index, or changes
+        self._behind = True  # whether a batch was not enough
+        self._tidying = True  # whether a part may be left to drop, or to bring in one piece
+        self._renewal: Renewal | None = None
+        self._renew_at: float | None = None
+        self._rest_until = 0.0
+        self._told: int | None = None  # how many were waiting when that was logged, while it is worth a line
+
+    def committed(self, recorded: list[Recorded]) -> bool:
+        self._stale = self._stale or bool(recorded)
+        batch = self._settings.batch_messages
+        posted = 0
+        for each in recorded:
+            if isinstance(each.event, MessagePosted):
+                posted += 1
+            elif isinstance(each.event, ConversationImported):
+                posted += batch
+        self._posted += posted
+        self._waiting += posted
+        due = batch // 2 if self._behind or self._renewal is not None else batch
+        return self._waiting >= due and time.monotonic() >= self._rest_until
+
+    def idle_seconds(self) -> float | None:
+        now = time.monotonic()
+        if now < self._rest_until:
+            return self._rest_until - now
+        if self._behind or self._renewal is not None:
+            return 0.0 if self._attached else IDLE_SECONDS
+        if self._stale:
+            return IDLE_SECONDS
+        if self._tidying:
+            return 0.0
+        return max(0.0, self._renew_at - now) if self._renew_at is not None else None
+
+    def failed(self) -> None:
+        self._attached = False
+        self._stale = self._behind = True
+        self._renewal = None
+        self._rest_until = time.monotonic() + REST_SECONDS
+
+    def work(self, connection: Reader) -> None:
+        self._waiting = 0
+        if not self._attached:
+            search_index.attach(connection)
+            search_renewal.give_up_unfinished(connection)
+            self._attached = True
+            self._tell(search_index.waiting(connection))
+        if self._renewal is not None and not self._behind and self._posted < self._settings.batch_messages:
+            if self._renewal.go_on(connection, self._settings):
+                self._renewal = None
+                self._look_for_changes(connection)
+            return
+        if self._tidying and not self._stale and not self._behind:
+            self._tidying = search_index.drop_slice(connection) or search_index.merge_slice(connection)
+            return
+        self._posted = 0
+        self._behind = search_index.index_batch(connection, self._settings)
+        if self._told is not None:
+            self._tell(search_index.waiting(connection))
+        if not self._behind:
+            self._stale = False
+            self._tidying = True
+            if self._renewal is None:
+                self._look_for_changes(connection)
+
+    def _tell(self, waiting: int) -> None:
+        """Log how a large index comes along: when a database is new to it, or was long without."""
+        if self._told is None:
+            if waiting >= LARGE:
+                logger.info("indexing %d messages for search; until then it looks through them itself", waiting)
+                self._told = waiting
+        elif waiting == 0 or self._told - waiting >= LARGE:
+            logger.info("%d messages are still to be indexed", waiting)
+            self._told = waiting or None
+
+    def _look_for_changes(self, connection: Reader) -> None:
+        """Begin to make a shard anew when text is to go from it, and not before: one time does for many edits."""
+        count, oldest = connection.execute("SELECT count(*), min(at) FROM search_changed").fetchone()
+        if not count:
+            self._renew_at = None
+            return
+        left = oldest + self._settings.removal_seconds - time.time()
+        if left > 0 and count < self._settings.batch_messages:
+            self._renew_at = time.monotonic() + left
+            return
+        self._renew_at = None
+        gid = connection.execute("SELECT gid FROM search_changed ORDER BY serial LIMIT 1").fetchone()[0]
+        self._renewal = Renewal.begin(connection, gid)
+        if self._renewal is None:  # its shard was dropped
+            connection.execute("DELETE FROM search_changed WHERE gid = ?", (gid,))
+            self._stale = True

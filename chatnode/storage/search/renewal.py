@@ -1,0 +1,152 @@
+"""Making parts of the index anew from the messages: the one way in which text goes from it."""
+
+from __future__ import annotations
+
+import attrs
+
+from chatnode.config import Search as SearchSettings
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.search.index import (
+    SHARD,
+    Shard,
+    attach,
+    batch_end,
+    drop_slice,
+    fill,
+    index_batch,
+    indexed,
+    last_key,
+    new_shard,
+    retire_shard,
+)  # fmt: skip
+
+
+@attrs.define
+class Renewal:
+    """A shard on its way to be replaced by one made from the messages as they are now."""
+
+    old: int
+    new: Shard
+    serial: int  # changes up to this one are in it, those after it perhaps not
+    gid: int  # messages up to here are in it
+
+    @classmethod
+    def begin(cls, connection: Reader, gid: int) -> Renewal | None:
+        """Begin with the shard that holds `gid`; None if none does."""
+        row = connection.execute(SHARD + "WHERE made = 1 AND above < ? AND upto >= ?", (gid, gid)).fetchone()
+        if row is None:
+            return None
+        old = Shard(*row)
+        serial = connection.execute("SELECT max(serial) FROM search_changed").fetchone()[0]
+        return cls(old.number, new_shard(connection, old.above, made=False), serial, old.above)
+
+    def go_on(self, connection: Reader, settings: SearchSettings) -> bool:
+        """Index a batch; True when the shard has taken the old one's place, or need not."""
+        row = connection.execute(
+            "SELECT o.upto, (SELECT max(upto) FROM search_shards WHERE made = 1) FROM search_shards o, search_shards n "
+            "WHERE o.number = ? AND o.made = 1 AND n.number = ? AND n.made = 0",
+            (self.old, self.new.number),
+        ).fetchone()
+        if row is None:  # somebody else made it anew, or all of them
+            connection.execute("UPDATE search_shards SET made = 2 WHERE number = ? AND made = 0", (self.new.number,))
+            return True
+        upto, newest = row
+        key = last_key(connection, self.gid)  # not kept: keys of removed messages are given again
+        end = batch_end(connection, key, settings.batch_messages, upto)
+        if end is not None:
+            indexed = fill(connection, self.new, key, end[0])
+            connection.execute(
+                "UPDATE search_shards SET messages = messages + ? WHERE number = ?", (indexed, self.new.number)
+            )
+            self.gid = end[1]
+            if end[0] - key >= settings.batch_messages:
+                return False
+        connection.execute("UPDATE search_shards SET upto = ?, made = 1 WHERE number = ?", (upto, self.new.number))
+        connection.execute(
+            "DELETE FROM search_changed WHERE serial <= ? AND gid > ? AND gid <= ?",
+            (self.serial, self.new.above, upto),
+        )
+        retire_shard(connection, self.old)
+        if upto < newest and not _messages(connection, self.new.number):
+            retire_shard(connection, self.new.number)
+        return True
+
+
+def _messages(connection: Reader, number: int) -> int:
+    return connection.execute("SELECT messages FROM search_shards WHERE number = ?", (number,)).fetchone()[0]
+
+
+@attrs.define
+class Settling:
+    """Makes every shard anew of which a message changed or was removed before it began.
+
+    Afterwards no table of the index has ever held what those messages said before: it was filled from the messages
+    as they are now, and the pages of its predecessor are zeroed. Takes about half a second for each shard, in slices,
+    so that others can write in between.
+    """
+
+    settings: SearchSettings = attrs.field(factory=SearchSettings)
+    renewed: int = 0
+    _renewal: Renewal | None = attrs.field(default=None, init=False)
+    _upto: int | None = attrs.field(default=None, init=False)
+
+    def go_on(self, connection: Reader) -> bool:
+        """One slice; True when there is nothing more to do. Needs a transaction."""
+        attach(connection)
+        if self._upto is None:
+            self._upto = connection.execute("SELECT coalesce(max(serial), 0) FROM search_changed").fetchone()[0]
+        if self._renewal is not None:
+            if self._renewal.go_on(connection, self.settings):
+                self._renewal = None
+                self.renewed += 1
+            return False
+        oldest = connection.execute(
+            "SELECT gid FROM search_changed WHERE serial <= ? ORDER BY serial LIMIT 1", (self._upto,)
+        ).fetchone()
+        if oldest is None:
+            return not drop_slice(connection)
+        self._renewal = Renewal.begin(connection, oldest[0])
+        if self._renewal is None:  # its shard is gone
+            connection.execute("DELETE FROM search_changed WHERE gid = ?", oldest)
+        return False
+
+
+def settle(tx: Transaction | Reader) -> int:
+    """A `Settling` in one go; gives how many shards were made anew."""
+    settling = Settling()
+    while not settling.go_on(tx.connection if isinstance(tx, Transaction) else tx):
+        pass
+    return settling.renewed
+
+
+@attrs.define
+class Rebuilding:
+    """Makes the whole index anew from the messages, in slices. Takes about 20 s for a million."""
+
+    settings: SearchSettings = attrs.field(factory=SearchSettings)
+    _begun: bool = attrs.field(default=False, init=False)
+
+    def go_on(self, connection: Reader) -> bool:
+        """One slice; True when there is nothing more to do. Needs a transaction."""
+        attach(connection)
+        if not self._begun:
+            connection.execute("UPDATE search_state SET gid = 0, key = 0")
+            connection.execute("UPDATE search_shards SET made = 2")
+            connection.execute("DELETE FROM search_changed")
+            self._begun = True
+        return not (drop_slice(connection) or index_batch(connection, self.settings))
+
+
+def rebuild(tx: Transaction | Reader, settings: SearchSettings | None = None) -> int:
+    """A `Rebuilding` in one go; gives how many messages are in the index."""
+    connection = tx.connection if isinstance(tx, Transaction) else tx
+    rebuilding = Rebuilding(settings or SearchSettings())
+    while not rebuilding.go_on(connection):
+        pass
+    return indexed(connection)
+
+
+def give_up_unfinished(connection: Reader) -> None:
+    """Shards that were being made when the node stopped are not made any further."""
+    connection.execute("UPDATE search_shards SET made = 2 WHERE made = 0")

@@ -1,0 +1,1 @@
+"""Backups, restores, upgrades, exports and checks."""

@@ -1,0 +1,171 @@
+"""Backups: made beside a living node, verified before they count, named when they are whole.
+
+A backup is copied into the data directory first, where the database is plain anyway, opened and checked there, then
+sealed into a file beside its final name, read back, flushed, and renamed. Whatever ends it in between leaves only
+files that the next backup removes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from chatnode import __version__
+from chatnode.config import Backup
+from chatnode.model.times import now_ms, rfc3339
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.engine.file_owners import give, make_directory
+from chatnode.storage.log import log
+from chatnode.storage.upkeep import checks, rotation, sealing
+from chatnode.storage.upkeep.sealing import FRAME_BYTES, BackupError
+from chatnode.storage.upkeep.snapshots import Progress, copy, no_progress, open_read_only, sync_directory
+
+_WORK = "backup.partial"
+PARTIAL = ".partial"
+
+
+@attrs.frozen
+class Made:
+    """A backup that was made: the manifest says what is in it, `removed` which older ones had their time."""
+
+    path: Path
+    manifest: dict[str, Any]
+    removed: list[str] = attrs.field(factory=list[str])
+
+
+def directory_of(data: DataDirectory, settings: Backup) -> Path:
+    """Where the node keeps its backups."""
+    return Path(settings.directory) if settings.directory else data.path / "backups"
+
+
+def passphrase(settings: Backup) -> str | None:
+    """The passphrase of the settings; None when none is set. Raises `BackupError`."""
+    return sealing.passphrase_of(Path(settings.passphrase_file)) if settings.passphrase_file else None
+
+
+def rotate(data: DataDirectory, settings: Backup, secret: str | None, progress: Progress = no_progress) -> Made:
+    """One more backup in the directory for them; older ones go by the rules. Raises `BackupError`."""
+    directory = directory_of(data, settings)
+    with _one_at_a_time(data):
+        try:
+            make_directory(directory)
+            for left in directory.glob("chatnode-*.backup" + PARTIAL):
+                left.unlink()
+        except OSError as error:
+            raise BackupError(f"{directory}: cannot keep backups here: {error.strerror}") from None
+        made = _create(data, directory / rotation.name_at(now_ms()), secret, progress)
+        removed = rotation.superfluous([entry.name for entry in directory.iterdir()], settings)
+        for name in removed:
+            (directory / name).unlink(missing_ok=True)
+    return attrs.evolve(made, removed=removed)
+
+
+def create(data: DataDirectory, path: Path, secret: str | None, progress: Progress = no_progress) -> Made:
+    """One backup at `path`, where nothing may be yet. Raises `BackupError`."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise BackupError(f"{path}: cannot be written: {error.strerror}") from None
+    else:
+        raise BackupError(f"{path}: is there already; a backup replaces nothing")
+    with _one_at_a_time(data):
+        return _create(data, path, secret, progress)
+
+
+@contextmanager
+def _one_at_a_time(data: DataDirectory) -> Generator[None]:
+    try:
+        lock = data.open_lock("backup.lock")
+    except OSError as error:
+        raise BackupError(f"{data.path}: cannot be used: {error.strerror}") from None
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackupError(f"{data.path}: another backup is being made; wait for its end") from None
+        yield
+    finally:
+        os.close(lock)
+
+
+def _create(data: DataDirectory, path: Path, secret: str | None, progress: Progress) -> Made:
+    work, partial = data.path / _WORK, path.with_name(path.name + PARTIAL)
+    try:
+        copy(data.database, work, progress)
+        manifest = _examine(work, progress)
+        partial.unlink(missing_ok=True)
+        with work.open("rb") as source:
+            total = manifest["bytes"]
+            sealing.write(partial, manifest, source, secret, lambda done: progress("writing", done, total))
+        verify(partial, secret, progress)
+        give(partial)
+        partial.rename(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise BackupError(f"{path}: the backup could not be written: {error.strerror or error}") from error
+    finally:
+        for left in (work, partial):
+            with suppress(NotADirectoryError):
+                left.unlink(missing_ok=True)
+    return Made(path, manifest)
+
+
+def _examine(database: Path, progress: Progress) -> dict[str, Any]:
+    """Open a copy, run the checks, and describe it. Raises `BackupError` when the file itself is damaged.
+
+    What else the checks find is kept in the manifest: a copy of a wrong count is better than none.
+    """
+    size = database.stat().st_size
+    progress("checking", 0, size)
+    with open_read_only(database, resting=True) as reader:
+        problems = {check.name: check.problems for check in checks.run(reader).checks if check.problems}
+        if "integrity" in problems:
+            raise BackupError(f"the database is damaged, its copy is not kept: {problems['integrity'][0]}")
+        manifest = _describe(reader) | {"problems": problems, "bytes": size}
+    progress("checking", size, size)
+    with database.open("rb") as file:
+        return manifest | {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _describe(reader: Reader) -> dict[str, Any]:
+    counts = {
+        table: reader.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+        for table in ("people", "conversations", "messages", "log")
+    }
+    schema = [f"{owner}/{name}" for owner, name in reader.execute('SELECT "set", name FROM migrations ORDER BY 1, 2')]
+    return {
+        "chatnode": __version__, "made_at": rfc3339(now_ms()), "schema": schema, "epoch": log.epoch(reader),
+        "gid": log.head(reader), "counts": counts,
+    }  # fmt: skip
+
+
+def verify(path: Path, secret: str | None, progress: Progress = no_progress) -> dict[str, Any]:
+    """Read a backup to its end; its manifest. Raises `BackupError` unless every byte is as it was."""
+    manifest, pieces = sealing.read(path, secret)
+    for _ in compared(path, manifest, pieces, progress):
+        pass
+    return manifest
+
+
+def compared(path: Path, manifest: dict[str, Any], pieces: Iterator[bytes], progress: Progress) -> Iterator[bytes]:
+    """The pieces; raises `BackupError` at their end unless they are, together, what the manifest says."""
+    digest, done = hashlib.sha256(), 0
+    for piece in pieces:
+        digest.update(piece)
+        done += len(piece)
+        if done % (16 * FRAME_BYTES) < FRAME_BYTES:
+            progress("verifying", done, manifest["bytes"])
+        yield piece
+    if digest.hexdigest() != manifest["sha256"]:
+        raise BackupError(f"{path}: what is in it is not what its manifest says; this copy cannot be restored")
+    progress("verifying", manifest["bytes"], manifest["bytes"])

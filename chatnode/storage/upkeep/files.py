@@ -1,0 +1,51 @@
+"""Files that are whole or not there, and that nobody else may read."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from chatnode.errors import StartError
+from chatnode.storage.engine.file_owners import give
+from chatnode.storage.upkeep.snapshots import sync_directory
+
+PARTIAL = ".partial"
+
+
+@contextmanager
+def appearing(path: Path) -> Generator[BinaryIO]:
+    """A new file, which has its name only when the block has ended and all of it is on disk.
+
+    Raises `StartError` when something is there already, a link too, or when it cannot be written.
+    """
+    partial = path.with_name(path.name + PARTIAL)
+    try:
+        if os.path.lexists(path):
+            raise StartError(f"{path}: is there already; nothing is replaced")
+        partial.unlink(missing_ok=True)
+        try:
+            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            give(partial)
+            _name(partial, path)
+        finally:
+            with suppress(NotADirectoryError):
+                partial.unlink(missing_ok=True)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise StartError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _name(partial: Path, path: Path) -> None:
+    try:
+        os.link(partial, path)  # which, unlike a renaming, replaces nothing
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP):
+            raise
+        partial.rename(path)  # a file system without links

@@ -1,0 +1,171 @@
+"""Restoring a backup: verified in full before anything is touched; what was there before is kept.
+
+The epoch changes, so that every client drops what it knows and begins anew: the restored node gives numbers out again
+that they may have seen on other messages.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from chatnode.config import Storage
+from chatnode.errors import StartError
+from chatnode.model.ids import new_id
+from chatnode.model.times import now_ms
+from chatnode.storage.engine.connection import DatabaseError, connect_writer
+from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.engine.file_owners import give
+from chatnode.storage.engine.migrations import core_migrations, migrate
+from chatnode.storage.upkeep import backups, checks, sealing
+from chatnode.storage.upkeep.sealing import BackupError
+from chatnode.storage.upkeep.snapshots import Progress, no_progress, open_read_only, sync_directory
+
+_WORK = "restore.partial"
+_SQLITE = b"SQLite format 3\0"
+
+
+@attrs.frozen
+class Restored:
+    """`manifest` is None for a plain copy of a database. `kept` is where the old files are, if there were any."""
+
+    manifest: dict[str, Any] | None
+    kept: Path | None
+    problems: dict[str, list[str]]
+
+
+def restore(
+    data: DataDirectory, backup: Path, secret: str | None, *, anyway: bool = False, progress: Progress = no_progress
+) -> Restored:
+    """Put a backup in the place of the database. The caller holds the directory's lock.
+
+    Problems that the checks find, other than damage of the file, refuse it unless `anyway`. Raises `StartError`.
+    """
+    work = data.path / _WORK
+    _discard(work)
+    try:
+        manifest = _unpack(backup, work, secret, progress)
+        problems = _prepare(work, backup, progress)
+        if problems and not anyway:
+            found = "; ".join(f"{name}: {each[0]}" for name, each in problems.items())
+            raise BackupError(f"{backup}: the checks find problems in it: {found}. Restore it --anyway, then repair")
+        kept = _put_in_place(data, work)
+    except OSError as error:
+        raise BackupError(f"{data.path}: cannot restore here: {error.strerror or error}") from error
+    finally:
+        _discard(work)
+    return Restored(manifest, kept, problems)
+
+
+def verify(backup: Path, secret: str | None, progress: Progress = no_progress) -> dict[str, Any] | None:
+    """Read a backup to its end, or check a plain copy of a database, as an upgrade keeps it: that has no manifest.
+
+    Raises `BackupError` when it could not be restored.
+    """
+    if not _is_plain(backup):
+        return backups.verify(backup, secret, progress)
+    try:
+        with open_read_only(backup, resting=True) as reader:
+            problems = checks.integrity(reader)
+    except DatabaseError as error:
+        problems = [str(error)]
+    if problems:
+        raise BackupError(f"{backup}: the database in it is damaged: {problems[0]}")
+    return None
+
+
+def _is_plain(backup: Path) -> bool:
+    try:
+        with backup.open("rb") as source:
+            return source.read(len(_SQLITE)) == _SQLITE
+    except FileNotFoundError:
+        raise BackupError(f"{backup}: no such file") from None
+    except OSError as error:
+        raise BackupError(f"{backup}: cannot be read: {error.strerror}") from None
+
+
+def _discard(work: Path) -> None:
+    for name in (work.name, work.name + "-wal", work.name + "-shm", work.name + "-journal"):
+        work.with_name(name).unlink(missing_ok=True)
+
+
+def _unpack(backup: Path, work: Path, secret: str | None, progress: Progress) -> dict[str, Any] | None:
+    plain = _is_plain(backup)
+    with backup.open("rb") as source, work.open("xb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        give(work)
+        if plain:  # as from before a migration
+            shutil.copyfileobj(source, file)
+            return None
+        manifest, pieces = sealing.read(backup, secret)
+        for piece in backups.compared(backup, manifest, pieces, progress):
+            file.write(piece)
+        return manifest
+
+
+def _prepare(work: Path, backup: Path, progress: Progress) -> dict[str, list[str]]:
+    """Bring the copy up to date, check it, and give it a new epoch; returns what the checks find."""
+    size = work.stat().st_size
+    progress("checking", 0, size)
+    try:
+        with closing(connect_writer(work, Storage())) as connection:
+            connection.execute("BEGIN")
+            if checks.integrity(connection):
+                raise BackupError(f"{backup}: the database in it is damaged; this copy cannot be restored")
+            connection.execute("COMMIT")
+            migrate(connection, core_migrations())
+            problems = {check.name: check.problems for check in checks.run(connection).checks if check.problems}
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("UPDATE node SET value = ? WHERE key = 'epoch'", (new_id(),))
+            connection.execute(
+                "INSERT INTO audit (at, action, target) VALUES (?, 'backup.restore', ?)", (now_ms(), backup.name)
+            )
+            connection.execute("COMMIT")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except DatabaseError as error:
+        raise BackupError(f"{backup}: cannot be used as a database of chatnode: {error}") from error
+    except BackupError:
+        raise
+    except StartError as error:
+        raise BackupError(f"{backup}: {error}") from error
+    with work.open("rb+") as file:
+        os.fsync(file.fileno())
+    progress("checking", size, size)
+    return problems
+
+
+def _put_in_place(data: DataDirectory, work: Path) -> Path | None:
+    """Move the old files aside and the new one in. A mark keeps a node from starting on half of that."""
+    old = [path for suffix in ("", "-wal", "-shm") if (path := Path(f"{data.database}{suffix}")).exists()]
+    data.restoring.write_text("A restore began here and did not end. Run it again.\n", encoding="utf-8")
+    give(data.restoring)
+    sync_directory(data.path)
+    kept = None
+    if old:
+        kept = _new_directory(data.path)
+        for path in old:
+            path.rename(kept / path.name)
+            give(kept / path.name)
+        sync_directory(kept)
+    work.rename(data.database)
+    sync_directory(data.path)
+    data.restoring.unlink()
+    sync_directory(data.path)
+    return kept
+
+
+def _new_directory(parent: Path) -> Path:
+    stamp = datetime.fromtimestamp(now_ms() / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
+    for number in range(1, 1000):
+        path = parent / (f"before-restore-{stamp}" + (f"-{number}" if number > 1 else ""))
+        if not path.exists():
+            path.mkdir(mode=0o700)
+            give(path)
+            return path
+    raise BackupError(f"{parent}: too many directories of earlier restores; move some away")

@@ -1,0 +1,102 @@
+"""The terminal client: prompt, events and commands together."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+
+import trio
+
+from chatnode.client import Client, connect
+from chatnode.concurrency import raise_single
+from chatnode.terminal.lines import Lines
+from chatnode.terminal.printable import one_line
+from chatnode.terminal.prompt import Prompt, Words
+from chatnode.terminal.session import ChatSession
+from chatnode.terminal.slash import Slash
+from chatnode.terminal.style import Style
+
+_LAST_SECONDS = 3.0
+"""How long leaving waits for what was entered last."""
+
+
+async def chat_at_terminal(url: str, token: str, who: str | None) -> None:
+    """Until the person leaves. Raises `SignedOut`, `Unreachable` or a `Refusal` of the hello."""
+    async with connect(url, token) as client:
+        chat = _Chat(client)
+        chat.greet(url)
+        if who is not None:
+            chat.open_first(who)
+        try:
+            await chat.run()
+        except BaseExceptionGroup as group:
+            raise_single(group)
+
+
+class _Chat:
+    """The parts, and what goes between them."""
+
+    def __init__(self, client: Client) -> None:
+        self._lines = Lines(Style.of_terminal(), client.me)
+        self.session = ChatSession(client, self._lines, _write, lambda: self._prompt.refresh())
+        self._slash = Slash(self.session)
+        words = Words(self._slash.commands, self.session.desk.names, self._handles)
+        self._prompt = Prompt(lambda: self.session.title, lambda: self.session.status, words)
+
+    def greet(self, url: str) -> None:
+        style = self._lines.style
+        _write(f"{style.bold('chatnode')} at {one_line(url, 200)} — you are {style.handle(self._lines.me.handle)}")
+        _write(style.dim("  /help lists what can be done, /quit leaves"))
+
+    def open_first(self, who: str) -> None:
+        """Go to a conversation at once. A number is no place in a list that nobody has seen."""
+        self.session.enter(f"/open {'@' if who.isdecimal() else ''}{' '.join(who.split())}")
+
+    async def run(self) -> None:
+        left = trio.Event()
+
+        async def edit(task_status: trio.TaskStatus[None]) -> None:
+            await self._prompt.run(self._take, task_status)
+            left.set()
+
+        async with trio.open_nursery() as nursery:
+            await nursery.start(edit)  # first: what is printed while the prompt is being drawn is mixed with it
+            nursery.start_soon(self.session.follow)
+            nursery.start_soon(self.session.work, self._slash.run)
+            nursery.start_soon(self.session.mark)
+            nursery.start_soon(self.session.catch_up)
+            nursery.start_soon(_call_on_signal, self._prompt.leave)
+            await left.wait()
+            await self._finish()
+            nursery.cancel_scope.cancel()
+
+    def _take(self, line: str) -> None:
+        """A line from the prompt. Leaving does not wait for what is under way."""
+        if self._slash.says_quit(line):
+            self._prompt.leave()
+        else:
+            self.session.enter(line)
+            self._prompt.refresh()
+
+    async def _finish(self) -> None:
+        """Let what was entered last be carried out, and say what was not."""
+        with trio.move_on_after(_LAST_SECONDS):
+            await self.session.wait_done()
+        for line in self.session.unsent():
+            self.session.complain(f"not sent: {one_line(line, 200)}")
+
+    def _handles(self) -> tuple[str, ...]:
+        heard = self.session.room.handles() if self.session.room else ()
+        return tuple(dict.fromkeys((*heard, *self.session.desk.handles())))
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+async def _call_on_signal(leave: Callable[[], None]) -> None:
+    """So that the terminal is given back as it was."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
+        async for _ in signals:
+            leave()

@@ -1,0 +1,242 @@
+"""What the terminal shows, as text: messages, days, the inbox. No input or output here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+from chatnode.model.conversations import InboxEntry, Member
+from chatnode.model.mentions import mentions
+from chatnode.model.messages import EVERYONE, Message, Receipt
+from chatnode.model.people import PersonRef
+from chatnode.terminal.printable import one_line, printable
+from chatnode.terminal.style import Style
+
+_INDENT = "      "  # as wide as a time and a space
+_TITLE_WIDTH = 28
+_QUOTE_CHARS = 60
+
+ADMINS = "admins"
+ALL_OF_A_GROUP = (EVERYONE, "all")
+"""Handles that name more than one person."""
+
+
+class Lines:
+    """Renders for one reader, `me`."""
+
+    def __init__(self, style: Style, me: PersonRef) -> None:
+        self.style = style
+        self.me = me
+
+    def message(self, message: Message, quoted: Message | None) -> str:
+        """`10:17 ann  text`, under what it replies to; one's own with a mark, as they are shown once stored."""
+        style = self.style
+        body = self._body(message)
+        if message.sender.id == self.me.id:
+            body += style.dim(" ✓")
+        first, *rest = body.split("\n")
+        said = f"{style.dim(clock(message.at))} {style.handle(message.sender.handle)}  {first}"
+        shown = "\n".join([said, *(_INDENT + line for line in rest)])
+        return f"{self._quote(message, quoted)}\n{shown}" if message.reply_to else shown
+
+    def _body(self, message: Message) -> str:
+        if message.deleted_at is not None:
+            return self.style.dim("(deleted)")
+        shown = [each for each in (attachment(message), self._text(message)) if each]
+        return "\n".join(shown) + (self.style.dim(" (edited)") if message.edited_at else "")
+
+    def _text(self, message: Message) -> str:
+        """What it says, with what names the reader marked."""
+        parts: list[str] = []
+        done = 0
+        for mention in mentions(message.text):
+            if self._names_me(mention.handle, message):
+                parts += [printable(message.text[done : mention.start])]
+                parts += [self.style.mention(printable(message.text[mention.start : mention.end]))]
+                done = mention.end
+        return "".join([*parts, printable(message.text[done:])])
+
+    def _names_me(self, handle: str, message: Message) -> bool:
+        named = message.mentions or ()
+        if handle in ALL_OF_A_GROUP:
+            return EVERYONE in named
+        return self.me.id in named and handle in (self.me.handle, ADMINS)
+
+    def _quote(self, message: Message, quoted: Message | None) -> str:
+        if quoted is None:
+            return self.style.dim(f"{_INDENT}╭ (a message that is not there any more)")
+        return self.style.dim(f"{_INDENT}╭ {quoted.sender.handle}: {one_line(summary(quoted), _QUOTE_CHARS)}")
+
+    def is_mentioned(self, message: Message) -> bool:
+        return not {self.me.id, EVERYONE}.isdisjoint(message.mentions or ())
+
+    def edited(self, message: Message) -> str:
+        """That a message on the screen says something else now, and what."""
+        of = "your message" if message.sender.id == self.me.id else f"the message of {message.sender.handle}"
+        body = self._body(message).replace("\n", "\n" + _INDENT)
+        return self.note(f"{of} at {clock(message.at)} was edited:") + f"\n{_INDENT}{body}"
+
+    def deleted(self, message: Message) -> str:
+        """That a message on the screen is no more, and whose doing that is."""
+        of = "your message" if message.sender.id == self.me.id else f"the message of {message.sender.handle}"
+        by = message.deleted_by
+        how = f" by {by.handle}" if by is not None and by.id != message.sender.id else ""
+        why = f" ({message.deleted_reason})" if message.deleted_reason not in (None, "user_request") else ""
+        return self.note(f"{of} at {clock(message.at)} was deleted{how}{why}")
+
+    def reacted(self, message: Message, by: str, emojis: Sequence[str]) -> str:
+        """How somebody's reactions to a message on the screen are now."""
+        said = f"“{one_line(summary(message), _QUOTE_CHARS)}”"
+        what = f"reacted {one_line(' '.join(emojis), 80)} to" if emojis else "took their reactions back from"
+        return self.note(f"{one_line(by, 80)} {what} {said}")
+
+    def found(self, message: Message, entry: InboxEntry | None, number: int, width: int) -> str:
+        """A message that a search found, in one line."""
+        time = local_time(message.at)
+        day = f"{time:%Y-%m-%d %H:%M}" if time else "--"
+        where = f" in {marked_title(entry)}" if entry is not None else ""
+        head = f"{number:>3}  {day}  {message.sender.handle}{where}: "
+        return self.style.dim(head) + one_line(summary(message), max(10, width - len(head)))
+
+    def day(self, day: date) -> str:
+        return self.style.dim(f"── {day:%A}, {day.day} {day:%B %Y} ──")
+
+    def note(self, text: str) -> str:
+        """Something that happened, not said by anybody."""
+        return self.style.dim(f"  · {text}")
+
+    def elsewhere(self, entry: InboxEntry, message: Message, width: int) -> str:
+        """A message in a conversation that is not open, in one line."""
+        how = " mentions you" if self.is_mentioned(message) else ""
+        where = "" if entry.kind == "direct" else f" in {title_of(entry)}"
+        head = f"  • {message.sender.handle}{where}{how}: "
+        line = head + one_line(summary(message), max(10, width - len(head)))
+        return self.style.bold(line) if how or entry.kind == "direct" else self.style.dim(line)
+
+    def heading(self, entry: InboxEntry) -> str:
+        about = (
+            "direct conversation" if entry.kind == "direct" else f"{entry.visibility} group, {_members(entry.members)}"
+        )
+        return f"{self.style.bold('━━ ' + title_of(entry))}  {self.style.dim(about)}"
+
+    def inbox(self, entries: Sequence[InboxEntry], width: int) -> list[str]:
+        """One numbered line for each conversation."""
+        if not entries:
+            return [self.style.dim("  No conversations yet: /dm HANDLE, /group TITLE, or /public to find one.")]
+        return [self._inbox_line(number, entry, width) for number, entry in enumerate(entries, 1)]
+
+    def _inbox_line(self, number: int, entry: InboxEntry, width: int) -> str:
+        title = one_line(marked_title(entry), _TITLE_WIDTH).ljust(_TITLE_WIDTH)
+        counts = " ".join(
+            part
+            for part in (f"{entry.unread} new" if entry.unread else "", f"@{entry.mentions}" if entry.mentions else "")
+            if part
+        )
+        last = ""
+        if entry.last is not None:
+            last = one_line(f"{entry.last.sender.handle}: {summary(entry.last)}", max(10, width - _TITLE_WIDTH - 21))
+        if is_muted(entry):
+            last = f"(muted) {last}"
+        number_part = f"{number:>3}  "
+        style = self.style
+        return (
+            number_part
+            + (style.bold(title) if entry.unread else title)
+            + " "
+            + (style.mention(counts) if entry.mentions else style.bold(counts))
+            + " " * (12 - len(counts))
+            + " "
+            + style.dim(last)
+        ).rstrip()
+
+    def members(self, members: Sequence[Member]) -> list[str]:
+        return [
+            f"  {self.style.handle(member.person.handle)}"
+            + (f"  {one_line(member.name, 60)}" if member.name != member.person.handle else "")
+            + (self.style.dim(f"  {member.role}") if member.role != "member" else "")
+            for member in members
+        ]
+
+    def receipts(self, message: Message, receipts: Sequence[Receipt]) -> list[str]:
+        head = self.note(f"“{one_line(summary(message), _QUOTE_CHARS)}” of {clock(message.at)}:")
+        if not receipts:
+            return [head, self.note("nobody has got it yet")]
+        lines = [head]
+        for receipt in receipts:
+            if receipt.read_at is not None:
+                how = f"read at {clock(receipt.read_at)}"
+            else:
+                how = f"got it at {clock(receipt.delivered_at or '')}, not read yet"
+            lines.append(f"    {self.style.handle(receipt.person.handle)} {how}")
+        return lines
+
+
+def title_of(entry: InboxEntry) -> str:
+    """What people call the conversation: a group's title, else the other's handle."""
+    return one_line(entry.title, 200) or "(untitled)"
+
+
+def marked_title(entry: InboxEntry) -> str:
+    """The title so that a group cannot pass for a user: `@ann`, `#tea`."""
+    title = title_of(entry)
+    if entry.kind == "direct":
+        return "@" + title
+    return title if title.startswith("#") else "#" + title
+
+
+def is_muted(entry: InboxEntry) -> bool:
+    """Whether nothing is to be told of it now."""
+    settings = entry.settings
+    if settings is None:
+        return False
+    until = local_time(settings.muted_until or "")
+    return settings.notify == "none" or (until is not None and until > datetime.now(UTC))
+
+
+def attachment(message: Message) -> str:
+    """What a message carries beside its text, in a line; empty for one that is only text."""
+    if message.deleted_at is not None:
+        return ""
+    if message.kind == "system":
+        return "[notice]" if message.text else f"[notice] {message.system.type if message.system else ''}".rstrip()
+    if message.kind == "location" and message.location is not None:
+        place = message.location
+        at = f"{place.latitude:.5f}, {place.longitude:.5f}"
+        return f"[place] {one_line(place.name, 200)} ({at})" if place.name.strip() else f"[place] {at}"
+    if message.media is not None:
+        media = message.media
+        size = f", {media.width}×{media.height}" if media.width and media.height else ""
+        what = f"{one_line(media.name, 255)} ({one_line(media.type, 100)}, {_bytes(media.bytes)}{size})"
+        return f"[{message.kind}] {what} {one_line(media.file, 2_000)}"
+    return ""
+
+
+def summary(message: Message) -> str:
+    """A message for where there is one line: what it carries, then what it says."""
+    if message.deleted_at is not None:
+        return "(deleted)"
+    return " ".join(each for each in (attachment(message), message.text) if each)
+
+
+def _bytes(count: int) -> str:
+    if count < 1024:
+        return f"{count} bytes"
+    unit = min((count.bit_length() - 1) // 10, 4)
+    return f"{count / 1024**unit:.1f} {('KiB', 'MiB', 'GiB', 'TiB')[unit - 1]}"
+
+
+def local_time(at: str) -> datetime | None:
+    """A time of the protocol where the reader is; None for one that is not understood."""
+    try:
+        return datetime.fromisoformat(at).astimezone()
+    except (ValueError, OverflowError):  # the latter at the edges of the calendar, in a zone beyond them
+        return None
+
+
+def clock(at: str) -> str:
+    time = local_time(at)
+    return f"{time:%H:%M}" if time else "--:--"
+
+
+def _members(count: int) -> str:
+    return "1 member" if count == 1 else f"{count} members"

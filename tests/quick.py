@@ -1,0 +1,75 @@
+"""What makes the default run quick: no test does again what every test does, and none waits for a disk.
+
+- A new database that a test opens in this process is a copy of one that went through all migrations, and the plugins
+  that are installed are looked up once. `migrations.migrate` itself is not touched, nor is a process that a test
+  starts; tests/test_quick.py compares the copy with what the migrations make.
+- The directories of the tests are in memory where the system has room for it. A run with the slow tests is on disk.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+import pytest
+
+from chatnode import node
+from chatnode.hooks.discovery import Installed, installed
+from chatnode.storage import migrations, upgrading
+from chatnode.storage.connection import Reader
+from chatnode.storage.migrations import Migration, core_migrations, is_new
+
+MEMORY = "/dev/shm"
+ROOM = 2**30
+"""Bytes that must be free in `MEMORY`; containers often have 64 MiB there, and what does not run programs."""
+
+_SEARCHED = list(sys.path)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("markexpr") == "not slow" and _has_room():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
+
+
+def _has_room() -> bool:
+    try:
+        found = os.statvfs(MEMORY)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize >= ROOM and not found.f_flag & (os.ST_NOEXEC | os.ST_RDONLY)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upgrading, "migrate", migrate)
+        patch.setattr(node, "installed", installed_here)
+        yield
+
+
+def migrate(connection: sqlite3.Connection, steps: Sequence[Migration]) -> list[Migration]:
+    """As `migrations.migrate`; a new database becomes a copy of one that went through all the core's steps."""
+    if list(steps) != _core() or not is_new(connection):
+        return migrations.migrate(connection, steps)
+    _migrated().backup(connection)
+    connection.execute("UPDATE node SET value = lower(hex(randomblob(32))) WHERE key = 'import_key'")
+    return list(steps)
+
+
+def installed_here() -> list[Installed]:
+    """As `installed`, unless the test looks elsewhere for plugins."""
+    return list(_installed()) if sys.path == _SEARCHED else installed()
+
+
+_core = cache(core_migrations)
+_installed = cache(installed)
+
+
+@cache
+def _migrated() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Reader)
+    migrations.migrate(connection, _core())
+    return connection

@@ -11,12 +11,15 @@ serve: export CHATNODE_DATA = $(DATA)
 serve: $(BIN)/.installed
 	$(BIN)/chatnode serve
 
+# Many containers keep modules from being kept compiled; then each process that a test starts compiles them all.
+test slow: export PYTHONDONTWRITEBYTECODE =
+
 test: $(BIN)/.installed-dev lint
 	$(BIN)/pytest -q -n auto --dist loadfile
 
-# The tests of many seconds each: kills, crashes, floods.
+# The tests of many seconds each: kills, crashes, floods; and all examples of the properties (tests/quick.py).
 slow: $(BIN)/.installed-dev
-	$(BIN)/pytest -q -m slow -n auto
+	$(BIN)/pytest -q -m "slow or hypothesis" -n auto
 
 # What is written from the code: a test compares.
 docs: $(BIN)/.installed-dev

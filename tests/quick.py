@@ -3,7 +3,9 @@
 - A new database that a test opens in this process is a copy of one that went through all migrations, and the plugins
   that are installed are looked up once. `migrations.migrate` itself is not touched, nor is a process that a test
   starts; tests/test_quick.py compares the copy with what the migrations make.
+- A password is hashed in this process at the least cost; a test that asks for `real_passwords` pays the whole.
 - The directories of the tests are in memory where the system has room for it. A run with the slow tests is on disk.
+- Properties get a third of their examples (`examples`); `make slow` tries them with all.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 
+import argon2
 import pytest
 
 from chatnode import node
 from chatnode.hooks.discovery import Installed, installed
+from chatnode.services import passwords
 from chatnode.storage import migrations, upgrading
 from chatnode.storage.connection import Reader
 from chatnode.storage.migrations import Migration, core_migrations, is_new
@@ -27,11 +31,21 @@ ROOM = 2**30
 """Bytes that must be free in `MEMORY`; containers often have 64 MiB there, and what does not run programs."""
 
 _SEARCHED = list(sys.path)
+_share = 1
+_real_hasher = passwords._hasher
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("markexpr") == "not slow" and _has_room():
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
+    global _share
+    if config.getoption("markexpr") == "not slow":
+        _share = 3
+        if _has_room():
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
+
+
+def examples(count: int) -> int:
+    """How many of a property's examples this run tries, for `max_examples`."""
+    return max(3, count // _share)
 
 
 def _has_room() -> bool:
@@ -47,7 +61,13 @@ def quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(upgrading, "migrate", migrate)
         patch.setattr(node, "installed", installed_here)
+        patch.setattr(passwords, "_hasher", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         yield
+
+
+@pytest.fixture
+def real_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_hasher", _real_hasher)
 
 
 def migrate(connection: sqlite3.Connection, steps: Sequence[Migration]) -> list[Migration]:

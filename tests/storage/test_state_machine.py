@@ -54,6 +54,7 @@ from chatnode.storage.connection import Reader
 from chatnode.storage.database import Database
 from chatnode.storage.messages import Draft
 from chatnode.storage.transaction import Recorded, Transaction, Write
+from tests.quick import examples
 from tests.storage.harness import Store
 from tests.storage.model import Model, Said, Seen, Talk
 
@@ -582,7 +583,9 @@ SETTINGS = settings(
 
 
 def test_the_storage_does_what_the_model_says() -> None:
-    run_state_machine_as_test(StorageMachine, settings=settings(SETTINGS, max_examples=40, stateful_step_count=30))
+    run_state_machine_as_test(
+        StorageMachine, settings=settings(SETTINGS, max_examples=examples(40), stateful_step_count=30)
+    )
 
 
 @pytest.mark.slow

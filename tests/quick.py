@@ -3,6 +3,7 @@
 - A new database that a test opens in this process is a copy of one that went through all migrations, and the plugins
   that are installed are looked up once. `migrations.migrate` itself is not touched, nor is a process that a test
   starts; tests/test_quick.py compares the copy with what the migrations make.
+- What a served node makes of its routes and their types is made once for each of them.
 - A password is hashed in this process at the least cost; a test that asks for `real_passwords` pays the whole.
 - The directories of the tests are in memory where the system has room for it. A run with the slow tests is on disk.
 - Properties get a third of their examples (`examples`); `make slow` tries them with all.
@@ -13,11 +14,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 import argon2
 import pytest
+from werkzeug.routing import Rule
 
 from chatnode import node
 from chatnode.hooks.discovery import Installed, installed
@@ -25,6 +27,7 @@ from chatnode.services import passwords
 from chatnode.storage import migrations, upgrading
 from chatnode.storage.connection import Reader
 from chatnode.storage.migrations import Migration, core_migrations, is_new
+from chatnode.transport import openapi
 
 MEMORY = "/dev/shm"
 ROOM = 2**30
@@ -62,6 +65,8 @@ def quick() -> Iterator[None]:
         patch.setattr(upgrading, "migrate", migrate)
         patch.setattr(node, "installed", installed_here)
         patch.setattr(passwords, "_hasher", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        patch.setattr(openapi, "get_type_hints", cache(openapi.get_type_hints))
+        patch.setattr(Rule, "_compile_builder", _compile_builder)
         yield
 
 
@@ -84,6 +89,16 @@ def installed_here() -> list[Installed]:
     return list(_installed()) if sys.path == _SEARCHED else installed()
 
 
+def _compile_builder(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+    """What makes an address of a route, which werkzeug compiles for each route of each node, and nothing here uses."""
+    key = (rule.rule, tuple(rule._trace), repr(rule.defaults), append_unknown)
+    if key not in _builders:
+        _builders[key] = _really_compile_builder(rule, append_unknown)
+    return _builders[key]
+
+
+_builders: dict[object, Callable[..., tuple[str, str]]] = {}
+_really_compile_builder = Rule._compile_builder
 _core = cache(core_migrations)
 _installed = cache(installed)
 

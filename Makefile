@@ -2,21 +2,29 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+PYRIGHT = $(BIN)/pyright --pythonpath $(BIN)/python
 DATA ?= data
 
-.PHONY: serve test slow lint docs clean
+.PHONY: serve test slow lint style docs clean
 
 # By the environment, which takes any name as it is.
 serve: export CHATNODE_DATA = $(DATA)
 serve: $(BIN)/.installed
 	$(BIN)/chatnode serve
 
-test: $(BIN)/.installed-dev lint
-	$(BIN)/pytest -q -n auto --dist loadfile
+# Many containers keep modules from being kept compiled; then each process that a test starts compiles them all.
+test slow: export PYTHONDONTWRITEBYTECODE =
 
-# The tests of many seconds each: kills, crashes, floods.
+# pyright works beside the tests; what it finds is said after them, where it is seen.
+test: style
+	@said=$$(mktemp); $(PYRIGHT) > "$$said" 2>&1 & types=$$!; \
+	$(BIN)/pytest -q -n auto --dist loadfile; tests=$$?; \
+	wait $$types; types=$$?; echo $(PYRIGHT); cat "$$said"; rm "$$said"; \
+	[ $$tests = 0 ] && [ $$types = 0 ]
+
+# The tests of many seconds each: kills, crashes, floods; and all examples of the properties (tests/quick.py).
 slow: $(BIN)/.installed-dev
-	$(BIN)/pytest -q -m slow -n auto
+	$(BIN)/pytest -q -m "slow or hypothesis" -n auto
 
 # What is written from the code: a test compares.
 docs: $(BIN)/.installed-dev
@@ -24,11 +32,13 @@ docs: $(BIN)/.installed-dev
 	$(BIN)/python -m chatnode.reference.commands > docs/commands.md
 	$(BIN)/python -m chatnode.reference.api docs/plugins/reference.md
 
-lint: $(BIN)/.installed-dev
+lint: style
+	$(PYRIGHT)
+
+style: $(BIN)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check chatnode plugins tests benchmarks examples
 	$(BIN)/lint-imports
-	$(BIN)/pyright --pythonpath $(BIN)/python
 
 $(BIN)/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv

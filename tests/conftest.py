@@ -7,7 +7,7 @@ import pytest
 from chatnode.node import Node
 from chatnode.testing import Somebody
 
-pytest_plugins = ["chatnode.testing", "tests.limits"]
+pytest_plugins = ["chatnode.testing", "tests.limits", "tests.quick"]
 
 
 async def make_person(node: Node, handle: str, *, admin: bool = False) -> Somebody:

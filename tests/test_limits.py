@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from chatnode.dispatch.limits import Rate, Turns
 from chatnode.errors import Refusal
 from chatnode.testing import refused
+from tests.quick import examples
 
 
 class Clock:
@@ -101,7 +102,7 @@ def test_above_ten_thousand_keys_a_request_does_not_walk_over_all_of_them() -> N
 STEPS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0.0, 0.5, 1.0, 7.0, 19.0, 31.0, 59.0, 61.0, 130.0])))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.integers(1, 8), STEPS, st.booleans())
 def test_it_is_a_bucket_for_each_key_whoever_else_comes(
     per_minute: int, steps: list[tuple[int, float]], crowd: bool

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import trio
+
+from chatnode.config import Config
+from chatnode.node import open_node
 
 from .bystanders import Bystanders
 from .node_process import UNLIMITED, NodeProcess
@@ -30,11 +34,18 @@ class Prepared:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    """Four people, each with a token."""
-    node = NodeProcess(tmp_path_factory.mktemp("prepared") / "data")
-    for handle in PEOPLE:
-        node.add_user(handle)
-    return Prepared(node.data, {handle: node.token(handle) for handle in PEOPLE})
+    """Four people, each with a token. Made here, since eight commands in processes of their own take seconds."""
+    data = tmp_path_factory.mktemp("prepared") / "data"
+    tokens: dict[str, str] = {}
+
+    async def make() -> None:
+        async with open_node(data, Config()) as node:
+            for handle in PEOPLE:
+                await node.call("people.create", handle=handle, password=f"correct horse {handle}")
+                tokens[handle] = (await node.call("tokens.create", person=handle))["token"]
+
+    trio.run(make)
+    return Prepared(data, tokens)
 
 
 MakeNode = Callable[..., NodeProcess]

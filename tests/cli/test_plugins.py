@@ -54,7 +54,7 @@ def test_every_plugin_is_listed_also_a_broken_one(data: Path, site: Site, served
     site.add("hasty", BROKEN)
     serving = Serving(data) if served else None
     try:
-        lines = ok(run(data, "plugin", "list")).splitlines()
+        lines = ok(chatnode(data, "plugin", "list")).splitlines()
         assert "hello            1.5        running    Says hello." in lines
         place = lines.index("hasty            1.5        broken")
         assert lines[place + 1].split(maxsplit=1) == ["RuntimeError:", "it was written in a hurry"]
@@ -72,7 +72,7 @@ def test_every_plugin_is_listed_also_a_broken_one(data: Path, site: Site, served
 
 def test_other_commands_name_a_broken_plugin_in_a_line_and_go_on(data: Path, site: Site) -> None:
     site.add("hasty", BROKEN)
-    done = run(data, "user", "add", "ann", "--no-password")
+    done = chatnode(data, "user", "add", "ann", "--no-password")
     assert done.status == 0
     assert done.err == "chatnode: the plugin hasty does not run: RuntimeError: it was written in a hurry\n"
 
@@ -92,8 +92,8 @@ def test_what_the_next_start_changes_is_listed_while_the_node_serves(data: Path)
     serving = Serving(data)
     try:
         for command, told in (("disable", ["disabled from the next start of the node on"]), ("enable", [])):
-            ok(run(data, "plugin", command, "reactions"))
-            listed = ok(run(data, "plugin", "list")).partition("\nreactions ")[2].splitlines()
+            ok(chatnode(data, "plugin", command, "reactions"))
+            listed = ok(chatnode(data, "plugin", "list")).partition("\nreactions ")[2].splitlines()
             assert "running" in listed[0]
             assert [line.strip() for line in listed[1:]] == told
     finally:
@@ -135,7 +135,7 @@ def test_the_reference_of_a_broken_one_is_why(data: Path, site: Site) -> None:
     wrong = failed(chatnode(data, "plugin", "docs", "hasty"))
     assert wrong == "chatnode: the plugin hasty is broken: RuntimeError: it was written in a hurry\n"
     assert "no plugin hallo is installed; there are " in failed(chatnode(data, "plugin", "docs", "hallo"))
-    done = run(data, "plugin", "docs")
+    done = chatnode(data, "plugin", "docs")
     assert (done.status, done.err) == (0, wrong)
     assert re.findall("^# .+", done.out, re.MULTILINE) == ["# contacts 0.1.0", "# reactions 0.1.0"]
 
@@ -192,8 +192,8 @@ def test_the_help_lists_them_and_names_what_is_broken(data: Path, site: Site) ->
 
 def test_a_plugin_is_not_imported_unless_it_is_asked_for(data: Path, site: Site) -> None:
     site.add("hello", "print('imported')")
-    assert "imported" not in ok(run(data, "migrate"))
-    assert "imported" in run(data, "hello").out
+    assert "imported" not in ok(chatnode(data, "migrate"))
+    assert "imported" in chatnode(data, "hello").out
 
 
 # ---- taking them away
@@ -269,21 +269,21 @@ async def test_on_a_terminal_it_asks_what_to_do_with_what_is_stored(
 
 def test_without_a_terminal_it_must_be_said(data: Path, site: Site) -> None:
     site.add("hello", KEEPING)
-    ok(run(data, "plugin", "list"))
-    done = run(data, "plugin", "uninstall", "hello")
+    ok(chatnode(data, "plugin", "list"))
+    done = chatnode(data, "plugin", "uninstall", "hello")
     assert done.status == 2
     assert "hello has stored things (hello_words): say --drop or --keep-data" in done.err
 
 
 def test_what_pip_leaves_is_not_called_uninstalled_and_keeps_its_data(data: Path, site: Site) -> None:
     site.add("hello", KEEPING)  # it says nowhere which files it has: pip does not touch it, and does not fail
-    ok(run(data, "plugin", "list"))
-    assert "pip has left chatnode-hello where it is" in failed(run(data, "plugin", "uninstall", "hello", "--drop"))
-    assert "hello            1.5        running" in ok(run(data, "plugin", "list"))
+    ok(chatnode(data, "plugin", "list"))
+    assert "pip has left chatnode-hello where it is" in failed(chatnode(data, "plugin", "uninstall", "hello", "--drop"))
+    assert "hello            1.5        running" in ok(chatnode(data, "plugin", "list"))
 
 
 def test_installing_says_when_pip_is_not_there_or_fails(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "pip install failed" in failed(run(data, "plugin", "install", "./no-such-directory/"))
+    assert "pip install failed" in failed(chatnode(data, "plugin", "install", "./no-such-directory/"))
     monkeypatch.setattr("chatnode.cli.installing.find_spec", lambda name: None)
     assert "this Python has no pip: `python -m ensurepip`" in failed(chatnode(data, "plugin", "install", "x"))
     assert chatnode(data, "plugin", "install", "--", "-r").status == 2

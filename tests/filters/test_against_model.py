@@ -23,6 +23,7 @@ from chatnode.storage.filters.collections import COLLECTIONS
 from chatnode.storage.filters.query import COUNT, Page, Query, plan, run
 from tests.filters.model import Model, Row, comparable
 from tests.filters.neighbourhood import settle
+from tests.quick import examples
 
 LIMITS = Limits(filter_depth=0, filter_terms=0)
 
@@ -178,7 +179,7 @@ each_with_groups = pytest.mark.parametrize(
     [each for each in COLLECTIONS if each.names(lambda field: field.groups)],
     ids=lambda each: each.name,
 )
-EXAMPLES = 60
+EXAMPLES = examples(60)
 
 
 @each_collection

@@ -19,6 +19,7 @@ from chatnode.storage.filters.kinds import Fault, Time
 from chatnode.storage.filters.query import Plan, Query, plan
 from tests.conftest import Somebody
 from tests.filters.neighbourhood import Neighbourhood, settle
+from tests.quick import examples
 from tests.services.dialogue import direct, group, outcome, say
 
 
@@ -221,7 +222,7 @@ def test_what_is_no_time_is_refused(text: Any) -> None:
         Time().operand(text, 1000)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.integers(-62_135_596_800_000, 253_402_300_799_999))
 def test_a_time_as_it_is_shown_is_taken_back(ms: int) -> None:
     assert Time().operand(rfc3339(ms), 1000).value == ms

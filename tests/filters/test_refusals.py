@@ -17,6 +17,7 @@ from chatnode.storage.filters.kinds import Whole
 from chatnode.storage.filters.query import Query, plan
 from tests.conftest import Somebody
 from tests.filters.neighbourhood import settle
+from tests.quick import examples
 from tests.services.dialogue import direct, outcome, refused, say, with_limits
 
 MESSAGES = Collections(COLLECTIONS).find("messages")
@@ -235,7 +236,7 @@ def planned(collection: Collection, fields: dict[str, Any]) -> str:
     return "ok"
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(asked=st.dictionaries(names, json_values, max_size=3), sort=st.text(max_size=20), after=st.text(max_size=40))
 def test_whatever_is_sent_is_planned_or_refused(asked: dict[str, Any], sort: str, after: str) -> None:
     for collection in (MESSAGES, CONVERSATIONS):

@@ -22,6 +22,7 @@ from chatnode.node import Node, open_node
 from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.telling import Telling
 from tests.properties.world import LiveSession, Somebody, make_somebody
+from tests.quick import examples
 
 HANDLES = ("ann", "bob", "cay", "dan")
 LONG = 60.0
@@ -158,7 +159,7 @@ arguments = (
 )  # fmt: skip
 
 
-@settings(SETTINGS, max_examples=60)
+@settings(SETTINGS, max_examples=examples(60))
 @given(*arguments)
 def test_what_was_told_is_what_is_so(moves: Moves, grace: float, interval: float) -> None:
     run(moves, grace, interval)

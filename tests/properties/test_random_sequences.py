@@ -27,6 +27,7 @@ from chatnode.storage.people import people
 from tests.properties.client_model import Client
 from tests.properties.scenarios import item
 from tests.properties.world import Connection, Somebody, apply, connect, fresh, head, make_somebody, replayed
+from tests.quick import examples
 
 HANDLES = ("ann", "bob", "cay")
 
@@ -295,7 +296,7 @@ steps = st.builds(
 SETTINGS = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 
 
-@settings(SETTINGS, max_examples=40)
+@settings(SETTINGS, max_examples=examples(40))
 @given(st.lists(steps, min_size=10, max_size=40), st.sampled_from([0, 7]))
 def test_clients_show_what_the_node_has(steps: list[Step], most_replayed: int) -> None:
     trio.run(play, steps, most_replayed)

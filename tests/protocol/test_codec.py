@@ -25,6 +25,7 @@ from chatnode.model.messages import Message
 from chatnode.model.people import PersonRef
 from chatnode.protocol import codec
 from tests.protocol.values import GIVEN, QUICK, TAKEN, json_values, values_of
+from tests.quick import examples
 
 ID = "0123456789abcdef" * 2
 
@@ -142,7 +143,7 @@ def test_what_is_no_object_is_refused(values: Any) -> None:
         codec.structure(values, PostMessage)
 
 
-@settings(QUICK, max_examples=300)
+@settings(QUICK, max_examples=examples(300))
 @given(st.binary(max_size=60) | st.text('[]{}",:\\ 0tn', max_size=40).map(str.encode), st.integers(0, 4))
 def test_whatever_bytes_come_they_are_json_or_refused(data: bytes, max_depth: int) -> None:
     """With the bound of depth and without, the same bytes are JSON."""

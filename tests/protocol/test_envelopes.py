@@ -32,6 +32,7 @@ from chatnode.protocol.envelopes import (
     text_frame,
 )
 from tests.protocol.values import QUICK, json_values, values_of
+from tests.quick import examples
 
 REQUEST_IDS = st.integers(-(2**63), 2**64 - 1) | st.text(st.characters(exclude_categories=["Cs"]), max_size=64)
 
@@ -61,7 +62,7 @@ def test_a_length_takes_no_more_bytes_than_it_must(size: int, head: int) -> None
     assert len(text_frame(b"x" * size)) == head + size
 
 
-@settings(QUICK, max_examples=100)
+@settings(QUICK, max_examples=examples(100))
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=300), max_size=5))
 def test_several_frames_in_one_write_are_read_as_they_are(texts: list[str]) -> None:
     payloads = [text.encode() for text in texts]
@@ -117,7 +118,7 @@ def test_what_is_no_json_is_refused(data: bytes) -> None:
         parse_request(data, 16)
 
 
-@settings(QUICK, max_examples=300)
+@settings(QUICK, max_examples=examples(300))
 @given(
     st.binary(max_size=80)
     | json_values.map(orjson.dumps)
@@ -136,7 +137,7 @@ def test_whatever_comes_is_a_request_or_refused(data: bytes) -> None:
 # ---- replies
 
 
-@settings(QUICK, max_examples=100)
+@settings(QUICK, max_examples=examples(100))
 @given(REQUEST_IDS)
 def test_a_reply_has_the_id_of_its_request(id: int | str) -> None:
     assert orjson.loads(ok_reply(id, Posted(5, 1, "m", False))) == {

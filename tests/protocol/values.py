@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from chatnode.model.fields import Entries, Items, Real, Text, Whole
 from tests.commands import COMMANDS
+from tests.quick import examples
 
 TAKEN: list[type[Any]] = list(dict.fromkeys(command.takes for command in COMMANDS))
 """What commands take."""
 GIVEN: list[type[Any]] = list(dict.fromkeys(command.gives for command in COMMANDS))
 """What commands give."""
 
-QUICK = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=examples(10), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For a property that is tested for each of many types."""
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])  # a lone surrogate is no text, and no JSON

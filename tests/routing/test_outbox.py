@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from chatnode.protocol.envelopes import text_frame
 from chatnode.routing.outbox import Outbox, SocketWire, StreamWire
+from tests.quick import examples
 
 CLOSE = b"\x88\x02\x10\x04"
 
@@ -354,7 +355,7 @@ class MoodyWire:
         return self.send_now(data)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     steps=st.lists(st.tuples(st.integers(1, 300), st.sampled_from(("add", "send", "pause"))), max_size=20),
     takes=st.lists(st.integers(0, 200), max_size=20),

@@ -26,6 +26,7 @@ def somebody_outside(node: Node) -> Visitor:
 # ---- passwords
 
 
+@pytest.mark.usefixtures("real_passwords")
 async def test_a_password_is_kept_as_argon2id_and_nowhere_else(node: Node, somebody_outside: Visitor) -> None:
     await node.call("people.create", handle="ann", password="only ann knows this")
     _, hashed = await node.core.db.read(lambda reader: people.password_hash(reader, "ann")) or (None, None)

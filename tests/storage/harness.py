@@ -23,8 +23,9 @@ from chatnode.model.events import SessionRevoked
 from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
 from chatnode.storage.engine.database import Database, _in_snapshot
 from chatnode.storage.engine.group import Job
-from chatnode.storage.engine.migrations import core_migrations, initialise, migrate
+from chatnode.storage.engine.migrations import core_migrations, initialise
 from chatnode.storage.engine.transaction import Read, Recorded, Transaction, Write
+from tests import quick
 
 T = TypeVar("T")
 
@@ -32,7 +33,7 @@ T = TypeVar("T")
 def make_file(path: Path) -> Path:
     """A database file with the core's tables, and one of numbered notes."""
     connection = connect_writer(path, Storage())
-    migrate(connection, core_migrations())
+    quick.migrate(connection, core_migrations())
     initialise(connection)
     connection.execute("CREATE TABLE notes (number INTEGER PRIMARY KEY, text)")
     connection.close()

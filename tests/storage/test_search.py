@@ -27,6 +27,7 @@ from chatnode.storage.search import renewal as search_renewal
 from chatnode.storage.search.find import Cursor
 from chatnode.storage.search.renewal import Renewal
 from chatnode.storage.upkeep import checks
+from tests.quick import examples
 from tests.storage.harness import Store
 
 SMALL = Search(batch_messages=3, shard_messages=5)
@@ -36,7 +37,7 @@ alphabet = st.sampled_from("aàAbcß ŁøñΑά.-_'1٣ 東京都カが가서 ก
 texts = st.text(alphabet, min_size=1, max_size=12) | st.text(min_size=1, max_size=8).filter(
     lambda text: "\0" not in text
 )
-quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
 
 
 # ---- words

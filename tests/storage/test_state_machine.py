@@ -58,6 +58,7 @@ from chatnode.storage.messages import inbox, mentions, messages, receipts
 from chatnode.storage.messages.messages import Draft
 from chatnode.storage.people import people
 from chatnode.storage.upkeep import checks
+from tests.quick import examples
 from tests.storage.harness import Store
 from tests.storage.model import Model, Said, Seen, Talk
 
@@ -586,7 +587,9 @@ SETTINGS = settings(
 
 
 def test_the_storage_does_what_the_model_says() -> None:
-    run_state_machine_as_test(StorageMachine, settings=settings(SETTINGS, max_examples=40, stateful_step_count=30))
+    run_state_machine_as_test(
+        StorageMachine, settings=settings(SETTINGS, max_examples=examples(40), stateful_step_count=30)
+    )
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from tests.plugins.reactions.client import ReactingClient, reacting
 from tests.plugins.reactions.reacting import assert_consistent
 from tests.properties.test_random_sequences import Player
 from tests.properties.world import Somebody, apply, connect, head, make_somebody, replayed
+from tests.quick import examples
 
 HANDLES = ("ann", "bob", "cay", "dan", "eli")
 EMOJI = ("👍", "❤", "🎉", "😢")
@@ -293,7 +294,7 @@ steps = st.lists(
 SETTINGS = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 
 
-@settings(SETTINGS, max_examples=40)
+@settings(SETTINGS, max_examples=examples(40))
 @given(steps, st.sampled_from([1, 2, 4]), st.sampled_from([0, 5]))
 def test_clients_show_the_reactions_that_the_node_has(steps: list[Step], per_person: int, most_replayed: int) -> None:
     trio.run(play, steps, per_person, most_replayed)

@@ -42,7 +42,7 @@ def chatnode_plugin() -> Plugin:
     return Plugin(
         name="consuming",
         version="1.0",
-        api="1.0",
+        api="2.0",
         about="Reads every message.",
         steps=[Step("total", TABLE)],
         consumers=[Consumer("posts", consume, kinds=frozenset({"message.posted"}))],

@@ -76,7 +76,7 @@ def in_transaction(tx, change):
 def chatnode_plugin():
     posts = frozenset({"message.posted"})
     return Plugin(
-        name="counting", version="1.0", api="1.0", about="Notes every row.",
+        name="counting", version="1.0", api="2.0", about="Notes every row.",
         steps=[Step("tables", """
             CREATE TABLE counting_seen (consumer TEXT NOT NULL, gid INTEGER NOT NULL, UNIQUE (consumer, gid));
             CREATE TABLE counting_total (consumer TEXT PRIMARY KEY, rows INTEGER NOT NULL) WITHOUT ROWID;

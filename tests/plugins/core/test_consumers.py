@@ -204,7 +204,7 @@ async def test_events_that_the_effect_records_are_told_and_come_to_consumers_too
     async def consume(ctx: Context, rows: Sequence[Row]) -> None:
         for row in rows:
             if row.kind == "message.posted":
-                await ctx.call("people.create", handle=f"made-by-{row.gid}")
+                await ctx.as_operator().call("people.create", handle=f"made-by-{row.gid}")
 
     consumers = [Consumer("making", consume), noting.declared(kinds=None)]
     async with node_with(tmp_path, made(consumers=consumers)) as node:

@@ -137,7 +137,7 @@ async def test_a_row_that_two_retry_at_once_is_done_once(tmp_path: Path) -> None
         if failing:
             raise ValueError("no")
         if meanwhile:
-            await ctx.call("plugins.dismiss", **meanwhile)
+            await ctx.as_operator().call("plugins.dismiss", **meanwhile)
         return lambda tx: done.extend(row.gid for row in rows)
 
     consumer = Consumer("noting", consume, kinds=frozenset({"message.posted"}))

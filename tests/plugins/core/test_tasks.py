@@ -132,7 +132,7 @@ async def test_the_node_begins_and_ends_in_its_order(tmp_path: Path) -> None:
     async def node_stopping(ctx: Context) -> None:
         told.append("stopping")
         await ctx.write(lambda tx: None)  # the database is still open
-        assert await ctx.call("node.info")
+        assert await ctx.as_operator().call("node.info")
 
     async def run(ctx: Context) -> None:
         told.append("task")

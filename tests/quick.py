@@ -26,7 +26,7 @@ from chatnode.hooks.discovery import Installed, installed
 from chatnode.services import passwords
 from chatnode.storage.engine import migrations
 from chatnode.storage.engine.connection import Reader
-from chatnode.storage.engine.migrations import Migration, core_migrations, is_new
+from chatnode.storage.engine.migrations import Migration, core_migrations
 from chatnode.storage.upkeep import upgrading
 from chatnode.transport import openapi
 
@@ -77,8 +77,8 @@ def real_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def migrate(connection: sqlite3.Connection, steps: Sequence[Migration]) -> list[Migration]:
-    """As `migrations.migrate`; a new database becomes a copy of one that went through all the core's steps."""
-    if list(steps) != _core() or not is_new(connection):
+    """As `migrations.migrate`; an empty database becomes a copy of one that went through all the core's steps."""
+    if list(steps) != _core() or connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is not None:
         return migrations.migrate(connection, steps)
     _migrated().backup(connection)
     connection.execute("UPDATE node SET value = lower(hex(randomblob(32))) WHERE key = 'import_key'")

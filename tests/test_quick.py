@@ -45,6 +45,14 @@ def test_other_steps_and_other_databases_are_not_copied(tmp_path: Path) -> None:
     connection.close()
 
 
+def test_a_database_that_is_not_empty_keeps_what_it_has(tmp_path: Path) -> None:
+    connection = connect_writer(tmp_path / "used", Storage())
+    connection.execute("CREATE TABLE mine (number)")
+    quick.migrate(connection, core_migrations())
+    assert connection.execute("SELECT count(*) FROM mine").fetchone() == (0,)
+    connection.close()
+
+
 async def test_every_new_node_has_an_epoch_and_a_secret_of_its_own(tmp_path: Path) -> None:
     found: set[str] = set()
     for name in ("one", "other"):

@@ -27,7 +27,7 @@ def shown_mark(member: str, kind: ReceiptKind) -> str:
     """SQL: the mark of `members <member>`, as the user `:me` may see it.
 
     Others do not see the reading of a member who hides receipts; a user whom the member blocked sees the mark as it was
-    at the block.
+    at the block, or up to what the member has posted since.
     """
     column = "shown_seq" if kind == "read" else "delivered_seq"
     blocked = f"EXISTS (SELECT 1 FROM blocks b WHERE b.person = {member}.person AND b.blocked = :me)"  # noqa: S608
@@ -35,7 +35,12 @@ def shown_mark(member: str, kind: ReceiptKind) -> str:
         f"(SELECT k.{column} FROM block_marks k WHERE k.person = {member}.person AND k.blocked = :me "  # noqa: S608
         f"AND k.conversation = {member}.conversation)"
     )
+    posted = (  # a user who sees the message knows that its sender had read so far
+        f"(SELECT o.seq FROM messages o WHERE o.conversation = {member}.conversation "  # noqa: S608
+        f"AND o.sender = {member}.person ORDER BY o.seq DESC LIMIT 1)"
+    )
+    seen = f"max(coalesce({known}, 0), coalesce({posted}, 0), {member}.first - 1)"
     return (
         f"(CASE WHEN {member}.person = :me THEN {member}.{kind}_seq WHEN {blocked} THEN "
-        f"min(max(coalesce({known}, 0), {member}.first - 1), {member}.{column}) ELSE {member}.{column} END)"
+        f"min({seen}, {member}.{column}) ELSE {member}.{column} END)"
     )

@@ -9,6 +9,7 @@ each round, and its median: for a change of a few per cent, the figures of two r
 import argparse
 import os
 import statistics
+import tomllib
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,7 @@ from attrs import define, field
 from benchmarks import generator
 from benchmarks.generator import Generator, PostReport, Session
 from benchmarks.machine import Cores, allow_many_files
-from benchmarks.servers import Chatnode, Server, serving
+from benchmarks.servers import UNLIMITED, Chatnode, Server, serving
 
 PAIRS = 100
 WARM_UP = 0.4
@@ -33,7 +34,12 @@ class Checkout(Chatnode):
 
     def _command_line(self, data: Path, *arguments: str) -> list[str]:
         path = f"PYTHONPATH={self.folder}{os.pathsep}{self.folder / 'plugins'}"
-        return ["/usr/bin/env", path, *super()._command_line(data, *arguments)]
+        return ["/usr/bin/env", *self._unset(), path, *super()._command_line(data, *arguments)]
+
+    def _unset(self) -> list[str]:
+        """A variable for a limit that this checkout does not have yet stops its start."""
+        limits = tomllib.loads((self.folder / "config.toml").read_text())["limits"]
+        return [f"--unset={name}" for name in UNLIMITED if name.rpartition("__")[2].lower() not in limits]
 
 
 @define

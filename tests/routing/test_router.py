@@ -73,7 +73,7 @@ async def talk_of(ann: Somebody, *others: Somebody) -> str:
 
 
 async def say(by: Somebody, talk: str, text: str) -> None:
-    with trio.fail_after(2):  # a publisher that fails must not leave the writer waiting
+    with trio.fail_after(10):  # a publisher that fails must not leave the writer waiting
         await by.call("messages.post", conversation=talk, cid=text.split()[0], text=text)
 
 

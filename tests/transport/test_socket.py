@@ -33,7 +33,19 @@ from tests.services.dialogue import (
     with_password,
 )
 
-from .clients import Address, ChatSocket, Closed, NotUpgraded, Wire, bearer, head, open_wire, serving, wait_live
+from .clients import (
+    PATIENCE,
+    Address,
+    ChatSocket,
+    Closed,
+    NotUpgraded,
+    Wire,
+    bearer,
+    head,
+    open_wire,
+    serving,
+    wait_live,
+)
 
 
 @pytest.fixture
@@ -484,7 +496,7 @@ async def test_a_token_that_expires_takes_its_connections_along(address: Address
                 await chat.call("people.me")
                 await trio.sleep(0.05)
 
-        with pytest.raises((Closed, Refusal)) as ended, trio.fail_after(2):
+        with pytest.raises((Closed, Refusal)) as ended, trio.fail_after(PATIENCE):
             await ask_on()
         assert "4001" in str(ended.value) or "unauthenticated" in str(ended.value)
 
@@ -511,13 +523,13 @@ async def test_a_new_role_closes_the_session_which_resumes_with_it(address: Addr
         await chat.call("node.check")
 
 
-@with_limits(idle_seconds=0.3)
+@with_limits(idle_seconds=1)
 async def test_who_is_silent_is_pinged_and_ended_when_they_stay_silent(
     address: Address, node: Node, anns: str, bobs: str
 ) -> None:
     async with await ChatSocket.signed_in(address, anns) as alive, await ChatSocket.signed_in(address, bobs) as dead:
         started = trio.current_time()
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE):
             while len(node.sessions) == 2:  # nobody reads for `dead`
                 with trio.move_on_after(0.05):
                     await alive.read()

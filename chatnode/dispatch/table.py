@@ -186,12 +186,12 @@ class CommandTable:
         """Raises `Refusal("rate_limited")`, or returns it for a command whose repeats are answered anyway."""
         if context.operator:
             return None
-        core = context.core
-        core.requests.take(context.payer)
+        core, payer = context.core, context.payer
+        core.requests.take(payer)
         if found.limit is None:
             return None
         try:
-            core.rates[found.limit].take(context.payer)
+            core.rates[found.limit].take(payer)
         except Refusal as limited:
             if found.earlier is None:
                 raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 import attrs
 
 from chatnode.dispatch.caller import Caller
@@ -60,9 +62,9 @@ def _draft(ctx: Caller, command: PostMessage) -> Draft:
     )  # fmt: skip
 
 
-async def _post(ctx: Caller, draft: Draft) -> Posted:
+def _post(ctx: Caller, draft: Draft) -> Awaitable[Posted]:
     sender, everyone_members = ctx.me, ctx.core.config.limits.everyone_members
-    return await ctx.write(lambda tx: messages.post(tx, sender, draft, everyone_members), repeatable=True)
+    return ctx.write(lambda tx: messages.post(tx, sender, draft, everyone_members), repeatable=True)
 
 
 async def _prepare_and_post(ctx: Caller, draft: Draft) -> Posted:

@@ -49,7 +49,7 @@ async def repair(core: Core) -> int:
     if not await core.db.read(search_checks.problems):
         return 0
     rebuilding = Rebuilding(core.config.search)
-    while not await core.db.write(lambda tx: rebuilding.go_on(tx.connection)):
+    while not await core.db.write(rebuilding.go_on):
         pass
     return await core.db.read(search_index.indexed)
 

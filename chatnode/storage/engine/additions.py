@@ -14,7 +14,7 @@ from chatnode.model.messages import Message
 from chatnode.model.people import Person
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
-from chatnode.storage.engine.transaction import Follower, Transaction
+from chatnode.storage.engine.transaction import Follower, Transaction, connection_of
 
 
 @attrs.frozen
@@ -71,6 +71,5 @@ _NONE = Additions()
 
 def additions(source: Reader | Transaction) -> Additions:
     """What plugins add to a connection or transaction of a node; nothing for any other."""
-    connection = source.connection if isinstance(source, Transaction) else source
-    found = connection.additions
+    found = connection_of(source).additions
     return found if isinstance(found, Additions) else _NONE

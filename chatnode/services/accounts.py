@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -130,4 +131,7 @@ def _check_has_passwords(account: Account) -> None:
         raise Refusal("gone", "this account was erased", path="person")
 
 
-COMMANDS = (create, me, get, list_page, update, change_password)
+SUBJECT = Subject(
+    commands=(create, me, get, list_page, update, change_password),
+    events=people.EVENTS,
+)

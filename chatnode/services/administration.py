@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -153,4 +154,4 @@ async def reset_password(ctx: Caller, command: ResetPassword) -> PasswordReset:
     return await ctx.write(write)
 
 
-COMMANDS = (list_sessions, sign_out, deactivate, reactivate, create_reset, reset_password)
+SUBJECT = Subject(commands=(list_sessions, sign_out, deactivate, reactivate, create_reset, reset_password))

@@ -10,6 +10,7 @@ from chatnode.config import Config
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -60,5 +61,7 @@ def _period(config: Config) -> float:
     return config.backup.every_hours * 3600
 
 
-COMMANDS = (create,)
-JOBS = (Job("backup", _period, backup),)
+SUBJECT = Subject(
+    commands=(create,),
+    jobs=(Job("backup", _period, backup),),
+)

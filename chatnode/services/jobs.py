@@ -5,6 +5,7 @@ from __future__ import annotations
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobRunner
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.jobs import JobGiven, JobInfo, JobsGiven, RunJob
@@ -43,4 +44,4 @@ def _info(core: Core, job: Job) -> JobInfo:
     )
 
 
-COMMANDS = (list_jobs, run_job)
+SUBJECT = Subject(commands=(list_jobs, run_job))

@@ -6,6 +6,7 @@ import trio
 
 from chatnode import __version__
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.operations import Checked, NodeInfo, NodeStatistics, Repair, Repaired
@@ -59,4 +60,4 @@ async def statistics(ctx: Caller, command: Nothing) -> NodeStatistics:
     return await ctx.read(lambda reader: checks.statistics(reader, live, uptime))
 
 
-COMMANDS = (info, check, repair, statistics)
+SUBJECT = Subject(commands=(info, check, repair, statistics))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions, search_query
@@ -54,4 +55,4 @@ async def repair(core: Core) -> int:
     return await core.db.read(search_index.indexed)
 
 
-COMMANDS = (messages,)
+SUBJECT = Subject(commands=(messages,))

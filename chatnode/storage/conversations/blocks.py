@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from chatnode.errors import Refusal
-from chatnode.model.events import PersonBlocked
+from chatnode.model.events import Event, PersonBlocked
 from chatnode.model.ids import direct_id
 from chatnode.model.people import Account, Person
 from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.additions import EventKind
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
 
@@ -80,3 +82,13 @@ def page(reader: Reader, account: Account) -> list[Person]:
         (account.key,),
     ).fetchall()
     return [people.public(people.by_key(reader, key)) for (key,) in rows]
+
+
+def _as_it_is(reader: Reader, row: Row) -> Event:
+    person = people.ref(reader, row.subject)
+    assert person is not None
+    assert row.actor is not None
+    return PersonBlocked(person, has_blocked(reader, row.actor, row.subject))
+
+
+EVENTS = (EventKind(PersonBlocked, _as_it_is),)

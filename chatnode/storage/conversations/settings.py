@@ -7,11 +7,13 @@ from typing import Any
 import attrs
 
 from chatnode.model.conversations import Settings
-from chatnode.model.events import SettingsChanged
+from chatnode.model.events import Event, SettingsChanged
 from chatnode.model.people import Account
 from chatnode.model.times import milliseconds, rfc3339
 from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.additions import EventKind
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 
 COLUMNS = (
@@ -64,3 +66,12 @@ def change(tx: Transaction, account: Account, id: str, changes: dict[str, Any]) 
         SettingsChanged(id, after), conversation=place.key, people=(account.key,), actor=account.key, private=True
     )
     return after
+
+
+def _as_they_are(reader: Reader, row: Row) -> Event:
+    assert row.actor is not None
+    assert row.conversation_key is not None
+    return SettingsChanged(row.conversation, of_member(reader, row.actor, row.conversation_key))
+
+
+EVENTS = (EventKind(SettingsChanged, _as_they_are, after_leaving=True),)

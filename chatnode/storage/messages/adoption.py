@@ -14,11 +14,12 @@ import orjson
 from chatnode.errors import Refusal
 from chatnode.model.commands.adoption import Following
 from chatnode.model.conversations import RANK
-from chatnode.model.events import MemberChanged, PersonAdopted, PersonUpdated
+from chatnode.model.events import Event, MemberChanged, PersonAdopted, PersonUpdated
 from chatnode.model.people import Account, Person
 from chatnode.storage.conversations import conversations, members
-from chatnode.storage.engine.additions import additions
+from chatnode.storage.engine.additions import EventKind, additions
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import audit, authors, owners, people
 
@@ -192,3 +193,12 @@ def _move_rows_of_plugins(tx: Transaction, author: int, person: int) -> int:
             moved += tx.execute(sql, (person, author)).rowcount
             tx.execute(f"DELETE FROM {table.name} WHERE {column} = ?", (author,))  # noqa: S608
     return moved
+
+
+def _made_again(reader: Reader, row: Row) -> Event:
+    assert row.actor is not None
+    author, person = (people.public(people.by_key(reader, key)) for key in (row.subject, row.actor))
+    return PersonAdopted(author, person)
+
+
+EVENTS = (EventKind(PersonAdopted, _made_again),)

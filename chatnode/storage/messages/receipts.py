@@ -7,16 +7,21 @@ Each advance is kept with its time, so that the time of every message for every 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chatnode.errors import Refusal
 from chatnode.model.commands.messages import Marked, MarkedIn
-from chatnode.model.events import ReceiptDelivered, ReceiptRead
+from chatnode.model.events import Event, ReceiptDelivered, ReceiptRead
 from chatnode.model.messages import Receipt, ReceiptKind
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import conversations, signs
 from chatnode.storage.conversations.conversations import Place
+from chatnode.storage.engine.additions import EventKind
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people import people
 
 
 def mark(tx: Transaction, account: Account, conversation: str, kind: ReceiptKind, seq: int) -> Marked:
@@ -138,3 +143,25 @@ def _time_of(kind: ReceiptKind) -> str:
         "(SELECT r.at FROM receipts r WHERE r.conversation = m.conversation AND r.person = m.person "
         f"AND r.kind = '{kind}' AND r.seq >= :seq ORDER BY r.seq LIMIT 1) END"
     )
+
+
+# ---- events
+
+
+def _made_again(kind: type[ReceiptRead | ReceiptDelivered]) -> Callable[[Reader, Row], Event | None]:
+    def make(reader: Reader, row: Row) -> Event | None:
+        person = people.ref(reader, row.actor)
+        return kind(row.conversation, person, row.subject, rfc3339(row.at)) if person is not None else None
+
+    return make
+
+
+def _unless_hidden(reader: Reader, person: int, row: Row, event: Event) -> Event | None:
+    hidden = row.actor is not None and signs.is_hidden(reader, row.actor, person, row.at)
+    return None if hidden else event
+
+
+EVENTS = (
+    EventKind(ReceiptRead, _made_again(ReceiptRead), show=_unless_hidden),
+    EventKind(ReceiptDelivered, _made_again(ReceiptDelivered), show=_unless_hidden),
+)

@@ -13,6 +13,7 @@ from chatnode.model.commands.sign_in import Session
 from chatnode.model.events import SessionRevoked
 from chatnode.model.people import Account
 from chatnode.model.times import DAY_MS, now_ms, rfc3339
+from chatnode.storage.engine.additions import EventKind
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 
@@ -153,3 +154,6 @@ def revoke_all(tx: Transaction, person: int, but: int | None) -> int:
 
 def _time(ms: int | None) -> str | None:
     return None if ms is None else rfc3339(ms)
+
+
+EVENTS = (EventKind(SessionRevoked, lambda reader, row: SessionRevoked(row.subject)),)

@@ -10,13 +10,14 @@ import attrs
 import orjson
 
 from chatnode.errors import Refusal
-from chatnode.model.events import PersonErased, PersonUpdated, RoleChanged
+from chatnode.model.events import Event, PersonErased, PersonUpdated, RoleChanged
 from chatnode.model.people import Account
 from chatnode.model.permissions import MEMBER
 from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import members
-from chatnode.storage.engine.additions import additions
+from chatnode.storage.engine.additions import EventKind, additions
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.messages import adoption
 from chatnode.storage.messages import changes as message_changes
@@ -195,3 +196,11 @@ def _count(tx: Transaction, person: int, table: str, rows: int) -> None:
         known: dict[str, int] = orjson.loads(counts)
         known[table] = known.get(table, 0) + rows
         tx.execute("UPDATE erasures SET counts = ? WHERE person = ?", (orjson.dumps(known).decode(), person))
+
+
+def _made_again(reader: Reader, row: Row) -> Event:
+    account = people.by_key(reader, row.subject)
+    return PersonErased(people.public(account), rfc3339(account.erased_at or row.at))
+
+
+EVENTS = (EventKind(PersonErased, _made_again),)

@@ -9,7 +9,7 @@ from chatnode.model.commands.retention import Removal
 from chatnode.model.events import ConversationTrimmed
 from chatnode.model.times import DAY_MS, rfc3339
 from chatnode.storage.conversations import conversations
-from chatnode.storage.engine.additions import additions
+from chatnode.storage.engine.additions import EventKind, additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.privacy import traces
@@ -186,3 +186,10 @@ def page(reader: Reader, after: int | None, limit: int) -> list[Removal]:
         )
         for key, at, rule, conversation, days, upto, counts, probes, traces, proved_at in rows
     ]  # fmt: skip
+
+
+EVENTS = (
+    EventKind(
+        ConversationTrimmed, lambda reader, row: ConversationTrimmed(row.conversation, row.subject), after_leaving=True
+    ),
+)

@@ -11,7 +11,7 @@ import attrs
 from chatnode.dispatch.jobs import Job
 from chatnode.dispatch.table import Command
 from chatnode.model.events import Event
-from chatnode.storage.engine.additions import Additions, EventKind
+from chatnode.storage.engine.additions import Additions, CoreTable, EventKind
 
 
 @attrs.frozen(kw_only=True)
@@ -24,6 +24,7 @@ class Subject:
     commands: Sequence[Command[Any, Any]] = ()
     events: Sequence[EventKind] = ()
     ephemeral: Sequence[type[Event]] = ()
+    tables: Sequence[CoreTable] = ()
     jobs: Sequence[Job] = ()
 
 
@@ -34,7 +35,9 @@ def additions_of(subjects: Iterable[Subject]) -> Additions:
     refuse_twice(
         "event", chain((name for name, _ in events), (kind.name for each in subjects for kind in each.ephemeral))
     )
-    return Additions(events=dict(events))
+    tables = [table for each in subjects for table in each.tables]
+    refuse_twice("table", (table.name for table in tables))
+    return Additions(events=dict(events), tables=tables)
 
 
 def refuse_twice(what: str, names: Iterable[str]) -> None:

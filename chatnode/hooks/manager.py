@@ -111,7 +111,8 @@ class Manager:
             self._refuse_unknown_hooks()
             for name in list(self.loaded):
                 self._prepare(name, connection, directory)
-            self.additions.tables, missing = storage.declared_tables(connection)
+            of_plugins, missing = storage.declared_tables(connection)
+            self.additions.tables = [*self.additions.tables, *of_plugins]
         for table in missing:
             logger.error(
                 "the table %s of a plugin is not there any more; nothing of it can be erased or exported", table

@@ -1,7 +1,7 @@
 """What the node can do: one module per subject, each of which ends in a `SUBJECT` that declares all it adds.
 
-`SUBJECTS` is what a node is opened with. `COMMANDS` is the core's part of the command table, `JOBS` what the node does
-by itself.
+`SUBJECTS` is what a node is opened with. `COMMANDS` is the core's part of the command table, `TABLES` are the core's
+tables, `JOBS` is what the node does by itself.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from chatnode.services import (
     search,
     sign_in,
 )
+from chatnode.storage.engine.additions import CoreTable
 
 SUBJECTS: tuple[Subject, ...] = (
     sign_in.SUBJECT,
@@ -60,5 +61,6 @@ SUBJECTS: tuple[Subject, ...] = (
     adoption.SUBJECT,
     memory.SUBJECT,
 )
+TABLES: tuple[CoreTable, ...] = tuple(table for each in SUBJECTS for table in each.tables)
 COMMANDS: tuple[Command[Any, Any], ...] = tuple(command for each in SUBJECTS for command in each.commands)
 JOBS: tuple[Job, ...] = tuple(job for each in SUBJECTS for job in each.jobs)

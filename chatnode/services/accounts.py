@@ -24,7 +24,7 @@ from chatnode.services.passwords import hash_password, is_password
 from chatnode.services.ranks import check_may_give, check_may_manage
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
-from chatnode.storage.people import audit, people, resets, sessions
+from chatnode.storage.people import audit, authors, people, resets, sessions
 
 
 @command("people.create", permission=permissions.MANAGE_PEOPLE)
@@ -134,4 +134,5 @@ def _check_has_passwords(account: Account) -> None:
 SUBJECT = Subject(
     commands=(create, me, get, list_page, update, change_password),
     events=people.EVENTS,
+    tables=(*people.TABLES, *authors.TABLES),
 )

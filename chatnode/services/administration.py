@@ -154,4 +154,7 @@ async def reset_password(ctx: Caller, command: ResetPassword) -> PasswordReset:
     return await ctx.write(write)
 
 
-SUBJECT = Subject(commands=(list_sessions, sign_out, deactivate, reactivate, create_reset, reset_password))
+SUBJECT = Subject(
+    commands=(list_sessions, sign_out, deactivate, reactivate, create_reset, reset_password),
+    tables=(*sessions.TABLES, *resets.TABLES),
+)

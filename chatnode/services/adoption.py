@@ -82,5 +82,6 @@ async def finish_adoptions(core: Core) -> str:
 SUBJECT = Subject(
     commands=(adopt,),
     events=adoption.EVENTS,
+    tables=adoption.TABLES,
     jobs=(Job("adoptions", 3_600, finish_adoptions),),
 )

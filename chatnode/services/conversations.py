@@ -29,7 +29,7 @@ from chatnode.model.commands.shared import ConversationGiven, InConversation, Me
 from chatnode.model.conversations import Subject as About
 from chatnode.model.folding import is_blank
 from chatnode.model.times import milliseconds, rfc3339
-from chatnode.storage.conversations import blocks, conversations, members, opening, settings
+from chatnode.storage.conversations import blocks, conversations, invites, members, opening, settings
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.messages import inbox
@@ -261,4 +261,5 @@ SUBJECT = Subject(
         set_member_role,
     ),
     events=(*conversations.EVENTS, *members.EVENTS, *settings.EVENTS),
+    tables=(*conversations.TABLES, *members.TABLES, *settings.TABLES, *invites.TABLES),
 )

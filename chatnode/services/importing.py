@@ -15,7 +15,7 @@ from chatnode.model.commands.importing import (
     Missing,
 )
 from chatnode.storage.engine.transaction import Transaction
-from chatnode.storage.messages import importing
+from chatnode.storage.messages import imported, importing
 from chatnode.storage.messages.imported import Room
 from chatnode.storage.people import audit
 
@@ -73,4 +73,5 @@ async def import_messages(ctx: Caller, command: ImportMessages) -> Imported:
 SUBJECT = Subject(
     commands=(import_conversation, find_missing, import_messages),
     events=importing.EVENTS,
+    tables=imported.TABLES,
 )

@@ -11,6 +11,7 @@ from chatnode.model import permissions
 from chatnode.model.commands.jobs import JobGiven, JobInfo, JobsGiven, RunJob
 from chatnode.model.commands.shared import Nothing
 from chatnode.model.times import rfc3339
+from chatnode.storage.node.jobs import TABLES
 from chatnode.storage.people import audit
 
 
@@ -44,4 +45,4 @@ def _info(core: Core, job: Job) -> JobInfo:
     )
 
 
-SUBJECT = Subject(commands=(list_jobs, run_job))
+SUBJECT = Subject(commands=(list_jobs, run_job), tables=TABLES)

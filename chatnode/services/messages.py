@@ -27,7 +27,7 @@ from chatnode.model.messages import Edition, Location, Media, MessageKind, Notic
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.messages import changes as message_changes
-from chatnode.storage.messages import events, messages
+from chatnode.storage.messages import declared, mentions, messages
 from chatnode.storage.messages.changes import Edit
 from chatnode.storage.messages.messages import Draft
 
@@ -233,5 +233,6 @@ def _check_length(ctx: Caller, text: str) -> None:
 
 SUBJECT = Subject(
     commands=(post, list_page, get, edit, history, delete, pin, unpin, pinned, thread),
-    events=events.EVENTS,
+    events=declared.EVENTS,
+    tables=(*declared.TABLES, *message_changes.TABLES, *mentions.TABLES),
 )

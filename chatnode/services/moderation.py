@@ -72,4 +72,5 @@ async def resolve_report(ctx: Caller, command: ResolveReport) -> Nothing:
 SUBJECT = Subject(
     commands=(block, unblock, blocked, report, list_reports, resolve_report),
     events=blocks.EVENTS,
+    tables=(*blocks.TABLES, *reports.TABLES),
 )

@@ -14,8 +14,9 @@ from chatnode.model.commands.shared import Nothing
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import search
 from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.log import log
 from chatnode.storage.people import audit, owners, people
-from chatnode.storage.upkeep import checks, derived
+from chatnode.storage.upkeep import checks, derived, upgrading
 
 
 @command("node.info", permission=None, reads=True)
@@ -60,4 +61,4 @@ async def statistics(ctx: Caller, command: Nothing) -> NodeStatistics:
     return await ctx.read(lambda reader: checks.statistics(reader, live, uptime))
 
 
-SUBJECT = Subject(commands=(info, check, repair, statistics))
+SUBJECT = Subject(commands=(info, check, repair, statistics), tables=(*upgrading.TABLES, *log.TABLES))

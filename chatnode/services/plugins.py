@@ -204,5 +204,6 @@ async def export(ctx: Caller, command: ExportPlugin) -> PluginRows:
 
 
 SUBJECT = Subject(
-    commands=(list_plugins, list_consumers, list_set_aside, replay, retry, dismiss, enable, disable, drop, export)
+    commands=(list_plugins, list_consumers, list_set_aside, replay, retry, dismiss, enable, disable, drop, export),
+    tables=(*plugins.TABLES, *consumers.TABLES),
 )

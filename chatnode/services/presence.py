@@ -143,4 +143,5 @@ async def list_typing(ctx: Caller, command: InConversation) -> TypistsGiven:
 SUBJECT = Subject(
     commands=(get, set_status, set_visible, history, say_typing, list_typing),
     ephemeral=(Presence, PresenceState, Typing),
+    tables=presence.TABLES,
 )

@@ -122,5 +122,6 @@ async def export(ctx: Caller, command: Export) -> ExportGiven:
 SUBJECT = Subject(
     commands=(export, erase),
     events=erasure.EVENTS,
+    tables=(*erasure.TABLES, *traces.TABLES),
     jobs=(Job("erasures", 3_600, finish_erasures),),
 )

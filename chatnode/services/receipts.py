@@ -50,4 +50,5 @@ async def list_of_message(ctx: Caller, command: GetMessage) -> ReceiptsGiven:
 SUBJECT = Subject(
     commands=(read_up_to, delivered_up_to, read_all, list_of_message),
     events=receipts.EVENTS,
+    tables=receipts.TABLES,
 )

@@ -116,5 +116,6 @@ async def list_removals(ctx: Caller, command: ListRemovals) -> RemovalsGiven:
 SUBJECT = Subject(
     commands=(list_removals,),
     events=retention.EVENTS,
+    tables=retention.TABLES,
     jobs=(Job("retention", 6 * HOUR, remove_old), Job("close idle", HOUR, close_idle)),
 )

@@ -124,4 +124,6 @@ def _target(reader: Reader, target: str | None) -> str | None:
         return target
 
 
-SUBJECT = Subject(commands=(set_role, list_roles, set_permissions, delete_role, list_audit))
+SUBJECT = Subject(
+    commands=(set_role, list_roles, set_permissions, delete_role, list_audit), tables=(*roles.TABLES, *audit.TABLES)
+)

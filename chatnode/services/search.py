@@ -55,4 +55,4 @@ async def repair(core: Core) -> int:
     return await core.db.read(search_index.indexed)
 
 
-SUBJECT = Subject(commands=(messages,))
+SUBJECT = Subject(commands=(messages,), tables=search_index.TABLES)

@@ -22,7 +22,7 @@ from chatnode.model.folding import folded
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import signs
-from chatnode.storage.engine.additions import EventKind
+from chatnode.storage.engine.additions import CoreTable, EventKind
 from chatnode.storage.engine.changing import change
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
@@ -354,3 +354,18 @@ def _as_it_is(reader: Reader, row: Row) -> Event:
 
 
 EVENTS = (EventKind(ConversationUpdated, _as_it_is),)
+
+
+TABLES = (
+    CoreTable(
+        "conversations",
+        lines=(
+            "conversation",
+            "SELECT c.id, c.kind, c.title, c.description, c.visibility, c.history, c.purpose, c.context_type, "
+            "c.context_id, c.created_at, b.id AS created_by, c.closed_at, c.closed_reason, x.id AS closed_by, "
+            "c.idle_days, c.retention_days, c.head, c.floor, c.messages, c.last_at, c.inactive_at, "
+            "c.opened_at, c.auto_join, c.source, c.source_key FROM conversations c LEFT JOIN people b ON "
+            "b.key = c.created_by LEFT JOIN people x ON x.key = c.closed_by ORDER BY c.key",
+        ),
+    ),
+)

@@ -10,7 +10,7 @@ from chatnode.model.events import Event, MemberChanged, MemberJoined, MemberLeft
 from chatnode.model.people import Account
 from chatnode.storage.conversations import blocks, conversations
 from chatnode.storage.conversations.conversations import Place
-from chatnode.storage.engine.additions import EventKind
+from chatnode.storage.engine.additions import CoreTable, EventKind
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
@@ -163,4 +163,22 @@ EVENTS = (
     EventKind(MemberJoined, _came_or_went(MemberJoined), after_leaving=True),
     EventKind(MemberLeft, _came_or_went(MemberLeft), after_leaving=True),
     EventKind(MemberChanged, _role_now),
+)
+TABLES = (
+    # What became of a conversation after somebody left it, such as its title, is not theirs.
+    CoreTable(
+        "members",
+        lines=(
+            "member",
+            "SELECT c.id AS conversation, p.id AS person, m.role, m.joined_at, m.left_gid IS NOT NULL AS "
+            "left, m.first, m.read_seq, m.delivered_seq, m.shown_seq, m.hides_receipts FROM members m JOIN "
+            "conversations c ON c.key = m.conversation JOIN people p ON p.key = m.person ORDER BY "
+            "m.conversation, m.person",
+        ),
+        entry="membership",
+        export="SELECT c.key, c.id AS conversation, c.kind, iif(m.left_gid IS NULL, c.title, NULL) AS title, m.role, "
+        "m.joined_at, m.left_gid IS NOT NULL AS has_left_flag, m.read_seq, m.delivered_seq FROM members m "
+        "JOIN conversations c ON c.key = m.conversation WHERE m.person = :person AND c.key > :after ORDER BY "
+        "c.key LIMIT :limit",
+    ),
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from chatnode.model.events import Event
 from chatnode.model.people import Account
-from chatnode.storage.engine.additions import EventKind, additions
+from chatnode.storage.engine.additions import CoreTable, EventKind, additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
@@ -132,3 +132,17 @@ def first_seen(reader: Reader | Transaction, conversation: int, person: int) -> 
         (conversation, person),
     ).fetchone()
     return row[0] if row else None
+
+
+TABLES = (
+    CoreTable("node", left_out="the epoch is in the first line"),
+    CoreTable(
+        "log",
+        left_out="the order of changes; means nothing elsewhere",
+        removed=(
+            "DELETE FROM log WHERE kind = 'message.posted' AND gid < (SELECT max(gid) FROM log) "
+            "AND gid IN (SELECT gid FROM messages WHERE conversation = :conversation AND seq <= :upto)"
+        ),
+    ),
+    CoreTable("log_audience", left_out="part of the log"),
+)

@@ -17,7 +17,7 @@ from chatnode.model.conversations import RANK
 from chatnode.model.events import Event, MemberChanged, PersonAdopted, PersonUpdated
 from chatnode.model.people import Account, Person
 from chatnode.storage.conversations import conversations, members
-from chatnode.storage.engine.additions import EventKind, additions
+from chatnode.storage.engine.additions import CoreTable, EventKind, additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
@@ -202,3 +202,9 @@ def _made_again(reader: Reader, row: Row) -> Event:
 
 
 EVENTS = (EventKind(PersonAdopted, _made_again),)
+
+
+TABLES = (
+    CoreTable("adoptions", left_out="handing authors over goes on here"),
+    CoreTable("adoption_conversations", left_out="part of adoptions"),
+)

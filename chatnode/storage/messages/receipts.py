@@ -17,7 +17,7 @@ from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import conversations, signs
 from chatnode.storage.conversations.conversations import Place
-from chatnode.storage.engine.additions import EventKind
+from chatnode.storage.engine.additions import CoreTable, EventKind
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
@@ -164,4 +164,27 @@ def _unless_hidden(reader: Reader, person: int, row: Row, event: Event) -> Event
 EVENTS = (
     EventKind(ReceiptRead, _made_again(ReceiptRead), show=_unless_hidden),
     EventKind(ReceiptDelivered, _made_again(ReceiptDelivered), show=_unless_hidden),
+)
+TABLES = (
+    CoreTable(
+        "receipts",
+        lines=(
+            "receipt",
+            "SELECT c.id AS conversation, p.id AS person, r.kind, r.seq, r.at FROM receipts r JOIN "
+            "conversations c ON c.key = r.conversation JOIN people p ON p.key = r.person ORDER BY "
+            "r.conversation, r.person, r.kind, r.seq",
+        ),
+        entry="receipt",
+        export="SELECT c.key, c.id AS conversation, json_group_array(json_array(r.kind, r.seq, r.at)) AS marks_json "
+        "FROM members m JOIN conversations c ON c.key = m.conversation JOIN receipts r ON r.conversation = "
+        "c.key AND r.person = m.person WHERE m.person = :person AND c.key > :after GROUP BY c.key ORDER BY "
+        "c.key LIMIT :limit",
+        in_steps=(
+            "DELETE FROM receipts WHERE (conversation, person, kind, seq) IN "
+            "(SELECT conversation, person, kind, seq FROM receipts "
+            "WHERE person = :person AND conversation IN (SELECT conversation FROM members WHERE person = :person) "
+            "LIMIT :most)"
+        ),
+        removed="DELETE FROM receipts WHERE conversation = :conversation AND seq <= :upto",
+    ),
 )

@@ -42,6 +42,7 @@ from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.database import CommitListener, Database
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.transaction import Recorded
+from chatnode.storage.filters.collection import Collections
 from chatnode.storage.log import log
 from chatnode.storage.people import roles
 from chatnode.storage.presence import presence
@@ -214,7 +215,8 @@ async def build(
 ) -> Node:
     """Make the parts of a node over an open database, in order: each is given what it needs when it is made."""
     commands = [command for each in subjects for command in each.commands]
-    core = Core(config, db, await db.read(log.epoch), await db.read(roles.by_name), _base_url(config))
+    collections = Collections(each for subject in subjects for each in subject.collections)
+    core = Core(config, db, await db.read(log.epoch), await db.read(roles.by_name), _base_url(config), collections)
     sessions = SessionRegistry(db)
     board = PresenceBoard(db, sessions, config.presence)
     router = Router(sessions, board, core.metrics)

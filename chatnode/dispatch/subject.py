@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -11,7 +11,8 @@ import attrs
 from chatnode.dispatch.jobs import Job
 from chatnode.dispatch.table import Command
 from chatnode.model.events import Event
-from chatnode.storage.engine.additions import Additions, CoreTable, EventKind
+from chatnode.storage.engine.additions import Additions, CoreTable, Derived, EventKind, Problems
+from chatnode.storage.filters.collection import Collection
 
 
 @attrs.frozen(kw_only=True)
@@ -25,6 +26,9 @@ class Subject:
     events: Sequence[EventKind] = ()
     ephemeral: Sequence[type[Event]] = ()
     tables: Sequence[CoreTable] = ()
+    checks: Mapping[str, Problems] = attrs.field(factory=dict[str, Problems])
+    derived: Mapping[str, Derived] = attrs.field(factory=dict[str, Derived])
+    collections: Sequence[Collection] = ()
     jobs: Sequence[Job] = ()
 
 
@@ -37,7 +41,10 @@ def additions_of(subjects: Iterable[Subject]) -> Additions:
     )
     tables = [table for each in subjects for table in each.tables]
     refuse_twice("table", (table.name for table in tables))
-    return Additions(events=dict(events), tables=tables)
+    refuse_twice("check", (name for each in subjects for name in (*each.checks, *each.derived)))
+    checks = {name: check for each in subjects for name, check in each.checks.items()}
+    derived = {name: what for each in subjects for name, what in each.derived.items()}
+    return Additions(events=dict(events), tables=tables, checks=checks, derived=derived)
 
 
 def refuse_twice(what: str, names: Iterable[str]) -> None:

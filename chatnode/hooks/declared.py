@@ -15,7 +15,6 @@ from chatnode.errors import StartError
 from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
 from chatnode.model.permissions import PERMISSIONS
 from chatnode.storage.engine.migrations import own_prefixes
-from chatnode.storage.filters.collections import COLLECTIONS
 
 _NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,60}")
@@ -35,18 +34,17 @@ class Taken:
     events: set[str]
     logged: frozenset[str]
     ephemeral: frozenset[str]
+    collections: set[str]
     settings: set[type[Any]] = attrs.field(factory=set[type[Any]])
     limits: set[str] = attrs.field(factory=lambda: set(RATES))
-    collections: set[str] = attrs.field(
-        factory=lambda: {name for each in COLLECTIONS for name in (each.name, *each.also)}
-    )
 
     @classmethod
     def by(cls, subjects: Sequence[Subject]) -> Taken:
         logged = frozenset(kind.event.name for each in subjects for kind in each.events)
         ephemeral = frozenset(kind.name for each in subjects for kind in each.ephemeral)
         commands = {command.name for each in subjects for command in each.commands}
-        return cls(commands, {*logged, *ephemeral}, logged, ephemeral)
+        collections = {name for subject in subjects for each in subject.collections for name in (each.name, *each.also)}
+        return cls(commands, {*logged, *ephemeral}, logged, ephemeral, collections)
 
 
 def check(plugin: Plugin, taken: Taken) -> None:

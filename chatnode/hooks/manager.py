@@ -196,7 +196,7 @@ class Manager:
         added.permissions = {
             each.name: each.meaning for loaded in self.loaded.values() for each in loaded.plugin.permissions
         }
-        added.checks = {
+        added.plugin_checks = {
             f"plugin {name}": partial(self._problems, name) for name, each in self.loaded.items() if each.plugin.check
         }
         followers = {name: self._calls.follower(name) for name in added.events}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from chatnode.dispatch.jobs import Job
-from chatnode.dispatch.subject import Subject
+from chatnode.dispatch.subject import Subject, additions_of
 from chatnode.dispatch.table import Command
 from chatnode.services import (
     accounts,
@@ -35,7 +35,8 @@ from chatnode.services import (
     search,
     sign_in,
 )
-from chatnode.storage.engine.additions import CoreTable
+from chatnode.storage.engine.additions import Additions, CoreTable
+from chatnode.storage.filters.collection import Collection
 
 SUBJECTS: tuple[Subject, ...] = (
     sign_in.SUBJECT,
@@ -64,3 +65,9 @@ SUBJECTS: tuple[Subject, ...] = (
 TABLES: tuple[CoreTable, ...] = tuple(table for each in SUBJECTS for table in each.tables)
 COMMANDS: tuple[Command[Any, Any], ...] = tuple(command for each in SUBJECTS for command in each.commands)
 JOBS: tuple[Job, ...] = tuple(job for each in SUBJECTS for job in each.jobs)
+COLLECTIONS: tuple[Collection, ...] = tuple(collection for each in SUBJECTS for collection in each.collections)
+
+
+def declared() -> Additions:
+    """What the core declares of its storage, for work on a file that no node has open."""
+    return additions_of(SUBJECTS)

@@ -24,6 +24,7 @@ from chatnode.services.passwords import hash_password, is_password
 from chatnode.services.ranks import check_may_give, check_may_manage
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.filters.collections import accounts as of_accounts
 from chatnode.storage.people import audit, authors, people, resets, sessions
 
 
@@ -135,4 +136,5 @@ SUBJECT = Subject(
     commands=(create, me, get, list_page, update, change_password),
     events=people.EVENTS,
     tables=(*people.TABLES, *authors.TABLES),
+    collections=of_accounts.COLLECTIONS,
 )

@@ -42,7 +42,9 @@ async def make(core: Core) -> Made:
     settings = core.config.backup
     secret = await trio.to_thread.run_sync(backups.passphrase, settings)
     data = DataDirectory(core.db.path.parent)
-    return await trio.to_thread.run_sync(partial(backups.rotate, data, settings, secret, _stop_when_cancelled))
+    return await trio.to_thread.run_sync(
+        partial(backups.rotate, data, settings, secret, core.db.additions, _stop_when_cancelled)
+    )
 
 
 def _stop_when_cancelled(stage: str, done: int, total: int) -> None:

@@ -29,9 +29,10 @@ from chatnode.model.commands.shared import ConversationGiven, InConversation, Me
 from chatnode.model.conversations import Subject as About
 from chatnode.model.folding import is_blank
 from chatnode.model.times import milliseconds, rfc3339
-from chatnode.storage.conversations import blocks, conversations, invites, members, opening, settings
+from chatnode.storage.conversations import blocks, checks, conversations, invites, members, opening, settings
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.filters.collections import conversations as of_conversations
 from chatnode.storage.messages import inbox
 from chatnode.storage.people import people
 
@@ -262,4 +263,7 @@ SUBJECT = Subject(
     ),
     events=(*conversations.EVENTS, *members.EVENTS, *settings.EVENTS),
     tables=(*conversations.TABLES, *members.TABLES, *settings.TABLES, *invites.TABLES),
+    checks=checks.CHECKS,
+    derived=checks.DERIVED,
+    collections=of_conversations.COLLECTIONS,
 )

@@ -26,8 +26,9 @@ from chatnode.model.commands.shared import InConversation
 from chatnode.model.messages import Edition, Location, Media, MessageKind, Notice
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.filters.collections import messages as of_messages
 from chatnode.storage.messages import changes as message_changes
-from chatnode.storage.messages import declared, mentions, messages
+from chatnode.storage.messages import checks, declared, mentions, messages
 from chatnode.storage.messages.changes import Edit
 from chatnode.storage.messages.messages import Draft
 
@@ -235,4 +236,7 @@ SUBJECT = Subject(
     commands=(post, list_page, get, edit, history, delete, pin, unpin, pinned, thread),
     events=declared.EVENTS,
     tables=(*declared.TABLES, *message_changes.TABLES, *mentions.TABLES),
+    checks=checks.CHECKS,
+    derived=checks.DERIVED,
+    collections=of_messages.COLLECTIONS,
 )

@@ -14,6 +14,7 @@ from chatnode.model.commands.shared import Nothing
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import search
 from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.filters.collections import operations as of_operations
 from chatnode.storage.log import log
 from chatnode.storage.people import audit, owners, people
 from chatnode.storage.upkeep import checks, derived, upgrading
@@ -61,4 +62,8 @@ async def statistics(ctx: Caller, command: Nothing) -> NodeStatistics:
     return await ctx.read(lambda reader: checks.statistics(reader, live, uptime))
 
 
-SUBJECT = Subject(commands=(info, check, repair, statistics), tables=(*upgrading.TABLES, *log.TABLES))
+SUBJECT = Subject(
+    commands=(info, check, repair, statistics),
+    tables=(*upgrading.TABLES, *log.TABLES),
+    collections=of_operations.COLLECTIONS,
+)

@@ -144,4 +144,5 @@ SUBJECT = Subject(
     commands=(get, set_status, set_visible, history, say_typing, list_typing),
     ephemeral=(Presence, PresenceState, Typing),
     tables=presence.TABLES,
+    derived=presence.DERIVED,
 )

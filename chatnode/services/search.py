@@ -55,4 +55,8 @@ async def repair(core: Core) -> int:
     return await core.db.read(search_index.indexed)
 
 
-SUBJECT = Subject(commands=(messages,), tables=search_index.TABLES)
+SUBJECT = Subject(
+    commands=(messages,),
+    tables=search_index.TABLES,
+    checks=search_checks.CHECKS,
+)

@@ -99,6 +99,27 @@ def rows_of(table: str, *columns: str) -> Callable[[Transaction, Account], int]:
 
 Problems = Callable[[Reader], list[str]]
 """A check: a line for each problem that it finds."""
+MOST_PROBLEMS = 20
+"""Of each check, so that a broken table does not flood the terminal."""
+
+
+def rows_wrong(sql: str, problem: str) -> Problems:
+    """A check whose query returns a row for each problem, which `problem` puts in words."""
+
+    def run(reader: Reader) -> list[str]:
+        return [problem.format(*row) for row in reader.execute(sql).fetchmany(MOST_PROBLEMS)]
+
+    return run
+
+
+@attrs.frozen
+class Derived:
+    """What tables hold a second time. `wrong` returns a row for each disagreement, which `problem` puts in words;
+    the statements of `repair` make them agree."""
+
+    wrong: str
+    problem: str
+    repair: tuple[str, ...]
 
 
 @attrs.define
@@ -112,6 +133,9 @@ class Additions:
     events: Mapping[str, EventKind] = attrs.field(factory=dict[str, EventKind])
     tables: Sequence[Table] = ()
     checks: Mapping[str, Problems] = attrs.field(factory=dict[str, Problems])
+    derived: Mapping[str, Derived] = attrs.field(factory=dict[str, Derived])
+    """What the core checks and repairs, in this order."""
+    plugin_checks: Mapping[str, Problems] = attrs.field(factory=dict[str, Problems])
     permissions: Mapping[str, str] = attrs.field(factory=dict[str, str])
     """Plugins' own, with what each allows."""
 

@@ -12,7 +12,7 @@ from chatnode.model.people import Account, PersonRef
 from chatnode.model.presence import Change, HistoryEntry, Status
 from chatnode.model.times import DAY_MS, rfc3339
 from chatnode.storage.conversations import conversations
-from chatnode.storage.engine.additions import CoreTable
+from chatnode.storage.engine.additions import CoreTable, Derived
 from chatnode.storage.engine.changing import change
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
@@ -220,3 +220,16 @@ TABLES = (
         "ORDER BY key LIMIT :limit",
     ),
 )
+
+_ERASED = "(SELECT key FROM people WHERE erased_at IS NOT NULL)"
+DERIVED = {
+    "presence": Derived(
+        f"SELECT p.handle FROM people p WHERE p.key IN {_ERASED} "  # noqa: S608 -- a constant
+        "AND p.key IN (SELECT person FROM presence UNION SELECT person FROM presence_history)",
+        "{0} was erased, and when they were active or their status is there",
+        (
+            f"DELETE FROM presence WHERE person IN {_ERASED}",  # noqa: S608
+            f"DELETE FROM presence_history WHERE person IN {_ERASED}",  # noqa: S608
+        ),
+    ),
+}  # fmt: skip

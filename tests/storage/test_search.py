@@ -21,6 +21,7 @@ from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.messages import messages
 from chatnode.storage.messages.messages import Draft
 from chatnode.storage.people import people
+from chatnode.storage.search import checks as search_checks
 from chatnode.storage.search import find as search
 from chatnode.storage.search import index as search_index
 from chatnode.storage.search import renewal as search_renewal

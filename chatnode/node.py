@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from chatnode.config import Config
 from chatnode.dispatch.acting import AsOperator
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import JobRunner
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks.consumers import Consumers
@@ -36,11 +37,12 @@ from chatnode.logs import get_logger
 from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
-from chatnode.services import COMMANDS, JOBS, health
+from chatnode.services import SUBJECTS, health
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.database import CommitListener, Database
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.transaction import Recorded
+from chatnode.storage.filters.collection import Collections
 from chatnode.storage.log import log
 from chatnode.storage.people import roles
 from chatnode.storage.presence import presence
@@ -183,14 +185,14 @@ async def open_node(
         if config is None:
             config = configuration.load(directory.config if directory.config.exists() else None)
         upgrade(directory, config)
-        manager = Manager(config)
-        manager.load(installed() if plugins is None else given(plugins), directory, (each.name for each in COMMANDS))
+        manager = Manager(config, SUBJECTS)
+        manager.load(installed() if plugins is None else given(plugins), directory)
         db = Database(directory.database, config.storage, inline=inline, additions=manager.additions)
         if config.search.enabled:
             db.background = Indexer(config.search)
         db.open()
         try:
-            node = await build(directory, config, db, manager)
+            node = await build(directory, config, db, manager, SUBJECTS)
             states = States(node.core, manager)
             try:
                 async with trio.open_nursery() as nursery:
@@ -208,15 +210,19 @@ async def open_node(
         directory.release()
 
 
-async def build(directory: DataDirectory, config: Config, db: Database, plugins: Manager) -> Node:
+async def build(
+    directory: DataDirectory, config: Config, db: Database, plugins: Manager, subjects: Sequence[Subject]
+) -> Node:
     """Make the parts of a node over an open database, in order: each is given what it needs when it is made."""
-    core = Core(config, db, await db.read(log.epoch), await db.read(roles.by_name), _base_url(config))
+    commands = [command for each in subjects for command in each.commands]
+    collections = Collections(each for subject in subjects for each in subject.collections)
+    core = Core(config, db, await db.read(log.epoch), await db.read(roles.by_name), _base_url(config), collections)
     sessions = SessionRegistry(db)
     board = PresenceBoard(db, sessions, config.presence)
     router = Router(sessions, board, core.metrics)
     hooks = plugins.request_hooks()
-    table = CommandTable([*COMMANDS, *plugins.commands()], hooks, board.active)
-    jobs = JobRunner(core, JOBS)
+    table = CommandTable([*commands, *plugins.commands()], hooks, board.active)
+    jobs = JobRunner(core, [job for each in subjects for job in each.jobs])
     core.add(sessions, board, plugins, hooks, table, jobs)
     plugins.add_to(core)
     consumers, tasks = Consumers(db, plugins), Tasks(plugins)

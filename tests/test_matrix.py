@@ -25,7 +25,7 @@ from chatnode.config import Config, Limits
 from chatnode.errors import Refusal
 from chatnode.model.ids import direct_id
 from chatnode.node import Node
-from chatnode.storage.filters.collections import COLLECTIONS
+from chatnode.services import COLLECTIONS
 from chatnode.transport import openapi
 from tests.commands import COMMANDS
 from tests.conftest import Somebody, make_person

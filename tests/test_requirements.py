@@ -17,6 +17,7 @@ import attrs
 import click
 import pytest
 
+from chatnode import services
 from chatnode.cli import cli
 from chatnode.config import sections
 from chatnode.model import conversations, events, messages, people, permissions, presence
@@ -26,7 +27,6 @@ from chatnode.model.commands import presence as presence_commands
 from chatnode.protocol.codec import wire_name
 from chatnode.services import JOBS
 from chatnode.storage.engine.connection import add_functions
-from chatnode.storage.filters import collections
 from tests.commands import COMMANDS, PLUGINS
 
 ROOT = Path(__file__).parent.parent
@@ -34,7 +34,7 @@ TEXT = (ROOT / "docs/requirements.md").read_text(encoding="utf-8")
 SEEDS = ("000", "001", "002", "003")
 PLANNED = ("attachments", "notifications")
 """Plugins that rows may leave something to."""
-COLLECTIONS = (*collections.COLLECTIONS, *(each for plugin in PLUGINS for each in plugin.collections))
+COLLECTIONS = (*services.COLLECTIONS, *(each for plugin in PLUGINS for each in plugin.collections))
 EVENTS = {**events.EVENTS, **{kind.event.name: kind.event for plugin in PLUGINS for kind in plugin.events}}
 HEADING = "| asks for | what does it here | proof |"
 

@@ -59,11 +59,11 @@ def _take_data(context: click.Context, parameter: click.Parameter, value: Path |
 
 _WITHOUT_DATA = ("chat", "systemd")
 _WHERE = {
-    "audit": "roles.audit",
+    "audit": "auditing.audit",
     "backup": "backups.backup",
     "call": "calling.call",
     "chat": "chatting.chat",
-    "check": "calling.check",
+    "check": "checking.check",
     "config": "printing.config",
     "export": "upkeep.export",
     "import": "importing.import_group",

@@ -42,11 +42,13 @@ def backup(data: Path, destination: Path | None, rotate: bool, passphrase_file: 
     directory.require_node()
     settings = _settings(directory).backup
     secret = _secret(passphrase_file) or backups.passphrase(settings)
+    from chatnode.services import declared
+
     with Bars() as progress:
         if destination is None:
-            made = backups.rotate(directory, settings, secret, progress)
+            made = backups.rotate(directory, settings, secret, declared(), progress)
         else:
-            made = backups.create(directory, destination, secret, progress)
+            made = backups.create(directory, destination, secret, declared(), progress)
     encrypted = "encrypted" if secret is not None else "not encrypted"
     counts = made.manifest["counts"]
     click.echo(f"{made.path}: {counts['messages']} messages, {counts['people']} people, {encrypted}")
@@ -70,6 +72,8 @@ def restore(data: Path, backup: Path, passphrase_file: Path | None, anyway: bool
     """
     directory = DataDirectory(data)
     secret = _secret(passphrase_file) or backups.passphrase(_settings(directory).backup)
+    from chatnode.services import declared
+
     with Bars() as progress:
         if verify:
             _describe(backup, verify_backup(backup, secret, progress))
@@ -77,7 +81,7 @@ def restore(data: Path, backup: Path, passphrase_file: Path | None, anyway: bool
         _refuse_foreign(directory)
         directory.claim()
         try:
-            done = restore_backup(directory, backup, secret, anyway=anyway, progress=progress)
+            done = restore_backup(directory, backup, secret, declared(), anyway=anyway, progress=progress)
         finally:
             directory.release()
     _describe(backup, done.manifest)

@@ -1,8 +1,7 @@
-"""`chatnode call` and `chatnode check`."""
+"""`chatnode call`."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,18 +61,3 @@ def _field(text: str) -> tuple[str, Any]:
         return name[:-1], orjson.loads(value)
     except orjson.JSONDecodeError as error:
         raise click.BadParameter(f"{text!r}: the value is not JSON: {error}") from None
-
-
-@click.command()
-@click.option("--repair", is_flag=True, help="First make anew what is derived: counts, marks, threads, search…")
-@click.pass_obj
-def check(data: Path, repair: bool) -> None:
-    """Prove that the database is sound; exits with 1 when it is not."""
-    checked = run_operator_command(data, "node.repair" if repair else "node.check")
-    for each in checked.get("repairs", ()):
-        click.echo(f"repaired {each['name']}: {each['rows']} rows")
-    for each in checked["checks"]:
-        click.echo(f"{'ok' if not each['problems'] else 'FAILED':7}{each['name']}")
-        for problem in each["problems"]:
-            click.echo(f"       {problem}")
-    sys.exit(0 if checked["clean"] else 1)

@@ -92,13 +92,13 @@ def check(what: tuple[str, ...]) -> None:
     Exits with 1 when something is wrong.
     """
     from chatnode.hooks.review import review
-    from chatnode.services import COMMANDS
+    from chatnode.services import SUBJECTS
 
     is_sound = True
     for each in what:
         for found in _in_directory(Path(each)) if Path(each).is_dir() else [_installed(each)]:
             with _nothing_logged():
-                faults = review(found, (command.name for command in COMMANDS))
+                faults = review(found, SUBJECTS)
             is_sound = is_sound and not faults
             click.echo(f"{'ok' if not faults else 'FAILED':7}{found.name} {found.version}".rstrip())
             for fault in faults:

@@ -28,6 +28,8 @@ def export(data: Path, destination: Path | None) -> None:
     DESTINATION is a new file; without it the lines go to standard output. Passwords and tokens are not in it;
     everything else that was ever said is.
     """
+    from chatnode.services import TABLES
+
     directory = DataDirectory(data)
     _refuse_old(directory)
     try:
@@ -36,7 +38,7 @@ def export(data: Path, destination: Path | None) -> None:
             reader = stack.enter_context(open_read_only(directory.database))
             progress = stack.enter_context(Bars())
             count = 0
-            for line in lines(reader, progress):
+            for line in lines(reader, TABLES, progress):
                 out.write(line)
                 count += 1
             out.flush()

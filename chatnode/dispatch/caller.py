@@ -25,6 +25,9 @@ S = TypeVar("S")
 class Turn(Protocol):
     """Keeps the requests of one session in order."""
 
+    reply_is_coming: bool
+    """The request in hand came alone and waits for its write: what its session is pushed leaves with the reply."""
+
     def write_begins(self) -> None:
         """The request's write gets its place in the order of writes now: the next request may begin."""
         ...
@@ -52,7 +55,6 @@ class Caller:
     ends_at: int | None = None
     address: str = ""
     operator: bool = False
-    writing: bool = False
     turn: Turn | None = None
     """The request's place among others of its session that are worked on at a time."""
     request: str | int | None = None
@@ -128,11 +130,9 @@ class Caller:
 
         if self.turn is not None:
             self.turn.write_begins()
-        self.writing = True
         try:
             return await self.core.db.write(still_signed_in, repeatable=repeatable)
         finally:
-            self.writing = False
             if self.turn is not None:
                 self.turn.write_ends()
 

@@ -16,7 +16,6 @@ from chatnode.metrics import Metrics
 from chatnode.model import permissions
 from chatnode.storage.engine.database import Database
 from chatnode.storage.filters.collection import Collections
-from chatnode.storage.filters.collections import COLLECTIONS
 
 P = TypeVar("P")
 S = TypeVar("S")
@@ -38,7 +37,7 @@ class Core:
     epoch: str
     roles: dict[str, frozenset[str]]
     base_url: str = ""
-    collections: Collections = attrs.field(factory=lambda: Collections(COLLECTIONS))
+    collections: Collections = attrs.field(factory=Collections)
     started_at: float = attrs.field(factory=trio.current_time)
     requests: Rate = attrs.field(init=False)
     logins: Rate = attrs.field(init=False)

@@ -230,7 +230,7 @@ class RunningConsumer:
     def _carry_out(self, effect: Write[object] | None, tx: Transaction) -> float:
         began = perf_counter()
         if effect is not None:
-            with cutting_sql(tx.connection, self._settings.transaction_seconds):
+            with cutting_sql(tx, self._settings.transaction_seconds):
                 effect(tx)
         return perf_counter() - began
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from inspect import iscoroutinefunction, isfunction
 from typing import Any
 
 import attrs
 
 from chatnode.dispatch.core import RATES
+from chatnode.dispatch.subject import Subject
 from chatnode.errors import StartError
 from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
-from chatnode.model.events import EVENTS
 from chatnode.model.permissions import PERMISSIONS
-from chatnode.model.presence import PASSING
 from chatnode.storage.engine.migrations import own_prefixes
-from chatnode.storage.filters.collections import COLLECTIONS
 
 _NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,60}")
@@ -30,15 +28,23 @@ METHODS = {"GET", "POST", "PUT", "DELETE"}
 
 @attrs.define
 class Taken:
-    """The names that a node has already."""
+    """The names that a node has already. `logged` and `ephemeral` are the core's own events."""
 
     commands: set[str]
-    events: set[str] = attrs.field(factory=lambda: {*EVENTS, *PASSING})
+    events: set[str]
+    logged: frozenset[str]
+    ephemeral: frozenset[str]
+    collections: set[str]
     settings: set[type[Any]] = attrs.field(factory=set[type[Any]])
     limits: set[str] = attrs.field(factory=lambda: set(RATES))
-    collections: set[str] = attrs.field(
-        factory=lambda: {name for each in COLLECTIONS for name in (each.name, *each.also)}
-    )
+
+    @classmethod
+    def by(cls, subjects: Sequence[Subject]) -> Taken:
+        logged = frozenset(kind.event.name for each in subjects for kind in each.events)
+        ephemeral = frozenset(kind.name for each in subjects for kind in each.ephemeral)
+        commands = {command.name for each in subjects for command in each.commands}
+        collections = {name for subject in subjects for each in subject.collections for name in (each.name, *each.also)}
+        return cls(commands, {*logged, *ephemeral}, logged, ephemeral, collections)
 
 
 def check(plugin: Plugin, taken: Taken) -> None:
@@ -70,7 +76,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
     for each in plugin.collections:
         _check_permission(f"the collection {each.name}", each.permission, permissions)
     for consumer in plugin.consumers:
-        _check_consumer(consumer)
+        _check_consumer(consumer, taken)
     for what, function in _run_by_the_node(plugin):
         if isfunction(function) and not iscoroutinefunction(function):
             raise StartError(f"{what} must be async def, and is def")
@@ -95,11 +101,11 @@ def _run_by_the_node(plugin: Plugin) -> Iterator[tuple[str, Any]]:
     yield "health", plugin.health
 
 
-def _check_consumer(consumer: Consumer) -> None:
+def _check_consumer(consumer: Consumer, taken: Taken) -> None:
     """A kind of the node's own that there is not would never come. Another plugin's may be there another time."""
-    own = {name.partition(".")[0] for name in (*EVENTS, *PASSING)}
+    own = {name.partition(".")[0] for name in (*taken.logged, *taken.ephemeral)}
     for kind in sorted(consumer.kinds or ()):
-        if kind not in EVENTS and (kind in PASSING or kind.partition(".")[0] in own):
+        if kind not in taken.logged and (kind in taken.ephemeral or kind.partition(".")[0] in own):
             raise StartError(f"the consumer {consumer.name} wants events {kind}, which are not in the log")
     if consumer.most < 1:
         raise StartError(f"the consumer {consumer.name} takes {consumer.most} rows at a time; it must be 1 or more")

@@ -76,7 +76,7 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
     def run_sync(*arguments: Any) -> Any:
         began = time.perf_counter()
         try:
-            with cutting_sql(_connection_of(arguments), seconds):
+            with cutting_sql(_source_of(arguments), seconds):
                 result = function(*arguments)
         except Refusal:
             raise
@@ -113,13 +113,8 @@ def _short(filename: str, package: str) -> str:
     return "/".join(parts[begin:])
 
 
-def _connection_of(arguments: tuple[Any, ...]) -> Reader | None:
-    for each in arguments:
-        if isinstance(each, Transaction):
-            return each.connection
-        if isinstance(each, Reader):
-            return each
-    return None
+def _source_of(arguments: tuple[Any, ...]) -> Reader | Transaction | None:
+    return next((each for each in arguments if isinstance(each, Reader | Transaction)), None)
 
 
 def is_json(known: object) -> bool:

@@ -7,7 +7,7 @@ else goes on without it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial, wraps
 from typing import Any
@@ -21,6 +21,7 @@ from chatnode.dispatch.core import Core
 from chatnode.dispatch.hooks import RequestHooks
 from chatnode.dispatch.jobs import Job, JobRunner
 from chatnode.dispatch.limits import Rate
+from chatnode.dispatch.subject import Subject, additions_of
 from chatnode.dispatch.table import Command
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks import declared
@@ -30,14 +31,13 @@ from chatnode.hooks.discovery import Installed
 from chatnode.hooks.guard import FAILURES, HookFailed, Report, guard, said
 from chatnode.hooks.plugin import Plugin, Task
 from chatnode.logs import describe, get_logger
-from chatnode.model.events import EVENTS, Event
+from chatnode.model.events import Event
 from chatnode.model.plugins import PluginState, PluginStatus
 from chatnode.protocol import codec
 from chatnode.storage.engine.additions import Additions, EventKind
 from chatnode.storage.engine.connection import Reader, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import Migration
-from chatnode.storage.engine.row import Row
 from chatnode.storage.node import plugins as storage
 from chatnode.storage.upkeep.upgrading import copy_before
 
@@ -78,23 +78,27 @@ class Loaded:
 
 
 class Manager:
-    """`loaded` are the plugins that run, by name; `statuses` tells of all that are installed."""
+    """`loaded` are the plugins that run, by name; `statuses` tells of all that are installed.
 
-    def __init__(self, config: Config) -> None:
+    `additions` is what storage needs to know of the core's `subjects` and, once they are loaded, of the plugins.
+    """
+
+    def __init__(self, config: Config, subjects: Sequence[Subject]) -> None:
         self.config = config
+        self._subjects = subjects
         self.loaded: dict[str, Loaded] = {}
-        self.additions = Additions()
+        self.additions: Additions = additions_of(subjects)
         self._statuses: dict[str, PluginStatus] = {}
         self._calls = HookCalls(config.plugins, self.report)
 
     # ---- loading
 
-    def load(self, found: Iterable[Installed], directory: DataDirectory, commands: Iterable[str]) -> None:
-        """Load what is installed and not disabled. `commands` are the names of the node's own.
+    def load(self, found: Iterable[Installed], directory: DataDirectory) -> None:
+        """Load what is installed and not disabled.
 
         The caller holds the directory's lock, and the core's tables are up to date.
         """
-        taken = declared.Taken(set(commands))
+        taken = declared.Taken.by(self._subjects)
         with closing(connect_writer(directory.database, self.config.storage)) as connection:
             known = storage.known(connection)
             for each in sorted(found, key=lambda each: each.name):
@@ -107,7 +111,8 @@ class Manager:
             self._refuse_unknown_hooks()
             for name in list(self.loaded):
                 self._prepare(name, connection, directory)
-            self.additions.tables, missing = storage.declared_tables(connection)
+            of_plugins, missing = storage.declared_tables(connection)
+            self.additions.tables = [*self.additions.tables, *of_plugins]
         for table in missing:
             logger.error(
                 "the table %s of a plugin is not there any more; nothing of it can be erased or exported", table
@@ -181,17 +186,20 @@ class Manager:
     def _fill_additions(self) -> None:
         added = self.additions
         added.events = {
-            kind.event.name: self._guarded_event(name, kind)
-            for name, each in self.loaded.items()
-            for kind in each.plugin.events
+            **added.events,
+            **{
+                kind.event.name: self._guarded_event(name, kind)
+                for name, each in self.loaded.items()
+                for kind in each.plugin.events
+            },
         }
         added.permissions = {
             each.name: each.meaning for loaded in self.loaded.values() for each in loaded.plugin.permissions
         }
-        added.checks = {
+        added.plugin_checks = {
             f"plugin {name}": partial(self._problems, name) for name, each in self.loaded.items() if each.plugin.check
         }
-        followers = {name: self._calls.follower(name) for name in (*EVENTS, *added.events)}
+        followers = {name: self._calls.follower(name) for name in added.events}
         added.followers = {name: each for name, each in followers.items() if each is not None}
         if self._calls.has("enrich_messages"):
             added.enrich_messages = self._calls.enrich_messages
@@ -201,20 +209,25 @@ class Manager:
     def _guarded_event(self, name: str, kind: EventKind) -> EventKind:
         """One that cannot be made again is left out: else whoever was away could not come back to what they missed."""
         hook, seconds = f"event {kind.event.name}", self.config.plugins.hook_seconds
-        make = guard(kind.make, name, hook, seconds, partial(self.report, name))
 
-        def make_or_leave_out(reader: Reader, row: Row) -> Event | None:
-            try:
-                event = make(reader, row)
-                codec.encode(event)
-            except (HookFailed, Refusal):
-                return None
-            except TypeError:
-                self.report(name, hook, "gave something that cannot be sent")
-                return None
-            return event
+        def or_left_out(function: Callable[..., Event | None]) -> Callable[..., Event | None]:
+            guarded = guard(function, name, hook, seconds, partial(self.report, name))
 
-        return attrs.evolve(kind, make=make_or_leave_out)
+            def call(*arguments: Any) -> Event | None:
+                try:
+                    event = guarded(*arguments)
+                    codec.encode(event)
+                except (HookFailed, Refusal):
+                    return None
+                except TypeError:
+                    self.report(name, hook, "gave something that cannot be sent")
+                    return None
+                return event
+
+            return call
+
+        show = or_left_out(kind.show) if kind.show is not None else None
+        return attrs.evolve(kind, make=or_left_out(kind.make), show=show)
 
     def _problems(self, name: str, reader: Reader) -> list[str]:
         """What the plugin's own check finds. It may take as long as the node's own checks."""

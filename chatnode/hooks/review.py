@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import attrs
 
 from chatnode.config import Config
+from chatnode.dispatch.subject import Subject
 from chatnode.hooks.discovery import Installed
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.plugin import Plugin
@@ -20,10 +21,10 @@ from chatnode.storage.node.reviewing import faults
 from chatnode.storage.upkeep.upgrading import upgrade
 
 
-def review(found: Installed, commands: Iterable[str]) -> list[str]:
+def review(found: Installed, subjects: Sequence[Subject]) -> list[str]:
     """What is wrong with a plugin, a line for each fault; tried on a new data directory, which goes again.
 
-    `commands` are the names of the node's own.
+    `subjects` are the core's, whose names the plugin cannot take.
     """
     config = Config()
     with TemporaryDirectory(prefix="chatnode-review-") as folder:
@@ -31,8 +32,8 @@ def review(found: Installed, commands: Iterable[str]) -> list[str]:
         directory.claim()
         try:
             upgrade(directory, config)
-            manager = Manager(config)
-            manager.load([found], directory, commands)
+            manager = Manager(config, subjects)
+            manager.load([found], directory)
             (status,) = manager.statuses()
             if status.state != "running":
                 return [f"it does not run: {status.reason}"]

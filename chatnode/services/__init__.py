@@ -1,6 +1,7 @@
-"""What the node can do: one module per subject, each with its commands.
+"""What the node can do: one module per subject, each of which ends in a `SUBJECT` that declares all it adds.
 
-`COMMANDS` is the core's part of the command table, `JOBS` what the node does by itself.
+`SUBJECTS` is what a node is opened with. `COMMANDS` is the core's part of the command table, `TABLES` are the core's
+tables, `JOBS` is what the node does by itself.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from chatnode.dispatch.jobs import Job
+from chatnode.dispatch.subject import Subject, additions_of
 from chatnode.dispatch.table import Command
 from chatnode.services import (
     accounts,
@@ -33,35 +35,39 @@ from chatnode.services import (
     search,
     sign_in,
 )
+from chatnode.storage.engine.additions import Additions, CoreTable
+from chatnode.storage.filters.collection import Collection
 
-COMMANDS: tuple[Command[Any, Any], ...] = (
-    *sign_in.COMMANDS,
-    *accounts.COMMANDS,
-    *administration.COMMANDS,
-    *roles.COMMANDS,
-    *conversations.COMMANDS,
-    *messages.COMMANDS,
-    *moderation.COMMANDS,
-    *receipts.COMMANDS,
-    *retention.COMMANDS,
-    *inbox.COMMANDS,
-    *items.COMMANDS,
-    *presence.COMMANDS,
-    *search.COMMANDS,
-    *importing.COMMANDS,
-    *operations.COMMANDS,
-    *jobs.COMMANDS,
-    *plugins.COMMANDS,
-    *backups.COMMANDS,
-    *privacy.COMMANDS,
-    *adoption.COMMANDS,
+SUBJECTS: tuple[Subject, ...] = (
+    sign_in.SUBJECT,
+    accounts.SUBJECT,
+    administration.SUBJECT,
+    roles.SUBJECT,
+    conversations.SUBJECT,
+    messages.SUBJECT,
+    moderation.SUBJECT,
+    receipts.SUBJECT,
+    maintenance.SUBJECT,
+    retention.SUBJECT,
+    inbox.SUBJECT,
+    items.SUBJECT,
+    presence.SUBJECT,
+    search.SUBJECT,
+    importing.SUBJECT,
+    operations.SUBJECT,
+    jobs.SUBJECT,
+    plugins.SUBJECT,
+    backups.SUBJECT,
+    privacy.SUBJECT,
+    adoption.SUBJECT,
+    memory.SUBJECT,
 )
+TABLES: tuple[CoreTable, ...] = tuple(table for each in SUBJECTS for table in each.tables)
+COMMANDS: tuple[Command[Any, Any], ...] = tuple(command for each in SUBJECTS for command in each.commands)
+JOBS: tuple[Job, ...] = tuple(job for each in SUBJECTS for job in each.jobs)
+COLLECTIONS: tuple[Collection, ...] = tuple(collection for each in SUBJECTS for collection in each.collections)
 
-JOBS: tuple[Job, ...] = (
-    *maintenance.JOBS,
-    *retention.JOBS,
-    *backups.JOBS,
-    *privacy.JOBS,
-    *adoption.JOBS,
-    *memory.JOBS,
-)
+
+def declared() -> Additions:
+    """What the core declares of its storage, for work on a file that no node has open."""
+    return additions_of(SUBJECTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -23,7 +24,8 @@ from chatnode.services.passwords import hash_password, is_password
 from chatnode.services.ranks import check_may_give, check_may_manage
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
-from chatnode.storage.people import audit, people, resets, sessions
+from chatnode.storage.filters.collections import accounts as of_accounts
+from chatnode.storage.people import audit, authors, people, resets, sessions
 
 
 @command("people.create", permission=permissions.MANAGE_PEOPLE)
@@ -130,4 +132,9 @@ def _check_has_passwords(account: Account) -> None:
         raise Refusal("gone", "this account was erased", path="person")
 
 
-COMMANDS = (create, me, get, list_page, update, change_password)
+SUBJECT = Subject(
+    commands=(create, me, get, list_page, update, change_password),
+    events=people.EVENTS,
+    tables=(*people.TABLES, *authors.TABLES),
+    collections=of_accounts.COLLECTIONS,
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -24,6 +25,7 @@ from chatnode.services.passwords import check_own_password, hash_password
 from chatnode.services.ranks import check_may_manage
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.filters.collections import administration as of_administration
 from chatnode.storage.people import audit, deactivation, people, resets, sessions
 
 
@@ -153,4 +155,8 @@ async def reset_password(ctx: Caller, command: ResetPassword) -> PasswordReset:
     return await ctx.write(write)
 
 
-COMMANDS = (list_sessions, sign_out, deactivate, reactivate, create_reset, reset_password)
+SUBJECT = Subject(
+    commands=(list_sessions, sign_out, deactivate, reactivate, create_reset, reset_password),
+    tables=(*sessions.TABLES, *resets.TABLES),
+    collections=of_administration.COLLECTIONS,
+)

@@ -7,6 +7,7 @@ from functools import partial
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.adoption import Adopt, Adopted, Following
@@ -78,5 +79,9 @@ async def finish_adoptions(core: Core) -> str:
     return f"{len(begun)} authors handed over"
 
 
-COMMANDS = (adopt,)
-JOBS = (Job("adoptions", 3_600, finish_adoptions),)
+SUBJECT = Subject(
+    commands=(adopt,),
+    events=adoption.EVENTS,
+    tables=adoption.TABLES,
+    jobs=(Job("adoptions", 3_600, finish_adoptions),),
+)

@@ -10,6 +10,7 @@ from chatnode.config import Config
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -41,7 +42,9 @@ async def make(core: Core) -> Made:
     settings = core.config.backup
     secret = await trio.to_thread.run_sync(backups.passphrase, settings)
     data = DataDirectory(core.db.path.parent)
-    return await trio.to_thread.run_sync(partial(backups.rotate, data, settings, secret, _stop_when_cancelled))
+    return await trio.to_thread.run_sync(
+        partial(backups.rotate, data, settings, secret, core.db.additions, _stop_when_cancelled)
+    )
 
 
 def _stop_when_cancelled(stage: str, done: int, total: int) -> None:
@@ -60,5 +63,7 @@ def _period(config: Config) -> float:
     return config.backup.every_hours * 3600
 
 
-COMMANDS = (create,)
-JOBS = (Job("backup", _period, backup),)
+SUBJECT = Subject(
+    commands=(create,),
+    jobs=(Job("backup", _period, backup),),
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -25,12 +26,13 @@ from chatnode.model.commands.conversations import (
     UpdateConversation,
 )
 from chatnode.model.commands.shared import ConversationGiven, InConversation, MemberOf, Nothing
-from chatnode.model.conversations import Subject
+from chatnode.model.conversations import Subject as About
 from chatnode.model.folding import is_blank
 from chatnode.model.times import milliseconds, rfc3339
-from chatnode.storage.conversations import blocks, conversations, members, opening, settings
+from chatnode.storage.conversations import blocks, checks, conversations, invites, members, opening, settings
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.filters.collections import conversations as of_conversations
 from chatnode.storage.messages import inbox
 from chatnode.storage.people import people
 
@@ -162,7 +164,7 @@ async def about(ctx: Caller, command: ListAbout) -> ConversationsGiven:
     To filter and sort: `items.query` of `conversations`.
     """
     limit = ctx.page_size(command.limit)
-    subject = Subject(command.type, command.id)
+    subject = About(command.type, command.id)
     return ConversationsGiven(
         await ctx.query(lambda reader: conversations.about_page(reader, ctx.me, subject, command.after, limit))
     )
@@ -240,21 +242,28 @@ async def set_member_role(ctx: Caller, command: SetMemberRole) -> Nothing:
     return Nothing()
 
 
-COMMANDS = (
-    direct,
-    create,
-    support,
-    close,
-    reopen,
-    change_settings,
-    get,
-    update,
-    public,
-    about,
-    join,
-    leave,
-    list_members,
-    add_member,
-    remove_member,
-    set_member_role,
+SUBJECT = Subject(
+    commands=(
+        direct,
+        create,
+        support,
+        close,
+        reopen,
+        change_settings,
+        get,
+        update,
+        public,
+        about,
+        join,
+        leave,
+        list_members,
+        add_member,
+        remove_member,
+        set_member_role,
+    ),
+    events=(*conversations.EVENTS, *members.EVENTS, *settings.EVENTS),
+    tables=(*conversations.TABLES, *members.TABLES, *settings.TABLES, *invites.TABLES),
+    checks=checks.CHECKS,
+    derived=checks.DERIVED,
+    collections=of_conversations.COLLECTIONS,
 )

@@ -73,7 +73,7 @@ async def forget(core: Core) -> Cleaned:
     async with core.db.file.alone:
         upto = await core.db.read(traces.owed)
         settling = Settling(core.config.search)
-        while not await core.db.write(lambda tx: settling.go_on(tx.connection)):
+        while not await core.db.write(settling.go_on):
             await core.db.checkpoint()
         cleaned = await _sweep(core)
     if cleaned.complete and upto is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.importing import (
@@ -14,7 +15,7 @@ from chatnode.model.commands.importing import (
     Missing,
 )
 from chatnode.storage.engine.transaction import Transaction
-from chatnode.storage.messages import importing
+from chatnode.storage.messages import imported, importing
 from chatnode.storage.messages.imported import Room
 from chatnode.storage.people import audit
 
@@ -69,4 +70,8 @@ async def import_messages(ctx: Caller, command: ImportMessages) -> Imported:
     return await ctx.write(write)
 
 
-COMMANDS = (import_conversation, find_missing, import_messages)
+SUBJECT = Subject(
+    commands=(import_conversation, find_missing, import_messages),
+    events=importing.EVENTS,
+    tables=imported.TABLES,
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.messages import InboxGiven, ListInbox
@@ -27,4 +28,4 @@ async def list_page(ctx: Caller, command: ListInbox) -> InboxGiven:
     return await ctx.query(read)
 
 
-COMMANDS = (list_page,)
+SUBJECT = Subject(commands=(list_page,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.items import ItemsGiven, QueryItems
@@ -30,4 +31,4 @@ async def query(ctx: Caller, command: QueryItems) -> ItemsGiven:
     return ItemsGiven(page.data, page.next)
 
 
-COMMANDS = (query,)
+SUBJECT = Subject(commands=(query,))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobRunner
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.jobs import JobGiven, JobInfo, JobsGiven, RunJob
 from chatnode.model.commands.shared import Nothing
 from chatnode.model.times import rfc3339
+from chatnode.storage.node.jobs import TABLES
 from chatnode.storage.people import audit
 
 
@@ -43,4 +45,4 @@ def _info(core: Core, job: Job) -> JobInfo:
     )
 
 
-COMMANDS = (list_jobs, run_job)
+SUBJECT = Subject(commands=(list_jobs, run_job), tables=TABLES)

@@ -6,6 +6,7 @@ from functools import partial
 
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed
+from chatnode.dispatch.subject import Subject
 from chatnode.storage.engine import maintenance
 from chatnode.storage.engine.connection import file_statistics
 from chatnode.storage.people import owners
@@ -59,10 +60,12 @@ async def shrink(core: Core) -> str:
     return f"{(before.bytes - after.bytes) >> 20} MiB given back"
 
 
-JOBS = (
-    Job("expired", DAY / 4, remove_expired),
-    Job("owners", DAY, settle_owners),
-    Job("optimize", DAY, optimize),
-    Job("shrink", DAY, shrink),
-    Job("integrity", 7 * DAY, check_integrity),
+SUBJECT = Subject(
+    jobs=(
+        Job("expired", DAY / 4, remove_expired),
+        Job("owners", DAY, settle_owners),
+        Job("optimize", DAY, optimize),
+        Job("shrink", DAY, shrink),
+        Job("integrity", 7 * DAY, check_integrity),
+    ),
 )

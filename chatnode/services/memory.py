@@ -14,6 +14,7 @@ import trio
 
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job
+from chatnode.dispatch.subject import Subject
 from chatnode.storage.engine.connection import shrink
 
 EVERY_SECONDS = 60.0
@@ -61,4 +62,4 @@ def _libc() -> ctypes.CDLL | None:
         return None
 
 
-JOBS = (Job("memory", EVERY_SECONDS, rest, lane="memory"),)
+SUBJECT = Subject(jobs=(Job("memory", EVERY_SECONDS, rest, lane="memory"),))

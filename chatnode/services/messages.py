@@ -8,6 +8,7 @@ import attrs
 
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.hooks import RequestHooks
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -27,8 +28,9 @@ from chatnode.model.commands.shared import InConversation
 from chatnode.model.messages import Edition, Location, Media, MessageKind, Notice
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.filters.collections import messages as of_messages
 from chatnode.storage.messages import changes as message_changes
-from chatnode.storage.messages import messages
+from chatnode.storage.messages import checks, declared, mentions, messages
 from chatnode.storage.messages.changes import Edit
 from chatnode.storage.messages.messages import Draft
 
@@ -232,4 +234,11 @@ def _check_length(ctx: Caller, text: str) -> None:
         raise Refusal("too_large", f"a message has at most {most} characters", path="text")
 
 
-COMMANDS = (post, list_page, get, edit, history, delete, pin, unpin, pinned, thread)
+SUBJECT = Subject(
+    commands=(post, list_page, get, edit, history, delete, pin, unpin, pinned, thread),
+    events=declared.EVENTS,
+    tables=(*declared.TABLES, *message_changes.TABLES, *mentions.TABLES),
+    checks=checks.CHECKS,
+    derived=checks.DERIVED,
+    collections=of_messages.COLLECTIONS,
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.accounts import GetPerson, PeopleGiven
@@ -68,4 +69,8 @@ async def resolve_report(ctx: Caller, command: ResolveReport) -> Nothing:
     return Nothing()
 
 
-COMMANDS = (block, unblock, blocked, report, list_reports, resolve_report)
+SUBJECT = Subject(
+    commands=(block, unblock, blocked, report, list_reports, resolve_report),
+    events=blocks.EVENTS,
+    tables=(*blocks.TABLES, *reports.TABLES),
+)

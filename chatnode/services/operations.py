@@ -6,6 +6,7 @@ import trio
 
 from chatnode import __version__
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.operations import Checked, NodeInfo, NodeStatistics, Repair, Repaired
@@ -13,8 +14,10 @@ from chatnode.model.commands.shared import Nothing
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import search
 from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.filters.collections import operations as of_operations
+from chatnode.storage.log import log
 from chatnode.storage.people import audit, owners, people
-from chatnode.storage.upkeep import checks, derived
+from chatnode.storage.upkeep import checks, derived, upgrading
 
 
 @command("node.info", permission=None, reads=True)
@@ -59,4 +62,8 @@ async def statistics(ctx: Caller, command: Nothing) -> NodeStatistics:
     return await ctx.read(lambda reader: checks.statistics(reader, live, uptime))
 
 
-COMMANDS = (info, check, repair, statistics)
+SUBJECT = Subject(
+    commands=(info, check, repair, statistics),
+    tables=(*upgrading.TABLES, *log.TABLES),
+    collections=of_operations.COLLECTIONS,
+)

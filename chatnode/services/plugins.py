@@ -9,6 +9,7 @@ import attrs
 import trio
 
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.hooks.consumers import Consumers
@@ -202,6 +203,7 @@ async def export(ctx: Caller, command: ExportPlugin) -> PluginRows:
     return await ctx.read(read)
 
 
-COMMANDS = (
-    list_plugins, list_consumers, list_set_aside, replay, retry, dismiss, enable, disable, drop, export,
-)  # fmt: skip
+SUBJECT = Subject(
+    commands=(list_plugins, list_consumers, list_set_aside, replay, retry, dismiss, enable, disable, drop, export),
+    tables=(*plugins.TABLES, *consumers.TABLES),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -24,7 +25,7 @@ from chatnode.model.commands.shared import InConversation
 from chatnode.model.emoji import as_emoji
 from chatnode.model.folding import is_blank
 from chatnode.model.people import Account
-from chatnode.model.presence import Status, as_told
+from chatnode.model.presence import Presence, PresenceState, Status, Typing, as_told
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.routing.presence import PresenceBoard
 from chatnode.storage.conversations import conversations
@@ -139,4 +140,9 @@ async def list_typing(ctx: Caller, command: InConversation) -> TypistsGiven:
     )
 
 
-COMMANDS = (get, set_status, set_visible, history, say_typing, list_typing)
+SUBJECT = Subject(
+    commands=(get, set_status, set_visible, history, say_typing, list_typing),
+    ephemeral=(Presence, PresenceState, Typing),
+    tables=presence.TABLES,
+    derived=presence.DERIVED,
+)

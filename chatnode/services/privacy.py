@@ -7,6 +7,7 @@ from functools import partial
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -118,5 +119,9 @@ async def export(ctx: Caller, command: Export) -> ExportGiven:
     return await ctx.query(lambda reader: personal_export.page(reader, account, command.after, limit), seconds=0)
 
 
-COMMANDS = (export, erase)
-JOBS = (Job("erasures", 3_600, finish_erasures),)
+SUBJECT = Subject(
+    commands=(export, erase),
+    events=erasure.EVENTS,
+    tables=(*erasure.TABLES, *traces.TABLES),
+    jobs=(Job("erasures", 3_600, finish_erasures),),
+)

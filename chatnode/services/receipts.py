@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.messages import AllMarked, GetMessage, MarkAll, Marked, MarkUpTo, ReceiptsGiven
@@ -46,4 +47,8 @@ async def list_of_message(ctx: Caller, command: GetMessage) -> ReceiptsGiven:
     return await ctx.query(read)
 
 
-COMMANDS = (read_up_to, delivered_up_to, read_all, list_of_message)
+SUBJECT = Subject(
+    commands=(read_up_to, delivered_up_to, read_all, list_of_message),
+    events=receipts.EVENTS,
+    tables=receipts.TABLES,
+)

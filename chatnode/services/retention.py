@@ -8,6 +8,7 @@ from functools import partial
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.logs import get_logger
 from chatnode.model import permissions
@@ -112,8 +113,9 @@ async def list_removals(ctx: Caller, command: ListRemovals) -> RemovalsGiven:
     return RemovalsGiven(await ctx.read(lambda reader: retention.page(reader, command.after, limit)))
 
 
-JOBS = (
-    Job("retention", 6 * HOUR, remove_old),
-    Job("close idle", HOUR, close_idle),
+SUBJECT = Subject(
+    commands=(list_removals,),
+    events=retention.EVENTS,
+    tables=retention.TABLES,
+    jobs=(Job("retention", 6 * HOUR, remove_old), Job("close idle", HOUR, close_idle)),
 )
-COMMANDS = (list_removals,)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import trio
 
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -123,4 +124,6 @@ def _target(reader: Reader, target: str | None) -> str | None:
         return target
 
 
-COMMANDS = (set_role, list_roles, set_permissions, delete_role, list_audit)
+SUBJECT = Subject(
+    commands=(set_role, list_roles, set_permissions, delete_role, list_audit), tables=(*roles.TABLES, *audit.TABLES)
+)

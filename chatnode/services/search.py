@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions, search_query
@@ -49,9 +50,13 @@ async def repair(core: Core) -> int:
     if not await core.db.read(search_checks.problems):
         return 0
     rebuilding = Rebuilding(core.config.search)
-    while not await core.db.write(lambda tx: rebuilding.go_on(tx.connection)):
+    while not await core.db.write(rebuilding.go_on):
         pass
     return await core.db.read(search_index.indexed)
 
 
-COMMANDS = (messages,)
+SUBJECT = Subject(
+    commands=(messages,),
+    tables=search_index.TABLES,
+    checks=search_checks.CHECKS,
+)

@@ -9,6 +9,7 @@ import attrs
 
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
+from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -240,16 +241,19 @@ async def create_setup(ctx: Caller, command: CreateSetup) -> SetupGiven:
     return SetupGiven(code, link)
 
 
-COMMANDS = (
-    sign_in,
-    list_sessions,
-    rename_session,
-    revoke_session,
-    revoke_other_sessions,
-    create_token,
-    create_invite,
-    list_invites,
-    revoke_invite,
-    accept_invite,
-    create_setup,
+SUBJECT = Subject(
+    commands=(
+        sign_in,
+        list_sessions,
+        rename_session,
+        revoke_session,
+        revoke_other_sessions,
+        create_token,
+        create_invite,
+        list_invites,
+        revoke_invite,
+        accept_invite,
+        create_setup,
+    ),
+    events=sessions.EVENTS,
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from chatnode.hooks.discovery import Installed
 from chatnode.hooks.review import review
-from chatnode.services import COMMANDS
+from chatnode.services import SUBJECTS
 
 
 def check_plugin(plugin: Any) -> None:
@@ -17,6 +17,6 @@ def check_plugin(plugin: Any) -> None:
     `AssertionError` with a line for each fault.
     """
     name = plugin.chatnode_plugin().name
-    faults = review(Installed(name, "", "", lambda: plugin), (each.name for each in COMMANDS))
+    faults = review(Installed(name, "", "", lambda: plugin), SUBJECTS)
     if faults:
         raise AssertionError("\n".join([f"the plugin {name} has faults:", *faults]))

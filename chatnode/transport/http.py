@@ -52,116 +52,137 @@ def make_app(
     """The HTTP application; everything it needs is in its arguments."""
     app = QuartTrio("chatnode", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = core.config.limits.body_bytes or None
-    web = _web_files()
     loaded = list(plugins)
-    document = openapi.document(table, loaded)
+    answers = _Answers(core, table, registry, loaded)
+    answers.add_routes(app)
+    plugin_routes.add_routes(app, core, loaded, answers.credentials, answers.context_of)
+    monitoring.add_routes(app, core, registry, health, answers.context)
+    app.register_error_handler(Refusal, answers.refused)
+    app.register_error_handler(HTTPException, answers.http_error)
+    app.register_error_handler(Exception, answers.unexpected)
+    app.after_request(_harden)
+    return app
 
-    @app.get("/v1/openapi.json")
-    async def openapi_document() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
-        return Response(codec.encode(document), content_type=JSON)
 
-    @app.get("/v1/events")
-    async def events() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
-        context = await _context(core, _credentials(core))
+class _Answers:
+    """What the node answers to requests for its own addresses, and to requests that it refuses."""
+
+    def __init__(self, core: Core, table: CommandTable, registry: SessionRegistry, plugins: list[Loaded]) -> None:
+        self._core = core
+        self._table = table
+        self._registry = registry
+        self._document = openapi.document(table, plugins)
+        self._web = _web_files()
+
+    def add_routes(self, app: QuartTrio) -> None:
+        """The commands' addresses, and all others that are in the document or the node's page."""
+        for each in self._table:
+            methods = ["GET", "POST"] if each.reads else ["POST"]
+            app.add_url_rule(f"/v1/{each.name}", each.name, partial(self.run_command, each.name), methods=methods)
+        get = ["GET"]
+        app.add_url_rule("/v1/openapi.json", "openapi_document", self.openapi_document, methods=get)
+        app.add_url_rule("/v1/events", "events", self.events, methods=get)
+        app.add_url_rule("/v1/export", "export", self.export, methods=get)
+        app.add_url_rule("/items/<collection>", "items", self.items, methods=get)
+        app.add_url_rule("/<name>", "page", self.page, methods=get)
+        app.add_url_rule("/", "page", self.page, defaults={"name": "index.html"}, methods=get)
+
+    # ---- who asks
+
+    def credentials(self) -> Credentials:
+        headers, client = request.headers, request.scope["client"]
+        return Credentials.of_fields(
+            client[0] if client else "", lambda name: ",".join(headers.getlist(name)), self._core
+        )
+
+    async def context(self) -> Caller:
+        """Whose token the request brings. Raises `Refusal("unauthenticated")`."""
+        return await self.context_of(self.credentials(), required=True)
+
+    async def context_of(self, credentials: Credentials, required: bool) -> Caller:
+        """Whose token it is; somebody who is not signed in when none is `required`."""
+        context = Caller(self._core, address=credentials.address)
+        if required:
+            if credentials.token is None:
+                raise Refusal("unauthenticated", "send a token: Authorization: Bearer …")
+            found = await authenticate(self._core, credentials.token)
+            context.sign_in(found)
+            if found.prolonged and credentials.by_cookie:
+                _slide_cookie(self._core, credentials, credentials.token)
+        return context
+
+    # ---- addresses
+
+    async def run_command(self, name: str) -> ResponseReturnValue:
+        found = self._table.find(name)
+        reading = request.method in ("GET", "HEAD")
+        credentials = self.credentials()
+        context = await self.context_of(credentials, required=found.permission is not None)
+        fields = _query_fields(self._core, found) if reading else await _body_fields(self._core, credentials)
+        result = codec.to_plain(await self._table.run(context, name, fields))
+        response = Response(codec.encode(result), content_type=JSON)
+        if name in _SIGN_IN_COMMANDS and credentials.own_page:
+            response.headers["Set-Cookie"] = set_cookie(self._core, credentials, result["token"])
+        if name == _SIGN_OUT and credentials.by_cookie and fields["session"] == context.session:
+            response.headers["Set-Cookie"] = clear_cookie(credentials)
+        return response
+
+    async def openapi_document(self) -> ResponseReturnValue:
+        return Response(codec.encode(self._document), content_type=JSON)
+
+    async def events(self) -> ResponseReturnValue:
+        context = await self.context()
         context.check(permissions.CHAT, reads=True)
         if request.method == "HEAD":
             return Response(b"", content_type=EVENT_STREAM)
         cursor = request.headers.get("Last-Event-ID") or request.args.get("cursor")
         close = request.scope["state"]["close_connection"]
         presence = request.args.get("presence") != "false"
-        return await event_stream(core, registry, context, cursor, close, presence=presence)
+        return await event_stream(self._core, self._registry, context, cursor, close, presence=presence)
 
-    @app.get("/v1/export")
-    async def export() -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
-        credentials = _credentials(core)
-        fields = _query_fields(core, table.find("people.export"))
-        return await export_stream(table, lambda: _context(core, credentials), fields)
+    async def export(self) -> ResponseReturnValue:
+        credentials = self.credentials()
+        fields = _query_fields(self._core, self._table.find("people.export"))
+        return await export_stream(self._table, partial(self.context_of, credentials, required=True), fields)
 
-    async def run_command(name: str) -> ResponseReturnValue:
-        found = table.find(name)
-        reading = request.method in ("GET", "HEAD")
-        credentials = _credentials(core)
-        context = await _context(core, credentials, required=found.permission is not None)
-        fields = _query_fields(core, found) if reading else await _body_fields(core, credentials)
-        result = codec.to_plain(await table.run(context, name, fields))
-        response = Response(codec.encode(result), content_type=JSON)
-        if name in _SIGN_IN_COMMANDS and credentials.own_page:
-            response.headers["Set-Cookie"] = set_cookie(core, credentials, result["token"])
-        if name == _SIGN_OUT and credentials.by_cookie and fields["session"] == context.session:
-            response.headers["Set-Cookie"] = clear_cookie(credentials)
-        return response
-
-    for each in table:
-        methods = ["GET", "POST"] if each.reads else ["POST"]
-        app.add_url_rule(f"/v1/{each.name}", each.name, partial(run_command, each.name), methods=methods)
-
-    @app.get("/items/<collection>")
-    async def items(collection: str) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
-        context = await _context(core, _credentials(core))
-        fields = _query_fields(core, table.find(_ITEMS)) | {"collection": collection}
-        result = codec.to_plain(await table.run(context, _ITEMS, fields))
+    async def items(self, collection: str) -> ResponseReturnValue:
+        context = await self.context()
+        fields = _query_fields(self._core, self._table.find(_ITEMS)) | {"collection": collection}
+        result = codec.to_plain(await self._table.run(context, _ITEMS, fields))
         return Response(codec.encode(result), content_type=JSON)
 
-    plugin_routes.add_routes(
-        app, core, loaded, lambda: _credentials(core), lambda given, required: _context(core, given, required=required)
-    )
-    monitoring.add_routes(app, core, registry, health, lambda: _context(core, _credentials(core)))
-
-    @app.get("/", defaults={"name": "index.html"})
-    @app.get("/<name>")
-    async def page(name: str) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
-        if name not in web:
+    async def page(self, name: str) -> ResponseReturnValue:
+        if name not in self._web:
             raise Refusal("not_found", "there is no such page")
-        content_type, content = web[name]
+        content_type, content = self._web[name]
         return Response(content, content_type=content_type, headers={"Cache-Control": "no-cache"})
 
-    @app.errorhandler(Refusal)
-    async def refused(refusal: Refusal) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+    # ---- refusals
+
+    async def refused(self, refusal: Refusal) -> ResponseReturnValue:
         return _refusal_response(refusal)
 
-    @app.errorhandler(HTTPException)
-    async def http_error(error: HTTPException) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+    async def http_error(self, error: HTTPException) -> ResponseReturnValue:
         if request.path == "/v1/socket":
             return _no_upgrade()
         if isinstance(error, NotFound) and request.path.startswith("/v1/"):
             return _refusal_response(unknown_command(request.path.removeprefix("/v1/")))
         if isinstance(error, MethodNotAllowed):
             return _method_refused(sorted(error.valid_methods or ()))
-        response = _refusal_response(_refusal_of(error, core))
+        response = _refusal_response(_refusal_of(error, self._core))
         response.status_code = error.code or 500
         return response
 
-    @app.errorhandler(Exception)
-    async def unexpected(error: Exception) -> ResponseReturnValue:  # pyright: ignore[reportUnusedFunction]
+    async def unexpected(self, error: Exception) -> ResponseReturnValue:
         return _refusal_response(unexpected_refusal())
 
-    @app.after_request
-    async def harden(response: Response) -> Response:  # pyright: ignore[reportUnusedFunction]
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("Referrer-Policy", "no-referrer")
-        response.headers.setdefault("Content-Security-Policy", _PAGE_POLICY)
-        response.headers.setdefault("Cache-Control", "no-store")  # answers are personal
-        return response
 
-    return app
-
-
-def _credentials(core: Core) -> Credentials:
-    headers = request.headers
-    client = request.scope["client"]
-    return Credentials.of_fields(client[0] if client else "", lambda name: ",".join(headers.getlist(name)), core)
-
-
-async def _context(core: Core, credentials: Credentials, *, required: bool = True) -> Caller:
-    context = Caller(core, address=credentials.address)
-    if required:
-        if credentials.token is None:
-            raise Refusal("unauthenticated", "send a token: Authorization: Bearer …")
-        found = await authenticate(core, credentials.token)
-        context.sign_in(found)
-        if found.prolonged and credentials.by_cookie:
-            _slide_cookie(core, credentials, credentials.token)
-    return context
+async def _harden(response: Response) -> Response:
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    response.headers.setdefault("Content-Security-Policy", _PAGE_POLICY)
+    response.headers.setdefault("Cache-Control", "no-store")  # answers are personal
+    return response
 
 
 async def _body_fields(core: Core, credentials: Credentials) -> dict[str, Any]:

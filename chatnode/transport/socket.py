@@ -83,7 +83,7 @@ class SocketSession(Session):
 
     def flush(self) -> None:
         # A session that waits for its own write is answered in a moment: its pushes leave with the answer.
-        if not self._socket.writing:
+        if not self._socket.reply_is_coming:
             self._socket.outbox.flush()
 
     @property
@@ -105,15 +105,34 @@ class Batch:
         self.sending = trio.Lock()
 
 
+class LoneTurn:
+    """The turn of a request that came alone."""
+
+    __slots__ = ("reply_is_coming",)
+
+    def __init__(self) -> None:
+        self.reply_is_coming = False
+
+    def write_begins(self) -> None:
+        self.reply_is_coming = True
+
+    def write_ends(self) -> None:
+        self.reply_is_coming = False
+
+    async def wait_for_writes(self) -> None:
+        """There are none."""
+
+
 class BatchTurn:
     """One request's place in a batch."""
 
-    __slots__ = ("_batch", "_begun", "_task_status")
+    __slots__ = ("_batch", "_begun", "_task_status", "reply_is_coming")
 
     def __init__(self, batch: Batch, task_status: trio.TaskStatus[None]) -> None:
         self._batch = batch
         self._task_status = task_status
         self._begun = False
+        self.reply_is_coming = False
 
     def let_next_begin(self) -> None:
         if not self._begun:
@@ -140,7 +159,7 @@ class ClientSocket:
 
     __slots__ = (
         "_connection", "_context", "_core", "_credentials", "_ending", "_frames_before_hello", "_frames_paid_until",
-        "_patience", "_reader", "_registry", "_scope", "_table", "heard_at", "outbox", "pinged", "session",
+        "_patience", "_reader", "_registry", "_scope", "_table", "_turn", "heard_at", "outbox", "pinged", "session",
     )  # fmt: skip
 
     def __init__(
@@ -157,7 +176,8 @@ class ClientSocket:
         self._registry = registry
         self._connection = connection
         self._credentials = credentials
-        self._context = Caller(core, address=credentials.address)
+        self._turn = LoneTurn()
+        self._context = Caller(core, address=credentials.address, turn=self._turn)
         self._reader = MessageReader(core.config.limits.frame_bytes)
         self._scope = trio.CancelScope()
         self._patience = trio.CancelScope()
@@ -171,9 +191,9 @@ class ClientSocket:
         self.outbox = Outbox(wire, core.config.limits.outbox_bytes, self._overflow, start)
 
     @property
-    def writing(self) -> bool:
+    def reply_is_coming(self) -> bool:
         """Whether the one request in hand waits for its write."""
-        return self._context.writing
+        return self._turn.reply_is_coming
 
     # ---- from the upgrade to the end
 
@@ -304,7 +324,7 @@ class ClientSocket:
     async def _answer_in_order(self, data: bytes, batch: Batch, task_status: trio.TaskStatus[None]) -> None:
         """Answer one of several requests. The next one begins when this one's write has its place, or it is done."""
         turn = BatchTurn(batch, task_status)
-        context = attrs.evolve(self._context, turn=turn, writing=False)
+        context = attrs.evolve(self._context, turn=turn)
         reply = await self._reply_to(data, context)
         turn.let_next_begin()
         async with batch.sending:
@@ -387,7 +407,7 @@ class ClientSocket:
 
     def close_after_reply(self, code: int, reason: str) -> None:
         """Close at once, or, when it is the session's own request that ends it, right behind the answer."""
-        if self.writing:
+        if self.reply_is_coming:
             self._ending = (code, reason)
         else:
             self.close(code, reason)

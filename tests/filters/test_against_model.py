@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from chatnode.config import Limits
 from chatnode.model.times import now_ms
 from chatnode.node import open_node
+from chatnode.services import COLLECTIONS
 from chatnode.storage.engine.connection import Reader, connect_reader
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Asker, Collection, Field
-from chatnode.storage.filters.collections import COLLECTIONS
 from chatnode.storage.filters.query import COUNT, Page, Query, plan, run
 from tests.filters.model import Model, Row, comparable
 from tests.filters.neighbourhood import settle

@@ -14,7 +14,7 @@ from chatnode.config import Limits
 from chatnode.errors import Refusal
 from chatnode.model.times import rfc3339
 from chatnode.node import Node
-from chatnode.storage.filters.collections import COLLECTIONS
+from chatnode.services import COLLECTIONS
 from chatnode.storage.filters.kinds import Fault, Time
 from chatnode.storage.filters.query import Plan, Query, plan
 from tests.conftest import Somebody

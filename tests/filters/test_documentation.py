@@ -11,10 +11,9 @@ import attrs
 import pytest
 
 from chatnode.node import Node
-from chatnode.services import COMMANDS
+from chatnode.services import COLLECTIONS, COMMANDS
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Collections
-from chatnode.storage.filters.collections import COLLECTIONS
 from tests.filters.neighbourhood import settle
 from tests.transport.clients import Http, bearer, serving
 

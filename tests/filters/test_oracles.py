@@ -11,9 +11,9 @@ import trio
 from chatnode.config import Limits
 from chatnode.model.times import now_ms
 from chatnode.node import open_node
+from chatnode.services import COLLECTIONS
 from chatnode.storage.engine.connection import connect_reader
 from chatnode.storage.filters.collection import Asker
-from chatnode.storage.filters.collections import COLLECTIONS
 from chatnode.storage.filters.query import Query, plan, run
 from tests.filters.asking import MOST, questions
 from tests.filters.neighbourhood import SECRET, settle

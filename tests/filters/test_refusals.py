@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from chatnode.config import Limits
 from chatnode.errors import Refusal
 from chatnode.node import Node
+from chatnode.services import COLLECTIONS
 from chatnode.storage.filters.collection import Collection, Collections, Field
-from chatnode.storage.filters.collections import COLLECTIONS
 from chatnode.storage.filters.kinds import Whole
 from chatnode.storage.filters.query import Query, plan
 from tests.conftest import Somebody

@@ -9,9 +9,9 @@ import pytest
 
 from chatnode.errors import Refusal
 from chatnode.node import Node
+from chatnode.services import COLLECTIONS
 from chatnode.storage.filters import query
 from chatnode.storage.filters.collection import Collection
-from chatnode.storage.filters.collections import COLLECTIONS
 from chatnode.storage.filters.cursor import write_cursor
 from chatnode.storage.people import people
 from tests.conftest import make_person

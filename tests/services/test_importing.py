@@ -9,6 +9,7 @@ import pytest
 from chatnode.errors import Refusal
 from chatnode.model.ids import keyed_hash
 from chatnode.node import Node
+from chatnode.services import TABLES
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.upkeep.exporting import lines
@@ -229,7 +230,7 @@ async def test_ids_are_kept_as_hashes_that_tell_nothing(node: Node, garden: str)
     ((found, secret),) = await node.core.db.read(read)
     assert len(secret) == 64
     assert found == keyed_hash(secret, "irc", "irc:1") != keyed_hash("0" * 64, "irc", "irc:1")
-    exported = b"".join(await node.core.db.read(lambda reader: list(lines(reader))))
+    exported = b"".join(await node.core.db.read(lambda reader: list(lines(reader, TABLES))))
     assert secret.encode() not in exported
     assert found.hex().encode() not in exported
 

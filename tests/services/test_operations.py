@@ -11,14 +11,17 @@ import trio
 from chatnode.config import Config, Limits, Logs
 from chatnode.errors import Refusal
 from chatnode.node import Node
+from chatnode.services import declared
 from chatnode.storage.engine import maintenance
 from chatnode.storage.engine.connection import file_statistics
 from chatnode.storage.engine.transaction import Transaction
-from chatnode.storage.upkeep.checks import CHECKS
-from chatnode.storage.upkeep.derived import DERIVED
+from chatnode.storage.upkeep.checks import OF_SQLITE
 from tests.conftest import Somebody, make_person
 
 from .dialogue import LiveSession, Visitor, assert_sound, direct, group, refused, say
+
+DERIVED = declared().derived
+CHECKS = (*OF_SQLITE, *declared().checks, *DERIVED)
 
 
 @pytest.fixture

@@ -18,8 +18,10 @@ import trio
 import trio.testing
 
 from chatnode.config import Storage
+from chatnode.dispatch.subject import additions_of
 from chatnode.errors import Refusal
 from chatnode.model.events import SessionRevoked
+from chatnode.services import SUBJECTS
 from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
 from chatnode.storage.engine.database import Database, _in_snapshot
 from chatnode.storage.engine.group import Job
@@ -44,7 +46,7 @@ class Published(Database):
     """A database that keeps what it handed to `on_commit`."""
 
     def __init__(self, path: Path, settings: Storage | None = None, *, inline: bool = False) -> None:
-        super().__init__(path, settings, inline=inline)
+        super().__init__(path, settings, inline=inline, additions=additions_of(SUBJECTS))
         self.published: list[Recorded] = []
         self.on_commit = self.published.extend
 
@@ -216,11 +218,12 @@ class Store:
 
     def _open(self) -> None:
         path = self._path(self._number)
-        self.db = self._database(path, inline=True)
+        self.db = self._database(path, inline=True, additions=additions_of(SUBJECTS))
         self.db._writer = connect_writer(path, self.db.settings)
         self.db._writer.execute("PRAGMA synchronous=OFF")
         self.db._writer.execute("PRAGMA cache_size=8")
         self._reader = connect_reader(path)
+        self.db._writer.additions = self._reader.additions = self.db.additions
 
     def write(self, function: Write[T]) -> tuple[T, list[Recorded]]:
         """What the function gives and the events it recorded; raises what it raised."""

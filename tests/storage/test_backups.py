@@ -11,6 +11,7 @@ import pytest
 from chatnode.config import Backup, Config
 from chatnode.errors import StartError
 from chatnode.node import Node, open_node
+from chatnode.services import declared
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import CORE, Migration, core_migrations
 from chatnode.storage.upkeep import backups, upgrading
@@ -43,7 +44,7 @@ async def backed_up(data: Path, path: Path, secret: str | None = None) -> Made:
     """A backup of a node that is open meanwhile."""
     async with open_node(data) as node:
         await lively(node)
-        made = backups.create(node.directory, path, secret)
+        made = backups.create(node.directory, path, secret, declared())
         cy = await make_person(node, "cy")
         await say(cy, await direct(cy, cy), "too late")
     return made
@@ -57,7 +58,7 @@ def put_back(data: Path, backup: Path, secret: str | None = None) -> Path | None
     directory = DataDirectory(data)
     directory.claim()
     try:
-        return restore(directory, backup, secret).kept
+        return restore(directory, backup, secret, declared()).kept
     finally:
         directory.release()
 
@@ -130,7 +131,7 @@ async def test_a_backup_of_a_newer_chatnode_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(data / "chatnode.sqlite3") as connection:
         connection.execute("INSERT INTO migrations VALUES ('core', '9999_later', 0)")
     connection.close()
-    backups.create(DataDirectory(data), tmp_path / "newer", None)
+    backups.create(DataDirectory(data), tmp_path / "newer", None, declared())
     with pytest.raises(BackupError, match="newer chatnode"):
         put_back(tmp_path / "other", tmp_path / "newer")
 
@@ -142,7 +143,7 @@ async def test_a_damaged_database_makes_no_backup(tmp_path: Path) -> None:
         file.seek(4096 * 5)
         file.write(b"\xff" * 4096 * 3)
     with pytest.raises(BackupError):
-        backups.create(DataDirectory(data), tmp_path / "c", None)
+        backups.create(DataDirectory(data), tmp_path / "c", None, declared())
     assert not (tmp_path / "c").exists()
 
 
@@ -152,11 +153,11 @@ async def test_a_wrong_count_is_told_and_refused_unless_anyway(tmp_path: Path) -
     with sqlite3.connect(data / "chatnode.sqlite3") as connection:
         connection.execute("UPDATE conversations SET head = head + 5")
     connection.close()
-    made = backups.create(DataDirectory(data), tmp_path / "c", None)
+    made = backups.create(DataDirectory(data), tmp_path / "c", None, declared())
     assert "heads" in made.manifest["problems"]
     with pytest.raises(BackupError, match="--anyway"):
         put_back(tmp_path / "other", tmp_path / "c")
-    assert "heads" in restore(DataDirectory(tmp_path / "other"), tmp_path / "c", None, anyway=True).problems
+    assert "heads" in restore(DataDirectory(tmp_path / "other"), tmp_path / "c", None, declared(), anyway=True).problems
 
 
 async def test_a_backup_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
@@ -173,7 +174,7 @@ async def test_a_backup_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
                 raise Stop
 
         with pytest.raises(Stop):
-            backups.create(DataDirectory(data), tmp_path / "c", SECRET, stop)
+            backups.create(DataDirectory(data), tmp_path / "c", SECRET, declared(), stop)
         assert names_in(tmp_path) == ["b", "data"]
         assert not [name for name in names_in(data) if name.endswith(".partial")]
 
@@ -182,13 +183,13 @@ async def test_nothing_is_overwritten_and_one_is_made_at_a_time(tmp_path: Path) 
     await backed_up(tmp_path / "data", tmp_path / "b")
     directory = DataDirectory(tmp_path / "data")
     with pytest.raises(BackupError, match="there already"):
-        backups.create(directory, tmp_path / "b", None)
+        backups.create(directory, tmp_path / "b", None, declared())
 
     def another(stage: str, done: int, total: int) -> None:
         with pytest.raises(BackupError, match="another backup"):
-            backups.rotate(directory, Backup(), None)
+            backups.rotate(directory, Backup(), None, declared())
 
-    backups.create(directory, tmp_path / "c", None, another)
+    backups.create(directory, tmp_path / "c", None, declared(), another)
 
 
 async def test_the_node_rotates_its_backups(tmp_path: Path) -> None:

@@ -10,11 +10,14 @@ import orjson
 import pytest
 
 from chatnode.node import Node, open_node
+from chatnode.services import TABLES
 from chatnode.storage.people import people
-from chatnode.storage.upkeep.exporting import EXPORTED, LEFT_OUT, lines
+from chatnode.storage.upkeep.exporting import lines
 from chatnode.storage.upkeep.snapshots import open_read_only
 from tests.conftest import Somebody, make_person
 from tests.services.dialogue import PASSWORD, direct, group, say
+
+LINES = {table.name: table.lines for table in TABLES if table.lines is not None}
 
 #: Columns that are not exported under their own names, and why.
 OTHERWISE = {
@@ -37,7 +40,7 @@ OTHERWISE = {
 
 def of_node(node: Node) -> list[dict[str, Any]]:
     with open_read_only(node.directory.database) as reader:
-        return [orjson.loads(line) for line in lines(reader)]
+        return [orjson.loads(line) for line in lines(reader, TABLES)]
 
 
 def tables(node: Node) -> dict[str, list[str]]:
@@ -77,11 +80,10 @@ async def said(node: Node, ann: Somebody, bob: Somebody) -> dict[str, str]:
 
 async def test_every_table_and_column_is_there_or_left_out_for_a_reason(node: Node, said: dict[str, str]) -> None:
     found = tables(node)
-    exported = {table: kind for kind, (table, _) in EXPORTED.items()}
-    assert set(found) == set(exported) | set(LEFT_OUT)
+    assert set(found) == {table.name for table in TABLES}
     with open_read_only(node.directory.database) as reader:
-        for table, kind in exported.items():
-            told = {column[0].removesuffix("_json") for column in reader.execute(EXPORTED[kind][1]).description}
+        for table, (_, sql) in LINES.items():
+            told = {column[0].removesuffix("_json") for column in reader.execute(sql).description}
             missing = {column for column in found[table] if column not in told}
             assert not {each for each in missing if each not in OTHERWISE and f"{table}.{each}" not in OTHERWISE}, table
 
@@ -89,9 +91,9 @@ async def test_every_table_and_column_is_there_or_left_out_for_a_reason(node: No
 async def test_what_was_said_is_in_it(node: Node, ann: Somebody, bob: Somebody, said: dict[str, str]) -> None:
     first, *rest = of_node(node)
     assert (first["type"], first["version"], first["epoch"]) == ("export", 1, node.core.epoch)
-    counted = {kind: sum(row["type"] == kind for row in rest) for kind in EXPORTED}
+    counted = {kind: sum(row["type"] == kind for row in rest) for kind, _ in LINES.values()}
     assert counted == first["counts"]
-    assert all(counted[kind] for kind in EXPORTED if kind not in ("removal", "presence_change")), counted
+    assert all(count for kind, count in counted.items() if kind not in ("removal", "presence_change")), counted
     message = next(row for row in rest if row["type"] == "message" and row["id"] == said["first"])
     assert (message["conversation"], message["sender"]) == (said["room"], ann.id)
     assert (message["text"], message["metadata"], message["mentions"]) == (
@@ -127,7 +129,7 @@ async def test_no_secret_is_in_it(node: Node, said: dict[str, str]) -> None:
         ]
     connection.close()
     with open_read_only(node.directory.database) as reader:
-        written = b"".join(lines(reader))
+        written = b"".join(lines(reader, TABLES))
     assert stored.startswith("$argon2id$")
     for secret in (stored, token, invite, reset["link"].rpartition("/")[2], PASSWORD, "argon2"):
         assert secret.encode() not in written
@@ -143,7 +145,7 @@ async def test_it_is_of_one_moment(tmp_path: Path) -> None:
         notes = await direct(ann, ann)
         await say(ann, notes, "before")
         with open_read_only(node.directory.database) as reader:
-            coming = lines(reader)
+            coming = lines(reader, TABLES)
             head = orjson.loads(next(coming))
             await say(ann, notes, "meanwhile")
             rest = [orjson.loads(line) for line in coming]

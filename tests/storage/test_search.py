@@ -21,12 +21,12 @@ from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.messages import messages
 from chatnode.storage.messages.messages import Draft
 from chatnode.storage.people import people
+from chatnode.storage.search import checks as search_checks
 from chatnode.storage.search import find as search
 from chatnode.storage.search import index as search_index
 from chatnode.storage.search import renewal as search_renewal
 from chatnode.storage.search.find import Cursor
 from chatnode.storage.search.renewal import Renewal
-from chatnode.storage.upkeep import checks
 from tests.quick import examples
 from tests.storage.harness import Store
 
@@ -241,6 +241,6 @@ def test_all_that_may_be_seen_is_found_and_nothing_else(
                     and words.needle(named) in words.comparable(said)
                 )
                 assert sorted(world.found(person, query, limit)) == due
-        problems = world.store.read(checks.CHECKS["search"])
+        problems = world.store.read(search_checks.problems)
         assert problems == []
         world.store.close()

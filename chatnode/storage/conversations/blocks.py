@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from chatnode.errors import Refusal
-from chatnode.model.events import PersonBlocked
+from chatnode.model.events import Event, PersonBlocked
 from chatnode.model.ids import direct_id
 from chatnode.model.people import Account, Person
 from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.additions import CoreTable, EventKind, rows_of
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
 
@@ -80,3 +82,34 @@ def page(reader: Reader, account: Account) -> list[Person]:
         (account.key,),
     ).fetchall()
     return [people.public(people.by_key(reader, key)) for (key,) in rows]
+
+
+def _as_it_is(reader: Reader, row: Row) -> Event:
+    person = people.ref(reader, row.subject)
+    assert person is not None
+    assert row.actor is not None
+    return PersonBlocked(person, has_blocked(reader, row.actor, row.subject))
+
+
+EVENTS = (EventKind(PersonBlocked, _as_it_is),)
+
+
+TABLES = (
+    CoreTable(
+        "blocks",
+        lines=(
+            "block",
+            "SELECT p.id AS person, o.id AS blocked, b.at FROM blocks b JOIN people p ON p.key = b.person "
+            "JOIN people o ON o.key = b.blocked ORDER BY b.person, b.blocked",
+        ),
+        entry="block",
+        export="SELECT p.key, p.id AS person, p.handle, b.at FROM blocks b JOIN people p ON p.key = b.blocked WHERE "
+        "b.person = :person AND p.key > :after ORDER BY p.key LIMIT :limit",
+        at_once=rows_of("blocks", "person", "blocked"),
+    ),
+    CoreTable(
+        "block_marks",
+        left_out="what a blocked user is shown; means nothing elsewhere",
+        at_once=rows_of("block_marks", "person", "blocked"),
+    ),
+)

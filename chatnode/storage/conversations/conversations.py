@@ -22,8 +22,10 @@ from chatnode.model.folding import folded
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import signs
+from chatnode.storage.engine.additions import CoreTable, EventKind
 from chatnode.storage.engine.changing import change
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
 
@@ -137,16 +139,6 @@ def refuse_direct(place: Place) -> None:
 def refuse_closed(place: Place) -> None:
     if place.closed_reason is not None:
         raise Refusal("closed", f"this conversation was closed ({place.closed_reason})", path="conversation")
-
-
-def first_seen(reader: Reader | Transaction, conversation: int, person: int) -> int | None:
-    """The lowest seq that somebody who takes part now may see; None for whoever does not."""
-    row = reader.execute(
-        "SELECT max(m.first, c.floor + 1) FROM members m JOIN conversations c ON c.key = m.conversation "
-        "WHERE m.conversation = ? AND m.person = ? AND m.left_gid IS NULL",
-        (conversation, person),
-    ).fetchone()
-    return row[0] if row else None
 
 
 def who_cannot_see(tx: Transaction, place: Place, seq: int) -> frozenset[int]:
@@ -354,3 +346,26 @@ def updated(tx: Transaction, key: int, by: Account | None) -> Conversation:
     now = details(tx, key)
     tx.record(ConversationUpdated(now.conversation, now), conversation=key, subject=key, actor=by.key if by else None)
     return now
+
+
+def _as_it_is(reader: Reader, row: Row) -> Event:
+    assert row.conversation_key is not None
+    return ConversationUpdated(row.conversation, details(reader, row.conversation_key))
+
+
+EVENTS = (EventKind(ConversationUpdated, _as_it_is),)
+
+
+TABLES = (
+    CoreTable(
+        "conversations",
+        lines=(
+            "conversation",
+            "SELECT c.id, c.kind, c.title, c.description, c.visibility, c.history, c.purpose, c.context_type, "
+            "c.context_id, c.created_at, b.id AS created_by, c.closed_at, c.closed_reason, x.id AS closed_by, "
+            "c.idle_days, c.retention_days, c.head, c.floor, c.messages, c.last_at, c.inactive_at, "
+            "c.opened_at, c.auto_join, c.source, c.source_key FROM conversations c LEFT JOIN people b ON "
+            "b.key = c.created_by LEFT JOIN people x ON x.key = c.closed_by ORDER BY c.key",
+        ),
+    ),
+)

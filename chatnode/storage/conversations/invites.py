@@ -13,6 +13,7 @@ from chatnode.model.commands.sign_in import Invite
 from chatnode.model.people import Account
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage.conversations import conversations, members
+from chatnode.storage.engine.additions import CoreTable, rows_of
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
@@ -131,3 +132,20 @@ def revoke(tx: Transaction, invite: int) -> None:
 def revoke_setup(tx: Transaction) -> None:
     """A new set-up link replaces the old ones."""
     tx.execute("DELETE FROM invites WHERE kind = 'setup'")
+
+
+TABLES = (
+    CoreTable(
+        "invites",
+        lines=(
+            "invite",
+            "SELECT i.kind, p.id AS created_by, i.created_at, i.expires_at, i.uses_left FROM invites i LEFT "
+            "JOIN people p ON p.key = i.created_by ORDER BY i.key",
+        ),
+        entry="invite",
+        export="SELECT key, key AS invite, kind, created_at, expires_at, uses_left FROM invites WHERE created_by = "
+        ":person AND key > :after ORDER BY key LIMIT :limit",
+        at_once=rows_of("invites", "created_by"),
+    ),
+    CoreTable("invite_conversations", left_out="invites cannot be used elsewhere"),
+)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chatnode.errors import Refusal
 from chatnode.model.conversations import RANK, History, MemberRole
-from chatnode.model.events import MemberJoined, MemberLeft
+from chatnode.model.events import Event, MemberChanged, MemberJoined, MemberLeft
 from chatnode.model.people import Account
 from chatnode.storage.conversations import blocks, conversations
 from chatnode.storage.conversations.conversations import Place
+from chatnode.storage.engine.additions import CoreTable, EventKind
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import audit, owners, people
 
@@ -133,3 +138,47 @@ def check_size(tx: Transaction, key: int, most: int) -> None:
     (size,) = tx.execute("SELECT count(*) FROM members WHERE conversation = ? AND left_gid IS NULL", (key,)).fetchone()
     if most and size > most:
         raise Refusal("too_large", f"a group has at most {most} members", path="members")
+
+
+# ---- events
+
+
+def _came_or_went(kind: type[MemberJoined | MemberLeft]) -> Callable[[Reader, Row], Event | None]:
+    def make(reader: Reader, row: Row) -> Event | None:
+        person = people.ref(reader, row.subject)
+        by = people.ref(reader, row.actor) if row.actor != row.subject else None
+        return kind(row.conversation, person, by) if person is not None else None
+
+    return make
+
+
+def _role_now(reader: Reader, row: Row) -> Event | None:
+    assert row.conversation_key is not None
+    role = conversations.member_role(reader, row.conversation_key, row.subject)
+    person = people.ref(reader, row.subject)
+    return MemberChanged(row.conversation, person, role) if person and role else None
+
+
+EVENTS = (
+    EventKind(MemberJoined, _came_or_went(MemberJoined), after_leaving=True),
+    EventKind(MemberLeft, _came_or_went(MemberLeft), after_leaving=True),
+    EventKind(MemberChanged, _role_now),
+)
+TABLES = (
+    # What became of a conversation after somebody left it, such as its title, is not theirs.
+    CoreTable(
+        "members",
+        lines=(
+            "member",
+            "SELECT c.id AS conversation, p.id AS person, m.role, m.joined_at, m.left_gid IS NOT NULL AS "
+            "left, m.first, m.read_seq, m.delivered_seq, m.shown_seq, m.hides_receipts FROM members m JOIN "
+            "conversations c ON c.key = m.conversation JOIN people p ON p.key = m.person ORDER BY "
+            "m.conversation, m.person",
+        ),
+        entry="membership",
+        export="SELECT c.key, c.id AS conversation, c.kind, iif(m.left_gid IS NULL, c.title, NULL) AS title, m.role, "
+        "m.joined_at, m.left_gid IS NOT NULL AS has_left_flag, m.read_seq, m.delivered_seq FROM members m "
+        "JOIN conversations c ON c.key = m.conversation WHERE m.person = :person AND c.key > :after ORDER BY "
+        "c.key LIMIT :limit",
+    ),
+)

@@ -7,11 +7,13 @@ from typing import Any
 import attrs
 
 from chatnode.model.conversations import Settings
-from chatnode.model.events import SettingsChanged
+from chatnode.model.events import Event, SettingsChanged
 from chatnode.model.people import Account
 from chatnode.model.times import milliseconds, rfc3339
 from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.additions import CoreTable, EventKind, rows_of
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 
 COLUMNS = (
@@ -64,3 +66,31 @@ def change(tx: Transaction, account: Account, id: str, changes: dict[str, Any]) 
         SettingsChanged(id, after), conversation=place.key, people=(account.key,), actor=account.key, private=True
     )
     return after
+
+
+def _as_they_are(reader: Reader, row: Row) -> Event:
+    assert row.actor is not None
+    assert row.conversation_key is not None
+    return SettingsChanged(row.conversation, of_member(reader, row.actor, row.conversation_key))
+
+
+EVENTS = (EventKind(SettingsChanged, _as_they_are, after_leaving=True),)
+
+
+TABLES = (
+    CoreTable(
+        "conversation_settings",
+        lines=(
+            "setting",
+            "SELECT p.id AS person, c.id AS conversation, s.muted_until, s.notify, s.desktop, s.mobile, "
+            "s.sounds, s.starred, s.archived, s.colour, s.label FROM conversation_settings s JOIN people p ON "
+            "p.key = s.person JOIN conversations c ON c.key = s.conversation ORDER BY s.person, s.conversation",
+        ),
+        entry="settings",
+        export="SELECT c.key, c.id AS conversation, s.muted_until, s.notify, s.desktop AS desktop_flag, s.mobile AS "
+        "mobile_flag, s.sounds AS sounds_flag, s.starred AS starred_flag, s.archived AS archived_flag, "
+        "s.colour, s.label FROM conversation_settings s JOIN conversations c ON c.key = s.conversation WHERE "
+        "s.person = :person AND c.key > :after ORDER BY c.key LIMIT :limit",
+        at_once=rows_of("conversation_settings", "person"),
+    ),
+)

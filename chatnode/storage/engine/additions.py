@@ -1,33 +1,40 @@
-"""What plugins add to storage. Without plugins every entry is empty, and costs one look at it.
+"""What the subjects of the core and plugins add to storage: both declare events, tables and checks with these classes.
 
-The entries are set once, before the database opens, by `chatnode/hooks/manager.py`; storage knows no plugin by name.
+The entries are set once, before the database opens, by `chatnode/hooks/manager.py`; the engine knows no subject and no
+plugin by name. An entry without anything in it costs one look at it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import attrs
 
 from chatnode.model.events import Event
 from chatnode.model.messages import Message
-from chatnode.model.people import Person
+from chatnode.model.people import Account, Person
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
-from chatnode.storage.engine.transaction import Follower, Transaction
+from chatnode.storage.engine.transaction import Follower, Transaction, connection_of
 
 
 @attrs.frozen
 class EventKind:
-    """A plugin's durable event, and how it is made again from the tables for who was away.
+    """A durable event, and how it is made again from the tables for users who were away.
 
     `make` gets the row of the log, and gives None when there is nothing left to tell. What is made says how things are
-    now. `of_message`: the row's `subject` is the seq of a message, and only who may see that message is told.
+    now, so an event of a conversation is only for users who take part in it now. `of_message`: the row's `subject` is
+    the seq of a message, and only users who may see that message get the event. `after_leaving`: the event says what
+    happened then, and is also for users who have left the conversation since. `show` replaces these rules: it gets the
+    row, the event that was made and the key of the user, and gives what the user gets, or None.
     """
 
     event: type[Event]
     make: Callable[[Reader, Row], Event | None]
     of_message: bool = False
+    after_leaving: bool = False
+    show: Callable[[Reader, int, Row, Event], Event | None] | None = None
 
 
 @attrs.frozen
@@ -47,8 +54,72 @@ class Table:
     export: str | None = None
 
 
+@attrs.frozen(kw_only=True)
+class CoreTable(Table):
+    """A table of the core. A subject says what the node does by itself with the table of a plugin, or why it does not.
+
+    `lines` is the type of its lines in the export of the node, and the SQL that gives them, in the order in which the
+    rows were made; `left_out` says why it has none. Exactly one of the two is given. In the SQL of exports `…_json`
+    names a column that holds JSON, `…_flag` one that is true or false, `…_at`, `at` and `until` times in milliseconds.
+
+    `entry` names the entries that `export` gives, if not the table. `finish` adds to an entry what SQL cannot.
+    `in_spans`: the table has no index by person; its SQL also takes `:until`, and is asked for one span of keys after
+    another.
+
+    `at_once` erases what the table holds of a person in the transaction that empties the profile, and returns how many
+    rows that were; `in_steps` is SQL that deletes up to `:most` rows of `:person`, for a table without a rowid.
+    `removed` is SQL that deletes the rows about the messages of `:conversation` up to `:upto`, before those messages.
+    """
+
+    lines: tuple[str, str] | None = None
+    left_out: str | None = None
+    entry: str | None = None
+    finish: Callable[[Reader, dict[str, Any]], dict[str, Any]] | None = None
+    in_spans: bool = False
+    at_once: Callable[[Transaction, Account], int] | None = None
+    in_steps: str | None = None
+    removed: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if (self.lines is None) == (self.left_out is None):
+            raise ValueError(f"the table {self.name} is exported, or left out for a reason: give one of the two")
+
+
+def rows_of(table: str, *columns: str) -> Callable[[Transaction, Account], int]:
+    """For `at_once`: delete the rows of which one of the columns names the person."""
+
+    def erase(tx: Transaction, account: Account) -> int:
+        return sum(
+            tx.execute(f"DELETE FROM {table} WHERE {column} = ?", (account.key,)).rowcount  # noqa: S608 -- constants
+            for column in columns
+        )
+
+    return erase
+
+
 Problems = Callable[[Reader], list[str]]
 """A check: a line for each problem that it finds."""
+MOST_PROBLEMS = 20
+"""Of each check, so that a broken table does not flood the terminal."""
+
+
+def rows_wrong(sql: str, problem: str) -> Problems:
+    """A check whose query returns a row for each problem, which `problem` puts in words."""
+
+    def run(reader: Reader) -> list[str]:
+        return [problem.format(*row) for row in reader.execute(sql).fetchmany(MOST_PROBLEMS)]
+
+    return run
+
+
+@attrs.frozen
+class Derived:
+    """What tables hold a second time. `wrong` returns a row for each disagreement, which `problem` puts in words;
+    the statements of `repair` make them agree."""
+
+    wrong: str
+    problem: str
+    repair: tuple[str, ...]
 
 
 @attrs.define
@@ -62,6 +133,9 @@ class Additions:
     events: Mapping[str, EventKind] = attrs.field(factory=dict[str, EventKind])
     tables: Sequence[Table] = ()
     checks: Mapping[str, Problems] = attrs.field(factory=dict[str, Problems])
+    derived: Mapping[str, Derived] = attrs.field(factory=dict[str, Derived])
+    """What the core checks and repairs, in this order."""
+    plugin_checks: Mapping[str, Problems] = attrs.field(factory=dict[str, Problems])
     permissions: Mapping[str, str] = attrs.field(factory=dict[str, str])
     """Plugins' own, with what each allows."""
 
@@ -70,7 +144,6 @@ _NONE = Additions()
 
 
 def additions(source: Reader | Transaction) -> Additions:
-    """What plugins add to a connection or transaction of a node; nothing for any other."""
-    connection = source.connection if isinstance(source, Transaction) else source
-    found = connection.additions
+    """What is declared for a connection or transaction of a node; nothing for any other."""
+    found = connection_of(source).additions
     return found if isinstance(found, Additions) else _NONE

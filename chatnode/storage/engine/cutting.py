@@ -9,21 +9,23 @@ from contextlib import contextmanager
 
 from chatnode.errors import Refusal
 from chatnode.storage.engine.connection import Reader, was_interrupted
+from chatnode.storage.engine.transaction import Transaction, connection_of
 
 _STEPS_BETWEEN_LOOKS = 1_000
 """Of SQLite's virtual machine: some ten microseconds."""
 
 
 @contextmanager
-def cutting_sql(connection: Reader | None, seconds: float) -> Generator[None]:
-    """SQL on the connection is interrupted when the thread has worked for so long within the block.
+def cutting_sql(source: Reader | Transaction | None, seconds: float) -> Generator[None]:
+    """SQL is interrupted when the thread has worked for so long within the block.
 
     SQLite undoes the whole transaction with a statement that writes and is cut. A block that makes nothing of the error
     ends in it all the same. Blocks may stand in one another: the first that is over cuts.
     """
-    if connection is None:
+    if source is None:
         yield
         return
+    connection = connection_of(source)
     end, cut = time.thread_time() + seconds, False
     outer = connection.cutter
     began_in_transaction = connection.in_transaction

@@ -138,5 +138,10 @@ class Transaction:
         return [key for key in dict.fromkeys(follower.audience(self, change)) if key not in change.people]
 
 
+def connection_of(source: Reader | Transaction) -> Reader:
+    """The connection that a transaction is on, or the reader itself."""
+    return source.connection if isinstance(source, Transaction) else source
+
+
 Write = Callable[[Transaction], T]
 Read = Callable[[Reader], T]

@@ -9,6 +9,7 @@ import attrs
 from chatnode.errors import Refusal
 from chatnode.model.plugins import SetAside
 from chatnode.model.times import rfc3339
+from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
@@ -177,3 +178,9 @@ def find_set_aside(reader: Reader | Transaction, entry: int) -> SetAside:
 def _entry(row: tuple[int, str, str, int, str, int, str, int]) -> SetAside:
     *values, at = row
     return SetAside(*values, rfc3339(at))  # type: ignore[arg-type]
+
+
+TABLES = (
+    CoreTable("consumers", left_out="places in the log"),
+    CoreTable("set_aside", left_out="rows of the log"),
+)

@@ -14,11 +14,12 @@ import orjson
 from chatnode.errors import Refusal
 from chatnode.model.commands.adoption import Following
 from chatnode.model.conversations import RANK
-from chatnode.model.events import MemberChanged, PersonAdopted, PersonUpdated
+from chatnode.model.events import Event, MemberChanged, PersonAdopted, PersonUpdated
 from chatnode.model.people import Account, Person
 from chatnode.storage.conversations import conversations, members
-from chatnode.storage.engine.additions import additions
+from chatnode.storage.engine.additions import CoreTable, EventKind, additions
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import audit, authors, owners, people
 
@@ -139,13 +140,16 @@ def move_mentions(tx: Transaction, author: int, person: int) -> int:
 
 
 def finish(tx: Transaction, author: int, person: int) -> int:
-    """Groups, and what plugins keep; then tell everybody who has something of it. Returns how many groups that were."""
+    """Groups, and what tables keep about people; then tell everybody who has something of it.
+
+    Returns how many groups that were.
+    """
     old, new = people.by_key(tx, author), people.by_key(tx, person)
     if not is_under_way(tx, old):
         return 0  # somebody else was quicker
     groups = _move_groups(tx, old, new)
     owners.settle_of_person(tx, person)
-    if _move_rows_of_plugins(tx, author, person):
+    if _move_rows(tx, author, person):
         tx.record(PersonUpdated(people.public(new)), people=(person,), subject=person)  # plugins follow it
     for column in ("person", "blocked"):
         tx.execute(f"DELETE FROM blocks WHERE {column} = ?", (author,))  # noqa: S608
@@ -181,7 +185,7 @@ def _move_groups(tx: Transaction, author: Account, person: Account) -> int:
     return len(rows)
 
 
-def _move_rows_of_plugins(tx: Transaction, author: int, person: int) -> int:
+def _move_rows(tx: Transaction, author: int, person: int) -> int:
     """Of two rows that become one the person's stays; none comes to be about the person and themself."""
     moved = 0
     for table in additions(tx).tables:
@@ -192,3 +196,18 @@ def _move_rows_of_plugins(tx: Transaction, author: int, person: int) -> int:
             moved += tx.execute(sql, (person, author)).rowcount
             tx.execute(f"DELETE FROM {table.name} WHERE {column} = ?", (author,))  # noqa: S608
     return moved
+
+
+def _made_again(reader: Reader, row: Row) -> Event:
+    assert row.actor is not None
+    author, person = (people.public(people.by_key(reader, key)) for key in (row.subject, row.actor))
+    return PersonAdopted(author, person)
+
+
+EVENTS = (EventKind(PersonAdopted, _made_again),)
+
+
+TABLES = (
+    CoreTable("adoptions", left_out="handing authors over goes on here"),
+    CoreTable("adoption_conversations", left_out="part of adoptions"),
+)

@@ -13,7 +13,7 @@ from chatnode.model.permissions import NOTIFY
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage.conversations import conversations
 from chatnode.storage.conversations.conversations import Place
-from chatnode.storage.engine.additions import additions
+from chatnode.storage.engine.additions import CoreTable, additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.messages import mentions, messages
@@ -212,3 +212,16 @@ def _tell(tx: Transaction, place: Place, seq: int, event: type[_CHANGED], by: Ac
     messages.enrich(tx, [message])
     conversations.record_about_message(tx, place, seq, event(place.id, message), by)
     return message
+
+
+TABLES = (
+    CoreTable(
+        "message_edits",
+        lines=(
+            "edit",
+            "SELECT m.id AS message, e.version, e.text, e.at FROM message_edits e JOIN messages m ON "
+            "m.conversation = e.conversation AND m.seq = e.seq ORDER BY m.key, e.version",
+        ),
+        removed="DELETE FROM message_edits WHERE conversation = :conversation AND seq <= :upto",
+    ),
+)

@@ -11,6 +11,7 @@ import attrs
 
 from chatnode.model.commands.importing import Unique
 from chatnode.model.ids import keyed_hash
+from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 
@@ -122,3 +123,6 @@ def resolve(reader: Reader | Transaction, room: Room, sample: Iterable[str]) -> 
         if any((known := register.find(there, (cid,))) and known.conversation == key for cid in sample):
             return there
     return room
+
+
+TABLES = (CoreTable("imported", left_out="hashes, by which this node knows what it imported once"),)

@@ -23,6 +23,7 @@ from chatnode.model.events import ConversationImported, MemberJoined
 from chatnode.model.ids import new_id
 from chatnode.model.people import Account
 from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.additions import EventKind
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.messages.imported import Known, Register, Room, kind_of, resolve
@@ -221,3 +222,11 @@ def _reply(found: _Found, item: ImportItem) -> str | None:
         return None
     known = found.register.find(found.room, (item.reply_to,))
     return known.message if known is not None and known.conversation == found.room.conversation else None
+
+
+EVENTS = (
+    EventKind(
+        ConversationImported, lambda reader, row: ConversationImported(row.conversation, row.subject),
+        after_leaving=True,
+    ),
+)  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chatnode.model.mentions import mentioned_handles
 from chatnode.model.messages import EVERYONE
 from chatnode.storage.conversations.conversations import Place
+from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people.people import RESERVED_HANDLES
 
@@ -75,3 +76,22 @@ UNREAD = (
     "AND n.seq > m.read_seq)"
 )
 """SQL of how many unread messages name the member `m`."""
+
+
+TABLES = (
+    CoreTable(
+        "mentions",
+        left_out="each message has its own",
+        entry="mention",
+        export="SELECT c.key, c.id AS conversation, json_group_array(n.seq) AS seqs_json FROM mentions n JOIN "
+        "conversations c ON c.key = n.conversation WHERE n.person = :person AND c.key > :after GROUP BY c.key "
+        "ORDER BY c.key LIMIT :limit",
+        in_steps=(
+            "DELETE FROM mentions WHERE (person, conversation, seq) IN "
+            "(SELECT person, conversation, seq FROM mentions "
+            "WHERE person = :person AND conversation IN (SELECT conversation FROM members WHERE person = :person) "
+            "LIMIT :most)"
+        ),
+        removed="DELETE FROM mentions WHERE conversation = :conversation AND seq <= :upto",
+    ),
+)

@@ -7,16 +7,21 @@ Each advance is kept with its time, so that the time of every message for every 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chatnode.errors import Refusal
 from chatnode.model.commands.messages import Marked, MarkedIn
-from chatnode.model.events import ReceiptDelivered, ReceiptRead
+from chatnode.model.events import Event, ReceiptDelivered, ReceiptRead
 from chatnode.model.messages import Receipt, ReceiptKind
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import conversations, signs
 from chatnode.storage.conversations.conversations import Place
+from chatnode.storage.engine.additions import CoreTable, EventKind
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people import people
 
 
 def mark(tx: Transaction, account: Account, conversation: str, kind: ReceiptKind, seq: int) -> Marked:
@@ -138,3 +143,48 @@ def _time_of(kind: ReceiptKind) -> str:
         "(SELECT r.at FROM receipts r WHERE r.conversation = m.conversation AND r.person = m.person "
         f"AND r.kind = '{kind}' AND r.seq >= :seq ORDER BY r.seq LIMIT 1) END"
     )
+
+
+# ---- events
+
+
+def _made_again(kind: type[ReceiptRead | ReceiptDelivered]) -> Callable[[Reader, Row], Event | None]:
+    def make(reader: Reader, row: Row) -> Event | None:
+        person = people.ref(reader, row.actor)
+        return kind(row.conversation, person, row.subject, rfc3339(row.at)) if person is not None else None
+
+    return make
+
+
+def _unless_hidden(reader: Reader, person: int, row: Row, event: Event) -> Event | None:
+    hidden = row.actor is not None and signs.is_hidden(reader, row.actor, person, row.at)
+    return None if hidden else event
+
+
+EVENTS = (
+    EventKind(ReceiptRead, _made_again(ReceiptRead), show=_unless_hidden),
+    EventKind(ReceiptDelivered, _made_again(ReceiptDelivered), show=_unless_hidden),
+)
+TABLES = (
+    CoreTable(
+        "receipts",
+        lines=(
+            "receipt",
+            "SELECT c.id AS conversation, p.id AS person, r.kind, r.seq, r.at FROM receipts r JOIN "
+            "conversations c ON c.key = r.conversation JOIN people p ON p.key = r.person ORDER BY "
+            "r.conversation, r.person, r.kind, r.seq",
+        ),
+        entry="receipt",
+        export="SELECT c.key, c.id AS conversation, json_group_array(json_array(r.kind, r.seq, r.at)) AS marks_json "
+        "FROM members m JOIN conversations c ON c.key = m.conversation JOIN receipts r ON r.conversation = "
+        "c.key AND r.person = m.person WHERE m.person = :person AND c.key > :after GROUP BY c.key ORDER BY "
+        "c.key LIMIT :limit",
+        in_steps=(
+            "DELETE FROM receipts WHERE (conversation, person, kind, seq) IN "
+            "(SELECT conversation, person, kind, seq FROM receipts "
+            "WHERE person = :person AND conversation IN (SELECT conversation FROM members WHERE person = :person) "
+            "LIMIT :most)"
+        ),
+        removed="DELETE FROM receipts WHERE conversation = :conversation AND seq <= :upto",
+    ),
+)

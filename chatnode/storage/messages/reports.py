@@ -6,6 +6,7 @@ from chatnode.errors import Refusal
 from chatnode.model.commands.messages import Report
 from chatnode.model.people import Account
 from chatnode.model.times import rfc3339
+from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.messages import messages
@@ -61,3 +62,28 @@ def resolve(tx: Transaction, account: Account | None, report: int, resolution: s
         (tx.now, account.key if account else None, resolution, report),
     )
     audit.record(tx, account, "reports.resolve", row[0], report=report)
+
+
+def empty_notes(tx: Transaction, account: Account) -> int:
+    """Forget what somebody wrote in their reports; returns in how many."""
+    return tx.execute("UPDATE reports SET note = '' WHERE reporter = ? AND note <> ''", (account.key,)).rowcount
+
+
+TABLES = (
+    CoreTable(
+        "reports",
+        lines=(
+            "report",
+            "SELECT m.id AS message, p.id AS reporter, r.reason, r.note, r.at, r.resolved_at, o.id AS "
+            "resolved_by, r.resolution FROM reports r JOIN messages m ON m.key = r.message JOIN people p ON "
+            "p.key = r.reporter LEFT JOIN people o ON o.key = r.resolved_by ORDER BY r.key",
+        ),
+        entry="report",
+        export="SELECT r.key, m.id AS message, r.reason, r.note, r.at, r.resolved_at, r.resolution FROM reports r "
+        "JOIN messages m ON m.key = r.message WHERE r.reporter = :person AND r.key > :after ORDER BY r.key "
+        "LIMIT :limit",
+        at_once=empty_notes,
+        removed="DELETE FROM reports WHERE message IN "
+        "(SELECT key FROM messages WHERE conversation = :conversation AND seq <= :upto)",
+    ),
+)

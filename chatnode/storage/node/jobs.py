@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 
@@ -36,3 +37,6 @@ def note(tx: Transaction, name: str, went: LastRun, runs: int) -> LastRun:
         (name, went.at, went.seconds, went.ok, went.result, runs, not went.ok),
     ).fetchone()
     return attrs.evolve(went, runs=row[0], failures=row[1])
+
+
+TABLES = (CoreTable("jobs", left_out="how the node's own jobs went"),)

@@ -14,7 +14,7 @@ import orjson
 from chatnode.errors import Refusal, StartError
 from chatnode.model.permissions import ADMIN, PERMISSIONS
 from chatnode.model.times import now_ms
-from chatnode.storage.engine.additions import Table
+from chatnode.storage.engine.additions import CoreTable, Table
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.migrations import CORE, Migration, migrate
 from chatnode.storage.engine.transaction import Transaction
@@ -314,3 +314,6 @@ def export(reader: Reader, table: str, after: int | None, limit: int) -> tuple[l
 
 def _plain(value: object) -> object:
     return {"base64": b64encode(value).decode()} if isinstance(value, bytes) else value
+
+
+TABLES = (CoreTable("plugins", left_out="which plugins there are is the installation's"),)

@@ -7,6 +7,7 @@ import orjson
 from chatnode.model.commands.roles import AuditEntry
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
+from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 
@@ -59,3 +60,18 @@ def page(
 
 
 _NEVER = 2**62
+
+
+TABLES = (
+    CoreTable(
+        "audit",
+        lines=(
+            "audit",
+            "SELECT a.at, p.id AS actor, a.action, a.target, a.details AS details_json FROM audit a LEFT JOIN "
+            "people p ON p.key = a.actor ORDER BY a.key",
+        ),
+        export="SELECT key, key AS entry, at, action, target, details AS details_json, actor IS :person AS "
+        "by_them_flag FROM audit WHERE (actor = :person OR target = :id) AND key > :after ORDER BY key LIMIT "
+        ":limit",
+    ),
+)

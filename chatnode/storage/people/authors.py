@@ -13,6 +13,7 @@ from chatnode.model.fields import HANDLE_FORM
 from chatnode.model.folding import folded
 from chatnode.model.people import Account
 from chatnode.model.permissions import MEMBER
+from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
@@ -53,11 +54,15 @@ def add_name(tx: Transaction, account: Account, source: str, name: str) -> None:
         _add_erased(tx, account, source, name)
 
 
-def erase(tx: Transaction, account: Account) -> None:
-    """Forget the names that somebody had elsewhere, but for what is needed to know them when they come again."""
+def erase(tx: Transaction, account: Account) -> int:
+    """Forget the names that somebody had elsewhere, but for what is needed to know them when they come again.
+
+    Returns how many those were.
+    """
     names = tx.execute("DELETE FROM import_authors WHERE person = ? RETURNING source, name", (account.key,)).fetchall()
     for source, name in names:
         _add_erased(tx, account, source, name)
+    return len(names)
 
 
 def hand_over(tx: Transaction, author: Account, person: Account) -> None:
@@ -99,3 +104,21 @@ def _free_handle(tx: Transaction, name: str) -> str:
         number += 1
         handle = f"{base}-{number}"
     return handle
+
+
+TABLES = (
+    CoreTable(
+        "import_authors",
+        lines=(
+            "author",
+            "SELECT a.source, a.name, p.id AS person FROM import_authors a JOIN people p ON p.key = a.person "
+            "ORDER BY a.source, a.name",
+        ),
+        # By which names they are known elsewhere.
+        entry="author",
+        export="SELECT person, json_group_array(json_object('source', source, 'name', name)) AS names_json FROM "
+        "import_authors WHERE person = :person AND person > :after GROUP BY person LIMIT :limit",
+        at_once=erase,
+    ),
+    CoreTable("import_erased_authors", left_out="hashes of names of people who were erased"),
+)

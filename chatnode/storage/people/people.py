@@ -12,7 +12,7 @@ from chatnode.model.ids import new_id
 from chatnode.model.messages import EVERYONE
 from chatnode.model.people import Account, Person, PersonRef
 from chatnode.model.permissions import MEMBER
-from chatnode.storage.engine.additions import additions
+from chatnode.storage.engine.additions import CoreTable, EventKind, additions
 from chatnode.storage.engine.changing import change
 from chatnode.storage.engine.connection import IntegrityError, Reader
 from chatnode.storage.engine.transaction import Transaction
@@ -259,3 +259,23 @@ def empty(tx: Transaction, account: Account, word: str) -> Account:
         (handle, handle, MEMBER, tx.now, tx.now, account.key),
     )
     return by_key(tx, account.key)
+
+
+EVENTS = (
+    EventKind(PersonUpdated, lambda reader, row: PersonUpdated(public(by_key(reader, row.subject)))),
+    EventKind(RoleChanged, lambda reader, row: RoleChanged(by_key(reader, row.subject).role)),
+)
+TABLES = (
+    CoreTable(
+        "people",
+        lines=(
+            "person",
+            "SELECT id, handle, name, avatar, role, bot, created_at, deactivated_at, erased_at, source FROM "
+            "people ORDER BY key",
+        ),
+        entry="profile",
+        export="SELECT key, id, handle, name, avatar, role, bot AS bot_flag, created_at, deactivated_at, erased_at, "
+        "source, password IS NOT NULL AS has_password_flag FROM people WHERE key = :person AND key > :after "
+        "LIMIT :limit",
+    ),
+)

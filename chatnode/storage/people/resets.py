@@ -5,6 +5,7 @@ from __future__ import annotations
 from chatnode.errors import Refusal
 from chatnode.model.people import Account
 from chatnode.model.times import now_ms
+from chatnode.storage.engine.additions import CoreTable, rows_of
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
@@ -45,3 +46,10 @@ def revoke_of_role(tx: Transaction, role: str) -> None:
 def revoke(tx: Transaction, person: int) -> None:
     """The person's link, if there is one, does not work any more."""
     tx.execute("DELETE FROM password_resets WHERE person = ?", (person,))
+
+
+TABLES = (
+    CoreTable(
+        "password_resets", left_out="links that cannot be used elsewhere", at_once=rows_of("password_resets", "person")
+    ),
+)

@@ -6,7 +6,7 @@ from chatnode.errors import Refusal
 from chatnode.model.commands.roles import Role
 from chatnode.model.events import RoleChanged
 from chatnode.model.permissions import ADMIN, MEMBER, PERMISSIONS
-from chatnode.storage.engine.additions import additions
+from chatnode.storage.engine.additions import CoreTable, additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import owners
@@ -74,3 +74,14 @@ def delete(tx: Transaction, role: str) -> dict[str, frozenset[str]]:
 def _refuse_admin(role: str) -> None:
     if role == ADMIN:
         raise Refusal("forbidden", "administrators may always do everything", path="role")
+
+
+TABLES = (
+    CoreTable(
+        "role_permissions",
+        lines=(
+            "role",
+            "SELECT role, permission FROM role_permissions ORDER BY role, permission",
+        ),
+    ),
+)

@@ -13,6 +13,7 @@ from chatnode.model.commands.sign_in import Session
 from chatnode.model.events import SessionRevoked
 from chatnode.model.people import Account
 from chatnode.model.times import DAY_MS, now_ms, rfc3339
+from chatnode.storage.engine.additions import CoreTable, EventKind
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 
@@ -153,3 +154,21 @@ def revoke_all(tx: Transaction, person: int, but: int | None) -> int:
 
 def _time(ms: int | None) -> str | None:
     return None if ms is None else rfc3339(ms)
+
+
+EVENTS = (EventKind(SessionRevoked, lambda reader, row: SessionRevoked(row.subject)),)
+
+
+TABLES = (
+    CoreTable(
+        "sessions",
+        lines=(
+            "session",
+            "SELECT p.id AS person, s.kind, s.label, s.scopes AS scopes_json, s.created_at, s.expires_at, "
+            "s.last_used_at FROM sessions s JOIN people p ON p.key = s.person ORDER BY s.key",
+        ),
+        entry="session",
+        export="SELECT key, key AS session, kind, label, created_at, expires_at, last_used_at, scopes AS scopes_json "
+        "FROM sessions WHERE person = :person AND key > :after ORDER BY key LIMIT :limit",
+    ),
+)

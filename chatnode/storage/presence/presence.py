@@ -12,6 +12,7 @@ from chatnode.model.people import Account, PersonRef
 from chatnode.model.presence import Change, HistoryEntry, Status
 from chatnode.model.times import DAY_MS, rfc3339
 from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.additions import CoreTable, Derived
 from chatnode.storage.engine.changing import change
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
@@ -138,10 +139,10 @@ def write_batch(tx: Transaction, active: Mapping[int, int], changes: Iterable[Ch
     tx.execute("DELETE FROM presence_history WHERE at <= ?", (tx.now - history_days * DAY_MS,))
 
 
-def erase(tx: Transaction, person: int) -> int:
+def erase(tx: Transaction, account: Account) -> int:
     """Remove all that is kept of somebody's presence; returns how many rows that were."""
-    rows = tx.execute("DELETE FROM presence_history WHERE person = ?", (person,)).rowcount
-    return rows + tx.execute("DELETE FROM presence WHERE person = ?", (person,)).rowcount
+    rows = tx.execute("DELETE FROM presence_history WHERE person = ?", (account.key,)).rowcount
+    return rows + tx.execute("DELETE FROM presence WHERE person = ?", (account.key,)).rowcount
 
 
 # ---- reading
@@ -194,3 +195,41 @@ def history(reader: Reader, person: int, before: int | None, limit: int) -> list
         (person, before if before is not None else 2**62, limit),
     )
     return [HistoryEntry(key, rfc3339(at), change, text, emoji) for key, at, change, text, emoji in rows]
+
+
+TABLES = (
+    CoreTable(
+        "presence",
+        lines=(
+            "presence",
+            "SELECT p.id AS person, s.active_at, s.text, s.emoji, s.until, s.hidden FROM presence s JOIN "
+            "people p ON p.key = s.person ORDER BY s.person",
+        ),
+        export="SELECT person, active_at, text, emoji, until, hidden AS hidden_flag FROM presence WHERE person = "
+        ":person AND person > :after LIMIT :limit",
+        at_once=erase,
+    ),
+    CoreTable(
+        "presence_history",
+        lines=(
+            "presence_change",
+            "SELECT p.id AS person, h.at, h.change, h.text, h.emoji FROM presence_history h JOIN people p ON "
+            "p.key = h.person ORDER BY h.key",
+        ),
+        export="SELECT key, at, change, text, emoji FROM presence_history WHERE person = :person AND key > :after "
+        "ORDER BY key LIMIT :limit",
+    ),
+)
+
+_ERASED = "(SELECT key FROM people WHERE erased_at IS NOT NULL)"
+DERIVED = {
+    "presence": Derived(
+        f"SELECT p.handle FROM people p WHERE p.key IN {_ERASED} "  # noqa: S608 -- a constant
+        "AND p.key IN (SELECT person FROM presence UNION SELECT person FROM presence_history)",
+        "{0} was erased, and when they were active or their status is there",
+        (
+            f"DELETE FROM presence WHERE person IN {_ERASED}",  # noqa: S608
+            f"DELETE FROM presence_history WHERE person IN {_ERASED}",  # noqa: S608
+        ),
+    ),
+}  # fmt: skip

@@ -6,38 +6,30 @@ noted in `erasures`, so that a node that was stopped meanwhile goes on with it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import attrs
 import orjson
 
 from chatnode.errors import Refusal
-from chatnode.model.events import PersonErased, PersonUpdated, RoleChanged
+from chatnode.model.events import Event, PersonErased, PersonUpdated, RoleChanged
 from chatnode.model.people import Account
 from chatnode.model.permissions import MEMBER
 from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import members
-from chatnode.storage.engine.additions import additions
+from chatnode.storage.engine.additions import CoreTable, EventKind, Table, additions
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.messages import adoption
 from chatnode.storage.messages import changes as message_changes
-from chatnode.storage.people import audit, authors, people, resets, sessions
-from chatnode.storage.presence import presence
+from chatnode.storage.people import audit, people, sessions
 from chatnode.storage.privacy import traces
 
 SPAN = 20_000
 """Messages that one step looks through."""
 MOST = 200
 """Most messages that one step erases, groups that it leaves, mentions that it removes."""
-
-
-_ONES_OWN = (
-    ("conversation_settings", "person"),
-    ("blocks", "person"),
-    ("blocks", "blocked"),
-    ("block_marks", "person"),
-    ("block_marks", "blocked"),
-)
-"""Tables whose rows go with the profile, and the column that names the person."""
 
 
 @attrs.define
@@ -64,17 +56,12 @@ def begin(tx: Transaction, account: Account) -> Account:
         )
     fellows = people.fellows(tx, account.key)
     erased = people.empty(tx, account, "erased")
-    authors.erase(tx, account)
     if account.role == "admin" and not people.has_admin(tx):
         raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
     tx.execute("INSERT INTO erasures (person) VALUES (?)", (account.key,))
-    resets.revoke(tx, account.key)
-    _count(tx, account.key, "presence", presence.erase(tx, account.key))
-    for table, column in _ONES_OWN:
-        _delete(tx, account.key, table, column)
-    _delete(tx, account.key, "invites", "created_by")
-    notes = tx.execute("UPDATE reports SET note = '' WHERE reporter = ? AND note <> ''", (account.key,)).rowcount
-    _count(tx, account.key, "reports", notes)
+    for table in additions(tx).tables:
+        if isinstance(table, CoreTable) and table.at_once is not None:
+            _count(tx, account.key, table.name, table.at_once(tx, account))
     tx.record(PersonUpdated(people.public(erased)), people=fellows, subject=account.key, actor=account.key)
     _count(tx, account.key, "sessions", sessions.revoke_all(tx, account.key, None))  # who hear no more
     if account.role != MEMBER:
@@ -97,28 +84,26 @@ def leave_groups(tx: Transaction, person: int, most: int) -> int:
 
 
 def remove_marks(tx: Transaction, person: int, most: int) -> int:
-    """Remove up to `most` of the times at which they read, the mentions of them, and what each table of plugins keeps.
+    """Remove up to `most` of what each table keeps about them, such as when they read what, and the mentions of them.
 
-    Returns how many; 0 when there are no more.
+    Returns how many rows those were; 0 when there are no more.
     """
     removed = 0
-    for table in ("receipts", "mentions"):
-        columns = "conversation, person, kind, seq" if table == "receipts" else "person, conversation, seq"
-        rows = tx.execute(
-            f"DELETE FROM {table} WHERE ({columns}) IN "  # noqa: S608
-            f"(SELECT {columns} FROM {table} WHERE person = ? "
-            "AND conversation IN (SELECT conversation FROM members WHERE person = ?) LIMIT ?)",
-            (person, person, most),
-        ).rowcount
-        _count(tx, person, table, rows)
-        removed += rows
     for table in additions(tx).tables:
-        for column in table.people:
-            find = f"SELECT rowid FROM {table.name} WHERE {column} = ? LIMIT ?"  # noqa: S608
-            rows = tx.execute(f"DELETE FROM {table.name} WHERE rowid IN ({find})", (person, most)).rowcount  # noqa: S608
+        for sql in _deletions(table):
+            rows = tx.execute(sql, {"person": person, "most": most}).rowcount
             _count(tx, person, table.name, rows)
             removed += rows
     return removed
+
+
+def _deletions(table: Table) -> Iterator[str]:
+    """SQL that deletes up to `:most` rows about `:person`."""
+    if isinstance(table, CoreTable) and table.in_steps is not None:
+        yield table.in_steps
+    for column in table.people:
+        find = f"SELECT rowid FROM {table.name} WHERE {column} = :person LIMIT :most"  # noqa: S608
+        yield f"DELETE FROM {table.name} WHERE rowid IN ({find})"  # noqa: S608
 
 
 def find_messages(reader: Reader, person: int, after: int | None, most: int) -> Batch:
@@ -184,14 +169,23 @@ def unfinished(reader: Reader) -> list[int]:
     return [key for (key,) in reader.execute("SELECT person FROM erasures ORDER BY person")]
 
 
-def _delete(tx: Transaction, person: int, table: str, column: str) -> None:
-    rows = tx.execute(f"DELETE FROM {table} WHERE {column} = ?", (person,)).rowcount  # noqa: S608
-    _count(tx, person, table, rows)
-
-
 def _count(tx: Transaction, person: int, table: str, rows: int) -> None:
     if rows:
         (counts,) = tx.execute("SELECT counts FROM erasures WHERE person = ?", (person,)).fetchone()
         known: dict[str, int] = orjson.loads(counts)
         known[table] = known.get(table, 0) + rows
         tx.execute("UPDATE erasures SET counts = ? WHERE person = ?", (orjson.dumps(known).decode(), person))
+
+
+def _made_again(reader: Reader, row: Row) -> Event:
+    account = people.by_key(reader, row.subject)
+    return PersonErased(people.public(account), rfc3339(account.erased_at or row.at))
+
+
+EVENTS = (EventKind(PersonErased, _made_again),)
+
+
+TABLES = (
+    CoreTable("erasures", left_out="erasing under way goes on here"),
+    CoreTable("erasure_conversations", left_out="part of erasures"),
+)

@@ -9,7 +9,7 @@ from chatnode.model.commands.retention import Removal
 from chatnode.model.events import ConversationTrimmed
 from chatnode.model.times import DAY_MS, rfc3339
 from chatnode.storage.conversations import conversations
-from chatnode.storage.engine.additions import additions
+from chatnode.storage.engine.additions import CoreTable, EventKind, additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.privacy import traces
@@ -93,9 +93,7 @@ def trim(tx: Transaction, due: Due, most: int) -> Removed | None:
     (living,) = tx.execute(
         "SELECT count(*) FROM messages WHERE conversation = ? AND seq <= ? AND deleted_at IS NULL", (due.key, upto)
     ).fetchone()
-    of_plugins = {table: tx.execute(sql, (due.key, upto)).rowcount for table, sql in _of_plugins(tx).items()}
-    counts = {table: tx.execute(sql, (due.key, upto)).rowcount for table, sql in _DELETE.items()}
-    counts |= {table: rows for table, rows in of_plugins.items() if rows}
+    counts = _remove(tx, due.key, upto)
     tx.execute("UPDATE conversations SET floor = ?, messages = messages - ? WHERE key = ?", (upto, living, due.key))
     tx.execute(
         "UPDATE members SET read_seq = max(read_seq, :upto), delivered_seq = max(delivered_seq, :upto), "
@@ -107,26 +105,24 @@ def trim(tx: Transaction, due: Due, most: int) -> Removed | None:
     return Removed(upto, counts, texts, more=upto - floor == most and upto < head)
 
 
-# In this order: what names messages goes before them.
-_DELETE = {
-    "reports": "DELETE FROM reports WHERE message IN (SELECT key FROM messages WHERE conversation = ? AND seq <= ?)",
-    "log": "DELETE FROM log WHERE kind = 'message.posted' AND gid < (SELECT max(gid) FROM log) "
-    "AND gid IN (SELECT gid FROM messages WHERE conversation = ? AND seq <= ?)",
-    "message_edits": "DELETE FROM message_edits WHERE conversation = ? AND seq <= ?",
-    "mentions": "DELETE FROM mentions WHERE conversation = ? AND seq <= ?",
-    "receipts": "DELETE FROM receipts WHERE conversation = ? AND seq <= ?",
-    "messages": "DELETE FROM messages WHERE conversation = ? AND seq <= ?",
-}
-
-
-def _of_plugins(tx: Transaction) -> dict[str, str]:
-    """The same for the tables of plugins that say something about messages."""
-    return {
-        table.name: f"DELETE FROM {table.name} WHERE {table.message} IN "  # noqa: S608
-        "(SELECT key FROM messages WHERE conversation = ? AND seq <= ?)"
-        for table in additions(tx).tables
-        if table.message is not None
-    }
+def _remove(tx: Transaction, conversation: int, upto: int) -> dict[str, int]:
+    """Remove messages, and before them what each table keeps about them. Gives how many rows of which table went; of
+    a table of a plugin only if there were some."""
+    about = {"conversation": conversation, "upto": upto}
+    counts: dict[str, int] = {}
+    for table in additions(tx).tables:
+        sql = table.removed if isinstance(table, CoreTable) else None
+        if sql is None and table.message is not None:
+            sql = (
+                f"DELETE FROM {table.name} WHERE {table.message} IN "  # noqa: S608
+                "(SELECT key FROM messages WHERE conversation = :conversation AND seq <= :upto)"
+            )
+        if sql is not None:
+            rows = tx.execute(sql, about).rowcount
+            if rows or isinstance(table, CoreTable):
+                counts[table.name] = rows
+    sql = "DELETE FROM messages WHERE conversation = :conversation AND seq <= :upto"
+    return counts | {"messages": tx.execute(sql, about).rowcount}
 
 
 def retire(tx: Transaction, days: int, most: int) -> int:
@@ -186,3 +182,20 @@ def page(reader: Reader, after: int | None, limit: int) -> list[Removal]:
         )
         for key, at, rule, conversation, days, upto, counts, probes, traces, proved_at in rows
     ]  # fmt: skip
+
+
+EVENTS = (
+    EventKind(
+        ConversationTrimmed, lambda reader, row: ConversationTrimmed(row.conversation, row.subject), after_leaving=True
+    ),
+)
+TABLES = (
+    CoreTable(
+        "removals",
+        lines=(
+            "removal",
+            "SELECT at, rule, conversation, days, upto, counts AS counts_json, probes, traces, proved_at FROM "
+            "removals ORDER BY key",
+        ),
+    ),
+)

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 
@@ -80,3 +81,6 @@ def _chunks(path: Path) -> Iterator[bytes]:
             yield chunk
     if reading.returncode:
         raise OSError(f"{path} could not be read to its end")
+
+
+TABLES = (CoreTable("traces", left_out="what this node's files still have to forget"),)

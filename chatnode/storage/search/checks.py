@@ -99,3 +99,6 @@ def _count(reader: Reader, above: int, upto: int) -> int:
 def _numbers(reader: Reader, sql: str, parameters: tuple[object, ...] = ()) -> set[int]:
     """The numbers that a query gives as one JSON list."""
     return set(orjson.loads(reader.execute(sql, parameters).fetchone()[0]))
+
+
+CHECKS = {"search": problems}

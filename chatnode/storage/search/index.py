@@ -18,6 +18,7 @@ import attrs
 from chatnode.config import Search as SearchSettings
 from chatnode.logs import get_logger
 from chatnode.model import search_months, words
+from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 
@@ -272,3 +273,10 @@ def _remains_in(reader: Reader, shard: Shard, text: str) -> bool:
         (" AND ".join(f'"{token}"' for token in tokens),),
     )
     return any(said is None or not set(tokens) <= set(words.index_tokens(said)) for (said,) in rows)
+
+
+TABLES = (
+    CoreTable("search_state", left_out="made anew from the messages"),
+    CoreTable("search_shards", left_out="part of the index of words"),
+    CoreTable("search_changed", left_out="part of the index of words"),
+)

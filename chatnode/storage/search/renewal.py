@@ -6,7 +6,7 @@ import attrs
 
 from chatnode.config import Search as SearchSettings
 from chatnode.storage.engine.connection import Reader
-from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.engine.transaction import Transaction, connection_of
 from chatnode.storage.search.index import (
     SHARD,
     Shard,
@@ -91,8 +91,9 @@ class Settling:
     _renewal: Renewal | None = attrs.field(default=None, init=False)
     _upto: int | None = attrs.field(default=None, init=False)
 
-    def go_on(self, connection: Reader) -> bool:
+    def go_on(self, tx: Transaction | Reader) -> bool:
         """One slice; True when there is nothing more to do. Needs a transaction."""
+        connection = connection_of(tx)
         attach(connection)
         if self._upto is None:
             self._upto = connection.execute("SELECT coalesce(max(serial), 0) FROM search_changed").fetchone()[0]
@@ -115,7 +116,7 @@ class Settling:
 def settle(tx: Transaction | Reader) -> int:
     """A `Settling` in one go; gives how many shards were made anew."""
     settling = Settling()
-    while not settling.go_on(tx.connection if isinstance(tx, Transaction) else tx):
+    while not settling.go_on(tx):
         pass
     return settling.renewed
 
@@ -127,8 +128,9 @@ class Rebuilding:
     settings: SearchSettings = attrs.field(factory=SearchSettings)
     _begun: bool = attrs.field(default=False, init=False)
 
-    def go_on(self, connection: Reader) -> bool:
+    def go_on(self, tx: Transaction | Reader) -> bool:
         """One slice; True when there is nothing more to do. Needs a transaction."""
+        connection = connection_of(tx)
         attach(connection)
         if not self._begun:
             connection.execute("UPDATE search_state SET gid = 0, key = 0")
@@ -140,11 +142,10 @@ class Rebuilding:
 
 def rebuild(tx: Transaction | Reader, settings: SearchSettings | None = None) -> int:
     """A `Rebuilding` in one go; gives how many messages are in the index."""
-    connection = tx.connection if isinstance(tx, Transaction) else tx
     rebuilding = Rebuilding(settings or SearchSettings())
-    while not rebuilding.go_on(connection):
+    while not rebuilding.go_on(tx):
         pass
-    return indexed(connection)
+    return indexed(connection_of(tx))
 
 
 def give_up_unfinished(connection: Reader) -> None:

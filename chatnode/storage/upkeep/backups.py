@@ -20,6 +20,7 @@ import attrs
 from chatnode import __version__
 from chatnode.config import Backup
 from chatnode.model.times import now_ms, rfc3339
+from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.file_owners import give, make_directory
@@ -51,7 +52,9 @@ def passphrase(settings: Backup) -> str | None:
     return sealing.passphrase_of(Path(settings.passphrase_file)) if settings.passphrase_file else None
 
 
-def rotate(data: DataDirectory, settings: Backup, secret: str | None, progress: Progress = no_progress) -> Made:
+def rotate(
+    data: DataDirectory, settings: Backup, secret: str | None, declared: Additions, progress: Progress = no_progress
+) -> Made:
     """One more backup in the directory for them; older ones go by the rules. Raises `BackupError`."""
     directory = directory_of(data, settings)
     with _one_at_a_time(data):
@@ -61,14 +64,16 @@ def rotate(data: DataDirectory, settings: Backup, secret: str | None, progress: 
                 left.unlink()
         except OSError as error:
             raise BackupError(f"{directory}: cannot keep backups here: {error.strerror}") from None
-        made = _create(data, directory / rotation.name_at(now_ms()), secret, progress)
+        made = _create(data, directory / rotation.name_at(now_ms()), secret, declared, progress)
         removed = rotation.superfluous([entry.name for entry in directory.iterdir()], settings)
         for name in removed:
             (directory / name).unlink(missing_ok=True)
     return attrs.evolve(made, removed=removed)
 
 
-def create(data: DataDirectory, path: Path, secret: str | None, progress: Progress = no_progress) -> Made:
+def create(
+    data: DataDirectory, path: Path, secret: str | None, declared: Additions, progress: Progress = no_progress
+) -> Made:
     """One backup at `path`, where nothing may be yet. Raises `BackupError`."""
     try:
         os.lstat(path)
@@ -79,7 +84,7 @@ def create(data: DataDirectory, path: Path, secret: str | None, progress: Progre
     else:
         raise BackupError(f"{path}: is there already; a backup replaces nothing")
     with _one_at_a_time(data):
-        return _create(data, path, secret, progress)
+        return _create(data, path, secret, declared, progress)
 
 
 @contextmanager
@@ -98,11 +103,11 @@ def _one_at_a_time(data: DataDirectory) -> Generator[None]:
         os.close(lock)
 
 
-def _create(data: DataDirectory, path: Path, secret: str | None, progress: Progress) -> Made:
+def _create(data: DataDirectory, path: Path, secret: str | None, declared: Additions, progress: Progress) -> Made:
     work, partial = data.path / _WORK, path.with_name(path.name + PARTIAL)
     try:
         copy(data.database, work, progress)
-        manifest = _examine(work, progress)
+        manifest = _examine(work, declared, progress)
         partial.unlink(missing_ok=True)
         with work.open("rb") as source:
             total = manifest["bytes"]
@@ -120,7 +125,7 @@ def _create(data: DataDirectory, path: Path, secret: str | None, progress: Progr
     return Made(path, manifest)
 
 
-def _examine(database: Path, progress: Progress) -> dict[str, Any]:
+def _examine(database: Path, declared: Additions, progress: Progress) -> dict[str, Any]:
     """Open a copy, run the checks, and describe it. Raises `BackupError` when the file itself is damaged.
 
     What else the checks find is kept in the manifest: a copy of a wrong count is better than none.
@@ -128,7 +133,7 @@ def _examine(database: Path, progress: Progress) -> dict[str, Any]:
     size = database.stat().st_size
     progress("checking", 0, size)
     with open_read_only(database, resting=True) as reader:
-        problems = {check.name: check.problems for check in checks.run(reader).checks if check.problems}
+        problems = checks.declared_problems(reader, declared)
         if "integrity" in problems:
             raise BackupError(f"the database is damaged, its copy is not kept: {problems['integrity'][0]}")
         manifest = _describe(reader) | {"problems": problems, "bytes": size}

@@ -19,6 +19,7 @@ from chatnode.config import Storage
 from chatnode.errors import StartError
 from chatnode.model.ids import new_id
 from chatnode.model.times import now_ms
+from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import DatabaseError, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.file_owners import give
@@ -41,9 +42,16 @@ class Restored:
 
 
 def restore(
-    data: DataDirectory, backup: Path, secret: str | None, *, anyway: bool = False, progress: Progress = no_progress
+    data: DataDirectory,
+    backup: Path,
+    secret: str | None,
+    declared: Additions,
+    *,
+    anyway: bool = False,
+    progress: Progress = no_progress,
 ) -> Restored:
     """Put a backup in the place of the database. The caller holds the directory's lock.
+    `declared` is what the core declares of its storage.
 
     Problems that the checks find, other than damage of the file, refuse it unless `anyway`. Raises `StartError`.
     """
@@ -51,7 +59,7 @@ def restore(
     _discard(work)
     try:
         manifest = _unpack(backup, work, secret, progress)
-        problems = _prepare(work, backup, progress)
+        problems = _prepare(work, backup, declared, progress)
         if problems and not anyway:
             found = "; ".join(f"{name}: {each[0]}" for name, each in problems.items())
             raise BackupError(f"{backup}: the checks find problems in it: {found}. Restore it --anyway, then repair")
@@ -109,7 +117,7 @@ def _unpack(backup: Path, work: Path, secret: str | None, progress: Progress) ->
         return manifest
 
 
-def _prepare(work: Path, backup: Path, progress: Progress) -> dict[str, list[str]]:
+def _prepare(work: Path, backup: Path, declared: Additions, progress: Progress) -> dict[str, list[str]]:
     """Bring the copy up to date, check it, and give it a new epoch; returns what the checks find."""
     size = work.stat().st_size
     progress("checking", 0, size)
@@ -120,7 +128,7 @@ def _prepare(work: Path, backup: Path, progress: Progress) -> dict[str, list[str
                 raise BackupError(f"{backup}: the database in it is damaged; this copy cannot be restored")
             connection.execute("COMMIT")
             migrate(connection, core_migrations())
-            problems = {check.name: check.problems for check in checks.run(connection).checks if check.problems}
+            problems = checks.declared_problems(connection, declared)
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("UPDATE node SET value = ? WHERE key = 'epoch'", (new_id(),))
             connection.execute(

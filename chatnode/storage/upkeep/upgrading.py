@@ -9,6 +9,7 @@ from pathlib import Path
 from chatnode.config import Config
 from chatnode.errors import StartError
 from chatnode.logs import get_logger
+from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import DatabaseError, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.file_owners import cause, make_directory
@@ -86,3 +87,6 @@ def copy_before(directory: DataDirectory, change: str, keep: int, progress: Prog
     except OSError as error:
         raise StartError(f"{path}: the copy from before the upgrade cannot be kept: {error.strerror}") from None
     return path
+
+
+TABLES = (CoreTable("migrations", left_out="how the tables came to be"),)

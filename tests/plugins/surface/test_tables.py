@@ -11,6 +11,7 @@ import pytest
 
 from chatnode.api import Permission, Step, Table
 from chatnode.node import Node
+from chatnode.services import TABLES
 from chatnode.storage.upkeep import exporting
 from tests.conftest import Somebody, make_person
 from tests.plugins.surface.making import made, node_with, states
@@ -80,7 +81,8 @@ async def test_tables_of_every_kind_are_exported_and_dropped_with_what_hangs_on_
             "demo_made": [{"key": 1, "twice": 2, "text": "hello"}],
             "demo_words": [{"text": "hello"}],
         }
-        lines = [json.loads(line) for line in await node.core.db.read(lambda reader: list(exporting.lines(reader)))]
+        exported = await node.core.db.read(lambda reader: list(exporting.lines(reader, TABLES)))
+        lines = [json.loads(line) for line in exported]
         told = [(line["table"], line["row"]["rowid"]) for line in lines if line["type"] == "plugin"]
         assert told == [("demo_bare", 1), ("demo_bare", 2), ("demo_made", 1), ("demo_words", 1)]
         assert (await node.call("plugins.drop", plugin="demo", confirm="demo"))["tables"] == tables
@@ -170,6 +172,7 @@ async def test_everybody_gets_their_data_whatever_a_plugin_calls_its_columns(tmp
             "details": "plain words", "at": "soon", "until": "1970-01-01T00:00:00.000Z", "photo": {"base64": "AP8="},
             "far_at": 1e300, "sure_json": "no json",
         }  # fmt: skip
-        lines = [json.loads(line) for line in await node.core.db.read(lambda reader: list(exporting.lines(reader)))]
+        exported = await node.core.db.read(lambda reader: list(exporting.lines(reader, TABLES)))
+        lines = [json.loads(line) for line in exported]
         (told,) = [line["row"] for line in lines if line["type"] == "plugin"]
         assert (told["at"], told["far_at"], told["sure_json"]) == ("soon", 1e300, "no json")

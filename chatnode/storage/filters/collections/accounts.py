@@ -71,3 +71,5 @@ PRESENCE_HISTORY = Collection(
     ),
     key=("entry",), order="-entry", permission=permissions.CHAT,
 )  # fmt: skip
+
+COLLECTIONS = (PEOPLE, SESSIONS, BLOCKS, PRESENCE_HISTORY)

@@ -71,3 +71,5 @@ INVITES = Collection(
     ),
     key=("invite",), order="invite", permission=permissions.INVITE, personal=False,
 )  # fmt: skip
+
+COLLECTIONS = (ACCOUNTS, ACCOUNT_SESSIONS, INVITES)

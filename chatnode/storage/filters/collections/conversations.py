@@ -184,3 +184,5 @@ SETTINGS = Collection(
     ),
     key=("conversation_id",), order="conversation_id", permission=permissions.CHAT,
 )  # fmt: skip
+
+COLLECTIONS = (CONVERSATIONS, PUBLIC, PARTICIPANTS, SETTINGS)

@@ -142,3 +142,5 @@ RECEIPTS = Collection(
     ),
     key=("seq", "message_id", "reader_id"), order="-created_at", permission=permissions.CHAT, also=("receipts",),
 )  # fmt: skip
+
+COLLECTIONS = (MESSAGES, EDITS, RECEIPTS)

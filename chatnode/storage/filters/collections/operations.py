@@ -86,3 +86,5 @@ JOBS = Collection(
     ),
     key=("name",), order="name", permission=permissions.OPERATE, personal=False,
 )  # fmt: skip
+
+COLLECTIONS = (AUDIT, REPORTS, REMOVALS, JOBS)

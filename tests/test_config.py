@@ -45,7 +45,7 @@ def test_a_limit_of_0_is_no_limit() -> None:
     limits = [field.name for field in attrs.fields(Limits)]
     nothing = {f"CHATNODE_LIMITS__{name.upper()}": "0" for name in limits if name != "page_items"}
     assert attrs.asdict(load(None, nothing).limits) == dict.fromkeys(limits, 0) | {"page_items": 500}
-    with pytest.raises(StartError, match="least is 1"):
+    with pytest.raises(StartError, match="minimum is 1"):
         load(None, {"CHATNODE_LIMITS__PAGE_ITEMS": "0"})
 
 
@@ -100,7 +100,7 @@ def test_the_environment_is_above_the_file(tmp_path: Path) -> None:
 def test_a_variable_that_is_nearly_a_setting_is_not_passed_over(variable: str, meant: str) -> None:
     with pytest.raises(StartError) as caught:
         load(None, {variable: "1"})
-    assert str(caught.value) == f"environment: {variable} is no setting; did you mean {meant}?"
+    assert str(caught.value) == f"environment: {variable} is not a setting; did you mean {meant}?"
 
 
 def test_variables_of_others_are_none_of_our_business() -> None:
@@ -121,7 +121,7 @@ def test_true_and_false_are_written_as_people_write_them(tmp_path: Path) -> None
         path.write_text(f"[search]\nenabled = {word}\n")
         assert load(path, {}).search.enabled is value, word
     for word in ("", "2", "maybe", "truee"):
-        with pytest.raises(StartError, match=r"search\.enabled is .*; it takes true or false"):
+        with pytest.raises(StartError, match=r"search\.enabled is .*; expected true or false"):
             load(None, {"CHATNODE_SEARCH__ENABLED": word})
 
 
@@ -159,7 +159,7 @@ WRONG: dict[str, list[str]] = {
     "[limits]\nhead_seconds = inf": ["limits.head_seconds"],
     "[server]\nbind = 8008": ["server.bind", "text"],
     "[server]\norigins = 'https://a.example'\ntrusted_proxies = [1]": ["server.trusted_proxies", "list of texts"],
-    "[server]\ndead_peer_seconds = 0": ["server.dead_peer_seconds", "least is 1"],
+    "[server]\ndead_peer_seconds = 0": ["server.dead_peer_seconds", "minimum is 1"],
     "[logs]\nlevel = 'loud'": ["logs.level", "debug, info, warning, error"],
     "[logs]\nformat = 'xml'": ["logs.format", "text, json"],
     "[logs]\ncolour = 'red'": ["no setting logs.colour", "level, format"],
@@ -238,5 +238,5 @@ def test_a_plugin_has_settings_that_are_true_or_false() -> None:
     assert configuration.settings_of(config, "hello", OfAPlugin).loud is True
     assert configuration.settings_of(config, "other", OfAPlugin).loud is False
     config = configuration.of_values({"plugins": {"hello": {"loud": "louder"}}})
-    with pytest.raises(StartError, match=r"plugins\.hello\.loud is 'louder'; it takes true or false"):
+    with pytest.raises(StartError, match=r"plugins\.hello\.loud is 'louder'; expected true or false"):
         configuration.settings_of(config, "hello", OfAPlugin)

@@ -16,15 +16,19 @@ from chatnode.cli.operator import run_operator_command
 @click.command()
 @click.argument("command", required=False)
 @click.argument("fields", nargs=-1)
-@click.option("--token", envvar="CHATNODE_TOKEN", help="Act as the token's person instead of as operator.")
+@click.option("--token", envvar="CHATNODE_TOKEN", help="Act as the token's owner, not as the operator.")
 @click.option(
-    "--url", envvar="CHATNODE_URL", default="http://127.0.0.1:8008", show_default=True, help="The node, with --token."
+    "--url",
+    envvar="CHATNODE_URL",
+    default="http://127.0.0.1:8008",
+    show_default=True,
+    help="URL of the node; used with --token.",
 )
 @click.pass_obj
 def call(data: Path, command: str | None, fields: tuple[str, ...], token: str | None, url: str) -> None:
     """Run any command, e.g. `chatnode call people.get person=ann`.
 
-    A field is NAME=TEXT, or NAME:=JSON for what is not a text. Without a command, lists them all, those of plugins too.
+    A field is NAME=TEXT, or NAME:=JSON for other values. Without COMMAND, list all commands, including plugins'.
     """
     if command is None:
         from chatnode.cli.extensions import commands_of_plugins
@@ -65,10 +69,10 @@ def _field(text: str) -> tuple[str, Any]:
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="First make anew what is derived: counts, marks, threads, search…")
+@click.option("--repair", is_flag=True, help="First rebuild derived data: counts, marks, threads, search…")
 @click.pass_obj
 def check(data: Path, repair: bool) -> None:
-    """Prove that the database is sound; exits with 1 when it is not."""
+    """Check the database; exit with 1 if it has problems."""
     checked = run_operator_command(data, "node.repair" if repair else "node.check")
     for each in checked.get("repairs", ()):
         click.echo(f"repaired {each['name']}: {each['rows']} rows")

@@ -71,7 +71,7 @@ async def wait_changed(config: Path, before: Stamps) -> None:
         before = now
         if config in changed and not _can_be_read(config):
             continue
-        logger.info("starting again: %s changed", ", ".join(str(path) for path in changed))
+        logger.info("restarting: %s changed", ", ".join(str(path) for path in changed))
         return
 
 
@@ -84,7 +84,7 @@ def _can_be_read(config: Path) -> bool:
     try:
         configuration.load(config if config.exists() else None)
     except StartError as error:
-        logger.error("not starting again with these settings: %s", error)
+        logger.error("not restarting with these settings: %s", error)
         return False
     return True
 

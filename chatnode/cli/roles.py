@@ -15,13 +15,13 @@ from chatnode.errors import Refusal
 
 @click.group()
 def role() -> None:
-    """Roles, and what they may do."""
+    """Manage roles and their permissions."""
 
 
 @role.command("list")
 @click.pass_obj
 def list_roles(data: Path) -> None:
-    """Print every role with its permissions, and their meanings."""
+    """List roles with their permissions, and explain the permissions."""
     given = run_operator_command(data, "roles.list")
     for each in given["roles"]:
         click.echo(f"{each['role']:16}{each['people']:7} accounts  {' '.join(each['permissions'])}")
@@ -37,28 +37,28 @@ def list_roles(data: Path) -> None:
 def set_role(data: Path, name: str, permissions: tuple[str, ...]) -> None:
     """Create role NAME, or replace its permissions."""
     run_making_command(data, "roles.set", role=name, permissions=list(permissions))
-    click.echo(f"{name} may now: {' '.join(permissions)}")
+    click.echo(f"{name} now has: {' '.join(permissions)}")
 
 
 @role.command("delete")
 @click.argument("name")
 @click.pass_obj
 def delete_role(data: Path, name: str) -> None:
-    """Delete a role that nobody has."""
+    """Delete a role that no account has."""
     run_operator_command(data, "roles.delete", role=name)
     click.echo(f"{name} is deleted")
 
 
 @click.command()
-@click.option("--actor", help="Handle of who did it.")
-@click.option("--action", help="The command, such as people.role.")
-@click.option("--target", help="Handle or id of what it was done to.")
+@click.option("--actor", help="Handle of the user who acted.")
+@click.option("--action", help="Command, such as people.role.")
+@click.option("--target", help="Handle or id acted upon.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1))
 @click.pass_obj
 def audit(data: Path, actor: str | None, action: str | None, target: str | None, limit: int) -> None:
-    """Print what people did with powers over others, newest first.
+    """Print the audit log, newest first.
 
-    These are administrators, moderators and the operator.
+    It lists what administrators, moderators and the operator did.
     """
     terms = {"actor": actor, "action": action, "target": target}
     fields = {name: value for name, value in terms.items() if value is not None}

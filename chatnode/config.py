@@ -384,7 +384,7 @@ def _overlay(config: Config, values: Mapping[str, Any], place: str) -> Config:
 
 def _no_section(name: str, entries: Any, known: Mapping[str, type[Any]]) -> str:
     if isinstance(entries, dict):
-        return f"no section [{name}]; there are {', '.join(known)}"
+        return f"no section [{name}]; sections are {', '.join(known)}"
     homes = _sections_with(name)
     where = f"move it to {' or '.join(homes)}" if homes else f"the sections are {', '.join(known)}"
     return f"{name} is in no section; {where}"

@@ -23,7 +23,7 @@ async def call(caller: Caller, name: str, /, **fields: Any) -> Any:
     Raises `Refusal`.
     """
     if caller.depth >= MOST_NESTED:
-        raise Refusal("internal", f"{name} was called by a command that was called by another, {MOST_NESTED} deep")
+        raise Refusal("internal", f"{name}: commands call each other more than {MOST_NESTED} deep")
     nested = attrs.evolve(caller, depth=caller.depth + 1)
     return codec.to_plain(await caller.core.part(CommandTable).run(nested, name, fields))
 

@@ -72,12 +72,12 @@ class Caller:
     def me(self) -> Account:
         """The person who asks; raises `Refusal` for the operator, and for somebody not signed in."""
         if self.account is None:
-            raise Refusal("forbidden", "only a person can do this") if self.operator else self._nobody()
+            raise Refusal("forbidden", "only a user can do this") if self.operator else self._nobody()
         return self.account
 
     def _nobody(self) -> Refusal:
         if self.background:
-            return Refusal("forbidden", "nobody asks here: act with ctx.as_person(…) or ctx.as_operator()")
+            return Refusal("forbidden", "there is no caller here; act with ctx.as_person(…) or ctx.as_operator()")
         return unauthenticated()
 
     @property
@@ -171,4 +171,4 @@ class Caller:
 
 
 def unauthenticated() -> Refusal:
-    return Refusal("unauthenticated", "sign in first: say hello with a token, or send one as bearer")
+    return Refusal("unauthenticated", "sign in first: send hello with a token, or a bearer token over HTTP")

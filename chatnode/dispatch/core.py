@@ -65,14 +65,14 @@ class Core:
     def __attrs_post_init__(self) -> None:
         limits = self.config.limits
         self.requests = Rate("requests", limits.requests_per_minute)
-        self.logins = Rate("attempts to sign in", limits.logins_per_minute)
+        self.logins = Rate("sign-in attempts", limits.logins_per_minute)
         self.rates = {
             "posts": Rate("messages", limits.posts_per_minute),
             "changes": Rate("changes", limits.changes_per_minute),
             "logins": self.logins,
             "reports": Rate("reports", limits.reports_per_minute),
-            "statuses": Rate("changes of status", limits.statuses_per_minute),
-            "typing": Rate("signs of typing", limits.typing_per_minute),
+            "statuses": Rate("status changes", limits.statuses_per_minute),
+            "typing": Rate("typing notices", limits.typing_per_minute),
         }
         self.queries = Turns(max(1, self.config.storage.readers - 1))
         self.hashers = trio.CapacityLimiter(self.config.accounts.password_hashers)
@@ -89,7 +89,7 @@ class Core:
         """Make parts known by their classes. Raises `ValueError` when there is one of a class already."""
         for part in parts:
             if type(part) in self._parts:
-                raise ValueError(f"the node has a {type(part).__name__} already")
+                raise ValueError(f"the node already has a {type(part).__name__}")
             self._parts[type(part)] = part
 
     def part(self, kind: type[P]) -> P:
@@ -108,7 +108,9 @@ class Core:
     def link(self, kind: str, code: str) -> str:
         """A link to the node's page that carries a code. Raises `Refusal` while it could not be opened."""
         if not self.base_url:
-            raise Refusal("unavailable", "no link before the node serves: its port is not known; set server.public_url")
+            raise Refusal(
+                "unavailable", "no links before the node serves, because its port is unknown; set server.public_url"
+            )
         return f"{self.base_url}/#{kind}={code}"
 
     def settings(self, kind: type[S]) -> S:

@@ -92,7 +92,7 @@ class JobRunner:
     def __getitem__(self, name: str) -> Job:
         """Raises `Refusal` when there is none of that name."""
         if name not in self._jobs:
-            raise Refusal("not_found", f"there is no job {name[:80]!r}; there are {', '.join(self._jobs)}", path="job")
+            raise Refusal("not_found", f"no such job: {name[:80]!r}; jobs are {', '.join(self._jobs)}", path="job")
         return self._jobs[name]
 
     def wake(self, name: str) -> None:
@@ -114,7 +114,7 @@ class JobRunner:
         try:
             await self.load()
         except Exception:
-            logger.exception("how the jobs went last could not be read; all are due")
+            logger.exception("the last runs of the jobs could not be read; all jobs are due")
         async with trio.open_nursery() as nursery:
             for lane in self._lanes:
                 nursery.start_soon(self._run_lane, lane)
@@ -176,7 +176,7 @@ class JobRunner:
             ok, result = False, str(error)
             logger.error("job %s failed: %s", job.name, error)
         except (Exception, SystemExit) as error:  # a plugin's may raise the latter, to nobody's harm but its own
-            ok, result = False, f"{type(error).__name__}; the log says where"
+            ok, result = False, f"{type(error).__name__}; see the log"
             logger.exception("job %s failed", job.name)
         seconds = round(trio.current_time() - began, 3)
         if result is not None and ok:
@@ -201,7 +201,7 @@ class JobRunner:
         try:
             self.last[name] = await self._core.db.write(note)
         except Exception as error:  # as when the disk is full; it is known in memory all the same
-            logger.warning("how job %s went could not be noted: %s", name, error)
+            logger.warning("the outcome of job %s could not be stored: %s", name, error)
         else:
             self._unnoted.pop(name, None)
             self._noted_at[name] = trio.current_time()

@@ -214,4 +214,4 @@ class CommandTable:
 
 
 def unknown_command(name: str) -> Refusal:
-    return Refusal("unknown_command", f"there is no command {name[:80]!r}", path="op")
+    return Refusal("unknown_command", f"no such command: {name[:80]!r}", path="op")

@@ -215,7 +215,7 @@ class RunningConsumer:
     async def _effect(self, rows: Sequence[Row]) -> Write[object] | None:
         effect: Any = await self.consumer.consume(self._context, rows)
         if effect is not None and not callable(effect):
-            raise TypeError("a consumer gives a function of the transaction, or None")
+            raise TypeError("a consumer returns a function of the transaction, or None")
         return cast("Write[object] | None", effect)
 
     def _apply(
@@ -249,7 +249,7 @@ class RunningConsumer:
         self.set_aside += await self._db.write(write)
         self._went_on(upto)
         logger.error(
-            "the consumer %s of the plugin %s failed %d times on gid %d, %s, and goes on without it: %s",
+            "the consumer %s of the plugin %s failed %d times on gid %d, %s, and skipped it: %s",
             self.name[1], self.name[0], tries, row.gid, row.kind, said(error), exc_info=error,
         )  # fmt: skip
 
@@ -270,9 +270,9 @@ class RunningConsumer:
             if error is None:
                 return None
             if isinstance(error, NotSetAside):
-                raise Refusal("not_found", "it is off the list: the row was done or dismissed meanwhile", path="entry")
+                raise Refusal("not_found", "the row was done or dismissed meanwhile", path="entry")
             if is_not_of_the_rows(error):
-                raise Refusal("unavailable", "the consumer cannot go on now; try again", retry_after=5)
+                raise Refusal("unavailable", "the consumer is busy; try again", retry_after=5)
             what = said(error)
             self._plugins.report(self.name[0], f"consumer {self.name[1]}", f"failed on {_named([row])}: {what}", error)
             await self._db.write(lambda tx: storage.failed_again(tx, entry.entry, what))

@@ -66,7 +66,7 @@ class Consumers:
             for each in self:
                 await each.load()
         except (Refusal, DatabaseError) as error:
-            logger.error("how far the consumers of plugins are cannot be read: %s", error)
+            logger.error("the positions of plugins' consumers cannot be read: %s", error)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -110,7 +110,9 @@ class Consumers:
         if found is None:
             known = ", ".join(".".join(name) for name in self._all) or "none"
             raise Refusal(
-                "not_found", f"no consumer {consumer} of a plugin {plugin} runs; there are: {known}", path="consumer"
+                "not_found",
+                f"the plugin {plugin} has no running consumer {consumer}; running are: {known}",
+                path="consumer",
             )
         return found
 
@@ -135,7 +137,7 @@ class Consumers:
         found = self._running(entry.plugin, entry.consumer)
         row = await self._db.read(lambda reader: storage.row_at(reader, entry.gid))
         if row is None:
-            raise Refusal("gone", "the row is not in the log any more; dismiss it", path="entry")
+            raise Refusal("gone", "the row is no longer in the log; dismiss it", path="entry")
         return await found.retry(row, entry)
 
 

@@ -42,7 +42,7 @@ def _brought_twice(one: Installed, other: Installed) -> Installed:
 
     def load() -> Any:
         names = " and ".join(sorted({one.distribution, other.distribution}))
-        raise StartError(f"more than one installed distribution brings it: {names}; uninstall all but one")
+        raise StartError(f"several installed distributions provide it: {names}; uninstall all but one")
 
     return Installed(one.name, "", "", load)
 

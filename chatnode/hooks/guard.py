@@ -50,7 +50,7 @@ class HookFailed(Exception):
         """For hooks whose failure refuses what was asked for."""
         if self.late:
             return Refusal("unavailable", f"the plugin {self.plugin} took too long", retry_after=5)
-        return Refusal("internal", f"the plugin {self.plugin} failed; what happened is in the node's log")
+        return Refusal("internal", f"the plugin {self.plugin} failed; see the node's log")
 
 
 def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, report: Report) -> Callable[..., Any]:
@@ -70,7 +70,7 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
         except FAILURES as error:
             raise failed(said(error), error) from error
         assert scope.cancelled_caught
-        raise failed(f"took longer than {seconds:g} s and was cut", late=True)
+        raise failed(f"took longer than {seconds:g} s and was cancelled", late=True)
 
     @wraps(function)
     def run_sync(*arguments: Any) -> Any:
@@ -82,7 +82,7 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
             raise
         except FAILURES as error:
             late = was_interrupted(error)
-            what = f"took longer than {seconds:g} s and was cut" if late else said(error)
+            what = f"took longer than {seconds:g} s and was cancelled" if late else said(error)
             raise failed(what, error, late=late) from error
         if (took := time.perf_counter() - began) > seconds:
             report(hook, f"took {took:.3f} s of at most {seconds:g}")

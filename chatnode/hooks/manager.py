@@ -109,11 +109,9 @@ class Manager:
                 self._prepare(name, connection, directory)
             self.additions.tables, missing = storage.declared_tables(connection)
         for table in missing:
-            logger.error(
-                "the table %s of a plugin is not there any more; nothing of it can be erased or exported", table
-            )
+            logger.error("the table %s of a plugin no longer exists; it cannot be erased or exported", table)
         for name in sorted(set(self.config.of_plugins) - set(self._statuses)):
-            logger.warning("there are settings for a plugin %s, which is not installed", name)
+            logger.warning("settings name the plugin %s, which is not installed", name)
         for name in sorted(set(self.config.plugins.disabled) - set(self._statuses)):
             logger.warning("plugins.disabled names %s, which is not installed", name)
         self._fill_additions()
@@ -124,7 +122,7 @@ class Manager:
             source = found.load()
             plugin = declaration(source)
             if plugin.name != found.name:
-                raise StartError(f"it is installed as {found.name} and says that its name is {plugin.name}")
+                raise StartError(f"it is installed as {found.name} but declares the name {plugin.name}")
             declared.check(plugin, taken)
             settings = settings_of(self.config, plugin.name, plugin.settings) if plugin.settings else None
             self.loaded[plugin.name] = Loaded(plugin, settings, self._calls.guarded(source, plugin.name))
@@ -171,7 +169,7 @@ class Manager:
         status = self._statuses[name]
         status.state, status.reason = "broken", _reason(error)
         expected = isinstance(error, StartError | ModuleNotFoundError | pluggy.PluginValidationError)
-        logger.error("the plugin %s does not run: %s", name, status.reason, exc_info=None if expected else error)
+        logger.error("the plugin %s is not running: %s", name, status.reason, exc_info=None if expected else error)
 
     def _note(self, found: Installed, state: PluginState, about: str) -> None:
         self._statuses[found.name] = PluginStatus(found.name, found.version, state, about, found.distribution)
@@ -210,7 +208,7 @@ class Manager:
             except (HookFailed, Refusal):
                 return None
             except TypeError:
-                self.report(name, hook, "gave something that cannot be sent")
+                self.report(name, hook, "has a value that cannot be encoded")
                 return None
             return event
 
@@ -312,7 +310,7 @@ def declaration(source: Any) -> Plugin:
         raise StartError("it has no function chatnode_plugin marked with hookimpl")
     plugin = declare() if callable(declare) else None
     if not isinstance(plugin, Plugin):
-        raise StartError("its chatnode_plugin does not give a Plugin")
+        raise StartError("its chatnode_plugin does not return a Plugin")
     return plugin
 
 
@@ -340,7 +338,7 @@ def _job(name: str, task: Task, loaded: Loaded, report: Report) -> Job:
         try:
             return max(0.0, float(task.every(loaded.settings) if callable(task.every) else task.every or 0))
         except FAILURES as error:  # the node asks before it begins, and goes on without the job
-            report(f"task {task.name}", f"does not say how often it runs: {said(error)}", error)
+            report(f"task {task.name}", f"its period cannot be read:  {said(error)}", error)
             return 0.0
 
     return Job(f"{name}.{task.name}", period, run, lane=name)

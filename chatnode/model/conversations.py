@@ -24,7 +24,7 @@ RANK: dict[str, int] = {"member": 0, "admin": 1, "owner": 2}
 """A member may change only members of lower rank."""
 
 
-SubjectType = Annotated[str, Text(64, 1, r"[A-Za-z0-9_.-]+", hint="takes A-Z a-z 0-9 _ . -, such as order")]
+SubjectType = Annotated[str, Text(64, 1, r"[A-Za-z0-9_.-]+", hint="expected A-Z a-z 0-9 _ . -, such as order")]
 SubjectId = Annotated[str, Text(200, 1)]
 
 

@@ -16,7 +16,7 @@ from chatnode.model.fields import Text
 EMOJI_CHARS = 40
 """Longer than any emoji, with every variation selector that it may have."""
 
-Emoji = Annotated[str, Text(EMOJI_CHARS, 1, hint="takes one emoji, such as 👍; `as_emoji` gives its spelling")]
+Emoji = Annotated[str, Text(EMOJI_CHARS, 1, hint="expected one emoji, such as 👍; `as_emoji` normalizes its spelling")]
 
 TONES = "".join(map(chr, range(0x1F3FB, 0x1F400)))
 """The five skin tones, Unicode's emoji modifiers."""

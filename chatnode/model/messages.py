@@ -25,7 +25,7 @@ class Media:
     name: Annotated[str, Text(255, 1)]
     type: Annotated[
         str,
-        Text(100, 3, r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+", hint="takes a media type, such as image/png"),
+        Text(100, 3, r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+", hint="expected a media type, such as image/png"),
     ]
     bytes: Annotated[int, Whole(0)]
     width: Annotated[int, Whole(1, 1_000_000)] | None = None
@@ -45,7 +45,7 @@ class Location:
 class Notice:
     """What a system message says happened, for programs; its `text` says it for people."""
 
-    type: Annotated[str, Text(64, 1, r"[a-z0-9_.-]+", hint="takes a-z 0-9 _ . -, such as order.accepted")]
+    type: Annotated[str, Text(64, 1, r"[a-z0-9_.-]+", hint="expected a-z 0-9 _ . -, such as order.accepted")]
     fields: Metadata = attrs.field(factory=dict[str, str])
 
 

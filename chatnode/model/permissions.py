@@ -25,14 +25,14 @@ NOTIFY = "notices.post"  # say in the node's or the embedder's name what happene
 
 PERMISSIONS = {
     CHAT: "take part in conversations",
-    OPEN_GROUPS: "open groups",
-    INVITE: "make and revoke invite links",
-    MANAGE_PEOPLE: "make accounts, set roles, reset passwords, issue tokens for others",
-    IMPORT: "bring in conversations from elsewhere",
+    OPEN_GROUPS: "create groups",
+    INVITE: "create and revoke invite links",
+    MANAGE_PEOPLE: "create accounts, set roles, reset passwords, issue tokens for others",
+    IMPORT: "import conversations from other systems",
     OPERATE: "check and inspect the node",
-    MANAGE_ROLES: "make roles, and say what each may do",
+    MANAGE_ROLES: "define roles and their permissions",
     AUDIT: "read the audit log",
-    MODERATE: "work on reports, delete messages of others",
+    MODERATE: "handle reports, delete others' messages",
     SUPPORT: "take part in support conversations",
     NOTIFY: "post system messages",
 }

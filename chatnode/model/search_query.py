@@ -80,11 +80,11 @@ def parse(text: str, most_terms: int = 0) -> Query:
         at = max(found.end(), at + 1)
     asked = len(query.terms) + len(query.without) + len(query.senders) + len(query.places) + len(query.has)
     if most_terms and asked > most_terms:
-        raise _invalid(f"has {asked} parts, at most {most_terms} are taken")
+        raise _invalid(f"has {asked} parts; the maximum is {most_terms}")
     if not asked and query.since is None and query.until is None:
-        raise _invalid("has no word to look for; emoji and punctuation cannot be searched")
+        raise _invalid("has no word to search for; emoji and punctuation cannot be searched")
     if query.since is not None and query.until is not None and query.since >= query.until:
-        raise _invalid("asks for a time that ends before it begins; look at before: and after:")
+        raise _invalid("has a before: that is earlier than its after:")
     return query
 
 
@@ -98,11 +98,11 @@ def _add(query: Query, found: re.Match[str]) -> None:
     plain = found["plain"]
     quoted = next((found[f"quoted{n}"] for n in range(len(_QUOTES)) if found[f"quoted{n}"] is not None), None)
     if quoted is not None and not any(found[f"closed{n}"] for n in range(len(_QUOTES))):
-        raise _invalid('has a quotation mark that is not closed; write "some words"')
+        raise _invalid('has an unclosed quotation mark; write "some words"')
     operator = (found["operator"] or "").lower()
     if operator in OPERATORS:
         if found["dashes"]:
-            raise _invalid(f"has -{operator}: ; a minus goes with words only")
+            raise _invalid(f"has -{operator}:; a minus works with words only")
         value = (quoted if quoted is not None else plain).strip()
         if not value:
             raise _invalid(f"has {operator}: without a value; write {operator}:{_EXAMPLES[operator]}")
@@ -114,7 +114,7 @@ def _add(query: Query, found: re.Match[str]) -> None:
     if named:
         (query.without if _is_minus(found["dashes"]) else query.terms).append(Term(tuple(named), prefix))
     elif quoted is not None and not quoted.strip():
-        raise _invalid('has quotation marks with nothing in them; write "some words"')
+        raise _invalid('has empty quotation marks; write "some words"')
 
 
 def _is_minus(dashes: str) -> bool:
@@ -132,7 +132,7 @@ def _place(query: Query, value: str) -> None:
 
 def _has(query: Query, value: str) -> None:
     if value.lower() not in HAS:
-        raise _invalid(f"has has:{value[:40]}; has: takes {', '.join(HAS)}")
+        raise _invalid(f"has has:{value[:40]}; expected one of {', '.join(HAS)}")
     query.has.add(value.lower())
 
 
@@ -151,7 +151,7 @@ def _day(operator: str, value: str) -> int:
     try:
         return day(value)
     except ValueError:
-        raise _invalid(f"has {operator}:{value[:40]}, which is no day; write {operator}:2026-01-31") from None
+        raise _invalid(f"has {operator}:{value[:40]}, which is not a date; write {operator}:2026-01-31") from None
 
 
 _ADD = {"from": _sender, "in": _place, "has": _has, "before": _before, "after": _after}

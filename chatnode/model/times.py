@@ -47,7 +47,7 @@ def milliseconds(text: str) -> int:
     offset = (int(hours) * 60 + int(minutes)) * 60_000 if sign else 0
     ms = (moment - _EPOCH) // _MILLISECOND + int(f"{fraction:0<3}"[:3]) + (offset if sign == "-" else -offset)
     if not FIRST_MS <= ms <= LAST_MS:
-        raise ValueError("times are those of the years 1 to 9999 in UTC")
+        raise ValueError("times must be within the years 1 to 9999 in UTC")
     return ms
 
 

@@ -31,12 +31,14 @@ def make(name: str, directory: Path) -> Path:
     Raises `StartError`.
     """
     if not _NAME.fullmatch(name):
-        raise StartError(f"{name!r} cannot be a plugin's name: it takes a-z and 0-9, beginning with a letter, up to 31")
+        raise StartError(
+            f"{name!r} is not a valid plugin name: use a-z and 0-9, beginning with a letter, at most 31 characters"
+        )
     if name in own_prefixes() | {"chatnode", _PLACEHOLDER}:
-        raise StartError(f"{name} cannot be a plugin's name; give it one of its own")
+        raise StartError(f"{name} is a reserved name; choose another")
     place = directory / f"chatnode-{name}"
     if place.exists():
-        raise StartError(f"{place}: is there already; nothing is replaced")
+        raise StartError(f"{place}: already exists; not overwritten")
     try:
         for path, text in _files(resources.files("chatnode.scaffold").joinpath("template")):
             file = place / _named(path, name)

@@ -31,7 +31,7 @@ async def create(ctx: Caller, command: CreatePerson) -> PersonGiven:
     """Make an account."""
     if command.bot and (command.admin or command.password is not None):
         path = "admin" if command.admin else "password"
-        raise Refusal("invalid", f"a bot has no {path}: make it a token with tokens.create", path=path)
+        raise Refusal("invalid", f"a bot has no {path}; create a token with tokens.create", path=path)
     role = permissions.ADMIN if command.admin else permissions.MEMBER
     check_may_give(ctx, ctx.core.roles[role], "admin")
     hashed = await hash_password(ctx.core, command.password) if command.password is not None else None
@@ -113,11 +113,11 @@ async def _whose_password(ctx: Caller, command: ChangePassword) -> Account:
         if not is_me(ctx, account):
             check_may_manage(ctx, account)
     else:
-        raise Refusal("forbidden", "leave this out: you can change only your own password", path="person")
+        raise Refusal("forbidden", "omit this; you can change only your own password", path="person")
     if is_me(ctx, account):
         found = await ctx.read(lambda reader: people.password_hash(reader, account.handle))
         if not await is_password(ctx.core, account.handle, found and found[1], command.old or ""):
-            raise Refusal("wrong_password", "the old password is another", path="old")
+            raise Refusal("wrong_password", "the current password is incorrect", path="old")
     _check_has_passwords(account)
     return account
 
@@ -125,7 +125,7 @@ async def _whose_password(ctx: Caller, command: ChangePassword) -> Account:
 def _check_has_passwords(account: Account) -> None:
     people.refuse_imported(account, "person")
     if account.bot:
-        raise Refusal("invalid", "a bot has no password, make a token for it", path="person")
+        raise Refusal("invalid", "a bot has no password; create a token for it", path="person")
     if account.erased_at is not None:
         raise Refusal("gone", "this account was erased", path="person")
 

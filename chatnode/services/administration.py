@@ -108,7 +108,7 @@ async def person_or_me(ctx: Caller, person: str | None) -> Account:
     """The account named, or the requester's own. Whether it may be worked on is not checked here."""
     if person is None:
         if ctx.account is None:
-            raise Refusal("invalid", "say whose account", path="person")
+            raise Refusal("invalid", "name the account", path="person")
         return ctx.account
     found = await ctx.read(lambda reader: people.find(reader, person))
     if not is_me(ctx, found):

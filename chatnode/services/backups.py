@@ -52,7 +52,7 @@ async def backup(core: Core) -> str:
     """The job."""
     made = await make(core)
     if made.manifest["problems"]:
-        raise JobFailed(f"{made.path.name} was made, but the checks find problems in it; run chatnode check")
+        raise JobFailed(f"{made.path.name} was made, but checks of it failed; run chatnode check")
     return f"{made.path.name} was made, {len(made.removed)} older ones removed"
 
 

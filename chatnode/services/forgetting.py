@@ -59,7 +59,7 @@ class Looked:
     def advice(self) -> str | None:
         """What the operator can do about what is left."""
         if not self.cleaned.flushed:
-            return "a long read kept older pages: the job `erasures` tries again within the hour; jobs.run runs it now"
+            return "a long read kept old pages; the job `erasures` retries within the hour, jobs.run runs it now"
         if not self.cleaned.swept or self.found:
             return "stop the node and run: sqlite3 chatnode.sqlite3 VACUUM"
         return None
@@ -97,11 +97,11 @@ async def _sweep(core: Core) -> Cleaned:
                 await trio.to_thread.run_sync(db.file.sync)  # else the next checkpoint does it while writes wait
                 give_up = trio.current_time() + PATIENCE_SECONDS
             elif trio.current_time() > give_up:
-                logger.warning("long reads keep older pages in the write-ahead log: removed texts may still be in it")
+                logger.warning("long reads keep old pages in the write-ahead log; removed texts may still be in it")
                 return Cleaned(swept=False, flushed=False)
             await trio.sleep(PAUSE_SECONDS if ended is Slice.MORE else BUSY_SECONDS)
     except Unswept as error:
-        logger.warning("removed texts may have left copies in gaps of the database: %s", error)
+        logger.warning("copies of removed texts may be left in gaps of the database: %s", error)
         return Cleaned(swept=False, flushed=await db.maintain(empty_log))
     finally:
         with trio.CancelScope(shield=True):

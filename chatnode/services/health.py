@@ -110,7 +110,7 @@ async def _clock(core: Core) -> None:
     written = await core.db.read(log.newest_at)
     behind = (written - now_ms()) / 1000
     if behind > CLOCK_SECONDS:
-        raise Unwell(f"the clock is {behind:.0f} s behind what was written last")
+        raise Unwell(f"the clock is {behind:.0f} s behind the last write")
 
 
 async def _disk(core: Core) -> Part:
@@ -127,7 +127,7 @@ async def _jobs(core: Core) -> None:
         raise Unwell(f"{', '.join(long)} has been running for more than {LONGEST_JOB_SECONDS / 3600:.0f} hours")
     failed = sorted(name for name, last in runner.last.items() if not last.ok)
     if failed:
-        raise Unwell(f"failed the last time: {', '.join(failed)}; see chatnode call jobs.list")
+        raise Unwell(f"last run failed:  {', '.join(failed)}; see chatnode call jobs.list")
 
 
 async def _sessions(core: Core) -> Part:
@@ -139,7 +139,7 @@ async def _plugins(core: Core) -> Part:
     broken = [each.name for each in statuses if each.state == "broken"]
     consumers = core.part(Consumers).statuses()
     without = [f"{each.plugin}.{each.consumer} ({each.set_aside})" for each in consumers if each.set_aside]
-    reasons = [f"do not run: {', '.join(broken)}; see chatnode call plugins.list"] if broken else []
+    reasons = [f"not running: {', '.join(broken)}; see chatnode call plugins.list"] if broken else []
     if without:
         reasons.append(f"have set rows aside: {', '.join(without)}; see chatnode call plugins.set_aside")
     if reasons:

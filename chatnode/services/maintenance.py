@@ -39,7 +39,7 @@ async def check_integrity(core: Core) -> str:
     if not checked.clean:
         failed = ", ".join(check.name for check in checked.checks if check.problems)
         raise JobFailed(f"the database is not sound ({failed}); run chatnode check")
-    return f"{len(checked.checks)} checks found nothing"
+    return f"{len(checked.checks)} checks found no problem"
 
 
 async def shrink(core: Core) -> str:
@@ -48,15 +48,15 @@ async def shrink(core: Core) -> str:
     before = await db.read(file_statistics)
     worth_it = before.free_bytes > max(LEAST_FREE_BYTES, settings.vacuum_free_share * before.bytes)
     if not settings.vacuum_free_share or not worth_it:
-        return "little is unused"
+        return "little space is unused"
     if before.bytes > settings.vacuum_most_mib << 20:
-        return "larger than storage.vacuum_most_mib; left as it is"
+        return "larger than storage.vacuum_most_mib; not vacuumed"
     async with db.file.alone:
         done = await db.maintain(partial(maintenance.vacuum, wanted=lambda: db.writes_waiting > 0))
     if not done:
-        return "given up for somebody who writes"
+        return "interrupted by a write"
     after = await db.read(file_statistics)
-    return f"{(before.bytes - after.bytes) >> 20} MiB given back"
+    return f"{(before.bytes - after.bytes) >> 20} MiB freed"
 
 
 JOBS = (

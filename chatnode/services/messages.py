@@ -46,7 +46,7 @@ async def post(ctx: Caller, command: PostMessage) -> Posted:
     """
     _check_length(ctx, command.text)
     if command.kind == "system" and not ctx.may(permissions.NOTIFY):
-        raise Refusal("forbidden", f"system messages take the permission {permissions.NOTIFY}", path="kind")
+        raise Refusal("forbidden", f"system messages need the permission {permissions.NOTIFY}", path="kind")
     draft = _draft(ctx, command)
     if ctx.core.part(RequestHooks).prepare_draft is not None:
         return await _prepare_and_post(ctx, draft)
@@ -104,9 +104,9 @@ def _content(command: PostMessage) -> Media | Location | Notice | None:
         if content is not None and name != needed:
             raise Refusal("invalid", f"a message of kind {command.kind} has no {name}", path=name)
     if needed is not None and given[needed] is None:
-        raise Refusal("invalid", f"{needed} is missing: a message of kind {command.kind} carries it", path=needed)
+        raise Refusal("invalid", f"{needed} is missing; a message of kind {command.kind} needs it", path=needed)
     if not command.text and command.kind == "text":
-        raise Refusal("invalid", "text has 0 characters, at least 1 are needed", path="text")
+        raise Refusal("invalid", "text has 0 characters; the minimum is 1", path="text")
     return given[needed] if needed is not None else None
 
 

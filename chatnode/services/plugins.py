@@ -121,7 +121,7 @@ async def dismiss(ctx: Caller, command: OfSetAside) -> Nothing:
 async def enable(ctx: Caller, command: OfPlugin) -> PluginSwitched:
     """Let a plugin run that was disabled, from the next start of the node on."""
     if command.plugin in ctx.core.config.plugins.disabled:
-        raise Refusal("conflict", "the settings disable it: take it out of plugins.disabled", path="plugin")
+        raise Refusal("conflict", "the settings disable it; remove it from plugins.disabled", path="plugin")
     return await _switch(ctx, command.plugin, disabled=False)
 
 
@@ -151,10 +151,10 @@ async def drop(ctx: Caller, command: DropPlugin) -> PluginDropped:
     One that is installed still stays disabled.
     """
     if command.confirm != command.plugin:
-        raise Refusal("invalid", "must be the plugin's name, to confirm that its data is to go", path="confirm")
+        raise Refusal("invalid", "must be the plugin's name, to confirm deletion of its data", path="confirm")
     state = {each.name: each.state for each in ctx.core.part(Manager).statuses()}.get(command.plugin)
     if state == "running":
-        raise Refusal("conflict", "it runs; disable it, and start the node again", path="plugin")
+        raise Refusal("conflict", "it is running; disable it and restart the node", path="plugin")
 
     def write(tx: Transaction) -> PluginDropped:
         dropped = plugins.drop(tx, command.plugin)
@@ -186,13 +186,13 @@ async def export(ctx: Caller, command: ExportPlugin) -> PluginRows:
     Only for the operator of the machine, as plugins may keep what nobody else is to read.
     """
     if not ctx.operator:
-        raise Refusal("forbidden", "only the operator of the machine can do this, with `chatnode call` there")
+        raise Refusal("forbidden", "only the operator can do this, with `chatnode call` on the node's machine")
     limit = ctx.page_size(command.limit)
 
     def read(reader: Reader) -> PluginRows:
         tables = plugins.own_tables(reader, command.plugin)
         if not tables and command.plugin not in plugins.known(reader):
-            raise Refusal("not_found", f"there is nothing of a plugin {command.plugin} here", path="plugin")
+            raise Refusal("not_found", f"no data of a plugin {command.plugin} here", path="plugin")
         if command.table is None:
             return PluginRows(tables, [])
         if command.table not in tables:

@@ -40,7 +40,7 @@ async def get(ctx: Caller, command: GetPresence) -> PresenceGiven:
     """How people are, in the order of handles. Whom you share no conversation with, or may not see, is left out."""
     most = ctx.core.config.limits.page_items
     if len(command.people) > most:
-        raise Refusal("too_large", f"asks for at most {most} people at a time", path="people")
+        raise Refusal("too_large", f"has at most {most} users at a time", path="people")
     found = await ctx.query(lambda reader: presence.seen(reader, ctx.me.key, command.people))
     board = ctx.core.part(PresenceBoard)
     return PresenceGiven([board.as_known(each) for each in found])
@@ -101,12 +101,12 @@ async def history(ctx: Caller, command: ListPresenceHistory) -> PresenceHistory:
 def _whose_history(ctx: Caller, reader: Reader, who: str | None) -> Account:
     if who is None:
         if ctx.account is None:
-            raise Refusal("invalid", "say whose", path="person")
+            raise Refusal("invalid", "name the user", path="person")
         return ctx.account
     if ctx.account is not None and who.lower() in (ctx.account.id, ctx.account.handle):
         return ctx.account
     if not ctx.may(permissions.OPERATE, reads=True):
-        raise Refusal("forbidden", "leave this out: you may ask only for your own", path="person")
+        raise Refusal("forbidden", "omit this; you may ask only for your own", path="person")
     return people.find(reader, who)
 
 

@@ -38,7 +38,7 @@ async def erase(ctx: Caller, command: Erase) -> Erased:
     """
     account = await person_or_me(ctx, command.person)
     if command.handle.lower() != account.handle:
-        raise Refusal("invalid", "type the handle of the account once more, to confirm", path="handle")
+        raise Refusal("invalid", "type the handle of the account to confirm", path="handle")
     if is_me(ctx, account):
         await check_own_password(ctx, account, command.password)
 
@@ -97,7 +97,7 @@ async def finish_erasures(core: Core) -> str | None:
         await _go_on(core, person, [])
     cleaned = await forget_what_is_owed(core)
     if cleaned is not None and not cleaned.complete:
-        raise JobFailed("what was removed may have left traces in the files; see Erasing in docs/operating.md")
+        raise JobFailed("removed data may have left traces in the files; see Erasing in docs/operating.md")
     return f"{len(begun)} erasures finished" if begun or cleaned else None
 
 

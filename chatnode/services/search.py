@@ -25,7 +25,7 @@ async def messages(ctx: Caller, command: SearchMessages) -> SearchGiven:
     """
     settings = ctx.core.config.search
     if not settings.enabled:
-        raise Refusal("unavailable", "search is switched off on this node (search.enabled)")
+        raise Refusal("unavailable", "search is disabled on this node (search.enabled)")
     query = search_query.parse(command.query, settings.parts)
     after = Cursor.read(command.after) if command.after is not None else None
     limit = ctx.page_size(command.limit)

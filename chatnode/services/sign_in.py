@@ -58,13 +58,13 @@ async def sign_in(ctx: Caller, command: SignIn) -> SignedIn:
     hashed = found[1] if found else None
     right = await is_password(ctx.core, command.handle, hashed, command.password)
     if not right or found is None or hashed is None:
-        raise Refusal("wrong_password", "handle and password do not belong together")
+        raise Refusal("wrong_password", "wrong handle or password")
     account = found[0]
     new_hash = await renewed(ctx.core, hashed, command.password)
 
     def write(tx: Transaction) -> SignedIn:
         if people.password_of(tx, account.key) != hashed:  # it was changed meanwhile
-            raise Refusal("wrong_password", "handle and password do not belong together")
+            raise Refusal("wrong_password", "wrong handle or password")
         # Only whoever has the password is told that it is of no use: it says nothing to those who guess.
         if people.by_key(tx, account.key).deactivated_at is not None:
             raise Refusal("forbidden", "this account is deactivated; ask an administrator")
@@ -124,9 +124,9 @@ async def create_token(ctx: Caller, command: CreateToken) -> TokenGiven:
     def write(tx: Transaction) -> int:
         owner = ctx.account if command.person is None else people.find(tx, command.person)
         if owner is None:
-            raise Refusal("invalid", "say whose token it shall be", path="person")
+            raise Refusal("invalid", "name the token's owner", path="person")
         if (ctx.account is None or owner.key != ctx.account.key) and not ctx.may(permissions.MANAGE_PEOPLE):
-            raise Refusal("forbidden", "you can make tokens only for yourself", path="person")
+            raise Refusal("forbidden", "you can create tokens only for yourself", path="person")
         if owner.deactivated_at is not None:
             raise Refusal("conflict", f"the account of {owner.handle} is deactivated", path="person")
         people.refuse_imported(owner, "person")
@@ -146,13 +146,13 @@ def _scopes(ctx: Caller, wanted: list[str] | None) -> frozenset[str] | None:
     """The scopes of a token to be made. Raises `Refusal` for unknown ones, and for more than the maker has."""
     if wanted is None:
         if ctx.scopes is not None:
-            raise Refusal("forbidden", "your token has scopes; name those of the new one", path="scopes")
+            raise Refusal("forbidden", "your token has scopes; name the scopes of the new token", path="scopes")
         return None
     scopes = frozenset(wanted)
     if unknown := sorted(scopes - permissions.scopes_of(ctx.core.permissions)):
         known = ", ".join(ctx.core.permissions)
         raise Refusal(
-            "invalid", f"there is no scope {unknown[0]!r}; there are {known}, each also with :read", path="scopes"
+            "invalid", f"no such scope: {unknown[0]!r}; scopes are {known}, each also with :read", path="scopes"
         )
     if more := permissions.beyond(scopes, ctx.scopes):
         raise Refusal("forbidden", f"your token does not have the scope {more[0]}", path="scopes")
@@ -231,7 +231,7 @@ async def create_setup(ctx: Caller, command: CreateSetup) -> SetupGiven:
 
     def write(tx: Transaction) -> None:
         if people.has_admin(tx):
-            raise Refusal("gone", "this node has its administrator already")
+            raise Refusal("gone", "this node already has an administrator")
         invites.revoke_setup(tx)
         invites.create(tx, "setup", code_hash, by=None, expires_at=expires_at)
         audit.record(tx, ctx.account, "setup.create")

@@ -283,7 +283,7 @@ async def test_signing_in_keeps_a_token_for_the_next_time(node: Served, chat: Ch
         await screen.type("Ann")
         await screen.see("Password:")
         await screen.type("wrong horse")
-        await screen.see("do not belong together")
+        await screen.see("wrong handle or password")
         await screen.see("Password:")
         await screen.type("correct horse")
         await screen.see("you are ann")

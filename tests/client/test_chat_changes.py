@@ -62,7 +62,7 @@ async def test_public_groups_alike_are_not_chosen_between(node: Served, chat: Ch
         await bob.type("/join harb")
         await bob.see("no such public group")
         await bob.type("/join harbour")
-        await bob.see("2 public groups are called so")
+        await bob.see("2 public groups have this title")
 
 
 async def test_only_whole_words_are_commands(node: Served, chat: Chat, ann: Client) -> None:

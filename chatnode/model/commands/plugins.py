@@ -9,7 +9,7 @@ import attrs
 from chatnode.model.fields import Gid, Limit, Seq, Text
 from chatnode.model.plugins import ConsumerStatus, PluginStatus, SetAside, TaskStatus
 
-PluginName = Annotated[str, Text(31, 1, r"[a-z][a-z0-9]*", hint="takes a plugin's name: a-z and digits")]
+PluginName = Annotated[str, Text(31, 1, r"[a-z][a-z0-9]*", hint="expected a plugin's name (a-z and digits)")]
 Word = Annotated[str, Text(100, 1)]
 
 

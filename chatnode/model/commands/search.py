@@ -9,7 +9,7 @@ import attrs
 from chatnode.model.fields import Id, Limit, Text
 from chatnode.model.messages import Message
 
-After = Annotated[str, Text(41, 3, r"[0-9]{1,20}-[0-9]{1,20}", hint="takes the `next` of the page before")]
+After = Annotated[str, Text(41, 3, r"[0-9]{1,20}-[0-9]{1,20}", hint="expected the `next` of the previous page")]
 
 
 @attrs.define

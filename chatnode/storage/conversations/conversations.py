@@ -99,8 +99,8 @@ def _refuse(reader: Reader | Transaction, account: Account, id: str) -> Refusal:
         (id, account.key),
     ).fetchone()
     if was_member:
-        return Refusal("not_member", "you do not take part in this conversation any more", path="conversation")
-    return Refusal("not_found", "there is no such conversation that you take part in", path="conversation")
+        return Refusal("not_member", "you are no longer a member of this conversation", path="conversation")
+    return Refusal("not_found", "no such conversation, or you are not a member", path="conversation")
 
 
 def access_to_manage(reader: Reader | Transaction, account: Account, id: str) -> Place:
@@ -131,7 +131,7 @@ def as_moderator(reader: Reader | Transaction, key: int) -> Place:
 
 def refuse_direct(place: Place) -> None:
     if place.kind == "direct":
-        raise Refusal("forbidden", "a direct conversation always has its two people", path="conversation")
+        raise Refusal("forbidden", "a direct conversation always has exactly two members", path="conversation")
 
 
 def refuse_closed(place: Place) -> None:

@@ -161,7 +161,7 @@ class Database:
             self._writer.execute("PRAGMA optimize")
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error as error:
-            logger.warning("the database was closed without tidying it up: %s", error)
+            logger.warning("the database was closed without cleaning up: %s", error)
 
     async def write(self, function: Write[T], *, repeatable: bool = False) -> T:
         """Run `function` in a transaction; returns when what it did is on disk.
@@ -300,7 +300,7 @@ class Database:
             self._writer.execute("COMMIT")
             self._checkpoint_due = True
         except Exception as error:
-            logger.error("work in the background failed: %s", error)
+            logger.error("background work failed: %s", error)
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             self.background.failed()
@@ -313,7 +313,7 @@ class Database:
         try:
             self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error as error:
-            logger.warning("the write-ahead log could not be moved into the database yet: %s", error)
+            logger.warning("the write-ahead log could not be checkpointed yet: %s", error)
 
     def _commit(self, group: list[Job[Any]]) -> None:
         """Run the jobs of a group and commit them together. Sets every job's outcome."""
@@ -361,7 +361,7 @@ class Database:
                 job.recorded = transaction.recorded
                 gid = transaction.next_gid
                 if not connection.in_transaction:  # SQLite gave it up, and the job hid it; the next one must not begin
-                    raise sqlite3.OperationalError("the transaction was given up")
+                    raise sqlite3.OperationalError("the transaction was rolled back")
         except BaseException as error:
             if not connection.in_transaction:
                 raise storage_error(error) or sqlite3.OperationalError(str(error)) from error
@@ -410,7 +410,7 @@ class Database:
             logger.error("the disk is full, %d writes were refused", len(group))
         else:
             if self.broken is None:
-                logger.critical("storage failed and takes no more writes: %s", error)
+                logger.critical("storage failed and accepts no more writes: %s", error)
             self.broken = f"storage failed: {error}"
             refusal = Refusal("unavailable", "storage failed; the node must be restarted")
         for job in group:

@@ -170,7 +170,7 @@ def find_set_aside(reader: Reader | Transaction, entry: int) -> SetAside:
     """Raises `Refusal("not_found")`."""
     row = reader.execute(f"{_ENTRY} WHERE key = ?", (entry,)).fetchone()
     if row is None:
-        raise Refusal("not_found", f"nothing is set aside under the number {entry}", path="entry")
+        raise Refusal("not_found", f"no row is set aside under the number {entry}", path="entry")
     return _entry(row)
 
 

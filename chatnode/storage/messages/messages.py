@@ -162,7 +162,7 @@ def _earlier(tx: Reader | Transaction, id: str, draft: Draft) -> Posted | None:
     if deleted_at is None:  # else there is nothing left to compare with
         same = same and _is_what_was_sent(draft, text, _read_content(kind, content), sent, edited_at is not None)
     if not same:
-        raise Refusal("conflict", "you used this cid for another message; make a new one", path="cid")
+        raise Refusal("conflict", "you already used this cid for another message; create a new one", path="cid")
     return Posted(gid, seq, id, True)
 
 
@@ -181,7 +181,7 @@ def _seq_of(tx: Reader | Transaction, place: Place, message: str, path: str) -> 
         "SELECT seq FROM messages WHERE id = ? AND conversation = ? AND seq >= ?", (message, place.key, place.first)
     ).fetchone()
     if row is None:
-        raise Refusal("not_found", "there is no such message in this conversation", path=path)
+        raise Refusal("not_found", "no such message in this conversation", path=path)
     return row[0]
 
 
@@ -191,7 +191,7 @@ def _thread(tx: Reader | Transaction, place: Place, root: str) -> int:
         "SELECT thread FROM messages WHERE conversation = ? AND seq = ?", (place.key, seq)
     ).fetchone()
     if inside is not None:
-        raise Refusal("invalid", "this message is in a thread; name the one that it hangs on", path="thread")
+        raise Refusal("invalid", "this message is in a thread; name the thread's first message", path="thread")
     return seq
 
 
@@ -366,4 +366,4 @@ def _was_seen(reader: Reader | Transaction, account: Account, id: str) -> bool:
 
 
 def no_such_message() -> Refusal:
-    return Refusal("not_found", "there is no such message that you may see", path="message")
+    return Refusal("not_found", "no such message, or you may not see it", path="message")

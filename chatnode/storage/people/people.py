@@ -46,7 +46,7 @@ def create(
     if _ID.fullmatch(handle):
         raise Refusal("invalid", "a handle must not look like an id", path="handle")
     if handle in RESERVED_HANDLES:
-        raise Refusal("conflict", f"@{handle} has a meaning of its own; take another handle", path="handle")
+        raise Refusal("conflict", f"@{handle} is reserved; choose another handle", path="handle")
     person = new_id()
     try:
         key = tx.execute(
@@ -69,9 +69,7 @@ def _taken(tx: Transaction, handle: str) -> Refusal:
     return Refusal("conflict", f"the handle {handle} is taken{by}", path="handle")
 
 
-IMPORTED = (
-    "an author of imported messages, as whom nobody can sign in; an administrator can hand it over: chatnode user adopt"
-)
+IMPORTED = "an author of imported messages, not an account; an administrator can hand it over with chatnode user adopt"
 
 
 def join_what_everybody_joins(tx: Transaction, account: Account) -> None:
@@ -105,7 +103,7 @@ def find(reader: Reader | Transaction, who: str, path: str = "person") -> Accoun
     column = "id" if _ID.fullmatch(who) else "handle"
     row = reader.execute(f"SELECT {_COLUMNS} FROM people WHERE {column} = ?", (who.lower(),)).fetchone()  # noqa: S608
     if row is None:
-        raise Refusal("not_found", f"there is nobody called {who}", path=path)
+        raise Refusal("not_found", f"no such user:  {who}", path=path)
     return Account(*row)
 
 
@@ -217,7 +215,9 @@ def set_role(tx: Transaction, account: Account, role: str) -> bool:
     """
     roles.check_there(tx, role)
     if role == "admin" and account.bot:
-        raise Refusal("invalid", "a bot cannot be an administrator; make a role for what it is to do", path="role")
+        raise Refusal(
+            "invalid", "a bot cannot be an administrator; create a role with the permissions it needs", path="role"
+        )
     if not change(tx, "people", {"key": account.key}, {"role": role}):
         return False
     if account.role == "admin" and not has_admin(tx):

@@ -139,7 +139,7 @@ def revoke(tx: Transaction, person: int, session: int) -> None:
     """Sign out one of a person's sessions; its live sockets are closed when the event is routed."""
     deleted = tx.execute("DELETE FROM sessions WHERE key = ? AND person = ?", (session, person)).rowcount
     if not deleted:
-        raise Refusal("not_found", "there is no such session", path="session")
+        raise Refusal("not_found", "no such session", path="session")
     tx.record(SessionRevoked(session), people=(person,), subject=session, actor=person)
 
 

@@ -85,7 +85,7 @@ async def test_a_verdict_that_is_none_refuses(tmp_path: Path, gives: Any) -> Non
     async with node_with(tmp_path, made("demo", check_command)) as node:
         with refused("internal"):
             await node.call("people.list")
-        assert failures(node) == (1, "check_command gave something else than Allow or Deny")
+        assert failures(node) == (1, "check_command returned something other than Allow or Deny")
 
 
 async def test_a_check_that_raises_refuses_and_is_reported_without_its_words(tmp_path: Path, caplog: Any) -> None:
@@ -346,7 +346,7 @@ async def replayed(node: Node, somebody: Any, since: int) -> list[tuple[int, Eve
 
 @attrs.define
 class Odd(Event):
-    """Something that perhaps cannot be sent."""
+    """Something that perhaps cannot be encoded."""
 
     name = "demo.odd"
     what: Any = 1
@@ -372,10 +372,10 @@ async def test_an_event_that_cannot_be_sent_ends_no_node_and_is_left_out(tmp_pat
         assert [event.name for _, event in await replayed(node, bob, before)] == ["message.posted"] * 2
 
 
-@pytest.mark.parametrize("fault", ["raises", "exits", "cannot be sent"])
+@pytest.mark.parametrize("fault", ["raises", "exits", "cannot be encoded"])
 async def test_who_was_away_comes_back_also_past_an_event_that_cannot_be_made_again(tmp_path: Path, fault: str) -> None:
     def make(reader: Reader, row: Row) -> Event | None:
-        if fault == "cannot be sent":
+        if fault == "cannot be encoded":
             return Odd(object())
         raise SystemExit(1) if fault == "exits" else ValueError
 
@@ -500,7 +500,7 @@ async def test_an_enrichment_that_cannot_be_sent_is_left_out(tmp_path: Path, giv
     async with node_with(tmp_path, made("demo", enrich_people)) as node:
         ann = await make_person(node, "ann")
         assert "extra" not in (await ann.call("people.get", person="ann"))["person"]
-        assert failures(node) == (1, "enrich_people gave something else than a mapping of what JSON has")
+        assert failures(node) == (1, "enrich_people returned something other than a mapping of JSON values")
 
 
 async def test_a_sync_hook_can_be_wrapped(tmp_path: Path) -> None:
@@ -584,8 +584,8 @@ async def test_a_plugin_offers_hooks_and_another_implements_them(tmp_path: Path)
         assert await context.ask("name_poll", title="lunch") == ["LUNCH"]
         assert failures(node, "b")[0] == 1
         (z,) = [each for each in node.plugins.statuses() if each.name == "z"]
-        assert (z.state, z.reason) == ("broken", "poll_closed must be async def, and is def")
-        with pytest.raises(LookupError, match="no plugin offers a hook poll_opened"):
+        assert (z.state, z.reason) == ("broken", "poll_closed must be async def, not def")
+        with pytest.raises(LookupError, match="no plugin offers the hook poll_opened"):
             await context.ask("poll_opened", title="x")
 
 

@@ -20,7 +20,7 @@ def chatnode_plugin() -> Plugin:
         name="plugname",
         version=__version__,
         api="2.0",
-        about="Items that people add to a conversation.",
+        about="Items that users add to a conversation.",
         settings=Settings,
         steps=steps_in("chatnode_plugname"),
         tables=(

@@ -16,7 +16,7 @@ async def add(ctx: Context, command: AddItem) -> ItemGiven:
     def write(tx: Transaction) -> ItemGiven:
         place = access_conversation(tx, me, command.conversation)
         if most and storage.count(tx, place, me) >= most:
-            raise Refusal("too_large", f"you have added {most} items here already", path="conversation")
+            raise Refusal("too_large", f"you have already added {most} items here", path="conversation")
         key, item = storage.add(tx, place, me, command.text)
         tx.record(ItemAdded(place.id, item), conversation=place.key, subject=key, actor=me.key)
         return ItemGiven(item)

@@ -15,7 +15,7 @@ ItemText = Annotated[str, Text(most=200, least=1)]
 class Settings:
     """Items that people add to a conversation."""
 
-    most: int = setting(100, "How many items one person may add to one conversation; 0 = any number.", minimum=0)
+    most: int = setting(100, "Maximum number of items one user may add to a conversation; 0 means no limit.", minimum=0)
 
 
 @attrs.define

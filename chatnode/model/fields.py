@@ -18,10 +18,10 @@ from chatnode.model.folding import is_blank
 
 @attrs.frozen
 class Text:
-    """Bounds of a text: length in characters and, where it has one, its form.
+    """Bounds of a string: length in characters and, optionally, a form.
 
-    It is one line without control characters, whatever the form allows. A text that must have a character (`least`)
-    and has no form has one that can be seen. In a `free` text only NUL is refused, which SQLite cannot search.
+    It must be one line without control characters, whatever the form allows. A non-empty text (`least`) without a
+    form must have a visible character. A `free` text may have anything but NUL, which SQLite cannot search.
     """
 
     most: int
@@ -44,7 +44,7 @@ class Text:
             return f"has {len(text)} characters; the minimum is {self.least}"
         if self.form is not None and not self._matches(text):
             return self.hint or f"must have the form {self.form}"
-        if not (text.isascii() and text.isprintable()):  # most are: this is asked of each field of each request
+        if not (text.isascii() and text.isprintable()):  # the usual case: this runs for each field of each request
             if "\0" in text:
                 return "contains a NUL character"
             if not self.free and _CONTROL.search(text):
@@ -56,7 +56,7 @@ class Text:
 
 @attrs.frozen
 class Whole:
-    """Bounds of a whole number, both included."""
+    """Bounds of an integer, both included."""
 
     least: int
     most: int = 2**53 - 1  # what every JSON reader keeps exactly
@@ -69,7 +69,7 @@ class Whole:
 
 @attrs.frozen
 class Items:
-    """Bound of a list's length."""
+    """Maximum length of a list."""
 
     most: int
 
@@ -79,7 +79,7 @@ class Items:
 
 @attrs.frozen
 class Entries:
-    """Bounds of an object of texts: how many, and the length of each name and value in characters."""
+    """Bounds of an object of strings: number of entries, and length of each name and value in characters."""
 
     most: int
     most_name: int = 64
@@ -104,14 +104,14 @@ class Real:
     most: float
 
     def fault(self, number: float) -> str | None:
-        if not self.least <= number <= self.most:  # so that what is no number is refused too
+        if not self.least <= number <= self.most:  # written so that NaN is refused too
             return f"is {number}; expected {self.least} to {self.most}"
         return None
 
 
 @attrs.frozen
 class Moment:
-    """A text that has the form of a time names one, or is empty."""
+    """Must be a valid time in the given form, or empty."""
 
     def fault(self, text: str) -> str | None:
         try:

@@ -1,4 +1,4 @@
-"""The language of search queries: words, phrases, beginnings, exclusions and operators, read into a `Query`."""
+"""The language of search queries: words, phrases, prefixes, exclusions and operators, parsed into a `Query`."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ OPERATORS = ("from", "in", "before", "after", "has")
 
 @attrs.frozen
 class Term:
-    """Words that stand after one another. `prefix`: the last one may go on."""
+    """Consecutive words. `prefix`: the last one may continue."""
 
     words: tuple[str, ...]
     prefix: bool = False
 
     @property
     def needle(self) -> str:
-        """What `words.comparable` of a text contains if the text has this."""
+        """What `words.comparable` of a matching text contains."""
         return words.needle(list(self.words), prefix=self.prefix)
 
 
 @attrs.define
 class Query:
-    """What is looked for. All of it must hold; of several `senders`, or `places`, one.
+    """A parsed query. All conditions must hold; of several `senders` or `places`, one.
 
     `since` (included) and `until` (not included) are milliseconds since 1970.
     """
@@ -45,7 +45,7 @@ class Query:
     until: int | None = None
 
     def matches(self, text: str) -> bool:
-        """Whether a text has the words, and none of those that must not occur."""
+        """Whether a text has the words and none of the excluded ones."""
         comparable = words.comparable(text)
         return all(term.needle in comparable for term in self.terms) and not any(
             term.needle in comparable for term in self.without
@@ -53,19 +53,19 @@ class Query:
 
 
 _QUOTES = (QUOTES, "«»", "‹›", "「」", "『』")
-"""Families of quotation marks. A phrase ends with any mark of the family that it begins with: „a“, ”a”, »a«."""
+"""Families of quotation marks. A phrase ends with any mark of the family it begins with:  „a“, ”a”, »a«."""
 _PHRASE = "|".join(f"[{marks}](?P<quoted{n}>[^{marks}]*)(?P<closed{n}>[{marks}]?)" for n, marks in enumerate(_QUOTES))
 _CHUNK = re.compile(
     rf"(?P<dashes>[{DASHES}]*)(?:(?P<operator>[A-Za-z]+):)?(?:(?:{_PHRASE})(?P<tail>\*?)|(?P<plain>[^\s「『]*))"
 )
 _LONG_DASHES = "\u2014\u2015"
-"""What phones make of two hyphens."""
+"""Phones replace two hyphens with this."""
 
 
 def parse(text: str, most_terms: int = 0) -> Query:
-    """Read a query. Raises `Refusal("invalid")` at `query` that says what to write instead.
+    """Parse a query. Raises `Refusal("invalid")` at `query`, which says what to write instead.
 
-    A word with a colon that is no operator, such as a time or an address, is searched for as it stands.
+    A word with a colon that is not an operator, such as a time or an address, is searched for literally.
     """
     query = Query()
     text = _plain(text)
@@ -89,7 +89,7 @@ def parse(text: str, most_terms: int = 0) -> Query:
 
 
 def _plain(text: str) -> str:
-    """Letters and signs in their usual width, and nothing that cannot be seen between them."""
+    """Characters in their usual width, without invisible ones between them."""
     text = normalize("NFKC", text).replace("\u200b", " ")
     return text if text.isascii() else "".join(char for char in text if category(char) != "Cf")
 
@@ -118,7 +118,7 @@ def _add(query: Query, found: re.Match[str]) -> None:
 
 
 def _is_minus(dashes: str) -> bool:
-    """One dash takes a word out; several, as in --verbose, are part of how it is written."""
+    """One dash excludes a word; several, as in --verbose, are part of the word."""
     return len(dashes) == 1 and dashes not in _LONG_DASHES
 
 

@@ -1,6 +1,6 @@
-"""What the node can do: one module per subject, each with its commands.
+"""The node's commands: one module per subject.
 
-`COMMANDS` is the core's part of the command table, `JOBS` what the node does by itself.
+`COMMANDS` is the core's part of the command table; `JOBS` are the core's scheduled jobs.
 """
 
 from __future__ import annotations

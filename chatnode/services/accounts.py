@@ -1,4 +1,4 @@
-"""People: their accounts, profiles, passwords and roles."""
+"""Users: accounts, profiles, passwords and roles."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from chatnode.storage.people import audit, people, resets, sessions
 
 @command("people.create", permission=permissions.MANAGE_PEOPLE)
 async def create(ctx: Caller, command: CreatePerson) -> PersonGiven:
-    """Make an account."""
+    """Create an account."""
     if command.bot and (command.admin or command.password is not None):
         path = "admin" if command.admin else "password"
         raise Refusal("invalid", f"a bot has no {path}; create a token with tokens.create", path=path)
@@ -46,7 +46,7 @@ async def create(ctx: Caller, command: CreatePerson) -> PersonGiven:
 
 @command("people.me", permission=permissions.CHAT, reads=True)
 async def me(ctx: Caller, command: Nothing) -> Me:
-    """Who you are here, and what you may do."""
+    """Your own profile, role and permissions."""
 
     def read(reader: Reader) -> tuple[Account, Person]:
         account = people.by_key(reader, ctx.me.key)
@@ -62,13 +62,13 @@ def _scopes(ctx: Caller) -> list[str] | None:
 
 @command("people.get", permission=permissions.CHAT, reads=True)
 async def get(ctx: Caller, command: GetPerson) -> PersonGiven:
-    """Somebody's profile, by handle or id."""
+    """A user's profile, by handle or id."""
     return PersonGiven(await ctx.read(lambda reader: people.profile(reader, people.find(reader, command.person))))
 
 
 @command("people.list", permission=permissions.CHAT, reads=True)
 async def list_page(ctx: Caller, command: ListPeople) -> PeopleGiven:
-    """People whose handle begins with `prefix`, in the order of handles.
+    """Users whose handle begins with `prefix`, in order of handles.
 
     To filter and sort: `items.query` of `people`.
     """
@@ -84,7 +84,7 @@ async def update(ctx: Caller, command: UpdateProfile) -> PersonGiven:
 
 @command("people.password", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, unscoped=True)
 async def change_password(ctx: Caller, command: ChangePassword) -> Revoked:
-    """Change a password; every other device and token of that person is signed out."""
+    """Change a password and sign out the user's other devices and tokens."""
     account = await _whose_password(ctx, command)
     new = await hash_password(ctx.core, command.new, "new")
     mine = is_me(ctx, account)
@@ -104,7 +104,8 @@ async def change_password(ctx: Caller, command: ChangePassword) -> Revoked:
 
 
 async def _whose_password(ctx: Caller, command: ChangePassword) -> Account:
-    """The account whose password may be changed: one's own by the old one, others' by who manages people."""
+    """The account whose password to change: the requester's, with the old password, or another's, with the permission
+    to manage people."""
     if command.person is None:
         account = ctx.me
     elif ctx.may(permissions.MANAGE_PEOPLE):

@@ -1,4 +1,4 @@
-"""Backups that the node makes by itself, or when told to."""
+"""Backups, made on schedule or on request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from chatnode.storage.upkeep.backups import BackupError, Made
 
 @command("backup.create", permission=permissions.OPERATE)
 async def create(ctx: Caller, command: Nothing) -> BackupGiven:
-    """Make a backup in the node's backup directory, now, beside everything else; older ones go by the settings."""
+    """Make a backup in the node's backup directory now, and delete old backups as configured."""
     try:
         made = await make(ctx.core)
     except BackupError as error:
@@ -37,7 +37,7 @@ async def create(ctx: Caller, command: Nothing) -> BackupGiven:
 
 
 async def make(core: Core) -> Made:
-    """One more backup, in a thread of its own; stops soon when cancelled. Raises `BackupError`."""
+    """Make a backup in a thread of its own; cancellation stops it soon. Raises `BackupError`."""
     settings = core.config.backup
     secret = await trio.to_thread.run_sync(backups.passphrase, settings)
     data = DataDirectory(core.db.path.parent)

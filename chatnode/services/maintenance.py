@@ -16,25 +16,25 @@ LEAST_FREE_BYTES = 16 << 20
 
 
 async def remove_expired(core: Core) -> str:
-    """Sessions and invites that ended a while ago."""
+    """Remove sessions and invites that ended a while ago."""
     sessions, invites = await core.db.write(maintenance.remove_expired)
     return f"{sessions} sessions and {invites} invites removed"
 
 
 async def settle_owners(core: Core) -> str | None:
-    """Groups of an earlier version may have no owner, or one who cannot act; later changes are settled as they come."""
+    """Give an owner to groups that an earlier version left without one who can act."""
     settled = await core.db.write(owners.settle_everywhere)
     return f"{settled} groups have a new owner" if settled else None
 
 
 async def optimize(core: Core) -> str:
-    """Let SQLite look at the tables again, so that it goes on choosing the right index."""
+    """Refresh SQLite's statistics, so that it keeps choosing the right index."""
     await core.db.write(maintenance.optimize)
     return "statistics of the tables are up to date"
 
 
 async def check_integrity(core: Core) -> str:
-    """All checks; fails when one finds something, so that health and metrics tell of it."""
+    """Run all checks; fails when one finds a problem, so that health and metrics report it."""
     checked = await core.db.read(checks.run)
     if not checked.clean:
         failed = ", ".join(check.name for check in checked.checks if check.problems)
@@ -43,7 +43,7 @@ async def check_integrity(core: Core) -> str:
 
 
 async def shrink(core: Core) -> str:
-    """Give back space that nothing uses, if it is much and nobody is writing."""
+    """Free unused space, if there is a lot of it and no write is waiting."""
     db, settings = core.db, core.config.storage
     before = await db.read(file_statistics)
     worth_it = before.free_bytes > max(LEAST_FREE_BYTES, settings.vacuum_free_share * before.bytes)

@@ -37,7 +37,8 @@ from chatnode.storage.presence.presence import Circle, Mark
 
 @command("presence.get", permission=permissions.CHAT, reads=True)
 async def get(ctx: Caller, command: GetPresence) -> PresenceGiven:
-    """How people are, in the order of handles. Whom you share no conversation with, or may not see, is left out."""
+    """Users' presence, in order of handles. Users with whom you share no conversation, or whose presence you may not
+    see, are left out."""
     most = ctx.core.config.limits.page_items
     if len(command.people) > most:
         raise Refusal("too_large", f"has at most {most} users at a time", path="people")
@@ -48,7 +49,7 @@ async def get(ctx: Caller, command: GetPresence) -> PresenceGiven:
 
 @command("presence.status", permission=permissions.CHAT, limit="statuses")
 async def set_status(ctx: Caller, command: SetStatus) -> PresenceOf:
-    """Say what you are up to, in a text, an emoji or both, for some time or until you say otherwise."""
+    """Set your status: a text, an emoji or both, for some time or until you change it."""
     status = _status(ctx, command)
     keep_history = ctx.core.config.presence.history_days > 0
     me = ctx.me
@@ -75,7 +76,8 @@ def _status(ctx: Caller, command: SetStatus) -> Status:
 
 @command("presence.visible", permission=permissions.CHAT, limit="statuses")
 async def set_visible(ctx: Caller, command: SetVisible) -> Visible:
-    """Whether others see when you are online and active, your status, and that you type. At first they do."""
+    """Show or hide from others when you are online and active, your status, and that you are typing (default:
+    shown)."""
     me = ctx.me
     mark, circle = await ctx.write(lambda tx: presence.set_hidden(tx, me, not command.visible))
     ctx.core.part(PresenceBoard).marked(me.key, mark, circle)
@@ -84,7 +86,7 @@ async def set_visible(ctx: Caller, command: SetVisible) -> Visible:
 
 @command("presence.history", permission=permissions.CHAT, or_permission=permissions.OPERATE, reads=True)
 async def history(ctx: Caller, command: ListPresenceHistory) -> PresenceHistory:
-    """When you came, went and set which status, if the node keeps it; who operates the node may ask of anybody.
+    """Your presence history, if the node keeps it. With the permission to operate the node, any user's.
 
     To filter and sort: `items.query` of `presence_history`.
     """
@@ -112,7 +114,7 @@ def _whose_history(ctx: Caller, reader: Reader, who: str | None) -> Account:
 
 @command("typing", permission=permissions.CHAT, limit="typing")
 async def say_typing(ctx: Caller, command: SayTyping) -> TypingSaid:
-    """Say that you type in a conversation, again while you do; posting ends it, and so does `stop`."""
+    """Show that you are typing in a conversation; repeat it while you do. Posting or `stop` ends it."""
     me = ctx.me
     live = ctx.core.part(PresenceBoard)
     place, blocked = await ctx.read(lambda reader: typing.access(reader, me, command.conversation))
@@ -127,7 +129,7 @@ async def say_typing(ctx: Caller, command: SayTyping) -> TypingSaid:
 
 @command("typing.list", permission=permissions.CHAT, reads=True)
 async def list_typing(ctx: Caller, command: InConversation) -> TypistsGiven:
-    """Who else types in a conversation now."""
+    """Other users who are typing in a conversation now."""
     me = ctx.me
     place = await ctx.read(lambda reader: conversations.access(reader, me, command.conversation))
     return TypistsGiven(

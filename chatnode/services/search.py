@@ -19,9 +19,9 @@ from chatnode.storage.search.renewal import Rebuilding
 
 @command("search.messages", permission=permissions.CHAT, reads=True)
 async def messages(ctx: Caller, command: SearchMessages) -> SearchGiven:
-    """Messages that you may see and that have the words of `query`, newest first.
+    """Messages that you may see and that match `query`, newest first.
 
-    `docs/protocol.md` describes the language of queries.
+    `docs/search.md` describes the query language.
     """
     settings = ctx.core.config.search
     if not settings.enabled:
@@ -41,10 +41,9 @@ async def messages(ctx: Caller, command: SearchMessages) -> SearchGiven:
 
 
 async def repair(core: Core) -> int:
-    """Make the index anew if it is not what the messages say; returns how many it has then, 0 if it was whole.
+    """Rebuild the index if it does not match the messages; returns the number of messages indexed, 0 if it was intact.
 
-    In slices between other writes; about 10 s for a million messages. Until it is done a search is `partial` where
-    there is much that is not indexed.
+    In slices between other writes; about 10 s for a million messages. Until it is done, searches may be `partial`.
     """
     if not await core.db.read(search_checks.problems):
         return 0

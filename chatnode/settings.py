@@ -59,7 +59,7 @@ def read_section(
     converted: dict[str, Any] = {}
     for key, value in entries.items():
         if key not in fields:
-            elsewhere = "".join(f"; [{home}] has one" for home in sections_with(key))
+            elsewhere = "".join(f"; {home} has one" for home in sections_with(key))
             raise StartError(f"{place}: no setting {section}.{key}; [{section}] has {', '.join(fields)}{elsewhere}")
         converted[key] = _convert(value, fields[key], f"{place}: {section}.{key}")
         choices = fields[key].metadata["choices"]

@@ -160,7 +160,7 @@ def _leads_outside(name: str) -> bool:
 
 
 def _unsafe(name: str) -> Problem:
-    return Problem(printable(name), "the path leads out of the archive; the file was skipped")
+    return Problem(printable(name), "the path leads outside the archive; the file was skipped")
 
 
 def _irregular(name: str) -> Problem:

@@ -47,7 +47,7 @@ def test_a_command_that_asks_makes_no_node(
     before = sorted(tmp_path.rglob("*"))
     done = chatnode(nowhere, *arguments, stdin="a password that is long\n")
     assert (done.status, done.out) == (1, "")
-    assert done.err.startswith(f"chatnode: no node here; there is no database in {nowhere}: give another --data")
+    assert done.err.startswith(f"chatnode: no node here: {nowhere} has no database; choose another --data")
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -273,7 +273,7 @@ def test_the_settings_are_printed_and_checked(data: Path, monkeypatch: pytest.Mo
         ("[limits]\npage_items = 0.5\n", "limits.page_items"),
         ("[plugins.reactions]\nper_people = 2\n", "plugins.reactions.per_people"),
         ("[plugins.reaction]\n", "reaction"),
-        ('[plugins]\ndisabled = ["contact"]\n', "a plugin contact, which is not installed"),
+        ('[plugins]\ndisabled = ["contact"]\n', "the plugin contact, which is not installed"),
         ("[limits\n", "line 1"),
     ):
         path.write_text(text)

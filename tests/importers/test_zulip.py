@@ -359,7 +359,7 @@ def test_a_file_of_the_wrong_kind(tmp_path: Path, content: bytes, message: str) 
 
 
 def test_a_directory_without_streams_and_a_missing_one(tmp_path: Path) -> None:
-    assert "not in a folder <stream id>-<stream>" in only_problem(ZulipArchive(tmp_path)).message
+    assert "no folder <stream id>-<stream>" in only_problem(ZulipArchive(tmp_path)).message
     assert "no such file" in only_problem(ZulipArchive(tmp_path / "absent")).message
 
 

@@ -234,7 +234,7 @@ def _fault_of(caller: Any, facade: Facade, known: list[str]) -> str | None:
             return f"there is no hook {caller.name}; {hint}"
         wanted = colour(caller.spec.function)
         if colour(implementation.function) != wanted and not implementation.wrapper:
-            return f"{caller.name} must be {wanted}, and is {colour(implementation.function)}"
+            return f"{caller.name} must be {wanted}, not {colour(implementation.function)}"
         if implementation.wrapper and wanted == "async def":
             return f"{caller.name} is async and accepts no wrappers"
     return None

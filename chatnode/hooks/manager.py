@@ -338,7 +338,7 @@ def _job(name: str, task: Task, loaded: Loaded, report: Report) -> Job:
         try:
             return max(0.0, float(task.every(loaded.settings) if callable(task.every) else task.every or 0))
         except FAILURES as error:  # the node asks before it begins, and goes on without the job
-            report(f"task {task.name}", f"its period cannot be read:  {said(error)}", error)
+            report(f"task {task.name}", f"its period cannot be read: {said(error)}", error)
             return 0.0
 
     return Job(f"{name}.{task.name}", period, run, lane=name)

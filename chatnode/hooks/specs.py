@@ -26,7 +26,7 @@ from chatnode.storage.messages.messages import Draft
 PROJECT = "chatnode"
 
 hookimpl = pluggy.HookimplMarker(PROJECT)
-"""Marks a function as an implementation of the hook with the same name. Options:  `tryfirst`, `trylast`,
+"""Marks a function as an implementation of the hook with the same name. Options: `tryfirst`, `trylast`,
 `wrapper` (only where the hook is not async)."""
 
 _hookspec = pluggy.HookspecMarker(PROJECT)

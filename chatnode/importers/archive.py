@@ -90,7 +90,7 @@ class Archive(ABC):
                     return
                 yield item
         except DAMAGE as error:
-            message = f"damaged after file {count:,}; the rest was skipped:  {reason(error)}"
+            message = f"damaged after file {count:,}; the rest was skipped: {reason(error)}"
             yield Problem(self._place, message)
 
     def read(self, entry: Entry) -> bytes:
@@ -126,7 +126,7 @@ def open_archive(path: Path) -> Archive:
     except FileNotFoundError as error:
         raise Unreadable("no such file or directory") from error
     except tarfile.ReadError as error:
-        raise Unreadable(f"not a directory, zip or tar file:  {reason(error)}") from error
+        raise Unreadable(f"not a directory, zip or tar file: {reason(error)}") from error
     except DAMAGE as error:
         raise Unreadable(reason(error)) from error
 

@@ -193,7 +193,7 @@ def _examine(path: Path, zone: tzinfo) -> _Survey:
             latest = item.at
     if lines:
         return _Survey(joined, channel, messages, ordered, tuple(dict.fromkeys((*first, *last))))
-    fault = f"not a WeeChat log:  {problem.message}" if problem else "the file is empty"
+    fault = f"not a WeeChat log: {problem.message}" if problem else "the file is empty"
     return _Survey(fault=fault)
 
 
@@ -208,7 +208,7 @@ def _read(path: Path, zone: tzinfo) -> Iterator[_Line | Problem]:
             if raw:
                 yield _parse(_decode(raw), clock)
         except Unreadable as error:
-            yield Problem(_place(path, number), f"the line was skipped:  {error}")
+            yield Problem(_place(path, number), f"the line was skipped: {error}")
 
 
 def _raw_lines(path: Path) -> Iterator[tuple[int, bytes] | Problem]:
@@ -224,7 +224,7 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, bytes] | Problem]:
                     number += 1
                     yield _checked(path, number, raw)
     except DAMAGE as error:
-        yield Problem(_place(path, number + 1), f"the rest of the file cannot be read:  {reason(error)}")
+        yield Problem(_place(path, number + 1), f"the rest of the file cannot be read: {reason(error)}")
     else:
         if rest:
             yield _checked(path, number + 1, rest)
@@ -232,7 +232,7 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, bytes] | Problem]:
 
 def _checked(path: Path, number: int, raw: bytes) -> tuple[int, bytes] | Problem:
     if len(raw) > LINE_LIMIT:
-        return Problem(_place(path, number), f"the line was skipped:  longer than {LINE_LIMIT:,} bytes")
+        return Problem(_place(path, number), f"the line was skipped: longer than {LINE_LIMIT:,} bytes")
     return number, raw.rstrip(b"\r")
 
 

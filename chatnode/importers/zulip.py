@@ -258,7 +258,7 @@ def _posts(archive: Archive, stream: _Stream) -> Iterator[_Post | Problem]:
         try:
             content = archive.read(entry)
         except Unreadable as error:
-            yield Problem(entry.place, f"the file was skipped:  {error}")
+            yield Problem(entry.place, f"the file was skipped: {error}")
             continue
         size += entry.size
         yield from _posts_of_file(entry, stream.topic_of(entry), content)
@@ -272,10 +272,10 @@ def _posts_of_file(entry: Entry, topic: str, content: bytes) -> Iterator[_Post |
             try:
                 yield _post(place, topic, item)
             except Unreadable as error:
-                yield Problem(place, f"the message was skipped:  {error}")
+                yield Problem(place, f"the message was skipped: {error}")
     except Unreadable as error:
         what = f"the rest of the file, after item {number}," if number else "the file"
-        yield Problem(entry.place, f"{what} was skipped:  {error}")
+        yield Problem(entry.place, f"{what} was skipped: {error}")
 
 
 _DECODER = json.JSONDecoder()

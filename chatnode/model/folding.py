@@ -1,6 +1,6 @@
 """The folded form of texts, by which they are found, sorted and compared.
 
-Texts that read alike have the same folded form:  "Café" and "CAFE", Łukasz and lukasz, Ægir and aegir, full-width
+Texts that read alike have the same folded form: "Café" and "CAFE", Łukasz and lukasz, Ægir and aegir, full-width
 and usual letters, digits of any script. Accents of Latin, Greek and Cyrillic letters are dropped, as are the vowel
 points of Hebrew and Arabic; marks that make a different letter (the dots of the Japanese が, the vowels of Thai) stay.
 Invisible characters are dropped. Punctuation and symbols stay, in their plain form: ’ is ', – is -, “ is ".
@@ -39,7 +39,7 @@ _ZERO_WIDTH_SPACE = "\u200b"
 _FILLERS = "\u115f\u1160\u3164\uffa0\u17b4\u17b5\u180b\u180c\u180d\u180f"
 """Letters and marks that render as nothing."""
 _BLANKS = "\u2800\U0001d159"
-"""Blank symbols:  the Braille cell without dots, and a note without a head."""
+"""Blank symbols: the Braille cell without dots, and a note without a head."""
 
 
 def folded(text: str) -> str:

@@ -1,6 +1,6 @@
 """Making removed data unreadable in the files, and proving it.
 
-SQLite zeroes deleted rows at once. Still left for a while:  the parts of the search index that have
+SQLite zeroes deleted rows at once. Still left for a while: the parts of the search index that have
 the removed words; copies in the gaps of pages whose rows moved to another one; and older pages in the write-ahead log.
 All of it goes in slices between other writes.
 """

@@ -127,7 +127,7 @@ async def _jobs(core: Core) -> None:
         raise Unwell(f"{', '.join(long)} has been running for more than {LONGEST_JOB_SECONDS / 3600:.0f} hours")
     failed = sorted(name for name, last in runner.last.items() if not last.ok)
     if failed:
-        raise Unwell(f"last run failed:  {', '.join(failed)}; see chatnode call jobs.list")
+        raise Unwell(f"last run failed: {', '.join(failed)}; see chatnode call jobs.list")
 
 
 async def _sessions(core: Core) -> Part:

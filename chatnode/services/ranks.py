@@ -17,7 +17,7 @@ def check_may_give(ctx: Caller, given: Iterable[str], path: str) -> None:
     """Raises `Refusal("forbidden")` when one of the permissions `given` is not the requester's own."""
     common = ctx.core.roles.get(permissions.MEMBER, frozenset())
     if not ctx.operator and (missing := sorted(set(given) - ctx.permissions - common)):
-        raise Refusal("forbidden", f"this needs permissions that you do not have:  {', '.join(missing)}", path=path)
+        raise Refusal("forbidden", f"this needs permissions that you do not have: {', '.join(missing)}", path=path)
 
 
 def check_may_manage(ctx: Caller, account: Account) -> None:

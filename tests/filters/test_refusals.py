@@ -76,12 +76,12 @@ def test_a_fault_is_named_with_its_place_and_what_is_taken(asked: Any, path: str
     ("fields", "path", "said"),
     [
         ({"sort": "nothing"}, "sort", "has no field"),
-        ({"sort": "message_text"}, "sort", "possible are message_id"),
+        ({"sort": "message_text"}, "sort", "allowed are message_id"),
         ({"sort": "seq,-seq"}, "sort", "twice"),
         ({"sort": "-created_at,at"}, "sort", "twice"),
         ({"sort": "seq; DROP TABLE messages"}, "sort", "has no field"),
         ({"fields": "seq,nothing"}, "fields", "has no field"),
-        ({"group_by": "seq"}, "group_by", "possible are conversation_id"),
+        ({"group_by": "seq"}, "group_by", "allowed are conversation_id"),
         ({"group_by": "conversation_id", "fields": "seq"}, "fields", "omit fields"),
         ({"group_by": "conversation_id", "sort": "seq"}, "sort", "it has conversation_id, count"),
         *(

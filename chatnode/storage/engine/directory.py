@@ -95,4 +95,4 @@ class DataDirectory:
     def _unusable(self, error: OSError) -> StartError:
         known = fault(Path(error.filename)) if error.filename else None
         why = f"{known} ({error.strerror})" if known is not None else error.strerror
-        return StartError(f"{self.path}: cannot be used as a data directory:  {why}")
+        return StartError(f"{self.path}: cannot be used as a data directory: {why}")

@@ -181,7 +181,7 @@ def _check_columns(connection: Reader, table: Table) -> None:
         try:
             connection.execute(f"EXPLAIN {table.export}", {"person": 0, "after": 0, "limit": 0})
         except sqlite3.Error as error:
-            raise StartError(f"the export of the table {table.name} cannot be read:  {error}") from error
+            raise StartError(f"the export of the table {table.name} cannot be read: {error}") from error
 
 
 def declared_tables(connection: Reader) -> tuple[list[Table], list[str]]:

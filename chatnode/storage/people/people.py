@@ -103,7 +103,7 @@ def find(reader: Reader | Transaction, who: str, path: str = "person") -> Accoun
     column = "id" if _ID.fullmatch(who) else "handle"
     row = reader.execute(f"SELECT {_COLUMNS} FROM people WHERE {column} = ?", (who.lower(),)).fetchone()  # noqa: S608
     if row is None:
-        raise Refusal("not_found", f"no such user:  {who}", path=path)
+        raise Refusal("not_found", f"no such user: {who}", path=path)
     return Account(*row)
 
 

@@ -39,7 +39,7 @@ def replace(tx: Transaction, role: str, permissions: frozenset[str]) -> dict[str
     known = {**PERMISSIONS, **additions(tx).permissions}
     if unknown := sorted(permissions - set(known)):
         raise Refusal(
-            "invalid", f"no such permission: {unknown[0]}; permissions are  {', '.join(known)}", path="permissions"
+            "invalid", f"no such permission: {unknown[0]}; permissions are {', '.join(known)}", path="permissions"
         )
     if not permissions:
         raise Refusal(

@@ -114,7 +114,7 @@ async def test_a_check_over_its_budget_is_cut_and_reported(tmp_path: Path, caplo
         with refused("unavailable"):
             await node.call("people.list")
         assert ended == ["people.list"]
-        assert failures(node) == (1, "check_command took longer than 0.05 s and was cut")
+        assert failures(node) == (1, "check_command took longer than 0.05 s and was cancelled")
     assert "the plugin demo: check_command took longer" in caplog.text
 
 
@@ -244,7 +244,7 @@ async def test_sql_without_end_in_a_transaction_is_cut_and_only_its_own_write_is
                 nursery.start_soon(try_to_say, text)
         assert sorted(outcomes) == ["one", "two", "unavailable"]
         assert sorted(await said(bob, talk)) == ["one", "two"]
-        assert failures(node)[1] == "in_transaction took longer than 0.02 s and was cut"
+        assert failures(node)[1] == "in_transaction took longer than 0.02 s and was cancelled"
 
 
 async def test_a_hook_that_sleeps_in_a_transaction_is_reported(tmp_path: Path) -> None:
@@ -489,7 +489,7 @@ async def test_an_enrichment_over_its_budget_is_left_out(tmp_path: Path) -> None
         talk = await direct(ann, bob)
         await say(ann, talk, "hello")
         assert await said(bob, talk) == ["hello"]
-        assert failures(node) == (1, "enrich_messages took longer than 0.05 s and was cut")
+        assert failures(node) == (1, "enrich_messages took longer than 0.05 s and was cancelled")
 
 
 @pytest.mark.parametrize("gives", [[1], {"x": {1, 2}}, {"x": object()}, {1: 2}, None])

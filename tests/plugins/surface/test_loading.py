@@ -68,7 +68,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "name": ({"name": "Hello World"}, "the name 'Hello World' must consist of a-z and 0-9"),
     "name of the node's tables": ({"name": "message"}, "the name message is a prefix of the node's own tables"),
     "api: no version": ({"api": "one"}, "api is 'one'; expected a version such as 2.0"),
-    "api: a later one": ({"api": "2.99"}, "version 2.99 of chatnode.api, this is 2.0: install a newer chatnode"),
+    "api: a later one": ({"api": "2.99"}, "version 2.99 of chatnode.api, this is 2.0; install a newer chatnode"),
     "api: another major": ({"api": "0.3"}, "install a newer version of the plugin"),
     "command without prefix": ({"commands": (a_command("hello.wave"),)}, "does not begin with demo."),
     "command twice": (
@@ -209,7 +209,7 @@ async def test_a_hook_of_the_other_colour_is_refused(tmp_path: Path) -> None:
     async with node_with(tmp_path, made("one", check_command), made("two", in_transaction)) as node:
         assert states(node) == {
             "one": "check_command must be async def, not def",
-            "two": "in_transaction must be def, and is async def",
+            "two": "in_transaction must be def, not async def",
         }
 
 
@@ -229,9 +229,9 @@ async def test_settings_are_read_and_checked(tmp_path: Path) -> None:
         assert node.core.settings(Settings).polite == 0
     for entries, said in (
         ({"polit": 1}, "no setting plugins.demo.polit; [plugins.demo] has polite, per_minute, style"),
-        ({"polite": "very"}, "plugins.demo.polite is 'very'; it takes a whole number"),
+        ({"polite": "very"}, "plugins.demo.polite is 'very'; expected an integer"),
         ({"polite": -1}, "the least is 0"),
-        ({"style": "loud"}, "plugins.demo.style is 'loud'; it takes plain, fancy"),
+        ({"style": "loud"}, "plugins.demo.style is 'loud'; expected one of plain, fancy"),
     ):
         async with node_with(tmp_path, plugin, config=Config(of_plugins={"demo": entries})) as node:
             assert said in states(node)["demo"]

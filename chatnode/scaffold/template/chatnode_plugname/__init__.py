@@ -1,4 +1,4 @@
-"""Plugname: people add items to a conversation, and see each other's."""
+"""Plugname: users add items to a conversation and see each other's."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ LEFT_OUT = {
     "plugins": "which plugins there are is the installation's",
     "consumers": "places in the log",
     "set_aside": "rows of the log",
-    "search_state": "made anew from the messages",
+    "search_state": "rebuilt from the messages",
     "search_shards": "part of the index of words",
     "search_changed": "part of the index of words",
 }

@@ -9,12 +9,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 STUMBLERS = (
-    "anew", "whoever", "whomever", "somebody", "anybody", "elsewhen", "fares", "so many", "so long", "so often", "for ever",
+    "anew", "whoever", "whomever", "somebody", "anybody", "elsewhen", "fares", "so many", "so long", "so often",
+    "for ever",
     "(?<!with )(?<!for )(?<!to )(?<!by )whom",
     r"(?:has|have|had) not(?! (?:\w+ed|been|begun|come|given|got|gone|made|met|read|run|seen|sent|taken)\b)",
 )  # fmt: skip
-"""Words and phrases that a native reader stumbles over: "again", "a user who" and "up to N" are better. "has not been" is
-good English, "has not any" is none."""
+"""Words and phrases that a native reader stumbles over: "again", "a user who" and "up to N" are better.
+
+"has not been" is good English, "has not any" is none."""
 PATTERN = re.compile(rf"\b(?:{'|'.join(STUMBLERS)})\b", re.IGNORECASE)
 
 CODE = [*ROOT.glob("chatnode/**/*.py"), *ROOT.glob("plugins/**/*.py"), *ROOT.glob("examples/**/*.py")]

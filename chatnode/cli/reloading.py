@@ -1,6 +1,6 @@
-"""`chatnode serve --reload`: the node starts again when a file of a plugin, or its settings, change.
+"""`chatnode serve --reload`: restarts the node when a plugin's files or the settings change.
 
-For whoever writes a plugin. Files are looked at every so often, which works on every file system. The process is
+For plugin authors. It polls the files, which works on every file system. The process is
 replaced after a clean stop, so that nothing of the old code is left.
 """
 

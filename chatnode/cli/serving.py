@@ -26,8 +26,8 @@ logger = get_logger("serve")
 
 
 SWITCH_SECONDS = 0.0005
-"""So soon a reader in the middle of a long answer lets messages pass. With Python's own 5 ms the slowest message in a
-hundred took three times as long while many people came and went (docs/performance.md)."""
+"""How soon a reader in the middle of a long reply lets messages pass. With Python's default of 5 ms the slowest
+message in a hundred took three times as long while many users came and went (docs/performance.md)."""
 
 
 @click.command()

@@ -89,8 +89,8 @@ class HookCalls:
             self._pluggy.unregister(name=plugin)
 
     def fault_of(self, hooks: Facade) -> str | None:
-        """What is wrong with a plugin's hooks: one that nobody calls, or of the wrong colour. Once all are registered,
-        because a plugin may offer hooks to others."""
+        """What is wrong with a plugin's hooks: unknown, or async instead of sync or the reverse. Once all are
+        registered, because a plugin may offer hooks to others."""
         callers: Iterable[Any] = self._pluggy.get_hookcallers(hooks) or ()
         faults = (_fault_of(caller, hooks, self._names()) for caller in callers)
         return next((fault for fault in faults if fault is not None), None)
@@ -99,13 +99,13 @@ class HookCalls:
         return [name for name, caller in vars(self._pluggy.hook).items() if getattr(caller, "spec", None) is not None]
 
     def has(self, hook: str) -> bool:
-        """Whether somebody implements it."""
+        """Whether a plugin implements it."""
         return bool(getattr(self._pluggy.hook, hook).get_hookimpls())
 
     # ---- what storage calls
 
     def follower(self, event: str) -> Follower | None:
-        """What plugins do when an event of this name is recorded; None when nobody follows it."""
+        """What plugins do when an event of this name is recorded; None if no plugin follows it."""
         audience, changed = self._caller("audience", event), self._caller("in_transaction", event)
         if audience is None and changed is None:
             return None
@@ -198,7 +198,7 @@ class HookCalls:
         return run
 
     async def tell(self, hook: str, contexts: Mapping[str, Context]) -> None:
-        """Call `node_started` or `node_stopping` of every plugin, with its context; who fails was reported."""
+        """Call `node_started` or `node_stopping` of every plugin, with its context; failures were reported."""
         for implementation in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
             context = contexts[implementation.plugin_name]
             try:

@@ -50,7 +50,7 @@ class Consumers:
     # ---- going on
 
     def committed(self, recorded: list[Recorded]) -> None:
-        """Wake whom these events are for. Part of the commit listener: never raises or blocks."""
+        """Wake the consumers of these events. Part of the commit listener: never raises or blocks."""
         self._head = recorded[-1].gid
         for each in self._of_all_kinds:
             each.wanted(recorded[0].gid)
@@ -60,7 +60,7 @@ class Consumers:
                     each.wanted(event.gid)
 
     async def load(self) -> None:
-        """Find out where each is. In a damaged database that is left for later."""
+        """Load the position of each; in a damaged database, later."""
         try:
             self._head = await self._db.read(log.head)
             for each in self:
@@ -78,10 +78,10 @@ class Consumers:
                 nursery.start_soon(supervised.keep_running)
 
     async def catch_up(self, plugin: str | None = None, consumer: str | None = None) -> list[ConsumerStatus]:
-        """Let all, or those of a plugin, or one, take what is there by now; gives how far each is then.
+        """Let all consumers, those of a plugin, or one, process everything in the log; returns their positions.
 
-        Without the pauses that they make otherwise: a row that fails is set aside at once after its tries. One that is
-        held up by something else than a row is left where it is.
+        Without pauses: a row that fails is set aside as soon as its tries are used up. A consumer that fails for
+        another reason stays where it is.
         """
         head = await self._db.read(log.head)
         chosen = [each for each in self if plugin in (None, each.name[0]) and consumer in (None, each.name[1])]

@@ -1,4 +1,4 @@
-"""Is what a plugin declares fit to be added to a node? Every fault is said with its place, before anything is added."""
+"""Checks a plugin's declaration before it is added to a node. Each problem is reported with its place."""
 
 from __future__ import annotations
 

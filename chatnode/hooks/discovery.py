@@ -38,7 +38,7 @@ def given(plugins: Iterable[Any]) -> list[Installed]:
 
 
 def _brought_twice(one: Installed, other: Installed) -> Installed:
-    """Which of the two would run is chance: neither does."""
+    """Which of the two would run is undefined, so neither does."""
 
     def load() -> Any:
         names = " and ".join(sorted({one.distribution, other.distribution}))

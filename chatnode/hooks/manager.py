@@ -1,8 +1,8 @@
-"""The plugins of one node: loaded, checked, registered; what each adds, and how each fares.
+"""The plugins of one node: loading, checking, registering, what they add, and their status.
 
 Every node has its own manager, so that two nodes in one process do not see each other's plugins. A plugin that cannot
-be loaded, or whose declaration, hooks or tables are at fault, is broken: it is named with the reason, and everything
-else goes on without it.
+be loaded, or whose declaration, hooks or tables are invalid, is broken: it is reported with the reason, and the node
+runs without it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Probe = Callable[[], Awaitable[Mapping[str, Any] | None]]
 
 @attrs.frozen
 class Figure:
-    """A metric of a plugin's: counted, or asked for with `value`."""
+    """A metric of a plugin: a counter, or computed with `value`."""
 
     plugin: str
     name: str
@@ -64,7 +64,7 @@ class Figure:
 
 @attrs.define
 class Loaded:
-    """A plugin that runs. `scope`, and `context` for what nobody asks for, are there once the node is open."""
+    """A running plugin. `scope`, and `context` for work without a requester, are set once the node is open."""
 
     plugin: Plugin
     settings: Any
@@ -197,7 +197,7 @@ class Manager:
             added.enrich_people = self._calls.enrich_people
 
     def _guarded_event(self, name: str, kind: EventKind) -> EventKind:
-        """One that cannot be made again is left out: else whoever was away could not come back to what they missed."""
+        """An event that cannot be rebuilt is left out, so that clients that were away can still resume."""
         hook, seconds = f"event {kind.event.name}", self.config.plugins.hook_seconds
         make = guard(kind.make, name, hook, seconds, partial(self.report, name))
 
@@ -225,7 +225,7 @@ class Manager:
             return [f"the check of the plugin {name} raised {type(error).__name__}: {error}"]
 
     def request_hooks(self) -> RequestHooks:
-        """What the plugins look at before a command is carried out."""
+        """The plugins' checks before a command runs."""
         calls = self._calls
         return RequestHooks(
             calls.check_command if calls.has("check_command") else None,
@@ -259,7 +259,7 @@ class Manager:
         return [self._statuses[name] for name in sorted(self._statuses)]
 
     def probes(self) -> dict[str, Probe]:
-        """By the name of the plugin, what it is asked when somebody asks whether the node is well."""
+        """By name of the plugin, its health check."""
         return {
             name: partial(each.plugin.health, each.context)
             for name, each in self.loaded.items()
@@ -345,7 +345,7 @@ def _job(name: str, task: Task, loaded: Loaded, report: Report) -> Job:
 
 
 def _reason(error: BaseException) -> str:
-    """For whoever runs the node, who may not have written the plugin."""
+    """For operators, who may not have written the plugin."""
     if isinstance(error, StartError):
         return str(error)
     return f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""Is a plugin fit to be used by others? Beyond what a node refuses: descriptions, indexes, what is exported."""
+"""Reviews a plugin beyond what a node refuses: descriptions, indexes, exports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from chatnode.storage.upkeep.upgrading import upgrade
 
 
 def review(found: Installed, commands: Iterable[str]) -> list[str]:
-    """What is wrong with a plugin, a line for each fault; tried on a new data directory, which goes again.
+    """A line for each problem of a plugin; loads it on a temporary data directory.
 
     `commands` are the names of the node's own.
     """
@@ -44,7 +44,7 @@ def review(found: Installed, commands: Iterable[str]) -> list[str]:
 
 
 def _without_words(plugin: Plugin) -> Iterator[str]:
-    """What somebody who uses or runs it would have to guess."""
+    """Missing descriptions."""
     if not plugin.about.strip():
         yield "it has no description: set Plugin.about"
     for command in plugin.commands:

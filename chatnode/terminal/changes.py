@@ -11,7 +11,7 @@ from chatnode.terminal.room import Room
 from chatnode.terminal.session import NOWHERE, ChatSession
 
 _LONGEST_HOURS = 100 * 366 * 24
-"""Muted for so long is muted until it is taken back."""
+"""Muting for longer than this means until it is undone."""
 
 
 def here(session: ChatSession) -> Room:

@@ -139,8 +139,8 @@ class Handler(Protocol):
 
 
 class Listener:
-    """Serves the sockets of one address. `stop_sessions` tells every client socket to resume elsewhen and
-    returns when each has taken what was queued for it."""
+    """Serves the sockets of one address. `stop_sessions` tells every client socket to resume later and returns when
+    each has received what was queued for it."""
 
     def __init__(
         self,
@@ -171,7 +171,7 @@ class Listener:
     ) -> None:
         """Serve until `stopping` is set, then stop in order.
 
-        To be shielded: a cancellation that reached the connections first would cut them off without a word.
+        To be shielded: a cancellation that reached the connections first would cut them off without a close frame.
         """
         async with trio.open_nursery() as connections:
             accepting = [(each, trio.CancelScope()) for each in listening]

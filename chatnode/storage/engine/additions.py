@@ -1,4 +1,4 @@
-"""What plugins add to storage. Without plugins every entry is empty, and costs one look at it.
+"""What plugins add to storage. An entry that no plugin uses costs one lookup.
 
 The entries are set once, before the database opens, by `chatnode/hooks/manager.py`; storage knows no plugin by name.
 """
@@ -19,10 +19,11 @@ from chatnode.storage.engine.transaction import Follower, Transaction
 
 @attrs.frozen
 class EventKind:
-    """A plugin's durable event, and how it is made again from the tables for who was away.
+    """A plugin's durable event, and how to rebuild it from the tables.
 
-    `make` gets the row of the log, and gives None when there is nothing left to tell. What is made says how things are
-    now. `of_message`: the row's `subject` is the seq of a message, and only who may see that message is told.
+    `make` gets the row of the log and returns the event with the current state, or None if there is nothing left to
+    send. `of_message`: the row's `subject` is the seq of a message, and only users who may see that message get the
+    event.
     """
 
     event: type[Event]
@@ -32,13 +33,12 @@ class EventKind:
 
 @attrs.frozen
 class Table:
-    """What the node has to know of a plugin's table that names people or messages, also while the plugin is disabled.
+    """A plugin's table that refers to users or messages, as the node must know it even while the plugin is disabled.
 
-    `people` are the columns with keys of people: a row goes when one of them is erased. `message` is the column with
-    the key of a message: a row goes when that message is deleted or removed. `export` is SQL for what a person is
-    given with all their data: it takes `:person`, `:after` and `:limit` and gives rows in the order of their first
-    column, a whole number above `:after`, which is not shown. The table must have a rowid, and an index for each of
-    these columns.
+    `people` are the columns with keys of users: a row is deleted when one of them is erased. `message` is the column
+    with the key of a message: a row is deleted with that message. `export` is SQL for the table's part of a user's
+    export: it takes `:person`, `:after` and `:limit` and returns rows in the order of their first column, an integer
+    above `:after`, which is not shown. The table must have a rowid, and an index for each of these columns.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Table:
 
 
 Problems = Callable[[Reader], list[str]]
-"""A check: a line for each problem that it finds."""
+"""A check; returns a line for each problem."""
 
 
 @attrs.define
@@ -56,7 +56,7 @@ class Additions:
     """What is called, and what is looked up. All of it is called inside a transaction or a reader's snapshot."""
 
     followers: Mapping[str, Follower] = attrs.field(factory=dict[str, Follower])
-    """By the names of the events that plugins follow; all others cost nothing."""
+    """By name of the events that plugins follow; other events cost nothing."""
     enrich_messages: Callable[[Reader | Transaction, Sequence[Message]], None] | None = None
     enrich_people: Callable[[Reader, Sequence[Person]], list[Person]] | None = None
     events: Mapping[str, EventKind] = attrs.field(factory=dict[str, EventKind])

@@ -8,8 +8,8 @@ one fsync. What is promised:
 - Its result is delivered after COMMIT with synchronous=FULL, that is, when it is on disk.
 - Events are handed to `on_commit`, and results to the waiters, in commit order, on the trio thread, events first.
 - A write that raises is rolled back alone and its waiter gets the exception; its neighbours are not touched.
-- When COMMIT itself fails, every write of the group fails. If the disk is full the database goes on and takes
-  writes again when there is space. After any other failure it takes no more: what fsync once refused to write
+- When COMMIT itself fails, every write of the group fails. If the disk is full, the database accepts writes again
+when there is space. After any other failure it accepts no more: what fsync once refused to write
   may be lost without a further error, so it is never retried; the node must be restarted.
 
 Only the writing connection writes and checkpoints: SQLite 3.7.0 to 3.51.2 can corrupt the file when two do.
@@ -45,11 +45,11 @@ T = TypeVar("T")
 logger = get_logger("storage")
 
 IDLE_SECONDS = 0.1
-"""Without writes for so long, the node is idle."""
+"""After this time without writes, the node is idle."""
 
 
 class CommitListener(Protocol):
-    """Gets every committed event, in commit order, on the trio thread. Must not raise or block."""
+    """Called with every committed event, in commit order, on the trio thread. Must not raise or block."""
 
     def __call__(self, recorded: list[Recorded], /) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Reading the log: what a person missed, made into events again from the tables."""
+"""Reading the log: the events that a user missed, rebuilt from the tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chatnode.storage.people import people
 
 
 def epoch(reader: Reader | Transaction) -> str:
-    """Changes when a backup is restored: a cursor of another epoch means nothing here."""
+    """Changes when a backup is restored; a cursor of another epoch is invalid."""
     return reader.execute("SELECT value FROM node WHERE key = 'epoch'").fetchone()[0]
 
 
@@ -133,10 +133,8 @@ def _of_plugin(reader: Reader, account: Account, row: Row) -> Event | None:
 
 
 def _for(reader: Reader, account: Account, event: Event, row: Row) -> Event | None:
-    """The event as somebody who heard the conversation then may be shown it today; None if not at all.
-
-    The tables say how things are now. That is not for who is out of it since, nor, if it is a message from
-    before they came back, for who sees no history: they get a post as it was posted.
+    """The event as a user who was a member then may see it today; None if not at all. The tables have the current
+    state. Users who left since, or who may not see a message from before they returned, get the post as it was posted.
     """
     conversation = row.conversation_key
     if isinstance(event, events.ReceiptRead | events.ReceiptDelivered) and row.actor is not None:

@@ -90,7 +90,9 @@ def read_network(text: str) -> str:
             return str(_network(address, bits))
     except ValueError:
         pass
-    raise ValueError("give addresses or networks, such as 10.0.0.5, 10.0.0.0/8 or 2001:db8::/32, not names or ports")
+    raise ValueError(
+        "expected an address or network, such as 10.0.0.5, 10.0.0.0/8 or 2001:db8::/32, without a name or port"
+    )
 
 
 def _network(address: str, bits: str) -> IPNetwork:
@@ -142,11 +144,11 @@ def parse_url(text: str) -> Url:
     """Raises `ValueError` for anything but scheme, host, port and path."""
     match = _URL.fullmatch(text.strip())
     if match is None:
-        raise ValueError("write it with http:// or https:// and a host, as in https://chat.example.org")
+        raise ValueError("expected http:// or https:// and a host, as in https://chat.example.org")
     scheme, host, port, path = match[1].lower(), match[2], match[3], match[4]
     number = int(port) if port else DEFAULT_PORTS[scheme]
     if not 0 < number < 65_536:
-        raise ValueError(f"there is no port {number}")
+        raise ValueError(f"{number} is not a port")
     return Url(scheme, _host(host), number, path.rstrip("/"))
 
 
@@ -155,7 +157,7 @@ def read_origin(text: str) -> str:
     understood."""
     url = parse_url(text)
     if url.path:
-        raise ValueError(f"an origin has no path: write {url.origin}")
+        raise ValueError(f"an origin has no path; use {url.origin}")
     return url.origin
 
 
@@ -166,9 +168,9 @@ def read_public_url(text: str) -> str:
     url = parse_url(text)
     address = parse_address(url.host)
     if address is not None and address.is_unspecified:
-        raise ValueError("nobody can open that address: write the name that people use")
+        raise ValueError("browsers cannot open this address; use the name that users type")
     if re.search(r"[\s\\\"<>]", url.path):
-        raise ValueError("its path has a character that a URL cannot have")
+        raise ValueError("the path has a character that is not allowed in a URL")
     return str(url)
 
 
@@ -192,7 +194,7 @@ def _host(host: str) -> str:
     if host.startswith("["):
         address = _ipv6(host[1:-1])
         if address.scope_id is not None:
-            raise ValueError(f"{host} has a zone, which no browser takes")
+            raise ValueError(f"{host} has a zone, which no browser accepts")
         return f"[{address}]"
     try:
         name = host.lower() if host.isascii() else idna.encode(host, uts46=True).decode()
@@ -200,7 +202,7 @@ def _host(host: str) -> str:
         name = ""
     # What ends like an IPv4 address is one: browsers write 127.1 and 0x7f000001 as 127.0.0.1.
     if not _HOST.fullmatch(name) or (_NUMBER.fullmatch(name) and parse_address(name) is None):
-        raise ValueError(f"{host!r} is not the name of a host" if host else "it names no host")
+        raise ValueError(f"{host!r} is not a valid host name" if host else "it has no host")
     return name
 
 
@@ -245,7 +247,9 @@ def parse_bind(text: str) -> Bind:
     address. Raises `ValueError`."""
     match = _BIND.fullmatch(text.strip())
     if match is None or int(match[2]) > 65_535:
-        raise ValueError("give an address and a port, such as 127.0.0.1:8008, [::1]:8008 or *:8008 for every address")
+        raise ValueError(
+            "expected an address and a port, such as 127.0.0.1:8008, [::1]:8008 or *:8008 for every address"
+        )
     host, port = match[1] or "localhost", int(match[2])
     if host == ANY:
         return Bind(ANY, port)

@@ -2,7 +2,7 @@
 
 `config.toml` at the top of the repository is written from these classes (`python -m chatnode.config`), and
 a test compares the two. Every key can be overridden by `CHATNODE_<SECTION>__<KEY>` in the environment.
-In `[limits]` a value of 0 means: no limit.
+In `[limits]`, 0 means no limit.
 """
 
 from __future__ import annotations
@@ -30,252 +30,274 @@ class Server:
 
     bind: str = setting(
         "127.0.0.1:8008",
-        "Address and port of everything: web page, HTTP and socket. A port alone is this machine only, *:PORT is every address; port 0 picks a free one.",
+        "Address and port to listen on, for web pages, HTTP and sockets. PORT alone listens on this machine only, *:PORT on every address; port 0 picks a free port.",
         read=read_bind,
     )
-    tls_certificate: str = setting("", "PEM file with the certificate chain; with tls_key, the port speaks TLS only.")
+    tls_certificate: str = setting(
+        "", "PEM file with the certificate chain. If this and tls_key are set, the port accepts TLS only."
+    )
     tls_key: str = setting("", "PEM file with the private key.")
     public_url: str = setting(
         "",
-        "How people reach the node, e.g. https://chat.example.org; used in links, and its pages may use the cookie. Empty: the bind address.",
+        "URL at which users reach the node, e.g. https://chat.example.org. Links begin with it, and its pages may use the session cookie. Empty: the bind address.",
         read=read_public_url,
     )
     origins: tuple[str, ...] = setting(
         (),
-        "Origins whose pages may use a signed-in browser's cookie, besides the node's own, e.g. https://app.example.org.",
+        "Other origins whose pages may use the session cookie, e.g. https://app.example.org.",
         read=read_origin,
     )
     trusted_proxies: tuple[str, ...] = setting(
         (),
-        "Addresses and networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, e.g. 10.0.0.0/8.",
+        "Addresses and networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto headers are trusted, e.g. 10.0.0.0/8.",
         read=read_network,
     )
     shutdown_seconds: float = setting(
-        5.0, "How long a stopping node waits for connections to take what is queued for them.", minimum=0
+        5.0, "Seconds a stopping node waits for clients to receive what is queued for them.", minimum=0
     )
     metrics_addresses: tuple[str, ...] = setting(
         ("127.0.0.1", "::1"),
-        "Addresses and networks that may read /metrics, and the reasons in /health, without a token of somebody who operates the node; not through a proxy.",
+        "Addresses and networks that may read /metrics and the reasons in /health without an operator's token. Requests through a proxy always need one.",
         read=read_network,
     )
     dead_peer_seconds: float = setting(
-        20.0, "A connection whose peer acknowledges nothing for so long is dropped (TCP_USER_TIMEOUT).", minimum=1
+        20.0,
+        "Seconds without a TCP acknowledgement from the peer after which a connection is dropped (TCP_USER_TIMEOUT).",
+        minimum=1,
     )
 
 
 @attrs.frozen
 class Limits:
-    """What one client may cost everybody else. 0 means: no limit."""
+    """What one client may use. 0 means no limit."""
 
-    connections: int = setting(10_000, "Open connections in all.", minimum=0)
-    connections_per_address: int = setting(200, "Open connections from one address.", minimum=0)
-    head_bytes: int = setting(16_384, "Size of a request's head (request line and headers).", minimum=0)
-    head_seconds: float = setting(10.0, "Time a client has to send a request's head.", minimum=0)
+    connections: int = setting(10_000, "Maximum number of open connections.", minimum=0)
+    connections_per_address: int = setting(200, "Maximum number of open connections from one address.", minimum=0)
+    head_bytes: int = setting(16_384, "Maximum size of a request's head (request line and headers).", minimum=0)
+    head_seconds: float = setting(10.0, "Seconds a client has to send a request's head.", minimum=0)
     keep_alive_seconds: float = setting(
         75.0,
-        "Time an HTTP connection is kept between two requests. Longer than a proxy in front keeps its own, often 60, or requests fail now and then.",
+        "Seconds an idle HTTP connection is kept open. Set it higher than the keep-alive of a proxy in front (often 60), or requests fail now and then.",
         minimum=0,
     )
-    hello_seconds: float = setting(30.0, "Time a client socket has to say who it is.", minimum=0)
-    hello_frames: int = setting(100, "Frames a client socket may send until it has said who it is.", minimum=0)
-    body_bytes: int = setting(1_048_576, "Size of an HTTP request's body.", minimum=0)
-    frame_bytes: int = setting(262_144, "Size of one message on a client socket, fragments together.", minimum=0)
+    hello_seconds: float = setting(30.0, "Seconds a client socket has to sign in with hello.", minimum=0)
+    hello_frames: int = setting(100, "Maximum number of frames a client socket may send before hello.", minimum=0)
+    body_bytes: int = setting(1_048_576, "Maximum size of an HTTP request's body.", minimum=0)
+    frame_bytes: int = setting(262_144, "Maximum size of one WebSocket message, all fragments together.", minimum=0)
     frames_per_minute: int = setting(
-        6_000, "Control frames (pings) and fragments on one client socket; it is closed for more.", minimum=0
+        6_000,
+        "Maximum number of control frames (such as pings) and fragments per minute on one client socket; a socket that sends more is closed.",
+        minimum=0,
     )
-    json_depth: int = setting(16, "Nesting of objects and arrays in a request.", minimum=0)
-    message_chars: int = setting(16_000, "Length of a message's text in characters.", minimum=0)
+    json_depth: int = setting(16, "Maximum nesting depth of objects and arrays in a request.", minimum=0)
+    message_chars: int = setting(16_000, "Maximum length of a message's text in characters.", minimum=0)
     in_flight: int = setting(
-        32, "Requests of one session that are worked on at a time; further ones wait in the socket.", minimum=0
+        32, "Maximum number of concurrent requests per session; further requests wait in the socket.", minimum=0
     )
     outbox_bytes: int = setting(
-        1_048_576, "Bytes queued for a session that reads too slowly before it is told to resume later.", minimum=0
+        1_048_576,
+        "Maximum number of bytes queued for a slow session; beyond that, the session is told to resume later.",
+        minimum=0,
     )
     idle_seconds: float = setting(
         75.0,
-        "A client socket that is silent for so long is pinged, and closed when it stays silent once more.",
+        "Seconds of silence after which a client socket is pinged; after as many more, it is closed.",
         minimum=0,
     )
-    requests_per_minute: int = setting(6_000, "Requests of one person.", minimum=0)
-    posts_per_minute: int = setting(600, "Messages one person may post.", minimum=0)
+    requests_per_minute: int = setting(6_000, "Maximum number of requests per user and minute.", minimum=0)
+    posts_per_minute: int = setting(600, "Maximum number of messages a user may post per minute.", minimum=0)
     changes_per_minute: int = setting(
         120,
-        "Changes one person may make that others are notified of: their profile, groups, joining, leaving and roles, "
+        "Maximum number of changes per user and minute that others see: profile, groups, joining, leaving, roles, "
         "pins, blocks.",
         minimum=0,
     )
-    reports_per_minute: int = setting(10, "Messages one person may report.", minimum=0)
+    reports_per_minute: int = setting(10, "Maximum number of messages a user may report per minute.", minimum=0)
     logins_per_minute: int = setting(
         20,
-        "Attempts to sign in from one address, and password guesses for one account in any command.",
+        "Maximum number of sign-in attempts per minute from one address, and of password guesses for one account in any command.",
         minimum=0,
     )
-    page_items: int = setting(500, "The largest `limit` a list takes.", minimum=1)
-    filter_depth: int = setting(10, "Nesting of _and, _or and _not in a filter; SQLite sets an end at 50.", minimum=0)
-    filter_terms: int = setting(
-        100, "Comparisons, and uses of _and, _or and _not, in one filter; SQLite sets an end at 400.", minimum=0
+    page_items: int = setting(500, "Maximum page size of a list (its `limit`).", minimum=1)
+    filter_depth: int = setting(
+        10, "Maximum nesting depth of _and, _or and _not in a filter; SQLite's limit is 50.", minimum=0
     )
-    filter_values: int = setting(500, "Values that one filter compares with; SQLite sets an end at 10000.", minimum=0)
-    filter_chars: int = setting(1_000, "Length of a text that a filter compares with, in characters.", minimum=0)
-    query_seconds: float = setting(2.0, "Time the database may take for one filtered list.", minimum=0)
+    filter_terms: int = setting(
+        100, "Maximum number of terms in a filter: comparisons, _and, _or and _not; SQLite's limit is 400.", minimum=0
+    )
+    filter_values: int = setting(
+        500, "Maximum number of values a filter compares with; SQLite's limit is 10000.", minimum=0
+    )
+    filter_chars: int = setting(
+        1_000, "Maximum length, in characters, of a text that a filter compares with.", minimum=0
+    )
+    query_seconds: float = setting(2.0, "Maximum seconds the database spends on one filtered list.", minimum=0)
     replay_events: int = setting(
-        20_000, "A client that missed more events than this gets a snapshot instead of the events.", minimum=0
+        20_000,
+        "Maximum number of missed events to replay; a client that missed more gets a snapshot instead.",
+        minimum=0,
     )
     everyone_members: int = setting(
-        50, "In groups with more participants, only owner and admins mention @everyone.", minimum=0
+        50, "In groups with more members, only the owner and admins may mention @everyone.", minimum=0
     )
-    edits: int = setting(100, "How often one message may be edited.", minimum=0)
-    edit_minutes: int = setting(0, "How long after posting a message may be edited.", minimum=0)
-    pins: int = setting(100, "Pinned messages of one conversation.", minimum=0)
-    statuses_per_minute: int = setting(10, "Changes of one person's status, or of whether they are visible.", minimum=0)
-    typing_per_minute: int = setting(120, "How often one person may say that they type.", minimum=0)
-    group_members: int = setting(10_000, "Participants of one conversation.", minimum=0)
+    edits: int = setting(100, "Maximum number of edits per message.", minimum=0)
+    edit_minutes: int = setting(0, "Minutes after posting during which a message may be edited.", minimum=0)
+    pins: int = setting(100, "Maximum number of pinned messages per conversation.", minimum=0)
+    statuses_per_minute: int = setting(
+        10, "Maximum number of changes to a user's status or visibility per minute.", minimum=0
+    )
+    typing_per_minute: int = setting(120, "Maximum number of typing notices per user and minute.", minimum=0)
+    group_members: int = setting(10_000, "Maximum number of members of a group.", minimum=0)
 
 
 @attrs.frozen
 class Accounts:
-    """Who may sign in, and for how long."""
+    """Passwords, sessions and links."""
 
-    password_min_chars: int = setting(10, "Shortest password taken.", minimum=1)
+    password_min_chars: int = setting(10, "Minimum password length in characters.", minimum=1)
     password_hashers: int = setting(
-        2, "Passwords hashed at a time (argon2id, 64 MiB each); further ones wait.", minimum=1
+        2, "Number of passwords hashed concurrently (argon2id, 64 MiB each); others wait.", minimum=1
     )
-    session_days: int = setting(90, "A device that was not used for so many days must sign in again.", minimum=1)
-    invite_days: int = setting(7, "How long an invite link can be used.", minimum=1)
-    reset_hours: int = setting(24, "How long a link to set a new password can be used.", minimum=1)
-    setup_hours: int = setting(24, "How long the link for the first administrator can be used.", minimum=1)
+    session_days: int = setting(90, "Days without use after which a device must sign in again.", minimum=1)
+    invite_days: int = setting(7, "Days until an invite link expires.", minimum=1)
+    reset_hours: int = setting(24, "Hours until a password reset link expires.", minimum=1)
+    setup_hours: int = setting(24, "Hours until the set-up link for the first administrator expires.", minimum=1)
 
 
 @attrs.frozen
 class Presence:
-    """Who is online, their status, and who types."""
+    """Who is online, users' statuses, and typing indicators."""
 
     grace_seconds: float = setting(
-        10.0, "Somebody whose last connection went counts as online for so long, as they may be back.", minimum=0
+        10.0, "Seconds a user still counts as online after their last connection closes.", minimum=0
     )
-    interval_seconds: float = setting(2.0, "Others are told of one person at most so often.", minimum=0)
+    interval_seconds: float = setting(2.0, "Minimum seconds between two presence updates about one user.", minimum=0)
     write_seconds: float = setting(
-        30.0, "When people were last active is written so often; a crash loses what came since.", minimum=1
+        30.0, "Seconds between writes of when users were last active; a crash loses what was not written.", minimum=1
     )
     most_audience: int = setting(
         250,
-        "In a conversation heard by more people at a time than this, presence and typing are not pushed; presence.get still tells.",
+        "Maximum number of connected members for which presence and typing are pushed in a conversation; above it, clients ask with presence.get.",
         minimum=0,
     )
-    state_people: int = setting(500, "People in the state that a connection begins with.", minimum=0)
-    status_chars: int = setting(140, "Length of a status in characters.", minimum=0)
-    history_days: int = setting(
-        0, "For so many days it is kept who came, went and set which status when; 0 keeps nothing.", minimum=0
+    state_people: int = setting(
+        500, "Maximum number of users in the presence state that a new connection receives.", minimum=0
     )
-    typing_seconds: float = setting(5.0, "Somebody who types does so for so long, unless they say it again.", minimum=1)
+    status_chars: int = setting(140, "Maximum length of a status in characters.", minimum=0)
+    history_days: int = setting(
+        0, "Days to keep presence history (online, offline, status changes); 0 keeps none.", minimum=0
+    )
+    typing_seconds: float = setting(5.0, "Seconds a typing indicator lasts unless renewed.", minimum=1)
 
 
 @attrs.frozen
 class Storage:
     """SQLite: one file, one writer thread, a few reader threads."""
 
-    readers: int = setting(2, "Threads that answer reading commands.", minimum=1)
-    group_jobs: int = setting(512, "Most writes that share one commit.", minimum=1)
-    cache_kib: int = setting(16_384, "Page cache of the writing connection.", minimum=256)
-    reader_cache_kib: int = setting(4_096, "Page cache of each reading connection.", minimum=256)
-    least_free_mib: int = setting(
-        200, "With less free space on the disk, /health says that the node is not well.", minimum=0
-    )
+    readers: int = setting(2, "Number of threads that answer reading commands.", minimum=1)
+    group_jobs: int = setting(512, "Maximum number of writes that share a commit.", minimum=1)
+    cache_kib: int = setting(16_384, "Page cache of the writer's connection, in KiB.", minimum=256)
+    reader_cache_kib: int = setting(4_096, "Page cache of each reader's connection, in KiB.", minimum=256)
+    least_free_mib: int = setting(200, "Minimum free disk space; below it, /health reports a problem.", minimum=0)
     vacuum_free_share: float = setting(
         0.25,
-        "An idle node makes the database file smaller when so much of it is unused, and more than 16 MiB; 0 is never.",
+        "Share of unused space, if above 16 MiB, at which an idle node shrinks the database file; 0 disables it.",
         minimum=0,
     )
-    vacuum_most_mib: int = setting(
-        1024, "A larger database is left as it is: writes wait while its pages are moved.", minimum=0
-    )
+    vacuum_most_mib: int = setting(1024, "Do not shrink a database larger than this: writes wait meanwhile.", minimum=0)
     checkpoint_pages: int = setting(
         16_000,
-        "Pages of 4 KiB in the write-ahead log that make a busy node move them into the database file; an idle one does so anyway.",
+        "Size of the write-ahead log, in pages of 4 KiB, at which a busy node checkpoints it into the database file; an idle node always does.",
         minimum=1,
     )
 
 
 @attrs.frozen
 class Backup:
-    """Copies of the database that the node makes by itself, or `chatnode backup --rotate` from cron."""
+    """Backups made by the node itself, or by `chatnode backup --rotate` from cron."""
 
-    directory: str = setting("", "Where they are kept. Empty: `backups` in the data directory.")
-    every_hours: float = setting(0.0, "How often the node makes one; 0 is never.", minimum=0)
-    passphrase_file: str = setting("", "File with the passphrase that they are encrypted with. Empty: not encrypted.")
-    keep_daily: int = setting(7, "The newest of each day, for so many days that have one.", minimum=0)
-    keep_weekly: int = setting(5, "The newest of each week, for so many weeks.", minimum=0)
-    keep_monthly: int = setting(12, "The newest of each month, for so many months.", minimum=0)
+    directory: str = setting("", "Directory for backups. Empty: `backups` in the data directory.")
+    every_hours: float = setting(0.0, "Hours between backups; 0 disables them.", minimum=0)
+    passphrase_file: str = setting("", "File with the passphrase to encrypt backups with. Empty: not encrypted.")
+    keep_daily: int = setting(7, "Daily backups to keep.", minimum=0)
+    keep_weekly: int = setting(5, "Weekly backups to keep.", minimum=0)
+    keep_monthly: int = setting(12, "Monthly backups to keep.", minimum=0)
     keep_before_migration: int = setting(
         3,
-        "Copies made before an upgrade changes the tables, in `backups` of the data directory, not encrypted; 0 makes none.",
+        "Pre-upgrade copies of the database to keep, unencrypted, in `backups` of the data directory; 0 makes none.",
         minimum=0,
     )
 
 
 @attrs.frozen
 class Retention:
-    """What is removed by itself. 0 days: never."""
+    """What the node removes automatically. 0 days means never."""
 
     message_days: int = setting(
-        0, "Messages are removed after so many days, in every conversation; one may say fewer for itself.", minimum=0
+        0,
+        "Days after which messages are removed, in every conversation; a conversation can set fewer for itself.",
+        minimum=0,
     )
     closed_days: int = setting(
         365,
-        "A conversation that was closed for so many days is left out of every inbox; it can be opened again.",
+        "Days after which a closed conversation disappears from all inboxes; it can still be reopened.",
         minimum=0,
     )
-    purge_days: int = setting(
-        0, "All messages of a conversation that was closed for so many days are removed.", minimum=0
-    )
+    purge_days: int = setting(0, "Days after which all messages of a closed conversation are removed.", minimum=0)
 
 
 @attrs.frozen
 class Search:
-    """The index of messages' words."""
+    """Full-text search in messages."""
 
     enabled: bool = setting(True, "Whether messages are indexed and can be searched.")
     batch_messages: int = setting(
-        1_000, "Messages indexed at a time. A search looks through the newest ones that are not indexed yet.", minimum=1
+        1_000,
+        "Number of messages indexed at a time. A search scans the newest messages that are not indexed yet.",
+        minimum=1,
     )
     shard_messages: int = setting(
-        50_000, "Messages of one part of the index; it is the part that is made anew when text goes from it.", minimum=1
+        50_000, "Number of messages in one part of the index. Removing text rebuilds the whole part.", minimum=1
     )
     removal_seconds: float = setting(
-        60.0, "Text of a deleted or edited message is out of the index's tables after so long.", minimum=0
+        60.0, "Seconds until the text of a deleted or edited message is out of the index.", minimum=0
     )
     deadline_seconds: float = setting(
-        1.0, "A search that takes longer gives what it has found, and where to go on.", minimum=0.01
+        1.0,
+        "Maximum seconds for a search; after that, it returns what it has found and where to continue.",
+        minimum=0.01,
     )
-    parts: int = setting(32, "Most words, phrases and operators of one query; 0 = no limit.", minimum=0)
+    parts: int = setting(32, "Maximum number of words, phrases and operators in a query; 0 means no limit.", minimum=0)
 
 
 @attrs.frozen
 class Plugins:
-    """Every installed plugin runs, unless it is disabled. Each has a section of its own, [plugins.<name>]."""
+    """Every installed plugin runs unless disabled. Each has its own section, [plugins.<name>]."""
 
     disabled: tuple[str, ...] = setting(
-        (), "Names of plugins that do not run. `chatnode plugin disable` is another way."
+        (), "Names of plugins to disable. `chatnode plugin disable` does the same without editing this file."
     )
     hook_seconds: float = setting(
-        2.0, "How long a plugin may take for a request, or for what it adds to a page of messages.", minimum=0.001
+        2.0, "Maximum seconds a plugin may take for one request, or to enrich one page of messages.", minimum=0.001
     )
     transaction_seconds: float = setting(
-        0.05, "How long a plugin may take in one transaction, while all other writes wait.", minimum=0.001
+        0.05, "Maximum seconds a plugin may take in one transaction; all other writes wait meanwhile.", minimum=0.001
     )
-    start_seconds: float = setting(10.0, "How long a plugin may take when the node starts or stops.", minimum=0.001)
+    start_seconds: float = setting(10.0, "Maximum seconds a plugin may take to start or to stop.", minimum=0.001)
     consumer_tries: int = setting(
-        5, "How often a plugin's consumer is given an event that it fails on, before the event is set aside.", minimum=1
+        5, "Number of attempts before an event on which a plugin's consumer fails is set aside.", minimum=1
     )
 
 
 @attrs.frozen
 class Logs:
-    """What the node says on standard error."""
+    """Logging to standard error."""
 
-    level: str = setting("info", "debug, info, warning or error.", choices=("debug", "info", "warning", "error"))
-    format: str = setting("text", "text for people, json for programs.", choices=("text", "json"))
-    slow_ms: int = setting(1_000, "A request that takes longer is logged as slow; 0 is never.", minimum=0)
+    level: str = setting(
+        "info", "Minimum level to log: debug, info, warning or error.", choices=("debug", "info", "warning", "error")
+    )
+    format: str = setting("text", "text for humans, json for programs.", choices=("text", "json"))
+    slow_ms: int = setting(1_000, "Milliseconds after which a request is logged as slow; 0 disables this.", minimum=0)
 
 
 @attrs.frozen
@@ -293,13 +315,13 @@ class Config:
     plugins: Plugins = attrs.field(factory=Plugins)
     logs: Logs = attrs.field(factory=Logs)
     of_plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict[str, Mapping[str, Any]])
-    """The sections [plugins.<name>] as they are written; a plugin's own class says what they may hold (`settings_of`)."""
+    """The sections [plugins.<name>] as written; each plugin's own class checks its section (`settings_of`)."""
 
 
 def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
-    """Read `path` (if given) and the environment over the defaults.
+    """Read `path` (if given), then the environment, over the defaults.
 
-    Raises `StartError` that names the file or variable, the key and what it takes.
+    Raises `StartError`, which names the file or variable, the key and the expected value.
     """
     values: dict[str, dict[str, Any]] = {}
     if path is not None:
@@ -309,7 +331,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
 
 
 def of_values(values: Mapping[str, Any]) -> Config:
-    """Sections and keys as `config.toml` has them, over the defaults; the environment is not read.
+    """A configuration from sections and keys as in `config.toml`, over the defaults. Ignores the environment.
 
     Raises `StartError` as `load` does.
     """
@@ -333,7 +355,7 @@ def _read_toml(path: Path) -> dict[str, dict[str, Any]]:
         with path.open("rb") as file:
             return tomllib.load(file)
     except FileNotFoundError:
-        raise StartError(f"{path}: no such file; leave --config out to use the defaults") from None
+        raise StartError(f"{path}: no such file; omit --config to use the defaults") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise StartError(f"{path}: {error}") from None
 
@@ -362,10 +384,10 @@ def _overlay(config: Config, values: Mapping[str, Any], place: str) -> Config:
 
 def _no_section(name: str, entries: Any, known: Mapping[str, type[Any]]) -> str:
     if isinstance(entries, dict):
-        return f"no section [{name}]; there are {', '.join(known)}"
+        return f"no section [{name}]; sections are {', '.join(known)}"
     homes = _sections_with(name)
-    where = f"put it in {' or '.join(homes)}" if homes else f"the sections are {', '.join(known)}"
-    return f"{name} stands in no section; {where}"
+    where = f"move it to {' or '.join(homes)}" if homes else f"the sections are {', '.join(known)}"
+    return f"{name} is in no section; {where}"
 
 
 def _sections_with(key: str) -> list[str]:
@@ -376,8 +398,8 @@ def _sections_with(key: str) -> list[str]:
 def render() -> str:
     """The text of `config.toml`: every setting with its help and its default."""
     lines = [
-        "# Every setting of chatnode, with its default. A data directory's own config.toml needs only what differs.",
-        "# Each can be set in the environment too: CHATNODE_<SECTION>__<KEY>, e.g. CHATNODE_SERVER__BIND=0.0.0.0:8008",
+        "# Every setting of chatnode with its default. Your config.toml needs only the settings that you change.",
+        "# An environment variable CHATNODE_<SECTION>__<KEY> overrides a setting, e.g. CHATNODE_SERVER__BIND=0.0.0.0:8008",
     ]
     for name, section in sections():
         lines += ["", f"[{name}]", *(f"# {line}" for line in (section.__doc__ or "").splitlines() if line)]

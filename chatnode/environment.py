@@ -29,7 +29,7 @@ def read(environment: Mapping[str, str], sections: Mapping[str, Sequence[str]]) 
         section, separator, key = variable.removeprefix(PREFIX).partition("__")
         if not variable.startswith(PREFIX) or not separator or section not in known:
             if meant := _meant(variable, sections):
-                raise StartError(f"environment: {variable} is no setting; did you mean {meant}?")
+                raise StartError(f"environment: {variable} is not a setting; did you mean {meant}?")
             if not variable.startswith(PREFIX) or not separator:
                 continue
         target = values.setdefault(known.get(section, section), {})

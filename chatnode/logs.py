@@ -42,14 +42,14 @@ def catch_crashes() -> None:
     def ended(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
             return
-        logger.critical("the process ends by an error", exc_info=(kind, error, trace))
+        logger.critical("the process ended with an error", exc_info=(kind, error, trace))
 
     def thread_ended(args: threading.ExceptHookArgs) -> None:
         name = args.thread.name if args.thread is not None else "?"
-        logger.critical("thread %s ended by an error", name, exc_info=args.exc_value)
+        logger.critical("thread %s ended with an error", name, exc_info=args.exc_value)
 
     def unraisable(args: sys.UnraisableHookArgs) -> None:
-        logger.error("an error that nobody could catch", exc_info=args.exc_value)
+        logger.error("an error that no code could catch", exc_info=args.exc_value)
 
     sys.excepthook, threading.excepthook, sys.unraisablehook = ended, thread_ended, unraisable
 

@@ -91,7 +91,7 @@ class Node:
         serves already: it has one address.
         """
         if self._serving:
-            raise StartError(f"this node serves already, at {self.core.base_url}; it has one address")
+            raise StartError(f"this node already serves at {self.core.base_url}")
         config = self.core.config
         tls = server_context(config.server)
         where = _bind(bind or config.server.bind)
@@ -161,7 +161,7 @@ class Node:
             try:
                 await self.presence.write()
             except (Refusal, DatabaseError) as error:
-                logger.warning("when people were last active was not written: %s", error)
+                logger.warning("users' last activity was not written: %s", error)
 
     async def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether the node is well, and each part's own word."""
@@ -250,7 +250,7 @@ async def _load_presence(db: Database, board: PresenceBoard) -> None:
     try:
         board.load(await db.read(presence.marked))
     except DatabaseError as error:
-        logger.error("the statuses of users cannot be read: %s", error)
+        logger.error("users' statuses cannot be read: %s", error)
 
 
 def _base_url(config: Config) -> str:
@@ -275,7 +275,7 @@ def _warn_of_plain(listening: list[socket.socket]) -> None:
     open_to_others = [each.getsockname()[0] for each in listening if not is_loopback(each.getsockname()[0])]
     if open_to_others:
         logger.warning(
-            "listening without TLS on %s: on the way there passwords and messages can be read; set "
+            "listening without TLS on %s: others can read passwords and messages on the network; set "
             "server.tls_certificate and server.tls_key, or listen on 127.0.0.1 behind a reverse proxy with TLS",
             ", ".join(open_to_others),
         )

@@ -59,12 +59,12 @@ def read_section(
     converted: dict[str, Any] = {}
     for key, value in entries.items():
         if key not in fields:
-            elsewhere = "".join(f"; there is one in {home}" for home in sections_with(key))
+            elsewhere = "".join(f"; {home} has one" for home in sections_with(key))
             raise StartError(f"{place}: no setting {section}.{key}; [{section}] has {', '.join(fields)}{elsewhere}")
         converted[key] = _convert(value, fields[key], f"{place}: {section}.{key}")
         choices = fields[key].metadata["choices"]
         if choices and converted[key] not in choices:
-            raise StartError(f"{place}: {section}.{key} is {value!r}; it takes {', '.join(choices)}")
+            raise StartError(f"{place}: {section}.{key} is {value!r}; expected one of {', '.join(choices)}")
     return attrs.evolve(settings, **converted)  # pyright: ignore[reportArgumentType]
 
 
@@ -76,22 +76,22 @@ def _convert(value: Any, field: attrs.Attribute[Any], place: str) -> Any:
         if isinstance(items, list) and all(isinstance(item, str) for item in items):  # pyright: ignore[reportUnknownVariableType]
             texts = cast("tuple[str, ...]", tuple(items))  # pyright: ignore[reportUnknownArgumentType]
             return _understood(texts, field, place) if field.metadata["read"] else texts
-        raise StartError(f"{place} is {value!r}; it takes a list of texts")
+        raise StartError(f"{place} is {value!r}; expected a list of strings")
     if kind is str:
         if isinstance(value, str):
             return _understood(value, field, place) if field.metadata["read"] else value
-        raise StartError(f"{place} is {value!r}; it takes a text")
+        raise StartError(f"{place} is {value!r}; expected a string")
     if kind is bool:
         word = str(value).strip().lower() if isinstance(value, str | int) else ""
         if word not in _BOOLEANS:
-            raise StartError(f"{place} is {value!r}; it takes true or false")
+            raise StartError(f"{place} is {value!r}; expected true or false")
         return _BOOLEANS[word]
     number = _number(value, kind)
     if number is None:
-        raise StartError(f"{place} is {value!r}; it takes a {'whole ' if kind is int else ''}number")
+        raise StartError(f"{place} is {value!r}; expected {'an integer' if kind is int else 'a number'}")
     minimum = field.metadata["minimum"]
     if minimum is not None and number < minimum:
-        raise StartError(f"{place} is {value!r}; the least is {minimum}")
+        raise StartError(f"{place} is {value!r}; the minimum is {minimum}")
     return number
 
 

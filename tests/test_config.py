@@ -45,7 +45,7 @@ def test_a_limit_of_0_is_no_limit() -> None:
     limits = [field.name for field in attrs.fields(Limits)]
     nothing = {f"CHATNODE_LIMITS__{name.upper()}": "0" for name in limits if name != "page_items"}
     assert attrs.asdict(load(None, nothing).limits) == dict.fromkeys(limits, 0) | {"page_items": 500}
-    with pytest.raises(StartError, match="least is 1"):
+    with pytest.raises(StartError, match="minimum is 1"):
         load(None, {"CHATNODE_LIMITS__PAGE_ITEMS": "0"})
 
 
@@ -100,7 +100,7 @@ def test_the_environment_is_above_the_file(tmp_path: Path) -> None:
 def test_a_variable_that_is_nearly_a_setting_is_not_passed_over(variable: str, meant: str) -> None:
     with pytest.raises(StartError) as caught:
         load(None, {variable: "1"})
-    assert str(caught.value) == f"environment: {variable} is no setting; did you mean {meant}?"
+    assert str(caught.value) == f"environment: {variable} is not a setting; did you mean {meant}?"
 
 
 def test_variables_of_others_are_none_of_our_business() -> None:
@@ -121,7 +121,7 @@ def test_true_and_false_are_written_as_people_write_them(tmp_path: Path) -> None
         path.write_text(f"[search]\nenabled = {word}\n")
         assert load(path, {}).search.enabled is value, word
     for word in ("", "2", "maybe", "truee"):
-        with pytest.raises(StartError, match=r"search\.enabled is .*; it takes true or false"):
+        with pytest.raises(StartError, match=r"search\.enabled is .*; expected true or false"):
             load(None, {"CHATNODE_SEARCH__ENABLED": word})
 
 
@@ -150,28 +150,28 @@ def test_the_real_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 WRONG: dict[str, list[str]] = {
-    "[limits]\nconnections = 'many'": ["limits.connections", "'many'", "whole number"],
-    "[limits]\nconnections = 1.5": ["limits.connections", "1.5", "whole number"],
+    "[limits]\nconnections = 'many'": ["limits.connections", "'many'", "an integer"],
+    "[limits]\nconnections = 1.5": ["limits.connections", "1.5", "an integer"],
     "[limits]\nconnections = true": ["limits.connections", "True"],
     "[limits]\nconnections = [1]": ["limits.connections"],
-    "[limits]\nconnections = -1": ["limits.connections", "least is 0"],
+    "[limits]\nconnections = -1": ["limits.connections", "minimum is 0"],
     "[limits]\nhead_seconds = nan": ["limits.head_seconds"],
     "[limits]\nhead_seconds = inf": ["limits.head_seconds"],
-    "[server]\nbind = 8008": ["server.bind", "text"],
-    "[server]\norigins = 'https://a.example'\ntrusted_proxies = [1]": ["server.trusted_proxies", "list of texts"],
-    "[server]\ndead_peer_seconds = 0": ["server.dead_peer_seconds", "least is 1"],
+    "[server]\nbind = 8008": ["server.bind", "string"],
+    "[server]\norigins = 'https://a.example'\ntrusted_proxies = [1]": ["server.trusted_proxies", "list of strings"],
+    "[server]\ndead_peer_seconds = 0": ["server.dead_peer_seconds", "minimum is 1"],
     "[logs]\nlevel = 'loud'": ["logs.level", "debug, info, warning, error"],
     "[logs]\nformat = 'xml'": ["logs.format", "text, json"],
     "[logs]\ncolour = 'red'": ["no setting logs.colour", "level, format"],
     "[log]\nlevel = 'info'": ["no section [log]", ", ".join(name for name, _ in sections())],
     "logs = 'loud'": ["logs must be a section"],
     "[logs": ["table declaration"],
-    "bind = '127.0.0.1:80'": ["bind stands in no section", "put it in [server]"],
-    "colour = 'red'": ["colour stands in no section", "the sections are"],
-    "[limits]\nbind = '127.0.0.1:80'": ["no setting limits.bind", "there is one in [server]"],
-    "[server]\nbind = '127.0.0.1'": ["server.bind is '127.0.0.1'", "give an address and a port"],
+    "bind = '127.0.0.1:80'": ["bind is in no section", "move it to [server]"],
+    "colour = 'red'": ["colour is in no section", "the sections are"],
+    "[limits]\nbind = '127.0.0.1:80'": ["no setting limits.bind", "[server] has one"],
+    "[server]\nbind = '127.0.0.1'": ["server.bind is '127.0.0.1'", "expected an address and a port"],
     "[server]\norigins = ['*']": ["server.origins is '*'", "https://chat.example.org"],
-    "[server]\norigins = ['https://a.example/app']": ["server.origins", "write https://a.example"],
+    "[server]\norigins = ['https://a.example/app']": ["server.origins", "use https://a.example"],
     "[server]\npublic_url = 'chat.example.org'": ["server.public_url is 'chat.example.org'", "http://"],
     "[server]\ntrusted_proxies = ['proxy']": ["server.trusted_proxies is 'proxy'", "10.0.0.0/8"],
     "[server]\nmetrics_addresses = ['10.0.0.0/40']": ["server.metrics_addresses is '10.0.0.0/40'", "10.0.0.0/8"],
@@ -199,7 +199,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str) -> None:
         ("CHATNODE_LIMITS__CONNECTIONS", "x", "limits.connections is 'x'"),
         ("CHATNODE_LIMITS__CONNECTIONS", "", "limits.connections is ''"),
         ("CHATNODE_LIMITS__", "1", "no setting limits."),
-        ("CHATNODE_LOGS__LEVEL", "INFO", "it takes debug, info, warning, error"),
+        ("CHATNODE_LOGS__LEVEL", "INFO", "expected one of debug, info, warning, error"),
     ],
 )
 def test_what_is_wrong_in_the_environment_is_named(variable: str, value: str, part: str) -> None:
@@ -238,5 +238,5 @@ def test_a_plugin_has_settings_that_are_true_or_false() -> None:
     assert configuration.settings_of(config, "hello", OfAPlugin).loud is True
     assert configuration.settings_of(config, "other", OfAPlugin).loud is False
     config = configuration.of_values({"plugins": {"hello": {"loud": "louder"}}})
-    with pytest.raises(StartError, match=r"plugins\.hello\.loud is 'louder'; it takes true or false"):
+    with pytest.raises(StartError, match=r"plugins\.hello\.loud is 'louder'; expected true or false"):
         configuration.settings_of(config, "hello", OfAPlugin)

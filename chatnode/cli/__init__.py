@@ -88,13 +88,13 @@ _WHERE = {
     default=Path("data"),
     envvar="CHATNODE_DATA",
     show_default=True,
-    help="Data directory; made on first use.",
+    help="Data directory; created on first use.",
 )
 @click.pass_context
 def cli(context: click.Context, data: Path) -> None:
     """A chat server in one process.
 
-    With a node running on the data directory, commands ask it; otherwise they open the directory themselves.
+    Commands ask the node that runs on the data directory; if none runs, they open the directory themselves.
     """
     context.obj = data
 

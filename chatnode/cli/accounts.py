@@ -23,21 +23,21 @@ def setup(data: Path) -> None:
 
 @click.group()
 def user() -> None:
-    """Accounts."""
+    """Manage accounts."""
 
 
 @user.command("add")
 @click.argument("handle")
-@click.option("--name", help="Name to show; the handle by default.")
-@click.option("--admin", is_flag=True, help="An administrator of the node.")
+@click.option("--name", help="Display name (default: the handle).")
+@click.option("--admin", is_flag=True, help="Make the account an administrator.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
-@click.option("--no-password", is_flag=True, help="An account that is used by token only.")
-@click.option("--bot", is_flag=True, help="A program: never has a password, is shown as a bot.")
+@click.option("--no-password", is_flag=True, help="Create an account for use with tokens only.")
+@click.option("--bot", is_flag=True, help="Create a bot: no password, shown as a bot.")
 @click.pass_obj
 def add_user(
     data: Path, handle: str, name: str | None, admin: bool, password_stdin: bool, no_password: bool, bot: bool
 ) -> None:
-    """Make an account."""
+    """Create an account."""
     fields: dict[str, object] = {"handle": handle, "admin": admin, "bot": bot}
     if name is not None:
         fields["name"] = name
@@ -52,7 +52,7 @@ def add_user(
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.pass_obj
 def set_password(data: Path, handle: str, password_stdin: bool) -> None:
-    """Set a new password; the person is signed out everywhere."""
+    """Set a new password for HANDLE and sign it out everywhere."""
     new = read_password(password_stdin)
     done = run_operator_command(data, "people.password", person=handle, new=new)
     click.echo(f"password set, {done['revoked']} sessions signed out")
@@ -63,19 +63,19 @@ def set_password(data: Path, handle: str, password_stdin: bool) -> None:
 @click.argument("role")
 @click.pass_obj
 def set_role(data: Path, handle: str, role: str) -> None:
-    """Give HANDLE another role.
+    """Change the role of HANDLE.
 
-    ROLE is `admin`, `member`, or one of `chatnode role list`.
+    ROLE is `admin`, `member` or a role from `chatnode role list`.
     """
     run_operator_command(data, "people.role", person=handle, role=role)
-    click.echo(f"{handle} is {role} now")
+    click.echo(f"{handle} now has the role {role}")
 
 
 @user.command("list")
-@click.option("--prefix", default="", help="Only handles that begin so.")
+@click.option("--prefix", default="", help="Only handles starting with this.")
 @click.pass_obj
 def list_users(data: Path, prefix: str) -> None:
-    """Print the handles and names of all accounts."""
+    """List the handles and names of all accounts."""
 
     async def main() -> None:
         async with operator(data) as call:
@@ -105,7 +105,7 @@ def deactivate(data: Path, handle: str) -> None:
 @click.argument("handle")
 @click.pass_obj
 def reactivate(data: Path, handle: str) -> None:
-    """Open a deactivated account again."""
+    """Reactivate a deactivated account."""
     run_operator_command(data, "people.reactivate", person=handle)
     click.echo(f"{handle} can sign in again")
 
@@ -120,12 +120,12 @@ def reset(data: Path, handle: str) -> None:
 
 @user.command("sessions")
 @click.argument("handle")
-@click.option("--sign-out", is_flag=True, help="End them all.")
+@click.option("--sign-out", is_flag=True, help="End all of them.")
 @click.pass_obj
 def sessions(data: Path, handle: str, sign_out: bool) -> None:
-    """Print the devices and tokens of HANDLE.
+    """List the devices and tokens of HANDLE.
 
-    Each with its number, kind, last use and name.
+    Shows the number, kind, last use and name of each.
     """
     for each in run_operator_command(data, "people.sessions", person=handle)["sessions"]:
         used = each.get("last_used_at", "never used")
@@ -140,9 +140,9 @@ def sessions(data: Path, handle: str, sign_out: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.pass_obj
 def export(data: Path, handle: str, file: Path) -> None:
-    """Write everything that the node holds about HANDLE to FILE.
+    """Write everything the node stores about HANDLE to FILE.
 
-    FILE is a new file and gets a line of JSON for each thing; `-` is standard output.
+    FILE must not exist; it gets one line of JSON per entry. `-` is standard output.
     """
 
     async def main(out: BinaryIO) -> int:
@@ -168,49 +168,49 @@ def export(data: Path, handle: str, file: Path) -> None:
 
 @user.command("erase")
 @click.argument("handle")
-@click.option("--confirm", help="The handle once more, instead of being asked for it.")
+@click.option("--confirm", help="Confirm with the handle here instead of at the prompt.")
 @click.pass_obj
 def erase(data: Path, handle: str, confirm: str | None) -> None:
-    """Erase HANDLE for good, with everything they said. Export before, if it may be wanted."""
-    again = confirm or click.prompt(f"This cannot be undone. Type {handle} once more", err=True)
+    """Erase HANDLE permanently, with all its messages. Export first if you may need them."""
+    again = confirm or click.prompt(f"This cannot be undone. Type {handle} to confirm", err=True)
     receipt = run_operator_command(data, "people.erase", person=handle, handle=again)
     for table, rows in sorted(receipt["removed"].items()):
         click.echo(f"{rows:9}  {table}")
     proof = receipt["proof"]
     click.echo(
-        f"{proof['looked_for']} texts looked for in the files: {proof['left']} left, "
-        f"{proof['said_by_others']} said by others too"
+        f"{proof['looked_for']} texts searched for in the files: {proof['left']} found, "
+        f"{proof['said_by_others']} also written by others"
     )
     if "advice" in proof:
-        raise StartError(f"not everything is gone from the files yet; {proof['advice']}")
+        raise StartError(f"traces are left in the files; {proof['advice']}")
 
 
 @user.command("adopt")
 @click.argument("author")
 @click.argument("handle", required=False)
-@click.option("--dry-run", is_flag=True, help="Only print how much would be handed over.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be handed over.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def adopt(data: Path, author: str, handle: str | None, dry_run: bool, yes: bool) -> None:
     """Hand an imported AUTHOR over to the user HANDLE.
 
-    Everything the author wrote is the user's afterwards.
+    Everything the author wrote becomes the user's.
 
-    Messages, mentions, reactions and places in groups become HANDLE's, and so does what is imported later. Without
-    HANDLE, AUTHOR becomes an account of its own, and a one-time link to set its password is printed.
+    Messages, mentions, reactions and memberships become HANDLE's, as does anything imported later. Without
+    HANDLE, AUTHOR becomes an account of its own, and the command prints a one-time link to set its password.
     """
     fields = {"author": author} | ({"person": handle} if handle else {})
     moved = run_operator_command(data, "people.adopt", **fields, dry_run=True)["moved"]
-    amount = f"{moved['messages']} messages, {moved['mentions']} mentions, {moved['groups']} places in groups"
+    amount = f"{moved['messages']} messages, {moved['mentions']} mentions, {moved['groups']} memberships"
     if dry_run:
         click.echo(f"{author} has {amount}")
         return
     if not yes:
         click.confirm(
-            f"{amount} of {author} become {handle or 'its own'}; this cannot be undone. Go on?", abort=True, err=True
+            f"{amount} of {author} become {handle or 'its own'}; this cannot be undone. Continue?", abort=True, err=True
         )
     moved = run_operator_command(data, "people.adopt", **fields)["moved"]
-    click.echo(f"{moved['messages']} messages of {author} are by {handle or author} now")
+    click.echo(f"{moved['messages']} messages of {author} now belong to {handle or author}")
     if handle is None:
         click.echo(run_operator_command(data, "people.reset_link", person=author)["link"])
 
@@ -220,33 +220,33 @@ def read_password(from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
-        raise click.UsageError("give the password on standard input with --password-stdin")
+        raise click.UsageError("no terminal to ask for a password; use --password-stdin")
     return click.prompt("Password", hide_input=True, confirmation_prompt=True)
 
 
 @click.command()
-@click.option("--uses", default=1, show_default=True, help="How many accounts it makes.")
-@click.option("--days", type=int, help="How long it can be used, instead of the setting accounts.invite_days.")
+@click.option("--uses", default=1, show_default=True, help="Number of accounts it can create.")
+@click.option("--days", type=int, help="Days until it expires (default: the setting accounts.invite_days).")
 @click.pass_obj
 def invite(data: Path, uses: int, days: int | None) -> None:
-    """Print a link with which somebody makes an account."""
+    """Print an invite link to create an account with."""
     fields = {"uses": uses} | ({"days": days} if days is not None else {})
     click.echo(run_making_command(data, "invites.create", **fields)["link"])
 
 
 @click.group()
 def token() -> None:
-    """API tokens."""
+    """Manage API tokens."""
 
 
 @token.command("create")
 @click.argument("handle")
 @click.option("--label", default="command line", show_default=True, help="What it is for.")
-@click.option("--days", type=int, help="How long it works; for ever by default.")
-@click.option("--scope", "scopes", multiple=True, help="A permission, or PERMISSION:read; may be given several times.")
+@click.option("--days", type=int, help="Days until it expires (default: never).")
+@click.option("--scope", "scopes", multiple=True, help="Limit the token to PERMISSION or PERMISSION:read; repeatable.")
 @click.pass_obj
 def create_token(data: Path, handle: str, label: str, days: int | None, scopes: tuple[str, ...]) -> None:
-    """Print a new token of HANDLE, and nothing else. Without --scope it may all that HANDLE may."""
+    """Create a token for HANDLE and print it. Without --scope it can do everything HANDLE can."""
     fields: dict[str, object] = {"person": handle, "label": label}
     if days is not None:
         fields["days"] = days
@@ -260,9 +260,9 @@ def create_token(data: Path, handle: str, label: str, days: int | None, scopes: 
 @click.argument("number", type=int)
 @click.pass_obj
 def revoke_token(data: Path, handle: str, number: int) -> None:
-    """End one token or device of HANDLE.
+    """Revoke a token of HANDLE, or sign out a device.
 
-    NUMBER is the one in `chatnode user sessions HANDLE`.
+    `chatnode user sessions HANDLE` lists the NUMBERs.
     """
     run_operator_command(data, "people.sign_out", person=handle, session=number)
     click.echo(f"{number} is signed out")

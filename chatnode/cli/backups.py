@@ -22,19 +22,21 @@ PASSPHRASE = "CHATNODE_BACKUP_PASSPHRASE"
 _passphrase_file = click.option(
     "--passphrase-file",
     type=click.Path(path_type=Path),
-    help=f"Instead of the setting backup.passphrase_file; the passphrase may also be in {PASSPHRASE}.",
+    help=f"File with the passphrase (default: ${PASSPHRASE}, then the setting backup.passphrase_file).",
 )
 
 
 @click.command()
 @click.argument("destination", required=False, type=click.Path(path_type=Path))
-@click.option("--rotate", is_flag=True, help="Into the backup directory; older ones go by the settings. For cron.")
+@click.option(
+    "--rotate", is_flag=True, help="Write to the backup directory and delete old backups as configured; for cron."
+)
 @_passphrase_file
 @click.pass_obj
 def backup(data: Path, destination: Path | None, rotate: bool, passphrase_file: Path | None) -> None:
-    """Make a backup, while a node runs or not.
+    """Make a backup; the node may be running.
 
-    DESTINATION is a new file. Without it the backup goes into the backup directory, as with --rotate.
+    DESTINATION must not exist. Without it, write to the backup directory, as with --rotate.
     """
     if destination is not None and rotate:
         raise click.UsageError("give a DESTINATION or --rotate, not both")
@@ -55,20 +57,20 @@ def backup(data: Path, destination: Path | None, rotate: bool, passphrase_file: 
     for name in made.removed:
         click.echo(f"removed {name}")
     for name, problems in made.manifest["problems"].items():
-        click.echo(f"the check of {name} finds problems, in the node's database too: {problems[0]}", err=True)
+        click.echo(f"the check {name} failed, for the node's database too: {problems[0]}", err=True)
 
 
 @click.command()
 @click.argument("backup", type=click.Path(path_type=Path, dir_okay=False))
 @_passphrase_file
-@click.option("--anyway", is_flag=True, help="Even when the checks find problems in it.")
-@click.option("--verify", is_flag=True, help="Only read the backup to its end and say what is in it.")
+@click.option("--anyway", is_flag=True, help="Restore even if checks of the backup fail.")
+@click.option("--verify", is_flag=True, help="Only verify the backup and describe its contents.")
 @click.pass_obj
 def restore(data: Path, backup: Path, passphrase_file: Path | None, anyway: bool, verify: bool) -> None:
-    """Put a backup in the place of the database.
+    """Replace the database with a backup.
 
-    No node may be running. The backup is verified in full first; the database that was here is kept in a dated
-    directory beside it. Every client begins anew.
+    Stop the node first. The backup is fully verified before the switch, and the old database is kept in a dated
+    directory next to it. All clients resync from scratch.
     """
     directory = DataDirectory(data)
     secret = _secret(passphrase_file) or backups.passphrase(_settings(directory).backup)
@@ -87,16 +89,16 @@ def restore(data: Path, backup: Path, passphrase_file: Path | None, anyway: bool
     _describe(backup, done.manifest)
     click.echo(f"restored into {directory.path}")
     if done.kept is not None:
-        click.echo(f"what was here before is in {done.kept}")
+        click.echo(f"the previous database is in {done.kept}")
     for name, problems in done.problems.items():
-        click.echo(f"the check of {name} finds problems; run chatnode check --repair: {problems[0]}", err=True)
+        click.echo(f"the check {name} failed; run chatnode check --repair: {problems[0]}", err=True)
 
 
 def _refuse_foreign(directory: DataDirectory) -> None:
     """A directory with other things in it is no place for a node: it was most likely not meant."""
     own = (directory.database, directory.restoring, directory.config, directory.path / "lock")
     if directory.path.is_dir() and any(directory.path.iterdir()) and not any(path.exists() for path in own):
-        raise StartError(f"{directory.path}: is not empty and not a data directory of chatnode; give another --data")
+        raise StartError(f"{directory.path}: not empty and not a chatnode data directory; choose another with --data")
 
 
 def _describe(backup: Path, manifest: dict[str, object] | None) -> None:

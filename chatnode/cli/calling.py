@@ -15,15 +15,19 @@ from chatnode.cli.operator import run_operator_command
 @click.command()
 @click.argument("command", required=False)
 @click.argument("fields", nargs=-1)
-@click.option("--token", envvar="CHATNODE_TOKEN", help="Act as the token's person instead of as operator.")
+@click.option("--token", envvar="CHATNODE_TOKEN", help="Act as the token's owner, not as the operator.")
 @click.option(
-    "--url", envvar="CHATNODE_URL", default="http://127.0.0.1:8008", show_default=True, help="The node, with --token."
+    "--url",
+    envvar="CHATNODE_URL",
+    default="http://127.0.0.1:8008",
+    show_default=True,
+    help="URL of the node; used with --token.",
 )
 @click.pass_obj
 def call(data: Path, command: str | None, fields: tuple[str, ...], token: str | None, url: str) -> None:
     """Run any command, e.g. `chatnode call people.get person=ann`.
 
-    A field is NAME=TEXT, or NAME:=JSON for what is not a text. Without a command, lists them all, those of plugins too.
+    A field is NAME=TEXT, or NAME:=JSON for other values. Without COMMAND, list all commands, including plugins'.
     """
     if command is None:
         from chatnode.cli.extensions import commands_of_plugins

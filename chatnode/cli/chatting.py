@@ -16,19 +16,21 @@ from chatnode.terminal.piped import chat_by_lines
 
 
 @click.command()
-@click.option("--url", envvar="CHATNODE_URL", default="http://127.0.0.1:8008", show_default=True, help="The node.")
-@click.option("--as", "handle", metavar="HANDLE", help="Who you are there; whoever was last by default.")
-@click.option("--token", envvar="CHATNODE_TOKEN", help="Sign in with this token and keep nothing.")
-@click.option("--invite", metavar="LINK", help="Make your account with an invite or set-up link.")
+@click.option(
+    "--url", envvar="CHATNODE_URL", default="http://127.0.0.1:8008", show_default=True, help="URL of the node."
+)
+@click.option("--as", "handle", metavar="HANDLE", help="Handle to sign in as (default: the last one used).")
+@click.option("--token", envvar="CHATNODE_TOKEN", help="Sign in with this token, without saving it.")
+@click.option("--invite", metavar="LINK", help="Create your account with an invite or set-up link.")
 @click.argument("who", metavar="[WHO_OR_CONVERSATION]", required=False)
 def chat(url: str, handle: str | None, token: str | None, invite: str | None, who: str | None) -> None:
     """Chat in this terminal.
 
-    Asks for handle and password at first; then keeps a token of this terminal's own. WHO_OR_CONVERSATION is a
-    handle or the title of a conversation to go to.
+    The first time, asks for handle and password, and saves a token. WHO_OR_CONVERSATION is the handle of a user or the
+    title of a conversation to open.
 
-    Without a terminal on both sides it works by lines: those of standard input are posted to
-    WHO_OR_CONVERSATION, what others say there is printed, and it ends when the input does.
+    If standard input or output is not a terminal, it posts each line of standard input to
+    WHO_OR_CONVERSATION, prints what others write there, and exits at the end of input.
     """
     by_lines = not (sys.stdin.isatty() and sys.stdout.isatty())
     if by_lines and who is None:
@@ -41,7 +43,7 @@ def chat(url: str, handle: str | None, token: str | None, invite: str | None, wh
             sys.exit(1)
     except SignedOut as refusal:
         ticket.forget()
-        click.echo(f"chatnode: {refusal.message}; run it again to sign in anew", err=True)
+        click.echo(f"chatnode: {refusal.message}; run it again to sign in", err=True)
         sys.exit(1)
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -55,37 +55,37 @@ class Tally:
         for each in done.get("elsewhere", ()):
             self.elsewhere += 1
             if self.elsewhere <= MOST_LINES:
-                click.echo(f"{source} message {each['cid']}: is in {each['title']!r} already and stays there", err=True)
+                click.echo(f"{source} message {each['cid']}: is in {each['title']!r} already; not moved", err=True)
         for failure in done.get("failed", ()):
             self.fail(f"{source} message {failure['cid']}", failure["reason"])
 
     def __str__(self) -> str:
         elsewhere = f" ({self.elsewhere} in another conversation)" if self.elsewhere else ""
-        removed = f"removed here before {self.removed}, " if self.removed else ""
+        removed = f"previously removed {self.removed}, " if self.removed else ""
         return f"imported {self.imported}, already present {self.present}{elsewhere}, {removed}failed {self.failed}"
 
 
 @click.group("import")
 def import_group() -> None:
-    """Bring in conversations from elsewhere.
+    """Import conversations from other systems.
 
-    Importing the same archive again adds only what is new in it; what was deleted or erased here does not come back.
-    Everybody with an account takes part in what is imported, and so will everybody who gets one, unless --no-join is
-    given.
+    Importing an archive again adds only what is new in it. What was deleted or erased here does not come back.
+    Every account, present or future, becomes a member of the imported conversations, unless you give
+    --no-join.
     """
 
 
-_join = click.option("--join/--no-join", default=True, show_default=True, help="Everybody takes part.")
+_join = click.option("--join/--no-join", default=True, show_default=True, help="Add every account as a member.")
 _path = click.argument("path", type=click.Path(exists=True, path_type=Path))
 
 
 @import_group.command("zulip")
 @_path
 @_join
-@click.option("--server", help="Name of the server, if you import archives of several; always the same for one.")
+@click.option("--server", help="Name of the Zulip server, if you import from several; use the same name each time.")
 @click.pass_obj
 def import_zulip(data: Path, path: Path, join: bool, server: str | None) -> None:
-    """A Zulip archive: a directory, or a tar or zip file of one."""
+    """Import a Zulip archive: a directory, or a tar or zip file."""
     try:
         source = ZulipArchive(path, server=server)
     except ValueError as error:
@@ -96,12 +96,12 @@ def import_zulip(data: Path, path: Path, join: bool, server: str | None) -> None
 @import_group.command("irc")
 @_path
 @_join
-@click.option("--timezone", default="UTC", show_default=True, help="Of the log's times, e.g. Europe/Berlin.")
-@click.option("--network", help="Network of the log, if its name does not tell: irc.NETWORK.#channel.weechatlog.")
-@click.option("--channel", help="Channel of the log, if neither its lines nor its name tell.")
+@click.option("--timezone", default="UTC", show_default=True, help="Time zone of the log, e.g. Europe/Berlin.")
+@click.option("--network", help="IRC network, if the file is not named irc.NETWORK.#channel.weechatlog.")
+@click.option("--channel", help="IRC channel, if neither the lines nor the file name tell.")
 @click.pass_obj
 def import_irc(data: Path, path: Path, join: bool, timezone: str, network: str | None, channel: str | None) -> None:
-    """A WeeChat log, plain or compressed."""
+    """Import a WeeChat log, plain or compressed."""
     try:
         source = IrcLog(path, timezone=timezone, network=network, channel=channel)
     except ValueError as error:

@@ -27,8 +27,8 @@ def _pip(*arguments: str) -> None:
     """Run pip, which speaks for itself; raises `StartError` when it is not there or fails."""
     if find_spec("pip") is None:
         raise StartError(
-            "this Python has no pip: `python -m ensurepip` brings it, or install the plugin in the way chatnode was "
-            "installed (`pipx inject chatnode …`, `uv pip install …`)"
+            "this Python has no pip; run `python -m ensurepip`, or install the plugin the way you installed "
+            "chatnode (`pipx inject chatnode …`, `uv pip install …`)"
         )
     done = subprocess.run([sys.executable, "-m", "pip", *arguments, "--disable-pip-version-check"], check=False)
     if done.returncode:
@@ -43,10 +43,10 @@ def _versions() -> dict[str, str]:
 @click.command()
 @click.argument("what")
 def install(what: str) -> None:
-    """Install a plugin, and say whether it can be loaded.
+    """Install a plugin and check that it loads.
 
-    WHAT is the name of a distribution, a wheel, or a directory with a pyproject.toml. A node that runs has it from
-    its next start on.
+    WHAT is the name of a distribution, a wheel, or a directory with a pyproject.toml. A running node loads it at
+    its next restart.
     """
     if what.startswith("-"):
         raise click.UsageError(f"{what!r} is not the name of a distribution")
@@ -55,7 +55,7 @@ def install(what: str) -> None:
     after = _versions()
     new = [name for name, version in after.items() if before.get(name) != version]
     if not new:
-        click.echo(f"no plugin came with {what} that was not there before")
+        click.echo(f"{what} brought no new plugin")
         return
     click.echo(f"installed {', '.join(f'{name} {after[name]}' for name in new)}")
     # In a process of its own, as what was imported here may be of the version before.
@@ -64,19 +64,19 @@ def install(what: str) -> None:
 
 @click.command()
 @click.argument("name")
-@click.option("--export", "destination", type=click.Path(path_type=Path), help="First write what it stored here.")
-@click.option("--drop", "fate", flag_value="drop", help="Delete what it has stored, for good.")
-@click.option("--keep-data", "fate", flag_value="keep", help="Leave what it has stored, for when it comes back.")
+@click.option("--export", "destination", type=click.Path(path_type=Path), help="First export its data to this file.")
+@click.option("--drop", "fate", flag_value="drop", help="Delete its data permanently.")
+@click.option("--keep-data", "fate", flag_value="keep", help="Keep its data in case you reinstall it.")
 @click.pass_obj
 def uninstall(data: Path, name: str, destination: Path | None, fate: str | None) -> None:
-    """Uninstall the plugin NAME. What it has stored is kept or dropped, as you say.
+    """Uninstall plugin NAME, and keep or drop its data.
 
-    A plugin that comes with chatnode stays installed: it can be disabled, and then its data dropped.
+    A plugin that comes with chatnode stays installed; you can disable it and then drop its data.
     """
     distribution = {each.name: each.distribution for each in installed()}.get(name)
     _refuse_running(data, name, builtin=distribution == OWN)
     if distribution == OWN and fate != "drop":
-        raise StartError(f"{name} comes with chatnode and stays; disabled, as it is, --drop deletes its data")
+        raise StartError(f"{name} comes with chatnode and cannot be uninstalled; use --drop to delete its data")
     tables = _tables(data, name)
     if fate is None and tables:
         destination, fate = _ask(name, tables, destination)
@@ -85,7 +85,7 @@ def uninstall(data: Path, name: str, destination: Path | None, fate: str | None)
     if distribution not in (None, "", OWN):
         _pip("uninstall", "--yes", "--quiet", str(distribution))
         if name in _versions():  # pip says nothing of what it leaves alone, such as what is outside of its environment
-            raise StartError(f"pip has left {distribution} where it is; nothing was dropped")
+            raise StartError(f"pip did not uninstall {distribution}; nothing was dropped")
         click.echo(f"uninstalled {distribution}")
     if fate == "drop" and tables:
         dropped = run_operator_command(data, "plugins.drop", plugin=name, confirm=name)["tables"]
@@ -99,11 +99,11 @@ def _refuse_running(data: Path, name: str, *, builtin: bool) -> None:
     plugins = run_operator_command(data, "plugins.list")["plugins"]
     runs = {each["name"]: each["state"] for each in plugins}.get(name) == "running"
     if runs and builtin:
-        raise StartError(f"{name} comes with chatnode: `chatnode plugin disable {name}` is what there is to do")
+        raise StartError(f"{name} comes with chatnode; use `chatnode plugin disable {name}` instead")
     if runs and is_served(data):
         raise StartError(
-            f"{name} runs in the node that serves {data}: `chatnode plugin disable {name}`, start the node again, and "
-            "uninstall it then"
+            f"{name} is in use by the node on {data}: run `chatnode plugin disable {name}`, restart the node, "
+            "then uninstall it"
         )
 
 
@@ -114,17 +114,17 @@ def _tables(data: Path, name: str) -> list[str]:
         if refusal.code != "not_found":
             raise
     if name not in _versions():
-        raise StartError(f"no plugin {name} is installed, and there is nothing of one here")
+        raise StartError(f"no plugin {name} is installed, and it has no data here")
     return []
 
 
 def _ask(name: str, tables: list[str], destination: Path | None) -> tuple[Path | None, str]:
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{name} has stored things ({', '.join(tables)}): say --drop or --keep-data")
-    click.echo(f"{name} has stored things: {', '.join(tables)}")
-    if destination is None and click.confirm("Write them to a file first?"):
+        raise click.UsageError(f"{name} has data ({', '.join(tables)}); choose --drop or --keep-data")
+    click.echo(f"{name} has data: {', '.join(tables)}")
+    if destination is None and click.confirm("Export it to a file first?"):
         destination = click.prompt("File", type=click.Path(path_type=Path), default=Path(f"{name}.jsonl"))
-    return destination, "drop" if click.confirm("Delete them for good?") else "keep"
+    return destination, "drop" if click.confirm("Delete it permanently?") else "keep"
 
 
 def _export(data: Path, name: str, tables: list[str], destination: Path) -> int:

@@ -145,7 +145,7 @@ class _Remote:
         while b"\n" not in self._buffered:
             chunk = await self._stream.receive_some()
             if not chunk:
-                raise StartError("the node stopped before it answered; look at its log")
+                raise StartError("the node stopped before it answered; see its log")
             self._buffered += chunk
         line, _, rest = bytes(self._buffered).partition(b"\n")
         self._buffered[:] = rest

@@ -22,7 +22,7 @@ from chatnode.logs import get_logger
 
 @click.group()
 def plugin() -> None:
-    """Plugins: which there are, whether they run, and new ones."""
+    """Manage plugins."""
 
 
 plugin.add_command(install)
@@ -30,10 +30,10 @@ plugin.add_command(uninstall)
 
 
 @plugin.command("list")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def list_plugins(data: Path, as_json: bool) -> None:
-    """Print every installed plugin, and whether it runs."""
+    """List installed plugins and their status."""
     with _nothing_logged():  # what is broken is named below
         plugins: list[dict[str, Any]] = run_operator_command(data, "plugins.list")["plugins"]
     if as_json:
@@ -44,7 +44,7 @@ def list_plugins(data: Path, as_json: bool) -> None:
         if "reason" in each:
             click.echo(f"{'':16} {each['reason']}")
         if "at_next_start" in each:
-            click.echo(f"{'':16} {each['at_next_start']} from the next start of the node on")
+            click.echo(f"{'':16} {each['at_next_start']} after the next restart")
         if each["failures"]:
             click.echo(f"{'':16} failed {each['failures']} times, last: {each['last_failure']}")
 
@@ -55,7 +55,7 @@ def list_plugins(data: Path, as_json: bool) -> None:
 def enable(data: Path, name: str) -> None:
     """Enable plugin NAME after the next restart."""
     run_making_command(data, "plugins.enable", plugin=name)
-    click.echo(f"{name} runs from the next start of the node on")
+    click.echo(f"{name} will run after the next restart")
 
 
 @plugin.command()
@@ -64,13 +64,13 @@ def enable(data: Path, name: str) -> None:
 def disable(data: Path, name: str) -> None:
     """Disable plugin NAME after the next restart; its data stays."""
     run_making_command(data, "plugins.disable", plugin=name)
-    click.echo(f"{name} does not run from the next start of the node on; what it has stored stays")
+    click.echo(f"{name} will not run after the next restart; its data is kept")
 
 
 @plugin.command()
 @click.argument("name", required=False)
 def docs(name: str | None) -> None:
-    """Print what plugin NAME offers, or every plugin, as Markdown."""
+    """Print Markdown documentation of plugin NAME, or of every plugin."""
     from chatnode.cli.extensions import declared, sound
     from chatnode.reference import plugins as plugin_reference
 
@@ -86,10 +86,10 @@ def docs(name: str | None) -> None:
 @plugin.command()
 @click.argument("what", nargs=-1, required=True)
 def check(what: tuple[str, ...]) -> None:
-    """Say whether plugins can be loaded.
+    """Check that plugins load and document what they offer.
 
-    And what is missing for those who use them. WHAT is a plugin's name, or a directory with its pyproject.toml.
-    Exits with 1 when something is wrong.
+    WHAT is a plugin's name, or the directory with its pyproject.toml. Exits with 1 if something is wrong.
+
     """
     from chatnode.hooks.review import review
     from chatnode.services import SUBJECTS
@@ -108,16 +108,18 @@ def check(what: tuple[str, ...]) -> None:
 
 @plugin.command()
 @click.argument("name")
-@click.option("--directory", type=click.Path(path_type=Path), default=Path(), help="Where to make it, instead of here.")
+@click.option(
+    "--directory", type=click.Path(path_type=Path), default=Path(), help="Directory to create it in (default: here)."
+)
 def new(name: str, directory: Path) -> None:
-    """Create a working plugin NAME in the directory chatnode-NAME.
+    """Create a plugin NAME in the directory chatnode-NAME.
 
-    With a test of it.
+    It works as it is and comes with a test.
     """
     from chatnode import scaffold
 
     made = scaffold.make(name, directory)
-    click.echo(f"made {made}; `make test` there tests it, README.md says what is what")
+    click.echo(f"created {made}; run `make test` there; README.md explains the files")
 
 
 @contextmanager
@@ -134,7 +136,7 @@ def _nothing_logged() -> Generator[None]:
 def _installed(name: str) -> Installed:
     found = {each.name: each for each in installed()}
     if name not in found:
-        raise StartError(f"no plugin {name} is installed; there are {', '.join(found) or 'none'}")
+        raise StartError(f"no plugin {name} is installed; installed are {', '.join(found) or 'none'}")
     return found[name]
 
 

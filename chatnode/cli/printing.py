@@ -18,13 +18,13 @@ DOCUMENTED = "/opt/chatnode/bin/chatnode"
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Check the settings of the data directory instead.")
+@click.option("--check", is_flag=True, help="Check the data directory's settings instead.")
 @click.pass_obj
 def config(data: Path, check: bool) -> None:
     """Print every setting with its default, as a config.toml.
 
-    With --check, read the config.toml of the data directory and the environment as a starting node does, settings of
-    plugins too; exits with 1 and names the place when something is wrong.
+    With --check, read the data directory's config.toml and the environment as a starting node does, including plugins'
+    settings; if something is wrong, print where and exit with 1.
     """
     if not check:
         click.echo(configuration.render(), nl=False)
@@ -42,13 +42,13 @@ def config(data: Path, check: bool) -> None:
         if plugin.settings is not None:
             configuration.settings_of(settings, found.name, plugin.settings)
     for name in sorted({*settings.of_plugins, *settings.plugins.disabled} - known):
-        raise StartError(f"there are settings for a plugin {name}, which is not installed")
-    click.echo(f"ok: {path}" if path.exists() else f"ok: there is no {path}; every setting has its default")
+        raise StartError(f"settings name the plugin {name}, which is not installed")
+    click.echo(f"ok: {path}" if path.exists() else f"ok: no {path}; all settings have their defaults")
 
 
 @click.command()
 def systemd() -> None:
-    """Print a unit for systemd that starts this chatnode.
+    """Print a systemd unit that starts this chatnode.
 
     chatnode systemd > /etc/systemd/system/chatnode.service
     """

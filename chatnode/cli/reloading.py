@@ -1,6 +1,6 @@
-"""`chatnode serve --reload`: the node starts again when a file of a plugin, or its settings, change.
+"""`chatnode serve --reload`: restarts the node when a plugin's files or the settings change.
 
-For whoever writes a plugin. Files are looked at every so often, which works on every file system. The process is
+For plugin authors. It polls the files, which works on every file system. The process is
 replaced after a clean stop, so that nothing of the old code is left.
 """
 
@@ -71,7 +71,7 @@ async def wait_changed(config: Path, before: Stamps) -> None:
         before = now
         if config in changed and not _can_be_read(config):
             continue
-        logger.info("starting again: %s changed", ", ".join(str(path) for path in changed))
+        logger.info("restarting: %s changed", ", ".join(str(path) for path in changed))
         return
 
 
@@ -84,7 +84,7 @@ def _can_be_read(config: Path) -> bool:
     try:
         configuration.load(config if config.exists() else None)
     except StartError as error:
-        logger.error("not starting again with these settings: %s", error)
+        logger.error("not restarting with these settings: %s", error)
         return False
     return True
 

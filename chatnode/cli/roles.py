@@ -11,13 +11,13 @@ from chatnode.cli.operator import run_making_command, run_operator_command
 
 @click.group()
 def role() -> None:
-    """Roles, and what they may do."""
+    """Manage roles and their permissions."""
 
 
 @role.command("list")
 @click.pass_obj
 def list_roles(data: Path) -> None:
-    """Print every role with its permissions, and their meanings."""
+    """List roles with their permissions, and explain the permissions."""
     given = run_operator_command(data, "roles.list")
     for each in given["roles"]:
         click.echo(f"{each['role']:16}{each['people']:7} accounts  {' '.join(each['permissions'])}")
@@ -33,13 +33,13 @@ def list_roles(data: Path) -> None:
 def set_role(data: Path, name: str, permissions: tuple[str, ...]) -> None:
     """Create role NAME, or replace its permissions."""
     run_making_command(data, "roles.set", role=name, permissions=list(permissions))
-    click.echo(f"{name} may now: {' '.join(permissions)}")
+    click.echo(f"{name} now has: {' '.join(permissions)}")
 
 
 @role.command("delete")
 @click.argument("name")
 @click.pass_obj
 def delete_role(data: Path, name: str) -> None:
-    """Delete a role that nobody has."""
+    """Delete a role that no account has."""
     run_operator_command(data, "roles.delete", role=name)
     click.echo(f"{name} is deleted")

@@ -26,18 +26,19 @@ logger = get_logger("serve")
 
 
 SWITCH_SECONDS = 0.0005
-"""So soon a reader in the middle of a long answer lets messages pass. With Python's own 5 ms the slowest message in a
-hundred took three times as long while many people came and went (docs/performance.md)."""
+"""How soon a reader in the middle of a long reply lets messages pass. With Python's default of 5 ms the slowest
+message in a hundred took three times as long while many users came and went (docs/performance.md)."""
 
 
 @click.command()
-@click.option("--bind", help="Address and port, instead of the setting server.bind.")
+@click.option("--bind", help="Address and port (default: the setting server.bind).")
 @click.option(
-    "--config", "config_path", type=click.Path(path_type=Path), help="Instead of the directory's config.toml."
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="Configuration file (default: the data directory's config.toml).",
 )
-@click.option(
-    "--reload", is_flag=True, help="Start again when a plugin's files or the settings change; for developers."
-)
+@click.option("--reload", is_flag=True, help="Restart when a plugin's files or the settings change; for developers.")
 @click.pass_obj
 def serve(data: Path, bind: str | None, config_path: Path | None, reload: bool) -> None:
     """Run the node until it gets SIGINT or SIGTERM."""
@@ -90,9 +91,9 @@ async def _greet(node: Node) -> None:
         return
     if sys.stderr.isatty():
         setup = await node.call("setup.create")
-        click.echo(f"chatnode: no administrator yet: open {setup['link']} to become it", err=True)
+        click.echo(f"chatnode: no administrator yet; open {setup['link']} to create one", err=True)
     else:
-        logger.info("no administrator yet: `chatnode setup` prints the link to become it")
+        logger.info("no administrator yet; `chatnode setup` prints a link to create one")
 
 
 def _calm_garbage_collector() -> None:

@@ -22,7 +22,7 @@ def notify(state: str) -> None:
 
 
 async def keep_watchdog_calm(node: Node) -> None:
-    """As long as a read is answered, say so twice in each WatchdogSec; else systemd starts the node anew."""
+    """While reads are answered, notify systemd twice per WatchdogSec; otherwise systemd restarts the node."""
     if not (microseconds := int(os.environ.get("WATCHDOG_USEC") or 0)):
         return
     while True:

@@ -23,10 +23,10 @@ from chatnode.storage.upkeep.upgrading import missing_in, upgrade
 @click.argument("destination", required=False, type=click.Path(path_type=Path))
 @click.pass_obj
 def export(data: Path, destination: Path | None) -> None:
-    """Write everything as lines of JSON, while a node runs or not.
+    """Export everything as lines of JSON; the node may be running.
 
-    DESTINATION is a new file; without it the lines go to standard output. Passwords and tokens are not in it;
-    everything else that was ever said is.
+    DESTINATION must not exist; without it, write to standard output. Passwords and tokens are left out, nothing
+    else is.
     """
     from chatnode.services import TABLES
 
@@ -53,16 +53,16 @@ def export(data: Path, destination: Path | None) -> None:
 def _refuse_old(directory: DataDirectory) -> None:
     directory.require_node()
     if missing_in(directory):
-        raise StartError(f"{directory.database}: was written by an older chatnode; run chatnode migrate first")
+        raise StartError(f"{directory.database}: written by an older chatnode; run chatnode migrate first")
 
 
 @click.command("migrate")
-@click.option("--dry-run", is_flag=True, help="Only list what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only list the migrations that would run.")
 @click.pass_obj
 def migrate(data: Path, dry_run: bool) -> None:
-    """Bring the database up to this version.
+    """Migrate the database to this version.
 
-    A starting node does that too. A copy from before is kept in `backups` of the data directory.
+    A starting node does this too. A copy of the old database is kept in `backups` of the data directory.
     """
     directory = DataDirectory(data)
     directory.require_node()

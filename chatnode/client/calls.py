@@ -135,7 +135,7 @@ class Calls:
         if sent:
             call = max(sent, key=lambda call: len(call.frame))
             del self._pending[call.id]
-            call.fail(Refusal("too_large", "the request is larger than the node takes"))
+            call.fail(Refusal("too_large", "the request is larger than the node accepts"))
 
     def connection_lost(self, reason: str, *, repeat: bool = True) -> None:
         """Sort what is pending into what is sent again and what is not."""

@@ -48,7 +48,7 @@ def refusal_of(error: object) -> Refusal:
     code, message, path = (values.get(key) for key in ("code", "message", "path"))
     retry_after = values.get("retry_after")
     code = code if isinstance(code, str) else "internal"
-    message = message if isinstance(message, str) else "the node refused and did not say why"
+    message = message if isinstance(message, str) else "the node refused without a reason"
     path = path if isinstance(path, str) else None
     wait = float(retry_after) if isinstance(retry_after, int | float) else None
     if code in STATUS:

@@ -46,7 +46,7 @@ class Address:
             raise Unreachable(f"{url!r} is not an address: {error}") from None
         secure = parts.scheme == "https"
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Unreachable(f"{url!r} is not a node's address: give one such as http://127.0.0.1:8008")
+            raise Unreachable(f"{url!r} is not a node's address; expected one such as http://127.0.0.1:8008")
         path = parts.path.rstrip("/") + "/v1/socket"
         return cls(url, parts.hostname, port or (443 if secure else 80), secure, path)
 

@@ -1,1 +1,1 @@
-"""The command table, and the one way a command is carried out: permission → limit → handler."""
+"""The command table, and the only path to a handler: permission → limit → fields → plugins' checks → handler."""

@@ -14,29 +14,29 @@ from chatnode.protocol import codec
 from chatnode.storage.people import people
 
 MOST_NESTED = 8
-"""Commands that a handler or hook calls may call further ones, this deep: without an end a plugin could call itself."""
+"""How deep commands may call other commands, so that a plugin cannot call itself forever."""
 
 
 async def call(caller: Caller, name: str, /, **fields: Any) -> Any:
-    """Run a command for `caller`, with every check that a client's request passes; gives its result as plain values.
+    """Run a command for `caller`, with all the checks of a client's request; returns its result as plain values.
 
     Raises `Refusal`.
     """
     if caller.depth >= MOST_NESTED:
-        raise Refusal("internal", f"{name} was called by a command that was called by another, {MOST_NESTED} deep")
+        raise Refusal("internal", f"{name}: commands call each other more than {MOST_NESTED} deep")
     nested = attrs.evolve(caller, depth=caller.depth + 1)
     return codec.to_plain(await caller.core.part(CommandTable).run(nested, name, fields))
 
 
 @attrs.frozen
 class AsOperator:
-    """Runs commands as the operator of the node, whom no permission and no rate holds back."""
+    """Runs commands as the operator, without checks of permissions and rates."""
 
     _core: Core
     _depth: int = 0
 
     async def call(self, name: str, /, **fields: Any) -> Any:
-        """Run a command; gives its result as plain values. Raises `Refusal`."""
+        """Run a command; returns its result as plain values. Raises `Refusal`."""
         return await call(Caller(self._core, operator=True, depth=self._depth), name, **fields)
 
 
@@ -44,7 +44,7 @@ class AsOperator:
 class AsPerson:
     """Runs commands as one user, as if that user's own client sent them: permissions, rates, hooks and audit apply.
 
-    The account is looked up for each call, so that a change of role or a deactivation holds at once.
+    Each call looks up the account, so a change of role or a deactivation applies at once.
     """
 
     _core: Core
@@ -52,9 +52,9 @@ class AsPerson:
     _depth: int = 0
 
     async def call(self, name: str, /, **fields: Any) -> Any:
-        """Run a command; gives its result as plain values.
+        """Run a command; returns its result as plain values.
 
-        Raises `Refusal`, also `not_found` for no such user, and `forbidden` for one whose account is deactivated.
+        Raises `Refusal`: also `not_found` if there is no such user, and `forbidden` if the account is deactivated.
         """
         account = await self._core.db.read(lambda reader: people.find(reader, self._who))
         people.check_reachable(account)

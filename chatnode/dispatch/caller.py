@@ -1,4 +1,4 @@
-"""Who asks, and the ways a handler reads and writes."""
+"""The requester of a command, and how handlers read and write."""
 
 from __future__ import annotations
 
@@ -23,74 +23,74 @@ S = TypeVar("S")
 
 
 class Turn(Protocol):
-    """Keeps the requests of one session in order."""
+    """Keeps the requests of a session in order."""
 
     reply_is_coming: bool
     """The request in hand came alone and waits for its write: what its session is pushed leaves with the reply."""
 
     def write_begins(self) -> None:
-        """The request's write gets its place in the order of writes now: the next request may begin."""
+        """The request's write is queued, so the next request may begin."""
         ...
 
     def write_ends(self) -> None: ...
 
     async def wait_for_writes(self) -> None:
-        """Until the writes that began before are done, so that a read sees them."""
+        """Wait until earlier writes are done, so that a read sees them."""
         ...
 
 
 @attrs.define
 class Caller:
-    """One requester: a person with a session, somebody not signed in, or the operator of the machine.
+    """A requester: a signed-in user, a client that is not signed in, or the operator.
 
-    The operator speaks over the control socket or is the command line itself: whoever can read the data
-    directory may do everything, but is not a person and takes part in nothing.
+    The operator uses the control socket or the command line: with access to the data directory they may do
+    everything, but they are not a user and a member of no conversation.
     """
 
     core: Core
     account: Account | None = None
     session: int | None = None
     scopes: frozenset[str] | None = None
-    """What the token is bounded to; None: nothing but the person's role."""
+    """The token's scopes; None: everything that the user's role allows."""
     ends_at: int | None = None
     address: str = ""
     operator: bool = False
     turn: Turn | None = None
-    """The request's place among others of its session that are worked on at a time."""
+    """The request's turn among the concurrent requests of its session."""
     request: str | int | None = None
-    """What the client calls the request, for the log."""
+    """The client's id for the request, for the log."""
     depth: int = 0
-    """How many commands called one another until this one."""
+    """How many commands called each other up to this one."""
     background: bool = False
-    """Nobody asks: a task, consumer or check of the node's own."""
+    """There is no requester: a task, consumer or check of the node's own."""
 
     def sign_in(self, found: Authenticated) -> None:
-        """From now on this is the person whose token it is, within the token's scopes."""
+        """From now on the requester is the token's owner, within the token's scopes."""
         self.account, self.session, self.scopes, self.ends_at = (
             found.account, found.session, found.scopes, found.ends_at,
         )  # fmt: skip
 
     @property
     def me(self) -> Account:
-        """The person who asks; raises `Refusal` for the operator, and for somebody not signed in."""
+        """The requesting user; raises `Refusal` for the operator and without sign-in."""
         if self.account is None:
-            raise Refusal("forbidden", "only a person can do this") if self.operator else self._nobody()
+            raise Refusal("forbidden", "only a user can do this") if self.operator else self._nobody()
         return self.account
 
     def _nobody(self) -> Refusal:
         if self.background:
-            return Refusal("forbidden", "nobody asks here: act with ctx.as_person(…) or ctx.as_operator()")
+            return Refusal("forbidden", "there is no caller here; act with ctx.as_person(…) or ctx.as_operator()")
         return unauthenticated()
 
     @property
     def payer(self) -> int | str:
-        """Whom limits count against: the person, or where somebody not signed in asks from."""
+        """The key that limits count by: the user, or without sign-in the client's address."""
         return self.account.key if self.account is not None else client_key(self.address)
 
     def may(self, permission: str, *, reads: bool = False) -> bool:
-        """Whether the role has the permission and the token does not take it away.
+        """Whether the role has the permission and the token's scopes include it.
 
-        `reads`: for something that only reads, for which the scope `<permission>:read` is enough.
+        `reads`: for reading only, where the scope `<permission>:read` is enough.
         """
         if self.account is None:
             return self.operator
@@ -99,7 +99,7 @@ class Caller:
         return permissions.in_scope(permission, reads, self.scopes)
 
     def check(self, permission: str, *, reads: bool = False) -> None:
-        """Raises `Refusal` unless `may`: `unauthenticated` for somebody not signed in, else `forbidden`."""
+        """Raises `Refusal` unless `may`: `unauthenticated` without sign-in, else `forbidden`."""
         if self.may(permission, reads=reads):
             return
         if self.account is None and not self.operator:
@@ -110,16 +110,16 @@ class Caller:
 
     @property
     def permissions(self) -> frozenset[str]:
-        """All that may be done here, writing included."""
+        """All permissions of the requester, writing included."""
         if self.account is None:
             return frozenset(self.core.permissions) if self.operator else frozenset()
         return frozenset(each for each in self.core.roles.get(self.account.role, ()) if self.may(each))
 
     async def write(self, function: Write[T], *, repeatable: bool = False) -> T:
-        """`Database.write`, in the order in which this session's requests came.
+        """`Database.write`, in the order of this session's requests.
 
-        Raises `Refusal("unauthenticated")` when the session was revoked before the write had its place: nothing is
-        written for somebody who is signed out, whatever was under way.
+        Raises `Refusal("unauthenticated")` if the session was revoked before the write was queued: nothing is written
+        for a user who is signed out.
         """
         session = self.session
 
@@ -137,15 +137,15 @@ class Caller:
                 self.turn.write_ends()
 
     async def read(self, function: Read[T]) -> T:
-        """`Database.read`, after the writes that this session requested before."""
+        """`Database.read`, after the earlier writes of this session."""
         if self.turn is not None:
             await self.turn.wait_for_writes()
         return await self.core.db.read(function)
 
     async def query(self, function: Read[T], *, seconds: float | None = None) -> T:
-        """`read`, for what costs more than the page it returns: in turn, and with a deadline.
+        """Like `read`, for costly queries: in turn, and with a deadline.
 
-        One user's queries run one after the other, and always leave one reader to others. Raises `Refusal("too_large")`
+        A user's queries run one at a time and always leave one reader free for others. Raises `Refusal("too_large")`
         after `seconds` (None: `limits.query_seconds`; 0: no deadline).
         """
         within = self.core.config.limits.query_seconds if seconds is None else seconds
@@ -171,4 +171,4 @@ class Caller:
 
 
 def unauthenticated() -> Refusal:
-    return Refusal("unauthenticated", "sign in first: say hello with a token, or send one as bearer")
+    return Refusal("unauthenticated", "sign in first: send hello with a token, or a bearer token over HTTP")

@@ -1,4 +1,4 @@
-"""What the handlers of commands work with: the node without its connections."""
+"""What command handlers work with: the node without its connections."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from chatnode.storage.filters.collection import Collections
 P = TypeVar("P")
 S = TypeVar("S")
 RATES = frozenset({"posts", "changes", "logins", "reports", "statuses", "typing"})
-"""What the node's own commands name as their limit."""
+"""The rate limits that the node's own commands use."""
 
 
 @attrs.define
 class Core:
-    """One per node. `roles` maps a role to its permissions; `base_url` is where people reach the node, empty while
-    nobody knows: the port is not picked before the node serves.
+    """One per node. `roles` maps a role to its permissions; `base_url` is the URL at which users reach the node;
+    empty while the port is unknown, before the node serves.
 
     `collections` are what `items.query` can ask for; more may be added before the node serves. Everything that is
     built on top of the core is one of its parts, found by its class.
@@ -46,7 +46,7 @@ class Core:
     hashers: trio.CapacityLimiter = attrs.field(init=False)
     slow_seconds: float = attrs.field(init=False)
     own_origins: frozenset[str] = attrs.field(init=False)
-    """Origins whose pages may use the cookie, whatever name a request says the node has."""
+    """Origins whose pages may use the cookie, whatever Host a request names."""
     metrics: Metrics = attrs.field(factory=Metrics)
     requests_at_last_look: int = attrs.field(init=False, default=0)
     requests_at_rest: int = attrs.field(init=False, default=-1)
@@ -57,21 +57,21 @@ class Core:
     """Messages that plugins are preparing now, by (sender's key, cid)."""
     _parts: dict[type, Any] = attrs.field(init=False, factory=dict[type, Any])
     states: dict[type, Any] = attrs.field(init=False, factory=dict[type, Any])
-    """What plugins keep for this node while it is open, by class."""
+    """Plugins' states while the node is open, by class."""
     of_plugins: dict[type, Any] = attrs.field(init=False, factory=dict[type, Any])
     """The settings of plugins, by their class."""
 
     def __attrs_post_init__(self) -> None:
         limits = self.config.limits
         self.requests = Rate("requests", limits.requests_per_minute)
-        self.logins = Rate("attempts to sign in", limits.logins_per_minute)
+        self.logins = Rate("sign-in attempts", limits.logins_per_minute)
         self.rates = {
             "posts": Rate("messages", limits.posts_per_minute),
             "changes": Rate("changes", limits.changes_per_minute),
             "logins": self.logins,
             "reports": Rate("reports", limits.reports_per_minute),
-            "statuses": Rate("changes of status", limits.statuses_per_minute),
-            "typing": Rate("signs of typing", limits.typing_per_minute),
+            "statuses": Rate("status changes", limits.statuses_per_minute),
+            "typing": Rate("typing notices", limits.typing_per_minute),
         }
         self.queries = Turns(max(1, self.config.storage.readers - 1))
         self.hashers = trio.CapacityLimiter(self.config.accounts.password_hashers)
@@ -81,33 +81,35 @@ class Core:
 
     @property
     def permissions(self) -> dict[str, str]:
-        """Every permission there is, plugins' own too, with what it allows."""
+        """All permissions, plugins' included, with their meanings."""
         return {**permissions.PERMISSIONS, **self.db.additions.permissions}
 
     def add(self, *parts: object) -> None:
-        """Make parts known by their classes. Raises `ValueError` when there is one of a class already."""
+        """Add parts, found by their classes. Raises `ValueError` if there is already a part of the class."""
         for part in parts:
             if type(part) in self._parts:
-                raise ValueError(f"the node has a {type(part).__name__} already")
+                raise ValueError(f"the node already has a {type(part).__name__}")
             self._parts[type(part)] = part
 
     def part(self, kind: type[P]) -> P:
-        """The node's one part of this class. Raises `LookupError` when it has none."""
+        """The node's part of this class. Raises `LookupError` if there is none."""
         try:
             return self._parts[kind]
         except KeyError:
             raise LookupError(f"the node has no {kind.__name__}") from None
 
     def state(self, kind: type[S]) -> S:
-        """What a plugin keeps for this node, by its class. Raises `Refusal("unavailable")` while there is none."""
+        """A plugin's state, by its class. Raises `Refusal("unavailable")` while it is not open."""
         if kind not in self.states:
             raise Refusal("unavailable", f"the node has no {kind.__name__} now", retry_after=5)
         return self.states[kind]
 
     def link(self, kind: str, code: str) -> str:
-        """A link to the node's page that carries a code. Raises `Refusal` while it could not be opened."""
+        """A link to the node's page with a code. Raises `Refusal` while the node's URL is unknown."""
         if not self.base_url:
-            raise Refusal("unavailable", "no link before the node serves: its port is not known; set server.public_url")
+            raise Refusal(
+                "unavailable", "no links before the node serves, because its port is unknown; set server.public_url"
+            )
         return f"{self.base_url}/#{kind}={code}"
 
     def settings(self, kind: type[S]) -> S:

@@ -1,4 +1,4 @@
-"""What plugins add to requests. Without plugins every entry is empty, and costs one look at it."""
+"""What plugins add to requests. An entry that no plugin uses costs one lookup."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from chatnode.storage.messages.messages import Draft
 
 @attrs.frozen
 class Allow:
-    """As far as this plugin goes, the command may be carried out."""
+    """The plugin allows the command."""
 
 
 @attrs.frozen
 class Deny:
-    """The command is refused, with a code of `chatnode.errors` and words for people."""
+    """The plugin refuses the command, with a code from `chatnode.errors` and a message for the user."""
 
     reason: str
     code: str = "forbidden"
@@ -29,7 +29,7 @@ Verdict = Allow | Deny
 
 @attrs.define
 class RequestHooks:
-    """What plugins look at before a command is carried out; both raise `Refusal`. None: no plugin does."""
+    """Plugins' checks before a command runs; both raise `Refusal`. None: no plugin has any."""
 
     check_command: Callable[[Caller, str, Any], Awaitable[None]] | None = None
     prepare_draft: Callable[[Caller, Draft], Awaitable[None]] | None = None

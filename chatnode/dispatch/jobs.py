@@ -1,7 +1,7 @@
-"""Jobs: what the node does by itself, every so often, one at a time in each lane: the node's own, and each plugin's.
+"""Jobs: periodic work, one job at a time per lane. The node's own jobs share a lane; each plugin has one.
 
-A job that fails is logged, noted and tried again when its time comes; it never ends the node. When each ran last
-is kept in the database, so that what is due once a week is done once a week however often the node is restarted.
+A failing job is logged, recorded and retried later; it never ends the node. The database keeps the last run of each,
+so a weekly job runs weekly however often the node restarts.
 """
 
 from __future__ import annotations
@@ -29,27 +29,29 @@ if TYPE_CHECKING:
 logger = get_logger("jobs")
 
 FIRST_WITHIN_SECONDS = 120.0
-"""What is due when the node starts is done within so long, not all at once and not while clients come back."""
+"""Jobs that are due at the start are spread over this time, while clients reconnect."""
 
 
 RETRY_SECONDS = 3_600.0
-"""What failed is tried again after so long, if it is not due sooner."""
+"""A failed job is retried after this time, if it is not due sooner."""
 
 
 QUIET_SECONDS = 300.0
-"""How a job went that did nothing is written so seldom: one that looks around each second costs no writes."""
+"""The minimum interval between writes of outcomes where a job had nothing to do, so that frequent jobs do not cost
+writes."""
 
 
 class JobFailed(Exception):
-    """A job could not do what it is for, and the message says all there is to say."""
+    """A job failed for a known reason; the message explains it, without a traceback."""
 
 
 @attrs.frozen
 class Job:
-    """Something to be done every so often. `run` may return a few words on what it did.
+    """A job. `run` may return a short description of what it did; None means that there was nothing to do, which is
+    not logged.
 
-    `every_seconds` may be read from the settings; 0 is never, except when an operator runs it. Jobs of one `lane` wait
-    for one another, and for no others. A `run` that gives None did nothing, which is not worth a line of the log.
+    `every_seconds` may depend on the settings; 0 means only when an operator runs it. Jobs of one `lane` run one at a
+    time.
     """
 
     name: str
@@ -62,7 +64,7 @@ class Job:
 
 
 class JobRunner:
-    """The jobs of a node. `last` holds how each went, once it is loaded."""
+    """Runs the jobs of a node. `last` has the last outcome of each, once loaded."""
 
     def __init__(self, core: Core, jobs: Iterable[Job] = ()) -> None:
         self._core = core
@@ -73,13 +75,13 @@ class JobRunner:
         self._noted_at: dict[str, float] = {}
         self._unnoted: dict[str, int] = {}
         self.running: dict[str, float] = {}
-        """Since when each job has been running."""
+        """When each running job started."""
         self.last: dict[str, LastRun] = {}
         for job in jobs:
             self.add(job)
 
     def add(self, job: Job) -> None:
-        """Register a job; before `run_forever`."""
+        """Register a job; call before `run_forever`."""
         if job.name in self._jobs:
             raise ValueError(f"two jobs are called {job.name}")
         self._jobs[job.name] = job
@@ -90,22 +92,22 @@ class JobRunner:
         return iter(self._jobs.values())
 
     def __getitem__(self, name: str) -> Job:
-        """Raises `Refusal` when there is none of that name."""
+        """Raises `Refusal` if there is no such job."""
         if name not in self._jobs:
-            raise Refusal("not_found", f"there is no job {name[:80]!r}; there are {', '.join(self._jobs)}", path="job")
+            raise Refusal("not_found", f"no such job: {name[:80]!r}; jobs are {', '.join(self._jobs)}", path="job")
         return self._jobs[name]
 
     def wake(self, name: str) -> None:
-        """Run a job as soon as its lane is free, rather than when it is due; once the node serves, if it does not yet.
+        """Run a job as soon as its lane is free (and the node serves) instead of when it is due.
 
-        One that is running is run once more afterwards. Raises `Refusal` when there is none of that name.
+        If it is running, it runs once more afterwards. Raises `Refusal` if there is no such job.
         """
         lane = self[name].lane
         self._woken.add(name)
         self._wakes[lane].give()
 
     async def load(self) -> None:
-        """Read how the jobs went last."""
+        """Load the last outcomes of the jobs."""
         stored = await self._core.db.read(storage.last_runs)
         self.last = stored | {name: self.last[name] for name in self._unnoted}
 
@@ -114,7 +116,7 @@ class JobRunner:
         try:
             await self.load()
         except Exception:
-            logger.exception("how the jobs went last could not be read; all are due")
+            logger.exception("the last runs of the jobs could not be read; all jobs are due")
         async with trio.open_nursery() as nursery:
             for lane in self._lanes:
                 nursery.start_soon(self._run_lane, lane)
@@ -138,7 +140,7 @@ class JobRunner:
                 del due[name]
 
     def _period(self, name: str) -> float:
-        """Seconds between two runs; what failed is tried again sooner."""
+        """Seconds between two runs; shorter after a failure."""
         period = self._jobs[name].period(self._core.config)
         failed = name in self.last and not self.last[name].ok
         return min(period, RETRY_SECONDS) if failed else period
@@ -152,13 +154,10 @@ class JobRunner:
         if name not in self.last:
             return soon
         since = (now_ms() - self.last[name].at) / 1000
-        return max(soon, min(period - since, period))  # no more than a period, wherever the clock was set to
+        return max(soon, min(period - since, period))  # at most a period, even if the clock was set back
 
     async def run(self, name: str) -> LastRun:
-        """Run a job now, after the one that is running in its lane; notes and returns how it went.
-
-        Raises only `Refusal`.
-        """
+        """Run a job now, after the one running in its lane; records and returns the outcome. Raises only `Refusal`."""
         job = self[name]
         async with self._lanes[job.lane]:
             self.running[name] = trio.current_time()
@@ -175,8 +174,8 @@ class JobRunner:
         except (JobFailed, StartError) as error:
             ok, result = False, str(error)
             logger.error("job %s failed: %s", job.name, error)
-        except (Exception, SystemExit) as error:  # a plugin's may raise the latter, to nobody's harm but its own
-            ok, result = False, f"{type(error).__name__}; the log says where"
+        except (Exception, SystemExit) as error:  # a plugin's job may raise the latter; contain it
+            ok, result = False, f"{type(error).__name__}; see the log"
             logger.exception("job %s failed", job.name)
         seconds = round(trio.current_time() - began, 3)
         if result is not None and ok:
@@ -196,12 +195,12 @@ class JobRunner:
         return trio.current_time() - self._noted_at.get(name, -inf) >= QUIET_SECONDS
 
     async def _note(self, name: str, went: LastRun) -> None:
-        """Write how a job went, and how often it ran since that was last written."""
+        """Store the outcome of a job, and the number of runs since it was last stored."""
         note = partial(storage.note, name=name, went=went, runs=self._unnoted[name])
         try:
             self.last[name] = await self._core.db.write(note)
-        except Exception as error:  # as when the disk is full; it is known in memory all the same
-            logger.warning("how job %s went could not be noted: %s", name, error)
+        except Exception as error:  # for example, the disk is full; the outcome stays in memory
+            logger.warning("the outcome of job %s could not be stored: %s", name, error)
         else:
             self._unnoted.pop(name, None)
             self._noted_at[name] = trio.current_time()

@@ -1,7 +1,7 @@
-"""How much one requester may take: so many of something per minute, and costly work only in turn.
+"""Limits per requester: rates per minute, and turns for costly work.
 
-Rates are a token bucket for each person, address or handle, full at first, so that a burst of a minute's worth
-passes. They live in memory: a restart forgives.
+Rates are token buckets per user, address or handle, initially full, so a burst of a minute's worth passes. They are
+in memory; a restart resets them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import trio
 from chatnode.errors import Refusal
 
 _FULL_AFTER_SECONDS = 60.0
-"""After so long without use a bucket is full, as if it were not there."""
+"""After this time without use a bucket is full and can be dropped."""
 
 
 class Rate:
@@ -30,11 +30,12 @@ class Rate:
         self._began = clock()
 
     def __len__(self) -> int:
-        """How many buckets are kept."""
+        """The number of buckets."""
         return len(self._buckets) + len(self._before)
 
     def take(self, key: object) -> None:
-        """Take one from the key's bucket; raises `Refusal("rate_limited")` with `retry_after` when it is empty."""
+        """Take one token from the key's bucket; raises `Refusal("rate_limited")` with `retry_after` when it is
+        empty."""
         if not self.per_minute:
             return
         now = self._clock()
@@ -51,17 +52,17 @@ class Rate:
         self._buckets[key] = (level - 1, now)
 
     def give_back(self, key: object) -> None:
-        """Undo one `take` of the key, for a request that turned out to cost nothing."""
+        """Undo a `take` of the key, for a request that turned out to be free."""
         if (bucket := self._buckets.get(key)) is not None:
             self._buckets[key] = (min(self.per_minute, bucket[0] + 1), bucket[1])
 
     def _begin(self, now: float) -> None:
-        """Begin a period: buckets that were not used in the whole previous one are full, and are dropped together."""
+        """Begin a period and drop the buckets that were not used in the previous one, which are full."""
         self._before, self._buckets, self._began = self._buckets, {}, now
 
 
 class KeyedLocks:
-    """A lock for each key, kept only while it is held or waited for. Waiters get it in order of arrival."""
+    """A lock per key, kept only while held or waited for. Waiters get it in order of arrival."""
 
     def __init__(self) -> None:
         self._locks: dict[object, tuple[trio.Lock, int]] = {}
@@ -83,9 +84,9 @@ class KeyedLocks:
 
 
 class Turns:
-    """Costly work: `most` pieces at a time in all, and of one requester one after the other.
+    """Turns for costly work: at most `most` pieces at a time, one per requester.
 
-    So a requester who asks for much waits behind themselves, and others wait for one piece of theirs at most.
+    A requester with much work waits behind themself; others wait for at most one piece of it.
     """
 
     def __init__(self, most: int) -> None:
@@ -93,7 +94,7 @@ class Turns:
         self._each = KeyedLocks()
 
     def __len__(self) -> int:
-        """How many requesters work or wait."""
+        """The number of requesters that work or wait."""
         return len(self._each)
 
     @asynccontextmanager

@@ -1,7 +1,7 @@
-"""Commands, and the table that everything is made from.
+"""Commands, and the table of all commands.
 
-The client socket, HTTP, the OpenAPI document, the client library and `chatnode call` all read this table:
-a command that is in it is in all of them.
+The client socket, HTTP, the OpenAPI document, the client library and `chatnode call` all read this table: a command
+in it is available in all of them.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ R = TypeVar("R")
 class Command(Generic[C, R]):
     """One command.
 
-    `permission` None means that nobody need be signed in; `or_permission` is another one that is enough, for what
-    everybody may do for themselves and some for others. `limit` counts against a further rate beside that of all
-    requests. `reads`: it changes nothing, and HTTP offers it as GET too. `unscoped`: not for tokens with scopes, as it
-    would give more than they have. `active`: whoever does it is there, and not only their program. `earlier` returns
-    the stored result if this request repeats one, else None: a repeat, whose result has `dup` set, is not limited.
+    `permission` None: no sign-in needed. `or_permission` is an alternative permission, for commands that users run
+    for themselves and some users run for others. `limit` names a rate limit besides that of all requests. `reads`: it
+    changes nothing, and HTTP also offers it as GET. `unscoped`: tokens with scopes may not run it, because it would
+    give more than their scopes. `active`: it shows that the user, and not only their program, is active. `earlier`
+    returns the stored result if this request repeats an earlier one, else None; a repeat, whose result has `dup` set,
+    is not rate-limited.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Command(Generic[C, R]):
 
 
 class CommandExited(Exception):
-    """A handler raised SystemExit, as a plugin's may that uses code of a command line. It ends no node."""
+    """A handler raised SystemExit, as a plugin that uses command-line code may. It must not end the node."""
 
 
 def command(
@@ -73,9 +74,9 @@ def command(
     active: bool | None = None,
     earlier: Callable[[Caller, Any], Awaitable[Any]] | None = None,
 ) -> Callable[[Callable[[Any, C], Awaitable[R]]], Command[C, R]]:
-    """Make a command of a handler; what it takes and gives is read from the handler's annotations.
+    """Declare a handler as a command; its request and reply classes come from the annotations.
 
-    Unless `active` says otherwise, who changes something is active and who reads something is not.
+    Unless `active` says otherwise, commands that write show activity and commands that read do not.
     """
 
     def make(handler: Callable[[Any, C], Awaitable[R]]) -> Command[C, R]:
@@ -91,7 +92,7 @@ def command(
 
 
 class CommandTable:
-    """Every command of a node by name. `active` is told the key of each person who has just done something."""
+    """Every command of a node by name. `active` is called with the key of each user who was just active."""
 
     def __init__(
         self,
@@ -117,9 +118,8 @@ class CommandTable:
         return found
 
     async def run(self, context: Caller, name: str, fields: dict[str, Any]) -> Any:
-        """Carry out one request: permission → limit → handler. `fields` are not checked yet.
-
-        Raises `Refusal`; anything else is a fault of ours.
+        """Run one request: permission → limit → fields → plugins' checks → handler. `fields` are unchecked. Raises
+        `Refusal`; any other exception is a bug.
         """
         began, core = perf_counter(), context.core
         outcome = "cancelled"
@@ -156,7 +156,7 @@ class CommandTable:
                 self._log(context, name, outcome, seconds)
 
     def _log(self, context: Caller, name: str, outcome: str, seconds: float) -> None:
-        """Who asked for what and what came of it; never what was said. Only names of ours, no client's own."""
+        """Log the requester, the command and the outcome, never message text or names that a client made up."""
         slow = seconds >= context.core.slow_seconds
         fields = {
             "request": context.request if isinstance(context.request, int) else None,
@@ -172,7 +172,7 @@ class CommandTable:
 
     @staticmethod
     def _check(context: Caller, found: Command[Any, Any]) -> None:
-        """The one place where permissions and scopes are asked for."""
+        """The only place that checks permissions and scopes of commands."""
         if found.permission is None:
             return
         other = found.or_permission
@@ -183,7 +183,7 @@ class CommandTable:
 
     @staticmethod
     def _count(context: Caller, found: Command[Any, Any]) -> Refusal | None:
-        """Raises `Refusal("rate_limited")`, or returns it for a command whose repeats are answered anyway."""
+        """Raises `Refusal("rate_limited")`, or returns it for a command whose repeats are not limited."""
         if context.operator:
             return None
         core, payer = context.core, context.payer
@@ -200,7 +200,7 @@ class CommandTable:
 
     @staticmethod
     async def _earlier(context: Caller, found: Command[Any, Any], command: Any, limited: Refusal) -> Any:
-        """The stored result that this request repeats; raises `limited` if it repeats none."""
+        """The stored result if this request is a repeat; else raises `limited`."""
         assert found.earlier is not None
         result = await found.earlier(context, command)
         if result is None:
@@ -214,4 +214,4 @@ class CommandTable:
 
 
 def unknown_command(name: str) -> Refusal:
-    return Refusal("unknown_command", f"there is no command {name[:80]!r}", path="op")
+    return Refusal("unknown_command", f"no such command: {name[:80]!r}", path="op")

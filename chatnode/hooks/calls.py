@@ -89,8 +89,8 @@ class HookCalls:
             self._pluggy.unregister(name=plugin)
 
     def fault_of(self, hooks: Facade) -> str | None:
-        """What is wrong with a plugin's hooks: one that nobody calls, or of the wrong colour. Once all are registered,
-        because a plugin may offer hooks to others."""
+        """What is wrong with a plugin's hooks: unknown, or async instead of sync or the reverse. Once all are
+        registered, because a plugin may offer hooks to others."""
         callers: Iterable[Any] = self._pluggy.get_hookcallers(hooks) or ()
         faults = (_fault_of(caller, hooks, self._names()) for caller in callers)
         return next((fault for fault in faults if fault is not None), None)
@@ -99,13 +99,13 @@ class HookCalls:
         return [name for name, caller in vars(self._pluggy.hook).items() if getattr(caller, "spec", None) is not None]
 
     def has(self, hook: str) -> bool:
-        """Whether somebody implements it."""
+        """Whether a plugin implements it."""
         return bool(getattr(self._pluggy.hook, hook).get_hookimpls())
 
     # ---- what storage calls
 
     def follower(self, event: str) -> Follower | None:
-        """What plugins do when an event of this name is recorded; None when nobody follows it."""
+        """What plugins do when an event of this name is recorded; None if no plugin follows it."""
         audience, changed = self._caller("audience", event), self._caller("in_transaction", event)
         if audience is None and changed is None:
             return None
@@ -129,8 +129,8 @@ class HookCalls:
             try:
                 verdict = await check()
                 if not isinstance(verdict, Allow | Deny):
-                    self._report(plugin, "check_command", "gave something else than Allow or Deny")
-                    raise HookFailed(plugin, "check_command", "gave something else than Allow or Deny")
+                    self._report(plugin, "check_command", "returned something other than Allow or Deny")
+                    raise HookFailed(plugin, "check_command", "returned something other than Allow or Deny")
             except HookFailed as failed:
                 raise failed.as_refusal() from failed
             if isinstance(verdict, Deny):
@@ -192,13 +192,13 @@ class HookCalls:
                 return None
             if is_json(known):
                 return plugin, cast("Mapping[str, Any]", known)
-            self._report(plugin, hook, "gave something else than a mapping of what JSON has")
+            self._report(plugin, hook, "returned something other than a mapping of JSON values")
             return None
 
         return run
 
     async def tell(self, hook: str, contexts: Mapping[str, Context]) -> None:
-        """Call `node_started` or `node_stopping` of every plugin, with its context; who fails was reported."""
+        """Call `node_started` or `node_stopping` of every plugin, with its context; failures were reported."""
         for implementation in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
             context = contexts[implementation.plugin_name]
             try:
@@ -212,7 +212,7 @@ class HookCalls:
         """Call a hook that a plugin offers; what failed is left out."""
         caller = getattr(self._pluggy.hook, hook, None)
         if caller is None or caller.spec is None:
-            raise LookupError(f"no plugin offers a hook {hook}")
+            raise LookupError(f"no plugin offers the hook {hook}")
         gave: list[Any] = []
         is_async = colour(caller.spec.function) == "async def"
         for _, call in self._calls(hook, **arguments):
@@ -230,13 +230,13 @@ def _fault_of(caller: Any, facade: Facade, known: list[str]) -> str | None:
             continue
         if caller.spec is None:
             near: list[str] = difflib.get_close_matches(str(caller.name), known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+            hint = f"did you mean {near[0]}?" if near else f"hooks are {', '.join(sorted(known))}"
             return f"there is no hook {caller.name}; {hint}"
         wanted = colour(caller.spec.function)
         if colour(implementation.function) != wanted and not implementation.wrapper:
-            return f"{caller.name} must be {wanted}, and is {colour(implementation.function)}"
+            return f"{caller.name} must be {wanted}, not {colour(implementation.function)}"
         if implementation.wrapper and wanted == "async def":
-            return f"{caller.name} is async, and takes no wrappers"
+            return f"{caller.name} is async and accepts no wrappers"
     return None
 
 

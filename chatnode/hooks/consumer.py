@@ -1,7 +1,7 @@
-"""One consumer of a plugin's: reads the log from its cursor, again and again, and gets over what it fails on.
+"""A consumer of a plugin: reads the log from its cursor, and sets rows aside that it fails on.
 
 What it does with rows and the move of its cursor are one transaction. That move expects the cursor where it was when
-the rows were read, so nothing is done twice, whoever else moved it meanwhile.
+the rows were read, so nothing is done twice, even if the cursor was moved meanwhile.
 """
 
 from __future__ import annotations
@@ -34,23 +34,24 @@ from chatnode.storage.log.consumers import Moved, Name
 logger = get_logger("plugins")
 
 KEPT_IN_MEMORY = 10_000
-"""So many places of the log, with no row for the consumer, may be read again after a crash: a write is saved."""
+"""How many rows of other kinds may be read again after a crash, to save writes of the cursor."""
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 class Step(Enum):
-    """What came of one look at the log."""
+    """The outcome of reading the log once."""
 
     WENT_ON = auto()
     CAUGHT_UP = auto()
     SET_ASIDE = auto()
     FAILED = auto()
     HELD_UP = auto()
-    """It could not go on, and no row is to blame: the disk is full, the node stops, what it needs is not there."""
+    """It could not continue for a reason other than a row: the disk is full, the node is stopping, something it needs
+    is unavailable."""
 
 
 class NotSetAside(Exception):
-    """The row was done or dismissed since it was asked for: to do it now would be to do it twice."""
+    """The row was done or dismissed meanwhile; doing it now would be doing it twice."""
 
 
 class RunningConsumer:
@@ -117,7 +118,7 @@ class RunningConsumer:
                 await self.keep_place()
 
     async def step(self) -> Step:
-        """Take the next rows, after whoever does so now. Raises nothing."""
+        """Process the next rows, after a step under way. Raises nothing."""
         taken: list[Step] = []
 
         async def take() -> None:
@@ -157,7 +158,7 @@ class RunningConsumer:
 
     async def _step(self) -> Step:
         first, self._first_wanted = self._first_wanted, None
-        if self._wanted.is_set():  # else somebody may wait for it
+        if self._wanted.is_set():  # else a task may wait for it
             self._wanted = trio.Event()
         if self._moved.is_set():
             self._moved = trio.Event()
@@ -183,7 +184,7 @@ class RunningConsumer:
         return Step.CAUGHT_UP if self._caught_up and step is Step.WENT_ON else step
 
     async def _take(self, rows: Sequence[Row], upto: int) -> Step:
-        """Do what is to be done with rows, or go on without one that fails again and again."""
+        """Process rows, or set one aside that fails repeatedly."""
         error = await behind_barrier(partial(self._do, rows, self._stored, upto))
         if error is None:
             self._went_on(upto)
@@ -215,7 +216,7 @@ class RunningConsumer:
     async def _effect(self, rows: Sequence[Row]) -> Write[object] | None:
         effect: Any = await self.consumer.consume(self._context, rows)
         if effect is not None and not callable(effect):
-            raise TypeError("a consumer gives a function of the transaction, or None")
+            raise TypeError("a consumer returns a function of the transaction, or None")
         return cast("Write[object] | None", effect)
 
     def _apply(
@@ -249,7 +250,7 @@ class RunningConsumer:
         self.set_aside += await self._db.write(write)
         self._went_on(upto)
         logger.error(
-            "the consumer %s of the plugin %s failed %d times on gid %d, %s, and goes on without it: %s",
+            "the consumer %s of the plugin %s failed %d times on gid %d, %s, and skipped it: %s",
             self.name[1], self.name[0], tries, row.gid, row.kind, said(error), exc_info=error,
         )  # fmt: skip
 
@@ -270,9 +271,9 @@ class RunningConsumer:
             if error is None:
                 return None
             if isinstance(error, NotSetAside):
-                raise Refusal("not_found", "it is off the list: the row was done or dismissed meanwhile", path="entry")
+                raise Refusal("not_found", "the row was done or dismissed meanwhile", path="entry")
             if is_not_of_the_rows(error):
-                raise Refusal("unavailable", "the consumer cannot go on now; try again", retry_after=5)
+                raise Refusal("unavailable", "the consumer is busy; try again", retry_after=5)
             what = said(error)
             self._plugins.report(self.name[0], f"consumer {self.name[1]}", f"failed on {_named([row])}: {what}", error)
             await self._db.write(lambda tx: storage.failed_again(tx, entry.entry, what))

@@ -50,7 +50,7 @@ class Consumers:
     # ---- going on
 
     def committed(self, recorded: list[Recorded]) -> None:
-        """Wake whom these events are for. Part of the commit listener: never raises or blocks."""
+        """Wake the consumers of these events. Part of the commit listener: never raises or blocks."""
         self._head = recorded[-1].gid
         for each in self._of_all_kinds:
             each.wanted(recorded[0].gid)
@@ -60,13 +60,13 @@ class Consumers:
                     each.wanted(event.gid)
 
     async def load(self) -> None:
-        """Find out where each is. In a damaged database that is left for later."""
+        """Load the position of each; in a damaged database, later."""
         try:
             self._head = await self._db.read(log.head)
             for each in self:
                 await each.load()
         except (Refusal, DatabaseError) as error:
-            logger.error("how far the consumers of plugins are cannot be read: %s", error)
+            logger.error("the positions of plugins' consumers cannot be read: %s", error)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -78,10 +78,10 @@ class Consumers:
                 nursery.start_soon(supervised.keep_running)
 
     async def catch_up(self, plugin: str | None = None, consumer: str | None = None) -> list[ConsumerStatus]:
-        """Let all, or those of a plugin, or one, take what is there by now; gives how far each is then.
+        """Let all consumers, those of a plugin, or one, process everything in the log; returns their positions.
 
-        Without the pauses that they make otherwise: a row that fails is set aside at once after its tries. One that is
-        held up by something else than a row is left where it is.
+        Without pauses: a row that fails is set aside as soon as its tries are used up. A consumer that fails for
+        another reason stays where it is.
         """
         head = await self._db.read(log.head)
         chosen = [each for each in self if plugin in (None, each.name[0]) and consumer in (None, each.name[1])]
@@ -110,7 +110,9 @@ class Consumers:
         if found is None:
             known = ", ".join(".".join(name) for name in self._all) or "none"
             raise Refusal(
-                "not_found", f"no consumer {consumer} of a plugin {plugin} runs; there are: {known}", path="consumer"
+                "not_found",
+                f"the plugin {plugin} has no running consumer {consumer}; running are: {known}",
+                path="consumer",
             )
         return found
 
@@ -135,7 +137,7 @@ class Consumers:
         found = self._running(entry.plugin, entry.consumer)
         row = await self._db.read(lambda reader: storage.row_at(reader, entry.gid))
         if row is None:
-            raise Refusal("gone", "the row is not in the log any more; dismiss it", path="entry")
+            raise Refusal("gone", "the row is no longer in the log; dismiss it", path="entry")
         return await found.retry(row, entry)
 
 

@@ -22,14 +22,14 @@ S = TypeVar("S")
 
 
 class Ask(Protocol):
-    """Calls a hook that some plugin offers; gives what the implementations gave."""
+    """Calls a hook that a plugin offers; returns the results of its implementations."""
 
     async def __call__(self, hook: str, /, **arguments: Any) -> list[Any]: ...
 
 
 @attrs.frozen
 class Scope:
-    """What is one plugin's own in its contexts. Made once, when the plugin is added to a node."""
+    """The part of a plugin's contexts that is its own. Created once, when the plugin is added to a node."""
 
     name: str
     log: Logger | LoggerAdapter[Logger]
@@ -38,11 +38,11 @@ class Scope:
 
 
 class Context:
-    """Who asks, and what the plugin can do for them.
+    """The requester, and what the plugin can do.
 
-    In the handler of a command, in hooks that get one, in routes and pages, `account` is the user who asks. Tasks,
-    consumers, health and metrics act for nobody: `account` is None, `me` and `call` refuse, and what they do in the
-    chat they do through `as_person` or `as_operator`. One is made for each request; none outlives it.
+    In command handlers, in hooks that get a context, in routes and in pages, `account` is the requesting user. Tasks,
+    consumers, health and metrics have no requester: `account` is None, `me` and `call` refuse, and they act in the
+    chat through `as_person` or `as_operator`. Each request has its own context; do not keep it longer.
     """
 
     __slots__ = ("_caller", "_core", "_scope")
@@ -52,32 +52,32 @@ class Context:
         self._core = caller.core
         self._scope = scope
 
-    # ---- who asks
+    # ---- the requester
 
     @property
     def account(self) -> Account | None:
-        """The user who asks; None for the operator, for a request without a token, and outside of requests."""
+        """The requesting user; None for the operator, for a request without a token, and outside of requests."""
         return self._caller.account
 
     @property
     def me(self) -> Account:
-        """The user who asks. Raises `Refusal` where there is none."""
+        """The requesting user. Raises `Refusal` if there is none."""
         return self._caller.me
 
     @property
     def operator(self) -> bool:
-        """Whether the operator of the machine asks, who is no user."""
+        """Whether the requester is the operator, who is not a user."""
         return self._caller.operator
 
     @property
     def permissions(self) -> frozenset[str]:
-        """Everything the requester may do."""
+        """The permissions of the requester."""
         return self._caller.permissions
 
     def may(self, permission: str, *, reads: bool = False) -> bool:
-        """Whether the requester's role has the permission and their token does not take it away.
+        """Whether the requester's role has the permission and their token's scopes include it.
 
-        `reads`: for something that only reads, for which the scope `<permission>:read` is enough.
+        `reads`: for reading only, where the scope `<permission>:read` is enough.
         """
         return self._caller.may(permission, reads=reads)
 
@@ -95,18 +95,18 @@ class Context:
         return await self._caller.read(function)
 
     async def query(self, function: Read[T], *, seconds: float | None = None) -> T:
-        """`read`, for what costs more than the page it returns: in turn, and with a deadline.
+        """Like `read`, for costly queries: in turn, and with a deadline.
 
-        One user's queries run one after the other, and always leave one reader to others. Raises `Refusal("too_large")`
+        A user's queries run one at a time and always leave one reader free for others. Raises `Refusal("too_large")`
         after `seconds` (None: `limits.query_seconds`; 0: no deadline).
         """
         return await self._caller.query(function, seconds=seconds)
 
     async def write(self, function: Write[T], *, repeatable: bool = False) -> T:
-        """Run `function` in a transaction; returns when what it did is on disk. Cancelling ends only the waiting.
+        """Run `function` in a transaction; returns when it is on disk. Cancelling stops waiting, not the write.
 
-        `repeatable`: it has no effect but through the transaction, so that it may be undone and run again together
-        with others. Raises `Refusal("unauthenticated")`, and writes nothing, for a session that was revoked meanwhile.
+        `repeatable`: it has no effect but through the transaction, so it may be rolled back and run again with other
+        writes. If the session was revoked meanwhile, raises `Refusal("unauthenticated")` and writes nothing.
         """
         return await self._caller.write(function, repeatable=repeatable)
 
@@ -117,22 +117,22 @@ class Context:
     # ---- acting
 
     async def call(self, name: str, /, **fields: Any) -> Any:
-        """Run a command for the user who asks, with every check that their own request would pass.
+        """Run a command for the requesting user, with all the checks of their own request.
 
-        Gives its result as plain values. Raises `Refusal`.
+        Returns its result as plain values. Raises `Refusal`.
         """
         return await acting.call(self._caller, name, **fields)
 
     def as_person(self, who: str) -> AsPerson:
         """Act as the user with this handle or id: `await ctx.as_person("pollbot").call("messages.post", …)`.
 
-        Permissions, rates, hooks and audit apply as to any client. A plugin is trusted not to act for users who did
-        not ask for it; bots of its own are what it should speak as.
+        Permissions, rates, hooks and audit apply as for any client. Do not act for users who did not ask for it;
+        speak as the plugin's own bots.
         """
         return AsPerson(self._core, who, self._caller.depth)
 
     def as_operator(self) -> AsOperator:
-        """Act as the operator of the machine, who may run every command but takes part in no conversation."""
+        """Act as the operator, who may run every command but is a member of no conversation."""
         return AsOperator(self._core, self._caller.depth)
 
     # ---- the plugin's own
@@ -144,35 +144,34 @@ class Context:
 
     @property
     def log(self) -> Logger | LoggerAdapter[Logger]:
-        """The plugin's log. Never write there what people said."""
+        """The plugin's log. Never log message text."""
         return self._scope.log
 
     def settings(self, kind: type[S]) -> S:
-        """The settings of a plugin, by their class."""
+        """The plugin's settings, by their class."""
         return self._core.settings(kind)
 
     def state(self, kind: type[S]) -> S:
-        """What `Plugin.state` gave for this node, by its class.
-
-        Raises `Refusal("unavailable")` while there is none: it failed and is being opened again, or the node closes.
+        """What `Plugin.state` opened for this node, by its class. Raises `Refusal("unavailable")` while it is not
+        open: it failed and is being reopened, or the node is closing.
         """
         return self._core.state(kind)
 
     def count(self, metric: str, amount: float = 1) -> None:
-        """Count up a metric that the plugin declares."""
+        """Increase a counter that the plugin declares."""
         self._core.metrics.count(self._scope.name, metric, amount)
 
     def wake(self, task: str) -> None:
-        """Run a task of the plugin's that has a period now, rather than when it is due.
+        """Run a periodic task of the plugin now instead of when it is due.
 
-        While it runs, it is run once more afterwards. Raises `LookupError` when it declares no such task.
+        If it is running, it runs once more afterwards. Raises `LookupError` if the plugin declares no such task.
         """
         self._scope.wake(task)
 
     async def ask(self, hook: str, /, **arguments: Any) -> list[Any]:
         """Call a hook that this plugin, or one that it requires, offers with `add_hookspecs`.
 
-        What failed is left out, and reported. Raises `LookupError` for any other hook.
+        Implementations that fail are left out and reported. Raises `LookupError` for any other hook.
         """
         return await self._scope.ask(hook, **arguments)
 
@@ -180,32 +179,32 @@ class Context:
 
     @property
     def base_url(self) -> str:
-        """How people reach the node, without a slash at the end."""
+        """The URL at which users reach the node, without a trailing slash."""
         return self._core.base_url
 
     @property
     def epoch(self) -> str:
-        """Changes when a backup is restored: what was pending before means nothing any more."""
+        """Changes when a backup is restored, which makes pending state from before invalid."""
         return self._core.epoch
 
     def url(self, path: str = "") -> str:
-        """A link: `/…` is an address of the node, anything else one below `/plugins/<name>/`."""
+        """The full URL of a path: `/…` is relative to the node, anything else to `/plugins/<name>/`."""
         local = path if path.startswith("/") else f"/plugins/{self._scope.name}/{path}"
         return f"{self._core.base_url}{local}"
 
     def is_online(self, person: int) -> bool:
-        """Whether the user with this key has a live session. Who may know is for the caller to check."""
+        """Whether the user with this key has a live session. Does not check whether the requester may know."""
         return self._core.part(PresenceBoard).is_online(person)
 
     def presence_of(self, found: Found) -> Presence:
-        """How a user is now: a row of `find_presence` with what is only in memory."""
+        """A user's presence now: a row of `find_presence`, updated with what is only in memory."""
         return self._core.part(PresenceBoard).as_known(found)
 
     def badge(
         self, person: int, active_at: int | None, text: str | None, emoji: str | None, until: int | None
     ) -> Badge:
-        """How the user with the key `person` is now, from that user's columns of `presence`.
+        """The presence of the user with the key `person` now, from the user's columns of `presence`.
 
-        Only for a user whom the requester may see, which `MAY_SEE_PRESENCE` tells within a query.
+        Only for users whose presence the requester may see; `MAY_SEE_PRESENCE` selects them in a query.
         """
         return self._core.part(PresenceBoard).badge(person, active_at, text, emoji, until)

@@ -1,4 +1,4 @@
-"""Is what a plugin declares fit to be added to a node? Every fault is said with its place, before anything is added."""
+"""Checks a plugin's declaration before it is added to a node. Each problem is reported with its place."""
 
 from __future__ import annotations
 
@@ -59,18 +59,20 @@ def check(plugin: Plugin, taken: Taken) -> None:
         _check_permission(f"the command {command.name}", command.permission, permissions)
         _check_permission(f"the command {command.name}", command.or_permission, permissions)
         if command.limit is not None and command.limit not in {*RATES, *(limit.name for limit in plugin.limits)}:
-            raise StartError(f"the command {command.name} has the limit {command.limit}, which nobody declares")
+            raise StartError(f"the command {command.name} has the limit {command.limit}, which no plugin declares")
     if plugin.settings in taken.settings:
-        raise StartError(f"its settings are the class {plugin.settings.__name__} of another plugin; it needs its own")
+        raise StartError(f"its settings class {plugin.settings.__name__} belongs to another plugin; declare its own")
     events = [kind.event.name for kind in plugin.events]
     _names("event", events, "", taken.events)
     limits = [limit.name for limit in plugin.limits]
     _names("limit", limits, "", taken.limits)
     for limit in plugin.limits:
         if plugin.settings is None or limit.setting not in attrs.fields_dict(plugin.settings):
-            raise StartError(f"the limit {limit.name} is read from the setting {limit.setting}, which is not there")
+            raise StartError(f"the limit {limit.name} is read from the setting {limit.setting}, which does not exist")
         if not isinstance(attrs.fields_dict(plugin.settings)[limit.setting].default, int):
-            raise StartError(f"the limit {limit.name} is read from the setting {limit.setting}, no whole number")
+            raise StartError(
+                f"the limit {limit.name} is read from the setting {limit.setting}, which is not an integer"
+            )
     collections = [name for each in plugin.collections for name in (each.name, *each.also)]
     _names("collection", collections, "", taken.collections)
     for each in plugin.collections:
@@ -79,12 +81,12 @@ def check(plugin: Plugin, taken: Taken) -> None:
         _check_consumer(consumer, taken)
     for what, function in _run_by_the_node(plugin):
         if isfunction(function) and not iscoroutinefunction(function):
-            raise StartError(f"{what} must be async def, and is def")
+            raise StartError(f"{what} must be async def, not def")
     for kind, found in (("consumer", plugin.consumers), ("task", plugin.tasks), ("metric", plugin.metrics)):
         _names(kind, [each.name for each in found], "", ())
         for each in found:
             if not _WORD.fullmatch(each.name):
-                raise StartError(f"the {kind} {each.name!r} is not named in a-z, 0-9 and _")
+                raise StartError(f"the {kind} {each.name!r} must be named with a-z, 0-9 and _")
     _check_addresses(plugin, permissions)
     if plugin.settings is not None:
         taken.settings.add(plugin.settings)
@@ -108,22 +110,22 @@ def _check_consumer(consumer: Consumer, taken: Taken) -> None:
         if kind not in taken.logged and (kind in taken.ephemeral or kind.partition(".")[0] in own):
             raise StartError(f"the consumer {consumer.name} wants events {kind}, which are not in the log")
     if consumer.most < 1:
-        raise StartError(f"the consumer {consumer.name} takes {consumer.most} rows at a time; it must be 1 or more")
+        raise StartError(f"the consumer {consumer.name} takes {consumer.most} rows at a time; the minimum is 1")
 
 
 def _check_version(plugin: Plugin) -> None:
     if not _NAME.fullmatch(plugin.name):
-        raise StartError(f"the name {plugin.name!r} is not made of a-z and 0-9")
+        raise StartError(f"the name {plugin.name!r} must consist of a-z and 0-9")
     if plugin.name in own_prefixes():
-        raise StartError(f"the name {plugin.name} begins names of the node's own tables; the plugin needs another")
+        raise StartError(f"the name {plugin.name} is a prefix of the node's own tables; choose another")
     try:
         major, minor = (int(part) for part in plugin.api.split("."))
     except ValueError:
-        raise StartError(f"api is {plugin.api!r}; it takes a version such as {API_VERSION}") from None
+        raise StartError(f"api is {plugin.api!r}; expected a version such as {API_VERSION}") from None
     ours, most = (int(part) for part in API_VERSION.split("."))
     if major != ours or minor > most:
         newer = "a newer chatnode" if (major, minor) > (ours, most) else "a newer version of the plugin"
-        raise StartError(f"it is made for version {plugin.api} of chatnode.api, this is {API_VERSION}: install {newer}")
+        raise StartError(f"it needs version {plugin.api} of chatnode.api, this is {API_VERSION}; install {newer}")
 
 
 def _names(kind: str, names: Iterable[str], prefix: str, taken: Container[str]) -> None:
@@ -132,28 +134,28 @@ def _names(kind: str, names: Iterable[str], prefix: str, taken: Container[str]) 
         if not name.startswith(prefix) or name == prefix:
             raise StartError(f"the {kind} {name} does not begin with {prefix}")
         if name in taken or name in seen:
-            raise StartError(f"the {kind} {name} is there already")
+            raise StartError(f"the {kind} {name} exists already")
         seen.add(name)
 
 
 def _check_permission(what: str, permission: str | None, own: Container[str]) -> None:
     if permission is not None and permission not in PERMISSIONS and permission not in own:
-        raise StartError(f"{what} takes the permission {permission}, which nobody declares")
+        raise StartError(f"{what} takes the permission {permission}, which no plugin declares")
 
 
 def _check_addresses(plugin: Plugin, permissions: Container[str]) -> None:
     rules = [route.rule for route in plugin.routes] + [page.path for page in plugin.pages]
     for rule in rules:
         if rule and not _RULE.fullmatch(rule):
-            raise StartError(f"the address {rule!r} is not made of a-z, 0-9, . _ - and <name>, with / between")
+            raise StartError(f"the address {rule!r} must consist of parts of a-z, 0-9, . _ - or <name>, separated by /")
         names = _PLACE.findall(rule)
         if len(names) > len(set(names)):
-            raise StartError(f"the address {rule!r} has two places of one name")
+            raise StartError(f"the address {rule!r} uses the same name twice")
         if rules.count(rule) > 1:
-            raise StartError(f"there are two addresses {rule!r}")
+            raise StartError(f"the address {rule!r} is declared twice")
     for route in plugin.routes:
         if isinstance(route.methods, str) or not route.methods or not METHODS.issuperset(route.methods):
-            raise StartError(f"the route {route.rule} has methods that are not among {', '.join(sorted(METHODS))}")
+            raise StartError(f"the route {route.rule} has methods other than {', '.join(sorted(METHODS))}")
         _check_permission(f"the route {route.rule}", route.permission, permissions)
     for page in plugin.pages:
         _check_permission(f"the page {page.path}", page.permission, permissions)

@@ -38,11 +38,11 @@ def given(plugins: Iterable[Any]) -> list[Installed]:
 
 
 def _brought_twice(one: Installed, other: Installed) -> Installed:
-    """Which of the two would run is chance: neither does."""
+    """Which of the two would run is undefined, so neither does."""
 
     def load() -> Any:
         names = " and ".join(sorted({one.distribution, other.distribution}))
-        raise StartError(f"more than one installed distribution brings it: {names}; uninstall all but one")
+        raise StartError(f"several installed distributions provide it: {names}; uninstall all but one")
 
     return Installed(one.name, "", "", load)
 

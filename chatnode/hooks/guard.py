@@ -1,7 +1,7 @@
-"""What stands between the node and a plugin's function: a time budget, and a barrier for whatever it raises.
+"""The guard around a plugin's function: a time budget, and a barrier for exceptions.
 
-An async function is cancelled when its time is over. A sync one runs in a thread of the database and cannot be: its SQL
-is cut when it has used up the time on a processor, and one that waits for something else is reported, not cut.
+An async function is cancelled when its time is up. A sync function runs in a database thread and cannot be cancelled:
+its SQL is interrupted once it has used its CPU time; if it waits for something else, that is only reported.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chatnode.storage.engine.cutting import cutting_sql
 from chatnode.storage.engine.transaction import Transaction
 
 FAILURES = (Exception, SystemExit)
-"""What a plugin may raise to nobody's harm but its own. `trio.Cancelled` and an operator's Ctrl-C are none."""
+"""Exceptions a plugin may raise without affecting anything else. `trio.Cancelled` and Ctrl-C are not among them."""
 
 
 class Report(Protocol):
@@ -39,7 +39,7 @@ _NOT_OF_PLUGINS = {"chatnode"} | _LIBRARIES | sys.stdlib_module_names
 
 
 class HookFailed(Exception):
-    """An implementation raised, took too long, or gave what it may not. It was reported."""
+    """An implementation raised, took too long, or returned something invalid. It was reported."""
 
     def __init__(self, plugin: str, hook: str, what: str, *, late: bool = False) -> None:
         super().__init__(f"{plugin}: {hook} {what}")
@@ -50,7 +50,7 @@ class HookFailed(Exception):
         """For hooks whose failure refuses what was asked for."""
         if self.late:
             return Refusal("unavailable", f"the plugin {self.plugin} took too long", retry_after=5)
-        return Refusal("internal", f"the plugin {self.plugin} failed; what happened is in the node's log")
+        return Refusal("internal", f"the plugin {self.plugin} failed; see the node's log")
 
 
 def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, report: Report) -> Callable[..., Any]:
@@ -70,7 +70,7 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
         except FAILURES as error:
             raise failed(said(error), error) from error
         assert scope.cancelled_caught
-        raise failed(f"took longer than {seconds:g} s and was cut", late=True)
+        raise failed(f"took longer than {seconds:g} s and was cancelled", late=True)
 
     @wraps(function)
     def run_sync(*arguments: Any) -> Any:
@@ -82,7 +82,7 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
             raise
         except FAILURES as error:
             late = was_interrupted(error)
-            what = f"took longer than {seconds:g} s and was cut" if late else said(error)
+            what = f"took longer than {seconds:g} s and was cancelled" if late else said(error)
             raise failed(what, error, late=late) from error
         if (took := time.perf_counter() - began) > seconds:
             report(hook, f"took {took:.3f} s of at most {seconds:g}")
@@ -92,8 +92,8 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
 
 
 def said(error: BaseException) -> str:
-    """The kind of an error, and the last place of the plugin's on the way to it; not its text, which may hold what
-    people said. Its trace is in the log."""
+    """The type of an error, and the last line of the plugin's code in its traceback; not its text, which may contain
+    message text. Its trace is in the log."""
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseException", error.exceptions[0])
     places = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
@@ -118,7 +118,7 @@ def _source_of(arguments: tuple[Any, ...]) -> Reader | Transaction | None:
 
 
 def is_json(known: object) -> bool:
-    """Whether it is a mapping that can be sent: else the answer that it becomes part of could not."""
+    """Whether it is a mapping that can be encoded, so that the reply that includes it can be sent."""
     try:
         return isinstance(known, Mapping) and bool(codec.encode(dict(cast("Mapping[str, Any]", known))))
     except TypeError:

@@ -1,8 +1,8 @@
-"""The plugins of one node: loaded, checked, registered; what each adds, and how each fares.
+"""The plugins of one node: loading, checking, registering, what they add, and their status.
 
 Every node has its own manager, so that two nodes in one process do not see each other's plugins. A plugin that cannot
-be loaded, or whose declaration, hooks or tables are at fault, is broken: it is named with the reason, and everything
-else goes on without it.
+be loaded, or whose declaration, hooks or tables are invalid, is broken: it is reported with the reason, and the node
+runs without it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Probe = Callable[[], Awaitable[Mapping[str, Any] | None]]
 
 @attrs.frozen
 class Figure:
-    """A metric of a plugin's: counted, or asked for with `value`."""
+    """A metric of a plugin: a counter, or computed with `value`."""
 
     plugin: str
     name: str
@@ -64,7 +64,7 @@ class Figure:
 
 @attrs.define
 class Loaded:
-    """A plugin that runs. `scope`, and `context` for what nobody asks for, are there once the node is open."""
+    """A running plugin. `scope`, and `context` for work without a requester, are set once the node is open."""
 
     plugin: Plugin
     settings: Any
@@ -114,11 +114,9 @@ class Manager:
             of_plugins, missing = storage.declared_tables(connection)
             self.additions.tables = [*self.additions.tables, *of_plugins]
         for table in missing:
-            logger.error(
-                "the table %s of a plugin is not there any more; nothing of it can be erased or exported", table
-            )
+            logger.error("the table %s of a plugin no longer exists; it cannot be erased or exported", table)
         for name in sorted(set(self.config.of_plugins) - set(self._statuses)):
-            logger.warning("there are settings for a plugin %s, which is not installed", name)
+            logger.warning("settings name the plugin %s, which is not installed", name)
         for name in sorted(set(self.config.plugins.disabled) - set(self._statuses)):
             logger.warning("plugins.disabled names %s, which is not installed", name)
         self._fill_additions()
@@ -129,7 +127,7 @@ class Manager:
             source = found.load()
             plugin = declaration(source)
             if plugin.name != found.name:
-                raise StartError(f"it is installed as {found.name} and says that its name is {plugin.name}")
+                raise StartError(f"it is installed as {found.name} but declares the name {plugin.name}")
             declared.check(plugin, taken)
             settings = settings_of(self.config, plugin.name, plugin.settings) if plugin.settings else None
             self.loaded[plugin.name] = Loaded(plugin, settings, self._calls.guarded(source, plugin.name))
@@ -176,7 +174,7 @@ class Manager:
         status = self._statuses[name]
         status.state, status.reason = "broken", _reason(error)
         expected = isinstance(error, StartError | ModuleNotFoundError | pluggy.PluginValidationError)
-        logger.error("the plugin %s does not run: %s", name, status.reason, exc_info=None if expected else error)
+        logger.error("the plugin %s is not running: %s", name, status.reason, exc_info=None if expected else error)
 
     def _note(self, found: Installed, state: PluginState, about: str) -> None:
         self._statuses[found.name] = PluginStatus(found.name, found.version, state, about, found.distribution)
@@ -207,7 +205,7 @@ class Manager:
             added.enrich_people = self._calls.enrich_people
 
     def _guarded_event(self, name: str, kind: EventKind) -> EventKind:
-        """One that cannot be made again is left out: else whoever was away could not come back to what they missed."""
+        """An event that cannot be rebuilt is left out, so that clients that were away can still resume."""
         hook, seconds = f"event {kind.event.name}", self.config.plugins.hook_seconds
 
         def or_left_out(function: Callable[..., Event | None]) -> Callable[..., Event | None]:
@@ -220,7 +218,7 @@ class Manager:
                 except (HookFailed, Refusal):
                     return None
                 except TypeError:
-                    self.report(name, hook, "gave something that cannot be sent")
+                    self.report(name, hook, "has a value that cannot be encoded")
                     return None
                 return event
 
@@ -240,7 +238,7 @@ class Manager:
             return [f"the check of the plugin {name} raised {type(error).__name__}: {error}"]
 
     def request_hooks(self) -> RequestHooks:
-        """What the plugins look at before a command is carried out."""
+        """The plugins' checks before a command runs."""
         calls = self._calls
         return RequestHooks(
             calls.check_command if calls.has("check_command") else None,
@@ -274,7 +272,7 @@ class Manager:
         return [self._statuses[name] for name in sorted(self._statuses)]
 
     def probes(self) -> dict[str, Probe]:
-        """By the name of the plugin, what it is asked when somebody asks whether the node is well."""
+        """By name of the plugin, its health check."""
         return {
             name: partial(each.plugin.health, each.context)
             for name, each in self.loaded.items()
@@ -325,7 +323,7 @@ def declaration(source: Any) -> Plugin:
         raise StartError("it has no function chatnode_plugin marked with hookimpl")
     plugin = declare() if callable(declare) else None
     if not isinstance(plugin, Plugin):
-        raise StartError("its chatnode_plugin does not give a Plugin")
+        raise StartError("its chatnode_plugin does not return a Plugin")
     return plugin
 
 
@@ -353,14 +351,14 @@ def _job(name: str, task: Task, loaded: Loaded, report: Report) -> Job:
         try:
             return max(0.0, float(task.every(loaded.settings) if callable(task.every) else task.every or 0))
         except FAILURES as error:  # the node asks before it begins, and goes on without the job
-            report(f"task {task.name}", f"does not say how often it runs: {said(error)}", error)
+            report(f"task {task.name}", f"its period cannot be read: {said(error)}", error)
             return 0.0
 
     return Job(f"{name}.{task.name}", period, run, lane=name)
 
 
 def _reason(error: BaseException) -> str:
-    """For whoever runs the node, who may not have written the plugin."""
+    """For operators, who may not have written the plugin."""
     if isinstance(error, StartError):
         return str(error)
     return f"{type(error).__name__}: {error}"

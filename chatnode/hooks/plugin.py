@@ -1,4 +1,4 @@
-"""What a plugin declares: one object that says everything it adds to a node."""
+"""A plugin's declaration: one object with everything it adds to a node."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     import click
 
 API_VERSION = "2.0"
-"""Of what `chatnode.api` offers: the second number grows with what is added, the first with what is taken away."""
+"""The version of `chatnode.api`: additions raise the second number, removals and changes of meaning the first."""
 
 
 @attrs.frozen
 class Step:
-    """One step of a plugin's tables: applied once, in the order in which the plugin names them.
+    """A migration of a plugin's tables. Steps are applied once each, in the order in which the plugin lists them.
 
-    `functions` are what its SQL may call beside SQLite's own, by name: they take and give texts, numbers and None.
+    `functions` are SQL functions that it may call, by name; they take and return strings, numbers and None.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Step:
 def steps_in(
     package: str, folder: str = "schema", functions: Mapping[str, Callable[..., Any]] | None = None
 ) -> tuple[Step, ...]:
-    """The `.sql` files in a folder of a package, in the order of their names; `functions` are those of each `Step`."""
+    """Steps from the `.sql` files in a folder of a package, in order of their names; each gets `functions`."""
     files = resources.files(package).joinpath(folder).iterdir()
     found = sorted((file for file in files if file.name.endswith(".sql")), key=lambda file: file.name)
     return tuple(
@@ -49,8 +49,8 @@ def steps_in(
 
 @attrs.frozen
 class Permission:
-    """`name` begins with the plugin's and a dot. `roles` have it from when the plugin first runs; `admin` always has
-    it."""
+    """A permission of a plugin. `name` begins with the plugin's name and a dot. `roles` get it when the plugin first
+    runs; `admin` always has it."""
 
     name: str
     meaning: str
@@ -59,8 +59,8 @@ class Permission:
 
 @attrs.frozen
 class Limit:
-    """A rate that commands of the plugin name as their `limit`. `setting` is a whole number of the plugin's settings:
-    so many a minute for one person, 0 for no limit."""
+    """A rate limit that commands of the plugin refer to as their `limit`. `setting` names an integer setting of the
+    plugin: requests per user and minute, 0 for no limit."""
 
     name: str
     what: str
@@ -69,15 +69,15 @@ class Limit:
 
 @attrs.frozen
 class Consumer:
-    """A reader of the log with a durable cursor of its own: it catches up after a crash, and delays nobody.
+    """A reader of the log with its own durable cursor: it catches up after a crash, and never delays requests.
 
-    `kinds` are the names of the events it wants, None for all. `consume` gets the rows in their order, up to `most` at
-    a time, at least once. What it returns is carried out in the transaction that moves the cursor: exactly once, and
-    within `plugins.transaction_seconds`. It does nothing that the transaction does not undo, as it may be undone and
-    called again. A row that fails `plugins.consumer_tries` times is set aside, visibly, and the
-    consumer goes on after it; when one of several rows fails, it is given them one by one. `Refusal("unavailable")`, or
-    a disk that is full, is no row's fault: it is tried until it succeeds. `pause`: seconds to wait for more before it
-    looks again.
+    `kinds` are the names of the events it wants, None for all. `consume` gets the rows in order, up to `most` at a
+    time, at least once. The function it returns runs in the transaction that moves the cursor: exactly once, and
+    within `plugins.transaction_seconds`. That function must have no effect but through the transaction, which may be
+    rolled back and run again. A row that fails `plugins.consumer_tries` times is set aside and listed, and the
+    consumer continues after it; if a batch fails, its rows are retried one by one. `Refusal("unavailable")` and a
+    full disk are not blamed on the row: it is retried until it succeeds. `pause`: seconds to wait for more rows
+    before reading again.
     """
 
     name: str
@@ -86,17 +86,18 @@ class Consumer:
     most: int = 500
     pause: float = 0.0
     from_start: bool = False
-    """Whether it begins with the first row there is, or with what happens after the plugin was first loaded."""
+    """Whether a new consumer starts with the first row of the log, or with rows written after the plugin was first
+    loaded."""
 
 
 @attrs.frozen
 class Task:
-    """Something that the plugin does by itself while the node serves.
+    """Background work of a plugin while the node serves.
 
-    Without `every` it runs on and on: when it ends or raises it is started again, after a pause that grows up to a
-    minute, and is short again when it has run for half a minute. With
-    `every`, seconds or a function of the plugin's settings (0 is never), it is a job: run every so often, also by an
-    operator, and not beside another job of the same plugin. One that gives None did nothing; what it gives is logged.
+    Without `every` it runs continuously: when it returns or raises, it is restarted after a backoff of up to a
+    minute, which is reset once it has run for half a minute. With `every`, seconds or a function of the plugin's
+    settings (0 means never), it is a job: it runs on that schedule or when an operator runs it, one job of a plugin
+    at a time. Its result is logged; None means that there was nothing to do.
     """
 
     name: str
@@ -106,7 +107,7 @@ class Task:
 
 @attrs.frozen
 class Request:
-    """An HTTP request to a plugin's route. `path` holds what the rule's `<name>`s stand for; header names are in lower
+    """An HTTP request to a plugin's route. `path` has the values of the rule's `<name>`s; header names are in lower
     case."""
 
     method: str
@@ -118,7 +119,7 @@ class Request:
 
 @attrs.frozen
 class Response:
-    """`body` as text is sent as UTF-8."""
+    """An HTTP response. A `body` of type str is sent as UTF-8."""
 
     body: str | bytes = b""
     status: int = 200
@@ -128,10 +129,10 @@ class Response:
 
 @attrs.frozen
 class Route:
-    """An address of the plugin's: `rule` below `/plugins/<name>/`, such as `feed/<list>`.
+    """An HTTP address of a plugin: `rule` below `/plugins/<name>/`, such as `feed/<list>`.
 
-    Commands are in the protocol, the document and the command line by themselves; a route is for what is none, such as
-    a feed or a webhook. With a permission, who asks must be signed in and have it; with None, anybody may ask.
+    Commands are available over HTTP automatically; a route is for everything else, such as a feed or a webhook.
+    `permission` is what the requester must have; with None, anyone may call it without signing in.
     """
 
     rule: str
@@ -143,9 +144,9 @@ class Route:
 
 @attrs.frozen
 class Page:
-    """A page for people, `/plugins/<name>/<path>`, for whoever has the permission; `/plugins` lists them.
+    """An HTML page at `/plugins/<name>/<path>` for users with the permission; `/plugins` lists all pages.
 
-    `render` gives the HTML of its content, without head and body. No scripts run on it.
+    `render` returns the HTML of its content, without head and body. Scripts do not run on it.
     """
 
     path: str
@@ -156,8 +157,8 @@ class Page:
 
 @attrs.frozen
 class Metric:
-    """A figure in `/metrics`, as `chatnode_<plugin>_<name>`: counted with `count`, which puts `_total` after the name,
-    or asked for when somebody looks, within `plugins.hook_seconds`."""
+    """A metric in `/metrics`, `chatnode_<plugin>_<name>`: a counter, raised with `Context.count` and named with
+    `_total` at the end, or a `value` computed on request, within `plugins.hook_seconds`."""
 
     name: str
     help: str
@@ -168,11 +169,11 @@ class Metric:
 class Plugin:
     """Everything that a plugin adds to a node.
 
-    `name` (a-z, 0-9) begins the names of its commands and permissions, with a dot, and of its tables, with a _.
-    `api` is the version of `chatnode.api` it was written for. `settings` is a class of fields made with `setting`: the
-    section `[plugins.<name>]`. `health` gives figures, or raises to say that the plugin is not well. `cli` is a click
-    command or group, `chatnode <name>`; what it gets with `@click.pass_obj` runs commands as the operator:
-    `call(name, **fields)`.
+    `name` (a-z, 0-9) is the prefix of its commands and permissions (`name.`) and of its tables (`name_`).
+    `api` is the version of `chatnode.api` that it was written for. `settings` is a class of fields declared with
+    `setting`: the section `[plugins.<name>]`. `health` returns figures, or raises to report that the plugin is
+    failing. `cli` is a click command or group, run as `chatnode <name>`; `@click.pass_obj` gives it `call(name,
+    **fields)`, which runs commands as the operator.
     """
 
     name: str
@@ -193,10 +194,10 @@ class Plugin:
     pages: Sequence[Page] = ()
     metrics: Sequence[Metric] = ()
     state: Callable[[Context], AbstractAsyncContextManager[object]] | None = None
-    """What the plugin keeps while a node is open, such as a pool or a queue: entered before the node serves, left after
-    everything else of the plugin has ended, and read as `ctx.state(Kind)`, `Kind` being the class of what it gives. It
-    runs on a task of its own: when it fails it is reported, and opened again after a pause."""
+    """Opens what the plugin keeps while a node is open, such as a pool or a queue: entered before the node serves,
+    exited after everything else of the plugin has ended. Handlers read it as `ctx.state(Kind)`, where `Kind` is its
+    class. It runs in its own task; a failure is reported, and it is reopened after a pause."""
     health: Callable[[Context], Awaitable[Mapping[str, Any] | None]] | None = None
     cli: click.Command | None = None
     check: Callable[[Reader], list[str]] | None = None
-    """What `node.check` asks about the plugin's tables: a line for each problem."""
+    """A check of the plugin's tables for `node.check`; returns a line for each problem."""

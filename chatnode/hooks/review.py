@@ -1,4 +1,4 @@
-"""Is a plugin fit to be used by others? Beyond what a node refuses: descriptions, indexes, what is exported."""
+"""Reviews a plugin beyond what a node refuses: descriptions, indexes, exports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chatnode.storage.upkeep.upgrading import upgrade
 
 
 def review(found: Installed, subjects: Sequence[Subject]) -> list[str]:
-    """What is wrong with a plugin, a line for each fault; tried on a new data directory, which goes again.
+    """A line for each problem of a plugin; loads it on a temporary data directory.
 
     `subjects` are the core's, whose names the plugin cannot take.
     """
@@ -36,7 +36,7 @@ def review(found: Installed, subjects: Sequence[Subject]) -> list[str]:
             manager.load([found], directory)
             (status,) = manager.statuses()
             if status.state != "running":
-                return [f"it does not run: {status.reason}"]
+                return [f"it is not running: {status.reason}"]
             plugin = manager.loaded[found.name].plugin
             with closing(connect_writer(directory.database, config.storage)) as connection:
                 return [*_without_words(plugin), *faults(connection, plugin.tables)]
@@ -45,27 +45,27 @@ def review(found: Installed, subjects: Sequence[Subject]) -> list[str]:
 
 
 def _without_words(plugin: Plugin) -> Iterator[str]:
-    """What somebody who uses or runs it would have to guess."""
+    """Missing descriptions."""
     if not plugin.about.strip():
-        yield "it does not say what it is for: about"
+        yield "it has no description: set Plugin.about"
     for command in plugin.commands:
         if not command.summary:
-            yield f"the command {command.name} does not say what it does: give its handler a docstring"
+            yield f"the command {command.name} has no description: give its handler a docstring"
     for kind in plugin.events:
         if not own_words(kind.event):
-            yield f"the event {kind.event.name} does not say what happened: give {kind.event.__name__} a docstring"
+            yield f"the event {kind.event.name} has no description: give {kind.event.__name__} a docstring"
     for field in attrs.fields(plugin.settings) if plugin.settings is not None else ():
         if not field.metadata.get("help", "").strip():
-            yield f"the setting {field.name} has no help: make it with setting(default, help)"
+            yield f"the setting {field.name} has no help: declare it as setting(default, help)"
     for permission in plugin.permissions:
         if not permission.meaning.strip():
-            yield f"the permission {permission.name} does not say what it allows: meaning"
+            yield f"the permission {permission.name} has no description: set its meaning"
     for metric in plugin.metrics:
         if not metric.help.strip():
-            yield f"the metric {metric.name} does not say what it counts: help"
+            yield f"the metric {metric.name} has no description: set its help"
     for route in plugin.routes:
         if not route.summary.strip():
-            yield f"the route {route.rule} does not say what it is for: summary"
+            yield f"the route {route.rule} has no description: set its summary"
 
 
 def own_words(kind: type[object]) -> str:

@@ -1,8 +1,8 @@
-"""Every hook that a plugin may implement, on one screen: signature, colour, what a failure means, how long it may take.
+"""Every hook that a plugin may implement, with its signature, sync or async, failure policy and budget.
 
-A hook is for what a plugin changes; what it adds, it declares (`plugin.py`). Implementations are marked with
-`hookimpl`, and called in the order in which plugins are loaded (that of their names), `tryfirst` before and `trylast`
-after the others. They may leave out arguments that they do not need.
+Hooks change what the node does; what a plugin adds, it declares (`plugin.py`). Implementations are marked with
+`hookimpl` and called in the order in which plugins are loaded (by name), `tryfirst` before and `trylast` after the
+others. They may omit arguments that they do not need.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from chatnode.storage.messages.messages import Draft
 PROJECT = "chatnode"
 
 hookimpl = pluggy.HookimplMarker(PROJECT)
-"""Marks a function as an implementation of the hook that it has the name of. Options: `tryfirst`, `trylast`,
+"""Marks a function as an implementation of the hook with the same name. Options: `tryfirst`, `trylast`,
 `wrapper` (only where the hook is not async)."""
 
 _hookspec = pluggy.HookspecMarker(PROJECT)
@@ -38,10 +38,9 @@ Budget = Literal["hook_seconds", "transaction_seconds", "start_seconds"]
 
 @attrs.frozen
 class Terms:
-    """How a hook is called. `budget`: the setting of `[plugins]` that says how many seconds an implementation may take.
-
-    `failure`: whether an implementation that raises, gives something else than it may, or takes too long, refuses what
-    is being done, or is left out.
+    """How a hook is called. `budget`: the setting in `[plugins]` with the seconds an implementation may take.
+    `failure`: whether an implementation that raises, returns something invalid or takes too long refuses the
+    operation, or is left out.
     """
 
     failure: Failure
@@ -49,11 +48,11 @@ class Terms:
 
 
 TERMS: dict[str, Terms] = {}
-"""By the name of the hook."""
+"""By name of the hook."""
 
 
 def hook(failure: Failure, budget: Budget) -> Callable[[F], F]:
-    """Declare a hook of the node's, with its terms."""
+    """Declare a hook of the node, with its terms."""
 
     def declare(function: F) -> F:
         TERMS[function.__name__] = Terms(failure, budget)
@@ -63,7 +62,7 @@ def hook(failure: Failure, budget: Budget) -> Callable[[F], F]:
 
 
 def hookspec(function: F) -> F:
-    """Declare a hook of a plugin's own, for `add_hookspecs`: its failures are left out, its budget is hook_seconds."""
+    """Declare a hook of a plugin, for `add_hookspecs`: failures are left out, and the budget is `hook_seconds`."""
     return _hookspec(function)
 
 
@@ -71,9 +70,8 @@ ONLY_FOR = "chatnode_only_for"
 
 
 def only_for(*events: type[Event]) -> Callable[[F], F]:
-    """For implementations of `audience` and `in_transaction`, below `hookimpl`: of these events, and of no others.
-
-    Nothing else that is recorded costs anything then, and messages are most of it.
+    """Call this implementation of `audience` or `in_transaction` only for these events; write it below `hookimpl`.
+    Other events, most of all messages, then cost nothing.
     """
 
     def mark(function: F) -> F:
@@ -85,21 +83,21 @@ def only_for(*events: type[Event]) -> Callable[[F], F]:
 
 @_hookspec(firstresult=True)
 def chatnode_plugin() -> Plugin:
-    """The plugin's declaration. Every plugin has this one."""
+    """Return the plugin's declaration. Every plugin implements this hook."""
     raise AssertionError("only implementations are called")
 
 
 @_hookspec(historic=True)
 def add_hookspecs(add: Callable[[object], None]) -> None:
-    """Offer hooks of the plugin's own to others: call `add` with the module that holds them."""
+    """Offer the plugin's own hooks to other plugins: call `add` with the module that declares them."""
 
 
 @hook("refuse", "hook_seconds")
 async def check_command(ctx: Context, name: str, command: Any) -> Verdict:
-    """May this command be carried out? After permission, limit and form are checked, before its handler; the first
-    `Deny` wins.
+    """Allow or deny a command. Called after the checks of permission, limit and fields and before the handler; the
+    first `Deny` wins.
 
-    Access to what the command names is not checked yet, so an implementation must have no side effects.
+    Access to the objects that the command names is not checked yet, so implementations must not have side effects.
     """
     raise AssertionError("only implementations are called")
 
@@ -108,53 +106,54 @@ async def check_command(ctx: Context, name: str, command: Any) -> Verdict:
 async def prepare_draft(ctx: Context, draft: Draft) -> None:
     """Change a message before it is written: `draft.text`, `draft.metadata`. Raise `Refusal` to refuse it.
 
-    Called only if the sender may post there, and not for a repeat of a stored message, which gets the first answer. A
-    message that is refused afterwards, or lost in a crash, may be sent and prepared again: key side effects by
-    `(draft.sender, draft.cid)`. Also called for an edit: `draft.edits` is then the message's id, `draft.cid` the one it
-    was posted with, and only its text is used.
+    Called only if the sender may post there, and not for a repeat of a stored message. A message that is refused
+    afterwards or lost in a crash may be sent and prepared again: key side effects by `(draft.sender, draft.cid)`.
+    Also called for an edit: then `draft.edits` is the message's id, `draft.cid` is its original cid, and only its
+    text is used.
     """
 
 
 @hook("refuse", "transaction_seconds")
 def audience(tx: Transaction, change: Change) -> Iterable[int]:
-    """Keys of people who are to be told of this event too. In the transaction; recorded with the event.
+    """Return the keys of further users to notify of this event. Runs in the transaction; the keys are recorded with
+    the event.
 
-    Have no effect but through `tx`: the transaction may be undone, and run again.
+    Have no effect but through `tx`: the transaction may be rolled back and run again.
     """
     raise AssertionError("only implementations are called")
 
 
 @hook("refuse", "transaction_seconds")
 def in_transaction(tx: Transaction, change: Change) -> None:
-    """Something was recorded: do what must hold together with it. In its transaction, after its row of the log.
+    """Do what must be atomic with the recorded event. Runs in its transaction, after its row is in the log.
 
-    Have no effect but through `tx`: the transaction may be undone, and run again.
+    Have no effect but through `tx`: the transaction may be rolled back and run again.
     """
 
 
 @hook("go on", "hook_seconds")
 def enrich_messages(reader: Reader | Transaction, messages: Sequence[Message]) -> Mapping[str, Any]:
-    """What the plugin knows of messages, by their ids, as JSON has it: `extra.<plugin>` of each message.
+    """Return JSON values by message id, shown as `extra.<plugin>` of each message.
 
-    Once for all that are shown together, never for each. The same for everybody who may see the message.
+    Called once for each page of messages. The values are the same for every user who may see the message.
     """
     raise AssertionError("only implementations are called")
 
 
 @hook("go on", "hook_seconds")
 def enrich_people(reader: Reader, people: Sequence[Person]) -> Mapping[str, Any]:
-    """What the plugin knows of people, by their ids, as JSON has it: `extra.<plugin>` of each person.
+    """Return JSON values by user id, shown as `extra.<plugin>` of each person.
 
-    Where people are listed or asked for. The same for everybody.
+    Called for lists and profiles. The values are the same for every reader.
     """
     raise AssertionError("only implementations are called")
 
 
 @hook("go on", "start_seconds")
 async def node_started(ctx: Context) -> None:
-    """The node serves from now on. Not called on a node that is opened without serving."""
+    """The node has started serving. Not called if a node is opened without serving."""
 
 
 @hook("go on", "start_seconds")
 async def node_stopping(ctx: Context) -> None:
-    """The node stops: nothing connects any more, the database is still open."""
+    """The node is stopping: it accepts no connections, and the database is still open."""

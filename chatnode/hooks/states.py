@@ -1,4 +1,4 @@
-"""What plugins keep while a node is open: each `Plugin.state` on a task of its own, so that none ends another.
+"""Plugins' states while a node is open: each `Plugin.state` has its own task, so that a failure does not affect others.
 
 A state is shielded from cancellation: it ends when the node closes, within `plugins.start_seconds`, or by its own
 failure, after which it is opened again.

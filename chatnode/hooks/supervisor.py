@@ -1,4 +1,4 @@
-"""What runs on and on beside the requests: started again when it ends, with pauses that grow, and seen to by name."""
+"""Supervised background tasks, restarted with exponential backoff."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatnode.model.plugins import TaskStatus
 
 
 class Supervised:
-    """A function of a plugin's that is kept running. `restarts` counts how often it was started anew."""
+    """A plugin's function that is kept running. `restarts` counts its restarts."""
 
     def __init__(
         self, plugin: str, name: str, run: Callable[[], Awaitable[object]], report: Callable[[str, BaseException], None]
@@ -27,7 +27,7 @@ class Supervised:
         self.running = False
 
     async def keep_running(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         backoff = Backoff()
         while True:
             backoff.running()

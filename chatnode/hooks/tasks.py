@@ -1,4 +1,4 @@
-"""The tasks of a node's plugins that run on and on, each under its supervisor."""
+"""The continuous tasks of plugins, each under its supervisor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatnode.model.plugins import TaskStatus
 
 
 class Tasks:
-    """Made when the node is open; they go on while `run` runs."""
+    """Created when the node is open; the tasks run while `run` runs."""
 
     def __init__(self, plugins: Manager) -> None:
         self._all = [
@@ -32,5 +32,5 @@ class Tasks:
                 nursery.start_soon(each.keep_running)
 
     def statuses(self) -> list[TaskStatus]:
-        """How each fares."""
+        """The status of each task."""
         return [each.status() for each in self._all]

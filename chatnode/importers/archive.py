@@ -86,11 +86,11 @@ class Archive(ABC):
         try:
             for item in self._files():
                 if (count := count + 1) > FILES_LIMIT:
-                    yield Problem(self._place, f"more than {FILES_LIMIT:,} files: the rest was left out")
+                    yield Problem(self._place, f"more than {FILES_LIMIT:,} files; the rest was skipped")
                     return
                 yield item
         except DAMAGE as error:
-            message = f"damaged after file {count:,}, the rest was left out: {reason(error)}"
+            message = f"damaged after file {count:,}; the rest was skipped: {reason(error)}"
             yield Problem(self._place, message)
 
     def read(self, entry: Entry) -> bytes:
@@ -102,7 +102,7 @@ class Archive(ABC):
         except DAMAGE as error:
             raise Unreadable(reason(error)) from error
         if len(content) > FILE_LIMIT:
-            raise Unreadable(f"larger than {FILE_LIMIT // 1024**2} MiB, although it claims to be smaller")
+            raise Unreadable(f"larger than {FILE_LIMIT // 1024**2} MiB, although its header claims less")
         return content
 
     @abstractmethod
@@ -124,9 +124,9 @@ def open_archive(path: Path) -> Archive:
             return _Zip(path)
         return _Tar(path)
     except FileNotFoundError as error:
-        raise Unreadable("there is no such file or directory") from error
+        raise Unreadable("no such file or directory") from error
     except tarfile.ReadError as error:
-        raise Unreadable(f"neither a directory, nor a zip or tar file: {reason(error)}") from error
+        raise Unreadable(f"not a directory, zip or tar file: {reason(error)}") from error
     except DAMAGE as error:
         raise Unreadable(reason(error)) from error
 
@@ -160,11 +160,11 @@ def _leads_outside(name: str) -> bool:
 
 
 def _unsafe(name: str) -> Problem:
-    return Problem(printable(name), "the name leads outside the archive: the file was left out")
+    return Problem(printable(name), "the path leads outside the archive; the file was skipped")
 
 
 def _irregular(name: str) -> Problem:
-    return Problem(printable(name), "a link, device or sparse file, not a plain one: it was left out")
+    return Problem(printable(name), "a link, device or sparse file; it was skipped")
 
 
 class _Directory(Archive):
@@ -243,7 +243,7 @@ class _Tar(Archive):
                 yield _irregular(info.name)
         # A damaged header ends the listing as quietly as the block of zeros that should.
         if self._stream.latest != bytes(tarfile.BLOCKSIZE):
-            raise tarfile.ReadError("it has no end mark and may have been cut short")
+            raise tarfile.ReadError("it has no end mark and may be truncated")
 
     def _read(self, entry: Entry) -> bytes:
         self._stream.seek(entry.offset)

@@ -56,7 +56,7 @@ class IrcLog:
         self._channel = channel
         self._network = slug(self._named.network if network is None else network)
         if network and not self._network:
-            raise ValueError(f"{network!r} has no letters or digits to name a network by")
+            raise ValueError(f"{network!r} needs letters or digits to name a network")
 
     @property
     def name(self) -> str:
@@ -147,7 +147,7 @@ def _zone(name: str | None) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"unknown time zone {name!r}; names look like Europe/Berlin") from error
+        raise ValueError(f"unknown time zone {name!r}; expected one such as Europe/Berlin") from error
 
 
 # ------------------------------------------------------------------------------------------- the whole file
@@ -193,7 +193,7 @@ def _examine(path: Path, zone: tzinfo) -> _Survey:
             latest = item.at
     if lines:
         return _Survey(joined, channel, messages, ordered, tuple(dict.fromkeys((*first, *last))))
-    fault = f"nothing in it reads as a WeeChat log: {problem.message}" if problem else "the file is empty"
+    fault = f"not a WeeChat log: {problem.message}" if problem else "the file is empty"
     return _Survey(fault=fault)
 
 
@@ -208,7 +208,7 @@ def _read(path: Path, zone: tzinfo) -> Iterator[_Line | Problem]:
             if raw:
                 yield _parse(_decode(raw), clock)
         except Unreadable as error:
-            yield Problem(_place(path, number), f"the line was left out: {error}")
+            yield Problem(_place(path, number), f"the line was skipped: {error}")
 
 
 def _raw_lines(path: Path) -> Iterator[tuple[int, bytes] | Problem]:
@@ -224,7 +224,7 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, bytes] | Problem]:
                     number += 1
                     yield _checked(path, number, raw)
     except DAMAGE as error:
-        yield Problem(_place(path, number + 1), f"the file cannot be read from here on: {reason(error)}")
+        yield Problem(_place(path, number + 1), f"the rest of the file cannot be read: {reason(error)}")
     else:
         if rest:
             yield _checked(path, number + 1, rest)
@@ -232,7 +232,7 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, bytes] | Problem]:
 
 def _checked(path: Path, number: int, raw: bytes) -> tuple[int, bytes] | Problem:
     if len(raw) > LINE_LIMIT:
-        return Problem(_place(path, number), f"the line was left out: longer than {LINE_LIMIT:,} bytes")
+        return Problem(_place(path, number), f"the line was skipped: longer than {LINE_LIMIT:,} bytes")
     return number, raw.rstrip(b"\r")
 
 
@@ -292,7 +292,7 @@ def _parse(line: str, clock: _Clock) -> _Line:
         channel = _CHANNEL.match(said) if marker in ("--", "<--") else None
         return _Line(at, "", joined=joined[1] if joined else "", channel=channel[1] if channel else "")
     if not separator:
-        raise Unreadable("not of the form time, tab, nick, tab, text")
+        raise Unreadable("expected time, tab, nick, tab, text")
     nick, text = (marker, said) if marker != "*" else _action(said)
     nick = nick.lstrip(_MODES)
     if not _NICK.fullmatch(nick):
@@ -359,7 +359,7 @@ def _date_and_time(time: str) -> datetime:
                 return moment
     except ValueError:
         pass
-    raise Unreadable(f"{time[:40]!r} is no date and time between 1971 and 2099")
+    raise Unreadable(f"{time[:40]!r} is not a date and time between 1971 and 2099")
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -93,7 +93,7 @@ class Threads:
 
 def left_out(message: ImportedMessage, error: str) -> Problem:
     """What is said of a draft whose text cannot be converted."""
-    return Problem(message.place, f"message {message.key} was left out: {error}")
+    return Problem(message.place, f"message {message.key} was skipped: {error}")
 
 
 def finished(

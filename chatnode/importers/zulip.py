@@ -56,7 +56,7 @@ class ZulipArchive:
         self._path = Path(path)
         self._server = slug(server or "")
         if server and not self._server:
-            raise ValueError(f"{server!r} has no letters or digits to name a server by")
+            raise ValueError(f"{server!r} needs letters or digits to name a server")
 
     @property
     def name(self) -> str:
@@ -180,7 +180,7 @@ def _survey(archive: Archive) -> _Contents:
             continue
         folder = next((found for name in path.parents if (found := _FOLDER.fullmatch(name.name))), None)
         if folder is None:
-            message = "the file was passed over: it is in no folder <stream id>-<stream>"
+            message = "the file was skipped: it is not in a folder <stream id>-<stream>"
             problems.append(Problem(item.place, message))
             continue
         # A renamed stream leaves a second folder with the same id: it is still the same conversation.
@@ -228,7 +228,7 @@ def _messages(archive: Archive, stream: _Stream) -> Iterator[ImportedMessage | P
             if isinstance(item, Problem):
                 yield item
             elif item.id in seen:
-                yield Problem(item.place, f"message {item.id} is in the stream a second time: left out")
+                yield Problem(item.place, f"message {item.id} appears twice in the stream; the second was skipped")
             else:
                 seen.add(item.id)
                 spool.add(item.at, item.id, orjson.dumps(astuple(item)))
@@ -252,13 +252,13 @@ def _posts(archive: Archive, stream: _Stream) -> Iterator[_Post | Problem]:
     size = 0
     for entry in stream.entries:
         if size + entry.size > STREAM_LIMIT:
-            message = f"the stream is larger than {STREAM_LIMIT // 1024**3} GiB: this file was left out"
+            message = f"the stream is larger than {STREAM_LIMIT // 1024**3} GiB; this file was skipped"
             yield Problem(entry.place, message)
             continue
         try:
             content = archive.read(entry)
         except Unreadable as error:
-            yield Problem(entry.place, f"the file was left out: {error}")
+            yield Problem(entry.place, f"the file was skipped: {error}")
             continue
         size += entry.size
         yield from _posts_of_file(entry, stream.topic_of(entry), content)
@@ -272,10 +272,10 @@ def _posts_of_file(entry: Entry, topic: str, content: bytes) -> Iterator[_Post |
             try:
                 yield _post(place, topic, item)
             except Unreadable as error:
-                yield Problem(place, f"the message was left out: {error}")
+                yield Problem(place, f"the message was skipped: {error}")
     except Unreadable as error:
         what = f"the rest of the file, after item {number}," if number else "the file"
-        yield Problem(entry.place, f"{what} was left out: {error}")
+        yield Problem(entry.place, f"{what} was skipped: {error}")
 
 
 _DECODER = json.JSONDecoder()
@@ -301,7 +301,7 @@ def _items(content: bytes) -> Iterator[object]:
             if more := text[place : place + 1] == ",":
                 place = _after_space(text, place + 1)
         if text[place : place + 1] != "]" or _after_space(text, place + 1) != len(text):
-            raise Unreadable(f"not JSON: the list of messages does not end as it should, at character {place}")
+            raise Unreadable(f"not JSON: the list of messages ends unexpectedly at character {place}")
     except RecursionError as error:
         raise Unreadable("nested too deeply") from error
     except ValueError as error:

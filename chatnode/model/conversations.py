@@ -1,4 +1,4 @@
-"""Conversations and the people in them."""
+"""Conversations and their members."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ Notify = Literal["all", "mentions", "none"]
 Colour = Literal["red", "orange", "yellow", "green", "blue", "purple"]
 
 RANK: dict[str, int] = {"member": 0, "admin": 1, "owner": 2}
-"""A member may change only members of lower rank."""
+"""Members may manage only members of lower rank."""
 
 
-SubjectType = Annotated[str, Text(64, 1, r"[A-Za-z0-9_.-]+", hint="takes A-Z a-z 0-9 _ . -, such as order")]
+SubjectType = Annotated[str, Text(64, 1, r"[A-Za-z0-9_.-]+", hint="expected A-Z a-z 0-9 _ . -, such as order")]
 SubjectId = Annotated[str, Text(200, 1)]
 
 
 @attrs.frozen
 class Subject:
-    """What a conversation is about: a thing of the embedder's, by its type and id there."""
+    """What a conversation is about: an object of the embedding program, by its type and id."""
 
     type: SubjectType
     id: SubjectId
@@ -38,10 +38,10 @@ class Subject:
 
 @attrs.frozen
 class Conversation:
-    """A conversation as its participants see it. `head` is the seq of its newest message, 0 when empty.
-
-    A closed one takes no messages until it is opened again; `idle_days` without any close it, and messages are
-    removed after `retention_days`. One that was closed long ago is inactive: it is in no inbox until it is opened.
+    """A conversation as its members see it. `head` is the seq of its newest message, 0 if empty. A closed
+    conversation accepts no messages until it is reopened; it closes after `idle_days` without messages, and messages
+    are removed after `retention_days`. A conversation that was closed long ago is inactive: it is in no inbox until
+    it is reopened.
     """
 
     conversation: str
@@ -64,9 +64,8 @@ class Conversation:
 
 @attrs.frozen
 class Settings:
-    """A person's own settings of a conversation.
-
-    `muted_until` is a time; `notify` says what to be told of. `receipts` false hides how far they read from others.
+    """A user's own settings for a conversation. `muted_until` is a time; `notify` is what to notify about. `receipts`
+    false hides from others how far the user has read.
     """
 
     muted_until: str | None = None
@@ -83,7 +82,7 @@ class Settings:
 
 @attrs.frozen
 class Member:
-    """A participant, with how far they have got, as far as they show it."""
+    """A member, with delivered and read marks, as far as the member shows them."""
 
     person: PersonRef
     name: str
@@ -95,11 +94,9 @@ class Member:
 
 @attrs.frozen
 class InboxEntry:
-    """One conversation in one person's inbox.
-
-    `unread` counts messages after `read_seq`; `mentions` those of them that name the reader. `first` is the
-    lowest seq the reader may see (1 unless the group keeps history to those who were there, or old messages were
-    removed). `settings` is absent while all are as by default.
+    """A conversation in a user's inbox. `unread` counts messages after `read_seq`; `mentions` counts those that
+    mention the user. `first` is the lowest seq the user may see: 1, unless the group hides history from new members
+    or old messages were removed. `settings` is absent while all have their defaults.
     """
 
     conversation: str

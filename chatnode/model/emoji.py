@@ -1,4 +1,4 @@
-"""What an emoji is, and which of its spellings is kept.
+"""What an emoji is, and which of its spellings is stored.
 
 One emoji is one picture: a pictograph, perhaps in a skin tone; several that are joined into one, as families are; a
 flag; a keycap. The forms are those of Unicode Technical Standard 51.
@@ -14,9 +14,9 @@ from chatnode.model.emoji_characters import BODIES, PICTURES, SYMBOLS
 from chatnode.model.fields import Text
 
 EMOJI_CHARS = 40
-"""Longer than any emoji, with every variation selector that it may have."""
+"""Longer than any emoji with all its variation selectors."""
 
-Emoji = Annotated[str, Text(EMOJI_CHARS, 1, hint="takes one emoji, such as 👍; `as_emoji` gives its spelling")]
+Emoji = Annotated[str, Text(EMOJI_CHARS, 1, hint="expected one emoji, such as 👍; `as_emoji` normalizes its spelling")]
 
 TONES = "".join(map(chr, range(0x1F3FB, 0x1F400)))
 """The five skin tones, Unicode's emoji modifiers."""
@@ -44,7 +44,7 @@ _NEEDS_STYLE = re.compile(f"([{_any_of(SYMBOLS)}])(?![{TONES}])|(?<=[0-9#*])(?={
 
 
 def as_emoji(text: str, path: str) -> str:
-    """The one spelling that is kept of an emoji: ❤ and ❤️ are the same, as a client may send either.
+    """The stored spelling of an emoji: ❤ and ❤️ are the same, and clients may send either.
 
     Raises `Refusal("invalid")` at `path` for what is not exactly one emoji.
     """
@@ -55,5 +55,5 @@ def as_emoji(text: str, path: str) -> str:
 
 
 def in_all_tones(emoji: str) -> list[str]:
-    """An emoji in the spelling that is kept, and in each skin tone that it takes."""
+    """An emoji in its stored spelling and in each of its skin tones."""
     return [emoji, *(emoji + tone for tone in TONES if _ONE.fullmatch(emoji + tone))]

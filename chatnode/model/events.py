@@ -1,8 +1,8 @@
-"""What happened: the durable changes that the log names and clients are told of.
+"""Events: the durable changes that the log records and clients receive.
 
 An event exists twice: as a narrow row in the log, and as the object here, which is what a client is sent.
-The object is made by the transaction that changes something, or again from the tables when the log is read
-later; both give the same frame.
+The transaction that changes something makes the object; when the log is read later, it is rebuilt from the tables.
+Both give the same frame.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Event:
 
 @attrs.define
 class MessagePosted(Event):
-    """A message is in the conversation. For its sender it also means: read up to here."""
+    """A message was posted. Its sender has also read up to here."""
 
     name = "message.posted"
     conversation: str
@@ -34,7 +34,7 @@ class MessagePosted(Event):
 
 @attrs.define
 class MessageEdited(Event):
-    """A message says something else now: here it is whole."""
+    """A message was edited; this is its new state."""
 
     name = "message.edited"
     conversation: str
@@ -43,7 +43,7 @@ class MessageEdited(Event):
 
 @attrs.define
 class MessageDeleted(Event):
-    """A message was deleted for all: what is left of it."""
+    """A message was deleted for everyone; this is what is left of it."""
 
     name = "message.deleted"
     conversation: str
@@ -52,7 +52,7 @@ class MessageDeleted(Event):
 
 @attrs.define
 class MessagePinned(Event):
-    """A message was pinned, or is no longer: `pinned_at` tells."""
+    """A message was pinned or unpinned, as `pinned_at` tells."""
 
     name = "message.pinned"
     conversation: str
@@ -83,7 +83,7 @@ class ReceiptDelivered(Event):
 
 @attrs.define
 class MemberJoined(Event):
-    """`person` takes part from now on. To themself: fetch the conversation anew."""
+    """`person` joined. Their own clients fetch the conversation again."""
 
     name = "member.joined"
     conversation: str
@@ -93,7 +93,7 @@ class MemberJoined(Event):
 
 @attrs.define
 class MemberLeft(Event):
-    """`person` is out, by themself or removed by `by`. To themself: the last event of this conversation."""
+    """`person` left, or was removed by `by`. For their own clients it is the last event of this conversation."""
 
     name = "member.left"
     conversation: str
@@ -103,7 +103,7 @@ class MemberLeft(Event):
 
 @attrs.define
 class MemberChanged(Event):
-    """`person` has another role in the conversation."""
+    """`person` has a new role in the conversation."""
 
     name = "member.changed"
     conversation: str
@@ -113,7 +113,7 @@ class MemberChanged(Event):
 
 @attrs.define
 class ConversationUpdated(Event):
-    """Something about the conversation changed, it was closed or opened again, or is new: here is how it is now."""
+    """The conversation was created, changed, closed or reopened; this is its new state."""
 
     name = "conversation.updated"
     conversation: str
@@ -122,7 +122,7 @@ class ConversationUpdated(Event):
 
 @attrs.define
 class ConversationTrimmed(Event):
-    """Messages up to `floor` were removed for good: forget them, and count them as read."""
+    """Messages up to `floor` were removed permanently: forget them, and count them as read."""
 
     name = "conversation.trimmed"
     conversation: str
@@ -131,7 +131,7 @@ class ConversationTrimmed(Event):
 
 @attrs.define
 class ConversationImported(Event):
-    """Messages up to `head` were brought in from elsewhere: fetch by range what is wanted."""
+    """Messages up to `head` were imported: fetch the ranges you need."""
 
     name = "conversation.imported"
     conversation: str
@@ -140,7 +140,7 @@ class ConversationImported(Event):
 
 @attrs.define
 class SettingsChanged(Event):
-    """The reader's own settings of a conversation, all of them."""
+    """The recipient's own settings for a conversation, in full."""
 
     name = "settings.changed"
     conversation: str
@@ -149,7 +149,7 @@ class SettingsChanged(Event):
 
 @attrs.define
 class PersonBlocked(Event):
-    """The reader blocked somebody, or does no longer."""
+    """The recipient blocked or unblocked a user."""
 
     name = "person.blocked"
     person: PersonRef
@@ -158,7 +158,7 @@ class PersonBlocked(Event):
 
 @attrs.define
 class PersonUpdated(Event):
-    """A person's profile changed. Goes to everyone who shares a conversation with them."""
+    """A user's profile changed. Sent to every user who shares a conversation with them."""
 
     name = "person.updated"
     person: Person
@@ -166,9 +166,10 @@ class PersonUpdated(Event):
 
 @attrs.define
 class PersonErased(Event):
-    """A person was erased. Everything of theirs that was not deleted before is as if deleted at `at`, as `erased`.
+    """A user was erased. Their messages count as deleted at `at` with the reason `erased`, unless they were deleted
+    before.
 
-    Clients drop the texts they have, and show the name and handle of `person`. Goes to everyone who has something.
+    Clients drop their texts, and show the name and handle of `person`. Sent to every user who may hold any of it.
     """
 
     name = "person.erased"
@@ -178,9 +179,9 @@ class PersonErased(Event):
 
 @attrs.define
 class PersonAdopted(Event):
-    """An imported author was handed over to a user: what `author` wrote, and what names them, is `person`'s.
+    """An imported author was handed over to a user: messages and mentions of `author` now belong to `person`.
 
-    `author` is what is left of the profile. Goes to everyone who has something of it.
+    `author` is what is left of the author's profile. Sent to every user who may hold any of it.
     """
 
     name = "person.adopted"
@@ -190,7 +191,7 @@ class PersonAdopted(Event):
 
 @attrs.define
 class SessionRevoked(Event):
-    """One of the reader's own devices or tokens was signed out."""
+    """One of the recipient's own devices or tokens was signed out."""
 
     name = "session.revoked"
     session: int
@@ -198,7 +199,7 @@ class SessionRevoked(Event):
 
 @attrs.define
 class RoleChanged(Event):
-    """The reader's own role on the node changed; their live sessions end, and resume with it."""
+    """The recipient's role on the node changed; their live sessions end and resume with the new role."""
 
     name = "role.changed"
     role: str
@@ -209,4 +210,4 @@ EVENTS: dict[str, type[Event]] = {
     for each in tuple(globals().values())
     if isinstance(each, type) and issubclass(each, Event) and each is not Event
 }
-"""Every event of this module by name; `docs/protocol.md` describes each, which a test checks."""
+"""All events of this module by name; a test checks that `docs/protocol.md` describes each."""

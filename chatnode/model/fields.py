@@ -18,10 +18,10 @@ from chatnode.model.folding import is_blank
 
 @attrs.frozen
 class Text:
-    """Bounds of a text: length in characters and, where it has one, its form.
+    """Bounds of a string: length in characters and, optionally, a form.
 
-    It is one line without control characters, whatever the form allows. A text that must have a character (`least`)
-    and has no form has one that can be seen. In a `free` text only NUL is refused, which SQLite cannot search.
+    It must be one line without control characters, whatever the form allows. A non-empty text (`least`) without a
+    form must have a visible character. A `free` text may have anything but NUL, which SQLite cannot search.
     """
 
     most: int
@@ -39,47 +39,47 @@ class Text:
     def fault(self, text: str) -> str | None:
         """What is wrong with `text`, or None."""
         if len(text) > self.most:
-            return f"has {len(text)} characters, at most {self.most} are taken"
+            return f"has {len(text)} characters; the maximum is {self.most}"
         if len(text) < self.least:
-            return f"has {len(text)} characters, at least {self.least} are needed"
+            return f"has {len(text)} characters; the minimum is {self.least}"
         if self.form is not None and not self._matches(text):
             return self.hint or f"must have the form {self.form}"
-        if not (text.isascii() and text.isprintable()):  # most are: this is asked of each field of each request
+        if not (text.isascii() and text.isprintable()):  # the usual case: this runs for each field of each request
             if "\0" in text:
-                return "has a NUL character"
+                return "contains a NUL character"
             if not self.free and _CONTROL.search(text):
-                return "has control characters or line breaks"
+                return "contains control characters or line breaks"
         if not self.free and self.form is None and self.least and is_blank(text):
-            return "has nothing that can be seen"
+            return "has no visible characters"
         return None
 
 
 @attrs.frozen
 class Whole:
-    """Bounds of a whole number, both included."""
+    """Bounds of an integer, both included."""
 
     least: int
     most: int = 2**53 - 1  # what every JSON reader keeps exactly
 
     def fault(self, number: int) -> str | None:
         if not self.least <= number <= self.most:
-            return f"is {number}, it takes {self.least} to {self.most}"
+            return f"is {number}; expected {self.least} to {self.most}"
         return None
 
 
 @attrs.frozen
 class Items:
-    """Bound of a list's length."""
+    """Maximum length of a list."""
 
     most: int
 
     def fault(self, items: list[object]) -> str | None:
-        return f"has {len(items)} items, at most {self.most} are taken" if len(items) > self.most else None
+        return f"has {len(items)} items; the maximum is {self.most}" if len(items) > self.most else None
 
 
 @attrs.frozen
 class Entries:
-    """Bounds of an object of texts: how many, and the length of each name and value in characters."""
+    """Bounds of an object of strings: number of entries, and length of each name and value in characters."""
 
     most: int
     most_name: int = 64
@@ -87,12 +87,12 @@ class Entries:
 
     def fault(self, entries: dict[str, str]) -> str | None:
         if len(entries) > self.most:
-            return f"has {len(entries)} entries, at most {self.most} are taken"
+            return f"has {len(entries)} entries; the maximum is {self.most}"
         for name, value in entries.items():
             if not 0 < len(name) <= self.most_name or _CONTROL.search(name) or is_blank(name):
-                return f"has the name {name[:80]!r}, names have 1 to {self.most_name} characters that can be seen"
+                return f"has the name {name[:80]!r}; names have 1 to {self.most_name} visible characters"
             if len(value) > self.most_value or "\0" in value:
-                return f"has {len(value)} characters at {name!r}, at most {self.most_value} are taken"
+                return f"has {len(value)} characters at {name!r}; the maximum is {self.most_value}"
         return None
 
 
@@ -104,21 +104,21 @@ class Real:
     most: float
 
     def fault(self, number: float) -> str | None:
-        if not self.least <= number <= self.most:  # so that what is no number is refused too
-            return f"is {number}, it takes {self.least} to {self.most}"
+        if not self.least <= number <= self.most:  # written so that NaN is refused too
+            return f"is {number}; expected {self.least} to {self.most}"
         return None
 
 
 @attrs.frozen
 class Moment:
-    """A text that has the form of a time names one, or is empty."""
+    """Must be a valid time in the given form, or empty."""
 
     def fault(self, text: str) -> str | None:
         try:
             if text:
                 times.milliseconds(text)
         except ValueError as error:
-            return f"is {text}, and there is no such time: {error}"
+            return f"is {text}, which is not a valid time: {error}"
         return None
 
 
@@ -134,28 +134,30 @@ Handle = Annotated[
         63,
         1,
         HANDLE_FORM.replace("a-z", "A-Za-z"),
-        hint="takes letters a-z, digits and . _ - and begins and ends with a letter or digit",
+        hint="must consist of letters a-z, digits and . _ -, and begin and end with a letter or digit",
     ),
 ]
-Who = Annotated[str, Text(63, 1, hint="takes a handle or a person's id")]
-Cid = Annotated[str, Text(64, 1, r"[A-Za-z0-9._:-]+", hint="takes 1 to 64 of A-Z a-z 0-9 . _ : -")]
+Who = Annotated[str, Text(63, 1, hint="expected a user's handle or id")]
+Cid = Annotated[str, Text(64, 1, r"[A-Za-z0-9._:-]+", hint="expected 1 to 64 characters of A-Z a-z 0-9 . _ : -")]
 Body = Annotated[str, Text(1_000_000, 1, free=True)]  # the real bound is a setting: limits.message_chars
 Caption = Annotated[str, Text(1_000_000, free=True)]
 Metadata = Annotated[dict[str, str], Entries(50)]
 Title = Annotated[str, Text(200, 1)]
 Name = Annotated[str, Text(100, 1)]
 Description = Annotated[str, Text(2_000, free=True)]
-Url = Annotated[str, Text(2_000, form=r"(https?://\S+)?", hint="takes an http or https address")]
+Url = Annotated[str, Text(2_000, form=r"(https?://\S+)?", hint="expected an http or https URL")]
 Password = Annotated[str, Text(1_000, 1, free=True)]
 Secret = Annotated[str, Text(200, 1)]
 Scope = Annotated[str, Text(50, 1)]
-RoleName = Annotated[str, Text(40, 1, r"[a-z0-9][a-z0-9_-]*", hint="takes a-z, digits, _ and -")]
+RoleName = Annotated[str, Text(40, 1, r"[a-z0-9][a-z0-9_-]*", hint="expected a-z, digits, _ and -")]
 Device = Annotated[str, Text(100, 1)]
 Seq = Annotated[int, Whole(0)]
 Gid = Annotated[int, Whole(0)]
 Limit = Annotated[int, Whole(1)]
 IdleDays = Annotated[int, Whole(0, 36_500)]
 Time = Annotated[
-    str, Text(40, form=f"({times.FORM})?", hint="takes a time with its offset, such as 2026-11-21T10:17:06Z"), Moment()
+    str,
+    Text(40, form=f"({times.FORM})?", hint="expected a time with its offset, such as 2026-11-21T10:17:06Z"),
+    Moment(),
 ]
 Days = Annotated[int, Whole(1, 36_500)]  # a hundred years

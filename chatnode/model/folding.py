@@ -1,12 +1,12 @@
-"""The one comparable form of texts, by which they are found, sorted and told apart.
+"""The folded form of texts, by which they are found, sorted and compared.
 
-`folded` gives texts that read alike the same form: "Café" and "CAFE", Łukasz and lukasz, Ægir and aegir, full-width
+Texts that read alike have the same folded form: "Café" and "CAFE", Łukasz and lukasz, Ægir and aegir, full-width
 and usual letters, digits of any script. Accents of Latin, Greek and Cyrillic letters are dropped, as are the vowel
-points of Hebrew and Arabic; what makes another letter of one (the dots of the Japanese が, the vowels of Thai) stays.
-What cannot be seen is dropped. Punctuation and symbols stay, in their plain form: ’ is ', – is -, “ is ".
+points of Hebrew and Arabic; marks that make a different letter (the dots of the Japanese が, the vowels of Thai) stay.
+Invisible characters are dropped. Punctuation and symbols stay, in their plain form: ’ is ', – is -, “ is ".
 
-What is stored in this form must be made anew when the form changes: the index of words (a step in `storage/schema/`),
-and tables of plugins.
+When the folded form changes, rebuild everything stored in it: the search index (a step in `storage/schema/`) and
+tables of plugins.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import re
 from unicodedata import category, decimal, lookup, name, normalize
 
 APOSTROPHES = "'\u2018\u2019\u201a\u201b\u2032\u02b9\u02bb\u02bc\u02bd\u02be\u02bf\u02c8\ua78b\ua78c\u07f4\u07f5\u055a"
-"""With what people write an apostrophe: a quotation mark, a prime, or a letter of its own as the Hawaiian ʻokina."""
+"""Characters used as an apostrophe: quotation marks, primes, and letters such as the Hawaiian ʻokina."""
 
 QUOTES = '"\u201c\u201d\u201e\u201f\u02ba\u02ee\u05f4\u301d\u301e\u301f\u2e42\U0001f676\U0001f677\U0001f678'
 """Double quotation marks, whether they open or close; each language has its own pair of them."""
@@ -30,37 +30,37 @@ _LETTERS = {
     "\u06a9": "\u0643", "\u06cc": "\u064a", "\u0649": "\u064a",  # the same letters in Persian, Urdu and Arabic
     "\u06be": "\u0647", "\u06c1": "\u0647", "\u06c3": "\u0647", "\u06d5": "\u0647",
 }  # fmt: skip
-"""Letters that Unicode does not take apart, and what people type for them."""
+"""Letters that Unicode does not decompose, and what people type for them."""
 
 _PLAIN = dict.fromkeys(APOSTROPHES, "'") | dict.fromkeys(QUOTES, '"') | dict.fromkeys(DASHES, "-")
 _WITH_MARK = re.compile("(LATIN|CYRILLIC) SMALL LETTER (.+?) WITH .+")
 _ACUTE = " \u0301"  # NFKD of ´, which many type for an apostrophe
 _ZERO_WIDTH_SPACE = "\u200b"
 _FILLERS = "\u115f\u1160\u3164\uffa0\u17b4\u17b5\u180b\u180c\u180d\u180f"
-"""Letters and marks that are there only so that nothing is shown."""
+"""Letters and marks that render as nothing."""
 _BLANKS = "\u2800\U0001d159"
-"""Symbols without ink: the Braille cell without dots, and a note without a head."""
+"""Blank symbols: the Braille cell without dots, and a note without a head."""
 
 
 def folded(text: str) -> str:
-    """`text` in its comparable form; the form of that is itself."""
+    """`text` in its folded form; folding it again changes nothing."""
     if text.isascii():
         return text.lower()
     return normalize("NFC", normalize("NFKD", text).replace(_ACUTE, "'").translate(_FOLDING))
 
 
 def caseless(text: str) -> str:
-    """The same of texts that differ only in case or in how letters are composed, for filters: it keeps accents."""
+    """A form without case and composition, for filters: unlike `folded`, it keeps accents."""
     return text.lower() if text.isascii() else normalize("NFKC", normalize("NFKC", text).casefold())
 
 
 def form_of(character: str) -> str:
-    """What a character becomes; that of a text is composed of them once it is taken apart (NFKD)."""
+    """The folded form of a character; a text's is that of each character of its NFKD form."""
     return _FOLDING[ord(character)]
 
 
 def is_blank(text: str) -> bool:
-    """Whether there is nothing to see: spaces, invisible characters, fillers, marks without a letter."""
+    """Whether the text has nothing visible: only spaces, invisible characters, fillers or marks without a letter."""
     return not text or all(map(_is_blank, text))
 
 
@@ -68,13 +68,13 @@ def _is_blank(character: str) -> bool:
     if character.isascii():
         return character <= " " or character == "\x7f"
     kind = category(character)
-    if kind == "Cn":  # perhaps an emoji of a coming year; these never
+    if kind == "Cn":  # unassigned: perhaps a future emoji
         return "\U000e0000" <= character <= "\U000e0fff" or "\ufff0" <= character <= "\ufff8" or character == "\u2065"
     return kind[0] in "ZM" or kind in ("Cc", "Cf") or character in _FILLERS or character in _BLANKS
 
 
 def _is_dropped(mark: str) -> bool:
-    """Whether a combining mark only decorates its letter."""
+    """Whether a combining mark is only an accent of its letter."""
     return (
         "\u0300" <= mark <= "\u036f"
         or "\u0483" <= mark <= "\u0489"  # Cyrillic numbers and titles
@@ -114,7 +114,7 @@ def _fold_part(character: str) -> str:
 
 
 def _without_mark(letter: str) -> str:
-    """The letter that one with a stroke, hook or tail is made of, as its name says: ł is l, ø is o, қ is к."""
+    """The base letter of one with a stroke, hook or tail, from its Unicode name:  ł is l, ø is o, қ is к."""
     found = _WITH_MARK.fullmatch(name(letter, ""))
     if found is None:
         return letter
@@ -125,7 +125,7 @@ def _without_mark(letter: str) -> str:
 
 
 class _Folding(dict[int, str]):
-    """Code point → what it is folded to; each is worked out once."""
+    """Code point → its folded form; each is computed once."""
 
     def __missing__(self, point: int) -> str:
         self[point] = form = _fold(chr(point))

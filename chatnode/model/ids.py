@@ -1,8 +1,7 @@
 """Identifiers: 128 bits as 32 hexadecimal digits.
 
-People and conversations get random ones. Two kinds are computed instead, so that everybody who knows the
-parts arrives at the same id: a direct conversation's (from its two people) and a message's (from its sender
-and the client's own id for it).
+Users and conversations have random ones. Two kinds are computed, so that anyone who knows the parts gets the same id:
+a direct conversation's (from its two users) and a message's (from its sender and the client's own id for it).
 """
 
 from __future__ import annotations
@@ -16,14 +15,13 @@ _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-
 
 
 def new_id() -> str:
-    """A fresh random id."""
+    """A new random id."""
     return secrets.token_hex(_DIGEST_BYTES)
 
 
 def direct_id(one: str, other: str) -> str:
-    """The id of the direct conversation between two people, whichever of them asks.
-
-    A person's conversation with themself (notes to self) has an id too.
+    """The id of the direct conversation between two users, in either order. A user's conversation with themself
+    (notes to self) has an id too.
     """
     first, second = sorted((one, other))
     return blake2b(f"{first}:{second}".encode(), digest_size=_DIGEST_BYTES, person=b"direct").hexdigest()
@@ -32,7 +30,7 @@ def direct_id(one: str, other: str) -> str:
 def message_id(sender: str, cid: str) -> str:
     """The id of the message that `sender` calls `cid`.
 
-    Being unique, it is what makes a send idempotent: UNIQUE(id) says UNIQUE(sender, cid). A UUIDv7, which a
+    Its uniqueness makes posting idempotent: UNIQUE(id) means UNIQUE(sender, cid). A UUIDv7, which a
     cid should be (RFC 9562), lends it its time, so that new ids are neighbours in the index; then 80 bits of
     the digest follow.
     """
@@ -43,5 +41,5 @@ def message_id(sender: str, cid: str) -> str:
 
 
 def keyed_hash(key: str, *parts: str) -> bytes:
-    """A hash of the parts that without the secret `key` tells nothing of them."""
+    """A hash of the parts that reveals nothing about them without the secret `key`."""
     return blake2b("\n".join(parts).encode(), key=key.encode(), digest_size=_DIGEST_BYTES).digest()

@@ -1,9 +1,9 @@
-"""Whom a text names: the one reader of @handles, for the node that notifies and for clients that highlight.
+"""Mentions: the parser of @handles, for the node, which notifies, and for clients, which highlight.
 
-A text is Markdown. What it quotes, shows as code, or gives as an address names nobody:
+A text is Markdown. Quotes, code and addresses mention no user:
 
 - a handle stands alone: `@ann`, `(@ann)`, `**@ann**`, `_@ann_`, `@ann's`; not within a longer word, `bob@ann`, `@annä`.
-  Scripts written without spaces are no part of the word: `@annさん` names ann
+  A script written without spaces ends the handle: `@annさん` mentions ann
 - addresses: `ann@example.org`, `https://example.org/@ann`, `example.org/@ann`, the target of a link, `@ann@example.org`
   of another network, `@ann:example.org` of Matrix
 - code: between runs of equally many backticks within a paragraph, and in fences of backticks or tildes, which may be
@@ -11,7 +11,7 @@ A text is Markdown. What it quotes, shows as code, or gives as an address names 
 - quotes: every line that begins with `>`
 - an escaped `\\@ann`
 
-The work is linear in the length of the text, whatever is in it.
+Parsing takes linear time for any text.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from chatnode.model.words import is_dense
 
 
 class Mention(NamedTuple):
-    """A handle, lower-cased, and where it stands with its @: `text[start:end]`."""
+    """A handle in lower case, and its range with the @: `text[start:end]`."""
 
     handle: str
     start: int
@@ -34,15 +34,15 @@ class Mention(NamedTuple):
 
 
 def mentioned_handles(text: str) -> list[str]:
-    """The handles that `text` names, each once, in order; `everyone`, `all` and `admins` among them.
+    """The handles that `text` mentions, each once, in order, including `everyone`, `all` and `admins`.
 
-    Whether such a person exists and takes part is not known here.
+    Does not check whether the user exists or is a member.
     """
     return list(dict.fromkeys(mention.handle for mention in mentions(text)))
 
 
 def mentions(text: str) -> Iterator[Mention]:
-    """Every place where `text` names a handle, in order."""
+    """Every mention in `text`, in order."""
     if "@" not in text:
         return
     if _MARKUP.search(text) is None:

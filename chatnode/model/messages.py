@@ -14,18 +14,18 @@ MessageKind = Literal["text", "image", "file", "location", "system"]
 DeletedReason = Literal["user_request", "moderation", "abuse", "spam", "retention", "erased"]
 
 EVERYONE = "everyone"
-"""Stands in `mentions` for all who take part; written @everyone or @all."""
+"""In `mentions`, stands for all members; written @everyone or @all."""
 
 
 @attrs.define
 class Media:
-    """What an image or file message refers to. The bytes are elsewhere: `file` is an address or an attachment's id."""
+    """The file of an image or file message. The bytes are stored elsewhere: `file` is a URL or an attachment's id."""
 
     file: Annotated[str, Text(2_000, 1)]
     name: Annotated[str, Text(255, 1)]
     type: Annotated[
         str,
-        Text(100, 3, r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+", hint="takes a media type, such as image/png"),
+        Text(100, 3, r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+", hint="expected a media type, such as image/png"),
     ]
     bytes: Annotated[int, Whole(0)]
     width: Annotated[int, Whole(1, 1_000_000)] | None = None
@@ -34,7 +34,7 @@ class Media:
 
 @attrs.define
 class Location:
-    """A place: degrees of WGS 84."""
+    """A place, in degrees of WGS 84."""
 
     latitude: Annotated[float, Real(-90, 90)]
     longitude: Annotated[float, Real(-180, 180)]
@@ -43,9 +43,9 @@ class Location:
 
 @attrs.define
 class Notice:
-    """What a system message says happened, for programs; its `text` says it for people."""
+    """A system message's content for programs; its `text` is for users."""
 
-    type: Annotated[str, Text(64, 1, r"[a-z0-9_.-]+", hint="takes a-z 0-9 _ . -, such as order.accepted")]
+    type: Annotated[str, Text(64, 1, r"[a-z0-9_.-]+", hint="expected a-z 0-9 _ . -, such as order.accepted")]
     fields: Metadata = attrs.field(factory=dict[str, str])
 
 
@@ -53,10 +53,10 @@ class Notice:
 class Message:
     """A message on the wire; the same object in pushes, pages and the inbox.
 
-    `seq` is dense per conversation, `gid` the place of its posting in the node's log. `thread` is the message
-    that its thread hangs on, `replies` how many hang on this one. `media`, `location` and `system` come with the
-    kinds of message that carry them. A deleted message keeps its place and loses what it said. `extra` is what plugins
-    know of it, by the name of the plugin; what is told of a posting has none yet.
+    `seq` is dense per conversation; `gid` is the position of its posting in the node's log. `thread` is the first
+    message of its thread; `replies` counts the replies in this message's own thread. `media`, `location` and `system`
+    come with the kinds of message that have them. A deleted message keeps its place but not its content. `extra` has
+    what plugins add, by plugin name; it is absent in the event of the posting.
     """
 
     # Not frozen only because frozen classes cost a microsecond each where thousands are made a second. Nobody changes
@@ -89,13 +89,13 @@ class Message:
 
     @property
     def changed(self) -> bool:
-        """Whether it differs from what was posted."""
+        """Whether it was changed after posting."""
         return self.edited_at is not None or self.deleted_at is not None or self.pinned_at is not None
 
 
 @attrs.frozen
 class Edition:
-    """What a message said from a time on; version 1 is what was posted."""
+    """A version of a message, and when it began; version 1 is the original."""
 
     version: int
     text: str
@@ -104,7 +104,7 @@ class Edition:
 
 @attrs.frozen
 class Receipt:
-    """When a person got (`delivered`) or read a message."""
+    """When a message was delivered to a user and read."""
 
     person: PersonRef
     delivered_at: str | None = None

@@ -1,4 +1,4 @@
-"""People and what they may do."""
+"""Users and their roles."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import attrs
 
 @attrs.frozen
 class Person:
-    """A user as others see them, or an author of imported messages (`imported`), as whom nobody can sign in.
-
-    The flags are there only when they are true. `extra` is what plugins know of them, by the name of the plugin,
-    where people are listed or asked for.
+    """A user's public profile, or an author of imported messages (`imported`), which is not an account. Flags are
+    present only when true. `extra` has what plugins add, by plugin name, in lists and profiles.
     """
 
     id: str
@@ -28,7 +26,7 @@ class Person:
 
 @attrs.define
 class PersonRef:
-    """A person named in passing: as sender, actor or reader."""
+    """A reference to a user, as sender, actor or reader."""
 
     id: str
     handle: str
@@ -36,7 +34,7 @@ class PersonRef:
 
 @attrs.frozen
 class Account:
-    """A person as the node knows them. `key` is the database's own short key and never leaves the node."""
+    """A user as the node knows them. `key` is the database's internal key and never leaves the node."""
 
     key: int
     id: str
@@ -48,11 +46,11 @@ class Account:
     deactivated_at: int | None = None
     erased_at: int | None = None
     source: str | None = None
-    """Where the account was imported from, as an author of messages; None for everybody who can sign in."""
+    """The source that an author of messages was imported from; None for accounts that can sign in."""
 
     @property
     def imported(self) -> bool:
-        """Whether it stands for an author elsewhere, and nobody can sign in to it."""
+        """Whether this is an author of imported messages, not an account that can sign in."""
         return self.source is not None and self.erased_at is None
 
     @property

@@ -1,10 +1,10 @@
-"""Permissions and the roles that carry them.
+"""Permissions, and the roles that have them.
 
 A permission answers "may this account use this command at all"; what it may do in one conversation is the
-membership's role there. Roles are rows of the database (`role_permissions`), written from `ROLES` when a node is new,
-and changed with `roles.set`; `admin` always has them all.
+membership's role there. Roles are rows of the database (`role_permissions`), written from `ROLES` on a new node and
+changed with `roles.set`; `admin` always has all permissions.
 
-A scope of a token is a permission, or `<permission>:read` for what only reads.
+A token's scope is a permission, or `<permission>:read` for reading only.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from collections.abc import Iterable
 CHAT = "chat"  # take part: converse, read, post
 OPEN_GROUPS = "groups.create"
 INVITE = "invites.manage"
-MANAGE_PEOPLE = "people.manage"  # make accounts, set roles and passwords, issue tokens for others
+MANAGE_PEOPLE = "people.manage"  # create accounts, set roles and passwords, issue tokens for others
 IMPORT = "import"
-OPERATE = "operate"  # look into and run the node
-MANAGE_ROLES = "roles.manage"  # say what each role may do
-AUDIT = "audit.read"  # read who did what
-MODERATE = "moderate"  # work on reports, delete anybody's messages
-SUPPORT = "support"  # see and answer support conversations
-NOTIFY = "notices.post"  # say in the node's or the embedder's name what happened
+OPERATE = "operate"  # inspect and run the node
+MANAGE_ROLES = "roles.manage"  # define roles
+AUDIT = "audit.read"  # read the audit log
+MODERATE = "moderate"  # handle reports, delete others' messages
+SUPPORT = "support"  # answer support conversations
+NOTIFY = "notices.post"  # post system messages for the node or the embedding program
 
 PERMISSIONS = {
     CHAT: "take part in conversations",
-    OPEN_GROUPS: "open groups",
-    INVITE: "make and revoke invite links",
-    MANAGE_PEOPLE: "make accounts, set roles, reset passwords, issue tokens for others",
-    IMPORT: "bring in conversations from elsewhere",
+    OPEN_GROUPS: "create groups",
+    INVITE: "create and revoke invite links",
+    MANAGE_PEOPLE: "create accounts, set roles, reset passwords, issue tokens for others",
+    IMPORT: "import conversations from other systems",
     OPERATE: "check and inspect the node",
-    MANAGE_ROLES: "make roles, and say what each may do",
+    MANAGE_ROLES: "define roles and their permissions",
     AUDIT: "read the audit log",
-    MODERATE: "work on reports, delete messages of others",
+    MODERATE: "handle reports, delete others' messages",
     SUPPORT: "take part in support conversations",
     NOTIFY: "post system messages",
 }
@@ -51,12 +51,12 @@ READ_SCOPE = ":read"
 
 
 def scopes_of(permissions: Iterable[str]) -> frozenset[str]:
-    """What a token can be bounded to: each permission, and its reading part."""
+    """The scopes that a token can have: each permission, and its reading part."""
     return frozenset(scope for permission in permissions for scope in (permission, permission + READ_SCOPE))
 
 
 def in_scope(permission: str, reads: bool, scopes: frozenset[str] | None) -> bool:
-    """Whether a token with these scopes may use the permission; None is a token without bounds."""
+    """Whether a token with these scopes may use the permission; None is a token without scopes."""
     if scopes is None or permission in scopes:
         return True
     return reads and permission + READ_SCOPE in scopes

@@ -1,4 +1,4 @@
-"""How plugins fare."""
+"""The status of plugins and their parts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ PluginState = Literal["running", "disabled", "broken"]
 
 @attrs.define
 class PluginStatus:
-    """One installed plugin. `reason`: why it is broken. `failures`: how often a hook of it failed or took too long.
-
-    `at_next_start`: what becomes of it then, where it was enabled or disabled since the node started.
+    """An installed plugin. `reason`: why it is broken. `failures` counts hooks that failed or took too long.
+    `at_next_start`: its state after the next start, if it was enabled or disabled since this one.
     """
 
     name: str
@@ -29,7 +28,8 @@ class PluginStatus:
 
 @attrs.frozen
 class ConsumerStatus:
-    """How far a consumer is: `behind` rows of the log are before it. `failing`: what it fails on now, and how."""
+    """A consumer's position: `behind` rows of the log are still to be read. `failing`: what it fails on now, and
+    how."""
 
     plugin: str
     consumer: str
@@ -41,7 +41,7 @@ class ConsumerStatus:
 
 @attrs.frozen
 class SetAside:
-    """A row of the log that a consumer failed on again and again, and went on without."""
+    """A row of the log that a consumer set aside after repeated failures."""
 
     entry: int
     plugin: str
@@ -55,7 +55,7 @@ class SetAside:
 
 @attrs.frozen
 class TaskStatus:
-    """A task of a plugin's that runs on and on. `restarts`: how often it ended, by itself or by a failure."""
+    """A continuous task of a plugin. `restarts` counts how often it ended, with or without a failure."""
 
     plugin: str
     task: str

@@ -1,4 +1,4 @@
-"""Presence and typing: what is told of people while it is so, without a place in the log."""
+"""Presence and typing: ephemeral events, which are pushed but not in the log."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Change = Literal["online", "offline", "status"]
 
 @attrs.define
 class Presence(Event):
-    """How somebody is now. `text`, `emoji` and `until` are the status they have set; what is not there is not known
-    or not set."""
+    """A user's presence now. `text`, `emoji` and `until` are the status they set; absent fields are unknown or not
+    set."""
 
     name = "presence"
     person: PersonRef
@@ -29,7 +29,7 @@ class Presence(Event):
 
 @attrs.define
 class PresenceState(Event):
-    """Everybody whom the reader shares a conversation with and who is online or has a status; nobody else is."""
+    """All users who share a conversation with the recipient and are online or have a status; nobody else is online."""
 
     name = "presence.state"
     people: list[Presence]
@@ -37,7 +37,7 @@ class PresenceState(Event):
 
 @attrs.define
 class Typing(Event):
-    """`person` types in the conversation until then, if no further event says so; without `until` they stopped."""
+    """`person` is typing in the conversation until `until`, unless renewed; without `until` they stopped."""
 
     name = "typing"
     conversation: str
@@ -50,7 +50,7 @@ class _There(TypedDict):
 
 
 class Badge(_There, total=False):
-    """A `Presence` beside somebody who is named already: plain, as thousands may be shown together."""
+    """A `Presence` without the user, for where the user is already named; compact, because lists may show thousands."""
 
     last_active_at: str
     text: str
@@ -59,12 +59,12 @@ class Badge(_There, total=False):
 
 
 PASSING: dict[str, type[Event]] = {event.name: event for event in (Presence, PresenceState, Typing)}
-"""Events that are not in the log, by name. `docs/protocol.md` describes them."""
+"""Ephemeral events, by name. `docs/protocol.md` describes them."""
 
 
 @attrs.frozen
 class Status:
-    """What somebody says of themself; `until` in milliseconds, None for as long as they leave it."""
+    """A status that a user has set; `until` is in milliseconds, None for no end."""
 
     text: str | None = None
     emoji: str | None = None
@@ -78,7 +78,7 @@ NO_STATUS = Status()
 
 
 def as_told(person: PersonRef, online: bool, active_at: int | None, status: Status, now: int) -> Presence:
-    """How somebody is, for others. Times are in milliseconds; a status that has ended by `now` is none."""
+    """A user's presence as others see it. Times are in milliseconds; a status that has ended by `now` is left out."""
     last = rfc3339(active_at) if active_at is not None else None
     if not status.holds(now):
         return Presence(person, online, last)
@@ -88,7 +88,7 @@ def as_told(person: PersonRef, online: bool, active_at: int | None, status: Stat
 
 @attrs.frozen
 class HistoryEntry:
-    """One change of somebody's presence; `entry` counts over all people."""
+    """A change in a user's presence; `entry` is numbered across all users."""
 
     entry: int
     at: str

@@ -1,23 +1,24 @@
-"""Stretches of time as marks of the index: decades, years and months, so that few of them cover any stretch."""
+"""Periods as marks in the index: decades, years and months, so that a few marks cover any period."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 LAST_YEAR = 2099
-"""Whatever is said to be later counts as of its last month."""
+"""Later times count as in the last month."""
 
 LAST_MS = round(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC).timestamp() * 1000) - 1
 
 
 def marks(at: str, mark: str) -> str:
-    """SQL that gives the three marks of a time in milliseconds since 1970; `mark` begins each."""
+    """SQL for the three marks of a time in milliseconds since 1970; each begins with `mark`."""
     month = f"strftime('%Y%m', min({at}, {LAST_MS}) / 1000, 'unixepoch')"
     return f"'{mark}d' || substr({month}, 1, 3) || ' {mark}y' || substr({month}, 1, 4) || ' {mark}t' || {month}"
 
 
 def cover(since: int | None, until: int | None) -> list[str]:
-    """The fewest marks of which every message from `since` to before `until` has one; others may have them too."""
+    """The fewest marks such that every message from `since` to before `until` has one; other messages may have them
+    too."""
     month = _month(since or 0)
     last = _month(until - 1 if until is not None else LAST_MS)
     found: list[str] = []

@@ -1,4 +1,4 @@
-"""The language of search queries: words, phrases, beginnings, exclusions and operators, read into a `Query`."""
+"""The language of search queries: words, phrases, prefixes, exclusions and operators, parsed into a `Query`."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ OPERATORS = ("from", "in", "before", "after", "has")
 
 @attrs.frozen
 class Term:
-    """Words that stand after one another. `prefix`: the last one may go on."""
+    """Consecutive words. `prefix`: the last one may continue."""
 
     words: tuple[str, ...]
     prefix: bool = False
 
     @property
     def needle(self) -> str:
-        """What `words.comparable` of a text contains if the text has this."""
+        """What `words.comparable` of a matching text contains."""
         return words.needle(list(self.words), prefix=self.prefix)
 
 
 @attrs.define
 class Query:
-    """What is looked for. All of it must hold; of several `senders`, or `places`, one.
+    """A parsed query. All conditions must hold; of several `senders` or `places`, one.
 
     `since` (included) and `until` (not included) are milliseconds since 1970.
     """
@@ -45,7 +45,7 @@ class Query:
     until: int | None = None
 
     def matches(self, text: str) -> bool:
-        """Whether a text has the words, and none of those that must not occur."""
+        """Whether a text has the words and none of the excluded ones."""
         comparable = words.comparable(text)
         return all(term.needle in comparable for term in self.terms) and not any(
             term.needle in comparable for term in self.without
@@ -53,19 +53,19 @@ class Query:
 
 
 _QUOTES = (QUOTES, "«»", "‹›", "「」", "『』")
-"""Families of quotation marks. A phrase ends with any mark of the family that it begins with: „a“, ”a”, »a«."""
+"""Families of quotation marks. A phrase ends with any mark of the family it begins with:  „a“, ”a”, »a«."""
 _PHRASE = "|".join(f"[{marks}](?P<quoted{n}>[^{marks}]*)(?P<closed{n}>[{marks}]?)" for n, marks in enumerate(_QUOTES))
 _CHUNK = re.compile(
     rf"(?P<dashes>[{DASHES}]*)(?:(?P<operator>[A-Za-z]+):)?(?:(?:{_PHRASE})(?P<tail>\*?)|(?P<plain>[^\s「『]*))"
 )
 _LONG_DASHES = "\u2014\u2015"
-"""What phones make of two hyphens."""
+"""Phones replace two hyphens with this."""
 
 
 def parse(text: str, most_terms: int = 0) -> Query:
-    """Read a query. Raises `Refusal("invalid")` at `query` that says what to write instead.
+    """Parse a query. Raises `Refusal("invalid")` at `query`, which says what to write instead.
 
-    A word with a colon that is no operator, such as a time or an address, is searched for as it stands.
+    A word with a colon that is not an operator, such as a time or an address, is searched for literally.
     """
     query = Query()
     text = _plain(text)
@@ -80,16 +80,16 @@ def parse(text: str, most_terms: int = 0) -> Query:
         at = max(found.end(), at + 1)
     asked = len(query.terms) + len(query.without) + len(query.senders) + len(query.places) + len(query.has)
     if most_terms and asked > most_terms:
-        raise _invalid(f"has {asked} parts, at most {most_terms} are taken")
+        raise _invalid(f"has {asked} parts; the maximum is {most_terms}")
     if not asked and query.since is None and query.until is None:
-        raise _invalid("has no word to look for; emoji and punctuation cannot be searched")
+        raise _invalid("has no word to search for; emoji and punctuation cannot be searched")
     if query.since is not None and query.until is not None and query.since >= query.until:
-        raise _invalid("asks for a time that ends before it begins; look at before: and after:")
+        raise _invalid("has a before: that is earlier than its after:")
     return query
 
 
 def _plain(text: str) -> str:
-    """Letters and signs in their usual width, and nothing that cannot be seen between them."""
+    """Characters in their usual width, without invisible ones between them."""
     text = normalize("NFKC", text).replace("\u200b", " ")
     return text if text.isascii() else "".join(char for char in text if category(char) != "Cf")
 
@@ -98,11 +98,11 @@ def _add(query: Query, found: re.Match[str]) -> None:
     plain = found["plain"]
     quoted = next((found[f"quoted{n}"] for n in range(len(_QUOTES)) if found[f"quoted{n}"] is not None), None)
     if quoted is not None and not any(found[f"closed{n}"] for n in range(len(_QUOTES))):
-        raise _invalid('has a quotation mark that is not closed; write "some words"')
+        raise _invalid('has an unclosed quotation mark; write "some words"')
     operator = (found["operator"] or "").lower()
     if operator in OPERATORS:
         if found["dashes"]:
-            raise _invalid(f"has -{operator}: ; a minus goes with words only")
+            raise _invalid(f"has -{operator}:; a minus works with words only")
         value = (quoted if quoted is not None else plain).strip()
         if not value:
             raise _invalid(f"has {operator}: without a value; write {operator}:{_EXAMPLES[operator]}")
@@ -114,11 +114,11 @@ def _add(query: Query, found: re.Match[str]) -> None:
     if named:
         (query.without if _is_minus(found["dashes"]) else query.terms).append(Term(tuple(named), prefix))
     elif quoted is not None and not quoted.strip():
-        raise _invalid('has quotation marks with nothing in them; write "some words"')
+        raise _invalid('has empty quotation marks; write "some words"')
 
 
 def _is_minus(dashes: str) -> bool:
-    """One dash takes a word out; several, as in --verbose, are part of how it is written."""
+    """One dash excludes a word; several, as in --verbose, are part of the word."""
     return len(dashes) == 1 and dashes not in _LONG_DASHES
 
 
@@ -132,7 +132,7 @@ def _place(query: Query, value: str) -> None:
 
 def _has(query: Query, value: str) -> None:
     if value.lower() not in HAS:
-        raise _invalid(f"has has:{value[:40]}; has: takes {', '.join(HAS)}")
+        raise _invalid(f"has has:{value[:40]}; expected one of {', '.join(HAS)}")
     query.has.add(value.lower())
 
 
@@ -151,7 +151,7 @@ def _day(operator: str, value: str) -> int:
     try:
         return day(value)
     except ValueError:
-        raise _invalid(f"has {operator}:{value[:40]}, which is no day; write {operator}:2026-01-31") from None
+        raise _invalid(f"has {operator}:{value[:40]}, which is not a date; write {operator}:2026-01-31") from None
 
 
 _ADD = {"from": _sender, "in": _place, "has": _has, "before": _before, "after": _after}

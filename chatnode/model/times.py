@@ -1,4 +1,4 @@
-"""Times: whole milliseconds since 1970 in UTC inside, RFC 3339 with milliseconds outside."""
+"""Times: internally milliseconds since 1970 in UTC; on the wire RFC 3339 with milliseconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LAST_MS = 253_402_300_799_999
 
 _CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 FORM = rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt ]{_CLOCK}:[0-5][0-9](?:\.[0-9]{{1,9}})?(?:[Zz]|[+-]{_CLOCK})"
-"""A regular expression for times on the wire. Not all that it fits are there: February has no 30th."""
+"""A regular expression for times on the wire. Not every match is a valid time, such as February 30th."""
 _PARTS = re.compile(r"(.{10}).(.{8})\.?([0-9]*)(?:[Zz]|([+-])(..):(..))")
 _form = re.compile(FORM)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,10 +34,10 @@ def rfc3339(ms: int) -> str:
 
 
 def milliseconds(text: str) -> int:
-    """The one reader of times that somebody sends, in RFC 3339 with their offset.
+    """Parse a time that a client sent, in RFC 3339 with an offset.
 
-    Digits below the millisecond are cut off. Raises `ValueError` when there is no such time, as for leap seconds,
-    which milliseconds since 1970 do not count, or none between the years 1 and 9999 in UTC.
+    Digits below the millisecond are cut off. Raises `ValueError` for an invalid time, including leap seconds, which
+    milliseconds since 1970 do not count, and for one outside the years 1 to 9999 in UTC.
     """
     found = _PARTS.fullmatch(text) if _form.fullmatch(text) else None
     if found is None:
@@ -47,12 +47,12 @@ def milliseconds(text: str) -> int:
     offset = (int(hours) * 60 + int(minutes)) * 60_000 if sign else 0
     ms = (moment - _EPOCH) // _MILLISECOND + int(f"{fraction:0<3}"[:3]) + (offset if sign == "-" else -offset)
     if not FIRST_MS <= ms <= LAST_MS:
-        raise ValueError("times are those of the years 1 to 9999 in UTC")
+        raise ValueError("times must be within the years 1 to 9999 in UTC")
     return ms
 
 
 def day(text: str) -> int:
-    """When a day such as `2026-01-31` begins in UTC. Raises `ValueError` when there is no such day."""
+    """When a day such as `2026-01-31` begins in UTC. Raises `ValueError` for an invalid day."""
     return milliseconds(f"{text}T00:00:00Z")
 
 

@@ -1,9 +1,9 @@
-"""The words of a text, for search: without case and accents, and for scripts that are written without spaces too.
+"""The words of a text, for search: without case and accents, including scripts written without spaces.
 
 `fold` makes a text comparable (`model/folding.py`) and leaves its words: emoji and punctuation separate them.
 
 A run of a script without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese; and Korean, which writes particles
-onto its words) is one word that anything within it is found in. The index holds its pairs of neighbours.
+onto its words) is one word, in which any part is found. The index holds its pairs of neighbouring characters.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ascii_words = re.compile("[a-z0-9]+")
 
 
 class _Words(dict[int, str]):
-    """Code point → its comparable form, with a space where it parts words."""
+    """Code point → its comparable form, with a space where it separates words."""
 
     def __missing__(self, point: int) -> str:
         self[point] = form = "".join(part if category(part)[0] in "LMN" else " " for part in form_of(chr(point)))
@@ -67,9 +67,8 @@ def comparable(text: str) -> str:
 
 
 def needle(found: list[str], *, prefix: bool = False) -> str:
-    """What `comparable` of a text contains when it has these words after one another.
-
-    With `prefix` the last one may go on. What is written without spaces is found within a run.
+    """What `comparable` of a text with these consecutive words contains. With `prefix` the last one may continue.
+    Words of scripts without spaces are found within a run.
     """
     before = "" if is_dense(found[0]) else " "
     after = "" if prefix or is_dense(found[-1]) else " "
@@ -95,7 +94,7 @@ def pairs(run: str) -> Iterable[str]:
 
 
 def spans(text: str, needles: Iterable[str]) -> list[tuple[int, int]]:
-    """Where `text` has what the needles stand for: begin and end in characters, in order, none within another."""
+    """The matches of the needles in `text`: begin and end in characters, in order, without overlaps."""
     located = Located(text)
     found: set[tuple[int, int]] = set()
     for each in needles:
@@ -108,7 +107,7 @@ def spans(text: str, needles: Iterable[str]) -> list[tuple[int, int]]:
 
 
 def _joined(found: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Overlapping spans as one."""
+    """Merge overlapping spans."""
     joined: list[tuple[int, int]] = []
     for begin, end in found:
         if joined and begin < joined[-1][1]:

@@ -93,7 +93,7 @@ def _explain(converter: cattrs.Converter, values: Any, kind: type[Any]) -> Refus
     except Exception as error:
         path, message = _first_fault(error)
         return Refusal("invalid", f"{path or 'the request'} {message}", path=path)
-    return Refusal("invalid", "the request does not fit the command")
+    return Refusal("invalid", "the request does not match the command")
 
 
 def _first_fault(error: BaseException) -> tuple[str, str]:
@@ -123,7 +123,7 @@ def _place(error: BaseException) -> str:
     return ".".join(reversed(parts))
 
 
-_TEXT = "a text"
+_TEXT = "a string"
 
 
 class _Fault(ValueError):
@@ -273,7 +273,7 @@ def _has_origin(origin: Any) -> Callable[[Any], bool]:
 def _make_converter(explaining: bool, lenient: bool = False) -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=not lenient, detailed_validation=explaining, omit_if_default=False)
     converter.register_structure_hook(str, _exactly(str, _TEXT))
-    converter.register_structure_hook(int, _exactly(int, "a whole number"))
+    converter.register_structure_hook(int, _exactly(int, "an integer"))
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bool, _exactly(bool, "true or false"))
     converter.register_structure_hook_factory(_has_origin(list), partial(_strict_list, converter))

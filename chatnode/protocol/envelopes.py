@@ -31,10 +31,10 @@ def parse_request(data: bytes | bytearray, max_depth: int) -> Request:
     """Raises `Refusal` (`bad_json`, `bad_request`); a request without a usable id is refused as well."""
     values = codec.decode(data, max_depth)
     if values.__class__ is not dict:
-        raise Refusal("bad_request", "a request is an object with id, op and the command's fields")
+        raise Refusal("bad_request", "a request must be an object with id, op and the command's fields")
     request_id = values.pop("id", None)
     if not is_request_id(request_id):
-        raise Refusal("bad_request", "id must be a whole number or a short text", path="id")
+        raise Refusal("bad_request", "id must be an integer or a short string", path="id")
     op = values.pop("op", None)
     if op.__class__ is not str:
         raise UnusableOp(request_id)

@@ -41,25 +41,25 @@ _OF_THE_NODE = frozenset(
 """Public within chatnode, and not promised to plugins."""
 
 CONSTANTS = {
-    "CHAT": "the permission that everybody with an account has, unless it was taken from their role",
-    "MANAGE_PEOPLE": "the permission to look after accounts",
-    "MODERATE": "the permission to look after what is said",
-    "OPERATE": "the permission to look after the node",
+    "CHAT": "the permission that every account has, unless it was removed from its role",
+    "MANAGE_PEOPLE": "the permission to manage accounts",
+    "MODERATE": "the permission to moderate messages",
+    "OPERATE": "the permission to operate the node",
     "API_VERSION": "what `Plugin.api` is compared with; see Compatibility",
-    "MAY_SEE_PRESENCE": "SQL for a query of one's own: whether the person with the key `:me` may see how "
-    "`people p LEFT JOIN presence s ON s.person = p.key` is",
-    "Verdict": "what `check_command` gives",
-    "Write": "a sync function that gets a transaction",
+    "MAY_SEE_PRESENCE": "SQL for your own queries: whether the user with the key `:me` may see the presence of "
+    "`people p LEFT JOIN presence s ON s.person = p.key`",
+    "Verdict": "what `check_command` returns",
+    "Write": "a sync function that takes a transaction",
     "Reader": "a connection that only reads: `execute(sql, values)`, as in `sqlite3`; it sees one moment",
-    "IntegrityError": "what SQLite raises when a constraint does not hold, of `sqlite3`",
-    "hookimpl": "marks a function as an implementation of the hook that it has the name of",
+    "IntegrityError": "what SQLite raises when a constraint is violated, from `sqlite3`",
+    "hookimpl": "marks a function as an implementation of the hook with the same name",
     "kinds": "the types of fields of a collection",
 }
 
 
 _ORDER = {
-    True: "Awaited for one plugin after the other, in their order; no wrappers.",
-    False: "Called for one plugin after the other, in their order, within wrappers if there are any.",
+    True: "Awaited for one plugin after the other; no wrappers.",
+    False: "Called for one plugin after the other, inside wrappers if there are any.",
 }
 """By whether the hook is async."""
 
@@ -89,9 +89,9 @@ def hooks() -> Iterator[str]:
         yield f"```python\n{_signature(name, function)}\n```"
         yield ""
         if terms is None:
-            yield "When the node loads plugins; what fails makes the plugin broken."
+            yield "Called when the node loads plugins; a failure makes the plugin broken."
         else:
-            fails = "refuses what is being done" if terms.failure == "refuse" else "is left out, and reported"
+            fails = "refuses the operation" if terms.failure == "refuse" else "is left out and reported"
             yield f"{_ORDER[inspect.iscoroutinefunction(function)]} Budget: `plugins.{terms.budget}`."
             yield f"An implementation that fails {fails}."
         yield ""

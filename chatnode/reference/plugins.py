@@ -120,13 +120,13 @@ def _consumers(plugin: Plugin) -> Iterator[str]:
 
 def _period(every: Any) -> str:
     if every is None:
-        return "runs on and on"
-    return "every so often, by a setting" if callable(every) else f"every {every:g} s"
+        return "runs continuously"
+    return "periodically, by a setting" if callable(every) else f"every {every:g} s"
 
 
 def _addresses(plugin: Plugin) -> Iterator[str]:
     for route in plugin.routes:
-        who = f"needs the permission `{route.permission}`" if route.permission else "for anybody"
+        who = f"needs the permission `{route.permission}`" if route.permission else "without sign-in"
         yield _row(f"{' '.join(route.methods)} /plugins/{plugin.name}/{route.rule}", route.summary, who)
     for page in plugin.pages:
         yield _row(f"/plugins/{plugin.name}/{page.path}", f"page {page.title}", f"needs `{page.permission}`")

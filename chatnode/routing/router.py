@@ -97,12 +97,12 @@ class Router:
 
     def _give_up(self, session: Session) -> None:
         """A live session has no holes: one that could not be sent an event is over, and resumes."""
-        logger.exception("a session of %s failed and is ended", session.account.handle)
+        logger.exception("a session of %s failed and was closed", session.account.handle)
         self.sessions.detach(session)
         try:
             session.end(resume=True, reason="try again")
         except Exception:
-            logger.exception("and could not be ended in order")
+            logger.exception("and could not be closed cleanly")
 
 
 def _push_of(each: Recorded) -> Push | None:
@@ -110,5 +110,5 @@ def _push_of(each: Recorded) -> Push | None:
     try:
         return push_of(each.gid, each.event)
     except Exception:
-        logger.exception("the event %s with the gid %d cannot be sent, and is left out", each.event.name, each.gid)
+        logger.exception("the event %s with gid %d cannot be encoded and was skipped", each.event.name, each.gid)
         return None

@@ -82,6 +82,6 @@ def its_own_fault(session: Session) -> Generator[None]:
     try:
         yield
     except Exception:
-        logger.exception("a session of %s failed and is ended", session.account.handle)
+        logger.exception("a session of %s failed and was closed", session.account.handle)
         with suppress(Exception):
             session.end(resume=True, reason="try again")

@@ -1,4 +1,4 @@
-"""A new plugin that works, with a table, a command, an event, a consumer, a page, settings and tests.
+"""Creates a working plugin, with a table, a command, an event, a consumer, a page, settings and tests.
 
 The files are those in `template/`, where the plugin is called `plugname`.
 """
@@ -22,21 +22,23 @@ from chatnode.storage.engine.migrations import own_prefixes
 _NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 _PLACEHOLDER = "plugname"
 _RENAMED = {"gitignore": ".gitignore"}
-"""Named so in the template that it does not hold there."""
+"""Renamed in the template so that it has no effect there."""
 
 
 def make(name: str, directory: Path) -> Path:
-    """Make the plugin `name` in `directory`/chatnode-`name`, which must not be there yet; gives where.
+    """Create the plugin `name` in `directory`/chatnode-`name`, which must not exist; returns its path.
 
     Raises `StartError`.
     """
     if not _NAME.fullmatch(name):
-        raise StartError(f"{name!r} cannot be a plugin's name: it takes a-z and 0-9, beginning with a letter, up to 31")
+        raise StartError(
+            f"{name!r} is not a valid plugin name: use a-z and 0-9, beginning with a letter, at most 31 characters"
+        )
     if name in own_prefixes() | {"chatnode", _PLACEHOLDER}:
-        raise StartError(f"{name} cannot be a plugin's name; give it one of its own")
+        raise StartError(f"{name} is a reserved name; choose another")
     place = directory / f"chatnode-{name}"
     if place.exists():
-        raise StartError(f"{place}: is there already; nothing is replaced")
+        raise StartError(f"{place}: already exists; not overwritten")
     try:
         for path, text in _files(resources.files("chatnode.scaffold").joinpath("template")):
             file = place / _named(path, name)
@@ -50,7 +52,7 @@ def make(name: str, directory: Path) -> Path:
 
 
 def _source_of_chatnode() -> str | None:
-    """What pip is to be given to install this chatnode, where it came from a directory or a file of this machine.
+    """What to pass to pip to install this chatnode, if it was installed from a local directory or file.
 
     As the installer noted it: https://packaging.python.org/en/latest/specifications/direct-url/
     """

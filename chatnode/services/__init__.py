@@ -1,7 +1,7 @@
-"""What the node can do: one module per subject, each of which ends in a `SUBJECT` that declares all it adds.
+"""The node's commands: one module per subject, each of which ends in a `SUBJECT` that declares what it adds.
 
 `SUBJECTS` is what a node is opened with. `COMMANDS` is the core's part of the command table, `TABLES` are the core's
-tables, `JOBS` is what the node does by itself.
+tables, `JOBS` are the core's scheduled jobs.
 """
 
 from __future__ import annotations

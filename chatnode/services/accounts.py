@@ -1,4 +1,4 @@
-"""People: their accounts, profiles, passwords and roles."""
+"""Users: accounts, profiles, passwords and roles."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from chatnode.storage.people import audit, authors, people, resets, sessions
 
 @command("people.create", permission=permissions.MANAGE_PEOPLE)
 async def create(ctx: Caller, command: CreatePerson) -> PersonGiven:
-    """Make an account."""
+    """Create an account."""
     if command.bot and (command.admin or command.password is not None):
         path = "admin" if command.admin else "password"
-        raise Refusal("invalid", f"a bot has no {path}: make it a token with tokens.create", path=path)
+        raise Refusal("invalid", f"a bot has no {path}; create a token with tokens.create", path=path)
     role = permissions.ADMIN if command.admin else permissions.MEMBER
     check_may_give(ctx, ctx.core.roles[role], "admin")
     hashed = await hash_password(ctx.core, command.password) if command.password is not None else None
@@ -48,7 +48,7 @@ async def create(ctx: Caller, command: CreatePerson) -> PersonGiven:
 
 @command("people.me", permission=permissions.CHAT, reads=True)
 async def me(ctx: Caller, command: Nothing) -> Me:
-    """Who you are here, and what you may do."""
+    """Your own profile, role and permissions."""
 
     def read(reader: Reader) -> tuple[Account, Person]:
         account = people.by_key(reader, ctx.me.key)
@@ -64,13 +64,13 @@ def _scopes(ctx: Caller) -> list[str] | None:
 
 @command("people.get", permission=permissions.CHAT, reads=True)
 async def get(ctx: Caller, command: GetPerson) -> PersonGiven:
-    """Somebody's profile, by handle or id."""
+    """A user's profile, by handle or id."""
     return PersonGiven(await ctx.read(lambda reader: people.profile(reader, people.find(reader, command.person))))
 
 
 @command("people.list", permission=permissions.CHAT, reads=True)
 async def list_page(ctx: Caller, command: ListPeople) -> PeopleGiven:
-    """People whose handle begins with `prefix`, in the order of handles.
+    """Users whose handle begins with `prefix`, in order of handles.
 
     To filter and sort: `items.query` of `people`.
     """
@@ -86,7 +86,7 @@ async def update(ctx: Caller, command: UpdateProfile) -> PersonGiven:
 
 @command("people.password", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, unscoped=True)
 async def change_password(ctx: Caller, command: ChangePassword) -> Revoked:
-    """Change a password; every other device and token of that person is signed out."""
+    """Change a password and sign out the user's other devices and tokens."""
     account = await _whose_password(ctx, command)
     new = await hash_password(ctx.core, command.new, "new")
     mine = is_me(ctx, account)
@@ -106,7 +106,8 @@ async def change_password(ctx: Caller, command: ChangePassword) -> Revoked:
 
 
 async def _whose_password(ctx: Caller, command: ChangePassword) -> Account:
-    """The account whose password may be changed: one's own by the old one, others' by who manages people."""
+    """The account whose password to change: the requester's, with the old password, or another's, with the permission
+    to manage people."""
     if command.person is None:
         account = ctx.me
     elif ctx.may(permissions.MANAGE_PEOPLE):
@@ -115,11 +116,11 @@ async def _whose_password(ctx: Caller, command: ChangePassword) -> Account:
         if not is_me(ctx, account):
             check_may_manage(ctx, account)
     else:
-        raise Refusal("forbidden", "leave this out: you can change only your own password", path="person")
+        raise Refusal("forbidden", "omit this; you can change only your own password", path="person")
     if is_me(ctx, account):
         found = await ctx.read(lambda reader: people.password_hash(reader, account.handle))
         if not await is_password(ctx.core, account.handle, found and found[1], command.old or ""):
-            raise Refusal("wrong_password", "the old password is another", path="old")
+            raise Refusal("wrong_password", "the current password is incorrect", path="old")
     _check_has_passwords(account)
     return account
 
@@ -127,7 +128,7 @@ async def _whose_password(ctx: Caller, command: ChangePassword) -> Account:
 def _check_has_passwords(account: Account) -> None:
     people.refuse_imported(account, "person")
     if account.bot:
-        raise Refusal("invalid", "a bot has no password, make a token for it", path="person")
+        raise Refusal("invalid", "a bot has no password; create a token for it", path="person")
     if account.erased_at is not None:
         raise Refusal("gone", "this account was erased", path="person")
 

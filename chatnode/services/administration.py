@@ -1,4 +1,4 @@
-"""What is done to accounts: signing others out, deactivating, links to set a new password."""
+"""Administration of accounts: signing out, deactivating, password reset links."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from chatnode.storage.people import audit, deactivation, people, resets, session
 
 @command("people.sessions", permission=permissions.MANAGE_PEOPLE, reads=True)
 async def list_sessions(ctx: Caller, command: SessionsOf) -> SessionsGiven:
-    """Somebody's signed-in devices and API tokens, with their last use.
+    """A user's signed-in devices and API tokens, with their last use.
 
     To filter and sort: `items.query` of `account_sessions`.
     """
@@ -45,7 +45,7 @@ async def list_sessions(ctx: Caller, command: SessionsOf) -> SessionsGiven:
 
 @command("people.sign_out", permission=permissions.MANAGE_PEOPLE)
 async def sign_out(ctx: Caller, command: SignOut) -> Revoked:
-    """Sign somebody out, of one session or of all; live connections end at once."""
+    """Sign a user out of one session or of all; live connections end at once."""
 
     def write(tx: Transaction) -> Revoked:
         account = people.find(tx, command.person)
@@ -67,9 +67,9 @@ async def sign_out(ctx: Caller, command: SignOut) -> Revoked:
 
 @command("people.deactivate", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE)
 async def deactivate(ctx: Caller, command: Deactivate) -> PersonGiven:
-    """Close an account: every session ends, and nothing lets anybody in until it is reactivated.
+    """Deactivate an account: it is signed out everywhere and cannot sign in until it is reactivated.
 
-    Oneself with one's password; others, who may manage people. What was said stays, and so do memberships.
+    Your own account needs your password; others need the permission to manage people. Messages and memberships stay.
     """
     account = await person_or_me(ctx, command.person)
     if is_me(ctx, account):
@@ -90,7 +90,7 @@ async def deactivate(ctx: Caller, command: Deactivate) -> PersonGiven:
 
 @command("people.reactivate", permission=permissions.MANAGE_PEOPLE)
 async def reactivate(ctx: Caller, command: Reactivate) -> PersonGiven:
-    """Open a deactivated account again; its password works as before, devices sign in anew."""
+    """Reactivate a deactivated account; its password works as before, and devices must sign in again."""
 
     def write(tx: Transaction) -> PersonGiven:
         account = people.find(tx, command.person)
@@ -107,10 +107,10 @@ def is_me(ctx: Caller, account: Account) -> bool:
 
 
 async def person_or_me(ctx: Caller, person: str | None) -> Account:
-    """The account named, or the requester's own. Whether it may be worked on is not checked here."""
+    """The account named, or the requester's own. Does not check whether the requester may manage it."""
     if person is None:
         if ctx.account is None:
-            raise Refusal("invalid", "say whose account", path="person")
+            raise Refusal("invalid", "name the account", path="person")
         return ctx.account
     found = await ctx.read(lambda reader: people.find(reader, person))
     if not is_me(ctx, found):
@@ -123,7 +123,7 @@ async def person_or_me(ctx: Caller, person: str | None) -> Account:
 
 @command("people.reset_link", permission=permissions.MANAGE_PEOPLE, unscoped=True)
 async def create_reset(ctx: Caller, command: CreateReset) -> ResetGiven:
-    """Make a link, good for one time, with which somebody sets a new password. An earlier one ends."""
+    """Create a one-time link for a user to set a new password. It replaces an earlier link."""
     code, code_hash = sessions.new_secret()
     link = ctx.core.link("reset", code)
     expires_at = now_ms() + ctx.core.config.accounts.reset_hours * 3_600_000
@@ -140,7 +140,7 @@ async def create_reset(ctx: Caller, command: CreateReset) -> ResetGiven:
 
 @command("people.reset_password", permission=None, limit="logins")
 async def reset_password(ctx: Caller, command: ResetPassword) -> PasswordReset:
-    """Set a new password by a link; every device and token is signed out."""
+    """Set a new password with a reset link; all devices and tokens are signed out."""
     await ctx.read(lambda reader: resets.usable(reader, command.code))  # before the costly hash
     hashed = await hash_password(ctx.core, command.password)
 

@@ -1,4 +1,4 @@
-"""Handing the authors of imported messages over to the users that they are."""
+"""Handing authors of imported messages over to users."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from chatnode.storage.people import audit, people
 
 @command("people.adopt", permission=permissions.MANAGE_PEOPLE, unscoped=True)
 async def adopt(ctx: Caller, command: Adopt) -> Adopted:
-    """Hand an imported author over to a user: their messages, mentions, reactions and places in groups follow.
+    """Hand an imported author over to a user, with messages, mentions, reactions and memberships.
 
-    Without `person` the author becomes an account of its own, for a user who has none yet. What is imported later is
-    the user's too. This cannot be undone; blocks of the author end.
+    Without `person`, the author becomes an account of its own, for a user who has none yet. Later imports go to the
+    user too. This cannot be undone; blocks of the author end.
     """
 
     def look(reader: Reader) -> tuple[Account, Account | None, Following]:
@@ -59,7 +59,7 @@ def _find(reader: Reader | Transaction, command: Adopt) -> tuple[Account, Accoun
 
 
 async def _go_on(core: Core, author: int, person: int) -> Following:
-    """The rest of it, in steps. If it is stopped, the job goes on with it."""
+    """The rest of the adoption, in steps. If it is interrupted, the job resumes it."""
     messages = mentions = 0
     last = False
     while not last:
@@ -72,7 +72,7 @@ async def _go_on(core: Core, author: int, person: int) -> Following:
 
 
 async def finish_adoptions(core: Core) -> str:
-    """Those that were begun before the node was stopped."""
+    """Resume adoptions that were interrupted when the node stopped."""
     begun = await core.db.read(adoption.unfinished)
     for author, person in begun:
         await _go_on(core, author, person)

@@ -1,4 +1,4 @@
-"""Backups that the node makes by itself, or when told to."""
+"""Backups, made on schedule or on request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from chatnode.storage.upkeep.backups import BackupError, Made
 
 @command("backup.create", permission=permissions.OPERATE)
 async def create(ctx: Caller, command: Nothing) -> BackupGiven:
-    """Make a backup in the node's backup directory, now, beside everything else; older ones go by the settings."""
+    """Make a backup in the node's backup directory now, and delete old backups as configured."""
     try:
         made = await make(ctx.core)
     except BackupError as error:
@@ -38,7 +38,7 @@ async def create(ctx: Caller, command: Nothing) -> BackupGiven:
 
 
 async def make(core: Core) -> Made:
-    """One more backup, in a thread of its own; stops soon when cancelled. Raises `BackupError`."""
+    """Make a backup in a thread of its own; cancellation stops it soon. Raises `BackupError`."""
     settings = core.config.backup
     secret = await trio.to_thread.run_sync(backups.passphrase, settings)
     data = DataDirectory(core.db.path.parent)
@@ -55,7 +55,7 @@ async def backup(core: Core) -> str:
     """The job."""
     made = await make(core)
     if made.manifest["problems"]:
-        raise JobFailed(f"{made.path.name} was made, but the checks find problems in it; run chatnode check")
+        raise JobFailed(f"{made.path.name} was made, but checks of it failed; run chatnode check")
     return f"{made.path.name} was made, {len(made.removed)} older ones removed"
 
 

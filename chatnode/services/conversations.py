@@ -39,7 +39,7 @@ from chatnode.storage.people import people
 
 @command("conversations.direct", permission=permissions.CHAT)
 async def direct(ctx: Caller, command: OpenDirect) -> ConversationGiven:
-    """The direct conversation with somebody: found, or opened."""
+    """Find or create the direct conversation with a user."""
 
     def write(tx: Transaction) -> str:
         return opening.open_direct(tx, ctx.me, people.find(tx, command.with_, "with"))
@@ -49,10 +49,8 @@ async def direct(ctx: Caller, command: OpenDirect) -> ConversationGiven:
 
 @command("conversations.create", permission=permissions.OPEN_GROUPS)
 async def create(ctx: Caller, command: OpenGroup) -> ConversationGiven:
-    """Open a group that you own.
-
-    Those who join a public group see all of its history, those who join a private one what is said from then
-    on; `history` says otherwise.
+    """Create a group that you own. New members see all history of a public group, and only later messages of a
+    private one, unless `history` says otherwise.
     """
     history = command.history or ("all" if command.visibility == "public" else "since_joining")
 
@@ -69,7 +67,7 @@ async def create(ctx: Caller, command: OpenGroup) -> ConversationGiven:
 
 @command("conversations.support", permission=permissions.CHAT)
 async def support(ctx: Caller, command: OpenSupport) -> ConversationGiven:
-    """Open a conversation with everybody who answers support; they are its admins, you own it."""
+    """Create a support conversation with all users who answer support; they are its admins, you own it."""
     roles = [role for role, held in ctx.core.roles.items() if permissions.SUPPORT in held]
     most = ctx.core.config.limits.group_members
 
@@ -77,7 +75,7 @@ async def support(ctx: Caller, command: OpenSupport) -> ConversationGiven:
         found = blocks.without_blocked(tx, ctx.me, people.with_roles(tx, roles))
         agents = [agent for agent in found if agent.key != ctx.me.key]
         if not agents:
-            raise Refusal("not_found", "nobody answers support on this node")
+            raise Refusal("not_found", "no account on this node answers support")
         if most:
             agents = agents[: most - 1]  # too many agents for one group must not mean no support
         return opening.open_group(
@@ -91,23 +89,24 @@ async def support(ctx: Caller, command: OpenSupport) -> ConversationGiven:
 
 @command("conversations.close", permission=permissions.CHAT, limit="changes")
 async def close(ctx: Caller, command: CloseConversation) -> ConversationGiven:
-    """Let a conversation take no more messages; it can be read, and opened again."""
+    """Close a conversation: it accepts no messages, but can be read and reopened."""
     await ctx.write(lambda tx: conversations.close(tx, ctx.me, command.conversation, command.reason))
     return ConversationGiven(command.conversation)
 
 
 @command("conversations.reopen", permission=permissions.CHAT, limit="changes")
 async def reopen(ctx: Caller, command: InConversation) -> ConversationGiven:
-    """Open a closed conversation again."""
+    """Reopen a closed conversation."""
     await ctx.write(lambda tx: conversations.reopen(tx, ctx.me, command.conversation))
     return ConversationGiven(command.conversation)
 
 
 @command("conversations.settings", permission=permissions.CHAT)
 async def change_settings(ctx: Caller, command: ChangeSettings) -> SettingsGiven:
-    """Your own settings of a conversation: muting, what to be told of, star, colour, label, archive, receipts.
+    """Change your own settings for a conversation: muting, notifications, star, colour, label, archive, receipts.
 
-    Who hides receipts is not seen to read, until they post. Without any field this tells how the settings are.
+    If you hide receipts, others do not see how far you have read until you post. Without any field, returns the
+    settings.
     """
     changes = {name: value for name, value in attrs.asdict(command).items() if value is not None}
     del changes["conversation"]
@@ -120,7 +119,7 @@ async def change_settings(ctx: Caller, command: ChangeSettings) -> SettingsGiven
 
 @command("conversations.get", permission=permissions.CHAT, reads=True)
 async def get(ctx: Caller, command: InConversation) -> ConversationDetails:
-    """A conversation and how you stand in it."""
+    """A conversation, and your membership in it."""
 
     def read(reader: Reader) -> ConversationDetails:
         place = conversations.access(reader, ctx.me, command.conversation)
@@ -131,9 +130,9 @@ async def get(ctx: Caller, command: InConversation) -> ConversationDetails:
 
 @command("conversations.update", permission=permissions.CHAT, limit="changes")
 async def update(ctx: Caller, command: UpdateConversation) -> ConversationGiven:
-    """Change a group's title, description or visibility, when it closes by itself and how long it keeps messages.
+    """Change a group's title, description, visibility, idle days or retention.
 
-    Of a direct conversation both can change `idle_days`, and nothing else.
+    In a direct conversation, both users can change `idle_days` and nothing else.
     """
     await ctx.write(
         lambda tx: conversations.update(
@@ -147,7 +146,7 @@ async def update(ctx: Caller, command: UpdateConversation) -> ConversationGiven:
 
 @command("conversations.public", permission=permissions.CHAT, reads=True)
 async def public(ctx: Caller, command: ListPublic) -> ConversationsGiven:
-    """Public groups whose title or description has `query`, in whatever case.
+    """Public groups whose title or description contains `query`, ignoring case.
 
     To filter and sort: `items.query` of `public_conversations`.
     """
@@ -159,7 +158,7 @@ async def public(ctx: Caller, command: ListPublic) -> ConversationsGiven:
 
 @command("conversations.context", permission=permissions.CHAT, reads=True)
 async def about(ctx: Caller, command: ListAbout) -> ConversationsGiven:
-    """Your conversations about a thing of the embedder's, by its `type` and `id`.
+    """Your conversations about an object of the embedding program, by its `type` and `id`.
 
     To filter and sort: `items.query` of `conversations`.
     """
@@ -172,7 +171,7 @@ async def about(ctx: Caller, command: ListAbout) -> ConversationsGiven:
 
 @command("conversations.join", permission=permissions.CHAT, limit="changes")
 async def join(ctx: Caller, command: InConversation) -> ConversationGiven:
-    """Take part in a public group."""
+    """Join a public group."""
     most = ctx.core.config.limits.group_members
     await ctx.write(lambda tx: members.join(tx, ctx.me, command.conversation, most))
     return ConversationGiven(command.conversation)
@@ -180,14 +179,14 @@ async def join(ctx: Caller, command: InConversation) -> ConversationGiven:
 
 @command("conversations.leave", permission=permissions.CHAT, limit="changes")
 async def leave(ctx: Caller, command: InConversation) -> Nothing:
-    """Take part no more. When the owner leaves, the longest-serving admin or member who can act becomes owner."""
+    """Leave a group. When the owner leaves, the longest-serving admin or member who can act becomes owner."""
     await ctx.write(lambda tx: members.leave(tx, ctx.me, command.conversation))
     return Nothing()
 
 
 @command("conversations.members.list", permission=permissions.CHAT, reads=True)
 async def list_members(ctx: Caller, command: ListMembers) -> MembersGiven:
-    """Who takes part, and how far they have got.
+    """The members of a conversation, with their delivered and read marks.
 
     To filter and sort: `items.query` of `chat_participants`.
     """
@@ -221,7 +220,7 @@ async def add_member(ctx: Caller, command: MemberOf) -> Nothing:
 
 @command("conversations.members.remove", permission=permissions.CHAT)
 async def remove_member(ctx: Caller, command: MemberOf) -> Nothing:
-    """Take somebody of lower rank out of a group."""
+    """Remove a member of lower rank from a group."""
 
     def write(tx: Transaction) -> None:
         members.remove(tx, ctx.me, command.conversation, people.find(tx, command.member, "member"))
@@ -232,7 +231,8 @@ async def remove_member(ctx: Caller, command: MemberOf) -> Nothing:
 
 @command("conversations.members.role", permission=permissions.CHAT, limit="changes")
 async def set_member_role(ctx: Caller, command: SetMemberRole) -> Nothing:
-    """Make a participant admin, member, or owner in your place. An owner must be able to sign in and take part."""
+    """Make a member an admin, a plain member, or the owner in your place. An owner must be able to sign in and to
+    chat."""
 
     def write(tx: Transaction) -> None:
         member = people.find(tx, command.member, "member")

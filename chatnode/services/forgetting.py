@@ -1,6 +1,6 @@
-"""Making what was removed unreadable in the files, and proving it.
+"""Making removed data unreadable in the files, and proving it.
 
-The tables forget at once, and zero what they delete. What is left for a while: the parts of the search index that have
+SQLite zeroes deleted rows at once. Still left for a while: the parts of the search index that have
 the removed words; copies in the gaps of pages whose rows moved to another one; and older pages in the write-ahead log.
 All of it goes in slices between other writes.
 """
@@ -30,7 +30,7 @@ BUSY_SECONDS = 0.1
 
 
 class Elsewhere(Protocol):
-    """Those of `texts` that somebody else has said."""
+    """Returns those of `texts` that other users' messages contain."""
 
     def __call__(self, reader: Reader, texts: list[str]) -> list[str]: ...
 
@@ -59,16 +59,16 @@ class Looked:
     def advice(self) -> str | None:
         """What the operator can do about what is left."""
         if not self.cleaned.flushed:
-            return "a long read kept older pages: the job `erasures` tries again within the hour; jobs.run runs it now"
+            return "a long read kept old pages; the job `erasures` retries within the hour, jobs.run runs it now"
         if not self.cleaned.swept or self.found:
             return "stop the node and run: sqlite3 chatnode.sqlite3 VACUUM"
         return None
 
 
 async def forget(core: Core) -> Cleaned:
-    """Call after messages were removed, deleted or edited, and committed: then the files have nothing of their words.
+    """Call after a commit that removed, deleted or edited messages: it removes their words from the files.
 
-    Not so when reads of an older state stood in the way for half a minute, which the result says.
+    The result says if reads of an older state prevented that for half a minute.
     """
     async with core.db.file.alone:
         upto = await core.db.read(traces.owed)
@@ -82,7 +82,7 @@ async def forget(core: Core) -> Cleaned:
 
 
 async def forget_what_is_owed(core: Core) -> Cleaned | None:
-    """`forget`, if it was not done, or not completed, since something was removed; None when it was."""
+    """Run `forget` if it is due or was not completed since the last removal; None if not."""
     return await forget(core) if await core.db.read(traces.owed) is not None else None
 
 
@@ -97,11 +97,11 @@ async def _sweep(core: Core) -> Cleaned:
                 await trio.to_thread.run_sync(db.file.sync)  # else the next checkpoint does it while writes wait
                 give_up = trio.current_time() + PATIENCE_SECONDS
             elif trio.current_time() > give_up:
-                logger.warning("long reads keep older pages in the write-ahead log: removed texts may still be in it")
+                logger.warning("long reads keep old pages in the write-ahead log; removed texts may still be in it")
                 return Cleaned(swept=False, flushed=False)
             await trio.sleep(PAUSE_SECONDS if ended is Slice.MORE else BUSY_SECONDS)
     except Unswept as error:
-        logger.warning("removed texts may have left copies in gaps of the database: %s", error)
+        logger.warning("copies of removed texts may be left in gaps of the database: %s", error)
         return Cleaned(swept=False, flushed=await db.maintain(empty_log))
     finally:
         with trio.CancelScope(shield=True):

@@ -1,4 +1,4 @@
-"""Is the node well: each part with its own word. Reasons name parts and jobs, never people."""
+"""The health of the node, by part. Reasons name parts and jobs, never users."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from chatnode.storage.upkeep import backups, rotation
 PROBE_SECONDS = 5.0
 LONGEST_JOB_SECONDS = 6 * 3600.0
 CLOCK_SECONDS = 60.0
-"""The clock may be so far behind the newest row of the log."""
+"""How far the clock may be behind the newest row of the log."""
 SERVING = ("writing", "reading")
-"""The parts without which the node can serve nobody."""
+"""The parts without which the node cannot serve."""
 
 Part = dict[str, Any]
 
 
 class Unwell(Exception):
-    """What is wrong with a part."""
+    """A part is failing; the message says why."""
 
 
 class Health:
-    """Asks each part how it is. Whoever asks while that is being found out waits for the same answer."""
+    """Checks each part. Concurrent requests wait for the same report."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -45,7 +45,7 @@ class Health:
         self._parts: dict[str, Part] = {}
 
     async def report(self) -> dict[str, Part]:
-        """Every part with its `status`, ok or failing; a write and a read are tried."""
+        """The `status` of every part, ok or failing; tries a write and a read."""
         while self._asking is not None:
             await self._asking.wait()
             if self._parts:
@@ -98,7 +98,7 @@ async def _probed(probe: Callable[[Core], Awaitable[Part | None]], core: Core) -
 
 
 async def _writing(core: Core) -> None:
-    """A write of nothing; after the disk was full one that needs space, since nobody else may be trying."""
+    """An empty write; after the disk was full, one that needs space, because no other write may be trying."""
     await core.db.write(log.rewrite_epoch if core.db.full else lambda tx: None)
 
 
@@ -110,7 +110,7 @@ async def _clock(core: Core) -> None:
     written = await core.db.read(log.newest_at)
     behind = (written - now_ms()) / 1000
     if behind > CLOCK_SECONDS:
-        raise Unwell(f"the clock is {behind:.0f} s behind what was written last")
+        raise Unwell(f"the clock is {behind:.0f} s behind the last write")
 
 
 async def _disk(core: Core) -> Part:
@@ -127,7 +127,7 @@ async def _jobs(core: Core) -> None:
         raise Unwell(f"{', '.join(long)} has been running for more than {LONGEST_JOB_SECONDS / 3600:.0f} hours")
     failed = sorted(name for name, last in runner.last.items() if not last.ok)
     if failed:
-        raise Unwell(f"failed the last time: {', '.join(failed)}; see chatnode call jobs.list")
+        raise Unwell(f"last run failed: {', '.join(failed)}; see chatnode call jobs.list")
 
 
 async def _sessions(core: Core) -> Part:
@@ -139,7 +139,7 @@ async def _plugins(core: Core) -> Part:
     broken = [each.name for each in statuses if each.state == "broken"]
     consumers = core.part(Consumers).statuses()
     without = [f"{each.plugin}.{each.consumer} ({each.set_aside})" for each in consumers if each.set_aside]
-    reasons = [f"do not run: {', '.join(broken)}; see chatnode call plugins.list"] if broken else []
+    reasons = [f"not running: {', '.join(broken)}; see chatnode call plugins.list"] if broken else []
     if without:
         reasons.append(f"have set rows aside: {', '.join(without)}; see chatnode call plugins.set_aside")
     if reasons:
@@ -148,19 +148,19 @@ async def _plugins(core: Core) -> Part:
 
 
 async def _of_plugin(probe: Probe, core: Core) -> Part:
-    """A plugin's own word. What is no JSON is its failure, not that of everybody who asks."""
+    """A plugin's own report. A value that is not JSON is the plugin's failure, not the request's."""
     found = dict(await probe() or {})
     codec.encode(found)
     return found
 
 
 async def _search(core: Core) -> Part:
-    """How many messages are not in the index yet, about: a search has to look through these themselves."""
+    """About how many messages are not indexed yet; searches must scan these."""
     return {"waiting": await core.db.read(search_index.waiting)}
 
 
 async def _backup(core: Core) -> Part:
-    """Twice the time between backups may pass without one, counted from the start of a node that has none yet."""
+    """Fails when the newest backup (or the node's start, if there is none) is older than twice the interval."""
     settings = core.config.backup
     directory = backups.directory_of(DataDirectory(core.db.path.parent), settings)
     newest = await trio.to_thread.run_sync(rotation.newest, directory)

@@ -1,4 +1,4 @@
-"""Bringing in conversations from elsewhere. `chatnode import` is the usual caller."""
+"""Importing conversations from other systems. `chatnode import` is the usual caller."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chatnode.storage.people import audit
 
 @command("import.conversation", permission=permissions.IMPORT)
 async def import_conversation(ctx: Caller, command: ImportConversation) -> ImportedConversationGiven:
-    """Find or make the public group that a conversation elsewhere becomes."""
+    """Find or create the public group for an imported conversation."""
 
     def write(tx: Transaction) -> Room:
         before = tx.next_gid
@@ -37,9 +37,9 @@ async def import_conversation(ctx: Caller, command: ImportConversation) -> Impor
 
 @command("import.missing", permission=permissions.IMPORT)
 async def find_missing(ctx: Caller, command: FindMissing) -> Missing:
-    """Say which messages of a conversation elsewhere were never imported, so that no others need be prepared.
+    """List the messages of a conversation that were never imported, so that only those need to be prepared.
 
-    Authors who have another name there than when their messages were imported are known by it afterwards.
+    Authors who were renamed in the source since the last import are renamed here too.
     """
     missing, renamed = await ctx.read(lambda reader: importing.find_missing(reader, command))
 
@@ -54,9 +54,9 @@ async def find_missing(ctx: Caller, command: FindMissing) -> Missing:
 
 @command("import.messages", permission=permissions.IMPORT)
 async def import_messages(ctx: Caller, command: ImportMessages) -> Imported:
-    """Append messages from elsewhere, in their order, that were never imported before.
+    """Append the messages that were never imported before, in their order.
 
-    What was removed here since it was imported stays removed.
+    Messages removed here since their import stay removed.
     """
     most = ctx.core.config.limits.message_chars
 

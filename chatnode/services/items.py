@@ -1,4 +1,4 @@
-"""Lists of everything there is, filtered, sorted, grouped and counted."""
+"""Lists that can be filtered, sorted, grouped and counted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatnode.storage.filters.collection import Asker
 
 @command("items.query", permission=permissions.CHAT, reads=True)
 async def query(ctx: Caller, command: QueryItems) -> ItemsGiven:
-    """Rows of a collection that you may see, filtered and sorted, or counted in groups (see filters.md).
+    """The rows of a collection that you may see, filtered and sorted, or counted in groups (see filters.md).
 
     Also `GET /items/<collection>`, with the other fields in the query.
     """

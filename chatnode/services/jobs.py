@@ -1,4 +1,4 @@
-"""Looking at the node's own jobs, and running one now."""
+"""Listing and running jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chatnode.storage.people import audit
 
 @command("jobs.list", permission=permissions.OPERATE, reads=True)
 async def list_jobs(ctx: Caller, command: Nothing) -> JobsGiven:
-    """What the node does by itself, how often, and how it went the last time.
+    """The node's jobs: how often they run, and the outcome of the last run.
 
     To filter and sort: `items.query` of `jobs`.
     """
@@ -27,7 +27,7 @@ async def list_jobs(ctx: Caller, command: Nothing) -> JobsGiven:
 
 @command("jobs.run", permission=permissions.OPERATE)
 async def run_job(ctx: Caller, command: RunJob) -> JobGiven:
-    """Run a job now, whenever it is due; gives how it went."""
+    """Run a job now, regardless of its schedule; returns the outcome."""
     job = ctx.core.part(JobRunner)[command.job]
     await ctx.write(lambda tx: audit.record(tx, ctx.account, "jobs.run", job.name))
     await ctx.core.part(JobRunner).run(job.name)

@@ -17,47 +17,47 @@ LEAST_FREE_BYTES = 16 << 20
 
 
 async def remove_expired(core: Core) -> str:
-    """Sessions and invites that ended a while ago."""
+    """Remove sessions and invites that ended a while ago."""
     sessions, invites = await core.db.write(maintenance.remove_expired)
     return f"{sessions} sessions and {invites} invites removed"
 
 
 async def settle_owners(core: Core) -> str | None:
-    """Groups of an earlier version may have no owner, or one who cannot act; later changes are settled as they come."""
+    """Give an owner to groups that an earlier version left without one who can act."""
     settled = await core.db.write(owners.settle_everywhere)
     return f"{settled} groups have a new owner" if settled else None
 
 
 async def optimize(core: Core) -> str:
-    """Let SQLite look at the tables again, so that it goes on choosing the right index."""
+    """Refresh SQLite's statistics, so that it keeps choosing the right index."""
     await core.db.write(maintenance.optimize)
     return "statistics of the tables are up to date"
 
 
 async def check_integrity(core: Core) -> str:
-    """All checks; fails when one finds something, so that health and metrics tell of it."""
+    """Run all checks; fails when one finds a problem, so that health and metrics report it."""
     checked = await core.db.read(checks.run)
     if not checked.clean:
         failed = ", ".join(check.name for check in checked.checks if check.problems)
         raise JobFailed(f"the database is not sound ({failed}); run chatnode check")
-    return f"{len(checked.checks)} checks found nothing"
+    return f"{len(checked.checks)} checks found no problem"
 
 
 async def shrink(core: Core) -> str:
-    """Give back space that nothing uses, if it is much and nobody is writing."""
+    """Free unused space, if there is a lot of it and no write is waiting."""
     db, settings = core.db, core.config.storage
     before = await db.read(file_statistics)
     worth_it = before.free_bytes > max(LEAST_FREE_BYTES, settings.vacuum_free_share * before.bytes)
     if not settings.vacuum_free_share or not worth_it:
-        return "little is unused"
+        return "little space is unused"
     if before.bytes > settings.vacuum_most_mib << 20:
-        return "larger than storage.vacuum_most_mib; left as it is"
+        return "larger than storage.vacuum_most_mib; not vacuumed"
     async with db.file.alone:
         done = await db.maintain(partial(maintenance.vacuum, wanted=lambda: db.writes_waiting > 0))
     if not done:
-        return "given up for somebody who writes"
+        return "interrupted by a write"
     after = await db.read(file_statistics)
-    return f"{(before.bytes - after.bytes) >> 20} MiB given back"
+    return f"{(before.bytes - after.bytes) >> 20} MiB freed"
 
 
 SUBJECT = Subject(

@@ -1,7 +1,7 @@
-"""Giving memory back that a busy hour needed, once the node has been idle for a while.
+"""Returning memory to the system after a busy time, once the node is idle.
 
-The caches of SQLite's connections stay as large as they once were, and the C library keeps what was freed for the
-next that ask, for each thread on its own. Neither is worth its memory on a node at rest.
+The caches of SQLite's connections never shrink on their own, and the C library keeps freed memory for each thread. An
+idle node needs neither.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from chatnode.storage.engine.connection import shrink
 
 EVERY_SECONDS = 60.0
 IDLE_REQUESTS = 30
-"""With no more requests since the last look, the node is idle."""
+"""With at most this many requests since the last run, the node is idle."""
 
 
 async def rest(core: Core) -> None:
-    """Give memory back when few requests came since the last look, if some did since it was last given back."""
+    """Return memory if there were few requests since the last run, and some since memory was last returned."""
     requests = sum(core.metrics.requests.values())
     idle = requests - core.requests_at_last_look <= IDLE_REQUESTS
     core.requests_at_last_look = requests
@@ -42,9 +42,8 @@ async def give_back(core: Core) -> None:
 
 
 def limit_arenas(most: int = 2) -> None:
-    """Let the threads of this process share so many stores of freed memory, instead of one for each.
-
-    Call before they begin. Without effect where the C library is not GNU's.
+    """Limit the number of malloc arenas that threads share, instead of one per thread. Call before starting threads.
+    No effect if the C library is not GNU's.
     """
     _M_ARENA_MAX = -8
     if (mallopt := getattr(_libc(), "mallopt", None)) is not None:

@@ -42,15 +42,15 @@ async def _posted_earlier(ctx: Caller, command: PostMessage) -> Posted | None:
 
 @command("messages.post", permission=permissions.CHAT, limit="posts", earlier=_posted_earlier)
 async def post(ctx: Caller, command: PostMessage) -> Posted:
-    """Post a message. The reply comes when it is on disk; the same `cid` again returns the same reply.
+    """Post a message. The reply comes when it is on disk; repeating the `cid` returns the same reply.
 
     A repeat does not count against the limit of messages.
 
-    System messages are for those with the permission `notices.post`: everybody can rely on what they say.
+    System messages need the permission `notices.post`, so that users can trust them.
     """
     _check_length(ctx, command.text)
     if command.kind == "system" and not ctx.may(permissions.NOTIFY):
-        raise Refusal("forbidden", f"system messages take the permission {permissions.NOTIFY}", path="kind")
+        raise Refusal("forbidden", f"system messages need the permission {permissions.NOTIFY}", path="kind")
     draft = _draft(ctx, command)
     if ctx.core.part(RequestHooks).prepare_draft is not None:
         return await _prepare_and_post(ctx, draft)
@@ -70,7 +70,7 @@ def _post(ctx: Caller, draft: Draft) -> Awaitable[Posted]:
 
 
 async def _prepare_and_post(ctx: Caller, draft: Draft) -> Posted:
-    """Plugins prepare only what its sender may post there and what is not stored yet."""
+    """Plugins prepare a draft only if the sender may post it and it is not stored yet."""
     sender = ctx.me
 
     def look(reader: Reader) -> Posted | None:
@@ -79,7 +79,7 @@ async def _prepare_and_post(ctx: Caller, draft: Draft) -> Posted:
             messages.check_may_post(reader, sender, draft)
         return earlier
 
-    async with ctx.core.preparing.take((sender.key, draft.cid)):  # a repeat waits, and is not prepared again
+    async with ctx.core.preparing.take((sender.key, draft.cid)):  # a repeat waits and is not prepared again
         if (earlier := await ctx.read(look)) is not None:
             return earlier
         await _prepare(ctx, draft)
@@ -99,7 +99,7 @@ _FIELD: dict[MessageKind, str | None] = {
 
 
 def _content(command: PostMessage) -> Media | Location | Notice | None:
-    """What the kind of message carries; raises `Refusal` when it is missing, or is another kind's."""
+    """The content for the kind of message; raises `Refusal` if it is missing or belongs to another kind."""
     if command.kind == "text" and command.text and not (command.media or command.location or command.system):
         return None  # as nearly always
     needed = _FIELD[command.kind]
@@ -108,9 +108,9 @@ def _content(command: PostMessage) -> Media | Location | Notice | None:
         if content is not None and name != needed:
             raise Refusal("invalid", f"a message of kind {command.kind} has no {name}", path=name)
     if needed is not None and given[needed] is None:
-        raise Refusal("invalid", f"{needed} is missing: a message of kind {command.kind} carries it", path=needed)
+        raise Refusal("invalid", f"{needed} is missing; a message of kind {command.kind} needs it", path=needed)
     if not command.text and command.kind == "text":
-        raise Refusal("invalid", "text has 0 characters, at least 1 are needed", path="text")
+        raise Refusal("invalid", "text has 0 characters; the minimum is 1", path="text")
     return given[needed] if needed is not None else None
 
 
@@ -138,9 +138,9 @@ async def get(ctx: Caller, command: GetMessage) -> MessageGiven:
 
 @command("messages.edit", permission=permissions.CHAT, limit="posts")
 async def edit(ctx: Caller, command: EditMessage) -> MessageGiven:
-    """Let a message of yours say something else; everybody can see what it said before.
+    """Edit your message; others can see its previous versions.
 
-    Editing a system message takes the permission `notices.post`, as posting one does.
+    Editing a system message needs the permission `notices.post`, like posting one.
     """
     _check_length(ctx, command.text)
     limits, me = ctx.core.config.limits, ctx.me
@@ -158,9 +158,9 @@ async def edit(ctx: Caller, command: EditMessage) -> MessageGiven:
 
 @command("messages.history", permission=permissions.CHAT, reads=True)
 async def history(ctx: Caller, command: GetMessage) -> EditionsGiven:
-    """Everything that a message said, from what was posted to what it says now.
+    """All versions of a message, from the original to the current one.
 
-    Moderators of the node also see that of messages that were reported.
+    Moderators of the node also see those of reported messages.
 
     To filter and sort: `items.query` of `message_edits`.
     """
@@ -174,10 +174,11 @@ async def history(ctx: Caller, command: GetMessage) -> EditionsGiven:
 
 @command("messages.delete", permission=permissions.CHAT)
 async def delete(ctx: Caller, command: DeleteMessage) -> MessageGiven:
-    """Delete a message for all, with all that it said. Its place in the conversation stays, with who did it and why.
+    """Delete a message and all its versions for everyone. A placeholder stays, with the user who deleted it and the
+    reason.
 
-    Yours; in a group its owner and admins also what people of lower rank wrote. Moderators of the node: every
-    message that they may see, and every one that was reported.
+    You can delete your own messages and, as owner or admin of a group, those of members of lower rank. Moderators of
+    the node can delete every message that they may see or that was reported.
     """
     moderates = ctx.may(permissions.MODERATE)
     return MessageGiven(
@@ -189,20 +190,20 @@ async def delete(ctx: Caller, command: DeleteMessage) -> MessageGiven:
 
 @command("messages.pin", permission=permissions.CHAT, limit="changes")
 async def pin(ctx: Caller, command: GetMessage) -> MessageGiven:
-    """Pin a message for everybody; in a group that is for its owner and admins."""
+    """Pin a message for everyone; in a group, only the owner and admins can."""
     most = ctx.core.config.limits.pins
     return MessageGiven(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, command.message, True, most)))
 
 
 @command("messages.unpin", permission=permissions.CHAT, limit="changes")
 async def unpin(ctx: Caller, command: GetMessage) -> MessageGiven:
-    """Take a pin away."""
+    """Unpin a message."""
     return MessageGiven(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, command.message, False, 0)))
 
 
 @command("messages.pinned", permission=permissions.CHAT, reads=True)
 async def pinned(ctx: Caller, command: InConversation) -> MessagesGiven:
-    """A conversation's pinned messages, the last pinned first.
+    """The pinned messages of a conversation, most recently pinned first.
 
     To filter and sort: `items.query` of `messages`.
     """
@@ -216,7 +217,7 @@ async def pinned(ctx: Caller, command: InConversation) -> MessagesGiven:
 
 @command("messages.thread", permission=permissions.CHAT, reads=True, active=True)
 async def thread(ctx: Caller, command: ListThread) -> MessagesGiven:
-    """A page of the thread that hangs on a message, in ascending order.
+    """A page of a message's thread, in ascending order.
 
     To filter and sort: `items.query` of `messages`.
     """

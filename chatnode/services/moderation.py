@@ -1,4 +1,4 @@
-"""Blocking people, reporting messages, and working on the reports."""
+"""Blocking users, reporting messages and handling reports."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from chatnode.storage.people import people
 
 @command("people.block", permission=permissions.CHAT, limit="changes")
 async def block(ctx: Caller, command: GetPerson) -> Nothing:
-    """Hear no more from somebody: your direct conversation is closed, and neither brings the other into a group."""
+    """Block a user: your direct conversation is closed, and neither of you can add the other to a group."""
     await ctx.write(lambda tx: blocks.block(tx, ctx.me, people.find(tx, command.person)))
     return Nothing()
 
 
 @command("people.unblock", permission=permissions.CHAT, limit="changes")
 async def unblock(ctx: Caller, command: GetPerson) -> Nothing:
-    """Hear from somebody again; the conversation that the block closed is open."""
+    """Unblock a user; the direct conversation that the block closed is reopened."""
     await ctx.write(lambda tx: blocks.unblock(tx, ctx.me, people.find(tx, command.person)))
     return Nothing()
 
 
 @command("people.blocked", permission=permissions.CHAT, reads=True)
 async def blocked(ctx: Caller, command: Nothing) -> PeopleGiven:
-    """Whom you have blocked.
+    """Users you have blocked.
 
     To filter and sort: `items.query` of `blocks`.
     """
@@ -40,7 +40,7 @@ async def blocked(ctx: Caller, command: Nothing) -> PeopleGiven:
 
 @command("messages.report", permission=permissions.CHAT, limit="reports")
 async def report(ctx: Caller, command: ReportMessage) -> ReportGiven:
-    """Report a message to the moderators, who can then read it, wherever it is."""
+    """Report a message to the moderators, who can then read it in any conversation."""
 
     def write(tx: Transaction) -> int:
         return reports.add(tx, ctx.me, command.message, command.reason, command.note)
@@ -50,7 +50,7 @@ async def report(ctx: Caller, command: ReportMessage) -> ReportGiven:
 
 @command("reports.list", permission=permissions.MODERATE, reads=True)
 async def list_reports(ctx: Caller, command: ListReports) -> ReportsGiven:
-    """What was reported: the open reports, or those that are resolved.
+    """Open or resolved reports.
 
     To filter and sort: `items.query` of `reports`.
     """
@@ -64,7 +64,7 @@ async def list_reports(ctx: Caller, command: ListReports) -> ReportsGiven:
 
 @command("reports.resolve", permission=permissions.MODERATE)
 async def resolve_report(ctx: Caller, command: ResolveReport) -> Nothing:
-    """Say what was done about a report."""
+    """Resolve a report, and record what was done."""
     await ctx.write(lambda tx: reports.resolve(tx, ctx.account, command.report, command.resolution))
     return Nothing()
 

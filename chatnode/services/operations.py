@@ -1,4 +1,4 @@
-"""Looking after the node."""
+"""Operating the node."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from chatnode.storage.upkeep import checks, derived, upgrading
 
 @command("node.info", permission=None, reads=True)
 async def info(ctx: Caller, command: Nothing) -> NodeInfo:
-    """That this is a chatnode, and whether it waits for its first administrator."""
+    """The node's name and version, and whether it waits for its first administrator."""
     has_admin = await ctx.read(people.has_admin)
     return NodeInfo("chatnode", __version__, not has_admin)
 
 
 @command("node.check", permission=permissions.OPERATE, reads=True)
 async def check(ctx: Caller, command: Nothing) -> Checked:
-    """Prove that the database is sound: SQLite's own checks and chatnode's counters."""
+    """Check the database with SQLite's own checks and chatnode's."""
     return await ctx.read(checks.run)
 
 
 @command("node.repair", permission=permissions.OPERATE)
 async def repair(ctx: Caller, command: Nothing) -> Repaired:
-    """Count again what is derived: heads, counts, mentions, marks, threads; in one transaction, others wait for it.
+    """Rebuild derived data (heads, counts, mentions, marks, threads) in one transaction; other writes wait.
 
-    Groups whose owner cannot act get one who can. Then rebuild the search index if it is damaged, while others write.
+    Groups whose owner cannot act get a new owner. Then rebuild the search index if it is damaged; writes continue.
     """
 
     def write(tx: Transaction) -> dict[str, int]:
@@ -56,7 +56,7 @@ async def repair(ctx: Caller, command: Nothing) -> Repaired:
 
 @command("node.statistics", permission=permissions.OPERATE, reads=True)
 async def statistics(ctx: Caller, command: Nothing) -> NodeStatistics:
-    """How much there is."""
+    """Counts of users, conversations and messages."""
     live = len(ctx.core.part(SessionRegistry))
     uptime = trio.current_time() - ctx.core.started_at
     return await ctx.read(lambda reader: checks.statistics(reader, live, uptime))

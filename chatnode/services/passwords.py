@@ -2,8 +2,8 @@
 
 Parameters are argon2-cffi's defaults, which are RFC 9106's low-memory profile (64 MiB, 3 passes, 4 lanes).
 
-The same password comes in other bytes from other systems: ä as one character or as two. What is hashed is therefore
-the form that RFC 8265 calls OpaqueString. Hashes that were made of what was typed are known still, and made anew.
+Systems encode the same password differently: ä as one character or as two. So the node hashes a normalized form, RFC
+8265's OpaqueString. It still accepts older hashes of passwords as typed, and replaces them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _nobody = ""
 
 
 async def hash_password(core: Core, password: str, path: str = "password") -> str:
-    """Raises `Refusal` for a password that is too short, or has what no password field lets one type."""
+    """Raises `Refusal` for a password that is too short or has characters that no password field accepts."""
     prepared = opaque(password)
     least = core.config.accounts.password_min_chars
     if len(prepared) < least:
@@ -35,9 +35,9 @@ async def hash_password(core: Core, password: str, path: str = "password") -> st
 
 
 async def is_password(core: Core, handle: str, hashed: str | None, password: str) -> bool:
-    """Whether `password` is the one. Takes as long for an account that has none, or does not exist.
+    """Whether `password` is correct. Takes the same time for an account that has no password or does not exist.
 
-    Every call counts as a guess at the password of `handle`, whichever command makes it: raises
+    Every call, from any command, counts as a guess at the password of `handle`: raises
     `Refusal("rate_limited")` beyond `limits.logins_per_minute`.
     """
     core.logins.take(("handle", handle.lower()))
@@ -45,13 +45,14 @@ async def is_password(core: Core, handle: str, hashed: str | None, password: str
 
 
 async def renewed(core: Core, hashed: str, password: str) -> str | None:
-    """The hash that takes the place of `hashed`, whose password this is; None when it can stay."""
+    """The hash that replaces `hashed`, a hash of this password; None if it is up to date."""
     prepared, *others = spellings(password)
     return await trio.to_thread.run_sync(_renewed, hashed, prepared, limiter=core.hashers) if others else None
 
 
 async def check_own_password(ctx: Caller, account: Account, password: str | None) -> None:
-    """For what nobody shall do with somebody else's unlocked device. Who has no password needs none.
+    """Confirm an action that must not be possible on another user's unlocked device. An account without a password
+    passes.
 
     Raises `Refusal("wrong_password")`.
     """
@@ -62,12 +63,12 @@ async def check_own_password(ctx: Caller, account: Account, password: str | None
 
 
 def opaque(password: str) -> str:
-    """The form of a password that is hashed: letters composed (NFC), every kind of space a plain one; case stays."""
+    """The normalized form of a password: letters composed (NFC), all spaces plain; case stays."""
     return normalize("NFC", "".join(" " if category(char) == "Zs" else char for char in password))
 
 
 def spellings(password: str) -> list[str]:
-    """The form that is hashed, and what an earlier hash may have been made of, on one system or another; each once."""
+    """The normalized form, and the forms that an older hash may have been made from; each once."""
     return list(dict.fromkeys([opaque(password), normalize("NFC", password), normalize("NFD", password), password]))
 
 
@@ -75,7 +76,9 @@ def _verify(hashed: str | None, tried: list[str]) -> bool:
     global _nobody
     if hashed is None:
         _nobody = _nobody or _hasher.hash("nobody")
-    right = [_is(hashed or _nobody, each) for each in tried]  # all of them: it takes the same time for everybody
+    right = [
+        _is(hashed or _nobody, each) for each in tried
+    ]  # all of them, so that it takes the same time for every account
     return hashed is not None and any(right)
 
 

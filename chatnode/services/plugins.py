@@ -1,4 +1,4 @@
-"""Looking after plugins: how they fare, their consumers, and what is left of those that do not run."""
+"""Managing plugins: their status, their consumers, and data of plugins that are not running."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 @command("plugins.list", permission=permissions.OPERATE, reads=True)
 async def list_plugins(ctx: Caller, command: Nothing) -> PluginsGiven:
-    """Every plugin that is installed: whether it runs, why not, and how often it failed."""
+    """Installed plugins: whether they run, why not, and how often they failed."""
     statuses, of_settings = ctx.core.part(Manager).statuses(), ctx.core.config.plugins.disabled
     known = await ctx.read(plugins.known)
     disabled = {*of_settings, *(name for name, each in known.items() if each.disabled)}
@@ -53,7 +53,7 @@ async def list_plugins(ctx: Caller, command: Nothing) -> PluginsGiven:
 
 
 def _switched(status: PluginStatus, disabled: bool) -> PluginStatus:
-    """With what the next start changes: whoever has just disabled a plugin still sees it run."""
+    """Includes what the next start changes: a plugin that was just disabled is still running."""
     if disabled == (status.state == "disabled"):
         return status
     return attrs.evolve(status, at_next_start="disabled" if disabled else "enabled")
@@ -61,13 +61,13 @@ def _switched(status: PluginStatus, disabled: bool) -> PluginStatus:
 
 @command("plugins.consumers", permission=permissions.OPERATE, reads=True)
 async def list_consumers(ctx: Caller, command: Nothing) -> ConsumersGiven:
-    """How far each plugin has read the log, and what it fails on now."""
+    """The position in the log of each plugin's consumers, and what they fail on now."""
     return ConsumersGiven(ctx.core.part(Consumers).statuses())
 
 
 @command("plugins.set_aside", permission=permissions.OPERATE, reads=True)
 async def list_set_aside(ctx: Caller, command: ListSetAside) -> SetAsideGiven:
-    """Rows of the log that consumers failed on again and again and went on without, newest first."""
+    """Rows of the log that consumers set aside after repeated failures, newest first."""
     limit = ctx.page_size(command.limit)
     return SetAsideGiven(
         await ctx.read(
@@ -78,9 +78,9 @@ async def list_set_aside(ctx: Caller, command: ListSetAside) -> SetAsideGiven:
 
 @command("plugins.replay", permission=permissions.OPERATE)
 async def replay(ctx: Caller, command: ReplayConsumer) -> ConsumerReplays:
-    """Let a consumer read the log again from a place on, or skip what is before one.
+    """Move a consumer back to read the log again, or forward to skip rows.
 
-    What it does with rows, it does again with those that it has had.
+    It processes rows again that it has already processed.
     """
     name = (command.plugin, command.consumer)
     ctx.core.part(Consumers).check(*name)
@@ -95,7 +95,7 @@ async def replay(ctx: Caller, command: ReplayConsumer) -> ConsumerReplays:
 
 @command("plugins.retry", permission=permissions.OPERATE)
 async def retry(ctx: Caller, command: OfSetAside) -> RowRetried:
-    """Give a consumer a row that it has set aside once more; one that succeeds is off the list."""
+    """Retry a row that a consumer set aside; if it succeeds, it is removed from the list."""
 
     entry = await ctx.read(lambda reader: consumers.find_set_aside(reader, command.entry))
     name = (entry.plugin, entry.consumer)
@@ -107,7 +107,7 @@ async def retry(ctx: Caller, command: OfSetAside) -> RowRetried:
 
 @command("plugins.dismiss", permission=permissions.OPERATE)
 async def dismiss(ctx: Caller, command: OfSetAside) -> Nothing:
-    """Take a row off the list of those that were set aside: its consumer does without it."""
+    """Remove a row from the list of those set aside; its consumer skips it for good."""
 
     def write(tx: Transaction) -> SetAside:
         entry = consumers.dismiss(tx, command.entry)
@@ -120,15 +120,15 @@ async def dismiss(ctx: Caller, command: OfSetAside) -> Nothing:
 
 @command("plugins.enable", permission=permissions.OPERATE)
 async def enable(ctx: Caller, command: OfPlugin) -> PluginSwitched:
-    """Let a plugin run that was disabled, from the next start of the node on."""
+    """Enable a plugin after the next restart."""
     if command.plugin in ctx.core.config.plugins.disabled:
-        raise Refusal("conflict", "the settings disable it: take it out of plugins.disabled", path="plugin")
+        raise Refusal("conflict", "the settings disable it; remove it from plugins.disabled", path="plugin")
     return await _switch(ctx, command.plugin, disabled=False)
 
 
 @command("plugins.disable", permission=permissions.OPERATE)
 async def disable(ctx: Caller, command: OfPlugin) -> PluginSwitched:
-    """Do not run a plugin any more, from the next start of the node on. Its data stays."""
+    """Disable a plugin after the next restart; its data is kept."""
     return await _switch(ctx, command.plugin, disabled=True)
 
 
@@ -147,15 +147,15 @@ async def _switch(ctx: Caller, plugin: str, *, disabled: bool) -> PluginSwitched
 
 @command("plugins.drop", permission=permissions.OPERATE, unscoped=True)
 async def drop(ctx: Caller, command: DropPlugin) -> PluginDropped:
-    """Delete everything that a plugin which does not run has stored. There is no way back but a backup.
+    """Delete all data of a plugin that is not running. Only a backup can bring it back.
 
-    One that is installed still stays disabled.
+    If it is still installed, it stays disabled.
     """
     if command.confirm != command.plugin:
-        raise Refusal("invalid", "must be the plugin's name, to confirm that its data is to go", path="confirm")
+        raise Refusal("invalid", "must be the plugin's name, to confirm deletion of its data", path="confirm")
     state = {each.name: each.state for each in ctx.core.part(Manager).statuses()}.get(command.plugin)
     if state == "running":
-        raise Refusal("conflict", "it runs; disable it, and start the node again", path="plugin")
+        raise Refusal("conflict", "it is running; disable it and restart the node", path="plugin")
 
     def write(tx: Transaction) -> PluginDropped:
         dropped = plugins.drop(tx, command.plugin)
@@ -172,7 +172,7 @@ async def drop(ctx: Caller, command: DropPlugin) -> PluginDropped:
 
 
 async def _write_and_tell(ctx: Caller, write: Write[T], tell: Callable[[T], None]) -> T:
-    """What was committed is what is known, even if the client has gone away meanwhile."""
+    """Update memory with what was committed, even if the client disconnects meanwhile."""
     with trio.CancelScope(shield=True) as scope:
         done = await ctx.write(write)
         tell(done)
@@ -182,18 +182,18 @@ async def _write_and_tell(ctx: Caller, write: Write[T], tell: Callable[[T], None
 
 @command("plugins.export", permission=permissions.OPERATE, reads=True)
 async def export(ctx: Caller, command: ExportPlugin) -> PluginRows:
-    """The rows of a plugin's tables, page by page, as they are stored.
+    """Rows of a plugin's tables as they are stored, page by page.
 
-    Only for the operator of the machine, as plugins may keep what nobody else is to read.
+    Only for the operator, because plugins may store data that nobody else may read.
     """
     if not ctx.operator:
-        raise Refusal("forbidden", "only the operator of the machine can do this, with `chatnode call` there")
+        raise Refusal("forbidden", "only the operator can do this, with `chatnode call` on the node's machine")
     limit = ctx.page_size(command.limit)
 
     def read(reader: Reader) -> PluginRows:
         tables = plugins.own_tables(reader, command.plugin)
         if not tables and command.plugin not in plugins.known(reader):
-            raise Refusal("not_found", f"there is nothing of a plugin {command.plugin} here", path="plugin")
+            raise Refusal("not_found", f"no data of a plugin {command.plugin} here", path="plugin")
         if command.table is None:
             return PluginRows(tables, [])
         if command.table not in tables:

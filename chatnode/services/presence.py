@@ -38,10 +38,11 @@ from chatnode.storage.presence.presence import Circle, Mark
 
 @command("presence.get", permission=permissions.CHAT, reads=True)
 async def get(ctx: Caller, command: GetPresence) -> PresenceGiven:
-    """How people are, in the order of handles. Whom you share no conversation with, or may not see, is left out."""
+    """Users' presence, in order of handles. Users with whom you share no conversation, or whose presence you may not
+    see, are left out."""
     most = ctx.core.config.limits.page_items
     if len(command.people) > most:
-        raise Refusal("too_large", f"asks for at most {most} people at a time", path="people")
+        raise Refusal("too_large", f"has at most {most} users at a time", path="people")
     found = await ctx.query(lambda reader: presence.seen(reader, ctx.me.key, command.people))
     board = ctx.core.part(PresenceBoard)
     return PresenceGiven([board.as_known(each) for each in found])
@@ -49,7 +50,7 @@ async def get(ctx: Caller, command: GetPresence) -> PresenceGiven:
 
 @command("presence.status", permission=permissions.CHAT, limit="statuses")
 async def set_status(ctx: Caller, command: SetStatus) -> PresenceOf:
-    """Say what you are up to, in a text, an emoji or both, for some time or until you say otherwise."""
+    """Set your status: a text, an emoji or both, for some time or until you change it."""
     status = _status(ctx, command)
     keep_history = ctx.core.config.presence.history_days > 0
     me = ctx.me
@@ -76,7 +77,8 @@ def _status(ctx: Caller, command: SetStatus) -> Status:
 
 @command("presence.visible", permission=permissions.CHAT, limit="statuses")
 async def set_visible(ctx: Caller, command: SetVisible) -> Visible:
-    """Whether others see when you are online and active, your status, and that you type. At first they do."""
+    """Show or hide from others when you are online and active, your status, and that you are typing (default:
+    shown)."""
     me = ctx.me
     mark, circle = await ctx.write(lambda tx: presence.set_hidden(tx, me, not command.visible))
     ctx.core.part(PresenceBoard).marked(me.key, mark, circle)
@@ -85,7 +87,7 @@ async def set_visible(ctx: Caller, command: SetVisible) -> Visible:
 
 @command("presence.history", permission=permissions.CHAT, or_permission=permissions.OPERATE, reads=True)
 async def history(ctx: Caller, command: ListPresenceHistory) -> PresenceHistory:
-    """When you came, went and set which status, if the node keeps it; who operates the node may ask of anybody.
+    """Your presence history, if the node keeps it. With the permission to operate the node, any user's.
 
     To filter and sort: `items.query` of `presence_history`.
     """
@@ -102,18 +104,18 @@ async def history(ctx: Caller, command: ListPresenceHistory) -> PresenceHistory:
 def _whose_history(ctx: Caller, reader: Reader, who: str | None) -> Account:
     if who is None:
         if ctx.account is None:
-            raise Refusal("invalid", "say whose", path="person")
+            raise Refusal("invalid", "name the user", path="person")
         return ctx.account
     if ctx.account is not None and who.lower() in (ctx.account.id, ctx.account.handle):
         return ctx.account
     if not ctx.may(permissions.OPERATE, reads=True):
-        raise Refusal("forbidden", "leave this out: you may ask only for your own", path="person")
+        raise Refusal("forbidden", "omit this; you may ask only for your own", path="person")
     return people.find(reader, who)
 
 
 @command("typing", permission=permissions.CHAT, limit="typing")
 async def say_typing(ctx: Caller, command: SayTyping) -> TypingSaid:
-    """Say that you type in a conversation, again while you do; posting ends it, and so does `stop`."""
+    """Show that you are typing in a conversation; repeat it while you do. Posting or `stop` ends it."""
     me = ctx.me
     live = ctx.core.part(PresenceBoard)
     place, blocked = await ctx.read(lambda reader: typing.access(reader, me, command.conversation))
@@ -128,7 +130,7 @@ async def say_typing(ctx: Caller, command: SayTyping) -> TypingSaid:
 
 @command("typing.list", permission=permissions.CHAT, reads=True)
 async def list_typing(ctx: Caller, command: InConversation) -> TypistsGiven:
-    """Who else types in a conversation now."""
+    """Other users who are typing in a conversation now."""
     me = ctx.me
     place = await ctx.read(lambda reader: conversations.access(reader, me, command.conversation))
     return TypistsGiven(

@@ -1,4 +1,4 @@
-"""What the node holds about a person: all of it, to take away; or none of it any more."""
+"""What the node stores about a user: exporting it and erasing it."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from chatnode.storage.privacy.retention import standing_elsewhere
 
 @command("people.erase", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, unscoped=True)
 async def erase(ctx: Caller, command: Erase) -> Erased:
-    """Erase an account for good: profile, sessions, settings, and everything that was said by it.
+    """Erase an account permanently: profile, sessions, settings and all its messages.
 
-    Messages keep their places as tombstones, and direct conversations their two people, under a made-up handle. Gives a
-    receipt with what was removed, and whether anything of it is still in the files.
+    Messages leave tombstones, and direct conversations keep two members, under a made-up handle. Returns a receipt of
+    what was removed, and whether any of it is still in the files.
     """
     account = await person_or_me(ctx, command.person)
     if command.handle.lower() != account.handle:
-        raise Refusal("invalid", "type the handle of the account once more, to confirm", path="handle")
+        raise Refusal("invalid", "type the handle of the account to confirm", path="handle")
     if is_me(ctx, account):
         await check_own_password(ctx, account, command.password)
 
@@ -59,7 +59,7 @@ async def erase(ctx: Caller, command: Erase) -> Erased:
 
 
 async def _go_on(core: Core, person: int, texts: list[str]) -> tuple[dict[str, int], Proof]:
-    """The rest of an erasure, in steps; `texts` are gone already. If it is stopped, the job goes on with it."""
+    """The rest of an erasure, in steps; `texts` are already removed. If it is interrupted, the job resumes it."""
     db = core.db
     for step in (erasure.leave_groups, erasure.remove_marks):
         steps = Steps(erasure.MOST)
@@ -92,13 +92,13 @@ async def _prove(core: Core, texts: list[str]) -> Proof:
 
 
 async def finish_erasures(core: Core) -> str | None:
-    """Those that were begun before the node was stopped, and traces in the files that nothing has removed yet."""
+    """Resume erasures that were interrupted when the node stopped, and remove remaining traces from the files."""
     begun = await core.db.read(erasure.unfinished)
     for person in begun:
         await _go_on(core, person, [])
     cleaned = await forget_what_is_owed(core)
     if cleaned is not None and not cleaned.complete:
-        raise JobFailed("what was removed may have left traces in the files; see Erasing in docs/operating.md")
+        raise JobFailed("removed data may have left traces in the files; see Erasing in docs/operating.md")
     return f"{len(begun)} erasures finished" if begun or cleaned else None
 
 
@@ -109,7 +109,8 @@ async def finish_erasures(core: Core) -> str | None:
     "people.export", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, reads=True, unscoped=True
 )
 async def export(ctx: Caller, command: Export) -> ExportGiven:
-    """Everything that the node holds about you, or, who may manage people, about somebody else, page by page."""
+    """Everything the node stores about you or, with the permission to manage people, about another user; page by
+    page."""
     account = await person_or_me(ctx, command.person)
     if not is_me(ctx, account):
         check_may_manage(ctx, account)

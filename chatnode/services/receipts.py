@@ -13,14 +13,14 @@ from chatnode.storage.messages import messages, receipts
 
 @command("receipts.read", permission=permissions.CHAT)
 async def read_up_to(ctx: Caller, command: MarkUpTo) -> Marked:
-    """Say that you have read everything up to `seq`."""
+    """Mark everything up to `seq` as read."""
     me = ctx.me
     return await ctx.write(lambda tx: receipts.mark(tx, me, command.conversation, "read", command.seq), repeatable=True)
 
 
 @command("receipts.delivered", permission=permissions.CHAT, active=False)
 async def delivered_up_to(ctx: Caller, command: MarkUpTo) -> Marked:
-    """Say that this device holds everything up to `seq`."""
+    """Mark everything up to `seq` as delivered to this device."""
     me = ctx.me
     return await ctx.write(
         lambda tx: receipts.mark(tx, me, command.conversation, "delivered", command.seq), repeatable=True
@@ -29,13 +29,13 @@ async def delivered_up_to(ctx: Caller, command: MarkUpTo) -> Marked:
 
 @command("receipts.read_all", permission=permissions.CHAT)
 async def read_all(ctx: Caller, command: MarkAll) -> AllMarked:
-    """Say that you have read everything, in all your conversations or in those that are named."""
+    """Mark everything as read, in all your conversations or in those given."""
     return AllMarked(await ctx.write(lambda tx: receipts.mark_all(tx, ctx.me, command.conversations)))
 
 
 @command("receipts.list", permission=permissions.CHAT, reads=True)
 async def list_of_message(ctx: Caller, command: GetMessage) -> ReceiptsGiven:
-    """Who got and read a message, and when.
+    """Who received and read a message, and when.
 
     To filter and sort: `items.query` of `message_reads`.
     """

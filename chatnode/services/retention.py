@@ -1,4 +1,4 @@
-"""Retention: what is removed by itself, with a receipt of it and the proof that it is gone."""
+"""Retention: automatic removal, with receipts and proof that the texts are gone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STEP = 500
 
 
 async def remove_old(core: Core) -> str:
-    """Remove what the rules say, step by step, and prove that it is gone."""
+    """Remove what the rules say, in steps, and prove that it is gone."""
     settings = core.config.retention
     places = await core.db.read(
         lambda reader: retention.due(reader, now_ms(), settings.message_days, settings.purge_days)
@@ -91,12 +91,12 @@ async def _prove(core: Core, removals: list[tuple[int, list[str]]]) -> None:
 
 
 async def close_idle(core: Core) -> str:
-    """Close conversations in which nothing was said for as many days as they allow."""
+    """Close conversations that have been idle for longer than they allow."""
     return f"{await _in_steps(core, conversations.close_idle, 1)} conversations closed"
 
 
 async def _in_steps(core: Core, function: Callable[[Transaction, int], int], days: int) -> int:
-    """Run a write until it has nothing more to do; how much it did. `days` 0: never."""
+    """Run a write until there is nothing left to do; returns how much it did. `days` 0: never."""
     done, steps = 0, Steps(STEP)
     while days and (count := await steps.write(core.db, function, int)):
         done += count
@@ -105,7 +105,7 @@ async def _in_steps(core: Core, function: Callable[[Transaction, int], int], day
 
 @command("retention.list", permission=permissions.OPERATE, reads=True)
 async def list_removals(ctx: Caller, command: ListRemovals) -> RemovalsGiven:
-    """Receipts of what was removed by itself, newest first.
+    """Receipts of what retention removed, newest first.
 
     To filter and sort: `items.query` of `removals`.
     """

@@ -1,4 +1,4 @@
-"""Roles that administrators edit, and the audit log."""
+"""Roles, which administrators define, and the audit log."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from chatnode.storage.people import audit, people, resets, roles
 
 @command("roles.list", permission=permissions.MANAGE_ROLES, or_permission=permissions.MANAGE_PEOPLE, reads=True)
 async def list_roles(ctx: Caller, command: Nothing) -> RolesGiven:
-    """What each role may do, and every permission there is."""
+    """All roles and all permissions."""
     known = [Permission(name, meaning) for name, meaning in ctx.core.permissions.items()]
     return RolesGiven(await ctx.query(roles.page), known)
 
 
 @command("roles.set", permission=permissions.MANAGE_ROLES)
 async def set_permissions(ctx: Caller, command: PutRole) -> Nothing:
-    """Make a role, or change what it may do: at once, for everybody who has it.
+    """Create a role or replace its permissions; takes effect at once for every account with it.
 
-    Takes and gives only permissions that you have yourself. `admin` cannot be changed.
+    You can add and remove only permissions that you have yourself. `admin` cannot be changed.
     """
     wanted = frozenset(command.permissions)
 
@@ -59,7 +59,7 @@ async def set_permissions(ctx: Caller, command: PutRole) -> Nothing:
 
 @command("roles.delete", permission=permissions.MANAGE_ROLES)
 async def delete_role(ctx: Caller, command: DeleteRole) -> Nothing:
-    """Delete a role that nobody has."""
+    """Delete a role that no account has."""
 
     def write(tx: Transaction) -> dict[str, frozenset[str]]:
         check_may_give(ctx, roles.by_name(tx).get(command.role, ()), "role")
@@ -72,7 +72,7 @@ async def delete_role(ctx: Caller, command: DeleteRole) -> Nothing:
 
 
 async def _change(ctx: Caller, write: Callable[[Transaction], dict[str, frozenset[str]]]) -> None:
-    """What was committed is what holds, even if the client has gone away meanwhile; one change after the other."""
+    """Apply what was committed, even if the client disconnects meanwhile; one change at a time."""
     core = ctx.core
     with trio.CancelScope(shield=True):
         async with core.changing_roles:
@@ -81,14 +81,14 @@ async def _change(ctx: Caller, write: Callable[[Transaction], dict[str, frozense
 
 @command("people.role", permission=permissions.MANAGE_PEOPLE)
 async def set_role(ctx: Caller, command: SetRole) -> PersonGiven:
-    """Give somebody another role on the node; neither the old nor the new one may do more than you."""
+    """Change a user's role on the node; neither the old nor the new role may have permissions that you lack."""
 
     def write(tx: Transaction) -> PersonGiven:
         account = people.find(tx, command.person)
         check_may_manage(ctx, account)
         check_may_give(ctx, roles.by_name(tx).get(command.role, ()), "role")
         if people.set_role(tx, account, command.role):
-            resets.revoke(tx, account.key)  # its maker may not be somebody to manage them as they are now
+            resets.revoke(tx, account.key)  # its creator may not be able to manage the account as it is now
             audit.record(tx, ctx.account, "people.role", account.id, before=account.role, after=command.role)
         return PersonGiven(people.public(account))
 
@@ -115,7 +115,7 @@ async def list_audit(ctx: Caller, command: ListAudit) -> AuditGiven:
 
 
 def _target(reader: Reader, target: str | None) -> str | None:
-    """A person's handle stands for their id, under which they are in the log."""
+    """Translate a handle to the user's id, which the log has."""
     if target is None:
         return None
     try:

@@ -20,13 +20,13 @@ from chatnode.storage.search.renewal import Rebuilding
 
 @command("search.messages", permission=permissions.CHAT, reads=True)
 async def messages(ctx: Caller, command: SearchMessages) -> SearchGiven:
-    """Messages that you may see and that have the words of `query`, newest first.
+    """Messages that you may see and that match `query`, newest first.
 
-    `docs/protocol.md` describes the language of queries.
+    `docs/search.md` describes the query language.
     """
     settings = ctx.core.config.search
     if not settings.enabled:
-        raise Refusal("unavailable", "search is switched off on this node (search.enabled)")
+        raise Refusal("unavailable", "search is disabled on this node (search.enabled)")
     query = search_query.parse(command.query, settings.parts)
     after = Cursor.read(command.after) if command.after is not None else None
     limit = ctx.page_size(command.limit)
@@ -42,10 +42,9 @@ async def messages(ctx: Caller, command: SearchMessages) -> SearchGiven:
 
 
 async def repair(core: Core) -> int:
-    """Make the index anew if it is not what the messages say; returns how many it has then, 0 if it was whole.
+    """Rebuild the index if it does not match the messages; returns the number of messages indexed, 0 if it was intact.
 
-    In slices between other writes; about 10 s for a million messages. Until it is done a search is `partial` where
-    there is much that is not indexed.
+    In slices between other writes; about 10 s for a million messages. Until it is done, searches may be `partial`.
     """
     if not await core.db.read(search_checks.problems):
         return 0

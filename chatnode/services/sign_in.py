@@ -42,11 +42,11 @@ from chatnode.storage.people.sessions import Authenticated
 
 
 async def authenticate(core: Core, token: str) -> Authenticated:
-    """Whose token this is; notes its use. Raises `Refusal("unauthenticated")`."""
+    """The session of a token; records its use. Raises `Refusal("unauthenticated")`."""
     found = await core.db.read(lambda reader: sessions.authenticate(reader, token))
     if found.touch:
         days = core.config.accounts.session_days
-        with contextlib.suppress(Refusal):  # reading goes on when storage takes no writes
+        with contextlib.suppress(Refusal):  # reading still works when storage accepts no writes
             await core.db.write(lambda tx: sessions.touch(tx, found.session, days))
             found.prolonged = found.device
     return found
@@ -54,19 +54,19 @@ async def authenticate(core: Core, token: str) -> Authenticated:
 
 @command("sessions.create", permission=None, limit="logins")
 async def sign_in(ctx: Caller, command: SignIn) -> SignedIn:
-    """Sign in with handle and password; gives a token for this device."""
+    """Sign in with handle and password; returns a token for this device."""
     found = await ctx.read(lambda reader: people.password_hash(reader, command.handle))
     hashed = found[1] if found else None
     right = await is_password(ctx.core, command.handle, hashed, command.password)
     if not right or found is None or hashed is None:
-        raise Refusal("wrong_password", "handle and password do not belong together")
+        raise Refusal("wrong_password", "wrong handle or password")
     account = found[0]
     new_hash = await renewed(ctx.core, hashed, command.password)
 
     def write(tx: Transaction) -> SignedIn:
         if people.password_of(tx, account.key) != hashed:  # it was changed meanwhile
-            raise Refusal("wrong_password", "handle and password do not belong together")
-        # Only whoever has the password is told that it is of no use: it says nothing to those who guess.
+            raise Refusal("wrong_password", "wrong handle or password")
+        # Only a user with the right password learns that the account is deactivated, so guessing reveals nothing.
         if people.by_key(tx, account.key).deactivated_at is not None:
             raise Refusal("forbidden", "this account is deactivated; ask an administrator")
         if new_hash is not None:
@@ -94,7 +94,7 @@ async def list_sessions(ctx: Caller, command: Nothing) -> SessionsGiven:
 
 @command("sessions.rename", permission=permissions.CHAT)
 async def rename_session(ctx: Caller, command: RenameSession) -> Nothing:
-    """Call one of your devices or tokens something else."""
+    """Rename one of your devices or tokens."""
     await ctx.write(lambda tx: sessions.rename(tx, ctx.me.key, command.session, command.label))
     return Nothing()
 
@@ -108,16 +108,16 @@ async def revoke_session(ctx: Caller, command: RevokeSession) -> Revoked:
 
 @command("sessions.revoke_others", permission=permissions.CHAT, unscoped=True)
 async def revoke_other_sessions(ctx: Caller, command: Nothing) -> Revoked:
-    """Sign out every device and token of yours but this one."""
+    """Sign out all your other devices and tokens."""
     return Revoked(await ctx.write(lambda tx: sessions.revoke_all(tx, ctx.me.key, ctx.session)))
 
 
 @command("tokens.create", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE)
 async def create_token(ctx: Caller, command: CreateToken) -> TokenGiven:
-    """Make an API token, for yourself or, who may manage people, for somebody else.
+    """Create an API token for yourself or, with the permission to manage people, for another user.
 
-    A token with scopes makes only tokens with some of these, and one that expires none that live longer; no token can
-    do more than its owner's role.
+    A token can create only tokens with the same or fewer scopes that expire no later than itself. No token can do
+    more than its owner's role.
     """
     token, token_hash = sessions.new_secret()
     scopes = _scopes(ctx, command.scopes)
@@ -125,9 +125,9 @@ async def create_token(ctx: Caller, command: CreateToken) -> TokenGiven:
     def write(tx: Transaction) -> int:
         owner = ctx.account if command.person is None else people.find(tx, command.person)
         if owner is None:
-            raise Refusal("invalid", "say whose token it shall be", path="person")
+            raise Refusal("invalid", "name the token's owner", path="person")
         if (ctx.account is None or owner.key != ctx.account.key) and not ctx.may(permissions.MANAGE_PEOPLE):
-            raise Refusal("forbidden", "you can make tokens only for yourself", path="person")
+            raise Refusal("forbidden", "you can create tokens only for yourself", path="person")
         if owner.deactivated_at is not None:
             raise Refusal("conflict", f"the account of {owner.handle} is deactivated", path="person")
         people.refuse_imported(owner, "person")
@@ -144,16 +144,16 @@ async def create_token(ctx: Caller, command: CreateToken) -> TokenGiven:
 
 
 def _scopes(ctx: Caller, wanted: list[str] | None) -> frozenset[str] | None:
-    """The scopes of a token to be made. Raises `Refusal` for unknown ones, and for more than the maker has."""
+    """The scopes of a new token. Raises `Refusal` for unknown scopes, and for more than the requester's token has."""
     if wanted is None:
         if ctx.scopes is not None:
-            raise Refusal("forbidden", "your token has scopes; name those of the new one", path="scopes")
+            raise Refusal("forbidden", "your token has scopes; name the scopes of the new token", path="scopes")
         return None
     scopes = frozenset(wanted)
     if unknown := sorted(scopes - permissions.scopes_of(ctx.core.permissions)):
         known = ", ".join(ctx.core.permissions)
         raise Refusal(
-            "invalid", f"there is no scope {unknown[0]!r}; there are {known}, each also with :read", path="scopes"
+            "invalid", f"no such scope: {unknown[0]!r}; scopes are {known}, each also with :read", path="scopes"
         )
     if more := permissions.beyond(scopes, ctx.scopes):
         raise Refusal("forbidden", f"your token does not have the scope {more[0]}", path="scopes")
@@ -165,7 +165,7 @@ def _scopes(ctx: Caller, wanted: list[str] | None) -> frozenset[str] | None:
 
 @command("invites.create", permission=permissions.INVITE)
 async def create_invite(ctx: Caller, command: CreateInvite) -> InviteGiven:
-    """Make a link with which somebody makes an account, and joins the conversations named."""
+    """Create a link for a new user to create an account and join the given conversations."""
     code, code_hash = sessions.new_secret()
     link = ctx.core.link("invite", code)
     days = command.days or ctx.core.config.accounts.invite_days
@@ -195,7 +195,7 @@ async def list_invites(ctx: Caller, command: Nothing) -> InvitesGiven:
 
 @command("invites.revoke", permission=permissions.INVITE)
 async def revoke_invite(ctx: Caller, command: RevokeInvite) -> Revoked:
-    """End an invite."""
+    """Revoke an invite."""
 
     def write(tx: Transaction) -> None:
         invites.revoke(tx, command.invite)
@@ -207,7 +207,7 @@ async def revoke_invite(ctx: Caller, command: RevokeInvite) -> Revoked:
 
 @command("invites.accept", permission=None, limit="logins")
 async def accept_invite(ctx: Caller, command: AcceptInvite) -> SignedIn:
-    """Make the account that an invite or set-up link is for, and sign in.
+    """Create an account with an invite or set-up link, and sign in.
 
     `not_joined` lists the groups of the invite that the new account could not join, for example because they are full.
     """
@@ -225,14 +225,14 @@ async def accept_invite(ctx: Caller, command: AcceptInvite) -> SignedIn:
 
 @command("setup.create", permission=permissions.OPERATE)
 async def create_setup(ctx: Caller, command: CreateSetup) -> SetupGiven:
-    """Make the link for the first administrator; earlier ones end."""
+    """Create a link for the first administrator; it replaces earlier links."""
     code, code_hash = sessions.new_secret()
     link = ctx.core.link("setup", code)
     expires_at = now_ms() + ctx.core.config.accounts.setup_hours * 3_600_000
 
     def write(tx: Transaction) -> None:
         if people.has_admin(tx):
-            raise Refusal("gone", "this node has its administrator already")
+            raise Refusal("gone", "this node already has an administrator")
         invites.revoke_setup(tx)
         invites.create(tx, "setup", code_hash, by=None, expires_at=expires_at)
         audit.record(tx, ctx.account, "setup.create")

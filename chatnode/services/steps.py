@@ -1,4 +1,4 @@
-"""Long work on the database in steps that are over before a waiting write notices."""
+"""Long database work in steps that are short enough not to delay waiting writes."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from chatnode.terminal.room import Room
 from chatnode.terminal.session import NOWHERE, ChatSession
 
 _LONGEST_HOURS = 100 * 366 * 24
-"""Muted for so long is muted until it is taken back."""
+"""Muting for longer than this means until it is undone."""
 
 
 def here(session: ChatSession) -> Room:
@@ -35,7 +35,7 @@ def last_of_others(session: ChatSession) -> Message:
     me = session.client.me.id
     message = here(session).newest(lambda each: each.sender.id != me and each.deleted_at is None)
     if message is None:
-        raise Refusal("not_found", "nobody else has a message on the screen")
+        raise Refusal("not_found", "no message by anyone else is on the screen")
     return message
 
 
@@ -53,7 +53,7 @@ class Changes:
 
     async def delete(self, rest: str) -> None:
         if rest:
-            raise Refusal("invalid", "/delete takes nothing: it deletes your last message here")
+            raise Refusal("invalid", "/delete takes no arguments; it deletes your last message here")
         await self._client.delete(last_of_mine(self._session).message)
 
     async def react(self, rest: str) -> None:
@@ -70,12 +70,12 @@ class Changes:
             await self._client.call(command, **fields)
         except Refusal as refusal:
             if refusal.code == "unknown_command":
-                raise Refusal("not_found", "this node has no reactions: the plugin for them does not run") from None
+                raise Refusal("not_found", "this node has no reactions; the plugin for them is not running") from None
             raise
 
     async def status(self, rest: str) -> None:
         await self._client.set_status(rest or None)
-        self._note(f"your status is: {rest}" if rest else "your status is cleared")
+        self._note(f"status set: {rest}" if rest else "status cleared")
 
     async def mute(self, rest: str) -> None:
         hours = _hours(rest)

@@ -47,7 +47,7 @@ class _Chat:
     def greet(self, url: str) -> None:
         style = self._lines.style
         _write(f"{style.bold('chatnode')} at {one_line(url, 200)} — you are {style.handle(self._lines.me.handle)}")
-        _write(style.dim("  /help lists what can be done, /quit leaves"))
+        _write(style.dim("  /help lists the commands, /quit quits"))
 
     def open_first(self, who: str) -> None:
         """Go to a conversation at once. A number is no place in a list that nobody has seen."""

@@ -64,7 +64,7 @@ class Lines:
 
     def _quote(self, message: Message, quoted: Message | None) -> str:
         if quoted is None:
-            return self.style.dim(f"{_INDENT}╭ (a message that is not there any more)")
+            return self.style.dim(f"{_INDENT}╭ (a message that was removed)")
         return self.style.dim(f"{_INDENT}╭ {quoted.sender.handle}: {one_line(summary(quoted), _QUOTE_CHARS)}")
 
     def is_mentioned(self, message: Message) -> bool:
@@ -87,7 +87,7 @@ class Lines:
     def reacted(self, message: Message, by: str, emojis: Sequence[str]) -> str:
         """How somebody's reactions to a message on the screen are now."""
         said = f"“{one_line(summary(message), _QUOTE_CHARS)}”"
-        what = f"reacted {one_line(' '.join(emojis), 80)} to" if emojis else "took their reactions back from"
+        what = f"reacted {one_line(' '.join(emojis), 80)} to" if emojis else "removed their reactions from"
         return self.note(f"{one_line(by, 80)} {what} {said}")
 
     def found(self, message: Message, entry: InboxEntry | None, number: int, width: int) -> str:
@@ -160,13 +160,13 @@ class Lines:
     def receipts(self, message: Message, receipts: Sequence[Receipt]) -> list[str]:
         head = self.note(f"“{one_line(summary(message), _QUOTE_CHARS)}” of {clock(message.at)}:")
         if not receipts:
-            return [head, self.note("nobody has got it yet")]
+            return [head, self.note("not delivered to anyone yet")]
         lines = [head]
         for receipt in receipts:
             if receipt.read_at is not None:
                 how = f"read at {clock(receipt.read_at)}"
             else:
-                how = f"got it at {clock(receipt.delivered_at or '')}, not read yet"
+                how = f"delivered at {clock(receipt.delivered_at or '')}, not read yet"
             lines.append(f"    {self.style.handle(receipt.person.handle)} {how}")
         return lines
 

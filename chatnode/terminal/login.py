@@ -68,11 +68,11 @@ def log_in_by_invite(link: str) -> Ticket:
     """Make the account that an invite or set-up link is for, asking until the node takes what is given."""
     url, code = parse_link(link)
     _need_terminal()
-    click.echo(f"Make your account at {url}", err=True)
+    click.echo(f"Create your account at {url}", err=True)
     handle = name = password = None
     while True:
         handle = handle or click.prompt("Handle (a-z, 0-9 and . _ -)", err=True)
-        name = name or click.prompt("Name to show", default=handle, err=True)
+        name = name or click.prompt("Display name", default=handle, err=True)
         password = password or click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
         try:
             signed_in = trio.run(partial(accept_invite, url, code, handle, password, name, _device()))
@@ -86,7 +86,7 @@ def log_in_by_invite(link: str) -> Ticket:
         else:
             Tokens(state_directory(), url).save(signed_in.person.handle, signed_in.token)
             for each in signed_in.not_joined or ():
-                click.echo(f"You could not join one of the groups of this invite: {each.message}.", err=True)
+                click.echo(f"You could not join one of this invite's groups: {each.message}.", err=True)
             return Ticket(url, signed_in.token, signed_in.person.handle)
 
 
@@ -96,7 +96,7 @@ def parse_link(link: str) -> tuple[str, str]:
     fields = parse_qs(parts.fragment)
     codes = fields.get("invite") or fields.get("setup")
     if not codes or parts.scheme not in ("http", "https"):
-        raise click.UsageError(f"{link!r} is not an invite link; one looks like http://127.0.0.1:8008/#invite=CODE")
+        raise click.UsageError(f"{link!r} is not an invite link; expected one like http://127.0.0.1:8008/#invite=CODE")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}", codes[0]
 
 
@@ -106,4 +106,4 @@ def _device() -> str:
 
 def _need_terminal() -> None:
     if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask for a password at: give --token or set CHATNODE_TOKEN")
+        raise click.UsageError("no terminal to ask for a password; use --token or set CHATNODE_TOKEN")

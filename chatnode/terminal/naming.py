@@ -91,7 +91,7 @@ def _only(groups: Sequence[InboxEntry], name: str) -> InboxEntry:
         raise Refusal("not_found", f"no such conversation: {known}")
     if len(groups) > 1:
         listed = "\n".join(f"  {_told_apart(entry)}" for entry in groups)
-        raise Refusal("conflict", f"{len(groups)} groups are called {known}; name one by its id:\n{listed}")
+        raise Refusal("conflict", f"{len(groups)} groups are called {known}; use an id:\n{listed}")
     return groups[0]
 
 

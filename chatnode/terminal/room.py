@@ -86,7 +86,7 @@ class Room:
         await self._show(older)
         self._known |= newer
         self._day = None
-        self._write(self._lines.note("up to here; older ones with /more"))
+        self._write(self._lines.note("/more shows older messages"))
         return True
 
     async def show_new(self, message: Message) -> None:

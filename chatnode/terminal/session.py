@@ -62,9 +62,9 @@ class ChatSession:
         parts = [f"{self.client.me.handle}", "connected" if self.client.connected else "reconnecting…"]
         elsewhere = self.desk.unread_elsewhere(self.room.conversation if self.room else None)
         if elsewhere:
-            parts.append(f"{elsewhere} with something new: /inbox")
+            parts.append(f"{elsewhere} unread: /inbox")
         if self._entered:
-            parts.append(f"{len(self._entered)} on the way")
+            parts.append(f"{len(self._entered)} sending")
         return " · ".join(parts)
 
     def enter(self, line: str) -> None:
@@ -144,7 +144,7 @@ class ChatSession:
         self.room = Room(self.client, self.lines, self.write, entry)
         self.write(self.lines.heading(entry))
         if not await self.room.show_latest():
-            self.write(self.lines.note("nothing was said here yet"))
+            self.write(self.lines.note("no messages yet"))
         self._mark_read()
 
     def leave_room(self) -> None:
@@ -234,7 +234,7 @@ class ChatSession:
         elif isinstance(event, events.ConversationUpdated):
             before = self.desk.renamed(event.conversation, event.details.title)
             if before is not None:
-                self.write(self.lines.note(f"{before} is called {one_line(event.details.title, 200)} now"))
+                self.write(self.lines.note(f"{before} is now called {one_line(event.details.title, 200)}"))
         elif isinstance(event, events.MessageEdited | events.MessageDeleted):
             await self._changed_message(event.message)
         elif isinstance(event, events.PersonErased):

@@ -41,8 +41,8 @@ class Slash:
         changes = Changes(session)
         all_commands = (
             SlashCommand("/help", "list the commands", self._help),
-            SlashCommand("/inbox", "list your conversations, with what is unread", self._inbox),
-            SlashCommand("/open N, HANDLE or #TITLE", "go to a conversation of the list, or by name", self._open, True),
+            SlashCommand("/inbox", "list your conversations and unread messages", self._inbox),
+            SlashCommand("/open N, HANDLE or #TITLE", "open a conversation by number or name", self._open, True),
             SlashCommand("/dm HANDLE", "direct message", self._direct, True),
             SlashCommand("/group TITLE [HANDLE …]", "create a group; quote a title with spaces", self._group, True),
             SlashCommand("/invite HANDLE …", "add users to this group", self._invite),
@@ -52,16 +52,16 @@ class Slash:
             SlashCommand("/leave", "leave this group", self._leave),
             SlashCommand("/more", "show older messages", self._more),
             SlashCommand("/search WORDS", "find messages; in:#TITLE, from:HANDLE, has:link, …", self._search),
-            SlashCommand("/reply TEXT", "reply to the last message of someone else", self._reply),
+            SlashCommand("/reply TEXT", "reply to the last message by someone else", self._reply),
             SlashCommand("/edit TEXT", "change your last message here", changes.edit),
-            SlashCommand("/delete", "delete your last message here, for all", changes.delete),
-            SlashCommand("/react EMOJI", "react to the last message of someone else", changes.react),
-            SlashCommand("/unreact [EMOJI]", "take your reactions to it back", changes.unreact),
+            SlashCommand("/delete", "delete your last message here for everyone", changes.delete),
+            SlashCommand("/react EMOJI", "react to the last message by someone else", changes.react),
+            SlashCommand("/unreact [EMOJI]", "remove your reactions to it", changes.unreact),
             SlashCommand("/who-read", "show who received and read your last message here", self._who_read),
             SlashCommand("/status [TEXT]", "set your status; without TEXT, clear it", changes.status),
             SlashCommand("/mute [HOURS]", "mute this conversation, until /unmute by default", changes.mute),
             SlashCommand("/unmute", "unmute this conversation", changes.unmute),
-            SlashCommand("/block [HANDLE]", "block a user; without HANDLE, list whom you block", changes.block),
+            SlashCommand("/block [HANDLE]", "block a user; without HANDLE, list blocked users", changes.block),
             SlashCommand("/unblock HANDLE", "unblock a user", changes.unblock),
             SlashCommand("/quit", "quit (or Ctrl-D)", self._quit),
         )
@@ -104,7 +104,7 @@ class Slash:
             self._session.write(f"  {command.usage:{width}}  {self._session.lines.style.dim(command.help)}")
         for line in (
             "HANDLE or @HANDLE is a user, #TITLE a group; a title that could not be a handle needs no #",
-            "any other line that begins with / is refused; //me sends “/me” as text",
+            "any other line starting with / is refused; //me sends “/me” as text",
             "Alt-Enter starts a new line; Tab completes commands, handles and titles",
         ):
             self._session.write(self._session.lines.note(line))
@@ -172,7 +172,7 @@ class Slash:
         if not alike:
             raise Refusal("not_found", "no such public group; /public lists them")
         if len(alike) > 1:
-            raise Refusal("conflict", f"{len(alike)} public groups are called so; /public {title}, then /join N")
+            raise Refusal("conflict", f"{len(alike)} public groups have this title; use /public {title}, then /join N")
         return alike[0]
 
     async def _leave(self, rest: str) -> None:
@@ -182,7 +182,7 @@ class Slash:
         room = here(self._session)
         async with self._session.turn:
             if not await room.show_older():
-                self._session.write(self._session.lines.note("this is where it begins"))
+                self._session.write(self._session.lines.note("this is the beginning of the conversation"))
 
     async def _search(self, rest: str) -> None:
         if not rest:
@@ -196,7 +196,7 @@ class Slash:
         if not given.results:
             session.write(session.lines.note("nothing found"))
         elif given.next is not None or given.partial:
-            session.write(session.lines.note("the newest only; more words, or before:DATE, find others"))
+            session.write(session.lines.note("only the newest are shown; add words or before:DATE to find others"))
 
     async def _reply(self, rest: str) -> None:
         if not rest:

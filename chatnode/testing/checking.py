@@ -19,4 +19,4 @@ def check_plugin(plugin: Any) -> None:
     name = plugin.chatnode_plugin().name
     faults = review(Installed(name, "", "", lambda: plugin), SUBJECTS)
     if faults:
-        raise AssertionError("\n".join([f"the plugin {name} has faults:", *faults]))
+        raise AssertionError("\n".join([f"the plugin {name} has problems:", *faults]))

@@ -43,7 +43,7 @@ async def inline_node(tmp_path: Path, config: Config, plugins: Sequence[Any] | N
     not due. For the same reason nothing may be done on it that takes threads: passwords, connections.
     """
     if not isinstance(trio.lowlevel.current_clock(), trio.testing.MockClock):
-        raise AssertionError("a test of an inline_node names autojump_clock or mock_clock too, else its clock is real")
+        raise AssertionError("a test with inline_node must also use autojump_clock or mock_clock, or its clock is real")
     async with open_node(tmp_path / "data", config, plugins=plugins, inline=True) as node:
         _refuse_broken(node)
         yield node

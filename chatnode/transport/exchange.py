@@ -78,7 +78,7 @@ class Exchange:
         if self._malformed is not None:
             await self._refuse(self._malformed.status, self._malformed.reason)
         elif not self._response.begun and not self._gone:
-            logger.error("the application ended without an answer to %s", self._head.path.decode())
+            logger.error("the application returned no response to %s", self._head.path.decode())
             await self._refuse(500, "the node gave no answer")
         return self._response.complete and self._response.keep_alive and await self._drain()
 

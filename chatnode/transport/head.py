@@ -131,7 +131,7 @@ def _parse_request_line(line: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def _other_version() -> BadRequest:
-    return BadRequest(505, "this port speaks HTTP/1.0 and HTTP/1.1")
+    return BadRequest(505, "this port accepts HTTP/1.0 and HTTP/1.1")
 
 
 def _parse_field(line: bytes) -> tuple[bytes, bytes]:
@@ -149,9 +149,9 @@ def _check_framing(fields: dict[bytes, bytes], minor: bytes) -> None:
     if length is not None and _LENGTH.fullmatch(length) is None:
         raise BadRequest(400, "Content-Length is not a number of bytes")
     if encoding is not None and minor == b"0":
-        raise BadRequest(400, "HTTP/1.0 has no Transfer-Encoding")
+        raise BadRequest(400, "HTTP/1.0 does not have Transfer-Encoding")
     if encoding is not None and encoding.lower() != b"chunked":
-        raise BadRequest(501, "the one Transfer-Encoding taken is chunked")
+        raise BadRequest(501, "the only Transfer-Encoding accepted is chunked")
 
 
 def _origin_form(method: bytes, target: bytes, host: bytes) -> bytes:

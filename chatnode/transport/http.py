@@ -36,8 +36,8 @@ _SIGN_IN_COMMANDS = ("sessions.create", "invites.accept")
 _SIGN_OUT = "sessions.revoke"
 _ITEMS = "items.query"
 _NO_UPGRADE = (
-    "this address takes WebSocket connections, and no Upgrade field came; a reverse proxy has to pass on Upgrade and "
-    "Connection"
+    "this address is for WebSocket connections, but the request has no Upgrade header; "
+    "a reverse proxy must pass on Upgrade and Connection"
 )
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -153,7 +153,7 @@ class _Answers:
 
     async def page(self, name: str) -> ResponseReturnValue:
         if name not in self._web:
-            raise Refusal("not_found", "there is no such page")
+            raise Refusal("not_found", "no such page")
         content_type, content = self._web[name]
         return Response(content, content_type=content_type, headers={"Cache-Control": "no-cache"})
 
@@ -200,7 +200,7 @@ async def _body_fields(core: Core, credentials: Credentials) -> dict[str, Any]:
 
 
 def _not_json() -> Refusal:
-    return Refusal("bad_request", f"the body must be JSON, and Content-Type say so: {JSON}")
+    return Refusal("bad_request", f"the body must be JSON, with Content-Type: {JSON}")
 
 
 def _query_fields(core: Core, found: Command[Any, Any]) -> dict[str, Any]:
@@ -261,9 +261,9 @@ def _no_upgrade() -> Response:
 def _refusal_of(error: HTTPException, core: Core) -> Refusal:
     """What the framework refuses, in our words."""
     if error.code == 404:
-        return Refusal("not_found", "there is no such page")
+        return Refusal("not_found", "no such page")
     if error.code == 408:
-        return Refusal("bad_request", "the request's body took too long to come")
+        return Refusal("bad_request", "the request's body took too long to arrive")
     if error.code == 413:
         return Refusal("too_large", f"the request's body is larger than {core.config.limits.body_bytes} bytes")
     return Refusal("bad_request", error.name)
@@ -271,7 +271,7 @@ def _refusal_of(error: HTTPException, core: Core) -> Refusal:
 
 def _method_refused(allowed: list[str]) -> Response:
     wanted = " or ".join(method for method in allowed if method not in ("HEAD", "OPTIONS"))
-    message = f"{request.method} is not for this address; use {wanted}"
+    message = f"{request.method} is not allowed for this address; use {wanted}"
     response = _refusal_response(Refusal("bad_request", message))
     response.status_code = 405
     response.headers["Allow"] = ", ".join(allowed)

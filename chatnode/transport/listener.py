@@ -139,8 +139,8 @@ class Handler(Protocol):
 
 
 class Listener:
-    """Serves the sockets of one address. `stop_sessions` tells every client socket to resume elsewhen and
-    returns when each has taken what was queued for it."""
+    """Serves the sockets of one address. `stop_sessions` tells every client socket to resume later and returns when
+    each has received what was queued for it."""
 
     def __init__(
         self,
@@ -171,7 +171,7 @@ class Listener:
     ) -> None:
         """Serve until `stopping` is set, then stop in order.
 
-        To be shielded: a cancellation that reached the connections first would cut them off without a word.
+        To be shielded: a cancellation that reached the connections first would cut them off without a close frame.
         """
         async with trio.open_nursery() as connections:
             accepting = [(each, trio.CancelScope()) for each in listening]
@@ -315,7 +315,7 @@ class Listener:
         """Something of the next request, unless it is there already; nothing when the client closes."""
         if self._tls is not None and connection.tls is None:
             if not _is_tls(await connection.peek()):
-                raise BadRequest(400, "this port speaks TLS: the address begins with https:// or wss://")
+                raise BadRequest(400, "this port uses TLS; use https:// or wss://")
             connection.tls = trio.SSLStream(connection.stream(), self._tls, server_side=True, https_compatible=True)
             await connection.tls.do_handshake()
         if not connection.buffered:
@@ -329,7 +329,7 @@ class Listener:
         if not self._tls_at_plain_port_logged:
             self._tls_at_plain_port_logged = True
             logger.warning(
-                "a client at %s spoke TLS, but the port is plain: use http://, or set server.tls_certificate",
+                "a client at %s tried TLS, but this port is plain; use http://, or set server.tls_certificate",
                 connection.address,
             )
 

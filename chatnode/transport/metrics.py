@@ -31,7 +31,7 @@ async def page(core: Core, registry: SessionRegistry, parts: dict[str, Part]) ->
     """The text of all metrics; `parts` as health reports them."""
     head, files = await core.db.read(lambda reader: (log.head(reader), file_statistics(reader)))
     page = Page()
-    page.metric("chatnode_info", "gauge", "The program.", {(("version", __version__),): 1})
+    page.metric("chatnode_info", "gauge", "The version of chatnode.", {(("version", __version__),): 1})
     _health(page, core, parts)
     _requests(page, core)
     _sessions(page, core, registry)
@@ -44,7 +44,7 @@ async def page(core: Core, registry: SessionRegistry, parts: dict[str, Part]) ->
 
 def _health(page: Page, core: Core, parts: dict[str, Part]) -> None:
     well = {(("part", name),): int(part["status"] == "ok") for name, part in parts.items()}
-    page.metric("chatnode_part_ok", "gauge", "Whether a part of the node is well, as /health says.", well)
+    page.metric("chatnode_part_ok", "gauge", "Whether a part of the node is healthy, as in /health.", well)
     free = shutil.disk_usage(core.db.path.parent).free
     page.value("chatnode_disk_free_bytes", "gauge", "Free space where the database is.", free)
 
@@ -65,7 +65,7 @@ def _sessions(page: Page, core: Core, registry: SessionRegistry) -> None:
         "chatnode_outbox_overflows_total", "counter", "Sessions told to resume because they read too slowly.",
         core.metrics.overflows,
     )  # fmt: skip
-    page.value("chatnode_live_sessions", "gauge", "Sessions that hear events now.", len(registry))
+    page.value("chatnode_live_sessions", "gauge", "Sessions that receive events now.", len(registry))
     queued = sum(session.queued_bytes for session in registry.all())
     page.value("chatnode_outbox_bytes", "gauge", "Bytes queued for sessions that are behind.", queued)
 
@@ -75,8 +75,8 @@ def _storage(page: Page, core: Core, head: int, files: FileStatistics) -> None:
     page.histogram("chatnode_commit_jobs", "Writes that shared a commit.", {(): db.commits.jobs})
     page.histogram("chatnode_commit_seconds", "A commit with its writes and its flush.", {(): db.commits.seconds})
     page.value("chatnode_commit_failures_total", "counter", "Commits that failed.", db.commits.failures)
-    page.value("chatnode_writes_waiting", "gauge", "Writes that wait for their commit.", db.writes_waiting)
-    page.value("chatnode_reads_waiting", "gauge", "Reads that wait for a thread.", db.reads_waiting)
+    page.value("chatnode_writes_waiting", "gauge", "Writes waiting for their commit.", db.writes_waiting)
+    page.value("chatnode_reads_waiting", "gauge", "Reads waiting for a thread.", db.reads_waiting)
     page.value("chatnode_log_head", "gauge", "Number of the newest row of the log.", head)
     page.value("chatnode_database_bytes", "gauge", "Size of the database.", files.bytes)
     page.value("chatnode_database_free_bytes", "gauge", "Unused space inside the database.", files.free_bytes)
@@ -116,16 +116,16 @@ async def _plugins(page: Page, core: Core) -> None:
     for name, help, value in _OF_CONSUMERS:
         page.metric(name, "gauge", help, {labels: value(each) for labels, each in consumers.items()})
     tasks = {(("plugin", each.plugin), ("task", each.task)): each.restarts for each in core.part(Tasks).statuses()}
-    page.metric("chatnode_plugin_task_restarts_total", "counter", "Times that a plugin's task was started anew.", tasks)
+    page.metric("chatnode_plugin_task_restarts_total", "counter", "Restarts of a plugin's task.", tasks)
     await _figures(page, core)
 
 
 _OF_CONSUMERS: tuple[tuple[str, str, Callable[[ConsumerStatus], float]], ...] = (
-    ("chatnode_consumer_behind", "Rows of the log that are before a consumer.", lambda each: each.behind),
-    ("chatnode_consumer_set_aside", "Rows that a consumer failed on and went on without.", lambda each: each.set_aside),
+    ("chatnode_consumer_behind", "Rows of the log that a consumer has yet to read.", lambda each: each.behind),
+    ("chatnode_consumer_set_aside", "Rows that a consumer failed on and set aside.", lambda each: each.set_aside),
     (
         "chatnode_consumer_failing",
-        "Whether a consumer fails on what it is at.",
+        "Whether a consumer fails on its current rows.",
         lambda each: int(each.failing is not None),
     ),
 )

@@ -34,7 +34,7 @@ _ERROR: Schema = {
             "properties": {
                 "code": {"type": "string", "enum": list(STATUS)},
                 "message": {"type": "string"},
-                "path": {"type": "string", "description": "the field at fault"},
+                "path": {"type": "string", "description": "the field with the error"},
                 "temporary": {"type": "boolean", "description": "the same request may succeed later"},
                 "retry_after": {"type": "number", "description": "seconds"},
             },
@@ -72,7 +72,7 @@ def document(table: CommandTable, plugins: Iterable[Loaded] = ()) -> Schema:
 def _of_plugins(plugins: Iterable[Loaded]) -> Iterator[tuple[str, Schema]]:
     """Routes and pages, by address. What a route takes and gives, only its plugin knows."""
     anything: Schema = {"*/*": {}}
-    yield "/plugins", {"get": _page("plugins", "The pages of plugins, for people.", "plugins", _PAGES)}
+    yield "/plugins", {"get": _page("plugins", "The pages of plugins, for browsers.", "plugins", _PAGES)}
     for each in plugins:
         plugin = each.plugin
         for route in plugin.routes:
@@ -92,7 +92,7 @@ def _of_plugins(plugins: Iterable[Loaded]) -> Iterator[tuple[str, Schema]]:
                 yield path, {method.lower(): operation}
         for page in plugin.pages:
             path = _address(plugin.name, page.path)
-            shown = _page(plugin.name, f"The page {page.title}, for people.", path.strip("/").replace("/", "."))
+            shown = _page(plugin.name, f"The page {page.title}, for browsers.", path.strip("/").replace("/", "."))
             yield path, {"get": shown | {"parameters": _in_path(path)}}
 
 
@@ -183,15 +183,17 @@ def _more(schemas: dict[str, Schema]) -> dict[str, Schema]:
     last: Schema = {"name": "Last-Event-ID", "in": "header", "required": False, "schema": text}
     of_export = schemas["Export"]["properties"].items()
     person_and_place = [_query_parameter(name, schema, False) for name, schema in of_export]
-    in_lines = "What is held about a person, a line of JSON for each thing."
+    in_lines = "What the node stores about a user, one line of JSON per entry."
     return {
         "/v1/openapi.json": _reading("This document.", "application/json", {"type": "object"}, security=[]),
-        "/v1/events": _reading("What is pushed.", "text/event-stream", text, parameters=[cursor, presence, last]),
+        "/v1/events": _reading(
+            "Events, as they are pushed.", "text/event-stream", text, parameters=[cursor, presence, last]
+        ),
         "/v1/export": _reading(in_lines, "application/x-ndjson", text, parameters=person_and_place),
-        "/health": _health("Whether every part of the node is well."),
+        "/health": _health("Whether every part of the node is healthy."),
         "/health/ready": _health("Whether the node can serve."),
         "/health/live": _health("Whether the process answers."),
-        "/metrics": _reading("Figures for Prometheus.", "text/plain", text, security=[{}, {"token": []}]),
+        "/metrics": _reading("Metrics for Prometheus.", "text/plain", text, security=[{}, {"token": []}]),
     }
 
 
@@ -226,7 +228,7 @@ def _responses(gives: dict[str, Schema]) -> Schema:
     """`gives`: by media type, what a success holds."""
     return {
         "200": {"description": "done", "content": {kind: {"schema": schema} for kind, schema in gives.items()}},
-        "431": {"description": "the request's head is larger than the node takes"},  # may come without a body
+        "431": {"description": "the request's head is larger than the node accepts"},  # may come without a body
         "default": {"description": "refused", "content": _json({"$ref": "#/components/schemas/Error"})},
     }
 

@@ -46,7 +46,7 @@ def add_routes(
         if permission is not None:
             context.check(permission, reads=request.method in _READING)
         if given.by_cookie and request.method not in _READING and request.mimetype != JSON:
-            raise Refusal("bad_request", f"with a cookie, Content-Type must be {JSON}: other sites cannot send that")
+            raise Refusal("bad_request", f"with a cookie, Content-Type must be {JSON}, which other sites cannot send")
         core.requests.take(context.payer)
         return context
 
@@ -79,7 +79,7 @@ def add_routes(
             listed = [{"title": title, "path": path} for title, path in pages]
             return HttpResponse(codec.encode({"pages": listed}), content_type=JSON, headers={"Vary": "Accept"})
         links = "".join(f'<li><a href="{_root()}{escape(path)}">{escape(title)}</a></li>' for title, path in pages)
-        return _html("Plugins", f"<ul>{links}</ul>" if links else "<p>No plugin has a page for you.</p>")
+        return _html("Plugins", f"<ul>{links}</ul>" if links else "<p>No plugin offers you a page.</p>")
 
     app.add_url_rule("/plugins", "plugins", show_all, methods=["GET"])
     for each in loaded:

@@ -41,7 +41,7 @@ class ResponseWriter:
             return self._head() if self._left is None else b""
         if message["type"] == "http.response.body" and self._status and not self.complete:
             return self._write_body(bytes(message.get("body", b"")), more=bool(message.get("more_body", False)))
-        raise ValueError(f"{message['type']} has no place here in a response")
+        raise ValueError(f"{message['type']} is out of order in a response")
 
     def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         if not 200 <= status <= 599:

@@ -260,7 +260,7 @@ class ClientSocket:
                     return False
                 data = b""
         if self._patience.cancelled_caught:
-            self.close(STOP_NO_HELLO, "say hello first")
+            self.close(STOP_NO_HELLO, "send hello first")
             return False
         return True
 
@@ -368,7 +368,7 @@ class ClientSocket:
     async def _hello(self, request: Request) -> None:
         hello = codec.structure(request.fields, Hello)
         if self.session is not None:
-            raise Refusal("bad_request", "you said hello already", path="op")
+            raise Refusal("bad_request", "you have already sent hello", path="op")
         token = hello.token or self._credentials.token
         if token is None:
             raise unauthenticated()
@@ -478,7 +478,7 @@ def unexpected_refusal() -> Refusal:
     error = sys.exception()
     where = f", {said(error)}" if error is not None else ""
     logger.exception("a request failed unexpectedly (reference %s)%s", reference, where)
-    return Refusal("internal", f"something went wrong on the node; its log has more under {reference}")
+    return Refusal("internal", f"internal error; the node's log has details under {reference}")
 
 
 def _is_utf8(text: bytes) -> bool:

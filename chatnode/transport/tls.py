@@ -13,7 +13,7 @@ def server_context(settings: Server) -> ssl.SSLContext | None:
     if not settings.tls_certificate and not settings.tls_key:
         return None
     if not settings.tls_certificate or not settings.tls_key:
-        raise StartError("server.tls_certificate and server.tls_key go together; one of them is missing")
+        raise StartError("server.tls_certificate and server.tls_key belong together; one is missing")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])

@@ -1,4 +1,4 @@
-// The page at `/`: shows that the node lives, signs people in, and makes invite, set-up and reset links work.
+// The page at `/`: shows the node's state, signs users in, and handles invite, set-up and reset links.
 
 import { $, Errors, base, call, getJson, onSubmit, show } from "./common.js";
 import { cover, refresh, refreshUntilKnown } from "./session.js";
@@ -17,12 +17,12 @@ function showState(state, text) {
 async function poll() {
   try {
     const [{ answer: health }, { answer: info }] = await Promise.all([getJson("health"), getJson("v1/node.info")]);
-    showState(health.status === "ok" ? "ok" : "failing", health.status === "ok" ? "well" : describe(health.parts));
+    showState(health.status === "ok" ? "ok" : "failing", health.status === "ok" ? "OK" :  describe(health.parts));
     show("live", String(health.parts?.sessions?.live ?? "–"));
     show("version", info.version ?? "–");
     $("needs-setup").hidden = !info.needs_setup;
   } catch {
-    showState("failing", "does not answer");
+    showState("failing", "not responding");
   }
 }
 
@@ -39,9 +39,9 @@ async function keepPolling() {
 // ---- invite and set-up links, and those for a new password
 
 const LINKS = {
-  invite: { title: "You are invited", button: "Make my account" },
-  setup: { title: "Become the first administrator", button: "Make my account" },
-  reset: { title: "Set a new password", button: "Set my password" },
+  invite: { title: "You are invited", button: "Create account" },
+  setup: { title: "Create the first administrator", button: "Create account" },
+  reset: { title: "Set a new password", button: "Set password" },
 };
 const errors = new Errors({ handle: "handle", name: "name", password: "password", again: "again" }, "code-error");
 let kind = "";
@@ -62,12 +62,12 @@ function readLink() {
   $(kind === "reset" ? "password" : "handle").focus();
 }
 
-/** What can be told without asking the node; the rest is the node's to say. */
+/** Faults that show without asking the node; the node finds the rest. */
 function faults() {
   const found = [];
   if (kind !== "reset" && !$("handle").value.trim()) found.push(["handle", "Choose a handle."]);
   if (!$("password").value) found.push(["password", "Choose a password."]);
-  else if ($("password").value !== $("again").value) found.push(["again", "This is not the same password."]);
+  else if ($("password").value !== $("again").value) found.push(["again", "The passwords do not match."]);
   return found;
 }
 
@@ -101,7 +101,7 @@ function welcome(handle) {
   $("invite").hidden = true;
   cover(false, handle);
   show("done-handle", handle);
-  show("done-text", kind === "reset" ? "Your new password is set, and every device is signed out." : "Your account is made.");
+  show("done-text", kind === "reset" ? "Your new password is set, and all devices are signed out." : "Your account has been created.");
   show("done-command", `chatnode chat --url ${nodeUrl} --as ${handle}`);
   $("done").hidden = false;
   $("done-title").focus();

@@ -3,13 +3,13 @@
 import { $, Errors, base, call, getJson, onSubmit, show } from "./common.js";
 
 const errors = new Errors({ handle: "sign-in-handle", password: "sign-in-password" }, "sign-in-error");
-const NOT_KEPT = "The browser did not keep the sign-in. Allow cookies for this page, and open it with https if the node has it.";
+const NOT_KEPT = "The browser did not keep the sign-in. Allow cookies for this page, and open it with https if the node offers it.";
 
 let asked = false;
-/** Whether something else on the page, such as an invite, has the place of the form. */
+/** Whether something else on the page, such as an invite, covers the sign-in form. */
 let covered = false;
 
-/** The page of a plugin that somebody came from, and goes back to: of this node, and nothing else. */
+/** The plugin's page to return to after signing in; only a page of this node. */
 export function nextPage() {
   const next = new URLSearchParams(location.hash.slice(1)).get("next");
   if (!next) return null;
@@ -23,7 +23,7 @@ export function nextPage() {
   }
 }
 
-/** Asks who is signed in, and shows it; gives their handle. Throws when the node does not answer. */
+/** Asks who is signed in, shows it and returns their handle. Throws when the node does not respond. */
 export async function refresh() {
   const { ok, status, answer } = await getJson("v1/people.me");
   if (status === 429 || status >= 500) throw new Error("neither signed in nor out");
@@ -38,12 +38,12 @@ export async function refresh() {
   return answer.person.handle;
 }
 
-/** To be called again and again: asks until the node has answered once. */
+/** Asks who is signed in unless the node has answered before; call it repeatedly. */
 export async function refreshUntilKnown() {
   if (!asked) await refresh().catch(() => {});
 }
 
-/** `isCovered`: something else has the place of the form. `handle`: whose password was just set. */
+/** `isCovered`: something else covers the form. `handle`: the user whose password was just set. */
 export function cover(isCovered, handle = "") {
   covered = isCovered;
   if (handle) $("sign-in-handle").value = handle;
@@ -90,7 +90,7 @@ async function signIn() {
   show("sign-in-status", "");
   const { ok, answer } = await call("sessions.create", { handle, password, device: "browser" });
   if (!ok) {
-    // Which of the two is wrong is not told; the password is what is typed again.
+    // The node does not say which of the two is wrong; let the user retype the password.
     const wrong = answer.error.code === "wrong_password";
     const field = wrong ? errors.show("password", "Wrong handle or password.") : errors.show(answer.error.path, sentence(answer.error.message));
     field?.focus();
@@ -118,7 +118,7 @@ async function signOut() {
       $("sign-in-handle").focus();
     }
   } catch {
-    show("sign-out-error", "The node did not answer: you are still signed in.");
+    show("sign-out-error", "The node did not respond; you are still signed in.");
   } finally {
     $("sign-out").disabled = false;
   }

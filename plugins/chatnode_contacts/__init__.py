@@ -69,7 +69,7 @@ def chatnode_plugin() -> Plugin:
         name="contacts",
         version="0.1.0",
         api="2.0",
-        about="Contact lists: requests, favourites, groups, who one talks with, and how they are.",
+        about="Contact lists: requests, favourites, groups, recent interactions and presence.",
         settings=Settings,
         steps=steps_in("chatnode_contacts", functions=FUNCTIONS),
         tables=TABLES,

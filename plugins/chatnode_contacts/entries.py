@@ -64,7 +64,7 @@ def get(reader: Reader | Transaction, owner: Account, contact: Account) -> Shown
 
 
 def no_such_contact(contact: Account) -> Refusal:
-    return Refusal("not_found", f"{contact.handle} is not among your contacts", path="person")
+    return Refusal("not_found", f"{contact.handle} is not one of your contacts", path="person")
 
 
 def plain(row: Shown) -> Contact:
@@ -147,7 +147,9 @@ def _check_room(tx: Transaction, owner: Account, most: int) -> None:
         "SELECT count(*) FROM contacts_entries WHERE owner = ? AND removed_at IS NULL", (owner.key,)
     ).fetchone()
     if most and kept >= most:
-        raise Refusal("too_large", f"the list of {owner.handle} has {most} contacts, and takes no more", path="person")
+        raise Refusal(
+            "too_large", f"the list of {owner.handle} has {most} contacts, which is the maximum", path="person"
+        )
 
 
 def _newest_message(tx: Transaction, owner: Account, contact: Account) -> int:

@@ -40,7 +40,7 @@ def put(
 def _checked(kind: LabelKind, names: list[str], settings: Settings) -> dict[str, str]:
     for place, name in enumerate(names):
         if is_blank(name):
-            raise Refusal("invalid", "a name has something that can be seen", path=f"{COLUMNS[kind]}.{place}")
+            raise Refusal("invalid", "a name cannot be blank", path=f"{COLUMNS[kind]}.{place}")
     wanted, most = words.listed(names), settings.labels_per_contact
     if most and len(wanted) > most:
         raise Refusal("too_large", f"a contact has at most {most} {COLUMNS[kind]}", path=COLUMNS[kind])
@@ -90,10 +90,10 @@ def rename(tx: Transaction, owner: Account, kind: LabelKind, name: str, to: str)
     folded, contacts = _having(tx, owner, kind, name)
     new = words.listed([to])
     if not new:
-        raise Refusal("invalid", "a name has something that can be seen", path="to")
+        raise Refusal("invalid", "a name cannot be blank", path="to")
     ((new_folded, new_name),) = new.items()
     if new_folded != folded and _known(tx, owner, kind, new_folded) is not None:
-        raise Refusal("conflict", f"you have a {kind} {new_name} already", path="to")
+        raise Refusal("conflict", f"you already have a {kind} {new_name}", path="to")
     renamed = tx.execute(
         "UPDATE contacts_labels SET name = :name, folded = :new WHERE owner = :owner AND kind = :kind "
         "AND folded = :folded AND (name <> :name OR folded <> :new)",

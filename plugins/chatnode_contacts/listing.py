@@ -99,4 +99,4 @@ def _read_cursor(reader: Reader, asked: ListContacts) -> tuple[Any, int]:
 
 
 def _no_cursor() -> Refusal:
-    return Refusal("invalid", "after takes the `next` of the page before, asked for with the same sort", path="after")
+    return Refusal("invalid", "after takes the `next` of the previous page of the same sort", path="after")

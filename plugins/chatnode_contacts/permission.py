@@ -3,4 +3,4 @@
 from chatnode.api import Permission
 
 USE = "contacts.use"
-PERMISSIONS = (Permission(USE, "keep contacts, ask people to be contacts"),)
+PERMISSIONS = (Permission(USE, "keep contacts and send contact requests"),)

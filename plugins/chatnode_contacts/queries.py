@@ -38,7 +38,7 @@ CONTACTS = Collection(
 
 LABELS = Collection(
     "contact_labels",
-    "The groups and tags of your contacts, one by one.",
+    "The groups and tags of your contacts, one row each.",
     "contacts_labels item CROSS JOIN people p ON p.key = item.contact",
     "item.owner = :me AND " + _UNBLOCKED.format("contact"),
     (
@@ -54,7 +54,7 @@ _OTHER = "CASE item.sender WHEN :me THEN item.receiver ELSE item.sender END"
 
 REQUESTS = Collection(
     "contact_requests",
-    "Requests from and to you that wait for an answer.",
+    "Pending requests from and to you.",
     "contacts_requests item",
     "(item.sender = :me OR item.receiver = :me) AND item.declined_at IS NULL AND "
     + " AND ".join(_UNBLOCKED.format(column) for column in ("sender", "receiver")),

@@ -81,8 +81,8 @@ def ask(tx: Transaction, sender: Account, receiver: Account, note: str, settings
     if is_pending(tx, sender.key, receiver.key):
         return
     _refuse_soon_after_decline(tx, sender, receiver, settings)
-    _check_room(tx, "sender", sender.key, settings, "you have asked {} people who have not answered yet")
-    _check_room(tx, "receiver", receiver.key, settings, f"{receiver.handle} has {{}} requests to answer first")
+    _check_room(tx, "sender", sender.key, settings, "you have {} unanswered requests")
+    _check_room(tx, "receiver", receiver.key, settings, f"{receiver.handle} has {{}} unanswered requests")
     tx.execute("DELETE FROM contacts_requests WHERE sender = ? AND receiver = ?", (sender.key, receiver.key))
     tx.execute(
         "INSERT INTO contacts_requests (sender, receiver, note, at) VALUES (?, ?, ?, ?)",
@@ -101,7 +101,7 @@ def _refuse_soon_after_decline(tx: Transaction, sender: Account, receiver: Accou
     if tx.now < until:
         raise Refusal(
             "rate_limited",
-            f"{receiver.handle} has declined; you may ask again after {rfc3339(until)}",
+            f"{receiver.handle} declined; you may send another request after {rfc3339(until)}",
             path="person",
             retry_after=(until - tx.now) / 1000,
         )
@@ -122,14 +122,14 @@ def decline(tx: Transaction, sender: Account, receiver: Account) -> None:
         (tx.now, sender.key, receiver.key),
     ).rowcount
     if not changed:
-        raise Refusal("not_found", f"{sender.handle} has not asked you", path="person")
+        raise Refusal("not_found", f"{sender.handle} has not sent you a request", path="person")
     _tell_closed(tx, RequestDeclined, sender, receiver)
 
 
 def cancel(tx: Transaction, sender: Account, receiver: Account) -> None:
     """Raises `Refusal("not_found")`."""
     if not _delete_pending(tx, sender.key, receiver.key):
-        raise Refusal("not_found", f"you have no request to {receiver.handle} that waits for an answer", path="person")
+        raise Refusal("not_found", f"you have no pending request to {receiver.handle}", path="person")
     _tell_closed(tx, RequestCancelled, sender, receiver)
 
 

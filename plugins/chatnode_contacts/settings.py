@@ -13,26 +13,24 @@ DAY_MS = 86_400_000
 class Settings:
     """Contact lists, and asking people to be contacts. In what counts, 0 means: no limit."""
 
-    entries: int = setting(10_000, "Contacts of one person.", minimum=0)
-    labels: int = setting(200, "Groups and tags of one person, together.", minimum=0)
-    labels_per_contact: int = setting(20, "Groups of one contact, and tags of one contact.", minimum=0)
+    entries: int = setting(10_000, "Maximum number of contacts per user.", minimum=0)
+    labels: int = setting(200, "Maximum number of groups and tags per user, together.", minimum=0)
+    labels_per_contact: int = setting(20, "Maximum number of groups, and of tags, per contact.", minimum=0)
     pending_requests: int = setting(
-        500, "Requests that one person may have sent, or got, without an answer.", minimum=0
+        500, "Maximum number of unanswered requests a user may have sent, or received.", minimum=0
     )
-    requests_per_minute: int = setting(20, "Requests one person may send.", minimum=0)
+    requests_per_minute: int = setting(20, "Maximum number of requests a user may send per minute.", minimum=0)
     declined_days: int = setting(
-        30, "Whoever was declined may ask the same person again after so many days.", minimum=0
+        30, "Days after a declined request before the same user may be asked again.", minimum=0
     )
-    one_sided: int = setting(
-        1, "People may add others to their own list without asking them; 0 = only by request.", minimum=0
-    )
+    one_sided: int = setting(1, "Whether users may add contacts without a request; 0 = only by request.", minimum=0)
     open_direct: int = setting(
         1,
-        "Who become contacts get a direct conversation, and so see each other's presence; 0 = not by that alone.",
+        "Whether new contacts get a direct conversation, and so see each other's presence; 0 = no.",
         minimum=0,
     )
     half_life_days: float = setting(
-        30.0, "In the order of who one talks with most, a message counts half after so many days.", minimum=0.01
+        30.0, "Days after which a message counts half in the order of most frequent contacts.", minimum=0.01
     )
 
     @property

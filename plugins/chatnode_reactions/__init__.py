@@ -28,7 +28,7 @@ def chatnode_plugin() -> Plugin:
         name="reactions",
         version="0.1.0",
         api="2.0",
-        about="People react to messages with emoji.",
+        about="Emoji reactions to messages.",
         settings=Settings,
         steps=steps_in(__name__),
         tables=(_GIVEN, _COUNTED),

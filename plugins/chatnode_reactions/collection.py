@@ -17,7 +17,7 @@ def _sql_of_type() -> str:
 
 REACTIONS = Collection(
     "message_reactions",
-    "Reactions to messages that you may see, one row for each person and emoji.",
+    "Reactions to messages that you may see, one row per user and emoji.",
     "members mine JOIN conversations conv ON conv.key = mine.conversation "
     "JOIN messages item ON item.conversation = mine.conversation AND likelihood(item.seq >= mine.first, 0.99) "
     "AND item.deleted_at IS NULL JOIN reactions_given reaction ON reaction.message = item.key "

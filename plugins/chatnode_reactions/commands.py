@@ -33,7 +33,9 @@ async def add(ctx: Context, command: AddReaction) -> ReactionsGiven:
             return [emoji]
         if len(before) >= most:
             raise Refusal(
-                "too_large", f"you have {len(before)} reactions here, at most {most}; take one back", path="emoji"
+                "too_large",
+                f"you have {len(before)} reactions here; the maximum is {most}, remove one first",
+                path="emoji",
             )
         return [*before, emoji]
 
@@ -53,7 +55,7 @@ async def replace(ctx: Context, command: SetReactions) -> ReactionsGiven:
     emojis = list(dict.fromkeys(as_emoji(each, f"emojis.{n}") for n, each in enumerate(command.emojis)))
     most = ctx.settings(Settings).per_person
     if len(emojis) > most:
-        raise Refusal("too_large", f"emojis has {len(emojis)} different ones, at most {most} are taken", path="emojis")
+        raise Refusal("too_large", f"emojis has {len(emojis)} different ones; the maximum is {most}", path="emojis")
     return await _change(ctx, command.message, lambda before: emojis, "emojis")
 
 
@@ -86,9 +88,9 @@ def _one(emoji: str | None, type: ReactionType | None) -> str:
     """The emoji that is meant. Raises `Refusal("invalid")`."""
     if emoji is None:
         if type is None:
-            raise Refusal("invalid", "emoji is missing; or say a type", path="emoji")
+            raise Refusal("invalid", "emoji is missing; give an emoji or a type", path="emoji")
         if type not in EMOJI_OF:
-            raise Refusal("invalid", f"{type} has no emoji of its own; say which", path="emoji")
+            raise Refusal("invalid", f"{type} has no emoji of its own; give one", path="emoji")
         return EMOJI_OF[type]
     found = as_emoji(emoji, "emoji")
     if type is not None and type != type_of(found):

@@ -15,12 +15,16 @@ class Settings:
     """Reactions to messages."""
 
     per_person: int = setting(
-        1, "Different reactions of one person to one message; with 1, another one replaces it.", minimum=1
+        1,
+        "Maximum number of different reactions of a user to a message; with 1, a new reaction replaces the old one.",
+        minimum=1,
     )
     emoji_per_message: int = setting(
-        20, "Different emoji on one message, of all people together; 0 is no limit.", minimum=0
+        20, "Maximum number of different emoji on a message, by all users together; 0 means no limit.", minimum=0
     )
-    changes_per_minute: int = setting(120, "How often one person may react, or take it back; 0 is no limit.", minimum=0)
+    changes_per_minute: int = setting(
+        120, "Maximum number of reactions added or removed per user and minute; 0 means no limit.", minimum=0
+    )
 
 
 @attrs.define

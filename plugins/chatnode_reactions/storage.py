@@ -74,7 +74,7 @@ def _remove(tx: Transaction, message: int, person: int, emojis: Iterable[str]) -
 def _add(tx: Transaction, message: int, person: int, emojis: Sequence[str], most: int, path: str) -> None:
     there = _counts(tx, message)
     if most and len(there.keys() | set(emojis)) > max(most, len(there)):
-        raise Refusal("too_large", f"a message has at most {most} different emoji; use one that is there", path=path)
+        raise Refusal("too_large", f"a message has at most {most} different emoji; use one of them", path=path)
     for emoji in emojis:
         tx.execute(
             "INSERT INTO reactions_given (message, person, emoji, at) VALUES (?, ?, ?, ?)",

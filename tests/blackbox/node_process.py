@@ -162,7 +162,7 @@ class NodeProcess:
         )
 
     def add_user(self, handle: str, *, admin: bool = False) -> None:
-        """Make an account."""
+        """Create an account."""
         flags = ["--admin"] if admin else []
         done = self.run("user", "add", handle, "--password-stdin", *flags, stdin=f"correct horse {handle}\n")
         if done.returncode != 0:

@@ -1,4 +1,4 @@
-"""A backup taken while everybody talks, restored elsewhere: `check` is clean, clients begin anew once, and all agree.
+"""A backup taken while everybody talks, restored elsewhere: `check` is clean, clients resync once, and all agree.
 
 Twenty-four devices of eight people post over real sockets while the command line makes backups beside the node.
 Each backup is restored into a new directory. There a device comes back with the cursor that it had when the old node

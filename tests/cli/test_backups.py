@@ -27,7 +27,7 @@ def test_there_and_back(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     done = chatnode(data, "restore", "--verify", str(tmp_path / "b"))
     assert (done.status, "1 people" in done.out) == (0, True)
     done = chatnode(data, "restore", str(tmp_path / "b"))
-    assert (done.status, f"what was here before is in {data}/before-restore-" in done.out) == (0, True)
+    assert (done.status, f"the previous database is in {data}/before-restore-" in done.out) == (0, True)
     assert chatnode(data, "check").status == 0
 
 
@@ -46,10 +46,10 @@ def test_beside_a_running_node(data: Path, tmp_path: Path) -> None:
 def test_what_makes_no_sense_is_said(data: Path, tmp_path: Path) -> None:
     for arguments, word in {
         ("backup", "x", "--rotate"): "not both",
-        ("backup", str(data / "lock")): "there already",
+        ("backup", str(data / "lock")): "already exists",
         ("backup", str(tmp_path / "no/where/b")): "could not be written",
         ("restore", str(tmp_path / "nothing")): "no such file",
-        ("restore", str(data / "lock")): "not a backup",
+        ("restore", str(data / "lock")): "not a chatnode backup",
         ("backup", str(tmp_path / "b"), "--passphrase-file", str(tmp_path / "nothing")): "cannot be read",
     }.items():
         done = chatnode(data, *arguments)
@@ -64,7 +64,7 @@ def test_a_backup_is_not_restored_among_other_things(data: Path, tmp_path: Path)
     home.mkdir()
     (home / "letter").write_text("dear all")
     done = chatnode(home, "restore", str(tmp_path / "b"))
-    assert (done.status, "not a data directory" in done.err) == (1, True)
+    assert (done.status, "not a chatnode data directory" in done.err) == (1, True)
     assert [path.name for path in home.iterdir()] == ["letter"]
     (tmp_path / "new").mkdir()
     assert chatnode(tmp_path / "new", "restore", str(tmp_path / "b")).status == 0

@@ -97,7 +97,7 @@ def test_a_new_password_signs_out_and_a_role_is_given(anywhere: Path) -> None:
     ok(chatnode(anywhere, "user", "add", "fay", "--no-password"))
     assert ok(chatnode(anywhere, "user", "role", "fay", "admin")) == "fay is admin now\n"
     wrong = chatnode(anywhere, "user", "role", "fay", "emperor")
-    assert (wrong.status, wrong.err) == (1, "chatnode: there is no role emperor (role) [not_found]\n")
+    assert (wrong.status, wrong.err) == (1, "chatnode: no such role: emperor (role) [not_found]\n")
 
 
 def test_links_for_others_can_be_opened(anywhere: Path) -> None:
@@ -114,7 +114,7 @@ def test_the_link_for_the_first_administrator(data: Path) -> None:
     code = link.strip().rpartition("=")[2]
     call(data, "invites.accept", f"code={code}", "handle=root", f"password={SECRET}")
     again = chatnode(data, "setup")
-    assert (again.status, again.err) == (1, "chatnode: this node has its administrator already [gone]\n")
+    assert (again.status, again.err) == (1, "chatnode: this node already has an administrator [gone]\n")
 
 
 # ---- any command
@@ -135,7 +135,7 @@ def test_fields_are_texts_or_json(anywhere: Path) -> None:
     found = call(anywhere, "people.list", "prefix=x.", "limit:=1")
     assert [each["handle"] for each in found["people"]] == ["x.one"]
     for fields, part in (
-        (["limit=1"], "limit must be a whole number (limit) [invalid]"),
+        (["limit=1"], "limit must be an integer (limit) [invalid]"),
         (["surprise=1"], "surprise is not a field of this command (surprise) [invalid]"),
         (["limit:=x"], "the value is not JSON"),
         (["limit"], "neither NAME=TEXT nor NAME:=JSON"),
@@ -299,7 +299,7 @@ def test_a_second_node_on_the_same_directory_is_refused(serving: Serving) -> Non
     assert (done.status, done.out) == (1, "")
     assert done.err == (
         f"chatnode: {serving.data}: in use by another chatnode (process {serving.process.pid}); "
-        "stop it, or give another --data\n"
+        "stop it, or choose another --data\n"
     )
     assert serving.process.poll() is None
     assert call(serving.data, "node.info")["name"] == "chatnode"
@@ -434,7 +434,7 @@ def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch: p
     (tmp_path / "file").touch()
     done = chatnode(tmp_path / "file", "check")
     assert done.status == 1
-    assert done.err.startswith(f"chatnode: {tmp_path / 'file'}: cannot be used as data directory")
+    assert done.err.startswith(f"chatnode: {tmp_path / 'file'}: cannot be used as a data directory")
 
 
 def test_nobody_else_looks_into_the_directory(serving: Serving) -> None:

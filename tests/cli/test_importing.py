@@ -66,7 +66,7 @@ async def test_a_topic_hangs_on_its_first_message_that_is_there(
     topic = [post(1, "<p></p>"), post(2), post(3)]
     tally = await bring_in(node, ZulipArchive(archive(tmp_path, {"7-garden/roses.json": topic})))
     assert (tally.imported, tally.failed) == (2, 1)
-    assert "7-garden/roses.json: item 1: message zulip:1 was left out: it has no text" in capsys.readouterr().err
+    assert "7-garden/roses.json: item 1: message zulip:1 was skipped:  it has no text" in capsys.readouterr().err
     await bring_in(node, ZulipArchive(archive(tmp_path, {"7-garden/roses.json": [*topic, post(4)]})))
     assert await shown(ann) == {"garden": [("message 2", None), ("message 3", 1), ("message 4", 1)]}
 
@@ -80,7 +80,7 @@ async def test_a_message_of_two_streams_is_named_and_is_in_one(
     assert str(tally) == "imported 26, already present 25 (25 in another conversation), failed 0"
     said = capsys.readouterr().err.splitlines()
     assert len(said) == MOST_LINES
-    assert said[0] == "zulip message zulip:1: is in 'garden' already and stays there"
+    assert said[0] == "zulip message zulip:1: is in 'garden' already; not moved"
     texts = await shown(ann)
     assert (len(texts["garden"]), texts["kitchen"]) == (25, [("message 99", None)])
 

@@ -68,7 +68,7 @@ def test_taking_everything_away_and_erasing_it(data: Path, tmp_path: Path) -> No
     assert (refused.status, "[invalid]" in refused.err) == (1, True)
     ok(chatnode(data, "token", "create", "ann"))
     assert ok(chatnode(data, "user", "erase", "ann", "--confirm", "ann")) == (
-        "        1  sessions\n0 texts looked for in the files: 0 left, 0 said by others too\n"
+        "        1  sessions\n0 texts searched for in the files: 0 found, 0 also written by others\n"
     )
     assert re.fullmatch(
         r"erased-[0-9a-f]{8} +erased-[0-9a-f]{8}  \[deactivated\]  \[erased\]\n", ok(chatnode(data, "user", "list"))

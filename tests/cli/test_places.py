@@ -47,7 +47,7 @@ def test_a_command_that_asks_makes_no_node(
     before = sorted(tmp_path.rglob("*"))
     done = chatnode(nowhere, *arguments, stdin="a password that is long\n")
     assert (done.status, done.out) == (1, "")
-    assert done.err.startswith(f"chatnode: no node here; there is no database in {nowhere}: give another --data")
+    assert done.err.startswith(f"chatnode: no node here: {nowhere} has no database; choose another --data")
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -174,9 +174,9 @@ def test_a_database_that_may_not_be_written_names_the_owner(data: Path, monkeypa
     monkeypatch.setattr("chatnode.storage.upkeep.upgrading.initialise", fail)
     done = chatnode(data, "user", "list")
     assert done.status == 1
-    assert f"{database} may not be written: its permissions are 0600, chmod u+rw it" in done.err
+    assert f"{database} is not writable: its permissions are 0600, chmod u+rw it" in done.err
     monkeypatch.setattr(file_owners.os, "geteuid", lambda: 54_321)
-    assert "and may not be written by user 54321: run as " in chatnode(data, "user", "list").err
+    assert "and is not writable by user 54321: run as " in chatnode(data, "user", "list").err
     assert "(attempt to write a readonly database)" in done.err
     assert len(done.err.splitlines()) == 1
 
@@ -194,7 +194,7 @@ def test_a_lock_of_somebody_else_names_the_owner(data: Path, monkeypatch: pytest
     for arguments in (("check",), ("backup",)):
         done = chatnode(data, *arguments)
         assert (done.status, "Permission denied" in done.err, len(done.err.splitlines())) == (1, True, 1), done
-    assert f"{data / 'lock'} may not be written" in chatnode(data, "check").err
+    assert f"{data / 'lock'} is not writable" in chatnode(data, "check").err
 
 
 def test_a_full_disk_is_called_full(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,10 +264,7 @@ def test_no_mistyped_command_gives_a_trace(arguments: tuple[str, ...], data: Pat
 
 def test_the_settings_are_printed_and_checked(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert chatnode(data, "config").out == render()
-    assert (
-        chatnode(data, "config", "--check").out
-        == f"ok: there is no {data}/config.toml; every setting has its default\n"
-    )
+    assert chatnode(data, "config", "--check").out == f"ok: no {data}/config.toml; all settings have their defaults\n"
     path = data / "config.toml"
     path.write_text("[limits]\npage_items = 3\n[plugins.reactions]\nper_person = 2\n")
     assert chatnode(data, "config", "--check").out == f"ok: {path}\n"
@@ -276,7 +273,7 @@ def test_the_settings_are_printed_and_checked(data: Path, monkeypatch: pytest.Mo
         ("[limits]\npage_items = 0.5\n", "limits.page_items"),
         ("[plugins.reactions]\nper_people = 2\n", "plugins.reactions.per_people"),
         ("[plugins.reaction]\n", "reaction"),
-        ('[plugins]\ndisabled = ["contact"]\n', "a plugin contact, which is not installed"),
+        ('[plugins]\ndisabled = ["contact"]\n', "the plugin contact, which is not installed"),
         ("[limits\n", "line 1"),
     ):
         path.write_text(text)

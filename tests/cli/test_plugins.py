@@ -81,17 +81,17 @@ def test_other_commands_name_a_broken_plugin_in_a_line_and_go_on(data: Path, sit
 def test_a_plugin_is_disabled_and_enabled_from_the_next_start_on(data: Path, site: Site, source: str) -> None:
     site.add("hello", source)
     assert ok(chatnode(data, "plugin", "disable", "hello")) == (
-        "hello does not run from the next start of the node on; what it has stored stays\n"
+        "hello will not run after the next restart; its data is kept\n"
     )
     assert "hello            1.5        disabled\n" in ok(chatnode(data, "plugin", "list"))
-    assert ok(chatnode(data, "plugin", "enable", "hello")) == "hello runs from the next start of the node on\n"
+    assert ok(chatnode(data, "plugin", "enable", "hello")) == "hello will run after the next restart\n"
     assert "disabled" not in ok(chatnode(data, "plugin", "list"))
 
 
 def test_what_the_next_start_changes_is_listed_while_the_node_serves(data: Path) -> None:
     serving = Serving(data)
     try:
-        for command, told in (("disable", ["disabled from the next start of the node on"]), ("enable", [])):
+        for command, told in (("disable", ["disabled after the next restart"]), ("enable", [])):
             ok(chatnode(data, "plugin", command, "reactions"))
             listed = ok(chatnode(data, "plugin", "list")).partition("\nreactions ")[2].splitlines()
             assert "running" in listed[0]
@@ -134,7 +134,7 @@ def test_the_reference_of_a_broken_one_is_why(data: Path, site: Site) -> None:
     site.add("hasty", BROKEN)
     wrong = failed(chatnode(data, "plugin", "docs", "hasty"))
     assert wrong == "chatnode: the plugin hasty is broken: RuntimeError: it was written in a hurry\n"
-    assert "no plugin hallo is installed; there are " in failed(chatnode(data, "plugin", "docs", "hallo"))
+    assert "no plugin hallo is installed; installed are " in failed(chatnode(data, "plugin", "docs", "hallo"))
     done = chatnode(data, "plugin", "docs")
     assert (done.status, done.err) == (0, wrong)
     assert re.findall("^# .+", done.out, re.MULTILINE) == ["# contacts 0.1.0", "# reactions 0.1.0"]
@@ -149,7 +149,7 @@ def test_a_plugin_is_checked_by_name(data: Path, site: Site) -> None:
         1,
         [
             "FAILED mute 1.5",
-            "       the command mute.greet does not say what it does: give its handler a docstring",
+            "       the command mute.greet has no description: give its handler a docstring",
             "ok     hello 1.5",
         ],
     )
@@ -209,7 +209,7 @@ def test_what_comes_with_chatnode_is_disabled_and_then_dropped(data: Path, tmp_p
     trio.run(_react, data)
     assert "`chatnode plugin disable reactions`" in failed(chatnode(data, "plugin", "uninstall", "reactions"))
     ok(chatnode(data, "plugin", "disable", "reactions"))
-    assert "comes with chatnode and stays" in failed(chatnode(data, "plugin", "uninstall", "reactions"))
+    assert "comes with chatnode and cannot be uninstalled" in failed(chatnode(data, "plugin", "uninstall", "reactions"))
     dump = tmp_path / "reactions.jsonl"
     said = ok(chatnode(data, "plugin", "uninstall", "reactions", "--drop", "--export", str(dump)))
     assert said.splitlines() == [f"wrote 2 rows to {dump}", "dropped reactions_counted, reactions_given"]
@@ -225,7 +225,7 @@ def test_nothing_is_uninstalled_under_a_node_that_serves(data: Path, site: Site)
     serving = Serving(data)
     try:
         wrong = failed(chatnode(data, "plugin", "uninstall", "hello", "--drop"))
-        assert "hello runs in the node that serves" in wrong
+        assert "hello is in use by the node on" in wrong
     finally:
         serving.kill()
     assert "no plugin hallo is installed" in failed(chatnode(data, "plugin", "uninstall", "hallo", "--drop"))
@@ -254,12 +254,12 @@ async def test_on_a_terminal_it_asks_what_to_do_with_what_is_stored(
     gone["PYTHONPATH"] = gone["PYTHONPATH"].partition(os.pathsep)[2]
     async with terminal(command_line(data, "plugin", "uninstall", "hello"), gone) as user:
         await user.see("hello has stored things: hello_words")
-        await user.see("Write them to a file first? [y/N]:")
+        await user.see("Export it to a file first? [y/N]:")
         await user.type(file)
         if file == "y":
             await user.see("File [hello.jsonl]:")
             await user.type(str(tmp_path / "words.jsonl"))
-        await user.see("Delete them for good? [y/N]:")
+        await user.see("Delete it permanently? [y/N]:")
         await user.type(delete)
         for line in told:
             await user.see(line)
@@ -272,7 +272,7 @@ def test_without_a_terminal_it_must_be_said(data: Path, site: Site) -> None:
     ok(chatnode(data, "plugin", "list"))
     done = chatnode(data, "plugin", "uninstall", "hello")
     assert done.status == 2
-    assert "hello has stored things (hello_words): say --drop or --keep-data" in done.err
+    assert "hello has data (hello_words); choose --drop or --keep-data" in done.err
 
 
 def test_what_pip_leaves_is_not_called_uninstalled_and_keeps_its_data(data: Path, site: Site) -> None:
@@ -285,7 +285,7 @@ def test_what_pip_leaves_is_not_called_uninstalled_and_keeps_its_data(data: Path
 def test_installing_says_when_pip_is_not_there_or_fails(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pip install failed" in failed(chatnode(data, "plugin", "install", "./no-such-directory/"))
     monkeypatch.setattr("chatnode.cli.installing.find_spec", lambda name: None)
-    assert "this Python has no pip: `python -m ensurepip`" in failed(chatnode(data, "plugin", "install", "x"))
+    assert "this Python has no pip; run `python -m ensurepip`" in failed(chatnode(data, "plugin", "install", "x"))
     assert chatnode(data, "plugin", "install", "--", "-r").status == 2
 
 
@@ -295,12 +295,12 @@ def test_installing_says_when_pip_is_not_there_or_fails(data: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [
-        ("Polls", "takes a-z and 0-9"),
-        ("my-polls", "takes a-z and 0-9"),
+        ("Polls", "use a-z and 0-9"),
+        ("my-polls", "use a-z and 0-9"),
         ("9", "a-z and 0-9"),
-        ("chatnode", "of its own"),
-        ("log", "of its own"),
-        ("core", "of its own"),
+        ("chatnode", "a reserved name"),
+        ("log", "a reserved name"),
+        ("core", "a reserved name"),
     ],
 )
 def test_a_new_plugin_has_a_name_of_its_own(data: Path, tmp_path: Path, name: str, wrong: str) -> None:
@@ -309,5 +309,5 @@ def test_a_new_plugin_has_a_name_of_its_own(data: Path, tmp_path: Path, name: st
 
 def test_nothing_is_replaced_by_a_new_plugin(data: Path, tmp_path: Path) -> None:
     (tmp_path / "chatnode-polls").mkdir()
-    assert "is there already" in failed(chatnode(data, "plugin", "new", "polls", "--directory", str(tmp_path)))
+    assert "exists already" in failed(chatnode(data, "plugin", "new", "polls", "--directory", str(tmp_path)))
     assert list((tmp_path / "chatnode-polls").iterdir()) == []

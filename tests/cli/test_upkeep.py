@@ -99,7 +99,7 @@ def test_an_export_replaces_nothing_and_follows_no_link(data: Path, tmp_path: Pa
     (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
     for path in (victim, link, tmp_path / "dangling"):
         done = chatnode(data, "export", str(path))
-        assert (done.status, "is there already" in done.err) == (1, True)
+        assert (done.status, "exists already" in done.err) == (1, True)
     (tmp_path / "e.partial").symlink_to(victim)
     assert chatnode(data, "export", str(tmp_path / "e")).status == 0
     assert victim.read_text() == "precious"
@@ -115,7 +115,7 @@ def test_an_export_that_finds_no_space_leaves_nothing(data: Path, tmp_path: Path
 
 
 def test_what_cannot_be_exported_is_said(data: Path, tmp_path: Path) -> None:
-    assert "there is no database" in chatnode(tmp_path / "empty", "export").err
+    assert "no node here" in chatnode(tmp_path / "empty", "export").err
     assert "cannot be written" in chatnode(data, "export", str(tmp_path / "no/where")).err
     with (data / "chatnode.sqlite3").open("r+b") as file:
         file.write(b"not a database, " * 300)
@@ -154,7 +154,7 @@ def test_a_backup_follows_no_link(data: Path, tmp_path: Path) -> None:
     for name in ("b.partial", "dangling"):
         (tmp_path / name).symlink_to(victim if name == "b.partial" else tmp_path / "nothing")
     assert chatnode(data, "backup", str(tmp_path / "b")).status == 0
-    assert "there already" in chatnode(data, "backup", str(tmp_path / "dangling")).err
+    assert "already exists" in chatnode(data, "backup", str(tmp_path / "dangling")).err
     assert victim.read_text() == "precious"
     assert not (tmp_path / "nothing").exists()
 

@@ -171,7 +171,7 @@ async def test_two_people_talk(node: Served, chat: Chat) -> None:
     await _person(node, "bob")
     async with at_prompt(chat, node, "ann") as ann, at_prompt(chat, node, "bob") as bob:
         await ann.type("/dm bob")
-        await ann.see("nothing was said here yet")
+        await ann.see("no messages yet")
         assert "No conversations yet" in ann.shown
         await ann.type("Are you there, @bob?")
         await ann.see("ann  Are you there, @bob? ✓")
@@ -241,7 +241,7 @@ async def test_older_messages_and_public_groups(node: Served, chat: Chat, ann: C
         await bob.type("/more")
         await bob.see("message 00")
         await bob.type("/more")
-        await bob.see("this is where it begins")
+        await bob.see("this is the beginning of the conversation")
 
 
 async def test_text_from_others_cannot_steer_the_terminal(node: Served, chat: Chat, ann: Client) -> None:
@@ -261,7 +261,7 @@ async def test_text_from_others_cannot_steer_the_terminal(node: Served, chat: Ch
 async def test_reconnects_and_says_so(node: Served, proxy: Proxy, chat: Chat, ann: Client) -> None:
     token = await node.token("bob")
     async with chat.at_terminal(proxy.url, "--token", token, "ann") as bob:
-        await bob.see("nothing was said here yet")
+        await bob.see("no messages yet")
         proxy.refuses = True
         proxy.cut()
         await bob.see("reconnecting…")
@@ -283,7 +283,7 @@ async def test_signing_in_keeps_a_token_for_the_next_time(node: Served, chat: Ch
         await screen.type("Ann")
         await screen.see("Password:")
         await screen.type("wrong horse")
-        await screen.see("do not belong together")
+        await screen.see("wrong handle or password")
         await screen.see("Password:")
         await screen.type("correct horse")
         await screen.see("you are ann")

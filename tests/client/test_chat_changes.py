@@ -62,13 +62,13 @@ async def test_public_groups_alike_are_not_chosen_between(node: Served, chat: Ch
         await bob.type("/join harb")
         await bob.see("no such public group")
         await bob.type("/join harbour")
-        await bob.see("2 public groups are called so")
+        await bob.see("2 public groups have this title")
 
 
 async def test_only_whole_words_are_commands(node: Served, chat: Chat, ann: Client) -> None:
     group = await ann.create_group("tea")
     async with at_prompt(chat, node, "ann", "#tea") as screen:
-        await screen.see("nothing was said here yet")
+        await screen.see("no messages yet")
         for line in ("/me waves", "/q", "/who-read?", "/ quit", "/usr/bin/python"):
             await screen.type(line)
             word = line[1:].partition(" ")[0]
@@ -82,7 +82,7 @@ async def test_messages_are_changed_and_others_see_it(node: Served, chat: Chat) 
     for handle in ("ann", "bob"):
         await node.token(handle)
     async with at_prompt(chat, node, "ann", "bob") as ann, at_prompt(chat, node, "bob", "ann") as bob:
-        await ann.see("nothing was said here yet")
+        await ann.see("no messages yet")
         await ann.type("roses ar red")
         await bob.see("ann  roses ar red")
         await ann.see("roses ar red ✓")
@@ -95,7 +95,7 @@ async def test_messages_are_changed_and_others_see_it(node: Served, chat: Chat) 
         for screen in (ann, bob):
             await screen.see("bob reacted 🌹 to “roses are red”")
         await bob.type("/unreact")
-        await ann.see("bob took their reactions back from “roses are red”")
+        await ann.see("bob removed their reactions from “roses are red”")
         await ann.type("/delete")
         await bob.see("the message of ann at")
         await bob.see("was deleted")
@@ -104,7 +104,7 @@ async def test_messages_are_changed_and_others_see_it(node: Served, chat: Chat) 
         await ann.type("/delete")
         await ann.see("no message of yours is on the screen")
         await bob.type("/react 🌹")
-        await bob.see("nobody else has a message on the screen")
+        await bob.see("no message by anyone else is on the screen")
         await bob.type("/inbox")
         await bob.see("ann: (deleted)")
 
@@ -155,10 +155,10 @@ async def test_search_status_mute_and_block(node: Served, chat: Chat, ann: Clien
         await ann.post(group, "heard again")
         await bob.see("ann in Garden: heard again")
         await bob.type("/status on holiday")
-        await bob.see("your status is: on holiday")
+        await bob.see("status set: on holiday")
         assert (await ann.presence(["bob"]))[0].text == "on holiday"
         await bob.type("/status")
-        await bob.see("your status is cleared")
+        await bob.see("status cleared")
         assert (await ann.presence(["bob"]))[0].text is None
         await bob.type("/block ann")
         await bob.see("you blocked ann")

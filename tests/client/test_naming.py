@@ -61,7 +61,7 @@ async def test_several_groups_alike_are_listed_with_what_tells_them_apart(ann: C
     await bob.post(others, "x\x1b[2J")
     code, message = await refused(ann, "the boats")
     first, *listed = message.split("\n")
-    assert (code, first) == ("conflict", "2 groups are called the boats; name one by its id:")
+    assert (code, first) == ("conflict", "2 groups are called the boats; use an id:")
     assert {line.split(",")[0].strip() for line in listed} == {own, others}
     assert "you are owner" in listed[[own in line for line in listed].index(True)]
     assert "public, 2 members, you are member, last message by bob" in message

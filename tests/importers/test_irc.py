@@ -122,7 +122,7 @@ def test_network_and_channel_as_they_are_said(tmp_path: Path) -> None:
         "irc.oftc", "#kitchen", "#Kitchen",
     )  # fmt: skip
     assert IrcLog(path, network="").name == "irc"
-    with pytest.raises(ValueError, match="no letters"):
+    with pytest.raises(ValueError, match="needs letters"):
         IrcLog(path, network="..")
 
 
@@ -307,14 +307,14 @@ def test_one_line_that_is_not_utf8_does_not_change_the_others(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("only words", "no date and time"),
-        ("2013-04-30 14:02:08 ada hello", "no date and time"),
-        ("2013-04-30 14:02:08\tada hello", "not of the form"),
-        ("2013-04-31 14:02:08\tada\thello", "no date and time"),
-        ("1913-04-30 14:02:08\tada\thello", "no date and time"),
-        ("9999-12-31 23:59:59\tada\thello", "no date and time"),
-        ("2013-04-30\tada\thello", "no date and time"),
-        ("\tada\thello", "no date and time"),
+        ("only words", "not a date and time"),
+        ("2013-04-30 14:02:08 ada hello", "not a date and time"),
+        ("2013-04-30 14:02:08\tada hello", "expected time, tab"),
+        ("2013-04-31 14:02:08\tada\thello", "not a date and time"),
+        ("1913-04-30 14:02:08\tada\thello", "not a date and time"),
+        ("9999-12-31 23:59:59\tada\thello", "not a date and time"),
+        ("2013-04-30\tada\thello", "not a date and time"),
+        ("\tada\thello", "not a date and time"),
         ("2013-04-30 14:02:08\ttwo words\thello", "is not a nick"),
         ("2013-04-30 14:02:08\t@\thello", "is not a nick"),
         ("2013-04-30 14:02:08\t⇐\tada left", "is not a nick"),

@@ -50,7 +50,7 @@ async def test_a_failing_job_says_so_and_is_tried_again(node: Node) -> None:
     for runs in (1, 2):
         done = (await node.call("jobs.run", job="printing"))["job"]
         assert (done["ok"], done["runs"], done["failures"]) == (False, runs, runs)
-        assert done["result"] == "RuntimeError; the log says where"  # its words may be somebody's
+        assert done["result"] == "RuntimeError; see the log"  # its words may be somebody's
 
 
 async def test_jobs_of_a_lane_wait_for_one_another_and_for_no_other(node: Node) -> None:

@@ -179,7 +179,7 @@ async def test_a_full_disk_is_told_until_there_is_space(node: Node, ann: Somebod
 
 
 async def test_unused_space_is_given_back(node: Node, ann: Somebody) -> None:
-    assert (await node.call("jobs.run", job="shrink"))["job"]["result"] == "little is unused"
+    assert (await node.call("jobs.run", job="shrink"))["job"]["result"] == "little space is unused"
     db = node.core.db
 
     def fill(tx: Transaction) -> None:
@@ -201,7 +201,7 @@ async def test_unused_space_is_given_back(node: Node, ann: Somebody) -> None:
     assert not await db.maintain(partial(maintenance.vacuum, wanted=lambda: True))
     before = (await db.read(file_statistics)).bytes
     # … and when nobody does it is done.
-    assert (await node.call("jobs.run", job="shrink"))["job"]["result"].endswith(" MiB given back")
+    assert (await node.call("jobs.run", job="shrink"))["job"]["result"].endswith(" MiB freed")
     assert (await db.read(file_statistics)).bytes < before / 4
     await say(ann, await direct(ann, ann), "it goes on")
     await assert_sound(node)

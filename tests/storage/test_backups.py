@@ -182,7 +182,7 @@ async def test_a_backup_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
 async def test_nothing_is_overwritten_and_one_is_made_at_a_time(tmp_path: Path) -> None:
     await backed_up(tmp_path / "data", tmp_path / "b")
     directory = DataDirectory(tmp_path / "data")
-    with pytest.raises(BackupError, match="there already"):
+    with pytest.raises(BackupError, match="already exists"):
         backups.create(directory, tmp_path / "b", None, declared())
 
     def another(stage: str, done: int, total: int) -> None:

@@ -93,7 +93,7 @@ def test_a_new_directory_is_for_its_owner_only(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_a_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a directory")
     for path in (tmp_path / "file", tmp_path / "file" / "data"):
-        with pytest.raises(StartError, match="cannot be used as data directory"):
+        with pytest.raises(StartError, match="cannot be used as a data directory"):
             DataDirectory(path).claim()
 
 

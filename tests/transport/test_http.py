@@ -300,7 +300,7 @@ async def test_who_wants_one_answer_gets_it_and_the_connection_ends(http: Http, 
         assert await http.rest() == b""
 
 
-# ---- who asks
+# ---- the requester
 
 
 async def test_a_token_comes_as_bearer(http: Http, ann: Somebody, anns: str) -> None:

@@ -152,7 +152,7 @@ async def test_a_tls_client_on_the_plain_port_is_told_so(address: Address, caplo
         with pytest.raises(trio.BrokenResourceError) as caught:
             await open_wire(address, tls=client)
         assert "ALERT_PROTOCOL_VERSION" in str(caught.value.__cause__)
-    assert caplog.text.count("the port is plain") == 1  # not for each
+    assert caplog.text.count("this port is plain") == 1  # not for each
 
 
 async def test_a_plain_client_on_the_tls_port_hurts_nobody(address: Address, trust: ssl.SSLContext, anns: str) -> None:

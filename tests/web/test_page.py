@@ -153,7 +153,7 @@ async def test_an_invite_link_makes_an_account(served: Served, page: Page) -> No
     assert await page.run("document.activeElement.id") == "handle"
 
     await fill(page, handle="cleo", password="correct horse", again="another horse")
-    assert "not the same" in await page.run("document.getElementById('again-error').textContent")
+    assert "do not match" in await page.run("document.getElementById('again-error').textContent")
 
     await fill(page, handle="cleo!", password="correct horse", again="correct horse")
     await page.wait("document.getElementById('handle-error').textContent !== ''")
@@ -192,7 +192,7 @@ async def test_a_reset_link_sets_a_new_password(served: Served, page: Page) -> N
     assert await page.run("document.getElementById('handle').offsetParent === null") is True
 
     await fill(page, password="correct horse", again="another horse")
-    assert "not the same" in await page.run("document.getElementById('again-error').textContent")
+    assert "do not match" in await page.run("document.getElementById('again-error').textContent")
 
     await fill(page, password="correct horse", again="correct horse")
     await page.wait("!document.getElementById('done').hidden")

@@ -12,7 +12,8 @@ from chatnode.model.people import Person
 
 @attrs.define
 class CreatePerson:
-    """An account made by an administrator. Without a password it can only be used by token; a bot never has one."""
+    """An account created by an administrator. Without a password it can only be used with tokens; a bot never has
+    one."""
 
     handle: Handle
     name: Name | None = None
@@ -34,7 +35,7 @@ class UpdateProfile:
 
 @attrs.define
 class ChangePassword:
-    """`old` may be left out only by somebody who may manage people, for another person."""
+    """`old` is optional only for another user's password, with the permission to manage people."""
 
     new: Password
     old: Password | None = None
@@ -61,7 +62,7 @@ class PeopleGiven:
 
 @attrs.define
 class Me:
-    """`permissions` are those of the role; a token with `scopes` is bounded to these."""
+    """`permissions` are those of the role; `scopes` limit the token."""
 
     person: Person
     role: str

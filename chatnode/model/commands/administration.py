@@ -1,4 +1,4 @@
-"""What is done to accounts: signing out, deactivating, new passwords."""
+"""Administration of accounts: signing out, deactivating, resetting passwords."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class SessionsOf:
 
 @attrs.define
 class SignOut:
-    """Without `session`, all of them."""
+    """Without `session`, signs out all sessions."""
 
     person: Who
     session: Seq | None = None
@@ -23,7 +23,7 @@ class SignOut:
 
 @attrs.define
 class Deactivate:
-    """Without `person`, oneself, with one's password if there is one."""
+    """Without `person`, deactivates the requester, with `password` if they have one."""
 
     person: Who | None = None
     password: Password | None = None
@@ -41,7 +41,7 @@ class CreateReset:
 
 @attrs.define
 class ResetGiven:
-    """Shown this once. `link` is for the person, in confidence."""
+    """Shown only once. Give `link` to the user in confidence."""
 
     code: str
     link: str
@@ -56,7 +56,7 @@ class ResetPassword:
 
 @attrs.define
 class PasswordReset:
-    """`revoked` sessions were signed out."""
+    """`revoked` counts the sessions that were signed out."""
 
     person: Person
     revoked: int

@@ -10,9 +10,9 @@ from chatnode.model.people import Person
 
 @attrs.define
 class Adopt:
-    """`author` is the handle or id of an imported author; without `person` it becomes an account of its own.
+    """`author` is the handle or id of an imported author. Without `person`, it becomes an account of its own.
 
-    `dry_run`: change nothing, say how much it would be.
+    `dry_run`: change nothing, only count.
     """
 
     author: Who
@@ -22,7 +22,7 @@ class Adopt:
 
 @attrs.define
 class Following:
-    """How many messages, mentions and places in groups are the user's afterwards."""
+    """How many messages, mentions and memberships are handed over."""
 
     messages: int
     mentions: int
@@ -31,7 +31,7 @@ class Following:
 
 @attrs.define
 class Adopted:
-    """`person` is the user, as others see them; `dry_run`: nothing was changed."""
+    """`person` is the user's profile. `dry_run`: nothing was changed."""
 
     person: Person
     moved: Following

@@ -7,7 +7,7 @@ import attrs
 
 @attrs.define
 class BackupGiven:
-    """A backup that was made. `problems` counts what the checks found in it; `removed` are the older ones that went."""
+    """A new backup. `problems` counts the problems that checks found in it; `removed` names the old backups deleted."""
 
     name: str
     made_at: str

@@ -1,4 +1,4 @@
-"""Conversations and who takes part."""
+"""Conversations and their members."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class OpenDirect:
 
 @attrs.define
 class OpenGroup:
-    """A group owned by its opener. `history` since_joining hides what was said before somebody joined."""
+    """A group owned by its creator. With `history` since_joining, members see only messages posted after they
+    joined."""
 
     title: Title
     members: Annotated[list[Who], Items(1_000)] = attrs.field(factory=list[str])
@@ -43,7 +44,7 @@ class OpenGroup:
 
 @attrs.define
 class OpenSupport:
-    """A private group of you and everybody who answers support."""
+    """A private group of the requester and all users who answer support."""
 
     title: Title
     context: Subject | None = None
@@ -51,7 +52,7 @@ class OpenSupport:
 
 @attrs.define
 class UpdateConversation:
-    """What is left out stays. 0 days take the closing or the removal away."""
+    """Omitted fields keep their values. 0 days disables closing or removal."""
 
     conversation: Id
     title: Title | None = None
@@ -69,7 +70,7 @@ class CloseConversation:
 
 @attrs.define
 class ChangeSettings:
-    """What is left out stays. An empty time, label or colour takes it away."""
+    """Omitted fields keep their values. An empty time, label or colour removes it."""
 
     conversation: Id
     muted_until: Time | None = None
@@ -111,7 +112,7 @@ class ListMembers:
 
 @attrs.define
 class MembersGiven:
-    """In the order of handles; `after` takes the last one."""
+    """In order of handles; `after` takes the last handle of the previous page."""
 
     members: list[Member]
 
@@ -125,7 +126,7 @@ class ListPublic:
 
 @attrs.define
 class ListAbout:
-    """`after` takes the last one's id."""
+    """`after` takes the last id of the previous page."""
 
     type: SubjectType
     id: SubjectId

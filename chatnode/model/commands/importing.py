@@ -1,4 +1,4 @@
-"""Bringing conversations in from elsewhere."""
+"""Importing conversations from other systems."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Author = Annotated[str, Text(200, 1)]
 
 @attrs.define
 class ImportConversation:
-    """A public group for messages from elsewhere; found again by `source` and `key`.
+    """A public group for imported messages, identified by `source` and `key`.
 
-    `source` is a kind of source, or a kind and a place: `irc`, `irc.libera`. `sample` has ids of some messages: by them
-    a conversation is found again of which the place was not known, or is not any more, where ids are only `unique` in
-    their conversation.
+    `source` is the kind of source, or kind and place: `irc`, `irc.libera`. `sample` has ids of some messages. Where
+    ids are `unique` only in their conversation, they identify a conversation whose place was unknown then or is
+    unknown now.
     """
 
     source: SourceName
@@ -36,12 +36,12 @@ class ImportConversation:
 
 @attrs.define
 class ImportItem:
-    """One message from elsewhere. `author` is the name there; `at` is in milliseconds since 1970, UTC.
+    """A message to import. `author` is the author's name in the source; `at` is in milliseconds since 1970, UTC.
 
-    `cid` is the message's id there: what was imported under it once is never imported again, whoever wrote it and
-    whatever became of it since. `also` are ids that it may have been imported under before. `author_key` is what the
-    author is known by, if spellings of one name are one author. `reply_to` is the id of a message of the same
-    conversation; `reply_to_author` is not needed any more.
+    `cid` is the message's id in the source; a message with the same id is never imported twice, even if its author
+    has changed or it was deleted since. `also` are ids under which it may have been imported before. `author_key`
+    identifies the author if several spellings of a name mean one author. `reply_to` is the id of a message in the
+    same conversation; `reply_to_author` is ignored.
     """
 
     cid: Cid
@@ -59,7 +59,7 @@ class ImportItem:
 class ImportMessages:
     """`unique`: whether ids are unique in the whole source, or only in each of its conversations.
 
-    `formerly` are keys of conversations that messages of this one may have been imported into before.
+    `formerly` are keys of conversations into which messages of this one may have been imported before.
     """
 
     conversation: Id
@@ -71,7 +71,7 @@ class ImportMessages:
 
 @attrs.define
 class ImportHead:
-    """What identifies a message from elsewhere: the fields of `ImportItem` of these names."""
+    """What identifies a message to import; the fields are those of `ImportItem`."""
 
     cid: Cid
     author: Author
@@ -97,7 +97,7 @@ class ImportFailure:
 
 @attrs.define
 class Elsewhere:
-    """A message that is in another conversation already, and stays there."""
+    """A message that is already in another conversation and stays there."""
 
     cid: str
     conversation: str
@@ -106,10 +106,8 @@ class Elsewhere:
 
 @attrs.define
 class Imported:
-    """How many were imported, and how many were here already.
-
-    `removed` says how many were removed here since they were first imported; `elsewhere` names those of `present` that
-    are in another conversation. Both are there only when there are any.
+    """Counts of imported and of already present messages. `removed` counts those removed here since they were first
+    imported; `elsewhere` names those of `present` that are in another conversation. Both are absent if empty.
     """
 
     imported: int
@@ -121,7 +119,7 @@ class Imported:
 
 @attrs.define
 class Missing:
-    """`missing` are the ids of messages that were never imported; the rest are counted as in `import.messages`."""
+    """`missing` are the ids of messages that were never imported; the others are counted as in `import.messages`."""
 
     missing: list[str]
     present: int
@@ -131,7 +129,7 @@ class Missing:
 
 @attrs.define
 class ImportedConversationGiven:
-    """`source` is the one that the conversation is known by here: give it with its messages."""
+    """`source` is the source under which the node knows the conversation; send it with its messages."""
 
     conversation: str
     source: str

@@ -1,4 +1,4 @@
-"""Asking collections."""
+"""Querying collections."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import attrs
 from chatnode.model.fields import Limit, Text
 
 Filter = dict[str, Any]
-"""Checked against the fields of what it filters, where those are known."""
+"""Checked later, against the fields of the collection."""
 
 Names = Annotated[str, Text(1_000)]
 
 
 @attrs.define
 class QueryItems:
-    """`filter` is described in docs/filters.md. `sort`, `group_by` and `fields` are names of fields with commas
-    between them; a `-` before one that sorts has the highest first."""
+    """`filter` is described in docs/filters.md. `sort`, `group_by` and `fields` are comma-separated names of fields;
+    a `-` before a sort field means descending."""
 
     collection: Annotated[str, Text(100, 1)]
     filter: Filter | None = None
@@ -30,8 +30,8 @@ class QueryItems:
 
 @attrs.define
 class ItemsGiven:
-    """Rows with the fields of the collection, or groups with their `count`. `next` is the `after` of the following
-    page, absent on the last."""
+    """Rows with the fields of the collection, or groups with their `count`. `next` is the `after` of the next page;
+    absent on the last page."""
 
     data: list[dict[str, Any]]
     next: str | None = None

@@ -11,7 +11,7 @@ from chatnode.model.fields import Text
 
 @attrs.define
 class JobInfo:
-    """What the node does by itself. Without `at` it did not run yet; `every_seconds` 0 is never by itself."""
+    """A job of the node. Without `at`, it has not run yet; `every_seconds` 0 means only on request."""
 
     name: str
     every_seconds: float

@@ -14,8 +14,8 @@ from chatnode.model.people import PersonRef
 
 @attrs.define
 class PostMessage:
-    """`thread` is the message whose thread this belongs to. What another kind than text carries has a field of its
-    own: `media` for image and file, `location`, `system`; `text` is then a caption."""
+    """`thread` is the message whose thread this belongs to. Kinds other than text have a field of their own: `media`
+    for image and file, `location`, `system`; `text` is then a caption."""
 
     conversation: Id
     cid: Cid
@@ -31,7 +31,7 @@ class PostMessage:
 
 @attrs.define
 class Posted:
-    """`dup`: this `cid` had been posted before, and here is what it got then."""
+    """`dup`: this `cid` was posted before, and this is the original reply."""
 
     gid: int
     seq: int
@@ -41,7 +41,7 @@ class Posted:
 
 @attrs.define
 class ListMessages:
-    """The newest page, or the one before or after a seq; always in ascending order."""
+    """The newest page, or the page before or after a seq; always in ascending order."""
 
     conversation: Id
     before: Seq | None = None
@@ -72,7 +72,7 @@ class EditMessage:
 
 @attrs.define
 class DeleteMessage:
-    """Moderation, abuse and spam are for those who delete what somebody else wrote."""
+    """Moderation, abuse and spam are reasons to delete another user's message."""
 
     message: Id
     reason: Literal["user_request", "moderation", "abuse", "spam"] = "user_request"
@@ -80,14 +80,14 @@ class DeleteMessage:
 
 @attrs.define
 class EditionsGiven:
-    """From the first version to the one that stands."""
+    """From the first version to the current one."""
 
     editions: list[Edition]
 
 
 @attrs.define
 class ListThread:
-    """`message` is the one that the thread hangs on."""
+    """`message` is the thread's first message."""
 
     message: Id
     after: Seq = 0
@@ -103,7 +103,7 @@ class ReportMessage:
 
 @attrs.define
 class Report:
-    """What somebody reported, for moderators. `message` is as it is now."""
+    """A report, for moderators. `message` is its current state."""
 
     report: int
     message: Message
@@ -123,7 +123,7 @@ class ReportGiven:
 
 @attrs.define
 class ListReports:
-    """The open ones, newest first; `after` takes the last one's number."""
+    """Open reports, newest first; `after` takes the last number of the previous page."""
 
     resolved: bool = False
     after: Seq | None = None
@@ -149,7 +149,7 @@ class MarkUpTo:
 
 @attrs.define
 class Marked:
-    """How far the mark is now. It never goes back, so this may be more than was asked for."""
+    """The current mark. It never goes back, so it may be higher than requested."""
 
     seq: int
     unread: int
@@ -157,7 +157,7 @@ class Marked:
 
 @attrs.define
 class MarkAll:
-    """The conversations to read; left out: all of them."""
+    """The conversations to mark as read; omitted: all."""
 
     conversations: Annotated[list[Id], Items(1_000)] | None = None
 
@@ -170,7 +170,7 @@ class MarkedIn:
 
 @attrs.define
 class AllMarked:
-    """The conversations in which something was unread, and up to where they are read now."""
+    """The conversations that had unread messages, with their new marks."""
 
     conversations: list[MarkedIn]
 
@@ -182,7 +182,7 @@ class ReceiptsGiven:
 
 @attrs.define
 class ListInbox:
-    """`unread`: only those with unread messages. `archived`, `starred`: only those that are, or that are not."""
+    """`unread`: only conversations with unread messages. `archived`, `starred`: only those that are, or are not."""
 
     limit: Limit = 50
     after: Gid | None = None
@@ -193,7 +193,7 @@ class ListInbox:
 
 @attrs.define
 class InboxGiven:
-    """Latest activity first. `next` is the `after` of the following page, absent on the last."""
+    """Latest activity first. `next` is the `after` of the next page; absent on the last page."""
 
     conversations: list[InboxEntry]
     next: int | None = None

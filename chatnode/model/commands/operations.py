@@ -7,7 +7,7 @@ import attrs
 
 @attrs.define
 class Check:
-    """What one check found; `problems` is empty when all is well."""
+    """The result of one check; `problems` is empty if it passed."""
 
     name: str
     problems: list[str]
@@ -21,7 +21,7 @@ class Checked:
 
 @attrs.define
 class Repair:
-    """`rows` of what `name` says were changed."""
+    """`rows` counts the rows that the repair `name` changed."""
 
     name: str
     rows: int
@@ -29,7 +29,7 @@ class Repair:
 
 @attrs.define
 class Repaired:
-    """What was repaired, and what the checks find now."""
+    """What was repaired, and the result of the checks afterwards."""
 
     repairs: list[Repair]
     clean: bool
@@ -38,7 +38,7 @@ class Repaired:
 
 @attrs.define
 class NodeInfo:
-    """For anybody: that this is a chatnode, and whether it still waits for its first administrator."""
+    """Public information: that this is a chatnode, and whether it still waits for its first administrator."""
 
     name: str
     version: str

@@ -1,4 +1,4 @@
-"""Plugins and their consumers, for whoever runs the node."""
+"""Plugins and their consumers, for operators."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import attrs
 from chatnode.model.fields import Gid, Limit, Seq, Text
 from chatnode.model.plugins import ConsumerStatus, PluginStatus, SetAside, TaskStatus
 
-PluginName = Annotated[str, Text(31, 1, r"[a-z][a-z0-9]*", hint="takes a plugin's name: a-z and digits")]
+PluginName = Annotated[str, Text(31, 1, r"[a-z][a-z0-9]*", hint="expected a plugin's name (a-z and digits)")]
 Word = Annotated[str, Text(100, 1)]
 
 
 @attrs.define
 class PluginsGiven:
-    """Every plugin that is installed, and the tasks of those that run."""
+    """All installed plugins, and the tasks of running ones."""
 
     plugins: list[PluginStatus]
     tasks: list[TaskStatus]
@@ -28,7 +28,7 @@ class ConsumersGiven:
 
 @attrs.define
 class ListSetAside:
-    """`before` is the number of the last entry of the page before."""
+    """`before` is the number of the last entry of the previous page."""
 
     plugin: PluginName | None = None
     consumer: Word | None = None
@@ -43,7 +43,7 @@ class SetAsideGiven:
 
 @attrs.define
 class ReplayConsumer:
-    """`gid`: the consumer goes on with what comes after this one; 0 is from the first row there is."""
+    """`gid`: the consumer continues with the rows after this one; 0 means from the first row."""
 
     plugin: PluginName
     consumer: Word
@@ -52,7 +52,7 @@ class ReplayConsumer:
 
 @attrs.define
 class ConsumerReplays:
-    """From where it goes on, and where it was."""
+    """Where it continues, and where it was before."""
 
     cursor: int
     before: int
@@ -65,7 +65,7 @@ class OfSetAside:
 
 @attrs.define
 class RowRetried:
-    """Whether the row succeeded, and is off the list; or else how it failed."""
+    """Whether the row succeeded and was removed from the list, or how it failed."""
 
     ok: bool
     error: str | None = None
@@ -78,7 +78,7 @@ class OfPlugin:
 
 @attrs.define
 class PluginSwitched:
-    """`takes_effect`: when the node is started the next time."""
+    """`takes_effect`: at the next start of the node."""
 
     plugin: str
     disabled: bool
@@ -87,7 +87,7 @@ class PluginSwitched:
 
 @attrs.define
 class DropPlugin:
-    """`confirm` is the plugin's name once more."""
+    """`confirm` repeats the plugin's name."""
 
     plugin: PluginName
     confirm: Word
@@ -95,14 +95,14 @@ class DropPlugin:
 
 @attrs.define
 class PluginDropped:
-    """The tables that there were."""
+    """The tables that were dropped."""
 
     tables: list[str]
 
 
 @attrs.define
 class ExportPlugin:
-    """Without `table`, only the names of its tables are given. `after` is the `next` of the page before."""
+    """Without `table`, lists only the names of its tables. `after` is the `next` of the previous page."""
 
     plugin: PluginName
     table: Word | None = None
@@ -112,8 +112,8 @@ class ExportPlugin:
 
 @attrs.define
 class PluginRows:
-    """Rows of one table by its columns. What is stored as bytes is given as {"base64": …}. `next` is the `after` of the
-    following page, absent on the last."""
+    """Rows of one table, by column. Bytes are given as {"base64": …}. `next` is the `after` of the next page; absent
+    on the last page."""
 
     tables: list[str]
     rows: list[dict[str, Any]]

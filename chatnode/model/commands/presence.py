@@ -20,7 +20,7 @@ Entry = Annotated[int, Whole(0)]
 
 @attrs.define
 class SetStatus:
-    """Text, emoji or both; neither removes the status. After `seconds` it ends by itself."""
+    """Text, emoji or both; neither clears the status. It ends after `seconds`, if given."""
 
     text: StatusText | None = None
     emoji: Emoji | None = None
@@ -54,7 +54,7 @@ class PresenceGiven:
 
 @attrs.define
 class ListPresenceHistory:
-    """The newest changes, or those before an `entry`; of oneself unless `person` says of whom."""
+    """The newest changes, or those before an `entry`; of the requester unless `person` is given."""
 
     person: Who | None = None
     before: Entry | None = None
@@ -63,7 +63,7 @@ class ListPresenceHistory:
 
 @attrs.define
 class PresenceHistory:
-    """Newest first. `days` is how long changes are kept; 0: none are."""
+    """Newest first. `days` is how long changes are kept; 0 means not at all."""
 
     days: int
     history: list[HistoryEntry]
@@ -77,7 +77,7 @@ class SayTyping:
 
 @attrs.define
 class TypingSaid:
-    """Say it again before `until`, for as long as it is so."""
+    """Send it again before `until` while the user keeps typing."""
 
     until: str | None = None
 

@@ -1,4 +1,4 @@
-"""Exporting what the node holds about a person, and erasing it."""
+"""Exporting what the node stores about a user, and erasing it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatnode.model.fields import Limit, Password, Text, Who
 
 @attrs.define
 class Erase:
-    """`handle` is that of the account, typed once more. Without `person` oneself, with one's password."""
+    """`handle` repeats the account's handle. Without `person`, erases the requester, with their password."""
 
     handle: Who
     person: Who | None = None
@@ -20,12 +20,11 @@ class Erase:
 
 @attrs.define
 class Proof:
-    """Of the texts that were erased, the longest were looked for in the index of words and the bytes of the files.
-
-    `left` of them are still there, `said_by_others` stand in messages of other people, and so are there rightly.
-    `rewritten`: whether the unused bytes of all pages of the database were written over, in which SQLite may leave
-    copies of rows that it once moved. `flushed`: whether the write-ahead log, which holds older pages, could be cut
-    off. `advice` says what an operator can do when something may be left.
+    """The longest of the erased texts were searched for in the search index and the bytes of the files. `left` of
+    them are still there; `said_by_others` also occur in messages of other users and so may stay. `rewritten`: whether
+    the unused bytes of all database pages, where SQLite may leave copies of moved rows, were overwritten. `flushed`:
+    whether the write-ahead log, which holds old pages, was truncated. `advice` says what an operator can do if
+    something may be left.
     """
 
     looked_for: int
@@ -47,7 +46,7 @@ class Erased:
 
 @attrs.define
 class Export:
-    """`after` is the `next` of the page before."""
+    """`after` is the `next` of the previous page."""
 
     person: Who | None = None
     after: Annotated[str, Text(100)] | None = None
@@ -56,7 +55,7 @@ class Export:
 
 @attrs.define
 class ExportEntry:
-    """One thing that is held about the person; `kind` says what, `data` is the thing."""
+    """One piece of data about the user; `kind` names what it is."""
 
     kind: str
     data: dict[str, Any]
@@ -64,7 +63,7 @@ class ExportEntry:
 
 @attrs.define
 class ExportGiven:
-    """Without `next`, this was all. A page may be empty and still have a next."""
+    """Without `next`, this is the last page. A page may be empty and still have a next."""
 
     entries: list[ExportEntry]
     next: str | None = None

@@ -1,4 +1,4 @@
-"""How a client begins: hello, its cursor, the welcome."""
+"""How a session begins: hello, its cursor, the welcome."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatnode.model.people import PersonRef
 
 @attrs.define
 class Cursor:
-    """How far a reader has got in the log. `epoch` changes when a backup is restored."""
+    """A reader's position in the log. `epoch` changes when a backup is restored."""
 
     epoch: Id
     gid: Gid
@@ -21,7 +21,7 @@ class Cursor:
 
 @attrs.define
 class Hello:
-    """The first frame on a client socket. `presence` false: no pushes of presence and typing are wanted."""
+    """The first frame on a client socket. `presence` false: do not push presence and typing."""
 
     token: Secret | None = None
     device: Device | None = None
@@ -31,8 +31,8 @@ class Hello:
 
 @attrs.define
 class Welcome:
-    """`replay`: what was missed follows as pushes, then `live`. `reset`: `inbox` is the state to begin from,
-    and more of it is at `inbox.list` from `inbox.next` on."""
+    """`replay`: missed events follow as pushes, then `live`. `reset`: start from the state in `inbox`; `inbox.list`
+    has the rest, from `inbox.next` on."""
 
     epoch: str
     head: int

@@ -1,4 +1,4 @@
-"""Receipts of what was removed by itself."""
+"""Receipts of what retention removed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ class ListRemovals:
 
 @attrs.define
 class Removal:
-    """What a rule removed from a conversation: messages with a seq up to `upto`, `counts` rows by table.
-
-    `probes` of the texts were looked for afterwards in the database's files, `traces` of them found. None while
-    that was not done yet.
+    """What a rule removed from a conversation: messages up to seq `upto`; `counts` gives rows by table. Afterwards
+    `probes` texts were searched for in the database's files and `traces` of them found; absent until that is done.
     """
 
     removal: int

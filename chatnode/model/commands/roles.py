@@ -1,4 +1,4 @@
-"""Roles, and the audit log of who did what."""
+"""Roles and the audit log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatnode.model.people import PersonRef
 
 @attrs.define
 class Role:
-    """`people` is how many accounts have it."""
+    """`people` counts the accounts with this role."""
 
     role: str
     permissions: list[str]
@@ -35,7 +35,7 @@ class RolesGiven:
 
 @attrs.define
 class PutRole:
-    """A new role, or all that an old one may do from now on."""
+    """A new role, or the new permissions of an existing one."""
 
     role: RoleName
     permissions: Annotated[list[Annotated[str, Text(50, 1)]], Items(100)]
@@ -48,7 +48,7 @@ class DeleteRole:
 
 @attrs.define
 class ListAudit:
-    """`target` is a public id or a handle; `before` the number of the last entry of the page before."""
+    """`target` is a public id or a handle; `before` is the number of the last entry of the previous page."""
 
     actor: Who | None = None
     action: Annotated[str, Text(100, 1)] | None = None
@@ -59,7 +59,7 @@ class ListAudit:
 
 @attrs.define
 class AuditEntry:
-    """Somebody did `action` to `target`. Without `actor` it was the operator of the machine, or a job of the node."""
+    """`actor` did `action` to `target`. Without `actor`, the operator or a job of the node did."""
 
     entry: int
     at: str

@@ -9,13 +9,13 @@ import attrs
 from chatnode.model.fields import Id, Limit, Text
 from chatnode.model.messages import Message
 
-After = Annotated[str, Text(41, 3, r"[0-9]{1,20}-[0-9]{1,20}", hint="takes the `next` of the page before")]
+After = Annotated[str, Text(41, 3, r"[0-9]{1,20}-[0-9]{1,20}", hint="expected the `next` of the previous page")]
 
 
 @attrs.define
 class SearchMessages:
-    """`query` has words, "quoted phrases", beginnings*, -words that must not occur, and operators: `from:ann`,
-    `in:garden`, `before:2026-01-31`, `after:2026-01-31`, `has:link`. `conversation` is as `in:` with its id.
+    """`query` has words, "quoted phrases", prefixes*, -excluded words, and operators: `from:ann`,
+    `in:garden`, `before:2026-01-31`, `after:2026-01-31`, `has:link`. `conversation` is the same as `in:` with its id.
     """
 
     query: Annotated[str, Text(1_000, 1, free=True)]
@@ -26,7 +26,7 @@ class SearchMessages:
 
 @attrs.define
 class Span:
-    """A place in a message's text: from character `start` up to, not including, `end`.
+    """A range in a message's text, from character `start` up to but not including `end`.
 
     Characters are Unicode code points, as limits count them.
     """
@@ -37,7 +37,7 @@ class Span:
 
 @attrs.define
 class SearchHit:
-    """A message that was found, and what in its text was looked for."""
+    """A message found, and the matches in its text."""
 
     message: Message
     highlights: list[Span]
@@ -45,10 +45,9 @@ class SearchHit:
 
 @attrs.define
 class SearchGiven:
-    """Newest first. `next` is the `after` of the following page, absent on the last.
-
-    `partial`: the search took too long and was stopped; `results` are the newest, and there may be more from `next`
-    on even if there are none here.
+    """Newest first. `next` is the `after` of the next page; absent on the last page. `partial`: the search was
+    stopped because it took too long; `results` are the newest, and more may follow from `next` on, even if this page
+    is empty.
     """
 
     results: list[SearchHit]

@@ -1,4 +1,4 @@
-"""What several commands share."""
+"""Classes that several commands share."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class NotJoined:
 
 @attrs.define
 class SignedIn:
-    """A fresh token: shown this once, stored only as a hash."""
+    """A new token: shown only once, and stored only as a hash."""
 
     token: str
     person: Person

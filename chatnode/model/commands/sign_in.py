@@ -19,7 +19,7 @@ class SignIn:
 
 @attrs.define
 class Session:
-    """A signed-in device or an API token. Times are absent until the first use."""
+    """A signed-in device or an API token. `last_used_at` is absent until the first use."""
 
     session: int
     kind: Literal["device", "token"]
@@ -54,9 +54,9 @@ class Revoked:
 
 @attrs.define
 class CreateToken:
-    """A token for programs. `person` other than oneself needs the permission to manage people.
+    """A token for programs. A `person` other than the requester needs the permission to manage people.
 
-    `scopes` are permissions, or `<permission>:read` for only what reads; without them it may all that its owner may.
+    `scopes` are permissions, or `<permission>:read` for reading only; without them it can do everything its owner can.
     """
 
     person: Who | None = None
@@ -73,7 +73,7 @@ class TokenGiven:
 
 @attrs.define
 class CreateInvite:
-    """A link that makes up to `uses` accounts, each joining `conversations`."""
+    """A link that creates up to `uses` accounts, each joining `conversations`."""
 
     uses: Limit = 1
     days: Days | None = None
@@ -117,7 +117,7 @@ class AcceptInvite:
 
 @attrs.define
 class CreateSetup:
-    """A link with which the first administrator makes their account."""
+    """A link for the first administrator to create their account."""
 
 
 @attrs.define

@@ -62,7 +62,7 @@ def refuse_blocked(tx: Transaction, account: Account, other: Account, path: str)
     if has_blocked(tx, account.key, other.key):
         raise Refusal("forbidden", f"you have blocked {other.handle}", path=path)
     if has_blocked(tx, other.key, account.key):
-        raise Refusal("forbidden", f"{other.handle} does not want to hear from you", path=path)
+        raise Refusal("forbidden", f"{other.handle} does not accept messages from you", path=path)
 
 
 def without_blocked(tx: Transaction, account: Account, others: list[Account]) -> list[Account]:

@@ -32,9 +32,9 @@ from chatnode.storage.people import people
 
 @attrs.define
 class Place:
-    """A conversation as one of its participants may use it: proof that access was checked.
+    """A member's access to a conversation: proof that access was checked.
 
-    Only the `access_*` functions make one, and what works on a conversation takes one.
+    Only the `access_*` functions create one, and functions that work on a conversation require one.
     """
 
     key: int
@@ -68,10 +68,8 @@ _PLACE_AND_UNREACHABLE = f"SELECT {_COLUMNS}, {_UNREACHABLE} {_OF_MEMBER}"
 
 
 def access(reader: Reader | Transaction, account: Account, id: str) -> Place:
-    """The conversation, for a participant.
-
-    Raises `Refusal`: `not_member` for somebody who was one, else `not_found`, which does not tell whether
-    there is such a conversation (a direct one's id can be computed by anybody).
+    """The conversation, for a member. Raises `Refusal`: `not_member` for a former member, else `not_found`, which
+    does not reveal whether the conversation exists (anyone can compute the id of a direct conversation).
     """
     row = reader.execute(_PLACE, (account.key, id)).fetchone()
     if row is None:
@@ -80,9 +78,8 @@ def access(reader: Reader | Transaction, account: Account, id: str) -> Place:
 
 
 def access_to_post(tx: Reader | Transaction, account: Account, id: str) -> Place:
-    """`access`, for saying something.
-
-    Raises `Refusal` also for a closed conversation, and a direct one with somebody whose account is deactivated.
+    """Like `access`, for posting. Also raises `Refusal` for a closed conversation, and for a direct one with a
+    deactivated account.
     """
     row = tx.execute(_PLACE_AND_UNREACHABLE, (account.key, id)).fetchone()
     if row is None:
@@ -101,8 +98,8 @@ def _refuse(reader: Reader | Transaction, account: Account, id: str) -> Refusal:
         (id, account.key),
     ).fetchone()
     if was_member:
-        return Refusal("not_member", "you do not take part in this conversation any more", path="conversation")
-    return Refusal("not_found", "there is no such conversation that you take part in", path="conversation")
+        return Refusal("not_member", "you are no longer a member of this conversation", path="conversation")
+    return Refusal("not_found", "no such conversation, or you are not a member", path="conversation")
 
 
 def access_to_manage(reader: Reader | Transaction, account: Account, id: str) -> Place:
@@ -115,7 +112,7 @@ def access_to_manage(reader: Reader | Transaction, account: Account, id: str) ->
 
 
 def access_to_invite(reader: Reader | Transaction, account: Account, id: str) -> Place:
-    """Anybody may bring people into a public group they are in; into a private one, its owner and admins."""
+    """Any member may add users to a public group; only the owner and admins may add to a private one."""
     place = access(reader, account, id)
     refuse_direct(place)
     return place if place.visibility == "public" else access_to_manage(reader, account, id)
@@ -133,7 +130,7 @@ def as_moderator(reader: Reader | Transaction, key: int) -> Place:
 
 def refuse_direct(place: Place) -> None:
     if place.kind == "direct":
-        raise Refusal("forbidden", "a direct conversation always has its two people", path="conversation")
+        raise Refusal("forbidden", "a direct conversation always has exactly two members", path="conversation")
 
 
 def refuse_closed(place: Place) -> None:
@@ -142,7 +139,7 @@ def refuse_closed(place: Place) -> None:
 
 
 def who_cannot_see(tx: Transaction, place: Place, seq: int) -> frozenset[int]:
-    """Participants to whom a message is from before their time."""
+    """Members who may not see a message because it is from before they joined."""
     rows = tx.execute(
         "SELECT person FROM members WHERE conversation = ? AND left_gid IS NULL AND first > ?", (place.key, seq)
     )
@@ -150,7 +147,8 @@ def who_cannot_see(tx: Transaction, place: Place, seq: int) -> frozenset[int]:
 
 
 def record_about_message(tx: Transaction, place: Place, seq: int, event: Event, by: Account) -> int:
-    """Tell those who may see a message of something about it; returns the gid. The row's subject is the seq."""
+    """Record an event about a message for the members who may see the message; returns the gid. The row's subject is
+    the seq."""
     return tx.record(
         event, conversation=place.key, subject=seq, actor=by.key, hidden_from=who_cannot_see(tx, place, seq)
     )

@@ -56,7 +56,7 @@ def create(
     assert key is not None
     for id in conversation_ids:
         if by is None:
-            raise Refusal("forbidden", "only a participant can invite into a conversation", path="conversations")
+            raise Refusal("forbidden", "only a member can invite to a conversation", path="conversations")
         place = conversations.access_to_invite(tx, by, id)
         tx.execute("INSERT OR IGNORE INTO invite_conversations VALUES (?, ?)", (key, place.key))
     return Invite(key, uses, rfc3339(tx.now), rfc3339(expires_at), by.ref if by else None)
@@ -72,7 +72,7 @@ def usable(reader: Reader | Transaction, code: str) -> Usable:
         raise Refusal("not_found", "this invite does not exist; ask for a new link", path="code")
     key, kind, by, stands = row
     if not stands:
-        raise Refusal("gone", "this invite was used, has expired or was withdrawn; ask for a new link", path="code")
+        raise Refusal("gone", "this invite was used, revoked or has expired; ask for a new link", path="code")
     return Usable(key, kind, by)
 
 
@@ -85,7 +85,7 @@ def use(
     """
     invite = usable(tx, code)
     if invite.kind == "setup" and people.has_admin(tx):
-        raise Refusal("gone", "this node has its administrator already", path="code")
+        raise Refusal("gone", "this node already has an administrator", path="code")
     role = "admin" if invite.kind == "setup" else "member"
     account = people.create(tx, handle, name=name, password=password, role=role)
     tx.execute("UPDATE invites SET uses_left = uses_left - 1 WHERE key = ?", (invite.key,))
@@ -105,10 +105,10 @@ def _join(tx: Transaction, invite: Usable, account: Account, key: int, id: str, 
     """An old link adds no members once its maker has left the group, or may not add members to it any more."""
     try:
         if invite.by is None:
-            raise Refusal("forbidden", "this invite has no maker who could add members")
+            raise Refusal("forbidden", "the creator of this invite cannot add members")
         conversations.access_to_invite(tx, people.by_key(tx, invite.by), id)
     except Refusal:
-        raise Refusal("forbidden", "the maker of the invite can no longer add members to this group") from None
+        raise Refusal("forbidden", "the creator of the invite can no longer add members to this group") from None
     members.join_by_invite(tx, account, key, most_members)
 
 
@@ -126,7 +126,7 @@ def page(reader: Reader) -> list[Invite]:
 
 def revoke(tx: Transaction, invite: int) -> None:
     if not tx.execute("DELETE FROM invites WHERE key = ? AND kind = 'member'", (invite,)).rowcount:
-        raise Refusal("not_found", "there is no such invite", path="invite")
+        raise Refusal("not_found", "no such invite", path="invite")
 
 
 def revoke_setup(tx: Transaction) -> None:

@@ -88,15 +88,15 @@ def set_role(tx: Transaction, account: Account, id: str, member: Account, role: 
     """Only the owner changes roles; making another member owner, who must be able to act, hands the group over."""
     place = conversations.access_to_manage(tx, account, id)
     if place.role != "owner":
-        raise Refusal("forbidden", "only the owner changes roles", path="conversation")
+        raise Refusal("forbidden", "only the owner can change roles", path="conversation")
     if member.key == account.key:
-        raise Refusal("invalid", "make somebody else the owner to step down", path="member")
+        raise Refusal("invalid", "make another member the owner to step down", path="member")
     _role_of_other(tx, place, member)
     if role == "owner":
         if not owners.can_act(tx, member.key):
             raise Refusal(
                 "forbidden",
-                f"{member.handle} cannot sign in or may not take part; choose another member",
+                f"{member.handle} cannot sign in or lacks the permission to chat; choose another member",
                 path="member",
             )
         owners.set_role(tx, place.key, place.id, account.key, "admin", account.key)
@@ -106,7 +106,7 @@ def set_role(tx: Transaction, account: Account, id: str, member: Account, role: 
 def _role_of_other(tx: Transaction, place: Place, member: Account) -> MemberRole:
     role = conversations.member_role(tx, place.key, member.key)
     if role is None:
-        raise Refusal("not_found", f"{member.handle} does not take part", path="member")
+        raise Refusal("not_found", f"{member.handle} is not a member", path="member")
     return role
 
 

@@ -1,4 +1,4 @@
-"""What the subjects of the core and plugins add to storage: both declare events, tables and checks with these classes.
+"""What core subjects and plugins add to storage: both declare events, tables and checks with these classes.
 
 The entries are set once, before the database opens, by `chatnode/hooks/manager.py`; the engine knows no subject and no
 plugin by name. An entry without anything in it costs one look at it.
@@ -21,13 +21,14 @@ from chatnode.storage.engine.transaction import Follower, Transaction, connectio
 
 @attrs.frozen
 class EventKind:
-    """A durable event, and how it is made again from the tables for users who were away.
+    """A durable event, and how to rebuild it from the tables for users who were away.
 
-    `make` gets the row of the log, and gives None when there is nothing left to tell. What is made says how things are
-    now, so an event of a conversation is only for users who take part in it now. `of_message`: the row's `subject` is
-    the seq of a message, and only users who may see that message get the event. `after_leaving`: the event says what
-    happened then, and is also for users who have left the conversation since. `show` replaces these rules: it gets the
-    row, the event that was made and the key of the user, and gives what the user gets, or None.
+    `make` gets the row of the log and returns the event with the current state, or None if there is nothing left to
+    send. Because it shows the current state, an event of a conversation is only for its current members.
+    `of_message`: the row's `subject` is the seq of a message, and only users who may see that message get the event.
+    `after_leaving`: the event describes what happened at the time, and users who have left since get it too. `show`
+    replaces these rules: it gets the row, the rebuilt event and the user's key, and returns what the user gets, or
+    None.
     """
 
     event: type[Event]
@@ -39,13 +40,12 @@ class EventKind:
 
 @attrs.frozen
 class Table:
-    """What the node has to know of a plugin's table that names people or messages, also while the plugin is disabled.
+    """A plugin's table that refers to users or messages, as the node must know it even while the plugin is disabled.
 
-    `people` are the columns with keys of people: a row goes when one of them is erased. `message` is the column with
-    the key of a message: a row goes when that message is deleted or removed. `export` is SQL for what a person is
-    given with all their data: it takes `:person`, `:after` and `:limit` and gives rows in the order of their first
-    column, a whole number above `:after`, which is not shown. The table must have a rowid, and an index for each of
-    these columns.
+    `people` are the columns with keys of users: a row is deleted when one of them is erased. `message` is the column
+    with the key of a message: a row is deleted with that message. `export` is SQL for the table's part of a user's
+    export: it takes `:person`, `:after` and `:limit` and returns rows in the order of their first column, an integer
+    above `:after`, which is not shown. The table must have a rowid, and an index for each of these columns.
     """
 
     name: str
@@ -98,13 +98,13 @@ def rows_of(table: str, *columns: str) -> Callable[[Transaction, Account], int]:
 
 
 Problems = Callable[[Reader], list[str]]
-"""A check: a line for each problem that it finds."""
+"""A check; returns a line for each problem."""
 MOST_PROBLEMS = 20
-"""Of each check, so that a broken table does not flood the terminal."""
+"""Of each check, so that a badly broken table does not flood the terminal."""
 
 
 def rows_wrong(sql: str, problem: str) -> Problems:
-    """A check whose query returns a row for each problem, which `problem` puts in words."""
+    """A check whose query returns a row for each problem; `problem` formats it."""
 
     def run(reader: Reader) -> list[str]:
         return [problem.format(*row) for row in reader.execute(sql).fetchmany(MOST_PROBLEMS)]
@@ -114,8 +114,8 @@ def rows_wrong(sql: str, problem: str) -> Problems:
 
 @attrs.frozen
 class Derived:
-    """What tables hold a second time. `wrong` returns a row for each disagreement, which `problem` puts in words;
-    the statements of `repair` make them agree."""
+    """Data that the tables hold twice. `wrong` returns a row for each disagreement, which `problem` formats; the
+    statements of `repair` rebuild the copy."""
 
     wrong: str
     problem: str
@@ -127,7 +127,7 @@ class Additions:
     """What is called, and what is looked up. All of it is called inside a transaction or a reader's snapshot."""
 
     followers: Mapping[str, Follower] = attrs.field(factory=dict[str, Follower])
-    """By the names of the events that plugins follow; all others cost nothing."""
+    """By name of the events that plugins follow; other events cost nothing."""
     enrich_messages: Callable[[Reader | Transaction, Sequence[Message]], None] | None = None
     enrich_people: Callable[[Reader, Sequence[Person]], list[Person]] | None = None
     events: Mapping[str, EventKind] = attrs.field(factory=dict[str, EventKind])

@@ -57,7 +57,7 @@ def connect_writer(path: Path, settings: StorageSettings) -> Reader:
     except (sqlite3.Error, OSError) as error:
         raise StartError(f"{path}: cannot be opened as a database: {cause(path, error)}") from None
     if mode != "wal" or synchronous != 2:
-        raise StartError(f"{path}: the file system does not take SQLite's write-ahead log (journal mode {mode})")
+        raise StartError(f"{path}: the file system does not support SQLite's write-ahead log (journal mode {mode})")
     return connection
 
 

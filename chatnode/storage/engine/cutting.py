@@ -17,10 +17,10 @@ _STEPS_BETWEEN_LOOKS = 1_000
 
 @contextmanager
 def cutting_sql(source: Reader | Transaction | None, seconds: float) -> Generator[None]:
-    """SQL is interrupted when the thread has worked for so long within the block.
+    """Interrupt SQL on the connection once the block has used this much of the thread's CPU time.
 
-    SQLite undoes the whole transaction with a statement that writes and is cut. A block that makes nothing of the error
-    ends in it all the same. Blocks may stand in one another: the first that is over cuts.
+    SQLite undoes the whole transaction with a statement that writes and is cut. Swallowing the interrupt does not
+    help: it is raised again on exit. Budgets nest; the first to expire wins.
     """
     if source is None:
         yield

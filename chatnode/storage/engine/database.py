@@ -8,8 +8,8 @@ one fsync. What is promised:
 - Its result is delivered after COMMIT with synchronous=FULL, that is, when it is on disk.
 - Events are handed to `on_commit`, and results to the waiters, in commit order, on the trio thread, events first.
 - A write that raises is rolled back alone and its waiter gets the exception; its neighbours are not touched.
-- When COMMIT itself fails, every write of the group fails. If the disk is full the database goes on and takes
-  writes again when there is space. After any other failure it takes no more: what fsync once refused to write
+- When COMMIT itself fails, every write of the group fails. If the disk is full, the database accepts writes again
+when there is space. After any other failure it accepts no more: what fsync once refused to write
   may be lost without a further error, so it is never retried; the node must be restarted.
 
 Only the writing connection writes and checkpoints: SQLite 3.7.0 to 3.51.2 can corrupt the file when two do.
@@ -45,11 +45,11 @@ T = TypeVar("T")
 logger = get_logger("storage")
 
 IDLE_SECONDS = 0.1
-"""Without writes for so long, the node is idle."""
+"""After this time without writes, the node is idle."""
 
 
 class CommitListener(Protocol):
-    """Gets every committed event, in commit order, on the trio thread. Must not raise or block."""
+    """Called with every committed event, in commit order, on the trio thread. Must not raise or block."""
 
     def __call__(self, recorded: list[Recorded], /) -> None: ...
 
@@ -161,7 +161,7 @@ class Database:
             self._writer.execute("PRAGMA optimize")
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error as error:
-            logger.warning("the database was closed without tidying it up: %s", error)
+            logger.warning("the database was closed without cleaning up: %s", error)
 
     async def write(self, function: Write[T], *, repeatable: bool = False) -> T:
         """Run `function` in a transaction; returns when what it did is on disk.
@@ -300,7 +300,7 @@ class Database:
             self._writer.execute("COMMIT")
             self._checkpoint_due = True
         except Exception as error:
-            logger.error("work in the background failed: %s", error)
+            logger.error("background work failed: %s", error)
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             self.background.failed()
@@ -313,7 +313,7 @@ class Database:
         try:
             self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error as error:
-            logger.warning("the write-ahead log could not be moved into the database yet: %s", error)
+            logger.warning("the write-ahead log could not be checkpointed yet: %s", error)
 
     def _commit(self, group: list[Job[Any]]) -> None:
         """Run the jobs of a group and commit them together. Sets every job's outcome."""
@@ -361,7 +361,7 @@ class Database:
                 job.recorded = transaction.recorded
                 gid = transaction.next_gid
                 if not connection.in_transaction:  # SQLite gave it up, and the job hid it; the next one must not begin
-                    raise sqlite3.OperationalError("the transaction was given up")
+                    raise sqlite3.OperationalError("the transaction was rolled back")
         except BaseException as error:
             if not connection.in_transaction:
                 raise storage_error(error) or sqlite3.OperationalError(str(error)) from error
@@ -410,7 +410,7 @@ class Database:
             logger.error("the disk is full, %d writes were refused", len(group))
         else:
             if self.broken is None:
-                logger.critical("storage failed and takes no more writes: %s", error)
+                logger.critical("storage failed and accepts no more writes: %s", error)
             self.broken = f"storage failed: {error}"
             refusal = Refusal("unavailable", "storage failed; the node must be restarted")
         for job in group:

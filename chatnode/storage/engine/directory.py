@@ -52,7 +52,7 @@ class DataDirectory:
         except OSError as error:
             raise self._unusable(error) from None
         raise StartError(
-            f"no node here; there is no database in {self.path}: give another --data, or run chatnode setup first"
+            f"no node here: {self.path} has no database; choose another --data, or run chatnode setup first"
         )
 
     def open_lock(self, name: str) -> int:
@@ -77,7 +77,7 @@ class DataDirectory:
             owner = os.read(lock, 32).decode(errors="replace").strip() or "unknown"
             os.close(lock)
             raise InUse(
-                f"{self.path}: in use by another chatnode (process {owner}); stop it, or give another --data"
+                f"{self.path}: in use by another chatnode (process {owner}); stop it, or choose another --data"
             ) from None
         try:
             os.truncate(lock, 0)
@@ -95,4 +95,4 @@ class DataDirectory:
     def _unusable(self, error: OSError) -> StartError:
         known = fault(Path(error.filename)) if error.filename else None
         why = f"{known} ({error.strerror})" if known is not None else error.strerror
-        return StartError(f"{self.path}: cannot be used as data directory: {why}")
+        return StartError(f"{self.path}: cannot be used as a data directory: {why}")

@@ -54,9 +54,9 @@ def fault(path: Path) -> str | None:
         return f"{path} is on a file system that is mounted read-only"
     if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
         if found.st_uid == os.geteuid():
-            return f"{path} may not be written: its permissions are {stat.S_IMODE(found.st_mode):04o}, chmod u+rw it"
+            return f"{path} is not writable: its permissions are {stat.S_IMODE(found.st_mode):04o}, chmod u+rw it"
         owner, me = _name(found.st_uid), _name(os.geteuid())
-        return f"{path} belongs to {owner} and may not be written by {me}: run as {owner}, or chown it"
+        return f"{path} belongs to {owner} and is not writable by {me}: run as {owner}, or chown it"
     if path.is_dir() and shutil.disk_usage(path).free < _FULL_BYTES:
         return f"the disk of {path} is full: make room"
     return None

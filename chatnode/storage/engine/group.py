@@ -70,7 +70,7 @@ def without_the_cut(group: list[Job[Any]], error: sqlite3.Error) -> list[Job[Any
             job.outcome = None
             others.append(job)
         elif isinstance(job.outcome, outcome.Value):
-            refusal = Refusal("unavailable", "a plugin took too long beside this; try again", retry_after=1)
+            refusal = Refusal("unavailable", "a plugin took too long in the same commit; try again", retry_after=1)
             job.outcome = outcome.Error(refusal)
     return others
 

@@ -11,7 +11,7 @@ from chatnode.storage.engine.gaps import empty_log
 from chatnode.storage.engine.transaction import Transaction
 
 KEPT_MS = 7 * DAY_MS
-"""For so long after its end it can still be said of a session or invite that it has expired."""
+"""How long after its end a session or invite is kept, to report that it has expired."""
 
 
 def remove_expired(tx: Transaction) -> tuple[int, int]:

@@ -18,10 +18,10 @@ Rows = Iterator[tuple[Any, ...]]
 
 @attrs.define
 class Recorded:
-    """An event with its place in the log and whom it concerns.
+    """An event with its position in the log and its audience.
 
-    `conversation` is the key of the conversation whose participants see it, or None; `people` are the keys
-    of people who see it whether they take part or not; `hidden_from` are participants who do not.
+    `conversation` is the key of the conversation whose members see it, or None; `people` are the keys of further
+    users who see it; `hidden_from` are keys of members who do not.
     """
 
     gid: int
@@ -33,11 +33,9 @@ class Recorded:
 
 @attrs.define
 class Change:
-    """What a transaction records: the event, and its row of the log.
-
-    `conversation` is the key of the conversation whose participants hear it, or None; `people` are the keys of those
-    who hear it whether they take part or not; `subject` is what, with the kind, names the thing that changed: the
-    seq of a message, the key of a person.
+    """What a transaction records: the event and its row of the log. `conversation` is the key of the conversation
+    whose members get it, or None; `people` are the keys of further users who get it; `subject`, with the kind,
+    identifies what changed: the seq of a message, the key of a user.
     """
 
     gid: int
@@ -50,8 +48,8 @@ class Change:
 
 @attrs.frozen
 class Follower:
-    """What is called when an event is recorded: for further people to be told, before its row of the log is written;
-    and for what is to hold together with it, after that."""
+    """Called when an event is recorded: before its row of the log is written, to notify further users; after that,
+    for work in the same transaction."""
 
     audience: Callable[[Transaction, Change], Iterable[int]] | None = None
     in_transaction: Callable[[Transaction, Change], None] | None = None
@@ -61,7 +59,7 @@ NO_FOLLOWERS: Mapping[str, Follower] = {}
 
 
 class Transaction:
-    """What a writing function works with.
+    """What a writing function works with: SQL and the log.
 
     `now` is in milliseconds and the same for the whole function; `next_gid` is the gid that the next recorded
     event gets.
@@ -91,9 +89,9 @@ class Transaction:
     ) -> int:
         """Append the event to the log and return its gid.
 
-        With `private` it names its conversation, and only the one person in `people` sees it.
-        `hidden_from` counts now; whoever reads the log later is judged by the tables (`storage/log/log.py`).
-        `subject` is the key or number that, with the kind, is enough to make the event again from the tables.
+        With `private` it names its conversation, and only the user in `people` sees it. `hidden_from` applies to the
+        push; when the log is read later, the tables decide (`storage/log/log.py`). `subject` is the key or number
+        from which, with the kind, the event can be rebuilt.
         """
         person = people[0] if len(people) == 1 else None
         gid, follower = self.next_gid, self.followers.get(event.name)
@@ -132,7 +130,7 @@ class Transaction:
         return refused
 
     def _further(self, follower: Follower, change: Change) -> list[int]:
-        """Whom plugins want told beside those who are anyway."""
+        """Further users whom plugins add to the audience."""
         if follower.audience is None:
             return []
         return [key for key in dict.fromkeys(follower.audience(self, change)) if key not in change.people]

@@ -57,7 +57,7 @@ class Collection:
     def __attrs_post_init__(self) -> None:
         by_name = {name: field for field in self.fields for name in (field.name, *field.also)}
         if len(by_name) != sum(1 + len(field.also) for field in self.fields):
-            raise ValueError(f"{self.name} has two fields of one name")
+            raise ValueError(f"{self.name} has two fields with the same name")
         object.__setattr__(self, "_by_name", by_name)
 
     def field(self, name: str) -> Field | None:
@@ -102,5 +102,5 @@ class Collections:
         found = self._by_name.get(name)
         if found is None:
             known = ", ".join(each.name for each in self)
-            raise Refusal("not_found", f"there is no collection {name[:80]!r}; there are {known}", path="collection")
+            raise Refusal("not_found", f"no such collection: {name[:80]!r}; collections are {known}", path="collection")
         return found

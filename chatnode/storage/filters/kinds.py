@@ -42,7 +42,7 @@ class Operand:
 class Kind:
     """One kind of field. `takes` completes "takes …" in an error."""
 
-    takes: str = "nothing to compare with"
+    takes: str = "no value"
     operators: frozenset[str] = frozenset()
 
     def operand(self, value: Any, most_chars: int) -> Operand:
@@ -60,7 +60,7 @@ class Kind:
 
 @attrs.frozen
 class Text(Kind):
-    takes: str = "a text"
+    takes: str = "a string"
     operators: frozenset[str] = EQUALITY | ORDER | TEXTUAL
 
     def operand(self, value: Any, most_chars: int) -> Operand:
@@ -69,7 +69,7 @@ class Text(Kind):
 
 @attrs.frozen
 class Whole(Kind):
-    takes: str = "a whole number"
+    takes: str = "an integer"
     operators: frozenset[str] = EQUALITY | ORDER
 
     def operand(self, value: Any, most_chars: int) -> Operand:
@@ -85,7 +85,7 @@ class Whole(Kind):
 class Time(Whole):
     """Milliseconds since 1970 inside, RFC 3339 outside. Digits below the millisecond are cut off."""
 
-    takes: str = "a time, as 2026-11-21T10:17:06.042Z or in milliseconds since 1970"
+    takes: str = "a time, such as 2026-11-21T10:17:06.042Z, or milliseconds since 1970"
 
     def operand(self, value: Any, most_chars: int) -> Operand:
         if value.__class__ is int and FIRST_MS <= value <= LAST_MS:
@@ -149,7 +149,7 @@ class Id(Kind):
 class PersonId(Kind):
     """Somebody's id, asked for by id or handle. A handle that nobody has matches nobody."""
 
-    takes: str = f"a person's id or handle, or {CURRENT_PERSON}"
+    takes: str = f"a user's id or handle, or {CURRENT_PERSON}"
     operators: frozenset[str] = EQUALITY
 
     def operand(self, value: Any, most_chars: int) -> Operand:
@@ -181,7 +181,7 @@ def _text(kind: Kind, value: Any, most_chars: int) -> str:
     if value.__class__ is not str:
         raise Fault(f"takes {kind.takes}")
     if most_chars and len(value) > most_chars:
-        raise Fault(f"has {len(value)} characters, at most {most_chars} are taken")
+        raise Fault(f"has {len(value)} characters; the maximum is {most_chars}")
     if not is_storable(value):
-        raise Fault("has a character that no text here has")
+        raise Fault("contains a character that is not allowed in text")
     return value

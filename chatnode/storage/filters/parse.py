@@ -82,7 +82,7 @@ def parse_groups(collection: Collection, text: str, path: str = "group_by") -> d
     for name, field in found.items():
         if not field.groups:
             possible = collection.names(lambda each: each.groups) or "none"
-            raise Refusal("invalid", f"{path}: cannot group by {name}; possible are {possible}", path=path)
+            raise Refusal("invalid", f"{path}: cannot group by {name}; allowed are {possible}", path=path)
     return found
 
 
@@ -116,7 +116,7 @@ class _Parser:
                 parts.append(Not(self.condition(inner, inner_path, depth + 1)))
             elif name.startswith("_"):
                 raise Refusal(
-                    "invalid", f"{inner_path} is not known here; there are _and, _or, _not and fields", path=inner_path
+                    "invalid", f"{inner_path} is unknown; expected _and, _or, _not or a field", path=inner_path
                 )
             else:
                 parts += self.tests(_known(self.collection, name, inner_path), inner, inner_path)
@@ -126,10 +126,10 @@ class _Parser:
         """What is said of one field."""
         if not field.filters or not field.kind.operators:
             possible = self.collection.names(lambda each: each.filters and bool(each.kind.operators))
-            raise Refusal("invalid", f"{path}: cannot filter by {field.name}; possible are {possible}", path=path)
+            raise Refusal("invalid", f"{path}: cannot filter by {field.name}; allowed are {possible}", path=path)
         members = _object(value, path, f"with {_operators(field)}")
         if not members:
-            raise Refusal("invalid", f"{path} says nothing; it takes {_operators(field)}", path=path)
+            raise Refusal("invalid", f"{path} is empty; expected {_operators(field)}", path=path)
         return [self.test(field, operator, inner, f"{path}.{operator[:80]}") for operator, inner in members.items()]
 
     def test(self, field: Field, operator: str, value: Any, path: str) -> Test:
@@ -146,7 +146,7 @@ class _Parser:
             return Test(field, operator, (self.operand(field, value, path),))
         items = _list(value, path, "values")
         if operator == "_between" and len(items) != 2:
-            raise Refusal("invalid", f"{path} takes a list of two values, the lowest and the highest", path=path)
+            raise Refusal("invalid", f"{path} takes a list of two values, lowest and highest", path=path)
         operands = [self.operand(field, each, f"{path}.{index}") for index, each in enumerate(items)]
         return Test(field, operator, tuple(operands))
 
@@ -179,7 +179,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _sortable(collection: Collection) -> str:
-    return f"possible are {collection.names(lambda field: field.sorts)}"
+    return f"allowed are {collection.names(lambda field: field.sorts)}"
 
 
 def _operators(field: Field) -> str:

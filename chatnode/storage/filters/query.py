@@ -81,7 +81,7 @@ def _with_ties(collection: Collection, keys: list[Key]) -> list[Key]:
 def _plan_groups(collection: Collection, query: Query, condition: Condition | None) -> Plan:
     """Groups are rows of another collection, with the fields that make them and the count."""
     if query.fields:
-        raise Refusal("invalid", "leave fields out: groups show what they are made by, and count", path="fields")
+        raise Refusal("invalid", "omit fields; groups show their group_by fields and count", path="fields")
     named = parse_groups(collection, query.group_by)
     if not named:
         raise Refusal("invalid", "group_by names no field", path="group_by")
@@ -100,7 +100,7 @@ def run(reader: Reader, asker: Asker, plan: Plan, seconds: float) -> Page:
     """Carry out a plan within so many seconds (0: without end); raises `Refusal("too_large")` when they are over."""
     parameters = Parameters(asker)
     statement = _statement(plan, parameters)
-    with deadline(reader, seconds, "filter by a conversation, a person or a time, or sort by something else"):
+    with deadline(reader, seconds, "filter by a conversation, a user or a time, or sort by another field"):
         rows = reader.execute(statement, parameters.values).fetchall()
     page = rows[: plan.limit]
     width = len(plan.shown)

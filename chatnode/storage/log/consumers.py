@@ -1,4 +1,4 @@
-"""Consumers of plugins: how far each has read the log, and the rows that it failed on again and again."""
+"""Consumers of plugins: their positions in the log, and the rows they set aside."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.log import log
 
 SCAN_GIDS = 20_000
-"""One read looks at so many places of the log at most, some milliseconds, however rare the kinds are."""
+"""Maximum number of rows one read looks at, which takes some milliseconds, however rare the kinds are."""
 
 Name = tuple[str, str]
 """A plugin's and its consumer's."""
 
 
 class Moved(Exception):
-    """The cursor is not where it was when the rows were read: somebody else has moved it."""
+    """The cursor was moved since the rows were read."""
 
 
 @attrs.frozen
@@ -90,7 +90,7 @@ def pending(reader: Reader, cursor: int, kinds: Collection[str] | None, most: in
 
 
 def row_at(reader: Reader, gid: int) -> Row | None:
-    """The row of the log; None when it was removed, as with messages that were kept for so long only."""
+    """The row of the log; None if it was removed, as by retention."""
     row = reader.execute(f"SELECT {_COLUMNS} {_FROM} WHERE l.gid = ?", (gid,)).fetchone()
     return Row(*row) if row is not None else None
 
@@ -123,7 +123,7 @@ def replay(tx: Transaction, consumer: Name, gid: int) -> int:
 
 
 def set_aside(tx: Transaction, consumer: Name, row: Row, tries: int, error: str) -> bool:
-    """Note that the consumer went on without the row, after so many more tries; whether it was not noted before."""
+    """Record that the consumer set the row aside after this many more tries; returns whether it is new."""
     noted = tx.execute(
         "INSERT INTO set_aside (plugin, consumer, gid, kind, tries, error, at) VALUES (?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (plugin, consumer, gid) "
@@ -171,7 +171,7 @@ def find_set_aside(reader: Reader | Transaction, entry: int) -> SetAside:
     """Raises `Refusal("not_found")`."""
     row = reader.execute(f"{_ENTRY} WHERE key = ?", (entry,)).fetchone()
     if row is None:
-        raise Refusal("not_found", f"nothing is set aside under the number {entry}", path="entry")
+        raise Refusal("not_found", f"no row is set aside under the number {entry}", path="entry")
     return _entry(row)
 
 

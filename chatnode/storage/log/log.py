@@ -1,4 +1,4 @@
-"""Reading the log: what a person missed, made into events again from the tables, as each event's `EventKind` says."""
+"""Reading the log: the events that a user missed, rebuilt from the tables as each event's `EventKind` says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatnode.storage.engine.transaction import Transaction
 
 
 def epoch(reader: Reader | Transaction) -> str:
-    """Changes when a backup is restored: a cursor of another epoch means nothing here."""
+    """Changes when a backup is restored; a cursor of another epoch is invalid."""
     return reader.execute("SELECT value FROM node WHERE key = 'epoch'").fetchone()[0]
 
 
@@ -125,7 +125,7 @@ def _made_again(reader: Reader, account: Account, kind: EventKind, row: Row) -> 
 
 
 def first_seen(reader: Reader | Transaction, conversation: int, person: int) -> int | None:
-    """The lowest seq that somebody who takes part now may see; None for whoever does not."""
+    """The lowest seq that a current member may see; None for others."""
     row = reader.execute(
         "SELECT max(m.first, c.floor + 1) FROM members m JOIN conversations c ON c.key = m.conversation "
         "WHERE m.conversation = ? AND m.person = ? AND m.left_gid IS NULL",

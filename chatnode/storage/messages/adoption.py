@@ -44,7 +44,7 @@ def check(author: Account, person: Account | None) -> None:
         raise Refusal("invalid", f"{author.handle} is not an author of imported messages", path="author")
     if person is not None:
         if person.imported:
-            raise Refusal("invalid", f"{person.handle} is an imported author too, and nobody uses it", path="person")
+            raise Refusal("invalid", f"{person.handle} is an imported author too, not an account", path="person")
         people.check_reachable(person)
 
 
@@ -76,7 +76,7 @@ def begin(tx: Transaction, author: Account, person: Account) -> None:
     if row is None:
         tx.execute("INSERT INTO adoptions (author, person) VALUES (?, ?)", (author.key, person.key))
     elif row[0] != person.key:
-        raise Refusal("conflict", f"{author.handle} is being handed over to somebody else", path="author")
+        raise Refusal("conflict", f"{author.handle} is being handed over to another account", path="author")
     authors.hand_over(tx, author, person)
 
 

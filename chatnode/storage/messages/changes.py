@@ -42,12 +42,12 @@ def access_to_edit(reader: Reader | Transaction, account: Account, edit: Edit) -
     place, message = messages.access(reader, account, edit.message)
     conversations.refuse_closed(place)
     if message.sender.id != account.id:
-        raise Refusal("forbidden", "you can edit only what you wrote", path="message")
+        raise Refusal("forbidden", "you can edit only your own messages", path="message")
     _refuse_deleted(message)
     if message.kind == "system" and not edit.notices:
-        raise Refusal("forbidden", f"system messages take the permission {NOTIFY}", path="message")
+        raise Refusal("forbidden", f"system messages need the permission {NOTIFY}", path="message")
     if not edit.text and message.kind == "text":
-        raise Refusal("invalid", "text is missing; to take a message back, delete it", path="text")
+        raise Refusal("invalid", "text is missing; to remove a message, delete it", path="text")
     if edit.text != message.text:
         _check_not_too_late(reader, place, message, edit)
     return place, message
@@ -107,9 +107,9 @@ def delete(tx: Transaction, account: Account, id: str, reason: DeletedReason, *,
     place, message = _access_to_delete(tx, account, id, moderates)
     own = message.sender.id == account.id
     if own and reason != "user_request":
-        raise Refusal("invalid", "what you wrote yourself is deleted at your own request", path="reason")
+        raise Refusal("invalid", "your own message is deleted at your own request", path="reason")
     if not own and reason == "user_request":
-        raise Refusal("invalid", "say why: moderation, abuse or spam", path="reason")
+        raise Refusal("invalid", "give a reason: moderation, abuse or spam", path="reason")
     if message.deleted_at is not None:
         return message
     erase_text(tx, place.key, message.seq, reason, account.key)
@@ -137,7 +137,7 @@ def _access_to_delete(tx: Transaction, account: Account, id: str, moderates: boo
     if message.sender.id == account.id or moderates or _outranks(tx, place, message):
         return place, message
     raise Refusal(
-        "forbidden", "you can delete only what you wrote, or somebody of lower rank in a group", path="message"
+        "forbidden", "you can delete only your own messages, or those of a lower rank in a group", path="message"
     )
 
 

@@ -27,7 +27,7 @@ from chatnode.storage.people import people
 
 @attrs.define
 class Draft:
-    """A message before it has a place in its conversation. `content` is what the kind carries beside the text."""
+    """A message before it is stored. `content` is the content besides the text, for kinds that have any."""
 
     conversation: str
     cid: str
@@ -38,7 +38,7 @@ class Draft:
     content: Media | Location | Notice | None = None
     metadata: dict[str, str] | None = None
     edits: str | None = None
-    """The id of the message that is edited, where this is no new one; then only the text counts."""
+    """The id of the message, for an edit; then only the text is used."""
     sender: str = ""
     """The sender's id. Together with `cid` it identifies the message, however often it is sent."""
     sent: bytes | None = None
@@ -66,13 +66,13 @@ def post(tx: Transaction, sender: Account, draft: Draft, everyone_members: int =
     """Put a message at the end of its conversation; a repeated `cid` returns what it got the first time.
 
     `everyone_members`: in larger groups only owner and admins name everyone; 0 is no limit.
-    Raises `Refusal`: who is not in (any more), `closed`, `conflict` for a cid used for something else.
+    Raises `Refusal`: `not_member`, `not_found`, `closed`, or `conflict` for a cid used for another message.
     """
     id = message_id(sender.id, draft.cid)
     try:
         place, thread = _place_of(tx, sender, draft)
     except Refusal:
-        # Whoever was removed since, or came back, may still ask whether their message arrived.
+        # A user who was removed since, or returned, may still ask whether their message arrived.
         if (earlier := _earlier(tx, id, draft)) is not None:
             return earlier
         raise
@@ -162,7 +162,7 @@ def _earlier(tx: Reader | Transaction, id: str, draft: Draft) -> Posted | None:
     if deleted_at is None:  # else there is nothing left to compare with
         same = same and _is_what_was_sent(draft, text, _read_content(kind, content), sent, edited_at is not None)
     if not same:
-        raise Refusal("conflict", "you used this cid for another message; make a new one", path="cid")
+        raise Refusal("conflict", "you already used this cid for another message; create a new one", path="cid")
     return Posted(gid, seq, id, True)
 
 
@@ -181,7 +181,7 @@ def _seq_of(tx: Reader | Transaction, place: Place, message: str, path: str) -> 
         "SELECT seq FROM messages WHERE id = ? AND conversation = ? AND seq >= ?", (message, place.key, place.first)
     ).fetchone()
     if row is None:
-        raise Refusal("not_found", "there is no such message in this conversation", path=path)
+        raise Refusal("not_found", "no such message in this conversation", path=path)
     return row[0]
 
 
@@ -191,7 +191,7 @@ def _thread(tx: Reader | Transaction, place: Place, root: str) -> int:
         "SELECT thread FROM messages WHERE conversation = ? AND seq = ?", (place.key, seq)
     ).fetchone()
     if inside is not None:
-        raise Refusal("invalid", "this message is in a thread; name the one that it hangs on", path="thread")
+        raise Refusal("invalid", "this message is in a thread; name the thread's first message", path="thread")
     return seq
 
 
@@ -222,7 +222,7 @@ def _messages(reader: Reader | Transaction, rows: Iterable[tuple[Any, ...]]) -> 
 
 
 def enrich(reader: Reader | Transaction, found: list[Message]) -> list[Message]:
-    """Add what plugins know of the messages: once for all that are shown together. Gives the same list."""
+    """Add what plugins know about the messages, once for the whole page. Returns the same list."""
     if found and (enrich_messages := additions(reader).enrich_messages) is not None:
         enrich_messages(reader, found)
     return found
@@ -366,4 +366,4 @@ def _was_seen(reader: Reader | Transaction, account: Account, id: str) -> bool:
 
 
 def no_such_message() -> Refusal:
-    return Refusal("not_found", "there is no such message that you may see", path="message")
+    return Refusal("not_found", "no such message, or you may not see it", path="message")

@@ -31,7 +31,7 @@ def mark(tx: Transaction, account: Account, conversation: str, kind: ReceiptKind
     """
     place = conversations.access(tx, account, conversation)
     if seq > place.head:
-        raise Refusal("invalid", f"seq is {seq}, the newest message is {place.head}", path="seq")
+        raise Refusal("invalid", f"seq is {seq}; the newest message is {place.head}", path="seq")
     if kind == "delivered":
         if seq > place.delivered_seq:
             _advance(tx, place, account.key, "delivered", seq)

@@ -17,7 +17,7 @@ def add(tx: Transaction, account: Account, id: str, reason: str, note: str) -> i
     """Report a message that one may see; returns the report's number. Reporting again changes reason and note."""
     _, message = messages.access(tx, account, id)
     if message.sender.id == account.id:
-        raise Refusal("invalid", "this message is your own; you can delete it", path="message")
+        raise Refusal("invalid", "this is your own message; you can delete it", path="message")
     (key,) = tx.execute("SELECT key FROM messages WHERE id = ?", (id,)).fetchone()
     return tx.execute(
         "INSERT INTO reports (message, reporter, reason, note, at) VALUES (?, ?, ?, ?, ?) "
@@ -54,9 +54,9 @@ def resolve(tx: Transaction, account: Account | None, report: int, resolution: s
         "SELECT m.id, r.resolved_at FROM reports r JOIN messages m ON m.key = r.message WHERE r.key = ?", (report,)
     ).fetchone()
     if row is None:
-        raise Refusal("not_found", "there is no such report", path="report")
+        raise Refusal("not_found", "no such report", path="report")
     if row[1] is not None:
-        raise Refusal("gone", "this report is resolved already", path="report")
+        raise Refusal("gone", "this report is already resolved", path="report")
     tx.execute(
         "UPDATE reports SET resolved_at = ?, resolved_by = ?, resolution = ? WHERE key = ?",
         (tx.now, account.key if account else None, resolution, report),

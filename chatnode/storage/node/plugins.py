@@ -64,12 +64,12 @@ def prepare(
     Raises `StartError`; the steps before the one that failed stay.
     """
     if plugin == CORE:
-        raise StartError(f"{plugin} is the name of the node's own tables; the plugin needs another")
+        raise StartError(f"{plugin} is a prefix of the node's own tables; choose another name")
     if not applied(connection, plugin) and _named_after(connection, plugin):
-        raise StartError(f"there are tables here whose names begin with {plugin}_, and are not its own")
+        raise StartError(f"the database has tables named {plugin}_… that are not its own")
     newer = sorted(applied(connection, plugin) - {step.name for step in steps})
     if newer:
-        raise StartError(f"its tables were written by a newer version (they have {', '.join(newer)}); install that one")
+        raise StartError(f"its tables were written by a newer version (with {', '.join(newer)}); install that version")
     with _nothing_half_done(connection):
         with _only_own_tables(connection, plugin):
             migrate(connection, steps)
@@ -159,11 +159,10 @@ def _check_tables(connection: Reader, plugin: str, tables: Sequence[Table]) -> N
         for _, _, other, column, *_ in connection.execute(f"PRAGMA foreign_key_list({name})").fetchall():
             known_columns = {"people": table.people, "messages": (table.message,)}.get(other.lower())
             if known_columns is not None and column not in known_columns:
-                raise StartError(f"{name}.{column} refers to {other}, and no Table declares it")
+                raise StartError(f"{name}.{column} refers to {other}, which no Table declares")
     if declared:
         raise StartError(
-            f"it declares the table {min(declared)}, which is not there: none of its steps makes it, or somebody has "
-            "dropped it"
+            f"it declares the table {min(declared)}, which does not exist: no step creates it, or it was dropped"
         )
     for table in tables:
         _check_columns(connection, table)
@@ -173,16 +172,16 @@ def _check_columns(connection: Reader, table: Table) -> None:
     """What the node does with the table must be possible: else nobody could be erased, and no message deleted."""
     (without_rowid,) = connection.execute("SELECT wr FROM pragma_table_list(?)", (table.name,)).fetchone()
     if without_rowid:
-        raise StartError(f"the table {table.name} is WITHOUT ROWID, and is declared: its rows could not be erased")
+        raise StartError(f"the table {table.name} is WITHOUT ROWID, so its rows could not be erased")
     there = {name for (name,) in connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table.name,))}
     wanted = {*table.people, *([table.message] if table.message is not None else [])}
     if missing := sorted(wanted - there):
-        raise StartError(f"the table {table.name} is declared with the column {missing[0]}, which it has not")
+        raise StartError(f"the table {table.name} is declared with the column {missing[0]}, which does not exist")
     if table.export is not None:
         try:
             connection.execute(f"EXPLAIN {table.export}", {"person": 0, "after": 0, "limit": 0})
         except sqlite3.Error as error:
-            raise StartError(f"what the table {table.name} exports cannot be read: {error}") from error
+            raise StartError(f"the export of the table {table.name} cannot be read: {error}") from error
 
 
 def declared_tables(connection: Reader) -> tuple[list[Table], list[str]]:
@@ -266,7 +265,7 @@ def drop(tx: Transaction, plugin: str) -> list[str]:
     """
     tables = own_tables(tx, plugin)
     if not tables and plugin not in known(tx):
-        raise Refusal("not_found", f"there is nothing of a plugin {plugin} here", path="plugin")
+        raise Refusal("not_found", f"no data of a plugin {plugin} here", path="plugin")
     tx.execute("PRAGMA defer_foreign_keys=ON")
     for kind, name in _named_after(tx, plugin) if tables else ():
         tx.execute(f"DROP {kind} IF EXISTS {name}")  # a virtual table takes others with it

@@ -22,13 +22,13 @@ def _faults_of_export(connection: Reader, table: Table) -> Iterator[str]:
         return
     missing = [name for name in (":person", ":after", ":limit") if name not in table.export]
     if missing:
-        yield f"what {table.name} exports does not take {', '.join(missing)}"
+        yield f"the export of {table.name} does not take {', '.join(missing)}"
         return
     cursor = connection.execute(table.export, {"person": 1, "after": 0, "limit": 1})
     if len(cursor.description) < 2:
-        yield f"what {table.name} exports has only the column that is not shown"
+        yield f"the export of {table.name} has only the column that is not shown"
     if _scans(connection, table.name, table.export, {"person": 1, "after": 0, "limit": 1}):
-        yield f"what {table.name} exports is found by looking at every row: give it an index"
+        yield f"the export of {table.name} reads every row; give it an index"
 
 
 def _scans(connection: Reader, table: str, sql: str, values: dict[str, int] | None = None) -> bool:

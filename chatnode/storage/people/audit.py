@@ -13,7 +13,7 @@ from chatnode.storage.engine.transaction import Transaction
 
 
 def record(tx: Transaction, actor: Account | None, action: str, target: str = "", **details: str | int | None) -> None:
-    """Note, in the transaction that does it, that `actor` did `action` to `target`.
+    """Record, in the same transaction, that `actor` did `action` to `target`.
 
     `actor` None is the operator of the machine, or a job of the node. `action` is the command's name, or the
     job's; `target` is a public id. Details that are None are left out.

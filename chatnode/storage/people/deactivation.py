@@ -33,7 +33,7 @@ def reactivate(tx: Transaction, account: Account) -> bool:
     Raises `Refusal("gone")` for who was erased.
     """
     if account.erased_at is not None:
-        raise Refusal("gone", "this account was erased; there is nothing to come back to", path="person")
+        raise Refusal("gone", "this account was erased and cannot be reactivated", path="person")
     if not change(tx, "people", {"key": account.key}, {"deactivated_at": None}):
         return False
     _tell(tx, account)

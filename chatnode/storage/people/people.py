@@ -22,7 +22,7 @@ _COLUMNS = "key, id, handle, name, role, avatar, bot, deactivated_at, erased_at,
 RESERVED_HANDLES = frozenset(
     {EVERYONE, "everybody", "anyone", "all", "here", "channel", "group", "room", "online", "admins", "moderators", "me"}
 )
-"""With an @ or in a query they mean several people, or the one who writes, here or in programs that people know."""
+"""Reserved handles: with an @ or in a query they mean several users or the author, here or in other programs."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -46,7 +46,7 @@ def create(
     if _ID.fullmatch(handle):
         raise Refusal("invalid", "a handle must not look like an id", path="handle")
     if handle in RESERVED_HANDLES:
-        raise Refusal("conflict", f"@{handle} has a meaning of its own; take another handle", path="handle")
+        raise Refusal("conflict", f"@{handle} is reserved; choose another handle", path="handle")
     person = new_id()
     try:
         key = tx.execute(
@@ -69,9 +69,7 @@ def _taken(tx: Transaction, handle: str) -> Refusal:
     return Refusal("conflict", f"the handle {handle} is taken{by}", path="handle")
 
 
-IMPORTED = (
-    "an author of imported messages, as whom nobody can sign in; an administrator can hand it over: chatnode user adopt"
-)
+IMPORTED = "an author of imported messages, not an account; an administrator can hand it over with chatnode user adopt"
 
 
 def join_what_everybody_joins(tx: Transaction, account: Account) -> None:
@@ -105,7 +103,7 @@ def find(reader: Reader | Transaction, who: str, path: str = "person") -> Accoun
     column = "id" if _ID.fullmatch(who) else "handle"
     row = reader.execute(f"SELECT {_COLUMNS} FROM people WHERE {column} = ?", (who.lower(),)).fetchone()  # noqa: S608
     if row is None:
-        raise Refusal("not_found", f"there is nobody called {who}", path=path)
+        raise Refusal("not_found", f"no such user: {who}", path=path)
     return Account(*row)
 
 
@@ -117,7 +115,7 @@ def find_reachable(reader: Reader | Transaction, who: str, path: str) -> Account
 
 
 def check_reachable(account: Account) -> None:
-    """Raises `Refusal("forbidden")` for an account that is deactivated, or that nobody can sign in to."""
+    """Raises `Refusal("forbidden")` for a deactivated account or an imported author."""
     if account.deactivated_at is not None:
         raise Refusal("forbidden", f"the account of {account.handle} is deactivated")
     refuse_imported(account)
@@ -130,7 +128,7 @@ def refuse_imported(account: Account, path: str | None = None) -> None:
 
 
 def by_key(reader: Reader | Transaction, key: int) -> Account:
-    """The account with this key, which must be there."""
+    """The account with this key, which must exist."""
     return Account(*reader.execute(f"SELECT {_COLUMNS} FROM people WHERE key = ?", (key,)).fetchone())  # noqa: S608
 
 
@@ -168,7 +166,7 @@ def enrich(reader: Reader, found: list[Person]) -> list[Person]:
 
 
 def profile(reader: Reader, account: Account) -> Person:
-    """Somebody as they are shown when they are asked for."""
+    """A user's profile."""
     return enrich(reader, [public(account)])[0]
 
 
@@ -217,7 +215,9 @@ def set_role(tx: Transaction, account: Account, role: str) -> bool:
     """
     roles.check_there(tx, role)
     if role == "admin" and account.bot:
-        raise Refusal("invalid", "a bot cannot be an administrator; make a role for what it is to do", path="role")
+        raise Refusal(
+            "invalid", "a bot cannot be an administrator; create a role with the permissions it needs", path="role"
+        )
     if not change(tx, "people", {"key": account.key}, {"role": role}):
         return False
     if account.role == "admin" and not has_admin(tx):
@@ -236,7 +236,7 @@ def has_admin(reader: Reader | Transaction) -> bool:
 
 
 def with_roles(reader: Reader | Transaction, roles: list[str]) -> list[Account]:
-    """Everybody who has one of the roles and can sign in."""
+    """All users who have one of the roles and can sign in."""
     marks = ", ".join("?" * len(roles))
     rows = reader.execute(
         f"SELECT {_COLUMNS} FROM people WHERE role IN ({marks}) AND deactivated_at IS NULL ORDER BY key",  # noqa: S608
@@ -251,7 +251,7 @@ def may_be_handle(handle: str) -> bool:
 
 
 def empty(tx: Transaction, account: Account, word: str) -> Account:
-    """The profile becomes that of nobody, whom nothing lets in; its handle, which begins with `word`, is made up."""
+    """Empty the profile and block sign-in; the new handle is made up and begins with `word`."""
     handle = f"{word}-{secrets.token_hex(4)}"
     tx.execute(
         "UPDATE people SET handle = ?, name = ?, avatar = NULL, password = NULL, role = ?, "

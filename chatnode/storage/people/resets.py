@@ -18,7 +18,7 @@ def create(tx: Transaction, account: Account, code_hash: bytes, expires_at: int)
         raise Refusal("conflict", f"the account of {account.handle} is deactivated", path="person")
     people.refuse_imported(account, "person")
     if account.bot:
-        raise Refusal("invalid", "a bot has no password, make a token for it", path="person")
+        raise Refusal("invalid", "a bot has no password; create a token for it", path="person")
     revoke(tx, account.key)
     tx.execute(
         "INSERT INTO password_resets (code_hash, person, expires_at) VALUES (?, ?, ?)",

@@ -30,7 +30,7 @@ def page(reader: Reader) -> list[Role]:
 
 def check_there(reader: Reader | Transaction, role: str) -> None:
     if reader.execute("SELECT 1 FROM role_permissions WHERE role = ?", (role,)).fetchone() is None:
-        raise Refusal("not_found", f"there is no role {role}", path="role")
+        raise Refusal("not_found", f"no such role: {role}", path="role")
 
 
 def replace(tx: Transaction, role: str, permissions: frozenset[str]) -> dict[str, frozenset[str]]:
@@ -39,11 +39,11 @@ def replace(tx: Transaction, role: str, permissions: frozenset[str]) -> dict[str
     known = {**PERMISSIONS, **additions(tx).permissions}
     if unknown := sorted(permissions - set(known)):
         raise Refusal(
-            "invalid", f"there is no permission {unknown[0]}; there are {', '.join(known)}", path="permissions"
+            "invalid", f"no such permission: {unknown[0]}; permissions are {', '.join(known)}", path="permissions"
         )
     if not permissions:
         raise Refusal(
-            "invalid", "a role has at least one permission; deactivate who may do nothing", path="permissions"
+            "invalid", "a role needs at least one permission; to bar a user, deactivate the account", path="permissions"
         )
     if by_name(tx).get(role) == permissions:
         return by_name(tx)
@@ -62,11 +62,13 @@ def delete(tx: Transaction, role: str) -> dict[str, frozenset[str]]:
     """Raises `Refusal("conflict")` while somebody has it. Gives the roles that are left."""
     _refuse_admin(role)
     if role == MEMBER:
-        raise Refusal("forbidden", "everybody who is invited becomes a member; change what members may do", path="role")
+        raise Refusal(
+            "forbidden", "every invited user becomes a member; change the role's permissions instead", path="role"
+        )
     check_there(tx, role)
     (holders,) = tx.execute("SELECT count(*) FROM people WHERE role = ?", (role,)).fetchone()
     if holders:
-        raise Refusal("conflict", f"{holders} accounts have this role; give them another one first", path="role")
+        raise Refusal("conflict", f"{holders} accounts have this role; give them another role first", path="role")
     tx.execute("DELETE FROM role_permissions WHERE role = ?", (role,))
     return by_name(tx)
 

@@ -18,7 +18,7 @@ from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 
 TOUCH_MS = 600_000
-"""Last use is noted at most so often (10 minutes), not at every request."""
+"""Last use is stored at most once in this time (10 minutes), not at every request."""
 
 
 @attrs.define
@@ -55,7 +55,7 @@ def create(
     days: int | None,
     scopes: frozenset[str] | None = None,
 ) -> int:
-    """`days`: how long a token lives, or a device that is not used; None is for ever."""
+    """`days`: lifetime of a token, or of an unused device; None means no end."""
     key = tx.execute(
         "INSERT INTO sessions (person, kind, label, token_hash, created_at, expires_at, scopes) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -107,7 +107,7 @@ def check_not_revoked(reader: Reader | Transaction, session: int) -> None:
 
 
 def touch(tx: Transaction, session: int, device_days: int) -> None:
-    """Note that a session was used; a device's time to live begins anew."""
+    """Record that a session was used; a device's lifetime starts again."""
     tx.execute(
         "UPDATE sessions SET last_used_at = ?, expires_at = CASE kind WHEN 'device' THEN ? ELSE expires_at END "
         "WHERE key = ?",
@@ -131,7 +131,7 @@ def of_person(reader: Reader, person: int, current: int | None) -> list[Session]
 
 
 def rename(tx: Transaction, person: int, session: int, label: str) -> None:
-    """Call one of a person's sessions something else."""
+    """Rename one of a user's sessions."""
     if not tx.execute("UPDATE sessions SET label = ? WHERE key = ? AND person = ?", (label, session, person)).rowcount:
         raise Refusal("not_found", "you have no such session", path="session")
 
@@ -140,7 +140,7 @@ def revoke(tx: Transaction, person: int, session: int) -> None:
     """Sign out one of a person's sessions; its live sockets are closed when the event is routed."""
     deleted = tx.execute("DELETE FROM sessions WHERE key = ? AND person = ?", (session, person)).rowcount
     if not deleted:
-        raise Refusal("not_found", "there is no such session", path="session")
+        raise Refusal("not_found", "no such session", path="session")
     tx.record(SessionRevoked(session), people=(person,), subject=session, actor=person)
 
 

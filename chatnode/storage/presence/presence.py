@@ -1,4 +1,4 @@
-"""When people were last active, their status, and what is kept of it; and who may know."""
+"""Users' last activity, status and presence history, and who may see them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chatnode.storage.engine.transaction import Transaction
 
 @attrs.frozen
 class Mark:
-    """What is stored of somebody beside their last activity. A higher `version` is a later state."""
+    """What is stored about a user besides their last activity. A higher `version` is a later state."""
 
     person: PersonRef
     status: Status
@@ -29,14 +29,14 @@ class Mark:
 
 
 class Circle(NamedTuple):
-    """Where somebody may be seen: conversations by key, without the people whom they blocked, by id."""
+    """Where a user's presence is visible: conversations by key, except users they blocked, by id."""
 
     conversations: Iterable[int]
     blocked: frozenset[str] | set[str]
 
 
 class Changed(NamedTuple):
-    """Somebody came or went."""
+    """A user came online or went offline."""
 
     person: int
     at: int
@@ -44,7 +44,7 @@ class Changed(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A row that answers `presence.get`; `active_at` as far as it is written."""
+    """A row of `find_presence`; `active_at` may lag behind memory."""
 
     key: int
     person: PersonRef
@@ -59,7 +59,7 @@ _MARK = (
 
 
 def marked(reader: Reader) -> dict[int, Mark]:
-    """Everybody who has a status or is hidden, by key."""
+    """All users who have a status or are hidden, by key."""
     rows = reader.execute(_MARK + "WHERE s.text IS NOT NULL OR s.emoji IS NOT NULL OR s.hidden = 1")
     return {row[0]: _mark(row[1:]) for row in rows}
 
@@ -83,7 +83,7 @@ def blocked_by(reader: Reader | Transaction, person: int) -> set[str]:
 
 
 def set_status(tx: Transaction, account: Account, status: Status, *, keep_history: bool) -> tuple[Mark, Circle]:
-    """Returns what is stored now, and whom it concerns. Only what is said, and not for how long, is history."""
+    """Returns what is stored now, and its audience. History has the status, not its duration."""
     _see_to_row(tx, account)
     me = {"person": account.key}
     tx.execute("UPDATE presence SET active_at = ? WHERE person = ?", (tx.now, account.key))
@@ -99,7 +99,7 @@ def set_status(tx: Transaction, account: Account, status: Status, *, keep_histor
 
 
 def set_hidden(tx: Transaction, account: Account, hidden: bool) -> tuple[Mark, Circle]:
-    """Returns what is stored now, and whom it concerns."""
+    """Returns what is stored now, and its audience."""
     _see_to_row(tx, account)
     if change(tx, "presence", {"person": account.key}, {"hidden": hidden}):
         tx.execute("UPDATE presence SET version = version + 1 WHERE person = ?", (account.key,))
@@ -155,12 +155,13 @@ SEEN = (
     "AND EXISTS (SELECT 1 FROM members other JOIN members mine ON mine.conversation = other.conversation "
     "AND mine.person = :me AND mine.left_gid IS NULL WHERE other.person = p.key AND other.left_gid IS NULL)))"
 )
-"""SQL: whether the person with the key `:me` may see how `people p LEFT JOIN presence s ON s.person = p.key` is."""
+"""SQL: whether the user with the key `:me` may see the presence of `people p LEFT JOIN presence s ON s.person =
+p.key`."""
 _FOUND = "SELECT p.key, p.id, p.handle, s.active_at, s.text, s.emoji, s.until "
 
 
 def seen(reader: Reader, me: int, who: list[str]) -> list[Found]:
-    """Those of `who` (handles or ids) that the person `me` may see, in the order of handles; in one query."""
+    """Those of `who` (handles or ids) whose presence the user `me` may see, in order of handles; in one query."""
     rows = reader.execute(
         _FOUND + "FROM people p LEFT JOIN presence s ON s.person = p.key WHERE p.key IN ("  # noqa: S608 -- constants
         "SELECT key FROM people WHERE id IN (SELECT value FROM json_each(:who)) "

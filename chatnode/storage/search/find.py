@@ -58,7 +58,7 @@ class Cursor:
         """From the `next` of the page before. Raises `Refusal` when it cannot be one."""
         gid, _, seq = text.partition("-")
         if int(gid) > _MOST or int(seq) > _MOST:
-            raise Refusal("invalid", "takes the `next` of the page before", path="after")
+            raise Refusal("invalid", "expected the `next` of the previous page", path="after")
         return cls(int(gid), int(seq))
 
     def just_after(self) -> Cursor:
@@ -195,7 +195,7 @@ def find(
     except DatabaseError as error:
         if not was_interrupted(error):
             logger.error("the search index is damaged: %s", error)
-            raise Refusal("unavailable", "the search index is damaged; chatnode check --repair mends it") from error
+            raise Refusal("unavailable", "the search index is damaged; run chatnode check --repair") from error
         raise Refusal("invalid", "the query takes too long; add in: or a rarer word", path="query") from None
     finally:
         reader.set_progress_handler(None, 0)
@@ -294,7 +294,7 @@ def _senders(reader: Reader, account: Account, handles: list[str]) -> list[int]:
         try:
             found.append(account.key if handle == "me" else people.find(reader, handle).key)
         except Refusal:
-            raise Refusal("invalid", f"the query has from:{handle}; nobody has this handle", path="query") from None
+            raise Refusal("invalid", f"the query has from:{handle}; no such user", path="query") from None
     return found
 
 
@@ -315,7 +315,7 @@ def _places(reader: Reader, account: Account, names: list[str]) -> list[int]:
             if name.lower() in (id, peer) or (named and words.needle(named, prefix=True) in words.comparable(title))
         ]
         if not matching:
-            raise Refusal("invalid", f"the query has in:{name}; no conversation of yours has this", path="query")
+            raise Refusal("invalid", f"the query has in:{name}; you have no such conversation", path="query")
         found += matching
     return found
 

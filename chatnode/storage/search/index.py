@@ -161,7 +161,7 @@ def drop_slice(connection: Reader) -> bool:
     except sqlite3.DatabaseError as error:
         if not connection.in_transaction:
             raise
-        logger.error("the table %s is damaged; what cannot be dropped of it stays, unused: %s", table, error)
+        logger.error("the table %s is damaged; parts that cannot be dropped stay unused: %s", table, error)
     connection.execute("DELETE FROM search_shards WHERE number = ?", (number,))
     return True
 

@@ -105,7 +105,7 @@ class Indexer:
         """Log how a large index comes along: when a database is new to it, or was long without."""
         if self._told is None:
             if waiting >= LARGE:
-                logger.info("indexing %d messages for search; until then it looks through them itself", waiting)
+                logger.info("indexing %d messages for search; until it is done, searches scan them", waiting)
                 self._told = waiting
         elif waiting == 0 or self._told - waiting >= LARGE:
             logger.info("%d messages are still to be indexed", waiting)

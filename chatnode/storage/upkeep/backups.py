@@ -82,7 +82,7 @@ def create(
     except OSError as error:
         raise BackupError(f"{path}: cannot be written: {error.strerror}") from None
     else:
-        raise BackupError(f"{path}: is there already; a backup replaces nothing")
+        raise BackupError(f"{path}: already exists; not overwritten")
     with _one_at_a_time(data):
         return _create(data, path, secret, declared, progress)
 
@@ -97,7 +97,7 @@ def _one_at_a_time(data: DataDirectory) -> Generator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BackupError(f"{data.path}: another backup is being made; wait for its end") from None
+            raise BackupError(f"{data.path}: another backup is being made; wait until it ends") from None
         yield
     finally:
         os.close(lock)
@@ -172,5 +172,5 @@ def compared(path: Path, manifest: dict[str, Any], pieces: Iterator[bytes], prog
             progress("verifying", done, manifest["bytes"])
         yield piece
     if digest.hexdigest() != manifest["sha256"]:
-        raise BackupError(f"{path}: what is in it is not what its manifest says; this copy cannot be restored")
+        raise BackupError(f"{path}: its content does not match its manifest; this copy cannot be restored")
     progress("verifying", manifest["bytes"], manifest["bytes"])

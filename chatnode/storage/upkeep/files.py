@@ -25,7 +25,7 @@ def appearing(path: Path) -> Generator[BinaryIO]:
     partial = path.with_name(path.name + PARTIAL)
     try:
         if os.path.lexists(path):
-            raise StartError(f"{path}: is there already; nothing is replaced")
+            raise StartError(f"{path}: already exists; not overwritten")
         partial.unlink(missing_ok=True)
         try:
             with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:

@@ -62,7 +62,7 @@ def restore(
         problems = _prepare(work, backup, declared, progress)
         if problems and not anyway:
             found = "; ".join(f"{name}: {each[0]}" for name, each in problems.items())
-            raise BackupError(f"{backup}: the checks find problems in it: {found}. Restore it --anyway, then repair")
+            raise BackupError(f"{backup}: checks of it failed: {found}. Restore it with --anyway, then repair")
         kept = _put_in_place(data, work)
     except OSError as error:
         raise BackupError(f"{data.path}: cannot restore here: {error.strerror or error}") from error
@@ -151,7 +151,7 @@ def _prepare(work: Path, backup: Path, declared: Additions, progress: Progress) 
 def _put_in_place(data: DataDirectory, work: Path) -> Path | None:
     """Move the old files aside and the new one in. A mark keeps a node from starting on half of that."""
     old = [path for suffix in ("", "-wal", "-shm") if (path := Path(f"{data.database}{suffix}")).exists()]
-    data.restoring.write_text("A restore began here and did not end. Run it again.\n", encoding="utf-8")
+    data.restoring.write_text("A restore was interrupted here. Run it again.\n", encoding="utf-8")
     give(data.restoring)
     sync_directory(data.path)
     kept = None
@@ -176,4 +176,4 @@ def _new_directory(parent: Path) -> Path:
             path.mkdir(mode=0o700)
             give(path)
             return path
-    raise BackupError(f"{parent}: too many directories of earlier restores; move some away")
+    raise BackupError(f"{parent}: too many directories of earlier restores; move some elsewhere")

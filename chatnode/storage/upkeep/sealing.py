@@ -152,7 +152,7 @@ def _frames(path: Path, passphrase: str | None) -> Iterator[bytes]:
             length = int.from_bytes(file.read(4))
             sealed = file.read(length) if length <= 2 * FRAME_BYTES else b""
             if not length or len(sealed) < length:
-                raise BackupError(f"{path}: cut off or damaged in frame {number}; this copy cannot be restored")
+                raise BackupError(f"{path}: truncated or damaged in frame {number}; this copy cannot be restored")
             last = file.tell() == size
             data = header.seal.open(number, sealed, header.about(number, last))
             if data is None:
@@ -177,23 +177,23 @@ def _inflate(data: bytes, path: Path, number: int) -> bytes:
 
 def _read_header(file: BinaryIO, path: Path, passphrase: str | None) -> _Header:
     if file.read(len(MAGIC)) != MAGIC:
-        raise BackupError(f"{path}: this is not a backup of chatnode")
+        raise BackupError(f"{path}: not a chatnode backup")
     line, digest = file.readline(_MOST_HEADER), file.readline(_MOST_HEADER)
     if digest != hashlib.sha256(line).hexdigest().encode() + b"\n":
         raise BackupError(f"{path}: the header is damaged; this copy cannot be restored")
     try:
         return _known_header(orjson.loads(line), line, path, passphrase)
     except (KeyError, TypeError, ValueError):
-        raise BackupError(f"{path}: the header is not one that this chatnode knows") from None
+        raise BackupError(f"{path}: this chatnode does not know its format") from None
 
 
 def _known_header(fields: dict[str, Any], line: bytes, path: Path, passphrase: str | None) -> _Header:
     if fields["cipher"] == "none":
         return _Header(line, _Plain())
     if fields["cipher"] != "chacha20-poly1305" or fields["kdf"]["memory_kib"] > _MOST_MEMORY_KIB:
-        raise BackupError(f"{path}: made by a newer chatnode, or for another; this one cannot read it")
+        raise BackupError(f"{path}: made by a newer chatnode; this one cannot read it")
     if passphrase is None:
-        raise BackupError(f"{path}: is encrypted; give its passphrase with --passphrase-file")
+        raise BackupError(f"{path}: is encrypted; pass its passphrase with --passphrase-file")
     key, key_check = _derive(passphrase, bytes.fromhex(fields["salt"]), fields["kdf"])
     if key_check != fields["key_check"]:
         raise BackupError(f"{path}: the passphrase is wrong")

@@ -44,7 +44,7 @@ def copy(database: Path, into: Path, progress: Progress = no_progress) -> None:
     Raises `BackupError`, and what `progress` raises; then there is no copy.
     """
     if not database.exists():
-        raise BackupError(f"{database}: there is no database here")
+        raise BackupError(f"{database}: no database here")
     into.unlink(missing_ok=True)
     raised: list[BaseException] = []
     uri = f"file:{quote(str(database.absolute()))}?mode=ro"

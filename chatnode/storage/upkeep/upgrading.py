@@ -44,7 +44,7 @@ def _upgrade(
         missing = pending(connection, steps)
         if missing and not is_new(connection) and config.backup.keep_before_migration:
             kept = copy_before(directory, missing[0].name, config.backup.keep_before_migration, progress)
-            logger.info("the database from before the upgrade is kept as %s", kept)
+            logger.info("the old database is kept as %s", kept)
         for migration in migrate(connection, steps):
             logger.info("applied migration %s/%s", migration.set, migration.name)
         initialise(connection)
@@ -67,8 +67,8 @@ def refuse_half_restored(directory: DataDirectory) -> None:
     """Raises `StartError` when a restore was interrupted, before anything is made of what is there."""
     if directory.restoring.exists():
         raise StartError(
-            f"{directory.path}: a restore was interrupted here; run chatnode restore again. What was here before is in "
-            "its newest directory before-restore-…"
+            f"{directory.path}: a restore was interrupted here; run chatnode restore again. "
+            "The previous database is in the newest directory before-restore-…"
         )
 
 

@@ -28,7 +28,7 @@ from chatnode.api import (
 class Settings:
     """Greeting."""
 
-    word: str = setting("hello", "How people are greeted.")
+    word: str = setting("hello", "The word to greet users with.")
 
 
 # ---- a command: on the socket, over HTTP, in OpenAPI, in `chatnode call`
@@ -98,7 +98,7 @@ def chatnode_plugin() -> Plugin:
         name="hello",
         version="1.0",
         api="2.0",
-        about="Greets people.",
+        about="Greets users.",
         settings=Settings,
         commands=(greet,),
         cli=cli,

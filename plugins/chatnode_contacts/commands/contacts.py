@@ -49,7 +49,7 @@ async def add(ctx: Context, command: ChangeContact) -> ContactGiven:
     """
     settings = ctx.settings(Settings)
     if not settings.one_sided:
-        raise Refusal("forbidden", "contacts are added by request here: use contacts.request")
+        raise Refusal("forbidden", "this node adds contacts by request only; use contacts.request")
 
     def write(tx: Transaction) -> Shown:
         other = find_person(tx, command.person)

@@ -21,7 +21,7 @@ from chatnode_contacts.model import Accepted, AskContact, Asked, ListRequests, O
 from chatnode_contacts.permission import USE
 from chatnode_contacts.settings import Settings
 
-LIMITS = (Limit("contact_requests", "requests to be contacts", "requests_per_minute"),)
+LIMITS = (Limit("contact_requests", "contact requests", "requests_per_minute"),)
 
 
 @command("contacts.request", permission=USE, limit="contact_requests")
@@ -37,7 +37,7 @@ async def request(ctx: Context, command: AskContact) -> Asked:
             _become_contacts(tx, other, ctx.me, settings)
             return Asked("accepted")
         if all(entries.is_kept(tx, *pair) for pair in ((ctx.me.key, other.key), (other.key, ctx.me.key))):
-            raise Refusal("conflict", f"you and {other.handle} are contacts already", path="person")
+            raise Refusal("conflict", f"you and {other.handle} are already contacts", path="person")
         requests.ask(tx, ctx.me, other, command.note.strip(), settings)
         return Asked("requested")
 
@@ -52,7 +52,7 @@ async def accept(ctx: Context, command: OfPerson) -> Accepted:
     def write(tx: Transaction) -> tuple[Shown, str | None]:
         other = _other(tx, ctx.me, command.person)
         if not requests.is_pending(tx, other.key, ctx.me.key):
-            raise Refusal("not_found", f"{other.handle} has not asked you", path="person")
+            raise Refusal("not_found", f"{other.handle} has not sent you a request", path="person")
         refuse_blocked(tx, ctx.me, other, "person")
         check_reachable(other)
         conversation = _become_contacts(tx, other, ctx.me, settings)
@@ -66,7 +66,7 @@ def _other(tx: Transaction, me: Account, who: str) -> Account:
     """Whom a request is to or from; not oneself."""
     other = find_person(tx, who)
     if other.key == me.key:
-        raise Refusal("invalid", "you cannot ask yourself", path="person")
+        raise Refusal("invalid", "you cannot send yourself a request", path="person")
     return other
 
 

@@ -296,7 +296,7 @@ async def test_a_row_that_fails_is_set_aside_and_the_others_are_not(
         assert (aside["plugin"], aside["consumer"], aside["gid"], aside["kind"], aside["tries"]) == (
             "made", "noting", poisoned, "message.posted", 3,
         )  # fmt: skip
-    told = next(record for record in caplog.records if "goes on without it" in record.getMessage())
+    told = next(record for record in caplog.records if "skipped it" in record.getMessage())
     assert told.levelname == "ERROR"
     for word in ("made", "noting", f"gid {poisoned}", "message.posted"):
         assert word in told.getMessage()
@@ -511,7 +511,7 @@ async def test_a_consumer_is_declared_as_async_with_kinds_that_there_are(tmp_pat
         (consume, {}, "must be async def"),
         (fine, {"kinds": frozenset({"message.postd"})}, "message.postd"),
         (fine, {"kinds": frozenset({"presence.changed"})}, "presence.changed"),
-        (fine, {"most": 0}, "1 or more"),
+        (fine, {"most": 0}, "the minimum is 1"),
     ]
     for function, fields, words in faults:
         async with node_with(tmp_path, made(consumers=[Consumer("one", function, **fields)])) as node:

@@ -126,27 +126,27 @@ _NO_INDEX = Step(STEP.name, STEP.sql.partition(";")[0] + ";")
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"about": " "}, "it does not say what it is for: about"),
-        ({"commands": [_silent]}, "the command waves.wave does not say what it does"),
+        ({"about": " "}, "it has no description: set Plugin.about"),
+        ({"commands": [_silent]}, "the command waves.wave has no description"),
         ({"events": [EventKind(_Silent, make_waved)]}, "give _Silent a docstring"),
         ({"settings": _Bare}, "the setting most has no help"),
-        ({"permissions": [Permission("waves.wave", "")]}, "the permission waves.wave does not say what it allows"),
-        ({"metrics": [Metric("waves", "")]}, "the metric waves does not say what it counts"),
+        ({"permissions": [Permission("waves.wave", "")]}, "the permission waves.wave has no description"),
+        ({"metrics": [Metric("waves", "")]}, "the metric waves has no description"),
         ({"steps": [_NO_INDEX]}, "waves_waves.person has no index"),
-        ({"steps": [_NO_INDEX]}, "what waves_waves exports is found by looking at every row"),
+        ({"steps": [_NO_INDEX]}, "the export of waves_waves reads every row"),
         (
             {"tables": [attrs.evolve(TABLE, message="message")]},
-            "the table waves_waves is declared with the column message, which it has not",
+            "the table waves_waves is declared with the column message, which does not exist",
         ),
-        ({"tables": []}, "it does not run: waves_waves.person refers to people, and no Table declares it"),
+        ({"tables": []}, "it is not running: waves_waves.person refers to people, which no Table declares"),
         ({"tables": [attrs.evolve(TABLE, export="SELECT 1")]}, "does not take :person, :after, :limit"),
         (
             {"tables": [attrs.evolve(TABLE, export="SELECT at, :after, :limit, :person FROM waves_wave")]},
-            "what the table waves_waves exports cannot be read: no such table: waves_wave",
+            "the export of the table waves_waves cannot be read: no such table: waves_wave",
         ),
-        ({"permissions": []}, "it does not run: the command waves.wave takes the permission waves.wave"),
-        ({"api": "9.0"}, "it is made for version 9.0 of chatnode.api"),
-        ({"commands": [wave, wave]}, "the command waves.wave is there already"),
+        ({"permissions": []}, "it is not running: the command waves.wave takes the permission waves.wave"),
+        ({"api": "9.0"}, "it needs version 9.0 of chatnode.api"),
+        ({"commands": [wave, wave]}, "the command waves.wave exists already"),
     ],
 )
 def test_a_faulty_one_is_told_what_is_wrong(changes: dict[str, Any], fault: str) -> None:
@@ -160,5 +160,5 @@ def test_a_table_is_found_by_whatever_name_a_query_gives_it() -> None:
         export = f"SELECT w.key, w.at FROM waves_waves {alias} WHERE w.person = :person AND w.key > :after LIMIT :limit"
         tables = [Table("waves_waves", people=("person",), export=export)]
         check_plugin(waves(tables=tables))
-        with pytest.raises(AssertionError, match="by looking at every row"):
+        with pytest.raises(AssertionError, match="reads every row"):
             check_plugin(waves(tables=tables, steps=[_NO_INDEX]))

@@ -47,7 +47,7 @@ def test_every_hook_is_there_with_arguments_colour_order_budget_and_failure(hook
         assert ("no wrappers" in about) == (colour == "async def")
         assert f"`plugins.{terms.budget}`" in about
         assert hasattr(config.Plugins(), terms.budget)
-        assert ("refuses what is being done" in about) == (terms.failure == "refuse")
+        assert ("refuses the operation" in about) == (terms.failure == "refuse")
         assert ("is left out" in about) == (terms.failure == "go on")
     else:
         assert hook in ("chatnode_plugin", "add_hookspecs")

@@ -61,7 +61,7 @@ class Waved(Event):
 class Settings:
     """How much is waved."""
 
-    most: int = setting(3, "How often one person may wave.", minimum=0)
+    most: int = setting(3, "Maximum number of waves per user and minute.", minimum=0)
 
 
 @command("waves.wave", permission="waves.wave")

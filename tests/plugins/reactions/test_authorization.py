@@ -29,7 +29,7 @@ async def test_a_stranger_learns_not_even_that_there_is_a_message(ann: Somebody,
         assert await outcomes(eve, asked) == {"not_found"}
         with refused("not_found", "message") as told:
             await react(eve, asked, "👍")
-        assert told.value.message == "there is no such message that you may see"
+        assert told.value.message == "no such message, or you may not see it"
     assert await eve.call("reactions.mine", messages=[message]) == {"messages": []}
     assert await outcomes(Visitor(ann.node), message) == {"unauthenticated"}
     assert await on(ann, message) == {"👍": ["bob"]}

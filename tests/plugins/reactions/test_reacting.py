@@ -99,10 +99,10 @@ async def test_a_type_stands_for_its_emoji(ann: Somebody, bob: Somebody, message
 async def test_what_is_asked_for_must_be_clear(bob: Somebody, message: str) -> None:
     with refused("invalid", "emoji") as told:
         await bob.call("reactions.add", message=message)
-    assert told.value.message == "emoji is missing; or say a type"
+    assert told.value.message == "emoji is missing; give an emoji or a type"
     with refused("invalid", "emoji") as told:
         await bob.call("reactions.add", message=message, type="custom")
-    assert told.value.message == "custom has no emoji of its own; say which"
+    assert told.value.message == "custom has no emoji of its own; give one"
     with refused("invalid", "type") as told:
         await bob.call("reactions.add", message=message, type="love", emoji="👍")
     assert told.value.message == "👍 is of the type like"
@@ -123,7 +123,7 @@ async def test_several_of_one_person(node: Node, ann: Somebody, bob: Somebody, m
     assert (await react(bob, message, "👍"))["mine"] == ["👍", "🎉", "😮"]
     with refused("too_large", "emoji") as told:
         await react(bob, message, "😂")
-    assert told.value.message == "you have 3 reactions here, at most 3; take one back"
+    assert told.value.message == "you have 3 reactions here; the maximum is 3, remove one first"
     await react(ann, message, "🎉")
     anns = await LiveSession.of(node, ann)
     given = await bob.call("reactions.set", message=message, emojis=["😢", "🎉"])

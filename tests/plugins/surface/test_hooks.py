@@ -86,7 +86,7 @@ async def test_a_verdict_that_is_none_refuses(tmp_path: Path, gives: Any) -> Non
     async with node_with(tmp_path, made("demo", check_command)) as node:
         with refused("internal"):
             await node.call("people.list")
-        assert failures(node) == (1, "check_command gave something else than Allow or Deny")
+        assert failures(node) == (1, "check_command returned something other than Allow or Deny")
 
 
 async def test_a_check_that_raises_refuses_and_is_reported_without_its_words(tmp_path: Path, caplog: Any) -> None:
@@ -115,7 +115,7 @@ async def test_a_check_over_its_budget_is_cut_and_reported(tmp_path: Path, caplo
         with refused("unavailable"):
             await node.call("people.list")
         assert ended == ["people.list"]
-        assert failures(node) == (1, "check_command took longer than 0.05 s and was cut")
+        assert failures(node) == (1, "check_command took longer than 0.05 s and was cancelled")
     assert "the plugin demo: check_command took longer" in caplog.text
 
 
@@ -245,7 +245,7 @@ async def test_sql_without_end_in_a_transaction_is_cut_and_only_its_own_write_is
                 nursery.start_soon(try_to_say, text)
         assert sorted(outcomes) == ["one", "two", "unavailable"]
         assert sorted(await said(bob, talk)) == ["one", "two"]
-        assert failures(node)[1] == "in_transaction took longer than 0.02 s and was cut"
+        assert failures(node)[1] == "in_transaction took longer than 0.02 s and was cancelled"
 
 
 async def test_a_hook_that_sleeps_in_a_transaction_is_reported(tmp_path: Path) -> None:
@@ -335,7 +335,7 @@ async def test_an_event_recorded_within_another_comes_after_it_live_and_when_rep
 
 
 async def test_an_event_says_who_is_shown_it_once_they_were_away(tmp_path: Path) -> None:
-    """By a rule of its own with `show`, also to users who have left with `after_leaving`; a rule that fails shows none."""
+    """By a rule of its own with `show`, and with `after_leaving` also to users who left; a rule that fails shows none."""
 
     def in_transaction(tx: Any, change: Change) -> None:
         if isinstance(change.event, MessagePosted):
@@ -406,7 +406,7 @@ async def replayed(node: Node, somebody: Any, since: int) -> list[tuple[int, Eve
 
 @attrs.define
 class Odd(Event):
-    """Something that perhaps cannot be sent."""
+    """Something that perhaps cannot be encoded."""
 
     name = "demo.odd"
     what: Any = 1
@@ -432,10 +432,10 @@ async def test_an_event_that_cannot_be_sent_ends_no_node_and_is_left_out(tmp_pat
         assert [event.name for _, event in await replayed(node, bob, before)] == ["message.posted"] * 2
 
 
-@pytest.mark.parametrize("fault", ["raises", "exits", "cannot be sent"])
+@pytest.mark.parametrize("fault", ["raises", "exits", "cannot be encoded"])
 async def test_who_was_away_comes_back_also_past_an_event_that_cannot_be_made_again(tmp_path: Path, fault: str) -> None:
     def make(reader: Reader, row: Row) -> Event | None:
-        if fault == "cannot be sent":
+        if fault == "cannot be encoded":
             return Odd(object())
         raise SystemExit(1) if fault == "exits" else ValueError
 
@@ -549,7 +549,7 @@ async def test_an_enrichment_over_its_budget_is_left_out(tmp_path: Path) -> None
         talk = await direct(ann, bob)
         await say(ann, talk, "hello")
         assert await said(bob, talk) == ["hello"]
-        assert failures(node) == (1, "enrich_messages took longer than 0.05 s and was cut")
+        assert failures(node) == (1, "enrich_messages took longer than 0.05 s and was cancelled")
 
 
 @pytest.mark.parametrize("gives", [[1], {"x": {1, 2}}, {"x": object()}, {1: 2}, None])
@@ -560,7 +560,7 @@ async def test_an_enrichment_that_cannot_be_sent_is_left_out(tmp_path: Path, giv
     async with node_with(tmp_path, made("demo", enrich_people)) as node:
         ann = await make_person(node, "ann")
         assert "extra" not in (await ann.call("people.get", person="ann"))["person"]
-        assert failures(node) == (1, "enrich_people gave something else than a mapping of what JSON has")
+        assert failures(node) == (1, "enrich_people returned something other than a mapping of JSON values")
 
 
 async def test_a_sync_hook_can_be_wrapped(tmp_path: Path) -> None:
@@ -644,8 +644,8 @@ async def test_a_plugin_offers_hooks_and_another_implements_them(tmp_path: Path)
         assert await context.ask("name_poll", title="lunch") == ["LUNCH"]
         assert failures(node, "b")[0] == 1
         (z,) = [each for each in node.plugins.statuses() if each.name == "z"]
-        assert (z.state, z.reason) == ("broken", "poll_closed must be async def, and is def")
-        with pytest.raises(LookupError, match="no plugin offers a hook poll_opened"):
+        assert (z.state, z.reason) == ("broken", "poll_closed must be async def, not def")
+        with pytest.raises(LookupError, match="no plugin offers the hook poll_opened"):
             await context.ask("poll_opened", title="x")
 
 

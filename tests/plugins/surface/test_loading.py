@@ -65,49 +65,49 @@ async def nothing(*arguments: Any) -> Any:
 
 #: What is declared → what is said of it.
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "name": ({"name": "Hello World"}, "the name 'Hello World' is not made of a-z and 0-9"),
-    "name of the node's tables": ({"name": "message"}, "the name message begins names of the node's own tables"),
-    "api: no version": ({"api": "one"}, "api is 'one'; it takes a version such as 2.0"),
-    "api: a later one": ({"api": "2.99"}, "version 2.99 of chatnode.api, this is 2.0: install a newer chatnode"),
+    "name": ({"name": "Hello World"}, "the name 'Hello World' must consist of a-z and 0-9"),
+    "name of the node's tables": ({"name": "message"}, "the name message is a prefix of the node's own tables"),
+    "api: no version": ({"api": "one"}, "api is 'one'; expected a version such as 2.0"),
+    "api: a later one": ({"api": "2.99"}, "version 2.99 of chatnode.api, this is 2.0; install a newer chatnode"),
     "api: another major": ({"api": "0.3"}, "install a newer version of the plugin"),
     "command without prefix": ({"commands": (a_command("hello.wave"),)}, "does not begin with demo."),
     "command twice": (
         {"commands": (a_command("demo.wave"), a_command("demo.wave"))},
-        "the command demo.wave is there already",
+        "the command demo.wave exists already",
     ),
     "permission of nobody": (
         {"commands": (a_command("demo.wave", permission="demo.use"),)},
-        "the command demo.wave takes the permission demo.use, which nobody declares",
+        "the command demo.wave takes the permission demo.use, which no plugin declares",
     ),
     "limit of nobody": (
         {"commands": (a_command("demo.wave", limit="waves"),)},
-        "the command demo.wave has the limit waves, which nobody declares",
+        "the command demo.wave has the limit waves, which no plugin declares",
     ),
     "limit without its setting": (
         {"settings": Settings, "limits": (Limit("waves", "waves", "waves_per_minute"),)},
-        "the limit waves is read from the setting waves_per_minute, which is not there",
+        "the limit waves is read from the setting waves_per_minute, which does not exist",
     ),
     "limit that is no number": (
         {"settings": Settings, "limits": (Limit("waves", "waves", "style"),)},
-        "the limit waves is read from the setting style, no whole number",
+        "the limit waves is read from the setting style, which is not an integer",
     ),
     "address with a name twice": (
         {"routes": (Route("<of>/<of>", nothing, CHAT),)},
-        "the address '<of>/<of>' has two places of one name",
+        "the address '<of>/<of>' uses the same name twice",
     ),
     "methods as one text": (
         {"routes": (Route("feed", nothing, CHAT, methods="GET"),)},  # type: ignore[arg-type]
-        "the route feed has methods that are not among DELETE, GET, POST, PUT",
+        "the route feed has methods other than DELETE, GET, POST, PUT",
     ),
     "limit of the node's": (
         {"settings": Settings, "limits": (Limit("posts", "posts", "per_minute"),)},
-        "the limit posts is there already",
+        "the limit posts exists already",
     ),
     "permission without prefix": ({"permissions": (Permission("use", "use it"),)}, "does not begin with demo."),
-    "event of the node's": ({"events": (an_event("message.posted"),)}, "the event message.posted is there already"),
+    "event of the node's": ({"events": (an_event("message.posted"),)}, "the event message.posted exists already"),
     "collection of the node's": (
         {"collections": (Collection("messages", "x", "people item", "1", (), (), "", CHAT),)},
-        "the collection messages is there already",
+        "the collection messages exists already",
     ),
     "collection for a permission of nobody": (
         {
@@ -124,13 +124,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
                 ),
             )
         },
-        "the collection waves takes the permission demo.use, which nobody declares",
+        "the collection waves takes the permission demo.use, which no plugin declares",
     ),
-    "consumer with a strange name": ({"consumers": (Consumer("so so", nothing),)}, "is not named in a-z, 0-9 and _"),
-    "route": ({"routes": (Route("../secrets", nothing, None),)}, "the address '../secrets' is not made of"),
+    "consumer with a strange name": ({"consumers": (Consumer("so so", nothing),)}, "must be named with a-z, 0-9 and _"),
+    "route": ({"routes": (Route("../secrets", nothing, None),)}, "the address '../secrets' must consist of"),
     "page and route at one address": (
         {"routes": (Route("x", nothing, None),), "pages": (Page("x", "X", nothing),)},
-        "there are two addresses 'x'",
+        "the address 'x' is declared twice",
     ),
     "table of the node's": (
         {"steps": (Step("1", "CREATE TABLE people_more (person INTEGER);"),)},
@@ -144,18 +144,18 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no SQL": ({"steps": (Step("1", "CREATE TABEL demo_x (a);"),)}, "migration demo/1 failed: near"),
     "table that refers to people, not declared": (
         {"steps": (Step("1", "CREATE TABLE demo_x (who INTEGER REFERENCES people (key));"),)},
-        "demo_x.who refers to people, and no Table declares it",
+        "demo_x.who refers to people, which no Table declares",
     ),
     "table that refers to messages, not declared": (
         {
             "steps": (Step("1", "CREATE TABLE demo_x (m INTEGER REFERENCES messages (key), who INTEGER);"),),
             "tables": (Table("demo_x", people=("who",)),),
         },
-        "demo_x.m refers to messages, and no Table declares it",
+        "demo_x.m refers to messages, which no Table declares",
     ),
     "table that nobody makes": (
         {"tables": (Table("demo_x"),)},
-        "the table demo_x, which is not there: none of its steps makes it",
+        "the table demo_x, which does not exist: no step creates it",
     ),
     "table with another's name": ({"tables": (Table("people"),)}, "whose name does not begin with demo_"),
 }
@@ -208,8 +208,8 @@ async def test_a_hook_of_the_other_colour_is_refused(tmp_path: Path) -> None:
 
     async with node_with(tmp_path, made("one", check_command), made("two", in_transaction)) as node:
         assert states(node) == {
-            "one": "check_command must be async def, and is def",
-            "two": "in_transaction must be def, and is async def",
+            "one": "check_command must be async def, not def",
+            "two": "in_transaction must be def, not async def",
         }
 
 
@@ -229,9 +229,9 @@ async def test_settings_are_read_and_checked(tmp_path: Path) -> None:
         assert node.core.settings(Settings).polite == 0
     for entries, said in (
         ({"polit": 1}, "no setting plugins.demo.polit; [plugins.demo] has polite, per_minute, style"),
-        ({"polite": "very"}, "plugins.demo.polite is 'very'; it takes a whole number"),
+        ({"polite": "very"}, "plugins.demo.polite is 'very'; expected an integer"),
         ({"polite": -1}, "the least is 0"),
-        ({"style": "loud"}, "plugins.demo.style is 'loud'; it takes plain, fancy"),
+        ({"style": "loud"}, "plugins.demo.style is 'loud'; expected one of plain, fancy"),
     ):
         async with node_with(tmp_path, plugin, config=Config(of_plugins={"demo": entries})) as node:
             assert said in states(node)["demo"]
@@ -242,7 +242,7 @@ async def test_settings_of_what_is_not_installed_are_said(tmp_path: Path, caplog
     async with node_with(tmp_path, made("demo"), config=config) as node:
         assert states(node) == {"demo": "disabled"}
     assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == [
-        "there are settings for a plugin dmeo, which is not installed",
+        "settings name the plugin dmeo, which is not installed",
         "plugins.disabled names dem, which is not installed",
     ]
 
@@ -267,7 +267,7 @@ async def test_tables_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:
     async with node_with(tmp_path, made("demo", steps=(one, two))) as node:
         assert states(node) == {"demo": "running"}
     async with node_with(tmp_path, made("demo", steps=(one,))) as node:
-        assert "its tables were written by a newer version (they have 2)" in states(node)["demo"]
+        assert "its tables were written by a newer version (with 2)" in states(node)["demo"]
     async with node_with(tmp_path, made("demo", steps=(one, two))) as node:
         assert states(node) == {"demo": "running"}
 
@@ -324,7 +324,7 @@ async def test_two_nodes_in_one_process_do_not_see_each_others_plugins(tmp_path:
 async def test_two_plugins_do_not_share_a_class_of_settings(tmp_path: Path) -> None:
     async with node_with(tmp_path, made("one", settings=Settings), made("two", settings=Settings)) as node:
         assert states(node) == {
-            "one": "running", "two": "its settings are the class Settings of another plugin; it needs its own",
+            "one": "running", "two": "its settings class Settings belongs to another plugin; declare its own",
         }  # fmt: skip
 
 
@@ -346,7 +346,7 @@ async def test_a_plugin_that_two_distributions_bring_is_broken_and_says_so(
     monkeypatch.syspath_prepend(bring(tmp_path, "cut", plugin="rest"))
     async with open_node(tmp_path / "data", Config()) as node:
         assert states(node)["hello"] == (
-            "more than one installed distribution brings it: alpha and beta; uninstall all but one"
+            "several installed distributions provide it: alpha and beta; uninstall all but one"
         )
         assert "no_such_module" in states(node)["rest"]
         told = {each["name"]: each["version"] for each in (await node.call("plugins.list"))["plugins"]}

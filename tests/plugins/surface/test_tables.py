@@ -114,8 +114,8 @@ async def test_a_table_that_somebody_dropped_by_hand_stands_in_nobodys_way(tmp_p
         connection.execute("DROP TABLE demo_notes")
     connection.close()
     async with node_with(tmp_path, plugin) as node:
-        assert "demo_notes, which is not there" in states(node)["demo"]
-        assert "the table demo_notes of a plugin is not there any more" in caplog.text
+        assert "demo_notes, which does not exist" in states(node)["demo"]
+        assert "the table demo_notes of a plugin no longer exists" in caplog.text
         await Somebody(node, ann.account).call("messages.delete", message=posted["message"])
         await Somebody(node, ann.account).call("people.export")
         assert await outcome(node.call("people.erase", person="ann", handle="ann")) == "ok"
@@ -126,12 +126,12 @@ AT_FAULT: dict[str, tuple[str, Table, str]] = {
     "a column that is not there": (
         "CREATE TABLE demo_t (key INTEGER PRIMARY KEY, person INTEGER);",
         Table("demo_t", people=("persn",)),
-        "declared with the column persn, which it has not",
+        "declared with the column persn, which does not exist",
     ),
     "no rowid": (
         "CREATE TABLE demo_t (person INTEGER PRIMARY KEY) WITHOUT ROWID;",
         Table("demo_t", people=("person",)),
-        "is WITHOUT ROWID, and is declared",
+        "is WITHOUT ROWID, so its rows",
     ),
     "an export that is no SQL": (
         "CREATE TABLE demo_t (key INTEGER PRIMARY KEY, person INTEGER);",
@@ -141,7 +141,7 @@ AT_FAULT: dict[str, tuple[str, Table, str]] = {
     "people in another case": (
         "CREATE TABLE demo_t (key INTEGER PRIMARY KEY, person INTEGER REFERENCES People (key));",
         Table("demo_t"),
-        "demo_t.person refers to People, and no Table declares it",
+        "demo_t.person refers to People, which no Table declares",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Plugname: people add items to a conversation, and see each other's."""
+"""Plugname: users add items to a conversation and see each other's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def chatnode_plugin() -> Plugin:
         name="plugname",
         version=__version__,
         api="2.0",
-        about="Items that people add to a conversation.",
+        about="Items that users add to a conversation.",
         settings=Settings,
         steps=steps_in("chatnode_plugname"),
         tables=(

@@ -1,4 +1,4 @@
-"""The commands. Each is on the socket, over HTTP, in OpenAPI and in `chatnode call` by being here."""
+"""The commands. All are available on the socket, over HTTP, in OpenAPI and with `chatnode call`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .model import AddItem, ItemAdded, ItemGiven, ItemsGiven, ListItems, Setting
 
 @command("plugname.add", permission="plugname.add")
 async def add(ctx: Context, command: AddItem) -> ItemGiven:
-    """Add an item to a conversation. Everybody who takes part in it is told."""
+    """Add an item to a conversation. All members are notified."""
     me, most = ctx.me, ctx.settings(Settings).most
 
     def write(tx: Transaction) -> ItemGiven:
         place = access_conversation(tx, me, command.conversation)
         if most and storage.count(tx, place, me) >= most:
-            raise Refusal("too_large", f"you have added {most} items here already", path="conversation")
+            raise Refusal("too_large", f"you have already added {most} items here", path="conversation")
         key, item = storage.add(tx, place, me, command.text)
         tx.record(ItemAdded(place.id, item), conversation=place.key, subject=key, actor=me.key)
         return ItemGiven(item)

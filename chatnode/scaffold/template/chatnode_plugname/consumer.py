@@ -1,4 +1,4 @@
-"""What is done with events afterwards, on a task of its own: it delays nobody, and catches up after a crash."""
+"""What happens with events afterwards, in a task of its own: it delays no request, and catches up after a crash."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from . import storage
 
 
 async def count_items(ctx: Context, rows: Sequence[Row]) -> Write[object]:
-    """Count the items of each person.
+    """Count the items of each user.
 
-    What is returned is carried out in the transaction that notes how far the consumer is: exactly once.
+    The returned function runs exactly once, in the transaction that moves the consumer's cursor.
     """
     added = Counter(row.actor for row in rows if row.actor is not None)
 

@@ -1,4 +1,4 @@
-"""What commands take and give, what clients are told, and the settings. Nothing here does anything."""
+"""Requests, replies, events and settings: data only."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ ItemText = Annotated[str, Text(most=200, least=1)]
 
 @attrs.frozen
 class Settings:
-    """Items that people add to a conversation."""
+    """Items that users add to a conversation."""
 
-    most: int = setting(100, "How many items one person may add to one conversation; 0 = any number.", minimum=0)
+    most: int = setting(100, "Maximum number of items one user may add to a conversation; 0 means no limit.", minimum=0)
 
 
 @attrs.define
 class Item:
-    """Something that `by` added to a conversation."""
+    """An item that `by` added to a conversation."""
 
     item: str
     conversation: str
@@ -60,7 +60,7 @@ class ItemsGiven:
 
 @attrs.define
 class ItemAdded(Event):
-    """Somebody added an item to the conversation."""
+    """A user added an item to the conversation."""
 
     name = "plugname.added"
     conversation: str

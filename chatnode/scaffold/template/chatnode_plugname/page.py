@@ -1,4 +1,4 @@
-"""A page for whoever runs the node: `/plugins/plugname/totals`."""
+"""A page for operators: `/plugins/plugname/totals`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from . import storage
 
 
 async def show_totals(ctx: Context, query: Mapping[str, str]) -> str:
-    """Who has added how many items."""
+    """How many items each user has added."""
     rows = [f"<tr><td>{escape(handle)}</td><td>{items}</td></tr>" for handle, items in await ctx.read(storage.totals)]
     return f"<table><tr><th>Who</th><th>Items</th></tr>{''.join(rows)}</table>"

@@ -1,4 +1,4 @@
-"""All the SQL. Functions get a transaction or a reader, and run in a thread of the database."""
+"""All the SQL. Functions take a transaction or a reader, and run in a database thread."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _item(row: tuple[Any, ...]) -> Item:
 
 
 def add(tx: Transaction, place: Place, person: Account, text: str) -> tuple[int, Item]:
-    """The new item, and its key."""
+    """Add an item; returns it and its key."""
     id = new_id()
     (key,) = tx.execute(
         "INSERT INTO plugname_items (id, conversation, person, text, at) VALUES (?, ?, ?, ?, ?) RETURNING key",
@@ -39,7 +39,7 @@ def add(tx: Transaction, place: Place, person: Account, text: str) -> tuple[int,
 
 
 def count(tx: Transaction, place: Place, person: Account) -> int:
-    """How many items somebody has added to a conversation."""
+    """How many items a user has added to a conversation."""
     (found,) = tx.execute(
         "SELECT count(*) FROM plugname_items WHERE conversation = ? AND person = ?", (place.key, person.key)
     ).fetchone()
@@ -52,13 +52,13 @@ def items_of(reader: Reader, place: Place) -> list[Item]:
 
 
 def make_added(reader: Reader, row: Row) -> ItemAdded | None:
-    """The event once more, for a client that was away; None when the item is gone."""
+    """The event again, for a client that missed it; None if the item is gone."""
     found = reader.execute(_ITEMS + "WHERE i.key = ?", (row.subject,)).fetchone()
     return ItemAdded(row.conversation, _item(found)) if found is not None else None
 
 
 def count_up(tx: Transaction, person: int, items: int) -> None:
-    """Note that somebody has added more items."""
+    """Add to a user's total."""
     tx.execute(
         "INSERT INTO plugname_totals (person, items) VALUES (?, ?) "
         "ON CONFLICT (person) DO UPDATE SET items = items + excluded.items",
@@ -67,7 +67,7 @@ def count_up(tx: Transaction, person: int, items: int) -> None:
 
 
 def totals(reader: Reader) -> list[tuple[str, int]]:
-    """Handles with how many items each has added, most first."""
+    """Handles with the number of items each user added, highest first."""
     return reader.execute(
         "SELECT p.handle, t.items FROM plugname_totals t JOIN people p ON p.key = t.person "
         "ORDER BY t.items DESC, p.handle LIMIT 100"

@@ -1,4 +1,4 @@
-"""The fixtures: a node with the plugin, and people who talk."""
+"""The fixtures: a node with the plugin, and its clients."""
 
 from __future__ import annotations
 

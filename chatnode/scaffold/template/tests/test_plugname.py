@@ -1,4 +1,4 @@
-"""What people do with it, as dialogues."""
+"""Dialogues between users of the plugin."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from chatnode.storage.filters.kinds import Choice, Flag, Json, PersonId, Text, T
 
 PEOPLE = Collection(
     "people",
-    "Everybody with an account here, and the authors of imported messages.",
+    "All accounts, and the authors of imported messages.",
     "people item",
     "1",
     (
@@ -46,7 +46,7 @@ SESSIONS = Collection(
 
 BLOCKS = Collection(
     "blocks",
-    "Whom you have blocked.",
+    "Users you have blocked.",
     "blocks item CROSS JOIN people other ON other.key = item.blocked",
     "item.person = :me",
     (
@@ -59,7 +59,7 @@ BLOCKS = Collection(
 
 PRESENCE_HISTORY = Collection(
     "presence_history",
-    "When you came, went and set which status, where the node keeps it.",
+    "Your presence history, if the node keeps it.",
     "presence_history item",
     "item.person = :me",
     (

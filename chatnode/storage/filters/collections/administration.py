@@ -17,7 +17,7 @@ def _of_sessions(what: str) -> str:
 
 ACCOUNTS = Collection(
     "accounts",
-    "All accounts, with their role on the node and their last use.",
+    "All accounts, with their roles and last use.",
     "people item",
     "1",
     (
@@ -40,7 +40,7 @@ ACCOUNTS = Collection(
 
 ACCOUNT_SESSIONS = Collection(
     "account_sessions",
-    "Everybody's signed-in devices and API tokens.",
+    "All users' signed-in devices and API tokens.",
     "sessions item CROSS JOIN people person ON person.key = item.person",
     "(item.expires_at IS NULL OR item.expires_at > :now)",
     (

@@ -57,7 +57,7 @@ def _my_archived(as_whom: str) -> str:
 
 CONVERSATIONS = Collection(
     "conversations",
-    "Conversations that you take part in.",
+    "Conversations that you are a member of.",
     "members mine CROSS JOIN conversations item ON item.key = mine.conversation "
     "LEFT JOIN conversation_settings own ON own.person = mine.person AND own.conversation = mine.conversation",
     MINE,
@@ -88,7 +88,7 @@ CONVERSATIONS = Collection(
 
 PUBLIC = Collection(
     "public_conversations",
-    "Public groups, for everybody to find and join.",
+    "Public groups, which every user can find and join.",
     "conversations item LEFT JOIN members mine ON mine.conversation = item.key AND mine.person = :me "
     "AND mine.left_gid IS NULL",
     "item.visibility = 'public'",
@@ -104,7 +104,7 @@ _LAST_READ = f"FROM messages n WHERE n.conversation = part.conversation AND n.se
 
 PARTICIPANTS = Collection(
     "chat_participants",
-    "Who takes part in your conversations. What people set for themselves is shown of yourself only.",
+    "Members of your conversations. Personal settings show for yourself only.",
     "members mine CROSS JOIN conversations conv ON conv.key = mine.conversation "
     "CROSS JOIN members part ON part.conversation = mine.conversation AND part.left_gid IS NULL "
     "CROSS JOIN people person ON person.key = part.person "
@@ -154,7 +154,7 @@ def _set(column: str, default: str) -> str:
 
 SETTINGS = Collection(
     "conversation_settings",
-    "Your own settings of the conversations that you take part in, one row for each.",
+    "Your settings for your conversations, one row each.",
     "members mine CROSS JOIN conversations conv ON conv.key = mine.conversation "
     "CROSS JOIN people person ON person.key = mine.person "
     "LEFT JOIN conversation_settings own ON own.person = mine.person AND own.conversation = mine.conversation",

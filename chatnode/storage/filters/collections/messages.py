@@ -23,8 +23,7 @@ def _unless_deleted(column: str) -> str:
 
 MESSAGES = Collection(
     "messages",
-    "Messages of your conversations, those from before you could see them left out. "
-    "Of a deleted one it is told that, when and by whom.",
+    "Messages of your conversations that you may see. Of a deleted one, only when, why and by which user.",
     _VISIBLE_MESSAGES + "JOIN people sender ON sender.key = item.sender",
     MINE,
     (
@@ -76,7 +75,7 @@ MESSAGES = Collection(
 
 EDITS = Collection(
     "message_edits",
-    "What edited messages that you may see said before; version 1 is what was posted. Nothing of deleted ones.",
+    "Previous versions of edited messages that you may see; version 1 is the original. None of deleted messages.",
     _VISIBLE_MESSAGES + "AND item.deleted_at IS NULL JOIN message_edits edition "
     "ON edition.conversation = item.conversation AND edition.seq = item.seq",
     MINE,
@@ -119,7 +118,7 @@ def _time_of(kind: str, mark: str) -> str:
 
 RECEIPTS = Collection(
     "message_reads",
-    "For each message that you may see and each other participant than its sender who may see it: how far it got.",
+    "Delivery state of each message that you may see, for each recipient who may see it.",
     _VISIBLE_MESSAGES.replace("JOIN messages", "JOIN members part ON part.conversation = mine.conversation "
     "AND part.left_gid IS NULL JOIN people reader ON reader.key = part.person JOIN messages")
     + "AND likelihood(item.seq >= part.first, 0.99) AND item.sender <> part.person",

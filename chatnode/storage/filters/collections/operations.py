@@ -9,8 +9,7 @@ from chatnode.storage.filters.kinds import Choice, Flag, Id, Json, PersonId, Tex
 
 AUDIT = Collection(
     "audit",
-    "What administrators, moderators, the operator and jobs did. "
-    "Without an actor: the operator of the machine, or a job.",
+    "What administrators, moderators, the operator and jobs did. Without an actor, the operator or a job acted.",
     "audit item",
     "1",
     (
@@ -26,7 +25,7 @@ AUDIT = Collection(
 
 REPORTS = Collection(
     "reports",
-    "Messages that somebody reported, without their text.",
+    "Reported messages, without their text.",
     "reports item CROSS JOIN messages message ON message.key = item.message "
     "CROSS JOIN conversations conv ON conv.key = message.conversation",
     "1",
@@ -52,7 +51,7 @@ REPORTS = Collection(
 
 REMOVALS = Collection(
     "removals",
-    "Receipts of what retention removed, and the proof that it is gone.",
+    "Receipts of what retention removed, with the proof that it is gone.",
     "removals item",
     "1",
     (
@@ -72,7 +71,7 @@ REMOVALS = Collection(
 
 JOBS = Collection(
     "jobs",
-    "What the node has done by itself, and how it went the last time.",
+    "The node's jobs, with the outcome of their last run.",
     "jobs item",
     "1",
     (

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-import trio
 
-from chatnode.cli.operator import operator, run_making_command, run_operator_command
+from chatnode.cli.operator import Call, run_making_command, run_operator_command, with_operator
 from chatnode.errors import Refusal
 
 
@@ -62,7 +62,7 @@ def audit(data: Path, actor: str | None, action: str | None, target: str | None,
     """
     terms = {"actor": actor, "action": action, "target": target}
     fields = {name: value for name, value in terms.items() if value is not None}
-    entries, handles = trio.run(_audit, data, {"limit": limit, **fields})
+    entries, handles = with_operator(data, partial(_audit, {"limit": limit, **fields}))
     for each in entries:
         who = each["actor"]["handle"] if "actor" in each else "(operator)"
         target = handles.get(each["target"], each["target"])
@@ -71,18 +71,17 @@ def audit(data: Path, actor: str | None, action: str | None, target: str | None,
         click.echo(f"{each['at']}  {who:16}  {each['action']:20}  {target}  {details}".rstrip())
 
 
-async def _audit(data: Path, fields: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[Any, str]]:
+async def _audit(fields: dict[str, Any], call: Call) -> tuple[list[dict[str, Any]], dict[Any, str]]:
     """The entries, and the handles of the people whose ids are in them."""
-    async with operator(data) as call:
-        entries: list[dict[str, Any]] = (await call("audit.list", **fields))["entries"]
-        found: dict[Any, str] = {}
-        for id in {text for each in entries for text in (each["target"], *each["details"].values()) if _is_id(text)}:
-            try:
-                found[id] = (await call("people.get", person=id))["person"]["handle"]
-            except Refusal as refusal:
-                if refusal.code != "not_found":  # else it is of a conversation, a message, …
-                    raise
-        return entries, found
+    entries: list[dict[str, Any]] = (await call("audit.list", **fields))["entries"]
+    found: dict[Any, str] = {}
+    for id in {text for each in entries for text in (each["target"], *each["details"].values()) if _is_id(text)}:
+        try:
+            found[id] = (await call("people.get", person=id))["person"]["handle"]
+        except Refusal as refusal:
+            if refusal.code != "not_found":  # else it is of a conversation, a message, …
+                raise
+    return entries, found
 
 
 def _is_id(value: object) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import trio
 
+from chatnode.control_socket import address
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import CommandTable
@@ -21,7 +22,6 @@ from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.protocol.envelopes import RequestId, UnusableOp, error_reply, ok_reply, parse_request
 from chatnode.transport.socket import unexpected_refusal
-from chatnode.transport.unix import address
 
 logger = get_logger("control")
 
@@ -54,7 +54,7 @@ def _listen(path: Path) -> socket.socket:
     try:
         path.unlink(missing_ok=True)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listening.bind(address(directory, path.name))
+        listening.bind(address(directory))
     finally:
         os.close(directory)
     path.chmod(stat.S_IRUSR | stat.S_IWUSR)

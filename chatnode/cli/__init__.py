@@ -7,29 +7,38 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import NoReturn, TypeVar, cast
 
 import click
 
 from chatnode import __version__
 from chatnode.errors import ConnectionLost, Refusal, StartError
+from chatnode.hooks.discovery import installed
 
 
 class _Commands(click.Group):
     """Subcommands by name, each imported when it is asked for: a node carries nothing of a terminal's around.
 
-    Plugins' own are named as the plugins are.
+    Plugins' own are named as the plugins are. The help imports neither them nor the plugins.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*_WHERE, *import_module("chatnode.cli.extensions").names()})
+        return sorted({*_COMMANDS, *(each.name for each in installed())})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _WHERE:
+        if cmd_name not in _COMMANDS:
             found = import_module("chatnode.cli.extensions").find(ctx, cmd_name)
             return with_data(found) if found is not None else None
-        module, _, name = _WHERE[cmd_name].partition(".")
+        module, _, name = _COMMANDS[cmd_name][0].partition(".")
         return with_data(getattr(import_module(f"chatnode.cli.{module}"), name))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+        plugins = [each for each in installed() if each.name not in _COMMANDS]
+        if plugins:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(each.name, f"{each.distribution} {each.version}".strip()) for each in plugins])
 
 
 _C = TypeVar("_C", bound=click.Command)
@@ -58,26 +67,27 @@ def _take_data(context: click.Context, parameter: click.Parameter, value: Path |
 
 
 _WITHOUT_DATA = ("chat", "systemd")
-_WHERE = {
-    "audit": "auditing.audit",
-    "backup": "backups.backup",
-    "call": "calling.call",
-    "chat": "chatting.chat",
-    "check": "checking.check",
-    "config": "printing.config",
-    "export": "upkeep.export",
-    "import": "importing.import_group",
-    "invite": "accounts.invite",
-    "migrate": "upkeep.migrate",
-    "plugin": "plugins.plugin",
-    "restore": "backups.restore",
-    "role": "roles.role",
-    "serve": "serving.serve",
-    "setup": "accounts.setup",
-    "systemd": "printing.systemd",
-    "token": "accounts.token",
-    "user": "accounts.user",
+_COMMANDS = {
+    "audit": ("auditing.audit", "Print the audit log, newest first."),
+    "backup": ("backups.backup", "Make a backup; the node may be running."),
+    "call": ("calling.call", "Run any command, e.g. `chatnode call people.get person=ann`."),
+    "chat": ("chatting.chat", "Chat in this terminal."),
+    "check": ("checking.check", "Check the database; exit with 1 if it has problems."),
+    "config": ("printing.config", "Print every setting with its default, as a config.toml."),
+    "export": ("upkeep.export", "Export everything as lines of JSON; the node may be running."),
+    "import": ("importing.import_group", "Bring in conversations from elsewhere."),
+    "invite": ("accounts.invite", "Print an invite link to create an account with."),
+    "migrate": ("upkeep.migrate", "Migrate the database to this version."),
+    "plugin": ("plugins.plugin", "Manage plugins."),
+    "restore": ("backups.restore", "Replace the database with a backup."),
+    "role": ("roles.role", "Manage roles and their permissions."),
+    "serve": ("serving.serve", "Run the node until it gets SIGINT or SIGTERM."),
+    "setup": ("accounts.setup", "Print a link for the first administrator to sign up with."),
+    "systemd": ("printing.systemd", "Print a systemd unit that starts this chatnode."),
+    "token": ("accounts.token", "Manage API tokens."),
+    "user": ("accounts.user", "Manage accounts."),
 }
+"""Where each command is, and what the help says of it: the summary of the command itself, which is imported late."""
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -103,19 +113,17 @@ def main() -> None:
     """Entry point: errors that name a place and a fix are printed as they are, and exit with 1."""
     try:
         cli(prog_name="chatnode")
-    except (StartError, Refusal, ConnectionLost) as error:
-        _fail(error)
+    except (StartError, Refusal, ConnectionLost, UnicodeEncodeError) as error:
+        fail(error)
     except OSError as error:
         if error.filename is None:
             raise
-        _fail(StartError(f"{os.fsdecode(error.filename)}: {error.strerror}"))
-    except UnicodeEncodeError as error:  # what the shell handed over as bytes of no text
-        _fail(StartError(f"{error.object!r} is not UTF-8"))
+        fail(StartError(f"{os.fsdecode(error.filename)}: {error.strerror}"))
     except ExceptionGroup as group:
         expected, rest = group.split((StartError, Refusal))
         if expected is None or rest is not None:
             raise
-        _fail(_first(expected))
+        fail(_first(expected))
 
 
 def _first(error: Exception) -> Exception:
@@ -125,8 +133,11 @@ def _first(error: Exception) -> Exception:
     return error
 
 
-def _fail(error: Exception) -> None:
+def fail(error: Exception) -> NoReturn:
+    """Print an error that names a place and a fix, and exit with 1."""
     message = str(error)
+    if isinstance(error, UnicodeEncodeError):  # what the shell handed over as bytes of no text
+        message = f"{error.object!r} is not UTF-8"
     if isinstance(error, Refusal):
         place = f" ({error.path})" if error.path else ""
         message = f"{error.message}{place} [{error.code}]"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import click
-import orjson
-import trio
 
-from chatnode.cli.operator import operator, run_making_command, run_operator_command
+from chatnode.cli.operator import Call, run_making_command, run_operator_command, with_operator
 from chatnode.errors import StartError
 
 
@@ -77,16 +76,15 @@ def set_role(data: Path, handle: str, role: str) -> None:
 def list_users(data: Path, prefix: str) -> None:
     """List the handles and names of all accounts."""
 
-    async def main() -> None:
-        async with operator(data) as call:
-            after = ""
-            while page := (await call("people.list", prefix=prefix, after=after, limit=500))["people"]:
-                for person in page:
-                    marks = [mark for mark in ("bot", "imported", "deactivated", "erased") if person.get(mark)]
-                    click.echo("  ".join([f"{person['handle']:20}", person["name"], *(f"[{mark}]" for mark in marks)]))
-                after = page[-1]["handle"]
+    async def main(call: Call) -> None:
+        after = ""
+        while page := (await call("people.list", prefix=prefix, after=after, limit=500))["people"]:
+            for person in page:
+                marks = [mark for mark in ("bot", "imported", "deactivated", "erased") if person.get(mark)]
+                click.echo("  ".join([f"{person['handle']:20}", person["name"], *(f"[{mark}]" for mark in marks)]))
+            after = page[-1]["handle"]
 
-    trio.run(main)
+    with_operator(data, main)
 
 
 @user.command("deactivate")
@@ -145,24 +143,25 @@ def export(data: Path, handle: str, file: Path) -> None:
     FILE must not exist; it gets one line of JSON per entry. `-` is standard output.
     """
 
-    async def main(out: BinaryIO) -> int:
+    import orjson
+
+    async def main(out: BinaryIO, call: Call) -> int:
         count, after = 0, {}
-        async with operator(data) as call:
-            while True:
-                page = await call("people.export", person=handle, **after)
-                out.writelines(orjson.dumps(entry) + b"\n" for entry in page["entries"])
-                count += len(page["entries"])
-                if "next" not in page:
-                    return count
-                after = {"after": page["next"]}
+        while True:
+            page = await call("people.export", person=handle, **after)
+            out.writelines(orjson.dumps(entry) + b"\n" for entry in page["entries"])
+            count += len(page["entries"])
+            if "next" not in page:
+                return count
+            after = {"after": page["next"]}
 
     if str(file) == "-":
-        count = trio.run(main, sys.stdout.buffer)
+        count = with_operator(data, partial(main, sys.stdout.buffer))
     else:
         from chatnode.storage.upkeep.files import appearing
 
         with appearing(file) as out:
-            count = trio.run(main, out)
+            count = with_operator(data, partial(main, out))
     click.echo(f"{count} entries written", err=True)
 
 

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
-import trio
 
+from chatnode import control_socket
 from chatnode.cli.operator import run_operator_command
 
 
-@click.command()
+@click.command(short_help="Run any command by its name.")
 @click.argument("command", required=False)
 @click.argument("fields", nargs=-1)
 @click.option("--token", envvar="CHATNODE_TOKEN", help="Act as the token's owner, not as the operator.")
@@ -40,8 +39,10 @@ def call(data: Path, command: str | None, fields: tuple[str, ...], token: str | 
     if token is None:
         result = run_operator_command(data, command, **values)
     else:
+        import trio
+
         result = trio.run(_call_as_person, url, token, command, values)
-    click.echo(orjson.dumps(result, option=orjson.OPT_INDENT_2).decode())
+    click.echo(control_socket.shown(result))
 
 
 async def _call_as_person(url: str, token: str, command: str, values: dict[str, Any]) -> Any:
@@ -61,6 +62,8 @@ def _field(text: str) -> tuple[str, Any]:
         raise click.BadParameter(f"{text!r} is neither NAME=TEXT nor NAME:=JSON")
     if not name.endswith(":"):
         return name, value
+    import orjson
+
     try:
         return name[:-1], orjson.loads(value)
     except orjson.JSONDecodeError as error:

@@ -11,10 +11,10 @@ from chatnode.cli.operator import run_operator_command
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="First make anew what is derived: counts, marks, threads, search…")
+@click.option("--repair", is_flag=True, help="First rebuild derived data: counts, marks, threads, search…")
 @click.pass_obj
 def check(data: Path, repair: bool) -> None:
-    """Prove that the database is sound; exits with 1 when it is not."""
+    """Check the database; exit with 1 if it has problems."""
     checked = run_operator_command(data, "node.repair" if repair else "node.check")
     for each in checked.get("repairs", ()):
         click.echo(f"repaired {each['name']}: {each['rows']} rows")

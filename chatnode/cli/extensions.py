@@ -28,29 +28,21 @@ def declared(found: Installed) -> Plugin:
         raise StartError(f"the plugin {found.name} is broken: {type(error).__name__}: {error}") from error
 
 
-def names() -> list[str]:
-    """The plugins that have a command of their own, and those that are broken, so that the help names them."""
-    return [each.name for each in installed() if _has_command(each)]
-
-
-def _has_command(found: Installed) -> bool:
-    try:
-        return declared(found).cli is not None
-    except StartError:
-        return True
-
-
 def find(context: click.Context, name: str) -> click.Command | None:
-    """The command of the plugin with this name; None when there is no such plugin, or it has none."""
+    """The command of the plugin with this name; None when there is no such plugin.
+
+    That of a plugin which is broken, or declares none, says so when it is run.
+    """
     found = next((each for each in installed() if each.name == name), None)
     if found is None:
         return None
     try:
         own = declared(found).cli
     except StartError as error:
-        return _broken(name, error)
+        return _failing(name, error, "(broken; see `chatnode plugin list`)")
     if own is None:
-        return None
+        lack = StartError(f"the plugin {name} has no command of its own; see `chatnode plugin docs {name}`")
+        return _failing(name, lack, "(no command of its own)")
     command = copy.copy(own)
     command.context_settings = {**own.context_settings, "obj": _calling(context)}
     return command
@@ -67,7 +59,7 @@ def _calling(context: click.Context) -> Any:
     return call
 
 
-def _broken(name: str, error: StartError) -> click.Command:
+def _failing(name: str, error: StartError, why: str) -> click.Command:
     def fail(**_: Any) -> None:
         raise error
 
@@ -75,7 +67,7 @@ def _broken(name: str, error: StartError) -> click.Command:
         name,
         callback=fail,
         params=[click.Argument(["rest"], nargs=-1, type=click.UNPROCESSED)],
-        short_help="(broken; see `chatnode plugin list`)",
+        short_help=why,
         context_settings={"ignore_unknown_options": True},
         add_help_option=False,
     )

@@ -11,7 +11,8 @@ import attrs
 import click
 import trio
 
-from chatnode.cli.operator import Call, operator
+from chatnode.cli.opening import operator
+from chatnode.cli.operator import Call
 from chatnode.errors import Refusal
 from chatnode.importers import (
     Converted,

@@ -11,13 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
-import trio
 
-from chatnode.cli.operator import Call, is_served, operator, run_operator_command
+from chatnode.cli.operator import Call, is_served, run_operator_command, with_operator
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks.discovery import installed
-from chatnode.storage.upkeep.files import appearing
 
 OWN = "chatnode"
 """The distribution of the plugins that come with chatnode."""
@@ -130,17 +127,20 @@ def _ask(name: str, tables: list[str], destination: Path | None) -> tuple[Path |
 def _export(data: Path, name: str, tables: list[str], destination: Path) -> int:
     """One line of JSON for each row, with its table; gives how many."""
 
-    async def main() -> int:
-        async with operator(data) as call:
-            count = 0
-            for table in tables:
-                async for row in _rows(call, name, table):
-                    out.write(orjson.dumps({"table": table, **row}) + b"\n")
-                    count += 1
-            return count
+    import orjson
+
+    from chatnode.storage.upkeep.files import appearing
+
+    async def main(call: Call) -> int:
+        count = 0
+        for table in tables:
+            async for row in _rows(call, name, table):
+                out.write(orjson.dumps({"table": table, **row}) + b"\n")
+                count += 1
+        return count
 
     with appearing(destination) as out:
-        return trio.run(main)
+        return with_operator(data, main)
 
 
 async def _rows(call: Call, name: str, table: str) -> AsyncIterator[dict[str, Any]]:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Generator
 from contextlib import contextmanager
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from chatnode.cli.installing import install, uninstall
 from chatnode.cli.operator import run_making_command, run_operator_command
 from chatnode.errors import StartError
 from chatnode.hooks.discovery import GROUP, Installed, installed
-from chatnode.logs import get_logger
 
 
 @click.group()
@@ -37,6 +33,8 @@ def list_plugins(data: Path, as_json: bool) -> None:
     with _nothing_logged():  # what is broken is named below
         plugins: list[dict[str, Any]] = run_operator_command(data, "plugins.list")["plugins"]
     if as_json:
+        import orjson
+
         click.echo(orjson.dumps(plugins, option=orjson.OPT_INDENT_2))
         return
     for each in plugins:
@@ -125,6 +123,8 @@ def new(name: str, directory: Path) -> None:
 @contextmanager
 def _nothing_logged() -> Generator[None]:
     """Within the block the log does not say, with all its details, why a plugin is broken."""
+    from chatnode.logs import get_logger
+
     logger = get_logger("plugins")
     logger.disabled = True
     try:
@@ -142,6 +142,9 @@ def _installed(name: str) -> Installed:
 
 def _in_directory(directory: Path) -> list[Installed]:
     """The plugins of a distribution that need not be installed."""
+    import tomllib
+    from importlib.metadata import EntryPoint
+
     try:
         project: dict[str, Any] = tomllib.loads((directory / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         points: dict[str, str] = project["entry-points"][GROUP]

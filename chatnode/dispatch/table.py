@@ -33,9 +33,10 @@ class Command(Generic[C, R]):
     `permission` None: no sign-in needed. `or_permission` is an alternative permission, for commands that users run
     for themselves and some users run for others. `limit` names a rate limit besides that of all requests. `reads`: it
     changes nothing, and HTTP also offers it as GET. `unscoped`: tokens with scopes may not run it, because it would
-    give more than their scopes. `active`: it shows that the user, and not only their program, is active. `earlier`
-    returns the stored result if this request repeats an earlier one, else None; a repeat, whose result has `dup` set,
-    is not rate-limited.
+    give more than their scopes. `repeatable`: a client that lost its connection may send it again, because running it
+    twice has the same effect as running it once. `active`: it shows that the user, and not only their program, is
+    active. `earlier` returns the stored result if this request repeats an earlier one, else None; a repeat, whose
+    result has `dup` set, is not rate-limited.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Command(Generic[C, R]):
     unscoped: bool = False
     active: bool = False
     earlier: Callable[[Caller, C], Awaitable[R | None]] | None = None
+    repeatable: bool = False
 
     @property
     def description(self) -> str:
@@ -73,10 +75,12 @@ def command(
     unscoped: bool = False,
     active: bool | None = None,
     earlier: Callable[[Caller, Any], Awaitable[Any]] | None = None,
+    repeatable: bool = False,
 ) -> Callable[[Callable[[Any, C], Awaitable[R]]], Command[C, R]]:
     """Declare a handler as a command; its request and reply classes come from the annotations.
 
-    Unless `active` says otherwise, commands that write show activity and commands that read do not.
+    Unless `active` says otherwise, commands that write show activity and commands that read do not. Commands that read
+    are repeatable.
     """
 
     def make(handler: Callable[[Any, C], Awaitable[R]]) -> Command[C, R]:
@@ -85,7 +89,8 @@ def command(
         _, takes = hints.values()
         is_active = not reads if active is None else active
         return Command(
-            name, takes, gives, handler, permission, limit, reads, or_permission, unscoped, is_active, earlier
+            name, takes, gives, handler, permission, limit, reads, or_permission, unscoped, is_active, earlier,
+            reads or repeatable,
         )  # fmt: skip
 
     return make

@@ -12,11 +12,11 @@ import attrs
 from chatnode.dispatch.core import RATES
 from chatnode.dispatch.subject import Subject
 from chatnode.errors import StartError
+from chatnode.hooks.discovery import NAME
 from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
 from chatnode.model.permissions import PERMISSIONS
 from chatnode.storage.engine.migrations import own_prefixes
 
-_NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _PART = r"(?:[a-z0-9][a-z0-9._-]*|<[a-z_]+>)"
 _PLACE = re.compile("<[a-z_]+>")
@@ -114,7 +114,7 @@ def _check_consumer(consumer: Consumer, taken: Taken) -> None:
 
 
 def _check_version(plugin: Plugin) -> None:
-    if not _NAME.fullmatch(plugin.name):
+    if not NAME.fullmatch(plugin.name):
         raise StartError(f"the name {plugin.name!r} must consist of a-z and 0-9")
     if plugin.name in own_prefixes():
         raise StartError(f"the name {plugin.name} is a prefix of the node's own tables; choose another")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
-
-import attrs
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatnode.errors import StartError
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 GROUP = "chatnode"
+NAME = re.compile("[a-z][a-z0-9]{0,30}")
+"""Of a plugin."""
 
 
-@attrs.frozen
-class Installed:
+class Installed(NamedTuple):
     """A plugin that can be loaded. `load` imports it and gives the module or object with its hooks; it may raise
     anything."""
 
@@ -26,6 +28,8 @@ class Installed:
 
 def installed() -> list[Installed]:
     """Every plugin that is installed here, in the order of their names. Imports none."""
+    from importlib.metadata import entry_points  # the command line is quicker without it
+
     found: dict[str, Installed] = {}
     for each in map(_installed, entry_points(group=GROUP)):
         found[each.name] = _brought_twice(found[each.name], each) if each.name in found else each

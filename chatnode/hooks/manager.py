@@ -135,7 +135,7 @@ class Manager:
             self._note(found, "broken", "")
             self._say_broken(found.name, error)
         else:
-            self._note(attrs.evolve(found, version=plugin.version), "running", plugin.about)
+            self._note(found._replace(version=plugin.version), "running", plugin.about)
 
     def _register(self, name: str) -> None:
         try:

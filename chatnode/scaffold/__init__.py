@@ -5,7 +5,6 @@ The files are those in `template/`, where the plugin is called `plugname`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from importlib import resources
 from importlib.metadata import distribution
@@ -17,9 +16,9 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from chatnode.errors import StartError
+from chatnode.hooks.discovery import NAME
 from chatnode.storage.engine.migrations import own_prefixes
 
-_NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 _PLACEHOLDER = "plugname"
 _RENAMED = {"gitignore": ".gitignore"}
 """Renamed in the template so that it has no effect there."""
@@ -30,7 +29,7 @@ def make(name: str, directory: Path) -> Path:
 
     Raises `StartError`.
     """
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise StartError(
             f"{name!r} is not a valid plugin name: use a-z and 0-9, beginning with a letter, at most 31 characters"
         )

@@ -40,7 +40,7 @@ async def _posted_earlier(ctx: Caller, command: PostMessage) -> Posted | None:
     return await ctx.read(lambda reader: messages.posted_earlier(reader, sender, draft))
 
 
-@command("messages.post", permission=permissions.CHAT, limit="posts", earlier=_posted_earlier)
+@command("messages.post", permission=permissions.CHAT, limit="posts", earlier=_posted_earlier, repeatable=True)
 async def post(ctx: Caller, command: PostMessage) -> Posted:
     """Post a message. The reply comes when it is on disk; repeating the `cid` returns the same reply.
 
@@ -192,13 +192,13 @@ async def delete(ctx: Caller, command: DeleteMessage) -> MessageGiven:
 async def pin(ctx: Caller, command: GetMessage) -> MessageGiven:
     """Pin a message for everyone; in a group, only the owner and admins can."""
     most = ctx.core.config.limits.pins
-    return MessageGiven(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, command.message, True, most)))
+    return MessageGiven(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, command.message, most)))
 
 
 @command("messages.unpin", permission=permissions.CHAT, limit="changes")
 async def unpin(ctx: Caller, command: GetMessage) -> MessageGiven:
     """Unpin a message."""
-    return MessageGiven(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, command.message, False, 0)))
+    return MessageGiven(await ctx.write(lambda tx: message_changes.unpin(tx, ctx.me, command.message)))
 
 
 @command("messages.pinned", permission=permissions.CHAT, reads=True)

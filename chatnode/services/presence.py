@@ -48,7 +48,7 @@ async def get(ctx: Caller, command: GetPresence) -> PresenceGiven:
     return PresenceGiven([board.as_known(each) for each in found])
 
 
-@command("presence.status", permission=permissions.CHAT, limit="statuses")
+@command("presence.status", permission=permissions.CHAT, limit="statuses", repeatable=True)
 async def set_status(ctx: Caller, command: SetStatus) -> PresenceOf:
     """Set your status: a text, an emoji or both, for some time or until you change it."""
     status = _status(ctx, command)
@@ -75,7 +75,7 @@ def _status(ctx: Caller, command: SetStatus) -> Status:
     return Status(text, emoji, now_ms() + command.seconds * 1000 if command.seconds is not None else None)
 
 
-@command("presence.visible", permission=permissions.CHAT, limit="statuses")
+@command("presence.visible", permission=permissions.CHAT, limit="statuses", repeatable=True)
 async def set_visible(ctx: Caller, command: SetVisible) -> Visible:
     """Show or hide from others when you are online and active, your status, and that you are typing (default:
     shown)."""
@@ -113,7 +113,7 @@ def _whose_history(ctx: Caller, reader: Reader, who: str | None) -> Account:
     return people.find(reader, who)
 
 
-@command("typing", permission=permissions.CHAT, limit="typing")
+@command("typing", permission=permissions.CHAT, limit="typing", repeatable=True)
 async def say_typing(ctx: Caller, command: SayTyping) -> TypingSaid:
     """Show that you are typing in a conversation; repeat it while you do. Posting or `stop` ends it."""
     me = ctx.me

@@ -14,14 +14,13 @@ from pathlib import Path
 
 import trio
 
+from chatnode.control_socket import address
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import CommandTable
-from chatnode.errors import Refusal
 from chatnode.logs import get_logger
-from chatnode.protocol.envelopes import RequestId, UnusableOp, error_reply, ok_reply, parse_request
-from chatnode.transport.socket import unexpected_refusal
-from chatnode.transport.unix import address
+from chatnode.protocol.envelopes import RequestId, ok_reply, parse_request
+from chatnode.transport.failures import failed_reply
 
 logger = get_logger("control")
 
@@ -54,7 +53,7 @@ def _listen(path: Path) -> socket.socket:
     try:
         path.unlink(missing_ok=True)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listening.bind(address(directory, path.name))
+        listening.bind(address(directory))
     finally:
         os.close(directory)
     path.chmod(stat.S_IRUSR | stat.S_IWUSR)
@@ -84,9 +83,5 @@ async def _answer(table: CommandTable, context: Caller, line: bytes) -> bytes:
         request = parse_request(line, 0)
         request_id = context.request = request.id
         return ok_reply(request_id, await table.run(context, request.op, request.fields))
-    except Refusal as refusal:
-        if isinstance(refusal, UnusableOp):
-            request_id = refusal.request_id
-        return error_reply(request_id, refusal)
-    except Exception:
-        return error_reply(request_id, unexpected_refusal())
+    except Exception as error:
+        return failed_reply(request_id, error)

@@ -14,7 +14,7 @@ from unittest import mock
 
 import attrs
 
-from chatnode.cli import main
+from chatnode.__main__ import main
 
 PATIENCE = 30.0
 

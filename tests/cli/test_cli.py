@@ -17,8 +17,8 @@ import pytest
 import trio
 
 from chatnode import __version__
-from chatnode.cli import operator as operating
-from chatnode.cli.operator import operator
+from chatnode.cli import opening
+from chatnode.cli.opening import operator
 from chatnode.services import COMMANDS
 from chatnode.storage.engine.directory import DataDirectory
 
@@ -308,7 +308,7 @@ def test_a_second_node_on_the_same_directory_is_refused(serving: Serving) -> Non
 def test_a_directory_that_somebody_holds_without_serving_is_left_alone(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operating, "_START_SECONDS", 0.1)
+    monkeypatch.setattr(opening, "_START_SECONDS", 0.1)
     holder = DataDirectory(data)
     holder.claim()
     done = chatnode(data, "user", "add", "ann", "--no-password")
@@ -430,7 +430,7 @@ def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch: p
     def sleep(seconds: float) -> NoReturn:
         raise AssertionError("there is nothing to wait for")
 
-    monkeypatch.setattr("chatnode.cli.operator.trio.sleep", sleep)
+    monkeypatch.setattr("chatnode.cli.opening.trio.sleep", sleep)
     (tmp_path / "file").touch()
     done = chatnode(tmp_path / "file", "check")
     assert done.status == 1

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +16,16 @@ from typing import Any
 import click
 import pytest
 
-from chatnode.cli import cli
+from chatnode.cli import (
+    _COMMANDS,  # pyright: ignore[reportPrivateUsage]
+    cli,
+)
 from chatnode.config import Storage, load, render
 from chatnode.errors import StartError
 from chatnode.storage.engine import file_owners
 from chatnode.storage.engine.connection import connect_writer
 
-from .command import chatnode
+from .command import PATIENCE, Serving, chatnode, command_line, environment
 
 # ---- a wrong directory
 
@@ -308,21 +314,90 @@ def test_the_help_is_not_cut_off() -> None:
             assert cut == [], path
 
 
-@pytest.mark.parametrize(
-    "arguments", [("user", "list"), ("check",), ("audit",), ("plugin", "list"), ("call", "node.info")]
-)
-def test_asking_a_node_that_runs_imports_little_of_one(arguments: tuple[str, ...]) -> None:
+def test_the_help_says_of_a_command_what_the_command_says_of_itself() -> None:
+    for name, (place, summary) in _COMMANDS.items():
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        assert summary == command.get_short_help_str(1000), f"{place}: the help must say the same in chatnode.cli"
+
+
+@pytest.fixture(scope="module")
+def served(empty_node: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The directory of a node that runs, on which nothing is changed."""
+    serving = Serving(shutil.copytree(empty_node, tmp_path_factory.mktemp("served") / "data"))
+    yield serving.data
+    serving.kill()
+
+
+def imported_by(*arguments: str) -> set[str]:
+    """The modules that a command has imported at its end."""
     script = (
-        "import sys; from chatnode.cli import cli; context = cli.make_context('chatnode', sys.argv[1:])\n"
-        "name, command, rest = cli.resolve_command(context, [*context._protected_args, *context.args])\n"
-        "import click; isinstance(command, click.Group) and command.resolve_command(context, rest)\n"
-        "print(*sorted(sys.modules))"
+        "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+        "from chatnode.__main__ import main; main()"
     )
-    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
-    heavy = {
-        "quart", "hypercorn", "sqlite3", "prompt_toolkit", "chatnode.node", "chatnode.services", "chatnode.dispatch",
-        "chatnode.storage.engine.database", "chatnode.transport.http", "chatnode.hooks.manager",
-    }  # fmt: skip
-    if arguments[0] == "plugin":
-        heavy -= {"sqlite3"}
-    assert heavy & set(done.stdout.split()) == set()
+    command = [sys.executable, "-c", script, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=PATIENCE, check=True)
+    return set(done.stderr.split())
+
+
+SERVER = {"trio", "quart", "hypercorn", "sqlite3", "argon2", "attrs", "cattrs", "pluggy", "importlib.metadata"}
+OF_CHATNODE = {
+    "chatnode", "chatnode.__main__", "chatnode.cli", "chatnode.control_socket", "chatnode.errors", "chatnode.hooks",
+    "chatnode.hooks.discovery", "chatnode.logs",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments", [("user", "list"), ("check",), ("audit",), ("role", "list"), ("plugin", "list"), ("--help",)]
+)
+def test_asking_a_node_that_runs_imports_nothing_of_one(served: Path, arguments: tuple[str, ...]) -> None:
+    modules = imported_by("--data", str(served), *arguments)
+    heavy = SERVER - {"importlib.metadata"} if arguments == ("--help",) else SERVER
+    assert heavy & modules == set()
+    found = {name for name in modules if name.startswith("chatnode.") and not name.startswith("chatnode.cli.")}
+    assert found <= OF_CHATNODE
+
+
+def test_the_plain_form_of_a_call_imports_no_parser_either(served: Path) -> None:
+    modules = imported_by("--data", str(served), "call", "people.list", "prefix=a")
+    assert (SERVER | {"click", "chatnode.cli"}) & modules == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("node.info",), ("people.list", "prefix=ä="), ("people.get", "person=nobody"), ("people.get",), ("no.such",),
+        ("people.get", "person=x", "id=7", "person=y"), ("people.get", "=x"), ("people.get", "person"),
+        ("people.get", "person=\udcff"), ("messages.get", "message:=1"), ("messages.get", "message:=NaN"), (),
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_the_plain_form_of_a_call_is_answered_as_any_other(served: Path, arguments: tuple[str, ...]) -> None:
+    plain = chatnode(served, "call", *arguments)
+    assert plain == chatnode(served, "call", "--url", "http://unused", *arguments)
+    assert (plain.out == "") == (plain.status != 0)
+
+
+def test_a_node_that_stops_before_it_answers_is_named(data: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(str(data / "control.sock"))
+        listening.listen()
+
+        def hang_up() -> None:
+            listening.accept()[0].close()
+
+        for arguments in (("node.info",), ("--url", "http://unused", "node.info")):
+            node = threading.Thread(target=hang_up)
+            node.start()
+            done = chatnode(data, "call", *arguments)
+            node.join()
+            assert (done.status, done.err) == (1, "chatnode: the node stopped before it answered; look at its log\n")
+
+
+def test_a_reader_who_goes_away_gets_no_trace(served: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = command_line(served, "call", "node.info")
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, env=environment(), check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")

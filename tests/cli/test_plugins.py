@@ -179,20 +179,21 @@ def test_a_plugins_own_command_runs_commands_as_the_operator(data: Path, site: S
         serving.kill()
 
 
-def test_the_help_lists_them_and_names_what_is_broken(data: Path, site: Site) -> None:
-    site.add("hello")
+def test_what_is_broken_or_has_no_command_says_so_when_it_is_run(data: Path, site: Site) -> None:
     site.add("hasty", BROKEN)
-    said = ok(chatnode(data, "--help"))
-    assert "  hello    Greet from the command line.\n" in said
-    assert "  hasty    (broken; see `chatnode plugin list`)\n" in said
-    assert "  reactions " not in said
     assert "the plugin hasty is broken" in failed(chatnode(data, "hasty", "whatever", "--that", "is"))
+    assert "the plugin reactions has no command of its own" in failed(chatnode(data, "reactions", "add"))
     assert chatnode(data, "hallo").status == 2
 
 
-def test_a_plugin_is_not_imported_unless_it_is_asked_for(data: Path, site: Site) -> None:
+def test_the_help_names_plugins_and_a_plugin_is_not_imported_unless_it_is_asked_for(data: Path, site: Site) -> None:
     site.add("hello", "print('imported')")
-    assert "imported" not in ok(chatnode(data, "migrate"))
+    site.add("hasty", BROKEN)
+    said = ok(chatnode(data, "--help"))
+    assert "  hello      chatnode-hello 1.5\n" in said
+    assert "  hasty      chatnode-hasty 1.5\n" in said
+    assert {"installed_hello", "installed_hasty"} & sys.modules.keys() == set()
+    assert "imported" not in said + ok(chatnode(data, "migrate"))
     assert "imported" in chatnode(data, "hello").out
 
 

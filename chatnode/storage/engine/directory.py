@@ -6,6 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
+from chatnode import control_socket
 from chatnode.errors import StartError
 from chatnode.storage.engine.file_owners import fault, give, make_directory
 
@@ -34,7 +35,7 @@ class DataDirectory:
 
     @property
     def control_socket(self) -> Path:
-        return self.path / "control.sock"
+        return self.path / control_socket.NAME
 
     @property
     def restoring(self) -> Path:

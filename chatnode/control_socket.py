@@ -1,0 +1,80 @@
+"""The control socket from the side that asks: the command line, whose users wait for every module that it imports."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from types import TracebackType
+from typing import Any, Self
+
+from chatnode.errors import STATUS, Refusal, StartError
+
+NAME = "control.sock"
+"""In the data directory."""
+
+
+def address(directory: int) -> str:
+    """The socket's path by way of the open data directory: the system takes at most 108 bytes."""
+    return f"/proc/self/fd/{directory}/{NAME}"
+
+
+def connect(data: str | os.PathLike[str]) -> ControlSocket | None:
+    """The node that serves this directory; None when there is none."""
+    try:
+        directory = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(address(directory))
+    except OSError:
+        connection.close()
+        return None
+    finally:
+        os.close(directory)
+    return ControlSocket(connection)
+
+
+class ControlSocket:
+    """A connection to a running node, made by `connect`; closed at the end of a `with` block. Its calls block."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._lines = connection.makefile("rb")
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lines.close()
+        self._connection.close()
+
+    def call(self, name: str, /, **fields: Any) -> Any:
+        """Run a command as the operator; its result as plain values.
+
+        Raises `Refusal`, or `StartError` when the node stops before it answers.
+        """
+        self._count += 1
+        request = {"id": self._count, "op": name, **fields}
+        try:
+            self._connection.sendall(json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+            line = self._lines.readline()
+        except ConnectionError:
+            line = b""
+        if not line.endswith(b"\n"):
+            raise StartError("the node stopped before it answered; look at its log")
+        reply = json.loads(line)
+        if "ok" in reply:
+            return reply["ok"]
+        error = reply["error"]
+        code = error["code"] if error["code"] in STATUS else "internal"
+        raise Refusal(code, error["message"], path=error.get("path"), retry_after=error.get("retry_after"))
+
+
+def shown(result: Any) -> str:
+    """The result of a command as `chatnode call` prints it."""
+    return json.dumps(result, indent=2, ensure_ascii=False)

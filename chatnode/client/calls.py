@@ -7,7 +7,7 @@ its outcome is unknown and its caller is told so. One that was not sent yet wait
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,26 +19,19 @@ from chatnode.concurrency import Signal
 from chatnode.errors import ConnectionLost, Refusal
 from chatnode.protocol import codec
 
-READS = frozenset({
+REPEATABLE = frozenset({
     "audit.list", "conversations.context", "conversations.get", "conversations.members.list", "conversations.public",
     "inbox.list", "invites.list", "items.query", "jobs.list", "messages.get", "messages.history", "messages.list",
     "messages.pinned", "messages.thread", "node.check", "node.info", "node.statistics", "people.blocked",
     "people.export", "people.get", "people.list", "people.me", "people.sessions", "plugins.consumers",
     "plugins.export", "plugins.list", "plugins.set_aside", "presence.get", "presence.history", "receipts.list",
     "reports.list", "retention.list", "roles.list", "search.messages", "sessions.list", "typing.list",
+    # what does the same once or twice
+    "conversations.direct", "messages.post", "presence.status", "presence.visible", "receipts.delivered",
+    "receipts.read", "typing",
 })  # fmt: skip
-"""Commands that change nothing. Written out, as a client carries nothing of the node's around; a test compares."""
-
-REPEATABLE = READS | {
-    "messages.post",  # its cid makes a repeat find the first one's message
-    "receipts.read",  # marks only go up
-    "receipts.delivered",
-    "conversations.direct",  # found the second time
-    "presence.status",
-    "presence.visible",
-    "typing",
-}
-"""Commands that may be sent twice: what reads, and what does the same once or twice."""
+"""Commands of the node that may be sent twice. Written out, as a client carries nothing of the node's around; a test
+compares. Those of plugins are in the node's answer to hello."""
 
 
 @attrs.define(eq=False)
@@ -71,11 +64,16 @@ class Calls:
         self._changed = changed
         self._ended: Exception | None = None
         self._held = False
+        self._repeatable = REPEATABLE
 
     @property
     def awaited(self) -> bool:
         """Whether somebody waits for a reply."""
         return bool(self._pending)
+
+    def may_repeat(self, commands: Iterable[str]) -> None:
+        """Besides those of every node, these commands may be sent twice on this one."""
+        self._repeatable = REPEATABLE.union(commands)
 
     async def ask(self, command: str, fields: dict[str, Any]) -> dict[str, Any]:
         """Send a request and wait for its reply. Cancelling forgets the request; if it was sent, it may be
@@ -84,7 +82,7 @@ class Calls:
             raise self._ended.with_traceback(None)  # else it grows with each time that it is raised
         self._count += 1
         frame = codec.encode({**fields, "id": self._count, "op": command}).decode()
-        call = Call(self._count, frame, command in REPEATABLE)
+        call = Call(self._count, frame, command in self._repeatable)
         with self._under_way(call):
             await call.done.wait()
         if call.error is not None:

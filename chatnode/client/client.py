@@ -74,8 +74,8 @@ class Client:
     """Made by `connect`.
 
     Commands of one task take effect in their order. While there is no connection they wait for the next one;
-    one that was under way when it was lost is repeated where that is safe (`calls.REPEATABLE`: what reads,
-    posts, marks), and raises `ConnectionLost` where it is not. Every command raises the node's `Refusal`, or
+    one that was under way when it was lost is repeated where that is safe (what reads, posts, marks, also of
+    plugins), and raises `ConnectionLost` where it is not. Every command raises the node's `Refusal`, or
     `SignedOut` when the node has ended the session. Cancelling one says nothing of whether it was carried out.
     """
 

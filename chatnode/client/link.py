@@ -140,7 +140,9 @@ class Link:
             if end.code in _STOP_CODES:
                 raise SignedOut(end.reason) from None
             raise Unreachable(f"{self._address.url} closed the connection: {end.reason}") from None
-        self.welcome = codec.read(reply, Welcomed).welcome
+        welcomed = codec.read(reply, Welcomed)
+        self.welcome = welcomed.welcome
+        self._calls.may_repeat(welcomed.repeatable)
         self._feed.begin(self.welcome)
         self._backoff.running()
         self._interrupted = False

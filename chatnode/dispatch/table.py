@@ -33,7 +33,8 @@ class Command(Generic[C, R]):
     `permission` None means that nobody need be signed in; `or_permission` is another one that is enough, for what
     everybody may do for themselves and some for others. `limit` counts against a further rate beside that of all
     requests. `reads`: it changes nothing, and HTTP offers it as GET too. `unscoped`: not for tokens with scopes, as it
-    would give more than they have. `active`: whoever does it is there, and not only their program. `earlier` returns
+    would give more than they have. `repeatable`: a client whose connection was lost may send it again, as done twice
+    it is as done once. `active`: whoever does it is there, and not only their program. `earlier` returns
     the stored result if this request repeats one, else None: a repeat, whose result has `dup` set, is not limited.
     """
 
@@ -48,6 +49,7 @@ class Command(Generic[C, R]):
     unscoped: bool = False
     active: bool = False
     earlier: Callable[[Caller, C], Awaitable[R | None]] | None = None
+    repeatable: bool = False
 
     @property
     def description(self) -> str:
@@ -72,10 +74,12 @@ def command(
     unscoped: bool = False,
     active: bool | None = None,
     earlier: Callable[[Caller, Any], Awaitable[Any]] | None = None,
+    repeatable: bool = False,
 ) -> Callable[[Callable[[Any, C], Awaitable[R]]], Command[C, R]]:
     """Make a command of a handler; what it takes and gives is read from the handler's annotations.
 
-    Unless `active` says otherwise, who changes something is active and who reads something is not.
+    Unless `active` says otherwise, who changes something is active and who reads something is not. What reads may be
+    repeated.
     """
 
     def make(handler: Callable[[Any, C], Awaitable[R]]) -> Command[C, R]:
@@ -84,7 +88,8 @@ def command(
         _, takes = hints.values()
         is_active = not reads if active is None else active
         return Command(
-            name, takes, gives, handler, permission, limit, reads, or_permission, unscoped, is_active, earlier
+            name, takes, gives, handler, permission, limit, reads, or_permission, unscoped, is_active, earlier,
+            reads or repeatable,
         )  # fmt: skip
 
     return make

@@ -35,7 +35,7 @@ from chatnode.storage.messages import inbox
 from chatnode.storage.people import people
 
 
-@command("conversations.direct", permission=permissions.CHAT)
+@command("conversations.direct", permission=permissions.CHAT, repeatable=True)
 async def direct(ctx: Caller, command: OpenDirect) -> ConversationGiven:
     """The direct conversation with somebody: found, or opened."""
 

@@ -36,7 +36,7 @@ async def _posted_earlier(ctx: Caller, command: PostMessage) -> Posted | None:
     return await ctx.read(lambda reader: messages.posted_earlier(reader, sender, draft))
 
 
-@command("messages.post", permission=permissions.CHAT, limit="posts", earlier=_posted_earlier)
+@command("messages.post", permission=permissions.CHAT, limit="posts", earlier=_posted_earlier, repeatable=True)
 async def post(ctx: Caller, command: PostMessage) -> Posted:
     """Post a message. The reply comes when it is on disk; the same `cid` again returns the same reply.
 

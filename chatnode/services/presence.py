@@ -46,7 +46,7 @@ async def get(ctx: Caller, command: GetPresence) -> PresenceGiven:
     return PresenceGiven([board.as_known(each) for each in found])
 
 
-@command("presence.status", permission=permissions.CHAT, limit="statuses")
+@command("presence.status", permission=permissions.CHAT, limit="statuses", repeatable=True)
 async def set_status(ctx: Caller, command: SetStatus) -> PresenceOf:
     """Say what you are up to, in a text, an emoji or both, for some time or until you say otherwise."""
     status = _status(ctx, command)
@@ -73,7 +73,7 @@ def _status(ctx: Caller, command: SetStatus) -> Status:
     return Status(text, emoji, now_ms() + command.seconds * 1000 if command.seconds is not None else None)
 
 
-@command("presence.visible", permission=permissions.CHAT, limit="statuses")
+@command("presence.visible", permission=permissions.CHAT, limit="statuses", repeatable=True)
 async def set_visible(ctx: Caller, command: SetVisible) -> Visible:
     """Whether others see when you are online and active, your status, and that you type. At first they do."""
     me = ctx.me
@@ -110,7 +110,7 @@ def _whose_history(ctx: Caller, reader: Reader, who: str | None) -> Account:
     return people.find(reader, who)
 
 
-@command("typing", permission=permissions.CHAT, limit="typing")
+@command("typing", permission=permissions.CHAT, limit="typing", repeatable=True)
 async def say_typing(ctx: Caller, command: SayTyping) -> TypingSaid:
     """Say that you type in a conversation, again while you do; posting ends it, and so does `stop`."""
     me = ctx.me

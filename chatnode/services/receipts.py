@@ -10,14 +10,14 @@ from chatnode.storage.engine.connection import Reader
 from chatnode.storage.messages import messages, receipts
 
 
-@command("receipts.read", permission=permissions.CHAT)
+@command("receipts.read", permission=permissions.CHAT, repeatable=True)
 async def read_up_to(ctx: Caller, command: MarkUpTo) -> Marked:
     """Say that you have read everything up to `seq`."""
     me = ctx.me
     return await ctx.write(lambda tx: receipts.mark(tx, me, command.conversation, "read", command.seq), repeatable=True)
 
 
-@command("receipts.delivered", permission=permissions.CHAT, active=False)
+@command("receipts.delivered", permission=permissions.CHAT, active=False, repeatable=True)
 async def delivered_up_to(ctx: Caller, command: MarkUpTo) -> Marked:
     """Say that this device holds everything up to `seq`."""
     me = ctx.me

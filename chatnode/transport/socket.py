@@ -45,6 +45,7 @@ from chatnode.protocol.envelopes import (
 from chatnode.routing import resume
 from chatnode.routing.outbox import DRAIN_SECONDS, Outbox, SocketWire, StreamWire
 from chatnode.routing.sessions import Session, SessionRegistry
+from chatnode.services import COMMANDS
 from chatnode.services.sign_in import authenticate
 from chatnode.storage.people.sessions import Authenticated
 from chatnode.transport.frames import MessageReader
@@ -140,7 +141,8 @@ class ClientSocket:
 
     __slots__ = (
         "_connection", "_context", "_core", "_credentials", "_ending", "_frames_before_hello", "_frames_paid_until",
-        "_patience", "_reader", "_registry", "_scope", "_table", "heard_at", "outbox", "pinged", "session",
+        "_patience", "_reader", "_registry", "_repeatable", "_scope", "_table", "heard_at", "outbox", "pinged",
+        "session",
     )  # fmt: skip
 
     def __init__(
@@ -151,8 +153,10 @@ class ClientSocket:
         connection: Connection,
         credentials: Credentials,
         start: Callable[[Callable[[], Awaitable[object]]], None],
+        repeatable: list[str],
     ) -> None:
         self._core = core
+        self._repeatable = repeatable
         self._table = table
         self._registry = registry
         self._connection = connection
@@ -366,7 +370,7 @@ class ClientSocket:
         self.session = session
         self._patience.deadline = inf
         self._context.sign_in(found)
-        self.outbox.send(text_frame(ok_reply(request.id, Welcomed(beginning.welcome))))
+        self.outbox.send(text_frame(ok_reply(request.id, Welcomed(beginning.welcome, self._repeatable))))
         await self.outbox.wait_empty()
         async for page in resume.missed(self._core, session, beginning.gids):
             for start in range(0, len(page), PUSHES_A_SEND):
@@ -416,12 +420,20 @@ class ClientSockets:
         self._registry = registry
         self._nursery = nursery
         self._sockets: set[ClientSocket] = set()
+        ours = {each.name for each in COMMANDS}
+        self._repeatable = sorted(each.name for each in table if each.repeatable and each.name not in ours)
 
     async def serve(self, connection: Connection, head: Head) -> bool:
         """A handler of the listener: the connection is the socket's to its end."""
         credentials = Credentials.of_upgrade(head, connection, self._core)
         socket = ClientSocket(
-            self._core, self._table, self._registry, connection, credentials, self._nursery.start_soon
+            self._core,
+            self._table,
+            self._registry,
+            connection,
+            credentials,
+            self._nursery.start_soon,
+            self._repeatable,
         )
         self._sockets.add(socket)
         try:

@@ -44,4 +44,8 @@ class Welcome:
 
 @attrs.define
 class Welcomed:
+    """`repeatable`: the commands of plugins that may be sent again when their reply was lost, as those of the node in
+    docs/protocol.md."""
+
     welcome: Welcome
+    repeatable: list[str] = attrs.field(factory=list[str])

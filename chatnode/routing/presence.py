@@ -17,6 +17,7 @@ from math import inf
 import attrs
 import trio
 
+from chatnode.concurrency import Signal
 from chatnode.config import Presence as Settings
 from chatnode.errors import Refusal
 from chatnode.model.people import PersonRef
@@ -78,7 +79,7 @@ class PresenceBoard:
         self._due: dict[int, Circle | None] = {}  # to be told of; where, when no live session says it
         self._telling = Telling(registry, settings.most_audience)
         self.typing = TypingBoard(self._telling, settings.typing_seconds, clock)
-        self._wake = trio.Event()
+        self._wake = Signal()
         self._running = False
         registry.watcher = self
 
@@ -163,7 +164,7 @@ class PresenceBoard:
             self._turn(live.key, card, True)
         if session.wants_presence and self._running:
             self._telling.behind[session] = None
-            self._wake.set()
+            self._wake.give()
 
     def detached(self, session: Session) -> None:
         self._telling.behind.pop(session, None)
@@ -172,7 +173,7 @@ class PresenceBoard:
         self._leaving.pop(live.key, None)  # to be the last in order
         if self._running:
             self._leaving[live.key] = trio.current_time() + self._settings.grace_seconds
-            self._wake.set()
+            self._wake.give()
         elif (card := self._cards.get(live.key)) is not None:
             self._turn(live.key, card, False)
         return self._running
@@ -224,7 +225,7 @@ class PresenceBoard:
         for session in live.sessions:
             if session.wants_presence:
                 self._telling.behind[session] = None
-        self._wake.set()
+        self._wake.give()
 
     def _turn(self, person: int, card: Card, online: bool) -> None:
         card.online = online
@@ -237,9 +238,13 @@ class PresenceBoard:
     def _note(self, person: int, circle: Circle | None = None) -> None:
         if self._running:
             self._due[person] = circle or self._due.get(person)
-            self._wake.set()
+            self._wake.give()
 
     # ---- telling
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._due or self._telling.behind or self._leaving)
 
     async def run(self) -> None:
         """Tells and writes until cancelled. What is not written then is written by `write`."""
@@ -248,8 +253,8 @@ class PresenceBoard:
         try:
             while True:
                 with trio.move_on_after(1.0):
-                    await self._wake.wait()
-                self._wake = trio.Event()
+                    while not self._has_work:
+                        await self._wake.wait()
                 await trio.sleep(TICK_SECONDS)
                 await self.tick()
                 if trio.current_time() >= next_write:
@@ -285,8 +290,6 @@ class PresenceBoard:
             self._left(next(iter(self._leaving)))
         await self._tell_changes(now)
         await self._send_states()
-        if self._due or self._telling.behind or self._leaving:
-            self._wake.set()
 
     def _left(self, person: int) -> None:
         del self._leaving[person]

@@ -1,4 +1,4 @@
-"""How a session begins: what was missed, or a snapshot, and then live, with nothing in between lost.
+"""How a session begins: what was missed, or a snapshot, and then live, with nothing in between lost: `stream`.
 
 The session is attached before the log is read, so that an event is in the log that is read, or among the
 pushes that are held, or in both; the gid tells.
@@ -35,12 +35,39 @@ class Beginning:
     gids: list[int]
 
 
-async def begin(core: Core, registry: SessionRegistry, session: Session, cursor: Cursor | None) -> Beginning:
-    """Attach the session and find out what it missed.
+async def stream(
+    core: Core, registry: SessionRegistry, session: Session, cursor: Cursor | None
+) -> AsyncGenerator[Welcome | list[Push]]:
+    """The welcome, then pages of what was missed, each to be sent before the next is asked for. When it ends, `live`
+    and what was held were sent and the session is live.
 
-    A cursor of another epoch, from the future, or too far behind gives a reset: the inbox as it is now. The
-    caller sends the welcome, sends the pages of `missed`, then calls `go_live`.
+    A cursor of another epoch, from the future, or too far behind gives a reset: the inbox as it is now. Raises
+    `Refusal` when the session was revoked. The session is attached from the first step on: whatever happens, the
+    caller detaches it, and closes this generator when the reader is gone before its end.
     """
+    beginning = await begin(core, registry, session, cursor)
+    yield beginning.welcome
+    gids = beginning.gids
+    while True:
+        for start in range(0, len(gids), PAGE_EVENTS):
+            page = gids[start : start + PAGE_EVENTS]
+            yield await core.db.read(
+                lambda reader, page=page: [
+                    push_of(gid, event) for gid, event in log.events_of(reader, session.account, page)
+                ]
+            )
+        if not session.held_too_much:
+            break
+        session.hold()
+        session.gid, gids = await core.db.read(lambda reader: _more(reader, session))
+    # Nothing is awaited between the last look and this: what comes from now on is sent, or was held.
+    session.send(note("live", gid=session.gid))
+    session.go_live()
+    session.flush()
+
+
+async def begin(core: Core, registry: SessionRegistry, session: Session, cursor: Cursor | None) -> Beginning:
+    """Attach the session and find out what it missed."""
     await registry.attach(session)
     most = core.config.limits.replay_events or _ALL
     snapshot_size = core.config.limits.page_items
@@ -61,32 +88,6 @@ async def begin(core: Core, registry: SessionRegistry, session: Session, cursor:
         session=session.key, inbox=snapshot,
     )  # fmt: skip
     return Beginning(welcome, gids or [])
-
-
-async def missed(core: Core, session: Session, gids: list[int]) -> AsyncGenerator[list[Push]]:
-    """Pages of pushes: the events at `gids`, then what came while they were sent and could not be held.
-
-    When it ends, `go_live` is to be called before anything is awaited.
-    """
-    while True:
-        for start in range(0, len(gids), PAGE_EVENTS):
-            page = gids[start : start + PAGE_EVENTS]
-            yield await core.db.read(
-                lambda reader, page=page: [
-                    push_of(gid, event) for gid, event in log.events_of(reader, session.account, page)
-                ]
-            )
-        if not session.held_too_much:
-            return
-        session.hold()
-        session.gid, gids = await core.db.read(lambda reader: _more(reader, session))
-
-
-def go_live(session: Session) -> None:
-    """Say `live`, send what was held, and from now on what happens as it happens."""
-    session.send(note("live", gid=session.gid))
-    session.go_live()
-    session.flush()
 
 
 def _more(reader: Reader, session: Session) -> tuple[int, list[int]]:

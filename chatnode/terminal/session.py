@@ -15,6 +15,7 @@ from typing import Any
 import trio
 
 from chatnode.client import Client, Imports, Interrupted, Item, Live, Pushed, Reset, new_cid
+from chatnode.concurrency import Signal
 from chatnode.errors import Refusal
 from chatnode.model import events
 from chatnode.model.conversations import InboxEntry
@@ -45,7 +46,7 @@ class ChatSession:
         self._entered: deque[str] = deque()
         self._marks: dict[tuple[str, str], int] = {}
         self._imports = Imports()
-        self._changed = trio.Event()
+        self._changed = Signal()
         self._begun = trio.Event()
         self._interrupted = False
 
@@ -333,8 +334,7 @@ class ChatSession:
         self._note_change()
 
     def _note_change(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()
+        self._changed.give()
 
 
 def _is_command(line: str) -> bool:

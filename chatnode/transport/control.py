@@ -18,10 +18,9 @@ from chatnode.control_socket import address
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import CommandTable
-from chatnode.errors import Refusal
 from chatnode.logs import get_logger
-from chatnode.protocol.envelopes import RequestId, UnusableOp, error_reply, ok_reply, parse_request
-from chatnode.transport.socket import unexpected_refusal
+from chatnode.protocol.envelopes import RequestId, ok_reply, parse_request
+from chatnode.transport.failures import failed_reply
 
 logger = get_logger("control")
 
@@ -84,9 +83,5 @@ async def _answer(table: CommandTable, context: Caller, line: bytes) -> bytes:
         request = parse_request(line, 0)
         request_id = context.request = request.id
         return ok_reply(request_id, await table.run(context, request.op, request.fields))
-    except Refusal as refusal:
-        if isinstance(refusal, UnusableOp):
-            request_id = refusal.request_id
-        return error_reply(request_id, refusal)
-    except Exception:
-        return error_reply(request_id, unexpected_refusal())
+    except Exception as error:
+        return failed_reply(request_id, error)

@@ -12,10 +12,11 @@ from contextlib import aclosing
 import trio
 from quart import Response
 
+from chatnode.concurrency import Signal
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
-from chatnode.model.commands.resume import Cursor
+from chatnode.model.commands.resume import Cursor, Welcome
 from chatnode.model.people import Account
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Push
@@ -44,7 +45,7 @@ class StreamSession(Session):
         self._most_bytes = most_bytes
         self._pending: list[bytes] = []
         self._pending_bytes = 0
-        self._changed = trio.Event()
+        self._changed = Signal()
         self._ended = False
 
     @property
@@ -64,6 +65,11 @@ class StreamSession(Session):
         place = self._prefix + b"%d\n" % push.gid if push.gid is not None else b""
         return b"%bevent: %b\ndata: %b\n\n" % (place, push.event.encode(), push.json)
 
+    def welcome(self, welcome: Welcome) -> bytes:
+        """The first event."""
+        place = self._prefix + b"%d\n" % self.gid if welcome.mode == "reset" else b""
+        return b"retry: %d\n%bevent: welcome\ndata: %b\n\n" % (RETRY_MS, place, codec.encode(welcome))
+
     def send(self, push: Push) -> None:
         chunk = self.chunk(push)
         self._pending.append(chunk)
@@ -73,18 +79,18 @@ class StreamSession(Session):
             self._cut()  # it is in the middle of a send that the reader does not take
 
     def flush(self) -> None:
-        self._changed.set()
+        self._changed.give()
 
     def end(self, *, resume: bool, reason: str) -> None:
         self._ended = True
-        self._changed.set()
+        self._changed.give()
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """What was sent, as it comes; ends when the session is ended, or its token expires."""
         while not self.expired:
             with trio.move_on_after(min(COMMENT_SECONDS, self.seconds_left)):
-                await self._changed.wait()
-            self._changed = trio.Event()
+                while not (self._pending or self._ended):
+                    await self._changed.wait()
             pending, self._pending, self._pending_bytes = self._pending, [], 0
             for part in _parts(pending) if pending else (b": still here\n\n",):
                 if self.expired:
@@ -117,19 +123,15 @@ async def event_stream(
 
     async def body() -> AsyncGenerator[bytes]:
         try:
-            beginning = await resume.begin(core, registry, session, cursor)
-            welcome = codec.encode(beginning.welcome)
-            place = f"id: {core.epoch}.{session.gid}\n" if beginning.welcome.mode == "reset" else ""
-            yield f"retry: {RETRY_MS}\n{place}event: welcome\ndata: ".encode() + welcome + b"\n\n"
-            async with aclosing(resume.missed(core, session, beginning.gids)) as pages:
-                async for page in pages:
-                    for part in _parts([session.chunk(push) for push in page]):
+            async with aclosing(resume.stream(core, registry, session, cursor)) as begins:
+                async for each in begins:
+                    is_welcome = isinstance(each, Welcome)
+                    for part in _parts([session.welcome(each)] if is_welcome else list(map(session.chunk, each))):
                         if session.ended:
                             return
                         yield part
-            if session.ended:
-                return
-            resume.go_live(session)
+                    if session.ended:
+                        return
             async with aclosing(session.chunks()) as chunks:
                 async for chunk in chunks:
                     yield chunk

@@ -18,12 +18,13 @@ from urllib.parse import unquote
 
 import trio
 
+from chatnode.concurrency import Signal
 from chatnode.logs import get_logger
 from chatnode.transport.body import body_reader
+from chatnode.transport.failures import unexpected_refusal
 from chatnode.transport.head import BadRequest, Head, refusal_response
 from chatnode.transport.listener import GONE, LINGER_SECONDS, READ_BYTES, Connection
 from chatnode.transport.response import ResponseWriter
-from chatnode.transport.socket import unexpected_refusal
 
 logger = get_logger("http")
 
@@ -201,7 +202,7 @@ class HttpServer:
         self._app = app
         self._answering = 0
         self._stopping = False
-        self._idle = trio.Event()
+        self._idle = Signal()
 
     async def serve(self, connection: Connection, head: Head) -> bool:
         """A handler of the listener."""
@@ -212,11 +213,10 @@ class HttpServer:
         finally:
             self._answering -= 1
             if not self._answering:
-                self._idle.set()
+                self._idle.give()
 
     async def stop(self) -> None:
         """Keep no connection any more; returns when all requests in hand are answered."""
         self._stopping = True
         while self._answering:
-            self._idle = trio.Event()
             await self._idle.wait()

@@ -27,10 +27,10 @@ from chatnode.routing.sessions import SessionRegistry
 from chatnode.services.sign_in import authenticate
 from chatnode.transport import monitoring, openapi, plugin_routes
 from chatnode.transport.event_stream import EVENT_STREAM, event_stream
+from chatnode.transport.failures import unexpected_refusal
 from chatnode.transport.monitoring import JSON, Health
 from chatnode.transport.origins import Credentials, clear_cookie, set_cookie
 from chatnode.transport.personal_export import export_stream
-from chatnode.transport.socket import unexpected_refusal
 
 _SIGN_IN_COMMANDS = ("sessions.create", "invites.accept")
 _SIGN_OUT = "sessions.revoke"

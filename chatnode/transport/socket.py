@@ -14,30 +14,27 @@ goes straight to the outbox. Rules of this file:
 from __future__ import annotations
 
 import contextlib
-import secrets
-import sys
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from math import inf
 
 import attrs
 import trio
 from websockets.frames import Close, CloseCode
 
+from chatnode.concurrency import Signal
 from chatnode.dispatch.caller import Caller, unauthenticated
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal
-from chatnode.hooks.guard import said
 from chatnode.logs import get_logger
 from chatnode.model import permissions
-from chatnode.model.commands.resume import Hello, Welcomed
+from chatnode.model.commands.resume import Hello, Welcome, Welcomed
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import (
     Push,
     Request,
     RequestId,
-    UnusableOp,
-    error_reply,
     ok_reply,
     parse_request,
     text_frame,
@@ -48,6 +45,7 @@ from chatnode.routing.sessions import Session, SessionRegistry
 from chatnode.services import COMMANDS
 from chatnode.services.sign_in import authenticate
 from chatnode.storage.people.sessions import Authenticated
+from chatnode.transport.failures import failed_reply
 from chatnode.transport.frames import MessageReader
 from chatnode.transport.head import Head, refusal_response
 from chatnode.transport.listener import Connection
@@ -102,7 +100,7 @@ class Batch:
 
     def __init__(self) -> None:
         self.writes = 0
-        self.done = trio.Event()
+        self.done = Signal()
         self.sending = trio.Lock()
 
 
@@ -128,8 +126,7 @@ class BatchTurn:
     def write_ends(self) -> None:
         self._batch.writes -= 1
         if not self._batch.writes:
-            self._batch.done.set()
-            self._batch.done = trio.Event()
+            self._batch.done.give()
 
     async def wait_for_writes(self) -> None:
         while self._batch.writes:
@@ -323,19 +320,15 @@ class ClientSocket:
             if request.op == "hello":
                 await self._hello(request)
                 return None
-            if self.session is None and self._table.find(request.op).permission is not None:
-                raise unauthenticated()
             result = await self._table.run(context, request.op, request.fields)
             return ok_reply(request_id, result)
         except Refusal as refusal:
             if refusal.code == "bad_json" and not _is_utf8(data):
                 self._reader.refuse_text()
                 return None
-            if isinstance(refusal, UnusableOp):
-                request_id = refusal.request_id
-            return error_reply(request_id, refusal)
-        except Exception:
-            return error_reply(request_id, unexpected_refusal())
+            return failed_reply(request_id, refusal)
+        except Exception as error:
+            return failed_reply(request_id, error)
 
     async def _send_reply(self, reply: bytes | None) -> None:
         """Replies wait for a reader that is behind; they never are what makes it too slow."""
@@ -363,21 +356,24 @@ class ClientSocket:
         session = SocketSession(found, self)
         session.wants_presence = hello.presence
         try:
-            beginning = await resume.begin(self._core, self._registry, session, hello.cursor)
+            async with aclosing(resume.stream(self._core, self._registry, session, hello.cursor)) as parts:
+                async for part in parts:
+                    if isinstance(part, Welcome):
+                        self.session, self._context = session, context
+                        self._patience.deadline = inf
+                        self.outbox.send(text_frame(ok_reply(request.id, Welcomed(part, self._repeatable))))
+                        await self.outbox.wait_empty()
+                    else:
+                        await self._send_missed(part)
         except BaseException:
             self._registry.detach(session)
             raise
-        self.session = session
-        self._patience.deadline = inf
-        self._context.sign_in(found)
-        self.outbox.send(text_frame(ok_reply(request.id, Welcomed(beginning.welcome, self._repeatable))))
-        await self.outbox.wait_empty()
-        async for page in resume.missed(self._core, session, beginning.gids):
-            for start in range(0, len(page), PUSHES_A_SEND):
-                self.outbox.send(b"".join([push.websocket for push in page[start : start + PUSHES_A_SEND]]))
-                if self.outbox.waiting:
-                    await self.outbox.wait_empty()
-        resume.go_live(session)
+
+    async def _send_missed(self, page: list[Push]) -> None:
+        for start in range(0, len(page), PUSHES_A_SEND):
+            self.outbox.send(b"".join([push.websocket for push in page[start : start + PUSHES_A_SEND]]))
+            if self.outbox.waiting:
+                await self.outbox.wait_empty()
 
     # ---- ending
 
@@ -462,15 +458,6 @@ class ClientSockets:
         """Until each client has taken what was queued for it."""
         for socket in list(self._sockets):
             await socket.outbox.wait_empty()
-
-
-def unexpected_refusal() -> Refusal:
-    """What a client is told of a fault of ours; the log has the rest, under the same reference."""
-    reference = secrets.token_hex(4)
-    error = sys.exception()
-    where = f", {said(error)}" if error is not None else ""
-    logger.exception("a request failed unexpectedly (reference %s)%s", reference, where)
-    return Refusal("internal", f"something went wrong on the node; its log has more under {reference}")
 
 
 def _is_utf8(text: bytes) -> bool:

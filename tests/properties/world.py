@@ -8,8 +8,9 @@ from typing import Any
 import attrs
 import orjson
 
+from chatnode import testing
 from chatnode.dispatch.caller import Caller
-from chatnode.model.commands.resume import Cursor
+from chatnode.model.commands.resume import Cursor, Welcome
 from chatnode.model.people import Account
 from chatnode.node import Node
 from chatnode.protocol import codec
@@ -43,21 +44,12 @@ class LiveSession(Session):
             self.ended = resume
 
 
-@attrs.define
-class Somebody:
-    """A person at the node. `session` is the key of the token they are signed in with."""
+class Somebody(testing.Somebody):
+    """A person whose role may change meanwhile. `session` is the key of the token they are signed in with."""
 
-    node: Node
-    account: Account
-    session: int
-
-    @property
-    def id(self) -> str:
-        return self.account.id
-
-    @property
-    def handle(self) -> str:
-        return self.account.handle
+    def __init__(self, node: Node, account: Account, session: int) -> None:
+        super().__init__(node, account)
+        self.session = session
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """The result as plain values; raises `Refusal`."""
@@ -103,23 +95,25 @@ async def connect(somebody: Somebody, gid: int | None) -> Connection:
     node = somebody.node
     session = LiveSession(somebody.account, somebody.session)
     cursor = Cursor(node.core.epoch, gid) if gid is not None else None
+    welcome: dict[str, Any] = {}
     try:
-        beginning = await resume.begin(node.core, node.sessions, session, cursor)
-        async with contextlib.aclosing(resume.missed(node.core, session, beginning.gids)) as pages:
-            async for page in pages:
-                for push in page:
-                    session.send(push)
-        resume.go_live(session)
+        async with contextlib.aclosing(resume.stream(node.core, node.sessions, session, cursor)) as parts:
+            async for part in parts:
+                if isinstance(part, Welcome):
+                    welcome = codec.to_plain(part)
+                else:
+                    for push in part:
+                        session.send(push)
     except BaseException:
         node.sessions.detach(session)
         raise
-    return Connection(session, codec.to_plain(beginning.welcome))
+    return Connection(session, welcome)
 
 
 async def replayed(somebody: Somebody, gid: int) -> list[bytes]:
     """What a client that comes back with this cursor is sent before it is live. It signs in anew."""
     token = await new_token(somebody.node, somebody.id)
-    connection = await connect(attrs.evolve(somebody, session=token), gid)
+    connection = await connect(Somebody(somebody.node, somebody.account, token), gid)
     somebody.node.sessions.detach(connection.session)
     assert connection.welcome["mode"] == "replay"
     return connection.take()

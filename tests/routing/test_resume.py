@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
@@ -13,13 +14,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatnode.config import Config, Limits
-from chatnode.model.commands.resume import Cursor
+from chatnode.model.commands.resume import Cursor, Welcome
 from chatnode.model.ids import new_id
 from chatnode.node import Node, open_node
 from chatnode.protocol.envelopes import Push
 from chatnode.routing import resume, sessions
-from chatnode.routing.resume import Beginning
 from tests.properties.world import LiveSession, Somebody, connect, head, make_somebody
+
+
+@attrs.define
+class Beginning:
+    """The welcome, and the parts that follow it."""
+
+    welcome: Welcome
+    parts: AsyncGenerator[Welcome | list[Push]]
 
 
 @attrs.define
@@ -38,8 +46,14 @@ class Talk:
             text = f"message {self.posted}"
             await self.ann.call("messages.post", conversation=self.id, cid=f"c{self.posted}", text=text)
 
-    async def begin(self, session: LiveSession, gid: int) -> Beginning:
-        return await resume.begin(self.node.core, self.node.sessions, session, Cursor(self.node.core.epoch, gid))
+    async def begin(self, session: LiveSession, gid: int | None) -> Beginning:
+        return await self.begin_at(session, Cursor(self.node.core.epoch, gid) if gid is not None else None)
+
+    async def begin_at(self, session: LiveSession, cursor: Cursor | None) -> Beginning:
+        parts = resume.stream(self.node.core, self.node.sessions, session, cursor)
+        welcome = await anext(parts)
+        assert isinstance(welcome, Welcome)
+        return Beginning(welcome, parts)
 
     def session(self) -> LiveSession:
         return LiveSession(self.bob.account, self.bob.session)
@@ -64,15 +78,17 @@ def posts(session: LiveSession) -> list[int]:
     return [frame["message"]["seq"] for frame in parsed(session) if frame["event"] == "message.posted"]
 
 
-async def send_pages(talk: Talk, session: LiveSession, beginning: Beginning, *between: int) -> None:
-    """Send what was missed; after each page, so many messages are posted."""
-    posting = iter(between)
-    async with aclosing(resume.missed(talk.node.core, session, beginning.gids)) as pages:
-        async for page in pages:
+async def send_pages(talk: Talk, session: LiveSession, beginning: Beginning, *between: int) -> int:
+    """Send what was missed; after each page, so many messages are posted. Gives how many there were."""
+    posting, pages = iter(between), 0
+    async with aclosing(beginning.parts) as parts:
+        async for page in parts:
+            assert isinstance(page, list)
+            pages += 1
             for push in page:
                 session.send(push)
             await talk.post(next(posting, 0))
-    resume.go_live(session)
+    return pages
 
 
 @pytest.fixture
@@ -115,7 +131,7 @@ async def test_more_than_can_be_held_is_read_from_the_log(talk: Talk) -> None:
 @pytest.mark.usefixtures("small_pages")
 async def test_after_a_snapshot_too_more_than_can_be_held_is_read(talk: Talk) -> None:
     session = talk.session()
-    beginning = await resume.begin(talk.node.core, talk.node.sessions, session, None)
+    beginning = await talk.begin(session, None)
     assert beginning.welcome.inbox is not None
     await talk.post(5)
     await send_pages(talk, session, beginning, 4)
@@ -125,7 +141,7 @@ async def test_after_a_snapshot_too_more_than_can_be_held_is_read(talk: Talk) ->
 async def test_the_snapshot_of_a_reset_and_what_follows_fit_together(talk: Talk) -> None:
     await talk.post(2)
     session = talk.session()
-    beginning = await resume.begin(talk.node.core, talk.node.sessions, session, None)
+    beginning = await talk.begin(session, None)
     await talk.post(1)
     await send_pages(talk, session, beginning)
     assert beginning.welcome.inbox is not None
@@ -139,9 +155,10 @@ async def test_a_cursor_that_means_nothing_here_is_a_reset(talk: Talk, epoch: st
     """One of another epoch, as after a restore, or of the future."""
     now = await head(talk.node)
     cursor = Cursor(talk.node.core.epoch if epoch == "same" else new_id(), now + ahead)
-    beginning = await resume.begin(talk.node.core, talk.node.sessions, talk.session(), cursor)
+    session = talk.session()
+    beginning = await talk.begin_at(session, cursor)
     assert beginning.welcome.mode == ("replay" if (epoch, ahead) == ("same", 0) else "reset")
-    assert beginning.gids == []
+    assert await send_pages(talk, session, beginning) == 0
     assert beginning.welcome.head == now
 
 

@@ -146,6 +146,15 @@ async def test_before_hello_only_what_needs_nobody_signed_in(address: Address, n
         await chat.call("inbox.list")
 
 
+async def test_what_is_refused_before_hello_is_counted(address: Address, node: Node) -> None:
+    async with await ChatSocket.open(address) as chat:
+        for command, code in (("inbox.list", "unauthenticated"), ("no.such", "unknown_command")):
+            with refused(code):
+                await chat.call(command)
+    counted = node.core.metrics.requests
+    assert (counted["inbox.list", "unauthenticated"], counted["unknown", "unknown_command"]) == (1, 1)
+
+
 @with_limits(hello_seconds=0.4)
 async def test_who_never_says_hello_is_not_waited_for(address: Address) -> None:
     started = trio.current_time()

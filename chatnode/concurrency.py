@@ -93,6 +93,13 @@ async def behind_barrier(
     return None
 
 
+async def shielded(function: Callable[[], Awaitable[T]]) -> T:
+    """Its result: it runs to its end, also when the caller is cancelled meanwhile."""
+    with trio.CancelScope(shield=True) as scope:
+        return await function()
+    raise AssertionError(scope)  # nobody cancels it
+
+
 def raise_single(group: BaseExceptionGroup[Any]) -> NoReturn:
     """Raise the only error of a nursery's group as itself, however many tasks met it, else the group.
 

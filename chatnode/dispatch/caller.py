@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Protocol, TypeVar
 
 import attrs
-import trio
 
 from chatnode.addresses import client_key
+from chatnode.concurrency import shielded
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -155,11 +155,8 @@ class Caller:
                 return function(reader)
 
         async with self.core.queries.take(self.account.key if self.account is not None else None):
-            with trio.CancelScope(
-                shield=True
-            ) as scope:  # the thread outlives a cancelled request; the next one waits for it
-                return await self.read(run)
-        raise AssertionError(scope)  # nobody cancels it
+            # The thread outlives a cancelled request; the next one waits for it.
+            return await shielded(lambda: self.read(run))
 
     def settings(self, kind: type[S]) -> S:
         """The settings of a plugin, by their class."""

@@ -11,6 +11,7 @@ import attrs
 
 from chatnode.dispatch.core import RATES
 from chatnode.errors import StartError
+from chatnode.hooks.discovery import NAME
 from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
 from chatnode.model.events import EVENTS
 from chatnode.model.permissions import PERMISSIONS
@@ -18,7 +19,6 @@ from chatnode.model.presence import PASSING
 from chatnode.storage.engine.migrations import own_prefixes
 from chatnode.storage.filters.collections import COLLECTIONS
 
-_NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _PART = r"(?:[a-z0-9][a-z0-9._-]*|<[a-z_]+>)"
 _PLACE = re.compile("<[a-z_]+>")
@@ -106,7 +106,7 @@ def _check_consumer(consumer: Consumer) -> None:
 
 
 def _check_version(plugin: Plugin) -> None:
-    if not _NAME.fullmatch(plugin.name):
+    if not NAME.fullmatch(plugin.name):
         raise StartError(f"the name {plugin.name!r} is not made of a-z and 0-9")
     if plugin.name in own_prefixes():
         raise StartError(f"the name {plugin.name} begins names of the node's own tables; the plugin needs another")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "chatnode"
+NAME = re.compile("[a-z][a-z0-9]{0,30}")
+"""Of a plugin."""
 
 
 class Installed(NamedTuple):

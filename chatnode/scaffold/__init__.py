@@ -5,7 +5,6 @@ The files are those in `template/`, where the plugin is called `plugname`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from importlib import resources
 from importlib.metadata import distribution
@@ -17,9 +16,9 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from chatnode.errors import StartError
+from chatnode.hooks.discovery import NAME
 from chatnode.storage.engine.migrations import own_prefixes
 
-_NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 _PLACEHOLDER = "plugname"
 _RENAMED = {"gitignore": ".gitignore"}
 """Named so in the template that it does not hold there."""
@@ -30,7 +29,7 @@ def make(name: str, directory: Path) -> Path:
 
     Raises `StartError`.
     """
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise StartError(f"{name!r} cannot be a plugin's name: it takes a-z and 0-9, beginning with a letter, up to 31")
     if name in own_prefixes() | {"chatnode", _PLACEHOLDER}:
         raise StartError(f"{name} cannot be a plugin's name; give it one of its own")

@@ -187,13 +187,13 @@ async def delete(ctx: Caller, command: DeleteMessage) -> MessageGiven:
 async def pin(ctx: Caller, command: GetMessage) -> MessageGiven:
     """Pin a message for everybody; in a group that is for its owner and admins."""
     most = ctx.core.config.limits.pins
-    return MessageGiven(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, command.message, True, most)))
+    return MessageGiven(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, command.message, most)))
 
 
 @command("messages.unpin", permission=permissions.CHAT, limit="changes")
 async def unpin(ctx: Caller, command: GetMessage) -> MessageGiven:
     """Take a pin away."""
-    return MessageGiven(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, command.message, False, 0)))
+    return MessageGiven(await ctx.write(lambda tx: message_changes.unpin(tx, ctx.me, command.message)))
 
 
 @command("messages.pinned", permission=permissions.CHAT, reads=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import attrs
-import trio
 
+from chatnode.concurrency import shielded
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
@@ -172,11 +172,13 @@ async def drop(ctx: Caller, command: DropPlugin) -> PluginDropped:
 
 async def _write_and_tell(ctx: Caller, write: Write[T], tell: Callable[[T], None]) -> T:
     """What was committed is what is known, even if the client has gone away meanwhile."""
-    with trio.CancelScope(shield=True) as scope:
+
+    async def write_and_tell() -> T:
         done = await ctx.write(write)
         tell(done)
         return done
-    raise AssertionError(scope)  # nobody cancels it
+
+    return await shielded(write_and_tell)
 
 
 @command("plugins.export", permission=permissions.OPERATE, reads=True)

@@ -172,23 +172,42 @@ def erase_text(
     tx.execute("UPDATE conversations SET messages = messages - 1 WHERE key = ?", (conversation,))
 
 
-def pin(tx: Transaction, account: Account, id: str, pinned: bool, most: int) -> Message:
-    """Pin a message for everyone, or no longer: in a group by its owner and admins. `most` is per conversation.
+def pin(tx: Transaction, account: Account, id: str, most: int) -> Message:
+    """Pin a message for everyone: in a group by its owner and admins. `most` is per conversation.
 
     Raises `Refusal`; pinning twice changes nothing.
     """
+    place, message = _access_to_pin(tx, account, id)
+    if message.pinned_at is not None:
+        return message
+    _refuse_deleted(message)
+    _check_room_for_pin(tx, place, most)
+    return _set_pin(tx, place, message, account, (tx.now, account.key))
+
+
+def unpin(tx: Transaction, account: Account, id: str) -> Message:
+    """Unpin a message for everyone. Raises `Refusal` as `pin` does; one that is not pinned stays as it is."""
+    place, message = _access_to_pin(tx, account, id)
+    if message.pinned_at is None:
+        return message
+    return _set_pin(tx, place, message, account, (None, None))
+
+
+def _access_to_pin(tx: Transaction, account: Account, id: str) -> tuple[Place, Message]:
     place, message = messages.access(tx, account, id)
     conversations.refuse_closed(place)
     if place.kind == "group":
         conversations.access_to_manage(tx, account, place.id)
-    if pinned == (message.pinned_at is not None):
-        return message
-    if pinned:
-        _refuse_deleted(message)
-        _check_room_for_pin(tx, place, most)
+    return place, message
+
+
+def _set_pin(
+    tx: Transaction, place: Place, message: Message, account: Account, pinned: tuple[int | None, int | None]
+) -> Message:
+    """`pinned` is when it was pinned, and by which person's key."""
     tx.execute(
         "UPDATE messages SET pinned_at = ?, pinned_by = ? WHERE conversation = ? AND seq = ?",
-        (tx.now if pinned else None, account.key if pinned else None, place.key, message.seq),
+        (*pinned, place.key, message.seq),
     )
     return _tell(tx, place, message.seq, MessagePinned, account)
 

@@ -127,12 +127,6 @@ def _derive(passphrase: str, salt: bytes, kdf: dict[str, Any]) -> tuple[bytes, s
 # ---- reading
 
 
-def is_sealed(path: Path) -> bool:
-    """Whether this is a file that `write` wrote, whole or not."""
-    with path.open("rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
-
-
 def read(path: Path, passphrase: str | None) -> tuple[dict[str, Any], Iterator[bytes]]:
     """The manifest, and the data in pieces; the data is whole only when the iterator has ended without an error.
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import trio
 
+from chatnode import open_node
 from chatnode.client import connect
-from chatnode.node import open_node
 
 
 async def main(data: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from chatnode import config as configuration
+from chatnode.concurrency import Signal
 from chatnode.config import Config
 from chatnode.dispatch.caller import Caller
 from chatnode.errors import Refusal
@@ -54,6 +55,35 @@ class Somebody:
         await node.call("people.create", handle=handle, admin=admin)
         return cls(node, await node.core.db.read(lambda reader: people.find(reader, handle)))
 
+    # ---- doing
+
+    async def does(self, command: str, /, **fields: Any) -> Any:
+        """Run a command; its result as plain values. Raises `Refusal`."""
+        return await self.call(command, **fields)
+
+    async def direct(self, other: Somebody) -> str:
+        """The id of the direct conversation with somebody."""
+        return (await self.call("conversations.direct", **{"with": other.handle}))["conversation"]
+
+    async def group(self, *others: Somebody, title: str = "a group", **fields: Any) -> str:
+        """Open a group, private unless `visibility` says otherwise; its id."""
+        members = [each.handle for each in others]
+        return (await self.call("conversations.create", title=title, members=members, **fields))["conversation"]
+
+    async def says(self, conversation: str, text: str, **fields: Any) -> str:
+        """Post a message; its id."""
+        cid = f"test-{next(_cids)}"
+        posted = await self.call("messages.post", conversation=conversation, cid=cid, text=text, **fields)
+        return posted["message"]
+
+    async def sees(self, conversation: str, **fields: Any) -> list[dict[str, Any]]:
+        """The newest messages, or the page that `fields` ask for, as `messages.list` shows them."""
+        return (await self.call("messages.list", conversation=conversation, **fields))["messages"]
+
+    async def token(self) -> str:
+        """A token, for `chatnode.client.connect(url, token)` or HTTP."""
+        return (await self.call("tokens.create"))["token"]
+
 
 class LiveSession(Session):
     """A reader who keeps what is pushed: `pushes`, in their order. `ended` is None, or whether it shall resume."""
@@ -63,7 +93,7 @@ class LiveSession(Session):
         self.pushes: list[dict[str, Any]] = []
         self.ended: bool | None = None
         self._taken: dict[str, int] = {}
-        self._more = trio.Event()
+        self._more = Signal()
 
     @classmethod
     async def of(cls, node: Node, person: Somebody, key: int = 0) -> Self:
@@ -76,8 +106,7 @@ class LiveSession(Session):
 
     def send(self, push: Push) -> None:
         self.pushes.append(orjson.loads(push.json))
-        more, self._more = self._more, trio.Event()
-        more.set()
+        self._more.give()
 
     def flush(self) -> None:
         """Nothing is kept back."""
@@ -115,35 +144,6 @@ class Client(Somebody):
         client.session = await LiveSession.of(node, client)
         return client
 
-    # ---- doing
-
-    async def does(self, command: str, /, **fields: Any) -> Any:
-        """Run a command; its result as plain values. Raises `Refusal`."""
-        return await self.call(command, **fields)
-
-    async def direct(self, other: Somebody) -> str:
-        """The id of the direct conversation with somebody."""
-        return (await self.call("conversations.direct", **{"with": other.handle}))["conversation"]
-
-    async def group(self, *others: Somebody, title: str = "a group", **fields: Any) -> str:
-        """Open a group, private unless `visibility` says otherwise; its id."""
-        members = [each.handle for each in others]
-        return (await self.call("conversations.create", title=title, members=members, **fields))["conversation"]
-
-    async def says(self, conversation: str, text: str, **fields: Any) -> str:
-        """Post a message; its id."""
-        cid = f"test-{next(_cids)}"
-        posted = await self.call("messages.post", conversation=conversation, cid=cid, text=text, **fields)
-        return posted["message"]
-
-    async def sees(self, conversation: str) -> list[dict[str, Any]]:
-        """The newest messages, as `messages.list` shows them."""
-        return (await self.call("messages.list", conversation=conversation))["messages"]
-
-    async def token(self) -> str:
-        """A token, for `chatnode.client.connect(url, token)` or HTTP."""
-        return (await self.call("tokens.create"))["token"]
-
     # ---- hearing
 
     async def hears(self, event: str, /, **fields: Any) -> dict[str, Any]:
@@ -157,10 +157,6 @@ class Client(Somebody):
     def heard(self, event: str | None = None) -> list[dict[str, Any]]:
         """All pushes since they came in, of one event if it is given."""
         return self.session.heard(event)
-
-    async def come_back(self) -> None:
-        """What a client does that was away: from now on it hears what happens from now on, and nothing before."""
-        self.session = await LiveSession.of(self.node, self)
 
 
 MakePerson = Callable[..., Awaitable[Client]]

@@ -59,13 +59,12 @@ def new_cid() -> str:
 
 async def direct(one: Somebody, other: Somebody) -> str:
     """Their direct conversation."""
-    return (await one.call("conversations.direct", **{"with": other.handle}))["conversation"]
+    return await one.direct(other)
 
 
 async def group(owner: Somebody, *members: Somebody, title: str = "a group", **fields: Any) -> str:
     """A private group, unless `visibility` says otherwise."""
-    handles = [member.handle for member in members]
-    return (await owner.call("conversations.create", title=title, members=handles, **fields))["conversation"]
+    return await owner.group(*members, title=title, **fields)
 
 
 async def say(who: Somebody, conversation: str, text: str, **fields: Any) -> dict[str, Any]:
@@ -82,8 +81,7 @@ async def fill(who: Somebody, conversation: str, text: str, times: int) -> None:
 
 async def said(who: Somebody, conversation: str, **fields: Any) -> list[str]:
     """The texts that `messages.list` shows."""
-    page = await who.call("messages.list", conversation=conversation, **fields)
-    return [message["text"] for message in page["messages"]]
+    return [message["text"] for message in await who.sees(conversation, **fields)]
 
 
 async def entry(who: Somebody, conversation: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from chatnode.importers import ImportedMessage, IrcLog, Problem, Source, irc
+from tests import needs
 
 SAMPLE = """\
 2013-04-30 14:02:06\t-->\tada (~ada@host.example) has joined #garden
@@ -379,10 +380,7 @@ def test_a_missing_file_and_a_directory(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def real() -> Path:
-    path = Path(__file__).parents[2].parent / "shared" / "data" / "irc.weechatlog.xz"
-    if not path.parent.is_dir():
-        pytest.skip("the folder with real data, ../shared/data, is not there")
-    return path
+    return needs.real_data("irc.weechatlog.xz")
 
 
 def test_real_log(real: Path) -> None:

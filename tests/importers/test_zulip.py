@@ -20,6 +20,7 @@ from bs4 import BeautifulSoup
 from chatnode.importers import ImportedMessage, Problem, Source, ZulipArchive, archive, zulip
 from chatnode.importers.archive import Unreadable
 from chatnode.importers.zulip_markdown import markdown
+from tests import needs
 
 BASE = 1_600_000_000
 """A time in seconds that the samples count from."""
@@ -556,10 +557,7 @@ def test_a_gap_in_code_is_kept() -> None:
 
 @pytest.fixture(scope="module")
 def real() -> Path:
-    path = Path(__file__).parents[2].parent / "shared" / "data" / "zulip-archive-slice.tar.xz"
-    if not path.parent.is_dir():
-        pytest.skip("the folder with real data, ../shared/data, is not there")
-    return path
+    return needs.real_data("zulip-archive-slice.tar.xz")
 
 
 @pytest.fixture(scope="module")

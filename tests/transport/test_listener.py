@@ -297,7 +297,6 @@ async def is_open(host: str, port: int) -> bool:
     return True
 
 
-@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 @pytest.mark.parametrize(
     ("bind", "url", "reached"),
     [

@@ -388,7 +388,7 @@ def test_settings_in_the_manual_are_settings(tmp_path: Path) -> None:
         config.load(tmp_path / f"{number}.toml")
     known = {f"{section}.{field.name}" for section, kind in config.sections() for field in attrs.fields(kind)}
     for section, name in re.findall(r"`(server|limits|accounts|storage|backup|retention|logs)\.(\w+)`", MANUAL):
-        assert f"{section}.{name}" in known or name.endswith("_"), f"{section}.{name}"
+        assert f"{section}.{name}" in known, f"{section}.{name}"
 
 
 def test_commands_in_the_manual_are_commands() -> None:

@@ -195,6 +195,7 @@ def test_also_in_the_hour_that_is_repeated(tmp_path: Path, cut: int) -> None:
     after, _ = split(IrcLog(log(tmp_path / "b.log", "".join(lines[cut:])), "Europe/Berlin"))
     keys = {m.key for m in before}
     assert len(keys) == 6
+    assert len(after) == 6 - cut
     assert all(keys & {m.key, *m.also} for m in after)
     assert all(not m.also for m in before)  # where the log tells which pass it is, nothing is guessed
 

@@ -200,7 +200,7 @@ async def test_pins_are_for_everybody_and_the_last_comes_first(node: Node, ann: 
         return [each["text"] for each in (await ann.call("messages.pinned", conversation=talk))["messages"]]
 
     assert sorted(await pinned()) == ["one", "three"]
-    assert all("pinned_at" in push["message"] for push in live.heard("message.pinned"))
+    assert ["pinned_at" in push["message"] for push in live.heard("message.pinned")] == [True, True]
     await ann.call("messages.unpin", message=messages[2])
     assert await pinned() == ["one"]
     assert "pinned_at" not in live.heard("message.pinned")[-1]["message"]

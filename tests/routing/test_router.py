@@ -176,6 +176,8 @@ async def test_a_signed_out_session_is_told_and_ended_for_good(node: Node, bob: 
     assert (here.ended, there.ended) == (None, False)
     assert [len(session.frames) for session in (here, there)] == [1, 1]
     assert there.flushed == 1
+    await bob.call("people.update", name="Robert")  # while the reader of the other one takes their time to go
+    assert [len(session.frames) for session in (here, there)] == [2, 1]
 
 
 async def test_a_changed_role_ends_all_sessions_of_a_person_to_come_back(

@@ -74,6 +74,15 @@ async def test_importing_again_brings_nothing_back_of_who_was_erased(node: Node,
     await assert_sound(node)
 
 
+async def test_who_was_erased_is_known_by_any_of_their_names_alone(node: Node, ann: Somebody, garden: str) -> None:
+    await bring_in(node, garden, item(1, "Grace"))
+    await node.call("people.erase", person="grace", handle="grace")
+    for cid, fields in (("irc:2", {}), ("irc:3", {"author_key": "~grace"})):
+        done = await bring_in(node, garden, item(int(cid[-1]), "Grace", **fields))
+        assert done["failed"] == [{"cid": cid, "reason": "its author was erased here"}]
+    assert await said(ann, garden) == [""]
+
+
 async def test_importing_again_adds_nothing(node: Node, ann: Somebody, garden: str) -> None:
     await bring_in(node, garden, item(1), item(2))
     live = await LiveSession.of(node, ann)

@@ -534,7 +534,7 @@ async def test_an_export_goes_on_when_its_cookie_slides_in_the_middle(
 
 
 async def test_signing_out_ends_the_session_and_takes_the_cookie_away(http: Http, node: Node, ann: Somebody) -> None:
-    await with_password(node, "bob")
+    bob = await with_password(node, "bob")
     body = json.dumps({"handle": "bob", "password": PASSWORD}).encode()
     for signed_in_at, host, name in (
         ("localhost", "localhost", COOKIE),
@@ -552,6 +552,11 @@ async def test_signing_out_ends_the_session_and_takes_the_cookie_away(http: Http
         answer = await http.request("POST", "/v1/sessions.revoke", revoked, headers)
         assert (answer.status, cookie_of(answer)) == (200, {})  # of another device
         assert (await http.get("people.me", other)).status == 401
+
+        program = await token_of(bob)
+        revoked = json.dumps({"session": await program.session()}).encode()
+        answer = await http.request("POST", "/v1/sessions.revoke", revoked, JSON | bearer(program.token))
+        assert (answer.status, cookie_of(answer)) == (200, {})  # nothing to do with the browser's cookie
 
         wrong = await http.request("POST", "/v1/sessions.revoke", b'{"session": 99999}', headers)
         assert (wrong.status, cookie_of(wrong)) == (404, {})

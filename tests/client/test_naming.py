@@ -50,7 +50,8 @@ async def test_a_title_counts_only_whole(ann: Client) -> None:
         ("cafe\u0301 au lait", cafe),
     ):  # fmt: skip
         assert (await find(ann, text)).conversation == group, text
-    for text in ("Road", "road tri", "#road", "Road trips", "linux2", "#", "@", "", "cafe au", "#lin"):
+    await ann.create_group("@ann lee")
+    for text in ("@ann lee", "Road", "road tri", "#road", "Road trips", "linux2", "#", "@", "", "cafe au", "#lin"):
         code, message = await refused(ann, text)
         assert (code, message.startswith("no such ")) == ("not_found", True), text
 

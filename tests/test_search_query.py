@@ -83,7 +83,7 @@ def test_a_query_has_so_many_parts_and_no_more() -> None:
 
 
 def test_operators_are_read_in_full_width_and_take_no_dash() -> None:
-    assert parse("ｆｒｏｍ：ａｎｎ ｉｎ：garden").senders == ["ann"]
+    assert parse("ｆｒｏｍ：ａｎｎ FROM:@Bob ｉｎ：garden").senders == ["ann", "bob"]
     for dash in (*DASHES, "--"):
         with pytest.raises(Refusal, match="a minus goes with words only"):
             parse(f"x {dash}from:ann")

@@ -56,6 +56,13 @@ async def test_a_title_counts_only_whole(ann: Client) -> None:
         assert (code, message.startswith("no such ")) == ("not_found", True), text
 
 
+async def test_what_a_user_calls_themselves_is_no_title(ann: Client, bob: Client) -> None:
+    await ann.direct("bob")
+    await bob.call("people.update", name="Road trip")
+    for text in ("Road trip", "#Road trip"):
+        assert (await refused(ann, text))[0] == "not_found"
+
+
 async def test_several_groups_alike_are_listed_with_what_tells_them_apart(ann: Client, bob: Client) -> None:
     own = await ann.create_group("The boats")
     others = await bob.create_group("the  Boats", ["ann"], visibility="public")

@@ -252,6 +252,21 @@ async def test_a_job_that_does_nothing_is_neither_logged_nor_written(
     assert stored["looking"].runs == runs
 
 
+async def test_that_a_job_works_again_is_written_at_once(
+    inline_node: Node, autojump_clock: trio.testing.MockClock
+) -> None:
+    outcomes: list[Exception | None] = [None, OSError("no"), None]
+
+    async def look(core: Core) -> None:
+        if outcomes and (error := outcomes.pop()) is not None:
+            raise error
+
+    runner = JobRunner(inline_node.core, [Job("looking", 1, look)])
+    for ok in (True, False, True):
+        await runner.run("looking")
+        assert (await inline_node.core.db.read(last_runs))["looking"].ok is ok
+
+
 async def test_a_job_that_fails_each_time_ends_nothing(
     inline_node: Node, autojump_clock: trio.testing.MockClock
 ) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatnode.model import words
-from chatnode.model.folding import APOSTROPHES, DASHES, QUOTES, folded, is_blank
+from chatnode.model.folding import APOSTROPHES, DASHES, QUOTES, caseless, folded, is_blank
 
 FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.text(
@@ -43,6 +43,11 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.text
 )
 def test_texts_that_read_alike_have_one_form(text: str, form: str) -> None:
     assert folded(text) == form
+
+
+def test_without_case_accents_stay() -> None:
+    assert caseless("STRASSE") == caseless("Straße") == caseless("ｓｔｒａｓｓｅ") == "strasse"
+    assert caseless("Cafe\u0301") == caseless("CAFÉ") != caseless("Cafe")
 
 
 @given(texts)
@@ -83,7 +88,7 @@ def test_each_kind_of_a_mark_has_the_plain_form(kinds: str, plain: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "\t\n", "\u00a0\u3000", "\u200b\u200d\u2060\ufeff", "\u3164", "\u115f\u1160\uffa0", "\u2800",
+    ["", " ", "\t\n\x7f", "\u00a0\u3000", "\u200b\u200d\u2060\ufeff", "\u3164", "\u115f\u1160\uffa0", "\u2800",
      "\u0301\u20dd", "\u17b4", "\ufe0f", "\u00ad\u034f", "\U000e0020\U000e0100", "\u202e\u2066", "\U0001d159"],
 )  # fmt: skip
 def test_what_cannot_be_seen(text: str) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from chatnode.errors import Refusal
 from chatnode.model.folding import APOSTROPHES, DASHES, QUOTES
 from chatnode.model.search_query import Query, Term, parse
+from chatnode.model.times import DAY_MS, day
 
 RED_ROSES = Term(("red", "roses"))
 LONG = "\u2014\u2015\ufe58"
@@ -63,8 +64,26 @@ def test_an_apostrophe_is_one_however_it_is_typed() -> None:
             assert parse(f"don{one}t").matches(f"I don{other}t know")
 
 
+def test_before_and_after_leave_the_day_itself_out() -> None:
+    first, second = day("2026-01-31"), day("2026-02-01")
+    assert (parse("before:2026-01-31").until, parse("after:2026-01-31").since) == (first, second)
+    several = parse("before:2026-03-02 after:2026-01-31 before:2026-03-01 after:2026-01-01 before:2026-03-03")
+    assert (several.since, several.until) == (second, day("2026-03-01"))
+    for between in ("after:2026-01-31 before:2026-02-01", "before:2026-02-01 after:2026-02-01"):  # no day
+        with pytest.raises(Refusal, match="ends before it begins"):
+            parse(between)
+    assert parse("after:2026-01-31 before:2026-02-02").until == second + DAY_MS
+
+
+def test_a_query_has_so_many_parts_and_no_more() -> None:
+    query = "red -blue from:ann in:garden has:link after:2026-01-31"
+    assert parse(query, most_terms=5).has == {"link"}
+    with pytest.raises(Refusal, match="has 6 parts, at most 5"):
+        parse(f"{query} sky", most_terms=5)
+
+
 def test_operators_are_read_in_full_width_and_take_no_dash() -> None:
-    assert parse("ｆｒｏｍ：ａｎｎ ｉｎ：garden").senders == ["ann"]
+    assert parse("ｆｒｏｍ：ａｎｎ FROM:@Bob ｉｎ：garden").senders == ["ann", "bob"]
     for dash in (*DASHES, "--"):
         with pytest.raises(Refusal, match="a minus works with words only"):
             parse(f"x {dash}from:ann")

@@ -11,12 +11,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 import trio
 
 from chatnode.node import open_node
+from tests import needs
 
 from .echo import CONFIG, serve_echo
 from .port import port
@@ -31,18 +32,11 @@ REFUSED_BY_DESIGN = {f"1.2.{number}" for number in range(1, 9)}
 """Binary messages."""
 
 
-def missing(what: str) -> NoReturn:
-    """Skip, but fail where everything has to be there."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
-
-
 @pytest.fixture(scope="module")
 def suite(pytestconfig: pytest.Config) -> Path:
     """A virtual environment with the ported suite in `ported`."""
     if sys.version_info >= (3, 13):
-        missing("lib2to3, which translates the suite, ended with Python 3.12")
+        needs.missing("lib2to3, which translates the suite, ended with Python 3.12")
     assert pytestconfig.cache
     folder = pytestconfig.cache.mkdir("autobahn") / f"python-{sys.version_info[0]}.{sys.version_info[1]}"
     if not (folder / "ported").exists():

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests import needs
+
 from .conftest import Prepared
 from .node_process import UNLIMITED, NodeFault, NodeProcess
-from .trace import CALLS, STRACE, Call, calls, why_no_strace
+from .trace import CALLS, STRACE, Call, calls
 from .wire import Chat, Closed, new_cid
 
 FLUSHES = {"fdatasync", "fsync"}
@@ -23,9 +25,7 @@ SENDS = {"sendto", "sendmsg", "write", "writev"}
 
 @pytest.fixture(scope="module", autouse=True)
 def strace() -> None:
-    """Skip without strace."""
-    if reason := why_no_strace():
-        pytest.skip(reason)
+    needs.tracing()
 
 
 def test_written_then_flushed_then_sent(prepared: Prepared, tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """Reads what strace wrote: system calls with the moments at which each began and ended."""
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,14 +33,6 @@ class Call:
     def succeeded(self) -> bool:
         """Whether it did what it was asked."""
         return self.result.isdigit()
-
-
-def why_no_strace() -> str | None:
-    """A reason for which nothing can be traced here, or None."""
-    if shutil.which("strace") is None:
-        return "strace is not installed"
-    probe = subprocess.run(["strace", "-f", "-o", "/dev/null", "true"], capture_output=True, check=False)
-    return None if probe.returncode == 0 else f"strace may not trace here: {probe.stderr[:200]!r}"
 
 
 def calls(path: Path) -> Iterator[Call]:

@@ -35,7 +35,8 @@ READING = [
     ("user", "export", "ann", "x"), ("user", "erase", "ann", "--confirm", "ann"), ("user", "role", "ann", "admin"),
     ("user", "deactivate", "ann"), ("user", "reactivate", "ann"), ("token", "create", "ann"),
     ("token", "revoke", "ann", "1"),
-    ("check",), ("check", "--repair"), ("audit",), ("role", "list"), ("role", "delete", "x"), ("call", "node.info"),
+    ("check",), ("check", "--repair"),
+    ("config", "--check"), ("audit",), ("role", "list"), ("role", "delete", "x"), ("call", "node.info"),
     ("backup",), ("backup", "--rotate"), ("backup", "x.backup"), ("export",), ("export", "x.jsonl"), ("migrate",),
     ("migrate", "--dry-run"), ("plugin", "list"), ("plugin", "uninstall", "reactions", "--drop"),
 ]  # fmt: skip
@@ -291,6 +292,24 @@ def test_the_unit_is_printed_for_this_installation(data: Path) -> None:
     printed = chatnode(data, "systemd").out
     assert f"ExecStart={Path(sys.executable).with_name('chatnode')} --data /var/lib/chatnode serve\n" in printed
     assert "[Install]" in printed
+
+
+@pytest.mark.parametrize(
+    ("python", "started", "told"),
+    [
+        ("/srv/100% chat/bin/python", "'/srv/100%% chat/bin/chatnode'", ""),  # systemd expands %
+        ("/home/ann/env/bin/python", "/home/ann/env/bin/chatnode", "install chatnode outside of /home and /root"),
+        ("/root/env/bin/python", "/root/env/bin/chatnode", "install chatnode outside of /home and /root"),
+        ("/srv/home/bin/python", "/srv/home/bin/chatnode", ""),
+    ],
+)
+def test_the_unit_names_a_program_that_systemd_can_start(
+    data: Path, monkeypatch: pytest.MonkeyPatch, python: str, started: str, told: str
+) -> None:
+    monkeypatch.setattr(sys, "executable", python)
+    done = chatnode(data, "systemd")
+    assert f"ExecStart={started} --data" in done.out
+    assert (told in done.err, bool(done.err)) == (True, bool(told))
 
 
 # ---- help, and what commands carry around

@@ -23,7 +23,7 @@ from chatnode.config import Config, Storage
 from chatnode.services import COMMANDS
 from chatnode.storage.engine.connection import connect_writer
 from chatnode.storage.engine.migrations import core_migrations, migrate
-from tests.blackbox.trace import why_no_strace
+from tests import needs
 
 from .command import Done, Serving, chatnode, command_line, environment, run
 
@@ -267,8 +267,7 @@ def test_a_newer_database_is_refused(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("what", ["migrate", "backup"])
 def test_killed_at_any_flush(tmp_path: Path, what: str) -> None:
     """SIGKILL at the first fdatasync or fsync, at the second, … until it comes to its end."""
-    if reason := why_no_strace():
-        pytest.skip(reason)
+    needs.tracing()
     original = tmp_path / "original"
     older(original, 1)
     if what == "backup":
@@ -352,14 +351,14 @@ def test_the_unit_starts_what_there_is() -> None:
     assert int(stops[1]) > Config().server.shutdown_seconds
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    analyze = needs.program("systemd-analyze")
     unit = tmp_path / "chatnode.service"
     program = tmp_path / "chatnode"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     unit.write_text(re.sub(r"ExecStart=\S+", f"ExecStart={program}", UNIT.read_text(encoding="utf-8")))
-    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
+    done = subprocess.run([analyze, "verify", str(unit)], capture_output=True, text=True, check=False)
     told = [line for line in (done.stdout + done.stderr).splitlines() if "chatnode" in line]
     assert (told, done.returncode) == ([], 0)
 
@@ -389,7 +388,7 @@ def test_settings_in_the_manual_are_settings(tmp_path: Path) -> None:
         config.load(tmp_path / f"{number}.toml")
     known = {f"{section}.{field.name}" for section, kind in config.sections() for field in attrs.fields(kind)}
     for section, name in re.findall(r"`(server|limits|accounts|storage|backup|retention|logs)\.(\w+)`", MANUAL):
-        assert f"{section}.{name}" in known or name.endswith("_"), f"{section}.{name}"
+        assert f"{section}.{name}" in known, f"{section}.{name}"
 
 
 def test_commands_in_the_manual_are_commands() -> None:

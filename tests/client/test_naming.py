@@ -50,9 +50,17 @@ async def test_a_title_counts_only_whole(ann: Client) -> None:
         ("cafe\u0301 au lait", cafe),
     ):  # fmt: skip
         assert (await find(ann, text)).conversation == group, text
-    for text in ("Road", "road tri", "#road", "Road trips", "linux2", "#", "@", "", "cafe au", "#lin"):
+    await ann.create_group("@ann lee")
+    for text in ("@ann lee", "Road", "road tri", "#road", "Road trips", "linux2", "#", "@", "", "cafe au", "#lin"):
         code, message = await refused(ann, text)
         assert (code, message.startswith("no such ")) == ("not_found", True), text
+
+
+async def test_what_a_user_calls_themselves_is_no_title(ann: Client, bob: Client) -> None:
+    await ann.direct("bob")
+    await bob.call("people.update", name="Road trip")
+    for text in ("Road trip", "#Road trip"):
+        assert (await refused(ann, text))[0] == "not_found"
 
 
 async def test_several_groups_alike_are_listed_with_what_tells_them_apart(ann: Client, bob: Client) -> None:

@@ -193,7 +193,13 @@ def blocks_are_not_looked_at(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "plant", [going_is_not_told, who_comes_back_is_forgotten, leaving_is_not_told, blocks_are_not_looked_at]
+    "plant",
+    [
+        going_is_not_told,
+        who_comes_back_is_forgotten,
+        leaving_is_not_told,
+        pytest.param(blocks_are_not_looked_at, marks=pytest.mark.slow),
+    ],
 )
 def test_a_planted_bug_is_found(plant: Callable[[pytest.MonkeyPatch], None]) -> None:
     @settings(

@@ -213,6 +213,8 @@ def test_a_field_that_may_be_left_out_may_be_null_too() -> None:
         ({"avatar": "https://example.org/\x07"}, UpdateProfile, "avatar", "control characters"),
         ({"avatar": "https://example.org/\u202egnp"}, UpdateProfile, "avatar", "control characters"),
         ({"conversation": ID, "cid": "one", "text": "x", "metadata": {"a\x1bb": ""}}, PostMessage, "metadata", "names"),
+        ({"conversation": ID, "cid": "one", "text": "x", "metadata": {"\u3164": ""}}, PostMessage, "metadata", "names"),
+        ({"conversation": ID, "cid": "one", "text": "x", "metadata": {"a": "\0"}}, PostMessage, "metadata", "at 'a'"),
         (
             {"conversation": ID, "muted_until": "2026-02-29T00:00:00Z"},
             ChangeSettings,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatnode.model.fields import Text
+from chatnode.model.fields import Real, Text
 from tests.protocol.values import QUICK, TAKEN, values_of
 
 CONTROLS = "\0\x07\n\x1b\x7f\x85\x9b\u2028\u2029\u202e\u2066\u2069\u206a\ufff9"
@@ -53,6 +53,15 @@ def test_one_line_has_no_control_characters(place: str) -> None:
 def test_what_must_be_there_can_be_seen(place: str) -> None:
     for blank in BLANKS:
         assert _bound(NAMES[place]).fault(blank * _bound(NAMES[place]).least) is not None
+
+
+@pytest.mark.parametrize(("number", "taken"), [(-90.0, True), (90.0, True), (90.1, False), (-91.0, False)])
+def test_both_ends_of_a_range_are_in_it(number: float, taken: bool) -> None:
+    assert (Real(-90, 90).fault(number) is None) == taken
+
+
+def test_what_is_no_number_is_in_no_range() -> None:
+    assert Real(-90, 90).fault(float("nan")) is not None
 
 
 def test_names_and_titles_are_among_them() -> None:

@@ -87,6 +87,15 @@ async def test_an_event_is_encoded_once_for_all(node: Node, ann: Somebody, bob: 
     assert [session.flushed for session in sessions] == [1, 1, 1]
 
 
+async def test_an_event_for_several_people_reaches_each_of_them(
+    node: Node, ann: Somebody, bob: Somebody, cay: Somebody
+) -> None:
+    await talk_of(ann, bob, cay)
+    sessions = [await attach(somebody) for somebody in (ann, bob, cay)]
+    await bob.call("people.update", name="Robert")
+    assert [[b"person.updated" in frame for frame in session.frames] for session in sessions] == [[True]] * 3
+
+
 async def test_who_is_named_twice_gets_an_event_once(node: Node, ann: Somebody, bob: Somebody) -> None:
     """Bob hears the conversation from his own joining on, and is named in it."""
     session = await attach(bob)
@@ -132,16 +141,20 @@ async def test_a_failing_session_does_not_keep_who_left_listening(
     assert len(leaving.frames) == sent, "invariant 5: nothing reaches a non-member"
 
 
-async def test_a_session_that_misses_an_event_is_not_live_any_more(node: Node, ann: Somebody, bob: Somebody) -> None:
+@pytest.mark.parametrize(("fails", "sent"), [("send", 0), ("flush", 1)])
+async def test_a_session_that_misses_an_event_is_not_live_any_more(
+    node: Node, ann: Somebody, bob: Somebody, fails: str, sent: int
+) -> None:
     """A live session has no holes: one that could not be sent an event must not be sent the next."""
     talk = await talk_of(ann, bob)
     session = await attach(bob, FailingSession)
     assert isinstance(session, FailingSession)
-    session.fails = "send"
+    session.fails = fails
     await say(ann, talk, "lost")
     session.fails = ""
     await say(ann, talk, "after the hole")
-    assert session.frames == [] or session.ended is not None
+    assert len(session.frames) == sent
+    assert session.ended is True  # and its client is to come back
 
 
 async def test_a_session_that_ends_while_it_is_sent_something_stops_no_other(
@@ -163,6 +176,8 @@ async def test_a_signed_out_session_is_told_and_ended_for_good(node: Node, bob: 
     assert (here.ended, there.ended) == (None, False)
     assert [len(session.frames) for session in (here, there)] == [1, 1]
     assert there.flushed == 1
+    await bob.call("people.update", name="Robert")  # while the reader of the other one takes their time to go
+    assert [len(session.frames) for session in (here, there)] == [2, 1]
 
 
 async def test_a_changed_role_ends_all_sessions_of_a_person_to_come_back(

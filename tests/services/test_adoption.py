@@ -155,6 +155,40 @@ async def test_what_plugins_keep_of_the_author_follows(
     assert await node.core.db.read(read) == [("ann", "bob", None), ("root", "bob", "Robert")]
 
 
+async def test_all_of_much_follows_in_small_steps(
+    node: Node, root: Somebody, ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adoption, "SPAN", 3)
+    monkeypatch.setattr(adoption, "MOST", 2)
+    garden = await bring_in(node, 1, 2, 3, 4, 5)
+    await bring_in(node, *range(6, 16), author="Ada")
+    await bring_in(node, 16, 17)
+    await as_earlier_versions_did(node, garden, "grace.hopper")
+    for _ in range(5):
+        await say(ann, garden, "@grace.hopper?")
+    done = await root.call("people.adopt", author="grace.hopper", person="bob")
+    assert done["moved"] == {"messages": 7, "mentions": 5, "groups": 1}
+    assert await senders(ann, garden) == ["bob"] * 5 + ["ada"] * 10 + ["bob"] * 2 + ["ann"] * 5
+    await assert_sound(node)
+
+
+async def test_a_new_name_of_the_author_is_not_taken_for_the_user(
+    node: Node, root: Somebody, ann: Somebody, bob: Somebody
+) -> None:
+    """What an archive calls others cannot put words into the mouth of somebody who is here."""
+    garden = await bring_in(node, 1)
+    await root.call("people.adopt", author="grace.hopper", person="bob")
+    await bring_in(node, 1, 2, author="Deleted user")
+    assert await senders(ann, garden) == ["bob", "deleted.user"]
+
+
+async def test_blocks_of_the_author_end(node: Node, root: Somebody, ann: Somebody, bob: Somebody) -> None:
+    await bring_in(node, 1)
+    await ann.call("people.block", person="grace.hopper")
+    await root.call("people.adopt", author="grace.hopper", person="bob")
+    assert (await ann.call("people.blocked"))["people"] == []
+
+
 async def test_one_that_was_interrupted_goes_on(node: Node, root: Somebody, ann: Somebody, bob: Somebody) -> None:
     garden = await bring_in(node, 1)
     author = await node.core.db.read(lambda reader: people.find(reader, "grace.hopper"))

@@ -75,6 +75,15 @@ async def test_importing_again_brings_nothing_back_of_who_was_erased(node: Node,
     await assert_sound(node)
 
 
+async def test_who_was_erased_is_known_by_any_of_their_names_alone(node: Node, ann: Somebody, garden: str) -> None:
+    await bring_in(node, garden, item(1, "Grace"))
+    await node.call("people.erase", person="grace", handle="grace")
+    for cid, fields in (("irc:2", {}), ("irc:3", {"author_key": "~grace"})):
+        done = await bring_in(node, garden, item(int(cid[-1]), "Grace", **fields))
+        assert done["failed"] == [{"cid": cid, "reason": "its author was erased here"}]
+    assert await said(ann, garden) == [""]
+
+
 async def test_importing_again_adds_nothing(node: Node, ann: Somebody, garden: str) -> None:
     await bring_in(node, garden, item(1), item(2))
     live = await LiveSession.of(node, ann)
@@ -82,6 +91,14 @@ async def test_importing_again_adds_nothing(node: Node, ann: Somebody, garden: s
     assert await bring_in(node, garden, item(1), item(2)) == {"imported": 0, "present": 2, "failed": []}
     assert live.heard() == []
     assert await said(ann, garden) == ["message 1", "message 2"]
+
+
+async def test_a_message_is_known_by_any_of_its_ids(node: Node, ann: Somebody, garden: str) -> None:
+    """As when an importer has learnt to make better ones."""
+    await bring_in(node, garden, item(1))
+    done = await bring_in(node, garden, item(7, also=["irc:8", "irc:1"]), item(9, also=["irc:8"]))
+    assert (done["imported"], done["present"]) == (1, 1)
+    assert await said(ann, garden) == ["message 1", "message 9"]
 
 
 async def test_an_archive_that_has_grown_adds_what_is_new(node: Node, ann: Somebody, garden: str) -> None:
@@ -98,10 +115,10 @@ async def test_the_same_line_twice_in_one_batch_is_one_message(node: Node, garde
 
 @with_limits(message_chars=20)
 async def test_a_message_that_is_too_long_stops_no_other(node: Node, ann: Somebody, garden: str) -> None:
-    done = await bring_in(node, garden, item(1), item(2, text="x" * 21), item(3))
+    done = await bring_in(node, garden, item(1), item(2, text="x" * 21), item(3, text="x" * 20))
     assert (done["imported"], [failure["cid"] for failure in done["failed"]]) == (2, ["irc:2"])
     assert "20 characters" in done["failed"][0]["reason"]
-    assert await said(ann, garden) == ["message 1", "message 3"]
+    assert await said(ann, garden) == ["message 1", "x" * 20]
 
 
 async def test_an_item_that_is_none_is_named_and_nothing_is_brought_in(node: Node, ann: Somebody, garden: str) -> None:
@@ -284,6 +301,15 @@ async def test_a_network_that_becomes_known_later_names_the_same_room(node: Node
     assert (await lines_of(node, "irc", 99))["room"] not in (other["room"], before["room"])  # nothing in common
 
 
+async def test_of_those_who_were_erased_nothing_tells_that_they_had_one_name(node: Node, ann: Somebody) -> None:
+    for source in ("irc.libera", "irc.oftc"):
+        await lines_of(node, source, 1)
+    for handle in ("ada", "ada-2"):
+        await node.call("people.erase", person=handle, handle=handle)
+    sql = "SELECT DISTINCT hash FROM import_erased_authors"
+    assert len(await node.core.db.read(lambda reader: reader.execute(sql).fetchall())) == 2
+
+
 # ---- who takes part
 
 
@@ -346,7 +372,7 @@ async def test_authors_are_nobody_who_can_sign_in_and_take_nobodys_place(node: N
 
 async def test_the_handle_of_an_author_is_what_one_would_type(node: Node, ann: Somebody) -> None:
     garden = await channel(node)
-    authors = ("Łukasz Søren", "Ægir Þórsson", "ＫＥＩ", "Zoe\u0308 O’Hara", "me", "Here")
+    authors = ("Łukasz Søren", "Ægir Þórsson", "ＫＥＩ", "Zoe\u0308 O’Hara", "me", "Here", "5EED" * 8)
     await bring_in(node, garden, *(item(number, name) for number, name in enumerate(authors)))
     shown = [each["sender"]["handle"] for each in (await ann.call("messages.list", conversation=garden))["messages"]]
     assert shown[:4] == ["lukasz.soren", "aegir.thorsson", "kei", "zoe.o.hara"]

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from chatnode.dispatch.core import Core
-from chatnode.dispatch.jobs import FIRST_WITHIN_SECONDS, QUIET_SECONDS, Job, JobRunner
+from chatnode.dispatch.jobs import FIRST_WITHIN_SECONDS, QUIET_SECONDS, RETRY_SECONDS, Job, JobRunner
 from chatnode.model.times import DAY_MS, now_ms
 from chatnode.node import Node, open_node
 from chatnode.services import JOBS
@@ -178,6 +178,37 @@ async def test_what_ran_before_a_restart_waits_for_its_time(
     assert len(runs) == 1
 
 
+async def test_what_failed_is_tried_again_in_an_hour(inline_node: Node, autojump_clock: trio.testing.MockClock) -> None:
+    runs: list[float] = []
+
+    async def fail_twice(core: Core) -> None:
+        runs.append(trio.current_time())
+        if len(runs) < 3:
+            raise OSError("no")
+
+    with trio.move_on_after(5 * 86_400):
+        await JobRunner(inline_node.core, [Job("weekly", 7 * 86_400, fail_twice)]).run_forever()
+    first, second, third = runs
+    assert RETRY_SECONDS * 0.9 < second - first < RETRY_SECONDS * 1.1
+    assert RETRY_SECONDS * 0.9 < third - second < RETRY_SECONDS * 1.1
+
+
+async def test_a_clock_that_was_set_back_puts_nothing_off_for_longer_than_its_period(
+    inline_node: Node, autojump_clock: trio.testing.MockClock
+) -> None:
+    runs: list[float] = []
+
+    async def note(core: Core) -> None:
+        runs.append(trio.current_time())
+
+    jobs = [Job("daily", 86_400, note)]
+    await JobRunner(inline_node.core, jobs).run("daily")
+    await inline_node.core.db.write(lambda tx: tx.execute("UPDATE jobs SET at = at + ?", (365 * DAY_MS,)))
+    with trio.move_on_after(1.2 * 86_400):
+        await JobRunner(inline_node.core, jobs).run_forever()
+    assert len(runs) == 2
+
+
 async def test_the_lanes_run_beside_each_other_also_when_jobs_are_due(
     inline_node: Node, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -219,6 +250,21 @@ async def test_a_job_that_does_nothing_is_neither_logged_nor_written(
     await runner._note("looking", runner.last["looking"])
     stored = await inline_node.core.db.read(last_runs)
     assert stored["looking"].runs == runs
+
+
+async def test_that_a_job_works_again_is_written_at_once(
+    inline_node: Node, autojump_clock: trio.testing.MockClock
+) -> None:
+    outcomes: list[Exception | None] = [None, OSError("no"), None]
+
+    async def look(core: Core) -> None:
+        if outcomes and (error := outcomes.pop()) is not None:
+            raise error
+
+    runner = JobRunner(inline_node.core, [Job("looking", 1, look)])
+    for ok in (True, False, True):
+        await runner.run("looking")
+        assert (await inline_node.core.db.read(last_runs))["looking"].ok is ok
 
 
 async def test_a_job_that_fails_each_time_ends_nothing(

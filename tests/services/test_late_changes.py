@@ -58,22 +58,26 @@ async def test_a_token_of_one_scope_edits_notices_no_more_than_it_posts_them(her
     both = await token_of(herald, scopes=["chat", "notices.post"])
     await both.call("messages.edit", message=notice, text="it is there")
     assert await said(ann, room) == ["it is there"]
+    reading = await token_of(herald, scopes=["chat", "notices.post:read"])
+    assert await outcome(reading.call("messages.edit", message=notice, text="no")) == "forbidden"
+    assert await outcome(reading.call("messages.post", conversation=room, cid="no", text="no", **NOTICE)) == "forbidden"
 
 
 # ---- between asking and writing
 
 
 @pytest.mark.parametrize(
-    ("command", "fields"),
+    ("end", "command", "fields"),
     [
-        ("messages.post", {"cid": "late", "text": "too late"}),
-        ("conversations.update", {"title": "too late"}),
-        ("conversations.leave", {}),
-        ("receipts.read", {"seq": 1}),
+        ("revoked", "messages.post", {"cid": "late", "text": "too late"}),
+        ("revoked", "conversations.update", {"title": "too late"}),
+        ("revoked", "conversations.leave", {}),
+        ("revoked", "receipts.read", {"seq": 1}),
+        ("expired", "messages.post", {"cid": "late", "text": "too late"}),
     ],
 )
-async def test_a_session_that_was_revoked_before_its_write_had_its_turn_writes_nothing(
-    node: Node, ann: Somebody, bob: Somebody, command: str, fields: dict[str, Any]
+async def test_a_session_that_ended_before_its_write_had_its_turn_writes_nothing(
+    node: Node, ann: Somebody, bob: Somebody, end: str, command: str, fields: dict[str, Any]
 ) -> None:
     room = await group(ann, bob)
     await say(bob, room, "hello")
@@ -81,10 +85,13 @@ async def test_a_session_that_was_revoked_before_its_write_had_its_turn_writes_n
     session = await device.session()
     begun, gate = threading.Event(), threading.Event()
 
-    def revoke(tx: Any) -> None:
+    def end_it(tx: Any) -> None:
         begun.set()
         gate.wait(10)
-        sessions.revoke(tx, ann.key, session)
+        if end == "revoked":
+            sessions.revoke(tx, ann.key, session)
+        else:
+            sessions.end_by(tx, session, tx.now)
 
     before = await node.core.db.read(state)
     answers: list[str] = []
@@ -93,7 +100,7 @@ async def test_a_session_that_was_revoked_before_its_write_had_its_turn_writes_n
         answers.append(await outcome(device.call(command, conversation=room, **fields)))
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(node.core.db.write, revoke)
+        nursery.start_soon(node.core.db.write, end_it)
         await wait_for(begun.is_set)
         nursery.start_soon(ask)  # its token is good, and its write waits behind
         await wait_for(lambda: bool(answers) or node.core.db._jobs.qsize() > 0)

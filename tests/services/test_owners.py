@@ -74,6 +74,14 @@ async def test_a_bot_owns_what_no_person_can(node: Node, ann: Somebody, cause: C
     await assert_sound(node)
 
 
+async def test_a_person_comes_before_a_bot_of_higher_rank(node: Node, ann: Somebody, bob: Somebody) -> None:
+    await node.call("people.create", handle="bot", bot=True)
+    room = await group(ann, await anew(node, "bot"), bob)
+    await ann.call("conversations.members.role", conversation=room, member="bot", role="admin")
+    await leaves(node, ann)
+    assert await members(bob, room) == {"bob": "owner", "bot": "admin"}
+
+
 async def test_a_member_leaving_or_closing_changes_nothing_for_the_owner(
     node: Node, ann: Somebody, bob: Somebody, eve: Somebody
 ) -> None:

@@ -130,6 +130,17 @@ async def test_a_token_that_expires_makes_none_that_lives_longer(ann: Somebody) 
     assert all(each["expires_at"] <= first["expires_at"] for each in made)
 
 
+async def test_a_device_makes_tokens_that_live_longer_than_it(node: Node) -> None:
+    """A device lives on with each use, so when it would end now bounds nothing."""
+    ann = await with_password(node, "ann")
+    phone = await Visitor(node).sign_in("ann")
+    await phone.call("tokens.create", label="a year", days=365)
+    await phone.call("tokens.create", label="for good")
+    device, year, good = (await ann.call("sessions.list"))["sessions"]
+    assert device["expires_at"] < year["expires_at"]
+    assert "expires_at" not in good
+
+
 # ---- bots
 
 

@@ -76,6 +76,18 @@ async def test_a_password_is_the_same_from_every_system(node: Node, chosen: str,
             await Visitor(node).sign_in("ann", wrong + "x" * (wrong == chosen))
 
 
+@with_limits(logins_per_minute=0)
+async def test_letters_that_only_look_alike_make_another_password(node: Node) -> None:
+    """RFC 8265 maps no compatibility characters, which would leave fewer passwords."""
+    await with_password(node, "ann")
+    reset = (await node.call("people.reset_link", person="ann"))["code"]
+    await Visitor(node).call("people.reset_password", code=reset, password="a big ﬁsh, ½ price")
+    for wrong in ("a big fish, ½ price", "a big ﬁsh, 1⁄2 price", "a big ﬁsh， ½ price"):
+        with refused("wrong_password"):
+            await Visitor(node).sign_in("ann", wrong)
+    await Visitor(node).sign_in("ann", "a big ﬁsh, ½ price")
+
+
 @pytest.mark.parametrize("chosen", ["Käsebrot für Zoë", "Ka\u0308sebrot fu\u0308r Zoe\u0308", "Käse\u00a0brot"])
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 async def test_a_hash_of_what_was_typed_is_made_anew(node: Node, chosen: str, form: Literal["NFC", "NFD"]) -> None:

@@ -158,6 +158,20 @@ async def test_in_a_conversation_that_both_are_in_only_since_then_there_is_no_ma
     assert (await signs(bob, room))["receipts"] == [NOTHING]
 
 
+async def test_what_was_there_when_somebody_joined_is_behind_them_also_for_the_blocked(
+    ann: Somebody, bob: Somebody, eve: Somebody
+) -> None:
+    await ann.call("people.block", person="bob")
+    room = await group(eve, bob, visibility="public", history="since_joining")
+    for text in ("one", "two"):
+        await say(eve, room, text)
+    await ann.call("conversations.join", conversation=room)
+    await say(eve, room, "three")
+    await ann.call("receipts.read", conversation=room, seq=3)
+    assert (await signs(bob, room))["marks"] == (2, 2)
+    assert (await signs(eve, room))["marks"] == (3, 3)
+
+
 async def test_an_erasure_takes_the_marks_of_its_blocks_with_it(node: Node, ann: Somebody, bob: Somebody) -> None:
     await group(bob, ann)
     await ann.call("people.block", person="bob")

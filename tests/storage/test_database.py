@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import resource
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from chatnode.errors import Refusal, StartError
 from chatnode.model.events import SessionRevoked
 from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
 from chatnode.storage.engine.transaction import Recorded, Transaction
+from tests import needs
 from tests.storage.harness import (
     Breakable,
     Gate,
@@ -541,16 +541,15 @@ trio.run(main, Path(sys.argv[1]))
 """
 
 
-@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
 def test_a_disk_that_is_really_full_and_then_has_space_again(tmp_path: Path) -> None:
     """On a file system of its own of 4 MiB, in a namespace of its own."""
     mounting = 'mount -t tmpfs -o size=4m tmpfs "$1" && echo mounted && exec "$2" -c "$3" "$1"'
-    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mounting, "sh"]
+    command = [needs.program("unshare"), "--user", "--map-root-user", "--mount", "sh", "-c", mounting, "sh"]
     ran = subprocess.run(
         [*command, str(tmp_path), sys.executable, FULL_DISK], capture_output=True, text=True, timeout=60, check=False
     )
     if "mounted" not in ran.stdout:
-        pytest.skip(f"this machine lets nobody mount a file system: {ran.stderr.strip()[-200:]}")
+        needs.missing(f"this machine lets nobody mount a file system: {ran.stderr.strip()[-200:]}")
     assert ran.stdout.splitlines() == [
         "mounted",
         "full: No space left on device",

@@ -702,15 +702,15 @@ def acknowledged_and_not_committed(patch: pytest.MonkeyPatch) -> None:
 
 
 BUGS = [
-    no_dedupe,
-    seq_used_again,
     no_access_check,
-    failed_writes_are_not_undone,
-    acknowledged_and_not_committed,
     replay_from_before_joining,
     *(
         pytest.param(plant, marks=pytest.mark.slow)
         for plant in (
+            no_dedupe,
+            seq_used_again,
+            failed_writes_are_not_undone,
+            acknowledged_and_not_committed,
             history_from_before_joining,
             replay_without_receipts,
             posting_does_not_read,

@@ -222,12 +222,18 @@ async def test_a_token_that_expires_ends_its_stream_and_nothing_more_is_sent(
     assert len(node.sessions) == 0
 
 
-async def test_a_token_that_expires_while_a_stream_catches_up_ends_it(
-    node: Node, ann: Somebody, bob: Somebody, talk: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("live", [False, True], ids=["while it catches up", "while its reader is slow"])
+async def test_a_token_that_expires_ends_a_stream_that_has_more_to_send(
+    node: Node, ann: Somebody, bob: Somebody, talk: str, monkeypatch: pytest.MonkeyPatch, live: bool
 ) -> None:
     monkeypatch.setattr(event_stream, "PART_BYTES", 1)
-    for number in range(5):
-        await say(ann, talk, f"missed {number}")
+
+    async def five_messages() -> None:
+        for number in range(5):
+            await say(ann, talk, f"missed {number}")
+
+    if not live:
+        await five_messages()
     token = await token_of(bob, days=1)
     context = Caller(node.core)
     context.sign_in(await authenticate(node.core, token.token))
@@ -235,6 +241,10 @@ async def test_a_token_that_expires_while_a_stream_catches_up_ends_it(
     heard = b""
     async with response.response as body:
         parts = aiter(body)
+        if live:
+            while b"event: live" not in heard:
+                heard += await anext(parts)
+            await five_messages()
         while b"missed 1" not in heard:
             heard += await anext(parts)
         monkeypatch.setattr(sessions, "now_ms", lambda: now_ms() + 2 * 86_400_000)

@@ -222,9 +222,9 @@ async def test_paths_that_lead_nowhere(http: Http, anns: str) -> None:
         assert refusal(answer)[:2] in ((404, "not_found"), (404, "unknown_command")), path
 
 
-async def test_a_redirect_would_say_where_to(http: Http) -> None:
+async def test_a_path_with_two_slashes_is_no_redirect_to_another_host(http: Http) -> None:
     answer = await http.request("GET", "//health")
-    assert answer.status < 300 or answer.status >= 400 or answer.headers["location"].endswith("/health")
+    assert (answer.status, answer.json["status"], answer.headers.get("location")) == (200, "ok", None)
 
 
 async def test_the_page_is_served_and_runs_no_inline_script(http: Http) -> None:
@@ -534,10 +534,14 @@ async def test_an_export_goes_on_when_its_cookie_slides_in_the_middle(
 
 
 async def test_signing_out_ends_the_session_and_takes_the_cookie_away(http: Http, node: Node, ann: Somebody) -> None:
-    await with_password(node, "bob")
+    bob = await with_password(node, "bob")
     body = json.dumps({"handle": "bob", "password": PASSWORD}).encode()
-    for host, name in (("localhost", COOKIE), ("localhost:8008", f"{COOKIE}_8008")):
-        cookie = cookie_of(await http.request("POST", "/v1/sessions.create", body, JSON | {"Host": host}))
+    for signed_in_at, host, name in (
+        ("localhost", "localhost", COOKIE),
+        ("localhost:8008", "localhost:8008", f"{COOKIE}_8008"),
+        ("localhost", "localhost:8008", COOKIE),  # from before the node had a port in its address
+    ):
+        cookie = cookie_of(await http.request("POST", "/v1/sessions.create", body, JSON | {"Host": signed_in_at}))
         headers = JSON | signed_in(cookie, Host=host)
         other = (await http.request("POST", "/v1/sessions.create", body, JSON)).json["token"]
         listed = (await http.request("GET", "/v1/sessions.list", headers=headers)).json["sessions"]
@@ -549,9 +553,15 @@ async def test_signing_out_ends_the_session_and_takes_the_cookie_away(http: Http
         assert (answer.status, cookie_of(answer)) == (200, {})  # of another device
         assert (await http.get("people.me", other)).status == 401
 
+        program = await token_of(bob)
+        revoked = json.dumps({"session": await program.session()}).encode()
+        answer = await http.request("POST", "/v1/sessions.revoke", revoked, JSON | bearer(program.token))
+        assert (answer.status, cookie_of(answer)) == (200, {})  # nothing to do with the browser's cookie
+
         wrong = await http.request("POST", "/v1/sessions.revoke", b'{"session": 99999}', headers)
         assert (wrong.status, cookie_of(wrong)) == (404, {})
 
+        await forget_use(node)  # so that the cookie would slide
         answer = await http.request("POST", "/v1/sessions.revoke", json.dumps({"session": own}).encode(), headers)
         gone = cookie_of(answer)
         assert (answer.status, gone["name"], gone["value"], gone["max-age"]) == (200, name, "", "0")

@@ -196,7 +196,7 @@ async def test_a_head_takes_so_long_and_no_longer(address: Address, anns: str) -
                     await http.send(data)
                 answer = await http.rest()
             assert 0.4 < trio.current_time() - started < 4
-            assert status is None or answer.split(b" ")[1] == b"%d" % status
+            assert answer.split(b" ")[1:2] == ([b"%d" % status] if status else [])
 
         nursery.start_soon(dawdle, b"GET /health HTTP/1.1\r\nHost:", 408)
         nursery.start_soon(dawdle, b"", None)
@@ -297,7 +297,6 @@ async def is_open(host: str, port: int) -> bool:
     return True
 
 
-@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 @pytest.mark.parametrize(
     ("bind", "url", "reached"),
     [

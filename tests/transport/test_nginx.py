@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +14,7 @@ import trio
 from chatnode.config import Config, Limits, Server
 from chatnode.node import Node
 from chatnode.transport.origins import COOKIE
+from tests import needs
 from tests.conftest import Somebody
 from tests.services.dialogue import PASSWORD, with_password
 
@@ -24,7 +23,6 @@ from .clients import PATIENCE, Address, ChatSocket, EventStream, Http, bearer, o
 pytestmark = pytest.mark.slow
 
 DOCUMENT = Path(__file__).parents[2] / "docs/operating.md"
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 CLIENT = "127.0.0.2"
 """Where browsers come from: not from the proxy's own address, which is believed about others."""
 
@@ -38,13 +36,10 @@ def config() -> Config:
 @pytest.fixture(params=["documented", "connections kept"])
 async def proxy(request: pytest.FixtureRequest, address: Address, tmp_path: Path) -> AsyncIterator[Address]:
     """Where nginx listens: a port that is not HTTP's own."""
-    if NGINX is None:
-        if os.environ.get("CI"):
-            pytest.fail("nginx is not installed")
-        pytest.skip("nginx is not installed")
+    nginx = needs.program("nginx")
     front = ("127.0.0.1", free_port())
     (tmp_path / "nginx.conf").write_text(configuration(address, front, tmp_path, keep=request.param != "documented"))
-    process = await trio.lowlevel.open_process([NGINX, "-p", tmp_path, "-c", tmp_path / "nginx.conf"])
+    process = await trio.lowlevel.open_process([nginx, "-p", tmp_path, "-c", tmp_path / "nginx.conf"])
     try:
         with trio.fail_after(PATIENCE):
             while not await is_open(front):

@@ -10,7 +10,7 @@ from chatnode.node import Node
 from tests.conftest import Somebody
 from tests.services.dialogue import PASSWORD, direct, with_password
 
-from .clients import Address, ChatSocket, Http
+from .clients import Address, ChatSocket, EventStream, Http
 
 
 @pytest.fixture
@@ -44,6 +44,26 @@ async def test_signing_in_and_out_is_told(address: Address, node: Node, ann: Som
             assert gone["last_active_at"]
             (found,) = (await chat.call("presence.get", people=["bob"]))["people"]
             assert (found["online"], found["last_active_at"] >= gone["last_active_at"]) == (False, True)
+
+
+async def test_who_asks_for_no_presence_gets_none(
+    address: Address, ann: Somebody, bob: Somebody, anns: str, bobs: str
+) -> None:
+    talk = await direct(ann, bob)
+    async with (
+        await ChatSocket.signed_in(address, anns) as chat,
+        await ChatSocket.open(address) as silent,
+        await EventStream.open(address, anns, query="?presence=false") as stream,
+    ):
+        await silent.hello(anns, presence=False)
+        await stream.take("live")
+        async with await ChatSocket.signed_in(address, bobs) as bobs_chat:
+            await told(chat, "bob", True)
+            await bobs_chat.call("messages.post", conversation=talk, cid="one", text="hello")
+        while (event := await stream.next()) is not None and event.event != "message.posted":
+            assert event.event != "presence"
+        while (push := await silent.push())["event"] != "message.posted":
+            assert push["event"] != "presence"
 
 
 async def test_a_connection_that_breaks_is_told(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import urllib.request
 from collections.abc import AsyncIterator
@@ -15,7 +14,8 @@ from typing import Any
 import trio
 from trio_websocket import WebSocketConnection, open_websocket_url
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+from tests import needs
+
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--remote-debugging-port=0",
@@ -68,8 +68,7 @@ def _is_answer(entry: dict[str, Any]) -> bool:
 @asynccontextmanager
 async def browser(profile: Path) -> AsyncIterator[Page]:
     """A browser with a fresh profile; ended with the block."""
-    assert CHROMIUM is not None
-    command = [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
+    command = [needs.program("chromium", "chromium-browser"), *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
     process = await trio.lowlevel.open_process(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         with trio.fail_after(60):

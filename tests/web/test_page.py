@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import AsyncIterator, Mapping
 from html import escape
@@ -20,13 +19,7 @@ from chatnode.node import Node, open_node
 from tests.plugins.surface.making import made, node_with
 from tests.services.dialogue import PASSWORD, with_password
 
-from .browser import CHROMIUM, Page, browser
-
-
-def needs_browser(test: Any) -> Any:
-    """Where tests must not be skipped (CI), a browser that is missing fails them."""
-    missing = CHROMIUM is None and not os.environ.get("CI")
-    return pytest.mark.slow(pytest.mark.skipif(missing, reason="chromium is not installed")(test))
+from .browser import Page, browser
 
 
 class Served:
@@ -132,7 +125,7 @@ async def fill(page: Page, **values: str) -> None:
     await page.run("document.getElementById('submit').click()")
 
 
-@needs_browser
+@pytest.mark.slow
 async def test_it_shows_that_the_node_lives(served: Served, page: Page) -> None:
     await page.open(served.url)
     await page.wait("document.getElementById('state').textContent === 'well'")
@@ -146,7 +139,7 @@ async def test_it_shows_that_the_node_lives(served: Served, page: Page) -> None:
     assert page.problems == []
 
 
-@needs_browser
+@pytest.mark.slow
 async def test_an_invite_link_makes_an_account(served: Served, page: Page) -> None:
     link = (await served.node.call("invites.create"))["link"]
     await page.open(link)
@@ -172,7 +165,7 @@ async def test_an_invite_link_makes_an_account(served: Served, page: Page) -> No
     assert (await served.node.call("people.get", person="cleo"))["person"]["name"] == "Cleo"
 
 
-@needs_browser
+@pytest.mark.slow
 async def test_a_used_link_says_so(served: Served, page: Page) -> None:
     link = (await served.node.call("setup.create"))["link"]
     await served.node.call("people.create", handle="root", admin=True)
@@ -183,7 +176,7 @@ async def test_a_used_link_says_so(served: Served, page: Page) -> None:
     assert await page.run("document.getElementById('done').hidden") is True
 
 
-@needs_browser
+@pytest.mark.slow
 async def test_a_reset_link_sets_a_new_password(served: Served, page: Page) -> None:
     await served.node.call("people.create", handle="cleo", password="the old password")
     await page.open((await served.node.call("people.reset_link", person="cleo"))["link"])
@@ -234,7 +227,7 @@ async def sign_in(page: Page, handle: str, password: str) -> None:
     await page.run("document.getElementById('sign-in-submit').click()")
 
 
-@needs_browser
+@pytest.mark.slow
 async def test_somebody_signs_in_and_out(with_pages: Served, page: Page) -> None:
     await page.open(with_pages.url)
     await sign_in(page, "", "")
@@ -269,7 +262,7 @@ async def test_somebody_signs_in_and_out(with_pages: Served, page: Page) -> None
     assert page.problems == []
 
 
-@needs_browser
+@pytest.mark.slow
 async def test_a_reader_who_signs_in_gets_back_to_the_page_they_came_from(with_pages: Served, page: Page) -> None:
     wanted = f"{with_pages.url}/plugins/polls/totals?of=a+b%26c"
     await page.open(wanted)
@@ -282,7 +275,7 @@ async def test_a_reader_who_signs_in_gets_back_to_the_page_they_came_from(with_p
     assert "totals of a b&c" in await page.run("document.body.innerText")
 
 
-@needs_browser
+@pytest.mark.slow
 async def test_nobody_is_led_away_from_the_node(with_pages: Served, page: Page) -> None:
     await page.open(with_pages.url)
     await sign_in(page, "ann", PASSWORD)
@@ -299,7 +292,7 @@ async def test_nobody_is_led_away_from_the_node(with_pages: Served, page: Page) 
     await page.wait("document.getElementById('totals') !== null")
 
 
-@needs_browser
+@pytest.mark.slow
 async def test_a_browser_that_keeps_no_cookie_is_told(with_pages: Served, page: Page) -> None:
     """As one does that opens the page without TLS where the node is reached with it."""
     with_pages.node.core.base_url = "https://chat.test"
@@ -309,7 +302,7 @@ async def test_a_browser_that_keeps_no_cookie_is_told(with_pages: Served, page: 
     assert await text(page, "signed-in") == ""
 
 
-@needs_browser
+@pytest.mark.slow
 async def test_who_signs_up_is_signed_in(with_pages: Served, page: Page) -> None:
     await page.open((await with_pages.node.call("invites.create"))["link"])
     await page.wait("document.getElementById('state').textContent === 'well'")
@@ -320,7 +313,7 @@ async def test_who_signs_up_is_signed_in(with_pages: Served, page: Page) -> None
     assert await page.run("document.activeElement.id") == "done-title"
 
 
-@needs_browser
+@pytest.mark.slow
 async def test_who_set_a_new_password_signs_in_with_it(with_pages: Served, page: Page) -> None:
     await page.open((await with_pages.node.call("people.reset_link", person="ann"))["link"])
     await fill(page, password="another horse", again="another horse")
@@ -330,7 +323,7 @@ async def test_who_set_a_new_password_signs_in_with_it(with_pages: Served, page:
     await page.wait("document.getElementById('signed-in').checkVisibility()")
 
 
-@needs_browser
+@pytest.mark.slow
 async def test_it_fits_a_phone(served: Served, page: Page) -> None:
     await page.send(
         "Emulation.setDeviceMetricsOverride", width=360, height=640, deviceScaleFactor=2, mobile=True

@@ -319,7 +319,7 @@ def taking_back_is_not_told(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(storage, "record_about_message", told)
 
 
-@pytest.mark.parametrize("plant", [counts_are_lost, taking_back_is_not_told])
+@pytest.mark.parametrize("plant", [counts_are_lost, pytest.param(taking_back_is_not_told, marks=pytest.mark.slow)])
 def test_a_planted_bug_is_found(plant: Callable[[pytest.MonkeyPatch], None]) -> None:
     @settings(
         SETTINGS, max_examples=200, phases=[Phase.generate], derandomize=True, database=None, print_blob=False,

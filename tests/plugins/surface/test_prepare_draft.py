@@ -85,6 +85,15 @@ async def test_what_is_stored_is_not_prepared_again_however_often_and_at_once_it
         assert await said(bob, talk) == ["hello!", "hello!"]
 
 
+async def test_a_repeat_has_the_same_answer_where_its_sender_may_post_no_longer(tmp_path: Path) -> None:
+    async with node_with(tmp_path, Strikes().plugin()) as node:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        sent = {"conversation": await group(ann, bob), "cid": "one", "text": "hello"}
+        posted = await bob.call("messages.post", **sent)
+        await bob.call("conversations.leave", conversation=sent["conversation"])
+        assert await bob.call("messages.post", **sent) == posted | {"dup": True}
+
+
 async def test_what_was_refused_is_prepared_again_under_the_same_name(tmp_path: Path) -> None:
     strikes = Strikes()
     async with node_with(tmp_path, strikes.plugin()) as node:
@@ -134,6 +143,7 @@ async def test_an_edit_is_prepared_with_what_names_the_message(tmp_path: Path) -
 
     async def prepare_draft(draft: Draft) -> None:
         drafts.append(draft)
+        draft.text += "!"
 
     async with node_with(tmp_path, made("demo", prepare_draft)) as node:
         ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
@@ -142,7 +152,8 @@ async def test_an_edit_is_prepared_with_what_names_the_message(tmp_path: Path) -
         await ann.call("messages.edit", message=posted["message"], text="hello there")
         draft = drafts[-1]
         assert (draft.conversation, draft.sender, draft.cid) == (talk, ann.id, "one")
-        assert (draft.edits, draft.kind, draft.text) == (posted["message"], "text", "hello there")
+        assert (draft.edits, draft.kind, draft.text) == (posted["message"], "text", "hello there!")
+        assert await said(bob, talk) == ["hello there!"]
 
 
 async def test_bounds_hold_for_what_is_made_of_an_edit(tmp_path: Path) -> None:

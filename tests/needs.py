@@ -1,0 +1,57 @@
+"""What a test needs of the machine. A test skips nothing in any other way (tests/test_needs.py).
+
+What is missing skips the test on a developer's machine, and fails it where `CI` is set: a test that never runs is found
+out there. Real archives alone may be left out of either: they are not in the repository.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+_ALSO_IN = "/usr/sbin"
+"""Not in the path of every user."""
+
+
+def missing(what: str) -> NoReturn:
+    """Skips the test that is running, or fails it where `CI` is set. `what` is a sentence."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what}; with CI set, nothing may be missing", pytrace=False)
+    pytest.skip(what)
+
+
+def program(*names: str) -> str:
+    """The path of the first of these programs that is installed."""
+    for name in names:
+        if found := shutil.which(name) or shutil.which(name, path=_ALSO_IN):
+            return found
+    missing(f"{' or '.join(names)} is not installed")
+
+
+def tracing() -> None:
+    """strace, and that it may trace."""
+    if reason := _why_no_tracing(program("strace")):
+        missing(reason)
+
+
+@cache
+def _why_no_tracing(strace: str) -> str | None:
+    probe = subprocess.run([strace, "-f", "-o", "/dev/null", "true"], capture_output=True, check=False)
+    return None if probe.returncode == 0 else f"strace may not trace here: {probe.stderr[:200]!r}"
+
+
+def real_data(name: str) -> Path:
+    """A file of real data: `CHATNODE_ARCHIVE` names one of them, and the others lie beside it."""
+    named = os.environ.get("CHATNODE_ARCHIVE")
+    if not named:
+        pytest.skip("CHATNODE_ARCHIVE names no real archive")
+    path = Path(named).with_name(name)
+    if not path.is_file():
+        pytest.fail(f"CHATNODE_ARCHIVE is {named}, and there is no {name} beside it", pytrace=False)
+    return path

@@ -140,13 +140,16 @@ def move_mentions(tx: Transaction, author: int, person: int) -> int:
 
 
 def finish(tx: Transaction, author: int, person: int) -> int:
-    """Groups, and what plugins keep; then tell everybody who has something of it. Returns how many groups that were."""
+    """Groups, and what tables keep about people; then tell everybody who has something of it.
+
+    Returns how many groups that were.
+    """
     old, new = people.by_key(tx, author), people.by_key(tx, person)
     if not is_under_way(tx, old):
         return 0  # somebody else was quicker
     groups = _move_groups(tx, old, new)
     owners.settle_of_person(tx, person)
-    if _move_rows_of_plugins(tx, author, person):
+    if _move_rows(tx, author, person):
         tx.record(PersonUpdated(people.public(new)), people=(person,), subject=person)  # plugins follow it
     for column in ("person", "blocked"):
         tx.execute(f"DELETE FROM blocks WHERE {column} = ?", (author,))  # noqa: S608
@@ -182,7 +185,7 @@ def _move_groups(tx: Transaction, author: Account, person: Account) -> int:
     return len(rows)
 
 
-def _move_rows_of_plugins(tx: Transaction, author: int, person: int) -> int:
+def _move_rows(tx: Transaction, author: int, person: int) -> int:
     """Of two rows that become one the person's stays; none comes to be about the person and themself."""
     moved = 0
     for table in additions(tx).tables:

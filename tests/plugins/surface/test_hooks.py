@@ -34,6 +34,7 @@ from chatnode.api import (
 )
 from chatnode.config import Config, Plugins
 from chatnode.node import Node
+from chatnode.storage.log import log
 from tests.conftest import make_person
 from tests.plugins.surface.making import made, node_with
 from tests.services.dialogue import LiveSession, anew, direct, group, refused, said, say
@@ -333,9 +334,68 @@ async def test_an_event_recorded_within_another_comes_after_it_live_and_when_rep
         assert [event.name for _, event in await replayed(node, bob, before)] == ["message.posted", "demo.counted"]
 
 
-async def replayed(node: Node, somebody: Any, since: int) -> list[tuple[int, Event]]:
-    from chatnode.storage.log import log
+async def test_an_event_says_who_is_shown_it_once_they_were_away(tmp_path: Path) -> None:
+    """`show` is a rule of its own, `after_leaving` is for users who have left too; a rule that fails shows nothing."""
 
+    def in_transaction(tx: Any, change: Change) -> None:
+        if isinstance(change.event, MessagePosted):
+            count_messages(tx, change)
+            for event in (Counted(1), Shown(1), Faulty(1), Kept(1)):
+                tx.record(event, conversation=change.conversation, subject=change.subject, actor=change.actor)
+
+    def by_key(reader: Reader, person: int, row: Row, event: Event) -> Event | None:
+        return event if person == keys["bob"] else None
+
+    def faulty(reader: Reader, person: int, row: Row, event: Event) -> Event | None:
+        raise ValueError("a fault of the plugin's")
+
+    kinds = (
+        EventKind(Counted, make_counted),
+        EventKind(Shown, lambda reader, row: Shown(1), show=by_key),
+        EventKind(Faulty, lambda reader, row: Faulty(1), show=faulty),
+        EventKind(Kept, lambda reader, row: Kept(1), after_leaving=True),
+    )
+    async with node_with(tmp_path, made("demo", in_transaction, steps=(COUNTED,), events=kinds)) as node:
+        people = [await make_person(node, handle) for handle in ("ann", "bob", "eve")]
+        keys = {each.account.handle: each.account.key for each in people}
+        ann, bob, eve = people
+        room = await group(ann, bob, eve)
+        since = await node.core.db.read(log.head)
+        await say(ann, room, "one")
+        await eve.call("conversations.leave", conversation=room)
+        assert await names_replayed(node, bob, since) == ["demo.counted", "demo.shown", "demo.kept"]
+        assert await names_replayed(node, eve, since) == ["demo.kept"]
+        (status,) = node.plugins.statuses()
+        assert status.last_failure is not None
+        assert "event demo.faulty raised ValueError" in status.last_failure
+
+
+@attrs.define
+class Shown(Counted):
+    """An event with a rule of its own."""
+
+    name = "demo.shown"
+
+
+@attrs.define
+class Faulty(Counted):
+    """An event with a rule that fails."""
+
+    name = "demo.faulty"
+
+
+@attrs.define
+class Kept(Counted):
+    """An event of what happened then."""
+
+    name = "demo.kept"
+
+
+async def names_replayed(node: Node, somebody: Any, since: int) -> list[str]:
+    return [event.name for _, event in await replayed(node, somebody, since) if event.name.startswith("demo.")]
+
+
+async def replayed(node: Node, somebody: Any, since: int) -> list[tuple[int, Event]]:
     def read(reader: Reader) -> list[tuple[int, Event]]:
         gids = log.gids_since(reader, somebody.account, since, 1_000)
         assert gids is not None

@@ -335,7 +335,7 @@ async def test_an_event_recorded_within_another_comes_after_it_live_and_when_rep
 
 
 async def test_an_event_says_who_is_shown_it_once_they_were_away(tmp_path: Path) -> None:
-    """By its own rule with `show`, and also to users who left with `after_leaving`; a rule that fails shows none."""
+    """`show` is a rule of its own, `after_leaving` is for users who have left too; a rule that fails shows nothing."""
 
     def in_transaction(tx: Any, change: Change) -> None:
         if isinstance(change.event, MessagePosted):

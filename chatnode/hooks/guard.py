@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from inspect import iscoroutinefunction
 from pathlib import Path
@@ -20,7 +21,7 @@ import trio
 from chatnode.errors import Refusal
 from chatnode.protocol import codec
 from chatnode.storage.engine.connection import Reader, was_interrupted
-from chatnode.storage.engine.cutting import cutting_sql
+from chatnode.storage.engine.cutting import budget
 from chatnode.storage.engine.transaction import Transaction
 
 FAILURES = (Exception, SystemExit)
@@ -76,7 +77,7 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
     def run_sync(*arguments: Any) -> Any:
         began = time.perf_counter()
         try:
-            with cutting_sql(_connection_of(arguments), seconds):
+            with _sql_budget(arguments, seconds):
                 result = function(*arguments)
         except Refusal:
             raise
@@ -113,13 +114,14 @@ def _short(filename: str, package: str) -> str:
     return "/".join(parts[begin:])
 
 
-def _connection_of(arguments: tuple[Any, ...]) -> Reader | None:
+def _sql_budget(arguments: tuple[Any, ...], seconds: float) -> AbstractContextManager[object]:
+    """Time on a processor for the SQL of a function that is called with a transaction or a reader."""
     for each in arguments:
         if isinstance(each, Transaction):
-            return each.connection
+            return budget(each.connection, seconds, time.thread_time)
         if isinstance(each, Reader):
-            return each
-    return None
+            return budget(each, seconds, time.thread_time)
+    return nullcontext()
 
 
 def is_json(known: object) -> bool:

@@ -28,7 +28,7 @@ def add_to_abandoned(tx: Transaction, account: Account | None, id: str, member: 
     administrator reads what was said in a group they were not in. Returns False, and does nothing, for other groups.
     """
     row = tx.execute(
-        "SELECT key, iif(visibility = 'private', 'since_joining', history), head FROM conversations "
+        "SELECT key, CASE visibility WHEN 'private' THEN 'since_joining' ELSE history END, head FROM conversations "
         "WHERE id = ? AND kind = 'group'",
         (id,),
     ).fetchone()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chatnode.model.mentions import mentioned_handles
 from chatnode.model.messages import EVERYONE
 from chatnode.storage.conversations.conversations import Place
+from chatnode.storage.engine.dialect import items_of
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people.people import RESERVED_HANDLES
 
@@ -59,7 +60,7 @@ def add(tx: Transaction, place: Place, seq: int, people: list[tuple[int, str]]) 
 def remove(tx: Transaction, conversation: int, seq: int) -> None:
     """Let a message name nobody and count for nobody, as one that is deleted."""
     named = (
-        "SELECT p.key FROM messages m JOIN json_each(m.mentions) n JOIN people p ON p.id = n.value "
+        f"SELECT p.key FROM messages m CROSS JOIN {items_of('m.mentions', 'n')} JOIN people p ON p.id = n.value "  # noqa: S608
         "WHERE m.conversation = :conversation AND m.seq = :seq"
     )
     tx.execute(

@@ -110,7 +110,7 @@ def _advance(tx: Transaction, place: Place, person: int, kind: ReceiptKind, seq:
     )
     if not hidden:
         tx.execute(
-            "INSERT OR IGNORE INTO receipts (conversation, person, kind, seq, at) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO receipts (conversation, person, kind, seq, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (place.key, person, kind, seq, tx.now),
         )
 

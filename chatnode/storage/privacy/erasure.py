@@ -15,6 +15,7 @@ from chatnode.model.people import Account
 from chatnode.model.permissions import MEMBER
 from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import members
+from chatnode.storage.engine import catalogue
 from chatnode.storage.engine.additions import additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
@@ -114,8 +115,7 @@ def remove_marks(tx: Transaction, person: int, most: int) -> int:
         removed += rows
     for table in additions(tx).tables:
         for column in table.people:
-            find = f"SELECT rowid FROM {table.name} WHERE {column} = ? LIMIT ?"  # noqa: S608
-            rows = tx.execute(f"DELETE FROM {table.name} WHERE rowid IN ({find})", (person, most)).rowcount  # noqa: S608
+            rows = catalogue.delete_rows(tx, table.name, column, person, most)
             _count(tx, person, table.name, rows)
             removed += rows
     return removed
@@ -146,7 +146,7 @@ def erase_messages(tx: Transaction, person: int, batch: Batch) -> None:
     (at,) = tx.execute("SELECT erased_at FROM people WHERE key = ?", (person,)).fetchone()
     erased = 0
     for key, conversation, seq in batch.messages:
-        tx.execute("INSERT OR IGNORE INTO erasure_conversations VALUES (?, ?)", (person, conversation))
+        tx.execute("INSERT INTO erasure_conversations VALUES (?, ?) ON CONFLICT DO NOTHING", (person, conversation))
         if tx.execute("SELECT 1 FROM messages WHERE key = ? AND deleted_at IS NULL", (key,)).fetchone():
             message_changes.erase_text(tx, conversation, seq, "erased", None, at=at)
             erased += 1

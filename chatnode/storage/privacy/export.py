@@ -15,6 +15,7 @@ from chatnode.model.people import Account
 from chatnode.model.times import rfc3339
 from chatnode.storage.engine.additions import additions
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.dialect import json_list, json_record, json_row
 
 Row = dict[str, Any]
 
@@ -46,7 +47,7 @@ def _with_history(reader: Reader, row: Row) -> Row:
 
 
 # What became of a conversation after somebody left it, its title or why a moderator deleted a message, is not theirs.
-# Keyed by rowid where the table has one; else by the conversation's key, of which a person has a row each.
+# Keyed by `key` where the table has one; else by the conversation's key, of which a person has a row each.
 SECTIONS = (
     Section(
         "profile",
@@ -55,7 +56,7 @@ SECTIONS = (
     ),
     Section(
         "author",  # by which names they are known elsewhere
-        "SELECT person, json_group_array(json_object('source', source, 'name', name)) AS names FROM import_authors "
+        "SELECT person, " + json_list(json_record("source", "name")) + " AS names FROM import_authors "  # noqa: S608
         "WHERE person = :person AND person > :after GROUP BY person LIMIT :limit",
     ),
     Section(
@@ -65,7 +66,7 @@ SECTIONS = (
     ),
     Section(
         "membership",
-        "SELECT c.key, c.id AS conversation, c.kind, iif(m.left_gid IS NULL, c.title, NULL) AS title, m.role, "
+        "SELECT c.key, c.id AS conversation, c.kind, CASE WHEN m.left_gid IS NULL THEN c.title END AS title, m.role, "
         "m.joined_at, m.left_gid IS NOT NULL AS has_left, "
         "m.read_seq, m.delivered_seq FROM members m JOIN conversations c ON c.key = m.conversation "
         "WHERE m.person = :person AND c.key > :after ORDER BY c.key LIMIT :limit",
@@ -104,19 +105,22 @@ SECTIONS = (
     ),
     Section(
         "audit",
-        "SELECT key, key AS entry, at, action, target, details, actor IS :person AS by_them FROM audit "
+        "SELECT key, key AS entry, at, action, target, details, "
+        "actor IS NOT DISTINCT FROM :person AS by_them FROM audit "
         "WHERE (actor = :person OR target = :id) AND key > :after ORDER BY key LIMIT :limit",
     ),
     Section(
         "receipt",
-        "SELECT c.key, c.id AS conversation, json_group_array(json_array(r.kind, r.seq, r.at)) AS marks FROM members m "
+        "SELECT c.key, c.id AS conversation, "  # noqa: S608
+        + json_list(json_row("r.kind", "r.seq", "r.at"))
+        + " AS marks FROM members m "
         "JOIN conversations c ON c.key = m.conversation JOIN receipts r ON r.conversation = c.key "
         "AND r.person = m.person WHERE m.person = :person AND c.key > :after "
         "GROUP BY c.key ORDER BY c.key LIMIT :limit",
     ),
     Section(
         "mention",
-        "SELECT c.key, c.id AS conversation, json_group_array(n.seq) AS seqs FROM mentions n "
+        "SELECT c.key, c.id AS conversation, " + json_list("n.seq") + " AS seqs FROM mentions n "  # noqa: S608
         "JOIN conversations c ON c.key = n.conversation "
         "WHERE n.person = :person AND c.key > :after GROUP BY c.key ORDER BY c.key LIMIT :limit",
     ),
@@ -124,7 +128,7 @@ SECTIONS = (
         "message",
         "SELECT m.key, m.id AS message, c.id AS conversation, m.conversation AS conversation_key, m.seq, m.cid, "
         "m.kind, m.text, m.content, m.metadata, m.mentions, m.reply_to, m.at, m.edited_at, "
-        "m.deleted_at, iif(m.deleted_at > l.at, NULL, m.deleted_reason) AS deleted_reason "
+        "m.deleted_at, CASE WHEN m.deleted_at > l.at THEN NULL ELSE m.deleted_reason END AS deleted_reason "
         "FROM messages m JOIN conversations c ON c.key = m.conversation "
         "LEFT JOIN members o ON o.conversation = m.conversation AND o.person = m.sender "
         "LEFT JOIN log l ON l.gid = o.left_gid "

@@ -10,16 +10,17 @@ from __future__ import annotations
 import attrs
 
 from chatnode.model.messages import EVERYONE
+from chatnode.storage.engine.dialect import greatest, items_of, least
 from chatnode.storage.engine.transaction import Transaction
 
-_TOP = "max(c.floor, coalesce((SELECT max(m.seq) FROM messages m WHERE m.conversation = c.key), 0))"
+_TOP = greatest("c.floor", "coalesce((SELECT max(m.seq) FROM messages m WHERE m.conversation = c.key), 0)")
 _COUNT = "(SELECT count(*) FROM messages m WHERE m.conversation = c.key AND m.deleted_at IS NULL)"
 _NEWEST_AT = "(SELECT m.at FROM messages m WHERE m.conversation = c.key AND m.seq = c.head)"
 # What was imported counts as new, however old it is.
-_LATE = f"c.source IS NULL AND c.head > c.floor AND c.last_at IS NOT {_NEWEST_AT}"
+_LATE = f"c.source IS NULL AND c.head > c.floor AND c.last_at IS DISTINCT FROM {_NEWEST_AT}"
 _NEWEST_GID = "(SELECT m.gid FROM messages m WHERE m.conversation = c.key AND m.seq = c.head)"
-_FOUND_BY = "folded(c.title) || char(10) || folded(c.description)"
-_QUIET = f"c.head > c.floor AND c.activity IS NOT {_NEWEST_GID}"
+_FOUND_BY = "folded(c.title) || '\n' || folded(c.description)"
+_QUIET = f"c.head > c.floor AND c.activity IS DISTINCT FROM {_NEWEST_GID}"
 # What was removed last, as its receipt says it; only where nothing of it is there.
 _CUT = "(SELECT coalesce(max(r.upto), 0) FROM removals r WHERE r.conversation = c.id)"
 _UNCUT = f"c.floor < {_CUT} AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.conversation = c.key AND m.seq <= {_CUT})"
@@ -30,13 +31,15 @@ _EARLY = (
     "LEFT JOIN conversations c ON c.key = r.conversation "
     "WHERE m.person IS NULL OR r.seq > c.head OR r.seq <= c.floor"
 )
+_FURTHEST = greatest("m.read_seq", "m.delivered_seq")
+_HOLDS = "(text <> '' OR content IS NOT NULL OR metadata IS NOT NULL OR sent IS NOT NULL OR pinned_at IS NOT NULL)"
 _ERASED = "(SELECT key FROM people WHERE erased_at IS NOT NULL)"
 _REPLIES = "(SELECT count(*) FROM messages r WHERE r.conversation = m.conversation AND r.thread = m.seq)"
 _EDITS = "(SELECT count(*) FROM message_edits e WHERE e.conversation = m.conversation AND e.seq = m.seq)"
 # Whom messages name, as they say it themselves; everyone is person 0.
 _NAMED = (
     "SELECT coalesce(p.key, 0) AS person, m.conversation AS conversation, m.seq AS seq FROM messages m "
-    "JOIN json_each(m.mentions) j LEFT JOIN people p ON p.id = j.value "
+    f"CROSS JOIN {items_of('m.mentions', 'j')} LEFT JOIN people p ON p.id = j.value "
     f"WHERE m.mentions IS NOT NULL AND (p.key IS NOT NULL OR j.value = '{EVERYONE}')"
 )
 
@@ -82,18 +85,20 @@ DERIVED: dict[str, Derived] = {
         (f"UPDATE conversations AS c SET found_by = {_FOUND_BY} WHERE found_by <> ({_FOUND_BY})",),
     ),
     "marks": Derived(
-        "SELECT p.handle, c.id, max(m.read_seq, m.delivered_seq, m.shown_seq), c.head FROM members m "
+        f"SELECT p.handle, c.id, {greatest('m.read_seq', 'm.delivered_seq', 'm.shown_seq')}, c.head FROM members m "
         "JOIN conversations c ON c.key = m.conversation JOIN people p ON p.key = m.person "
-        "WHERE max(m.read_seq, m.delivered_seq) > c.head OR m.shown_seq > m.read_seq",
+        f"WHERE {_FURTHEST} > c.head OR m.shown_seq > m.read_seq",
         "{0} has read conversation {1} up to {2}, it ends at {3}, or others are shown more than that",
         (
-            "UPDATE members AS m SET read_seq = min(read_seq, h.head), delivered_seq = min(delivered_seq, h.head), "
-            "shown_seq = min(shown_seq, read_seq, h.head) FROM (SELECT key, head FROM conversations) h "
-            "WHERE h.key = m.conversation AND (max(m.read_seq, m.delivered_seq) > h.head OR m.shown_seq > m.read_seq)",
+            f"UPDATE members AS m SET read_seq = {least('read_seq', 'h.head')}, "
+            f"delivered_seq = {least('delivered_seq', 'h.head')}, "
+            f"shown_seq = {least('shown_seq', 'read_seq', 'h.head')} FROM (SELECT key, head FROM conversations) h "
+            f"WHERE h.key = m.conversation AND ({_FURTHEST} > h.head OR m.shown_seq > m.read_seq)",
         ),
     ),
     "receipts": Derived(
-        f"SELECT coalesce(p.handle, e.person), e.kind, e.seq, coalesce(c.id, e.conversation) FROM ({_EARLY}) e "
+        "SELECT coalesce(p.handle, CAST(e.person AS TEXT)), e.kind, e.seq, "
+        f"coalesce(c.id, CAST(e.conversation AS TEXT)) FROM ({_EARLY}) e "
         "LEFT JOIN people p ON p.key = e.person LEFT JOIN conversations c ON c.key = e.conversation",
         "it is noted when {0} got message {2} of conversation {3} ({1}), which they cannot have",
         (f"DELETE FROM receipts WHERE (conversation, person, kind, seq) IN ({_EARLY})",),
@@ -109,13 +114,13 @@ DERIVED: dict[str, Derived] = {
     ),
     "mentions": Derived(
         "SELECT w.person, w.seq, c.id FROM ("
-        f"SELECT * FROM (SELECT person, conversation, seq FROM mentions EXCEPT {_NAMED}) UNION ALL "
-        f"SELECT * FROM ({_NAMED} EXCEPT SELECT person, conversation, seq FROM mentions)) w "
+        f"SELECT * FROM (SELECT person, conversation, seq FROM mentions EXCEPT {_NAMED}) a UNION ALL "
+        f"SELECT * FROM ({_NAMED} EXCEPT SELECT person, conversation, seq FROM mentions) b) w "
         "LEFT JOIN conversations c ON c.key = w.conversation",
         "person {0} is counted as named in message {1} of conversation {2}, and is not, or the other way round",
         (
             f"DELETE FROM mentions WHERE (person, conversation, seq) NOT IN ({_NAMED})",
-            f"INSERT OR IGNORE INTO mentions (person, conversation, seq) {_NAMED}",
+            f"INSERT INTO mentions (person, conversation, seq) {_NAMED} ON CONFLICT DO NOTHING",
         ),
     ),
     "replies": Derived(
@@ -136,12 +141,12 @@ DERIVED: dict[str, Derived] = {
     ),
     "tombstones": Derived(
         "SELECT id FROM messages WHERE deleted_at IS NOT NULL "
-        "AND (text <> '' OR coalesce(content, metadata, sent, pinned_at) IS NOT NULL)",
+        f"AND {_HOLDS}",
         "message {0} was deleted, and something of it is there",
         (
             "UPDATE messages SET text = '', content = NULL, metadata = NULL, sent = NULL, pinned_at = NULL, "
             "pinned_by = NULL WHERE deleted_at IS NOT NULL "
-            "AND (text <> '' OR coalesce(content, metadata, sent, pinned_at) IS NOT NULL)",
+            f"AND {_HOLDS}",
         ),
     ),
 }  # fmt: skip

@@ -7,6 +7,7 @@ the rows were read, so nothing is done twice, even if the cursor was moved meanw
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 from functools import partial
@@ -23,7 +24,7 @@ from chatnode.hooks.manager import Loaded, Manager
 from chatnode.hooks.plugin import Consumer
 from chatnode.logs import get_logger
 from chatnode.model.plugins import SetAside
-from chatnode.storage.engine.cutting import cutting_sql
+from chatnode.storage.engine.cutting import budget
 from chatnode.storage.engine.database import Database
 from chatnode.storage.engine.group import is_full, storage_error
 from chatnode.storage.engine.row import Row
@@ -231,7 +232,7 @@ class RunningConsumer:
     def _carry_out(self, effect: Write[object] | None, tx: Transaction) -> float:
         began = perf_counter()
         if effect is not None:
-            with cutting_sql(tx, self._settings.transaction_seconds):
+            with budget(tx, self._settings.transaction_seconds, time.thread_time):
                 effect(tx)
         return perf_counter() - began
 

@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from inspect import iscoroutinefunction
 from pathlib import Path
@@ -20,7 +21,7 @@ import trio
 from chatnode.errors import Refusal
 from chatnode.protocol import codec
 from chatnode.storage.engine.connection import Reader, was_interrupted
-from chatnode.storage.engine.cutting import cutting_sql
+from chatnode.storage.engine.cutting import budget
 from chatnode.storage.engine.transaction import Transaction
 
 FAILURES = (Exception, SystemExit)
@@ -76,7 +77,7 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
     def run_sync(*arguments: Any) -> Any:
         began = time.perf_counter()
         try:
-            with cutting_sql(_source_of(arguments), seconds):
+            with _sql_budget(arguments, seconds):
                 result = function(*arguments)
         except Refusal:
             raise
@@ -113,8 +114,10 @@ def _short(filename: str, package: str) -> str:
     return "/".join(parts[begin:])
 
 
-def _source_of(arguments: tuple[Any, ...]) -> Reader | Transaction | None:
-    return next((each for each in arguments if isinstance(each, Reader | Transaction)), None)
+def _sql_budget(arguments: tuple[Any, ...], seconds: float) -> AbstractContextManager[object]:
+    """CPU time for the SQL of a function that is called with a transaction or a reader."""
+    source = next((each for each in arguments if isinstance(each, Reader | Transaction)), None)
+    return budget(source, seconds, time.thread_time) if source is not None else nullcontext()
 
 
 def is_json(known: object) -> bool:

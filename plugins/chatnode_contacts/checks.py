@@ -56,8 +56,8 @@ def _names(held: str | None) -> list[str]:
 
 def _removed(reader: Reader) -> Iterator[str]:
     rows = reader.execute(
-        "SELECT key FROM contacts_entries WHERE removed_at IS NOT NULL AND (favourite OR rank OR interacted_at "
-        "OR coalesce(nickname, number, note, groups, tags) IS NOT NULL)"
+        "SELECT key FROM contacts_entries WHERE removed_at IS NOT NULL AND (favourite = 1 OR rank <> 0 "
+        "OR interacted_at <> 0 OR coalesce(nickname, number, note, groups, tags) IS NOT NULL)"
     )
     for (key,) in rows:
         yield f"entry {key} was removed and still says something of its person"

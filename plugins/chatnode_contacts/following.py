@@ -40,7 +40,7 @@ def audience(tx: Transaction, change: Change) -> list[int]:
     """
     rows = tx.execute(
         "SELECT owner FROM (SELECT owner FROM contacts_entries WHERE contact = :person AND removed_at IS NULL "
-        "ORDER BY key LIMIT :most) "
+        "ORDER BY key LIMIT :most) e "
         "UNION SELECT sender FROM contacts_requests WHERE receiver = :person AND declined_at IS NULL "
         "UNION SELECT receiver FROM contacts_requests WHERE sender = :person AND declined_at IS NULL "
         "EXCEPT SELECT person FROM blocks WHERE blocked = :person "

@@ -43,10 +43,10 @@ async def consume(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
             talked[row.conversation_key].append((row.gid, row.at))
     updates = await ctx.read(lambda reader: _updates(reader, talked, ctx.settings(Settings).half_life_ms))
 
-    def write(tx: Transaction) -> None:
+    def write(tx: Transaction) -> None:  # nothing of an entry that was made anew meanwhile
         tx.executemany(
-            "UPDATE contacts_entries SET interacted_at = max(interacted_at, ?), rank = ?, counted_gid = ? "
-            "WHERE key = ? AND counted_gid = ? AND removed_at IS NULL",  # not if it was made anew meanwhile
+            "UPDATE contacts_entries SET interacted_at = CASE WHEN interacted_at > ?1 THEN interacted_at ELSE ?1 END, "
+            "rank = ?2, counted_gid = ?3 WHERE key = ?4 AND counted_gid = ?5 AND removed_at IS NULL",
             updates,
         )
 

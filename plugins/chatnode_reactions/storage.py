@@ -206,18 +206,18 @@ _CHECKS = (
     ),
     (
         "SELECT count(*) FROM (SELECT message, emoji, min(key), count(*) FROM reactions_given GROUP BY message, emoji "
-        "EXCEPT SELECT message, emoji, first, count FROM reactions_counted)",
+        "EXCEPT SELECT message, emoji, first, count FROM reactions_counted) d",
         "some reactions are not counted as they are",
     ),
     (
         "SELECT count(*) FROM (SELECT message, emoji, first, count FROM reactions_counted "
-        "EXCEPT SELECT message, emoji, min(key), count(*) FROM reactions_given GROUP BY message, emoji)",
+        "EXCEPT SELECT message, emoji, min(key), count(*) FROM reactions_given GROUP BY message, emoji) d",
         "some reactions are counted that are not there",
     ),
     (
         "SELECT count(*) FROM reactions_counted c WHERE people <> (SELECT json_group_array(person) FROM "
         "(SELECT person FROM reactions_given g WHERE g.message = c.message AND g.emoji = c.emoji "
-        "ORDER BY g.key LIMIT 3))",
+        "ORDER BY g.key LIMIT 3) d)",
         "the first people who reacted are not those that are shown",
     ),
 )

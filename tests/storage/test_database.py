@@ -607,3 +607,10 @@ async def test_only_the_writing_connection_moves_the_log_into_the_file(path: Pat
         checkpoint = "PRAGMA wal_autocheckpoint"
         assert await db.read(lambda reader: reader.execute(checkpoint).fetchone()[0]) == 0
         assert await db.write(lambda tx: tx.execute(checkpoint).fetchone()[0]) == 1_000_000
+
+
+def test_an_older_sqlite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 38, 5))
+    with pytest.raises(StartError, match=r"chatnode needs 3\.39\.0 or newer"):
+        connect_writer(tmp_path / "chatnode.sqlite3", Storage())
+    assert not (tmp_path / "chatnode.sqlite3").exists()

@@ -19,7 +19,8 @@ def block(tx: Transaction, account: Account, other: Account) -> None:
     if other.key == account.key:
         raise Refusal("invalid", "you cannot block yourself", path="person")
     added = tx.execute(
-        "INSERT OR IGNORE INTO blocks (person, blocked, at) VALUES (?, ?, ?)", (account.key, other.key, tx.now)
+        "INSERT INTO blocks (person, blocked, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        (account.key, other.key, tx.now),
     ).rowcount
     if not added:
         return

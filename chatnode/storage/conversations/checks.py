@@ -5,18 +5,20 @@
 from __future__ import annotations
 
 from chatnode.storage.engine.additions import Derived, Problems, rows_wrong
+from chatnode.storage.engine.dialect import greatest, least
 from chatnode.storage.people import owners
 
-_TOP = "max(c.floor, coalesce((SELECT max(m.seq) FROM messages m WHERE m.conversation = c.key), 0))"
+_TOP = greatest("c.floor", "coalesce((SELECT max(m.seq) FROM messages m WHERE m.conversation = c.key), 0)")
 _COUNT = "(SELECT count(*) FROM messages m WHERE m.conversation = c.key AND m.deleted_at IS NULL)"
 _NEWEST_AT = "(SELECT m.at FROM messages m WHERE m.conversation = c.key AND m.seq = c.head)"
 # What was imported counts as new, however old it is.
-_LATE = f"c.source IS NULL AND c.head > c.floor AND c.last_at IS NOT {_NEWEST_AT}"
+_LATE = f"c.source IS NULL AND c.head > c.floor AND c.last_at IS DISTINCT FROM {_NEWEST_AT}"
 _NEWEST_GID = "(SELECT m.gid FROM messages m WHERE m.conversation = c.key AND m.seq = c.head)"
-_FOUND_BY = "folded(c.title) || char(10) || folded(c.description)"
-_QUIET = f"c.head > c.floor AND c.activity IS NOT {_NEWEST_GID}"
+_FOUND_BY = "folded(c.title) || '\n' || folded(c.description)"
+_QUIET = f"c.head > c.floor AND c.activity IS DISTINCT FROM {_NEWEST_GID}"
 # What was removed last, as its receipt says it; only where nothing of it is there.
 _CUT = "(SELECT coalesce(max(r.upto), 0) FROM removals r WHERE r.conversation = c.id)"
+_FURTHEST = greatest("m.read_seq", "m.delivered_seq")
 _UNCUT = f"c.floor < {_CUT} AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.conversation = c.key AND m.seq <= {_CUT})"
 
 CHECKS: dict[str, Problems] = {
@@ -58,14 +60,15 @@ DERIVED: dict[str, Derived] = {
         (f"UPDATE conversations AS c SET found_by = {_FOUND_BY} WHERE found_by <> ({_FOUND_BY})",),
     ),
     "marks": Derived(
-        "SELECT p.handle, c.id, max(m.read_seq, m.delivered_seq, m.shown_seq), c.head FROM members m "
+        f"SELECT p.handle, c.id, {greatest('m.read_seq', 'm.delivered_seq', 'm.shown_seq')}, c.head FROM members m "
         "JOIN conversations c ON c.key = m.conversation JOIN people p ON p.key = m.person "
-        "WHERE max(m.read_seq, m.delivered_seq) > c.head OR m.shown_seq > m.read_seq",
+        f"WHERE {_FURTHEST} > c.head OR m.shown_seq > m.read_seq",
         "{0} has read conversation {1} up to {2}, it ends at {3}, or others are shown more than that",
         (
-            "UPDATE members AS m SET read_seq = min(read_seq, h.head), delivered_seq = min(delivered_seq, h.head), "
-            "shown_seq = min(shown_seq, read_seq, h.head) FROM (SELECT key, head FROM conversations) h "
-            "WHERE h.key = m.conversation AND (max(m.read_seq, m.delivered_seq) > h.head OR m.shown_seq > m.read_seq)",
+            f"UPDATE members AS m SET read_seq = {least('read_seq', 'h.head')}, "
+            f"delivered_seq = {least('delivered_seq', 'h.head')}, "
+            f"shown_seq = {least('shown_seq', 'read_seq', 'h.head')} FROM (SELECT key, head FROM conversations) h "
+            f"WHERE h.key = m.conversation AND ({_FURTHEST} > h.head OR m.shown_seq > m.read_seq)",
         ),
     ),
 }  # fmt: skip

@@ -25,6 +25,7 @@ from chatnode.storage.conversations import signs
 from chatnode.storage.engine.additions import CoreTable, EventKind
 from chatnode.storage.engine.changing import change
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.dialect import greatest
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
@@ -51,8 +52,10 @@ class Place:
     closed_reason: ClosedReason | None
 
 
+FIRST_SEEN = greatest("m.first", "c.floor + 1")
+"""SQL: the lowest seq that the member `m` of the conversation `c` may see."""
 _COLUMNS = (
-    "c.key, c.id, c.kind, c.visibility, c.history, c.head, m.role, max(m.first, c.floor + 1), m.read_seq, "
+    f"c.key, c.id, c.kind, c.visibility, c.history, c.head, m.role, {FIRST_SEEN}, m.read_seq, "
     "m.delivered_seq, m.hides_receipts, c.closed_reason"
 )
 _OF_MEMBER = (
@@ -210,7 +213,7 @@ DELIVERED, READ = signs.shown_mark("m", "delivered"), signs.shown_mark("m", "rea
 
 def members_page(reader: Reader, account: Account, place: Place, after: str | None, limit: int) -> list[Member]:
     rows = reader.execute(
-        f"SELECT p.id, p.handle, p.name, m.role, m.joined_at, max({DELIVERED}, {READ}), {READ} "  # noqa: S608 -- constants
+        f"SELECT p.id, p.handle, p.name, m.role, m.joined_at, {greatest(DELIVERED, READ)}, {READ} "  # noqa: S608 -- constants
         "FROM members m JOIN people p ON p.key = m.person "
         "WHERE m.conversation = :conversation AND m.left_gid IS NULL AND p.handle > :after "
         "ORDER BY p.handle LIMIT :limit",
@@ -330,8 +333,8 @@ def close_idle(tx: Transaction, most: int) -> int:
     The days count from the last message, or from when it was opened (again) after that.
     """
     keys = tx.execute(
-        "SELECT key FROM conversations WHERE idle_days IS NOT NULL AND closed_at IS NULL "
-        "AND max(coalesce(last_at, created_at), coalesce(opened_at, 0)) < ? - idle_days * 86400000 LIMIT ?",
+        "SELECT key FROM conversations WHERE idle_days IS NOT NULL AND closed_at IS NULL "  # noqa: S608
+        f"AND {greatest('coalesce(last_at, created_at)', 'coalesce(opened_at, 0)')} < ? - idle_days * 86400000 LIMIT ?",
         (tx.now, most),
     ).fetchall()
     for (key,) in keys:

@@ -50,15 +50,14 @@ def create(
     """`conversation_ids` must be groups in which `by` may invite."""
     key = tx.execute(
         "INSERT INTO invites (kind, code_hash, created_by, created_at, expires_at, uses_left) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
+        "VALUES (?, ?, ?, ?, ?, ?) RETURNING key",
         (kind, code_hash, by.key if by else None, tx.now, expires_at, uses),
-    ).lastrowid
-    assert key is not None
+    ).fetchone()[0]
     for id in conversation_ids:
         if by is None:
             raise Refusal("forbidden", "only a member can invite to a conversation", path="conversations")
         place = conversations.access_to_invite(tx, by, id)
-        tx.execute("INSERT OR IGNORE INTO invite_conversations VALUES (?, ?)", (key, place.key))
+        tx.execute("INSERT INTO invite_conversations VALUES (?, ?) ON CONFLICT DO NOTHING", (key, place.key))
     return Invite(key, uses, rfc3339(tx.now), rfc3339(expires_at), by.ref if by else None)
 
 

@@ -33,7 +33,7 @@ def add_to_abandoned(tx: Transaction, account: Account | None, id: str, member: 
     administrator reads what was said in a group they were not in. Returns False, and does nothing, for other groups.
     """
     row = tx.execute(
-        "SELECT key, iif(visibility = 'private', 'since_joining', history), head FROM conversations "
+        "SELECT key, CASE visibility WHEN 'private' THEN 'since_joining' ELSE history END, head FROM conversations "
         "WHERE id = ? AND kind = 'group'",
         (id,),
     ).fetchone()
@@ -176,8 +176,8 @@ TABLES = (
             "m.conversation, m.person",
         ),
         entry="membership",
-        export="SELECT c.key, c.id AS conversation, c.kind, iif(m.left_gid IS NULL, c.title, NULL) AS title, m.role, "
-        "m.joined_at, m.left_gid IS NOT NULL AS has_left_flag, m.read_seq, m.delivered_seq FROM members m "
+        export="SELECT c.key, c.id AS conversation, c.kind, CASE WHEN m.left_gid IS NULL THEN c.title END AS title, "
+        "m.role, m.joined_at, m.left_gid IS NOT NULL AS has_left_flag, m.read_seq, m.delivered_seq FROM members m "
         "JOIN conversations c ON c.key = m.conversation WHERE m.person = :person AND c.key > :after ORDER BY "
         "c.key LIMIT :limit",
     ),

@@ -73,11 +73,10 @@ def _insert(
 ) -> int:
     key = tx.execute(
         "INSERT INTO conversations (id, kind, title, description, found_by, visibility, history, created_at, "
-        "created_by, activity) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "created_by, activity) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
         (
             id, kind, title, description, conversations.found_by(title, description), visibility, history, tx.now,
             by.key, tx.next_gid,
         ),
-    ).lastrowid  # fmt: skip
-    assert key is not None
+    ).fetchone()[0]  # fmt: skip
     return key

@@ -17,7 +17,7 @@ from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 
 COLUMNS = (
-    "s.muted_until, s.notify, s.desktop, s.mobile, s.sounds, NOT m.hides_receipts, s.starred, s.archived, s.colour, "
+    "s.muted_until, s.notify, s.desktop, s.mobile, s.sounds, m.hides_receipts = 0, s.starred, s.archived, s.colour, "
     "s.label"
 )
 """Of `conversation_settings` s and `members` m, in the order of the fields of `Settings`."""
@@ -51,8 +51,12 @@ def change(tx: Transaction, account: Account, id: str, changes: dict[str, Any]) 
     if after == before:
         return before
     tx.execute(
-        "INSERT OR REPLACE INTO conversation_settings (person, conversation, muted_until, notify, desktop, mobile, "
-        "sounds, starred, archived, colour, label) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO conversation_settings (person, conversation, muted_until, notify, desktop, mobile, "
+        "sounds, starred, archived, colour, label) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (person, conversation) DO UPDATE SET "
+        "muted_until = excluded.muted_until, notify = excluded.notify, "
+        "desktop = excluded.desktop, mobile = excluded.mobile, sounds = excluded.sounds, starred = excluded.starred, "
+        "archived = excluded.archived, colour = excluded.colour, label = excluded.label",
         (
             account.key, place.key, milliseconds(after.muted_until) if after.muted_until else None, after.notify,
             after.desktop, after.mobile, after.sounds, after.starred, after.archived, after.colour, after.label,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from chatnode.model.messages import ReceiptKind
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.dialect import greatest, least
 from chatnode.storage.engine.transaction import Transaction
 
 
@@ -39,8 +40,8 @@ def shown_mark(member: str, kind: ReceiptKind) -> str:
         f"(SELECT o.seq FROM messages o WHERE o.conversation = {member}.conversation "  # noqa: S608
         f"AND o.sender = {member}.person ORDER BY o.seq DESC LIMIT 1)"
     )
-    seen = f"max(coalesce({known}, 0), coalesce({posted}, 0), {member}.first - 1)"
+    seen = greatest(f"coalesce({known}, 0)", f"coalesce({posted}, 0)", f"{member}.first - 1")
     return (
         f"(CASE WHEN {member}.person = :me THEN {member}.{kind}_seq WHEN {blocked} THEN "
-        f"min({seen}, {member}.{column}) ELSE {member}.{column} END)"
+        f"{least(seen, f'{member}.{column}')} ELSE {member}.{column} END)"
     )

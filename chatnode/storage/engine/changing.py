@@ -15,7 +15,7 @@ def change(tx: Transaction, table: str, key: Mapping[str, Any], values: Mapping[
     """
     assignments = ", ".join(f"{name} = :{name}" for name in values)
     same_row = " AND ".join(f"{name} = :_{name}" for name in key)
-    differs = " OR ".join(f"{name} IS NOT :{name}" for name in values)
+    differs = " OR ".join(f"{name} IS DISTINCT FROM :{name}" for name in values)
     parameters = {**values, **{f"_{name}": value for name, value in key.items()}}
     sql = f"UPDATE {table} SET {assignments} WHERE {same_row} AND ({differs})"  # noqa: S608
     return tx.execute(sql, parameters).rowcount > 0

@@ -33,11 +33,27 @@ IntegrityError = sqlite3.IntegrityError
 DatabaseError = sqlite3.DatabaseError
 
 
+OLDEST_SQLITE = (3, 39, 0)
+"""`IS DISTINCT FROM` came with it."""
+
+
+def refuse_old_sqlite() -> None:
+    """Raises `StartError`."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise StartError(
+            f"this Python has SQLite {sqlite3.sqlite_version}, chatnode needs {oldest} or newer: use a Python that was "
+            "built with a newer one (Debian 12 has it)"
+        )
+
+
 def connect_writer(path: Path, settings: StorageSettings) -> Reader:
     """The one connection that writes and checkpoints.
 
-    Raises `StartError` unless the file is in WAL mode with synchronous=FULL afterwards.
+    Raises `StartError` when this SQLite is too old, and unless the file is in WAL mode with synchronous=FULL
+    afterwards.
     """
+    refuse_old_sqlite()
     try:
         if not path.exists():
             path.touch(mode=0o600)  # SQLite would leave it to the umask; its side files are as readable as this one

@@ -1,4 +1,4 @@
-"""Time budgets for SQL in a thread of the database, where nothing can be cancelled: costly queries, and plugins'."""
+"""Interrupting SQL in a thread of the database, where nothing can be cancelled: time budgets, and work to give up."""
 
 from __future__ import annotations
 
@@ -11,35 +11,53 @@ from chatnode.errors import Refusal
 from chatnode.storage.engine.connection import Reader, was_interrupted
 from chatnode.storage.engine.transaction import Transaction, connection_of
 
-_STEPS_BETWEEN_LOOKS = 1_000
-"""Of SQLite's virtual machine: some ten microseconds."""
+_STEPS_BETWEEN_LOOKS = 20_000
+"""Of SQLite's virtual machine: well below a millisecond. A look costs the thread a wait for the interpreter's lock."""
 
 
 @contextmanager
-def cutting_sql(source: Reader | Transaction | None, seconds: float) -> Generator[None]:
-    """Interrupt SQL on the connection once the block has used this much of the thread's CPU time.
+def interrupting(source: Reader | Transaction, when: Callable[[], bool]) -> Generator[None]:
+    """A statement that runs within the block is interrupted once `when()` is true.
 
-    SQLite undoes the whole transaction with a statement that writes and is cut. Swallowing the interrupt does not
-    help: it is raised again on exit. Budgets nest; the first to expire wins.
+    `when` is called in the connection's thread. Blocks nest: the first that is true interrupts.
     """
-    if source is None:
-        yield
-        return
     connection = connection_of(source)
-    end, cut = time.thread_time() + seconds, False
     outer = connection.cutter
-    began_in_transaction = connection.in_transaction
 
-    def is_over() -> bool:
-        nonlocal cut
-        cut = time.thread_time() > end
-        return cut or (outer is not None and outer())
+    def is_time() -> bool:
+        return when() or (outer is not None and outer())
 
-    _set_cutter(connection, is_over)
+    _set_cutter(connection, is_time)
     try:
         yield
     finally:
         _set_cutter(connection, outer)
+
+
+@contextmanager
+def budget(
+    source: Reader | Transaction, seconds: float, clock: Callable[[], float] = time.monotonic
+) -> Generator[Callable[[], bool]]:
+    """A statement that runs within the block is interrupted once the block has taken `seconds` of the `clock`.
+
+    Gives a function that says whether it has. Blocks nest: the first whose time is over interrupts.
+    SQLite undoes the whole transaction with a statement that writes and is interrupted, so a block that suppresses that
+    error raises it at its end.
+    """
+    connection = connection_of(source)
+    end, cut = clock() + seconds, False
+    began_in_transaction = connection.in_transaction
+
+    def is_over() -> bool:
+        return clock() > end
+
+    def cuts() -> bool:
+        nonlocal cut
+        cut = is_over()
+        return cut
+
+    with interrupting(connection, cuts):
+        yield is_over
     if cut and began_in_transaction and not connection.in_transaction:
         error = sqlite3.OperationalError("interrupted")
         error.sqlite_errorcode = sqlite3.SQLITE_INTERRUPT
@@ -48,29 +66,22 @@ def cutting_sql(source: Reader | Transaction | None, seconds: float) -> Generato
 
 @contextmanager
 def deadline(reader: Reader, seconds: float, hint: str) -> Generator[None]:
-    """Interrupt SQL on the reader once the block has taken `seconds` (0: no deadline).
+    """`budget` for what a client requested (0 seconds: no deadline).
 
-    Raises `Refusal("too_large")` then, with a `hint` at what costs less.
+    Raises `Refusal("too_large")` once its time is over, with a `hint` at what costs less.
     """
     if not seconds:
         yield
         return
-    end, outer = time.monotonic() + seconds, reader.cutter
-
-    def is_over() -> bool:
-        return time.monotonic() > end or (outer is not None and outer())
-
-    _set_cutter(reader, is_over)
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if not was_interrupted(error):
-            raise
-        raise Refusal(
-            "too_large", f"the query was stopped after {seconds:g} seconds (limits.query_seconds); {hint}"
-        ) from None
-    finally:
-        _set_cutter(reader, outer)
+    with budget(reader, seconds) as is_over:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if not (was_interrupted(error) and is_over()):
+                raise
+            raise Refusal(
+                "too_large", f"the query was stopped after {seconds:g} seconds (limits.query_seconds); {hint}"
+            ) from None
 
 
 def _set_cutter(connection: Reader, cutter: Callable[[], bool] | None) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 
 from chatnode.model.times import DAY_MS
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import DatabaseError, Reader, was_interrupted
+from chatnode.storage.engine.cutting import interrupting
 from chatnode.storage.engine.gaps import empty_log
 from chatnode.storage.engine.transaction import Transaction
 
@@ -34,15 +34,14 @@ def vacuum(connection: Reader, wanted: Callable[[], bool]) -> bool:
     Given up as soon as the connection is `wanted` for a write, but for the last part, which moves the pages.
     """
     connection.execute("PRAGMA temp_store=FILE")  # as large as the database: not in memory
-    connection.set_progress_handler(lambda: int(wanted()), 10_000)
     try:
-        connection.execute("VACUUM")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+        with interrupting(connection, wanted):
+            connection.execute("VACUUM")
+    except DatabaseError as error:
+        if was_interrupted(error):
             return False
         raise
     finally:
-        connection.set_progress_handler(None, 0)
         connection.execute("PRAGMA temp_store=MEMORY")
     empty_log(connection)
     return True

@@ -123,11 +123,12 @@ _REMARKS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 def initialise(connection: sqlite3.Connection) -> None:
     """What a new database needs beside its tables: an epoch, and the roles."""
     connection.execute("BEGIN IMMEDIATE")
-    connection.execute("INSERT OR IGNORE INTO node (key, value) VALUES ('epoch', ?)", (new_id(),))
+    connection.execute("INSERT INTO node (key, value) VALUES ('epoch', ?) ON CONFLICT DO NOTHING", (new_id(),))
     if connection.execute("SELECT count(*) FROM role_permissions").fetchone()[0] == 0:
         rows = [(role, permission) for role, permissions in ROLES.items() for permission in sorted(permissions)]
         connection.executemany("INSERT INTO role_permissions (role, permission) VALUES (?, ?)", rows)
     connection.executemany(  # those that came with a later version
-        "INSERT OR IGNORE INTO role_permissions (role, permission) VALUES (?, ?)", [(ADMIN, p) for p in PERMISSIONS]
+        "INSERT INTO role_permissions (role, permission) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        [(ADMIN, p) for p in PERMISSIONS],
     )
     connection.execute("COMMIT")

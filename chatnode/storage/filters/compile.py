@@ -13,8 +13,8 @@ from chatnode.storage.filters.collection import Asker
 from chatnode.storage.filters.kinds import Choice, Operand, Value
 from chatnode.storage.filters.parse import All, AnyOf, Condition, Key, Not, Test
 
-TRUE, FALSE = "1", "0"
-_SYMBOL = {"_eq": "=", "_neq": "IS NOT", "_lt": "<", "_lte": "<=", "_gt": ">", "_gte": ">="}
+TRUE, FALSE = "TRUE", "FALSE"
+_SYMBOL = {"_eq": "=", "_neq": "IS DISTINCT FROM", "_lt": "<", "_lte": "<=", "_gt": ">", "_gte": ">="}
 
 
 class Parameters:
@@ -98,8 +98,11 @@ def _words(test: Test) -> frozenset[str] | None:
 
 
 def order_sql(keys: list[Key]) -> str:
-    """Rows without a key come first where it rises and last where it falls: SQLite's own order."""
-    return ", ".join(f"{key.field.sql} {'DESC' if key.descending else 'ASC'}" for key in keys)
+    """Rows without a key come first where it rises and last where it falls: the order that SQLite's indexes have."""
+    return ", ".join(f"{key.field.sql} {_FALLING if key.descending else _RISING}" for key in keys)
+
+
+_RISING, _FALLING = "ASC NULLS FIRST", "DESC NULLS LAST"
 
 
 def after_sql(keys: list[Key], values: list[Value | None], parameters: Parameters) -> str:

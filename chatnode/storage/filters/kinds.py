@@ -160,7 +160,7 @@ class PersonId(Kind):
 
 
 # The parameter is named, so that there is one for each value; NULL would make `NOT IN` true of nothing.
-_MY_ID = "(SELECT coalesce(max(id), '') FROM people WHERE key = :me AND {} IS NOT NULL)"
+_MY_ID = "(SELECT coalesce(max(id), '') FROM people WHERE key = :me AND CAST({} AS TEXT) IS NOT NULL)"
 _ID_OF_HANDLE = "(SELECT coalesce(max(id), '') FROM people WHERE handle = {})"
 
 

@@ -12,7 +12,7 @@ from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.cutting import deadline
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Asker, Collection, Field
-from chatnode.storage.filters.compile import Parameters, after_sql, condition_sql, order_sql
+from chatnode.storage.filters.compile import TRUE, Parameters, after_sql, condition_sql, order_sql
 from chatnode.storage.filters.cursor import read_cursor, write_cursor
 from chatnode.storage.filters.parse import Condition, Key, parse_fields, parse_filter, parse_groups, parse_sort
 
@@ -125,8 +125,8 @@ def _statement(plan: Plan, parameters: Parameters) -> str:
         parts = [field.sql for field in collection.fields]
         made = ", ".join(f"{sql} AS g{index}" for index, sql in enumerate(parts))
         by = ", ".join(str(index + 1) for index in range(len(parts)))
-        source = f"(SELECT {made}, count(*) AS g_count FROM {collection.source} WHERE {where} GROUP BY {by})"  # noqa: S608
-        where = "1"
+        source = f"(SELECT {made}, count(*) AS g_count FROM {collection.source} WHERE {where} GROUP BY {by}) subquery"  # noqa: S608
+        where = TRUE
     else:
         source = collection.source
     if plan.after is not None:

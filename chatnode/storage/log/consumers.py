@@ -127,7 +127,8 @@ def set_aside(tx: Transaction, consumer: Name, row: Row, tries: int, error: str)
     noted = tx.execute(
         "INSERT INTO set_aside (plugin, consumer, gid, kind, tries, error, at) VALUES (?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (plugin, consumer, gid) "
-        "DO UPDATE SET tries = tries + excluded.tries, error = excluded.error, at = excluded.at RETURNING tries",
+        "DO UPDATE SET tries = set_aside.tries + excluded.tries, error = excluded.error, at = excluded.at "
+        "RETURNING tries",
         (*consumer, row.gid, row.kind, tries, error, tx.now),
     ).fetchone()
     return noted[0] == tries

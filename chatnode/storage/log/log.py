@@ -8,6 +8,7 @@ from chatnode.model.events import Event
 from chatnode.model.people import Account
 from chatnode.storage.engine.additions import CoreTable, EventKind, additions
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.dialect import greatest
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 
@@ -127,7 +128,8 @@ def _made_again(reader: Reader, account: Account, kind: EventKind, row: Row) -> 
 def first_seen(reader: Reader | Transaction, conversation: int, person: int) -> int | None:
     """The lowest seq that a current member may see; None for others."""
     row = reader.execute(
-        "SELECT max(m.first, c.floor + 1) FROM members m JOIN conversations c ON c.key = m.conversation "
+        f"SELECT {greatest('m.first', 'c.floor + 1')} FROM members m "  # noqa: S608
+        "JOIN conversations c ON c.key = m.conversation "
         "WHERE m.conversation = ? AND m.person = ? AND m.left_gid IS NULL",
         (conversation, person),
     ).fetchone()

@@ -17,6 +17,7 @@ from chatnode.model.conversations import RANK
 from chatnode.model.events import Event, MemberChanged, PersonAdopted, PersonUpdated
 from chatnode.model.people import Account, Person
 from chatnode.storage.conversations import conversations, members
+from chatnode.storage.engine import catalogue
 from chatnode.storage.engine.additions import CoreTable, EventKind, additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
@@ -112,7 +113,7 @@ def move_messages(tx: Transaction, author: int, person: int, batch: Batch) -> in
         ).fetchone()
         if row is not None:
             moved += 1
-            tx.execute("INSERT OR IGNORE INTO adoption_conversations VALUES (?, ?)", (author, row[0]))
+            tx.execute("INSERT INTO adoption_conversations VALUES (?, ?) ON CONFLICT DO NOTHING", (author, row[0]))
     tx.execute("UPDATE adoptions SET upto = ? WHERE author = ?", (batch.upto, author))
     return moved
 
@@ -131,11 +132,11 @@ def move_mentions(tx: Transaction, author: int, person: int) -> int:
             "UPDATE messages SET mentions = ? WHERE conversation = ? AND seq = ?",
             (orjson.dumps([*named]).decode(), conversation, seq),
         )
-        tx.execute("INSERT OR IGNORE INTO mentions VALUES (?, ?, ?)", (person, conversation, seq))
+        tx.execute("INSERT INTO mentions VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (person, conversation, seq))
         tx.execute(
             "DELETE FROM mentions WHERE person = ? AND conversation = ? AND seq = ?", (author, conversation, seq)
         )
-        tx.execute("INSERT OR IGNORE INTO adoption_conversations VALUES (?, ?)", (author, conversation))
+        tx.execute("INSERT INTO adoption_conversations VALUES (?, ?) ON CONFLICT DO NOTHING", (author, conversation))
     return len(rows)
 
 
@@ -192,9 +193,7 @@ def _move_rows(tx: Transaction, author: int, person: int) -> int:
         for one, other in permutations(table.people, 2):
             tx.execute(f"DELETE FROM {table.name} WHERE {one} = ? AND {other} = ?", (author, person))  # noqa: S608
         for column in table.people:
-            sql = f"UPDATE OR IGNORE {table.name} SET {column} = ? WHERE {column} = ?"  # noqa: S608
-            moved += tx.execute(sql, (person, author)).rowcount
-            tx.execute(f"DELETE FROM {table.name} WHERE {column} = ?", (author,))  # noqa: S608
+            moved += catalogue.reassign_rows(tx, table.name, column, author, person)
     return moved
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from chatnode.model.messages import EVERYONE
 from chatnode.storage.engine.additions import Derived, Problems, rows_wrong
+from chatnode.storage.engine.dialect import items_of
 
 # A time at which somebody got or read a message that is not there, or that they did not get as far as.
 _EARLY = (
@@ -19,7 +20,7 @@ _EDITS = "(SELECT count(*) FROM message_edits e WHERE e.conversation = m.convers
 # Whom messages name, as they say it themselves; everyone is person 0.
 _NAMED = (
     "SELECT coalesce(p.key, 0) AS person, m.conversation AS conversation, m.seq AS seq FROM messages m "
-    "JOIN json_each(m.mentions) j LEFT JOIN people p ON p.id = j.value "
+    f"CROSS JOIN {items_of('m.mentions', 'j')} LEFT JOIN people p ON p.id = j.value "
     f"WHERE m.mentions IS NOT NULL AND (p.key IS NOT NULL OR j.value = '{EVERYONE}')"
 )
 
@@ -55,20 +56,21 @@ CHECKS: dict[str, Problems] = {
 
 DERIVED: dict[str, Derived] = {
     "receipts": Derived(
-        f"SELECT coalesce(p.handle, e.person), e.kind, e.seq, coalesce(c.id, e.conversation) FROM ({_EARLY}) e "
+        "SELECT coalesce(p.handle, CAST(e.person AS TEXT)), e.kind, e.seq, "
+        f"coalesce(c.id, CAST(e.conversation AS TEXT)) FROM ({_EARLY}) e "
         "LEFT JOIN people p ON p.key = e.person LEFT JOIN conversations c ON c.key = e.conversation",
         "it is noted when {0} got message {2} of conversation {3} ({1}), which they cannot have",
         (f"DELETE FROM receipts WHERE (conversation, person, kind, seq) IN ({_EARLY})",),
     ),
     "mentions": Derived(
         "SELECT w.person, w.seq, c.id FROM ("
-        f"SELECT * FROM (SELECT person, conversation, seq FROM mentions EXCEPT {_NAMED}) UNION ALL "
-        f"SELECT * FROM ({_NAMED} EXCEPT SELECT person, conversation, seq FROM mentions)) w "
+        f"SELECT * FROM (SELECT person, conversation, seq FROM mentions EXCEPT {_NAMED}) a UNION ALL "
+        f"SELECT * FROM ({_NAMED} EXCEPT SELECT person, conversation, seq FROM mentions) b) w "
         "LEFT JOIN conversations c ON c.key = w.conversation",
         "person {0} is counted as named in message {1} of conversation {2}, and is not, or the other way round",
         (
             f"DELETE FROM mentions WHERE (person, conversation, seq) NOT IN ({_NAMED})",
-            f"INSERT OR IGNORE INTO mentions (person, conversation, seq) {_NAMED}",
+            f"INSERT INTO mentions (person, conversation, seq) {_NAMED} ON CONFLICT DO NOTHING",
         ),
     ),
     "replies": Derived(

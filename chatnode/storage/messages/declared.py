@@ -73,8 +73,8 @@ TABLES = (
         entry="message",
         export="SELECT m.key, m.id AS message, c.id AS conversation, m.conversation AS conversation_key, m.seq, "
         "m.cid, m.kind, m.text, m.content AS content_json, m.metadata AS metadata_json, m.mentions AS "
-        "mentions_json, m.reply_to, m.at, m.edited_at, m.deleted_at, iif(m.deleted_at > l.at, NULL, "
-        "m.deleted_reason) AS deleted_reason FROM messages m JOIN conversations c ON c.key = m.conversation "
+        "mentions_json, m.reply_to, m.at, m.edited_at, m.deleted_at, CASE WHEN m.deleted_at > l.at THEN NULL "
+        "ELSE m.deleted_reason END AS deleted_reason FROM messages m JOIN conversations c ON c.key = m.conversation "
         "LEFT JOIN members o ON o.conversation = m.conversation AND o.person = m.sender LEFT JOIN log l ON "
         "l.gid = o.left_gid WHERE m.key > :after AND m.key <= :until AND m.sender = :person ORDER BY m.key "
         "LIMIT :limit",

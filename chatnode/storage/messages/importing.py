@@ -50,13 +50,12 @@ def _make(tx: Transaction, command: ImportConversation) -> Room:
     id = new_id()
     key = tx.execute(
         "INSERT INTO conversations (id, kind, title, description, found_by, visibility, history, created_at, activity, "
-        "auto_join, source, source_key) VALUES (?, 'group', ?, ?, ?, 'public', 'all', ?, ?, ?, ?, ?)",
+        "auto_join, source, source_key) VALUES (?, 'group', ?, ?, ?, 'public', 'all', ?, ?, ?, ?, ?) RETURNING key",
         (
             id, command.title, command.description, conversations.found_by(command.title, command.description),
             tx.now, tx.next_gid, int(command.join), command.source, command.key,
         ),
-    ).lastrowid  # fmt: skip
-    assert key is not None
+    ).fetchone()[0]  # fmt: skip
     tx.record(ConversationImported(id, 0), conversation=key, subject=0)
     if command.join:
         accounts = tx.execute(
@@ -196,9 +195,10 @@ def _room(tx: Transaction, command: ImportMessages) -> tuple[Room, int]:
 def _move_head(tx: Transaction, room: Room, head: int, seq: int) -> None:
     gid, key = tx.next_gid, room.conversation
     tx.execute(
-        "UPDATE members SET read_seq = :seq, delivered_seq = iif(delivered_seq = :head, :seq, delivered_seq), "
-        "shown_seq = iif(shown_seq = :head, :seq, shown_seq) WHERE conversation = :key AND read_seq = :head "
-        "AND left_gid IS NULL",
+        "UPDATE members SET read_seq = :seq, "
+        "delivered_seq = CASE delivered_seq WHEN :head THEN :seq ELSE delivered_seq END, "
+        "shown_seq = CASE shown_seq WHEN :head THEN :seq ELSE shown_seq END "
+        "WHERE conversation = :key AND read_seq = :head AND left_gid IS NULL",
         {"seq": seq, "key": key, "head": head},
     )
     tx.execute(

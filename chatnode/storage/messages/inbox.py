@@ -8,14 +8,15 @@ from chatnode.model.commands.messages import InboxGiven
 from chatnode.model.conversations import InboxEntry
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
-from chatnode.storage.conversations import settings
+from chatnode.storage.conversations import conversations, settings
 from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.dialect import greatest
 from chatnode.storage.messages import mentions, messages
 
 _ENTRY = f"""
   SELECT c.key, c.id, c.kind, c.title, c.visibility, c.head, c.activity,
-    m.role, max(m.first, c.floor + 1), m.read_seq, max(m.delivered_seq, m.read_seq),
+    m.role, {conversations.FIRST_SEEN}, m.read_seq, {greatest("m.delivered_seq", "m.read_seq")},
     {mentions.UNREAD},
     (SELECT count(*) FROM members o WHERE o.conversation = c.key AND o.left_gid IS NULL),
     c.closed_at, {settings.COLUMNS}

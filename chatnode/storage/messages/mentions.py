@@ -6,6 +6,7 @@ from chatnode.model.mentions import mentioned_handles
 from chatnode.model.messages import EVERYONE
 from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.additions import CoreTable
+from chatnode.storage.engine.dialect import items_of, json_list
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people.people import RESERVED_HANDLES
 
@@ -60,7 +61,7 @@ def add(tx: Transaction, place: Place, seq: int, people: list[tuple[int, str]]) 
 def remove(tx: Transaction, conversation: int, seq: int) -> None:
     """Let a message name nobody and count for nobody, as one that is deleted."""
     named = (
-        "SELECT p.key FROM messages m JOIN json_each(m.mentions) n JOIN people p ON p.id = n.value "
+        f"SELECT p.key FROM messages m CROSS JOIN {items_of('m.mentions', 'n')} JOIN people p ON p.id = n.value "  # noqa: S608
         "WHERE m.conversation = :conversation AND m.seq = :seq"
     )
     tx.execute(
@@ -83,9 +84,9 @@ TABLES = (
         "mentions",
         left_out="each message has its own",
         entry="mention",
-        export="SELECT c.key, c.id AS conversation, json_group_array(n.seq) AS seqs_json FROM mentions n JOIN "
-        "conversations c ON c.key = n.conversation WHERE n.person = :person AND c.key > :after GROUP BY c.key "
-        "ORDER BY c.key LIMIT :limit",
+        export=f"SELECT c.key, c.id AS conversation, {json_list('n.seq')} AS seqs_json "  # noqa: S608
+        "FROM mentions n JOIN conversations c ON c.key = n.conversation WHERE n.person = :person AND c.key > :after "
+        "GROUP BY c.key ORDER BY c.key LIMIT :limit",
         in_steps=(
             "DELETE FROM mentions WHERE (person, conversation, seq) IN "
             "(SELECT person, conversation, seq FROM mentions "

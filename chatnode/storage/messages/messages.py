@@ -359,7 +359,7 @@ def _was_seen(reader: Reader | Transaction, account: Account, id: str) -> bool:
     row = reader.execute(
         "SELECT 1 FROM messages m JOIN conversations c ON c.key = m.conversation JOIN members was "
         "ON was.conversation = m.conversation AND was.person = ? AND was.left_gid > m.gid "
-        "WHERE m.id = ? AND m.seq >= max(was.first, c.floor + 1)",
+        "WHERE m.id = ? AND m.seq >= was.first AND m.seq > c.floor",
         (account.key, id),
     )
     return row.fetchone() is not None

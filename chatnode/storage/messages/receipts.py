@@ -19,6 +19,7 @@ from chatnode.storage.conversations import conversations, signs
 from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.additions import CoreTable, EventKind
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.dialect import json_list, json_row
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
@@ -115,7 +116,7 @@ def _advance(tx: Transaction, place: Place, person: int, kind: ReceiptKind, seq:
     )
     if not hidden:
         tx.execute(
-            "INSERT OR IGNORE INTO receipts (conversation, person, kind, seq, at) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO receipts (conversation, person, kind, seq, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (place.key, person, kind, seq, tx.now),
         )
 
@@ -175,7 +176,7 @@ TABLES = (
             "r.conversation, r.person, r.kind, r.seq",
         ),
         entry="receipt",
-        export="SELECT c.key, c.id AS conversation, json_group_array(json_array(r.kind, r.seq, r.at)) AS marks_json "
+        export=f"SELECT c.key, c.id AS conversation, {json_list(json_row('r.kind', 'r.seq', 'r.at'))} AS marks_json "  # noqa: S608
         "FROM members m JOIN conversations c ON c.key = m.conversation JOIN receipts r ON r.conversation = "
         "c.key AND r.person = m.person WHERE m.person = :person AND c.key > :after GROUP BY c.key ORDER BY "
         "c.key LIMIT :limit",

@@ -32,7 +32,7 @@ def note(tx: Transaction, name: str, went: LastRun, runs: int) -> LastRun:
     row = tx.execute(
         "INSERT INTO jobs (name, at, seconds, ok, result, runs, failures) VALUES (?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (name) DO UPDATE SET at = excluded.at, seconds = excluded.seconds, ok = excluded.ok, "
-        "result = excluded.result, runs = runs + excluded.runs, failures = failures + excluded.failures "
+        "result = excluded.result, runs = jobs.runs + excluded.runs, failures = jobs.failures + excluded.failures "
         "RETURNING runs, failures",
         (name, went.at, went.seconds, went.ok, went.result, runs, not went.ok),
     ).fetchone()

@@ -14,6 +14,7 @@ import orjson
 from chatnode.errors import Refusal, StartError
 from chatnode.model.permissions import ADMIN, PERMISSIONS
 from chatnode.model.times import now_ms
+from chatnode.storage.engine import catalogue
 from chatnode.storage.engine.additions import CoreTable, Table
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.migrations import CORE, Migration, migrate
@@ -65,7 +66,7 @@ def prepare(
     """
     if plugin == CORE:
         raise StartError(f"{plugin} is a prefix of the node's own tables; choose another name")
-    if not applied(connection, plugin) and _named_after(connection, plugin):
+    if not applied(connection, plugin) and catalogue.drop_order(connection, f"{plugin}_"):
         raise StartError(f"the database has tables named {plugin}_… that are not its own")
     newer = sorted(applied(connection, plugin) - {step.name for step in steps})
     if newer:
@@ -105,8 +106,8 @@ def _give(connection: Reader, permission: str, roles: Iterable[str]) -> None:
     if there is None:
         connection.execute("INSERT INTO role_permissions (role, permission) VALUES (?, ?)", (ADMIN, permission))
         connection.executemany(
-            "INSERT OR IGNORE INTO role_permissions (role, permission) "
-            "SELECT DISTINCT role, ? FROM role_permissions WHERE role = ?",
+            "INSERT INTO role_permissions (role, permission) "
+            "SELECT DISTINCT role, ? FROM role_permissions WHERE role = ? ON CONFLICT DO NOTHING",
             [(permission, role) for role in roles],
         )
 
@@ -156,7 +157,7 @@ def _check_tables(connection: Reader, plugin: str, tables: Sequence[Table]) -> N
             raise StartError(f"it declares the table {name}, whose name does not begin with {plugin}_")
     for name in own_tables(connection, plugin):
         table = declared.pop(name, Table(name))
-        for _, _, other, column, *_ in connection.execute(f"PRAGMA foreign_key_list({name})").fetchall():
+        for column, other in catalogue.references(connection, name):
             known_columns = {"people": table.people, "messages": (table.message,)}.get(other.lower())
             if known_columns is not None and column not in known_columns:
                 raise StartError(f"{name}.{column} refers to {other}, which no Table declares")
@@ -170,10 +171,9 @@ def _check_tables(connection: Reader, plugin: str, tables: Sequence[Table]) -> N
 
 def _check_columns(connection: Reader, table: Table) -> None:
     """What the node does with the table must be possible: else nobody could be erased, and no message deleted."""
-    (without_rowid,) = connection.execute("SELECT wr FROM pragma_table_list(?)", (table.name,)).fetchone()
-    if without_rowid:
+    if not catalogue.numbers_rows(connection, table.name):
         raise StartError(f"the table {table.name} is WITHOUT ROWID, so its rows could not be erased")
-    there = {name for (name,) in connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table.name,))}
+    there = set(catalogue.columns(connection, table.name))
     wanted = {*table.people, *([table.message] if table.message is not None else [])}
     if missing := sorted(wanted - there):
         raise StartError(f"the table {table.name} is declared with the column {missing[0]}, which does not exist")
@@ -203,22 +203,7 @@ def own_tables(reader: Reader | Transaction, plugin: str) -> list[str]:
     """
     if plugin == CORE or not applied(reader, plugin):
         return []
-    rows = reader.execute(
-        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') "
-        "AND substr(name, 1, ?) = ? ORDER BY name",
-        (len(plugin) + 1, f"{plugin}_"),
-    ).fetchall()
-    return [name for (name,) in rows]
-
-
-def _named_after(reader: Reader | Transaction, plugin: str) -> list[tuple[str, str]]:
-    """Type and name of whatever has the plugin's prefix: what hangs on tables first, as it may hang on others' too."""
-    rows = reader.execute(
-        "SELECT type, name FROM sqlite_schema WHERE substr(name, 1, ?) = ? AND sql IS NOT NULL "
-        "ORDER BY type <> 'trigger', type <> 'view', type <> 'index', sql NOT LIKE 'CREATE VIRTUAL %', name",
-        (len(plugin) + 1, f"{plugin}_"),
-    )
-    return rows.fetchall()
+    return catalogue.tables_named(reader, f"{plugin}_")
 
 
 def rows(reader: Reader, table: str, after: int = 0, limit: int = -1) -> Iterator[dict[str, Any]]:
@@ -226,11 +211,10 @@ def rows(reader: Reader, table: str, after: int = 0, limit: int = -1) -> Iterato
 
     People and messages are told by their public ids, and bytes in hexadecimal digits.
     """
-    referred = {column: other for _, _, other, column, *_ in reader.execute(f"PRAGMA foreign_key_list({table})")}
-    names = [row[1] for row in reader.execute(f"PRAGMA table_info({table})")]
+    referred = dict(catalogue.references(reader, table))
+    names = catalogue.columns(reader, table)
     columns = ", ".join(_public(name, referred.get(name)) for name in names)
-    (without,) = reader.execute("SELECT wr FROM pragma_table_list(?)", (table,)).fetchone()
-    if without:
+    if not catalogue.numbers_rows(reader, table):
         numbered = f"SELECT row_number() OVER () AS rowid, * FROM {table}"  # noqa: S608 - a table's name
         sql = f"SELECT t.rowid, {columns} FROM ({numbered}) t WHERE t.rowid > ? LIMIT ?"  # noqa: S608
     else:
@@ -266,8 +250,8 @@ def drop(tx: Transaction, plugin: str) -> list[str]:
     tables = own_tables(tx, plugin)
     if not tables and plugin not in known(tx):
         raise Refusal("not_found", f"no data of a plugin {plugin} here", path="plugin")
-    tx.execute("PRAGMA defer_foreign_keys=ON")
-    for kind, name in _named_after(tx, plugin) if tables else ():
+    catalogue.postpone_references(tx)
+    for kind, name in catalogue.drop_order(tx, f"{plugin}_") if tables else ():
         tx.execute(f"DROP {kind} IF EXISTS {name}")  # a virtual table takes others with it
     if plugin != CORE:
         tx.execute('DELETE FROM migrations WHERE "set" = ?', (plugin,))
@@ -294,8 +278,7 @@ def export(reader: Reader, table: str, after: int | None, limit: int) -> tuple[l
 
     Rows are in the order of their rowids; of a table without, by the place in it, which changes when others write.
     """
-    with_rowid = not reader.execute("SELECT wr FROM pragma_table_list(?)", (table,)).fetchone()[0]
-    if with_rowid:
+    if catalogue.numbers_rows(reader, table):
         start = -(2**63) if after is None else after
         page = reader.execute(
             f"SELECT rowid, * FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?",  # noqa: S608 - a table's name

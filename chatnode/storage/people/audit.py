@@ -70,8 +70,8 @@ TABLES = (
             "SELECT a.at, p.id AS actor, a.action, a.target, a.details AS details_json FROM audit a LEFT JOIN "
             "people p ON p.key = a.actor ORDER BY a.key",
         ),
-        export="SELECT key, key AS entry, at, action, target, details AS details_json, actor IS :person AS "
-        "by_them_flag FROM audit WHERE (actor = :person OR target = :id) AND key > :after ORDER BY key LIMIT "
-        ":limit",
+        export="SELECT key, key AS entry, at, action, target, details AS details_json, actor IS NOT DISTINCT "
+        "FROM :person AS by_them_flag FROM audit WHERE (actor = :person OR target = :id) AND key > :after "
+        "ORDER BY key LIMIT :limit",
     ),
 )

@@ -15,6 +15,7 @@ from chatnode.model.people import Account
 from chatnode.model.permissions import MEMBER
 from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.dialect import json_list, json_record
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
 
@@ -48,7 +49,8 @@ def add_name(tx: Transaction, account: Account, source: str, name: str) -> None:
     """Let the account stand for another name of its author. Of somebody who was erased only a hash is kept."""
     if account.erased_at is None:
         tx.execute(
-            "INSERT OR IGNORE INTO import_authors (source, name, person) VALUES (?, ?, ?)", (source, name, account.key)
+            "INSERT INTO import_authors (source, name, person) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            (source, name, account.key),
         )
     else:
         _add_erased(tx, account, source, name)
@@ -75,15 +77,16 @@ def share(tx: Transaction, conversation: int, source: str, other: str) -> None:
     spoke = "SELECT DISTINCT sender FROM messages WHERE conversation = :conversation"
     for table, columns in (("import_authors", "name, person"), ("import_erased_authors", "hash, person")):
         tx.execute(
-            f"INSERT OR IGNORE INTO {table} (source, {columns}) "  # noqa: S608 -- constants
-            f"SELECT :other, {columns} FROM {table} WHERE source = :source AND person IN ({spoke})",
+            f"INSERT INTO {table} (source, {columns}) "  # noqa: S608 -- constants
+            f"SELECT :other, {columns} FROM {table} WHERE source = :source AND person IN ({spoke}) "
+            "ON CONFLICT DO NOTHING",
             {"conversation": conversation, "source": source, "other": other},
         )
 
 
 def _add_erased(tx: Transaction, account: Account, source: str, name: str) -> None:
     tx.execute(
-        "INSERT OR IGNORE INTO import_erased_authors (source, hash, person) VALUES (?, ?, ?)",
+        "INSERT INTO import_erased_authors (source, hash, person) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         (source, _erased(account.id, name), account.key),
     )
 
@@ -116,8 +119,8 @@ TABLES = (
         ),
         # By which names they are known elsewhere.
         entry="author",
-        export="SELECT person, json_group_array(json_object('source', source, 'name', name)) AS names_json FROM "
-        "import_authors WHERE person = :person AND person > :after GROUP BY person LIMIT :limit",
+        export=f"SELECT person, {json_list(json_record('source', 'name'))} AS names_json "  # noqa: S608
+        "FROM import_authors WHERE person = :person AND person > :after GROUP BY person LIMIT :limit",
         at_once=erase,
     ),
     CoreTable("import_erased_authors", left_out="hashes of names of people who were erased"),

@@ -51,12 +51,11 @@ def create(
     try:
         key = tx.execute(
             "INSERT INTO people (id, handle, name, role, password, created_at, source, bot) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
             (person, handle, name or handle, role, password, tx.now, source, int(bot)),
-        ).lastrowid
+        ).fetchone()[0]
     except IntegrityError:
         raise _taken(tx, handle) from None
-    assert key is not None
     account = Account(key, person, handle, name or handle, role, bot=bot, source=source)
     if source is None:
         join_what_everybody_joins(tx, account)

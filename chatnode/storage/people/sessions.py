@@ -58,21 +58,21 @@ def create(
     """`days`: lifetime of a token, or of an unused device; None means no end."""
     key = tx.execute(
         "INSERT INTO sessions (person, kind, label, token_hash, created_at, expires_at, scopes) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING key",
         (
             person, kind, label, token_hash, tx.now, None if days is None else tx.now + days * DAY_MS,
             None if scopes is None else orjson.dumps(sorted(scopes)).decode(),
         ),
-    ).lastrowid  # fmt: skip
-    assert key is not None
+    ).fetchone()[0]  # fmt: skip
     return key
 
 
 def end_by(tx: Transaction, session: int, at: int) -> None:
     """Let a session live no longer than until `at`, in milliseconds."""
-    tx.execute("UPDATE sessions SET expires_at = min(coalesce(expires_at, :at), :at) WHERE key = :session", {
-        "at": at, "session": session,
-    })  # fmt: skip
+    tx.execute(
+        "UPDATE sessions SET expires_at = :at WHERE key = :session AND (expires_at IS NULL OR expires_at > :at)",
+        {"at": at, "session": session},
+    )
 
 
 def authenticate(reader: Reader, token: str) -> Authenticated:
@@ -146,7 +146,10 @@ def revoke(tx: Transaction, person: int, session: int) -> None:
 
 def revoke_all(tx: Transaction, person: int, but: int | None) -> int:
     """Sign out every session of a person except `but`; returns how many."""
-    keys = [key for (key,) in tx.execute("SELECT key FROM sessions WHERE person = ? AND key IS NOT ?", (person, but))]
+    keys = [
+        key
+        for (key,) in tx.execute("SELECT key FROM sessions WHERE person = ? AND key IS DISTINCT FROM ?", (person, but))
+    ]
     for key in keys:
         revoke(tx, person, key)
     return len(keys)

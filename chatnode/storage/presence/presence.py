@@ -15,6 +15,7 @@ from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.additions import CoreTable, Derived
 from chatnode.storage.engine.changing import change
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.dialect import each_of, greatest
 from chatnode.storage.engine.transaction import Transaction
 
 
@@ -107,12 +108,15 @@ def set_hidden(tx: Transaction, account: Account, hidden: bool) -> tuple[Mark, C
 
 
 def _see_to_row(tx: Transaction, account: Account) -> None:
-    tx.execute("INSERT OR IGNORE INTO presence (person) VALUES (?)", (account.key,))
+    tx.execute("INSERT INTO presence (person) VALUES (?) ON CONFLICT DO NOTHING", (account.key,))
 
 
 def _stored(tx: Transaction, account: Account) -> tuple[Mark, Circle]:
     row = tx.execute(_MARK + "WHERE s.person = ?", (account.key,)).fetchone()
     return _mark(row[1:]), circle(tx, account.key)
+
+
+_LATER = greatest("coalesce(presence.active_at, 0)", "excluded.active_at")
 
 
 def write_batch(tx: Transaction, active: Mapping[int, int], changes: Iterable[Changed], history_days: int) -> None:
@@ -121,8 +125,8 @@ def write_batch(tx: Transaction, active: Mapping[int, int], changes: Iterable[Ch
     Of people who were erased since, nothing is written.
     """
     tx.executemany(
-        "INSERT INTO presence (person, active_at) SELECT key, ? FROM people WHERE key = ? AND erased_at IS NULL "
-        "ON CONFLICT (person) DO UPDATE SET active_at = max(coalesce(active_at, 0), excluded.active_at)",
+        "INSERT INTO presence (person, active_at) SELECT key, ? FROM people WHERE key = ? AND erased_at IS NULL "  # noqa: S608
+        f"ON CONFLICT (person) DO UPDATE SET active_at = {_LATER}",
         [(at, person) for person, at in active.items()],
     )
     tx.execute(
@@ -164,8 +168,8 @@ def seen(reader: Reader, me: int, who: list[str]) -> list[Found]:
     """Those of `who` (handles or ids) whose presence the user `me` may see, in order of handles; in one query."""
     rows = reader.execute(
         _FOUND + "FROM people p LEFT JOIN presence s ON s.person = p.key WHERE p.key IN ("  # noqa: S608 -- constants
-        "SELECT key FROM people WHERE id IN (SELECT value FROM json_each(:who)) "
-        "UNION SELECT key FROM people WHERE handle IN (SELECT value FROM json_each(:who))) "
+        f"SELECT key FROM people WHERE id IN {each_of(':who')} "
+        f"UNION SELECT key FROM people WHERE handle IN {each_of(':who')}) "
         "AND " + SEEN + " ORDER BY p.handle",
         {"me": me, "who": orjson.dumps([each.lower() for each in who]).decode()},
     )
@@ -175,8 +179,8 @@ def seen(reader: Reader, me: int, who: list[str]) -> list[Found]:
 def with_status(reader: Reader, me: int, people: list[int]) -> list[Found]:
     """Those of `people` (keys) that have a status and whom the person `me` may see."""
     rows = reader.execute(
-        _FOUND + "FROM people p JOIN presence s ON s.person = p.key "  # noqa: S608 -- constants
-        "WHERE p.key IN (SELECT value FROM json_each(:people)) AND p.key <> :me "
+        _FOUND + "FROM people p JOIN presence s ON s.person = p.key "
+        f"WHERE p.key IN {each_of(':people')} AND p.key <> :me "
         "AND (s.text IS NOT NULL OR s.emoji IS NOT NULL) AND " + SEEN,
         {"me": me, "people": orjson.dumps(people).decode()},
     )

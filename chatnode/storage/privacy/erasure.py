@@ -6,8 +6,6 @@ noted in `erasures`, so that a node that was stopped meanwhile goes on with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import attrs
 import orjson
 
@@ -17,7 +15,8 @@ from chatnode.model.people import Account
 from chatnode.model.permissions import MEMBER
 from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import members
-from chatnode.storage.engine.additions import CoreTable, EventKind, Table, additions
+from chatnode.storage.engine import catalogue
+from chatnode.storage.engine.additions import CoreTable, EventKind, additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
@@ -90,20 +89,14 @@ def remove_marks(tx: Transaction, person: int, most: int) -> int:
     """
     removed = 0
     for table in additions(tx).tables:
-        for sql in _deletions(table):
-            rows = tx.execute(sql, {"person": person, "most": most}).rowcount
-            _count(tx, person, table.name, rows)
-            removed += rows
+        rows = 0
+        if isinstance(table, CoreTable) and table.in_steps is not None:
+            rows += tx.execute(table.in_steps, {"person": person, "most": most}).rowcount
+        for column in table.people:
+            rows += catalogue.delete_rows(tx, table.name, column, person, most)
+        _count(tx, person, table.name, rows)
+        removed += rows
     return removed
-
-
-def _deletions(table: Table) -> Iterator[str]:
-    """SQL that deletes up to `:most` rows about `:person`."""
-    if isinstance(table, CoreTable) and table.in_steps is not None:
-        yield table.in_steps
-    for column in table.people:
-        find = f"SELECT rowid FROM {table.name} WHERE {column} = :person LIMIT :most"  # noqa: S608
-        yield f"DELETE FROM {table.name} WHERE rowid IN ({find})"  # noqa: S608
 
 
 def find_messages(reader: Reader, person: int, after: int | None, most: int) -> Batch:
@@ -131,7 +124,7 @@ def erase_messages(tx: Transaction, person: int, batch: Batch) -> None:
     (at,) = tx.execute("SELECT erased_at FROM people WHERE key = ?", (person,)).fetchone()
     erased = 0
     for key, conversation, seq in batch.messages:
-        tx.execute("INSERT OR IGNORE INTO erasure_conversations VALUES (?, ?)", (person, conversation))
+        tx.execute("INSERT INTO erasure_conversations VALUES (?, ?) ON CONFLICT DO NOTHING", (person, conversation))
         if tx.execute("SELECT 1 FROM messages WHERE key = ? AND deleted_at IS NULL", (key,)).fetchone():
             message_changes.erase_text(tx, conversation, seq, "erased", None, at=at)
             erased += 1

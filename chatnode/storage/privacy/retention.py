@@ -11,6 +11,7 @@ from chatnode.model.times import DAY_MS, rfc3339
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.additions import CoreTable, EventKind, additions
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.dialect import greatest, least
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.privacy import traces
 
@@ -40,6 +41,9 @@ class Removed:
         return self.counts["messages"]
 
 
+_SHORTER = least("coalesce(c.retention_days, :most)", "coalesce(nullif(:days, 0), :most)")
+
+
 def due(reader: Reader, now: int, message_days: int, purge_days: int) -> list[Due]:
     """Where something is to be removed.
 
@@ -49,9 +53,9 @@ def due(reader: Reader, now: int, message_days: int, purge_days: int) -> list[Du
     found = [
         Due(key, id, "messages", days, now - days * DAY_MS)
         for key, id, days in reader.execute(
-            "SELECT c.key, c.id, min(coalesce(c.retention_days, :most), coalesce(nullif(:days, 0), :most)) AS keep "
-            "FROM conversations c JOIN messages m ON m.conversation = c.key AND m.seq = c.floor + 1 "
-            "WHERE keep < :most AND m.at < :now - keep * :day",
+            f"SELECT key, id, keep FROM (SELECT c.key, c.id, m.at, {_SHORTER} AS keep FROM conversations c "  # noqa: S608
+            "JOIN messages m ON m.conversation = c.key AND m.seq = c.floor + 1) d "
+            "WHERE keep < :most AND at < :now - keep * :day",
             {"most": _NEVER, "days": message_days, "now": now, "day": DAY_MS},
         )
     ]
@@ -96,8 +100,9 @@ def trim(tx: Transaction, due: Due, most: int) -> Removed | None:
     counts = _remove(tx, due.key, upto)
     tx.execute("UPDATE conversations SET floor = ?, messages = messages - ? WHERE key = ?", (upto, living, due.key))
     tx.execute(
-        "UPDATE members SET read_seq = max(read_seq, :upto), delivered_seq = max(delivered_seq, :upto), "
-        "shown_seq = max(shown_seq, :upto) WHERE conversation = :key AND left_gid IS NULL",
+        f"UPDATE members SET read_seq = {greatest('read_seq', ':upto')}, "  # noqa: S608
+        f"delivered_seq = {greatest('delivered_seq', ':upto')}, shown_seq = {greatest('shown_seq', ':upto')} "
+        "WHERE conversation = :key AND left_gid IS NULL",
         {"upto": upto, "key": due.key},
     )
     tx.record(ConversationTrimmed(due.id, upto), conversation=due.key, subject=upto)
@@ -143,10 +148,9 @@ def retire(tx: Transaction, days: int, most: int) -> int:
 def note(tx: Transaction, due: Due, upto: int, counts: dict[str, int]) -> int:
     """Write the receipt, still without its proof; returns its number."""
     key = tx.execute(
-        "INSERT INTO removals (at, rule, conversation, days, upto, counts) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO removals (at, rule, conversation, days, upto, counts) VALUES (?, ?, ?, ?, ?, ?) RETURNING key",
         (tx.now, due.rule, due.id, due.days, upto, orjson.dumps(counts).decode()),
-    ).lastrowid
-    assert key is not None
+    ).fetchone()[0]
     return key
 
 
@@ -163,8 +167,8 @@ def standing_elsewhere(reader: Reader, texts: list[str]) -> list[str]:
 
 
 _STANDS = (
-    "SELECT 1 FROM messages WHERE instr(text, :text) "
-    "UNION ALL SELECT 1 FROM message_edits WHERE instr(text, :text) LIMIT 1"
+    "SELECT 1 FROM messages WHERE instr(text, :text) > 0 "
+    "UNION ALL SELECT 1 FROM message_edits WHERE instr(text, :text) > 0 LIMIT 1"
 )
 
 

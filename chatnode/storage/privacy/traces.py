@@ -13,6 +13,7 @@ from pathlib import Path
 
 from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.dialect import greatest
 from chatnode.storage.engine.transaction import Transaction
 
 PROBES = 16
@@ -43,7 +44,7 @@ def owed(reader: Reader) -> int | None:
 
 def forgotten(tx: Transaction, upto: int) -> None:
     """The files have no traces of what was removed before `owed` gave `upto`."""
-    tx.execute("UPDATE traces SET forgotten = max(forgotten, ?)", (upto,))
+    tx.execute(f"UPDATE traces SET forgotten = {greatest('forgotten', '?')}", (upto,))  # noqa: S608
 
 
 def found(database: Path, texts: list[str]) -> list[str]:

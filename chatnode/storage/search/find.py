@@ -9,8 +9,7 @@ Rows come to Python few at a time, many messages in one as JSON: each row costs 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
@@ -23,6 +22,7 @@ from chatnode.model.commands.search import SearchGiven, SearchHit, Span
 from chatnode.model.people import Account
 from chatnode.model.search_query import Query, Term
 from chatnode.storage.engine.connection import DatabaseError, Reader, was_interrupted
+from chatnode.storage.engine.cutting import budget
 from chatnode.storage.messages import messages
 from chatnode.storage.people import people
 from chatnode.storage.search import index as search_index
@@ -35,8 +35,6 @@ CHUNK = 2_000
 
 FEW_CONVERSATIONS = 32
 """Whoever takes part in no more has them named to the index, and is not shown through what others say."""
-
-_TICKS = 20_000  # steps of SQLite's machine between looks at the clock: well below a millisecond
 
 _VISIBLE = (
     "m.conversation = v.conversation AND v.person = :me AND v.left_gid IS NULL AND m.seq >= v.first "
@@ -188,17 +186,16 @@ def find(
     longer than `seconds` to begin with; `Refusal("unavailable")` when the index is damaged.
     """
     search = _Search(reader, account, query, conversation)
-    deadline = time.monotonic() + seconds
-    reader.set_progress_handler(lambda: time.monotonic() > deadline, _TICKS)
-    try:
-        hits, stopped_at = _walk(reader, search, after, limit + 1, deadline)
-    except DatabaseError as error:
-        if not was_interrupted(error):
-            logger.error("the search index is damaged: %s", error)
-            raise Refusal("unavailable", "the search index is damaged; run chatnode check --repair") from error
-        raise Refusal("invalid", "the query takes too long; add in: or a rarer word", path="query") from None
-    finally:
-        reader.set_progress_handler(None, 0)
+    with budget(reader, seconds) as is_over:
+        try:
+            hits, stopped_at = _walk(reader, search, after, limit + 1, is_over)
+        except DatabaseError as error:
+            if not was_interrupted(error):
+                logger.error("the search index is damaged: %s", error)
+                raise Refusal("unavailable", "the search index is damaged; run chatnode check --repair") from error
+            if not is_over():
+                raise
+            raise Refusal("invalid", "the query takes too long; add in: or a rarer word", path="query") from None
     if len(hits) > limit:
         hits, stopped_at = hits[:limit], None
         follows = Cursor(hits[-1].gid, hits[-1].seq)
@@ -208,9 +205,9 @@ def find(
 
 
 def _walk(
-    reader: Reader, search: _Search, after: Cursor | None, most: int, deadline: float
+    reader: Reader, search: _Search, after: Cursor | None, most: int, is_over: Callable[[], bool]
 ) -> tuple[list[Found], Cursor | None]:
-    """The newest that match, and where the search was stopped by the deadline, if it was."""
+    """The newest that match, and where the search was stopped when its time was over, if it was."""
     below = _key_below(reader, after)
     changed = search.changed(below)
     found: dict[int, Found] = {}
@@ -220,11 +217,11 @@ def _walk(
     try:
         while len(found) < most and (step := next(parts, None)) is not None:
             reached = step
-            if time.monotonic() > deadline:
+            if is_over():
                 stopped_at = None if len(found) >= most else reached
                 break
     except DatabaseError as error:
-        if str(error) != "interrupted" or reached is None:
+        if not (was_interrupted(error) and is_over()) or reached is None:
             raise
         stopped_at = reached
     found |= {each.key: each for each in changed if _is_after(each, stopped_at)}

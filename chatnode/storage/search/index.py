@@ -20,6 +20,7 @@ from chatnode.logs import get_logger
 from chatnode.model import search_months, words
 from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.dialect import member_of
 from chatnode.storage.engine.transaction import Transaction
 
 logger = get_logger("search")
@@ -31,7 +32,10 @@ CONVERSATION_BITS = 28
 CONVERSATION_MASK = (1 << CONVERSATION_BITS) - 1
 """A row of the index is numbered by its message's key and, in the lower bits, its conversation's."""
 
-TEXT = "(CASE WHEN m.content IS NULL THEN m.text ELSE m.text || char(10) || coalesce(m.content ->> 'name', '') END)"
+TEXT = (
+    "(CASE WHEN m.content IS NULL THEN m.text "
+    f"ELSE m.text || '\n' || coalesce({member_of('m.content', 'name')}, '') END)"
+)
 """What of a message is searched: its text, and the name of its file or place."""
 
 HAS = {
@@ -126,9 +130,8 @@ def _tokens(text: str) -> str:
 def new_shard(connection: Reader, above: int, *, made: bool = True) -> Shard:
     """An empty part of the index; `made`: it is searched from now on."""
     number = connection.execute(
-        "INSERT INTO search_shards (above, upto, made) VALUES (?, ?, ?)", (above, above, int(made))
-    ).lastrowid
-    assert number is not None
+        "INSERT INTO search_shards (above, upto, made) VALUES (?, ?, ?) RETURNING number", (above, above, int(made))
+    ).fetchone()[0]
     shard = Shard(number, above, above, 0)
     connection.execute(
         f"CREATE VIRTUAL TABLE {shard.table} USING fts5(words, content='', columnsize=0, tokenize='ascii')"
@@ -203,7 +206,7 @@ def batch_end(connection: Reader, above_key: int, messages: int, upto_gid: int) 
     """Key and gid of the last message of a batch: some `messages`, and all that have the gid of the last."""
     row = connection.execute(
         "SELECT max(key), max(gid) FROM "
-        "(SELECT key, gid FROM messages WHERE key > ? AND gid <= ? ORDER BY key LIMIT ?)",
+        "(SELECT key, gid FROM messages WHERE key > ? AND gid <= ? ORDER BY key LIMIT ?) m",
         (above_key, upto_gid, messages),
     ).fetchone()
     if row[0] is None:

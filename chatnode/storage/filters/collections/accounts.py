@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.model import permissions
+from chatnode.storage.engine.dialect import IN_ORDER
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.kinds import Choice, Flag, Json, PersonId, Text, Time, Whole
 
@@ -10,7 +11,7 @@ PEOPLE = Collection(
     "people",
     "All accounts, and the authors of imported messages.",
     "people item",
-    "1",
+    "TRUE",
     (
         Field("person_id", PersonId(), "item.id", ("id", "person")),
         Field("handle", Text(), "item.handle"),
@@ -35,7 +36,7 @@ SESSIONS = Collection(
         Field("session", Whole(), "item.key", ("id",)),
         Field("kind", Choice(("device", "token")), "item.kind", groups=True),
         Field("label", Text(), "item.label", groups=True),
-        Field("is_current", Flag(), "(item.key IS :session)", ("current",)),
+        Field("is_current", Flag(), "(item.key IS NOT DISTINCT FROM :session)", ("current",)),
         Field("created_at", Time(), "item.created_at"),
         Field("expires_at", Time(), "item.expires_at", nullable=True),
         Field("last_used_at", Time(), "item.last_used_at", nullable=True),
@@ -47,7 +48,7 @@ SESSIONS = Collection(
 BLOCKS = Collection(
     "blocks",
     "Users you have blocked.",
-    "blocks item CROSS JOIN people other ON other.key = item.blocked",
+    f"blocks item {IN_ORDER} people other ON other.key = item.blocked",
     "item.person = :me",
     (
         Field("blocked_id", PersonId(), "other.id", ("blocked", "person")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatnode.model import permissions
 from chatnode.storage.conversations.invites import STANDS
+from chatnode.storage.engine.dialect import IN_ORDER
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.collections.shared import id_of_person
 from chatnode.storage.filters.kinds import Choice, Flag, Json, PersonId, Text, Time, Whole
@@ -19,7 +20,7 @@ ACCOUNTS = Collection(
     "accounts",
     "All accounts, with their roles and last use.",
     "people item",
-    "1",
+    "TRUE",
     (
         Field("person_id", PersonId(), "item.id", ("id", "person")),
         Field("handle", Text(), "item.handle"),
@@ -41,7 +42,7 @@ ACCOUNTS = Collection(
 ACCOUNT_SESSIONS = Collection(
     "account_sessions",
     "All users' signed-in devices and API tokens.",
-    "sessions item CROSS JOIN people person ON person.key = item.person",
+    f"sessions item {IN_ORDER} people person ON person.key = item.person",
     "(item.expires_at IS NULL OR item.expires_at > :now)",
     (
         Field("session", Whole(), "item.key", ("id",)),

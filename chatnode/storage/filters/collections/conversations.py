@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.model import permissions
+from chatnode.storage.engine.dialect import IN_ORDER, greatest
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.collections.shared import DELIVERED_MARK, MINE, READ_MARK, id_of_person
 from chatnode.storage.filters.kinds import Choice, Flag, Id, PersonId, Text, Time, Whole
@@ -58,7 +59,7 @@ def _my_archived(as_whom: str) -> str:
 CONVERSATIONS = Collection(
     "conversations",
     "Conversations that you are a member of.",
-    "members mine CROSS JOIN conversations item ON item.key = mine.conversation "
+    f"members mine {IN_ORDER} conversations item ON item.key = mine.conversation "
     "LEFT JOIN conversation_settings own ON own.person = mine.person AND own.conversation = mine.conversation",
     MINE,
     (
@@ -105,9 +106,9 @@ _LAST_READ = f"FROM messages n WHERE n.conversation = part.conversation AND n.se
 PARTICIPANTS = Collection(
     "chat_participants",
     "Members of your conversations. Personal settings show for yourself only.",
-    "members mine CROSS JOIN conversations conv ON conv.key = mine.conversation "
-    "CROSS JOIN members part ON part.conversation = mine.conversation AND part.left_gid IS NULL "
-    "CROSS JOIN people person ON person.key = part.person "
+    f"members mine {IN_ORDER} conversations conv ON conv.key = mine.conversation "
+    f"{IN_ORDER} members part ON part.conversation = mine.conversation AND part.left_gid IS NULL "
+    f"{IN_ORDER} people person ON person.key = part.person "
     "LEFT JOIN conversation_settings own ON own.person = part.person AND own.conversation = part.conversation "
     "AND own.person = :me LEFT JOIN blocks block ON block.person = :me AND block.blocked = part.person",
     MINE,
@@ -126,7 +127,7 @@ PARTICIPANTS = Collection(
             f"AND t.kind = 'read' AND t.seq BETWEEN mine.first AND {READ_MARK} ORDER BY t.seq DESC LIMIT 1)",
             nullable=True,
         ),
-        Field("delivered_seq", Whole(), f"max({DELIVERED_MARK}, {READ_MARK})"),
+        Field("delivered_seq", Whole(), greatest(DELIVERED_MARK, READ_MARK)),
         Field(
             "is_muted", Flag(), f"(CASE WHEN {_OWN} THEN coalesce(own.muted_until, 0) > :now END)", nullable=True,
             groups=True,
@@ -137,7 +138,7 @@ PARTICIPANTS = Collection(
         Field(
             "status", Choice(("ACTIVE", "INACTIVE", "ARCHIVED", "BLOCKED")),
             "(CASE WHEN block.at IS NOT NULL THEN 'BLOCKED' WHEN conv.inactive_at IS NOT NULL THEN 'INACTIVE' "
-            "WHEN own.archived THEN 'ARCHIVED' ELSE 'ACTIVE' END)",
+            "WHEN own.archived = 1 THEN 'ARCHIVED' ELSE 'ACTIVE' END)",
             groups=True,
         ),
         Field("joined_at", Time(), "part.joined_at"),
@@ -155,8 +156,8 @@ def _set(column: str, default: str) -> str:
 SETTINGS = Collection(
     "conversation_settings",
     "Your settings for your conversations, one row each.",
-    "members mine CROSS JOIN conversations conv ON conv.key = mine.conversation "
-    "CROSS JOIN people person ON person.key = mine.person "
+    f"members mine {IN_ORDER} conversations conv ON conv.key = mine.conversation "
+    f"{IN_ORDER} people person ON person.key = mine.person "
     "LEFT JOIN conversation_settings own ON own.person = mine.person AND own.conversation = mine.conversation",
     MINE,
     (
@@ -179,7 +180,7 @@ SETTINGS = Collection(
         Field("desktop_notifications", Flag(), _set("desktop", "1"), ("desktop",), groups=True),
         Field("mobile_notifications", Flag(), _set("mobile", "1"), ("mobile",), groups=True),
         Field("sound_enabled", Flag(), _set("sounds", "1"), ("sounds",), groups=True),
-        Field("show_read_receipts", Flag(), "(NOT mine.hides_receipts)", groups=True),
+        Field("show_read_receipts", Flag(), "(mine.hides_receipts = 0)", groups=True),
         Field("custom_label", Text(), "own.label", ("label",), nullable=True, groups=True),
     ),
     key=("conversation_id",), order="conversation_id", permission=permissions.CHAT,

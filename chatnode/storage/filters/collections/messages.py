@@ -6,14 +6,15 @@ from typing import get_args
 
 from chatnode.model import permissions
 from chatnode.model.messages import DeletedReason
+from chatnode.storage.engine.dialect import greatest, member_of, usually
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.collections.shared import DELIVERED_MARK, MINE, READ_MARK, id_of_person
 from chatnode.storage.filters.kinds import Choice, Flag, Id, Json, PersonId, Text, Time, Whole
 
-# `likelihood` says that most messages pass, so that a better index is taken where a filter or the order has one.
+# Most messages pass what is `usually` so, so that a better index is taken where a filter or the order has one.
 _VISIBLE_MESSAGES = (
     "members mine JOIN conversations conv ON conv.key = mine.conversation "
-    "JOIN messages item ON item.conversation = mine.conversation AND likelihood(item.seq >= mine.first, 0.99) "
+    f"JOIN messages item ON item.conversation = mine.conversation AND {usually('item.seq >= mine.first')} "
 )
 
 
@@ -40,7 +41,7 @@ MESSAGES = Collection(
         ),
         Field(
             "system_message_type", Text(), "(CASE WHEN item.deleted_at IS NULL AND item.kind = 'system' "
-            "THEN item.content ->> '$.type' END)", nullable=True, groups=True,
+            f"THEN {member_of('item.content', 'type')} END)", nullable=True, groups=True,
         ),
         Field("content", Json(), _unless_deleted("content"), nullable=True, sorts=False),
         Field("metadata", Json(), _unless_deleted("metadata"), nullable=True, sorts=False),
@@ -94,17 +95,17 @@ EDITS = Collection(
 # ---- receipts
 
 _SEQ = "item.seq"
-_GOT_MARK = f"max({DELIVERED_MARK}, {READ_MARK})"
+_GOT_MARK = greatest(DELIVERED_MARK, READ_MARK)
 #: READ up to one mark, DELIVERED from there up to the other, SENT above both: so each word is a range of seqs.
 _RANGES = {
-    frozenset[str](): "0",
+    frozenset[str](): "FALSE",
     frozenset({"READ"}): f"{_SEQ} <= {READ_MARK}",
     frozenset({"DELIVERED"}): f"{_SEQ} > {READ_MARK} AND {_SEQ} <= {DELIVERED_MARK}",
     frozenset({"SENT"}): f"{_SEQ} > {_GOT_MARK}",
     frozenset({"READ", "DELIVERED"}): f"{_SEQ} <= {_GOT_MARK}",
     frozenset({"SENT", "DELIVERED"}): f"{_SEQ} > {READ_MARK}",
     frozenset({"READ", "SENT"}): f"{_SEQ} <= {READ_MARK} OR {_SEQ} > {_GOT_MARK}",
-    frozenset({"READ", "DELIVERED", "SENT"}): "1",
+    frozenset({"READ", "DELIVERED", "SENT"}): "TRUE",
 }
 
 
@@ -121,7 +122,7 @@ RECEIPTS = Collection(
     "Delivery state of each message that you may see, for each recipient who may see it.",
     _VISIBLE_MESSAGES.replace("JOIN messages", "JOIN members part ON part.conversation = mine.conversation "
     "AND part.left_gid IS NULL JOIN people reader ON reader.key = part.person JOIN messages")
-    + "AND likelihood(item.seq >= part.first, 0.99) AND item.sender <> part.person",
+    + f"AND {usually('item.seq >= part.first')} AND item.sender <> part.person",
     MINE,
     (
         Field("message_id", Id(), "item.id", ("message",), groups=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.model import permissions
+from chatnode.storage.engine.dialect import IN_ORDER
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.collections.shared import id_of_person
 from chatnode.storage.filters.kinds import Choice, Flag, Id, Json, PersonId, Text, Time, Whole
@@ -11,7 +12,7 @@ AUDIT = Collection(
     "audit",
     "What administrators, moderators, the operator and jobs did. Without an actor, the operator or a job acted.",
     "audit item",
-    "1",
+    "TRUE",
     (
         Field("entry", Whole(), "item.key", ("id",)),
         Field("created_at", Time(), "item.at", ("at",)),
@@ -26,9 +27,9 @@ AUDIT = Collection(
 REPORTS = Collection(
     "reports",
     "Reported messages, without their text.",
-    "reports item CROSS JOIN messages message ON message.key = item.message "
-    "CROSS JOIN conversations conv ON conv.key = message.conversation",
-    "1",
+    f"reports item {IN_ORDER} messages message ON message.key = item.message "
+    f"{IN_ORDER} conversations conv ON conv.key = message.conversation",
+    "TRUE",
     (
         Field("report", Whole(), "item.key", ("id",)),
         Field("message_id", Id(), "message.id", ("message",), groups=True),
@@ -53,7 +54,7 @@ REMOVALS = Collection(
     "removals",
     "Receipts of what retention removed, with the proof that it is gone.",
     "removals item",
-    "1",
+    "TRUE",
     (
         Field("removal", Whole(), "item.key", ("id",)),
         Field("rule", Choice(("messages", "closed")), "item.rule", groups=True),
@@ -73,7 +74,7 @@ JOBS = Collection(
     "jobs",
     "The node's jobs, with the outcome of their last run.",
     "jobs item",
-    "1",
+    "TRUE",
     (
         Field("name", Text(), "item.name", ("id",)),
         Field("began_at", Time(), "item.at", ("at",)),

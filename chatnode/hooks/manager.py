@@ -83,7 +83,7 @@ class Manager:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.loaded: dict[str, Loaded] = {}
-        self.additions = Additions()
+        self.additions = Additions(limits=config.limits)
         self._statuses: dict[str, PluginStatus] = {}
         self._calls = HookCalls(config.plugins, self.report)
 
@@ -243,7 +243,10 @@ class Manager:
         jobs, nobody = core.part(JobRunner), Caller(core, background=True)
         for name, each in self.loaded.items():
             plugin = each.plugin
-            each.scope = Scope(name, get_logger(f"plugins.{name}"), self._calls.ask, partial(_wake, jobs, plugin))
+            each.scope = Scope(
+                name, get_logger(f"plugins.{name}"), self._calls.ask, partial(_wake, jobs, plugin),
+                frozenset(plugin.ephemeral),
+            )  # fmt: skip
             self._calls.scopes[name] = each.scope
             each.context = each.context_of(nobody)
             if plugin.settings is not None:

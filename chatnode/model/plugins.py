@@ -13,7 +13,8 @@ PluginState = Literal["running", "disabled", "broken"]
 class PluginStatus:
     """One installed plugin. `reason`: why it is broken. `failures`: how often a hook of it failed or took too long.
 
-    `at_next_start`: what becomes of it then, where it was enabled or disabled since the node started.
+    `at_next_start`: what becomes of it then, where it was enabled or disabled since the node started. `bots`: handles
+    of the accounts that it made for itself.
     """
 
     name: str
@@ -25,6 +26,7 @@ class PluginStatus:
     failures: int = 0
     last_failure: str | None = None
     at_next_start: Literal["enabled", "disabled"] | None = None
+    bots: list[str] | None = None
 
 
 @attrs.frozen

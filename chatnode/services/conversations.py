@@ -52,7 +52,7 @@ async def create(ctx: Caller, command: OpenGroup) -> ConversationGiven:
     Those who join a public group see all of its history, those who join a private one what is said from then
     on; `history` says otherwise.
     """
-    history = command.history or ("all" if command.visibility == "public" else "since_joining")
+    history = command.history or opening.usual_history(command.visibility)
 
     def write(tx: Transaction) -> str:
         return opening.open_group(

@@ -37,7 +37,7 @@ from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction, Write
 from chatnode.storage.log import consumers
 from chatnode.storage.node import plugins
-from chatnode.storage.people import audit
+from chatnode.storage.people import audit, bots
 
 T = TypeVar("T")
 
@@ -46,9 +46,10 @@ T = TypeVar("T")
 async def list_plugins(ctx: Caller, command: Nothing) -> PluginsGiven:
     """Every plugin that is installed: whether it runs, why not, and how often it failed."""
     statuses, of_settings = ctx.core.part(Manager).statuses(), ctx.core.config.plugins.disabled
-    known = await ctx.read(plugins.known)
+    known, handles = await ctx.read(lambda reader: (plugins.known(reader), bots.handles(reader)))
     disabled = {*of_settings, *(name for name, each in known.items() if each.disabled)}
-    return PluginsGiven([_switched(each, each.name in disabled) for each in statuses], ctx.core.part(Tasks).statuses())
+    told = [attrs.evolve(each, bots=handles.get(each.name)) for each in statuses]
+    return PluginsGiven([_switched(each, each.name in disabled) for each in told], ctx.core.part(Tasks).statuses())
 
 
 def _switched(status: PluginStatus, disabled: bool) -> PluginStatus:

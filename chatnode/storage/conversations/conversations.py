@@ -139,6 +139,12 @@ def refuse_closed(place: Place) -> None:
         raise Refusal("closed", f"this conversation was closed ({place.closed_reason})", path="conversation")
 
 
+def last_message_at(reader: Reader | Transaction, id: str) -> int | None:
+    """When the newest message of a conversation was posted, in milliseconds; None when there is none."""
+    row = reader.execute("SELECT last_at FROM conversations WHERE id = ?", (id,)).fetchone()
+    return row[0] if row is not None else None
+
+
 def first_seen(reader: Reader | Transaction, conversation: int, person: int) -> int | None:
     """The lowest seq that somebody who takes part now may see; None for whoever does not."""
     row = reader.execute(

@@ -120,6 +120,14 @@ def events_of(reader: Reader, account: Account, gids: list[int]) -> Iterator[tup
             yield gid, shown
 
 
+def event_of(reader: Reader, row: Row) -> Event | None:
+    """The event of a row as things are now, whoever may see it; None when there is nothing left to tell."""
+    if (make := _MAKE.get(row.kind)) is not None:
+        return make(reader, row)
+    kind = additions(reader).events.get(row.kind)
+    return kind.make(reader, row) if kind is not None else None
+
+
 def _of_plugin(reader: Reader, account: Account, row: Row) -> Event | None:
     """The event of a plugin, if it is there. What is told of a conversation is only for who takes part now."""
     kind = additions(reader).events.get(row.kind)

@@ -36,6 +36,7 @@ _ONES_OWN = (
     ("blocks", "blocked"),
     ("block_marks", "person"),
     ("block_marks", "blocked"),
+    ("bots", "person"),
 )
 """Tables whose rows go with the profile, and the column that names the person."""
 

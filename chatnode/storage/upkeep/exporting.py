@@ -137,6 +137,7 @@ LEFT_OUT = {
     "erasures": "erasing under way goes on here",
     "erasure_conversations": "part of erasures",
     "traces": "what this node's files still have to forget",
+    "bots": "which accounts plugins made is the installation's",
     "plugins": "which plugins there are is the installation's",
     "consumers": "places in the log",
     "set_aside": "rows of the log",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from chatnode.model import permissions
 from chatnode.storage.filters.collection import Collection, Field
-from chatnode.storage.filters.collections.shared import DELIVERED_MARK, MINE, READ_MARK, id_of_person
+from chatnode.storage.filters.collections.shared import DELIVERED_MARK, READ_MARK, id_of_person
 from chatnode.storage.filters.kinds import Choice, Flag, Id, PersonId, Text, Time, Whole
+from chatnode.storage.messages.visible import TAKES_PART
 
 # ---- conversations
 
@@ -60,7 +61,7 @@ CONVERSATIONS = Collection(
     "Conversations that you take part in.",
     "members mine CROSS JOIN conversations item ON item.key = mine.conversation "
     "LEFT JOIN conversation_settings own ON own.person = mine.person AND own.conversation = mine.conversation",
-    MINE,
+    TAKES_PART,
     (
         *_ABOUT,
         Field("kind", Choice(("direct", "group")), "item.kind", groups=True),
@@ -110,7 +111,7 @@ PARTICIPANTS = Collection(
     "CROSS JOIN people person ON person.key = part.person "
     "LEFT JOIN conversation_settings own ON own.person = part.person AND own.conversation = part.conversation "
     "AND own.person = :me LEFT JOIN blocks block ON block.person = :me AND block.blocked = part.person",
-    MINE,
+    TAKES_PART,
     (
         Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
         Field("user_id", PersonId(), "person.id", ("person_id", "person"), groups=True),
@@ -158,7 +159,7 @@ SETTINGS = Collection(
     "members mine CROSS JOIN conversations conv ON conv.key = mine.conversation "
     "CROSS JOIN people person ON person.key = mine.person "
     "LEFT JOIN conversation_settings own ON own.person = mine.person AND own.conversation = mine.conversation",
-    MINE,
+    TAKES_PART,
     (
         Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
         Field("user_id", PersonId(), "person.id", ("person_id",), groups=True),

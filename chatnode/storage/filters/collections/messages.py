@@ -7,14 +7,9 @@ from typing import get_args
 from chatnode.model import permissions
 from chatnode.model.messages import DeletedReason
 from chatnode.storage.filters.collection import Collection, Field
-from chatnode.storage.filters.collections.shared import DELIVERED_MARK, MINE, READ_MARK, id_of_person
+from chatnode.storage.filters.collections.shared import DELIVERED_MARK, READ_MARK, id_of_person
 from chatnode.storage.filters.kinds import Choice, Flag, Id, Json, PersonId, Text, Time, Whole
-
-# `likelihood` says that most messages pass, so that a better index is taken where a filter or the order has one.
-_VISIBLE_MESSAGES = (
-    "members mine JOIN conversations conv ON conv.key = mine.conversation "
-    "JOIN messages item ON item.conversation = mine.conversation AND likelihood(item.seq >= mine.first, 0.99) "
-)
+from chatnode.storage.messages.visible import TAKES_PART, VISIBLE_MESSAGES
 
 
 def _unless_deleted(column: str) -> str:
@@ -25,8 +20,8 @@ MESSAGES = Collection(
     "messages",
     "Messages of your conversations, those from before you could see them left out. "
     "Of a deleted one it is told that, when and by whom.",
-    _VISIBLE_MESSAGES + "JOIN people sender ON sender.key = item.sender",
-    MINE,
+    VISIBLE_MESSAGES + "JOIN people sender ON sender.key = item.sender",
+    TAKES_PART,
     (
         Field("message_id", Id(), "item.id", ("id", "message")),
         Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
@@ -77,9 +72,9 @@ MESSAGES = Collection(
 EDITS = Collection(
     "message_edits",
     "What edited messages that you may see said before; version 1 is what was posted. Nothing of deleted ones.",
-    _VISIBLE_MESSAGES + "AND item.deleted_at IS NULL JOIN message_edits edition "
+    VISIBLE_MESSAGES + "AND item.deleted_at IS NULL JOIN message_edits edition "
     "ON edition.conversation = item.conversation AND edition.seq = item.seq",
-    MINE,
+    TAKES_PART,
     (
         Field("message_id", Id(), "item.id", ("message",), groups=True),
         Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
@@ -120,10 +115,10 @@ def _time_of(kind: str, mark: str) -> str:
 RECEIPTS = Collection(
     "message_reads",
     "For each message that you may see and each other participant than its sender who may see it: how far it got.",
-    _VISIBLE_MESSAGES.replace("JOIN messages", "JOIN members part ON part.conversation = mine.conversation "
+    VISIBLE_MESSAGES.replace("JOIN messages", "JOIN members part ON part.conversation = mine.conversation "
     "AND part.left_gid IS NULL JOIN people reader ON reader.key = part.person JOIN messages")
     + "AND likelihood(item.seq >= part.first, 0.99) AND item.sender <> part.person",
-    MINE,
+    TAKES_PART,
     (
         Field("message_id", Id(), "item.id", ("message",), groups=True),
         Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),

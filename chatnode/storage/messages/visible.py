@@ -1,0 +1,22 @@
+"""SQL for "messages that I may see", for queries of one's own. `:me` is the key of the user who asks."""
+
+from __future__ import annotations
+
+TAKES_PART = "mine.person = :me AND mine.left_gid IS NULL"
+"""SQL, a condition on `members mine`: that the user takes part in the conversation."""
+
+# `likelihood` says that most messages pass, so that a better index is taken where a filter or the order has one.
+VISIBLE_MESSAGES = (
+    "members mine JOIN conversations conv ON conv.key = mine.conversation "
+    "JOIN messages item ON item.conversation = mine.conversation AND likelihood(item.seq >= mine.first, 0.99) "
+)
+"""SQL, what follows FROM: with the condition `TAKES_PART`, `messages item` are those that the user may see, in
+`conversations conv`. Deleted ones are among them. More may be joined."""
+
+
+def may_see_message(message: str) -> str:
+    """SQL, a condition: whether the user may see the message of this alias of `messages`."""
+    return (
+        f"EXISTS (SELECT 1 FROM members mine WHERE mine.conversation = {message}.conversation "  # noqa: S608
+        f"AND {TAKES_PART} AND mine.first <= {message}.seq)"
+    )

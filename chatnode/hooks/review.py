@@ -38,7 +38,7 @@ def review(found: Installed, commands: Iterable[str]) -> list[str]:
                 return [f"it does not run: {status.reason}"]
             plugin = manager.loaded[found.name].plugin
             with closing(connect_writer(directory.database, config.storage)) as connection:
-                return [*_without_words(plugin), *faults(connection, plugin.tables)]
+                return [*_without_words(plugin), *faults(connection, plugin.tables, plugin.collections)]
         finally:
             directory.release()
 
@@ -50,9 +50,9 @@ def _without_words(plugin: Plugin) -> Iterator[str]:
     for command in plugin.commands:
         if not command.summary:
             yield f"the command {command.name} does not say what it does: give its handler a docstring"
-    for kind in plugin.events:
-        if not own_words(kind.event):
-            yield f"the event {kind.event.name} does not say what happened: give {kind.event.__name__} a docstring"
+    for event in (*(kind.event for kind in plugin.events), *plugin.ephemeral):
+        if not own_words(event):
+            yield f"the event {event.name} does not say what happened: give {event.__name__} a docstring"
     for field in attrs.fields(plugin.settings) if plugin.settings is not None else ():
         if not field.metadata.get("help", "").strip():
             yield f"the setting {field.name} has no help: make it with setting(default, help)"

@@ -17,6 +17,6 @@ VISIBLE_MESSAGES = (
 def may_see_message(message: str) -> str:
     """SQL, a condition: whether the user may see the message of this alias of `messages`."""
     return (
-        f"EXISTS (SELECT 1 FROM members mine WHERE mine.conversation = {message}.conversation "  # noqa: S608
-        f"AND {TAKES_PART} AND mine.first <= {message}.seq)"
+        f"EXISTS (SELECT 1 FROM members seer WHERE seer.conversation = {message}.conversation "  # noqa: S608
+        f"AND seer.person = :me AND seer.left_gid IS NULL AND seer.first <= {message}.seq)"
     )

@@ -16,6 +16,8 @@ from chatnode.storage.people import audit, deactivation, people
 
 _HANDLES = 9
 """How many handles are tried for a bot: its name, then its name with -2 to -9."""
+_STEM = 61
+"""Characters of the name in those: a handle has up to 63."""
 
 
 def find(reader: Reader | Transaction, plugin: str, name: str) -> Account | None:
@@ -29,12 +31,10 @@ def make(tx: Transaction, plugin: str, name: str, shown: str) -> Account:
 
     Raises `Refusal`: `invalid` for a name that cannot be a handle, `conflict` when it and its variants are taken.
     """
-    account = find(tx, plugin, name)
-    if account is not None:
-        if account.name != shown:
-            people.update_profile(tx, account, shown, None)
-        return people.by_key(tx, account.key)
     asked = codec.structure({"handle": name, "name": shown, "bot": True}, CreatePerson)
+    if (account := find(tx, plugin, name)) is not None:
+        people.update_profile(tx, account, asked.name, None)
+        return people.by_key(tx, account.key)
     account = _create(tx, asked.handle, asked.name)
     tx.execute("INSERT INTO bots (plugin, name, person) VALUES (?, ?, ?)", (plugin, name, account.key))
     audit.record(tx, None, "people.create", account.id, role=MEMBER, bot="yes", plugin=plugin)
@@ -45,7 +45,8 @@ def _create(tx: Transaction, handle: str, shown: str | None) -> Account:
     """A handle that a user has already must not keep a plugin from working."""
     for number in range(1, _HANDLES + 1):
         try:
-            return people.create(tx, handle if number == 1 else f"{handle}-{number}", name=shown, role=MEMBER, bot=True)
+            tried = handle if number == 1 else f"{handle[:_STEM]}-{number}"
+            return people.create(tx, tried, name=shown, role=MEMBER, bot=True)
         except Refusal as refusal:
             if refusal.code != "conflict" or number == _HANDLES:
                 raise

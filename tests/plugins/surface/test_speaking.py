@@ -94,6 +94,13 @@ async def test_its_display_name_follows_the_plugin(node: Node, ann: Client) -> N
     assert (await ann.hears("person.updated"))["person"]["name"] == "Better Helper"
 
 
+async def test_a_long_name_leaves_room_for_a_number(node: Node) -> None:
+    await Client.new(node, "h" * 63)
+    assert (await context(node).bot("h" * 63)).handle == "h" * 61 + "-2"
+    with refused("invalid", "name"):
+        await context(node).bot("h" * 63, "x" * 101)
+
+
 async def test_two_plugins_do_not_share_a_bot(tmp_path: Path) -> None:
     async with node_with(tmp_path, made("demo"), made("other")) as node:
         mine, theirs = await context(node).bot("helper"), await context(node, "other").bot("helper")

@@ -181,6 +181,14 @@ class Context:
         """
         return ephemeral.connected(self._core.part(SessionRegistry), person)
 
+    def last_active(self, person: int) -> int | None:
+        """When the user with this key last did something on any device, in milliseconds, as far as memory tells.
+
+        None for a user who was not active since the node started: `presence.active_at` says when they were before. Who
+        may know is for the caller to check.
+        """
+        return self._core.part(PresenceBoard).last_active(person)
+
     # ---- the log
 
     def event(self, reader: Reader, row: Row) -> dict[str, Any] | None:

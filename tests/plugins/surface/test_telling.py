@@ -19,11 +19,12 @@ from chatnode.api import (
     SessionRevoked,
     SettingsChanged,
     find_person,
+    now_ms,
     recipients,
     thread_followers,
 )
 from chatnode.node import Node
-from chatnode.testing import Client, LiveSession, catch_up, refused
+from chatnode.testing import Client, LiveSession, Somebody, catch_up, refused
 from tests.plugins.surface.making import made, node_with, states
 
 
@@ -160,6 +161,14 @@ async def test_live_sessions_tell_how_each_client_is_connected(node: Node, ctx: 
     assert 0 < first.since <= second.since
     node.sessions.detach(ann.session)
     assert [each.session for each in ctx.live_sessions(ann.key)] == [7]
+
+
+async def test_a_user_is_active_when_they_do_something(node: Node, ctx: Context) -> None:
+    eve = await Somebody.new(node, "eve")
+    assert ctx.last_active(eve.key) is None
+    began = now_ms()
+    await eve.call("people.update", name="Eve")
+    assert (ctx.last_active(eve.key) or 0) >= began
 
 
 # ---- the log

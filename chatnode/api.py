@@ -26,6 +26,7 @@ from chatnode.hooks.plugin import (
     steps_in,
 )
 from chatnode.hooks.specs import hookimpl, hookspec, only_for
+from chatnode.model.commands.messages import Posted
 from chatnode.model.commands.shared import Nothing
 from chatnode.model.emoji import Emoji, as_emoji, in_all_tones
 from chatnode.model.events import (
@@ -46,6 +47,9 @@ from chatnode.model.events import (
     PersonUpdated,
     ReceiptDelivered,
     ReceiptRead,
+    RoleChanged,
+    SessionRevoked,
+    SettingsChanged,
 )
 from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Title, Who, Whole
 from chatnode.model.folding import caseless, folded, is_blank
@@ -55,8 +59,15 @@ from chatnode.model.people import Account, Person, PersonRef
 from chatnode.model.permissions import CHAT, MANAGE_PEOPLE, MODERATE, OPERATE
 from chatnode.model.presence import Badge, Presence
 from chatnode.model.times import now_ms, rfc3339
-from chatnode.storage.conversations.blocks import has_blocked, refuse_blocked
-from chatnode.storage.conversations.conversations import Place, access_to_post, record_about_message
+from chatnode.routing.ephemeral import ConnectedSession
+from chatnode.storage.conversations.blocks import has_blocked, not_blocked, refuse_blocked
+from chatnode.storage.conversations.bringing import add_member, open_group
+from chatnode.storage.conversations.conversations import (
+    Place,
+    access_to_post,
+    last_message_at,
+    record_about_message,
+)
 from chatnode.storage.conversations.conversations import access as access_conversation
 from chatnode.storage.conversations.opening import open_direct
 from chatnode.storage.engine.additions import EventKind, Table
@@ -67,6 +78,9 @@ from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.messages.messages import Draft
 from chatnode.storage.messages.messages import access as access_message
+from chatnode.storage.messages.posting import post_message
+from chatnode.storage.messages.recipients import Recipient, recipients, thread_followers
+from chatnode.storage.messages.visible import TAKES_PART, VISIBLE_MESSAGES, may_see_message
 from chatnode.storage.people.people import by_key as person_by_key
 from chatnode.storage.people.people import check_reachable
 from chatnode.storage.people.people import find as find_person
@@ -82,12 +96,15 @@ __all__ = [
     "MAY_SEE_PRESENCE",
     "MODERATE",
     "OPERATE",
+    "TAKES_PART",
+    "VISIBLE_MESSAGES",
     "Account",
     "Allow",
     "Badge",
     "Change",
     "Collection",
     "Command",
+    "ConnectedSession",
     "Consumer",
     "Context",
     "ConversationImported",
@@ -127,16 +144,21 @@ __all__ = [
     "PersonUpdated",
     "Place",
     "Plugin",
+    "Posted",
     "Presence",
     "Reader",
     "Real",
     "ReceiptDelivered",
     "ReceiptRead",
+    "Recipient",
     "Refusal",
     "Request",
     "Response",
+    "RoleChanged",
     "Route",
     "Row",
+    "SessionRevoked",
+    "SettingsChanged",
     "Step",
     "Table",
     "Task",
@@ -150,6 +172,7 @@ __all__ = [
     "access_conversation",
     "access_message",
     "access_to_post",
+    "add_member",
     "as_emoji",
     "caseless",
     "check_reachable",
@@ -164,15 +187,22 @@ __all__ = [
     "in_all_tones",
     "is_blank",
     "kinds",
+    "last_message_at",
+    "may_see_message",
     "new_id",
+    "not_blocked",
     "now_ms",
     "only_for",
     "open_direct",
+    "open_group",
     "person_by_key",
+    "post_message",
     "public_person",
+    "recipients",
     "record_about_message",
     "refuse_blocked",
     "rfc3339",
     "setting",
     "steps_in",
+    "thread_followers",
 ]

@@ -44,7 +44,7 @@ from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.transaction import Recorded
 from chatnode.storage.filters.collection import Collections
 from chatnode.storage.log import log
-from chatnode.storage.people import roles
+from chatnode.storage.people import bots, roles
 from chatnode.storage.presence import presence
 from chatnode.storage.search.indexer import Indexer
 from chatnode.storage.upkeep.upgrading import upgrade
@@ -230,6 +230,7 @@ async def build(
     db.on_commit = _publisher(router, consumers)
     await _load_presence(db, board)
     await consumers.load()
+    await _follow_plugins(db, frozenset(plugins.loaded))
     return Node(directory, core, table, sessions, board, router, plugins, consumers, tasks, jobs, health.Health(core))
 
 
@@ -251,6 +252,15 @@ async def _load_presence(db: Database, board: PresenceBoard) -> None:
         board.load(await db.read(presence.marked))
     except DatabaseError as error:
         logger.error("users' statuses cannot be read: %s", error)
+
+
+async def _follow_plugins(db: Database, running: frozenset[str]) -> None:
+    """Let the bots of plugins be active while their plugin runs. A disk that is full does not stop the node."""
+    try:
+        if await db.read(lambda reader: bots.out_of_step(reader, running)):
+            await db.write(lambda tx: bots.follow(tx, running))
+    except (Refusal, DatabaseError) as error:
+        logger.error("the bots of plugins were not brought up to date: %s", error)
 
 
 def _base_url(config: Config) -> str:

@@ -39,6 +39,8 @@ def list_plugins(data: Path, as_json: bool) -> None:
         return
     for each in plugins:
         click.echo(f"{each['name']:16} {each['version']:10} {each['state']:10} {each['about']}".rstrip())
+        if "bots" in each:
+            click.echo(f"{'':16} bots: {', '.join(each['bots'])}")
         if "reason" in each:
             click.echo(f"{'':16} {each['reason']}")
         if "at_next_start" in each:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from logging import Logger, LoggerAdapter
 from typing import Any, Protocol, TypeVar
 
@@ -11,10 +11,19 @@ import attrs
 from chatnode.dispatch import acting
 from chatnode.dispatch.acting import AsOperator, AsPerson
 from chatnode.dispatch.caller import Caller
+from chatnode.model.events import Event
 from chatnode.model.people import Account
 from chatnode.model.presence import Badge, Presence
+from chatnode.protocol.envelopes import passing
+from chatnode.routing import ephemeral
+from chatnode.routing.ephemeral import ConnectedSession
 from chatnode.routing.presence import PresenceBoard
+from chatnode.routing.sessions import SessionRegistry
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Read, Write
+from chatnode.storage.log import retelling
+from chatnode.storage.people import bots
 from chatnode.storage.presence.presence import Found
 
 T = TypeVar("T")
@@ -35,6 +44,7 @@ class Scope:
     log: Logger | LoggerAdapter[Logger]
     ask: Ask
     wake: Callable[[str], None]
+    ephemeral: frozenset[type[Event]]
 
 
 class Context:
@@ -124,16 +134,80 @@ class Context:
         return await acting.call(self._caller, name, **fields)
 
     def as_person(self, who: str) -> AsPerson:
-        """Act as the user with this handle or id: `await ctx.as_person("pollbot").call("messages.post", …)`.
+        """Act as the user with this handle or id: `await ctx.as_person(bot.id).call("messages.post", …)`.
 
         Permissions, rates, hooks and audit apply as for any client. Do not act for users who did not ask for it;
-        speak as the plugin's own bots.
+        speak as a `bot` of the plugin's own.
         """
         return AsPerson(self._core, who, self._caller.depth)
+
+    async def bot(self, name: str, display_name: str | None = None) -> Account:
+        """The plugin's own bot of this name, made at the first call; the same account ever after.
+
+        Its handle is `name`, or `name-2` and so on where that is taken. Only the plugin speaks as it: with `as_person`,
+        or with `post_message` in a transaction. It has no password and no tokens, is listed with the plugin, and is
+        deactivated while the plugin does not run. `display_name` (by default `name`) may change between calls. An
+        administrator may deactivate it, after which acting as it is refused; after an erasure the next call makes
+        another account. Raises `Refusal`.
+        """
+        plugin, shown = self._scope.name, display_name or name
+        found = await self._core.db.read(lambda reader: bots.find(reader, plugin, name))
+        if found is not None and found.name == shown:
+            return found
+        return await self._core.db.write(lambda tx: bots.make(tx, plugin, name, shown))
 
     def as_operator(self) -> AsOperator:
         """Act as the operator, who may run every command but is a member of no conversation."""
         return AsOperator(self._core, self._caller.depth)
+
+    # ---- telling clients
+
+    def push(self, event: Event, *, people: Iterable[int] = (), sessions: Iterable[ConnectedSession] = ()) -> int:
+        """Tell clients that are connected now of an event that the plugin declares as `ephemeral`.
+
+        All sessions of the users with the keys `people`, and `sessions`, which `live_sessions` gives. Returns to how
+        many it was sent. It has no gid and is not in the log: a client that is away, catches up or is behind never gets
+        it. The plugin chooses who is told: nothing checks that they may see what the event is about. On the trio thread
+        only. Raises `LookupError` for an event that is not declared.
+        """
+        if type(event) not in self._scope.ephemeral:
+            raise LookupError(f"the plugin {self._scope.name} does not declare {type(event).__name__} as ephemeral")
+        return ephemeral.push(self._core.part(SessionRegistry), passing(event), people, sessions)
+
+    def live_sessions(self, person: int) -> list[ConnectedSession]:
+        """The clients with which the user with this key is connected now, the longest connected first.
+
+        Who may know is for the caller to check.
+        """
+        return ephemeral.connected(self._core.part(SessionRegistry), person)
+
+    def last_active(self, person: int) -> int | None:
+        """When the user with this key last did something on any device, in milliseconds, as far as memory tells.
+
+        None for a user who was not active since the node started: `presence.active_at` says when they were before. Who
+        may know is for the caller to check.
+        """
+        return self._core.part(PresenceBoard).last_active(person)
+
+    # ---- the log
+
+    def event(self, reader: Reader, row: Row) -> dict[str, Any] | None:
+        """The event of a row of the log as clients are sent it, with `gid` and `event`, as things are now.
+
+        It is whole: what one user may not see of it is not left out (see `events_for`). None when there is nothing left
+        to tell. For a function that is given to `read` or `query`.
+        """
+        return retelling.event(reader, row)
+
+    async def events_for(self, person: int, after_gid: int, most: int = 500) -> tuple[list[dict[str, Any]], int]:
+        """What a client of the user with the key `person` would be sent that resumes at `after_gid`, oldest first.
+
+        Gives up to `most` events and the gid at which the next page begins; that page is empty when it has caught up.
+        Fewer events than `most`, even none, do not mean the end: compare the gid. A gid means nothing in another
+        `epoch`. A page costs as much as finding all that the user missed. Raises `Refusal("forbidden")` for an account
+        that cannot act.
+        """
+        return await self.query(lambda reader: retelling.events_for(reader, person, after_gid, most))
 
     # ---- the plugin's own
 

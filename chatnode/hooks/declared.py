@@ -62,7 +62,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
             raise StartError(f"the command {command.name} has the limit {command.limit}, which no plugin declares")
     if plugin.settings in taken.settings:
         raise StartError(f"its settings class {plugin.settings.__name__} belongs to another plugin; declare its own")
-    events = [kind.event.name for kind in plugin.events]
+    events = [each.name for each in (*(kind.event for kind in plugin.events), *plugin.ephemeral)]
     _names("event", events, "", taken.events)
     limits = [limit.name for limit in plugin.limits]
     _names("limit", limits, "", taken.limits)
@@ -78,7 +78,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
     for each in plugin.collections:
         _check_permission(f"the collection {each.name}", each.permission, permissions)
     for consumer in plugin.consumers:
-        _check_consumer(consumer, taken)
+        _check_consumer(consumer, taken, {each.name for each in plugin.ephemeral})
     for what, function in _run_by_the_node(plugin):
         if isfunction(function) and not iscoroutinefunction(function):
             raise StartError(f"{what} must be async def, not def")
@@ -103,11 +103,12 @@ def _run_by_the_node(plugin: Plugin) -> Iterator[tuple[str, Any]]:
     yield "health", plugin.health
 
 
-def _check_consumer(consumer: Consumer, taken: Taken) -> None:
-    """A kind of the node's own that there is not would never come. Another plugin's may be there another time."""
+def _check_consumer(consumer: Consumer, taken: Taken, ephemeral: Container[str]) -> None:
+    """A kind that is not in the log would never come. Another plugin's may be installed later."""
     own = {name.partition(".")[0] for name in (*taken.logged, *taken.ephemeral)}
+    passing = taken.ephemeral
     for kind in sorted(consumer.kinds or ()):
-        if kind not in taken.logged and (kind in taken.ephemeral or kind.partition(".")[0] in own):
+        if kind not in taken.logged and (kind in passing or kind in ephemeral or kind.partition(".")[0] in own):
             raise StartError(f"the consumer {consumer.name} wants events {kind}, which are not in the log")
     if consumer.most < 1:
         raise StartError(f"the consumer {consumer.name} takes {consumer.most} rows at a time; the minimum is 1")

@@ -88,6 +88,7 @@ class Manager:
         self._subjects = subjects
         self.loaded: dict[str, Loaded] = {}
         self.additions: Additions = additions_of(subjects)
+        self.additions.limits = config.limits
         self._statuses: dict[str, PluginStatus] = {}
         self._calls = HookCalls(config.plugins, self.report)
 
@@ -254,7 +255,10 @@ class Manager:
         jobs, nobody = core.part(JobRunner), Caller(core, background=True)
         for name, each in self.loaded.items():
             plugin = each.plugin
-            each.scope = Scope(name, get_logger(f"plugins.{name}"), self._calls.ask, partial(_wake, jobs, plugin))
+            each.scope = Scope(
+                name, get_logger(f"plugins.{name}"), self._calls.ask, partial(_wake, jobs, plugin),
+                frozenset(plugin.ephemeral),
+            )  # fmt: skip
             self._calls.scopes[name] = each.scope
             each.context = each.context_of(nobody)
             if plugin.settings is not None:

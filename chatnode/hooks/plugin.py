@@ -11,6 +11,7 @@ import attrs
 
 from chatnode.dispatch.table import Command
 from chatnode.hooks.context import Context
+from chatnode.model.events import Event
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
@@ -187,6 +188,8 @@ class Plugin:
     limits: Sequence[Limit] = ()
     commands: Sequence[Command[Any, Any]] = ()
     events: Sequence[EventKind] = ()
+    ephemeral: Sequence[type[Event]] = ()
+    """Events that only pass, for `ctx.push`: they have no gid and are not in the log."""
     collections: Sequence[Collection] = ()
     consumers: Sequence[Consumer] = ()
     tasks: Sequence[Task] = ()

@@ -39,7 +39,7 @@ def review(found: Installed, subjects: Sequence[Subject]) -> list[str]:
                 return [f"it is not running: {status.reason}"]
             plugin = manager.loaded[found.name].plugin
             with closing(connect_writer(directory.database, config.storage)) as connection:
-                return [*_without_words(plugin), *faults(connection, plugin.tables)]
+                return [*_without_words(plugin), *faults(connection, plugin.tables, plugin.collections)]
         finally:
             directory.release()
 
@@ -51,9 +51,9 @@ def _without_words(plugin: Plugin) -> Iterator[str]:
     for command in plugin.commands:
         if not command.summary:
             yield f"the command {command.name} has no description: give its handler a docstring"
-    for kind in plugin.events:
-        if not own_words(kind.event):
-            yield f"the event {kind.event.name} has no description: give {kind.event.__name__} a docstring"
+    for event in (*(kind.event for kind in plugin.events), *plugin.ephemeral):
+        if not own_words(event):
+            yield f"the event {event.name} has no description: give {event.__name__} a docstring"
     for field in attrs.fields(plugin.settings) if plugin.settings is not None else ():
         if not field.metadata.get("help", "").strip():
             yield f"the setting {field.name} has no help: declare it as setting(default, help)"

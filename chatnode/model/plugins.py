@@ -12,7 +12,8 @@ PluginState = Literal["running", "disabled", "broken"]
 @attrs.define
 class PluginStatus:
     """An installed plugin. `reason`: why it is broken. `failures` counts hooks that failed or took too long.
-    `at_next_start`: its state after the next start, if it was enabled or disabled since this one.
+    `at_next_start`: its state after the next start, if it was enabled or disabled since this one. `bots`: handles of
+    the accounts it made for itself.
     """
 
     name: str
@@ -24,6 +25,7 @@ class PluginStatus:
     failures: int = 0
     last_failure: str | None = None
     at_next_start: Literal["enabled", "disabled"] | None = None
+    bots: list[str] | None = None
 
 
 @attrs.frozen

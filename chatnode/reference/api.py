@@ -34,10 +34,11 @@ WORKED_WITH = (
     "PersonRef",
     "Message",
     "Found",
+    "Posted",
+    "Recipient",
+    "ConnectedSession",
 )
-_OF_THE_NODE = frozenset(
-    {"core", "turn", "sign_in", "writing", "as_known", "prepared", "hooks", "next_gid", "recorded"}
-)
+_OF_THE_NODE = frozenset({"core", "turn", "sign_in", "writing", "as_known", "prepared", "hooks", "recorded"})
 """Public within chatnode, and not promised to plugins."""
 
 CONSTANTS = {
@@ -48,6 +49,10 @@ CONSTANTS = {
     "API_VERSION": "what `Plugin.api` is compared with; see Compatibility",
     "MAY_SEE_PRESENCE": "SQL for your own queries: whether the user with the key `:me` may see the presence of "
     "`people p LEFT JOIN presence s ON s.person = p.key`",
+    "TAKES_PART": "SQL, a condition on `members mine`: that the user with the key `:me` is a member of the "
+    "conversation",
+    "VISIBLE_MESSAGES": "SQL that follows FROM: with the condition `TAKES_PART`, `messages item` are those that `:me` "
+    "may see, deleted ones too, in `conversations conv`; more may be joined",
     "Verdict": "what `check_command` returns",
     "Write": "a sync function that takes a transaction",
     "Reader": "a connection that only reads: `execute(sql, values)`, as in `sqlite3`; it sees one moment",

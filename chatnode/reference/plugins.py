@@ -87,9 +87,11 @@ def _commands(plugin: Plugin) -> Iterator[str]:
 
 
 def _events(plugin: Plugin) -> Iterator[str]:
-    for kind in plugin.events:
-        fields = ", ".join(f"`{name}`" for name in event_fields(kind.event))
-        yield _row(kind.event.name, " ".join(own_words(kind.event).split()), f"fields: {fields}" if fields else "")
+    for event in (*(kind.event for kind in plugin.events), *plugin.ephemeral):
+        fields = ", ".join(f"`{name}`" for name in event_fields(event))
+        words = " ".join(own_words(event).split())
+        passes = "ephemeral: without a gid, only for clients that are connected" if event in plugin.ephemeral else ""
+        yield _row(event.name, words, passes, f"fields: {fields}" if fields else "")
 
 
 def event_fields(event: type[Event]) -> list[str]:

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from math import inf
 from types import MappingProxyType
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol
 
 import trio
 
@@ -33,13 +33,16 @@ class Session(ABC):
     catches up with the log, pushes are held, so that nothing falls between the log and live.
     """
 
-    __slots__ = ("_held", "account", "ends_at", "gid", "held_too_much", "key", "wants_presence")
+    __slots__ = ("_held", "account", "ends_at", "gid", "held_too_much", "key", "since", "wants_presence")
+
+    transport: ClassVar[Literal["socket", "stream"]] = "socket"
 
     def __init__(self, account: Account, key: int, ends_at: int | None = None) -> None:
         """`ends_at`: when its token expires, in milliseconds; None is never."""
         self.ends_at = ends_at
         self.account = account
         self.key = key
+        self.since = now_ms()
         self.gid = 0
         self.held_too_much = False
         self.wants_presence = True

@@ -52,7 +52,7 @@ async def create(ctx: Caller, command: OpenGroup) -> ConversationGiven:
     """Create a group that you own. New members see all history of a public group, and only later messages of a
     private one, unless `history` says otherwise.
     """
-    history = command.history or ("all" if command.visibility == "public" else "since_joining")
+    history = command.history or opening.usual_history(command.visibility)
 
     def write(tx: Transaction) -> str:
         return opening.open_group(

@@ -38,7 +38,7 @@ from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction, Write
 from chatnode.storage.log import consumers
 from chatnode.storage.node import plugins
-from chatnode.storage.people import audit
+from chatnode.storage.people import audit, bots
 
 T = TypeVar("T")
 
@@ -47,9 +47,10 @@ T = TypeVar("T")
 async def list_plugins(ctx: Caller, command: Nothing) -> PluginsGiven:
     """Installed plugins: whether they run, why not, and how often they failed."""
     statuses, of_settings = ctx.core.part(Manager).statuses(), ctx.core.config.plugins.disabled
-    known = await ctx.read(plugins.known)
+    known, handles = await ctx.read(lambda reader: (plugins.known(reader), bots.handles(reader)))
     disabled = {*of_settings, *(name for name, each in known.items() if each.disabled)}
-    return PluginsGiven([_switched(each, each.name in disabled) for each in statuses], ctx.core.part(Tasks).statuses())
+    told = [attrs.evolve(each, bots=handles.get(each.name)) for each in statuses]
+    return PluginsGiven([_switched(each, each.name in disabled) for each in told], ctx.core.part(Tasks).statuses())
 
 
 def _switched(status: PluginStatus, disabled: bool) -> PluginStatus:
@@ -207,5 +208,5 @@ async def export(ctx: Caller, command: ExportPlugin) -> PluginRows:
 
 SUBJECT = Subject(
     commands=(list_plugins, list_consumers, list_set_aside, replay, retry, dismiss, enable, disable, drop, export),
-    tables=(*plugins.TABLES, *consumers.TABLES),
+    tables=(*plugins.TABLES, *consumers.TABLES, *bots.TABLES),
 )

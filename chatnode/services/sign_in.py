@@ -37,7 +37,7 @@ from chatnode.services.passwords import hash_password, is_password, renewed
 from chatnode.services.ranks import check_may_manage
 from chatnode.storage.conversations import invites
 from chatnode.storage.engine.transaction import Transaction
-from chatnode.storage.people import audit, people, sessions
+from chatnode.storage.people import audit, bots, people, sessions
 from chatnode.storage.people.sessions import Authenticated
 
 
@@ -131,6 +131,7 @@ async def create_token(ctx: Caller, command: CreateToken) -> TokenGiven:
         if owner.deactivated_at is not None:
             raise Refusal("conflict", f"the account of {owner.handle} is deactivated", path="person")
         people.refuse_imported(owner, "person")
+        bots.refuse_token(tx, owner)
         if ctx.account is None or owner.key != ctx.account.key:
             check_may_manage(ctx, owner)
             listed = None if scopes is None else " ".join(sorted(scopes))

@@ -12,6 +12,7 @@ import trio.testing
 
 from chatnode.config import Config
 from chatnode.node import Node, open_node
+from chatnode.testing.columns import promised_columns_only
 from chatnode.testing.people import Client, MakePerson
 
 
@@ -29,10 +30,15 @@ def plugins() -> Sequence[Any] | None:
 
 @pytest.fixture
 async def node(tmp_path: Path, config: Config, plugins: Sequence[Any] | None) -> AsyncGenerator[Node]:
-    """A node over an empty data directory, serving nothing. A plugin that is broken fails the test."""
+    """A node over an empty data directory, serving nothing. A plugin that is broken fails the test.
+
+    So does one that reads a column of the core's that the reference does not promise, or writes to a table that is not
+    its own.
+    """
     async with open_node(tmp_path / "data", config, plugins=plugins) as node:
         _refuse_broken(node)
-        yield node
+        async with promised_columns_only(node, plugins):
+            yield node
 
 
 @pytest.fixture
@@ -46,7 +52,8 @@ async def inline_node(tmp_path: Path, config: Config, plugins: Sequence[Any] | N
         raise AssertionError("a test with inline_node must also use autojump_clock or mock_clock, or its clock is real")
     async with open_node(tmp_path / "data", config, plugins=plugins, inline=True) as node:
         _refuse_broken(node)
-        yield node
+        async with promised_columns_only(node, plugins):
+            yield node
 
 
 def _refuse_broken(node: Node) -> None:

@@ -35,6 +35,8 @@ class StreamSession(Session):
 
     __slots__ = ("_changed", "_cut", "_ended", "_most_bytes", "_pending", "_pending_bytes", "_prefix")
 
+    transport = "stream"
+
     def __init__(
         self, account: Account, key: int, ends_at: int | None, epoch: str, most_bytes: int, cut: Callable[[], None]
     ) -> None:

@@ -16,6 +16,8 @@ from chatnode.api import (
     Row,
     Transaction,
     direct_id,
+    last_message_at,
+    not_blocked,
     now_ms,
     person_by_key,
     rfc3339,
@@ -38,10 +40,7 @@ SHOWN = (
 )
 """Entries with who they are and how those are. Takes `:me`, the owner."""
 
-KEPT = (
-    "e.owner = :me AND e.removed_at IS NULL AND p.erased_at IS NULL AND e.contact NOT IN "
-    "(SELECT blocked FROM blocks WHERE person = :me UNION ALL SELECT person FROM blocks WHERE blocked = :me)"
-)
+KEPT = f"e.owner = :me AND e.removed_at IS NULL AND p.erased_at IS NULL AND {not_blocked('e.contact')}"
 """Which entries an owner sees: not who was removed or erased, nor where one of the two has blocked the other."""
 
 
@@ -154,9 +153,7 @@ def _check_room(tx: Transaction, owner: Account, most: int) -> None:
 
 def _newest_message(tx: Transaction, owner: Account, contact: Account) -> int:
     """When the two last talked, 0 if they did not: with that an entry begins."""
-    id = direct_id(owner.id, contact.id)
-    row = tx.execute("SELECT last_at FROM conversations WHERE id = ?", (id,)).fetchone()
-    return (row[0] if row else 0) or 0
+    return last_message_at(tx, direct_id(owner.id, contact.id)) or 0
 
 
 def remove(tx: Transaction, owner: Account, contact: Account) -> None:

@@ -9,6 +9,7 @@ import orjson
 from chatnode.api import Account, Reader, Refusal, Transaction, is_blank
 from chatnode_contacts import words
 from chatnode_contacts.model import Label, LabelKind, Relabelled
+from chatnode_contacts.seen import seen
 from chatnode_contacts.settings import Settings
 
 COLUMNS: dict[LabelKind, str] = {"group": "groups", "tag": "tags"}
@@ -75,10 +76,8 @@ def _known(tx: Transaction, owner: Account, kind: LabelKind, folded: str) -> str
 def counted(reader: Reader, owner: Account, kind: LabelKind | None) -> list[Label]:
     """In the order of names, with how many of the contacts that the owner sees have each."""
     rows = reader.execute(
-        "SELECT l.kind, min(l.name), count(*) FROM contacts_labels l WHERE l.owner = :me AND l.kind IN (:one, :other) "
-        "AND l.contact NOT IN (SELECT blocked FROM blocks WHERE person = :me "
-        "UNION ALL SELECT person FROM blocks WHERE blocked = :me) "
-        "AND l.contact NOT IN (SELECT key FROM people WHERE erased_at IS NOT NULL AND key = l.contact) "
+        "SELECT l.kind, min(l.name), count(*) FROM contacts_labels l WHERE l.owner = :me "  # noqa: S608 -- constants
+        f"AND l.kind IN (:one, :other) AND {seen('l.contact')} "
         "GROUP BY l.kind, l.folded ORDER BY l.kind, l.folded",
         {"me": owner.key, "one": kind or "group", "other": kind or "tag"},
     )

@@ -5,12 +5,9 @@ from __future__ import annotations
 from chatnode.api import Collection, Field, kinds
 from chatnode_contacts.entries import KEPT
 from chatnode_contacts.permission import USE
+from chatnode_contacts.seen import seen
 
 _PERSON = "(SELECT o.id FROM people o WHERE o.key = {})"
-_UNBLOCKED = (
-    "item.{0} NOT IN (SELECT blocked FROM blocks WHERE person = :me UNION ALL SELECT person FROM blocks "
-    "WHERE blocked = :me) AND item.{0} NOT IN (SELECT key FROM people WHERE erased_at IS NOT NULL AND key = item.{0})"
-)
 
 CONTACTS = Collection(
     "contacts",
@@ -40,7 +37,7 @@ LABELS = Collection(
     "contact_labels",
     "The groups and tags of your contacts, one row each.",
     "contacts_labels item CROSS JOIN people p ON p.key = item.contact",
-    "item.owner = :me AND " + _UNBLOCKED.format("contact"),
+    "item.owner = :me AND " + seen("item.contact"),
     (
         Field("contact_id", kinds.PersonId(), "p.id", ("person",)),
         Field("handle", kinds.Text(), "p.handle"),
@@ -57,7 +54,7 @@ REQUESTS = Collection(
     "Pending requests from and to you.",
     "contacts_requests item",
     "(item.sender = :me OR item.receiver = :me) AND item.declined_at IS NULL AND "
-    + " AND ".join(_UNBLOCKED.format(column) for column in ("sender", "receiver")),
+    + " AND ".join(seen(column) for column in ("item.sender", "item.receiver")),
     (
         Field("request", kinds.Whole(), "item.key", ("id",)),
         Field("direction", kinds.Choice(("incoming", "outgoing")),

@@ -23,6 +23,7 @@ from chatnode_contacts.model import (
     RequestDeclined,
     Requested,
 )
+from chatnode_contacts.seen import seen
 from chatnode_contacts.settings import DAY_MS, Settings
 
 Closing = type[RequestAccepted] | type[RequestDeclined] | type[RequestCancelled]
@@ -45,10 +46,7 @@ def page(
     mine, theirs = ("receiver", "sender") if direction == "incoming" else ("sender", "receiver")
     rows = reader.execute(
         f"SELECT key, sender, receiver, at, note FROM contacts_requests r WHERE {mine} = :me AND {PENDING} "  # noqa: S608
-        f"AND key < :before AND {theirs} NOT IN (SELECT blocked FROM blocks WHERE person = :me "
-        "UNION ALL SELECT person FROM blocks WHERE blocked = :me) "
-        f"AND {theirs} NOT IN (SELECT key FROM people WHERE erased_at IS NOT NULL AND key = {theirs}) "
-        "ORDER BY key DESC LIMIT :limit",
+        f"AND key < :before AND {seen(theirs)} ORDER BY key DESC LIMIT :limit",
         {"me": me.key, "before": before if before is not None else 2**62, "limit": limit + 1},
     ).fetchall()
     found = [_request(reader, row) for row in rows[:limit]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.api import CHAT, Collection, Field, kinds
+from chatnode.api import CHAT, TAKES_PART, VISIBLE_MESSAGES, Collection, Field, kinds
 from chatnode_reactions.emoji import TYPES, spellings_of
 
 
@@ -18,11 +18,9 @@ def _sql_of_type() -> str:
 REACTIONS = Collection(
     "message_reactions",
     "Reactions to messages that you may see, one row per user and emoji.",
-    "members mine JOIN conversations conv ON conv.key = mine.conversation "
-    "JOIN messages item ON item.conversation = mine.conversation AND likelihood(item.seq >= mine.first, 0.99) "
-    "AND item.deleted_at IS NULL JOIN reactions_given reaction ON reaction.message = item.key "
+    VISIBLE_MESSAGES + "AND item.deleted_at IS NULL JOIN reactions_given reaction ON reaction.message = item.key "
     "JOIN people person ON person.key = reaction.person",
-    "mine.person = :me AND mine.left_gid IS NULL",
+    TAKES_PART,
     (
         Field("reaction_id", kinds.Whole(), "reaction.key", ("id", "reaction")),
         Field("message_id", kinds.Id(), "item.id", ("message",), groups=True),

@@ -18,6 +18,7 @@ from chatnode.api import (
     Transaction,
     access_message,
     access_to_post,
+    may_see_message,
     person_by_key,
     record_about_message,
     rfc3339,
@@ -175,9 +176,9 @@ def page(reader: Reader, account: Account, id: str, fits: Fits, after: int, limi
 def mine(reader: Reader, account: Account, ids: Sequence[str]) -> list[Mine]:
     """A person's own reactions to those of the messages that they may see now."""
     rows = reader.execute(
-        "SELECT m.id, g.emoji FROM json_each(:ids) i JOIN messages m ON m.id = i.value "
-        "JOIN members n ON n.conversation = m.conversation AND n.person = :me AND n.left_gid IS NULL "
-        "AND m.seq >= n.first JOIN reactions_given g ON g.message = m.key AND g.person = :me ORDER BY g.key",
+        "SELECT m.id, g.emoji FROM json_each(:ids) i "  # noqa: S608 -- constants
+        f"JOIN messages m ON m.id = i.value AND {may_see_message('m')} "
+        "JOIN reactions_given g ON g.message = m.key AND g.person = :me ORDER BY g.key",
         {"ids": orjson.dumps(list(set(ids))).decode(), "me": account.key},
     )
     found: dict[str, Mine] = {}

@@ -48,6 +48,18 @@ def failed(done: Done) -> str:
 # ---- which there are
 
 
+def test_a_plugins_bots_are_listed_with_it(data: Path, site: Site) -> None:
+    site.add("hello")
+
+    async def make_bot() -> None:
+        async with open_node(data) as node:
+            await node.plugins.loaded["hello"].context.bot("helper")
+
+    trio.run(make_bot)
+    lines = ok(chatnode(data, "plugin", "list")).splitlines()
+    assert lines[lines.index("hello            1.5        running    Says hello.") + 1].strip() == "bots: helper"
+
+
 @pytest.mark.parametrize("served", [False, True])
 def test_every_plugin_is_listed_also_a_broken_one(data: Path, site: Site, served: bool) -> None:
     site.add("hello")

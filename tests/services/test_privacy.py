@@ -107,6 +107,7 @@ ROWS = {
     "contacts_requests.sender": "contacts_requests",
     "contacts_requests.receiver": "contacts_requests",
     "import_authors.person": "author",
+    "bots.person": None,  # only bots have a row
 }
 """Where rows are somebody's own: as what they are exported. All of them go with the person."""
 KEPT = {
@@ -259,6 +260,7 @@ async def test_no_table_that_names_people_is_forgotten(
     await root.call("people.adopt", author="ann.at.work", person="ann")
     await token_of(ann)
     await root.call("people.reset_link", person="ann")
+    await node.core.db.write(lambda tx: tx.execute("INSERT INTO bots VALUES ('demo', 'ann', ?, 0)", (ann.account.key,)))
 
     def counts(reader: Reader) -> dict[str, int]:
         key = (ann.account.key,)

@@ -58,6 +58,14 @@ def has_blocked(reader: Reader | Transaction, person: int, other: int) -> bool:
     return row.fetchone() is not None
 
 
+def not_blocked(person: str) -> str:
+    """SQL, a condition: that neither `:me` nor the user with the key in the column `person` has blocked the other."""
+    return (
+        f"{person} NOT IN (SELECT blocked FROM blocks WHERE person = :me "  # noqa: S608
+        "UNION ALL SELECT person FROM blocks WHERE blocked = :me)"
+    )
+
+
 def refuse_blocked(tx: Transaction, account: Account, other: Account, path: str) -> None:
     """Raises `Refusal("forbidden")` at `path` when one of the two has blocked the other."""
     if has_blocked(tx, account.key, other.key):

@@ -141,6 +141,12 @@ def refuse_closed(place: Place) -> None:
         raise Refusal("closed", f"this conversation was closed ({place.closed_reason})", path="conversation")
 
 
+def last_message_at(reader: Reader | Transaction, id: str) -> int | None:
+    """When the newest message of a conversation was posted, in milliseconds; None if there is none."""
+    row = reader.execute("SELECT last_at FROM conversations WHERE id = ?", (id,)).fetchone()
+    return row[0] if row is not None else None
+
+
 def who_cannot_see(tx: Transaction, place: Place, seq: int) -> frozenset[int]:
     """Members who may not see a message because it is from before they joined."""
     rows = tx.execute(

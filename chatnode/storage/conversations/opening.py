@@ -61,6 +61,11 @@ def open_group(
     return id
 
 
+def usual_history(visibility: Visibility) -> History:
+    """What users who join a group see of its history, unless its opener says otherwise."""
+    return "all" if visibility == "public" else "since_joining"
+
+
 def _insert(
     tx: Transaction,
     by: Account,

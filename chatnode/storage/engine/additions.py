@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from chatnode.config import Limits
 from chatnode.model.events import Event
 from chatnode.model.messages import Message
 from chatnode.model.people import Account, Person
@@ -138,6 +139,8 @@ class Additions:
     plugin_checks: Mapping[str, Problems] = attrs.field(factory=dict[str, Problems])
     permissions: Mapping[str, str] = attrs.field(factory=dict[str, str])
     """Plugins' own, with what each allows."""
+    limits: Limits = attrs.field(factory=Limits)
+    """The node's, for what plugins do in a transaction, where no command checks them."""
 
 
 _NONE = Additions()

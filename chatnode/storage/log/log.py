@@ -113,6 +113,12 @@ def events_of(reader: Reader, account: Account, gids: list[int]) -> Iterator[tup
             yield gid, event
 
 
+def event_of(reader: Reader, row: Row) -> Event | None:
+    """The event of a row with the current state, whoever may see it; None if there is nothing left to send."""
+    kind = additions(reader).events.get(row.kind)
+    return kind.make(reader, row) if kind is not None else None
+
+
 def _made_again(reader: Reader, account: Account, kind: EventKind, row: Row) -> Event | None:
     """The event as a user who heard it then may be shown it today; None if not at all."""
     if kind.show is not None:

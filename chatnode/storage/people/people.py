@@ -11,7 +11,7 @@ from chatnode.model.events import MemberJoined, PersonUpdated, RoleChanged
 from chatnode.model.ids import new_id
 from chatnode.model.messages import EVERYONE
 from chatnode.model.people import Account, Person, PersonRef
-from chatnode.model.permissions import MEMBER
+from chatnode.model.permissions import CHAT, MEMBER
 from chatnode.storage.engine.additions import CoreTable, EventKind, additions
 from chatnode.storage.engine.changing import change
 from chatnode.storage.engine.connection import IntegrityError, Reader
@@ -118,6 +118,18 @@ def check_reachable(account: Account) -> None:
     if account.deactivated_at is not None:
         raise Refusal("forbidden", f"the account of {account.handle} is deactivated")
     refuse_imported(account)
+
+
+def check_can_act(reader: Reader | Transaction, key: int) -> Account:
+    """The account with this key as it is now, for acting as it.
+
+    Raises `Refusal("forbidden")` for a deactivated account, and for one whose role does not have the permission `chat`.
+    """
+    account = by_key(reader, key)
+    check_reachable(account)
+    if not owners.can_act(reader, key):
+        raise Refusal("forbidden", f"the role of {account.handle} does not have the permission {CHAT}")
+    return account
 
 
 def refuse_imported(account: Account, path: str | None = None) -> None:

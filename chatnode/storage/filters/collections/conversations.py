@@ -5,8 +5,9 @@ from __future__ import annotations
 from chatnode.model import permissions
 from chatnode.storage.engine.dialect import IN_ORDER, greatest
 from chatnode.storage.filters.collection import Collection, Field
-from chatnode.storage.filters.collections.shared import DELIVERED_MARK, MINE, READ_MARK, id_of_person
+from chatnode.storage.filters.collections.shared import DELIVERED_MARK, READ_MARK, id_of_person
 from chatnode.storage.filters.kinds import Choice, Flag, Id, PersonId, Text, Time, Whole
+from chatnode.storage.messages.visible import TAKES_PART
 
 # ---- conversations
 
@@ -61,7 +62,7 @@ CONVERSATIONS = Collection(
     "Conversations that you are a member of.",
     f"members mine {IN_ORDER} conversations item ON item.key = mine.conversation "
     "LEFT JOIN conversation_settings own ON own.person = mine.person AND own.conversation = mine.conversation",
-    MINE,
+    TAKES_PART,
     (
         *_ABOUT,
         Field("kind", Choice(("direct", "group")), "item.kind", groups=True),
@@ -111,7 +112,7 @@ PARTICIPANTS = Collection(
     f"{IN_ORDER} people person ON person.key = part.person "
     "LEFT JOIN conversation_settings own ON own.person = part.person AND own.conversation = part.conversation "
     "AND own.person = :me LEFT JOIN blocks block ON block.person = :me AND block.blocked = part.person",
-    MINE,
+    TAKES_PART,
     (
         Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
         Field("user_id", PersonId(), "person.id", ("person_id", "person"), groups=True),
@@ -159,7 +160,7 @@ SETTINGS = Collection(
     f"members mine {IN_ORDER} conversations conv ON conv.key = mine.conversation "
     f"{IN_ORDER} people person ON person.key = mine.person "
     "LEFT JOIN conversation_settings own ON own.person = mine.person AND own.conversation = mine.conversation",
-    MINE,
+    TAKES_PART,
     (
         Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
         Field("user_id", PersonId(), "person.id", ("person_id",), groups=True),

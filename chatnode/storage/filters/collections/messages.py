@@ -8,14 +8,9 @@ from chatnode.model import permissions
 from chatnode.model.messages import DeletedReason
 from chatnode.storage.engine.dialect import greatest, member_of, usually
 from chatnode.storage.filters.collection import Collection, Field
-from chatnode.storage.filters.collections.shared import DELIVERED_MARK, MINE, READ_MARK, id_of_person
+from chatnode.storage.filters.collections.shared import DELIVERED_MARK, READ_MARK, id_of_person
 from chatnode.storage.filters.kinds import Choice, Flag, Id, Json, PersonId, Text, Time, Whole
-
-# Most messages pass what is `usually` so, so that a better index is taken where a filter or the order has one.
-_VISIBLE_MESSAGES = (
-    "members mine JOIN conversations conv ON conv.key = mine.conversation "
-    f"JOIN messages item ON item.conversation = mine.conversation AND {usually('item.seq >= mine.first')} "
-)
+from chatnode.storage.messages.visible import TAKES_PART, VISIBLE_MESSAGES
 
 
 def _unless_deleted(column: str) -> str:
@@ -25,8 +20,8 @@ def _unless_deleted(column: str) -> str:
 MESSAGES = Collection(
     "messages",
     "Messages of your conversations that you may see. Of a deleted one, only when, why and by which user.",
-    _VISIBLE_MESSAGES + "JOIN people sender ON sender.key = item.sender",
-    MINE,
+    VISIBLE_MESSAGES + "JOIN people sender ON sender.key = item.sender",
+    TAKES_PART,
     (
         Field("message_id", Id(), "item.id", ("id", "message")),
         Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
@@ -77,9 +72,9 @@ MESSAGES = Collection(
 EDITS = Collection(
     "message_edits",
     "Previous versions of edited messages that you may see; version 1 is the original. None of deleted messages.",
-    _VISIBLE_MESSAGES + "AND item.deleted_at IS NULL JOIN message_edits edition "
+    VISIBLE_MESSAGES + "AND item.deleted_at IS NULL JOIN message_edits edition "
     "ON edition.conversation = item.conversation AND edition.seq = item.seq",
-    MINE,
+    TAKES_PART,
     (
         Field("message_id", Id(), "item.id", ("message",), groups=True),
         Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
@@ -120,10 +115,10 @@ def _time_of(kind: str, mark: str) -> str:
 RECEIPTS = Collection(
     "message_reads",
     "Delivery state of each message that you may see, for each recipient who may see it.",
-    _VISIBLE_MESSAGES.replace("JOIN messages", "JOIN members part ON part.conversation = mine.conversation "
+    VISIBLE_MESSAGES.replace("JOIN messages", "JOIN members part ON part.conversation = mine.conversation "
     "AND part.left_gid IS NULL JOIN people reader ON reader.key = part.person JOIN messages")
     + f"AND {usually('item.seq >= part.first')} AND item.sender <> part.person",
-    MINE,
+    TAKES_PART,
     (
         Field("message_id", Id(), "item.id", ("message",), groups=True),
         Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),

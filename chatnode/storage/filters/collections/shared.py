@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from chatnode.storage.conversations.signs import shown_mark
 
-MINE = "mine.person = :me AND mine.left_gid IS NULL"
-"""`members mine`: that the asker takes part."""
-
 READ_MARK = shown_mark("part", "read")
 """`members part`: how far they have read, as the asker may know it."""
 

@@ -1,0 +1,60 @@
+"""What plugins tell live sessions and nobody else: it is not in the log, and who is not there never hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import attrs
+
+from chatnode.protocol.envelopes import Push
+from chatnode.routing.sessions import Session, SessionRegistry
+from chatnode.routing.telling import its_own_fault
+
+
+@attrs.frozen
+class ConnectedSession:
+    """A client that is connected now, as plugins see it.
+
+    `session` is the key of the device or token in `sessions`, `person` that of its user; a device can be connected
+    more than once. `since` is when it connected, in milliseconds. `behind`: it has not taken all that it was sent.
+    """
+
+    person: int
+    session: int
+    transport: Literal["socket", "stream"]
+    since: int
+    behind: bool
+
+
+def connected(registry: SessionRegistry, person: int) -> list[ConnectedSession]:
+    """Every live session of a user, the longest connected first."""
+    live = registry.person(person)
+    return [
+        ConnectedSession(person, each.key, each.transport, each.since, each.behind)
+        for each in (live.sessions if live is not None else ())
+        if not each.expired
+    ]
+
+
+def push(registry: SessionRegistry, push: Push, people: Iterable[int], sessions: Iterable[ConnectedSession]) -> int:
+    """Send to all sessions of `people`, and to `sessions`, each once; returns how many were sent it.
+
+    A session that is catching up or behind is left out: what only passes is not worth making a reader slower.
+    """
+    found: dict[Session, None] = {}
+    for person in people:
+        if (live := registry.person(person)) is not None:
+            found.update(dict.fromkeys(live.sessions))
+    for each in sessions:
+        if (live := registry.person(each.person)) is not None:
+            found.update((one, None) for one in live.sessions if (one.key, one.since) == (each.session, each.since))
+    count = 0
+    for session in found:
+        if session.behind:
+            continue
+        with its_own_fault(session):
+            if session.push(push):
+                session.flush()
+                count += 1
+    return count

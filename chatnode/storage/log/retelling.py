@@ -1,0 +1,37 @@
+"""The log for plugins: a row as an event, and what one user may see of it, page by page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatnode.model.events import Event
+from chatnode.protocol import codec
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.row import Row
+from chatnode.storage.log import log
+from chatnode.storage.people import people
+
+_ALL = 2**62
+
+
+def event(reader: Reader, row: Row) -> dict[str, Any] | None:
+    """The event of a row as plain values, as things are now; None when there is nothing left to tell."""
+    made = log.event_of(reader, row)
+    return _plain(row.gid, made) if made is not None else None
+
+
+def events_for(reader: Reader, person: int, after: int, most: int) -> tuple[list[dict[str, Any]], int]:
+    """What a user may see of the log above `after`: up to `most` events, and the gid at which the next page begins.
+
+    Raises `Refusal("forbidden")` for an account that cannot act.
+    """
+    account = people.check_can_act(reader, person)
+    head = log.head(reader)
+    gids = log.gids_since(reader, account, after, _ALL) or []
+    page = gids[:most]
+    reached = page[-1] if len(gids) > most else head
+    return [_plain(gid, made) for gid, made in log.events_of(reader, account, page)], reached
+
+
+def _plain(gid: int, made: Event) -> dict[str, Any]:
+    return {"gid": gid, "event": made.name, **codec.to_plain(made)}

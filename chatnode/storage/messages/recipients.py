@@ -1,0 +1,92 @@
+"""Who a message is for, and why: what a plugin that notifies people decides by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+import orjson
+
+from chatnode.model.conversations import Notify
+from chatnode.model.events import MessagePosted
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.row import Row
+from chatnode.storage.engine.transaction import Transaction
+
+
+@attrs.frozen
+class Recipient:
+    """A user who can see a message that another one posted. Keys are those of the tables, times in milliseconds.
+
+    Why it may matter to them: `direct`, it is in a direct conversation; `mentioned`, it names them; `everyone`, it
+    names everyone; `reply`, it answers a message of theirs; `thread`, it is in a thread that they began or wrote in.
+    How they want to be notified are their settings of the conversation; `read_seq` is how far they have read.
+    """
+
+    gid: int
+    conversation: int
+    seq: int
+    person: int
+    bot: bool = attrs.field(converter=bool)
+    read_seq: int
+    direct: bool = attrs.field(converter=bool)
+    mentioned: bool = attrs.field(converter=bool)
+    everyone: bool = attrs.field(converter=bool)
+    reply: bool = attrs.field(converter=bool)
+    thread: bool = attrs.field(converter=bool)
+    notify: Notify
+    muted_until: int | None
+    archived: bool = attrs.field(converter=bool)
+    desktop: bool = attrs.field(converter=bool)
+    mobile: bool = attrs.field(converter=bool)
+    sounds: bool = attrs.field(converter=bool)
+
+
+_RECIPIENTS = (
+    "SELECT json_extract(r.value, '$[0]'), w.conversation, m.seq, w.person, p.bot, w.read_seq, c.kind = 'direct', "
+    "EXISTS (SELECT 1 FROM mentions n "
+    "WHERE n.person = w.person AND n.conversation = w.conversation AND n.seq = m.seq), "
+    "EXISTS (SELECT 1 FROM mentions n WHERE n.person = 0 AND n.conversation = w.conversation AND n.seq = m.seq), "
+    "EXISTS (SELECT 1 FROM messages a WHERE a.id = m.reply_to AND a.sender = w.person), "
+    "m.thread IS NOT NULL AND (EXISTS (SELECT 1 FROM messages t WHERE t.conversation = w.conversation "
+    "AND t.seq = m.thread AND t.sender = w.person) OR EXISTS (SELECT 1 FROM messages t "
+    "WHERE t.conversation = w.conversation AND t.thread = m.thread AND t.sender = w.person)), "
+    "coalesce(s.notify, 'all'), s.muted_until, coalesce(s.archived, 0), coalesce(s.desktop, 1), coalesce(s.mobile, 1), "
+    "coalesce(s.sounds, 1) "
+    "FROM json_each(?) r "
+    "CROSS JOIN messages m ON m.conversation = json_extract(r.value, '$[1]') AND m.seq = json_extract(r.value, '$[2]') "
+    "CROSS JOIN conversations c ON c.key = m.conversation "
+    "CROSS JOIN members w ON w.conversation = m.conversation AND w.left_gid IS NULL AND w.first <= m.seq "
+    "AND w.person <> m.sender "
+    "CROSS JOIN people p ON p.key = w.person AND p.deactivated_at IS NULL AND p.source IS NULL "
+    "LEFT JOIN conversation_settings s ON s.person = w.person AND s.conversation = w.conversation "
+    "WHERE m.deleted_at IS NULL "
+    "AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.person = w.person AND b.blocked = m.sender) "
+    "ORDER BY 1, w.person"
+)
+
+
+def recipients(reader: Reader | Transaction, rows: Iterable[Row]) -> list[Recipient]:
+    """Who can see the messages posted at `rows` now, in the order of gids; one query for them all.
+
+    Not the sender, users who blocked the sender, deactivated accounts, nor anyone for a message that was deleted
+    meanwhile. Rows of other events are left out. A group of 1,000 members gives 1,000 of them for each message.
+    """
+    posted = [
+        (row.gid, row.conversation_key, row.subject)
+        for row in rows
+        if row.kind == MessagePosted.name and row.conversation_key is not None
+    ]
+    found = reader.execute(_RECIPIENTS, (orjson.dumps(posted).decode(),))
+    return [Recipient(*row) for row in found]
+
+
+def thread_followers(reader: Reader | Transaction, conversation: int, root: int) -> list[int]:
+    """Keys of the members who began the thread on the message with the seq `root`, or wrote in it, and can see it."""
+    rows = reader.execute(
+        "SELECT DISTINCT w.person FROM messages t JOIN members w ON w.conversation = t.conversation "
+        "AND w.person = t.sender AND w.left_gid IS NULL AND w.first <= :root "
+        "WHERE t.conversation = :conversation AND (t.seq = :root OR t.thread = :root) ORDER BY w.person",
+        {"conversation": conversation, "root": root},
+    )
+    return [person for (person,) in rows]

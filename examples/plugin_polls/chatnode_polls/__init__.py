@@ -1,0 +1,75 @@
+"""Polls: a message with options; everybody who sees it can vote, all are told the counts, each user their own vote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from chatnode.api import (
+    CHAT,
+    Context,
+    EventKind,
+    Message,
+    Plugin,
+    Reader,
+    Refusal,
+    Transaction,
+    command,
+    hookimpl,
+)
+
+from . import storage
+from .model import GetPolls, Poll, PollChanged, PollsGiven, PollStarted, PollVoted, StartPoll, Vote
+
+
+@command("polls.start", permission=CHAT)
+async def start(ctx: Context, command: StartPoll) -> PollStarted:
+    """Post a poll. Clients that know nothing of polls show its text.
+
+    The message is the user's own: limits and moderation hold for it as for any other. If the node stops between the
+    message and the poll, sending the command again completes it.
+    """
+    if len(command.options) < 2:
+        raise Refusal("invalid", "a poll has at least 2 options", path="options")
+    lines = [command.question, *(f"{number}. {option}" for number, option in enumerate(command.options, 1))]
+    posted = await ctx.call("messages.post", conversation=command.conversation, cid=command.cid, text="\n".join(lines))
+    await ctx.write(partial(storage.add, asked=command, message=posted["message"]), repeatable=True)
+    return PollStarted(posted["message"])
+
+
+@command("polls.vote", permission=CHAT, limit="changes")
+async def vote(ctx: Context, command: Vote) -> Poll:
+    """Vote, change your vote, or take it back."""
+    function = partial(storage.vote, account=ctx.me, message=command.message, option=command.option)
+    return await ctx.write(function, repeatable=True)
+
+
+@command("polls.get", permission=CHAT, reads=True)
+async def get(ctx: Context, command: GetPolls) -> PollsGiven:
+    """Polls with their counts, and what you voted for."""
+    return PollsGiven(await ctx.read(lambda reader: storage.polls(reader, ctx.me, command.messages)))
+
+
+@hookimpl
+def enrich_messages(reader: Reader | Transaction, messages: Sequence[Message]) -> Mapping[str, Any]:
+    """`extra.polls` of each message that is a poll: what is the same for everybody."""
+    return storage.shown(reader, [message.message for message in messages if message.deleted_at is None])
+
+
+@hookimpl
+def chatnode_plugin() -> Plugin:
+    """The declaration."""
+    return Plugin(
+        name="polls",
+        version="1.0",
+        api="2.0",
+        about="Messages to vote on.",
+        steps=storage.STEPS,
+        tables=(storage.POLLS, storage.VOTES),
+        commands=(start, vote, get),
+        events=(
+            EventKind(PollChanged, storage.make_changed, of_message=True),
+            EventKind(PollVoted, storage.make_voted),
+        ),
+    )

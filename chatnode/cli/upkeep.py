@@ -25,8 +25,8 @@ from chatnode.storage.upkeep.upgrading import missing_in, upgrade
 def export(data: Path, destination: Path | None) -> None:
     """Export everything as lines of JSON; the node may be running.
 
-    DESTINATION must not exist; without it, write to standard output. Passwords and tokens are left out, nothing
-    else is.
+    DESTINATION must not exist; without it, write to standard output. The export contains
+    everything except passwords and tokens.
     """
     directory = DataDirectory(data)
     _refuse_old(directory)

@@ -43,7 +43,7 @@ def export(data: Path, destination: Path | None) -> None:
     except DatabaseError as error:
         raise StartError(f"{directory.database}: cannot be read; run chatnode check: {error}") from None
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read the lines has had enough
+        sys.stderr.close()  # the reader of the lines has stopped
         sys.exit(1)
     click.echo(f"{destination or 'standard output'}: {count} lines written", err=True)
 

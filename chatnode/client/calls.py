@@ -74,7 +74,7 @@ class Calls:
 
     @property
     def awaited(self) -> bool:
-        """Whether somebody waits for a reply."""
+        """Whether a task waits for a reply."""
         return bool(self._pending)
 
     async def ask(self, command: str, fields: dict[str, Any]) -> dict[str, Any]:

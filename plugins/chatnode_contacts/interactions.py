@@ -1,4 +1,4 @@
-"""Who talks with whom, and how much: kept up by reading the log, so that posting a message costs nothing more.
+"""How much users talk with each other: kept up by reading the log, so that posting a message costs nothing more.
 
 What counts is a message in a direct conversation, for both of its people. What is said in groups is said to all, and
 counts for nobody.
@@ -46,7 +46,7 @@ async def consume(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
     def write(tx: Transaction) -> None:
         tx.executemany(
             "UPDATE contacts_entries SET interacted_at = max(interacted_at, ?), rank = ?, counted_gid = ? "
-            "WHERE key = ? AND counted_gid = ? AND removed_at IS NULL",  # not if it was made anew meanwhile
+            "WHERE key = ? AND counted_gid = ? AND removed_at IS NULL",  # not if it was created again meanwhile
             updates,
         )
 

@@ -45,7 +45,7 @@ def _with_history(reader: Reader, row: Row) -> Row:
     return row | ({"history": history} if history else {})
 
 
-# What became of a conversation after somebody left it, its title or why a moderator deleted a message, is not theirs.
+# What became of a conversation after a user left it, its title or why a moderator deleted a message, is not theirs.
 # Keyed by rowid where the table has one; else by the conversation's key, of which a person has a row each.
 SECTIONS = (
     Section(

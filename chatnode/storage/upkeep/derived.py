@@ -23,7 +23,7 @@ _QUIET = f"c.head > c.floor AND c.activity IS NOT {_NEWEST_GID}"
 # What was removed last, as its receipt says it; only where nothing of it is there.
 _CUT = "(SELECT coalesce(max(r.upto), 0) FROM removals r WHERE r.conversation = c.id)"
 _UNCUT = f"c.floor < {_CUT} AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.conversation = c.key AND m.seq <= {_CUT})"
-# A time at which somebody got or read a message that is not there, or that they did not get as far as.
+# A time at which a user received or read a message that does not exist, or that is beyond their mark.
 _EARLY = (
     "SELECT r.conversation, r.person, r.kind, r.seq FROM receipts r "
     "LEFT JOIN members m ON m.conversation = r.conversation AND m.person = r.person "

@@ -1,7 +1,7 @@
 """Logging: one line per fact on standard error, as text or as JSON. Never a token, never message text.
 
 A record may carry `extra={"fields": {…}}`: keys of their own in JSON. Of an exception the trace and the types are
-written and not its words, which may be somebody's: `KeyError`, `UnicodeEncodeError` and many others repeat what they
+written and not its text, which may be a user's: `KeyError`, `UnicodeEncodeError` and many others repeat what they
 were given.
 """
 

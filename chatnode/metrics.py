@@ -44,7 +44,7 @@ class Histogram:
 
 
 class Metrics:
-    """What is counted as it happens; everything else is looked up when somebody asks."""
+    """Counters; everything else is looked up on request."""
 
     def __init__(self) -> None:
         self.requests: dict[tuple[str, str], int] = defaultdict(int)

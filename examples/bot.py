@@ -1,4 +1,4 @@
-"""A bot that answers whoever mentions it, on the client library.
+"""A bot that answers users who mention it, built on the client library.
 
     CHATNODE_TOKEN=… python examples/bot.py http://127.0.0.1:8008
 

@@ -27,5 +27,5 @@ async def bob(node: Node) -> Somebody:
 
 @pytest.fixture
 async def eve(node: Node) -> Somebody:
-    """Somebody who is in none of the others' conversations."""
+    """A connected user in none of the others' conversations."""
     return await make_person(node, "eve")

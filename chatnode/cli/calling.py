@@ -24,7 +24,7 @@ from chatnode.cli.operator import run_operator_command
 )
 @click.pass_obj
 def call(data: Path, command: str | None, fields: tuple[str, ...], token: str | None, url: str) -> None:
-    """Run any command, e.g. `chatnode call people.get person=ann`.
+    """Run a command, such as `chatnode call people.get person=ann`.
 
     A field is NAME=TEXT, or NAME:=JSON for other values. Without COMMAND, list all commands, including plugins'.
     """

@@ -45,6 +45,6 @@ def chat(url: str, handle: str | None, token: str | None, invite: str | None, wh
         ticket.forget()
         click.echo(f"chatnode: {refusal.message}; run it again to sign in", err=True)
         sys.exit(1)
-    except BrokenPipeError:  # whoever read our output has gone
+    except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

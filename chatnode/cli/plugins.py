@@ -86,7 +86,7 @@ def docs(name: str | None) -> None:
 @plugin.command()
 @click.argument("what", nargs=-1, required=True)
 def check(what: tuple[str, ...]) -> None:
-    """Check that plugins load and document what they offer.
+    """Check that plugins load and are documented.
 
     WHAT is a plugin's name, or the directory with its pyproject.toml. Exits with 1 if something is wrong.
 

@@ -25,8 +25,8 @@ from chatnode.storage.upkeep.upgrading import missing_in, upgrade
 def export(data: Path, destination: Path | None) -> None:
     """Export everything as lines of JSON; the node may be running.
 
-    DESTINATION must not exist; without it, write to standard output. Passwords and tokens are left out, nothing
-    else is.
+    DESTINATION must not exist; without it, write to standard output. The export contains
+    everything except passwords and tokens.
     """
     from chatnode.services import TABLES
 
@@ -45,7 +45,7 @@ def export(data: Path, destination: Path | None) -> None:
     except DatabaseError as error:
         raise StartError(f"{directory.database}: cannot be read; run chatnode check: {error}") from None
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read the lines has had enough
+        sys.stderr.close()  # the reader of the lines has stopped
         sys.exit(1)
     click.echo(f"{destination or 'standard output'}: {count} lines written", err=True)
 

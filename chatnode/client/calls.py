@@ -68,7 +68,7 @@ class Calls:
 
     @property
     def awaited(self) -> bool:
-        """Whether somebody waits for a reply."""
+        """Whether a task waits for a reply."""
         return bool(self._pending)
 
     def may_repeat(self, commands: Iterable[str]) -> None:

@@ -46,13 +46,13 @@ async def connect(
     tls: ssl.SSLContext | None = None,
     unread_bytes: int = UNREAD_BYTES,
 ) -> AsyncGenerator[Client]:
-    """A client of the node at `url` (http or https), signed in by `token`; connected until the end.
+    """A client of the node at `url` (http or https), signed in with `token`; it stays connected until the block ends.
 
-    With the `cursor` of an earlier client the events begin where that one's ended, without it with a `Reset`.
-    An app that only runs commands says `events=False`.
+    With the `cursor` of an earlier client, events continue where that client stopped; without it, they begin with a
+    `Reset`. If you only run commands, pass `events=False`.
 
     Raises `Unreachable`, `SignedOut` for a token that does not work, or the node's `Refusal`, when the first
-    connection fails. Later ones are made again by themselves. What the body raises comes out as it is.
+    connection fails. Later connections are re-established automatically. Exceptions of the body pass through unchanged.
     """
     changed = Signal()
     calls = Calls(changed)
@@ -142,7 +142,7 @@ class Client:
         )
 
     async def edit(self, message: str, text: str) -> Message:
-        """Let a message of one's own say something else."""
+        """Edit one of the user's own messages."""
         return (await self._ask(MessageGiven, "messages.edit", message=message, text=text)).message
 
     async def delete(self, message: str) -> Message:
@@ -186,13 +186,13 @@ class Client:
         return await self._ask(InboxGiven, "inbox.list", limit=limit, after=after)
 
     async def direct(self, who: str) -> str:
-        """The id of the direct conversation with somebody, by handle or id; opened if need be."""
+        """The id of the direct conversation with a user, by handle or id; created if need be."""
         return (await self._ask(ConversationGiven, "conversations.direct", **{"with": who})).conversation
 
     async def create_group(
         self, title: str, members: Sequence[str] = (), *, visibility: Visibility | None = None, description: str = ""
     ) -> str:
-        """Open a group; its id."""
+        """Create a group; returns its id."""
         given = await self._ask(
             ConversationGiven,
             "conversations.create",
@@ -229,11 +229,11 @@ class Client:
         await self.call("conversations.members.remove", conversation=conversation, member=member)
 
     async def person(self, who: str) -> Person:
-        """Somebody's profile, by handle or id."""
+        """A user's profile, by handle or id."""
         return (await self._ask(PersonGiven, "people.get", person=who)).person
 
     async def block(self, who: str) -> None:
-        """Hear no more from somebody, by handle or id."""
+        """Block a user, by handle or id."""
         await self.call("people.block", person=who)
 
     async def unblock(self, who: str) -> None:
@@ -243,17 +243,17 @@ class Client:
         return (await self._ask(PeopleGiven, "people.blocked")).people
 
     async def presence(self, people: Sequence[str]) -> list[Presence]:
-        """How people are, given by handles or ids; whom one may not see is left out."""
+        """Users' presence, by handles or ids; users whose presence is not visible are left out."""
         return (await self._ask(PresenceGiven, "presence.get", people=list(people))).people
 
     async def set_status(
         self, text: str | None = None, *, emoji: str | None = None, seconds: int | None = None
     ) -> Presence:
-        """Say what one is up to, for some seconds or until it is said otherwise; nothing given ends it."""
+        """Set the user's status, for some seconds or until it changes; no arguments clear it."""
         return (await self._ask(PresenceOf, "presence.status", text=text, emoji=emoji, seconds=seconds)).presence
 
     async def typing(self, conversation: str, *, stop: bool | None = None) -> None:
-        """Say that one types there, every few seconds while it is so."""
+        """Show that the user is typing; repeat every few seconds while they do."""
         await self.call("typing", conversation=conversation, **({"stop": stop} if stop is not None else {}))
 
     async def _ask(self, kind: type[T], name: str, /, **fields: Any) -> T:

@@ -30,12 +30,12 @@ from chatnode.protocol import codec
 HELLO_SECONDS = 60.0
 """How long the node may take to answer hello: it may be busy with everybody else's."""
 HEARTBEAT_SECONDS = 30.0
-"""A ping so often, which must be answered in as long again: a connection can be dead and not say so."""
+"""Interval of pings, which must be answered within the same time: a connection can be dead without notice."""
 TURN_OVER_SECONDS = 10.0
 """How long replies are waited for before a connection is given up to resume on another."""
 _STOP_CODES = range(4000, 4100)
 _TOO_BIG = 1009
-_FAULTY = (1002, 1003, 1007)  # something on the way spoils what we send: repeating it could go on for ever
+_FAULTY = (1002, 1003, 1007)  # something on the way spoils what we send: repeating it could go on forever
 
 
 @attrs.frozen

@@ -173,7 +173,7 @@ def _broken(address: Address, group: BaseExceptionGroup[Any]) -> Unreachable | C
 class _WatchedStream(trio.abc.Stream):
     """A stream that cancels `before_end` when the peer has ended it.
 
-    trio-websocket waits for ever for the answer to an upgrade when the connection is cut before it.
+    trio-websocket waits forever for the answer to an upgrade when the connection is cut before it.
     """
 
     def __init__(self, stream: trio.abc.Stream) -> None:

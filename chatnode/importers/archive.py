@@ -233,7 +233,7 @@ class _Tar(Archive):
     def _files(self) -> Iterator[Entry | Problem]:
         while (info := self._tar.next()) is not None:
             self._tar.members = []  # pyright: ignore[reportAttributeAccessIssue]  # else it keeps every header
-            if info.size < 0:  # the next header would be an earlier one, for ever
+            if info.size < 0:  # the next header would be an earlier one, in a loop
                 raise tarfile.ReadError(f"{info.name}: negative size")
             if _leads_outside(info.name):
                 yield _unsafe(info.name)

@@ -157,7 +157,7 @@ def _zone(name: str | None) -> tzinfo:
 class _Survey:
     """What a first reading finds. `fault` says why there is nothing to import, if so.
 
-    `joined` is the channel of the first line that says that somebody joined it, `channel` that of other lines.
+    `joined` is the channel of the first line about a user joining it,  `channel` that of other lines.
     """
 
     joined: str = ""
@@ -253,7 +253,7 @@ _JOINED = re.compile(r"has joined ([#&+!]\S+)$")
 _CHANNEL = re.compile(
     r"(?:Mode|Topic for|Channel|\S+ (?:\([^)]*\) )?has left|\S+ has (?:changed|unset) topic for) ([#&+!][^\s:]+)"
 )
-"""What the client says of the channel at the beginning of a line: nothing that somebody else wrote stands before it."""
+"""What the client says of the channel at the beginning of a line: no text by other users comes before it."""
 _MARK = re.compile(r"\*{4} .* \*{4}")
 _FORMATTING = re.compile(
     r"\x03(?:\d{1,2}(?:,\d{1,2})?)?|\x04(?:[0-9A-Fa-f]{6}(?:,[0-9A-Fa-f]{6})?)?|[\x02\x0f\x11\x16\x1d-\x1f]"

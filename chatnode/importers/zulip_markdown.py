@@ -33,7 +33,7 @@ _LONG_GAP = re.compile(r"[\t\r\n ]{256}")
 def markdown(content: str) -> str:
     """The Markdown of a rendered message, to be read as it stands. Raises `Unreadable`.
 
-    Nothing is escaped with backslashes: whoever wrote `2*3*4` meant that, and sees it again. A mention
+    Nothing is escaped with backslashes: an author who wrote `2*3*4` meant that, and sees it again. A mention
     keeps the visible name, `@Ada Lovelace`, and a silent one has no `@`, as in Zulip.
     """
     if len(content) > CONTENT_LIMIT:
@@ -111,7 +111,7 @@ def _previews_and_links(soup: BeautifulSoup) -> tuple[list[Tag], list[Tag]]:
 
 
 def _number_items(soup: BeautifulSoup) -> None:
-    """Give each item of a numbered list its number (markdownify would count anew for every item)."""
+    """Give each item of a numbered list its number (markdownify would recount for every item)."""
     for numbered in soup.find_all("ol"):
         start = _attribute(numbered, "start")
         number = int(start) if re.fullmatch(r"[0-9]{1,9}", start) else 1

@@ -21,7 +21,7 @@ from chatnode.errors import Refusal
 
 T = TypeVar("T")
 
-# Possessive, and content with a text that never ends: linear in whatever anybody sends.
+# Possessive, and content with a text that never ends: linear for any input.
 _OPENING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{\]}]', re.DOTALL)
 
 

@@ -105,7 +105,7 @@ def hooks() -> Iterator[str]:
 
 
 def declarations() -> Iterator[str]:
-    """Every class that a declaration is made of."""
+    """Every class of a declaration."""
     for name in DECLARED:
         yield from _class(name, methods=False)
 
@@ -128,7 +128,7 @@ def _class(name: str, *, methods: bool = True) -> Iterator[str]:
     yield ""
     yield inspect.getdoc(kind) or ""
     yield ""
-    # As it is written: `field.type` is a class instead once somebody has asked for it.
+    # As it is written: `field.type` is a class instead once it was resolved.
     written = {name: said for each in reversed(kind.__mro__) for name, said in inspect.get_annotations(each).items()}
     fields = [field for field in (attrs.fields(kind) if attrs.has(kind) else ()) if _is_promised(field.name)]
     for field in fields:

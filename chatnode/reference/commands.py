@@ -20,8 +20,8 @@ def render(table: CommandTable) -> str:
     lines = [
         "# Commands",
         "",
-        "On the socket `op` names the command and the fields stand beside it; over HTTP it is `POST /v1/<command>`",
-        "with the fields as the body. Commands marked *reads* take `GET` too. Fields with `?` may be left out.",
+        "On the socket, `op` names the command, next to its fields; over HTTP it is `POST /v1/<command>`",
+        "with the fields as the body. Commands marked *reads* also accept `GET`. Fields with `?` are optional.",
     ]
     for command in table:
         lines += ["", f"## `{command.name}`", "", *describe(command, schemas)]
@@ -51,7 +51,7 @@ def shapes(commands: Iterable[Command[Any, Any]], schemas: dict[str, Any], among
 
 
 def _terms(command: Command[Any, Any], limits: Mapping[str, str]) -> str:
-    who = f"needs the permission `{command.permission}`" if command.permission else "needs nobody signed in"
+    who = f"needs the permission `{command.permission}`" if command.permission else "needs no sign-in"
     who += f" or `{command.or_permission}`" if command.or_permission else ""
     who += ", and a token without scopes" if command.unscoped else ""
     setting = limits.get(command.limit or "", f"limits.{command.limit}_per_minute")

@@ -36,7 +36,7 @@ from chatnode.storage.presence.presence import Changed, Circle, Found, Mark
 TICK_SECONDS = 0.25
 """Changes that come within it are told together."""
 MOST_STATUSES = 500
-"""Of those who are offline, so many with the newest statuses are looked through for a state."""
+"""How many offline users with the newest statuses are considered for a state."""
 
 
 @attrs.define(eq=False)
@@ -179,7 +179,7 @@ class PresenceBoard:
         return self._running
 
     def joined(self, person: int, conversation: int) -> None:
-        """To those who are there the person is new, and they to the person."""
+        """The user and the connected members become visible to each other."""
         live, card = self._registry.person(person), self._cards.get(person)
         if not self._running:
             return
@@ -193,7 +193,7 @@ class PresenceBoard:
         self._owe_state(live)
 
     def left(self, person: int, conversation: int) -> None:
-        """Those who shared no more than that conversation see the person go, and the person them."""
+        """Members who shared only that conversation see the user go offline, and the user them."""
         live, card = self._registry.person(person), self._cards.get(person)
         if not self._running:
             return
@@ -210,14 +210,14 @@ class PresenceBoard:
                 self._telling.push(other, gone)
 
     def _status_concerns(self, card: Card | None, conversation: int) -> None:
-        """Of somebody who is not there, only a status is seen; by whom, the database knows."""
+        """An offline user shows only a status; the database knows its audience."""
         hearing = self._registry.hearing_by_key(conversation)
         if card is not None and card.status != NO_STATUS and len(hearing) <= self._settings.most_audience:
             for other in hearing.values():
                 self._owe_state(other)
 
     def blocked(self, live: LivePerson) -> None:
-        """They see somebody go, or again. The state says it without saying why."""
+        """The blocked user sees the other go offline, or return; the state does not say why."""
         if self._running:
             self._owe_state(live)
 
@@ -366,7 +366,7 @@ class PresenceBoard:
             return []  # the node is stopping, or the database is damaged
 
     def _state(self, live: LivePerson, offline: list[Found]) -> Push:
-        """Everybody whom a person sees and who is online or has a status, as many as the setting says."""
+        """The visible users who are online or have a status, up to the setting's number."""
         people: list[bytes] = []
         for other in self._telling.audience(Circle(live.conversations, frozenset())):
             card = self._cards.get(other.key)
@@ -412,7 +412,7 @@ class PresenceBoard:
         return bool(ended)
 
     def _sweep(self) -> None:
-        """Forget whom there is nothing to know about."""
+        """Forget users without any state."""
         self.typing.sweep()
         now = trio.current_time()
         self._cards = {

@@ -1,4 +1,4 @@
-"""The router: gets every committed event in commit order and hands it to whoever may see it.
+"""The router: receives every committed event in commit order and pushes it to all sessions that may see it.
 
 It encodes an event once, pushes the same bytes to every session, and lets each session send what it got from
 one group commit in one go. It runs in the commit callback, on the trio thread, and never awaits.
@@ -73,7 +73,7 @@ class Router:
             self._end(each, resume=True, reason="your role changed")
 
     def _audience(self, each: Recorded) -> list[Session]:
-        """Whose turn it is; somebody who is named twice drops the repeat by its gid."""
+        """The sessions to push to; a session listed twice drops the repeat by its gid."""
         audience: list[Session] = []
         if each.conversation is not None:
             for live in self.sessions.hearing(each.conversation):
@@ -96,7 +96,7 @@ class Router:
                     self._give_up(session)
 
     def _give_up(self, session: Session) -> None:
-        """A live session has no holes: one that could not be sent an event is over, and resumes."""
+        """A live session has no gaps: if it could not get an event, it ends and resumes."""
         logger.exception("a session of %s failed and was closed", session.account.handle)
         self.sessions.detach(session)
         try:

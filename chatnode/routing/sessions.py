@@ -146,19 +146,19 @@ class Watcher(Protocol):
     def detached(self, session: Session) -> None: ...
 
     def gone(self, live: LivePerson) -> bool:
-        """The last session of somebody is gone; returns whether they stay in the registry until `forget`."""
+        """A user's last session ended; returns whether they stay in the registry until `forget`."""
         ...
 
     def joined(self, person: int, conversation: int) -> None:
-        """Somebody, who need not be there, takes part in one more conversation."""
+        """A user, connected or not, joined a conversation."""
         ...
 
     def left(self, person: int, conversation: int) -> None:
-        """Somebody, who need not be there, takes part in a conversation no longer."""
+        """A user, connected or not, left a conversation."""
         ...
 
     def blocked(self, live: LivePerson) -> None:
-        """Somebody was blocked by another, or is no longer."""
+        """A user was blocked or unblocked by another."""
         ...
 
 
@@ -237,7 +237,7 @@ class SessionRegistry:
             self.forget(live)
 
     def forget(self, live: LivePerson) -> None:
-        """Somebody without sessions is no longer there. Nothing, when they are back or were forgotten already."""
+        """Remove a user without sessions. Does nothing if they are back or already removed."""
         if not live.sessions and self._people.get(live.key) is live:
             for conversation in live.conversations:
                 self._unhear(conversation, live.key)
@@ -251,7 +251,7 @@ class SessionRegistry:
         return self._people.get(key)
 
     def hearing(self, conversation: int) -> Iterable[LivePerson]:
-        """Who hears a conversation now. Not to be changed while it is walked."""
+        """The connected members of a conversation. Do not change it while iterating."""
         return self._hearing.get(conversation, _NOBODY).values()
 
     def hearing_by_key(self, conversation: int) -> Mapping[int, LivePerson]:

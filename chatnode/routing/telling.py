@@ -1,4 +1,4 @@
-"""Telling those who are there of what only passes: presence and typing.
+"""Broadcasting ephemeral events: presence and typing.
 
 Such a push is for sessions that are live, want it and have taken what they were sent; nobody is made to wait for
 it, and nobody is ended for being too slow for it.
@@ -19,9 +19,9 @@ from chatnode.storage.presence.presence import Circle
 logger = get_logger("presence")
 
 PUSHES_A_STEP = 20
-"""So many, and other tasks get their turn."""
+"""After this many sessions, other tasks get their turn."""
 PAUSE_SECONDS = 0.002
-"""And so much time, because messages go before news of who is there."""
+"""And after this time, because messages take precedence over presence."""
 
 
 class Telling:

@@ -47,17 +47,17 @@ class TypingBoard:
         return sum(len(each.people) for each in self._conversations.values())
 
     def until(self) -> int:
-        """When somebody who says now that they type will have stopped."""
+        """When a typing indicator set now will expire."""
         return self._clock() + self._milliseconds
 
     def types(self, person: PersonRef, key: int, id: str, blocked: set[str], until: int) -> None:
-        """Somebody types; those in `blocked` are not told."""
+        """A user types; users in `blocked` are not notified."""
         typed = Typed(person, until, blocked)
         self._conversations.setdefault(key, _Conversation(id)).people[person.id] = typed
         self._tell(key, id, typed, rfc3339(until))
 
     def stops(self, person: str, key: int, *, tell: bool = True) -> None:
-        """Somebody stopped, if they typed. Where a message says it, nobody need be told."""
+        """A user stopped typing. If a message shows it, no push is needed."""
         conversation = self._conversations.get(key)
         if conversation is None:
             return

@@ -49,7 +49,7 @@ class Cleaned:
 
 @attrs.frozen
 class Looked:
-    """What became of removed texts: those still to be found, and those that somebody else has said too."""
+    """What became of removed texts: those still found, and those that other users' messages contain too."""
 
     found: list[str]
     elsewhere: list[str]
@@ -120,7 +120,7 @@ async def _end(core: Core, sweep: Sweep) -> None:
 async def prove_gone(core: Core, texts: list[str], elsewhere: Elsewhere) -> Looked:
     """`forget`, and look for removed `texts` in the search index and in the bytes of the files.
 
-    `elsewhere` says which of those found are there because somebody else said them.
+    `elsewhere` tells which of those found are in other users' messages.
     """
     cleaned = await forget(core)
     there = {*await trio.to_thread.run_sync(traces.found, core.db.path, texts)}

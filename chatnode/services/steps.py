@@ -16,7 +16,7 @@ STEP_SECONDS = 0.008
 """How long a step may hold the writer, apart from its commit."""
 FIRST_ROWS = 20
 CHECKPOINT_STEPS = 5
-"""After so many, what they wrote is moved into the database: at once, all of it would hold up others for long."""
+"""After this many steps, checkpoint: one checkpoint at the end would delay other writes for long."""
 
 
 class Steps:

@@ -1,4 +1,4 @@
-"""The /commands that change something: messages, reactions, one's status, whom and what one hears."""
+"""The /commands that change something: messages, reactions, status, blocks, muting."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def last_of_mine(session: ChatSession) -> Message:
 
 
 def last_of_others(session: ChatSession) -> Message:
-    """The last message of somebody else on the screen. Raises `Refusal`."""
+    """The last message by another user on the screen. Raises `Refusal`."""
     me = session.client.me.id
     message = here(session).newest(lambda each: each.sender.id != me and each.deleted_at is None)
     if message is None:

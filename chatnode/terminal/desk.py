@@ -49,7 +49,7 @@ class Desk:
         return tuple(marked_title(entry) for entry in self.entries())
 
     def handles(self) -> tuple[str, ...]:
-        """Whom the person has direct conversations with."""
+        """Handles of users with whom there is a direct conversation."""
         return tuple(entry.peer.handle for entry in self.entries() if entry.peer is not None)
 
     def unread_elsewhere(self, conversation: str | None) -> int:

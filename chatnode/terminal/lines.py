@@ -71,13 +71,13 @@ class Lines:
         return not {self.me.id, EVERYONE}.isdisjoint(message.mentions or ())
 
     def edited(self, message: Message) -> str:
-        """That a message on the screen says something else now, and what."""
+        """A note that a message on the screen was edited, with its new text."""
         of = "your message" if message.sender.id == self.me.id else f"the message of {message.sender.handle}"
         body = self._body(message).replace("\n", "\n" + _INDENT)
         return self.note(f"{of} at {clock(message.at)} was edited:") + f"\n{_INDENT}{body}"
 
     def deleted(self, message: Message) -> str:
-        """That a message on the screen is no more, and whose doing that is."""
+        """A note that a message on the screen was deleted, and by which user."""
         of = "your message" if message.sender.id == self.me.id else f"the message of {message.sender.handle}"
         by = message.deleted_by
         how = f" by {by.handle}" if by is not None and by.id != message.sender.id else ""
@@ -85,7 +85,7 @@ class Lines:
         return self.note(f"{of} at {clock(message.at)} was deleted{how}{why}")
 
     def reacted(self, message: Message, by: str, emojis: Sequence[str]) -> str:
-        """How somebody's reactions to a message on the screen are now."""
+        """A user's reactions to a message on the screen, as they are now."""
         said = f"“{one_line(summary(message), _QUOTE_CHARS)}”"
         what = f"reacted {one_line(' '.join(emojis), 80)} to" if emojis else "removed their reactions from"
         return self.note(f"{one_line(by, 80)} {what} {said}")
@@ -102,7 +102,7 @@ class Lines:
         return self.style.dim(f"── {day:%A}, {day.day} {day:%B %Y} ──")
 
     def note(self, text: str) -> str:
-        """Something that happened, not said by anybody."""
+        """A line about an event."""
         return self.style.dim(f"  · {text}")
 
     def elsewhere(self, entry: InboxEntry, message: Message, width: int) -> str:

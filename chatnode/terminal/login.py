@@ -1,4 +1,4 @@
-"""Whom the terminal signs in as: a token given, a token kept, or handle and password asked for."""
+"""Signing in: with a given token, a saved token, or handle and password."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Ticket:
 
 
 def log_in(url: str, handle: str | None, token: str | None) -> Ticket:
-    """With `token` as it is; else with the one kept for `handle`, or for whoever was here last; else by asking.
+    """With `token` as it is; else with the one kept for `handle`, or for the last user; else by asking.
 
     Raises `Refusal` or `Unreachable`, and `click.UsageError` when there is nobody to ask.
     """

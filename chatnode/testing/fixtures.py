@@ -80,23 +80,23 @@ async def person(node: Node) -> MakePerson:
 
 @pytest.fixture
 async def client(person: MakePerson) -> Client:
-    """Somebody."""
+    """A connected user."""
     return await person("somebody")
 
 
 @pytest.fixture
 async def ann(person: MakePerson) -> Client:
-    """One of two who talk."""
+    """A connected user, Ann."""
     return await person("ann")
 
 
 @pytest.fixture
 async def bob(person: MakePerson) -> Client:
-    """The other one."""
+    """A connected user, Bob."""
     return await person("bob")
 
 
 @pytest.fixture
 async def eve(person: MakePerson) -> Client:
-    """Somebody who is in none of the others' conversations."""
+    """A connected user in none of the others' conversations."""
     return await person("eve")

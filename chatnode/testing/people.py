@@ -25,13 +25,13 @@ from chatnode.storage.log import log
 from chatnode.storage.people import people
 
 PATIENCE = 30.0
-"""Seconds after which something that was to be heard is not coming any more. Only a test that fails waits so long."""
+"""Seconds to wait for an expected event. Only a failing test waits that long."""
 
 _cids = count(1)
 
 
 class Somebody:
-    """A person who runs commands as a client's session would, without a connection. Hears nothing."""
+    """A user who runs commands as a client would, but is not connected and receives no events."""
 
     def __init__(self, node: Node, account: Account) -> None:
         self.node = node
@@ -131,7 +131,7 @@ class LiveSession(Session):
 
 
 class Client(Somebody):
-    """Somebody who is there: runs commands, and hears events from the moment they come in."""
+    """A connected user: runs commands, and receives events from the time they connect."""
 
     def __init__(self, node: Node, account: Account) -> None:
         super().__init__(node, account)
@@ -139,7 +139,7 @@ class Client(Somebody):
 
     @classmethod
     async def new(cls, node: Node, handle: str, *, admin: bool = False) -> Self:
-        """Somebody with a new account, who is there."""
+        """A connected user with a new account."""
         client = await super().new(node, handle, admin=admin)
         client.session = await LiveSession.of(node, client)
         return client

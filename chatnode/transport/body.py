@@ -33,7 +33,7 @@ def body_reader(head: Head) -> BodyReader:
 
 
 class SizedBody:
-    """A body of so many bytes."""
+    """A body of known length."""
 
     def __init__(self, size: int) -> None:
         self.left = size

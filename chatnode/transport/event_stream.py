@@ -25,7 +25,7 @@ from chatnode.routing.sessions import Session, SessionRegistry
 
 EVENT_STREAM = "text/event-stream"
 COMMENT_SECONDS = 20.0
-"""A comment so often keeps proxies from closing a quiet stream."""
+"""Interval of comments that keep proxies from closing a quiet stream."""
 RETRY_MS = 2_000
 PART_BYTES = 16_384
 

@@ -122,7 +122,7 @@ class Connection:
         return trio.SocketStream(trio.socket.from_stdlib_socket(self.socket))
 
     def close_now(self) -> None:
-        """Close, whoever is sending or receiving; they get `trio.ClosedResourceError`."""
+        """Close at once; tasks that send or receive get `trio.ClosedResourceError`."""
         if self.socket.fileno() != -1:
             trio.lowlevel.notify_closing(self.socket)
             self.socket.close()

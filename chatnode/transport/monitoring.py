@@ -1,7 +1,5 @@
-"""Who watches the node: `/health` and `/metrics`.
-
-Anybody may ask whether the node is well; numbers and reasons are for those who run it. They are known by the permission
-to operate, or by asking from one of `server.metrics_addresses` itself.
+"""Monitoring: `/health` and `/metrics`. Anyone may ask whether the node is healthy; numbers and reasons are for
+operators. They are known by the permission to operate, or by asking from one of `server.metrics_addresses` itself.
 """
 
 from __future__ import annotations

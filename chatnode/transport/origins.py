@@ -64,7 +64,7 @@ def bearer(authorization: str) -> str | None:
 def client_address(peer: str, forwarded: str, trusted_proxies: tuple[str, ...]) -> str:
     """The nearest address that is not one of our proxies, going back along X-Forwarded-For.
 
-    An entry that is no address, such as `unknown`, ends the way: its proxy stands for whoever is behind it.
+    An entry that is no address, such as `unknown`, ends the way: its proxy counts as the client.
     """
     address = str(parse_address(peer) or peer)
     hops = [hop for hop in forwarded.split(",") if hop.strip()]

@@ -20,7 +20,7 @@ async def export_stream(
 ) -> Response:
     """The response: a line of JSON for each thing, at last `{"kind": "end", "entries": n}`; without it, it broke off.
 
-    Each page is asked for by the command, and by somebody who is still signed in: `context` is called anew for each.
+    Each page is asked for by the command, and only while the user is signed in: `context` is called for each.
     Raises `Refusal` if the first page is refused.
     """
     first: ExportGiven = await table.run(await context(), "people.export", fields)

@@ -119,7 +119,7 @@ def _answer(response: Response) -> HttpResponse:
 
 
 def _refused(title: str, refusal: Refusal) -> HttpResponse:
-    """A page instead of what somebody may not see; after signing in they are led back to its address."""
+    """A page shown instead of one that the user may not see; after signing in they return to its address."""
     if refusal.code != "unauthenticated":
         return _html(title, f"<p>{escape(refusal.message)}.</p>", refusal.status)
     query = request.query_string.decode("latin-1")

@@ -248,7 +248,7 @@ class ClientSocket:
                 return
 
     async def _begin(self) -> bool:
-        """Until somebody has said hello; returns whether the connection goes on."""
+        """Serve requests until hello; returns whether the connection continues."""
         data, self._connection.buffered = self._connection.buffered, b""
         with self._patience:
             self._patience.deadline = trio.current_time() + (self._core.config.limits.hello_seconds or inf)
@@ -459,7 +459,7 @@ class ClientSockets:
         return False
 
     async def watch(self) -> None:
-        """Runs for ever: pings who is silent, ends who is dead, and whose token has expired."""
+        """Run forever: ping silent clients, and close dead connections and those whose token has expired."""
         idle = self._core.config.limits.idle_seconds or inf
         while True:
             await trio.sleep(min(idle / 5, WATCH_SECONDS))

@@ -1,4 +1,4 @@
-"""Contacts: whom people keep in their lists, by request or on their own; with names, groups, presence and recency."""
+"""Contact lists, by request or on a user's own; with nicknames, groups, presence and interactions."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ TABLES = (
 
 
 async def forget(ctx: Context) -> str:
-    """Remove requests that were declined so long ago that they may be made again."""
+    """Remove declined requests that may be repeated."""
     gone = await ctx.write(lambda tx: requests.forget_declined(tx, ctx.settings(Settings)))
     return f"{gone} declined requests forgotten"
 

@@ -121,9 +121,8 @@ def is_kept(reader: Reader | Transaction, owner: int, contact: int) -> bool:
 
 
 def add(tx: Transaction, owner: Account, contact: Account, most: int) -> bool:
-    """Take somebody into a list, again if they were there once: the first `added_at` stays. Records nothing.
-
-    Gives whether they were not in it. Raises `Refusal("too_large")` when the list has `most` already (0: no limit).
+    """Add a user to a list, or back to it: the first `added_at` stays. Records nothing. Returns whether they are new.
+    Raises `Refusal("too_large")` when the list has `most` already (0: no limit).
     """
     if is_kept(tx, owner.key, contact.key):
         return False
@@ -157,7 +156,7 @@ def _newest_message(tx: Transaction, owner: Account, contact: Account) -> int:
 
 
 def remove(tx: Transaction, owner: Account, contact: Account) -> None:
-    """Take somebody out of a list: what the owner wrote of them goes. Raises `Refusal("not_found")`."""
+    """Remove a user from a list, with the owner's data about them. Raises `Refusal("not_found")`."""
     if not is_kept(tx, owner.key, contact.key):
         raise no_such_contact(contact)
     tx.execute("DELETE FROM contacts_labels WHERE owner = ? AND contact = ?", (owner.key, contact.key))

@@ -1,4 +1,4 @@
-"""What follows when something happens to people: their names change, they block somebody."""
+"""Reactions to changes of users: new names, erasures, blocks."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from chatnode.api import (
 from chatnode_contacts import entries, requests, words
 
 MOST_TOLD = 5_000
-"""So many owners of entries are told of a new name: each is a row of the log's."""
+"""Up to this many owners are notified of a new name: each is a row in the log."""
 MOST_AT_ONCE = 2_000
-"""So many entries are written in one transaction, which takes some ten milliseconds."""
+"""Entries written per transaction, which takes some ten milliseconds."""
 
 
 @hookimpl
 @only_for(PersonUpdated)
 def audience(tx: Transaction, change: Change) -> list[int]:
-    """Whoever has somebody as a contact, or a request between them, is told of a new name, and of an erasure.
-
-    Those who share a conversation are told anyway. Of somebody whom very many keep, the others see it when they list.
+    """Users with the person as a contact, or with a pending request, are notified of a new name and of an erasure.
+    Users who share a conversation are notified anyway. If very many users have the contact, the rest see the change
+    when they list.
     """
     rows = tx.execute(
         "SELECT owner FROM (SELECT owner FROM contacts_entries WHERE contact = :person AND removed_at IS NULL "
@@ -87,8 +87,8 @@ def rename(tx: Transaction, person: int, name: str, handle: str, after: int) -> 
 
 
 async def rename_everywhere(ctx: Context, rows: Sequence[Row]) -> None:
-    """What was left of the entries of people whom very many keep: step by step, so that no change of a name, and no
-    erasure, waits for all of them."""
+    """Update the remaining entries of users who are in very many lists, in steps, so that no rename or erasure waits
+    for all of them."""
     for person in dict.fromkeys(row.subject for row in rows):
         after = await ctx.read(partial(_before_the_first_left, person=person))
         while after is not None:

@@ -1,4 +1,4 @@
-"""Who talks with whom, and how much: kept up by reading the log, so that posting a message costs nothing more.
+"""How much users talk with each other: kept up by reading the log, so that posting a message costs nothing more.
 
 What counts is a message in a direct conversation, for both of its people. What is said in groups is said to all, and
 counts for nobody.
@@ -46,7 +46,8 @@ async def consume(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
     def write(tx: Transaction) -> None:  # nothing of an entry that was made anew meanwhile
         tx.executemany(
             "UPDATE contacts_entries SET interacted_at = CASE WHEN interacted_at > ?1 THEN interacted_at ELSE ?1 END, "
-            "rank = ?2, counted_gid = ?3 WHERE key = ?4 AND counted_gid = ?5 AND removed_at IS NULL",
+            "rank = ?2, counted_gid = ?3 "  # not if it was created again meanwhile
+            "WHERE key = ?4 AND counted_gid = ?5 AND removed_at IS NULL",
             updates,
         )
 

@@ -1,4 +1,4 @@
-"""What the commands take and give, and the events. Times are texts as everywhere, RFC 3339 in UTC."""
+"""Requests, replies and events. Times are RFC 3339 in UTC."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Named(TypedDict):
 
 
 class ContactPerson(_Named, total=False):
-    """The person, as everybody sees them."""
+    """The contact's public profile."""
 
     avatar: str
     bot: bool
@@ -44,12 +44,12 @@ class _Entry(TypedDict):
 
 
 class Contact(_Entry, total=False):
-    """Somebody in one's contact list. Plain, as thousands may be shown together.
+    """An entry in a contact list; compact, because lists may show thousands.
 
-    `added_at` is the first time. `favourite` is there when it is true, `groups` and `tags` when there are any. These,
-    `nickname`, `number` and `note` are the owner's own, and nobody else sees them. `last_interacted_at` is the newest
+    `added_at` is the time it was first added. `favourite` is present only if true, `groups` and `tags` only if not
+    empty. These, `nickname`, `number` and `note` are visible only to the owner. `last_interacted_at` is the newest
     message in the direct conversation. `weight` says how much the two talk: each message counts 1, and half after
-    `half_life_days`. `presence` is there for whom one may see. In events there is neither of these two.
+    `half_life_days`. `presence` is present if the owner may see it. Events have neither of these two.
     """
 
     favourite: bool
@@ -65,7 +65,7 @@ class Contact(_Entry, total=False):
 
 @attrs.define
 class ContactRequest:
-    """`from` asks `to`. `request` is a number that grows."""
+    """A request from `from` to `to`. `request` is an increasing number."""
 
     request: int
     from_: Person
@@ -76,7 +76,7 @@ class ContactRequest:
 
 @attrs.define
 class Label:
-    """A group or tag of one's own, and how many contacts have it."""
+    """A group or tag, and the number of contacts in it."""
 
     kind: LabelKind
     name: str
@@ -88,7 +88,7 @@ class Label:
 
 @attrs.define
 class AskContact:
-    """`note` is for the one who is asked."""
+    """`note` is a message to the other user."""
 
     person: Who
     note: RequestNote = ""
@@ -96,7 +96,7 @@ class AskContact:
 
 @attrs.define
 class Asked:
-    """`requested`, or `accepted` at once when they had asked already."""
+    """`requested`, or `accepted` if they had already sent a request."""
 
     state: Literal["requested", "accepted"]
 
@@ -108,7 +108,7 @@ class OfPerson:
 
 @attrs.define
 class Accepted:
-    """The new entry, and the direct conversation, where one is opened."""
+    """The new entry, and the direct conversation, if one is opened."""
 
     contact: Contact
     conversation: str | None = None
@@ -116,7 +116,7 @@ class Accepted:
 
 @attrs.define
 class ListRequests:
-    """`after` is the `next` of the page before."""
+    """`after` is the `next` of the previous page."""
 
     direction: Direction = "incoming"
     limit: Limit = 50
@@ -125,7 +125,7 @@ class ListRequests:
 
 @attrs.define
 class RequestsGiven:
-    """The newest first. `next` is absent on the last page."""
+    """Newest first. `next` is absent on the last page."""
 
     requests: list[ContactRequest]
     next: int | None = None
@@ -133,8 +133,8 @@ class RequestsGiven:
 
 @attrs.define
 class ChangeContact:
-    """What is left out stays as it is. An empty text takes away; `groups` and `tags` are all that the contact is to
-    have."""
+    """Omitted fields keep their values. An empty text removes the value; `groups` and `tags` replace all of the
+    contact's."""
 
     person: Who
     favourite: bool | None = None
@@ -152,8 +152,8 @@ class ContactGiven:
 
 @attrs.define
 class ListContacts:
-    """`query` is words that nickname, name, handle or number contain, all of them, whatever the case and accents.
-    `after` is the `next` of the page before, in the same sort."""
+    """`query` has words that must all occur in nickname, name, handle or number, ignoring case and accents. `after`
+    is the `next` of the previous page of the same sort."""
 
     sort: Sort = "recent"
     favourite: bool | None = None
@@ -184,7 +184,7 @@ class LabelsGiven:
 
 @attrs.define
 class RenameLabel:
-    """Case and accents of `name` do not count; `to` may differ from it in these alone."""
+    """Case and accents of `name` are ignored; `to` may differ only in these."""
 
     kind: LabelKind
     name: LabelName
@@ -199,7 +199,7 @@ class DeleteLabel:
 
 @attrs.define
 class LabelChanged:
-    """How many contacts had it."""
+    """`contacts` counts the contacts that had it."""
 
     contacts: int
 
@@ -209,7 +209,7 @@ class LabelChanged:
 
 @attrs.define
 class ContactAdded(Event):
-    """Somebody is in the reader's list from now on, perhaps again."""
+    """A user was added to the recipient's list, perhaps again."""
 
     name = "contacts.added"
     contact: Contact
@@ -217,7 +217,7 @@ class ContactAdded(Event):
 
 @attrs.define
 class ContactUpdated(Event):
-    """What the reader wrote of a contact is another: here it is whole."""
+    """An entry of the recipient's list changed; this is its new state."""
 
     name = "contacts.updated"
     contact: Contact
@@ -225,7 +225,7 @@ class ContactUpdated(Event):
 
 @attrs.define
 class ContactRemoved(Event):
-    """Somebody is not in the reader's list any more: removed, or one of the two has blocked the other."""
+    """A user is no longer in the recipient's list: removed, or one of the two has blocked the other."""
 
     name = "contacts.removed"
     person: PersonRef
@@ -233,14 +233,14 @@ class ContactRemoved(Event):
 
 @attrs.define
 class Relabelled(Event):
-    """A group or tag of the reader was renamed or deleted: fetch the contacts anew."""
+    """A group or tag of the recipient was renamed or deleted: fetch the contacts again."""
 
     name = "contacts.relabelled"
 
 
 @attrs.define
 class Requested(Event):
-    """`from` asks `to`; goes to both."""
+    """`from` sent a request to `to`. Sent to both."""
 
     name = "contacts.requested"
     request: ContactRequest
@@ -254,14 +254,14 @@ class _Closed(Event):
 
 @attrs.define
 class RequestAccepted(_Closed):
-    """A request is answered: the two are contacts. Goes to both, as do the next two."""
+    """A request was accepted. Sent to both, like the next two."""
 
     name = "contacts.request_accepted"
 
 
 @attrs.define
 class RequestDeclined(_Closed):
-    """A request is answered: no."""
+    """A request was declined."""
 
     name = "contacts.request_declined"
 

@@ -1,4 +1,4 @@
-"""Rows of requests: who has asked whom to be a contact."""
+"""Storage of contact requests."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def is_pending(reader: Reader | Transaction, sender: int, receiver: int) -> bool
 def page(
     reader: Reader, me: Account, direction: Direction, before: int | None, limit: int
 ) -> tuple[list[ContactRequest], int | None]:
-    """The newest first, without people whom one has blocked or who have blocked one; and what to go on before."""
+    """Newest first, without users who block the requester or are blocked by them; and the cursor of the next page."""
     mine, theirs = ("receiver", "sender") if direction == "incoming" else ("sender", "receiver")
     rows = reader.execute(
         f"SELECT key, sender, receiver, at, note FROM contacts_requests r WHERE {mine} = :me AND {PENDING} "  # noqa: S608

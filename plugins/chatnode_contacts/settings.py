@@ -1,4 +1,4 @@
-"""What administrators may set: the section `[plugins.contacts]`."""
+"""Settings: the section `[plugins.contacts]`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DAY_MS = 86_400_000
 
 @attrs.frozen
 class Settings:
-    """Contact lists, and asking people to be contacts. In what counts, 0 means: no limit."""
+    """Contact lists and contact requests. For maximum numbers, 0 means no limit."""
 
     entries: int = setting(10_000, "Maximum number of contacts per user.", minimum=0)
     labels: int = setting(200, "Maximum number of groups and tags per user, together.", minimum=0)

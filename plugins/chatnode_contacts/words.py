@@ -12,7 +12,7 @@ _TRUNK_ZERO = "(0)"  # +49 (0)30: dialled only within the country
 
 
 def called(name: str, handle: str) -> str:
-    """By what a person is found, whoever looks for them."""
+    """What every user finds a person by."""
     return folded(f"{name}\n{handle}")
 
 

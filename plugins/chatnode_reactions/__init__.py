@@ -1,4 +1,4 @@
-"""Reactions: people answer a message with an emoji, everybody who sees the message sees how many, and who."""
+"""Reactions: users react to messages with emoji; all who see the message see the counts and the users."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ def chatnode_plugin() -> Plugin:
 
 @hookimpl
 def enrich_messages(reader: Reader | Transaction, messages: Sequence[Message]) -> Mapping[str, Any]:
-    """`extra.reactions` of each message that has some."""
+    """`extra.reactions` of each message that has any."""
     return storage.shown(reader, [message.message for message in messages if message.deleted_at is None])

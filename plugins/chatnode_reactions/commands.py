@@ -44,14 +44,14 @@ async def add(ctx: Context, command: AddReaction) -> ReactionsGiven:
 
 @command("reactions.remove", permission=CHAT, limit=LIMIT)
 async def remove(ctx: Context, command: RemoveReaction) -> ReactionsGiven:
-    """Take a reaction of yours back, or all of them on the message. What is not there changes nothing."""
+    """Remove one or all of your reactions to a message. Removing a missing one changes nothing."""
     fits = _filter(command.emoji, command.type)
     return await _change(ctx, command.message, lambda before: [each for each in before if not fits(each)], "emoji")
 
 
 @command("reactions.set", permission=CHAT, limit=LIMIT)
 async def replace(ctx: Context, command: SetReactions) -> ReactionsGiven:
-    """Let these be all of your reactions to a message."""
+    """Replace your reactions to a message."""
     emojis = list(dict.fromkeys(as_emoji(each, f"emojis.{n}") for n, each in enumerate(command.emojis)))
     most = ctx.settings(Settings).per_person
     if len(emojis) > most:
@@ -61,7 +61,7 @@ async def replace(ctx: Context, command: SetReactions) -> ReactionsGiven:
 
 @command("reactions.list", permission=CHAT, reads=True)
 async def list_page(ctx: Context, command: ListReactions) -> ReactionsListed:
-    """Who reacted to a message with what, and when: from the first to the last, of one emoji or of all.
+    """Reactions to a message with users and times, oldest first; of one emoji or of all.
 
     To filter and sort: `items.query` of `message_reactions`.
     """
@@ -71,7 +71,7 @@ async def list_page(ctx: Context, command: ListReactions) -> ReactionsListed:
 
 @command("reactions.mine", permission=CHAT, reads=True)
 async def mine(ctx: Context, command: MyReactions) -> MineGiven:
-    """To which of these messages you reacted, and with what."""
+    """Your own reactions to these messages."""
 
     def read(reader: Reader) -> MineGiven:
         return MineGiven(storage.mine(reader, ctx.me, command.messages))

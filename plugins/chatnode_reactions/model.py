@@ -29,7 +29,7 @@ class Settings:
 
 @attrs.define
 class Counted:
-    """One emoji on a message. `people` are the first of those who reacted with it, at most three."""
+    """An emoji on a message. `people` are the first users who reacted with it, at most three."""
 
     emoji: str
     type: ReactionType
@@ -39,7 +39,7 @@ class Counted:
 
 @attrs.define
 class ReactionChanged(Event):
-    """Somebody reacted to a message otherwise than before: `emojis` are all of theirs now.
+    """A user's reactions to a message changed: `emojis` are all of them now.
 
     `counts` are those of the whole message, in the order in which each emoji was first used.
     """
@@ -58,7 +58,7 @@ class ReactionChanged(Event):
 
 @attrs.define
 class AddReaction:
-    """An `emoji`, or a `type` that has one of its own."""
+    """An `emoji`, or a `type` that has its own emoji."""
 
     message: Id
     emoji: Emoji | None = None
@@ -67,7 +67,7 @@ class AddReaction:
 
 @attrs.define
 class RemoveReaction:
-    """An `emoji` or a `type`; without either, all of one's own on the message."""
+    """An `emoji` or a `type`; without either, all of the requester's reactions to the message."""
 
     message: Id
     emoji: Emoji | None = None
@@ -76,7 +76,7 @@ class RemoveReaction:
 
 @attrs.define
 class SetReactions:
-    """`emojis` are all that one's own shall be, in their order."""
+    """`emojis` replace the requester's reactions, in this order."""
 
     message: Id
     emojis: Annotated[list[Emoji], Items(100)]
@@ -84,7 +84,7 @@ class SetReactions:
 
 @attrs.define
 class ReactionsGiven:
-    """How the message is now; `mine` are one's own."""
+    """The message's reactions now; `mine` are the requester's."""
 
     message: str
     mine: list[str]
@@ -93,7 +93,7 @@ class ReactionsGiven:
 
 @attrs.define
 class ListReactions:
-    """Only those with an emoji or of a type, if one is given. `after` takes the `next` of the page before."""
+    """Only those with an emoji or of a type, if one is given. `after` takes the `next` of the previous page."""
 
     message: Id
     emoji: Emoji | None = None
@@ -104,7 +104,7 @@ class ListReactions:
 
 @attrs.define
 class Reaction:
-    """`reaction` is its number: a later one has a higher one."""
+    """A reaction. `reaction` is its increasing number."""
 
     reaction: int
     person: PersonRef
@@ -115,7 +115,7 @@ class Reaction:
 
 @attrs.define
 class ReactionsListed:
-    """From the first to the last. `counts` are those of the whole message; `next` is absent on the last page."""
+    """Oldest first. `counts` are those of the whole message; `next` is absent on the last page."""
 
     reactions: list[Reaction]
     counts: dict[str, int]
@@ -136,6 +136,6 @@ class Mine:
 
 @attrs.define
 class MineGiven:
-    """Those of the messages to which one reacted, in no order."""
+    """The messages that the requester reacted to, in no particular order."""
 
     messages: list[Mine]

@@ -1,4 +1,4 @@
-"""The tables of reactions: changing them, and what is read of them."""
+"""Storage of reactions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Fits = Callable[[str], bool]
 
 
 def change(tx: Transaction, account: Account, id: str, decide: Decide, most: int, path: str) -> ReactionsGiven:
-    """Let somebody's reactions to a message be what `decide` makes of them; the same again changes nothing.
+    """Set a user's reactions to a message to what `decide` returns; no change does nothing.
 
     What is taken back can be taken back wherever one sees the message; what is new can be there only where one could
     post. `most` is how many different emoji a message has, 0 is no limit; `path` names the field that is at fault when
@@ -155,7 +155,7 @@ def _counted(reader: Reader | Transaction, id: str) -> list[Counted]:
 def page(reader: Reader, account: Account, id: str, fits: Fits, after: int, limit: int) -> ReactionsListed:
     """Who reacted to a message, and when, from the first to the last; with emoji that fit.
 
-    Raises `Refusal("not_found")` for whoever does not see the message.
+    Raises `Refusal("not_found")` if the user may not see the message.
     """
     access_message(reader, account, id)
     message = _key(reader, id)

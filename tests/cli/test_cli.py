@@ -95,7 +95,7 @@ def test_a_new_password_signs_out_and_a_role_is_given(anywhere: Path) -> None:
     printed = ok(chatnode(anywhere, "user", "password", "eli", "--password-stdin", stdin=SECRET + "\n"))
     assert printed == "password set, 1 sessions signed out\n"
     ok(chatnode(anywhere, "user", "add", "fay", "--no-password"))
-    assert ok(chatnode(anywhere, "user", "role", "fay", "admin")) == "fay is admin now\n"
+    assert ok(chatnode(anywhere, "user", "role", "fay", "admin")) == "fay now has the role admin\n"
     wrong = chatnode(anywhere, "user", "role", "fay", "emperor")
     assert (wrong.status, wrong.err) == (1, "chatnode: no such role: emperor (role) [not_found]\n")
 
@@ -388,7 +388,7 @@ def test_a_node_that_was_killed_leaves_nothing_in_the_way(data: Path) -> None:
         ("\xff", ["config.toml"]),
         ("[limit]\npage_items = 3\n", ["config.toml", "no section [limit]"]),
         ("[limits]\npages = 3\n", ["config.toml", "no setting limits.pages"]),
-        ("[limits]\npage_items = 'many'\n", ["config.toml", "limits.page_items", "'many'", "whole number"]),
+        ("[limits]\npage_items = 'many'\n", ["config.toml", "limits.page_items", "'many'", "an integer"]),
         ("limits = 3\n", ["config.toml", "must be a section"]),
     ],
     ids=["not TOML", "not UTF-8", "section", "setting", "type", "no section"],
@@ -406,7 +406,7 @@ def test_settings_that_cannot_be_are_named(data: Path, text: str, parts: list[st
 def test_settings_of_the_environment_are_named(data: Path) -> None:
     done = run(data, "serve", "--bind", "127.0.0.1:0", LIMIT__PAGE_ITEMS="3")
     assert (done.status, done.out) == (1, "")
-    assert done.err.startswith("chatnode: environment: no section [LIMIT]; there are server, limits")
+    assert done.err.startswith("chatnode: environment: no section [LIMIT]; sections are server, limits")
 
 
 def test_an_address_that_is_taken_is_named(data: Path, tmp_path: Path) -> None:

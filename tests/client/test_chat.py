@@ -177,7 +177,7 @@ async def test_two_people_talk(node: Served, chat: Chat) -> None:
         await ann.see("ann  Are you there, @bob? ✓")
 
         await bob.see("ann mentions you: Are you there, @bob?")
-        await bob.see("1 with something new")
+        await bob.see("1 unread")
         await bob.type("/inbox")
         await bob.see("1 new @1")
         await bob.type("/open 1")
@@ -266,7 +266,7 @@ async def test_reconnects_and_says_so(node: Served, proxy: Proxy, chat: Chat, an
         proxy.cut()
         await bob.see("reconnecting…")
         await bob.type("said meanwhile")
-        await bob.see("1 on the way")
+        await bob.see("1 sending")
         conversation = await ann.direct("bob")
         await ann.post(conversation, "missed")
         proxy.refuses = False
@@ -312,7 +312,7 @@ async def test_an_invite_link_makes_an_account(node: Served, chat: Chat) -> None
     async with chat.at_terminal(node.url, "--invite", link) as screen:
         await screen.see("Handle")
         await screen.type("ann")
-        await screen.see("Name")
+        await screen.see("Display name")
         await screen.type("Cleo")
         await screen.see("Password:")
         await screen.type("correct horse")

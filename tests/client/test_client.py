@@ -107,7 +107,7 @@ async def test_the_first_item_without_a_cursor_is_a_reset(node: Served, ann: Cli
 
 
 async def test_refusals_have_the_nodes_code_and_path(ann: Client) -> None:
-    with pytest.raises(Refusal, match="there is no such") as caught:
+    with pytest.raises(Refusal, match="no such conversation") as caught:
         await ann.post("0" * 32, "hello")
     assert (caught.value.code, caught.value.path) == ("not_found", "conversation")
     with pytest.raises(Refusal) as caught:

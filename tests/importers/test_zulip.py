@@ -305,7 +305,7 @@ def test_names_that_lead_outside_and_links_are_left_out(tmp_path: Path) -> None:
     assert [("outside" in p.message, "link" in p.message) for p in problems[:5]] == [(True, False)] * 4 + [
         (False, True)
     ]
-    assert "not in a folder" in problems[5].message
+    assert "no folder" in problems[5].message
 
 
 def test_links_in_a_directory_are_not_followed(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ async def fill(page: Page, **values: str) -> None:
 @pytest.mark.slow
 async def test_it_shows_that_the_node_lives(served: Served, page: Page) -> None:
     await page.open(served.url)
-    await page.wait("document.getElementById('state').textContent === 'well'")
+    await page.wait("document.getElementById('state').textContent === 'OK'")
     assert await page.run("document.getElementById('live').textContent") == "0"
     assert re.match(r"\d+\.\d+", await page.run("document.getElementById('version').textContent"))
     assert (
@@ -305,7 +305,7 @@ async def test_a_browser_that_keeps_no_cookie_is_told(with_pages: Served, page: 
 @pytest.mark.slow
 async def test_who_signs_up_is_signed_in(with_pages: Served, page: Page) -> None:
     await page.open((await with_pages.node.call("invites.create"))["link"])
-    await page.wait("document.getElementById('state').textContent === 'well'")
+    await page.wait("document.getElementById('state').textContent === 'OK'")
     assert await text(page, "sign-in-form") == ""  # one form at a time
     await fill(page, handle="cleo", password="correct horse", again="correct horse")
     await page.wait("document.getElementById('signed-in').checkVisibility()")

@@ -1,4 +1,4 @@
-"""Who does not want to hear from whom. What those who are blocked still learn: `signs.py`."""
+"""Blocks between users. What blocked users can still see: `signs.py`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatnode.storage.people import people
 
 
 def block(tx: Transaction, account: Account, other: Account) -> None:
-    """Hear no more from `other`: the direct conversation is closed. Blocking twice changes nothing."""
+    """Block `other`: the direct conversation is closed. Blocking twice changes nothing."""
     if other.key == account.key:
         raise Refusal("invalid", "you cannot block yourself", path="person")
     added = tx.execute(
@@ -36,7 +36,7 @@ def block(tx: Transaction, account: Account, other: Account) -> None:
 
 
 def unblock(tx: Transaction, account: Account, other: Account) -> None:
-    """Hear from `other` again: the conversation that the block closed is opened, unless they block too."""
+    """Unblock `other`: the conversation that the block closed is reopened, unless they block too."""
     removed = tx.execute("DELETE FROM blocks WHERE person = ? AND blocked = ?", (account.key, other.key)).rowcount
     if not removed:
         return
@@ -85,7 +85,7 @@ def without_blocked(tx: Transaction, account: Account, others: list[Account]) ->
 
 
 def page(reader: Reader, account: Account) -> list[Person]:
-    """Whom a person has blocked, in the order of handles."""
+    """The users that a user has blocked, in order of handles."""
     rows = reader.execute(
         "SELECT b.blocked FROM blocks b JOIN people p ON p.key = b.blocked WHERE b.person = ? ORDER BY p.handle",
         (account.key,),

@@ -18,7 +18,7 @@ from chatnode.storage.people import audit, owners, people
 
 
 def add(tx: Transaction, account: Account, id: str, member: Account, most_members: int) -> None:
-    """Bring `member` into a group. Adding somebody who is in already changes nothing."""
+    """Add `member` to a group. Adding a member again changes nothing."""
     place = conversations.access_to_invite(tx, account, id)
     blocks.refuse_blocked(tx, account, member, "member")
     if conversations.member_role(tx, place.key, member.key) is None:
@@ -69,7 +69,7 @@ def join_by_invite(tx: Transaction, account: Account, key: int, most_members: in
 
 
 def remove(tx: Transaction, account: Account, id: str, member: Account) -> None:
-    """Take somebody of lower rank out of a group."""
+    """Remove a member of lower rank from a group."""
     place = conversations.access_to_manage(tx, account, id)
     role = _role_of_other(tx, place, member)
     if RANK[role] >= RANK[place.role]:

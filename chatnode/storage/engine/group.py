@@ -53,7 +53,7 @@ class Job(Generic[T]):
 
 
 def without_the_cut(group: list[Job[Any]], error: sqlite3.Error) -> list[Job[Any]] | None:
-    """The jobs of a group to be committed anew when a plugin's statement was cut; None when it is not that.
+    """The jobs of a group to commit again after a plugin's statement was interrupted; None if that is not the cause.
 
     SQLite undoes the whole transaction with a statement that writes and is cut. A job that has run already and cannot
     be run again is refused: nothing of it is stored, and it may be requested again.

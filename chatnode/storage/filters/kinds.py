@@ -32,7 +32,7 @@ class Fault(ValueError):
 
 @attrs.frozen
 class Operand:
-    """A checked value. `sql` is what the parameter `{}` is compared by; never made of what somebody sent."""
+    """A checked value. `sql` is what the parameter `{}` is compared by; never built from input."""
 
     value: Value
     sql: str = "{}"
@@ -147,7 +147,7 @@ class Id(Kind):
 
 @attrs.frozen
 class PersonId(Kind):
-    """Somebody's id, asked for by id or handle. A handle that nobody has matches nobody."""
+    """A user's id, compared by id or handle. An unknown handle matches no user."""
 
     takes: str = f"a user's id or handle, or {CURRENT_PERSON}"
     operators: frozenset[str] = EQUALITY

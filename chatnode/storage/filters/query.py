@@ -97,7 +97,7 @@ def _plan_groups(collection: Collection, query: Query, condition: Condition | No
 
 
 def run(reader: Reader, asker: Asker, plan: Plan, seconds: float) -> Page:
-    """Carry out a plan within so many seconds (0: without end); raises `Refusal("too_large")` when they are over."""
+    """Run a plan within `seconds` (0: no limit); raises `Refusal("too_large")` after that."""
     parameters = Parameters(asker)
     statement = _statement(plan, parameters)
     with deadline(reader, seconds, "filter by a conversation, a user or a time, or sort by another field"):

@@ -1,7 +1,7 @@
 """Handing an imported author over: what they wrote, and whatever names them, becomes a user's.
 
-It is done in steps, each a transaction of its own and short, as erasing is; `adoptions` notes what was begun, so that a
-node that was stopped meanwhile goes on with it. What is left is an empty profile, as of somebody who was erased.
+It is done in steps, each a transaction of its own and short, as erasing is; `adoptions` notes what was begun, so that
+a restarted node resumes it. What is left is an empty profile, like that of an erased user.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def finish(tx: Transaction, author: int, person: int) -> int:
     """
     old, new = people.by_key(tx, author), people.by_key(tx, person)
     if not is_under_way(tx, old):
-        return 0  # somebody else was quicker
+        return 0  # another task was quicker
     groups = _move_groups(tx, old, new)
     owners.settle_of_person(tx, person)
     if _move_rows(tx, author, person):

@@ -64,9 +64,8 @@ def _check_not_too_late(reader: Reader | Transaction, place: Place, message: Mes
 
 
 def edit(tx: Transaction, account: Account, edit: Edit) -> Message:
-    """Let one's own message say something else; what it said before is kept. The same text changes nothing.
-
-    Whom it mentions stays. Raises `Refusal`.
+    """Edit the user's own message; the previous version is kept. The same text changes nothing. Mentions stay. Raises
+    `Refusal`.
     """
     place, message = access_to_edit(tx, account, edit)
     if edit.text == message.text:

@@ -15,6 +15,7 @@ _EARLY = (
     "LEFT JOIN conversations c ON c.key = r.conversation "
     "WHERE m.person IS NULL OR r.seq > c.head OR r.seq <= c.floor"
 )
+_HOLDS = "(text <> '' OR content IS NOT NULL OR metadata IS NOT NULL OR sent IS NOT NULL OR pinned_at IS NOT NULL)"
 _REPLIES = "(SELECT count(*) FROM messages r WHERE r.conversation = m.conversation AND r.thread = m.seq)"
 _EDITS = "(SELECT count(*) FROM message_edits e WHERE e.conversation = m.conversation AND e.seq = m.seq)"
 # Whom messages name, as they say it themselves; everyone is person 0.
@@ -90,13 +91,11 @@ DERIVED: dict[str, Derived] = {
         ),
     ),
     "tombstones": Derived(
-        "SELECT id FROM messages WHERE deleted_at IS NOT NULL "
-        "AND (text <> '' OR coalesce(content, metadata, sent, pinned_at) IS NOT NULL)",
+        f"SELECT id FROM messages WHERE deleted_at IS NOT NULL AND {_HOLDS}",
         "message {0} was deleted, and something of it is there",
         (
             "UPDATE messages SET text = '', content = NULL, metadata = NULL, sent = NULL, pinned_at = NULL, "
-            "pinned_by = NULL WHERE deleted_at IS NOT NULL "
-            "AND (text <> '' OR coalesce(content, metadata, sent, pinned_at) IS NOT NULL)",
+            f"pinned_by = NULL WHERE deleted_at IS NOT NULL AND {_HOLDS}",
         ),
     ),
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """Which messages of a source were ever imported, and where they are: known by the hashes of their ids there.
 
-The source's own id is what makes a message the same, whoever wrote it and whatever became of it here since.
+The source's id identifies a message, even if its author was renamed or it was deleted here.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ class Register:
 def resolve(reader: Reader | Transaction, room: Room, sample: Iterable[str]) -> Room:
     """The room with the conversation that it is here, if it is.
 
-    `irc.libera` and `irc` are the same room if they have one name and one of the messages of `sample`: somebody has
-    learnt, or forgotten, what network a log is from.
+    `irc.libera` and `irc` are the same room if they have one name and one of the messages of `sample`: the network of
+    a log became known, or unknown, since.
     """
     row = reader.execute(
         "SELECT key, id FROM conversations WHERE source = ? AND source_key = ?", (room.source, room.key)

@@ -15,7 +15,7 @@ _EVERYONE_KEY = 0
 
 
 def named(tx: Transaction, place: Place, text: str, everyone_members: int) -> list[tuple[int, str]]:
-    """Keys and ids of the participants that `text` names, each once. Naming anybody else says nothing to them.
+    """Keys and ids of the participants that `text` names, each once. Mentions of other users have no effect.
 
     `everyone_members`: in a group with more participants, only its owner and admins name everyone; 0 is no limit.
     """

@@ -107,7 +107,7 @@ _SET = {
 
 
 def _advance(tx: Transaction, place: Place, person: int, kind: ReceiptKind, seq: int) -> None:
-    """Move a mark up and keep the time; of somebody who hides how far they read, no time is kept."""
+    """Move a mark up and keep the time; no time is kept for a user who hides receipts."""
     hidden = kind == "read" and place.hides_receipts
     tx.execute(
         f"UPDATE members SET {_SET[f'{kind}, hidden' if hidden else kind]} "  # noqa: S608

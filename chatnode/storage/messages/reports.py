@@ -1,4 +1,4 @@
-"""Messages that somebody reported to the moderators."""
+"""Messages reported to the moderators."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def page(reader: Reader, *, resolved: bool, after: int | None, limit: int) -> li
 
 
 def resolve(tx: Transaction, account: Account | None, report: int, resolution: str) -> None:
-    """Say what was done about a report; raises `Refusal("not_found")`, or `gone` when somebody has."""
+    """Resolve a report; raises `Refusal("not_found")`, or `gone` if it is already resolved."""
     row = tx.execute(
         "SELECT m.id, r.resolved_at FROM reports r JOIN messages m ON m.key = r.message WHERE r.key = ?", (report,)
     ).fetchone()

@@ -186,7 +186,7 @@ def _check_columns(connection: Reader, table: Table) -> None:
 
 def declared_tables(connection: Reader) -> tuple[list[Table], list[str]]:
     """What was declared of the tables of all plugins, also of those that do not run; and the names of those that are
-    not there, as somebody dropped them by hand."""
+    not there, because they were dropped by hand."""
     found: list[Table] = []
     missing: list[str] = []
     for plugin in known(connection).values():

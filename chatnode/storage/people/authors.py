@@ -46,7 +46,7 @@ def create(tx: Transaction, source: str, name: str, shown: str) -> Account:
 
 
 def add_name(tx: Transaction, account: Account, source: str, name: str) -> None:
-    """Let the account stand for another name of its author. Of somebody who was erased only a hash is kept."""
+    """Let the account stand for another name of its author. For an erased user only a hash is kept."""
     if account.erased_at is None:
         tx.execute(
             "INSERT INTO import_authors (source, name, person) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -57,9 +57,8 @@ def add_name(tx: Transaction, account: Account, source: str, name: str) -> None:
 
 
 def erase(tx: Transaction, account: Account) -> int:
-    """Forget the names that somebody had elsewhere, but for what is needed to know them when they come again.
-
-    Returns how many those were.
+    """Forget a user's names in the source, except for hashes that recognize them in later imports; returns how many
+    those were.
     """
     names = tx.execute("DELETE FROM import_authors WHERE person = ? RETURNING source, name", (account.key,)).fetchall()
     for source, name in names:
@@ -92,7 +91,7 @@ def _add_erased(tx: Transaction, account: Account, source: str, name: str) -> No
 
 
 def _erased(id: str, name: str) -> str:
-    """What stays of a name elsewhere of somebody who was erased: for each person another hash of the same name."""
+    """What stays of a source name of an erased user: a hash, different for each user with the same name."""
     return blake2b(name.encode(), key=id.encode(), digest_size=16).hexdigest()
 
 

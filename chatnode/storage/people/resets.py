@@ -1,4 +1,4 @@
-"""One-time links with which somebody sets a new password; stored as hashes."""
+"""One-time password reset links; stored as hashes."""
 
 from __future__ import annotations
 

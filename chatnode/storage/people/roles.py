@@ -34,7 +34,7 @@ def check_there(reader: Reader | Transaction, role: str) -> None:
 
 
 def replace(tx: Transaction, role: str, permissions: frozenset[str]) -> dict[str, frozenset[str]]:
-    """Make the role, or change what it may do; whoever has it and is signed in is told. Gives all roles."""
+    """Create the role, or replace its permissions; notifies signed-in users who have it. Returns all roles."""
     _refuse_admin(role)
     known = {**PERMISSIONS, **additions(tx).permissions}
     if unknown := sorted(permissions - set(known)):
@@ -59,7 +59,7 @@ def replace(tx: Transaction, role: str, permissions: frozenset[str]) -> dict[str
 
 
 def delete(tx: Transaction, role: str) -> dict[str, frozenset[str]]:
-    """Raises `Refusal("conflict")` while somebody has it. Gives the roles that are left."""
+    """Raises `Refusal("conflict")` while an account has it. Returns the remaining roles."""
     _refuse_admin(role)
     if role == MEMBER:
         raise Refusal(

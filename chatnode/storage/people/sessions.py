@@ -36,7 +36,7 @@ class Authenticated:
 
 
 def new_secret() -> tuple[str, bytes]:
-    """A secret for somebody to keep, and the hash to store."""
+    """A new secret, and the hash to store."""
     secret = secrets.token_urlsafe(32)
     return secret, hash_secret(secret)
 

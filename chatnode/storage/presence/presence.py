@@ -144,7 +144,7 @@ def write_batch(tx: Transaction, active: Mapping[int, int], changes: Iterable[Ch
 
 
 def erase(tx: Transaction, account: Account) -> int:
-    """Remove all that is kept of somebody's presence; returns how many rows that were."""
+    """Remove all stored presence of a user; returns the number of rows."""
     rows = tx.execute("DELETE FROM presence_history WHERE person = ?", (account.key,)).rowcount
     return rows + tx.execute("DELETE FROM presence WHERE person = ?", (account.key,)).rowcount
 
@@ -177,7 +177,7 @@ def seen(reader: Reader, me: int, who: list[str]) -> list[Found]:
 
 
 def with_status(reader: Reader, me: int, people: list[int]) -> list[Found]:
-    """Those of `people` (keys) that have a status and whom the person `me` may see."""
+    """Those of `people` (keys) that have a status visible to the user `me`."""
     rows = reader.execute(
         _FOUND + "FROM people p JOIN presence s ON s.person = p.key "
         f"WHERE p.key IN {each_of(':people')} AND p.key <> :me "

@@ -1,4 +1,4 @@
-"""Who may say that they type, and whom it is not told."""
+"""Access checks for typing indicators."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatnode.storage.presence import presence
 
 
 def access(reader: Reader, account: Account, conversation: str) -> tuple[Place, set[str]]:
-    """The conversation, for whoever may post there, and the ids of those whom they have blocked.
+    """The conversation, for a user who may post there, and the ids of users they have blocked.
 
     Raises `Refusal`, also for a conversation that is closed, and one of two people of whom one blocks the other.
     """

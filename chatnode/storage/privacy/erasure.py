@@ -1,7 +1,7 @@
 """Erasing a person: their profile and everything they said go, places in conversations stay as tombstones.
 
-It is done in steps, each a transaction of its own and short, so that nobody waits for a large account. What was done is
-noted in `erasures`, so that a node that was stopped meanwhile goes on with it.
+It is done in steps, each a transaction of its own and short, so that nobody waits for a large account. `erasures`
+records the progress, so that a restarted node resumes it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MOST = 200
 
 @attrs.define
 class Batch:
-    """Messages of somebody, by key, with what they said; `upto` is how far was looked, `last` whether that is all."""
+    """Messages of a user, by key, with their texts; `upto` is how far the search got, `last` whether it is complete."""
 
     messages: list[tuple[int, int, int]]
     texts: list[str]
@@ -42,7 +42,7 @@ class Batch:
 
 
 def begin(tx: Transaction, account: Account) -> Account:
-    """The profile becomes that of nobody; nothing lets anybody in any more. Gives the account as it is now.
+    """Empty the profile and block sign-in. Gives the account as it is now.
 
     Raises `Refusal`: `gone` when that was done before, `conflict` for the only administrator, and while an imported
     author is handed over.
@@ -136,7 +136,7 @@ def finish(tx: Transaction, person: int) -> dict[str, int]:
     """Tell everybody who has something of theirs; gives how many rows of each table were erased."""
     row = tx.execute("SELECT counts FROM erasures WHERE person = ?", (person,)).fetchone()
     if row is None:
-        return {}  # somebody else was quicker
+        return {}  # another task was quicker
     counts: dict[str, int] = orjson.loads(row[0])
     concerned = [
         key

@@ -162,7 +162,7 @@ def prove(tx: Transaction, removal: int, probes: int, traces: int) -> None:
 
 
 def standing_elsewhere(reader: Reader, texts: list[str]) -> list[str]:
-    """Those of `texts` that somebody else has said too: their bytes prove nothing. Looks through all messages."""
+    """Those of `texts` that remaining messages contain too, so their bytes prove nothing. Scans all messages."""
     return [text for text in texts if reader.execute(_STANDS, {"text": text}).fetchone() is not None]
 
 

@@ -31,10 +31,10 @@ from chatnode.storage.search.index import CONVERSATION_BITS, CONVERSATION_MASK, 
 logger = get_logger("search")
 
 CHUNK = 2_000
-"""Messages that are not indexed are looked at so many at a time."""
+"""How many messages that are not indexed are scanned at a time."""
 
 FEW_CONVERSATIONS = 32
-"""Whoever takes part in no more has them named to the index, and is not shown through what others say."""
+"""For a user with at most this many conversations, the index query names them, and skips other conversations."""
 
 _VISIBLE = (
     "m.conversation = v.conversation AND v.person = :me AND v.left_gid IS NULL AND m.seq >= v.first "
@@ -180,7 +180,7 @@ def find(
     limit: int,
     seconds: float,
 ) -> SearchGiven:
-    """A page of what somebody finds in all their conversations, or in one.
+    """A page of a user's search results, in all their conversations or in one.
 
     Raises `Refusal("invalid")` for a query that names nobody, or no conversation of theirs, and for one that takes
     longer than `seconds` to begin with; `Refusal("unavailable")` when the index is damaged.
@@ -318,7 +318,7 @@ def _places(reader: Reader, account: Account, names: list[str]) -> list[int]:
 
 
 def _few(reader: Reader, account: Account) -> list[int] | None:
-    """The conversations of somebody who takes part in few."""
+    """The conversations of a user who has only a few."""
     rows = reader.execute(
         "SELECT conversation FROM members WHERE person = ? AND left_gid IS NULL LIMIT ?",
         (account.key, FEW_CONVERSATIONS + 1),

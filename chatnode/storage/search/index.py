@@ -5,7 +5,7 @@ looking at the messages themselves; `storage/search/find.py` does all three, so 
 Triggers of `schema/0005_search.sql` write down what changed: code that edits, deletes or removes messages need not
 call anything.
 
-A shard is a stretch of the log. Text goes from it when it is made anew from the messages: FTS5 itself only marks
+A shard is a stretch of the log. Text leaves it when it is rebuilt from the messages: FTS5 itself only marks
 what is deleted. See docs/adr/0010-search.md.
 """
 
@@ -249,7 +249,7 @@ def indexed(reader: Reader | Transaction) -> int:
 
 
 def occurrences(reader: Reader | Transaction, word: str) -> int:
-    """Of how many messages a single word is in the index's tables, whoever may see them."""
+    """Of how many messages a single word is in the index's tables, regardless of visibility."""
     (token,) = words.index_tokens(word)
     return sum(
         reader.execute(f"SELECT coalesce(max(doc), 0) FROM {shard.table}_terms WHERE term = ?", (token,)).fetchone()[0]  # noqa: S608

@@ -15,11 +15,11 @@ from chatnode.storage.search import renewal as search_renewal
 from chatnode.storage.search.renewal import Renewal
 
 REST_SECONDS = 60.0
-"""After a failure, such as a full disk, the index is left alone for so long; a search looks at the messages."""
+"""After a failure, such as a full disk, the index is left alone for this time; searches scan the messages."""
 
 
 LARGE = 100_000
-"""So many messages take about a second, and are worth a line of the log."""
+"""This many messages take about a second, and are worth a log line."""
 
 logger = get_logger("search")
 
@@ -27,7 +27,7 @@ logger = get_logger("search")
 class Indexer:
     """The `Background` of a node's database that keeps the index.
 
-    A busy node indexes a batch whenever so many messages have been posted, two while it is behind by more, so that
+    A busy node indexes a batch after every `batch_messages` posted messages, two while it is behind by more, so that
     what a search has to look through itself stays bounded under any load.
     """
 
@@ -112,7 +112,7 @@ class Indexer:
             self._told = waiting or None
 
     def _look_for_changes(self, connection: Reader) -> None:
-        """Begin to make a shard anew when text is to go from it, and not before: one time does for many edits."""
+        """Begin to rebuild a shard when text must leave it, and not earlier: one rebuild covers many edits."""
         count, oldest = connection.execute("SELECT count(*), min(at) FROM search_changed").fetchone()
         if not count:
             self._renew_at = None

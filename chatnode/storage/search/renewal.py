@@ -1,4 +1,4 @@
-"""Making parts of the index anew from the messages: the one way in which text goes from it."""
+"""Rebuilding parts of the index from the messages: the only way in which text leaves it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Renewal:
             "WHERE o.number = ? AND o.made = 1 AND n.number = ? AND n.made = 0",
             (self.old, self.new.number),
         ).fetchone()
-        if row is None:  # somebody else made it anew, or all of them
+        if row is None:  # it was rebuilt meanwhile, or all of them were
             connection.execute("UPDATE search_shards SET made = 2 WHERE number = ? AND made = 0", (self.new.number,))
             return True
         upto, newest = row
@@ -79,7 +79,7 @@ def _messages(connection: Reader, number: int) -> int:
 
 @attrs.define
 class Settling:
-    """Makes every shard anew of which a message changed or was removed before it began.
+    """Rebuilds every shard with messages that changed or were removed before it began.
 
     Afterwards no table of the index has ever held what those messages said before: it was filled from the messages
     as they are now, and the pages of its predecessor are zeroed. Takes about half a second for each shard, in slices,
@@ -114,7 +114,7 @@ class Settling:
 
 
 def settle(tx: Transaction | Reader) -> int:
-    """A `Settling` in one go; gives how many shards were made anew."""
+    """A `Settling` in one go; returns the number of shards rebuilt."""
     settling = Settling()
     while not settling.go_on(tx):
         pass
@@ -123,7 +123,7 @@ def settle(tx: Transaction | Reader) -> int:
 
 @attrs.define
 class Rebuilding:
-    """Makes the whole index anew from the messages, in slices. Takes about 20 s for a million."""
+    """Rebuilds the whole index from the messages, in slices. Takes about 20 s for a million."""
 
     settings: SearchSettings = attrs.field(factory=SearchSettings)
     _begun: bool = attrs.field(default=False, init=False)

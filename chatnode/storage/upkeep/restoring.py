@@ -1,7 +1,7 @@
 """Restoring a backup: verified in full before anything is touched; what was there before is kept.
 
-The epoch changes, so that every client drops what it knows and begins anew: the restored node gives numbers out again
-that they may have seen on other messages.
+The epoch changes, so that every client resyncs from scratch: the restored node reuses numbers that clients may have
+seen on other messages.
 """
 
 from __future__ import annotations

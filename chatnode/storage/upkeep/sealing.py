@@ -88,7 +88,7 @@ def write(
 ) -> None:
     """Write a new file and flush it to disk. `progress` is told how many bytes of `source` were taken so far.
 
-    Nobody else may read it. Raises `FileExistsError`, also for a link that somebody has put there.
+    Nobody else may read it. Raises `FileExistsError`, also for a link in its place.
     """
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
         header = _new_header(passphrase)

@@ -25,7 +25,7 @@ _STEPS = 200_000
 
 
 def no_progress(stage: str, done: int, total: int) -> None:
-    """For whom nobody watches."""
+    """Ignore progress."""
 
 
 @contextmanager

@@ -36,14 +36,14 @@ class Settings:
 
 @attrs.define
 class Greet:
-    """Whom to greet."""
+    """The user to greet."""
 
     person: Who
 
 
 @attrs.define
 class Greeting:
-    """What to say to them."""
+    """The greeting."""
 
     person: Person
     text: str
@@ -51,7 +51,7 @@ class Greeting:
 
 @command("hello.greet", permission=CHAT, reads=True)
 async def greet(ctx: Context, command: Greet) -> Greeting:
-    """A greeting for somebody."""
+    """Return a greeting for a user."""
     person = public_person(await ctx.read(lambda reader: find_person(reader, command.person)))
     return Greeting(person, f"{ctx.settings(Settings).word}, {person.name or person.handle}!")
 

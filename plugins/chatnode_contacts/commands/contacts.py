@@ -1,4 +1,4 @@
-"""One's own contact list."""
+"""Your contact list."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from chatnode_contacts.settings import Settings
 
 @command("contacts.list", permission=USE, reads=True)
 async def list_contacts(ctx: Context, command: ListContacts) -> ContactsGiven:
-    """Your contacts: those you talked with last, talk with most, by name, or added last, first. With how they are now.
+    """Your contacts, sorted by recent or most frequent interaction, by name or by time added, with their presence.
 
-    Whom you have blocked, or who has blocked you, is not among them. To filter otherwise: `items.query` of `contacts`.
+    Users whom you blocked, or who blocked you, are left out. To filter otherwise: `items.query` of `contacts`.
     """
     limit = ctx.page_size(command.limit)
     rows, after = await ctx.query(lambda reader: listing.page(reader, ctx.me, command, limit))
@@ -43,9 +43,9 @@ async def get(ctx: Context, command: OfPerson) -> ContactGiven:
 
 @command("contacts.add", permission=USE)
 async def add(ctx: Context, command: ChangeContact) -> ContactGiven:
-    """Add somebody to your own list, without asking them; they are not told, and you see no more of them than before.
+    """Add a user to your own list, without asking; they are not notified, and you see no more of them than before.
 
-    Adding somebody again changes what is given.
+    Adding a user again updates the given fields.
     """
     settings = ctx.settings(Settings)
     if not settings.one_sided:
@@ -71,7 +71,7 @@ async def add(ctx: Context, command: ChangeContact) -> ContactGiven:
 
 @command("contacts.update", permission=USE)
 async def update(ctx: Context, command: ChangeContact) -> ContactGiven:
-    """Change what you keep of a contact: favourite, nickname, number, note, groups, tags. Nobody else sees it."""
+    """Change your data about a contact: favourite, nickname, number, note, groups, tags. Other users do not see it."""
     settings = ctx.settings(Settings)
 
     def write(tx: Transaction) -> Shown:
@@ -100,9 +100,9 @@ def _change(tx: Transaction, owner: Account, other: Account, command: ChangeCont
 
 @command("contacts.remove", permission=USE)
 async def remove(ctx: Context, command: OfPerson) -> Nothing:
-    """Take somebody out of your list, and what you kept of them with it. They keep you in theirs.
+    """Remove a user from your list, with your data about them. You stay in theirs.
 
-    Who is added again has the first `added_at`.
+    If you add them again, the first `added_at` stays.
     """
     await ctx.write(lambda tx: entries.remove(tx, ctx.me, find_person(tx, command.person)))
     return Nothing()

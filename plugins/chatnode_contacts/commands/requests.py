@@ -1,4 +1,4 @@
-"""Asking people to be contacts, and answering."""
+"""Contact requests and their answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LIMITS = (Limit("contact_requests", "contact requests", "requests_per_minute"),)
 
 @command("contacts.request", permission=USE, limit="contact_requests")
 async def request(ctx: Context, command: AskContact) -> Asked:
-    """Ask somebody to be a contact. If they have asked you already, that accepts it."""
+    """Send a contact request to a user. If they have already sent you one, this accepts it."""
     settings = ctx.settings(Settings)
 
     def write(tx: Transaction) -> Asked:
@@ -46,7 +46,7 @@ async def request(ctx: Context, command: AskContact) -> Asked:
 
 @command("contacts.accept", permission=USE)
 async def accept(ctx: Context, command: OfPerson) -> Accepted:
-    """Say yes to somebody who has asked you: each is in the other's list, and sees their presence."""
+    """Accept a user's request: you become each other's contacts and see each other's presence."""
     settings = ctx.settings(Settings)
 
     def write(tx: Transaction) -> tuple[Shown, str | None]:
@@ -63,7 +63,7 @@ async def accept(ctx: Context, command: OfPerson) -> Accepted:
 
 
 def _other(tx: Transaction, me: Account, who: str) -> Account:
-    """Whom a request is to or from; not oneself."""
+    """The other user of a request; not the requester."""
     other = find_person(tx, who)
     if other.key == me.key:
         raise Refusal("invalid", "you cannot send yourself a request", path="person")
@@ -71,7 +71,7 @@ def _other(tx: Transaction, me: Account, who: str) -> Account:
 
 
 def _become_contacts(tx: Transaction, sender: Account, receiver: Account, settings: Settings) -> str | None:
-    """Both get an entry, in one transaction; gives the id of their conversation, where one is opened."""
+    """Create both entries in one transaction; returns the id of the direct conversation, if one is opened."""
     requests.answered(tx, sender, receiver)
     conversation = open_direct(tx, receiver, sender) if settings.open_direct else None
     for owner, contact in ((sender, receiver), (receiver, sender)):
@@ -82,21 +82,21 @@ def _become_contacts(tx: Transaction, sender: Account, receiver: Account, settin
 
 @command("contacts.decline", permission=USE)
 async def decline(ctx: Context, command: OfPerson) -> Nothing:
-    """Say no to somebody who has asked you. They are told, and may ask again only after some days."""
+    """Decline a user's request. They are notified, and may ask again only after some days."""
     await ctx.write(lambda tx: requests.decline(tx, find_person(tx, command.person), ctx.me))
     return Nothing()
 
 
 @command("contacts.cancel", permission=USE)
 async def cancel(ctx: Context, command: OfPerson) -> Nothing:
-    """Withdraw a request that was not answered."""
+    """Withdraw an unanswered request."""
     await ctx.write(lambda tx: requests.cancel(tx, ctx.me, find_person(tx, command.person)))
     return Nothing()
 
 
 @command("contacts.requests", permission=USE, reads=True)
 async def list_requests(ctx: Context, command: ListRequests) -> RequestsGiven:
-    """Requests that wait for an answer, the newest first: those to you, or those from you.
+    """Pending requests, newest first: to you, or from you.
 
     To filter and sort: `items.query` of `contact_requests`.
     """

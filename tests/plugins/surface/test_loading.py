@@ -230,7 +230,7 @@ async def test_settings_are_read_and_checked(tmp_path: Path) -> None:
     for entries, said in (
         ({"polit": 1}, "no setting plugins.demo.polit; [plugins.demo] has polite, per_minute, style"),
         ({"polite": "very"}, "plugins.demo.polite is 'very'; expected an integer"),
-        ({"polite": -1}, "the least is 0"),
+        ({"polite": -1}, "the minimum is 0"),
         ({"style": "loud"}, "plugins.demo.style is 'loud'; expected one of plain, fancy"),
     ):
         async with node_with(tmp_path, plugin, config=Config(of_plugins={"demo": entries})) as node:

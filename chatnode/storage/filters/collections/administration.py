@@ -1,4 +1,4 @@
-"""Accounts, whoever has them, for those who manage people and invites."""
+"""All accounts and invites, for users who manage them."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _CLOSED_REASONS = {
     "INACTIVE_30_DAYS": "inactive",
 }
 
-#: What a conversation is like, for whoever may know that it exists.
+#: Fields of a conversation, for users who may know that it exists.
 _ABOUT = (
     Field("conversation_id", Id(), "item.id", ("id", "conversation"), groups=True),
     Field("title", Text(), "item.title"),

@@ -64,7 +64,8 @@ from chatnode.storage.engine.connection import IntegrityError, Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Change, Transaction, Write
 from chatnode.storage.filters import kinds
-from chatnode.storage.filters.collection import Collection, Field
+from chatnode.storage.filters.collection import Asker, Collection, Field
+from chatnode.storage.filters.query import FilterSql, ItemsPage, Plan, filter_sql, plan_query, run_query
 from chatnode.storage.messages.messages import Draft
 from chatnode.storage.messages.messages import access as access_message
 from chatnode.storage.people.people import by_key as person_by_key
@@ -84,6 +85,7 @@ __all__ = [
     "OPERATE",
     "Account",
     "Allow",
+    "Asker",
     "Badge",
     "Change",
     "Collection",
@@ -100,11 +102,13 @@ __all__ = [
     "Event",
     "EventKind",
     "Field",
+    "FilterSql",
     "Found",
     "Handle",
     "Id",
     "IntegrityError",
     "Items",
+    "ItemsPage",
     "Limit",
     "MemberChanged",
     "MemberJoined",
@@ -126,6 +130,7 @@ __all__ = [
     "PersonRef",
     "PersonUpdated",
     "Place",
+    "Plan",
     "Plugin",
     "Presence",
     "Reader",
@@ -155,6 +160,7 @@ __all__ = [
     "check_reachable",
     "command",
     "direct_id",
+    "filter_sql",
     "find_person",
     "find_presence",
     "folded",
@@ -169,10 +175,12 @@ __all__ = [
     "only_for",
     "open_direct",
     "person_by_key",
+    "plan_query",
     "public_person",
     "record_about_message",
     "refuse_blocked",
     "rfc3339",
+    "run_query",
     "setting",
     "steps_in",
 ]

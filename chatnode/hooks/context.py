@@ -8,13 +8,15 @@ from typing import Any, Protocol, TypeVar
 
 import attrs
 
-from chatnode.dispatch import acting
+from chatnode.dispatch import acting, querying
 from chatnode.dispatch.acting import AsOperator, AsPerson
 from chatnode.dispatch.caller import Caller
 from chatnode.model.people import Account
 from chatnode.model.presence import Badge, Presence
 from chatnode.routing.presence import PresenceBoard
 from chatnode.storage.engine.transaction import Read, Write
+from chatnode.storage.filters.collection import Asker, Collection
+from chatnode.storage.filters.query import ItemsPage
 from chatnode.storage.presence.presence import Found
 
 T = TypeVar("T")
@@ -113,6 +115,40 @@ class Context:
     def page_size(self, limit: int) -> int:
         """`limit`, but no more than `limits.page_items`."""
         return self._caller.page_size(limit)
+
+    def asker(self, collection: Collection) -> Asker:
+        """Whose eyes a query of the collection has, for `plan_query`, `run_query` and `filter_sql`.
+
+        Raises `Refusal` for a requester who may not ask it. Tasks and consumers ask for nobody, and may know every
+        field.
+        """
+        return querying.asker_of(self._caller, collection)
+
+    async def query_items(
+        self,
+        collection: Collection,
+        *,
+        filter: dict[str, Any] | None = None,
+        sort: str = "",
+        limit: int = 50,
+        after: str | None = None,
+        group_by: str = "",
+        fields: str = "",
+    ) -> ItemsPage:
+        """`items.query` of a collection, which need not be one that the plugin declares.
+
+        Raises `Refusal` with the path of the fault, and `too_large` after `limits.query_seconds`.
+        """
+        return await querying.query_items(
+            self._caller,
+            collection,
+            filter=filter,
+            sort=sort,
+            limit=limit,
+            after=after,
+            group_by=group_by,
+            fields=fields,
+        )
 
     # ---- acting
 

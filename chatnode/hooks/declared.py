@@ -69,6 +69,8 @@ def check(plugin: Plugin, taken: Taken) -> None:
     _names("collection", collections, "", taken.collections)
     for each in plugin.collections:
         _check_permission(f"the collection {each.name}", each.permission, permissions)
+        for field in each.fields:
+            _check_permission(f"the field {field.name} of {each.name}", field.permission, permissions)
     for consumer in plugin.consumers:
         _check_consumer(consumer)
     for what, function in _run_by_the_node(plugin):

@@ -38,6 +38,8 @@ from chatnode.storage.engine.connection import Reader, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import Migration
 from chatnode.storage.engine.row import Row
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.node import plugins as storage
 from chatnode.storage.upkeep.upgrading import copy_before
 
@@ -216,6 +218,25 @@ class Manager:
 
         return attrs.evolve(kind, make=make_or_leave_out)
 
+    def _guarded_collection(self, name: str, collection: Collection) -> Collection:
+        """One whose fields cannot be learned is refused to whoever asks it, rather than asked without them."""
+        if (asked := collection.learn) is None:
+            return collection
+
+        def learn_all(source: Reader | Transaction, asker: Asker) -> tuple[Field, ...]:
+            return tuple(asked(source, asker))
+
+        seconds, report = self.config.plugins.hook_seconds, partial(self.report, name)
+        learn = guard(learn_all, name, f"collection {collection.name}", seconds, report)
+
+        def learn_or_refuse(source: Reader | Transaction, asker: Asker) -> Iterable[Field]:
+            try:
+                return learn(source, asker)
+            except HookFailed as failure:
+                raise failure.as_refusal() from failure
+
+        return attrs.evolve(collection, learn=learn_or_refuse)
+
     def _problems(self, name: str, reader: Reader) -> list[str]:
         """What the plugin's own check finds. It may take as long as the node's own checks."""
         check = self.loaded[name].plugin.check
@@ -251,7 +272,7 @@ class Manager:
             for limit in plugin.limits:
                 core.rates[limit.name] = Rate(limit.what, getattr(each.settings, limit.setting))
             for collection in plugin.collections:
-                core.collections.add(collection)
+                core.collections.add(self._guarded_collection(name, collection))
             for task in plugin.tasks:
                 if task.every is not None:
                     jobs.add(_job(name, task, each, partial(self.report, name)))

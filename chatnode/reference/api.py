@@ -34,6 +34,9 @@ WORKED_WITH = (
     "PersonRef",
     "Message",
     "Found",
+    "Asker",
+    "FilterSql",
+    "ItemsPage",
 )
 _OF_THE_NODE = frozenset(
     {"core", "turn", "sign_in", "writing", "as_known", "prepared", "hooks", "next_gid", "recorded"}

@@ -18,6 +18,7 @@ from chatnode.hooks.plugin import (
     Page,
     Permission,
     Plugin,
+    PluginRole,
     Request,
     Response,
     Route,
@@ -69,7 +70,7 @@ from chatnode.storage.filters.query import FilterSql, ItemsPage, Plan, filter_sq
 from chatnode.storage.messages.messages import Draft
 from chatnode.storage.messages.messages import access as access_message
 from chatnode.storage.people.people import by_key as person_by_key
-from chatnode.storage.people.people import check_reachable
+from chatnode.storage.people.people import check_reachable, holders_of
 from chatnode.storage.people.people import find as find_person
 from chatnode.storage.people.people import public as public_person
 from chatnode.storage.presence.presence import SEEN as MAY_SEE_PRESENCE
@@ -132,6 +133,7 @@ __all__ = [
     "Place",
     "Plan",
     "Plugin",
+    "PluginRole",
     "Presence",
     "Reader",
     "Real",
@@ -165,6 +167,7 @@ __all__ = [
     "find_presence",
     "folded",
     "has_blocked",
+    "holders_of",
     "hookimpl",
     "hookspec",
     "in_all_tones",

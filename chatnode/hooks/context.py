@@ -14,9 +14,10 @@ from chatnode.dispatch.caller import Caller
 from chatnode.model.people import Account
 from chatnode.model.presence import Badge, Presence
 from chatnode.routing.presence import PresenceBoard
-from chatnode.storage.engine.transaction import Read, Write
+from chatnode.storage.engine.transaction import Read, Transaction, Write
 from chatnode.storage.filters.collection import Asker, Collection
 from chatnode.storage.filters.query import ItemsPage
+from chatnode.storage.people import audit, people
 from chatnode.storage.presence.presence import Found
 
 T = TypeVar("T")
@@ -86,6 +87,19 @@ class Context:
     def check(self, permission: str, *, reads: bool = False) -> None:
         """Raises `Refusal` unless `may`: `unauthenticated` without an account, else `forbidden`."""
         self._caller.check(permission, reads=reads)
+
+    async def holders(self, permission: str, *, reads: bool = False) -> list[Account]:
+        """The accounts that may use a permission, such as those to tell that there is work; see `holders_of`."""
+        return await self.read(lambda reader: people.holders_of(reader, permission, reads=reads))
+
+    def audit(self, tx: Transaction, action: str, target: str = "", **details: str | int | None) -> None:
+        """Record in the audit log, as `<plugin>.<action>` and in the transaction that does it, what the user who asks
+        did.
+
+        Where nobody asks there is no actor, as for the node's own jobs. `target` is a public id, or a name of the
+        plugin's own. Details that are None are left out; never give the text of a message.
+        """
+        audit.record(tx, self.account, f"{self._scope.name}.{action}", target, **details)
 
     # ---- the database
 

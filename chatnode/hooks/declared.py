@@ -13,13 +13,14 @@ from chatnode.dispatch.core import RATES
 from chatnode.errors import StartError
 from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
 from chatnode.model.events import EVENTS
-from chatnode.model.permissions import PERMISSIONS
+from chatnode.model.permissions import PERMISSIONS, ROLES
 from chatnode.model.presence import PASSING
 from chatnode.storage.engine.migrations import own_prefixes
 from chatnode.storage.filters.collections import COLLECTIONS
 
 _NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,60}")
+_ROLE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _PART = r"(?:[a-z0-9][a-z0-9._-]*|<[a-z_]+>)"
 _PLACE = re.compile("<[a-z_]+>")
 _RULE = re.compile(f"{_PART}(?:/{_PART})*")
@@ -35,6 +36,7 @@ class Taken:
     commands: set[str]
     events: set[str] = attrs.field(factory=lambda: {*EVENTS, *PASSING})
     settings: set[type[Any]] = attrs.field(factory=set[type[Any]])
+    roles: set[str] = attrs.field(factory=lambda: set(ROLES))
     limits: set[str] = attrs.field(factory=lambda: set(RATES))
     collections: set[str] = attrs.field(
         factory=lambda: {name for each in COLLECTIONS for name in (each.name, *each.also)}
@@ -58,6 +60,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
         raise StartError(f"its settings are the class {plugin.settings.__name__} of another plugin; it needs its own")
     events = [kind.event.name for kind in plugin.events]
     _names("event", events, "", taken.events)
+    _check_roles(plugin, permissions, taken.roles)
     limits = [limit.name for limit in plugin.limits]
     _names("limit", limits, "", taken.limits)
     for limit in plugin.limits:
@@ -85,6 +88,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
     if plugin.settings is not None:
         taken.settings.add(plugin.settings)
     taken.commands.update(names)
+    taken.roles.update(role.name for role in plugin.roles)
     taken.events.update(events)
     taken.limits.update(limits)
     taken.collections.update(collections)
@@ -135,6 +139,17 @@ def _names(kind: str, names: Iterable[str], prefix: str, taken: Container[str]) 
 def _check_permission(what: str, permission: str | None, own: Container[str]) -> None:
     if permission is not None and permission not in PERMISSIONS and permission not in own:
         raise StartError(f"{what} takes the permission {permission}, which nobody declares")
+
+
+def _check_roles(plugin: Plugin, permissions: Container[str], taken: Container[str]) -> None:
+    _names("role", [role.name for role in plugin.roles], "", taken)
+    for role in plugin.roles:
+        if not _ROLE.fullmatch(role.name):
+            raise StartError(f"the role {role.name!r} is not named in a-z, 0-9, _ and -, with up to 40 characters")
+        if not role.permissions:
+            raise StartError(f"the role {role.name} has no permission")
+        for permission in role.permissions:
+            _check_permission(f"the role {role.name}", permission, permissions)
 
 
 def _check_addresses(plugin: Plugin, permissions: Container[str]) -> None:

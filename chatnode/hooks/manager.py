@@ -154,12 +154,13 @@ class Manager:
     def _prepare(self, name: str, connection: Reader, directory: DataDirectory) -> None:
         plugin = self.loaded[name].plugin
         steps = [Migration(name, step.name, step.sql, step.functions) for step in plugin.steps]
-        roles = {each.name: each.roles for each in plugin.permissions}
+        permissions = {each.name: each.roles for each in plugin.permissions}
+        roles = {each.name: each.permissions for each in plugin.roles}
         try:
             done, keep = storage.applied(connection, name), self.config.backup.keep_before_migration
             if done and keep and any(step.name not in done for step in steps):
                 copy_before(directory, f"{name}-{plugin.version}", keep)
-            storage.prepare(connection, name, plugin.version, steps, plugin.tables, roles)
+            storage.prepare(connection, name, plugin.version, steps, plugin.tables, permissions, roles)
         except Exception as error:
             self._drop(name, error)
 

@@ -58,6 +58,20 @@ class Permission:
 
 
 @attrs.frozen
+class PluginRole:
+    """A role that the plugin brings: made when the plugin first runs, unless the node has a role of that name.
+
+    `permissions` are the plugin's own and the node's. From then on the role is the operator's: what is changed in it,
+    or that it is deleted, stays. A permission that a later version adds names the role in its `roles`. While the
+    plugin is disabled the role stays and its permissions of the plugin allow nothing. `plugins.drop` deletes it if no
+    account has it, and else leaves what is not the plugin's.
+    """
+
+    name: str
+    permissions: tuple[str, ...]
+
+
+@attrs.frozen
 class Limit:
     """A rate that commands of the plugin name as their `limit`. `setting` is a whole number of the plugin's settings:
     so many a minute for one person, 0 for no limit."""
@@ -183,6 +197,7 @@ class Plugin:
     steps: Sequence[Step] = ()
     tables: Sequence[Table] = ()
     permissions: Sequence[Permission] = ()
+    roles: Sequence[PluginRole] = ()
     limits: Sequence[Limit] = ()
     commands: Sequence[Command[Any, Any]] = ()
     events: Sequence[EventKind] = ()

@@ -19,8 +19,8 @@ from chatnode import api
 from chatnode.hooks import specs
 
 DECLARED = (
-    "Plugin", "Command", "EventKind", "Table", "Step", "Permission", "Limit", "Consumer", "Task", "Route", "Request",
-    "Response", "Page", "Metric", "Collection", "Field",
+    "Plugin", "Command", "EventKind", "Table", "Step", "Permission", "PluginRole", "Limit", "Consumer", "Task", "Route",
+    "Request", "Response", "Page", "Metric", "Collection", "Field",
 )  # fmt: skip
 WORKED_WITH = (
     "Context",

@@ -10,6 +10,7 @@ from chatnode.dispatch.hooks import Allow, Deny, Verdict
 from chatnode.dispatch.table import Command, command
 from chatnode.errors import Refusal
 from chatnode.hooks.context import Context
+from chatnode.hooks.pages import PageContext
 from chatnode.hooks.plugin import (
     API_VERSION,
     Consumer,
@@ -123,6 +124,7 @@ __all__ = [
     "Name",
     "Nothing",
     "Page",
+    "PageContext",
     "Permission",
     "Person",
     "PersonAdopted",

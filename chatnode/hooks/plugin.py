@@ -11,6 +11,7 @@ import attrs
 
 from chatnode.dispatch.table import Command
 from chatnode.hooks.context import Context
+from chatnode.hooks.pages import PageContext
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
@@ -157,15 +158,24 @@ class Route:
 
 @attrs.frozen
 class Page:
-    """A page for people, `/plugins/<name>/<path>`, for whoever has the permission; `/plugins` lists them.
+    """A page for people, `/plugins/<name>/<path>`, for users who have the permission; `/plugins` lists them.
 
-    `render` gives the HTML of its content, without head and body. No scripts run on it.
+    `render` gets the query with what the path's `<name>`s stand for, and gives the HTML of its content, without head
+    and body. No scripts run on it. `ctx.url` makes its links.
+
+    A page with `submit` may have forms: `<form method="post">` with `ctx.form_token` in each. `submit` gets the same
+    query and the fields that were sent, and gives the address to go on at, as `ctx.url` takes it; or what is wrong, by
+    the name of the field. Then the page is rendered again, with `ctx.sent` and `ctx.errors`, as it is for a `Refusal`.
+    What comes without the token, or with another session's, does not reach the plugin. Files cannot be sent.
     """
 
     path: str
     title: str
-    render: Callable[[Context, Mapping[str, str]], Awaitable[str]]
+    render: Callable[[PageContext, Mapping[str, str]], Awaitable[str]]
     permission: str = "operate"
+    submit: Callable[[PageContext, Mapping[str, str], Mapping[str, str]], Awaitable[str | Mapping[str, str]]] | None = (
+        None
+    )
 
 
 @attrs.frozen

@@ -24,6 +24,7 @@ DECLARED = (
 )  # fmt: skip
 WORKED_WITH = (
     "Context",
+    "PageContext",
     "Transaction",
     "Change",
     "Draft",

@@ -58,6 +58,8 @@ class Pages:
                 return "//evil.example/\r\nSet-Cookie: a=1"
             case "broken":
                 raise ValueError("a fault of the plugin's")
+            case _:
+                pass
         self.notes.append((ctx.me.handle, query, sent))
         return f"notes/{query['of']}?added=1"
 

@@ -6,6 +6,7 @@ Start with `docs/plugins/tutorial.md`; `docs/plugins/reference.md` describes eve
 from __future__ import annotations
 
 from chatnode.config import setting
+from chatnode.dispatch.acting import AsOperator, AsPerson
 from chatnode.dispatch.hooks import Allow, Deny, Verdict
 from chatnode.dispatch.table import Command, command
 from chatnode.errors import Refusal
@@ -29,6 +30,9 @@ from chatnode.hooks.plugin import (
 )
 from chatnode.hooks.specs import hookimpl, hookspec, only_for
 from chatnode.model.commands.shared import Nothing
+from chatnode.model.conversations import Conversation
+from chatnode.model.conversations import Settings as ConversationSettings
+from chatnode.model.conversations import Subject as ConversationContext
 from chatnode.model.emoji import Emoji, as_emoji, in_all_tones
 from chatnode.model.events import (
     ConversationImported,
@@ -48,14 +52,18 @@ from chatnode.model.events import (
     PersonUpdated,
     ReceiptDelivered,
     ReceiptRead,
+    RoleChanged,
+    SessionRevoked,
+    SettingsChanged,
 )
 from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Title, Who, Whole
 from chatnode.model.folding import caseless, folded, is_blank
 from chatnode.model.ids import direct_id, new_id
-from chatnode.model.messages import Message
+from chatnode.model.messages import Location, Media, Message, Notice
 from chatnode.model.people import Account, Person, PersonRef
 from chatnode.model.permissions import CHAT, MANAGE_PEOPLE, MODERATE, OPERATE
 from chatnode.model.presence import Badge, Presence
+from chatnode.model.presence import Status as PresenceStatus
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage.conversations.blocks import has_blocked, refuse_blocked
 from chatnode.storage.conversations.conversations import Place, access_to_post, record_about_message
@@ -64,7 +72,7 @@ from chatnode.storage.conversations.opening import open_direct
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.engine.connection import IntegrityError, Reader
 from chatnode.storage.engine.row import Row
-from chatnode.storage.engine.transaction import Change, Transaction, Write
+from chatnode.storage.engine.transaction import Change, Read, Transaction, Write
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.filters.query import FilterSql, ItemsPage, Plan, filter_sql, plan_query, run_query
@@ -87,6 +95,8 @@ __all__ = [
     "OPERATE",
     "Account",
     "Allow",
+    "AsOperator",
+    "AsPerson",
     "Asker",
     "Badge",
     "Change",
@@ -94,7 +104,10 @@ __all__ = [
     "Command",
     "Consumer",
     "Context",
+    "Conversation",
+    "ConversationContext",
     "ConversationImported",
+    "ConversationSettings",
     "ConversationTrimmed",
     "ConversationUpdated",
     "Deny",
@@ -112,6 +125,8 @@ __all__ = [
     "Items",
     "ItemsPage",
     "Limit",
+    "Location",
+    "Media",
     "MemberChanged",
     "MemberJoined",
     "MemberLeft",
@@ -123,6 +138,7 @@ __all__ = [
     "Metric",
     "Name",
     "Nothing",
+    "Notice",
     "Page",
     "PageContext",
     "Permission",
@@ -137,6 +153,8 @@ __all__ = [
     "Plugin",
     "PluginRole",
     "Presence",
+    "PresenceStatus",
+    "Read",
     "Reader",
     "Real",
     "ReceiptDelivered",
@@ -144,8 +162,11 @@ __all__ = [
     "Refusal",
     "Request",
     "Response",
+    "RoleChanged",
     "Route",
     "Row",
+    "SessionRevoked",
+    "SettingsChanged",
     "Step",
     "Table",
     "Task",

@@ -47,7 +47,7 @@ class Command(Generic[C, R]):
     or_permission: str | None = None
     unscoped: bool = False
     active: bool = False
-    earlier: Callable[[Caller, C], Awaitable[R | None]] | None = None
+    earlier: Callable[[Any, C], Awaitable[R | None]] | None = None
 
     @property
     def description(self) -> str:
@@ -71,7 +71,7 @@ def command(
     reads: bool = False,
     unscoped: bool = False,
     active: bool | None = None,
-    earlier: Callable[[Caller, Any], Awaitable[Any]] | None = None,
+    earlier: Callable[[Any, Any], Awaitable[Any]] | None = None,
 ) -> Callable[[Callable[[Any, C], Awaitable[R]]], Command[C, R]]:
     """Make a command of a handler; what it takes and gives is read from the handler's annotations.
 

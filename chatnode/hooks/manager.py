@@ -339,13 +339,18 @@ def declaration(source: Any) -> Plugin:
 
 
 def _bound(loaded: Loaded, command: Command[Any, Any]) -> Command[Any, Any]:
-    """The command with a handler that takes the node's own context."""
+    """The command with functions that take the node's own context."""
+    asked_before = command.earlier
 
     @wraps(command.handler)
     async def handler(caller: Caller, asked: Any) -> Any:
         return await command.handler(loaded.context_of(caller), asked)
 
-    return attrs.evolve(command, handler=handler)
+    async def earlier(caller: Caller, asked: Any) -> Any:
+        assert asked_before is not None
+        return await asked_before(loaded.context_of(caller), asked)
+
+    return attrs.evolve(command, handler=handler, earlier=earlier if asked_before is not None else None)
 
 
 def _wake(jobs: JobRunner, plugin: Plugin, task: str) -> None:

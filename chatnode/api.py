@@ -6,10 +6,12 @@ Start with `docs/plugins/tutorial.md`; `docs/plugins/reference.md` describes eve
 from __future__ import annotations
 
 from chatnode.config import setting
+from chatnode.dispatch.acting import AsOperator, AsPerson
 from chatnode.dispatch.hooks import Allow, Deny, Verdict
 from chatnode.dispatch.table import Command, command
 from chatnode.errors import Refusal
 from chatnode.hooks.context import Context
+from chatnode.hooks.pages import PageContext
 from chatnode.hooks.plugin import (
     API_VERSION,
     Consumer,
@@ -18,6 +20,7 @@ from chatnode.hooks.plugin import (
     Page,
     Permission,
     Plugin,
+    PluginRole,
     Request,
     Response,
     Route,
@@ -28,6 +31,9 @@ from chatnode.hooks.plugin import (
 from chatnode.hooks.specs import hookimpl, hookspec, only_for
 from chatnode.model.commands.messages import Posted
 from chatnode.model.commands.shared import Nothing
+from chatnode.model.conversations import Conversation
+from chatnode.model.conversations import Settings as ConversationSettings
+from chatnode.model.conversations import Subject as ConversationContext
 from chatnode.model.emoji import Emoji, as_emoji, in_all_tones
 from chatnode.model.events import (
     ConversationImported,
@@ -54,10 +60,11 @@ from chatnode.model.events import (
 from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Title, Who, Whole
 from chatnode.model.folding import caseless, folded, is_blank
 from chatnode.model.ids import direct_id, new_id
-from chatnode.model.messages import Message
+from chatnode.model.messages import Location, Media, Message, Notice
 from chatnode.model.people import Account, Person, PersonRef
 from chatnode.model.permissions import CHAT, MANAGE_PEOPLE, MODERATE, OPERATE
 from chatnode.model.presence import Badge, Presence
+from chatnode.model.presence import Status as PresenceStatus
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.routing.ephemeral import ConnectedSession
 from chatnode.storage.conversations.blocks import has_blocked, not_blocked, refuse_blocked
@@ -73,16 +80,17 @@ from chatnode.storage.conversations.opening import open_direct
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.engine.connection import IntegrityError, Reader
 from chatnode.storage.engine.row import Row
-from chatnode.storage.engine.transaction import Change, Transaction, Write
+from chatnode.storage.engine.transaction import Change, Read, Transaction, Write
 from chatnode.storage.filters import kinds
-from chatnode.storage.filters.collection import Collection, Field
+from chatnode.storage.filters.collection import Asker, Collection, Field
+from chatnode.storage.filters.query import FilterSql, ItemsPage, Plan, filter_sql, plan_query, run_query
 from chatnode.storage.messages.messages import Draft
 from chatnode.storage.messages.messages import access as access_message
 from chatnode.storage.messages.posting import post_message
 from chatnode.storage.messages.recipients import Recipient, recipients, thread_followers
 from chatnode.storage.messages.visible import TAKES_PART, VISIBLE_MESSAGES, may_see_message
 from chatnode.storage.people.people import by_key as person_by_key
-from chatnode.storage.people.people import check_reachable
+from chatnode.storage.people.people import check_reachable, holders_of
 from chatnode.storage.people.people import find as find_person
 from chatnode.storage.people.people import public as public_person
 from chatnode.storage.presence.presence import SEEN as MAY_SEE_PRESENCE
@@ -100,6 +108,9 @@ __all__ = [
     "VISIBLE_MESSAGES",
     "Account",
     "Allow",
+    "AsOperator",
+    "AsPerson",
+    "Asker",
     "Badge",
     "Change",
     "Collection",
@@ -107,7 +118,10 @@ __all__ = [
     "ConnectedSession",
     "Consumer",
     "Context",
+    "Conversation",
+    "ConversationContext",
     "ConversationImported",
+    "ConversationSettings",
     "ConversationTrimmed",
     "ConversationUpdated",
     "Deny",
@@ -117,12 +131,16 @@ __all__ = [
     "Event",
     "EventKind",
     "Field",
+    "FilterSql",
     "Found",
     "Handle",
     "Id",
     "IntegrityError",
     "Items",
+    "ItemsPage",
     "Limit",
+    "Location",
+    "Media",
     "MemberChanged",
     "MemberJoined",
     "MemberLeft",
@@ -134,7 +152,9 @@ __all__ = [
     "Metric",
     "Name",
     "Nothing",
+    "Notice",
     "Page",
+    "PageContext",
     "Permission",
     "Person",
     "PersonAdopted",
@@ -143,9 +163,13 @@ __all__ = [
     "PersonRef",
     "PersonUpdated",
     "Place",
+    "Plan",
     "Plugin",
+    "PluginRole",
     "Posted",
     "Presence",
+    "PresenceStatus",
+    "Read",
     "Reader",
     "Real",
     "ReceiptDelivered",
@@ -178,10 +202,12 @@ __all__ = [
     "check_reachable",
     "command",
     "direct_id",
+    "filter_sql",
     "find_person",
     "find_presence",
     "folded",
     "has_blocked",
+    "holders_of",
     "hookimpl",
     "hookspec",
     "in_all_tones",
@@ -196,12 +222,14 @@ __all__ = [
     "open_direct",
     "open_group",
     "person_by_key",
+    "plan_query",
     "post_message",
     "public_person",
     "recipients",
     "record_about_message",
     "refuse_blocked",
     "rfc3339",
+    "run_query",
     "setting",
     "steps_in",
     "thread_followers",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import runpy
 import subprocess
@@ -74,8 +75,24 @@ async def _answers(events: Any) -> Any:
                 yield message["text"], message["reply_to"]
 
 
-@pytest.mark.parametrize("plugin", sorted(EXAMPLES.glob("plugin_*")), ids=lambda path: path.name)
-async def test_a_plugin_passes_its_tests(plugin: Path) -> None:
+PLUGINS = sorted(path.name for path in EXAMPLES.glob("plugin_*"))
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_a_plugin_imports_what_is_public_and_nothing_else(name: str) -> None:
+    imported: set[str] = set()
+    for path in (EXAMPLES / name).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module or "")
+    assert {each for each in imported if each.partition(".")[0] == "chatnode"} == {"chatnode.api", "chatnode.testing"}
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+async def test_a_plugin_passes_its_tests(name: str) -> None:
+    plugin = EXAMPLES / name
     path = os.pathsep.join([str(plugin), str(EXAMPLES.parent), str(EXAMPLES.parent / "plugins")])
     done = await trio.run_process(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],

@@ -49,7 +49,7 @@ class Command(Generic[C, R]):
     or_permission: str | None = None
     unscoped: bool = False
     active: bool = False
-    earlier: Callable[[Caller, C], Awaitable[R | None]] | None = None
+    earlier: Callable[[Any, C], Awaitable[R | None]] | None = None
     repeatable: bool = False
 
     @property
@@ -74,7 +74,7 @@ def command(
     reads: bool = False,
     unscoped: bool = False,
     active: bool | None = None,
-    earlier: Callable[[Caller, Any], Awaitable[Any]] | None = None,
+    earlier: Callable[[Any, Any], Awaitable[Any]] | None = None,
     repeatable: bool = False,
 ) -> Callable[[Callable[[Any, C], Awaitable[R]]], Command[C, R]]:
     """Declare a handler as a command; its request and reply classes come from the annotations.

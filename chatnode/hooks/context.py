@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import attrs
 
-from chatnode.dispatch import acting
+from chatnode.dispatch import acting, querying
 from chatnode.dispatch.acting import AsOperator, AsPerson
 from chatnode.dispatch.caller import Caller
 from chatnode.model.events import Event
@@ -21,9 +21,11 @@ from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
-from chatnode.storage.engine.transaction import Read, Write
+from chatnode.storage.engine.transaction import Read, Transaction, Write
+from chatnode.storage.filters.collection import Asker, Collection
+from chatnode.storage.filters.query import ItemsPage
 from chatnode.storage.log import retelling
-from chatnode.storage.people import bots
+from chatnode.storage.people import audit, bots, people
 from chatnode.storage.presence.presence import Found
 
 T = TypeVar("T")
@@ -95,6 +97,19 @@ class Context:
         """Raises `Refusal` unless `may`: `unauthenticated` without an account, else `forbidden`."""
         self._caller.check(permission, reads=reads)
 
+    async def holders(self, permission: str, *, reads: bool = False) -> list[Account]:
+        """The accounts that may use a permission, such as those to tell that there is work; see `holders_of`."""
+        return await self.read(lambda reader: people.holders_of(reader, permission, reads=reads))
+
+    def audit(self, tx: Transaction, action: str, target: str = "", **details: str | int | None) -> None:
+        """Record in the audit log, as `<plugin>.<action>` and in the transaction that does it, what the user who asks
+        did.
+
+        Where nobody asks there is no actor, as for the node's own jobs. `target` is a public id, or a name of the
+        plugin's own. Details that are None are left out; never give the text of a message.
+        """
+        audit.record(tx, self.account, f"{self._scope.name}.{action}", target, **details)
+
     # ---- the database
 
     async def read(self, function: Read[T]) -> T:
@@ -123,6 +138,40 @@ class Context:
     def page_size(self, limit: int) -> int:
         """`limit`, but no more than `limits.page_items`."""
         return self._caller.page_size(limit)
+
+    def asker(self, collection: Collection) -> Asker:
+        """Whose eyes a query of the collection has, for `plan_query`, `run_query` and `filter_sql`.
+
+        Raises `Refusal` for a requester who may not ask it. Tasks and consumers ask for nobody, and may know every
+        field.
+        """
+        return querying.asker_of(self._caller, collection)
+
+    async def query_items(
+        self,
+        collection: Collection,
+        *,
+        filter: dict[str, Any] | None = None,
+        sort: str = "",
+        limit: int = 50,
+        after: str | None = None,
+        group_by: str = "",
+        fields: str = "",
+    ) -> ItemsPage:
+        """`items.query` of a collection, which need not be one that the plugin declares.
+
+        Raises `Refusal` with the path of the fault, and `too_large` after `limits.query_seconds`.
+        """
+        return await querying.query_items(
+            self._caller,
+            collection,
+            filter=filter,
+            sort=sort,
+            limit=limit,
+            after=after,
+            group_by=group_by,
+            fields=fields,
+        )
 
     # ---- acting
 

@@ -14,10 +14,11 @@ from chatnode.dispatch.subject import Subject
 from chatnode.errors import StartError
 from chatnode.hooks.discovery import NAME
 from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
-from chatnode.model.permissions import PERMISSIONS
+from chatnode.model.permissions import PERMISSIONS, ROLES
 from chatnode.storage.engine.migrations import own_prefixes
 
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,60}")
+_ROLE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _PART = r"(?:[a-z0-9][a-z0-9._-]*|<[a-z_]+>)"
 _PLACE = re.compile("<[a-z_]+>")
 _RULE = re.compile(f"{_PART}(?:/{_PART})*")
@@ -36,6 +37,7 @@ class Taken:
     ephemeral: frozenset[str]
     collections: set[str]
     settings: set[type[Any]] = attrs.field(factory=set[type[Any]])
+    roles: set[str] = attrs.field(factory=lambda: set(ROLES))
     limits: set[str] = attrs.field(factory=lambda: set(RATES))
 
     @classmethod
@@ -64,6 +66,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
         raise StartError(f"its settings class {plugin.settings.__name__} belongs to another plugin; declare its own")
     events = [each.name for each in (*(kind.event for kind in plugin.events), *plugin.ephemeral)]
     _names("event", events, "", taken.events)
+    _check_roles(plugin, permissions, taken.roles)
     limits = [limit.name for limit in plugin.limits]
     _names("limit", limits, "", taken.limits)
     for limit in plugin.limits:
@@ -77,6 +80,8 @@ def check(plugin: Plugin, taken: Taken) -> None:
     _names("collection", collections, "", taken.collections)
     for each in plugin.collections:
         _check_permission(f"the collection {each.name}", each.permission, permissions)
+        for field in each.fields:
+            _check_permission(f"the field {field.name} of {each.name}", field.permission, permissions)
     for consumer in plugin.consumers:
         _check_consumer(consumer, taken, {each.name for each in plugin.ephemeral})
     for what, function in _run_by_the_node(plugin):
@@ -91,6 +96,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
     if plugin.settings is not None:
         taken.settings.add(plugin.settings)
     taken.commands.update(names)
+    taken.roles.update(role.name for role in plugin.roles)
     taken.events.update(events)
     taken.limits.update(limits)
     taken.collections.update(collections)
@@ -99,6 +105,8 @@ def check(plugin: Plugin, taken: Taken) -> None:
 def _run_by_the_node(plugin: Plugin) -> Iterator[tuple[str, Any]]:
     yield from ((f"the consumer {each.name}", each.consume) for each in plugin.consumers)
     yield from ((f"the task {each.name}", each.run) for each in plugin.tasks)
+    yield from ((f"the page {each.path!r}", each.render) for each in plugin.pages)
+    yield from ((f"what the page {each.path!r} is sent to", each.submit) for each in plugin.pages)
     yield from ((f"the value of the metric {each.name}", each.value) for each in plugin.metrics)
     yield "health", plugin.health
 
@@ -142,6 +150,17 @@ def _names(kind: str, names: Iterable[str], prefix: str, taken: Container[str]) 
 def _check_permission(what: str, permission: str | None, own: Container[str]) -> None:
     if permission is not None and permission not in PERMISSIONS and permission not in own:
         raise StartError(f"{what} takes the permission {permission}, which no plugin declares")
+
+
+def _check_roles(plugin: Plugin, permissions: Container[str], taken: Container[str]) -> None:
+    _names("role", [role.name for role in plugin.roles], "", taken)
+    for role in plugin.roles:
+        if not _ROLE.fullmatch(role.name):
+            raise StartError(f"the role {role.name!r} is not named in a-z, 0-9, _ and -, with up to 40 characters")
+        if not role.permissions:
+            raise StartError(f"the role {role.name} has no permission")
+        for permission in role.permissions:
+            _check_permission(f"the role {role.name}", permission, permissions)
 
 
 def _check_addresses(plugin: Plugin, permissions: Container[str]) -> None:

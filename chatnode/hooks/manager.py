@@ -38,6 +38,8 @@ from chatnode.storage.engine.additions import Additions, EventKind
 from chatnode.storage.engine.connection import Reader, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import Migration
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.node import plugins as storage
 from chatnode.storage.upkeep.upgrading import copy_before
 
@@ -156,12 +158,13 @@ class Manager:
     def _prepare(self, name: str, connection: Reader, directory: DataDirectory) -> None:
         plugin = self.loaded[name].plugin
         steps = [Migration(name, step.name, step.sql, step.functions) for step in plugin.steps]
-        roles = {each.name: each.roles for each in plugin.permissions}
+        permissions = {each.name: each.roles for each in plugin.permissions}
+        roles = {each.name: each.permissions for each in plugin.roles}
         try:
             done, keep = storage.applied(connection, name), self.config.backup.keep_before_migration
             if done and keep and any(step.name not in done for step in steps):
                 copy_before(directory, f"{name}-{plugin.version}", keep)
-            storage.prepare(connection, name, plugin.version, steps, plugin.tables, roles)
+            storage.prepare(connection, name, plugin.version, steps, plugin.tables, permissions, roles)
         except Exception as error:
             self._drop(name, error)
 
@@ -228,6 +231,25 @@ class Manager:
         show = or_left_out(kind.show) if kind.show is not None else None
         return attrs.evolve(kind, make=or_left_out(kind.make), show=show)
 
+    def _guarded_collection(self, name: str, collection: Collection) -> Collection:
+        """One whose fields cannot be learned is refused to whoever asks it, rather than asked without them."""
+        if (asked := collection.learn) is None:
+            return collection
+
+        def learn_all(source: Reader | Transaction, asker: Asker) -> tuple[Field, ...]:
+            return tuple(asked(source, asker))
+
+        seconds, report = self.config.plugins.hook_seconds, partial(self.report, name)
+        learn = guard(learn_all, name, f"collection {collection.name}", seconds, report)
+
+        def learn_or_refuse(source: Reader | Transaction, asker: Asker) -> Iterable[Field]:
+            try:
+                return learn(source, asker)
+            except HookFailed as failure:
+                raise failure.as_refusal() from failure
+
+        return attrs.evolve(collection, learn=learn_or_refuse)
+
     def _problems(self, name: str, reader: Reader) -> list[str]:
         """What the plugin's own check finds. It may take as long as the node's own checks."""
         check = self.loaded[name].plugin.check
@@ -266,7 +288,7 @@ class Manager:
             for limit in plugin.limits:
                 core.rates[limit.name] = Rate(limit.what, getattr(each.settings, limit.setting))
             for collection in plugin.collections:
-                core.collections.add(collection)
+                core.collections.add(self._guarded_collection(name, collection))
             for task in plugin.tasks:
                 if task.every is not None:
                     jobs.add(_job(name, task, each, partial(self.report, name)))
@@ -332,13 +354,18 @@ def declaration(source: Any) -> Plugin:
 
 
 def _bound(loaded: Loaded, command: Command[Any, Any]) -> Command[Any, Any]:
-    """The command with a handler that takes the node's own context."""
+    """The command with functions that take the node's own context."""
+    asked_before = command.earlier
 
     @wraps(command.handler)
     async def handler(caller: Caller, asked: Any) -> Any:
         return await command.handler(loaded.context_of(caller), asked)
 
-    return attrs.evolve(command, handler=handler)
+    async def earlier(caller: Caller, asked: Any) -> Any:
+        assert asked_before is not None
+        return await asked_before(loaded.context_of(caller), asked)
+
+    return attrs.evolve(command, handler=handler, earlier=earlier if asked_before is not None else None)
 
 
 def _wake(jobs: JobRunner, plugin: Plugin, task: str) -> None:

@@ -11,6 +11,7 @@ import attrs
 
 from chatnode.dispatch.table import Command
 from chatnode.hooks.context import Context
+from chatnode.hooks.pages import PageContext
 from chatnode.model.events import Event
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.engine.connection import Reader
@@ -56,6 +57,20 @@ class Permission:
     name: str
     meaning: str
     roles: tuple[str, ...] = ("member", "moderator")
+
+
+@attrs.frozen
+class PluginRole:
+    """A role that the plugin brings: made when the plugin first runs, unless the node has a role of that name.
+
+    `permissions` are the plugin's own and the node's. From then on the role is the operator's: what is changed in it,
+    or that it is deleted, stays. A permission that a later version adds names the role in its `roles`. While the
+    plugin is disabled the role stays and its permissions of the plugin allow nothing. `plugins.drop` deletes it if no
+    account has it, and else leaves what is not the plugin's.
+    """
+
+    name: str
+    permissions: tuple[str, ...]
 
 
 @attrs.frozen
@@ -147,13 +162,23 @@ class Route:
 class Page:
     """An HTML page at `/plugins/<name>/<path>` for users with the permission; `/plugins` lists all pages.
 
-    `render` returns the HTML of its content, without head and body. Scripts do not run on it.
+    `render` gets the query and the values of the path's `<name>`s, and returns the HTML of its content, without head
+    and body. Scripts do not run on it. `ctx.url` makes its links.
+
+    A page with `submit` may have forms: `<form method="post">` with `ctx.form_token` in each. `submit` gets the same
+    query and the fields that were sent. It returns the address to redirect to, as `ctx.url` takes it, or what is wrong,
+    by the name of the field; then the page is rendered again with `ctx.sent` and `ctx.errors`, as it is for a
+    `Refusal`. A form without the token, or with another session's, does not reach the plugin. Files cannot be sent.
+
     """
 
     path: str
     title: str
-    render: Callable[[Context, Mapping[str, str]], Awaitable[str]]
+    render: Callable[[PageContext, Mapping[str, str]], Awaitable[str]]
     permission: str = "operate"
+    submit: Callable[[PageContext, Mapping[str, str], Mapping[str, str]], Awaitable[str | Mapping[str, str]]] | None = (
+        None
+    )
 
 
 @attrs.frozen
@@ -185,6 +210,7 @@ class Plugin:
     steps: Sequence[Step] = ()
     tables: Sequence[Table] = ()
     permissions: Sequence[Permission] = ()
+    roles: Sequence[PluginRole] = ()
     limits: Sequence[Limit] = ()
     commands: Sequence[Command[Any, Any]] = ()
     events: Sequence[EventKind] = ()

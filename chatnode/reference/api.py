@@ -11,22 +11,27 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args, get_origin
+from typing import Annotated, Any, cast, get_args, get_origin, is_typeddict
 
 import attrs
 
 from chatnode import api
 from chatnode.hooks import specs
+from chatnode.reference.events import events
+from chatnode.reference.typed import shown, signature, words_of_fields
 
 DECLARED = (
-    "Plugin", "Command", "EventKind", "Table", "Step", "Permission", "Limit", "Consumer", "Task", "Route", "Request",
-    "Response", "Page", "Metric", "Collection", "Field",
+    "Plugin", "Command", "EventKind", "Table", "Step", "Permission", "PluginRole", "Limit", "Consumer", "Task", "Route",
+    "Request", "Response", "Page", "Metric", "Collection", "Field",
 )  # fmt: skip
 WORKED_WITH = (
     "Context",
+    "PageContext",
     "Transaction",
     "Change",
     "Draft",
+    "AsPerson",
+    "AsOperator",
     "Row",
     "Place",
     "Account",
@@ -37,29 +42,76 @@ WORKED_WITH = (
     "Posted",
     "Recipient",
     "ConnectedSession",
+    "Badge",
+    "Asker",
+    "FilterSql",
+    "ItemsPage",
+    "Media",
+    "Location",
+    "Notice",
+    "Conversation",
+    "ConversationContext",
+    "ConversationSettings",
 )
 _OF_THE_NODE = frozenset({"core", "turn", "sign_in", "writing", "as_known", "prepared", "hooks", "recorded"})
 """Public within chatnode, and not promised to plugins."""
+_HIDDEN = {"Asker": {"limits"}}
+"""By class, further fields that are not promised."""
+
+_OPAQUE = {"Plan"}
+"""Classes whose objects are handed on, and not looked into."""
+
+_FURTHER = {
+    "PageContext": (
+        "- `sent: Mapping[str, str]`: What the user sent with a form that was refused, by the names of its fields",
+        "- `errors: Mapping[str, str]`: What is wrong with it, by the names of its fields",
+    ),
+    "Transaction": (
+        "- `now: int`: Milliseconds since 1970, the same for the whole transaction",
+        "- `def execute(sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Cursor`: Run one statement, as in "
+        "`sqlite3`: `fetchone()`, `fetchall()`, `lastrowid`, `rowcount`, iteration",
+        "- `def executemany(sql: str, values: Iterable[Sequence[Any]]) -> Cursor`: Run one statement for each of the "
+        "values",
+    ),
+}
+"""What is set when an object is made, and so not found in its class."""
 
 CONSTANTS = {
-    "CHAT": "the permission that every account has, unless it was removed from its role",
-    "MANAGE_PEOPLE": "the permission to manage accounts",
-    "MODERATE": "the permission to moderate messages",
-    "OPERATE": "the permission to operate the node",
-    "API_VERSION": "what `Plugin.api` is compared with; see Compatibility",
-    "MAY_SEE_PRESENCE": "SQL for your own queries: whether the user with the key `:me` may see the presence of "
-    "`people p LEFT JOIN presence s ON s.person = p.key`",
-    "TAKES_PART": "SQL, a condition on `members mine`: that the user with the key `:me` is a member of the "
-    "conversation",
-    "VISIBLE_MESSAGES": "SQL that follows FROM: with the condition `TAKES_PART`, `messages item` are those that `:me` "
-    "may see, deleted ones too, in `conversations conv`; more may be joined",
-    "Verdict": "what `check_command` returns",
-    "Write": "a sync function that takes a transaction",
-    "Reader": "a connection that only reads: `execute(sql, values)`, as in `sqlite3`; it sees one moment",
-    "IntegrityError": "what SQLite raises when a constraint is violated, from `sqlite3`",
-    "hookimpl": "marks a function as an implementation of the hook with the same name",
-    "kinds": "the types of fields of a collection",
+    "CHAT": ("str", "the permission that every account has, unless it was removed from its role"),
+    "MANAGE_PEOPLE": ("str", "the permission to manage accounts"),
+    "MODERATE": ("str", "the permission to moderate messages"),
+    "OPERATE": ("str", "the permission to operate the node"),
+    "API_VERSION": ("str", "what `Plugin.api` is compared with; see Compatibility"),
+    "MAY_SEE_PRESENCE": (
+        "str",
+        "SQL for your own queries: whether the user with the key `:me` may see the presence of "
+        "`people p LEFT JOIN presence s ON s.person = p.key`",
+    ),
+    "TAKES_PART": (
+        "str",
+        "SQL, a condition on `members mine`: that the user with the key `:me` is a member of the conversation",
+    ),
+    "VISIBLE_MESSAGES": (
+        "str",
+        "SQL that follows FROM: with the condition `TAKES_PART`, `messages item` are those that `:me` may see, deleted "
+        "ones too, in `conversations conv`; more may be joined",
+    ),
+    "Verdict": ("Allow | Deny", "what `check_command` returns"),
+    "Write": ("Callable[[Transaction], T]", "a sync function that takes a transaction"),
+    "Read": ("Callable[[Reader], T]", "a sync function that takes a reader"),
+    "Reader": (
+        "sqlite3.Connection",
+        "a connection that only reads: `execute(sql, values)`, as in `sqlite3`; it sees one moment",
+    ),
+    "IntegrityError": ("sqlite3.IntegrityError", "what SQLite raises when a constraint is violated"),
+    "hookimpl": (
+        "pluggy.HookimplMarker",
+        "marks a function as an implementation of the hook with the same name; options: `tryfirst`, `trylast`, "
+        "`wrapper`",
+    ),
+    "kinds": ("module", "the types of fields of a collection; see above"),
 }
+"""Values, by name: of which type, and what for."""
 
 
 _ORDER = {
@@ -71,7 +123,14 @@ _ORDER = {
 
 def fill(text: str) -> str:
     """The document with its made parts as they are now."""
-    parts = {"hooks": hooks, "declarations": declarations, "classes": classes, "names": names}
+    parts = {
+        "hooks": hooks,
+        "events": events,
+        "declarations": declarations,
+        "kinds": kinds,
+        "classes": classes,
+        "names": names,
+    }
     for name, make in parts.items():
         made = "\n".join(make())
         text = re.sub(
@@ -91,7 +150,7 @@ def hooks() -> Iterator[str]:
         terms = specs.TERMS.get(name)
         yield f"### `{name}`"
         yield ""
-        yield f"```python\n{_signature(name, function)}\n```"
+        yield f"```python\n{signature(name, function)}: ...\n```"
         yield ""
         if terms is None:
             yield "Called when the node loads plugins; a failure makes the plugin broken."
@@ -116,10 +175,23 @@ def classes() -> Iterator[str]:
         yield from _class(name)
 
 
+def kinds() -> Iterator[str]:
+    """Every type that a field of a collection may have."""
+    for name, kind in vars(api.kinds).items():
+        if not (isinstance(kind, type) and issubclass(kind, api.kinds.Kind)) or kind is api.kinds.Kind:
+            continue
+        made = kind(("…",)) if kind is api.kinds.Choice else kind()
+        given = [field for field in attrs.fields(kind) if field.init and field.name not in ("takes", "operators")]
+        written = _annotations(kind)
+        takes = ", ".join(f"{field.name}: {written[field.name]}{_default(field)}" for field in given)
+        operators = ", ".join(f"`{each}`" for each in sorted(made.operators)) or "none"
+        yield f"- `kinds.{name}({takes})`: takes {made.takes.replace('…', 'its words')}. Operators: {operators}."
+
+
 def names() -> Iterator[str]:
-    """Every public name, in a line each."""
+    """Every public name with its types, in a line each."""
     for name in sorted(api.__all__, key=str.casefold):
-        yield f"- `{_short(name)}`: {_words(name)}"
+        yield f"- `{_typed(name)}`: {_words(name)}"
 
 
 def _class(name: str, *, methods: bool = True) -> Iterator[str]:
@@ -129,25 +201,39 @@ def _class(name: str, *, methods: bool = True) -> Iterator[str]:
     yield inspect.getdoc(kind) or ""
     yield ""
     # As it is written: `field.type` is a class instead once it was resolved.
-    written = {name: said for each in reversed(kind.__mro__) for name, said in inspect.get_annotations(each).items()}
-    fields = [field for field in (attrs.fields(kind) if attrs.has(kind) else ()) if _is_promised(field.name)]
+    written, below = _annotations(kind), words_of_fields(kind)
+    fields = [field for field in (attrs.fields(kind) if attrs.has(kind) else ()) if _is_promised(field.name, name)]
     for field in fields:
-        yield f"- `{field.name}: {written[field.name]}{_default(field)}`"
-    if fields:
+        words = f": {below[field.name].rstrip('.')}" if field.name in below else ""
+        yield f"- `{field.name}: {written[field.name]}{_default(field)}`{words}"
+    plain = not attrs.has(kind) and (is_typeddict(kind) or issubclass(kind, tuple))
+    yield from (f"- `{field}: {said}`" for field, said in written.items() if plain)
+    if fields or plain:
         yield ""
-    for method, function in vars(kind).items() if methods else ():
-        if not _is_promised(method):
+    yield from _FURTHER.get(name, ())
+    for method, function in vars(cast("type[Any]", kind)).items() if methods and not plain else ():
+        if not _is_promised(method, name):
             continue
         if isinstance(function, property):
             words = _line(inspect.getdoc(function))
-            yield f"- `{method}`{f': {words}' if words else ''}"
+            gives = shown(inspect.signature(function.fget).return_annotation, kind.__module__)  # type: ignore[arg-type]
+            yield f"- `{method}: {gives}`{f': {words}' if words else ''}"
         elif inspect.isfunction(function):
-            yield f"- `{_signature(method, function).removesuffix(': ...')}`: {_line(inspect.getdoc(function))}"
+            yield f"- `{signature(method, function, method=True)}`: {_all_words(function)}"
     yield ""
 
 
-def _is_promised(name: str) -> bool:
-    return not name.startswith("_") and name not in _OF_THE_NODE
+def _annotations(kind: type[Any]) -> dict[str, str]:
+    """Of a class and those it comes from, as plugins may write them."""
+    return {
+        name: shown(said, each.__module__)
+        for each in reversed(kind.__mro__)
+        for name, said in inspect.get_annotations(each).items()
+    }
+
+
+def _is_promised(name: str, of: str) -> bool:
+    return not name.startswith("_") and name not in _OF_THE_NODE and name not in _HIDDEN.get(of, ())
 
 
 def _default(field: Any) -> str:
@@ -157,16 +243,28 @@ def _default(field: Any) -> str:
     return " = …" if made else f" = {field.default!r}"
 
 
-def _signature(name: str, function: Any) -> str:
-    colour = "async def" if inspect.iscoroutinefunction(function) else "def"
-    return f"{colour} {name}{inspect.signature(function)}: ...".replace("'", "")
-
-
-def _short(name: str) -> str:
+def _typed(name: str) -> str:
+    """A name with what it takes and gives, or is."""
     value = getattr(api, name)
+    if name in CONSTANTS:
+        return f"{name}: {CONSTANTS[name][0]}" + (
+            f" = {value!r}" if isinstance(value, str) and " " not in value else ""
+        )
     if inspect.isfunction(value):
-        return f"{name}({', '.join(inspect.signature(value).parameters)})"
-    return name
+        return signature(name, value)
+    if get_origin(value) is Annotated:
+        return f"{name}: {get_args(value)[0].__name__}"
+    if name in DECLARED or name in WORKED_WITH:
+        return f"class {name}"
+    if name in _OPAQUE:
+        return f"class {name}"
+    if attrs.has(value):
+        written = _annotations(value)
+        fields = [field for field in attrs.fields(value) if field.init and not field.name.startswith("_")]
+        return f"class {name}({', '.join(f'{each.name}: {written[each.name]}{_default(each)}' for each in fields)})"
+    if not inspect.isfunction(value.__init__):
+        return f"class {name}"
+    return signature(name, value.__init__, method=True).replace("def ", "class ", 1).removesuffix(" -> None")
 
 
 def _words(name: str) -> str:
@@ -174,11 +272,11 @@ def _words(name: str) -> str:
     if name in DECLARED or name in WORKED_WITH:
         return "see above"
     if name in CONSTANTS:
-        return CONSTANTS[name] + (f" (`{value!r}`)" if isinstance(value, str) and " " not in value else "")
+        return CONSTANTS[name][1]
     if get_origin(value) is Annotated:
-        kind, *bounds = get_args(value)
-        return f"the type of a field: {kind.__name__}, {_bounds(bounds[0])}"
-    return _line(inspect.getdoc(value))
+        _, *bounds = get_args(value)
+        return f"the type of a field: {_bounds(bounds[0])}"
+    return _all_words(value)
 
 
 def _bounds(bounds: Any) -> str:
@@ -192,6 +290,11 @@ def _bounds(bounds: Any) -> str:
 def _line(text: str | None) -> str:
     """The first paragraph, on one line."""
     return " ".join((text or "").partition("\n\n")[0].split())
+
+
+def _all_words(value: Any) -> str:
+    """All that is said of a function or class, on one line."""
+    return " ".join((inspect.getdoc(value) or "").split())
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction, Write
 from chatnode.storage.log import consumers
 from chatnode.storage.node import plugins
-from chatnode.storage.people import audit, bots
+from chatnode.storage.people import audit, bots, roles
 
 T = TypeVar("T")
 
@@ -158,18 +158,21 @@ async def drop(ctx: Caller, command: DropPlugin) -> PluginDropped:
     if state == "running":
         raise Refusal("conflict", "it is running; disable it and restart the node", path="plugin")
 
-    def write(tx: Transaction) -> PluginDropped:
+    def write(tx: Transaction) -> tuple[list[str], dict[str, frozenset[str]]]:
         dropped = plugins.drop(tx, command.plugin)
         if state is not None:
             plugins.set_disabled(tx, command.plugin, True)
         audit.record(tx, ctx.account, "plugins.drop", command.plugin, tables=" ".join(dropped))
-        return PluginDropped(dropped)
+        return dropped, roles.by_name(tx)
 
-    def forget(dropped: PluginDropped) -> None:
+    def forget(done: tuple[list[str], dict[str, frozenset[str]]]) -> None:
+        dropped, ctx.core.roles = done
         additions = ctx.core.db.additions
-        additions.tables = [table for table in additions.tables if table.name not in dropped.tables]
+        additions.tables = [table for table in additions.tables if table.name not in dropped]
 
-    return await _write_and_tell(ctx, write, forget)
+    async with ctx.core.changing_roles:
+        dropped, _ = await _write_and_tell(ctx, write, forget)
+    return PluginDropped(dropped)
 
 
 async def _write_and_tell(ctx: Caller, write: Write[T], tell: Callable[[T], None]) -> T:

@@ -72,8 +72,8 @@ async def url(node: Node, nursery: trio.Nursery) -> str:
 async def person(node: Node) -> MakePerson:
     """Makes people: `await person("carol")`."""
 
-    async def make(handle: str, *, admin: bool = False) -> Client:
-        return await Client.new(node, handle, admin=admin)
+    async def make(handle: str, *, admin: bool = False, role: str | None = None) -> Client:
+        return await Client.new(node, handle, admin=admin, role=role)
 
     return make
 

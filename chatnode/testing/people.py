@@ -50,9 +50,11 @@ class Somebody:
         return codec.to_plain(await self.node.table.run(context, name, fields))
 
     @classmethod
-    async def new(cls, node: Node, handle: str, *, admin: bool = False) -> Self:
-        """A new account without a password."""
+    async def new(cls, node: Node, handle: str, *, admin: bool = False, role: str | None = None) -> Self:
+        """A new account without a password; `role` is one that the node has, such as a plugin's."""
         await node.call("people.create", handle=handle, admin=admin)
+        if role is not None:
+            await node.call("people.role", person=handle, role=role)
         return cls(node, await node.core.db.read(lambda reader: people.find(reader, handle)))
 
     # ---- doing
@@ -138,9 +140,9 @@ class Client(Somebody):
         self.session: LiveSession
 
     @classmethod
-    async def new(cls, node: Node, handle: str, *, admin: bool = False) -> Self:
+    async def new(cls, node: Node, handle: str, *, admin: bool = False, role: str | None = None) -> Self:
         """A connected user with a new account."""
-        client = await super().new(node, handle, admin=admin)
+        client = await super().new(node, handle, admin=admin, role=role)
         client.session = await LiveSession.of(node, client)
         return client
 
@@ -160,7 +162,7 @@ class Client(Somebody):
 
 
 MakePerson = Callable[..., Awaitable[Client]]
-"""`await person("carol")`, `await person("root", admin=True)`."""
+"""`await person("carol")`, `await person("root", admin=True)`, `await person("agent", role="crm-agent")`."""
 
 
 @contextmanager

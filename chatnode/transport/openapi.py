@@ -94,6 +94,8 @@ def _of_plugins(plugins: Iterable[Loaded]) -> Iterator[tuple[str, Schema]]:
             path = _address(plugin.name, page.path)
             shown = _page(plugin.name, f"The page {page.title}, for browsers.", path.strip("/").replace("/", "."))
             yield path, {"get": shown | {"parameters": _in_path(path)}}
+            if page.submit is not None:
+                yield path, {"post": _form(shown) | {"parameters": _in_path(path)}}
 
 
 def _address(plugin: str, rule: str) -> str:
@@ -109,6 +111,17 @@ def _page(tag: str, summary: str, operation: str, otherwise: Schema | None = Non
     """`otherwise`: content for those who do not accept HTML."""
     page: Schema = {"text/html": {"type": "string"}} | (otherwise or {})
     return {"operationId": operation, "summary": summary, "tags": [tag], "responses": _responses(page) | _REFUSED_PAGE}
+
+
+def _form(page: Schema) -> Schema:
+    """Sending a form of a page. What it holds, only its plugin knows."""
+    sent: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
+    return page | {
+        "operationId": f"post.{page['operationId']}",
+        "summary": f"{page['summary'].rstrip('.')}: a form of it.",
+        "requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": sent}}},
+        "responses": page["responses"] | {"303": {"description": "the form was accepted: where to go on"}},
+    }
 
 
 _PAGES: Schema = {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+import hmac
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from html import escape
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from quart import Response as HttpResponse
 from quart import request
@@ -17,6 +18,7 @@ from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.hooks.manager import Loaded
+from chatnode.hooks.pages import TOKEN_FIELD, PageContext
 from chatnode.hooks.plugin import Page, Request, Response, Route
 from chatnode.protocol import codec
 from chatnode.transport.origins import Credentials
@@ -26,10 +28,12 @@ SignIn = Callable[[Credentials, bool], Awaitable[Caller]]
 
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
-PAGE_POLICY = (
-    "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+FORM = "application/x-www-form-urlencoded"
+_PAGE_POLICY = (
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action {}; "
     "frame-ancestors 'none'"
 )
+_MOST_FIELDS = 1_000
 _READING = ("GET", "HEAD")
 
 
@@ -39,15 +43,17 @@ def add_routes(
     """Add every route and page of the plugins, and `/plugins`, which lists the pages."""
     loaded = list(plugins)
 
-    async def asked_by(permission: str | None) -> Caller:
-        """Who asks, if they may; their request is counted like any other."""
+    async def asked_by(permission: str | None, form_of: str | None = None) -> Caller:
+        """Who asks, if they may; their request is counted like any other. `form_of`: whose pages a form is to be of."""
         given = credentials()
         context = await sign_in(given, permission is not None)
         if permission is not None:
             context.check(permission, reads=request.method in _READING)
-        if given.by_cookie and request.method not in _READING and request.mimetype != JSON:
-            raise Refusal("bad_request", f"with a cookie, Content-Type must be {JSON}, which other sites cannot send")
         core.requests.take(context.payer)
+        if form_of is not None:
+            _check_form(given, form_of, await _fields())
+        elif given.by_cookie and request.method not in _READING and request.mimetype != JSON:
+            raise Refusal("bad_request", f"with a cookie, Content-Type must be {JSON}: other sites cannot send that")
         return context
 
     async def run_route(owner: Loaded, route: Route, path: dict[str, str]) -> ResponseReturnValue:
@@ -55,11 +61,27 @@ def add_routes(
         return _answer(await route.handler(context, await _request(path)))
 
     async def show(owner: Loaded, page: Page, path: dict[str, str]) -> ResponseReturnValue:
+        submit, name = page.submit if request.method == "POST" else None, owner.plugin.name
         try:
-            context = await asked_by(page.permission)
+            caller = await asked_by(page.permission, name if submit is not None else None)
         except Refusal as refusal:
             return _refused(page.title, refusal)
-        return _html(page.title, await page.render(owner.context_of(context), {**request.args, **path}))
+        query = {**request.args, **path}
+        make = partial(PageContext, caller, owner.scope, _root(), _form_token(credentials(), name))
+        if submit is None:
+            return _html(page.title, await page.render(make(), query), form=page.submit is not None)
+        sent = {field: value for field, value in (await _fields()).items() if field != TOKEN_FIELD}
+        status, notice = 400, ""
+        try:
+            answer = await submit(make(), query, sent)
+        except Refusal as refusal:
+            status = refusal.status
+            answer = {refusal.path: refusal.message} if refusal.path is not None and refusal.path in sent else {}
+            notice = "" if answer else _notice(refusal)
+        if isinstance(answer, str):
+            return _go_on(make().url(answer))
+        content = await page.render(make(sent, answer), query)
+        return _html(page.title, notice + content, status, form=True)
 
     async def show_all() -> ResponseReturnValue:
         as_json = request.accept_mimetypes.best_match(["text/html", JSON]) == JSON
@@ -90,7 +112,8 @@ def add_routes(
             app.add_url_rule(address, f"route {address}", serve, methods=list(route.methods))
         for page in each.plugin.pages:
             address = f"/plugins/{name}/{page.path}"
-            app.add_url_rule(address, f"page {address}", _alone(partial(show, each, page)), methods=["GET"])
+            methods = ["GET"] if page.submit is None else ["GET", "POST"]
+            app.add_url_rule(address, f"page {address}", _alone(partial(show, each, page)), methods=methods)
 
 
 def _alone(serve: Callable[[dict[str, str]], Awaitable[ResponseReturnValue]]) -> Any:
@@ -111,6 +134,51 @@ async def _request(path: dict[str, str]) -> Request:
     return Request(request.method, path, dict(request.args), headers, body)
 
 
+def _form_token(given: Credentials, plugin: str) -> str:
+    """Shows that a form is a page's own: only who has the session's token can make it, and a page of another site can
+    neither know nor read it. It is as lasting as the session, and a restart of the node does not end it."""
+    return hmac.new((given.token or "").encode(), f"forms of {plugin}".encode(), "sha256").hexdigest()
+
+
+def _check_form(given: Credentials, plugin: str, fields: Mapping[str, str]) -> None:
+    """Raises `Refusal("forbidden")` for a form of another page, session or site."""
+    sent, wanted = fields.get(TOKEN_FIELD, ""), _form_token(given, plugin)
+    if not hmac.compare_digest(sent.encode(errors="replace"), wanted.encode()):
+        raise Refusal(
+            "forbidden",
+            "This form was not sent from a page that you opened in this session, and nothing was changed: open the "
+            "page again, and send the form from there",
+        )
+
+
+async def _fields() -> dict[str, str]:
+    """The fields of a form. Raises `Refusal("bad_request")` for what is no form."""
+    if request.mimetype != FORM:
+        raise Refusal("bad_request", f"This page takes forms as {FORM}")
+    body: bytes = await request.get_data(as_text=False)  # pyright: ignore[reportUnknownMemberType, reportAssignmentType]
+    try:
+        found = parse_qsl(body.decode("ascii"), True, errors="strict", max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise Refusal("bad_request", f"The form is not UTF-8, or has more than {_MOST_FIELDS} fields") from None
+    fields: dict[str, str] = {}
+    for name, value in found:
+        if name in fields:
+            raise Refusal("bad_request", f"The form has the field {name[:80]} more than once")
+        fields[name] = value
+    return fields
+
+
+def _notice(refusal: Refusal) -> str:
+    """What is wrong with a form, where no field is at fault."""
+    return f'<p class="error" role="alert">{escape(refusal.message)}.</p>'
+
+
+def _go_on(address: str) -> HttpResponse:
+    """After a form: the browser gets another page, and reloading that sends nothing again."""
+    location = quote(address, safe="/?#&=%~:@!$'()*+,;[]")
+    return HttpResponse(b"", status=303, headers={"Location": location})
+
+
 def _answer(response: Response) -> HttpResponse:
     body = response.body.encode() if isinstance(response.body, str) else response.body
     return HttpResponse(
@@ -120,10 +188,11 @@ def _answer(response: Response) -> HttpResponse:
 
 def _refused(title: str, refusal: Refusal) -> HttpResponse:
     """A page shown instead of one that the user may not see; after signing in they return to its address."""
-    if refusal.code != "unauthenticated":
-        return _html(title, f"<p>{escape(refusal.message)}.</p>", refusal.status)
     query = request.query_string.decode("latin-1")
     here = quote(request.path.lstrip("/")) + (f"?{query}" if query else "")
+    if refusal.code != "unauthenticated":
+        again = f'<p><a href="{escape(_root() + here)}">Open the page again</a></p>' if request.method == "POST" else ""
+        return _html(title, f"<p>{escape(refusal.message)}.</p>{again}", refusal.status)
     link = f"{_root()}#next={quote(here, safe='/')}"
     return _html(title, f'<p><a href="{escape(link)}">Sign in</a> to see this page.</p>', refusal.status)
 
@@ -133,8 +202,11 @@ def _root() -> str:
     return "../" * (request.path.count("/") - 1) or "./"
 
 
-def _html(title: str, content: str, status: int = 200) -> HttpResponse:
-    """A page around what a plugin shows. The frame is the node's, and lets no script run."""
+def _html(title: str, content: str, status: int = 200, *, form: bool = False) -> HttpResponse:
+    """A page around what a plugin shows. The frame is the node's, and lets no script run.
+
+    `form`: it may send forms to the node. Without a referrer, browsers would hide from the node where they come from.
+    """
     root = _root()
     text = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -143,6 +215,7 @@ def _html(title: str, content: str, status: int = 200) -> HttpResponse:
         f"</head><body><main><h1>{escape(title)}</h1>{content}"
         f'<p class="links"><a href="{root}">Home</a> <a href="{root}plugins">All pages</a></p></main></body></html>'
     )
-    return HttpResponse(
-        text.encode(), status=status, content_type=HTML, headers={"Content-Security-Policy": PAGE_POLICY}
-    )
+    headers = {"Content-Security-Policy": _PAGE_POLICY.format("'self'" if form else "'none'")}
+    if form:
+        headers["Referrer-Policy"] = "same-origin"
+    return HttpResponse(text.encode(), status=status, content_type=HTML, headers=headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 
@@ -27,8 +27,33 @@ from chatnode_contacts.interactions import weight_of
 from chatnode_contacts.model import Contact, ContactAdded, ContactPerson, ContactRemoved, ContactUpdated
 from chatnode_contacts.settings import Settings
 
-Shown = tuple[Any, ...]
-"""A row of `SHOWN`."""
+
+class Shown(NamedTuple):
+    """A row of `SHOWN`: an entry, with who it is of and how that user is. Times are in milliseconds."""
+
+    id: str
+    handle: str
+    name: str
+    avatar: str | None
+    bot: int
+    deactivated_at: int | None
+    added_at: int
+    favourite: int
+    nickname: str | None
+    number: str | None
+    note: str | None
+    groups: str | None
+    tags: str | None
+    interacted_at: int
+    rank: int
+    key: int
+    may_see: int
+    """Whether the owner may see how the user is, which the columns below say."""
+    active_at: int | None
+    text: str | None
+    emoji: str | None
+    until: int | None
+
 
 SHOWN = (
     "SELECT p.id, p.handle, p.name, p.avatar, p.bot, p.deactivated_at, "  # noqa: S608 -- constants
@@ -49,9 +74,8 @@ KEPT = f"e.owner = :me AND e.removed_at IS NULL AND p.erased_at IS NULL AND {not
 
 def find(reader: Reader | Transaction, owner: int, contact: int) -> Shown | None:
     """The entry that `owner` sees of `contact`."""
-    return reader.execute(
-        f"{SHOWN} WHERE {KEPT} AND e.contact = :contact", {"me": owner, "contact": contact}
-    ).fetchone()
+    row = reader.execute(f"{SHOWN} WHERE {KEPT} AND e.contact = :contact", {"me": owner, "contact": contact}).fetchone()
+    return Shown._make(row) if row is not None else None
 
 
 def get(reader: Reader | Transaction, owner: Account, contact: Account) -> Shown:
@@ -68,31 +92,28 @@ def no_such_contact(contact: Account) -> Refusal:
 
 def plain(row: Shown) -> Contact:
     """An entry as it is told in events."""
-    id, handle, name, avatar, bot, deactivated_at, added_at, favourite, nickname, number, note, groups, tags, at = row[
-        :14
-    ]
-    person: ContactPerson = {"id": id, "handle": handle, "name": name}
-    if avatar is not None:
-        person["avatar"] = avatar
-    if bot:
+    person: ContactPerson = {"id": row.id, "handle": row.handle, "name": row.name}
+    if row.avatar is not None:
+        person["avatar"] = row.avatar
+    if row.bot:
         person["bot"] = True
-    if deactivated_at is not None:
+    if row.deactivated_at is not None:
         person["deactivated"] = True
-    contact: Contact = {"person": person, "added_at": rfc3339(added_at)}
-    if favourite:
+    contact: Contact = {"person": person, "added_at": rfc3339(row.added_at)}
+    if row.favourite:
         contact["favourite"] = True
-    if nickname is not None:
-        contact["nickname"] = nickname
-    if number is not None:
-        contact["number"] = number
-    if note is not None:
-        contact["note"] = note
-    if groups is not None:
-        contact["groups"] = orjson.loads(groups)
-    if tags is not None:
-        contact["tags"] = orjson.loads(tags)
-    if at:
-        contact["last_interacted_at"] = rfc3339(at)
+    if row.nickname is not None:
+        contact["nickname"] = row.nickname
+    if row.number is not None:
+        contact["number"] = row.number
+    if row.note is not None:
+        contact["note"] = row.note
+    if row.groups is not None:
+        contact["groups"] = orjson.loads(row.groups)
+    if row.tags is not None:
+        contact["tags"] = orjson.loads(row.tags)
+    if row.interacted_at:
+        contact["last_interacted_at"] = rfc3339(row.interacted_at)
     return contact
 
 
@@ -102,11 +123,10 @@ def as_known(ctx: Context, rows: Iterable[Shown]) -> list[Contact]:
     contacts: list[Contact] = []
     for row in rows:
         contact = plain(row)
-        rank, key, may_see, active_at, text, emoji, until = row[14:]
-        if rank:
-            contact["weight"] = weight_of(rank, now, half_life)
-        if may_see:
-            contact["presence"] = badge(key, active_at, text, emoji, until)
+        if row.rank:
+            contact["weight"] = weight_of(row.rank, now, half_life)
+        if row.may_see:
+            contact["presence"] = badge(row.key, row.active_at, row.text, row.emoji, row.until)
         contacts.append(contact)
     return contacts
 
@@ -172,7 +192,8 @@ def remove(tx: Transaction, owner: Account, contact: Account) -> None:
 def change(tx: Transaction, owner: Account, contact: Account, values: dict[str, Any]) -> bool:
     """Set columns of an entry that is there; gives whether any is another now. Records nothing."""
     names = ("favourite", "nickname", "number", "note", "groups", "tags")
-    before = dict(zip(names, get(tx, owner, contact)[7:13], strict=True))
+    found = get(tx, owner, contact)
+    before = {name: getattr(found, name) for name in names}
     after = {**before, **values}
     if after == before:
         return False

@@ -39,9 +39,10 @@ def page(reader: Reader, owner: Account, asked: ListContacts, limit: int) -> tup
         values["value"], values["key"] = _read_cursor(reader, asked)
         conditions.append(f"({order.column}, e.contact) {'<' if order.descending else '>'} (:value, :key)")
     way = "DESC" if order.descending else "ASC"
-    rows = reader.execute(
+    found = reader.execute(
         f"{SHOWN} WHERE {' AND '.join(conditions)} ORDER BY {order.column} {way}, e.contact {way} LIMIT :limit", values
-    ).fetchall()
+    )
+    rows = [Shown._make(row) for row in found.fetchall()]
     if len(rows) <= limit:
         return rows, None
     del rows[limit:]
@@ -73,9 +74,9 @@ def _filters(asked: ListContacts, values: dict[str, Any]) -> list[str]:
 def _write_cursor(reader: Reader, owner: Account, sort: Sort, row: Shown) -> str:
     (value,) = reader.execute(
         f"SELECT {ORDERS[sort].column} FROM contacts_entries e WHERE e.owner = ? AND e.contact = ?",  # noqa: S608
-        (owner.key, row[15]),
+        (owner.key, row.key),
     ).fetchone()
-    return base64.urlsafe_b64encode(orjson.dumps([sort, value, row[0]])).decode().rstrip("=")
+    return base64.urlsafe_b64encode(orjson.dumps([sort, value, row.id])).decode().rstrip("=")
 
 
 def _read_cursor(reader: Reader, asked: ListContacts) -> tuple[Any, int]:

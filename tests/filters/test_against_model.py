@@ -20,7 +20,7 @@ from chatnode.services import COLLECTIONS
 from chatnode.storage.engine.connection import Reader, connect_reader
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Asker, Collection, Field
-from chatnode.storage.filters.query import COUNT, Page, Query, plan, run
+from chatnode.storage.filters.query import COUNT, ItemsPage, Query, plan, run
 from tests.filters.model import Model, Row, comparable
 from tests.filters.neighbourhood import settle
 from tests.quick import examples
@@ -39,7 +39,7 @@ class Archive:
     rows: dict[str, list[Row]] = attrs.field(factory=dict[str, list[Row]])
     filters: dict[str, st.SearchStrategy[dict[str, Any]]] = attrs.field(factory=dict[str, Any])
 
-    def ask(self, collection: Collection, **fields: Any) -> Page:
+    def ask(self, collection: Collection, **fields: Any) -> ItemsPage:
         return run(self.reader, self.asker, plan(collection, Query(**{"limit": 500} | fields), LIMITS), 0)
 
     def pages(self, collection: Collection, limit: int, **fields: Any) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any, cast
 
 import attrs
@@ -168,8 +169,12 @@ class _Parser:
 def _known(collection: Collection, name: str, path: str) -> Field:
     field = collection.field(name)
     if field is None:
+        near = get_close_matches(name[:80], [each.name for each in collection.fields], 1)
+        meant = f" (did you mean {near[0]}?)" if near else ""
         raise Refusal(
-            "invalid", f"{path}: {collection.name} has no field {name[:80]!r}; it has {collection.names()}", path=path
+            "invalid",
+            f"{path}: {collection.name} has no field {name[:80]!r}{meant}; it has {collection.names()}",
+            path=path,
         )
     return field
 

@@ -10,6 +10,7 @@ from chatnode.config import Limits
 from chatnode.errors import Refusal
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.cutting import deadline
+from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.filters.compile import TRUE, Parameters, after_sql, condition_sql, order_sql
@@ -32,11 +33,22 @@ class Query:
 
 
 @attrs.frozen
-class Page:
-    """`next` is the `after` of the following page, None on the last."""
+class ItemsPage:
+    """Rows as JSON has them. `next` is the `after` of the following page, None on the last."""
 
     data: list[dict[str, Any]]
     next: str | None
+
+
+@attrs.frozen
+class FilterSql:
+    """A condition for a query of one's own over the collection's `source`, and the values that it is bound to.
+
+    The names of the values are `me`, `session`, `now`, and `v` with a number.
+    """
+
+    sql: str
+    values: dict[str, Any]
 
 
 @attrs.frozen
@@ -96,7 +108,7 @@ def _plan_groups(collection: Collection, query: Query, condition: Condition | No
     return Plan(inner, condition, columns, _with_ties(groups, keys), None, query.limit, True)
 
 
-def run(reader: Reader, asker: Asker, plan: Plan, seconds: float) -> Page:
+def run(reader: Reader, asker: Asker, plan: Plan, seconds: float) -> ItemsPage:
     """Run a plan within `seconds` (0: no limit); raises `Refusal("too_large")` after that."""
     parameters = Parameters(asker)
     statement = _statement(plan, parameters)
@@ -112,7 +124,48 @@ def run(reader: Reader, asker: Asker, plan: Plan, seconds: float) -> Page:
         for row in page
     ]
     last = list(page[-1][width:]) if len(rows) > plan.limit else None
-    return Page(data, None if last is None else write_cursor(plan.place, plan.keys, last))
+    return ItemsPage(data, None if last is None else write_cursor(plan.place, plan.keys, last))
+
+
+def plan_query(
+    source: Reader | Transaction,
+    asker: Asker,
+    collection: Collection,
+    *,
+    filter: dict[str, Any] | None = None,
+    sort: str = "",
+    limit: int = 50,
+    after: str | None = None,
+    group_by: str = "",
+    fields: str = "",
+) -> Plan:
+    """Check what is asked of a collection, as `items.query` does, within the asker's limits and permissions.
+
+    `source` is what fields are learned from. Raises `Refusal` with the path of the first fault.
+    """
+    asked = Query(filter, sort, min(limit, asker.limits.page_items), after, group_by, fields)
+    return plan(collection.as_seen_by(asker, source), asked, asker.limits)
+
+
+def run_query(reader: Reader, asker: Asker, plan: Plan) -> ItemsPage:
+    """Carry out a plan. Raises `Refusal("too_large")` after `limits.query_seconds`."""
+    return run(reader, asker, plan, asker.limits.query_seconds)
+
+
+def filter_sql(
+    source: Reader | Transaction,
+    asker: Asker,
+    collection: Collection,
+    filter: dict[str, Any],
+) -> FilterSql:
+    """What is true of the rows that the asker may see and the filter holds of, as SQL with bound values.
+
+    For queries that a plugin writes, such as one that keeps the members of a segment. Raises `Refusal` with the path
+    of the first fault.
+    """
+    condition = parse_filter(collection.as_seen_by(asker, source), filter, asker.limits)
+    parameters = Parameters(asker)
+    return FilterSql(f"(({collection.visible}) AND {condition_sql(condition, parameters)})", parameters.values)
 
 
 def _statement(plan: Plan, parameters: Parameters) -> str:

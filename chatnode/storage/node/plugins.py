@@ -59,8 +59,10 @@ def prepare(
     steps: Sequence[Migration],
     tables: Sequence[Table],
     permissions: Mapping[str, Iterable[str]],
+    roles: Mapping[str, Iterable[str]],
 ) -> None:
-    """Bring the plugin's tables up to its version and note what they are. `permissions`: by name, the roles.
+    """Bring the plugin's tables up to its version and note what they are. `permissions`: by name, the roles that get
+    it; `roles`: those that the plugin brings, with their permissions.
 
     Raises `StartError`; the steps before the one that failed stay.
     """
@@ -82,8 +84,9 @@ def prepare(
             "DO UPDATE SET version = excluded.version, tables = excluded.tables",
             (plugin, version, now_ms(), stored),
         )
-        for permission, roles in permissions.items():
-            _give(connection, permission, roles)
+        _make_roles(connection, plugin, roles)
+        for permission, holders in permissions.items():
+            _give(connection, permission, holders)
         connection.execute("COMMIT")
 
 
@@ -96,6 +99,29 @@ def _nothing_half_done(connection: Reader) -> Generator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _make_roles(connection: Reader, plugin: str, roles: Mapping[str, Iterable[str]]) -> None:
+    """Roles are made when they are new here. One that was there already, was changed or deleted stays as it is."""
+    offered = _offered_roles(connection, plugin)
+    for role in roles.keys() - offered.keys():
+        offered[role] = not _is_there(connection, role)
+        if offered[role]:
+            connection.executemany(
+                "INSERT INTO role_permissions (role, permission) VALUES (?, ?)",
+                [(role, permission) for permission in roles[role]],
+            )
+    connection.execute("UPDATE plugins SET roles = ? WHERE name = ?", (orjson.dumps(offered).decode(), plugin))
+
+
+def _offered_roles(source: Reader | Transaction, plugin: str) -> dict[str, bool]:
+    """By name, whether it was made here for the plugin."""
+    row = source.execute("SELECT roles FROM plugins WHERE name = ?", (plugin,)).fetchone()
+    return orjson.loads(row[0]) if row is not None else {}
+
+
+def _is_there(source: Reader | Transaction, role: str) -> bool:
+    return source.execute("SELECT 1 FROM role_permissions WHERE role = ?", (role,)).fetchone() is not None
 
 
 def _give(connection: Reader, permission: str, roles: Iterable[str]) -> None:
@@ -245,7 +271,8 @@ def set_disabled(tx: Transaction, plugin: str, disabled: bool) -> None:
 def drop(tx: Transaction, plugin: str) -> list[str]:
     """Drop everything of a plugin that does not run; gives the names of its tables.
 
-    Raises `Refusal("not_found")` when there is nothing of it.
+    A role that it brought goes when no account has it, else it keeps the permissions that are not the plugin's. Raises
+    `Refusal`: `not_found` when there is nothing of the plugin, `conflict` when an account's role would be left empty.
     """
     tables = own_tables(tx, plugin)
     if not tables and plugin not in known(tx):
@@ -257,12 +284,30 @@ def drop(tx: Transaction, plugin: str) -> list[str]:
         tx.execute('DELETE FROM migrations WHERE "set" = ?', (plugin,))
     tx.execute("DELETE FROM consumers WHERE plugin = ?", (plugin,))
     tx.execute("DELETE FROM set_aside WHERE plugin = ?", (plugin,))
+    _take_permissions(tx, plugin)
+    tx.execute("DELETE FROM plugins WHERE name = ?", (plugin,))
+    return tables
+
+
+def _take_permissions(tx: Transaction, plugin: str) -> None:
+    held = [role for (role,) in tx.execute("SELECT DISTINCT role FROM people")]
+    tx.executemany(
+        "DELETE FROM role_permissions WHERE role = ?",
+        [(role,) for role, made in _offered_roles(tx, plugin).items() if made and role not in held],
+    )
+    before = [role for role in held if _is_there(tx, role)]
     tx.executemany(
         "DELETE FROM role_permissions WHERE permission = ?",
         [(each,) for each in _permissions_of(tx, plugin) if each not in PERMISSIONS],
     )
-    tx.execute("DELETE FROM plugins WHERE name = ?", (plugin,))
-    return tables
+    for role in before:
+        if not _is_there(tx, role):
+            raise Refusal(
+                "conflict",
+                f"the role {role} has only permissions of this plugin, and accounts have the role: give them another "
+                "one first, or the role another permission",
+                path="plugin",
+            )
 
 
 def _permissions_of(tx: Transaction, plugin: str) -> list[str]:

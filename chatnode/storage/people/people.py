@@ -6,12 +6,15 @@ import re
 import secrets
 from functools import partial
 
+import orjson
+
 from chatnode.errors import Refusal
 from chatnode.model.events import MemberJoined, PersonUpdated, RoleChanged
 from chatnode.model.ids import new_id
 from chatnode.model.messages import EVERYONE
 from chatnode.model.people import Account, Person, PersonRef
-from chatnode.model.permissions import CHAT, MEMBER
+from chatnode.model.permissions import CHAT, MEMBER, in_scope
+from chatnode.model.times import now_ms
 from chatnode.storage.engine.additions import CoreTable, EventKind, additions
 from chatnode.storage.engine.changing import change
 from chatnode.storage.engine.connection import IntegrityError, Reader
@@ -254,6 +257,31 @@ def with_roles(reader: Reader | Transaction, roles: list[str]) -> list[Account]:
         roles,
     )
     return [Account(*row) for row in rows.fetchall()]
+
+
+def holders_of(reader: Reader | Transaction, permission: str, *, reads: bool = False) -> list[Account]:
+    """The accounts that may use a permission, in the order in which they were made.
+
+    Those whose role has it and who can sign in: not deactivated, erased or imported. A bot whose tokens all leave it
+    out by their scopes is not among them. `reads`: for something that only reads, for which the scope
+    `<permission>:read` is enough.
+    """
+    rows = reader.execute(
+        f"SELECT {_COLUMNS} FROM people WHERE deactivated_at IS NULL AND erased_at IS NULL "  # noqa: S608
+        "AND role IN (SELECT role FROM role_permissions WHERE permission = ?) ORDER BY key",
+        (permission,),
+    )
+    accounts = [account for row in rows.fetchall() if not (account := Account(*row)).imported]
+    return [each for each in accounts if not each.bot or _tokens_allow(reader, each, permission, reads)]
+
+
+def _tokens_allow(reader: Reader | Transaction, bot: Account, permission: str, reads: bool) -> bool:
+    """Whether one of a bot's tokens can use the permission; one that has no token acts by its role."""
+    tokens = reader.execute(
+        "SELECT scopes FROM sessions WHERE person = ? AND (expires_at IS NULL OR expires_at > ?)", (bot.key, now_ms())
+    ).fetchall()
+    bounds = [frozenset(orjson.loads(scopes)) if scopes else None for (scopes,) in tokens]
+    return not bounds or any(in_scope(permission, reads, each) for each in bounds)
 
 
 def may_be_handle(handle: str) -> bool:

@@ -14,12 +14,16 @@ import pytest
 from chatnode import api, config
 from chatnode.hooks import specs
 from chatnode.model.events import EVENTS
+from chatnode.protocol.codec import wire_name
 from chatnode.reference import api as api_reference
+from chatnode.reference.events import SUBJECTS
 from chatnode.services import COMMANDS
+from chatnode.storage.filters import kinds
 from chatnode.testing import Node
 
 HERE = Path(__file__).resolve().parent
 REFERENCE = (HERE.parents[2] / "docs/plugins/reference.md").read_text(encoding="utf-8")
+EVERY_NAME = REFERENCE.partition("## Every name")[2]
 HOOKS = [name for name, function in vars(specs).items() if hasattr(function, f"{specs.PROJECT}_spec")]
 
 
@@ -71,10 +75,77 @@ def test_every_class_of_a_declaration_is_there_with_every_field() -> None:
 
 
 def test_every_public_name_is_there_with_a_word_on_it() -> None:
-    listed = re.findall(r"^- `(\w+)(?:\(.*\))?`: (.+)$", REFERENCE.partition("## Every name")[2], re.MULTILINE)
+    listed = re.findall(r"^- `(?:def |async def |class )?(\w+)[^`]*`: (.+)$", EVERY_NAME, re.MULTILINE)
     assert sorted(name for name, _ in listed) == sorted(api.__all__)
     # A value has no words of its own: what `inspect` finds is about `str`.
     assert {name for name in api.__all__ if isinstance(getattr(api, name), str)} <= set(api_reference.CONSTANTS)
+
+
+def test_every_function_is_there_with_the_types_of_what_it_takes_and_gives() -> None:
+    for name in api.__all__:
+        if not inspect.isfunction(getattr(api, name)):
+            continue
+        (said,) = re.findall(rf"^- `((?:async )?def {name}\(.*?) ?`: ", EVERY_NAME, re.MULTILINE)
+        (function,) = ast.parse(f"{said}: ...").body
+        assert isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        arguments = function.args
+        given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+        there = {each.arg: each.annotation for each in given if each is not None}
+        assert list(there) == list(inspect.signature(getattr(api, name)).parameters), name
+        assert None not in there.values(), name
+        assert function.returns is not None, name
+
+
+def test_every_value_and_class_is_there_with_its_type() -> None:
+    for name in api.__all__:
+        if inspect.isfunction(getattr(api, name)):
+            continue
+        (said,) = re.findall(rf"^- `((?:class {name}\b|{name}: )[^`]*)`", EVERY_NAME, re.MULTILINE)
+        assert said.startswith("class ") or re.fullmatch(rf"{name}: \S.*", said), name
+        if name in (*api_reference.DECLARED, *api_reference.WORKED_WITH):
+            assert re.search(r"^- `(?:async )?(?:def )?\w+[:(]", section(name), re.MULTILINE), (
+                f"{name} has nothing typed"
+            )
+
+
+def test_nothing_is_named_in_a_type_that_a_plugin_cannot_name() -> None:
+    of_python = {
+        "AbstractAsyncContextManager", "Annotated", "Any", "Awaitable", "Callable", "Cursor", "Iterable", "Literal",
+        "Logger", "LoggerAdapter", "Mapping", "None", "Sequence", "False", "True",
+    }  # fmt: skip
+    variables = {"C", "F", "R", "S", "T"}
+    known = {*api.__all__, *of_python, *variables}
+    for said in re.findall(r"^- `([^`]+)`|^((?:async )?def .*)$", REFERENCE, re.MULTILINE):
+        words = re.sub(r"'[^']*'|\b[a-z]\w*\.\w+", "", said[0] or said[1])
+        named = set(re.findall(r"\b(?:[A-Z]|_)\w*", words))
+        assert named - known == set(), said
+
+
+def test_every_kind_of_field_is_there_with_its_operators() -> None:
+    every = {
+        name: kind
+        for name, kind in vars(kinds).items()
+        if isinstance(kind, type) and issubclass(kind, kinds.Kind) and kind is not kinds.Kind
+    }
+    listed = dict(re.findall(r"^- `kinds\.(\w+)\(.*\)`: .*Operators: (.*)\.$", REFERENCE, re.MULTILINE))
+    assert set(listed) == set(every)
+    for name, operators in listed.items():
+        made = kinds.Choice(("a",)) if name == "Choice" else every[name]()
+        assert set(re.findall(r"`(\w+)`", operators)) == made.operators, name
+
+
+def test_every_event_is_there_with_its_fields_and_what_its_subject_is() -> None:
+    listed = {
+        kind: (event, re.findall(r"`(\w+): ", fields), subject)
+        for kind, event, fields, subject in re.findall(
+            r"^- `([a-z.]+)`, `(\w+)`: .*? Fields: (.*?)\. `subject`: (.+)\.$", REFERENCE, re.MULTILINE
+        )
+    }
+    assert set(listed) == set(EVENTS)
+    for kind, (event, fields, subject) in listed.items():
+        assert getattr(api, event) is EVENTS[kind]
+        assert fields == [wire_name(field.name) for field in attrs.fields(EVENTS[kind])]
+        assert subject == SUBJECTS[kind]
 
 
 def test_the_events_and_commands_it_names_are_there() -> None:

@@ -1,0 +1,36 @@
+"""Asking collections for somebody: with their permissions, within the node's limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatnode.dispatch.caller import Caller
+from chatnode.model.times import now_ms
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.filters.collection import Asker, Collection
+from chatnode.storage.filters.query import ItemsPage, plan_query, run_query
+
+
+def asker_of(caller: Caller, collection: Collection) -> Asker:
+    """Whose eyes the caller's queries of the collection have. Raises `Refusal` where they may ask nothing.
+
+    What the node does by itself asks for nobody, and may know every field.
+    """
+
+    def may(permission: str) -> bool:
+        return caller.background or caller.may(permission, reads=True)
+
+    if not caller.background:
+        caller.check(collection.permission, reads=True)
+    person = caller.me.key if collection.personal or caller.account is not None else None
+    return Asker(person, caller.session, now_ms(), caller.core.config.limits, may)
+
+
+async def query_items(caller: Caller, collection: Collection, **asked: Any) -> ItemsPage:
+    """Rows that the caller may see; `asked` are the fields of `plan_query`. In turn, and with a deadline."""
+    asker = asker_of(caller, collection)
+
+    def read(reader: Reader) -> ItemsPage:
+        return run_query(reader, asker, plan_query(reader, asker, collection, **asked))
+
+    return await caller.query(read, seconds=0)

@@ -1,0 +1,101 @@
+"""What users and programs do with contacts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import attrs
+
+from chatnode.api import Context, Entries, Nothing, Text, Transaction, command
+from chatnode_crm import contacts, segments
+from chatnode_crm.contacts import CONTACTS, READ, WRITE
+
+FieldName = Annotated[str, Text(40, 1, r"[a-z][a-z0-9_]*", hint="takes a-z, digits and _")]
+Name = Annotated[str, Text(100, 1)]
+
+
+@attrs.define
+class AddField:
+    """A field that every contact may have from now on."""
+
+    name: FieldName
+    kind: Literal["text", "number"] = "text"
+
+
+@attrs.define
+class AddContact:
+    """`custom` holds values of fields that were added before."""
+
+    name: Name
+    email: Annotated[str, Text(200, 1)]
+    custom: Annotated[dict[str, str], Entries(50)] = attrs.field(factory=dict[str, str])
+
+
+@attrs.define
+class ContactAdded:
+    contact: str
+
+
+@attrs.define
+class SaveSegment:
+    """`filter` is one of `items.query`, over `crm_contacts`."""
+
+    segment: Name
+    filter: dict[str, Any]
+
+
+@attrs.define
+class OfSegment:
+    segment: Name
+
+
+@attrs.define
+class SegmentSize:
+    contacts: int
+
+
+@command("crm.fields.add", permission=WRITE, limit="changes")
+async def add_field(ctx: Context, command: AddField) -> Nothing:
+    """Define a field of contacts."""
+
+    def write(tx: Transaction) -> None:
+        contacts.add_field(tx, command.name, command.kind)
+        ctx.audit(tx, "field", command.name, kind=command.kind)
+
+    await ctx.write(write)
+    return Nothing()
+
+
+@command("crm.contacts.add", permission=WRITE, limit="changes")
+async def add_contact(ctx: Context, command: AddContact) -> ContactAdded:
+    """Add a contact. No two have the same e-mail address."""
+
+    def write(tx: Transaction) -> str:
+        contact = contacts.add(tx, command.name, command.email, command.custom)
+        ctx.audit(tx, "contact", contact)
+        return contact
+
+    return ContactAdded(await ctx.write(write))
+
+
+@command("crm.segments.save", permission=WRITE, limit="changes")
+async def save_segment(ctx: Context, command: SaveSegment) -> Nothing:
+    """Save a filter under a name, or replace the one that has the name."""
+    asker = ctx.asker(CONTACTS)
+
+    def write(tx: Transaction) -> None:
+        segments.save(tx, asker, command.segment, command.filter)
+        ctx.audit(tx, "segment", command.segment)
+
+    await ctx.write(write)
+    return Nothing()
+
+
+@command("crm.segments.count", permission=READ, reads=True)
+async def count_segment(ctx: Context, command: OfSegment) -> SegmentSize:
+    """How many contacts are in a segment now."""
+    asker = ctx.asker(CONTACTS)
+    return SegmentSize(await ctx.query(lambda reader: segments.size(reader, asker, command.segment)))
+
+
+COMMANDS = (add_field, add_contact, save_segment, count_segment)

@@ -1,0 +1,94 @@
+"""Contacts: what is stored of them, and the collection that `items.query` asks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from chatnode.api import (
+    Asker,
+    Collection,
+    Field,
+    IntegrityError,
+    Reader,
+    Refusal,
+    Transaction,
+    kinds,
+    new_id,
+)
+
+READ, WRITE = "crm.read", "crm.write"
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_MOST = 2**53
+
+
+def learned(source: Reader | Transaction, asker: Asker) -> Iterator[Field]:
+    """The fields that users have defined. Their SQL names them by key, as a name may hold anything."""
+    for key, name, kind in source.execute("SELECT key, name, kind FROM crm_fields ORDER BY key").fetchall():
+        value = f"(SELECT value FROM crm_values WHERE contact = item.key AND field = {key:d})"  # noqa: S608
+        yield Field(f"custom.{name}", kinds.Whole() if kind == "number" else kinds.Text(), value, nullable=True)
+
+
+CONTACTS = Collection(
+    "crm_contacts",
+    "Contacts, with the fields that users define.",
+    "crm_contacts item",
+    "1",
+    (
+        Field("contact_id", kinds.Id(), "item.id", ("id",)),
+        Field("name", kinds.Text(), "item.name"),
+        Field("email", kinds.Text(), "item.email"),
+        Field("added_at", kinds.Time(), "item.added_at"),
+    ),
+    key=("contact_id",),
+    order="name",
+    permission=READ,
+    personal=False,
+    learn=learned,
+)
+
+
+def add_field(tx: Transaction, name: str, kind: str) -> None:
+    """Raises `Refusal("conflict")` for a name that another field has."""
+    try:
+        tx.execute("INSERT INTO crm_fields (name, kind) VALUES (?, ?)", (name, kind))
+    except IntegrityError:
+        raise Refusal("conflict", f"there is a field {name} already", path="name") from None
+
+
+def add(tx: Transaction, name: str, email: str, custom: dict[str, str]) -> str:
+    """Store a contact; returns its id. Raises `Refusal` with the field that is wrong."""
+    email = email.strip().lower()
+    if not name.strip():
+        raise Refusal("invalid", "a contact has a name", path="name")
+    if not _EMAIL.fullmatch(email):
+        raise Refusal("invalid", "expected an e-mail address, such as ada@example.org", path="email")
+    id = new_id()
+    try:
+        contact = tx.execute(
+            "INSERT INTO crm_contacts (id, name, email, added_at) VALUES (?, ?, ?, ?)", (id, name, email, tx.now)
+        ).lastrowid
+    except IntegrityError:
+        raise Refusal("conflict", f"there is a contact with the address {email} already", path="email") from None
+    for field, value in custom.items():
+        key, checked = _checked(tx, field, value)
+        tx.execute("INSERT INTO crm_values (contact, field, value) VALUES (?, ?, ?)", (contact, key, checked))
+    return id
+
+
+def _checked(tx: Transaction, name: str, value: str) -> tuple[int, str | int]:
+    """The key of a field, and the value as it is stored."""
+    path = f"custom.{name}"
+    found = tx.execute("SELECT key, kind FROM crm_fields WHERE name = ?", (name,)).fetchone()
+    if found is None:
+        raise Refusal("invalid", f"there is no field {name[:80]!r}; add it with crm.fields.add", path=path)
+    key, kind = found
+    if kind == "text":
+        return key, value
+    try:
+        number = int(value)
+    except ValueError:
+        number = _MOST
+    if abs(number) >= _MOST:
+        raise Refusal("invalid", "expected a whole number", path=path)
+    return key, number

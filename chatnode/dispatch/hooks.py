@@ -27,9 +27,26 @@ class Deny:
 Verdict = Allow | Deny
 
 
+Check = Callable[[Caller, Any], Awaitable[None]]
+"""What is asked before a command is carried out: it gets the command, and raises `Refusal`."""
+
+
+def _no_check(command: str) -> Check | None:
+    return None
+
+
+def _no_draft(draft: Draft) -> bool:
+    return False
+
+
 @attrs.define
 class RequestHooks:
-    """What plugins look at before a command is carried out; both raise `Refusal`. None: no plugin does."""
+    """What plugins look at before a command is carried out.
 
-    check_command: Callable[[Caller, str, Any], Awaitable[None]] | None = None
+    `check_of` gives what is asked before commands of a name, None if no plugin wants to be. `prepare_draft` changes a
+    draft or raises `Refusal`; it is None without plugins that do, and to be called only for what `wants_draft`.
+    """
+
+    check_of: Callable[[str], Check | None] = _no_check
     prepare_draft: Callable[[Caller, Draft], Awaitable[None]] | None = None
+    wants_draft: Callable[[Draft], bool] = _no_draft

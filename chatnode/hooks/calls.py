@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial, wraps
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial, wraps
 from typing import Any, cast
 
 import attrs
@@ -12,12 +12,14 @@ import pluggy
 
 from chatnode.config import Plugins as Settings
 from chatnode.dispatch.caller import Caller
-from chatnode.dispatch.hooks import Allow, Deny
+from chatnode.dispatch.hooks import Allow, Check, Deny
 from chatnode.errors import STATUS, Refusal, StartError
 from chatnode.hooks import specs
 from chatnode.hooks.context import Context, Scope
-from chatnode.hooks.guard import FAILURES, HookFailed, Report, colour, guard, is_json
+from chatnode.hooks.guard import FAILURES, HookFailed, Report, colour, guard, is_json, said
+from chatnode.hooks.wanting import Predicate, fault_of_wanted, wanted_by
 from chatnode.logs import get_logger
+from chatnode.model.events import Event
 from chatnode.model.messages import Message
 from chatnode.model.people import Person
 from chatnode.storage.engine.connection import Reader
@@ -30,6 +32,7 @@ MARK = f"{specs.PROJECT}_impl"
 """The attribute that `hookimpl` leaves on a function."""
 
 Call = Callable[..., Awaitable[Any]]
+_FOLLOWING = ("audience", "in_transaction")
 
 
 class Facade:
@@ -88,12 +91,17 @@ class HookCalls:
         if self._pluggy.has_plugin(plugin):
             self._pluggy.unregister(name=plugin)
 
-    def fault_of(self, hooks: Facade) -> str | None:
-        """What is wrong with a plugin's hooks: one that nobody calls, or of the wrong colour. Once all are registered,
-        because a plugin may offer hooks to others."""
-        callers: Iterable[Any] = self._pluggy.get_hookcallers(hooks) or ()
-        faults = (_fault_of(caller, hooks, self._names()) for caller in callers)
-        return next((fault for fault in faults if fault is not None), None)
+    def fault_of(self, hooks: Facade, commands: Collection[str], events: Collection[str]) -> str | None:
+        """What is wrong with a plugin's hooks: one that nobody calls, of the wrong colour, or for what there is not.
+
+        Once all are registered, because a plugin may offer hooks to others.
+        """
+        for caller in cast("Iterable[Any]", self._pluggy.get_hookcallers(hooks) or ()):
+            own = [each.function for each in caller.get_hookimpls() if each.plugin is hooks]
+            fault = _fault_of(caller, hooks, self._names()) or fault_of_wanted(caller.name, own, commands, events)
+            if fault is not None:
+                return fault
+        return None
 
     def _names(self) -> list[str]:
         return [name for name, caller in vars(self._pluggy.hook).items() if getattr(caller, "spec", None) is not None]
@@ -106,7 +114,29 @@ class HookCalls:
 
     def follower(self, event: str) -> Follower | None:
         """What plugins do when an event of this name is recorded; None when nobody follows it."""
-        audience, changed = self._caller("audience", event), self._caller("in_transaction", event)
+        conditions: dict[tuple[str, str], Predicate] = {
+            (hook, each.plugin_name): wanted.when
+            for hook in _FOLLOWING
+            for each in getattr(self._pluggy.hook, hook).get_hookimpls()
+            if (wanted := wanted_by(each.function)).includes(event) and wanted.when is not None
+        }
+        if not conditions:
+            return self._follower_without(event, frozenset())
+        following = lru_cache(64)(partial(self._follower_without, event))
+
+        def select(recorded: Event) -> Follower | None:
+            unwanted = [
+                (hook, plugin)
+                for (hook, plugin), when in conditions.items()
+                if not self._is_wanted(plugin, hook, when, recorded)
+            ]
+            return following(frozenset(unwanted))
+
+        return Follower(select=select)
+
+    def _follower_without(self, event: str, unwanted: frozenset[tuple[str, str]]) -> Follower | None:
+        """Who follows events of this name, without the hooks of plugins that do not want this one."""
+        audience, changed = (self._caller(hook, event, unwanted) for hook in _FOLLOWING)
         if audience is None and changed is None:
             return None
         return Follower(
@@ -114,18 +144,36 @@ class HookCalls:
             partial(_refusing, changed) if changed is not None else None,
         )
 
-    def _caller(self, hook: str, event: str) -> Any:
-        """What calls a hook for events of this name: of those plugins that did not say `only_for` others."""
-        plugins = {each.plugin: each.function for each in getattr(self._pluggy.hook, hook).get_hookimpls()}
+    def _caller(self, hook: str, event: str, unwanted: frozenset[tuple[str, str]]) -> Any:
+        """What calls a hook of those plugins that want the event; None if none does."""
+        implementations = getattr(self._pluggy.hook, hook).get_hookimpls()
         others = [
-            plugin for plugin, function in plugins.items() if event not in getattr(function, specs.ONLY_FOR, (event,))
+            each.plugin
+            for each in implementations
+            if (hook, each.plugin_name) in unwanted or not wanted_by(each.function).includes(event)
         ]
-        return self._pluggy.subset_hook_caller(hook, others) if len(others) < len(plugins) else None
+        return self._pluggy.subset_hook_caller(hook, others) if len(others) < len(implementations) else None
+
+    def _is_wanted(self, plugin: str, hook: str, when: Predicate | None, subject: object) -> bool:
+        """Whether an implementation wants this command, draft or event. If it cannot say so, it is called: what it
+        would refuse must not pass because of a fault."""
+        if when is None:
+            return True
+        try:
+            return bool(when(subject))
+        except FAILURES as error:
+            self._report(plugin, hook, f"cannot say what it wants: {said(error)}", error)
+            return True
 
     # ---- what requests call, and the node
 
-    async def check_command(self, ctx: Caller, name: str, command: Any) -> None:
-        for plugin, check in self._calls("check_command", ctx, name=name, command=command):
+    def check_of(self, command: str) -> Check | None:
+        """What plugins are asked before commands of this name; None when none of them wants to be."""
+        asked = [each for each in self._implementations("check_command") if wanted_by(each.function).includes(command)]
+        return partial(self._check_command, asked, command) if asked else None
+
+    async def _check_command(self, asked: Sequence[Any], name: str, ctx: Caller, command: Any) -> None:
+        for plugin, check in self._calls("check_command", asked, ctx, command, name=name, command=command):
             try:
                 verdict = await check()
                 if not isinstance(verdict, Allow | Deny):
@@ -136,10 +184,25 @@ class HookCalls:
             if isinstance(verdict, Deny):
                 raise Refusal(verdict.code if verdict.code in STATUS else "forbidden", verdict.reason)
 
+    def wants_draft(self, draft: Draft) -> bool:
+        """Whether some plugin wants to prepare it, or cannot say whether it does."""
+        for each in self._implementations("prepare_draft"):
+            when = wanted_by(each.function).when
+            try:
+                if when is None or when(draft):
+                    return True
+            except FAILURES:  # reported when the hook is called
+                return True
+        return False
+
     async def prepare_draft(self, ctx: Caller, draft: Draft) -> None:
-        """Plugins get a copy, of which only text and metadata are used: access was checked for the rest."""
+        """Plugins get a copy, of which only text and metadata are used: access was checked for the rest.
+
+        Each is asked whether it wants the draft as those before it left it.
+        """
         prepared = attrs.evolve(draft)
-        for _, prepare in self._calls("prepare_draft", ctx, draft=prepared):
+        implementations = self._implementations("prepare_draft")
+        for _, prepare in self._calls("prepare_draft", implementations, ctx, prepared, draft=prepared):
             try:
                 await prepare()
             except HookFailed as failed:
@@ -148,16 +211,24 @@ class HookCalls:
             draft.sent = as_sent(draft)
         draft.text, draft.metadata = prepared.text, prepared.metadata
 
-    def _calls(self, hook: str, caller: Caller | None = None, /, **arguments: Any) -> Iterator[tuple[str, Call]]:
-        """An async hook's implementations in their order, each with its plugin's name and ready to be called.
+    def _implementations(self, hook: str) -> list[Any]:
+        """Of an async hook, in the order in which they are called."""
+        return list(reversed(getattr(self._pluggy.hook, hook).get_hookimpls()))
+
+    def _calls(
+        self, hook: str, implementations: Iterable[Any], caller: Caller | None, subject: object, /, **arguments: Any
+    ) -> Iterator[tuple[str, Call]]:
+        """Those implementations that want `subject`, each with its plugin's name and ready to be called.
 
         With a `caller`, each gets a context of its own plugin's for it.
         """
-        for implementation in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
+        for each in implementations:
+            if not self._is_wanted(each.plugin_name, hook, wanted_by(each.function).when, subject):
+                continue
             if caller is not None:
-                arguments["ctx"] = Context(caller, self.scopes[implementation.plugin_name])
-            values = [arguments[name] for name in implementation.argnames]
-            yield implementation.plugin_name, partial(implementation.function, *values)
+                arguments["ctx"] = Context(caller, self.scopes[each.plugin_name])
+            values = [arguments[name] for name in each.argnames]
+            yield each.plugin_name, partial(each.function, *values)
 
     def enrich_messages(self, reader: Reader | Transaction, messages: Sequence[Message]) -> None:
         for plugin, known in self._enrichments("enrich_messages", reader=reader, messages=messages):
@@ -199,7 +270,7 @@ class HookCalls:
 
     async def tell(self, hook: str, contexts: Mapping[str, Context]) -> None:
         """Call `node_started` or `node_stopping` of every plugin, with its context; who fails was reported."""
-        for implementation in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
+        for implementation in self._implementations(hook):
             context = contexts[implementation.plugin_name]
             try:
                 await implementation.function(*([context] if implementation.argnames else []))
@@ -215,7 +286,7 @@ class HookCalls:
             raise LookupError(f"no plugin offers a hook {hook}")
         gave: list[Any] = []
         is_async = colour(caller.spec.function) == "async def"
-        for _, call in self._calls(hook, **arguments):
+        for _, call in self._calls(hook, self._implementations(hook), None, None, **arguments):
             try:
                 gave.append(await call() if is_async else call())
             except (HookFailed, Refusal):

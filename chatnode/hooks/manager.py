@@ -104,7 +104,7 @@ class Manager:
                     self._take(each, taken)
             for name in reversed(list(self.loaded)):  # pluggy calls what was registered last first
                 self._register(name)
-            self._refuse_unknown_hooks()
+            self._refuse_faulty_hooks(taken)
             for name in list(self.loaded):
                 self._prepare(name, connection, directory)
             self.additions.tables, missing = storage.declared_tables(connection)
@@ -140,13 +140,13 @@ class Manager:
         except FAILURES as error:
             self._drop(name, error)
 
-    def _refuse_unknown_hooks(self) -> None:
+    def _refuse_faulty_hooks(self, taken: declared.Taken) -> None:
         """A misspelt hook, or one of the wrong colour, would never be called: it is named, and the plugin does not run.
 
         After all were registered, because a plugin may offer hooks to others.
         """
         for name, each in list(self.loaded.items()):
-            if (fault := self._calls.fault_of(each.hooks)) is not None:
+            if (fault := self._calls.fault_of(each.hooks, taken.commands, taken.events)) is not None:
                 self._drop(name, StartError(fault))
 
     def _prepare(self, name: str, connection: Reader, directory: DataDirectory) -> None:
@@ -230,8 +230,7 @@ class Manager:
         """What the plugins look at before a command is carried out."""
         calls = self._calls
         return RequestHooks(
-            calls.check_command if calls.has("check_command") else None,
-            calls.prepare_draft if calls.has("prepare_draft") else None,
+            calls.check_of, calls.prepare_draft if calls.has("prepare_draft") else None, calls.wants_draft
         )
 
     def commands(self) -> list[Command[Any, Any]]:

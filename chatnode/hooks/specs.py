@@ -16,7 +16,6 @@ import pluggy
 from chatnode.dispatch.hooks import Verdict
 from chatnode.hooks.context import Context
 from chatnode.hooks.plugin import Plugin
-from chatnode.model.events import Event
 from chatnode.model.messages import Message
 from chatnode.model.people import Person
 from chatnode.storage.engine.connection import Reader
@@ -67,22 +66,6 @@ def hookspec(function: F) -> F:
     return _hookspec(function)
 
 
-ONLY_FOR = "chatnode_only_for"
-
-
-def only_for(*events: type[Event]) -> Callable[[F], F]:
-    """For implementations of `audience` and `in_transaction`, below `hookimpl`: of these events, and of no others.
-
-    Nothing else that is recorded costs anything then, and messages are most of it.
-    """
-
-    def mark(function: F) -> F:
-        setattr(function, ONLY_FOR, frozenset(event.name for event in events))
-        return function
-
-    return mark
-
-
 @_hookspec(firstresult=True)
 def chatnode_plugin() -> Plugin:
     """The plugin's declaration. Every plugin has this one."""
@@ -111,7 +94,7 @@ async def prepare_draft(ctx: Context, draft: Draft) -> None:
     Called only if the sender may post there, and not for a repeat of a stored message, which gets the first answer. A
     message that is refused afterwards, or lost in a crash, may be sent and prepared again: key side effects by
     `(draft.sender, draft.cid)`. Also called for an edit: `draft.edits` is then the message's id, `draft.cid` the one it
-    was posted with, and only its text is used.
+    was posted with, content and metadata are those of the message, and only the text is used.
     """
 
 

@@ -48,7 +48,8 @@ async def post(ctx: Caller, command: PostMessage) -> Posted:
     if command.kind == "system" and not ctx.may(permissions.NOTIFY):
         raise Refusal("forbidden", f"system messages take the permission {permissions.NOTIFY}", path="kind")
     draft = _draft(ctx, command)
-    if ctx.core.part(RequestHooks).prepare_draft is not None:
+    hooks = ctx.core.part(RequestHooks)
+    if hooks.prepare_draft is not None and hooks.wants_draft(draft):
         return await _prepare_and_post(ctx, draft)
     return await _post(ctx, draft)
 
@@ -141,14 +142,16 @@ async def edit(ctx: Caller, command: EditMessage) -> MessageGiven:
     _check_length(ctx, command.text)
     limits, me = ctx.core.config.limits, ctx.me
     wanted = Edit(command.message, command.text, ctx.may(permissions.NOTIFY), limits.edit_minutes, limits.edits)
-    if ctx.core.part(RequestHooks).prepare_draft is not None:
+    hooks = ctx.core.part(RequestHooks)
+    if hooks.prepare_draft is not None:
         _, message = await ctx.read(lambda reader: message_changes.access_to_edit(reader, me, wanted))
         draft = Draft(
             message.conversation, message.cid, command.text, message.reply_to, message.thread, message.kind,
-            edits=command.message, sender=me.id,
+            message.media or message.location or message.system, message.metadata, command.message, me.id,
         )  # fmt: skip
-        await _prepare(ctx, draft)
-        wanted = attrs.evolve(wanted, text=draft.text)
+        if hooks.wants_draft(draft):
+            await _prepare(ctx, draft)
+            wanted = attrs.evolve(wanted, text=draft.text)
     return MessageGiven(await ctx.write(lambda tx: message_changes.edit(tx, me, wanted)))
 
 

@@ -59,6 +59,8 @@ class Caller:
     """What the client calls the request, for the log."""
     depth: int = 0
     """How many commands called one another until this one."""
+    plugin: str | None = None
+    """The plugin that runs the command, for the user or the operator."""
     background: bool = False
     """Nobody asks: a task, consumer or check of the node's own."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import attrs
 
 from chatnode.dispatch.caller import Caller
+from chatnode.errors import Refusal
+from chatnode.model.metadata import foreign_key
 from chatnode.storage.messages.messages import Draft
 
 
@@ -50,3 +52,13 @@ class RequestHooks:
     check_of: Callable[[str], Check | None] = _no_check
     prepare_draft: Callable[[Caller, Draft], Awaitable[None]] | None = None
     wants_draft: Callable[[Draft], bool] = _no_draft
+    plugins: frozenset[str] = frozenset()
+    """Names of the plugins that are installed or have run here, also of those that are disabled."""
+
+    def refusal_of(self, metadata: Mapping[str, str], writer: str | None) -> Refusal | None:
+        """Why `writer`, a plugin or None for any client, may not write this metadata."""
+        found = foreign_key(metadata, self.plugins, writer)
+        if found is None:
+            return None
+        key, owner = found
+        return Refusal("invalid", f"{key} is for the plugin {owner} alone to write", path="metadata")

@@ -21,6 +21,7 @@ from chatnode.hooks.wanting import Predicate, fault_of_wanted, wanted_by
 from chatnode.logs import get_logger
 from chatnode.model.events import Event
 from chatnode.model.messages import Message
+from chatnode.model.metadata import foreign_key
 from chatnode.model.people import Person
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Change, Follower, Transaction
@@ -45,6 +46,8 @@ class HookCalls:
     def __init__(self, settings: Settings, report: Callable[..., None]) -> None:
         self.scopes: dict[str, Scope] = {}
         """By plugin, once the node is open."""
+        self.plugins: frozenset[str] = frozenset()
+        """Names of all plugins that the node knows, also of those that do not run."""
         self._report = report
         self._budgets: dict[specs.Budget, float] = {
             "hook_seconds": settings.hook_seconds,
@@ -202,14 +205,24 @@ class HookCalls:
         """
         prepared = attrs.evolve(draft)
         implementations = self._implementations("prepare_draft")
-        for _, prepare in self._calls("prepare_draft", implementations, ctx, prepared, draft=prepared):
+        for plugin, prepare in self._calls("prepare_draft", implementations, ctx, prepared, draft=prepared):
+            before = dict(prepared.metadata or {})
             try:
                 await prepare()
+                self._check_metadata(plugin, before, prepared.metadata or {})
             except HookFailed as failed:
                 raise failed.as_refusal() from failed
         if prepared.text != draft.text:
             draft.sent = as_sent(draft)
         draft.text, draft.metadata = prepared.text, prepared.metadata
+
+    def _check_metadata(self, plugin: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+        """Raises `HookFailed` when a plugin wrote what is another's."""
+        changed = {key: "" for key in {**before, **after} if before.get(key) != after.get(key)}
+        if (found := foreign_key(changed, self.plugins, plugin)) is not None:
+            what = f"changed the metadata {found[0]}, which is for the plugin {found[1]} alone to write"
+            self._report(plugin, "prepare_draft", what)
+            raise HookFailed(plugin, "prepare_draft", what)
 
     def _implementations(self, hook: str) -> list[Any]:
         """Of an async hook, in the order in which they are called."""

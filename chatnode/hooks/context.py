@@ -121,7 +121,7 @@ class Context:
 
         Gives its result as plain values. Raises `Refusal`.
         """
-        return await acting.call(self._caller, name, **fields)
+        return await acting.call(attrs.evolve(self._caller, plugin=self._scope.name), name, **fields)
 
     def as_person(self, who: str) -> AsPerson:
         """Act as the user with this handle or id: `await ctx.as_person("pollbot").call("messages.post", …)`.
@@ -129,11 +129,11 @@ class Context:
         Permissions, rates, hooks and audit apply as to any client. A plugin is trusted not to act for users who did
         not ask for it; bots of its own are what it should speak as.
         """
-        return AsPerson(self._core, who, self._caller.depth)
+        return AsPerson(self._core, who, self._caller.depth, self._scope.name)
 
     def as_operator(self) -> AsOperator:
         """Act as the operator of the machine, who may run every command but takes part in no conversation."""
-        return AsOperator(self._core, self._caller.depth)
+        return AsOperator(self._core, self._caller.depth, self._scope.name)
 
     # ---- the plugin's own
 

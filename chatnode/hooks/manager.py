@@ -85,6 +85,7 @@ class Manager:
         self.loaded: dict[str, Loaded] = {}
         self.additions = Additions()
         self._statuses: dict[str, PluginStatus] = {}
+        self._names: frozenset[str] = frozenset()
         self._calls = HookCalls(config.plugins, self.report)
 
     # ---- loading
@@ -107,6 +108,7 @@ class Manager:
             self._refuse_faulty_hooks(taken)
             for name in list(self.loaded):
                 self._prepare(name, connection, directory)
+            self._calls.plugins = self._names = frozenset([*self._statuses, *known])
             self.additions.tables, missing = storage.declared_tables(connection)
         for table in missing:
             logger.error(
@@ -230,7 +232,10 @@ class Manager:
         """What the plugins look at before a command is carried out."""
         calls = self._calls
         return RequestHooks(
-            calls.check_of, calls.prepare_draft if calls.has("prepare_draft") else None, calls.wants_draft
+            calls.check_of,
+            calls.prepare_draft if calls.has("prepare_draft") else None,
+            calls.wants_draft,
+            self._names,
         )
 
     def commands(self) -> list[Command[Any, Any]]:

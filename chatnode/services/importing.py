@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import attrs
+
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.hooks import RequestHooks
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.importing import (
@@ -10,6 +13,7 @@ from chatnode.model.commands.importing import (
     ImportConversation,
     Imported,
     ImportedConversationGiven,
+    ImportFailure,
     ImportMessages,
     Missing,
 )
@@ -57,10 +61,13 @@ async def import_messages(ctx: Caller, command: ImportMessages) -> Imported:
 
     What was removed here since it was imported stays removed.
     """
-    most = ctx.core.config.limits.message_chars
+    most, hooks = ctx.core.config.limits.message_chars, ctx.core.part(RequestHooks)
+    refused = {item.cid: why for item in command.items if (why := hooks.refusal_of(item.metadata, ctx.plugin))}
+    wanted = attrs.evolve(command, items=[item for item in command.items if item.cid not in refused])
 
     def write(tx: Transaction) -> Imported:
-        done = importing.add_messages(tx, command, most)
+        done = importing.add_messages(tx, wanted, most)
+        done.failed += [ImportFailure(cid, f"metadata: {why.message}") for cid, why in refused.items()]
         if done.imported:
             details = {"source": command.source, "imported": done.imported}
             audit.record(tx, ctx.account, "import.messages", command.conversation, **details)

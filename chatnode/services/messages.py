@@ -47,8 +47,12 @@ async def post(ctx: Caller, command: PostMessage) -> Posted:
     _check_length(ctx, command.text)
     if command.kind == "system" and not ctx.may(permissions.NOTIFY):
         raise Refusal("forbidden", f"system messages take the permission {permissions.NOTIFY}", path="kind")
-    draft = _draft(ctx, command)
     hooks = ctx.core.part(RequestHooks)
+    if command.metadata and (refusal := hooks.refusal_of(command.metadata, ctx.plugin)) is not None:
+        if (earlier := await _posted_earlier(ctx, command)) is not None:
+            return earlier  # acknowledged before the plugin was installed
+        raise refusal
+    draft = _draft(ctx, command)
     if hooks.prepare_draft is not None and hooks.wants_draft(draft):
         return await _prepare_and_post(ctx, draft)
     return await _post(ctx, draft)

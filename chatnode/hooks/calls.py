@@ -22,7 +22,7 @@ from chatnode.logs import get_logger
 from chatnode.model.events import Event
 from chatnode.model.messages import Message
 from chatnode.model.metadata import foreign_key
-from chatnode.model.people import Person
+from chatnode.model.people import Account, Person
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Change, Follower, Transaction
 from chatnode.storage.messages.messages import Draft, as_sent
@@ -243,15 +243,18 @@ class HookCalls:
             values = [arguments[name] for name in each.argnames]
             yield each.plugin_name, partial(each.function, *values)
 
-    def enrich_messages(self, reader: Reader | Transaction, messages: Sequence[Message]) -> None:
-        for plugin, known in self._enrichments("enrich_messages", reader=reader, messages=messages):
+    def enrich_messages(
+        self, reader: Reader | Transaction, messages: Sequence[Message], viewer: Account | None
+    ) -> None:
+        ids = [message.message for message in messages]
+        for plugin, known in self._enrichments("enrich_messages", reader=reader, ids=ids, viewer=viewer):
             for message in messages:
                 if (extra := known.get(message.message)) is not None:
                     message.extra = {**(message.extra or {}), plugin: extra}
 
-    def enrich_people(self, reader: Reader, people: Sequence[Person]) -> list[Person]:
-        enriched = list(people)
-        for plugin, known in self._enrichments("enrich_people", reader=reader, people=people):
+    def enrich_people(self, reader: Reader, people: Sequence[Person], viewer: Account | None) -> list[Person]:
+        enriched, ids = list(people), [person.id for person in people]
+        for plugin, known in self._enrichments("enrich_people", reader=reader, ids=ids, viewer=viewer):
             for index, person in enumerate(enriched):
                 if (extra := known.get(person.id)) is not None:
                     enriched[index] = attrs.evolve(person, extra={**(person.extra or {}), plugin: extra})

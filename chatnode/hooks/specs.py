@@ -16,8 +16,7 @@ import pluggy
 from chatnode.dispatch.hooks import Verdict
 from chatnode.hooks.context import Context
 from chatnode.hooks.plugin import Plugin
-from chatnode.model.messages import Message
-from chatnode.model.people import Person
+from chatnode.model.people import Account
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Change, Transaction
 from chatnode.storage.messages.messages import Draft
@@ -116,19 +115,22 @@ def in_transaction(tx: Transaction, change: Change) -> None:
 
 
 @hook("go on", "hook_seconds")
-def enrich_messages(reader: Reader | Transaction, messages: Sequence[Message]) -> Mapping[str, Any]:
+def enrich_messages(reader: Reader | Transaction, ids: Sequence[str], viewer: Account | None) -> Mapping[str, Any]:
     """What the plugin knows of messages, by their ids, as JSON has it: `extra.<plugin>` of each message.
 
-    Once for all that are shown together, never for each. The same for everybody who may see the message.
+    Once for all that are shown together, never for each. `viewer` is the user who alone reads the answer: a page of
+    history, the inbox, a search, the reply to a command. None where one answer is for several, as in events, live or
+    replayed, or for moderators who look at reports: give only what every user who may see the message may know. Deleted
+    messages are among the ids. Keep nothing between calls that depends on the viewer.
     """
     raise AssertionError("only implementations are called")
 
 
 @hook("go on", "hook_seconds")
-def enrich_people(reader: Reader, people: Sequence[Person]) -> Mapping[str, Any]:
+def enrich_people(reader: Reader, ids: Sequence[str], viewer: Account | None) -> Mapping[str, Any]:
     """What the plugin knows of people, by their ids, as JSON has it: `extra.<plugin>` of each person.
 
-    Where people are listed or asked for. The same for everybody.
+    Where people are listed or asked for, once for all of them. `viewer` is the user who asks, None for the operator.
     """
     raise AssertionError("only implementations are called")
 

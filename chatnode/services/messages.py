@@ -125,7 +125,8 @@ async def list_page(ctx: Caller, command: ListMessages) -> MessagesGiven:
 
     def read(reader: Reader) -> MessagesGiven:
         place = conversations.access(reader, ctx.me, command.conversation)
-        return MessagesGiven(messages.page(reader, place, before=command.before, after=command.after, limit=limit))
+        before, after = command.before, command.after
+        return MessagesGiven(messages.page(reader, ctx.me, place, before=before, after=after, limit=limit))
 
     return await ctx.read(read)
 
@@ -133,8 +134,12 @@ async def list_page(ctx: Caller, command: ListMessages) -> MessagesGiven:
 @command("messages.get", permission=permissions.CHAT, reads=True)
 async def get(ctx: Caller, command: GetMessage) -> MessageGiven:
     """One message by id."""
-    _, message = await ctx.read(lambda reader: messages.access(reader, ctx.me, command.message))
-    return MessageGiven(message)
+
+    def read(reader: Reader) -> MessageGiven:
+        _, message = messages.access(reader, ctx.me, command.message)
+        return MessageGiven(messages.enrich(reader, [message], ctx.me)[0])
+
+    return await ctx.read(read)
 
 
 @command("messages.edit", permission=permissions.CHAT, limit="posts")
@@ -212,7 +217,7 @@ async def pinned(ctx: Caller, command: InConversation) -> MessagesGiven:
 
     def read(reader: Reader) -> MessagesGiven:
         place = conversations.access(reader, ctx.me, command.conversation)
-        return MessagesGiven(messages.pinned(reader, place, ctx.page_size(1_000)))
+        return MessagesGiven(messages.pinned(reader, ctx.me, place, ctx.page_size(1_000)))
 
     return await ctx.read(read)
 
@@ -226,7 +231,8 @@ async def thread(ctx: Caller, command: ListThread) -> MessagesGiven:
 
     def read(reader: Reader) -> MessagesGiven:
         place, root = messages.access(reader, ctx.me, command.message)
-        return MessagesGiven(messages.thread_page(reader, place, root.seq, command.after, ctx.page_size(command.limit)))
+        limit = ctx.page_size(command.limit)
+        return MessagesGiven(messages.thread_page(reader, ctx.me, place, root.seq, command.after, limit))
 
     return await ctx.read(read)
 

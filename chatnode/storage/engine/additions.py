@@ -11,7 +11,7 @@ import attrs
 
 from chatnode.model.events import Event
 from chatnode.model.messages import Message
-from chatnode.model.people import Person
+from chatnode.model.people import Account, Person
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Follower, Transaction
@@ -57,8 +57,9 @@ class Additions:
 
     followers: Mapping[str, Follower] = attrs.field(factory=dict[str, Follower])
     """By the names of the events that plugins follow; all others cost nothing."""
-    enrich_messages: Callable[[Reader | Transaction, Sequence[Message]], None] | None = None
-    enrich_people: Callable[[Reader, Sequence[Person]], list[Person]] | None = None
+    enrich_messages: Callable[[Reader | Transaction, Sequence[Message], Account | None], None] | None = None
+    """Given what to show, and who alone reads it."""
+    enrich_people: Callable[[Reader, Sequence[Person], Account | None], list[Person]] | None = None
     events: Mapping[str, EventKind] = attrs.field(factory=dict[str, EventKind])
     tables: Sequence[Table] = ()
     checks: Mapping[str, Problems] = attrs.field(factory=dict[str, Problems])

@@ -177,7 +177,7 @@ def _changed(kind: Any) -> Callable[[Reader, Row], Event | None]:
         if message.replies is not None:  # those that came later have events of their own, and are counted there
             message.replies = messages.replies_until(reader, row.conversation_key, message.seq, row.gid)
         if kind is not events.MessagePosted:
-            messages.enrich(reader, [message])
+            messages.enrich(reader, [message], None)
         return kind(row.conversation, message)
 
     return make

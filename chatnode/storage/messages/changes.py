@@ -70,7 +70,7 @@ def edit(tx: Transaction, account: Account, edit: Edit) -> Message:
     """
     place, message = access_to_edit(tx, account, edit)
     if edit.text == message.text:
-        return message
+        return messages.enrich(tx, [message], account)[0]
     version = (message.edits or 0) + 1
     tx.execute(
         "INSERT INTO message_edits (conversation, seq, version, text, at) "
@@ -111,7 +111,7 @@ def delete(tx: Transaction, account: Account, id: str, reason: DeletedReason, *,
     if not own and reason == "user_request":
         raise Refusal("invalid", "say why: moderation, abuse or spam", path="reason")
     if message.deleted_at is not None:
-        return message
+        return messages.enrich(tx, [message], account)[0]
     erase_text(tx, place.key, message.seq, reason, account.key)
     if not own:
         audit.record(tx, account, "messages.delete", id, reason=reason, sender=message.sender.id)
@@ -182,7 +182,7 @@ def pin(tx: Transaction, account: Account, id: str, pinned: bool, most: int) -> 
     if place.kind == "group":
         conversations.access_to_manage(tx, account, place.id)
     if pinned == (message.pinned_at is not None):
-        return message
+        return messages.enrich(tx, [message], account)[0]
     if pinned:
         _refuse_deleted(message)
         _check_room_for_pin(tx, place, most)
@@ -209,6 +209,7 @@ def _refuse_deleted(message: Message) -> None:
 def _tell(tx: Transaction, place: Place, seq: int, event: type[_CHANGED], by: Account) -> Message:
     message = messages.at_seq(tx, place.key, seq)
     assert message is not None
-    messages.enrich(tx, [message])
+    shown = attrs.evolve(message)
+    messages.enrich(tx, [message], None)  # the event is one for all who hear it, and the reply is for `by`
     conversations.record_about_message(tx, place, seq, event(place.id, message), by)
-    return message
+    return messages.enrich(tx, [shown], by)[0]

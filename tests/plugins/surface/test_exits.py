@@ -49,7 +49,7 @@ HOOKS: dict[str, tuple[Any, str, str]] = {
     "prepare_draft": (named("prepare_draft", "ctx", "draft", is_async=True), "internal", "ok"),
     "in_transaction": (named("in_transaction", "tx", "change"), "internal", "ok"),
     "audience": (named("audience", "tx", "change"), "internal", "ok"),
-    "enrich_messages": (named("enrich_messages", "reader", "messages"), "ok", "ok"),
+    "enrich_messages": (named("enrich_messages", "reader", "ids", "viewer"), "ok", "ok"),
 }
 
 
@@ -70,7 +70,7 @@ async def test_a_hook_that_exits_has_failed(tmp_path: Path, hook: str) -> None:
 
 async def test_a_wrapper_that_gives_nothing_on_hides_no_messages(tmp_path: Path) -> None:
     @hookimpl(wrapper=True)
-    def enrich_messages(reader: Any, messages: Any) -> Any:
+    def enrich_messages(reader: Any, ids: Any) -> Any:
         yield
 
     async with node_with(tmp_path, made("demo", enrich_messages)) as node:

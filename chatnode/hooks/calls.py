@@ -17,6 +17,7 @@ from chatnode.errors import STATUS, Refusal, StartError
 from chatnode.hooks import specs
 from chatnode.hooks.context import Context, Scope
 from chatnode.hooks.guard import FAILURES, HookFailed, Report, colour, guard, is_json, said
+from chatnode.hooks.plugin import Plugin
 from chatnode.hooks.wanting import Predicate, fault_of_wanted, wanted_by
 from chatnode.logs import get_logger
 from chatnode.model.events import Event
@@ -48,6 +49,8 @@ class HookCalls:
         """By plugin, once the node is open."""
         self.plugins: frozenset[str] = frozenset()
         """Names of all plugins that the node knows, also of those that do not run."""
+        self._offers: dict[str, str] = {}
+        """The plugin that offers a hook, by the name of the hook."""
         self._report = report
         self._budgets: dict[specs.Budget, float] = {
             "hook_seconds": settings.hook_seconds,
@@ -71,7 +74,10 @@ class HookCalls:
             name = marks["specname"] or hook
             if marks["hookwrapper"]:
                 raise StartError(f"{hook} is a hookwrapper; use wrapper=True")
-            if hook == "add_hookspecs" or marks["wrapper"]:
+            if hook == "add_hookspecs":
+                setattr(facade, hook, self._offering(function, plugin))
+                continue
+            if marks["wrapper"]:
                 setattr(facade, hook, function)
                 continue
             terms = specs.TERMS.get(name)
@@ -81,6 +87,20 @@ class HookCalls:
                 guarded = self._enriching(guarded, plugin, name)
             setattr(facade, hook, guarded)
         return facade
+
+    def _offering(self, function: Callable[..., Any], plugin: str) -> Callable[..., Any]:
+        """`add_hookspecs` of a plugin, remembering that the hooks are its."""
+
+        @wraps(function)
+        def offer(add: Callable[[object], None]) -> None:
+            def remember(specs: object) -> None:
+                before = set(self._names())
+                add(specs)
+                self._offers.update(dict.fromkeys(set(self._names()) - before, plugin))
+
+            function(remember)
+
+        return offer
 
     def _reporting(self, plugin: str) -> Report:
         return partial(self._report, plugin)
@@ -295,14 +315,16 @@ class HookCalls:
             except HookFailed:
                 continue
 
-    async def ask(self, hook: str, /, **arguments: Any) -> list[Any]:
-        """Call a hook that a plugin offers; what failed is left out."""
-        caller = getattr(self._pluggy.hook, hook, None)
-        if caller is None or caller.spec is None:
+    async def ask(self, plugin: Plugin, caller: Caller, hook: str, /, **arguments: Any) -> list[Any]:
+        """Call a hook that the plugin, or one that it requires, offers; what failed is left out."""
+        offering = self._offers.get(hook)
+        if offering is None:
             raise LookupError(f"no plugin offers a hook {hook}")
+        if offering != plugin.name and offering not in plugin.requires:
+            raise LookupError(f"the hook {hook} is the plugin {offering}'s, which {plugin.name} does not require")
         gave: list[Any] = []
-        is_async = colour(caller.spec.function) == "async def"
-        for _, call in self._calls(hook, self._implementations(hook), None, None, **arguments):
+        is_async = colour(getattr(self._pluggy.hook, hook).spec.function) == "async def"
+        for _, call in self._calls(hook, self._implementations(hook), caller, None, **arguments):
             try:
                 gave.append(await call() if is_async else call())
             except (HookFailed, Refusal):

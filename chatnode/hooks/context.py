@@ -24,7 +24,7 @@ S = TypeVar("S")
 class Ask(Protocol):
     """Calls a hook that some plugin offers; gives what the implementations gave."""
 
-    async def __call__(self, hook: str, /, **arguments: Any) -> list[Any]: ...
+    async def __call__(self, caller: Caller, hook: str, /, **arguments: Any) -> list[Any]: ...
 
 
 @attrs.frozen
@@ -172,9 +172,11 @@ class Context:
     async def ask(self, hook: str, /, **arguments: Any) -> list[Any]:
         """Call a hook that this plugin, or one that it requires, offers with `add_hookspecs`.
 
-        What failed is left out, and reported. Raises `LookupError` for any other hook.
+        Gives what each implementation gave, the offering plugin's among them if it has one. An implementation that
+        takes `ctx` gets its own plugin's context for the same requester; it is not among the arguments. What failed is
+        left out, and reported. Raises `LookupError` for any other hook.
         """
-        return await self._scope.ask(hook, **arguments)
+        return await self._scope.ask(self._caller, hook, **arguments)
 
     # ---- the node
 

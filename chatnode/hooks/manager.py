@@ -29,6 +29,7 @@ from chatnode.hooks.context import Context, Scope
 from chatnode.hooks.discovery import Installed
 from chatnode.hooks.guard import FAILURES, HookFailed, Report, guard, said
 from chatnode.hooks.plugin import Plugin, Task
+from chatnode.hooks.requiring import circle_of, in_order
 from chatnode.logs import describe, get_logger
 from chatnode.model.events import EVENTS, Event
 from chatnode.model.plugins import PluginState, PluginStatus
@@ -103,11 +104,16 @@ class Manager:
                     self._note(each, "disabled", "")
                 else:
                     self._take(each, taken)
+            self._order()
+            self._drop_unmet()
             for name in reversed(list(self.loaded)):  # pluggy calls what was registered last first
                 self._register(name)
             self._refuse_faulty_hooks(taken)
             for name in list(self.loaded):
-                self._prepare(name, connection, directory)
+                self._drop_unmet()
+                if name in self.loaded:
+                    self._prepare(name, connection, directory)
+            self._drop_unmet()
             self._calls.plugins = self._names = frozenset([*self._statuses, *known])
             self.additions.tables, missing = storage.declared_tables(connection)
         for table in missing:
@@ -135,6 +141,30 @@ class Manager:
             self._say_broken(found.name, error)
         else:
             self._note(attrs.evolve(found, version=plugin.version), "running", plugin.about)
+
+    def _order(self) -> None:
+        """Each plugin after those that it requires; those that require each other in a circle do not run."""
+        requires = {name: tuple(each.plugin.requires) for name, each in self.loaded.items()}
+        circles = {name: circle for name in requires if (circle := circle_of(name, requires)) is not None}
+        for name, circle in circles.items():
+            self._drop(name, StartError(f"it requires itself, in a circle: {' → '.join(circle)}"))
+        self.loaded = {name: self.loaded[name] for name in in_order(requires) if name in self.loaded}
+
+    def _drop_unmet(self) -> None:
+        """A plugin does not run without those that it requires. In their order, so that one drops the next."""
+        for name, each in list(self.loaded.items()):
+            for needed in each.plugin.requires:
+                if needed not in self.loaded:
+                    why = self._why_not(needed)
+                    self._drop(name, StartError(f"the plugin {name} requires the plugin {needed}, which {why}"))
+                    break
+
+    def _why_not(self, name: str) -> str:
+        """Why a plugin does not run."""
+        status = self._statuses.get(name)
+        if status is None:
+            return "is not installed"
+        return "is disabled" if status.state == "disabled" else f"does not run: {status.reason}"
 
     def _register(self, name: str) -> None:
         try:
@@ -247,7 +277,9 @@ class Manager:
         jobs, nobody = core.part(JobRunner), Caller(core, background=True)
         for name, each in self.loaded.items():
             plugin = each.plugin
-            each.scope = Scope(name, get_logger(f"plugins.{name}"), self._calls.ask, partial(_wake, jobs, plugin))
+            each.scope = Scope(
+                name, get_logger(f"plugins.{name}"), partial(self._calls.ask, plugin), partial(_wake, jobs, plugin)
+            )
             self._calls.scopes[name] = each.scope
             each.context = each.context_of(nobody)
             if plugin.settings is not None:

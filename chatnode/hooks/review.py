@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 import attrs
 
 from chatnode.config import Config
-from chatnode.hooks.discovery import Installed
+from chatnode.hooks.discovery import Installed, installed
+from chatnode.hooks.guard import FAILURES
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.plugin import Plugin
 from chatnode.storage.engine.connection import connect_writer
@@ -32,8 +33,8 @@ def review(found: Installed, commands: Iterable[str]) -> list[str]:
         try:
             upgrade(directory, config)
             manager = Manager(config)
-            manager.load([found], directory, commands)
-            (status,) = manager.statuses()
+            manager.load([found, *_required_by(found)], directory, commands)
+            (status,) = [each for each in manager.statuses() if each.name == found.name]
             if status.state != "running":
                 return [f"it does not run: {status.reason}"]
             plugin = manager.loaded[found.name].plugin
@@ -41,6 +42,23 @@ def review(found: Installed, commands: Iterable[str]) -> list[str]:
                 return [*_without_words(plugin), *faults(connection, plugin.tables)]
         finally:
             directory.release()
+
+
+def _required_by(found: Installed) -> list[Installed]:
+    """The installed plugins that a plugin requires, and those that they require. Loading names what is missing."""
+    there = {each.name: each for each in installed()}
+    needed: dict[str, Installed] = {}
+    looked_at = [found]
+    for each in looked_at:
+        try:
+            requires = each.load().chatnode_plugin().requires
+        except FAILURES:  # said when it is loaded
+            continue
+        for name in requires:
+            if name != found.name and name in there and name not in needed:
+                needed[name] = there[name]
+                looked_at.append(there[name])
+    return list(needed.values())
 
 
 def _without_words(plugin: Plugin) -> Iterator[str]:

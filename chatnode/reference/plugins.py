@@ -25,6 +25,8 @@ def render(plugin: Plugin, source: Any) -> str:
     `source` is the module or object that holds the hooks.
     """
     lines = [f"# {plugin.name} {plugin.version}", "", plugin.about]
+    if plugin.requires:
+        lines += ["", f"Requires {_and(tuple(plugin.requires))}."]
     for title, found in _sections(plugin, source):
         listed = list(found)
         if listed:

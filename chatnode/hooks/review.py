@@ -15,6 +15,7 @@ from chatnode.hooks.discovery import Installed, installed
 from chatnode.hooks.guard import FAILURES
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.plugin import Plugin
+from chatnode.settings import class_of_table
 from chatnode.storage.engine.connection import connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.node.reviewing import faults
@@ -71,9 +72,7 @@ def _without_words(plugin: Plugin) -> Iterator[str]:
     for kind in plugin.events:
         if not own_words(kind.event):
             yield f"the event {kind.event.name} does not say what happened: give {kind.event.__name__} a docstring"
-    for field in attrs.fields(plugin.settings) if plugin.settings is not None else ():
-        if not field.metadata.get("help", "").strip():
-            yield f"the setting {field.name} has no help: make it with setting(default, help)"
+    yield from _settings_without_help(plugin.settings, "") if plugin.settings is not None else ()
     for permission in plugin.permissions:
         if not permission.meaning.strip():
             yield f"the permission {permission.name} does not say what it allows: meaning"
@@ -83,6 +82,14 @@ def _without_words(plugin: Plugin) -> Iterator[str]:
     for route in plugin.routes:
         if not route.summary.strip():
             yield f"the route {route.rule} does not say what it is for: summary"
+
+
+def _settings_without_help(kind: type[object], table: str) -> Iterator[str]:
+    for field in attrs.fields(kind):
+        if not field.metadata.get("help", "").strip():
+            yield f"the setting {table}{field.name} has no help: make it with setting(default, help)"
+        if (inner := class_of_table(field)) is not None:
+            yield from _settings_without_help(inner, f"{table}{field.name}.")
 
 
 def own_words(kind: type[object]) -> str:

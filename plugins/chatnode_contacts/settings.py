@@ -23,13 +23,9 @@ class Settings:
     declined_days: int = setting(
         30, "Whoever was declined may ask the same person again after so many days.", minimum=0
     )
-    one_sided: int = setting(
-        1, "People may add others to their own list without asking them; 0 = only by request.", minimum=0
-    )
-    open_direct: int = setting(
-        1,
-        "Who become contacts get a direct conversation, and so see each other's presence; 0 = not by that alone.",
-        minimum=0,
+    one_sided: bool = setting(True, "Whether people can add others to their own list without asking them.")
+    open_direct: bool = setting(
+        True, "Whether two people who become contacts get a direct conversation, and so see each other's presence."
     )
     half_life_days: float = setting(
         30.0, "In the order of who one talks with most, a message counts half after so many days.", minimum=0.01

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 
 from chatnode.client import Pushed, connect
@@ -73,8 +74,9 @@ async def _answers(events: Any) -> Any:
                 yield message["text"], message["reply_to"]
 
 
-async def test_plugin_hello_passes_its_tests() -> None:
-    plugin = EXAMPLES / "plugin_hello"
+@pytest.mark.parametrize("name", ["plugin_hello", "plugin_moderation"])
+async def test_a_plugin_passes_its_tests(name: str) -> None:
+    plugin = EXAMPLES / name
     path = os.pathsep.join([str(plugin), str(EXAMPLES.parent), str(EXAMPLES.parent / "plugins")])
     done = await trio.run_process(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-import chatnode.node
 from chatnode.api import CHAT, Context, Nothing, Page, Request, Response, Route, Task, command, hookimpl
 from chatnode.config import Config
+from chatnode.hooks import discovery
 from chatnode.hooks.discovery import Installed
 from chatnode.node import open_node
 from tests.conftest import Somebody, make_person
@@ -25,7 +25,7 @@ async def test_a_plugin_that_exits_when_it_is_imported_is_broken_and_no_more(
     def load() -> Any:
         sys.exit("usage: hello")
 
-    monkeypatch.setattr(chatnode.node, "installed", lambda: [Installed("hello", "hello", "1.0", load)])
+    monkeypatch.setattr(discovery, "installed", lambda: [Installed("hello", "hello", "1.0", load)])
     async with open_node(tmp_path / "data", Config()) as node:
         assert states(node) == {"hello": "SystemExit: usage: hello"}
         await make_person(node, "ann")

@@ -28,7 +28,8 @@ from chatnode.hooks.plugin import (
     Task,
     steps_in,
 )
-from chatnode.hooks.specs import hookimpl, hookspec, only_for
+from chatnode.hooks.specs import hookimpl, hookspec
+from chatnode.hooks.wanting import only_for
 from chatnode.model.commands.messages import Posted
 from chatnode.model.commands.shared import Nothing
 from chatnode.model.conversations import Conversation

@@ -314,8 +314,9 @@ class Config:
     search: Search = attrs.field(factory=Search)
     plugins: Plugins = attrs.field(factory=Plugins)
     logs: Logs = attrs.field(factory=Logs)
-    of_plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict[str, Mapping[str, Any]])
-    """The sections [plugins.<name>] as written; each plugin's own class checks its section (`settings_of`)."""
+    of_plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict[str, Mapping[str, Any]], repr=False)
+    """The sections [plugins.<name>] as written; each plugin's own class checks its section (`settings_of`). Not in the
+    repr, because some hold secrets."""
 
 
 def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
@@ -376,10 +377,19 @@ def _overlay(config: Config, values: Mapping[str, Any], place: str) -> Config:
         if section == "plugins":
             nested = {name: cast("Mapping[str, Any]", each) for name, each in own.items() if isinstance(each, dict)}
             own = {key: value for key, value in own.items() if key not in nested}
-            before = config.of_plugins
-            changes["of_plugins"] = {**before, **{name: {**before.get(name, {}), **nested[name]} for name in nested}}
+            changes["of_plugins"] = _merged(config.of_plugins, nested)
         changes[section] = read_section(getattr(config, section), own, section, place, _sections_with)
     return attrs.evolve(config, **changes)
+
+
+def _merged(before: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables with the keys of both; what is said later counts."""
+    merged = dict(before)
+    for key, value in later.items():
+        earlier = merged.get(key)
+        both = isinstance(value, dict) and isinstance(earlier, dict)
+        merged[key] = _merged(cast("dict[str, Any]", earlier), cast("dict[str, Any]", value)) if both else value
+    return merged
 
 
 def _no_section(name: str, entries: Any, known: Mapping[str, type[Any]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, cast
 
 from chatnode.errors import StartError
 
@@ -33,11 +33,13 @@ def read(environment: Mapping[str, str], sections: Mapping[str, Sequence[str]]) 
             if not variable.startswith(PREFIX) or not separator:
                 continue
         target = values.setdefault(known.get(section, section), {})
-        plugin, separator, key_of_plugin = key.lower().partition("__")
-        if section == "PLUGINS" and separator:
-            target.setdefault(plugin, {})[key_of_plugin] = text
-        else:
-            target[key.lower()] = text
+        *tables, last = key.lower().split("__") if section == "PLUGINS" else [key.lower()]
+        for table in tables:
+            inner = target.setdefault(table, {})
+            if not isinstance(inner, dict):
+                raise StartError(f"environment: {variable} is in a table that another variable sets as a whole")
+            target = cast("dict[str, Any]", inner)
+        target[last] = text
     return values
 
 

@@ -29,7 +29,7 @@ from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks.consumers import Consumers
-from chatnode.hooks.discovery import given, installed
+from chatnode.hooks.discovery import choose
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.states import States
 from chatnode.hooks.tasks import Tasks
@@ -171,13 +171,19 @@ class Node:
 
 @asynccontextmanager
 async def open_node(
-    data: Path | str, config: Config | None = None, *, plugins: Iterable[Any] | None = None, inline: bool = False
+    data: Path | str,
+    config: Config | None = None,
+    *,
+    plugins: Iterable[Any] = (),
+    only: Iterable[Any] | None = None,
+    inline: bool = False,
 ) -> AsyncGenerator[Node]:
     """A node over a data directory, which is made if need be and belongs to this process until the end.
 
     Without `config`, the directory's own config.toml and the environment are read. `plugins` are modules or objects
-    with hooks, instead of every plugin that is installed. `inline` writes in the trio thread, for tests that mock the
-    clock. Raises `StartError` when the node cannot start; a plugin that cannot does not stop it.
+    with hooks, besides the plugins that are installed and in place of an installed one of the same name; `only` are
+    such instead of all that are installed. `inline` writes in the trio thread, for tests that mock the clock. Raises
+    `StartError` when the node cannot start; a plugin that cannot does not stop it.
     """
     directory = DataDirectory(Path(data))
     directory.claim()
@@ -186,7 +192,7 @@ async def open_node(
             config = configuration.load(directory.config if directory.config.exists() else None)
         upgrade(directory, config)
         manager = Manager(config, SUBJECTS)
-        manager.load(installed() if plugins is None else given(plugins), directory)
+        manager.load(choose(plugins, only), directory)
         db = Database(directory.database, config.storage, inline=inline, additions=manager.additions)
         if config.search.enabled:
             db.background = Indexer(config.search)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tomllib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import attrs
@@ -15,16 +18,26 @@ Read = Callable[[str], str]
 
 
 def setting(
-    default: Any, help: str, *, minimum: float | None = None, choices: tuple[str, ...] = (), read: Read | None = None
+    default: Any,
+    help: str,
+    *,
+    minimum: float | None = None,
+    choices: tuple[str, ...] = (),
+    read: Read | None = None,
+    of: type[Any] | None = None,
+    secret: bool = False,
 ) -> Any:
     """A field with its help text, which `config.toml` shows above the key.
 
-    The type of the default is what it takes: a text, a number, true or false, or a tuple of texts. A text may be one of
-    `choices`; `read` understands a text, or each of a tuple.
+    The type of the default is what it takes: a text, a number, true or false, a tuple of texts, a table of such values
+    (an instance of another class of settings) or a dict of texts by name. With `of`, a class of settings, an empty
+    tuple takes tables, `[[plugins.<name>.<key>]]`, and an empty dict tables by name. A text may be one of `choices`;
+    `read` understands a text, or each of a tuple. A `secret` text is never shown, and may stand in a file that
+    `<key>_file` names; a relative path is below $CREDENTIALS_DIRECTORY, where systemd sets it.
     """
     converter: Any = None if read is None else attrs.Converter(_read_field, takes_field=True)
-    metadata = {"help": help, "minimum": minimum, "choices": choices, "read": read}
-    return attrs.field(default=default, metadata=metadata, converter=converter)
+    metadata = {"help": help, "minimum": minimum, "choices": choices, "read": read, "of": of, "secret": secret}
+    return attrs.field(default=default, metadata=metadata, converter=converter, repr=not secret)
 
 
 def _read_field(value: Any, field: attrs.Attribute[Any]) -> Any:
@@ -58,19 +71,90 @@ def read_section(
     fields = attrs.fields_dict(type(settings))  # pyright: ignore[reportArgumentType]
     converted: dict[str, Any] = {}
     for key, value in entries.items():
+        if (secret := _secret_of(key, fields)) is not None:
+            if secret in entries:
+                raise StartError(f"{place}: {section} has {secret} and {key}; it takes one of them")
+            converted[secret] = _read_secret(value, f"{place}: {section}.{key}")
+            continue
         if key not in fields:
             elsewhere = "".join(f"; {home} has one" for home in sections_with(key))
             raise StartError(f"{place}: no setting {section}.{key}; [{section}] has {', '.join(fields)}{elsewhere}")
-        converted[key] = _convert(value, fields[key], f"{place}: {section}.{key}")
+        converted[key] = _convert(value, fields[key], place, f"{section}.{key}")
         choices = fields[key].metadata["choices"]
         if choices and converted[key] not in choices:
             raise StartError(f"{place}: {section}.{key} is {value!r}; expected one of {', '.join(choices)}")
     return attrs.evolve(settings, **converted)  # pyright: ignore[reportArgumentType]
 
 
-def _convert(value: Any, field: attrs.Attribute[Any], place: str) -> Any:
+def class_of_table(field: attrs.Attribute[Any]) -> type[Any] | None:
+    """The class of the table or tables that a setting takes; None for values without a class of their own."""
+    kind = cast("type[Any]", field.metadata.get("of") or type(field.default))
+    return kind if attrs.has(kind) else None
+
+
+def _secret_of(key: str, fields: Mapping[str, attrs.Attribute[Any]]) -> str | None:
+    """The secret setting that `key` names the file of."""
+    name = key.removesuffix("_file")
+    return name if key not in fields and name != key and name in fields and fields[name].metadata["secret"] else None
+
+
+def _read_secret(path: Any, place: str) -> str:
+    if not isinstance(path, str) or not path:
+        raise StartError(f"{place} takes the path of a file")
+    file = Path(os.environ.get("CREDENTIALS_DIRECTORY", ""), path)
+    try:
+        text = file.read_text(encoding="utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:  # which would show what stands there
+        raise StartError(f"{place}: {file} is not UTF-8 text") from None
+    except OSError as error:
+        raise StartError(f"{place}: cannot read {file}: {error.strerror}") from None
+    if not text:
+        raise StartError(f"{place}: {file} is empty")
+    return text
+
+
+def _convert_table(value: Any, field: attrs.Attribute[Any], place: str, name: str) -> Any:
+    """Tables as the field's classes have them. The environment has them as TOML writes values."""
+    if isinstance(value, str):
+        try:
+            value = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError as error:
+            raise StartError(f"{place}: {name} takes a value as TOML has it: {error}") from None
+    kind, many = field.metadata["of"], isinstance(field.default, tuple)
+    if many and isinstance(value, list):
+        items = cast("list[Any]", value)
+        return tuple(_table(kind(), item, place, f"{name}[{index}]") for index, item in enumerate(items))
+    if many:
+        raise StartError(f"{place}: {name} takes tables, each begun with [[{name}]]")
+    entries = _checked_table(value, place, name)
+    if kind is not None:
+        return {key: _table(kind(), item, place, f"{name}.{key}") for key, item in entries.items()}
+    if isinstance(field.default, dict):
+        wrong = next((key for key, item in entries.items() if not isinstance(item, str)), None)
+        if wrong is not None:
+            raise StartError(f"{place}: {name}.{wrong} takes a text")
+        return dict(entries)
+    return _table(field.default, entries, place, name)
+
+
+def _table(settings: T, entries: Any, place: str, name: str) -> T:
+    return read_section(settings, _checked_table(entries, place, name), name, place)
+
+
+def _checked_table(value: Any, place: str, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise StartError(f"{place}: {name} takes a table, as in [{name}]")
+    return cast("dict[str, Any]", value)
+
+
+def _convert(value: Any, field: attrs.Attribute[Any], where: str, name: str) -> Any:
     """`value` as the type of the field's default; text is taken from the environment only as it is."""
+    if class_of_table(field) is not None or isinstance(field.default, dict):
+        return _convert_table(value, field, where, name)
+    place = f"{where}: {name}"
     kind = cast("type[Any]", type(field.default))
+    if field.metadata["secret"] and not isinstance(value, str):
+        raise StartError(f"{place} takes a text")
     if kind is tuple:
         items: Any = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         if isinstance(items, list) and all(isinstance(item, str) for item in items):  # pyright: ignore[reportUnknownVariableType]

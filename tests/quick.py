@@ -21,7 +21,7 @@ import argon2
 import pytest
 from werkzeug.routing import Rule
 
-from chatnode import node
+from chatnode.hooks import discovery
 from chatnode.hooks.discovery import Installed, installed
 from chatnode.services import passwords
 from chatnode.storage.engine import migrations
@@ -64,7 +64,7 @@ def _has_room() -> bool:
 def quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(upgrading, "migrate", migrate)
-        patch.setattr(node, "installed", installed_here)
+        patch.setattr(discovery, "installed", installed_here)
         patch.setattr(passwords, "_hasher", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         patch.setattr(openapi, "get_type_hints", cache(openapi.get_type_hints))
         patch.setattr(Rule, "_compile_builder", _compile_builder)

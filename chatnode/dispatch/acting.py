@@ -34,10 +34,12 @@ class AsOperator:
 
     _core: Core
     _depth: int = 0
+    _plugin: str | None = None
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """Run a command; returns its result as plain values. Raises `Refusal`."""
-        return await call(Caller(self._core, operator=True, depth=self._depth), name, **fields)
+        caller = Caller(self._core, operator=True, depth=self._depth, plugin=self._plugin)
+        return await call(caller, name, **fields)
 
 
 @attrs.frozen
@@ -50,6 +52,7 @@ class AsPerson:
     _core: Core
     _who: str
     _depth: int = 0
+    _plugin: str | None = None
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """Run a command; returns its result as plain values.
@@ -58,4 +61,5 @@ class AsPerson:
         """
         account = await self._core.db.read(lambda reader: people.find(reader, self._who))
         people.check_reachable(account)
-        return await call(Caller(self._core, account=account, depth=self._depth), name, **fields)
+        caller = Caller(self._core, account=account, depth=self._depth, plugin=self._plugin)
+        return await call(caller, name, **fields)

@@ -61,6 +61,8 @@ class Caller:
     """The client's id for the request, for the log."""
     depth: int = 0
     """How many commands called each other up to this one."""
+    plugin: str | None = None
+    """The plugin that runs the command, for the user or the operator."""
     background: bool = False
     """There is no requester: a task, consumer or check of the node's own."""
 

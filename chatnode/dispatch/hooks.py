@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import attrs
 
 from chatnode.dispatch.caller import Caller
+from chatnode.errors import Refusal
+from chatnode.model.metadata import foreign_key
 from chatnode.storage.messages.messages import Draft
 
 
@@ -27,9 +29,36 @@ class Deny:
 Verdict = Allow | Deny
 
 
+Check = Callable[[Caller, Any], Awaitable[None]]
+"""What is asked before a command is carried out: it gets the command, and raises `Refusal`."""
+
+
+def _no_check(command: str) -> Check | None:
+    return None
+
+
+def _no_draft(draft: Draft) -> bool:
+    return False
+
+
 @attrs.define
 class RequestHooks:
-    """Plugins' checks before a command runs; both raise `Refusal`. None: no plugin has any."""
+    """Plugins' checks before a command runs.
 
-    check_command: Callable[[Caller, str, Any], Awaitable[None]] | None = None
+    `check_of` returns the check for commands with a name, None if no plugin wants it. `prepare_draft` changes a draft
+    or raises `Refusal`; it is None if no plugin has one. Call it only for a draft that `wants_draft` accepts.
+    """
+
+    check_of: Callable[[str], Check | None] = _no_check
     prepare_draft: Callable[[Caller, Draft], Awaitable[None]] | None = None
+    wants_draft: Callable[[Draft], bool] = _no_draft
+    plugins: frozenset[str] = frozenset()
+    """Names of the plugins that are installed or have run here, also of those that are disabled."""
+
+    def refusal_of(self, metadata: Mapping[str, str], writer: str | None) -> Refusal | None:
+        """Why `writer`, a plugin or None for any client, may not write this metadata."""
+        found = foreign_key(metadata, self.plugins, writer)
+        if found is None:
+            return None
+        key, owner = found
+        return Refusal("invalid", f"{key} is for the plugin {owner} alone to write", path="metadata")

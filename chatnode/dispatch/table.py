@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 import attrs
 
 from chatnode.dispatch.caller import Caller
-from chatnode.dispatch.hooks import RequestHooks
+from chatnode.dispatch.hooks import Check, RequestHooks
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.protocol import codec
@@ -105,13 +105,15 @@ class CommandTable:
         hooks: RequestHooks | None = None,
         active: Callable[[int], None] = lambda person: None,
     ) -> None:
-        self._check_command = hooks.check_command if hooks is not None else None
+        self._checks: dict[str, Check] = {}
         self._active = active
         self._commands: dict[str, Command[Any, Any]] = {}
         for each in commands:
             if each.name in self._commands:
                 raise ValueError(f"two commands are called {each.name}")
             self._commands[each.name] = each
+            if hooks is not None and (check := hooks.check_of(each.name)) is not None:
+                self._checks[each.name] = check
 
     def __iter__(self) -> Iterator[Command[Any, Any]]:
         return iter(self._commands.values())
@@ -133,8 +135,8 @@ class CommandTable:
             self._check(context, found)
             limited = self._count(context, found)
             command = codec.structure(fields, found.takes)
-            if self._check_command is not None:
-                await self._check_command(context, found.name, command)
+            if (check := self._checks.get(name)) is not None:
+                await check(context, command)
             if limited is None:
                 result = await found.handler(context, command)
                 if found.earlier is not None and result.dup:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial, wraps
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial, wraps
 from typing import Any, cast
 
 import attrs
@@ -12,14 +12,18 @@ import pluggy
 
 from chatnode.config import Plugins as Settings
 from chatnode.dispatch.caller import Caller
-from chatnode.dispatch.hooks import Allow, Deny
+from chatnode.dispatch.hooks import Allow, Check, Deny
 from chatnode.errors import STATUS, Refusal, StartError
 from chatnode.hooks import specs
 from chatnode.hooks.context import Context, Scope
-from chatnode.hooks.guard import FAILURES, HookFailed, Report, colour, guard, is_json
+from chatnode.hooks.guard import FAILURES, HookFailed, Report, colour, guard, is_json, said
+from chatnode.hooks.plugin import Plugin
+from chatnode.hooks.wanting import Predicate, fault_of_wanted, wanted_by
 from chatnode.logs import get_logger
+from chatnode.model.events import Event
 from chatnode.model.messages import Message
-from chatnode.model.people import Person
+from chatnode.model.metadata import foreign_key
+from chatnode.model.people import Account, Person
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Change, Follower, Transaction
 from chatnode.storage.messages.messages import Draft, as_sent
@@ -30,6 +34,7 @@ MARK = f"{specs.PROJECT}_impl"
 """The attribute that `hookimpl` leaves on a function."""
 
 Call = Callable[..., Awaitable[Any]]
+_FOLLOWING = ("audience", "in_transaction")
 
 
 class Facade:
@@ -42,6 +47,10 @@ class HookCalls:
     def __init__(self, settings: Settings, report: Callable[..., None]) -> None:
         self.scopes: dict[str, Scope] = {}
         """By plugin, once the node is open."""
+        self.plugins: frozenset[str] = frozenset()
+        """Names of all plugins that the node knows, also of those that do not run."""
+        self._offers: dict[str, str] = {}
+        """The plugin that offers a hook, by the name of the hook."""
         self._report = report
         self._budgets: dict[specs.Budget, float] = {
             "hook_seconds": settings.hook_seconds,
@@ -65,7 +74,10 @@ class HookCalls:
             name = marks["specname"] or hook
             if marks["hookwrapper"]:
                 raise StartError(f"{hook} is a hookwrapper; use wrapper=True")
-            if hook == "add_hookspecs" or marks["wrapper"]:
+            if hook == "add_hookspecs":
+                setattr(facade, hook, self._offering(function, plugin))
+                continue
+            if marks["wrapper"]:
                 setattr(facade, hook, function)
                 continue
             terms = specs.TERMS.get(name)
@@ -75,6 +87,20 @@ class HookCalls:
                 guarded = self._enriching(guarded, plugin, name)
             setattr(facade, hook, guarded)
         return facade
+
+    def _offering(self, function: Callable[..., Any], plugin: str) -> Callable[..., Any]:
+        """`add_hookspecs` of a plugin, remembering that the hooks are its."""
+
+        @wraps(function)
+        def offer(add: Callable[[object], None]) -> None:
+            def remember(specs: object) -> None:
+                before = set(self._names())
+                add(specs)
+                self._offers.update(dict.fromkeys(set(self._names()) - before, plugin))
+
+            function(remember)
+
+        return offer
 
     def _reporting(self, plugin: str) -> Report:
         return partial(self._report, plugin)
@@ -88,12 +114,18 @@ class HookCalls:
         if self._pluggy.has_plugin(plugin):
             self._pluggy.unregister(name=plugin)
 
-    def fault_of(self, hooks: Facade) -> str | None:
-        """What is wrong with a plugin's hooks: unknown, or async instead of sync or the reverse. Once all are
-        registered, because a plugin may offer hooks to others."""
-        callers: Iterable[Any] = self._pluggy.get_hookcallers(hooks) or ()
-        faults = (_fault_of(caller, hooks, self._names()) for caller in callers)
-        return next((fault for fault in faults if fault is not None), None)
+    def fault_of(self, hooks: Facade, commands: Collection[str], events: Collection[str]) -> str | None:
+        """What is wrong with a plugin's hooks: unknown, async instead of sync or the reverse, or for a command or event
+        that does not exist.
+
+        Once all are registered, because a plugin may offer hooks to others.
+        """
+        for caller in cast("Iterable[Any]", self._pluggy.get_hookcallers(hooks) or ()):
+            own = [each.function for each in caller.get_hookimpls() if each.plugin is hooks]
+            fault = _fault_of(caller, hooks, self._names()) or fault_of_wanted(caller.name, own, commands, events)
+            if fault is not None:
+                return fault
+        return None
 
     def _names(self) -> list[str]:
         return [name for name, caller in vars(self._pluggy.hook).items() if getattr(caller, "spec", None) is not None]
@@ -106,7 +138,29 @@ class HookCalls:
 
     def follower(self, event: str) -> Follower | None:
         """What plugins do when an event of this name is recorded; None if no plugin follows it."""
-        audience, changed = self._caller("audience", event), self._caller("in_transaction", event)
+        conditions: dict[tuple[str, str], Predicate] = {
+            (hook, each.plugin_name): wanted.when
+            for hook in _FOLLOWING
+            for each in getattr(self._pluggy.hook, hook).get_hookimpls()
+            if (wanted := wanted_by(each.function)).includes(event) and wanted.when is not None
+        }
+        if not conditions:
+            return self._follower_without(event, frozenset())
+        following = lru_cache(64)(partial(self._follower_without, event))
+
+        def select(recorded: Event) -> Follower | None:
+            unwanted = [
+                (hook, plugin)
+                for (hook, plugin), when in conditions.items()
+                if not self._is_wanted(plugin, hook, when, recorded)
+            ]
+            return following(frozenset(unwanted))
+
+        return Follower(select=select)
+
+    def _follower_without(self, event: str, unwanted: frozenset[tuple[str, str]]) -> Follower | None:
+        """Who follows events of this name, without the hooks of plugins that do not want this one."""
+        audience, changed = (self._caller(hook, event, unwanted) for hook in _FOLLOWING)
         if audience is None and changed is None:
             return None
         return Follower(
@@ -114,18 +168,36 @@ class HookCalls:
             partial(_refusing, changed) if changed is not None else None,
         )
 
-    def _caller(self, hook: str, event: str) -> Any:
-        """What calls a hook for events of this name: of those plugins that did not say `only_for` others."""
-        plugins = {each.plugin: each.function for each in getattr(self._pluggy.hook, hook).get_hookimpls()}
+    def _caller(self, hook: str, event: str, unwanted: frozenset[tuple[str, str]]) -> Any:
+        """What calls a hook of those plugins that want the event; None if none does."""
+        implementations = getattr(self._pluggy.hook, hook).get_hookimpls()
         others = [
-            plugin for plugin, function in plugins.items() if event not in getattr(function, specs.ONLY_FOR, (event,))
+            each.plugin
+            for each in implementations
+            if (hook, each.plugin_name) in unwanted or not wanted_by(each.function).includes(event)
         ]
-        return self._pluggy.subset_hook_caller(hook, others) if len(others) < len(plugins) else None
+        return self._pluggy.subset_hook_caller(hook, others) if len(others) < len(implementations) else None
+
+    def _is_wanted(self, plugin: str, hook: str, when: Predicate | None, subject: object) -> bool:
+        """Whether an implementation wants this command, draft or event. If it cannot say so, it is called: what it
+        would refuse must not pass because of a fault."""
+        if when is None:
+            return True
+        try:
+            return bool(when(subject))
+        except FAILURES as error:
+            self._report(plugin, hook, f"cannot say what it wants: {said(error)}", error)
+            return True
 
     # ---- what requests call, and the node
 
-    async def check_command(self, ctx: Caller, name: str, command: Any) -> None:
-        for plugin, check in self._calls("check_command", ctx, name=name, command=command):
+    def check_of(self, command: str) -> Check | None:
+        """What plugins are asked before commands of this name; None when none of them wants to be."""
+        asked = [each for each in self._implementations("check_command") if wanted_by(each.function).includes(command)]
+        return partial(self._check_command, asked, command) if asked else None
+
+    async def _check_command(self, asked: Sequence[Any], name: str, ctx: Caller, command: Any) -> None:
+        for plugin, check in self._calls("check_command", asked, ctx, command, name=name, command=command):
             try:
                 verdict = await check()
                 if not isinstance(verdict, Allow | Deny):
@@ -136,38 +208,74 @@ class HookCalls:
             if isinstance(verdict, Deny):
                 raise Refusal(verdict.code if verdict.code in STATUS else "forbidden", verdict.reason)
 
+    def wants_draft(self, draft: Draft) -> bool:
+        """Whether some plugin wants to prepare it, or cannot say whether it does."""
+        for each in self._implementations("prepare_draft"):
+            when = wanted_by(each.function).when
+            try:
+                if when is None or when(draft):
+                    return True
+            except FAILURES:  # reported when the hook is called
+                return True
+        return False
+
     async def prepare_draft(self, ctx: Caller, draft: Draft) -> None:
-        """Plugins get a copy, of which only text and metadata are used: access was checked for the rest."""
+        """Plugins get a copy, of which only text and metadata are used: access was checked for the rest.
+
+        Each is asked whether it wants the draft as those before it left it.
+        """
         prepared = attrs.evolve(draft)
-        for _, prepare in self._calls("prepare_draft", ctx, draft=prepared):
+        implementations = self._implementations("prepare_draft")
+        for plugin, prepare in self._calls("prepare_draft", implementations, ctx, prepared, draft=prepared):
+            before = dict(prepared.metadata or {})
             try:
                 await prepare()
+                self._check_metadata(plugin, before, prepared.metadata or {})
             except HookFailed as failed:
                 raise failed.as_refusal() from failed
         if prepared.text != draft.text:
             draft.sent = as_sent(draft)
         draft.text, draft.metadata = prepared.text, prepared.metadata
 
-    def _calls(self, hook: str, caller: Caller | None = None, /, **arguments: Any) -> Iterator[tuple[str, Call]]:
-        """An async hook's implementations in their order, each with its plugin's name and ready to be called.
+    def _check_metadata(self, plugin: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+        """Raises `HookFailed` when a plugin wrote what is another's."""
+        changed = {key: "" for key in {**before, **after} if before.get(key) != after.get(key)}
+        if (found := foreign_key(changed, self.plugins, plugin)) is not None:
+            what = f"changed the metadata {found[0]}, which is for the plugin {found[1]} alone to write"
+            self._report(plugin, "prepare_draft", what)
+            raise HookFailed(plugin, "prepare_draft", what)
+
+    def _implementations(self, hook: str) -> list[Any]:
+        """Of an async hook, in the order in which they are called."""
+        return list(reversed(getattr(self._pluggy.hook, hook).get_hookimpls()))
+
+    def _calls(
+        self, hook: str, implementations: Iterable[Any], caller: Caller | None, subject: object, /, **arguments: Any
+    ) -> Iterator[tuple[str, Call]]:
+        """Those implementations that want `subject`, each with its plugin's name and ready to be called.
 
         With a `caller`, each gets a context of its own plugin's for it.
         """
-        for implementation in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
+        for each in implementations:
+            if not self._is_wanted(each.plugin_name, hook, wanted_by(each.function).when, subject):
+                continue
             if caller is not None:
-                arguments["ctx"] = Context(caller, self.scopes[implementation.plugin_name])
-            values = [arguments[name] for name in implementation.argnames]
-            yield implementation.plugin_name, partial(implementation.function, *values)
+                arguments["ctx"] = Context(caller, self.scopes[each.plugin_name])
+            values = [arguments[name] for name in each.argnames]
+            yield each.plugin_name, partial(each.function, *values)
 
-    def enrich_messages(self, reader: Reader | Transaction, messages: Sequence[Message]) -> None:
-        for plugin, known in self._enrichments("enrich_messages", reader=reader, messages=messages):
+    def enrich_messages(
+        self, reader: Reader | Transaction, messages: Sequence[Message], viewer: Account | None
+    ) -> None:
+        ids = [message.message for message in messages]
+        for plugin, known in self._enrichments("enrich_messages", reader=reader, ids=ids, viewer=viewer):
             for message in messages:
                 if (extra := known.get(message.message)) is not None:
                     message.extra = {**(message.extra or {}), plugin: extra}
 
-    def enrich_people(self, reader: Reader, people: Sequence[Person]) -> list[Person]:
-        enriched = list(people)
-        for plugin, known in self._enrichments("enrich_people", reader=reader, people=people):
+    def enrich_people(self, reader: Reader, people: Sequence[Person], viewer: Account | None) -> list[Person]:
+        enriched, ids = list(people), [person.id for person in people]
+        for plugin, known in self._enrichments("enrich_people", reader=reader, ids=ids, viewer=viewer):
             for index, person in enumerate(enriched):
                 if (extra := known.get(person.id)) is not None:
                     enriched[index] = attrs.evolve(person, extra={**(person.extra or {}), plugin: extra})
@@ -199,7 +307,7 @@ class HookCalls:
 
     async def tell(self, hook: str, contexts: Mapping[str, Context]) -> None:
         """Call `node_started` or `node_stopping` of every plugin, with its context; failures were reported."""
-        for implementation in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
+        for implementation in self._implementations(hook):
             context = contexts[implementation.plugin_name]
             try:
                 await implementation.function(*([context] if implementation.argnames else []))
@@ -208,14 +316,16 @@ class HookCalls:
             except HookFailed:
                 continue
 
-    async def ask(self, hook: str, /, **arguments: Any) -> list[Any]:
-        """Call a hook that a plugin offers; what failed is left out."""
-        caller = getattr(self._pluggy.hook, hook, None)
-        if caller is None or caller.spec is None:
+    async def ask(self, plugin: Plugin, caller: Caller, hook: str, /, **arguments: Any) -> list[Any]:
+        """Call a hook that the plugin, or one that it requires, offers; what failed is left out."""
+        offering = self._offers.get(hook)
+        if offering is None:
             raise LookupError(f"no plugin offers the hook {hook}")
+        if offering != plugin.name and offering not in plugin.requires:
+            raise LookupError(f"the hook {hook} belongs to the plugin {offering}, which {plugin.name} does not require")
         gave: list[Any] = []
-        is_async = colour(caller.spec.function) == "async def"
-        for _, call in self._calls(hook, **arguments):
+        is_async = colour(getattr(self._pluggy.hook, hook).spec.function) == "async def"
+        for _, call in self._calls(hook, self._implementations(hook), caller, None, **arguments):
             try:
                 gave.append(await call() if is_async else call())
             except (HookFailed, Refusal):

@@ -35,7 +35,7 @@ S = TypeVar("S")
 class Ask(Protocol):
     """Calls a hook that a plugin offers; returns the results of its implementations."""
 
-    async def __call__(self, hook: str, /, **arguments: Any) -> list[Any]: ...
+    async def __call__(self, caller: Caller, hook: str, /, **arguments: Any) -> list[Any]: ...
 
 
 @attrs.frozen
@@ -180,7 +180,7 @@ class Context:
 
         Returns its result as plain values. Raises `Refusal`.
         """
-        return await acting.call(self._caller, name, **fields)
+        return await acting.call(attrs.evolve(self._caller, plugin=self._scope.name), name, **fields)
 
     def as_person(self, who: str) -> AsPerson:
         """Act as the user with this handle or id: `await ctx.as_person(bot.id).call("messages.post", …)`.
@@ -188,7 +188,7 @@ class Context:
         Permissions, rates, hooks and audit apply as for any client. Do not act for users who did not ask for it;
         speak as a `bot` of the plugin's own.
         """
-        return AsPerson(self._core, who, self._caller.depth)
+        return AsPerson(self._core, who, self._caller.depth, self._scope.name)
 
     async def bot(self, name: str, display_name: str | None = None) -> Account:
         """The plugin's own bot of this name, made at the first call; the same account ever after.
@@ -207,7 +207,7 @@ class Context:
 
     def as_operator(self) -> AsOperator:
         """Act as the operator, who may run every command but is a member of no conversation."""
-        return AsOperator(self._core, self._caller.depth)
+        return AsOperator(self._core, self._caller.depth, self._scope.name)
 
     # ---- telling clients
 
@@ -294,9 +294,11 @@ class Context:
     async def ask(self, hook: str, /, **arguments: Any) -> list[Any]:
         """Call a hook that this plugin, or one that it requires, offers with `add_hookspecs`.
 
-        Implementations that fail are left out and reported. Raises `LookupError` for any other hook.
+        Returns the result of each implementation, including the offering plugin's own. An implementation that takes
+        `ctx` gets its own plugin's context for the same requester; it is not among the arguments. Implementations that
+        fail are left out and reported. Raises `LookupError` for any other hook.
         """
-        return await self._scope.ask(hook, **arguments)
+        return await self._scope.ask(self._caller, hook, **arguments)
 
     # ---- the node
 

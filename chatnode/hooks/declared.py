@@ -52,6 +52,7 @@ class Taken:
 def check(plugin: Plugin, taken: Taken) -> None:
     """Raises `StartError` with the first fault, and adds the plugin's names to `taken` if there is none."""
     _check_version(plugin)
+    _check_required(plugin)
     prefix = f"{plugin.name}."
     permissions = {each.name for each in plugin.permissions}
     _names("permission", permissions, prefix, PERMISSIONS)
@@ -135,6 +136,14 @@ def _check_version(plugin: Plugin) -> None:
     if major != ours or minor > most:
         newer = "a newer chatnode" if (major, minor) > (ours, most) else "a newer version of the plugin"
         raise StartError(f"it needs version {plugin.api} of chatnode.api, this is {API_VERSION}; install {newer}")
+
+
+def _check_required(plugin: Plugin) -> None:
+    if isinstance(plugin.requires, str):
+        raise StartError(f"requires is a string; expected names, such as ({plugin.requires!r},)")
+    for name in plugin.requires:
+        if not NAME.fullmatch(name):
+            raise StartError(f"it requires {name!r}, which is not a plugin name: they consist of a-z and 0-9")
 
 
 def _names(kind: str, names: Iterable[str], prefix: str, taken: Container[str]) -> None:

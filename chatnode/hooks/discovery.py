@@ -36,9 +36,25 @@ def installed() -> list[Installed]:
     return [found[name] for name in sorted(found)]
 
 
-def given(plugins: Iterable[Any]) -> list[Installed]:
-    """Plugins that a program hands over itself: modules, or objects with hooks; each is named by what it declares."""
-    return [Installed(each.chatnode_plugin().name, "", "", lambda each=each: each) for each in plugins]
+def choose(plugins: Iterable[Any], only: Iterable[Any] | None) -> list[Installed]:
+    """The plugins of a node: what a program gives it, modules or objects with hooks, and what is installed.
+
+    `plugins` come besides the installed ones, in place of one of the same name; `only`, if given, instead of them all.
+    Raises `StartError` when two that are given have one name.
+    """
+    found = _named(only) if only is not None else {each.name: each for each in installed()}
+    return [*(found | _named(plugins)).values()]
+
+
+def _named(given: Iterable[Any]) -> dict[str, Installed]:
+    """By the name that each declares."""
+    found: dict[str, Installed] = {}
+    for each in given:
+        name = each.chatnode_plugin().name
+        if name in found:
+            raise StartError(f"the node is given two plugins with the name {name}")
+        found[name] = Installed(name, "", "", lambda each=each: each)
+    return found
 
 
 def _brought_twice(one: Installed, other: Installed) -> Installed:

@@ -30,6 +30,7 @@ from chatnode.hooks.context import Context, Scope
 from chatnode.hooks.discovery import Installed
 from chatnode.hooks.guard import FAILURES, HookFailed, Report, guard, said
 from chatnode.hooks.plugin import Plugin, Task
+from chatnode.hooks.requiring import circle_of, in_order
 from chatnode.logs import describe, get_logger
 from chatnode.model.events import Event
 from chatnode.model.plugins import PluginState, PluginStatus
@@ -92,6 +93,7 @@ class Manager:
         self.additions: Additions = additions_of(subjects)
         self.additions.limits = config.limits
         self._statuses: dict[str, PluginStatus] = {}
+        self._names: frozenset[str] = frozenset()
         self._calls = HookCalls(config.plugins, self.report)
 
     # ---- loading
@@ -109,11 +111,17 @@ class Manager:
                     self._note(each, "disabled", "")
                 else:
                     self._take(each, taken)
+            self._order()
+            self._drop_unmet()
             for name in reversed(list(self.loaded)):  # pluggy calls what was registered last first
                 self._register(name)
-            self._refuse_unknown_hooks()
+            self._refuse_faulty_hooks(taken)
             for name in list(self.loaded):
-                self._prepare(name, connection, directory)
+                self._drop_unmet()
+                if name in self.loaded:
+                    self._prepare(name, connection, directory)
+            self._drop_unmet()
+            self._calls.plugins = self._names = frozenset([*self._statuses, *known])
             of_plugins, missing = storage.declared_tables(connection)
             self.additions.tables = [*self.additions.tables, *of_plugins]
         for table in missing:
@@ -140,19 +148,43 @@ class Manager:
         else:
             self._note(found._replace(version=plugin.version), "running", plugin.about)
 
+    def _order(self) -> None:
+        """Each plugin after those that it requires; those that require each other in a circle do not run."""
+        requires = {name: tuple(each.plugin.requires) for name, each in self.loaded.items()}
+        circles = {name: circle for name in requires if (circle := circle_of(name, requires)) is not None}
+        for name, circle in circles.items():
+            self._drop(name, StartError(f"it requires itself, in a circle: {' → '.join(circle)}"))
+        self.loaded = {name: self.loaded[name] for name in in_order(requires) if name in self.loaded}
+
+    def _drop_unmet(self) -> None:
+        """A plugin does not run without those that it requires. In their order, so that one drops the next."""
+        for name, each in list(self.loaded.items()):
+            for needed in each.plugin.requires:
+                if needed not in self.loaded:
+                    why = self._why_not(needed)
+                    self._drop(name, StartError(f"the plugin {name} requires the plugin {needed}, which {why}"))
+                    break
+
+    def _why_not(self, name: str) -> str:
+        """Why a plugin does not run."""
+        status = self._statuses.get(name)
+        if status is None:
+            return "is not installed"
+        return "is disabled" if status.state == "disabled" else f"does not run: {status.reason}"
+
     def _register(self, name: str) -> None:
         try:
             self._calls.register(name, self.loaded[name].hooks)
         except FAILURES as error:
             self._drop(name, error)
 
-    def _refuse_unknown_hooks(self) -> None:
+    def _refuse_faulty_hooks(self, taken: declared.Taken) -> None:
         """A misspelt hook, or one of the wrong colour, would never be called: it is named, and the plugin does not run.
 
         After all were registered, because a plugin may offer hooks to others.
         """
         for name, each in list(self.loaded.items()):
-            if (fault := self._calls.fault_of(each.hooks)) is not None:
+            if (fault := self._calls.fault_of(each.hooks, taken.commands, taken.events)) is not None:
                 self._drop(name, StartError(fault))
 
     def _prepare(self, name: str, connection: Reader, directory: DataDirectory) -> None:
@@ -264,8 +296,10 @@ class Manager:
         """The plugins' checks before a command runs."""
         calls = self._calls
         return RequestHooks(
-            calls.check_command if calls.has("check_command") else None,
+            calls.check_of,
             calls.prepare_draft if calls.has("prepare_draft") else None,
+            calls.wants_draft,
+            self._names,
         )
 
     def commands(self) -> list[Command[Any, Any]]:
@@ -278,7 +312,7 @@ class Manager:
         for name, each in self.loaded.items():
             plugin = each.plugin
             each.scope = Scope(
-                name, get_logger(f"plugins.{name}"), self._calls.ask, partial(_wake, jobs, plugin),
+                name, get_logger(f"plugins.{name}"), partial(self._calls.ask, plugin), partial(_wake, jobs, plugin),
                 frozenset(plugin.ephemeral),
             )  # fmt: skip
             self._calls.scopes[name] = each.scope

@@ -206,6 +206,9 @@ class Plugin:
     version: str
     api: str
     about: str
+    requires: Sequence[str] = ()
+    """Names of plugins without which it does not run. It is loaded after them, and `Context.ask` reaches what they
+    offer. Which versions will do is for the dependencies of its distribution to say."""
     settings: type[Any] | None = None
     steps: Sequence[Step] = ()
     tables: Sequence[Table] = ()

@@ -12,9 +12,11 @@ import attrs
 
 from chatnode.config import Config
 from chatnode.dispatch.subject import Subject
-from chatnode.hooks.discovery import Installed
+from chatnode.hooks.discovery import Installed, installed
+from chatnode.hooks.guard import FAILURES
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.plugin import Plugin
+from chatnode.settings import class_of_table
 from chatnode.storage.engine.connection import connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.node.reviewing import faults
@@ -33,8 +35,8 @@ def review(found: Installed, subjects: Sequence[Subject]) -> list[str]:
         try:
             upgrade(directory, config)
             manager = Manager(config, subjects)
-            manager.load([found], directory)
-            (status,) = manager.statuses()
+            manager.load([found, *_required_by(found)], directory)
+            (status,) = [each for each in manager.statuses() if each.name == found.name]
             if status.state != "running":
                 return [f"it is not running: {status.reason}"]
             plugin = manager.loaded[found.name].plugin
@@ -42,6 +44,23 @@ def review(found: Installed, subjects: Sequence[Subject]) -> list[str]:
                 return [*_without_words(plugin), *faults(connection, plugin.tables, plugin.collections)]
         finally:
             directory.release()
+
+
+def _required_by(found: Installed) -> list[Installed]:
+    """The installed plugins that a plugin requires, and those that they require. Loading names what is missing."""
+    there = {each.name: each for each in installed()}
+    needed: dict[str, Installed] = {}
+    looked_at = [found]
+    for each in looked_at:
+        try:
+            requires = each.load().chatnode_plugin().requires
+        except FAILURES:  # said when it is loaded
+            continue
+        for name in requires:
+            if name != found.name and name in there and name not in needed:
+                needed[name] = there[name]
+                looked_at.append(there[name])
+    return list(needed.values())
 
 
 def _without_words(plugin: Plugin) -> Iterator[str]:
@@ -54,9 +73,7 @@ def _without_words(plugin: Plugin) -> Iterator[str]:
     for event in (*(kind.event for kind in plugin.events), *plugin.ephemeral):
         if not own_words(event):
             yield f"the event {event.name} has no description: give {event.__name__} a docstring"
-    for field in attrs.fields(plugin.settings) if plugin.settings is not None else ():
-        if not field.metadata.get("help", "").strip():
-            yield f"the setting {field.name} has no help: declare it as setting(default, help)"
+    yield from _settings_without_help(plugin.settings, "") if plugin.settings is not None else ()
     for permission in plugin.permissions:
         if not permission.meaning.strip():
             yield f"the permission {permission.name} has no description: set its meaning"
@@ -66,6 +83,14 @@ def _without_words(plugin: Plugin) -> Iterator[str]:
     for route in plugin.routes:
         if not route.summary.strip():
             yield f"the route {route.rule} has no description: set its summary"
+
+
+def _settings_without_help(kind: type[object], table: str) -> Iterator[str]:
+    for field in attrs.fields(kind):
+        if not field.metadata.get("help", "").strip():
+            yield f"the setting {table}{field.name} has no help: declare it as setting(default, help)"
+        if (inner := class_of_table(field)) is not None:
+            yield from _settings_without_help(inner, f"{table}{field.name}.")
 
 
 def own_words(kind: type[object]) -> str:

@@ -16,9 +16,7 @@ import pluggy
 from chatnode.dispatch.hooks import Verdict
 from chatnode.hooks.context import Context
 from chatnode.hooks.plugin import Plugin
-from chatnode.model.events import Event
-from chatnode.model.messages import Message
-from chatnode.model.people import Person
+from chatnode.model.people import Account
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Change, Transaction
 from chatnode.storage.messages.messages import Draft
@@ -66,21 +64,6 @@ def hookspec(function: F) -> F:
     return _hookspec(function)
 
 
-ONLY_FOR = "chatnode_only_for"
-
-
-def only_for(*events: type[Event]) -> Callable[[F], F]:
-    """Call this implementation of `audience` or `in_transaction` only for these events; write it below `hookimpl`.
-    Other events, most of all messages, then cost nothing.
-    """
-
-    def mark(function: F) -> F:
-        setattr(function, ONLY_FOR, frozenset(event.name for event in events))
-        return function
-
-    return mark
-
-
 @_hookspec(firstresult=True)
 def chatnode_plugin() -> Plugin:
     """Return the plugin's declaration. Every plugin implements this hook."""
@@ -108,8 +91,8 @@ async def prepare_draft(ctx: Context, draft: Draft) -> None:
 
     Called only if the sender may post there, and not for a repeat of a stored message. A message that is refused
     afterwards or lost in a crash may be sent and prepared again: key side effects by `(draft.sender, draft.cid)`.
-    Also called for an edit: then `draft.edits` is the message's id, `draft.cid` is its original cid, and only its
-    text is used.
+    Also called for an edit: then `draft.edits` is the message's id, `draft.cid` is its original cid, content and
+    metadata are those of the message, and only the text is used.
     """
 
 
@@ -132,19 +115,22 @@ def in_transaction(tx: Transaction, change: Change) -> None:
 
 
 @hook("go on", "hook_seconds")
-def enrich_messages(reader: Reader | Transaction, messages: Sequence[Message]) -> Mapping[str, Any]:
+def enrich_messages(reader: Reader | Transaction, ids: Sequence[str], viewer: Account | None) -> Mapping[str, Any]:
     """Return JSON values by message id, shown as `extra.<plugin>` of each message.
 
-    Called once for each page of messages. The values are the same for every user who may see the message.
+    Called once for all messages that are shown together. `viewer` is the user who alone reads the answer: a page of
+    history, the inbox, a search, the reply to a command. It is None where several users read the same answer, as in
+    events, live or replayed, or reports: then return only what every user who may see the message may know. Deleted
+    messages are among the ids. Keep nothing between calls that depends on the viewer.
     """
     raise AssertionError("only implementations are called")
 
 
 @hook("go on", "hook_seconds")
-def enrich_people(reader: Reader, people: Sequence[Person]) -> Mapping[str, Any]:
+def enrich_people(reader: Reader, ids: Sequence[str], viewer: Account | None) -> Mapping[str, Any]:
     """Return JSON values by user id, shown as `extra.<plugin>` of each person.
 
-    Called for lists and profiles. The values are the same for every reader.
+    Called once for all people that are listed together. `viewer` is the user who asks, None for the operator.
     """
     raise AssertionError("only implementations are called")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -16,6 +16,7 @@ from chatnode.model.events import Event
 from chatnode.protocol.codec import wire_name
 from chatnode.reference import commands as reference
 from chatnode.services import COMMANDS
+from chatnode.settings import class_of_table
 from chatnode.transport import openapi
 
 
@@ -25,6 +26,8 @@ def render(plugin: Plugin, source: Any) -> str:
     `source` is the module or object that holds the hooks.
     """
     lines = [f"# {plugin.name} {plugin.version}", "", plugin.about]
+    if plugin.requires:
+        lines += ["", f"Requires {_and(tuple(plugin.requires))}."]
     for title, found in _sections(plugin, source):
         listed = list(found)
         if listed:
@@ -104,8 +107,25 @@ def _settings(plugin: Plugin) -> Iterator[str]:
     if plugin.settings is None:
         return
     yield from (f"In `config.toml`, section `[plugins.{plugin.name}]`:", "")
-    for field in attrs.fields(plugin.settings):
-        yield _row(f"{field.name} = {field.default!r}", field.metadata.get("help", ""))
+    yield from _fields(plugin.settings, f"plugins.{plugin.name}")
+
+
+def _fields(kind: type[Any], section: str) -> Iterator[str]:
+    """The settings of a class; those of a table below it."""
+    for field in attrs.fields(kind):
+        about, table = field.metadata.get("help", ""), f"{section}.{field.name}"
+        inner = class_of_table(field)
+        if inner is None:
+            yield _row(f"{field.name} = {field.default!r}", about, _in_file(field))
+            continue
+        if isinstance(cast("object", field.default), dict):
+            table = f"{table}.<name>"
+        yield _row(f"[[{table}]]" if isinstance(cast("object", field.default), tuple) else f"[{table}]", about)
+        yield from (f"  {line}" for line in _fields(inner, table))
+
+
+def _in_file(field: attrs.Attribute[Any]) -> str:
+    return f"secret: `{field.name}_file` names a file that holds it" if field.metadata.get("secret") else ""
 
 
 def _tables(plugin: Plugin) -> Iterator[str]:

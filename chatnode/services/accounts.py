@@ -52,7 +52,7 @@ async def me(ctx: Caller, command: Nothing) -> Me:
 
     def read(reader: Reader) -> tuple[Account, Person]:
         account = people.by_key(reader, ctx.me.key)
-        return account, people.profile(reader, account)
+        return account, people.profile(reader, account, account)
 
     account, person = await ctx.read(read)
     return Me(person, account.role, sorted(ctx.core.roles.get(account.role, ())), _scopes(ctx))
@@ -65,7 +65,11 @@ def _scopes(ctx: Caller) -> list[str] | None:
 @command("people.get", permission=permissions.CHAT, reads=True)
 async def get(ctx: Caller, command: GetPerson) -> PersonGiven:
     """A user's profile, by handle or id."""
-    return PersonGiven(await ctx.read(lambda reader: people.profile(reader, people.find(reader, command.person))))
+
+    def read(reader: Reader) -> Person:
+        return people.profile(reader, ctx.account, people.find(reader, command.person))
+
+    return PersonGiven(await ctx.read(read))
 
 
 @command("people.list", permission=permissions.CHAT, reads=True)
@@ -74,8 +78,8 @@ async def list_page(ctx: Caller, command: ListPeople) -> PeopleGiven:
 
     To filter and sort: `items.query` of `people`.
     """
-    limit = ctx.page_size(command.limit)
-    return PeopleGiven(await ctx.read(lambda reader: people.page(reader, command.prefix, command.after, limit)))
+    limit, viewer = ctx.page_size(command.limit), ctx.account
+    return PeopleGiven(await ctx.read(lambda reader: people.page(reader, viewer, command.prefix, command.after, limit)))
 
 
 @command("people.update", permission=permissions.CHAT, limit="changes")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import attrs
+
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.hooks import RequestHooks
 from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
@@ -11,6 +14,7 @@ from chatnode.model.commands.importing import (
     ImportConversation,
     Imported,
     ImportedConversationGiven,
+    ImportFailure,
     ImportMessages,
     Missing,
 )
@@ -58,10 +62,13 @@ async def import_messages(ctx: Caller, command: ImportMessages) -> Imported:
 
     Messages removed here since their import stay removed.
     """
-    most = ctx.core.config.limits.message_chars
+    most, hooks = ctx.core.config.limits.message_chars, ctx.core.part(RequestHooks)
+    refused = {item.cid: why for item in command.items if (why := hooks.refusal_of(item.metadata, ctx.plugin))}
+    wanted = attrs.evolve(command, items=[item for item in command.items if item.cid not in refused])
 
     def write(tx: Transaction) -> Imported:
-        done = importing.add_messages(tx, command, most)
+        done = importing.add_messages(tx, wanted, most)
+        done.failed += [ImportFailure(cid, f"metadata: {why.message}") for cid, why in refused.items()]
         if done.imported:
             details = {"source": command.source, "imported": done.imported}
             audit.record(tx, ctx.account, "import.messages", command.conversation, **details)

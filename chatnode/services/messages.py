@@ -51,8 +51,13 @@ async def post(ctx: Caller, command: PostMessage) -> Posted:
     _check_length(ctx, command.text)
     if command.kind == "system" and not ctx.may(permissions.NOTIFY):
         raise Refusal("forbidden", f"system messages need the permission {permissions.NOTIFY}", path="kind")
+    hooks = ctx.core.part(RequestHooks)
+    if command.metadata and (refusal := hooks.refusal_of(command.metadata, ctx.plugin)) is not None:
+        if (earlier := await _posted_earlier(ctx, command)) is not None:
+            return earlier  # acknowledged before the plugin was installed
+        raise refusal
     draft = _draft(ctx, command)
-    if ctx.core.part(RequestHooks).prepare_draft is not None:
+    if hooks.prepare_draft is not None and hooks.wants_draft(draft):
         return await _prepare_and_post(ctx, draft)
     return await _post(ctx, draft)
 
@@ -124,7 +129,8 @@ async def list_page(ctx: Caller, command: ListMessages) -> MessagesGiven:
 
     def read(reader: Reader) -> MessagesGiven:
         place = conversations.access(reader, ctx.me, command.conversation)
-        return MessagesGiven(messages.page(reader, place, before=command.before, after=command.after, limit=limit))
+        before, after = command.before, command.after
+        return MessagesGiven(messages.page(reader, ctx.me, place, before=before, after=after, limit=limit))
 
     return await ctx.read(read)
 
@@ -132,8 +138,12 @@ async def list_page(ctx: Caller, command: ListMessages) -> MessagesGiven:
 @command("messages.get", permission=permissions.CHAT, reads=True)
 async def get(ctx: Caller, command: GetMessage) -> MessageGiven:
     """One message by id."""
-    _, message = await ctx.read(lambda reader: messages.access(reader, ctx.me, command.message))
-    return MessageGiven(message)
+
+    def read(reader: Reader) -> MessageGiven:
+        _, message = messages.access(reader, ctx.me, command.message)
+        return MessageGiven(messages.enrich(reader, [message], ctx.me)[0])
+
+    return await ctx.read(read)
 
 
 @command("messages.edit", permission=permissions.CHAT, limit="posts")
@@ -145,14 +155,16 @@ async def edit(ctx: Caller, command: EditMessage) -> MessageGiven:
     _check_length(ctx, command.text)
     limits, me = ctx.core.config.limits, ctx.me
     wanted = Edit(command.message, command.text, ctx.may(permissions.NOTIFY), limits.edit_minutes, limits.edits)
-    if ctx.core.part(RequestHooks).prepare_draft is not None:
+    hooks = ctx.core.part(RequestHooks)
+    if hooks.prepare_draft is not None:
         _, message = await ctx.read(lambda reader: message_changes.access_to_edit(reader, me, wanted))
         draft = Draft(
             message.conversation, message.cid, command.text, message.reply_to, message.thread, message.kind,
-            edits=command.message, sender=me.id,
+            message.media or message.location or message.system, message.metadata, command.message, me.id,
         )  # fmt: skip
-        await _prepare(ctx, draft)
-        wanted = attrs.evolve(wanted, text=draft.text)
+        if hooks.wants_draft(draft):
+            await _prepare(ctx, draft)
+            wanted = attrs.evolve(wanted, text=draft.text)
     return MessageGiven(await ctx.write(lambda tx: message_changes.edit(tx, me, wanted)))
 
 
@@ -210,7 +222,7 @@ async def pinned(ctx: Caller, command: InConversation) -> MessagesGiven:
 
     def read(reader: Reader) -> MessagesGiven:
         place = conversations.access(reader, ctx.me, command.conversation)
-        return MessagesGiven(messages.pinned(reader, place, ctx.page_size(1_000)))
+        return MessagesGiven(messages.pinned(reader, ctx.me, place, ctx.page_size(1_000)))
 
     return await ctx.read(read)
 
@@ -224,7 +236,8 @@ async def thread(ctx: Caller, command: ListThread) -> MessagesGiven:
 
     def read(reader: Reader) -> MessagesGiven:
         place, root = messages.access(reader, ctx.me, command.message)
-        return MessagesGiven(messages.thread_page(reader, place, root.seq, command.after, ctx.page_size(command.limit)))
+        limit = ctx.page_size(command.limit)
+        return MessagesGiven(messages.thread_page(reader, ctx.me, place, root.seq, command.after, limit))
 
     return await ctx.read(read)
 

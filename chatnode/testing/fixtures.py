@@ -23,17 +23,16 @@ def config() -> Config:
 
 
 @pytest.fixture
-def plugins() -> Sequence[Any] | None:
-    """The plugins of the node: modules or objects with hooks. None: every plugin that is installed."""
-    return None
+def plugins() -> Sequence[Any]:
+    """Plugins of the node besides the installed ones: modules or objects with hooks."""
+    return ()
 
 
 @pytest.fixture
-async def node(tmp_path: Path, config: Config, plugins: Sequence[Any] | None) -> AsyncGenerator[Node]:
+async def node(tmp_path: Path, config: Config, plugins: Sequence[Any]) -> AsyncGenerator[Node]:
     """A node over an empty data directory, serving nothing. A plugin that is broken fails the test.
 
-    So does one that reads a column of the core's that the reference does not promise, or writes to a table that is not
-    its own.
+    So does one that reads a core column that the reference does not promise, or writes to a table that is not its own.
     """
     async with open_node(tmp_path / "data", config, plugins=plugins) as node:
         _refuse_broken(node)
@@ -42,7 +41,7 @@ async def node(tmp_path: Path, config: Config, plugins: Sequence[Any] | None) ->
 
 
 @pytest.fixture
-async def inline_node(tmp_path: Path, config: Config, plugins: Sequence[Any] | None) -> AsyncGenerator[Node]:
+async def inline_node(tmp_path: Path, config: Config, plugins: Sequence[Any]) -> AsyncGenerator[Node]:
     """A node on a mocked clock; the test names `autojump_clock` (of pytest-trio) too, which jumps when all wait.
 
     It reads and writes in the test's own thread: a clock that jumps while a thread works lets deadlines pass that are

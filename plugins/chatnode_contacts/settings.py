@@ -23,11 +23,9 @@ class Settings:
     declined_days: int = setting(
         30, "Days after a declined request before the same user may be asked again.", minimum=0
     )
-    one_sided: int = setting(1, "Whether users may add contacts without a request; 0 = only by request.", minimum=0)
-    open_direct: int = setting(
-        1,
-        "Whether new contacts get a direct conversation, and so see each other's presence; 0 = no.",
-        minimum=0,
+    one_sided: bool = setting(True, "Whether users may add contacts without a request.")
+    open_direct: bool = setting(
+        True, "Whether new contacts get a direct conversation, and so see each other's presence."
     )
     half_life_days: float = setting(
         30.0, "Days after which a message counts half in the order of most frequent contacts.", minimum=0.01

@@ -59,7 +59,7 @@ async def serve_echo(node: Node, port: int, task_status: trio.TaskStatus[str] = 
 
 async def _main(port: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with open_node(folder, CONFIG, plugins=[]) as node:
+        async with open_node(folder, CONFIG, only=[]) as node:
             await serve_echo(node, port)
 
 

@@ -75,7 +75,7 @@ def failed(cases: dict[str, Any]) -> set[str]:
 
 @pytest.mark.slow
 async def test_no_core_case_fails(suite: Path, tmp_path: Path) -> None:
-    async with open_node(tmp_path / "data", CONFIG, plugins=[]) as node, trio.open_nursery() as nursery:
+    async with open_node(tmp_path / "data", CONFIG, only=[]) as node, trio.open_nursery() as nursery:
         url: str = await nursery.start(serve_echo, node, 0)
         cases = await results(suite, tmp_path / "all", url, ["*"])
         assert len(cases) == 247

@@ -154,7 +154,7 @@ async def test_an_author_is_known_by_name_alone(node: Node) -> None:
 
 async def test_authors_are_marked_and_users_are_not(node: Node) -> None:
     def read(reader: Reader) -> tuple[set[str], set[str]]:
-        listed = people.page(reader, "", None, 100)
+        listed = people.page(reader, None, "", None, 100)
         taking_part = {handle for (handle,) in reader.execute("SELECT handle FROM people JOIN members ON person = key")}
         return {person.handle for person in listed if person.imported}, taking_part
 

@@ -425,7 +425,7 @@ class StorageMachine(RuleBasedStateMachine):
 
         def read(reader: Reader) -> list[str]:
             place = conversations.access(reader, self.accounts[one], talk.id)
-            found = messages.page(reader, place, before=before, after=after, limit=limit)
+            found = messages.page(reader, self.accounts[one], place, before=before, after=after, limit=limit)
             return [message.message for message in found]
 
         assert self.store.read(read) == expected
@@ -507,7 +507,8 @@ class StorageMachine(RuleBasedStateMachine):
         else:
             place = place.unwrap()
             hidden = talk.said[: place.first - 1]
-            shown = [(message.seq, message.message) for message in messages.page(reader, place, after=0, limit=ALL)]
+            page = messages.page(reader, account, place, after=0, limit=ALL)
+            shown = [(message.seq, message.message) for message in page]
             assert shown == [(said.seq, said.id) for said in self.model.visible(handle, talk)]
         for said in hidden[-1:]:
             assert _refusal(partial(messages.access, reader, account, said.id)), f"{handle} reads {said}"

@@ -129,8 +129,9 @@ class Additions:
 
     followers: Mapping[str, Follower] = attrs.field(factory=dict[str, Follower])
     """By name of the events that plugins follow; other events cost nothing."""
-    enrich_messages: Callable[[Reader | Transaction, Sequence[Message]], None] | None = None
-    enrich_people: Callable[[Reader, Sequence[Person]], list[Person]] | None = None
+    enrich_messages: Callable[[Reader | Transaction, Sequence[Message], Account | None], None] | None = None
+    """Takes what is shown, and the user who alone reads it."""
+    enrich_people: Callable[[Reader, Sequence[Person], Account | None], list[Person]] | None = None
     events: Mapping[str, EventKind] = attrs.field(factory=dict[str, EventKind])
     tables: Sequence[Table] = ()
     checks: Mapping[str, Problems] = attrs.field(factory=dict[str, Problems])

@@ -49,10 +49,14 @@ class Change:
 @attrs.frozen
 class Follower:
     """Called when an event is recorded: before its row of the log is written, to notify further users; after that,
-    for work in the same transaction."""
+    for work in the same transaction.
+
+    Where that depends on the event, `select` returns the follower of this one, or None.
+    """
 
     audience: Callable[[Transaction, Change], Iterable[int]] | None = None
     in_transaction: Callable[[Transaction, Change], None] | None = None
+    select: Callable[[Event], Follower | None] | None = None
 
 
 NO_FOLLOWERS: Mapping[str, Follower] = {}
@@ -95,6 +99,8 @@ class Transaction:
         """
         person = people[0] if len(people) == 1 else None
         gid, follower = self.next_gid, self.followers.get(event.name)
+        if follower is not None and follower.select is not None:
+            follower = follower.select(event)
         change = Change(gid, event, conversation, people, subject, actor) if follower is not None else None
         more = self._further(follower, change) if follower is not None and change is not None else ()
         self.execute(

@@ -69,7 +69,7 @@ def edit(tx: Transaction, account: Account, edit: Edit) -> Message:
     """
     place, message = access_to_edit(tx, account, edit)
     if edit.text == message.text:
-        return message
+        return messages.enrich(tx, [message], account)[0]
     version = (message.edits or 0) + 1
     tx.execute(
         "INSERT INTO message_edits (conversation, seq, version, text, at) "
@@ -110,7 +110,7 @@ def delete(tx: Transaction, account: Account, id: str, reason: DeletedReason, *,
     if not own and reason == "user_request":
         raise Refusal("invalid", "give a reason: moderation, abuse or spam", path="reason")
     if message.deleted_at is not None:
-        return message
+        return messages.enrich(tx, [message], account)[0]
     erase_text(tx, place.key, message.seq, reason, account.key)
     if not own:
         audit.record(tx, account, "messages.delete", id, reason=reason, sender=message.sender.id)
@@ -178,7 +178,7 @@ def pin(tx: Transaction, account: Account, id: str, most: int) -> Message:
     """
     place, message = _access_to_pin(tx, account, id)
     if message.pinned_at is not None:
-        return message
+        return messages.enrich(tx, [message], account)[0]
     _refuse_deleted(message)
     _check_room_for_pin(tx, place, most)
     return _set_pin(tx, place, message, account, (tx.now, account.key))
@@ -188,7 +188,7 @@ def unpin(tx: Transaction, account: Account, id: str) -> Message:
     """Unpin a message for everyone. Raises `Refusal` as `pin` does; one that is not pinned stays as it is."""
     place, message = _access_to_pin(tx, account, id)
     if message.pinned_at is None:
-        return message
+        return messages.enrich(tx, [message], account)[0]
     return _set_pin(tx, place, message, account, (None, None))
 
 
@@ -227,9 +227,10 @@ def _refuse_deleted(message: Message) -> None:
 def _tell(tx: Transaction, place: Place, seq: int, event: type[_CHANGED], by: Account) -> Message:
     message = messages.at_seq(tx, place.key, seq)
     assert message is not None
-    messages.enrich(tx, [message])
+    shown = attrs.evolve(message)
+    messages.enrich(tx, [message], None)  # the event is one for all who hear it, and the reply is for `by`
     conversations.record_about_message(tx, place, seq, event(place.id, message), by)
-    return message
+    return messages.enrich(tx, [shown], by)[0]
 
 
 TABLES = (

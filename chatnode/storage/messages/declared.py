@@ -23,7 +23,7 @@ def _about_message(kind: Any) -> Callable[[Reader, Row], Event | None]:
         if message.replies is not None:  # those that came later have events of their own, and are counted there
             message.replies = messages.replies_until(reader, row.conversation_key, message.seq, row.gid)
         if kind is not MessagePosted:
-            messages.enrich(reader, [message])
+            messages.enrich(reader, [message], None)
         return kind(row.conversation, message)
 
     return make

@@ -47,14 +47,14 @@ def page(
         (account.key, 2**62 if after is None else after, int(unread), archived, starred, limit + 1),
     ).fetchall()
     entries = [_entry(reader, account, row) for row in rows[:limit]]
-    messages.enrich(reader, [entry.last for entry in entries if entry.last is not None])
+    messages.enrich(reader, [entry.last for entry in entries if entry.last is not None], account)
     return InboxGiven(entries, entries[-1].activity if len(rows) > limit else None)
 
 
 def entry(reader: Reader, account: Account, place: Place) -> InboxEntry:
     row = reader.execute(_ENTRY + "AND c.key = ?", (account.key, place.key)).fetchone()
     found = _entry(reader, account, row)
-    messages.enrich(reader, [found.last] if found.last is not None else [])
+    messages.enrich(reader, [found.last] if found.last is not None else [], account)
     return found
 
 

@@ -221,10 +221,13 @@ def _messages(reader: Reader | Transaction, rows: Iterable[tuple[Any, ...]]) -> 
     return found
 
 
-def enrich(reader: Reader | Transaction, found: list[Message]) -> list[Message]:
-    """Add what plugins know about the messages, once for the whole page. Returns the same list."""
+def enrich(reader: Reader | Transaction, found: list[Message], viewer: Account | None) -> list[Message]:
+    """Add what plugins know about the messages, once for all that are shown together. Returns the same list.
+
+    `viewer` is the user who alone reads them; None if several do.
+    """
     if found and (enrich_messages := additions(reader).enrich_messages) is not None:
-        enrich_messages(reader, found)
+        enrich_messages(reader, found, viewer)
     return found
 
 
@@ -265,7 +268,13 @@ def _add_more(
 
 
 def page(
-    reader: Reader, place: Place, *, before: int | None = None, after: int | None = None, limit: int
+    reader: Reader,
+    viewer: Account,
+    place: Place,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    limit: int,
 ) -> list[Message]:
     """Up to `limit` messages in ascending order: after a seq, before one, or the newest."""
     if after is not None:
@@ -275,7 +284,7 @@ def page(
             _MESSAGE + "WHERE m.conversation = ? AND m.seq > ? AND m.seq < ? ORDER BY m.seq LIMIT ?",
             (place.key, above, below, limit),
         )
-        return enrich(reader, _messages(reader, rows))
+        return enrich(reader, _messages(reader, rows), viewer)
     found = _messages(
         reader,
         reader.execute(
@@ -284,26 +293,26 @@ def page(
         ),
     )
     found.reverse()
-    return enrich(reader, found)
+    return enrich(reader, found, viewer)
 
 
-def pinned(reader: Reader, place: Place, limit: int) -> list[Message]:
+def pinned(reader: Reader, viewer: Account, place: Place, limit: int) -> list[Message]:
     """The pinned messages that the participant may see, the last pinned first."""
     rows = reader.execute(
         _MESSAGE + "WHERE m.conversation = ? AND m.pinned_at IS NOT NULL AND m.seq >= ? "
         "ORDER BY m.pinned_at DESC, m.seq DESC LIMIT ?",
         (place.key, place.first, limit),
     )
-    return enrich(reader, _messages(reader, rows))
+    return enrich(reader, _messages(reader, rows), viewer)
 
 
-def thread_page(reader: Reader, place: Place, root: int, after: int, limit: int) -> list[Message]:
+def thread_page(reader: Reader, viewer: Account, place: Place, root: int, after: int, limit: int) -> list[Message]:
     """Up to `limit` messages of the thread that hangs on `root`, above a seq, in ascending order."""
     rows = reader.execute(
         _MESSAGE + "WHERE m.conversation = ? AND m.thread = ? AND m.seq > ? ORDER BY m.seq LIMIT ?",
         (place.key, root, max(after, place.first - 1), limit),
     )
-    return enrich(reader, _messages(reader, rows))
+    return enrich(reader, _messages(reader, rows), viewer)
 
 
 def replies_until(reader: Reader, conversation: int, root: int, gid: int) -> int | None:
@@ -338,7 +347,7 @@ def as_posted(reader: Reader, conversation: int, message: Message) -> Message:
 
 
 def access(reader: Reader | Transaction, account: Account, id: str) -> tuple[Place, Message]:
-    """A message by id, for users who may see it; for others it does not exist.
+    """A message by id, for users who may see it; for others it does not exist. Without what plugins know of it.
 
     Raises `Refusal`: `not_member` for a message the user could see before they left the conversation, else `not_found`.
     """
@@ -351,7 +360,7 @@ def access(reader: Reader | Transaction, account: Account, id: str) -> tuple[Pla
                 raise Refusal(refusal.code, refusal.message, path="message") from None
         else:
             if found[0].seq >= place.first:
-                return place, enrich(reader, found)[0]
+                return place, found[0]
     raise no_such_message()
 
 

@@ -44,7 +44,7 @@ def page(reader: Reader, *, resolved: bool, after: int | None, limit: int) -> li
                 rfc3339(resolved_at) if resolved_at else None, people.ref(reader, resolved_by), resolution,
             )
         )  # fmt: skip
-    messages.enrich(reader, [report.message for report in found])
+    messages.enrich(reader, [report.message for report in found], None)
     return found
 
 

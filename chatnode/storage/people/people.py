@@ -163,25 +163,28 @@ def public(account: Account) -> Person:
     )  # fmt: skip
 
 
-def page(reader: Reader, prefix: str, after: str | None, limit: int) -> list[Person]:
+def page(reader: Reader, viewer: Account | None, prefix: str, after: str | None, limit: int) -> list[Person]:
     """People whose handle begins with `prefix`, in the order of handles."""
     rows = reader.execute(
         f"SELECT {_COLUMNS} FROM people "  # noqa: S608
         "WHERE handle >= ? AND handle < ? AND handle > ? ORDER BY handle LIMIT ?",
         (prefix.lower(), prefix.lower() + "\U0010ffff", after or "", limit),
     )
-    return enrich(reader, [public(Account(*row)) for row in rows])
+    return enrich(reader, [public(Account(*row)) for row in rows], viewer)
 
 
-def enrich(reader: Reader, found: list[Person]) -> list[Person]:
-    """The people with what plugins know of them: once for all that are shown together."""
+def enrich(reader: Reader, found: list[Person], viewer: Account | None) -> list[Person]:
+    """The people with what plugins know of them: once for all that are shown together.
+
+    `viewer` is who alone reads them; None for the operator.
+    """
     enrich_people = additions(reader).enrich_people
-    return enrich_people(reader, found) if found and enrich_people is not None else found
+    return enrich_people(reader, found, viewer) if found and enrich_people is not None else found
 
 
-def profile(reader: Reader, account: Account) -> Person:
-    """A user's profile."""
-    return enrich(reader, [public(account)])[0]
+def profile(reader: Reader, viewer: Account | None, account: Account) -> Person:
+    """A user's profile, as `viewer` is shown it."""
+    return enrich(reader, [public(account)], viewer)[0]
 
 
 def update_profile(tx: Transaction, account: Account, name: str | None, avatar: str | None) -> Person:

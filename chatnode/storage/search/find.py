@@ -201,7 +201,7 @@ def find(
         follows = Cursor(hits[-1].gid, hits[-1].seq)
     else:
         follows = stopped_at
-    return SearchGiven(_hits(reader, query, hits), str(follows) if follows else None, stopped_at is not None)
+    return SearchGiven(_hits(reader, account, query, hits), str(follows) if follows else None, stopped_at is not None)
 
 
 def _walk(
@@ -270,14 +270,14 @@ def _key_below(reader: Reader, after: Cursor | None) -> int:
 _LARGEST_IMPORT = 2_000  # more than the messages that can share a gid
 
 
-def _hits(reader: Reader, query: Query, found: list[Found]) -> list[SearchHit]:
+def _hits(reader: Reader, viewer: Account, query: Query, found: list[Found]) -> list[SearchHit]:
     needles = [term.needle for term in query.terms]
     hits: list[SearchHit] = []
     for each in found:
         message = messages.at_seq(reader, each.conversation, each.seq)
         assert message is not None
         hits.append(SearchHit(message, [Span(*span) for span in words.spans(message.text, needles)]))
-    messages.enrich(reader, [hit.message for hit in hits])
+    messages.enrich(reader, [hit.message for hit in hits], viewer)
     return hits
 
 

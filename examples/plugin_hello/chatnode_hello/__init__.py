@@ -63,7 +63,7 @@ async def greet(ctx: Context, command: Greet) -> Greeting:
 async def prepare_draft(ctx: Context, draft: Draft) -> None:
     """Mark what begins with the greeting."""
     if draft.text.casefold().startswith(ctx.settings(Settings).word.casefold()):
-        draft.metadata = {**(draft.metadata or {}), "hello": "yes"}
+        draft.metadata = {**(draft.metadata or {}), "hello.greets": "yes"}
 
 
 # ---- a command of the command line: `chatnode hello greet ann`

@@ -19,7 +19,7 @@ async def test_messages_that_greet_are_marked(ann: Client, bob: Client) -> None:
     talk = await ann.direct(bob)
     for text in ("good morning, all", "good night"):
         await ann.says(talk, text)
-    assert (await bob.hears("message.posted"))["message"]["metadata"] == {"hello": "yes"}
+    assert (await bob.hears("message.posted"))["message"]["metadata"] == {"hello.greets": "yes"}
     assert "metadata" not in (await bob.hears("message.posted"))["message"]
 
 

@@ -15,7 +15,7 @@ from tests.conftest import Somebody, make_person
 
 @pytest.fixture
 async def node(tmp_path: Path, config: Config) -> AsyncIterator[Node]:
-    async with open_node(tmp_path / "data", config, plugins=[chatnode_contacts]) as node:
+    async with open_node(tmp_path / "data", config, only=[chatnode_contacts]) as node:
         assert [each.state for each in node.plugins.statuses()] == ["running"]
         yield node
 

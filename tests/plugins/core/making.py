@@ -61,7 +61,7 @@ async def node_with(tmp_path: Path, *plugins: Any, tries: int = 3, **settings: A
     """A node over the test's directory, which has what a node before it left there."""
     inline = settings.pop("inline", False)
     config = Config(plugins=Plugins(consumer_tries=tries, **settings))
-    async with open_node(tmp_path / "data", config, plugins=plugins, inline=inline) as node:
+    async with open_node(tmp_path / "data", config, only=plugins, inline=inline) as node:
         yield node
 
 

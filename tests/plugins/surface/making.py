@@ -33,7 +33,7 @@ def made(name: str = "demo", /, *hooks: Callable[..., Any], **declared: Any) -> 
 @asynccontextmanager
 async def node_with(path: Path, *plugins: Any, config: Config | None = None) -> AsyncIterator[Node]:
     """A node over `path` with just these plugins."""
-    async with open_node(path / "data", config or Config(), plugins=plugins) as node:
+    async with open_node(path / "data", config or Config(), only=plugins) as node:
         yield node
 
 

@@ -152,6 +152,6 @@ async def test_links_lead_to_the_node_or_below_the_plugin(node_of: Any) -> None:
 @pytest.fixture
 def node_of(tmp_path: Any) -> Any:
     def opening(plugin: Any, config: Config | None = None) -> Any:
-        return open_node(tmp_path / "data", config or Config(), plugins=[plugin])
+        return open_node(tmp_path / "data", config or Config(), only=[plugin])
 
     return opening

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-import chatnode.node
 from chatnode.api import CHAT, Context, Nothing, Page, Request, Response, Route, Task, command, hookimpl
 from chatnode.config import Config
+from chatnode.hooks import discovery
 from chatnode.hooks.discovery import Installed
 from chatnode.node import open_node
 from tests.conftest import Somebody, make_person
@@ -25,7 +25,7 @@ async def test_a_plugin_that_exits_when_it_is_imported_is_broken_and_no_more(
     def load() -> Any:
         sys.exit("usage: hello")
 
-    monkeypatch.setattr(chatnode.node, "installed", lambda: [Installed("hello", "hello", "1.0", load)])
+    monkeypatch.setattr(discovery, "installed", lambda: [Installed("hello", "hello", "1.0", load)])
     async with open_node(tmp_path / "data", Config()) as node:
         assert states(node) == {"hello": "SystemExit: usage: hello"}
         await make_person(node, "ann")
@@ -49,7 +49,7 @@ HOOKS: dict[str, tuple[Any, str, str]] = {
     "prepare_draft": (named("prepare_draft", "ctx", "draft", is_async=True), "internal", "ok"),
     "in_transaction": (named("in_transaction", "tx", "change"), "internal", "ok"),
     "audience": (named("audience", "tx", "change"), "internal", "ok"),
-    "enrich_messages": (named("enrich_messages", "reader", "messages"), "ok", "ok"),
+    "enrich_messages": (named("enrich_messages", "reader", "ids", "viewer"), "ok", "ok"),
 }
 
 
@@ -70,7 +70,7 @@ async def test_a_hook_that_exits_has_failed(tmp_path: Path, hook: str) -> None:
 
 async def test_a_wrapper_that_gives_nothing_on_hides_no_messages(tmp_path: Path) -> None:
     @hookimpl(wrapper=True)
-    def enrich_messages(reader: Any, messages: Any) -> Any:
+    def enrich_messages(reader: Any, ids: Any) -> Any:
         yield
 
     async with node_with(tmp_path, made("demo", enrich_messages)) as node:

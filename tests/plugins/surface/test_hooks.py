@@ -27,6 +27,7 @@ from chatnode.api import (
     Row,
     Step,
     Table,
+    find_person,
     hookimpl,
     hookspec,
     only_for,
@@ -497,11 +498,12 @@ async def test_who_is_added_to_an_audience_hears_it_live_and_later(tmp_path: Pat
 async def test_messages_are_enriched_once_for_all_that_are_shown(tmp_path: Path) -> None:
     calls: list[int] = []
 
-    def enrich_messages(messages: Any) -> dict[str, Any]:
-        calls.append(len(messages))
-        return {each.message: {"length": len(each.text)} for each in messages if each.text != "plain"}
+    def enrich_messages(reader: Reader, ids: Any) -> dict[str, Any]:
+        calls.append(len(ids))
+        texts = {id: reader.execute("SELECT text FROM messages WHERE id = ?", (id,)).fetchone()[0] for id in ids}
+        return {id: {"length": len(text)} for id, text in texts.items() if text != "plain"}
 
-    def failing(reader: Reader, messages: Any) -> Any:
+    def failing(reader: Reader, ids: Any) -> Any:
         raise ValueError
 
     failing.__name__ = "enrich_messages"
@@ -525,7 +527,8 @@ async def test_messages_are_enriched_once_for_all_that_are_shown(tmp_path: Path)
 
 
 async def test_people_are_enriched_where_they_are_listed_or_asked_for(tmp_path: Path) -> None:
-    def enrich_people(reader: Reader, people: Any) -> dict[str, Any]:
+    def enrich_people(reader: Reader, ids: Any) -> dict[str, Any]:
+        people = [find_person(reader, id) for id in ids]
         return {each.id: each.handle.upper() for each in people if each.handle != "bob"}
 
     async with node_with(tmp_path, made("demo", enrich_people)) as node:
@@ -538,7 +541,7 @@ async def test_people_are_enriched_where_they_are_listed_or_asked_for(tmp_path: 
 
 
 async def test_an_enrichment_over_its_budget_is_left_out(tmp_path: Path) -> None:
-    def enrich_messages(reader: Reader, messages: Any) -> dict[str, Any]:
+    def enrich_messages(reader: Reader, ids: Any) -> dict[str, Any]:
         reader.execute(
             "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
         ).fetchall()
@@ -554,7 +557,7 @@ async def test_an_enrichment_over_its_budget_is_left_out(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("gives", [[1], {"x": {1, 2}}, {"x": object()}, {1: 2}, None])
 async def test_an_enrichment_that_cannot_be_sent_is_left_out(tmp_path: Path, gives: Any) -> None:
-    def enrich_people(people: Any) -> Any:
+    def enrich_people(ids: Any) -> Any:
         return gives
 
     async with node_with(tmp_path, made("demo", enrich_people)) as node:
@@ -564,12 +567,12 @@ async def test_an_enrichment_that_cannot_be_sent_is_left_out(tmp_path: Path, giv
 
 
 async def test_a_sync_hook_can_be_wrapped(tmp_path: Path) -> None:
-    def enrich_messages(messages: Any) -> dict[str, Any]:
-        return {each.message: 1 for each in messages}
+    def enrich_messages(ids: Any) -> dict[str, Any]:
+        return dict.fromkeys(ids, 1)
 
-    def wrapping(messages: Any) -> Iterator[Any]:
+    def wrapping(ids: Any) -> Iterator[Any]:
         enriched = yield
-        return [(plugin, {**known, messages[0].message: 2}) for plugin, known in enriched]
+        return [(plugin, {**known, ids[0]: 2}) for plugin, known in enriched]
 
     wrapping.__name__ = "enrich_messages"
     wrapper = hookimpl(wrapper=True)(wrapping)
@@ -583,10 +586,10 @@ async def test_a_sync_hook_can_be_wrapped(tmp_path: Path) -> None:
 
 
 async def test_a_wrapper_that_fails_takes_nothing_but_the_enrichment(tmp_path: Path) -> None:
-    def enrich_messages(messages: Any) -> dict[str, Any]:
-        return {each.message: 1 for each in messages}
+    def enrich_messages(ids: Any) -> dict[str, Any]:
+        return dict.fromkeys(ids, 1)
 
-    def wrapping(messages: Any) -> Iterator[Any]:
+    def wrapping(ids: Any) -> Iterator[Any]:
         yield
         raise ValueError
 

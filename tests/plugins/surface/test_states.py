@@ -51,8 +51,8 @@ def keeping(*events: str) -> tuple[Any, list[str]]:
 
 async def test_a_command_reads_what_its_plugin_keeps_for_this_node(tmp_path: Path) -> None:
     plugin, seen = keeping()
-    async with open_node(tmp_path / "one", Config(), plugins=[plugin]) as one:
-        async with open_node(tmp_path / "two", Config(), plugins=[plugin]) as two:
+    async with open_node(tmp_path / "one", Config(), only=[plugin]) as one:
+        async with open_node(tmp_path / "two", Config(), only=[plugin]) as two:
             await one.call("demo.ask")
             await two.call("demo.ask")
             assert one.core.state(Pool) is not two.core.state(Pool)
@@ -62,7 +62,7 @@ async def test_a_command_reads_what_its_plugin_keeps_for_this_node(tmp_path: Pat
 async def test_it_is_closed_before_the_database_when_the_node_is_cancelled(tmp_path: Path) -> None:
     plugin, seen = keeping()
     with trio.CancelScope() as scope:
-        async with open_node(tmp_path, Config(), plugins=[plugin]):
+        async with open_node(tmp_path, Config(), only=[plugin]):
             scope.cancel()
             await trio.sleep_forever()
     assert seen == ["opened for demo", "closed"]
@@ -71,7 +71,7 @@ async def test_it_is_closed_before_the_database_when_the_node_is_cancelled(tmp_p
 async def test_what_the_body_raises_comes_out_as_itself(tmp_path: Path) -> None:
     plugin, seen = keeping()
     with pytest.raises(KeyError, match="mine"):
-        async with open_node(tmp_path, Config(), plugins=[plugin]):
+        async with open_node(tmp_path, Config(), only=[plugin]):
             raise KeyError("mine")
     assert seen[-1] == "closed"
 
@@ -82,7 +82,7 @@ async def test_one_that_cannot_be_opened_is_reported_and_the_node_goes_on(tmp_pa
         raise OSError("no such device")
         yield Pool()
 
-    async with open_node(tmp_path, Config(), plugins=[made("demo", commands=(ask,), state=state)]) as node:
+    async with open_node(tmp_path, Config(), only=[made("demo", commands=(ask,), state=state)]) as node:
         assert _failure(node) is not None
         with pytest.raises(Refusal) as refused:
             await node.call("demo.ask")
@@ -102,7 +102,7 @@ async def test_one_that_fails_later_is_opened_again(tmp_path: Path, autojump_clo
             yield opened[-1]
 
     plugin = made("demo", commands=(ask,), state=state)
-    async with open_node(tmp_path, Config(), plugins=[plugin], inline=True) as node:
+    async with open_node(tmp_path, Config(), only=[plugin], inline=True) as node:
         await node.call("demo.ask")
         fail.set()
         await trio.sleep(10)
@@ -126,7 +126,7 @@ async def test_one_that_does_not_close_holds_the_node_up_only_so_long(
 
     config = Config(plugins=Plugins(start_seconds=3))
     began = trio.current_time()
-    async with open_node(tmp_path, config, plugins=[made("demo", state=state)], inline=True) as node:
+    async with open_node(tmp_path, config, only=[made("demo", state=state)], inline=True) as node:
         pass
     assert 3 <= trio.current_time() - began < 4
     assert "raised TooSlowError" in (_failure(node) or "")

@@ -13,5 +13,5 @@ pytest_plugins = ["chatnode.testing"]
 
 @pytest.fixture
 def plugins() -> list[ModuleType]:
-    """The plugins of the node."""
+    """What the node runs besides the installed plugins."""
     return [chatnode_plugname]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
@@ -26,10 +27,10 @@ def missing(what: str) -> NoReturn:
     pytest.skip(what)
 
 
-def program(*names: str) -> str:
+def program(*names: str, also_in: Sequence[str] = ()) -> str:
     """The path of the first of these programs that is installed."""
     for name in names:
-        if found := shutil.which(name) or shutil.which(name, path=_ALSO_IN):
+        if found := shutil.which(name) or shutil.which(name, path=os.pathsep.join([_ALSO_IN, *also_in])):
             return found
     missing(f"{' or '.join(names)} is not installed")
 

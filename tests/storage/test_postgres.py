@@ -23,6 +23,7 @@ import pytest
 from chatnode.config import Storage
 from chatnode.storage.engine.connection import connect_writer
 from chatnode.storage.engine.migrations import core_migrations, migrate
+from tests import needs
 from tests.storage.statements import ROOT
 
 EXECUTED_BY = (
@@ -161,13 +162,9 @@ def server() -> Iterator[list[str]]:
 
 
 def _program(name: str) -> str:
-    places = [str(path) for path in Path("/usr/lib/postgresql").glob("*/bin")]
-    found = shutil.which(name) or shutil.which(name, path=os.pathsep.join(sorted(places, reverse=True)))
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{name} is not installed (Debian: postgresql)")
-        pytest.skip(f"needs {name}")
-    return found
+    """Debian keeps the programs of each version in a folder of its own."""
+    places = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
+    return needs.program(name, also_in=places)
 
 
 def refusals(server: list[str], script: list[str]) -> list[str]:

@@ -15,7 +15,6 @@ from tests.plugins.surface.making import made, node_with
 from tests.transport.clients import serving
 
 from .browser import Page, browser
-from .test_page import needs_browser
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
         yield opened
 
 
-@needs_browser
+@pytest.mark.slow
 async def test_a_user_sends_a_form_is_told_what_is_wrong_and_sent_on(tmp_path: Path, page: Page) -> None:
     notes: list[str] = []
 

@@ -33,8 +33,8 @@ from chatnode.hooks.wanting import only_for
 from chatnode.model.commands.messages import Posted
 from chatnode.model.commands.shared import Nothing
 from chatnode.model.conversations import Conversation
-from chatnode.model.conversations import Settings as ConversationSettings
-from chatnode.model.conversations import Subject as ConversationContext
+from chatnode.model.conversations import ConversationContext as ConversationContext
+from chatnode.model.conversations import ConversationSettings as ConversationSettings
 from chatnode.model.emoji import Emoji, as_emoji, in_all_tones
 from chatnode.model.events import (
     ConversationImported,
@@ -65,7 +65,7 @@ from chatnode.model.messages import Location, Media, Message, Notice
 from chatnode.model.people import Account, Person, PersonRef
 from chatnode.model.permissions import CHAT, MANAGE_PEOPLE, MODERATE, OPERATE
 from chatnode.model.presence import Badge, Presence
-from chatnode.model.presence import Status as PresenceStatus
+from chatnode.model.presence import PresenceStatus as PresenceStatus
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.routing.ephemeral import ConnectedSession
 from chatnode.storage.conversations.blocks import has_blocked, not_blocked, refuse_blocked
@@ -95,7 +95,7 @@ from chatnode.storage.people.people import check_reachable, holders_of
 from chatnode.storage.people.people import find as find_person
 from chatnode.storage.people.people import public as public_person
 from chatnode.storage.presence.presence import SEEN as MAY_SEE_PRESENCE
-from chatnode.storage.presence.presence import Found
+from chatnode.storage.presence.presence import PresenceRow
 from chatnode.storage.presence.presence import seen as find_presence
 
 __all__ = [
@@ -133,7 +133,6 @@ __all__ = [
     "EventKind",
     "Field",
     "FilterSql",
-    "Found",
     "Handle",
     "Id",
     "IntegrityError",
@@ -169,6 +168,7 @@ __all__ = [
     "PluginRole",
     "Posted",
     "Presence",
+    "PresenceRow",
     "PresenceStatus",
     "Read",
     "Reader",

@@ -165,7 +165,7 @@ class Accounts:
 
 
 @attrs.frozen
-class Presence:
+class PresenceSettings:
     """Who is online, users' statuses, and typing indicators."""
 
     grace_seconds: float = setting(
@@ -307,7 +307,7 @@ class Config:
     server: Server = attrs.field(factory=Server)
     limits: Limits = attrs.field(factory=Limits)
     accounts: Accounts = attrs.field(factory=Accounts)
-    presence: Presence = attrs.field(factory=Presence)
+    presence: PresenceSettings = attrs.field(factory=PresenceSettings)
     storage: Storage = attrs.field(factory=Storage)
     backup: Backup = attrs.field(factory=Backup)
     retention: Retention = attrs.field(factory=Retention)

@@ -73,7 +73,7 @@ class Commits:
         self.failures = 0
 
 
-class Page:
+class MetricsPage:
     """The text that Prometheus reads (exposition format 0.0.4)."""
 
     def __init__(self) -> None:

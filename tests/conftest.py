@@ -5,27 +5,27 @@ from __future__ import annotations
 import pytest
 
 from chatnode.node import Node
-from chatnode.testing import Somebody
+from chatnode.testing import User
 
 pytest_plugins = ["chatnode.testing", "tests.limits", "tests.quick"]
 
 
-async def make_person(node: Node, handle: str, *, admin: bool = False) -> Somebody:
+async def make_person(node: Node, handle: str, *, admin: bool = False) -> User:
     """An account without a password."""
-    return await Somebody.new(node, handle, admin=admin)
+    return await User.new(node, handle, admin=admin)
 
 
 @pytest.fixture
-async def ann(node: Node) -> Somebody:
+async def ann(node: Node) -> User:
     return await make_person(node, "ann")
 
 
 @pytest.fixture
-async def bob(node: Node) -> Somebody:
+async def bob(node: Node) -> User:
     return await make_person(node, "bob")
 
 
 @pytest.fixture
-async def eve(node: Node) -> Somebody:
+async def eve(node: Node) -> User:
     """A connected user in none of the others' conversations."""
     return await make_person(node, "eve")

@@ -8,7 +8,7 @@ from chatnode.config import Config, Limits
 from chatnode.dispatch.limits import Rate
 from chatnode.node import Node
 from tests.commands import COMMANDS
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.services.dialogue import Visitor, direct, new_cid, outcome, refused, said, say, with_limits, with_password
 from tests.test_matrix import FIELDS, Target
 
@@ -56,7 +56,7 @@ async def test_a_command_is_limited_at_its_limit_and_for_who_asks_alone(node: No
     )
     target = Target("0" * 32, "0" * 32, spare="ann", outside="nobody")
 
-    async def ask(who: Somebody | Visitor) -> str:
+    async def ask(who: User | Visitor) -> str:
         fields = FIELDS[name](target)
         if name == "sessions.create":
             fields["handle"] = new_cid()  # the limit by handle is another one
@@ -124,7 +124,7 @@ async def test_what_is_done_to_others_accounts_guesses_nothing(node: Node) -> No
 
 @with_limits(posts_per_minute=3)
 async def test_the_same_cid_again_costs_nothing_and_is_answered_while_one_is_limited(
-    node: Node, ann: Somebody, bob: Somebody
+    node: Node, ann: User, bob: User
 ) -> None:
     talk = await direct(ann, bob)
     sent = {"conversation": talk, "cid": "one", "text": "hello"}

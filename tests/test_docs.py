@@ -11,7 +11,7 @@ import pytest
 from chatnode.dispatch.table import CommandTable
 from chatnode.errors import STATUS
 from chatnode.model.events import EVENTS
-from chatnode.model.presence import PASSING
+from chatnode.model.presence import EPHEMERAL
 from chatnode.protocol.codec import wire_name
 from chatnode.reference import commands as reference
 from chatnode.services import COMMANDS
@@ -35,12 +35,12 @@ def test_every_command_says_what_it_does(command: object) -> None:
     assert first.endswith(".")
 
 
-@pytest.mark.parametrize("name", EVENTS | PASSING)
+@pytest.mark.parametrize("name", EVENTS | EPHEMERAL)
 def test_every_event_is_described_with_its_fields(name: str) -> None:
     row = re.search(rf"^\| `{re.escape(name)}` \| (.*?) \|", PROTOCOL, re.MULTILINE)
     assert row is not None
     described = re.findall(r"`(\w+)`", row[1])
-    assert described == [wire_name(field) for field in (EVENTS | PASSING)[name].__annotations__ if field != "name"]
+    assert described == [wire_name(field) for field in (EVENTS | EPHEMERAL)[name].__annotations__ if field != "name"]
 
 
 @pytest.mark.parametrize(("code", "status"), STATUS.items())

@@ -28,7 +28,7 @@ from chatnode.node import Node
 from chatnode.services import COLLECTIONS
 from chatnode.transport import openapi
 from tests.commands import COMMANDS
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.plugins import rows
 from tests.services.dialogue import Visitor, direct, group, new_cid, outcome, say
 from tests.transport.clients import ChatSocket, EventStream, Http, address_of, bearer, wait_for
@@ -241,7 +241,7 @@ def test_whoever_needs_not_sign_in_gets_at_no_conversation() -> None:
 class Neighbourhood:
     """One person for each way to ask, and rooms for them to ask about."""
 
-    def __init__(self, node: Node, people: dict[str, Somebody]) -> None:
+    def __init__(self, node: Node, people: dict[str, User]) -> None:
         self.node = node
         self.people = people
 
@@ -252,10 +252,10 @@ class Neighbourhood:
         people["node admin"] = await make_person(node, "node-admin", admin=True)
         moderator = await make_person(node, "moderator")
         await node.call("people.role", person="moderator", role="moderator")
-        people["moderator"] = Somebody(node, attrs.evolve(moderator.account, role="moderator"))
+        people["moderator"] = User(node, attrs.evolve(moderator.account, role="moderator"))
         return cls(node, people)
 
-    def asker(self, name: str) -> Somebody | Visitor:
+    def asker(self, name: str) -> User | Visitor:
         return Visitor(self.node) if name == "anonymous" else self.people[name]
 
     async def room(self, visibility: str) -> Target:
@@ -304,7 +304,7 @@ async def test_strangers_learn_not_even_that_it_exists(neighbourhood: Neighbourh
     real = await (neighbourhood.talk() if kind == "direct" else neighbourhood.room(kind))
     made_up = Target("0" * 32, "0" * 32)
 
-    async def answers(who: Somebody, target: Target) -> dict[str, Any]:
+    async def answers(who: User, target: Target) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for command in PRIVATE:
             with pytest.raises(Refusal) as caught:

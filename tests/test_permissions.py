@@ -16,7 +16,7 @@ from chatnode.dispatch.table import Command
 from chatnode.model.permissions import MODERATOR, PERMISSIONS
 from chatnode.node import Node
 from tests.commands import COMMANDS, PLUGINS, ROLES_WITH_PLUGINS
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.services.dialogue import Visitor, group, outcome, say
 from tests.test_matrix import FIELDS, Target
 
@@ -37,7 +37,7 @@ async def test_a_command_is_for_whom_its_permission_is_for(node: Node, command: 
     member, moderator = await make_person(node, "member"), await make_person(node, "moderator")
     admin = await make_person(node, "admin", admin=True)
     await node.call("people.role", person="moderator", role="moderator")
-    moderator = Somebody(node, attrs.evolve(moderator.account, role=MODERATOR))
+    moderator = User(node, attrs.evolve(moderator.account, role=MODERATOR))
     for handle in ("spare", "outside"):
         await make_person(node, handle)
 

@@ -9,11 +9,11 @@ from typing import Any
 import attrs
 import pytest
 
-from chatnode.config import Config, Limits, Presence
+from chatnode.config import Config, Limits, PresenceSettings
 from chatnode.node import Node
 from chatnode.storage.engine.connection import Reader
 from tests.commands import COMMANDS
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.services.dialogue import group, outcome, say, token_of
 from tests.test_matrix import FIELDS, Target
 
@@ -30,14 +30,14 @@ OF_PLUGINS = {each.name for each in COMMANDS if each.name.startswith("plugins.")
 @attrs.frozen
 class World:
     node: Node
-    root: Somebody
-    ann: Somebody
-    bob: Somebody
+    root: User
+    ann: User
+    bob: User
     room: str
     message: str
 
 
-Ask = Callable[[World], Awaitable[tuple[Somebody | Node, dict[str, Any]]]]
+Ask = Callable[[World], Awaitable[tuple[User | Node, dict[str, Any]]]]
 
 
 async def operator(at: World, **fields: Any) -> tuple[Node, dict[str, Any]]:
@@ -54,37 +54,37 @@ async def signed_in(at: World) -> tuple[Node, dict[str, Any]]:
     return at.node, {"person": "bob"}
 
 
-async def reported(at: World) -> tuple[Somebody, dict[str, Any]]:
+async def reported(at: World) -> tuple[User, dict[str, Any]]:
     report = await at.bob.call("messages.report", message=at.message, reason="spam")
     return at.root, {"report": report["report"], "resolution": "none"}
 
 
-async def pinned(at: World) -> tuple[Somebody, dict[str, Any]]:
+async def pinned(at: World) -> tuple[User, dict[str, Any]]:
     await at.ann.call("messages.pin", message=at.message)
     return at.ann, {"message": at.message}
 
 
-async def blocked(at: World) -> tuple[Somebody, dict[str, Any]]:
+async def blocked(at: World) -> tuple[User, dict[str, Any]]:
     await at.ann.call("people.block", person="bob")
     return at.ann, {"person": "bob"}
 
 
-async def shut(at: World) -> tuple[Somebody, dict[str, Any]]:
+async def shut(at: World) -> tuple[User, dict[str, Any]]:
     await at.ann.call("conversations.close", conversation=at.room)
     return at.ann, {"conversation": at.room}
 
 
-async def role_to_delete(at: World) -> tuple[Somebody, dict[str, Any]]:
+async def role_to_delete(at: World) -> tuple[User, dict[str, Any]]:
     await at.root.call("roles.set", role="helper", permissions=["chat"])
     return at.root, {"role": "helper"}
 
 
-async def invite(at: World) -> tuple[Somebody, dict[str, Any]]:
+async def invite(at: World) -> tuple[User, dict[str, Any]]:
     made = await at.root.call("invites.create")
     return at.root, {"invite": made["invite"]["invite"]}
 
 
-async def session(at: World, **fields: Any) -> tuple[Somebody, dict[str, Any]]:
+async def session(at: World, **fields: Any) -> tuple[User, dict[str, Any]]:
     device = await token_of(at.ann)
     return at.ann, {"session": await device.session(), **fields}
 
@@ -107,18 +107,18 @@ async def author(at: World) -> tuple[Node, dict[str, Any]]:
     return who, {"author": "ada", "person": "bob"}
 
 
-async def asked_by_bob(at: World) -> tuple[Somebody, dict[str, Any]]:
+async def asked_by_bob(at: World) -> tuple[User, dict[str, Any]]:
     await at.bob.call("contacts.request", person="ann")
     return at.ann, {"person": "bob"}
 
 
-async def asked_bob(at: World) -> tuple[Somebody, dict[str, Any]]:
+async def asked_bob(at: World) -> tuple[User, dict[str, Any]]:
     await at.ann.call("contacts.request", person="bob")
     return at.ann, {"person": "bob"}
 
 
 def kept(**fields: Any) -> Ask:
-    async def contact(at: World) -> tuple[Somebody, dict[str, Any]]:
+    async def contact(at: World) -> tuple[User, dict[str, Any]]:
         await at.ann.call("contacts.add", person="bob", groups=["Work"], nickname="bobby")
         return at.ann, fields
 
@@ -126,7 +126,7 @@ def kept(**fields: Any) -> Ask:
 
 
 def of(who: str, **fields: Any) -> Ask:
-    async def ask(at: World) -> tuple[Somebody, dict[str, Any]]:
+    async def ask(at: World) -> tuple[User, dict[str, Any]]:
         return getattr(at, who), fields
 
     return ask
@@ -183,11 +183,11 @@ SPECIAL: dict[str, Ask] = {
 }
 
 
-async def asked_of(who: Somebody, **fields: Any) -> tuple[Somebody, dict[str, Any]]:
+async def asked_of(who: User, **fields: Any) -> tuple[User, dict[str, Any]]:
     return who, fields
 
 
-async def reacted(at: World) -> tuple[Somebody, dict[str, Any]]:
+async def reacted(at: World) -> tuple[User, dict[str, Any]]:
     await at.ann.call("reactions.add", message=at.message, emoji="🎉")
     return at.ann, {"message": at.message}
 
@@ -204,7 +204,7 @@ def recorded(reader: Reader) -> tuple[int, ...]:
 
 @pytest.fixture
 def config() -> Config:
-    return Config(limits=Limits(requests_per_minute=0), presence=Presence(history_days=30))
+    return Config(limits=Limits(requests_per_minute=0), presence=PresenceSettings(history_days=30))
 
 
 @pytest.mark.parametrize("name", WRITING)

@@ -141,7 +141,7 @@ def known() -> frozenset[str]:
     return frozenset().union(
         (command.name for command in COMMANDS), (job.name for job in JOBS),
         (f"{name}.{field.name}" for name, section in sections() for field in attrs.fields(section)),
-        settings_of_plugins(), EVENTS, presence.PASSING, permissions.PERMISSIONS,
+        settings_of_plugins(), EVENTS, presence.EPHEMERAL, permissions.PERMISSIONS,
         (each.name for each in COLLECTIONS), (f"GET /items/{each.name}" for each in COLLECTIONS), fields,
         (f"chatnode {name}" for name in cli.list_commands(click.Context(cli))), model_words(), tables(),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chatnode.errors import Refusal
 from chatnode.model.folding import APOSTROPHES, DASHES, QUOTES
-from chatnode.model.search_query import Query, Term, parse
+from chatnode.model.search_query import SearchQuery, Term, parse
 from chatnode.model.times import DAY_MS, day
 
 RED_ROSES = Term(("red", "roses"))
@@ -21,7 +21,7 @@ PAIRS = [
 ]  # fmt: skip
 
 
-def words_of(query: Query) -> tuple[list[str], list[str]]:
+def words_of(query: SearchQuery) -> tuple[list[str], list[str]]:
     return [" ".join(term.words) for term in query.terms], [" ".join(term.words) for term in query.without]
 
 

@@ -14,7 +14,7 @@ from chatnode.node import Node
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.transaction import Transaction
 from tests.commands import COMMANDS
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.services.dialogue import direct, group, outcome, refused, say
 from tests.test_matrix import FIELDS, Target
 
@@ -65,7 +65,7 @@ async def test_a_costly_list_takes_a_turn_of_who_asks(node: Node, name: str) -> 
 # ---- public groups
 
 
-async def fill(node: Node, owner: Somebody, number: int) -> None:
+async def fill(node: Node, owner: User, number: int) -> None:
     """As many public groups, which nobody made by a command."""
 
     def write(tx: Transaction) -> None:
@@ -80,7 +80,7 @@ async def fill(node: Node, owner: Somebody, number: int) -> None:
 
 @pytest.mark.parametrize("config", [Config(limits=Limits(query_seconds=0.000_001))])
 async def test_looking_for_groups_ends_at_the_deadline_and_keeps_nobody_from_reading(
-    node: Node, ann: Somebody, bob: Somebody
+    node: Node, ann: User, bob: User
 ) -> None:
     await fill(node, ann, 2_000)
     talk = await direct(ann, bob)
@@ -92,7 +92,7 @@ async def test_looking_for_groups_ends_at_the_deadline_and_keeps_nobody_from_rea
         assert await outcome(ann.call("messages.list", conversation=talk)) == "ok"
 
 
-async def test_looking_for_groups_folds_no_title(node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_looking_for_groups_folds_no_title(node: Node, ann: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python is called for the question, and for none of the rows."""
     await fill(node, ann, 50)
     asked: list[str] = []
@@ -108,7 +108,7 @@ async def test_looking_for_groups_folds_no_title(node: Node, ann: Somebody, monk
     assert [each["title"] for each in found] == ["Tea 4", *(f"Tea {each}" for each in range(40, 50))]
 
 
-async def test_groups_are_found_by_what_they_are_called_now(node: Node, ann: Somebody) -> None:
+async def test_groups_are_found_by_what_they_are_called_now(node: Node, ann: User) -> None:
     room = await group(ann, title="STRASSE", description="Nur für Ännchen", visibility="public")
     await node.call("import.conversation", source="irc", key="#x", title="Ærø", description="an island")
 
@@ -126,7 +126,7 @@ async def test_groups_are_found_by_what_they_are_called_now(node: Node, ann: Som
     assert (await node.call("node.check"))["clean"]
 
 
-async def test_check_finds_a_group_that_is_found_by_other_words_and_repair_mends_it(node: Node, ann: Somebody) -> None:
+async def test_check_finds_a_group_that_is_found_by_other_words_and_repair_mends_it(node: Node, ann: User) -> None:
     room = await group(ann, title="Größe", visibility="public")
     await node.core.db.write(lambda tx: tx.execute("UPDATE conversations SET found_by = 'x'").rowcount)
     problems = {

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import click
 
-from chatnode.cli.operator import Call, run_making_command, run_operator_command, with_operator
+from chatnode.cli.operator import OperatorCall, run_making_command, run_operator_command, with_operator
 from chatnode.errors import StartError
 
 
@@ -76,7 +76,7 @@ def set_role(data: Path, handle: str, role: str) -> None:
 def list_users(data: Path, prefix: str) -> None:
     """List the handles and names of all accounts."""
 
-    async def main(call: Call) -> None:
+    async def main(call: OperatorCall) -> None:
         after = ""
         while page := (await call("people.list", prefix=prefix, after=after, limit=500))["people"]:
             for person in page:
@@ -145,7 +145,7 @@ def export(data: Path, handle: str, file: Path) -> None:
 
     import orjson
 
-    async def main(out: BinaryIO, call: Call) -> int:
+    async def main(out: BinaryIO, call: OperatorCall) -> int:
         count, after = 0, {}
         while True:
             page = await call("people.export", person=handle, **after)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from chatnode.cli.operator import Call, with_operator
+from chatnode.cli.operator import OperatorCall, with_operator
 from chatnode.errors import Refusal
 
 
@@ -35,7 +35,7 @@ def audit(data: Path, actor: str | None, action: str | None, target: str | None,
         click.echo(f"{each['at']}  {who:16}  {each['action']:20}  {target}  {details}".rstrip())
 
 
-async def _audit(fields: dict[str, Any], call: Call) -> tuple[list[dict[str, Any]], dict[Any, str]]:
+async def _audit(fields: dict[str, Any], call: OperatorCall) -> tuple[list[dict[str, Any]], dict[Any, str]]:
     """The entries, and the handles of the people whose ids are in them."""
     entries: list[dict[str, Any]] = (await call("audit.list", **fields))["entries"]
     found: dict[Any, str] = {}

@@ -12,7 +12,7 @@ import click
 import trio
 
 from chatnode.cli.opening import operator
-from chatnode.cli.operator import Call
+from chatnode.cli.operator import OperatorCall
 from chatnode.errors import Refusal
 from chatnode.importers import (
     Converted,
@@ -141,7 +141,7 @@ class _Batch:
 class _Import:
     """While a batch is converted, the one before is stored and the next one read."""
 
-    _call: Call
+    _call: OperatorCall
     _source: Source
     _join: bool
     _converter: Converter

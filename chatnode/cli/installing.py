@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from chatnode.cli.operator import Call, is_served, run_operator_command, with_operator
+from chatnode.cli.operator import OperatorCall, is_served, run_operator_command, with_operator
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks.discovery import installed
 
@@ -131,7 +131,7 @@ def _export(data: Path, name: str, tables: list[str], destination: Path) -> int:
 
     from chatnode.storage.upkeep.files import appearing
 
-    async def main(call: Call) -> int:
+    async def main(call: OperatorCall) -> int:
         count = 0
         for table in tables:
             async for row in _rows(call, name, table):
@@ -143,7 +143,7 @@ def _export(data: Path, name: str, tables: list[str], destination: Path) -> int:
         return with_operator(data, main)
 
 
-async def _rows(call: Call, name: str, table: str) -> AsyncIterator[dict[str, Any]]:
+async def _rows(call: OperatorCall, name: str, table: str) -> AsyncIterator[dict[str, Any]]:
     fields: dict[str, Any] = {"plugin": name, "table": table}
     while True:
         page = await call("plugins.export", **fields)

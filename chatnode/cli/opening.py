@@ -12,7 +12,7 @@ import click
 import trio
 
 from chatnode import control_socket
-from chatnode.cli.operator import Call, remote
+from chatnode.cli.operator import OperatorCall, remote
 from chatnode.logs import get_logger
 from chatnode.node import open_node
 from chatnode.storage.engine.directory import DataDirectory, InUse
@@ -23,7 +23,7 @@ _START_SECONDS = 5.0
 """How long to wait for a node that holds the lock but does not answer yet: it is starting or stopping."""
 
 
-def run(data: Path, main: Callable[[Call], Coroutine[Any, Any, T]], *, make: bool) -> T:
+def run(data: Path, main: Callable[[OperatorCall], Coroutine[Any, Any, T]], *, make: bool) -> T:
     """`with_operator` of `chatnode.cli.operator`, in an event loop."""
 
     async def run() -> T:
@@ -34,7 +34,7 @@ def run(data: Path, main: Callable[[Call], Coroutine[Any, Any, T]], *, make: boo
 
 
 @asynccontextmanager
-async def operator(data: Path, *, make: bool = False) -> AsyncGenerator[Call]:
+async def operator(data: Path, *, make: bool = False) -> AsyncGenerator[OperatorCall]:
     """Whichever way there is to run commands on this data directory, also for what waits for more than commands."""
     deadline: float | None = None
     while True:

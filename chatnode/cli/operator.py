@@ -17,13 +17,13 @@ from chatnode.control_socket import ControlSocket
 T = TypeVar("T")
 
 
-class Call(Protocol):
+class OperatorCall(Protocol):
     """Runs a command; gives its result as plain values. Raises `Refusal`."""
 
     def __call__(self, name: str, /, **fields: Any) -> Awaitable[Any]: ...
 
 
-def with_operator(data: Path, main: Callable[[Call], Coroutine[Any, Any, T]], *, make: bool = False) -> T:
+def with_operator(data: Path, main: Callable[[OperatorCall], Coroutine[Any, Any, T]], *, make: bool = False) -> T:
     """The result of `main`, which runs commands one after the other and waits for nothing else.
 
     Only with `make` a node is made where there is none; else `StartError` says so, as the directory is a wrong one.
@@ -54,7 +54,7 @@ def is_served(data: Path) -> bool:
         return True
 
 
-def remote(node: ControlSocket) -> Call:
+def remote(node: ControlSocket) -> OperatorCall:
     """Runs commands on a running node; what it gives to await blocks instead."""
 
     async def call(name: str, /, **fields: Any) -> Any:
@@ -63,7 +63,7 @@ def remote(node: ControlSocket) -> Call:
     return call
 
 
-async def _run(name: str, fields: dict[str, Any], call: Call) -> Any:
+async def _run(name: str, fields: dict[str, Any], call: OperatorCall) -> Any:
     return await call(name, **fields)
 
 

@@ -35,7 +35,7 @@ compares. Those of plugins are in the node's answer to hello."""
 
 
 @attrs.define(eq=False)
-class Call:
+class PendingCall:
     """One request and, once `done` is set, its reply."""
 
     id: int
@@ -59,8 +59,8 @@ class Calls:
 
     def __init__(self, changed: Signal) -> None:
         self._count = 0
-        self._pending: dict[int, Call] = {}  # in the order of their ids, which is the order of asking
-        self._unsent: deque[Call] = deque()
+        self._pending: dict[int, PendingCall] = {}  # in the order of their ids, which is the order of asking
+        self._unsent: deque[PendingCall] = deque()
         self._changed = changed
         self._ended: Exception | None = None
         self._held = False
@@ -82,7 +82,7 @@ class Calls:
             raise self._ended.with_traceback(None)  # else it grows with each time that it is raised
         self._count += 1
         frame = codec.encode({**fields, "id": self._count, "op": command}).decode()
-        call = Call(self._count, frame, command in self._repeatable)
+        call = PendingCall(self._count, frame, command in self._repeatable)
         with self._under_way(call):
             await call.done.wait()
         if call.error is not None:
@@ -93,7 +93,7 @@ class Calls:
         raise refusal_of(call.reply.get("error"))
 
     @contextmanager
-    def _under_way(self, call: Call) -> Generator[None]:
+    def _under_way(self, call: PendingCall) -> Generator[None]:
         self._pending[call.id] = call
         self._unsent.append(call)
         self._changed.give()
@@ -103,7 +103,7 @@ class Calls:
             self._pending.pop(call.id, None)
             self._changed.give()
 
-    async def next_to_send(self) -> Call:
+    async def next_to_send(self) -> PendingCall:
         """Wait for a request to send; it counts as sent from here on."""
         while True:
             while self._unsent and not self._held:

@@ -16,14 +16,14 @@ from chatnode.client.link import Link
 from chatnode.client.wire import Address
 from chatnode.concurrency import Signal, raise_single
 from chatnode.errors import ConnectionLost
-from chatnode.model.commands.accounts import PeopleGiven
-from chatnode.model.commands.conversations import ConversationDetails, ConversationsGiven, MembersGiven, SettingsGiven
-from chatnode.model.commands.messages import InboxGiven, Marked, MessageGiven, MessagesGiven, Posted, ReceiptsGiven
-from chatnode.model.commands.presence import PresenceGiven, PresenceOf
+from chatnode.model.commands.accounts import PersonPage
+from chatnode.model.commands.conversations import ConversationDetails, ConversationPage, MemberPage, SettingsReply
+from chatnode.model.commands.messages import InboxPage, Marked, MessagePage, MessageReply, Posted, ReceiptList
+from chatnode.model.commands.presence import PresenceList, PresenceOf
 from chatnode.model.commands.resume import Cursor, Hello
-from chatnode.model.commands.search import SearchGiven
-from chatnode.model.commands.shared import ConversationGiven, PersonGiven
-from chatnode.model.conversations import Conversation, Member, Settings, Visibility
+from chatnode.model.commands.search import SearchPage
+from chatnode.model.commands.shared import ConversationReply, PersonReply
+from chatnode.model.conversations import Conversation, ConversationSettings, Member, Visibility
 from chatnode.model.messages import Message, Receipt
 from chatnode.model.people import Person, PersonRef
 from chatnode.model.presence import Presence
@@ -143,35 +143,35 @@ class Client:
 
     async def edit(self, message: str, text: str) -> Message:
         """Edit one of the user's own messages."""
-        return (await self._ask(MessageGiven, "messages.edit", message=message, text=text)).message
+        return (await self._ask(MessageReply, "messages.edit", message=message, text=text)).message
 
     async def delete(self, message: str) -> Message:
         """Delete a message for all; what is left of it."""
-        return (await self._ask(MessageGiven, "messages.delete", message=message)).message
+        return (await self._ask(MessageReply, "messages.delete", message=message)).message
 
-    async def search(self, query: str, *, limit: int | None = None, after: str | None = None) -> SearchGiven:
+    async def search(self, query: str, *, limit: int | None = None, after: str | None = None) -> SearchPage:
         """Messages with the words of `query`, newest first; it takes the operators of docs/search.md."""
-        return await self._ask(SearchGiven, "search.messages", query=query, limit=limit, after=after)
+        return await self._ask(SearchPage, "search.messages", query=query, limit=limit, after=after)
 
     async def history(
         self, conversation: str, *, before: int | None = None, after: int | None = None, limit: int | None = None
     ) -> list[Message]:
         """A page of messages in ascending order: the newest, or those before or after a seq."""
         given = await self._ask(
-            MessagesGiven, "messages.list", conversation=conversation, before=before, after=after, limit=limit
+            MessagePage, "messages.list", conversation=conversation, before=before, after=after, limit=limit
         )
         return given.messages
 
     async def message(self, message: str) -> Message:
-        return (await self._ask(MessageGiven, "messages.get", message=message)).message
+        return (await self._ask(MessageReply, "messages.get", message=message)).message
 
     async def receipts(self, message: str) -> list[Receipt]:
         """Who got and read a message, and when."""
-        return (await self._ask(ReceiptsGiven, "receipts.list", message=message)).receipts
+        return (await self._ask(ReceiptList, "receipts.list", message=message)).receipts
 
-    async def settings(self, conversation: str, **changes: Any) -> Settings:
+    async def settings(self, conversation: str, **changes: Any) -> ConversationSettings:
         """One's own settings of a conversation, with the fields of `conversations.settings` changed."""
-        return (await self._ask(SettingsGiven, "conversations.settings", conversation=conversation, **changes)).settings
+        return (await self._ask(SettingsReply, "conversations.settings", conversation=conversation, **changes)).settings
 
     async def read(self, conversation: str, seq: int) -> Marked:
         """Say that everything up to `seq` was read."""
@@ -181,20 +181,20 @@ class Client:
         """Say that this device holds everything up to `seq`."""
         return await self._ask(Marked, "receipts.delivered", conversation=conversation, seq=seq)
 
-    async def inbox(self, *, limit: int | None = None, after: int | None = None) -> InboxGiven:
+    async def inbox(self, *, limit: int | None = None, after: int | None = None) -> InboxPage:
         """Conversations with last message, unread and mention counts, latest activity first."""
-        return await self._ask(InboxGiven, "inbox.list", limit=limit, after=after)
+        return await self._ask(InboxPage, "inbox.list", limit=limit, after=after)
 
     async def direct(self, who: str) -> str:
         """The id of the direct conversation with a user, by handle or id; created if need be."""
-        return (await self._ask(ConversationGiven, "conversations.direct", **{"with": who})).conversation
+        return (await self._ask(ConversationReply, "conversations.direct", **{"with": who})).conversation
 
     async def create_group(
         self, title: str, members: Sequence[str] = (), *, visibility: Visibility | None = None, description: str = ""
     ) -> str:
         """Create a group; returns its id."""
         given = await self._ask(
-            ConversationGiven,
+            ConversationReply,
             "conversations.create",
             title=title,
             members=list(members),
@@ -208,7 +208,7 @@ class Client:
 
     async def public(self, query: str = "", *, after: str | None = None) -> list[Conversation]:
         """Public groups whose title has `query`."""
-        given = await self._ask(ConversationsGiven, "conversations.public", query=query, after=after)
+        given = await self._ask(ConversationPage, "conversations.public", query=query, after=after)
         return given.conversations
 
     async def join(self, conversation: str) -> None:
@@ -219,7 +219,7 @@ class Client:
 
     async def members(self, conversation: str, *, after: str | None = None) -> list[Member]:
         """A page of participants in the order of handles; `after` takes the last one."""
-        given = await self._ask(MembersGiven, "conversations.members.list", conversation=conversation, after=after)
+        given = await self._ask(MemberPage, "conversations.members.list", conversation=conversation, after=after)
         return given.members
 
     async def add_member(self, conversation: str, member: str) -> None:
@@ -230,7 +230,7 @@ class Client:
 
     async def person(self, who: str) -> Person:
         """A user's profile, by handle or id."""
-        return (await self._ask(PersonGiven, "people.get", person=who)).person
+        return (await self._ask(PersonReply, "people.get", person=who)).person
 
     async def block(self, who: str) -> None:
         """Block a user, by handle or id."""
@@ -240,11 +240,11 @@ class Client:
         await self.call("people.unblock", person=who)
 
     async def blocked(self) -> list[Person]:
-        return (await self._ask(PeopleGiven, "people.blocked")).people
+        return (await self._ask(PersonPage, "people.blocked")).people
 
     async def presence(self, people: Sequence[str]) -> list[Presence]:
         """Users' presence, by handles or ids; users whose presence is not visible are left out."""
-        return (await self._ask(PresenceGiven, "presence.get", people=list(people))).people
+        return (await self._ask(PresenceList, "presence.get", people=list(people))).people
 
     async def set_status(
         self, text: str | None = None, *, emoji: str | None = None, seconds: int | None = None

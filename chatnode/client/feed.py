@@ -14,10 +14,10 @@ import trio
 
 from chatnode.concurrency import Signal
 from chatnode.errors import Refusal
-from chatnode.model.commands.messages import InboxGiven
+from chatnode.model.commands.messages import InboxPage
 from chatnode.model.commands.resume import Cursor, Welcome
 from chatnode.model.events import EVENTS, Event
-from chatnode.model.presence import PASSING
+from chatnode.model.presence import EPHEMERAL
 from chatnode.protocol import codec
 
 _ITEM_BYTES = 256  # what an item costs beside its frame
@@ -48,7 +48,7 @@ class Reset(_Placed):
     The first item of a client without a cursor. It stands for every event up to the client's cursor.
     """
 
-    inbox: InboxGiven
+    inbox: InboxPage
 
 
 @attrs.frozen
@@ -108,7 +108,7 @@ class Feed:
         self.reached = Cursor(welcome.epoch, welcome.head)
         self._queue.clear()
         self._bytes = 0
-        self._put(Reset(welcome.inbox or InboxGiven([]), cursor=self.reached), 0)
+        self._put(Reset(welcome.inbox or InboxPage([]), cursor=self.reached), 0)
 
     def take(self, push: dict[str, Any], size: int) -> None:
         """A push came: queue it, or drop it as a repeat, or as more than the app takes now."""
@@ -177,7 +177,7 @@ class Feed:
 
 def _pushed(gid: int | None, name: str, push: dict[str, Any], cursor: Cursor | None) -> Pushed:
     fields = {key: value for key, value in push.items() if key not in ("gid", "event")}
-    kind = EVENTS.get(name) or PASSING.get(name)
+    kind = EVENTS.get(name) or EPHEMERAL.get(name)
     event: Event | None = None
     if kind is not None:
         try:

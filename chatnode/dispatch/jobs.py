@@ -196,7 +196,7 @@ class JobRunner:
 
     async def _note(self, name: str, went: LastRun) -> None:
         """Store the outcome of a job, and the number of runs since it was last stored."""
-        note = partial(storage.note, name=name, went=went, runs=self._unnoted[name])
+        note = partial(storage.record_run, name=name, went=went, runs=self._unnoted[name])
         try:
             self.last[name] = await self._core.db.write(note)
         except Exception as error:  # for example, the disk is full; the outcome stays in memory

@@ -16,7 +16,7 @@ from chatnode.dispatch.hooks import Allow, Check, Deny
 from chatnode.errors import STATUS, Refusal, StartError
 from chatnode.hooks import specs
 from chatnode.hooks.context import Context, Scope
-from chatnode.hooks.guard import FAILURES, HookFailed, Report, colour, guard, is_json, said
+from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, colour, describe_error, guard, is_json
 from chatnode.hooks.plugin import Plugin
 from chatnode.hooks.wanting import Predicate, fault_of_wanted, wanted_by
 from chatnode.logs import get_logger
@@ -102,7 +102,7 @@ class HookCalls:
 
         return offer
 
-    def _reporting(self, plugin: str) -> Report:
+    def _reporting(self, plugin: str) -> ReportFailure:
         return partial(self._report, plugin)
 
     def register(self, plugin: str, hooks: Facade) -> None:
@@ -186,7 +186,7 @@ class HookCalls:
         try:
             return bool(when(subject))
         except FAILURES as error:
-            self._report(plugin, hook, f"cannot say what it wants: {said(error)}", error)
+            self._report(plugin, hook, f"cannot say what it wants: {describe_error(error)}", error)
             return True
 
     # ---- what requests call, and the node

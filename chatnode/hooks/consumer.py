@@ -19,7 +19,7 @@ import trio
 from chatnode.concurrency import Backoff, behind_barrier
 from chatnode.config import Plugins as Settings
 from chatnode.errors import Refusal
-from chatnode.hooks.guard import said
+from chatnode.hooks.guard import describe_error
 from chatnode.hooks.manager import Loaded, Manager
 from chatnode.hooks.plugin import Consumer
 from chatnode.logs import get_logger
@@ -39,7 +39,7 @@ KEPT_IN_MEMORY = 10_000
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
-class Step(Enum):
+class ReadOutcome(Enum):
     """The outcome of reading the log once."""
 
     WENT_ON = auto()
@@ -106,21 +106,21 @@ class RunningConsumer:
         try:
             while True:
                 step = await self.step()
-                if step in (Step.FAILED, Step.HELD_UP):
+                if step in (ReadOutcome.FAILED, ReadOutcome.HELD_UP):
                     with trio.move_on_after(backoff.next_wait()):
                         await self._moved.wait()
-                elif step is not Step.SET_ASIDE:
+                elif step is not ReadOutcome.SET_ASIDE:
                     backoff.reset()
-                if step is Step.CAUGHT_UP:
+                if step is ReadOutcome.CAUGHT_UP:
                     await self._wanted.wait()
                     await trio.sleep(self.consumer.pause)
         finally:
             with trio.CancelScope(shield=True):
                 await self.keep_place()
 
-    async def step(self) -> Step:
+    async def step(self) -> ReadOutcome:
         """Process the next rows, after a step under way. Raises nothing."""
-        taken: list[Step] = []
+        taken: list[ReadOutcome] = []
 
         async def take() -> None:
             taken.append(await self._step())
@@ -129,11 +129,11 @@ class RunningConsumer:
             error = await behind_barrier(take)
         if isinstance(error, Moved):
             self.moved()
-            return Step.WENT_ON
+            return ReadOutcome.WENT_ON
         if error is not None:
-            self.failing = f"cannot read the log: {said(error)}"
+            self.failing = f"cannot read the log: {describe_error(error)}"
             logger.warning("the consumer %s of the plugin %s %s", self.name[1], self.name[0], self.failing)
-            return Step.HELD_UP
+            return ReadOutcome.HELD_UP
         return taken[0]
 
     async def load(self) -> None:
@@ -157,7 +157,7 @@ class RunningConsumer:
         await self._db.write(lambda tx: storage.move(tx, self.name, stored, cursor))
         self._stored = cursor
 
-    async def _step(self) -> Step:
+    async def _step(self) -> ReadOutcome:
         first, self._first_wanted = self._first_wanted, None
         if self._wanted.is_set():  # else a task may wait for it
             self._wanted = trio.Event()
@@ -174,38 +174,38 @@ class RunningConsumer:
         self.newest = batch.head
         if batch.rows:
             step = await self._take(batch.rows, batch.reached)
-            if step not in (Step.WENT_ON, Step.SET_ASIDE):
+            if step not in (ReadOutcome.WENT_ON, ReadOutcome.SET_ASIDE):
                 return step
         else:
-            step, self.failing = Step.WENT_ON, None
+            step, self.failing = ReadOutcome.WENT_ON, None
             self.cursor = batch.reached
             if self.cursor - self._stored >= KEPT_IN_MEMORY:
                 await self._write_place()
         self._caught_up = self._known and self.cursor >= batch.head
-        return Step.CAUGHT_UP if self._caught_up and step is Step.WENT_ON else step
+        return ReadOutcome.CAUGHT_UP if self._caught_up and step is ReadOutcome.WENT_ON else step
 
-    async def _take(self, rows: Sequence[Row], upto: int) -> Step:
+    async def _take(self, rows: Sequence[Row], upto: int) -> ReadOutcome:
         """Process rows, or set one aside that fails repeatedly."""
         error = await behind_barrier(partial(self._do, rows, self._stored, upto))
         if error is None:
             self._went_on(upto)
             self.failing = None
-            return Step.WENT_ON
+            return ReadOutcome.WENT_ON
         if isinstance(error, Moved):
             raise error
-        self.failing = f"{_named(rows)}: {said(error)}"
-        if is_not_of_the_rows(error):
+        self.failing = f"{_named(rows)}: {describe_error(error)}"
+        if is_not_caused_by_rows(error):
             logger.warning("the consumer %s of the plugin %s waits: %s", self.name[1], self.name[0], self.failing)
-            return Step.HELD_UP
+            return ReadOutcome.HELD_UP
         self._plugins.report(self.name[0], f"consumer {self.name[1]}", f"failed on {self.failing}", error)
         if len(rows) > 1:
             self._alone_until = rows[-1].gid
-            return Step.FAILED
+            return ReadOutcome.FAILED
         self._tries += 1
         if self._tries < self._settings.consumer_tries:
-            return Step.FAILED
+            return ReadOutcome.FAILED
         await self._go_on_without(rows[0], error, upto)
-        return Step.SET_ASIDE
+        return ReadOutcome.SET_ASIDE
 
     async def _do(self, rows: Sequence[Row], expected: int, upto: int) -> None:
         effect = await self._effect(rows)
@@ -246,13 +246,13 @@ class RunningConsumer:
 
         def write(tx: Transaction) -> bool:
             storage.move(tx, self.name, stored, upto)
-            return storage.set_aside(tx, self.name, row, tries, said(error))
+            return storage.set_aside(tx, self.name, row, tries, describe_error(error))
 
         self.set_aside += await self._db.write(write)
         self._went_on(upto)
         logger.error(
             "the consumer %s of the plugin %s failed %d times on gid %d, %s, and skipped it: %s",
-            self.name[1], self.name[0], tries, row.gid, row.kind, said(error), exc_info=error,
+            self.name[1], self.name[0], tries, row.gid, row.kind, describe_error(error), exc_info=error,
         )  # fmt: skip
 
     def _went_on(self, upto: int) -> None:
@@ -273,9 +273,9 @@ class RunningConsumer:
                 return None
             if isinstance(error, NotSetAside):
                 raise Refusal("not_found", "the row was done or dismissed meanwhile", path="entry")
-            if is_not_of_the_rows(error):
+            if is_not_caused_by_rows(error):
                 raise Refusal("unavailable", "the consumer is busy; try again", retry_after=5)
-            what = said(error)
+            what = describe_error(error)
             self._plugins.report(self.name[0], f"consumer {self.name[1]}", f"failed on {_named([row])}: {what}", error)
             await self._db.write(lambda tx: storage.failed_again(tx, entry.entry, what))
             return what
@@ -299,7 +299,7 @@ def _named(rows: Sequence[Row]) -> str:
     return f"{len(rows)} rows from gid {rows[0].gid} on"
 
 
-def is_not_of_the_rows(error: BaseException) -> bool:
+def is_not_caused_by_rows(error: BaseException) -> bool:
     """Whether a failure says that something else is not there now: the same rows may well succeed later."""
     return all(_is_of_the_moment(each) for each in _leaves(error))
 

@@ -8,7 +8,7 @@ from functools import partial
 import trio
 
 from chatnode.errors import Refusal
-from chatnode.hooks.consumer import RunningConsumer, Step
+from chatnode.hooks.consumer import ReadOutcome, RunningConsumer
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.supervisor import Supervised
 from chatnode.logs import get_logger
@@ -142,5 +142,5 @@ class Consumers:
 
 
 async def _catch_up(consumer: RunningConsumer, head: int) -> None:
-    while await consumer.step() is not Step.HELD_UP and consumer.cursor < head:
+    while await consumer.step() is not ReadOutcome.HELD_UP and consumer.cursor < head:
         pass

@@ -14,7 +14,7 @@ from chatnode.dispatch.caller import Caller
 from chatnode.model.events import Event
 from chatnode.model.people import Account
 from chatnode.model.presence import Badge, Presence
-from chatnode.protocol.envelopes import passing
+from chatnode.protocol.envelopes import ephemeral_frame
 from chatnode.routing import ephemeral
 from chatnode.routing.ephemeral import ConnectedSession
 from chatnode.routing.presence import PresenceBoard
@@ -26,7 +26,7 @@ from chatnode.storage.filters.collection import Asker, Collection
 from chatnode.storage.filters.query import ItemsPage
 from chatnode.storage.log import retelling
 from chatnode.storage.people import audit, bots, people
-from chatnode.storage.presence.presence import Found
+from chatnode.storage.presence.presence import PresenceRow
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -221,7 +221,7 @@ class Context:
         """
         if type(event) not in self._scope.ephemeral:
             raise LookupError(f"the plugin {self._scope.name} does not declare {type(event).__name__} as ephemeral")
-        return ephemeral.push(self._core.part(SessionRegistry), passing(event), people, sessions)
+        return ephemeral.push(self._core.part(SessionRegistry), ephemeral_frame(event), people, sessions)
 
     def live_sessions(self, person: int) -> list[ConnectedSession]:
         """The clients with which the user with this key is connected now, the longest connected first.
@@ -321,7 +321,7 @@ class Context:
         """Whether the user with this key has a live session. Does not check whether the requester may know."""
         return self._core.part(PresenceBoard).is_online(person)
 
-    def presence_of(self, found: Found) -> Presence:
+    def presence_of(self, found: PresenceRow) -> Presence:
         """A user's presence now: a row of `find_presence`, updated with what is only in memory."""
         return self._core.part(PresenceBoard).as_known(found)
 

@@ -28,7 +28,7 @@ FAILURES = (Exception, SystemExit)
 """Exceptions a plugin may raise without affecting anything else. `trio.Cancelled` and Ctrl-C are not among them."""
 
 
-class Report(Protocol):
+class ReportFailure(Protocol):
     """Gets the name of the hook, what went wrong, and what was raised, whose trace goes to the log."""
 
     def __call__(self, hook: str, what: str, error: BaseException | None = None, /) -> None: ...
@@ -54,7 +54,9 @@ class HookFailed(Exception):
         return Refusal("internal", f"the plugin {self.plugin} failed; see the node's log")
 
 
-def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, report: Report) -> Callable[..., Any]:
+def guard(
+    function: Callable[..., Any], plugin: str, hook: str, seconds: float, report: ReportFailure
+) -> Callable[..., Any]:
     """`function` within its budget: what it raises becomes `HookFailed`; a `Refusal` is let through."""
 
     def failed(what: str, error: BaseException | None = None, *, late: bool = False) -> HookFailed:
@@ -69,7 +71,7 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
         except Refusal:
             raise
         except FAILURES as error:
-            raise failed(said(error), error) from error
+            raise failed(describe_error(error), error) from error
         assert scope.cancelled_caught
         raise failed(f"took longer than {seconds:g} s and was cancelled", late=True)
 
@@ -83,7 +85,7 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
             raise
         except FAILURES as error:
             late = was_interrupted(error)
-            what = f"took longer than {seconds:g} s and was cancelled" if late else said(error)
+            what = f"took longer than {seconds:g} s and was cancelled" if late else describe_error(error)
             raise failed(what, error, late=late) from error
         if (took := time.perf_counter() - began) > seconds:
             report(hook, f"took {took:.3f} s of at most {seconds:g}")
@@ -92,7 +94,7 @@ def guard(function: Callable[..., Any], plugin: str, hook: str, seconds: float, 
     return run_async if iscoroutinefunction(function) else run_sync
 
 
-def said(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """The type of an error, and the last line of the plugin's code in its traceback; not its text, which may contain
     message text. Its trace is in the log."""
     while isinstance(error, BaseExceptionGroup):

@@ -28,7 +28,7 @@ from chatnode.hooks import declared
 from chatnode.hooks.calls import MARK, Facade, HookCalls
 from chatnode.hooks.context import Context, Scope
 from chatnode.hooks.discovery import Installed
-from chatnode.hooks.guard import FAILURES, HookFailed, Report, guard, said
+from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, describe_error, guard
 from chatnode.hooks.plugin import Plugin, Task
 from chatnode.hooks.requiring import circle_of, in_order
 from chatnode.logs import describe, get_logger
@@ -289,7 +289,7 @@ class Manager:
         try:
             return check(reader)
         except Exception as error:
-            self.report(name, "check", said(error), error)
+            self.report(name, "check", describe_error(error), error)
             return [f"the check of the plugin {name} raised {type(error).__name__}: {error}"]
 
     def request_hooks(self) -> RequestHooks:
@@ -408,7 +408,7 @@ def _wake(jobs: JobRunner, plugin: Plugin, task: str) -> None:
     jobs.wake(f"{plugin.name}.{task}")
 
 
-def _job(name: str, task: Task, loaded: Loaded, report: Report) -> Job:
+def _job(name: str, task: Task, loaded: Loaded, report: ReportFailure) -> Job:
     async def run(core: Core) -> str | None:
         return await task.run(loaded.context)
 
@@ -416,7 +416,7 @@ def _job(name: str, task: Task, loaded: Loaded, report: Report) -> Job:
         try:
             return max(0.0, float(task.every(loaded.settings) if callable(task.every) else task.every or 0))
         except FAILURES as error:  # the node asks before it begins, and goes on without the job
-            report(f"task {task.name}", f"its period cannot be read: {said(error)}", error)
+            report(f"task {task.name}", f"its period cannot be read: {describe_error(error)}", error)
             return 0.0
 
     return Job(f"{name}.{task.name}", period, run, lane=name)

@@ -14,7 +14,7 @@ import trio
 
 from chatnode.concurrency import Backoff, behind_barrier
 from chatnode.dispatch.core import Core
-from chatnode.hooks.guard import said
+from chatnode.hooks.guard import describe_error
 from chatnode.hooks.manager import Loaded, Manager
 
 
@@ -58,7 +58,7 @@ class States:
         report = partial(self._plugins.report, held.loaded.plugin.name, "state")
         with trio.CancelScope(shield=True):
             while not held.closing.is_set():
-                await behind_barrier(partial(self._hold, held), lambda error: report(said(error)))
+                await behind_barrier(partial(self._hold, held), lambda error: report(describe_error(error)))
                 held.tried.set()
                 with trio.move_on_after(backoff.next_wait()):
                     await held.closing.wait()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from chatnode.concurrency import Backoff, behind_barrier
-from chatnode.hooks.guard import said
+from chatnode.hooks.guard import describe_error
 from chatnode.model.plugins import TaskStatus
 
 
@@ -41,7 +41,7 @@ class Supervised:
 
     def _failed(self, error: BaseException) -> None:
         self.failures += 1
-        self.last_failure = said(error)
+        self.last_failure = describe_error(error)
         self._report(self.last_failure, error)
 
     def status(self) -> TaskStatus:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import attrs
 
 from chatnode.model.events import Event
-from chatnode.model.presence import PASSING
+from chatnode.model.presence import EPHEMERAL
 
 F = TypeVar("F", bound=Callable[..., Any])
 Predicate = Callable[[Any], object]
@@ -77,7 +77,7 @@ def fault_of_wanted(
     if hook == "prepare_draft":
         return f"{hook} has no names to choose from: use when=" if wanted.names else None
     kind, named = ("command", commands) if hook == "check_command" else ("event", events)
-    known = set(named) - set(PASSING)
+    known = set(named) - set(EPHEMERAL)
     begun = {name.partition(".")[0] for name in named}
     for name in sorted(wanted.names or ()):
         if name not in known and name.partition(".")[0] in begun:

@@ -29,7 +29,7 @@ SubjectId = Annotated[str, Text(200, 1)]
 
 
 @attrs.frozen
-class Subject:
+class ConversationContext:
     """What a conversation is about: an object of the embedding program, by its type and id."""
 
     type: SubjectType
@@ -54,7 +54,7 @@ class Conversation:
     head: int
     members: int
     purpose: Purpose = "general"
-    context: Subject | None = None
+    context: ConversationContext | None = None
     closed_at: str | None = None
     closed_reason: ClosedReason | None = None
     inactive_at: str | None = None
@@ -63,7 +63,7 @@ class Conversation:
 
 
 @attrs.frozen
-class Settings:
+class ConversationSettings:
     """A user's own settings for a conversation. `muted_until` is a time; `notify` is what to notify about. `receipts`
     false hides from others how far the user has read.
     """
@@ -115,4 +115,4 @@ class InboxEntry:
     last: Message | None = None
     peer: PersonRef | None = None
     closed_at: str | None = None
-    settings: Settings | None = None
+    settings: ConversationSettings | None = None

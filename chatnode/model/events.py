@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import attrs
 
-from chatnode.model.conversations import Conversation, MemberRole, Settings
+from chatnode.model.conversations import Conversation, ConversationSettings, MemberRole
 from chatnode.model.messages import Message
 from chatnode.model.people import Person, PersonRef
 
@@ -144,7 +144,7 @@ class SettingsChanged(Event):
 
     name = "settings.changed"
     conversation: str
-    settings: Settings
+    settings: ConversationSettings
 
 
 @attrs.define

@@ -58,12 +58,12 @@ class Badge(_There, total=False):
     until: str
 
 
-PASSING: dict[str, type[Event]] = {event.name: event for event in (Presence, PresenceState, Typing)}
+EPHEMERAL: dict[str, type[Event]] = {event.name: event for event in (Presence, PresenceState, Typing)}
 """Ephemeral events, by name. `docs/protocol.md` describes them."""
 
 
 @attrs.frozen
-class Status:
+class PresenceStatus:
     """A status that a user has set; `until` is in milliseconds, None for no end."""
 
     text: str | None = None
@@ -74,10 +74,12 @@ class Status:
         return (self.text is not None or self.emoji is not None) and (self.until is None or self.until > now)
 
 
-NO_STATUS = Status()
+NO_STATUS = PresenceStatus()
 
 
-def as_told(person: PersonRef, online: bool, active_at: int | None, status: Status, now: int) -> Presence:
+def presence_for_others(
+    person: PersonRef, online: bool, active_at: int | None, status: PresenceStatus, now: int
+) -> Presence:
     """A user's presence as others see it. Times are in milliseconds; a status that has ended by `now` is left out."""
     last = rfc3339(active_at) if active_at is not None else None
     if not status.holds(now):

@@ -1,4 +1,4 @@
-"""The language of search queries: words, phrases, prefixes, exclusions and operators, parsed into a `Query`."""
+"""The language of search queries: words, phrases, prefixes, exclusions and operators, parsed into a `SearchQuery`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Term:
 
 
 @attrs.define
-class Query:
+class SearchQuery:
     """A parsed query. All conditions must hold; of several `senders` or `places`, one.
 
     `since` (included) and `until` (not included) are milliseconds since 1970.
@@ -62,12 +62,12 @@ _LONG_DASHES = "\u2014\u2015"
 """Phones replace two hyphens with this."""
 
 
-def parse(text: str, most_terms: int = 0) -> Query:
+def parse(text: str, most_terms: int = 0) -> SearchQuery:
     """Parse a query. Raises `Refusal("invalid")` at `query`, which says what to write instead.
 
     A word with a colon that is not an operator, such as a time or an address, is searched for literally.
     """
-    query = Query()
+    query = SearchQuery()
     text = _plain(text)
     at = 0
     while at < len(text):
@@ -94,7 +94,7 @@ def _plain(text: str) -> str:
     return text if text.isascii() else "".join(char for char in text if category(char) != "Cf")
 
 
-def _add(query: Query, found: re.Match[str]) -> None:
+def _add(query: SearchQuery, found: re.Match[str]) -> None:
     plain = found["plain"]
     quoted = next((found[f"quoted{n}"] for n in range(len(_QUOTES)) if found[f"quoted{n}"] is not None), None)
     if quoted is not None and not any(found[f"closed{n}"] for n in range(len(_QUOTES))):
@@ -122,26 +122,26 @@ def _is_minus(dashes: str) -> bool:
     return len(dashes) == 1 and dashes not in _LONG_DASHES
 
 
-def _sender(query: Query, value: str) -> None:
+def _sender(query: SearchQuery, value: str) -> None:
     query.senders.append(value.removeprefix("@").lower())
 
 
-def _place(query: Query, value: str) -> None:
+def _place(query: SearchQuery, value: str) -> None:
     query.places.append(value.removeprefix("#").removeprefix("@"))
 
 
-def _has(query: Query, value: str) -> None:
+def _has(query: SearchQuery, value: str) -> None:
     if value.lower() not in HAS:
         raise _invalid(f"has has:{value[:40]}; expected one of {', '.join(HAS)}")
     query.has.add(value.lower())
 
 
-def _before(query: Query, value: str) -> None:
+def _before(query: SearchQuery, value: str) -> None:
     begins = _day("before", value)
     query.until = begins if query.until is None else min(query.until, begins)
 
 
-def _after(query: Query, value: str) -> None:
+def _after(query: SearchQuery, value: str) -> None:
     ends = _day("after", value) + DAY_MS
     query.since = ends if query.since is None else max(query.since, ends)
 

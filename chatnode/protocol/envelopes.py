@@ -19,7 +19,7 @@ _ID_CHARS = 64
 
 
 @attrs.define
-class Request:
+class RequestFrame:
     """One request; `fields` are not checked yet."""
 
     id: RequestId
@@ -27,7 +27,7 @@ class Request:
     fields: dict[str, Any]
 
 
-def parse_request(data: bytes | bytearray, max_depth: int) -> Request:
+def parse_request(data: bytes | bytearray, max_depth: int) -> RequestFrame:
     """Raises `Refusal` (`bad_json`, `bad_request`); a request without a usable id is refused as well."""
     values = codec.decode(data, max_depth)
     if values.__class__ is not dict:
@@ -38,7 +38,7 @@ def parse_request(data: bytes | bytearray, max_depth: int) -> Request:
     op = values.pop("op", None)
     if op.__class__ is not str:
         raise UnusableOp(request_id)
-    return Request(request_id, op, values)
+    return RequestFrame(request_id, op, values)
 
 
 class UnusableOp(Refusal):
@@ -86,12 +86,12 @@ def push_of(gid: int, event: Event) -> Push:
     return Push(gid, event.name, b'{"gid":%d,"event":"%b"%b' % (gid, event.name.encode(), _rest_of(event)))
 
 
-def note(event: str, **fields: Any) -> Push:
+def session_frame(event: str, **fields: Any) -> Push:
     """A push that is not durable and has no gid of its own, such as `live`."""
     return Push(None, event, codec.encode({"event": event, **fields}))
 
 
-def passing(event: Event) -> Push:
+def ephemeral_frame(event: Event) -> Push:
     """The frame of an event that is not in the log and has no gid."""
     return Push(None, event.name, b'{"event":"%b"%b' % (event.name.encode(), _rest_of(event)))
 

@@ -38,7 +38,7 @@ WORKED_WITH = (
     "Person",
     "PersonRef",
     "Message",
-    "Found",
+    "PresenceRow",
     "Posted",
     "Recipient",
     "ConnectedSession",

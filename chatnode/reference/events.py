@@ -25,7 +25,7 @@ SUBJECTS: dict[str, str] = {
     "conversation.trimmed": "the seq up to which messages were removed",
     "conversation.imported": "the seq up to which messages were brought in",
     "settings.changed": "0: the settings are those of `actor`",
-    "person.blocked": "the key of the person whom `actor` blocked, or blocks no longer",
+    "person.blocked": "the key of the user that `actor` blocked or unblocked",
     "person.updated": _PERSON,
     "person.erased": _PERSON,
     "person.adopted": "the key of the author; `actor` is the user who has the messages now",

@@ -8,7 +8,7 @@ from typing import Literal
 import attrs
 
 from chatnode.protocol.envelopes import Push
-from chatnode.routing.sessions import Session, SessionRegistry
+from chatnode.routing.sessions import OpenSession, SessionRegistry
 from chatnode.routing.telling import its_own_fault
 
 
@@ -42,7 +42,7 @@ def push(registry: SessionRegistry, push: Push, people: Iterable[int], sessions:
 
     A session that is catching up or behind is left out: what only passes is not worth making a reader slower.
     """
-    found: dict[Session, None] = {}
+    found: dict[OpenSession, None] = {}
     for person in people:
         if (live := registry.person(person)) is not None:
             found.update(dict.fromkeys(live.sessions))

@@ -18,20 +18,20 @@ import attrs
 import trio
 
 from chatnode.concurrency import Signal
-from chatnode.config import Presence as Settings
+from chatnode.config import PresenceSettings as Settings
 from chatnode.errors import Refusal
 from chatnode.model.people import PersonRef
-from chatnode.model.presence import NO_STATUS, Badge, Change, Presence, Status, as_told
+from chatnode.model.presence import NO_STATUS, Badge, Change, Presence, PresenceStatus, presence_for_others
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Push
-from chatnode.routing.sessions import LivePerson, Session, SessionRegistry
-from chatnode.routing.telling import PUSHES_A_STEP, Telling, its_own_fault
+from chatnode.routing.sessions import LivePerson, OpenSession, SessionRegistry
+from chatnode.routing.telling import PUSHES_A_STEP, Broadcaster, its_own_fault
 from chatnode.routing.typing import TypingBoard
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.database import Database
 from chatnode.storage.presence import presence as storage
-from chatnode.storage.presence.presence import Changed, Circle, Found, Mark
+from chatnode.storage.presence.presence import Changed, Mark, PresenceAudience, PresenceRow
 
 TICK_SECONDS = 0.25
 """Changes that come within it are told together."""
@@ -48,12 +48,12 @@ class Card:
     """
 
     person: PersonRef
-    status: Status = NO_STATUS
+    status: PresenceStatus = NO_STATUS
     hidden: bool = False
     version: int = 0
     online: bool = False
     active_at: int | None = None
-    told: tuple[bool, Status] | None = (False, NO_STATUS)
+    told: tuple[bool, PresenceStatus] | None = (False, NO_STATUS)
     told_at: float = -inf
     json: bytes | None = None
 
@@ -76,8 +76,8 @@ class PresenceBoard:
         self._changed: list[Changed] = []  # likewise
         self._with_status: dict[int, None] = {}  # in the order in which they were set
         self._leaving: dict[int, float] = {}  # until when they count as being there, in this order
-        self._due: dict[int, Circle | None] = {}  # to be told of; where, when no live session says it
-        self._telling = Telling(registry, settings.most_audience)
+        self._due: dict[int, PresenceAudience | None] = {}  # to be told of; where, when no live session says it
+        self._telling = Broadcaster(registry, settings.most_audience)
         self.typing = TypingBoard(self._telling, settings.typing_seconds, clock)
         self._wake = Signal()
         self._running = False
@@ -107,10 +107,10 @@ class PresenceBoard:
         """When a user was last active, in milliseconds, whether that is stored yet or not."""
         return max(stored or 0, self.last_active(person) or 0) or None
 
-    def as_known(self, found: Found) -> Presence:
+    def as_known(self, found: PresenceRow) -> Presence:
         """The presence of a user now: a row of `presence.seen` together with what is only in memory."""
         active_at = self._newest_activity(found.key, found.active_at)
-        return as_told(found.person, self.is_online(found.key), active_at, found.status, self._clock())
+        return presence_for_others(found.person, self.is_online(found.key), active_at, found.status, self._clock())
 
     def badge(
         self, person: int, active_at: int | None, text: str | None, emoji: str | None, until: int | None
@@ -132,13 +132,13 @@ class PresenceBoard:
         card = self._cards.get(person)
         return card is not None and card.hidden
 
-    def marked(self, person: int, mark: Mark, circle: Circle) -> None:
+    def marked(self, person: int, mark: Mark, circle: PresenceAudience) -> None:
         card = self._cards.get(person)
         if card is None or card.version < mark.version:
             self._keep(person, mark)
             self._note(person, circle)
 
-    def erased(self, person: int, nobody: PersonRef, circle: Circle) -> None:
+    def erased(self, person: int, nobody: PersonRef, circle: PresenceAudience) -> None:
         card = self._cards.get(person)
         if card is not None:
             card.person = nobody
@@ -154,7 +154,7 @@ class PresenceBoard:
 
     # ---- what the registry tells
 
-    def attached(self, session: Session) -> None:
+    def attached(self, session: OpenSession) -> None:
         live = self._registry.person(session.account.key)
         assert live is not None
         self.active(live.key)
@@ -166,7 +166,7 @@ class PresenceBoard:
             self._telling.behind[session] = None
             self._wake.give()
 
-    def detached(self, session: Session) -> None:
+    def detached(self, session: OpenSession) -> None:
         self._telling.behind.pop(session, None)
 
     def gone(self, live: LivePerson) -> bool:
@@ -235,7 +235,7 @@ class PresenceBoard:
             change: Change = "online" if online else "offline"
             self._changed.append(Changed(person, self._clock(), change))
 
-    def _note(self, person: int, circle: Circle | None = None) -> None:
+    def _note(self, person: int, circle: PresenceAudience | None = None) -> None:
         if self._running:
             self._due[person] = circle or self._due.get(person)
             self._wake.give()
@@ -310,7 +310,7 @@ class PresenceBoard:
                 await self._telling.flush()
         await self._telling.flush()
 
-    def _tell(self, person: int, card: Card, circle: Circle | None, now: float) -> int:
+    def _tell(self, person: int, card: Card, circle: PresenceAudience | None, now: float) -> int:
         """Tell of one person; returns how many sessions."""
         live = self._registry.person(person)
         shown = (card.online, card.status) if not card.hidden else (False, NO_STATUS)
@@ -318,7 +318,7 @@ class PresenceBoard:
         if shown != card.told:
             card.told, card.told_at = shown, now
             push = Push(None, Presence.name, b'{"event":"presence",' + self._json(person, card)[1:])
-            where = Circle(live.conversations, live.blocked) if live is not None else circle
+            where = PresenceAudience(live.conversations, live.blocked) if live is not None else circle
             for other in self._telling.audience(where) if where is not None else ():
                 count += self._telling.push(other, push)
             if live is not None and not live.conversations:
@@ -332,7 +332,7 @@ class PresenceBoard:
             return codec.encode(Presence(card.person, online=False))
         if card.json is None:
             now = self._clock()
-            told = as_told(card.person, card.online, self.last_active(person), card.status, now)
+            told = presence_for_others(card.person, card.online, self.last_active(person), card.status, now)
             card.json = memoryview(codec.encode(told)).tobytes()  # a copy: the encoder's bytes keep 4 KiB of buffer
         return card.json
 
@@ -354,7 +354,7 @@ class PresenceBoard:
             for person in self._due:
                 self._cards[person].told = None
 
-    async def _offline_with_status(self, me: int) -> list[Found]:
+    async def _offline_with_status(self, me: int) -> list[PresenceRow]:
         candidates = [
             person for person in islice(reversed(self._with_status), MOST_STATUSES) if not self.is_online(person)
         ]
@@ -365,10 +365,10 @@ class PresenceBoard:
         except (Refusal, DatabaseError):
             return []  # the node is stopping, or the database is damaged
 
-    def _state(self, live: LivePerson, offline: list[Found]) -> Push:
+    def _state(self, live: LivePerson, offline: list[PresenceRow]) -> Push:
         """The visible users who are online or have a status, up to the setting's number."""
         people: list[bytes] = []
-        for other in self._telling.audience(Circle(live.conversations, frozenset())):
+        for other in self._telling.audience(PresenceAudience(live.conversations, frozenset())):
             card = self._cards.get(other.key)
             if other is live or card is None or not card.online or card.hidden or live.ref.id in other.blocked:
                 continue
@@ -377,7 +377,7 @@ class PresenceBoard:
             if not self.is_online(found.key):
                 now = self._clock()
                 active_at = self._newest_activity(found.key, found.active_at)
-                people.append(codec.encode(as_told(found.person, False, active_at, found.status, now)))
+                people.append(codec.encode(presence_for_others(found.person, False, active_at, found.status, now)))
         listed = b",".join(people[: self._settings.state_people])
         return Push(None, "presence.state", b'{"event":"presence.state","people":[' + listed + b"]}")
 

@@ -11,10 +11,10 @@ from collections.abc import AsyncGenerator
 import attrs
 
 from chatnode.dispatch.core import Core
-from chatnode.model.commands.messages import InboxGiven
+from chatnode.model.commands.messages import InboxPage
 from chatnode.model.commands.resume import Cursor, Welcome
-from chatnode.protocol.envelopes import Push, note, push_of
-from chatnode.routing.sessions import Session, SessionRegistry
+from chatnode.protocol.envelopes import Push, push_of, session_frame
+from chatnode.routing.sessions import OpenSession, SessionRegistry
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.log import log
 from chatnode.storage.messages import inbox
@@ -36,7 +36,7 @@ class Beginning:
 
 
 async def stream(
-    core: Core, registry: SessionRegistry, session: Session, cursor: Cursor | None
+    core: Core, registry: SessionRegistry, session: OpenSession, cursor: Cursor | None
 ) -> AsyncGenerator[Welcome | list[Push]]:
     """The welcome, then pages of what was missed, each to be sent before the next is asked for. When it ends, `live`
     and what was held were sent and the session is live.
@@ -61,18 +61,18 @@ async def stream(
         session.hold()
         session.gid, gids = await core.db.read(lambda reader: _more(reader, session))
     # Nothing is awaited between the last look and this: what comes from now on is sent, or was held.
-    session.send(note("live", gid=session.gid))
+    session.send(session_frame("live", gid=session.gid))
     session.go_live()
     session.flush()
 
 
-async def begin(core: Core, registry: SessionRegistry, session: Session, cursor: Cursor | None) -> Beginning:
+async def begin(core: Core, registry: SessionRegistry, session: OpenSession, cursor: Cursor | None) -> Beginning:
     """Attach the session and find out what it missed."""
     await registry.attach(session)
     most = core.config.limits.replay_events or _ALL
     snapshot_size = core.config.limits.page_items
 
-    def read(reader: Reader) -> tuple[int, list[int] | None, InboxGiven | None]:
+    def read(reader: Reader) -> tuple[int, list[int] | None, InboxPage | None]:
         sessions.check_not_revoked(reader, session.key)  # from here on the router sees to it
         head = log.head(reader)
         if cursor is not None and cursor.epoch == core.epoch and cursor.gid <= head:
@@ -90,5 +90,5 @@ async def begin(core: Core, registry: SessionRegistry, session: Session, cursor:
     return Beginning(welcome, gids or [])
 
 
-def _more(reader: Reader, session: Session) -> tuple[int, list[int]]:
+def _more(reader: Reader, session: OpenSession) -> tuple[int, list[int]]:
     return log.head(reader), log.gids_since(reader, session.account, session.gid, _ALL) or []

@@ -19,7 +19,7 @@ from chatnode.model.events import (
 )
 from chatnode.protocol.envelopes import Push, push_of
 from chatnode.routing.presence import PresenceBoard
-from chatnode.routing.sessions import Session, SessionRegistry
+from chatnode.routing.sessions import OpenSession, SessionRegistry
 from chatnode.storage.engine.transaction import Recorded
 
 logger = get_logger("routing")
@@ -35,7 +35,7 @@ class Router:
 
     def publish(self, recorded: list[Recorded]) -> None:
         """Hand out the events of one group commit. A session that fails is ended, and stops no other."""
-        due: dict[Session, None] = {}
+        due: dict[OpenSession, None] = {}
         for each in recorded:
             self._publish(each, due)
         for session in due:
@@ -44,7 +44,7 @@ class Router:
             except Exception:
                 self._give_up(session)
 
-    def _publish(self, each: Recorded, due: dict[Session, None]) -> None:
+    def _publish(self, each: Recorded, due: dict[OpenSession, None]) -> None:
         event = each.event
         if isinstance(event, MemberJoined) and each.conversation is not None:
             self.sessions.joined(each.gid, each.conversation, each.people[0])
@@ -72,9 +72,9 @@ class Router:
         elif isinstance(event, RoleChanged):
             self._end(each, resume=True, reason="your role changed")
 
-    def _audience(self, each: Recorded) -> list[Session]:
+    def _audience(self, each: Recorded) -> list[OpenSession]:
         """The sessions to push to; a session listed twice drops the repeat by its gid."""
-        audience: list[Session] = []
+        audience: list[OpenSession] = []
         if each.conversation is not None:
             for live in self.sessions.hearing(each.conversation):
                 if live.key not in each.hidden_from:
@@ -95,7 +95,7 @@ class Router:
                 except Exception:
                     self._give_up(session)
 
-    def _give_up(self, session: Session) -> None:
+    def _give_up(self, session: OpenSession) -> None:
         """A live session has no gaps: if it could not get an event, it ends and resumes."""
         logger.exception("a session of %s failed and was closed", session.account.handle)
         self.sessions.detach(session)

@@ -26,7 +26,7 @@ MOST_HELD = 1_000
 """Pushes kept for a session that is catching up; past that it reads the log once more instead."""
 
 
-class Session(ABC):
+class OpenSession(ABC):
     """One live reader: a client socket or an event stream.
 
     `gid` is what it was sent up to: a push at or below it is a repeat and is dropped. While the session
@@ -128,7 +128,7 @@ class LivePerson:
     def __init__(self, account: Account) -> None:
         self.key = account.key
         self.ref = account.ref
-        self.sessions: list[Session] = []
+        self.sessions: list[OpenSession] = []
         self.conversations: set[int] = set()
         self.blocked: set[str] = set()
         self.ready = trio.Event()
@@ -139,11 +139,11 @@ class LivePerson:
 class Watcher(Protocol):
     """Is told who comes and goes."""
 
-    def attached(self, session: Session) -> None:
+    def attached(self, session: OpenSession) -> None:
         """A session is there, and its person hears their conversations."""
         ...
 
-    def detached(self, session: Session) -> None: ...
+    def detached(self, session: OpenSession) -> None: ...
 
     def gone(self, live: LivePerson) -> bool:
         """A user's last session ended; returns whether they stay in the registry until `forget`."""
@@ -177,10 +177,10 @@ class SessionRegistry:
     def __len__(self) -> int:
         return sum(len(live.sessions) for live in self._people.values())
 
-    def all(self) -> list[Session]:
+    def all(self) -> list[OpenSession]:
         return [session for live in self._people.values() for session in live.sessions]
 
-    async def attach(self, session: Session) -> None:
+    async def attach(self, session: OpenSession) -> None:
         """From when this returns, the session is pushed what its person may see."""
         live = self._people.get(session.account.key)
         if live is not None:
@@ -221,11 +221,11 @@ class SessionRegistry:
         for conversation in hears:
             self._hear(live, conversation)
 
-    def _attached(self, session: Session, live: LivePerson) -> None:
+    def _attached(self, session: OpenSession, live: LivePerson) -> None:
         if self.watcher is not None and self._people.get(live.key) is live and session in live.sessions:
             self.watcher.attached(session)
 
-    def detach(self, session: Session) -> None:
+    def detach(self, session: OpenSession) -> None:
         """The session is over. Detaching twice does nothing."""
         live = self._people.get(session.account.key)
         if live is None or session not in live.sessions:

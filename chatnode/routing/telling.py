@@ -13,8 +13,8 @@ import trio
 
 from chatnode.logs import get_logger
 from chatnode.protocol.envelopes import Push
-from chatnode.routing.sessions import LivePerson, Session, SessionRegistry
-from chatnode.storage.presence.presence import Circle
+from chatnode.routing.sessions import LivePerson, OpenSession, SessionRegistry
+from chatnode.storage.presence.presence import PresenceAudience
 
 logger = get_logger("presence")
 
@@ -24,16 +24,16 @@ PAUSE_SECONDS = 0.002
 """And after this time, because messages take precedence over presence."""
 
 
-class Telling:
+class Broadcaster:
     """Finds who is there and pushes. `behind` are sessions that were left out because they have much to take."""
 
     def __init__(self, registry: SessionRegistry, most_audience: int) -> None:
         self._registry = registry
         self._most_audience = most_audience
-        self._step: dict[Session, None] = {}
-        self.behind: dict[Session, None] = {}
+        self._step: dict[OpenSession, None] = {}
+        self.behind: dict[OpenSession, None] = {}
 
-    def audience(self, circle: Circle) -> Iterable[LivePerson]:
+    def audience(self, circle: PresenceAudience) -> Iterable[LivePerson]:
         """Those who hear one of the conversations, but for big ones and for people who are blocked."""
         found: dict[int, LivePerson] = {}
         for conversation in circle.conversations:
@@ -77,7 +77,7 @@ class Telling:
 
 
 @contextmanager
-def its_own_fault(session: Session) -> Generator[None]:
+def its_own_fault(session: OpenSession) -> Generator[None]:
     """A session that fails is ended, and stops no other."""
     try:
         yield

@@ -10,9 +10,9 @@ import attrs
 from chatnode.model.people import PersonRef
 from chatnode.model.presence import Typing
 from chatnode.model.times import now_ms, rfc3339
-from chatnode.protocol.envelopes import passing
-from chatnode.routing.telling import Telling
-from chatnode.storage.presence.presence import Circle
+from chatnode.protocol.envelopes import ephemeral_frame
+from chatnode.routing.telling import Broadcaster
+from chatnode.storage.presence.presence import PresenceAudience
 
 
 class Typed(NamedTuple):
@@ -37,7 +37,7 @@ class TypingBoard:
     Conversations are named by their key; people by their id, as the events of the log name them.
     """
 
-    def __init__(self, telling: Telling, seconds: float, clock: Callable[[], int] = now_ms) -> None:
+    def __init__(self, telling: Broadcaster, seconds: float, clock: Callable[[], int] = now_ms) -> None:
         self._telling = telling
         self._clock = clock
         self._milliseconds = int(seconds * 1000)
@@ -85,8 +85,8 @@ class TypingBoard:
                 del self._conversations[key]
 
     def _tell(self, key: int, id: str, typed: Typed, until: str | None) -> None:
-        push = passing(Typing(id, typed.person, until))
-        for other in self._telling.audience(Circle((key,), typed.blocked)):
+        push = ephemeral_frame(Typing(id, typed.person, until))
+        for other in self._telling.audience(PresenceAudience((key,), typed.blocked)):
             if other.ref.id != typed.person.id:
                 self._telling.push(other, push)
         self._telling.flush_now()

@@ -13,10 +13,10 @@ from chatnode.model.commands.accounts import (
     GetPerson,
     ListPeople,
     Me,
-    PeopleGiven,
+    PersonPage,
     UpdateProfile,
 )
-from chatnode.model.commands.shared import Nothing, PersonGiven
+from chatnode.model.commands.shared import Nothing, PersonReply
 from chatnode.model.commands.sign_in import Revoked
 from chatnode.model.people import Account, Person
 from chatnode.services.administration import is_me
@@ -29,25 +29,25 @@ from chatnode.storage.people import audit, authors, people, resets, sessions
 
 
 @command("people.create", permission=permissions.MANAGE_PEOPLE)
-async def create(ctx: Caller, command: CreatePerson) -> PersonGiven:
+async def create(ctx: Caller, asked: CreatePerson) -> PersonReply:
     """Create an account."""
-    if command.bot and (command.admin or command.password is not None):
-        path = "admin" if command.admin else "password"
+    if asked.bot and (asked.admin or asked.password is not None):
+        path = "admin" if asked.admin else "password"
         raise Refusal("invalid", f"a bot has no {path}; create a token with tokens.create", path=path)
-    role = permissions.ADMIN if command.admin else permissions.MEMBER
+    role = permissions.ADMIN if asked.admin else permissions.MEMBER
     check_may_give(ctx, ctx.core.roles[role], "admin")
-    hashed = await hash_password(ctx.core, command.password) if command.password is not None else None
+    hashed = await hash_password(ctx.core, asked.password) if asked.password is not None else None
 
     def write(tx: Transaction) -> Account:
-        account = people.create(tx, command.handle, name=command.name, password=hashed, role=role, bot=command.bot)
-        audit.record(tx, ctx.account, "people.create", account.id, role=role, bot="yes" if command.bot else None)
+        account = people.create(tx, asked.handle, name=asked.name, password=hashed, role=role, bot=asked.bot)
+        audit.record(tx, ctx.account, "people.create", account.id, role=role, bot="yes" if asked.bot else None)
         return account
 
-    return PersonGiven(people.public(await ctx.write(write)))
+    return PersonReply(people.public(await ctx.write(write)))
 
 
 @command("people.me", permission=permissions.CHAT, reads=True)
-async def me(ctx: Caller, command: Nothing) -> Me:
+async def me(ctx: Caller, asked: Nothing) -> Me:
     """Your own profile, role and permissions."""
 
     def read(reader: Reader) -> tuple[Account, Person]:
@@ -63,36 +63,36 @@ def _scopes(ctx: Caller) -> list[str] | None:
 
 
 @command("people.get", permission=permissions.CHAT, reads=True)
-async def get(ctx: Caller, command: GetPerson) -> PersonGiven:
+async def get(ctx: Caller, asked: GetPerson) -> PersonReply:
     """A user's profile, by handle or id."""
 
     def read(reader: Reader) -> Person:
-        return people.profile(reader, ctx.account, people.find(reader, command.person))
+        return people.profile(reader, ctx.account, people.find(reader, asked.person))
 
-    return PersonGiven(await ctx.read(read))
+    return PersonReply(await ctx.read(read))
 
 
 @command("people.list", permission=permissions.CHAT, reads=True)
-async def list_page(ctx: Caller, command: ListPeople) -> PeopleGiven:
+async def list_page(ctx: Caller, asked: ListPeople) -> PersonPage:
     """Users whose handle begins with `prefix`, in order of handles.
 
     To filter and sort: `items.query` of `people`.
     """
-    limit, viewer = ctx.page_size(command.limit), ctx.account
-    return PeopleGiven(await ctx.read(lambda reader: people.page(reader, viewer, command.prefix, command.after, limit)))
+    limit, viewer = ctx.page_size(asked.limit), ctx.account
+    return PersonPage(await ctx.read(lambda reader: people.page(reader, viewer, asked.prefix, asked.after, limit)))
 
 
 @command("people.update", permission=permissions.CHAT, limit="changes")
-async def update(ctx: Caller, command: UpdateProfile) -> PersonGiven:
+async def update(ctx: Caller, asked: UpdateProfile) -> PersonReply:
     """Change your name or avatar; an empty avatar removes it."""
-    return PersonGiven(await ctx.write(lambda tx: people.update_profile(tx, ctx.me, command.name, command.avatar)))
+    return PersonReply(await ctx.write(lambda tx: people.update_profile(tx, ctx.me, asked.name, asked.avatar)))
 
 
 @command("people.password", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, unscoped=True)
-async def change_password(ctx: Caller, command: ChangePassword) -> Revoked:
+async def change_password(ctx: Caller, asked: ChangePassword) -> Revoked:
     """Change a password and sign out the user's other devices and tokens."""
-    account = await _whose_password(ctx, command)
-    new = await hash_password(ctx.core, command.new, "new")
+    account = await _whose_password(ctx, asked)
+    new = await hash_password(ctx.core, asked.new, "new")
     mine = is_me(ctx, account)
 
     def write(tx: Transaction) -> int:

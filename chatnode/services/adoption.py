@@ -20,7 +20,7 @@ from chatnode.storage.people import audit, people
 
 
 @command("people.adopt", permission=permissions.MANAGE_PEOPLE, unscoped=True)
-async def adopt(ctx: Caller, command: Adopt) -> Adopted:
+async def adopt(ctx: Caller, asked: Adopt) -> Adopted:
     """Hand an imported author over to a user, with messages, mentions, reactions and memberships.
 
     Without `person`, the author becomes an account of its own, for a user who has none yet. Later imports go to the
@@ -28,18 +28,18 @@ async def adopt(ctx: Caller, command: Adopt) -> Adopted:
     """
 
     def look(reader: Reader) -> tuple[Account, Account | None, Following]:
-        author, person = _find(reader, command)
+        author, person = _find(reader, asked)
         return author, person, adoption.following(reader, author)
 
     author, person, expected = await ctx.read(look)
     for account in (author, person):
         if account is not None:
             check_may_manage(ctx, account)
-    if command.dry_run:
+    if asked.dry_run:
         return Adopted(people.public(person or author), expected, True)
 
     def write(tx: Transaction) -> Person:
-        current, user = _find(tx, command)
+        current, user = _find(tx, asked)
         audit.record(tx, ctx.account, "people.adopt", current.id, by=user.id if user else None)
         if user is None:
             return adoption.give_to_itself(tx, current)

@@ -14,7 +14,7 @@ from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
-from chatnode.model.commands.backups import BackupGiven
+from chatnode.model.commands.backups import BackupReply
 from chatnode.model.commands.shared import Nothing
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.people import audit
@@ -23,7 +23,7 @@ from chatnode.storage.upkeep.backups import BackupError, Made
 
 
 @command("backup.create", permission=permissions.OPERATE)
-async def create(ctx: Caller, command: Nothing) -> BackupGiven:
+async def create(ctx: Caller, asked: Nothing) -> BackupReply:
     """Make a backup in the node's backup directory now, and delete old backups as configured."""
     try:
         made = await make(ctx.core)
@@ -31,7 +31,7 @@ async def create(ctx: Caller, command: Nothing) -> BackupGiven:
         raise Refusal("unavailable", str(error)) from error
     await ctx.write(lambda tx: audit.record(tx, ctx.account, "backup.create", made.path.name))
     manifest = made.manifest
-    return BackupGiven(
+    return BackupReply(
         made.path.name, manifest["made_at"], manifest["bytes"], manifest["gid"], manifest["counts"]["messages"],
         bool(ctx.core.config.backup.passphrase_file), len(manifest["problems"]), made.removed,
     )  # fmt: skip

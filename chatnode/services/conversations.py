@@ -13,20 +13,20 @@ from chatnode.model.commands.conversations import (
     ChangeSettings,
     CloseConversation,
     ConversationDetails,
-    ConversationsGiven,
+    ConversationPage,
     ListAbout,
     ListMembers,
     ListPublic,
-    MembersGiven,
+    MemberPage,
     OpenDirect,
     OpenGroup,
     OpenSupport,
     SetMemberRole,
-    SettingsGiven,
+    SettingsReply,
     UpdateConversation,
 )
-from chatnode.model.commands.shared import ConversationGiven, InConversation, MemberOf, Nothing
-from chatnode.model.conversations import Subject as About
+from chatnode.model.commands.shared import ConversationReply, InConversation, MemberOf, Nothing
+from chatnode.model.conversations import ConversationContext as About
 from chatnode.model.folding import is_blank
 from chatnode.model.times import milliseconds, rfc3339
 from chatnode.storage.conversations import blocks, checks, conversations, invites, members, opening, settings
@@ -38,35 +38,35 @@ from chatnode.storage.people import people
 
 
 @command("conversations.direct", permission=permissions.CHAT, repeatable=True)
-async def direct(ctx: Caller, command: OpenDirect) -> ConversationGiven:
+async def direct(ctx: Caller, asked: OpenDirect) -> ConversationReply:
     """Find or create the direct conversation with a user."""
 
     def write(tx: Transaction) -> str:
-        return opening.open_direct(tx, ctx.me, people.find(tx, command.with_, "with"))
+        return opening.open_direct(tx, ctx.me, people.find(tx, asked.with_, "with"))
 
-    return ConversationGiven(await ctx.write(write))
+    return ConversationReply(await ctx.write(write))
 
 
 @command("conversations.create", permission=permissions.OPEN_GROUPS)
-async def create(ctx: Caller, command: OpenGroup) -> ConversationGiven:
+async def create(ctx: Caller, asked: OpenGroup) -> ConversationReply:
     """Create a group that you own. New members see all history of a public group, and only later messages of a
     private one, unless `history` says otherwise.
     """
-    history = command.history or opening.usual_history(command.visibility)
+    history = asked.history or opening.usual_history(asked.visibility)
 
     def write(tx: Transaction) -> str:
         return opening.open_group(
-            tx, ctx.me, title=command.title, description=command.description, visibility=command.visibility,
-            history=history, others=[people.find_reachable(tx, who, "members") for who in command.members],
-            most_members=ctx.core.config.limits.group_members, context=command.context, idle_days=command.idle_days,
-            retention_days=command.retention_days,
+            tx, ctx.me, title=asked.title, description=asked.description, visibility=asked.visibility,
+            history=history, others=[people.find_reachable(tx, who, "members") for who in asked.members],
+            most_members=ctx.core.config.limits.group_members, context=asked.context, idle_days=asked.idle_days,
+            retention_days=asked.retention_days,
         )  # fmt: skip
 
-    return ConversationGiven(await ctx.write(write))
+    return ConversationReply(await ctx.write(write))
 
 
 @command("conversations.support", permission=permissions.CHAT)
-async def support(ctx: Caller, command: OpenSupport) -> ConversationGiven:
+async def support(ctx: Caller, asked: OpenSupport) -> ConversationReply:
     """Create a support conversation with all users who answer support; they are its admins, you own it."""
     roles = [role for role, held in ctx.core.roles.items() if permissions.SUPPORT in held]
     most = ctx.core.config.limits.group_members
@@ -79,128 +79,128 @@ async def support(ctx: Caller, command: OpenSupport) -> ConversationGiven:
         if most:
             agents = agents[: most - 1]  # too many agents for one group must not mean no support
         return opening.open_group(
-            tx, ctx.me, title=command.title, description="", visibility="private", history="all", others=agents,
-            most_members=most, purpose="support", context=command.context,
+            tx, ctx.me, title=asked.title, description="", visibility="private", history="all", others=agents,
+            most_members=most, purpose="support", context=asked.context,
             role_of_others="admin",
         )  # fmt: skip
 
-    return ConversationGiven(await ctx.write(write))
+    return ConversationReply(await ctx.write(write))
 
 
 @command("conversations.close", permission=permissions.CHAT, limit="changes")
-async def close(ctx: Caller, command: CloseConversation) -> ConversationGiven:
+async def close(ctx: Caller, asked: CloseConversation) -> ConversationReply:
     """Close a conversation: it accepts no messages, but can be read and reopened."""
-    await ctx.write(lambda tx: conversations.close(tx, ctx.me, command.conversation, command.reason))
-    return ConversationGiven(command.conversation)
+    await ctx.write(lambda tx: conversations.close(tx, ctx.me, asked.conversation, asked.reason))
+    return ConversationReply(asked.conversation)
 
 
 @command("conversations.reopen", permission=permissions.CHAT, limit="changes")
-async def reopen(ctx: Caller, command: InConversation) -> ConversationGiven:
+async def reopen(ctx: Caller, asked: InConversation) -> ConversationReply:
     """Reopen a closed conversation."""
-    await ctx.write(lambda tx: conversations.reopen(tx, ctx.me, command.conversation))
-    return ConversationGiven(command.conversation)
+    await ctx.write(lambda tx: conversations.reopen(tx, ctx.me, asked.conversation))
+    return ConversationReply(asked.conversation)
 
 
 @command("conversations.settings", permission=permissions.CHAT)
-async def change_settings(ctx: Caller, command: ChangeSettings) -> SettingsGiven:
+async def change_settings(ctx: Caller, asked: ChangeSettings) -> SettingsReply:
     """Change your own settings for a conversation: muting, notifications, star, colour, label, archive, receipts.
 
     If you hide receipts, others do not see how far you have read until you post. Without any field, returns the
     settings.
     """
-    changes = {name: value for name, value in attrs.asdict(command).items() if value is not None}
+    changes = {name: value for name, value in attrs.asdict(asked).items() if value is not None}
     del changes["conversation"]
     if until := changes.get("muted_until"):
         changes["muted_until"] = rfc3339(milliseconds(until))
-    if command.label is not None and is_blank(command.label):
+    if asked.label is not None and is_blank(asked.label):
         changes["label"] = ""
-    return SettingsGiven(await ctx.write(lambda tx: settings.change(tx, ctx.me, command.conversation, changes)))
+    return SettingsReply(await ctx.write(lambda tx: settings.change(tx, ctx.me, asked.conversation, changes)))
 
 
 @command("conversations.get", permission=permissions.CHAT, reads=True)
-async def get(ctx: Caller, command: InConversation) -> ConversationDetails:
+async def get(ctx: Caller, asked: InConversation) -> ConversationDetails:
     """A conversation, and your membership in it."""
 
     def read(reader: Reader) -> ConversationDetails:
-        place = conversations.access(reader, ctx.me, command.conversation)
+        place = conversations.access(reader, ctx.me, asked.conversation)
         return ConversationDetails(conversations.details(reader, place.key), inbox.entry(reader, ctx.me, place))
 
     return await ctx.read(read)
 
 
 @command("conversations.update", permission=permissions.CHAT, limit="changes")
-async def update(ctx: Caller, command: UpdateConversation) -> ConversationGiven:
+async def update(ctx: Caller, asked: UpdateConversation) -> ConversationReply:
     """Change a group's title, description, visibility, idle days or retention.
 
     In a direct conversation, both users can change `idle_days` and nothing else.
     """
     await ctx.write(
         lambda tx: conversations.update(
-            tx, ctx.me, command.conversation,
-            title=command.title, description=command.description, visibility=command.visibility,
-            idle_days=command.idle_days, retention_days=command.retention_days,
+            tx, ctx.me, asked.conversation,
+            title=asked.title, description=asked.description, visibility=asked.visibility,
+            idle_days=asked.idle_days, retention_days=asked.retention_days,
         )
     )  # fmt: skip
-    return ConversationGiven(command.conversation)
+    return ConversationReply(asked.conversation)
 
 
 @command("conversations.public", permission=permissions.CHAT, reads=True)
-async def public(ctx: Caller, command: ListPublic) -> ConversationsGiven:
+async def public(ctx: Caller, asked: ListPublic) -> ConversationPage:
     """Public groups whose title or description contains `query`, ignoring case.
 
     To filter and sort: `items.query` of `public_conversations`.
     """
-    limit = ctx.page_size(command.limit)
-    return ConversationsGiven(
-        await ctx.query(lambda reader: conversations.public_page(reader, command.query, command.after, limit))
+    limit = ctx.page_size(asked.limit)
+    return ConversationPage(
+        await ctx.query(lambda reader: conversations.public_page(reader, asked.query, asked.after, limit))
     )
 
 
 @command("conversations.context", permission=permissions.CHAT, reads=True)
-async def about(ctx: Caller, command: ListAbout) -> ConversationsGiven:
+async def about(ctx: Caller, asked: ListAbout) -> ConversationPage:
     """Your conversations about an object of the embedding program, by its `type` and `id`.
 
     To filter and sort: `items.query` of `conversations`.
     """
-    limit = ctx.page_size(command.limit)
-    subject = About(command.type, command.id)
-    return ConversationsGiven(
-        await ctx.query(lambda reader: conversations.about_page(reader, ctx.me, subject, command.after, limit))
+    limit = ctx.page_size(asked.limit)
+    subject = About(asked.type, asked.id)
+    return ConversationPage(
+        await ctx.query(lambda reader: conversations.about_page(reader, ctx.me, subject, asked.after, limit))
     )
 
 
 @command("conversations.join", permission=permissions.CHAT, limit="changes")
-async def join(ctx: Caller, command: InConversation) -> ConversationGiven:
+async def join(ctx: Caller, asked: InConversation) -> ConversationReply:
     """Join a public group."""
     most = ctx.core.config.limits.group_members
-    await ctx.write(lambda tx: members.join(tx, ctx.me, command.conversation, most))
-    return ConversationGiven(command.conversation)
+    await ctx.write(lambda tx: members.join(tx, ctx.me, asked.conversation, most))
+    return ConversationReply(asked.conversation)
 
 
 @command("conversations.leave", permission=permissions.CHAT, limit="changes")
-async def leave(ctx: Caller, command: InConversation) -> Nothing:
+async def leave(ctx: Caller, asked: InConversation) -> Nothing:
     """Leave a group. When the owner leaves, the longest-serving admin or member who can act becomes owner."""
-    await ctx.write(lambda tx: members.leave(tx, ctx.me, command.conversation))
+    await ctx.write(lambda tx: members.leave(tx, ctx.me, asked.conversation))
     return Nothing()
 
 
 @command("conversations.members.list", permission=permissions.CHAT, reads=True)
-async def list_members(ctx: Caller, command: ListMembers) -> MembersGiven:
+async def list_members(ctx: Caller, asked: ListMembers) -> MemberPage:
     """The members of a conversation, with their delivered and read marks.
 
     To filter and sort: `items.query` of `chat_participants`.
     """
-    limit = ctx.page_size(command.limit)
+    limit = ctx.page_size(asked.limit)
 
-    def read(reader: Reader) -> MembersGiven:
-        place = conversations.access(reader, ctx.me, command.conversation)
-        return MembersGiven(conversations.members_page(reader, ctx.me, place, command.after, limit))
+    def read(reader: Reader) -> MemberPage:
+        place = conversations.access(reader, ctx.me, asked.conversation)
+        return MemberPage(conversations.members_page(reader, ctx.me, place, asked.after, limit))
 
     return await ctx.query(read)
 
 
 @command("conversations.members.add", permission=permissions.CHAT)
-async def add_member(ctx: Caller, command: MemberOf) -> Nothing:
+async def add_member(ctx: Caller, asked: MemberOf) -> Nothing:
     """Add a member to a group.
 
     In a group without any member who can act, a user with the permission `people.manage` does so; the new member then
@@ -210,33 +210,33 @@ async def add_member(ctx: Caller, command: MemberOf) -> Nothing:
     manages = ctx.may(permissions.MANAGE_PEOPLE)
 
     def write(tx: Transaction) -> None:
-        member = people.find_reachable(tx, command.member, "member")
-        if not (manages and members.add_to_abandoned(tx, ctx.account, command.conversation, member, most)):
-            members.add(tx, ctx.me, command.conversation, member, most)
+        member = people.find_reachable(tx, asked.member, "member")
+        if not (manages and members.add_to_abandoned(tx, ctx.account, asked.conversation, member, most)):
+            members.add(tx, ctx.me, asked.conversation, member, most)
 
     await ctx.write(write)
     return Nothing()
 
 
 @command("conversations.members.remove", permission=permissions.CHAT)
-async def remove_member(ctx: Caller, command: MemberOf) -> Nothing:
+async def remove_member(ctx: Caller, asked: MemberOf) -> Nothing:
     """Remove a member of lower rank from a group."""
 
     def write(tx: Transaction) -> None:
-        members.remove(tx, ctx.me, command.conversation, people.find(tx, command.member, "member"))
+        members.remove(tx, ctx.me, asked.conversation, people.find(tx, asked.member, "member"))
 
     await ctx.write(write)
     return Nothing()
 
 
 @command("conversations.members.role", permission=permissions.CHAT, limit="changes")
-async def set_member_role(ctx: Caller, command: SetMemberRole) -> Nothing:
+async def set_member_role(ctx: Caller, asked: SetMemberRole) -> Nothing:
     """Make a member an admin, a plain member, or the owner in your place. An owner must be able to sign in and to
     chat."""
 
     def write(tx: Transaction) -> None:
-        member = people.find(tx, command.member, "member")
-        members.set_role(tx, ctx.me, command.conversation, member, command.role)
+        member = people.find(tx, asked.member, "member")
+        members.set_role(tx, ctx.me, asked.conversation, member, asked.role)
 
     await ctx.write(write)
     return Nothing()

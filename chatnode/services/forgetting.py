@@ -29,7 +29,7 @@ PAUSE_SECONDS = 0.01
 BUSY_SECONDS = 0.1
 
 
-class Elsewhere(Protocol):
+class FindCopies(Protocol):
     """Returns those of `texts` that other users' messages contain."""
 
     def __call__(self, reader: Reader, texts: list[str]) -> list[str]: ...
@@ -117,7 +117,7 @@ async def _end(core: Core, sweep: Sweep) -> None:
         return
 
 
-async def prove_gone(core: Core, texts: list[str], elsewhere: Elsewhere) -> Looked:
+async def prove_gone(core: Core, texts: list[str], elsewhere: FindCopies) -> Looked:
     """`forget`, and look for removed `texts` in the search index and in the bytes of the files.
 
     `elsewhere` tells which of those found are in other users' messages.

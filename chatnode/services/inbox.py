@@ -6,23 +6,23 @@ from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
-from chatnode.model.commands.messages import InboxGiven, ListInbox
+from chatnode.model.commands.messages import InboxPage, ListInbox
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.messages import inbox
 
 
 @command("inbox.list", permission=permissions.CHAT, reads=True)
-async def list_page(ctx: Caller, command: ListInbox) -> InboxGiven:
+async def list_page(ctx: Caller, asked: ListInbox) -> InboxPage:
     """Your conversations, latest activity first, with last message, unread and mention counts.
 
     To filter and sort: `items.query` of `conversations`.
     """
-    limit = ctx.page_size(command.limit)
+    limit = ctx.page_size(asked.limit)
 
-    def read(reader: Reader) -> InboxGiven:
+    def read(reader: Reader) -> InboxPage:
         return inbox.page(
-            reader, ctx.me, command.after, limit,
-            unread=command.unread, archived=command.archived, starred=command.starred,
+            reader, ctx.me, asked.after, limit,
+            unread=asked.unread, archived=asked.archived, starred=asked.starred,
         )  # fmt: skip
 
     return await ctx.query(read)

@@ -14,13 +14,13 @@ from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.commands.messages import (
     DeleteMessage,
-    EditionsGiven,
+    EditionList,
     EditMessage,
     GetMessage,
     ListMessages,
     ListThread,
-    MessageGiven,
-    MessagesGiven,
+    MessagePage,
+    MessageReply,
     Posted,
     PostMessage,
 )
@@ -41,22 +41,22 @@ async def _posted_earlier(ctx: Caller, command: PostMessage) -> Posted | None:
 
 
 @command("messages.post", permission=permissions.CHAT, limit="posts", earlier=_posted_earlier, repeatable=True)
-async def post(ctx: Caller, command: PostMessage) -> Posted:
+async def post(ctx: Caller, asked: PostMessage) -> Posted:
     """Post a message. The reply comes when it is on disk; repeating the `cid` returns the same reply.
 
     A repeat does not count against the limit of messages.
 
     System messages need the permission `notices.post`, so that users can trust them.
     """
-    _check_length(ctx, command.text)
-    if command.kind == "system" and not ctx.may(permissions.NOTIFY):
+    _check_length(ctx, asked.text)
+    if asked.kind == "system" and not ctx.may(permissions.NOTIFY):
         raise Refusal("forbidden", f"system messages need the permission {permissions.NOTIFY}", path="kind")
     hooks = ctx.core.part(RequestHooks)
-    if command.metadata and (refusal := hooks.refusal_of(command.metadata, ctx.plugin)) is not None:
-        if (earlier := await _posted_earlier(ctx, command)) is not None:
+    if asked.metadata and (refusal := hooks.refusal_of(asked.metadata, ctx.plugin)) is not None:
+        if (earlier := await _posted_earlier(ctx, asked)) is not None:
             return earlier  # acknowledged before the plugin was installed
         raise refusal
-    draft = _draft(ctx, command)
+    draft = _draft(ctx, asked)
     if hooks.prepare_draft is not None and hooks.wants_draft(draft):
         return await _prepare_and_post(ctx, draft)
     return await _post(ctx, draft)
@@ -120,56 +120,56 @@ def _content(command: PostMessage) -> Media | Location | Notice | None:
 
 
 @command("messages.list", permission=permissions.CHAT, reads=True, active=True)
-async def list_page(ctx: Caller, command: ListMessages) -> MessagesGiven:
+async def list_page(ctx: Caller, asked: ListMessages) -> MessagePage:
     """A page of a conversation's history in ascending order: the newest, or before or after a seq.
 
     To filter and sort: `items.query` of `messages`.
     """
-    limit = ctx.page_size(command.limit)
+    limit = ctx.page_size(asked.limit)
 
-    def read(reader: Reader) -> MessagesGiven:
-        place = conversations.access(reader, ctx.me, command.conversation)
-        before, after = command.before, command.after
-        return MessagesGiven(messages.page(reader, ctx.me, place, before=before, after=after, limit=limit))
+    def read(reader: Reader) -> MessagePage:
+        place = conversations.access(reader, ctx.me, asked.conversation)
+        before, after = asked.before, asked.after
+        return MessagePage(messages.page(reader, ctx.me, place, before=before, after=after, limit=limit))
 
     return await ctx.read(read)
 
 
 @command("messages.get", permission=permissions.CHAT, reads=True)
-async def get(ctx: Caller, command: GetMessage) -> MessageGiven:
+async def get(ctx: Caller, asked: GetMessage) -> MessageReply:
     """One message by id."""
 
-    def read(reader: Reader) -> MessageGiven:
-        _, message = messages.access(reader, ctx.me, command.message)
-        return MessageGiven(messages.enrich(reader, [message], ctx.me)[0])
+    def read(reader: Reader) -> MessageReply:
+        _, message = messages.access(reader, ctx.me, asked.message)
+        return MessageReply(messages.enrich(reader, [message], ctx.me)[0])
 
     return await ctx.read(read)
 
 
 @command("messages.edit", permission=permissions.CHAT, limit="posts")
-async def edit(ctx: Caller, command: EditMessage) -> MessageGiven:
+async def edit(ctx: Caller, asked: EditMessage) -> MessageReply:
     """Edit your message; others can see its previous versions.
 
     Editing a system message needs the permission `notices.post`, like posting one.
     """
-    _check_length(ctx, command.text)
+    _check_length(ctx, asked.text)
     limits, me = ctx.core.config.limits, ctx.me
-    wanted = Edit(command.message, command.text, ctx.may(permissions.NOTIFY), limits.edit_minutes, limits.edits)
+    wanted = Edit(asked.message, asked.text, ctx.may(permissions.NOTIFY), limits.edit_minutes, limits.edits)
     hooks = ctx.core.part(RequestHooks)
     if hooks.prepare_draft is not None:
         _, message = await ctx.read(lambda reader: message_changes.access_to_edit(reader, me, wanted))
         draft = Draft(
-            message.conversation, message.cid, command.text, message.reply_to, message.thread, message.kind,
-            message.media or message.location or message.system, message.metadata, command.message, me.id,
+            message.conversation, message.cid, asked.text, message.reply_to, message.thread, message.kind,
+            message.media or message.location or message.system, message.metadata, asked.message, me.id,
         )  # fmt: skip
         if hooks.wants_draft(draft):
             await _prepare(ctx, draft)
             wanted = attrs.evolve(wanted, text=draft.text)
-    return MessageGiven(await ctx.write(lambda tx: message_changes.edit(tx, me, wanted)))
+    return MessageReply(await ctx.write(lambda tx: message_changes.edit(tx, me, wanted)))
 
 
 @command("messages.history", permission=permissions.CHAT, reads=True)
-async def history(ctx: Caller, command: GetMessage) -> EditionsGiven:
+async def history(ctx: Caller, asked: GetMessage) -> EditionList:
     """All versions of a message, from the original to the current one.
 
     Moderators of the node also see those of reported messages.
@@ -179,13 +179,13 @@ async def history(ctx: Caller, command: GetMessage) -> EditionsGiven:
     moderates = ctx.may(permissions.MODERATE)
 
     def read(reader: Reader) -> list[Edition]:
-        return message_changes.editions(reader, ctx.me, command.message, moderates=moderates)
+        return message_changes.editions(reader, ctx.me, asked.message, moderates=moderates)
 
-    return EditionsGiven(await ctx.read(read))
+    return EditionList(await ctx.read(read))
 
 
 @command("messages.delete", permission=permissions.CHAT)
-async def delete(ctx: Caller, command: DeleteMessage) -> MessageGiven:
+async def delete(ctx: Caller, asked: DeleteMessage) -> MessageReply:
     """Delete a message and all its versions for everyone. A placeholder stays, with the user who deleted it and the
     reason.
 
@@ -193,51 +193,49 @@ async def delete(ctx: Caller, command: DeleteMessage) -> MessageGiven:
     the node can delete every message that they may see or that was reported.
     """
     moderates = ctx.may(permissions.MODERATE)
-    return MessageGiven(
-        await ctx.write(
-            lambda tx: message_changes.delete(tx, ctx.me, command.message, command.reason, moderates=moderates)
-        )
+    return MessageReply(
+        await ctx.write(lambda tx: message_changes.delete(tx, ctx.me, asked.message, asked.reason, moderates=moderates))
     )
 
 
 @command("messages.pin", permission=permissions.CHAT, limit="changes")
-async def pin(ctx: Caller, command: GetMessage) -> MessageGiven:
+async def pin(ctx: Caller, asked: GetMessage) -> MessageReply:
     """Pin a message for everyone; in a group, only the owner and admins can."""
     most = ctx.core.config.limits.pins
-    return MessageGiven(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, command.message, most)))
+    return MessageReply(await ctx.write(lambda tx: message_changes.pin(tx, ctx.me, asked.message, most)))
 
 
 @command("messages.unpin", permission=permissions.CHAT, limit="changes")
-async def unpin(ctx: Caller, command: GetMessage) -> MessageGiven:
+async def unpin(ctx: Caller, asked: GetMessage) -> MessageReply:
     """Unpin a message."""
-    return MessageGiven(await ctx.write(lambda tx: message_changes.unpin(tx, ctx.me, command.message)))
+    return MessageReply(await ctx.write(lambda tx: message_changes.unpin(tx, ctx.me, asked.message)))
 
 
 @command("messages.pinned", permission=permissions.CHAT, reads=True)
-async def pinned(ctx: Caller, command: InConversation) -> MessagesGiven:
+async def pinned(ctx: Caller, asked: InConversation) -> MessagePage:
     """The pinned messages of a conversation, most recently pinned first.
 
     To filter and sort: `items.query` of `messages`.
     """
 
-    def read(reader: Reader) -> MessagesGiven:
-        place = conversations.access(reader, ctx.me, command.conversation)
-        return MessagesGiven(messages.pinned(reader, ctx.me, place, ctx.page_size(1_000)))
+    def read(reader: Reader) -> MessagePage:
+        place = conversations.access(reader, ctx.me, asked.conversation)
+        return MessagePage(messages.pinned(reader, ctx.me, place, ctx.page_size(1_000)))
 
     return await ctx.read(read)
 
 
 @command("messages.thread", permission=permissions.CHAT, reads=True, active=True)
-async def thread(ctx: Caller, command: ListThread) -> MessagesGiven:
+async def thread(ctx: Caller, asked: ListThread) -> MessagePage:
     """A page of a message's thread, in ascending order.
 
     To filter and sort: `items.query` of `messages`.
     """
 
-    def read(reader: Reader) -> MessagesGiven:
-        place, root = messages.access(reader, ctx.me, command.message)
-        limit = ctx.page_size(command.limit)
-        return MessagesGiven(messages.thread_page(reader, ctx.me, place, root.seq, command.after, limit))
+    def read(reader: Reader) -> MessagePage:
+        place, root = messages.access(reader, ctx.me, asked.message)
+        limit = ctx.page_size(asked.limit)
+        return MessagePage(messages.thread_page(reader, ctx.me, place, root.seq, asked.after, limit))
 
     return await ctx.read(read)
 

@@ -21,20 +21,20 @@ from chatnode.storage.upkeep import checks, derived, upgrading
 
 
 @command("node.info", permission=None, reads=True)
-async def info(ctx: Caller, command: Nothing) -> NodeInfo:
+async def info(ctx: Caller, asked: Nothing) -> NodeInfo:
     """The node's name and version, and whether it waits for its first administrator."""
     has_admin = await ctx.read(people.has_admin)
     return NodeInfo("chatnode", __version__, not has_admin)
 
 
 @command("node.check", permission=permissions.OPERATE, reads=True)
-async def check(ctx: Caller, command: Nothing) -> Checked:
+async def check(ctx: Caller, asked: Nothing) -> Checked:
     """Check the database with SQLite's own checks and chatnode's."""
     return await ctx.read(checks.run)
 
 
 @command("node.repair", permission=permissions.OPERATE)
-async def repair(ctx: Caller, command: Nothing) -> Repaired:
+async def repair(ctx: Caller, asked: Nothing) -> Repaired:
     """Rebuild derived data (heads, counts, mentions, marks, threads) in one transaction; other writes wait.
 
     Groups whose owner cannot act get a new owner. Then rebuild the search index if it is damaged; writes continue.
@@ -55,7 +55,7 @@ async def repair(ctx: Caller, command: Nothing) -> Repaired:
 
 
 @command("node.statistics", permission=permissions.OPERATE, reads=True)
-async def statistics(ctx: Caller, command: Nothing) -> NodeStatistics:
+async def statistics(ctx: Caller, asked: Nothing) -> NodeStatistics:
     """Counts of users, conversations and messages."""
     live = len(ctx.core.part(SessionRegistry))
     uptime = trio.current_time() - ctx.core.started_at

@@ -17,20 +17,20 @@ from chatnode.hooks.manager import Manager
 from chatnode.hooks.tasks import Tasks
 from chatnode.model import permissions
 from chatnode.model.commands.plugins import (
+    ConsumerList,
     ConsumerReplays,
-    ConsumersGiven,
     DropPlugin,
     ExportPlugin,
     ListSetAside,
     OfPlugin,
     OfSetAside,
     PluginDropped,
+    PluginList,
     PluginRows,
-    PluginsGiven,
     PluginSwitched,
     ReplayConsumer,
     RowRetried,
-    SetAsideGiven,
+    SetAsidePage,
 )
 from chatnode.model.commands.shared import Nothing
 from chatnode.model.plugins import PluginStatus, SetAside
@@ -44,13 +44,13 @@ T = TypeVar("T")
 
 
 @command("plugins.list", permission=permissions.OPERATE, reads=True)
-async def list_plugins(ctx: Caller, command: Nothing) -> PluginsGiven:
+async def list_plugins(ctx: Caller, asked: Nothing) -> PluginList:
     """Installed plugins: whether they run, why not, and how often they failed."""
     statuses, of_settings = ctx.core.part(Manager).statuses(), ctx.core.config.plugins.disabled
     known, handles = await ctx.read(lambda reader: (plugins.known(reader), bots.handles(reader)))
     disabled = {*of_settings, *(name for name, each in known.items() if each.disabled)}
     told = [attrs.evolve(each, bots=handles.get(each.name)) for each in statuses]
-    return PluginsGiven([_switched(each, each.name in disabled) for each in told], ctx.core.part(Tasks).statuses())
+    return PluginList([_switched(each, each.name in disabled) for each in told], ctx.core.part(Tasks).statuses())
 
 
 def _switched(status: PluginStatus, disabled: bool) -> PluginStatus:
@@ -61,44 +61,44 @@ def _switched(status: PluginStatus, disabled: bool) -> PluginStatus:
 
 
 @command("plugins.consumers", permission=permissions.OPERATE, reads=True)
-async def list_consumers(ctx: Caller, command: Nothing) -> ConsumersGiven:
+async def list_consumers(ctx: Caller, asked: Nothing) -> ConsumerList:
     """The position in the log of each plugin's consumers, and what they fail on now."""
-    return ConsumersGiven(ctx.core.part(Consumers).statuses())
+    return ConsumerList(ctx.core.part(Consumers).statuses())
 
 
 @command("plugins.set_aside", permission=permissions.OPERATE, reads=True)
-async def list_set_aside(ctx: Caller, command: ListSetAside) -> SetAsideGiven:
+async def list_set_aside(ctx: Caller, asked: ListSetAside) -> SetAsidePage:
     """Rows of the log that consumers set aside after repeated failures, newest first."""
-    limit = ctx.page_size(command.limit)
-    return SetAsideGiven(
+    limit = ctx.page_size(asked.limit)
+    return SetAsidePage(
         await ctx.read(
-            lambda reader: consumers.list_set_aside(reader, command.plugin, command.consumer, command.before, limit)
+            lambda reader: consumers.list_set_aside(reader, asked.plugin, asked.consumer, asked.before, limit)
         )
     )
 
 
 @command("plugins.replay", permission=permissions.OPERATE)
-async def replay(ctx: Caller, command: ReplayConsumer) -> ConsumerReplays:
+async def replay(ctx: Caller, asked: ReplayConsumer) -> ConsumerReplays:
     """Move a consumer back to read the log again, or forward to skip rows.
 
     It processes rows again that it has already processed.
     """
-    name = (command.plugin, command.consumer)
+    name = (asked.plugin, asked.consumer)
     ctx.core.part(Consumers).check(*name)
 
     def write(tx: Transaction) -> ConsumerReplays:
-        before = consumers.replay(tx, name, command.gid)
-        audit.record(tx, ctx.account, "plugins.replay", ".".join(name), before=before, after=command.gid)
-        return ConsumerReplays(command.gid, before)
+        before = consumers.replay(tx, name, asked.gid)
+        audit.record(tx, ctx.account, "plugins.replay", ".".join(name), before=before, after=asked.gid)
+        return ConsumerReplays(asked.gid, before)
 
     return await _write_and_tell(ctx, write, lambda _: ctx.core.part(Consumers).moved(*name))
 
 
 @command("plugins.retry", permission=permissions.OPERATE)
-async def retry(ctx: Caller, command: OfSetAside) -> RowRetried:
+async def retry(ctx: Caller, asked: OfSetAside) -> RowRetried:
     """Retry a row that a consumer set aside; if it succeeds, it is removed from the list."""
 
-    entry = await ctx.read(lambda reader: consumers.find_set_aside(reader, command.entry))
+    entry = await ctx.read(lambda reader: consumers.find_set_aside(reader, asked.entry))
     name = (entry.plugin, entry.consumer)
     ctx.core.part(Consumers).check(*name)
     await ctx.write(lambda tx: audit.record(tx, ctx.account, "plugins.retry", ".".join(name), gid=entry.gid))
@@ -107,11 +107,11 @@ async def retry(ctx: Caller, command: OfSetAside) -> RowRetried:
 
 
 @command("plugins.dismiss", permission=permissions.OPERATE)
-async def dismiss(ctx: Caller, command: OfSetAside) -> Nothing:
+async def dismiss(ctx: Caller, asked: OfSetAside) -> Nothing:
     """Remove a row from the list of those set aside; its consumer skips it for good."""
 
     def write(tx: Transaction) -> SetAside:
-        entry = consumers.dismiss(tx, command.entry)
+        entry = consumers.dismiss(tx, asked.entry)
         audit.record(tx, ctx.account, "plugins.dismiss", f"{entry.plugin}.{entry.consumer}", gid=entry.gid)
         return entry
 
@@ -120,17 +120,17 @@ async def dismiss(ctx: Caller, command: OfSetAside) -> Nothing:
 
 
 @command("plugins.enable", permission=permissions.OPERATE)
-async def enable(ctx: Caller, command: OfPlugin) -> PluginSwitched:
+async def enable(ctx: Caller, asked: OfPlugin) -> PluginSwitched:
     """Enable a plugin after the next restart."""
-    if command.plugin in ctx.core.config.plugins.disabled:
+    if asked.plugin in ctx.core.config.plugins.disabled:
         raise Refusal("conflict", "the settings disable it; remove it from plugins.disabled", path="plugin")
-    return await _switch(ctx, command.plugin, disabled=False)
+    return await _switch(ctx, asked.plugin, disabled=False)
 
 
 @command("plugins.disable", permission=permissions.OPERATE)
-async def disable(ctx: Caller, command: OfPlugin) -> PluginSwitched:
+async def disable(ctx: Caller, asked: OfPlugin) -> PluginSwitched:
     """Disable a plugin after the next restart; its data is kept."""
-    return await _switch(ctx, command.plugin, disabled=True)
+    return await _switch(ctx, asked.plugin, disabled=True)
 
 
 async def _switch(ctx: Caller, plugin: str, *, disabled: bool) -> PluginSwitched:
@@ -147,22 +147,22 @@ async def _switch(ctx: Caller, plugin: str, *, disabled: bool) -> PluginSwitched
 
 
 @command("plugins.drop", permission=permissions.OPERATE, unscoped=True)
-async def drop(ctx: Caller, command: DropPlugin) -> PluginDropped:
+async def drop(ctx: Caller, asked: DropPlugin) -> PluginDropped:
     """Delete all data of a plugin that is not running. Only a backup can bring it back.
 
     If it is still installed, it stays disabled.
     """
-    if command.confirm != command.plugin:
+    if asked.confirm != asked.plugin:
         raise Refusal("invalid", "must be the plugin's name, to confirm deletion of its data", path="confirm")
-    state = {each.name: each.state for each in ctx.core.part(Manager).statuses()}.get(command.plugin)
+    state = {each.name: each.state for each in ctx.core.part(Manager).statuses()}.get(asked.plugin)
     if state == "running":
         raise Refusal("conflict", "it is running; disable it and restart the node", path="plugin")
 
     def write(tx: Transaction) -> tuple[list[str], dict[str, frozenset[str]]]:
-        dropped = plugins.drop(tx, command.plugin)
+        dropped = plugins.drop(tx, asked.plugin)
         if state is not None:
-            plugins.set_disabled(tx, command.plugin, True)
-        audit.record(tx, ctx.account, "plugins.drop", command.plugin, tables=" ".join(dropped))
+            plugins.set_disabled(tx, asked.plugin, True)
+        audit.record(tx, ctx.account, "plugins.drop", asked.plugin, tables=" ".join(dropped))
         return dropped, roles.by_name(tx)
 
     def forget(done: tuple[list[str], dict[str, frozenset[str]]]) -> None:
@@ -187,24 +187,24 @@ async def _write_and_tell(ctx: Caller, write: Write[T], tell: Callable[[T], None
 
 
 @command("plugins.export", permission=permissions.OPERATE, reads=True)
-async def export(ctx: Caller, command: ExportPlugin) -> PluginRows:
+async def export(ctx: Caller, asked: ExportPlugin) -> PluginRows:
     """Rows of a plugin's tables as they are stored, page by page.
 
     Only for the operator, because plugins may store data that nobody else may read.
     """
     if not ctx.operator:
         raise Refusal("forbidden", "only the operator can do this, with `chatnode call` on the node's machine")
-    limit = ctx.page_size(command.limit)
+    limit = ctx.page_size(asked.limit)
 
     def read(reader: Reader) -> PluginRows:
-        tables = plugins.own_tables(reader, command.plugin)
-        if not tables and command.plugin not in plugins.known(reader):
-            raise Refusal("not_found", f"no data of a plugin {command.plugin} here", path="plugin")
-        if command.table is None:
+        tables = plugins.own_tables(reader, asked.plugin)
+        if not tables and asked.plugin not in plugins.known(reader):
+            raise Refusal("not_found", f"no data of a plugin {asked.plugin} here", path="plugin")
+        if asked.table is None:
             return PluginRows(tables, [])
-        if command.table not in tables:
-            raise Refusal("not_found", f"the plugin has no table {command.table}", path="table")
-        return PluginRows(tables, *plugins.export(reader, command.table, command.after, limit))
+        if asked.table not in tables:
+            raise Refusal("not_found", f"the plugin has no table {asked.table}", path="table")
+        return PluginRows(tables, *plugins.export(reader, asked.table, asked.after, limit))
 
     return await ctx.read(read)
 

@@ -10,22 +10,22 @@ from chatnode.model import permissions
 from chatnode.model.commands.presence import (
     GetPresence,
     ListPresenceHistory,
-    PresenceGiven,
     PresenceHistory,
+    PresenceList,
     PresenceOf,
     SayTyping,
     SetStatus,
     SetVisible,
     TypingSaid,
     Typist,
-    TypistsGiven,
+    TypistList,
     Visible,
 )
 from chatnode.model.commands.shared import InConversation
 from chatnode.model.emoji import as_emoji
 from chatnode.model.folding import is_blank
 from chatnode.model.people import Account
-from chatnode.model.presence import Presence, PresenceState, Status, Typing, as_told
+from chatnode.model.presence import Presence, PresenceState, PresenceStatus, Typing, presence_for_others
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.routing.presence import PresenceBoard
 from chatnode.storage.conversations import conversations
@@ -33,70 +33,72 @@ from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
 from chatnode.storage.presence import presence, typing
-from chatnode.storage.presence.presence import Circle, Mark
+from chatnode.storage.presence.presence import Mark, PresenceAudience
 
 
 @command("presence.get", permission=permissions.CHAT, reads=True)
-async def get(ctx: Caller, command: GetPresence) -> PresenceGiven:
+async def get(ctx: Caller, asked: GetPresence) -> PresenceList:
     """Users' presence, in order of handles. Users with whom you share no conversation, or whose presence you may not
     see, are left out."""
     most = ctx.core.config.limits.page_items
-    if len(command.people) > most:
+    if len(asked.people) > most:
         raise Refusal("too_large", f"has at most {most} users at a time", path="people")
-    found = await ctx.query(lambda reader: presence.seen(reader, ctx.me.key, command.people))
+    found = await ctx.query(lambda reader: presence.seen(reader, ctx.me.key, asked.people))
     board = ctx.core.part(PresenceBoard)
-    return PresenceGiven([board.as_known(each) for each in found])
+    return PresenceList([board.as_known(each) for each in found])
 
 
 @command("presence.status", permission=permissions.CHAT, limit="statuses", repeatable=True)
-async def set_status(ctx: Caller, command: SetStatus) -> PresenceOf:
+async def set_status(ctx: Caller, asked: SetStatus) -> PresenceOf:
     """Set your status: a text, an emoji or both, for some time or until you change it."""
-    status = _status(ctx, command)
+    status = _status(ctx, asked)
     keep_history = ctx.core.config.presence.history_days > 0
     me = ctx.me
 
-    def write(tx: Transaction) -> tuple[Mark, Circle]:
+    def write(tx: Transaction) -> tuple[Mark, PresenceAudience]:
         return presence.set_status(tx, me, status, keep_history=keep_history)
 
     mark, circle = await ctx.write(write)
     ctx.core.part(PresenceBoard).marked(me.key, mark, circle)
     now = now_ms()
-    return PresenceOf(as_told(me.ref, ctx.core.part(PresenceBoard).is_online(me.key), now, mark.status, now))
+    return PresenceOf(
+        presence_for_others(me.ref, ctx.core.part(PresenceBoard).is_online(me.key), now, mark.status, now)
+    )
 
 
-def _status(ctx: Caller, command: SetStatus) -> Status:
+def _status(ctx: Caller, command: SetStatus) -> PresenceStatus:
     text = None if is_blank(command.text or "") else (command.text or "").strip()
     emoji = as_emoji(command.emoji, "emoji") if command.emoji else None
     most = ctx.core.config.presence.status_chars
     if text is not None and most and len(text) > most:
         raise Refusal("too_large", f"a status has at most {most} characters", path="text")
     if text is None and emoji is None:
-        return Status()
-    return Status(text, emoji, now_ms() + command.seconds * 1000 if command.seconds is not None else None)
+        return PresenceStatus()
+    return PresenceStatus(text, emoji, now_ms() + command.seconds * 1000 if command.seconds is not None else None)
 
 
 @command("presence.visible", permission=permissions.CHAT, limit="statuses", repeatable=True)
-async def set_visible(ctx: Caller, command: SetVisible) -> Visible:
+async def set_visible(ctx: Caller, asked: SetVisible) -> Visible:
     """Show or hide from others when you are online and active, your status, and that you are typing (default:
     shown)."""
     me = ctx.me
-    mark, circle = await ctx.write(lambda tx: presence.set_hidden(tx, me, not command.visible))
+    mark, circle = await ctx.write(lambda tx: presence.set_hidden(tx, me, not asked.visible))
     ctx.core.part(PresenceBoard).marked(me.key, mark, circle)
     return Visible(not mark.hidden)
 
 
 @command("presence.history", permission=permissions.CHAT, or_permission=permissions.OPERATE, reads=True)
-async def history(ctx: Caller, command: ListPresenceHistory) -> PresenceHistory:
+async def history(ctx: Caller, asked: ListPresenceHistory) -> PresenceHistory:
     """Your presence history, if the node keeps it. With the permission to operate the node, any user's.
 
     To filter and sort: `items.query` of `presence_history`.
     """
-    limit = ctx.page_size(command.limit)
+    limit = ctx.page_size(asked.limit)
     days = ctx.core.config.presence.history_days
 
     def read(reader: Reader) -> PresenceHistory:
-        account = _whose_history(ctx, reader, command.person)
-        return PresenceHistory(days, presence.history(reader, account.key, command.before, limit) if days else [])
+        account = _whose_history(ctx, reader, asked.person)
+        return PresenceHistory(days, presence.history(reader, account.key, asked.before, limit) if days else [])
 
     return await ctx.read(read)
 
@@ -114,12 +116,12 @@ def _whose_history(ctx: Caller, reader: Reader, who: str | None) -> Account:
 
 
 @command("typing", permission=permissions.CHAT, limit="typing", repeatable=True)
-async def say_typing(ctx: Caller, command: SayTyping) -> TypingSaid:
+async def say_typing(ctx: Caller, asked: SayTyping) -> TypingSaid:
     """Show that you are typing in a conversation; repeat it while you do. Posting or `stop` ends it."""
     me = ctx.me
     live = ctx.core.part(PresenceBoard)
-    place, blocked = await ctx.read(lambda reader: typing.access(reader, me, command.conversation))
-    if command.stop:
+    place, blocked = await ctx.read(lambda reader: typing.access(reader, me, asked.conversation))
+    if asked.stop:
         live.typing.stops(me.id, place.key)
         return TypingSaid()
     until = live.typing.until()
@@ -129,11 +131,11 @@ async def say_typing(ctx: Caller, command: SayTyping) -> TypingSaid:
 
 
 @command("typing.list", permission=permissions.CHAT, reads=True)
-async def list_typing(ctx: Caller, command: InConversation) -> TypistsGiven:
+async def list_typing(ctx: Caller, asked: InConversation) -> TypistList:
     """Other users who are typing in a conversation now."""
     me = ctx.me
-    place = await ctx.read(lambda reader: conversations.access(reader, me, command.conversation))
-    return TypistsGiven(
+    place = await ctx.read(lambda reader: conversations.access(reader, me, asked.conversation))
+    return TypistList(
         [
             Typist(each.person, rfc3339(each.until))
             for each in ctx.core.part(PresenceBoard).typing.who(place.key)

@@ -11,7 +11,7 @@ from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
-from chatnode.model.commands.privacy import Erase, Erased, Export, ExportGiven, Proof
+from chatnode.model.commands.privacy import Erase, Erased, Export, ExportPage, Proof
 from chatnode.model.people import PersonRef
 from chatnode.routing.presence import PresenceBoard
 from chatnode.services.administration import is_me, person_or_me
@@ -22,28 +22,28 @@ from chatnode.services.steps import Steps
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import audit, people
 from chatnode.storage.presence import presence
-from chatnode.storage.presence.presence import Circle
+from chatnode.storage.presence.presence import PresenceAudience
 from chatnode.storage.privacy import erasure, traces
 from chatnode.storage.privacy import export as personal_export
-from chatnode.storage.privacy.retention import standing_elsewhere
+from chatnode.storage.privacy.retention import texts_of_others
 
 # ---- erasing
 
 
 @command("people.erase", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, unscoped=True)
-async def erase(ctx: Caller, command: Erase) -> Erased:
+async def erase(ctx: Caller, asked: Erase) -> Erased:
     """Erase an account permanently: profile, sessions, settings and all its messages.
 
     Messages leave tombstones, and direct conversations keep two members, under a made-up handle. Returns a receipt of
     what was removed, and whether any of it is still in the files.
     """
-    account = await person_or_me(ctx, command.person)
-    if command.handle.lower() != account.handle:
+    account = await person_or_me(ctx, asked.person)
+    if asked.handle.lower() != account.handle:
         raise Refusal("invalid", "type the handle of the account to confirm", path="handle")
     if is_me(ctx, account):
-        await check_own_password(ctx, account, command.password)
+        await check_own_password(ctx, account, asked.password)
 
-    def write(tx: Transaction) -> tuple[PersonRef, Circle]:
+    def write(tx: Transaction) -> tuple[PersonRef, PresenceAudience]:
         current = people.by_key(tx, account.key)
         if not is_me(ctx, current):
             check_may_manage(ctx, current)
@@ -80,13 +80,13 @@ async def _go_on(core: Core, person: int, texts: list[str]) -> tuple[dict[str, i
     return removed, await _prove(core, texts)
 
 
-def _erase(person: int, batch: erasure.Batch, tx: Transaction, _: int) -> int:
+def _erase(person: int, batch: erasure.ErasureBatch, tx: Transaction, _: int) -> int:
     erasure.erase_messages(tx, person, batch)
     return len(batch.messages)
 
 
 async def _prove(core: Core, texts: list[str]) -> Proof:
-    looked = await prove_gone(core, texts, standing_elsewhere)
+    looked = await prove_gone(core, texts, texts_of_others)
     cleaned = looked.cleaned
     return Proof(len(texts), len(looked.found), len(looked.elsewhere), cleaned.swept, cleaned.flushed, looked.advice)
 
@@ -108,16 +108,16 @@ async def finish_erasures(core: Core) -> str | None:
 @command(
     "people.export", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE, reads=True, unscoped=True
 )
-async def export(ctx: Caller, command: Export) -> ExportGiven:
+async def export(ctx: Caller, asked: Export) -> ExportPage:
     """Everything the node stores about you or, with the permission to manage people, about another user; page by
     page."""
-    account = await person_or_me(ctx, command.person)
+    account = await person_or_me(ctx, asked.person)
     if not is_me(ctx, account):
         check_may_manage(ctx, account)
-        if command.after is None:
+        if asked.after is None:
             await ctx.write(lambda tx: audit.record(tx, ctx.account, "people.export", account.id))
-    limit = ctx.page_size(command.limit)
-    return await ctx.query(lambda reader: personal_export.page(reader, account, command.after, limit), seconds=0)
+    limit = ctx.page_size(asked.limit)
+    return await ctx.query(lambda reader: personal_export.page(reader, account, asked.after, limit), seconds=0)
 
 
 SUBJECT = Subject(

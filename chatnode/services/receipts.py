@@ -6,43 +6,43 @@ from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
-from chatnode.model.commands.messages import AllMarked, GetMessage, MarkAll, Marked, MarkUpTo, ReceiptsGiven
+from chatnode.model.commands.messages import AllMarked, GetMessage, MarkAll, Marked, MarkUpTo, ReceiptList
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.messages import messages, receipts
 
 
 @command("receipts.read", permission=permissions.CHAT, repeatable=True)
-async def read_up_to(ctx: Caller, command: MarkUpTo) -> Marked:
+async def read_up_to(ctx: Caller, asked: MarkUpTo) -> Marked:
     """Mark everything up to `seq` as read."""
     me = ctx.me
-    return await ctx.write(lambda tx: receipts.mark(tx, me, command.conversation, "read", command.seq), repeatable=True)
+    return await ctx.write(lambda tx: receipts.mark(tx, me, asked.conversation, "read", asked.seq), repeatable=True)
 
 
 @command("receipts.delivered", permission=permissions.CHAT, active=False, repeatable=True)
-async def delivered_up_to(ctx: Caller, command: MarkUpTo) -> Marked:
+async def delivered_up_to(ctx: Caller, asked: MarkUpTo) -> Marked:
     """Mark everything up to `seq` as delivered to this device."""
     me = ctx.me
     return await ctx.write(
-        lambda tx: receipts.mark(tx, me, command.conversation, "delivered", command.seq), repeatable=True
+        lambda tx: receipts.mark(tx, me, asked.conversation, "delivered", asked.seq), repeatable=True
     )
 
 
 @command("receipts.read_all", permission=permissions.CHAT)
-async def read_all(ctx: Caller, command: MarkAll) -> AllMarked:
+async def read_all(ctx: Caller, asked: MarkAll) -> AllMarked:
     """Mark everything as read, in all your conversations or in those given."""
-    return AllMarked(await ctx.write(lambda tx: receipts.mark_all(tx, ctx.me, command.conversations)))
+    return AllMarked(await ctx.write(lambda tx: receipts.mark_all(tx, ctx.me, asked.conversations)))
 
 
 @command("receipts.list", permission=permissions.CHAT, reads=True)
-async def list_of_message(ctx: Caller, command: GetMessage) -> ReceiptsGiven:
+async def list_of_message(ctx: Caller, asked: GetMessage) -> ReceiptList:
     """Who received and read a message, and when.
 
     To filter and sort: `items.query` of `message_reads`.
     """
 
-    def read(reader: Reader) -> ReceiptsGiven:
-        place, message = messages.access(reader, ctx.me, command.message)
-        return ReceiptsGiven(receipts.of_message(reader, ctx.me, place, message.sender.id, message.seq))
+    def read(reader: Reader) -> ReceiptList:
+        place, message = messages.access(reader, ctx.me, asked.message)
+        return ReceiptList(receipts.of_message(reader, ctx.me, place, message.sender.id, message.seq))
 
     return await ctx.query(read)
 

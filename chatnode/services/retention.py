@@ -12,7 +12,7 @@ from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.logs import get_logger
 from chatnode.model import permissions
-from chatnode.model.commands.retention import ListRemovals, RemovalsGiven
+from chatnode.model.commands.retention import ListRemovals, RemovalPage
 from chatnode.model.times import now_ms
 from chatnode.services.forgetting import prove_gone
 from chatnode.services.steps import Steps
@@ -66,7 +66,7 @@ async def _remove(core: Core, due: Due) -> tuple[int, int, list[str]] | None:
     if last is None:
         return None
     upto = last.upto
-    number = await core.db.write(lambda tx: retention.note(tx, due, upto, counts))
+    number = await core.db.write(lambda tx: retention.record_removal(tx, due, upto, counts))
     return number, counts["messages"], probes
 
 
@@ -77,7 +77,7 @@ def _trim(due: Due, tx: Transaction, most: int) -> Removed | None:
 async def _prove(core: Core, removals: list[tuple[int, list[str]]]) -> None:
     """Look for the removed texts in the search index and in the files, and add to the receipts what was found."""
     texts = list(dict.fromkeys(text for _, each in removals for text in each))[: traces.PROBES * 4]
-    looked = await prove_gone(core, texts, retention.standing_elsewhere)
+    looked = await prove_gone(core, texts, retention.texts_of_others)
     if not looked.cleaned.complete:
         logger.warning("%d receipts stay without a proof: %s", len(removals), looked.advice)
         return
@@ -104,13 +104,13 @@ async def _in_steps(core: Core, function: Callable[[Transaction, int], int], day
 
 
 @command("retention.list", permission=permissions.OPERATE, reads=True)
-async def list_removals(ctx: Caller, command: ListRemovals) -> RemovalsGiven:
+async def list_removals(ctx: Caller, asked: ListRemovals) -> RemovalPage:
     """Receipts of what retention removed, newest first.
 
     To filter and sort: `items.query` of `removals`.
     """
-    limit = ctx.page_size(command.limit)
-    return RemovalsGiven(await ctx.read(lambda reader: retention.page(reader, command.after, limit)))
+    limit = ctx.page_size(asked.limit)
+    return RemovalPage(await ctx.read(lambda reader: retention.page(reader, asked.after, limit)))
 
 
 SUBJECT = Subject(

@@ -13,14 +13,14 @@ from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.commands.accounts import SetRole
 from chatnode.model.commands.roles import (
-    AuditGiven,
+    AuditPage,
     DeleteRole,
     ListAudit,
-    Permission,
+    PermissionInfo,
     PutRole,
-    RolesGiven,
+    RoleList,
 )
-from chatnode.model.commands.shared import Nothing, PersonGiven
+from chatnode.model.commands.shared import Nothing, PersonReply
 from chatnode.services.ranks import check_may_give, check_may_manage
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
@@ -28,29 +28,29 @@ from chatnode.storage.people import audit, people, resets, roles
 
 
 @command("roles.list", permission=permissions.MANAGE_ROLES, or_permission=permissions.MANAGE_PEOPLE, reads=True)
-async def list_roles(ctx: Caller, command: Nothing) -> RolesGiven:
+async def list_roles(ctx: Caller, asked: Nothing) -> RoleList:
     """All roles and all permissions."""
-    known = [Permission(name, meaning) for name, meaning in ctx.core.permissions.items()]
-    return RolesGiven(await ctx.query(roles.page), known)
+    known = [PermissionInfo(name, meaning) for name, meaning in ctx.core.permissions.items()]
+    return RoleList(await ctx.query(roles.page), known)
 
 
 @command("roles.set", permission=permissions.MANAGE_ROLES)
-async def set_permissions(ctx: Caller, command: PutRole) -> Nothing:
+async def set_permissions(ctx: Caller, asked: PutRole) -> Nothing:
     """Create a role or replace its permissions; takes effect at once for every account with it.
 
     You can add and remove only permissions that you have yourself. `admin` cannot be changed.
     """
-    wanted = frozenset(command.permissions)
+    wanted = frozenset(asked.permissions)
 
     def write(tx: Transaction) -> dict[str, frozenset[str]]:
-        before = roles.by_name(tx).get(command.role, frozenset[str]())
-        changed = roles.replace(tx, command.role, wanted)
+        before = roles.by_name(tx).get(asked.role, frozenset[str]())
+        changed = roles.replace(tx, asked.role, wanted)
         check_may_give(ctx, before ^ wanted, "permissions")
         if before == wanted:
             return changed
-        resets.revoke_of_role(tx, command.role)
+        resets.revoke_of_role(tx, asked.role)
         details = {"before": " ".join(sorted(before)), "after": " ".join(sorted(wanted))}
-        audit.record(tx, ctx.account, "roles.set", command.role, **details)
+        audit.record(tx, ctx.account, "roles.set", asked.role, **details)
         return changed
 
     await _change(ctx, write)
@@ -58,13 +58,13 @@ async def set_permissions(ctx: Caller, command: PutRole) -> Nothing:
 
 
 @command("roles.delete", permission=permissions.MANAGE_ROLES)
-async def delete_role(ctx: Caller, command: DeleteRole) -> Nothing:
+async def delete_role(ctx: Caller, asked: DeleteRole) -> Nothing:
     """Delete a role that no account has."""
 
     def write(tx: Transaction) -> dict[str, frozenset[str]]:
-        check_may_give(ctx, roles.by_name(tx).get(command.role, ()), "role")
-        left = roles.delete(tx, command.role)
-        audit.record(tx, ctx.account, "roles.delete", command.role)
+        check_may_give(ctx, roles.by_name(tx).get(asked.role, ()), "role")
+        left = roles.delete(tx, asked.role)
+        audit.record(tx, ctx.account, "roles.delete", asked.role)
         return left
 
     await _change(ctx, write)
@@ -80,36 +80,36 @@ async def _change(ctx: Caller, write: Callable[[Transaction], dict[str, frozense
 
 
 @command("people.role", permission=permissions.MANAGE_PEOPLE)
-async def set_role(ctx: Caller, command: SetRole) -> PersonGiven:
+async def set_role(ctx: Caller, asked: SetRole) -> PersonReply:
     """Change a user's role on the node; neither the old nor the new role may have permissions that you lack."""
 
-    def write(tx: Transaction) -> PersonGiven:
-        account = people.find(tx, command.person)
+    def write(tx: Transaction) -> PersonReply:
+        account = people.find(tx, asked.person)
         check_may_manage(ctx, account)
-        check_may_give(ctx, roles.by_name(tx).get(command.role, ()), "role")
-        if people.set_role(tx, account, command.role):
+        check_may_give(ctx, roles.by_name(tx).get(asked.role, ()), "role")
+        if people.set_role(tx, account, asked.role):
             resets.revoke(tx, account.key)  # its creator may not be able to manage the account as it is now
-            audit.record(tx, ctx.account, "people.role", account.id, before=account.role, after=command.role)
-        return PersonGiven(people.public(account))
+            audit.record(tx, ctx.account, "people.role", account.id, before=account.role, after=asked.role)
+        return PersonReply(people.public(account))
 
     return await ctx.write(write)
 
 
 @command("audit.list", permission=permissions.AUDIT, reads=True)
-async def list_audit(ctx: Caller, command: ListAudit) -> AuditGiven:
+async def list_audit(ctx: Caller, asked: ListAudit) -> AuditPage:
     """What administrators, moderators and the operator did, newest first.
 
     To filter and sort: `items.query` of `audit`.
     """
-    limit = ctx.page_size(command.limit)
+    limit = ctx.page_size(asked.limit)
 
-    def read(reader: Reader) -> AuditGiven:
-        actor = people.find(reader, command.actor, "actor").key if command.actor is not None else None
+    def read(reader: Reader) -> AuditPage:
+        actor = people.find(reader, asked.actor, "actor").key if asked.actor is not None else None
         entries = audit.page(
-            reader, actor=actor, action=command.action, target=_target(reader, command.target),
-            before=command.before, limit=limit,
+            reader, actor=actor, action=asked.action, target=_target(reader, asked.target),
+            before=asked.before, limit=limit,
         )  # fmt: skip
-        return AuditGiven(entries)
+        return AuditPage(entries)
 
     return await ctx.query(read)
 

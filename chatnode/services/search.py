@@ -8,18 +8,18 @@ from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.model import permissions, search_query
-from chatnode.model.commands.search import SearchGiven, SearchMessages
+from chatnode.model.commands.search import SearchMessages, SearchPage
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.search import checks as search_checks
 from chatnode.storage.search import find as search
 from chatnode.storage.search import index as search_index
-from chatnode.storage.search.find import Cursor
+from chatnode.storage.search.find import SearchCursor
 from chatnode.storage.search.renewal import Rebuilding
 
 
 @command("search.messages", permission=permissions.CHAT, reads=True)
-async def messages(ctx: Caller, command: SearchMessages) -> SearchGiven:
+async def messages(ctx: Caller, asked: SearchMessages) -> SearchPage:
     """Messages that you may see and that match `query`, newest first.
 
     `docs/search.md` describes the query language.
@@ -27,12 +27,12 @@ async def messages(ctx: Caller, command: SearchMessages) -> SearchGiven:
     settings = ctx.core.config.search
     if not settings.enabled:
         raise Refusal("unavailable", "search is disabled on this node (search.enabled)")
-    query = search_query.parse(command.query, settings.parts)
-    after = Cursor.read(command.after) if command.after is not None else None
-    limit = ctx.page_size(command.limit)
+    query = search_query.parse(asked.query, settings.parts)
+    after = SearchCursor.read(asked.after) if asked.after is not None else None
+    limit = ctx.page_size(asked.limit)
 
-    def read(reader: Reader) -> SearchGiven:
-        place = conversations.access(reader, ctx.me, command.conversation) if command.conversation else None
+    def read(reader: Reader) -> SearchPage:
+        place = conversations.access(reader, ctx.me, asked.conversation) if asked.conversation else None
         return search.find(
             reader, ctx.me, query, conversation=place and place.key, after=after, limit=limit,
             seconds=settings.deadline_seconds,

@@ -20,16 +20,16 @@ from chatnode.model.commands.sign_in import (
     CreateSetup,
     CreateToken,
     Invite,
-    InviteGiven,
-    InvitesGiven,
+    InviteList,
+    InviteReply,
     RenameSession,
     Revoked,
     RevokeInvite,
     RevokeSession,
-    SessionsGiven,
-    SetupGiven,
+    SessionList,
+    SetupReply,
     SignIn,
-    TokenGiven,
+    TokenReply,
 )
 from chatnode.model.people import Account
 from chatnode.model.times import DAY_MS, now_ms
@@ -53,15 +53,15 @@ async def authenticate(core: Core, token: str) -> Authenticated:
 
 
 @command("sessions.create", permission=None, limit="logins")
-async def sign_in(ctx: Caller, command: SignIn) -> SignedIn:
+async def sign_in(ctx: Caller, asked: SignIn) -> SignedIn:
     """Sign in with handle and password; returns a token for this device."""
-    found = await ctx.read(lambda reader: people.password_hash(reader, command.handle))
+    found = await ctx.read(lambda reader: people.password_hash(reader, asked.handle))
     hashed = found[1] if found else None
-    right = await is_password(ctx.core, command.handle, hashed, command.password)
+    right = await is_password(ctx.core, asked.handle, hashed, asked.password)
     if not right or found is None or hashed is None:
         raise Refusal("wrong_password", "wrong handle or password")
     account = found[0]
-    new_hash = await renewed(ctx.core, hashed, command.password)
+    new_hash = await renewed(ctx.core, hashed, asked.password)
 
     def write(tx: Transaction) -> SignedIn:
         if people.password_of(tx, account.key) != hashed:  # it was changed meanwhile
@@ -71,7 +71,7 @@ async def sign_in(ctx: Caller, command: SignIn) -> SignedIn:
             raise Refusal("forbidden", "this account is deactivated; ask an administrator")
         if new_hash is not None:
             people.set_password(tx, account.key, new_hash)
-        return _new_device(tx, ctx.core, account, command.device)
+        return _new_device(tx, ctx.core, account, asked.device)
 
     return await ctx.write(write)
 
@@ -84,46 +84,46 @@ def _new_device(tx: Transaction, core: Core, account: Account, device: str | Non
 
 
 @command("sessions.list", permission=permissions.CHAT, reads=True)
-async def list_sessions(ctx: Caller, command: Nothing) -> SessionsGiven:
+async def list_sessions(ctx: Caller, asked: Nothing) -> SessionList:
     """Your signed-in devices and API tokens.
 
     To filter and sort: `items.query` of `sessions`.
     """
-    return SessionsGiven(await ctx.read(lambda reader: sessions.of_person(reader, ctx.me.key, ctx.session)))
+    return SessionList(await ctx.read(lambda reader: sessions.of_person(reader, ctx.me.key, ctx.session)))
 
 
 @command("sessions.rename", permission=permissions.CHAT)
-async def rename_session(ctx: Caller, command: RenameSession) -> Nothing:
+async def rename_session(ctx: Caller, asked: RenameSession) -> Nothing:
     """Rename one of your devices or tokens."""
-    await ctx.write(lambda tx: sessions.rename(tx, ctx.me.key, command.session, command.label))
+    await ctx.write(lambda tx: sessions.rename(tx, ctx.me.key, asked.session, asked.label))
     return Nothing()
 
 
 @command("sessions.revoke", permission=permissions.CHAT, unscoped=True)
-async def revoke_session(ctx: Caller, command: RevokeSession) -> Revoked:
+async def revoke_session(ctx: Caller, asked: RevokeSession) -> Revoked:
     """Sign out one of your devices or tokens; its live connections end at once."""
-    await ctx.write(lambda tx: sessions.revoke(tx, ctx.me.key, command.session))
+    await ctx.write(lambda tx: sessions.revoke(tx, ctx.me.key, asked.session))
     return Revoked(1)
 
 
 @command("sessions.revoke_others", permission=permissions.CHAT, unscoped=True)
-async def revoke_other_sessions(ctx: Caller, command: Nothing) -> Revoked:
+async def revoke_other_sessions(ctx: Caller, asked: Nothing) -> Revoked:
     """Sign out all your other devices and tokens."""
     return Revoked(await ctx.write(lambda tx: sessions.revoke_all(tx, ctx.me.key, ctx.session)))
 
 
 @command("tokens.create", permission=permissions.CHAT, or_permission=permissions.MANAGE_PEOPLE)
-async def create_token(ctx: Caller, command: CreateToken) -> TokenGiven:
+async def create_token(ctx: Caller, asked: CreateToken) -> TokenReply:
     """Create an API token for yourself or, with the permission to manage people, for another user.
 
     A token can create only tokens with the same or fewer scopes that expire no later than itself. No token can do
     more than its owner's role.
     """
     token, token_hash = sessions.new_secret()
-    scopes = _scopes(ctx, command.scopes)
+    scopes = _scopes(ctx, asked.scopes)
 
     def write(tx: Transaction) -> int:
-        owner = ctx.account if command.person is None else people.find(tx, command.person)
+        owner = ctx.account if asked.person is None else people.find(tx, asked.person)
         if owner is None:
             raise Refusal("invalid", "name the token's owner", path="person")
         if (ctx.account is None or owner.key != ctx.account.key) and not ctx.may(permissions.MANAGE_PEOPLE):
@@ -135,13 +135,13 @@ async def create_token(ctx: Caller, command: CreateToken) -> TokenGiven:
         if ctx.account is None or owner.key != ctx.account.key:
             check_may_manage(ctx, owner)
             listed = None if scopes is None else " ".join(sorted(scopes))
-            audit.record(tx, ctx.account, "tokens.create", owner.id, scopes=listed, days=command.days)
-        session = sessions.create(tx, owner.key, "token", command.label or "token", token_hash, command.days, scopes)
+            audit.record(tx, ctx.account, "tokens.create", owner.id, scopes=listed, days=asked.days)
+        session = sessions.create(tx, owner.key, "token", asked.label or "token", token_hash, asked.days, scopes)
         if ctx.ends_at is not None:
             sessions.end_by(tx, session, ctx.ends_at)
         return session
 
-    return TokenGiven(token, await ctx.write(write))
+    return TokenReply(token, await ctx.write(write))
 
 
 def _scopes(ctx: Caller, wanted: list[str] | None) -> frozenset[str] | None:
@@ -165,67 +165,67 @@ def _scopes(ctx: Caller, wanted: list[str] | None) -> frozenset[str] | None:
 
 
 @command("invites.create", permission=permissions.INVITE)
-async def create_invite(ctx: Caller, command: CreateInvite) -> InviteGiven:
+async def create_invite(ctx: Caller, asked: CreateInvite) -> InviteReply:
     """Create a link for a new user to create an account and join the given conversations."""
     code, code_hash = sessions.new_secret()
     link = ctx.core.link("invite", code)
-    days = command.days or ctx.core.config.accounts.invite_days
+    days = asked.days or ctx.core.config.accounts.invite_days
     create = partial(
         invites.create, kind="member", code_hash=code_hash, by=ctx.account, expires_at=now_ms() + days * DAY_MS,
-        uses=command.uses, conversation_ids=command.conversations,
+        uses=asked.uses, conversation_ids=asked.conversations,
     )  # fmt: skip
 
     def write(tx: Transaction) -> Invite:
         invite = create(tx)
-        details = {"uses": command.uses, "days": days, "conversations": " ".join(command.conversations) or None}
+        details = {"uses": asked.uses, "days": days, "conversations": " ".join(asked.conversations) or None}
         audit.record(tx, ctx.account, "invites.create", str(invite.invite), **details)
         return invite
 
     invite = await ctx.write(write)
-    return InviteGiven(code, link, invite)
+    return InviteReply(code, link, invite)
 
 
 @command("invites.list", permission=permissions.INVITE, reads=True)
-async def list_invites(ctx: Caller, command: Nothing) -> InvitesGiven:
+async def list_invites(ctx: Caller, asked: Nothing) -> InviteList:
     """Invites that can still be used.
 
     To filter and sort: `items.query` of `invites`.
     """
-    return InvitesGiven(await ctx.query(invites.page))
+    return InviteList(await ctx.query(invites.page))
 
 
 @command("invites.revoke", permission=permissions.INVITE)
-async def revoke_invite(ctx: Caller, command: RevokeInvite) -> Revoked:
+async def revoke_invite(ctx: Caller, asked: RevokeInvite) -> Revoked:
     """Revoke an invite."""
 
     def write(tx: Transaction) -> None:
-        invites.revoke(tx, command.invite)
-        audit.record(tx, ctx.account, "invites.revoke", str(command.invite))
+        invites.revoke(tx, asked.invite)
+        audit.record(tx, ctx.account, "invites.revoke", str(asked.invite))
 
     await ctx.write(write)
     return Revoked(1)
 
 
 @command("invites.accept", permission=None, limit="logins")
-async def accept_invite(ctx: Caller, command: AcceptInvite) -> SignedIn:
+async def accept_invite(ctx: Caller, asked: AcceptInvite) -> SignedIn:
     """Create an account with an invite or set-up link, and sign in.
 
     `not_joined` lists the groups of the invite that the new account could not join, for example because they are full.
     """
-    await ctx.read(lambda reader: invites.usable(reader, command.code))  # before the costly hash
-    hashed = await hash_password(ctx.core, command.password)
+    await ctx.read(lambda reader: invites.usable(reader, asked.code))  # before the costly hash
+    hashed = await hash_password(ctx.core, asked.password)
     most_members = ctx.core.config.limits.group_members
 
     def write(tx: Transaction) -> SignedIn:
-        account, not_joined = invites.use(tx, command.code, command.handle, command.name, hashed, most_members)
-        signed_in = _new_device(tx, ctx.core, account, command.device)
+        account, not_joined = invites.use(tx, asked.code, asked.handle, asked.name, hashed, most_members)
+        signed_in = _new_device(tx, ctx.core, account, asked.device)
         return attrs.evolve(signed_in, not_joined=not_joined or None)
 
     return await ctx.write(write)
 
 
 @command("setup.create", permission=permissions.OPERATE)
-async def create_setup(ctx: Caller, command: CreateSetup) -> SetupGiven:
+async def create_setup(ctx: Caller, asked: CreateSetup) -> SetupReply:
     """Create a link for the first administrator; it replaces earlier links."""
     code, code_hash = sessions.new_secret()
     link = ctx.core.link("setup", code)
@@ -239,7 +239,7 @@ async def create_setup(ctx: Caller, command: CreateSetup) -> SetupGiven:
         audit.record(tx, ctx.account, "setup.create")
 
     await ctx.write(write)
-    return SetupGiven(code, link)
+    return SetupReply(code, link)
 
 
 SUBJECT = Subject(

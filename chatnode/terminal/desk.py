@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from chatnode.model.conversations import InboxEntry, Settings
+from chatnode.model.conversations import ConversationSettings, InboxEntry
 from chatnode.model.messages import EVERYONE, Message
 from chatnode.terminal.lines import marked_title, title_of
 
@@ -82,7 +82,7 @@ class Desk:
         if entry is not None and entry.last is not None and entry.last.message == message.message:
             self.put(attrs.evolve(entry, last=message))
 
-    def set(self, conversation: str, settings: Settings) -> None:
+    def set(self, conversation: str, settings: ConversationSettings) -> None:
         entry = self._entries.get(conversation)
         if entry is not None:
             self.put(attrs.evolve(entry, settings=settings))

@@ -21,16 +21,16 @@ from chatnode.client import connect
 from chatnode.node import Node, open_node
 from chatnode.testing.checking import check_plugin
 from chatnode.testing.fixtures import ann, bob, client, config, eve, inline_node, node, person, plugins, url
-from chatnode.testing.people import Client, LiveSession, MakePerson, Somebody, configured, refused
+from chatnode.testing.people import LiveSession, LiveUser, MakePerson, User, configured, refused
 from chatnode.testing.reaching import Answer, catch_up, fetch
 
 __all__ = [
     "Answer",
-    "Client",
     "LiveSession",
+    "LiveUser",
     "MakePerson",
     "Node",
-    "Somebody",
+    "User",
     "ann",
     "bob",
     "catch_up",

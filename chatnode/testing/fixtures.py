@@ -13,7 +13,7 @@ import trio.testing
 from chatnode.config import Config
 from chatnode.node import Node, open_node
 from chatnode.testing.columns import promised_columns_only
-from chatnode.testing.people import Client, MakePerson
+from chatnode.testing.people import LiveUser, MakePerson
 
 
 @pytest.fixture
@@ -71,31 +71,31 @@ async def url(node: Node, nursery: trio.Nursery) -> str:
 async def person(node: Node) -> MakePerson:
     """Makes people: `await person("carol")`."""
 
-    async def make(handle: str, *, admin: bool = False, role: str | None = None) -> Client:
-        return await Client.new(node, handle, admin=admin, role=role)
+    async def make(handle: str, *, admin: bool = False, role: str | None = None) -> LiveUser:
+        return await LiveUser.new(node, handle, admin=admin, role=role)
 
     return make
 
 
 @pytest.fixture
-async def client(person: MakePerson) -> Client:
+async def client(person: MakePerson) -> LiveUser:
     """A connected user."""
     return await person("somebody")
 
 
 @pytest.fixture
-async def ann(person: MakePerson) -> Client:
+async def ann(person: MakePerson) -> LiveUser:
     """A connected user, Ann."""
     return await person("ann")
 
 
 @pytest.fixture
-async def bob(person: MakePerson) -> Client:
+async def bob(person: MakePerson) -> LiveUser:
     """A connected user, Bob."""
     return await person("bob")
 
 
 @pytest.fixture
-async def eve(person: MakePerson) -> Client:
+async def eve(person: MakePerson) -> LiveUser:
     """A connected user in none of the others' conversations."""
     return await person("eve")

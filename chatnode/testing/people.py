@@ -20,7 +20,7 @@ from chatnode.model.people import Account
 from chatnode.node import Node
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Push
-from chatnode.routing.sessions import Session
+from chatnode.routing.sessions import OpenSession
 from chatnode.storage.log import log
 from chatnode.storage.people import people
 
@@ -30,7 +30,7 @@ PATIENCE = 30.0
 _cids = count(1)
 
 
-class Somebody:
+class User:
     """A user who runs commands as a client would, but is not connected and receives no events."""
 
     def __init__(self, node: Node, account: Account) -> None:
@@ -63,11 +63,11 @@ class Somebody:
         """Run a command; its result as plain values. Raises `Refusal`."""
         return await self.call(command, **fields)
 
-    async def direct(self, other: Somebody) -> str:
+    async def direct(self, other: User) -> str:
         """The id of the direct conversation with somebody."""
         return (await self.call("conversations.direct", **{"with": other.handle}))["conversation"]
 
-    async def group(self, *others: Somebody, title: str = "a group", **fields: Any) -> str:
+    async def group(self, *others: User, title: str = "a group", **fields: Any) -> str:
         """Open a group, private unless `visibility` says otherwise; its id."""
         members = [each.handle for each in others]
         return (await self.call("conversations.create", title=title, members=members, **fields))["conversation"]
@@ -87,10 +87,10 @@ class Somebody:
         return (await self.call("tokens.create"))["token"]
 
 
-class LiveSession(Session):
+class LiveSession(OpenSession):
     """A reader who keeps what is pushed: `pushes`, in their order. `ended` is None, or whether it shall resume."""
 
-    def __init__(self, person: Somebody, key: int) -> None:
+    def __init__(self, person: User, key: int) -> None:
         super().__init__(person.account, key)
         self.pushes: list[dict[str, Any]] = []
         self.ended: bool | None = None
@@ -98,7 +98,7 @@ class LiveSession(Session):
         self._more = Signal()
 
     @classmethod
-    async def of(cls, node: Node, person: Somebody, key: int = 0) -> Self:
+    async def of(cls, node: Node, person: User, key: int = 0) -> Self:
         """A session that is live from now on."""
         session = cls(person, key)
         await node.sessions.attach(session)
@@ -132,7 +132,7 @@ class LiveSession(Session):
         raise AssertionError(f"{self.account.handle} does not hear {event}, but {others}")
 
 
-class Client(Somebody):
+class LiveUser(User):
     """A connected user: runs commands, and receives events from the time they connect."""
 
     def __init__(self, node: Node, account: Account) -> None:
@@ -161,7 +161,7 @@ class Client(Somebody):
         return self.session.heard(event)
 
 
-MakePerson = Callable[..., Awaitable[Client]]
+MakePerson = Callable[..., Awaitable[LiveUser]]
 """`await person("carol")`, `await person("root", admin=True)`, `await person("agent", role="crm-agent")`."""
 
 

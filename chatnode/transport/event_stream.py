@@ -21,7 +21,7 @@ from chatnode.model.people import Account
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Push
 from chatnode.routing import resume
-from chatnode.routing.sessions import Session, SessionRegistry
+from chatnode.routing.sessions import OpenSession, SessionRegistry
 
 EVENT_STREAM = "text/event-stream"
 COMMENT_SECONDS = 20.0
@@ -30,7 +30,7 @@ RETRY_MS = 2_000
 PART_BYTES = 16_384
 
 
-class StreamSession(Session):
+class StreamSession(OpenSession):
     """A reader of an event stream. What it has not taken yet is bounded in bytes, as an outbox is."""
 
     __slots__ = ("_changed", "_cut", "_ended", "_most_bytes", "_pending", "_pending_bytes", "_prefix")

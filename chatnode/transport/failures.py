@@ -6,7 +6,7 @@ import secrets
 import sys
 
 from chatnode.errors import Refusal
-from chatnode.hooks.guard import said
+from chatnode.hooks.guard import describe_error
 from chatnode.logs import get_logger
 from chatnode.protocol.envelopes import RequestId, UnusableOp, error_reply
 
@@ -27,6 +27,6 @@ def unexpected_refusal() -> Refusal:
     """What a client is told of a fault of ours; the log has the rest, under the same reference."""
     reference = secrets.token_hex(4)
     error = sys.exception()
-    where = f", {said(error)}" if error is not None else ""
+    where = f", {describe_error(error)}" if error is not None else ""
     logger.exception("a request failed unexpectedly (reference %s)%s", reference, where)
     return Refusal("internal", f"internal error; the node's log has details under {reference}")

@@ -16,7 +16,7 @@ from chatnode.dispatch.jobs import JobRunner
 from chatnode.hooks.consumers import Consumers
 from chatnode.hooks.manager import Figure, Manager
 from chatnode.hooks.tasks import Tasks
-from chatnode.metrics import Page
+from chatnode.metrics import MetricsPage
 from chatnode.model.plugins import ConsumerStatus
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services.health import Part
@@ -30,7 +30,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 async def page(core: Core, registry: SessionRegistry, parts: dict[str, Part]) -> str:
     """The text of all metrics; `parts` as health reports them."""
     head, files = await core.db.read(lambda reader: (log.head(reader), file_statistics(reader)))
-    page = Page()
+    page = MetricsPage()
     page.metric("chatnode_info", "gauge", "The version of chatnode.", {(("version", __version__),): 1})
     _health(page, core, parts)
     _requests(page, core)
@@ -42,14 +42,14 @@ async def page(core: Core, registry: SessionRegistry, parts: dict[str, Part]) ->
     return page.text()
 
 
-def _health(page: Page, core: Core, parts: dict[str, Part]) -> None:
+def _health(page: MetricsPage, core: Core, parts: dict[str, Part]) -> None:
     well = {(("part", name),): int(part["status"] == "ok") for name, part in parts.items()}
     page.metric("chatnode_part_ok", "gauge", "Whether a part of the node is healthy, as in /health.", well)
     free = shutil.disk_usage(core.db.path.parent).free
     page.value("chatnode_disk_free_bytes", "gauge", "Free space where the database is.", free)
 
 
-def _requests(page: Page, core: Core) -> None:
+def _requests(page: MetricsPage, core: Core) -> None:
     metrics = core.metrics
     counts = {(("command", name), ("outcome", outcome)): n for (name, outcome), n in metrics.requests.items()}
     page.metric("chatnode_requests_total", "counter", "Requests by command and outcome.", counts)
@@ -59,7 +59,7 @@ def _requests(page: Page, core: Core) -> None:
     page.value("chatnode_messages_posted_total", "counter", "Messages that were acknowledged.", posted)
 
 
-def _sessions(page: Page, core: Core, registry: SessionRegistry) -> None:
+def _sessions(page: MetricsPage, core: Core, registry: SessionRegistry) -> None:
     page.value("chatnode_deliveries_total", "counter", "Events handed to live sessions.", core.metrics.deliveries)
     page.value(
         "chatnode_outbox_overflows_total", "counter", "Sessions told to resume because they read too slowly.",
@@ -70,7 +70,7 @@ def _sessions(page: Page, core: Core, registry: SessionRegistry) -> None:
     page.value("chatnode_outbox_bytes", "gauge", "Bytes queued for sessions that are behind.", queued)
 
 
-def _storage(page: Page, core: Core, head: int, files: FileStatistics) -> None:
+def _storage(page: MetricsPage, core: Core, head: int, files: FileStatistics) -> None:
     db = core.db
     page.histogram("chatnode_commit_jobs", "Writes that shared a commit.", {(): db.commits.jobs})
     page.histogram("chatnode_commit_seconds", "A commit with its writes and its flush.", {(): db.commits.seconds})
@@ -90,7 +90,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _jobs(page: Page, core: Core) -> None:
+def _jobs(page: MetricsPage, core: Core) -> None:
     last = {(("job", name),): run for name, run in core.part(JobRunner).last.items()}
     for name, kind, help, value in _OF_JOBS:
         page.metric(name, kind, help, {at: value(run) for at, run in last.items()})
@@ -105,7 +105,7 @@ _OF_JOBS: tuple[tuple[str, str, str, Callable[[LastRun], float]], ...] = (
 )
 
 
-async def _plugins(page: Page, core: Core) -> None:
+async def _plugins(page: MetricsPage, core: Core) -> None:
     installed = {(("plugin", each.name),): each for each in core.part(Manager).statuses()}
     running = {labels: int(each.state == "running") for labels, each in installed.items()}
     page.metric("chatnode_plugin_running", "gauge", "Whether an installed plugin runs.", running)
@@ -131,7 +131,7 @@ _OF_CONSUMERS: tuple[tuple[str, str, Callable[[ConsumerStatus], float]], ...] = 
 )
 
 
-async def _figures(page: Page, core: Core) -> None:
+async def _figures(page: MetricsPage, core: Core) -> None:
     """Plugins' own. One that cannot be had is left out, and the log says so."""
     figures = core.part(Manager).figures()
     values: dict[Figure, float] = {}
@@ -162,7 +162,7 @@ def _started() -> float:
 _STARTED = round(_started(), 2)
 
 
-def _process(page: Page) -> None:
+def _process(page: MetricsPage) -> None:
     """The names that Prometheus' own clients use."""
     resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     page.value("process_cpu_seconds_total", "counter", "User and system time.", time.process_time())

@@ -183,7 +183,7 @@ def _items(schemas: dict[str, Schema]) -> Schema:
             {"name": "collection", "in": "path", "required": True, "schema": shape["collection"]},
             *(_query_parameter(name, schema, False) for name, schema in shape.items() if name != "collection"),
         ],
-        "responses": _responses({"application/json": {"$ref": "#/components/schemas/ItemsGiven"}}),
+        "responses": _responses({"application/json": {"$ref": "#/components/schemas/ItemsReply"}}),
     }
 
 

@@ -9,7 +9,7 @@ from quart import Response
 
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.table import CommandTable
-from chatnode.model.commands.privacy import ExportGiven
+from chatnode.model.commands.privacy import ExportPage
 from chatnode.protocol import codec
 
 NDJSON = "application/x-ndjson"
@@ -23,7 +23,7 @@ async def export_stream(
     Each page is asked for by the command, and only while the user is signed in: `context` is called for each.
     Raises `Refusal` if the first page is refused.
     """
-    first: ExportGiven = await table.run(await context(), "people.export", fields)
+    first: ExportPage = await table.run(await context(), "people.export", fields)
 
     async def lines() -> AsyncGenerator[bytes]:
         page, count = first, 0

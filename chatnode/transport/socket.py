@@ -33,7 +33,7 @@ from chatnode.model.commands.resume import Hello, Welcome, Welcomed
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import (
     Push,
-    Request,
+    RequestFrame,
     RequestId,
     ok_reply,
     parse_request,
@@ -41,7 +41,7 @@ from chatnode.protocol.envelopes import (
 )
 from chatnode.routing import resume
 from chatnode.routing.outbox import DRAIN_SECONDS, Outbox, SocketWire, StreamWire
-from chatnode.routing.sessions import Session, SessionRegistry
+from chatnode.routing.sessions import OpenSession, SessionRegistry
 from chatnode.services import COMMANDS
 from chatnode.services.sign_in import authenticate
 from chatnode.storage.people.sessions import Authenticated
@@ -64,7 +64,7 @@ PUSHES_A_SEND = 50
 _PING = b"\x89\x00"
 
 
-class SocketSession(Session):
+class SocketSession(OpenSession):
     """A signed-in client socket, as the router sees it."""
 
     __slots__ = ("_socket",)
@@ -93,7 +93,7 @@ class SocketSession(Session):
         self._socket.close_after_reply(RESUME_SESSION_ENDED if resume else STOP_SIGNED_OUT, reason)
 
 
-class Batch:
+class RequestBatch:
     """Requests that came together: their writes share commits, their reads see the writes before them."""
 
     __slots__ = ("done", "sending", "writes")
@@ -127,7 +127,7 @@ class BatchTurn:
 
     __slots__ = ("_batch", "_begun", "_task_status", "reply_is_coming")
 
-    def __init__(self, batch: Batch, task_status: trio.TaskStatus[None]) -> None:
+    def __init__(self, batch: RequestBatch, task_status: trio.TaskStatus[None]) -> None:
         self._batch = batch
         self._task_status = task_status
         self._begun = False
@@ -317,12 +317,12 @@ class ClientSocket:
             return
         most = self._core.config.limits.in_flight or len(requests)
         for start in range(0, len(requests), most):
-            batch = Batch()
+            batch = RequestBatch()
             async with trio.open_nursery() as nursery:
                 for data in requests[start : start + most]:
                     await nursery.start(self._answer_in_order, data, batch)
 
-    async def _answer_in_order(self, data: bytes, batch: Batch, task_status: trio.TaskStatus[None]) -> None:
+    async def _answer_in_order(self, data: bytes, batch: RequestBatch, task_status: trio.TaskStatus[None]) -> None:
         """Answer one of several requests. The next one begins when this one's write has its place, or it is done."""
         turn = BatchTurn(batch, task_status)
         context = attrs.evolve(self._context, turn=turn)
@@ -362,7 +362,7 @@ class ClientSocket:
         if self._ending is not None:
             self.close(*self._ending)
 
-    async def _hello(self, request: Request) -> None:
+    async def _hello(self, request: RequestFrame) -> None:
         hello = codec.structure(request.fields, Hello)
         if self.session is not None:
             raise Refusal("bad_request", "you have already sent hello", path="op")

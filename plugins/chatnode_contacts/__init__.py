@@ -21,7 +21,7 @@ from chatnode_contacts.model import (
 )
 from chatnode_contacts.permission import PERMISSIONS
 from chatnode_contacts.queries import COLLECTIONS
-from chatnode_contacts.settings import Settings
+from chatnode_contacts.settings import ContactsSettings
 from chatnode_contacts.words import FUNCTIONS
 
 __all__ = ["audience", "chatnode_plugin", "in_transaction"]
@@ -58,7 +58,7 @@ TABLES = (
 
 async def forget(ctx: Context) -> str:
     """Remove declined requests that may be repeated."""
-    gone = await ctx.write(lambda tx: requests.forget_declined(tx, ctx.settings(Settings)))
+    gone = await ctx.write(lambda tx: requests.forget_declined(tx, ctx.settings(ContactsSettings)))
     return f"{gone} declined requests forgotten"
 
 
@@ -70,7 +70,7 @@ def chatnode_plugin() -> Plugin:
         version="0.1.0",
         api="2.0",
         about="Contact lists: requests, favourites, groups, recent interactions and presence.",
-        settings=Settings,
+        settings=ContactsSettings,
         steps=steps_in("chatnode_contacts", functions=FUNCTIONS),
         tables=TABLES,
         permissions=PERMISSIONS,

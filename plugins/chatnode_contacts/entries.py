@@ -25,7 +25,7 @@ from chatnode.api import (
 from chatnode_contacts import words
 from chatnode_contacts.interactions import weight_of
 from chatnode_contacts.model import Contact, ContactAdded, ContactPerson, ContactRemoved, ContactUpdated
-from chatnode_contacts.settings import Settings
+from chatnode_contacts.settings import ContactsSettings
 
 
 class Shown(NamedTuple):
@@ -119,7 +119,7 @@ def plain(row: Shown) -> Contact:
 
 def as_known(ctx: Context, rows: Iterable[Shown]) -> list[Contact]:
     """Entries as they are shown: with presence and weight, as they are now."""
-    now, half_life, badge = now_ms(), ctx.settings(Settings).half_life_ms, ctx.badge
+    now, half_life, badge = now_ms(), ctx.settings(ContactsSettings).half_life_ms, ctx.badge
     contacts: list[Contact] = []
     for row in rows:
         contact = plain(row)

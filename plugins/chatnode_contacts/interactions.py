@@ -17,7 +17,7 @@ from math import log2
 import orjson
 
 from chatnode.api import Consumer, Context, MessagePosted, Reader, Row, Transaction, Write
-from chatnode_contacts.settings import Settings
+from chatnode_contacts.settings import ContactsSettings
 
 Talked = dict[int, list[tuple[int, int]]]
 """By the key of the conversation: gid and time of each message, in their order."""
@@ -41,7 +41,7 @@ async def consume(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
     for row in rows:
         if row.conversation_key is not None:
             talked[row.conversation_key].append((row.gid, row.at))
-    updates = await ctx.read(lambda reader: _updates(reader, talked, ctx.settings(Settings).half_life_ms))
+    updates = await ctx.read(lambda reader: _updates(reader, talked, ctx.settings(ContactsSettings).half_life_ms))
 
     def write(tx: Transaction) -> None:  # nothing of an entry that was made anew meanwhile
         tx.executemany(

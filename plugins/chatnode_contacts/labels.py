@@ -10,13 +10,13 @@ from chatnode.api import Account, Reader, Refusal, Transaction, is_blank
 from chatnode_contacts import words
 from chatnode_contacts.model import Label, LabelKind, Relabelled
 from chatnode_contacts.seen import seen
-from chatnode_contacts.settings import Settings
+from chatnode_contacts.settings import ContactsSettings
 
 COLUMNS: dict[LabelKind, str] = {"group": "groups", "tag": "tags"}
 
 
 def put(
-    tx: Transaction, owner: Account, contact: Account, kind: LabelKind, names: list[str], settings: Settings
+    tx: Transaction, owner: Account, contact: Account, kind: LabelKind, names: list[str], settings: ContactsSettings
 ) -> str | None:
     """Let a contact have these and no others; gives what its entry is to hold.
 
@@ -38,7 +38,7 @@ def put(
     return orjson.dumps(list(wanted.values())).decode() if wanted else None
 
 
-def _checked(kind: LabelKind, names: list[str], settings: Settings) -> dict[str, str]:
+def _checked(kind: LabelKind, names: list[str], settings: ContactsSettings) -> dict[str, str]:
     for place, name in enumerate(names):
         if is_blank(name):
             raise Refusal("invalid", "a name cannot be blank", path=f"{COLUMNS[kind]}.{place}")
@@ -48,7 +48,7 @@ def _checked(kind: LabelKind, names: list[str], settings: Settings) -> dict[str,
     return wanted
 
 
-def _check_room(tx: Transaction, owner: Account, kind: LabelKind, settings: Settings) -> None:
+def _check_room(tx: Transaction, owner: Account, kind: LabelKind, settings: ContactsSettings) -> None:
     if settings.labels and sum(_count(tx, owner, each) for each in COLUMNS) > settings.labels:
         raise Refusal("too_large", f"you have {settings.labels} groups and tags; delete one first", path=COLUMNS[kind])
 

@@ -124,7 +124,7 @@ class ListRequests:
 
 
 @attrs.define
-class RequestsGiven:
+class ContactRequestPage:
     """Newest first. `next` is absent on the last page."""
 
     requests: list[ContactRequest]
@@ -146,7 +146,7 @@ class ChangeContact:
 
 
 @attrs.define
-class ContactGiven:
+class ContactReply:
     contact: Contact
 
 
@@ -165,7 +165,7 @@ class ListContacts:
 
 
 @attrs.define
-class ContactsGiven:
+class ContactPage:
     """`next` is absent on the last page."""
 
     contacts: list[Contact]
@@ -178,7 +178,7 @@ class ListLabels:
 
 
 @attrs.define
-class LabelsGiven:
+class LabelList:
     labels: list[Label]
 
 

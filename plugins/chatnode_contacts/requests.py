@@ -24,7 +24,7 @@ from chatnode_contacts.model import (
     Requested,
 )
 from chatnode_contacts.seen import seen
-from chatnode_contacts.settings import DAY_MS, Settings
+from chatnode_contacts.settings import DAY_MS, ContactsSettings
 
 Closing = type[RequestAccepted] | type[RequestDeclined] | type[RequestCancelled]
 
@@ -71,7 +71,7 @@ def _find(reader: Reader | Transaction, sender: int, receiver: int) -> ContactRe
 # ---- changing
 
 
-def ask(tx: Transaction, sender: Account, receiver: Account, note: str, settings: Settings) -> None:
+def ask(tx: Transaction, sender: Account, receiver: Account, note: str, settings: ContactsSettings) -> None:
     """Ask; asking again while there is no answer changes nothing.
 
     Raises `Refusal`: `rate_limited` after a refusal that was not long ago, `too_large` for too many without an answer.
@@ -91,7 +91,7 @@ def ask(tx: Transaction, sender: Account, receiver: Account, note: str, settings
     tx.record(Requested(request), people=(sender.key, receiver.key), subject=receiver.key, actor=sender.key)
 
 
-def _refuse_soon_after_decline(tx: Transaction, sender: Account, receiver: Account, settings: Settings) -> None:
+def _refuse_soon_after_decline(tx: Transaction, sender: Account, receiver: Account, settings: ContactsSettings) -> None:
     row = tx.execute(
         "SELECT declined_at FROM contacts_requests WHERE sender = ? AND receiver = ?", (sender.key, receiver.key)
     ).fetchone()
@@ -105,7 +105,7 @@ def _refuse_soon_after_decline(tx: Transaction, sender: Account, receiver: Accou
         )
 
 
-def _check_room(tx: Transaction, column: str, person: int, settings: Settings, words: str) -> None:
+def _check_room(tx: Transaction, column: str, person: int, settings: ContactsSettings, words: str) -> None:
     most = settings.pending_requests
     sql = f"SELECT count(*) FROM contacts_requests WHERE {column} = ? AND {PENDING}"  # noqa: S608
     if most and tx.execute(sql, (person,)).fetchone()[0] >= most:
@@ -155,7 +155,7 @@ def _delete_pending(tx: Transaction, sender: int, receiver: int) -> bool:
     return tx.execute(sql, (sender, receiver)).rowcount > 0
 
 
-def forget_declined(tx: Transaction, settings: Settings) -> int:
+def forget_declined(tx: Transaction, settings: ContactsSettings) -> int:
     """Remove what may be asked again; gives how many rows that were."""
     until = tx.now - settings.declined_days * DAY_MS
     return tx.execute("DELETE FROM contacts_requests WHERE declined_at <= ?", (until,)).rowcount

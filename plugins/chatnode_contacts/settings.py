@@ -10,7 +10,7 @@ DAY_MS = 86_400_000
 
 
 @attrs.frozen
-class Settings:
+class ContactsSettings:
     """Contact lists and contact requests. For maximum numbers, 0 means no limit."""
 
     entries: int = setting(10_000, "Maximum number of contacts per user.", minimum=0)

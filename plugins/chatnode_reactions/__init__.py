@@ -9,7 +9,7 @@ from chatnode.api import EventKind, Limit, Plugin, Reader, Table, Transaction, h
 from chatnode_reactions import storage
 from chatnode_reactions.collection import REACTIONS
 from chatnode_reactions.commands import COMMANDS, LIMIT
-from chatnode_reactions.model import ReactionChanged, Settings
+from chatnode_reactions.model import ReactionChanged, ReactionsSettings
 
 _GIVEN = Table(
     "reactions_given", people=("person",), message="message",
@@ -29,7 +29,7 @@ def chatnode_plugin() -> Plugin:
         version="0.1.0",
         api="2.0",
         about="Emoji reactions to messages.",
-        settings=Settings,
+        settings=ReactionsSettings,
         steps=steps_in(__name__),
         tables=(_GIVEN, _COUNTED),
         limits=(Limit(LIMIT, "reactions", "changes_per_minute"),),

@@ -8,25 +8,25 @@ from chatnode_reactions.emoji import EMOJI_OF, ReactionType, type_of
 from chatnode_reactions.model import (
     AddReaction,
     ListReactions,
-    MineGiven,
     MyReactions,
-    ReactionsGiven,
+    OwnReactionList,
+    ReactionPage,
     ReactionsListed,
+    ReactionsSettings,
     RemoveReaction,
     SetReactions,
-    Settings,
 )
 
 LIMIT = "reactions"
 
 
 @command("reactions.add", permission=CHAT, limit=LIMIT)
-async def add(ctx: Context, command: AddReaction) -> ReactionsGiven:
+async def add(ctx: Context, asked: AddReaction) -> ReactionPage:
     """React to a message. The same again changes nothing; where one may have only one, another one replaces it."""
-    emoji = _one(command.emoji, command.type)
+    emoji = _one(asked.emoji, asked.type)
 
     def decide(before: list[str]) -> list[str]:
-        most = ctx.settings(Settings).per_person
+        most = ctx.settings(ReactionsSettings).per_person
         if emoji in before:
             return before
         if most == 1:
@@ -39,48 +39,48 @@ async def add(ctx: Context, command: AddReaction) -> ReactionsGiven:
             )
         return [*before, emoji]
 
-    return await _change(ctx, command.message, decide, "emoji")
+    return await _change(ctx, asked.message, decide, "emoji")
 
 
 @command("reactions.remove", permission=CHAT, limit=LIMIT)
-async def remove(ctx: Context, command: RemoveReaction) -> ReactionsGiven:
+async def remove(ctx: Context, asked: RemoveReaction) -> ReactionPage:
     """Remove one or all of your reactions to a message. Removing a missing one changes nothing."""
-    fits = _filter(command.emoji, command.type)
-    return await _change(ctx, command.message, lambda before: [each for each in before if not fits(each)], "emoji")
+    fits = _filter(asked.emoji, asked.type)
+    return await _change(ctx, asked.message, lambda before: [each for each in before if not fits(each)], "emoji")
 
 
 @command("reactions.set", permission=CHAT, limit=LIMIT)
-async def replace(ctx: Context, command: SetReactions) -> ReactionsGiven:
+async def replace(ctx: Context, asked: SetReactions) -> ReactionPage:
     """Replace your reactions to a message."""
-    emojis = list(dict.fromkeys(as_emoji(each, f"emojis.{n}") for n, each in enumerate(command.emojis)))
-    most = ctx.settings(Settings).per_person
+    emojis = list(dict.fromkeys(as_emoji(each, f"emojis.{n}") for n, each in enumerate(asked.emojis)))
+    most = ctx.settings(ReactionsSettings).per_person
     if len(emojis) > most:
         raise Refusal("too_large", f"emojis has {len(emojis)} different ones; the maximum is {most}", path="emojis")
-    return await _change(ctx, command.message, lambda before: emojis, "emojis")
+    return await _change(ctx, asked.message, lambda before: emojis, "emojis")
 
 
 @command("reactions.list", permission=CHAT, reads=True)
-async def list_page(ctx: Context, command: ListReactions) -> ReactionsListed:
+async def list_page(ctx: Context, asked: ListReactions) -> ReactionsListed:
     """Reactions to a message with users and times, oldest first; of one emoji or of all.
 
     To filter and sort: `items.query` of `message_reactions`.
     """
-    fits, limit = _filter(command.emoji, command.type), ctx.page_size(command.limit)
-    return await ctx.query(lambda reader: storage.page(reader, ctx.me, command.message, fits, command.after, limit))
+    fits, limit = _filter(asked.emoji, asked.type), ctx.page_size(asked.limit)
+    return await ctx.query(lambda reader: storage.page(reader, ctx.me, asked.message, fits, asked.after, limit))
 
 
 @command("reactions.mine", permission=CHAT, reads=True)
-async def mine(ctx: Context, command: MyReactions) -> MineGiven:
+async def mine(ctx: Context, asked: MyReactions) -> OwnReactionList:
     """Your own reactions to these messages."""
 
-    def read(reader: Reader) -> MineGiven:
-        return MineGiven(storage.mine(reader, ctx.me, command.messages))
+    def read(reader: Reader) -> OwnReactionList:
+        return OwnReactionList(storage.mine(reader, ctx.me, asked.messages))
 
     return await ctx.read(read)
 
 
-async def _change(ctx: Context, message: str, decide: storage.Decide, path: str) -> ReactionsGiven:
-    most = ctx.settings(Settings).emoji_per_message
+async def _change(ctx: Context, message: str, decide: storage.Decide, path: str) -> ReactionPage:
+    most = ctx.settings(ReactionsSettings).emoji_per_message
     return await ctx.write(lambda tx: storage.change(tx, ctx.me, message, decide, most, path))
 
 

@@ -11,7 +11,7 @@ from chatnode_reactions.emoji import ReactionType
 
 
 @attrs.frozen
-class Settings:
+class ReactionsSettings:
     """Reactions to messages."""
 
     per_person: int = setting(
@@ -83,7 +83,7 @@ class SetReactions:
 
 
 @attrs.define
-class ReactionsGiven:
+class ReactionPage:
     """The message's reactions now; `mine` are the requester's."""
 
     message: str
@@ -135,7 +135,7 @@ class Mine:
 
 
 @attrs.define
-class MineGiven:
+class OwnReactionList:
     """The messages that the requester reacted to, in no particular order."""
 
     messages: list[Mine]

@@ -24,7 +24,7 @@ from chatnode.api import (
     rfc3339,
 )
 from chatnode_reactions.emoji import type_of
-from chatnode_reactions.model import Counted, Mine, Reaction, ReactionChanged, ReactionsGiven, ReactionsListed
+from chatnode_reactions.model import Counted, Mine, Reaction, ReactionChanged, ReactionPage, ReactionsListed
 
 Decide = Callable[[list[str]], list[str]]
 """From the emoji that somebody has on a message, in their order, to those that they shall have."""
@@ -35,7 +35,7 @@ Fits = Callable[[str], bool]
 # ---- changing
 
 
-def change(tx: Transaction, account: Account, id: str, decide: Decide, most: int, path: str) -> ReactionsGiven:
+def change(tx: Transaction, account: Account, id: str, decide: Decide, most: int, path: str) -> ReactionPage:
     """Set a user's reactions to a message to what `decide` returns; no change does nothing.
 
     What is taken back can be taken back wherever one sees the message; what is new can be there only where one could
@@ -58,7 +58,7 @@ def change(tx: Transaction, account: Account, id: str, decide: Decide, most: int
     if taken or added:
         event = ReactionChanged(place.id, id, account.ref, mine, _counts(tx, key), rfc3339(tx.now))
         record_about_message(tx, place, message.seq, event, account)
-    return ReactionsGiven(id, mine, _counted(tx, id))
+    return ReactionPage(id, mine, _counted(tx, id))
 
 
 def _key(reader: Reader | Transaction, id: str) -> int:

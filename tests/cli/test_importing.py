@@ -12,7 +12,7 @@ import pytest
 from chatnode.cli.importing import MOST_LINES, Tally, _Import
 from chatnode.importers import Converter, IrcLog, Source, ZulipArchive, zulip_markdown
 from chatnode.node import Node
-from tests.conftest import Somebody
+from tests.conftest import User
 
 
 def post(id: int, content: str = "", author: str = "Ada") -> dict[str, Any]:
@@ -35,7 +35,7 @@ async def bring_in(node: Node, source: Source, convert: Callable[[str], str] | N
     return tally
 
 
-async def shown(who: Somebody) -> dict[str, list[tuple[str, int | None]]]:
+async def shown(who: User) -> dict[str, list[tuple[str, int | None]]]:
     """By conversation: texts, and the seq of the message replied to."""
     found: dict[str, list[tuple[str, int | None]]] = {}
     for each in (await who.call("inbox.list"))["conversations"]:
@@ -45,7 +45,7 @@ async def shown(who: Somebody) -> dict[str, list[tuple[str, int | None]]]:
     return found
 
 
-async def test_only_what_is_new_is_converted(node: Node, ann: Somebody, tmp_path: Path) -> None:
+async def test_only_what_is_new_is_converted(node: Node, ann: User, tmp_path: Path) -> None:
     converted: list[str] = []
 
     def convert(text: str) -> str:
@@ -61,7 +61,7 @@ async def test_only_what_is_new_is_converted(node: Node, ann: Somebody, tmp_path
 
 
 async def test_a_topic_hangs_on_its_first_message_that_is_there(
-    node: Node, ann: Somebody, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    node: Node, ann: User, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     topic = [post(1, "<p></p>"), post(2), post(3)]
     tally = await bring_in(node, ZulipArchive(archive(tmp_path, {"7-garden/roses.json": topic})))
@@ -72,7 +72,7 @@ async def test_a_topic_hangs_on_its_first_message_that_is_there(
 
 
 async def test_a_message_of_two_streams_is_named_and_is_in_one(
-    node: Node, ann: Somebody, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    node: Node, ann: User, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     many = [post(n) for n in range(1, MOST_LINES + 6)]
     source = ZulipArchive(archive(tmp_path, {"7-garden/a.json": many, "9-kitchen/b.json": [*many, post(99)]}))
@@ -85,9 +85,7 @@ async def test_a_message_of_two_streams_is_named_and_is_in_one(
     assert (len(texts["garden"]), texts["kitchen"]) == (25, [("message 99", None)])
 
 
-async def test_a_stream_with_nothing_new_for_it_makes_no_conversation(
-    node: Node, ann: Somebody, tmp_path: Path
-) -> None:
+async def test_a_stream_with_nothing_new_for_it_makes_no_conversation(node: Node, ann: User, tmp_path: Path) -> None:
     await bring_in(node, ZulipArchive(archive(tmp_path / "one", {"7-garden/a.json": [post(1)]})))
     await bring_in(node, ZulipArchive(archive(tmp_path / "two", {"9-kitchen/a.json": [post(1)]})))
     assert list(await shown(ann)) == ["garden"]
@@ -96,7 +94,7 @@ async def test_a_stream_with_nothing_new_for_it_makes_no_conversation(
 LINES = [f"2013-04-30 14:02:{n:02}\t{nick}\tline {n}\n" for n, nick in enumerate(["Ada", "ada", "bob", "ADA", "bob"])]
 
 
-async def test_a_log_that_is_rotated_brings_only_what_is_new(node: Node, ann: Somebody, tmp_path: Path) -> None:
+async def test_a_log_that_is_rotated_brings_only_what_is_new(node: Node, ann: User, tmp_path: Path) -> None:
     path = tmp_path / "irc.libera.#garden.weechatlog"
     for first, last, expected in ((0, 3, (3, 0)), (1, 4, (1, 2)), (4, 5, (1, 0)), (0, 5, (0, 5))):
         path.write_text("".join(LINES[first:last]))
@@ -107,7 +105,7 @@ async def test_a_log_that_is_rotated_brings_only_what_is_new(node: Node, ann: So
     assert handles == ["ada", "ann", "bob"]
 
 
-async def test_logs_of_two_networks_and_of_one_that_is_not_named(node: Node, ann: Somebody, tmp_path: Path) -> None:
+async def test_logs_of_two_networks_and_of_one_that_is_not_named(node: Node, ann: User, tmp_path: Path) -> None:
     for name, expected in (
         ("linux/#linux.log", 5),
         ("irc.libera.#linux.weechatlog", 0),  # the same one: now the network is known

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from chatnode.testing import Client, open_node
+from chatnode.testing import LiveUser, open_node
 from tests.client.terminal import terminal
 from tests.plugins.kit.site import HELLO, Site
 
@@ -214,7 +214,7 @@ def test_the_help_names_plugins_and_a_plugin_is_not_imported_unless_it_is_asked_
 
 async def _react(data: Path) -> None:
     async with open_node(data) as node:
-        ann = await Client.new(node, "ann")
+        ann = await LiveUser.new(node, "ann")
         await ann.does("reactions.add", message=await ann.says(await ann.group(), "hello"), emoji="👍")
 
 

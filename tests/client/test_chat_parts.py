@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from chatnode.model.conversations import InboxEntry, Settings
+from chatnode.model.conversations import ConversationSettings, InboxEntry
 from chatnode.model.messages import Location, Media, Message, Notice
 from chatnode.model.people import PersonRef
 from chatnode.terminal.desk import Desk
@@ -186,7 +186,7 @@ def test_desk_knows_of_changes() -> None:
     desk.posted(message(1, BOB, "@all", mentions=["everyone"]))
     desk.changed(message(1, BOB, "now"))
     desk.changed(attrs.evolve(message(2, BOB, "of another"), conversation="d"))
-    desk.set("c", Settings(notify="none"))
+    desk.set("c", ConversationSettings(notify="none"))
     now = desk.get("c")
     assert now is not None
     assert now.last is not None
@@ -197,14 +197,14 @@ def test_desk_knows_of_changes() -> None:
     ("settings", "muted"),
     [
         (None, False),
-        (Settings(), False),
-        (Settings(muted_until="2020-01-01T00:00:00Z"), False),
-        (Settings(muted_until="9998-01-01T00:00:00Z"), True),
-        (Settings(notify="mentions"), False),
-        (Settings(notify="none"), True),
+        (ConversationSettings(), False),
+        (ConversationSettings(muted_until="2020-01-01T00:00:00Z"), False),
+        (ConversationSettings(muted_until="9998-01-01T00:00:00Z"), True),
+        (ConversationSettings(notify="mentions"), False),
+        (ConversationSettings(notify="none"), True),
     ],
 )
-def test_muted_is_until_a_time(settings: Settings | None, muted: bool) -> None:
+def test_muted_is_until_a_time(settings: ConversationSettings | None, muted: bool) -> None:
     assert is_muted(attrs.evolve(entry("1", "Boats"), settings=settings)) is muted
 
 

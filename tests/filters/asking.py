@@ -33,11 +33,11 @@ def _comparisons(field: Field, words: tuple[str, ...]) -> Iterator[dict[str, Any
             return
         case kinds.Flag():
             values = (True,)
-        case kinds.Whole():
+        case kinds.Integer():
             values = (0, 3, 5)
         case kinds.Choice(words=choices):
             values = choices
-        case kinds.Id():
+        case kinds.PublicId():
             values = ("0" * 32,)
         case kinds.PersonId():
             values = ("bob", "$CURRENT_USER")

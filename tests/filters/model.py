@@ -94,6 +94,6 @@ class Model:
 
 def comparable(field: Field, value: Any) -> Any:
     """A time as milliseconds, everything else as it is."""
-    if isinstance(field.kind, kinds.Time) and isinstance(value, str):
+    if isinstance(field.kind, kinds.Timestamp) and isinstance(value, str):
         return round(datetime.fromisoformat(value).timestamp() * 1000)
     return value

@@ -9,7 +9,7 @@ import attrs
 from chatnode.model.times import DAY_MS
 from chatnode.node import Node
 from chatnode.storage.engine.transaction import Transaction
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.services.dialogue import direct, group, say
 
 SECRET = "zebrafinch"
@@ -21,19 +21,19 @@ class Neighbourhood:
     """Ann, who asks, is in `talk` with bob, `plans` (hers), `late` (joined late) and not in `hidden`."""
 
     node: Node
-    ann: Somebody
-    bob: Somebody
-    cay: Somebody
-    root: Somebody
+    ann: User
+    bob: User
+    cay: User
+    root: User
     talk: str
     plans: str
     late: str
     hidden: str
 
-    async def rows(self, who: Somebody, collection: str, **fields: Any) -> list[dict[str, Any]]:
+    async def rows(self, who: User, collection: str, **fields: Any) -> list[dict[str, Any]]:
         return (await who.call("items.query", collection=collection, **{"limit": 500} | fields))["data"]
 
-    async def column(self, who: Somebody, collection: str, name: str, **fields: Any) -> list[Any]:
+    async def column(self, who: User, collection: str, name: str, **fields: Any) -> list[Any]:
         return [row[name] for row in await self.rows(who, collection, fields=name, **fields)]
 
 

@@ -98,18 +98,18 @@ def values(field: Field, rows: list[Row], handles: dict[str, str]) -> list[Any]:
     """Mostly what rows have, and its neighbours."""
     seen = list({str(row[field.name]): row[field.name] for row in rows if row[field.name] is not None}.values())
     match field.kind:
-        case kinds.Time():
+        case kinds.Timestamp():
             ms = [comparable(field, value) for value in seen]
             return [*seen, *ms, *(each - 1 for each in ms), 0]
         case kinds.Flag():
             return [True, False]
-        case kinds.Whole():
+        case kinds.Integer():
             return [*seen, *range(-2, 9), 2**53 - 1, -(2**53) + 1]
         case kinds.PersonId():
             return [*seen, *handles, "ANN", "nobody", "$CURRENT_USER"]
         case kinds.Choice(words=words, other=other):
             return [*words, *map(str.lower, words), *map(str.upper, words), *other]
-        case kinds.Id():
+        case kinds.PublicId():
             return [*seen, "0" * 32]
         case kinds.Json():
             return []

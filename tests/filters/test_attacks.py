@@ -15,9 +15,9 @@ from chatnode.errors import Refusal
 from chatnode.model.times import rfc3339
 from chatnode.node import Node
 from chatnode.services import COLLECTIONS
-from chatnode.storage.filters.kinds import Fault, Time
+from chatnode.storage.filters.kinds import Fault, Timestamp
 from chatnode.storage.filters.query import Plan, Query, plan
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.filters.neighbourhood import Neighbourhood, settle
 from tests.quick import examples
 from tests.services.dialogue import direct, group, outcome, say
@@ -88,9 +88,7 @@ async def test_made_up_cursors_are_refused_or_are_places(there: Neighbourhood) -
 # ---- pages while rows come in
 
 
-async def test_rows_that_are_alike_come_once_each_while_others_are_added(
-    node: Node, ann: Somebody, bob: Somebody
-) -> None:
+async def test_rows_that_are_alike_come_once_each_while_others_are_added(node: Node, ann: User, bob: User) -> None:
     """All sort keys are alike: whatever is there from the first page to the last is met exactly once."""
     talk, other = await direct(ann, bob), await group(bob, ann)
     for number in range(23):
@@ -111,7 +109,7 @@ async def test_rows_that_are_alike_come_once_each_while_others_are_added(
         assert before <= set(met), sort
 
 
-async def test_groups_come_once_each_while_their_counts_grow(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_groups_come_once_each_while_their_counts_grow(node: Node, ann: User, bob: User) -> None:
     rooms = [await group(bob, ann, title=str(number)) for number in range(7)]
     for room in rooms:
         await say(bob, room, "hello")
@@ -151,14 +149,14 @@ async def test_groups_come_once_each_while_their_counts_grow(node: Node, ann: So
     ],
 )
 async def test_letters_of_either_case_are_found_and_signs_mean_themselves(
-    ann: Somebody, bob: Somebody, said: str, asked: str, found: bool
+    ann: User, bob: User, said: str, asked: str, found: bool
 ) -> None:
     await say(bob, await direct(ann, bob), said)
     page = await ann.call("items.query", collection="messages", filter={"message_text": {"_icontains": asked}})
     assert [row["message_text"] for row in page["data"]] == [said] * found
 
 
-async def test_exact_means_exact(ann: Somebody, bob: Somebody) -> None:
+async def test_exact_means_exact(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     for text in ("Apple", "apple", "applesauce", "an apple", "100% apple"):
         await say(bob, talk, text)
@@ -201,7 +199,7 @@ MOMENT = 1_700_000_000_123
     ],
 )
 def test_times_are_taken_in_every_usual_form(text: Any, ms: int) -> None:
-    assert Time().operand(text, 1000).value == ms
+    assert Timestamp().operand(text, 1000).value == ms
 
 
 @pytest.mark.parametrize(
@@ -219,13 +217,13 @@ def test_times_are_taken_in_every_usual_form(text: Any, ms: int) -> None:
 )  # fmt: skip
 def test_what_is_no_time_is_refused(text: Any) -> None:
     with pytest.raises(Fault, match=r"takes a time|at most"):
-        Time().operand(text, 1000)
+        Timestamp().operand(text, 1000)
 
 
 @settings(max_examples=examples(300), deadline=None)
 @given(st.integers(-62_135_596_800_000, 253_402_300_799_999))
 def test_a_time_as_it_is_shown_is_taken_back(ms: int) -> None:
-    assert Time().operand(rfc3339(ms), 1000).value == ms
+    assert Timestamp().operand(rfc3339(ms), 1000).value == ms
 
 
 # ---- numbers

@@ -15,7 +15,7 @@ from chatnode.config import Config, Limits
 from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.storage.filters.collection import Collection
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.filters.asking import MOST, questions
 from tests.services.dialogue import Visitor, direct, group, say
 
@@ -58,18 +58,18 @@ def config() -> Config:
     return attrs.evolve(plain, presence=attrs.evolve(plain.presence, history_days=30))
 
 
-async def people_of(node: Node) -> dict[str, Somebody]:
+async def people_of(node: Node) -> dict[str, User]:
     """One for each role that has an account."""
     handles = ("stranger", "ex-member", "late", "member", "owner", "other")
     people = {handle: await make_person(node, handle) for handle in handles}
     people["node admin"] = await make_person(node, "node-admin", admin=True)
     moderator = await make_person(node, "moderator")
     await node.call("people.role", person="moderator", role="moderator")
-    people["moderator"] = Somebody(node, attrs.evolve(moderator.account, role="moderator"))
+    people["moderator"] = User(node, attrs.evolve(moderator.account, role="moderator"))
     return people
 
 
-async def plant(people: dict[str, Somebody]) -> None:
+async def plant(people: dict[str, User]) -> None:
     owner, member, late = people["owner"], people["member"], people["late"]
     room = await group(owner, member, people["ex-member"], title="zebrafinch", description="goldcrest")
     await owner.call("conversations.settings", conversation=room, label="wheatear", starred=True)

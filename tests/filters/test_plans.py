@@ -11,7 +11,7 @@ from chatnode.storage.engine.connection import Reader
 from chatnode.storage.filters.collection import Asker
 from chatnode.storage.filters.compile import Parameters
 from chatnode.storage.filters.query import Query, _statement, plan
-from tests.conftest import Somebody
+from tests.conftest import User
 
 ID = "0" * 32
 OPEN = {"is_active": {"_eq": True}, "is_closed": {"_eq": False}}
@@ -39,7 +39,7 @@ ASKED: list[tuple[str, dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
-async def steps(node: Node, who: Somebody, collection: str, fields: dict[str, Any]) -> list[str]:
+async def steps(node: Node, who: User, collection: str, fields: dict[str, Any]) -> list[str]:
     """What SQLite will do."""
     declared = node.core.collections.find(collection)
     parameters = Parameters(Asker(who.account.key, None, 0))
@@ -53,19 +53,19 @@ async def steps(node: Node, who: Somebody, collection: str, fields: dict[str, An
 
 @pytest.mark.parametrize(("collection", "fields", "found_by"), ASKED)
 async def test_it_goes_by_an_index(
-    node: Node, ann: Somebody, collection: str, fields: dict[str, Any], found_by: str
+    node: Node, ann: User, collection: str, fields: dict[str, Any], found_by: str
 ) -> None:
     planned = await steps(node, ann, collection, fields)
     assert any(step.startswith(f"SEARCH {found_by}") for step in planned), planned
     assert [step for step in planned if step.startswith("SCAN") and "subquery" not in step] == []
 
 
-async def test_the_newest_page_of_messages_is_not_sorted(node: Node, ann: Somebody) -> None:
+async def test_the_newest_page_of_messages_is_not_sorted(node: Node, ann: User) -> None:
     planned = await steps(node, ann, "messages", {"filter": SHOWN, "sort": "-seq", "limit": 30})
     assert not any("ORDER BY" in step for step in planned)
 
 
-async def test_participants_of_one_conversation_are_not_looked_for_in_all(node: Node, ann: Somebody) -> None:
+async def test_participants_of_one_conversation_are_not_looked_for_in_all(node: Node, ann: User) -> None:
     planned = await steps(node, ann, "chat_participants", {"filter": {"conversation_id": {"_eq": ID}}})
     order = [step.split()[1] for step in planned if step.startswith("SEARCH")]
     assert order.index("conv") < order.index("part")

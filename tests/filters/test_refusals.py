@@ -13,9 +13,9 @@ from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.services import COLLECTIONS
 from chatnode.storage.filters.collection import Collection, Collections, Field
-from chatnode.storage.filters.kinds import Whole
+from chatnode.storage.filters.kinds import Integer
 from chatnode.storage.filters.query import Query, plan
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.filters.neighbourhood import settle
 from tests.quick import examples
 from tests.services.dialogue import direct, outcome, refused, say, with_limits
@@ -96,7 +96,7 @@ def test_sorts_groups_fields_and_cursors_are_checked(fields: dict[str, Any], pat
     assert said in refusal.message
 
 
-async def test_a_cursor_counts_only_in_its_own_list(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_a_cursor_counts_only_in_its_own_list(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     for text in "abc":
         await say(ann, talk, text)
@@ -108,7 +108,7 @@ async def test_a_cursor_counts_only_in_its_own_list(node: Node, ann: Somebody, b
         await ann.call("items.query", collection="message_reads", sort="seq", after=page["next"])
 
 
-async def test_an_unknown_collection_is_refused_with_those_there_are(ann: Somebody) -> None:
+async def test_an_unknown_collection_is_refused_with_those_there_are(ann: User) -> None:
     for name in ("nothing", "sqlite_master", "people; DROP TABLE people", "Messages"):
         with refused("not_found", "collection") as caught:
             await ann.call("items.query", collection=name)
@@ -139,7 +139,7 @@ def test_texts_are_bounded() -> None:
 
 
 @with_limits(filter_depth=0, filter_terms=0, filter_values=0, filter_chars=0, json_depth=0)
-async def test_without_limits_the_end_is_what_the_database_takes(node: Node, ann: Somebody) -> None:
+async def test_without_limits_the_end_is_what_the_database_takes(node: Node, ann: User) -> None:
     """The deepest, widest and longest that pass are really carried out."""
     deep: dict[str, Any] = {"seq": {"_gte": 0}}
     for turn in range(50):
@@ -156,10 +156,10 @@ async def test_without_limits_the_end_is_what_the_database_takes(node: Node, ann
 
 
 @with_limits(query_seconds=0.000_001)
-async def test_a_query_has_a_deadline_and_the_next_one_its_own(node: Node, ann: Somebody) -> None:
+async def test_a_query_has_a_deadline_and_the_next_one_its_own(node: Node, ann: User) -> None:
     """Numbers up to a hundred million would take seconds; whoever asks next is not in their way."""
     endless = "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) SELECT i FROM n)"
-    numbers = Collection("numbers", "", endless, "1", (Field("i", Whole(), "i"),), ("i",), "i", "chat")
+    numbers = Collection("numbers", "", endless, "1", (Field("i", Integer(), "i"),), ("i",), "i", "chat")
     node.core.collections.add(numbers)
     for _ in range(3):
         with refused("too_large") as caught:
@@ -168,7 +168,7 @@ async def test_a_query_has_a_deadline_and_the_next_one_its_own(node: Node, ann: 
         assert await outcome(ann.call("people.list")) == "ok"
 
 
-async def test_a_collection_can_be_added_once(node: Node, ann: Somebody) -> None:
+async def test_a_collection_can_be_added_once(node: Node, ann: User) -> None:
     """As by a plugin: with its own table, fields and condition of who sees what."""
     await node.core.db.write(lambda tx: tx.execute("CREATE TABLE marbles (owner INTEGER, size INTEGER)"))
     key = ann.account.key
@@ -176,7 +176,7 @@ async def test_a_collection_can_be_added_once(node: Node, ann: Somebody) -> None
         lambda tx: tx.executemany("INSERT INTO marbles VALUES (?, ?)", [(key, 3), (key, 5), (key + 1, 9)])
     )
     marbles = Collection(
-        "marbles", "Your marbles.", "marbles item", "item.owner = :me", (Field("size", Whole(), "item.size"),),
+        "marbles", "Your marbles.", "marbles item", "item.owner = :me", (Field("size", Integer(), "item.size"),),
         ("size",), "-size", "chat",
     )  # fmt: skip
     node.core.collections.add(marbles)

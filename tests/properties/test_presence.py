@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from chatnode.config import Config, Limits, Presence
+from chatnode.config import Config, Limits, PresenceSettings
 from chatnode.errors import Refusal
 from chatnode.node import Node, open_node
 from chatnode.routing.presence import PresenceBoard
-from chatnode.routing.telling import Telling
+from chatnode.routing.telling import Broadcaster
 from tests.properties.world import LiveSession, Somebody, make_somebody
 from tests.quick import examples
 
@@ -119,7 +119,7 @@ Moves = list[tuple[str, str, float]]
 
 
 async def play(moves: Moves, grace: float, interval: float) -> None:
-    presence = Presence(grace_seconds=grace, interval_seconds=interval)
+    presence = PresenceSettings(grace_seconds=grace, interval_seconds=interval)
     with TemporaryDirectory() as folder:
         async with open_node(
             folder, Config(limits=Limits(statuses_per_minute=0), presence=presence), inline=True
@@ -188,8 +188,8 @@ def leaving_is_not_told(patch: pytest.MonkeyPatch) -> None:
 
 
 def blocks_are_not_looked_at(patch: pytest.MonkeyPatch) -> None:
-    audience = Telling.audience
-    patch.setattr(Telling, "audience", lambda self, circle: audience(self, circle._replace(blocked=frozenset())))
+    audience = Broadcaster.audience
+    patch.setattr(Broadcaster, "audience", lambda self, circle: audience(self, circle._replace(blocked=frozenset())))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from chatnode.model.events import Event
 from chatnode.model.people import Account
 from chatnode.node import Node, open_node
 from chatnode.routing import resume
-from chatnode.routing.sessions import Session, SessionRegistry
+from chatnode.routing.sessions import OpenSession, SessionRegistry
 from chatnode.storage.engine.additions import EventKind
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
@@ -338,7 +338,7 @@ def the_newest_event_is_lost(patch: pytest.MonkeyPatch) -> None:
     """The newest event that somebody missed."""
     begin = resume.begin
 
-    async def beginning(core: Core, registry: SessionRegistry, session: Session, cursor: Cursor | None) -> Any:
+    async def beginning(core: Core, registry: SessionRegistry, session: OpenSession, cursor: Cursor | None) -> Any:
         found = await begin(core, registry, session, cursor)
         if cursor is not None and found.gids:
             found.gids.pop()

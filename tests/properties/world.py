@@ -16,14 +16,14 @@ from chatnode.node import Node
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Push
 from chatnode.routing import resume
-from chatnode.routing.sessions import Session
+from chatnode.routing.sessions import OpenSession
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.log import log
 from chatnode.storage.people import people, sessions
 from tests.properties.client_model import Client
 
 
-class LiveSession(Session):
+class LiveSession(OpenSession):
     """A session that keeps the frames it is sent."""
 
     def __init__(self, account: Account, key: int) -> None:
@@ -44,7 +44,7 @@ class LiveSession(Session):
             self.ended = resume
 
 
-class Somebody(testing.Somebody):
+class Somebody(testing.User):
     """A person whose role may change meanwhile. `session` is the key of the token they are signed in with."""
 
     def __init__(self, node: Node, account: Account, session: int) -> None:

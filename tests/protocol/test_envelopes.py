@@ -20,15 +20,15 @@ from chatnode.model.messages import Message
 from chatnode.model.people import PersonRef
 from chatnode.protocol.envelopes import (
     Push,
-    Request,
+    RequestFrame,
     UnusableOp,
+    ephemeral_frame,
     error_reply,
     is_request_id,
-    note,
     ok_reply,
     parse_request,
-    passing,
     push_of,
+    session_frame,
     text_frame,
 )
 from tests.protocol.values import QUICK, json_values, values_of
@@ -79,10 +79,10 @@ def test_a_push_is_framed_once() -> None:
 
 
 def test_a_request_has_an_id_a_command_and_its_fields() -> None:
-    assert parse_request(b'{"id": 7, "op": "messages.list", "limit": 5}', 16) == Request(
+    assert parse_request(b'{"id": 7, "op": "messages.list", "limit": 5}', 16) == RequestFrame(
         7, "messages.list", {"limit": 5}
     )
-    assert parse_request('{"op": "x", "id": "å-1"}'.encode(), 16) == Request("å-1", "x", {})
+    assert parse_request('{"op": "x", "id": "å-1"}'.encode(), 16) == RequestFrame("å-1", "x", {})
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_an_event_may_say_no_more_than_that_it_happened() -> None:
         name = "bell.rang"
 
     assert orjson.loads(push_of(7, Rang()).json) == {"gid": 7, "event": "bell.rang"}
-    assert orjson.loads(passing(Rang()).json) == {"event": "bell.rang"}
+    assert orjson.loads(ephemeral_frame(Rang()).json) == {"event": "bell.rang"}
 
 
 def test_the_push_of_a_message_is_as_documented() -> None:
@@ -204,5 +204,5 @@ def test_the_push_of_a_message_is_as_documented() -> None:
 
 
 def test_what_is_not_durable_has_no_place() -> None:
-    live = note("live", gid=5)
+    live = session_frame("live", gid=5)
     assert (live.gid, live.json) == (None, b'{"event":"live","gid":5}')

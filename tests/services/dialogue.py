@@ -17,10 +17,10 @@ from chatnode.node import Node
 from chatnode.protocol import codec
 from chatnode.services.sign_in import authenticate
 from chatnode.storage.people import people
-from chatnode.testing import LiveSession, Somebody, refused
+from chatnode.testing import LiveSession, User, refused
 from tests.conftest import make_person
 
-__all__ = ["LiveSession", "Somebody", "refused"]
+__all__ = ["LiveSession", "User", "refused"]
 PASSWORD = "correct horse battery"
 _quick = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 _cids = count(1)
@@ -36,9 +36,9 @@ without_plugins = pytest.mark.parametrize("plugins", [()], ids=["no plugins"])
 """Run a test on a node that has nothing but what is its own."""
 
 
-async def anew(node: Node, handle: str) -> Somebody:
+async def anew(node: Node, handle: str) -> User:
     """Somebody with the role that they have by now."""
-    return Somebody(node, await node.core.db.read(lambda reader: people.find(reader, handle)))
+    return User(node, await node.core.db.read(lambda reader: people.find(reader, handle)))
 
 
 async def outcome(asked: Awaitable[Any]) -> str:
@@ -57,40 +57,40 @@ def new_cid() -> str:
     return f"cid-{next(_cids)}"
 
 
-async def direct(one: Somebody, other: Somebody) -> str:
+async def direct(one: User, other: User) -> str:
     """Their direct conversation."""
     return await one.direct(other)
 
 
-async def group(owner: Somebody, *members: Somebody, title: str = "a group", **fields: Any) -> str:
+async def group(owner: User, *members: User, title: str = "a group", **fields: Any) -> str:
     """A private group, unless `visibility` says otherwise."""
     return await owner.group(*members, title=title, **fields)
 
 
-async def say(who: Somebody, conversation: str, text: str, **fields: Any) -> dict[str, Any]:
+async def say(who: User, conversation: str, text: str, **fields: Any) -> dict[str, Any]:
     """Post; gives what the command gives."""
     return await who.call("messages.post", conversation=conversation, cid=new_cid(), text=text, **fields)
 
 
-async def fill(who: Somebody, conversation: str, text: str, times: int) -> None:
+async def fill(who: User, conversation: str, text: str, times: int) -> None:
     """Post the same many times, in few commits."""
     async with trio.open_nursery() as nursery:
         for _ in range(times):
             nursery.start_soon(say, who, conversation, text)
 
 
-async def said(who: Somebody, conversation: str, **fields: Any) -> list[str]:
+async def said(who: User, conversation: str, **fields: Any) -> list[str]:
     """The texts that `messages.list` shows."""
     return [message["text"] for message in await who.sees(conversation, **fields)]
 
 
-async def entry(who: Somebody, conversation: str) -> dict[str, Any]:
+async def entry(who: User, conversation: str) -> dict[str, Any]:
     """The conversation in somebody's inbox."""
     inbox = await who.call("inbox.list")
     return next(each for each in inbox["conversations"] if each["conversation"] == conversation)
 
 
-async def members(who: Somebody, conversation: str) -> dict[str, str]:
+async def members(who: User, conversation: str) -> dict[str, str]:
     """Handle → role."""
     page = await who.call("conversations.members.list", conversation=conversation)
     return {each["person"]["handle"]: each["role"] for each in page["members"]}
@@ -141,10 +141,10 @@ class Device:
     async def live(self) -> LiveSession:
         """A live session of this device."""
         found = await authenticate(self.node.core, self.token)
-        return await LiveSession.of(self.node, Somebody(self.node, found.account), found.session)
+        return await LiveSession.of(self.node, User(self.node, found.account), found.session)
 
 
-async def with_password(node: Node, handle: str, password: str = PASSWORD, *, admin: bool = False) -> Somebody:
+async def with_password(node: Node, handle: str, password: str = PASSWORD, *, admin: bool = False) -> User:
     """An account with a password that was hashed with argon2id at little cost, which the hash says itself."""
     person = await make_person(node, handle, admin=admin)
     hashed = _quick.hash(password)
@@ -152,6 +152,6 @@ async def with_password(node: Node, handle: str, password: str = PASSWORD, *, ad
     return person
 
 
-async def token_of(maker: Somebody, **fields: Any) -> Device:
+async def token_of(maker: User, **fields: Any) -> Device:
     """A program with a token, which `maker` made: their own unless `person` says whose."""
     return Device(maker.node, (await maker.call("tokens.create", **fields))["token"])

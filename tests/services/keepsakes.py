@@ -14,14 +14,14 @@ from chatnode.model.commands.shared import Nothing
 from chatnode.model.events import Event
 from chatnode.model.fields import Id
 from chatnode.model.people import PersonRef
-from chatnode.protocol.envelopes import passing
+from chatnode.protocol.envelopes import ephemeral_frame
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.storage.engine.additions import CoreTable, Derived, EventKind, rows_of
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.filters.collection import Collection, Field
-from chatnode.storage.filters.kinds import Text, Whole
+from chatnode.storage.filters.kinds import Integer, String
 from chatnode.storage.messages import messages
 from chatnode.storage.people import people
 
@@ -124,7 +124,7 @@ async def look(ctx: Caller, asked: Nothing) -> Nothing:
     """Tell your own other devices that you look."""
     live = ctx.core.part(SessionRegistry).person(ctx.me.key)
     for session in live.sessions if live is not None else ():
-        session.push(passing(KeepsakeSeen(ctx.me.ref)))
+        session.push(ephemeral_frame(KeepsakeSeen(ctx.me.ref)))
         session.flush()
     return asked
 
@@ -180,7 +180,7 @@ SUBJECT = Subject(
     collections=(
         Collection(
             "keepsakes", "What you keep.", "keepsakes item", "item.person = :me",
-            (Field("keepsake", Whole(), "item.key"), Field("note", Text(), "item.note")),
+            (Field("keepsake", Integer(), "item.key"), Field("note", String(), "item.note")),
             key=("keepsake",), order="keepsake", permission=permissions.CHAT,
         ),
     ),

@@ -7,7 +7,7 @@ import pytest
 from chatnode.model.permissions import PERMISSIONS
 from chatnode.node import Node
 from chatnode.storage.people import people
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import LiveSession, direct, group, outcome, refused, with_limits, without_plugins
 
@@ -20,7 +20,7 @@ async def test_an_account_is_shown_as_it_was_made(node: Node) -> None:
     assert (await node.call("people.create", handle="bob"))["person"]["name"] == "bob"
 
 
-async def test_people_are_found_by_id_and_by_handle_in_any_case(ann: Somebody, bob: Somebody) -> None:
+async def test_people_are_found_by_id_and_by_handle_in_any_case(ann: User, bob: User) -> None:
     for who in ("bob", "BOB", bob.id):
         assert (await ann.call("people.get", person=who))["person"]["id"] == bob.id
     with refused("not_found"):
@@ -61,12 +61,12 @@ async def test_a_handle_that_means_something_is_nobodys(node: Node, handle: str)
     assert {"me", "everyone", "admins", "all", "here"} <= people.RESERVED_HANDLES
 
 
-async def test_a_handle_is_taken_in_every_case(node: Node, ann: Somebody) -> None:
+async def test_a_handle_is_taken_in_every_case(node: Node, ann: User) -> None:
     with refused("conflict", "handle"):
         await node.call("people.create", handle="ANN")
 
 
-async def test_members_do_not_make_accounts_and_administrators_do(node: Node, ann: Somebody) -> None:
+async def test_members_do_not_make_accounts_and_administrators_do(node: Node, ann: User) -> None:
     with refused("forbidden"):
         await ann.call("people.create", handle="zoe")
     root = await make_person(node, "root", admin=True)
@@ -74,7 +74,7 @@ async def test_members_do_not_make_accounts_and_administrators_do(node: Node, an
 
 
 @without_plugins
-async def test_me_tells_what_i_may_do(node: Node, ann: Somebody) -> None:
+async def test_me_tells_what_i_may_do(node: Node, ann: User) -> None:
     me = await ann.call("people.me")
     assert (me["person"]["id"], me["role"], me["permissions"]) == (ann.id, "member", ["chat", "groups.create"])
     root = await make_person(node, "root", admin=True)
@@ -85,13 +85,11 @@ async def test_me_tells_what_i_may_do(node: Node, ann: Somebody) -> None:
 
 
 @pytest.fixture
-async def five(node: Node) -> list[Somebody]:
+async def five(node: Node) -> list[User]:
     return [await make_person(node, handle) for handle in ("bea", "abe", "ada", "al", "bob2")]
 
 
-async def test_the_directory_is_in_the_order_of_handles_and_read_page_by_page(
-    ann: Somebody, five: list[Somebody]
-) -> None:
+async def test_the_directory_is_in_the_order_of_handles_and_read_page_by_page(ann: User, five: list[User]) -> None:
     async def handles(**fields: object) -> list[str]:
         return [each["handle"] for each in (await ann.call("people.list", **fields))["people"]]
 
@@ -104,7 +102,7 @@ async def test_the_directory_is_in_the_order_of_handles_and_read_page_by_page(
 
 
 @with_limits(page_items=3)
-async def test_a_page_is_never_larger_than_the_setting(ann: Somebody, five: list[Somebody]) -> None:
+async def test_a_page_is_never_larger_than_the_setting(ann: User, five: list[User]) -> None:
     assert len((await ann.call("people.list", limit=1_000))["people"]) == 3
     assert len((await ann.call("people.list"))["people"]) == 3
 
@@ -112,9 +110,7 @@ async def test_a_page_is_never_larger_than_the_setting(ann: Somebody, five: list
 # ---- profiles
 
 
-async def test_a_new_name_reaches_fellows_and_nobody_else(
-    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
-) -> None:
+async def test_a_new_name_reaches_fellows_and_nobody_else(node: Node, ann: User, bob: User, eve: User) -> None:
     await direct(ann, bob)
     hears, does_not = await LiveSession.of(node, bob), await LiveSession.of(node, eve)
     changed = await ann.call("people.update", name="Ann of Anfield", avatar="https://example.org/ann.png")
@@ -123,14 +119,14 @@ async def test_a_new_name_reaches_fellows_and_nobody_else(
     assert does_not.heard() == []
 
 
-async def test_a_profile_changes_in_parts_and_an_empty_avatar_removes_it(ann: Somebody) -> None:
+async def test_a_profile_changes_in_parts_and_an_empty_avatar_removes_it(ann: User) -> None:
     await ann.call("people.update", avatar="https://example.org/ann.png")
     assert (await ann.call("people.update", name="Ann"))["person"]["avatar"] == "https://example.org/ann.png"
     assert "avatar" not in (await ann.call("people.update", avatar=""))["person"]
     assert (await ann.call("people.me"))["person"]["name"] == "Ann"
 
 
-async def test_a_profile_takes_web_addresses_and_one_line_names(ann: Somebody) -> None:
+async def test_a_profile_takes_web_addresses_and_one_line_names(ann: User) -> None:
     for field, value in (
         ("avatar", "javascript:alert(1)"), ("avatar", "/ann.png"), ("name", ""), ("name", "two\nlines"),
     ):  # fmt: skip
@@ -141,7 +137,7 @@ async def test_a_profile_takes_web_addresses_and_one_line_names(ann: Somebody) -
 # ---- roles on the node
 
 
-async def test_a_new_role_ends_live_sessions_which_resume_with_it(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_a_new_role_ends_live_sessions_which_resume_with_it(node: Node, ann: User, bob: User) -> None:
     root = await make_person(node, "root", admin=True)
     anns, bobs = await LiveSession.of(node, ann), await LiveSession.of(node, bob)
     await root.call("people.role", person="ann", role="admin")
@@ -160,7 +156,7 @@ async def test_the_last_administrator_stays_one(node: Node) -> None:
         await node.call("people.role", person="second", role="member")
 
 
-async def test_roles_are_given_by_administrators_and_must_exist(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_roles_are_given_by_administrators_and_must_exist(node: Node, ann: User, bob: User) -> None:
     with refused("forbidden"):
         await ann.call("people.role", person="ann", role="admin")
     with refused("not_found", "role"):
@@ -169,7 +165,7 @@ async def test_roles_are_given_by_administrators_and_must_exist(node: Node, ann:
         await node.call("people.role", person="nobody", role="admin")
 
 
-async def test_the_operator_of_the_machine_is_nobody_who_could_converse(node: Node, ann: Somebody) -> None:
+async def test_the_operator_of_the_machine_is_nobody_who_could_converse(node: Node, ann: User) -> None:
     for command, fields in (
         ("people.me", {}),
         ("conversations.direct", {"with": "ann"}),

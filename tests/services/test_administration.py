@@ -12,7 +12,7 @@ from chatnode.node import Node
 from chatnode.services import accounts, sign_in
 from chatnode.services.sign_in import authenticate
 from chatnode.storage.people import people
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import (
     PASSWORD,
@@ -33,14 +33,14 @@ from .dialogue import (
 
 
 @pytest.fixture
-async def root(node: Node) -> Somebody:
+async def root(node: Node) -> User:
     return await make_person(node, "root", admin=True)
 
 
 # ---- devices
 
 
-async def test_who_manages_people_sees_devices_and_ends_them(node: Node, root: Somebody, ann: Somebody) -> None:
+async def test_who_manages_people_sees_devices_and_ends_them(node: Node, root: User, ann: User) -> None:
     phone, laptop = await token_of(ann, label="phone"), await token_of(ann, label="laptop")
     live = [await phone.live(), await laptop.live()]
     listed = (await root.call("people.sessions", person="ann"))["sessions"]
@@ -56,13 +56,13 @@ async def test_who_manages_people_sees_devices_and_ends_them(node: Node, root: S
             await device.call("people.me")
 
 
-async def test_members_see_no_devices_of_others(ann: Somebody, bob: Somebody) -> None:
+async def test_members_see_no_devices_of_others(ann: User, bob: User) -> None:
     for command in ("people.sessions", "people.sign_out"):
         with refused("forbidden"):
             await ann.call(command, person="bob")
 
 
-async def test_a_device_gets_another_name(ann: Somebody, bob: Somebody) -> None:
+async def test_a_device_gets_another_name(ann: User, bob: User) -> None:
     phone = await token_of(ann, label="unnamed device")
     await phone.call("sessions.rename", session=await phone.session(), label="Ann's phone")
     assert [each["label"] for each in (await ann.call("sessions.list"))["sessions"]] == ["Ann's phone"]
@@ -70,9 +70,7 @@ async def test_a_device_gets_another_name(ann: Somebody, bob: Somebody) -> None:
         await bob.call("sessions.rename", session=await phone.session(), label="Bob's phone")
 
 
-async def test_what_was_under_way_when_a_device_was_signed_out_is_not_done(
-    node: Node, ann: Somebody, bob: Somebody
-) -> None:
+async def test_what_was_under_way_when_a_device_was_signed_out_is_not_done(node: Node, ann: User, bob: User) -> None:
     """The token was found good, then the device was signed out, then the message came to be written."""
     talk = await direct(ann, bob)
     phone = await phone_context(ann)
@@ -82,7 +80,7 @@ async def test_what_was_under_way_when_a_device_was_signed_out_is_not_done(
     assert await said(bob, talk) == []
 
 
-async def phone_context(who: Somebody) -> Caller:
+async def phone_context(who: User) -> Caller:
     """A request of theirs, at the moment when the token was found good."""
     token = await token_of(who)
     context = Caller(who.node.core, address="192.0.2.1")
@@ -93,7 +91,7 @@ async def phone_context(who: Somebody) -> Caller:
 # ---- deactivating
 
 
-async def test_nothing_lets_in_who_is_deactivated(node: Node, root: Somebody) -> None:
+async def test_nothing_lets_in_who_is_deactivated(node: Node, root: User) -> None:
     ann = await with_password(node, "ann")
     phone, program = await Visitor(node).sign_in("ann"), await token_of(ann, days=9)
     link = await root.call("people.reset_link", person="ann")
@@ -123,7 +121,7 @@ async def test_nothing_lets_in_who_is_deactivated(node: Node, root: Somebody) ->
 
 
 async def test_who_is_deactivated_is_shown_and_left_in_peace(
-    node: Node, root: Somebody, ann: Somebody, bob: Somebody, eve: Somebody
+    node: Node, root: User, ann: User, bob: User, eve: User
 ) -> None:
     talk, room = await direct(ann, bob), await group(bob, ann, title="garden")
     await say(ann, talk, "bye")
@@ -149,7 +147,7 @@ async def test_who_is_deactivated_is_shown_and_left_in_peace(
     await say(bob, talk, "welcome back")
 
 
-async def test_one_deactivates_oneself_with_ones_password(node: Node, bob: Somebody) -> None:
+async def test_one_deactivates_oneself_with_ones_password(node: Node, bob: User) -> None:
     ann = await with_password(node, "ann")
     for password in ({}, {"password": "wrong horse battery"}):
         with refused("wrong_password", "password"):
@@ -161,7 +159,7 @@ async def test_one_deactivates_oneself_with_ones_password(node: Node, bob: Someb
         await Visitor(node).sign_in("ann")
 
 
-async def test_the_only_administrator_stays_active(node: Node, root: Somebody) -> None:
+async def test_the_only_administrator_stays_active(node: Node, root: User) -> None:
     with refused("conflict", "person"):
         await root.call("people.deactivate")
     second = await make_person(node, "second", admin=True)
@@ -173,9 +171,7 @@ async def test_the_only_administrator_stays_active(node: Node, root: Somebody) -
     await assert_sound(node)
 
 
-async def test_what_everybody_joins_is_not_joined_by_who_is_deactivated(
-    node: Node, ann: Somebody, eve: Somebody
-) -> None:
+async def test_what_everybody_joins_is_not_joined_by_who_is_deactivated(node: Node, ann: User, eve: User) -> None:
     await node.call("people.deactivate", person="eve")
     hall = (await node.call("import.conversation", source="irc", key="#x", title="#x", join=True))["conversation"]
     assert list(await members(ann, hall)) == ["ann"]
@@ -184,7 +180,7 @@ async def test_what_everybody_joins_is_not_joined_by_who_is_deactivated(
 # ---- a new password
 
 
-async def test_a_link_sets_a_new_password_once(node: Node, root: Somebody) -> None:
+async def test_a_link_sets_a_new_password_once(node: Node, root: User) -> None:
     ann = await with_password(node, "ann")
     phone = await token_of(ann)
     link = await root.call("people.reset_link", person="ann")
@@ -202,7 +198,7 @@ async def test_a_link_sets_a_new_password_once(node: Node, root: Somebody) -> No
         await Visitor(node).call("people.reset_password", code=link["code"], password="a third password")
 
 
-async def test_a_link_ends_with_time_with_the_next_one_and_with_a_new_password(node: Node, root: Somebody) -> None:
+async def test_a_link_ends_with_time_with_the_next_one_and_with_a_new_password(node: Node, root: User) -> None:
     await with_password(node, "ann")
 
     async def outcome_of(link: dict[str, str]) -> str:
@@ -218,7 +214,7 @@ async def test_a_link_ends_with_time_with_the_next_one_and_with_a_new_password(n
     assert await outcome_of(third) == "gone"
 
 
-async def test_a_link_ends_when_the_account_is_closed_or_may_do_more(node: Node, root: Somebody) -> None:
+async def test_a_link_ends_when_the_account_is_closed_or_may_do_more(node: Node, root: User) -> None:
     """Whoever got the link while the account could do little must not have it when it can do much."""
     await with_password(node, "ann")
 
@@ -238,7 +234,7 @@ async def test_a_link_ends_when_the_account_is_closed_or_may_do_more(node: Node,
 
 
 async def test_who_signs_in_while_the_password_changes_needs_the_new_one(
-    node: Node, root: Somebody, monkeypatch: pytest.MonkeyPatch
+    node: Node, root: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await with_password(node, "ann")
     verify = sign_in.is_password
@@ -255,12 +251,12 @@ async def test_who_signs_in_while_the_password_changes_needs_the_new_one(
 
 
 async def test_who_gets_more_power_while_their_password_is_set_keeps_theirs(
-    node: Node, root: Somebody, monkeypatch: pytest.MonkeyPatch
+    node: Node, root: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await root.call("roles.set", role="helper", permissions=["chat", "people.manage"])
     await make_person(node, "hal")
     await root.call("people.role", person="hal", role="helper")
-    hal = Somebody(node, await node.core.db.read(lambda reader: people.find(reader, "hal")))
+    hal = User(node, await node.core.db.read(lambda reader: people.find(reader, "hal")))
     await with_password(node, "ann")
     hashing = accounts.hash_password
 
@@ -283,7 +279,7 @@ async def test_codes_are_not_guessed(node: Node) -> None:
         await Visitor(node).call("people.reset_password", code="guess", password=PASSWORD)
 
 
-async def test_the_code_is_not_kept(node: Node, root: Somebody, ann: Somebody) -> None:
+async def test_the_code_is_not_kept(node: Node, root: User, ann: User) -> None:
     code = (await root.call("people.reset_link", person="ann"))["code"]
     on_disk = b"".join(path.read_bytes() for path in node.directory.path.glob("chatnode.sqlite3*"))
     assert code.encode() not in on_disk
@@ -292,13 +288,13 @@ async def test_the_code_is_not_kept(node: Node, root: Somebody, ann: Somebody) -
 # ---- no escalation
 
 
-async def test_who_manages_people_does_not_manage_who_may_do_more(node: Node, root: Somebody, bob: Somebody) -> None:
+async def test_who_manages_people_does_not_manage_who_may_do_more(node: Node, root: User, bob: User) -> None:
     """A helper with the one permission gets at no administrator's account, and makes none."""
     await root.call("roles.set", role="helper", permissions=["chat", "people.manage"])
     await make_person(node, "hal")
     await root.call("people.role", person="hal", role="helper")
     account = await node.core.db.read(lambda reader: people.find(reader, "hal"))
-    hal = Somebody(node, account)
+    hal = User(node, account)
     for command, fields in (
         ("people.password", {"new": "of hal's choosing"}),
         ("people.reset_link", {}),

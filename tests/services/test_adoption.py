@@ -16,7 +16,7 @@ from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.log import log
 from chatnode.storage.messages import adoption
 from chatnode.storage.people import people
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import LiveSession, assert_sound, group, refused, said, say
 from .dialogue import members as members_of
@@ -32,7 +32,7 @@ async def bring_in(node: Node, *numbers: int, author: str = AUTHOR) -> str:
     return given["conversation"]
 
 
-async def senders(who: Somebody, room: str) -> list[str]:
+async def senders(who: User, room: str) -> list[str]:
     shown = (await who.call("messages.list", conversation=room))["messages"]
     return [each["sender"]["handle"] for each in shown]
 
@@ -49,11 +49,11 @@ async def as_earlier_versions_did(node: Node, room: str, handle: str, role: str 
 
 
 @pytest.fixture
-async def root(node: Node) -> Somebody:
+async def root(node: Node) -> User:
     return await make_person(node, "root", admin=True)
 
 
-async def test_what_the_author_wrote_is_the_users(node: Node, root: Somebody, ann: Somebody, bob: Somebody) -> None:
+async def test_what_the_author_wrote_is_the_users(node: Node, root: User, ann: User, bob: User) -> None:
     garden = await bring_in(node, 1, 2)
     await bring_in(node, 3, author="Ada")
     first = (await ann.call("messages.list", conversation=garden))["messages"][0]["message"]
@@ -77,9 +77,7 @@ async def test_what_the_author_wrote_is_the_users(node: Node, root: Somebody, an
     await assert_sound(node)
 
 
-async def test_what_is_imported_later_is_the_users_too(
-    node: Node, root: Somebody, ann: Somebody, bob: Somebody
-) -> None:
+async def test_what_is_imported_later_is_the_users_too(node: Node, root: User, ann: User, bob: User) -> None:
     await bring_in(node, 1)
     await root.call("people.adopt", author="grace.hopper", person="bob")
     garden = await bring_in(node, 1, 2)
@@ -89,7 +87,7 @@ async def test_what_is_imported_later_is_the_users_too(
     assert await said(ann, garden) == ["", ""]
 
 
-async def test_a_dry_run_changes_nothing(node: Node, root: Somebody, ann: Somebody, bob: Somebody) -> None:
+async def test_a_dry_run_changes_nothing(node: Node, root: User, ann: User, bob: User) -> None:
     garden = await bring_in(node, 1, 2)
     before = len((await root.call("audit.list"))["entries"])
     done = await root.call("people.adopt", author="grace.hopper", person="bob", dry_run=True)
@@ -98,11 +96,11 @@ async def test_a_dry_run_changes_nothing(node: Node, root: Somebody, ann: Somebo
     assert len((await root.call("audit.list"))["entries"]) == before
 
 
-async def test_without_a_user_the_author_becomes_an_account(node: Node, root: Somebody, ann: Somebody) -> None:
+async def test_without_a_user_the_author_becomes_an_account(node: Node, root: User, ann: User) -> None:
     garden = await bring_in(node, 1)
     done = await root.call("people.adopt", author="grace.hopper")
     assert "imported" not in done["person"]
-    grace = Somebody(node, await node.core.db.read(lambda reader: people.find(reader, "grace.hopper")))
+    grace = User(node, await node.core.db.read(lambda reader: people.find(reader, "grace.hopper")))
     assert await said(grace, garden) == ["message 1"]  # who takes part in what everybody does
     assert (await root.call("people.reset_link", person="grace.hopper"))["link"]
     assert await senders(ann, await bring_in(node, 2)) == ["grace.hopper"] * 2
@@ -111,7 +109,7 @@ async def test_without_a_user_the_author_becomes_an_account(node: Node, root: So
     await assert_sound(node)
 
 
-async def test_mentions_and_places_in_groups_follow(node: Node, root: Somebody, ann: Somebody, bob: Somebody) -> None:
+async def test_mentions_and_places_in_groups_follow(node: Node, root: User, ann: User, bob: User) -> None:
     await bring_in(node, 1)
     alone, both, owned = [await group(ann, *others) for others in ((), (bob,), (bob,))]
     for room, role in ((alone, "member"), (both, "admin"), (owned, "member")):
@@ -131,9 +129,7 @@ async def test_mentions_and_places_in_groups_follow(node: Node, root: Somebody, 
     await assert_sound(node)
 
 
-async def test_what_plugins_keep_of_the_author_follows(
-    node: Node, root: Somebody, ann: Somebody, bob: Somebody
-) -> None:
+async def test_what_plugins_keep_of_the_author_follows(node: Node, root: User, ann: User, bob: User) -> None:
     await bring_in(node, 1)
 
     def set_source(tx: Transaction, source: str | None) -> None:
@@ -156,7 +152,7 @@ async def test_what_plugins_keep_of_the_author_follows(
 
 
 async def test_all_of_much_follows_in_small_steps(
-    node: Node, root: Somebody, ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch
+    node: Node, root: User, ann: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adoption, "SPAN", 3)
     monkeypatch.setattr(adoption, "MOST", 2)
@@ -172,9 +168,7 @@ async def test_all_of_much_follows_in_small_steps(
     await assert_sound(node)
 
 
-async def test_a_new_name_of_the_author_is_not_taken_for_the_user(
-    node: Node, root: Somebody, ann: Somebody, bob: Somebody
-) -> None:
+async def test_a_new_name_of_the_author_is_not_taken_for_the_user(node: Node, root: User, ann: User, bob: User) -> None:
     """What an archive calls others cannot put words into the mouth of somebody who is here."""
     garden = await bring_in(node, 1)
     await root.call("people.adopt", author="grace.hopper", person="bob")
@@ -182,14 +176,14 @@ async def test_a_new_name_of_the_author_is_not_taken_for_the_user(
     assert await senders(ann, garden) == ["bob", "deleted.user"]
 
 
-async def test_blocks_of_the_author_end(node: Node, root: Somebody, ann: Somebody, bob: Somebody) -> None:
+async def test_blocks_of_the_author_end(node: Node, root: User, ann: User, bob: User) -> None:
     await bring_in(node, 1)
     await ann.call("people.block", person="grace.hopper")
     await root.call("people.adopt", author="grace.hopper", person="bob")
     assert (await ann.call("people.blocked"))["people"] == []
 
 
-async def test_one_that_was_interrupted_goes_on(node: Node, root: Somebody, ann: Somebody, bob: Somebody) -> None:
+async def test_one_that_was_interrupted_goes_on(node: Node, root: User, ann: User, bob: User) -> None:
     garden = await bring_in(node, 1)
     author = await node.core.db.read(lambda reader: people.find(reader, "grace.hopper"))
     await node.core.db.write(partial(adoption.begin, author=author, person=bob.account))
@@ -204,7 +198,7 @@ async def test_one_that_was_interrupted_goes_on(node: Node, root: Somebody, ann:
     await assert_sound(node)
 
 
-async def test_who_was_away_hears_of_it(node: Node, root: Somebody, ann: Somebody, bob: Somebody) -> None:
+async def test_who_was_away_hears_of_it(node: Node, root: User, ann: User, bob: User) -> None:
     await bring_in(node, 1)
     before = await node.core.db.read(log.head)
     await root.call("people.adopt", author="grace.hopper", person="bob")
@@ -218,7 +212,7 @@ async def test_who_was_away_hears_of_it(node: Node, root: Somebody, ann: Somebod
     assert (told.author.erased, told.person.handle) == (True, "bob")
 
 
-async def test_who_may_not_and_what_cannot(node: Node, root: Somebody, ann: Somebody, bob: Somebody) -> None:
+async def test_who_may_not_and_what_cannot(node: Node, root: User, ann: User, bob: User) -> None:
     await bring_in(node, 1)
     await bring_in(node, 2, author="Ada")
     with refused("forbidden"):

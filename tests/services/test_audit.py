@@ -9,7 +9,7 @@ import pytest
 from chatnode.model.permissions import MEMBER, ROLES
 from chatnode.node import Node
 from chatnode.services import COMMANDS
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import direct, refused, say
 
@@ -55,15 +55,15 @@ def test_every_such_command_is_tried() -> None:
 
 
 @pytest.fixture
-async def root(node: Node) -> Somebody:
+async def root(node: Node) -> User:
     return await make_person(node, "root", admin=True)
 
 
-async def entries(root: Somebody, **fields: Any) -> list[dict[str, Any]]:
+async def entries(root: User, **fields: Any) -> list[dict[str, Any]]:
     return (await root.call("audit.list", **fields))["entries"]
 
 
-async def test_each_leaves_an_entry_and_no_secret(node: Node, root: Somebody, bob: Somebody) -> None:
+async def test_each_leaves_an_entry_and_no_secret(node: Node, root: User, bob: User) -> None:
     talk = await direct(root, bob)
     cay = await make_person(node, "cay")
     await say(cay, await direct(cay, bob), SECRET)
@@ -89,9 +89,7 @@ async def test_what_the_operator_does_has_no_actor(node: Node) -> None:
     assert [(each["action"], "actor" in each) for each in found] == [("people.create", False), (SETUP, False)]
 
 
-async def test_what_one_does_with_ones_own_account_is_nobodys_business(
-    node: Node, root: Somebody, ann: Somebody
-) -> None:
+async def test_what_one_does_with_ones_own_account_is_nobodys_business(node: Node, root: User, ann: User) -> None:
     before = len(await entries(root))
     await ann.call("tokens.create")
     await ann.call("people.update", name="Ann")
@@ -99,7 +97,7 @@ async def test_what_one_does_with_ones_own_account_is_nobodys_business(
     assert len(await entries(root)) == before
 
 
-async def test_it_is_read_page_by_page_by_actor_action_and_target(node: Node, root: Somebody, bob: Somebody) -> None:
+async def test_it_is_read_page_by_page_by_actor_action_and_target(node: Node, root: User, bob: User) -> None:
     for role in ("moderator", "member"):
         await root.call("people.role", person="bob", role=role)
     await node.call("people.role", person="bob", role="moderator")
@@ -115,13 +113,13 @@ async def test_it_is_read_page_by_page_by_actor_action_and_target(node: Node, ro
     assert await entries(root, target="nothing") == []
 
 
-async def test_a_refused_command_leaves_none(root: Somebody) -> None:
+async def test_a_refused_command_leaves_none(root: User) -> None:
     before = await entries(root)
     with refused("conflict"):
         await root.call("people.role", person="root", role="member")
     assert await entries(root) == before
 
 
-async def test_it_is_not_for_members(ann: Somebody) -> None:
+async def test_it_is_not_for_members(ann: User) -> None:
     with refused("forbidden"):
         await ann.call("audit.list")

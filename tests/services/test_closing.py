@@ -9,12 +9,12 @@ import pytest
 from chatnode.model.times import DAY_MS
 from chatnode.node import Node
 from chatnode.storage.engine.transaction import Transaction
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import LiveSession, assert_sound, direct, entry, group, members, outcome, refused, said, say
 
 
-async def details(who: Somebody, conversation: str) -> dict[str, Any]:
+async def details(who: User, conversation: str) -> dict[str, Any]:
     return (await who.call("conversations.get", conversation=conversation))["conversation"]
 
 
@@ -40,9 +40,7 @@ async def close_idle(node: Node) -> str:
 
 
 @pytest.mark.parametrize("reason", ["manual", "completed"])
-async def test_a_closed_conversation_is_read_and_not_written(
-    node: Node, ann: Somebody, bob: Somebody, reason: str
-) -> None:
+async def test_a_closed_conversation_is_read_and_not_written(node: Node, ann: User, bob: User, reason: str) -> None:
     talk = await direct(ann, bob)
     await say(ann, talk, "that is all")
     live = await LiveSession.of(node, bob)
@@ -69,12 +67,12 @@ async def test_a_closed_conversation_is_read_and_not_written(
 
 
 @pytest.mark.parametrize("reason", ["blocked", "inactive"])
-async def test_some_reasons_are_the_nodes_own(ann: Somebody, bob: Somebody, reason: str) -> None:
+async def test_some_reasons_are_the_nodes_own(ann: User, bob: User, reason: str) -> None:
     with refused("invalid", "reason"):
         await ann.call("conversations.close", conversation=await direct(ann, bob), reason=reason)
 
 
-async def test_a_group_is_closed_by_those_who_run_it(ann: Somebody, bob: Somebody) -> None:
+async def test_a_group_is_closed_by_those_who_run_it(ann: User, bob: User) -> None:
     room = await group(ann, bob)
     for command in ("conversations.close", "conversations.reopen"):
         with refused("forbidden", "conversation"):
@@ -87,7 +85,7 @@ async def test_a_group_is_closed_by_those_who_run_it(ann: Somebody, bob: Somebod
 
 @pytest.mark.parametrize("kind", ["direct", "group"])
 async def test_what_nobody_spoke_in_for_30_days_is_closed_where_that_was_asked_for(
-    node: Node, ann: Somebody, bob: Somebody, kind: str
+    node: Node, ann: User, bob: User, kind: str
 ) -> None:
     room = await direct(ann, bob) if kind == "direct" else await group(ann, bob)
     await ann.call("conversations.update", conversation=room, idle_days=30)
@@ -113,9 +111,7 @@ async def test_what_nobody_spoke_in_for_30_days_is_closed_where_that_was_asked_f
     await assert_sound(node)
 
 
-async def test_of_two_people_either_says_when_their_conversation_closes_and_nothing_else(
-    ann: Somebody, bob: Somebody
-) -> None:
+async def test_of_two_people_either_says_when_their_conversation_closes_and_nothing_else(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     await bob.call("conversations.update", conversation=talk, idle_days=7)
     assert (await details(ann, talk))["idle_days"] == 7
@@ -128,7 +124,7 @@ async def test_of_two_people_either_says_when_their_conversation_closes_and_noth
 # ---- support, and what it is about
 
 
-async def test_support_is_a_conversation_with_all_who_answer_it(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_support_is_a_conversation_with_all_who_answer_it(node: Node, ann: User, bob: User) -> None:
     with refused("not_found"):
         await ann.call("conversations.support", title="help")
     for handle, role in (("agent", "moderator"), ("boss", "admin")):
@@ -147,7 +143,7 @@ async def test_support_is_a_conversation_with_all_who_answer_it(node: Node, ann:
         await bob.call("conversations.get", conversation=case)
 
 
-async def test_conversations_about_a_thing_are_found_by_it(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_conversations_about_a_thing_are_found_by_it(ann: User, bob: User, eve: User) -> None:
     def about(number: int) -> dict[str, str]:
         return {"type": "order", "id": str(number)}
 
@@ -155,7 +151,7 @@ async def test_conversations_about_a_thing_are_found_by_it(ann: Somebody, bob: S
     eight = await group(ann, eve, context=about(8))
     assert (await details(bob, seven[0]))["context"] == about(7)
 
-    async def found(who: Somebody, number: int, **fields: Any) -> list[str]:
+    async def found(who: User, number: int, **fields: Any) -> list[str]:
         page = await who.call("conversations.context", **about(number), **fields)
         return [each["conversation"] for each in page["conversations"]]
 

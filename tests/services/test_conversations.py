@@ -10,7 +10,7 @@ import pytest
 
 from chatnode.model.ids import direct_id
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import (
     LiveSession,
@@ -29,13 +29,13 @@ from .dialogue import (
 # ---- direct conversations
 
 
-async def test_a_direct_conversation_has_the_id_that_both_compute(ann: Somebody, bob: Somebody) -> None:
+async def test_a_direct_conversation_has_the_id_that_both_compute(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     assert talk == direct_id(bob.id, ann.id) == await direct(bob, ann)
     assert await members(ann, talk) == {"ann": "member", "bob": "member"}
 
 
-async def test_the_other_hears_of_it(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_the_other_hears_of_it(node: Node, ann: User, bob: User) -> None:
     live = await LiveSession.of(node, bob)
     talk = await direct(ann, bob)
     (push,) = live.heard("member.joined")  # its own: then it gets the conversation anew
@@ -44,7 +44,7 @@ async def test_the_other_hears_of_it(node: Node, ann: Somebody, bob: Somebody) -
     assert len(live.heard("member.joined")) == 1
 
 
-async def test_nobody_leaves_or_changes_a_direct_conversation(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_nobody_leaves_or_changes_a_direct_conversation(ann: User, bob: User, eve: User) -> None:
     talk = await direct(ann, bob)
     for command, fields in (
         ("conversations.leave", {}),
@@ -59,7 +59,7 @@ async def test_nobody_leaves_or_changes_a_direct_conversation(ann: Somebody, bob
     assert await members(bob, talk) == {"ann": "member", "bob": "member"}
 
 
-async def test_notes_to_self(ann: Somebody, eve: Somebody) -> None:
+async def test_notes_to_self(ann: User, eve: User) -> None:
     notes = await direct(ann, ann)
     await say(ann, notes, "buy bread")
     assert await said(ann, notes) == ["buy bread"]
@@ -70,7 +70,7 @@ async def test_notes_to_self(ann: Somebody, eve: Somebody) -> None:
         await said(eve, direct_id(ann.id, ann.id))
 
 
-async def test_there_is_no_direct_conversation_with_nobody(ann: Somebody) -> None:
+async def test_there_is_no_direct_conversation_with_nobody(ann: User) -> None:
     with refused("not_found", "with"):
         await ann.call("conversations.direct", **{"with": "nobody"})
 
@@ -78,7 +78,7 @@ async def test_there_is_no_direct_conversation_with_nobody(ann: Somebody) -> Non
 # ---- groups are opened
 
 
-async def test_who_opens_a_group_owns_it(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_who_opens_a_group_owns_it(ann: User, bob: User, eve: User) -> None:
     many = ["bob", "BOB", bob.id, "ann", "eve"]
     made = await ann.call("conversations.create", title="picnic", members=many, description="on\nSunday")
     picnic = made["conversation"]
@@ -91,7 +91,7 @@ async def test_who_opens_a_group_owns_it(ann: Somebody, bob: Somebody, eve: Some
     }  # fmt: skip
 
 
-async def test_opening_is_told_and_is_no_message(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_opening_is_told_and_is_no_message(node: Node, ann: User, bob: User) -> None:
     """Nor are coming and going: they are events, and nothing of them counts as unread."""
     mine, theirs = await LiveSession.of(node, ann), await LiveSession.of(node, bob)
     picnic = await group(ann, bob)
@@ -106,21 +106,19 @@ async def test_opening_is_told_and_is_no_message(node: Node, ann: Somebody, bob:
     assert (await entry(bob, picnic))["unread"] == (await entry(ann, picnic))["head"] == 0
 
 
-async def test_a_group_with_somebody_who_does_not_exist_is_not_opened(ann: Somebody) -> None:
+async def test_a_group_with_somebody_who_does_not_exist_is_not_opened(ann: User) -> None:
     with refused("not_found", "members"):
         await ann.call("conversations.create", title="picnic", members=["ann", "nobody"])
     assert (await ann.call("inbox.list"))["conversations"] == []
 
 
-async def test_a_group_needs_a_title_of_one_line(ann: Somebody) -> None:
+async def test_a_group_needs_a_title_of_one_line(ann: User) -> None:
     for title in ("", "two\nlines", "x" * 201):
         with refused("invalid", "title"):
             await ann.call("conversations.create", title=title)
 
 
-async def test_members_are_listed_page_by_page_in_the_order_of_handles(
-    ann: Somebody, bob: Somebody, eve: Somebody
-) -> None:
+async def test_members_are_listed_page_by_page_in_the_order_of_handles(ann: User, bob: User, eve: User) -> None:
     picnic = await group(ann, bob, eve)
     first = (await bob.call("conversations.members.list", conversation=picnic, limit=2))["members"]
     rest = (await bob.call("conversations.members.list", conversation=picnic, after="bob"))["members"]
@@ -135,18 +133,18 @@ class Crew:
     """A group with somebody of each role, and an outsider."""
 
     ship: str
-    owner: Somebody
-    admin: Somebody
-    second: Somebody
-    member: Somebody
-    other: Somebody
-    outsider: Somebody
+    owner: User
+    admin: User
+    second: User
+    member: User
+    other: User
+    outsider: User
 
 
 @pytest.fixture
 def crews(node: Node) -> Callable[[str], Awaitable[Crew]]:
     """Makes one crew after another, of the same people."""
-    people: dict[str, Somebody] = {}
+    people: dict[str, User] = {}
 
     async def make(visibility: str = "private") -> Crew:
         for handle in ("owner", "admin", "second", "member", "other", "outsider"):
@@ -202,14 +200,14 @@ async def test_what_owner_admin_and_member_may_do(node: Node, crews: Callable[[s
         outcomes = []
         for role in ("owner", "admin", "member"):
             crew = await crews(visibility)
-            who: Somebody = getattr(crew, role)
+            who: User = getattr(crew, role)
             outcomes.append(await outcome(who.call(f"conversations.{command}", conversation=crew.ship, **fields)))
         found[action] = tuple(outcomes)
     assert found == MAY
     await assert_sound(node)
 
 
-async def test_what_was_changed_is_told_to_everybody_in_it(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_what_was_changed_is_told_to_everybody_in_it(node: Node, ann: User, bob: User) -> None:
     picnic = await group(ann, bob)
     live = await LiveSession.of(node, bob)
     await ann.call("conversations.update", conversation=picnic, title="barbecue", visibility="public")
@@ -218,7 +216,7 @@ async def test_what_was_changed_is_told_to_everybody_in_it(node: Node, ann: Some
     assert push["details"] == (await bob.call("conversations.get", conversation=picnic))["conversation"]
 
 
-async def test_a_group_that_is_handed_over_has_one_owner(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_a_group_that_is_handed_over_has_one_owner(ann: User, bob: User, eve: User) -> None:
     picnic = await group(ann, bob, eve)
     await ann.call("conversations.members.role", conversation=picnic, member="bob", role="owner")
     assert await members(eve, picnic) == {"ann": "admin", "bob": "owner", "eve": "member"}
@@ -226,7 +224,7 @@ async def test_a_group_that_is_handed_over_has_one_owner(ann: Somebody, bob: Som
         await ann.call("conversations.members.role", conversation=picnic, member="eve", role="admin")
 
 
-async def test_the_owner_steps_down_only_for_somebody_else(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_the_owner_steps_down_only_for_somebody_else(ann: User, bob: User, eve: User) -> None:
     picnic = await group(ann, bob)
     with refused("invalid", "member"):
         await ann.call("conversations.members.role", conversation=picnic, member="ann", role="member")
@@ -250,7 +248,7 @@ async def test_when_the_owner_leaves_the_longest_serving_admin_owns_the_group(
     await assert_sound(node)
 
 
-async def test_without_admins_the_longest_serving_member_does(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_without_admins_the_longest_serving_member_does(node: Node, ann: User, bob: User) -> None:
     picnic = await group(ann, bob)
     cy = await make_person(node, "cy")
     await ann.call("conversations.members.add", conversation=picnic, member="cy")
@@ -260,7 +258,7 @@ async def test_without_admins_the_longest_serving_member_does(node: Node, ann: S
     assert await members(cy, picnic) == {"cy": "owner", "bob": "member"}
 
 
-async def test_the_last_one_out_leaves_nobody_behind(node: Node, ann: Somebody) -> None:
+async def test_the_last_one_out_leaves_nobody_behind(node: Node, ann: User) -> None:
     picnic = await group(ann)
     await ann.call("conversations.leave", conversation=picnic)
     with refused("not_member", "conversation"):
@@ -268,7 +266,7 @@ async def test_the_last_one_out_leaves_nobody_behind(node: Node, ann: Somebody) 
     await assert_sound(node)
 
 
-async def test_bringing_somebody_in_twice_changes_nothing(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_bringing_somebody_in_twice_changes_nothing(node: Node, ann: User, bob: User) -> None:
     picnic = await group(ann, bob)
     live = await LiveSession.of(node, bob)
     await ann.call("conversations.members.add", conversation=picnic, member="bob")
@@ -277,9 +275,7 @@ async def test_bringing_somebody_in_twice_changes_nothing(node: Node, ann: Someb
         await ann.call("conversations.members.add", conversation=picnic, member="nobody")
 
 
-async def test_who_is_put_out_is_told_so_and_then_nothing_more(
-    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
-) -> None:
+async def test_who_is_put_out_is_told_so_and_then_nothing_more(node: Node, ann: User, bob: User, eve: User) -> None:
     picnic = await group(ann, bob, eve)
     live = await LiveSession.of(node, eve)
     await ann.call("conversations.members.remove", conversation=picnic, member="eve")
@@ -293,7 +289,7 @@ async def test_who_is_put_out_is_told_so_and_then_nothing_more(
 
 
 @with_limits(group_members=3)
-async def test_a_group_has_so_many_members_and_no_more(node: Node, ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_a_group_has_so_many_members_and_no_more(node: Node, ann: User, bob: User, eve: User) -> None:
     zoe = await make_person(node, "zoe")
     with refused("too_large"):
         await group(ann, bob, eve, zoe)
@@ -310,14 +306,14 @@ async def test_a_group_has_so_many_members_and_no_more(node: Node, ann: Somebody
 
 
 @with_limits(group_members=0)
-async def test_no_limit_on_members_is_none(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_no_limit_on_members_is_none(ann: User, bob: User, eve: User) -> None:
     assert len(await members(ann, await group(ann, bob, eve))) == 3
 
 
 # ---- public groups
 
 
-async def test_public_groups_are_found_and_joined(node: Node, ann: Somebody, eve: Somebody) -> None:
+async def test_public_groups_are_found_and_joined(node: Node, ann: User, eve: User) -> None:
     garden = await group(ann, title="The Garden", visibility="public", description="röses of Łódź")
     await group(ann, title="Secret garden")
     await direct(ann, eve)
@@ -341,7 +337,7 @@ async def test_public_groups_are_found_and_joined(node: Node, ann: Somebody, eve
     assert await members(ann, garden) == {"ann": "owner", "eve": "member"}
 
 
-async def test_public_groups_are_listed_page_by_page(ann: Somebody, eve: Somebody) -> None:
+async def test_public_groups_are_listed_page_by_page(ann: User, eve: User) -> None:
     ids = sorted([await group(ann, visibility="public") for _ in range(5)])
     seen: list[str] = []
     while page := (await eve.call("conversations.public", limit=2, **({"after": seen[-1]} if seen else {}))):
@@ -351,7 +347,7 @@ async def test_public_groups_are_listed_page_by_page(ann: Somebody, eve: Somebod
     assert seen == ids
 
 
-async def test_a_public_group_is_read_by_those_who_joined(ann: Somebody, eve: Somebody) -> None:
+async def test_a_public_group_is_read_by_those_who_joined(ann: User, eve: User) -> None:
     garden = await group(ann, visibility="public")
     await say(ann, garden, "roses")
     with refused("not_found", "conversation"):
@@ -360,7 +356,7 @@ async def test_a_public_group_is_read_by_those_who_joined(ann: Somebody, eve: So
     assert await said(eve, garden) == ["roses"]
 
 
-async def test_a_group_that_closes_is_not_found_any_more(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_a_group_that_closes_is_not_found_any_more(ann: User, bob: User, eve: User) -> None:
     garden = await group(ann, bob, visibility="public")
     await ann.call("conversations.update", conversation=garden, visibility="private")
     assert (await eve.call("conversations.public"))["conversations"] == []
@@ -369,7 +365,7 @@ async def test_a_group_that_closes_is_not_found_any_more(ann: Somebody, bob: Som
     await bob.call("conversations.join", conversation=garden)  # who is in need not join
 
 
-async def test_who_was_put_out_of_a_private_group_does_not_join_it(ann: Somebody, eve: Somebody) -> None:
+async def test_who_was_put_out_of_a_private_group_does_not_join_it(ann: User, eve: User) -> None:
     closed = await group(ann, eve)
     await ann.call("conversations.members.remove", conversation=closed, member="eve")
     with refused("not_member", "conversation"):

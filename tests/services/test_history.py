@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from chatnode.node import Node
-from tests.conftest import Somebody
+from tests.conftest import User
 
 from .dialogue import LiveSession, entry, group, refused, said, say
 
@@ -22,7 +22,7 @@ class Late:
 
 
 @pytest.fixture
-async def late(ann: Somebody, bob: Somebody, eve: Somebody) -> Late:
+async def late(ann: User, bob: User, eve: User) -> Late:
     room = await group(ann, bob, title="surprise for eve")
     before = [await say(ann, room, f"secret {number} @eve") for number in (1, 2, 3)]
     await bob.call("receipts.read", conversation=room, seq=2)
@@ -30,7 +30,7 @@ async def late(ann: Somebody, bob: Somebody, eve: Somebody) -> Late:
     return Late(room, before)
 
 
-async def test_pages_begin_where_they_came_in(late: Late, ann: Somebody, eve: Somebody) -> None:
+async def test_pages_begin_where_they_came_in(late: Late, ann: User, eve: User) -> None:
     assert await said(eve, late.room) == []
     await say(ann, late.room, "welcome")
     for fields in ({}, {"after": 0}, {"before": 5}, {"after": 1, "before": 5}, {"limit": 1}):
@@ -40,7 +40,7 @@ async def test_pages_begin_where_they_came_in(late: Late, ann: Somebody, eve: So
     assert await said(ann, late.room, before=3) == ["secret 1 @eve", "secret 2 @eve"]
 
 
-async def test_a_message_from_before_is_one_that_does_not_exist(late: Late, eve: Somebody) -> None:
+async def test_a_message_from_before_is_one_that_does_not_exist(late: Late, eve: User) -> None:
     answers = []
     for message in (late.before[0]["message"], "f" * 32):
         for command in ("messages.get", "receipts.list"):
@@ -50,7 +50,7 @@ async def test_a_message_from_before_is_one_that_does_not_exist(late: Late, eve:
     assert all(answer == answers[0] for answer in answers)
 
 
-async def test_the_inbox_shows_none_of_it(late: Late, ann: Somebody, eve: Somebody) -> None:
+async def test_the_inbox_shows_none_of_it(late: Late, ann: User, eve: User) -> None:
     mine = await entry(eve, late.room)
     assert "last" not in mine
     assert (mine["first"], mine["head"], mine["unread"], mine["mentions"]) == (4, 3, 0, 0)
@@ -60,7 +60,7 @@ async def test_the_inbox_shows_none_of_it(late: Late, ann: Somebody, eve: Somebo
     assert (mine["last"]["text"], mine["unread"], mine["mentions"]) == ("welcome", 1, 0)
 
 
-async def test_nothing_from_before_can_be_replied_to(late: Late, ann: Somebody, eve: Somebody) -> None:
+async def test_nothing_from_before_can_be_replied_to(late: Late, ann: User, eve: User) -> None:
     old = late.before[0]["message"]
     with refused("not_found", "reply_to"):
         await say(eve, late.room, "what was that?", reply_to=old)
@@ -70,7 +70,7 @@ async def test_nothing_from_before_can_be_replied_to(late: Late, ann: Somebody, 
     assert (message["reply_to"], message["text"]) == (old, "about the secret")
 
 
-async def test_who_came_later_is_no_reader_of_what_they_cannot_see(late: Late, ann: Somebody, eve: Somebody) -> None:
+async def test_who_came_later_is_no_reader_of_what_they_cannot_see(late: Late, ann: User, eve: User) -> None:
     welcome = await say(ann, late.room, "welcome")
     await eve.call("receipts.read", conversation=late.room, seq=welcome["seq"])
 
@@ -82,9 +82,7 @@ async def test_who_came_later_is_no_reader_of_what_they_cannot_see(late: Late, a
     assert await readers(late.before[0]["message"]) == ["bob"]
 
 
-async def test_they_are_pushed_only_what_comes_after(
-    node: Node, late: Late, ann: Somebody, bob: Somebody, eve: Somebody
-) -> None:
+async def test_they_are_pushed_only_what_comes_after(node: Node, late: Late, ann: User, bob: User, eve: User) -> None:
     live = await LiveSession.of(node, eve)
     await bob.call("receipts.read", conversation=late.room, seq=3)
     await say(ann, late.room, "welcome")
@@ -92,7 +90,7 @@ async def test_they_are_pushed_only_what_comes_after(
     assert "secret" not in str(live.heard())
 
 
-async def test_who_leaves_and_comes_back_begins_anew(late: Late, ann: Somebody, bob: Somebody) -> None:
+async def test_who_leaves_and_comes_back_begins_anew(late: Late, ann: User, bob: User) -> None:
     await bob.call("conversations.leave", conversation=late.room)
     await say(ann, late.room, "while bob was away")
     await ann.call("conversations.members.add", conversation=late.room, member="bob")
@@ -101,7 +99,7 @@ async def test_who_leaves_and_comes_back_begins_anew(late: Late, ann: Somebody, 
     assert (mine["first"], mine["unread"]) == (5, 0)
 
 
-async def test_a_public_group_shows_all_of_it(ann: Somebody, eve: Somebody) -> None:
+async def test_a_public_group_shows_all_of_it(ann: User, eve: User) -> None:
     garden = await group(ann, visibility="public")
     old = await say(ann, garden, "roses @eve")
     await eve.call("conversations.join", conversation=garden)
@@ -111,7 +109,7 @@ async def test_a_public_group_shows_all_of_it(ann: Somebody, eve: Somebody) -> N
     await say(eve, garden, "red ones", reply_to=old["message"])
 
 
-async def test_whoever_opens_a_group_can_say_otherwise(ann: Somebody, eve: Somebody) -> None:
+async def test_whoever_opens_a_group_can_say_otherwise(ann: User, eve: User) -> None:
     shows_all = await group(ann, history="all")
     hides = await group(ann, visibility="public", history="since_joining")
     for room in (shows_all, hides):
@@ -121,9 +119,7 @@ async def test_whoever_opens_a_group_can_say_otherwise(ann: Somebody, eve: Someb
     assert (await said(eve, shows_all), await said(eve, hides)) == (["early"], [])
 
 
-async def test_opening_a_private_group_to_all_shows_nobody_what_was_said_in_private(
-    ann: Somebody, eve: Somebody
-) -> None:
+async def test_opening_a_private_group_to_all_shows_nobody_what_was_said_in_private(ann: User, eve: User) -> None:
     room = await group(ann)
     await say(ann, room, "in private")
     await ann.call("conversations.update", conversation=room, visibility="public")

@@ -13,7 +13,7 @@ from chatnode.services import TABLES
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.upkeep.exporting import lines
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import LiveSession, assert_sound, direct, entry, group, members, refused, said, say, with_limits
 
@@ -35,19 +35,19 @@ async def channel(node: Node, key: str = "#garden", **fields: Any) -> str:
     return given["conversation"]
 
 
-async def senders(who: Somebody, room: str) -> list[str]:
+async def senders(who: User, room: str) -> list[str]:
     """The handles of those who wrote a conversation's messages."""
     shown = (await who.call("messages.list", conversation=room))["messages"]
     return [each["sender"]["handle"] for each in shown]
 
 
 @pytest.fixture
-async def garden(node: Node, ann: Somebody) -> str:
+async def garden(node: Node, ann: User) -> str:
     """A channel in which ann takes part."""
     return await channel(node)
 
 
-async def test_messages_keep_their_authors_and_times(node: Node, ann: Somebody, garden: str) -> None:
+async def test_messages_keep_their_authors_and_times(node: Node, ann: User, garden: str) -> None:
     done = await bring_in(node, garden, item(1), item(2, "Grace", metadata={"topic": "bugs"}), item(3))
     assert done == {"imported": 3, "present": 0, "failed": []}
     shown = (await ann.call("messages.list", conversation=garden))["messages"]
@@ -61,7 +61,7 @@ async def test_messages_keep_their_authors_and_times(node: Node, ann: Somebody, 
     await assert_sound(node)
 
 
-async def test_importing_again_brings_nothing_back_of_who_was_erased(node: Node, ann: Somebody, garden: str) -> None:
+async def test_importing_again_brings_nothing_back_of_who_was_erased(node: Node, ann: User, garden: str) -> None:
     items = (item(1, "Grace"), item(2), item(3, "Grace"))
     await bring_in(node, garden, *items)
     await node.call("people.erase", person="grace", handle="grace")
@@ -75,7 +75,7 @@ async def test_importing_again_brings_nothing_back_of_who_was_erased(node: Node,
     await assert_sound(node)
 
 
-async def test_who_was_erased_is_known_by_any_of_their_names_alone(node: Node, ann: Somebody, garden: str) -> None:
+async def test_who_was_erased_is_known_by_any_of_their_names_alone(node: Node, ann: User, garden: str) -> None:
     await bring_in(node, garden, item(1, "Grace"))
     await node.call("people.erase", person="grace", handle="grace")
     for cid, fields in (("irc:2", {}), ("irc:3", {"author_key": "~grace"})):
@@ -84,7 +84,7 @@ async def test_who_was_erased_is_known_by_any_of_their_names_alone(node: Node, a
     assert await said(ann, garden) == [""]
 
 
-async def test_importing_again_adds_nothing(node: Node, ann: Somebody, garden: str) -> None:
+async def test_importing_again_adds_nothing(node: Node, ann: User, garden: str) -> None:
     await bring_in(node, garden, item(1), item(2))
     live = await LiveSession.of(node, ann)
     assert await channel(node) == garden
@@ -93,7 +93,7 @@ async def test_importing_again_adds_nothing(node: Node, ann: Somebody, garden: s
     assert await said(ann, garden) == ["message 1", "message 2"]
 
 
-async def test_a_message_is_known_by_any_of_its_ids(node: Node, ann: Somebody, garden: str) -> None:
+async def test_a_message_is_known_by_any_of_its_ids(node: Node, ann: User, garden: str) -> None:
     """As when an importer has learnt to make better ones."""
     await bring_in(node, garden, item(1))
     done = await bring_in(node, garden, item(7, also=["irc:8", "irc:1"]), item(9, also=["irc:8"]))
@@ -101,7 +101,7 @@ async def test_a_message_is_known_by_any_of_its_ids(node: Node, ann: Somebody, g
     assert await said(ann, garden) == ["message 1", "message 9"]
 
 
-async def test_an_archive_that_has_grown_adds_what_is_new(node: Node, ann: Somebody, garden: str) -> None:
+async def test_an_archive_that_has_grown_adds_what_is_new(node: Node, ann: User, garden: str) -> None:
     await bring_in(node, garden, item(1))
     await say(ann, garden, "here and now")
     assert await bring_in(node, garden, item(1), item(2)) == {"imported": 1, "present": 1, "failed": []}
@@ -114,14 +114,14 @@ async def test_the_same_line_twice_in_one_batch_is_one_message(node: Node, garde
 
 
 @with_limits(message_chars=20)
-async def test_a_message_that_is_too_long_stops_no_other(node: Node, ann: Somebody, garden: str) -> None:
+async def test_a_message_that_is_too_long_stops_no_other(node: Node, ann: User, garden: str) -> None:
     done = await bring_in(node, garden, item(1), item(2, text="x" * 21), item(3, text="x" * 20))
     assert (done["imported"], [failure["cid"] for failure in done["failed"]]) == (2, ["irc:2"])
     assert "20 characters" in done["failed"][0]["reason"]
     assert await said(ann, garden) == ["message 1", "x" * 20]
 
 
-async def test_an_item_that_is_none_is_named_and_nothing_is_brought_in(node: Node, ann: Somebody, garden: str) -> None:
+async def test_an_item_that_is_none_is_named_and_nothing_is_brought_in(node: Node, ann: User, garden: str) -> None:
     for fault, path in (
         ({"cid": "two words"}, "items.1.cid"),
         ({"author": ""}, "items.1.author"),
@@ -140,7 +140,7 @@ async def test_an_item_that_is_none_is_named_and_nothing_is_brought_in(node: Nod
     assert await said(ann, garden) == []
 
 
-async def test_replies_find_their_message_in_earlier_batches(node: Node, ann: Somebody, garden: str) -> None:
+async def test_replies_find_their_message_in_earlier_batches(node: Node, ann: User, garden: str) -> None:
     await bring_in(node, garden, item(1))
     await bring_in(
         node, garden,
@@ -155,7 +155,7 @@ async def test_replies_find_their_message_in_earlier_batches(node: Node, ann: So
     assert [by_seq.get(each.get("reply_to")) for each in shown] == [None, 1, 2, None, 1, 1]
 
 
-async def test_a_reply_stays_in_its_conversation(node: Node, ann: Somebody, garden: str) -> None:
+async def test_a_reply_stays_in_its_conversation(node: Node, ann: User, garden: str) -> None:
     kitchen = await channel(node, "#kitchen")
     await bring_in(node, kitchen, item(1))
     await bring_in(node, garden, item(2, reply_to="irc:1"))
@@ -172,7 +172,7 @@ async def test_a_reply_stays_in_its_conversation(node: Node, ann: Somebody, gard
 # ---- the source's own id makes a message the same
 
 
-async def test_what_was_deleted_stays_deleted(node: Node, ann: Somebody, garden: str) -> None:
+async def test_what_was_deleted_stays_deleted(node: Node, ann: User, garden: str) -> None:
     root = await make_person(node, "root", admin=True)
     await bring_in(node, garden, item(1), item(2))
     first = (await ann.call("messages.list", conversation=garden))["messages"][0]
@@ -183,7 +183,7 @@ async def test_what_was_deleted_stays_deleted(node: Node, ann: Somebody, garden:
     assert await said(ann, garden) == ["", "message 2"]
 
 
-async def test_who_is_called_otherwise_there_now_is_the_same_person(node: Node, ann: Somebody, garden: str) -> None:
+async def test_who_is_called_otherwise_there_now_is_the_same_person(node: Node, ann: User, garden: str) -> None:
     await bring_in(node, garden, item(1, "Grace"), item(2, "Ada"))
     done = await bring_in(node, garden, item(1, "Grace H"), item(2, "Ada"), item(3, "Grace H"))
     assert (done["imported"], done["present"]) == (1, 2)
@@ -192,14 +192,14 @@ async def test_who_is_called_otherwise_there_now_is_the_same_person(node: Node, 
     assert (await senders(ann, garden))[-1] == "grace"
 
 
-async def test_a_new_name_is_nobodys_where_several_have_it(node: Node, ann: Somebody, garden: str) -> None:
+async def test_a_new_name_is_nobodys_where_several_have_it(node: Node, ann: User, garden: str) -> None:
     """As when an archive calls everybody who left the same."""
     await bring_in(node, garden, item(1, "Grace"), item(2, "Ada"))
     await bring_in(node, garden, item(1, "Deleted user"), item(2, "Deleted user"), item(3, "Deleted user"))
     assert await senders(ann, garden) == ["grace", "ada", "deleted.user"]
 
 
-async def test_who_was_erased_stays_so_under_another_name(node: Node, ann: Somebody, garden: str) -> None:
+async def test_who_was_erased_stays_so_under_another_name(node: Node, ann: User, garden: str) -> None:
     await bring_in(node, garden, item(1, "Grace"))
     await node.call("people.erase", person="grace", handle="grace")
     done = await bring_in(node, garden, item(1, "Grace Hopper"), item(2, "Grace Hopper"))
@@ -208,7 +208,7 @@ async def test_who_was_erased_stays_so_under_another_name(node: Node, ann: Someb
     assert b"Grace" not in b"".join(path.read_bytes() for path in node.directory.path.glob("chatnode.sqlite3*"))
 
 
-async def test_what_is_missing_is_asked_before_anything_is_prepared(node: Node, ann: Somebody, garden: str) -> None:
+async def test_what_is_missing_is_asked_before_anything_is_prepared(node: Node, ann: User, garden: str) -> None:
     await bring_in(node, garden, item(1, "Grace"))
     heads = [{"cid": f"irc:{number}", "author": "Grace H"} for number in (1, 2)]
     asked = await node.call("import.missing", source="irc", key="#garden", items=heads)
@@ -221,7 +221,7 @@ async def test_what_is_missing_is_asked_before_anything_is_prepared(node: Node, 
     assert (nowhere["missing"], [each["cid"] for each in nowhere["elsewhere"]]) == (["9"], ["irc:1"])
 
 
-async def test_an_id_that_stands_in_two_conversations_stays_where_it_is(node: Node, ann: Somebody, garden: str) -> None:
+async def test_an_id_that_stands_in_two_conversations_stays_where_it_is(node: Node, ann: User, garden: str) -> None:
     kitchen = await channel(node, "#kitchen")
     await bring_in(node, garden, item(1))
     done = await bring_in(node, kitchen, item(1), item(2))
@@ -230,7 +230,7 @@ async def test_an_id_that_stands_in_two_conversations_stays_where_it_is(node: No
     assert (await said(ann, garden), await said(ann, kitchen)) == (["message 1"], ["message 2"])
 
 
-async def test_or_ids_are_unique_in_a_conversation_only(node: Node, ann: Somebody, garden: str) -> None:
+async def test_or_ids_are_unique_in_a_conversation_only(node: Node, ann: User, garden: str) -> None:
     """Two lines of two logs may be alike: nick, text and second."""
     kitchen = await channel(node, "#kitchen")
     for room in (garden, kitchen, garden, kitchen):
@@ -252,7 +252,7 @@ async def test_ids_are_kept_as_hashes_that_tell_nothing(node: Node, garden: str)
     assert found.hex().encode() not in exported
 
 
-async def test_who_left_learns_nothing_of_what_is_imported_later(node: Node, ann: Somebody, garden: str) -> None:
+async def test_who_left_learns_nothing_of_what_is_imported_later(node: Node, ann: User, garden: str) -> None:
     await bring_in(node, garden, item(1))
     await ann.call("conversations.leave", conversation=garden)
     await bring_in(node, garden, item(2), item(3))
@@ -282,14 +282,14 @@ async def lines_of(node: Node, source: str, *numbers: int) -> dict[str, Any]:
     return {"room": room, "source": known_as, "imported": done["imported"]}
 
 
-async def test_two_networks_have_a_room_and_an_author_of_one_name_each(node: Node, ann: Somebody) -> None:
+async def test_two_networks_have_a_room_and_an_author_of_one_name_each(node: Node, ann: User) -> None:
     libera, oftc = await lines_of(node, "irc.libera", 1, 2), await lines_of(node, "irc.oftc", 1, 3)
     assert (libera["imported"], oftc["imported"]) == (2, 2)
     assert libera["room"] != oftc["room"]
     assert (await senders(ann, libera["room"]), await senders(ann, oftc["room"])) == (["ada"] * 2, ["ada-2"] * 2)
 
 
-async def test_a_network_that_becomes_known_later_names_the_same_room(node: Node, ann: Somebody) -> None:
+async def test_a_network_that_becomes_known_later_names_the_same_room(node: Node, ann: User) -> None:
     before = await lines_of(node, "irc", 1, 2)
     after = await lines_of(node, "irc.libera", 2, 3)
     assert after == {"room": before["room"], "source": "irc.libera", "imported": 1}
@@ -301,7 +301,7 @@ async def test_a_network_that_becomes_known_later_names_the_same_room(node: Node
     assert (await lines_of(node, "irc", 99))["room"] not in (other["room"], before["room"])  # nothing in common
 
 
-async def test_of_those_who_were_erased_nothing_tells_that_they_had_one_name(node: Node, ann: Somebody) -> None:
+async def test_of_those_who_were_erased_nothing_tells_that_they_had_one_name(node: Node, ann: User) -> None:
     for source in ("irc.libera", "irc.oftc"):
         await lines_of(node, source, 1)
     for handle in ("ada", "ada-2"):
@@ -313,7 +313,7 @@ async def test_of_those_who_were_erased_nothing_tells_that_they_had_one_name(nod
 # ---- who takes part
 
 
-async def test_everybody_takes_part_whenever_they_came(node: Node, ann: Somebody, garden: str) -> None:
+async def test_everybody_takes_part_whenever_they_came(node: Node, ann: User, garden: str) -> None:
     await bring_in(node, garden, item(1))
     zoe = await make_person(node, "zoe")
     for who in (ann, zoe):
@@ -323,7 +323,7 @@ async def test_everybody_takes_part_whenever_they_came(node: Node, ann: Somebody
     await assert_sound(node)
 
 
-async def test_or_nobody_does_until_they_join(node: Node, ann: Somebody) -> None:
+async def test_or_nobody_does_until_they_join(node: Node, ann: User) -> None:
     quiet = await channel(node, "#quiet", join=False)
     await bring_in(node, quiet, item(1))
     zoe = await make_person(node, "zoe")
@@ -334,7 +334,7 @@ async def test_or_nobody_does_until_they_join(node: Node, ann: Somebody) -> None
         assert await said(who, quiet) == ["message 1"]
 
 
-async def test_who_had_read_everything_has_read_what_is_brought_in(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_who_had_read_everything_has_read_what_is_brought_in(node: Node, ann: User, bob: User) -> None:
     garden = await channel(node)
     await say(ann, garden, "@bob, shall I import?")
     assert (await entry(bob, garden))["unread"] == 1
@@ -344,13 +344,13 @@ async def test_who_had_read_everything_has_read_what_is_brought_in(node: Node, a
     assert (await entry(bob, garden))["unread"] == 0
 
 
-async def test_an_import_is_one_event_and_not_one_per_message(node: Node, ann: Somebody, garden: str) -> None:
+async def test_an_import_is_one_event_and_not_one_per_message(node: Node, ann: User, garden: str) -> None:
     live = await LiveSession.of(node, ann)
     await bring_in(node, garden, item(1), item(2), item(3))
     assert [(push["event"], push["head"]) for push in live.heard()] == [("conversation.imported", 3)]
 
 
-async def test_who_is_connected_is_told_of_a_channel_they_are_put_into(node: Node, ann: Somebody) -> None:
+async def test_who_is_connected_is_told_of_a_channel_they_are_put_into(node: Node, ann: User) -> None:
     live = await LiveSession.of(node, ann)
     garden = await channel(node)
     assert [push["conversation"] for push in live.heard("member.joined")] == [garden]
@@ -359,7 +359,7 @@ async def test_who_is_connected_is_told_of_a_channel_they_are_put_into(node: Nod
 # ---- authors
 
 
-async def test_authors_are_nobody_who_can_sign_in_and_take_nobodys_place(node: Node, ann: Somebody) -> None:
+async def test_authors_are_nobody_who_can_sign_in_and_take_nobodys_place(node: Node, ann: User) -> None:
     garden = await channel(node)
     await bring_in(node, garden, item(1, "Ann"), item(2, "ann"), item(3, "李"), item(4, "!"), item(5, "x" * 200))
     shown = (await ann.call("messages.list", conversation=garden))["messages"]
@@ -370,7 +370,7 @@ async def test_authors_are_nobody_who_can_sign_in_and_take_nobodys_place(node: N
     assert all(sender["handle"].startswith("person-") for sender in senders[2:4])
 
 
-async def test_the_handle_of_an_author_is_what_one_would_type(node: Node, ann: Somebody) -> None:
+async def test_the_handle_of_an_author_is_what_one_would_type(node: Node, ann: User) -> None:
     garden = await channel(node)
     authors = ("Łukasz Søren", "Ægir Þórsson", "ＫＥＩ", "Zoe\u0308 O’Hara", "me", "Here", "5EED" * 8)
     await bring_in(node, garden, *(item(number, name) for number, name in enumerate(authors)))
@@ -379,7 +379,7 @@ async def test_the_handle_of_an_author_is_what_one_would_type(node: Node, ann: S
     assert all(handle.startswith("person-") for handle in shown[4:])
 
 
-async def test_an_author_is_one_person_in_all_channels_of_a_source(node: Node, ann: Somebody) -> None:
+async def test_an_author_is_one_person_in_all_channels_of_a_source(node: Node, ann: User) -> None:
     garden, kitchen = await channel(node), await channel(node, "#kitchen")
     await bring_in(node, garden, item(1, "Grace"))
     await bring_in(node, kitchen, item(2, "Grace"))
@@ -390,7 +390,7 @@ async def test_an_author_is_one_person_in_all_channels_of_a_source(node: Node, a
     assert senders[0] == senders[1] != senders[2]
 
 
-async def test_authors_are_marked_and_take_part_in_nothing(node: Node, ann: Somebody, garden: str) -> None:
+async def test_authors_are_marked_and_take_part_in_nothing(node: Node, ann: User, garden: str) -> None:
     await bring_in(node, garden, item(1))
     ada = (await ann.call("people.get", person="ada.l"))["person"]
     assert ada["imported"] is True
@@ -419,7 +419,7 @@ async def test_nobody_is_refused_because_of_an_author_without_being_told(node: N
             await root.call(command, **fields)
 
 
-async def test_spellings_of_one_name_are_one_author(node: Node, ann: Somebody, garden: str) -> None:
+async def test_spellings_of_one_name_are_one_author(node: Node, ann: User, garden: str) -> None:
     await bring_in(node, garden, item(1, "Ada", author_key="ada"), item(2, "ADA", author_key="ada"))
     await bring_in(node, garden, item(3, "aDa", author_key="ada"))
     assert await senders(ann, garden) == ["ada"] * 3
@@ -428,7 +428,7 @@ async def test_spellings_of_one_name_are_one_author(node: Node, ann: Somebody, g
 # ---- what is not brought in
 
 
-async def test_nothing_is_brought_into_a_conversation_of_people(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_nothing_is_brought_into_a_conversation_of_people(node: Node, ann: User, bob: User) -> None:
     for room in (await group(ann), await direct(ann, bob), "f" * 32):
         with refused("not_found", "conversation"):
             await bring_in(node, room, item(1))
@@ -436,7 +436,7 @@ async def test_nothing_is_brought_into_a_conversation_of_people(node: Node, ann:
         await bring_in(node, await channel(node), item(1), source="zulip")
 
 
-async def test_members_do_not_import_and_administrators_do(node: Node, ann: Somebody) -> None:
+async def test_members_do_not_import_and_administrators_do(node: Node, ann: User) -> None:
     root = await make_person(node, "root", admin=True)
     fields: dict[str, Any] = {"source": "irc", "key": "#garden", "title": "#garden"}
     with refused("forbidden"):

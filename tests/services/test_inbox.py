@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import direct, entry, group, say, with_limits
 
 
-async def titles(who: Somebody, **fields: Any) -> list[str]:
+async def titles(who: User, **fields: Any) -> list[str]:
     inbox = await who.call("inbox.list", **fields)
     return [each["title"] for each in inbox["conversations"]]
 
 
-async def test_an_inbox_is_empty_at_first(ann: Somebody) -> None:
+async def test_an_inbox_is_empty_at_first(ann: User) -> None:
     assert await ann.call("inbox.list") == {"conversations": []}
 
 
-async def test_an_entry_says_what_one_needs_to_know(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_an_entry_says_what_one_needs_to_know(ann: User, bob: User, eve: User) -> None:
     room = await group(ann, bob, eve, title="picnic")
     await say(ann, room, "who brings bread?")
     last = await say(ann, room, "@bob?")
@@ -34,14 +34,14 @@ async def test_an_entry_says_what_one_needs_to_know(ann: Somebody, bob: Somebody
     }  # fmt: skip
 
 
-async def test_a_direct_conversation_is_named_after_the_other(ann: Somebody, bob: Somebody) -> None:
+async def test_a_direct_conversation_is_named_after_the_other(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     for who, other in ((ann, bob), (bob, ann)):
         mine = await entry(who, talk)
         assert (mine["title"], mine["peer"]) == (other.handle, {"id": other.id, "handle": other.handle})
 
 
-async def test_the_latest_activity_comes_first(ann: Somebody, bob: Somebody) -> None:
+async def test_the_latest_activity_comes_first(ann: User, bob: User) -> None:
     first, second = await group(ann, bob, title="first"), await group(ann, bob, title="second")
     assert await titles(bob) == ["second", "first"]
     await say(ann, first, "hello")
@@ -54,14 +54,14 @@ async def test_the_latest_activity_comes_first(ann: Somebody, bob: Somebody) -> 
     assert await titles(bob) == ["ann", "first", "renamed"]
 
 
-async def test_who_left_has_it_no_more(ann: Somebody, bob: Somebody) -> None:
+async def test_who_left_has_it_no_more(ann: User, bob: User) -> None:
     room = await group(ann, bob)
     await bob.call("conversations.leave", conversation=room)
     assert await titles(bob) == []
     assert (await entry(ann, room))["members"] == 1
 
 
-async def test_an_inbox_is_read_page_by_page_to_its_end(ann: Somebody) -> None:
+async def test_an_inbox_is_read_page_by_page_to_its_end(ann: User) -> None:
     for number in range(7):
         await group(ann, title=f"room {number}")
     pages, fields = [], {}
@@ -75,7 +75,7 @@ async def test_an_inbox_is_read_page_by_page_to_its_end(ann: Somebody) -> None:
     assert "next" not in await ann.call("inbox.list", limit=7)
 
 
-async def test_what_happens_between_two_pages_hides_nothing_older(ann: Somebody) -> None:
+async def test_what_happens_between_two_pages_hides_nothing_older(ann: User) -> None:
     rooms = [await group(ann, title=f"room {number}") for number in range(4)]
     first = await ann.call("inbox.list", limit=2)
     await say(ann, rooms[3], "new")
@@ -85,7 +85,7 @@ async def test_what_happens_between_two_pages_hides_nothing_older(ann: Somebody)
 
 
 @with_limits(page_items=2)
-async def test_a_page_is_never_larger_than_the_setting(ann: Somebody) -> None:
+async def test_a_page_is_never_larger_than_the_setting(ann: User) -> None:
     for number in range(3):
         await group(ann, title=f"room {number}")
     page = await ann.call("inbox.list", limit=100)
@@ -93,7 +93,7 @@ async def test_a_page_is_never_larger_than_the_setting(ann: Somebody) -> None:
     assert await titles(ann, limit=100, after=page["next"]) == ["room 0"]
 
 
-async def test_everybody_counts_their_own_unread(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_everybody_counts_their_own_unread(node: Node, ann: User, bob: User) -> None:
     cy = await make_person(node, "cy")
     room = await group(ann, bob, cy)
     for who in (ann, bob, ann):

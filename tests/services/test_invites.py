@@ -9,7 +9,7 @@ import trio
 
 from chatnode.errors import Refusal
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import (
     PASSWORD,
@@ -27,7 +27,7 @@ from .dialogue import (
 
 
 @pytest.fixture
-async def root(node: Node) -> Somebody:
+async def root(node: Node) -> User:
     """An administrator of the node."""
     return await make_person(node, "root", admin=True)
 
@@ -43,13 +43,13 @@ async def let_expire(node: Node) -> None:
     await node.core.db.write(lambda tx: tx.execute("UPDATE invites SET expires_at = ?", (tx.now,)))
 
 
-async def usable(who: Somebody) -> list[tuple[int, int]]:
+async def usable(who: User) -> list[tuple[int, int]]:
     """Number and uses left of the invites that are listed."""
     listed = await who.call("invites.list")
     return [(each["invite"], each["uses_left"]) for each in listed["invites"]]
 
 
-async def test_an_invite_makes_an_account_that_is_signed_in(node: Node, root: Somebody) -> None:
+async def test_an_invite_makes_an_account_that_is_signed_in(node: Node, root: User) -> None:
     invite = await root.call("invites.create")
     assert invite["link"].endswith("/#invite=" + invite["code"])
     assert invite["invite"]["by"]["handle"] == "root"
@@ -60,7 +60,7 @@ async def test_an_invite_makes_an_account_that_is_signed_in(node: Node, root: So
     await Visitor(node).sign_in("ann", PASSWORD)
 
 
-async def test_an_invite_is_used_up(node: Node, root: Somebody) -> None:
+async def test_an_invite_is_used_up(node: Node, root: User) -> None:
     invite = await root.call("invites.create", uses=2)
     number = invite["invite"]["invite"]
     await accept(node, invite["code"], "ann")
@@ -71,7 +71,7 @@ async def test_an_invite_is_used_up(node: Node, root: Somebody) -> None:
         await accept(node, invite["code"], "cy")
 
 
-async def test_one_use_makes_one_account_however_many_try_at_once(node: Node, root: Somebody) -> None:
+async def test_one_use_makes_one_account_however_many_try_at_once(node: Node, root: User) -> None:
     code = (await root.call("invites.create"))["code"]
     outcomes: list[str] = []
 
@@ -89,14 +89,14 @@ async def test_one_use_makes_one_account_however_many_try_at_once(node: Node, ro
     assert len((await root.call("people.list"))["people"]) == 2
 
 
-async def test_a_handle_that_is_taken_uses_nothing_up(node: Node, root: Somebody, eve: Somebody) -> None:
+async def test_a_handle_that_is_taken_uses_nothing_up(node: Node, root: User, eve: User) -> None:
     code = (await root.call("invites.create"))["code"]
     with refused("conflict", "handle"):
         await accept(node, code, "eve")
     await accept(node, code, "ann")
 
 
-async def test_an_invite_ends_with_time_or_when_it_is_revoked(node: Node, root: Somebody) -> None:
+async def test_an_invite_ends_with_time_or_when_it_is_revoked(node: Node, root: User) -> None:
     code = (await root.call("invites.create", days=1))["code"]
     await let_expire(node)
     with refused("gone", "code"):
@@ -112,7 +112,7 @@ async def test_an_invite_ends_with_time_or_when_it_is_revoked(node: Node, root: 
         await root.call("invites.revoke", invite=number)
 
 
-async def test_no_invite_outlives_the_leave_to_invite(node: Node, root: Somebody) -> None:
+async def test_no_invite_outlives_the_leave_to_invite(node: Node, root: User) -> None:
     second = await make_person(node, "second", admin=True)
     code = (await second.call("invites.create", uses=9))["code"]
     for take_away, give_back in (
@@ -129,7 +129,7 @@ async def test_no_invite_outlives_the_leave_to_invite(node: Node, root: Somebody
     await accept(node, code, "guest")
 
 
-async def test_who_was_put_out_of_a_group_brings_nobody_in(node: Node, root: Somebody, bob: Somebody) -> None:
+async def test_who_was_put_out_of_a_group_brings_nobody_in(node: Node, root: User, bob: User) -> None:
     room = await group(bob, root, title="garden")
     await bob.call("conversations.members.role", conversation=room, member="root", role="admin")
     code = (await root.call("invites.create", conversations=[room]))["code"]
@@ -138,13 +138,13 @@ async def test_who_was_put_out_of_a_group_brings_nobody_in(node: Node, root: Som
     assert await members(bob, room) == {"bob": "owner"}
 
 
-async def test_a_code_that_nobody_made_is_none(node: Node, root: Somebody) -> None:
+async def test_a_code_that_nobody_made_is_none(node: Node, root: User) -> None:
     await root.call("invites.create")
     with refused("not_found", "code"):
         await accept(node, "guess", "ann")
 
 
-async def test_members_neither_make_nor_see_invites(node: Node, root: Somebody, ann: Somebody) -> None:
+async def test_members_neither_make_nor_see_invites(node: Node, root: User, ann: User) -> None:
     number = (await root.call("invites.create"))["invite"]["invite"]
     for command, fields in (("create", {}), ("list", {}), ("revoke", {"invite": number})):
         with refused("forbidden"):
@@ -152,7 +152,7 @@ async def test_members_neither_make_nor_see_invites(node: Node, root: Somebody, 
 
 
 @pytest.mark.parametrize("days", [3_000_000, 2**53 - 1])
-async def test_an_invite_ends_before_the_year_10000(root: Somebody, days: int) -> None:
+async def test_an_invite_ends_before_the_year_10000(root: User, days: int) -> None:
     with refused("invalid", "days"):
         await root.call("invites.create", days=days)
 
@@ -160,7 +160,7 @@ async def test_an_invite_ends_before_the_year_10000(root: Somebody, days: int) -
 # ---- invited into conversations
 
 
-async def test_who_is_invited_into_conversations_is_in_them(node: Node, root: Somebody, bob: Somebody) -> None:
+async def test_who_is_invited_into_conversations_is_in_them(node: Node, root: User, bob: User) -> None:
     private, public = await group(root, bob, title="private"), await group(root, title="public", visibility="public")
     await say(root, private, "before ann")
     await say(root, public, "for everybody")
@@ -174,7 +174,7 @@ async def test_who_is_invited_into_conversations_is_in_them(node: Node, root: So
     await assert_sound(node)
 
 
-async def test_nobody_invites_where_they_may_not(root: Somebody, ann: Somebody, bob: Somebody) -> None:
+async def test_nobody_invites_where_they_may_not(root: User, ann: User, bob: User) -> None:
     not_in = await group(ann, bob)
     only_member = await group(ann, root)
     for conversation, code in (
@@ -189,7 +189,7 @@ async def test_nobody_invites_where_they_may_not(root: Somebody, ann: Somebody, 
 
 
 @with_limits(group_members=2)
-async def test_an_invite_does_not_fill_a_group_beyond_its_limit(node: Node, root: Somebody, ann: Somebody) -> None:
+async def test_an_invite_does_not_fill_a_group_beyond_its_limit(node: Node, root: User, ann: User) -> None:
     """The account is made all the same, with the other groups, and the answer says which one it is not in."""
     full, other = await group(root, ann), await group(root)
     code = (await root.call("invites.create", conversations=[full, other]))["code"]
@@ -205,7 +205,7 @@ async def test_an_invite_does_not_fill_a_group_beyond_its_limit(node: Node, root
 
 
 async def test_an_invite_of_who_is_no_longer_in_a_group_makes_the_account_without_it(
-    node: Node, root: Somebody, ann: Somebody
+    node: Node, root: User, ann: User
 ) -> None:
     left, kept = await group(root, ann), await group(root)
     code = (await root.call("invites.create", conversations=[left, kept]))["code"]
@@ -216,7 +216,7 @@ async def test_an_invite_of_who_is_no_longer_in_a_group_makes_the_account_withou
     assert set(await members(ann, left)) == {"ann"}
 
 
-async def test_an_invite_into_groups_that_take_the_account_says_nothing_of_any(node: Node, root: Somebody) -> None:
+async def test_an_invite_into_groups_that_take_the_account_says_nothing_of_any(node: Node, root: User) -> None:
     room = await group(root)
     code = (await root.call("invites.create", conversations=[room]))["code"]
     signed_in = await Visitor(node).call("invites.accept", code=code, handle="bob", password=PASSWORD)
@@ -258,7 +258,7 @@ async def test_a_setup_link_expires(node: Node) -> None:
         await accept(node, code, "root")
 
 
-async def test_a_setup_link_is_the_operators_alone(node: Node, ann: Somebody) -> None:
+async def test_a_setup_link_is_the_operators_alone(node: Node, ann: User) -> None:
     with refused("forbidden"):
         await ann.call("setup.create")
     with refused("unauthenticated"):

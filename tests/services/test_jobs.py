@@ -17,13 +17,13 @@ from chatnode.model.times import DAY_MS, now_ms
 from chatnode.node import Node, open_node
 from chatnode.services import JOBS
 from chatnode.storage.node.jobs import last_runs
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import refused, without_plugins
 
 
 @without_plugins
-async def test_every_job_of_the_node_runs(node: Node, ann: Somebody) -> None:
+async def test_every_job_of_the_node_runs(node: Node, ann: User) -> None:
     for job in JOBS:
         done = (await node.call("jobs.run", job=job.name))["job"]
         assert (done["ok"], done["runs"], done["failures"]) == (True, 1, 0), done
@@ -32,7 +32,7 @@ async def test_every_job_of_the_node_runs(node: Node, ann: Somebody) -> None:
     assert all(each["at"] and not each["running"] for each in listed)
 
 
-async def test_only_who_runs_the_node_runs_its_jobs(node: Node, ann: Somebody) -> None:
+async def test_only_who_runs_the_node_runs_its_jobs(node: Node, ann: User) -> None:
     root = await make_person(node, "root", admin=True)
     for command, fields in (("jobs.list", {}), ("jobs.run", {"job": "expired"})):
         with refused("forbidden"):
@@ -113,7 +113,7 @@ async def test_jobs_wait_for_one_another(node: Node) -> None:
     assert most == [1, 1, 1]
 
 
-async def test_expired_sessions_and_invites_go(node: Node, ann: Somebody) -> None:
+async def test_expired_sessions_and_invites_go(node: Node, ann: User) -> None:
     await ann.call("tokens.create", days=1)
     await ann.call("tokens.create")
     await node.call("invites.create")
@@ -125,7 +125,7 @@ async def test_expired_sessions_and_invites_go(node: Node, ann: Somebody) -> Non
     assert len((await ann.call("sessions.list"))["sessions"]) == 1
 
 
-async def test_damage_makes_the_weekly_check_fail(node: Node, ann: Somebody) -> None:
+async def test_damage_makes_the_weekly_check_fail(node: Node, ann: User) -> None:
     await ann.call("conversations.direct", **{"with": "ann"})
     connection = sqlite3.connect(node.core.db.path)
     connection.execute("UPDATE conversations SET head = 7")

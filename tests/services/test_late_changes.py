@@ -11,7 +11,7 @@ import trio
 from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.storage.people import sessions
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.transport.clients import wait_for
 
 from .dialogue import anew, group, outcome, refused, said, say, token_of
@@ -20,7 +20,7 @@ NOTICE = {"kind": "system", "system": {"type": "delivery"}}
 
 
 @pytest.fixture
-async def herald(node: Node) -> Somebody:
+async def herald(node: Node) -> User:
     """Somebody who may post system messages."""
     await node.call("roles.set", role="herald", permissions=["chat", "groups.create", "notices.post"])
     await make_person(node, "herald")
@@ -28,9 +28,7 @@ async def herald(node: Node) -> Somebody:
     return await anew(node, "herald")
 
 
-async def test_a_system_message_is_edited_by_those_alone_who_may_post_one(
-    node: Node, herald: Somebody, ann: Somebody
-) -> None:
+async def test_a_system_message_is_edited_by_those_alone_who_may_post_one(node: Node, herald: User, ann: User) -> None:
     room = await group(herald, ann)
     notice = (await say(herald, room, "it is on its way", **NOTICE))["message"]
     plain = (await say(herald, room, "good morning"))["message"]
@@ -52,7 +50,7 @@ async def test_a_system_message_is_edited_by_those_alone_who_may_post_one(
     await demoted.call("messages.delete", message=notice)  # which says nothing
 
 
-async def test_a_token_of_one_scope_edits_notices_no_more_than_it_posts_them(herald: Somebody, ann: Somebody) -> None:
+async def test_a_token_of_one_scope_edits_notices_no_more_than_it_posts_them(herald: User, ann: User) -> None:
     room = await group(herald, ann)
     notice = (await say(herald, room, "it is on its way", **NOTICE))["message"]
     both = await token_of(herald, scopes=["chat", "notices.post"])
@@ -77,7 +75,7 @@ async def test_a_token_of_one_scope_edits_notices_no_more_than_it_posts_them(her
     ],
 )
 async def test_a_session_that_ended_before_its_write_had_its_turn_writes_nothing(
-    node: Node, ann: Somebody, bob: Somebody, end: str, command: str, fields: dict[str, Any]
+    node: Node, ann: User, bob: User, end: str, command: str, fields: dict[str, Any]
 ) -> None:
     room = await group(ann, bob)
     await say(bob, room, "hello")
@@ -122,7 +120,7 @@ def state(reader: Any) -> list[tuple[Any, ...]]:
 
 
 async def test_who_has_left_gets_one_answer_of_what_they_could_see_and_of_all_else_what_anybody_gets(
-    ann: Somebody, bob: Somebody, eve: Somebody
+    ann: User, bob: User, eve: User
 ) -> None:
     room = await group(ann)
     early = (await say(ann, room, "before bob"))["message"]
@@ -131,7 +129,7 @@ async def test_who_has_left_gets_one_answer_of_what_they_could_see_and_of_all_el
     await bob.call("conversations.leave", conversation=room)
     late = (await say(ann, room, "after bob"))["message"]
 
-    async def answer(who: Somebody, message: str) -> dict[str, Any]:
+    async def answer(who: User, message: str) -> dict[str, Any]:
         with pytest.raises(Refusal) as caught:
             await who.call("messages.get", message=message)
         return caught.value.as_json()

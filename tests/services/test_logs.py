@@ -30,13 +30,13 @@ class Say:
 
 
 @command("test.say", permission=None)
-async def stumble(ctx: Caller, command: Say) -> Nothing:
+async def stumble(ctx: Caller, asked: Say) -> Nothing:
     """Fails with somebody's words in its mouth, in all the ways that there are."""
     try:
-        {}[command.text]
+        {}[asked.text]
     except KeyError as error:
-        error.add_note(command.text)
-        raise ExceptionGroup(command.text, [ValueError(command.text), OSError(5, command.text)]) from error
+        error.add_note(asked.text)
+        raise ExceptionGroup(asked.text, [ValueError(asked.text), OSError(5, asked.text)]) from error
 
 
 @pytest.fixture(params=["text", "json"])

@@ -9,16 +9,16 @@ import pytest
 import trio
 
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import LiveSession, anew, assert_sound, direct, entry, group, outcome, refused, said, say, with_limits
 
 
-async def got(who: Somebody, message: str) -> dict[str, Any]:
+async def got(who: User, message: str) -> dict[str, Any]:
     return (await who.call("messages.get", message=message))["message"]
 
 
-async def versions(who: Somebody, message: str) -> list[str]:
+async def versions(who: User, message: str) -> list[str]:
     return [each["text"] for each in (await who.call("messages.history", message=message))["editions"]]
 
 
@@ -30,7 +30,7 @@ async def move_back(node: Node, minutes: int) -> None:
 # ---- edits
 
 
-async def test_an_edit_is_told_and_counted_and_keeps_what_was_said(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_an_edit_is_told_and_counted_and_keeps_what_was_said(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     message = (await say(ann, talk, "at sevn"))["message"]
     live = await LiveSession.of(node, bob)
@@ -47,7 +47,7 @@ async def test_an_edit_is_told_and_counted_and_keeps_what_was_said(node: Node, a
     await assert_sound(node)
 
 
-async def test_the_same_text_is_no_edit(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_the_same_text_is_no_edit(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     message = (await say(ann, talk, "hello"))["message"]
     live = await LiveSession.of(node, bob)
@@ -55,7 +55,7 @@ async def test_the_same_text_is_no_edit(node: Node, ann: Somebody, bob: Somebody
     assert (live.heard(), await versions(bob, message)) == ([], ["hello"])
 
 
-async def test_only_the_sender_edits_what_is_there(node: Node, ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_only_the_sender_edits_what_is_there(node: Node, ann: User, bob: User, eve: User) -> None:
     root = await make_person(node, "root", admin=True)
     room = await group(root, ann, bob)
     message = (await say(ann, room, "hello"))["message"]
@@ -71,7 +71,7 @@ async def test_only_the_sender_edits_what_is_there(node: Node, ann: Somebody, bo
         await ann.call("messages.edit", message=message, text="hello again")
 
 
-async def test_an_edit_mentions_nobody_anew(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_an_edit_mentions_nobody_anew(ann: User, bob: User, eve: User) -> None:
     room = await group(ann, bob, eve)
     message = (await say(ann, room, "@bob, come"))["message"]
     edited = (await ann.call("messages.edit", message=message, text="@eve, come"))["message"]
@@ -80,7 +80,7 @@ async def test_an_edit_mentions_nobody_anew(ann: Somebody, bob: Somebody, eve: S
 
 
 @with_limits(edits=2, edit_minutes=15)
-async def test_edits_are_bounded_in_number_and_time(node: Node, ann: Somebody) -> None:
+async def test_edits_are_bounded_in_number_and_time(node: Node, ann: User) -> None:
     notes = await direct(ann, ann)
     often, late = [(await say(ann, notes, text))["message"] for text in ("one", "two")]
     for text in ("won", "once"):
@@ -97,7 +97,7 @@ async def test_edits_are_bounded_in_number_and_time(node: Node, ann: Somebody) -
         assert (await ann.call("messages.edit", message=message, text=same))["message"]["text"] == same
 
 
-async def test_what_was_edited_is_found_latest_edit_first(ann: Somebody, bob: Somebody) -> None:
+async def test_what_was_edited_is_found_latest_edit_first(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     first, second, _ = [(await say(ann, talk, text))["message"] for text in ("one", "two", "three")]
     await ann.call("messages.edit", message=second, text="too")
@@ -115,7 +115,7 @@ async def test_what_was_edited_is_found_latest_edit_first(ann: Somebody, bob: So
 # ---- deletion for all
 
 
-async def test_what_is_deleted_is_gone_and_its_place_stays(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_what_is_deleted_is_gone_and_its_place_stays(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     message = (await say(ann, talk, "the secret", metadata={"a": "b"}))["message"]
     await ann.call("messages.edit", message=message, text="the other secret")
@@ -139,7 +139,7 @@ async def test_what_is_deleted_is_gone_and_its_place_stays(node: Node, ann: Some
     await assert_sound(node)
 
 
-async def test_deleting_twice_changes_nothing(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_deleting_twice_changes_nothing(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     message = (await say(ann, talk, "oh"))["message"]
     gone = await ann.call("messages.delete", message=message)
@@ -148,7 +148,7 @@ async def test_deleting_twice_changes_nothing(node: Node, ann: Somebody, bob: So
     assert live.heard() == []
 
 
-async def test_deleted_messages_are_not_counted(ann: Somebody, bob: Somebody) -> None:
+async def test_deleted_messages_are_not_counted(ann: User, bob: User) -> None:
     room = await group(ann, bob)
     messages = [(await say(ann, room, f"@bob {number}"))["message"] for number in range(3)]
     await ann.call("messages.delete", message=messages[1])
@@ -193,7 +193,7 @@ async def test_who_may_delete_and_says_why(node: Node, who: str, author: str, re
 # ---- pins
 
 
-async def test_pins_are_for_everybody_and_the_last_comes_first(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_pins_are_for_everybody_and_the_last_comes_first(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     messages = [(await say(ann, talk, text))["message"] for text in ("one", "two", "three")]
     live = await LiveSession.of(node, ann)
@@ -215,7 +215,7 @@ async def test_pins_are_for_everybody_and_the_last_comes_first(node: Node, ann: 
 
 
 @with_limits(pins=1)
-async def test_a_group_is_pinned_by_those_who_run_it_and_so_often(ann: Somebody, bob: Somebody) -> None:
+async def test_a_group_is_pinned_by_those_who_run_it_and_so_often(ann: User, bob: User) -> None:
     room = await group(ann, bob)
     first, second = [(await say(bob, room, text))["message"] for text in ("one", "two")]
     with refused("forbidden", "conversation"):
@@ -231,7 +231,7 @@ async def test_a_group_is_pinned_by_those_who_run_it_and_so_often(ann: Somebody,
 
 @pytest.mark.parametrize("change", ["edit", "delete", "pin"])
 async def test_nothing_changes_in_a_closed_conversation_but_that_words_are_taken_back(
-    ann: Somebody, bob: Somebody, change: str
+    ann: User, bob: User, change: str
 ) -> None:
     talk = await direct(ann, bob)
     message = (await say(ann, talk, "hello"))["message"]

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import LiveSession, assert_sound, direct, entry, group, new_cid, refused, said, say, with_limits
 
 CAT = {"file": "https://files.example/cat.png", "name": "cat.png", "type": "image/png", "bytes": 5_000, "width": 9}
 
 
-async def post(who: Somebody, conversation: str, **fields: Any) -> dict[str, Any]:
+async def post(who: User, conversation: str, **fields: Any) -> dict[str, Any]:
     """Post, and look at it as somebody who opens the conversation."""
     posted = await who.call("messages.post", conversation=conversation, cid=new_cid(), **fields)
     return (await who.call("messages.get", message=posted["message"]))["message"]
@@ -23,7 +23,7 @@ async def post(who: Somebody, conversation: str, **fields: Any) -> dict[str, Any
 # ---- kinds
 
 
-async def test_an_image_and_a_file_name_what_is_elsewhere(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_an_image_and_a_file_name_what_is_elsewhere(node: Node, ann: User, bob: User) -> None:
     """The node keeps where the bytes are, not the bytes; a text goes with them, or none."""
     talk = await direct(ann, bob)
     live = await LiveSession.of(node, bob)
@@ -35,7 +35,7 @@ async def test_an_image_and_a_file_name_what_is_elsewhere(node: Node, ann: Someb
     assert (await entry(bob, talk))["last"] == file
 
 
-async def test_a_location_is_a_place_on_earth(ann: Somebody, bob: Somebody) -> None:
+async def test_a_location_is_a_place_on_earth(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     place = {"latitude": 51.5, "longitude": -0.125, "name": "the bridge"}
     shown = await post(ann, talk, kind="location", location=place)
@@ -44,7 +44,7 @@ async def test_a_location_is_a_place_on_earth(ann: Somebody, bob: Somebody) -> N
         await post(ann, talk, kind="location", location=place | {"latitude": 90.1})
 
 
-async def test_who_may_post_notices_says_what_happened(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_who_may_post_notices_says_what_happened(node: Node, ann: User, bob: User) -> None:
     """For programs as a type with fields, for people as text; everybody else is refused."""
     root = await make_person(node, "root", admin=True)
     room = await group(root, ann, bob)
@@ -67,13 +67,13 @@ async def test_who_may_post_notices_says_what_happened(node: Node, ann: Somebody
         ({"kind": "poem", "text": "roses are red"}, "kind"),
     ],
 )
-async def test_a_kind_carries_its_own_and_nothing_else(ann: Somebody, fields: dict[str, Any], path: str) -> None:
+async def test_a_kind_carries_its_own_and_nothing_else(ann: User, fields: dict[str, Any], path: str) -> None:
     notes = await direct(ann, ann)
     with refused("invalid", path):
         await post(ann, notes, **fields)
 
 
-async def test_a_message_carries_metadata_of_the_embedders(ann: Somebody, bob: Somebody) -> None:
+async def test_a_message_carries_metadata_of_the_embedders(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     shown = await post(ann, talk, text="hello", metadata={"from": "a phone", "offer": "15"})
     assert shown["metadata"] == {"from": "a phone", "offer": "15"}
@@ -86,7 +86,7 @@ async def test_a_message_carries_metadata_of_the_embedders(ann: Somebody, bob: S
 # ---- threads
 
 
-async def test_a_thread_hangs_on_a_message(ann: Somebody, bob: Somebody) -> None:
+async def test_a_thread_hangs_on_a_message(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     root = (await say(ann, talk, "where shall we go?"))["message"]
     await say(bob, talk, "by the way, it rains")
@@ -107,7 +107,7 @@ async def test_a_thread_hangs_on_a_message(ann: Somebody, bob: Somebody) -> None
 # ---- naming more than one
 
 
-async def test_everyone_and_admins_are_named_together(node: Node, ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_everyone_and_admins_are_named_together(node: Node, ann: User, bob: User, eve: User) -> None:
     room = await group(ann, bob, eve)
     await ann.call("conversations.members.role", conversation=room, member="bob", role="admin")
 
@@ -124,9 +124,7 @@ async def test_everyone_and_admins_are_named_together(node: Node, ann: Somebody,
 
 
 @with_limits(everyone_members=2)
-async def test_in_a_larger_group_only_those_who_run_it_name_everyone(
-    ann: Somebody, bob: Somebody, eve: Somebody
-) -> None:
+async def test_in_a_larger_group_only_those_who_run_it_name_everyone(ann: User, bob: User, eve: User) -> None:
     room = await group(ann, bob, eve)
     assert "mentions" not in await post(bob, room, text="@everyone, buy my things")
     assert (await post(ann, room, text="@everyone, the fire alarm"))["mentions"] == ["everyone"]

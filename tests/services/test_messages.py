@@ -10,7 +10,7 @@ import trio
 
 from chatnode.model.ids import message_id
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import (
     LiveSession,
@@ -29,7 +29,7 @@ from .dialogue import (
 # ---- posting
 
 
-async def test_a_message_reaches_everybody_in_the_conversation(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_a_message_reaches_everybody_in_the_conversation(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     live = await LiveSession.of(node, bob)
     posted = await ann.call("messages.post", conversation=talk, cid="one", text="hello\nbob")
@@ -47,13 +47,13 @@ async def test_a_message_reaches_everybody_in_the_conversation(node: Node, ann: 
     assert (await entry(bob, talk))["last"] == message
 
 
-async def test_messages_are_numbered_without_a_gap(ann: Somebody, bob: Somebody) -> None:
+async def test_messages_are_numbered_without_a_gap(ann: User, bob: User) -> None:
     talk, other = await direct(ann, bob), await group(ann, bob)
     for number in range(1, 4):
         assert (await say(ann, talk, "here"))["seq"] == (await say(bob, other, "there"))["seq"] == number
 
 
-async def test_a_repeated_cid_returns_the_first_answer(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_a_repeated_cid_returns_the_first_answer(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     live = await LiveSession.of(node, bob)
     first = await ann.call("messages.post", conversation=talk, cid="one", text="hello")
@@ -64,7 +64,7 @@ async def test_a_repeated_cid_returns_the_first_answer(node: Node, ann: Somebody
     assert len(live.heard("message.posted")) == 2
 
 
-async def test_the_same_cid_at_the_same_time_is_one_message(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_the_same_cid_at_the_same_time_is_one_message(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     answers: list[dict[str, Any]] = []
 
@@ -79,7 +79,7 @@ async def test_the_same_cid_at_the_same_time_is_one_message(node: Node, ann: Som
     assert await said(bob, talk) == ["hello"]
 
 
-async def test_a_cid_used_for_something_else_is_a_conflict(ann: Somebody, bob: Somebody) -> None:
+async def test_a_cid_used_for_something_else_is_a_conflict(ann: User, bob: User) -> None:
     talk, other = await direct(ann, bob), await group(ann)
     first = await ann.call("messages.post", conversation=talk, cid="one", text="hello")
     for fields in (
@@ -100,14 +100,14 @@ def test_ids_are_in_the_order_of_their_time() -> None:
     assert message_id("a" * 32, cids[0]) != message_id("b" * 32, cids[0])
 
 
-async def test_everybody_has_their_own_cids(ann: Somebody, bob: Somebody) -> None:
+async def test_everybody_has_their_own_cids(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     for who in (ann, bob):
         assert not (await who.call("messages.post", conversation=talk, cid="one", text="hello"))["dup"]
     assert await said(ann, talk) == ["hello", "hello"]
 
 
-async def test_who_was_put_out_may_still_ask_whether_their_message_arrived(ann: Somebody, bob: Somebody) -> None:
+async def test_who_was_put_out_may_still_ask_whether_their_message_arrived(ann: User, bob: User) -> None:
     room = await group(ann, bob)
     first = await bob.call("messages.post", conversation=room, cid="one", text="hello")
     await ann.call("conversations.members.remove", conversation=room, member="bob")
@@ -118,7 +118,7 @@ async def test_who_was_put_out_may_still_ask_whether_their_message_arrived(ann: 
 
 
 @with_limits(message_chars=5)
-async def test_a_text_is_as_long_as_the_setting_and_no_longer(ann: Somebody) -> None:
+async def test_a_text_is_as_long_as_the_setting_and_no_longer(ann: User) -> None:
     notes = await direct(ann, ann)
     for text in ("1", "12345", "€€€€€", "👩‍🚀ab", " \n\t "):
         await say(ann, notes, text)
@@ -127,13 +127,13 @@ async def test_a_text_is_as_long_as_the_setting_and_no_longer(ann: Somebody) -> 
 
 
 @with_limits(message_chars=0)
-async def test_no_limit_on_a_text_is_none(ann: Somebody) -> None:
+async def test_no_limit_on_a_text_is_none(ann: User) -> None:
     notes = await direct(ann, ann)
     await say(ann, notes, "x" * 100_000)
     assert [len(text) for text in await said(ann, notes)] == [100_000]
 
 
-async def test_what_is_no_text_is_refused(ann: Somebody) -> None:
+async def test_what_is_no_text_is_refused(ann: User) -> None:
     notes = await direct(ann, ann)
     for text in ("", "nul\0", None, 7, ["hello"]):
         with refused("invalid", "text"):
@@ -144,7 +144,7 @@ async def test_what_is_no_text_is_refused(ann: Somebody) -> None:
 
 
 @with_limits(posts_per_minute=3)
-async def test_who_posts_too_much_is_told_when_to_go_on(ann: Somebody, bob: Somebody) -> None:
+async def test_who_posts_too_much_is_told_when_to_go_on(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     for _ in range(3):
         await say(ann, talk, "hello?")
@@ -158,7 +158,7 @@ async def test_who_posts_too_much_is_told_when_to_go_on(ann: Somebody, bob: Some
 
 
 @with_limits(requests_per_minute=2)
-async def test_who_asks_too_much_too(ann: Somebody, bob: Somebody) -> None:
+async def test_who_asks_too_much_too(ann: User, bob: User) -> None:
     await ann.call("inbox.list")
     await ann.call("people.me")
     with refused("rate_limited"):
@@ -169,7 +169,7 @@ async def test_who_asks_too_much_too(ann: Somebody, bob: Somebody) -> None:
 # ---- mentions
 
 
-async def test_a_text_mentions_participants_and_nobody_else(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_a_text_mentions_participants_and_nobody_else(node: Node, ann: User, bob: User) -> None:
     lee = await make_person(node, "ann.lee")
     await make_person(node, "eve")
     room = await group(ann, bob, lee)
@@ -201,7 +201,7 @@ async def test_a_text_mentions_participants_and_nobody_else(node: Node, ann: Som
     await assert_sound(node)
 
 
-async def test_a_handle_that_ends_in_a_sign_is_no_other_persons(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_a_handle_that_ends_in_a_sign_is_no_other_persons(node: Node, ann: User, bob: User) -> None:
     """Such a handle is refused, or its person is the one who is mentioned."""
     if await outcome(node.call("people.create", handle="bob_")) == "invalid":
         return
@@ -212,10 +212,10 @@ async def test_a_handle_that_ends_in_a_sign_is_no_other_persons(node: Node, ann:
     assert (await ann.call("messages.get", message=message))["message"]["mentions"] == [other]
 
 
-async def test_mentions_are_counted_until_they_are_read(ann: Somebody, bob: Somebody) -> None:
+async def test_mentions_are_counted_until_they_are_read(ann: User, bob: User) -> None:
     room = await group(ann, bob)
 
-    async def counts(who: Somebody) -> tuple[int, int]:
+    async def counts(who: User) -> tuple[int, int]:
         mine = await entry(who, room)
         return mine["unread"], mine["mentions"]
 
@@ -230,7 +230,7 @@ async def test_mentions_are_counted_until_they_are_read(ann: Somebody, bob: Some
     assert await counts(bob) == (0, 0)
 
 
-async def test_who_is_not_there_any_more_is_not_mentioned(ann: Somebody, bob: Somebody) -> None:
+async def test_who_is_not_there_any_more_is_not_mentioned(ann: User, bob: User) -> None:
     room = await group(ann, bob)
     await bob.call("conversations.leave", conversation=room)
     message = (await say(ann, room, "where is @bob?"))["message"]
@@ -240,7 +240,7 @@ async def test_who_is_not_there_any_more_is_not_mentioned(ann: Somebody, bob: So
 # ---- replies
 
 
-async def test_a_reply_names_a_message_of_the_same_conversation(ann: Somebody, bob: Somebody) -> None:
+async def test_a_reply_names_a_message_of_the_same_conversation(ann: User, bob: User) -> None:
     talk, other = await direct(ann, bob), await group(ann, bob)
     question = await say(ann, talk, "coming?")
     answer = await say(bob, talk, "yes", reply_to=question["message"])
@@ -256,7 +256,7 @@ async def test_a_reply_names_a_message_of_the_same_conversation(ann: Somebody, b
 # ---- reading
 
 
-async def test_history_is_read_in_pages_of_ascending_order(ann: Somebody) -> None:
+async def test_history_is_read_in_pages_of_ascending_order(ann: User) -> None:
     notes = await direct(ann, ann)
     for number in range(1, 11):
         await say(ann, notes, str(number))
@@ -283,7 +283,7 @@ async def test_history_is_read_in_pages_of_ascending_order(ann: Somebody) -> Non
 
 
 @with_limits(page_items=2)
-async def test_a_page_is_never_larger_than_the_setting(ann: Somebody) -> None:
+async def test_a_page_is_never_larger_than_the_setting(ann: User) -> None:
     notes = await direct(ann, ann)
     for number in range(1, 6):
         await say(ann, notes, str(number))
@@ -291,7 +291,7 @@ async def test_a_page_is_never_larger_than_the_setting(ann: Somebody) -> None:
     assert await said(ann, notes, after=1, limit=100) == ["2", "3"]
 
 
-async def test_only_those_who_take_part_read(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_only_those_who_take_part_read(ann: User, bob: User, eve: User) -> None:
     room = await group(ann, bob, eve)
     message = (await say(ann, room, "hello"))["message"]
     await eve.call("conversations.leave", conversation=room)
@@ -316,13 +316,13 @@ async def test_only_those_who_take_part_read(ann: Somebody, bob: Somebody, eve: 
     ],
 )
 async def test_a_request_that_does_not_fit_is_refused_at_its_fault(
-    ann: Somebody, fields: dict[str, Any], path: str
+    ann: User, fields: dict[str, Any], path: str
 ) -> None:
     with refused("invalid", path):
         await ann.call("messages.list", **fields)
 
 
-async def test_a_fault_within_a_list_has_its_place(ann: Somebody) -> None:
+async def test_a_fault_within_a_list_has_its_place(ann: User) -> None:
     with refused("invalid", "members.1"):
         await ann.call("conversations.create", title="picnic", members=["ann", 7])
     with refused("invalid", "members"):

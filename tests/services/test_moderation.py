@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import LiveSession, anew, assert_sound, direct, group, outcome, refused, said, say, with_limits
 
 # ---- blocks
 
 
-async def closed_reason(who: Somebody, conversation: str) -> str | None:
+async def closed_reason(who: User, conversation: str) -> str | None:
     return (await who.call("conversations.get", conversation=conversation))["conversation"].get("closed_reason")
 
 
-async def test_a_block_closes_the_conversation_of_the_two(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_a_block_closes_the_conversation_of_the_two(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     mine, theirs = await LiveSession.of(node, ann), await LiveSession.of(node, bob)
     for _ in range(2):
@@ -39,7 +39,7 @@ async def test_a_block_closes_the_conversation_of_the_two(node: Node, ann: Someb
     await assert_sound(node)
 
 
-async def test_when_both_block_both_must_let_go(ann: Somebody, bob: Somebody) -> None:
+async def test_when_both_block_both_must_let_go(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     await ann.call("people.block", person="bob")
     await bob.call("people.block", person="ann")
@@ -49,7 +49,7 @@ async def test_when_both_block_both_must_let_go(ann: Somebody, bob: Somebody) ->
     assert await closed_reason(ann, talk) is None
 
 
-async def test_who_is_blocked_neither_begins_anew_nor_brings_one_into_a_group(ann: Somebody, bob: Somebody) -> None:
+async def test_who_is_blocked_neither_begins_anew_nor_brings_one_into_a_group(ann: User, bob: User) -> None:
     await ann.call("people.block", person="bob")
     assert await outcome(bob.call("conversations.direct", **{"with": "ann"})) == "forbidden"
     assert await outcome(ann.call("conversations.direct", **{"with": "bob"})) == "forbidden"
@@ -59,14 +59,14 @@ async def test_who_is_blocked_neither_begins_anew_nor_brings_one_into_a_group(an
         await bob.call("conversations.members.add", conversation=room, member="ann")
 
 
-async def test_in_groups_they_are_both_in_they_go_on(ann: Somebody, bob: Somebody) -> None:
+async def test_in_groups_they_are_both_in_they_go_on(ann: User, bob: User) -> None:
     """The block is shown to who blocked, with its time, so that their client can fold what was said."""
     room = await group(ann, bob)
     await ann.call("people.block", person="bob")
     await say(bob, room, "hello all")
     assert await said(ann, room) == ["hello all"]
 
-    async def part(who: Somebody, of: str) -> dict[str, Any]:
+    async def part(who: User, of: str) -> dict[str, Any]:
         asked = {"conversation_id": {"_eq": room}, "user_id": {"_eq": of}}
         return (await who.call("items.query", collection="chat_participants", filter=asked))["data"][0]
 
@@ -78,7 +78,7 @@ async def test_in_groups_they_are_both_in_they_go_on(ann: Somebody, bob: Somebod
     assert (shown["is_blocked"], shown["status"]) == (False, "ACTIVE")
 
 
-async def test_one_blocks_others_who_exist(ann: Somebody) -> None:
+async def test_one_blocks_others_who_exist(ann: User) -> None:
     for person, code in (("ann", "invalid"), ("nobody", "not_found")):
         with refused(code):
             await ann.call("people.block", person=person)
@@ -88,16 +88,14 @@ async def test_one_blocks_others_who_exist(ann: Somebody) -> None:
 
 
 @pytest.fixture
-async def mod(node: Node) -> Somebody:
+async def mod(node: Node) -> User:
     """A moderator of the node, who is in nobody's conversations."""
     await make_person(node, "mod")
     await node.call("people.role", person="mod", role="moderator")
     return await anew(node, "mod")
 
 
-async def test_what_is_reported_is_read_and_deleted_by_moderators(
-    node: Node, ann: Somebody, bob: Somebody, mod: Somebody
-) -> None:
+async def test_what_is_reported_is_read_and_deleted_by_moderators(node: Node, ann: User, bob: User, mod: User) -> None:
     talk = await direct(ann, bob)
     kept, bad = [(await say(ann, talk, text))["message"] for text in ("between us", "buy my things")]
     await ann.call("messages.edit", message=bad, text="never mind")
@@ -122,7 +120,7 @@ async def test_what_is_reported_is_read_and_deleted_by_moderators(
     assert {"messages.delete", "reports.resolve"} <= set(actions)
 
 
-async def test_a_second_report_of_the_same_opens_the_first_again(ann: Somebody, bob: Somebody, mod: Somebody) -> None:
+async def test_a_second_report_of_the_same_opens_the_first_again(ann: User, bob: User, mod: User) -> None:
     message = (await say(ann, await direct(ann, bob), "hm"))["message"]
     first = await bob.call("messages.report", message=message, reason="spam")
     await mod.call("reports.resolve", report=first["report"], resolution="it is not")
@@ -132,7 +130,7 @@ async def test_a_second_report_of_the_same_opens_the_first_again(ann: Somebody, 
 
 
 @with_limits(reports_per_minute=1)
-async def test_reports_are_for_those_who_read_and_limited(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_reports_are_for_those_who_read_and_limited(ann: User, bob: User, eve: User) -> None:
     talk = await direct(ann, bob)
     messages = [(await say(ann, talk, text))["message"] for text in ("one", "two")]
     with refused("not_found", "message"):

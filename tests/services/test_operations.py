@@ -16,7 +16,7 @@ from chatnode.storage.engine import maintenance
 from chatnode.storage.engine.connection import file_statistics
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.upkeep.checks import OF_SQLITE
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import LiveSession, Visitor, assert_sound, direct, group, refused, say
 
@@ -25,7 +25,7 @@ CHECKS = (*OF_SQLITE, *declared().checks, *DERIVED)
 
 
 @pytest.fixture
-async def lively(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def lively(node: Node, ann: User, bob: User) -> None:
     """Somebody has done a bit of everything."""
     room = await group(ann, bob)
     await say(ann, room, "hello @bob")
@@ -84,7 +84,7 @@ async def test_damage_is_found_and_named(node: Node, lively: None, name: str) ->
 
 
 @pytest.mark.parametrize("name", [*DERIVED, "search"])
-async def test_what_is_derived_is_repaired(node: Node, ann: Somebody, lively: None, name: str) -> None:
+async def test_what_is_derived_is_repaired(node: Node, ann: User, lively: None, name: str) -> None:
     connection = sqlite3.connect(node.core.db.path)
     connection.executescript(DAMAGE[name])
     connection.close()
@@ -108,7 +108,7 @@ def test_every_check_has_a_damage_that_it_finds() -> None:
     assert set(CHECKS) - set(DAMAGE) == {"integrity"}  # tests/cli damages the file itself
 
 
-async def test_only_who_runs_the_node_looks_into_it(node: Node, ann: Somebody) -> None:
+async def test_only_who_runs_the_node_looks_into_it(node: Node, ann: User) -> None:
     root = await make_person(node, "root", admin=True)
     for command in ("node.check", "node.statistics", "node.repair"):
         with refused("forbidden"):
@@ -118,7 +118,7 @@ async def test_only_who_runs_the_node_looks_into_it(node: Node, ann: Somebody) -
         await root.call(command)
 
 
-async def test_statistics_count(node: Node, ann: Somebody, bob: Somebody, lively: None) -> None:
+async def test_statistics_count(node: Node, ann: User, bob: User, lively: None) -> None:
     await LiveSession.of(node, ann)
     found = await node.call("node.statistics")
     assert (found["people"], found["conversations"], found["messages"], found["live_sessions"]) == (2, 2, 3, 1)
@@ -141,7 +141,7 @@ async def test_a_node_is_well(node: Node) -> None:
     assert {part: state["status"] for part, state in parts.items()} == dict.fromkeys(parts, "ok")
 
 
-async def test_a_node_that_takes_no_writes_says_so_and_is_still_read(node: Node, ann: Somebody) -> None:
+async def test_a_node_that_takes_no_writes_says_so_and_is_still_read(node: Node, ann: User) -> None:
     notes = await direct(ann, ann)
     await say(ann, notes, "kept")
     node.core.db.broken = "as in a test"
@@ -153,7 +153,7 @@ async def test_a_node_that_takes_no_writes_says_so_and_is_still_read(node: Node,
     assert len((await ann.call("messages.list", conversation=notes))["messages"]) == 1
 
 
-async def test_a_full_disk_is_told_until_there_is_space(node: Node, ann: Somebody) -> None:
+async def test_a_full_disk_is_told_until_there_is_space(node: Node, ann: User) -> None:
     """Nobody need write for that: after a write that found none, the question itself takes a little space."""
     notes = await direct(ann, ann)
     db = node.core.db
@@ -178,7 +178,7 @@ async def test_a_full_disk_is_told_until_there_is_space(node: Node, ann: Somebod
 # ---- giving space back
 
 
-async def test_unused_space_is_given_back(node: Node, ann: Somebody) -> None:
+async def test_unused_space_is_given_back(node: Node, ann: User) -> None:
     assert (await node.call("jobs.run", job="shrink"))["job"]["result"] == "little space is unused"
     db = node.core.db
 
@@ -209,7 +209,7 @@ async def test_unused_space_is_given_back(node: Node, ann: Somebody) -> None:
 
 @pytest.mark.parametrize("config", [Config(logs=Logs(slow_ms=1), limits=Limits())])
 async def test_a_slow_request_is_logged_with_whose_it_was(
-    node: Node, ann: Somebody, caplog: pytest.LogCaptureFixture
+    node: Node, ann: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO", logger="chatnode.requests"):
         await node.call("node.check")
@@ -231,7 +231,7 @@ async def test_whoever_asks_for_health_may_go_away_at_any_time(node: Node) -> No
                 scope.cancel()
 
 
-async def test_what_raises_in_a_write_is_undone_alone(node: Node, ann: Somebody) -> None:
+async def test_what_raises_in_a_write_is_undone_alone(node: Node, ann: User) -> None:
     """Two writes share a commit; the one that is refused leaves nothing behind."""
     outcomes: list[str] = []
 

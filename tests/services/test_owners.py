@@ -7,32 +7,32 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import LiveSession, anew, assert_sound, direct, group, members, outcome, refused, say
 
-Cause = Callable[[Node, Somebody], Awaitable[object]]
+Cause = Callable[[Node, User], Awaitable[object]]
 
 
-async def leaves(node: Node, who: Somebody) -> None:
+async def leaves(node: Node, who: User) -> None:
     mine = (await who.call("inbox.list"))["conversations"]
     await who.call("conversations.leave", conversation=next(each["conversation"] for each in mine))
 
 
-async def closes(node: Node, who: Somebody) -> None:
+async def closes(node: Node, who: User) -> None:
     await node.call("people.deactivate", person=who.handle)
 
 
-async def is_erased(node: Node, who: Somebody) -> None:
+async def is_erased(node: Node, who: User) -> None:
     await node.call("people.erase", person=who.handle, handle=who.handle)
 
 
-async def gets_a_role_that_may_not_talk(node: Node, who: Somebody) -> None:
+async def gets_a_role_that_may_not_talk(node: Node, who: User) -> None:
     await node.call("roles.set", role="auditor", permissions=["audit.read"])
     await node.call("people.role", person=who.handle, role="auditor")
 
 
-async def has_a_role_that_may_talk_no_longer(node: Node, who: Somebody) -> None:
+async def has_a_role_that_may_talk_no_longer(node: Node, who: User) -> None:
     await node.call("roles.set", role="guest", permissions=["chat"])
     await node.call("people.role", person=who.handle, role="guest")
     await node.call("roles.set", role="guest", permissions=["audit.read"])
@@ -43,7 +43,7 @@ CAUSES = (leaves, closes, is_erased, gets_a_role_that_may_not_talk, has_a_role_t
 
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.__name__)
 async def test_when_the_owner_cannot_act_the_next_who_can_owns_the_group(
-    node: Node, ann: Somebody, bob: Somebody, cause: Cause
+    node: Node, ann: User, bob: User, cause: Cause
 ) -> None:
     """dan is the longest-serving admin, and closed; bot is an admin, and no person; cid is next, and bob last."""
     cid, dan = await make_person(node, "cid"), await make_person(node, "dan")
@@ -65,7 +65,7 @@ async def test_when_the_owner_cannot_act_the_next_who_can_owns_the_group(
 
 
 @pytest.mark.parametrize("cause", CAUSES[1:], ids=lambda cause: cause.__name__)
-async def test_a_bot_owns_what_no_person_can(node: Node, ann: Somebody, cause: Cause) -> None:
+async def test_a_bot_owns_what_no_person_can(node: Node, ann: User, cause: Cause) -> None:
     await node.call("people.create", handle="bot", bot=True)
     bot = await anew(node, "bot")
     room = await group(ann, bot)
@@ -74,7 +74,7 @@ async def test_a_bot_owns_what_no_person_can(node: Node, ann: Somebody, cause: C
     await assert_sound(node)
 
 
-async def test_a_person_comes_before_a_bot_of_higher_rank(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_a_person_comes_before_a_bot_of_higher_rank(node: Node, ann: User, bob: User) -> None:
     await node.call("people.create", handle="bot", bot=True)
     room = await group(ann, await anew(node, "bot"), bob)
     await ann.call("conversations.members.role", conversation=room, member="bot", role="admin")
@@ -83,7 +83,7 @@ async def test_a_person_comes_before_a_bot_of_higher_rank(node: Node, ann: Someb
 
 
 async def test_a_member_leaving_or_closing_changes_nothing_for_the_owner(
-    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
+    node: Node, ann: User, bob: User, eve: User
 ) -> None:
     room = await group(ann, bob, eve)
     live = await LiveSession.of(node, ann)
@@ -94,7 +94,7 @@ async def test_a_member_leaving_or_closing_changes_nothing_for_the_owner(
 
 
 async def test_who_comes_back_alone_owns_the_group_and_gives_it_to_nobody_else(
-    node: Node, ann: Somebody, bob: Somebody
+    node: Node, ann: User, bob: User
 ) -> None:
     room = await group(ann, bob)
     await closes(node, bob)
@@ -107,7 +107,7 @@ async def test_who_comes_back_alone_owns_the_group_and_gives_it_to_nobody_else(
     await assert_sound(node)
 
 
-async def test_who_may_talk_again_owns_the_group_that_nobody_could_act_for(node: Node, ann: Somebody) -> None:
+async def test_who_may_talk_again_owns_the_group_that_nobody_could_act_for(node: Node, ann: User) -> None:
     room = await group(ann)
     await closes(node, ann)
     bob = await make_person(node, "bob")
@@ -155,7 +155,7 @@ async def test_imported_groups_are_owned_by_who_can_act_from_when_there_is_someb
 
 
 async def test_those_who_manage_people_bring_an_owner_into_a_group_without_anybody_who_can_act(
-    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
+    node: Node, ann: User, bob: User, eve: User
 ) -> None:
     root = await make_person(node, "root", admin=True)
     room = await group(ann, bob, history="all")
@@ -177,7 +177,7 @@ async def test_those_who_manage_people_bring_an_owner_into_a_group_without_anybo
 
 
 async def test_a_direct_conversation_has_no_owner_and_nobody_is_brought_in(
-    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
+    node: Node, ann: User, bob: User, eve: User
 ) -> None:
     talk = await direct(ann, bob)
     await closes(node, ann)
@@ -189,9 +189,7 @@ async def test_a_direct_conversation_has_no_owner_and_nobody_is_brought_in(
 # ---- what an earlier version left
 
 
-async def test_check_finds_a_group_whose_owner_cannot_act_and_repair_mends_it(
-    node: Node, ann: Somebody, bob: Somebody
-) -> None:
+async def test_check_finds_a_group_whose_owner_cannot_act_and_repair_mends_it(node: Node, ann: User, bob: User) -> None:
     room = await group(ann, bob)
     two = await group(ann, bob)
     await node.core.db.write(
@@ -211,7 +209,7 @@ async def test_check_finds_a_group_whose_owner_cannot_act_and_repair_mends_it(
     assert [each["event"] for each in live.pushes] == ["member.changed"] * 4
 
 
-async def test_repair_leaves_one_of_several_owners(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_repair_leaves_one_of_several_owners(node: Node, ann: User, bob: User) -> None:
     room = await group(ann, bob)
     await node.core.db.write(
         lambda tx: tx.execute("UPDATE members SET role = 'owner' WHERE person = ?", (bob.key,)).rowcount

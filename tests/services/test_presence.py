@@ -10,19 +10,19 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from chatnode.config import Config, Limits, Presence
+from chatnode.config import Config, Limits, PresenceSettings
 from chatnode.errors import Refusal
 from chatnode.model.emoji import as_emoji
 from chatnode.model.times import now_ms
 from chatnode.node import Node, open_node
 from chatnode.storage.presence import presence as storage
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.plugins.reactions.test_emoji import BAD, GOOD
 
 from .dialogue import LiveSession, direct, group, outcome, refused, with_limits
 
 
-async def seen(who: Somebody, *handles: str) -> dict[str, dict[str, Any]]:
+async def seen(who: User, *handles: str) -> dict[str, dict[str, Any]]:
     """What `presence.get` says, by handle; without the times."""
     found = (await who.call("presence.get", people=list(handles)))["people"]
     return {
@@ -31,7 +31,7 @@ async def seen(who: Somebody, *handles: str) -> dict[str, dict[str, Any]]:
     }
 
 
-async def last_active(who: Somebody, handle: str) -> str | None:
+async def last_active(who: User, handle: str) -> str | None:
     (found,) = (await who.call("presence.get", people=[handle]))["people"]
     return found.get("last_active_at")
 
@@ -39,7 +39,7 @@ async def last_active(who: Somebody, handle: str) -> str | None:
 # ---- asking
 
 
-async def test_online_is_who_has_a_live_session(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_online_is_who_has_a_live_session(node: Node, ann: User, bob: User) -> None:
     await direct(ann, bob)
     assert await seen(ann, "bob") == {"bob": {"online": False}}
     phone, laptop = await LiveSession.of(node, bob), await LiveSession.of(node, bob)
@@ -50,7 +50,7 @@ async def test_online_is_who_has_a_live_session(node: Node, ann: Somebody, bob: 
     assert await seen(ann, "bob") == {"bob": {"online": False}}
 
 
-async def test_one_query_answers_for_many(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_one_query_answers_for_many(ann: User, bob: User, eve: User) -> None:
     """By handle or id, in the order of handles, each once; oneself too."""
     await group(ann, bob, eve)
     found = await ann.call("presence.get", people=["eve", bob.id, "ANN", "bob", "nobody"])
@@ -58,7 +58,7 @@ async def test_one_query_answers_for_many(ann: Somebody, bob: Somebody, eve: Som
     assert await ann.call("presence.get", people=[]) == {"people": []}
 
 
-async def test_strangers_see_nothing(node: Node, ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_strangers_see_nothing(node: Node, ann: User, bob: User, eve: User) -> None:
     """Word for word what they get about nobody at all; so too those who share one no more."""
     room = await group(ann, bob)
     await LiveSession.of(node, bob)
@@ -69,7 +69,7 @@ async def test_strangers_see_nothing(node: Node, ann: Somebody, bob: Somebody, e
     assert await seen(ann, "bob") == await seen(bob, "ann") == {}
 
 
-async def test_who_is_blocked_sees_nothing(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_who_is_blocked_sees_nothing(node: Node, ann: User, bob: User) -> None:
     await direct(ann, bob)
     await LiveSession.of(node, ann)
     await LiveSession.of(node, bob)
@@ -78,7 +78,7 @@ async def test_who_is_blocked_sees_nothing(node: Node, ann: Somebody, bob: Someb
     assert await seen(ann, "bob") == {"bob": {"online": True}}
 
 
-async def test_who_hides_is_left_out_but_for_themselves(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_who_hides_is_left_out_but_for_themselves(node: Node, ann: User, bob: User) -> None:
     await direct(ann, bob)
     await LiveSession.of(node, bob)
     assert await bob.call("presence.visible", visible=False) == {"visible": False}
@@ -89,12 +89,12 @@ async def test_who_hides_is_left_out_but_for_themselves(node: Node, ann: Somebod
 
 
 @with_limits(page_items=2)
-async def test_so_many_at_a_time(ann: Somebody) -> None:
+async def test_so_many_at_a_time(ann: User) -> None:
     with refused("too_large", "people"):
         await ann.call("presence.get", people=["a", "b", "c"])
 
 
-async def test_the_operator_is_nobody_who_could_see(node: Node, ann: Somebody) -> None:
+async def test_the_operator_is_nobody_who_could_see(node: Node, ann: User) -> None:
     assert await outcome(node.call("presence.get", people=["ann"])) == "forbidden"
 
 
@@ -102,7 +102,7 @@ async def test_the_operator_is_nobody_who_could_see(node: Node, ann: Somebody) -
 
 
 @pytest.mark.parametrize("what", ["connecting", "posting", "reading", "looking", "a status"])
-async def test_what_shows_that_somebody_is_there(node: Node, ann: Somebody, bob: Somebody, what: str) -> None:
+async def test_what_shows_that_somebody_is_there(node: Node, ann: User, bob: User, what: str) -> None:
     talk = await direct(ann, bob)
     await ann.call("messages.post", conversation=talk, cid="x", text="x")
     assert await last_active(ann, "bob") is None
@@ -117,7 +117,7 @@ async def test_what_shows_that_somebody_is_there(node: Node, ann: Somebody, bob:
     assert await last_active(ann, "bob") is not None
 
 
-async def test_what_a_program_does_by_itself_does_not(ann: Somebody, bob: Somebody) -> None:
+async def test_what_a_program_does_by_itself_does_not(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     await ann.call("messages.post", conversation=talk, cid="x", text="x")
     await bob.call("receipts.delivered", conversation=talk, seq=1)
@@ -126,7 +126,7 @@ async def test_what_a_program_does_by_itself_does_not(ann: Somebody, bob: Somebo
     assert await last_active(ann, "bob") is None
 
 
-async def test_it_is_written_together_and_not_with_each_message(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_it_is_written_together_and_not_with_each_message(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     for who in (ann, bob):
         await who.call("messages.post", conversation=talk, cid="x", text="x")
@@ -156,13 +156,13 @@ async def test_a_node_that_stops_writes_what_is_pending(tmp_path: Path) -> None:
         when = await last_active(ann, "ann")
         await bob.call("presence.status", text="away")
     async with open_node(tmp_path) as node:
-        again = Somebody(node, ann.account)
+        again = User(node, ann.account)
         assert await last_active(again, "ann") == when
         assert await seen(again, "bob") == {"bob": {"online": False, "text": "away"}}
 
 
 async def test_what_storage_did_not_take_is_written_later(
-    node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch
+    node: Node, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await group(ann)
     with monkeypatch.context() as patch:
@@ -173,7 +173,7 @@ async def test_what_storage_did_not_take_is_written_later(
     assert (await stored(node)).keys() == {"ann"}
 
 
-async def test_of_who_was_erased_nothing_is_written_or_left(node: Node, ann: Somebody) -> None:
+async def test_of_who_was_erased_nothing_is_written_or_left(node: Node, ann: User) -> None:
     await ann.call("presence.status", text="hello")
     await node.core.db.write(lambda tx: storage.erase(tx, ann.account.key))
     await node.core.db.write(lambda tx: tx.execute("UPDATE people SET erased_at = 1 WHERE handle = 'ann'"))
@@ -184,7 +184,7 @@ async def test_of_who_was_erased_nothing_is_written_or_left(node: Node, ann: Som
 # ---- the status
 
 
-async def test_a_status_is_text_emoji_or_both(ann: Somebody, bob: Somebody) -> None:
+async def test_a_status_is_text_emoji_or_both(ann: User, bob: User) -> None:
     await direct(ann, bob)
     for fields in ({"text": "In a meeting"}, {"emoji": "📅"}, {"text": "Am Zug, später", "emoji": "🚆"}):
         given = await bob.call("presence.status", **fields)
@@ -194,7 +194,7 @@ async def test_a_status_is_text_emoji_or_both(ann: Somebody, bob: Somebody) -> N
     assert await seen(ann, "bob") == {"bob": {"online": False}}
 
 
-async def test_a_status_ends_by_itself(node: Node, ann: Somebody, bob: Somebody, monkeypatch: Any) -> None:
+async def test_a_status_ends_by_itself(node: Node, ann: User, bob: User, monkeypatch: Any) -> None:
     await direct(ann, bob)
     given = await bob.call("presence.status", text="lunch", seconds=3600)
     assert (await seen(ann, "bob"))["bob"] == {"online": False, "text": "lunch", "until": given["presence"]["until"]}
@@ -218,19 +218,19 @@ async def test_a_status_ends_by_itself(node: Node, ann: Somebody, bob: Somebody,
         ({"text": 7}, "text"),
     ],
 )
-async def test_what_is_no_status_is_refused_with_its_place(ann: Somebody, fields: dict[str, Any], path: str) -> None:
+async def test_what_is_no_status_is_refused_with_its_place(ann: User, fields: dict[str, Any], path: str) -> None:
     with refused("invalid", path):
         await ann.call("presence.status", **fields)
 
 
-async def test_a_status_has_a_longest_length(ann: Somebody) -> None:
+async def test_a_status_has_a_longest_length(ann: User) -> None:
     await ann.call("presence.status", text="x" * 140)
     with refused("too_large", "text"):
         await ann.call("presence.status", text="x" * 141)
 
 
 @with_limits(statuses_per_minute=0)
-async def test_the_emoji_of_a_status_is_what_that_of_a_reaction_is(ann: Somebody) -> None:
+async def test_the_emoji_of_a_status_is_what_that_of_a_reaction_is(ann: User) -> None:
     for emoji in ["🚆", "👩‍💻", "1️⃣", "‼️", "❤", *" ".join(GOOD.values()).split()]:
         told = await ann.call("presence.status", emoji=emoji)
         assert told["presence"]["emoji"] == as_emoji(emoji, "emoji")
@@ -240,13 +240,13 @@ async def test_the_emoji_of_a_status_is_what_that_of_a_reaction_is(ann: Somebody
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\u200b", "\u3164", "\u2800\u0301"])
-async def test_a_status_of_nothing_to_see_is_none(ann: Somebody, blank: str) -> None:
+async def test_a_status_of_nothing_to_see_is_none(ann: User, blank: str) -> None:
     await ann.call("presence.status", text="x")
     assert "text" not in (await ann.call("presence.status", text=blank))["presence"]
 
 
 @with_limits(statuses_per_minute=2)
-async def test_changing_it_is_limited(ann: Somebody) -> None:
+async def test_changing_it_is_limited(ann: User) -> None:
     await ann.call("presence.status", text="one")
     await ann.call("presence.visible", visible=True)
     with refused("rate_limited"):
@@ -256,16 +256,16 @@ async def test_changing_it_is_limited(ann: Somebody) -> None:
 # ---- what is kept
 
 
-async def test_no_history_is_kept_unless_asked_for(node: Node, ann: Somebody) -> None:
+async def test_no_history_is_kept_unless_asked_for(node: Node, ann: User) -> None:
     await ann.call("presence.status", text="one")
     assert await ann.call("presence.history") == {"days": 0, "history": []}
 
 
-keeping = pytest.mark.parametrize("config", [Config(presence=Presence(history_days=30))], ids=["kept"])
+keeping = pytest.mark.parametrize("config", [Config(presence=PresenceSettings(history_days=30))], ids=["kept"])
 
 
 @keeping
-async def test_history_tells_of_coming_going_and_statuses(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_history_tells_of_coming_going_and_statuses(node: Node, ann: User, bob: User) -> None:
     session = await LiveSession.of(node, ann)
     await ann.call("presence.status", text="one", emoji="🍏")
     node.sessions.detach(session)
@@ -282,7 +282,7 @@ async def test_history_tells_of_coming_going_and_statuses(node: Node, ann: Someb
 
 
 @keeping
-async def test_history_is_ones_own_or_for_who_operates_the_node(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_history_is_ones_own_or_for_who_operates_the_node(node: Node, ann: User, bob: User) -> None:
     await direct(ann, bob)
     await ann.call("presence.status", text="one")
     root = await make_person(node, "root", admin=True)
@@ -296,7 +296,7 @@ async def test_history_is_ones_own_or_for_who_operates_the_node(node: Node, ann:
 
 
 @keeping
-async def test_history_goes_after_its_days(node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_history_goes_after_its_days(node: Node, ann: User, monkeypatch: pytest.MonkeyPatch) -> None:
     await ann.call("presence.status", text="one")
     monkeypatch.setattr("chatnode.storage.engine.transaction.now_ms", lambda: now_ms() + 31 * 86_400_000)
     await node.presence.write()
@@ -309,7 +309,7 @@ async def test_history_goes_after_its_days(node: Node, ann: Somebody, monkeypatc
 class World:
     """Ann, Bob and Eve on a node that tells, with a clock that jumps over waiting."""
 
-    def __init__(self, node: Node, *people: Somebody) -> None:
+    def __init__(self, node: Node, *people: User) -> None:
         self.node = node
         self.ann, self.bob, self.eve = people
 
@@ -325,7 +325,7 @@ def told(**settings: Any) -> Callable[[Story], Callable[..., None]]:
 
     def decorate(story: Story) -> Callable[..., None]:
         async def play(folder: Path) -> None:
-            config = Config(presence=Presence(**settings), limits=Limits(statuses_per_minute=0))
+            config = Config(presence=PresenceSettings(**settings), limits=Limits(statuses_per_minute=0))
             async with open_node(folder, config, inline=True) as node, trio.open_nursery() as nursery:
                 people = [await make_person(node, handle) for handle in ("ann", "bob", "eve")]
                 nursery.start_soon(node.presence.run)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from chatnode.config import Config, Presence
+from chatnode.config import Config, PresenceSettings
 from chatnode.node import Node
 from chatnode.services import forgetting, privacy
 from chatnode.storage.engine import gaps
@@ -21,7 +21,7 @@ from chatnode.storage.privacy import erasure, retention
 from chatnode.storage.privacy import export as personal_export
 from chatnode.storage.search import index as search_index
 from chatnode.storage.search import renewal as search_renewal
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import (
     PASSWORD,
@@ -46,11 +46,11 @@ GONE = {"left": 0, "rewritten": True, "flushed": True}
 
 
 @pytest.fixture
-async def root(node: Node) -> Somebody:
+async def root(node: Node) -> User:
     return await make_person(node, "root", admin=True)
 
 
-async def export_of(asker: Somebody | Node, limit: int = 200, **fields: Any) -> list[dict[str, Any]]:
+async def export_of(asker: User | Node, limit: int = 200, **fields: Any) -> list[dict[str, Any]]:
     entries, after = [], {}
     while True:
         page = await asker.call("people.export", limit=limit, **fields, **after)
@@ -73,7 +73,7 @@ async def indexed(node: Node, *words: str) -> list[int]:
     return await node.core.db.read(lambda reader: [search_index.occurrences(reader, word) for word in words])
 
 
-async def rows(node: Node, table: str, person: Somebody) -> int:
+async def rows(node: Node, table: str, person: User) -> int:
     sql = f"SELECT count(*) FROM {table} WHERE person = ?"
     (count,) = await node.core.db.read(lambda reader: reader.execute(sql, (person.account.key,)).fetchone())
     return count
@@ -122,7 +122,7 @@ KEPT = {
 
 
 async def test_everything_of_mine_is_in_it_and_nothing_that_others_said(
-    node: Node, root: Somebody, ann: Somebody, bob: Somebody
+    node: Node, root: User, ann: User, bob: User
 ) -> None:
     talk, room = await direct(ann, bob), await group(ann, bob, title="garden")
     mine = await say(ann, room, "first")
@@ -159,9 +159,7 @@ async def test_everything_of_mine_is_in_it_and_nothing_that_others_said(
     assert "$argon2" not in text
 
 
-async def test_pages_of_any_size_are_the_same_together(
-    ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_pages_of_any_size_are_the_same_together(ann: User, bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
     rooms = [await group(ann, bob) for _ in range(3)]
     for number in range(7):
         await say(ann, rooms[number % 3], f"m{number}")
@@ -173,9 +171,7 @@ async def test_pages_of_any_size_are_the_same_together(
         assert await export_of(ann, limit) == whole
 
 
-async def test_others_are_exported_by_who_manages_people_and_it_is_noted(
-    root: Somebody, ann: Somebody, bob: Somebody
-) -> None:
+async def test_others_are_exported_by_who_manages_people_and_it_is_noted(root: User, ann: User, bob: User) -> None:
     with refused("forbidden"):
         await ann.call("people.export", person="bob")
     with refused("forbidden"):
@@ -188,7 +184,7 @@ async def test_others_are_exported_by_who_manages_people_and_it_is_noted(
         await ann.call("people.export", after="nonsense")
 
 
-async def test_what_came_after_somebody_left_is_not_theirs(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_what_came_after_somebody_left_is_not_theirs(node: Node, ann: User, bob: User) -> None:
     room = await group(ann, bob, title="garden")
     mine = [(await say(bob, room, f"message {n}"))["message"] for n in range(3)]
     await ann.call("messages.delete", message=mine[0], reason="spam")
@@ -233,15 +229,13 @@ def naming_people(reader: Reader) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("config", [Config(presence=Presence(history_days=30))], ids=["history_days=30"])
-async def test_no_table_that_names_people_is_forgotten(
-    node: Node, root: Somebody, ann: Somebody, bob: Somebody
-) -> None:
+@pytest.mark.parametrize("config", [Config(presence=PresenceSettings(history_days=30))], ids=["history_days=30"])
+async def test_no_table_that_names_people_is_forgotten(node: Node, root: User, ann: User, bob: User) -> None:
     assert await node.core.db.read(naming_people) == set(ROWS) | KEPT
 
     await root.call("roles.set", role="host", permissions=["chat", "groups.create", "invites.manage", "contacts.use"])
     await root.call("people.role", person="ann", role="host")
-    ann = Somebody(node, await node.core.db.read(lambda reader: people.find(reader, "ann")))
+    ann = User(node, await node.core.db.read(lambda reader: people.find(reader, "ann")))
     room = await group(ann, bob)
     await ann.call("reactions.add", message=(await say(bob, room, "good morning @ann"))["message"], type="like")
     await ann.call("receipts.read", conversation=room, seq=1)
@@ -278,7 +272,7 @@ async def test_no_table_that_names_people_is_forgotten(
     assert not any((await node.core.db.read(counts)).values())
 
 
-async def test_who_is_erased_is_gone_from_every_place(node: Node, root: Somebody, ann: Somebody, bob: Somebody) -> None:
+async def test_who_is_erased_is_gone_from_every_place(node: Node, root: User, ann: User, bob: User) -> None:
     await ann.call("people.update", name=CANARY, avatar=f"https://example.org/{CANARY.replace(' ', '-')}.png")
     talk, room = await direct(ann, bob), await group(ann, bob, title="garden")
     for place in (talk, room):
@@ -320,10 +314,8 @@ async def test_who_is_erased_is_gone_from_every_place(node: Node, root: Somebody
             await root.call(command, person=ann.id, **({"handle": handle} if command == "people.erase" else {}))
 
 
-@pytest.mark.parametrize("config", [Config(presence=Presence(history_days=30))], ids=["history_days=30"])
-async def test_their_presence_is_exported_and_goes_with_them(
-    node: Node, root: Somebody, ann: Somebody, bob: Somebody
-) -> None:
+@pytest.mark.parametrize("config", [Config(presence=PresenceSettings(history_days=30))], ids=["history_days=30"])
+async def test_their_presence_is_exported_and_goes_with_them(node: Node, root: User, ann: User, bob: User) -> None:
     await direct(ann, bob)
     await ann.call("presence.status", text=CANARY, seconds=3_600)
     await node.presence.write()
@@ -339,7 +331,7 @@ async def test_their_presence_is_exported_and_goes_with_them(
     assert await rows(node, "presence", ann) == await rows(node, "presence_history", ann) == 0
 
 
-async def test_their_words_are_in_no_index(node: Node, root: Somebody, ann: Somebody, bob: Somebody) -> None:
+async def test_their_words_are_in_no_index(node: Node, root: User, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     await say(ann, talk, CANARY)
     await say(bob, talk, "it sings, does it?")
@@ -354,7 +346,7 @@ async def test_their_words_are_in_no_index(node: Node, root: Somebody, ann: Some
 
 
 async def test_what_a_long_read_keeps_in_the_files_is_said_and_removed_later(
-    node: Node, ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch
+    node: Node, ann: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forgetting, "PATIENCE_SECONDS", 0.2)
     talk = await direct(ann, bob)
@@ -373,7 +365,7 @@ async def test_what_a_long_read_keeps_in_the_files_is_said_and_removed_later(
 
 
 async def test_a_database_that_cannot_be_swept_is_vacuumed_by_the_operator(
-    node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch
+    node: Node, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gaps, "_MOST_PAGES", 1)
     receipt = await node.call("people.erase", person="ann", handle="ann")
@@ -381,7 +373,7 @@ async def test_a_database_that_cannot_be_swept_is_vacuumed_by_the_operator(
     assert "VACUUM" in receipt["proof"]["advice"]
 
 
-async def test_what_others_said_too_is_told_apart(root: Somebody, ann: Somebody, bob: Somebody) -> None:
+async def test_what_others_said_too_is_told_apart(root: User, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     await say(ann, talk, CANARY)
     await say(bob, talk, f"you wrote: {CANARY}")
@@ -389,7 +381,7 @@ async def test_what_others_said_too_is_told_apart(root: Somebody, ann: Somebody,
     assert receipt["proof"] == GONE | {"looked_for": 1, "said_by_others": 1}
 
 
-async def test_one_erases_oneself_with_handle_and_password(node: Node, bob: Somebody) -> None:
+async def test_one_erases_oneself_with_handle_and_password(node: Node, bob: User) -> None:
     ann = await with_password(node, "ann")
     talk = await direct(ann, bob)
     await say(ann, talk, CANARY)
@@ -409,19 +401,19 @@ async def test_one_erases_oneself_with_handle_and_password(node: Node, bob: Some
     assert await said(bob, talk) == [""]
 
 
-async def test_the_only_administrator_is_not_erased(node: Node, root: Somebody) -> None:
+async def test_the_only_administrator_is_not_erased(node: Node, root: User) -> None:
     with refused("conflict", "person"):
         await root.call("people.erase", handle="root")
     assert (await root.call("people.me"))["person"]["handle"] == "root"
 
 
 @with_limits(posts_per_minute=0, requests_per_minute=0)
-async def test_texts_of_every_size_leave_no_bytes(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_texts_of_every_size_leave_no_bytes(node: Node, ann: User, bob: User) -> None:
     """Pages split and are filled again while many write, so that old bytes could stay in their gaps."""
     chance = random.Random(7)
     room = await group(ann, bob)
 
-    async def talk(who: Somebody, number: int) -> None:
+    async def talk(who: User, number: int) -> None:
         size = chance.choice((0, 30, 300, 3_000, 9_000))
         posted = await say(who, room, f"{who.handle}-canary-{number:04} " + "x" * chance.randint(0, size))
         if number % 3 == 0:
@@ -442,7 +434,7 @@ async def test_texts_of_every_size_leave_no_bytes(node: Node, ann: Somebody, bob
 
 
 async def test_an_erasure_that_was_broken_off_is_finished(
-    node: Node, root: Somebody, ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch
+    node: Node, root: User, ann: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rooms = [await group(ann, bob) for _ in range(5)]
     for number in range(20):
@@ -451,7 +443,7 @@ async def test_an_erasure_that_was_broken_off_is_finished(
     monkeypatch.setattr(erasure, "SPAN", 7)
     finding = erasure.find_messages
 
-    def find_twice(*args: Any, **named: Any) -> erasure.Batch:
+    def find_twice(*args: Any, **named: Any) -> erasure.ErasureBatch:
         if named["after"] is not None and named["after"] > 8:
             raise RuntimeError("the node is stopped here")
         return finding(*args, **named)

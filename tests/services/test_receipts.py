@@ -8,13 +8,13 @@ import pytest
 import trio
 
 from chatnode.node import Node
-from tests.conftest import Somebody
+from tests.conftest import User
 
 from .dialogue import LiveSession, direct, entry, group, members, refused, say
 
 
 @pytest.fixture
-async def talk(ann: Somebody, bob: Somebody) -> str:
+async def talk(ann: User, bob: User) -> str:
     """Three messages from ann to bob."""
     talk = await direct(ann, bob)
     for text in ("one", "two", "three"):
@@ -22,20 +22,20 @@ async def talk(ann: Somebody, bob: Somebody) -> str:
     return talk
 
 
-async def receipts(who: Somebody, conversation: str, seq: int) -> dict[str, dict[str, str]]:
+async def receipts(who: User, conversation: str, seq: int) -> dict[str, dict[str, str]]:
     """Handle → times, of the message at `seq`."""
     (message,) = (await who.call("messages.list", conversation=conversation, after=seq - 1, limit=1))["messages"]
     listed = (await who.call("receipts.list", message=message["message"]))["receipts"]
     return {each.pop("person")["handle"]: each for each in listed}
 
 
-async def marks(who: Somebody, conversation: str) -> dict[str, tuple[int, int]]:
+async def marks(who: User, conversation: str) -> dict[str, tuple[int, int]]:
     """Handle → delivered and read up to."""
     page = await who.call("conversations.members.list", conversation=conversation)
     return {each["person"]["handle"]: (each["delivered_seq"], each["read_seq"]) for each in page["members"]}
 
 
-async def test_reading_is_told_to_the_others_with_its_time(node: Node, ann: Somebody, bob: Somebody, talk: str) -> None:
+async def test_reading_is_told_to_the_others_with_its_time(node: Node, ann: User, bob: User, talk: str) -> None:
     live = await LiveSession.of(node, ann)
     assert await bob.call("receipts.read", conversation=talk, seq=2) == {"seq": 2, "unread": 1}
     (push,) = live.heard()
@@ -46,9 +46,7 @@ async def test_reading_is_told_to_the_others_with_its_time(node: Node, ann: Some
     assert await receipts(ann, talk, 3) == {}
 
 
-async def test_each_message_keeps_the_time_at_which_it_was_read(
-    node: Node, ann: Somebody, bob: Somebody, talk: str
-) -> None:
+async def test_each_message_keeps_the_time_at_which_it_was_read(node: Node, ann: User, bob: User, talk: str) -> None:
     live = await LiveSession.of(node, ann)
     for seq in (1, 3):
         await bob.call("receipts.read", conversation=talk, seq=seq)
@@ -58,7 +56,7 @@ async def test_each_message_keeps_the_time_at_which_it_was_read(
     assert [(await receipts(ann, talk, seq))["bob"]["read_at"] for seq in (1, 2, 3)] == [first, second, second]
 
 
-async def test_delivered_is_not_read(node: Node, ann: Somebody, bob: Somebody, talk: str) -> None:
+async def test_delivered_is_not_read(node: Node, ann: User, bob: User, talk: str) -> None:
     live = await LiveSession.of(node, ann)
     assert await bob.call("receipts.delivered", conversation=talk, seq=3) == {"seq": 3, "unread": 3}
     assert (await receipts(ann, talk, 3))["bob"].keys() == {"delivered_at"}
@@ -69,7 +67,7 @@ async def test_delivered_is_not_read(node: Node, ann: Somebody, bob: Somebody, t
     assert [push["event"] for push in live.heard()] == ["receipt.delivered", "receipt.read"]
 
 
-async def test_a_mark_never_goes_back(node: Node, ann: Somebody, bob: Somebody, talk: str) -> None:
+async def test_a_mark_never_goes_back(node: Node, ann: User, bob: User, talk: str) -> None:
     await bob.call("receipts.read", conversation=talk, seq=3)
     live = await LiveSession.of(node, ann)
     for command in ("receipts.read", "receipts.delivered"):
@@ -79,14 +77,14 @@ async def test_a_mark_never_goes_back(node: Node, ann: Somebody, bob: Somebody, 
     assert (await marks(ann, talk))["bob"] == (3, 3)
 
 
-async def test_nobody_reads_what_is_not_there_yet(ann: Somebody, bob: Somebody, talk: str) -> None:
+async def test_nobody_reads_what_is_not_there_yet(ann: User, bob: User, talk: str) -> None:
     for command in ("receipts.read", "receipts.delivered"):
         with refused("invalid", "seq"):
             await bob.call(command, conversation=talk, seq=4)
     assert (await marks(ann, talk))["bob"] == (0, 0)
 
 
-async def test_who_posts_has_read_what_came_before(node: Node, ann: Somebody, bob: Somebody, talk: str) -> None:
+async def test_who_posts_has_read_what_came_before(node: Node, ann: User, bob: User, talk: str) -> None:
     live = await LiveSession.of(node, ann)
     await say(bob, talk, "all right")
     assert await marks(ann, talk) == {"ann": (3, 3), "bob": (4, 4)}
@@ -96,13 +94,13 @@ async def test_who_posts_has_read_what_came_before(node: Node, ann: Somebody, bo
     assert [(await receipts(ann, talk, seq)) for seq in (1, 3, 4)] == [{"bob": times}, {"bob": times}, {}]
 
 
-async def test_the_sender_is_no_reader_of_their_own(ann: Somebody, bob: Somebody, talk: str) -> None:
+async def test_the_sender_is_no_reader_of_their_own(ann: User, bob: User, talk: str) -> None:
     assert (await entry(ann, talk))["unread"] == 0
     await ann.call("receipts.read", conversation=talk, seq=3)
     assert await receipts(bob, talk, 3) == {}
 
 
-async def test_the_lists_say_the_same(ann: Somebody, bob: Somebody, talk: str) -> None:
+async def test_the_lists_say_the_same(ann: User, bob: User, talk: str) -> None:
     """`message_reads` and `chat_participants` of the filter language, after each step of bob's."""
     messages = (await ann.call("messages.list", conversation=talk))["messages"]
 
@@ -128,7 +126,7 @@ async def test_the_lists_say_the_same(ann: Somebody, bob: Somebody, talk: str) -
     assert await last_read() == (messages[0]["message"], (await receipts(ann, talk, 1))["bob"]["read_at"])
 
 
-async def test_readers_are_those_who_take_part(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_readers_are_those_who_take_part(ann: User, bob: User, eve: User) -> None:
     room = await group(ann, bob, eve)
     await say(ann, room, "hello")
     for who in (bob, eve):
@@ -139,7 +137,7 @@ async def test_readers_are_those_who_take_part(ann: Somebody, bob: Somebody, eve
     assert list(await members(ann, room)) == ["ann", "bob"]
 
 
-async def test_everything_is_marked_as_read_at_once(node: Node, ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_everything_is_marked_as_read_at_once(node: Node, ann: User, bob: User, eve: User) -> None:
     """In all conversations, or in those that are named; what was read already is left as it is."""
     talk, room, done = await direct(ann, bob), await group(ann, bob, eve), await group(ann, bob, eve)
     for conversation in (talk, room, done):
@@ -161,7 +159,7 @@ async def test_everything_is_marked_as_read_at_once(node: Node, ann: Somebody, b
     assert (await entry(eve, room))["unread"] == 2, "then nothing is marked"
 
 
-async def test_receipts_are_for_those_who_take_part(ann: Somebody, eve: Somebody, talk: str) -> None:
+async def test_receipts_are_for_those_who_take_part(ann: User, eve: User, talk: str) -> None:
     (message, *_) = (await ann.call("messages.list", conversation=talk))["messages"]
     attempts: list[tuple[str, dict[str, Any]]] = [
         ("receipts.read", {"conversation": talk, "seq": 1}),

@@ -14,10 +14,10 @@ from chatnode.node import Node
 from chatnode.services.forgetting import forget, prove_gone
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.privacy import retention, traces
-from chatnode.storage.privacy.retention import standing_elsewhere
+from chatnode.storage.privacy.retention import texts_of_others
 from chatnode.storage.search import index as search_index
 from chatnode.storage.search import renewal as search_renewal
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.services.dialogue import direct, fill, group, refused, say
 
 SECRET = "the combination of the safe is 7 left 23 right 5 left"
@@ -48,11 +48,11 @@ def written_ahead(node: Node) -> Path:
     return node.core.db.path.with_name(node.core.db.path.name + "-wal")
 
 
-async def texts(who: Somebody, conversation: str) -> list[str]:
+async def texts(who: User, conversation: str) -> list[str]:
     return [each["text"] for each in (await who.call("messages.list", conversation=conversation))["messages"]]
 
 
-async def test_a_conversation_keeps_messages_as_long_as_it_says(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_a_conversation_keeps_messages_as_long_as_it_says(node: Node, ann: User, bob: User) -> None:
     room = await group(ann, bob, retention_days=30)
     other = await group(ann, bob)
     for conversation in (room, other):
@@ -66,7 +66,7 @@ async def test_a_conversation_keeps_messages_as_long_as_it_says(node: Node, ann:
     assert (await node.call("node.check"))["clean"]
 
 
-async def test_a_message_of_exactly_the_age_stays_and_one_a_moment_older_goes(node: Node, ann: Somebody) -> None:
+async def test_a_message_of_exactly_the_age_stays_and_one_a_moment_older_goes(node: Node, ann: User) -> None:
     """`retention_days = 30` keeps what is up to 30 days old."""
     rooms = [await group(ann, retention_days=30) for _ in range(2)]
     for room in rooms:
@@ -92,7 +92,7 @@ async def place(node: Node, conversation: str) -> tuple[int, str]:
     return await node.core.db.read(lambda reader: reader.execute(sql, (conversation,)).fetchone())
 
 
-async def test_a_conversation_counts_what_is_left(node: Node, ann: Somebody) -> None:
+async def test_a_conversation_counts_what_is_left(node: Node, ann: User) -> None:
     """Also when some of what goes, and of what stays, was deleted before."""
     room = await group(ann, retention_days=30)
     old = [(await say(ann, room, f"old {number}"))["message"] for number in range(5)]
@@ -106,9 +106,7 @@ async def test_a_conversation_counts_what_is_left(node: Node, ann: Somebody) -> 
     assert (await node.call("node.check"))["clean"]
 
 
-async def test_what_was_removed_is_gone_from_tables_log_and_files(
-    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
-) -> None:
+async def test_what_was_removed_is_gone_from_tables_log_and_files(node: Node, ann: User, bob: User, eve: User) -> None:
     """With everything that hangs on it: versions, mentions, receipts, reports."""
     room = await group(ann, bob, eve, retention_days=30)
     message = (await say(ann, room, f"{OLD_SECRET} @bob"))["message"]
@@ -136,7 +134,7 @@ async def test_what_was_removed_is_gone_from_tables_log_and_files(
     assert (await node.call("node.check"))["clean"]
 
 
-async def test_a_text_that_somebody_else_said_too_proves_nothing(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_a_text_that_somebody_else_said_too_proves_nothing(node: Node, ann: User, bob: User) -> None:
     room, talk = await group(ann, bob, retention_days=30), await direct(ann, bob)
     await say(ann, room, SECRET)
     await say(ann, room, OLD_SECRET)
@@ -147,7 +145,7 @@ async def test_a_text_that_somebody_else_said_too_proves_nothing(node: Node, ann
     assert (receipt["probes"], receipt["traces"]) == (1, 0)
 
 
-async def test_counts_and_numbers_go_on_after_everything_was_removed(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_counts_and_numbers_go_on_after_everything_was_removed(node: Node, ann: User, bob: User) -> None:
     room = await group(ann, bob, retention_days=1)
     for text in ("one @bob", "two", "three"):
         await say(ann, room, text)
@@ -164,7 +162,7 @@ async def test_counts_and_numbers_go_on_after_everything_was_removed(node: Node,
     assert (await node.call("node.check"))["clean"]
 
 
-async def test_many_messages_go_in_steps(node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_messages_go_in_steps(node: Node, ann: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chatnode.services.retention.STEP", 3)
     room = await group(ann, retention_days=1)
     for number in range(8):
@@ -178,7 +176,7 @@ async def test_many_messages_go_in_steps(node: Node, ann: Somebody, monkeypatch:
 
 
 @pytest.mark.parametrize("days", [0, 400])
-async def test_who_may_not_manage_a_group_does_not_set_what_it_keeps(ann: Somebody, bob: Somebody, days: int) -> None:
+async def test_who_may_not_manage_a_group_does_not_set_what_it_keeps(ann: User, bob: User, days: int) -> None:
     room = await group(ann, bob, retention_days=30)
     with refused("forbidden"):
         await bob.call("conversations.update", conversation=room, retention_days=days)
@@ -186,7 +184,7 @@ async def test_who_may_not_manage_a_group_does_not_set_what_it_keeps(ann: Somebo
     assert "retention_days" not in (await bob.call("conversations.get", conversation=room))["conversation"]
 
 
-async def test_what_was_removed_does_not_come_back_with_its_archive(node: Node, ann: Somebody) -> None:
+async def test_what_was_removed_does_not_come_back_with_its_archive(node: Node, ann: User) -> None:
     brought = {"source": "zulip", "key": "garden", "title": "garden"}
     garden = (await node.call("import.conversation", **brought))["conversation"]
     items = [{"cid": "old-1", "author": "Grace Hopper", "text": "a moth", "at": now_ms() - 90 * DAY_MS}]
@@ -207,7 +205,7 @@ async def test_what_was_removed_does_not_come_back_with_its_archive(node: Node, 
 
 
 async def test_by_default_a_conversation_is_kept_in_inboxes_for_a_year_after_it_was_closed(
-    node: Node, ann: Somebody, bob: Somebody
+    node: Node, ann: User, bob: User
 ) -> None:
     """Nothing is removed from it: it can be read, and opened again."""
     talk, other = await direct(ann, bob), await group(ann, bob)
@@ -232,7 +230,7 @@ class TestWithRulesForAll:
     def config(self) -> Config:
         return Config(retention=Retention(message_days=10, closed_days=100, purge_days=200))
 
-    async def test_the_shorter_rule_counts(self, node: Node, ann: Somebody, bob: Somebody) -> None:
+    async def test_the_shorter_rule_counts(self, node: Node, ann: User, bob: User) -> None:
         short, long = await group(ann, bob, retention_days=5), await group(ann, bob, retention_days=50)
         for room in (short, long):
             await say(ann, room, "old")
@@ -244,7 +242,7 @@ class TestWithRulesForAll:
         assert await texts(ann, long) == []
 
     async def test_what_was_closed_leaves_the_inbox_and_then_loses_its_messages(
-        self, node: Node, ann: Somebody, bob: Somebody
+        self, node: Node, ann: User, bob: User
     ) -> None:
         talk = await direct(ann, bob)
         await ann.call("conversations.close", conversation=talk, reason="completed")
@@ -268,14 +266,14 @@ class TestWithRulesForAll:
         assert (receipt["rule"], receipt["days"]) == ("closed", 200)
 
 
-async def test_receipts_are_for_operators(node: Node, ann: Somebody) -> None:
+async def test_receipts_are_for_operators(node: Node, ann: User) -> None:
     with refused("forbidden"):
         await ann.call("retention.list")
     root = await make_person(node, "root", admin=True)
     assert (await root.call("retention.list"))["removals"] == []
 
 
-async def test_the_search_index_forgets_what_retention_removes(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_the_search_index_forgets_what_retention_removes(node: Node, ann: User, bob: User) -> None:
     """Words stand in the index one by one, so that its tables are asked, beside the bytes of the files."""
     room, other = await group(ann, bob, retention_days=30), await group(ann, bob)
     await say(ann, room, "the wallpaper hides a bricked-up doorway")
@@ -295,18 +293,18 @@ async def test_the_search_index_forgets_what_retention_removes(node: Node, ann: 
     assert (await node.call("node.check"))["clean"]
 
 
-async def test_a_proof_finds_words_that_stayed_in_the_index(node: Node, ann: Somebody) -> None:
+async def test_a_proof_finds_words_that_stayed_in_the_index(node: Node, ann: User) -> None:
     """Here somebody kept the index from noticing."""
     room = await group(ann)
     message = (await say(ann, room, SECRET))["message"]
     await node.core.db.write(search_renewal.rebuild)
     await ann.call("messages.delete", message=message)
     await node.core.db.write(lambda tx: tx.execute("DELETE FROM search_changed"))
-    looked = await prove_gone(node.core, [SECRET, OLD_SECRET], standing_elsewhere)
+    looked = await prove_gone(node.core, [SECRET, OLD_SECRET], texts_of_others)
     assert (looked.found, looked.cleaned.complete) == ([SECRET], True)
 
 
-async def test_what_is_deleted_for_all_or_edited_is_forgotten(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_what_is_deleted_for_all_or_edited_is_forgotten(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     deleted, edited = [(await say(ann, talk, text))["message"] for text in (SECRET, OLD_SECRET)]
     await node.core.db.write(search_renewal.rebuild)
@@ -315,11 +313,11 @@ async def test_what_is_deleted_for_all_or_edited_is_forgotten(node: Node, ann: S
     assert await node.core.db.read(partial(search_index.occurrences, word="combination")) == 2
     assert (await forget(node.core)).complete
     assert await node.core.db.read(partial(search_index.occurrences, word="combination")) == 0
-    looked = await prove_gone(node.core, [SECRET, OLD_SECRET], standing_elsewhere)
+    looked = await prove_gone(node.core, [SECRET, OLD_SECRET], texts_of_others)
     assert (looked.found, looked.elsewhere) == ([], [OLD_SECRET]), "versions of an edited message are kept"
 
 
-async def test_copies_that_a_page_kept_go_too(node: Node, ann: Somebody) -> None:
+async def test_copies_that_a_page_kept_go_too(node: Node, ann: User) -> None:
     """When rows move to another page their bytes stay in the old one, and `secure_delete` does not know of them.
 
     Whether some stay depends on where SQLite puts the rows; with the proof none do.
@@ -335,6 +333,6 @@ async def test_copies_that_a_page_kept_go_too(node: Node, ann: Somebody) -> None
         tx.execute("UPDATE messages SET text = '', deleted_at = 1")
 
     await node.core.db.write(write)
-    looked = await prove_gone(node.core, texts, standing_elsewhere)
+    looked = await prove_gone(node.core, texts, texts_of_others)
     assert (looked.found, looked.cleaned.complete) == ([], True)
     assert not traces.found(node.core.db.path, texts)

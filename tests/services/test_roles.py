@@ -6,18 +6,18 @@ import pytest
 
 from chatnode.model.permissions import PERMISSIONS
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import LiveSession, group, outcome, refused, token_of, without_plugins
 
 
 @pytest.fixture
-async def root(node: Node) -> Somebody:
+async def root(node: Node) -> User:
     return await make_person(node, "root", admin=True)
 
 
 async def test_a_change_holds_at_once_and_live_sessions_resume_with_it(
-    node: Node, root: Somebody, ann: Somebody, bob: Somebody
+    node: Node, root: User, ann: User, bob: User
 ) -> None:
     phone = await token_of(ann)
     live, roots = await phone.live(), await LiveSession.of(node, root)
@@ -32,7 +32,7 @@ async def test_a_change_holds_at_once_and_live_sessions_resume_with_it(
 
 
 @without_plugins
-async def test_a_new_role_is_listed_given_and_deleted_when_nobody_has_it(root: Somebody, ann: Somebody) -> None:
+async def test_a_new_role_is_listed_given_and_deleted_when_nobody_has_it(root: User, ann: User) -> None:
     await root.call("roles.set", role="importer", permissions=["import", "chat"])
     given = await root.call("roles.list")
     assert {"role": "importer", "permissions": ["chat", "import"], "people": 0} in given["roles"]
@@ -49,7 +49,7 @@ async def test_a_new_role_is_listed_given_and_deleted_when_nobody_has_it(root: S
         await root.call("roles.delete", role="importer")
 
 
-async def test_administrators_keep_everything_and_members_stay(root: Somebody) -> None:
+async def test_administrators_keep_everything_and_members_stay(root: User) -> None:
     for command, fields, code in (
         ("roles.set", {"role": "admin", "permissions": ["chat"]}, "forbidden"),
         ("roles.delete", {"role": "admin"}, "forbidden"),
@@ -61,7 +61,7 @@ async def test_administrators_keep_everything_and_members_stay(root: Somebody) -
         assert await outcome(root.call(command, **fields)) == code, fields
 
 
-async def test_nobody_gives_or_takes_what_they_do_not_have(node: Node, root: Somebody) -> None:
+async def test_nobody_gives_or_takes_what_they_do_not_have(node: Node, root: User) -> None:
     await root.call("roles.set", role="editor", permissions=["chat", "roles.manage"])
     await make_person(node, "ed")
     await root.call("people.role", person="ed", role="editor")
@@ -75,7 +75,7 @@ async def test_nobody_gives_or_takes_what_they_do_not_have(node: Node, root: Som
     await ed.call("roles.set", role="reader", permissions=["chat"])
 
 
-async def test_members_neither_see_nor_change_roles(ann: Somebody) -> None:
+async def test_members_neither_see_nor_change_roles(ann: User) -> None:
     for command, fields in (
         ("roles.list", {}),
         ("roles.set", {"role": "x", "permissions": ["chat"]}),
@@ -85,7 +85,7 @@ async def test_members_neither_see_nor_change_roles(ann: Somebody) -> None:
             await ann.call(command, **fields)
 
 
-async def test_a_role_without_chat_hears_nothing(node: Node, root: Somebody, ann: Somebody) -> None:
+async def test_a_role_without_chat_hears_nothing(node: Node, root: User, ann: User) -> None:
     room = await group(ann)
     await root.call("roles.set", role="watcher", permissions=["operate"])
     await root.call("people.role", person="ann", role="watcher")

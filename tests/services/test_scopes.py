@@ -7,7 +7,7 @@ import pytest
 from chatnode.model.permissions import PERMISSIONS, scopes_of
 from chatnode.node import Node
 from tests.commands import COMMANDS, PLUGINS
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import PASSWORD, Visitor, direct, outcome, refused, said, say, token_of, with_password, without_plugins
 
@@ -21,7 +21,7 @@ UNSCOPED = {
 }  # fmt: skip
 
 
-async def test_a_reading_token_reads_and_does_not_write(ann: Somebody, bob: Somebody) -> None:
+async def test_a_reading_token_reads_and_does_not_write(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     await say(ann, talk, "hello")
     reader = await token_of(bob, scopes=["chat:read"])
@@ -47,7 +47,7 @@ async def test_a_token_of_one_scope_gets_past_the_door_of_just_these_commands(no
 
 
 @without_plugins
-async def test_a_token_tells_its_scopes(node: Node, ann: Somebody) -> None:
+async def test_a_token_tells_its_scopes(node: Node, ann: User) -> None:
     token = await token_of(ann, scopes=["chat:read", "groups.create"], label="archive")
     me = await token.call("people.me")
     assert (me["permissions"], me["scopes"]) == (["chat", "groups.create"], ["chat:read", "groups.create"])
@@ -55,7 +55,7 @@ async def test_a_token_tells_its_scopes(node: Node, ann: Somebody) -> None:
     assert (listed["label"], listed["scopes"]) == ("archive", ["chat:read", "groups.create"])
 
 
-async def test_a_scope_is_no_more_than_the_owners_role(ann: Somebody) -> None:
+async def test_a_scope_is_no_more_than_the_owners_role(ann: User) -> None:
     token = await token_of(ann, scopes=["people.manage", "chat"])
     with refused("forbidden"):
         await token.call("people.create", handle="zoe")
@@ -96,7 +96,7 @@ async def test_a_token_with_scopes_changes_no_password_and_ends_no_other_session
             await token.call(command, **fields)
 
 
-async def test_a_token_with_scopes_closes_no_account_of_its_own(ann: Somebody, bob: Somebody) -> None:
+async def test_a_token_with_scopes_closes_no_account_of_its_own(ann: User, bob: User) -> None:
     """Who has no password is not asked for one, and so the scope would be all that it takes."""
     token = await token_of(ann, scopes=["chat"])
     for command, fields in (("people.deactivate", {}), ("people.erase", {"handle": "ann"})):
@@ -105,7 +105,7 @@ async def test_a_token_with_scopes_closes_no_account_of_its_own(ann: Somebody, b
     await token.call("people.me")
 
 
-async def test_a_token_with_scopes_manages_people_within_them(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_a_token_with_scopes_manages_people_within_them(node: Node, ann: User, bob: User) -> None:
     root = await make_person(node, "root", admin=True)
     token = await token_of(root, scopes=["people.manage", "chat"])
     await token.call("people.deactivate", person="ann")
@@ -121,7 +121,7 @@ async def test_a_token_with_scopes_manages_people_within_them(node: Node, ann: S
             await token.call(command, **fields)
 
 
-async def test_a_token_that_expires_makes_none_that_lives_longer(ann: Somebody) -> None:
+async def test_a_token_that_expires_makes_none_that_lives_longer(ann: User) -> None:
     short = await token_of(ann, days=2, scopes=["chat"])
     for days in ({}, {"days": 900}, {"days": 1}):
         await short.call("tokens.create", scopes=["chat"], label=f"{days}", **days)
@@ -144,7 +144,7 @@ async def test_a_device_makes_tokens_that_live_longer_than_it(node: Node) -> Non
 # ---- bots
 
 
-async def test_a_bot_has_tokens_and_no_password(node: Node, ann: Somebody) -> None:
+async def test_a_bot_has_tokens_and_no_password(node: Node, ann: User) -> None:
     root = await make_person(node, "root", admin=True)
     made = await root.call("people.create", handle="weather", name="Weather", bot=True)
     assert made["person"]["bot"] is True
@@ -174,6 +174,6 @@ async def test_a_bot_is_no_administrator(node: Node) -> None:
     await node.call("people.role", person="weather", role="moderator")
 
 
-async def test_members_make_no_bots(ann: Somebody) -> None:
+async def test_members_make_no_bots(ann: User) -> None:
     with refused("forbidden"):
         await ann.call("people.create", handle="weather", bot=True)

@@ -13,12 +13,12 @@ from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.migrations import core_migrations, statements
 from chatnode.storage.search import index as search_index
 from chatnode.storage.search import renewal as search_renewal
-from tests.conftest import Somebody
+from tests.conftest import User
 
 from .dialogue import assert_sound, direct, fill, group, refused, say
 
 
-async def found(who: Somebody, query: str, **fields: object) -> list[str]:
+async def found(who: User, query: str, **fields: object) -> list[str]:
     """The texts that a search gives, with what is highlighted in brackets."""
     texts: list[str] = []
     for hit in (await who.call("search.messages", query=query, **fields))["results"]:
@@ -72,7 +72,7 @@ async def found(who: Somebody, query: str, **fields: object) -> list[str]:
     ],
 )
 async def test_words_are_found_as_people_mean_them(
-    ann: Somebody, bob: Somebody, node: Node, said: str, query: str, marked: str
+    ann: User, bob: User, node: Node, said: str, query: str, marked: str
 ) -> None:
     talk = await direct(ann, bob)
     await say(ann, talk, said)
@@ -86,7 +86,7 @@ async def test_words_are_found_as_people_mean_them(
 
 
 @pytest.fixture
-async def room(ann: Somebody, bob: Somebody) -> str:
+async def room(ann: User, bob: User) -> str:
     """A group in which some things were said."""
     room = await group(ann, bob, title="Rose garden")
     for who, text in (
@@ -125,7 +125,7 @@ async def room(ann: Somebody, bob: Somebody) -> str:
         ("nowhere", []),
     ],
 )
-async def test_the_language_of_queries(room: str, bob: Somebody, node: Node, query: str, texts: list[str]) -> None:
+async def test_the_language_of_queries(room: str, bob: User, node: Node, query: str, texts: list[str]) -> None:
     plain = [hit["message"]["text"] for hit in (await bob.call("search.messages", query=query))["results"]]
     assert plain == texts
     await node.core.db.write(search_renewal.rebuild)
@@ -151,13 +151,13 @@ async def test_the_language_of_queries(room: str, bob: Somebody, node: Node, que
         (" ".join(map(str, range(33))), "the maximum is 32"),
     ],
 )
-async def test_what_is_no_query_is_refused_with_what_to_write(room: str, bob: Somebody, query: str, says: str) -> None:
+async def test_what_is_no_query_is_refused_with_what_to_write(room: str, bob: User, query: str, says: str) -> None:
     with refused("invalid", "query") as caught:
         await bob.call("search.messages", query=query)
     assert says in str(caught.value)
 
 
-async def test_a_cursor_that_was_never_given_is_refused(room: str, bob: Somebody) -> None:
+async def test_a_cursor_that_was_never_given_is_refused(room: str, bob: User) -> None:
     for after in ("x", "1", "1-", "99999999999999999999-1"):
         with refused("invalid", "after"):
             await bob.call("search.messages", query="roses", after=after)
@@ -168,7 +168,7 @@ async def test_a_cursor_that_was_never_given_is_refused(room: str, bob: Somebody
 
 
 async def test_only_who_takes_part_finds_and_only_from_where_they_came_in(
-    room: str, ann: Somebody, bob: Somebody, eve: Somebody
+    room: str, ann: User, bob: User, eve: User
 ) -> None:
     assert await found(eve, "roses") == []
     with refused("not_found", "conversation"):
@@ -183,7 +183,7 @@ async def test_only_who_takes_part_finds_and_only_from_where_they_came_in(
         await bob.call("search.messages", query="roses", conversation=room)
 
 
-async def test_one_conversation_can_be_searched(room: str, ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_one_conversation_can_be_searched(room: str, ann: User, bob: User, eve: User) -> None:
     talk = await direct(ann, eve)
     await say(eve, talk, "roses are mine")
     assert await found(ann, "roses are", conversation=talk) == ["[roses] [are] mine"]
@@ -192,7 +192,7 @@ async def test_one_conversation_can_be_searched(room: str, ann: Somebody, bob: S
     assert await found(ann, "roses in:garden", conversation=talk) == []
 
 
-async def test_files_and_places_are_found_by_name_and_edits_as_edits(ann: Somebody, bob: Somebody) -> None:
+async def test_files_and_places_are_found_by_name_and_edits_as_edits(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     plan = {"file": "https://files.example/1", "name": "Garden-Plan.pdf", "type": "application/pdf", "bytes": 9}
     await say(ann, talk, "", kind="file", media=plan)
@@ -207,7 +207,7 @@ async def test_files_and_places_are_found_by_name_and_edits_as_edits(ann: Somebo
     assert await found(bob, "gardn") == []
 
 
-async def test_pages_have_everything_once_while_more_is_said(ann: Somebody, bob: Somebody, node: Node) -> None:
+async def test_pages_have_everything_once_while_more_is_said(ann: User, bob: User, node: Node) -> None:
     rooms = [await group(ann, bob, title=f"room {number}") for number in range(3)]
     for number in range(7):
         for room in rooms:
@@ -231,7 +231,7 @@ async def test_pages_have_everything_once_while_more_is_said(ann: Somebody, bob:
 @pytest.mark.parametrize(
     "config", [Config(search=Search(batch_messages=10, shard_messages=20, removal_seconds=0))], ids=["small parts"]
 )
-async def test_the_index_is_kept_in_the_background(ann: Somebody, bob: Somebody, node: Node) -> None:
+async def test_the_index_is_kept_in_the_background(ann: User, bob: User, node: Node) -> None:
     talk = await direct(ann, bob)
     await fill(ann, talk, "hello", 95)
     page = await ann.call("messages.list", conversation=talk, after=0, limit=50)
@@ -250,7 +250,7 @@ async def test_the_index_is_kept_in_the_background(ann: Somebody, bob: Somebody,
     await assert_sound(node)
 
 
-async def test_what_was_indexed_by_an_earlier_folding_is_indexed_anew(room: str, bob: Somebody, node: Node) -> None:
+async def test_what_was_indexed_by_an_earlier_folding_is_indexed_anew(room: str, bob: User, node: Node) -> None:
     await node.core.db.write(search_renewal.rebuild)
     (step,) = [each for each in core_migrations() if each.name == "0018_folding"]
     for statement in statements(step.sql):
@@ -260,7 +260,7 @@ async def test_what_was_indexed_by_an_earlier_folding_is_indexed_anew(room: str,
     await assert_sound(node)
 
 
-async def test_what_is_settled_is_in_no_table_of_the_index(room: str, ann: Somebody, bob: Somebody, node: Node) -> None:
+async def test_what_is_settled_is_in_no_table_of_the_index(room: str, ann: User, bob: User, node: Node) -> None:
     def count(word: str) -> int:
         return search_index.occurrences(node.core.db._reader_connections[0], word)
 
@@ -291,7 +291,7 @@ async def test_the_check_finds_a_damaged_index_and_making_it_anew_mends_it(room:
 
 
 @pytest.mark.parametrize("config", [Config(search=Search(enabled=0))], ids=["disabled on this node"])
-async def test_a_node_without_search_says_so(ann: Somebody) -> None:
+async def test_a_node_without_search_says_so(ann: User) -> None:
     with refused("unavailable"):
         await ann.call("search.messages", query="hello")
 

@@ -9,7 +9,7 @@ import pytest
 
 from chatnode.node import Node
 from chatnode.storage.search import renewal as search_renewal
-from tests.conftest import Somebody
+from tests.conftest import User
 
 from .dialogue import direct, group, say
 
@@ -57,7 +57,7 @@ def test_the_guide_says_nothing_that_is_not_tried() -> None:
 
 
 @pytest.fixture
-async def garden(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def garden(node: Node, ann: User, bob: User) -> None:
     room = await group(ann, bob, title="Rose garden")
     for text in {text for text in SAID.values() if text}:
         if text == "only between us":
@@ -67,7 +67,7 @@ async def garden(node: Node, ann: Somebody, bob: Somebody) -> None:
 
 
 @pytest.mark.parametrize("query", SAID)
-async def test_what_the_guide_says_is_so(garden: None, node: Node, bob: Somebody, query: str) -> None:
+async def test_what_the_guide_says_is_so(garden: None, node: Node, bob: User, query: str) -> None:
     for _ in range(2):
         hits = (await bob.call("search.messages", query=query))["results"]
         texts = {hit["message"]["text"] for hit in hits}

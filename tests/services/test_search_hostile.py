@@ -14,7 +14,7 @@ from chatnode.errors import Refusal
 from chatnode.node import Node, open_node
 from chatnode.storage.search import index as search_index
 from chatnode.storage.search import renewal as search_renewal
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import assert_sound, direct, fill, group, refused, say
 
@@ -23,7 +23,7 @@ RESTLESS = Config(limits=UNLIMITED, search=Search(batch_messages=7, shard_messag
 """So small parts that indexing and making anew never end."""
 
 
-async def texts_found(who: Somebody, query: str, **fields: object) -> list[str]:
+async def texts_found(who: User, query: str, **fields: object) -> list[str]:
     answer = await who.call("search.messages", query=query, limit=500, **fields)
     assert not answer["partial"]
     return [hit["message"]["text"] for hit in answer["results"]]
@@ -41,7 +41,7 @@ queries = st.lists(pieces | st.text(max_size=5), min_size=1, max_size=12).map(" 
 
 
 @pytest.fixture
-async def indexed(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def indexed(node: Node, ann: User, bob: User) -> None:
     room = await group(ann, bob, title="x")
     for text in ("a b words", "東京 wörds", "a:b 'quoted'; -- NOT AND OR"):
         await say(ann, room, text)
@@ -49,7 +49,7 @@ async def indexed(node: Node, ann: Somebody, bob: Somebody) -> None:
     await say(bob, room, "not indexed: words")
 
 
-async def test_no_query_breaks_the_search(indexed: None, ann: Somebody) -> None:
+async def test_no_query_breaks_the_search(indexed: None, ann: User) -> None:
     """Every query is answered or refused with its place; hypothesis makes them, in one node."""
     made: list[str] = []
 
@@ -69,7 +69,7 @@ async def test_no_query_breaks_the_search(indexed: None, ann: Somebody) -> None:
 
 
 @pytest.mark.parametrize("config", [Config(search=Search(parts=0))], ids=["no limit"])
-async def test_as_many_parts_as_a_query_can_have(indexed: None, ann: Somebody) -> None:
+async def test_as_many_parts_as_a_query_can_have(indexed: None, ann: User) -> None:
     for query in (
         " ".join("abcdefghij"[number % 10] for number in range(500)),
         " ".join("-a" for _ in range(333)),
@@ -86,14 +86,14 @@ async def test_as_many_parts_as_a_query_can_have(indexed: None, ann: Somebody) -
         await texts_found(ann, query)
 
 
-async def test_a_query_that_is_too_long_is_refused(ann: Somebody) -> None:
+async def test_a_query_that_is_too_long_is_refused(ann: User) -> None:
     with refused("invalid", "query"):
         await ann.call("search.messages", query="a" * 1_001)
     with refused("invalid", "query"):
         await ann.call("search.messages", query=" ".join(["a"] * 33))
 
 
-async def test_a_word_of_every_message_gives_pages(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_a_word_of_every_message_gives_pages(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     await fill(ann, talk, "alphabet", 300)
     await node.core.db.write(search_renewal.rebuild)
@@ -105,9 +105,7 @@ async def test_a_word_of_every_message_gives_pages(node: Node, ann: Somebody, bo
 
 
 @pytest.mark.parametrize("config", [RESTLESS], ids=["restless"])
-async def test_nobody_finds_what_is_gone_while_everything_changes(
-    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
-) -> None:
+async def test_nobody_finds_what_is_gone_while_everything_changes(node: Node, ann: User, bob: User, eve: User) -> None:
     """Edited, deleted, removed or left: from the moment that is acknowledged, no search that begins shows it."""
     room = await group(ann, bob, title="busy")
     gone: dict[str, set[str]] = {"bob": set(), "eve": set()}
@@ -147,9 +145,7 @@ async def test_nobody_finds_what_is_gone_while_everything_changes(
     await assert_sound(node)
 
 
-async def test_who_comes_back_finds_what_history_shows_them(
-    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
-) -> None:
+async def test_who_comes_back_finds_what_history_shows_them(node: Node, ann: User, bob: User, eve: User) -> None:
     for history in ("all", "since_joining"):
         room = await group(ann, bob, eve, history=history, title=history)
         for step in ("before", "while away", "after"):
@@ -164,7 +160,7 @@ async def test_who_comes_back_finds_what_history_shows_them(
         assert found[::-1] == [text for text in shown if "heron" in text]
 
 
-async def test_blocking_hides_no_more_from_search_than_from_history(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_blocking_hides_no_more_from_search_than_from_history(node: Node, ann: User, bob: User) -> None:
     talk, room = await direct(ann, bob), await group(ann, bob)
     for place in (talk, room):
         await say(ann, place, f"heron in {place}")
@@ -186,7 +182,7 @@ async def test_a_node_that_was_long_without_search_catches_up_while_it_searches(
         await fill(ann, talk, "kingfisher", 400)
         assert await node.core.db.read(search_index.waiting) == 400
     async with open_node(data, Config(limits=UNLIMITED, search=Search(batch_messages=10, shard_messages=50))) as node:
-        bob = Somebody(node, bob.account)
+        bob = User(node, bob.account)
         assert len(await texts_found(bob, "kingfisher")) == 400
         with trio.fail_after(30):
             while await node.core.db.read(search_index.waiting):
@@ -196,7 +192,7 @@ async def test_a_node_that_was_long_without_search_catches_up_while_it_searches(
         await assert_sound(node)
 
 
-async def test_a_broken_index_does_not_break_the_node(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_a_broken_index_does_not_break_the_node(node: Node, ann: User, bob: User) -> None:
     """A damaged part fails the search, is named by the check, and is made anew; writing never notices."""
     talk = await direct(ann, bob)
     await say(ann, talk, "a heron")

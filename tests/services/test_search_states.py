@@ -15,7 +15,7 @@ from chatnode.node import Node
 from chatnode.storage.search import find as search
 from chatnode.storage.search import index as search_index
 from chatnode.storage.search import renewal as search_renewal
-from tests.conftest import Somebody
+from tests.conftest import User
 
 from .dialogue import group, refused, say
 from .test_importing import bring_in, channel, item
@@ -48,7 +48,7 @@ def index(node: Node, request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
     return index
 
 
-async def ids(who: Somebody, query: str, **fields: Any) -> list[str]:
+async def ids(who: User, query: str, **fields: Any) -> list[str]:
     page = await who.call("search.messages", query=query, **fields)
     return [hit["message"]["message"] for hit in page["results"]]
 
@@ -58,7 +58,7 @@ PLACE = {"latitude": 1.5, "longitude": 2.5, "name": "roses"}
 TODAY, TOMORROW, YESTERDAY = (rfc3339(now_ms() + days * DAY_MS)[:10] for days in (0, 1, -1))
 
 
-async def test_operators_find_no_deleted_message(ann: Somebody, bob: Somebody, index: Index) -> None:
+async def test_operators_find_no_deleted_message(ann: User, bob: User, index: Index) -> None:
     """Each operator finds the one of two alike that is left, and a deleted one by nothing."""
     garden = await group(ann, bob, title="garden")
     first = await say(ann, garden, "first of all")
@@ -97,7 +97,7 @@ async def test_operators_find_no_deleted_message(ann: Somebody, bob: Somebody, i
 
 
 async def test_titles_of_conversations_that_one_left_are_not_known(
-    ann: Somebody, bob: Somebody, eve: Somebody, index: Index
+    ann: User, bob: User, eve: User, index: Index
 ) -> None:
     garden = await group(ann, bob, title="rose garden")
     await say(ann, garden, "red")
@@ -118,7 +118,7 @@ async def test_titles_of_conversations_that_one_left_are_not_known(
     assert len(await found(ann, "red in:garden")) == 3
 
 
-async def test_one_finds_only_what_is_from_after_one_came_in(ann: Somebody, bob: Somebody, index: Index) -> None:
+async def test_one_finds_only_what_is_from_after_one_came_in(ann: User, bob: User, index: Index) -> None:
     garden = await group(ann, title="garden", history="since_joining")
     await say(ann, garden, "red before")
     await index("changed")
@@ -129,7 +129,7 @@ async def test_one_finds_only_what_is_from_after_one_came_in(ann: Somebody, bob:
         assert [each.replace("[", "").replace("]", "") for each in await found(bob, query)] == ["red after"]
 
 
-async def test_what_retention_took_is_not_found(node: Node, ann: Somebody, index: Index) -> None:
+async def test_what_retention_took_is_not_found(node: Node, ann: User, index: Index) -> None:
     garden = await group(ann, title="garden")
     kept = [(await say(ann, garden, f"red {number}"))["message"] for number in range(4)]
     await index("changed")
@@ -140,7 +140,7 @@ async def test_what_retention_took_is_not_found(node: Node, ann: Somebody, index
 
 
 async def test_who_takes_part_in_many_conversations_finds_in_each_and_in_no_other(
-    node: Node, ann: Somebody, bob: Somebody, index: Index
+    node: Node, ann: User, bob: User, index: Index
 ) -> None:
     rooms = [await group(ann, title=f"room {number}") for number in range(search.FEW_CONVERSATIONS + 2)]
     for number in (0, 20, -1):
@@ -155,7 +155,7 @@ async def test_who_takes_part_in_many_conversations_finds_in_each_and_in_no_othe
     assert await found(bob, "red from:ann") == []
 
 
-async def test_a_day_is_from_its_first_to_its_last_millisecond(node: Node, ann: Somebody, index: Index) -> None:
+async def test_a_day_is_from_its_first_to_its_last_millisecond(node: Node, ann: User, index: Index) -> None:
     garden = await channel(node)
     begins = milliseconds("2020-02-29T00:00:00Z")
     times = {"eve": begins - 1, "first": begins, "last": begins + DAY_MS - 1, "next": begins + DAY_MS}
@@ -179,7 +179,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 50])
 async def test_pages_that_the_deadline_ends_have_everything_once(
-    node: Node, ann: Somebody, index: Index, hasty: None, limit: int
+    node: Node, ann: User, index: Index, hasty: None, limit: int
 ) -> None:
     """Also messages of one import, which share a place in the log, and those that were edited since."""
     garden = await channel(node)
@@ -207,5 +207,5 @@ async def test_pages_that_the_deadline_ends_have_everything_once(
     assert partial >= 1
 
 
-async def all_of(who: Somebody, conversation: str) -> list[dict[str, Any]]:
+async def all_of(who: User, conversation: str) -> list[dict[str, Any]]:
     return (await who.call("messages.list", conversation=conversation, after=0))["messages"]

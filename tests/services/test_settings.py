@@ -8,7 +8,7 @@ import pytest
 
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.node import Node
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.test_times import NO_TIMES
 
 from .dialogue import LiveSession, assert_sound, direct, entry, group, refused, say
@@ -35,13 +35,13 @@ SHOWN: list[tuple[dict[str, Any], str, Any]] = [
 ]
 
 
-async def row(who: Somebody, collection: str, **filter: Any) -> dict[str, Any]:
+async def row(who: User, collection: str, **filter: Any) -> dict[str, Any]:
     asked = {name: {"_eq": value} for name, value in filter.items()}
     (found,) = (await who.call("items.query", collection=collection, filter=asked))["data"]
     return found
 
 
-async def test_all_is_as_by_default_until_somebody_says_otherwise(ann: Somebody, bob: Somebody) -> None:
+async def test_all_is_as_by_default_until_somebody_says_otherwise(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     assert (await ann.call("conversations.settings", conversation=talk))["settings"] == DEFAULTS
     assert "settings" not in await entry(ann, talk)
@@ -54,7 +54,7 @@ async def test_all_is_as_by_default_until_somebody_says_otherwise(ann: Somebody,
 
 @pytest.mark.parametrize(("asked", "field", "value"), SHOWN)
 async def test_each_setting_is_kept_told_to_ones_own_devices_and_filtered_by(
-    node: Node, ann: Somebody, bob: Somebody, asked: dict[str, Any], field: str, value: Any
+    node: Node, ann: User, bob: User, asked: dict[str, Any], field: str, value: Any
 ) -> None:
     talk, other = await direct(ann, bob), await group(ann, bob)
     mine, theirs = await LiveSession.of(node, ann), await LiveSession.of(node, bob)
@@ -71,7 +71,7 @@ async def test_each_setting_is_kept_told_to_ones_own_devices_and_filtered_by(
     assert "settings" not in await entry(ann, other)
 
 
-async def test_settings_are_taken_back_one_by_one(ann: Somebody) -> None:
+async def test_settings_are_taken_back_one_by_one(ann: User) -> None:
     notes = await direct(ann, ann)
     until = rfc3339(now_ms() + HOURS_8)
     await ann.call("conversations.settings", conversation=notes, colour="red", label="x", muted_until=until)
@@ -89,19 +89,19 @@ async def test_settings_are_taken_back_one_by_one(ann: Somebody) -> None:
         ("2026-01-01T00:30:00+01:00", "2025-12-31T23:30:00.000Z"),
     ],
 )
-async def test_one_can_mute_until_any_time_of_the_calendar(ann: Somebody, said: str, kept: str) -> None:
+async def test_one_can_mute_until_any_time_of_the_calendar(ann: User, said: str, kept: str) -> None:
     notes = await direct(ann, ann)
     given = (await ann.call("conversations.settings", conversation=notes, muted_until=said))["settings"]
     assert given["muted_until"] == (await entry(ann, notes))["settings"]["muted_until"] == kept
 
 
-async def test_a_label_of_nothing_to_see_is_none(ann: Somebody) -> None:
+async def test_a_label_of_nothing_to_see_is_none(ann: User) -> None:
     notes = await direct(ann, ann)
     await ann.call("conversations.settings", conversation=notes, label="x")
     assert (await ann.call("conversations.settings", conversation=notes, label="\u200b "))["settings"] == DEFAULTS
 
 
-async def test_muting_ends_by_itself(ann: Somebody, bob: Somebody) -> None:
+async def test_muting_ends_by_itself(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     for until, muted in ((now_ms() + HOURS_8, True), (now_ms() - 1, False)):
         await ann.call("conversations.settings", conversation=talk, muted_until=rfc3339(until))
@@ -122,7 +122,7 @@ async def test_muting_ends_by_itself(ann: Somebody, bob: Somebody) -> None:
         *[({"muted_until": text}, "muted_until") for text in NO_TIMES if text],
     ],
 )
-async def test_what_is_no_setting_is_refused(ann: Somebody, fields: dict[str, Any], path: str) -> None:
+async def test_what_is_no_setting_is_refused(ann: User, fields: dict[str, Any], path: str) -> None:
     notes = await direct(ann, ann)
     with refused("invalid", path):
         await ann.call("conversations.settings", conversation=notes, **fields)
@@ -131,12 +131,12 @@ async def test_what_is_no_setting_is_refused(ann: Somebody, fields: dict[str, An
 # ---- archive and star
 
 
-async def test_an_inbox_without_what_is_archived(ann: Somebody, bob: Somebody) -> None:
+async def test_an_inbox_without_what_is_archived(ann: User, bob: User) -> None:
     """Each of the two archives for themself."""
     talk, room = await direct(ann, bob), await group(ann, bob)
     await bob.call("conversations.settings", conversation=talk, archived=True)
 
-    async def inbox(who: Somebody, **fields: Any) -> list[str]:
+    async def inbox(who: User, **fields: Any) -> list[str]:
         return [each["conversation"] for each in (await who.call("inbox.list", **fields))["conversations"]]
 
     assert (await inbox(bob, archived=False), await inbox(bob, archived=True)) == ([room], [talk])
@@ -149,7 +149,7 @@ async def test_an_inbox_without_what_is_archived(ann: Somebody, bob: Somebody) -
     assert (await row(ann, "chat_participants", conversation_id=talk, user_id="bob"))["status"] == "ACTIVE"
 
 
-async def test_an_inbox_of_what_is_starred_or_unread(ann: Somebody, bob: Somebody) -> None:
+async def test_an_inbox_of_what_is_starred_or_unread(ann: User, bob: User) -> None:
     talk, room = await direct(ann, bob), await group(ann, bob)
     await bob.call("conversations.settings", conversation=talk, starred=True)
     await say(ann, room, "hello")
@@ -161,7 +161,7 @@ async def test_an_inbox_of_what_is_starred_or_unread(ann: Somebody, bob: Somebod
 # ---- hiding how far one has read
 
 
-async def test_who_hides_receipts_is_not_seen_to_read_until_they_post(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_who_hides_receipts_is_not_seen_to_read_until_they_post(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     message = (await say(ann, talk, "seen?"))["message"]
     await bob.call("conversations.settings", conversation=talk, receipts=False)
@@ -185,7 +185,7 @@ async def test_who_hides_receipts_is_not_seen_to_read_until_they_post(node: Node
     await assert_sound(node)
 
 
-async def test_who_shows_them_again_is_seen_from_then_on(ann: Somebody, bob: Somebody) -> None:
+async def test_who_shows_them_again_is_seen_from_then_on(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     first, second = [(await say(ann, talk, text))["message"] for text in ("one", "two")]
     await bob.call("conversations.settings", conversation=talk, receipts=False)

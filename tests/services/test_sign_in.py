@@ -13,7 +13,7 @@ from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.services import passwords
 from chatnode.storage.people import people
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 from .dialogue import PASSWORD, LiveSession, Visitor, refused, token_of, with_limits, with_password
 
@@ -217,7 +217,7 @@ async def test_a_revoked_device_is_out_at_once_and_for_good(node: Node, somebody
     assert len((await laptop.call("sessions.list"))["sessions"]) == 1
 
 
-async def test_nobody_signs_out_somebody_else(node: Node, somebody_outside: Visitor, eve: Somebody) -> None:
+async def test_nobody_signs_out_somebody_else(node: Node, somebody_outside: Visitor, eve: User) -> None:
     await with_password(node, "ann")
     phone = await somebody_outside.sign_in("ann")
     live = await phone.live()
@@ -239,7 +239,7 @@ async def test_all_other_devices_are_signed_out_together(node: Node, somebody_ou
     await bot.call("people.me")
 
 
-async def test_a_token_or_device_ends_when_its_time_is_over(node: Node, ann: Somebody) -> None:
+async def test_a_token_or_device_ends_when_its_time_is_over(node: Node, ann: User) -> None:
     program = await token_of(ann, days=1)
     await program.call("people.me")
     number = await program.session()
@@ -272,7 +272,7 @@ async def test_using_a_device_prolongs_it_and_using_a_token_does_not(node: Node,
     assert all("last_used_at" in each for each in listed)
 
 
-async def test_a_token_that_nobody_got_is_nobodys(node: Node, ann: Somebody) -> None:
+async def test_a_token_that_nobody_got_is_nobodys(node: Node, ann: User) -> None:
     device = await token_of(ann)
     for device.token in ("", "x", "a" * 200, "ünï", "' OR 1=1"):
         with refused("unauthenticated"):
@@ -286,7 +286,7 @@ async def test_a_new_password_signs_out_every_other_device(node: Node, somebody_
     await with_password(node, "ann")
     phone, laptop = await somebody_outside.sign_in("ann"), await somebody_outside.sign_in("ann")
     on_phone, on_laptop = await phone.live(), await laptop.live()
-    program = await token_of(Somebody(node, on_phone.account))
+    program = await token_of(User(node, on_phone.account))
 
     changed = await phone.call("people.password", old=PASSWORD, new="a better one than that")
     assert changed == {"revoked": 2}
@@ -314,7 +314,7 @@ async def test_a_new_password_that_is_too_short_is_refused_by_its_own_name(node:
         await ann.call("people.password", old=PASSWORD, new="short")
 
 
-async def test_an_administrator_helps_who_forgot_theirs(node: Node, ann: Somebody) -> None:
+async def test_an_administrator_helps_who_forgot_theirs(node: Node, ann: User) -> None:
     root = await make_person(node, "root", admin=True)
     program, live = await token_of(ann), await LiveSession.of(node, ann, 999)
     assert await root.call("people.password", person="ann", new="a better one than that") == {"revoked": 1}
@@ -324,7 +324,7 @@ async def test_an_administrator_helps_who_forgot_theirs(node: Node, ann: Somebod
     await Visitor(node).sign_in("ann", "a better one than that")
 
 
-async def test_others_do_not(node: Node, eve: Somebody) -> None:
+async def test_others_do_not(node: Node, eve: User) -> None:
     await with_password(node, "ann")
     with refused("forbidden", "person"):
         await eve.call("people.password", person="ann", new="a better one than that")
@@ -341,18 +341,18 @@ async def test_an_administrator_too_shows_their_own_old_password(node: Node) -> 
 # ---- tokens
 
 
-async def test_a_token_acts_as_its_person(node: Node, ann: Somebody) -> None:
+async def test_a_token_acts_as_its_person(node: Node, ann: User) -> None:
     for fields in ({}, {"person": "ann"}, {"person": ann.id}):
         program = await token_of(ann, **fields)
         assert (await program.call("people.me"))["person"]["id"] == ann.id
 
 
-async def test_whoever_changed_their_name_still_makes_tokens_for_themself(ann: Somebody) -> None:
+async def test_whoever_changed_their_name_still_makes_tokens_for_themself(ann: User) -> None:
     await ann.call("people.update", name="Ann of Anfield")
     await ann.call("tokens.create", person="ann")
 
 
-async def test_only_administrators_make_tokens_for_others(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_only_administrators_make_tokens_for_others(node: Node, ann: User, bob: User) -> None:
     with refused("forbidden", "person"):
         await ann.call("tokens.create", person="bob")
     root = await make_person(node, "root", admin=True)
@@ -362,14 +362,14 @@ async def test_only_administrators_make_tokens_for_others(node: Node, ann: Someb
         await root.call("tokens.create", person="nobody")
 
 
-async def test_the_operator_says_whose_token_it_shall_be(node: Node, ann: Somebody) -> None:
+async def test_the_operator_says_whose_token_it_shall_be(node: Node, ann: User) -> None:
     with refused("invalid", "person"):
         await node.call("tokens.create")
     assert (await node.call("tokens.create", person="ann"))["token"]
 
 
 @pytest.mark.parametrize("days", [3_000_000, 2**53 - 1])
-async def test_a_token_ends_before_the_year_10000(ann: Somebody, days: int) -> None:
+async def test_a_token_ends_before_the_year_10000(ann: User, days: int) -> None:
     with refused("invalid", "days"):
         await ann.call("tokens.create", days=days)
 

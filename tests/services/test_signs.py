@@ -9,13 +9,13 @@ import trio
 
 from chatnode.node import Node
 from chatnode.storage.log import log
-from tests.conftest import Somebody
+from tests.conftest import User
 
 from .dialogue import LiveSession, direct, group, said, say
 
 
 @pytest.fixture(params=["group", "direct"])
-async def place(request: pytest.FixtureRequest, node: Node, ann: Somebody, bob: Somebody, eve: Somebody) -> str:
+async def place(request: pytest.FixtureRequest, node: Node, ann: User, bob: User, eve: User) -> str:
     """Four messages of bob's, of which ann got three and read two, before she blocked him."""
     where = await (group(bob, ann, eve) if request.param == "group" else direct(bob, ann))
     for text in ("one", "two", "three", "four"):
@@ -33,7 +33,7 @@ def equal(**fields: str) -> dict[str, Any]:
     return {name: {"_eq": value} for name, value in fields.items()}
 
 
-async def signs(who: Somebody, place: str) -> dict[str, Any]:
+async def signs(who: User, place: str) -> dict[str, Any]:
     """Everything that `who` can ask for of how far ann got."""
     listed = (await who.call("conversations.members.list", conversation=place))["members"]
     (ann,) = [each for each in listed if each["person"]["handle"] == "ann"]
@@ -68,9 +68,7 @@ async def signs(who: Somebody, place: str) -> dict[str, Any]:
 GOT_AND_READ, GOT, NOTHING = ["delivered_at", "read_at"], ["delivered_at"], []
 
 
-async def test_who_is_blocked_learns_how_far_the_other_had_got_and_no_more(
-    ann: Somebody, bob: Somebody, place: str
-) -> None:
+async def test_who_is_blocked_learns_how_far_the_other_had_got_and_no_more(ann: User, bob: User, place: str) -> None:
     before = await signs(bob, place)
     assert before["marks"] == (3, 2)
     assert before["receipts"] == [GOT_AND_READ, GOT_AND_READ, GOT, NOTHING]
@@ -86,7 +84,7 @@ async def test_who_is_blocked_learns_how_far_the_other_had_got_and_no_more(
     assert (await signs(ann, place))["marks"] == (4, 4)
 
 
-async def missed(who: Somebody, since: int) -> list[str]:
+async def missed(who: User, since: int) -> list[str]:
     """The receipts that somebody gets who was away since then."""
 
     def read(reader: Any) -> list[str]:
@@ -97,7 +95,7 @@ async def missed(who: Somebody, since: int) -> list[str]:
 
 
 async def test_everybody_else_learns_it_and_the_blocked_one_again_when_the_block_ends(
-    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
+    node: Node, ann: User, bob: User, eve: User
 ) -> None:
     room = await group(bob, ann, eve)
     await say(bob, room, "one")
@@ -116,7 +114,7 @@ async def test_everybody_else_learns_it_and_the_blocked_one_again_when_the_block
     assert [push["seq"] for push in heard.heard("receipt.read")] == [2]
 
 
-async def test_it_goes_one_way(node: Node, ann: Somebody, bob: Somebody, place: str) -> None:
+async def test_it_goes_one_way(node: Node, ann: User, bob: User, place: str) -> None:
     """Whom I blocked hides nothing from me; they may block me too."""
     heard = await LiveSession.of(node, ann)
     since = await node.core.db.read(log.head)
@@ -129,7 +127,7 @@ async def test_it_goes_one_way(node: Node, ann: Somebody, bob: Somebody, place: 
 
 
 async def test_what_is_said_in_a_group_is_said_to_all_and_shows_that_its_sender_had_read_so_far(
-    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
+    node: Node, ann: User, bob: User, eve: User
 ) -> None:
     room = await group(bob, ann, eve)
     await say(ann, room, "one")
@@ -146,7 +144,7 @@ async def test_what_is_said_in_a_group_is_said_to_all_and_shows_that_its_sender_
 
 
 async def test_in_a_conversation_that_both_are_in_only_since_then_there_is_no_mark(
-    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
+    node: Node, ann: User, bob: User, eve: User
 ) -> None:
     await ann.call("people.block", person="bob")
     room = await group(eve, ann, visibility="public", history="since_joining")
@@ -159,7 +157,7 @@ async def test_in_a_conversation_that_both_are_in_only_since_then_there_is_no_ma
 
 
 async def test_what_was_there_when_somebody_joined_is_behind_them_also_for_the_blocked(
-    ann: Somebody, bob: Somebody, eve: Somebody
+    ann: User, bob: User, eve: User
 ) -> None:
     await ann.call("people.block", person="bob")
     room = await group(eve, bob, visibility="public", history="since_joining")
@@ -172,7 +170,7 @@ async def test_what_was_there_when_somebody_joined_is_behind_them_also_for_the_b
     assert (await signs(eve, room))["marks"] == (3, 3)
 
 
-async def test_an_erasure_takes_the_marks_of_its_blocks_with_it(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_an_erasure_takes_the_marks_of_its_blocks_with_it(node: Node, ann: User, bob: User) -> None:
     await group(bob, ann)
     await ann.call("people.block", person="bob")
     await node.call("people.erase", person="bob", handle="bob")

@@ -15,7 +15,7 @@ from chatnode.api import Consumer, EventKind
 from chatnode.config import Config
 from chatnode.dispatch.subject import additions_of
 from chatnode.model.events import EVENTS
-from chatnode.model.presence import PASSING
+from chatnode.model.presence import EPHEMERAL
 from chatnode.node import Node, open_node
 from chatnode.protocol.envelopes import push_of
 from chatnode.services import SUBJECTS
@@ -24,7 +24,7 @@ from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.log import log
 from chatnode.storage.upkeep.exporting import lines
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.plugins.surface.making import made, states
 from tests.services import keepsakes
 
@@ -41,7 +41,7 @@ async def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         yield node
 
 
-async def resumed(node: Node, person: Somebody, since: int) -> list[dict[str, Any]]:
+async def resumed(node: Node, person: User, since: int) -> list[dict[str, Any]]:
     """What a session that was away since then is sent when it resumes."""
 
     def read(reader: Reader) -> list[dict[str, Any]]:
@@ -57,9 +57,7 @@ async def rows(node: Node, table: str) -> int:
     return count
 
 
-async def test_its_event_is_live_and_replayed_for_the_conversation(
-    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
-) -> None:
+async def test_its_event_is_live_and_replayed_for_the_conversation(node: Node, ann: User, bob: User, eve: User) -> None:
     room = await group(ann, bob, eve)
     message = (await say(bob, room, "remember this"))["message"]
     listening = await LiveSession.of(node, bob)
@@ -73,7 +71,7 @@ async def test_its_event_is_live_and_replayed_for_the_conversation(
 
 
 async def test_its_event_with_an_audience_reaches_just_those_people(
-    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
+    node: Node, ann: User, bob: User, eve: User
 ) -> None:
     message = (await say(ann, await direct(ann, ann), "mine"))["message"]
     kept = await ann.call("keepsakes.add", message=message, note="look")
@@ -86,14 +84,14 @@ async def test_its_event_with_an_audience_reaches_just_those_people(
     assert (other.heard(), await resumed(node, eve, since)) == ([], [])
 
 
-async def test_its_ephemeral_event_is_heard_and_not_replayed(node: Node, ann: Somebody) -> None:
+async def test_its_ephemeral_event_is_heard_and_not_replayed(node: Node, ann: User) -> None:
     listening = await LiveSession.of(node, ann)
     await ann.call("keepsakes.look")
     assert (await listening.next("keepsake.seen"))["person"]["handle"] == "ann"
     assert await resumed(node, ann, listening.gid) == []
 
 
-async def test_its_rows_are_exported(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_its_rows_are_exported(node: Node, ann: User, bob: User) -> None:
     message = (await say(bob, await direct(ann, bob), "remember this"))["message"]
     kept = await ann.call("keepsakes.add", message=message, note="so good")
     await ann.call("keepsakes.share", keepsake=kept["keepsake"], people=["bob"])
@@ -111,7 +109,7 @@ async def test_its_rows_are_exported(node: Node, ann: Somebody, bob: Somebody) -
     assert (await bob.call("items.query", collection="keepsakes"))["data"] == []
 
 
-async def of_person(person: Somebody) -> list[Any]:
+async def of_person(person: User) -> list[Any]:
     found: list[Any] = []
     after: dict[str, str] = {}
     while True:
@@ -123,7 +121,7 @@ async def of_person(person: Somebody) -> list[Any]:
 
 
 @pytest.mark.parametrize("erased", ["ann", "bob"])
-async def test_its_rows_are_erased(node: Node, ann: Somebody, bob: Somebody, erased: str) -> None:
+async def test_its_rows_are_erased(node: Node, ann: User, bob: User, erased: str) -> None:
     """Ann keeps what Bob said and shares it with him: with either of them it goes."""
     message = (await say(bob, await direct(ann, bob), "remember this"))["message"]
     kept = await ann.call("keepsakes.add", message=message, note="so good")
@@ -135,7 +133,7 @@ async def test_its_rows_are_erased(node: Node, ann: Somebody, bob: Somebody, era
     await assert_sound(node)
 
 
-async def test_its_rows_go_with_a_message_that_is_deleted_or_removed(node: Node, ann: Somebody) -> None:
+async def test_its_rows_go_with_a_message_that_is_deleted_or_removed(node: Node, ann: User) -> None:
     room = await group(ann, retention_days=1)
     for text in ("one", "two"):
         message = (await say(ann, room, text))["message"]
@@ -149,7 +147,7 @@ async def test_its_rows_go_with_a_message_that_is_deleted_or_removed(node: Node,
     assert (await rows(node, "keepsakes"), await rows(node, "keepsake_marks")) == (0, 0)
 
 
-async def test_it_is_checked_and_repaired_and_its_job_runs(node: Node, ann: Somebody) -> None:
+async def test_it_is_checked_and_repaired_and_its_job_runs(node: Node, ann: User) -> None:
     message = (await say(ann, await direct(ann, ann), "mine"))["message"]
     await ann.call("keepsakes.add", message=message, note="broken")
 
@@ -193,7 +191,7 @@ async def test_plugins_follow_its_events_and_cannot_take_their_names(
 def test_the_subjects_declare_every_event_of_the_core() -> None:
     declared = {kind.event.name: kind.event for subject in SUBJECTS for kind in subject.events}
     ephemeral = {kind.name: kind for subject in SUBJECTS for kind in subject.ephemeral}
-    assert (declared, ephemeral) == (EVENTS, PASSING)
+    assert (declared, ephemeral) == (EVENTS, EPHEMERAL)
 
 
 def test_two_subjects_declare_no_name_twice() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chatnode.node import Node
-from tests.conftest import Somebody
+from tests.conftest import User
 
 from .dialogue import LiveSession, direct, group, refused, say, with_limits
 
@@ -17,14 +17,12 @@ def heard(session: LiveSession) -> list[tuple[str, bool]]:
     return [(push["person"]["handle"], "until" in push) for push in session.heard("typing")]
 
 
-async def typists(who: Somebody, conversation: str) -> list[str]:
+async def typists(who: User, conversation: str) -> list[str]:
     listed = (await who.call("typing.list", conversation=conversation))["typing"]
     return [each["person"]["handle"] for each in listed]
 
 
-async def test_the_others_are_told_and_nothing_is_written(
-    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
-) -> None:
+async def test_the_others_are_told_and_nothing_is_written(node: Node, ann: User, bob: User, eve: User) -> None:
     talk = await direct(ann, bob)
     anns, bobs, eves = [await LiveSession.of(node, who) for who in (ann, bob, eve)]
     before = node.core.db._writer.total_changes
@@ -43,7 +41,7 @@ async def test_the_others_are_told_and_nothing_is_written(
     assert node.core.db._writer.total_changes == before
 
 
-async def test_it_ends_by_itself(node: Node, ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_ends_by_itself(node: Node, ann: User, bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
     talk = await direct(ann, bob)
     now = 1_000_000
     monkeypatch.setattr(node.presence.typing, "_clock", lambda: now)
@@ -56,9 +54,7 @@ async def test_it_ends_by_itself(node: Node, ann: Somebody, bob: Somebody, monke
     assert len(node.presence.typing) == 0
 
 
-async def test_saying_it_again_prolongs_it(
-    node: Node, ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_saying_it_again_prolongs_it(node: Node, ann: User, bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
     talk = await direct(ann, bob)
     now = 1_000_000
     monkeypatch.setattr(node.presence.typing, "_clock", lambda: now)
@@ -69,7 +65,7 @@ async def test_saying_it_again_prolongs_it(
     assert len(node.presence.typing) == 1
 
 
-async def test_stopping_is_told_once(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_stopping_is_told_once(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     bobs = await LiveSession.of(node, bob)
     await ann.call("typing", conversation=talk, stop=True)  # she did not
@@ -80,7 +76,7 @@ async def test_stopping_is_told_once(node: Node, ann: Somebody, bob: Somebody) -
     assert await typists(bob, talk) == []
 
 
-async def test_a_message_ends_it(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_a_message_ends_it(node: Node, ann: User, bob: User) -> None:
     """The message says so itself."""
     talk, other = await direct(ann, bob), await group(ann, bob)
     bobs = await LiveSession.of(node, bob)
@@ -91,7 +87,7 @@ async def test_a_message_ends_it(node: Node, ann: Somebody, bob: Somebody) -> No
     assert heard(bobs) == [("ann", True)] * 2
 
 
-async def test_who_is_out_types_no_more(node: Node, ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_who_is_out_types_no_more(node: Node, ann: User, bob: User, eve: User) -> None:
     room = await group(ann, bob, eve)
     eves = await LiveSession.of(node, eve)
     await bob.call("typing", conversation=room)
@@ -103,7 +99,7 @@ async def test_who_is_out_types_no_more(node: Node, ann: Somebody, bob: Somebody
         await bob.call("typing.list", conversation=room)
 
 
-async def test_strangers_do_not_learn_that_there_is_anything(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_strangers_do_not_learn_that_there_is_anything(ann: User, bob: User, eve: User) -> None:
     talk = await direct(ann, bob)
     for command in ("typing", "typing.list"):
         with refused("not_found", "conversation"):
@@ -114,7 +110,7 @@ async def sql(node: Node, statement: str, *values: Any) -> None:
     await node.core.db.write(lambda tx: tx.execute(statement, values))
 
 
-async def test_in_a_closed_conversation_nobody_types(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_in_a_closed_conversation_nobody_types(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     await bob.call("typing", conversation=talk)
     await ann.call("conversations.close", conversation=talk)
@@ -124,7 +120,7 @@ async def test_in_a_closed_conversation_nobody_types(node: Node, ann: Somebody, 
 
 
 @pytest.mark.parametrize("blocker", ["ann", "bob"])
-async def test_where_one_blocks_the_other_nobody_types(node: Node, ann: Somebody, bob: Somebody, blocker: str) -> None:
+async def test_where_one_blocks_the_other_nobody_types(node: Node, ann: User, bob: User, blocker: str) -> None:
     talk = await direct(ann, bob)
     pair = (ann, bob) if blocker == "ann" else (bob, ann)
     await sql(node, "INSERT INTO blocks VALUES (?, ?, 1)", *(who.account.key for who in pair))
@@ -132,7 +128,7 @@ async def test_where_one_blocks_the_other_nobody_types(node: Node, ann: Somebody
         await ann.call("typing", conversation=talk)
 
 
-async def test_in_a_group_who_is_blocked_sees_it_not(node: Node, ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_in_a_group_who_is_blocked_sees_it_not(node: Node, ann: User, bob: User, eve: User) -> None:
     room = await group(ann, bob, eve)
     bobs, eves = await LiveSession.of(node, bob), await LiveSession.of(node, eve)
     await sql(node, "INSERT INTO blocks VALUES (?, ?, 1)", ann.account.key, bob.account.key)
@@ -141,7 +137,7 @@ async def test_in_a_group_who_is_blocked_sees_it_not(node: Node, ann: Somebody, 
     assert (await typists(bob, room), await typists(eve, room)) == ([], ["ann"])
 
 
-async def test_who_hides_types_unseen(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_who_hides_types_unseen(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     bobs = await LiveSession.of(node, bob)
     await ann.call("presence.visible", visible=False)
@@ -150,7 +146,7 @@ async def test_who_hides_types_unseen(node: Node, ann: Somebody, bob: Somebody) 
 
 
 @with_limits(typing_per_minute=2)
-async def test_saying_it_is_limited(ann: Somebody, bob: Somebody) -> None:
+async def test_saying_it_is_limited(ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     for _ in range(2):
         await ann.call("typing", conversation=talk)

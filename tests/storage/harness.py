@@ -24,7 +24,7 @@ from chatnode.model.events import SessionRevoked
 from chatnode.services import SUBJECTS
 from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
 from chatnode.storage.engine.database import Database, _in_snapshot
-from chatnode.storage.engine.group import Job
+from chatnode.storage.engine.group import QueuedCall
 from chatnode.storage.engine.migrations import core_migrations, initialise
 from chatnode.storage.engine.transaction import Read, Recorded, Transaction, Write
 from tests import quick
@@ -231,7 +231,7 @@ class Store:
 
     def write_together(self, functions: Sequence[Write[T]]) -> list[outcome.Outcome[tuple[T, list[Recorded]]]]:
         """Carry several writes out in one group commit, in one savepoint as long as none fails."""
-        jobs = [Job(function, None, repeatable=True) for function in functions]
+        jobs = [QueuedCall(function, None, repeatable=True) for function in functions]
         self.db._commit(jobs)
         return [outcome.capture(lambda job=job: (job.outcome.unwrap(), job.recorded)) for job in jobs]
 

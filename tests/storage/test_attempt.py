@@ -9,19 +9,19 @@ from chatnode.model.events import SessionRevoked
 from chatnode.node import Node
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.log import log
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.services.dialogue import LiveSession
 
 
-def change(tx: Transaction, ann: Somebody, name: str) -> None:
+def change(tx: Transaction, ann: User, name: str) -> None:
     tx.execute("UPDATE people SET name = ? WHERE key = ?", (name, ann.key))
 
 
-async def name_of(node: Node, ann: Somebody) -> str:
+async def name_of(node: Node, ann: User) -> str:
     return (await ann.call("people.me"))["person"]["name"]
 
 
-async def test_a_refused_part_is_undone_and_the_rest_stands(node: Node, ann: Somebody) -> None:
+async def test_a_refused_part_is_undone_and_the_rest_stands(node: Node, ann: User) -> None:
     live = await LiveSession.of(node, ann)
 
     def write(tx: Transaction) -> tuple[Refusal | None, Refusal | None]:
@@ -46,7 +46,7 @@ async def test_a_refused_part_is_undone_and_the_rest_stands(node: Node, ann: Som
     assert live.pushes[0]["gid"] == await node.core.db.read(log.head)
 
 
-async def test_what_is_no_refusal_undoes_the_whole_write(node: Node, ann: Somebody) -> None:
+async def test_what_is_no_refusal_undoes_the_whole_write(node: Node, ann: User) -> None:
     def write(tx: Transaction) -> None:
         change(tx, ann, "before")
 

@@ -14,7 +14,7 @@ from chatnode.services import TABLES
 from chatnode.storage.people import people
 from chatnode.storage.upkeep.exporting import lines
 from chatnode.storage.upkeep.snapshots import open_read_only
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.services.dialogue import PASSWORD, direct, group, say
 
 LINES = {table.name: table.lines for table in TABLES if table.lines is not None}
@@ -56,7 +56,7 @@ def tables(node: Node) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-async def said(node: Node, ann: Somebody, bob: Somebody) -> dict[str, str]:
+async def said(node: Node, ann: User, bob: User) -> dict[str, str]:
     """A bit of everything; where and what was said."""
     room = await group(ann, bob, title="walkers")
     first = await say(ann, room, "shall we go @bob?", metadata={"mood": "bright"})
@@ -88,7 +88,7 @@ async def test_every_table_and_column_is_there_or_left_out_for_a_reason(node: No
             assert not {each for each in missing if each not in OTHERWISE and f"{table}.{each}" not in OTHERWISE}, table
 
 
-async def test_what_was_said_is_in_it(node: Node, ann: Somebody, bob: Somebody, said: dict[str, str]) -> None:
+async def test_what_was_said_is_in_it(node: Node, ann: User, bob: User, said: dict[str, str]) -> None:
     first, *rest = of_node(node)
     assert (first["type"], first["version"], first["epoch"]) == ("export", 1, node.core.epoch)
     counted = {kind: sum(row["type"] == kind for row in rest) for kind, _ in LINES.values()}
@@ -118,7 +118,7 @@ async def test_what_others_refer_to_comes_before_them(node: Node, said: dict[str
 
 async def test_no_secret_is_in_it(node: Node, said: dict[str, str]) -> None:
     await node.call("people.create", handle="cy", password=PASSWORD, admin=True)
-    cy = Somebody(node, await node.core.db.read(lambda reader: people.find(reader, "cy")))
+    cy = User(node, await node.core.db.read(lambda reader: people.find(reader, "cy")))
     token = (await cy.call("tokens.create"))["token"]
     invite = (await node.call("invites.create"))["code"]
     reset = await node.call("people.reset_link", person="cy")

@@ -25,7 +25,7 @@ from chatnode.storage.search import checks as search_checks
 from chatnode.storage.search import find as search
 from chatnode.storage.search import index as search_index
 from chatnode.storage.search import renewal as search_renewal
-from chatnode.storage.search.find import Cursor
+from chatnode.storage.search.find import SearchCursor
 from chatnode.storage.search.renewal import Renewal
 from tests.quick import examples
 from tests.storage.harness import Store
@@ -175,7 +175,7 @@ class World:
         """All pages of a search."""
         parsed = parse(query)
         texts: list[str] = []
-        after: Cursor | None = None
+        after: SearchCursor | None = None
         while True:
             page = self.store.read(
                 lambda reader, after=after: search.find(reader, who, parsed, after=after, limit=limit, seconds=60)
@@ -185,7 +185,7 @@ class World:
             if page.next is None:
                 return texts
             assert len(page.results) == limit
-            after = Cursor.read(page.next)
+            after = SearchCursor.read(page.next)
 
 
 steps = st.one_of(

@@ -8,7 +8,7 @@ import pytest
 
 from chatnode.config import Config, Limits, Server
 from chatnode.node import Node
-from tests.conftest import Somebody
+from tests.conftest import User
 
 from .clients import Address, serving
 
@@ -27,12 +27,12 @@ async def address(node: Node) -> AsyncIterator[Address]:
 
 
 @pytest.fixture
-async def anns(ann: Somebody) -> str:
+async def anns(ann: User) -> str:
     """A token of ann's."""
     return (await ann.call("tokens.create"))["token"]
 
 
 @pytest.fixture
-async def bobs(bob: Somebody) -> str:
+async def bobs(bob: User) -> str:
     """A token of bob's."""
     return (await bob.call("tokens.create"))["token"]

@@ -14,14 +14,14 @@ from chatnode.node import Node
 from chatnode.routing import resume, sessions
 from chatnode.services.sign_in import authenticate
 from chatnode.transport import event_stream
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.services.dialogue import direct, fill, group, said, say, token_of
 
 from .clients import Address, Ended, EventStream, Http, bearer, serving, wait_live
 
 
 @pytest.fixture
-async def talk(ann: Somebody, bob: Somebody) -> str:
+async def talk(ann: User, bob: User) -> str:
     return await direct(ann, bob)
 
 
@@ -37,7 +37,7 @@ async def texts_until(stream: EventStream, last: str) -> list[str]:
 
 
 async def test_a_stream_begins_with_what_there_is_and_goes_on_with_what_happens(
-    address: Address, node: Node, ann: Somebody, bob: Somebody, talk: str, bobs: str
+    address: Address, node: Node, ann: User, bob: User, talk: str, bobs: str
 ) -> None:
     await say(ann, talk, "before")
     async with await EventStream.open(address, bobs) as stream:
@@ -67,9 +67,7 @@ async def test_a_stream_is_for_those_who_are_signed_in(address: Address, anns: s
         assert (await http.request("POST", "/v1/events", b"", bearer(anns))).status in (404, 405)
 
 
-async def test_everybody_hears_only_their_own(
-    address: Address, ann: Somebody, bob: Somebody, bobs: str, eve: Somebody
-) -> None:
+async def test_everybody_hears_only_their_own(address: Address, ann: User, bob: User, bobs: str, eve: User) -> None:
     async with await EventStream.open(address, bobs) as stream:
         await stream.take("live")
         await say(ann, await group(ann, eve), "not for bob")
@@ -80,7 +78,7 @@ async def test_everybody_hears_only_their_own(
 # ---- coming back
 
 
-async def test_a_stream_resumes_without_loss_or_repeats(address: Address, ann: Somebody, talk: str, bobs: str) -> None:
+async def test_a_stream_resumes_without_loss_or_repeats(address: Address, ann: User, talk: str, bobs: str) -> None:
     async with await EventStream.open(address, bobs) as stream:
         await stream.take("live")
         for number in range(3):
@@ -98,9 +96,7 @@ async def test_a_stream_resumes_without_loss_or_repeats(address: Address, ann: S
             assert [each.data["message"]["text"] for each in missed[:2] if each] == ["early 2", "while away"]
 
 
-async def test_no_moment_between_the_log_and_live_is_lost(
-    address: Address, ann: Somebody, talk: str, bobs: str
-) -> None:
+async def test_no_moment_between_the_log_and_live_is_lost(address: Address, ann: User, talk: str, bobs: str) -> None:
     """Messages are posted all the time while a reader comes and goes."""
     async with trio.open_nursery() as nursery:
 
@@ -135,9 +131,7 @@ async def test_a_cursor_from_elsewhere_begins_anew(address: Address, node: Node,
 
 
 @pytest.mark.parametrize("config", [Config(limits=Limits(replay_events=3))], ids=["replay_events=3"])
-async def test_who_missed_too_much_begins_anew(
-    address: Address, node: Node, ann: Somebody, talk: str, bobs: str
-) -> None:
+async def test_who_missed_too_much_begins_anew(address: Address, node: Node, ann: User, talk: str, bobs: str) -> None:
     seen = (await say(ann, talk, "seen"))["gid"]
     for number in range(3):
         await say(ann, talk, f"missed {number}")
@@ -161,7 +155,7 @@ async def test_a_cursor_that_is_none_is_refused(address: Address, node: Node, an
 
 
 async def test_a_revoked_token_ends_its_streams_and_no_others(
-    address: Address, node: Node, ann: Somebody, anns: str
+    address: Address, node: Node, ann: User, anns: str
 ) -> None:
     program = await token_of(ann)
     async with await EventStream.open(address, anns) as mine, await EventStream.open(address, program.token) as other:
@@ -178,7 +172,7 @@ async def test_a_revoked_token_ends_its_streams_and_no_others(
 
 
 async def test_a_token_revoked_while_a_stream_begins_ends_it(
-    address: Address, node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch
+    address: Address, node: Node, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between finding the token good and being routed to there is a moment."""
     program = await token_of(ann)
@@ -200,7 +194,7 @@ async def test_a_token_revoked_while_a_stream_begins_ends_it(
 
 @pytest.mark.parametrize("waits", [True, False], ids=["while it waits", "before what it is sent"])
 async def test_a_token_that_expires_ends_its_stream_and_nothing_more_is_sent(
-    node: Node, ann: Somebody, bob: Somebody, talk: str, monkeypatch: pytest.MonkeyPatch, waits: bool
+    node: Node, ann: User, bob: User, talk: str, monkeypatch: pytest.MonkeyPatch, waits: bool
 ) -> None:
     token = await token_of(bob, days=1)
     context = Caller(node.core)
@@ -224,7 +218,7 @@ async def test_a_token_that_expires_ends_its_stream_and_nothing_more_is_sent(
 
 @pytest.mark.parametrize("live", [False, True], ids=["while it catches up", "while its reader is slow"])
 async def test_a_token_that_expires_ends_a_stream_that_has_more_to_send(
-    node: Node, ann: Somebody, bob: Somebody, talk: str, monkeypatch: pytest.MonkeyPatch, live: bool
+    node: Node, ann: User, bob: User, talk: str, monkeypatch: pytest.MonkeyPatch, live: bool
 ) -> None:
     monkeypatch.setattr(event_stream, "PART_BYTES", 1)
 
@@ -286,7 +280,7 @@ async def test_a_quiet_stream_is_kept_open_by_comments(
     ids=["outbox_bytes=50000"],
 )  # fmt: skip
 async def test_a_reader_who_is_too_slow_is_ended_and_resumes_without_loss(
-    address: Address, node: Node, ann: Somebody, bob: Somebody, talk: str, bobs: str
+    address: Address, node: Node, ann: User, bob: User, talk: str, bobs: str
 ) -> None:
     heard: list[int] = []
     async with await EventStream.open(address, bobs, receive_buffer=4_096) as stream:
@@ -307,7 +301,7 @@ async def test_a_reader_who_is_too_slow_is_ended_and_resumes_without_loss(
     assert len(await said(bob, talk, limit=500)) == 500
 
 
-async def test_a_stopping_node_ends_its_streams(node: Node, ann: Somebody, anns: str) -> None:
+async def test_a_stopping_node_ends_its_streams(node: Node, ann: User, anns: str) -> None:
     async with serving(node) as address:
         stream = await EventStream.open(address, anns)
         await stream.take("live")
@@ -318,7 +312,7 @@ async def test_a_stopping_node_ends_its_streams(node: Node, ann: Somebody, anns:
 
 
 async def test_a_slow_reader_hears_nothing_after_being_signed_out(
-    node: Node, ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch
+    node: Node, ann: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catching up or live: what is not sent yet when the session ends is not sent."""
     monkeypatch.setattr(resume, "PAGE_EVENTS", 2)

@@ -21,7 +21,7 @@ from chatnode.node import Node
 from chatnode.services import COMMANDS
 from chatnode.storage.people import sessions
 from chatnode.transport.origins import COOKIE
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.services.dialogue import PASSWORD, direct, group, say, token_of, with_password
 
 from .clients import Address, Http, Response, bearer, head
@@ -57,7 +57,7 @@ async def test_a_conversation_over_http(http: Http, anns: str, bobs: str) -> Non
         assert [each["text"] for each in shown.json["messages"]] == ["hello — ünïcode"]
 
 
-async def test_what_reads_takes_get_with_its_types(http: Http, ann: Somebody, anns: str) -> None:
+async def test_what_reads_takes_get_with_its_types(http: Http, ann: User, anns: str) -> None:
     notes = await direct(ann, ann)
     for number in range(1, 5):
         await say(ann, notes, str(number))
@@ -89,7 +89,7 @@ async def test_what_changes_something_takes_only_post(http: Http, node: Node, an
     assert (await http.get("people.me", anns)).status == 200  # revoke_others and the like did not run
 
 
-async def test_head_is_get_without_the_body(http: Http, ann: Somebody, anns: str) -> None:
+async def test_head_is_get_without_the_body(http: Http, ann: User, anns: str) -> None:
     for target in ("/v1/people.get?person=ann", "/v1/people.me", "/health", "/", "/v1/openapi.json"):
         got = await http.request("GET", target, headers=bearer(anns))
         asked = await http.request("HEAD", target, headers=bearer(anns))
@@ -119,7 +119,7 @@ async def test_other_methods_are_not_taken(http: Http, anns: str, method: str) -
     assert answer.status == 405
 
 
-async def test_errors_have_a_status_and_say_what_is_wrong(http: Http, ann: Somebody, anns: str, eve: Somebody) -> None:
+async def test_errors_have_a_status_and_say_what_is_wrong(http: Http, ann: User, anns: str, eve: User) -> None:
     room = await group(ann, eve)
     await ann.call("conversations.members.remove", conversation=room, member="eve")
     eves = (await token_of(eve)).token
@@ -140,7 +140,7 @@ async def test_errors_have_a_status_and_say_what_is_wrong(http: Http, ann: Someb
 
 
 @pytest.mark.parametrize("config", [Config(limits=Limits(posts_per_minute=1))], ids=[""])
-async def test_who_is_too_fast_is_told_when_to_come_back(http: Http, ann: Somebody, anns: str) -> None:
+async def test_who_is_too_fast_is_told_when_to_come_back(http: Http, ann: User, anns: str) -> None:
     notes = await direct(ann, ann)
     await say(ann, notes, "one")
     answer = await http.call("messages.post", anns, conversation=notes, cid="two", text="two")
@@ -303,7 +303,7 @@ async def test_who_wants_one_answer_gets_it_and_the_connection_ends(http: Http, 
 # ---- the requester
 
 
-async def test_a_token_comes_as_bearer(http: Http, ann: Somebody, anns: str) -> None:
+async def test_a_token_comes_as_bearer(http: Http, ann: User, anns: str) -> None:
     for authorization in (f"Bearer {anns}", f"bearer {anns}", f"BEARER  {anns} "):
         answer = await http.request("GET", "/v1/people.me", headers={"Authorization": authorization})
         assert answer.json["person"]["id"] == ann.id
@@ -395,7 +395,7 @@ CONTENT_TYPES = ("", "application/x-www-form-urlencoded", "multipart/form-data; 
 
 
 @pytest.mark.parametrize("kind", CONTENT_TYPES)
-async def test_a_form_of_another_site_does_nothing(http: Http, ann: Somebody, anns: str, kind: str) -> None:
+async def test_a_form_of_another_site_does_nothing(http: Http, ann: User, anns: str, kind: str) -> None:
     """Without an Origin, as an old browser or a proxy may send it, the cookie is there and the JSON is not."""
     other = (await token_of(ann)).token
     cookie = {"Cookie": f"{COOKIE}={anns}"}
@@ -509,7 +509,7 @@ async def test_the_cookie_slides_with_every_kind_of_answer(http: Http, node: Nod
         assert (answer.status, cookie_of(answer)) == (status, cookie), path
 
 
-async def test_only_a_devices_cookie_slides(http: Http, node: Node, ann: Somebody) -> None:
+async def test_only_a_devices_cookie_slides(http: Http, node: Node, ann: User) -> None:
     token = (await token_of(ann, days=1)).token
     answer = await http.request("GET", "/v1/people.me", headers={"Cookie": f"{COOKIE}={token}"})
     assert (answer.status, cookie_of(answer)) == (200, {})
@@ -522,7 +522,7 @@ async def test_only_a_devices_cookie_slides(http: Http, node: Node, ann: Somebod
 
 
 async def test_an_export_goes_on_when_its_cookie_slides_in_the_middle(
-    http: Http, node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch
+    http: Http, node: Node, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await with_password(node, "bob")
     body = json.dumps({"handle": "bob", "password": PASSWORD}).encode()
@@ -533,7 +533,7 @@ async def test_an_export_goes_on_when_its_cookie_slides_in_the_middle(
     assert len(answer.body.splitlines()) > 2
 
 
-async def test_signing_out_ends_the_session_and_takes_the_cookie_away(http: Http, node: Node, ann: Somebody) -> None:
+async def test_signing_out_ends_the_session_and_takes_the_cookie_away(http: Http, node: Node, ann: User) -> None:
     bob = await with_password(node, "bob")
     body = json.dumps({"handle": "bob", "password": PASSWORD}).encode()
     for signed_in_at, host, name in (
@@ -584,7 +584,7 @@ async def days_left(node: Node) -> float:
     return (row[0] - now_ms()) / 86_400_000
 
 
-async def test_a_signed_out_token_is_worth_nothing(http: Http, ann: Somebody, anns: str) -> None:
+async def test_a_signed_out_token_is_worth_nothing(http: Http, ann: User, anns: str) -> None:
     number = (await http.get("sessions.list", anns)).json["sessions"][0]["session"]
     assert (await http.call("sessions.revoke", anns, session=number)).json == {"revoked": 1}
     assert refusal(await http.get("people.me", anns)) == (401, "unauthenticated", None)
@@ -666,7 +666,7 @@ async def test_a_body_that_is_too_large_is_not_read_to_its_end(
 
 
 @pytest.mark.parametrize("config", [Config(limits=Limits(body_bytes=0, message_chars=0))], ids=["body_bytes=0"])
-async def test_no_limit_on_a_body_is_none(http: Http, ann: Somebody, anns: str) -> None:
+async def test_no_limit_on_a_body_is_none(http: Http, ann: User, anns: str) -> None:
     notes = await direct(ann, ann)
     text = "€" * 900_000
     posted = await http.call("messages.post", anns, conversation=notes, cid="one", text=text)
@@ -677,7 +677,7 @@ async def test_no_limit_on_a_body_is_none(http: Http, ann: Somebody, anns: str) 
 # ---- health
 
 
-async def test_health_is_told_to_anybody(http: Http, node: Node, ann: Somebody, anns: str) -> None:
+async def test_health_is_told_to_anybody(http: Http, node: Node, ann: User, anns: str) -> None:
     well = await http.request("GET", "/health")
     assert (well.status, well.json["status"]) == (200, "ok")
     parts = {"sessions", "writing", "reading", "disk", "jobs", "clock", "search", "plugins"}
@@ -691,7 +691,7 @@ async def test_health_is_told_to_anybody(http: Http, node: Node, ann: Somebody, 
     assert refusal(answer) == (503, "unavailable", None)
 
 
-async def test_reading_goes_on_when_storage_takes_no_writes(http: Http, node: Node, ann: Somebody, anns: str) -> None:
+async def test_reading_goes_on_when_storage_takes_no_writes(http: Http, node: Node, ann: User, anns: str) -> None:
     """A token that was not used for a while would be noted as used, which must not stand in the way."""
     node.core.db.broken = "as in a test"
     assert (await http.get("people.me", anns)).status == 200
@@ -720,7 +720,7 @@ async def test_the_document_is_valid_and_names_every_command(document: dict[str,
 
 
 async def test_the_document_describes_what_is_really_asked_and_answered(
-    http: Http, node: Node, ann: Somebody, anns: str, bob: Somebody, document: dict[str, Any]
+    http: Http, node: Node, ann: User, anns: str, bob: User, document: dict[str, Any]
 ) -> None:
     root = (await token_of(await make_person(node, "root", admin=True))).token
     talk = await direct(ann, bob)

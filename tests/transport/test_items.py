@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from chatnode.config import Config, Limits, Server
 from chatnode.node import Node
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.services.dialogue import direct, say
 
 from .clients import Address, ChatSocket, Http, Response, bearer
@@ -38,9 +38,7 @@ async def get(http: Http, token: str | None, collection: str, **fields: Any) -> 
     return await http.request("GET", f"/items/{collection}?{urlencode(fields)}", headers=headers)
 
 
-async def test_all_ways_to_ask_give_the_same(
-    http: Http, address: Address, ann: Somebody, bob: Somebody, anns: str
-) -> None:
+async def test_all_ways_to_ask_give_the_same(http: Http, address: Address, ann: User, bob: User, anns: str) -> None:
     talk = await direct(ann, bob)
     for text in ("one", "two", "three"):
         await say(bob, talk, text)
@@ -77,13 +75,13 @@ async def test_what_is_wrong_is_named(http: Http, anns: str) -> None:
     assert (await get(http, None, "messages")).status == 401
 
 
-async def test_a_token_bounded_to_reading_reads_what_its_role_may(http: Http, ann: Somebody) -> None:
+async def test_a_token_bounded_to_reading_reads_what_its_role_may(http: Http, ann: User) -> None:
     token = (await ann.call("tokens.create", scopes=["chat:read"]))["token"]
     assert (await get(http, token, "conversations")).status == 200
     assert (await get(http, token, "reports")).status == 403
 
 
-async def test_the_document_describes_it(http: Http, ann: Somebody, bob: Somebody, anns: str) -> None:
+async def test_the_document_describes_it(http: Http, ann: User, bob: User, anns: str) -> None:
     document = (await http.request("GET", "/v1/openapi.json")).json
     operation = document["paths"]["/items/{collection}"]["get"]
     assert {each["name"] for each in operation["parameters"]} == {
@@ -105,9 +103,7 @@ fragments = st.lists(
 ).map("".join)  # fmt: skip
 
 
-async def test_nothing_that_is_sent_is_a_fault_of_ours(
-    http: Http, node: Node, ann: Somebody, bob: Somebody, anns: str
-) -> None:
+async def test_nothing_that_is_sent_is_a_fault_of_ours(http: Http, node: Node, ann: User, bob: User, anns: str) -> None:
     await say(ann, await direct(ann, bob), "hello")
     sent: list[dict[str, str]] = []
 

@@ -18,7 +18,7 @@ from chatnode.config import Config, Limits, Server
 from chatnode.errors import Refusal, StartError
 from chatnode.node import Node
 from chatnode.transport import listener
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.services.dialogue import direct, fill, with_limits
 
 from .clients import PATIENCE, Address, ChatSocket, Ended, EventStream, Http, Wire, bearer, head, open_wire, serving
@@ -380,7 +380,7 @@ async def test_a_node_serves_once_at_a_time(node: Node) -> None:
 
 
 @pytest.mark.parametrize("config", [Config(server=Server(bind="127.0.0.1:0"))], ids=["port 0"])
-async def test_no_link_is_made_that_cannot_be_opened(node: Node, ann: Somebody) -> None:
+async def test_no_link_is_made_that_cannot_be_opened(node: Node, ann: User) -> None:
     for command, fields in (("invites.create", {}), ("setup.create", {}), ("people.reset_link", {"person": "ann"})):
         with pytest.raises(Refusal, match=r"port is unknown; set server\.public_url"):
             await node.call(command, **fields)
@@ -409,7 +409,7 @@ async def test_a_port_that_is_taken_is_named(node: Node) -> None:
     "config", [Config(server=Server(shutdown_seconds=0.5), limits=Limits(posts_per_minute=0))], ids=["half a second"]
 )
 async def test_a_node_stops_in_time_whatever_its_clients_do(
-    node: Node, ann: Somebody, bob: Somebody, anns: str, bobs: str
+    node: Node, ann: User, bob: User, anns: str, bobs: str
 ) -> None:
     talk = await direct(ann, bob)
     async with contextlib.AsyncExitStack() as clients:

@@ -16,7 +16,7 @@ from chatnode.node import Node
 from chatnode.services import JOBS
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.transport.monitoring import is_trusted
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.services.dialogue import direct, group, refused, say
 
 from .clients import Address, ChatSocket, Http, bearer
@@ -95,7 +95,7 @@ async def page(http: Http) -> Samples:
 
 
 async def test_metrics_are_well_formed_and_count(
-    http: Http, node: Node, address: Address, ann: Somebody, anns: str
+    http: Http, node: Node, address: Address, ann: User, anns: str
 ) -> None:
     notes = await direct(ann, ann)
     async with await ChatSocket.open(address) as chat:
@@ -124,7 +124,7 @@ async def test_metrics_are_well_formed_and_count(
     assert value["process_resident_memory_bytes"] > 10_000_000
 
 
-async def test_a_name_that_a_client_makes_up_is_no_label(http: Http, ann: Somebody) -> None:
+async def test_a_name_that_a_client_makes_up_is_no_label(http: Http, ann: User) -> None:
     for name in ('tea"} 1\nmy_metric{x="', "x" * 10_000, "\N{SNOWMAN}"):
         with refused("unknown_command"):
             await ann.call(name)
@@ -145,7 +145,7 @@ def test_each_job_is_in_the_manual() -> None:
     assert [job.name for job in JOBS if f"`{job.name}`" not in text] == []
 
 
-async def test_metrics_name_nobody_and_nothing_that_was_said(http: Http, ann: Somebody, bob: Somebody) -> None:
+async def test_metrics_name_nobody_and_nothing_that_was_said(http: Http, ann: User, bob: User) -> None:
     room = await group(ann, bob, title="zebrafinch")
     await say(ann, room, "bluethroat @bob")
     text = (await http.request("GET", "/metrics")).body.decode()
@@ -231,7 +231,7 @@ async def parts_failing(node: Node) -> list[str]:
 
 
 @pytest.mark.parametrize("config", [Config()])
-async def test_each_part_fails_for_its_own_reason(node: Node, ann: Somebody) -> None:
+async def test_each_part_fails_for_its_own_reason(node: Node, ann: User) -> None:
     await direct(ann, ann)
     assert await parts_failing(node) == []
 

@@ -15,7 +15,7 @@ from chatnode.config import Config, Limits, Server
 from chatnode.node import Node
 from chatnode.transport.origins import COOKIE
 from tests import needs
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.services.dialogue import PASSWORD, with_password
 
 from .clients import PATIENCE, Address, ChatSocket, EventStream, Http, bearer, open_wire
@@ -106,7 +106,7 @@ async def test_http_2_leads_nowhere(proxy: Address, anns: str) -> None:
 
 
 async def test_people_chat_through_it_on_connections_that_were_used_before(
-    proxy: Address, ann: Somebody, anns: str, bobs: str
+    proxy: Address, ann: User, anns: str, bobs: str
 ) -> None:
     async with await Http.open(proxy, source=CLIENT) as http:
         for _ in range(3):

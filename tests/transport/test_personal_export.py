@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.services.dialogue import direct, fill, token_of, with_limits
 
 from .clients import Address, Http
@@ -15,7 +15,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @with_limits(page_items=7)
-async def test_it_streams_to_the_end(address: Address, ann: Somebody, bob: Somebody) -> None:
+async def test_it_streams_to_the_end(address: Address, ann: User, bob: User) -> None:
     await fill(ann, await direct(ann, bob), "mine", 30)
     token = (await token_of(ann)).token
     async with await Http.open(address) as http:
@@ -28,7 +28,7 @@ async def test_it_streams_to_the_end(address: Address, ann: Somebody, bob: Someb
     assert sum(line["kind"] == "message" for line in lines) == 30
 
 
-async def test_it_is_refused_as_the_command_is(address: Address, ann: Somebody, bob: Somebody) -> None:
+async def test_it_is_refused_as_the_command_is(address: Address, ann: User, bob: User) -> None:
     token, narrow = (await token_of(ann)).token, (await token_of(ann, scopes=["chat"])).token
     async with await Http.open(address) as http:
         assert (await http.request("GET", "/v1/export")).status == 401

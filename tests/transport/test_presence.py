@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import trio
 
-from chatnode.config import Config, Limits, Presence, Server
+from chatnode.config import Config, Limits, PresenceSettings, Server
 from chatnode.node import Node
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.services.dialogue import PASSWORD, direct, with_password
 
 from .clients import Address, ChatSocket, EventStream, Http
@@ -18,7 +18,7 @@ def config() -> Config:
     """Nobody is waited for, and somebody silent is soon gone."""
     return Config(
         server=Server(shutdown_seconds=1.0), limits=Limits(idle_seconds=0.3),
-        presence=Presence(grace_seconds=0, interval_seconds=0),
+        presence=PresenceSettings(grace_seconds=0, interval_seconds=0),
     )  # fmt: skip
 
 
@@ -31,7 +31,7 @@ async def told(chat: ChatSocket, handle: str, online: bool) -> dict[str, object]
                 return push
 
 
-async def test_signing_in_and_out_is_told(address: Address, node: Node, ann: Somebody, anns: str) -> None:
+async def test_signing_in_and_out_is_told(address: Address, node: Node, ann: User, anns: str) -> None:
     bob = await with_password(node, "bob")
     await direct(ann, bob)
     async with await ChatSocket.signed_in(address, anns) as chat, await Http.open(address) as http:
@@ -46,9 +46,7 @@ async def test_signing_in_and_out_is_told(address: Address, node: Node, ann: Som
             assert (found["online"], found["last_active_at"] >= gone["last_active_at"]) == (False, True)
 
 
-async def test_who_asks_for_no_presence_gets_none(
-    address: Address, ann: Somebody, bob: Somebody, anns: str, bobs: str
-) -> None:
+async def test_who_asks_for_no_presence_gets_none(address: Address, ann: User, bob: User, anns: str, bobs: str) -> None:
     talk = await direct(ann, bob)
     async with (
         await ChatSocket.signed_in(address, anns) as chat,
@@ -66,9 +64,7 @@ async def test_who_asks_for_no_presence_gets_none(
             assert push["event"] != "presence"
 
 
-async def test_a_connection_that_breaks_is_told(
-    address: Address, ann: Somebody, bob: Somebody, anns: str, bobs: str
-) -> None:
+async def test_a_connection_that_breaks_is_told(address: Address, ann: User, bob: User, anns: str, bobs: str) -> None:
     await direct(ann, bob)
     async with await ChatSocket.signed_in(address, anns) as chat:
         async with await ChatSocket.signed_in(address, bobs):
@@ -76,9 +72,7 @@ async def test_a_connection_that_breaks_is_told(
         await told(chat, "bob", False)
 
 
-async def test_who_stays_silent_is_offline(
-    address: Address, ann: Somebody, bob: Somebody, anns: str, bobs: str
-) -> None:
+async def test_who_stays_silent_is_offline(address: Address, ann: User, bob: User, anns: str, bobs: str) -> None:
     """Bob's connection is open and nothing is wrong with it, but nobody answers the pings."""
     await direct(ann, bob)
     async with await ChatSocket.signed_in(address, anns) as chat, await ChatSocket.signed_in(address, bobs):
@@ -86,9 +80,7 @@ async def test_who_stays_silent_is_offline(
         await told(chat, "bob", False)
 
 
-async def test_a_status_and_typing_are_pushed(
-    address: Address, ann: Somebody, bob: Somebody, anns: str, bobs: str
-) -> None:
+async def test_a_status_and_typing_are_pushed(address: Address, ann: User, bob: User, anns: str, bobs: str) -> None:
     talk = await direct(ann, bob)
     async with await ChatSocket.signed_in(address, anns) as chat, await ChatSocket.signed_in(address, bobs) as other:
         await told(chat, "bob", True)

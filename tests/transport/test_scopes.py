@@ -7,13 +7,13 @@ import pytest
 from chatnode.config import Config, Server
 from chatnode.model.permissions import PERMISSIONS, scopes_of
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.services.dialogue import direct, refused, say, token_of
 
 from .clients import Address, ChatSocket, EventStream, Http, bearer
 
 
-async def test_a_reading_token_hears_and_does_not_post(address: Address, ann: Somebody, bob: Somebody) -> None:
+async def test_a_reading_token_hears_and_does_not_post(address: Address, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     token = (await token_of(bob, scopes=["chat:read"])).token
     post = {"conversation": talk, "cid": "1", "text": "from a reader"}
@@ -34,7 +34,7 @@ async def test_a_reading_token_hears_and_does_not_post(address: Address, ann: So
             await socket.call("tokens.create")
 
 
-async def test_several_requests_at_once_have_the_scopes_too(address: Address, ann: Somebody, bob: Somebody) -> None:
+async def test_several_requests_at_once_have_the_scopes_too(address: Address, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     token = (await token_of(bob, scopes=["chat:read"])).token
     async with await ChatSocket.signed_in(address, token) as socket:
@@ -45,7 +45,7 @@ async def test_several_requests_at_once_have_the_scopes_too(address: Address, an
 
 
 @pytest.mark.parametrize("scopes", [["operate"], ["groups.create"], []])
-async def test_a_token_for_something_else_hears_nothing(address: Address, ann: Somebody, scopes: list[str]) -> None:
+async def test_a_token_for_something_else_hears_nothing(address: Address, ann: User, scopes: list[str]) -> None:
     token = (await token_of(ann, scopes=scopes)).token
     async with await ChatSocket.open(address) as socket:
         with refused("forbidden"):
@@ -55,9 +55,7 @@ async def test_a_token_for_something_else_hears_nothing(address: Address, ann: S
         assert (answer.status, answer.error["code"]) == (403, "forbidden")
 
 
-async def test_deactivation_ends_socket_and_stream_at_once(
-    address: Address, node: Node, ann: Somebody, bob: Somebody
-) -> None:
+async def test_deactivation_ends_socket_and_stream_at_once(address: Address, node: Node, ann: User, bob: User) -> None:
     token = (await token_of(bob)).token
     async with (
         await ChatSocket.signed_in(address, token) as socket,
@@ -74,7 +72,7 @@ async def test_deactivation_ends_socket_and_stream_at_once(
 
 
 async def test_erasure_ends_socket_stream_and_export_at_once(
-    address: Address, node: Node, ann: Somebody, bob: Somebody
+    address: Address, node: Node, ann: User, bob: User
 ) -> None:
     await direct(ann, bob)
     token = (await token_of(bob)).token

@@ -17,7 +17,7 @@ from chatnode.routing import resume
 from chatnode.routing.sessions import MOST_HELD
 from chatnode.transport import socket as chatnode_socket
 from chatnode.transport.origins import COOKIE
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.services.dialogue import (
     PASSWORD,
     direct,
@@ -49,7 +49,7 @@ from .clients import (
 
 
 @pytest.fixture
-async def talk(ann: Somebody, bob: Somebody) -> str:
+async def talk(ann: User, bob: User) -> str:
     return await direct(ann, bob)
 
 
@@ -60,7 +60,7 @@ def post(talk: str, text: str, number: int | str = 1) -> dict[str, Any]:
 # ---- hello
 
 
-async def test_hello_with_the_token_in_the_frame(address: Address, node: Node, ann: Somebody, anns: str) -> None:
+async def test_hello_with_the_token_in_the_frame(address: Address, node: Node, ann: User, anns: str) -> None:
     async with await ChatSocket.open(address) as chat:
         welcome = await chat.hello(anns, device="phone")
         session = welcome.pop("session")
@@ -73,7 +73,7 @@ async def test_hello_with_the_token_in_the_frame(address: Address, node: Node, a
         assert (listed["session"], listed["current"]) == (session, True)
 
 
-async def test_hello_with_a_bearer_token_on_the_upgrade(address: Address, ann: Somebody, anns: str, bobs: str) -> None:
+async def test_hello_with_a_bearer_token_on_the_upgrade(address: Address, ann: User, anns: str, bobs: str) -> None:
     async with await ChatSocket.open(address, headers=bearer(anns)) as chat:
         assert (await chat.hello())["me"]["handle"] == "ann"
     async with await ChatSocket.open(address, headers=bearer(anns)) as chat:
@@ -214,7 +214,7 @@ async def test_a_reply_has_the_id_of_its_request(address: Address, anns: str) ->
             assert "ok" in reply
 
 
-async def test_posts_sent_at_once_stand_in_their_order(address: Address, ann: Somebody, talk: str, anns: str) -> None:
+async def test_posts_sent_at_once_stand_in_their_order(address: Address, ann: User, talk: str, anns: str) -> None:
     async with await ChatSocket.signed_in(address, anns) as chat:
         await chat.ask(*(post(talk, str(number), number) for number in range(100)))
         seqs = [(await chat.reply(number))["ok"]["seq"] for number in range(100)]
@@ -223,7 +223,7 @@ async def test_posts_sent_at_once_stand_in_their_order(address: Address, ann: So
 
 
 async def test_requests_of_different_kinds_take_effect_in_their_order(
-    address: Address, ann: Somebody, bob: Somebody, anns: str
+    address: Address, ann: User, bob: User, anns: str
 ) -> None:
     """What is read in the same segment as a write, and after it, shows it."""
     room = await group(ann, bob)
@@ -242,7 +242,7 @@ async def test_requests_of_different_kinds_take_effect_in_their_order(
 
 @with_limits(in_flight=4)
 async def test_only_so_many_requests_are_worked_on_at_a_time(
-    address: Address, node: Node, ann: Somebody, talk: str, anns: str, monkeypatch: pytest.MonkeyPatch
+    address: Address, node: Node, ann: User, talk: str, anns: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = most = 0
     run = node.table.run
@@ -298,7 +298,7 @@ async def test_a_device_hears_what_the_other_does(address: Address, talk: str, a
 # ---- resuming
 
 
-async def test_a_cursor_replays_what_was_missed(address: Address, ann: Somebody, talk: str, bobs: str) -> None:
+async def test_a_cursor_replays_what_was_missed(address: Address, ann: User, talk: str, bobs: str) -> None:
     async with await ChatSocket.open(address) as chat:
         welcome = await chat.hello(bobs)
     for number in range(3):
@@ -314,7 +314,7 @@ async def test_a_cursor_replays_what_was_missed(address: Address, ann: Somebody,
 
 
 async def test_a_cursor_of_another_epoch_or_of_the_future_begins_anew(
-    address: Address, node: Node, ann: Somebody, talk: str, bobs: str
+    address: Address, node: Node, ann: User, talk: str, bobs: str
 ) -> None:
     await say(ann, talk, "hello")
     for cursor in ({"epoch": "0" * 32, "gid": 1}, {"epoch": node.core.epoch, "gid": 10**9}):
@@ -327,7 +327,7 @@ async def test_a_cursor_of_another_epoch_or_of_the_future_begins_anew(
 
 @pytest.mark.parametrize("config", [Config(limits=Limits(replay_events=2, page_items=2))], ids=["replay_events=2"])
 async def test_who_missed_too_much_begins_anew_with_the_first_page(
-    address: Address, node: Node, ann: Somebody, bob: Somebody, bobs: str
+    address: Address, node: Node, ann: User, bob: User, bobs: str
 ) -> None:
     for number in range(3):
         await group(ann, bob, title=f"room {number}")
@@ -340,7 +340,7 @@ async def test_who_missed_too_much_begins_anew_with_the_first_page(
 
 
 async def test_a_long_absence_is_replayed_in_pages_while_more_comes_in(
-    address: Address, node: Node, ann: Somebody, talk: str, bobs: str, monkeypatch: pytest.MonkeyPatch
+    address: Address, node: Node, ann: User, talk: str, bobs: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resume, "PAGE_EVENTS", 10)
     for number in range(1, 96):
@@ -359,7 +359,7 @@ async def test_a_long_absence_is_replayed_in_pages_while_more_comes_in(
 
 
 async def test_what_comes_while_catching_up_may_be_more_than_is_held(
-    address: Address, node: Node, ann: Somebody, talk: str, bobs: str, monkeypatch: pytest.MonkeyPatch
+    address: Address, node: Node, ann: User, talk: str, bobs: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The log is read once more then; nothing is lost or repeated."""
     assert MOST_HELD > 5
@@ -397,7 +397,7 @@ async def test_what_comes_while_catching_up_may_be_more_than_is_held(
 
 @with_limits(outbox_bytes=50_000, posts_per_minute=0)
 async def test_a_reader_who_is_too_slow_is_closed_and_resumes_without_loss(
-    address: Address, node: Node, ann: Somebody, talk: str, bobs: str
+    address: Address, node: Node, ann: User, talk: str, bobs: str
 ) -> None:
     async with await ChatSocket.open(address, receive_buffer=4_096) as slow:
         welcome = await slow.hello(bobs)
@@ -419,9 +419,7 @@ async def test_a_reader_who_is_too_slow_is_closed_and_resumes_without_loss(
 
 
 @with_limits(posts_per_minute=0)
-async def test_an_answer_larger_than_the_outbox_is_no_reason_to_close(
-    address: Address, ann: Somebody, anns: str
-) -> None:
+async def test_an_answer_larger_than_the_outbox_is_no_reason_to_close(address: Address, ann: User, anns: str) -> None:
     """The client reads as fast as it can; asking again would only end in the same way."""
     notes = await direct(ann, ann)
     await fill(ann, notes, "€" * 16_000, 300)
@@ -430,7 +428,7 @@ async def test_an_answer_larger_than_the_outbox_is_no_reason_to_close(
         assert len(page["messages"]) == 300
 
 
-async def test_a_revoked_device_is_closed_for_good(address: Address, ann: Somebody, anns: str) -> None:
+async def test_a_revoked_device_is_closed_for_good(address: Address, ann: User, anns: str) -> None:
     program = await token_of(ann)
     number = await program.session()
     async with await ChatSocket.signed_in(address, program.token) as there:
@@ -445,7 +443,7 @@ async def test_a_revoked_device_is_closed_for_good(address: Address, ann: Somebo
 
 
 async def test_a_token_revoked_while_hello_is_answered_is_closed_too(
-    address: Address, node: Node, ann: Somebody, monkeypatch: pytest.MonkeyPatch
+    address: Address, node: Node, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between finding the token good and being routed to there is a moment."""
     program = await token_of(ann)
@@ -469,7 +467,7 @@ async def test_a_token_revoked_while_hello_is_answered_is_closed_too(
     assert len(node.sessions) == 0
 
 
-async def test_the_upgrade_lets_the_cookie_slide_with_the_session(address: Address, node: Node, ann: Somebody) -> None:
+async def test_the_upgrade_lets_the_cookie_slide_with_the_session(address: Address, node: Node, ann: User) -> None:
     """A page that asks for nothing over HTTP stays signed in all the same."""
     device = await with_password(node, "cleo")
     token = (await node.table.run(Caller(node.core), "sessions.create", {"handle": "cleo", "password": PASSWORD})).token
@@ -493,7 +491,7 @@ async def test_the_upgrade_lets_the_cookie_slide_with_the_session(address: Addre
 
 
 @with_limits(idle_seconds=1)
-async def test_a_token_that_expires_takes_its_connections_along(address: Address, node: Node, ann: Somebody) -> None:
+async def test_a_token_that_expires_takes_its_connections_along(address: Address, node: Node, ann: User) -> None:
     program = await token_of(ann, days=1)
     number = await program.session()
     await node.core.db.write(
@@ -564,7 +562,7 @@ async def test_a_client_closes_and_is_answered(address: Address, node: Node, ann
     await wait_live(node, 0)
 
 
-async def test_a_stopping_node_tells_its_clients_to_resume(node: Node, ann: Somebody, anns: str, talk: str) -> None:
+async def test_a_stopping_node_tells_its_clients_to_resume(node: Node, ann: User, anns: str, talk: str) -> None:
     async with serving(node) as address:
         signed_in, not_yet = await ChatSocket.signed_in(address, anns), await ChatSocket.open(address)
         await say(ann, talk, "the last word")

@@ -14,7 +14,7 @@ from chatnode.config import Config, Limits, Server
 from chatnode.errors import StartError
 from chatnode.node import Node
 from chatnode.transport.tls import server_context
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.services.dialogue import direct, fill, group, say
 
 from .clients import Address, ChatSocket, Ended, EventStream, Http, Wire, head, open_wire, serving
@@ -66,7 +66,7 @@ async def test_https(address: Address, node: Node, trust: ssl.SSLContext, anns: 
 
 
 async def test_two_people_chat_over_tls(
-    address: Address, trust: ssl.SSLContext, ann: Somebody, bob: Somebody, anns: str, bobs: str
+    address: Address, trust: ssl.SSLContext, ann: User, bob: User, anns: str, bobs: str
 ) -> None:
     talk = await direct(ann, bob)
     async with (
@@ -87,7 +87,7 @@ async def test_two_people_chat_over_tls(
 
 
 async def test_a_slow_reader_over_tls_is_closed_and_resumes_without_loss(
-    address: Address, node: Node, trust: ssl.SSLContext, ann: Somebody, bob: Somebody, bobs: str
+    address: Address, node: Node, trust: ssl.SSLContext, ann: User, bob: User, bobs: str
 ) -> None:
     talk = await direct(ann, bob)
     async with await ChatSocket.open(address, tls=trust, receive_buffer=4_096) as slow:
@@ -108,7 +108,7 @@ async def test_a_slow_reader_over_tls_is_closed_and_resumes_without_loss(
 
 
 async def test_a_reader_who_keeps_up_is_not_closed_for_one_large_answer(
-    address: Address, trust: ssl.SSLContext, ann: Somebody, anns: str
+    address: Address, trust: ssl.SSLContext, ann: User, anns: str
 ) -> None:
     notes = await direct(ann, ann)
     await fill(ann, notes, "x" * 15_000, 20)  # a page six times as large as the outbox
@@ -117,7 +117,7 @@ async def test_a_reader_who_keeps_up_is_not_closed_for_one_large_answer(
 
 
 async def test_nor_for_several_answers_that_were_asked_for_at_once(
-    address: Address, trust: ssl.SSLContext, ann: Somebody, anns: str
+    address: Address, trust: ssl.SSLContext, ann: User, anns: str
 ) -> None:
     notes = await direct(ann, ann)
     await fill(ann, notes, "x" * 15_000, 20)
@@ -128,7 +128,7 @@ async def test_nor_for_several_answers_that_were_asked_for_at_once(
 
 
 async def test_a_snapshot_larger_than_the_outbox_begins_a_session(
-    address: Address, trust: ssl.SSLContext, ann: Somebody, bob: Somebody, bobs: str
+    address: Address, trust: ssl.SSLContext, ann: User, bob: User, bobs: str
 ) -> None:
     for number in range(10):
         await say(ann, await group(ann, bob, title=f"room {number}"), "x" * 15_000)

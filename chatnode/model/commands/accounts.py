@@ -56,7 +56,7 @@ class ListPeople:
 
 
 @attrs.define
-class PeopleGiven:
+class PersonPage:
     people: list[Person]
 
 

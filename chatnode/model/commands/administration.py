@@ -40,7 +40,7 @@ class CreateReset:
 
 
 @attrs.define
-class ResetGiven:
+class ResetReply:
     """Shown only once. Give `link` to the user in confidence."""
 
     code: str

@@ -6,7 +6,7 @@ import attrs
 
 
 @attrs.define
-class BackupGiven:
+class BackupReply:
     """A new backup. `problems` counts the problems that checks found in it; `removed` names the old backups deleted."""
 
     name: str

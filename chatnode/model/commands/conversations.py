@@ -8,13 +8,13 @@ import attrs
 
 from chatnode.model.conversations import (
     Conversation,
+    ConversationContext,
+    ConversationSettings,
     History,
     InboxEntry,
     Member,
     MemberRole,
     Notify,
-    Settings,
-    Subject,
     SubjectId,
     SubjectType,
     Visibility,
@@ -37,7 +37,7 @@ class OpenGroup:
     visibility: Visibility = "private"
     description: Description = ""
     history: History | None = None
-    context: Subject | None = None
+    context: ConversationContext | None = None
     idle_days: IdleDays | None = None
     retention_days: Days | None = None
 
@@ -47,7 +47,7 @@ class OpenSupport:
     """A private group of the requester and all users who answer support."""
 
     title: Title
-    context: Subject | None = None
+    context: ConversationContext | None = None
 
 
 @attrs.define
@@ -86,8 +86,8 @@ class ChangeSettings:
 
 
 @attrs.define
-class SettingsGiven:
-    settings: Settings
+class SettingsReply:
+    settings: ConversationSettings
 
 
 @attrs.define
@@ -111,7 +111,7 @@ class ListMembers:
 
 
 @attrs.define
-class MembersGiven:
+class MemberPage:
     """In order of handles; `after` takes the last handle of the previous page."""
 
     members: list[Member]
@@ -135,5 +135,5 @@ class ListAbout:
 
 
 @attrs.define
-class ConversationsGiven:
+class ConversationPage:
     conversations: list[Conversation]

@@ -128,7 +128,7 @@ class Missing:
 
 
 @attrs.define
-class ImportedConversationGiven:
+class ImportedConversationReply:
     """`source` is the source under which the node knows the conversation; send it with its messages."""
 
     conversation: str

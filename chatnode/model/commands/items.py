@@ -29,7 +29,7 @@ class QueryItems:
 
 
 @attrs.define
-class ItemsGiven:
+class ItemsReply:
     """Rows with the fields of the collection, or groups with their `count`. `next` is the `after` of the next page;
     absent on the last page."""
 

@@ -25,7 +25,7 @@ class JobInfo:
 
 
 @attrs.define
-class JobsGiven:
+class JobList:
     jobs: list[JobInfo]
 
 
@@ -35,5 +35,5 @@ class RunJob:
 
 
 @attrs.define
-class JobGiven:
+class JobReply:
     job: JobInfo

@@ -50,7 +50,7 @@ class ListMessages:
 
 
 @attrs.define
-class MessagesGiven:
+class MessagePage:
     messages: list[Message]
 
 
@@ -60,7 +60,7 @@ class GetMessage:
 
 
 @attrs.define
-class MessageGiven:
+class MessageReply:
     message: Message
 
 
@@ -79,7 +79,7 @@ class DeleteMessage:
 
 
 @attrs.define
-class EditionsGiven:
+class EditionList:
     """From the first version to the current one."""
 
     editions: list[Edition]
@@ -117,7 +117,7 @@ class Report:
 
 
 @attrs.define
-class ReportGiven:
+class ReportReply:
     report: int
 
 
@@ -131,7 +131,7 @@ class ListReports:
 
 
 @attrs.define
-class ReportsGiven:
+class ReportPage:
     reports: list[Report]
 
 
@@ -176,7 +176,7 @@ class AllMarked:
 
 
 @attrs.define
-class ReceiptsGiven:
+class ReceiptList:
     receipts: list[Receipt]
 
 
@@ -192,7 +192,7 @@ class ListInbox:
 
 
 @attrs.define
-class InboxGiven:
+class InboxPage:
     """Latest activity first. `next` is the `after` of the next page; absent on the last page."""
 
     conversations: list[InboxEntry]

@@ -14,7 +14,7 @@ Word = Annotated[str, Text(100, 1)]
 
 
 @attrs.define
-class PluginsGiven:
+class PluginList:
     """All installed plugins, and the tasks of running ones."""
 
     plugins: list[PluginStatus]
@@ -22,7 +22,7 @@ class PluginsGiven:
 
 
 @attrs.define
-class ConsumersGiven:
+class ConsumerList:
     consumers: list[ConsumerStatus]
 
 
@@ -37,7 +37,7 @@ class ListSetAside:
 
 
 @attrs.define
-class SetAsideGiven:
+class SetAsidePage:
     set_aside: list[SetAside]
 
 

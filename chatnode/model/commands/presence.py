@@ -48,7 +48,7 @@ class GetPresence:
 
 
 @attrs.define
-class PresenceGiven:
+class PresenceList:
     people: list[Presence]
 
 
@@ -89,5 +89,5 @@ class Typist:
 
 
 @attrs.define
-class TypistsGiven:
+class TypistList:
     typing: list[Typist]

@@ -62,7 +62,7 @@ class ExportEntry:
 
 
 @attrs.define
-class ExportGiven:
+class ExportPage:
     """Without `next`, this is the last page. A page may be empty and still have a next."""
 
     entries: list[ExportEntry]

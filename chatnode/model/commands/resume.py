@@ -6,7 +6,7 @@ from typing import Literal
 
 import attrs
 
-from chatnode.model.commands.messages import InboxGiven
+from chatnode.model.commands.messages import InboxPage
 from chatnode.model.fields import Device, Gid, Id, Secret
 from chatnode.model.people import PersonRef
 
@@ -39,7 +39,7 @@ class Welcome:
     mode: Literal["replay", "reset"]
     me: PersonRef
     session: int
-    inbox: InboxGiven | None = None
+    inbox: InboxPage | None = None
 
 
 @attrs.define

@@ -32,5 +32,5 @@ class Removal:
 
 
 @attrs.define
-class RemovalsGiven:
+class RemovalPage:
     removals: list[Removal]

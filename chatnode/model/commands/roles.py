@@ -20,17 +20,17 @@ class Role:
 
 
 @attrs.define
-class Permission:
+class PermissionInfo:
     permission: str
     meaning: str
 
 
 @attrs.define
-class RolesGiven:
+class RoleList:
     """Every role, and every permission that a role can have."""
 
     roles: list[Role]
-    permissions: list[Permission]
+    permissions: list[PermissionInfo]
 
 
 @attrs.define
@@ -70,5 +70,5 @@ class AuditEntry:
 
 
 @attrs.define
-class AuditGiven:
+class AuditPage:
     entries: list[AuditEntry]

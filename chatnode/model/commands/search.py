@@ -44,7 +44,7 @@ class SearchHit:
 
 
 @attrs.define
-class SearchGiven:
+class SearchPage:
     """Newest first. `next` is the `after` of the next page; absent on the last page. `partial`: the search was
     stopped because it took too long; `results` are the newest, and more may follow from `next` on, even if this page
     is empty.

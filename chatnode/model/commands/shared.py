@@ -19,7 +19,7 @@ class InConversation:
 
 
 @attrs.define
-class ConversationGiven:
+class ConversationReply:
     conversation: str
 
 
@@ -30,7 +30,7 @@ class MemberOf:
 
 
 @attrs.define
-class PersonGiven:
+class PersonReply:
     person: Person
 
 

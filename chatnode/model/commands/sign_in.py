@@ -32,7 +32,7 @@ class Session:
 
 
 @attrs.define
-class SessionsGiven:
+class SessionList:
     sessions: list[Session]
 
 
@@ -66,7 +66,7 @@ class CreateToken:
 
 
 @attrs.define
-class TokenGiven:
+class TokenReply:
     token: str
     session: int
 
@@ -90,14 +90,14 @@ class Invite:
 
 
 @attrs.define
-class InviteGiven:
+class InviteReply:
     code: str
     link: str
     invite: Invite
 
 
 @attrs.define
-class InvitesGiven:
+class InviteList:
     invites: list[Invite]
 
 
@@ -121,6 +121,6 @@ class CreateSetup:
 
 
 @attrs.define
-class SetupGiven:
+class SetupReply:
     code: str
     link: str

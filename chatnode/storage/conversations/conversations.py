@@ -10,11 +10,11 @@ from chatnode.errors import Refusal
 from chatnode.model.conversations import (
     ClosedReason,
     Conversation,
+    ConversationContext,
     History,
     Kind,
     Member,
     MemberRole,
-    Subject,
     Visibility,
 )
 from chatnode.model.events import ConversationUpdated, Event
@@ -179,7 +179,7 @@ def _conversation(row: tuple[Any, ...]) -> Conversation:
     context_type, context_id, closed_at, closed_reason, inactive_at, idle_days, retention_days = rest
     return Conversation(
         id, kind, title, description, visibility, history, rfc3339(created_at), head, members, purpose,
-        Subject(context_type, context_id) if context_type is not None else None,
+        ConversationContext(context_type, context_id) if context_type is not None else None,
         rfc3339(closed_at) if closed_at is not None else None, closed_reason,
         rfc3339(inactive_at) if inactive_at is not None else None, idle_days, retention_days,
     )  # fmt: skip
@@ -203,7 +203,9 @@ def public_page(reader: Reader, query: str, after: str | None, limit: int) -> li
     return [_conversation(row) for row in rows.fetchall()]
 
 
-def about_page(reader: Reader, account: Account, about: Subject, after: str | None, limit: int) -> list[Conversation]:
+def about_page(
+    reader: Reader, account: Account, about: ConversationContext, after: str | None, limit: int
+) -> list[Conversation]:
     """The conversations about a thing of the embedder's that the person takes part in, in the order of ids."""
     rows = reader.execute(
         _CONVERSATION + "JOIN members mine ON mine.conversation = c.key AND mine.person = ? AND mine.left_gid IS NULL "

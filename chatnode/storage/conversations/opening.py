@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.model.conversations import History, Kind, MemberRole, Purpose, Subject, Visibility
+from chatnode.model.conversations import ConversationContext, History, Kind, MemberRole, Purpose, Visibility
 from chatnode.model.ids import direct_id, new_id
 from chatnode.model.people import Account
 from chatnode.storage.conversations import blocks, conversations, members
@@ -35,7 +35,7 @@ def open_group(
     others: list[Account],
     most_members: int,
     purpose: Purpose = "general",
-    context: Subject | None = None,
+    context: ConversationContext | None = None,
     idle_days: int | None = None,
     retention_days: int | None = None,
     role_of_others: MemberRole = "member",

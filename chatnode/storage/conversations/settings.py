@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from chatnode.model.conversations import Settings
+from chatnode.model.conversations import ConversationSettings
 from chatnode.model.events import Event, SettingsChanged
 from chatnode.model.people import Account
 from chatnode.model.times import milliseconds, rfc3339
@@ -20,31 +20,31 @@ COLUMNS = (
     "s.muted_until, s.notify, s.desktop, s.mobile, s.sounds, m.hides_receipts = 0, s.starred, s.archived, s.colour, "
     "s.label"
 )
-"""Of `conversation_settings` s and `members` m, in the order of the fields of `Settings`."""
+"""Of `conversation_settings` s and `members` m, in the order of the fields of `ConversationSettings`."""
 
 
-def from_row(row: tuple[Any, ...]) -> Settings | None:
+def from_row(row: tuple[Any, ...]) -> ConversationSettings | None:
     """The settings; None while all are as by default."""
     muted_until, notify, desktop, mobile, sounds, receipts, starred, archived, colour, label = row
     if notify is None:
         return None
-    return Settings(
+    return ConversationSettings(
         rfc3339(muted_until) if muted_until is not None else None, notify, bool(desktop), bool(mobile), bool(sounds),
         bool(receipts), bool(starred), bool(archived), colour, label,
     )  # fmt: skip
 
 
-def of_member(reader: Reader | Transaction, person: int, conversation: int) -> Settings:
+def of_member(reader: Reader | Transaction, person: int, conversation: int) -> ConversationSettings:
     row = reader.execute(
         f"SELECT {COLUMNS} FROM members m LEFT JOIN conversation_settings s "  # noqa: S608
         "ON s.person = m.person AND s.conversation = m.conversation WHERE m.person = ? AND m.conversation = ?",
         (person, conversation),
     ).fetchone()
-    return (from_row(row) if row is not None else None) or Settings()
+    return (from_row(row) if row is not None else None) or ConversationSettings()
 
 
-def change(tx: Transaction, account: Account, id: str, changes: dict[str, Any]) -> Settings:
-    """Change what `changes` names, by the fields of `Settings`; an empty text takes a value away."""
+def change(tx: Transaction, account: Account, id: str, changes: dict[str, Any]) -> ConversationSettings:
+    """Change what `changes` names, by the fields of `ConversationSettings`; an empty text takes a value away."""
     place = conversations.access(tx, account, id)
     before = of_member(tx, account.key, place.key)
     after = attrs.evolve(before, **{name: value if value != "" else None for name, value in changes.items()})

@@ -38,7 +38,7 @@ from chatnode.metrics import Commits
 from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
 from chatnode.storage.engine.gaps import RawFile
-from chatnode.storage.engine.group import Job, disk_full, is_full, storage_error, without_the_cut
+from chatnode.storage.engine.group import QueuedCall, disk_full, is_full, jobs_to_commit_again, storage_error
 from chatnode.storage.engine.transaction import Read, Recorded, Transaction, Write
 
 T = TypeVar("T")
@@ -105,8 +105,8 @@ class Database:
         self.broken: str | None = None
         self.full = False
         self.commits = Commits()
-        self._jobs: SimpleQueue[Job[Any] | None] = SimpleQueue()
-        self._reads: SimpleQueue[Job[Any] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[QueuedCall[Any] | None] = SimpleQueue()
+        self._reads: SimpleQueue[QueuedCall[Any] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._reader_connections: list[Reader] = []
         self._closing = False
@@ -174,7 +174,7 @@ class Database:
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         self._refuse_if_unusable()
-        job = Job(function, trio.lowlevel.current_task(), repeatable=repeatable)
+        job = QueuedCall(function, trio.lowlevel.current_task(), repeatable=repeatable)
         if self.inline:
             job.task = None
             self._commit([job])
@@ -196,7 +196,7 @@ class Database:
         if self.inline:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return function(self._writer)
-        job = Job(function, trio.lowlevel.current_task(), alone=True)
+        job = QueuedCall(function, trio.lowlevel.current_task(), alone=True)
         self._jobs.put(job)
         return await job.wait()
 
@@ -210,7 +210,7 @@ class Database:
         await trio.lowlevel.checkpoint_if_cancelled()
         if self._closing:
             raise Refusal("unavailable", "the node is stopping")
-        job = Job(function, trio.lowlevel.current_task())
+        job = QueuedCall(function, trio.lowlevel.current_task())
         if self.inline:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return _in_snapshot(self._reader_connections[0], function)
@@ -243,8 +243,8 @@ class Database:
         going = True
         while going:
             job = self._next_job()
-            group: list[Job[Any]] = []
-            alone: Job[Any] | None = None
+            group: list[QueuedCall[Any]] = []
+            alone: QueuedCall[Any] | None = None
             while job is not None:
                 if job.alone:
                     alone = job
@@ -265,7 +265,7 @@ class Database:
                 alone.outcome = outcome.capture(alone.function, self._writer)
                 self._token.run_sync_soon(alone.resume)
 
-    def _next_job(self) -> Job[Any] | None:
+    def _next_job(self) -> QueuedCall[Any] | None:
         """Wait for a job. A moment without one is the time for work in the background, and for a checkpoint, which
         would hold up a busy node.
         """
@@ -284,7 +284,7 @@ class Database:
                     if self.broken is None:
                         self._checkpoint()
 
-    def _note(self, group: list[Job[Any]]) -> None:
+    def _note(self, group: list[QueuedCall[Any]]) -> None:
         """Tell the background what was committed, and let it work if it has to."""
         if self.background is not None and self.background.committed([each for job in group for each in job.recorded]):
             self._work()
@@ -315,7 +315,7 @@ class Database:
         except sqlite3.Error as error:
             logger.warning("the write-ahead log could not be checkpointed yet: %s", error)
 
-    def _commit(self, group: list[Job[Any]]) -> None:
+    def _commit(self, group: list[QueuedCall[Any]]) -> None:
         """Run the jobs of a group and commit them together. Sets every job's outcome."""
         if not group:
             return
@@ -337,13 +337,13 @@ class Database:
             self.commits.jobs.observe(len(group))
             self.commits.seconds.observe(perf_counter() - began)
         except sqlite3.Error as error:
-            others = without_the_cut(group, error) if not self._writer.in_transaction else None
+            others = jobs_to_commit_again(group, error) if not self._writer.in_transaction else None
             if others is not None:
                 self._commit(others)
             else:
                 self._fail(group, error)
 
-    def _run_together(self, jobs: list[Job[Any]], gid: int, whole: bool) -> int:
+    def _run_together(self, jobs: list[QueuedCall[Any]], gid: int, whole: bool) -> int:
         """Run jobs that can be run again in one savepoint; when one raises, all are undone and run one by one.
 
         A savepoint of its own for each costs as much as two more statements, and a copy of every page it changes. When
@@ -374,13 +374,13 @@ class Database:
             connection.execute("RELEASE jobs")
         return gid
 
-    def _run_alone(self, jobs: list[Job[Any]], gid: int) -> int:
+    def _run_alone(self, jobs: list[QueuedCall[Any]], gid: int) -> int:
         """Run jobs in a savepoint each; returns the next free gid."""
         for job in jobs:
             gid = self._run_in_savepoint(job, gid)
         return gid
 
-    def _run_in_savepoint(self, job: Job[Any], gid: int) -> int:
+    def _run_in_savepoint(self, job: QueuedCall[Any], gid: int) -> int:
         """Run one job; returns the next free gid. What a failing job recorded is undone, its gids with it."""
         connection = self._writer
         transaction = Transaction(connection, gid, self.additions.followers)
@@ -400,7 +400,7 @@ class Database:
         connection.execute("RELEASE job")
         return gid
 
-    def _fail(self, group: list[Job[Any]], error: sqlite3.Error) -> None:
+    def _fail(self, group: list[QueuedCall[Any]], error: sqlite3.Error) -> None:
         self.commits.failures += 1
         if self._writer.in_transaction:
             self._writer.execute("ROLLBACK")
@@ -424,7 +424,7 @@ class Database:
 
     # ---- back on the trio thread
 
-    def _deliver(self, group: list[Job[Any]]) -> None:
+    def _deliver(self, group: list[QueuedCall[Any]]) -> None:
         recorded = [each for job in group for each in job.recorded]
         if recorded:
             self.on_commit(recorded)

@@ -16,7 +16,7 @@ from chatnode.storage.engine.transaction import Recorded
 T = TypeVar("T")
 
 
-class Job(Generic[T]):
+class QueuedCall(Generic[T]):
     """A function on its way through a thread, and the task that waits for what it returns."""
 
     __slots__ = ("alone", "function", "outcome", "recorded", "repeatable", "task")
@@ -52,7 +52,7 @@ class Job(Generic[T]):
         return trio.lowlevel.wait_task_rescheduled(abort)  # noqa: ASYNC105
 
 
-def without_the_cut(group: list[Job[Any]], error: sqlite3.Error) -> list[Job[Any]] | None:
+def jobs_to_commit_again(group: list[QueuedCall[Any]], error: sqlite3.Error) -> list[QueuedCall[Any]] | None:
     """The jobs of a group to commit again after a plugin's statement was interrupted; None if that is not the cause.
 
     SQLite undoes the whole transaction with a statement that writes and is cut. A job that has run already and cannot
@@ -61,7 +61,7 @@ def without_the_cut(group: list[Job[Any]], error: sqlite3.Error) -> list[Job[Any
     cut = next((job for job in group if job.outcome is None), None)
     if cut is None or not was_interrupted(error):
         return None
-    others: list[Job[Any]] = []
+    others: list[QueuedCall[Any]] = []
     for job in group:
         job.recorded = []
         if job is cut:

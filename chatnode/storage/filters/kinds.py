@@ -59,7 +59,7 @@ class Kind:
 
 
 @attrs.frozen
-class Text(Kind):
+class String(Kind):
     takes: str = "a string"
     operators: frozenset[str] = EQUALITY | ORDER | TEXTUAL
 
@@ -68,7 +68,7 @@ class Text(Kind):
 
 
 @attrs.frozen
-class Whole(Kind):
+class Integer(Kind):
     takes: str = "an integer"
     operators: frozenset[str] = EQUALITY | ORDER
 
@@ -82,7 +82,7 @@ class Whole(Kind):
 
 
 @attrs.frozen
-class Time(Whole):
+class Timestamp(Integer):
     """Milliseconds since 1970 inside, RFC 3339 outside. Digits below the millisecond are cut off."""
 
     takes: str = "a time, such as 2026-11-21T10:17:06.042Z, or milliseconds since 1970"
@@ -100,7 +100,7 @@ class Time(Whole):
 
 
 @attrs.frozen
-class Flag(Whole):
+class Flag(Integer):
     takes: str = "true or false"
     operators: frozenset[str] = EQUALITY
 
@@ -135,7 +135,7 @@ class Choice(Kind):
 
 
 @attrs.frozen
-class Id(Kind):
+class PublicId(Kind):
     takes: str = "an id of 32 hexadecimal digits"
     operators: frozenset[str] = EQUALITY
 

@@ -101,7 +101,7 @@ def _plan_groups(collection: Collection, query: Query, condition: Condition | No
         name: attrs.evolve(field, name=name, sql=f"g{index}", also=(), sorts=True, among=None)
         for index, (name, field) in enumerate(named.items())
     }
-    columns[COUNT] = Field(COUNT, kinds.Whole(), "g_count")
+    columns[COUNT] = Field(COUNT, kinds.Integer(), "g_count")
     groups = attrs.evolve(collection, fields=tuple(columns.values()), key=tuple(named), order=query.group_by)
     keys = parse_sort(groups, query.sort) or [Key(columns[name], False) for name in named]
     inner = attrs.evolve(collection, fields=tuple(named.values()), key=(), order="")

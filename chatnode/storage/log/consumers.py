@@ -27,7 +27,7 @@ class Moved(Exception):
 
 
 @attrs.frozen
-class Batch:
+class RowBatch:
     """The next rows for a consumer. Up to `reached` there are no others for it; `head` is the newest gid there is."""
 
     rows: list[Row]
@@ -36,17 +36,17 @@ class Batch:
 
 
 @attrs.define
-class Place:
+class ConsumerPosition:
     """How far a consumer is, and how many rows it has set aside."""
 
     cursor: int
     set_aside: int
 
 
-def places(reader: Reader | Transaction) -> dict[Name, Place]:
+def places(reader: Reader | Transaction) -> dict[Name, ConsumerPosition]:
     """Of every consumer that was ever seen."""
     found = {
-        (plugin, name): Place(cursor, 0)
+        (plugin, name): ConsumerPosition(cursor, 0)
         for plugin, name, cursor in reader.execute("SELECT plugin, name, cursor FROM consumers")
     }
     for plugin, name, count in reader.execute("SELECT plugin, consumer, count(*) FROM set_aside GROUP BY 1, 2"):
@@ -55,7 +55,7 @@ def places(reader: Reader | Transaction) -> dict[Name, Place]:
     return found
 
 
-def begin(tx: Transaction, consumers: Mapping[Name, bool]) -> dict[Name, Place]:
+def begin(tx: Transaction, consumers: Mapping[Name, bool]) -> dict[Name, ConsumerPosition]:
     """The place of each consumer. One that is new begins with the first row if so it says, else with the next."""
     head = log.head(tx)
     tx.executemany(
@@ -70,12 +70,12 @@ _COLUMNS = "l.gid, l.conversation, coalesce(c.id, ''), l.kind, l.subject, l.acto
 _FROM = "FROM log l LEFT JOIN conversations c ON c.key = l.conversation"
 
 
-def pending(reader: Reader, cursor: int, kinds: Collection[str] | None, most: int) -> Batch:
+def pending(reader: Reader, cursor: int, kinds: Collection[str] | None, most: int) -> RowBatch:
     """Up to `most` rows after the cursor, of these kinds or of all."""
     head = log.head(reader)
     first = reader.execute("SELECT min(gid) FROM log WHERE gid > ?", (cursor,)).fetchone()[0]
     if first is None:
-        return Batch([], cursor, head)
+        return RowBatch([], cursor, head)
     upto = min(first - 1 + SCAN_GIDS, head)
     wanted = sorted(kinds) if kinds is not None else []
     term = f"AND l.kind IN ({', '.join('?' * len(wanted))}) " if kinds is not None else ""
@@ -86,7 +86,7 @@ def pending(reader: Reader, cursor: int, kinds: Collection[str] | None, most: in
             (cursor, upto, *wanted, most),
         )
     ]
-    return Batch(rows, rows[-1].gid if len(rows) == most else upto, head)
+    return RowBatch(rows, rows[-1].gid if len(rows) == most else upto, head)
 
 
 def row_at(reader: Reader, gid: int) -> Row | None:

@@ -31,7 +31,7 @@ MOST = 200
 
 
 @attrs.frozen
-class Batch:
+class AuthorBatch:
     """Keys of messages of the author; `upto` is how far was looked, `last` whether that is all."""
 
     keys: list[int]
@@ -91,7 +91,7 @@ def unfinished(reader: Reader) -> list[tuple[int, int]]:
     return reader.execute("SELECT author, person FROM adoptions ORDER BY author").fetchall()
 
 
-def find_messages(reader: Reader, author: int) -> Batch:
+def find_messages(reader: Reader, author: int) -> AuthorBatch:
     """The next messages to move."""
     row = reader.execute("SELECT upto FROM adoptions WHERE author = ?", (author,)).fetchone()
     after = row[0] if row else 0
@@ -101,10 +101,10 @@ def find_messages(reader: Reader, author: int) -> Batch:
         (after, after + SPAN, author, MOST),
     ).fetchall()
     upto = rows[-1][0] if len(rows) == MOST else after + SPAN
-    return Batch([key for (key,) in rows], upto, upto >= newest)
+    return AuthorBatch([key for (key,) in rows], upto, upto >= newest)
 
 
-def move_messages(tx: Transaction, author: int, person: int, batch: Batch) -> int:
+def move_messages(tx: Transaction, author: int, person: int, batch: AuthorBatch) -> int:
     """Give a batch to the person; returns how many messages that were."""
     moved = 0
     for key in batch.keys:

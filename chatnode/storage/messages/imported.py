@@ -22,7 +22,7 @@ def kind_of(source: str) -> str:
 
 
 @attrs.frozen
-class Room:
+class ImportedRoom:
     """A conversation elsewhere. `conversation` is its key here, None as long as it is not.
 
     `formerly` are keys of other conversations that messages of it may have been imported into, where ids are unique
@@ -38,7 +38,7 @@ class Room:
 
 
 @attrs.frozen
-class Known:
+class KnownMessage:
     """A message that was imported. `message` (its id here) and `sender` are None when it is not here any more."""
 
     conversation: int
@@ -54,7 +54,7 @@ class Register:
         self._execute = reader.execute
         (self._key,) = reader.execute("SELECT value FROM node WHERE key = 'import_key'").fetchone()
 
-    def find(self, room: Room, cids: Iterable[str]) -> Known | None:
+    def find(self, room: ImportedRoom, cids: Iterable[str]) -> KnownMessage | None:
         """The message with one of these ids. Where ids are unique in a conversation only, it is one of the room's."""
         for cid in cids:
             found = self._rows(room.source, cid)
@@ -67,7 +67,7 @@ class Register:
                 return earlier
         return None
 
-    def _earlier(self, room: Room, cid: str) -> Known | None:
+    def _earlier(self, room: ImportedRoom, cid: str) -> KnownMessage | None:
         """From when it was not known of which place of its kind the room is; then rooms of one name were one."""
         kind = kind_of(room.source)
         names = room.formerly if kind == room.source else (room.key, *room.formerly)
@@ -80,15 +80,15 @@ class Register:
         row = self._execute("SELECT source_key FROM conversations WHERE key = ?", (conversation,)).fetchone()
         return row[0] if row is not None else None
 
-    def _rows(self, source: str, cid: str) -> list[Known]:
+    def _rows(self, source: str, cid: str) -> list[KnownMessage]:
         rows = self._execute(
             "SELECT i.conversation, i.seq, m.id, m.sender FROM imported i "
             "LEFT JOIN messages m ON m.conversation = i.conversation AND m.seq = i.seq WHERE i.hash = ?",
             (keyed_hash(self._key, source, cid),),
         )
-        return [Known(*row) for row in rows]
+        return [KnownMessage(*row) for row in rows]
 
-    def add(self, room: Room, cid: str, seq: int) -> str:
+    def add(self, room: ImportedRoom, cid: str, seq: int) -> str:
         """Note a message as imported; returns the id that it gets here: the same in every import into this node."""
         assert room.conversation is not None
         self._execute(
@@ -98,7 +98,7 @@ class Register:
         return keyed_hash(self._key, room.id, room.source, cid).hex()
 
 
-def resolve(reader: Reader | Transaction, room: Room, sample: Iterable[str]) -> Room:
+def resolve(reader: Reader | Transaction, room: ImportedRoom, sample: Iterable[str]) -> ImportedRoom:
     """The room with the conversation that it is here, if it is.
 
     `irc.libera` and `irc` are the same room if they have one name and one of the messages of `sample`: the network of

@@ -26,17 +26,17 @@ from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.additions import EventKind
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
-from chatnode.storage.messages.imported import Known, Register, Room, kind_of, resolve
+from chatnode.storage.messages.imported import ImportedRoom, KnownMessage, Register, kind_of, resolve
 from chatnode.storage.people import authors, owners, people
 from chatnode.storage.people.people import add_member_row
 
 
-def open_conversation(tx: Transaction, command: ImportConversation) -> Room:
+def open_conversation(tx: Transaction, command: ImportConversation) -> ImportedRoom:
     """Find or make the public group for a conversation elsewhere.
 
     With `join`, everybody who has an account takes part in it, and everybody who gets one will.
     """
-    room = resolve(tx, Room(command.source, command.key, command.unique), command.sample)
+    room = resolve(tx, ImportedRoom(command.source, command.key, command.unique), command.sample)
     if room.conversation is None:
         return _make(tx, command)
     if room.source == kind_of(command.source) != command.source:  # what place it is of was not known before
@@ -46,7 +46,7 @@ def open_conversation(tx: Transaction, command: ImportConversation) -> Room:
     return room
 
 
-def _make(tx: Transaction, command: ImportConversation) -> Room:
+def _make(tx: Transaction, command: ImportConversation) -> ImportedRoom:
     id = new_id()
     key = tx.execute(
         "INSERT INTO conversations (id, kind, title, description, found_by, visibility, history, created_at, activity, "
@@ -66,7 +66,7 @@ def _make(tx: Transaction, command: ImportConversation) -> Room:
             event = MemberJoined(id, people.by_key(tx, person).ref)
             tx.record(event, conversation=key, people=(person,), subject=person)
         owners.settle(tx, key)
-    return Room(command.source, command.key, command.unique, key, id)
+    return ImportedRoom(command.source, command.key, command.unique, key, id)
 
 
 # ---- what is there
@@ -74,7 +74,7 @@ def _make(tx: Transaction, command: ImportConversation) -> Room:
 
 def find_missing(reader: Reader, command: FindMissing) -> tuple[Missing, dict[str, Renamed]]:
     """Which messages were never imported; and who has another name there now, for `learn_names`."""
-    room = Room(command.source, command.key, command.unique, formerly=tuple(command.formerly))
+    room = ImportedRoom(command.source, command.key, command.unique, formerly=tuple(command.formerly))
     found = _Found(reader, resolve(reader, room, command.sample))
     missing = [item.cid for item in command.items if not found.has(item)]
     return Missing(missing, found.present, found.removed or None, found.elsewhere or None), found.renamed()
@@ -92,7 +92,7 @@ class Renamed:
 class _Found:
     """Counts the messages that were imported before, and sees who is called otherwise than they were then."""
 
-    def __init__(self, reader: Reader | Transaction, room: Room) -> None:
+    def __init__(self, reader: Reader | Transaction, room: ImportedRoom) -> None:
         self.room = room
         self.register = Register(reader)
         self.present = self.removed = 0
@@ -114,7 +114,7 @@ class _Found:
         self._senders.setdefault(item.author_key or item.author, set()).add(known.sender)
         return True
 
-    def _elsewhere(self, cid: str, known: Known) -> Elsewhere:
+    def _elsewhere(self, cid: str, known: KnownMessage) -> Elsewhere:
         row = self._reader.execute("SELECT id, title FROM conversations WHERE key = ?", (known.conversation,))
         return Elsewhere(cid, *row.fetchone())
 
@@ -181,7 +181,7 @@ def add_messages(tx: Transaction, command: ImportMessages, most_chars: int) -> I
     return done
 
 
-def _room(tx: Transaction, command: ImportMessages) -> tuple[Room, int]:
+def _room(tx: Transaction, command: ImportMessages) -> tuple[ImportedRoom, int]:
     row = tx.execute(
         "SELECT key, head, source, source_key FROM conversations WHERE id = ? AND source IS NOT NULL",
         (command.conversation,),
@@ -189,10 +189,10 @@ def _room(tx: Transaction, command: ImportMessages) -> tuple[Room, int]:
     if row is None or command.source not in (row[2], kind_of(row[2])):
         raise Refusal("not_found", f"no conversation from {command.source} has this id", path="conversation")
     key, head, source, name = row
-    return Room(source, name, command.unique, key, command.conversation, tuple(command.formerly)), head
+    return ImportedRoom(source, name, command.unique, key, command.conversation, tuple(command.formerly)), head
 
 
-def _move_head(tx: Transaction, room: Room, head: int, seq: int) -> None:
+def _move_head(tx: Transaction, room: ImportedRoom, head: int, seq: int) -> None:
     gid, key = tx.next_gid, room.conversation
     tx.execute(
         "UPDATE members SET read_seq = :seq, "

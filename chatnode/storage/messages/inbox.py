@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatnode.model.commands.messages import InboxGiven
+from chatnode.model.commands.messages import InboxPage
 from chatnode.model.conversations import InboxEntry
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
@@ -35,7 +35,7 @@ def page(
     unread: bool = False,
     archived: bool | None = None,
     starred: bool | None = None,
-) -> InboxGiven:
+) -> InboxPage:
     """Latest activity first. `after` is the `next` of the page before.
 
     `unread`: only what has unread messages; `archived`, `starred`: only what is, or is not; None takes both.
@@ -48,7 +48,7 @@ def page(
     ).fetchall()
     entries = [_entry(reader, account, row) for row in rows[:limit]]
     messages.enrich(reader, [entry.last for entry in entries if entry.last is not None], account)
-    return InboxGiven(entries, entries[-1].activity if len(rows) > limit else None)
+    return InboxPage(entries, entries[-1].activity if len(rows) > limit else None)
 
 
 def entry(reader: Reader, account: Account, place: Place) -> InboxEntry:

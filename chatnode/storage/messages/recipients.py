@@ -10,6 +10,7 @@ import orjson
 from chatnode.model.conversations import Notify
 from chatnode.model.events import MessagePosted
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.dialect import IN_ORDER, each_of
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 
@@ -43,7 +44,7 @@ class Recipient:
 
 
 _RECIPIENTS = (
-    "SELECT json_extract(r.value, '$[0]'), w.conversation, m.seq, w.person, p.bot, w.read_seq, c.kind = 'direct', "
+    "SELECT l.gid, w.conversation, m.seq, w.person, p.bot, w.read_seq, c.kind = 'direct', "  # noqa: S608
     "EXISTS (SELECT 1 FROM mentions n "
     "WHERE n.person = w.person AND n.conversation = w.conversation AND n.seq = m.seq), "
     "EXISTS (SELECT 1 FROM mentions n WHERE n.person = 0 AND n.conversation = w.conversation AND n.seq = m.seq), "
@@ -53,14 +54,13 @@ _RECIPIENTS = (
     "WHERE t.conversation = w.conversation AND t.thread = m.thread AND t.sender = w.person)), "
     "coalesce(s.notify, 'all'), s.muted_until, coalesce(s.archived, 0), coalesce(s.desktop, 1), coalesce(s.mobile, 1), "
     "coalesce(s.sounds, 1) "
-    "FROM json_each(?) r "
-    "CROSS JOIN messages m ON m.conversation = json_extract(r.value, '$[1]') AND m.seq = json_extract(r.value, '$[2]') "
-    "CROSS JOIN conversations c ON c.key = m.conversation "
-    "CROSS JOIN members w ON w.conversation = m.conversation AND w.left_gid IS NULL AND w.first <= m.seq "
+    f"FROM log l {IN_ORDER} messages m ON m.conversation = l.conversation AND m.seq = l.subject "
+    f"{IN_ORDER} conversations c ON c.key = m.conversation "
+    f"{IN_ORDER} members w ON w.conversation = m.conversation AND w.left_gid IS NULL AND w.first <= m.seq "
     "AND w.person <> m.sender "
-    "CROSS JOIN people p ON p.key = w.person AND p.deactivated_at IS NULL AND p.source IS NULL "
+    f"{IN_ORDER} people p ON p.key = w.person AND p.deactivated_at IS NULL AND p.source IS NULL "
     "LEFT JOIN conversation_settings s ON s.person = w.person AND s.conversation = w.conversation "
-    "WHERE m.deleted_at IS NULL "
+    f"WHERE l.gid IN {each_of('?')} AND m.deleted_at IS NULL "
     "AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.person = w.person AND b.blocked = m.sender) "
     "ORDER BY 1, w.person"
 )
@@ -72,11 +72,7 @@ def recipients(reader: Reader | Transaction, rows: Iterable[Row]) -> list[Recipi
     Not the sender, users who blocked the sender, deactivated accounts, nor anyone for a message that was deleted
     meanwhile. Rows of other events are left out. A group of 1,000 members gives 1,000 of them for each message.
     """
-    posted = [
-        (row.gid, row.conversation_key, row.subject)
-        for row in rows
-        if row.kind == MessagePosted.name and row.conversation_key is not None
-    ]
+    posted = [row.gid for row in rows if row.kind == MessagePosted.name]
     found = reader.execute(_RECIPIENTS, (orjson.dumps(posted).decode(),))
     return [Recipient(*row) for row in found]
 

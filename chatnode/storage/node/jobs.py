@@ -27,7 +27,7 @@ def last_runs(reader: Reader) -> dict[str, LastRun]:
     return {name: LastRun(at, seconds, bool(ok), *rest) for name, at, seconds, ok, *rest in rows}
 
 
-def note(tx: Transaction, name: str, went: LastRun, runs: int) -> LastRun:
+def record_run(tx: Transaction, name: str, went: LastRun, runs: int) -> LastRun:
     """Write how a job went the last time, and that it ran `runs` times since that was written."""
     row = tx.execute(
         "INSERT INTO jobs (name, at, seconds, ok, result, runs, failures) VALUES (?, ?, ?, ?, ?, ?, ?) "

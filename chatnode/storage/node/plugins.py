@@ -22,7 +22,7 @@ from chatnode.storage.engine.transaction import Transaction
 
 
 @attrs.frozen
-class Known:
+class KnownPlugin:
     """A plugin that has run here, or was disabled before it did. `tables` as it declared them the last time."""
 
     name: str
@@ -31,11 +31,11 @@ class Known:
     tables: tuple[Table, ...]
 
 
-def known(reader: Reader | Transaction) -> dict[str, Known]:
+def known(reader: Reader | Transaction) -> dict[str, KnownPlugin]:
     """By name."""
     rows = reader.execute("SELECT name, version, disabled_at, tables FROM plugins ORDER BY name")
     return {
-        name: Known(name, version, disabled_at is not None, tuple(_table(each) for each in orjson.loads(tables)))
+        name: KnownPlugin(name, version, disabled_at is not None, tuple(_table(each) for each in orjson.loads(tables)))
         for name, version, disabled_at, tables in rows
     }
 

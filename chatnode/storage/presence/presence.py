@@ -9,7 +9,7 @@ import attrs
 import orjson
 
 from chatnode.model.people import Account, PersonRef
-from chatnode.model.presence import Change, HistoryEntry, Status
+from chatnode.model.presence import Change, HistoryEntry, PresenceStatus
 from chatnode.model.times import DAY_MS, rfc3339
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.additions import CoreTable, Derived
@@ -24,12 +24,12 @@ class Mark:
     """What is stored about a user besides their last activity. A higher `version` is a later state."""
 
     person: PersonRef
-    status: Status
+    status: PresenceStatus
     hidden: bool
     version: int
 
 
-class Circle(NamedTuple):
+class PresenceAudience(NamedTuple):
     """Where a user's presence is visible: conversations by key, except users they blocked, by id."""
 
     conversations: Iterable[int]
@@ -44,13 +44,13 @@ class Changed(NamedTuple):
     change: Change
 
 
-class Found(NamedTuple):
+class PresenceRow(NamedTuple):
     """A row of `find_presence`; `active_at` may lag behind memory."""
 
     key: int
     person: PersonRef
     active_at: int | None
-    status: Status
+    status: PresenceStatus
 
 
 _MARK = (
@@ -67,11 +67,11 @@ def marked(reader: Reader) -> dict[int, Mark]:
 
 def _mark(row: tuple[str, str, str | None, str | None, int | None, int, int]) -> Mark:
     id, handle, text, emoji, until, hidden, version = row
-    return Mark(PersonRef(id, handle), Status(text, emoji, until), bool(hidden), version)
+    return Mark(PersonRef(id, handle), PresenceStatus(text, emoji, until), bool(hidden), version)
 
 
-def circle(reader: Reader | Transaction, person: int) -> Circle:
-    return Circle(conversations.of_person(reader, person), blocked_by(reader, person))
+def circle(reader: Reader | Transaction, person: int) -> PresenceAudience:
+    return PresenceAudience(conversations.of_person(reader, person), blocked_by(reader, person))
 
 
 def blocked_by(reader: Reader | Transaction, person: int) -> set[str]:
@@ -83,7 +83,9 @@ def blocked_by(reader: Reader | Transaction, person: int) -> set[str]:
 # ---- changing
 
 
-def set_status(tx: Transaction, account: Account, status: Status, *, keep_history: bool) -> tuple[Mark, Circle]:
+def set_status(
+    tx: Transaction, account: Account, status: PresenceStatus, *, keep_history: bool
+) -> tuple[Mark, PresenceAudience]:
     """Returns what is stored now, and its audience. History has the status, not its duration."""
     _see_to_row(tx, account)
     me = {"person": account.key}
@@ -99,7 +101,7 @@ def set_status(tx: Transaction, account: Account, status: Status, *, keep_histor
     return _stored(tx, account)
 
 
-def set_hidden(tx: Transaction, account: Account, hidden: bool) -> tuple[Mark, Circle]:
+def set_hidden(tx: Transaction, account: Account, hidden: bool) -> tuple[Mark, PresenceAudience]:
     """Returns what is stored now, and its audience."""
     _see_to_row(tx, account)
     if change(tx, "presence", {"person": account.key}, {"hidden": hidden}):
@@ -111,7 +113,7 @@ def _see_to_row(tx: Transaction, account: Account) -> None:
     tx.execute("INSERT INTO presence (person) VALUES (?) ON CONFLICT DO NOTHING", (account.key,))
 
 
-def _stored(tx: Transaction, account: Account) -> tuple[Mark, Circle]:
+def _stored(tx: Transaction, account: Account) -> tuple[Mark, PresenceAudience]:
     row = tx.execute(_MARK + "WHERE s.person = ?", (account.key,)).fetchone()
     return _mark(row[1:]), circle(tx, account.key)
 
@@ -164,7 +166,7 @@ p.key`."""
 _FOUND = "SELECT p.key, p.id, p.handle, s.active_at, s.text, s.emoji, s.until "
 
 
-def seen(reader: Reader, me: int, who: list[str]) -> list[Found]:
+def seen(reader: Reader, me: int, who: list[str]) -> list[PresenceRow]:
     """Those of `who` (handles or ids) whose presence the user `me` may see, in order of handles; in one query."""
     rows = reader.execute(
         _FOUND + "FROM people p LEFT JOIN presence s ON s.person = p.key WHERE p.key IN ("  # noqa: S608 -- constants
@@ -176,7 +178,7 @@ def seen(reader: Reader, me: int, who: list[str]) -> list[Found]:
     return [_found(row) for row in rows]
 
 
-def with_status(reader: Reader, me: int, people: list[int]) -> list[Found]:
+def with_status(reader: Reader, me: int, people: list[int]) -> list[PresenceRow]:
     """Those of `people` (keys) that have a status visible to the user `me`."""
     rows = reader.execute(
         _FOUND + "FROM people p JOIN presence s ON s.person = p.key "
@@ -187,9 +189,9 @@ def with_status(reader: Reader, me: int, people: list[int]) -> list[Found]:
     return [_found(row) for row in rows]
 
 
-def _found(row: tuple[int, str, str, int | None, str | None, str | None, int | None]) -> Found:
+def _found(row: tuple[int, str, str, int | None, str | None, str | None, int | None]) -> PresenceRow:
     key, id, handle, active_at, text, emoji, until = row
-    return Found(key, PersonRef(id, handle), active_at, Status(text, emoji, until))
+    return PresenceRow(key, PersonRef(id, handle), active_at, PresenceStatus(text, emoji, until))
 
 
 def history(reader: Reader, person: int, before: int | None, limit: int) -> list[HistoryEntry]:

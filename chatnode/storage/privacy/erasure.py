@@ -32,7 +32,7 @@ MOST = 200
 
 
 @attrs.define
-class Batch:
+class ErasureBatch:
     """Messages of a user, by key, with their texts; `upto` is how far the search got, `last` whether it is complete."""
 
     messages: list[tuple[int, int, int]]
@@ -99,7 +99,7 @@ def remove_marks(tx: Transaction, person: int, most: int) -> int:
     return removed
 
 
-def find_messages(reader: Reader, person: int, after: int | None, most: int) -> Batch:
+def find_messages(reader: Reader, person: int, after: int | None, most: int) -> ErasureBatch:
     """Up to `most` that they said, in the next messages after the key `after`; None is from where it was left off."""
     if after is None:
         row = reader.execute("SELECT upto FROM erasures WHERE person = ?", (person,)).fetchone()
@@ -116,10 +116,10 @@ def find_messages(reader: Reader, person: int, after: int | None, most: int) -> 
         if edits:
             earlier = "SELECT text FROM message_edits WHERE conversation = ? AND seq = ?"
             texts += [text for (text,) in reader.execute(earlier, (conversation, seq))]
-    return Batch([row[:3] for row in rows], texts, upto, upto >= newest)
+    return ErasureBatch([row[:3] for row in rows], texts, upto, upto >= newest)
 
 
-def erase_messages(tx: Transaction, person: int, batch: Batch) -> None:
+def erase_messages(tx: Transaction, person: int, batch: ErasureBatch) -> None:
     """Make tombstones of messages. Those that were deleted before stay as they are."""
     (at,) = tx.execute("SELECT erased_at FROM people WHERE key = ?", (person,)).fetchone()
     erased = 0

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from chatnode.errors import Refusal
-from chatnode.model.commands.privacy import ExportEntry, ExportGiven
+from chatnode.model.commands.privacy import ExportEntry, ExportPage
 from chatnode.model.people import Account
 from chatnode.model.times import rfc3339
 from chatnode.storage.engine.additions import CoreTable, Table, additions
@@ -25,7 +25,7 @@ SPAN = 20_000
 """Rows of a table without an index by person that one page looks through."""
 
 
-def page(reader: Reader, account: Account, after: str | None, limit: int) -> ExportGiven:
+def page(reader: Reader, account: Account, after: str | None, limit: int) -> ExportPage:
     """Up to `limit` things; `next` is absent after the last."""
     tables = [table for table in additions(reader).tables if table.export is not None]
     names_of = [_entry(table) for table in tables]
@@ -40,12 +40,12 @@ def page(reader: Reader, account: Account, after: str | None, limit: int) -> Exp
     rows = cursor.fetchall()
     entries = [ExportEntry(names_of[number], _finished(reader, table, _row(names, row, table))) for row in rows]
     if len(rows) == limit:
-        return ExportGiven(entries, f"{names_of[number]}:{rows[-1][0]}")
+        return ExportPage(entries, f"{names_of[number]}:{rows[-1][0]}")
     if isinstance(table, CoreTable) and table.in_spans:
         (newest,) = reader.execute(f"SELECT coalesce(max(key), 0) FROM {table.name}").fetchone()  # noqa: S608
         if until < newest:
-            return ExportGiven(entries, f"{names_of[number]}:{until}")
-    return ExportGiven(entries, f"{names_of[number + 1]}:0" if number + 1 < len(tables) else None)
+            return ExportPage(entries, f"{names_of[number]}:{until}")
+    return ExportPage(entries, f"{names_of[number + 1]}:0" if number + 1 < len(tables) else None)
 
 
 def _entry(table: Table) -> str:

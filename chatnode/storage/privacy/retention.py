@@ -145,7 +145,7 @@ def retire(tx: Transaction, days: int, most: int) -> int:
 # ---- receipts of what was removed
 
 
-def note(tx: Transaction, due: Due, upto: int, counts: dict[str, int]) -> int:
+def record_removal(tx: Transaction, due: Due, upto: int, counts: dict[str, int]) -> int:
     """Write the receipt, still without its proof; returns its number."""
     key = tx.execute(
         "INSERT INTO removals (at, rule, conversation, days, upto, counts) VALUES (?, ?, ?, ?, ?, ?) RETURNING key",
@@ -161,7 +161,7 @@ def prove(tx: Transaction, removal: int, probes: int, traces: int) -> None:
     )
 
 
-def standing_elsewhere(reader: Reader, texts: list[str]) -> list[str]:
+def texts_of_others(reader: Reader, texts: list[str]) -> list[str]:
     """Those of `texts` that remaining messages contain too, so their bytes prove nothing. Scans all messages."""
     return [text for text in texts if reader.execute(_STANDS, {"text": text}).fetchone() is not None]
 

@@ -18,9 +18,9 @@ import orjson
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.model import search_months, words
-from chatnode.model.commands.search import SearchGiven, SearchHit, Span
+from chatnode.model.commands.search import SearchHit, SearchPage, Span
 from chatnode.model.people import Account
-from chatnode.model.search_query import Query, Term
+from chatnode.model.search_query import SearchQuery, Term
 from chatnode.storage.engine.connection import DatabaseError, Reader, was_interrupted
 from chatnode.storage.engine.cutting import budget
 from chatnode.storage.messages import messages
@@ -45,23 +45,23 @@ _HAS = HAS | {"pin": "m.pinned_at IS NOT NULL"}
 
 
 @attrs.frozen(order=True)
-class Cursor:
+class SearchCursor:
     """Where a page ends: only messages before it in the order of (gid, seq) follow."""
 
     gid: int
     seq: int
 
     @classmethod
-    def read(cls, text: str) -> Cursor:
+    def read(cls, text: str) -> SearchCursor:
         """From the `next` of the page before. Raises `Refusal` when it cannot be one."""
         gid, _, seq = text.partition("-")
         if int(gid) > _MOST or int(seq) > _MOST:
             raise Refusal("invalid", "expected the `next` of the previous page", path="after")
         return cls(int(gid), int(seq))
 
-    def just_after(self) -> Cursor:
+    def just_after(self) -> SearchCursor:
         """The cursor with which the message here is the first that follows."""
-        return Cursor(self.gid, self.seq + 1)
+        return SearchCursor(self.gid, self.seq + 1)
 
     def __str__(self) -> str:
         return f"{self.gid}-{self.seq}"
@@ -71,7 +71,7 @@ _MOST = 2**62
 
 
 @attrs.frozen
-class Found:
+class SearchMatch:
     """A message that matches, by its key."""
 
     key: int
@@ -83,7 +83,7 @@ class Found:
 class _Search:
     """One search, in one snapshot."""
 
-    def __init__(self, reader: Reader, account: Account, query: Query, conversation: int | None) -> None:
+    def __init__(self, reader: Reader, account: Account, query: SearchQuery, conversation: int | None) -> None:
         self._reader = reader
         self._query = query
         self._parameters: dict[str, Any] = {"me": account.key}
@@ -121,24 +121,24 @@ class _Search:
         self._parameters[name] = orjson.dumps(keys).decode()
         return f"{column} IN (SELECT value FROM json_each(:{name}))"  # noqa: S608
 
-    def tail(self, above: int, below: int, most: int) -> list[Found]:
+    def tail(self, above: int, below: int, most: int) -> list[SearchMatch]:
         """The newest of the messages with keys between."""
         return self._matching(f"messages m {_PLACES}", "m.key > :above AND m.key < :below", above, below, most)
 
-    def changed(self, below: int) -> list[Found]:
+    def changed(self, below: int) -> list[SearchMatch]:
         """All that match of those that changed since they were indexed."""
         changed = "(SELECT DISTINCT message FROM search_changed) s CROSS JOIN messages m ON m.key = s.message"
         source = f"{changed} {_PLACES}"
         return self._matching(source, "m.key > :above AND m.key < :below", 0, below, _MOST)
 
-    def shard(self, shard: Shard, below: int, most: int) -> list[Found]:
+    def shard(self, shard: Shard, below: int, most: int) -> list[SearchMatch]:
         """The newest of the messages that a part of the index has."""
         source = (
             f"{shard.table} s CROSS JOIN members v ON v.conversation = (s.rowid & {CONVERSATION_MASK}) "
             f"CROSS JOIN conversations c ON c.key = v.conversation "
             f"CROSS JOIN messages m ON m.key = (s.rowid >> {CONVERSATION_BITS})"
         )
-        found: list[Found] = []
+        found: list[SearchMatch] = []
         while len(found) < most:
             wanted = max(most - len(found), 50)
             proposed, matching = self._look(
@@ -151,12 +151,12 @@ class _Search:
             below = proposed[-1].key
         return found[:most]
 
-    def _matching(self, source: str, condition: str, above: int, below: int, most: int) -> list[Found]:
+    def _matching(self, source: str, condition: str, above: int, below: int, most: int) -> list[SearchMatch]:
         return self._look(source, condition, above, below, _MOST)[1][:most]
 
     def _look(
         self, source: str, condition: str, above: int, below: int, most: int, order: str = "m.key"
-    ) -> tuple[list[Found], list[Found]]:
+    ) -> tuple[list[SearchMatch], list[SearchMatch]]:
         """Of what a source proposes the `most` newest, and those of them whose words are right."""
         sql = (
             "SELECT json_group_array(json_array(key, conversation, seq, gid, words)) FROM ("  # noqa: S608
@@ -165,7 +165,7 @@ class _Search:
         )
         parameters = self._parameters | {"above": above, "below": below, "most": most}
         (rows,) = self._reader.execute(sql, parameters).fetchone()
-        proposed = [(Found(*where), text) for *where, text in orjson.loads(rows)]
+        proposed = [(SearchMatch(*where), text) for *where, text in orjson.loads(rows)]
         proposed.sort(key=lambda each: -each[0].key)
         return [each for each, _ in proposed], [each for each, text in proposed if self._query.matches(text)]
 
@@ -173,13 +173,13 @@ class _Search:
 def find(
     reader: Reader,
     account: Account,
-    query: Query,
+    query: SearchQuery,
     *,
     conversation: int | None = None,
-    after: Cursor | None = None,
+    after: SearchCursor | None = None,
     limit: int,
     seconds: float,
-) -> SearchGiven:
+) -> SearchPage:
     """A page of a user's search results, in all their conversations or in one.
 
     Raises `Refusal("invalid")` for a query that names nobody, or no conversation of theirs, and for one that takes
@@ -198,21 +198,21 @@ def find(
             raise Refusal("invalid", "the query takes too long; add in: or a rarer word", path="query") from None
     if len(hits) > limit:
         hits, stopped_at = hits[:limit], None
-        follows = Cursor(hits[-1].gid, hits[-1].seq)
+        follows = SearchCursor(hits[-1].gid, hits[-1].seq)
     else:
         follows = stopped_at
-    return SearchGiven(_hits(reader, account, query, hits), str(follows) if follows else None, stopped_at is not None)
+    return SearchPage(_hits(reader, account, query, hits), str(follows) if follows else None, stopped_at is not None)
 
 
 def _walk(
-    reader: Reader, search: _Search, after: Cursor | None, most: int, is_over: Callable[[], bool]
-) -> tuple[list[Found], Cursor | None]:
+    reader: Reader, search: _Search, after: SearchCursor | None, most: int, is_over: Callable[[], bool]
+) -> tuple[list[SearchMatch], SearchCursor | None]:
     """The newest that match, and where the search was stopped when its time was over, if it was."""
     below = _key_below(reader, after)
     changed = search.changed(below)
-    found: dict[int, Found] = {}
-    reached: Cursor | None = None
-    stopped_at: Cursor | None = None
+    found: dict[int, SearchMatch] = {}
+    reached: SearchCursor | None = None
+    stopped_at: SearchCursor | None = None
     parts = _parts(reader, search, after, below, found, most)
     try:
         while len(found) < most and (step := next(parts, None)) is not None:
@@ -229,8 +229,8 @@ def _walk(
 
 
 def _parts(
-    reader: Reader, search: _Search, after: Cursor | None, below: int, found: dict[int, Found], most: int
-) -> Iterator[Cursor]:
+    reader: Reader, search: _Search, after: SearchCursor | None, below: int, found: dict[int, SearchMatch], most: int
+) -> Iterator[SearchCursor]:
     """Search one part after the other, from the newest to the oldest, until `most` are found.
 
     After each it gives the cursor down to which everything was searched.
@@ -242,20 +242,20 @@ def _parts(
         found |= {each.key: each for each in search.tail(lower, upper, most - len(found))}
         upper = lower + 1
         row = reader.execute("SELECT gid, seq FROM messages WHERE key <= ? ORDER BY key DESC LIMIT 1", (lower,))
-        yield Cursor(*(row.fetchone() or (0, 0))).just_after()
+        yield SearchCursor(*(row.fetchone() or (0, 0))).just_after()
     for shard in search_index.shards(reader):
-        begins = Cursor(shard.above + 1, 0)
+        begins = SearchCursor(shard.above + 1, 0)
         if after is None or begins < after:
             part = search.shard(shard, min(below, key + 1), most - len(found))
             found |= {each.key: each for each in part}
             yield begins
 
 
-def _is_after(found: Found, cursor: Cursor | None) -> bool:
+def _is_after(found: SearchMatch, cursor: SearchCursor | None) -> bool:
     return cursor is None or (found.gid, found.seq) >= (cursor.gid, cursor.seq)
 
 
-def _key_below(reader: Reader, after: Cursor | None) -> int:
+def _key_below(reader: Reader, after: SearchCursor | None) -> int:
     """Messages before the cursor have keys below this."""
     if after is None:
         return (reader.execute("SELECT max(key) FROM messages").fetchone()[0] or 0) + 1
@@ -270,7 +270,7 @@ def _key_below(reader: Reader, after: Cursor | None) -> int:
 _LARGEST_IMPORT = 2_000  # more than the messages that can share a gid
 
 
-def _hits(reader: Reader, viewer: Account, query: Query, found: list[Found]) -> list[SearchHit]:
+def _hits(reader: Reader, viewer: Account, query: SearchQuery, found: list[SearchMatch]) -> list[SearchHit]:
     needles = [term.needle for term in query.terms]
     hits: list[SearchHit] = []
     for each in found:
@@ -326,7 +326,7 @@ def _few(reader: Reader, account: Account) -> list[int] | None:
     return [key for (key,) in rows] if len(rows) <= FEW_CONVERSATIONS else None
 
 
-def _match(query: Query, marks: list[str]) -> str:
+def _match(query: SearchQuery, marks: list[str]) -> str:
     """The query for the index: whatever matches has all of this, and perhaps more has."""
     wanted = [_phrase(term) for term in query.terms if not _is_one_letter(term)] + marks
     match = " AND ".join(wanted or [_any_of(["m"])])

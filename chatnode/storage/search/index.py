@@ -279,7 +279,7 @@ def _remains_in(reader: Reader, shard: Shard, text: str) -> bool:
 
 
 TABLES = (
-    CoreTable("search_state", left_out="made anew from the messages"),
+    CoreTable("search_state", left_out="rebuilt from the messages"),
     CoreTable("search_shards", left_out="part of the index of words"),
     CoreTable("search_changed", left_out="part of the index of words"),
 )

@@ -55,23 +55,23 @@ class SegmentSize:
 
 
 @command("crm.fields.add", permission=WRITE, limit="changes")
-async def add_field(ctx: Context, command: AddField) -> Nothing:
+async def add_field(ctx: Context, asked: AddField) -> Nothing:
     """Define a field of contacts."""
 
     def write(tx: Transaction) -> None:
-        contacts.add_field(tx, command.name, command.kind)
-        ctx.audit(tx, "field", command.name, kind=command.kind)
+        contacts.add_field(tx, asked.name, asked.kind)
+        ctx.audit(tx, "field", asked.name, kind=asked.kind)
 
     await ctx.write(write)
     return Nothing()
 
 
 @command("crm.contacts.add", permission=WRITE, limit="changes")
-async def add_contact(ctx: Context, command: AddContact) -> ContactAdded:
+async def add_contact(ctx: Context, asked: AddContact) -> ContactAdded:
     """Add a contact. No two have the same e-mail address."""
 
     def write(tx: Transaction) -> str:
-        contact = contacts.add(tx, command.name, command.email, command.custom)
+        contact = contacts.add(tx, asked.name, asked.email, asked.custom)
         ctx.audit(tx, "contact", contact)
         return contact
 
@@ -79,23 +79,23 @@ async def add_contact(ctx: Context, command: AddContact) -> ContactAdded:
 
 
 @command("crm.segments.save", permission=WRITE, limit="changes")
-async def save_segment(ctx: Context, command: SaveSegment) -> Nothing:
+async def save_segment(ctx: Context, asked: SaveSegment) -> Nothing:
     """Save a filter under a name, or replace the one that has the name."""
     asker = ctx.asker(CONTACTS)
 
     def write(tx: Transaction) -> None:
-        segments.save(tx, asker, command.segment, command.filter)
-        ctx.audit(tx, "segment", command.segment)
+        segments.save(tx, asker, asked.segment, asked.filter)
+        ctx.audit(tx, "segment", asked.segment)
 
     await ctx.write(write)
     return Nothing()
 
 
 @command("crm.segments.count", permission=READ, reads=True)
-async def count_segment(ctx: Context, command: OfSegment) -> SegmentSize:
+async def count_segment(ctx: Context, asked: OfSegment) -> SegmentSize:
     """How many contacts are in a segment now."""
     asker = ctx.asker(CONTACTS)
-    return SegmentSize(await ctx.query(lambda reader: segments.size(reader, asker, command.segment)))
+    return SegmentSize(await ctx.query(lambda reader: segments.size(reader, asker, asked.segment)))
 
 
 COMMANDS = (add_field, add_contact, save_segment, count_segment)

@@ -26,7 +26,7 @@ def learned(source: Reader | Transaction, asker: Asker) -> Iterator[Field]:
     """The fields that users have defined. Their SQL names them by key, as a name may hold anything."""
     for key, name, kind in source.execute("SELECT key, name, kind FROM crm_fields ORDER BY key").fetchall():
         value = f"(SELECT value FROM crm_values WHERE contact = item.key AND field = {key:d})"  # noqa: S608
-        yield Field(f"custom.{name}", kinds.Whole() if kind == "number" else kinds.Text(), value, nullable=True)
+        yield Field(f"custom.{name}", kinds.Integer() if kind == "number" else kinds.String(), value, nullable=True)
 
 
 CONTACTS = Collection(
@@ -35,10 +35,10 @@ CONTACTS = Collection(
     "crm_contacts item",
     "1",
     (
-        Field("contact_id", kinds.Id(), "item.id", ("id",)),
-        Field("name", kinds.Text(), "item.name"),
-        Field("email", kinds.Text(), "item.email"),
-        Field("added_at", kinds.Time(), "item.added_at"),
+        Field("contact_id", kinds.PublicId(), "item.id", ("id",)),
+        Field("name", kinds.String(), "item.name"),
+        Field("email", kinds.String(), "item.email"),
+        Field("added_at", kinds.Timestamp(), "item.added_at"),
     ),
     key=("contact_id",),
     order="name",

@@ -7,7 +7,7 @@ from types import ModuleType
 import chatnode_crm
 import pytest
 
-from chatnode.testing import Client, MakePerson
+from chatnode.testing import LiveUser, MakePerson
 
 pytest_plugins = ["chatnode.testing"]
 
@@ -19,6 +19,6 @@ def plugins() -> list[ModuleType]:
 
 
 @pytest.fixture
-async def agent(person: MakePerson) -> Client:
+async def agent(person: MakePerson) -> LiveUser:
     """A user with the role that the plugin brings."""
     return await person("agent", role="crm-agent")

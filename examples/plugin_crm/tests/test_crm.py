@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 import chatnode_crm
 import pytest
 
-from chatnode.testing import Client, Node, check_plugin, fetch, refused
+from chatnode.testing import LiveUser, Node, check_plugin, fetch, refused
 
 
 @pytest.fixture
-async def contacts(agent: Client) -> None:
+async def contacts(agent: LiveUser) -> None:
     """Three of them, two with an age."""
     await agent.does("crm.fields.add", name="age", kind="number")
     await agent.does("crm.fields.add", name="town")
@@ -21,11 +21,11 @@ async def contacts(agent: Client) -> None:
         await agent.does("crm.contacts.add", name=name, email=f"{name}@example.org", custom=custom)
 
 
-async def found(who: Client, **asked: Any) -> list[dict[str, Any]]:
+async def found(who: LiveUser, **asked: Any) -> list[dict[str, Any]]:
     return (await who.does("items.query", collection="crm_contacts", **asked))["data"]
 
 
-async def test_contacts_are_filtered_and_sorted_by_fields_that_users_define(agent: Client, contacts: None) -> None:
+async def test_contacts_are_filtered_and_sorted_by_fields_that_users_define(agent: LiveUser, contacts: None) -> None:
     grown = await found(agent, filter={"custom.age": {"_gte": 18}}, fields="name,email,custom.age")
     assert grown == [{"name": "Ada", "email": "ada@example.org", "custom.age": 36}]
     by_age = await found(agent, sort="-custom.age", fields="name")
@@ -35,7 +35,7 @@ async def test_contacts_are_filtered_and_sorted_by_fields_that_users_define(agen
     assert "did you mean custom.age?" in caught.value.message
 
 
-async def test_a_segment_is_asked_again_each_time(agent: Client, contacts: None) -> None:
+async def test_a_segment_is_asked_again_each_time(agent: LiveUser, contacts: None) -> None:
     await agent.does("crm.segments.save", segment="children", filter={"custom.age": {"_lt": 18}})
     assert await agent.does("crm.segments.count", segment="children") == {"contacts": 1}
     await agent.does("crm.contacts.add", name="Dee", email="dee@example.org", custom={"age": "3"})
@@ -46,7 +46,7 @@ async def test_a_segment_is_asked_again_each_time(agent: Client, contacts: None)
         await agent.does("crm.segments.count", segment="feet")
 
 
-async def test_what_is_wrong_with_a_contact_is_said_at_its_field(agent: Client, contacts: None) -> None:
+async def test_what_is_wrong_with_a_contact_is_said_at_its_field(agent: LiveUser, contacts: None) -> None:
     with refused("conflict", "email"):
         await agent.does("crm.contacts.add", name="Ada", email="ADA@example.org")
     with refused("invalid", "email"):
@@ -58,7 +58,7 @@ async def test_what_is_wrong_with_a_contact_is_said_at_its_field(agent: Client, 
     assert len(await found(agent)) == 3  # nothing is half there
 
 
-async def test_contacts_are_for_agents(agent: Client, ann: Client) -> None:
+async def test_contacts_are_for_agents(agent: LiveUser, ann: LiveUser) -> None:
     with refused("forbidden"):
         await found(ann)
     with refused("forbidden"):
@@ -73,7 +73,7 @@ async def test_who_did_what_is_in_the_audit_log(node: Node, contacts: None) -> N
     assert field["details"] == {"kind": "number"}
 
 
-async def test_the_page_adds_a_contact(agent: Client, ann: Client, url: str) -> None:
+async def test_the_page_adds_a_contact(agent: LiveUser, ann: LiveUser, url: str) -> None:
     page, token = f"{url}/plugins/crm/", await agent.token()
 
     async def send(**fields: str) -> Any:

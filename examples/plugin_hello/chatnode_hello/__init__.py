@@ -50,9 +50,9 @@ class Greeting:
 
 
 @command("hello.greet", permission=CHAT, reads=True)
-async def greet(ctx: Context, command: Greet) -> Greeting:
+async def greet(ctx: Context, asked: Greet) -> Greeting:
     """Return a greeting for a user."""
-    person = public_person(await ctx.read(lambda reader: find_person(reader, command.person)))
+    person = public_person(await ctx.read(lambda reader: find_person(reader, asked.person)))
     return Greeting(person, f"{ctx.settings(Settings).word}, {person.name or person.handle}!")
 
 

@@ -9,7 +9,7 @@ import pytest
 from chatnode_moderation.rules import Rule, fitting
 
 from chatnode.config import Config
-from chatnode.testing import Client, MakePerson, Node, check_plugin, configured, refused
+from chatnode.testing import LiveUser, MakePerson, Node, check_plugin, configured, refused
 
 RULES = [
     {"name": "rude", "words": ["fool"], "reason": "please be kind"},
@@ -24,22 +24,22 @@ def config() -> Config:
 
 
 @pytest.fixture
-async def ann(person: MakePerson) -> Client:
+async def ann(person: MakePerson) -> LiveUser:
     """She moderates."""
     return await person("ann", admin=True)
 
 
-async def said(who: Client, talk: str) -> list[str]:
+async def said(who: LiveUser, talk: str) -> list[str]:
     """The texts of a conversation."""
     return [each["text"] for each in (await who.does("messages.list", conversation=talk))["messages"]]
 
 
-async def held(who: Client) -> list[dict[str, Any]]:
+async def held(who: LiveUser) -> list[dict[str, Any]]:
     """What waits for a moderator."""
     return (await who.does("moderation.list"))["held"]
 
 
-async def test_a_word_is_refused_in_messages_and_edits(bob: Client, eve: Client) -> None:
+async def test_a_word_is_refused_in_messages_and_edits(bob: LiveUser, eve: LiveUser) -> None:
     talk = await bob.direct(eve)
     hello = await bob.says(talk, "hello")
     with refused("forbidden", "text") as caught:
@@ -51,7 +51,7 @@ async def test_a_word_is_refused_in_messages_and_edits(bob: Client, eve: Client)
     assert await said(eve, talk) == ["hello", "foolish is another word"]
 
 
-async def test_a_link_is_held_until_a_moderator_releases_it(ann: Client, bob: Client, eve: Client) -> None:
+async def test_a_link_is_held_until_a_moderator_releases_it(ann: LiveUser, bob: LiveUser, eve: LiveUser) -> None:
     talk = await bob.direct(eve)
     link = {"conversation": talk, "cid": "one", "text": "see https://www.shop.example/x", "metadata": {"from": "phone"}}
     for _ in range(2):  # sent again, it is held once
@@ -71,7 +71,7 @@ async def test_a_link_is_held_until_a_moderator_releases_it(ann: Client, bob: Cl
     assert await held(ann) == []
 
 
-async def test_an_edit_is_held_too(ann: Client, bob: Client, eve: Client) -> None:
+async def test_an_edit_is_held_too(ann: LiveUser, bob: LiveUser, eve: LiveUser) -> None:
     talk = await bob.direct(eve)
     message = await bob.says(talk, "see here")
     with refused("forbidden", "text"):
@@ -83,7 +83,9 @@ async def test_an_edit_is_held_too(ann: Client, bob: Client, eve: Client) -> Non
     assert await said(eve, talk) == ["see https://shop.example"]
 
 
-async def test_what_is_discarded_is_gone_and_only_moderators_decide(ann: Client, bob: Client, eve: Client) -> None:
+async def test_what_is_discarded_is_gone_and_only_moderators_decide(
+    ann: LiveUser, bob: LiveUser, eve: LiveUser
+) -> None:
     talk = await bob.direct(eve)
     with refused("forbidden", "text"):
         await bob.says(talk, "https://shop.example")
@@ -97,7 +99,7 @@ async def test_what_is_discarded_is_gone_and_only_moderators_decide(ann: Client,
     assert await said(eve, talk) == await held(ann) == []
 
 
-async def test_what_is_imported_is_not_filtered(node: Node, eve: Client) -> None:
+async def test_what_is_imported_is_not_filtered(node: Node, eve: LiveUser) -> None:
     room = (await node.call("import.conversation", source="irc", key="#old", title="Old"))["conversation"]
     item = {"cid": "1", "author": "bob", "at": 1, "text": "you fool"}
     assert (await node.call("import.messages", conversation=room, source="irc", items=[item]))["imported"] == 1

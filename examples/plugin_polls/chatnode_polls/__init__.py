@@ -20,35 +20,35 @@ from chatnode.api import (
 )
 
 from . import storage
-from .model import GetPolls, Poll, PollChanged, PollsGiven, PollStarted, PollVoted, StartPoll, Vote
+from .model import GetPolls, Poll, PollChanged, PollPage, PollStarted, PollVoted, StartPoll, Vote
 
 
 @command("polls.start", permission=CHAT)
-async def start(ctx: Context, command: StartPoll) -> PollStarted:
+async def start(ctx: Context, asked: StartPoll) -> PollStarted:
     """Post a poll. Clients that know nothing of polls show its text.
 
     The message is the user's own: limits and moderation hold for it as for any other. If the node stops between the
     message and the poll, sending the command again completes it.
     """
-    if len(command.options) < 2:
+    if len(asked.options) < 2:
         raise Refusal("invalid", "a poll has at least 2 options", path="options")
-    lines = [command.question, *(f"{number}. {option}" for number, option in enumerate(command.options, 1))]
-    posted = await ctx.call("messages.post", conversation=command.conversation, cid=command.cid, text="\n".join(lines))
-    await ctx.write(partial(storage.add, asked=command, message=posted["message"]), repeatable=True)
+    lines = [asked.question, *(f"{number}. {option}" for number, option in enumerate(asked.options, 1))]
+    posted = await ctx.call("messages.post", conversation=asked.conversation, cid=asked.cid, text="\n".join(lines))
+    await ctx.write(partial(storage.add, asked=asked, message=posted["message"]), repeatable=True)
     return PollStarted(posted["message"])
 
 
 @command("polls.vote", permission=CHAT, limit="changes")
-async def vote(ctx: Context, command: Vote) -> Poll:
+async def vote(ctx: Context, asked: Vote) -> Poll:
     """Vote, change your vote, or take it back."""
-    function = partial(storage.vote, account=ctx.me, message=command.message, option=command.option)
+    function = partial(storage.vote, account=ctx.me, message=asked.message, option=asked.option)
     return await ctx.write(function, repeatable=True)
 
 
 @command("polls.get", permission=CHAT, reads=True)
-async def get(ctx: Context, command: GetPolls) -> PollsGiven:
+async def get(ctx: Context, asked: GetPolls) -> PollPage:
     """Polls with their counts, and what you voted for."""
-    return PollsGiven(await ctx.read(lambda reader: storage.polls(reader, ctx.me, command.messages)))
+    return PollPage(await ctx.read(lambda reader: storage.polls(reader, ctx.me, asked.messages)))
 
 
 @hookimpl

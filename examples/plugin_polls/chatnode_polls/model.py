@@ -57,7 +57,7 @@ class Poll:
 
 
 @attrs.define
-class PollsGiven:
+class PollPage:
     """Polls in the order of their messages."""
 
     polls: list[Poll]

@@ -8,22 +8,22 @@ import chatnode_polls
 import pytest
 
 from chatnode.client import Pushed
-from chatnode.testing import Client, Node, check_plugin, connect, refused
+from chatnode.testing import LiveUser, Node, check_plugin, connect, refused
 
 
-async def start(who: Client, conversation: str, cid: str = "lunch", *options: str) -> str:
+async def start(who: LiveUser, conversation: str, cid: str = "lunch", *options: str) -> str:
     poll = await who.does(
         "polls.start", conversation=conversation, cid=cid, question="Lunch?", options=list(options or ("soup", "salad"))
     )
     return poll["message"]
 
 
-async def mine(who: Client, message: str) -> Any:
+async def mine(who: LiveUser, message: str) -> Any:
     (poll,) = (await who.does("polls.get", messages=[message]))["polls"]
     return poll.get("mine"), poll["votes"]
 
 
-async def test_a_poll_is_a_message_that_any_client_can_show(ann: Client, bob: Client) -> None:
+async def test_a_poll_is_a_message_that_any_client_can_show(ann: LiveUser, bob: LiveUser) -> None:
     room = await ann.group(bob)
     message = await start(ann, room)
     (shown,) = await bob.sees(room)
@@ -31,7 +31,7 @@ async def test_a_poll_is_a_message_that_any_client_can_show(ann: Client, bob: Cl
     assert shown["extra"]["polls"] == {"question": "Lunch?", "options": ["soup", "salad"], "votes": [0, 0]}
 
 
-async def test_all_hear_the_counts_and_each_their_own_vote(ann: Client, bob: Client, eve: Client) -> None:
+async def test_all_hear_the_counts_and_each_their_own_vote(ann: LiveUser, bob: LiveUser, eve: LiveUser) -> None:
     message = await start(ann, await ann.group(bob))
     await bob.does("polls.vote", message=message, option=1)
     for each in (ann, bob):
@@ -47,7 +47,7 @@ async def test_all_hear_the_counts_and_each_their_own_vote(ann: Client, bob: Cli
     assert (await mine(ann, message), await mine(bob, message)) == ((1, [1, 1]), (0, [1, 1]))
 
 
-async def test_a_vote_counts_once_and_can_be_taken_back(ann: Client) -> None:
+async def test_a_vote_counts_once_and_can_be_taken_back(ann: LiveUser) -> None:
     message = await start(ann, await ann.group())
     for option in (0, 0, 1):
         await ann.does("polls.vote", message=message, option=option)
@@ -56,7 +56,7 @@ async def test_a_vote_counts_once_and_can_be_taken_back(ann: Client) -> None:
     assert [push["votes"] for push in ann.heard("poll.changed")] == [[1, 0], [0, 1], [0, 0]]
 
 
-async def test_starting_again_starts_no_second_poll(ann: Client) -> None:
+async def test_starting_again_starts_no_second_poll(ann: LiveUser) -> None:
     room = await ann.group()
     assert await start(ann, room) == await start(ann, room)
     assert len(await ann.sees(room)) == 1
@@ -64,7 +64,7 @@ async def test_starting_again_starts_no_second_poll(ann: Client) -> None:
         await start(ann, room, "lunch", "something", "else")
 
 
-async def test_what_was_missed_is_told_as_it_is_now(url: str, ann: Client, bob: Client) -> None:
+async def test_what_was_missed_is_told_as_it_is_now(url: str, ann: LiveUser, bob: LiveUser) -> None:
     message = await start(ann, await ann.group(bob))
     async with connect(url, await bob.token()) as phone:
         cursor = (await anext(phone.events())).cursor
@@ -80,7 +80,7 @@ async def test_what_was_missed_is_told_as_it_is_now(url: str, ann: Client, bob: 
     assert [fields["option"] for name, fields in missed if name == "poll.voted"] == [1, 1]
 
 
-async def test_only_who_sees_the_message_votes(ann: Client, bob: Client, eve: Client) -> None:
+async def test_only_who_sees_the_message_votes(ann: LiveUser, bob: LiveUser, eve: LiveUser) -> None:
     room = await ann.group(bob)
     message, plain = await start(ann, room), await ann.says(room, "no poll")
     with refused("not_found", "message"):
@@ -96,14 +96,14 @@ async def test_only_who_sees_the_message_votes(ann: Client, bob: Client, eve: Cl
 
 
 @pytest.mark.parametrize("options", [[], ["alone"], [""] * 2, ["x"] * 21])
-async def test_a_poll_has_two_to_twenty_options(ann: Client, options: list[str]) -> None:
+async def test_a_poll_has_two_to_twenty_options(ann: LiveUser, options: list[str]) -> None:
     room = await ann.group()
     with refused("invalid"):
         await ann.does("polls.start", conversation=room, cid="1", question="Lunch?", options=options)
     assert await ann.sees(room) == []
 
 
-async def test_a_deleted_poll_and_an_erased_voter_leave_nothing(node: Node, ann: Client, bob: Client) -> None:
+async def test_a_deleted_poll_and_an_erased_voter_leave_nothing(node: Node, ann: LiveUser, bob: LiveUser) -> None:
     room = await ann.group(bob)
     message, other = await start(ann, room, "one"), await start(ann, room, "two")
     for each in (message, other):

@@ -83,17 +83,17 @@ class ReminderSet:
 
 
 @command("reminder.set", permission=CHAT, limit="changes")
-async def set_reminder(ctx: Context, command: SetReminder) -> ReminderSet:
+async def set_reminder(ctx: Context, asked: SetReminder) -> ReminderSet:
     """Be reminded of a message. The bot joins the conversation first, if you may add members to it."""
     bot = await _bot(ctx)
-    place, _ = await ctx.read(lambda reader: access_message(reader, ctx.me, command.message))
+    place, _ = await ctx.read(lambda reader: access_message(reader, ctx.me, asked.message))
     if not await ctx.read(partial(_takes_part, conversation=place.key, person=bot.key)):
         await ctx.call("conversations.members.add", conversation=place.id, member=bot.id)
 
     def write(tx: Transaction) -> int:
-        access_message(tx, ctx.me, command.message)  # it may have gone meanwhile
-        (message,) = tx.execute("SELECT key FROM messages WHERE id = ?", (command.message,)).fetchone()
-        due_at = tx.now + command.seconds * 1000
+        access_message(tx, ctx.me, asked.message)  # it may have gone meanwhile
+        (message,) = tx.execute("SELECT key FROM messages WHERE id = ?", (asked.message,)).fetchone()
+        due_at = tx.now + asked.seconds * 1000
         tx.execute(
             "INSERT INTO reminder_due (person, message, due_at) VALUES (?, ?, ?) "
             "ON CONFLICT (person, message) DO UPDATE SET due_at = excluded.due_at",

@@ -17,20 +17,20 @@ from chatnode.api import (
 )
 from chatnode_contacts import entries, requests
 from chatnode_contacts.entries import Shown
-from chatnode_contacts.model import Accepted, AskContact, Asked, ListRequests, OfPerson, RequestsGiven
+from chatnode_contacts.model import Accepted, AskContact, Asked, ContactRequestPage, ListRequests, OfPerson
 from chatnode_contacts.permission import USE
-from chatnode_contacts.settings import Settings
+from chatnode_contacts.settings import ContactsSettings
 
 LIMITS = (Limit("contact_requests", "contact requests", "requests_per_minute"),)
 
 
 @command("contacts.request", permission=USE, limit="contact_requests")
-async def request(ctx: Context, command: AskContact) -> Asked:
+async def request(ctx: Context, asked: AskContact) -> Asked:
     """Send a contact request to a user. If they have already sent you one, this accepts it."""
-    settings = ctx.settings(Settings)
+    settings = ctx.settings(ContactsSettings)
 
     def write(tx: Transaction) -> Asked:
-        other = _other(tx, ctx.me, command.person)
+        other = _other(tx, ctx.me, asked.person)
         refuse_blocked(tx, ctx.me, other, "person")
         check_reachable(other)
         if requests.is_pending(tx, other.key, ctx.me.key):
@@ -38,19 +38,19 @@ async def request(ctx: Context, command: AskContact) -> Asked:
             return Asked("accepted")
         if all(entries.is_kept(tx, *pair) for pair in ((ctx.me.key, other.key), (other.key, ctx.me.key))):
             raise Refusal("conflict", f"you and {other.handle} are already contacts", path="person")
-        requests.ask(tx, ctx.me, other, command.note.strip(), settings)
+        requests.ask(tx, ctx.me, other, asked.note.strip(), settings)
         return Asked("requested")
 
     return await ctx.write(write)
 
 
 @command("contacts.accept", permission=USE)
-async def accept(ctx: Context, command: OfPerson) -> Accepted:
+async def accept(ctx: Context, asked: OfPerson) -> Accepted:
     """Accept a user's request: you become each other's contacts and see each other's presence."""
-    settings = ctx.settings(Settings)
+    settings = ctx.settings(ContactsSettings)
 
     def write(tx: Transaction) -> tuple[Shown, str | None]:
-        other = _other(tx, ctx.me, command.person)
+        other = _other(tx, ctx.me, asked.person)
         if not requests.is_pending(tx, other.key, ctx.me.key):
             raise Refusal("not_found", f"{other.handle} has not sent you a request", path="person")
         refuse_blocked(tx, ctx.me, other, "person")
@@ -70,7 +70,7 @@ def _other(tx: Transaction, me: Account, who: str) -> Account:
     return other
 
 
-def _become_contacts(tx: Transaction, sender: Account, receiver: Account, settings: Settings) -> str | None:
+def _become_contacts(tx: Transaction, sender: Account, receiver: Account, settings: ContactsSettings) -> str | None:
     """Create both entries in one transaction; returns the id of the direct conversation, if one is opened."""
     requests.answered(tx, sender, receiver)
     conversation = open_direct(tx, receiver, sender) if settings.open_direct else None
@@ -81,28 +81,28 @@ def _become_contacts(tx: Transaction, sender: Account, receiver: Account, settin
 
 
 @command("contacts.decline", permission=USE)
-async def decline(ctx: Context, command: OfPerson) -> Nothing:
+async def decline(ctx: Context, asked: OfPerson) -> Nothing:
     """Decline a user's request. They are notified, and may ask again only after some days."""
-    await ctx.write(lambda tx: requests.decline(tx, find_person(tx, command.person), ctx.me))
+    await ctx.write(lambda tx: requests.decline(tx, find_person(tx, asked.person), ctx.me))
     return Nothing()
 
 
 @command("contacts.cancel", permission=USE)
-async def cancel(ctx: Context, command: OfPerson) -> Nothing:
+async def cancel(ctx: Context, asked: OfPerson) -> Nothing:
     """Withdraw an unanswered request."""
-    await ctx.write(lambda tx: requests.cancel(tx, ctx.me, find_person(tx, command.person)))
+    await ctx.write(lambda tx: requests.cancel(tx, ctx.me, find_person(tx, asked.person)))
     return Nothing()
 
 
 @command("contacts.requests", permission=USE, reads=True)
-async def list_requests(ctx: Context, command: ListRequests) -> RequestsGiven:
+async def list_requests(ctx: Context, asked: ListRequests) -> ContactRequestPage:
     """Pending requests, newest first: to you, or from you.
 
     To filter and sort: `items.query` of `contact_requests`.
     """
-    limit = ctx.page_size(command.limit)
-    found, after = await ctx.read(lambda reader: requests.page(reader, ctx.me, command.direction, command.after, limit))
-    return RequestsGiven(found, after)
+    limit = ctx.page_size(asked.limit)
+    found, after = await ctx.read(lambda reader: requests.page(reader, ctx.me, asked.direction, asked.after, limit))
+    return ContactRequestPage(found, after)
 
 
 COMMANDS = (request, accept, decline, cancel, list_requests)

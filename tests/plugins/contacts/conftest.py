@@ -10,7 +10,7 @@ import pytest
 
 from chatnode.config import Config
 from chatnode.node import Node, open_node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 
 
 @pytest.fixture
@@ -21,5 +21,5 @@ async def node(tmp_path: Path, config: Config) -> AsyncIterator[Node]:
 
 
 @pytest.fixture
-async def cay(node: Node) -> Somebody:
+async def cay(node: Node) -> User:
     return await make_person(node, "cay")

@@ -8,7 +8,7 @@ import pytest
 
 from chatnode.config import Config
 from chatnode.node import Node
-from tests.conftest import Somebody
+from tests.conftest import User
 
 DAY_MS = 86_400_000
 
@@ -19,28 +19,28 @@ def with_settings(**settings: Any) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("config", [Config(of_plugins={"contacts": settings})], ids=[name])
 
 
-async def become_contacts(one: Somebody, other: Somebody) -> str:
+async def become_contacts(one: User, other: User) -> str:
     """One asks, the other accepts; gives their conversation."""
     assert await one.call("contacts.request", person=other.handle) == {"state": "requested"}
     return (await other.call("contacts.accept", person=one.handle))["conversation"]
 
 
-async def listed(who: Somebody, **fields: Any) -> list[str]:
+async def listed(who: User, **fields: Any) -> list[str]:
     """The handles in somebody's list."""
     return [each["person"]["handle"] for each in (await who.call("contacts.list", **fields))["contacts"]]
 
 
-async def contact(who: Somebody, of: Somebody) -> dict[str, Any]:
+async def contact(who: User, of: User) -> dict[str, Any]:
     return (await who.call("contacts.get", person=of.handle))["contact"]
 
 
-async def kept(who: Somebody, of: Somebody) -> dict[str, Any]:
+async def kept(who: User, of: User) -> dict[str, Any]:
     """The entry without what may be another at any moment."""
     entry = await contact(who, of)
     return {name: value for name, value in entry.items() if name not in ("presence", "weight")}
 
 
-async def requests(who: Somebody, direction: str) -> list[str]:
+async def requests(who: User, direction: str) -> list[str]:
     """The handles of those who have asked, or were asked."""
     other = "from" if direction == "incoming" else "to"
     page = await who.call("contacts.requests", direction=direction)

@@ -9,7 +9,7 @@ from chatnode_contacts.queries import COLLECTIONS
 from chatnode.dispatch.caller import Caller
 from chatnode.errors import Refusal
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.plugins.contacts.keeping import become_contacts, kept, listed, requests
 from tests.services.dialogue import LiveSession, Visitor, anew, outcome, refused, token_of, with_password
 
@@ -32,7 +32,7 @@ CANARIES = ("goldcrest", "zebrafinch", "nightjar", "siskin", "redpoll", "4917012
 
 
 @pytest.fixture
-async def keeper(ann: Somebody, bob: Somebody, cay: Somebody) -> Somebody:
+async def keeper(ann: User, bob: User, cay: User) -> User:
     """Ann, who keeps secrets about Bob, and has asked Cay something."""
     await become_contacts(ann, bob)
     await ann.call(
@@ -43,9 +43,7 @@ async def keeper(ann: Somebody, bob: Somebody, cay: Somebody) -> Somebody:
     return ann
 
 
-async def test_nobody_else_sees_or_changes_it(
-    node: Node, keeper: Somebody, bob: Somebody, cay: Somebody, eve: Somebody
-) -> None:
+async def test_nobody_else_sees_or_changes_it(node: Node, keeper: User, bob: User, cay: User, eve: User) -> None:
     """Everything that others can ask for, whoever they are, and what they are pushed."""
     others = (bob, cay, eve, await make_person(node, "root", admin=True))
     before = (await kept(keeper, bob), await requests(keeper, "outgoing"))
@@ -65,7 +63,7 @@ async def test_nobody_else_sees_or_changes_it(
     assert (await kept(keeper, bob), await requests(keeper, "outgoing")) == before
 
 
-async def test_the_note_of_a_request_is_for_the_two(keeper: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_the_note_of_a_request_is_for_the_two(keeper: User, bob: User, eve: User) -> None:
     for who in (bob, eve):
         for direction in ("incoming", "outgoing"):
             assert "redpoll" not in str(await who.call("contacts.requests", direction=direction))
@@ -74,7 +72,7 @@ async def test_the_note_of_a_request_is_for_the_two(keeper: Somebody, bob: Someb
                 await who.call(f"contacts.{command}", person="ann")
 
 
-async def test_nobody_accepts_for_another(keeper: Somebody, cay: Somebody) -> None:
+async def test_nobody_accepts_for_another(keeper: User, cay: User) -> None:
     with refused("not_found", "person"):
         await keeper.call("contacts.accept", person="cay")  # it was she who asked
     assert await listed(cay) == []
@@ -84,7 +82,7 @@ async def test_every_command_is_tried_here() -> None:
     assert set(FIELDS) == {command.name for command in COMMANDS}
 
 
-async def test_it_takes_the_permission(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_it_takes_the_permission(node: Node, ann: User, bob: User) -> None:
     await node.call("roles.set", role="guest", permissions=["chat"])
     await node.call("people.role", person="ann", role="guest")
     guest = await anew(node, "ann")
@@ -110,7 +108,7 @@ async def test_a_token_that_only_reads_changes_nothing(node: Node) -> None:
         assert (code == "forbidden") != reads[name], (name, code)
 
 
-async def test_the_operator_of_the_machine_keeps_no_contacts(node: Node, bob: Somebody) -> None:
+async def test_the_operator_of_the_machine_keeps_no_contacts(node: Node, bob: User) -> None:
     for name, fields in FIELDS.items():
         context = Caller(node.core, operator=True)
         assert await outcome(node.table.run(context, name, dict(fields))) == "forbidden", name

@@ -7,15 +7,13 @@ from typing import Any
 import pytest
 
 from chatnode.node import Node
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.plugins.contacts.keeping import become_contacts, kept, listed, requests
 from tests.services.dialogue import LiveSession, assert_sound, refused
 
 
 @pytest.mark.parametrize("blocker", ["ann", "bob"])
-async def test_neither_sees_the_other_until_it_is_taken_back(
-    node: Node, ann: Somebody, bob: Somebody, blocker: str
-) -> None:
+async def test_neither_sees_the_other_until_it_is_taken_back(node: Node, ann: User, bob: User, blocker: str) -> None:
     await become_contacts(ann, bob)
     await ann.call("contacts.update", person="bob", nickname="Bobby", groups=["Work"], favourite=True)
     before = await kept(ann, bob)
@@ -42,7 +40,7 @@ async def test_neither_sees_the_other_until_it_is_taken_back(
     await assert_sound(node)
 
 
-async def test_where_both_block_the_second_to_take_it_back_counts(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_where_both_block_the_second_to_take_it_back_counts(node: Node, ann: User, bob: User) -> None:
     await become_contacts(ann, bob)
     ears = await LiveSession.of(node, ann)
     for who, whom in ((ann, "bob"), (bob, "ann")):
@@ -54,7 +52,7 @@ async def test_where_both_block_the_second_to_take_it_back_counts(node: Node, an
     assert len(ears.heard("contacts.removed")) == len(ears.heard("contacts.added")) == 1
 
 
-async def test_who_has_blocked_or_is_blocked_does_not_ask_or_add(ann: Somebody, bob: Somebody) -> None:
+async def test_who_has_blocked_or_is_blocked_does_not_ask_or_add(ann: User, bob: User) -> None:
     """In the words that opening a conversation is refused with: nothing more is to be learned here."""
     await bob.call("people.block", person="ann")
     said: list[Any] = []
@@ -70,7 +68,7 @@ async def test_who_has_blocked_or_is_blocked_does_not_ask_or_add(ann: Somebody, 
 
 
 @pytest.mark.parametrize("blocker", ["ann", "bob"])
-async def test_a_request_goes_when_one_blocks_the_other(node: Node, ann: Somebody, bob: Somebody, blocker: str) -> None:
+async def test_a_request_goes_when_one_blocks_the_other(node: Node, ann: User, bob: User, blocker: str) -> None:
     await ann.call("contacts.request", person="bob")
     ears = {who.handle: await LiveSession.of(node, who) for who in (ann, bob)}
     one, other = (ann, "bob") if blocker == "ann" else (bob, "ann")
@@ -85,7 +83,7 @@ async def test_a_request_goes_when_one_blocks_the_other(node: Node, ann: Somebod
 
 
 async def test_what_was_blocked_while_contacts_did_not_run_is_not_shown(
-    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
+    node: Node, ann: User, bob: User, eve: User
 ) -> None:
     """Nothing stands on having heard of it."""
     await become_contacts(ann, bob)
@@ -102,7 +100,7 @@ async def test_what_was_blocked_while_contacts_did_not_run_is_not_shown(
         await ann.call("contacts.accept", person="eve")
 
 
-async def test_who_is_not_shown_can_be_removed(ann: Somebody, bob: Somebody) -> None:
+async def test_who_is_not_shown_can_be_removed(ann: User, bob: User) -> None:
     await become_contacts(ann, bob)
     await ann.call("people.block", person="bob")
     await ann.call("contacts.remove", person="bob")

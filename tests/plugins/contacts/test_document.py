@@ -7,15 +7,15 @@ from chatnode_contacts.commands import COMMANDS
 
 from chatnode.node import Node
 from chatnode.transport import openapi
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.services.dialogue import LiveSession, say
 
 
-async def test_the_document_describes_what_is_given(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_the_document_describes_what_is_given(node: Node, ann: User, bob: User) -> None:
     document = openapi.document(node.table)
     asked = set[str]()
 
-    async def call(who: Somebody, name: str, /, **fields: object) -> None:
+    async def call(who: User, name: str, /, **fields: object) -> None:
         given = await who.call(name, **fields)
         operation = document["paths"][f"/v1/{name}"]["post"]
         for content, value in ((operation["requestBody"], fields), (operation["responses"]["200"], given)):

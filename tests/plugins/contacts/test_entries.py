@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.plugins.contacts.keeping import become_contacts, contact, listed, requests, set_back, with_settings
 from tests.services.dialogue import LiveSession, assert_sound, refused, say
 
 
-async def test_everything_that_one_keeps_of_somebody(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_everything_that_one_keeps_of_somebody(node: Node, ann: User, bob: User) -> None:
     kept = {
         "favourite": True, "nickname": "Bobby", "number": "+49 (170) 123-45", "note": "Likes\ntea.",
         "groups": ["Work", "Chess"], "tags": ["vip"],
@@ -22,14 +22,14 @@ async def test_everything_that_one_keeps_of_somebody(node: Node, ann: Somebody, 
     await assert_sound(node)
 
 
-async def test_what_is_left_out_stays_and_what_is_empty_goes(ann: Somebody, bob: Somebody) -> None:
+async def test_what_is_left_out_stays_and_what_is_empty_goes(ann: User, bob: User) -> None:
     await ann.call("contacts.add", person="bob", nickname="Bobby", note="Likes tea.", groups=["Work"], favourite=True)
     await ann.call("contacts.update", person="bob", number="112")
     given = (await ann.call("contacts.update", person="bob", nickname=" ", groups=[], favourite=False))["contact"]
     assert set(given) == {"person", "added_at", "number", "note"}
 
 
-async def test_one_sided_entries_are_nobody_elses_business(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_one_sided_entries_are_nobody_elses_business(node: Node, ann: User, bob: User) -> None:
     """As in a phone book: the other one is not told, and nothing more is seen of them."""
     ears = await LiveSession.of(node, bob)
     await ann.call("contacts.add", person="bob")
@@ -41,20 +41,20 @@ async def test_one_sided_entries_are_nobody_elses_business(node: Node, ann: Some
 
 
 @with_settings(one_sided=0)
-async def test_where_contacts_are_added_by_request_alone(ann: Somebody, bob: Somebody) -> None:
+async def test_where_contacts_are_added_by_request_alone(ann: User, bob: User) -> None:
     with refused("forbidden"):
         await ann.call("contacts.add", person="bob")
     await become_contacts(ann, bob)
     assert await listed(ann) == ["bob"]
 
 
-async def test_adding_again_changes_what_is_given(ann: Somebody, bob: Somebody) -> None:
+async def test_adding_again_changes_what_is_given(ann: User, bob: User) -> None:
     first = (await ann.call("contacts.add", person="bob", nickname="Bobby"))["contact"]
     again = (await ann.call("contacts.add", person="bob", number="112"))["contact"]
     assert again == {**first, "number": "112"}
 
 
-async def test_the_first_time_stays(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_the_first_time_stays(node: Node, ann: User, bob: User) -> None:
     """Removing and adding again, on one's own or by request, does not make anybody a new contact."""
     await become_contacts(ann, bob)
     await set_back(node, "contacts_entries", "added_at", 400)
@@ -68,7 +68,7 @@ async def test_the_first_time_stays(node: Node, ann: Somebody, bob: Somebody) ->
     assert (await contact(ann, bob))["added_at"] == (await contact(bob, ann))["added_at"] == first
 
 
-async def test_removing_takes_what_was_kept_and_only_ones_own(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_removing_takes_what_was_kept_and_only_ones_own(node: Node, ann: User, bob: User) -> None:
     talk = await become_contacts(ann, bob)
     await say(ann, talk, "hello")
     await ann.call("contacts.update", person="bob", nickname="B", note="secret", groups=["Work"], favourite=True)
@@ -82,7 +82,7 @@ async def test_removing_takes_what_was_kept_and_only_ones_own(node: Node, ann: S
     await assert_sound(node)
 
 
-async def test_who_is_no_contact_is_not_changed_or_removed(ann: Somebody, bob: Somebody) -> None:
+async def test_who_is_no_contact_is_not_changed_or_removed(ann: User, bob: User) -> None:
     for command in ("get", "update", "remove"):
         with refused("not_found", "person"):
             await ann.call(f"contacts.{command}", person="bob")
@@ -90,7 +90,7 @@ async def test_who_is_no_contact_is_not_changed_or_removed(ann: Somebody, bob: S
         await ann.call("contacts.add", person="ann")
 
 
-async def test_who_is_deactivated_stays_in_the_list(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_who_is_deactivated_stays_in_the_list(node: Node, ann: User, bob: User) -> None:
     await become_contacts(ann, bob)
     await make_person(node, "eve")
     for handle in ("bob", "eve"):
@@ -102,13 +102,13 @@ async def test_who_is_deactivated_stays_in_the_list(node: Node, ann: Somebody, b
         await ann.call("contacts.add", person="eve")
 
 
-async def test_who_hides_is_not_seen(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_who_hides_is_not_seen(node: Node, ann: User, bob: User) -> None:
     await become_contacts(ann, bob)
     await bob.call("presence.visible", visible=False)
     assert "presence" not in await contact(ann, bob)
 
 
-async def test_fields_are_bounded(ann: Somebody, bob: Somebody) -> None:
+async def test_fields_are_bounded(ann: User, bob: User) -> None:
     for field, value in (
         ("nickname", "x" * 101), ("nickname", "a\nb"), ("number", "1" * 41), ("note", "x" * 2_001),
         ("groups", ["x" * 51]), ("groups", [""]), ("groups", "Work"), ("favourite", 1),
@@ -120,7 +120,7 @@ async def test_fields_are_bounded(ann: Somebody, bob: Somebody) -> None:
 
 
 @with_settings(entries=2)
-async def test_a_list_has_a_largest_size(node: Node, ann: Somebody) -> None:
+async def test_a_list_has_a_largest_size(node: Node, ann: User) -> None:
     for number in range(3):
         await make_person(node, f"star{number}")
     for number in range(2):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatnode.node import Node
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.plugins.contacts.keeping import DAY_MS, become_contacts, catch_up, contact, listed, set_back, with_settings
 from tests.services.dialogue import assert_sound, direct, group, say
 
@@ -19,7 +19,7 @@ HALF_LIFE = 30.0 * DAY_MS
 NOW = 1_763_752_926_042
 
 
-async def test_a_message_counts_for_both(node: Node, ann: Somebody, bob: Somebody, cay: Somebody) -> None:
+async def test_a_message_counts_for_both(node: Node, ann: User, bob: User, cay: User) -> None:
     talks = {who.handle: await become_contacts(ann, who) for who in (bob, cay)}
     for _ in range(3):
         await say(ann, talks["bob"], "hello")
@@ -34,7 +34,7 @@ async def test_a_message_counts_for_both(node: Node, ann: Somebody, bob: Somebod
     await assert_sound(node)
 
 
-async def test_what_is_said_in_groups_counts_for_nobody(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_what_is_said_in_groups_counts_for_nobody(node: Node, ann: User, bob: User) -> None:
     await become_contacts(ann, bob)
     room = await group(ann, bob)
     await say(bob, room, "hello @ann", reply_to=(await say(ann, room, "hello"))["message"])
@@ -43,7 +43,7 @@ async def test_what_is_said_in_groups_counts_for_nobody(node: Node, ann: Somebod
     assert not {"last_interacted_at", "weight"} & (set(await contact(ann, bob)) | set(await contact(bob, ann)))
 
 
-async def test_what_was_said_before_counts_as_one(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_what_was_said_before_counts_as_one(node: Node, ann: User, bob: User) -> None:
     """And is not counted once more by whoever reads the log, however late."""
     talk = await direct(ann, bob)
     for _ in range(5):
@@ -56,7 +56,7 @@ async def test_what_was_said_before_counts_as_one(node: Node, ann: Somebody, bob
     assert (await contact(ann, bob))["weight"] == pytest.approx(2.0, abs=0.01)
 
 
-async def test_who_is_added_again_begins_anew(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_who_is_added_again_begins_anew(node: Node, ann: User, bob: User) -> None:
     talk = await become_contacts(ann, bob)
     for _ in range(4):
         await say(ann, talk, "hello")
@@ -67,7 +67,7 @@ async def test_who_is_added_again_begins_anew(node: Node, ann: Somebody, bob: So
     assert (await contact(bob, ann))["weight"] == pytest.approx(4.0, abs=0.01)
 
 
-async def test_reading_the_log_once_more_changes_nothing(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_reading_the_log_once_more_changes_nothing(node: Node, ann: User, bob: User) -> None:
     talk = await become_contacts(ann, bob)
     for _ in range(3):
         await say(ann, talk, "hello")
@@ -79,7 +79,7 @@ async def test_reading_the_log_once_more_changes_nothing(node: Node, ann: Somebo
 
 
 @with_settings(half_life_days=1)
-async def test_what_is_long_ago_counts_less(node: Node, ann: Somebody, bob: Somebody, cay: Somebody) -> None:
+async def test_what_is_long_ago_counts_less(node: Node, ann: User, bob: User, cay: User) -> None:
     talks = {who.handle: await become_contacts(ann, who) for who in (bob, cay)}
     for _ in range(4):
         await say(ann, talks["bob"], "hello")

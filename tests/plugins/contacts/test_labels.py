@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from chatnode.node import Node
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.plugins.contacts.keeping import contact, listed, with_settings
 from tests.services.dialogue import LiveSession, assert_sound, refused
 
 
-async def labels(who: Somebody, **fields: Any) -> list[tuple[str, str, int]]:
+async def labels(who: User, **fields: Any) -> list[tuple[str, str, int]]:
     return [
         (each["kind"], each["name"], each["contacts"])
         for each in (await who.call("contacts.labels.list", **fields))["labels"]
@@ -20,7 +20,7 @@ async def labels(who: Somebody, **fields: Any) -> list[tuple[str, str, int]]:
 
 
 @pytest.fixture
-async def sorter(ann: Somebody, bob: Somebody, cay: Somebody, eve: Somebody) -> Somebody:
+async def sorter(ann: User, bob: User, cay: User, eve: User) -> User:
     """Ann, who has put the others in groups."""
     await ann.call("contacts.add", person="bob", groups=["Work", "Chess"], tags=["vip"])
     await ann.call("contacts.add", person="cay", groups=["work"])
@@ -28,7 +28,7 @@ async def sorter(ann: Somebody, bob: Somebody, cay: Somebody, eve: Somebody) -> 
     return ann
 
 
-async def test_they_are_counted_and_asked_by(sorter: Somebody, bob: Somebody, cay: Somebody) -> None:
+async def test_they_are_counted_and_asked_by(sorter: User, bob: User, cay: User) -> None:
     """A name is the same in any case; as it was written first, it stays."""
     assert await labels(sorter) == [("group", "Chess", 1), ("group", "Work", 2), ("tag", "late", 1), ("tag", "vip", 2)]
     assert await labels(sorter, kind="tag") == [("tag", "late", 1), ("tag", "vip", 2)]
@@ -40,7 +40,7 @@ async def test_they_are_counted_and_asked_by(sorter: Somebody, bob: Somebody, ca
     assert await listed(sorter, group="vip") == []
 
 
-async def test_they_are_renamed_at_all_contacts(node: Node, sorter: Somebody, bob: Somebody, cay: Somebody) -> None:
+async def test_they_are_renamed_at_all_contacts(node: Node, sorter: User, bob: User, cay: User) -> None:
     ears = await LiveSession.of(node, sorter)
     assert await sorter.call("contacts.labels.rename", kind="group", name="work", to=" The  office ") == {"contacts": 2}
     assert (await contact(sorter, bob))["groups"] == ["The office", "Chess"]
@@ -57,9 +57,7 @@ async def test_they_are_renamed_at_all_contacts(node: Node, sorter: Somebody, bo
     await assert_sound(node)
 
 
-async def test_they_are_deleted_and_the_contacts_stay(
-    node: Node, sorter: Somebody, bob: Somebody, eve: Somebody
-) -> None:
+async def test_they_are_deleted_and_the_contacts_stay(node: Node, sorter: User, bob: User, eve: User) -> None:
     assert await sorter.call("contacts.labels.delete", kind="tag", name="Vip") == {"contacts": 2}
     assert "tags" not in await contact(sorter, bob)
     assert (await contact(sorter, eve))["tags"] == ["late"]
@@ -69,21 +67,21 @@ async def test_they_are_deleted_and_the_contacts_stay(
     await assert_sound(node)
 
 
-async def test_one_that_no_contact_has_is_none(sorter: Somebody) -> None:
+async def test_one_that_no_contact_has_is_none(sorter: User) -> None:
     await sorter.call("contacts.update", person="eve", tags=["vip"])
     assert await labels(sorter, kind="tag") == [("tag", "vip", 2)]
     await sorter.call("contacts.remove", person="bob")
     assert await labels(sorter) == [("group", "Work", 1), ("tag", "vip", 1)]
 
 
-async def test_names_beyond_ascii_are_the_same_in_any_case(ann: Somebody, bob: Somebody, cay: Somebody) -> None:
+async def test_names_beyond_ascii_are_the_same_in_any_case(ann: User, bob: User, cay: User) -> None:
     await ann.call("contacts.add", person="bob", groups=["Überflieger", "ÜBERFLIEGER"])
     await ann.call("contacts.add", person="cay", groups=["überflieger"])
     assert await labels(ann) == [("group", "Überflieger", 2)]
 
 
 @with_settings(labels=3, labels_per_contact=2)
-async def test_there_are_not_endlessly_many(ann: Somebody, bob: Somebody, cay: Somebody) -> None:
+async def test_there_are_not_endlessly_many(ann: User, bob: User, cay: User) -> None:
     with refused("too_large", "groups"):
         await ann.call("contacts.add", person="bob", groups=["a", "b", "c"])
     await ann.call("contacts.add", person="bob", groups=["a", "b"], tags=["c"])
@@ -95,7 +93,7 @@ async def test_there_are_not_endlessly_many(ann: Somebody, bob: Somebody, cay: S
         await ann.call("contacts.update", person="cay", groups=["a", " "])
 
 
-async def test_accents_make_no_other_label(node: Node, ann: Somebody, bob: Somebody, cay: Somebody) -> None:
+async def test_accents_make_no_other_label(node: Node, ann: User, bob: User, cay: User) -> None:
     await ann.call("contacts.add", person="bob", tags=["Café", "cafe", "CAFE\u0301"])
     await ann.call("contacts.add", person="cay", tags=["cafe\u200b", "C++", "C"])
     assert await labels(ann) == [("tag", "C", 1), ("tag", "C++", 1), ("tag", "Café", 2)]
@@ -104,7 +102,7 @@ async def test_accents_make_no_other_label(node: Node, ann: Somebody, bob: Someb
 
 
 @pytest.mark.parametrize("blank", ["\u200b", "\u3164", "\u2800 ", "\u0301", "\u00a0"])
-async def test_a_label_can_be_seen(ann: Somebody, bob: Somebody, blank: str) -> None:
+async def test_a_label_can_be_seen(ann: User, bob: User, blank: str) -> None:
     with refused("invalid", "tags.1"):
         await ann.call("contacts.add", person="bob", tags=["x", blank])
     await ann.call("contacts.add", person="bob", tags=["x"], nickname=blank, number=blank, note=blank)

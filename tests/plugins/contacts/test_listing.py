@@ -20,7 +20,7 @@ from chatnode.node import Node
 from chatnode.storage.engine.connection import Reader, connect_writer
 from chatnode.storage.engine.migrations import Migration
 from chatnode.storage.node.plugins import prepare
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.plugins.contacts.keeping import contact, listed, set_back
 from tests.services.dialogue import anew, assert_sound, direct, refused, say
 
@@ -28,7 +28,7 @@ NAMES = ("Zoë", "ängstlich", "Émile", "bernd", "Åsa", "ŠAŠA", "Bernd", "zo
 
 
 @pytest.fixture
-async def keeper(node: Node, ann: Somebody) -> Somebody:
+async def keeper(node: Node, ann: User) -> User:
     """Ann, with a contact for each name."""
     for number, name in enumerate(NAMES):
         person = await make_person(node, f"p{number}")
@@ -37,12 +37,12 @@ async def keeper(node: Node, ann: Somebody) -> Somebody:
     return ann
 
 
-async def names(who: Somebody, **fields: Any) -> list[str]:
+async def names(who: User, **fields: Any) -> list[str]:
     page = await who.call("contacts.list", **fields)
     return [each.get("nickname", each["person"]["name"]) for each in page["contacts"]]
 
 
-async def test_by_name_it_is_the_name_that_the_owner_gave(keeper: Somebody) -> None:
+async def test_by_name_it_is_the_name_that_the_owner_gave(keeper: User) -> None:
     in_order = ["ängstlich", "Åsa", "bernd", "Bernd", "Émile", "ŠAŠA", "Zoë", "zoë", "李雷"]
     assert await names(keeper, sort="name") == in_order
     await keeper.call("contacts.update", person="p8", nickname="aaron")
@@ -51,7 +51,7 @@ async def test_by_name_it_is_the_name_that_the_owner_gave(keeper: Somebody) -> N
     assert await names(keeper, sort="name") == in_order
 
 
-async def test_a_new_name_has_a_new_place(node: Node, keeper: Somebody) -> None:
+async def test_a_new_name_has_a_new_place(node: Node, keeper: User) -> None:
     person = await anew(node, "p3")
     await person.call("people.update", name="Quentin")
     assert await names(keeper, sort="name") == [
@@ -75,7 +75,7 @@ async def test_a_new_name_has_a_new_place(node: Node, keeper: Somebody) -> None:
     await assert_sound(node)
 
 
-async def test_recent_ones_first(ann: Somebody, bob: Somebody, cay: Somebody, eve: Somebody) -> None:
+async def test_recent_ones_first(ann: User, bob: User, cay: User, eve: User) -> None:
     """Whom one talked with before they were a contact counts too; who was never talked with comes last."""
     for who in (eve, cay):
         await say(ann, await direct(ann, who), "hello")
@@ -86,7 +86,7 @@ async def test_recent_ones_first(ann: Somebody, bob: Somebody, cay: Somebody, ev
     assert "last_interacted_at" not in await contact(ann, bob)
 
 
-async def test_those_added_last_first(node: Node, ann: Somebody, bob: Somebody, cay: Somebody) -> None:
+async def test_those_added_last_first(node: Node, ann: User, bob: User, cay: User) -> None:
     await ann.call("contacts.add", person="bob")
     await set_back(node, "contacts_entries", "added_at", 1)
     await ann.call("contacts.add", person="cay")
@@ -94,7 +94,7 @@ async def test_those_added_last_first(node: Node, ann: Somebody, bob: Somebody, 
 
 
 @pytest.mark.parametrize("sort", ["recent", "most_used", "name", "added"])
-async def test_pages_together_are_the_list(node: Node, keeper: Somebody, sort: str) -> None:
+async def test_pages_together_are_the_list(node: Node, keeper: User, sort: str) -> None:
     """Also among those who are alike in what is sorted by."""
     draw = random.Random(sort)
 
@@ -119,7 +119,7 @@ async def test_pages_together_are_the_list(node: Node, keeper: Somebody, sort: s
         assert found == whole
 
 
-async def test_a_cursor_that_was_made_up_is_refused(keeper: Somebody) -> None:
+async def test_a_cursor_that_was_made_up_is_refused(keeper: User) -> None:
     def cursor(*values: Any) -> str:
         return base64.urlsafe_b64encode(orjson.dumps(values)).decode().rstrip("=")
 
@@ -134,7 +134,7 @@ async def test_a_cursor_that_was_made_up_is_refused(keeper: Somebody) -> None:
             await keeper.call("contacts.list", sort="recent", after=after)
 
 
-async def test_somebody_is_found_by_what_they_are_called_anywhere(node: Node, ann: Somebody) -> None:
+async def test_somebody_is_found_by_what_they_are_called_anywhere(node: Node, ann: User) -> None:
     for handle, name in (("grace", "Grace Hopper"), ("hopper2", "Édouard"), ("x", "Ada")):
         await (await make_person(node, handle)).call("people.update", name=name)
         await ann.call("contacts.add", person=handle)
@@ -149,7 +149,7 @@ async def test_somebody_is_found_by_what_they_are_called_anywhere(node: Node, an
         assert sorted(await listed(ann, query=query)) == found, query
 
 
-async def test_favourites(keeper: Somebody) -> None:
+async def test_favourites(keeper: User) -> None:
     for handle in ("p1", "p4"):
         await keeper.call("contacts.update", person=handle, favourite=True)
     assert await listed(keeper, favourite=True, sort="name") == ["p1", "p4"]
@@ -158,7 +158,7 @@ async def test_favourites(keeper: Somebody) -> None:
 
 
 @pytest.mark.parametrize("sort", ORDERS)
-async def test_every_order_is_read_from_its_index(node: Node, keeper: Somebody, sort: Sort) -> None:
+async def test_every_order_is_read_from_its_index(node: Node, keeper: User, sort: Sort) -> None:
     """A page reads as many rows as it shows: nothing is sorted, on the first page and on later ones."""
     first = await keeper.call("contacts.list", sort=sort, limit=2)
     for after in (None, first["next"]):
@@ -168,12 +168,12 @@ async def test_every_order_is_read_from_its_index(node: Node, keeper: Somebody, 
         assert "TEMP B-TREE" not in plan
 
 
-async def test_a_page_is_one_query(node: Node, keeper: Somebody) -> None:
+async def test_a_page_is_one_query(node: Node, keeper: User) -> None:
     """Entries, people, presence, and who has blocked whom."""
     assert len(await queries(node, keeper, ListContacts(sort="name", limit=500))) == 1
 
 
-async def queries(node: Node, keeper: Somebody, asked: ListContacts) -> list[tuple[str, str]]:
+async def queries(node: Node, keeper: User, asked: ListContacts) -> list[tuple[str, str]]:
     """What the database is asked for a page, and how it carries each out."""
 
     def read(reader: Reader) -> list[tuple[str, str]]:
@@ -186,7 +186,7 @@ async def queries(node: Node, keeper: Somebody, asked: ListContacts) -> list[tup
     return await node.core.db.read(read)
 
 
-async def test_the_list_as_a_collection(keeper: Somebody) -> None:
+async def test_the_list_as_a_collection(keeper: User) -> None:
     """Filtered, sorted and counted by any field."""
     await keeper.call("contacts.update", person="p1", favourite=True, nickname="Nick", groups=["Work"], tags=["a", "b"])
     await keeper.call("contacts.update", person="p2", favourite=True, number="112", groups=["work"])
@@ -211,7 +211,7 @@ async def test_the_list_as_a_collection(keeper: Somebody) -> None:
     assert [each["handle"] for each in found] == ["p7", "p0"]
 
 
-async def test_requests_as_a_collection(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_requests_as_a_collection(ann: User, bob: User, eve: User) -> None:
     await ann.call("contacts.request", person="bob", note="hello")
     await eve.call("contacts.request", person="ann")
     page = await ann.call("items.query", collection="contact_requests", fields="direction,person_id,note")
@@ -229,9 +229,7 @@ async def test_requests_as_a_collection(ann: Somebody, bob: Somebody, eve: Someb
         ("أحمد", "احمد"), ("Jean–Luc", "jean-luc"),
     ],
 )  # fmt: skip
-async def test_they_are_found_as_one_types_their_names(
-    node: Node, ann: Somebody, bob: Somebody, name: str, query: str
-) -> None:
+async def test_they_are_found_as_one_types_their_names(node: Node, ann: User, bob: User, name: str, query: str) -> None:
     await bob.call("people.update", name=name)
     await ann.call("contacts.add", person="bob")
     for asked in (query, query.upper(), query.lower(), name, name[:3]):
@@ -242,7 +240,7 @@ async def test_they_are_found_as_one_types_their_names(
     await assert_sound(node)
 
 
-async def test_letters_of_every_alphabet_stand_beside_the_plain_ones(node: Node, ann: Somebody) -> None:
+async def test_letters_of_every_alphabet_stand_beside_the_plain_ones(node: Node, ann: User) -> None:
     for number, name in enumerate(["Agnes", "Lukas", "Ægir", "Sorin", "Łukasz", "Søren", "Ahmed"]):
         person = await make_person(node, f"p{number}")
         await person.call("people.update", name=name)
@@ -251,7 +249,7 @@ async def test_letters_of_every_alphabet_stand_beside_the_plain_ones(node: Node,
 
 
 @pytest.mark.parametrize("nickname", ["24/7", "1.5", "+1", "007", "2-4-6", "(0)", "R2 D2", "3"])
-async def test_a_nickname_of_digits_is_found_as_it_stands(ann: Somebody, bob: Somebody, nickname: str) -> None:
+async def test_a_nickname_of_digits_is_found_as_it_stands(ann: User, bob: User, nickname: str) -> None:
     await ann.call("contacts.add", person="bob", nickname=nickname)
     assert await listed(ann, query=nickname) == ["bob"]
 
@@ -259,7 +257,7 @@ async def test_a_nickname_of_digits_is_found_as_it_stands(ann: Somebody, bob: So
 @pytest.mark.parametrize(
     "number", ["+49 30 901820", "0049 30 901820", "+49 (0)30/90 18-20", "(0049) 30 901820", "＋٤٩ 30 901820"]
 )
-async def test_a_number_is_found_however_it_is_written(ann: Somebody, bob: Somebody, number: str) -> None:
+async def test_a_number_is_found_however_it_is_written(ann: User, bob: User, number: str) -> None:
     await ann.call("contacts.add", person="bob", number=number)
     for query in ("+49 30 901820", "004930901820", "+49-30-90.18.20", "0049 (0)30 901820", "30 90 18", "4930", number):
         assert await listed(ann, query=query) == ["bob"], query
@@ -268,7 +266,7 @@ async def test_a_number_is_found_however_it_is_written(ann: Somebody, bob: Someb
 
 
 async def test_what_was_derived_by_an_earlier_folding_is_made_anew(
-    node: Node, tmp_path: Path, config: Config, ann: Somebody, bob: Somebody, cay: Somebody
+    node: Node, tmp_path: Path, config: Config, ann: User, bob: User, cay: User
 ) -> None:
     """As a database of the first step has it, with labels that differ only in accents."""
     await bob.call("people.update", name="Łukasz")

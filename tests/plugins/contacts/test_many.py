@@ -7,13 +7,13 @@ import pytest
 
 from chatnode.api import Reader, Transaction
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.services.dialogue import assert_sound
 
 from .keeping import catch_up, listed
 
 
-async def names_of(node: Node, person: Somebody) -> list[str]:
+async def names_of(node: Node, person: User) -> list[str]:
     def read(reader: Reader) -> list[str]:
         sql = "SELECT sort_name FROM contacts_entries WHERE contact = ? ORDER BY key"
         return [name for (name,) in reader.execute(sql, (person.account.key,))]
@@ -45,7 +45,7 @@ async def test_a_new_name_reaches_all_of_them_step_by_step(node: Node, monkeypat
 MANY = 60_000
 
 
-async def test_who_is_in_very_many_lists_can_change_their_name_and_be_erased(node: Node, ann: Somebody) -> None:
+async def test_who_is_in_very_many_lists_can_change_their_name_and_be_erased(node: Node, ann: User) -> None:
     boss = await make_person(node, "boss")
     await ann.call("contacts.add", person="boss")
 

@@ -9,12 +9,12 @@ import pytest
 from chatnode.node import Node
 from chatnode.storage.people import people
 from chatnode.storage.privacy import erasure
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.plugins.contacts.keeping import become_contacts, kept, listed, requests
 from tests.services.dialogue import LiveSession, assert_sound
 
 
-async def exported(who: Somebody) -> list[dict[str, Any]]:
+async def exported(who: User) -> list[dict[str, Any]]:
     """What `people.export` gives of contacts."""
     found: list[dict[str, Any]] = []
     page = await who.call("people.export", limit=3)
@@ -25,7 +25,7 @@ async def exported(who: Somebody) -> list[dict[str, Any]]:
         page = await who.call("people.export", limit=3, after=page["next"])
 
 
-async def rows(node: Node, person: Somebody) -> int:
+async def rows(node: Node, person: User) -> int:
     sql = (
         "SELECT (SELECT count(*) FROM contacts_entries WHERE :key IN (owner, contact)) "
         "+ (SELECT count(*) FROM contacts_labels WHERE :key IN (owner, contact)) "
@@ -35,7 +35,7 @@ async def rows(node: Node, person: Somebody) -> int:
     return (await node.core.db.read(lambda reader: reader.execute(sql, key).fetchone()))[0]
 
 
-async def test_one_takes_away_what_one_keeps(ann: Somebody, bob: Somebody, cay: Somebody, eve: Somebody) -> None:
+async def test_one_takes_away_what_one_keeps(ann: User, bob: User, cay: User, eve: User) -> None:
     await become_contacts(ann, bob)
     await ann.call("contacts.update", person="bob", nickname="Bobby", number="112", note="tea", groups=["Work"])
     await bob.call("contacts.update", person="ann", note="what Bob thinks of Ann")
@@ -48,9 +48,7 @@ async def test_one_takes_away_what_one_keeps(ann: Somebody, bob: Somebody, cay: 
     assert "Bobby" not in str(await exported(bob))
 
 
-async def test_who_is_erased_is_in_no_list(
-    node: Node, ann: Somebody, bob: Somebody, cay: Somebody, eve: Somebody
-) -> None:
+async def test_who_is_erased_is_in_no_list(node: Node, ann: User, bob: User, cay: User, eve: User) -> None:
     """On both sides; and those who keep them are told, also those who share no conversation with them."""
     await become_contacts(ann, bob)
     await bob.call("contacts.update", person="ann", nickname="Annie", groups=["Work"])
@@ -71,7 +69,7 @@ async def test_who_is_erased_is_in_no_list(
     await assert_sound(node)
 
 
-async def test_who_is_being_erased_is_not_shown_any_more(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_who_is_being_erased_is_not_shown_any_more(node: Node, ann: User, bob: User) -> None:
     """An erasure takes steps, and the first one is the end."""
     await bob.call("contacts.add", person="ann", groups=["Work"])
     await bob.call("contacts.request", person="ann")
@@ -82,9 +80,7 @@ async def test_who_is_being_erased_is_not_shown_any_more(node: Node, ann: Somebo
         assert (await bob.call("items.query", collection=collection))["data"] == []
 
 
-async def test_a_new_name_is_told_to_who_keeps_them(
-    node: Node, ann: Somebody, bob: Somebody, cay: Somebody, eve: Somebody
-) -> None:
+async def test_a_new_name_is_told_to_who_keeps_them(node: Node, ann: User, bob: User, cay: User, eve: User) -> None:
     """Also where they share no conversation; not to whoever has blocked them or is blocked, and not to others."""
     for who in (bob, cay):
         await who.call("contacts.add", person="ann")
@@ -110,7 +106,7 @@ async def test_a_new_name_is_told_to_who_keeps_them(
         ("UPDATE contacts_entries SET removed_at = 1", "removed and still says"),
     ],
 )
-async def test_what_is_out_of_order_is_found(node: Node, ann: Somebody, bob: Somebody, damage: str, said: str) -> None:
+async def test_what_is_out_of_order_is_found(node: Node, ann: User, bob: User, damage: str, said: str) -> None:
     await ann.call("contacts.add", person="bob", nickname="Bobby", groups=["Work"])
     await assert_sound(node)
     await node.core.db.write(lambda tx: tx.execute(damage))

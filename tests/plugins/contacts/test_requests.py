@@ -6,12 +6,12 @@ import pytest
 
 from chatnode.config import Config, Limits
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.plugins.contacts.keeping import become_contacts, contact, listed, requests, set_back, with_settings
 from tests.services.dialogue import LiveSession, assert_sound, direct, outcome, refused
 
 
-async def test_who_accepts_is_in_the_list_and_has_them_in_theirs(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_who_accepts_is_in_the_list_and_has_them_in_theirs(node: Node, ann: User, bob: User) -> None:
     await ann.call("contacts.request", person="bob", note="  We met in Turku.\n")
     assert (await requests(bob, "incoming"), await requests(ann, "outgoing")) == (["ann"], ["bob"])
     (asked,) = (await bob.call("contacts.requests"))["requests"]
@@ -25,7 +25,7 @@ async def test_who_accepts_is_in_the_list_and_has_them_in_theirs(node: Node, ann
     await assert_sound(node)
 
 
-async def test_contacts_see_each_others_presence(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_contacts_see_each_others_presence(node: Node, ann: User, bob: User) -> None:
     """By the core's own rule: they have a conversation, in which nothing need be said."""
     await LiveSession.of(node, bob)
     await bob.call("presence.status", text="in the garden")
@@ -40,26 +40,26 @@ async def test_contacts_see_each_others_presence(node: Node, ann: Somebody, bob:
 
 
 @with_settings(open_direct=0)
-async def test_where_no_conversation_is_opened_there_is_no_presence(ann: Somebody, bob: Somebody) -> None:
+async def test_where_no_conversation_is_opened_there_is_no_presence(ann: User, bob: User) -> None:
     await ann.call("contacts.request", person="bob")
     assert "conversation" not in await bob.call("contacts.accept", person="ann")
     assert "presence" not in await contact(ann, bob)
     assert (await ann.call("inbox.list"))["conversations"] == []
 
 
-async def test_asking_who_has_asked_accepts(ann: Somebody, bob: Somebody) -> None:
+async def test_asking_who_has_asked_accepts(ann: User, bob: User) -> None:
     await ann.call("contacts.request", person="bob")
     assert await bob.call("contacts.request", person="ann") == {"state": "accepted"}
     assert (await listed(ann), await listed(bob), await requests(ann, "outgoing")) == (["bob"], ["ann"], [])
 
 
-async def test_asking_twice_is_asking_once(ann: Somebody, bob: Somebody) -> None:
+async def test_asking_twice_is_asking_once(ann: User, bob: User) -> None:
     for _ in range(2):
         assert await ann.call("contacts.request", person="bob") == {"state": "requested"}
     assert await requests(bob, "incoming") == ["ann"]
 
 
-async def test_who_are_contacts_need_not_ask(ann: Somebody, bob: Somebody) -> None:
+async def test_who_are_contacts_need_not_ask(ann: User, bob: User) -> None:
     await become_contacts(ann, bob)
     with refused("conflict", "person"):
         await ann.call("contacts.request", person="bob")
@@ -67,7 +67,7 @@ async def test_who_are_contacts_need_not_ask(ann: Somebody, bob: Somebody) -> No
     assert await ann.call("contacts.request", person="bob") == {"state": "requested"}
 
 
-async def test_a_request_is_withdrawn(ann: Somebody, bob: Somebody) -> None:
+async def test_a_request_is_withdrawn(ann: User, bob: User) -> None:
     await ann.call("contacts.request", person="bob")
     await ann.call("contacts.cancel", person="bob")
     assert await requests(bob, "incoming") == []
@@ -78,7 +78,7 @@ async def test_a_request_is_withdrawn(ann: Somebody, bob: Somebody) -> None:
     assert await ann.call("contacts.request", person="bob") == {"state": "requested"}
 
 
-async def test_who_was_declined_may_ask_again_after_a_while(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_who_was_declined_may_ask_again_after_a_while(node: Node, ann: User, bob: User) -> None:
     await ann.call("contacts.request", person="bob", note="please")
     await bob.call("contacts.decline", person="ann")
     assert (await requests(ann, "outgoing"), await requests(bob, "incoming")) == ([], [])
@@ -93,7 +93,7 @@ async def test_who_was_declined_may_ask_again_after_a_while(node: Node, ann: Som
     assert await requests(bob, "incoming") == ["ann"]
 
 
-async def test_who_has_declined_may_ask_themself(ann: Somebody, bob: Somebody) -> None:
+async def test_who_has_declined_may_ask_themself(ann: User, bob: User) -> None:
     await ann.call("contacts.request", person="bob")
     await bob.call("contacts.decline", person="ann")
     assert await bob.call("contacts.request", person="ann") == {"state": "requested"}
@@ -101,7 +101,7 @@ async def test_who_has_declined_may_ask_themself(ann: Somebody, bob: Somebody) -
     assert (await listed(ann), await listed(bob)) == (["bob"], ["ann"])
 
 
-async def test_what_was_declined_long_ago_is_forgotten(node: Node, ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_what_was_declined_long_ago_is_forgotten(node: Node, ann: User, bob: User, eve: User) -> None:
     for asker in (ann, eve):
         await asker.call("contacts.request", person="bob")
         await bob.call("contacts.decline", person=asker.handle)
@@ -111,7 +111,7 @@ async def test_what_was_declined_long_ago_is_forgotten(node: Node, ann: Somebody
     assert rows == [(eve.account.key,)]
 
 
-async def test_nobody_asks_themself_or_nobody(ann: Somebody) -> None:
+async def test_nobody_asks_themself_or_nobody(ann: User) -> None:
     with refused("invalid", "person"):
         await ann.call("contacts.request", person="ann")
     for command in ("request", "accept", "decline", "cancel"):
@@ -119,7 +119,7 @@ async def test_nobody_asks_themself_or_nobody(ann: Somebody) -> None:
             await ann.call(f"contacts.{command}", person="nobody")
 
 
-async def test_who_is_deactivated_is_not_asked(node: Node, ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_who_is_deactivated_is_not_asked(node: Node, ann: User, bob: User, eve: User) -> None:
     await eve.call("contacts.request", person="bob")
     await node.call("people.deactivate", person="eve")
     with refused("forbidden"):
@@ -128,7 +128,7 @@ async def test_who_is_deactivated_is_not_asked(node: Node, ann: Somebody, bob: S
         await bob.call("contacts.accept", person="eve")
 
 
-async def test_requests_are_listed_page_by_page_newest_first(node: Node, ann: Somebody) -> None:
+async def test_requests_are_listed_page_by_page_newest_first(node: Node, ann: User) -> None:
     for number in range(5):
         await (await make_person(node, f"fan{number}")).call("contacts.request", person="ann")
     found: list[str] = []
@@ -142,7 +142,7 @@ async def test_requests_are_listed_page_by_page_newest_first(node: Node, ann: So
 
 
 @with_settings(pending_requests=2)
-async def test_requests_without_an_answer_are_bounded(node: Node, ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_requests_without_an_answer_are_bounded(node: Node, ann: User, bob: User, eve: User) -> None:
     for number in range(3):
         await make_person(node, f"star{number}")
     assert [await outcome(ann.call("contacts.request", person=f"star{number}")) for number in range(3)] == [
@@ -156,7 +156,7 @@ async def test_requests_without_an_answer_are_bounded(node: Node, ann: Somebody,
 
 
 @with_settings(requests_per_minute=2)
-async def test_how_often_one_asks_is_limited(ann: Somebody, bob: Somebody) -> None:
+async def test_how_often_one_asks_is_limited(ann: User, bob: User) -> None:
     for _ in range(2):
         await ann.call("contacts.request", person="bob")
     with refused("rate_limited"):
@@ -164,7 +164,7 @@ async def test_how_often_one_asks_is_limited(ann: Somebody, bob: Somebody) -> No
 
 
 @with_settings(entries=1)
-async def test_a_full_list_takes_nobody_in(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_a_full_list_takes_nobody_in(ann: User, bob: User, eve: User) -> None:
     await become_contacts(ann, bob)
     await eve.call("contacts.request", person="ann")
     with refused("too_large", "person"):
@@ -173,7 +173,7 @@ async def test_a_full_list_takes_nobody_in(ann: Somebody, bob: Somebody, eve: So
 
 
 @pytest.mark.parametrize("config", [Config(limits=Limits(page_items=3))])
-async def test_pages_are_no_larger_than_the_node_allows(node: Node, ann: Somebody) -> None:
+async def test_pages_are_no_larger_than_the_node_allows(node: Node, ann: User) -> None:
     for number in range(4):
         await (await make_person(node, f"fan{number}")).call("contacts.request", person="ann")
     assert len((await ann.call("contacts.requests", limit=100))["requests"]) == 3

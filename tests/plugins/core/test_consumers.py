@@ -15,13 +15,13 @@ import trio.testing
 from chatnode.api import Consumer, Context, Refusal, Row, Transaction, Write
 from chatnode.node import Node
 from chatnode.storage.log import consumers as storage
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.services.dialogue import direct, fill, say
 
 from .making import Consume, Noting, head, logged, made, node_with, notes, seen, stored_cursor
 
 
-async def talk_of(node: Node) -> tuple[Somebody, str]:
+async def talk_of(node: Node) -> tuple[User, str]:
     """Somebody, and their notes to themselves."""
     ann = await make_person(node, "ann")
     return ann, await direct(ann, ann)
@@ -36,7 +36,7 @@ async def test_a_consumer_gets_what_happens_after_it_was_first_there(tmp_path: P
         ann, talk = await talk_of(node)
         await say(ann, talk, "before the plugin")
     async with node_with(tmp_path, made(consumers=[noting.declared()])) as node:
-        ann = Somebody(node, ann.account)
+        ann = User(node, ann.account)
         await say(ann, talk, "one")
         await say(ann, talk, "two")
         (status,) = await node.consumers.catch_up()
@@ -81,7 +81,7 @@ async def test_after_a_restart_it_goes_on_where_it_was(tmp_path: Path) -> None:
         await node.consumers.catch_up()
         await say(ann, talk, "two, which it has no time for")
     async with node_with(tmp_path) as node:
-        await say(Somebody(node, ann.account), talk, "three, while the plugin is not there")
+        await say(User(node, ann.account), talk, "three, while the plugin is not there")
     async with node_with(tmp_path, plugin) as node:
         (status,) = node.consumers.statuses()
         assert status.behind == 2

@@ -12,7 +12,7 @@ import trio
 from chatnode.api import Consumer, Context, Metric, Row, Step, Table, Task, Write
 from chatnode.node import Node
 from chatnode.transport import metrics
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.services.dialogue import assert_sound, direct, fill, outcome, refused
 
 from .making import SEEN, Noting, logged, made, node_with, seen
@@ -271,7 +271,7 @@ PEOPLE = Step(
 )
 
 
-async def fill_tables(node: Node, ann: Somebody) -> None:
+async def fill_tables(node: Node, ann: User) -> None:
     def write(tx: Any) -> None:
         tx.executemany("INSERT INTO made_seen VALUES ('noting', ?, 'x')", [(number,) for number in range(5)])
         tx.execute("INSERT INTO made_people VALUES (?, x'00ff')", (ann.account.key,))
@@ -305,7 +305,7 @@ async def test_what_it_keeps_is_exported_by_the_operator_of_the_machine_only(tmp
         with refused("not_found", "plugin"):
             await node.call("plugins.export", plugin="nonsense")
         with refused("forbidden"):
-            await Somebody(node, root.account).call("plugins.export", plugin="made", table="made_seen")
+            await User(node, root.account).call("plugins.export", plugin="made", table="made_seen")
 
 
 async def test_dropping_takes_everything_and_nothing_else(tmp_path: Path) -> None:

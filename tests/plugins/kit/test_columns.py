@@ -13,7 +13,7 @@ import pytest
 
 from chatnode.api import Collection, Field, Reader, Transaction, kinds
 from chatnode.storage.engine.promised import PROMISED
-from chatnode.testing import Client, Node, check_plugin, open_node
+from chatnode.testing import LiveUser, Node, check_plugin, open_node
 from chatnode.testing.columns import promised_columns_only
 from tests.plugins.surface.making import made
 
@@ -123,14 +123,14 @@ class TestThroughTheFixture:
     def plugins(self, spy: Any) -> list[Any]:
         return [spy]
 
-    async def test_a_test_of_a_well_behaved_plugin_passes(self, node: Node, ann: Client, spy: Any) -> None:
+    async def test_a_test_of_a_well_behaved_plugin_passes(self, node: Node, ann: LiveUser, spy: Any) -> None:
         assert await node.core.db.read(lambda reader: spy.run(reader, "SELECT handle FROM people")) == [("ann",)]
 
 
 def collection(sql: str) -> Collection:
     return Collection(
         "demo_people", "People.", "people item", "item.key = :me",
-        (Field("id", kinds.Text(), "item.id"), Field("what", kinds.Text(), sql)),
+        (Field("id", kinds.String(), "item.id"), Field("what", kinds.String(), sql)),
         key=("id",), order="id", permission="chat",
     )  # fmt: skip
 

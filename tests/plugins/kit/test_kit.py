@@ -14,7 +14,7 @@ from chatnode.config import Config
 from chatnode.dispatch.caller import Caller
 from chatnode.errors import StartError
 from chatnode.model.commands.shared import Nothing
-from chatnode.testing import Client, MakePerson, Node, check_plugin, configured, connect, refused
+from chatnode.testing import LiveUser, MakePerson, Node, check_plugin, configured, connect, refused
 
 from .waves import STEP, TABLE, Wave, make_waved, wave, waves
 
@@ -27,14 +27,14 @@ def plugins() -> list[Any]:
 # ---- dialogues
 
 
-async def test_who_is_waved_to_hears_it(ann: Client, bob: Client, eve: Client) -> None:
+async def test_who_is_waved_to_hears_it(ann: LiveUser, bob: LiveUser, eve: LiveUser) -> None:
     await ann.does("waves.wave", person="bob")
     heard = await bob.hears("waves.waved")
     assert heard["by"]["handle"] == "ann"
     assert eve.heard("waves.waved") == []
 
 
-async def test_each_event_is_heard_once_and_in_its_order(ann: Client, bob: Client) -> None:
+async def test_each_event_is_heard_once_and_in_its_order(ann: LiveUser, bob: LiveUser) -> None:
     talk = await ann.direct(bob)
     first, second = await ann.says(talk, "one"), await ann.says(talk, "two")
     assert (await bob.hears("message.posted", conversation=talk))["message"]["message"] == first
@@ -42,12 +42,14 @@ async def test_each_event_is_heard_once_and_in_its_order(ann: Client, bob: Clien
     assert [message["text"] for message in await bob.sees(talk)] == ["one", "two"]
 
 
-async def test_what_is_heard_later_is_waited_for(ann: Client, bob: Client, nursery: trio.Nursery) -> None:
+async def test_what_is_heard_later_is_waited_for(ann: LiveUser, bob: LiveUser, nursery: trio.Nursery) -> None:
     nursery.start_soon(ann.direct, bob)
     assert (await bob.hears("member.joined"))["person"]["handle"] == "bob"
 
 
-async def test_who_hears_something_else_is_told_what(ann: Client, bob: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_hears_something_else_is_told_what(
+    ann: LiveUser, bob: LiveUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("chatnode.testing.people.PATIENCE", 0)
     await ann.does("waves.wave", person="bob")
     with pytest.raises(AssertionError, match=r"bob does not hear waves\.lost, but .*waves\.waved"):
@@ -56,7 +58,7 @@ async def test_who_hears_something_else_is_told_what(ann: Client, bob: Client, m
         await bob.hears("waves.waved", extra="much")
 
 
-async def test_a_refusal_is_expected_by_its_code_and_place(ann: Client) -> None:
+async def test_a_refusal_is_expected_by_its_code_and_place(ann: LiveUser) -> None:
     with refused("not_found"):
         await ann.does("waves.wave", person="nobody")
     with refused("invalid", "person") as caught:
@@ -66,7 +68,7 @@ async def test_a_refusal_is_expected_by_its_code_and_place(ann: Client) -> None:
         await ann.does("waves.wave", person="nobody")
 
 
-async def test_people_are_made_as_needed(person: MakePerson, client: Client, node: Node) -> None:
+async def test_people_are_made_as_needed(person: MakePerson, client: LiveUser, node: Node) -> None:
     root = await person("root", admin=True)
     assert (await root.does("people.get", person=client.id))["person"]["handle"] == "somebody"
     group = await root.group(client, title="all of us")
@@ -74,15 +76,15 @@ async def test_people_are_made_as_needed(person: MakePerson, client: Client, nod
     assert {each.name for each in node.plugins.statuses()} == {"contacts", "reactions", "waves"}
 
 
-async def test_it_goes_over_a_real_connection_too(ann: Client, bob: Client, url: str) -> None:
+async def test_it_goes_over_a_real_connection_too(ann: LiveUser, bob: LiveUser, url: str) -> None:
     async with connect(url, await ann.token(), events=False) as connected:
         await connected.call("waves.wave", person="bob")
     await bob.hears("waves.waved")
 
 
 async def test_the_clock_of_an_inline_node_is_mocked(inline_node: Node, autojump_clock: MockClock) -> None:
-    ann = await Client.new(inline_node, "ann")
-    bob = await Client.new(inline_node, "bob")
+    ann = await LiveUser.new(inline_node, "ann")
+    bob = await LiveUser.new(inline_node, "bob")
     began = trio.current_time()
     await trio.sleep(86_400)
     await ann.does("waves.wave", person="bob")
@@ -106,7 +108,7 @@ def test_a_sound_plugin_passes() -> None:
 
 
 @command("waves.wave", permission="chat")
-async def _silent(ctx: Caller, command: Wave) -> Nothing:
+async def _silent(ctx: Caller, asked: Wave) -> Nothing:
     return Nothing()
 
 

@@ -65,11 +65,11 @@ class Settings:
 
 
 @command("waves.wave", permission="waves.wave")
-async def wave(ctx: Context, command: Wave) -> Nothing:
+async def wave(ctx: Context, asked: Wave) -> Nothing:
     """Wave to somebody."""
 
     def write(tx: Transaction) -> Nothing:
-        other = find_person(tx, command.person)
+        other = find_person(tx, asked.person)
         key = tx.execute("INSERT INTO waves_waves (person, at) VALUES (?, ?)", (ctx.me.key, tx.now)).lastrowid
         assert key is not None
         tx.record(Waved(public_person(ctx.me)), people=[other.key], subject=key, actor=ctx.me.key)

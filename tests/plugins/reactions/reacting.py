@@ -8,7 +8,7 @@ import pytest
 
 from chatnode.config import Config
 from chatnode.node import Node
-from tests.conftest import Somebody
+from tests.conftest import User
 
 
 def with_reactions(**settings: Any) -> pytest.MarkDecorator:
@@ -17,11 +17,11 @@ def with_reactions(**settings: Any) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("config", [Config(of_plugins={"reactions": settings})], ids=[name])
 
 
-async def react(who: Somebody, message: str, emoji: str) -> dict[str, Any]:
+async def react(who: User, message: str, emoji: str) -> dict[str, Any]:
     return await who.call("reactions.add", message=message, emoji=emoji)
 
 
-async def on(who: Somebody, message: str) -> dict[str, list[str]]:
+async def on(who: User, message: str) -> dict[str, list[str]]:
     """What `messages.get` shows: emoji → handles of the first people, in order."""
     shown = (await who.call("messages.get", message=message))["message"].get("extra", {})
     for each in shown.get("reactions", ()):
@@ -29,7 +29,7 @@ async def on(who: Somebody, message: str) -> dict[str, list[str]]:
     return {each["emoji"]: [person["handle"] for person in each["people"]] for each in shown.get("reactions", ())}
 
 
-async def listed(who: Somebody, message: str, **fields: Any) -> list[tuple[str, str]]:
+async def listed(who: User, message: str, **fields: Any) -> list[tuple[str, str]]:
     """Handle and emoji of each reaction, as `reactions.list` gives them."""
     page = await who.call("reactions.list", message=message, **fields)
     return [(each["person"]["handle"], each["emoji"]) for each in page["reactions"]]

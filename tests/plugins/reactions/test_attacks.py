@@ -9,7 +9,7 @@ import trio
 
 from chatnode.config import Config, Limits
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.plugins.reactions.reacting import assert_consistent, on, react
 from tests.services.dialogue import LiveSession, direct, group, refused, say
 from tests.transport.clients import Http, bearer, serving
@@ -33,7 +33,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-async def test_hostile_texts_are_refused_at_their_place(ann: Somebody, bob: Somebody, text: str) -> None:
+async def test_hostile_texts_are_refused_at_their_place(ann: User, bob: User, text: str) -> None:
     message = (await say(ann, await direct(ann, bob), "well?"))["message"]
     for name in ("reactions.add", "reactions.remove", "reactions.list"):
         with refused("invalid", "emoji") as told:
@@ -46,7 +46,7 @@ async def test_hostile_texts_are_refused_at_their_place(ann: Somebody, bob: Some
     assert await on(ann, message) == {}
 
 
-async def test_over_http_half_a_character_is_no_json(node: Node, ann: Somebody) -> None:
+async def test_over_http_half_a_character_is_no_json(node: Node, ann: User) -> None:
     message = (await say(ann, await direct(ann, ann), "well?"))["message"]
     token = (await ann.call("tokens.create"))["token"]
     headers = {**bearer(token), "Content-Type": "application/json"}
@@ -59,14 +59,14 @@ async def test_over_http_half_a_character_is_no_json(node: Node, ann: Somebody) 
         assert found.json["counts"] == {"👍": 1}
 
 
-async def test_many_at_once(node: Node, ann: Somebody) -> None:
+async def test_many_at_once(node: Node, ann: User) -> None:
     """Thirty people add, replace and take back; what each has in the end is what counts."""
     people = [await make_person(node, f"p{number}") for number in range(30)]
     message = (await say(ann, await group(ann, *people), "go"))["message"]
     anns = await LiveSession.of(node, ann)
     chance = random.Random(7)
 
-    async def play(who: Somebody) -> None:
+    async def play(who: User) -> None:
         for _ in range(10):
             if chance.random() < 0.3:
                 await who.call("reactions.remove", message=message)
@@ -83,7 +83,7 @@ async def test_many_at_once(node: Node, ann: Somebody) -> None:
     assert sum(counts.values()) == len(given) == len({each["person"]["id"] for each in given})
 
 
-async def test_one_device_twice_at_once_has_one_reaction(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_one_device_twice_at_once_has_one_reaction(node: Node, ann: User, bob: User) -> None:
     message = (await say(ann, await direct(ann, bob), "well?"))["message"]
     anns = await LiveSession.of(node, ann)
     async with trio.open_nursery() as nursery:
@@ -93,7 +93,7 @@ async def test_one_device_twice_at_once_has_one_reaction(node: Node, ann: Somebo
     assert len(anns.heard()) == 1
 
 
-async def test_thousands_on_one_message(node: Node, ann: Somebody) -> None:
+async def test_thousands_on_one_message(node: Node, ann: User) -> None:
     """As if by real people; then the message is deleted."""
     room = await group(ann)
     message = (await say(ann, room, "who is there?"))["message"]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.plugins.reactions.reacting import on, react
 from tests.services.dialogue import LiveSession, Visitor, direct, group, outcome, refused, say
 
@@ -18,11 +18,11 @@ CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
 ASKING = (*CHANGES, ("reactions.list", {}))
 
 
-async def outcomes(who: Somebody | Visitor, message: str) -> set[str]:
+async def outcomes(who: User | Visitor, message: str) -> set[str]:
     return {await outcome(who.call(name, message=message, **fields)) for name, fields in ASKING}
 
 
-async def test_a_stranger_learns_not_even_that_there_is_a_message(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_a_stranger_learns_not_even_that_there_is_a_message(ann: User, bob: User, eve: User) -> None:
     message = (await say(ann, await direct(ann, bob), "between us"))["message"]
     await react(bob, message, "👍")
     for asked in (message, "0" * 32):
@@ -35,7 +35,7 @@ async def test_a_stranger_learns_not_even_that_there_is_a_message(ann: Somebody,
     assert await on(ann, message) == {"👍": ["bob"]}
 
 
-async def test_who_left_is_out_and_what_they_said_of_it_stays(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_who_left_is_out_and_what_they_said_of_it_stays(node: Node, ann: User, bob: User) -> None:
     room = await group(ann, bob)
     message = (await say(ann, room, "farewell"))["message"]
     await react(bob, message, "😢")
@@ -48,9 +48,7 @@ async def test_who_left_is_out_and_what_they_said_of_it_stays(node: Node, ann: S
     assert await on(ann, message) == {"😢": ["bob"], "👍": ["ann"]}
 
 
-async def test_a_newcomer_sees_nothing_of_what_was_before(
-    node: Node, ann: Somebody, bob: Somebody, eve: Somebody
-) -> None:
+async def test_a_newcomer_sees_nothing_of_what_was_before(node: Node, ann: User, bob: User, eve: User) -> None:
     room = await group(ann, bob, history="since_joining")
     before = (await say(ann, room, "before"))["message"]
     await react(bob, before, "👍")
@@ -65,7 +63,7 @@ async def test_a_newcomer_sees_nothing_of_what_was_before(
     assert await on(eve, after) == {"👍": ["bob"]}
 
 
-async def test_a_newcomer_who_sees_the_history_may_react_to_it(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_a_newcomer_who_sees_the_history_may_react_to_it(ann: User, bob: User, eve: User) -> None:
     room = await group(ann, bob, visibility="public")
     message = (await say(ann, room, "before"))["message"]
     await react(bob, message, "👍")
@@ -76,9 +74,7 @@ async def test_a_newcomer_who_sees_the_history_may_react_to_it(ann: Somebody, bo
     assert await on(ann, message) == {"👍": ["bob", "eve"]}
 
 
-async def test_after_a_block_nothing_new_and_what_there_is_can_be_taken_back(
-    node: Node, ann: Somebody, bob: Somebody
-) -> None:
+async def test_after_a_block_nothing_new_and_what_there_is_can_be_taken_back(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     message = (await say(ann, talk, "hello"))["message"]
     await react(bob, message, "👍")
@@ -95,7 +91,7 @@ async def test_after_a_block_nothing_new_and_what_there_is_can_be_taken_back(
     assert await on(bob, message) == {}
 
 
-async def test_in_a_closed_conversation_the_same(ann: Somebody, bob: Somebody) -> None:
+async def test_in_a_closed_conversation_the_same(ann: User, bob: User) -> None:
     room = await group(ann, bob)
     message = (await say(ann, room, "done?"))["message"]
     await react(bob, message, "👍")
@@ -109,14 +105,14 @@ async def test_in_a_closed_conversation_the_same(ann: Somebody, bob: Somebody) -
     assert await on(ann, message) == {"🎉": ["bob"]}
 
 
-async def test_with_somebody_who_is_deactivated_as_for_posting(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_with_somebody_who_is_deactivated_as_for_posting(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     message = (await say(bob, talk, "bye"))["message"]
     await node.call("people.deactivate", person="bob")
     assert await outcome(react(ann, message, "😢")) == await outcome(say(ann, talk, "bye")) == "forbidden"
 
 
-async def test_a_deleted_message_takes_no_reactions(ann: Somebody, bob: Somebody) -> None:
+async def test_a_deleted_message_takes_no_reactions(ann: User, bob: User) -> None:
     message = (await say(ann, await direct(ann, bob), "oops"))["message"]
     await ann.call("messages.delete", message=message)
     for name, fields in CHANGES:
@@ -126,7 +122,7 @@ async def test_a_deleted_message_takes_no_reactions(ann: Somebody, bob: Somebody
     assert (await bob.call("reactions.list", message=message)) == {"reactions": [], "counts": {}}
 
 
-async def test_a_system_message_takes_reactions(ann: Somebody, node: Node) -> None:
+async def test_a_system_message_takes_reactions(ann: User, node: Node) -> None:
     root = await make_person(node, "root", admin=True)
     room = await group(root, ann)
     fields = {"kind": "system", "system": {"type": "order.shipped"}}
@@ -135,14 +131,14 @@ async def test_a_system_message_takes_reactions(ann: Somebody, node: Node) -> No
     assert await on(root, message) == {"🎉": ["ann"]}
 
 
-async def test_the_operator_is_nobody_who_reacts(node: Node, ann: Somebody) -> None:
+async def test_the_operator_is_nobody_who_reacts(node: Node, ann: User) -> None:
     message = (await say(ann, await direct(ann, ann), "note"))["message"]
     for name, fields in ASKING:
         with refused("forbidden"):
             await node.call(name, message=message, **fields)
 
 
-async def test_nobody_else_is_told(node: Node, ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_nobody_else_is_told(node: Node, ann: User, bob: User, eve: User) -> None:
     root = await make_person(node, "root", admin=True)
     sessions = [await LiveSession.of(node, who) for who in (eve, root)]
     room = await group(ann, bob)

@@ -10,10 +10,10 @@ import attrs
 import pytest
 from chatnode_reactions import chatnode_plugin
 from chatnode_reactions.emoji import EMOJI_OF, TYPES
-from chatnode_reactions.model import Counted, Settings
+from chatnode_reactions.model import Counted, ReactionsSettings
 
 from chatnode.node import Node
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.services.dialogue import direct, say
 from tests.transport.clients import Http, serving
 from tests.transport.test_http import validate
@@ -21,7 +21,7 @@ from tests.transport.test_http import validate
 TEXT = (Path(__file__).parents[3] / "docs/plugins/reactions.md").read_text(encoding="utf-8")
 
 
-async def test_the_document_describes_what_is_asked_and_answered(node: Node, ann: Somebody) -> None:
+async def test_the_document_describes_what_is_asked_and_answered(node: Node, ann: User) -> None:
     message = (await say(ann, await direct(ann, ann), "well?"))["message"]
     token = (await ann.call("tokens.create"))["token"]
     asked: list[tuple[str, dict[str, Any]]] = [
@@ -51,6 +51,6 @@ def test_the_page_names_every_field_type_and_emoji() -> None:
     assert all(f'"{field.name}":' in TEXT for field in attrs.fields(Counted))
 
 
-@pytest.mark.parametrize("field", attrs.fields(Settings), ids=lambda field: field.name)
+@pytest.mark.parametrize("field", attrs.fields(ReactionsSettings), ids=lambda field: field.name)
 def test_settings_are_told_in_their_own_words(field: Any) -> None:
     assert re.search(rf"^\| `{field.name}` \| {field.default} \| {re.escape(field.metadata['help'][:-1])}", TEXT, re.M)

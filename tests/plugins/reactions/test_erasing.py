@@ -14,7 +14,7 @@ from chatnode.config import Plugins as PluginSettings
 from chatnode.model.times import DAY_MS
 from chatnode.node import Node, open_node
 from chatnode.storage.engine.transaction import Transaction
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.plugins.reactions.reacting import assert_consistent, kept, on, react
 from tests.services.dialogue import direct, group, say
 from tests.services.test_privacy import export_of, of_kind
@@ -37,11 +37,11 @@ async def days_pass(node: Node, days: int) -> None:
 
 
 @pytest.fixture
-async def root(node: Node) -> Somebody:
+async def root(node: Node) -> User:
     return await make_person(node, "root", admin=True)
 
 
-async def everything(node: Node, *people: Somebody) -> str:
+async def everything(node: Node, *people: User) -> str:
     """All that people get: their exports, histories and reactions."""
     received: list[Any] = []
     for who in people:
@@ -52,7 +52,7 @@ async def everything(node: Node, *people: Somebody) -> str:
     return json.dumps(received, ensure_ascii=False)
 
 
-async def test_with_a_message_that_is_deleted(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_with_a_message_that_is_deleted(node: Node, ann: User, bob: User) -> None:
     room = await group(ann, bob)
     message, other = [(await say(ann, room, text))["message"] for text in ("regret", "stay")]
     await react(bob, message, MARK)
@@ -66,7 +66,7 @@ async def test_with_a_message_that_is_deleted(node: Node, ann: Somebody, bob: So
     await assert_consistent(node)
 
 
-async def test_with_messages_that_retention_removes(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_with_messages_that_retention_removes(node: Node, ann: User, bob: User) -> None:
     room = await group(ann, bob, retention_days=30)
     await react(bob, (await say(ann, room, "old"))["message"], MARK)
     await react(ann, (await say(bob, room, "old too"))["message"], MARK)
@@ -83,9 +83,7 @@ async def test_with_messages_that_retention_removes(node: Node, ann: Somebody, b
     await assert_consistent(node)
 
 
-async def test_with_the_person_and_with_what_they_said(
-    node: Node, root: Somebody, ann: Somebody, bob: Somebody
-) -> None:
+async def test_with_the_person_and_with_what_they_said(node: Node, root: User, ann: User, bob: User) -> None:
     room = await group(ann, bob)
     of_ann, of_bob = (await say(ann, room, "I am ann"))["message"], (await say(bob, room, "I am bob"))["message"]
     await react(bob, of_ann, MARK)
@@ -101,7 +99,7 @@ async def test_with_the_person_and_with_what_they_said(
     assert entry["details"]["reactions_given"] == "1"
 
 
-async def test_everybody_is_given_their_own(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_everybody_is_given_their_own(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     message = (await say(ann, talk, "well?"))["message"]
     await react(bob, message, "👍")
@@ -149,7 +147,7 @@ async def test_all_of_it_while_the_plugin_is_disabled(tmp_path: Path) -> None:
         await assert_consistent(node)
 
 
-async def test_a_fault_in_the_tables_is_found(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_a_fault_in_the_tables_is_found(node: Node, ann: User, bob: User) -> None:
     message = (await say(ann, await direct(ann, bob), "well?"))["message"]
     await react(bob, message, "👍")
     check = chatnode_plugin().check

@@ -10,26 +10,26 @@ from chatnode_reactions.collection import REACTIONS
 from chatnode_reactions.emoji import EMOJI_OF, spellings_of, type_of
 
 from chatnode.node import Node
-from tests.conftest import Somebody
+from tests.conftest import User
 from tests.filters.test_canaries import people_of, received
 from tests.filters.test_plans import steps
 from tests.plugins.reactions.reacting import react
 from tests.services.dialogue import Visitor, direct, group, outcome, refused, say
 
 
-async def rows(who: Somebody, **fields: Any) -> list[dict[str, Any]]:
+async def rows(who: User, **fields: Any) -> list[dict[str, Any]]:
     return (await who.call("items.query", collection="message_reactions", **fields))["data"]
 
 
 @pytest.fixture
-async def message(ann: Somebody, bob: Somebody, eve: Somebody) -> str:
+async def message(ann: User, bob: User, eve: User) -> str:
     message = (await say(ann, await group(ann, bob, eve), "who comes?"))["message"]
     for who, emoji in ((bob, "👍🏽"), (ann, "🎉"), (eve, "🎉")):
         await react(who, message, emoji)
     return message
 
 
-async def test_get_reactions_for_a_message(ann: Somebody, message: str) -> None:
+async def test_get_reactions_for_a_message(ann: User, message: str) -> None:
     of_it = {"message_id": {"_eq": message}}
     counted = await rows(ann, filter=of_it, group_by="reaction_emoji", sort="-count")
     assert counted == [{"reaction_emoji": "🎉", "count": 2}, {"reaction_emoji": "👍🏽", "count": 1}]
@@ -39,7 +39,7 @@ async def test_get_reactions_for_a_message(ann: Somebody, message: str) -> None:
     ]  # fmt: skip
 
 
-async def test_check_if_a_user_reacted(ann: Somebody, bob: Somebody, message: str) -> None:
+async def test_check_if_a_user_reacted(ann: User, bob: User, message: str) -> None:
     for asked in ("$CURRENT_USER", "bob", bob.id):
         mine = {"message_id": {"_eq": message}, "user_id": {"_eq": asked}}
         assert [row["reaction_emoji"] for row in await rows(bob, filter=mine)] == ["👍🏽"]
@@ -47,7 +47,7 @@ async def test_check_if_a_user_reacted(ann: Somebody, bob: Somebody, message: st
     assert await rows(ann, filter={"message_id": {"_eq": message}, "user_id": {"_eq": "bob"}}) == []
 
 
-async def test_get_the_reaction_count_of_messages(ann: Somebody, bob: Somebody, message: str) -> None:
+async def test_get_the_reaction_count_of_messages(ann: User, bob: User, message: str) -> None:
     [found] = (await ann.call("items.query", collection="messages", filter={"message_id": {"_eq": message}}))["data"]
     other = (await say(ann, found["conversation_id"], "another"))["message"]
     await react(bob, other, "👍")
@@ -58,7 +58,7 @@ async def test_get_the_reaction_count_of_messages(ann: Somebody, bob: Somebody, 
     ]
 
 
-async def test_a_row_says_all_there_is(ann: Somebody, bob: Somebody, message: str) -> None:
+async def test_a_row_says_all_there_is(ann: User, bob: User, message: str) -> None:
     [row] = await rows(ann, filter={"reaction_type": {"_eq": "like"}})
     assert row == {
         "reaction_id": 1, "message_id": message, "conversation_id": row["conversation_id"], "sender_id": ann.id,
@@ -69,7 +69,7 @@ async def test_a_row_says_all_there_is(ann: Somebody, bob: Somebody, message: st
     assert listed["at"] == row["created_at"]
 
 
-async def test_types_are_those_of_the_commands(ann: Somebody, bob: Somebody, message: str) -> None:
+async def test_types_are_those_of_the_commands(ann: User, bob: User, message: str) -> None:
     emojis = [*(spelling for type in EMOJI_OF for spelling in spellings_of(type)), "🦔", "💙"]
     for emoji in emojis:
         await react(bob, message, emoji)
@@ -120,7 +120,7 @@ async def test_whoever_is_not_a_person_asks_for_nothing(node: Node) -> None:
         {"filter": {"user_id": {"_eq": "$CURRENT_USER"}}},
     ],
 )
-async def test_it_goes_by_an_index(node: Node, ann: Somebody, asked: dict[str, Any]) -> None:
+async def test_it_goes_by_an_index(node: Node, ann: User, asked: dict[str, Any]) -> None:
     planned = await steps(node, ann, "message_reactions", asked)
     assert [step for step in planned if step.startswith("SCAN") and "subquery" not in step] == []
     [found_by] = [step for step in planned if step.startswith("SEARCH reaction ")]

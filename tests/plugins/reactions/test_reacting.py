@@ -8,25 +8,23 @@ import pytest
 
 from chatnode.config import Config
 from chatnode.node import Node, open_node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.plugins.reactions.reacting import assert_consistent, listed, on, react, with_reactions
 from tests.services.dialogue import LiveSession, direct, group, refused, say
 
 
 @pytest.fixture
-async def talk(ann: Somebody, bob: Somebody) -> str:
+async def talk(ann: User, bob: User) -> str:
     return await direct(ann, bob)
 
 
 @pytest.fixture
-async def message(ann: Somebody, talk: str) -> str:
+async def message(ann: User, talk: str) -> str:
     """What Ann says to Bob."""
     return (await say(ann, talk, "shall we?"))["message"]
 
 
-async def test_the_other_one_hears_of_it_and_sees_it(
-    node: Node, ann: Somebody, bob: Somebody, talk: str, message: str
-) -> None:
+async def test_the_other_one_hears_of_it_and_sees_it(node: Node, ann: User, bob: User, talk: str, message: str) -> None:
     anns, bobs = await LiveSession.of(node, ann), await LiveSession.of(node, bob)
     given = await react(bob, message, "👍")
     assert given == {
@@ -50,7 +48,7 @@ async def test_the_other_one_hears_of_it_and_sees_it(
     assert reaction["at"] == heard["at"]
 
 
-async def test_another_one_replaces_it(node: Node, ann: Somebody, bob: Somebody, message: str) -> None:
+async def test_another_one_replaces_it(node: Node, ann: User, bob: User, message: str) -> None:
     anns = await LiveSession.of(node, ann)
     await react(bob, message, "👍")
     await react(ann, message, "🎉")
@@ -60,9 +58,7 @@ async def test_another_one_replaces_it(node: Node, ann: Somebody, bob: Somebody,
     await assert_consistent(node)
 
 
-async def test_the_same_again_changes_nothing_and_tells_nobody(
-    node: Node, ann: Somebody, bob: Somebody, message: str
-) -> None:
+async def test_the_same_again_changes_nothing_and_tells_nobody(node: Node, ann: User, bob: User, message: str) -> None:
     anns = await LiveSession.of(node, ann)
     first = await react(bob, message, "❤️")
     assert await react(bob, message, "❤") == first
@@ -72,7 +68,7 @@ async def test_the_same_again_changes_nothing_and_tells_nobody(
     assert len(anns.heard()) == 1
 
 
-async def test_taking_it_back(node: Node, ann: Somebody, bob: Somebody, message: str) -> None:
+async def test_taking_it_back(node: Node, ann: User, bob: User, message: str) -> None:
     await react(bob, message, "👍")
     anns = await LiveSession.of(node, ann)
     assert await bob.call("reactions.remove", message=message) == {"message": message, "mine": [], "reactions": []}
@@ -83,7 +79,7 @@ async def test_taking_it_back(node: Node, ann: Somebody, bob: Somebody, message:
     await assert_consistent(node)
 
 
-async def test_a_type_stands_for_its_emoji(ann: Somebody, bob: Somebody, message: str) -> None:
+async def test_a_type_stands_for_its_emoji(ann: User, bob: User, message: str) -> None:
     emoji = {"like": "👍", "love": "❤️", "laugh": "😂", "sad": "😢", "angry": "😡", "wow": "😮"}
     for type, each in emoji.items():
         given = await bob.call("reactions.add", message=message, type=type)
@@ -96,7 +92,7 @@ async def test_a_type_stands_for_its_emoji(ann: Somebody, bob: Somebody, message
     assert await on(bob, message) == {"👍🏽": ["ann"]}
 
 
-async def test_what_is_asked_for_must_be_clear(bob: Somebody, message: str) -> None:
+async def test_what_is_asked_for_must_be_clear(bob: User, message: str) -> None:
     with refused("invalid", "emoji") as told:
         await bob.call("reactions.add", message=message)
     assert told.value.message == "emoji is missing; give an emoji or a type"
@@ -117,7 +113,7 @@ async def test_what_is_asked_for_must_be_clear(bob: Somebody, message: str) -> N
 
 
 @with_reactions(per_person=3)
-async def test_several_of_one_person(node: Node, ann: Somebody, bob: Somebody, message: str) -> None:
+async def test_several_of_one_person(node: Node, ann: User, bob: User, message: str) -> None:
     for emoji in ("👍", "🎉", "😮"):
         await react(bob, message, emoji)
     assert (await react(bob, message, "👍"))["mine"] == ["👍", "🎉", "😮"]
@@ -149,7 +145,7 @@ async def test_fewer_by_setting_takes_nothing_away(tmp_path: Path, config: Confi
         assert (await react(ann, message, "😂"))["mine"] == ["😂"]
 
 
-async def test_the_order_is_that_of_the_first_reaction(node: Node, ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_the_order_is_that_of_the_first_reaction(node: Node, ann: User, bob: User, eve: User) -> None:
     others = [await make_person(node, handle) for handle in ("fay", "gus")]
     room = await group(ann, bob, eve, *others)
     message = (await say(ann, room, "who comes?"))["message"]
@@ -163,7 +159,7 @@ async def test_the_order_is_that_of_the_first_reaction(node: Node, ann: Somebody
     await assert_consistent(node)
 
 
-async def test_who_reacted_page_by_page(node: Node, ann: Somebody) -> None:
+async def test_who_reacted_page_by_page(node: Node, ann: User) -> None:
     people = [await make_person(node, f"p{number}") for number in range(7)]
     room = await group(ann, *people)
     message = (await say(ann, room, "hands up"))["message"]
@@ -184,7 +180,7 @@ async def test_who_reacted_page_by_page(node: Node, ann: Somebody) -> None:
     assert await listed(ann, message, emoji="👍") == []
 
 
-async def test_did_i_react(ann: Somebody, bob: Somebody, eve: Somebody, talk: str) -> None:
+async def test_did_i_react(ann: User, bob: User, eve: User, talk: str) -> None:
     messages = [(await say(ann, talk, f"{number}"))["message"] for number in range(3)]
     await react(bob, messages[0], "👍")
     await react(bob, messages[2], "🎉")
@@ -199,7 +195,7 @@ async def test_did_i_react(ann: Somebody, bob: Somebody, eve: Somebody, talk: st
 
 
 @with_reactions(emoji_per_message=2)
-async def test_a_message_has_only_so_many_different_emoji(ann: Somebody, bob: Somebody, eve: Somebody) -> None:
+async def test_a_message_has_only_so_many_different_emoji(ann: User, bob: User, eve: User) -> None:
     message = (await say(ann, await group(ann, bob, eve), "well?"))["message"]
     await react(ann, message, "👍")
     await react(bob, message, "🎉")
@@ -213,7 +209,7 @@ async def test_a_message_has_only_so_many_different_emoji(ann: Somebody, bob: So
 
 
 @with_reactions(changes_per_minute=2)
-async def test_the_rate_is_limited(bob: Somebody, message: str) -> None:
+async def test_the_rate_is_limited(bob: User, message: str) -> None:
     await react(bob, message, "👍")
     await react(bob, message, "🎉")
     with refused("rate_limited") as told:
@@ -229,7 +225,7 @@ async def test_a_setting_that_is_wrong_is_named(tmp_path: Path) -> None:
     assert "plugins.reactions.per_person" in str(status.reason)
 
 
-async def test_what_shows_a_message_shows_its_reactions(node: Node, ann: Somebody, bob: Somebody, talk: str) -> None:
+async def test_what_shows_a_message_shows_its_reactions(node: Node, ann: User, bob: User, talk: str) -> None:
     root = (await say(ann, talk, "a heron at the pond"))["message"]
     reply = (await say(bob, talk, "where", thread=root))["message"]
     await react(bob, root, "👍")
@@ -251,6 +247,6 @@ async def test_what_shows_a_message_shows_its_reactions(node: Node, ann: Somebod
     assert inbox["last"]["extra"]["reactions"][0]["emoji"] == "🎉"
 
 
-async def test_a_page_without_reactions_says_nothing_of_them(ann: Somebody, message: str, talk: str) -> None:
+async def test_a_page_without_reactions_says_nothing_of_them(ann: User, message: str, talk: str) -> None:
     [shown] = (await ann.call("messages.list", conversation=talk))["messages"]
     assert "extra" not in shown

@@ -30,7 +30,7 @@ from chatnode.api import (
     setting,
 )
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.plugins.surface.making import made, node_with
 from tests.services.dialogue import outcome
 from tests.transport.clients import Address, ChatSocket, Http, bearer, serving
@@ -52,9 +52,9 @@ class Waved:
 
 
 @command("demo.wave", permission="demo.use", limit="waves", reads=True)
-async def wave(ctx: Context, command: Wave) -> Waved:
+async def wave(ctx: Context, asked: Wave) -> Waved:
     """Wave to somebody."""
-    return Waved(f"{ctx.me.handle} waves to {command.to}")
+    return Waved(f"{ctx.me.handle} waves to {asked.to}")
 
 
 async def feed(ctx: Context, request: Request) -> Response:
@@ -108,7 +108,7 @@ async def address(node: Node) -> AsyncIterator[Address]:
         yield address
 
 
-async def token_of(who: Somebody) -> str:
+async def token_of(who: User) -> str:
     return (await who.call("tokens.create"))["token"]
 
 

@@ -13,7 +13,7 @@ from chatnode.config import Config
 from chatnode.hooks import discovery
 from chatnode.hooks.discovery import Installed
 from chatnode.node import open_node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.plugins.surface.making import made, node_with, states
 from tests.services.dialogue import direct, outcome, say
 from tests.transport.clients import Http, serving
@@ -61,7 +61,7 @@ async def test_a_hook_that_exits_has_failed(tmp_path: Path, hook: str) -> None:
         await say(ann, talk, "hello")
     function, posting, reading = HOOKS[hook]
     async with node_with(tmp_path, made("demo", function)) as node:
-        ann = Somebody(node, ann.account)
+        ann = User(node, ann.account)
         assert await outcome(say(ann, talk, "hello")) == posting
         assert await outcome(ann.call("messages.list", conversation=talk)) == reading
         (status,) = node.plugins.statuses()
@@ -83,7 +83,7 @@ async def test_a_wrapper_that_gives_nothing_on_hides_no_messages(tmp_path: Path)
 
 async def test_a_command_a_job_and_a_health_that_exit_end_no_node(tmp_path: Path) -> None:
     @command("demo.leave", permission=CHAT)
-    async def leave(ctx: Context, command: Nothing) -> Nothing:
+    async def leave(ctx: Context, asked: Nothing) -> Nothing:
         """Exits within a write."""
         await ctx.write(lambda tx: sys.exit(1))
         return Nothing()

@@ -27,7 +27,7 @@ from chatnode.api import (
 )
 from chatnode.config import Config, Limits
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.plugins.surface.making import made, node_with, states
 from tests.services.dialogue import anew, outcome, refused
 
@@ -44,7 +44,7 @@ def learned(source: Reader | Transaction, asker: Asker) -> Iterator[Field]:
         if name == "broken":
             raise ValueError("a fault of the plugin's")
         sql = f"(SELECT value FROM demo_values WHERE card = item.key AND field = {key:d})"
-        kind = kinds.Whole() if number else kinds.Text()
+        kind = kinds.Integer() if number else kinds.String()
         yield Field(f"custom.{name}", kind, sql, nullable=True, groups=True)
 
 
@@ -54,8 +54,8 @@ CARDS = Collection(
     "demo_cards item",
     "1",
     (
-        Field("name", kinds.Text(), "item.name"),
-        Field("salary", kinds.Whole(), "item.salary", permission="demo.salaries"),
+        Field("name", kinds.String(), "item.name"),
+        Field("salary", kinds.Integer(), "item.salary", permission="demo.salaries"),
     ),
     key=("name",), order="name", permission=CHAT, personal=False, learn=learned,
 )  # fmt: skip
@@ -78,14 +78,14 @@ def matching(tx: Transaction, asker: Asker, condition: dict[str, Any]) -> list[s
 
 
 @command("demo.find", permission=CHAT)
-async def find(ctx: Context, command: Find) -> Names:
+async def find(ctx: Context, asked: Find) -> Names:
     """Names of the cards that a filter holds of, found in a transaction."""
     asker = ctx.asker(CARDS)
-    return Names(await ctx.write(lambda tx: matching(tx, asker, command.filter)))
+    return Names(await ctx.write(lambda tx: matching(tx, asker, asked.filter)))
 
 
 @command("demo.page", permission=CHAT)
-async def page(ctx: Context, command: Nothing) -> Names:
+async def page(ctx: Context, asked: Nothing) -> Names:
     """A page of the cards, from a handler."""
     found = await ctx.query_items(CARDS, sort="-name", limit=10)
     return Names([row["name"] for row in found.data])
@@ -130,15 +130,15 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
 
 
 @pytest.fixture
-async def ann(node: Node) -> Somebody:
+async def ann(node: Node) -> User:
     return await make_person(node, "ann")
 
 
-async def ask(who: Somebody, **asked: Any) -> Any:
+async def ask(who: User, **asked: Any) -> Any:
     return await who.call("items.query", collection="demo_cards", **asked)
 
 
-async def test_fields_that_users_define_are_filtered_sorted_grouped_and_paged_like_any_other(ann: Somebody) -> None:
+async def test_fields_that_users_define_are_filtered_sorted_grouped_and_paged_like_any_other(ann: User) -> None:
     assert (await ask(ann))["data"][0] == {"name": "ada", "custom.age": 30, "custom.size": "30"}
     found = await ask(ann, filter={"custom.age": {"_lt": 25}}, fields="name,custom.age")
     assert found["data"] == [{"name": "bea", "custom.age": 20}]
@@ -149,13 +149,13 @@ async def test_fields_that_users_define_are_filtered_sorted_grouped_and_paged_li
     assert groups[0] == {"custom.size": "30", "count": 1}
 
 
-async def test_a_learned_field_takes_what_its_kind_takes(ann: Somebody) -> None:
+async def test_a_learned_field_takes_what_its_kind_takes(ann: User) -> None:
     with refused("invalid", "filter.custom.age._eq") as caught:
         await ask(ann, filter={"custom.age": {"_eq": "old"}})
     assert "a whole number" in caught.value.message
 
 
-async def test_each_node_has_the_fields_of_its_own_users(node: Node, ann: Somebody, tmp_path: Path) -> None:
+async def test_each_node_has_the_fields_of_its_own_users(node: Node, ann: User, tmp_path: Path) -> None:
     async with node_with(tmp_path / "other", PLUGIN) as other:
         await fill(other, ("shoe", True))
         bob = await make_person(other, "bob")
@@ -165,13 +165,13 @@ async def test_each_node_has_the_fields_of_its_own_users(node: Node, ann: Somebo
     assert set((await ask(ann))["data"][0]) == {"name", "custom.age", "custom.size"}
 
 
-async def test_a_field_is_there_from_when_it_is_defined(node: Node, ann: Somebody) -> None:
+async def test_a_field_is_there_from_when_it_is_defined(node: Node, ann: User) -> None:
     await ask(ann)
     await node.core.db.write(lambda tx: tx.execute("INSERT INTO demo_fields (name, number) VALUES ('town', 0)"))
     assert "custom.town" in (await ask(ann))["data"][0]
 
 
-async def test_an_unknown_field_is_named_with_the_nearest(ann: Somebody) -> None:
+async def test_an_unknown_field_is_named_with_the_nearest(ann: User) -> None:
     with refused("invalid", "filter.custom.ages") as caught:
         await ask(ann, filter={"custom.ages": {"_eq": 1}})
     assert "no field 'custom.ages' (did you mean custom.age?); it has name, custom.age" in caught.value.message
@@ -180,7 +180,7 @@ async def test_an_unknown_field_is_named_with_the_nearest(ann: Somebody) -> None
     assert "did you mean" not in caught.value.message
 
 
-async def test_a_field_with_a_permission_does_not_exist_for_others(node: Node, ann: Somebody) -> None:
+async def test_a_field_with_a_permission_does_not_exist_for_others(node: Node, ann: User) -> None:
     for asked in ({"filter": {"salary": {"_gt": 1}}}, {"sort": "salary"}, {"fields": "salary"}):
         with refused("invalid") as caught:
             await ask(ann, **asked)
@@ -191,7 +191,7 @@ async def test_a_field_with_a_permission_does_not_exist_for_others(node: Node, a
     assert [row["salary"] for row in found["data"]] == [3000, 2000, 1000]
 
 
-async def test_a_condition_is_sql_with_bound_values_for_a_query_of_the_plugins(node: Node, ann: Somebody) -> None:
+async def test_a_condition_is_sql_with_bound_values_for_a_query_of_the_plugins(node: Node, ann: User) -> None:
     hostile = "x') OR 1=1 --"
     assert await ann.call("demo.find", filter={"name": {"_in": ["ada", "cem", hostile]}}) == {"names": ["ada", "cem"]}
     assert await ann.call("demo.find", filter={"_not": {"custom.age": {"_gte": 30}}}) == {"names": ["bea", "cem"]}
@@ -217,7 +217,7 @@ async def test_what_a_filter_may_see_is_part_of_its_condition(node: Node) -> Non
         assert [name for (name,) in rows] == names
 
 
-async def test_a_handler_asks_a_collection_as_its_user(ann: Somebody) -> None:
+async def test_a_handler_asks_a_collection_as_its_user(ann: User) -> None:
     assert await ann.call("demo.page") == {"names": ["cem", "bea", "ada"]}
 
 
@@ -237,7 +237,7 @@ async def test_the_limits_of_a_plugins_queries_are_those_of_the_node(tmp_path: P
             await ann.call("demo.find", filter={"name": {"_gt": "a", "_lt": "z"}})
 
 
-async def test_a_plugin_that_cannot_say_its_fields_refuses_the_query_and_is_reported(node: Node, ann: Somebody) -> None:
+async def test_a_plugin_that_cannot_say_its_fields_refuses_the_query_and_is_reported(node: Node, ann: User) -> None:
     await node.core.db.write(lambda tx: tx.execute("INSERT INTO demo_fields (name, number) VALUES ('broken', 0)"))
     assert await outcome(ask(ann)) == "internal"
     (status,) = (await node.call("plugins.list"))["plugins"]
@@ -248,12 +248,12 @@ async def test_a_plugin_that_cannot_say_its_fields_refuses_the_query_and_is_repo
 @pytest.mark.parametrize("name", ["_and", "-name", "a,b", "", "a b", "x" * 101])
 def test_a_field_has_a_name_that_filters_and_sorts_can_say(name: str) -> None:
     with pytest.raises(ValueError, match="is made of letters"):
-        attrs.evolve(CARDS, fields=(*CARDS.fields, Field(name, kinds.Text(), "1")))
+        attrs.evolve(CARDS, fields=(*CARDS.fields, Field(name, kinds.String(), "1")))
 
 
-async def test_a_learned_field_does_not_replace_a_declared_one(node: Node, ann: Somebody) -> None:
+async def test_a_learned_field_does_not_replace_a_declared_one(node: Node, ann: User) -> None:
     def again(source: Reader | Transaction, asker: Asker) -> list[Field]:
-        return [Field("name", kinds.Text(), "'everything'")]
+        return [Field("name", kinds.String(), "'everything'")]
 
     with pytest.raises(ValueError, match="two fields of one name"):
         await node.core.db.read(
@@ -262,7 +262,7 @@ async def test_a_learned_field_does_not_replace_a_declared_one(node: Node, ann: 
 
 
 async def test_a_field_takes_a_permission_that_somebody_declares(tmp_path: Path) -> None:
-    fields = (Field("name", kinds.Text(), "item.name", permission="demo.nothing"),)
+    fields = (Field("name", kinds.String(), "item.name", permission="demo.nothing"),)
     plugin = made("demo", collections=(attrs.evolve(CARDS, fields=fields),))
     async with node_with(tmp_path, plugin) as node:
         assert states(node)["demo"] == (

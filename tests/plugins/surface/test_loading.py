@@ -44,7 +44,7 @@ class Settings:
 
 def a_command(name: str, **terms: Any) -> Any:
     @command(name, **{"permission": CHAT, **terms})
-    async def handler(ctx: Context, command: Nothing) -> Nothing:
+    async def handler(ctx: Context, asked: Nothing) -> Nothing:
         """Does nothing."""
         return Nothing()
 
@@ -117,7 +117,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
                     "x",
                     "people item",
                     "1",
-                    (Field("handle", kinds.Text(), "item.handle"),),
+                    (Field("handle", kinds.String(), "item.handle"),),
                     ("handle",),
                     "handle",
                     "demo.use",

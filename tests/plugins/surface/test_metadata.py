@@ -11,7 +11,7 @@ import pytest
 from chatnode.api import CHAT, Context, Draft, Nothing, command
 from chatnode.config import Config, Plugins
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.plugins.surface.making import made, node_with
 from tests.services.dialogue import anew, direct, refused
 
@@ -44,17 +44,17 @@ async def forge(ctx: Context, asked: Ask) -> Nothing:
     return Nothing()
 
 
-async def metadata_of(who: Somebody, talk: str) -> list[dict[str, str] | None]:
+async def metadata_of(who: User, talk: str) -> list[dict[str, str] | None]:
     """Of the messages of a conversation."""
     page = await who.call("messages.list", conversation=talk)
     return [each.get("metadata") for each in page["messages"]]
 
 
-async def post(who: Somebody, talk: str, metadata: dict[str, str], cid: str = "one") -> dict[str, Any]:
+async def post(who: User, talk: str, metadata: dict[str, str], cid: str = "one") -> dict[str, Any]:
     return await who.call("messages.post", conversation=talk, cid=cid, text="hello", metadata=metadata)
 
 
-async def pair(node: Node) -> tuple[Somebody, Somebody, str]:
+async def pair(node: Node) -> tuple[User, User, str]:
     ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
     return ann, bob, await direct(ann, bob)
 

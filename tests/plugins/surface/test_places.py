@@ -22,7 +22,7 @@ from chatnode.api import (
     hookimpl,
 )
 from chatnode.errors import Refusal
-from chatnode.hooks.guard import said
+from chatnode.hooks.guard import describe_error
 from chatnode.node import Node
 from tests.conftest import make_person
 from tests.plugins.core.making import made, node_with
@@ -125,6 +125,6 @@ async def test_a_step_that_fails_is_named_with_its_reason(tmp_path: Path, caplog
 def test_the_place_is_the_last_one_in_the_plugin() -> None:
     with pytest.raises(OSError, match="nowhere") as caught:
         Path("/nowhere").rmdir()
-    assert said(caught.value).startswith("raised FileNotFoundError at plugins/surface/test_places.py:")
-    assert said(ValueError(SECRET)) == "raised ValueError"
-    assert said(ExceptionGroup("several", [KeyError("a")])) == "raised KeyError"
+    assert describe_error(caught.value).startswith("raised FileNotFoundError at plugins/surface/test_places.py:")
+    assert describe_error(ValueError(SECRET)) == "raised ValueError"
+    assert describe_error(ExceptionGroup("several", [KeyError("a")])) == "raised KeyError"

@@ -105,7 +105,7 @@ def crm() -> Any:
 
 
 @attrs.define
-class FoundGiven:
+class FoundReply:
     """What was found."""
 
     found: list[str]
@@ -113,12 +113,12 @@ class FoundGiven:
 
 def marketing(*requires: str) -> Any:
     @command("marketing.find", permission=CHAT)
-    async def find(ctx: Context, command: Nothing) -> FoundGiven:
+    async def find(ctx: Context, asked: Nothing) -> FoundReply:
         """Ask the other plugin."""
         try:
-            return FoundGiven(await ctx.ask("crm_find", name="Zoe"))
+            return FoundReply(await ctx.ask("crm_find", name="Zoe"))
         except LookupError as error:
-            return FoundGiven([str(error)])
+            return FoundReply([str(error)])
 
     return made("marketing", requires=requires, commands=(find,))
 

@@ -38,13 +38,13 @@ class Handles:
 
 
 @command("demo.holders", permission=CHAT)
-async def holders(ctx: Context, command: Nothing) -> Handles:
+async def holders(ctx: Context, asked: Nothing) -> Handles:
     """Who can use it."""
     return Handles([each.handle for each in await ctx.holders("demo.use", reads=True)])
 
 
 @command("demo.sweep", permission="demo.use")
-async def sweep(ctx: Context, command: Nothing) -> Nothing:
+async def sweep(ctx: Context, asked: Nothing) -> Nothing:
     """Do something that is to be remembered."""
     await ctx.write(lambda tx: ctx.audit(tx, "sweep", ctx.me.id, rows=3, reason=None))
     return Nothing()
@@ -233,7 +233,7 @@ async def test_what_a_plugin_records_is_in_the_audit_log_under_its_name(tmp_path
 
 async def test_an_audit_entry_goes_with_the_transaction_that_it_is_about(tmp_path: Path) -> None:
     @command("demo.fail", permission=CHAT)
-    async def fail(ctx: Context, command: Nothing) -> Nothing:
+    async def fail(ctx: Context, asked: Nothing) -> Nothing:
         """Record, and fail."""
 
         def write(tx: Transaction) -> None:

@@ -28,7 +28,7 @@ from chatnode.api import (
 )
 from chatnode.config import Config, Limits
 from chatnode.node import Node, open_node
-from chatnode.testing import Client, catch_up, refused
+from chatnode.testing import LiveUser, catch_up, refused
 from tests.plugins.surface.making import made, node_with
 
 
@@ -39,13 +39,13 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
 
 
 @pytest.fixture
-async def ann(node: Node) -> Client:
-    return await Client.new(node, "ann")
+async def ann(node: Node) -> LiveUser:
+    return await LiveUser.new(node, "ann")
 
 
 @pytest.fixture
-async def bob(node: Node) -> Client:
-    return await Client.new(node, "bob")
+async def bob(node: Node) -> LiveUser:
+    return await LiveUser.new(node, "bob")
 
 
 def context(node: Node, plugin: str = "demo") -> Context:
@@ -55,7 +55,7 @@ def context(node: Node, plugin: str = "demo") -> Context:
 # ---- bots
 
 
-async def test_a_bot_is_made_once_and_is_the_plugins_own(node: Node, ann: Client) -> None:
+async def test_a_bot_is_made_once_and_is_the_plugins_own(node: Node, ann: LiveUser) -> None:
     bot = await context(node).bot("helper", "Helping Hand")
     assert await context(node).bot("helper", "Helping Hand") == bot
     shown = (await ann.does("people.get", person="helper"))["person"]
@@ -75,7 +75,7 @@ async def test_nobody_else_can_speak_as_it(node: Node) -> None:
 
 
 async def test_a_handle_that_a_user_has_is_theirs(node: Node) -> None:
-    await Client.new(node, "helper")
+    await LiveUser.new(node, "helper")
     bot = await context(node).bot("helper", "Helper")
     assert bot.handle == "helper-2"
     assert (await context(node).bot("helper", "Helper")).id == bot.id
@@ -86,7 +86,7 @@ async def test_a_name_that_cannot_be_a_handle_is_refused(node: Node) -> None:
         await context(node).bot("two words")
 
 
-async def test_its_display_name_follows_the_plugin(node: Node, ann: Client) -> None:
+async def test_its_display_name_follows_the_plugin(node: Node, ann: LiveUser) -> None:
     bot = await context(node).bot("helper", "Helper")
     room = await ann.group()
     await ann.does("conversations.members.add", conversation=room, member="helper")
@@ -95,7 +95,7 @@ async def test_its_display_name_follows_the_plugin(node: Node, ann: Client) -> N
 
 
 async def test_a_long_name_leaves_room_for_a_number(node: Node) -> None:
-    await Client.new(node, "h" * 63)
+    await LiveUser.new(node, "h" * 63)
     assert (await context(node).bot("h" * 63)).handle == "h" * 61 + "-2"
     with refused("invalid", "name"):
         await context(node).bot("h" * 63, "x" * 101)
@@ -109,7 +109,7 @@ async def test_two_plugins_do_not_share_a_bot(tmp_path: Path) -> None:
 
 async def test_it_sleeps_while_its_plugin_does_not_run(tmp_path: Path) -> None:
     async with node_with(tmp_path, made("demo")) as node:
-        ann = await Client.new(node, "ann")
+        ann = await LiveUser.new(node, "ann")
         bot = await context(node).bot("helper")
         talk = (await ann.does("conversations.direct", **{"with": "helper"}))["conversation"]
     async with node_with(tmp_path) as node:
@@ -128,8 +128,8 @@ async def test_it_sleeps_while_its_plugin_does_not_run(tmp_path: Path) -> None:
             await context(node).as_person(bot.id).call("people.me")
 
 
-async def _back(node: Node, handle: str) -> Client:
-    client = Client(node, await node.core.db.read(lambda reader: find_person(reader, handle)))
+async def _back(node: Node, handle: str) -> LiveUser:
+    client = LiveUser(node, await node.core.db.read(lambda reader: find_person(reader, handle)))
     await client.come_back()
     return client
 
@@ -145,7 +145,7 @@ async def test_after_its_erasure_the_plugin_gets_another_one(node: Node) -> None
 # ---- posting in a transaction
 
 
-async def test_what_a_transaction_posts_is_heard_as_any_message(node: Node, ann: Client) -> None:
+async def test_what_a_transaction_posts_is_heard_as_any_message(node: Node, ann: LiveUser) -> None:
     bot = await context(node).bot("helper")
     room = await _room(ann, "helper")
     root = await ann.says(room, "the root")
@@ -166,7 +166,7 @@ async def test_what_a_transaction_posts_is_heard_as_any_message(node: Node, ann:
     assert (await ann.sees(room))[-1] | {"replies": None} == message | {"replies": None}
 
 
-async def test_the_same_cid_posts_once_and_another_text_is_refused(node: Node, ann: Client) -> None:
+async def test_the_same_cid_posts_once_and_another_text_is_refused(node: Node, ann: LiveUser) -> None:
     bot = await context(node).bot("helper")
     room = await _room(ann, "helper")
     first = await node.core.db.write(lambda tx: post_message(tx, bot, room, "once", cid="1"))
@@ -177,7 +177,7 @@ async def test_the_same_cid_posts_once_and_another_text_is_refused(node: Node, a
     assert [each["text"] for each in await ann.sees(room)] == ["once"]
 
 
-async def test_a_transaction_that_is_undone_posts_nothing(node: Node, ann: Client) -> None:
+async def test_a_transaction_that_is_undone_posts_nothing(node: Node, ann: LiveUser) -> None:
     bot = await context(node).bot("helper")
     room = await _room(ann, "helper")
 
@@ -193,7 +193,7 @@ async def test_a_transaction_that_is_undone_posts_nothing(node: Node, ann: Clien
     assert [each["seq"] for each in await ann.sees(room)] == [1]
 
 
-async def test_membership_closing_and_blocks_hold(node: Node, ann: Client, bob: Client) -> None:
+async def test_membership_closing_and_blocks_hold(node: Node, ann: LiveUser, bob: LiveUser) -> None:
     bot = await context(node).bot("helper")
     outside, closed = await ann.group(bob), await _room(ann, "helper")
     await ann.does("conversations.close", conversation=closed)
@@ -220,7 +220,7 @@ async def test_membership_closing_and_blocks_hold(node: Node, ann: Client, bob: 
     ],
 )
 async def test_form_and_length_are_those_of_a_clients_message(
-    node: Node, ann: Client, fields: dict[str, Any], code: str, path: str
+    node: Node, ann: LiveUser, fields: dict[str, Any], code: str, path: str
 ) -> None:
     bot = await context(node).bot("helper")
     room = await _room(ann, "helper")
@@ -229,7 +229,7 @@ async def test_form_and_length_are_those_of_a_clients_message(
         await node.core.db.write(lambda tx: post_message(tx, bot, room, **given))
 
 
-async def test_an_account_that_cannot_act_says_nothing(node: Node, ann: Client, bob: Client) -> None:
+async def test_an_account_that_cannot_act_says_nothing(node: Node, ann: LiveUser, bob: LiveUser) -> None:
     room = await ann.group(bob)
     await node.call("roles.set", role="mute", permissions=["invites.manage"])
     await node.call("people.role", person="bob", role="mute")
@@ -251,7 +251,7 @@ async def test_a_hook_answers_in_the_transaction_it_follows(tmp_path: Path) -> N
             post_message(tx, bot, event.conversation, "pong", cid=event.message.message)
 
     async with node_with(tmp_path, made("demo", in_transaction)) as node:
-        ann = await Client.new(node, "ann")
+        ann = await LiveUser.new(node, "ann")
         await context(node).bot("helper")
         room = await _room(ann, "helper")
         await ann.says(room, "ping")
@@ -278,7 +278,7 @@ async def test_a_consumer_answers_each_message_once(tmp_path: Path) -> None:
 
     answering = made("demo", consumers=(Consumer("answers", consume, frozenset({MessagePosted.name})),))
     async with node_with(tmp_path, answering) as node:
-        ann = await Client.new(node, "ann")
+        ann = await LiveUser.new(node, "ann")
         await context(node).bot("helper")
         room = await _room(ann, "helper")
         for text in ("one", "two"):
@@ -295,7 +295,7 @@ async def test_a_consumer_answers_each_message_once(tmp_path: Path) -> None:
 # ---- opening and adding
 
 
-async def test_a_group_is_opened_and_grown_with_its_first_message(node: Node, ann: Client, bob: Client) -> None:
+async def test_a_group_is_opened_and_grown_with_its_first_message(node: Node, ann: LiveUser, bob: LiveUser) -> None:
     bot = await context(node).bot("helper")
 
     def write(tx: Transaction) -> str:
@@ -314,7 +314,7 @@ async def test_a_group_is_opened_and_grown_with_its_first_message(node: Node, an
     }  # fmt: skip
 
 
-async def test_only_who_may_add_members_adds_them(node: Node, ann: Client, bob: Client) -> None:
+async def test_only_who_may_add_members_adds_them(node: Node, ann: LiveUser, bob: LiveUser) -> None:
     bot = await context(node).bot("helper")
     room = await _room(ann, "helper")
     with refused("forbidden"):
@@ -326,7 +326,7 @@ async def test_only_who_may_add_members_adds_them(node: Node, ann: Client, bob: 
 
 async def test_groups_have_the_size_that_the_node_allows(tmp_path: Path) -> None:
     async with open_node(tmp_path / "data", Config(limits=Limits(group_members=2)), plugins=[made("demo")]) as node:
-        ann, bob = await Client.new(node, "ann"), await Client.new(node, "bob")
+        ann, bob = await LiveUser.new(node, "ann"), await LiveUser.new(node, "bob")
         bot = await context(node).bot("helper")
         with refused("too_large"):
             await node.core.db.write(lambda tx: open_group(tx, bot, "three", [ann.account, bob.account]))
@@ -336,5 +336,5 @@ async def test_groups_have_the_size_that_the_node_allows(tmp_path: Path) -> None
         assert await node.core.db.read(lambda reader: person_by_key(reader, bot.key)) == bot
 
 
-async def _room(owner: Client, member: str) -> str:
+async def _room(owner: LiveUser, member: str) -> str:
     return (await owner.does("conversations.create", title="room", members=[member]))["conversation"]

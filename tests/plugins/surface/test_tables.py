@@ -13,7 +13,7 @@ from chatnode.api import Permission, Step, Table
 from chatnode.node import Node
 from chatnode.services import TABLES
 from chatnode.storage.upkeep import exporting
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.plugins.surface.making import made, node_with, states
 from tests.services.dialogue import direct, outcome, refused, say
 
@@ -90,7 +90,7 @@ async def test_tables_of_every_kind_are_exported_and_dropped_with_what_hangs_on_
             lambda reader: reader.execute("SELECT name FROM sqlite_schema WHERE name LIKE 'demo%'").fetchall()
         )
         assert left == []
-        await say(Somebody(node, ann.account), talk, "without the trigger")
+        await say(User(node, ann.account), talk, "without the trigger")
 
 
 NOTES = Step(
@@ -116,8 +116,8 @@ async def test_a_table_that_somebody_dropped_by_hand_stands_in_nobodys_way(tmp_p
     async with node_with(tmp_path, plugin) as node:
         assert "demo_notes, which does not exist" in states(node)["demo"]
         assert "the table demo_notes of a plugin no longer exists" in caplog.text
-        await Somebody(node, ann.account).call("messages.delete", message=posted["message"])
-        await Somebody(node, ann.account).call("people.export")
+        await User(node, ann.account).call("messages.delete", message=posted["message"])
+        await User(node, ann.account).call("people.export")
         assert await outcome(node.call("people.erase", person="ann", handle="ann")) == "ok"
 
 

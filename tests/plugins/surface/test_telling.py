@@ -24,7 +24,7 @@ from chatnode.api import (
     thread_followers,
 )
 from chatnode.node import Node
-from chatnode.testing import Client, LiveSession, Somebody, catch_up, refused
+from chatnode.testing import LiveSession, LiveUser, User, catch_up, refused
 from tests.plugins.surface.making import made, node_with, states
 
 
@@ -66,13 +66,13 @@ async def node(tmp_path: Path, log: Log) -> AsyncIterator[Node]:
 
 
 @pytest.fixture
-async def ann(node: Node) -> Client:
-    return await Client.new(node, "ann")
+async def ann(node: Node) -> LiveUser:
+    return await LiveUser.new(node, "ann")
 
 
 @pytest.fixture
-async def bob(node: Node) -> Client:
-    return await Client.new(node, "bob")
+async def bob(node: Node) -> LiveUser:
+    return await LiveUser.new(node, "bob")
 
 
 @pytest.fixture
@@ -83,13 +83,13 @@ def ctx(node: Node) -> Context:
 # ---- what only passes
 
 
-async def test_a_push_reaches_the_sessions_of_those_it_is_for(ctx: Context, ann: Client, bob: Client) -> None:
+async def test_a_push_reaches_the_sessions_of_those_it_is_for(ctx: Context, ann: LiveUser, bob: LiveUser) -> None:
     assert ctx.push(Nudged("eve"), people=[ann.key]) == 1
     assert await ann.hears("demo.nudged") == {"event": "demo.nudged", "by": "eve"}
     assert bob.heard("demo.nudged") == []
 
 
-async def test_one_of_several_devices_can_be_chosen(node: Node, ctx: Context, ann: Client) -> None:
+async def test_one_of_several_devices_can_be_chosen(node: Node, ctx: Context, ann: LiveUser) -> None:
     phone = await LiveSession.of(node, ann, key=7)
     chosen = [each for each in ctx.live_sessions(ann.key) if each.session == 7]
     assert ctx.push(Nudged("eve"), sessions=chosen) == 1
@@ -98,7 +98,7 @@ async def test_one_of_several_devices_can_be_chosen(node: Node, ctx: Context, an
     assert len(phone.heard("demo.nudged")) == 2
 
 
-async def test_it_is_not_in_the_log_and_not_for_who_catches_up(node: Node, ctx: Context, ann: Client) -> None:
+async def test_it_is_not_in_the_log_and_not_for_who_catches_up(node: Node, ctx: Context, ann: LiveUser) -> None:
     before = (await ctx.events_for(ann.key, 0))[1]
     ann.session.hold()
     assert ctx.push(Nudged("eve"), people=[ann.key]) == 0
@@ -107,7 +107,7 @@ async def test_it_is_not_in_the_log_and_not_for_who_catches_up(node: Node, ctx: 
     assert (await ctx.events_for(ann.key, 0))[1] == before
 
 
-async def test_it_makes_no_slow_reader_slower(node: Node, ctx: Context, ann: Client) -> None:
+async def test_it_makes_no_slow_reader_slower(node: Node, ctx: Context, ann: LiveUser) -> None:
     class Slow(LiveSession):
         @property
         def behind(self) -> bool:
@@ -119,7 +119,7 @@ async def test_it_makes_no_slow_reader_slower(node: Node, ctx: Context, ann: Cli
 
 
 async def test_a_session_that_fails_ends_and_stops_no_other(
-    node: Node, ctx: Context, ann: Client, bob: Client, monkeypatch: pytest.MonkeyPatch
+    node: Node, ctx: Context, ann: LiveUser, bob: LiveUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def send(push: Any) -> None:
         raise OSError("no")
@@ -129,7 +129,7 @@ async def test_a_session_that_fails_ends_and_stops_no_other(
     assert (ann.session.ended, len(bob.heard("demo.nudged"))) == (True, 1)
 
 
-async def test_only_what_is_declared_is_pushed(ctx: Context, ann: Client) -> None:
+async def test_only_what_is_declared_is_pushed(ctx: Context, ann: LiveUser) -> None:
     with pytest.raises(LookupError, match="does not declare Undeclared"):
         ctx.push(Undeclared(), people=[ann.key])
     with pytest.raises(LookupError, match="does not declare MessagePosted"):
@@ -150,7 +150,7 @@ async def test_its_name_is_its_own(tmp_path: Path) -> None:
         assert found["other"] != "running"
 
 
-async def test_live_sessions_tell_how_each_client_is_connected(node: Node, ctx: Context, ann: Client) -> None:
+async def test_live_sessions_tell_how_each_client_is_connected(node: Node, ctx: Context, ann: LiveUser) -> None:
     assert ctx.live_sessions(999) == []
     await LiveSession.of(node, ann, key=7)
     first, second = ctx.live_sessions(ann.key)
@@ -164,7 +164,7 @@ async def test_live_sessions_tell_how_each_client_is_connected(node: Node, ctx: 
 
 
 async def test_a_user_is_active_when_they_do_something(node: Node, ctx: Context) -> None:
-    eve = await Somebody.new(node, "eve")
+    eve = await User.new(node, "eve")
     assert ctx.last_active(eve.key) is None
     began = now_ms()
     await eve.call("people.update", name="Eve")
@@ -174,7 +174,9 @@ async def test_a_user_is_active_when_they_do_something(node: Node, ctx: Context)
 # ---- the log
 
 
-async def test_a_row_is_told_as_clients_were_told(node: Node, ctx: Context, log: Log, ann: Client, bob: Client) -> None:
+async def test_a_row_is_told_as_clients_were_told(
+    node: Node, ctx: Context, log: Log, ann: LiveUser, bob: LiveUser
+) -> None:
     room = await ann.group(bob)
     message = await ann.says(room, "hello @bob")
     await ann.does("messages.edit", message=message, text="good morning")
@@ -201,7 +203,7 @@ async def test_a_row_of_which_nothing_is_left_is_told_as_none(node: Node, ctx: C
 
 
 async def test_events_for_a_user_are_those_a_resume_would_bring(
-    node: Node, ctx: Context, ann: Client, bob: Client
+    node: Node, ctx: Context, ann: LiveUser, bob: LiveUser
 ) -> None:
     room, secret = await ann.group(bob), await ann.group()
     for number in range(5):
@@ -226,7 +228,7 @@ async def test_events_for_a_user_are_those_a_resume_would_bring(
         await ctx.events_for(bob.key, place)
 
 
-async def test_a_revoked_session_is_an_event_for_its_user(node: Node, ctx: Context, ann: Client) -> None:
+async def test_a_revoked_session_is_an_event_for_its_user(node: Node, ctx: Context, ann: LiveUser) -> None:
     token = await ann.does("tokens.create")
     await ann.does("sessions.revoke", session=token["session"])
     events, _ = await ctx.events_for(ann.key, 0)
@@ -248,9 +250,9 @@ async def told(node: Node, ctx: Context, log: Log) -> dict[str, Recipient]:
 
 
 async def test_recipients_are_those_who_can_see_it_and_why(
-    node: Node, ctx: Context, log: Log, ann: Client, bob: Client
+    node: Node, ctx: Context, log: Log, ann: LiveUser, bob: LiveUser
 ) -> None:
-    eve = await Client.new(node, "eve")
+    eve = await LiveUser.new(node, "eve")
     room = await ann.group(bob, eve)
     root = await bob.says(room, "the root")
     await eve.does("conversations.settings", conversation=room, notify="mentions", mobile=False, archived=True)
@@ -268,9 +270,9 @@ async def test_recipients_are_those_who_can_see_it_and_why(
 
 
 async def test_recipients_leave_out_who_must_not_be_told(
-    node: Node, ctx: Context, log: Log, ann: Client, bob: Client
+    node: Node, ctx: Context, log: Log, ann: LiveUser, bob: LiveUser
 ) -> None:
-    eve = await Client.new(node, "eve")
+    eve = await LiveUser.new(node, "eve")
     room = await ann.group(bob, eve)
     message = await ann.says(room, "hello")
     await bob.does("people.block", person="ann")
@@ -285,8 +287,8 @@ async def test_recipients_leave_out_who_must_not_be_told(
     assert set(await told(node, ctx, log)) == set()
 
 
-async def test_those_who_follow_a_thread(node: Node, ctx: Context, log: Log, ann: Client, bob: Client) -> None:
-    eve = await Client.new(node, "eve")
+async def test_those_who_follow_a_thread(node: Node, ctx: Context, log: Log, ann: LiveUser, bob: LiveUser) -> None:
+    eve = await LiveUser.new(node, "eve")
     room = await ann.group(bob, eve)
     root = await ann.says(room, "the root")
     await bob.says(room, "an answer", thread=root)

@@ -8,7 +8,7 @@ from typing import Any
 from chatnode.api import Account, Reader, Transaction, hookimpl
 from chatnode.node import Node
 from chatnode.storage.log import log
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.plugins.surface.making import made, node_with
 from tests.services.dialogue import LiveSession, direct, say
 
@@ -35,7 +35,7 @@ def told(message: dict[str, Any]) -> str | None:
     return (message.get("extra") or {}).get("demo")
 
 
-async def shown_to(who: Somebody, talk: str, message: str) -> dict[str, set[str | None]]:
+async def shown_to(who: User, talk: str, message: str) -> dict[str, set[str | None]]:
     """What each way to read a message tells one user."""
     me = who.call
     found = {
@@ -91,7 +91,7 @@ async def test_what_is_pushed_is_for_all_and_the_reply_for_who_asked(tmp_path: P
             assert again == {"message.posted": None, **{name: {"demo": "for all"} for name in names}}
 
 
-async def replayed(node: Node, who: Somebody, since: int) -> list[Any]:
+async def replayed(node: Node, who: User, since: int) -> list[Any]:
     """The events of messages that a client gets which was away."""
 
     def read(reader: Reader) -> list[Any]:

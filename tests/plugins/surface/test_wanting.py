@@ -9,7 +9,7 @@ import pytest
 
 from chatnode.api import Allow, Change, Context, Deny, Draft, Event, MessagePosted, PersonUpdated, Refusal, only_for
 from chatnode.node import Node
-from tests.conftest import Somebody, make_person
+from tests.conftest import User, make_person
 from tests.plugins.surface.making import made, node_with, states
 from tests.services.dialogue import direct, refused, said, say
 
@@ -27,12 +27,12 @@ def raising(subject: Any) -> bool:
     raise KeyError("secret words")
 
 
-async def pair(node: Node) -> tuple[Somebody, Somebody, str]:
+async def pair(node: Node) -> tuple[User, User, str]:
     ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
     return ann, bob, await direct(ann, bob)
 
 
-async def post_picture(who: Somebody, talk: str, cid: str = "picture") -> dict[str, Any]:
+async def post_picture(who: User, talk: str, cid: str = "picture") -> dict[str, Any]:
     return await who.call("messages.post", conversation=talk, cid=cid, text="look", kind="image", media=MEDIA)
 
 

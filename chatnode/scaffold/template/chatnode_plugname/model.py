@@ -45,14 +45,14 @@ class ListItems:
 
 
 @attrs.define
-class ItemGiven:
+class ItemReply:
     """What `plugname.add` gives."""
 
     item: Item
 
 
 @attrs.define
-class ItemsGiven:
+class ItemsReply:
     """What `plugname.list` gives, oldest first."""
 
     items: list[Item]

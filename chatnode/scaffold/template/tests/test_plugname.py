@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from chatnode.testing import Client, MakePerson, Node, catch_up, check_plugin, configured, fetch, refused
+from chatnode.testing import LiveUser, MakePerson, Node, catch_up, check_plugin, configured, fetch, refused
 
 import chatnode_plugname
 
 
-async def test_who_takes_part_hears_what_is_added(ann: Client, bob: Client, eve: Client) -> None:
+async def test_who_takes_part_hears_what_is_added(ann: LiveUser, bob: LiveUser, eve: LiveUser) -> None:
     talk = await ann.direct(bob)
     added = (await ann.does("plugname.add", conversation=talk, text="bread"))["item"]
     assert (added["by"]["handle"], added["text"]) == ("ann", "bread")
@@ -17,7 +17,7 @@ async def test_who_takes_part_hears_what_is_added(ann: Client, bob: Client, eve:
     assert eve.heard("plugname.added") == []
 
 
-async def test_who_does_not_take_part_learns_nothing(ann: Client, bob: Client, eve: Client) -> None:
+async def test_who_does_not_take_part_learns_nothing(ann: LiveUser, bob: LiveUser, eve: LiveUser) -> None:
     talk = await ann.direct(bob)
     for name, fields in (("plugname.add", {"text": "bread"}), ("plugname.list", {})):
         with refused("not_found", "conversation"):
@@ -25,7 +25,7 @@ async def test_who_does_not_take_part_learns_nothing(ann: Client, bob: Client, e
 
 
 @pytest.mark.parametrize("config", [configured(plugins={"plugname": {"most": 1}})])
-async def test_one_person_adds_only_so_many(ann: Client, bob: Client) -> None:
+async def test_one_person_adds_only_so_many(ann: LiveUser, bob: LiveUser) -> None:
     talk = await ann.direct(bob)
     await ann.does("plugname.add", conversation=talk, text="bread")
     with refused("too_large"):
@@ -34,7 +34,7 @@ async def test_one_person_adds_only_so_many(ann: Client, bob: Client) -> None:
 
 
 async def test_the_page_shows_what_the_consumer_counted(
-    node: Node, url: str, person: MakePerson, ann: Client, bob: Client
+    node: Node, url: str, person: MakePerson, ann: LiveUser, bob: LiveUser
 ) -> None:
     talk = await ann.direct(bob)
     for text in ("bread", "butter"):
@@ -46,7 +46,7 @@ async def test_the_page_shows_what_the_consumer_counted(
     assert (await fetch(f"{url}/plugins/plugname/totals", await bob.token())).status == 403
 
 
-async def test_what_somebody_added_goes_with_them(node: Node, ann: Client, bob: Client) -> None:
+async def test_what_somebody_added_goes_with_them(node: Node, ann: LiveUser, bob: LiveUser) -> None:
     talk = await ann.direct(bob)
     await ann.does("plugname.add", conversation=talk, text="bread")
     await node.call("people.erase", person="ann", handle="ann")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatnode.model import permissions
 from chatnode.storage.engine.dialect import IN_ORDER
 from chatnode.storage.filters.collection import Collection, Field
-from chatnode.storage.filters.kinds import Choice, Flag, Json, PersonId, Text, Time, Whole
+from chatnode.storage.filters.kinds import Choice, Flag, Integer, Json, PersonId, String, Timestamp
 
 PEOPLE = Collection(
     "people",
@@ -14,9 +14,9 @@ PEOPLE = Collection(
     "TRUE",
     (
         Field("person_id", PersonId(), "item.id", ("id", "person")),
-        Field("handle", Text(), "item.handle"),
-        Field("name", Text(), "item.name"),
-        Field("avatar", Text(), "item.avatar", nullable=True, sorts=False),
+        Field("handle", String(), "item.handle"),
+        Field("name", String(), "item.name"),
+        Field("avatar", String(), "item.avatar", nullable=True, sorts=False),
         Field("is_bot", Flag(), "item.bot", ("bot",), groups=True),
         Field(
             "is_imported", Flag(), "(item.source IS NOT NULL AND item.erased_at IS NULL)", ("imported",), groups=True
@@ -33,13 +33,13 @@ SESSIONS = Collection(
     "sessions item",
     "item.person = :me AND (item.expires_at IS NULL OR item.expires_at > :now)",
     (
-        Field("session", Whole(), "item.key", ("id",)),
+        Field("session", Integer(), "item.key", ("id",)),
         Field("kind", Choice(("device", "token")), "item.kind", groups=True),
-        Field("label", Text(), "item.label", groups=True),
+        Field("label", String(), "item.label", groups=True),
         Field("is_current", Flag(), "(item.key IS NOT DISTINCT FROM :session)", ("current",)),
-        Field("created_at", Time(), "item.created_at"),
-        Field("expires_at", Time(), "item.expires_at", nullable=True),
-        Field("last_used_at", Time(), "item.last_used_at", nullable=True),
+        Field("created_at", Timestamp(), "item.created_at"),
+        Field("expires_at", Timestamp(), "item.expires_at", nullable=True),
+        Field("last_used_at", Timestamp(), "item.last_used_at", nullable=True),
         Field("scopes", Json(), "item.scopes", nullable=True, sorts=False),
     ),
     key=("session",), order="session", permission=permissions.CHAT,
@@ -52,8 +52,8 @@ BLOCKS = Collection(
     "item.person = :me",
     (
         Field("blocked_id", PersonId(), "other.id", ("blocked", "person")),
-        Field("handle", Text(), "other.handle"),
-        Field("blocked_at", Time(), "item.at", ("created_at", "at")),
+        Field("handle", String(), "other.handle"),
+        Field("blocked_at", Timestamp(), "item.at", ("created_at", "at")),
     ),
     key=("handle",), order="handle", permission=permissions.CHAT,
 )  # fmt: skip
@@ -64,11 +64,11 @@ PRESENCE_HISTORY = Collection(
     "presence_history item",
     "item.person = :me",
     (
-        Field("entry", Whole(), "item.key", ("id",)),
-        Field("created_at", Time(), "item.at", ("at",)),
+        Field("entry", Integer(), "item.key", ("id",)),
+        Field("created_at", Timestamp(), "item.at", ("at",)),
         Field("change", Choice(("online", "offline", "status")), "item.change", groups=True),
-        Field("text", Text(), "item.text", nullable=True),
-        Field("emoji", Text(), "item.emoji", nullable=True, groups=True),
+        Field("text", String(), "item.text", nullable=True),
+        Field("emoji", String(), "item.emoji", nullable=True, groups=True),
     ),
     key=("entry",), order="-entry", permission=permissions.CHAT,
 )  # fmt: skip

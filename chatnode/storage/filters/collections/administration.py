@@ -7,7 +7,7 @@ from chatnode.storage.conversations.invites import STANDS
 from chatnode.storage.engine.dialect import IN_ORDER
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.collections.shared import id_of_person
-from chatnode.storage.filters.kinds import Choice, Flag, Json, PersonId, Text, Time, Whole
+from chatnode.storage.filters.kinds import Choice, Flag, Integer, Json, PersonId, String, Timestamp
 
 _VALID = "(expires_at IS NULL OR expires_at > :now)"
 
@@ -23,18 +23,18 @@ ACCOUNTS = Collection(
     "TRUE",
     (
         Field("person_id", PersonId(), "item.id", ("id", "person")),
-        Field("handle", Text(), "item.handle"),
-        Field("name", Text(), "item.name"),
-        Field("role", Text(), "item.role", groups=True),
+        Field("handle", String(), "item.handle"),
+        Field("name", String(), "item.name"),
+        Field("role", String(), "item.role", groups=True),
         Field("is_bot", Flag(), "item.bot", ("bot",), groups=True),
         Field("is_active", Flag(), "(item.deactivated_at IS NULL)", groups=True),
         Field("has_password", Flag(), "(item.password IS NOT NULL)", groups=True),
-        Field("source", Text(), "item.source", nullable=True, groups=True),
-        Field("created_at", Time(), "item.created_at"),
-        Field("deactivated_at", Time(), "item.deactivated_at", nullable=True),
-        Field("erased_at", Time(), "item.erased_at", nullable=True),
-        Field("sessions", Whole(), _of_sessions("count(*)")),
-        Field("last_used_at", Time(), _of_sessions("max(last_used_at)"), nullable=True),
+        Field("source", String(), "item.source", nullable=True, groups=True),
+        Field("created_at", Timestamp(), "item.created_at"),
+        Field("deactivated_at", Timestamp(), "item.deactivated_at", nullable=True),
+        Field("erased_at", Timestamp(), "item.erased_at", nullable=True),
+        Field("sessions", Integer(), _of_sessions("count(*)")),
+        Field("last_used_at", Timestamp(), _of_sessions("max(last_used_at)"), nullable=True),
     ),
     key=("handle",), order="handle", permission=permissions.MANAGE_PEOPLE, personal=False,
 )  # fmt: skip
@@ -45,14 +45,14 @@ ACCOUNT_SESSIONS = Collection(
     f"sessions item {IN_ORDER} people person ON person.key = item.person",
     "(item.expires_at IS NULL OR item.expires_at > :now)",
     (
-        Field("session", Whole(), "item.key", ("id",)),
+        Field("session", Integer(), "item.key", ("id",)),
         Field("person_id", PersonId(), "person.id", ("person",), groups=True),
-        Field("handle", Text(), "person.handle", groups=True),
+        Field("handle", String(), "person.handle", groups=True),
         Field("kind", Choice(("device", "token")), "item.kind", groups=True),
-        Field("label", Text(), "item.label", groups=True),
-        Field("created_at", Time(), "item.created_at"),
-        Field("expires_at", Time(), "item.expires_at", nullable=True),
-        Field("last_used_at", Time(), "item.last_used_at", nullable=True),
+        Field("label", String(), "item.label", groups=True),
+        Field("created_at", Timestamp(), "item.created_at"),
+        Field("expires_at", Timestamp(), "item.expires_at", nullable=True),
+        Field("last_used_at", Timestamp(), "item.last_used_at", nullable=True),
         Field("scopes", Json(), "item.scopes", nullable=True, sorts=False),
     ),
     key=("session",), order="session", permission=permissions.MANAGE_PEOPLE, personal=False,
@@ -64,11 +64,11 @@ INVITES = Collection(
     "invites item",
     f"item.kind = 'member' AND {STANDS}",
     (
-        Field("invite", Whole(), "item.key", ("id",)),
-        Field("uses_left", Whole(), "item.uses_left"),
+        Field("invite", Integer(), "item.key", ("id",)),
+        Field("uses_left", Integer(), "item.uses_left"),
         Field("created_by_id", PersonId(), id_of_person("item.created_by"), ("by",), nullable=True, groups=True),
-        Field("created_at", Time(), "item.created_at"),
-        Field("expires_at", Time(), "item.expires_at"),
+        Field("created_at", Timestamp(), "item.created_at"),
+        Field("expires_at", Timestamp(), "item.expires_at"),
     ),
     key=("invite",), order="invite", permission=permissions.INVITE, personal=False,
 )  # fmt: skip

@@ -6,7 +6,7 @@ from chatnode.model import permissions
 from chatnode.storage.engine.dialect import IN_ORDER, greatest
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.collections.shared import DELIVERED_MARK, READ_MARK, id_of_person
-from chatnode.storage.filters.kinds import Choice, Flag, Id, PersonId, Text, Time, Whole
+from chatnode.storage.filters.kinds import Choice, Flag, Integer, PersonId, PublicId, String, Timestamp
 from chatnode.storage.messages.visible import TAKES_PART
 
 # ---- conversations
@@ -30,25 +30,25 @@ _CLOSED_REASONS = {
 
 #: Fields of a conversation, for users who may know that it exists.
 _ABOUT = (
-    Field("conversation_id", Id(), "item.id", ("id", "conversation"), groups=True),
-    Field("title", Text(), "item.title"),
-    Field("description", Text(), "item.description", sorts=False),
+    Field("conversation_id", PublicId(), "item.id", ("id", "conversation"), groups=True),
+    Field("title", String(), "item.title"),
+    Field("description", String(), "item.description", sorts=False),
     Field("history", Choice(("all", "since_joining")), "item.history", groups=True),
     Field("conversation_type", Choice(("GENERAL", "SUPPORT")), "upper(item.purpose)", ("purpose",), groups=True),
-    Field("context_type", Text(), "item.context_type", nullable=True, groups=True),
-    Field("context_id", Text(), "item.context_id", nullable=True, groups=True),
-    Field("participants", Whole(), _PARTICIPANTS, ("members",)),
-    Field("head", Whole(), "item.head"),
+    Field("context_type", String(), "item.context_type", nullable=True, groups=True),
+    Field("context_id", String(), "item.context_id", nullable=True, groups=True),
+    Field("participants", Integer(), _PARTICIPANTS, ("members",)),
+    Field("head", Integer(), "item.head"),
     Field("is_active", Flag(), "(item.inactive_at IS NULL)", groups=True),
     Field("is_closed", Flag(), "(item.closed_at IS NOT NULL)", groups=True),
     Field(
         "closed_reason", Choice(("completed", "manual", "blocked", "inactive"), _CLOSED_REASONS),
         "item.closed_reason", nullable=True, groups=True,
     ),
-    Field("closed_at", Time(), "item.closed_at", nullable=True),
-    Field("idle_days", Whole(), "item.idle_days", nullable=True),
-    Field("retention_days", Whole(), "item.retention_days", nullable=True),
-    Field("created_at", Time(), "item.created_at"),
+    Field("closed_at", Timestamp(), "item.closed_at", nullable=True),
+    Field("idle_days", Integer(), "item.idle_days", nullable=True),
+    Field("retention_days", Integer(), "item.retention_days", nullable=True),
+    Field("created_at", Timestamp(), "item.created_at"),
 )  # fmt: skip
 
 
@@ -70,20 +70,20 @@ CONVERSATIONS = Collection(
         Field("initiator_id", PersonId(), id_of_person(_INITIATOR), ("created_by",), nullable=True, groups=True),
         Field("receiver_id", PersonId(), id_of_person(f"({_RECEIVER})"), nullable=True, groups=True),
         Field("role", Choice(("owner", "admin", "member")), "mine.role", groups=True),
-        Field("total_message_count", Whole(), "item.messages"),
-        Field("read_seq", Whole(), "mine.read_seq"),
-        Field("unread_count", Whole(), "(item.head - mine.read_seq)", ("unread",)),
+        Field("total_message_count", Integer(), "item.messages"),
+        Field("read_seq", Integer(), "mine.read_seq"),
+        Field("unread_count", Integer(), "(item.head - mine.read_seq)", ("unread",)),
         Field(
-            "mention_count", Whole(),
+            "mention_count", Integer(),
             "(SELECT count(DISTINCT n.seq) FROM mentions n WHERE n.person IN (:me, 0) AND n.conversation = item.key "
             "AND n.seq > mine.read_seq)", ("mentions",),
         ),
-        Field("last_message_id", Id(), f"(SELECT n.id {_NEWEST})", nullable=True),
-        Field("last_message_at", Time(), f"(SELECT n.at {_NEWEST})", ("last_at",), nullable=True),
+        Field("last_message_id", PublicId(), f"(SELECT n.id {_NEWEST})", nullable=True),
+        Field("last_message_at", Timestamp(), f"(SELECT n.at {_NEWEST})", ("last_at",), nullable=True),
         Field("is_archived", Flag(), "coalesce(own.archived, 0)", ("archived",), groups=True),
         Field("initiator_archived", Flag(), f"({_my_archived(_INITIATOR)})", nullable=True),
         Field("receiver_archived", Flag(), f"({_my_archived(f'({_RECEIVER})')})", nullable=True),
-        Field("joined_at", Time(), "mine.joined_at"),
+        Field("joined_at", Timestamp(), "mine.joined_at"),
     ),
     key=("conversation_id",), order="-last_message_at", permission=permissions.CHAT,
 )  # fmt: skip
@@ -114,35 +114,35 @@ PARTICIPANTS = Collection(
     "AND own.person = :me LEFT JOIN blocks block ON block.person = :me AND block.blocked = part.person",
     TAKES_PART,
     (
-        Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
+        Field("conversation_id", PublicId(), "conv.id", ("conversation",), groups=True),
         Field("user_id", PersonId(), "person.id", ("person_id", "person"), groups=True),
-        Field("handle", Text(), "person.handle"),
-        Field("name", Text(), "person.name"),
+        Field("handle", String(), "person.handle"),
+        Field("name", String(), "person.name"),
         Field("role", Choice(("owner", "admin", "member")), "part.role", groups=True),
-        Field("unread_count", Whole(), f"CASE WHEN {_OWN} THEN conv.head - part.read_seq END", nullable=True),
-        Field("last_read_seq", Whole(), READ_MARK, ("read_seq",)),
-        Field("last_read_message_id", Id(), f"(SELECT n.id {_LAST_READ})", nullable=True),
+        Field("unread_count", Integer(), f"CASE WHEN {_OWN} THEN conv.head - part.read_seq END", nullable=True),
+        Field("last_read_seq", Integer(), READ_MARK, ("read_seq",)),
+        Field("last_read_message_id", PublicId(), f"(SELECT n.id {_LAST_READ})", nullable=True),
         Field(
-            "last_read_at", Time(),
+            "last_read_at", Timestamp(),
             "(SELECT t.at FROM receipts t WHERE t.conversation = part.conversation AND t.person = part.person "
             f"AND t.kind = 'read' AND t.seq BETWEEN mine.first AND {READ_MARK} ORDER BY t.seq DESC LIMIT 1)",
             nullable=True,
         ),
-        Field("delivered_seq", Whole(), greatest(DELIVERED_MARK, READ_MARK)),
+        Field("delivered_seq", Integer(), greatest(DELIVERED_MARK, READ_MARK)),
         Field(
             "is_muted", Flag(), f"(CASE WHEN {_OWN} THEN coalesce(own.muted_until, 0) > :now END)", nullable=True,
             groups=True,
         ),
-        Field("muted_until", Time(), "own.muted_until", nullable=True),
+        Field("muted_until", Timestamp(), "own.muted_until", nullable=True),
         Field("is_blocked", Flag(), "(block.at IS NOT NULL)", groups=True),
-        Field("blocked_at", Time(), "block.at", nullable=True),
+        Field("blocked_at", Timestamp(), "block.at", nullable=True),
         Field(
             "status", Choice(("ACTIVE", "INACTIVE", "ARCHIVED", "BLOCKED")),
             "(CASE WHEN block.at IS NOT NULL THEN 'BLOCKED' WHEN conv.inactive_at IS NOT NULL THEN 'INACTIVE' "
             "WHEN own.archived = 1 THEN 'ARCHIVED' ELSE 'ACTIVE' END)",
             groups=True,
         ),
-        Field("joined_at", Time(), "part.joined_at"),
+        Field("joined_at", Timestamp(), "part.joined_at"),
     ),
     key=("conversation_id", "user_id"), order="handle", permission=permissions.CHAT, also=("participants", "members"),
 )  # fmt: skip
@@ -162,7 +162,7 @@ SETTINGS = Collection(
     "LEFT JOIN conversation_settings own ON own.person = mine.person AND own.conversation = mine.conversation",
     TAKES_PART,
     (
-        Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
+        Field("conversation_id", PublicId(), "conv.id", ("conversation",), groups=True),
         Field("user_id", PersonId(), "person.id", ("person_id",), groups=True),
         Field(
             "color_tag", Choice(("RED", "ORANGE", "YELLOW", "GREEN", "BLUE", "PURPLE")), "upper(own.colour)",
@@ -171,7 +171,7 @@ SETTINGS = Collection(
         Field("is_starred", Flag(), _set("starred", "0"), ("starred",), groups=True),
         Field("is_archived", Flag(), _set("archived", "0"), ("archived",), groups=True),
         Field("is_muted", Flag(), f"({_set('muted_until', '0')} > :now)", groups=True),
-        Field("muted_until", Time(), "own.muted_until", nullable=True),
+        Field("muted_until", Timestamp(), "own.muted_until", nullable=True),
         Field("notifications_enabled", Flag(), f"({_set('notify', repr('all'))} <> 'none')", groups=True),
         Field(
             "notification_type", Choice(("ALL", "MENTIONS_ONLY", "NONE"), {"mentions": "MENTIONS_ONLY"}),
@@ -182,7 +182,7 @@ SETTINGS = Collection(
         Field("mobile_notifications", Flag(), _set("mobile", "1"), ("mobile",), groups=True),
         Field("sound_enabled", Flag(), _set("sounds", "1"), ("sounds",), groups=True),
         Field("show_read_receipts", Flag(), "(mine.hides_receipts = 0)", groups=True),
-        Field("custom_label", Text(), "own.label", ("label",), nullable=True, groups=True),
+        Field("custom_label", String(), "own.label", ("label",), nullable=True, groups=True),
     ),
     key=("conversation_id",), order="conversation_id", permission=permissions.CHAT,
 )  # fmt: skip

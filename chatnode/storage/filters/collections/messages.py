@@ -9,7 +9,7 @@ from chatnode.model.messages import DeletedReason
 from chatnode.storage.engine.dialect import greatest, member_of, usually
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.collections.shared import DELIVERED_MARK, READ_MARK, id_of_person
-from chatnode.storage.filters.kinds import Choice, Flag, Id, Json, PersonId, Text, Time, Whole
+from chatnode.storage.filters.kinds import Choice, Flag, Integer, Json, PersonId, PublicId, String, Timestamp
 from chatnode.storage.messages.visible import TAKES_PART, VISIBLE_MESSAGES
 
 
@@ -23,48 +23,48 @@ MESSAGES = Collection(
     VISIBLE_MESSAGES + "JOIN people sender ON sender.key = item.sender",
     TAKES_PART,
     (
-        Field("message_id", Id(), "item.id", ("id", "message")),
-        Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
-        Field("seq", Whole(), "item.seq"),
-        Field("gid", Whole(), "item.gid"),
+        Field("message_id", PublicId(), "item.id", ("id", "message")),
+        Field("conversation_id", PublicId(), "conv.id", ("conversation",), groups=True),
+        Field("seq", Integer(), "item.seq"),
+        Field("gid", Integer(), "item.gid"),
         Field("sender_id", PersonId(), "sender.id", ("sender",), groups=True),
-        Field("sender_handle", Text(), "sender.handle", groups=True),
-        Field("message_text", Text(), _unless_deleted("text"), ("text",), nullable=True, sorts=False),
+        Field("sender_handle", String(), "sender.handle", groups=True),
+        Field("message_text", String(), _unless_deleted("text"), ("text",), nullable=True, sorts=False),
         Field(
             "message_type", Choice(("TEXT", "IMAGE", "FILE", "LOCATION", "SYSTEM")), "upper(item.kind)", ("kind",),
             groups=True,
         ),
         Field(
-            "system_message_type", Text(), "(CASE WHEN item.deleted_at IS NULL AND item.kind = 'system' "
+            "system_message_type", String(), "(CASE WHEN item.deleted_at IS NULL AND item.kind = 'system' "
             f"THEN {member_of('item.content', 'type')} END)", nullable=True, groups=True,
         ),
         Field("content", Json(), _unless_deleted("content"), nullable=True, sorts=False),
         Field("metadata", Json(), _unless_deleted("metadata"), nullable=True, sorts=False),
-        Field("reply_to", Id(), _unless_deleted("reply_to"), nullable=True, groups=True),
-        Field("thread", Whole(), "item.thread", nullable=True),
+        Field("reply_to", PublicId(), _unless_deleted("reply_to"), nullable=True, groups=True),
+        Field("thread", Integer(), "item.thread", nullable=True),
         Field(
-            "thread_id", Id(), "(SELECT n.id FROM messages n WHERE n.conversation = item.conversation "
+            "thread_id", PublicId(), "(SELECT n.id FROM messages n WHERE n.conversation = item.conversation "
             "AND n.seq = item.thread)", nullable=True, groups=True,
         ),
-        Field("reply_count", Whole(), "item.replies", ("replies",)),
+        Field("reply_count", Integer(), "item.replies", ("replies",)),
         Field(
             "mentions_me", Flag(),
             "EXISTS (SELECT 1 FROM mentions n WHERE n.person IN (:me, 0) AND n.conversation = item.conversation "
             "AND n.seq = item.seq)", groups=True,
         ),
         Field("is_edited", Flag(), "(item.edited_at IS NOT NULL)", groups=True),
-        Field("edit_count", Whole(), "item.edits", ("edits",)),
-        Field("edited_at", Time(), "item.edited_at", nullable=True),
+        Field("edit_count", Integer(), "item.edits", ("edits",)),
+        Field("edited_at", Timestamp(), "item.edited_at", nullable=True),
         Field("is_deleted", Flag(), "(item.deleted_at IS NOT NULL)", groups=True),
-        Field("deleted_at", Time(), "item.deleted_at", nullable=True),
+        Field("deleted_at", Timestamp(), "item.deleted_at", nullable=True),
         Field(
             "deleted_by_id", PersonId(), id_of_person("item.deleted_by"), ("deleted_by",), nullable=True,
             groups=True,
         ),
         Field("deleted_reason", Choice(get_args(DeletedReason)), "item.deleted_reason", nullable=True, groups=True),
         Field("is_pinned", Flag(), "(item.pinned_at IS NOT NULL)", groups=True),
-        Field("pinned_at", Time(), "item.pinned_at", nullable=True),
-        Field("created_at", Time(), "item.at", ("at",)),
+        Field("pinned_at", Timestamp(), "item.pinned_at", nullable=True),
+        Field("created_at", Timestamp(), "item.at", ("at",)),
     ),
     key=("seq", "message_id"), order="-created_at", permission=permissions.CHAT,
 )  # fmt: skip
@@ -76,13 +76,13 @@ EDITS = Collection(
     "ON edition.conversation = item.conversation AND edition.seq = item.seq",
     TAKES_PART,
     (
-        Field("message_id", Id(), "item.id", ("message",), groups=True),
-        Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
+        Field("message_id", PublicId(), "item.id", ("message",), groups=True),
+        Field("conversation_id", PublicId(), "conv.id", ("conversation",), groups=True),
         Field("sender_id", PersonId(), id_of_person("item.sender"), ("sender",), groups=True),
-        Field("version", Whole(), "edition.version"),
-        Field("message_text", Text(), "edition.text", ("text",), sorts=False),
-        Field("said_at", Time(), "edition.at", ("at",)),
-        Field("edited_at", Time(), "item.edited_at", nullable=True),
+        Field("version", Integer(), "edition.version"),
+        Field("message_text", String(), "edition.text", ("text",), sorts=False),
+        Field("said_at", Timestamp(), "edition.at", ("at",)),
+        Field("edited_at", Timestamp(), "item.edited_at", nullable=True),
     ),
     key=("message_id", "version"), order="-said_at", permission=permissions.CHAT,
 )  # fmt: skip
@@ -120,20 +120,20 @@ RECEIPTS = Collection(
     + f"AND {usually('item.seq >= part.first')} AND item.sender <> part.person",
     TAKES_PART,
     (
-        Field("message_id", Id(), "item.id", ("message",), groups=True),
-        Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
-        Field("seq", Whole(), "item.seq"),
+        Field("message_id", PublicId(), "item.id", ("message",), groups=True),
+        Field("conversation_id", PublicId(), "conv.id", ("conversation",), groups=True),
+        Field("seq", Integer(), "item.seq"),
         Field("sender_id", PersonId(), id_of_person("item.sender"), ("sender",), groups=True),
         Field("reader_id", PersonId(), "reader.id", ("reader", "person"), groups=True),
-        Field("reader_handle", Text(), "reader.handle", groups=True),
+        Field("reader_handle", String(), "reader.handle", groups=True),
         Field(
             "status", Choice(("SENT", "DELIVERED", "READ")),
             f"(CASE WHEN {_SEQ} <= {READ_MARK} THEN 'READ' WHEN {_SEQ} <= {DELIVERED_MARK} THEN 'DELIVERED' "
             "ELSE 'SENT' END)", groups=True, among=_RANGES.__getitem__,
         ),
-        Field("delivered_at", Time(), _time_of("delivered", DELIVERED_MARK), nullable=True),
-        Field("read_at", Time(), _time_of("read", READ_MARK), nullable=True),
-        Field("created_at", Time(), "item.at", ("at",)),
+        Field("delivered_at", Timestamp(), _time_of("delivered", DELIVERED_MARK), nullable=True),
+        Field("read_at", Timestamp(), _time_of("read", READ_MARK), nullable=True),
+        Field("created_at", Timestamp(), "item.at", ("at",)),
     ),
     key=("seq", "message_id", "reader_id"), order="-created_at", permission=permissions.CHAT, also=("receipts",),
 )  # fmt: skip

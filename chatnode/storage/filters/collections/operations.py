@@ -6,7 +6,7 @@ from chatnode.model import permissions
 from chatnode.storage.engine.dialect import IN_ORDER
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.collections.shared import id_of_person
-from chatnode.storage.filters.kinds import Choice, Flag, Id, Json, PersonId, Text, Time, Whole
+from chatnode.storage.filters.kinds import Choice, Flag, Integer, Json, PersonId, PublicId, String, Timestamp
 
 AUDIT = Collection(
     "audit",
@@ -14,11 +14,11 @@ AUDIT = Collection(
     "audit item",
     "TRUE",
     (
-        Field("entry", Whole(), "item.key", ("id",)),
-        Field("created_at", Time(), "item.at", ("at",)),
+        Field("entry", Integer(), "item.key", ("id",)),
+        Field("created_at", Timestamp(), "item.at", ("at",)),
         Field("actor_id", PersonId(), id_of_person("item.actor"), ("actor",), nullable=True, groups=True),
-        Field("action", Text(), "item.action", groups=True),
-        Field("target", Text(), "item.target", groups=True),
+        Field("action", String(), "item.action", groups=True),
+        Field("target", String(), "item.target", groups=True),
         Field("details", Json(), "item.details", sorts=False),
     ),
     key=("entry",), order="-entry", permission=permissions.AUDIT, personal=False,
@@ -31,21 +31,21 @@ REPORTS = Collection(
     f"{IN_ORDER} conversations conv ON conv.key = message.conversation",
     "TRUE",
     (
-        Field("report", Whole(), "item.key", ("id",)),
-        Field("message_id", Id(), "message.id", ("message",), groups=True),
-        Field("conversation_id", Id(), "conv.id", ("conversation",), groups=True),
+        Field("report", Integer(), "item.key", ("id",)),
+        Field("message_id", PublicId(), "message.id", ("message",), groups=True),
+        Field("conversation_id", PublicId(), "conv.id", ("conversation",), groups=True),
         Field("sender_id", PersonId(), id_of_person("message.sender"), ("sender",), nullable=True, groups=True),
         Field("reporter_id", PersonId(), id_of_person("item.reporter"), ("reporter",), nullable=True, groups=True),
-        Field("reason", Text(), "item.reason", groups=True),
-        Field("note", Text(), "item.note", sorts=False),
+        Field("reason", String(), "item.reason", groups=True),
+        Field("note", String(), "item.note", sorts=False),
         Field("is_open", Flag(), "(item.resolved_at IS NULL)", groups=True),
-        Field("resolution", Text(), "item.resolution", nullable=True, sorts=False),
+        Field("resolution", String(), "item.resolution", nullable=True, sorts=False),
         Field(
             "resolved_by_id", PersonId(), id_of_person("item.resolved_by"), ("resolved_by",), nullable=True,
             groups=True,
         ),
-        Field("resolved_at", Time(), "item.resolved_at", nullable=True),
-        Field("created_at", Time(), "item.at", ("at",)),
+        Field("resolved_at", Timestamp(), "item.resolved_at", nullable=True),
+        Field("created_at", Timestamp(), "item.at", ("at",)),
     ),
     key=("report",), order="-report", permission=permissions.MODERATE, personal=False,
 )  # fmt: skip
@@ -56,16 +56,16 @@ REMOVALS = Collection(
     "removals item",
     "TRUE",
     (
-        Field("removal", Whole(), "item.key", ("id",)),
+        Field("removal", Integer(), "item.key", ("id",)),
         Field("rule", Choice(("messages", "closed")), "item.rule", groups=True),
-        Field("conversation_id", Id(), "item.conversation", ("conversation",), groups=True),
-        Field("days", Whole(), "item.days", groups=True),
-        Field("upto", Whole(), "item.upto"),
+        Field("conversation_id", PublicId(), "item.conversation", ("conversation",), groups=True),
+        Field("days", Integer(), "item.days", groups=True),
+        Field("upto", Integer(), "item.upto"),
         Field("counts", Json(), "item.counts", sorts=False),
-        Field("probes", Whole(), "item.probes", nullable=True),
-        Field("traces", Whole(), "item.traces", nullable=True),
-        Field("created_at", Time(), "item.at", ("at",)),
-        Field("proved_at", Time(), "item.proved_at", nullable=True),
+        Field("probes", Integer(), "item.probes", nullable=True),
+        Field("traces", Integer(), "item.traces", nullable=True),
+        Field("created_at", Timestamp(), "item.at", ("at",)),
+        Field("proved_at", Timestamp(), "item.proved_at", nullable=True),
     ),
     key=("removal",), order="-removal", permission=permissions.OPERATE, personal=False,
 )  # fmt: skip
@@ -76,13 +76,13 @@ JOBS = Collection(
     "jobs item",
     "TRUE",
     (
-        Field("name", Text(), "item.name", ("id",)),
-        Field("began_at", Time(), "item.at", ("at",)),
-        Field("milliseconds", Whole(), "CAST(item.seconds * 1000 AS INTEGER)"),
+        Field("name", String(), "item.name", ("id",)),
+        Field("began_at", Timestamp(), "item.at", ("at",)),
+        Field("milliseconds", Integer(), "CAST(item.seconds * 1000 AS INTEGER)"),
         Field("ok", Flag(), "item.ok", groups=True),
-        Field("result", Text(), "item.result"),
-        Field("runs", Whole(), "item.runs"),
-        Field("failures", Whole(), "item.failures"),
+        Field("result", String(), "item.result"),
+        Field("runs", Integer(), "item.runs"),
+        Field("failures", Integer(), "item.failures"),
     ),
     key=("name",), order="name", permission=permissions.OPERATE, personal=False,
 )  # fmt: skip

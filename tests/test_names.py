@@ -1,0 +1,33 @@
+"""One name means one thing: no two public classes are called the same."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+EXEMPT = {"Node"}
+"""The node, and what embedding programs see of it: one thing with two skins."""
+
+
+def test_no_two_public_classes_share_a_name() -> None:
+    places: dict[str, list[str]] = defaultdict(list)
+    for path in (*ROOT.glob("chatnode/**/*.py"), *ROOT.glob("plugins/**/*.py")):
+        if "template" in path.parts:
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(str(path.relative_to(ROOT)))
+    assert places
+    assert {name: where for name, where in places.items() if len(where) > 1 and name not in EXEMPT} == {}
+
+
+def test_replies_are_nouns() -> None:
+    lines = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in (*ROOT.glob("chatnode/**/*.py"), *ROOT.glob("plugins/**/*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Given")
+    ]
+    assert lines == []

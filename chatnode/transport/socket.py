@@ -370,7 +370,7 @@ class ClientSocket:
         if token is None:
             raise unauthenticated()
         found = await authenticate(self._core, token)
-        context = Caller(self._core, address=self._credentials.address)
+        context = Caller(self._core, address=self._credentials.address, turn=self._turn)
         context.sign_in(found)
         context.check(permissions.CHAT, reads=True)
         session = SocketSession(found, self)

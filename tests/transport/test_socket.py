@@ -14,6 +14,7 @@ from chatnode.dispatch.caller import Caller
 from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.routing import resume
+from chatnode.routing.outbox import SocketWire
 from chatnode.routing.sessions import MOST_HELD
 from chatnode.transport import socket as chatnode_socket
 from chatnode.transport.origins import COOKIE
@@ -281,12 +282,22 @@ async def test_everybody_gets_the_push_and_the_sender_their_cid(
 
 
 async def test_the_push_of_ones_own_message_and_the_answer_leave_together(
-    address: Address, talk: str, anns: str
+    address: Address, talk: str, anns: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    sent: list[bytes] = []
+    send = SocketWire.send_now
+
+    def send_and_keep(wire: SocketWire, data: bytes | memoryview) -> int:
+        sent.append(bytes(data))
+        return send(wire, data)
+
     async with await ChatSocket.signed_in(address, anns) as chat:
-        await chat.ask(post(talk, "hello"))
-        await chat.read()  # one segment
-        assert sorted(frame.get("event", "reply") for frame in chat.frames) == ["message.posted", "reply"]
+        monkeypatch.setattr(SocketWire, "send_now", send_and_keep)
+        await chat.call("messages.post", conversation=talk, cid="one", text="hello")
+        await chat.push("message.posted")
+    assert len(sent[0]) > 0
+    assert [data for data in sent if b"message.posted" in data] == [sent[0]]
+    assert b'"ok":' in sent[0]
 
 
 async def test_a_device_hears_what_the_other_does(address: Address, talk: str, anns: str) -> None:

@@ -277,7 +277,9 @@ class Listener:
         while head := await self._next_head(connection, patience):
             to_socket = head.path == SOCKET_PATH and head.wants_websocket
             handler = self._on_socket if to_socket else self._on_http
-            if not await handler(connection, head):
+            serving = handler(connection, head)
+            del head  # a socket may stay for weeks, and so would its head
+            if not await serving:
                 return
             patience = self._config.limits.keep_alive_seconds
 

@@ -202,7 +202,9 @@ class ClientSocket:
         """Upgrade, serve until either side closes, detach."""
         try:
             with self._scope:
-                if self._upgrade(head, await self._slide_cookie()):
+                upgraded = self._upgrade(head, await self._slide_cookie())
+                del head
+                if upgraded:
                     await self._serve()
         finally:
             if self.session is not None:
@@ -452,8 +454,10 @@ class ClientSockets:
             self._repeatable,
         )
         self._sockets.add(socket)
+        running = socket.run(head)
+        del head  # not kept for as long as the socket lives
         try:
-            await socket.run(head)
+            await running
         finally:
             self._sockets.discard(socket)
         return False

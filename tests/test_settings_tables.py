@@ -91,11 +91,11 @@ def test_the_environment_says_a_key_of_a_table_or_a_value_as_toml_has_it(tmp_pat
     [
         ({"rules": {"words": []}}, "plugins.demo.rules takes tables, each begun with [[plugins.demo.rules]]"),
         ({"rules": [{}, {"word": 1}]}, "no setting plugins.demo.rules[1].word; [plugins.demo.rules[1]] has words"),
-        ({"rules": [{"action": "x"}]}, "plugins.demo.rules[0].action is 'x'; it takes refuse, hold"),
+        ({"rules": [{"action": "x"}]}, "plugins.demo.rules[0].action is 'x'; expected one of refuse, hold"),
         ({"rules": ["spam"]}, "plugins.demo.rules[0] takes a table, as in [plugins.demo.rules[0]]"),
         ({"rules": "[{"}, "plugins.demo.rules takes a value as TOML has it: "),
         ({"mail": 25}, "plugins.demo.mail takes a table, as in [plugins.demo.mail]"),
-        ({"mail": {"port": 0}}, "plugins.demo.mail.port is 0; the least is 1"),
+        ({"mail": {"port": 0}}, "plugins.demo.mail.port is 0; the minimum is 1"),
         ({"rooms": {"lunch": {"x": 1}}}, "no setting plugins.demo.rooms.lunch.x; "),
         ({"titles": {"ann": 1}}, "plugins.demo.titles.ann takes a text"),
     ],

@@ -12,6 +12,7 @@ from chatnode.dispatch.limits import Turns
 from chatnode.model.folding import folded
 from chatnode.node import Node
 from chatnode.storage.conversations import conversations
+from chatnode.storage.engine import cutting
 from chatnode.storage.engine.transaction import Transaction
 from tests.commands import COMMANDS
 from tests.conftest import User, make_person
@@ -80,8 +81,9 @@ async def fill(node: Node, owner: User, number: int) -> None:
 
 @pytest.mark.parametrize("config", [Config(limits=Limits(query_seconds=0.000_001))])
 async def test_looking_for_groups_ends_at_the_deadline_and_keeps_nobody_from_reading(
-    node: Node, ann: User, bob: User
+    node: Node, ann: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(cutting, "_STEPS_BETWEEN_LOOKS", 1_000)
     await fill(node, ann, 2_000)
     talk = await direct(ann, bob)
     await say(ann, talk, "hello")

@@ -7,7 +7,7 @@ A plugin of pytest; name it in `tests/conftest.py`:
 Tests need pytest and pytest-trio (`pip install chatnode[testing]`), and `trio_mode = true` in pytest's settings. Tests
 are dialogues:
 
-    async def test_bob_hears_what_ann_says(ann: Client, bob: Client) -> None:
+    async def test_bob_hears_what_ann_says(ann: LiveUser, bob: LiveUser) -> None:
         talk = await ann.direct(bob)
         await ann.does("messages.post", conversation=talk, cid="1", text="hello")
         assert (await bob.hears("message.posted"))["message"]["text"] == "hello"
@@ -20,7 +20,19 @@ from __future__ import annotations
 from chatnode.client import connect
 from chatnode.node import Node, open_node
 from chatnode.testing.checking import check_plugin
-from chatnode.testing.fixtures import ann, bob, client, config, eve, inline_node, node, person, plugins, url
+from chatnode.testing.fixtures import (
+    ann,
+    bob,
+    client,
+    config,
+    eve,
+    inline_node,
+    node,
+    only_plugins,
+    person,
+    plugins,
+    url,
+)
 from chatnode.testing.people import LiveSession, LiveUser, MakePerson, User, configured, refused
 from chatnode.testing.reaching import Answer, catch_up, fetch
 
@@ -43,6 +55,7 @@ __all__ = [
     "fetch",
     "inline_node",
     "node",
+    "only_plugins",
     "open_node",
     "person",
     "plugins",

@@ -29,19 +29,29 @@ def plugins() -> Sequence[Any]:
 
 
 @pytest.fixture
-async def node(tmp_path: Path, config: Config, plugins: Sequence[Any]) -> AsyncGenerator[Node]:
+def only_plugins() -> Sequence[Any] | None:
+    """Plugins of the node instead of the installed ones; None: the installed ones and `plugins`."""
+    return None
+
+
+@pytest.fixture
+async def node(
+    tmp_path: Path, config: Config, plugins: Sequence[Any], only_plugins: Sequence[Any] | None
+) -> AsyncGenerator[Node]:
     """A node over an empty data directory, serving nothing. A plugin that is broken fails the test.
 
     So does one that reads a core column that the reference does not promise, or writes to a table that is not its own.
     """
-    async with open_node(tmp_path / "data", config, plugins=plugins) as node:
+    async with open_node(tmp_path / "data", config, plugins=plugins, only=only_plugins) as node:
         _refuse_broken(node)
         async with promised_columns_only(node, plugins):
             yield node
 
 
 @pytest.fixture
-async def inline_node(tmp_path: Path, config: Config, plugins: Sequence[Any]) -> AsyncGenerator[Node]:
+async def inline_node(
+    tmp_path: Path, config: Config, plugins: Sequence[Any], only_plugins: Sequence[Any] | None
+) -> AsyncGenerator[Node]:
     """A node on a mocked clock; the test names `autojump_clock` (of pytest-trio) too, which jumps when all wait.
 
     It reads and writes in the test's own thread: a clock that jumps while a thread works lets deadlines pass that are
@@ -49,7 +59,7 @@ async def inline_node(tmp_path: Path, config: Config, plugins: Sequence[Any]) ->
     """
     if not isinstance(trio.lowlevel.current_clock(), trio.testing.MockClock):
         raise AssertionError("a test with inline_node must also use autojump_clock or mock_clock, or its clock is real")
-    async with open_node(tmp_path / "data", config, plugins=plugins, inline=True) as node:
+    async with open_node(tmp_path / "data", config, plugins=plugins, only=only_plugins, inline=True) as node:
         _refuse_broken(node)
         async with promised_columns_only(node, plugins):
             yield node

@@ -86,7 +86,7 @@ def test_other_commands_name_a_broken_plugin_in_a_line_and_go_on(data: Path, sit
     site.add("hasty", BROKEN)
     done = chatnode(data, "user", "add", "ann", "--no-password")
     assert done.status == 0
-    assert done.err == "chatnode: the plugin hasty does not run: RuntimeError: it was written in a hurry\n"
+    assert done.err == "chatnode: the plugin hasty is not running: RuntimeError: it was written in a hurry\n"
 
 
 @pytest.mark.parametrize("source", [HELLO, BROKEN], ids=["sound", "broken"])
@@ -266,7 +266,7 @@ async def test_on_a_terminal_it_asks_what_to_do_with_what_is_stored(
     gone = environment(PYTHONDONTWRITEBYTECODE=1)
     gone["PYTHONPATH"] = gone["PYTHONPATH"].partition(os.pathsep)[2]
     async with terminal(command_line(data, "plugin", "uninstall", "hello"), gone) as user:
-        await user.see("hello has stored things: hello_words")
+        await user.see("hello has data: hello_words")
         await user.see("Export it to a file first? [y/N]:")
         await user.type(file)
         if file == "y":
@@ -291,7 +291,7 @@ def test_without_a_terminal_it_must_be_said(data: Path, site: Site) -> None:
 def test_what_pip_leaves_is_not_called_uninstalled_and_keeps_its_data(data: Path, site: Site) -> None:
     site.add("hello", KEEPING)  # it says nowhere which files it has: pip does not touch it, and does not fail
     ok(chatnode(data, "plugin", "list"))
-    assert "pip has left chatnode-hello where it is" in failed(chatnode(data, "plugin", "uninstall", "hello", "--drop"))
+    assert "pip did not uninstall chatnode-hello" in failed(chatnode(data, "plugin", "uninstall", "hello", "--drop"))
     assert "hello            1.5        running" in ok(chatnode(data, "plugin", "list"))
 
 
@@ -322,5 +322,5 @@ def test_a_new_plugin_has_a_name_of_its_own(data: Path, tmp_path: Path, name: st
 
 def test_nothing_is_replaced_by_a_new_plugin(data: Path, tmp_path: Path) -> None:
     (tmp_path / "chatnode-polls").mkdir()
-    assert "exists already" in failed(chatnode(data, "plugin", "new", "polls", "--directory", str(tmp_path)))
+    assert "already exists" in failed(chatnode(data, "plugin", "new", "polls", "--directory", str(tmp_path)))
     assert list((tmp_path / "chatnode-polls").iterdir()) == []

@@ -99,7 +99,7 @@ def test_an_export_replaces_nothing_and_follows_no_link(data: Path, tmp_path: Pa
     (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
     for path in (victim, link, tmp_path / "dangling"):
         done = chatnode(data, "export", str(path))
-        assert (done.status, "exists already" in done.err) == (1, True)
+        assert (done.status, "already exists" in done.err) == (1, True)
     (tmp_path / "e.partial").symlink_to(victim)
     assert chatnode(data, "export", str(tmp_path / "e")).status == 0
     assert victim.read_text() == "precious"
@@ -366,7 +366,7 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
 def test_the_drill_of_the_manual(data: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("open sesame")
     assert chatnode(data, "backup", str(tmp_path / "b"), "--passphrase-file", str(tmp_path / "secret")).status == 0
-    drill = re.search(r"The drill.*?```sh\n(.*?)```", MANUAL, re.DOTALL)
+    drill = re.search(r"drill.*?```sh\n(.*?)```", MANUAL, re.DOTALL)
     assert drill is not None
     lines = [line for line in drill[1].splitlines() if line.startswith("chatnode")]
     assert len(lines) == 3

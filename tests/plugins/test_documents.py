@@ -32,4 +32,8 @@ def test_settings_are_told_with_their_defaults(plugin: Plugin) -> None:
     text = (ROOT / f"docs/plugins/{plugin.name}.md").read_text(encoding="utf-8")
     assert plugin.settings is not None
     told = re.findall(r"^\| `(\w+)` \| (\S+) \|", text.partition("## Settings")[2], re.MULTILINE)
-    assert told == [(field.name, f"{field.default:g}") for field in attrs.fields(plugin.settings)]
+    assert told == [(field.name, _as_toml(field.default)) for field in attrs.fields(plugin.settings)]
+
+
+def _as_toml(default: object) -> str:
+    return str(default).lower() if isinstance(default, bool) else f"{default:g}"

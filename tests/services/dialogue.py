@@ -32,7 +32,7 @@ def with_limits(**limits: Any) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("config", [Config(limits=Limits(**limits))], ids=[name])
 
 
-without_plugins = pytest.mark.parametrize("plugins", [()], ids=["no plugins"])
+without_plugins = pytest.mark.parametrize("only_plugins", [()], ids=["no plugins"])
 """Run a test on a node that has nothing but what is its own."""
 
 
@@ -79,9 +79,12 @@ async def fill(who: User, conversation: str, text: str, times: int) -> None:
             nursery.start_soon(say, who, conversation, text)
 
 
-async def said(who: User, conversation: str, **fields: Any) -> list[str]:
+async def said(who: User | Device, conversation: str, **fields: Any) -> list[str]:
     """The texts that `messages.list` shows."""
-    return [message["text"] for message in await who.sees(conversation, **fields)]
+    return [
+        message["text"]
+        for message in (await who.call("messages.list", conversation=conversation, **fields))["messages"]
+    ]
 
 
 async def entry(who: User, conversation: str) -> dict[str, Any]:

@@ -175,7 +175,7 @@ async def test_what_storage_did_not_take_is_written_later(
 
 async def test_of_who_was_erased_nothing_is_written_or_left(node: Node, ann: User) -> None:
     await ann.call("presence.status", text="hello")
-    await node.core.db.write(lambda tx: storage.erase(tx, ann.account.key))
+    await node.core.db.write(lambda tx: storage.erase(tx, ann.account))
     await node.core.db.write(lambda tx: tx.execute("UPDATE people SET erased_at = 1 WHERE handle = 'ann'"))
     await node.presence.write()
     assert await stored(node) == {}

@@ -36,7 +36,7 @@ WITH_KEEPSAKES = (*SUBJECTS, keepsakes.SUBJECT)
 @pytest.fixture
 async def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Node]:
     monkeypatch.setattr(composition, "SUBJECTS", WITH_KEEPSAKES)
-    async with open_node(tmp_path / "data", Config(), plugins=[]) as node:
+    async with open_node(tmp_path / "data", Config(), only=[]) as node:
         await node.core.db.write(lambda tx: [tx.execute(statement) for statement in keepsakes.SCHEMA])
         yield node
 
@@ -177,11 +177,11 @@ async def test_plugins_follow_its_events_and_cannot_take_their_names(
     follower = made("follower", consumers=(Consumer("kept", consume, frozenset({"keepsake.added"})),))
     watcher = made("watcher", consumers=(Consumer("seen", consume, frozenset({"keepsake.seen"})),))
     thief = made("thief", events=(EventKind(Again, lambda reader, row: None),))
-    async with open_node(tmp_path / "data", Config(), plugins=[follower, watcher, thief]) as node:
+    async with open_node(tmp_path / "data", Config(), only=[follower, watcher, thief]) as node:
         assert states(node) == {
             "follower": "running",
             "watcher": "the consumer seen wants events keepsake.seen, which are not in the log",
-            "thief": "the event keepsake.added is there already",
+            "thief": "the event keepsake.added exists already",
         }
 
 

@@ -114,7 +114,7 @@ def test_the_wrong_passphrase_is_told_from_damage(tmp_path: Path) -> None:
     path = sealed(tmp_path / "b", PASSPHRASE)
     with pytest.raises(BackupError, match="the passphrase is wrong"):
         opened(path, PASSPHRASE + "!")
-    with pytest.raises(BackupError, match="is encrypted; give its passphrase"):
+    with pytest.raises(BackupError, match="is encrypted; pass its passphrase"):
         opened(path, None)
 
 

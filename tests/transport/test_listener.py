@@ -370,7 +370,7 @@ async def test_a_name_that_is_none_is_named(node: Node) -> None:
 async def test_a_node_serves_once_at_a_time(node: Node) -> None:
     async with serving(node) as address:
         with (
-            pytest.raises(StartError, match=rf"serves already, at http://127\.0\.0\.1:{address[1]}"),
+            pytest.raises(StartError, match=rf"already serves at http://127\.0\.0\.1:{address[1]}"),
             trio.fail_after(PATIENCE),
         ):
             await node.serve("127.0.0.1:0")

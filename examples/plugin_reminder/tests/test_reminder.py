@@ -75,7 +75,7 @@ async def test_a_reminder_waits_while_the_plugin_does_not_run(tmp_path: Path) ->
         ann = await LiveUser.new(node, "ann")
         room, account = await ann.group(), ann.account
         await ann.does("reminder.set", message=await ann.says(room, "do not forget"), seconds=0)
-    async with open_node(tmp_path / "data", plugins=[]) as node:
+    async with open_node(tmp_path / "data", only=[]) as node:
         assert await reminders(LiveUser(node, account), room) == []
         bot = (await LiveUser(node, account).does("people.get", person="reminder"))["person"]
         assert bot["deactivated"] is True

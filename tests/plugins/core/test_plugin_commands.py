@@ -61,7 +61,7 @@ async def test_plugins_consumers_and_tasks_are_listed(tmp_path: Path) -> None:
         assert (consumer["plugin"], consumer["consumer"], consumer["cursor"]) == ("made", "noting", 0)
         assert consumer["behind"] >= 3
         part = await health_of(node, "plugins")
-        assert part == {"status": "failing", "reason": "do not run: bad; see chatnode call plugins.list"}
+        assert part == {"status": "failing", "reason": "not running: bad; see chatnode call plugins.list"}
 
 
 async def test_what_the_next_start_changes_is_listed(tmp_path: Path) -> None:

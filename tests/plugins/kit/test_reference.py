@@ -47,8 +47,8 @@ def test_every_hook_is_there_with_arguments_colour_order_budget_and_failure(hook
     assert (shown[1], shown[2]) == (colour, hook)
     assert re.findall(r"(\w+): ", shown[3]) == list(inspect.signature(function).parameters)
     if (terms := specs.TERMS.get(hook)) is not None:
-        assert "for one plugin after the other, in their order" in about
-        assert ("no wrappers" in about) == (colour == "async def")
+        assert "for one plugin after the other" in about
+        assert ("no wrapper" in about) == (colour == "async def")
         assert f"`plugins.{terms.budget}`" in about
         assert hasattr(config.Plugins(), terms.budget)
         assert ("refuses the operation" in about) == (terms.failure == "refuse")
@@ -89,7 +89,7 @@ def test_every_function_is_there_with_the_types_of_what_it_takes_and_gives() -> 
         (function,) = ast.parse(f"{said}: ...").body
         assert isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         arguments = function.args
-        given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+        given = [*arguments.posonlyargs, *arguments.args, arguments.vararg, *arguments.kwonlyargs, arguments.kwarg]
         there = {each.arg: each.annotation for each in given if each is not None}
         assert list(there) == list(inspect.signature(getattr(api, name)).parameters), name
         assert None not in there.values(), name

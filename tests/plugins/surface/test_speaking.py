@@ -28,7 +28,7 @@ from chatnode.api import (
 )
 from chatnode.config import Config, Limits
 from chatnode.node import Node, open_node
-from chatnode.testing import LiveUser, catch_up, refused
+from chatnode.testing import LiveSession, LiveUser, catch_up, refused
 from tests.plugins.surface.making import made, node_with
 
 
@@ -130,7 +130,7 @@ async def test_it_sleeps_while_its_plugin_does_not_run(tmp_path: Path) -> None:
 
 async def _back(node: Node, handle: str) -> LiveUser:
     client = LiveUser(node, await node.core.db.read(lambda reader: find_person(reader, handle)))
-    await client.come_back()
+    client.session = await LiveSession.of(node, client)
     return client
 
 

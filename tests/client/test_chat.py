@@ -139,7 +139,7 @@ async def test_mistakes_are_said_in_a_line(node: Served, chat: Chat) -> None:
         (("--token", token), 2, b"name the conversation"),
         (("--token", token, "nobody"), 1, b"no such user or conversation: nobody"),
         (("--token", "wrong", "ann"), 1, b"unknown or was revoked"),
-        (("ann",), 2, b"give --token"),
+        (("ann",), 2, b"use --token"),
     ):
         done = await chat.by_lines(node.url, *arguments)
         assert done.returncode == status, done

@@ -30,7 +30,7 @@ def test_is_quick():
 """
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "1"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize("workers", [[], pytest.param(["-n", "1"], marks=pytest.mark.slow)], ids=["alone", "xdist"])
 def test_a_test_that_hangs_is_ended_and_shows_its_stacks(tmp_path: Path, workers: list[str]) -> None:
     (tmp_path / "test_it.py").write_text(HANGING)
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = limit")

@@ -66,7 +66,7 @@ async def test_a_topic_hangs_on_its_first_message_that_is_there(
     topic = [post(1, "<p></p>"), post(2), post(3)]
     tally = await bring_in(node, ZulipArchive(archive(tmp_path, {"7-garden/roses.json": topic})))
     assert (tally.imported, tally.failed) == (2, 1)
-    assert "7-garden/roses.json: item 1: message zulip:1 was skipped:  it has no text" in capsys.readouterr().err
+    assert "7-garden/roses.json: item 1: message zulip:1 was skipped: it has no text" in capsys.readouterr().err
     await bring_in(node, ZulipArchive(archive(tmp_path, {"7-garden/roses.json": [*topic, post(4)]})))
     assert await shown(ann) == {"garden": [("message 2", None), ("message 3", 1), ("message 4", 1)]}
 

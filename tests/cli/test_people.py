@@ -42,7 +42,7 @@ def test_a_life(data: Path) -> None:
 
 def test_roles_and_the_audit_log(data: Path) -> None:
     ok(chatnode(data, "user", "add", "ann", "--no-password"))
-    assert ok(chatnode(data, "role", "set", "helper", "chat", "moderate")) == "helper may now: chat moderate\n"
+    assert ok(chatnode(data, "role", "set", "helper", "chat", "moderate")) == "helper now has: chat moderate\n"
     ok(chatnode(data, "user", "role", "ann", "helper"))
     listed = ok(chatnode(data, "role", "list"))
     assert "helper                1 accounts  chat moderate\n" in listed
@@ -82,7 +82,7 @@ def test_handing_an_imported_author_over(data: Path, tmp_path: Path) -> None:
     taken = chatnode(data, "user", "add", "ada", "--no-password")
     assert (taken.status, "imported messages" in taken.err, "chatnode user adopt ada" in taken.err) == (1, True, True)
     ok(chatnode(data, "user", "add", "al", "--no-password"))
-    amount = "1 messages, 0 mentions, 0 places in groups"
+    amount = "1 messages, 0 mentions, 0 memberships"
     assert ok(chatnode(data, "user", "adopt", "ada", "al", "--dry-run")) == f"ada has {amount}\n"
     assert "ada                   ada  [imported]\n" in ok(chatnode(data, "user", "list"))
     assert ok(chatnode(data, "user", "adopt", "ada", "al", "--yes")) == "1 messages of ada are by al now\n"

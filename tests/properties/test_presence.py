@@ -196,8 +196,8 @@ def blocks_are_not_looked_at(patch: pytest.MonkeyPatch) -> None:
     "plant",
     [
         going_is_not_told,
-        who_comes_back_is_forgotten,
-        leaving_is_not_told,
+        pytest.param(who_comes_back_is_forgotten, marks=pytest.mark.slow),
+        pytest.param(leaving_is_not_told, marks=pytest.mark.slow),
         pytest.param(blocks_are_not_looked_at, marks=pytest.mark.slow),
     ],
 )

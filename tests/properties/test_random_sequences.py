@@ -356,9 +356,9 @@ def names_are_told_to_nobody(patch: pytest.MonkeyPatch) -> None:
     [
         replay_without_receipts,
         who_left_goes_on_hearing,
-        who_joins_hears_nothing,
-        the_newest_event_is_lost,
-        names_are_told_to_nobody,
+        pytest.param(who_joins_hears_nothing, marks=pytest.mark.slow),
+        pytest.param(the_newest_event_is_lost, marks=pytest.mark.slow),
+        pytest.param(names_are_told_to_nobody, marks=pytest.mark.slow),
     ],
 )
 def test_a_planted_bug_is_found(plant: Callable[[pytest.MonkeyPatch], None]) -> None:

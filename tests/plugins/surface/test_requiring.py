@@ -66,8 +66,8 @@ async def test_a_circle_is_named_and_stops_nobody_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("requires", "reason"),
     [
-        ("crm", "requires is a text; it takes names, such as ('crm',)"),
-        (("crm>=2",), "it requires 'crm>=2', which is no name of a plugin: they are made of a-z and 0-9"),
+        ("crm", "requires is a string; expected names, such as ('crm',)"),
+        (("crm>=2",), "it requires 'crm>=2', which is not a plugin name: they consist of a-z and 0-9"),
     ],
 )
 async def test_what_is_no_name_is_refused(tmp_path: Path, requires: Any, reason: str) -> None:

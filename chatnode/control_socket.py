@@ -63,7 +63,9 @@ class ControlSocket:
         Raises `Refusal`, or `StartError` when the node stops before it answers.
         """
         if taken := _OF_REQUESTS & fields.keys():
-            raise Refusal("invalid", f"{min(taken)} is no field of a command: requests have one of their own", path=min(taken))
+            raise Refusal(
+                "invalid", f"{min(taken)} is no field of a command: requests have one of their own", path=min(taken)
+            )
         self._count += 1
         request = {"id": self._count, "op": name, **fields}
         try:

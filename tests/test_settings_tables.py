@@ -169,6 +169,6 @@ class Hook:
 @pytest.mark.parametrize("values", [{"address": "hush"}, {"level": "hush"}])
 def test_a_secret_that_is_wrong_is_not_shown_either(values: Any) -> None:
     """The reason is in the log, in `chatnode plugin list` and in /health."""
-    with pytest.raises(StartError, match=rf"^settings: plugins.demo.{[*values][0]} is not valid; ") as caught:
+    with pytest.raises(StartError, match=rf"^settings: plugins.demo.{next(iter(values))} is not valid; ") as caught:
         configuration.settings_of(configuration.of_values({"plugins": {"demo": values}}), "demo", Hook)
     assert "hush" not in str(caught.value)

@@ -95,7 +95,7 @@ def follow(tx: Transaction, running: Container[str]) -> None:
 
 
 def stay_away(tx: Transaction, account: Account) -> bool:
-    """Of a bot whose plugin does not run: it stays deactivated when the plugin runs again. Returns whether it is one."""
+    """Keep a bot deactivated when its plugin runs again; returns whether the bot waited for that."""
     return tx.execute("UPDATE bots SET away = 0 WHERE person = ? AND away = 1", (account.key,)).rowcount > 0
 
 

@@ -69,7 +69,7 @@ from chatnode.model.presence import PresenceStatus as PresenceStatus
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.routing.ephemeral import ConnectedSession
 from chatnode.storage.conversations.blocks import has_blocked, not_blocked, refuse_blocked
-from chatnode.storage.conversations.bringing import add_member, open_group
+from chatnode.storage.conversations.bringing import add_member, open_direct, open_group
 from chatnode.storage.conversations.conversations import (
     Place,
     access_to_post,
@@ -77,7 +77,6 @@ from chatnode.storage.conversations.conversations import (
     record_about_message,
 )
 from chatnode.storage.conversations.conversations import access as access_conversation
-from chatnode.storage.conversations.opening import open_direct
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.engine.connection import IntegrityError, Reader
 from chatnode.storage.engine.row import Row

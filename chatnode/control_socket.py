@@ -14,6 +14,10 @@ NAME = "control.sock"
 """In the data directory."""
 
 
+_OF_REQUESTS = {"id", "op"}
+"""What a request says beside the fields of its command."""
+
+
 def address(directory: int) -> str:
     """The socket's path by way of the open data directory: the system takes at most 108 bytes."""
     return f"/proc/self/fd/{directory}/{NAME}"
@@ -58,6 +62,10 @@ class ControlSocket:
 
         Raises `Refusal`, or `StartError` when the node stops before it answers.
         """
+        if taken := _OF_REQUESTS & fields.keys():
+            raise Refusal(
+                "invalid", f"{min(taken)} is no field of a command: requests have one of their own", path=min(taken)
+            )
         self._count += 1
         request = {"id": self._count, "op": name, **fields}
         try:

@@ -53,8 +53,18 @@ def _understood(value: Any, field: attrs.Attribute[Any], place: str) -> Any:
         try:
             found.append(read(text))
         except ValueError as error:
-            raise StartError(f"{place} is {text!r}; {error}") from None
+            raise StartError(f"{place} is {_told(text, field)}; {_without(str(error), text, field)}") from None
     return tuple(dict.fromkeys(found)) if isinstance(value, tuple) else found[0]
+
+
+def _told(value: Any, field: attrs.Attribute[Any]) -> str:
+    """A wrong value in an error, which logs and /health show."""
+    return "not valid" if field.metadata["secret"] else repr(value)
+
+
+def _without(reason: str, text: str, field: attrs.Attribute[Any]) -> str:
+    """Why a text is wrong, without a secret text: Python's own errors quote what they were given."""
+    return reason.replace(text, "…") if field.metadata["secret"] and text else reason
 
 
 def read_section(
@@ -82,7 +92,8 @@ def read_section(
         converted[key] = _convert(value, fields[key], place, f"{section}.{key}")
         choices = fields[key].metadata["choices"]
         if choices and converted[key] not in choices:
-            raise StartError(f"{place}: {section}.{key} is {value!r}; expected one of {', '.join(choices)}")
+            told = _told(value, fields[key])
+            raise StartError(f"{place}: {section}.{key} is {told}; expected one of {', '.join(choices)}")
     return attrs.evolve(settings, **converted)  # pyright: ignore[reportArgumentType]
 
 

@@ -152,3 +152,23 @@ def test_a_secret_is_shown_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert (found.token, found.mail.password) == ("hush", "hush")
     logging.getLogger("chatnode").warning("%s %r", config, found)
     assert "hush" not in repr(config) + repr(found) + caplog.text
+
+
+def _address(text: str) -> str:
+    if not text.startswith("https:"):
+        raise ValueError(f"write https://…, not {text}")
+    return text
+
+
+@attrs.frozen
+class Hook:
+    address: str = setting("https://example.org", "An address that is a password.", secret=True, read=_address)
+    level: str = setting("low", "A word.", secret=True, choices=("low", "high"))
+
+
+@pytest.mark.parametrize("values", [{"address": "hush"}, {"level": "hush"}])
+def test_a_secret_that_is_wrong_is_not_shown_either(values: Any) -> None:
+    """The reason is in the log, in `chatnode plugin list` and in /health."""
+    with pytest.raises(StartError, match=rf"^settings: plugins.demo.{next(iter(values))} is not valid; ") as caught:
+        configuration.settings_of(configuration.of_values({"plugins": {"demo": values}}), "demo", Hook)
+    assert "hush" not in str(caught.value)

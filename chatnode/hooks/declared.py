@@ -16,6 +16,7 @@ from chatnode.hooks.discovery import NAME
 from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
 from chatnode.model.permissions import PERMISSIONS, ROLES
 from chatnode.storage.engine.migrations import own_prefixes
+from chatnode.storage.filters.collection import Collection
 
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _ROLE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -83,6 +84,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
         _check_permission(f"the collection {each.name}", each.permission, permissions)
         for field in each.fields:
             _check_permission(f"the field {field.name} of {each.name}", field.permission, permissions)
+        _check_order(each)
     for consumer in plugin.consumers:
         _check_consumer(consumer, taken, {each.name for each in plugin.ephemeral})
     for what, function in _run_by_the_node(plugin):
@@ -159,6 +161,15 @@ def _names(kind: str, names: Iterable[str], prefix: str, taken: Container[str]) 
 def _check_permission(what: str, permission: str | None, own: Container[str]) -> None:
     if permission is not None and permission not in PERMISSIONS and permission not in own:
         raise StartError(f"{what} takes the permission {permission}, which no plugin declares")
+
+
+def _check_order(collection: Collection) -> None:
+    """A user who may not know of a field that a list is ordered by would get no list, and an error that names it."""
+    named = [name.strip().removeprefix("-") for name in collection.order.split(",")]
+    for name in (*collection.key, *named):
+        field = collection.field(name)
+        if field is not None and field.permission is not None:
+            raise StartError(f"the field {name} of {collection.name} has a permission, so it cannot order the rows")
 
 
 def _check_roles(plugin: Plugin, permissions: Container[str], taken: Container[str]) -> None:

@@ -269,7 +269,9 @@ class Manager:
             return collection
 
         def learn_all(source: Reader | Transaction, asker: Asker) -> tuple[Field, ...]:
-            return tuple(asked(source, asker))
+            learned = tuple(asked(source, asker))
+            attrs.evolve(collection, fields=(*collection.fields, *learned))  # refuses names that are taken or no names
+            return learned
 
         seconds, report = self.config.plugins.hook_seconds, partial(self.report, name)
         learn = guard(learn_all, name, f"collection {collection.name}", seconds, report)

@@ -26,7 +26,7 @@ from chatnode.services.ranks import check_may_manage
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.filters.collections import administration as of_administration
-from chatnode.storage.people import audit, deactivation, people, resets, sessions
+from chatnode.storage.people import audit, bots, deactivation, people, resets, sessions
 
 
 @command("people.sessions", permission=permissions.MANAGE_PEOPLE, reads=True)
@@ -81,7 +81,7 @@ async def deactivate(ctx: Caller, asked: Deactivate) -> PersonReply:
         current = people.by_key(tx, account.key)
         if not is_me(ctx, current):
             check_may_manage(ctx, current)
-        if deactivation.deactivate(tx, current):
+        if deactivation.deactivate(tx, current) or bots.stay_away(tx, current):
             audit.record(tx, ctx.account, "people.deactivate", current.id)
         return PersonReply(people.public(people.by_key(tx, current.key)))
 

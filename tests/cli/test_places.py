@@ -397,6 +397,14 @@ def test_the_plain_form_of_a_call_is_answered_as_any_other(served: Path, argumen
     assert (plain.out == "") == (plain.status != 0)
 
 
+@pytest.mark.parametrize("field", ["op=node.info", "id=7"])
+def test_a_field_does_not_take_the_place_of_what_is_asked(served: Path, field: str) -> None:
+    done = chatnode(served, "call", "people.list", field)
+    name = field.partition("=")[0]
+    assert (done.status, done.out) == (1, "")
+    assert done.err == f"chatnode: {name} is no field of a command: requests have one of their own ({name}) [invalid]\n"
+
+
 def test_a_node_that_stops_before_it_answers_is_named(data: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(str(data / "control.sock"))

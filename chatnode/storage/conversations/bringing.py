@@ -1,4 +1,4 @@
-"""Opening groups and adding members within a transaction of a plugin's, by the limits of the node."""
+"""Opening conversations and adding members within a transaction of a plugin's, by the limits of the node."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ from chatnode.storage.conversations import opening
 from chatnode.storage.engine.additions import additions
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
+
+
+def open_direct(tx: Transaction, account: Account, other: Account) -> str:
+    """Find or make the direct conversation of two users; returns its id.
+
+    `account` opens it and must be able to act. A new one is refused with a user whose account is deactivated, and
+    where one of the two has blocked the other. Raises `Refusal`.
+    """
+    return opening.open_direct(tx, people.check_can_act(tx, account.key), people.by_key(tx, other.key))
 
 
 def open_group(

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import attrs
 
 from chatnode.errors import Refusal
-from chatnode.model.events import Event
+from chatnode.model.events import Event, MemberJoined, MemberLeft
 from chatnode.model.times import now_ms
 from chatnode.storage.engine.connection import Reader
 
@@ -59,6 +59,7 @@ class Follower:
     select: Callable[[Event], Follower | None] | None = None
 
 
+_MEMBERSHIPS = (MemberJoined, MemberLeft)
 NO_FOLLOWERS: Mapping[str, Follower] = {}
 
 
@@ -97,7 +98,9 @@ class Transaction:
         push; when the log is read later, the tables decide (`storage/log/log.py`). `subject` is the key or number
         from which, with the kind, the event can be rebuilt.
         """
-        person = people[0] if len(people) == 1 else None
+        # A row of a conversation that names a person is theirs alone, unless it says who came or went.
+        alone = len(people) == 1 and (private or conversation is None or isinstance(event, _MEMBERSHIPS))
+        person = people[0] if alone else None
         gid, follower = self.next_gid, self.followers.get(event.name)
         if follower is not None and follower.select is not None:
             follower = follower.select(event)
@@ -108,8 +111,8 @@ class Transaction:
             (gid, conversation, person, event.name, subject, actor, self.now),
         )
         self.next_gid = gid + 1
-        if len(people) > 1 or more:
-            audience = {*people, *more} if len(people) > 1 else set(more)
+        if more or (people and not alone):
+            audience = set(more) if alone else {*people, *more}
             self.executemany("INSERT INTO log_audience (person, gid) VALUES (?, ?)", [(key, gid) for key in audience])
         heard = [*people, *more] if more else people
         self.recorded.append(Recorded(gid, event, None if private else conversation, heard, hidden_from))

@@ -97,6 +97,8 @@ def _plan_groups(collection: Collection, query: Query, condition: Condition | No
     named = parse_groups(collection, query.group_by)
     if not named:
         raise Refusal("invalid", "group_by names no field", path="group_by")
+    if COUNT in named:
+        raise Refusal("invalid", f"cannot group by {COUNT}, which is the number of rows of a group", path="group_by")
     columns = {
         name: attrs.evolve(field, name=name, sql=f"g{index}", also=(), sorts=True, among=None)
         for index, (name, field) in enumerate(named.items())

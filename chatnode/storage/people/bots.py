@@ -94,6 +94,11 @@ def follow(tx: Transaction, running: Container[str]) -> None:
             tx.execute("UPDATE bots SET away = ? WHERE person = ?", (int(not runs), person))
 
 
+def stay_away(tx: Transaction, account: Account) -> bool:
+    """Keep a bot deactivated when its plugin runs again; returns whether the bot waited for that."""
+    return tx.execute("UPDATE bots SET away = 0 WHERE person = ? AND away = 1", (account.key,)).rowcount > 0
+
+
 TABLES = (
     CoreTable("bots", left_out="which accounts plugins made is the installation's", at_once=rows_of("bots", "person")),
 )

@@ -9,7 +9,8 @@ import attrs
 from chatnode.api import folded, setting
 
 _WORD = re.compile(r"\w+")
-_LINK = re.compile(r"https?://([^\s/?#:]+)", re.IGNORECASE)
+_LINK = re.compile(r"https?://(?:[^\s/?#\\]*@)?([^\s/?#\\:@]+)", re.IGNORECASE)
+"""The host of a link, behind a name and a password that it may begin with."""
 
 
 @attrs.frozen
@@ -35,7 +36,7 @@ class Settings:
 def fitting(rules: tuple[Rule, ...], conversation: str, text: str) -> Rule | None:
     """The first rule that a text in a conversation breaks."""
     words = {folded(word) for word in _WORD.findall(text)}
-    hosts = [host.casefold() for host in _LINK.findall(text)]
+    hosts = [host.casefold().rstrip(".") for host in _LINK.findall(text)]
     for rule in rules:
         if rule.conversations and conversation not in rule.conversations:
             continue

@@ -116,3 +116,13 @@ def test_a_rule_may_be_of_some_conversations_or_of_any_link() -> None:
 
 def test_the_declaration_is_sound() -> None:
     check_plugin(chatnode_moderation)
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["https://me@shop.example", "http://me:secret@shop.example/", "https://shop.example./", "HTTPS://SHOP.example:80"],
+)
+def test_a_link_may_be_written_in_many_ways(link: str) -> None:
+    rule = Rule("shops", links=("shop.example",))
+    assert fitting((rule,), "c", f"see {link}") is rule
+    assert fitting((rule,), "c", "see https://chat.example/@shop.example") is None

@@ -268,3 +268,43 @@ async def test_a_field_takes_a_permission_that_somebody_declares(tmp_path: Path)
         assert states(node)["demo"] == (
             "the field name of demo_cards takes the permission demo.nothing, which no plugin declares"
         )
+
+
+@pytest.mark.parametrize("order", [{"order": "name,-salary"}, {"key": ("name", "salary")}], ids=["order", "key"])
+async def test_a_field_for_few_does_not_order_the_rows_of_all(tmp_path: Path, order: dict[str, Any]) -> None:
+    permissions = (Permission("demo.salaries", "see salaries"),)
+    plugin = made("demo", permissions=permissions, collections=(attrs.evolve(CARDS, **order),))
+    async with node_with(tmp_path, plugin) as node:
+        assert states(node)["demo"] == ("the field salary of demo_cards has a permission, so it cannot order the rows")
+
+
+async def with_learned(node: Node, name: str) -> None:
+    """A user defines a field whose name the plugin does not check."""
+    await node.core.db.write(lambda tx: tx.execute("INSERT INTO demo_fields (name, number) VALUES (?, 1)", (name,)))
+
+
+@pytest.mark.parametrize("name", ["name", "salary", "not a name"])
+async def test_a_learned_field_with_a_name_that_it_cannot_have_is_the_plugins_fault(tmp_path: Path, name: str) -> None:
+    """Also for users who may not know of the field that has the name."""
+
+    def learn(source: Reader | Transaction, asker: Asker) -> list[Field]:
+        return [Field(each, kinds.Integer(), "1") for (each,) in source.execute("SELECT name FROM demo_fields")]
+
+    plugin = made("demo", steps=(Step("0001", SCHEMA),), collections=(attrs.evolve(CARDS, learn=learn, fields=(
+        CARDS.fields[0], attrs.evolve(CARDS.fields[1], permission="people.manage"),
+    )),))  # fmt: skip
+    async with node_with(tmp_path, plugin) as node:
+        ann = await make_person(node, "ann")
+        assert await outcome(ask(ann)) == "ok"
+        await with_learned(node, name)
+        assert await outcome(ask(ann)) == "internal"
+        (status,) = (await node.call("plugins.list"))["plugins"]
+        assert "collection demo_cards raised ValueError" in status["last_failure"]
+
+
+async def test_a_field_that_is_called_as_the_number_of_rows_makes_no_groups(tmp_path: Path) -> None:
+    fields = (*CARDS.fields[:1], Field("count", kinds.Integer(), "item.salary", groups=True))
+    plugin = made("demo", steps=(Step("0001", SCHEMA),), collections=(attrs.evolve(CARDS, fields=fields, learn=None),))
+    async with node_with(tmp_path, plugin) as node:
+        with refused("invalid", "group_by"):
+            await ask(await make_person(node, "ann"), group_by="count")

@@ -128,6 +128,18 @@ async def test_it_sleeps_while_its_plugin_does_not_run(tmp_path: Path) -> None:
             await context(node).as_person(bot.id).call("people.me")
 
 
+async def test_deactivated_while_it_sleeps_it_stays_so_when_its_plugin_runs_again(tmp_path: Path) -> None:
+    async with node_with(tmp_path, made("demo")) as node:
+        bot = await context(node).bot("helper")
+    async with node_with(tmp_path) as node:
+        await node.call("people.deactivate", person="helper")
+        (entry,) = (await node.call("audit.list", action="people.deactivate"))["entries"]
+        assert entry["target"] == bot.id
+    async with node_with(tmp_path, made("demo")) as node:
+        with refused("forbidden"):
+            await context(node).as_person(bot.id).call("people.me")
+
+
 async def _back(node: Node, handle: str) -> LiveUser:
     client = LiveUser(node, await node.core.db.read(lambda reader: find_person(reader, handle)))
     client.session = await LiveSession.of(node, client)
@@ -238,6 +250,17 @@ async def test_an_account_that_cannot_act_says_nothing(node: Node, ann: LiveUser
     await node.call("people.deactivate", person="ann")
     with refused("forbidden"):
         await node.core.db.write(lambda tx: post_message(tx, ann.account, room, "hm", cid="1"))
+
+
+async def test_an_account_that_cannot_act_opens_no_conversation(node: Node, ann: LiveUser, bob: LiveUser) -> None:
+    """The plugin found it some time ago: what counts is how it is in the transaction."""
+    bot = await context(node).bot("helper")
+    await node.call("people.deactivate", person="helper")
+    await node.call("people.deactivate", person="bob")
+    for one, other in ((bot, ann.account), (ann.account, bob.account)):
+        with refused("forbidden"):
+            await node.core.db.write(lambda tx, one=one, other=other: open_direct(tx, one, other))
+    assert (await ann.does("inbox.list"))["conversations"] == []
 
 
 async def test_a_hook_answers_in_the_transaction_it_follows(tmp_path: Path) -> None:

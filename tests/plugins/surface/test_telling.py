@@ -13,11 +13,14 @@ from chatnode.api import (
     Consumer,
     Context,
     Event,
+    EventKind,
     MessagePosted,
     Recipient,
     Row,
     SessionRevoked,
     SettingsChanged,
+    Transaction,
+    access_conversation,
     find_person,
     now_ms,
     recipients,
@@ -299,3 +302,33 @@ async def test_those_who_follow_a_thread(node: Node, ctx: Context, log: Log, ann
     assert await ctx.read(lambda reader: thread_followers(reader, key, 1)) == sorted([ann.key, bob.key])
     await bob.does("conversations.leave", conversation=room)
     assert await ctx.read(lambda reader: thread_followers(reader, key, 1)) == [ann.key]
+
+
+# ---- an event of a conversation that is also for somebody in particular
+
+
+@attrs.define
+class Waved(Event):
+    """Somebody waves to all who are here, and to one above all."""
+
+    name = "demo.waved"
+    conversation: str
+
+
+async def test_an_event_that_names_a_user_is_for_all_members_when_they_are_back_too(tmp_path: Path) -> None:
+    """`private` keeps it from the others; to name one user does not."""
+    waved = EventKind(Waved, lambda reader, row: Waved(row.conversation))
+    async with node_with(tmp_path, made("demo", events=(waved,))) as node:
+        ann, bob = await LiveUser.new(node, "ann"), await LiveUser.new(node, "bob")
+        room = await ann.group(bob)
+
+        def wave(tx: Transaction, private: bool) -> None:
+            place = access_conversation(tx, ann.account, room)
+            tx.record(Waved(room), conversation=place.key, people=[ann.key], subject=1, actor=ann.key, private=private)
+
+        await node.core.db.write(lambda tx: wave(tx, private=False))
+        await node.core.db.write(lambda tx: wave(tx, private=True))
+        assert (await bob.hears("demo.waved"))["conversation"] == room
+        for who, times in ((ann, 2), (bob, 1)):
+            events, _ = await node.plugins.loaded["demo"].context.events_for(who.key, 0)
+            assert [each["event"] for each in events].count("demo.waved") == times

@@ -85,7 +85,7 @@ def test_handing_an_imported_author_over(data: Path, tmp_path: Path) -> None:
     amount = "1 messages, 0 mentions, 0 memberships"
     assert ok(chatnode(data, "user", "adopt", "ada", "al", "--dry-run")) == f"ada has {amount}\n"
     assert "ada                   ada  [imported]\n" in ok(chatnode(data, "user", "list"))
-    assert ok(chatnode(data, "user", "adopt", "ada", "al", "--yes")) == "1 messages of ada are by al now\n"
+    assert ok(chatnode(data, "user", "adopt", "ada", "al", "--yes")) == "1 messages of ada now belong to al\n"
     printed = ok(chatnode(data, "user", "adopt", "grace", "--yes")).splitlines()
     assert printed[0] == "1 messages of grace are by grace now"
     assert re.fullmatch(r"http://127\.0\.0\.1:8008/#reset=[\w-]{43}", printed[1])

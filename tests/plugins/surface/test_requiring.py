@@ -132,7 +132,7 @@ async def test_a_plugin_asks_what_it_requires_and_the_other_acts_in_its_own_name
 async def test_a_plugin_asks_nobody_else(tmp_path: Path) -> None:
     async with node_with(tmp_path, crm(), marketing()) as node:
         ann = await make_person(node, "ann")
-        refusal = "the hook crm_find is the plugin crm's, which marketing does not require"
+        refusal = "the hook crm_find belongs to the plugin crm, which marketing does not require"
         assert (await ann.call("marketing.find"))["found"] == [refusal]
-        with pytest.raises(LookupError, match="no plugin offers a hook prepare_draft"):
+        with pytest.raises(LookupError, match="no plugin offers the hook prepare_draft"):
             await node.plugins.loaded["marketing"].context.ask("prepare_draft")

@@ -119,7 +119,7 @@ class Context:
         return await self._caller.read(function)
 
     async def query(self, function: Read[T], *, seconds: float | None = None) -> T:
-        """Like `read`, for costly queries: one at a time per user, and with a deadline.
+        """Like `read`, for costly queries: queued, and with a deadline.
 
         A user's queries run one at a time and always leave one reader free for others. Raises `Refusal("too_large")`
         after `seconds` (None: `limits.query_seconds`; 0: no deadline).

@@ -17,8 +17,8 @@ class ConnectedSession:
     """A client that is connected now, as plugins see it.
 
     `session` is the key of the device or token in `sessions`, `person` the key of its user; a device can be connected
-    more than once. `since` is when it connected, in milliseconds. `behind`: it has not yet received everything that was
-    sent to it.
+    more than once. `since` is when it connected, in milliseconds. `behind`: it has yet to receive some of what was sent
+    to it.
     """
 
     person: int

@@ -186,7 +186,7 @@ class HookCalls:
         try:
             return bool(when(subject))
         except FAILURES as error:
-            self._report(plugin, hook, f"cannot say what it wants: {describe_error(error)}", error)
+            self._report(plugin, hook, f"failed in `when` of only_for: {describe_error(error)}", error)
             return True
 
     # ---- what requests call, and the node
@@ -241,7 +241,7 @@ class HookCalls:
         """Raises `HookFailed` if a plugin changed another plugin's metadata."""
         changed = {key: "" for key in {**before, **after} if before.get(key) != after.get(key)}
         if (found := foreign_key(changed, self.plugins, plugin)) is not None:
-            what = f"changed the metadata {found[0]}, which is for the plugin {found[1]} alone to write"
+            what = f"changed the metadata key {found[0]}, which only the plugin {found[1]} may write"
             self._report(plugin, "prepare_draft", what)
             raise HookFailed(plugin, "prepare_draft", what)
 

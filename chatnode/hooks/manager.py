@@ -153,7 +153,7 @@ class Manager:
         requires = {name: tuple(each.plugin.requires) for name, each in self.loaded.items()}
         circles = {name: circle for name in requires if (circle := circle_of(name, requires)) is not None}
         for name, circle in circles.items():
-            self._drop(name, StartError(f"it requires itself, in a circle: {' → '.join(circle)}"))
+            self._drop(name, StartError(f"it requires itself in a circle: {' → '.join(circle)}"))
         self.loaded = {name: self.loaded[name] for name in in_order(requires) if name in self.loaded}
 
     def _drop_unmet(self) -> None:
@@ -407,7 +407,7 @@ def _bound(loaded: Loaded, command: Command[Any, Any]) -> Command[Any, Any]:
 
 def _wake(jobs: JobRunner, plugin: Plugin, task: str) -> None:
     if not any(each.name == task and each.every is not None for each in plugin.tasks):
-        raise LookupError(f"the plugin {plugin.name} has no task {task} with a period")
+        raise LookupError(f"the plugin {plugin.name} has no periodic task {task}")
     jobs.wake(f"{plugin.name}.{task}")
 
 
@@ -419,7 +419,7 @@ def _job(name: str, task: Task, loaded: Loaded, report: ReportFailure) -> Job:
         try:
             return max(0.0, float(task.every(loaded.settings) if callable(task.every) else task.every or 0))
         except FAILURES as error:  # the node asks before it begins, and goes on without the job
-            report(f"task {task.name}", f"its period cannot be read: {describe_error(error)}", error)
+            report(f"task {task.name}", f"failed to compute `every`: {describe_error(error)}", error)
             return 0.0
 
     return Job(f"{name}.{task.name}", period, run, lane=name)

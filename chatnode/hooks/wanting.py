@@ -70,14 +70,14 @@ def fault_of_wanted(
     if not marked:
         return None
     if hook not in ("check_command", "prepare_draft", "audience", "in_transaction"):
-        return f"{hook} is called for everything: only_for does not apply"
+        return f"{hook} cannot be limited with only_for"
     if len(functions) > 1:
-        return f"{hook} is implemented {len(functions)} times, which only_for cannot tell apart: make it one"
+        return f"{hook} is implemented {len(functions)} times; with only_for, implement it once"
     (wanted,) = marked
     if iscoroutinefunction(wanted.when):
-        return f"what {hook} wants must be told by a def, and is told by an async def"
+        return f"`when` of {hook} must be def, not async def"
     if hook == "prepare_draft":
-        return f"{hook} has no names to choose from: use when=" if wanted.names else None
+        return f"{hook} takes no names in only_for; use when=" if wanted.names else None
     kind, named = ("command", commands) if hook == "check_command" else ("event", events)
     known = set(named) - set(EPHEMERAL)
     begun = {name.partition(".")[0] for name in named}
@@ -85,5 +85,5 @@ def fault_of_wanted(
         if name not in known and name.partition(".")[0] in begun:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            return f"{hook} wants the {kind} {name}, which there is not{hint}"
+            return f"{hook} wants the {kind} {name}, which does not exist{hint}"
     return None

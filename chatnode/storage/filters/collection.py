@@ -128,7 +128,7 @@ class Collections:
         names = (collection.name, *collection.also)
         for name in names:
             if name in self._by_name:
-                raise ValueError(f"two collections are called {name}")
+                raise ValueError(f"there are two collections named {name}")
         self._by_name |= dict.fromkeys(names, collection)
 
     def __iter__(self) -> Iterator[Collection]:

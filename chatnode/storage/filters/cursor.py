@@ -45,4 +45,4 @@ def _list_name(place: str, keys: list[Key]) -> str:
 
 
 def _refuse() -> Refusal:
-    return Refusal("invalid", "after takes the `next` of the previous page of the same sort", path="after")
+    return Refusal("invalid", "after must be the `next` of the previous page, with the same sort", path="after")

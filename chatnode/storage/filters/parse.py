@@ -1,5 +1,4 @@
-"""Parses filters, sorts and lists of fields: checks them against the collection and the limits, and types their values.
-"""
+"""Parses filters, sorts and lists of fields: typed, and checked against the collection and the limits."""
 
 from __future__ import annotations
 

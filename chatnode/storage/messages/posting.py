@@ -43,7 +43,7 @@ def post_message(
     asked = codec.structure({name: value for name, value in given.items() if value is not None}, PostMessage)
     limits = additions(tx).limits
     if not asked.text:
-        raise Refusal("invalid", "text has 0 characters, at least 1 are needed", path="text")
+        raise Refusal("invalid", "text has 0 characters; the minimum is 1", path="text")
     if limits.message_chars and len(asked.text) > limits.message_chars:
         raise Refusal("too_large", f"a message has at most {limits.message_chars} characters", path="text")
     account = people.check_can_act(tx, sender.key)

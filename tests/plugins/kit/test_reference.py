@@ -47,7 +47,7 @@ def test_every_hook_is_there_with_arguments_colour_order_budget_and_failure(hook
     assert (shown[1], shown[2]) == (colour, hook)
     assert re.findall(r"(\w+): ", shown[3]) == list(inspect.signature(function).parameters)
     if (terms := specs.TERMS.get(hook)) is not None:
-        assert "for one plugin after the other, in their order" in about
+        assert "for one plugin after the other" in about
         assert ("no wrappers" in about) == (colour == "async def")
         assert f"`plugins.{terms.budget}`" in about
         assert hasattr(config.Plugins(), terms.budget)

@@ -290,4 +290,4 @@ async def test_submit_must_be_async(tmp_path: Path) -> None:
         return ""
 
     async with node_with(tmp_path, Pages(submit=submit).plugin) as node:
-        assert states(node) == {"demo": "what the page 'notes/<of>' is sent to must be async def, and is def"}
+        assert states(node) == {"demo": "`submit` of the page 'notes/<of>' must be async def, not def"}

@@ -52,7 +52,7 @@ async def test_one_without_what_it_requires_does_not_run_and_says_why(tmp_path: 
 async def test_a_circle_is_named_and_stops_nobody_else(tmp_path: Path) -> None:
     plugins = needing("a", "b"), needing("b", "c"), needing("c", "a"), needing("d", "a"), needing("e", "e"), made("f")
     async with node_with(tmp_path, *plugins) as node:
-        circle = "it requires itself, in a circle: "
+        circle = "it requires itself in a circle: "
         assert states(node) == {
             "a": f"{circle}a → b → c → a",
             "b": f"{circle}b → c → a → b",
@@ -66,8 +66,8 @@ async def test_a_circle_is_named_and_stops_nobody_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("requires", "reason"),
     [
-        ("crm", "requires is a text; it takes names, such as ('crm',)"),
-        (("crm>=2",), "it requires 'crm>=2', which is no name of a plugin: they are made of a-z and 0-9"),
+        ("crm", "requires is a string; expected names, such as ('crm',)"),
+        (("crm>=2",), "it requires 'crm>=2', which is not a plugin name: they consist of a-z and 0-9"),
     ],
 )
 async def test_what_is_no_name_is_refused(tmp_path: Path, requires: Any, reason: str) -> None:
@@ -132,7 +132,7 @@ async def test_a_plugin_asks_what_it_requires_and_the_other_acts_in_its_own_name
 async def test_a_plugin_asks_nobody_else(tmp_path: Path) -> None:
     async with node_with(tmp_path, crm(), marketing()) as node:
         ann = await make_person(node, "ann")
-        refusal = "the hook crm_find is the plugin crm's, which marketing does not require"
+        refusal = "the hook crm_find belongs to the plugin crm, which marketing does not require"
         assert (await ann.call("marketing.find"))["found"] == [refusal]
-        with pytest.raises(LookupError, match="no plugin offers a hook prepare_draft"):
+        with pytest.raises(LookupError, match="no plugin offers the hook prepare_draft"):
             await node.plugins.loaded["marketing"].context.ask("prepare_draft")

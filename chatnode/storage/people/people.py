@@ -188,7 +188,7 @@ def profile(reader: Reader, viewer: Account | None, account: Account) -> Person:
 
 
 def update_profile(tx: Transaction, account: Account, name: str | None, avatar: str | None) -> Person:
-    """Change the given fields (an empty avatar removes it) and notify everyone who shares a conversation with the user."""
+    """Change the given fields (an empty avatar removes it); notifies all who share a conversation with the user."""
     values = {"name": name, "avatar": avatar or None}
     given = {column: values[column] for column, text in (("name", name), ("avatar", avatar)) if text is not None}
     changed = bool(given) and change(tx, "people", {"key": account.key}, given)

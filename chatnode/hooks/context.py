@@ -102,7 +102,7 @@ class Context:
         return await self.read(lambda reader: people.holders_of(reader, permission, reads=reads))
 
     def audit(self, tx: Transaction, action: str, target: str = "", **details: str | int | None) -> None:
-        """Add an entry to the audit log: the requesting user did `<plugin>.<action>`. Use the transaction that does it.
+        """Add an entry to the audit log, in the transaction `tx`: the requesting user did `<plugin>.<action>`.
 
         Without a requesting user the entry has no actor, like those of the node's own jobs. `target` is a public id or
         a name that the plugin defines. Details that are None are left out; never pass the text of a message.

@@ -63,7 +63,7 @@ async def test_a_refusal_is_expected_by_its_code_and_place(ann: LiveUser) -> Non
         await ann.does("waves.wave", person="nobody")
     with refused("invalid", "person") as caught:
         await ann.does("waves.wave", person=1)
-    assert "text" in caught.value.message
+    assert "string" in caught.value.message
     with pytest.raises(AssertionError, match=r"refused with .*not_found.*, not with .*forbidden"), refused("forbidden"):
         await ann.does("waves.wave", person="nobody")
 
@@ -152,7 +152,7 @@ _NO_INDEX = Step(STEP.name, STEP.sql.partition(";")[0] + ";")
     ],
 )
 def test_a_faulty_one_is_told_what_is_wrong(changes: dict[str, Any], fault: str) -> None:
-    with pytest.raises(AssertionError, match="the plugin waves has faults:") as caught:
+    with pytest.raises(AssertionError, match="the plugin waves has problems:") as caught:
         check_plugin(waves(**changes))
     assert fault in str(caught.value)
 

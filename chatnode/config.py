@@ -347,7 +347,7 @@ def sections() -> Iterator[tuple[str, type[Any]]]:
 
 
 def settings_of(config: Config, plugin: str, kind: type[T]) -> T:
-    """The settings of a plugin, as its class `kind` says them; raises `StartError` that names the key."""
+    """A plugin's settings, as an instance of its class `kind`; raises `StartError`, which names the key."""
     return read_section(kind(), config.of_plugins.get(plugin, {}), f"plugins.{plugin}", "settings")
 
 
@@ -383,7 +383,7 @@ def _overlay(config: Config, values: Mapping[str, Any], place: str) -> Config:
 
 
 def _merged(before: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables with the keys of both; what is said later counts."""
+    """Tables merged recursively; the later value wins."""
     merged = dict(before)
     for key, value in later.items():
         earlier = merged.get(key)
@@ -401,7 +401,7 @@ def _no_section(name: str, entries: Any, known: Mapping[str, type[Any]]) -> str:
 
 
 def _sections_with(key: str) -> list[str]:
-    """The sections that have such a setting."""
+    """The sections that have a setting with this name."""
     return [f"[{section}]" for section, kind in sections() if key in attrs.fields_dict(kind)]
 
 

@@ -1,4 +1,4 @@
-"""The control socket from the side that asks: the command line, whose users wait for every module that it imports."""
+"""The client side of the control socket, for the command line. It imports little, to start quickly."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _OF_REQUESTS = {"id", "op"}
 
 
 def address(directory: int) -> str:
-    """The socket's path by way of the open data directory: the system takes at most 108 bytes."""
+    """The socket's path, through the descriptor of the open data directory: socket paths are limited to 108 bytes."""
     return f"/proc/self/fd/{directory}/{NAME}"
 
 
 def connect(data: str | os.PathLike[str]) -> ControlSocket | None:
-    """The node that serves this directory; None when there is none."""
+    """Connect to the node that serves this directory; None if there is none."""
     try:
         directory = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
@@ -58,9 +58,9 @@ class ControlSocket:
         self._connection.close()
 
     def call(self, name: str, /, **fields: Any) -> Any:
-        """Run a command as the operator; its result as plain values.
+        """Run a command as the operator; returns its result as plain values.
 
-        Raises `Refusal`, or `StartError` when the node stops before it answers.
+        Raises `Refusal`, or `StartError` if the node stops before it answers.
         """
         if taken := _OF_REQUESTS & fields.keys():
             raise Refusal(

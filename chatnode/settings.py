@@ -1,4 +1,4 @@
-"""What a setting is: a field with a help text; and how values of a file, the environment or a program are read."""
+"""Settings: fields with a help text, and how to read their values from a file, the environment or a program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatnode.errors import StartError
 
 T = TypeVar("T")
 Read = Callable[[str], str]
-"""Gives a text in its usual spelling, or raises `ValueError` that says what to write instead."""
+"""Returns the normalized string, or raises `ValueError`, which says what to write instead."""
 
 
 def setting(
@@ -29,11 +29,12 @@ def setting(
 ) -> Any:
     """A field with its help text, which `config.toml` shows above the key.
 
-    The type of the default is what it takes: a text, a number, true or false, a tuple of texts, a table of such values
-    (an instance of another class of settings) or a dict of texts by name. With `of`, a class of settings, an empty
-    tuple takes tables, `[[plugins.<name>.<key>]]`, and an empty dict tables by name. A text may be one of `choices`;
-    `read` understands a text, or each of a tuple. A `secret` text is never shown, and may stand in a file that
-    `<key>_file` names; a relative path is below $CREDENTIALS_DIRECTORY, where systemd sets it.
+    The default determines the type: a string, a number, true or false, a tuple of strings, a table of such values (an
+    instance of another class of settings) or a dict of strings by name. With `of`, a class of settings, an empty tuple
+    takes tables, `[[plugins.<name>.<key>]]`, and an empty dict takes tables by name. `choices` limits a string to
+    certain values; `read` checks and normalizes a string, or each string of a tuple. A `secret` string is never shown,
+    and may be kept in a file that `<key>_file` names; a relative path is resolved below $CREDENTIALS_DIRECTORY, if
+    systemd has set that.
     """
     converter: Any = None if read is None else attrs.Converter(_read_field, takes_field=True)
     metadata = {"help": help, "minimum": minimum, "choices": choices, "read": read, "of": of, "secret": secret}
@@ -41,7 +42,7 @@ def setting(
 
 
 def _read_field(value: Any, field: attrs.Attribute[Any]) -> Any:
-    """So that settings made in Python are understood and refused as those of a file are."""
+    """Check settings created in Python like those of a file."""
     return _understood(value, field, field.name)
 
 
@@ -74,16 +75,16 @@ def read_section(
     place: str,
     sections_with: Callable[[str], list[str]] = lambda _: [],
 ) -> T:
-    """`settings` with what `entries` say instead. `sections_with` tells where else there is a setting of a name.
+    """`settings`, overridden by `entries`. `sections_with` returns the other sections that have a setting of a name.
 
-    Raises `StartError` that names the place, the key and what it takes.
+    Raises `StartError`, which names the place, the key and the expected value.
     """
     fields = attrs.fields_dict(type(settings))  # pyright: ignore[reportArgumentType]
     converted: dict[str, Any] = {}
     for key, value in entries.items():
         if (secret := _secret_of(key, fields)) is not None:
             if secret in entries:
-                raise StartError(f"{place}: {section} has {secret} and {key}; it takes one of them")
+                raise StartError(f"{place}: {section} has {secret} and {key}; set only one of them")
             converted[secret] = _read_secret(value, f"{place}: {section}.{key}")
             continue
         if key not in fields:
@@ -98,24 +99,24 @@ def read_section(
 
 
 def class_of_table(field: attrs.Attribute[Any]) -> type[Any] | None:
-    """The class of the table or tables that a setting takes; None for values without a class of their own."""
+    """The class of the table or tables that a setting takes; None for other values."""
     kind = cast("type[Any]", field.metadata.get("of") or type(field.default))
     return kind if attrs.has(kind) else None
 
 
 def _secret_of(key: str, fields: Mapping[str, attrs.Attribute[Any]]) -> str | None:
-    """The secret setting that `key` names the file of."""
+    """The secret setting whose file is named by `key`."""
     name = key.removesuffix("_file")
     return name if key not in fields and name != key and name in fields and fields[name].metadata["secret"] else None
 
 
 def _read_secret(path: Any, place: str) -> str:
     if not isinstance(path, str) or not path:
-        raise StartError(f"{place} takes the path of a file")
+        raise StartError(f"{place} must be the path of a file")
     file = Path(os.environ.get("CREDENTIALS_DIRECTORY", ""), path)
     try:
         text = file.read_text(encoding="utf-8").rstrip("\r\n")
-    except UnicodeDecodeError:  # which would show what stands there
+    except UnicodeDecodeError:  # its text would show the contents
         raise StartError(f"{place}: {file} is not UTF-8 text") from None
     except OSError as error:
         raise StartError(f"{place}: cannot read {file}: {error.strerror}") from None
@@ -125,25 +126,25 @@ def _read_secret(path: Any, place: str) -> str:
 
 
 def _convert_table(value: Any, field: attrs.Attribute[Any], place: str, name: str) -> Any:
-    """Tables as the field's classes have them. The environment has them as TOML writes values."""
+    """Convert tables to the field's class. In the environment they are written as TOML values."""
     if isinstance(value, str):
         try:
             value = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError as error:
-            raise StartError(f"{place}: {name} takes a value as TOML has it: {error}") from None
+            raise StartError(f"{place}: {name} is not a valid TOML value: {error}") from None
     kind, many = field.metadata["of"], isinstance(field.default, tuple)
     if many and isinstance(value, list):
         items = cast("list[Any]", value)
         return tuple(_table(kind(), item, place, f"{name}[{index}]") for index, item in enumerate(items))
     if many:
-        raise StartError(f"{place}: {name} takes tables, each begun with [[{name}]]")
+        raise StartError(f"{place}: {name} must be a list of tables, each beginning with [[{name}]]")
     entries = _checked_table(value, place, name)
     if kind is not None:
         return {key: _table(kind(), item, place, f"{name}.{key}") for key, item in entries.items()}
     if isinstance(field.default, dict):
         wrong = next((key for key, item in entries.items() if not isinstance(item, str)), None)
         if wrong is not None:
-            raise StartError(f"{place}: {name}.{wrong} takes a text")
+            raise StartError(f"{place}: {name}.{wrong} must be a string")
         return dict(entries)
     return _table(field.default, entries, place, name)
 
@@ -154,18 +155,18 @@ def _table(settings: T, entries: Any, place: str, name: str) -> T:
 
 def _checked_table(value: Any, place: str, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise StartError(f"{place}: {name} takes a table, as in [{name}]")
+        raise StartError(f"{place}: {name} must be a table, as in [{name}]")
     return cast("dict[str, Any]", value)
 
 
 def _convert(value: Any, field: attrs.Attribute[Any], where: str, name: str) -> Any:
-    """`value` as the type of the field's default; text is taken from the environment only as it is."""
+    """Convert `value`, which may be a string from the environment, to the type of the field's default."""
     if class_of_table(field) is not None or isinstance(field.default, dict):
         return _convert_table(value, field, where, name)
     place = f"{where}: {name}"
     kind = cast("type[Any]", type(field.default))
     if field.metadata["secret"] and not isinstance(value, str):
-        raise StartError(f"{place} takes a text")
+        raise StartError(f"{place} must be a string")
     if kind is tuple:
         items: Any = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         if isinstance(items, list) and all(isinstance(item, str) for item in items):  # pyright: ignore[reportUnknownVariableType]
@@ -209,7 +210,7 @@ def _number(value: Any, kind: type[Any]) -> Any:
 
 
 def toml(value: Any) -> str:
-    """A value as `config.toml` has it."""
+    """A value in the syntax of `config.toml`."""
     if isinstance(value, tuple):
         return "[" + ", ".join(toml(item) for item in value) + "]"  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, str):

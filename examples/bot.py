@@ -2,8 +2,8 @@
 
     CHATNODE_TOKEN=… python examples/bot.py http://127.0.0.1:8008
 
-It keeps its place in a file, so that after a restart it answers what it was asked meanwhile. An answer's cid is
-made from the message that it answers: answering twice, as after a crash in between, gives one answer.
+It saves its position in a file, so that after a restart it answers the messages that it missed. The cid of an answer is
+derived from the message: answering again after a crash does not post a second answer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ async def run_bot(url: str, token: str, place: Path) -> None:
 
 
 async def answer(client: Client, message: Message) -> None:
-    """Say what was said, without the handle."""
+    """Echo the message, without the handle."""
     if message.sender.id == client.me.id or client.me.id not in (message.mentions or ()):
         return
     echo = message.text.replace(f"@{client.me.handle}", "").strip() or "yes?"
@@ -37,7 +37,7 @@ async def answer(client: Client, message: Message) -> None:
 
 
 def load_cursor(place: Path) -> Cursor | None:
-    """Where the last run had got to."""
+    """The position that the last run reached."""
     if not place.exists():
         return None
     epoch, gid = place.read_text().split()
@@ -45,7 +45,7 @@ def load_cursor(place: Path) -> Cursor | None:
 
 
 def save_cursor(place: Path, cursor: Cursor | None) -> None:
-    """Written beside and moved into place, so that a crash leaves the old one or the new one."""
+    """Save to a temporary file and rename it, so that a crash leaves either the old or the new position."""
     if cursor is not None:
         new = place.with_name(place.name + ".new")
         new.write_text(f"{cursor.epoch} {cursor.gid}\n")

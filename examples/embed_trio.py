@@ -2,7 +2,7 @@
 
     python examples/embed_trio.py DIRECTORY
 
-It prints where it serves, posts a message by the client library, and stops.
+It prints its address, posts a message with the client library, and stops.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chatnode.client import connect
 
 
 async def main(data: Path) -> None:
-    """What one program can do with a node of its own."""
+    """Open a node, use it, serve it, and stop it."""
     async with open_node(data) as node:
         # Commands run without any connection, as the operator of the node.
         for handle in ("ann", "bob"):
@@ -25,7 +25,7 @@ async def main(data: Path) -> None:
         token = (await node.call("tokens.create", person="ann"))["token"]
 
         async with trio.open_nursery() as nursery:
-            # Serving is one task. It reports its address once it accepts; port 0 is whichever is free.
+            # Serving is one task. It reports its address once it accepts connections; port 0 picks a free port.
             url = await nursery.start(node.serve, "127.0.0.1:0")
             print(f"serving on {url}")
 
@@ -34,7 +34,7 @@ async def main(data: Path) -> None:
                 posted = await ann.post(conversation, "hello from the same process")
                 print(f"message {posted.seq} is on disk")
 
-            # Cancelling it stops the node in order: clients are told to come back, what is queued goes out.
+            # Cancelling it stops the node cleanly: clients are told to reconnect, and queued events are sent first.
             nursery.cancel_scope.cancel()
 
         statistics = await node.call("node.statistics")

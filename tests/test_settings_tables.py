@@ -89,15 +89,18 @@ def test_the_environment_says_a_key_of_a_table_or_a_value_as_toml_has_it(tmp_pat
 @pytest.mark.parametrize(
     ("values", "fault"),
     [
-        ({"rules": {"words": []}}, "plugins.demo.rules takes tables, each begun with [[plugins.demo.rules]]"),
+        (
+            {"rules": {"words": []}},
+            "plugins.demo.rules must be a list of tables, each beginning with [[plugins.demo.rules]]",
+        ),
         ({"rules": [{}, {"word": 1}]}, "no setting plugins.demo.rules[1].word; [plugins.demo.rules[1]] has words"),
         ({"rules": [{"action": "x"}]}, "plugins.demo.rules[0].action is 'x'; expected one of refuse, hold"),
-        ({"rules": ["spam"]}, "plugins.demo.rules[0] takes a table, as in [plugins.demo.rules[0]]"),
-        ({"rules": "[{"}, "plugins.demo.rules takes a value as TOML has it: "),
-        ({"mail": 25}, "plugins.demo.mail takes a table, as in [plugins.demo.mail]"),
+        ({"rules": ["spam"]}, "plugins.demo.rules[0] must be a table, as in [plugins.demo.rules[0]]"),
+        ({"rules": "[{"}, "plugins.demo.rules is not a valid TOML value: "),
+        ({"mail": 25}, "plugins.demo.mail must be a table, as in [plugins.demo.mail]"),
         ({"mail": {"port": 0}}, "plugins.demo.mail.port is 0; the minimum is 1"),
         ({"rooms": {"lunch": {"x": 1}}}, "no setting plugins.demo.rooms.lunch.x; "),
-        ({"titles": {"ann": 1}}, "plugins.demo.titles.ann takes a text"),
+        ({"titles": {"ann": 1}}, "plugins.demo.titles.ann must be a string"),
     ],
 )  # fmt: skip
 def test_a_fault_is_named_with_its_place(values: Any, fault: str) -> None:
@@ -130,9 +133,9 @@ def test_a_relative_path_is_a_credential_of_systemds(tmp_path: Path, monkeypatch
         ({"token_file": "/gone"}, "plugins.demo.token_file: cannot read /gone: No such file or directory"),
         ({"token_file": "EMPTY"}, "plugins.demo.token_file: EMPTY is empty"),
         ({"token_file": "ODD"}, "plugins.demo.token_file: ODD is not UTF-8 text"),
-        ({"token_file": ""}, "plugins.demo.token_file takes the path of a file"),
-        ({"token": "hush", "token_file": "EMPTY"}, "plugins.demo has token and token_file; it takes one of them"),
-        ({"token": ["hush"]}, "plugins.demo.token takes a text"),
+        ({"token_file": ""}, "plugins.demo.token_file must be the path of a file"),
+        ({"token": "hush", "token_file": "EMPTY"}, "plugins.demo has token and token_file; set only one of them"),
+        ({"token": ["hush"]}, "plugins.demo.token must be a string"),
         ({"titles_file": "EMPTY"}, "no setting plugins.demo.titles_file; "),
     ],
 )

@@ -1,4 +1,4 @@
-"""A node that is opened for commands, where none serves the directory."""
+"""Opens a node to run commands when no node serves the directory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _START_SECONDS = 5.0
 
 
 def run(data: Path, main: Callable[[OperatorCall], Coroutine[Any, Any, T]], *, make: bool) -> T:
-    """`with_operator` of `chatnode.cli.operator`, in an event loop."""
+    """Like `with_operator` in `chatnode.cli.operator`, in an event loop."""
 
     async def run() -> T:
         async with operator(data, make=make) as call:
@@ -35,7 +35,9 @@ def run(data: Path, main: Callable[[OperatorCall], Coroutine[Any, Any, T]], *, m
 
 @asynccontextmanager
 async def operator(data: Path, *, make: bool = False) -> AsyncGenerator[OperatorCall]:
-    """Whichever way there is to run commands on this data directory, also for what waits for more than commands."""
+    """Run commands on a data directory, through a running node or by opening one. Async code may also wait for other
+    things.
+    """
     deadline: float | None = None
     while True:
         served = control_socket.connect(data)
@@ -62,7 +64,7 @@ async def operator(data: Path, *, make: bool = False) -> AsyncGenerator[Operator
 
 @contextmanager
 def _plugins_in_a_line() -> Generator[None]:
-    """A node that is opened for one command names a broken plugin; the trace is in the log of one that serves."""
+    """Log broken plugins in one line each; a serving node logs their tracebacks."""
     logger, handler = get_logger("plugins"), _InALine()
     logger.addHandler(handler)
     before, logger.propagate = logger.propagate, False

@@ -1,6 +1,6 @@
-"""Running commands as the operator: on a running node through its control socket, or on a node opened here.
+"""Runs commands as the operator: on a running node through its control socket, or on a node opened here.
 
-Asking a running node imports neither the server nor an event loop.
+With a running node, it imports neither the server nor an event loop.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ T = TypeVar("T")
 
 
 class OperatorCall(Protocol):
-    """Runs a command; gives its result as plain values. Raises `Refusal`."""
+    """Runs a command; returns its result as plain values. Raises `Refusal`."""
 
     def __call__(self, name: str, /, **fields: Any) -> Awaitable[Any]: ...
 
 
 def with_operator(data: Path, main: Callable[[OperatorCall], Coroutine[Any, Any, T]], *, make: bool = False) -> T:
-    """The result of `main`, which runs commands one after the other and waits for nothing else.
+    """Run `main`, which runs commands one after the other and awaits nothing else; returns its result.
 
-    Only with `make` a node is made where there is none; else `StartError` says so, as the directory is a wrong one.
+    With `make`, it creates a node if there is none. Otherwise it raises `StartError`, because the directory is probably
+    the wrong one.
     """
     node = control_socket.connect(data)
     if node is None:
@@ -36,12 +37,12 @@ def with_operator(data: Path, main: Callable[[OperatorCall], Coroutine[Any, Any,
 
 
 def run_operator_command(data: Path, name: str, /, **fields: Any) -> Any:
-    """One command on the node that is there."""
+    """Run one command on an existing node."""
     return with_operator(data, partial(_run, name, fields))
 
 
 def run_making_command(data: Path, name: str, /, **fields: Any) -> Any:
-    """One command with which a node may begin: it is made if need be."""
+    """Run one command, creating a node if there is none."""
     return with_operator(data, partial(_run, name, fields), make=True)
 
 
@@ -55,7 +56,7 @@ def is_served(data: Path) -> bool:
 
 
 def remote(node: ControlSocket) -> OperatorCall:
-    """Runs commands on a running node; what it gives to await blocks instead."""
+    """Runs commands on a running node; awaiting them blocks."""
 
     async def call(name: str, /, **fields: Any) -> Any:
         return node.call(name, **fields)
@@ -73,4 +74,4 @@ def _without_an_event_loop(main: Coroutine[Any, Any, T]) -> T:
     except StopIteration as done:
         return done.value
     main.close()
-    raise RuntimeError("it waits for something else than the commands it runs")
+    raise RuntimeError("main awaited something other than commands")

@@ -61,4 +61,4 @@ class RequestHooks:
         if found is None:
             return None
         key, owner = found
-        return Refusal("invalid", f"{key} is for the plugin {owner} alone to write", path="metadata")
+        return Refusal("invalid", f"only the plugin {owner} may write {key}", path="metadata")

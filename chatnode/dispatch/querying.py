@@ -1,4 +1,4 @@
-"""Asking collections for somebody: with their permissions, within the node's limits."""
+"""Querying collections for a requester: with their permissions, within the node's limits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from chatnode.storage.filters.query import ItemsPage, plan_query, run_query
 
 
 def asker_of(caller: Caller, collection: Collection) -> Asker:
-    """Whose eyes the caller's queries of the collection have. Raises `Refusal` where they may ask nothing.
+    """The asker for the caller's queries of the collection. Raises `Refusal` if they may not query it.
 
-    What the node does by itself asks for nobody, and may know every field.
+    The node's own work queries on behalf of no user, and may use every field.
     """
 
     def may(permission: str) -> bool:
@@ -27,7 +27,9 @@ def asker_of(caller: Caller, collection: Collection) -> Asker:
 
 
 async def query_items(caller: Caller, collection: Collection, **asked: Any) -> ItemsPage:
-    """Rows that the caller may see; `asked` are the fields of `plan_query`. In turn, and with a deadline."""
+    """Rows that the caller may see; `asked` are the fields of `plan_query`. One query at a time per user, with a
+    deadline.
+    """
     asker = asker_of(caller, collection)
 
     def read(reader: Reader) -> ItemsPage:

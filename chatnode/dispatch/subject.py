@@ -1,4 +1,4 @@
-"""Subjects: what the core consists of, each declared in one object as a plugin is."""
+"""Subjects: the parts of the core, each declared in one object, like a plugin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chatnode.storage.filters.collection import Collection
 class Subject:
     """Everything that a subject of the core adds to a node, as `Plugin` does for a plugin.
 
-    `ephemeral` are events that are told while they hold and are not in the log.
+    `ephemeral` are events that are pushed to live sessions and are not in the log.
     """
 
     commands: Sequence[Command[Any, Any]] = ()
@@ -33,7 +33,7 @@ class Subject:
 
 
 def additions_of(subjects: Iterable[Subject]) -> Additions:
-    """What storage needs to know of the subjects. Raises `ValueError` when two declare one name."""
+    """What storage needs from the subjects. Raises `ValueError` if two declare the same name."""
     subjects = tuple(subjects)
     events = [(kind.event.name, kind) for each in subjects for kind in each.events]
     refuse_twice(
@@ -48,9 +48,9 @@ def additions_of(subjects: Iterable[Subject]) -> Additions:
 
 
 def refuse_twice(what: str, names: Iterable[str]) -> None:
-    """Raises `ValueError` for a name that comes twice."""
+    """Raises `ValueError` for a duplicate name."""
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ValueError(f"two subjects declare the {what} {name}")
+            raise ValueError(f"the {what} {name} is declared twice")
         seen.add(name)

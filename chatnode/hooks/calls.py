@@ -1,4 +1,4 @@
-"""Calling the hooks of a node's plugins: in their order, each within its budget, by the terms of `specs.py`."""
+"""Calls the hooks of a node's plugins: in order, each within its budget, on the terms in `specs.py`."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ _FOLLOWING = ("audience", "in_transaction")
 
 
 class Facade:
-    """The hooks of one plugin, guarded, under the names of its functions; what pluggy knows as the plugin."""
+    """One plugin's guarded hooks, under the names of its functions; registered with pluggy in place of the plugin."""
 
 
 class HookCalls:
-    """The hooks of one node's plugins. `report` is told of each that fails: plugin, hook, and how."""
+    """The hooks of one node's plugins. `report` is called for each failure, with plugin, hook and reason."""
 
     def __init__(self, settings: Settings, report: Callable[..., None]) -> None:
         self.scopes: dict[str, Scope] = {}
         """By plugin, once the node is open."""
         self.plugins: frozenset[str] = frozenset()
-        """Names of all plugins that the node knows, also of those that do not run."""
+        """Names of all plugins that the node knows, including those that do not run."""
         self._offers: dict[str, str] = {}
         """The plugin that offers a hook, by the name of the hook."""
         self._report = report
@@ -89,7 +89,7 @@ class HookCalls:
         return facade
 
     def _offering(self, function: Callable[..., Any], plugin: str) -> Callable[..., Any]:
-        """`add_hookspecs` of a plugin, remembering that the hooks are its."""
+        """`add_hookspecs` of a plugin; records which hooks it offers."""
 
         @wraps(function)
         def offer(add: Callable[[object], None]) -> None:
@@ -106,19 +106,19 @@ class HookCalls:
         return partial(self._report, plugin)
 
     def register(self, plugin: str, hooks: Facade) -> None:
-        """The last one registered is called first. Raises what pluggy finds wrong with its arguments."""
+        """The last plugin registered is called first. Raises pluggy's error if a hook's arguments are wrong."""
         self._pluggy.register(hooks, plugin)
 
     def unregister(self, plugin: str) -> None:
-        """Nothing of the plugin is called any more."""
+        """Stop calling the plugin's hooks."""
         if self._pluggy.has_plugin(plugin):
             self._pluggy.unregister(name=plugin)
 
     def fault_of(self, hooks: Facade, commands: Collection[str], events: Collection[str]) -> str | None:
-        """What is wrong with a plugin's hooks: unknown, async instead of sync or the reverse, or for a command or event
-        that does not exist.
+        """What is wrong with a plugin's hooks, or None: one is unknown, async instead of sync or the reverse, or is for
+        a command or event that does not exist.
 
-        Once all are registered, because a plugin may offer hooks to others.
+        Call it once all plugins are registered, because a plugin may offer hooks to others.
         """
         for caller in cast("Iterable[Any]", self._pluggy.get_hookcallers(hooks) or ()):
             own = [each.function for each in caller.get_hookimpls() if each.plugin is hooks]
@@ -131,7 +131,7 @@ class HookCalls:
         return [name for name, caller in vars(self._pluggy.hook).items() if getattr(caller, "spec", None) is not None]
 
     def has(self, hook: str) -> bool:
-        """Whether a plugin implements it."""
+        """Whether any plugin implements the hook."""
         return bool(getattr(self._pluggy.hook, hook).get_hookimpls())
 
     # ---- what storage calls
@@ -159,7 +159,7 @@ class HookCalls:
         return Follower(select=select)
 
     def _follower_without(self, event: str, unwanted: frozenset[tuple[str, str]]) -> Follower | None:
-        """Who follows events of this name, without the hooks of plugins that do not want this one."""
+        """A follower of events with this name, without the hooks of plugins that do not want this event."""
         audience, changed = (self._caller(hook, event, unwanted) for hook in _FOLLOWING)
         if audience is None and changed is None:
             return None
@@ -169,7 +169,7 @@ class HookCalls:
         )
 
     def _caller(self, hook: str, event: str, unwanted: frozenset[tuple[str, str]]) -> Any:
-        """What calls a hook of those plugins that want the event; None if none does."""
+        """A function that calls the hook in the plugins that want the event; None if none does."""
         implementations = getattr(self._pluggy.hook, hook).get_hookimpls()
         others = [
             each.plugin
@@ -179,20 +179,20 @@ class HookCalls:
         return self._pluggy.subset_hook_caller(hook, others) if len(others) < len(implementations) else None
 
     def _is_wanted(self, plugin: str, hook: str, when: Predicate | None, subject: object) -> bool:
-        """Whether an implementation wants this command, draft or event. If it cannot say so, it is called: what it
-        would refuse must not pass because of a fault."""
+        """Whether an implementation wants this command, draft or event. If its predicate fails, it is called: a bug
+        must not let through what it would refuse."""
         if when is None:
             return True
         try:
             return bool(when(subject))
         except FAILURES as error:
-            self._report(plugin, hook, f"cannot say what it wants: {describe_error(error)}", error)
+            self._report(plugin, hook, f"failed in `when` of only_for: {describe_error(error)}", error)
             return True
 
     # ---- what requests call, and the node
 
     def check_of(self, command: str) -> Check | None:
-        """What plugins are asked before commands of this name; None when none of them wants to be."""
+        """The check of plugins to run before commands with this name; None if no plugin wants them."""
         asked = [each for each in self._implementations("check_command") if wanted_by(each.function).includes(command)]
         return partial(self._check_command, asked, command) if asked else None
 
@@ -209,7 +209,7 @@ class HookCalls:
                 raise Refusal(verdict.code if verdict.code in STATUS else "forbidden", verdict.reason)
 
     def wants_draft(self, draft: Draft) -> bool:
-        """Whether some plugin wants to prepare it, or cannot say whether it does."""
+        """Whether any plugin wants to prepare the draft, or has a predicate that fails."""
         for each in self._implementations("prepare_draft"):
             when = wanted_by(each.function).when
             try:
@@ -220,9 +220,9 @@ class HookCalls:
         return False
 
     async def prepare_draft(self, ctx: Caller, draft: Draft) -> None:
-        """Plugins get a copy, of which only text and metadata are used: access was checked for the rest.
+        """Plugins get a copy, of which only text and metadata are used, because access was checked for the rest.
 
-        Each is asked whether it wants the draft as those before it left it.
+        Each plugin's predicate sees the draft as the previous plugins left it.
         """
         prepared = attrs.evolve(draft)
         implementations = self._implementations("prepare_draft")
@@ -238,23 +238,23 @@ class HookCalls:
         draft.text, draft.metadata = prepared.text, prepared.metadata
 
     def _check_metadata(self, plugin: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
-        """Raises `HookFailed` when a plugin wrote what is another's."""
+        """Raises `HookFailed` if a plugin changed another plugin's metadata."""
         changed = {key: "" for key in {**before, **after} if before.get(key) != after.get(key)}
         if (found := foreign_key(changed, self.plugins, plugin)) is not None:
-            what = f"changed the metadata {found[0]}, which is for the plugin {found[1]} alone to write"
+            what = f"changed the metadata key {found[0]}, which only the plugin {found[1]} may write"
             self._report(plugin, "prepare_draft", what)
             raise HookFailed(plugin, "prepare_draft", what)
 
     def _implementations(self, hook: str) -> list[Any]:
-        """Of an async hook, in the order in which they are called."""
+        """Implementations of an async hook, in the order in which they are called."""
         return list(reversed(getattr(self._pluggy.hook, hook).get_hookimpls()))
 
     def _calls(
         self, hook: str, implementations: Iterable[Any], caller: Caller | None, subject: object, /, **arguments: Any
     ) -> Iterator[tuple[str, Call]]:
-        """Those implementations that want `subject`, each with its plugin's name and ready to be called.
+        """The implementations that want `subject`, each ready to call, with its plugin's name.
 
-        With a `caller`, each gets a context of its own plugin's for it.
+        With a `caller`, each gets its own plugin's context for that caller.
         """
         for each in implementations:
             if not self._is_wanted(each.plugin_name, hook, wanted_by(each.function).when, subject):
@@ -282,7 +282,7 @@ class HookCalls:
         return enriched
 
     def _enrichments(self, hook: str, **arguments: Any) -> list[tuple[str, Mapping[str, Any]]]:
-        """What each plugin gave; nothing at all when a wrapper fails, which stands outside of every barrier."""
+        """What each plugin returned; nothing at all if a wrapper fails, because wrappers run outside the barriers."""
         try:
             return [(plugin, known) for plugin, known in getattr(self._pluggy.hook, hook)(**arguments)]
         except FAILURES:
@@ -290,7 +290,7 @@ class HookCalls:
             return []
 
     def _enriching(self, guarded: Callable[..., Any], plugin: str, hook: str) -> Callable[..., Any]:
-        """`guarded`, giving the plugin's name with what it gave; when it fails, None, which pluggy leaves out."""
+        """`guarded`, returning the plugin's name with its result, or None if it fails, which pluggy leaves out."""
 
         @wraps(guarded)
         def run(*arguments: Any) -> tuple[str, Mapping[str, Any]] | None:
@@ -306,7 +306,7 @@ class HookCalls:
         return run
 
     async def tell(self, hook: str, contexts: Mapping[str, Context]) -> None:
-        """Call `node_started` or `node_stopping` of every plugin, with its context; failures were reported."""
+        """Call `node_started` or `node_stopping` of every plugin, with its context; failures are reported."""
         for implementation in self._implementations(hook):
             context = contexts[implementation.plugin_name]
             try:
@@ -317,7 +317,7 @@ class HookCalls:
                 continue
 
     async def ask(self, plugin: Plugin, caller: Caller, hook: str, /, **arguments: Any) -> list[Any]:
-        """Call a hook that the plugin, or one that it requires, offers; what failed is left out."""
+        """Call a hook that the plugin, or one that it requires, offers; implementations that fail are left out."""
         offering = self._offers.get(hook)
         if offering is None:
             raise LookupError(f"no plugin offers the hook {hook}")
@@ -334,7 +334,7 @@ class HookCalls:
 
 
 def _fault_of(caller: Any, facade: Facade, known: list[str]) -> str | None:
-    """What is wrong with a plugin's implementations of one hook."""
+    """What is wrong with a plugin's implementations of one hook; None if nothing is."""
     for implementation in caller.get_hookimpls():
         if implementation.plugin is not facade:
             continue

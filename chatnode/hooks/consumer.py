@@ -1,7 +1,7 @@
-"""A consumer of a plugin: reads the log from its cursor, and sets rows aside that it fails on.
+"""A plugin's consumer: reads the log from its cursor, and sets aside rows that it fails on.
 
-What it does with rows and the move of its cursor are one transaction. That move expects the cursor where it was when
-the rows were read, so nothing is done twice, even if the cursor was moved meanwhile.
+The work on rows and the move of the cursor are one transaction. The move requires that the cursor is still where it was
+when the rows were read, so nothing is done twice, even if the cursor was moved meanwhile.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from chatnode.storage.log.consumers import Moved, Name
 logger = get_logger("plugins")
 
 KEPT_IN_MEMORY = 10_000
-"""How many rows of other kinds may be read again after a crash, to save writes of the cursor."""
+"""Maximum number of unwanted rows to read again after a crash; this saves writes of the cursor."""
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
@@ -47,16 +47,16 @@ class ReadOutcome(Enum):
     SET_ASIDE = auto()
     FAILED = auto()
     HELD_UP = auto()
-    """It could not continue for a reason other than a row: the disk is full, the node is stopping, something it needs
-    is unavailable."""
+    """It could not continue, for a reason other than a row: the disk is full, the node is stopping, or something it
+    needs is unavailable."""
 
 
 class NotSetAside(Exception):
-    """The row was done or dismissed meanwhile; doing it now would be doing it twice."""
+    """The row was processed or dismissed meanwhile; processing it now would be a repeat."""
 
 
 class RunningConsumer:
-    """`cursor`: what is done. `failing`: what it fails on now, and how."""
+    """`cursor`: the last processed gid. `failing`: what it currently fails on, and why."""
 
     def __init__(self, db: Database, plugins: Manager, loaded: Loaded, consumer: Consumer) -> None:
         self.name: Name = (loaded.plugin.name, consumer.name)
@@ -65,7 +65,7 @@ class RunningConsumer:
         self.set_aside = 0
         self.failing: str | None = None
         self.newest = 0
-        """The newest gid that it knows of."""
+        """The newest gid it knows of."""
         self._db = db
         self._plugins = plugins
         self._context = loaded.context
@@ -80,22 +80,22 @@ class RunningConsumer:
         self._alone_until = 0
         self._tries = 0
 
-    # ---- what it is told, on the trio thread
+    # ---- notifications, on the trio thread
 
     def wanted(self, gid: int) -> None:
-        """A row for it was committed."""
+        """Wake up: a row for it was committed."""
         if self._first_wanted is None:
             self._first_wanted = gid
             self._wanted.set()
 
     def moved(self) -> None:
-        """Its cursor was set to another place in the database."""
+        """Handle a cursor that was moved in the database."""
         self._known = self._caught_up = False
         self._wanted.set()
         self._moved.set()
 
     def place(self, head: int) -> int:
-        """How far it is when the log ends at `head`: there is nothing for it after what it knows."""
+        """Its position, when the log ends at `head`: `head` itself if it has processed every row for it."""
         return max(self.cursor, head) if self._caught_up and self._first_wanted is None else self.cursor
 
     # ---- going on
@@ -137,7 +137,7 @@ class RunningConsumer:
         return taken[0]
 
     async def load(self) -> None:
-        """Find its place, which is made when it is new."""
+        """Load its position, or create it if the consumer is new."""
         found = (await self._db.read(storage.places)).get(self.name)
         if found is None:
             begin = partial(storage.begin, consumers={self.name: self.consumer.from_start})
@@ -148,7 +148,7 @@ class RunningConsumer:
         self._known = True
 
     async def keep_place(self) -> None:
-        """Write how far it has read, if that is further than is written."""
+        """Store its position, if it has advanced."""
         if self._known and self.cursor > self._stored:
             await behind_barrier(self._write_place)
 
@@ -223,7 +223,7 @@ class RunningConsumer:
     def _apply(
         self, effect: Write[object] | None, rows: Sequence[Row], expected: int, upto: int, tx: Transaction
     ) -> tuple[float, int]:
-        """In the writer thread: what is to be done, and the move, in one. Gives how long the former took."""
+        """In the writer thread: the work and the move of the cursor. Returns how long the work took."""
         took = self._carry_out(effect, tx)
         taken_back = storage.take_back(tx, self.name, rows[0].gid - 1, rows[-1].gid) if self.set_aside else 0
         storage.move(tx, self.name, expected, upto)
@@ -262,10 +262,10 @@ class RunningConsumer:
     # ---- what was set aside
 
     async def retry(self, row: Row, entry: SetAside) -> str | None:
-        """Take a row that was set aside once more, after the rows that it is busy with; gives how it failed.
+        """Retry a row that was set aside, after the current rows; returns the failure, or None.
 
-        Raises `Refusal`: `not_found` when it is not set aside any more, `unavailable` when it failed for another
-        reason than the row.
+        Raises `Refusal`: `not_found` if it is no longer set aside, `unavailable` if it failed for a reason other than
+        the row.
         """
         async with self._one_at_a_time:
             error = await behind_barrier(partial(self._do_again, row))
@@ -300,7 +300,7 @@ def _named(rows: Sequence[Row]) -> str:
 
 
 def is_not_caused_by_rows(error: BaseException) -> bool:
-    """Whether a failure says that something else is not there now: the same rows may well succeed later."""
+    """Whether a failure has another cause that may pass, so that the same rows may succeed later."""
     return all(_is_of_the_moment(each) for each in _leaves(error))
 
 

@@ -1,4 +1,4 @@
-"""The consumers of a node's plugins: woken by commits, each on a task of its own."""
+"""The consumers of a node's plugins: woken by commits, each in its own task."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ logger = get_logger("plugins")
 
 
 class Consumers:
-    """Of the plugins that run. Made when the node is open; they go on while `run` runs, or step by step in
-    `catch_up`."""
+    """The consumers of running plugins. Created when the node is open; they read the log while `run` runs, or step by
+    step in `catch_up`."""
 
     def __init__(self, db: Database, plugins: Manager) -> None:
         self._db = db
@@ -60,7 +60,7 @@ class Consumers:
                     each.wanted(event.gid)
 
     async def load(self) -> None:
-        """Load the position of each; in a damaged database, later."""
+        """Load the position of each. If the database is damaged, that is postponed."""
         try:
             self._head = await self._db.read(log.head)
             for each in self:
@@ -80,7 +80,7 @@ class Consumers:
     async def catch_up(self, plugin: str | None = None, consumer: str | None = None) -> list[ConsumerStatus]:
         """Let all consumers, those of a plugin, or one, process everything in the log; returns their positions.
 
-        Without pauses: a row that fails is set aside as soon as its tries are used up. A consumer that fails for
+        There are no pauses: a row that fails is set aside as soon as its tries are used up. A consumer that fails for
         another reason stays where it is.
         """
         head = await self._db.read(log.head)
@@ -93,7 +93,7 @@ class Consumers:
     # ---- looking at them
 
     def statuses(self) -> list[ConsumerStatus]:
-        """How far each is."""
+        """The position of each."""
         return [self._status(each) for each in self]
 
     def _status(self, each: RunningConsumer) -> ConsumerStatus:
@@ -102,7 +102,7 @@ class Consumers:
         return ConsumerStatus(*each.name, place, max(0, head - place), each.set_aside, each.failing)
 
     def check(self, plugin: str, consumer: str) -> None:
-        """Raises `Refusal("not_found")` when no such consumer runs."""
+        """Raises `Refusal("not_found")` if no such consumer runs."""
         self._running(plugin, consumer)
 
     def _running(self, plugin: str, consumer: str) -> RunningConsumer:
@@ -119,20 +119,20 @@ class Consumers:
     # ---- what an operator does with them
 
     def moved(self, plugin: str, consumer: str) -> None:
-        """The cursor of a consumer was set in the database."""
+        """Handle a consumer's cursor that was moved in the database."""
         self._running(plugin, consumer).moved()
 
     def forgotten(self, entry: SetAside) -> None:
-        """A row that was set aside was taken off the list."""
+        """Handle a set-aside row that was removed from the list."""
         found = self._all.get((entry.plugin, entry.consumer))
         if found is not None:
             found.set_aside -= 1
 
     async def retry(self, entry: SetAside) -> str | None:
-        """Give a consumer a row that it has set aside once more; gives how it failed.
+        """Let a consumer retry a row that it has set aside; returns the failure, or None.
 
-        Raises `Refusal`: `not_found` when the consumer does not run, `gone` when the row is not in the log any more,
-        `unavailable` when something else than the row was in the way.
+        Raises `Refusal`: `not_found` if the consumer does not run, `gone` if the row is no longer in the log,
+        `unavailable` if it failed for a reason other than the row.
         """
         found = self._running(entry.plugin, entry.consumer)
         row = await self._db.read(lambda reader: storage.row_at(reader, entry.gid))

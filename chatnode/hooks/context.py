@@ -1,4 +1,4 @@
-"""The node as one of its plugins sees it: in handlers, hooks, tasks and consumers alike."""
+"""The node as a plugin sees it, in handlers, hooks, tasks and consumers alike."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Ask(Protocol):
 
 @attrs.frozen
 class Scope:
-    """The part of a plugin's contexts that is its own. Created once, when the plugin is added to a node."""
+    """What all contexts of one plugin share. Created once, when the plugin is added to a node."""
 
     name: str
     log: Logger | LoggerAdapter[Logger]
@@ -53,8 +53,8 @@ class Context:
     """The requester, and what the plugin can do.
 
     In command handlers, in hooks that get a context, in routes and in pages, `account` is the requesting user. Tasks,
-    consumers, health and metrics have no requester: `account` is None, `me` and `call` refuse, and they act in the
-    chat through `as_person` or `as_operator`. Each request has its own context; do not keep it longer.
+    consumers, health and metrics have no requester: `account` is None, `me` and `call` raise `Refusal`, and they act
+    through `as_person` or `as_operator`. Each request has its own context; do not keep it longer.
     """
 
     __slots__ = ("_caller", "_core", "_scope")
@@ -98,15 +98,14 @@ class Context:
         self._caller.check(permission, reads=reads)
 
     async def holders(self, permission: str, *, reads: bool = False) -> list[Account]:
-        """The accounts that may use a permission, such as those to tell that there is work; see `holders_of`."""
+        """The accounts that may use a permission, for example to notify them of work to do; see `holders_of`."""
         return await self.read(lambda reader: people.holders_of(reader, permission, reads=reads))
 
     def audit(self, tx: Transaction, action: str, target: str = "", **details: str | int | None) -> None:
-        """Record in the audit log, as `<plugin>.<action>` and in the transaction that does it, what the user who asks
-        did.
+        """Add an entry to the audit log, in the transaction `tx`: the requesting user did `<plugin>.<action>`.
 
-        Where nobody asks there is no actor, as for the node's own jobs. `target` is a public id, or a name of the
-        plugin's own. Details that are None are left out; never give the text of a message.
+        Without a requesting user the entry has no actor, like those of the node's own jobs. `target` is a public id or
+        a name that the plugin defines. Details that are None are left out; never pass the text of a message.
         """
         audit.record(tx, self.account, f"{self._scope.name}.{action}", target, **details)
 
@@ -120,7 +119,7 @@ class Context:
         return await self._caller.read(function)
 
     async def query(self, function: Read[T], *, seconds: float | None = None) -> T:
-        """Like `read`, for costly queries: in turn, and with a deadline.
+        """Like `read`, for costly queries: queued, and with a deadline.
 
         A user's queries run one at a time and always leave one reader free for others. Raises `Refusal("too_large")`
         after `seconds` (None: `limits.query_seconds`; 0: no deadline).
@@ -130,8 +129,8 @@ class Context:
     async def write(self, function: Write[T], *, repeatable: bool = False) -> T:
         """Run `function` in a transaction; returns when it is on disk. Cancelling stops waiting, not the write.
 
-        `repeatable`: it has no effect but through the transaction, so it may be rolled back and run again with other
-        writes. If the session was revoked meanwhile, raises `Refusal("unauthenticated")` and writes nothing.
+        `repeatable`: the function has no effect outside the transaction, so it may be rolled back and run again with
+        other writes. If the session was revoked meanwhile, raises `Refusal("unauthenticated")` and writes nothing.
         """
         return await self._caller.write(function, repeatable=repeatable)
 
@@ -140,10 +139,10 @@ class Context:
         return self._caller.page_size(limit)
 
     def asker(self, collection: Collection) -> Asker:
-        """Whose eyes a query of the collection has, for `plan_query`, `run_query` and `filter_sql`.
+        """The asker on whose behalf to query the collection, for `plan_query`, `run_query` and `filter_sql`.
 
-        Raises `Refusal` for a requester who may not ask it. Tasks and consumers ask for nobody, and may know every
-        field.
+        Raises `Refusal` if the requester may not query it. Tasks and consumers query on behalf of no user, and may use
+        every field.
         """
         return querying.asker_of(self._caller, collection)
 
@@ -158,7 +157,7 @@ class Context:
         group_by: str = "",
         fields: str = "",
     ) -> ItemsPage:
-        """`items.query` of a collection, which need not be one that the plugin declares.
+        """Query a collection, as `items.query` does. It need not be one that the plugin declares.
 
         Raises `Refusal` with the path of the fault, and `too_large` after `limits.query_seconds`.
         """
@@ -185,18 +184,18 @@ class Context:
     def as_person(self, who: str) -> AsPerson:
         """Act as the user with this handle or id: `await ctx.as_person(bot.id).call("messages.post", …)`.
 
-        Permissions, rates, hooks and audit apply as for any client. Do not act for users who did not ask for it;
-        speak as a `bot` of the plugin's own.
+        Permissions, rates, hooks and audit apply as for any client. Do not act for users who did not ask for it; post
+        as the plugin's own `bot` instead.
         """
         return AsPerson(self._core, who, self._caller.depth, self._scope.name)
 
     async def bot(self, name: str, display_name: str | None = None) -> Account:
-        """The plugin's own bot of this name, made at the first call; the same account ever after.
+        """The plugin's own bot with this name. The first call creates the account; later calls return it.
 
-        Its handle is `name`, or `name-2` and so on where that is taken. Only the plugin speaks as it: with `as_person`,
-        or with `post_message` in a transaction. It has no password and no tokens, is listed with the plugin, and is
-        deactivated while the plugin does not run. `display_name` (by default `name`) may change between calls. An
-        administrator may deactivate it, after which acting as it is refused; after an erasure the next call makes
+        Its handle is `name`, or `name-2` and so on if that is taken. Only the plugin can act as the bot: with
+        `as_person`, or with `post_message` in a transaction. The bot has no password and no tokens, is listed with the
+        plugin, and is deactivated while the plugin does not run. `display_name` (by default `name`) may change between
+        calls. If an administrator deactivates the bot, acting as it is refused; if it is erased, the next call creates
         another account. Raises `Refusal`.
         """
         plugin, shown = self._scope.name, display_name or name
@@ -209,56 +208,59 @@ class Context:
         """Act as the operator, who may run every command but is a member of no conversation."""
         return AsOperator(self._core, self._caller.depth, self._scope.name)
 
-    # ---- telling clients
+    # ---- notifying clients
 
     def push(self, event: Event, *, people: Iterable[int] = (), sessions: Iterable[ConnectedSession] = ()) -> int:
-        """Tell clients that are connected now of an event that the plugin declares as `ephemeral`.
+        """Send an event that the plugin declares as `ephemeral` to clients that are connected now.
 
-        All sessions of the users with the keys `people`, and `sessions`, which `live_sessions` gives. Returns to how
-        many it was sent. It has no gid and is not in the log: a client that is away, catches up or is behind never gets
-        it. The plugin chooses who is told: nothing checks that they may see what the event is about. On the trio thread
-        only. Raises `LookupError` for an event that is not declared.
+        It goes to all sessions of the users with the keys `people`, and to `sessions`, from `live_sessions`. Returns
+        the number of sessions it was sent to. The event has no gid and is not in the log: a client that is
+        disconnected, catching up or behind never gets it. The plugin chooses the recipients; the node does not check
+        that they may see what the event is about. On the trio thread only. Raises `LookupError` for an event that is
+        not declared.
         """
         if type(event) not in self._scope.ephemeral:
             raise LookupError(f"the plugin {self._scope.name} does not declare {type(event).__name__} as ephemeral")
         return ephemeral.push(self._core.part(SessionRegistry), ephemeral_frame(event), people, sessions)
 
     def live_sessions(self, person: int) -> list[ConnectedSession]:
-        """The clients with which the user with this key is connected now, the longest connected first.
+        """The user's clients that are connected now, by the user's key; the longest connected first.
 
-        Who may know is for the caller to check.
+        Does not check whether the requester may know.
         """
         return ephemeral.connected(self._core.part(SessionRegistry), person)
 
     def last_active(self, person: int) -> int | None:
-        """When the user with this key last did something on any device, in milliseconds, as far as memory tells.
+        """When the user with this key was last active on any device since the node started, in milliseconds.
 
-        None for a user who was not active since the node started: `presence.active_at` says when they were before. Who
-        may know is for the caller to check.
+        None if they have not been active since then; `presence.active_at` has the time before that. Does not check
+        whether the requester may know.
         """
         return self._core.part(PresenceBoard).last_active(person)
 
     # ---- the log
 
     def event(self, reader: Reader, row: Row) -> dict[str, Any] | None:
-        """The event of a row of the log as clients are sent it, with `gid` and `event`, as things are now.
+        """The event of a row of the log, in the form in which clients get it, with `gid` and `event` and the current
+        state.
 
-        It is whole: what one user may not see of it is not left out (see `events_for`). None when there is nothing left
-        to tell. For a function that is given to `read` or `query`.
+        It is complete: nothing is left out that some users may not see (see `events_for`). None if there is nothing
+        left to send. Call it in a function passed to `read` or `query`.
         """
         return retelling.event(reader, row)
 
     async def events_for(self, person: int, after_gid: int, most: int = 500) -> tuple[list[dict[str, Any]], int]:
-        """What a client of the user with the key `person` would be sent that resumes at `after_gid`, oldest first.
+        """The events that a client of the user with the key `person` would get if it resumed at `after_gid`, oldest
+        first.
 
-        Gives up to `most` events and the gid at which the next page begins; that page is empty when it has caught up.
-        Fewer events than `most`, even none, do not mean the end: compare the gid. A gid means nothing in another
-        `epoch`. A page costs as much as finding all that the user missed. Raises `Refusal("forbidden")` for an account
-        that cannot act.
+        Returns up to `most` events, and the gid to pass as `after_gid` for the next page. A page may have fewer events
+        than `most`, or none, before the end: the end is reached when the returned gid equals `after_gid`. A gid is only
+        valid within one `epoch`. Each page costs as much as finding everything that the user missed. Raises
+        `Refusal("forbidden")` for an account that cannot act.
         """
         return await self.query(lambda reader: retelling.events_for(reader, person, after_gid, most))
 
-    # ---- the plugin's own
+    # ---- the plugin
 
     @property
     def name(self) -> str:
@@ -275,8 +277,8 @@ class Context:
         return self._core.settings(kind)
 
     def state(self, kind: type[S]) -> S:
-        """What `Plugin.state` opened for this node, by its class. Raises `Refusal("unavailable")` while it is not
-        open: it failed and is being reopened, or the node is closing.
+        """The state that `Plugin.state` opened for this node, by its class. Raises `Refusal("unavailable")` while it is
+        not open, because it failed and is being reopened, or because the node is closing.
         """
         return self._core.state(kind)
 
@@ -294,9 +296,9 @@ class Context:
     async def ask(self, hook: str, /, **arguments: Any) -> list[Any]:
         """Call a hook that this plugin, or one that it requires, offers with `add_hookspecs`.
 
-        Returns the result of each implementation, including the offering plugin's own. An implementation that takes
-        `ctx` gets its own plugin's context for the same requester; it is not among the arguments. Implementations that
-        fail are left out and reported. Raises `LookupError` for any other hook.
+        Returns the result of each implementation, including the offering plugin's own. Do not pass `ctx`: an
+        implementation that takes it gets its own plugin's context for the same requester. Implementations that fail are
+        left out and reported. Raises `LookupError` for any other hook.
         """
         return await self._scope.ask(self._caller, hook, **arguments)
 

@@ -109,7 +109,7 @@ def _run_by_the_node(plugin: Plugin) -> Iterator[tuple[str, Any]]:
     yield from ((f"the consumer {each.name}", each.consume) for each in plugin.consumers)
     yield from ((f"the task {each.name}", each.run) for each in plugin.tasks)
     yield from ((f"the page {each.path!r}", each.render) for each in plugin.pages)
-    yield from ((f"what the page {each.path!r} is sent to", each.submit) for each in plugin.pages)
+    yield from ((f"`submit` of the page {each.path!r}", each.submit) for each in plugin.pages)
     yield from ((f"the value of the metric {each.name}", each.value) for each in plugin.metrics)
     yield "health", plugin.health
 

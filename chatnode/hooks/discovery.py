@@ -17,7 +17,7 @@ NAME = re.compile("[a-z][a-z0-9]{0,30}")
 
 
 class Installed(NamedTuple):
-    """A plugin that can be loaded. `load` imports it and gives the module or object with its hooks; it may raise
+    """A plugin that can be loaded. `load` imports it and returns the module or object with its hooks; it may raise
     anything."""
 
     name: str
@@ -37,7 +37,7 @@ def installed() -> list[Installed]:
 
 
 def choose(plugins: Iterable[Any], only: Iterable[Any] | None) -> list[Installed]:
-    """The plugins of a node: what a program gives it, modules or objects with hooks, and what is installed.
+    """The plugins of a node: those that a program passes to it, as modules or objects with hooks, and installed ones.
 
     `plugins` come besides the installed ones, in place of one of the same name; `only`, if given, instead of them all.
     Raises `StartError` when two that are given have one name.

@@ -1,7 +1,7 @@
 """The guard around a plugin's function: a time budget, and a barrier for exceptions.
 
 An async function is cancelled when its time is up. A sync function runs in a database thread and cannot be cancelled:
-its SQL is interrupted once it has used its CPU time; if it waits for something else, that is only reported.
+its SQL is interrupted once it has used its CPU time; if it spends too long on anything else, that is only reported.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ FAILURES = (Exception, SystemExit)
 
 
 class ReportFailure(Protocol):
-    """Gets the name of the hook, what went wrong, and what was raised, whose trace goes to the log."""
+    """Takes the name of the hook, what went wrong, and the exception, whose traceback goes to the log."""
 
     def __call__(self, hook: str, what: str, error: BaseException | None = None, /) -> None: ...
 
 
 _LIBRARIES = {"attr", "cattrs", "click", "hypercorn", "outcome", "pluggy", "quart", "quart_trio", "trio", "werkzeug"}
 _NOT_OF_PLUGINS = {"chatnode"} | _LIBRARIES | sys.stdlib_module_names
-"""Packages whose code is on the way from the node to a plugin's function."""
+"""Packages whose code may be between the node and a plugin's function in a traceback."""
 
 
 class HookFailed(Exception):
@@ -48,7 +48,7 @@ class HookFailed(Exception):
         self.late = late
 
     def as_refusal(self) -> Refusal:
-        """For hooks whose failure refuses what was asked for."""
+        """The refusal, for hooks whose failure refuses the operation."""
         if self.late:
             return Refusal("unavailable", f"the plugin {self.plugin} took too long", retry_after=5)
         return Refusal("internal", f"the plugin {self.plugin} failed; see the node's log")
@@ -57,7 +57,7 @@ class HookFailed(Exception):
 def guard(
     function: Callable[..., Any], plugin: str, hook: str, seconds: float, report: ReportFailure
 ) -> Callable[..., Any]:
-    """`function` within its budget: what it raises becomes `HookFailed`; a `Refusal` is let through."""
+    """Wrap `function` with its budget: exceptions become `HookFailed`, except `Refusal`, which passes through."""
 
     def failed(what: str, error: BaseException | None = None, *, late: bool = False) -> HookFailed:
         report(hook, what, error)
@@ -96,7 +96,7 @@ def guard(
 
 def describe_error(error: BaseException) -> str:
     """The type of an error, and the last line of the plugin's code in its traceback; not its text, which may contain
-    message text. Its trace is in the log."""
+    message text. The log has the traceback."""
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseException", error.exceptions[0])
     places = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
@@ -110,20 +110,20 @@ def describe_error(error: BaseException) -> str:
 
 
 def _short(filename: str, package: str) -> str:
-    """The path of a module below the directory that its package is in."""
+    """The path of a module, relative to the directory that contains its package."""
     parts = Path(filename).parts
     begin = len(parts) - 1 - parts[::-1].index(package) if package in parts[:-1] else len(parts) - 1
     return "/".join(parts[begin:])
 
 
 def _sql_budget(arguments: tuple[Any, ...], seconds: float) -> AbstractContextManager[object]:
-    """CPU time for the SQL of a function that is called with a transaction or a reader."""
+    """Limit the CPU time of the SQL in a function that is called with a transaction or a reader."""
     source = next((each for each in arguments if isinstance(each, Reader | Transaction)), None)
     return budget(source, seconds, time.thread_time) if source is not None else nullcontext()
 
 
 def is_json(known: object) -> bool:
-    """Whether it is a mapping that can be encoded, so that the reply that includes it can be sent."""
+    """Whether it is a mapping that can be encoded, so that a reply can include it."""
     try:
         return isinstance(known, Mapping) and bool(codec.encode(dict(cast("Mapping[str, Any]", known))))
     except TypeError:
@@ -136,7 +136,7 @@ def colour(function: Callable[..., Any]) -> str:
 
 
 def unguarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What was given to `guard`."""
+    """The function that was passed to `guard`."""
     while (inner := getattr(function, "__wrapped__", None)) is not None:
         function = cast("Callable[..., Any]", inner)
     return function

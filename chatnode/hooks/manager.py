@@ -60,14 +60,14 @@ class Figure:
 
     @property
     def shown(self) -> str:
-        """The name in the metrics; of what is counted it ends in _total."""
+        """Its name in the metrics; a counter's ends in _total."""
         name = f"chatnode_{self.plugin}_{self.name}"
         return f"{name}_total" if self.value is None and not name.endswith("_total") else name
 
 
 @attrs.define
 class Loaded:
-    """A running plugin. `scope`, and `context` for work without a requester, are set once the node is open."""
+    """A running plugin. `scope`, and `context` (for work without a requester), are set once the node is open."""
 
     plugin: Plugin
     settings: Any
@@ -76,12 +76,12 @@ class Loaded:
     context: Context = attrs.field(init=False)
 
     def context_of(self, caller: Caller) -> Context:
-        """What the plugin's own code gets for a request."""
+        """The plugin's context for a request."""
         return Context(caller, self.scope)
 
 
 class Manager:
-    """`loaded` are the plugins that run, by name; `statuses` tells of all that are installed.
+    """`loaded` are the running plugins by name; `statuses` lists all that are installed.
 
     `additions` is what storage needs to know of the core's `subjects` and, once they are loaded, of the plugins.
     """
@@ -149,15 +149,15 @@ class Manager:
             self._note(found._replace(version=plugin.version), "running", plugin.about)
 
     def _order(self) -> None:
-        """Each plugin after those that it requires; those that require each other in a circle do not run."""
+        """Order plugins after those that they require; those that require each other in a circle do not run."""
         requires = {name: tuple(each.plugin.requires) for name, each in self.loaded.items()}
         circles = {name: circle for name in requires if (circle := circle_of(name, requires)) is not None}
         for name, circle in circles.items():
-            self._drop(name, StartError(f"it requires itself, in a circle: {' → '.join(circle)}"))
+            self._drop(name, StartError(f"it requires itself in a circle: {' → '.join(circle)}"))
         self.loaded = {name: self.loaded[name] for name in in_order(requires) if name in self.loaded}
 
     def _drop_unmet(self) -> None:
-        """A plugin does not run without those that it requires. In their order, so that one drops the next."""
+        """Drop plugins whose requirements do not run; in loading order, so that this cascades."""
         for name, each in list(self.loaded.items()):
             for needed in each.plugin.requires:
                 if needed not in self.loaded:
@@ -179,9 +179,10 @@ class Manager:
             self._drop(name, error)
 
     def _refuse_faulty_hooks(self, taken: declared.Taken) -> None:
-        """A misspelt hook, or one of the wrong colour, would never be called: it is named, and the plugin does not run.
+        """A plugin with a misspelt hook, or with a sync hook in place of an async one, does not run, and the reason
+        names it.
 
-        After all were registered, because a plugin may offer hooks to others.
+        Call it once all plugins are registered, because a plugin may offer hooks to others.
         """
         for name, each in list(self.loaded.items()):
             if (fault := self._calls.fault_of(each.hooks, taken.commands, taken.events)) is not None:
@@ -201,7 +202,7 @@ class Manager:
             self._drop(name, error)
 
     def _drop(self, name: str, error: BaseException) -> None:
-        """A plugin that was registered does not run after all."""
+        """Unregister a plugin that does not run after all."""
         self._calls.unregister(name)
         del self.loaded[name]
         self._say_broken(name, error)
@@ -264,7 +265,7 @@ class Manager:
         return attrs.evolve(kind, make=or_left_out(kind.make), show=show)
 
     def _guarded_collection(self, name: str, collection: Collection) -> Collection:
-        """One whose fields cannot be learned is refused to whoever asks it, rather than asked without them."""
+        """If `learn` fails, queries are refused rather than run without the fields."""
         if (asked := collection.learn) is None:
             return collection
 
@@ -285,7 +286,7 @@ class Manager:
         return attrs.evolve(collection, learn=learn_or_refuse)
 
     def _problems(self, name: str, reader: Reader) -> list[str]:
-        """What the plugin's own check finds. It may take as long as the node's own checks."""
+        """The problems that the plugin's own check finds. It may take as long as the node's own checks."""
         check = self.loaded[name].plugin.check
         assert check is not None
         try:
@@ -305,7 +306,7 @@ class Manager:
         )
 
     def commands(self) -> list[Command[Any, Any]]:
-        """The plugins' commands, whose handlers get a context of the plugin's."""
+        """The plugins' commands, with handlers that get their plugin's context."""
         return [_bound(each, command) for each in self for command in each.plugin.commands]
 
     def add_to(self, core: Core) -> None:
@@ -330,11 +331,11 @@ class Manager:
                     jobs.add(_job(name, task, each, partial(self.report, name)))
 
     def statuses(self) -> list[PluginStatus]:
-        """Every plugin that is installed, in the order of their names."""
+        """Every installed plugin, in the order of names."""
         return [self._statuses[name] for name in sorted(self._statuses)]
 
     def probes(self) -> dict[str, Probe]:
-        """By name of the plugin, its health check."""
+        """Health checks, by plugin name."""
         return {
             name: partial(each.plugin.health, each.context)
             for name, each in self.loaded.items()
@@ -342,7 +343,7 @@ class Manager:
         }
 
     def figures(self) -> list[Figure]:
-        """What the plugins add to the metrics."""
+        """The metrics that plugins add."""
         return [
             Figure(name, each.name, each.help, partial(each.value, loaded.context) if each.value else None)
             for name, loaded in self.loaded.items()
@@ -350,7 +351,7 @@ class Manager:
         ]
 
     async def ask_figure(self, figure: Figure) -> float | None:
-        """The value of a plugin's metric now; None when it cannot be had."""
+        """The current value of a plugin's metric; None if computing it fails."""
         assert figure.value is not None
         report = partial(self.report, figure.plugin)
         ask = guard(figure.value, figure.plugin, f"metric {figure.name}", self.config.plugins.hook_seconds, report)
@@ -369,17 +370,19 @@ class Manager:
     # ---- failures
 
     def report(self, plugin: str, hook: str, what: str, error: BaseException | None = None) -> None:
-        """A hook failed, or was slow; also called in threads of the database. The log gets the trace of `error`."""
+        """Report a hook that failed or was slow; also called in database threads. The log gets the traceback of
+        `error`.
+        """
         status = self._statuses[plugin]
         status.failures += 1
         status.last_failure = f"{hook} {what}"
-        # Not as `exc_info`, with which the log of a program around the node would get the error's words.
+        # Not as `exc_info`: that would put the error's message into the log of a program that embeds the node.
         trace = f"\n{describe(error)}" if error is not None else ""
         logger.error("the plugin %s: %s %s%s", plugin, hook, what, trace)
 
 
 def declaration(source: Any) -> Plugin:
-    """What `chatnode_plugin` gives; raises `StartError`."""
+    """What `chatnode_plugin` returns; raises `StartError`."""
     declare = getattr(source, "chatnode_plugin", None)
     if getattr(declare, MARK, None) is None:
         raise StartError("it has no function chatnode_plugin marked with hookimpl")
@@ -390,7 +393,7 @@ def declaration(source: Any) -> Plugin:
 
 
 def _bound(loaded: Loaded, command: Command[Any, Any]) -> Command[Any, Any]:
-    """The command with functions that take the node's own context."""
+    """The command, with functions that take the node's `Caller`."""
     asked_before = command.earlier
 
     @wraps(command.handler)
@@ -406,7 +409,7 @@ def _bound(loaded: Loaded, command: Command[Any, Any]) -> Command[Any, Any]:
 
 def _wake(jobs: JobRunner, plugin: Plugin, task: str) -> None:
     if not any(each.name == task and each.every is not None for each in plugin.tasks):
-        raise LookupError(f"the plugin {plugin.name} has no task {task} with a period")
+        raise LookupError(f"the plugin {plugin.name} has no periodic task {task}")
     jobs.wake(f"{plugin.name}.{task}")
 
 
@@ -418,14 +421,14 @@ def _job(name: str, task: Task, loaded: Loaded, report: ReportFailure) -> Job:
         try:
             return max(0.0, float(task.every(loaded.settings) if callable(task.every) else task.every or 0))
         except FAILURES as error:  # the node asks before it begins, and goes on without the job
-            report(f"task {task.name}", f"its period cannot be read: {describe_error(error)}", error)
+            report(f"task {task.name}", f"failed to compute `every`: {describe_error(error)}", error)
             return 0.0
 
     return Job(f"{name}.{task.name}", period, run, lane=name)
 
 
 def _reason(error: BaseException) -> str:
-    """For operators, who may not have written the plugin."""
+    """The reason for operators, who may not have written the plugin."""
     if isinstance(error, StartError):
         return str(error)
     return f"{type(error).__name__}: {error}"

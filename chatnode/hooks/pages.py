@@ -1,4 +1,4 @@
-"""What a plugin's page gets: the context of who asks, links that hold behind any proxy, and what a form sent."""
+"""What a plugin's page gets: the requester's context, links that work behind any proxy, and what a form submitted."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 class PageContext(Context):
     """The context of a page.
 
-    `sent` and `errors` are empty until a form was refused: then `render` is called again with what the user sent, and
-    what is wrong with it, by the names of the fields.
+    `sent` and `errors` are empty unless a form was refused: then `render` is called again with what the user submitted
+    and with the error messages, both by field name.
     """
 
     __slots__ = ("_root", "_token", "errors", "sent")
@@ -39,17 +39,17 @@ class PageContext(Context):
 
     @property
     def form_token(self) -> str:
-        """HTML that each `<form method="post">` of a page must contain: it shows that the form is the node's own.
+        """HTML that each `<form method="post">` of a page must contain. It proves that the form came from the node.
 
-        It holds for the user's session, for all forms of the plugin.
+        It is valid for the user's session and for all forms of the plugin.
         """
         return f'<input type="hidden" name="{TOKEN_FIELD}" value="{escape(self._token)}">'
 
     def url(self, path: str = "") -> str:
-        """A link for the page, relative to it, so that it holds wherever a proxy serves the node.
+        """A link from this page, relative to it, so that it works wherever a proxy serves the node.
 
-        `/…` is an address of the node, anything else one below `/plugins/<name>/`. For a link that leaves the page,
-        such as in a message, put `ctx.base_url` before an address of the node.
+        `/…` is relative to the node, anything else to `/plugins/<name>/`. For a link that is used outside the page,
+        such as in a message, put `ctx.base_url` before a path on the node.
         """
         local = path if path.startswith("/") else f"plugins/{self.name}/{path}"
         return f"{self._root}{local.lstrip('/')}"

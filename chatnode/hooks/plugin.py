@@ -30,7 +30,7 @@ API_VERSION = "2.0"
 class Step:
     """A migration of a plugin's tables. Steps are applied once each, in the order in which the plugin lists them.
 
-    `functions` are SQL functions that it may call, by name; they take and return strings, numbers and None.
+    `functions` are SQL functions that the step may call, by name; they take and return strings, numbers and None.
     """
 
     name: str
@@ -61,12 +61,13 @@ class Permission:
 
 @attrs.frozen
 class PluginRole:
-    """A role that the plugin brings: made when the plugin first runs, unless the node has a role of that name.
+    """A role that the plugin offers. The node creates it when the plugin first runs, unless it has a role with that
+    name.
 
-    `permissions` are the plugin's own and the node's. From then on the role is the operator's: what is changed in it,
-    or that it is deleted, stays. A permission that a later version adds names the role in its `roles`. While the
-    plugin is disabled the role stays and its permissions of the plugin allow nothing. `plugins.drop` deletes it if no
-    account has it, and else leaves what is not the plugin's.
+    `permissions` may be the plugin's or the node's. After that the role belongs to the operator: the plugin never
+    undoes a change or a deletion. To give the role a permission that a later version adds, name the role in
+    `Permission.roles`. While the plugin is disabled, the role stays, but the plugin's permissions in it have no effect.
+    `plugins.drop` deletes the role if no account has it, and otherwise removes only the plugin's permissions from it.
     """
 
     name: str
@@ -75,7 +76,7 @@ class PluginRole:
 
 @attrs.frozen
 class Limit:
-    """A rate limit that commands of the plugin refer to as their `limit`. `setting` names an integer setting of the
+    """A rate limit, which commands of the plugin name as their `limit`. `setting` names an integer setting of the
     plugin: requests per user and minute, 0 for no limit."""
 
     name: str
@@ -88,12 +89,12 @@ class Consumer:
     """A reader of the log with its own durable cursor: it catches up after a crash, and never delays requests.
 
     `kinds` are the names of the events it wants, None for all. `consume` gets the rows in order, up to `most` at a
-    time, at least once. The function it returns runs in the transaction that moves the cursor: exactly once, and
-    within `plugins.transaction_seconds`. That function must have no effect but through the transaction, which may be
-    rolled back and run again. A row that fails `plugins.consumer_tries` times is set aside and listed, and the
-    consumer continues after it; if a batch fails, its rows are retried one by one. `Refusal("unavailable")` and a
-    full disk are not blamed on the row: it is retried until it succeeds. `pause`: seconds to wait for more rows
-    before reading again.
+    time, at least once. The function it returns runs in the transaction that moves the cursor: exactly once, and within
+    `plugins.transaction_seconds`. That function must have no effect but through the transaction, which may be rolled
+    back and run again. A row that fails `plugins.consumer_tries` times is set aside and listed, and the consumer
+    continues after it; if a batch fails, its rows are retried one by one. `Refusal("unavailable")` and a full disk do
+    not count as failures of the row: it is retried until it succeeds. `pause`: seconds to wait for more rows before
+    reading again.
     """
 
     name: str
@@ -148,7 +149,7 @@ class Route:
     """An HTTP address of a plugin: `rule` below `/plugins/<name>/`, such as `feed/<list>`.
 
     Commands are available over HTTP automatically; a route is for everything else, such as a feed or a webhook.
-    `permission` is what the requester must have; with None, anyone may call it without signing in.
+    `permission` is what the requester must have; if it is None, anyone may call it without signing in.
     """
 
     rule: str
@@ -165,11 +166,10 @@ class Page:
     `render` gets the query and the values of the path's `<name>`s, and returns the HTML of its content, without head
     and body. Scripts do not run on it. `ctx.url` makes its links.
 
-    A page with `submit` may have forms: `<form method="post">` with `ctx.form_token` in each. `submit` gets the same
-    query and the fields that were sent. It returns the address to redirect to, as `ctx.url` takes it, or what is wrong,
-    by the name of the field; then the page is rendered again with `ctx.sent` and `ctx.errors`, as it is for a
-    `Refusal`. A form without the token, or with another session's, does not reach the plugin. Files cannot be sent.
-
+    A page with `submit` may have forms: `<form method="post">`, each containing `ctx.form_token`. `submit` gets the
+    same query and the submitted fields. It returns the address to redirect to, as for `ctx.url`, or error messages by
+    field name; then, or if it raises `Refusal`, the page is rendered again with `ctx.sent` and `ctx.errors`. A form
+    without the token, or with another session's, does not reach the plugin. Forms cannot upload files.
     """
 
     path: str
@@ -183,8 +183,8 @@ class Page:
 
 @attrs.frozen
 class Metric:
-    """A metric in `/metrics`, `chatnode_<plugin>_<name>`: a counter, raised with `Context.count` and named with
-    `_total` at the end, or a `value` computed on request, within `plugins.hook_seconds`."""
+    """A metric in `/metrics`, `chatnode_<plugin>_<name>`: a counter, increased with `Context.count`, whose name gets
+    the suffix `_total`; or a `value` computed on request, within `plugins.hook_seconds`."""
 
     name: str
     help: str
@@ -207,8 +207,8 @@ class Plugin:
     api: str
     about: str
     requires: Sequence[str] = ()
-    """Names of plugins without which it does not run. It is loaded after them, and `Context.ask` reaches what they
-    offer. Which versions will do is for the dependencies of its distribution to say."""
+    """Names of plugins that it needs to run. It is loaded after them, and can call the hooks they offer with
+    `Context.ask`. Declare versions as dependencies of its distribution."""
     settings: type[Any] | None = None
     steps: Sequence[Step] = ()
     tables: Sequence[Table] = ()
@@ -218,7 +218,7 @@ class Plugin:
     commands: Sequence[Command[Any, Any]] = ()
     events: Sequence[EventKind] = ()
     ephemeral: Sequence[type[Event]] = ()
-    """Events that only pass, for `ctx.push`: they have no gid and are not in the log."""
+    """Events for `ctx.push`: they have no gid and are not in the log."""
     collections: Sequence[Collection] = ()
     consumers: Sequence[Consumer] = ()
     tasks: Sequence[Task] = ()
@@ -226,9 +226,10 @@ class Plugin:
     pages: Sequence[Page] = ()
     metrics: Sequence[Metric] = ()
     state: Callable[[Context], AbstractAsyncContextManager[object]] | None = None
-    """Opens what the plugin keeps while a node is open, such as a pool or a queue: entered before the node serves,
-    exited after everything else of the plugin has ended. Handlers read it as `ctx.state(Kind)`, where `Kind` is its
-    class. It runs in its own task; a failure is reported, and it is reopened after a pause."""
+    """An async context manager for what the plugin holds while a node is open, such as a pool or a queue. It is entered
+    before the node serves, and exited after everything else in the plugin has ended. `ctx.state(Kind)` returns what it
+    opened, where `Kind` is its class. It runs in its own task; if it fails, the failure is reported, and it is reopened
+    after a pause."""
     health: Callable[[Context], Awaitable[Mapping[str, Any] | None]] | None = None
     cli: click.Command | None = None
     check: Callable[[Reader], list[str]] | None = None

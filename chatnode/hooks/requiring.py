@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 
 def in_order(requires: Mapping[str, Sequence[str]]) -> list[str]:
-    """The names, each after those that it requires, if they are there, and else by name. Circles are in any order."""
+    """The names in order, except that each comes after those it requires, if they are present. Circles are in any
+    order.
+    """
     ordered: dict[str, None] = {}
 
     def place(name: str, above: frozenset[str]) -> None:
@@ -21,7 +23,7 @@ def in_order(requires: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def circle_of(name: str, requires: Mapping[str, Sequence[str]]) -> list[str] | None:
-    """A way from a plugin over those that it requires back to itself, such as a, b, a; None if there is none."""
+    """A circle of requirements through a plugin, such as a, b, a; None if there is none."""
     tried: set[str] = set()
     ways = [[name]]
     for way in ways:  # the shortest first

@@ -1,4 +1,4 @@
-"""Reviews a plugin beyond what a node refuses: descriptions, indexes, exports."""
+"""Reviews a plugin more strictly than a node does: descriptions, indexes, exports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from chatnode.storage.upkeep.upgrading import upgrade
 
 
 def review(found: Installed, subjects: Sequence[Subject]) -> list[str]:
-    """A line for each problem of a plugin; loads it on a temporary data directory.
+    """A line for each problem of a plugin. Loads it on a temporary data directory.
 
     `subjects` are the core's, whose names the plugin cannot take.
     """
@@ -47,7 +47,9 @@ def review(found: Installed, subjects: Sequence[Subject]) -> list[str]:
 
 
 def _required_by(found: Installed) -> list[Installed]:
-    """The installed plugins that a plugin requires, and those that they require. Loading names what is missing."""
+    """The installed plugins that a plugin requires, directly or indirectly. Missing ones are reported when it is
+    loaded.
+    """
     there = {each.name: each for each in installed()}
     needed: dict[str, Installed] = {}
     looked_at = [found]
@@ -94,5 +96,5 @@ def _settings_without_help(kind: type[object], table: str) -> Iterator[str]:
 
 
 def own_words(kind: type[object]) -> str:
-    """A class's own docstring; attrs writes none, and a parent's says something else."""
+    """A class's own docstring, not one inherited from a parent."""
     return inspect.cleandoc(kind.__dict__.get("__doc__") or "")

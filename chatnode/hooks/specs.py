@@ -1,8 +1,8 @@
 """Every hook that a plugin may implement, with its signature, sync or async, failure policy and budget.
 
-Hooks change what the node does; what a plugin adds, it declares (`plugin.py`). Implementations are marked with
-`hookimpl` and called in the order in which plugins are loaded (by name), `tryfirst` before and `trylast` after the
-others. They may omit arguments that they do not need.
+Hooks change what the node does; a plugin declares what it adds (`plugin.py`). Implementations are marked with
+`hookimpl` and called in the order in which plugins are loaded (after those they require, otherwise by name), `tryfirst`
+before and `trylast` after the others. They may omit arguments that they do not need.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ Budget = Literal["hook_seconds", "transaction_seconds", "start_seconds"]
 @attrs.frozen
 class Terms:
     """How a hook is called. `budget`: the setting in `[plugins]` with the seconds an implementation may take.
-    `failure`: whether an implementation that raises, returns something invalid or takes too long refuses the
-    operation, or is left out.
+    `failure`: what happens if an implementation raises, returns something invalid or takes too long: the operation is
+    refused, or the implementation is left out.
     """
 
     failure: Failure
@@ -46,7 +46,7 @@ class Terms:
 
 
 TERMS: dict[str, Terms] = {}
-"""By name of the hook."""
+"""By the hook's name."""
 
 
 def hook(failure: Failure, budget: Budget) -> Callable[[F], F]:
@@ -60,7 +60,9 @@ def hook(failure: Failure, budget: Budget) -> Callable[[F], F]:
 
 
 def hookspec(function: F) -> F:
-    """Declare a hook of a plugin, for `add_hookspecs`: failures are left out, and the budget is `hook_seconds`."""
+    """Declare a hook of a plugin, for `add_hookspecs`: implementations that fail are left out, and the budget is
+    `hook_seconds`.
+    """
     return _hookspec(function)
 
 
@@ -118,10 +120,10 @@ def in_transaction(tx: Transaction, change: Change) -> None:
 def enrich_messages(reader: Reader | Transaction, ids: Sequence[str], viewer: Account | None) -> Mapping[str, Any]:
     """Return JSON values by message id, shown as `extra.<plugin>` of each message.
 
-    Called once for all messages that are shown together. `viewer` is the user who alone reads the answer: a page of
-    history, the inbox, a search, the reply to a command. It is None where several users read the same answer, as in
-    events, live or replayed, or reports: then return only what every user who may see the message may know. Deleted
-    messages are among the ids. Keep nothing between calls that depends on the viewer.
+    Called once for all messages that are shown together. `viewer` is the user if the result is for them alone: a page
+    of history, the inbox, a search, the reply to a command. It is None if several users get the same result, as in
+    events (live or replayed) and reports: then return only what every user who may see the message may know. The ids
+    include deleted messages. Do not cache anything that depends on the viewer.
     """
     raise AssertionError("only implementations are called")
 
@@ -130,7 +132,7 @@ def enrich_messages(reader: Reader | Transaction, ids: Sequence[str], viewer: Ac
 def enrich_people(reader: Reader, ids: Sequence[str], viewer: Account | None) -> Mapping[str, Any]:
     """Return JSON values by user id, shown as `extra.<plugin>` of each person.
 
-    Called once for all people that are listed together. `viewer` is the user who asks, None for the operator.
+    Called once for all people that are listed together. `viewer` is the requesting user, None for the operator.
     """
     raise AssertionError("only implementations are called")
 

@@ -1,7 +1,7 @@
 """Plugins' states while a node is open: each `Plugin.state` has its own task, so that a failure does not affect others.
 
-A state is shielded from cancellation: it ends when the node closes, within `plugins.start_seconds`, or by its own
-failure, after which it is opened again.
+A state is shielded from cancellation: it ends when the node closes, within `plugins.start_seconds`, or when it fails;
+then it is opened again.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class States:
                 await held.tried.wait()
 
     async def close(self) -> None:
-        """Leave all. Not cancellable."""
+        """Exit all states. Not cancellable."""
         with trio.CancelScope(shield=True):
             for held in reversed(self._held):
                 held.closing.set()

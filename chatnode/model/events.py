@@ -52,7 +52,7 @@ class MessageDeleted(Event):
 
 @attrs.define
 class MessagePinned(Event):
-    """A message was pinned or unpinned, as `pinned_at` tells."""
+    """A message was pinned or unpinned; see `pinned_at`."""
 
     name = "message.pinned"
     conversation: str

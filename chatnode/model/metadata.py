@@ -1,4 +1,4 @@
-"""Whose a key of a message's metadata is: `polls.id` is the plugin polls', and nobody else's to write."""
+"""Which plugin owns a key of a message's metadata: only the plugin `polls` may write `polls.id`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Container, Mapping
 
 
 def foreign_key(metadata: Mapping[str, str], plugins: Container[str], writer: str | None) -> tuple[str, str] | None:
-    """A key that belongs to another plugin than `writer`, with that plugin's name; None if there is no such key.
+    """A key that belongs to a plugin other than `writer`, with that plugin's name; None if there is no such key.
 
-    `plugins` are those that the node knows. A key begins with the name of its plugin and a dot.
+    `plugins` are those that the node knows. A plugin's key begins with its name and a dot.
     """
     for key in metadata:
         owner, dot, _ = key.partition(".")

@@ -81,7 +81,7 @@ CONSTANTS = {
     "MANAGE_PEOPLE": ("str", "the permission to manage accounts"),
     "MODERATE": ("str", "the permission to moderate messages"),
     "OPERATE": ("str", "the permission to operate the node"),
-    "API_VERSION": ("str", "what `Plugin.api` is compared with; see Compatibility"),
+    "API_VERSION": ("str", "the version that `Plugin.api` is compared with; see Compatibility"),
     "MAY_SEE_PRESENCE": (
         "str",
         "SQL for your own queries: whether the user with the key `:me` may see the presence of "
@@ -93,15 +93,15 @@ CONSTANTS = {
     ),
     "VISIBLE_MESSAGES": (
         "str",
-        "SQL that follows FROM: with the condition `TAKES_PART`, `messages item` are those that `:me` may see, deleted "
-        "ones too, in `conversations conv`; more may be joined",
+        "SQL to put after FROM: with the condition `TAKES_PART`, `messages item` are those that `:me` may see, deleted "
+        "ones too, in `conversations conv`; you may join more tables",
     ),
     "Verdict": ("Allow | Deny", "what `check_command` returns"),
     "Write": ("Callable[[Transaction], T]", "a sync function that takes a transaction"),
     "Read": ("Callable[[Reader], T]", "a sync function that takes a reader"),
     "Reader": (
         "sqlite3.Connection",
-        "a connection that only reads: `execute(sql, values)`, as in `sqlite3`; it sees one moment",
+        "a read-only connection: `execute(sql, values)`, as in `sqlite3`; it sees one snapshot",
     ),
     "IntegrityError": ("sqlite3.IntegrityError", "what SQLite raises when a constraint is violated"),
     "hookimpl": (
@@ -111,7 +111,7 @@ CONSTANTS = {
     ),
     "kinds": ("module", "the types of fields of a collection; see above"),
 }
-"""Values, by name: of which type, and what for."""
+"""Values by name, with their types and purposes."""
 
 
 _ORDER = {
@@ -122,7 +122,7 @@ _ORDER = {
 
 
 def fill(text: str) -> str:
-    """The document with its made parts as they are now."""
+    """The document with its generated parts up to date."""
     parts = {
         "hooks": hooks,
         "events": events,

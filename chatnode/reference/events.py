@@ -1,4 +1,4 @@
-"""The node's durable events, for those who read the log: what they hold, and what their row's `subject` is."""
+"""The node's durable events, for readers of the log: their fields, and the `subject` of their rows."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ SUBJECTS: dict[str, str] = {
     "message.deleted": _MESSAGE,
     "message.pinned": _MESSAGE,
     "receipt.read": "the seq up to which `actor` has read",
-    "receipt.delivered": "the seq up to which a device of `actor` has the messages",
+    "receipt.delivered": "the seq up to which a device of `actor` has received messages",
     "member.joined": _PERSON,
     "member.left": _PERSON,
     "member.changed": _PERSON,
     "conversation.updated": "the key of the conversation",
     "conversation.trimmed": "the seq up to which messages were removed",
-    "conversation.imported": "the seq up to which messages were brought in",
+    "conversation.imported": "the seq up to which messages were imported",
     "settings.changed": "0: the settings are those of `actor`",
     "person.blocked": "the key of the user that `actor` blocked or unblocked",
     "person.updated": _PERSON,
     "person.erased": _PERSON,
     "person.adopted": "the key of the author; `actor` is the user who has the messages now",
-    "session.revoked": "the key of the session, of `actor`",
-    "role.changed": "the key of the person whose role changed, or whose role may do something else now",
+    "session.revoked": "the key of the session, which is one of `actor`'s",
+    "role.changed": "the key of the person whose role changed, or whose role has other permissions now",
 }
 """By kind, what `Row.subject` and `Change.subject` are."""
 

@@ -1,4 +1,4 @@
-"""What plugins tell live sessions and nobody else: it is not in the log, and who is not there never hears of it."""
+"""Plugins' ephemeral events: sent to live sessions only, never in the log, and lost to anyone who is disconnected."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from chatnode.routing.telling import its_own_fault
 class ConnectedSession:
     """A client that is connected now, as plugins see it.
 
-    `session` is the key of the device or token in `sessions`, `person` that of its user; a device can be connected
-    more than once. `since` is when it connected, in milliseconds. `behind`: it has not taken all that it was sent.
+    `session` is the key of the device or token in `sessions`, `person` the key of its user; a device can be connected
+    more than once. `since` is when it connected, in milliseconds. `behind`: it has yet to receive some of what was sent
+    to it.
     """
 
     person: int
@@ -38,9 +39,9 @@ def connected(registry: SessionRegistry, person: int) -> list[ConnectedSession]:
 
 
 def push(registry: SessionRegistry, push: Push, people: Iterable[int], sessions: Iterable[ConnectedSession]) -> int:
-    """Send to all sessions of `people`, and to `sessions`, each once; returns how many were sent it.
+    """Send once to each session of `people` and each of `sessions`; returns the number of sessions it was sent to.
 
-    A session that is catching up or behind is left out: what only passes is not worth making a reader slower.
+    A session that is catching up or behind is left out: an ephemeral event is not worth slowing a reader down further.
     """
     found: dict[OpenSession, None] = {}
     for person in people:

@@ -1,7 +1,7 @@
 """The outbox of a connection: send at once, queue only what the kernel does not take.
 
-A writer task per connection would cost a wake-up per push; here there is one only while something is queued.
-The queue is bounded in bytes. A reader that is too slow for it is told to resume, as the log has everything.
+A writer task per connection would cost a wake-up per push; here there is one only while something is queued. The queue
+is bounded in bytes. A reader that is too slow for it is told to resume, because the log has everything.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import Protocol
 import trio
 
 DRAIN_SECONDS = 5.0
-"""How long the last bytes of a session that is ending may take."""
+"""Seconds that sending the last bytes of an ending session may take."""
 
 
 class Wire(Protocol):
     """The bytes of a connection, as an outbox writes them."""
 
     def send_now(self, data: bytes | memoryview) -> int:
-        """Hand what fits to the kernel without waiting; returns how many bytes that was. Raises OSError."""
+        """Pass to the kernel what fits, without waiting; returns the number of bytes. Raises OSError."""
         ...
 
     async def send_rest(self, data: bytes | memoryview) -> int:
-        """Wait until something can be sent, and send it; returns how many bytes. Raises OSError or a
+        """Wait until something can be sent, and send it; returns the number of bytes. Raises OSError or
         `trio.BrokenResourceError`."""
         ...
 
 
 class Outbox:
-    """`overflow` is called, instead of queueing, when more than `most_bytes` would be queued; 0 is no limit. What is
-    sent while nothing is queued is taken whatever its size. `start` runs a task."""
+    """`overflow` is called, instead of queueing, when more than `most_bytes` would be queued; 0 means no limit. While
+    nothing is queued, a send of any size is accepted. `start` runs a task."""
 
     __slots__ = (
         "_draining", "_empty", "_most_bytes", "_overflow", "_pending", "_queue", "_queued", "_start", "_wire", "broken",
@@ -64,7 +64,7 @@ class Outbox:
             self._pending.append(data)
 
     def flush(self) -> None:
-        """Send what was added, in one call to the kernel if it takes it."""
+        """Send what was added, in one system call if the kernel accepts everything."""
         pending = self._pending
         if pending:
             data = pending[0] if len(pending) == 1 else b"".join(pending)
@@ -99,7 +99,7 @@ class Outbox:
             self._start(self._drain)
 
     async def _drain(self) -> None:
-        """Sends the queue; a task of its own while there is one. Ends by itself, or when cancelled."""
+        """Send the queue, in a task that exists only while there is one. Ends by itself, or when cancelled."""
         try:
             while self._queue:
                 data = self._queue[0]
@@ -123,8 +123,7 @@ class Outbox:
                 self._empty = None
 
     def close_with(self, last: bytes, *, now: bool = False) -> None:
-        """Send `last` and take nothing more. With `now`, what is queued is dropped but for the frame that is
-        half sent."""
+        """Send `last` and accept nothing more. With `now`, drop the queue, except for a frame that is half sent."""
         self.flush()
         if self.closed:
             return

@@ -1,10 +1,10 @@
-"""Presence: who is here follows from the live sessions, and those who share a conversation are told.
+"""Presence: derived from live sessions, and pushed to users who share a conversation.
 
-Nobody claims to be online. A person is, from their first live session until `presence.grace_seconds` after the
-last, so that a quick reconnect is no news; meanwhile they stay in the registry, whose maps say who is to be told,
-without a query. Changes are told together, a few times a second, about one person at most once in
-`presence.interval_seconds`, and only when there is one left. A session that comes, or that was behind, is sent
-the whole state instead. When people were last active is kept here and written in batches: a crash loses one.
+Clients do not declare themselves online. A user is online from their first live session until `presence.grace_seconds`
+after the last, so that a quick reconnect causes no push; meanwhile they stay in the registry, whose maps show who to
+notify without a query. Changes are pushed in batches, a few times a second, about one user at most once in
+`presence.interval_seconds`, and only if the state still differs. A new session, or one that was behind, gets the whole
+state instead. The times when users were last active are kept here and written in batches: a crash loses one batch.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from chatnode.storage.presence import presence as storage
 from chatnode.storage.presence.presence import Changed, Mark, PresenceAudience, PresenceRow
 
 TICK_SECONDS = 0.25
-"""Changes that come within it are told together."""
+"""Seconds within which changes are pushed together."""
 MOST_STATUSES = 500
-"""How many offline users with the newest statuses are considered for a state."""
+"""Maximum number of offline users, those with the newest statuses, to consider for a state."""
 
 
 @attrs.define(eq=False)
 class Card:
-    """One person's presence. `told` is what others were told last, when that was is `told_at`.
+    """One user's presence. `told` is what was last pushed to others, `told_at` when.
 
-    When it is None, some were told otherwise, or nothing. `json` is the wire form as it was told, until something
-    changes.
+    `told` is None if some were sent something else, or nothing. `json` is the wire form that was pushed, until
+    something changes.
     """
 
     person: PersonRef
@@ -59,9 +59,9 @@ class Card:
 
 
 class PresenceBoard:
-    """The presence of all people. `run` tells and writes; until it runs, nobody is told anything.
+    """The presence of all users. `run` pushes and writes; until it runs, nothing is pushed.
 
-    Everything is called on the trio thread. `clock` gives milliseconds since 1970.
+    All methods are called on the trio thread. `clock` returns milliseconds since 1970.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class PresenceBoard:
         registry.watcher = self
 
     def load(self, marks: dict[int, Mark]) -> None:
-        """Begin with what is stored."""
+        """Load the stored presence."""
         for person, mark in marks.items():
             self._keep(person, mark)
 
@@ -104,7 +104,7 @@ class PresenceBoard:
         return self._active.get(person) or (card.active_at if card is not None else None)
 
     def _newest_activity(self, person: int, stored: int | None) -> int | None:
-        """When a user was last active, in milliseconds, whether that is stored yet or not."""
+        """When a user was last active, in milliseconds, including what is not stored yet."""
         return max(stored or 0, self.last_active(person) or 0) or None
 
     def as_known(self, found: PresenceRow) -> Presence:
@@ -115,7 +115,7 @@ class PresenceBoard:
     def badge(
         self, person: int, active_at: int | None, text: str | None, emoji: str | None, until: int | None
     ) -> Badge:
-        """The presence of a user who is named already, from columns of `presence`."""
+        """The presence of a user who is already named, from columns of `presence`."""
         badge: Badge = {"online": self.is_online(person)}
         if last := self._newest_activity(person, active_at):
             badge["last_active_at"] = rfc3339(last)
@@ -247,7 +247,7 @@ class PresenceBoard:
         return bool(self._due or self._telling.behind or self._leaving)
 
     async def run(self) -> None:
-        """Tells and writes until cancelled. What is not written then is written by `write`."""
+        """Push and write until cancelled. Call `write` afterwards for what is left."""
         self._start()
         next_write = trio.current_time() + self._settings.write_seconds
         try:
@@ -284,7 +284,7 @@ class PresenceBoard:
         self._telling.behind.clear()
 
     async def tick(self) -> None:
-        """Tell what is due by now."""
+        """Push what is due."""
         now = trio.current_time()
         while self._leaving and next(iter(self._leaving.values())) <= now:
             self._left(next(iter(self._leaving)))
@@ -311,7 +311,7 @@ class PresenceBoard:
         await self._telling.flush()
 
     def _tell(self, person: int, card: Card, circle: PresenceAudience | None, now: float) -> int:
-        """Tell of one person; returns how many sessions."""
+        """Push one user's presence; returns the number of sessions."""
         live = self._registry.person(person)
         shown = (card.online, card.status) if not card.hidden else (False, NO_STATUS)
         count = 0
@@ -384,8 +384,8 @@ class PresenceBoard:
     # ---- writing
 
     async def write(self) -> None:
-        """Write what is only in memory, in one transaction. Raises `Refusal` when storage takes no writes; then
-        it stays to be written."""
+        """Write what is only in memory, in one transaction. Raises `Refusal` if storage accepts no writes; then it is
+        kept for the next time."""
         self._sweep()
         if not (self._end_statuses() or self._active or self._changed):
             return
@@ -403,7 +403,7 @@ class PresenceBoard:
             raise
 
     def _end_statuses(self) -> bool:
-        """Forget statuses that have ended; returns whether there was one. Readers know by themselves."""
+        """Forget statuses that have ended; returns whether there were any. Clients notice the end by themselves."""
         now = self._clock()
         ended = [person for person in self._with_status if not self._cards[person].status.holds(now)]
         for person in ended:

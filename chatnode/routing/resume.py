@@ -1,7 +1,7 @@
-"""How a session begins: what was missed, or a snapshot, and then live, with nothing in between lost: `stream`.
+"""How a session begins (`stream`): missed events or a snapshot, then live events, without losing any in between.
 
-The session is attached before the log is read, so that an event is in the log that is read, or among the
-pushes that are held, or in both; the gid tells.
+The session is attached before the log is read, so that each event is in the log when it is read, among the held pushes,
+or in both; gids identify duplicates.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ALL = 2**62
 
 @attrs.define
 class Beginning:
-    """How a session begins; `gids` is what it missed, in order."""
+    """How a session begins; `gids` are the missed events, in order."""
 
     welcome: Welcome
     gids: list[int]
@@ -38,12 +38,12 @@ class Beginning:
 async def stream(
     core: Core, registry: SessionRegistry, session: OpenSession, cursor: Cursor | None
 ) -> AsyncGenerator[Welcome | list[Push]]:
-    """The welcome, then pages of what was missed, each to be sent before the next is asked for. When it ends, `live`
-    and what was held were sent and the session is live.
+    """The welcome, then pages of missed events, each to be sent before requesting the next. When it ends, `live` and
+    the held pushes have been sent, and the session is live.
 
     A cursor of another epoch, from the future, or too far behind gives a reset: the inbox as it is now. Raises
-    `Refusal` when the session was revoked. The session is attached from the first step on: whatever happens, the
-    caller detaches it, and closes this generator when the reader is gone before its end.
+    `Refusal` if the session was revoked. The session is attached from the first step on: in any case, the caller must
+    detach it, and must close this generator if the reader leaves before its end.
     """
     beginning = await begin(core, registry, session, cursor)
     yield beginning.welcome
@@ -67,7 +67,7 @@ async def stream(
 
 
 async def begin(core: Core, registry: SessionRegistry, session: OpenSession, cursor: Cursor | None) -> Beginning:
-    """Attach the session and find out what it missed."""
+    """Attach the session and find the events that it missed."""
     await registry.attach(session)
     most = core.config.limits.replay_events or _ALL
     snapshot_size = core.config.limits.page_items

@@ -1,7 +1,7 @@
 """Broadcasting ephemeral events: presence and typing.
 
-Such a push is for sessions that are live, want it and have taken what they were sent; nobody is made to wait for
-it, and nobody is ended for being too slow for it.
+Such a push goes only to sessions that are live, want it and are not behind. No session has to wait for it, or is closed
+because it is too slow for it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from chatnode.storage.presence.presence import PresenceAudience
 logger = get_logger("presence")
 
 PUSHES_A_STEP = 20
-"""After this many sessions, other tasks get their turn."""
+"""Number of sessions after which other tasks get a turn."""
 PAUSE_SECONDS = 0.002
-"""And after this time, because messages take precedence over presence."""
+"""Seconds after which other tasks get a turn, because messages take precedence over presence."""
 
 
 class Broadcaster:
-    """Finds who is there and pushes. `behind` are sessions that were left out because they have much to take."""
+    """Finds live sessions and pushes to them. `behind` are sessions that were left out because they are behind."""
 
     def __init__(self, registry: SessionRegistry, most_audience: int) -> None:
         self._registry = registry
@@ -34,7 +34,7 @@ class Broadcaster:
         self.behind: dict[OpenSession, None] = {}
 
     def audience(self, circle: PresenceAudience) -> Iterable[LivePerson]:
-        """Those who hear one of the conversations, but for big ones and for people who are blocked."""
+        """The connected members of the conversations, except large ones, without blocked users."""
         found: dict[int, LivePerson] = {}
         for conversation in circle.conversations:
             hearing = self._registry.hearing_by_key(conversation)
@@ -45,7 +45,7 @@ class Broadcaster:
         return [live for live in found.values() if live.ref.id not in circle.blocked]
 
     def push(self, live: LivePerson, push: Push) -> int:
-        """Push to a person's sessions, to go out with the next `flush`. Returns to how many."""
+        """Queue a push for a user's sessions until the next `flush`. Returns the number of sessions."""
         count = 0
         for session in tuple(live.sessions):  # one that is ended takes itself out
             if not session.wants_presence or session.catching_up:
@@ -78,7 +78,7 @@ class Broadcaster:
 
 @contextmanager
 def its_own_fault(session: OpenSession) -> Generator[None]:
-    """A session that fails is ended, and stops no other."""
+    """End a session that fails, without affecting others."""
     try:
         yield
     except Exception:

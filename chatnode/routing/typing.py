@@ -1,4 +1,4 @@
-"""Who types where: in memory only, for a few seconds."""
+"""Who is typing where: in memory only, for a few seconds."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ class Typed(NamedTuple):
 
 @attrs.define
 class _Conversation:
-    """Those who type in one conversation, by their id."""
+    """The users who are typing in one conversation, by id."""
 
     id: str
     people: dict[str, Typed] = attrs.field(factory=dict[str, Typed])
 
 
 class TypingBoard:
-    """All who type. What has ended is forgotten when it is met, or swept. `clock` gives milliseconds since 1970.
+    """Everyone who is typing. Expired entries are removed when they are found or swept. `clock` returns milliseconds
+    since 1970.
 
-    Conversations are named by their key; people by their id, as the events of the log name them.
+    Conversations are identified by key, users by id, as in the events of the log.
     """
 
     def __init__(self, telling: Broadcaster, seconds: float, clock: Callable[[], int] = now_ms) -> None:
@@ -68,17 +69,17 @@ class TypingBoard:
             self._tell(key, conversation.id, typed, None)
 
     def forget(self, key: int) -> None:
-        """The conversation takes no messages any more."""
+        """The conversation no longer accepts messages."""
         self._conversations.pop(key, None)
 
     def who(self, key: int) -> list[Typed]:
-        """Who types in a conversation now."""
+        """The users who are typing in a conversation now."""
         now = self._clock()
         conversation = self._conversations.get(key)
         return [typed for typed in conversation.people.values() if typed.until > now] if conversation else []
 
     def sweep(self) -> None:
-        """Forget what has ended."""
+        """Remove expired entries."""
         for key, conversation in list(self._conversations.items()):
             conversation.people = {typed.person.id: typed for typed in self.who(key)}
             if not conversation.people:

@@ -1,6 +1,6 @@
-"""What a plugin is tested with: a node in the test's own trio run, people who talk, and a review of what is declared.
+"""The test kit for plugins: a node in the test's own trio run, users who chat, and a review of the declaration.
 
-A plugin of pytest; name it in `tests/conftest.py`:
+It is a pytest plugin; load it in `tests/conftest.py`:
 
     pytest_plugins = ["chatnode.testing"]
 
@@ -12,7 +12,7 @@ are dialogues:
         await ann.does("messages.post", conversation=talk, cid="1", text="hello")
         assert (await bob.hears("message.posted"))["message"]["text"] == "hello"
 
-`docs/plugins/tutorial.md` shows more. PYTEST_DONT_REWRITE: it may be imported before pytest loads it.
+See `docs/plugins/tutorial.md`. PYTEST_DONT_REWRITE: it may be imported before pytest loads it.
 """
 
 from __future__ import annotations

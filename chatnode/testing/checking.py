@@ -1,4 +1,4 @@
-"""A plugin's declaration, put to the test."""
+"""Tests a plugin's declaration."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from chatnode.services import SUBJECTS
 
 
 def check_plugin(plugin: Any) -> None:
-    """`plugin`, a module or an object with hooks, must load on an empty node and be declared as others rely on.
+    """Check that `plugin`, a module or an object with hooks, loads on an empty node and has a complete declaration.
 
-    Every command, event, setting, permission, metric and route says what it is; every table that names people or
-    messages is declared, and has an index for each column that is; what it exports can be read in pages. Raises
+    Every command, event, setting, permission, metric and route must have a description; every table that refers to
+    users or messages must be declared, with an index for each such column; exports must be readable in pages. Raises
     `AssertionError` with a line for each fault.
     """
     name = plugin.chatnode_plugin().name

@@ -1,4 +1,4 @@
-"""Which of the core's columns plugins under test read: only what `chatnode.api` promises stays as it is."""
+"""Checks which core columns plugins under test read: only public columns are stable."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from chatnode.storage.engine.promised import watch
 async def promised_columns_only(node: Node, plugins: Sequence[Any] | None) -> AsyncGenerator[None]:
     """Raises `AssertionError` at the end of the block, with a line for each place in a plugin that broke the contract.
 
-    `plugins` are those of the node, None for every installed one. Only modules are watched: of an object that a test
-    makes nobody can tell what is the test's own SQL. What a `Collection` and a `Table` declare: `check_plugin`.
+    `plugins` are those of the node, None for every installed one. Only modules are watched: the SQL of an object that a
+    test creates cannot be told apart from the test's own. `check_plugin` checks the SQL of a `Collection` or `Table`.
     """
     packages = _installed_packages() if plugins is None else _packages(plugins)
     faults: dict[str, None] = {}

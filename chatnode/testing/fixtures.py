@@ -1,4 +1,4 @@
-"""The fixtures. `plugins` and `config` are for a test's module, or a conftest, to override."""
+"""The fixtures. A test module or a conftest may override `plugins` and `config`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from chatnode.testing.people import LiveUser, MakePerson
 
 @pytest.fixture
 def config() -> Config:
-    """The node's settings: the defaults. See `configured`."""
+    """The node's settings; the defaults, unless overridden. See `configured`."""
     return Config()
 
 
 @pytest.fixture
 def plugins() -> Sequence[Any]:
-    """Plugins of the node besides the installed ones: modules or objects with hooks."""
+    """The node's plugins besides the installed ones: modules or objects with hooks."""
     return ()
 
 
@@ -38,9 +38,9 @@ def only_plugins() -> Sequence[Any] | None:
 async def node(
     tmp_path: Path, config: Config, plugins: Sequence[Any], only_plugins: Sequence[Any] | None
 ) -> AsyncGenerator[Node]:
-    """A node over an empty data directory, serving nothing. A plugin that is broken fails the test.
+    """A node with an empty data directory, not serving. A broken plugin fails the test.
 
-    So does one that reads a core column that the reference does not promise, or writes to a table that is not its own.
+    So does a plugin that reads a core column that is not public, or writes to a table that is not its own.
     """
     async with open_node(tmp_path / "data", config, plugins=plugins, only=only_plugins) as node:
         _refuse_broken(node)
@@ -52,10 +52,10 @@ async def node(
 async def inline_node(
     tmp_path: Path, config: Config, plugins: Sequence[Any], only_plugins: Sequence[Any] | None
 ) -> AsyncGenerator[Node]:
-    """A node on a mocked clock; the test names `autojump_clock` (of pytest-trio) too, which jumps when all wait.
+    """A node on a mocked clock. The test must also use pytest-trio's `autojump_clock`, which jumps when all tasks wait.
 
-    It reads and writes in the test's own thread: a clock that jumps while a thread works lets deadlines pass that are
-    not due. For the same reason nothing may be done on it that takes threads: passwords, connections.
+    It reads and writes in the test's own thread, because deadlines would expire too early if the clock jumped while
+    another thread works. For the same reason, do nothing on it that uses threads: passwords, connections.
     """
     if not isinstance(trio.lowlevel.current_clock(), trio.testing.MockClock):
         raise AssertionError("a test with inline_node must also use autojump_clock or mock_clock, or its clock is real")
@@ -73,13 +73,13 @@ def _refuse_broken(node: Node) -> None:
 
 @pytest.fixture
 async def url(node: Node, nursery: trio.Nursery) -> str:
-    """Where the node serves, for `connect(url, await ann.token())` and HTTP; it serves until the test ends."""
+    """The URL at which the node serves until the test ends, for `connect(url, await ann.token())` and HTTP."""
     return await nursery.start(node.serve, "127.0.0.1:0")
 
 
 @pytest.fixture
 async def person(node: Node) -> MakePerson:
-    """Makes people: `await person("carol")`."""
+    """Creates users: `await person("carol")`."""
 
     async def make(handle: str, *, admin: bool = False, role: str | None = None) -> LiveUser:
         return await LiveUser.new(node, handle, admin=admin, role=role)
@@ -107,5 +107,5 @@ async def bob(person: MakePerson) -> LiveUser:
 
 @pytest.fixture
 async def eve(person: MakePerson) -> LiveUser:
-    """A connected user in none of the others' conversations."""
+    """A connected user who is not in any of the others' conversations."""
     return await person("eve")

@@ -1,4 +1,4 @@
-"""People who use a node: what they do, what they hear, and what they are refused."""
+"""Users of a node: what they do, which events they receive, and what they are refused."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ class User:
 
     @property
     def key(self) -> int:
-        """The person's key in the tables."""
+        """The user's key in the tables."""
         return self.account.key
 
     async def call(self, name: str, /, **fields: Any) -> Any:
-        """The command's result as plain values; raises `Refusal`."""
+        """Run a command; returns its result as plain values. Raises `Refusal`."""
         context = Caller(self.node.core, self.account, address="test")
         return codec.to_plain(await self.node.table.run(context, name, fields))
 
     @classmethod
     async def new(cls, node: Node, handle: str, *, admin: bool = False, role: str | None = None) -> Self:
-        """A new account without a password; `role` is one that the node has, such as a plugin's."""
+        """Create an account without a password; `role` must exist on the node, for example a plugin's role."""
         await node.call("people.create", handle=handle, admin=admin)
         if role is not None:
             await node.call("people.role", person=handle, role=role)
@@ -60,26 +60,26 @@ class User:
     # ---- doing
 
     async def does(self, command: str, /, **fields: Any) -> Any:
-        """Run a command; its result as plain values. Raises `Refusal`."""
+        """Run a command; returns its result as plain values. Raises `Refusal`."""
         return await self.call(command, **fields)
 
     async def direct(self, other: User) -> str:
-        """The id of the direct conversation with somebody."""
+        """Open the direct conversation with a user; returns its id."""
         return (await self.call("conversations.direct", **{"with": other.handle}))["conversation"]
 
     async def group(self, *others: User, title: str = "a group", **fields: Any) -> str:
-        """Open a group, private unless `visibility` says otherwise; its id."""
+        """Open a group, private by default; returns its id."""
         members = [each.handle for each in others]
         return (await self.call("conversations.create", title=title, members=members, **fields))["conversation"]
 
     async def says(self, conversation: str, text: str, **fields: Any) -> str:
-        """Post a message; its id."""
+        """Post a message; returns its id."""
         cid = f"test-{next(_cids)}"
         posted = await self.call("messages.post", conversation=conversation, cid=cid, text=text, **fields)
         return posted["message"]
 
     async def sees(self, conversation: str, **fields: Any) -> list[dict[str, Any]]:
-        """The newest messages, or the page that `fields` ask for, as `messages.list` shows them."""
+        """The newest messages, or the page that `fields` select, as `messages.list` returns them."""
         return (await self.call("messages.list", conversation=conversation, **fields))["messages"]
 
     async def token(self) -> str:
@@ -88,7 +88,7 @@ class User:
 
 
 class LiveSession(OpenSession):
-    """A reader who keeps what is pushed: `pushes`, in their order. `ended` is None, or whether it shall resume."""
+    """Collects pushes in order, in `pushes`. `ended` is None, or after the session's end whether it should resume."""
 
     def __init__(self, person: User, key: int) -> None:
         super().__init__(person.account, key)
@@ -99,7 +99,7 @@ class LiveSession(OpenSession):
 
     @classmethod
     async def of(cls, node: Node, person: User, key: int = 0) -> Self:
-        """A session that is live from now on."""
+        """Start a live session."""
         session = cls(person, key)
         await node.sessions.attach(session)
         session.gid = await node.core.db.read(log.head)
@@ -111,17 +111,17 @@ class LiveSession(OpenSession):
         self._more.give()
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Nothing is queued."""
 
     def end(self, *, resume: bool, reason: str) -> None:
         self.ended = resume
 
     def heard(self, event: str | None = None) -> list[dict[str, Any]]:
-        """The pushes so far, of one event if it is given."""
+        """The pushes so far, only those of `event` if it is given."""
         return [push for push in self.pushes if event in (None, push["event"])]
 
     async def next(self, event: str) -> dict[str, Any]:
-        """The next push of this event that was not given yet; waits for it. Raises `AssertionError`."""
+        """Wait for the next push of this event that was not returned yet. Raises `AssertionError`."""
         taken = self._taken.get(event, 0)
         with trio.move_on_after(PATIENCE):
             while len(found := self.heard(event)) <= taken:
@@ -141,7 +141,7 @@ class LiveUser(User):
 
     @classmethod
     async def new(cls, node: Node, handle: str, *, admin: bool = False, role: str | None = None) -> Self:
-        """A connected user with a new account."""
+        """Create an account and connect it."""
         client = await super().new(node, handle, admin=admin, role=role)
         client.session = await LiveSession.of(node, client)
         return client
@@ -149,7 +149,9 @@ class LiveUser(User):
     # ---- hearing
 
     async def hears(self, event: str, /, **fields: Any) -> dict[str, Any]:
-        """The next push of this event, each once; waits for it. With `fields`, its fields must be these."""
+        """Wait for the next push of this event; each is returned once. With `fields`, its fields must have these
+        values.
+        """
         push = await self.session.next(event)
         said = {name: push.get(name) for name in fields}
         if said != fields:
@@ -157,7 +159,7 @@ class LiveUser(User):
         return push
 
     def heard(self, event: str | None = None) -> list[dict[str, Any]]:
-        """All pushes since they came in, of one event if it is given."""
+        """All pushes since the user connected, only those of `event` if it is given."""
         return self.session.heard(event)
 
 
@@ -167,7 +169,7 @@ MakePerson = Callable[..., Awaitable[LiveUser]]
 
 @contextmanager
 def refused(code: str, path: str | None = None) -> Generator[pytest.ExceptionInfo[Refusal]]:
-    """The block ends in a refusal with this code and, where given, at this field."""
+    """The block must end in a refusal with this code and, if given, at this field."""
     with pytest.raises(Refusal) as caught:
         yield caught
     said = (caught.value.code, path and caught.value.path)
@@ -177,6 +179,6 @@ def refused(code: str, path: str | None = None) -> Generator[pytest.ExceptionInf
 def configured(**sections: Any) -> Config:
     """Settings as `config.toml` has them: `configured(limits={"posts_per_minute": 0}, plugins={"polls": {…}})`.
 
-    Raises `StartError` for what is none.
+    Raises `StartError` for invalid settings.
     """
     return configuration.of_values(sections)

@@ -1,4 +1,4 @@
-"""Getting at what a node does besides answering: pages and routes over HTTP, consumers in the background."""
+"""Reaches what is not a command: pages and routes over HTTP, and consumers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from chatnode.testing.people import PATIENCE
 
 
 async def catch_up(node: Node) -> None:
-    """Let the consumers of plugins take everything that has happened by now."""
+    """Let plugins' consumers process everything in the log now."""
     await node.consumers.catch_up()
 
 
 @attrs.frozen
 class Answer:
-    """To an HTTP request; header names are in lower case."""
+    """The response to an HTTP request; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -39,7 +39,7 @@ async def fetch(
     body: bytes = b"",
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    """An HTTP request to a node that serves, such as `fetch(f"{url}/plugins/polls/totals", await ann.token())`."""
+    """Send an HTTP request to a serving node: `fetch(f"{url}/plugins/polls/totals", await ann.token())`."""
     sent = dict(headers or {})
     if token is not None:
         sent["Authorization"] = f"Bearer {token}"

@@ -1,4 +1,4 @@
-"""What a client is told when its request fails, whichever way it came."""
+"""The reply to a request that failed, for every transport."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ logger = get_logger("requests")
 
 
 def failed_reply(request_id: RequestId | None, error: Exception) -> bytes:
-    """The reply to a request of a socket that raised `error`, to be called while that is handled.
+    """The reply to a socket's request that raised `error`. Call it while handling the exception.
 
-    Not a coroutine around the request: that would be one more for every message.
+    A plain function, because a coroutine around each request would cost every message.
     """
     if isinstance(error, UnusableOp):
         request_id = error.request_id
@@ -24,7 +24,7 @@ def failed_reply(request_id: RequestId | None, error: Exception) -> bytes:
 
 
 def unexpected_refusal() -> Refusal:
-    """What a client is told of a fault of ours; the log has the rest, under the same reference."""
+    """The refusal for an internal error. The log has the details, under the same reference."""
     reference = secrets.token_hex(4)
     error = sys.exception()
     where = f", {describe_error(error)}" if error is not None else ""

@@ -1,4 +1,4 @@
-"""What plugins serve over HTTP beside their commands: routes and pages, below `/plugins/<name>/`."""
+"""Plugins' routes and pages, below `/plugins/<name>/`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from chatnode.protocol import codec
 from chatnode.transport.origins import Credentials
 
 SignIn = Callable[[Credentials, bool], Awaitable[Caller]]
-"""Makes a context of a request's credentials; the flag says whether there must be a token. Raises `Refusal`."""
+"""Creates a context from a request's credentials; the flag says whether a token is required. Raises `Refusal`."""
 
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
@@ -44,7 +44,9 @@ def add_routes(
     loaded = list(plugins)
 
     async def asked_by(permission: str | None, form_of: str | None = None) -> Caller:
-        """Who asks, if they may; their request is counted like any other. `form_of`: whose pages a form is to be of."""
+        """The requester, if they have the permission; the request counts against limits. `form_of`: the plugin whose
+        form token is required.
+        """
         given = credentials()
         context = await sign_in(given, permission is not None)
         if permission is not None:
@@ -53,7 +55,7 @@ def add_routes(
         if form_of is not None:
             _check_form(given, form_of, await _fields())
         elif given.by_cookie and request.method not in _READING and request.mimetype != JSON:
-            raise Refusal("bad_request", f"with a cookie, Content-Type must be {JSON}: other sites cannot send that")
+            raise Refusal("bad_request", f"with a cookie, Content-Type must be {JSON}, which other sites cannot send")
         return context
 
     async def run_route(owner: Loaded, route: Route, path: dict[str, str]) -> ResponseReturnValue:
@@ -117,7 +119,7 @@ def add_routes(
 
 
 def _alone(serve: Callable[[dict[str, str]], Awaitable[ResponseReturnValue]]) -> Any:
-    """What serves an address; a plugin that exits ends only the request. A rule may have any names."""
+    """A view function; a plugin that raises SystemExit ends only the request. It accepts any names in the rule."""
 
     async def run(**path: str) -> ResponseReturnValue:
         try:
@@ -135,8 +137,8 @@ async def _request(path: dict[str, str]) -> Request:
 
 
 def _form_token(given: Credentials, plugin: str) -> str:
-    """Shows that a form is a page's own: only who has the session's token can make it, and a page of another site can
-    neither know nor read it. It is as lasting as the session, and a restart of the node does not end it."""
+    """Proves that a form came from one of the plugin's pages: creating it takes the session's token, and other sites
+    can neither guess nor read it. It is valid as long as the session, also after a restart of the node."""
     return hmac.new((given.token or "").encode(), f"forms of {plugin}".encode(), "sha256").hexdigest()
 
 
@@ -152,9 +154,9 @@ def _check_form(given: Credentials, plugin: str, fields: Mapping[str, str]) -> N
 
 
 async def _fields() -> dict[str, str]:
-    """The fields of a form. Raises `Refusal("bad_request")` for what is no form."""
+    """The fields of a form. Raises `Refusal("bad_request")` if the body is not a form."""
     if request.mimetype != FORM:
-        raise Refusal("bad_request", f"This page takes forms as {FORM}")
+        raise Refusal("bad_request", f"This page accepts forms as {FORM}")
     body: bytes = await request.get_data(as_text=False)  # pyright: ignore[reportUnknownMemberType, reportAssignmentType]
     try:
         found = parse_qsl(body.decode("ascii"), True, errors="strict", max_num_fields=_MOST_FIELDS)
@@ -169,12 +171,12 @@ async def _fields() -> dict[str, str]:
 
 
 def _notice(refusal: Refusal) -> str:
-    """What is wrong with a form, where no field is at fault."""
+    """An error of the form as a whole, not of one field."""
     return f'<p class="error" role="alert">{escape(refusal.message)}.</p>'
 
 
 def _go_on(address: str) -> HttpResponse:
-    """After a form: the browser gets another page, and reloading that sends nothing again."""
+    """Redirect after a form, so that reloading the page does not submit it again."""
     location = quote(address, safe="/?#&=%~:@!$'()*+,;[]")
     return HttpResponse(b"", status=303, headers={"Location": location})
 
@@ -187,7 +189,7 @@ def _answer(response: Response) -> HttpResponse:
 
 
 def _refused(title: str, refusal: Refusal) -> HttpResponse:
-    """A page shown instead of one that the user may not see; after signing in they return to its address."""
+    """A page shown instead of one that the user may not see; after signing in, they return to its address."""
     query = request.query_string.decode("latin-1")
     here = quote(request.path.lstrip("/")) + (f"?{query}" if query else "")
     if refusal.code != "unauthenticated":
@@ -198,14 +200,14 @@ def _refused(title: str, refusal: Refusal) -> HttpResponse:
 
 
 def _root() -> str:
-    """The node's own page, as seen from the page that is asked for: a proxy may serve the node below a path."""
+    """The node's home page, relative to the requested page, because a proxy may serve the node below a path."""
     return "../" * (request.path.count("/") - 1) or "./"
 
 
 def _html(title: str, content: str, status: int = 200, *, form: bool = False) -> HttpResponse:
-    """A page around what a plugin shows. The frame is the node's, and lets no script run.
+    """A page with a plugin's content in the node's frame, which does not allow scripts.
 
-    `form`: it may send forms to the node. Without a referrer, browsers would hide from the node where they come from.
+    `form`: the page may submit forms to the node. Without a referrer, browsers would not send their origin.
     """
     root = _root()
     text = (

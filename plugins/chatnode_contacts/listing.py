@@ -100,4 +100,4 @@ def _read_cursor(reader: Reader, asked: ListContacts) -> tuple[Any, int]:
 
 
 def _no_cursor() -> Refusal:
-    return Refusal("invalid", "after takes the `next` of the previous page of the same sort", path="after")
+    return Refusal("invalid", "after must be the `next` of the previous page, with the same sort", path="after")

@@ -87,7 +87,7 @@ def test_handing_an_imported_author_over(data: Path, tmp_path: Path) -> None:
     assert "ada                   ada  [imported]\n" in ok(chatnode(data, "user", "list"))
     assert ok(chatnode(data, "user", "adopt", "ada", "al", "--yes")) == "1 messages of ada now belong to al\n"
     printed = ok(chatnode(data, "user", "adopt", "grace", "--yes")).splitlines()
-    assert printed[0] == "1 messages of grace are by grace now"
+    assert printed[0] == "1 messages of grace now belong to grace"
     assert re.fullmatch(r"http://127\.0\.0\.1:8008/#reset=[\w-]{43}", printed[1])
     assert "imported" not in ok(chatnode(data, "user", "list"))
     assert "already present 2, failed 0" in ok(chatnode(data, "import", "irc", str(log)))

@@ -1,4 +1,4 @@
-"""Opening conversations and adding members within a transaction of a plugin's, by the limits of the node."""
+"""Opening conversations and adding members in a plugin's transaction, within the node's limits."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def open_group(
 ) -> str:
     """Open a group that `owner` owns in this transaction; returns its id. Each call opens another one.
 
-    Members whose account is deactivated, and members who blocked the owner or were blocked by them, are refused.
-    `check_command`, rates and the permission to open groups do not apply. Raises `Refusal`.
+    Raises `Refusal` if a member's account is deactivated, or if a member and the owner have blocked one another.
+    `check_command`, rates and the permission to open groups do not apply.
     """
     given = {"title": title, "description": description, "visibility": visibility}
     asked = codec.structure(given, OpenGroup)
@@ -51,9 +51,10 @@ def open_group(
 
 
 def add_member(tx: Transaction, by: Account, conversation: str, member: Account) -> None:
-    """Add `member` to a group on behalf of `by`, who must be allowed to: in a public group any member, else an admin.
+    """Add `member` to a group on behalf of `by`, who must be allowed to: any member of a public group, an admin of a
+    private one.
 
-    Adding a member again changes nothing. Blocks and the size of groups are checked; `check_command` and rates do not
+    Adding a member again changes nothing. Blocks and the group's size are checked; `check_command` and rates do not
     apply. Raises `Refusal`.
     """
     account = people.check_can_act(tx, by.key)

@@ -1,7 +1,7 @@
 """What core subjects and plugins add to storage: both declare events, tables and checks with these classes.
 
 The entries are set once, before the database opens, by `chatnode/hooks/manager.py`; the engine knows no subject and no
-plugin by name. An entry without anything in it costs one look at it.
+plugin by name. An empty entry costs one check.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class EventKind:
 
 @attrs.frozen
 class Table:
-    """A plugin's table that refers to users or messages, as the node must know it even while the plugin is disabled.
+    """A plugin's table that refers to users or messages. The node uses this declaration even while the plugin is
+    disabled.
 
     `people` are the columns with keys of users: a row is deleted when one of them is erased. `message` is the column
     with the key of a message: a row is deleted with that message. `export` is SQL for the table's part of a user's
@@ -57,19 +58,20 @@ class Table:
 
 @attrs.frozen(kw_only=True)
 class CoreTable(Table):
-    """A table of the core. A subject says what the node does by itself with the table of a plugin, or why it does not.
+    """A table of the core. Its subject declares what the node does with it, or why it does not; for plugins' tables the
+    node decides that itself.
 
-    `lines` is the type of its lines in the export of the node, and the SQL that gives them, in the order in which the
-    rows were made; `left_out` says why it has none. Exactly one of the two is given. In the SQL of exports `…_json`
+    `lines` is the type of its lines in the node's export, and the SQL that selects them, in the order in which the rows
+    were created; `left_out` is the reason why it has none. Give exactly one of the two. In the SQL of exports `…_json`
     names a column that holds JSON, `…_flag` one that is true or false, `…_at`, `at` and `until` times in milliseconds.
 
-    `entry` names the entries that `export` gives, if not the table. `finish` adds to an entry what SQL cannot.
-    `in_spans`: the table has no index by person; its SQL also takes `:until`, and is asked for one span of keys after
-    another.
+    `entry` is the name of the entries that `export` selects, if it differs from the table's. `finish` adds to an entry
+    what SQL cannot. `in_spans`: the table has no index by person; its SQL also takes `:until`, and runs for one range
+    of keys after another.
 
-    `at_once` erases what the table holds of a person in the transaction that empties the profile, and returns how many
-    rows that were; `in_steps` is SQL that deletes up to `:most` rows of `:person`, for a table without a rowid.
-    `removed` is SQL that deletes the rows about the messages of `:conversation` up to `:upto`, before those messages.
+    `at_once` erases a user's rows in the transaction that empties the profile, and returns their number; `in_steps` is
+    SQL that deletes up to `:most` rows of `:person`, for a table without a rowid. `removed` is SQL that deletes the
+    rows about the messages of `:conversation` up to `:upto`; it runs before those messages are deleted.
     """
 
     lines: tuple[str, str] | None = None
@@ -83,11 +85,11 @@ class CoreTable(Table):
 
     def __attrs_post_init__(self) -> None:
         if (self.lines is None) == (self.left_out is None):
-            raise ValueError(f"the table {self.name} is exported, or left out for a reason: give one of the two")
+            raise ValueError(f"the table {self.name} needs either lines or left_out")
 
 
 def rows_of(table: str, *columns: str) -> Callable[[Transaction, Account], int]:
-    """For `at_once`: delete the rows of which one of the columns names the person."""
+    """For `at_once`: delete the rows in which one of the columns refers to the user."""
 
     def erase(tx: Transaction, account: Account) -> int:
         return sum(
@@ -101,7 +103,7 @@ def rows_of(table: str, *columns: str) -> Callable[[Transaction, Account], int]:
 Problems = Callable[[Reader], list[str]]
 """A check; returns a line for each problem."""
 MOST_PROBLEMS = 20
-"""Of each check, so that a badly broken table does not flood the terminal."""
+"""Maximum number of problems per check, so that a badly broken table does not flood the terminal."""
 
 
 def rows_wrong(sql: str, problem: str) -> Problems:
@@ -115,7 +117,7 @@ def rows_wrong(sql: str, problem: str) -> Problems:
 
 @attrs.frozen
 class Derived:
-    """Data that the tables hold twice. `wrong` returns a row for each disagreement, which `problem` formats; the
+    """Data that the tables hold twice. `wrong` selects a row for each disagreement, which `problem` formats; the
     statements of `repair` rebuild the copy."""
 
     wrong: str
@@ -125,12 +127,12 @@ class Derived:
 
 @attrs.define
 class Additions:
-    """What is called, and what is looked up. All of it is called inside a transaction or a reader's snapshot."""
+    """Everything that subjects and plugins add. Functions are called in a transaction or a reader's snapshot."""
 
     followers: Mapping[str, Follower] = attrs.field(factory=dict[str, Follower])
-    """By name of the events that plugins follow; other events cost nothing."""
+    """By event name; events that no plugin follows cost nothing."""
     enrich_messages: Callable[[Reader | Transaction, Sequence[Message], Account | None], None] | None = None
-    """Takes what is shown, and the user who alone reads it."""
+    """Takes the messages, and the user if only one reads them."""
     enrich_people: Callable[[Reader, Sequence[Person], Account | None], list[Person]] | None = None
     events: Mapping[str, EventKind] = attrs.field(factory=dict[str, EventKind])
     tables: Sequence[Table] = ()
@@ -139,15 +141,15 @@ class Additions:
     """What the core checks and repairs, in this order."""
     plugin_checks: Mapping[str, Problems] = attrs.field(factory=dict[str, Problems])
     permissions: Mapping[str, str] = attrs.field(factory=dict[str, str])
-    """Plugins' own, with what each allows."""
+    """Plugins' permissions, with their meanings."""
     limits: Limits = attrs.field(factory=Limits)
-    """The node's, for what plugins do in a transaction, where no command checks them."""
+    """The node's limits, for plugins' work in transactions, where no command checks them."""
 
 
 _NONE = Additions()
 
 
 def additions(source: Reader | Transaction) -> Additions:
-    """What is declared for a connection or transaction of a node; nothing for any other."""
+    """The declarations for a node's connection or transaction; empty for any other connection."""
     found = connection_of(source).additions
     return found if isinstance(found, Additions) else _NONE

@@ -1,6 +1,6 @@
-"""What tables there are and what they are made of; and rows of a table of which only SQLite knows a key.
+"""The existing tables and their columns; and access to rows by SQLite's rowid.
 
-The tables that a plugin brings have any key or none, so the node finds their rows by SQLite's own number of each.
+Plugins' tables may have any key or none, so the node identifies their rows by rowid.
 """
 
 # ruff: noqa: S608 -- the names of tables and columns come from the catalogue, and from what plugins declare
@@ -16,7 +16,7 @@ Source = Reader | Transaction
 
 
 def tables_named(source: Source, prefix: str) -> list[str]:
-    """The names of tables that begin with `prefix`, without what a virtual table keeps beside itself."""
+    """The names of tables that begin with `prefix`, without the shadow tables of virtual tables."""
     rows = source.execute(
         "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') "
         "AND substr(name, 1, ?) = ? ORDER BY name",
@@ -26,7 +26,9 @@ def tables_named(source: Source, prefix: str) -> list[str]:
 
 
 def drop_order(source: Source, prefix: str) -> list[tuple[str, str]]:
-    """Type and name of all that is named with `prefix`: what hangs on tables first, as it may hang on others' too."""
+    """Type and name of everything with this prefix. Triggers, views and indexes come first, because they may depend on
+    other tables too.
+    """
     rows = source.execute(
         "SELECT type, name FROM sqlite_schema WHERE substr(name, 1, ?) = ? AND sql IS NOT NULL "
         "ORDER BY type <> 'trigger', type <> 'view', type <> 'index', sql NOT LIKE 'CREATE VIRTUAL %', name",
@@ -36,28 +38,28 @@ def drop_order(source: Source, prefix: str) -> list[tuple[str, str]]:
 
 
 def columns(source: Source, table: str) -> list[str]:
-    """The columns that `*` stands for: also generated ones, but none of those that a virtual table hides."""
+    """The columns that `*` stands for: including generated columns, but not the hidden ones of virtual tables."""
     rows = source.execute("SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,))
     return [name for (name,) in rows.fetchall()]
 
 
 def references(source: Source, table: str) -> Iterator[tuple[str, str]]:
-    """The columns that refer to a row of another table, each with that table's name."""
+    """The columns with foreign keys, each with the name of the table it refers to."""
     for _, _, other, column, *_ in source.execute(f"PRAGMA foreign_key_list({table})").fetchall():
         yield column, other
 
 
 def numbers_rows(source: Source, table: str) -> bool:
-    """Whether SQLite gives the table's rows a number of their own, as it does for all but those WITHOUT ROWID."""
+    """Whether the table's rows have a rowid, as in all tables but those WITHOUT ROWID."""
     return not source.execute("SELECT wr FROM pragma_table_list(?)", (table,)).fetchone()[0]
 
 
 def postpone_references(tx: Transaction) -> None:
-    """Rows may refer to what is gone until the end of the transaction."""
+    """Check foreign keys only at the end of the transaction."""
     tx.execute("PRAGMA defer_foreign_keys=ON")
 
 
-# ---- rows of any table that SQLite numbers
+# ---- rows of any table with a rowid
 
 
 def delete_rows(tx: Transaction, table: str, column: str, value: int, most: int) -> int:
@@ -67,7 +69,7 @@ def delete_rows(tx: Transaction, table: str, column: str, value: int, most: int)
 
 
 def reassign_rows(tx: Transaction, table: str, column: str, old: int, new: int) -> int:
-    """Give rows another value of a column, and delete those that would then be there twice; returns how many stayed."""
+    """Change a column's value in rows, deleting those that would become duplicates; returns the number changed."""
     moved = tx.execute(f"UPDATE OR IGNORE {table} SET {column} = ? WHERE {column} = ?", (new, old)).rowcount
     tx.execute(f"DELETE FROM {table} WHERE {column} = ?", (old,))
     return moved

@@ -1,4 +1,6 @@
-"""Interrupting SQL in a thread of the database, where nothing can be cancelled: time budgets, and work to give up."""
+"""Interrupts SQL in database threads, where nothing can be cancelled: when a time budget is used up, or work is
+abandoned.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,16 @@ from chatnode.storage.engine.connection import Reader, was_interrupted
 from chatnode.storage.engine.transaction import Transaction, connection_of
 
 _STEPS_BETWEEN_LOOKS = 20_000
-"""Of SQLite's virtual machine: well below a millisecond. A look costs the thread a wait for the interpreter's lock."""
+"""Instructions of SQLite's virtual machine between checks: well below a millisecond. Each check may have to wait for
+the GIL.
+"""
 
 
 @contextmanager
 def interrupting(source: Reader | Transaction, when: Callable[[], bool]) -> Generator[None]:
     """A statement that runs within the block is interrupted once `when()` is true.
 
-    `when` is called in the connection's thread. Blocks nest: the first that is true interrupts.
+    `when` is called in the connection's thread. Blocks nest: the first whose `when` is true interrupts.
     """
     connection = connection_of(source)
     outer = connection.cutter
@@ -38,11 +42,11 @@ def interrupting(source: Reader | Transaction, when: Callable[[], bool]) -> Gene
 def budget(
     source: Reader | Transaction, seconds: float, clock: Callable[[], float] = time.monotonic
 ) -> Generator[Callable[[], bool]]:
-    """A statement that runs within the block is interrupted once the block has taken `seconds` of the `clock`.
+    """A statement that runs within the block is interrupted once the block has used `seconds` of the `clock`.
 
-    Gives a function that says whether it has. Blocks nest: the first whose time is over interrupts.
-    SQLite undoes the whole transaction with a statement that writes and is interrupted, so a block that suppresses that
-    error raises it at its end.
+    Yields a function that returns whether it has. Blocks nest: the first whose time is up interrupts. When a writing
+    statement is interrupted, SQLite rolls the whole transaction back; so if the block suppresses that error, it is
+    raised at the block's end.
     """
     connection = connection_of(source)
     end, cut = clock() + seconds, False
@@ -68,7 +72,7 @@ def budget(
 def deadline(reader: Reader, seconds: float, hint: str) -> Generator[None]:
     """`budget` for what a client requested (0 seconds: no deadline).
 
-    Raises `Refusal("too_large")` once its time is over, with a `hint` at what costs less.
+    Raises `Refusal("too_large")` once its time is up; `hint` says what would cost less.
     """
     if not seconds:
         yield

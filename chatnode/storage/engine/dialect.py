@@ -1,52 +1,52 @@
-"""SQL that other databases spell in another way, in one place. All other SQL of the core is in words they share."""
+"""SQL that other databases write differently, in one place. The rest of the core's SQL is portable."""
 
 from __future__ import annotations
 
 IN_ORDER = "CROSS JOIN"
-"""A join for which the planner keeps the order of the tables, as it is written; elsewhere an ordinary JOIN."""
+"""A join for which SQLite's planner keeps the tables in the order written; in other databases an ordinary JOIN."""
 
 
 def greatest(*terms: str) -> str:
-    """The greatest of some numbers. None of them may be NULL: databases differ in what that makes."""
+    """The greatest of several numbers. None may be NULL, because databases treat that differently."""
     return f"max({', '.join(terms)})"
 
 
 def least(*terms: str) -> str:
-    """The least of some numbers, none of them NULL."""
+    """The least of several numbers, none of which may be NULL."""
     return f"min({', '.join(terms)})"
 
 
 def each_of(parameter: str) -> str:
-    """What `IN` takes: the values of a parameter that is bound to a list as JSON, however long it is."""
+    """The right side of `IN`: the values of a parameter bound to a JSON list of any length."""
     return f"(SELECT value FROM json_each({parameter}))"  # noqa: S608
 
 
 def items_of(json: str, name: str) -> str:
-    """A source to `CROSS JOIN`: a row for each item of a list that is stored as JSON, with the item as `value`."""
+    """A source to `CROSS JOIN`: one row for each item of a list stored as JSON, with the item as `value`."""
     return f"json_each({json}) {name}"
 
 
 def member_of(json: str, key: str) -> str:
-    """A text in an object that is stored as JSON; NULL if it has none."""
+    """A string in an object stored as JSON; NULL if the key is missing."""
     return f"({json} ->> '{key}')"
 
 
 def json_list(value: str) -> str:
-    """An aggregate: the values of all rows in one list, as JSON text."""
+    """An aggregate: the values of all rows as one JSON list."""
     return f"json_group_array({value})"
 
 
 def json_row(*columns: str) -> str:
-    """The values of some columns in one list, as JSON."""
+    """The values of several columns as one JSON list."""
     return f"json_array({', '.join(columns)})"
 
 
 def json_record(*columns: str) -> str:
-    """The values of some columns by their names in one object, as JSON."""
+    """The values of several columns as one JSON object, by name."""
     pairs = ", ".join(f"'{column}', {column}" for column in columns)
     return f"json_object({pairs})"
 
 
 def usually(condition: str) -> str:
-    """The condition, which the planner is told to expect of most rows."""
+    """The condition, with a hint to the planner that most rows meet it."""
     return f"likelihood({condition}, 0.99)"

@@ -1,4 +1,4 @@
-"""The core's columns that plugins may read; all others may change without notice.
+"""The core's public columns, which plugins may read; all others may change without notice.
 
 `docs/plugins/reference.md` lists them, and the test kit fails a plugin that reads another one.
 """
@@ -34,10 +34,10 @@ _WRITES = {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE}
 
 
 def watch(connection: Reader, place_of: Callable[[FrameType], str | None], report: Callable[[str], None]) -> None:
-    """Report what plugins' SQL on the connection does to the core's tables against the contract, and let it.
+    """Report plugins' SQL that breaks the contract on the core's tables, without preventing it.
 
-    `place_of` is given the frame that runs a statement and says where in a plugin that is; None for other code. SQLite
-    asks once for each statement that it compiles. `report` may be called in a thread of the database.
+    `place_of` gets the frame that runs a statement and returns where in a plugin that is; None for other code. It is
+    called when SQLite compiles a statement. `report` may be called in a database thread.
     """
 
     def look(action: int, table: str | None, column: str | None, _: str | None, within: str | None) -> int:
@@ -54,14 +54,14 @@ def watch(connection: Reader, place_of: Callable[[FrameType], str | None], repor
 
 def _fault(action: int, table: str, column: str) -> str | None:
     if action in _WRITES:
-        return f"writes to {table}: a plugin writes to its own tables only"
+        return f"writes to {table}; a plugin may write only to its own tables"
     if action != sqlite3.SQLITE_READ or (table in PROMISED and (not column or column in PROMISED[table])):
         return None
-    return f"reads {table}.{column}, which chatnode.api does not promise" if column else f"reads {table}"
+    return f"reads {table}.{column}, which is not public" if column else f"reads {table}"
 
 
 def _is_core(table: str) -> bool:
-    """Whether the table is one of the node's own; the index of words has more than the steps make."""
+    """Whether the table is one of the node's own; the search index has more tables than the migrations create."""
     prefix = table.partition("_")[0]
     return table in _core_names("TABLE") or ("_" in table and prefix != "sqlite" and prefix in _prefixes())
 

@@ -1,4 +1,4 @@
-"""A row of the log, as readers of the log get it."""
+"""A row of the log, for readers of the log."""
 
 from __future__ import annotations
 

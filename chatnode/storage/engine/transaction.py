@@ -1,4 +1,4 @@
-"""What a write gets: a transaction on the writing connection, and the log to record events in."""
+"""What writing functions get: a transaction on the writer's connection, which also records events in the log."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Follower:
     """Called when an event is recorded: before its row of the log is written, to notify further users; after that,
     for work in the same transaction.
 
-    Where that depends on the event, `select` returns the follower of this one, or None.
+    If that depends on the event, `select` returns the follower for this event, or None.
     """
 
     audience: Callable[[Transaction, Change], Iterable[int]] | None = None
@@ -94,9 +94,9 @@ class Transaction:
     ) -> int:
         """Append the event to the log and return its gid.
 
-        With `private` it names its conversation, and only the user in `people` sees it. `hidden_from` applies to the
-        push; when the log is read later, the tables decide (`storage/log/log.py`). `subject` is the key or number
-        from which, with the kind, the event can be rebuilt.
+        With `private`, the event names its conversation, but only the user in `people` sees it. `hidden_from` applies
+        to the push; when the log is read later, the tables decide (`storage/log/log.py`). `subject` is the key or
+        number from which, with the kind, the event can be rebuilt.
         """
         # A row of a conversation that names a person is theirs alone, unless it says who came or went.
         alone = len(people) == 1 and (private or conversation is None or isinstance(event, _MEMBERSHIPS))
@@ -146,7 +146,7 @@ class Transaction:
 
 
 def connection_of(source: Reader | Transaction) -> Reader:
-    """The connection that a transaction is on, or the reader itself."""
+    """A transaction's connection, or the reader itself."""
     return source.connection if isinstance(source, Transaction) else source
 
 

@@ -1,5 +1,5 @@
-"""The filter language: lists of things as collections that are filtered, sorted, paged, grouped and counted.
+"""The filter language: lists as collections that can be filtered, sorted, paged, grouped and counted.
 
-What is asked comes as JSON (`parse.py`), typed by the fields of the collection (`kinds.py`, `collection.py`), and
-becomes SQL whose every value is a bound parameter (`compile.py`, `query.py`). `docs/filters.md` describes it.
+A query arrives as JSON (`parse.py`), is typed by the fields of the collection (`kinds.py`, `collection.py`), and
+becomes SQL in which every value is a bound parameter (`compile.py`, `query.py`). `docs/filters.md` describes it.
 """

@@ -1,4 +1,4 @@
-"""What can be asked for: collections, their fields, and who may see which rows."""
+"""What can be queried: collections, their fields, and who may see which rows."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.filters.kinds import Kind
 
 _NAME = re.compile(r"[^\W_][\w.-]{0,99}")
-"""Of a field: a filter tells it from an operator, and a sort from a `-` and the comma after it."""
+"""A field's name: it cannot be mistaken for an operator in a filter, nor for `-` or a comma in a sort."""
 
 
 @attrs.frozen
 class Field:
-    """One thing that rows have. `sql` is an expression over the collection's `source`.
+    """A field of a collection's rows. `sql` is an expression over the collection's `source`.
 
-    `also` are further names of it. `among`, for fields whose values are words, is SQL that says the same as
-    "the field is one of these words" and lets an index be used. `nullable` False promises that no row lacks it.
-    `permission` is what an asker must have to know of the field: for others it does not exist.
+    `also` are aliases. `among`, for fields whose values are words, returns SQL that means "the field is one of these
+    words" and can use an index. `nullable` False promises that no row lacks the field. For askers without `permission`
+    the field does not exist.
     """
 
     name: str
@@ -44,10 +44,10 @@ def _may_nothing(permission: str) -> bool:
 
 @attrs.frozen
 class Asker:
-    """Whose eyes a query has, and what it may cost.
+    """On whose behalf a query runs, and what it may cost.
 
-    `me` and `session` are keys of the database, None for the operator and for what the node does by itself; `now` is
-    in milliseconds. `may` says whether the asker has a permission.
+    `me` and `session` are keys in the database, None for the operator and for the node's own work; `now` is in
+    milliseconds. `may` returns whether the asker has a permission.
     """
 
     me: int | None
@@ -59,18 +59,18 @@ class Asker:
 
 @attrs.frozen(eq=False)
 class Collection:
-    """Rows of one sort, as one person may see them.
+    """A list that can be queried, limited to the rows that the asker may see.
 
-    `source` is what follows FROM, `visible` the condition that every query gets whatever is asked. Both may name
-    the parameters `:me` (key of the person who asks), `:session` (key of their session) and `:now` (milliseconds).
-    Every field must show only what the asker may know: filters, order and counts tell of any field.
+    `source` is what follows FROM; `visible` is a condition that is part of every query. Both may use the parameters
+    `:me` (key of the requesting user), `:session` (key of their session) and `:now` (milliseconds). Every field must
+    show only what the asker may know, because filters, order and counts reveal any field.
 
-    `key` names the fields that together tell a row from all others; they break ties, so that paging is stable.
-    `order` is the sort where none is asked for. `permission` is what the asker's role must have. `personal`: only
-    a person can ask, not the operator of the machine.
+    `key` names the fields that together identify a row; they break ties, so that paging is stable. `order` is the
+    default sort. `permission` is what the asker needs. `personal`: only users can query it, not the operator.
 
-    `learn` gives the fields that are known only at run time, such as those that users define; it is asked for each
-    query, with what the query reads from. Its SQL holds nothing that users wrote: name a field in it by its key.
+    `learn` returns the fields that are known only at run time, such as those that users define. It is called for each
+    query, with the reader or transaction that the query uses. The SQL of these fields must not contain anything that
+    users wrote: refer to a field by its key.
     """
 
     name: str
@@ -95,9 +95,9 @@ class Collection:
         object.__setattr__(self, "_by_name", by_name)
 
     def as_seen_by(self, asker: Asker, source: Reader | Transaction) -> Collection:
-        """With the fields that `learn` gives, and without those that the asker has no permission to know of.
+        """With the fields that `learn` returns, and without those that the asker has no permission for.
 
-        Raises `ValueError` when `learn` gives a field that is there already.
+        Raises `ValueError` if `learn` returns a field that already exists.
         """
         if self.learn is None and all(field.permission is None for field in self.fields):
             return self
@@ -107,11 +107,11 @@ class Collection:
         return attrs.evolve(self, fields=known, learn=None)
 
     def field(self, name: str) -> Field | None:
-        """By its name, or another name of it."""
+        """A field by its name or an alias."""
         return self._by_name.get(name)
 
     def names(self, wanted: Callable[[Field], bool] = lambda field: True) -> str:
-        """Names of fields, for an error that says what there is."""
+        """Names of fields, for an error that lists them."""
         return ", ".join(field.name for field in self.fields if wanted(field))
 
 
@@ -124,18 +124,18 @@ class Collections:
             self.add(each)
 
     def add(self, collection: Collection) -> None:
-        """Raises `ValueError` for a name that another has."""
+        """Raises `ValueError` if the name is taken."""
         names = (collection.name, *collection.also)
         for name in names:
             if name in self._by_name:
-                raise ValueError(f"two collections are called {name}")
+                raise ValueError(f"there are two collections named {name}")
         self._by_name |= dict.fromkeys(names, collection)
 
     def __iter__(self) -> Iterator[Collection]:
         return iter(dict.fromkeys(self._by_name.values()))
 
     def find(self, name: str) -> Collection:
-        """Raises `Refusal("not_found")` that names those that there are."""
+        """Raises `Refusal("not_found")`, which lists the existing collections."""
         found = self._by_name.get(name)
         if found is None:
             known = ", ".join(each.name for each in self)

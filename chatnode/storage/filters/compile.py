@@ -1,8 +1,8 @@
-"""Conditions as SQL. Every value is a bound parameter; all text comes from the code.
+"""Conditions as SQL. Every value is a bound parameter; the SQL itself contains no user input.
 
-Logic has two values: a comparison with a field that is missing (NULL) is false, and `_neq` and `_nin` are the exact
-opposites of `_eq` and `_in`, hence true of it. In SQL a NULL counts as false wherever only AND and OR are above it;
-`_not` is what must turn it into false first.
+Logic has two values: a comparison with a missing field (NULL) is false, and `_neq` and `_nin` are the exact opposites
+of `_eq` and `_in`, hence true. In SQL, NULL counts as false where only AND and OR enclose it; only `_not` must turn it
+into false first.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Parameters:
 
 
 def condition_sql(condition: Condition, parameters: Parameters) -> str:
-    """An expression that is true (and not 0 or NULL) of what the condition is true of."""
+    """An SQL expression that is true (never 0 or NULL) exactly for the rows that the condition holds for."""
     match condition:
         case All(parts):
             return _joined([condition_sql(part, parameters) for part in parts], "AND", TRUE)
@@ -43,7 +43,7 @@ def condition_sql(condition: Condition, parameters: Parameters) -> str:
 
 
 def _joined(parts: list[str], word: str, nothing: str) -> str:
-    """Halved again and again, because SQLite bounds the depth of an expression."""
+    """Built as a balanced tree, because SQLite limits the depth of an expression."""
     if len(parts) < 2:
         return parts[0] if parts else nothing
     middle = len(parts) // 2
@@ -79,7 +79,7 @@ def _operand_sql(operand: Operand, parameters: Parameters) -> str:
 
 
 def _words(test: Test) -> frozenset[str] | None:
-    """The words that a test leaves possible, of a field that has one of them in every row."""
+    """The words that a test allows, for a field that has one of its words in every row."""
     kind = test.field.kind
     if not isinstance(kind, Choice):
         return None
@@ -98,7 +98,7 @@ def _words(test: Test) -> frozenset[str] | None:
 
 
 def order_sql(keys: list[Key]) -> str:
-    """Rows without a key come first where it rises and last where it falls: the order that SQLite's indexes have."""
+    """Rows without a key come first in ascending and last in descending order, as in SQLite's indexes."""
     return ", ".join(f"{key.field.sql} {_FALLING if key.descending else _RISING}" for key in keys)
 
 
@@ -106,7 +106,7 @@ _RISING, _FALLING = "ASC NULLS FIRST", "DESC NULLS LAST"
 
 
 def after_sql(keys: list[Key], values: list[Value | None], parameters: Parameters) -> str:
-    """What comes after the row that has these values, in the order of the keys."""
+    """The condition for rows that come after the row with these values, in the order of the keys."""
     cases: list[str] = []
     same: list[str] = []
     for key, value in zip(keys, values, strict=True):

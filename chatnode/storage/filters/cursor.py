@@ -1,7 +1,7 @@
-"""Where a page ended: the sort keys of its last row, which were shown or could have been asked for.
+"""Where a page ended: the sort keys of its last row, all of which the reader may know.
 
-A cursor is not signed. Whatever it says is checked as typed values and compared like any filter's, beside the same
-visibility, so that one that was made up skips rows and tells nothing.
+A cursor is not signed. Its contents are checked as typed values and compared like a filter's, under the same visibility
+condition, so a forged cursor can skip rows but reveals nothing.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from chatnode.storage.filters.parse import Key
 
 
 def write_cursor(place: str, keys: list[Key], values: list[Value | None]) -> str:
-    """`place` says which list it is a cursor of."""
+    """`place` identifies the list."""
     text = orjson.dumps([_list_name(place, keys), *values])
     return base64.urlsafe_b64encode(text).decode().rstrip("=")
 
 
 def read_cursor(place: str, keys: list[Key], cursor: str) -> list[Value | None]:
-    """Raises `Refusal("invalid")` for what is no cursor of this list in this order."""
+    """Raises `Refusal("invalid")` unless it is a cursor of this list in this order."""
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         found: Any = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
@@ -45,4 +45,4 @@ def _list_name(place: str, keys: list[Key]) -> str:
 
 
 def _refuse() -> Refusal:
-    return Refusal("invalid", "after takes the `next` of the previous page of the same sort", path="after")
+    return Refusal("invalid", "after must be the `next` of the previous page, with the same sort", path="after")

@@ -1,4 +1,4 @@
-"""What a field holds: which operators and values it takes, and how its values are shown."""
+"""The types of fields: which operators and values each takes, and how its values are shown."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ import orjson
 from chatnode.model.times import FIRST_MS, LAST_MS, milliseconds, rfc3339
 
 Value = str | int
-"""What SQLite is given, and gives."""
+"""A value as SQLite takes and returns it."""
 
 EQUALITY = frozenset({"_eq", "_neq", "_in", "_nin", "_null"})
 ORDER = frozenset({"_lt", "_lte", "_gt", "_gte", "_between"})
 TEXTUAL = frozenset({"_contains", "_icontains", "_starts_with"})
 
 CURRENT_PERSON = "$CURRENT_USER"
-"""Stands for the one who asks, wherever a person is meant."""
+"""Stands for the requesting user, wherever a user is expected."""
 
 _MOST_WHOLE = 2**53 - 1
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Fault(ValueError):
-    """A value that a field does not take; the text says why, for people."""
+    """A value that a field does not accept; the text says why, for people."""
 
 
 @attrs.frozen
 class Operand:
-    """A checked value. `sql` is what the parameter `{}` is compared by; never built from input."""
+    """A checked value. `sql` is the expression to compare with, where `{}` stands for the parameter; it is never built
+    from input.
+    """
 
     value: Value
     sql: str = "{}"
@@ -46,15 +48,15 @@ class Kind:
     operators: frozenset[str] = frozenset()
 
     def operand(self, value: Any, most_chars: int) -> Operand:
-        """`value` as JSON has it, checked; raises `Fault`."""
+        """Check a value from JSON; raises `Fault`."""
         raise Fault(f"takes {self.takes}")
 
     def show(self, value: Any) -> Any:
-        """A value of SQLite's as JSON has it. NULL never comes here."""
+        """A value from SQLite as JSON; never called with NULL."""
         return value
 
     def is_stored(self, value: Any) -> bool:
-        """Whether SQLite could hold this in such a field: what a cursor may say."""
+        """Whether SQLite could store this value in such a field; checked for cursors."""
         return value.__class__ is str and is_storable(value)
 
 
@@ -83,7 +85,7 @@ class Integer(Kind):
 
 @attrs.frozen
 class Timestamp(Integer):
-    """Milliseconds since 1970 inside, RFC 3339 outside. Digits below the millisecond are cut off."""
+    """Milliseconds since 1970 in the database, RFC 3339 in JSON. Digits below the millisecond are dropped."""
 
     takes: str = "a time, such as 2026-11-21T10:17:06.042Z, or milliseconds since 1970"
 
@@ -115,7 +117,7 @@ class Flag(Integer):
 
 @attrs.frozen
 class Choice(Kind):
-    """One of a few words, in any case; `other` holds further names of them that are taken too."""
+    """One of a few words, in any case; `other` maps aliases to them."""
 
     words: tuple[str, ...] = ()
     other: Mapping[str, str] = attrs.field(factory=dict[str, str])
@@ -159,7 +161,7 @@ class PersonId(Kind):
         return Operand(text) if _ID.fullmatch(text) else Operand(text.lower(), _ID_OF_HANDLE)
 
 
-# The parameter is named, so that there is one for each value; NULL would make `NOT IN` true of nothing.
+# The parameter is named, so that there is one for each value; with NULL, `NOT IN` would never be true.
 _MY_ID = "(SELECT coalesce(max(id), '') FROM people WHERE key = :me AND CAST({} AS TEXT) IS NOT NULL)"
 _ID_OF_HANDLE = "(SELECT coalesce(max(id), '') FROM people WHERE handle = {})"
 

@@ -1,4 +1,4 @@
-"""Filters, sorts and lists of fields as they are sent: checked against the collection, typed, bounded."""
+"""Parses filters, sorts and lists of fields: typed, and checked against the collection and the limits."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.kinds import Fault, Operand
 
 MOST_DEPTH, MOST_TERMS, MOST_VALUES = 50, 400, 10_000
-"""What SQLite itself can take, with room to spare; settings of 0 mean these."""
+"""What SQLite itself can handle, with room to spare; used for settings of 0."""
 
 _COMPARISONS = {"_eq", "_neq", "_lt", "_lte", "_gt", "_gte", "_contains", "_icontains", "_starts_with"}
 
 
 @attrs.frozen
 class Test:
-    """One field compared. For `_null`, `wanted` says whether it shall be missing."""
+    """A comparison of one field. For `_null`, `wanted` is whether it must be missing."""
 
     field: Field
     operator: str
@@ -48,14 +48,14 @@ Condition = Test | All | AnyOf | Not
 
 @attrs.frozen
 class Key:
-    """One sort key; `descending` has the highest first, and rows without it last."""
+    """One sort key; `descending` puts the highest first, and rows without it last."""
 
     field: Field
     descending: bool
 
 
 def parse_filter(collection: Collection, value: Any, limits: Limits, path: str = "filter") -> Condition:
-    """Raises `Refusal`: `invalid` with the path of the first fault, `too_large` for what a limit does not allow."""
+    """Raises `Refusal`: `invalid` with the path of the first fault, `too_large` if it exceeds a limit."""
     return _Parser(collection, limits).condition(value, path, 0)
 
 
@@ -73,12 +73,12 @@ def parse_sort(collection: Collection, text: str, path: str = "sort") -> list[Ke
 
 
 def parse_fields(collection: Collection, text: str, path: str = "fields") -> dict[str, Field]:
-    """Fields by the names that they were asked for by. Raises `Refusal("invalid")`."""
+    """Fields by the names that the request used for them. Raises `Refusal("invalid")`."""
     return {name: _known(collection, name, path) for name in _parts(text)}
 
 
 def parse_groups(collection: Collection, text: str, path: str = "group_by") -> dict[str, Field]:
-    """As `parse_fields`, for fields whose values make groups."""
+    """Like `parse_fields`, for grouping fields."""
     found = parse_fields(collection, text, path)
     for name, field in found.items():
         if not field.groups:
@@ -98,7 +98,7 @@ class _Parser:
         self.values = 0
 
     def condition(self, value: Any, path: str, depth: int) -> Condition:
-        """An object: all of what it says."""
+        """An object: all of its conditions."""
         if depth > self.most_depth:
             raise Refusal("too_large", f"filters are nested at most {self.most_depth} deep", path=path)
         members = _object(value, path, 'as in {"title": {"_eq": "plans"}}')
@@ -124,7 +124,7 @@ class _Parser:
         return parts[0] if len(parts) == 1 else All(tuple(parts))
 
     def tests(self, field: Field, value: Any, path: str) -> list[Condition]:
-        """What is said of one field."""
+        """All conditions on one field."""
         if not field.filters or not field.kind.operators:
             possible = self.collection.names(lambda each: each.filters and bool(each.kind.operators))
             raise Refusal("invalid", f"{path}: cannot filter by {field.name}; allowed are {possible}", path=path)

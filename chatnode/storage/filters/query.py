@@ -1,4 +1,4 @@
-"""Asking a collection: rows, or groups with how many rows each has."""
+"""Querying a collection: rows, or groups with their counts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COUNT = "count"
 
 @attrs.frozen
 class Query:
-    """What is asked, as it was sent; `fields`, `sort` and `group_by` are names with commas between them."""
+    """A query as the client sent it; `fields`, `sort` and `group_by` are comma-separated names."""
 
     filter: dict[str, Any] | None = None
     sort: str = ""
@@ -34,7 +34,7 @@ class Query:
 
 @attrs.frozen
 class ItemsPage:
-    """Rows as JSON has them. `next` is the `after` of the following page, None on the last."""
+    """Rows as JSON values. `next` is the `after` of the next page, None on the last page."""
 
     data: list[dict[str, Any]]
     next: str | None
@@ -42,9 +42,9 @@ class ItemsPage:
 
 @attrs.frozen
 class FilterSql:
-    """A condition for a query of one's own over the collection's `source`, and the values that it is bound to.
+    """A condition for your own query over the collection's `source`, and the values to bind.
 
-    The names of the values are `me`, `session`, `now`, and `v` with a number.
+    The values are named `me`, `session`, `now`, and `v` followed by a number.
     """
 
     sql: str
@@ -53,7 +53,7 @@ class FilterSql:
 
 @attrs.frozen
 class Plan:
-    """A checked query: what is shown, in which order, from where on. It needs no database."""
+    """A checked query: what to show, in which order, and where to start. It holds no connection."""
 
     collection: Collection
     condition: Condition | None
@@ -83,7 +83,7 @@ def plan(collection: Collection, query: Query, limits: Limits) -> Plan:
 
 
 def _with_ties(collection: Collection, keys: list[Key]) -> list[Key]:
-    """The keys and, in the direction of the last one, what tells rows apart that are alike in them."""
+    """The keys, followed by the collection's key in the direction of the last one, to break ties."""
     descending = keys[-1].descending
     named = [key.field for key in keys]
     ties = [field for name in collection.key if (field := collection.field(name)) is not None and field not in named]
@@ -91,7 +91,7 @@ def _with_ties(collection: Collection, keys: list[Key]) -> list[Key]:
 
 
 def _plan_groups(collection: Collection, query: Query, condition: Condition | None) -> Plan:
-    """Groups are rows of another collection, with the fields that make them and the count."""
+    """Groups are planned as rows of another collection, with the grouping fields and the count."""
     if query.fields:
         raise Refusal("invalid", "omit fields; groups show their group_by fields and count", path="fields")
     named = parse_groups(collection, query.group_by)
@@ -111,7 +111,7 @@ def _plan_groups(collection: Collection, query: Query, condition: Condition | No
 
 
 def run(reader: Reader, asker: Asker, plan: Plan, seconds: float) -> ItemsPage:
-    """Run a plan within `seconds` (0: no limit); raises `Refusal("too_large")` after that."""
+    """Run a plan; raises `Refusal("too_large")` after `seconds` (0: no limit)."""
     parameters = Parameters(asker)
     statement = _statement(plan, parameters)
     with deadline(reader, seconds, "filter by a conversation, a user or a time, or sort by another field"):
@@ -141,16 +141,16 @@ def plan_query(
     group_by: str = "",
     fields: str = "",
 ) -> Plan:
-    """Check what is asked of a collection, as `items.query` does, within the asker's limits and permissions.
+    """Check a query of a collection, as `items.query` does, against the asker's limits and permissions.
 
-    `source` is what fields are learned from. Raises `Refusal` with the path of the first fault.
+    `source` is passed to `Collection.learn`. Raises `Refusal` with the path of the first fault.
     """
     asked = Query(filter, sort, min(limit, asker.limits.page_items), after, group_by, fields)
     return plan(collection.as_seen_by(asker, source), asked, asker.limits)
 
 
 def run_query(reader: Reader, asker: Asker, plan: Plan) -> ItemsPage:
-    """Carry out a plan. Raises `Refusal("too_large")` after `limits.query_seconds`."""
+    """Run a plan. Raises `Refusal("too_large")` after `limits.query_seconds`."""
     return run(reader, asker, plan, asker.limits.query_seconds)
 
 
@@ -160,10 +160,10 @@ def filter_sql(
     collection: Collection,
     filter: dict[str, Any],
 ) -> FilterSql:
-    """What is true of the rows that the asker may see and the filter holds of, as SQL with bound values.
+    """An SQL condition with bound values: true for the rows that the asker may see and that match the filter.
 
-    For queries that a plugin writes, such as one that keeps the members of a segment. Raises `Refusal` with the path
-    of the first fault.
+    For a plugin's own queries, such as one that stores the members of a segment. Raises `Refusal` with the path of the
+    first fault.
     """
     condition = parse_filter(collection.as_seen_by(asker, source), filter, asker.limits)
     parameters = Parameters(asker)
@@ -171,7 +171,7 @@ def filter_sql(
 
 
 def _statement(plan: Plan, parameters: Parameters) -> str:
-    """One row more than the limit tells whether there is a further page."""
+    """It selects one row more than the limit, which shows whether there is another page."""
     collection = plan.collection
     where = f"({collection.visible})"
     if plan.condition is not None:
@@ -188,5 +188,5 @@ def _statement(plan: Plan, parameters: Parameters) -> str:
         where += f" AND {after_sql(plan.keys, plan.after, parameters)}"
     columns = ", ".join([field.sql for field in plan.shown.values()] + [key.field.sql for key in plan.keys])
     order = order_sql(plan.keys)
-    limit = parameters.bind(plan.limit + 1)  # a number that SQLite saw would make it sort what an index has in order
+    limit = parameters.bind(plan.limit + 1)  # with a literal number, SQLite would sort rows that an index has in order
     return f"SELECT {columns} FROM {source} WHERE {where} ORDER BY {order} LIMIT {limit}"  # noqa: S608

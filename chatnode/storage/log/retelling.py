@@ -15,13 +15,14 @@ _ALL = 2**62
 
 
 def event(reader: Reader, row: Row) -> dict[str, Any] | None:
-    """The event of a row as plain values, as things are now; None when there is nothing left to tell."""
+    """The event of a row as plain values, with the current state; None if there is nothing left to send."""
     made = log.event_of(reader, row)
     return _plain(row.gid, made) if made is not None else None
 
 
 def events_for(reader: Reader, person: int, after: int, most: int) -> tuple[list[dict[str, Any]], int]:
-    """What a user may see of the log above `after`: up to `most` events, and the gid at which the next page begins.
+    """What a user may see of the log above `after`: up to `most` events, and the gid to pass as the next page's
+    `after`.
 
     Raises `Refusal("forbidden")` for an account that cannot act.
     """

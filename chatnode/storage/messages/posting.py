@@ -1,4 +1,4 @@
-"""Posting within a transaction of a plugin's: what a client's post checks in the database, and nothing before that."""
+"""Posting in a plugin's transaction, with the checks that a client's post makes in the database and no earlier ones."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ def post_message(
     thread: str | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Posted:
-    """Post a text message as `sender` in this transaction: it is stored, and sent, if and only if the transaction is.
+    """Post a text message as `sender` in this transaction: it is stored and sent if and only if the transaction
+    commits.
 
-    The sender must be a member who can act, and the conversation open. Form and length are checked, and hooks
+    The sender must be a member who can act, and the conversation open. Format and length are checked, and the hooks
     `in_transaction` and `audience` run, as for a client's message; `check_command`, `prepare_draft` and rates do not
     apply. A second post with the same `cid` changes nothing and returns the first result, with `dup` set: derive it
-    from what the message is about, so that the work may be repeated.
+    from what the message is about, so that retrying is safe.
 
     Raises `Refusal`. Not for the hook `audience`, which runs before its own event has a place in the log.
     """
@@ -42,7 +43,7 @@ def post_message(
     asked = codec.structure({name: value for name, value in given.items() if value is not None}, PostMessage)
     limits = additions(tx).limits
     if not asked.text:
-        raise Refusal("invalid", "text has 0 characters, at least 1 are needed", path="text")
+        raise Refusal("invalid", "text has 0 characters; the minimum is 1", path="text")
     if limits.message_chars and len(asked.text) > limits.message_chars:
         raise Refusal("too_large", f"a message has at most {limits.message_chars} characters", path="text")
     account = people.check_can_act(tx, sender.key)

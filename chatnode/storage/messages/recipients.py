@@ -1,4 +1,4 @@
-"""Who a message is for, and why: what a plugin that notifies people decides by."""
+"""Who a message is for, and why: for plugins that send notifications."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from chatnode.storage.engine.transaction import Transaction
 
 @attrs.frozen
 class Recipient:
-    """A user who can see a message that another one posted. Keys are those of the tables, times in milliseconds.
+    """A user who can see a message posted by another. Keys are those of the tables, times are in milliseconds.
 
-    Why it may matter to them: `direct`, it is in a direct conversation; `mentioned`, it names them; `everyone`, it
-    names everyone; `reply`, it answers a message of theirs; `thread`, it is in a thread that they began or wrote in.
-    How they want to be notified are their settings of the conversation; `read_seq` is how far they have read.
+    Why it may matter to them: `direct`, it is in a direct conversation; `mentioned`, it mentions them; `everyone`, it
+    mentions everyone; `reply`, it replies to one of their messages; `thread`, it is in a thread that they began or
+    wrote in. `notify` and the fields after it are their settings for the conversation; `read_seq` is how far they have
+    read.
     """
 
     gid: int
@@ -67,10 +68,11 @@ _RECIPIENTS = (
 
 
 def recipients(reader: Reader | Transaction, rows: Iterable[Row]) -> list[Recipient]:
-    """Who can see the messages posted at `rows` now, in the order of gids; one query for them all.
+    """The users who can now see the messages posted at `rows`, in the order of gids; one query for all.
 
-    Not the sender, users who blocked the sender, deactivated accounts, nor anyone for a message that was deleted
-    meanwhile. Rows of other events are left out. A group of 1,000 members gives 1,000 of them for each message.
+    Excludes the sender, users who blocked the sender, and deactivated accounts. A message that has been deleted since
+    has no recipients. Rows of other events are ignored. A message in a group of 1,000 members can have 999 recipients,
+    one object each.
     """
     posted = [row.gid for row in rows if row.kind == MessagePosted.name]
     found = reader.execute(_RECIPIENTS, (orjson.dumps(posted).decode(),))
@@ -78,7 +80,7 @@ def recipients(reader: Reader | Transaction, rows: Iterable[Row]) -> list[Recipi
 
 
 def thread_followers(reader: Reader | Transaction, conversation: int, root: int) -> list[int]:
-    """Keys of the members who began the thread on the message with the seq `root`, or wrote in it, and can see it."""
+    """Keys of the members who can see the thread on the message with the seq `root` and began it or wrote in it."""
     rows = reader.execute(
         "SELECT DISTINCT w.person FROM messages t JOIN members w ON w.conversation = t.conversation "
         "AND w.person = t.sender AND w.left_gid IS NULL AND w.first <= :root "

@@ -1,4 +1,4 @@
-"""Bots that plugins own: accounts that only their plugin speaks as, and that are deactivated while it does not run."""
+"""Bots that plugins own: accounts that only their plugin can act as, deactivated while it does not run."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from chatnode.storage.people import audit, deactivation, people
 _HANDLES = 9
 """How many handles are tried for a bot: its name, then its name with -2 to -9."""
 _STEM = 61
-"""Characters of the name in those: a handle has up to 63."""
+"""Characters of the name that fit in those handles, which have up to 63."""
 
 
 def find(reader: Reader | Transaction, plugin: str, name: str) -> Account | None:
-    """The plugin's bot of this name, if it has been made."""
+    """The plugin's bot with this name, if it exists."""
     row = reader.execute("SELECT person FROM bots WHERE plugin = ? AND name = ?", (plugin, name)).fetchone()
     return people.by_key(reader, row[0]) if row is not None else None
 
 
 def make(tx: Transaction, plugin: str, name: str, shown: str) -> Account:
-    """The plugin's bot of this name, made if need be, with `shown` as its display name.
+    """The plugin's bot with this name, created if necessary, with `shown` as its display name.
 
     Raises `Refusal`: `invalid` for a name that cannot be a handle, `conflict` when it and its variants are taken.
     """
@@ -43,7 +43,7 @@ def make(tx: Transaction, plugin: str, name: str, shown: str) -> Account:
 
 
 def _create(tx: Transaction, handle: str, shown: str | None) -> Account:
-    """A handle that a user has already must not keep a plugin from working."""
+    """Tries several handles: one that a user already has must not keep a plugin from working."""
     for number in range(1, _HANDLES + 1):
         try:
             tried = handle if number == 1 else f"{handle[:_STEM]}-{number}"
@@ -55,7 +55,7 @@ def _create(tx: Transaction, handle: str, shown: str | None) -> Account:
 
 
 def refuse_token(reader: Reader | Transaction, account: Account) -> None:
-    """Raises `Refusal("forbidden")` for a plugin's bot: with a token, others could speak as it."""
+    """Raises `Refusal("forbidden")` for a plugin's bot: a token would let others act as it."""
     row = reader.execute("SELECT plugin FROM bots WHERE person = ?", (account.key,)).fetchone()
     if row is not None:
         raise Refusal("forbidden", f"{account.handle} is a bot of the plugin {row[0]} and has no tokens", path="person")
@@ -71,9 +71,9 @@ def handles(reader: Reader) -> dict[str, list[str]]:
 
 
 def out_of_step(reader: Reader | Transaction, running: Container[str]) -> list[tuple[int, bool]]:
-    """Keys of bots that are active although their plugin does not run, or away although it does; with whether it does.
+    """Keys of bots that are active though their plugin does not run, or away though it does, each with whether it runs.
 
-    A bot that an administrator deactivated is not away, and stays as it is.
+    "Away" means deactivated by `follow`; a bot that an administrator deactivated stays as it is.
     """
     rows = reader.execute(
         "SELECT b.plugin, b.person, b.away, p.deactivated_at IS NOT NULL FROM bots b JOIN people p ON p.key = b.person"
@@ -100,5 +100,5 @@ def stay_away(tx: Transaction, account: Account) -> bool:
 
 
 TABLES = (
-    CoreTable("bots", left_out="which accounts plugins made is the installation's", at_once=rows_of("bots", "person")),
+    CoreTable("bots", left_out="plugins create their bots on each installation", at_once=rows_of("bots", "person")),
 )

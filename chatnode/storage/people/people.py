@@ -39,11 +39,11 @@ def create(
     bot: bool = False,
     source: str | None = None,
 ) -> Account:
-    """Make an account, taking part in every conversation that everybody joins. `password` is hashed already.
+    """Create an account, a member of every conversation that all users join. `password` is already hashed.
 
-    With a `source` it stands for an author elsewhere, and takes part in none.
+    With a `source`, it stands for an imported author, and is a member of none.
 
-    Raises `Refusal` when the handle is taken or looks like an id.
+    Raises `Refusal` if the handle is taken or looks like an id.
     """
     handle = handle.lower()
     if _ID.fullmatch(handle):
@@ -75,7 +75,7 @@ IMPORTED = "an author of imported messages, not an account; an administrator can
 
 
 def join_what_everybody_joins(tx: Transaction, account: Account) -> None:
-    """A plugin that refuses one of these groups does not refuse the account."""
+    """If a plugin refuses one of these groups, the account is still created."""
     for row in tx.execute("SELECT key, id, head FROM conversations WHERE auto_join = 1").fetchall():
         tx.attempt(partial(_join, tx, account, *row))
 
@@ -89,7 +89,7 @@ def _join(tx: Transaction, account: Account, conversation: int, id: str, head: i
 def add_member_row(
     tx: Transaction, conversation: int, person: int, *, head: int, first: int, role: str = "member"
 ) -> None:
-    """Make `person` a participant, again if they were one; everything up to `head` counts as read."""
+    """Make `person` a member, even if they left before; everything up to `head` counts as read."""
     tx.execute(
         "INSERT INTO members (conversation, person, role, joined_at, joined_gid, first, read_seq, delivered_seq, "
         "shown_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation, person) DO UPDATE SET "
@@ -110,7 +110,7 @@ def find(reader: Reader | Transaction, who: str, path: str = "person") -> Accoun
 
 
 def find_reachable(reader: Reader | Transaction, who: str, path: str) -> Account:
-    """`find`, for talking with them: raises `Refusal("forbidden")` for a deactivated account."""
+    """Like `find`, but raises `Refusal("forbidden")` for an account that cannot receive messages."""
     account = find(reader, who, path)
     check_reachable(account)
     return account
@@ -124,7 +124,7 @@ def check_reachable(account: Account) -> None:
 
 
 def check_can_act(reader: Reader | Transaction, key: int) -> Account:
-    """The account with this key as it is now, for acting as it.
+    """The current account with this key, to act as it.
 
     Raises `Refusal("forbidden")` for a deactivated account, and for one whose role does not have the permission `chat`.
     """
@@ -136,7 +136,7 @@ def check_can_act(reader: Reader | Transaction, key: int) -> Account:
 
 
 def refuse_imported(account: Account, path: str | None = None) -> None:
-    """For what only an account that is used can have: raises `Refusal("forbidden")` for an author elsewhere."""
+    """Raises `Refusal("forbidden")` for an imported author, who cannot have what only real accounts have."""
     if account.imported:
         raise Refusal("forbidden", f"{account.handle} is {IMPORTED} {account.handle}", path=path)
 
@@ -174,21 +174,21 @@ def page(reader: Reader, viewer: Account | None, prefix: str, after: str | None,
 
 
 def enrich(reader: Reader, found: list[Person], viewer: Account | None) -> list[Person]:
-    """The people with what plugins know of them: once for all that are shown together.
+    """The people with what plugins add to them. Call it once for all people that are shown together.
 
-    `viewer` is who alone reads them; None for the operator.
+    `viewer` is the user who reads the result; None for the operator.
     """
     enrich_people = additions(reader).enrich_people
     return enrich_people(reader, found, viewer) if found and enrich_people is not None else found
 
 
 def profile(reader: Reader, viewer: Account | None, account: Account) -> Person:
-    """A user's profile, as `viewer` is shown it."""
+    """A user's profile, as `viewer` sees it."""
     return enrich(reader, [public(account)], viewer)[0]
 
 
 def update_profile(tx: Transaction, account: Account, name: str | None, avatar: str | None) -> Person:
-    """Change what is given (an empty avatar removes it); everyone who shares a conversation is told."""
+    """Change the given fields (an empty avatar removes it); notifies all who share a conversation with the user."""
     values = {"name": name, "avatar": avatar or None}
     given = {column: values[column] for column, text in (("name", name), ("avatar", avatar)) if text is not None}
     changed = bool(given) and change(tx, "people", {"key": account.key}, given)
@@ -217,7 +217,7 @@ def password_hash(reader: Reader | Transaction, handle: str) -> tuple[Account, s
 
 
 def password_of(reader: Reader | Transaction, person: int) -> str | None:
-    """Its hash."""
+    """The hash of the user's password."""
     return reader.execute("SELECT password FROM people WHERE key = ?", (person,)).fetchone()[0]
 
 
@@ -228,7 +228,7 @@ def set_password(tx: Transaction, person: int, hashed: str) -> None:
 def set_role(tx: Transaction, account: Account, role: str) -> bool:
     """Returns whether the role changed.
 
-    Raises `Refusal` for a role that does not exist, for a bot, and rather than leave the node without any admin.
+    Raises `Refusal` if the role does not exist, for a bot, or if the node would be left without an administrator.
     """
     roles.check_there(tx, role)
     if role == "admin" and account.bot:
@@ -263,11 +263,10 @@ def with_roles(reader: Reader | Transaction, roles: list[str]) -> list[Account]:
 
 
 def holders_of(reader: Reader | Transaction, permission: str, *, reads: bool = False) -> list[Account]:
-    """The accounts that may use a permission, in the order in which they were made.
+    """The accounts that may use a permission, in the order in which they were created.
 
-    Those whose role has it and who can sign in: not deactivated, erased or imported. A bot whose tokens all leave it
-    out by their scopes is not among them. `reads`: for something that only reads, for which the scope
-    `<permission>:read` is enough.
+    That is, accounts whose role has it and that are not deactivated, erased or imported. A bot is left out if none of
+    its tokens' scopes include the permission. `reads`: for reading only, where the scope `<permission>:read` is enough.
     """
     rows = reader.execute(
         f"SELECT {_COLUMNS} FROM people WHERE deactivated_at IS NULL AND erased_at IS NULL "  # noqa: S608
@@ -279,7 +278,7 @@ def holders_of(reader: Reader | Transaction, permission: str, *, reads: bool = F
 
 
 def _tokens_allow(reader: Reader | Transaction, bot: Account, permission: str, reads: bool) -> bool:
-    """Whether one of a bot's tokens can use the permission; one that has no token acts by its role."""
+    """Whether one of a bot's tokens can use the permission. A bot without tokens has the permissions of its role."""
     tokens = reader.execute(
         "SELECT scopes FROM sessions WHERE person = ? AND (expires_at IS NULL OR expires_at > ?)", (bot.key, now_ms())
     ).fetchall()
@@ -288,7 +287,7 @@ def _tokens_allow(reader: Reader | Transaction, bot: Account, permission: str, r
 
 
 def may_be_handle(handle: str) -> bool:
-    """Whether an account can have this handle, if its form is right."""
+    """Whether an account can have this handle, assuming that it is well-formed."""
     return handle not in RESERVED_HANDLES and not _ID.fullmatch(handle)
 
 

@@ -10,7 +10,7 @@ from chatnode_crm.contacts import CONTACTS, READ, WRITE
 
 @hookimpl
 def chatnode_plugin() -> Plugin:
-    """The declaration. The role is for those who work with contacts and run nothing else."""
+    """The declaration. The role is for users who work with contacts and need no other permissions."""
     return Plugin(
         name="crm",
         version="1.0",

@@ -1,4 +1,4 @@
-"""What users and programs do with contacts."""
+"""The commands for contacts and segments."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from chatnode.api import Context, Entries, Nothing, Text, Transaction, command
 from chatnode_crm import contacts, segments
 from chatnode_crm.contacts import CONTACTS, READ, WRITE
 
-FieldName = Annotated[str, Text(40, 1, r"[a-z][a-z0-9_]*", hint="takes a-z, digits and _")]
+FieldName = Annotated[str, Text(40, 1, r"[a-z][a-z0-9_]*", hint="must consist of a-z, digits and _")]
 Name = Annotated[str, Text(100, 1)]
 
 
 @attrs.define
 class AddField:
-    """A field that every contact may have from now on."""
+    """A new field for contacts."""
 
     name: FieldName
     kind: Literal["text", "number"] = "text"
@@ -24,7 +24,7 @@ class AddField:
 
 @attrs.define
 class AddContact:
-    """`custom` holds values of fields that were added before."""
+    """`custom` has values by field name; the fields must exist."""
 
     name: Name
     email: Annotated[str, Text(200, 1)]
@@ -38,7 +38,7 @@ class ContactAdded:
 
 @attrs.define
 class SaveSegment:
-    """`filter` is one of `items.query`, over `crm_contacts`."""
+    """`filter` is a filter of `items.query` on `crm_contacts`."""
 
     segment: Name
     filter: dict[str, Any]
@@ -56,7 +56,7 @@ class SegmentSize:
 
 @command("crm.fields.add", permission=WRITE, limit="changes")
 async def add_field(ctx: Context, asked: AddField) -> Nothing:
-    """Define a field of contacts."""
+    """Define a field for contacts."""
 
     def write(tx: Transaction) -> None:
         contacts.add_field(tx, asked.name, asked.kind)
@@ -68,7 +68,7 @@ async def add_field(ctx: Context, asked: AddField) -> Nothing:
 
 @command("crm.contacts.add", permission=WRITE, limit="changes")
 async def add_contact(ctx: Context, asked: AddContact) -> ContactAdded:
-    """Add a contact. No two have the same e-mail address."""
+    """Add a contact. E-mail addresses are unique."""
 
     def write(tx: Transaction) -> str:
         contact = contacts.add(tx, asked.name, asked.email, asked.custom)
@@ -80,7 +80,7 @@ async def add_contact(ctx: Context, asked: AddContact) -> ContactAdded:
 
 @command("crm.segments.save", permission=WRITE, limit="changes")
 async def save_segment(ctx: Context, asked: SaveSegment) -> Nothing:
-    """Save a filter under a name, or replace the one that has the name."""
+    """Save a filter under a name, replacing any with that name."""
     asker = ctx.asker(CONTACTS)
 
     def write(tx: Transaction) -> None:
@@ -93,7 +93,7 @@ async def save_segment(ctx: Context, asked: SaveSegment) -> Nothing:
 
 @command("crm.segments.count", permission=READ, reads=True)
 async def count_segment(ctx: Context, asked: OfSegment) -> SegmentSize:
-    """How many contacts are in a segment now."""
+    """Count the contacts in a segment now."""
     asker = ctx.asker(CONTACTS)
     return SegmentSize(await ctx.query(lambda reader: segments.size(reader, asker, asked.segment)))
 

@@ -1,4 +1,4 @@
-"""Contacts: what is stored of them, and the collection that `items.query` asks."""
+"""Contacts: their tables, and the collection for `items.query`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST = 2**53
 
 
 def learned(source: Reader | Transaction, asker: Asker) -> Iterator[Field]:
-    """The fields that users have defined. Their SQL names them by key, as a name may hold anything."""
+    """The fields that users have defined. Their SQL uses keys, because users choose the names."""
     for key, name, kind in source.execute("SELECT key, name, kind FROM crm_fields ORDER BY key").fetchall():
         value = f"(SELECT value FROM crm_values WHERE contact = item.key AND field = {key:d})"  # noqa: S608
         yield Field(f"custom.{name}", kinds.Integer() if kind == "number" else kinds.String(), value, nullable=True)
@@ -49,18 +49,18 @@ CONTACTS = Collection(
 
 
 def add_field(tx: Transaction, name: str, kind: str) -> None:
-    """Raises `Refusal("conflict")` for a name that another field has."""
+    """Raises `Refusal("conflict")` if the name is taken."""
     try:
         tx.execute("INSERT INTO crm_fields (name, kind) VALUES (?, ?)", (name, kind))
     except IntegrityError:
-        raise Refusal("conflict", f"there is a field {name} already", path="name") from None
+        raise Refusal("conflict", f"the field {name} already exists", path="name") from None
 
 
 def add(tx: Transaction, name: str, email: str, custom: dict[str, str]) -> str:
-    """Store a contact; returns its id. Raises `Refusal` with the field that is wrong."""
+    """Store a contact; returns its id. Raises `Refusal`, which names the invalid field."""
     email = email.strip().lower()
     if not name.strip():
-        raise Refusal("invalid", "a contact has a name", path="name")
+        raise Refusal("invalid", "a contact needs a name", path="name")
     if not _EMAIL.fullmatch(email):
         raise Refusal("invalid", "expected an e-mail address, such as ada@example.org", path="email")
     id = new_id()
@@ -69,7 +69,7 @@ def add(tx: Transaction, name: str, email: str, custom: dict[str, str]) -> str:
             "INSERT INTO crm_contacts (id, name, email, added_at) VALUES (?, ?, ?, ?)", (id, name, email, tx.now)
         ).lastrowid
     except IntegrityError:
-        raise Refusal("conflict", f"there is a contact with the address {email} already", path="email") from None
+        raise Refusal("conflict", f"a contact with the address {email} already exists", path="email") from None
     for field, value in custom.items():
         key, checked = _checked(tx, field, value)
         tx.execute("INSERT INTO crm_values (contact, field, value) VALUES (?, ?, ?)", (contact, key, checked))
@@ -77,11 +77,11 @@ def add(tx: Transaction, name: str, email: str, custom: dict[str, str]) -> str:
 
 
 def _checked(tx: Transaction, name: str, value: str) -> tuple[int, str | int]:
-    """The key of a field, and the value as it is stored."""
+    """The key of a field, and the value to store."""
     path = f"custom.{name}"
     found = tx.execute("SELECT key, kind FROM crm_fields WHERE name = ?", (name,)).fetchone()
     if found is None:
-        raise Refusal("invalid", f"there is no field {name[:80]!r}; add it with crm.fields.add", path=path)
+        raise Refusal("invalid", f"no such field: {name[:80]!r}; add it with crm.fields.add", path=path)
     key, kind = found
     if kind == "text":
         return key, value
@@ -90,5 +90,5 @@ def _checked(tx: Transaction, name: str, value: str) -> tuple[int, str | int]:
     except ValueError:
         number = _MOST
     if abs(number) >= _MOST:
-        raise Refusal("invalid", "expected a whole number", path=path)
+        raise Refusal("invalid", "expected an integer", path=path)
     return key, number

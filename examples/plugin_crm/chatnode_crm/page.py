@@ -1,4 +1,4 @@
-"""The page for those who work with contacts: the list, and a form that adds one."""
+"""The page for users who work with contacts: a list, and a form to add one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHOWN = 50
 
 
 async def render(ctx: PageContext, query: Mapping[str, str]) -> str:
-    """The first contacts by name, and the form with what was wrong with it."""
+    """The first contacts by name, and the form with its errors."""
     page = await ctx.query_items(CONTACTS, limit=_SHOWN, fields="name,email")
     rows = "".join(f"<li>{escape(row['name'])} – {escape(row['email'])}</li>" for row in page.data)
     more = f"<p>The first {_SHOWN}.</p>" if page.next else ""
@@ -33,7 +33,7 @@ def _field(ctx: PageContext, name: str, label: str) -> str:
 
 async def submit(ctx: PageContext, query: Mapping[str, str], sent: Mapping[str, str]) -> str | Mapping[str, str]:
     """Add a contact as the user who sent the form, with all checks of the command."""
-    missing = {name: "fill this in" for name in ("name", "email") if not sent.get(name, "").strip()}
+    missing = {name: "fill in this field" for name in ("name", "email") if not sent.get(name, "").strip()}
     if missing:
         return missing
     await ctx.call("crm.contacts.add", name=sent["name"], email=sent["email"])

@@ -1,4 +1,4 @@
-"""Segments: a filter that is saved, and asked again whenever somebody wants to know who is in it."""
+"""Segments: saved filters, run each time that a segment's members are needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatnode_crm.contacts import CONTACTS
 
 
 def save(tx: Transaction, asker: Asker, name: str, condition: dict[str, Any]) -> None:
-    """Raises `Refusal` with the place of the fault, for a filter that could not be asked."""
+    """Save a segment. Raises `Refusal` with the path of the fault if the filter is invalid."""
     filter_sql(tx, asker, CONTACTS, condition)
     tx.execute(
         "INSERT INTO crm_segments (name, filter) VALUES (?, ?) "
@@ -23,12 +23,12 @@ def saved(reader: Reader, name: str) -> dict[str, Any]:
     """The filter of a segment. Raises `Refusal("not_found")`."""
     found = reader.execute("SELECT filter FROM crm_segments WHERE name = ?", (name,)).fetchone()
     if found is None:
-        raise Refusal("not_found", f"there is no segment {name[:80]!r}", path="segment")
+        raise Refusal("not_found", f"no such segment: {name[:80]!r}", path="segment")
     return json.loads(found[0])
 
 
 def size(reader: Reader, asker: Asker, name: str) -> int:
-    """How many contacts are in a segment now."""
+    """The number of contacts in a segment now."""
     found = filter_sql(reader, asker, CONTACTS, saved(reader, name))
-    sql = f"SELECT count(*) FROM {CONTACTS.source} WHERE {found.sql}"  # noqa: S608 - it holds no value
+    sql = f"SELECT count(*) FROM {CONTACTS.source} WHERE {found.sql}"  # noqa: S608 - it contains no values
     return reader.execute(sql, found.values).fetchone()[0]

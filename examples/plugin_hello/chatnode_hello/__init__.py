@@ -1,4 +1,4 @@
-"""Hello: people are greeted, and messages that greet are marked."""
+"""Hello: greets users, and marks messages that begin with a greeting."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ async def greet(ctx: Context, asked: Greet) -> Greeting:
 
 @hookimpl
 async def prepare_draft(ctx: Context, draft: Draft) -> None:
-    """Mark what begins with the greeting."""
+    """Mark messages that begin with the greeting."""
     if draft.text.casefold().startswith(ctx.settings(Settings).word.casefold()):
         draft.metadata = {**(draft.metadata or {}), "hello.greets": "yes"}
 
 
-# ---- a command of the command line: `chatnode hello greet ann`
+# ---- a subcommand of `chatnode`: `chatnode hello greet ann`
 
 
 class Call(Protocol):
@@ -88,7 +88,7 @@ def greet_here(call: Call, person: str) -> None:
     click.echo(call("hello.greet", person=person)["text"])
 
 
-# ---- what it all adds up to
+# ---- the declaration
 
 
 @hookimpl

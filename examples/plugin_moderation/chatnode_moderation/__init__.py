@@ -23,20 +23,20 @@ from .rules import Settings, fitting
 
 
 def says_something(draft: Draft) -> bool:
-    """What programs post for all to rely on is not filtered, nor is a picture without words."""
+    """System messages are not filtered, nor are pictures without a caption."""
     return draft.kind != "system" and bool(draft.text)
 
 
 @hookimpl
 @only_for(when=says_something)
 async def prepare_draft(ctx: Context, draft: Draft) -> None:
-    """Refuse or hold what breaks a rule: new messages and edits. What is imported comes by no draft."""
+    """Refuse or hold new messages and edits that break a rule. Imported messages do not pass through this hook."""
     settings = ctx.settings(Settings)
     rule = fitting(settings.rules, draft.conversation, draft.text)
     if rule is None:
         return
     sender = ctx.me
-    if rule.action == "refuse" or draft.content is not None:  # a picture is not kept here, nor its caption
+    if rule.action == "refuse" or draft.content is not None:  # messages with content other than text are not held
         raise Refusal("forbidden", rule.reason, path="text")
     if await ctx.read(lambda reader: storage.is_released(reader, sender, draft)):
         return
@@ -73,7 +73,7 @@ def chatnode_plugin() -> Plugin:
         settings=Settings,
         steps=steps_in(__name__),
         tables=(Table("moderation_held", people=("sender",), export=storage.EXPORT),),
-        permissions=(Permission(REVIEW, "Release and discard messages that are held.", roles=("moderator",)),),
+        permissions=(Permission(REVIEW, "Release and discard held messages.", roles=("moderator",)),),
         commands=COMMANDS,
         events=(EventKind(storage.MessageHeld, storage.make_held),),
     )

@@ -1,4 +1,4 @@
-"""What moderators do with what is held."""
+"""Moderators' commands for held messages."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ REVIEW = "moderation.review"
 
 @attrs.define
 class ReviewHeld:
-    """Which of them."""
+    """The held message."""
 
     held: Id
 
 
 @attrs.define
 class HeldListed:
-    """What waits, the oldest first."""
+    """The held messages, the oldest first."""
 
     held: list[storage.Held]
 
 
 @command("moderation.list", permission=REVIEW, reads=True)
 async def list_held(ctx: Context, asked: Nothing) -> HeldListed:
-    """List what is held."""
+    """List held messages."""
     return HeldListed(await ctx.read(lambda reader: storage.listed(reader, ctx.page_size(500))))
 
 
 @command("moderation.release", permission=REVIEW)
 async def release(ctx: Context, asked: ReviewHeld) -> Nothing:
-    """Post what is held as its sender, who can send it again, too: it is posted once.
+    """Post a held message as its sender. If the sender also sends it again, it is still posted only once.
 
-    What cannot be posted any more, because the sender left, stays held.
+    A message that can no longer be posted, because the sender left, stays held.
     """
     waiting = await ctx.write(lambda tx: storage.release(tx, asked.held))
     await ctx.as_person(waiting.sender).call(waiting.command, **waiting.fields)
@@ -45,7 +45,7 @@ async def release(ctx: Context, asked: ReviewHeld) -> Nothing:
 
 @command("moderation.discard", permission=REVIEW)
 async def discard(ctx: Context, asked: ReviewHeld) -> Nothing:
-    """Forget what is held. Its sender is not told."""
+    """Discard a held message. Its sender is not notified."""
     await ctx.write(lambda tx: storage.discard(tx, asked.held))
     return Nothing()
 

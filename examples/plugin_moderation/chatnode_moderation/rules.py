@@ -1,4 +1,4 @@
-"""The settings, and which rule fits a text."""
+"""The settings, and finding the rule that a text breaks."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _LINK = re.compile(r"https?://(?:[^\s/?#\\]*@)?([^\s/?#\\:@]+)", re.IGNORECASE)
 
 @attrs.frozen
 class Rule:
-    """What a message must not have."""
+    """What a message must not contain."""
 
-    name: str = setting("", "What the rule is called.")
-    words: tuple[str, ...] = setting((), "Words, whatever their case and accents.")
-    links: tuple[str, ...] = setting((), 'Hosts that links lead to, with those below them; "*" is any.')
+    name: str = setting("", "The rule's name.")
+    words: tuple[str, ...] = setting((), "Words, ignoring case and accents.")
+    links: tuple[str, ...] = setting((), 'Hosts of links, including their subdomains; "*" is any host.')
     action: str = setting("refuse", "refuse, or hold until a moderator releases it.", choices=("refuse", "hold"))
-    reason: str = setting("this is not allowed here", "What the sender is told.")
-    conversations: tuple[str, ...] = setting((), "Ids of the conversations where it holds. Empty: everywhere.")
+    reason: str = setting("this is not allowed here", "The error that the sender gets.")
+    conversations: tuple[str, ...] = setting((), "Ids of the conversations it applies to. Empty: all.")
 
 
 @attrs.frozen
 class Settings:
-    """What is filtered, and who is told."""
+    """What to filter, and who to notify."""
 
-    rules: tuple[Rule, ...] = setting((), "Rules. The first that fits counts.", of=Rule)
-    moderators: tuple[str, ...] = setting((), "Handles of users who are told of what is held.")
+    rules: tuple[Rule, ...] = setting((), "Rules. The first that matches applies.", of=Rule)
+    moderators: tuple[str, ...] = setting((), "Handles of users to notify of held messages.")
 
 
 def fitting(rules: tuple[Rule, ...], conversation: str, text: str) -> Rule | None:

@@ -1,4 +1,4 @@
-"""What is held: the SQL, in functions that get a transaction or a reader."""
+"""Held messages: the SQL, in functions that get a transaction or a reader."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXPORT = (
 
 @attrs.define
 class Held:
-    """A message, or an edit of the message `edits`, that waits for a moderator."""
+    """A message, or an edit of the message `edits`, that is waiting for a moderator."""
 
     held: str
     sender: PersonRef
@@ -42,7 +42,7 @@ class Held:
 
 @attrs.define
 class MessageHeld(Event):
-    """A message of somebody's is held: for moderators."""
+    """A message is held; for moderators."""
 
     name = "moderation.held"
     held: str
@@ -53,7 +53,7 @@ class MessageHeld(Event):
 
 @attrs.define
 class Waiting:
-    """What is needed to post it after all."""
+    """What is needed to post a held message."""
 
     sender: str
     command: str
@@ -61,7 +61,7 @@ class Waiting:
 
 
 def is_released(reader: Reader, sender: Account, draft: Draft) -> bool:
-    """Whether a moderator released this very text."""
+    """Whether a moderator released exactly this text."""
     found = reader.execute(
         "SELECT 1 FROM moderation_held "
         "WHERE sender = ? AND cid = ? AND edits = ? AND text = ? AND released_at IS NOT NULL",
@@ -71,8 +71,10 @@ def is_released(reader: Reader, sender: Account, draft: Draft) -> bool:
 
 
 def hold(tx: Transaction, sender: Account, draft: Draft, rule: str, moderators: list[int]) -> None:
-    """Keep a draft and tell moderators. The same draft again changes nothing; another text replaces the one held."""
-    # Keys with a dot may be other plugins', which this one may not write.
+    """Store a draft and notify moderators. The same draft again changes nothing; a different text replaces the held
+    one.
+    """
+    # Keys with a dot may belong to other plugins, and this plugin may not write those.
     metadata = {key: value for key, value in (draft.metadata or {}).items() if "." not in key}
     more = {"reply_to": draft.reply_to, "thread": draft.thread, "metadata": metadata or None}
     row = tx.execute(
@@ -91,7 +93,7 @@ def hold(tx: Transaction, sender: Account, draft: Draft, rule: str, moderators: 
 
 
 def make_held(reader: Reader, row: Row) -> MessageHeld | None:
-    """The event once more; None when nobody waits any more."""
+    """The rebuilt event; None if the message is no longer held."""
     found = reader.execute(
         "SELECT id, sender, conversation, rule FROM moderation_held WHERE key = ?", (row.subject,)
     ).fetchone()
@@ -114,7 +116,7 @@ def listed(reader: Reader, limit: int) -> list[Held]:
 
 
 def release(tx: Transaction, held: str) -> Waiting:
-    """Let the draft pass, and give what posts it. Raises `Refusal("not_found")`."""
+    """Release the draft, and return what is needed to post it. Raises `Refusal("not_found")`."""
     row = tx.execute(
         "UPDATE moderation_held SET released_at = ? WHERE id = ? "
         "RETURNING sender, conversation, cid, edits, text, more",
@@ -131,7 +133,7 @@ def release(tx: Transaction, held: str) -> Waiting:
 
 
 def discard(tx: Transaction, held: str) -> None:
-    """Forget a draft. Raises `Refusal("not_found")`."""
+    """Delete a draft. Raises `Refusal("not_found")`."""
     if not tx.execute("DELETE FROM moderation_held WHERE id = ?", (held,)).rowcount:
         raise _no_such()
 

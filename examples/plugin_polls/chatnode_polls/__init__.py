@@ -1,4 +1,4 @@
-"""Polls: a message with options; everybody who sees it can vote, all are told the counts, each user their own vote."""
+"""Polls: messages with options that users vote on. Everyone who can see one gets the counts."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from .model import GetPolls, Poll, PollChanged, PollPage, PollStarted, PollVoted
 
 @command("polls.start", permission=CHAT)
 async def start(ctx: Context, asked: StartPoll) -> PollStarted:
-    """Post a poll. Clients that know nothing of polls show its text.
+    """Post a poll. Clients without support for polls show its text.
 
-    The message is the user's own: limits and moderation hold for it as for any other. If the node stops between the
-    message and the poll, sending the command again completes it.
+    The user is the sender, so limits and moderation apply to the message as to any other. If the node stops between
+    posting the message and storing the poll, sending the command again completes it.
     """
     if len(asked.options) < 2:
-        raise Refusal("invalid", "a poll has at least 2 options", path="options")
+        raise Refusal("invalid", "a poll needs at least 2 options", path="options")
     lines = [asked.question, *(f"{number}. {option}" for number, option in enumerate(asked.options, 1))]
     posted = await ctx.call("messages.post", conversation=asked.conversation, cid=asked.cid, text="\n".join(lines))
     await ctx.write(partial(storage.add, asked=asked, message=posted["message"]), repeatable=True)
@@ -53,7 +53,7 @@ async def get(ctx: Context, asked: GetPolls) -> PollPage:
 
 @hookimpl
 def enrich_messages(reader: Reader | Transaction, messages: Sequence[Message]) -> Mapping[str, Any]:
-    """`extra.polls` of each message that is a poll: what is the same for everybody."""
+    """`extra.polls` of each message that is a poll: only what is the same for every user."""
     return storage.shown(reader, [message.message for message in messages if message.deleted_at is None])
 
 

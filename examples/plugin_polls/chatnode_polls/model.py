@@ -1,4 +1,4 @@
-"""What polls take, give and tell."""
+"""Requests, replies and events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Cid = Annotated[str, Text(64, 1)]
 
 @attrs.define
 class StartPoll:
-    """`cid` as in `messages.post`: the same one again starts no second poll."""
+    """`cid` works as in `messages.post`: repeating it does not start a second poll."""
 
     conversation: Id
     cid: Cid
@@ -32,7 +32,7 @@ class PollStarted:
 
 @attrs.define
 class Vote:
-    """For an option by its number, from 0; without one the vote is taken back."""
+    """`option` is a number, counted from 0; without it the vote is withdrawn."""
 
     message: Id
     option: Annotated[int, Whole(0, 19)] | None = None
@@ -40,14 +40,14 @@ class Vote:
 
 @attrs.define
 class GetPolls:
-    """The messages of polls; those that are none, or that you may not see, are left out."""
+    """The messages of polls; messages that are not polls, or that you may not see, are left out."""
 
     messages: Annotated[list[Id], Items(100)]
 
 
 @attrs.define
 class Poll:
-    """A poll as the user who asks sees it: `mine` is the option that they voted for."""
+    """A poll as the requesting user sees it: `mine` is the option that they voted for."""
 
     message: str
     question: str
@@ -65,7 +65,9 @@ class PollPage:
 
 @attrs.define
 class PollChanged(Event):
-    """Somebody voted: how many votes each option has now. For all who see the message; it does not say who."""
+    """A user voted: the number of votes for each option now, for everyone who can see the message. It does not name the
+    user.
+    """
 
     name = "poll.changed"
     conversation: str
@@ -75,7 +77,7 @@ class PollChanged(Event):
 
 @attrs.define
 class PollVoted(Event):
-    """The reader's own vote, for all their devices; without `option` they took it back."""
+    """The recipient's own vote, for all their devices; without `option` they withdrew it."""
 
     name = "poll.voted"
     message: str

@@ -1,4 +1,4 @@
-"""All the SQL. Functions get a transaction or a reader, and run in a thread of the database."""
+"""All the SQL, in functions that get a transaction or a reader and run in a database thread."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ VOTES = Table(
 
 
 def add(tx: Transaction, asked: StartPoll, message: str) -> None:
-    """The message is a poll from now on; a repeat changes nothing."""
+    """Make the message a poll; a repeat changes nothing."""
     tx.execute(
         "INSERT INTO polls_polls (message, question, options) SELECT key, ?, ? FROM messages "
         "WHERE id = ? AND deleted_at IS NULL ON CONFLICT (message) DO NOTHING",
@@ -52,12 +52,12 @@ def add(tx: Transaction, asked: StartPoll, message: str) -> None:
 
 
 def vote(tx: Transaction, account: Account, message: str, option: int | None) -> Poll:
-    """Vote, change the vote or take it back, and tell; voting for the same again tells nobody."""
+    """Vote, change the vote or withdraw it, and record the events; voting for the same option again records none."""
     place, shown = access_message(tx, account, message)
-    access_to_post(tx, account, place.id)  # a closed conversation takes no votes either
+    access_to_post(tx, account, place.id)  # closed conversations accept no votes either
     key, poll = _find(tx, account, message)
     if option is not None and option >= len(poll.options):
-        raise Refusal("invalid", f"the poll has the options 0 to {len(poll.options) - 1}", path="option")
+        raise Refusal("invalid", f"expected an option from 0 to {len(poll.options) - 1}", path="option")
     if option == poll.mine:
         return poll
     if option is None:
@@ -78,12 +78,12 @@ def _find(tx: Transaction, account: Account, message: str) -> tuple[int, Poll]:
     (key,) = tx.execute("SELECT key FROM messages WHERE id = ?", (message,)).fetchone()
     found = polls(tx, account, [message])
     if not found:
-        raise Refusal("not_found", "this message is no poll", path="message")
+        raise Refusal("not_found", "this message is not a poll", path="message")
     return key, found[0]
 
 
 def polls(reader: Reader | Transaction, account: Account, messages: Sequence[str]) -> list[Poll]:
-    """The polls among the messages that the user may see, each with their own vote."""
+    """Those of the messages that are polls and that the user may see, each with the user's vote."""
     rows = reader.execute(
         "SELECT m.key, m.id, p.question, p.options, (SELECT v.option FROM polls_votes v WHERE v.message = m.key "  # noqa: S608
         "AND v.person = :me) FROM json_each(:ids) i JOIN messages m ON m.id = i.value "
@@ -107,7 +107,7 @@ def _votes(reader: Reader | Transaction, message: int, options: int) -> list[int
 
 
 def shown(reader: Reader | Transaction, messages: Sequence[str]) -> dict[str, Any]:
-    """What everybody who sees the messages is shown of their polls, by their ids."""
+    """The polls by message id, with only what every user who can see the messages may know."""
     rows = reader.execute(
         "SELECT m.id, m.key, p.question, p.options FROM json_each(?) i JOIN messages m ON m.id = i.value "
         "JOIN polls_polls p ON p.message = m.key",
@@ -120,7 +120,7 @@ def shown(reader: Reader | Transaction, messages: Sequence[str]) -> dict[str, An
     return found
 
 
-# ---- events, made again for clients that were away
+# ---- events, rebuilt for clients that missed them
 
 
 def make_changed(reader: Reader, row: Row) -> PollChanged | None:

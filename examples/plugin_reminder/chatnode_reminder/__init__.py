@@ -1,4 +1,4 @@
-"""Reminder: when it is time, a bot mentions the user who asked to be reminded of a message, in its conversation."""
+"""Reminder: users ask to be reminded of a message; when it is time, a bot mentions them in its conversation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from chatnode.api import (
 )
 
 MOST_AT_ONCE = 100
-"""Reminders that are posted in one transaction."""
+"""Maximum number of reminders to post in one transaction."""
 
 
 @attrs.frozen
@@ -42,12 +42,12 @@ class Settings:
     look_seconds: float = setting(5.0, "How often to look for reminders that are due.", minimum=0.1)
 
 
-# ---- the table: no text in it, only whom to remind of what, and when
+# ---- the table: no text, only which user to remind of which message, and when
 
 STEPS = (
     Step(
         "0001_due",
-        # AUTOINCREMENT: a number is never used again, as the cid of what is posted is made of it.
+        # AUTOINCREMENT: a key is never reused, because the cid of the bot's message is derived from it.
         "CREATE TABLE reminder_due ("
         "key INTEGER PRIMARY KEY AUTOINCREMENT, person INTEGER NOT NULL REFERENCES people (key), "
         "message INTEGER NOT NULL REFERENCES messages (key), due_at INTEGER NOT NULL, UNIQUE (person, message));"
@@ -64,12 +64,12 @@ DUE = Table(
 )
 
 
-# ---- asking
+# ---- setting reminders
 
 
 @attrs.define
 class SetReminder:
-    """The message, and in how many seconds from now; once more for the same message sets another time."""
+    """The message, and the delay in seconds. Another request for the same message changes the time."""
 
     message: Id
     seconds: Annotated[int, Whole(0, 366 * 86_400)]
@@ -77,7 +77,7 @@ class SetReminder:
 
 @attrs.define
 class ReminderSet:
-    """When the bot will speak."""
+    """When the bot will post the reminder."""
 
     at: str
 
@@ -91,7 +91,7 @@ async def set_reminder(ctx: Context, asked: SetReminder) -> ReminderSet:
         await ctx.call("conversations.members.add", conversation=place.id, member=bot.id)
 
     def write(tx: Transaction) -> int:
-        access_message(tx, ctx.me, asked.message)  # it may have gone meanwhile
+        access_message(tx, ctx.me, asked.message)  # it may have been removed meanwhile
         (message,) = tx.execute("SELECT key FROM messages WHERE id = ?", (asked.message,)).fetchone()
         due_at = tx.now + asked.seconds * 1000
         tx.execute(
@@ -115,16 +115,16 @@ def _takes_part(reader: Reader, conversation: int, person: int) -> bool:
     return row.fetchone() is not None
 
 
-# ---- speaking
+# ---- posting reminders
 
 
 async def remind(ctx: Context) -> str | None:
-    """Post what is due. What is left after a crash is posted by the next run, what was posted is not there any more."""
+    """Post the reminders that are due. After a crash, the next run posts the rest; those already posted are gone."""
     now, said = now_ms(), 0
     while await ctx.read(partial(_is_due, now=now)):
         bot = await _bot(ctx)
         if bot.deactivated_at is not None:
-            return "an administrator deactivated the bot: reminders wait"
+            return "an administrator deactivated the bot; no reminders are posted"
         posted, dropped = await ctx.write(partial(_post_some, bot=bot, now=now), repeatable=True)
         ctx.count("dropped", dropped)
         said += posted
@@ -136,7 +136,7 @@ def _is_due(reader: Reader, now: int) -> bool:
 
 
 def _post_some(tx: Transaction, bot: Account, now: int) -> tuple[int, int]:
-    """Post reminders and remove their rows, in one transaction; gives how many were posted, and how many could not."""
+    """Post reminders and delete their rows in one transaction; returns the numbers posted and dropped."""
     rows = tx.execute(
         "SELECT r.key, r.person, m.id FROM reminder_due r JOIN messages m ON m.key = r.message "
         "WHERE r.due_at <= ? ORDER BY r.due_at LIMIT ?",
@@ -149,10 +149,10 @@ def _post_some(tx: Transaction, bot: Account, now: int) -> tuple[int, int]:
 
 
 def _post(tx: Transaction, bot: Account, key: int, person: int, message: str) -> None:
-    """Raises `Refusal` when the user cannot see the message any more, or the bot cannot speak there."""
+    """Raises `Refusal` if the user can no longer see the message, or the bot cannot post there."""
     user = person_by_key(tx, person)
     if user.deactivated_at is not None:
-        raise Refusal("forbidden", "the user who asked is gone")
+        raise Refusal("forbidden", "the user's account is deactivated")
     place, _ = access_message(tx, user, message)
     post_message(
         tx,
@@ -166,11 +166,11 @@ def _post(tx: Transaction, bot: Account, key: int, person: int, message: str) ->
 
 
 def _sees(tx: Transaction, bot: Account, message: str) -> bool:
-    """In a private group the bot sees nothing of before it joined, and cannot answer it."""
+    """Whether the bot can see the message: in a private group, not if it joined later."""
     return tx.attempt(partial(access_message, tx, bot, message)) is None
 
 
-# ---- what it all adds up to
+# ---- the declaration
 
 
 @hookimpl

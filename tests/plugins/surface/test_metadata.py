@@ -64,7 +64,7 @@ async def test_a_client_cannot_write_what_is_a_plugins(tmp_path: Path) -> None:
         ann, bob, talk = await pair(node)
         with refused("invalid", "metadata") as caught:
             await post(ann, talk, FORGED)
-        assert caught.value.message == "polls.id is for the plugin polls alone to write"
+        assert caught.value.message == "only the plugin polls may write polls.id"
         free = {"polls": "1", "poll.id": "2", "Polls.id": "3", "order.id": "4", ".polls.id": "5"}
         await post(ann, talk, free)
         assert await metadata_of(bob, talk) == [free]
@@ -115,7 +115,7 @@ async def test_a_hook_writes_its_own_keys_and_touches_no_others(tmp_path: Path) 
                 await ann.call("messages.post", conversation=talk, cid=text, text=text)
         (zeal,) = [each for each in node.plugins.statuses() if each.name == "zeal"]
         assert zeal.failures == 2
-        assert "changed the metadata polls.id" in (zeal.last_failure or "")
+        assert "changed the metadata key polls.id" in (zeal.last_failure or "")
         assert len(await metadata_of(bob, talk)) == 1
 
 
@@ -146,5 +146,5 @@ async def test_an_import_cannot_write_them_and_its_other_items_come_in(tmp_path:
         items = [{"cid": "1", **item}, {"cid": "2", **item, "metadata": MINE}]
         done = await node.call("import.messages", conversation=room, source="irc", items=items)
         assert done["imported"] == 1
-        reason = "metadata: polls.id is for the plugin polls alone to write"
+        reason = "metadata: only the plugin polls may write polls.id"
         assert done["failed"] == [{"cid": "2", "reason": reason}]

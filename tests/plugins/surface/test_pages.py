@@ -234,9 +234,9 @@ NO_FORMS = (
     ("note=é".encode(), FORM, "not UTF-8"),
     (b"note=a&note=b", FORM, "the field note more than once"),
     (b"&".join(b"f%d=" % number for number in range(1_100)), FORM, "more than 1000 fields"),
-    (b'{"note": "a"}', "application/json", "takes forms as"),
-    (b"--x", "multipart/form-data; boundary=x", "takes forms as"),
-    (b"", "", "takes forms as"),
+    (b'{"note": "a"}', "application/json", "accepts forms as"),
+    (b"--x", "multipart/form-data; boundary=x", "accepts forms as"),
+    (b"", "", "accepts forms as"),
 )
 
 
@@ -290,4 +290,4 @@ async def test_submit_must_be_async(tmp_path: Path) -> None:
         return ""
 
     async with node_with(tmp_path, Pages(submit=submit).plugin) as node:
-        assert states(node) == {"demo": "what the page 'notes/<of>' is sent to must be async def, not def"}
+        assert states(node) == {"demo": "`submit` of the page 'notes/<of>' must be async def, not def"}

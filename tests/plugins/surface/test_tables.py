@@ -136,7 +136,7 @@ AT_FAULT: dict[str, tuple[str, Table, str]] = {
     "an export that is no SQL": (
         "CREATE TABLE demo_t (key INTEGER PRIMARY KEY, person INTEGER);",
         Table("demo_t", people=("person",), export="SELECT what FROM demo_t"),
-        "cannot be read: no such column: what",
+        "the export of the table demo_t cannot be read: no such column: what",
     ),
     "people in another case": (
         "CREATE TABLE demo_t (key INTEGER PRIMARY KEY, person INTEGER REFERENCES People (key));",

@@ -150,7 +150,7 @@ async def test_a_predicate_that_raises_is_reported_and_lets_nothing_through(tmp_
         number, last = failure(node)
         assert (number, (last or "").partition(" at ")[0]) == (
             1,
-            "prepare_draft cannot say what it wants: raised KeyError",
+            "prepare_draft failed in `when` of only_for: raised KeyError",
         )
         await say(ann, talk, "hello")
         assert await said(bob, talk) == ["hello"]
@@ -173,7 +173,7 @@ async def test_so_is_one_of_a_command_or_an_event(tmp_path: Path, hook: str) -> 
         with refused("invalid"):
             await say(ann, talk, "hello")
         assert await said(bob, talk) == []
-        assert f"{hook} cannot say what it wants" in (failure(node)[1] or "")
+        assert f"{hook} failed in `when` of only_for" in (failure(node)[1] or "")
 
 
 async def test_what_would_never_be_called_is_refused(tmp_path: Path) -> None:
@@ -200,12 +200,12 @@ async def test_what_would_never_be_called_is_refused(tmp_path: Path) -> None:
 
     no_command, no_event = "check_command wants the command messages.pots", "in_transaction wants the event"
     faults = {
-        "a": (only_for("messages.pots")(named(check_command)), f"{no_command}, which there is not; did you"),
-        "b": (only_for("message.postd")(named(in_transaction)), f"{no_event} message.postd, which there is not; did"),
-        "c": (only_for("typing")(named(in_transaction)), f"{no_event} typing, which there is not"),
-        "d": (only_for("messages.post")(named(prepare_draft)), "prepare_draft has no names to choose from: use when="),
-        "e": (only_for(when=when)(named(prepare_draft)), "what prepare_draft wants must be told by a def, and"),
-        "f": (only_for(when=has_media)(named(enrich_people)), "enrich_people is called for everything: only_for does"),
+        "a": (only_for("messages.pots")(named(check_command)), f"{no_command}, which does not exist; did you"),
+        "b": (only_for("message.postd")(named(in_transaction)), f"{no_event} message.postd, which does not exist; did"),
+        "c": (only_for("typing")(named(in_transaction)), f"{no_event} typing, which does not exist"),
+        "d": (only_for("messages.post")(named(prepare_draft)), "prepare_draft takes no names in only_for; use when="),
+        "e": (only_for(when=when)(named(prepare_draft)), "`when` of prepare_draft must be def, not async def"),
+        "f": (only_for(when=has_media)(named(enrich_people)), "enrich_people cannot be limited with only_for"),
         "g": (only_for("polls.vote")(named(check_command)), "running"),
     }  # fmt: skip
     async with node_with(tmp_path, *(made(name, hook) for name, (hook, _) in faults.items())) as node:

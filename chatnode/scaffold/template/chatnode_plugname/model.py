@@ -31,7 +31,7 @@ class Item:
 
 @attrs.define
 class AddItem:
-    """What `plugname.add` takes."""
+    """The request of `plugname.add`."""
 
     conversation: Id
     text: ItemText
@@ -39,21 +39,21 @@ class AddItem:
 
 @attrs.define
 class ListItems:
-    """What `plugname.list` takes."""
+    """The request of `plugname.list`."""
 
     conversation: Id
 
 
 @attrs.define
 class ItemReply:
-    """What `plugname.add` gives."""
+    """The reply of `plugname.add`."""
 
     item: Item
 
 
 @attrs.define
 class ItemsReply:
-    """What `plugname.list` gives, oldest first."""
+    """The reply of `plugname.list`, oldest first."""
 
     items: list[Item]
 

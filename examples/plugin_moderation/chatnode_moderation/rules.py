@@ -26,10 +26,9 @@ class Rule:
 
 @attrs.frozen
 class Settings:
-    """What is filtered, and who is told."""
+    """What is filtered."""
 
     rules: tuple[Rule, ...] = setting((), "Rules. The first that fits counts.", of=Rule)
-    moderators: tuple[str, ...] = setting((), "Handles of users who are told of what is held.")
 
 
 def fitting(rules: tuple[Rule, ...], conversation: str, text: str) -> Rule | None:

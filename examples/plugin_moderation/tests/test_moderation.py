@@ -8,7 +8,6 @@ import chatnode_moderation
 import pytest
 from chatnode_moderation.rules import Rule, fitting
 
-from chatnode.config import Config
 from chatnode.testing import LiveUser, MakePerson, Node, check_plugin, configured, refused
 
 RULES = [
@@ -18,15 +17,15 @@ RULES = [
 
 
 @pytest.fixture
-def config() -> Config:
-    """Ann is told of what is held."""
-    return configured(plugins={"moderation": {"rules": RULES, "moderators": ["ann", "nobody"]}})
+def config() -> Any:
+    """Settings with rules."""
+    return configured(plugins={"moderation": {"rules": RULES}})
 
 
 @pytest.fixture
 async def ann(person: MakePerson) -> LiveUser:
-    """She moderates."""
-    return await person("ann", admin=True)
+    """She has the role that the plugin brings."""
+    return await person("ann", role="moderation-reviewer")
 
 
 async def said(who: LiveUser, talk: str) -> list[str]:

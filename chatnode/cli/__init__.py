@@ -70,7 +70,7 @@ _WITHOUT_DATA = ("chat", "systemd")
 _COMMANDS = {
     "audit": ("auditing.audit", "Print the audit log, newest first."),
     "backup": ("backups.backup", "Make a backup; the node may be running."),
-    "call": ("calling.call", "Run any command, e.g. `chatnode call people.get person=ann`."),
+    "call": ("calling.call", "Run any command by its name."),
     "chat": ("chatting.chat", "Chat in this terminal."),
     "check": ("checking.check", "Check the database; exit with 1 if it has problems."),
     "config": ("printing.config", "Print every setting with its default, as a config.toml."),

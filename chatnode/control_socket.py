@@ -78,9 +78,13 @@ class ControlSocket:
         reply = json.loads(line)
         if "ok" in reply:
             return reply["ok"]
-        error = reply["error"]
-        code = error["code"] if error["code"] in STATUS else "internal"
-        raise Refusal(code, error["message"], path=error.get("path"), retry_after=error.get("retry_after"))
+        raise refusal_of(reply["error"])
+
+
+def refusal_of(error: dict[str, Any]) -> Refusal:
+    """The `error` part of a reply."""
+    code = error["code"] if error["code"] in STATUS else "internal"
+    return Refusal(code, error["message"], path=error.get("path"), retry_after=error.get("retry_after"))
 
 
 def shown(result: Any) -> str:

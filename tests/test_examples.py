@@ -92,16 +92,26 @@ def test_a_plugin_imports_what_is_public_and_nothing_else(name: str) -> None:
     assert ours <= {"chatnode", "chatnode.api", "chatnode.client", "chatnode.testing"}
 
 
+@pytest.fixture(scope="module")
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of programs that share their bytecode, even where Python is told to write none: compiling all
+    that a node imports takes most of the time of an example's tests."""
+    if not sys.dont_write_bytecode:
+        return {}
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("bytecode"))}
+
+
 @pytest.mark.parametrize(
     "name", [name if name == "plugin_hello" else pytest.param(name, marks=pytest.mark.slow) for name in PLUGINS]
 )
-async def test_a_plugin_passes_its_tests(name: str) -> None:
+async def test_a_plugin_passes_its_tests(name: str, bytecode: dict[str, str]) -> None:
+    """With what `chatnode[testing]` brings, and no other plugin of pytest that is installed here."""
     plugin = EXAMPLES / name
     path = os.pathsep.join([str(plugin), str(EXAMPLES.parent), str(EXAMPLES.parent / "plugins")])
     done = await trio.run_process(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "pytest_trio.plugin"],
         cwd=plugin,
-        env=os.environ | {"PYTHONPATH": path},
+        env=os.environ | bytecode | {"PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_stdout=True,
         stderr=subprocess.STDOUT,
         check=False,

@@ -9,6 +9,7 @@ import click
 
 from chatnode import control_socket
 from chatnode.cli.operator import run_operator_command
+from chatnode.errors import ConnectionLost
 
 
 @click.command(short_help="Run any command by its name.")
@@ -39,10 +40,25 @@ def call(data: Path, command: str | None, fields: tuple[str, ...], token: str | 
     if token is None:
         result = run_operator_command(data, command, **values)
     else:
-        import trio
-
-        result = trio.run(_call_as_person, url, token, command, values)
+        result = _call_with_token(url, token, command, values)
     click.echo(control_socket.shown(result))
+
+
+def _call_with_token(url: str, token: str, command: str, values: dict[str, Any]) -> Any:
+    from chatnode.cli import http_call
+
+    try:
+        return http_call.call(url, token, command, values)
+    except http_call.NotSent:
+        pass
+    except ConnectionLost:
+        from chatnode.client.calls import REPEATABLE
+
+        if command not in REPEATABLE:
+            raise
+    import trio
+
+    return trio.run(_call_as_person, url, token, command, values)
 
 
 async def _call_as_person(url: str, token: str, command: str, values: dict[str, Any]) -> Any:

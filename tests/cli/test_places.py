@@ -341,11 +341,17 @@ def test_the_help_says_of_a_command_what_the_command_says_of_itself() -> None:
 
 
 @pytest.fixture(scope="module")
-def served(empty_node: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The directory of a node that runs, on which nothing is changed."""
+def running(empty_node: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A node that runs."""
     serving = Serving(shutil.copytree(empty_node, tmp_path_factory.mktemp("served") / "data"))
-    yield serving.data
+    yield serving
     serving.kill()
+
+
+@pytest.fixture(scope="module")
+def served(running: Serving) -> Path:
+    """Its directory."""
+    return running.data
 
 
 def imported_by(*arguments: str) -> set[str]:
@@ -375,6 +381,52 @@ def test_asking_a_node_that_runs_imports_nothing_of_one(served: Path, arguments:
     assert heavy & modules == set()
     found = {name for name in modules if name.startswith("chatnode.") and not name.startswith("chatnode.cli.")}
     assert found <= OF_CHATNODE
+
+
+def test_a_call_with_a_token_imports_no_client_that_stays_connected(running: Serving) -> None:
+    assert chatnode(running.data, "user", "add", "gus", "--no-password").status == 0
+    token = chatnode(running.data, "token", "create", "gus").out.strip()
+    modules = imported_by("call", "--url", running.url, "--token", token, "people.me")
+    heavy = SERVER | {"trio_websocket", "chatnode.client", "chatnode.model"}
+    assert heavy & modules == set()
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "requests", "said"),
+    [
+        ("people.create", b"", 1, "before the reply came"),  # it may be done, so it is not sent again
+        ("people.create", b"HTTP/1.1 502 Bad Gateway\r\n\r\nno", 1, "answers with status 502"),
+        ("people.create", b"HTTP/1.1 200 OK\r\n\r\n[]", 1, "answers with status 200"),
+        ("people.me", b"", 2, "closed the connection before it began"),
+        ("people.create", b"HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n", 2, "answers with status 301"),
+    ],
+)
+def test_a_call_with_a_token_is_sent_again_only_when_that_does_no_harm(
+    nowhere: Path, command: str, answer: bytes, requests: int, said: str
+) -> None:
+    seen: list[bytes] = []
+
+    def answer_all(listening: socket.socket) -> None:
+        while True:
+            connection, _ = listening.accept()
+            with connection:
+                request = b""
+                while not request.endswith((b"}", b"\r\n\r\n") if request.startswith(b"GET") else b"}"):
+                    if not (more := connection.recv(65_536)):
+                        return
+                    request += more
+                seen.append(request)
+                connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        node = threading.Thread(target=answer_all, args=(listening,))
+        node.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        done = chatnode(nowhere, "call", "--url", url, "--token", "x", command, "handle=ann")
+        socket.create_connection(listening.getsockname()).close()
+        node.join()
+    assert (done.status, said in done.err, len(seen)) == (1, True, requests), done
+    assert seen[0].startswith(f"POST /v1/{command} HTTP/1.1\r\n".encode())
 
 
 def test_the_plain_form_of_a_call_imports_no_parser_either(served: Path) -> None:

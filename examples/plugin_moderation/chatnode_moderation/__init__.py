@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from chatnode.api import (
+    CHAT,
     Context,
     Draft,
     EventKind,
     Permission,
     Plugin,
-    Reader,
+    PluginRole,
     Refusal,
     Table,
-    find_person,
     hookimpl,
     only_for,
     steps_in,
@@ -40,26 +40,8 @@ async def prepare_draft(ctx: Context, draft: Draft) -> None:
         raise Refusal("forbidden", rule.reason, path="text")
     if await ctx.read(lambda reader: storage.is_released(reader, sender, draft)):
         return
-    moderators = await _moderators(ctx, settings.moderators)
-    await ctx.write(lambda tx: storage.hold(tx, sender, draft, rule.name, moderators))
+    await ctx.write(lambda tx: storage.hold(tx, sender, draft, rule.name))
     raise Refusal("forbidden", f"{rule.reason}; a moderator will look at it", path="text")
-
-
-async def _moderators(ctx: Context, handles: tuple[str, ...]) -> list[int]:
-    def find(reader: Reader) -> tuple[list[int], list[str]]:
-        keys: list[int] = []
-        unknown: list[str] = []
-        for handle in handles:
-            try:
-                keys.append(find_person(reader, handle).key)
-            except Refusal:
-                unknown.append(handle)
-        return keys, unknown
-
-    keys, unknown = await ctx.read(find)
-    if unknown:
-        ctx.log.warning("plugins.moderation.moderators names unknown users: %s", ", ".join(unknown))
-    return keys
 
 
 @hookimpl
@@ -73,7 +55,10 @@ def chatnode_plugin() -> Plugin:
         settings=Settings,
         steps=steps_in(__name__),
         tables=(Table("moderation_held", people=("sender",), export=storage.EXPORT),),
-        permissions=(Permission(REVIEW, "Release and discard held messages.", roles=("moderator",)),),
+        permissions=(
+            Permission(REVIEW, "Be notified of held messages; release and discard them.", roles=("moderator",)),
+        ),
+        roles=(PluginRole("moderation-reviewer", (CHAT, REVIEW)),),
         commands=COMMANDS,
         events=(EventKind(storage.MessageHeld, storage.make_held),),
     )

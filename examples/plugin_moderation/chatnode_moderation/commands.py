@@ -7,8 +7,7 @@ import attrs
 from chatnode.api import Context, Id, Nothing, command
 
 from . import storage
-
-REVIEW = "moderation.review"
+from .storage import REVIEW
 
 
 @attrs.define

@@ -27,10 +27,9 @@ class Rule:
 
 @attrs.frozen
 class Settings:
-    """What to filter, and who to notify."""
+    """What to filter."""
 
     rules: tuple[Rule, ...] = setting((), "Rules. The first that matches applies.", of=Rule)
-    moderators: tuple[str, ...] = setting((), "Handles of users to notify of held messages.")
 
 
 def fitting(rules: tuple[Rule, ...], conversation: str, text: str) -> Rule | None:

@@ -15,10 +15,14 @@ from chatnode.api import (
     Refusal,
     Row,
     Transaction,
+    holders_of,
     new_id,
     person_by_key,
     rfc3339,
 )
+
+REVIEW = "moderation.review"
+"""The permission of those who are told what is held, and decide."""
 
 _COLUMNS = "id, sender, conversation, cid, edits, text, more, rule, at"
 EXPORT = (
@@ -70,7 +74,7 @@ def is_released(reader: Reader, sender: Account, draft: Draft) -> bool:
     return found.fetchone() is not None
 
 
-def hold(tx: Transaction, sender: Account, draft: Draft, rule: str, moderators: list[int]) -> None:
+def hold(tx: Transaction, sender: Account, draft: Draft, rule: str) -> None:
     """Store a draft and notify moderators. The same draft again changes nothing; a different text replaces the held
     one.
     """
@@ -86,8 +90,10 @@ def hold(tx: Transaction, sender: Account, draft: Draft, rule: str, moderators: 
             tx.now,
         ),
     ).fetchone()  # fmt: skip
-    if row is not None and moderators:
-        key, held = row
+    if row is None:
+        return
+    key, held = row
+    if moderators := [each.key for each in holders_of(tx, REVIEW)]:
         event = MessageHeld(held, sender.ref, draft.conversation, rule)
         tx.record(event, people=moderators, subject=key, actor=sender.key)
 

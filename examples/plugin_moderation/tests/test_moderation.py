@@ -18,14 +18,14 @@ RULES = [
 
 @pytest.fixture
 def config() -> Any:
-    """Ann is told of what is held."""
-    return configured(plugins={"moderation": {"rules": RULES, "moderators": ["ann", "nobody"]}})
+    """Settings with rules."""
+    return configured(plugins={"moderation": {"rules": RULES}})
 
 
 @pytest.fixture
 async def ann(person: MakePerson) -> LiveUser:
-    """She moderates."""
-    return await person("ann", admin=True)
+    """She has the role that the plugin brings."""
+    return await person("ann", role="moderation-reviewer")
 
 
 async def said(who: LiveUser, talk: str) -> list[str]:

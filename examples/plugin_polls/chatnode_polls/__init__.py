@@ -8,9 +8,9 @@ from typing import Any
 
 from chatnode.api import (
     CHAT,
+    Account,
     Context,
     EventKind,
-    Message,
     Plugin,
     Reader,
     Refusal,
@@ -52,9 +52,9 @@ async def get(ctx: Context, asked: GetPolls) -> PollPage:
 
 
 @hookimpl
-def enrich_messages(reader: Reader | Transaction, messages: Sequence[Message]) -> Mapping[str, Any]:
-    """`extra.polls` of each message that is a poll: only what is the same for every user."""
-    return storage.shown(reader, [message.message for message in messages if message.deleted_at is None])
+def enrich_messages(reader: Reader | Transaction, ids: Sequence[str], viewer: Account | None) -> Mapping[str, Any]:
+    """`extra.polls` of each message that is a poll: the counts, and `mine`, the viewer's own vote, if there is one."""
+    return storage.shown(reader, ids, viewer)
 
 
 @hookimpl

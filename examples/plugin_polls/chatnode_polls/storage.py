@@ -106,17 +106,20 @@ def _votes(reader: Reader | Transaction, message: int, options: int) -> list[int
     return votes
 
 
-def shown(reader: Reader | Transaction, messages: Sequence[str]) -> dict[str, Any]:
-    """The polls by message id, with only what every user who can see the messages may know."""
+def shown(reader: Reader | Transaction, messages: Sequence[str], viewer: Account | None) -> dict[str, Any]:
+    """The polls by message id. Without a viewer, only what every user who can see the messages may know."""
     rows = reader.execute(
-        "SELECT m.id, m.key, p.question, p.options FROM json_each(?) i JOIN messages m ON m.id = i.value "
+        "SELECT m.id, m.key, p.question, p.options, (SELECT v.option FROM polls_votes v WHERE v.message = m.key "
+        "AND v.person = :viewer) FROM json_each(:ids) i JOIN messages m ON m.id = i.value "
         "JOIN polls_polls p ON p.message = m.key",
-        (json.dumps(list(messages)),),
+        {"ids": json.dumps(list(messages)), "viewer": viewer.key if viewer is not None else None},
     ).fetchall()
     found: dict[str, Any] = {}
-    for id, key, question, options in rows:
+    for id, key, question, options, mine in rows:
         names = json.loads(options)
         found[id] = {"question": question, "options": names, "votes": _votes(reader, key, len(names))}
+        if mine is not None:
+            found[id]["mine"] = mine
     return found
 
 

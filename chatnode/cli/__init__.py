@@ -75,7 +75,7 @@ _COMMANDS = {
     "check": ("checking.check", "Check the database; exit with 1 if it has problems."),
     "config": ("printing.config", "Print every setting with its default, as a config.toml."),
     "export": ("upkeep.export", "Export everything as lines of JSON; the node may be running."),
-    "import": ("importing.import_group", "Bring in conversations from elsewhere."),
+    "import": ("importing.import_group", "Import conversations from other systems."),
     "invite": ("accounts.invite", "Print an invite link to create an account with."),
     "migrate": ("upkeep.migrate", "Migrate the database to this version."),
     "plugin": ("plugins.plugin", "Manage plugins."),

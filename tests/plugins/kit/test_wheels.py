@@ -27,6 +27,8 @@ def listed(said: str) -> dict[str, Any]:
 
 
 def test_the_listing_is_that_of_the_checkout(clean: Environment, tmp_path: Path) -> None:
+    run(sys.executable, "-m", "chatnode", "--data", tmp_path / "here", "setup")
+    clean.run("chatnode", "--data", tmp_path / "there", "setup", cwd=tmp_path)
     here = listed(run(sys.executable, "-m", "chatnode", "--data", tmp_path / "here", "plugin", "list", "--json"))
     there = listed(clean.run("chatnode", "--data", tmp_path / "there", "plugin", "list", "--json", cwd=tmp_path))
     hello = there.pop("hello")
@@ -43,7 +45,7 @@ def test_hello_passes_its_tests_there(clean: Environment, tmp_path: Path) -> Non
 
 def test_hello_greets_from_the_command_line(clean: Environment, tmp_path: Path) -> None:
     data = ("--data", tmp_path / "data")
-    clean.run("chatnode", *data, "call", "people.create", "handle=ann", cwd=tmp_path)
+    clean.run("chatnode", *data, "user", "add", "ann", "--no-password", cwd=tmp_path)
     assert clean.run("chatnode", *data, "hello", "greet", "ann", cwd=tmp_path) == "hello, ann!\n"
 
 
@@ -56,6 +58,7 @@ def test_a_plugin_comes_and_goes(clean: Environment, tmp_path: Path) -> None:
     def items() -> list[dict[str, Any]]:
         return [json.loads(line) for line in dump.read_text().splitlines()]
 
+    chatnode("setup")
     chatnode("plugin", "new", "polls")
     assert chatnode("plugin", "install", "chatnode-polls") == "installed polls 0.1.0\nok     polls 0.1.0\n"
     assert "polls            0.1.0      running" in chatnode("plugin", "list")
@@ -66,8 +69,8 @@ def test_a_plugin_comes_and_goes(clean: Environment, tmp_path: Path) -> None:
     assert "polls            0.1.0      running" in chatnode("plugin", "list")
 
     add = (
-        "import sys, trio\nfrom chatnode.testing import Client, open_node\n"
-        "async def main():\n async with open_node(sys.argv[1]) as node:\n  ann = await Client.new(node, 'bea')\n"
+        "import sys, trio\nfrom chatnode.testing import LiveUser, open_node\n"
+        "async def main():\n async with open_node(sys.argv[1]) as node:\n  ann = await LiveUser.new(node, 'bea')\n"
         "  await ann.does('polls.add', conversation=await ann.group(), text='bread')\n"
         "trio.run(main)\n"
     )
@@ -77,7 +80,7 @@ def test_a_plugin_comes_and_goes(clean: Environment, tmp_path: Path) -> None:
     assert said[0] == f"wrote 1 rows to {dump}"
     assert said[-2:] == ["uninstalled chatnode-polls", "dropped polls_items, polls_totals"]
     assert [(each["table"], each["text"]) for each in items()] == [("polls_items", "bread")]
-    assert "nothing of" in run_failing(clean, tmp_path)
+    assert "it has no data here" in run_failing(clean, tmp_path)
     chatnode("plugin", "install", "chatnode-polls")
     assert "polls            0.1.0      running" in chatnode("plugin", "list")
 

@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 import click
 
-from chatnode.cli.operator import OperatorCall, run_making_command, run_operator_command, with_operator
+from chatnode.cli.operator import run_making_command, run_operator_command, with_operator
+from chatnode.cli.remote import OperatorCall
 from chatnode.errors import StartError
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from chatnode.cli.operator import OperatorCall, with_operator
+from chatnode.cli.operator import with_operator
+from chatnode.cli.remote import OperatorCall
 from chatnode.errors import Refusal
 
 

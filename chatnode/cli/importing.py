@@ -12,7 +12,7 @@ import click
 import trio
 
 from chatnode.cli.opening import operator
-from chatnode.cli.operator import OperatorCall
+from chatnode.cli.remote import OperatorCall
 from chatnode.errors import Refusal
 from chatnode.importers import (
     Converted,

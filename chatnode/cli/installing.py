@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from chatnode.cli.operator import OperatorCall, is_served, run_operator_command, with_operator
+from chatnode.cli.operator import is_served, run_operator_command, with_operator
+from chatnode.cli.remote import OperatorCall
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks.discovery import installed
 

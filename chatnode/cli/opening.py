@@ -12,7 +12,7 @@ import click
 import trio
 
 from chatnode import control_socket
-from chatnode.cli.operator import OperatorCall, remote
+from chatnode.cli.remote import OperatorCall, remote
 from chatnode.logs import get_logger
 from chatnode.node import open_node
 from chatnode.storage.engine.directory import DataDirectory, InUse

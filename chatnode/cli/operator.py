@@ -5,22 +5,15 @@ With a running node, it imports neither the server nor an event loop.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from chatnode import control_socket
-from chatnode.control_socket import ControlSocket
+from chatnode.cli.remote import OperatorCall, remote
 
 T = TypeVar("T")
-
-
-class OperatorCall(Protocol):
-    """Runs a command; returns its result as plain values. Raises `Refusal`."""
-
-    def __call__(self, name: str, /, **fields: Any) -> Awaitable[Any]: ...
 
 
 def with_operator(data: Path, main: Callable[[OperatorCall], Coroutine[Any, Any, T]], *, make: bool = False) -> T:
@@ -31,7 +24,9 @@ def with_operator(data: Path, main: Callable[[OperatorCall], Coroutine[Any, Any,
     """
     node = control_socket.connect(data)
     if node is None:
-        return import_module("chatnode.cli.opening").run(data, main, make=make)
+        from chatnode.cli import opening
+
+        return opening.run(data, main, make=make)
     with node:
         return _without_an_event_loop(main(remote(node)))
 
@@ -53,15 +48,6 @@ def is_served(data: Path) -> bool:
         return False
     with node:
         return True
-
-
-def remote(node: ControlSocket) -> OperatorCall:
-    """Runs commands on a running node; awaiting them blocks."""
-
-    async def call(name: str, /, **fields: Any) -> Any:
-        return node.call(name, **fields)
-
-    return call
 
 
 async def _run(name: str, fields: dict[str, Any], call: OperatorCall) -> Any:

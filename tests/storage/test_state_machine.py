@@ -207,11 +207,13 @@ class StorageMachine(RuleBasedStateMachine):
     def join(self, by: int, place: int) -> None:
         one, talk = self.person(by), self.talk(place)
         new = _or_none(lambda: self.model.may_join(one, talk))
+        becomes_owner = new and not talk.parts
         gid = self.model.head + 1
         self.do(
             lambda tx: membership.join(tx, self.accounts[one], talk.id, 0),
             lambda: self.model.may_join(one, talk),
             *[MemberJoined][: bool(new)],
+            *[MemberChanged][: bool(becomes_owner)],
         )
         if new:
             self.model.joined(one, talk, gid)

@@ -17,7 +17,7 @@ from .clients import Address, ChatSocket, EventStream, Http
 def config() -> Config:
     """Nobody is waited for, and somebody silent is soon gone."""
     return Config(
-        server=Server(shutdown_seconds=1.0), limits=Limits(idle_seconds=0.3),
+        server=Server(shutdown_seconds=1.0), limits=Limits(idle_seconds=1),
         presence=PresenceSettings(grace_seconds=0, interval_seconds=0),
     )  # fmt: skip
 

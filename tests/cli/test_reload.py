@@ -37,7 +37,7 @@ class Reloading:
             selector.register(self._stream, selectors.EVENT_READ)
             while (found := re.search(pattern, self._said)) is None:
                 if not selector.select(PATIENCE) or not (chunk := os.read(self._stream.fileno(), 65536)):
-                    raise AssertionError(f"it has no description{pattern!r}, but {self._said!r}")
+                    raise AssertionError(f"it does not say {pattern!r}, but {self._said!r}")
                 self._said += chunk.decode()
         before, self._said = self._said[: found.end()], self._said[found.end() :]
         return before
@@ -75,7 +75,7 @@ def test_it_starts_again_when_a_plugin_or_the_settings_change(data: Path, site: 
     number = node.process.pid
     assert greeting(data) == "hello"
     module = site.add("hello", HELLO.replace('setting("hello"', 'setting("goodbye"'))
-    node.says(f"restarting:  {re.escape(str(module))} changed")
+    node.says(f"restarting: {re.escape(str(module))} changed")
     node.says("listening on ")
     assert greeting(data) == "goodbye"
     (data / "config.toml").write_text('[plugins.hello]\nword = "good morning"\n')
@@ -87,7 +87,7 @@ def test_it_starts_again_when_a_plugin_or_the_settings_change(data: Path, site: 
 def test_a_syntax_error_names_the_plugin_and_stops_nothing(data: Path, site: Site, node: Reloading) -> None:
     node.says("listening on ")
     site.add("hello", HELLO + "\n)\n")
-    assert "the plugin hello does not run: SyntaxError: unmatched ')'" in node.says("listening on ")
+    assert "the plugin hello is not running: SyntaxError: unmatched ')'" in node.says("listening on ")
     assert "broken" in run(data, "plugin", "list").out
     site.add("hello")
     node.says("listening on ")
@@ -100,5 +100,5 @@ def test_settings_that_are_wrong_are_named_and_change_nothing(data: Path, node: 
     node.says(r"not restarting with these settings: .*limits\.page_items is 'many'")
     assert greeting(data) == "hello"
     (data / "config.toml").unlink()
-    node.says("restarting:  .*config.toml changed")
+    node.says("restarting: .*config.toml changed")
     node.says("listening on ")

@@ -22,7 +22,6 @@ import attrs
 import trio
 from websockets.frames import Close, CloseCode
 
-from chatnode.concurrency import Signal
 from chatnode.dispatch.caller import Caller, unauthenticated
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import CommandTable
@@ -50,6 +49,7 @@ from chatnode.transport.frames import MessageReader
 from chatnode.transport.head import Head, refusal_response
 from chatnode.transport.listener import Connection
 from chatnode.transport.origins import Credentials, set_cookie
+from chatnode.transport.turns import BatchTurn, LoneTurn, RequestBatch
 
 logger = get_logger("socket")
 
@@ -91,65 +91,6 @@ class SocketSession(OpenSession):
 
     def end(self, *, resume: bool, reason: str) -> None:
         self._socket.close_after_reply(RESUME_SESSION_ENDED if resume else STOP_SIGNED_OUT, reason)
-
-
-class RequestBatch:
-    """Requests that came together: their writes share commits, their reads see the writes before them."""
-
-    __slots__ = ("done", "sending", "writes")
-
-    def __init__(self) -> None:
-        self.writes = 0
-        self.done = Signal()
-        self.sending = trio.Lock()
-
-
-class LoneTurn:
-    """The turn of a request that came alone."""
-
-    __slots__ = ("reply_is_coming",)
-
-    def __init__(self) -> None:
-        self.reply_is_coming = False
-
-    def write_begins(self) -> None:
-        self.reply_is_coming = True
-
-    def write_ends(self) -> None:
-        self.reply_is_coming = False
-
-    async def wait_for_writes(self) -> None:
-        """There are none."""
-
-
-class BatchTurn:
-    """One request's place in a batch."""
-
-    __slots__ = ("_batch", "_begun", "_task_status", "reply_is_coming")
-
-    def __init__(self, batch: RequestBatch, task_status: trio.TaskStatus[None]) -> None:
-        self._batch = batch
-        self._task_status = task_status
-        self._begun = False
-        self.reply_is_coming = False
-
-    def let_next_begin(self) -> None:
-        if not self._begun:
-            self._begun = True
-            self._task_status.started()
-
-    def write_begins(self) -> None:
-        self._batch.writes += 1
-        self.let_next_begin()
-
-    def write_ends(self) -> None:
-        self._batch.writes -= 1
-        if not self._batch.writes:
-            self._batch.done.give()
-
-    async def wait_for_writes(self) -> None:
-        while self._batch.writes:
-            await self._batch.done.wait()
 
 
 class ClientSocket:

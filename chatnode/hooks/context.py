@@ -205,7 +205,7 @@ class Context:
         return await self._core.db.write(lambda tx: bots.make(tx, plugin, name, shown))
 
     def as_operator(self) -> AsOperator:
-        """Act as the operator, who may run every command but is a member of no conversation."""
+        """Act as the operator, who can run every command but is in no conversation."""
         return AsOperator(self._core, self._caller.depth, self._scope.name)
 
     # ---- notifying clients
@@ -226,7 +226,7 @@ class Context:
     def live_sessions(self, person: int) -> list[ConnectedSession]:
         """The user's clients that are connected now, by the user's key; the longest connected first.
 
-        Does not check whether the requester may know.
+        Does not check whether the requester is allowed to know.
         """
         return ephemeral.connected(self._core.part(SessionRegistry), person)
 
@@ -234,7 +234,7 @@ class Context:
         """When the user with this key was last active on any device since the node started, in milliseconds.
 
         None if they have not been active since then; `presence.active_at` has the time before that. Does not check
-        whether the requester may know.
+        whether the requester is allowed to know.
         """
         return self._core.part(PresenceBoard).last_active(person)
 
@@ -256,7 +256,7 @@ class Context:
         Returns up to `most` events, and the gid to pass as `after_gid` for the next page. A page may have fewer events
         than `most`, or none, before the end: the end is reached when the returned gid equals `after_gid`. A gid is only
         valid within one `epoch`. Each page costs as much as finding everything that the user missed. Raises
-        `Refusal("forbidden")` for an account that cannot act.
+        `Refusal("forbidden")` for an account that cannot act, and `ValueError` if `most` is below 1.
         """
         return await self.query(lambda reader: retelling.events_for(reader, person, after_gid, most))
 
@@ -320,7 +320,7 @@ class Context:
         return f"{self._core.base_url}{local}"
 
     def is_online(self, person: int) -> bool:
-        """Whether the user with this key has a live session. Does not check whether the requester may know."""
+        """Whether the user with this key has a live session. Does not check if the requester is allowed to know."""
         return self._core.part(PresenceBoard).is_online(person)
 
     def presence_of(self, found: PresenceRow) -> Presence:

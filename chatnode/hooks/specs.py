@@ -122,7 +122,7 @@ def enrich_messages(reader: Reader | Transaction, ids: Sequence[str], viewer: Ac
 
     Called once for all messages that are shown together. `viewer` is the user if the result is for them alone: a page
     of history, the inbox, a search, the reply to a command. It is None if several users get the same result, as in
-    events (live or replayed) and reports: then return only what every user who may see the message may know. The ids
+    events (live or replayed) and reports: then return only what is for everyone who can see the message. The ids
     include deleted messages. Do not cache anything that depends on the viewer.
     """
     raise AssertionError("only implementations are called")

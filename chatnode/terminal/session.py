@@ -274,7 +274,7 @@ class ChatSession:
         if self.room is not None and self.room.changed(message):
             self.write(self.lines.deleted(message) if message.deleted_at else self.lines.edited(message))
         if message.deleted_at is not None and self.desk.get(message.conversation) is not None:
-            # One that was unread counts no more, and the event does not say whom it named.
+            # A deleted message no longer counts as unread, and the event does not say which users it mentioned.
             self.desk.put((await self.client.conversation(message.conversation)).you)
 
     def _erased(self, person: Person) -> None:

@@ -100,7 +100,7 @@ class _Answers:
         return await self.context_of(self.credentials(), required=True)
 
     async def context_of(self, credentials: Credentials, required: bool) -> Caller:
-        """Whose token it is; somebody who is not signed in when none is `required`."""
+        """The owner of the token; without one, a client that is not signed in, unless one is `required`."""
         context = Caller(self._core, address=credentials.address)
         if required:
             if credentials.token is None:

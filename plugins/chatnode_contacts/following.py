@@ -53,8 +53,7 @@ def audience(tx: Transaction, change: Change) -> list[int]:
 @hookimpl
 @only_for(PersonUpdated, PersonBlocked)
 def in_transaction(tx: Transaction, change: Change) -> None:
-    """Names in the order of lists are those that people have; who blocks somebody is out of their list, and they of
-    theirs, until it is taken back."""
+    """Keep lists in the order of current names. While one user blocks another, neither is in the other's list."""
     event = change.event
     if isinstance(event, PersonUpdated):
         rename(tx, change.subject, event.person.name, event.person.handle, 0)

@@ -43,7 +43,7 @@ async def consume(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
             talked[row.conversation_key].append((row.gid, row.at))
     updates = await ctx.read(lambda reader: _updates(reader, talked, ctx.settings(ContactsSettings).half_life_ms))
 
-    def write(tx: Transaction) -> None:  # nothing of an entry that was made anew meanwhile
+    def write(tx: Transaction) -> None:  # not for an entry that was created again meanwhile
         tx.executemany(
             "UPDATE contacts_entries SET interacted_at = CASE WHEN interacted_at > ?1 THEN interacted_at ELSE ?1 END, "
             "rank = ?2, counted_gid = ?3 "  # not if it was created again meanwhile

@@ -62,4 +62,4 @@ FUNCTIONS = {
     "contacts_called": called, "contacts_sort_name": sort_name, "contacts_own_words": own_words,
     "contacts_label": label,
 }  # fmt: skip
-"""What the steps of `schema/` call to derive it all anew."""
+"""The functions that steps in `schema/` call to rebuild it all."""

@@ -27,7 +27,7 @@ from chatnode_reactions.emoji import type_of
 from chatnode_reactions.model import Counted, Mine, Reaction, ReactionChanged, ReactionPage, ReactionsListed
 
 Decide = Callable[[list[str]], list[str]]
-"""From the emoji that somebody has on a message, in their order, to those that they shall have."""
+"""Takes the emoji that a user has on a message, in order, and returns those that they should have."""
 Fits = Callable[[str], bool]
 """Whether an emoji is meant."""
 
@@ -38,10 +38,10 @@ Fits = Callable[[str], bool]
 def change(tx: Transaction, account: Account, id: str, decide: Decide, most: int, path: str) -> ReactionPage:
     """Set a user's reactions to a message to what `decide` returns; no change does nothing.
 
-    What is taken back can be taken back wherever one sees the message; what is new can be there only where one could
-    post. `most` is how many different emoji a message has, 0 is no limit; `path` names the field that is at fault when
-    there are more. Raises `Refusal`: `not_found` for whoever does not see the message, `gone` when it was deleted,
-    `closed` and `forbidden` as for posting, `too_large`.
+    A user can remove reactions wherever they see the message, and add them only where they could post. `most` is the
+    maximum number of different emoji on a message, 0 for no limit; `path` names the field to blame when there are more.
+    Raises `Refusal`: `not_found` for a user who cannot see the message, `gone` when it was deleted, `closed` and
+    `forbidden` as for posting, `too_large`.
     """
     place, message = access_message(tx, account, id)
     if message.deleted_at is not None:

@@ -1,4 +1,4 @@
-"""Words of private conversations are in no answer to whoever may not see them: every role asks every collection
+"""No answer has words of private conversations that its reader cannot see: every role asks every collection
 everything that its declaration lets anybody ask. A new collection is asked without being named here.
 """
 

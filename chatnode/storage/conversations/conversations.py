@@ -148,7 +148,7 @@ def last_message_at(reader: Reader | Transaction, id: str) -> int | None:
 
 
 def who_cannot_see(tx: Transaction, place: Place, seq: int) -> frozenset[int]:
-    """Members who may not see a message because it is from before they joined."""
+    """Members who cannot see a message because it was posted before they joined."""
     rows = tx.execute(
         "SELECT person FROM members WHERE conversation = ? AND left_gid IS NULL AND first > ?", (place.key, seq)
     )

@@ -165,7 +165,7 @@ EVENTS = (
     EventKind(MemberChanged, _role_now),
 )
 TABLES = (
-    # What became of a conversation after somebody left it, such as its title, is not theirs.
+    # A former member does not get what changed in the conversation after they left, such as its title.
     CoreTable(
         "members",
         lines=(

@@ -27,8 +27,8 @@ def is_hidden(reader: Reader | Transaction, person: int, other: int, at: int) ->
 def shown_mark(member: str, kind: ReceiptKind) -> str:
     """SQL: the mark of `members <member>`, as the user `:me` may see it.
 
-    Others do not see the reading of a member who hides receipts; a user whom the member blocked sees the mark as it was
-    at the block, or up to what the member has posted since.
+    Others do not see what a member who hides receipts has read. A user blocked by the member sees the mark as it was
+    then, or up to the member's newest post since.
     """
     column = "shown_seq" if kind == "read" else "delivered_seq"
     blocked = f"EXISTS (SELECT 1 FROM blocks b WHERE b.person = {member}.person AND b.blocked = :me)"  # noqa: S608

@@ -139,7 +139,7 @@ class Transaction:
         return refused
 
     def _further(self, follower: Follower, change: Change) -> list[int]:
-        """Further users whom plugins add to the audience."""
+        """Further users that plugins add to the audience."""
         if follower.audience is None:
             return []
         return [key for key in dict.fromkeys(follower.audience(self, change)) if key not in change.people]

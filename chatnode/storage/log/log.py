@@ -114,7 +114,7 @@ def events_of(reader: Reader, account: Account, gids: list[int]) -> Iterator[tup
 
 
 def event_of(reader: Reader, row: Row) -> Event | None:
-    """The event of a row with the current state, whoever may see it; None if there is nothing left to send."""
+    """Rebuild the event of a row with the current state, for any reader; None if there is nothing left to send."""
     kind = additions(reader).events.get(row.kind)
     return kind.make(reader, row) if kind is not None else None
 

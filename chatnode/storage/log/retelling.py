@@ -24,8 +24,10 @@ def events_for(reader: Reader, person: int, after: int, most: int) -> tuple[list
     """What a user may see of the log above `after`: up to `most` events, and the gid to pass as the next page's
     `after`.
 
-    Raises `Refusal("forbidden")` for an account that cannot act.
+    Raises `Refusal("forbidden")` for an account that cannot act, and `ValueError` if `most` is below 1.
     """
+    if most < 1:
+        raise ValueError(f"a page has at least 1 event, not {most}")
     account = people.check_can_act(reader, person)
     head = log.head(reader)
     gids = log.gids_since(reader, account, after, _ALL) or []

@@ -8,7 +8,7 @@ from chatnode.model.messages import EVERYONE
 from chatnode.storage.engine.additions import Derived, Problems, rows_wrong
 from chatnode.storage.engine.dialect import items_of
 
-# A time at which somebody got or read a message that is not there, or that they did not get as far as.
+# A receipt for a message that does not exist, or that is beyond what the member can have received.
 _EARLY = (
     "SELECT r.conversation, r.person, r.kind, r.seq FROM receipts r "
     "LEFT JOIN members m ON m.conversation = r.conversation AND m.person = r.person "
@@ -18,7 +18,7 @@ _EARLY = (
 _HOLDS = "(text <> '' OR content IS NOT NULL OR metadata IS NOT NULL OR sent IS NOT NULL OR pinned_at IS NOT NULL)"
 _REPLIES = "(SELECT count(*) FROM messages r WHERE r.conversation = m.conversation AND r.thread = m.seq)"
 _EDITS = "(SELECT count(*) FROM message_edits e WHERE e.conversation = m.conversation AND e.seq = m.seq)"
-# Whom messages name, as they say it themselves; everyone is person 0.
+# The users that messages mention, from the messages themselves; everyone is person 0.
 _NAMED = (
     "SELECT coalesce(p.key, 0) AS person, m.conversation AS conversation, m.seq AS seq FROM messages m "
     f"CROSS JOIN {items_of('m.mentions', 'j')} LEFT JOIN people p ON p.id = j.value "

@@ -65,7 +65,7 @@ def resolve(tx: Transaction, account: Account | None, report: int, resolution: s
 
 
 def empty_notes(tx: Transaction, account: Account) -> int:
-    """Forget what somebody wrote in their reports; returns in how many."""
+    """Erase what a user wrote in their reports; returns the number of reports."""
     return tx.execute("UPDATE reports SET note = '' WHERE reporter = ? AND note <> ''", (account.key,)).rowcount
 
 

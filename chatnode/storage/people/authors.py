@@ -21,7 +21,7 @@ from chatnode.storage.people import people
 
 
 def find(reader: Reader | Transaction, source: str, *names: str) -> Account | None:
-    """The account that stands for an author elsewhere, of whom `names` are spellings; also of one who was erased."""
+    """The account for an author in a source, known there by `names`; also one that was erased."""
     for name in names:
         row = reader.execute(
             "SELECT person FROM import_authors WHERE source = ? AND name = ?", (source, name)
@@ -39,7 +39,7 @@ def find(reader: Reader | Transaction, source: str, *names: str) -> Account | No
 
 
 def create(tx: Transaction, source: str, name: str, shown: str) -> Account:
-    """An account for an author elsewhere, whom importers know by `name`."""
+    """An account for an author in a source, known to importers by `name`."""
     account = people.create(tx, _free_handle(tx, shown), name=shown[:100], role=MEMBER, source=source)
     add_name(tx, account, source, name)
     return account

@@ -153,8 +153,8 @@ def erase(tx: Transaction, account: Account) -> int:
 
 # ---- reading
 
-# Whom somebody may see: themself, and whoever takes part now in a conversation that they take part in, is not
-# hidden, has not blocked them and has not gone.
+# A user sees their own presence, and that of current fellow members who are not hidden, have not blocked the user, and
+# still have an active account.
 SEEN = (
     "(p.key = :me OR (p.erased_at IS NULL AND p.deactivated_at IS NULL AND coalesce(s.hidden, 0) = 0 "
     "AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.person = p.key AND b.blocked = :me) "

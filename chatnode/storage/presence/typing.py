@@ -13,7 +13,7 @@ from chatnode.storage.presence import presence
 def access(reader: Reader, account: Account, conversation: str) -> tuple[Place, set[str]]:
     """The conversation, for a user who may post there, and the ids of users they have blocked.
 
-    Raises `Refusal`, also for a conversation that is closed, and one of two people of whom one blocks the other.
+    Raises `Refusal`, also for a closed conversation, and for a direct one where either user has blocked the other.
     """
     place = conversations.access(reader, account, conversation)
     conversations.refuse_closed(place)

@@ -1,4 +1,4 @@
-"""A node with this plugin, an agent, and somebody who is none."""
+"""A node with this plugin, an agent, and a user who is not one."""
 
 from __future__ import annotations
 

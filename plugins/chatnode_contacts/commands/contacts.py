@@ -27,7 +27,7 @@ from chatnode_contacts.settings import ContactsSettings
 async def list_contacts(ctx: Context, asked: ListContacts) -> ContactPage:
     """Your contacts, sorted by recent or most frequent interaction, by name or by time added, with their presence.
 
-    Users whom you blocked, or who blocked you, are left out. To filter otherwise: `items.query` of `contacts`.
+    Users you blocked, or who blocked you, are left out. For other filters, use `items.query` of `contacts`.
     """
     limit = ctx.page_size(asked.limit)
     rows, after = await ctx.query(lambda reader: listing.page(reader, ctx.me, asked, limit))

@@ -226,6 +226,8 @@ async def test_events_for_a_user_are_those_a_resume_would_bring(
         got, place, pages = got + page, reached, pages + 1
     assert {each["gid"]: each for each in got} == heard
     assert (pages > 2, [each["gid"] for each in got] == sorted(heard)) == (True, True)
+    with pytest.raises(ValueError, match="at least 1 event"):
+        await ctx.events_for(bob.key, place, most=0)
     await node.call("people.deactivate", person="bob")
     with refused("forbidden"):
         await ctx.events_for(bob.key, place)

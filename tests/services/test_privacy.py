@@ -19,9 +19,8 @@ from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
 from chatnode.storage.privacy import erasure, retention
 from chatnode.storage.privacy import export as personal_export
-from chatnode.storage.search import index as search_index
-from chatnode.storage.search import renewal as search_renewal
 from tests.conftest import User, make_person
+from tests.storage import whole_index
 
 from .dialogue import (
     PASSWORD,
@@ -70,7 +69,7 @@ def on_disk(node: Node) -> bytes:
 
 async def indexed(node: Node, *words: str) -> list[int]:
     """Of how many messages each word is in the tables of the index."""
-    return await node.core.db.read(lambda reader: [search_index.occurrences(reader, word) for word in words])
+    return await node.core.db.read(lambda reader: [whole_index.occurrences(reader, word) for word in words])
 
 
 async def rows(node: Node, table: str, person: User) -> int:
@@ -335,7 +334,7 @@ async def test_their_words_are_in_no_index(node: Node, root: User, ann: User, bo
     talk = await direct(ann, bob)
     await say(ann, talk, CANARY)
     await say(bob, talk, "it sings, does it?")
-    await node.core.db.write(search_renewal.rebuild)
+    await node.core.db.write(whole_index.rebuild)
     assert await indexed(node, "waxwing", "sings") == [1, 2]
     receipt = await root.call("people.erase", person="ann", handle="ann")
     assert receipt["proof"] == GONE | {"looked_for": 1, "said_by_others": 0}

@@ -15,10 +15,9 @@ from chatnode.services.forgetting import forget, prove_gone
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.privacy import retention, traces
 from chatnode.storage.privacy.retention import texts_of_others
-from chatnode.storage.search import index as search_index
-from chatnode.storage.search import renewal as search_renewal
 from tests.conftest import User, make_person
 from tests.services.dialogue import direct, fill, group, refused, say
+from tests.storage import whole_index
 
 SECRET = "the combination of the safe is 7 left 23 right 5 left"
 OLD_SECRET = "the combination of the safe is 1 left 2 right 3 left"
@@ -278,7 +277,7 @@ async def test_the_search_index_forgets_what_retention_removes(node: Node, ann: 
     room, other = await group(ann, bob, retention_days=30), await group(ann, bob)
     await say(ann, room, "the wallpaper hides a bricked-up doorway")
     await say(ann, other, "nice wallpaper")
-    await node.core.db.write(search_renewal.rebuild)
+    await node.core.db.write(whole_index.rebuild)
     await days_pass(node, 31)
     assert b"bricked" in node.core.db.path.read_bytes() + written_ahead(node).read_bytes()
 
@@ -286,7 +285,7 @@ async def test_the_search_index_forgets_what_retention_removes(node: Node, ann: 
     (receipt,) = await removals(node)
     assert (receipt["probes"], receipt["traces"]) == (1, 0)
     for word, messages in (("bricked", 0), ("wallpaper", 1)):
-        assert await node.core.db.read(partial(search_index.occurrences, word=word)) == messages
+        assert await node.core.db.read(partial(whole_index.occurrences, word=word)) == messages
     assert b"bricked" not in node.core.db.path.read_bytes()
     hits = (await bob.call("search.messages", query="wallpaper"))["results"]
     assert [hit["message"]["text"] for hit in hits] == ["nice wallpaper"]
@@ -297,7 +296,7 @@ async def test_a_proof_finds_words_that_stayed_in_the_index(node: Node, ann: Use
     """Here somebody kept the index from noticing."""
     room = await group(ann)
     message = (await say(ann, room, SECRET))["message"]
-    await node.core.db.write(search_renewal.rebuild)
+    await node.core.db.write(whole_index.rebuild)
     await ann.call("messages.delete", message=message)
     await node.core.db.write(lambda tx: tx.execute("DELETE FROM search_changed"))
     looked = await prove_gone(node.core, [SECRET, OLD_SECRET], texts_of_others)
@@ -307,12 +306,12 @@ async def test_a_proof_finds_words_that_stayed_in_the_index(node: Node, ann: Use
 async def test_what_is_deleted_for_all_or_edited_is_forgotten(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     deleted, edited = [(await say(ann, talk, text))["message"] for text in (SECRET, OLD_SECRET)]
-    await node.core.db.write(search_renewal.rebuild)
+    await node.core.db.write(whole_index.rebuild)
     await ann.call("messages.delete", message=deleted)
     await ann.call("messages.edit", message=edited, text="never mind")
-    assert await node.core.db.read(partial(search_index.occurrences, word="combination")) == 2
+    assert await node.core.db.read(partial(whole_index.occurrences, word="combination")) == 2
     assert (await forget(node.core)).complete
-    assert await node.core.db.read(partial(search_index.occurrences, word="combination")) == 0
+    assert await node.core.db.read(partial(whole_index.occurrences, word="combination")) == 0
     looked = await prove_gone(node.core, [SECRET, OLD_SECRET], texts_of_others)
     assert (looked.found, looked.elsewhere) == ([], [OLD_SECRET]), "versions of an edited message are kept"
 

@@ -12,8 +12,8 @@ from chatnode.node import Node
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.migrations import core_migrations, statements
 from chatnode.storage.search import index as search_index
-from chatnode.storage.search import renewal as search_renewal
 from tests.conftest import User
+from tests.storage import whole_index
 
 from .dialogue import assert_sound, direct, fill, group, refused, say
 
@@ -78,7 +78,7 @@ async def test_words_are_found_as_people_mean_them(
     await say(ann, talk, said)
     await say(ann, talk, "something else, ど")
     assert await found(bob, query) == [marked]
-    await node.core.db.write(search_renewal.rebuild)
+    await node.core.db.write(whole_index.rebuild)
     assert await found(bob, query) == [marked]
 
 
@@ -128,7 +128,7 @@ async def room(ann: User, bob: User) -> str:
 async def test_the_language_of_queries(room: str, bob: User, node: Node, query: str, texts: list[str]) -> None:
     plain = [hit["message"]["text"] for hit in (await bob.call("search.messages", query=query))["results"]]
     assert plain == texts
-    await node.core.db.write(search_renewal.rebuild)
+    await node.core.db.write(whole_index.rebuild)
     assert [hit["message"]["text"] for hit in (await bob.call("search.messages", query=query))["results"]] == texts
 
 
@@ -212,7 +212,7 @@ async def test_pages_have_everything_once_while_more_is_said(ann: User, bob: Use
     for number in range(7):
         for room in rooms:
             await say(ann, room, f"message {number} {room}")
-    await node.core.db.write(search_renewal.rebuild)
+    await node.core.db.write(whole_index.rebuild)
     seen: list[str] = []
     page = await bob.call("search.messages", query="message", limit=4)
     while True:
@@ -237,7 +237,7 @@ async def test_the_index_is_kept_in_the_background(ann: User, bob: User, node: N
     page = await ann.call("messages.list", conversation=talk, after=0, limit=50)
     edited, deleted = page["messages"][2]["message"], page["messages"][49]["message"]
     assert len(await found(bob, "hello", limit=500)) == 95
-    await until(node, lambda tx: search_index.occurrences(tx, "hello") == 95)
+    await until(node, lambda tx: whole_index.occurrences(tx, "hello") == 95)
     assert len(await node.core.db.read(search_index.shards)) >= 4
     assert len(await found(bob, "hello", limit=500)) == 95
     # What is deleted is not found from then on, and is soon gone from the index's tables.
@@ -245,33 +245,33 @@ async def test_the_index_is_kept_in_the_background(ann: User, bob: User, node: N
     await ann.call("messages.delete", message=deleted)
     assert len(await found(bob, "hello", limit=500)) == 93
     assert await found(bob, "bye") == ["[bye]"]
-    await until(node, lambda tx: search_index.occurrences(tx, "hello") == 93)
+    await until(node, lambda tx: whole_index.occurrences(tx, "hello") == 93)
     assert await found(bob, "bye") == ["[bye]"]
     await assert_sound(node)
 
 
 async def test_what_was_indexed_by_an_earlier_folding_is_indexed_anew(room: str, bob: User, node: Node) -> None:
-    await node.core.db.write(search_renewal.rebuild)
+    await node.core.db.write(whole_index.rebuild)
     (step,) = [each for each in core_migrations() if each.name == "0018_folding"]
     for statement in statements(step.sql):
         await node.core.db.write(lambda tx, statement=statement: tx.execute(statement))
     assert len(await found(bob, "roses")) == 3
-    await until(node, lambda tx: search_index.indexed(tx) == 4 and search_index.occurrences(tx, "roses") == 3)
+    await until(node, lambda tx: search_index.indexed(tx) == 4 and whole_index.occurrences(tx, "roses") == 3)
     await assert_sound(node)
 
 
 async def test_what_is_settled_is_in_no_table_of_the_index(room: str, ann: User, bob: User, node: Node) -> None:
     def count(word: str) -> int:
-        return search_index.occurrences(node.core.db._reader_connections[0], word)
+        return whole_index.occurrences(node.core.db._reader_connections[0], word)
 
-    await node.core.db.write(search_renewal.rebuild)
+    await node.core.db.write(whole_index.rebuild)
     assert (count("roses"), count("skies")) == (3, 1)
     (hit,) = (await bob.call("search.messages", query="skies"))["results"]
     await bob.call("messages.delete", message=hit["message"]["message"])
     assert await found(ann, "skies") == []
-    assert await node.core.db.write(search_renewal.settle) == 1
+    assert await node.core.db.write(whole_index.settle) == 1
     assert (count("roses"), count("skies")) == (2, 0)
-    assert await node.core.db.write(search_renewal.settle) == 0
+    assert await node.core.db.write(whole_index.settle) == 0
     await assert_sound(node)
 
 
@@ -280,13 +280,13 @@ async def test_the_check_finds_a_damaged_index_and_making_it_anew_mends_it(room:
         "INSERT INTO search_words_{} (rowid, words) VALUES (1 << 40, 'nonsense')",
         "INSERT INTO search_words_{} (search_words_{}, rowid, words) VALUES ('delete', (1 << 28) | 1, 'roses')",
     ):
-        await node.core.db.write(search_renewal.rebuild)
+        await node.core.db.write(whole_index.rebuild)
         await assert_sound(node)
         (shard,) = await node.core.db.read(search_index.shards)
         await node.core.db.write(lambda tx, sql=damage, number=shard.number: tx.execute(sql.replace("{}", str(number))))
         checked = await node.call("node.check")
         assert [check["name"] for check in checked["checks"] if check["problems"]] == ["search"]
-    await node.core.db.write(search_renewal.rebuild)
+    await node.core.db.write(whole_index.rebuild)
     await assert_sound(node)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from chatnode.node import Node
-from chatnode.storage.search import renewal as search_renewal
 from tests.conftest import User
+from tests.storage import whole_index
 
 from .dialogue import direct, group, say
 
@@ -73,4 +73,4 @@ async def test_what_the_guide_says_is_so(garden: None, node: Node, bob: User, qu
         texts = {hit["message"]["text"] for hit in hits}
         assert SAID[query] in texts if SAID[query] else not texts
         assert len(texts) < len(SAID)
-        await node.core.db.write(search_renewal.rebuild)
+        await node.core.db.write(whole_index.rebuild)

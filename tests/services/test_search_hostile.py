@@ -13,8 +13,8 @@ from chatnode.config import Config, Limits, Search
 from chatnode.errors import Refusal
 from chatnode.node import Node, open_node
 from chatnode.storage.search import index as search_index
-from chatnode.storage.search import renewal as search_renewal
 from tests.conftest import User, make_person
+from tests.storage import whole_index
 
 from .dialogue import assert_sound, direct, fill, group, refused, say
 
@@ -45,7 +45,7 @@ async def indexed(node: Node, ann: User, bob: User) -> None:
     room = await group(ann, bob, title="x")
     for text in ("a b words", "東京 wörds", "a:b 'quoted'; -- NOT AND OR"):
         await say(ann, room, text)
-    await node.core.db.write(search_renewal.rebuild)
+    await node.core.db.write(whole_index.rebuild)
     await say(bob, room, "not indexed: words")
 
 
@@ -96,7 +96,7 @@ async def test_a_query_that_is_too_long_is_refused(ann: User) -> None:
 async def test_a_word_of_every_message_gives_pages(node: Node, ann: User, bob: User) -> None:
     talk = await direct(ann, bob)
     await fill(ann, talk, "alphabet", 300)
-    await node.core.db.write(search_renewal.rebuild)
+    await node.core.db.write(whole_index.rebuild)
     for query in ("alphabet", "a*", f"in:{talk}", "from:ann", "-nothing a*"):
         assert len(await texts_found(bob, query)) == 300
 
@@ -154,7 +154,7 @@ async def test_who_comes_back_finds_what_history_shows_them(node: Node, ann: Use
             if step == "after":
                 await ann.call("conversations.members.add", conversation=room, member="eve")
             await say(ann, room, f"heron {step}")
-            await node.core.db.write(search_renewal.rebuild)
+            await node.core.db.write(whole_index.rebuild)
         shown = [each["text"] for each in (await eve.call("messages.list", conversation=room))["messages"]]
         found = await texts_found(eve, "heron", conversation=room)
         assert found[::-1] == [text for text in shown if "heron" in text]
@@ -196,7 +196,7 @@ async def test_a_broken_index_does_not_break_the_node(node: Node, ann: User, bob
     """A damaged part fails the search, is named by the check, and is made anew; writing never notices."""
     talk = await direct(ann, bob)
     await say(ann, talk, "a heron")
-    await node.core.db.write(search_renewal.rebuild)
+    await node.core.db.write(whole_index.rebuild)
     (shard,) = await node.core.db.read(search_index.shards)
     await node.core.db.write(lambda tx: tx.execute(f"UPDATE {shard.table}_data SET block = x'ff' WHERE id > 10"))
     await say(ann, talk, "another heron")

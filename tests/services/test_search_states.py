@@ -15,8 +15,8 @@ from chatnode.node import Node
 from chatnode.storage.engine import cutting
 from chatnode.storage.search import find as search
 from chatnode.storage.search import index as search_index
-from chatnode.storage.search import renewal as search_renewal
 from tests.conftest import User
+from tests.storage import whole_index
 
 from .dialogue import group, refused, say
 from .test_importing import bring_in, channel, item
@@ -44,7 +44,7 @@ def index(node: Node, request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
 
     async def index(when: str) -> None:
         if when == state:
-            await node.core.db.write(lambda tx: search_renewal.rebuild(tx, small))
+            await node.core.db.write(lambda tx: whole_index.rebuild(tx, small))
 
     return index
 

@@ -24,10 +24,10 @@ from chatnode.storage.people import people
 from chatnode.storage.search import checks as search_checks
 from chatnode.storage.search import find as search
 from chatnode.storage.search import index as search_index
-from chatnode.storage.search import renewal as search_renewal
 from chatnode.storage.search.find import SearchCursor
 from chatnode.storage.search.renewal import Renewal
 from tests.quick import examples
+from tests.storage import whole_index
 from tests.storage.harness import Store
 
 SMALL = Search(batch_messages=3, shard_messages=5)
@@ -224,9 +224,9 @@ def test_all_that_may_be_seen_is_found_and_nothing_else(
                 case ("renew",):
                     world.renew()
                 case ("settle",):
-                    world.store.write(search_renewal.settle)
+                    world.store.write(whole_index.settle)
                 case _:
-                    world.store.write(lambda tx: search_renewal.rebuild(tx, SMALL))
+                    world.store.write(lambda tx: whole_index.rebuild(tx, SMALL))
         candidates = [text, *(said for _, said in sorted(world.said.items())[:3])]
         for sought in candidates:
             named = words.words(sought)

@@ -16,7 +16,7 @@ MOST_WORDS = 100_000
 
 
 def problems(reader: Reader) -> list[str]:
-    """What is wrong with the index; `search_renewal.rebuild` mends it all."""
+    """What is wrong with the index; `renewal.Rebuilding` repairs it all."""
     found: list[str] = []
     left = MOST_WORDS
     above: int | None = None

@@ -248,15 +248,6 @@ def indexed(reader: Reader | Transaction) -> int:
     return reader.execute("SELECT coalesce(sum(messages), 0) FROM search_shards WHERE made = 1").fetchone()[0]
 
 
-def occurrences(reader: Reader | Transaction, word: str) -> int:
-    """Of how many messages a single word is in the index's tables, regardless of visibility."""
-    (token,) = words.index_tokens(word)
-    return sum(
-        reader.execute(f"SELECT coalesce(max(doc), 0) FROM {shard.table}_terms WHERE term = ?", (token,)).fetchone()[0]  # noqa: S608
-        for shard in shards(reader)
-    )
-
-
 def remains(reader: Reader, texts: list[str]) -> list[str]:
     """Those of `texts` that the index still has as a message's words, although no message says them any more."""
     return [text for text in texts if any(_remains_in(reader, shard, text) for shard in shards(reader))]

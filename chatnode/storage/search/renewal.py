@@ -15,7 +15,6 @@ from chatnode.storage.search.index import (
     drop_slice,
     fill,
     index_batch,
-    indexed,
     last_key,
     new_shard,
     retire_shard,
@@ -113,14 +112,6 @@ class Settling:
         return False
 
 
-def settle(tx: Transaction | Reader) -> int:
-    """A `Settling` in one go; returns the number of shards rebuilt."""
-    settling = Settling()
-    while not settling.go_on(tx):
-        pass
-    return settling.renewed
-
-
 @attrs.define
 class Rebuilding:
     """Rebuilds the whole index from the messages, in slices. Takes about 20 s for a million."""
@@ -138,14 +129,6 @@ class Rebuilding:
             connection.execute("DELETE FROM search_changed")
             self._begun = True
         return not (drop_slice(connection) or index_batch(connection, self.settings))
-
-
-def rebuild(tx: Transaction | Reader, settings: SearchSettings | None = None) -> int:
-    """A `Rebuilding` in one go; gives how many messages are in the index."""
-    rebuilding = Rebuilding(settings or SearchSettings())
-    while not rebuilding.go_on(tx):
-        pass
-    return indexed(connection_of(tx))
 
 
 def give_up_unfinished(connection: Reader) -> None:

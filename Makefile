@@ -16,16 +16,17 @@ serve: $(BIN)/.installed
 test slow: export PYTHONDONTWRITEBYTECODE =
 
 # pyright works beside the tests; what it finds is said after them, where it is seen.
-# The files with few but long tests come early in the alphabet, and must not be left for the end.
+# The files with few but long tests come early in the alphabet, and must not be left for the end. A worker that a test
+# ends is not replaced: with the files all given out, xdist would wait for the new one for ever.
 test: style
 	@said=$$(mktemp); $(PYRIGHT) > "$$said" 2>&1 & types=$$!; \
-	$(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder; tests=$$?; \
+	$(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0; tests=$$?; \
 	wait $$types; types=$$?; echo $(PYRIGHT); cat "$$said"; rm "$$said"; \
 	[ $$tests = 0 ] && [ $$types = 0 ]
 
 # The tests of many seconds each: kills, crashes, floods; and all examples of the properties (tests/quick.py).
 slow: $(BIN)/.installed-dev
-	$(BIN)/pytest -q -m "slow or hypothesis" -n auto
+	$(BIN)/pytest -q -m "slow or hypothesis" -n auto --max-worker-restart 0
 
 # What is written from the code: a test compares.
 docs: $(BIN)/.installed-dev

@@ -275,10 +275,11 @@ class StorageMachine(RuleBasedStateMachine):
         other = self.someone(whom, talk)
         one = self.someone(by, talk)
         refusal = _refusal(lambda: self.model.may_set_role(one, talk, other))
+        is_new = other in talk.parts and talk.parts[other].role != role
         self.do(
             lambda tx: membership.set_role(tx, self.accounts[one], talk.id, self.accounts[other], role),
             partial(_raise, refusal),
-            *[MemberChanged] * (2 if role == "owner" else 1),
+            *[MemberChanged] * (2 if role == "owner" else int(is_new)),
         )
         if refusal is None:
             if role == "owner":

@@ -82,11 +82,13 @@ def test_an_export_beside_a_running_node_or_without_one(data: Path, tmp_path: Pa
     try:
         done = run(data, "export")
         assert [orjson.loads(line) for line in done.out.splitlines()][1:] == lines[1:]
-        quick = subprocess.run(
-            ["sh", "-c", f'{" ".join(command_line(data, "export"))} | head -1'], env=environment(), capture_output=True,
-            check=True,
-        )  # fmt: skip
-        assert orjson.loads(quick.stdout)["counts"] == lines[0]["counts"]
+        # A reader that has left, as `head` does once it has its lines, ends the export without a word.
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        with open(write_end, "wb") as gone:
+            quick = subprocess.run(
+                command_line(data, "export"), env=environment(), stdout=gone, stderr=subprocess.PIPE, check=False
+            )
         assert quick.stderr == b""
     finally:
         assert serving.stop().status == 0

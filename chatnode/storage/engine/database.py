@@ -39,7 +39,7 @@ from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
 from chatnode.storage.engine.gaps import RawFile
 from chatnode.storage.engine.group import QueuedCall, disk_full, is_full, jobs_to_commit_again, storage_error
-from chatnode.storage.engine.transaction import Read, Recorded, Transaction, Write
+from chatnode.storage.engine.transaction import PlannedWrite, Read, Recorded, Transaction, Write
 
 T = TypeVar("T")
 logger = get_logger("storage")
@@ -110,6 +110,7 @@ class Database:
         self._threads: list[threading.Thread] = []
         self._reader_connections: list[Reader] = []
         self._closing = False
+        self._held: list[QueuedCall[Any]] | None = None
         self._checkpoint_due = False
         self._changes = 0
         self._met_full = False
@@ -185,6 +186,33 @@ class Database:
             return job.outcome.unwrap()
         self._jobs.put(job)
         return await job.wait()
+
+    def submit(self, planned: PlannedWrite[T], done: Callable[[outcome.Outcome[T]], object]) -> None:
+        """`write` without a task: `done` is called on the trio thread, once, with what the write returned or raised
+        when it is on disk, after the events of its group were handed to `on_commit`. Call from the trio thread.
+
+        With `inline`, `done` is called before `submit` returns. Raises `Refusal("unavailable")` as `write` does.
+        """
+        self._refuse_if_unusable()
+        job = QueuedCall(planned.function, None, repeatable=True, callback=done)
+        if self.inline:
+            self._commit([job])
+            self._deliver([job])
+            self._note([job])
+        elif self._held is not None:
+            self._held.append(job)
+        else:
+            self._jobs.put(job)
+
+    def hold(self) -> None:
+        """Keep submitted writes back until `hand_over`, so that those of one wake-up share a commit."""
+        self._held = []
+
+    def hand_over(self) -> None:
+        """Hand the writes that were held to the writer, in their order."""
+        held, self._held = self._held, None
+        for job in held or ():
+            self._jobs.put(job)
 
     async def maintain(self, function: Callable[[Reader], T]) -> T:
         """Run `function` on the writing connection between two groups, outside of any transaction; writes wait.

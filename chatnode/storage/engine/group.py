@@ -10,16 +10,18 @@ import outcome
 import trio
 
 from chatnode.errors import Refusal
+from chatnode.logs import get_logger
 from chatnode.storage.engine.connection import was_interrupted
 from chatnode.storage.engine.transaction import Recorded
 
 T = TypeVar("T")
+logger = get_logger("storage")
 
 
 class QueuedCall(Generic[T]):
-    """A function on its way through a thread, and the task that waits for what it returns."""
+    """A function on its way through a thread, and who gets what it returns: a task that waits, or a callback."""
 
-    __slots__ = ("alone", "function", "outcome", "recorded", "repeatable", "task")
+    __slots__ = ("alone", "callback", "function", "outcome", "recorded", "repeatable", "task")
 
     def __init__(
         self,
@@ -28,9 +30,11 @@ class QueuedCall(Generic[T]):
         *,
         alone: bool = False,
         repeatable: bool = False,
+        callback: Callable[[outcome.Outcome[T]], object] | None = None,
     ) -> None:
         """`alone`: it gets the writing connection outside of any transaction. `repeatable`: see `Database.write`."""
         self.function = function
+        self.callback = callback
         self.repeatable = repeatable
         self.alone = alone
         self.task = task
@@ -38,6 +42,13 @@ class QueuedCall(Generic[T]):
         self.recorded: list[Recorded] = []
 
     def resume(self) -> None:
+        """Hand the outcome over, on the trio thread. A callback that raises stops no other."""
+        if self.callback is not None and self.outcome is not None:
+            callback, self.callback = self.callback, None
+            try:
+                callback(self.outcome)
+            except Exception:
+                logger.exception("what a write came to could not be delivered")
         if self.task is not None and self.outcome is not None:
             task, self.task = self.task, None
             trio.lowlevel.reschedule(task, self.outcome)

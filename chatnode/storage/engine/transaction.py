@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -152,3 +152,11 @@ def connection_of(source: Reader | Transaction) -> Reader:
 
 Write = Callable[[Transaction], T]
 Read = Callable[[Reader], T]
+
+
+@attrs.frozen
+class PlannedWrite(Generic[T]):
+    """A write that needs nothing but its transaction, so that no task has to wait for it: what a plain handler of a
+    command returns. `function` may be run again after a rollback (`repeatable` of `Database.write`)."""
+
+    function: Write[T]

@@ -11,6 +11,7 @@ import secrets
 from hashlib import blake2b
 
 _DIGEST_BYTES = 16
+_MESSAGE = blake2b(digest_size=_DIGEST_BYTES, person=b"message")
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -34,7 +35,9 @@ def message_id(sender: str, cid: str) -> str:
     cid should be (RFC 9562), lends it its time, so that new ids are neighbours in the index; then 80 bits of
     the digest follow.
     """
-    digest = blake2b(f"{sender}:{cid}".encode(), digest_size=_DIGEST_BYTES, person=b"message").hexdigest()
+    hashed = _MESSAGE.copy()  # half the time of a new one
+    hashed.update(f"{sender}:{cid}".encode())
+    digest = hashed.hexdigest()
     if _UUID7.fullmatch(cid) is None:
         return digest
     return cid[:8] + cid[9:13] + digest[12:]

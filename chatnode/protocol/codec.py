@@ -15,9 +15,11 @@ from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin,
 import attrs
 import cattrs
 import orjson
+from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from chatnode.errors import Refusal
+from chatnode.protocol.generate import Generated
 
 T = TypeVar("T")
 
@@ -30,7 +32,7 @@ def decode(data: bytes | bytearray | memoryview, max_depth: int = 0) -> Any:
 
     Raises `Refusal("bad_json")`, also for text that is not UTF-8.
     """
-    raw = bytes(data)
+    raw = data if isinstance(data, bytes) else bytes(data)
     if max_depth and raw.count(b"{") + raw.count(b"[") > max_depth and _depth(raw, max_depth) > max_depth:
         raise Refusal("bad_json", f"objects and arrays are nested deeper than {max_depth}")
     try:
@@ -52,9 +54,9 @@ def to_plain(value: Any) -> Any:
 def structure(values: dict[str, Any], kind: type[T]) -> T:
     """`values` as a `kind`; raises `Refusal("invalid")` with the path of the first fault."""
     try:
-        return _structurer(kind)(values, kind)
-    except Exception:  # said again with its place; the fast converter does not know it
-        raise _explain(_explaining, values, kind) from None
+        return _structurer(kind)(values)
+    except Exception:  # said again with its place, which what is generated does not know
+        raise _explain(_strict, values, kind) from None
 
 
 def read(values: Any, kind: type[T]) -> T:
@@ -202,8 +204,6 @@ def _one_of(kind: Any) -> Callable[[Any, Any], Any]:
 def _bounded(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
     base, *bounds = get_args(kind)
     faults = [bound.fault for bound in bounds if hasattr(bound, "fault")]
-    if base is str and len(faults) == 1:
-        return _bounded_text(faults[0])
     inner = converter.get_structure_hook(base)
 
     def check(value: Any, _: Any) -> Any:
@@ -213,20 +213,6 @@ def _bounded(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any
             if message is not None:
                 raise _Fault(message)
         return checked
-
-    return check
-
-
-def _bounded_text(fault: Callable[[str], str | None]) -> Callable[[Any, Any], str]:
-    """What `_bounded` makes of most fields, in one call instead of two."""
-
-    def check(value: Any, _: Any) -> str:
-        if value.__class__ is not str:
-            raise _Fault(f"must be {_TEXT}")
-        message = fault(value)
-        if message is not None:
-            raise _Fault(message)
-        return value
 
     return check
 
@@ -262,10 +248,6 @@ def _is_plain(kind: Any) -> bool:
     return is_typeddict(kind) or (get_origin(kind) is dict and get_args(kind) == (str, Any))
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
 def _has_origin(origin: Any) -> Callable[[Any], bool]:
     return lambda kind: get_origin(kind) is origin
 
@@ -293,14 +275,14 @@ def _make_converter(explaining: bool, lenient: bool = False) -> cattrs.Converter
 
     converter.register_unstructure_hook_factory(attrs.has, leave_out_none)
     # What is declared as JSON's own values is that already; a page may hold much of it.
-    converter.register_unstructure_hook_func(_is_plain, _as_it_is)
+    converter.register_unstructure_hook_func(_is_plain, identity)
     return converter
 
 
-_converter = _make_converter(explaining=False)
-_explaining = _make_converter(explaining=True)
+_strict = _make_converter(explaining=True)
 _lenient = _make_converter(explaining=False, lenient=True)
 _lenient_explaining = _make_converter(explaining=True, lenient=True)
 
-_structurer = cache(_converter.get_structure_hook)
-_unstructurer = cache(_converter.get_unstructure_hook)
+_generated = Generated(_strict, wire_name)
+_structurer = cache(_generated.structurer)
+_unstructurer = cache(_generated.unstructurer)

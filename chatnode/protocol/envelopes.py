@@ -17,6 +17,11 @@ from chatnode.protocol import codec
 RequestId = int | str
 _ID_CHARS = 64
 
+# The head of a final text frame, by how its length is written.
+_SHORT = struct.Struct("!BB").pack
+_MEDIUM = struct.Struct("!BBH").pack
+_LONG = struct.Struct("!BBQ").pack
+
 
 @attrs.define
 class RequestFrame:
@@ -33,7 +38,7 @@ def parse_request(data: bytes | bytearray, max_depth: int) -> RequestFrame:
     if values.__class__ is not dict:
         raise Refusal("bad_request", "a request must be an object with id, op and the command's fields")
     request_id = values.pop("id", None)
-    if not is_request_id(request_id):
+    if request_id.__class__ is not int and not is_request_id(request_id):
         raise Refusal("bad_request", "id must be an integer or a short string", path="id")
     op = values.pop("op", None)
     if op.__class__ is not str:
@@ -54,15 +59,11 @@ def is_request_id(value: object) -> bool:
 
 
 def ok_reply(request_id: RequestId, result: Any) -> bytes:
-    return b'{"id":%b,"ok":%b}' % (_id_text(request_id), codec.encode(result))
+    return codec.encode({"id": request_id, "ok": result if isinstance(result, dict) else codec.to_plain(result)})
 
 
 def error_reply(request_id: RequestId | None, refusal: Refusal) -> bytes:
     return codec.encode({"id": request_id, "error": refusal.as_json()})
-
-
-def _id_text(request_id: RequestId) -> bytes:
-    return b"%d" % request_id if isinstance(request_id, int) else codec.encode({"": request_id})[4:-1]
 
 
 class Push:
@@ -83,7 +84,8 @@ class Push:
 
 def push_of(gid: int, event: Event) -> Push:
     """The frame of a durable event: `gid` and name first, then the event's own fields."""
-    return Push(gid, event.name, b'{"gid":%d,"event":"%b"%b' % (gid, event.name.encode(), _rest_of(event)))
+    name = event.name
+    return Push(gid, name, codec.encode({"gid": gid, "event": name, **codec.to_plain(event)}))
 
 
 def session_frame(event: str, **fields: Any) -> Push:
@@ -93,20 +95,15 @@ def session_frame(event: str, **fields: Any) -> Push:
 
 def ephemeral_frame(event: Event) -> Push:
     """The frame of an event that is not in the log and has no gid."""
-    return Push(None, event.name, b'{"event":"%b"%b' % (event.name.encode(), _rest_of(event)))
-
-
-def _rest_of(event: Event) -> bytes:
-    """The event's fields, as they follow others in an object; one may have none."""
-    fields = codec.encode(event)
-    return b"," + fields[1:] if len(fields) > 2 else b"}"
+    name = event.name
+    return Push(None, name, codec.encode({"event": name, **codec.to_plain(event)}))
 
 
 def text_frame(payload: bytes) -> bytes:
     """`payload` as one final, unmasked WebSocket text frame (RFC 6455, section 5.2)."""
     size = len(payload)
     if size < 126:
-        return b"\x81" + bytes((size,)) + payload
+        return _SHORT(0x81, size) + payload
     if size < 65_536:
-        return b"\x81\x7e" + struct.pack("!H", size) + payload
-    return b"\x81\x7f" + struct.pack("!Q", size) + payload
+        return _MEDIUM(0x81, 126, size) + payload
+    return _LONG(0x81, 127, size) + payload

@@ -24,7 +24,7 @@ from chatnode.model.fields import Items, Text, Whole
 from chatnode.model.messages import Message
 from chatnode.model.people import PersonRef
 from chatnode.protocol import codec
-from tests.protocol.values import GIVEN, QUICK, TAKEN, json_values, values_of
+from tests.protocol.values import GIVEN, QUICK, TAKEN, json_values, places, values_of
 from tests.quick import examples
 
 ID = "0123456789abcdef" * 2
@@ -104,7 +104,7 @@ def test_whatever_is_put_into_a_fitting_request_it_fits_or_is_refused_at_its_pat
 ) -> None:
     values = orjson.loads(codec.encode(data.draw(values_of(kind))))
     assume(values)
-    path, holder, key = data.draw(st.sampled_from(_places(values)))
+    path, holder, key = data.draw(st.sampled_from(places(values)))
     holder[key] = data.draw(json_values)
     refusal = _fits_or_is_refused(values, kind)
     if refusal is not None:
@@ -123,16 +123,6 @@ def _fits_or_is_refused(values: Any, kind: type[Any]) -> Refusal | None:
     value = result.unwrap()
     assert orjson.loads(codec.encode(codec.structure(codec.to_plain(value), kind))) == codec.to_plain(value)
     return None
-
-
-def _places(values: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    """Every place in a JSON value: its path, and what holds it under which key."""
-    keys: Any = list(values) if isinstance(values, dict) else range(len(values)) if isinstance(values, list) else ()
-    found: list[tuple[str, Any, Any]] = []
-    for key in keys:
-        place = f"{path}.{key}" if path else str(key)
-        found += [(place, values, key), *_places(values[key], place)]
-    return found
 
 
 @settings(QUICK)

@@ -7,11 +7,12 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatnode.model.fields import Real, Text
 from tests.protocol.values import QUICK, TAKEN, values_of
+from tests.quick import examples
 
 CONTROLS = "\0\x07\n\x1b\x7f\x85\x9b\u2028\u2029\u202e\u2066\u2069\u206a\ufff9"
 BLANKS = ("\u200b", "\u3164", "\u2800", "\u0301", "\u00a0 ", "\u2060\ufe0f")
@@ -53,6 +54,14 @@ def test_one_line_has_no_control_characters(place: str) -> None:
 def test_what_must_be_there_can_be_seen(place: str) -> None:
     for blank in BLANKS:
         assert _bound(NAMES[place]).fault(blank * _bound(NAMES[place]).least) is not None
+
+
+@pytest.mark.parametrize("bound", [Text(3), Text(3, 1), Text(3, 2, free=True), Text(4, 1, "a *"), Text(4, free=True)])
+@settings(max_examples=examples(300))
+@given(text=st.text(" a\0\n\x7f\u00e9\u200b\u202e", max_size=5))
+def test_the_short_way_lets_nothing_pass_that_has_a_fault(bound: Text, text: str) -> None:
+    """Most texts are printable ASCII, for which few steps tell that they fit."""
+    assert bound.fault(text) == bound._fault(text)
 
 
 @pytest.mark.parametrize(("number", "taken"), [(-90.0, True), (90.0, True), (90.1, False), (-91.0, False)])

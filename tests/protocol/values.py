@@ -11,14 +11,23 @@ import attrs
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from chatnode.model.events import EVENTS
 from chatnode.model.fields import Entries, Items, Real, Text, Whole
-from tests.commands import COMMANDS
+from chatnode.model.presence import EPHEMERAL
+from tests.commands import COMMANDS, PLUGINS
 from tests.quick import examples
 
 TAKEN: list[type[Any]] = list(dict.fromkeys(command.takes for command in COMMANDS))
 """What commands take."""
 GIVEN: list[type[Any]] = list(dict.fromkeys(command.gives for command in COMMANDS))
 """What commands give."""
+PUSHED: list[type[Any]] = [
+    *EVENTS.values(),
+    *EPHEMERAL.values(),
+    *(kind.event for plugin in PLUGINS for kind in plugin.events),
+    *(event for plugin in PLUGINS for event in plugin.ephemeral),
+]
+"""What clients are sent without asking."""
 
 QUICK = settings(max_examples=examples(10), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For a property that is tested for each of many types."""
@@ -32,6 +41,16 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(CHARACTERS, max_size=8), inner, max_size=4),
     max_leaves=8,
 )  # fmt: skip
+
+
+def places(values: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """Every place in a JSON value: its path, and what holds it under which key."""
+    keys: Any = list(values) if isinstance(values, dict) else range(len(values)) if isinstance(values, list) else ()
+    found: list[tuple[str, Any, Any]] = []
+    for key in keys:
+        place = f"{path}.{key}" if path else str(key)
+        found += [(place, values, key), *places(values[key], place)]
+    return found
 
 
 @cache

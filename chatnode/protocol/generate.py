@@ -1,0 +1,252 @@
+"""Functions that make attrs objects of JSON values and back, written once for each class.
+
+A class of commands, replies or events declares all there is to know of its JSON form, so a function can be written for
+it that has nothing left to look up or to decide, as attrs does for `__init__`. For `ListThread` the two are
+
+    def structure(values):
+        if values.__class__ is not dict: raise Unfit
+        found = 1
+        v0 = values['message']
+        if v0.__class__ is not str: raise Unfit
+        if fault1(v0) is not None: raise Unfit
+        if 'after' in values:
+            found += 1
+            v2 = values['after']
+            if v2.__class__ is not int: raise Unfit
+            if fault3(v2) is not None: raise Unfit
+        else: v2 = default4
+        …
+        if found != len(values): raise Unfit
+        return kind8(v0, v2, v5)
+
+    def unstructure(value):
+        fields = {'message': value.message, 'after': value.after, 'limit': value.limit}
+        return fields
+
+cattrs stays the definition of what is right: `Generated` is given a converter, and its functions give what the
+converter gives. Two things are left to the converter. A function that finds a fault does not say which: it raises, and
+its caller has the converter explain. And the converter takes what no text is written for: rare types, and classes that
+are not `is_usual`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import signature
+from types import NoneType, UnionType
+from typing import Annotated, Any, Generic, Literal, Union, get_args, get_origin
+
+import attrs
+import cattrs
+from cattrs.fns import identity
+
+Function = Callable[[Any], Any]
+
+
+class Unfit(Exception):
+    """The values do not fit the class; the converter knows why."""
+
+
+class Generated:
+    """The functions of each class, written when they are first needed.
+
+    `converter` defines what they do. `wire_name` gives a field's name in JSON. Any thread may ask: two that need the
+    same function at once write it twice, and either is kept.
+    """
+
+    def __init__(self, converter: cattrs.Converter, wire_name: Callable[[str], str]) -> None:
+        self.converter = converter
+        self.wire_name = wire_name
+        self._structurers: dict[Any, Function] = {}
+        self._unstructurers: dict[Any, Function] = {}
+
+    def structurer(self, kind: Any, within: tuple[Any, ...] = ()) -> Function:
+        """The function that makes a `kind` of JSON values; it raises an exception of any class if they do not fit.
+
+        `within` has the classes being written: one that contains itself is left to the converter there.
+        """
+        function = self._structurers.get(kind)
+        if function is None:
+            if kind in within or not is_usual(kind):
+                return lambda value: self.converter.structure(value, kind)
+            function = self._structurers[kind] = _Structuring(self, (*within, kind)).write(kind)
+        return function
+
+    def unstructurer(self, kind: Any, within: tuple[Any, ...] = ()) -> Function:
+        """The function that makes JSON values of a `kind`: a new dict, of an object of attrs. `within` as above."""
+        function = self._unstructurers.get(kind)
+        if function is None:
+            if kind in within:
+                return self.converter.unstructure
+            if not is_usual(kind):
+                return self.converter.get_unstructure_hook(kind)
+            function = self._unstructurers[kind] = _Unstructuring(self, (*within, kind)).write(kind)
+        return function
+
+
+def is_usual(kind: Any) -> bool:
+    """Whether functions are written for `kind`: a class of attrs whose fields are just its arguments, in order."""
+    if not (isinstance(kind, type) and attrs.has(kind)) or issubclass(kind, Generic):
+        return False
+    fields = attrs.fields(kind)
+    arguments = [each.name for each in signature(kind).parameters.values() if each.kind is each.POSITIONAL_OR_KEYWORD]
+    return arguments == [field.name for field in fields] and not any(
+        field.type is None or field.converter is not None or getattr(field.default, "takes_self", False)
+        for field in fields
+    )
+
+
+class _Function:
+    """The text of one function while it is written, and the objects that it names."""
+
+    def __init__(self, generated: Generated, within: tuple[Any, ...], head: str) -> None:
+        self.generated = generated
+        self.within = within
+        self._objects: dict[str, Any] = {"Unfit": Unfit}
+        self._lines = [head]
+        self._names = 0
+
+    def line(self, depth: int, text: str) -> None:
+        self._lines.append("    " * depth + text)
+
+    def name(self, stem: str) -> str:
+        """A name that nothing else in the function has."""
+        self._names += 1
+        return f"{stem}{self._names - 1}"
+
+    def bind(self, stem: str, value: Any) -> str:
+        """A name for `value` in the function."""
+        name = self.name(stem)
+        self._objects[name] = value
+        return name
+
+    def compiled(self, name: str, kind: type[Any]) -> Function:
+        exec(compile("\n".join(self._lines), f"<{name} {kind.__qualname__}>", "exec"), self._objects)
+        return self._objects[name]
+
+
+def _fields(kind: type[Any]) -> tuple[attrs.Attribute[Any], ...]:
+    return attrs.fields(attrs.resolve_types(kind))
+
+
+def _is_optional(kind: Any) -> bool:
+    return get_origin(kind) in (Union, UnionType) and len(get_args(kind)) == 2 and NoneType in get_args(kind)
+
+
+def _without_none(kind: Any) -> Any:
+    return next(each for each in get_args(kind) if each is not NoneType)
+
+
+class _Structuring(_Function):
+    """Writes how a class is structured. The statements of a type check the value of a variable, or replace it."""
+
+    def __init__(self, generated: Generated, within: tuple[Any, ...]) -> None:
+        super().__init__(generated, within, "def structure(values):")
+
+    def write(self, kind: type[Any]) -> Function:
+        fields = _fields(kind)
+        required = sum(field.default is attrs.NOTHING for field in fields)
+        self.line(1, "if values.__class__ is not dict: raise Unfit")
+        self.line(1, f"found = {required}")
+        arguments = [self._field(field) for field in fields]
+        self.line(1, "if found != len(values): raise Unfit")
+        self.line(1, f"return {self.bind('kind', kind)}({', '.join(arguments)})")
+        return self.compiled("structure", kind)
+
+    def _field(self, field: attrs.Attribute[Any]) -> str:
+        variable, key = self.name("v"), repr(self.generated.wire_name(field.name))
+        if field.default is attrs.NOTHING:
+            self.line(1, f"{variable} = values[{key}]")
+            self._value(1, variable, field.type)
+            return variable
+        self.line(1, f"if {key} in values:")
+        self.line(2, f"{variable} = values[{key}]")
+        self.line(2, "found += 1")
+        self._value(2, variable, field.type)
+        self.line(1, f"else: {variable} = {self._default(field.default)}")
+        return variable
+
+    def _default(self, default: Any) -> str:
+        if default is None:
+            return "None"
+        if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
+            return f"{self.bind('factory', default.factory)}()"
+        return self.bind("default", default)
+
+    def _value(self, depth: int, variable: str, kind: Any) -> None:
+        origin, arguments = get_origin(kind), get_args(kind)
+        if kind in (str, int, bool):
+            self.line(depth, f"if {variable}.__class__ is not {kind.__name__}: raise Unfit")
+        elif origin is Annotated:
+            self._value(depth, variable, arguments[0])
+            for bound in arguments[1:]:
+                if hasattr(bound, "fault"):
+                    self.line(depth, f"if {self.bind('fault', bound.fault)}({variable}) is not None: raise Unfit")
+        elif origin is Literal:
+            words = self.bind("words", frozenset(arguments))
+            self.line(depth, f"if {variable}.__class__ is not str or {variable} not in {words}: raise Unfit")
+        elif _is_optional(kind):
+            self.line(depth, f"if {variable} is not None:")
+            self._value(depth + 1, variable, _without_none(kind))
+        elif origin is list:
+            self._list(depth, variable, arguments[0])
+        elif origin is dict:
+            self._dict(depth, variable, arguments[1])
+        else:
+            function = self.generated.structurer(kind, self.within)
+            self.line(depth, f"{variable} = {self.bind('structure', function)}({variable})")
+
+    def _list(self, depth: int, variable: str, item: Any) -> None:
+        items, each = self.name("items"), self.name("v")
+        self.line(depth, f"if {variable}.__class__ is not list: raise Unfit")
+        self.line(depth, f"{items} = []")
+        self.line(depth, f"for {each} in {variable}:")
+        self._value(depth + 1, each, item)
+        self.line(depth + 1, f"{items}.append({each})")
+        self.line(depth, f"{variable} = {items}")
+
+    def _dict(self, depth: int, variable: str, item: Any) -> None:
+        self.line(depth, f"if {variable}.__class__ is not dict: raise Unfit")
+        if item is Any:
+            return
+        entries, key, each = self.name("entries"), self.name("k"), self.name("v")
+        self.line(depth, f"{entries} = {{}}")
+        self.line(depth, f"for {key}, {each} in {variable}.items():")
+        self._value(depth + 1, each, item)
+        self.line(depth + 1, f"{entries}[{key}] = {each}")
+        self.line(depth, f"{variable} = {entries}")
+
+
+class _Unstructuring(_Function):
+    """Writes how an object becomes a dict. A type's expression gives the JSON value of another expression."""
+
+    def __init__(self, generated: Generated, within: tuple[Any, ...]) -> None:
+        super().__init__(generated, within, "def unstructure(value):")
+
+    def write(self, kind: type[Any]) -> Function:
+        """What is None by default is left out then, and comes after the rest."""
+        optional = [field for field in _fields(kind) if field.default is None]
+        rest = [field for field in _fields(kind) if field.default is not None]
+        entries = (f"{self._key(field)}: {self._value(f'value.{field.name}', field.type)}" for field in rest)
+        self.line(1, f"fields = {{{', '.join(entries)}}}")
+        for field in optional:
+            inner = _without_none(field.type) if _is_optional(field.type) else field.type
+            self.line(1, f"if value.{field.name} is not None:")
+            self.line(2, f"fields[{self._key(field)}] = {self._value(f'value.{field.name}', inner)}")
+        self.line(1, "return fields")
+        return self.compiled("unstructure", kind)
+
+    def _key(self, field: attrs.Attribute[Any]) -> str:
+        return repr(self.generated.wire_name(field.name))
+
+    def _value(self, value: str, kind: Any) -> str:
+        if get_origin(kind) is Annotated:
+            return self._value(value, get_args(kind)[0])
+        if _is_optional(kind):
+            return f"None if {value} is None else {self._value(value, _without_none(kind))}"
+        if get_origin(kind) is list:
+            each = self.name("each")
+            inner = self._value(each, get_args(kind)[0])
+            return f"list({value})" if inner == each else f"[{inner} for {each} in {value}]"
+        function = self.generated.unstructurer(kind, self.within)
+        return value if function is identity else f"{self.bind('unstructure', function)}({value})"

@@ -32,7 +32,6 @@ are not `is_usual`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import signature
 from types import NoneType, UnionType
 from typing import Annotated, Any, Generic, Literal, Union, get_args, get_origin
 
@@ -89,11 +88,16 @@ def is_usual(kind: Any) -> bool:
     if not (isinstance(kind, type) and attrs.has(kind)) or issubclass(kind, Generic):
         return False
     fields = attrs.fields(kind)
-    arguments = [each.name for each in signature(kind).parameters.values() if each.kind is each.POSITIONAL_OR_KEYWORD]
-    return arguments == [field.name for field in fields] and not any(
+    return _arguments(kind) == tuple(field.name for field in fields) and not any(
         field.type is None or field.converter is not None or getattr(field.default, "takes_self", False)
         for field in fields
     )
+
+
+def _arguments(kind: type[Any]) -> tuple[str, ...] | None:
+    """What `kind` takes by position; None if that is not all. `inspect.signature` would take longer than the rest."""
+    code = getattr(kind.__init__, "__code__", None)
+    return None if code is None or code.co_kwonlyargcount else code.co_varnames[1 : code.co_argcount]
 
 
 class _Function:

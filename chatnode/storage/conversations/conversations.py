@@ -50,13 +50,15 @@ class Place:
     delivered_seq: int
     hides_receipts: int
     closed_reason: ClosedReason | None
+    ordered_at: int
+    """No message in order is later (`chatnode/storage/messages/times.py`)."""
 
 
 FIRST_SEEN = greatest("m.first", "c.floor + 1")
 """SQL: the lowest seq that the member `m` of the conversation `c` may see."""
 _COLUMNS = (
     f"c.key, c.id, c.kind, c.visibility, c.history, c.head, m.role, {FIRST_SEEN}, m.read_seq, "
-    "m.delivered_seq, m.hides_receipts, c.closed_reason"
+    "m.delivered_seq, m.hides_receipts, c.closed_reason, c.ordered_at"
 )
 _OF_MEMBER = (
     "FROM conversations c JOIN members m ON m.conversation = c.key AND m.person = ? AND m.left_gid IS NULL "
@@ -124,7 +126,7 @@ def access_to_invite(reader: Reader | Transaction, account: Account, id: str) ->
 def as_moderator(reader: Reader | Transaction, key: int) -> Place:
     """The conversation of a reported message, for a moderator who need not take part."""
     row = reader.execute(
-        "SELECT key, id, kind, visibility, history, head, 'admin', floor + 1, head, head, 0, closed_reason "
+        "SELECT key, id, kind, visibility, history, head, 'admin', floor + 1, head, head, 0, closed_reason, ordered_at "
         "FROM conversations WHERE key = ?",
         (key,),
     ).fetchone()

@@ -21,7 +21,7 @@ from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.additions import additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
-from chatnode.storage.messages import mentions, receipts
+from chatnode.storage.messages import mentions, receipts, times
 from chatnode.storage.people import people
 
 
@@ -78,16 +78,18 @@ def post(tx: Transaction, sender: Account, draft: Draft, everyone_members: int =
         raise
     named = mentions.named(tx, place, draft.text, everyone_members) if "@" in draft.text else []
     seq, gid = place.head + 1, tx.next_gid
+    at, late = times.next_at(tx, place.key, place.head, place.ordered_at)
     message = Message(
-        id, draft.conversation, seq, gid, sender.ref, draft.cid, draft.text, rfc3339(tx.now),
+        id, draft.conversation, seq, gid, sender.ref, draft.cid, draft.text, rfc3339(at),
         [person for _, person in named] or None, draft.reply_to, draft.metadata or None, draft.kind,
         thread=draft.thread,
     )  # fmt: skip
     _give(message, draft.content)
-    place_and_text = (id, place.key, seq, gid, sender.key, draft.cid, draft.text, tx.now)
+    place_and_text = (id, place.key, seq, gid, sender.key, draft.cid, draft.text, at)
     more = (
         draft.reply_to, _json(message.mentions), _json(message.metadata), draft.kind,
         _json(attrs.asdict(draft.content)) if draft.content is not None else None, thread, draft.sent,
+        late,
     )  # fmt: skip
     if more == _NO_MORE:
         inserted = tx.execute(_INSERT_TEXT, place_and_text).rowcount
@@ -102,8 +104,9 @@ def post(tx: Transaction, sender: Account, draft: Draft, everyone_members: int =
     if thread is not None:
         tx.execute("UPDATE messages SET replies = replies + 1 WHERE conversation = ? AND seq = ?", (place.key, thread))
     tx.execute(
-        "UPDATE conversations SET head = ?, activity = ?, last_at = ?, messages = messages + 1 WHERE key = ?",
-        (seq, gid, tx.now, place.key),
+        "UPDATE conversations SET head = ?, activity = ?, last_at = ?, ordered_at = ?, messages = messages + 1 "
+        "WHERE key = ?",
+        (seq, gid, at, at if late is None else place.ordered_at, place.key),
     )
     receipts.posting_reads(tx, place, sender.key, seq)
     tx.record(MessagePosted(draft.conversation, message), conversation=place.key, subject=seq, actor=sender.key)
@@ -116,9 +119,9 @@ _INSERT_TEXT = (  # most messages are no more than that, and each parameter cost
 )
 _INSERT = (
     "INSERT INTO messages (id, conversation, seq, gid, sender, cid, text, at, reply_to, mentions, metadata, kind, "
-    "content, thread, sent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+    "content, thread, sent, late) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 )
-_NO_MORE = (None, None, None, "text", None, None, None)
+_NO_MORE = (None, None, None, "text", None, None, None, None)
 
 
 def _place_of(tx: Reader | Transaction, sender: Account, draft: Draft) -> tuple[Place, int | None]:

@@ -63,6 +63,8 @@ class Caller:
     """How many commands called each other up to this one."""
     plugin: str | None = None
     """The plugin that runs the command, for the user or the operator."""
+    takes_json: bool = False
+    """A reply may be `Encoded` already, because it goes to a client as it is."""
     background: bool = False
     """There is no requester: a task, consumer or check of the node's own."""
 

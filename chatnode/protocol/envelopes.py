@@ -53,8 +53,16 @@ def is_request_id(value: object) -> bool:
     return value.__class__ is int or (value.__class__ is str and len(str(value)) <= _ID_CHARS)
 
 
+@attrs.frozen
+class Encoded:
+    """A command's reply as JSON, from a handler whose caller takes it so (`Caller.takes_json`)."""
+
+    json: bytes
+
+
 def ok_reply(request_id: RequestId, result: Any) -> bytes:
-    return b'{"id":%b,"ok":%b}' % (_id_text(request_id), codec.encode(result))
+    json = result.json if result.__class__ is Encoded else codec.encode(result)
+    return b'{"id":%b,"ok":%b}' % (_id_text(request_id), json)
 
 
 def error_reply(request_id: RequestId | None, refusal: Refusal) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import cast
 
 import attrs
 
@@ -26,13 +27,16 @@ from chatnode.model.commands.messages import (
 )
 from chatnode.model.commands.shared import InConversation
 from chatnode.model.messages import Edition, Location, Media, MessageKind, Notice
+from chatnode.protocol.envelopes import Encoded
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Read
 from chatnode.storage.filters.collections import messages as of_messages
 from chatnode.storage.messages import changes as message_changes
-from chatnode.storage.messages import checks, declared, mentions, messages
+from chatnode.storage.messages import checks, declared, mentions, messages, pages
 from chatnode.storage.messages.changes import Edit
 from chatnode.storage.messages.messages import Draft
+from chatnode.storage.messages.pages import PageOf
 
 
 async def _posted_earlier(ctx: Caller, command: PostMessage) -> Posted | None:
@@ -127,12 +131,19 @@ async def list_page(ctx: Caller, asked: ListMessages) -> MessagePage:
     """
     limit = ctx.page_size(asked.limit)
 
-    def read(reader: Reader) -> MessagePage:
+    def page(reader: Reader) -> PageOf:
         place = conversations.access(reader, ctx.me, asked.conversation)
-        before, after = asked.before, asked.after
-        return MessagePage(messages.page(reader, ctx.me, place, before=before, after=after, limit=limit))
+        return pages.history(place, before=asked.before, after=asked.after, limit=limit)
 
-    return await ctx.read(read)
+    return await _page(ctx, page)
+
+
+async def _page(ctx: Caller, page: Read[PageOf]) -> MessagePage:
+    """Read in one snapshot. A client gets it as JSON, made in the same thread."""
+    if not ctx.takes_json:
+        return await ctx.read(lambda reader: MessagePage(pages.read(reader, ctx.me, page(reader))))
+    json = await ctx.read(lambda reader: pages.read_json(reader, ctx.me, page(reader)))
+    return cast("MessagePage", Encoded(json))
 
 
 @command("messages.get", permission=permissions.CHAT, reads=True)
@@ -218,11 +229,10 @@ async def pinned(ctx: Caller, asked: InConversation) -> MessagePage:
     To filter and sort: `items.query` of `messages`.
     """
 
-    def read(reader: Reader) -> MessagePage:
-        place = conversations.access(reader, ctx.me, asked.conversation)
-        return MessagePage(messages.pinned(reader, ctx.me, place, ctx.page_size(1_000)))
+    def page(reader: Reader) -> PageOf:
+        return pages.pinned(conversations.access(reader, ctx.me, asked.conversation), ctx.page_size(1_000))
 
-    return await ctx.read(read)
+    return await _page(ctx, page)
 
 
 @command("messages.thread", permission=permissions.CHAT, reads=True, active=True)
@@ -232,12 +242,11 @@ async def thread(ctx: Caller, asked: ListThread) -> MessagePage:
     To filter and sort: `items.query` of `messages`.
     """
 
-    def read(reader: Reader) -> MessagePage:
+    def page(reader: Reader) -> PageOf:
         place, root = messages.access(reader, ctx.me, asked.message)
-        limit = ctx.page_size(asked.limit)
-        return MessagePage(messages.thread_page(reader, ctx.me, place, root.seq, asked.after, limit))
+        return pages.thread(place, root.seq, asked.after, ctx.page_size(asked.limit))
 
-    return await ctx.read(read)
+    return await _page(ctx, page)
 
 
 def _check_length(ctx: Caller, text: str) -> None:

@@ -119,7 +119,7 @@ class ClientSocket:
         self._connection = connection
         self._credentials = credentials
         self._turn = LoneTurn()
-        self._context = Caller(core, address=credentials.address, turn=self._turn)
+        self._context = Caller(core, address=credentials.address, turn=self._turn, takes_json=True)
         self._reader = MessageReader(core.config.limits.frame_bytes)
         self._scope = trio.CancelScope()
         self._patience = trio.CancelScope()
@@ -313,7 +313,7 @@ class ClientSocket:
         if token is None:
             raise unauthenticated()
         found = await authenticate(self._core, token)
-        context = Caller(self._core, address=self._credentials.address, turn=self._turn)
+        context = Caller(self._core, address=self._credentials.address, turn=self._turn, takes_json=True)
         context.sign_in(found)
         context.check(permissions.CHAT, reads=True)
         session = SocketSession(found, self)

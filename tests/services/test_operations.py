@@ -53,6 +53,7 @@ DAMAGE = {
     "mentions": "UPDATE mentions SET person = 3 - person",
     "counts": "UPDATE conversations SET messages = 7",
     "times": "UPDATE conversations SET last_at = 1",
+    "times in order": "UPDATE messages SET at = 1 WHERE seq = 2; UPDATE conversations SET ordered_at = 0",
     "replies": "UPDATE messages SET replies = 3 WHERE seq = 1",
     "edits": "UPDATE messages SET edits = 2 WHERE seq = 1; INSERT INTO message_edits VALUES (9, 9, 1, 'x', 0)",
     "tombstones": "UPDATE messages SET deleted_at = 1 WHERE seq = 1",

@@ -54,7 +54,7 @@ from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.database import Database
 from chatnode.storage.engine.transaction import Recorded, Transaction, Write
 from chatnode.storage.log import log
-from chatnode.storage.messages import inbox, mentions, messages, receipts
+from chatnode.storage.messages import inbox, mentions, messages, pages, receipts
 from chatnode.storage.messages.messages import Draft
 from chatnode.storage.people import people
 from chatnode.storage.upkeep import checks
@@ -428,7 +428,9 @@ class StorageMachine(RuleBasedStateMachine):
 
         def read(reader: Reader) -> list[str]:
             place = conversations.access(reader, self.accounts[one], talk.id)
-            found = messages.page(reader, self.accounts[one], place, before=before, after=after, limit=limit)
+            found = pages.read(
+                reader, self.accounts[one], pages.history(place, before=before, after=after, limit=limit)
+            )
             return [message.message for message in found]
 
         assert self.store.read(read) == expected
@@ -510,7 +512,7 @@ class StorageMachine(RuleBasedStateMachine):
         else:
             place = place.unwrap()
             hidden = talk.said[: place.first - 1]
-            page = messages.page(reader, account, place, after=0, limit=ALL)
+            page = pages.read(reader, account, pages.history(place, after=0, limit=ALL))
             shown = [(message.seq, message.message) for message in page]
             assert shown == [(said.seq, said.id) for said in self.model.visible(handle, talk)]
         for said in hidden[-1:]:

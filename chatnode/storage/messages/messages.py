@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -229,9 +229,19 @@ def enrich(reader: Reader | Transaction, found: list[Message], viewer: Account |
 
     `viewer` is the user who alone reads them; None if several do.
     """
-    if found and (enrich_messages := additions(reader).enrich_messages) is not None:
-        enrich_messages(reader, found, viewer)
+    for plugin, known in known_to_plugins(reader, [message.message for message in found], viewer):
+        for message in found:
+            if (extra := known.get(message.message)) is not None:
+                message.extra = {**(message.extra or {}), plugin: extra}
     return found
+
+
+def known_to_plugins(
+    reader: Reader | Transaction, ids: list[str], viewer: Account | None
+) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    """What each plugin knows about messages: its name, and what belongs in their `extra`, by the messages' ids."""
+    enrich_messages = additions(reader).enrich_messages
+    return enrich_messages(reader, ids, viewer) if ids and enrich_messages is not None else ()
 
 
 _NOTHING_MORE = [None, None, None, None, 0, None, None, None]
@@ -270,60 +280,17 @@ def _add_more(
     message.deleted_reason = deleted_reason
 
 
-def page(
-    reader: Reader,
-    viewer: Account,
-    place: Place,
-    *,
-    before: int | None = None,
-    after: int | None = None,
-    limit: int,
-) -> list[Message]:
-    """Up to `limit` messages in ascending order: after a seq, before one, or the newest."""
-    if after is not None:
-        above = max(after, place.first - 1)
-        below = before if before is not None else place.head + 1
-        rows = reader.execute(
-            _MESSAGE + "WHERE m.conversation = ? AND m.seq > ? AND m.seq < ? ORDER BY m.seq LIMIT ?",
-            (place.key, above, below, limit),
-        )
-        return enrich(reader, _messages(reader, rows), viewer)
-    found = _messages(
-        reader,
-        reader.execute(
-            _MESSAGE + "WHERE m.conversation = ? AND m.seq >= ? AND m.seq < ? ORDER BY m.seq DESC LIMIT ?",
-            (place.key, place.first, before if before is not None else place.head + 1, limit),
-        ),
-    )
-    found.reverse()
-    return enrich(reader, found, viewer)
-
-
-def pinned(reader: Reader, viewer: Account, place: Place, limit: int) -> list[Message]:
-    """The pinned messages that the participant may see, the last pinned first."""
-    rows = reader.execute(
-        _MESSAGE + "WHERE m.conversation = ? AND m.pinned_at IS NOT NULL AND m.seq >= ? "
-        "ORDER BY m.pinned_at DESC, m.seq DESC LIMIT ?",
-        (place.key, place.first, limit),
-    )
-    return enrich(reader, _messages(reader, rows), viewer)
-
-
-def thread_page(reader: Reader, viewer: Account, place: Place, root: int, after: int, limit: int) -> list[Message]:
-    """Up to `limit` messages of the thread that hangs on `root`, above a seq, in ascending order."""
-    rows = reader.execute(
-        _MESSAGE + "WHERE m.conversation = ? AND m.thread = ? AND m.seq > ? ORDER BY m.seq LIMIT ?",
-        (place.key, root, max(after, place.first - 1), limit),
-    )
-    return enrich(reader, _messages(reader, rows), viewer)
-
-
 def replies_until(reader: Reader, conversation: int, root: int, gid: int) -> int | None:
     """How many messages the thread on `root` had at `gid`; None when it had none."""
     (replies,) = reader.execute(
         "SELECT count(*) FROM messages WHERE conversation = ? AND thread = ? AND gid <= ?", (conversation, root, gid)
     ).fetchone()
     return replies or None
+
+
+def select(reader: Reader, condition: str, values: Sequence[Any]) -> list[Message]:
+    """Messages `m` by what follows the WHERE, without what plugins know of them."""
+    return _messages(reader, reader.execute(_MESSAGE + "WHERE " + condition, values))
 
 
 def at_seq(reader: Reader | Transaction, conversation: int, seq: int) -> Message | None:

@@ -9,6 +9,7 @@ from benchmarks.scenarios.flapping import FLAPPING
 from benchmarks.scenarios.history import HISTORY
 from benchmarks.scenarios.idle import IDLE
 from benchmarks.scenarios.indexing import INDEXING
+from benchmarks.scenarios.mixed import MIXED
 from benchmarks.scenarios.paced import PACED
 from benchmarks.scenarios.pairs import PAIRS
 from benchmarks.scenarios.plugins import PLUGINS
@@ -19,6 +20,7 @@ SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
     for scenario in (
         PAIRS,
+        MIXED,
         PACED,
         FANOUT,
         IDLE,

@@ -33,7 +33,7 @@ from benchmarks.servers import UNLIMITED, Chatnode, Server, serving
 PAIRS = 100
 WARM_UP = 0.4
 REST = 0.5
-"""Seconds between two turns: a node that has just been under load indexes and checkpoints, and not in another's turn."""
+"""Seconds between two turns: a node that was under load indexes and checkpoints then, not in the other node's turn."""
 
 
 class Checkout(Chatnode):

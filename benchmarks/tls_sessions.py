@@ -30,14 +30,20 @@ def settings_with_certificate(folder: Path) -> Mapping[str, str]:
 
 @contextmanager
 def tls_sessions(port: int, tokens: Iterable[str]) -> Iterator[None]:
-    """A session for each token, opened one after the other, open while the block runs."""
+    """A session for each token, opened one after the other, open while the block runs.
+
+    They answer no pings, so a block that takes minutes ends with an error: the server has closed some.
+    """
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # what is measured is the server
-    with ExitStack() as sockets:
+    with ExitStack() as closing:
+        connections: list[ssl.SSLSocket] = []
         for token in tokens:
-            _greet(sockets.enter_context(_connected(context, port)), token)
+            connections.append(closing.enter_context(_connected(context, port)))
+            _greet(connections[-1], token)
         yield
+        require(all(map(_is_open, connections)), "every session is open to the end")
 
 
 def _connected(context: ssl.SSLContext, port: int) -> ssl.SSLSocket:
@@ -48,7 +54,7 @@ def _greet(connection: ssl.SSLSocket, token: str) -> None:
     connection.sendall(UPGRADE.encode())
     answer = _received(connection, b"\r\n\r\n")
     require(answer.startswith(b"HTTP/1.1 101"), f"the upgrade is accepted: {answer[:100]!r}")
-    connection.sendall(text_frame(json.dumps({"id": 1, "op": "hello", "token": token}).encode()))
+    connection.sendall(_text_frame(json.dumps({"id": 1, "op": "hello", "token": token}).encode()))
     _received(connection, b'"welcome"')
 
 
@@ -61,7 +67,17 @@ def _received(connection: ssl.SSLSocket, expected: bytes) -> bytes:
     return received
 
 
-def text_frame(text: bytes) -> bytes:
+def _is_open(connection: ssl.SSLSocket) -> bool:
+    connection.settimeout(0)
+    try:
+        while connection.recv(65536):
+            pass
+    except ssl.SSLWantReadError:
+        return True
+    return False
+
+
+def _text_frame(text: bytes) -> bytes:
     """A frame as a client sends it; a mask of zeros leaves the text as it is."""
     size = bytes([0x80 | len(text)]) if len(text) < 126 else bytes([0x80 | 126]) + struct.pack(">H", len(text))
     return b"\x81" + size + bytes(4) + text

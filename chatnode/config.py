@@ -263,7 +263,7 @@ class Search:
         minimum=0,
     )
     most_behind_seconds: float = setting(
-        5.0, "Maximum seconds for which indexing waits while posts wait to be stored.", minimum=0
+        30.0, "Maximum seconds for which indexing waits while posts wait to be stored.", minimum=0
     )
     shard_messages: int = setting(
         50_000, "Number of messages in one part of the index. Removing text rebuilds the whole part.", minimum=1

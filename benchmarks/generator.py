@@ -64,6 +64,25 @@ class PostReport:
 
 
 @frozen
+class MixedReport:
+    """What the mode ``mixed`` counted: first over the whole run, then in its measured seconds.
+
+    ``messages`` counts rounds: a message, and all that people do because of it. ``ms`` has a latency for each kind of
+    request, and for ``delivery``.
+    """
+
+    sent: int
+    acked: int
+    unfinished: int
+    out_of_order: int
+    messages: int
+    seconds: float
+    server_cpu_seconds: float
+    generator_cpu_seconds: float
+    ms: dict[str, Latency]
+
+
+@frozen
 class HistoryReport:
     """What the mode ``history`` counted in its measured seconds."""
 
@@ -120,6 +139,13 @@ class Generator:
             "rate": rate,
         }
         return cattrs.structure(self._run(server, "post", sessions, options), PostReport)
+
+    def mixed(
+        self, server: Server, sessions: Iterable[Session], *, seconds: float, warm_up: float, page: int = 50
+    ) -> MixedReport:
+        """Post and do all that people do beside; each sender is followed by the readers of its conversation."""
+        options = {"seconds": seconds, "warm-up": warm_up, "page": page}
+        return cattrs.structure(self._run(server, "mixed", sessions, options), MixedReport)
 
     def history(
         self,

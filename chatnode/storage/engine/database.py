@@ -61,8 +61,8 @@ class Background(Protocol):
     commits are flushed to disk only with the next write's.
     """
 
-    def committed(self, recorded: list[Recorded]) -> bool:
-        """Takes note of what was committed; whether a slice of work is due although there is more to write."""
+    def committed(self, recorded: list[Recorded], writes_waiting: int) -> bool:
+        """Takes note of what was committed; whether a slice of work is due now, before the writes that wait."""
         ...
 
     def idle_seconds(self) -> float | None:
@@ -314,7 +314,10 @@ class Database:
 
     def _note(self, group: list[QueuedCall[Any]]) -> None:
         """Tell the background what was committed, and let it work if it has to."""
-        if self.background is not None and self.background.committed([each for job in group for each in job.recorded]):
+        if self.background is None:
+            return
+        recorded = [each for job in group for each in job.recorded]
+        if self.background.committed(recorded, self.writes_waiting):
             self._work()
 
     def _work(self) -> None:

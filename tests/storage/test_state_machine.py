@@ -653,7 +653,7 @@ def replay_without_receipts(patch: pytest.MonkeyPatch) -> None:
 
 def posting_does_not_read(patch: pytest.MonkeyPatch) -> None:
     """One's own messages count as unread."""
-    patch.setattr(receipts, "posting_reads", lambda tx, place, person, seq: None)
+    patch.setattr(receipts.Advances, "posted", lambda self, place, person, seq, now: None)
 
 
 def mentions_not_counted(patch: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,9 @@ from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.additions import additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
-from chatnode.storage.messages import mentions, receipts
+from chatnode.storage.messages import mentions
 from chatnode.storage.messages.messages import read_content, set_content
+from chatnode.storage.messages.receipts import Advances
 from chatnode.storage.people import people
 
 
@@ -94,7 +95,7 @@ def post(tx: Transaction, sender: Account, draft: Draft, everyone_members: int =
         _json(attrs.asdict(draft.content)) if draft.content is not None else None, thread, draft.sent,
     )  # fmt: skip
     if more == _NO_MORE:
-        inserted = tx.execute(_INSERT_TEXT, place_and_text).rowcount
+        inserted = tx.execute(INSERT_TEXT, place_and_text).rowcount
     else:
         inserted = tx.execute(_INSERT, place_and_text + more).rowcount
     if not inserted:
@@ -105,22 +106,24 @@ def post(tx: Transaction, sender: Account, draft: Draft, everyone_members: int =
         mentions.add(tx, place, seq, named)
     if thread is not None:
         tx.execute("UPDATE messages SET replies = replies + 1 WHERE conversation = ? AND seq = ?", (place.key, thread))
-    tx.execute(
-        "UPDATE conversations SET head = ?, activity = ?, last_at = ?, messages = messages + 1 WHERE key = ?",
-        (seq, gid, tx.now, place.key),
-    )
-    receipts.posting_reads(tx, place, sender.key, seq)
+    tx.execute(UPDATE_CONVERSATION, (seq, gid, tx.now, 1, place.key))
+    advances = Advances()
+    advances.posted(place, sender.key, seq, tx.now)
+    advances.write(tx)
     tx.record(MessagePosted(draft.conversation, message), conversation=place.key, subject=seq, actor=sender.key)
     return Posted(gid, seq, id, False)
 
 
-_INSERT_TEXT = (  # most messages are no more than that, and each parameter costs a quarter of a microsecond
+INSERT_TEXT = (  # most messages are no more than that, and each parameter costs a quarter of a microsecond
     "INSERT INTO messages (id, conversation, seq, gid, sender, cid, text, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (id) DO NOTHING"
 )
 _INSERT = (
     "INSERT INTO messages (id, conversation, seq, gid, sender, cid, text, at, reply_to, mentions, metadata, kind, "
     "content, thread, sent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+)
+UPDATE_CONVERSATION = (
+    "UPDATE conversations SET head = ?, activity = ?, last_at = ?, messages = messages + ? WHERE key = ?"
 )
 _NO_MORE = (None, None, None, "text", None, None, None)
 

@@ -87,7 +87,6 @@ class GroupCommit:
                 neighbours = list(same)
                 gid = self._run_each(neighbours, gid) if bulk is None else self._run_bulk(bulk, neighbours, gid)
         except BaseException as error:
-            self._known.clear()
             if not connection.in_transaction:
                 raise storage_error(error) or sqlite3.OperationalError(str(error)) from error
             for statement in ("ROLLBACK", "BEGIN IMMEDIATE") if whole else ("ROLLBACK TO jobs", "RELEASE jobs"):

@@ -31,7 +31,7 @@ class Advances:
     __slots__ = ("_hidden_from", "_moved", "_times", "_wait")
 
     def __init__(self, hidden_from: dict[int, frozenset[int]] | None = None, *, wait: bool = False) -> None:
-        """`hidden_from` keeps, by user, what `signs.hidden_from` returned. `wait`: until the caller asks for `write`."""
+        """`hidden_from` keeps, by user, what `signs.hidden_from` returned. `wait`: until the caller calls `write`."""
         self._hidden_from = {} if hidden_from is None else hidden_from
         self._wait = wait
         self._moved: dict[tuple[int, int], tuple[Place, int | None]] = {}

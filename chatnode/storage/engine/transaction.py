@@ -212,5 +212,5 @@ class PlannedWrite(Generic[T]):
     """
 
     function: Write[T]
-    bulk: Bulk | None = None
-    asked: object = None
+    bulk: Bulk | None = attrs.field(default=None, kw_only=True)
+    asked: object = attrs.field(default=None, kw_only=True)

@@ -88,7 +88,7 @@ class _Mark:
 
 
 def _planned(asked: _Post | _Mark) -> PlannedWrite[Any]:
-    return PlannedWrite(asked.run, run_together, asked)
+    return PlannedWrite(asked.run, bulk=run_together, asked=asked)
 
 
 def run_together(

@@ -25,7 +25,7 @@ from chatnode.model.metadata import foreign_key
 from chatnode.model.people import Account, Person
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Change, Follower, Transaction
-from chatnode.storage.messages.messages import Draft, as_sent
+from chatnode.storage.messages.posting import Draft, as_sent
 
 logger = get_logger("plugins")
 

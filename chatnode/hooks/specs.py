@@ -19,7 +19,7 @@ from chatnode.hooks.plugin import Plugin
 from chatnode.model.people import Account
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Change, Transaction
-from chatnode.storage.messages.messages import Draft
+from chatnode.storage.messages.posting import Draft
 
 PROJECT = "chatnode"
 

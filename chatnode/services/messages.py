@@ -33,15 +33,15 @@ from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Read
 from chatnode.storage.filters.collections import messages as of_messages
 from chatnode.storage.messages import changes as message_changes
-from chatnode.storage.messages import checks, declared, mentions, messages, pages
+from chatnode.storage.messages import checks, declared, mentions, messages, pages, posting
 from chatnode.storage.messages.changes import Edit
-from chatnode.storage.messages.messages import Draft
 from chatnode.storage.messages.pages import PageOf
+from chatnode.storage.messages.posting import Draft
 
 
 async def _posted_earlier(ctx: Caller, command: PostMessage) -> Posted | None:
     draft, sender = _draft(ctx, command), ctx.me
-    return await ctx.read(lambda reader: messages.posted_earlier(reader, sender, draft))
+    return await ctx.read(lambda reader: posting.posted_earlier(reader, sender, draft))
 
 
 @command("messages.post", permission=permissions.CHAT, limit="posts", earlier=_posted_earlier, repeatable=True)
@@ -75,7 +75,7 @@ def _draft(ctx: Caller, command: PostMessage) -> Draft:
 
 def _post(ctx: Caller, draft: Draft) -> Awaitable[Posted]:
     sender, everyone_members = ctx.me, ctx.core.config.limits.everyone_members
-    return ctx.write(lambda tx: messages.post(tx, sender, draft, everyone_members), repeatable=True)
+    return ctx.write(lambda tx: posting.post(tx, sender, draft, everyone_members), repeatable=True)
 
 
 async def _prepare_and_post(ctx: Caller, draft: Draft) -> Posted:
@@ -83,9 +83,9 @@ async def _prepare_and_post(ctx: Caller, draft: Draft) -> Posted:
     sender = ctx.me
 
     def look(reader: Reader) -> Posted | None:
-        earlier = messages.posted_earlier(reader, sender, draft)
+        earlier = posting.posted_earlier(reader, sender, draft)
         if earlier is None:
-            messages.check_may_post(reader, sender, draft)
+            posting.check_may_post(reader, sender, draft)
         return earlier
 
     async with ctx.core.preparing.take((sender.key, draft.cid)):  # a repeat waits and is not prepared again

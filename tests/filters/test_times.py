@@ -20,8 +20,8 @@ from chatnode.services import COLLECTIONS, SUBJECTS
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.filters.collection import Asker
 from chatnode.storage.filters.query import Query, plan, run
-from chatnode.storage.messages import importing, messages
-from chatnode.storage.messages.messages import Draft
+from chatnode.storage.messages import importing, posting
+from chatnode.storage.messages.posting import Draft
 from chatnode.storage.people import people
 from chatnode.storage.privacy import retention
 from chatnode.storage.privacy.retention import Due
@@ -48,7 +48,7 @@ class Room:
     def post(self) -> None:
         self.number += 1
         draft = Draft(self.conversation, f"{self.conversation}{self.number}", "words", sender=self.ann.id)
-        self.write(lambda tx: messages.post(tx, self.ann, draft))
+        self.write(lambda tx: posting.post(tx, self.ann, draft))
 
     def bring(self, ats: list[int]) -> None:
         self.number += 1

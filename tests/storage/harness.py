@@ -152,6 +152,10 @@ class Breakable(Reader):
         self.before(sql)
         return super().execute(sql, *args)
 
+    def executemany(self, sql: str, *args: Any) -> sqlite3.Cursor:
+        self.before(sql)
+        return super().executemany(sql, *args)
+
 
 def break_commit(db: Database, error: sqlite3.Error, *, let_pass: int = 0) -> None:
     """Let `let_pass` commits of a database on a `Breakable` connection pass, then fail one, then work again."""

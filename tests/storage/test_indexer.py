@@ -17,8 +17,8 @@ from chatnode.model.search_query import parse
 from chatnode.storage.conversations import opening
 from chatnode.storage.engine.connection import Reader, connect_reader
 from chatnode.storage.engine.transaction import Recorded, Transaction
-from chatnode.storage.messages import messages
-from chatnode.storage.messages.messages import Draft
+from chatnode.storage.messages import posting
+from chatnode.storage.messages.posting import Draft
 from chatnode.storage.people import people
 from chatnode.storage.search import find as search
 from chatnode.storage.search import index as search_index
@@ -53,7 +53,7 @@ class Room:
     async def post(self) -> None:
         self.posted += 1
         draft = Draft(self.conversation, f"cid-{self.posted}", f"word{self.posted}")
-        await self.db.write(lambda tx: messages.post(tx, self.account, draft))
+        await self.db.write(lambda tx: posting.post(tx, self.account, draft))
 
     async def post_together(self, count: int) -> None:
         """All wait when the first is stored."""

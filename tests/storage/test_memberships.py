@@ -18,8 +18,8 @@ from chatnode.node import open_node
 from chatnode.storage.conversations import conversations, members, opening
 from chatnode.storage.engine.transaction import Write
 from chatnode.storage.log import log
-from chatnode.storage.messages import inbox, messages
-from chatnode.storage.messages.messages import Draft
+from chatnode.storage.messages import inbox, posting
+from chatnode.storage.messages.posting import Draft
 from chatnode.storage.people import people
 from chatnode.storage.upkeep import checks
 from tests.conftest import make_person
@@ -49,7 +49,7 @@ class Village:
     def post(
         self, sender: Account, group: str, text: str, cid: str | None = None, reply_to: str | None = None
     ) -> Posted:
-        return self.write(lambda tx: messages.post(tx, sender, Draft(group, cid or text, text, reply_to)))
+        return self.write(lambda tx: posting.post(tx, sender, Draft(group, cid or text, text, reply_to)))
 
     def rename(self, by: Account, group: str, title: str) -> None:
         self.write(lambda tx: conversations.update(tx, by, group, title=title, description=None, visibility=None))

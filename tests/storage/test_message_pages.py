@@ -17,9 +17,9 @@ from chatnode.protocol import codec
 from chatnode.storage.conversations import conversations, opening
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
-from chatnode.storage.messages import changes, messages, pages
+from chatnode.storage.messages import changes, pages, posting
 from chatnode.storage.messages.changes import Edit
-from chatnode.storage.messages.messages import Draft
+from chatnode.storage.messages.posting import Draft
 from chatnode.storage.people import people
 from tests.quick import examples
 from tests.storage.harness import Store
@@ -85,7 +85,7 @@ def test_json_from_rows_is_that_of_the_messages(
             draft.metadata, draft.sender = each["metadata"], sender.id
             if ids and each["after"]:
                 setattr(draft, each["after"], ids[0])
-            ids.append(messages.post(tx, sender, draft).message)
+            ids.append(posting.post(tx, sender, draft).message)
             extras[ids[-1]] = each["extra"]
             for change in each["then"]:
                 if change == "edit":

@@ -86,15 +86,21 @@ def access_to_post(tx: Reader | Transaction, account: Account, id: str) -> Place
     """Like `access`, for posting. Also raises `Refusal` for a closed conversation, and for a direct one with a
     deactivated account.
     """
-    row = tx.execute(_PLACE_AND_UNREACHABLE, (account.key, id)).fetchone()
-    if row is None:
-        raise _refuse(tx, account, id)
-    *columns, unreachable = row
-    place = Place(*columns)
+    place, unreachable = access_and_unreachable(tx, account, id)
     refuse_closed(place)
     if unreachable is not None:
         people.check_reachable(people.by_key(tx, unreachable))
     return place
+
+
+def access_and_unreachable(tx: Reader | Transaction, account: Account, id: str) -> tuple[Place, int | None]:
+    """Like `access`; also returns the key of the other participant of a direct conversation if that account is
+    deactivated, and None otherwise."""
+    row = tx.execute(_PLACE_AND_UNREACHABLE, (account.key, id)).fetchone()
+    if row is None:
+        raise _refuse(tx, account, id)
+    *columns, unreachable = row
+    return Place(*columns), unreachable
 
 
 def _refuse(reader: Reader | Transaction, account: Account, id: str) -> Refusal:

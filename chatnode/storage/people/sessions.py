@@ -98,12 +98,18 @@ def authenticate(reader: Reader, token: str) -> Authenticated:
 def check_not_revoked(reader: Reader | Transaction, session: int) -> None:
     """Raises `Refusal("unauthenticated")` for a session that was revoked since it was found good, or a token that has
     expired since then. A device's time begins again with each use, and this is one."""
-    good = reader.execute(
-        "SELECT 1 FROM sessions WHERE key = ? AND (kind <> 'token' OR expires_at IS NULL OR expires_at > ?)",
-        (session, now_ms()),
+    good_until(reader, session, now_ms())
+
+
+def good_until(reader: Reader | Transaction, session: int, now: int) -> int | None:
+    """`check_not_revoked` at the time `now` (ms); returns when the session ends if it is not revoked before: the time
+    in milliseconds for a token that expires, else None."""
+    row = reader.execute(
+        "SELECT CASE kind WHEN 'token' THEN expires_at END FROM sessions WHERE key = ?", (session,)
     ).fetchone()
-    if good is None:
+    if row is None or (row[0] is not None and row[0] <= now):
         raise Refusal("unauthenticated", "the token was revoked or has expired; sign in again")
+    return row[0]
 
 
 def touch(tx: Transaction, session: int, device_days: int) -> None:

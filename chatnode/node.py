@@ -49,8 +49,7 @@ from chatnode.storage.presence import presence
 from chatnode.storage.search.indexer import Indexer
 from chatnode.storage.upkeep.upgrading import upgrade
 from chatnode.transport.control import serve_control
-from chatnode.transport.exchange import HttpServer
-from chatnode.transport.http import make_app
+from chatnode.transport.exchange import Application, HttpServer
 from chatnode.transport.listener import Listener, listen
 from chatnode.transport.socket import ClientSockets
 from chatnode.transport.tls import server_context
@@ -130,7 +129,7 @@ class Node:
                 background.start_soon(sockets.watch)
                 background.start_soon(self.jobs.run_forever)
                 background.start_soon(self.presence.run)
-                http = HttpServer(make_app(self.core, self.table, self.sessions, self.health, self.plugins))
+                http = HttpServer(self._make_app)
 
                 async def stop_sessions() -> None:
                     sockets.close()
@@ -146,6 +145,13 @@ class Node:
                     plugins.cancel_scope.cancel()
                 await self.plugins.tell("node_stopping")
                 background.cancel_scope.cancel()
+
+    def _make_app(self) -> Application:
+        # Imported with the first HTTP request (docs/adr/0030-what-is-imported-when.md): quart and what it stands on
+        # take a fifth of the start and a fifth of the memory, and a node of client sockets may never need them.
+        from chatnode.transport.http import make_app
+
+        return make_app(self.core, self.table, self.sessions, self.health, self.plugins)
 
     async def _run_plugins(self, serving: trio.Event) -> None:
         """What plugins do beside requests; begins when the node serves and they were told so."""

@@ -1,7 +1,7 @@
 """Posts and marks of a group together: a statement for each table instead of some for each request.
 
 What all of them read is remembered from one group to the next: sessions that are good, places in conversations with
-their heads and marks, and who has blocked whom. The engine forgets it when anything else writes, and with each rollback
+their heads and marks, and the blocks. The engine forgets it when anything else writes, and with each rollback
 (`storage/engine/commit.py`).
 
 Messages that are only text, and marks, change few rows, and all that they read of those is in memory. So their rows

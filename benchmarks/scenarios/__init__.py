@@ -7,6 +7,7 @@ from benchmarks.scenarios.contacts import CONTACTS
 from benchmarks.scenarios.fanout import FANOUT
 from benchmarks.scenarios.flapping import FLAPPING
 from benchmarks.scenarios.history import HISTORY
+from benchmarks.scenarios.hostile import HOSTILE
 from benchmarks.scenarios.idle import IDLE, IDLE_TLS
 from benchmarks.scenarios.indexing import INDEXING
 from benchmarks.scenarios.mixed import MIXED
@@ -35,6 +36,7 @@ SCENARIOS: dict[str, Scenario] = {
         PLUGINS,
         CONSUMING,
         FLAPPING,
+        HOSTILE,
         CONTACTS,
     )
 }

@@ -61,7 +61,7 @@ class Card:
 class PresenceBoard:
     """The presence of all users. `run` pushes and writes; until it runs, nothing is pushed.
 
-    All methods are called on the trio thread. `clock` returns milliseconds since 1970.
+    All methods are called on the trio thread. `clock` returns milliseconds since 1970 and may be replaced.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class PresenceBoard:
         self._db = db
         self._registry = registry
         self._settings = settings
-        self._clock = clock
+        self.clock = clock
         self._cards: dict[int, Card] = {}
         self._active: dict[int, int] = {}  # not written yet
         self._changed: list[Changed] = []  # likewise
@@ -91,7 +91,7 @@ class PresenceBoard:
     # ---- what handlers ask and tell
 
     def active(self, person: int) -> None:
-        self._active[person] = self._clock()
+        self._active[person] = self.clock()
 
     def is_online(self, person: int) -> bool:
         live = self._registry.person(person)
@@ -110,7 +110,7 @@ class PresenceBoard:
     def as_known(self, found: PresenceRow) -> Presence:
         """The presence of a user now: a row of `presence.seen` together with what is only in memory."""
         active_at = self._newest_activity(found.key, found.active_at)
-        return presence_for_others(found.person, self.is_online(found.key), active_at, found.status, self._clock())
+        return presence_for_others(found.person, self.is_online(found.key), active_at, found.status, self.clock())
 
     def badge(
         self, person: int, active_at: int | None, text: str | None, emoji: str | None, until: int | None
@@ -119,7 +119,7 @@ class PresenceBoard:
         badge: Badge = {"online": self.is_online(person)}
         if last := self._newest_activity(person, active_at):
             badge["last_active_at"] = rfc3339(last)
-        if (text is not None or emoji is not None) and (until is None or until > self._clock()):
+        if (text is not None or emoji is not None) and (until is None or until > self.clock()):
             if text is not None:
                 badge["text"] = text
             if emoji is not None:
@@ -233,7 +233,7 @@ class PresenceBoard:
         self._note(person)
         if self._settings.history_days:
             change: Change = "online" if online else "offline"
-            self._changed.append(Changed(person, self._clock(), change))
+            self._changed.append(Changed(person, self.clock(), change))
 
     def _note(self, person: int, circle: PresenceAudience | None = None) -> None:
         if self._running:
@@ -331,7 +331,7 @@ class PresenceBoard:
         if card.hidden:
             return codec.encode(Presence(card.person, online=False))
         if card.json is None:
-            now = self._clock()
+            now = self.clock()
             told = presence_for_others(card.person, card.online, self.last_active(person), card.status, now)
             card.json = memoryview(codec.encode(told)).tobytes()  # a copy: the encoder's bytes keep 4 KiB of buffer
         return card.json
@@ -375,7 +375,7 @@ class PresenceBoard:
             people.append(self._json(other.key, card))
         for found in offline:
             if not self.is_online(found.key):
-                now = self._clock()
+                now = self.clock()
                 active_at = self._newest_activity(found.key, found.active_at)
                 people.append(codec.encode(presence_for_others(found.person, False, active_at, found.status, now)))
         listed = b",".join(people[: self._settings.state_people])
@@ -404,7 +404,7 @@ class PresenceBoard:
 
     def _end_statuses(self) -> bool:
         """Forget statuses that have ended; returns whether there were any. Clients notice the end by themselves."""
-        now = self._clock()
+        now = self.clock()
         ended = [person for person in self._with_status if not self._cards[person].status.holds(now)]
         for person in ended:
             del self._with_status[person]

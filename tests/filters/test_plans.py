@@ -11,7 +11,7 @@ from chatnode.storage.engine.connection import Reader
 from chatnode.storage.filters.collection import Asker
 from chatnode.storage.filters.compile import Parameters
 from chatnode.storage.filters.query import Query, _statement, plan
-from tests.conftest import User
+from chatnode.testing import User
 
 ID = "0" * 32
 OPEN = {"is_active": {"_eq": True}, "is_closed": {"_eq": False}}

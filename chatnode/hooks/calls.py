@@ -24,7 +24,7 @@ from chatnode.model.events import Event
 from chatnode.model.messages import Message
 from chatnode.model.metadata import foreign_key
 from chatnode.model.people import Account, Person
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Change, Follower, Transaction
 from chatnode.storage.messages.messages import Draft, as_sent
 
@@ -264,9 +264,7 @@ class HookCalls:
             values = [arguments[name] for name in each.argnames]
             yield each.plugin_name, partial(each.function, *values)
 
-    def enrich_messages(
-        self, reader: Reader | Transaction, messages: Sequence[Message], viewer: Account | None
-    ) -> None:
+    def enrich_messages(self, reader: Querying, messages: Sequence[Message], viewer: Account | None) -> None:
         ids = [message.message for message in messages]
         for plugin, known in self._enrichments("enrich_messages", reader=reader, ids=ids, viewer=viewer):
             for message in messages:

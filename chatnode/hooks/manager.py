@@ -36,10 +36,9 @@ from chatnode.model.events import Event
 from chatnode.model.plugins import PluginState, PluginStatus
 from chatnode.protocol import codec
 from chatnode.storage.engine.additions import Additions, EventKind
-from chatnode.storage.engine.connection import Reader, connect_writer
+from chatnode.storage.engine.connection import Querying, Reader, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import Migration
-from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.node import plugins as storage
 from chatnode.storage.upkeep.upgrading import copy_before
@@ -269,7 +268,7 @@ class Manager:
         if (asked := collection.learn) is None:
             return collection
 
-        def learn_all(source: Reader | Transaction, asker: Asker) -> tuple[Field, ...]:
+        def learn_all(source: Querying, asker: Asker) -> tuple[Field, ...]:
             learned = tuple(asked(source, asker))
             attrs.evolve(collection, fields=(*collection.fields, *learned))  # refuses names that are taken or no names
             return learned
@@ -277,7 +276,7 @@ class Manager:
         seconds, report = self.config.plugins.hook_seconds, partial(self.report, name)
         learn = guard(learn_all, name, f"collection {collection.name}", seconds, report)
 
-        def learn_or_refuse(source: Reader | Transaction, asker: Asker) -> Iterable[Field]:
+        def learn_or_refuse(source: Querying, asker: Asker) -> Iterable[Field]:
             try:
                 return learn(source, asker)
             except HookFailed as failure:

@@ -13,7 +13,7 @@ from chatnode.model import permissions
 from chatnode.model.commands.adoption import Adopt, Adopted, Following
 from chatnode.model.people import Account, Person
 from chatnode.services.ranks import check_may_manage
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.messages import adoption
 from chatnode.storage.people import audit, people
@@ -51,7 +51,7 @@ async def adopt(ctx: Caller, asked: Adopt) -> Adopted:
     return Adopted(shown, moved, False)
 
 
-def _find(reader: Reader | Transaction, command: Adopt) -> tuple[Account, Account | None]:
+def _find(reader: Querying, command: Adopt) -> tuple[Account, Account | None]:
     author = people.find(reader, command.author, "author")
     person = None if command.person is None else people.find(reader, command.person)
     adoption.check(author, person)

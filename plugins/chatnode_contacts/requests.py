@@ -7,6 +7,7 @@ from typing import cast
 from chatnode.api import (
     Account,
     PersonRef,
+    Querying,
     Reader,
     Refusal,
     Row,
@@ -34,7 +35,7 @@ PENDING = "declined_at IS NULL"
 # ---- reading
 
 
-def is_pending(reader: Reader | Transaction, sender: int, receiver: int) -> bool:
+def is_pending(reader: Querying, sender: int, receiver: int) -> bool:
     sql = f"SELECT 1 FROM contacts_requests WHERE sender = ? AND receiver = ? AND {PENDING}"  # noqa: S608
     return reader.execute(sql, (sender, receiver)).fetchone() is not None
 
@@ -53,13 +54,13 @@ def page(
     return found, found[-1].request if len(rows) > limit else None
 
 
-def _request(reader: Reader | Transaction, row: tuple[int, int, int, int, str]) -> ContactRequest:
+def _request(reader: Querying, row: tuple[int, int, int, int, str]) -> ContactRequest:
     key, sender, receiver, at, note = row
     one, other = (public_person(person_by_key(reader, person)) for person in (sender, receiver))
     return ContactRequest(key, one, other, rfc3339(at), note)
 
 
-def _find(reader: Reader | Transaction, sender: int, receiver: int) -> ContactRequest | None:
+def _find(reader: Querying, sender: int, receiver: int) -> ContactRequest | None:
     row = reader.execute(
         f"SELECT key, sender, receiver, at, note FROM contacts_requests "  # noqa: S608
         f"WHERE sender = ? AND receiver = ? AND {PENDING}",

@@ -145,11 +145,6 @@ class Transaction:
         return [key for key in dict.fromkeys(follower.audience(self, change)) if key not in change.people]
 
 
-def connection_of(source: Reader | Transaction) -> Reader:
-    """A transaction's connection, or the reader itself."""
-    return source.connection if isinstance(source, Transaction) else source
-
-
 Write = Callable[[Transaction], T]
 Read = Callable[[Reader], T]
 

@@ -14,7 +14,7 @@ from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage.conversations import conversations
 from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.additions import CoreTable, additions
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.messages import mentions, messages
 from chatnode.storage.people import audit
@@ -34,7 +34,7 @@ class Edit:
     most: int
 
 
-def access_to_edit(reader: Reader | Transaction, account: Account, edit: Edit) -> tuple[Place, Message]:
+def access_to_edit(reader: Querying, account: Account, edit: Edit) -> tuple[Place, Message]:
     """The message, for its sender, who must have the permissions now that posting it would take.
 
     Raises `Refusal`. The limits of time and number do not apply to an edit that changes nothing.
@@ -53,7 +53,7 @@ def access_to_edit(reader: Reader | Transaction, account: Account, edit: Edit) -
     return place, message
 
 
-def _check_not_too_late(reader: Reader | Transaction, place: Place, message: Message, edit: Edit) -> None:
+def _check_not_too_late(reader: Querying, place: Place, message: Message, edit: Edit) -> None:
     (posted_at,) = reader.execute(
         "SELECT at FROM messages WHERE conversation = ? AND seq = ?", (place.key, message.seq)
     ).fetchone()
@@ -117,9 +117,7 @@ def delete(tx: Transaction, account: Account, id: str, reason: DeletedReason, *,
     return _tell(tx, place, message.seq, MessageDeleted, account)
 
 
-def _access_or_reported(
-    reader: Reader | Transaction, account: Account, id: str, moderates: bool
-) -> tuple[Place, Message]:
+def _access_or_reported(reader: Querying, account: Account, id: str, moderates: bool) -> tuple[Place, Message]:
     try:
         return messages.access(reader, account, id)
     except Refusal:

@@ -17,7 +17,7 @@ from chatnode.model.events import MemberChanged
 from chatnode.model.people import PersonRef
 from chatnode.model.permissions import CHAT
 from chatnode.storage.engine.changing import change
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying
 from chatnode.storage.engine.transaction import Transaction
 
 CAN_ACT = (
@@ -42,12 +42,12 @@ WRONG_FOR_GOOD = (
 """SQL: the same, without groups of users whose erasure is under way, which leaves their groups step by step."""
 
 
-def can_act(reader: Reader | Transaction, person: int) -> bool:
+def can_act(reader: Querying, person: int) -> bool:
     """Whether the account with the key `person` can act."""
     return reader.execute(f"SELECT 1 FROM people p WHERE p.key = ? AND {CAN_ACT}", (person,)).fetchone() is not None
 
 
-def has_actor(reader: Reader | Transaction, conversation: int) -> bool:
+def has_actor(reader: Querying, conversation: int) -> bool:
     """Whether any member can act."""
     row = reader.execute(f"SELECT 1 FROM conversations c WHERE c.key = ? AND {_ACTS})", (conversation,))
     return row.fetchone() is not None

@@ -14,7 +14,7 @@ from chatnode.model.events import SessionRevoked
 from chatnode.model.people import Account
 from chatnode.model.times import DAY_MS, now_ms, rfc3339
 from chatnode.storage.engine.additions import CoreTable, EventKind
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Transaction
 
 TOUCH_MS = 600_000
@@ -95,7 +95,7 @@ def authenticate(reader: Reader, token: str) -> Authenticated:
     return Authenticated(Account(*person), session, touch, ends_at, bounds, device=kind == "device")
 
 
-def check_not_revoked(reader: Reader | Transaction, session: int) -> None:
+def check_not_revoked(reader: Querying, session: int) -> None:
     """Raises `Refusal("unauthenticated")` for a session that was revoked since it was found good, or a token that has
     expired since then. A device's time begins again with each use, and this is one."""
     good = reader.execute(

@@ -14,7 +14,7 @@ from chatnode.model.times import DAY_MS, rfc3339
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.additions import CoreTable, Derived
 from chatnode.storage.engine.changing import change
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.dialect import each_of, greatest
 from chatnode.storage.engine.transaction import Transaction
 
@@ -70,11 +70,11 @@ def _mark(row: tuple[str, str, str | None, str | None, int | None, int, int]) ->
     return Mark(PersonRef(id, handle), PresenceStatus(text, emoji, until), bool(hidden), version)
 
 
-def circle(reader: Reader | Transaction, person: int) -> PresenceAudience:
+def circle(reader: Querying, person: int) -> PresenceAudience:
     return PresenceAudience(conversations.of_person(reader, person), blocked_by(reader, person))
 
 
-def blocked_by(reader: Reader | Transaction, person: int) -> set[str]:
+def blocked_by(reader: Querying, person: int) -> set[str]:
     """Ids of those who shall see nothing of `person`."""
     rows = reader.execute("SELECT p.id FROM blocks b JOIN people p ON p.key = b.blocked WHERE b.person = ?", (person,))
     return {id for (id,) in rows}

@@ -19,9 +19,8 @@ from chatnode.config import Search as SearchSettings
 from chatnode.logs import get_logger
 from chatnode.model import search_months, words
 from chatnode.storage.engine.additions import CoreTable
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.dialect import member_of
-from chatnode.storage.engine.transaction import Transaction
 
 logger = get_logger("search")
 
@@ -81,12 +80,12 @@ class Shard:
 SHARD = "SELECT number, above, upto, messages FROM search_shards "
 
 
-def shards(reader: Reader | Transaction) -> list[Shard]:
+def shards(reader: Querying) -> list[Shard]:
     """Newest first."""
     return [Shard(*row) for row in reader.execute(SHARD + "WHERE made = 1 ORDER BY upto DESC, number DESC").fetchall()]
 
 
-def last_indexed(reader: Reader | Transaction) -> tuple[int, int]:
+def last_indexed(reader: Querying) -> tuple[int, int]:
     """The gid up to which messages are in the shards, and the key of the last of them that is there."""
     gid, key = reader.execute("SELECT gid, key FROM search_state").fetchone()
     row = reader.execute("SELECT gid FROM messages WHERE key = ?", (key,)).fetchone()
@@ -95,12 +94,12 @@ def last_indexed(reader: Reader | Transaction) -> tuple[int, int]:
     return gid, key
 
 
-def waiting(reader: Reader | Transaction) -> int:
+def waiting(reader: Querying) -> int:
     """How many messages are not indexed yet; removed ones may be counted."""
     return (reader.execute("SELECT max(key) FROM messages").fetchone()[0] or 0) - last_indexed(reader)[1]
 
 
-def last_key(reader: Reader | Transaction, gid: int) -> int:
+def last_key(reader: Querying, gid: int) -> int:
     """The key of the last message with this gid or a lower one, 0 if there is none: gids rise with keys."""
     low, high = 0, (reader.execute("SELECT max(key) FROM messages").fetchone()[0] or 0)
     found = 0
@@ -243,7 +242,7 @@ def index_batch(connection: Reader, settings: SearchSettings) -> bool:
 # ---- what is in it
 
 
-def indexed(reader: Reader | Transaction) -> int:
+def indexed(reader: Querying) -> int:
     """How many messages are in the index."""
     return reader.execute("SELECT coalesce(sum(messages), 0) FROM search_shards WHERE made = 1").fetchone()[0]
 

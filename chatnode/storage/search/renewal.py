@@ -5,8 +5,7 @@ from __future__ import annotations
 import attrs
 
 from chatnode.config import Search as SearchSettings
-from chatnode.storage.engine.connection import Reader
-from chatnode.storage.engine.transaction import Transaction, connection_of
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.search.index import (
     SHARD,
     Shard,
@@ -90,9 +89,9 @@ class Settling:
     _renewal: Renewal | None = attrs.field(default=None, init=False)
     _upto: int | None = attrs.field(default=None, init=False)
 
-    def go_on(self, tx: Transaction | Reader) -> bool:
+    def go_on(self, tx: Querying) -> bool:
         """One slice; True when there is nothing more to do. Needs a transaction."""
-        connection = connection_of(tx)
+        connection = tx.connection
         attach(connection)
         if self._upto is None:
             self._upto = connection.execute("SELECT coalesce(max(serial), 0) FROM search_changed").fetchone()[0]
@@ -119,9 +118,9 @@ class Rebuilding:
     settings: SearchSettings = attrs.field(factory=SearchSettings)
     _begun: bool = attrs.field(default=False, init=False)
 
-    def go_on(self, tx: Transaction | Reader) -> bool:
+    def go_on(self, tx: Querying) -> bool:
         """One slice; True when there is nothing more to do. Needs a transaction."""
-        connection = connection_of(tx)
+        connection = tx.connection
         attach(connection)
         if not self._begun:
             connection.execute("UPDATE search_state SET gid = 0, key = 0")

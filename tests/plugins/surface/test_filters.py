@@ -17,7 +17,7 @@ from chatnode.api import (
     Field,
     Nothing,
     Permission,
-    Reader,
+    Querying,
     Step,
     Task,
     Transaction,
@@ -38,7 +38,7 @@ CREATE TABLE demo_values (card INTEGER NOT NULL, field INTEGER NOT NULL, value, 
 """
 
 
-def learned(source: Reader | Transaction, asker: Asker) -> Iterator[Field]:
+def learned(source: Querying, asker: Asker) -> Iterator[Field]:
     """The fields that this node's users have defined."""
     for key, name, number in source.execute("SELECT key, name, number FROM demo_fields ORDER BY key").fetchall():
         if name == "broken":
@@ -251,7 +251,7 @@ def test_a_field_has_a_name_that_filters_and_sorts_can_say(name: str) -> None:
 
 
 async def test_a_learned_field_does_not_replace_a_declared_one(node: Node, ann: User) -> None:
-    def again(source: Reader | Transaction, asker: Asker) -> list[Field]:
+    def again(source: Querying, asker: Asker) -> list[Field]:
         return [Field("name", kinds.String(), "'everything'")]
 
     with pytest.raises(ValueError, match="two fields with the same name"):
@@ -286,7 +286,7 @@ async def with_learned(node: Node, name: str) -> None:
 async def test_a_learned_field_with_a_name_that_it_cannot_have_is_the_plugins_fault(tmp_path: Path, name: str) -> None:
     """Also for users who may not know of the field that has the name."""
 
-    def learn(source: Reader | Transaction, asker: Asker) -> list[Field]:
+    def learn(source: Querying, asker: Asker) -> list[Field]:
         return [Field(each, kinds.Integer(), "1") for (each,) in source.execute("SELECT name FROM demo_fields")]
 
     plugin = made("demo", steps=(Step("0001", SCHEMA),), collections=(attrs.evolve(CARDS, learn=learn, fields=(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from chatnode.api import Account, Reader, Transaction, hookimpl
+from chatnode.api import Account, Querying, Reader, hookimpl
 from chatnode.node import Node
 from chatnode.storage.log import log
 from chatnode.testing import LiveSession, User
@@ -18,7 +18,7 @@ def secretive(calls: Calls | None = None) -> Any:
     """A plugin that tells each viewer a secret of theirs: their own handle."""
 
     @hookimpl
-    def enrich_messages(reader: Reader | Transaction, ids: list[str], viewer: Account | None) -> dict[str, Any]:
+    def enrich_messages(reader: Querying, ids: list[str], viewer: Account | None) -> dict[str, Any]:
         if calls is not None:
             calls.append((len(ids), viewer and viewer.handle))
         return dict.fromkeys(ids, f"for {viewer.handle if viewer else 'all'}")

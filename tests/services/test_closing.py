@@ -152,9 +152,13 @@ async def test_conversations_about_a_thing_are_found_by_it(ann: User, bob: User,
     assert (await details(bob, seven[0]))["context"] == about(7)
 
     async def found(who: User, number: int, **fields: Any) -> list[str]:
-        page = await who.call("conversations.context", **about(number), **fields)
+        page = await who.call("conversations.context", type="order", context_id=str(number), **fields)
         return [each["conversation"] for each in page["conversations"]]
 
     assert (await found(bob, 7), await found(bob, 8), await found(eve, 7)) == (seven, [], [])
     assert await found(ann, 8) == [eight]
     assert await found(ann, 7, limit=2) + await found(ann, 7, after=seven[1]) == seven
+    over_http = await bob.call("conversations.context", **about(7))
+    assert [each["conversation"] for each in over_http["conversations"]] == seven
+    with refused("invalid", "context_id"):
+        await bob.call("conversations.context", type="order")

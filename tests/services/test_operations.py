@@ -16,7 +16,7 @@ from chatnode.storage.engine import maintenance
 from chatnode.storage.engine.connection import file_statistics
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.upkeep.checks import OF_SQLITE
-from chatnode.testing import LiveSession, User, refused
+from chatnode.testing import User, refused
 
 from .dialogue import Visitor, assert_sound
 

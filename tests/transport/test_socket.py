@@ -103,6 +103,13 @@ async def test_hello_without_a_good_token_may_be_said_again(address: Address, an
         assert (await chat.hello(anns))["me"]["handle"] == "ann"
 
 
+async def test_the_id_of_a_thing_is_not_the_id_of_a_request(address: Address, ann: User, anns: str) -> None:
+    order = await ann.group(context={"type": "order", "id": "7"})
+    async with await ChatSocket.signed_in(address, anns) as chat:
+        page = await chat.call("conversations.context", type="order", context_id="7")
+    assert [each["conversation"] for each in page["conversations"]] == [order]
+
+
 async def test_hello_is_said_once(address: Address, anns: str, bobs: str) -> None:
     async with await ChatSocket.signed_in(address, anns) as chat:
         with refused("bad_request", "op"):

@@ -175,8 +175,10 @@ _CONVERSATION = (
 
 
 def _conversation(row: tuple[Any, ...]) -> Conversation:
-    id, kind, title, description, visibility, history, created_at, head, members, purpose, *rest = row
-    context_type, context_id, closed_at, closed_reason, inactive_at, idle_days, retention_days = rest
+    (
+        id, kind, title, description, visibility, history, created_at, head, members, purpose,
+        context_type, context_id, closed_at, closed_reason, inactive_at, idle_days, retention_days,
+    ) = row  # fmt: skip
     return Conversation(
         id, kind, title, description, visibility, history, rfc3339(created_at), head, members, purpose,
         ConversationContext(context_type, context_id) if context_type is not None else None,

@@ -94,6 +94,16 @@ def follow(tx: Transaction, running: Container[str]) -> None:
             tx.execute("UPDATE bots SET away = ? WHERE person = ?", (int(not runs), person))
 
 
+def drop(tx: Transaction, plugin: str) -> None:
+    """The bots of a plugin that is dropped stay deactivated, as authors of what they posted, and are nobody's bots.
+
+    If the plugin is installed again, it creates others.
+    """
+    for (person,) in tx.execute("SELECT person FROM bots WHERE plugin = ?", (plugin,)).fetchall():
+        deactivation.deactivate(tx, people.by_key(tx, person))
+    tx.execute("DELETE FROM bots WHERE plugin = ?", (plugin,))
+
+
 def stay_away(tx: Transaction, account: Account) -> bool:
     """Keep a bot deactivated when its plugin runs again; returns whether the bot waited for that."""
     return tx.execute("UPDATE bots SET away = 0 WHERE person = ? AND away = 1", (account.key,)).rowcount > 0

@@ -84,15 +84,23 @@ def authenticate(reader: Reader, token: str) -> Authenticated:
         (hash_secret(token),),
     ).fetchone()
     now = now_ms()
-    if row is None or row[7] is not None:
-        raise Refusal("unauthenticated", "the token is unknown or was revoked; sign in again")
+    if row is None:
+        raise _unknown()
     *person, session, kind, expires_at, last_used_at, scopes = row
+    account = Account(*person)
+    if account.deactivated_at is not None:
+        raise _unknown()
     if expires_at is not None and expires_at <= now:
         raise Refusal("unauthenticated", "the token has expired; sign in again")
     touch = last_used_at is None or now - last_used_at > TOUCH_MS
     ends_at = expires_at if kind == "token" else None
     bounds = frozenset(orjson.loads(scopes)) if scopes else None
-    return Authenticated(Account(*person), session, touch, ends_at, bounds, device=kind == "device")
+    return Authenticated(account, session, touch, ends_at, bounds, device=kind == "device")
+
+
+def _unknown() -> Refusal:
+    """Nothing tells a token of a deactivated account from one that never was."""
+    return Refusal("unauthenticated", "the token is unknown or was revoked; sign in again")
 
 
 def check_not_revoked(reader: Querying, session: int) -> None:

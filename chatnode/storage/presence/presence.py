@@ -62,12 +62,13 @@ _MARK = (
 def marked(reader: Reader) -> dict[int, Mark]:
     """All users who have a status or are hidden, by key."""
     rows = reader.execute(_MARK + "WHERE s.text IS NOT NULL OR s.emoji IS NOT NULL OR s.hidden = 1")
-    return {row[0]: _mark(row[1:]) for row in rows}
+    return dict(map(_mark, rows))
 
 
-def _mark(row: tuple[str, str, str | None, str | None, int | None, int, int]) -> Mark:
-    id, handle, text, emoji, until, hidden, version = row
-    return Mark(PersonRef(id, handle), PresenceStatus(text, emoji, until), bool(hidden), version)
+def _mark(row: tuple[int, str, str, str | None, str | None, int | None, int, int]) -> tuple[int, Mark]:
+    """A row of `_MARK`: the user's key, and what is stored."""
+    key, id, handle, text, emoji, until, hidden, version = row
+    return key, Mark(PersonRef(id, handle), PresenceStatus(text, emoji, until), bool(hidden), version)
 
 
 def circle(reader: Querying, person: int) -> PresenceAudience:
@@ -115,7 +116,8 @@ def _see_to_row(tx: Transaction, account: Account) -> None:
 
 def _stored(tx: Transaction, account: Account) -> tuple[Mark, PresenceAudience]:
     row = tx.execute(_MARK + "WHERE s.person = ?", (account.key,)).fetchone()
-    return _mark(row[1:]), circle(tx, account.key)
+    key, mark = _mark(row)
+    return mark, circle(tx, key)
 
 
 _LATER = greatest("coalesce(presence.active_at, 0)", "excluded.active_at")

@@ -1,4 +1,4 @@
-"""Two checkouts of chatnode under the load of `pairs`, in turns of a second, so that what ails the machine ails both.
+"""Two checkouts of chatnode under the load of `pairs`, alternating every second, so that noise affects both alike.
 
     python -m benchmarks.compare BEFORE AFTER --rounds 24
 
@@ -26,7 +26,7 @@ WARM_UP = 0.4
 
 
 class Checkout(Chatnode):
-    """The node as it is in a folder."""
+    """The node of a checkout."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
@@ -37,14 +37,14 @@ class Checkout(Chatnode):
         return ["/usr/bin/env", *self._unset(), path, *super()._command_line(data, *arguments)]
 
     def _unset(self) -> list[str]:
-        """A variable for a limit that this checkout does not have yet stops its start."""
+        """Removes variables for settings that this checkout does not have: they would keep it from starting."""
         limits = tomllib.loads((self.folder / "config.toml").read_text())["limits"]
         return [f"--unset={name}" for name in UNLIMITED if name.rpartition("__")[2].lower() not in limits]
 
 
 @define
 class Side:
-    """One of the two, and what it needed in each turn."""
+    """One of the two nodes, with its cost in each turn."""
 
     name: str
     server: Server

@@ -122,33 +122,33 @@ def decline(tx: Transaction, sender: Account, receiver: Account) -> None:
     ).rowcount
     if not changed:
         raise Refusal("not_found", f"{sender.handle} has not sent you a request", path="person")
-    _tell_closed(tx, RequestDeclined, sender, receiver)
+    _record_closed(tx, RequestDeclined, sender, receiver)
 
 
 def cancel(tx: Transaction, sender: Account, receiver: Account) -> None:
     """Raises `Refusal("not_found")`."""
     if not _delete_pending(tx, sender.key, receiver.key):
         raise Refusal("not_found", f"you have no pending request to {receiver.handle}", path="person")
-    _tell_closed(tx, RequestCancelled, sender, receiver)
+    _record_closed(tx, RequestCancelled, sender, receiver)
 
 
 def answered(tx: Transaction, sender: Account, receiver: Account) -> None:
     """The request was accepted, and with it whatever the two asked each other before."""
     was_pending = _delete_pending(tx, sender.key, receiver.key)
     if _delete_pending(tx, receiver.key, sender.key):
-        _tell_closed(tx, RequestAccepted, receiver, sender)
+        _record_closed(tx, RequestAccepted, receiver, sender)
     pair = {"one": sender.key, "other": receiver.key}
     tx.execute("DELETE FROM contacts_requests WHERE sender = :one AND receiver = :other", pair)
     tx.execute("DELETE FROM contacts_requests WHERE sender = :other AND receiver = :one", pair)
     if was_pending:
-        _tell_closed(tx, RequestAccepted, sender, receiver)
+        _record_closed(tx, RequestAccepted, sender, receiver)
 
 
 def drop_between(tx: Transaction, one: Account, other: Account) -> None:
     """One of the two has blocked the other: what waits for an answer is withdrawn."""
     for sender, receiver in ((one, other), (other, one)):
         if _delete_pending(tx, sender.key, receiver.key):
-            _tell_closed(tx, RequestCancelled, sender, receiver)
+            _record_closed(tx, RequestCancelled, sender, receiver)
 
 
 def _delete_pending(tx: Transaction, sender: int, receiver: int) -> bool:
@@ -165,7 +165,7 @@ def forget_declined(tx: Transaction, settings: ContactsSettings) -> int:
 # ---- events
 
 
-def _tell_closed(tx: Transaction, kind: Closing, sender: Account, receiver: Account) -> None:
+def _record_closed(tx: Transaction, kind: Closing, sender: Account, receiver: Account) -> None:
     event = kind(sender.ref, receiver.ref)
     tx.record(event, people=(sender.key, receiver.key), subject=receiver.key, actor=sender.key)
 

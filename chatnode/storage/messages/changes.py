@@ -80,7 +80,7 @@ def edit(tx: Transaction, account: Account, edit: Edit) -> Message:
         "UPDATE messages SET text = ?, edits = ?, edited_at = ? WHERE conversation = ? AND seq = ?",
         (edit.text, version, tx.now, place.key, message.seq),
     )
-    return _tell(tx, place, message.seq, MessageEdited, account)
+    return _record_change(tx, place, message.seq, MessageEdited, account)
 
 
 def editions(reader: Reader, account: Account, id: str, *, moderates: bool) -> list[Edition]:
@@ -114,7 +114,7 @@ def delete(tx: Transaction, account: Account, id: str, reason: DeletedReason, *,
     erase_text(tx, place.key, message.seq, reason, account.key)
     if not own:
         audit.record(tx, account, "messages.delete", id, reason=reason, sender=message.sender.id)
-    return _tell(tx, place, message.seq, MessageDeleted, account)
+    return _record_change(tx, place, message.seq, MessageDeleted, account)
 
 
 def _access_or_reported(reader: Querying, account: Account, id: str, moderates: bool) -> tuple[Place, Message]:
@@ -206,7 +206,7 @@ def _set_pin(
         "UPDATE messages SET pinned_at = ?, pinned_by = ? WHERE conversation = ? AND seq = ?",
         (*pinned, place.key, message.seq),
     )
-    return _tell(tx, place, message.seq, MessagePinned, account)
+    return _record_change(tx, place, message.seq, MessagePinned, account)
 
 
 def _check_room_for_pin(tx: Transaction, place: Place, most: int) -> None:
@@ -222,7 +222,7 @@ def _refuse_deleted(message: Message) -> None:
         raise Refusal("gone", "this message was deleted", path="message")
 
 
-def _tell(tx: Transaction, place: Place, seq: int, event: type[_CHANGED], by: Account) -> Message:
+def _record_change(tx: Transaction, place: Place, seq: int, event: type[_CHANGED], by: Account) -> Message:
     message = messages.at_seq(tx, place.key, seq)
     assert message is not None
     shown = attrs.evolve(message)

@@ -86,7 +86,7 @@ def prepare(
         )
         _make_roles(connection, plugin, roles)
         for permission, holders in permissions.items():
-            _give(connection, permission, holders)
+            _grant(connection, permission, holders)
         connection.execute("COMMIT")
 
 
@@ -124,7 +124,7 @@ def _is_there(source: Querying, role: str) -> bool:
     return source.execute("SELECT 1 FROM role_permissions WHERE role = ?", (role,)).fetchone() is not None
 
 
-def _give(connection: Reader, permission: str, roles: Iterable[str]) -> None:
+def _grant(connection: Reader, permission: str, roles: Iterable[str]) -> None:
     """Roles get a permission when it is new here; what administrators changed since stays as they want it."""
     there = connection.execute(
         "SELECT 1 FROM role_permissions WHERE role = ? AND permission = ?", (ADMIN, permission)
@@ -284,12 +284,12 @@ def drop(tx: Transaction, plugin: str) -> list[str]:
         tx.execute('DELETE FROM migrations WHERE "set" = ?', (plugin,))
     tx.execute("DELETE FROM consumers WHERE plugin = ?", (plugin,))
     tx.execute("DELETE FROM set_aside WHERE plugin = ?", (plugin,))
-    _take_permissions(tx, plugin)
+    _remove_permissions(tx, plugin)
     tx.execute("DELETE FROM plugins WHERE name = ?", (plugin,))
     return tables
 
 
-def _take_permissions(tx: Transaction, plugin: str) -> None:
+def _remove_permissions(tx: Transaction, plugin: str) -> None:
     held = [role for (role,) in tx.execute("SELECT DISTINCT role FROM people")]
     tx.executemany(
         "DELETE FROM role_permissions WHERE role = ?",

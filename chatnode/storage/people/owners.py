@@ -57,7 +57,7 @@ def settle(tx: Transaction, conversation: int, by: int | None = None) -> bool:
     """Enforce the rule for one conversation; returns whether it changed hands. `by`: key of the user who caused it."""
     row = tx.execute(f"{WRONG} AND c.key = ?", (conversation,)).fetchone()
     if row is not None:
-        _hand_over(tx, row[0], row[1], by)
+        _transfer(tx, row[0], row[1], by)
     return row is not None
 
 
@@ -83,11 +83,11 @@ def settle_everywhere(tx: Transaction) -> int:
 
 def _settle_all(tx: Transaction, groups: list[tuple[int, str]], by: int | None) -> int:
     for key, id in groups:
-        _hand_over(tx, key, id, by)
+        _transfer(tx, key, id, by)
     return len(groups)
 
 
-def _hand_over(tx: Transaction, key: int, id: str, by: int | None) -> None:
+def _transfer(tx: Transaction, key: int, id: str, by: int | None) -> None:
     """Make the first member who can act the owner. A current owner keeps it; former owners become admins."""
     ((heir,),) = tx.execute(
         "SELECT p.key FROM members m JOIN people p ON p.key = m.person WHERE m.conversation = ? AND m.left_gid IS NULL "

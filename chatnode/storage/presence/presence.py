@@ -88,7 +88,7 @@ def set_status(
     tx: Transaction, account: Account, status: PresenceStatus, *, keep_history: bool
 ) -> tuple[Mark, PresenceAudience]:
     """Returns what is stored now, and its audience. History has the status, not its duration."""
-    _see_to_row(tx, account)
+    _ensure_row(tx, account)
     me = {"person": account.key}
     tx.execute("UPDATE presence SET active_at = ? WHERE person = ?", (tx.now, account.key))
     said = change(tx, "presence", me, {"text": status.text, "emoji": status.emoji})
@@ -104,13 +104,13 @@ def set_status(
 
 def set_hidden(tx: Transaction, account: Account, hidden: bool) -> tuple[Mark, PresenceAudience]:
     """Returns what is stored now, and its audience."""
-    _see_to_row(tx, account)
+    _ensure_row(tx, account)
     if change(tx, "presence", {"person": account.key}, {"hidden": hidden}):
         tx.execute("UPDATE presence SET version = version + 1 WHERE person = ?", (account.key,))
     return _stored(tx, account)
 
 
-def _see_to_row(tx: Transaction, account: Account) -> None:
+def _ensure_row(tx: Transaction, account: Account) -> None:
     tx.execute("INSERT INTO presence (person) VALUES (?) ON CONFLICT DO NOTHING", (account.key,))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from chatnode.model.commands.messages import InboxPage
-from chatnode.model.conversations import InboxEntry
+from chatnode.model.conversations import InboxEntry, Kind, MemberRole, Visibility
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import conversations, settings
@@ -20,12 +20,12 @@ class _Found(NamedTuple):
 
     key: int
     id: str
-    kind: str
+    kind: Kind
     title: str
-    visibility: str
+    visibility: Visibility
     head: int
     activity: int
-    role: str
+    role: MemberRole
     first: int
     read: int
     delivered: int

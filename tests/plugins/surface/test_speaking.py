@@ -139,7 +139,7 @@ async def test_dropped_with_its_plugin_it_is_only_the_author_of_what_it_said(tmp
         await node.call("plugins.drop", plugin="demo", confirm="demo")
         ann = await LiveUser.of(node, "ann")
         (message,) = await ann.sees(talk)
-        assert (message["text"], message["from"]["handle"]) == ("I was here", "helper")
+        assert (message["text"], message["sender"]["handle"]) == ("I was here", "helper")
     async with node_with(tmp_path, made("demo")) as node:
         await node.call("plugins.enable", plugin="demo")
     async with node_with(tmp_path, made("demo")) as node:

@@ -214,34 +214,34 @@ def naming_people(reader: Reader) -> set[str]:
 
 
 @pytest.mark.parametrize("config", [Config(presence=PresenceSettings(history_days=30))], ids=["history_days=30"])
-async def test_no_table_that_names_people_is_forgotten(node: Node, root: User, ann: User, bob: User) -> None:
+async def test_no_table_that_names_people_is_forgotten(node: Node, root: User, cay: User, bob: User) -> None:
     assert await node.core.db.read(naming_people) == set(ROWS) | KEPT
 
     await root.call("roles.set", role="host", permissions=["chat", "groups.create", "invites.manage", "contacts.use"])
-    await root.call("people.role", person="ann", role="host")
-    ann = User(node, await node.core.db.read(lambda reader: people.find(reader, "ann")))
-    room = await ann.group(bob)
-    await ann.call("reactions.add", message=await bob.says(room, "good morning @ann"), type="like")
-    await ann.call("receipts.read", conversation=room, seq=1)
-    await ann.call("conversations.settings", conversation=room, starred=True)
-    await ann.call("presence.status", text="busy")
+    await root.call("people.role", person="cay", role="host")
+    cay = User(node, await node.core.db.read(lambda reader: people.find(reader, "cay")))
+    room = await cay.group(bob)
+    await cay.call("reactions.add", message=await bob.says(room, "good morning @cay"), type="like")
+    await cay.call("receipts.read", conversation=room, seq=1)
+    await cay.call("conversations.settings", conversation=room, starred=True)
+    await cay.call("presence.status", text="busy")
     dan, _ = [await User.new(node, handle) for handle in ("dan", "eve")]
-    await ann.call("contacts.add", person="dan", groups=["work"])
-    await dan.call("contacts.add", person="ann", groups=["work"])
-    await ann.call("contacts.request", person="eve")
-    await bob.call("contacts.request", person="ann")
-    await ann.call("contacts.decline", person="bob")
-    await ann.call("people.block", person="bob")
-    await bob.call("people.block", person="ann")
-    await ann.call("invites.create")
+    await cay.call("contacts.add", person="dan", groups=["work"])
+    await dan.call("contacts.add", person="cay", groups=["work"])
+    await cay.call("contacts.request", person="eve")
+    await bob.call("contacts.request", person="cay")
+    await cay.call("contacts.decline", person="bob")
+    await cay.call("people.block", person="bob")
+    await bob.call("people.block", person="cay")
+    await cay.call("invites.create")
     await imported(node, "Ann at work")
-    await root.call("people.adopt", author="ann.at.work", person="ann")
-    await token_of(ann)
-    await root.call("people.reset_link", person="ann")
-    await node.core.db.write(lambda tx: tx.execute("INSERT INTO bots VALUES ('demo', 'ann', ?, 0)", (ann.account.key,)))
+    await root.call("people.adopt", author="cay.at.work", person="cay")
+    await token_of(cay)
+    await root.call("people.reset_link", person="cay")
+    await node.core.db.write(lambda tx: tx.execute("INSERT INTO bots VALUES ('demo', 'cay', ?, 0)", (cay.account.key,)))
 
     def counts(reader: Reader) -> dict[str, int]:
-        key = (ann.account.key,)
+        key = (cay.account.key,)
         places = [place.split(".") for place in ROWS]
         return {
             f"{table}.{column}": reader.execute(f"SELECT count(*) FROM {table} WHERE {column} = ?", key).fetchone()[0]
@@ -250,27 +250,27 @@ async def test_no_table_that_names_people_is_forgotten(node: Node, root: User, a
 
     there = await node.core.db.read(counts)
     assert all(there.values()), there
-    exported = {each["kind"] for each in await export_of(ann)}
+    exported = {each["kind"] for each in await export_of(cay)}
     assert exported >= {kind for kind in ROWS.values() if kind is not None}
-    await root.call("people.erase", person="ann", handle="ann")
+    await root.call("people.erase", person="cay", handle="cay")
     assert not any((await node.core.db.read(counts)).values())
 
 
-async def test_who_is_erased_is_gone_from_every_place(node: Node, root: User, ann: User, bob: User) -> None:
-    await ann.call("people.update", name=CANARY, avatar=f"https://example.org/{CANARY.replace(' ', '-')}.png")
-    talk, room = await ann.direct(bob), await ann.group(bob, title="garden")
+async def test_who_is_erased_is_gone_from_every_place(node: Node, root: User, cay: User, bob: User) -> None:
+    await cay.call("people.update", name=CANARY, avatar=f"https://example.org/{CANARY.replace(' ', '-')}.png")
+    talk, room = await cay.direct(bob), await cay.group(bob, title="garden")
     for place in (talk, room):
         await bob.says(place, "what is it?")
-        posted = await ann.posts(place, f"{CANARY}, version one")
-        await ann.call("messages.edit", message=posted["message"], text=f"{CANARY}, version two")
-        await ann.says(place, "with metadata", metadata={"note": CANARY})
-    phone = await token_of(ann, label=CANARY)
+        posted = await cay.posts(place, f"{CANARY}, version one")
+        await cay.call("messages.edit", message=posted["message"], text=f"{CANARY}, version two")
+        await cay.says(place, "with metadata", metadata={"note": CANARY})
+    phone = await token_of(cay, label=CANARY)
     bad = await bob.posts(room, "bad")
-    await ann.call("messages.report", message=bad["message"], reason="spam", note=CANARY)
+    await cay.call("messages.report", message=bad["message"], reason="spam", note=CANARY)
     live = await LiveSession.of(node, bob)
     assert CANARY.encode() in on_disk(node)
 
-    receipt = await root.call("people.erase", person="ann", handle="ann")
+    receipt = await root.call("people.erase", person="cay", handle="cay")
     assert receipt["removed"]["messages"] == 4
     assert receipt["removed"]["members"] == 1
     assert receipt["removed"]["sessions"] == 1
@@ -283,7 +283,7 @@ async def test_who_is_erased_is_gone_from_every_place(node: Node, root: User, an
     (told,) = live.heard("person.erased")
     handle = told["person"]["handle"]
     assert handle.startswith("erased-")
-    assert told["person"] == {"id": ann.id, "handle": handle, "name": handle, "deactivated": True, "erased": True}
+    assert told["person"] == {"id": cay.id, "handle": handle, "name": handle, "deactivated": True, "erased": True}
     assert await bob.members(room) == {"bob": "owner"}
     assert (await bob.entry(talk))["peer"]["handle"] == handle
     page = (await bob.call("messages.list", conversation=talk))["messages"]
@@ -292,27 +292,28 @@ async def test_who_is_erased_is_gone_from_every_place(node: Node, root: User, an
     ]  # fmt: skip
     assert {each["sender"]["handle"] for each in page} == {"bob", handle}
     await assert_sound(node)
-    await node.call("people.create", handle="ann")  # the handle is free again
+    await node.call("people.create", handle="cay")  # the handle is free again
     for command in ("people.reactivate", "people.erase"):
         with refused("gone", "person"):
-            await root.call(command, person=ann.id, **({"handle": handle} if command == "people.erase" else {}))
+            await root.call(command, person=cay.id, **({"handle": handle} if command == "people.erase" else {}))
 
 
 @pytest.mark.parametrize("config", [Config(presence=PresenceSettings(history_days=30))], ids=["history_days=30"])
-async def test_their_presence_is_exported_and_goes_with_them(node: Node, root: User, ann: User, bob: User) -> None:
-    await ann.direct(bob)
-    await ann.call("presence.status", text=CANARY, seconds=3_600)
+async def test_their_presence_is_exported_and_goes_with_them(node: Node, root: User, bob: User) -> None:
+    cay = await User.new(node, "cay")  # who is not connected: nothing but the status is stored
+    await cay.direct(bob)
+    await cay.call("presence.status", text=CANARY, seconds=3_600)
     await node.presence.write()
-    (now,) = of_kind(await export_of(ann), "presence")
+    (now,) = of_kind(await export_of(cay), "presence")
     assert (now["text"], now["hidden"], now["until"] > now["active_at"]) == (CANARY, False, True)
-    assert [each["text"] for each in of_kind(await export_of(ann), "presence_history")] == [CANARY]
+    assert [each["text"] for each in of_kind(await export_of(cay), "presence_history")] == [CANARY]
 
-    receipt = await root.call("people.erase", person="ann", handle="ann")
+    receipt = await root.call("people.erase", person="cay", handle="cay")
     assert receipt["removed"]["presence"] == 2
     assert CANARY.encode() not in on_disk(node)
-    assert (await bob.call("presence.get", people=[ann.id]))["people"] == []
+    assert (await bob.call("presence.get", people=[cay.id]))["people"] == []
     await node.presence.write()
-    assert await rows(node, "presence", ann) == await rows(node, "presence_history", ann) == 0
+    assert await rows(node, "presence", cay) == await rows(node, "presence_history", cay) == 0
 
 
 async def test_their_words_are_in_no_index(node: Node, root: User, ann: User, bob: User) -> None:

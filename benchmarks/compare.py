@@ -37,7 +37,7 @@ REST = 0.5
 
 
 class Checkout(Chatnode):
-    """The node as it is in a folder."""
+    """The node of a checkout."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
@@ -48,7 +48,7 @@ class Checkout(Chatnode):
         return ["/usr/bin/env", *self._unset(), path, *super()._command_line(data, *arguments)]
 
     def _unset(self) -> list[str]:
-        """A variable for a limit that this checkout does not have yet stops its start."""
+        """Removes variables for settings that this checkout does not have: they would keep it from starting."""
         limits = tomllib.loads((self.folder / "config.toml").read_text())["limits"]
         return [f"--unset={name}" for name in UNLIMITED if name.rpartition("__")[2].lower() not in limits]
 

@@ -22,7 +22,7 @@ COMPILE = ("cc", "-std=gnu11", "-O2", "-Wall", "-Wextra")
 
 @frozen
 class Session:
-    """One socket of the load: it sends to a conversation, or it only listens."""
+    """A socket of the load generator, which posts to a conversation or only listens."""
 
     role: Literal["post", "read"]
     token: str
@@ -106,7 +106,7 @@ class HelloReport:
 
 @frozen
 class FlapReport:
-    """How often people came and went in so many seconds, counted from when everybody had come once."""
+    """How often sessions opened and closed during `seconds`, counted after all had been open once."""
 
     came: int
     went: int
@@ -115,7 +115,7 @@ class FlapReport:
 
 @frozen
 class Generator:
-    """The built program, and the core that it runs on."""
+    """The compiled program and the core it runs on."""
 
     core: int
 
@@ -162,14 +162,14 @@ class Generator:
         return cattrs.structure(self._run(server, "history", sessions, options), HistoryReport)
 
     def hello(self, server: Server, session: Session, cursor: dict[str, Any] | None = None) -> HelloReport:
-        """Open one session, with what it has seen so far if anything."""
+        """Open one session, optionally with a cursor."""
         options = {"cursor": json.dumps(cursor)} if cursor else {}
         report = self._run(server, "hello", [session], options)
         return HelloReport(**report)
 
     @contextmanager
     def idle(self, server: Server, sessions: Iterable[Session]) -> Iterator[None]:
-        """Sessions that say nothing, open while the block runs."""
+        """Silent sessions that stay open while the block runs."""
         with self._running(server, "idle", sessions, {}):
             yield
 
@@ -188,7 +188,7 @@ class Generator:
     def _running(
         self, server: Server, mode: str, sessions: Iterable[Session], options: dict[str, Any]
     ) -> Iterator[list[str]]:
-        """The generator in a mode that goes on until the block ends; the list has its output then."""
+        """Run the generator until the block ends; the list then holds its output."""
         output: list[str] = []
         with _plan(sessions) as plan:
             process = subprocess.Popen(

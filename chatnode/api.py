@@ -78,7 +78,7 @@ from chatnode.storage.conversations.conversations import (
 )
 from chatnode.storage.conversations.conversations import access as access_conversation
 from chatnode.storage.engine.additions import EventKind, Table
-from chatnode.storage.engine.connection import IntegrityError, Reader
+from chatnode.storage.engine.connection import IntegrityError, Querying, Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Change, Read, Transaction, Write
 from chatnode.storage.filters import kinds
@@ -168,6 +168,7 @@ __all__ = [
     "Presence",
     "PresenceRow",
     "PresenceStatus",
+    "Querying",
     "Read",
     "Reader",
     "Real",

@@ -23,7 +23,7 @@ from chatnode.logs import get_logger
 from chatnode.model.events import Event
 from chatnode.model.metadata import foreign_key
 from chatnode.model.people import Account, Person
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Change, Follower, Transaction
 from chatnode.storage.messages.posting import Draft, as_sent
 
@@ -264,7 +264,7 @@ class HookCalls:
             yield each.plugin_name, partial(each.function, *values)
 
     def enrich_messages(
-        self, reader: Reader | Transaction, ids: Sequence[str], viewer: Account | None
+        self, reader: Querying, ids: Sequence[str], viewer: Account | None
     ) -> list[tuple[str, Mapping[str, Any]]]:
         return self._enrichments("enrich_messages", reader=reader, ids=ids, viewer=viewer)
 

@@ -12,8 +12,7 @@ from chatnode.storage.filters.collection import Asker
 from chatnode.storage.filters.compile import Parameters
 from chatnode.storage.filters.query import Query, plan, run
 from chatnode.storage.filters.timeline import statement
-from tests.conftest import User
-from tests.services.dialogue import group, say
+from chatnode.testing import User
 
 ID = "0" * 32
 OPEN = {"is_active": {"_eq": True}, "is_closed": {"_eq": False}}
@@ -74,9 +73,9 @@ async def test_the_newest_page_of_messages_is_not_sorted(node: Node, ann: User) 
 
 
 async def test_messages_by_time_go_by_seq_and_those_out_of_order_by_an_index(node: Node, ann: User) -> None:
-    place = await group(ann, title="Plans")
+    place = await ann.group(title="Plans")
     for number in range(3):
-        await say(ann, place, f"{number}")
+        await ann.says(place, f"{number}")
     await node.core.db.write(lambda tx: tx.execute("UPDATE messages SET late = 1 WHERE seq = 2"))
     asked = Query({"conversation_id": {"_eq": place}, "created_at": {"_gt": 7}}, "-created_at", 30)
     asker = Asker(ann.account.key, None, 0)

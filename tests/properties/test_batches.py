@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from chatnode.config import Config, Limits
 from chatnode.node import open_node
 from chatnode.storage.engine.connection import Reader
+from chatnode.testing import User
 from chatnode.transport.turns import BatchTurn
-from tests.conftest import make_person
 from tests.quick import examples
 from tests.transport.clients import ChatSocket, Json, serving
 
@@ -162,7 +162,7 @@ async def play(batches: Batches, *, together: bool) -> Seen:
     """Run the batches on a new node."""
     with TemporaryDirectory() as folder:
         async with open_node(folder, Config(limits=UNLIMITED)) as node:
-            everybody = [await make_person(node, handle) for handle in ("ann", "bob", "cay", "eve")]
+            everybody = [await User.new(node, handle) for handle in ("ann", "bob", "cay", "eve")]
             ann, bob, *_ = everybody
             talks = [await ann.group(bob, title=f"group {number}") for number in range(GROUPS)]
             for number, talk in enumerate(talks * 3):

@@ -22,7 +22,7 @@ from chatnode.storage.messages import inbox, posting
 from chatnode.storage.messages.posting import Draft
 from chatnode.storage.people import people
 from chatnode.storage.upkeep import checks
-from tests.conftest import make_person
+from chatnode.testing import User
 from tests.storage.harness import Store
 
 ALL = 2**62
@@ -218,8 +218,8 @@ def test_a_full_group_takes_nobody(village: Village) -> None:
 async def test_a_full_group_takes_nobody_by_invite_either(tmp_path: Path) -> None:
     config = Config(limits=Limits(group_members=2))
     async with open_node(tmp_path, config) as node:
-        ann = await make_person(node, "ann", admin=True)
-        bob = await make_person(node, "bob")
+        ann = await User.new(node, "ann", admin=True)
+        bob = await User.new(node, "bob")
         group = (await ann.call("conversations.create", title="pair", members=["bob"]))["conversation"]
         invite = await ann.call("invites.create", conversations=[group])
         made = await node.call("invites.accept", code=invite["code"], handle="cay", password="correct horse battery")

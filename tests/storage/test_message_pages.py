@@ -101,7 +101,7 @@ def test_json_from_rows_is_that_of_the_messages(
         return [(f"plugin{number}", known) for number in range(plugins)]
 
     group, _ = store.write(write)
-    reader: Reader = store._reader
+    reader: Reader = store.reader
     place = conversations.access(reader, bob, group)
     store.db.additions.enrich_messages = enrich
     try:

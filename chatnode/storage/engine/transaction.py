@@ -174,11 +174,6 @@ def follower_of(tx: Transaction, event: Event) -> Follower | None:
     return follower.select(event) if follower is not None and follower.select is not None else follower
 
 
-def connection_of(source: Reader | Transaction) -> Reader:
-    """A transaction's connection, or the reader itself."""
-    return source.connection if isinstance(source, Transaction) else source
-
-
 Write = Callable[[Transaction], T]
 Read = Callable[[Reader], T]
 

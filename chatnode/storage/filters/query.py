@@ -8,9 +8,8 @@ import attrs
 
 from chatnode.config import Limits
 from chatnode.errors import Refusal
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.cutting import deadline
-from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.filters import kinds, timeline
 from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.filters.compile import Parameters, condition_sql
@@ -116,7 +115,7 @@ def run(reader: Reader, asker: Asker, plan: Plan, seconds: float) -> ItemsPage:
 
 
 def plan_query(
-    source: Reader | Transaction,
+    source: Querying,
     asker: Asker,
     collection: Collection,
     *,
@@ -141,7 +140,7 @@ def run_query(reader: Reader, asker: Asker, plan: Plan) -> ItemsPage:
 
 
 def filter_sql(
-    source: Reader | Transaction,
+    source: Querying,
     asker: Asker,
     collection: Collection,
     filter: dict[str, Any],

@@ -24,7 +24,7 @@ from chatnode.model.ids import new_id
 from chatnode.model.people import Account
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.additions import EventKind
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.messages import times
 from chatnode.storage.messages.imported import ImportedRoom, KnownMessage, Register, kind_of, resolve
@@ -93,7 +93,7 @@ class Renamed:
 class _Found:
     """Counts the messages that were imported before, and sees who is called otherwise than they were then."""
 
-    def __init__(self, reader: Reader | Transaction, room: ImportedRoom) -> None:
+    def __init__(self, reader: Querying, room: ImportedRoom) -> None:
         self.room = room
         self.register = Register(reader)
         self.present = self.removed = 0

@@ -15,8 +15,7 @@ from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import conversations
 from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.additions import additions
-from chatnode.storage.engine.connection import Reader
-from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.people import people
 
 _MESSAGE = (
@@ -27,7 +26,7 @@ _MESSAGE = (
 )
 
 
-def _messages(reader: Reader | Transaction, rows: Iterable[tuple[Any, ...]]) -> list[Message]:
+def _messages(reader: Querying, rows: Iterable[tuple[Any, ...]]) -> list[Message]:
     found: list[Message] = []
     for (
         id, conversation, seq, gid, sender, handle, cid, text, at, named, reply_to, metadata, kind, replies, *more,
@@ -43,7 +42,7 @@ def _messages(reader: Reader | Transaction, rows: Iterable[tuple[Any, ...]]) -> 
     return found
 
 
-def enrich(reader: Reader | Transaction, found: list[Message], viewer: Account | None) -> list[Message]:
+def enrich(reader: Querying, found: list[Message], viewer: Account | None) -> list[Message]:
     """Add what plugins know about the messages, once for all that are shown together. Returns the same list.
 
     `viewer` is the user who alone reads them; None if several do.
@@ -56,7 +55,7 @@ def enrich(reader: Reader | Transaction, found: list[Message], viewer: Account |
 
 
 def known_to_plugins(
-    reader: Reader | Transaction, ids: list[str], viewer: Account | None
+    reader: Querying, ids: list[str], viewer: Account | None
 ) -> Sequence[tuple[str, Mapping[str, Any]]]:
     """What each plugin knows about messages: its name, and what belongs in their `extra`, by the messages' ids."""
     enrich_messages = additions(reader).enrich_messages
@@ -86,7 +85,7 @@ def set_content(message: Message, content: Media | Location | Notice | None) -> 
 
 
 def _add_more(
-    reader: Reader | Transaction,
+    reader: Querying,
     message: Message,
     content: str | None,
     thread: int | None,
@@ -124,14 +123,14 @@ def select(reader: Reader, condition: str, values: Sequence[Any]) -> list[Messag
     return _messages(reader, reader.execute(_MESSAGE + "WHERE " + condition, values))
 
 
-def at_seq(reader: Reader | Transaction, conversation: int, seq: int) -> Message | None:
+def at_seq(reader: Querying, conversation: int, seq: int) -> Message | None:
     """Without what plugins know of it, as is `by_key`."""
     rows = reader.execute(_MESSAGE + "WHERE m.conversation = ? AND m.seq = ?", (conversation, seq))
     found = _messages(reader, rows)
     return found[0] if found else None
 
 
-def by_key(reader: Reader | Transaction, key: int) -> Message:
+def by_key(reader: Querying, key: int) -> Message:
     return _messages(reader, reader.execute(_MESSAGE + "WHERE m.key = ?", (key,)))[0]
 
 
@@ -147,7 +146,7 @@ def as_posted(reader: Reader, conversation: int, message: Message) -> Message:
     return attrs.evolve(message, text=text, edits=None, edited_at=None, pinned_at=None)
 
 
-def access(reader: Reader | Transaction, account: Account, id: str) -> tuple[Place, Message]:
+def access(reader: Querying, account: Account, id: str) -> tuple[Place, Message]:
     """A message by id, for users who may see it; for others it does not exist. Without what plugins know of it.
 
     Raises `Refusal`: `not_member` for a message the user could see before they left the conversation, else `not_found`.
@@ -165,7 +164,7 @@ def access(reader: Reader | Transaction, account: Account, id: str) -> tuple[Pla
     raise no_such_message()
 
 
-def _was_seen(reader: Reader | Transaction, account: Account, id: str) -> bool:
+def _was_seen(reader: Querying, account: Account, id: str) -> bool:
     row = reader.execute(
         "SELECT 1 FROM messages m JOIN conversations c ON c.key = m.conversation JOIN members was "
         "ON was.conversation = m.conversation AND was.person = ? AND was.left_gid > m.gid "

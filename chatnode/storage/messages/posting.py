@@ -22,7 +22,7 @@ from chatnode.protocol import codec
 from chatnode.storage.conversations import conversations
 from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.additions import additions
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.messages import mentions, times
 from chatnode.storage.messages.messages import read_content, set_content
@@ -131,7 +131,7 @@ UPDATE_CONVERSATION = (
 _NO_MORE = (None, None, None, "text", None, None, None, None)
 
 
-def _place_of(tx: Reader | Transaction, sender: Account, draft: Draft) -> tuple[Place, int | None]:
+def _place_of(tx: Querying, sender: Account, draft: Draft) -> tuple[Place, int | None]:
     """The conversation, and the seq of the message that the thread hangs on; raises `Refusal`."""
     place = conversations.access_to_post(tx, sender, draft.conversation)
     if draft.reply_to is not None:
@@ -143,7 +143,7 @@ def _json(value: Any) -> str | None:
     return orjson.dumps(value).decode() if value else None
 
 
-def _earlier(tx: Reader | Transaction, id: str, draft: Draft) -> Posted | None:
+def _earlier(tx: Querying, id: str, draft: Draft) -> Posted | None:
     row = tx.execute(
         "SELECT m.gid, m.seq, c.id, m.reply_to, m.kind, r.id, m.thread, m.text, m.content, m.edited_at, m.deleted_at, "
         "m.sent "
@@ -173,7 +173,7 @@ def _is_what_was_sent(
     return (text == draft.text or edited) and content == draft.content
 
 
-def _seq_of(tx: Reader | Transaction, place: Place, message: str, path: str) -> int:
+def _seq_of(tx: Querying, place: Place, message: str, path: str) -> int:
     """The seq of a message that the participant may see; raises `Refusal("not_found")` at `path`."""
     row = tx.execute(
         "SELECT seq FROM messages WHERE id = ? AND conversation = ? AND seq >= ?", (message, place.key, place.first)
@@ -183,7 +183,7 @@ def _seq_of(tx: Reader | Transaction, place: Place, message: str, path: str) -> 
     return row[0]
 
 
-def _thread(tx: Reader | Transaction, place: Place, root: str) -> int:
+def _thread(tx: Querying, place: Place, root: str) -> int:
     seq = _seq_of(tx, place, root, "thread")
     (inside,) = tx.execute(
         "SELECT thread FROM messages WHERE conversation = ? AND seq = ?", (place.key, seq)

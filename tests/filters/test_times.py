@@ -70,7 +70,7 @@ class Room:
 
     def select(self, columns: str) -> list[Any]:
         sql = f"SELECT {columns} FROM messages WHERE conversation = ? ORDER BY seq"
-        return self.store._reader.execute(sql, (self.key,)).fetchall()
+        return self.store.reader.execute(sql, (self.key,)).fetchall()
 
     def listed(self, limit: int, descending: bool, **created_at: int) -> list[tuple[int, int]]:
         """Times and seqs of the messages by time, page by page."""
@@ -81,17 +81,17 @@ class Room:
         found = list[tuple[int, int]]()
         while True:
             query = Query(filter, "-created_at" if descending else "created_at", limit, after, fields="seq,created_at")
-            page = run(self.store._reader, asker, plan(MESSAGES, query, Limits()), 0)
+            page = run(self.store.reader, asker, plan(MESSAGES, query, Limits()), 0)
             found += [(milliseconds(row["created_at"]), row["seq"]) for row in page.data]
             if (after := page.next) is None:
                 return found
 
-    def by_other_ways(self, **created_at: int) -> tuple[list[int], int]:
+    def by_other_ways(self, **created_at: Any) -> tuple[list[int], int]:
         """What the same times hold: the seqs by seq, of all of ann's conversations; and their number by group."""
         asker = Asker(self.ann.key, None, self.now)
         asked: dict[str, Any] = {"created_at": created_at} | {"_or": [{"conversation_id": {"_eq": self.conversation}}]}
-        rows = run(self.store._reader, asker, plan(MESSAGES, Query(asked, "seq", 500, fields="seq"), Limits()), 0)
-        groups = run(self.store._reader, asker, plan(MESSAGES, Query(asked, group_by="message_type"), Limits()), 0)
+        rows = run(self.store.reader, asker, plan(MESSAGES, Query(asked, "seq", 500, fields="seq"), Limits()), 0)
+        groups = run(self.store.reader, asker, plan(MESSAGES, Query(asked, group_by="message_type"), Limits()), 0)
         return [row["seq"] for row in rows.data], sum(row["count"] for row in groups.data)
 
 
@@ -112,7 +112,7 @@ def ann(store: Store) -> Account:
 def open_room(store: Store, ann: Account) -> Room:
     """A group of its own; what is there of others stays."""
     room = Room(store, ann)
-    name = f"#{store._reader.execute('SELECT count(*) FROM conversations').fetchone()[0]}"
+    name = f"#{store.reader.execute('SELECT count(*) FROM conversations').fetchone()[0]}"
 
     def write(tx: Transaction) -> None:
         found = importing.open_conversation(tx, ImportConversation("irc", name, name))
@@ -154,7 +154,7 @@ def test_lists_by_time_are_what_a_sort_gives(
     within = [row for row in rows if first <= row[0] <= last]
     assert room.listed(limit, descending, _gte=first, _lt=last + 1) == sorted(within, reverse=descending)
     assert room.by_other_ways(_between=[first, last]) == (sorted(seq for _, seq in within), len(within))
-    assert declared_problems(store._reader, additions_of(SUBJECTS)) == {}
+    assert declared_problems(store.reader, additions_of(SUBJECTS)) == {}
 
 
 def test_a_clock_that_is_set_back_a_little_gives_the_newest_time_again(store: Store, ann: Account) -> None:
@@ -196,9 +196,9 @@ def test_long_rows_out_of_order_are_stepped_over(store: Store, ann: Account) -> 
         room.bring([START - each for each in range(1, 800)])
     room.post()
     rows, executed = sorted(room.select("at, seq"), reverse=True), list[str]()
-    store._reader.set_trace_callback(executed.append)
+    store.reader.set_trace_callback(executed.append)
     assert room.listed(5, True)[:5] == rows[:5]
-    store._reader.set_trace_callback(None)
+    store.reader.set_trace_callback(None)
     walked = [found for sql in executed if (found := _WALK.search(sql))]
     assert walked
     assert all(int(found[2]) - int(found[1]) < 256 for found in walked[:4])

@@ -92,7 +92,7 @@ def test_json_from_rows_is_that_of_the_messages(
         ids: list[str] = []
         for number, each in enumerate(said):
             kind, content = each["said"]
-            sender = both[each["sender"]]
+            sender: Account = both[int(each["sender"])]
             draft = Draft(group, f"{group}{number}", each["text"], kind=kind, content=content)
             draft.metadata, draft.sender = each["metadata"], sender.id
             if ids and each["after"]:

@@ -86,7 +86,7 @@ class Room:
             if (after := page.next) is None:
                 return found
 
-    def by_other_ways(self, **created_at: int) -> tuple[list[int], int]:
+    def by_other_ways(self, **created_at: Any) -> tuple[list[int], int]:
         """What the same times hold: the seqs by seq, of all of ann's conversations; and their number by group."""
         asker = Asker(self.ann.key, None, self.now)
         asked: dict[str, Any] = {"created_at": created_at} | {"_or": [{"conversation_id": {"_eq": self.conversation}}]}

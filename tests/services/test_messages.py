@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 import trio
 
+from chatnode.dispatch import acting
+from chatnode.dispatch.caller import Caller
 from chatnode.model.ids import message_id
 from chatnode.node import Node
+from chatnode.protocol import codec
+from chatnode.protocol.envelopes import Encoded
 from chatnode.testing import LiveSession, User, refused
 
 from .dialogue import assert_sound, new_cid, outcome, with_limits
@@ -319,3 +323,15 @@ async def test_a_fault_within_a_list_has_its_place(ann: User) -> None:
         await ann.call("conversations.create", title="picnic", members=["ann"] * 1_001)
     with refused("unknown_command", "op"):
         await ann.call("messages.burn")
+
+
+async def test_a_client_gets_a_page_as_json_and_a_command_that_asks_for_it_as_values(node: Node, ann: User) -> None:
+    place = await ann.group()
+    for text in ("one", "two"):
+        await ann.says(place, text)
+    client = Caller(node.core, ann.account, address="192.0.2.1", takes_json=True)
+    reply = await node.table.run(client, "messages.list", {"conversation": place})
+    assert isinstance(reply, Encoded)
+    page = await acting.call(client, "messages.list", conversation=place)
+    assert [message["text"] for message in page["messages"]] == ["one", "two"]
+    assert reply.json == codec.encode(page)

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatnode.model.commands.messages import MessagePage
@@ -52,6 +52,14 @@ MESSAGES = st.lists(
     max_size=8,
 )
 
+PLAIN: dict[str, Any] = {
+    "said": ("text", None), "text": "words", "metadata": None, "after": "", "then": (), "sender": 1, "extra": None,
+}  # fmt: skip
+RARE: list[dict[str, Any]] = [
+    {"metadata": {"a": "b"}}, {"after": "reply_to"}, {"after": "thread"}, {"then": ("edit",)}, {"then": ("delete",)},
+    {"then": ("pin",)}, {"text": "hello @bob"}, {"said": ("location", Location(1.5, 2))}, {"extra": {"a": 1}},
+]  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
@@ -62,9 +70,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def both(store: Store) -> list[Account]:
-    return [store.write(lambda tx, each=each: people.create(tx, each, role="member"))[0] for each in ("ann", "bob")]
+    def write(tx: Transaction) -> list[Account]:
+        return [people.create(tx, handle, role="member") for handle in ("ann", "bob")]
+
+    return store.write(write)[0]
 
 
+@example(said=[PLAIN, *(PLAIN | each for each in RARE)], limit=99, before=9, plugins=1)
 @settings(max_examples=examples(120), deadline=None)
 @given(said=MESSAGES, limit=st.integers(1, 9), before=st.integers(1, 9), plugins=st.integers(0, 2))
 def test_json_from_rows_is_that_of_the_messages(
@@ -80,7 +92,7 @@ def test_json_from_rows_is_that_of_the_messages(
         ids: list[str] = []
         for number, each in enumerate(said):
             kind, content = each["said"]
-            sender = both[each["sender"]]
+            sender: Account = both[int(each["sender"])]
             draft = Draft(group, f"{group}{number}", each["text"], kind=kind, content=content)
             draft.metadata, draft.sender = each["metadata"], sender.id
             if ids and each["after"]:

@@ -6,7 +6,7 @@ import pytest
 
 from chatnode.config import Config, Limits
 from chatnode.node import Node
-from chatnode.testing import LiveSession, User, refused
+from chatnode.testing import User, refused
 from tests.plugins.contacts.keeping import become_contacts, contact, listed, requests, set_back, with_settings
 from tests.services.dialogue import assert_sound, outcome
 
@@ -25,17 +25,17 @@ async def test_who_accepts_is_in_the_list_and_has_them_in_theirs(node: Node, ann
     await assert_sound(node)
 
 
-async def test_contacts_see_each_others_presence(node: Node, ann: User, bob: User) -> None:
+async def test_contacts_see_each_others_presence(node: Node, bob: User) -> None:
     """By the core's own rule: they have a conversation, in which nothing need be said."""
-    await LiveSession.of(node, bob)
+    cay = await User.new(node, "cay")  # who is not connected
     await bob.call("presence.status", text="in the garden")
-    assert (await ann.call("presence.get", people=["bob"]))["people"] == []
-    conversation = await become_contacts(ann, bob)
-    assert conversation == await ann.direct(bob)
-    badge = (await contact(ann, bob))["presence"]
+    assert (await cay.call("presence.get", people=["bob"]))["people"] == []
+    conversation = await become_contacts(cay, bob)
+    assert conversation == await cay.direct(bob)
+    badge = (await contact(cay, bob))["presence"]
     assert (badge["online"], badge["text"], "last_active_at" in badge) == (True, "in the garden", True)
-    assert (await contact(bob, ann))["presence"]["online"] is False
-    (told,) = (await ann.call("presence.get", people=["bob"]))["people"]
+    assert (await contact(bob, cay))["presence"]["online"] is False
+    (told,) = (await cay.call("presence.get", people=["bob"]))["people"]
     assert {**badge, "person": {"id": bob.id, "handle": "bob"}} == told
 
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import asynccontextmanager
+import sys
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +151,8 @@ class Node:
     def _make_app(self) -> Application:
         # Imported with the first HTTP request (docs/adr/0030-what-is-imported-when.md): quart and what it stands on
         # take a fifth of the start and a fifth of the memory, and a node of client sockets may never need them.
-        from chatnode.transport.http import make_app
+        with _whole_imports():
+            from chatnode.transport.http import make_app
 
         return make_app(self.core, self.table, self.sessions, self.health, self.plugins)
 
@@ -244,6 +247,20 @@ async def build(
     await consumers.load()
     await _follow_plugins(db, frozenset(plugins.loaded))
     return Node(directory, core, table, sessions, board, router, plugins, consumers, tasks, jobs, health.Health(core))
+
+
+@contextmanager
+def _whole_imports() -> Generator[None]:
+    """Let an import that fails leave no Python module behind, so that it can be tried again: asyncio, for one, cannot
+    be imported after some of its parts. Modules in C stay: some of them crash when they are initialized twice."""
+    before = set(sys.modules)
+    try:
+        yield
+    except BaseException:
+        for name, module in list(sys.modules.items()):
+            if name not in before and isinstance(getattr(module, "__loader__", None), SourceFileLoader):
+                del sys.modules[name]
+        raise
 
 
 def _publisher(router: Router, consumers: Consumers) -> CommitListener:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import subprocess
 import sys
 import threading
@@ -50,6 +52,18 @@ class Gate(MetaPathFinder):
             assert self.opened.wait(clients.PATIENCE), "nothing else went on during the import"
 
 
+class Fault(MetaPathFinder):
+    """No file can be opened when `name` is to be imported, once."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        if fullname == self.name:
+            sys.meta_path.remove(self)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
 async def chat_and_then_browse(data: Path) -> None:
     clients.PATIENCE = 60.0  # where Python may not keep bytecode, it compiles the framework
     gate = Gate("quart")
@@ -80,6 +94,19 @@ async def chat_and_then_browse(data: Path) -> None:
 
 def test_chat_needs_no_http_framework_and_goes_on_while_it_is_imported(tmp_path: Path) -> None:
     run_apart("chat_and_then_browse", tmp_path / "data")
+
+
+async def browse_without_files(data: Path) -> None:
+    clients.PATIENCE = 60.0
+    async with open_node(data, Config()) as node, serving(node) as address:
+        sys.meta_path.insert(0, Fault("asyncio.queues"))
+        for status in (503, 200):
+            async with await Http.open(address) as http:
+                assert (await http.request("GET", "/health")).status == status
+
+
+def test_an_import_that_failed_halfway_is_tried_again_by_the_next_request(tmp_path: Path) -> None:
+    run_apart("browse_without_files", tmp_path / "data")
 
 
 async def back_up(directory: Path) -> None:

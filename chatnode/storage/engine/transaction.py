@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
@@ -13,6 +13,7 @@ from chatnode.model.times import now_ms
 from chatnode.storage.engine.connection import Reader
 
 T = TypeVar("T")
+R = TypeVar("R")
 Rows = Iterator[tuple[Any, ...]]
 
 
@@ -154,9 +155,29 @@ Write = Callable[[Transaction], T]
 Read = Callable[[Reader], T]
 
 
-@attrs.frozen
+@attrs.define
 class PlannedWrite(Generic[T]):
     """A write that needs nothing but its transaction, so that no task has to wait for it: what a plain handler of a
     command returns. `function` may be run again after a rollback (`repeatable` of `Database.write`)."""
 
     function: Write[T]
+    reply: Callable[[Any], T] | None = None
+
+    def then(self, reply: Callable[[T], R]) -> PlannedWrite[R]:
+        """The plan whose result is what `reply` makes of this one's, on the trio thread and after the commit."""
+        return cast("PlannedWrite[R]", PlannedWrite(self.function, reply))
+
+
+@attrs.define
+class PlannedRead(Generic[T]):
+    """The same for a read: `function` needs nothing but its snapshot."""
+
+    function: Read[T]
+    reply: Callable[[Any], T] | None = None
+
+    def then(self, reply: Callable[[T], R]) -> PlannedRead[R]:
+        """The plan whose result is what `reply` makes of this one's, on the trio thread."""
+        return cast("PlannedRead[R]", PlannedRead(self.function, reply))
+
+
+Plan = PlannedWrite[T] | PlannedRead[T]

@@ -52,7 +52,7 @@ from chatnode.transport.control import serve_control
 from chatnode.transport.exchange import HttpServer
 from chatnode.transport.http import make_app
 from chatnode.transport.listener import Listener, listen
-from chatnode.transport.socket import ClientSockets
+from chatnode.transport.sockets import ClientSockets
 from chatnode.transport.tls import server_context
 
 logger = get_logger("node")

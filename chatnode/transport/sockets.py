@@ -26,6 +26,8 @@ class ClientSockets:
     """Makes the client sockets, watches that they live, stops them. Their tasks run in `nursery`, and so does the
     hub's."""
 
+    kind: type[ClientSocket] = ClientSocket
+
     def __init__(self, core: Core, table: CommandTable, registry: SessionRegistry, nursery: trio.Nursery) -> None:
         ours = {each.name for each in COMMANDS}
         repeatable = sorted(each.name for each in table if each.repeatable and each.name not in ours)
@@ -45,7 +47,7 @@ class ClientSockets:
     async def serve(self, connection: Connection, head: Head) -> bool:
         """A handler of the listener: the connection is the socket's to its end."""
         credentials = Credentials.of_upgrade(head, connection, self._backend.core)
-        carrier = Carrier(self, connection, partial(ClientSocket, self._backend, credentials))
+        carrier = Carrier(self, connection, partial(self.kind, self._backend, credentials))
         self._carriers.add(carrier)
         running = carrier.run(head)
         del head, credentials  # not kept for as long as the socket lives

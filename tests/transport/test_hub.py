@@ -7,12 +7,14 @@ import struct
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 import trio
 
+from chatnode.api import Allow, Deny, Draft, only_for
 from chatnode.dispatch.caller import Caller
 from chatnode.node import Node
 from chatnode.routing.outbox import SocketWire
@@ -20,7 +22,8 @@ from chatnode.storage.engine.transaction import PlannedRead, PlannedWrite, Trans
 from chatnode.transport.connection import Connection
 from chatnode.transport.frames import MessageReader
 from chatnode.transport.hub import Hub
-from tests.conftest import User
+from tests.conftest import User, make_person
+from tests.plugins.surface.making import made, node_with
 from tests.services.dialogue import direct, group, new_cid, refused, said, token_of, with_limits
 
 from .clients import PATIENCE, Address, ChatSocket, serving, wait_for, wait_live
@@ -60,27 +63,37 @@ async def on_their_way(node: Node, writes: int) -> None:
 # ---- what needs a task and what does not
 
 
+def tasks_of_connections() -> list[str]:
+    """The tasks of this run that belong to one connection."""
+    found: list[str] = []
+    tasks = [trio.lowlevel.current_root_task()]
+    while tasks and (task := tasks.pop()) is not None:
+        tasks += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+        if task.name.rpartition(".")[2] in ("_serve_connection", "_work", "_finish", "_drain"):
+            found.append(task.name)
+    return found
+
+
 async def test_silent_sessions_and_requests_that_only_write_need_no_task(
     address: Address, node: Node, talk: str, anns: str
 ) -> None:
-    def tasks() -> int:
-        return trio.lowlevel.current_statistics().tasks_living
-
-    before = tasks()
+    async with await ChatSocket.open(address) as not_yet:
+        await not_yet.call("node.info")
+        assert len(tasks_of_connections()) == 1
     async with await ChatSocket.signed_in(address, anns) as one, await ChatSocket.signed_in(address, anns) as two:
-        await wait_for(lambda: tasks() == before)
+        await wait_for(lambda: not tasks_of_connections())
         async with writer_busy(node) as may_go_on:
             await one.ask(post(talk, "from one"))
             await two.ask(post(talk, "from two"))
             await on_their_way(node, 2)
-            assert tasks() == before
+            assert tasks_of_connections() == []
             may_go_on.set()
             assert "ok" in await one.reply(1)
             assert "ok" in await two.reply(1)
         await one.ping()
         assert await one.receive() == b"\x8a\x00"
         await one.call("people.me")
-        await wait_for(lambda: tasks() == before)
+        await wait_for(lambda: not tasks_of_connections())
 
 
 async def test_marks_statuses_and_typing_are_answered_like_posts(
@@ -109,6 +122,34 @@ async def test_a_repeat_is_not_rate_limited_here_either(address: Address, talk: 
         assert await chat.call("messages.post", conversation=talk, cid="one", text="hello") == first | {"dup": True}
         with refused("rate_limited"):
             await chat.call("messages.post", conversation=talk, cid="two", text="again")
+
+
+async def test_a_plugin_is_asked_for_what_it_wants_and_the_rest_needs_no_task(tmp_path: Path) -> None:
+    prepared: list[str] = []
+    checked: list[int] = []
+
+    @only_for(when=lambda draft: draft.text.startswith("/"))
+    async def prepare_draft(draft: Draft) -> None:
+        await trio.lowlevel.checkpoint()
+        prepared.append(draft.text)
+        draft.text = draft.text.upper()
+
+    @only_for("receipts.read")
+    async def check_command(name: str, command: Any) -> Allow | Deny:
+        checked.append(command.seq)
+        return Deny("not yet")
+
+    async with node_with(tmp_path, made("demo", prepare_draft, check_command)) as node, serving(node) as address:
+        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        talk, token = await direct(ann, bob), (await ann.call("tokens.create"))["token"]
+        async with await ChatSocket.signed_in(address, token) as chat:
+            await chat.ask(*(post(talk, text, text) for text in ("one", "/two", "three")))
+            assert [(await chat.reply(text))["ok"]["seq"] for text in ("one", "/two", "three")] == [1, 2, 3]
+            with refused("forbidden"):
+                await chat.call("receipts.read", conversation=talk, seq=1)
+            await chat.call("receipts.delivered", conversation=talk, seq=1)
+        assert await said(ann, talk) == ["one", "/TWO", "three"]
+    assert (prepared, checked) == (["/two"], [1])
 
 
 # ---- order

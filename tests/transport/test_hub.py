@@ -19,6 +19,7 @@ from chatnode.dispatch.caller import Caller
 from chatnode.node import Node
 from chatnode.routing.outbox import SocketWire
 from chatnode.storage.engine.transaction import PlannedRead, PlannedWrite, Transaction
+from chatnode.storage.presence import typing
 from chatnode.transport.connection import Connection
 from chatnode.transport.frames import MessageReader
 from chatnode.transport.hub import Hub
@@ -169,17 +170,38 @@ async def test_a_read_waits_for_the_writes_before_it(address: Address, node: Nod
         assert [(await chat.reply(number))["ok"]["seq"] for number in (1, 3)] == [1, 2]
 
 
-async def test_a_post_ends_the_typing_before_it_however_close_it_follows(
-    address: Address, talk: str, anns: str, bobs: str
+async def test_a_post_ends_the_typing_before_it_however_slow_that_is(
+    address: Address, node: Node, ann: User, talk: str, anns: str, bobs: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with await ChatSocket.signed_in(address, anns) as ann, await ChatSocket.signed_in(address, bobs) as bob:
-        for number in range(10):
-            typing = {"id": f"typing {number}", "op": "typing", "conversation": talk}
-            await ann.ask(typing)
-            await ann.ask(post(talk, "done", f"post {number}"))
-            for name in ("typing", "post"):
-                assert "ok" in await ann.reply(f"{name} {number}")
-            assert (await bob.call("typing.list", conversation=talk))["typing"] == []
+    may_go_on, access = threading.Event(), typing.access
+
+    def slow(*arguments: Any) -> Any:
+        may_go_on.wait(PATIENCE)
+        return access(*arguments)
+
+    monkeypatch.setattr(typing, "access", slow)
+    async with await ChatSocket.signed_in(address, anns) as chat, await ChatSocket.signed_in(address, bobs) as bob:
+        await chat.ask({"id": "typing", "op": "typing", "conversation": talk})
+        await chat.ask(post(talk, "done", "post"))
+        await trio.sleep(0.05)
+        assert await said(ann, talk) == []
+        may_go_on.set()
+        for name in ("typing", "post"):
+            assert "ok" in await chat.reply(name)
+        assert (await bob.call("typing.list", conversation=talk))["typing"] == []
+
+
+async def test_typing_waits_for_the_writes_before_it(address: Address, node: Node, talk: str, anns: str) -> None:
+    async with await ChatSocket.signed_in(address, anns) as chat:
+        async with writer_busy(node):
+            await chat.ask(post(talk, "first", 1))
+            await on_their_way(node, 1)
+            await chat.ask({"id": 2, "op": "typing", "conversation": talk})
+            with trio.move_on_after(0.1) as waited:
+                await chat.reply(2)
+            assert waited.cancelled_caught
+        for number in (1, 2):
+            assert "ok" in await chat.reply(number)
 
 
 @with_limits(posts_per_minute=0, requests_per_minute=0)

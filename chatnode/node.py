@@ -53,7 +53,7 @@ from chatnode.storage.upkeep.upgrading import upgrade
 from chatnode.transport.control import serve_control
 from chatnode.transport.exchange import Application, HttpServer
 from chatnode.transport.listener import Listener, listen
-from chatnode.transport.socket import ClientSockets
+from chatnode.transport.sockets import ClientSockets
 from chatnode.transport.tls import server_context
 
 logger = get_logger("node")

@@ -22,7 +22,7 @@ from chatnode.dispatch.hooks import RequestHooks
 from chatnode.dispatch.jobs import Job, JobRunner
 from chatnode.dispatch.limits import Rate
 from chatnode.dispatch.subject import Subject, additions_of
-from chatnode.dispatch.table import Command
+from chatnode.dispatch.table import Command, Step
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks import declared
 from chatnode.hooks.calls import MARK, Facade, HookCalls
@@ -396,8 +396,8 @@ def _bound(loaded: Loaded, command: Command[Any, Any]) -> Command[Any, Any]:
     asked_before = command.earlier
 
     @wraps(command.handler)
-    async def handler(caller: Caller, asked: Any) -> Any:
-        return await command.handler(loaded.context_of(caller), asked)
+    def handler(caller: Caller, asked: Any) -> Step[Any]:
+        return command.handler(loaded.context_of(caller), asked)
 
     async def earlier(caller: Caller, asked: Any) -> Any:
         assert asked_before is not None

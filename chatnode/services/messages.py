@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from typing import cast
 
 import attrs
@@ -10,7 +9,7 @@ import attrs
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.hooks import RequestHooks
 from chatnode.dispatch.subject import Subject
-from chatnode.dispatch.table import command
+from chatnode.dispatch.table import Step, command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.commands.messages import (
@@ -30,10 +29,10 @@ from chatnode.model.messages import Edition, Location, Media, MessageKind, Notic
 from chatnode.protocol.envelopes import Encoded
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.connection import Reader
-from chatnode.storage.engine.transaction import Read
+from chatnode.storage.engine.transaction import PlannedWrite, Read
 from chatnode.storage.filters.collections import messages as of_messages
 from chatnode.storage.messages import changes as message_changes
-from chatnode.storage.messages import checks, declared, mentions, messages, pages, posting
+from chatnode.storage.messages import checks, declared, mentions, messages, pages, posting, together
 from chatnode.storage.messages.changes import Edit
 from chatnode.storage.messages.pages import PageOf
 from chatnode.storage.messages.posting import Draft
@@ -45,7 +44,7 @@ async def _posted_earlier(ctx: Caller, command: PostMessage) -> Posted | None:
 
 
 @command("messages.post", permission=permissions.CHAT, limit="posts", earlier=_posted_earlier, repeatable=True)
-async def post(ctx: Caller, asked: PostMessage) -> Posted:
+def post(ctx: Caller, asked: PostMessage) -> Step[Posted]:
     """Post a message. The reply comes when it is on disk; repeating the `cid` returns the same reply.
 
     A repeat does not count against the limit of messages.
@@ -57,13 +56,18 @@ async def post(ctx: Caller, asked: PostMessage) -> Posted:
         raise Refusal("forbidden", f"system messages need the permission {permissions.NOTIFY}", path="kind")
     hooks = ctx.core.part(RequestHooks)
     if asked.metadata and (refusal := hooks.refusal_of(asked.metadata, ctx.plugin)) is not None:
-        if (earlier := await _posted_earlier(ctx, asked)) is not None:
-            return earlier  # acknowledged before the plugin was installed
-        raise refusal
+        return _posted_earlier_or(ctx, asked, refusal)
     draft = _draft(ctx, asked)
     if hooks.prepare_draft is not None and hooks.wants_draft(draft):
-        return await _prepare_and_post(ctx, draft)
-    return await _post(ctx, draft)
+        return _prepare_and_post(ctx, draft)
+    return _plan(ctx, draft)
+
+
+async def _posted_earlier_or(ctx: Caller, asked: PostMessage, refusal: Refusal) -> Posted:
+    """The stored result of a repeat, which was acknowledged before the plugin was installed; else raises `refusal`."""
+    if (earlier := await _posted_earlier(ctx, asked)) is None:
+        raise refusal
+    return earlier
 
 
 def _draft(ctx: Caller, command: PostMessage) -> Draft:
@@ -73,9 +77,9 @@ def _draft(ctx: Caller, command: PostMessage) -> Draft:
     )  # fmt: skip
 
 
-def _post(ctx: Caller, draft: Draft) -> Awaitable[Posted]:
+def _plan(ctx: Caller, draft: Draft) -> PlannedWrite[Posted]:
     sender, everyone_members = ctx.me, ctx.core.config.limits.everyone_members
-    return ctx.write(lambda tx: posting.post(tx, sender, draft, everyone_members), repeatable=True)
+    return together.post(sender, draft, everyone_members)
 
 
 async def _prepare_and_post(ctx: Caller, draft: Draft) -> Posted:
@@ -92,7 +96,7 @@ async def _prepare_and_post(ctx: Caller, draft: Draft) -> Posted:
         if (earlier := await ctx.read(look)) is not None:
             return earlier
         await _prepare(ctx, draft)
-        return await _post(ctx, draft)
+        return await ctx.carry_out(_plan(ctx, draft))
 
 
 async def _prepare(ctx: Caller, draft: Draft) -> None:

@@ -21,9 +21,9 @@ import trio
 from chatnode.concurrency import Signal
 from chatnode.logs import get_logger
 from chatnode.transport.body import body_reader
+from chatnode.transport.connection import GONE, LINGER_SECONDS, READ_BYTES, Connection
 from chatnode.transport.failures import unexpected_refusal
 from chatnode.transport.head import BadRequest, Head, refusal_response
-from chatnode.transport.listener import GONE, LINGER_SECONDS, READ_BYTES, Connection
 from chatnode.transport.response import ResponseWriter
 
 logger = get_logger("http")

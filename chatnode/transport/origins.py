@@ -8,8 +8,8 @@ import attrs
 
 from chatnode.addresses import DEFAULT_PORTS, is_among, is_same_host, parse_address, parse_hop, parse_host, parse_url
 from chatnode.dispatch.core import Core
+from chatnode.transport.connection import Connection
 from chatnode.transport.head import Head
-from chatnode.transport.listener import Connection
 
 COOKIE = "chatnode_session"
 

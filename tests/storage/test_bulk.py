@@ -86,6 +86,18 @@ def _village() -> tuple[Village, bytes]:
 # ---- what may be asked
 
 
+def signed_in(session: int, plan: PlannedWrite[Any]) -> PlannedWrite[Any]:
+    """As `Caller.submit` makes it of a session's plan."""
+    function = plan.function
+
+    def still_signed_in(tx: Transaction) -> Any:
+        sessions.check_not_revoked(tx, session)
+        return function(tx)
+
+    plan.function, plan.session = still_signed_in, session
+    return plan
+
+
 @attrs.frozen
 class Post:
     who: int
@@ -97,7 +109,7 @@ class Post:
     def __call__(self, village: Village) -> PlannedWrite[Any]:
         sender = village.people[self.who]
         draft = Draft(village.places[self.place], f"c{self.cid}", self.text, sender=sender.id, **self.more)
-        return together.post(village.sessions[self.who], sender, draft)
+        return signed_in(village.sessions[self.who], together.post(sender, draft))
 
 
 @attrs.frozen
@@ -109,7 +121,9 @@ class Mark:
 
     def __call__(self, village: Village) -> PlannedWrite[Any]:
         place = village.places[self.place]
-        return together.mark(village.sessions[self.who], village.people[self.who], place, self.kind, self.seq)
+        return signed_in(
+            village.sessions[self.who], together.mark(village.people[self.who], place, self.kind, self.seq)
+        )
 
 
 @attrs.frozen
@@ -271,7 +285,7 @@ class Kept:
             repeatable = bulk and (group.repeatable or write.bulk is not None)
             job = QueuedCall(write.function, None, repeatable=repeatable)
             if bulk:
-                job.bulk, job.asked = write.bulk, write.asked
+                job.bulk, job.plan = write.bulk, write
             jobs.append(job)
         self.db._commit(jobs)
         return [(_plain(job.outcome), job.recorded) for job in jobs]
@@ -527,6 +541,7 @@ def test_one_bulk_does_not_trust_what_another_remembers() -> None:
 
     one, other = bulk("one"), bulk("other")
     with _two({}) as (village, _):
-        jobs = [QueuedCall(lambda tx: None, None, repeatable=True, bulk=each) for each in (one, one, other, one)]
+        plans = [PlannedWrite(lambda tx: None, bulk=each) for each in (one, one, other, one)]
+        jobs = [QueuedCall(plan.function, None, repeatable=True, plan=plan) for plan in plans]
         village.db._commit(jobs)
     assert remembered == [[], [], []]

@@ -119,7 +119,7 @@ class GroupCommit:
             self._remembering = bulk
         transaction = BulkTransaction(self._writer, gid, self.additions.followers)
         recorded, taken = transaction.recorded, 0
-        outcomes = bulk(transaction, self._known, [job.asked for job in jobs])
+        outcomes = bulk(transaction, self._known, [job.plan for job in jobs if job.plan is not None])
         # `strict` asks for one more than there are, and so runs the bulk to its end.
         for job, job.outcome in zip(jobs, outcomes, strict=True):
             job.recorded = recorded[taken:]

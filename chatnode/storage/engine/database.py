@@ -186,7 +186,7 @@ class Database(GroupCommit):
         With `inline`, `done` is called before `submit` returns. Raises `Refusal("unavailable")` as `write` does.
         """
         self._refuse_if_unusable()
-        job = QueuedCall(planned.function, None, repeatable=True, callback=done, bulk=planned.bulk, asked=planned.asked)
+        job = QueuedCall(planned.function, None, repeatable=True, callback=done, plan=planned)
         if self.inline:
             self._commit([job])
             self._deliver([job])
@@ -229,14 +229,26 @@ class Database(GroupCommit):
     async def read(self, function: Read[T]) -> T:
         """Run `function` on a reading connection, inside one snapshot of the database."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._closing:
-            raise Refusal("unavailable", "the node is stopping")
+        self._refuse_if_closing()
         job = QueuedCall(function, trio.lowlevel.current_task())
         if self.inline:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return _in_snapshot(self._reader_connections[0], function)
         self._reads.put(job)
         return await job.wait()
+
+    def submit_read(self, function: Read[T], done: Callable[[outcome.Outcome[T]], object]) -> None:
+        """`read` without a task: `done` is called on the trio thread, once, with what the read returned or raised.
+
+        With `inline`, `done` is called before `submit_read` returns. Raises `Refusal("unavailable")` as `read` does.
+        """
+        self._refuse_if_closing()
+        job = QueuedCall(function, None, callback=done)
+        if self.inline:
+            job.outcome = outcome.capture(_in_snapshot, self._reader_connections[0], function)
+            job.resume()
+        else:
+            self._reads.put(job)
 
     async def for_each_reader(self, function: Read[object]) -> None:
         """Run `function` on every reading connection, each when it has nothing else to do."""
@@ -354,9 +366,12 @@ class Database(GroupCommit):
         for job in group:
             job.resume()
 
-    def _refuse_if_unusable(self) -> None:
+    def _refuse_if_closing(self) -> None:
         if self._closing:
             raise Refusal("unavailable", "the node is stopping")
+
+    def _refuse_if_unusable(self) -> None:
+        self._refuse_if_closing()
         if self.broken is not None:
             raise Refusal("unavailable", "storage failed; the node must be restarted")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import attrs
 import outcome
@@ -14,6 +14,7 @@ from chatnode.model.times import now_ms
 from chatnode.storage.engine.connection import Reader
 
 T = TypeVar("T")
+R = TypeVar("R")
 Rows = Iterator[tuple[Any, ...]]
 
 
@@ -185,19 +186,18 @@ what the bulk wrote, but never during a run."""
 
 class Bulk(Protocol):
     """Runs neighbours of a group in one go, which costs less than running each by itself and comes to the same: rows,
-    results, and events in the order of the calls. It gets what each write `asked`, and yields what each came to when
-    its turn is over.
+    results, and events in the order of the plans. It yields what each came to when its turn is over.
 
-    It yields an `outcome.Error` only for a call that has changed nothing. When it raises, all of it is undone, and the
-    function of each write is run instead.
+    It yields an `outcome.Error` only for one that has changed nothing. When it raises, all of it is undone, and the
+    function of each plan is run instead.
     """
 
     def __call__(
-        self, tx: BulkTransaction, known: Known, calls: Sequence[Any], /
+        self, tx: BulkTransaction, known: Known, plans: Sequence[PlannedWrite[Any]], /
     ) -> Iterator[outcome.Outcome[Any]]: ...
 
 
-@attrs.frozen
+@attrs.define
 class PlannedWrite(Generic[T]):
     """A write that needs nothing but its transaction, so that no task has to wait for it: what a plain handler of a
     command returns. `function` may be run again after a rollback (`repeatable` of `Database.write`).
@@ -207,5 +207,28 @@ class PlannedWrite(Generic[T]):
     """
 
     function: Write[T]
+    reply: Callable[[Any], T] | None = None
     bulk: Bulk | None = attrs.field(default=None, kw_only=True)
-    asked: object = attrs.field(default=None, kw_only=True)
+    asked: Any = attrs.field(default=None, kw_only=True)
+    session: int | None = attrs.field(default=None, kw_only=True)
+    """The key of the session that asks for it, which a bulk checks as `function` does."""
+
+    def then(self, reply: Callable[[T], R]) -> PlannedWrite[R]:
+        """The plan whose result is what `reply` makes of this one's, on the trio thread and after the commit."""
+        plan = PlannedWrite[Any](self.function, reply, bulk=self.bulk, asked=self.asked)
+        return cast("PlannedWrite[R]", plan)
+
+
+@attrs.define
+class PlannedRead(Generic[T]):
+    """The same for a read: `function` needs nothing but its snapshot."""
+
+    function: Read[T]
+    reply: Callable[[Any], T] | None = None
+
+    def then(self, reply: Callable[[T], R]) -> PlannedRead[R]:
+        """The plan whose result is what `reply` makes of this one's, on the trio thread."""
+        return cast("PlannedRead[R]", PlannedRead(self.function, reply))
+
+
+Plan = PlannedWrite[T] | PlannedRead[T]

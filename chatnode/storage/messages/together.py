@@ -39,19 +39,18 @@ MOST_REMEMBERED = 10_000
 """Places, sessions and users; when there are more, all are forgotten."""
 
 
-def post(session: int | None, sender: Account, draft: Draft, everyone_members: int = 0) -> PlannedWrite[Posted]:
-    """`posting.post`, unless the `session` was revoked before."""
-    return _planned(_Post(session, sender, draft, everyone_members))
+def post(sender: Account, draft: Draft, everyone_members: int = 0) -> PlannedWrite[Posted]:
+    """`posting.post`."""
+    return _planned(_Post(sender, draft, everyone_members))
 
 
-def mark(session: int | None, account: Account, conversation: str, kind: ReceiptKind, seq: int) -> PlannedWrite[Marked]:
-    """`receipts.mark`, unless the `session` was revoked before."""
-    return _planned(_Mark(session, account, conversation, kind, seq))
+def mark(account: Account, conversation: str, kind: ReceiptKind, seq: int) -> PlannedWrite[Marked]:
+    """`receipts.mark`."""
+    return _planned(_Mark(account, conversation, kind, seq))
 
 
 @attrs.frozen
 class _Post:
-    session: int | None
     account: Account
     draft: Draft
     everyone_members: int
@@ -61,8 +60,6 @@ class _Post:
         return self.draft.conversation
 
     def run(self, tx: Transaction) -> Posted:
-        if self.session is not None:
-            sessions.check_not_revoked(tx, self.session)
         return posting.post(tx, self.account, self.draft, self.everyone_members)
 
     def is_plain(self) -> bool:
@@ -75,15 +72,12 @@ class _Post:
 
 @attrs.frozen
 class _Mark:
-    session: int | None
     account: Account
     conversation: str
     kind: ReceiptKind
     seq: int
 
     def run(self, tx: Transaction) -> Marked:
-        if self.session is not None:
-            sessions.check_not_revoked(tx, self.session)
         return receipts.mark(tx, self.account, self.conversation, self.kind, self.seq)
 
 
@@ -92,13 +86,13 @@ def _planned(asked: _Post | _Mark) -> PlannedWrite[Any]:
 
 
 def run_together(
-    tx: BulkTransaction, known: Known, calls: Sequence[_Post | _Mark], /
+    tx: BulkTransaction, known: Known, plans: Sequence[PlannedWrite[Any]], /
 ) -> Iterator[outcome.Outcome[Any]]:
     """The `Bulk` of posts and marks."""
     memory: _Memory = known.setdefault("memory", _Memory())
     if memory.entries > MOST_REMEMBERED:
         memory.forget_all()
-    return _Run(tx, memory).outcomes(calls)
+    return _Run(tx, memory).outcomes(plans)
 
 
 @attrs.define
@@ -169,19 +163,20 @@ class _Run:
         self._advances = Advances(memory.hidden_from, wait=True)
         self._followed = {event.name for event in _EVENTS} & tx.followers.keys()
 
-    def outcomes(self, calls: Sequence[_Post | _Mark]) -> Iterator[outcome.Outcome[Any]]:
-        """What each call came to, in their order. A call that is refused has changed nothing."""
-        ids = [message_id(call.account.id, call.draft.cid) if isinstance(call, _Post) else None for call in calls]
+    def outcomes(self, plans: Sequence[PlannedWrite[Any]]) -> Iterator[outcome.Outcome[Any]]:
+        """What each plan came to, in their order. One that is refused has changed nothing."""
+        ids = [_id_of(plan.asked) for plan in plans]
         used = _stored(self._tx, [id for id in ids if id is not None])
         marks_wait = self._followed <= {MessagePosted.name}
-        for call, id in zip(calls, ids, strict=True):
+        for plan, id in zip(plans, ids, strict=True):
+            call: _Post | _Mark = plan.asked
             try:
                 if isinstance(call, _Mark):
-                    value = self._mark(call) if marks_wait else self._run_alone(call)
+                    value = self._mark(plan, call) if marks_wait else self._run_alone(plan)
                 elif id is None or id in used or not call.is_plain():
-                    value = self._run_alone(call)
+                    value = self._run_alone(plan)
                 else:
-                    value = self._post(call, id)
+                    value = self._post(plan, call, id)
                 result: outcome.Outcome[Any] = outcome.Value(value)
             except Refusal as refusal:
                 result = outcome.Error(refusal)
@@ -190,16 +185,16 @@ class _Run:
             yield result
         self._write()
 
-    def _post(self, call: _Post, id: str) -> Posted:
+    def _post(self, plan: PlannedWrite[Any], call: _Post, id: str) -> Posted:
         tx, sender, draft = self._tx, call.account, call.draft
-        if call.session is not None:
-            self._memory.check_not_revoked(tx, call.session)
+        if plan.session is not None:
+            self._memory.check_not_revoked(tx, plan.session)
         conversation, place, may_post = self._memory.place(tx, sender, draft.conversation)
         if not may_post:
             conversations.access_to_post(tx, sender, draft.conversation)  # which says why not
         at, late = times.next_at(tx, place.key, place.head, place.ordered_at)
         if late is not None:
-            return self._run_alone(call)
+            return self._run_alone(plan)
         seq, gid = place.head + 1, tx.next_gid
         message = Message(
             id, draft.conversation, seq, gid, sender.ref, draft.cid, draft.text, self._rfc3339(at), None, None, None,
@@ -207,7 +202,7 @@ class _Run:
         )  # fmt: skip
         event = MessagePosted(draft.conversation, message)
         if self._followed and follower_of(tx, event) is not None:
-            return self._run_alone(call)
+            return self._run_alone(plan)
         self._messages.append((id, place.key, seq, gid, sender.key, draft.cid, draft.text, at))
         posted = self._heads[place.key][3] if place.key in self._heads else 0
         self._heads[place.key] = seq, gid, at, posted + 1
@@ -219,38 +214,38 @@ class _Run:
     def _rfc3339(self, at: int) -> str:
         return self._now if at == self._tx.now else rfc3339(at)
 
-    def _mark(self, call: _Mark) -> Marked:
-        if call.session is not None:
-            self._memory.check_not_revoked(self._tx, call.session)
+    def _mark(self, plan: PlannedWrite[Any], call: _Mark) -> Marked:
+        if plan.session is not None:
+            self._memory.check_not_revoked(self._tx, plan.session)
         _, place, _ = self._memory.place(self._tx, call.account, call.conversation)
         return receipts.mark_in(self._tx, self._advances, place, call.account, call.kind, call.seq)
 
-    def _run_alone(self, call: _Post | _Mark) -> Any:
-        """Run a call as it is run without neighbours, and forget what it may have changed."""
+    def _run_alone(self, plan: PlannedWrite[Any]) -> Any:
+        """Run a plan as it is run without neighbours, and forget what it may have changed."""
         tx = self._tx
         self._write()
         tx.holds = False
         try:
-            return self._attempt(call) if self._followed else self._refused_before_it_writes(call)
+            return self._attempt(plan) if self._followed else self._refused_before_it_writes(plan)
         finally:
             tx.holds = True
             if self._followed:  # plugins may have written anything
                 self._memory.forget_all()
             else:
-                self._memory.conversations.pop(call.conversation, None)
+                self._memory.conversations.pop(plan.asked.conversation, None)
 
-    def _attempt(self, call: _Post | _Mark) -> Any:
+    def _attempt(self, plan: PlannedWrite[Any]) -> Any:
         """In a savepoint: a plugin may refuse what is written already."""
         done: list[Any] = []
-        refusal = self._tx.attempt(lambda: done.append(call.run(self._tx)))
+        refusal = self._tx.attempt(lambda: done.append(plan.function(self._tx)))
         if refusal is not None:
             raise refusal
         return done[0]
 
-    def _refused_before_it_writes(self, call: _Post | _Mark) -> Any:
+    def _refused_before_it_writes(self, plan: PlannedWrite[Any]) -> Any:
         changes = self._tx.connection.total_changes
         try:
-            return call.run(self._tx)
+            return plan.function(self._tx)
         except Refusal as refusal:
             if self._tx.connection.total_changes != changes:
                 raise RuntimeError("it was refused after it had written") from refusal
@@ -270,6 +265,10 @@ class _Run:
             self._heads.clear()
         self._advances.write(tx)
         tx.release()
+
+
+def _id_of(call: _Post | _Mark) -> str | None:
+    return message_id(call.account.id, call.draft.cid) if isinstance(call, _Post) else None
 
 
 def _stored(tx: Transaction, ids: list[str]) -> set[str]:

@@ -50,7 +50,7 @@ def originals() -> list[Said]:
 def varied(said: list[Said], count: int) -> Iterator[Said]:
     """`count` messages: each is an original in which one word in four is one of another message.
 
-    So the words are as frequent as in the archive, and no two messages alike. Some have accents and some are written
+    Words are then as frequent as in the archive, and no two messages are alike. Some have accents and some are written
     without spaces, which the archive hardly has.
     """
     chance = random.Random(SEED)

@@ -1,4 +1,4 @@
-"""That what was acked is what arrived and what is stored; a run of which this is not true stops."""
+"""Checks that exactly the acknowledged messages arrived and are stored; a run that fails a check stops."""
 
 from benchmarks.errors import require
 from benchmarks.generator import PostReport
@@ -6,7 +6,7 @@ from benchmarks.servers import Server
 
 
 def require_all_arrived(report: PostReport, readers: int) -> None:
-    """Every message was acked once and came to each of its ``readers`` once, in order."""
+    """Each message was acknowledged once and reached each of its ``readers`` once, in order."""
     require(report.acked == report.sent, f"acked {report.acked} of {report.sent} sent")
     expected = report.sent * readers
     require(report.delivered == expected, f"delivered {report.delivered} of {expected}")
@@ -15,7 +15,7 @@ def require_all_arrived(report: PostReport, readers: int) -> None:
 
 
 def require_all_stored(server: Server, tokens: dict[str, str], acked: int) -> None:
-    """As many different messages are stored as were acked; ``tokens`` names a member of each conversation."""
+    """As many distinct messages are stored as were acknowledged. ``tokens``: a member of each conversation."""
     stored = 0
     for conversation, token in tokens.items():
         with server.client(token) as client:

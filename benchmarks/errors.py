@@ -2,7 +2,7 @@
 
 
 class BenchmarkError(Exception):
-    """A run that measures nothing: a program failed, or what was acked is not what arrived or is stored."""
+    """The run is invalid: a program failed, or acknowledged messages did not arrive or are not stored."""
 
 
 def require(holds: bool, claim: str) -> None:

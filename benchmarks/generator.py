@@ -22,7 +22,7 @@ COMPILE = ("cc", "-std=gnu11", "-O2", "-Wall", "-Wextra")
 
 @frozen
 class Session:
-    """One socket of the load: it sends to a conversation, or it only listens."""
+    """A socket of the load generator, which posts to a conversation or only listens."""
 
     role: Literal["post", "read"]
     token: str
@@ -64,6 +64,25 @@ class PostReport:
 
 
 @frozen
+class MixedReport:
+    """What the mode ``mixed`` counted: first over the whole run, then in its measured seconds.
+
+    ``messages`` counts rounds: a message, and all that people do because of it. ``ms`` has a latency for each kind of
+    request, and for ``delivery``.
+    """
+
+    sent: int
+    acked: int
+    unfinished: int
+    out_of_order: int
+    messages: int
+    seconds: float
+    server_cpu_seconds: float
+    generator_cpu_seconds: float
+    ms: dict[str, Latency]
+
+
+@frozen
 class HistoryReport:
     """What the mode ``history`` counted in its measured seconds."""
 
@@ -87,7 +106,7 @@ class HelloReport:
 
 @frozen
 class FlapReport:
-    """How often people came and went in so many seconds, counted from when everybody had come once."""
+    """How often sessions opened and closed during `seconds`, counted after all had been open once."""
 
     came: int
     went: int
@@ -96,7 +115,7 @@ class FlapReport:
 
 @frozen
 class Generator:
-    """The built program, and the core that it runs on."""
+    """The compiled program and the core it runs on."""
 
     core: int
 
@@ -121,6 +140,13 @@ class Generator:
         }
         return cattrs.structure(self._run(server, "post", sessions, options), PostReport)
 
+    def mixed(
+        self, server: Server, sessions: Iterable[Session], *, seconds: float, warm_up: float, page: int = 50
+    ) -> MixedReport:
+        """Post and do all that people do beside; each sender is followed by the readers of its conversation."""
+        options = {"seconds": seconds, "warm-up": warm_up, "page": page}
+        return cattrs.structure(self._run(server, "mixed", sessions, options), MixedReport)
+
     def history(
         self,
         server: Server,
@@ -136,14 +162,14 @@ class Generator:
         return cattrs.structure(self._run(server, "history", sessions, options), HistoryReport)
 
     def hello(self, server: Server, session: Session, cursor: dict[str, Any] | None = None) -> HelloReport:
-        """Open one session, with what it has seen so far if anything."""
+        """Open one session, optionally with a cursor."""
         options = {"cursor": json.dumps(cursor)} if cursor else {}
         report = self._run(server, "hello", [session], options)
         return HelloReport(**report)
 
     @contextmanager
     def idle(self, server: Server, sessions: Iterable[Session]) -> Iterator[None]:
-        """Sessions that say nothing, open while the block runs."""
+        """Silent sessions that stay open while the block runs."""
         with self._running(server, "idle", sessions, {}):
             yield
 
@@ -162,7 +188,7 @@ class Generator:
     def _running(
         self, server: Server, mode: str, sessions: Iterable[Session], options: dict[str, Any]
     ) -> Iterator[list[str]]:
-        """The generator in a mode that goes on until the block ends; the list has its output then."""
+        """Run the generator until the block ends; the list then holds its output."""
         output: list[str] = []
         with _plan(sessions) as plan:
             process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Commands over HTTP, for setting a scenario up and for looking at what is stored afterwards."""
+"""Commands over HTTP, to set up a scenario and to inspect the stored data afterwards."""
 
 import json
 import time
@@ -45,7 +45,7 @@ class HttpClient:
         return json.loads(body)
 
     def seconds(self, command: str, **arguments: Any) -> float:
-        """How long the command's answer takes, to its last byte."""
+        """Seconds from sending the command to the last byte of its answer."""
         body = json.dumps(arguments)
         start = time.perf_counter()
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
@@ -58,7 +58,7 @@ class HttpClient:
         return took
 
     def health(self) -> dict[str, Any]:
-        """What the node says of each of its parts."""
+        """The node's health, by part."""
         self.connection.request("GET", "/health", headers={"Authorization": f"Bearer {self.token}"})
         return json.loads(self.connection.getresponse().read())["parts"]
 
@@ -79,7 +79,7 @@ class HttpClient:
             after = page[-1]["seq"]
 
     def head(self, conversation: str) -> int:
-        """The ``seq`` of the newest message, 0 when there is none."""
+        """The ``seq`` of the newest message, or 0."""
         newest = self.call("messages.list", conversation=conversation, limit=1)["messages"]
         return newest[-1]["seq"] if newest else 0
 

@@ -24,7 +24,7 @@ WINDOW = 64  # messages in flight for each writer: enough for large groups in on
 
 @frozen
 class Filled:
-    """A data directory, and who may read how many messages of which conversation in it."""
+    """A data directory with a long conversation: its id, its number of messages, and a reader's token."""
 
     data: Path
     token: str
@@ -33,7 +33,7 @@ class Filled:
 
 
 def filled(trial: Trial) -> Filled:
-    """The library of the trial's server, filled now if it has not been before."""
+    """The library of the trial's server; filled on first use."""
     place = trial.library / f"{trial.stack.name}-{trial.size.filled}"
     data, label = place / "data", place / "filled.json"
     if not label.exists():
@@ -45,7 +45,7 @@ def filled(trial: Trial) -> Filled:
 
 
 def fill(trial: Trial, data: Path) -> tuple[str, str]:
-    """Store the messages; a reader's token and the conversation."""
+    """Store the messages; returns a reader's token and the conversation."""
     if isinstance(trial.stack, Straightforward):
         return fill_straightforward(data, trial.size.filled)
     root = trial.stack.administrator(data)

@@ -1,4 +1,4 @@
-"""What is asked of the machine: cores, limits, the memory of a process, and how fast it is just now."""
+"""The machine: its cores and limits, the memory of a process, and its current speed."""
 
 import os
 import platform
@@ -26,7 +26,7 @@ class Cores:
 
 @frozen
 class Memory:
-    """Of one process, in KiB: resident, and resident with shared pages divided by who shares them."""
+    """Memory of a process in KiB: resident (RSS), and proportional (PSS, shared pages divided among their users)."""
 
     rss: int
     pss: int
@@ -34,26 +34,26 @@ class Memory:
 
 @frozen
 class Calibration:
-    """The same small work on the server's core each time. When it takes longer, so did all beside it."""
+    """The time of a fixed piece of work on the server's core: a slower machine shows in it."""
 
     loop_ms: float  # a fixed Python loop
     flush_us: float  # median of 4 KiB appended and flushed with fdatasync, where the servers store
 
 
 def prefix_to_pin(core: int) -> list[str]:
-    """The beginning of a command line that keeps what follows on one core."""
+    """A command prefix that pins a program to one core."""
     return ["taskset", "--cpu-list", str(core)]
 
 
 def allow_many_files() -> int:
-    """Raise the limit of open files as far as it goes, for this process and its children; gives the limit."""
+    """Raise the limit of open files to its maximum, for this process and its children; returns the limit."""
     _, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (highest, highest))
     return highest
 
 
 def memory_of(pid: int) -> Memory:
-    """What the process holds now; memory of the kernel, such as socket buffers, is not in it."""
+    """The memory of a process now, without kernel memory such as socket buffers."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     sizes = {line.split(":")[0]: int(line.split()[1]) for line in lines[1:]}
     return Memory(rss=sizes["Rss"], pss=sizes["Pss"])
@@ -89,7 +89,7 @@ def _time_flush(directory: Path) -> float:
 
 
 def describe() -> dict[str, str | int | None]:
-    """What a reader of the figures wants to know of the machine."""
+    """The facts about the machine that are needed to interpret the figures."""
     models = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()

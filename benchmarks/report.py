@@ -19,7 +19,7 @@ def values_of(results: Results, stack: str, metric: Metric) -> list[float]:
 
 
 def ratio_of(results: Results, metric: Metric) -> float | None:
-    """First stack over second: the median of each round's own ratio, as only they met the same machine."""
+    """First stack over second: the median of the rounds' ratios, since speed is comparable only within a round."""
     if len(results.figures) != 2:
         return None
     first, second = (values_of(results, stack, metric) for stack in results.figures)

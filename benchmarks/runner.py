@@ -1,4 +1,4 @@
-"""Runs scenarios in rounds, one server after the other in each, so that drift meets all of them alike."""
+"""Runs scenarios in rounds, each with one server after the other, so that drift affects all of them alike."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from benchmarks.servers import Chatnode, Stack
 
 @define
 class Results:
-    """What the rounds of one scenario gave, by the stack's name, and the calibrations around them."""
+    """The results of one scenario's rounds, by the name of the stack, with the calibrations between them."""
 
     scenario: Scenario
     size: Size
@@ -26,7 +26,7 @@ class Results:
 
 @frozen
 class Runner:
-    """How to run: on which stacks and cores, how much, and below which directory of a real disk."""
+    """How to run: the stacks, the cores, the size, and a directory on a real disk."""
 
     stacks: Sequence[Stack]
     generator: Generator
@@ -36,7 +36,7 @@ class Runner:
     rounds: int | None = None  # instead of the scenario's own number
 
     def run(self, scenario: Scenario) -> Results:
-        """A trial of every stack in each round; who is first changes from round to round."""
+        """Run one trial of every stack per round; which stack is first alternates."""
         stacks = [stack for stack in self.stacks if not scenario.only_the_node or isinstance(stack, Chatnode)]
         results = Results(scenario, self.size, {stack.name: [] for stack in stacks})
         rounds = self.rounds or scenario.rounds

@@ -1,4 +1,4 @@
-"""What a scenario is: how to measure it once on one server, and what its figures mean."""
+"""Scenarios: how to measure one server once, and what the figures mean."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -15,7 +15,7 @@ Figures = dict[str, float]
 
 @frozen
 class Size:
-    """How much a run does; ``--quick`` shows that everything works, and its figures mean little."""
+    """The size of a run. ``--quick`` only shows that everything works; ignore its figures."""
 
     warm_up: float  # seconds of load before the measured ones
     seconds: float  # measured
@@ -61,7 +61,7 @@ class Metric:
 
 @frozen
 class Trial:
-    """One measurement: which server, with what load, and an empty directory to do it in."""
+    """One measurement: the server, the load, and an empty directory."""
 
     stack: Stack
     generator: Generator
@@ -76,7 +76,7 @@ class Trial:
         return serving(self.stack, data, self.cores.server, self.settings)
 
     def with_settings(self, name: str, settings: Mapping[str, str]) -> "Trial":
-        """The same in a directory of its own and with other settings of the server."""
+        """The same trial in its own directory, with other settings of the server."""
         directory = self.directory / name
         directory.mkdir()
         return evolve(self, directory=directory, settings=settings)

@@ -25,7 +25,7 @@ TITLES = ("Number theory", "Topology", "Category theory", "Maths", "New members"
 
 @frozen
 class Searched:
-    """A data directory, and tokens of somebody who takes part in every group and of somebody in few of them."""
+    """A data directory, with tokens of a member of every group and of a member of a few."""
 
     data: Path
     everything: str
@@ -33,7 +33,7 @@ class Searched:
 
 
 def searched(trial: Trial) -> Searched:
-    """The library, filled now if it has not been before."""
+    """The library; filled on first use."""
     place = trial.library / f"search-{trial.size.filled}"
     data, label = place / "data", place / "filled.json"
     if not label.exists():
@@ -63,7 +63,7 @@ def _import(admin: HttpClient, number: int, messages: int) -> str:
 
 
 def _import_texts(admin: HttpClient, groups: list[str], count: int) -> None:
-    """A batch for each group in turn, as if all had been talking at the same time."""
+    """Import a batch per group in turn, as if all groups had been active at the same time."""
     texts = varied(originals(), count)
     number, size = 0, min(BATCH, max(1, count // len(groups)))
     while batch := list(islice(texts, size)):
@@ -84,7 +84,7 @@ def _join(server: Server, token: str, groups: list[str]) -> None:
 
 
 def wait_until_indexed(client: HttpClient) -> None:
-    """Until the node says of itself that nothing waits for the index."""
+    """Wait until the node reports that every message is indexed."""
     deadline = time.monotonic() + INDEX_SECONDS
     while client.health()["search"]["waiting"]:
         require(time.monotonic() < deadline, f"all is indexed within {INDEX_SECONDS:.0f} s")

@@ -1,4 +1,4 @@
-"""The servers that are measured: chatnode itself, and the straightforward stack."""
+"""The measured servers: chatnode, and the straightforward stack."""
 
 import os
 import socket
@@ -27,6 +27,8 @@ UNLIMITED = {
         "POSTS_PER_MINUTE",
         "CHANGES_PER_MINUTE",
         "LOGINS_PER_MINUTE",
+        "STATUSES_PER_MINUTE",
+        "TYPING_PER_MINUTE",
         "REQUESTS_PER_MINUTE",
         "CONNECTIONS",
         "CONNECTIONS_PER_ADDRESS",
@@ -45,7 +47,7 @@ class Stack(Protocol):
         ...
 
     def administrator(self, data: Path) -> str:
-        """The token of an administrator, who is made when ``data`` has none; before it is served."""
+        """An administrator's token. Creates the administrator if ``data`` has none, so call it before serving."""
         ...
 
 
@@ -120,12 +122,12 @@ class Server:
             yield client
 
     def kill(self) -> None:
-        """End it as a crash would: at once, without a word."""
+        """End it at once, like a crash."""
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> None:
-        """End it as an administrator would."""
+        """Stop it in an orderly way."""
         self.process.terminate()
         try:
             self.process.wait(STOP_SECONDS)
@@ -136,7 +138,7 @@ class Server:
 
 @contextmanager
 def serving(stack: Stack, data: Path, core: int, settings: Mapping[str, str]) -> Iterator[Server]:
-    """A server over ``data`` on a core of its own; stopped at the end if it still runs."""
+    """A server over ``data``, pinned to its own core and stopped at the end."""
     port = free_port()
     log_path = data.with_suffix(".log")
     with log_path.open("w+") as log:
@@ -165,7 +167,7 @@ def serving(stack: Stack, data: Path, core: int, settings: Mapping[str, str]) ->
 
 
 def free_port() -> int:
-    """A port that nobody listened on a moment ago."""
+    """A port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

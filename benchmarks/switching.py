@@ -1,4 +1,4 @@
-"""Posting with something switched on and off, in turns on empty databases: what it costs those who post."""
+"""Measures what a feature costs those who post: runs with it on and off alternate, on empty databases."""
 
 from collections.abc import Callable, Mapping
 from statistics import mean
@@ -45,7 +45,7 @@ def posting(
 
 
 def metrics(what: str, at_most: float) -> tuple[Metric, ...]:
-    """The columns of the table; it is to be at most so many per cent slower."""
+    """The columns of the table; the goal is at most ``at_most`` per cent slower."""
     return (
         Metric("on", f"messages/s with {what}"),
         Metric("off", "messages/s without"),

@@ -78,15 +78,14 @@ from chatnode.storage.conversations.conversations import (
 )
 from chatnode.storage.conversations.conversations import access as access_conversation
 from chatnode.storage.engine.additions import EventKind, Table
-from chatnode.storage.engine.connection import IntegrityError, Reader
+from chatnode.storage.engine.connection import IntegrityError, Querying, Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Change, Read, Transaction, Write
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.filters.query import FilterSql, ItemsPage, Plan, filter_sql, plan_query, run_query
-from chatnode.storage.messages.messages import Draft
 from chatnode.storage.messages.messages import access as access_message
-from chatnode.storage.messages.posting import post_message
+from chatnode.storage.messages.posting import Draft, post_message
 from chatnode.storage.messages.recipients import Recipient, recipients, thread_followers
 from chatnode.storage.messages.visible import TAKES_PART, VISIBLE_MESSAGES, may_see_message
 from chatnode.storage.people.people import by_key as person_by_key
@@ -169,6 +168,7 @@ __all__ = [
     "Presence",
     "PresenceRow",
     "PresenceStatus",
+    "Querying",
     "Read",
     "Reader",
     "Real",

@@ -256,6 +256,15 @@ class Search:
         "Number of messages indexed at a time. A search scans the newest messages that are not indexed yet.",
         minimum=1,
     )
+    most_behind_messages: int = setting(
+        10_000,
+        "While posts wait to be stored, indexing waits too, until this number of messages is not indexed. "
+        "A search scans them; 0 makes posts wait for indexing.",
+        minimum=0,
+    )
+    most_behind_seconds: float = setting(
+        30.0, "Maximum seconds for which indexing waits while posts wait to be stored.", minimum=0
+    )
     shard_messages: int = setting(
         50_000, "Number of messages in one part of the index. Removing text rebuilds the whole part.", minimum=1
     )

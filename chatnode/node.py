@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import asynccontextmanager
+import sys
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +51,9 @@ from chatnode.storage.presence import presence
 from chatnode.storage.search.indexer import Indexer
 from chatnode.storage.upkeep.upgrading import upgrade
 from chatnode.transport.control import serve_control
-from chatnode.transport.exchange import HttpServer
-from chatnode.transport.http import make_app
+from chatnode.transport.exchange import Application, HttpServer
 from chatnode.transport.listener import Listener, listen
-from chatnode.transport.socket import ClientSockets
+from chatnode.transport.sockets import ClientSockets
 from chatnode.transport.tls import server_context
 
 logger = get_logger("node")
@@ -130,7 +131,7 @@ class Node:
                 background.start_soon(sockets.watch)
                 background.start_soon(self.jobs.run_forever)
                 background.start_soon(self.presence.run)
-                http = HttpServer(make_app(self.core, self.table, self.sessions, self.health, self.plugins))
+                http = HttpServer(self._make_app)
 
                 async def stop_sessions() -> None:
                     sockets.close()
@@ -146,6 +147,14 @@ class Node:
                     plugins.cancel_scope.cancel()
                 await self.plugins.tell("node_stopping")
                 background.cancel_scope.cancel()
+
+    def _make_app(self) -> Application:
+        # Imported with the first HTTP request (docs/adr/0030-what-is-imported-when.md): quart and what it stands on
+        # take a fifth of the start and a fifth of the memory, and a node of client sockets may never need them.
+        with _whole_imports():
+            from chatnode.transport.http import make_app
+
+        return make_app(self.core, self.table, self.sessions, self.health, self.plugins)
 
     async def _run_plugins(self, serving: trio.Event) -> None:
         """What plugins do beside requests; begins when the node serves and they were told so."""
@@ -238,6 +247,20 @@ async def build(
     await consumers.load()
     await _follow_plugins(db, frozenset(plugins.loaded))
     return Node(directory, core, table, sessions, board, router, plugins, consumers, tasks, jobs, health.Health(core))
+
+
+@contextmanager
+def _whole_imports() -> Generator[None]:
+    """Let an import that fails leave no Python module behind, so that it can be tried again: asyncio, for one, cannot
+    be imported after some of its parts. Modules in C stay: some of them crash when they are initialized twice."""
+    before = set(sys.modules)
+    try:
+        yield
+    except BaseException:
+        for name, module in list(sys.modules.items()):
+            if name not in before and isinstance(getattr(module, "__loader__", None), SourceFileLoader):
+                del sys.modules[name]
+        raise
 
 
 def _publisher(router: Router, consumers: Consumers) -> CommitListener:

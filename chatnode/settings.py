@@ -54,11 +54,11 @@ def _understood(value: Any, field: attrs.Attribute[Any], place: str) -> Any:
         try:
             found.append(read(text))
         except ValueError as error:
-            raise StartError(f"{place} is {_told(text, field)}; {_without(str(error), text, field)}") from None
+            raise StartError(f"{place} is {_shown_value(text, field)}; {_without(str(error), text, field)}") from None
     return tuple(dict.fromkeys(found)) if isinstance(value, tuple) else found[0]
 
 
-def _told(value: Any, field: attrs.Attribute[Any]) -> str:
+def _shown_value(value: Any, field: attrs.Attribute[Any]) -> str:
     """A wrong value in an error, which logs and /health show."""
     return "not valid" if field.metadata["secret"] else repr(value)
 
@@ -93,7 +93,7 @@ def read_section(
         converted[key] = _convert(value, fields[key], place, f"{section}.{key}")
         choices = fields[key].metadata["choices"]
         if choices and converted[key] not in choices:
-            told = _told(value, fields[key])
+            told = _shown_value(value, fields[key])
             raise StartError(f"{place}: {section}.{key} is {told}; expected one of {', '.join(choices)}")
     return attrs.evolve(settings, **converted)  # pyright: ignore[reportArgumentType]
 

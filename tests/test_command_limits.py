@@ -7,9 +7,9 @@ import pytest
 from chatnode.config import Config, Limits
 from chatnode.dispatch.limits import Rate
 from chatnode.node import Node
+from chatnode.testing import User, refused
 from tests.commands import COMMANDS
-from tests.conftest import User, make_person
-from tests.services.dialogue import Visitor, direct, new_cid, outcome, refused, said, say, with_limits, with_password
+from tests.services.dialogue import Visitor, new_cid, outcome, with_limits, with_password
 from tests.test_matrix import FIELDS, Target
 
 LIMITS = {
@@ -52,7 +52,7 @@ async def test_a_command_is_limited_at_its_limit_and_for_who_asks_alone(node: No
     ann, bob = (
         (Visitor(node, "192.0.2.1"), Visitor(node, "192.0.2.2"))
         if anonymous
-        else (await make_person(node, "ann"), await make_person(node, "bob"))
+        else (await User.new(node, "ann"), await User.new(node, "bob"))
     )
     target = Target("0" * 32, "0" * 32, spare="ann", outside="nobody")
 
@@ -69,7 +69,7 @@ async def test_a_command_is_limited_at_its_limit_and_for_who_asks_alone(node: No
 
 @pytest.mark.parametrize("config", [Config(limits=Limits(requests_per_minute=2))])
 async def test_every_request_counts_as_one(node: Node) -> None:
-    ann = await make_person(node, "ann")
+    ann = await User.new(node, "ann")
     await ann.call("people.me")
     await outcome(ann.call("messages.get", message="0" * 32))
     for name in ("people.me", "inbox.list", "messages.post"):
@@ -109,7 +109,7 @@ async def test_guesses_at_one_password_count_together_wherever_they_are_made(nod
 
 @with_limits(logins_per_minute=2)
 async def test_what_is_done_to_others_accounts_guesses_nothing(node: Node) -> None:
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     for number in range(4):
         handle = f"guest{number}"
         await with_password(node, handle)
@@ -126,18 +126,18 @@ async def test_what_is_done_to_others_accounts_guesses_nothing(node: Node) -> No
 async def test_the_same_cid_again_costs_nothing_and_is_answered_while_one_is_limited(
     node: Node, ann: User, bob: User
 ) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     sent = {"conversation": talk, "cid": "one", "text": "hello"}
     first = await ann.call("messages.post", **sent)
     for _ in range(5):
         assert await ann.call("messages.post", **sent) == first | {"dup": True}
-    await say(ann, talk, "two")
-    await say(ann, talk, "three")
+    await ann.says(talk, "two")
+    await ann.says(talk, "three")
     with refused("rate_limited"):
-        await say(ann, talk, "four")
+        await ann.says(talk, "four")
     assert await ann.call("messages.post", **sent) == first | {"dup": True}
     with refused("conflict", "cid"):
         await ann.call("messages.post", **(sent | {"text": "something else"}))
     with refused("rate_limited"):
         await ann.call("messages.edit", message=first["message"], text="edited")
-    assert await said(bob, talk) == ["hello", "two", "three"]
+    assert await bob.reads(talk) == ["hello", "two", "three"]

@@ -26,11 +26,11 @@ from chatnode.errors import Refusal
 from chatnode.model.ids import direct_id
 from chatnode.node import Node
 from chatnode.services import COLLECTIONS
+from chatnode.testing import User
 from chatnode.transport import openapi
 from tests.commands import COMMANDS
-from tests.conftest import User, make_person
 from tests.plugins import rows
-from tests.services.dialogue import Visitor, direct, group, new_cid, outcome, say
+from tests.services.dialogue import Visitor, new_cid, outcome
 from tests.transport.clients import ChatSocket, EventStream, Http, address_of, bearer, wait_for
 
 NAMES = {each.name for each in COMMANDS}
@@ -248,9 +248,9 @@ class Neighbourhood:
     @classmethod
     async def of(cls, node: Node) -> Neighbourhood:
         handles = ("owner", "admin", "member", "ex-member", "stranger", "spare", "outside")
-        people = {handle: await make_person(node, handle) for handle in handles}
-        people["node admin"] = await make_person(node, "node-admin", admin=True)
-        moderator = await make_person(node, "moderator")
+        people = {handle: await User.new(node, handle) for handle in handles}
+        people["node admin"] = await User.new(node, "node-admin", admin=True)
+        moderator = await User.new(node, "moderator")
         await node.call("people.role", person="moderator", role="moderator")
         people["moderator"] = User(node, attrs.evolve(moderator.account, role="moderator"))
         return cls(node, people)
@@ -262,17 +262,17 @@ class Neighbourhood:
         """A group with one message in it, for one attempt."""
         people = self.people
         inside = [people[handle] for handle in ("member", "admin", "ex-member", "spare")]
-        room = await group(people["owner"], *inside, visibility=visibility)
-        message = (await say(people["owner"], room, "between us"))["message"]
+        room = await people["owner"].group(*inside, visibility=visibility)
+        message = await people["owner"].says(room, "between us")
         await people["owner"].call("conversations.members.remove", conversation=room, member="ex-member")
         await people["owner"].call("conversations.members.role", conversation=room, member="admin", role="admin")
         return Target(room, message)
 
     async def talk(self) -> Target:
         """The direct conversation of owner and member."""
-        talk = await direct(self.people["owner"], self.people["member"])
+        talk = await self.people["owner"].direct(self.people["member"])
         await self.people["owner"].call("conversations.reopen", conversation=talk)  # after the attempt to close it
-        return Target(talk, (await say(self.people["owner"], talk, "between us"))["message"], spare="member")
+        return Target(talk, await self.people["owner"].says(talk, "between us"), spare="member")
 
 
 @pytest.fixture
@@ -363,8 +363,8 @@ async def test_private_words_reach_nobody_else(node: Node, neighbourhood: Neighb
     """Titles, a description and messages: everything that others are sent, and the log."""
     owner, member = neighbourhood.people["owner"], neighbourhood.people["member"]
     outsiders = ("stranger", "ex-member", "node admin", "moderator", "late")
-    neighbourhood.people["late"] = await make_person(node, "late")
-    hall = await group(owner, member, *(neighbourhood.people[name] for name in outsiders), title="all together")
+    neighbourhood.people["late"] = await User.new(node, "late")
+    hall = await owner.group(member, *(neighbourhood.people[name] for name in outsiders), title="all together")
     received: dict[str, list[bytes]] = {name: [] for name in (*outsiders, "member", "anonymous")}
 
     async with AsyncExitStack() as stack:
@@ -380,17 +380,17 @@ async def test_private_words_reach_nobody_else(node: Node, neighbourhood: Neighb
             nursery.start_soon(collect, stream, received[name])
 
         # What is said while they listen …
-        room = await group(owner, member, neighbourhood.people["ex-member"], title="a plain title")
+        room = await owner.group(member, neighbourhood.people["ex-member"], title="a plain title")
         await owner.call("conversations.members.remove", conversation=room, member="ex-member")
         await owner.call("conversations.update", conversation=room, title="zebrafinch", description="goldcrest")
-        first = await say(owner, room, "bluethroat @stranger @late")
-        await say(member, room, "siskin", thread=first["message"])
-        changed = (await say(member, room, "redpoll"))["message"]
+        first = await owner.posts(room, "bluethroat @stranger @late")
+        await member.says(room, "siskin", thread=first["message"])
+        changed = await member.says(room, "redpoll")
         await member.call("messages.edit", message=changed, text="dunnock")
         await owner.call("messages.pin", message=changed)
-        talk = await direct(owner, member)
-        await say(member, talk, "nightjar", reply_to=(await say(owner, talk, "ptarmigan"))["message"])
-        secret = await group(owner, title="capercaillie")
+        talk = await owner.direct(member)
+        await member.says(talk, "nightjar", reply_to=await owner.says(talk, "ptarmigan"))
+        secret = await owner.group(title="capercaillie")
         await owner.call("conversations.update", conversation=room, title="a plain title", description="")
         await owner.call("conversations.members.add", conversation=room, member="late")
 
@@ -417,7 +417,7 @@ async def test_private_words_reach_nobody_else(node: Node, neighbourhood: Neighb
                 for word in CANARIES:
                     for fields in ({"query": f"-nothing {word}"}, {"query": f"{word[:3]}*"}):
                         received[name].append((await http.call("search.messages", tokens[name], **fields)).raw)
-        await say(owner, hall, "that is all")
+        await owner.says(hall, "that is all")
         listeners = (*outsiders, "member")
         await wait_for(lambda: all(b"".join(received[name]).count(b"that is all") == 2 for name in listeners))
         nursery.cancel_scope.cancel()

@@ -15,9 +15,9 @@ from chatnode.config import Config, Limits
 from chatnode.dispatch.table import Command
 from chatnode.model.permissions import MODERATOR, PERMISSIONS
 from chatnode.node import Node
+from chatnode.testing import User
 from tests.commands import COMMANDS, PLUGINS, ROLES_WITH_PLUGINS
-from tests.conftest import User, make_person
-from tests.services.dialogue import Visitor, group, outcome, say
+from tests.services.dialogue import Visitor, outcome
 from tests.test_matrix import FIELDS, Target
 
 #: Everybody's for their own account; for another's they take `people.manage`.
@@ -34,20 +34,20 @@ def config() -> Config:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 async def test_a_command_is_for_whom_its_permission_is_for(node: Node, command: Command[Any, Any]) -> None:
-    member, moderator = await make_person(node, "member"), await make_person(node, "moderator")
-    admin = await make_person(node, "admin", admin=True)
+    member, moderator = await User.new(node, "member"), await User.new(node, "moderator")
+    admin = await User.new(node, "admin", admin=True)
     await node.call("people.role", person="moderator", role="moderator")
     moderator = User(node, attrs.evolve(moderator.account, role=MODERATOR))
     for handle in ("spare", "outside"):
-        await make_person(node, handle)
+        await User.new(node, handle)
 
     nothing = Target("0" * 32, "0" * 32)
     answer = await outcome(Visitor(node).call(command.name, **FIELDS[command.name](nothing)))
     assert (answer == "unauthenticated") == (command.permission is not None)
 
     for who in (member, moderator, admin):
-        room = await group(who, title="theirs")
-        fields = FIELDS[command.name](Target(room, (await say(who, room, "theirs"))["message"]))
+        room = await who.group(title="theirs")
+        fields = FIELDS[command.name](Target(room, await who.says(room, "theirs")))
         may = command.permission is None or command.permission in ROLES_WITH_PLUGINS[who.account.role]
         if command.name in ONES_OWN:
             may = who is admin

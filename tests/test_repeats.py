@@ -12,9 +12,9 @@ import pytest
 from chatnode.config import Config, Limits, PresenceSettings
 from chatnode.node import Node
 from chatnode.storage.engine.connection import Reader
+from chatnode.testing import User
 from tests.commands import COMMANDS
-from tests.conftest import User, make_person
-from tests.services.dialogue import group, outcome, say, token_of
+from tests.services.dialogue import outcome, token_of
 from tests.test_matrix import FIELDS, Target
 
 #: Of these each call makes another thing, or is an act of its own; or needs what can be used once.
@@ -209,10 +209,10 @@ def config() -> Config:
 
 @pytest.mark.parametrize("name", WRITING)
 async def test_the_second_time_nothing_is_recorded(node: Node, name: str) -> None:
-    root = await make_person(node, "root", admin=True)
-    ann, bob, _ = [await make_person(node, handle) for handle in ("ann", "bob", "eve")]
-    room = await group(ann, bob)
-    message = (await say(ann, room, "hello"))["message"]
+    root = await User.new(node, "root", admin=True)
+    ann, bob, _ = [await User.new(node, handle) for handle in ("ann", "bob", "eve")]
+    room = await ann.group(bob)
+    message = await ann.says(room, "hello")
     at = World(node, root, ann, bob, room, message)
     if name in SPECIAL:
         who, fields = await SPECIAL[name](at)

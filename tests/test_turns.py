@@ -14,9 +14,9 @@ from chatnode.node import Node
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine import cutting
 from chatnode.storage.engine.transaction import Transaction
+from chatnode.testing import User, refused
 from tests.commands import COMMANDS
-from tests.conftest import User, make_person
-from tests.services.dialogue import direct, group, outcome, refused, say
+from tests.services.dialogue import outcome
 from tests.test_matrix import FIELDS, Target
 
 #: Their cost grows with what there is, and not with the page that they give.
@@ -54,9 +54,9 @@ def test_of_every_command_that_reads_it_is_said_what_it_costs() -> None:
 
 @pytest.mark.parametrize("name", sorted(IN_TURN | AT_ONCE))
 async def test_a_costly_list_takes_a_turn_of_who_asks(node: Node, name: str) -> None:
-    root = await make_person(node, "root", admin=True)
-    room = await group(root, await make_person(node, "spare"))
-    fields = FIELDS[name](Target(room, (await say(root, room, "hello"))["message"], outside="spare"))
+    root = await User.new(node, "root", admin=True)
+    room = await root.group(await User.new(node, "spare"))
+    fields = FIELDS[name](Target(room, await root.says(room, "hello"), outside="spare"))
     node.core.queries = turns = CountedTurns(1)
     await outcome((node if name.startswith(("plugins.", "node.")) else root).call(name, **fields))
     assert turns.taken == ([root.key] if name in IN_TURN else [])
@@ -85,8 +85,8 @@ async def test_looking_for_groups_ends_at_the_deadline_and_keeps_nobody_from_rea
 ) -> None:
     monkeypatch.setattr(cutting, "_STEPS_BETWEEN_LOOKS", 1_000)
     await fill(node, ann, 2_000)
-    talk = await direct(ann, bob)
-    await say(ann, talk, "hello")
+    talk = await ann.direct(bob)
+    await ann.says(talk, "hello")
     for _ in range(2):
         with refused("too_large") as caught:
             await ann.call("conversations.public", query="no such group")
@@ -111,7 +111,7 @@ async def test_looking_for_groups_folds_no_title(node: Node, ann: User, monkeypa
 
 
 async def test_groups_are_found_by_what_they_are_called_now(node: Node, ann: User) -> None:
-    room = await group(ann, title="STRASSE", description="Nur für Ännchen", visibility="public")
+    room = await ann.group(title="STRASSE", description="Nur für Ännchen", visibility="public")
     await node.call("import.conversation", source="irc", key="#x", title="Ærø", description="an island")
 
     async def found(query: str) -> list[str]:
@@ -129,7 +129,7 @@ async def test_groups_are_found_by_what_they_are_called_now(node: Node, ann: Use
 
 
 async def test_check_finds_a_group_that_is_found_by_other_words_and_repair_mends_it(node: Node, ann: User) -> None:
-    room = await group(ann, title="Größe", visibility="public")
+    room = await ann.group(title="Größe", visibility="public")
     await node.core.db.write(lambda tx: tx.execute("UPDATE conversations SET found_by = 'x'").rowcount)
     problems = {
         each["name"]: each["problems"] for each in (await node.call("node.check"))["checks"] if each["problems"]

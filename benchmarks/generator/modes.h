@@ -7,6 +7,9 @@
 /* Sends messages; counts and times their acks and their deliveries. */
 void run_post(const struct options *options);
 
+/* Posts, and does what people do beside: marks, typing, statuses, history, search; times each kind. */
+void run_mixed(const struct options *options);
+
 /* Asks for pages at random places of one conversation, one request in flight per session. */
 void run_history(const struct options *options);
 

@@ -50,11 +50,11 @@ struct options options_read(int count, char **arguments) {
         case 'h': options.here = seconds(optarg); break;
         case 'a': options.away = seconds(optarg); break;
         case 'g': options.page = (uint32_t)whole(optarg); break;
-        default: fail("usage: generator post|history|idle|flap|hello --port N --sessions FILE [...]");
+        default: fail("usage: generator post|mixed|history|idle|flap|hello --port N --sessions FILE [...]");
         }
     }
     if (optind != count - 1 || options.port == 0 || options.plan == NULL)
-        fail("usage: generator post|history|idle|flap|hello --port N --sessions FILE [...]");
+        fail("usage: generator post|mixed|history|idle|flap|hello --port N --sessions FILE [...]");
     if (options.window == 0 || options.page == 0) fail("--window and --page must be at least 1");
     options.mode = arguments[optind];
     return options;

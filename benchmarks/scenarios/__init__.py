@@ -7,21 +7,27 @@ from benchmarks.scenarios.contacts import CONTACTS
 from benchmarks.scenarios.fanout import FANOUT
 from benchmarks.scenarios.flapping import FLAPPING
 from benchmarks.scenarios.history import HISTORY
-from benchmarks.scenarios.idle import IDLE
+from benchmarks.scenarios.hostile import HOSTILE
+from benchmarks.scenarios.idle import IDLE, IDLE_TLS
 from benchmarks.scenarios.indexing import INDEXING
+from benchmarks.scenarios.mixed import MIXED
 from benchmarks.scenarios.paced import PACED
 from benchmarks.scenarios.pairs import PAIRS
 from benchmarks.scenarios.plugins import PLUGINS
 from benchmarks.scenarios.resume import RESUME
 from benchmarks.scenarios.search import SEARCH
+from benchmarks.scenarios.start import START
 
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
     for scenario in (
         PAIRS,
+        MIXED,
         PACED,
         FANOUT,
         IDLE,
+        IDLE_TLS,
+        START,
         COLDSTART,
         HISTORY,
         RESUME,
@@ -30,6 +36,7 @@ SCENARIOS: dict[str, Scenario] = {
         PLUGINS,
         CONSUMING,
         FLAPPING,
+        HOSTILE,
         CONTACTS,
     )
 }

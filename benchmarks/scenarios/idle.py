@@ -1,32 +1,62 @@
-"""Memory: the node's own, and what one session takes that says nothing."""
+"""Memory: the node's own, and what one session takes that says nothing, plain and over TLS."""
 
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from attrs import evolve
 
 from benchmarks.generator import Session
+from benchmarks.http_client import Person
 from benchmarks.scenario import Figures, Metric, Scenario, Trial
+from benchmarks.servers import Server
+from benchmarks.tls_sessions import settings_with_certificate, tls_sessions
+
+TLS_SHARE = 5
+"""One session over TLS for so many plain ones: each handshake takes milliseconds."""
+
+Idle = Callable[[Server, list[Person]], AbstractContextManager[None]]
+"""Sessions of these people, open while the block runs."""
 
 
 def measure(trial: Trial) -> Figures:
-    """The server starts anew after the people were made, so that their making is not in its memory."""
+    """Sessions that the generator opens."""
+    return _measure(
+        trial, lambda server, people: trial.generator.idle(server, [Session("read", each.token) for each in people])
+    )
+
+
+def measure_tls(trial: Trial) -> Figures:
+    """Sessions over TLS, which one socket after the other opens."""
+    sessions = trial.size.sessions // TLS_SHARE
+    secure = evolve(
+        trial,
+        size=evolve(trial.size, sessions=sessions),
+        settings={**trial.settings, **settings_with_certificate(trial.directory)},
+    )
+    return _measure(secure, lambda server, people: tls_sessions(server.port, [each.token for each in people]))
+
+
+def _measure(trial: Trial, idle: Idle) -> Figures:
+    """The people are made by another process, without TLS, so that their making is not in the memory."""
     data = trial.directory / "data"
     root = trial.stack.administrator(data)
-    with trial.serving(data) as server, server.client(root) as admin:
+    with evolve(trial, settings={}).serving(data) as server, server.client(root) as admin:
         people = admin.add_people(trial.size.sessions, "person")
-    sessions = [Session("read", person.token) for person in people]
     with trial.serving(data) as server:
-        with trial.generator.idle(server, sessions[:1]):  # what is loaded at first use
+        with idle(server, people[:1]):  # what is loaded at first use
             time.sleep(trial.size.settle)
         base = server.memory()
         start = time.perf_counter()
-        with trial.generator.idle(server, sessions):
+        with idle(server, people):
             opening = time.perf_counter() - start
             time.sleep(trial.size.settle)
             full = server.memory()
     return {
         "base_rss": base.rss / 1024,
         "base_pss": base.pss / 1024,
-        "session": (full.rss - base.rss) / len(sessions),
-        "opened_per_second": len(sessions) / opening,
+        "session": (full.rss - base.rss) / len(people),
+        "opened_per_second": len(people) / opening,
     }
 
 
@@ -41,4 +71,17 @@ IDLE = Scenario(
         Metric("opened_per_second", "sessions opened/s, hello included"),
     ),
     measure=measure,
+)
+
+IDLE_TLS = Scenario(
+    name="idle-tls",
+    title="Memory with sessions over TLS that are idle, a fifth of {sessions:,}",
+    rounds=3,
+    metrics=(
+        Metric("base_rss", "server with no session, RSS, MiB", 1),
+        Metric("session", "each session, RSS, KiB", 2),
+        Metric("opened_per_second", "sessions opened/s, handshake and hello included"),
+    ),
+    measure=measure_tls,
+    only_the_node=True,
 )

@@ -77,7 +77,7 @@ def uninstall(data: Path, name: str, destination: Path | None, fate: str | None)
         raise StartError(f"{name} comes with chatnode and cannot be uninstalled; use --drop to delete its data")
     tables = _tables(data, name)
     if fate is None and tables:
-        destination, fate = _ask(name, tables, destination)
+        destination, fate = _confirm(name, tables, destination)
     if destination is not None:
         click.echo(f"wrote {_export(data, name, tables, destination)} rows to {destination}")
     if distribution not in (None, "", OWN):
@@ -116,7 +116,7 @@ def _tables(data: Path, name: str) -> list[str]:
     return []
 
 
-def _ask(name: str, tables: list[str], destination: Path | None) -> tuple[Path | None, str]:
+def _confirm(name: str, tables: list[str], destination: Path | None) -> tuple[Path | None, str]:
     if not sys.stdin.isatty():
         raise click.UsageError(f"{name} has data ({', '.join(tables)}); choose --drop or --keep-data")
     click.echo(f"{name} has data: {', '.join(tables)}")

@@ -24,7 +24,7 @@ async def call(caller: Caller, name: str, /, **fields: Any) -> Any:
     """
     if caller.depth >= MOST_NESTED:
         raise Refusal("internal", f"{name}: commands call each other more than {MOST_NESTED} deep")
-    nested = attrs.evolve(caller, depth=caller.depth + 1)
+    nested = attrs.evolve(caller, depth=caller.depth + 1, takes_json=False)
     return codec.to_plain(await caller.core.part(CommandTable).run(nested, name, fields))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
 
 import attrs
+from outcome import Outcome
 
 from chatnode.addresses import client_key
 from chatnode.concurrency import shielded
@@ -14,7 +16,7 @@ from chatnode.model import permissions
 from chatnode.model.people import Account
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.cutting import deadline
-from chatnode.storage.engine.transaction import Read, Transaction, Write
+from chatnode.storage.engine.transaction import Plan, PlannedWrite, Read, Transaction, Write
 from chatnode.storage.people import sessions
 from chatnode.storage.people.sessions import Authenticated
 
@@ -63,6 +65,8 @@ class Caller:
     """How many commands called each other up to this one."""
     plugin: str | None = None
     """The plugin that runs the command, for the user or the operator."""
+    takes_json: bool = False
+    """A reply may be `Encoded` already, because it goes to a client as it is."""
     background: bool = False
     """There is no requester: a task, consumer or check of the node's own."""
 
@@ -123,26 +127,52 @@ class Caller:
         Raises `Refusal("unauthenticated")` if the session was revoked before the write was queued: nothing is written
         for a user who is signed out.
         """
-        session = self.session
-
-        def still_signed_in(tx: Transaction) -> T:
-            if session is not None:
-                sessions.check_not_revoked(tx, session)
-            return function(tx)
-
         if self.turn is not None:
             self.turn.write_begins()
         try:
-            return await self.core.db.write(still_signed_in, repeatable=repeatable)
+            return await self.core.db.write(self._while_signed_in(function), repeatable=repeatable)
         finally:
             if self.turn is not None:
                 self.turn.write_ends()
+
+    def _while_signed_in(self, function: Write[T]) -> Write[T]:
+        """`function`, which runs only if the session of the requester is still good: the one place that sees to it."""
+        session = self.session
+        if session is None:
+            return function
+
+        def still_signed_in(tx: Transaction) -> T:
+            sessions.check_not_revoked(tx, session)
+            return function(tx)
+
+        return still_signed_in
 
     async def read(self, function: Read[T]) -> T:
         """`Database.read`, after the earlier writes of this session."""
         if self.turn is not None:
             await self.turn.wait_for_writes()
         return await self.core.db.read(function)
+
+    def carry_out(self, plan: Plan[T]) -> Awaitable[T]:
+        """The result of a plan, as by `write` or `read`."""
+        if isinstance(plan, PlannedWrite):
+            result = self.write(plan.function, repeatable=True)
+        else:
+            result = self.read(plan.function)
+        return result if plan.reply is None else _replied(result, plan.reply)
+
+    def submit(self, plan: Plan[T], done: Callable[[Outcome[T]], object]) -> None:
+        """Run a plan's function without a task: `done` is called once, on the trio thread, with what it returned or
+        raised; with an inline database, before `submit` returns.
+
+        The plan's `reply` and the order of the session's requests are left to the code that calls it. Raises
+        `Refusal("unavailable")`.
+        """
+        if isinstance(plan, PlannedWrite):
+            plan.function, plan.session = self._while_signed_in(plan.function), self.session
+            self.core.db.submit(plan, done)
+        else:
+            self.core.db.submit_read(plan.function, done)
 
     async def query(self, function: Read[T], *, seconds: float | None = None) -> T:
         """Like `read`, for costly queries: in turn, and with a deadline.
@@ -167,6 +197,10 @@ class Caller:
     def page_size(self, limit: int) -> int:
         """`limit`, but no more than the setting allows."""
         return min(limit, self.core.config.limits.page_items)
+
+
+async def _replied(result: Awaitable[Any], reply: Callable[[Any], T]) -> T:
+    return reply(await result)
 
 
 def unauthenticated() -> Refusal:

@@ -10,7 +10,7 @@ import attrs
 from chatnode.dispatch.caller import Caller
 from chatnode.errors import Refusal
 from chatnode.model.metadata import foreign_key
-from chatnode.storage.messages.messages import Draft
+from chatnode.storage.messages.posting import Draft
 
 
 @attrs.frozen

@@ -7,29 +7,35 @@ in it is available in all of them.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from logging import DEBUG, INFO
 from time import perf_counter
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import attrs
+import outcome
 
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.hooks import Check, RequestHooks
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.protocol import codec
+from chatnode.storage.engine.transaction import PlannedRead, PlannedWrite
 
 logger = get_logger("requests")
 
 C = TypeVar("C")
 R = TypeVar("R")
+Step = PlannedWrite[R] | PlannedRead[R] | Awaitable[R]
+"""What a handler makes of a request: a plan, for which no task has to wait, or something to await."""
+Done = Callable[[outcome.Outcome[Any]], object]
 
 
 @attrs.frozen
 class Command(Generic[C, R]):
     """One command.
 
+    `handler` is an async function; of the node's own commands, some have a plain function, which returns a `Step`.
     `permission` None: no sign-in needed. `or_permission` is an alternative permission, for commands that users run
     for themselves and some users run for others. `limit` names a rate limit besides that of all requests. `reads`: it
     changes nothing, and HTTP also offers it as GET. `unscoped`: tokens with scopes may not run it, because it would
@@ -42,7 +48,7 @@ class Command(Generic[C, R]):
     name: str
     takes: type[C]
     gives: type[R]
-    handler: Callable[[Any, C], Awaitable[R]]
+    handler: Callable[[Any, C], Step[R]]
     permission: str | None
     limit: str | None
     reads: bool
@@ -76,16 +82,18 @@ def command(
     active: bool | None = None,
     earlier: Callable[[Any, Any], Awaitable[Any]] | None = None,
     repeatable: bool = False,
-) -> Callable[[Callable[[Any, C], Awaitable[R]]], Command[C, R]]:
+) -> Callable[[Callable[[Any, C], Step[R]]], Command[C, R]]:
     """Declare a handler as a command; its request and reply classes come from the annotations.
 
     Unless `active` says otherwise, commands that write show activity and commands that read do not. Commands that read
     are repeatable.
     """
 
-    def make(handler: Callable[[Any, C], Awaitable[R]]) -> Command[C, R]:
+    def make(handler: Callable[[Any, C], Step[R]]) -> Command[C, R]:
         hints = get_type_hints(handler)
         gives = hints.pop("return")
+        if get_origin(step := next(iter(get_args(gives)), None)) is PlannedWrite:
+            (gives,) = get_args(step)  # it was `Step[gives]`
         _, takes = hints.values()
         is_active = not reads if active is None else active
         return Command(
@@ -94,6 +102,121 @@ def command(
         )  # fmt: skip
 
     return make
+
+
+@attrs.define
+class BegunRequest:
+    """A request that has passed the checks that wait for nothing. `finish` carries it out in a task, `submit` without
+    one if `step` is a plan; either is called once, or `abandon`. All of them end in `conclude`.
+    """
+
+    caller: Caller
+    name: str
+    active: Callable[[int], None]
+    found: Command[Any, Any] | None = None
+    limited: Refusal | None = None
+    """Why only the stored result of a repeat may be given."""
+    step: Step[Any] | None = None
+    _id: str | int | None = attrs.field(init=False)
+    _began: float = attrs.field(init=False, factory=perf_counter)
+
+    def __attrs_post_init__(self) -> None:
+        self._id = self.caller.request  # the caller's next request may begin before this one ends
+
+    @property
+    def is_planned(self) -> bool:
+        return isinstance(self.step, PlannedWrite | PlannedRead)
+
+    async def finish(self) -> Any:
+        """Carry the request out; its result."""
+        step = self.step
+        assert step is not None
+        try:
+            awaitable = self.caller.carry_out(step) if isinstance(step, PlannedWrite | PlannedRead) else step
+            result = outcome.Value(await awaitable)
+        except BaseException as error:
+            result = outcome.Error(error)
+        return self.conclude(result)
+
+    def submit(self, done: Done) -> None:
+        """Carry the plan out. `done` is called once, on the trio thread, with what `finish` would return or raise;
+        with an inline database, before `submit` returns."""
+        step = self.step
+        assert isinstance(step, PlannedWrite | PlannedRead)
+        reply = step.reply
+
+        def ended(result: outcome.Outcome[Any]) -> None:
+            if reply is not None and isinstance(result, outcome.Value):
+                result = outcome.capture(reply, result.value)
+            done(outcome.capture(self.conclude, result))
+
+        try:
+            self.caller.submit(step, ended)
+        except Refusal as refusal:
+            ended(outcome.Error(refusal))
+
+    def abandon(self) -> None:
+        """The request is not carried out."""
+        if inspect.iscoroutine(self.step):
+            self.step.close()  # else Python warns that nobody awaited it
+        self._account("cancelled")
+
+    def conclude(self, result: outcome.Outcome[Any]) -> Any:
+        """The end of every request: counts it, logs it, and returns its result or raises its error."""
+        ended_as = "ok"
+        try:
+            value = result.unwrap()
+            found, account = self.found, self.caller.account
+            assert found is not None
+            if found.earlier is not None and self.limited is None and value.dup:
+                self._give_back(found)
+            if found.active and account is not None:
+                self.active(account.key)
+            return value
+        except Refusal as refusal:
+            ended_as = refusal.code
+            raise
+        except SystemExit as error:
+            ended_as = "internal"
+            raise CommandExited(self.name) from error
+        except Exception:
+            ended_as = "internal"
+            raise
+        except BaseException:
+            ended_as = "cancelled"
+            raise
+        finally:
+            self._account(ended_as)
+
+    def _give_back(self, found: Command[Any, Any]) -> None:
+        """A repeat does not count."""
+        if found.limit is not None and self.caller.account is not None:
+            self.caller.core.rates[found.limit].give_back(self.caller.payer)
+
+    def _account(self, ended_as: str) -> None:
+        core, seconds = self.caller.core, perf_counter() - self._began
+        core.metrics.request(self._known_name, ended_as, seconds)
+        if seconds >= core.slow_seconds or logger.isEnabledFor(DEBUG):
+            self._log(ended_as, seconds)
+
+    def _log(self, ended_as: str, seconds: float) -> None:
+        """Log the requester, the command and the outcome, never message text or names that a client made up."""
+        caller, slow = self.caller, seconds >= self.caller.core.slow_seconds
+        fields = {
+            "request": self._id if isinstance(self._id, int) else None,
+            "session": caller.session,
+            "person": caller.account.id if caller.account else "operator" if caller.operator else None,
+            "command": self._known_name,
+            "outcome": ended_as,
+            "ms": round(seconds * 1000, 1),
+        }
+        told = {key: value for key, value in fields.items() if value is not None}
+        words = " ".join(f"{key}={value}" for key, value in told.items())
+        logger.log(INFO if slow else DEBUG, "%s %s", "slow" if slow else "request", words, extra={"fields": told})
+
+    @property
+    def _known_name(self) -> str:
+        return self.name if self.found is not None else "unknown"
 
 
 class CommandTable:
@@ -106,7 +229,7 @@ class CommandTable:
         active: Callable[[int], None] = lambda person: None,
     ) -> None:
         self._checks: dict[str, Check] = {}
-        self._active = active
+        self.active = active
         self._commands: dict[str, Command[Any, Any]] = {}
         for each in commands:
             if each.name in self._commands:
@@ -124,58 +247,46 @@ class CommandTable:
             raise unknown_command(name)
         return found
 
-    async def run(self, context: Caller, name: str, fields: dict[str, Any]) -> Any:
+    def run(self, context: Caller, name: str, fields: dict[str, Any]) -> Coroutine[Any, Any, Any]:
         """Run one request: permission → limit → fields → plugins' checks → handler. `fields` are unchecked. Raises
         `Refusal`; any other exception is a bug.
-        """
-        began, core = perf_counter(), context.core
-        outcome = "cancelled"
-        try:
-            found = self._commands.get(name) or self.find(name)
-            self._check(context, found)
-            limited = self._count(context, found)
-            command = codec.structure(fields, found.takes)
-            if (check := self._checks.get(name)) is not None:
-                await check(context, command)
-            if limited is None:
-                result = await found.handler(context, command)
-                if found.earlier is not None and result.dup:
-                    self._give_back(context, found)
-            else:
-                result = await self._earlier(context, found, command, limited)
-            if found.active and context.account is not None:
-                self._active(context.account.key)
-            outcome = "ok"
-            return result
-        except Refusal as refusal:
-            outcome = refusal.code
-            raise
-        except SystemExit as error:
-            outcome = "internal"
-            raise CommandExited(name) from error
-        except Exception:
-            outcome = "internal"
-            raise
-        finally:
-            seconds = perf_counter() - began
-            core.metrics.request(name if name in self._commands else "unknown", outcome, seconds)
-            if seconds >= core.slow_seconds or logger.isEnabledFor(DEBUG):
-                self._log(context, name, outcome, seconds)
 
-    def _log(self, context: Caller, name: str, outcome: str, seconds: float) -> None:
-        """Log the requester, the command and the outcome, never message text or names that a client made up."""
-        slow = seconds >= context.core.slow_seconds
-        fields = {
-            "request": context.request if isinstance(context.request, int) else None,
-            "session": context.session,
-            "person": context.account.id if context.account else "operator" if context.operator else None,
-            "command": name if name in self._commands else "unknown",
-            "outcome": outcome,
-            "ms": round(seconds * 1000, 1),
-        }
-        told = {key: value for key, value in fields.items() if value is not None}
-        words = " ".join(f"{key}={value}" for key, value in told.items())
-        logger.log(INFO if slow else DEBUG, "%s %s", "slow" if slow else "request", words, extra={"fields": told})
+        It is no coroutine itself, as each one between a task and trio costs every wake-up of the task.
+        """
+        return self.begin(context, name, fields).finish()
+
+    def begin(self, context: Caller, name: str, fields: dict[str, Any]) -> BegunRequest:
+        """The first half of `run`, which waits for nothing: the request, unless it is refused here, with what is left
+        to be done. Raises what `run` raises."""
+        request = BegunRequest(context, name, self.active)
+        try:
+            found = request.found = self._commands.get(name) or self.find(name)
+            self._check(context, found)
+            request.limited = limited = self._count(context, found)
+            command = codec.structure(fields, found.takes)
+            check = self._checks.get(name)
+            if check is None and limited is None:
+                request.step = found.handler(context, command)
+            else:
+                request.step = self._handle(context, found, command, check, limited)
+        except BaseException as error:
+            request.conclude(outcome.Error(error))
+        return request
+
+    async def _handle(
+        self, context: Caller, found: Command[Any, Any], command: Any, check: Check | None, limited: Refusal | None
+    ) -> Any:
+        """Run the handler if plugins allow it; with `limited`, find the result of a repeat or raise that."""
+        if check is not None:
+            await check(context, command)
+        if limited is None:
+            step = found.handler(context, command)
+            return await (context.carry_out(step) if isinstance(step, PlannedWrite | PlannedRead) else step)
+        assert found.earlier is not None
+        result = await found.earlier(context, command)
+        if result is None:
+            raise limited
+        return result
 
     @staticmethod
     def _check(context: Caller, found: Command[Any, Any]) -> None:
@@ -204,20 +315,6 @@ class CommandTable:
                 raise
             return limited
         return None
-
-    @staticmethod
-    async def _earlier(context: Caller, found: Command[Any, Any], command: Any, limited: Refusal) -> Any:
-        """The stored result if this request is a repeat; else raises `limited`."""
-        assert found.earlier is not None
-        result = await found.earlier(context, command)
-        if result is None:
-            raise limited
-        return result
-
-    @staticmethod
-    def _give_back(context: Caller, found: Command[Any, Any]) -> None:
-        if found.limit is not None and context.account is not None:
-            context.core.rates[found.limit].give_back(context.payer)
 
 
 def unknown_command(name: str) -> Refusal:

@@ -21,12 +21,11 @@ from chatnode.hooks.plugin import Plugin
 from chatnode.hooks.wanting import Predicate, fault_of_wanted, wanted_by
 from chatnode.logs import get_logger
 from chatnode.model.events import Event
-from chatnode.model.messages import Message
 from chatnode.model.metadata import foreign_key
 from chatnode.model.people import Account, Person
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Change, Follower, Transaction
-from chatnode.storage.messages.messages import Draft, as_sent
+from chatnode.storage.messages.posting import Draft, as_sent
 
 logger = get_logger("plugins")
 
@@ -265,13 +264,9 @@ class HookCalls:
             yield each.plugin_name, partial(each.function, *values)
 
     def enrich_messages(
-        self, reader: Reader | Transaction, messages: Sequence[Message], viewer: Account | None
-    ) -> None:
-        ids = [message.message for message in messages]
-        for plugin, known in self._enrichments("enrich_messages", reader=reader, ids=ids, viewer=viewer):
-            for message in messages:
-                if (extra := known.get(message.message)) is not None:
-                    message.extra = {**(message.extra or {}), plugin: extra}
+        self, reader: Querying, ids: Sequence[str], viewer: Account | None
+    ) -> list[tuple[str, Mapping[str, Any]]]:
+        return self._enrichments("enrich_messages", reader=reader, ids=ids, viewer=viewer)
 
     def enrich_people(self, reader: Reader, people: Sequence[Person], viewer: Account | None) -> list[Person]:
         enriched, ids = list(people), [person.id for person in people]

@@ -173,7 +173,7 @@ class RunningConsumer:
         batch = await self._db.read(lambda reader: storage.pending(reader, cursor, kinds, most))
         self.newest = batch.head
         if batch.rows:
-            step = await self._take(batch.rows, batch.reached)
+            step = await self._process_or_set_aside(batch.rows, batch.reached)
             if step not in (ReadOutcome.WENT_ON, ReadOutcome.SET_ASIDE):
                 return step
         else:
@@ -184,9 +184,9 @@ class RunningConsumer:
         self._caught_up = self._known and self.cursor >= batch.head
         return ReadOutcome.CAUGHT_UP if self._caught_up and step is ReadOutcome.WENT_ON else step
 
-    async def _take(self, rows: Sequence[Row], upto: int) -> ReadOutcome:
+    async def _process_or_set_aside(self, rows: Sequence[Row], upto: int) -> ReadOutcome:
         """Process rows, or set one aside that fails repeatedly."""
-        error = await behind_barrier(partial(self._do, rows, self._stored, upto))
+        error = await behind_barrier(partial(self._process, rows, self._stored, upto))
         if error is None:
             self._went_on(upto)
             self.failing = None
@@ -204,15 +204,15 @@ class RunningConsumer:
         self._tries += 1
         if self._tries < self._settings.consumer_tries:
             return ReadOutcome.FAILED
-        await self._go_on_without(rows[0], error, upto)
+        await self._set_aside_row(rows[0], error, upto)
         return ReadOutcome.SET_ASIDE
 
-    async def _do(self, rows: Sequence[Row], expected: int, upto: int) -> None:
+    async def _process(self, rows: Sequence[Row], expected: int, upto: int) -> None:
         effect = await self._effect(rows)
         write = partial(self._apply, effect, rows, expected, upto)
         took, taken_back = await self._db.write(write, repeatable=True)
         self.set_aside -= taken_back
-        self._tell_if_slow(took)
+        self._warn_if_slow(took)
 
     async def _effect(self, rows: Sequence[Row]) -> Write[object] | None:
         effect: Any = await self.consumer.consume(self._context, rows)
@@ -236,12 +236,12 @@ class RunningConsumer:
                 effect(tx)
         return perf_counter() - began
 
-    def _tell_if_slow(self, took: float) -> None:
+    def _warn_if_slow(self, took: float) -> None:
         if took > self._settings.transaction_seconds:
             what = f"took {took:.3f} s of at most {self._settings.transaction_seconds:g} in a transaction"
             self._plugins.report(self.name[0], f"consumer {self.name[1]}", what)
 
-    async def _go_on_without(self, row: Row, error: BaseException, upto: int) -> None:
+    async def _set_aside_row(self, row: Row, error: BaseException, upto: int) -> None:
         stored, tries = self._stored, self._tries
 
         def write(tx: Transaction) -> bool:
@@ -268,7 +268,7 @@ class RunningConsumer:
         the row.
         """
         async with self._one_at_a_time:
-            error = await behind_barrier(partial(self._do_again, row))
+            error = await behind_barrier(partial(self._process_again, row))
             if error is None:
                 return None
             if isinstance(error, NotSetAside):
@@ -280,7 +280,7 @@ class RunningConsumer:
             await self._db.write(lambda tx: storage.failed_again(tx, entry.entry, what))
             return what
 
-    async def _do_again(self, row: Row) -> None:
+    async def _process_again(self, row: Row) -> None:
         effect = await self._effect([row])
 
         def write(tx: Transaction) -> float:
@@ -290,7 +290,7 @@ class RunningConsumer:
 
         took = await self._db.write(write, repeatable=True)
         self.set_aside -= 1
-        self._tell_if_slow(took)
+        self._warn_if_slow(took)
 
 
 def _named(rows: Sequence[Row]) -> str:

@@ -22,7 +22,7 @@ from chatnode.dispatch.hooks import RequestHooks
 from chatnode.dispatch.jobs import Job, JobRunner
 from chatnode.dispatch.limits import Rate
 from chatnode.dispatch.subject import Subject, additions_of
-from chatnode.dispatch.table import Command
+from chatnode.dispatch.table import Command, Step
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks import declared
 from chatnode.hooks.calls import MARK, Facade, HookCalls
@@ -36,10 +36,9 @@ from chatnode.model.events import Event
 from chatnode.model.plugins import PluginState, PluginStatus
 from chatnode.protocol import codec
 from chatnode.storage.engine.additions import Additions, EventKind
-from chatnode.storage.engine.connection import Reader, connect_writer
+from chatnode.storage.engine.connection import Querying, Reader, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import Migration
-from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.node import plugins as storage
 from chatnode.storage.upkeep.upgrading import copy_before
@@ -108,9 +107,9 @@ class Manager:
             known = storage.known(connection)
             for each in sorted(found, key=lambda each: each.name):
                 if each.name in self.config.plugins.disabled or (each.name in known and known[each.name].disabled):
-                    self._note(each, "disabled", "")
+                    self._set_status(each, "disabled", "")
                 else:
-                    self._take(each, taken)
+                    self._load_plugin(each, taken)
             self._order()
             self._drop_unmet()
             for name in reversed(list(self.loaded)):  # pluggy calls what was registered last first
@@ -132,7 +131,7 @@ class Manager:
             logger.warning("plugins.disabled names %s, which is not installed", name)
         self._fill_additions()
 
-    def _take(self, found: Installed, taken: declared.Taken) -> None:
+    def _load_plugin(self, found: Installed, taken: declared.Taken) -> None:
         """Import and check."""
         try:
             source = found.load()
@@ -143,10 +142,10 @@ class Manager:
             settings = settings_of(self.config, plugin.name, plugin.settings) if plugin.settings else None
             self.loaded[plugin.name] = Loaded(plugin, settings, self._calls.guarded(source, plugin.name))
         except FAILURES as error:
-            self._note(found, "broken", "")
-            self._say_broken(found.name, error)
+            self._set_status(found, "broken", "")
+            self._mark_broken(found.name, error)
         else:
-            self._note(found._replace(version=plugin.version), "running", plugin.about)
+            self._set_status(found._replace(version=plugin.version), "running", plugin.about)
 
     def _order(self) -> None:
         """Order plugins after those that they require; those that require each other in a circle do not run."""
@@ -205,15 +204,15 @@ class Manager:
         """Unregister a plugin that does not run after all."""
         self._calls.unregister(name)
         del self.loaded[name]
-        self._say_broken(name, error)
+        self._mark_broken(name, error)
 
-    def _say_broken(self, name: str, error: BaseException) -> None:
+    def _mark_broken(self, name: str, error: BaseException) -> None:
         status = self._statuses[name]
         status.state, status.reason = "broken", _reason(error)
         expected = isinstance(error, StartError | ModuleNotFoundError | pluggy.PluginValidationError)
         logger.error("the plugin %s is not running: %s", name, status.reason, exc_info=None if expected else error)
 
-    def _note(self, found: Installed, state: PluginState, about: str) -> None:
+    def _set_status(self, found: Installed, state: PluginState, about: str) -> None:
         self._statuses[found.name] = PluginStatus(found.name, found.version, state, about, found.distribution)
 
     # ---- what is added to the node
@@ -269,7 +268,7 @@ class Manager:
         if (asked := collection.learn) is None:
             return collection
 
-        def learn_all(source: Reader | Transaction, asker: Asker) -> tuple[Field, ...]:
+        def learn_all(source: Querying, asker: Asker) -> tuple[Field, ...]:
             learned = tuple(asked(source, asker))
             attrs.evolve(collection, fields=(*collection.fields, *learned))  # refuses names that are taken or no names
             return learned
@@ -277,7 +276,7 @@ class Manager:
         seconds, report = self.config.plugins.hook_seconds, partial(self.report, name)
         learn = guard(learn_all, name, f"collection {collection.name}", seconds, report)
 
-        def learn_or_refuse(source: Reader | Transaction, asker: Asker) -> Iterable[Field]:
+        def learn_or_refuse(source: Querying, asker: Asker) -> Iterable[Field]:
             try:
                 return learn(source, asker)
             except HookFailed as failure:
@@ -397,8 +396,8 @@ def _bound(loaded: Loaded, command: Command[Any, Any]) -> Command[Any, Any]:
     asked_before = command.earlier
 
     @wraps(command.handler)
-    async def handler(caller: Caller, asked: Any) -> Any:
-        return await command.handler(loaded.context_of(caller), asked)
+    def handler(caller: Caller, asked: Any) -> Step[Any]:
+        return command.handler(loaded.context_of(caller), asked)
 
     async def earlier(caller: Caller, asked: Any) -> Any:
         assert asked_before is not None

@@ -17,9 +17,9 @@ from chatnode.dispatch.hooks import Verdict
 from chatnode.hooks.context import Context
 from chatnode.hooks.plugin import Plugin
 from chatnode.model.people import Account
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Change, Transaction
-from chatnode.storage.messages.messages import Draft
+from chatnode.storage.messages.posting import Draft
 
 PROJECT = "chatnode"
 
@@ -117,7 +117,7 @@ def in_transaction(tx: Transaction, change: Change) -> None:
 
 
 @hook("go on", "hook_seconds")
-def enrich_messages(reader: Reader | Transaction, ids: Sequence[str], viewer: Account | None) -> Mapping[str, Any]:
+def enrich_messages(reader: Querying, ids: Sequence[str], viewer: Account | None) -> Mapping[str, Any]:
     """Return JSON values by message id, shown as `extra.<plugin>` of each message.
 
     Called once for all messages that are shown together. `viewer` is the user if the result is for them alone: a page

@@ -43,7 +43,7 @@ class States:
             if loaded.plugin.state is not None:
                 held = _Held(loaded)
                 self._held.append(held)
-                nursery.start_soon(self._keep, held)
+                nursery.start_soon(self._keep_open, held)
                 await held.tried.wait()
 
     async def close(self) -> None:
@@ -53,18 +53,18 @@ class States:
                 held.closing.set()
                 await held.closed.wait()
 
-    async def _keep(self, held: _Held) -> None:
+    async def _keep_open(self, held: _Held) -> None:
         backoff = Backoff()
         report = partial(self._plugins.report, held.loaded.plugin.name, "state")
         with trio.CancelScope(shield=True):
             while not held.closing.is_set():
-                await behind_barrier(partial(self._hold, held), lambda error: report(describe_error(error)))
+                await behind_barrier(partial(self._open, held), lambda error: report(describe_error(error)))
                 held.tried.set()
                 with trio.move_on_after(backoff.next_wait()):
                     await held.closing.wait()
         held.closed.set()
 
-    async def _hold(self, held: _Held) -> None:
+    async def _open(self, held: _Held) -> None:
         opening = held.loaded.plugin.state
         assert opening is not None
         with trio.CancelScope(deadline=trio.current_time() + self._seconds) as scope:

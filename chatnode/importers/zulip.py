@@ -70,7 +70,7 @@ class ZulipArchive:
 
     @property
     def total(self) -> int | None:
-        """Messages in the archive, counted once, in a reading of it all that parses nothing."""
+        """The number of messages in the archive; counted once, by reading all of it without parsing."""
         return self._contents.total if self._contents.streams else None
 
     def conversations(self) -> list[ImportedConversation]:
@@ -167,7 +167,7 @@ class _Post:
 
 
 def _survey(archive: Archive) -> _Contents:
-    """Which files belong to which stream, in stored order, and how many messages they have."""
+    """The files of each stream, in stored order, with their numbers of messages."""
     streams: dict[str, _Stream] = {}
     problems: list[Problem] = []
     total = 0
@@ -196,12 +196,12 @@ _FOLDER = re.compile(r"(\d{1,18})-(.+)", re.ASCII | re.DOTALL)
 
 
 def _is_companion(path: PurePosixPath) -> bool:
-    """Whether it is what a system or a program keeps beside the files: `__MACOSX/…`, `._name`, `.git/…`."""
+    """Whether the file belongs to a system or a tool and not to the archive: `__MACOSX/…`, `._name`, `.git/…`."""
     return path.name.startswith("._") or any(part == "__MACOSX" or part.startswith(".") for part in path.parts[:-1])
 
 
 def _count(archive: Archive, entry: Entry) -> int:
-    """Messages of a file, without parsing it."""
+    """Count the messages of a file without parsing it."""
     try:
         return archive.read(entry).count(b'"sender_full_name"')
     except Unreadable:
@@ -221,7 +221,7 @@ def _decode_name(name: str) -> str:
 
 
 def _messages(archive: Archive, stream: _Stream) -> Iterator[ImportedMessage | Problem]:
-    """The messages of a stream by time, then id, which is also the order in which topics are begun."""
+    """The messages of a stream by time, then id; topics start in the same order."""
     seen: set[int] = set()
     with Spool() as spool:
         for item in _posts(archive, stream):
@@ -248,7 +248,7 @@ def _messages(archive: Archive, stream: _Stream) -> Iterator[ImportedMessage | P
 
 
 def _posts(archive: Archive, stream: _Stream) -> Iterator[_Post | Problem]:
-    """What the stream's files hold, file after file."""
+    """The posts in the stream's files, file by file."""
     size = 0
     for entry in stream.entries:
         if size + entry.size > STREAM_LIMIT:
@@ -283,7 +283,7 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 def _items(content: bytes) -> Iterator[object]:
-    """The items of a JSON list, one at a time: a long topic's would take ten times its size. Raises `Unreadable`."""
+    """The items of a JSON list, one at a time, since a parsed topic takes ten times its size. Raises `Unreadable`."""
     try:
         text = content.decode(json.detect_encoding(content), "surrogatepass")
         place = _after_space(text, 0)

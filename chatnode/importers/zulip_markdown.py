@@ -50,7 +50,7 @@ def markdown(content: str) -> str:
 
 
 def _squeeze(text: str) -> str:
-    """White space as HTML shows it, except that the end of a line is kept."""
+    """Collapse white space as HTML does, but keep line breaks."""
     return re.sub(r"[\t\r\n ]+", lambda match: "\n" if "\n" in match[0] else " ", text)
 
 
@@ -71,14 +71,14 @@ def _convert(content: str) -> str:
 
 
 def _shorten_gaps(soup: BeautifulSoup) -> None:
-    """Do outside of code what markdownify does too, but in a time that grows with the square of a gap."""
+    """Shorten runs of white space outside of code; markdownify would need time quadratic in their length."""
     for text in soup.find_all(string=_LONG_GAP):
         if text.find_parent("pre") is None:
             text.replace_with(_squeeze(text))
 
 
 def _reduce_previews(soup: BeautifulSoup) -> None:
-    """Drop the previews of links the message has; of a preview that stands alone keep the link."""
+    """Remove previews of links that the message contains; replace any other preview by its link."""
     previews, links = _previews_and_links(soup)
     known = {_attribute(link, "href") for link in links}
     for preview in previews:
@@ -95,7 +95,7 @@ def _reduce_previews(soup: BeautifulSoup) -> None:
 
 
 def _previews_and_links(soup: BeautifulSoup) -> tuple[list[Tag], list[Tag]]:
-    """The outermost previews, and the links outside of them."""
+    """The outermost previews, and the links outside them."""
     previews: list[Tag] = []
     links: list[Tag] = []
     pending: list[Tag] = [soup]
@@ -223,7 +223,7 @@ _CONVERTER = _Converter(escape_asterisks=False, escape_underscores=False, headin
 
 
 def _same_address(label: str, href: str) -> bool:
-    """Whether a link's text is its address, perhaps without the scheme, or with letters not yet escaped."""
+    """Whether a link's text is its address, possibly without the scheme or with unescaped characters."""
     label, href = (unquote(address).rstrip("/") for address in (label, href))
     return label == href or href in {f"{scheme}{label}" for scheme in ("https://", "http://", "mailto:")}
 

@@ -46,6 +46,11 @@ def encode(value: Any) -> bytes:
     return orjson.dumps(value if isinstance(value, dict) else to_plain(value))
 
 
+def raw(json: bytes) -> Any:
+    """JSON text, which `encode` takes over as it is where it is a value of a dict."""
+    return orjson.Fragment(json)
+
+
 def to_plain(value: Any) -> Any:
     """An attrs object as the dict that is its JSON form."""
     return _unstructurer(value.__class__)(value)

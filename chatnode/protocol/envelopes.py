@@ -58,7 +58,16 @@ def is_request_id(value: object) -> bool:
     return value.__class__ is int or (value.__class__ is str and len(str(value)) <= _ID_CHARS)
 
 
+@attrs.frozen
+class Encoded:
+    """A command's reply as JSON, from a handler whose caller takes it so (`Caller.takes_json`)."""
+
+    json: bytes
+
+
 def ok_reply(request_id: RequestId, result: Any) -> bytes:
+    if result.__class__ is Encoded:
+        return codec.encode({"id": request_id, "ok": codec.raw(result.json)})
     return codec.encode({"id": request_id, "ok": result if isinstance(result, dict) else codec.to_plain(result)})
 
 

@@ -99,6 +99,10 @@ CONSTANTS = {
     "Verdict": ("Allow | Deny", "what `check_command` returns"),
     "Write": ("Callable[[Transaction], T]", "a sync function that takes a transaction"),
     "Read": ("Callable[[Reader], T]", "a sync function that takes a reader"),
+    "Querying": (
+        "Reader | Transaction",
+        "what runs SQL, for functions that only query and serve reads and writes: `execute(sql, values)`",
+    ),
     "Reader": (
         "sqlite3.Connection",
         "a read-only connection: `execute(sql, values)`, as in `sqlite3`; it sees one snapshot",

@@ -61,7 +61,7 @@ class Card:
 class PresenceBoard:
     """The presence of all users. `run` pushes and writes; until it runs, nothing is pushed.
 
-    All methods are called on the trio thread. `clock` returns milliseconds since 1970.
+    All methods are called on the trio thread. `clock` returns milliseconds since 1970 and may be replaced.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class PresenceBoard:
         self._db = db
         self._registry = registry
         self._settings = settings
-        self._clock = clock
+        self.clock = clock
         self._cards: dict[int, Card] = {}
         self._active: dict[int, int] = {}  # not written yet
         self._changed: list[Changed] = []  # likewise
@@ -86,12 +86,12 @@ class PresenceBoard:
     def load(self, marks: dict[int, Mark]) -> None:
         """Load the stored presence."""
         for person, mark in marks.items():
-            self._keep(person, mark)
+            self._set_card(person, mark)
 
     # ---- what handlers ask and tell
 
     def active(self, person: int) -> None:
-        self._active[person] = self._clock()
+        self._active[person] = self.clock()
 
     def is_online(self, person: int) -> bool:
         live = self._registry.person(person)
@@ -110,7 +110,7 @@ class PresenceBoard:
     def as_known(self, found: PresenceRow) -> Presence:
         """The presence of a user now: a row of `presence.seen` together with what is only in memory."""
         active_at = self._newest_activity(found.key, found.active_at)
-        return presence_for_others(found.person, self.is_online(found.key), active_at, found.status, self._clock())
+        return presence_for_others(found.person, self.is_online(found.key), active_at, found.status, self.clock())
 
     def badge(
         self, person: int, active_at: int | None, text: str | None, emoji: str | None, until: int | None
@@ -119,7 +119,7 @@ class PresenceBoard:
         badge: Badge = {"online": self.is_online(person)}
         if last := self._newest_activity(person, active_at):
             badge["last_active_at"] = rfc3339(last)
-        if (text is not None or emoji is not None) and (until is None or until > self._clock()):
+        if (text is not None or emoji is not None) and (until is None or until > self.clock()):
             if text is not None:
                 badge["text"] = text
             if emoji is not None:
@@ -135,17 +135,17 @@ class PresenceBoard:
     def marked(self, person: int, mark: Mark, circle: PresenceAudience) -> None:
         card = self._cards.get(person)
         if card is None or card.version < mark.version:
-            self._keep(person, mark)
-            self._note(person, circle)
+            self._set_card(person, mark)
+            self._mark_due(person, circle)
 
     def erased(self, person: int, nobody: PersonRef, circle: PresenceAudience) -> None:
         card = self._cards.get(person)
         if card is not None:
             card.person = nobody
-            self._keep(person, Mark(nobody, NO_STATUS, True, card.version + 1))
-            self._note(person, circle)
+            self._set_card(person, Mark(nobody, NO_STATUS, True, card.version + 1))
+            self._mark_due(person, circle)
 
-    def _keep(self, person: int, mark: Mark) -> None:
+    def _set_card(self, person: int, mark: Mark) -> None:
         card = self._cards.setdefault(person, Card(mark.person))
         card.status, card.hidden, card.version, card.json = mark.status, mark.hidden, mark.version, None
         self._with_status.pop(person, None)
@@ -189,7 +189,7 @@ class PresenceBoard:
         if card is not None and card.online:
             card.told = None
             card.told_at = -inf
-            self._note(person)
+            self._mark_due(person)
         self._owe_state(live)
 
     def left(self, person: int, conversation: int) -> None:
@@ -230,12 +230,12 @@ class PresenceBoard:
     def _turn(self, person: int, card: Card, online: bool) -> None:
         card.online = online
         card.json = None
-        self._note(person)
+        self._mark_due(person)
         if self._settings.history_days:
             change: Change = "online" if online else "offline"
-            self._changed.append(Changed(person, self._clock(), change))
+            self._changed.append(Changed(person, self.clock(), change))
 
-    def _note(self, person: int, circle: PresenceAudience | None = None) -> None:
+    def _mark_due(self, person: int, circle: PresenceAudience | None = None) -> None:
         if self._running:
             self._due[person] = circle or self._due.get(person)
             self._wake.give()
@@ -271,7 +271,7 @@ class PresenceBoard:
                 self._telling.behind[session] = None
         for person, card in self._cards.items():
             if card.online:
-                self._note(person)
+                self._mark_due(person)
 
     def _stop(self) -> None:
         self._running = False
@@ -288,7 +288,7 @@ class PresenceBoard:
         now = trio.current_time()
         while self._leaving and next(iter(self._leaving.values())) <= now:
             self._left(next(iter(self._leaving)))
-        await self._tell_changes(now)
+        await self._push_changes(now)
         await self._send_states()
 
     def _left(self, person: int) -> None:
@@ -297,20 +297,20 @@ class PresenceBoard:
         if live is not None and not live.sessions and card is not None:
             self._turn(person, card, False)
 
-    async def _tell_changes(self, now: float) -> None:
+    async def _push_changes(self, now: float) -> None:
         count = 0
         for person in list(self._due):
             card = self._cards[person]
             if person not in self._due or card.told_at + self._settings.interval_seconds > now:
                 continue
             circle = self._due.pop(person)
-            count += self._tell(person, card, circle, now)
+            count += self._push_card(person, card, circle, now)
             if count > PUSHES_A_STEP:
                 count = 0
                 await self._telling.flush()
         await self._telling.flush()
 
-    def _tell(self, person: int, card: Card, circle: PresenceAudience | None, now: float) -> int:
+    def _push_card(self, person: int, card: Card, circle: PresenceAudience | None, now: float) -> int:
         """Push one user's presence; returns the number of sessions."""
         live = self._registry.person(person)
         shown = (card.online, card.status) if not card.hidden else (False, NO_STATUS)
@@ -331,7 +331,7 @@ class PresenceBoard:
         if card.hidden:
             return codec.encode(Presence(card.person, online=False))
         if card.json is None:
-            now = self._clock()
+            now = self.clock()
             told = presence_for_others(card.person, card.online, self.last_active(person), card.status, now)
             card.json = memoryview(codec.encode(told)).tobytes()  # a copy: the encoder's bytes keep 4 KiB of buffer
         return card.json
@@ -375,7 +375,7 @@ class PresenceBoard:
             people.append(self._json(other.key, card))
         for found in offline:
             if not self.is_online(found.key):
-                now = self._clock()
+                now = self.clock()
                 active_at = self._newest_activity(found.key, found.active_at)
                 people.append(codec.encode(presence_for_others(found.person, False, active_at, found.status, now)))
         listed = b",".join(people[: self._settings.state_people])
@@ -404,7 +404,7 @@ class PresenceBoard:
 
     def _end_statuses(self) -> bool:
         """Forget statuses that have ended; returns whether there were any. Clients notice the end by themselves."""
-        now = self._clock()
+        now = self.clock()
         ended = [person for person in self._with_status if not self._cards[person].status.holds(now)]
         for person in ended:
             del self._with_status[person]

@@ -177,6 +177,11 @@ class SessionRegistry:
     def __len__(self) -> int:
         return sum(len(live.sessions) for live in self._people.values())
 
+    @property
+    def conversations(self) -> int:
+        """How many conversations have a connected member."""
+        return len(self._hearing)
+
     def all(self) -> list[OpenSession]:
         return [session for live in self._people.values() for session in live.sessions]
 

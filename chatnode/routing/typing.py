@@ -55,7 +55,7 @@ class TypingBoard:
         """A user types; users in `blocked` are not notified."""
         typed = Typed(person, until, blocked)
         self._conversations.setdefault(key, _Conversation(id)).people[person.id] = typed
-        self._tell(key, id, typed, rfc3339(until))
+        self._push_typing(key, id, typed, rfc3339(until))
 
     def stops(self, person: str, key: int, *, tell: bool = True) -> None:
         """A user stopped typing. If a message shows it, no push is needed."""
@@ -66,7 +66,7 @@ class TypingBoard:
         if not conversation.people:
             del self._conversations[key]
         if typed is not None and tell:
-            self._tell(key, conversation.id, typed, None)
+            self._push_typing(key, conversation.id, typed, None)
 
     def forget(self, key: int) -> None:
         """The conversation no longer accepts messages."""
@@ -85,7 +85,7 @@ class TypingBoard:
             if not conversation.people:
                 del self._conversations[key]
 
-    def _tell(self, key: int, id: str, typed: Typed, until: str | None) -> None:
+    def _push_typing(self, key: int, id: str, typed: Typed, until: str | None) -> None:
         push = ephemeral_frame(Typing(id, typed.person, until))
         for other in self._telling.audience(PresenceAudience((key,), typed.blocked)):
             if other.ref.id != typed.person.id:

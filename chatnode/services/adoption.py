@@ -13,7 +13,7 @@ from chatnode.model import permissions
 from chatnode.model.commands.adoption import Adopt, Adopted, Following
 from chatnode.model.people import Account, Person
 from chatnode.services.ranks import check_may_manage
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.messages import adoption
 from chatnode.storage.people import audit, people
@@ -47,18 +47,18 @@ async def adopt(ctx: Caller, asked: Adopt) -> Adopted:
         return people.public(user)
 
     shown = await ctx.write(write)
-    moved = expected if person is None else await _go_on(ctx.core, author.key, person.key)
+    moved = expected if person is None else await _adopt_rest(ctx.core, author.key, person.key)
     return Adopted(shown, moved, False)
 
 
-def _find(reader: Reader | Transaction, command: Adopt) -> tuple[Account, Account | None]:
+def _find(reader: Querying, command: Adopt) -> tuple[Account, Account | None]:
     author = people.find(reader, command.author, "author")
     person = None if command.person is None else people.find(reader, command.person)
     adoption.check(author, person)
     return author, person
 
 
-async def _go_on(core: Core, author: int, person: int) -> Following:
+async def _adopt_rest(core: Core, author: int, person: int) -> Following:
     """The rest of the adoption, in steps. If it is interrupted, the job resumes it."""
     messages = mentions = 0
     last = False
@@ -75,7 +75,7 @@ async def finish_adoptions(core: Core) -> str:
     """Resume adoptions that were interrupted when the node stopped."""
     begun = await core.db.read(adoption.unfinished)
     for author, person in begun:
-        await _go_on(core, author, person)
+        await _adopt_rest(core, author, person)
     return f"{len(begun)} authors handed over"
 
 

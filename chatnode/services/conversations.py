@@ -158,12 +158,15 @@ async def public(ctx: Caller, asked: ListPublic) -> ConversationPage:
 
 @command("conversations.context", permission=permissions.CHAT, reads=True)
 async def about(ctx: Caller, asked: ListAbout) -> ConversationPage:
-    """Your conversations about an object of the embedding program, by its `type` and `id`.
+    """Your conversations about an object of the embedding program, by its `type` and `context_id`.
 
     To filter and sort: `items.query` of `conversations`.
     """
     limit = ctx.page_size(asked.limit)
-    subject = About(asked.type, asked.id)
+    id = asked.context_id if asked.context_id is not None else asked.id
+    if id is None:
+        raise Refusal("invalid", "is missing", path="context_id")
+    subject = About(asked.type, id)
     return ConversationPage(
         await ctx.query(lambda reader: conversations.about_page(reader, ctx.me, subject, asked.after, limit))
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from typing import cast
 
 import attrs
 
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.hooks import RequestHooks
 from chatnode.dispatch.subject import Subject
-from chatnode.dispatch.table import command
+from chatnode.dispatch.table import Step, command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.commands.messages import (
@@ -26,22 +26,25 @@ from chatnode.model.commands.messages import (
 )
 from chatnode.model.commands.shared import InConversation
 from chatnode.model.messages import Edition, Location, Media, MessageKind, Notice
+from chatnode.protocol.envelopes import Encoded
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import PlannedWrite, Read
 from chatnode.storage.filters.collections import messages as of_messages
 from chatnode.storage.messages import changes as message_changes
-from chatnode.storage.messages import checks, declared, mentions, messages
+from chatnode.storage.messages import checks, declared, mentions, messages, pages, posting, together
 from chatnode.storage.messages.changes import Edit
-from chatnode.storage.messages.messages import Draft
+from chatnode.storage.messages.pages import PageOf
+from chatnode.storage.messages.posting import Draft
 
 
 async def _posted_earlier(ctx: Caller, command: PostMessage) -> Posted | None:
     draft, sender = _draft(ctx, command), ctx.me
-    return await ctx.read(lambda reader: messages.posted_earlier(reader, sender, draft))
+    return await ctx.read(lambda reader: posting.posted_earlier(reader, sender, draft))
 
 
 @command("messages.post", permission=permissions.CHAT, limit="posts", earlier=_posted_earlier, repeatable=True)
-async def post(ctx: Caller, asked: PostMessage) -> Posted:
+def post(ctx: Caller, asked: PostMessage) -> Step[Posted]:
     """Post a message. The reply comes when it is on disk; repeating the `cid` returns the same reply.
 
     A repeat does not count against the limit of messages.
@@ -53,13 +56,18 @@ async def post(ctx: Caller, asked: PostMessage) -> Posted:
         raise Refusal("forbidden", f"system messages need the permission {permissions.NOTIFY}", path="kind")
     hooks = ctx.core.part(RequestHooks)
     if asked.metadata and (refusal := hooks.refusal_of(asked.metadata, ctx.plugin)) is not None:
-        if (earlier := await _posted_earlier(ctx, asked)) is not None:
-            return earlier  # acknowledged before the plugin was installed
-        raise refusal
+        return _posted_earlier_or(ctx, asked, refusal)
     draft = _draft(ctx, asked)
     if hooks.prepare_draft is not None and hooks.wants_draft(draft):
-        return await _prepare_and_post(ctx, draft)
-    return await _post(ctx, draft)
+        return _prepare_and_post(ctx, draft)
+    return _plan(ctx, draft)
+
+
+async def _posted_earlier_or(ctx: Caller, asked: PostMessage, refusal: Refusal) -> Posted:
+    """The stored result of a repeat, which was acknowledged before the plugin was installed; else raises `refusal`."""
+    if (earlier := await _posted_earlier(ctx, asked)) is None:
+        raise refusal
+    return earlier
 
 
 def _draft(ctx: Caller, command: PostMessage) -> Draft:
@@ -69,9 +77,9 @@ def _draft(ctx: Caller, command: PostMessage) -> Draft:
     )  # fmt: skip
 
 
-def _post(ctx: Caller, draft: Draft) -> Awaitable[Posted]:
+def _plan(ctx: Caller, draft: Draft) -> PlannedWrite[Posted]:
     sender, everyone_members = ctx.me, ctx.core.config.limits.everyone_members
-    return ctx.write(lambda tx: messages.post(tx, sender, draft, everyone_members), repeatable=True)
+    return together.post(sender, draft, everyone_members)
 
 
 async def _prepare_and_post(ctx: Caller, draft: Draft) -> Posted:
@@ -79,16 +87,16 @@ async def _prepare_and_post(ctx: Caller, draft: Draft) -> Posted:
     sender = ctx.me
 
     def look(reader: Reader) -> Posted | None:
-        earlier = messages.posted_earlier(reader, sender, draft)
+        earlier = posting.posted_earlier(reader, sender, draft)
         if earlier is None:
-            messages.check_may_post(reader, sender, draft)
+            posting.check_may_post(reader, sender, draft)
         return earlier
 
     async with ctx.core.preparing.take((sender.key, draft.cid)):  # a repeat waits and is not prepared again
         if (earlier := await ctx.read(look)) is not None:
             return earlier
         await _prepare(ctx, draft)
-        return await _post(ctx, draft)
+        return await ctx.carry_out(_plan(ctx, draft))
 
 
 async def _prepare(ctx: Caller, draft: Draft) -> None:
@@ -127,12 +135,19 @@ async def list_page(ctx: Caller, asked: ListMessages) -> MessagePage:
     """
     limit = ctx.page_size(asked.limit)
 
-    def read(reader: Reader) -> MessagePage:
+    def page(reader: Reader) -> PageOf:
         place = conversations.access(reader, ctx.me, asked.conversation)
-        before, after = asked.before, asked.after
-        return MessagePage(messages.page(reader, ctx.me, place, before=before, after=after, limit=limit))
+        return pages.history(place, before=asked.before, after=asked.after, limit=limit)
 
-    return await ctx.read(read)
+    return await _page(ctx, page)
+
+
+async def _page(ctx: Caller, page: Read[PageOf]) -> MessagePage:
+    """Read in one snapshot. A client gets it as JSON, made in the same thread."""
+    if not ctx.takes_json:
+        return await ctx.read(lambda reader: MessagePage(pages.read(reader, ctx.me, page(reader))))
+    json = await ctx.read(lambda reader: pages.read_json(reader, ctx.me, page(reader)))
+    return cast("MessagePage", Encoded(json))
 
 
 @command("messages.get", permission=permissions.CHAT, reads=True)
@@ -218,11 +233,10 @@ async def pinned(ctx: Caller, asked: InConversation) -> MessagePage:
     To filter and sort: `items.query` of `messages`.
     """
 
-    def read(reader: Reader) -> MessagePage:
-        place = conversations.access(reader, ctx.me, asked.conversation)
-        return MessagePage(messages.pinned(reader, ctx.me, place, ctx.page_size(1_000)))
+    def page(reader: Reader) -> PageOf:
+        return pages.pinned(conversations.access(reader, ctx.me, asked.conversation), ctx.page_size(1_000))
 
-    return await ctx.read(read)
+    return await _page(ctx, page)
 
 
 @command("messages.thread", permission=permissions.CHAT, reads=True, active=True)
@@ -232,12 +246,11 @@ async def thread(ctx: Caller, asked: ListThread) -> MessagePage:
     To filter and sort: `items.query` of `messages`.
     """
 
-    def read(reader: Reader) -> MessagePage:
+    def page(reader: Reader) -> PageOf:
         place, root = messages.access(reader, ctx.me, asked.message)
-        limit = ctx.page_size(asked.limit)
-        return MessagePage(messages.thread_page(reader, ctx.me, place, root.seq, asked.after, limit))
+        return pages.thread(place, root.seq, asked.after, ctx.page_size(asked.limit))
 
-    return await ctx.read(read)
+    return await _page(ctx, page)
 
 
 def _check_length(ctx: Caller, text: str) -> None:

@@ -160,6 +160,7 @@ async def drop(ctx: Caller, asked: DropPlugin) -> PluginDropped:
 
     def write(tx: Transaction) -> tuple[list[str], dict[str, frozenset[str]]]:
         dropped = plugins.drop(tx, asked.plugin)
+        bots.drop(tx, asked.plugin)
         if state is not None:
             plugins.set_disabled(tx, asked.plugin, True)
         audit.record(tx, ctx.account, "plugins.drop", asked.plugin, tables=" ".join(dropped))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.subject import Subject
-from chatnode.dispatch.table import command
+from chatnode.dispatch.table import Step, command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.commands.presence import (
@@ -29,8 +29,9 @@ from chatnode.model.presence import Presence, PresenceState, PresenceStatus, Typ
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.routing.presence import PresenceBoard
 from chatnode.storage.conversations import conversations
+from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.connection import Reader
-from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.engine.transaction import PlannedRead, PlannedWrite, Transaction
 from chatnode.storage.people import people
 from chatnode.storage.presence import presence, typing
 from chatnode.storage.presence.presence import Mark, PresenceAudience
@@ -49,21 +50,22 @@ async def get(ctx: Caller, asked: GetPresence) -> PresenceList:
 
 
 @command("presence.status", permission=permissions.CHAT, limit="statuses", repeatable=True)
-async def set_status(ctx: Caller, asked: SetStatus) -> PresenceOf:
+def set_status(ctx: Caller, asked: SetStatus) -> Step[PresenceOf]:
     """Set your status: a text, an emoji or both, for some time or until you change it."""
     status = _status(ctx, asked)
     keep_history = ctx.core.config.presence.history_days > 0
-    me = ctx.me
+    me, board = ctx.me, ctx.core.part(PresenceBoard)
 
     def write(tx: Transaction) -> tuple[Mark, PresenceAudience]:
         return presence.set_status(tx, me, status, keep_history=keep_history)
 
-    mark, circle = await ctx.write(write)
-    ctx.core.part(PresenceBoard).marked(me.key, mark, circle)
-    now = now_ms()
-    return PresenceOf(
-        presence_for_others(me.ref, ctx.core.part(PresenceBoard).is_online(me.key), now, mark.status, now)
-    )
+    def reply(written: tuple[Mark, PresenceAudience]) -> PresenceOf:
+        mark, circle = written
+        board.marked(me.key, mark, circle)
+        now = now_ms()
+        return PresenceOf(presence_for_others(me.ref, board.is_online(me.key), now, mark.status, now))
+
+    return PlannedWrite(write).then(reply)
 
 
 def _status(ctx: Caller, command: SetStatus) -> PresenceStatus:
@@ -78,13 +80,20 @@ def _status(ctx: Caller, command: SetStatus) -> PresenceStatus:
 
 
 @command("presence.visible", permission=permissions.CHAT, limit="statuses", repeatable=True)
-async def set_visible(ctx: Caller, asked: SetVisible) -> Visible:
+def set_visible(ctx: Caller, asked: SetVisible) -> Step[Visible]:
     """Show or hide from others when you are online and active, your status, and that you are typing (default:
     shown)."""
-    me = ctx.me
-    mark, circle = await ctx.write(lambda tx: presence.set_hidden(tx, me, not asked.visible))
-    ctx.core.part(PresenceBoard).marked(me.key, mark, circle)
-    return Visible(not mark.hidden)
+    me, board = ctx.me, ctx.core.part(PresenceBoard)
+
+    def write(tx: Transaction) -> tuple[Mark, PresenceAudience]:
+        return presence.set_hidden(tx, me, not asked.visible)
+
+    def reply(written: tuple[Mark, PresenceAudience]) -> Visible:
+        mark, circle = written
+        board.marked(me.key, mark, circle)
+        return Visible(not mark.hidden)
+
+    return PlannedWrite(write).then(reply)
 
 
 @command("presence.history", permission=permissions.CHAT, or_permission=permissions.OPERATE, reads=True)
@@ -116,18 +125,24 @@ def _whose_history(ctx: Caller, reader: Reader, who: str | None) -> Account:
 
 
 @command("typing", permission=permissions.CHAT, limit="typing", repeatable=True)
-async def say_typing(ctx: Caller, asked: SayTyping) -> TypingSaid:
+def say_typing(ctx: Caller, asked: SayTyping) -> Step[TypingSaid]:
     """Show that you are typing in a conversation; repeat it while you do. Posting or `stop` ends it."""
-    me = ctx.me
-    live = ctx.core.part(PresenceBoard)
-    place, blocked = await ctx.read(lambda reader: typing.access(reader, me, asked.conversation))
-    if asked.stop:
-        live.typing.stops(me.id, place.key)
-        return TypingSaid()
-    until = live.typing.until()
-    if not live.is_hidden(me.key):
-        live.typing.types(me.ref, place.key, place.id, blocked, until)
-    return TypingSaid(rfc3339(until))
+    me, board = ctx.me, ctx.core.part(PresenceBoard)
+
+    def read(reader: Reader) -> tuple[Place, set[str]]:
+        return typing.access(reader, me, asked.conversation)
+
+    def reply(found: tuple[Place, set[str]]) -> TypingSaid:
+        place, blocked = found
+        if asked.stop:
+            board.typing.stops(me.id, place.key)
+            return TypingSaid()
+        until = board.typing.until()
+        if not board.is_hidden(me.key):
+            board.typing.types(me.ref, place.key, place.id, blocked, until)
+        return TypingSaid(rfc3339(until))
+
+    return PlannedRead(read).then(reply)
 
 
 @command("typing.list", permission=permissions.CHAT, reads=True)

@@ -54,11 +54,11 @@ async def erase(ctx: Caller, asked: Erase) -> Erased:
 
     nobody, circle = await ctx.write(write)
     ctx.core.part(PresenceBoard).erased(account.key, nobody, circle)
-    removed, proof = await _go_on(ctx.core, account.key, [account.name])
+    removed, proof = await _erase_rest(ctx.core, account.key, [account.name])
     return Erased(account.id, removed, proof)
 
 
-async def _go_on(core: Core, person: int, texts: list[str]) -> tuple[dict[str, int], Proof]:
+async def _erase_rest(core: Core, person: int, texts: list[str]) -> tuple[dict[str, int], Proof]:
     """The rest of an erasure, in steps; `texts` are already removed. If it is interrupted, the job resumes it."""
     db = core.db
     for step in (erasure.leave_groups, erasure.remove_marks):
@@ -95,7 +95,7 @@ async def finish_erasures(core: Core) -> str | None:
     """Resume erasures that were interrupted when the node stopped, and remove remaining traces from the files."""
     begun = await core.db.read(erasure.unfinished)
     for person in begun:
-        await _go_on(core, person, [])
+        await _erase_rest(core, person, [])
     cleaned = await forget_what_is_owed(core)
     if cleaned is not None and not cleaned.complete:
         raise JobFailed("removed data may have left traces in the files; see Erasing in docs/operating.md")

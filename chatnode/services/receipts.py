@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.subject import Subject
-from chatnode.dispatch.table import command
+from chatnode.dispatch.table import Step, command
 from chatnode.model import permissions
 from chatnode.model.commands.messages import AllMarked, GetMessage, MarkAll, Marked, MarkUpTo, ReceiptList
 from chatnode.storage.engine.connection import Reader
-from chatnode.storage.messages import messages, receipts
+from chatnode.storage.messages import messages, receipts, together
 
 
 @command("receipts.read", permission=permissions.CHAT, repeatable=True)
-async def read_up_to(ctx: Caller, asked: MarkUpTo) -> Marked:
+def read_up_to(ctx: Caller, asked: MarkUpTo) -> Step[Marked]:
     """Mark everything up to `seq` as read."""
-    me = ctx.me
-    return await ctx.write(lambda tx: receipts.mark(tx, me, asked.conversation, "read", asked.seq), repeatable=True)
+    return together.mark(ctx.me, asked.conversation, "read", asked.seq)
 
 
 @command("receipts.delivered", permission=permissions.CHAT, active=False, repeatable=True)
-async def delivered_up_to(ctx: Caller, asked: MarkUpTo) -> Marked:
+def delivered_up_to(ctx: Caller, asked: MarkUpTo) -> Step[Marked]:
     """Mark everything up to `seq` as delivered to this device."""
-    me = ctx.me
-    return await ctx.write(
-        lambda tx: receipts.mark(tx, me, asked.conversation, "delivered", asked.seq), repeatable=True
-    )
+    return together.mark(ctx.me, asked.conversation, "delivered", asked.seq)
 
 
 @command("receipts.read_all", permission=permissions.CHAT)

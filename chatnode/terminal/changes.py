@@ -75,34 +75,34 @@ class Changes:
 
     async def status(self, rest: str) -> None:
         await self._client.set_status(rest or None)
-        self._note(f"status set: {rest}" if rest else "status cleared")
+        self._write_note(f"status set: {rest}" if rest else "status cleared")
 
     async def mute(self, rest: str) -> None:
         hours = _hours(rest)
         until = datetime.now(UTC) + timedelta(hours=hours or _LONGEST_HOURS)
         await self._client.settings(here(self._session).conversation, muted_until=f"{until:%Y-%m-%dT%H:%M:%SZ}")
-        self._note(f"muted until {until.astimezone():%Y-%m-%d %H:%M}" if hours else "muted until /unmute")
+        self._write_note(f"muted until {until.astimezone():%Y-%m-%d %H:%M}" if hours else "muted until /unmute")
 
     async def unmute(self, rest: str) -> None:
         room = here(self._session)
         settings = await self._client.settings(room.conversation, muted_until="")
         if settings.notify == "none":
             await self._client.settings(room.conversation, notify="all")
-        self._note("no longer muted")
+        self._write_note("no longer muted")
 
     async def block(self, rest: str) -> None:
         if rest:
             await self._client.block(rest.removeprefix("@"))
             return
         blocked = await self._client.blocked()
-        self._note("you block " + (", ".join(person.handle for person in blocked) or "nobody"))
+        self._write_note("you block " + (", ".join(person.handle for person in blocked) or "nobody"))
 
     async def unblock(self, rest: str) -> None:
         if not rest:
             raise Refusal("invalid", "/unblock HANDLE")
         await self._client.unblock(rest.removeprefix("@"))
 
-    def _note(self, text: str) -> None:
+    def _write_note(self, text: str) -> None:
         self._session.write(self._session.lines.note(one_line(text, 500)))
 
 

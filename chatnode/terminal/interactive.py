@@ -57,7 +57,7 @@ class _Chat:
         left = trio.Event()
 
         async def edit(task_status: trio.TaskStatus[None]) -> None:
-            await self._prompt.run(self._take, task_status)
+            await self._prompt.run(self._handle_line, task_status)
             left.set()
 
         async with trio.open_nursery() as nursery:
@@ -71,7 +71,7 @@ class _Chat:
             await self._finish()
             nursery.cancel_scope.cancel()
 
-    def _take(self, line: str) -> None:
+    def _handle_line(self, line: str) -> None:
         """A line from the prompt. Leaving does not wait for what is under way."""
         if self._slash.says_quit(line):
             self._prompt.leave()

@@ -45,9 +45,15 @@ class User:
         return self.account.key
 
     async def call(self, name: str, /, **fields: Any) -> Any:
-        """Run a command; returns its result as plain values. Raises `Refusal`."""
-        context = Caller(self.node.core, self.account, address="test")
+        """Run a command with the role that the user has now; returns its result as plain values. Raises `Refusal`."""
+        account = await self.node.core.db.read(lambda reader: people.by_key(reader, self.key))
+        context = Caller(self.node.core, account, address="test")
         return codec.to_plain(await self.node.table.run(context, name, fields))
+
+    @classmethod
+    async def of(cls, node: Node, handle: str) -> Self:
+        """The existing user with this handle. Raises `Refusal`."""
+        return cls(node, await node.core.db.read(lambda reader: people.find(reader, handle)))
 
     @classmethod
     async def new(cls, node: Node, handle: str, *, admin: bool = False, role: str | None = None) -> Self:
@@ -55,7 +61,7 @@ class User:
         await node.call("people.create", handle=handle, admin=admin)
         if role is not None:
             await node.call("people.role", person=handle, role=role)
-        return cls(node, await node.core.db.read(lambda reader: people.find(reader, handle)))
+        return await cls.of(node, handle)
 
     # ---- doing
 
@@ -74,13 +80,34 @@ class User:
 
     async def says(self, conversation: str, text: str, **fields: Any) -> str:
         """Post a message; returns its id."""
+        return (await self.posts(conversation, text, **fields))["message"]
+
+    async def posts(self, conversation: str, text: str, **fields: Any) -> dict[str, Any]:
+        """Post a message; returns what `messages.post` returns, `seq` and `gid` among it."""
         cid = f"test-{next(_cids)}"
-        posted = await self.call("messages.post", conversation=conversation, cid=cid, text=text, **fields)
-        return posted["message"]
+        return await self.call("messages.post", conversation=conversation, cid=cid, text=text, **fields)
+
+    # ---- looking
 
     async def sees(self, conversation: str, **fields: Any) -> list[dict[str, Any]]:
         """The newest messages, or the page that `fields` select, as `messages.list` returns them."""
         return (await self.call("messages.list", conversation=conversation, **fields))["messages"]
+
+    async def reads(self, conversation: str, **fields: Any) -> list[str]:
+        """The texts of the messages that `sees` returns."""
+        return [message["text"] for message in await self.sees(conversation, **fields)]
+
+    async def entry(self, conversation: str) -> dict[str, Any]:
+        """The conversation in the user's inbox. Raises `LookupError` if it is not on the first page."""
+        for entry in (await self.call("inbox.list"))["conversations"]:
+            if entry["conversation"] == conversation:
+                return entry
+        raise LookupError(f"{self.handle} does not have {conversation} in the inbox")
+
+    async def members(self, conversation: str) -> dict[str, str]:
+        """Handle → role, of the first page of members."""
+        page = await self.call("conversations.members.list", conversation=conversation)
+        return {member["person"]["handle"]: member["role"] for member in page["members"]}
 
     async def token(self) -> str:
         """A token, for `chatnode.client.connect(url, token)` or HTTP."""
@@ -114,7 +141,8 @@ class LiveSession(OpenSession):
         """Nothing is queued."""
 
     def end(self, *, resume: bool, reason: str) -> None:
-        self.ended = resume
+        if self.ended is None:
+            self.ended = resume
 
     def heard(self, event: str | None = None) -> list[dict[str, Any]]:
         """The pushes so far, only those of `event` if it is given."""
@@ -140,9 +168,9 @@ class LiveUser(User):
         self.session: LiveSession
 
     @classmethod
-    async def new(cls, node: Node, handle: str, *, admin: bool = False, role: str | None = None) -> Self:
-        """Create an account and connect it."""
-        client = await super().new(node, handle, admin=admin, role=role)
+    async def of(cls, node: Node, handle: str) -> Self:
+        """Connect the existing user with this handle."""
+        client = await super().of(node, handle)
         client.session = await LiveSession.of(node, client)
         return client
 

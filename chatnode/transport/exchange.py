@@ -21,9 +21,9 @@ import trio
 from chatnode.concurrency import Signal
 from chatnode.logs import get_logger
 from chatnode.transport.body import body_reader
+from chatnode.transport.connection import GONE, LINGER_SECONDS, READ_BYTES, Connection
 from chatnode.transport.failures import unexpected_refusal
 from chatnode.transport.head import BadRequest, Head, refusal_response
-from chatnode.transport.listener import GONE, LINGER_SECONDS, READ_BYTES, Connection
 from chatnode.transport.response import ResponseWriter
 
 logger = get_logger("http")
@@ -74,13 +74,13 @@ class Exchange:
         except Exception:
             if self._response.begun or self._gone or self._malformed:
                 raise
-            await self._refuse(500, unexpected_refusal().message)
+            await self.refuse(500, unexpected_refusal().message)
             return False
         if self._malformed is not None:
-            await self._refuse(self._malformed.status, self._malformed.reason)
+            await self.refuse(self._malformed.status, self._malformed.reason)
         elif not self._response.begun and not self._gone:
             logger.error("the application returned no response to %s", self._head.path.decode())
-            await self._refuse(500, "the node gave no answer")
+            await self.refuse(500, "the node gave no answer")
         return self._response.complete and self._response.keep_alive and await self._drain()
 
     def _scope(self) -> dict[str, Any]:
@@ -188,7 +188,7 @@ class Exchange:
             raise ClientGone from None
         self._sending = False
 
-    async def _refuse(self, status: int, reason: str) -> None:
+    async def refuse(self, status: int, reason: str) -> None:
         """Answer in the application's place, if nothing was sent."""
         if not self._response.begun and not self._gone:
             with trio.move_on_after(LINGER_SECONDS):
@@ -196,10 +196,17 @@ class Exchange:
 
 
 class HttpServer:
-    """Answers the requests that the listener hands over, by an ASGI application."""
+    """Answers the requests that the listener hands over, by an ASGI application.
 
-    def __init__(self, app: Application) -> None:
-        self._app = app
+    `make_app` is called in a thread, with the first request, because importing a framework takes long. Requests that
+    come meanwhile wait for it; connections of other kinds do not. If it fails, the request gets a 503, and the next
+    one calls it again.
+    """
+
+    def __init__(self, make_app: Callable[[], Application]) -> None:
+        self._make_app = make_app
+        self._app: Application | None = None
+        self._making = trio.Lock()
         self._answering = 0
         self._stopping = False
         self._idle = Signal()
@@ -209,11 +216,27 @@ class HttpServer:
         connection.hold_little()
         self._answering += 1
         try:
-            return await Exchange(connection, head, lambda: not self._stopping).run(self._app)
+            exchange = Exchange(connection, head, lambda: not self._stopping)
+            app = self._app or await self._made_app()
+            if app is None:
+                await exchange.refuse(503, "the node cannot answer HTTP requests now; its log says why")
+                return False
+            return await exchange.run(app)
         finally:
             self._answering -= 1
             if not self._answering:
                 self._idle.give()
+
+    async def _made_app(self) -> Application | None:
+        """None if it cannot be made. Once begun, making it is not cancellable, so a request that is cancelled leaves
+        the application to the others."""
+        async with self._making:
+            if self._app is None:
+                try:
+                    self._app = await trio.to_thread.run_sync(self._make_app)
+                except Exception:
+                    logger.exception("HTTP requests cannot be answered: the application cannot be made")
+            return self._app
 
     async def stop(self) -> None:
         """Keep no connection any more; returns when all requests in hand are answered."""

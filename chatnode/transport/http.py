@@ -23,6 +23,7 @@ from chatnode.errors import Refusal
 from chatnode.hooks.manager import Loaded
 from chatnode.model import permissions
 from chatnode.protocol import codec
+from chatnode.protocol.envelopes import Encoded
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services.sign_in import authenticate
 from chatnode.transport import monitoring, openapi, plugin_routes
@@ -101,7 +102,7 @@ class _Answers:
 
     async def context_of(self, credentials: Credentials, required: bool) -> Caller:
         """The owner of the token; without one, a client that is not signed in, unless one is `required`."""
-        context = Caller(self._core, address=credentials.address)
+        context = Caller(self._core, address=credentials.address, takes_json=True)
         if required:
             if credentials.token is None:
                 raise Refusal("unauthenticated", "send a token: Authorization: Bearer …")
@@ -119,7 +120,10 @@ class _Answers:
         credentials = self.credentials()
         context = await self.context_of(credentials, required=found.permission is not None)
         fields = _query_fields(self._core, found) if reading else await _body_fields(self._core, credentials)
-        result = codec.to_plain(await self._table.run(context, name, fields))
+        reply = await self._table.run(context, name, fields)
+        if isinstance(reply, Encoded):
+            return Response(reply.json, content_type=JSON)
+        result = codec.to_plain(reply)
         response = Response(codec.encode(result), content_type=JSON)
         if name in _SIGN_IN_COMMANDS and credentials.own_page:
             response.headers["Set-Cookie"] = set_cookie(self._core, credentials, result["token"])

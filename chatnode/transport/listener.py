@@ -20,120 +20,30 @@ import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from math import inf
-from typing import Protocol, cast
+from typing import Protocol
 
-import attrs
 import trio
 
 from chatnode.addresses import ANY, Bind, client_key, is_among
 from chatnode.config import Config
 from chatnode.errors import StartError
-from chatnode.logs import get_logger, kinds_of
+from chatnode.logs import get_logger
+from chatnode.transport.connection import LINGER_SECONDS, Connection
 from chatnode.transport.head import BadRequest, Head, end_of_head, parse_head, refusal_response
 
 logger = get_logger("listener")
 
-READ_BYTES = 16_384
 SOCKET_PATH = b"/v1/socket"
 _BACKLOG = 2_048
-LINGER_SECONDS = 1.0
 _TLS_HANDSHAKE = b"\x16"
 _NO_TLS = bytes.fromhex("15 0301 0002 02 46")
 """A TLS record: the fatal alert protocol_version."""
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-@attrs.define(eq=False)
-class Connection:
-    """One accepted connection. `socket` is non-blocking; `tls` is the stream over it when the port speaks TLS.
-    `buffered` is what was read and belongs to nobody yet: a body, frames, the next request."""
-
-    socket: socket.socket
-    address: str
-    port: int = 0
-    tls: trio.SSLStream[trio.SocketStream] | None = None
-    buffered: bytes = b""
-
-    def receive(self) -> Awaitable[bytes]:
-        """The next bytes, empty at the end. Raises OSError or one of trio's resource errors.
-
-        It is no coroutine itself, as each one between a task and trio costs every wake-up of the task.
-        """
-        return self._receive_raw() if self.tls is None else self._receive_decrypted(self.tls)
-
-    @staticmethod
-    async def _receive_decrypted(tls: trio.SSLStream[trio.SocketStream]) -> bytes:
-        return bytes(await tls.receive_some(READ_BYTES))
-
-    async def _receive_raw(self) -> bytes:
-        while True:
-            await trio.lowlevel.wait_readable(self.socket)
-            try:
-                return self.socket.recv(READ_BYTES)
-            except BlockingIOError:
-                continue
-
-    async def peek(self) -> bytes:
-        """The first byte that is there to be received, which stays there; empty at the end."""
-        await trio.lowlevel.wait_readable(self.socket)
-        return self.socket.recv(1, socket.MSG_PEEK)
-
-    async def send_all(self, data: bytes) -> None:
-        """Send all of it, as fast as the peer takes it. Raises one of `GONE`. When it is cancelled in the middle,
-        nothing may be sent after it."""
-        if self.tls is not None:
-            await self.tls.send_all(data)
-            return
-        rest = memoryview(data)
-        while rest:
-            try:
-                rest = rest[self.socket.send(rest) :]
-            except BlockingIOError:
-                await trio.lowlevel.wait_writable(self.socket)
-
-    def hold_little(self) -> None:
-        """Have the kernel hold little that was not sent yet, so that `send_all` goes as fast as the peer reads."""
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, READ_BYTES)
-
-    @property
-    def closed(self) -> bool:
-        return self.socket.fileno() == -1
-
-    @property
-    def local_address(self) -> tuple[str, int]:
-        """Host and port the peer connected to."""
-        return self.socket.getsockname()[:2]
-
-    async def linger(self) -> None:
-        """End our side and give the peer a moment to end its own.
-
-        Closing with bytes unread would reset the connection, and take with it what the peer has not read yet.
-        """
-        with trio.move_on_after(LINGER_SECONDS), contextlib.suppress(OSError, trio.ClosedResourceError):
-            if self.tls is not None:
-                with trio.move_on_after(LINGER_SECONDS / 2), contextlib.suppress(trio.BrokenResourceError):
-                    await self.tls.unwrap()  # the peer is told that nothing was cut off
-            self.socket.shutdown(socket.SHUT_WR)
-            while await self._receive_raw():
-                pass
-
-    def stream(self) -> trio.SocketStream:
-        """The plain connection as trio's stream."""
-        return trio.SocketStream(trio.socket.from_stdlib_socket(self.socket))
-
-    def close_now(self) -> None:
-        """Close at once; tasks that send or receive get `trio.ClosedResourceError`."""
-        if self.socket.fileno() != -1:
-            trio.lowlevel.notify_closing(self.socket)
-            self.socket.close()
-
-
-GONE = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
-"""What a peer that went away looks like; nothing worth a line in the log."""
-
-
 class Handler(Protocol):
-    """Answers a request; returns whether the connection can take a further one."""
+    """Answers a request; returns whether the connection can take a further one. One that is `kept` is left alone: it
+    is ended by what keeps it."""
 
     def __call__(self, connection: Connection, head: Head, /) -> Awaitable[bool]: ...
 
@@ -160,6 +70,7 @@ class Listener:
         self._exhaustion_logged = False
         self._tls_at_plain_port_logged = False
         self._stopping = False
+        self._forget = self._uncount  # bound once for all connections
         self._waiting: set[trio.CancelScope] = set()
         """Around each wait for a request."""
 
@@ -222,7 +133,7 @@ class Listener:
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         milliseconds = int(self._config.server.dead_peer_seconds * 1000)
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
-        connection = Connection(accepted, address, port)
+        connection = Connection(accepted, address, port, self._forget)
         self._connections.add(connection)
         self._per_address[client_key(address)] += 1
         nursery.start_soon(self._serve_connection, connection)
@@ -242,34 +153,23 @@ class Listener:
         try:
             await self._serve_requests(connection)
         except Exception as error:
-            self._log_fault(connection, error)
+            connection.log_fault(error)
         except BaseExceptionGroup as group:
             faults, rest = group.split(Exception)
             if faults is not None:
-                self._log_fault(connection, faults)
+                connection.log_fault(faults)
             if rest is not None:
                 raise rest from None  # cancellation, KeyboardInterrupt and the like are not the connection's
         finally:
-            try:
-                await connection.linger()
-            finally:
-                self._let_go(connection)
+            if not connection.kept:
+                await connection.end()
 
-    def _let_go(self, connection: Connection) -> None:
-        connection.close_now()
+    def _uncount(self, connection: Connection) -> None:
         self._connections.discard(connection)
         client = client_key(connection.address)
         self._per_address[client] -= 1
         if not self._per_address[client]:
             del self._per_address[client]
-
-    def _log_fault(self, connection: Connection, error: Exception) -> None:
-        if isinstance(error, ExceptionGroup):
-            _, error_or_none = cast("ExceptionGroup[Exception]", error).split(GONE)
-        else:
-            error_or_none = None if isinstance(error, GONE) else error
-        if error_or_none is not None:
-            logger.warning("a connection from %s failed: %s", connection.address, kinds_of(error_or_none))
 
     async def _serve_requests(self, connection: Connection) -> None:
         """One request after the other, until one of them ends the connection."""

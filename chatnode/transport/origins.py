@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
-from werkzeug.http import dump_cookie, parse_cookie
 
 from chatnode.addresses import DEFAULT_PORTS, is_among, is_same_host, parse_address, parse_hop, parse_host, parse_url
 from chatnode.dispatch.core import Core
+from chatnode.transport.connection import Connection
 from chatnode.transport.head import Head
-from chatnode.transport.listener import Connection
 
 COOKIE = "chatnode_session"
 
@@ -121,16 +120,17 @@ def clear_cookie(credentials: Credentials) -> str:
 
 
 def _cookie(name: str, value: str, seconds: int, credentials: Credentials) -> str:
-    return dump_cookie(
-        name, value, max_age=seconds, path="/", secure=credentials.secure, httponly=True, samesite="Lax"
-    )  # fmt: skip
+    secure = "; Secure" if credentials.secure else ""
+    return f"{name}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}"
 
 
 def _of_cookies(header: str, name: str) -> tuple[str | None, str | None]:
     """The token, and the name of the cookie it is in; one without a port is taken too, for those who had it before."""
-    if header:
-        cookies = parse_cookie(header)
-        for each in (name, COOKIE):
-            if token := cookies.get(each):
-                return token, each
+    cookies: dict[str, str] = {}
+    for pair in header.split(";"):
+        key, _, value = pair.partition("=")
+        cookies.setdefault(key.strip(), value.strip())  # of two with one name, the first has the longer path
+    for each in (name, COOKIE):
+        if token := cookies.get(each):
+            return token, each
     return None, None

@@ -11,6 +11,7 @@ from chatnode.api import (
     MAY_SEE_PRESENCE,
     Account,
     Context,
+    Querying,
     Reader,
     Refusal,
     Row,
@@ -72,13 +73,13 @@ KEPT = f"e.owner = :me AND e.removed_at IS NULL AND p.erased_at IS NULL AND {not
 # ---- reading
 
 
-def find(reader: Reader | Transaction, owner: int, contact: int) -> Shown | None:
+def find(reader: Querying, owner: int, contact: int) -> Shown | None:
     """The entry that `owner` sees of `contact`."""
     row = reader.execute(f"{SHOWN} WHERE {KEPT} AND e.contact = :contact", {"me": owner, "contact": contact}).fetchone()
     return Shown._make(row) if row is not None else None
 
 
-def get(reader: Reader | Transaction, owner: Account, contact: Account) -> Shown:
+def get(reader: Querying, owner: Account, contact: Account) -> Shown:
     """`find`; raises `Refusal("not_found")`."""
     found = find(reader, owner.key, contact.key)
     if found is None:
@@ -134,7 +135,7 @@ def as_known(ctx: Context, rows: Iterable[Shown]) -> list[Contact]:
 # ---- changing
 
 
-def is_kept(reader: Reader | Transaction, owner: int, contact: int) -> bool:
+def is_kept(reader: Querying, owner: int, contact: int) -> bool:
     """Whether `contact` is in the list of `owner`, shown or not."""
     sql = "SELECT 1 FROM contacts_entries WHERE owner = ? AND contact = ? AND removed_at IS NULL"
     return reader.execute(sql, (owner, contact)).fetchone() is not None

@@ -7,6 +7,7 @@ from typing import cast
 from chatnode.api import (
     Account,
     PersonRef,
+    Querying,
     Reader,
     Refusal,
     Row,
@@ -34,7 +35,7 @@ PENDING = "declined_at IS NULL"
 # ---- reading
 
 
-def is_pending(reader: Reader | Transaction, sender: int, receiver: int) -> bool:
+def is_pending(reader: Querying, sender: int, receiver: int) -> bool:
     sql = f"SELECT 1 FROM contacts_requests WHERE sender = ? AND receiver = ? AND {PENDING}"  # noqa: S608
     return reader.execute(sql, (sender, receiver)).fetchone() is not None
 
@@ -53,13 +54,13 @@ def page(
     return found, found[-1].request if len(rows) > limit else None
 
 
-def _request(reader: Reader | Transaction, row: tuple[int, int, int, int, str]) -> ContactRequest:
+def _request(reader: Querying, row: tuple[int, int, int, int, str]) -> ContactRequest:
     key, sender, receiver, at, note = row
     one, other = (public_person(person_by_key(reader, person)) for person in (sender, receiver))
     return ContactRequest(key, one, other, rfc3339(at), note)
 
 
-def _find(reader: Reader | Transaction, sender: int, receiver: int) -> ContactRequest | None:
+def _find(reader: Querying, sender: int, receiver: int) -> ContactRequest | None:
     row = reader.execute(
         f"SELECT key, sender, receiver, at, note FROM contacts_requests "  # noqa: S608
         f"WHERE sender = ? AND receiver = ? AND {PENDING}",
@@ -121,33 +122,33 @@ def decline(tx: Transaction, sender: Account, receiver: Account) -> None:
     ).rowcount
     if not changed:
         raise Refusal("not_found", f"{sender.handle} has not sent you a request", path="person")
-    _tell_closed(tx, RequestDeclined, sender, receiver)
+    _record_closed(tx, RequestDeclined, sender, receiver)
 
 
 def cancel(tx: Transaction, sender: Account, receiver: Account) -> None:
     """Raises `Refusal("not_found")`."""
     if not _delete_pending(tx, sender.key, receiver.key):
         raise Refusal("not_found", f"you have no pending request to {receiver.handle}", path="person")
-    _tell_closed(tx, RequestCancelled, sender, receiver)
+    _record_closed(tx, RequestCancelled, sender, receiver)
 
 
 def answered(tx: Transaction, sender: Account, receiver: Account) -> None:
     """The request was accepted, and with it whatever the two asked each other before."""
     was_pending = _delete_pending(tx, sender.key, receiver.key)
     if _delete_pending(tx, receiver.key, sender.key):
-        _tell_closed(tx, RequestAccepted, receiver, sender)
+        _record_closed(tx, RequestAccepted, receiver, sender)
     pair = {"one": sender.key, "other": receiver.key}
     tx.execute("DELETE FROM contacts_requests WHERE sender = :one AND receiver = :other", pair)
     tx.execute("DELETE FROM contacts_requests WHERE sender = :other AND receiver = :one", pair)
     if was_pending:
-        _tell_closed(tx, RequestAccepted, sender, receiver)
+        _record_closed(tx, RequestAccepted, sender, receiver)
 
 
 def drop_between(tx: Transaction, one: Account, other: Account) -> None:
     """One of the two has blocked the other: what waits for an answer is withdrawn."""
     for sender, receiver in ((one, other), (other, one)):
         if _delete_pending(tx, sender.key, receiver.key):
-            _tell_closed(tx, RequestCancelled, sender, receiver)
+            _record_closed(tx, RequestCancelled, sender, receiver)
 
 
 def _delete_pending(tx: Transaction, sender: int, receiver: int) -> bool:
@@ -164,7 +165,7 @@ def forget_declined(tx: Transaction, settings: ContactsSettings) -> int:
 # ---- events
 
 
-def _tell_closed(tx: Transaction, kind: Closing, sender: Account, receiver: Account) -> None:
+def _record_closed(tx: Transaction, kind: Closing, sender: Account, receiver: Account) -> None:
     event = kind(sender.ref, receiver.ref)
     tx.record(event, people=(sender.key, receiver.key), subject=receiver.key, actor=sender.key)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chatnode.api import EventKind, Limit, Plugin, Reader, Table, Transaction, hookimpl, steps_in
+from chatnode.api import EventKind, Limit, Plugin, Querying, Table, hookimpl, steps_in
 from chatnode_reactions import storage
 from chatnode_reactions.collection import REACTIONS
 from chatnode_reactions.commands import COMMANDS, LIMIT
@@ -41,6 +41,6 @@ def chatnode_plugin() -> Plugin:
 
 
 @hookimpl
-def enrich_messages(reader: Reader | Transaction, ids: Sequence[str]) -> Mapping[str, Any]:
+def enrich_messages(reader: Querying, ids: Sequence[str]) -> Mapping[str, Any]:
     """`extra.reactions` of each message that has any; deleted ones have none."""
     return storage.shown(reader, ids)

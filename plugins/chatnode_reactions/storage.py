@@ -12,6 +12,7 @@ from chatnode.api import (
     Account,
     Event,
     PersonRef,
+    Querying,
     Reader,
     Refusal,
     Row,
@@ -61,7 +62,7 @@ def change(tx: Transaction, account: Account, id: str, decide: Decide, most: int
     return ReactionPage(id, mine, _counted(tx, id))
 
 
-def _key(reader: Reader | Transaction, id: str) -> int:
+def _key(reader: Querying, id: str) -> int:
     return reader.execute("SELECT key FROM messages WHERE id = ?", (id,)).fetchone()[0]
 
 
@@ -103,19 +104,19 @@ def make_changed(reader: Reader, row: Row) -> Event | None:
 # ---- reading
 
 
-def _of_person(reader: Reader | Transaction, message: int, person: int) -> list[str]:
+def _of_person(reader: Querying, message: int, person: int) -> list[str]:
     rows = reader.execute(
         "SELECT emoji FROM reactions_given WHERE message = ? AND person = ? ORDER BY key", (message, person)
     )
     return [emoji for (emoji,) in rows.fetchall()]
 
 
-def _counts(reader: Reader | Transaction, message: int) -> dict[str, int]:
+def _counts(reader: Querying, message: int) -> dict[str, int]:
     rows = reader.execute("SELECT emoji, count FROM reactions_counted WHERE message = ? ORDER BY first", (message,))
     return dict(rows.fetchall())
 
 
-def shown(reader: Reader | Transaction, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+def shown(reader: Querying, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """What is shown with messages, as JSON has it (`Counted`): by their ids, those without reactions left out.
 
     Two queries whatever the number of messages; one when none of them has a reaction.
@@ -136,7 +137,7 @@ def shown(reader: Reader | Transaction, ids: Sequence[str]) -> dict[str, list[di
     return found
 
 
-def _people(reader: Reader | Transaction, keys: Iterable[int]) -> dict[int, dict[str, str]]:
+def _people(reader: Querying, keys: Iterable[int]) -> dict[int, dict[str, str]]:
     """References to people by their keys, as JSON has them."""
     rows = reader.execute(
         "SELECT key, id, handle FROM people WHERE key IN (SELECT value FROM json_each(?))",
@@ -145,7 +146,7 @@ def _people(reader: Reader | Transaction, keys: Iterable[int]) -> dict[int, dict
     return {key: {"id": id, "handle": handle} for key, id, handle in rows.fetchall()}
 
 
-def _counted(reader: Reader | Transaction, id: str) -> list[Counted]:
+def _counted(reader: Querying, id: str) -> list[Counted]:
     return [
         Counted(each["emoji"], each["type"], each["count"], [PersonRef(**person) for person in each["people"]])
         for each in shown(reader, [id]).get(id, [])

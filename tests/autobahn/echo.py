@@ -9,13 +9,15 @@ import tempfile
 
 import trio
 
+from chatnode.addresses import parse_bind
 from chatnode.config import Config, Limits
 from chatnode.dispatch.caller import Caller
 from chatnode.node import Node, open_node
+from chatnode.transport.connection import Connection
 from chatnode.transport.head import Head
-from chatnode.transport.listener import Connection, Listener, listen
-from chatnode.transport.origins import Credentials
+from chatnode.transport.listener import Listener, listen
 from chatnode.transport.socket import ClientSocket
+from chatnode.transport.sockets import ClientSockets
 
 CONFIG = Config(limits=Limits(hello_frames=0))
 
@@ -26,8 +28,11 @@ class EchoSocket(ClientSocket):
     async def _begin(self) -> bool:
         data, self._connection.buffered = self._connection.buffered, b""
         if data:
-            await self._answer(self._hear(data))
+            await self._answer(self._hear(data, trio.current_time()))
         return self._reader.untouched or await self._take_rest()
+
+    def _begin_at_once(self, text: bytes) -> bool:
+        return False
 
     async def _reply_to(self, data: bytes, context: Caller) -> bytes | None:
         try:
@@ -38,23 +43,24 @@ class EchoSocket(ClientSocket):
         return data
 
 
+class EchoSockets(ClientSockets):
+    """Read by a hub, as the node's are."""
+
+    kind = EchoSocket
+
+
 async def serve_echo(node: Node, port: int, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
     """Serve on loopback until cancelled; reports the URL."""
-    with listen("127.0.0.1", port) as listening:
-        async with trio.open_nursery() as nursery:
 
-            async def on_socket(connection: Connection, head: Head) -> bool:
-                credentials = Credentials("", None)
-                await EchoSocket(node.core, node.table, node.sessions, connection, credentials, nursery.start_soon).run(
-                    head
-                )
-                return False
+    async def on_http(connection: Connection, head: Head) -> bool:
+        return False
 
-            async def on_http(connection: Connection, head: Head) -> bool:
-                return False
-
-            listener = Listener(CONFIG, None, on_socket, on_http, trio.lowlevel.checkpoint)
-            task_status.started(await nursery.start(listener.serve, listening, trio.Event()))
+    async with trio.open_nursery() as nursery:
+        sockets = EchoSockets(node.core, node.table, node.sessions, nursery)
+        listener = Listener(CONFIG, None, sockets.serve, on_http, trio.lowlevel.checkpoint)
+        listening = listen(parse_bind(f"127.0.0.1:{port}"))
+        await nursery.start(listener.serve, listening, trio.Event())
+        task_status.started(f"http://127.0.0.1:{listening[0].getsockname()[1]}")
 
 
 async def _main(port: int) -> None:

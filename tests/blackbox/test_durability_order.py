@@ -7,6 +7,7 @@ acked nothing that was in it.
 
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -125,9 +126,9 @@ def post_until_death(node: NodeProcess, tokens: Mapping[str, str]) -> list[Sende
     except NodeFault:
         return senders  # killed while it started
     try:
-        chats = [Chat(node.address, tokens["alice"], device=f"device {n}") for n in range(3)]
-        with chats[0], chats[1], chats[2]:
-            for chat, other in zip(chats, ("bob", "carol", "mallory"), strict=True):
+        with ExitStack() as chats:
+            for number, other in enumerate(("bob", "carol", "mallory")):
+                chat = chats.enter_context(Chat(node.address, tokens["alice"], device=f"device {number}"))
                 senders.append(Sender(chat, chat.direct(other)))
             threads = [threading.Thread(target=sender.run) for sender in senders]
             for thread in threads:

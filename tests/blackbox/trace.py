@@ -23,6 +23,8 @@ class Call:
     result: str
     began: int
     ended: int
+    injected: bool = False
+    """Whether strace gave the result, and the kernel was never asked."""
 
     @property
     def target(self) -> str:
@@ -32,7 +34,7 @@ class Call:
     @property
     def succeeded(self) -> bool:
         """Whether it did what it was asked."""
-        return self.result.isdigit()
+        return self.result.isdigit() and not self.injected
 
 
 def calls(path: Path) -> Iterator[Call]:
@@ -40,10 +42,11 @@ def calls(path: Path) -> Iterator[Call]:
     begun: dict[str, tuple[str, str, int]] = {}
     with path.open(encoding="ascii", errors="replace") as lines:
         for number, line in enumerate(lines):
+            injected = line.rstrip("\n").endswith("(INJECTED)")
             if found := _WHOLE.match(line):
-                yield Call(found[2], found[3], found[4], number, number)
+                yield Call(found[2], found[3], found[4], number, number, injected)
             elif found := _BEGUN.match(line.rstrip("\n")):
                 begun[found[1]] = (found[2], found[3], number)
             elif (found := _ENDED.match(line)) and found[1] in begun:
                 name, arguments, began = begun.pop(found[1])
-                yield Call(name, arguments + found[3], found[4], began, number)
+                yield Call(name, arguments + found[3], found[4], began, number, injected)

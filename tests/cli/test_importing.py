@@ -12,7 +12,7 @@ import pytest
 from chatnode.cli.importing import MOST_LINES, Tally, _Import
 from chatnode.importers import Converter, IrcLog, Source, ZulipArchive, zulip_markdown
 from chatnode.node import Node
-from tests.conftest import User
+from chatnode.testing import User
 
 
 def post(id: int, content: str = "", author: str = "Ada") -> dict[str, Any]:

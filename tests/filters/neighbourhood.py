@@ -9,8 +9,7 @@ import attrs
 from chatnode.model.times import DAY_MS
 from chatnode.node import Node
 from chatnode.storage.engine.transaction import Transaction
-from tests.conftest import User, make_person
-from tests.services.dialogue import direct, group, say
+from chatnode.testing import User
 
 SECRET = "zebrafinch"
 """Only in what ann may not see."""
@@ -39,32 +38,32 @@ class Neighbourhood:
 
 async def settle(node: Node) -> Neighbourhood:
     """Make the neighbourhood."""
-    ann, bob, cay = [await make_person(node, handle) for handle in ("ann", "bob", "cay")]
-    root = await make_person(node, "root", admin=True)
-    talk = await direct(bob, ann)
-    plans = await group(ann, bob, cay, title="Plans")
-    late = await group(bob, cay, title="Ünder the bridge", description="50% of 'it'; DROP TABLE messages --")
-    hidden = await group(bob, cay, title=SECRET, visibility="private")
-    await group(cay, ann, title="Hall", visibility="public")
-    yard = await group(
-        cay, title="Yard", description="No dogs", visibility="public", history="since_joining", idle_days=30,
-        retention_days=90,
+    ann, bob, cay = [await User.new(node, handle) for handle in ("ann", "bob", "cay")]
+    root = await User.new(node, "root", admin=True)
+    talk = await bob.direct(ann)
+    plans = await ann.group(bob, cay, title="Plans")
+    late = await bob.group(cay, title="Ünder the bridge", description="50% of 'it'; DROP TABLE messages --")
+    hidden = await bob.group(cay, title=SECRET, visibility="private")
+    await cay.group(ann, title="Hall", visibility="public")
+    yard = await cay.group(
+        title="Yard", description="No dogs", visibility="public", history="since_joining",
+        idle_days=30, retention_days=90,
     )  # fmt: skip
-    await say(cay, yard, SECRET)
+    await cay.says(yard, SECRET)
     for number in range(7):
-        await say((bob, ann)[number % 3 == 0], talk, f"talk {number}")
-        await say((ann, bob, cay)[number % 3], plans, f"Plan {number} straße %_'\"\\ @cay" if number % 2 else "ok")
-        await say(cay, late, f"before {SECRET}" if number < 4 else f"late {number}")
+        await (bob, ann)[number % 3 == 0].says(talk, f"talk {number}")
+        await (ann, bob, cay)[number % 3].says(plans, f"Plan {number} straße %_'\"\\ @cay" if number % 2 else "ok")
+        await cay.says(late, f"before {SECRET}" if number < 4 else f"late {number}")
         if number == 3:
             await bob.call("conversations.members.add", conversation=late, member="ann")
-        await say(bob, hidden, f"{SECRET} {number}")
-    await say(bob, plans, "what @ann said", reply_to=(await say(cay, plans, "last"))["message"])
+        await bob.says(hidden, f"{SECRET} {number}")
+    await bob.says(plans, "what @ann said", reply_to=await cay.says(plans, "last"))
     for place in (plans, late, hidden):
         for message in (await bob.call("messages.list", conversation=place))["messages"][:5]:
             await bob.call("reactions.add", message=message["message"], emoji="🎉")
     await bob.call("contacts.add", person="ann", nickname=SECRET, note=SECRET, groups=[SECRET])
     await ann.call("contacts.add", person="cay", nickname="Kay", groups=["Work", "Ünder"], tags=["vip"], favourite=True)
-    dora, eli = [await make_person(node, handle) for handle in ("dora", "eli")]
+    dora, eli = [await User.new(node, handle) for handle in ("dora", "eli")]
     await ann.call("contacts.add", person="dora", nickname="Ünal", number="+49 170", groups=["work"], tags=["vip"])
     await eli.call("contacts.add", person="ann", note=SECRET)
     await dora.call("contacts.request", person="eli", note=SECRET)

@@ -17,10 +17,10 @@ from chatnode.node import Node
 from chatnode.services import COLLECTIONS
 from chatnode.storage.filters.kinds import Fault, Timestamp
 from chatnode.storage.filters.query import Plan, Query, plan
-from tests.conftest import User
+from chatnode.testing import User
 from tests.filters.neighbourhood import Neighbourhood, settle
 from tests.quick import examples
-from tests.services.dialogue import direct, group, outcome, say
+from tests.services.dialogue import outcome
 
 
 @pytest.fixture
@@ -90,9 +90,9 @@ async def test_made_up_cursors_are_refused_or_are_places(there: Neighbourhood) -
 
 async def test_rows_that_are_alike_come_once_each_while_others_are_added(node: Node, ann: User, bob: User) -> None:
     """All sort keys are alike: whatever is there from the first page to the last is met exactly once."""
-    talk, other = await direct(ann, bob), await group(bob, ann)
+    talk, other = await ann.direct(bob), await bob.group(ann)
     for number in range(23):
-        await say(bob, (talk, other)[number % 2], f"old {number}")
+        await bob.says((talk, other)[number % 2], f"old {number}")
     before = {row["message_id"] for row in (await ann.call("items.query", collection="messages"))["data"]}
     for sort in ("message_type", "-is_deleted", "edit_count,-sender_handle", "-created_at"):
         met: list[str] = []
@@ -104,15 +104,15 @@ async def test_rows_that_are_alike_come_once_each_while_others_are_added(node: N
                 break
             after = {"after": page["next"]}
             if len(met) < 40:
-                await say(bob, talk, "new")
+                await bob.says(talk, "new")
         assert len(met) == len(set(met)), sort
         assert before <= set(met), sort
 
 
 async def test_groups_come_once_each_while_their_counts_grow(node: Node, ann: User, bob: User) -> None:
-    rooms = [await group(bob, ann, title=str(number)) for number in range(7)]
+    rooms = [await bob.group(ann, title=str(number)) for number in range(7)]
     for room in rooms:
-        await say(bob, room, "hello")
+        await bob.says(room, "hello")
     met: list[str] = []
     after: dict[str, str] = {}
     while True:
@@ -121,7 +121,7 @@ async def test_groups_come_once_each_while_their_counts_grow(node: Node, ann: Us
         if "next" not in page:
             break
         after = {"after": page["next"]}
-        await say(bob, rooms[0], "again")
+        await bob.says(rooms[0], "again")
     assert sorted(met) == sorted(rooms)
 
 
@@ -151,15 +151,15 @@ async def test_groups_come_once_each_while_their_counts_grow(node: Node, ann: Us
 async def test_letters_of_either_case_are_found_and_signs_mean_themselves(
     ann: User, bob: User, said: str, asked: str, found: bool
 ) -> None:
-    await say(bob, await direct(ann, bob), said)
+    await bob.says(await ann.direct(bob), said)
     page = await ann.call("items.query", collection="messages", filter={"message_text": {"_icontains": asked}})
     assert [row["message_text"] for row in page["data"]] == [said] * found
 
 
 async def test_exact_means_exact(ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     for text in ("Apple", "apple", "applesauce", "an apple", "100% apple"):
-        await say(bob, talk, text)
+        await bob.says(talk, text)
     for asked, found in (
         ({"_eq": "apple"}, {"apple"}),
         ({"_starts_with": "apple"}, {"apple", "applesauce"}),

@@ -15,9 +15,9 @@ from chatnode.config import Config, Limits
 from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.storage.filters.collection import Collection
-from tests.conftest import User, make_person
+from chatnode.testing import User
 from tests.filters.asking import MOST, questions
-from tests.services.dialogue import Visitor, direct, group, say
+from tests.services.dialogue import Visitor
 
 Asks = Callable[..., Awaitable[Any]]
 
@@ -61,9 +61,9 @@ def config() -> Config:
 async def people_of(node: Node) -> dict[str, User]:
     """One for each role that has an account."""
     handles = ("stranger", "ex-member", "late", "member", "owner", "other")
-    people = {handle: await make_person(node, handle) for handle in handles}
-    people["node admin"] = await make_person(node, "node-admin", admin=True)
-    moderator = await make_person(node, "moderator")
+    people = {handle: await User.new(node, handle) for handle in handles}
+    people["node admin"] = await User.new(node, "node-admin", admin=True)
+    moderator = await User.new(node, "moderator")
     await node.call("people.role", person="moderator", role="moderator")
     people["moderator"] = User(node, attrs.evolve(moderator.account, role="moderator"))
     return people
@@ -71,27 +71,28 @@ async def people_of(node: Node) -> dict[str, User]:
 
 async def plant(people: dict[str, User]) -> None:
     owner, member, late = people["owner"], people["member"], people["late"]
-    room = await group(owner, member, people["ex-member"], title="zebrafinch", description="goldcrest")
+    room = await owner.group(member, people["ex-member"], title="zebrafinch", description="goldcrest")
     await owner.call("conversations.settings", conversation=room, label="wheatear", starred=True)
-    await say(owner, room, "bluethroat @member")
-    edited = await say(member, room, "nightjar")
+    await owner.says(room, "bluethroat @member")
+    edited = await member.posts(room, "nightjar")
     await member.call("messages.edit", message=edited["message"], text="something else")
-    deleted = await say(owner, room, "ptarmigan once")
+    deleted = await owner.posts(room, "ptarmigan once")
     await owner.call("messages.edit", message=deleted["message"], text="ptarmigan twice")
     await owner.call("messages.delete", message=deleted["message"])
-    await say(owner, room, "look", metadata={"bird": "capercaillie"})
-    await say(member, room, "here", kind="location", location={"latitude": 1, "longitude": 2, "name": "dotterel"})
-    reported = await say(owner, room, "bluethroat again")
+    await owner.says(room, "look", metadata={"bird": "capercaillie"})
+    await member.says(room, "here", kind="location", location={"latitude": 1, "longitude": 2, "name": "dotterel"})
+    reported = await owner.posts(room, "bluethroat again")
     await member.call("messages.report", message=reported["message"], reason="other", note="redstart")
     for who in (owner, member, people["ex-member"]):
         await who.call("receipts.read", conversation=room, seq=5)
     await owner.call("conversations.members.remove", conversation=room, member="ex-member")
     await owner.call("conversations.members.add", conversation=room, member="late")
-    await say(late, room, "sandpiper")
-    await say(owner, await direct(owner, people["other"]), "whimbrel")
+    await late.says(room, "sandpiper")
+    await owner.says(await owner.direct(people["other"]), "whimbrel")
     await owner.call("tokens.create", label="firecrest")
     await owner.call("presence.status", text="chiffchaff")
-    await group(*people.values(), title="all together")
+    first, *others = people.values()
+    await first.group(*others, title="all together")
 
 
 async def received(asks: Asks, collection: Collection) -> str:

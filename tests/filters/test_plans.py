@@ -10,12 +10,14 @@ from chatnode.node import Node
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.filters.collection import Asker
 from chatnode.storage.filters.compile import Parameters
-from chatnode.storage.filters.query import Query, _statement, plan
-from tests.conftest import User
+from chatnode.storage.filters.query import Query, plan, run
+from chatnode.storage.filters.timeline import statement
+from chatnode.testing import User
 
 ID = "0" * 32
 OPEN = {"is_active": {"_eq": True}, "is_closed": {"_eq": False}}
 UNREAD = {"reader_id": {"_eq": "$CURRENT_USER"}, "status": {"_neq": "READ"}}
+LATELY = {"created_at": {"_gt": 7}}
 SHOWN = {"conversation_id": {"_eq": ID}, "is_deleted": {"_eq": False}}
 
 #: What is asked, and how its rows are found.
@@ -25,7 +27,12 @@ ASKED: list[tuple[str, dict[str, Any], str]] = [
         "message_reads", {"filter": UNREAD, "group_by": "conversation_id"},
         "item USING INDEX sqlite_autoindex_messages_2 (conversation=? AND seq>?)",
     ),
-    ("messages", {"filter": SHOWN, "sort": "-created_at", "limit": 30}, "item USING INDEX messages_time"),
+    ("messages", {"filter": LATELY}, "item USING INDEX messages_late (conversation=? AND at>?)"),
+    (
+        "messages", {"filter": LATELY, "sort": "-seq"},
+        "item USING INDEX sqlite_autoindex_messages_2 (conversation=? AND seq>?",
+    ),
+    ("messages", {"filter": LATELY, "sort": "-seq"}, "near USING INDEX messages_hours (conversation=? AND at<?)"),
     (
         "messages", {"filter": SHOWN, "sort": "-seq", "limit": 30},
         "item USING INDEX sqlite_autoindex_messages_2 (conversation=? AND seq>?)",
@@ -43,10 +50,10 @@ async def steps(node: Node, who: User, collection: str, fields: dict[str, Any]) 
     """What SQLite will do."""
     declared = node.core.collections.find(collection)
     parameters = Parameters(Asker(who.account.key, None, 0))
-    statement = _statement(plan(declared, Query(**fields), node.core.config.limits), parameters)
+    sql = statement(plan(declared, Query(**fields), node.core.config.limits), parameters)
 
     def read(reader: Reader) -> list[str]:
-        return [row[3] for row in reader.execute(f"EXPLAIN QUERY PLAN {statement}", parameters.values)]
+        return [row[3] for row in reader.execute(f"EXPLAIN QUERY PLAN {sql}", parameters.values)]
 
     return await node.core.db.read(read)
 
@@ -63,6 +70,28 @@ async def test_it_goes_by_an_index(
 async def test_the_newest_page_of_messages_is_not_sorted(node: Node, ann: User) -> None:
     planned = await steps(node, ann, "messages", {"filter": SHOWN, "sort": "-seq", "limit": 30})
     assert not any("ORDER BY" in step for step in planned)
+
+
+async def test_messages_by_time_go_by_seq_and_those_out_of_order_by_an_index(node: Node, ann: User) -> None:
+    place = await ann.group(title="Plans")
+    for number in range(3):
+        await ann.says(place, f"{number}")
+    await node.core.db.write(lambda tx: tx.execute("UPDATE messages SET late = 1 WHERE seq = 2"))
+    asked = Query({"conversation_id": {"_eq": place}, "created_at": {"_gt": 7}}, "-created_at", 30)
+    asker = Asker(ann.account.key, None, 0)
+
+    def read(reader: Reader) -> list[str]:
+        executed = list[str]()
+        reader.set_trace_callback(executed.append)
+        page = run(reader, asker, plan(node.core.collections.find("messages"), asked, node.core.config.limits), 0)
+        reader.set_trace_callback(None)
+        assert [row["seq"] for row in page.data] == [3, 2, 1]
+        return [row[3] for sql in executed for row in reader.execute(f"EXPLAIN QUERY PLAN {sql}")]
+
+    planned = await node.core.db.read(read)
+    assert "SEARCH item USING INDEX sqlite_autoindex_messages_2 (conversation=? AND seq>? AND seq<?)" in planned
+    assert "SEARCH item USING INDEX messages_late (conversation=? AND at>?)" in planned
+    assert [step for step in planned if step.startswith("SCAN item") or step == "USE TEMP B-TREE FOR ORDER BY"] == []
 
 
 async def test_participants_of_one_conversation_are_not_looked_for_in_all(node: Node, ann: User) -> None:

@@ -15,10 +15,10 @@ from chatnode.services import COLLECTIONS
 from chatnode.storage.filters.collection import Collection, Collections, Field
 from chatnode.storage.filters.kinds import Integer
 from chatnode.storage.filters.query import Query, plan
-from tests.conftest import User
+from chatnode.testing import User, refused
 from tests.filters.neighbourhood import settle
 from tests.quick import examples
-from tests.services.dialogue import direct, outcome, refused, say, with_limits
+from tests.services.dialogue import outcome, with_limits
 
 MESSAGES = Collections(COLLECTIONS).find("messages")
 CONVERSATIONS = Collections(COLLECTIONS).find("conversations")
@@ -97,9 +97,9 @@ def test_sorts_groups_fields_and_cursors_are_checked(fields: dict[str, Any], pat
 
 
 async def test_a_cursor_counts_only_in_its_own_list(node: Node, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     for text in "abc":
-        await say(ann, talk, text)
+        await ann.says(talk, text)
     page = await ann.call("items.query", collection="messages", sort="seq", limit=1)
     for other in ({"sort": "-seq"}, {"sort": "gid"}, {"group_by": "sender_id"}):
         with refused("invalid", "after"):

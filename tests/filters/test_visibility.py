@@ -14,9 +14,9 @@ from chatnode.storage.filters import query
 from chatnode.storage.filters.collection import Collection
 from chatnode.storage.filters.cursor import write_cursor
 from chatnode.storage.people import people
-from tests.conftest import make_person
+from chatnode.testing import User, refused
 from tests.filters.neighbourhood import SECRET, Neighbourhood, settle
-from tests.services.dialogue import Visitor, outcome, refused
+from tests.services.dialogue import Visitor, outcome
 
 each_collection = pytest.mark.parametrize("collection", COLLECTIONS, ids=lambda each: each.name)
 
@@ -54,7 +54,7 @@ WHO = {
 
 
 async def test_who_gets_what(there: Neighbourhood) -> None:
-    stranger = await make_person(there.node, "stranger")
+    stranger = await User.new(there.node, "stranger")
     found: dict[str, tuple[str, ...]] = {}
     for collection in there.node.core.collections:
         answers: list[str] = []

@@ -13,7 +13,7 @@ from chatnode.model.times import DAY_MS
 from chatnode.node import Node
 from chatnode.storage.engine.transaction import Transaction
 from tests.properties.client_model import Client
-from tests.properties.world import Connection, Somebody, connect, fresh, make_somebody, new_token
+from tests.properties.world import Connection, SignedIn, connect, fresh, new_token
 
 PASSWORD = "correct horse battery staple"
 
@@ -22,7 +22,7 @@ PASSWORD = "correct horse battery staple"
 class Watched:
     """Somebody whose client has a snapshot from before the command, and a live session."""
 
-    somebody: Somebody
+    somebody: SignedIn
     live: Client
     away: Client
     connection: Connection
@@ -36,10 +36,10 @@ class World:
     """
 
     node: Node
-    ann: Somebody
-    bob: Somebody
-    cay: Somebody
-    eve: Somebody
+    ann: SignedIn
+    bob: SignedIn
+    cay: SignedIn
+    eve: SignedIn
     watched: list[Watched] = attrs.field(factory=list[Watched])
     since: int = 0
     concerns_everybody: bool = False
@@ -58,7 +58,7 @@ class World:
             self.since = live.gid = away.gid = connection.welcome["head"]
             self.watched.append(Watched(somebody, live, away, connection))
 
-    async def call(self, somebody: Somebody | None, command: str, /, **fields: Any) -> Any:
+    async def call(self, somebody: SignedIn | None, command: str, /, **fields: Any) -> Any:
         """Run a command as somebody, or as the operator."""
         self.called.append(command)
         return await (somebody or self.node).call(command, **fields)
@@ -75,7 +75,7 @@ class World:
         fields = {"title": "plans", "members": members, **fields}
         return (await self.ann.call("conversations.create", **fields | {"members": list(members)}))["conversation"]
 
-    async def say(self, conversation: str, *texts: str, by: Somebody | None = None) -> str:
+    async def say(self, conversation: str, *texts: str, by: SignedIn | None = None) -> str:
         """Post messages; the id of the last."""
         posted: dict[str, str] = {}
         for text in texts:
@@ -108,8 +108,8 @@ def scenario(command: str) -> Callable[[Scenario], Scenario]:
 
 
 async def make_world(node: Node) -> World:
-    ann = await make_somebody(node, "ann", admin=True)
-    bob, cay, eve = [await make_somebody(node, handle) for handle in ("bob", "cay", "eve")]
+    ann = await SignedIn.new(node, "ann", admin=True)
+    bob, cay, eve = [await SignedIn.new(node, handle) for handle in ("bob", "cay", "eve")]
     world = World(node, ann, bob, cay, eve)
     await eve.call("conversations.create", title="of eve's own")
     await eve.call("conversations.direct", **{"with": "eve"})

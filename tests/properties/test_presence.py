@@ -21,7 +21,7 @@ from chatnode.errors import Refusal
 from chatnode.node import Node, open_node
 from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.telling import Broadcaster
-from tests.properties.world import LiveSession, Somebody, make_somebody
+from tests.properties.world import FrameSession, SignedIn, without_flushing
 from tests.quick import examples
 
 HANDLES = ("ann", "bob", "cay", "dan")
@@ -32,7 +32,7 @@ LONG = 60.0
 class Told:
     """What one session has been told: a state takes the place of everything before."""
 
-    session: LiveSession
+    session: FrameSession
     people: dict[str, dict[str, Any]] = attrs.field(factory=dict[str, dict[str, Any]])
     read: int = 0
 
@@ -53,14 +53,14 @@ class Told:
 @attrs.define
 class Game:
     node: Node
-    people: dict[str, Somebody]
+    people: dict[str, SignedIn]
     room: str
     sessions: dict[str, list[Told]]
     blocks: set[tuple[str, str]] = attrs.field(factory=set[tuple[str, str]])
     number: int = 0
 
     async def come(self, handle: str) -> None:
-        session = LiveSession(self.people[handle].account, self.people[handle].session)
+        session = FrameSession(self.people[handle], self.people[handle].session)
         await self.node.sessions.attach(session)
         self.sessions[handle].append(Told(session))
         session.go_live()
@@ -124,8 +124,8 @@ async def play(moves: Moves, grace: float, interval: float) -> None:
         async with open_node(
             folder, Config(limits=Limits(statuses_per_minute=0), presence=presence), inline=True
         ) as node:
-            node.core.db._writer.execute("PRAGMA synchronous=OFF")
-            people = {handle: await make_somebody(node, handle) for handle in HANDLES}
+            await without_flushing(node)
+            people = {handle: await SignedIn.new(node, handle) for handle in HANDLES}
             fields = {"title": "all", "members": list(HANDLES[:3]), "visibility": "public"}
             room = (await people["ann"].call("conversations.create", **fields))["conversation"]
             await people["cay"].call("conversations.direct", **{"with": "dan"})
@@ -143,7 +143,7 @@ async def play(moves: Moves, grace: float, interval: float) -> None:
             for tolds in game.sessions.values():
                 for told in tolds:
                     node.sessions.detach(told.session)
-            assert not node.sessions._hearing, "somebody is left behind"
+            assert node.sessions.conversations == 0, "somebody is left behind"
 
 
 def run(moves: Moves, grace: float, interval: float) -> None:

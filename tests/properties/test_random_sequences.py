@@ -31,7 +31,7 @@ from chatnode.storage.log import log
 from chatnode.storage.people import people
 from tests.properties.client_model import Client
 from tests.properties.scenarios import item
-from tests.properties.world import Connection, Somebody, apply, connect, fresh, head, make_somebody, replayed
+from tests.properties.world import Connection, SignedIn, apply, connect, fresh, head, replayed, without_flushing
 from tests.quick import examples
 
 HANDLES = ("ann", "bob", "cay")
@@ -51,7 +51,7 @@ class Step:
 class Player:
     """A person with a client that is connected at times. Its cursor is the client's."""
 
-    somebody: Somebody
+    somebody: SignedIn
     client: Client
     connection: Connection | None = None
 
@@ -272,8 +272,8 @@ async def play(steps: list[Step], most_replayed: int) -> None:
     config = Config(limits=Limits(replay_events=most_replayed))
     with TemporaryDirectory() as folder:
         async with open_node(folder, config, inline=True) as node:
-            node.core.db._writer.execute("PRAGMA synchronous=OFF")  # nobody pulls the plug here
-            everybody = [await make_somebody(node, handle) for handle in (*HANDLES, "eve")]
+            await without_flushing(node)
+            everybody = [await SignedIn.new(node, handle) for handle in (*HANDLES, "eve")]
             players = [Player(somebody, Client(somebody)) for somebody in everybody]
             for player in players:
                 await player.client.begin()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import Any, Self
 
 import attrs
 import orjson
@@ -11,58 +11,49 @@ import orjson
 from chatnode import testing
 from chatnode.dispatch.caller import Caller
 from chatnode.model.commands.resume import Cursor, Welcome
-from chatnode.model.people import Account
 from chatnode.node import Node
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Push
 from chatnode.routing import resume
-from chatnode.routing.sessions import OpenSession
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.log import log
 from chatnode.storage.people import people, sessions
 from tests.properties.client_model import Client
 
 
-class LiveSession(OpenSession):
-    """A session that keeps the frames it is sent."""
+class FrameSession(testing.LiveSession):
+    """A session of the kit that also keeps the bytes it is sent: a replay must repeat them to the byte."""
 
-    def __init__(self, account: Account, key: int) -> None:
-        super().__init__(account, key)
+    def __init__(self, person: testing.User, key: int) -> None:
+        super().__init__(person, key)
         self.frames: list[bytes] = []
         self.flushed = 0
-        self.ended: bool | None = None
-        """Whether the client should come back, once the session is ended."""
+        """How many frames had come when the session was last flushed."""
 
     def send(self, push: Push) -> None:
+        super().send(push)
         self.frames.append(push.json)
 
     def flush(self) -> None:
         self.flushed = len(self.frames)
 
-    def end(self, *, resume: bool, reason: str) -> None:
-        if self.ended is None:
-            self.ended = resume
 
+class SignedIn(testing.User):
+    """A user with a token. `session` is its key: only who is signed in can be signed out, or resume."""
 
-class Somebody(testing.User):
-    """A person whose role may change meanwhile. `session` is the key of the token they are signed in with."""
+    session: int
 
-    def __init__(self, node: Node, account: Account, session: int) -> None:
-        super().__init__(node, account)
-        self.session = session
+    @classmethod
+    async def of(cls, node: Node, handle: str) -> Self:
+        person = await super().of(node, handle)
+        person.session = await new_token(node, handle)
+        return person
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """The result as plain values; raises `Refusal`."""
-        account = await self.node.core.db.read(lambda reader: people.by_key(reader, self.account.key))
+        account = await self.node.core.db.read(lambda reader: people.by_key(reader, self.key))
         context = Caller(self.node.core, account, self.session, address="test")
         return codec.to_plain(await self.node.table.run(context, name, fields))
-
-
-async def make_somebody(node: Node, handle: str, *, admin: bool = False, password: str | None = None) -> Somebody:
-    fields = {} if password is None else {"password": password}
-    await node.call("people.create", handle=handle, admin=admin, **fields)
-    account = await node.core.db.read(lambda reader: people.find(reader, handle))
-    return Somebody(node, account, await new_token(node, handle))
 
 
 async def new_token(node: Node, who: str) -> int:
@@ -79,7 +70,7 @@ async def new_token(node: Node, who: str) -> int:
 class Connection:
     """A live session and the welcome it began with."""
 
-    session: LiveSession
+    session: FrameSession
     welcome: dict[str, Any]
     read: int = 0
 
@@ -90,10 +81,10 @@ class Connection:
         return [frame for frame in new if b'"gid"' in frame and not frame.startswith(b'{"event":"live"')]
 
 
-async def connect(somebody: Somebody, gid: int | None) -> Connection:
+async def connect(somebody: SignedIn, gid: int | None) -> Connection:
     """Begin a session as a client socket does, with the cursor `gid` or none; ends up live."""
     node = somebody.node
-    session = LiveSession(somebody.account, somebody.session)
+    session = FrameSession(somebody, somebody.session)
     cursor = Cursor(node.core.epoch, gid) if gid is not None else None
     welcome: dict[str, Any] = {}
     try:
@@ -110,13 +101,17 @@ async def connect(somebody: Somebody, gid: int | None) -> Connection:
     return Connection(session, welcome)
 
 
-async def replayed(somebody: Somebody, gid: int) -> list[bytes]:
+async def replayed(somebody: SignedIn, gid: int) -> list[bytes]:
     """What a client that comes back with this cursor is sent before it is live. It signs in anew."""
-    token = await new_token(somebody.node, somebody.id)
-    connection = await connect(Somebody(somebody.node, somebody.account, token), gid)
+    connection = await connect(await SignedIn.of(somebody.node, somebody.id), gid)
     somebody.node.sessions.detach(connection.session)
     assert connection.welcome["mode"] == "replay"
     return connection.take()
+
+
+async def without_flushing(node: Node) -> None:
+    """From now on no commit waits for the disk, since nobody pulls the plug."""
+    await node.core.db.maintain(lambda connection: connection.execute("PRAGMA synchronous=OFF"))
 
 
 async def head(node: Node) -> int:
@@ -128,7 +123,7 @@ def apply(client: Client, frames: list[bytes]) -> None:
         client.apply(orjson.loads(frame))
 
 
-async def fresh(somebody: Somebody) -> Client:
+async def fresh(somebody: SignedIn) -> Client:
     """A client with a snapshot of how things are."""
     client = Client(somebody)
     await client.begin()

@@ -10,35 +10,31 @@ from chatnode.node import Node
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.connection import Reader
-from tests.properties.world import LiveSession, Somebody, make_somebody
+from tests.properties.world import FrameSession, SignedIn
 from tests.storage.harness import Gate
 
 
 @pytest.fixture
-async def ann(node: Node) -> Somebody:
-    return await make_somebody(node, "ann", admin=True)
+async def ann(node: Node) -> SignedIn:
+    return await SignedIn.new(node, "ann", admin=True)
 
 
 @pytest.fixture
-async def bob(node: Node) -> Somebody:
-    return await make_somebody(node, "bob")
+async def bob(node: Node) -> SignedIn:
+    return await SignedIn.new(node, "bob")
 
 
-async def group(ann: Somebody, *handles: str) -> str:
-    return (await ann.call("conversations.create", title="plans", members=list(handles)))["conversation"]
-
-
-async def add(ann: Somebody, talk: str) -> None:
+async def add(ann: SignedIn, talk: str) -> None:
     await ann.call("conversations.members.add", conversation=talk, member="bob")
 
 
-async def remove(ann: Somebody, talk: str) -> None:
+async def remove(ann: SignedIn, talk: str) -> None:
     await ann.call("conversations.members.remove", conversation=talk, member="bob")
 
 
 def heard(registry: SessionRegistry) -> int:
     """How many conversations somebody hears."""
-    return len(registry._hearing)
+    return registry.conversations
 
 
 def held_up_loading(patch: pytest.MonkeyPatch) -> Gate:
@@ -56,7 +52,7 @@ def held_up_loading(patch: pytest.MonkeyPatch) -> Gate:
     return gate
 
 
-async def hears(ann: Somebody, talk: str, session: LiveSession) -> bool:
+async def hears(ann: SignedIn, talk: str, session: FrameSession) -> bool:
     before = len(session.frames)
     await ann.call("messages.post", conversation=talk, cid=f"probe-{before}", text="do you hear me?")
     return len(session.frames) > before
@@ -69,14 +65,14 @@ async def hears(ann: Somebody, talk: str, session: LiveSession) -> bool:
 )
 @pytest.mark.parametrize("was_in", [False, True])
 async def test_memberships_that_change_while_a_session_attaches(
-    node: Node, ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch,
+    node: Node, ann: SignedIn, bob: SignedIn, monkeypatch: pytest.MonkeyPatch,
     changes: tuple[object, ...], is_in: bool, was_in: bool,
 ) -> None:  # fmt: skip
-    talk = await group(ann, *["bob"][:was_in])
+    talk = await ann.group(*[bob][:was_in])
     if was_in:
         changes = (remove, *changes) if changes else ()
         is_in = is_in or not changes
-    session = LiveSession(bob.account, bob.session)
+    session = FrameSession(bob, bob.session)
     gate = held_up_loading(monkeypatch)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(node.sessions.attach, session)
@@ -89,10 +85,10 @@ async def test_memberships_that_change_while_a_session_attaches(
 
 
 async def test_a_second_session_waits_for_what_the_first_loads(
-    node: Node, ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch
+    node: Node, ann: SignedIn, bob: SignedIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    talk = await group(ann, "bob")
-    first, second = LiveSession(bob.account, bob.session), LiveSession(bob.account, bob.session)
+    talk = await ann.group(bob)
+    first, second = FrameSession(bob, bob.session), FrameSession(bob, bob.session)
     attached = trio.Event()
 
     async def attach_second() -> None:
@@ -115,11 +111,11 @@ async def test_a_second_session_waits_for_what_the_first_loads(
 
 
 async def test_when_loading_is_cancelled_who_waits_is_told_to_come_back(
-    node: Node, ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch
+    node: Node, ann: SignedIn, bob: SignedIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And whoever comes next hears everything, even before those who were told so have gone."""
-    talk = await group(ann, "bob")
-    first, second, third = (LiveSession(bob.account, bob.session) for _ in range(3))
+    talk = await ann.group(bob)
+    first, second, third = (FrameSession(bob, bob.session) for _ in range(3))
     gate = held_up_loading(monkeypatch)
     async with trio.open_nursery() as nursery:
         scope = trio.CancelScope()
@@ -139,7 +135,7 @@ async def test_when_loading_is_cancelled_who_waits_is_told_to_come_back(
     assert (len(node.sessions), heard(node.sessions)) == (0, 0)
 
 
-async def attach_or_detach(registry: SessionRegistry, session: LiveSession, scope: trio.CancelScope) -> None:
+async def attach_or_detach(registry: SessionRegistry, session: FrameSession, scope: trio.CancelScope) -> None:
     """As the client socket does."""
     with scope:
         try:
@@ -150,24 +146,24 @@ async def attach_or_detach(registry: SessionRegistry, session: LiveSession, scop
 
 
 async def test_when_loading_fails_the_session_is_gone(
-    node: Node, ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch
+    node: Node, ann: SignedIn, bob: SignedIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    talk = await group(ann, "bob")
-    session = LiveSession(bob.account, bob.session)
+    talk = await ann.group(bob)
+    session = FrameSession(bob, bob.session)
     with monkeypatch.context() as patch:
         patch.setattr(conversations, "of_person", None)
         with pytest.raises(TypeError):
             await attach_or_detach(node.sessions, session, trio.CancelScope())
     assert (len(node.sessions), node.sessions.all()) == (0, [])
-    again = LiveSession(bob.account, bob.session)
+    again = FrameSession(bob, bob.session)
     await node.sessions.attach(again)
     again.go_live()
     assert await hears(ann, talk, again)
 
 
-async def test_detaching_the_last_session_ends_the_hearing(node: Node, ann: Somebody, bob: Somebody) -> None:
-    talk = await group(ann, "bob")
-    sessions = [LiveSession(bob.account, bob.session) for _ in range(2)]
+async def test_detaching_the_last_session_ends_the_hearing(node: Node, ann: SignedIn, bob: SignedIn) -> None:
+    talk = await ann.group(bob)
+    sessions = [FrameSession(bob, bob.session) for _ in range(2)]
     for session in sessions:
         await node.sessions.attach(session)
         session.go_live()
@@ -183,10 +179,10 @@ async def test_detaching_the_last_session_ends_the_hearing(node: Node, ann: Some
 
 
 async def test_a_session_that_is_detached_while_it_attaches_leaves_nothing_behind(
-    node: Node, ann: Somebody, bob: Somebody, monkeypatch: pytest.MonkeyPatch
+    node: Node, ann: SignedIn, bob: SignedIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    talk = await group(ann, "bob")
-    session = LiveSession(bob.account, bob.session)
+    talk = await ann.group(bob)
+    session = FrameSession(bob, bob.session)
     gate = held_up_loading(monkeypatch)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(node.sessions.attach, session)

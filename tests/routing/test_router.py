@@ -9,10 +9,10 @@ import trio
 
 from chatnode.node import Node
 from chatnode.protocol.envelopes import Push
-from tests.properties.world import LiveSession, Somebody, connect, make_somebody, new_token
+from tests.properties.world import FrameSession, SignedIn, connect, new_token
 
 
-class FailingSession(LiveSession):
+class FailingSession(FrameSession):
     """A session in which `fails` is wrong: `send`, `flush` or `end`."""
 
     fails = ""
@@ -33,7 +33,7 @@ class FailingSession(LiveSession):
         super().end(resume=resume, reason=reason)
 
 
-class EndingSession(LiveSession):
+class EndingSession(FrameSession):
     """A session that is over as soon as it is sent something, as that of a reader who is too slow."""
 
     node: Node
@@ -45,42 +45,38 @@ class EndingSession(LiveSession):
 
 
 @pytest.fixture
-async def ann(node: Node) -> Somebody:
-    return await make_somebody(node, "ann", admin=True)
+async def ann(node: Node) -> SignedIn:
+    return await SignedIn.new(node, "ann", admin=True)
 
 
 @pytest.fixture
-async def bob(node: Node) -> Somebody:
-    return await make_somebody(node, "bob")
+async def bob(node: Node) -> SignedIn:
+    return await SignedIn.new(node, "bob")
 
 
 @pytest.fixture
-async def cay(node: Node) -> Somebody:
-    return await make_somebody(node, "cay")
+async def cay(node: Node) -> SignedIn:
+    return await SignedIn.new(node, "cay")
 
 
-async def attach(somebody: Somebody, kind: type[LiveSession] = LiveSession, key: int | None = None) -> LiveSession:
+async def attach(somebody: SignedIn, kind: type[FrameSession] = FrameSession, key: int | None = None) -> FrameSession:
     """A live session, which has seen everything so far."""
-    session = kind(somebody.account, key or somebody.session)
+    session = kind(somebody, key or somebody.session)
     await somebody.node.sessions.attach(session)
     session.go_live()
     return session
 
 
-async def talk_of(ann: Somebody, *others: Somebody) -> str:
-    members = [other.handle for other in others]
-    return (await ann.call("conversations.create", title="plans", members=members))["conversation"]
+async def says_in_time(by: SignedIn, talk: str, text: str) -> None:
+    """As `says`, but a publisher that fails must not leave the writer waiting."""
+    with trio.fail_after(10):
+        await by.says(talk, text)
 
 
-async def say(by: Somebody, talk: str, text: str) -> None:
-    with trio.fail_after(10):  # a publisher that fails must not leave the writer waiting
-        await by.call("messages.post", conversation=talk, cid=text.split()[0], text=text)
-
-
-async def test_an_event_is_encoded_once_for_all(node: Node, ann: Somebody, bob: Somebody) -> None:
-    talk = await talk_of(ann, bob)
+async def test_an_event_is_encoded_once_for_all(node: Node, ann: SignedIn, bob: SignedIn) -> None:
+    talk = await ann.group(bob)
     sessions = [await attach(somebody) for somebody in (ann, bob, bob)]
-    await say(ann, talk, "hello")
+    await says_in_time(ann, talk, "hello")
     first, *others = [session.frames for session in sessions]
     assert len(first) == 1
     assert all(frames[0] is first[0] for frames in others)
@@ -88,88 +84,88 @@ async def test_an_event_is_encoded_once_for_all(node: Node, ann: Somebody, bob: 
 
 
 async def test_an_event_for_several_people_reaches_each_of_them(
-    node: Node, ann: Somebody, bob: Somebody, cay: Somebody
+    node: Node, ann: SignedIn, bob: SignedIn, cay: SignedIn
 ) -> None:
-    await talk_of(ann, bob, cay)
+    await ann.group(bob, cay)
     sessions = [await attach(somebody) for somebody in (ann, bob, cay)]
     await bob.call("people.update", name="Robert")
     assert [[b"person.updated" in frame for frame in session.frames] for session in sessions] == [[True]] * 3
 
 
-async def test_who_is_named_twice_gets_an_event_once(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_who_is_named_twice_gets_an_event_once(node: Node, ann: SignedIn, bob: SignedIn) -> None:
     """Bob hears the conversation from his own joining on, and is named in it."""
     session = await attach(bob)
-    talk = await talk_of(ann, bob)
+    talk = await ann.group(bob)
     names = [frame.split(b'"event":"')[1].split(b'"')[0] for frame in session.frames]
     assert names == [b"member.joined", b"conversation.updated"]
     await ann.call("conversations.members.remove", conversation=talk, member="bob")
-    await say(ann, talk, "about bob")
+    await says_in_time(ann, talk, "about bob")
     assert len(session.frames) == 3
 
 
 @pytest.mark.parametrize("fails", ["send", "flush"])
 @pytest.mark.parametrize("position", [0, 1, 2])
 async def test_a_failing_session_stops_no_other(
-    node: Node, ann: Somebody, bob: Somebody, cay: Somebody, fails: str, position: int
+    node: Node, ann: SignedIn, bob: SignedIn, cay: SignedIn, fails: str, position: int
 ) -> None:
-    talk = await talk_of(ann, bob, cay)
+    talk = await ann.group(bob, cay)
     people = [ann, bob, cay]
     sessions = [
-        await attach(somebody, FailingSession if number == position else LiveSession)
+        await attach(somebody, FailingSession if number == position else FrameSession)
         for number, somebody in enumerate(people)
     ]
     failing = sessions.pop(position)
     assert isinstance(failing, FailingSession)
     failing.fails = fails
-    await say(ann, talk, "hello")
-    await say(ann, talk, "again")
+    await says_in_time(ann, talk, "hello")
+    await says_in_time(ann, talk, "again")
     assert [(len(session.frames), session.flushed) for session in sessions] == [(2, 2), (2, 2)]
 
 
 async def test_a_failing_session_does_not_keep_who_left_listening(
-    node: Node, ann: Somebody, bob: Somebody, cay: Somebody
+    node: Node, ann: SignedIn, bob: SignedIn, cay: SignedIn
 ) -> None:
     """Whatever happens while an event is handed out, memberships follow it."""
-    talk = await talk_of(ann, bob, cay)
+    talk = await ann.group(bob, cay)
     failing, leaving = await attach(ann, FailingSession), await attach(bob)
     assert isinstance(failing, FailingSession)
     failing.fails = "send"
     await bob.call("conversations.leave", conversation=talk)
     sent = len(leaving.frames)
     failing.fails = ""
-    await say(ann, talk, "about bob")
+    await says_in_time(ann, talk, "about bob")
     assert len(leaving.frames) == sent, "invariant 5: nothing reaches a non-member"
 
 
 @pytest.mark.parametrize(("fails", "sent"), [("send", 0), ("flush", 1)])
 async def test_a_session_that_misses_an_event_is_not_live_any_more(
-    node: Node, ann: Somebody, bob: Somebody, fails: str, sent: int
+    node: Node, ann: SignedIn, bob: SignedIn, fails: str, sent: int
 ) -> None:
     """A live session has no holes: one that could not be sent an event must not be sent the next."""
-    talk = await talk_of(ann, bob)
+    talk = await ann.group(bob)
     session = await attach(bob, FailingSession)
     assert isinstance(session, FailingSession)
     session.fails = fails
-    await say(ann, talk, "lost")
+    await says_in_time(ann, talk, "lost")
     session.fails = ""
-    await say(ann, talk, "after the hole")
+    await says_in_time(ann, talk, "after the hole")
     assert len(session.frames) == sent
     assert session.ended is True  # and its client is to come back
 
 
 async def test_a_session_that_ends_while_it_is_sent_something_stops_no_other(
-    node: Node, ann: Somebody, bob: Somebody
+    node: Node, ann: SignedIn, bob: SignedIn
 ) -> None:
-    talk = await talk_of(ann, bob)
+    talk = await ann.group(bob)
     EndingSession.node = node
-    sessions = [await attach(somebody, kind) for somebody in (ann, bob) for kind in (EndingSession, LiveSession)]
-    await say(ann, talk, "hello")
-    await say(ann, talk, "again")
+    sessions = [await attach(somebody, kind) for somebody in (ann, bob) for kind in (EndingSession, FrameSession)]
+    await says_in_time(ann, talk, "hello")
+    await says_in_time(ann, talk, "again")
     assert [len(session.frames) for session in sessions] == [1, 2, 1, 2]
     assert len(node.sessions) == 2
 
 
-async def test_a_signed_out_session_is_told_and_ended_for_good(node: Node, bob: Somebody) -> None:
+async def test_a_signed_out_session_is_told_and_ended_for_good(node: Node, bob: SignedIn) -> None:
     other = await new_token(node, "bob")
     here, there = await attach(bob), await attach(bob, key=other)
     await bob.call("sessions.revoke", session=other)
@@ -181,7 +177,7 @@ async def test_a_signed_out_session_is_told_and_ended_for_good(node: Node, bob: 
 
 
 async def test_a_changed_role_ends_all_sessions_of_a_person_to_come_back(
-    node: Node, ann: Somebody, bob: Somebody
+    node: Node, ann: SignedIn, bob: SignedIn
 ) -> None:
     sessions = [await attach(bob), await attach(bob), await attach(ann)]
     await ann.call("people.role", person="bob", role="admin")
@@ -189,7 +185,7 @@ async def test_a_changed_role_ends_all_sessions_of_a_person_to_come_back(
     assert [session.flushed for session in sessions] == [1, 1, 0]
 
 
-async def test_one_group_commit_is_one_flush(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_one_group_commit_is_one_flush(node: Node, ann: SignedIn, bob: SignedIn) -> None:
     session = await attach(bob)
     flushes = 0
 
@@ -198,15 +194,15 @@ async def test_one_group_commit_is_one_flush(node: Node, ann: Somebody, bob: Som
         flushes += 1
 
     session.flush = flush  # type: ignore[method-assign]
-    await talk_of(ann, bob)
+    await ann.group(bob)
     assert (len(session.frames), flushes) == (2, 1)
 
 
-async def test_who_is_not_live_costs_nothing(node: Node, ann: Somebody, bob: Somebody) -> None:
+async def test_who_is_not_live_costs_nothing(node: Node, ann: SignedIn, bob: SignedIn) -> None:
     connection = await connect(bob, None)
     node.sessions.detach(connection.session)
-    talk = await talk_of(ann, bob)
-    await say(ann, talk, "hello")
+    talk = await ann.group(bob)
+    await says_in_time(ann, talk, "hello")
     assert connection.take() == []
     assert len(node.sessions) == 0
 
@@ -220,15 +216,15 @@ async def test_who_is_not_live_costs_nothing(node: Node, ann: Somebody, bob: Som
     ],
 )
 async def test_what_becomes_of_a_message_is_told_to_those_who_could_see_it_and_not_to_who_came_later(
-    node: Node, ann: Somebody, bob: Somebody, cay: Somebody, command: str, fields: dict[str, str]
+    node: Node, ann: SignedIn, bob: SignedIn, cay: SignedIn, command: str, fields: dict[str, str]
 ) -> None:
-    talk = await talk_of(ann, bob)
-    await say(ann, talk, "before")
+    talk = await ann.group(bob)
+    await says_in_time(ann, talk, "before")
     message = (await ann.call("messages.list", conversation=talk))["messages"][0]["message"]
     await ann.call("conversations.members.add", conversation=talk, member="cay")
     early, late = await attach(bob), await attach(cay)
     await ann.call(command, message=message, **fields)
-    await say(ann, talk, "after")
+    await says_in_time(ann, talk, "after")
     event = {"messages.edit": "message.edited", "messages.delete": "message.deleted", "messages.pin": "message.pinned"}
     assert [json.loads(frame)["event"] for frame in early.frames] == [event[command], "message.posted"]
     assert [json.loads(frame)["event"] for frame in late.frames] == ["message.posted"]

@@ -1,4 +1,7 @@
-"""What the dialogues are written in: people who talk, devices that sign in, and refusals that are expected."""
+"""What the node's own dialogues need besides the kit's verbs: devices that sign in, tables of who may do what, limits.
+
+Users talk as in the tests of a plugin: `ann.says(…)`, `bob.hears(…)`, `refused(…)` come from `chatnode.testing`.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,9 @@ from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.protocol import codec
 from chatnode.services.sign_in import authenticate
-from chatnode.storage.people import people
-from chatnode.testing import LiveSession, User, refused
-from tests.conftest import make_person
+from chatnode.storage.people import people, sessions
+from chatnode.testing import LiveSession, User
 
-__all__ = ["LiveSession", "User", "refused"]
 PASSWORD = "correct horse battery"
 _quick = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 _cids = count(1)
@@ -36,11 +37,6 @@ without_plugins = pytest.mark.parametrize("only_plugins", [()], ids=["no plugins
 """Run a test on a node that has nothing but what is its own."""
 
 
-async def anew(node: Node, handle: str) -> User:
-    """Somebody with the role that they have by now."""
-    return User(node, await node.core.db.read(lambda reader: people.find(reader, handle)))
-
-
 async def outcome(asked: Awaitable[Any]) -> str:
     """`ok`, or the code of the refusal: for tables of who may do what."""
     try:
@@ -50,53 +46,20 @@ async def outcome(asked: Awaitable[Any]) -> str:
     return "ok"
 
 
-# ---- talking
-
-
 def new_cid() -> str:
     return f"cid-{next(_cids)}"
-
-
-async def direct(one: User, other: User) -> str:
-    """Their direct conversation."""
-    return await one.direct(other)
-
-
-async def group(owner: User, *members: User, title: str = "a group", **fields: Any) -> str:
-    """A private group, unless `visibility` says otherwise."""
-    return await owner.group(*members, title=title, **fields)
-
-
-async def say(who: User, conversation: str, text: str, **fields: Any) -> dict[str, Any]:
-    """Post; gives what the command gives."""
-    return await who.call("messages.post", conversation=conversation, cid=new_cid(), text=text, **fields)
 
 
 async def fill(who: User, conversation: str, text: str, times: int) -> None:
     """Post the same many times, in few commits."""
     async with trio.open_nursery() as nursery:
         for _ in range(times):
-            nursery.start_soon(say, who, conversation, text)
+            nursery.start_soon(who.says, conversation, text)
 
 
-async def said(who: User | Device, conversation: str, **fields: Any) -> list[str]:
-    """The texts that `messages.list` shows."""
-    return [
-        message["text"]
-        for message in (await who.call("messages.list", conversation=conversation, **fields))["messages"]
-    ]
-
-
-async def entry(who: User, conversation: str) -> dict[str, Any]:
-    """The conversation in somebody's inbox."""
-    inbox = await who.call("inbox.list")
-    return next(each for each in inbox["conversations"] if each["conversation"] == conversation)
-
-
-async def members(who: User, conversation: str) -> dict[str, str]:
-    """Handle → role."""
-    page = await who.call("conversations.members.list", conversation=conversation)
-    return {each["person"]["handle"]: each["role"] for each in page["members"]}
+async def rows_written(node: Node) -> int:
+    """How many rows the node has inserted, changed and deleted since it was opened."""
+    return await node.core.db.maintain(lambda connection: connection.total_changes)
 
 
 async def assert_sound(node: Node) -> None:
@@ -121,35 +84,38 @@ class Visitor:
 
     async def sign_in(self, handle: str, password: str = PASSWORD, **fields: Any) -> Device:
         done = await self.call("sessions.create", handle=handle, password=password, **fields)
-        return Device(self.node, done["token"])
+        return await Device.with_token(self.node, done["token"])
 
 
-class Device:
-    """A device, or a program with a token: shows it with every call, as over HTTP."""
+class Device(User):
+    """A device, or a program with a token: a user who shows the token with every call, as over HTTP."""
 
-    def __init__(self, node: Node, token: str) -> None:
-        self.node = node
-        self.token = token
+    secret: str
+
+    @classmethod
+    async def with_token(cls, node: Node, token: str) -> Device:
+        """Reading whose token it is does not use it."""
+        device = cls(node, (await node.core.db.read(lambda reader: sessions.authenticate(reader, token))).account)
+        device.secret = token
+        return device
 
     async def call(self, name: str, /, **fields: Any) -> Any:
-        found = await authenticate(self.node.core, self.token)
         context = Caller(self.node.core, address="192.0.2.1")
-        context.sign_in(found)
+        context.sign_in(await authenticate(self.node.core, self.secret))
         return codec.to_plain(await self.node.table.run(context, name, fields))
 
     async def session(self) -> int:
         """The number of this device's session."""
-        return (await authenticate(self.node.core, self.token)).session
+        return (await authenticate(self.node.core, self.secret)).session
 
     async def live(self) -> LiveSession:
         """A live session of this device."""
-        found = await authenticate(self.node.core, self.token)
-        return await LiveSession.of(self.node, User(self.node, found.account), found.session)
+        return await LiveSession.of(self.node, self, await self.session())
 
 
 async def with_password(node: Node, handle: str, password: str = PASSWORD, *, admin: bool = False) -> User:
     """An account with a password that was hashed with argon2id at little cost, which the hash says itself."""
-    person = await make_person(node, handle, admin=admin)
+    person = await User.new(node, handle, admin=admin)
     hashed = _quick.hash(password)
     await node.core.db.write(lambda tx: people.set_password(tx, person.account.key, hashed))
     return person
@@ -157,4 +123,4 @@ async def with_password(node: Node, handle: str, password: str = PASSWORD, *, ad
 
 async def token_of(maker: User, **fields: Any) -> Device:
     """A program with a token, which `maker` made: their own unless `person` says whose."""
-    return Device(maker.node, (await maker.call("tokens.create", **fields))["token"])
+    return await Device.with_token(maker.node, (await maker.call("tokens.create", **fields))["token"])

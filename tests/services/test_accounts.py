@@ -7,9 +7,9 @@ import pytest
 from chatnode.model.permissions import PERMISSIONS
 from chatnode.node import Node
 from chatnode.storage.people import people
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User, refused
 
-from .dialogue import LiveSession, direct, group, outcome, refused, with_limits, without_plugins
+from .dialogue import outcome, with_limits, without_plugins
 
 LOOKS_LIKE_AN_ID = "0123456789abcdef" * 2
 
@@ -69,7 +69,7 @@ async def test_a_handle_is_taken_in_every_case(node: Node, ann: User) -> None:
 async def test_members_do_not_make_accounts_and_administrators_do(node: Node, ann: User) -> None:
     with refused("forbidden"):
         await ann.call("people.create", handle="zoe")
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     assert (await root.call("people.create", handle="zoe"))["person"]["handle"] == "zoe"
 
 
@@ -77,7 +77,7 @@ async def test_members_do_not_make_accounts_and_administrators_do(node: Node, an
 async def test_me_tells_what_i_may_do(node: Node, ann: User) -> None:
     me = await ann.call("people.me")
     assert (me["person"]["id"], me["role"], me["permissions"]) == (ann.id, "member", ["chat", "groups.create"])
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     assert (await root.call("people.me"))["permissions"] == sorted(PERMISSIONS)
 
 
@@ -86,7 +86,7 @@ async def test_me_tells_what_i_may_do(node: Node, ann: User) -> None:
 
 @pytest.fixture
 async def five(node: Node) -> list[User]:
-    return [await make_person(node, handle) for handle in ("bea", "abe", "ada", "al", "bob2")]
+    return [await User.new(node, handle) for handle in ("bea", "abe", "ada", "al", "bob2")]
 
 
 async def test_the_directory_is_in_the_order_of_handles_and_read_page_by_page(ann: User, five: list[User]) -> None:
@@ -111,7 +111,7 @@ async def test_a_page_is_never_larger_than_the_setting(ann: User, five: list[Use
 
 
 async def test_a_new_name_reaches_fellows_and_nobody_else(node: Node, ann: User, bob: User, eve: User) -> None:
-    await direct(ann, bob)
+    await ann.direct(bob)
     hears, does_not = await LiveSession.of(node, bob), await LiveSession.of(node, eve)
     changed = await ann.call("people.update", name="Ann of Anfield", avatar="https://example.org/ann.png")
     assert changed["person"]["name"] == "Ann of Anfield"
@@ -138,7 +138,7 @@ async def test_a_profile_takes_web_addresses_and_one_line_names(ann: User) -> No
 
 
 async def test_a_new_role_ends_live_sessions_which_resume_with_it(node: Node, ann: User, bob: User) -> None:
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     anns, bobs = await LiveSession.of(node, ann), await LiveSession.of(node, bob)
     await root.call("people.role", person="ann", role="admin")
     assert [push["role"] for push in anns.heard("role.changed")] == ["admin"]
@@ -147,10 +147,10 @@ async def test_a_new_role_ends_live_sessions_which_resume_with_it(node: Node, an
 
 
 async def test_the_last_administrator_stays_one(node: Node) -> None:
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     with refused("conflict", "person"):
         await root.call("people.role", person="root", role="member")
-    await make_person(node, "second", admin=True)
+    await User.new(node, "second", admin=True)
     await root.call("people.role", person="root", role="member")
     with refused("conflict", "person"):
         await node.call("people.role", person="second", role="member")
@@ -169,7 +169,7 @@ async def test_the_operator_of_the_machine_is_nobody_who_could_converse(node: No
     for command, fields in (
         ("people.me", {}),
         ("conversations.direct", {"with": "ann"}),
-        ("messages.list", {"conversation": await group(ann)}),
+        ("messages.list", {"conversation": await ann.group()}),
         ("inbox.list", {}),
     ):
         with refused("forbidden"):

@@ -12,29 +12,14 @@ from chatnode.node import Node
 from chatnode.services import accounts, sign_in
 from chatnode.services.sign_in import authenticate
 from chatnode.storage.people import people
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User, refused
 
-from .dialogue import (
-    PASSWORD,
-    LiveSession,
-    Visitor,
-    assert_sound,
-    direct,
-    group,
-    members,
-    outcome,
-    refused,
-    said,
-    say,
-    token_of,
-    with_limits,
-    with_password,
-)
+from .dialogue import PASSWORD, Visitor, assert_sound, outcome, token_of, with_limits, with_password
 
 
 @pytest.fixture
 async def root(node: Node) -> User:
-    return await make_person(node, "root", admin=True)
+    return await User.new(node, "root", admin=True)
 
 
 # ---- devices
@@ -72,19 +57,19 @@ async def test_a_device_gets_another_name(ann: User, bob: User) -> None:
 
 async def test_what_was_under_way_when_a_device_was_signed_out_is_not_done(node: Node, ann: User, bob: User) -> None:
     """The token was found good, then the device was signed out, then the message came to be written."""
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     phone = await phone_context(ann)
     await node.call("people.sign_out", person="ann")
     with refused("unauthenticated"):
         await node.table.run(phone, "messages.post", {"conversation": talk, "cid": "1", "text": "too late"})
-    assert await said(bob, talk) == []
+    assert await bob.reads(talk) == []
 
 
 async def phone_context(who: User) -> Caller:
     """A request of theirs, at the moment when the token was found good."""
     token = await token_of(who)
     context = Caller(who.node.core, address="192.0.2.1")
-    context.sign_in(await authenticate(who.node.core, token.token))
+    context.sign_in(await authenticate(who.node.core, token.secret))
     return context
 
 
@@ -123,17 +108,17 @@ async def test_nothing_lets_in_who_is_deactivated(node: Node, root: User) -> Non
 async def test_who_is_deactivated_is_shown_and_left_in_peace(
     node: Node, root: User, ann: User, bob: User, eve: User
 ) -> None:
-    talk, room = await direct(ann, bob), await group(bob, ann, title="garden")
-    await say(ann, talk, "bye")
-    other = await group(bob)
+    talk, room = await ann.direct(bob), await bob.group(ann, title="garden")
+    await ann.says(talk, "bye")
+    other = await bob.group()
     hears, does_not = await LiveSession.of(node, bob), await LiveSession.of(node, eve)
     await root.call("people.deactivate", person="ann")
     assert [push["person"].get("deactivated") for push in hears.heard("person.updated")] == [True]
     assert does_not.heard() == []
 
-    assert (await members(bob, room))["ann"] == "member"
-    assert await said(bob, talk) == ["bye"]
-    assert await direct(bob, ann) == talk  # it is there, to be read
+    assert (await bob.members(room))["ann"] == "member"
+    assert await bob.reads(talk) == ["bye"]
+    assert await bob.direct(ann) == talk  # it is there, to be read
     for asked in (
         bob.call("messages.post", conversation=talk, cid="1", text="are you there?"),
         bob.call("conversations.members.add", conversation=other, member="ann"),
@@ -142,9 +127,9 @@ async def test_who_is_deactivated_is_shown_and_left_in_peace(
     ):
         with refused("forbidden"):
             await asked
-    await say(bob, room, "without her")
+    await bob.says(room, "without her")
     await root.call("people.reactivate", person="ann")
-    await say(bob, talk, "welcome back")
+    await bob.says(talk, "welcome back")
 
 
 async def test_one_deactivates_oneself_with_ones_password(node: Node, bob: User) -> None:
@@ -162,7 +147,7 @@ async def test_one_deactivates_oneself_with_ones_password(node: Node, bob: User)
 async def test_the_only_administrator_stays_active(node: Node, root: User) -> None:
     with refused("conflict", "person"):
         await root.call("people.deactivate")
-    second = await make_person(node, "second", admin=True)
+    second = await User.new(node, "second", admin=True)
     await second.call("people.deactivate", person="root")
     with refused("conflict", "person"):
         await second.call("people.deactivate")
@@ -174,7 +159,7 @@ async def test_the_only_administrator_stays_active(node: Node, root: User) -> No
 async def test_what_everybody_joins_is_not_joined_by_who_is_deactivated(node: Node, ann: User, eve: User) -> None:
     await node.call("people.deactivate", person="eve")
     hall = (await node.call("import.conversation", source="irc", key="#x", title="#x", join=True))["conversation"]
-    assert list(await members(ann, hall)) == ["ann"]
+    assert list(await ann.members(hall)) == ["ann"]
 
 
 # ---- a new password
@@ -254,7 +239,7 @@ async def test_who_gets_more_power_while_their_password_is_set_keeps_theirs(
     node: Node, root: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await root.call("roles.set", role="helper", permissions=["chat", "people.manage"])
-    await make_person(node, "hal")
+    await User.new(node, "hal")
     await root.call("people.role", person="hal", role="helper")
     hal = User(node, await node.core.db.read(lambda reader: people.find(reader, "hal")))
     await with_password(node, "ann")
@@ -291,7 +276,7 @@ async def test_the_code_is_not_kept(node: Node, root: User, ann: User) -> None:
 async def test_who_manages_people_does_not_manage_who_may_do_more(node: Node, root: User, bob: User) -> None:
     """A helper with the one permission gets at no administrator's account, and makes none."""
     await root.call("roles.set", role="helper", permissions=["chat", "people.manage"])
-    await make_person(node, "hal")
+    await User.new(node, "hal")
     await root.call("people.role", person="hal", role="helper")
     account = await node.core.db.read(lambda reader: people.find(reader, "hal"))
     hal = User(node, account)

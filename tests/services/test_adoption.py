@@ -16,10 +16,9 @@ from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.log import log
 from chatnode.storage.messages import adoption
 from chatnode.storage.people import people
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User, refused
 
-from .dialogue import LiveSession, assert_sound, group, refused, said, say
-from .dialogue import members as members_of
+from .dialogue import assert_sound
 
 AUTHOR = "Grace Hopper"
 
@@ -50,7 +49,7 @@ async def as_earlier_versions_did(node: Node, room: str, handle: str, role: str 
 
 @pytest.fixture
 async def root(node: Node) -> User:
-    return await make_person(node, "root", admin=True)
+    return await User.new(node, "root", admin=True)
 
 
 async def test_what_the_author_wrote_is_the_users(node: Node, root: User, ann: User, bob: User) -> None:
@@ -84,7 +83,7 @@ async def test_what_is_imported_later_is_the_users_too(node: Node, root: User, a
     assert await senders(ann, garden) == ["bob", "bob"]
     await root.call("people.erase", person="bob", handle="bob")
     await bring_in(node, 1, 2, 3)  # and what is erased is erased
-    assert await said(ann, garden) == ["", ""]
+    assert await ann.reads(garden) == ["", ""]
 
 
 async def test_a_dry_run_changes_nothing(node: Node, root: User, ann: User, bob: User) -> None:
@@ -101,7 +100,7 @@ async def test_without_a_user_the_author_becomes_an_account(node: Node, root: Us
     done = await root.call("people.adopt", author="grace.hopper")
     assert "imported" not in done["person"]
     grace = User(node, await node.core.db.read(lambda reader: people.find(reader, "grace.hopper")))
-    assert await said(grace, garden) == ["message 1"]  # who takes part in what everybody does
+    assert await grace.reads(garden) == ["message 1"]  # who takes part in what everybody does
     assert (await root.call("people.reset_link", person="grace.hopper"))["link"]
     assert await senders(ann, await bring_in(node, 2)) == ["grace.hopper"] * 2
     with refused("invalid", "author"):
@@ -111,11 +110,11 @@ async def test_without_a_user_the_author_becomes_an_account(node: Node, root: Us
 
 async def test_mentions_and_places_in_groups_follow(node: Node, root: User, ann: User, bob: User) -> None:
     await bring_in(node, 1)
-    alone, both, owned = [await group(ann, *others) for others in ((), (bob,), (bob,))]
+    alone, both, owned = [await ann.group(*others) for others in ((), (bob,), (bob,))]
     for room, role in ((alone, "member"), (both, "admin"), (owned, "member")):
         await as_earlier_versions_did(node, room, "grace.hopper", role)
-    both_named = await say(ann, both, "@grace.hopper and @bob")
-    named = await say(ann, alone, "@grace.hopper?")
+    both_named = await ann.posts(both, "@grace.hopper and @bob")
+    named = await ann.posts(alone, "@grace.hopper?")
     done = await root.call("people.adopt", author="grace.hopper", person="bob")
     assert done["moved"] == {"messages": 1, "mentions": 2, "groups": 3}
     for message in (both_named, named):
@@ -125,7 +124,7 @@ async def test_mentions_and_places_in_groups_follow(node: Node, root: User, ann:
     }
     assert roles == {alone: "member", both: "admin", owned: "member"}
     for room in (alone, both, owned):
-        assert set(await members_of(ann, room)) == {"ann", "bob"}
+        assert set(await ann.members(room)) == {"ann", "bob"}
     await assert_sound(node)
 
 
@@ -161,7 +160,7 @@ async def test_all_of_much_follows_in_small_steps(
     await bring_in(node, 16, 17)
     await as_earlier_versions_did(node, garden, "grace.hopper")
     for _ in range(5):
-        await say(ann, garden, "@grace.hopper?")
+        await ann.says(garden, "@grace.hopper?")
     done = await root.call("people.adopt", author="grace.hopper", person="bob")
     assert done["moved"] == {"messages": 7, "mentions": 5, "groups": 1}
     assert await senders(ann, garden) == ["bob"] * 5 + ["ada"] * 10 + ["bob"] * 2 + ["ann"] * 5

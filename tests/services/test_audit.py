@@ -9,9 +9,7 @@ import pytest
 from chatnode.model.permissions import MEMBER, ROLES
 from chatnode.node import Node
 from chatnode.services import COMMANDS
-from tests.conftest import User, make_person
-
-from .dialogue import direct, refused, say
+from chatnode.testing import User, refused
 
 SECRET = "kingfisher and heron"
 
@@ -56,7 +54,7 @@ def test_every_such_command_is_tried() -> None:
 
 @pytest.fixture
 async def root(node: Node) -> User:
-    return await make_person(node, "root", admin=True)
+    return await User.new(node, "root", admin=True)
 
 
 async def entries(root: User, **fields: Any) -> list[dict[str, Any]]:
@@ -64,10 +62,10 @@ async def entries(root: User, **fields: Any) -> list[dict[str, Any]]:
 
 
 async def test_each_leaves_an_entry_and_no_secret(node: Node, root: User, bob: User) -> None:
-    talk = await direct(root, bob)
-    cay = await make_person(node, "cay")
-    await say(cay, await direct(cay, bob), SECRET)
-    bad = await say(bob, talk, SECRET)
+    talk = await root.direct(bob)
+    cay = await User.new(node, "cay")
+    await cay.says(await cay.direct(bob), SECRET)
+    bad = await bob.posts(talk, SECRET)
     await root.call("messages.report", message=bad["message"], reason="spam", note=SECRET)
     given: list[str] = []
     for command, fields in DONE.items():

@@ -9,9 +9,9 @@ import pytest
 from chatnode.model.times import DAY_MS
 from chatnode.node import Node
 from chatnode.storage.engine.transaction import Transaction
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User, refused
 
-from .dialogue import LiveSession, assert_sound, direct, entry, group, members, outcome, refused, said, say
+from .dialogue import assert_sound, outcome
 
 
 async def details(who: User, conversation: str) -> dict[str, Any]:
@@ -41,20 +41,20 @@ async def close_idle(node: Node) -> str:
 
 @pytest.mark.parametrize("reason", ["manual", "completed"])
 async def test_a_closed_conversation_is_read_and_not_written(node: Node, ann: User, bob: User, reason: str) -> None:
-    talk = await direct(ann, bob)
-    await say(ann, talk, "that is all")
+    talk = await ann.direct(bob)
+    await ann.says(talk, "that is all")
     live = await LiveSession.of(node, bob)
     await ann.call("conversations.close", conversation=talk, reason=reason)
     (push,) = live.heard("conversation.updated")
     assert push["details"] == await details(bob, talk)
     assert push["details"]["closed_reason"] == reason
-    assert (await entry(bob, talk))["closed_at"] == push["details"]["closed_at"]
+    assert (await bob.entry(talk))["closed_at"] == push["details"]["closed_at"]
     for who in (ann, bob):
         with refused("closed", "conversation"):
-            await say(who, talk, "one more thing")
+            await who.says(talk, "one more thing")
     with refused("closed", "conversation"):
         await bob.call("conversations.close", conversation=talk)
-    assert await said(bob, talk) == ["that is all"]
+    assert await bob.reads(talk) == ["that is all"]
     await bob.call("receipts.read", conversation=talk, seq=1)
     [row] = (await ann.call("items.query", collection="conversations", filter={"is_closed": {"_eq": True}}))["data"]
     assert (row["closed_reason"], row["is_active"]) == (reason, True)
@@ -63,17 +63,17 @@ async def test_a_closed_conversation_is_read_and_not_written(node: Node, ann: Us
     await bob.call("conversations.reopen", conversation=talk)  # is open
     assert not {"closed_at", "closed_reason"} & (await details(ann, talk)).keys()
     assert len(live.heard("conversation.updated")) == 2
-    await say(ann, talk, "one more thing")
+    await ann.says(talk, "one more thing")
 
 
 @pytest.mark.parametrize("reason", ["blocked", "inactive"])
 async def test_some_reasons_are_the_nodes_own(ann: User, bob: User, reason: str) -> None:
     with refused("invalid", "reason"):
-        await ann.call("conversations.close", conversation=await direct(ann, bob), reason=reason)
+        await ann.call("conversations.close", conversation=await ann.direct(bob), reason=reason)
 
 
 async def test_a_group_is_closed_by_those_who_run_it(ann: User, bob: User) -> None:
-    room = await group(ann, bob)
+    room = await ann.group(bob)
     for command in ("conversations.close", "conversations.reopen"):
         with refused("forbidden", "conversation"):
             await bob.call(command, conversation=room)
@@ -87,11 +87,11 @@ async def test_a_group_is_closed_by_those_who_run_it(ann: User, bob: User) -> No
 async def test_what_nobody_spoke_in_for_30_days_is_closed_where_that_was_asked_for(
     node: Node, ann: User, bob: User, kind: str
 ) -> None:
-    room = await direct(ann, bob) if kind == "direct" else await group(ann, bob)
+    room = await ann.direct(bob) if kind == "direct" else await ann.group(bob)
     await ann.call("conversations.update", conversation=room, idle_days=30)
-    other = await group(ann, bob)
+    other = await ann.group(bob)
     for conversation in (room, other):
-        await say(ann, conversation, "is anybody there?")
+        await ann.says(conversation, "is anybody there?")
     await days_pass(node, 29)
     assert await close_idle(node) == "0 conversations closed"
     await days_pass(node, 2)
@@ -100,11 +100,11 @@ async def test_what_nobody_spoke_in_for_30_days_is_closed_where_that_was_asked_f
     assert [push["details"]["closed_reason"] for push in live.heard("conversation.updated")] == ["inactive"]
     assert (await details(bob, room))["closed_reason"] == "inactive"
     assert "closed_at" not in await details(bob, other)
-    assert await outcome(say(bob, room, "yes!")) == "closed"
+    assert await outcome(bob.says(room, "yes!")) == "closed"
 
     await ann.call("conversations.reopen", conversation=room)
     assert await close_idle(node) == "0 conversations closed", "the days count from when it was opened again"
-    await say(bob, room, "yes!")
+    await bob.says(room, "yes!")
     await ann.call("conversations.update", conversation=room, idle_days=0)
     await days_pass(node, 31)
     assert await close_idle(node) == "0 conversations closed"
@@ -112,7 +112,7 @@ async def test_what_nobody_spoke_in_for_30_days_is_closed_where_that_was_asked_f
 
 
 async def test_of_two_people_either_says_when_their_conversation_closes_and_nothing_else(ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     await bob.call("conversations.update", conversation=talk, idle_days=7)
     assert (await details(ann, talk))["idle_days"] == 7
     for fields in ({"retention_days": 1}, {"idle_days": 8, "title": "ours"}, {"description": "x"}):
@@ -128,11 +128,11 @@ async def test_support_is_a_conversation_with_all_who_answer_it(node: Node, ann:
     with refused("not_found"):
         await ann.call("conversations.support", title="help")
     for handle, role in (("agent", "moderator"), ("boss", "admin")):
-        await make_person(node, handle)
+        await User.new(node, handle)
         await node.call("people.role", person=handle, role=role)
     about = {"type": "order", "id": "7"}
     case = (await ann.call("conversations.support", title="help", context=about))["conversation"]
-    assert await members(ann, case) == {"agent": "admin", "ann": "owner", "boss": "admin"}
+    assert await ann.members(case) == {"agent": "admin", "ann": "owner", "boss": "admin"}
     opened = await details(ann, case)
     assert (opened["purpose"], opened["context"], opened["visibility"]) == ("support", about, "private")
     [row] = (await ann.call(
@@ -147,14 +147,18 @@ async def test_conversations_about_a_thing_are_found_by_it(ann: User, bob: User,
     def about(number: int) -> dict[str, str]:
         return {"type": "order", "id": str(number)}
 
-    seven = sorted([await group(ann, bob, title=f"{number}", context=about(7)) for number in range(3)])
-    eight = await group(ann, eve, context=about(8))
+    seven = sorted([await ann.group(bob, title=f"{number}", context=about(7)) for number in range(3)])
+    eight = await ann.group(eve, context=about(8))
     assert (await details(bob, seven[0]))["context"] == about(7)
 
     async def found(who: User, number: int, **fields: Any) -> list[str]:
-        page = await who.call("conversations.context", **about(number), **fields)
+        page = await who.call("conversations.context", type="order", context_id=str(number), **fields)
         return [each["conversation"] for each in page["conversations"]]
 
     assert (await found(bob, 7), await found(bob, 8), await found(eve, 7)) == (seven, [], [])
     assert await found(ann, 8) == [eight]
     assert await found(ann, 7, limit=2) + await found(ann, 7, after=seven[1]) == seven
+    over_http = await bob.call("conversations.context", **about(7))
+    assert [each["conversation"] for each in over_http["conversations"]] == seven
+    with refused("invalid", "context_id"):
+        await bob.call("conversations.context", type="order")

@@ -8,9 +8,7 @@ import attrs
 import pytest
 
 from chatnode.node import Node
-from tests.conftest import User
-
-from .dialogue import LiveSession, entry, group, refused, said, say
+from chatnode.testing import LiveSession, User, refused
 
 
 @attrs.frozen
@@ -23,21 +21,21 @@ class Late:
 
 @pytest.fixture
 async def late(ann: User, bob: User, eve: User) -> Late:
-    room = await group(ann, bob, title="surprise for eve")
-    before = [await say(ann, room, f"secret {number} @eve") for number in (1, 2, 3)]
+    room = await ann.group(bob, title="surprise for eve")
+    before = [await ann.posts(room, f"secret {number} @eve") for number in (1, 2, 3)]
     await bob.call("receipts.read", conversation=room, seq=2)
     await ann.call("conversations.members.add", conversation=room, member="eve")
     return Late(room, before)
 
 
 async def test_pages_begin_where_they_came_in(late: Late, ann: User, eve: User) -> None:
-    assert await said(eve, late.room) == []
-    await say(ann, late.room, "welcome")
+    assert await eve.reads(late.room) == []
+    await ann.says(late.room, "welcome")
     for fields in ({}, {"after": 0}, {"before": 5}, {"after": 1, "before": 5}, {"limit": 1}):
-        assert await said(eve, late.room, **fields) == ["welcome"]
+        assert await eve.reads(late.room, **fields) == ["welcome"]
     for fields in ({"before": 4}, {"before": 2}, {"after": 0, "before": 4}, {"after": 4}):
-        assert await said(eve, late.room, **fields) == []
-    assert await said(ann, late.room, before=3) == ["secret 1 @eve", "secret 2 @eve"]
+        assert await eve.reads(late.room, **fields) == []
+    assert await ann.reads(late.room, before=3) == ["secret 1 @eve", "secret 2 @eve"]
 
 
 async def test_a_message_from_before_is_one_that_does_not_exist(late: Late, eve: User) -> None:
@@ -51,27 +49,27 @@ async def test_a_message_from_before_is_one_that_does_not_exist(late: Late, eve:
 
 
 async def test_the_inbox_shows_none_of_it(late: Late, ann: User, eve: User) -> None:
-    mine = await entry(eve, late.room)
+    mine = await eve.entry(late.room)
     assert "last" not in mine
     assert (mine["first"], mine["head"], mine["unread"], mine["mentions"]) == (4, 3, 0, 0)
     assert (await eve.call("conversations.get", conversation=late.room))["you"] == mine
-    await say(ann, late.room, "welcome")
-    mine = await entry(eve, late.room)
+    await ann.says(late.room, "welcome")
+    mine = await eve.entry(late.room)
     assert (mine["last"]["text"], mine["unread"], mine["mentions"]) == ("welcome", 1, 0)
 
 
 async def test_nothing_from_before_can_be_replied_to(late: Late, ann: User, eve: User) -> None:
     old = late.before[0]["message"]
     with refused("not_found", "reply_to"):
-        await say(eve, late.room, "what was that?", reply_to=old)
+        await eve.says(late.room, "what was that?", reply_to=old)
     # Those who were there can, and the reply gives no more away than an id.
-    await say(ann, late.room, "about the secret", reply_to=old)
+    await ann.says(late.room, "about the secret", reply_to=old)
     (message,) = (await eve.call("messages.list", conversation=late.room))["messages"]
     assert (message["reply_to"], message["text"]) == (old, "about the secret")
 
 
 async def test_who_came_later_is_no_reader_of_what_they_cannot_see(late: Late, ann: User, eve: User) -> None:
-    welcome = await say(ann, late.room, "welcome")
+    welcome = await ann.posts(late.room, "welcome")
     await eve.call("receipts.read", conversation=late.room, seq=welcome["seq"])
 
     async def readers(message: str) -> list[str]:
@@ -85,43 +83,43 @@ async def test_who_came_later_is_no_reader_of_what_they_cannot_see(late: Late, a
 async def test_they_are_pushed_only_what_comes_after(node: Node, late: Late, ann: User, bob: User, eve: User) -> None:
     live = await LiveSession.of(node, eve)
     await bob.call("receipts.read", conversation=late.room, seq=3)
-    await say(ann, late.room, "welcome")
+    await ann.says(late.room, "welcome")
     assert [push["event"] for push in live.heard()] == ["receipt.read", "message.posted"]
     assert "secret" not in str(live.heard())
 
 
 async def test_who_leaves_and_comes_back_begins_anew(late: Late, ann: User, bob: User) -> None:
     await bob.call("conversations.leave", conversation=late.room)
-    await say(ann, late.room, "while bob was away")
+    await ann.says(late.room, "while bob was away")
     await ann.call("conversations.members.add", conversation=late.room, member="bob")
-    assert await said(bob, late.room) == []
-    mine = await entry(bob, late.room)
+    assert await bob.reads(late.room) == []
+    mine = await bob.entry(late.room)
     assert (mine["first"], mine["unread"]) == (5, 0)
 
 
 async def test_a_public_group_shows_all_of_it(ann: User, eve: User) -> None:
-    garden = await group(ann, visibility="public")
-    old = await say(ann, garden, "roses @eve")
+    garden = await ann.group(visibility="public")
+    old = await ann.posts(garden, "roses @eve")
     await eve.call("conversations.join", conversation=garden)
-    assert await said(eve, garden) == ["roses @eve"]
-    mine = await entry(eve, garden)
+    assert await eve.reads(garden) == ["roses @eve"]
+    mine = await eve.entry(garden)
     assert (mine["first"], mine["last"]["text"], mine["unread"], mine["mentions"]) == (1, "roses @eve", 0, 0)
-    await say(eve, garden, "red ones", reply_to=old["message"])
+    await eve.says(garden, "red ones", reply_to=old["message"])
 
 
 async def test_whoever_opens_a_group_can_say_otherwise(ann: User, eve: User) -> None:
-    shows_all = await group(ann, history="all")
-    hides = await group(ann, visibility="public", history="since_joining")
+    shows_all = await ann.group(history="all")
+    hides = await ann.group(visibility="public", history="since_joining")
     for room in (shows_all, hides):
-        await say(ann, room, "early")
+        await ann.says(room, "early")
     await ann.call("conversations.members.add", conversation=shows_all, member="eve")
     await eve.call("conversations.join", conversation=hides)
-    assert (await said(eve, shows_all), await said(eve, hides)) == (["early"], [])
+    assert (await eve.reads(shows_all), await eve.reads(hides)) == (["early"], [])
 
 
 async def test_opening_a_private_group_to_all_shows_nobody_what_was_said_in_private(ann: User, eve: User) -> None:
-    room = await group(ann)
-    await say(ann, room, "in private")
+    room = await ann.group()
+    await ann.says(room, "in private")
     await ann.call("conversations.update", conversation=room, visibility="public")
     await eve.call("conversations.join", conversation=room)
-    assert await said(eve, room) == []
+    assert await eve.reads(room) == []

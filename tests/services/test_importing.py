@@ -13,9 +13,9 @@ from chatnode.services import TABLES
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.upkeep.exporting import lines
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User, refused
 
-from .dialogue import LiveSession, assert_sound, direct, entry, group, members, refused, said, say, with_limits
+from .dialogue import assert_sound, with_limits
 
 MARCH_1999 = 921_000_000_000
 
@@ -57,7 +57,7 @@ async def test_messages_keep_their_authors_and_times(node: Node, ann: User, gard
     assert [each["at"] for each in shown] == [f"1999-03-09T17:20:0{number}.000Z" for number in (1, 2, 3)]
     assert [each.get("metadata") for each in shown] == [None, {"topic": "bugs"}, None]
     assert (await ann.call("people.get", person="ada.l"))["person"]["name"] == "Ada L"
-    assert await members(ann, garden) == {"ann": "owner"}
+    assert await ann.members(garden) == {"ann": "owner"}
     await assert_sound(node)
 
 
@@ -70,8 +70,8 @@ async def test_importing_again_brings_nothing_back_of_who_was_erased(node: Node,
     assert done == {
         "imported": 1, "present": 3, "failed": [{"cid": "irc:4", "reason": "its author was erased here"}],
     }  # fmt: skip
-    assert await said(ann, garden) == ["", "message 2", "", "message 5"]
-    assert await members(ann, garden) == {"ann": "owner"}
+    assert await ann.reads(garden) == ["", "message 2", "", "message 5"]
+    assert await ann.members(garden) == {"ann": "owner"}
     await assert_sound(node)
 
 
@@ -81,7 +81,7 @@ async def test_who_was_erased_is_known_by_any_of_their_names_alone(node: Node, a
     for cid, fields in (("irc:2", {}), ("irc:3", {"author_key": "~grace"})):
         done = await bring_in(node, garden, item(int(cid[-1]), "Grace", **fields))
         assert done["failed"] == [{"cid": cid, "reason": "its author was erased here"}]
-    assert await said(ann, garden) == [""]
+    assert await ann.reads(garden) == [""]
 
 
 async def test_importing_again_adds_nothing(node: Node, ann: User, garden: str) -> None:
@@ -90,7 +90,7 @@ async def test_importing_again_adds_nothing(node: Node, ann: User, garden: str) 
     assert await channel(node) == garden
     assert await bring_in(node, garden, item(1), item(2)) == {"imported": 0, "present": 2, "failed": []}
     assert live.heard() == []
-    assert await said(ann, garden) == ["message 1", "message 2"]
+    assert await ann.reads(garden) == ["message 1", "message 2"]
 
 
 async def test_a_message_is_known_by_any_of_its_ids(node: Node, ann: User, garden: str) -> None:
@@ -98,14 +98,14 @@ async def test_a_message_is_known_by_any_of_its_ids(node: Node, ann: User, garde
     await bring_in(node, garden, item(1))
     done = await bring_in(node, garden, item(7, also=["irc:8", "irc:1"]), item(9, also=["irc:8"]))
     assert (done["imported"], done["present"]) == (1, 1)
-    assert await said(ann, garden) == ["message 1", "message 9"]
+    assert await ann.reads(garden) == ["message 1", "message 9"]
 
 
 async def test_an_archive_that_has_grown_adds_what_is_new(node: Node, ann: User, garden: str) -> None:
     await bring_in(node, garden, item(1))
-    await say(ann, garden, "here and now")
+    await ann.says(garden, "here and now")
     assert await bring_in(node, garden, item(1), item(2)) == {"imported": 1, "present": 1, "failed": []}
-    assert await said(ann, garden) == ["message 1", "here and now", "message 2"]
+    assert await ann.reads(garden) == ["message 1", "here and now", "message 2"]
     await assert_sound(node)
 
 
@@ -118,7 +118,7 @@ async def test_a_message_that_is_too_long_stops_no_other(node: Node, ann: User, 
     done = await bring_in(node, garden, item(1), item(2, text="x" * 21), item(3, text="x" * 20))
     assert (done["imported"], [failure["cid"] for failure in done["failed"]]) == (2, ["irc:2"])
     assert "20 characters" in done["failed"][0]["reason"]
-    assert await said(ann, garden) == ["message 1", "x" * 20]
+    assert await ann.reads(garden) == ["message 1", "x" * 20]
 
 
 async def test_an_item_that_is_none_is_named_and_nothing_is_brought_in(node: Node, ann: User, garden: str) -> None:
@@ -137,7 +137,7 @@ async def test_an_item_that_is_none_is_named_and_nothing_is_brought_in(node: Nod
         assert (caught.value.path or "").startswith(path), caught.value
     with refused("invalid", "items"):
         await bring_in(node, garden, *[item(1)] * 1_001)
-    assert await said(ann, garden) == []
+    assert await ann.reads(garden) == []
 
 
 async def test_replies_find_their_message_in_earlier_batches(node: Node, ann: User, garden: str) -> None:
@@ -173,14 +173,14 @@ async def test_a_reply_stays_in_its_conversation(node: Node, ann: User, garden: 
 
 
 async def test_what_was_deleted_stays_deleted(node: Node, ann: User, garden: str) -> None:
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     await bring_in(node, garden, item(1), item(2))
     first = (await ann.call("messages.list", conversation=garden))["messages"][0]
     await root.call("messages.delete", message=first["message"], reason="spam")
     for author in ("Ada L", "Ada Lovelace"):  # also if she is called otherwise there now
         done = await bring_in(node, garden, item(1, author), item(2, author))
         assert done == {"imported": 0, "present": 2, "failed": []}
-    assert await said(ann, garden) == ["", "message 2"]
+    assert await ann.reads(garden) == ["", "message 2"]
 
 
 async def test_who_is_called_otherwise_there_now_is_the_same_person(node: Node, ann: User, garden: str) -> None:
@@ -204,7 +204,7 @@ async def test_who_was_erased_stays_so_under_another_name(node: Node, ann: User,
     await node.call("people.erase", person="grace", handle="grace")
     done = await bring_in(node, garden, item(1, "Grace Hopper"), item(2, "Grace Hopper"))
     assert done == {"imported": 0, "present": 1, "failed": [{"cid": "irc:2", "reason": "its author was erased here"}]}
-    assert await said(ann, garden) == [""]
+    assert await ann.reads(garden) == [""]
     assert b"Grace" not in b"".join(path.read_bytes() for path in node.directory.path.glob("chatnode.sqlite3*"))
 
 
@@ -227,7 +227,7 @@ async def test_an_id_that_stands_in_two_conversations_stays_where_it_is(node: No
     done = await bring_in(node, kitchen, item(1), item(2))
     assert (done["imported"], done["present"]) == (1, 1)
     assert done["elsewhere"] == [{"cid": "irc:1", "conversation": garden, "title": "#garden"}]
-    assert (await said(ann, garden), await said(ann, kitchen)) == (["message 1"], ["message 2"])
+    assert (await ann.reads(garden), await ann.reads(kitchen)) == (["message 1"], ["message 2"])
 
 
 async def test_or_ids_are_unique_in_a_conversation_only(node: Node, ann: User, garden: str) -> None:
@@ -235,7 +235,7 @@ async def test_or_ids_are_unique_in_a_conversation_only(node: Node, ann: User, g
     kitchen = await channel(node, "#kitchen")
     for room in (garden, kitchen, garden, kitchen):
         await node.call("import.messages", conversation=room, source="irc", items=[item(1)], unique="conversation")
-    assert (await said(ann, garden), await said(ann, kitchen)) == (["message 1"], ["message 1"])
+    assert (await ann.reads(garden), await ann.reads(kitchen)) == (["message 1"], ["message 1"])
 
 
 async def test_ids_are_kept_as_hashes_that_tell_nothing(node: Node, garden: str) -> None:
@@ -315,33 +315,33 @@ async def test_of_those_who_were_erased_nothing_tells_that_they_had_one_name(nod
 
 async def test_everybody_takes_part_whenever_they_came(node: Node, ann: User, garden: str) -> None:
     await bring_in(node, garden, item(1))
-    zoe = await make_person(node, "zoe")
+    zoe = await User.new(node, "zoe")
     for who in (ann, zoe):
-        mine = await entry(who, garden)
+        mine = await who.entry(garden)
         assert (mine["unread"], mine["first"], mine["last"]["text"]) == (0, 1, "message 1")
-        assert await said(who, garden) == ["message 1"]
+        assert await who.reads(garden) == ["message 1"]
     await assert_sound(node)
 
 
 async def test_or_nobody_does_until_they_join(node: Node, ann: User) -> None:
     quiet = await channel(node, "#quiet", join=False)
     await bring_in(node, quiet, item(1))
-    zoe = await make_person(node, "zoe")
+    zoe = await User.new(node, "zoe")
     for who in (ann, zoe):
         assert (await who.call("inbox.list"))["conversations"] == []
         assert (await who.call("conversations.public"))["conversations"][0]["title"] == "#quiet"
         await who.call("conversations.join", conversation=quiet)
-        assert await said(who, quiet) == ["message 1"]
+        assert await who.reads(quiet) == ["message 1"]
 
 
 async def test_who_had_read_everything_has_read_what_is_brought_in(node: Node, ann: User, bob: User) -> None:
     garden = await channel(node)
-    await say(ann, garden, "@bob, shall I import?")
-    assert (await entry(bob, garden))["unread"] == 1
+    await ann.says(garden, "@bob, shall I import?")
+    assert (await bob.entry(garden))["unread"] == 1
     await bring_in(node, garden, item(1), item(2))
-    assert ((await entry(ann, garden))["unread"], (await entry(bob, garden))["unread"]) == (0, 3)
+    assert ((await ann.entry(garden))["unread"], (await bob.entry(garden))["unread"]) == (0, 3)
     await bob.call("receipts.read", conversation=garden, seq=3)
-    assert (await entry(bob, garden))["unread"] == 0
+    assert (await bob.entry(garden))["unread"] == 0
 
 
 async def test_an_import_is_one_event_and_not_one_per_message(node: Node, ann: User, garden: str) -> None:
@@ -398,15 +398,15 @@ async def test_authors_are_marked_and_take_part_in_nothing(node: Node, ann: User
     assert [(each["handle"], each.get("imported")) for each in listed] == [("ada.l", True), ("ann", None)]
     found = (await ann.call("items.query", collection="people", filter={"is_imported": {"_eq": True}}))["data"]
     assert [each["handle"] for each in found] == ["ada.l"]
-    mine = await entry(ann, garden)
+    mine = await ann.entry(garden)
     assert mine["members"] == 1
     assert (await ann.call("conversations.get", conversation=garden))["conversation"]["members"] == 1
 
 
 async def test_nobody_is_refused_because_of_an_author_without_being_told(node: Node, garden: str) -> None:
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     await bring_in(node, garden, item(1, "Grace"))
-    room = await group(root)
+    room = await root.group()
     for command, fields in (
         ("people.create", {"handle": "grace"}),
         ("conversations.direct", {"with": "grace"}),
@@ -429,7 +429,7 @@ async def test_spellings_of_one_name_are_one_author(node: Node, ann: User, garde
 
 
 async def test_nothing_is_brought_into_a_conversation_of_people(node: Node, ann: User, bob: User) -> None:
-    for room in (await group(ann), await direct(ann, bob), "f" * 32):
+    for room in (await ann.group(), await ann.direct(bob), "f" * 32):
         with refused("not_found", "conversation"):
             await bring_in(node, room, item(1))
     with refused("not_found", "conversation"):
@@ -437,7 +437,7 @@ async def test_nothing_is_brought_into_a_conversation_of_people(node: Node, ann:
 
 
 async def test_members_do_not_import_and_administrators_do(node: Node, ann: User) -> None:
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     fields: dict[str, Any] = {"source": "irc", "key": "#garden", "title": "#garden"}
     with refused("forbidden"):
         await ann.call("import.conversation", **fields)

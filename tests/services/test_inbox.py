@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from chatnode.node import Node
-from tests.conftest import User, make_person
+from chatnode.testing import User
 
-from .dialogue import direct, entry, group, say, with_limits
+from .dialogue import with_limits
 
 
 async def titles(who: User, **fields: Any) -> list[str]:
@@ -20,11 +20,11 @@ async def test_an_inbox_is_empty_at_first(ann: User) -> None:
 
 
 async def test_an_entry_says_what_one_needs_to_know(ann: User, bob: User, eve: User) -> None:
-    room = await group(ann, bob, eve, title="picnic")
-    await say(ann, room, "who brings bread?")
-    last = await say(ann, room, "@bob?")
+    room = await ann.group(bob, eve, title="picnic")
+    await ann.says(room, "who brings bread?")
+    last = await ann.posts(room, "@bob?")
     await bob.call("receipts.delivered", conversation=room, seq=1)
-    mine = await entry(bob, room)
+    mine = await bob.entry(room)
     message = mine.pop("last")
     assert (message["text"], message["message"]) == ("@bob?", last["message"])
     assert mine == {
@@ -35,18 +35,18 @@ async def test_an_entry_says_what_one_needs_to_know(ann: User, bob: User, eve: U
 
 
 async def test_a_direct_conversation_is_named_after_the_other(ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     for who, other in ((ann, bob), (bob, ann)):
-        mine = await entry(who, talk)
+        mine = await who.entry(talk)
         assert (mine["title"], mine["peer"]) == (other.handle, {"id": other.id, "handle": other.handle})
 
 
 async def test_the_latest_activity_comes_first(ann: User, bob: User) -> None:
-    first, second = await group(ann, bob, title="first"), await group(ann, bob, title="second")
+    first, second = await ann.group(bob, title="first"), await ann.group(bob, title="second")
     assert await titles(bob) == ["second", "first"]
-    await say(ann, first, "hello")
+    await ann.says(first, "hello")
     assert await titles(bob) == ["first", "second"]
-    await direct(bob, ann)
+    await bob.direct(ann)
     assert await titles(bob) == ["ann", "first", "second"]
     # Reading, renaming and coming and going are no activity.
     await bob.call("receipts.read", conversation=first, seq=1)
@@ -55,15 +55,15 @@ async def test_the_latest_activity_comes_first(ann: User, bob: User) -> None:
 
 
 async def test_who_left_has_it_no_more(ann: User, bob: User) -> None:
-    room = await group(ann, bob)
+    room = await ann.group(bob)
     await bob.call("conversations.leave", conversation=room)
     assert await titles(bob) == []
-    assert (await entry(ann, room))["members"] == 1
+    assert (await ann.entry(room))["members"] == 1
 
 
 async def test_an_inbox_is_read_page_by_page_to_its_end(ann: User) -> None:
     for number in range(7):
-        await group(ann, title=f"room {number}")
+        await ann.group(title=f"room {number}")
     pages, fields = [], {}
     while True:
         page = await ann.call("inbox.list", limit=3, **fields)
@@ -76,10 +76,10 @@ async def test_an_inbox_is_read_page_by_page_to_its_end(ann: User) -> None:
 
 
 async def test_what_happens_between_two_pages_hides_nothing_older(ann: User) -> None:
-    rooms = [await group(ann, title=f"room {number}") for number in range(4)]
+    rooms = [await ann.group(title=f"room {number}") for number in range(4)]
     first = await ann.call("inbox.list", limit=2)
-    await say(ann, rooms[3], "new")
-    await group(ann, title="room 4")
+    await ann.says(rooms[3], "new")
+    await ann.group(title="room 4")
     rest = await ann.call("inbox.list", limit=2, after=first["next"])
     assert [each["title"] for each in rest["conversations"]] == ["room 1", "room 0"]
 
@@ -87,15 +87,15 @@ async def test_what_happens_between_two_pages_hides_nothing_older(ann: User) -> 
 @with_limits(page_items=2)
 async def test_a_page_is_never_larger_than_the_setting(ann: User) -> None:
     for number in range(3):
-        await group(ann, title=f"room {number}")
+        await ann.group(title=f"room {number}")
     page = await ann.call("inbox.list", limit=100)
     assert len(page["conversations"]) == 2
     assert await titles(ann, limit=100, after=page["next"]) == ["room 0"]
 
 
 async def test_everybody_counts_their_own_unread(node: Node, ann: User, bob: User) -> None:
-    cy = await make_person(node, "cy")
-    room = await group(ann, bob, cy)
+    cy = await User.new(node, "cy")
+    room = await ann.group(bob, cy)
     for who in (ann, bob, ann):
-        await say(who, room, "hello")
-    assert [(await entry(who, room))["unread"] for who in (ann, bob, cy)] == [0, 1, 3]
+        await who.says(room, "hello")
+    assert [(await who.entry(room))["unread"] for who in (ann, bob, cy)] == [0, 1, 3]

@@ -9,34 +9,22 @@ import trio
 
 from chatnode.errors import Refusal
 from chatnode.node import Node
-from tests.conftest import User, make_person
+from chatnode.testing import User, refused
 
-from .dialogue import (
-    PASSWORD,
-    Device,
-    Visitor,
-    assert_sound,
-    direct,
-    group,
-    members,
-    refused,
-    said,
-    say,
-    with_limits,
-)
+from .dialogue import PASSWORD, Device, Visitor, assert_sound, with_limits
 
 
 @pytest.fixture
 async def root(node: Node) -> User:
     """An administrator of the node."""
-    return await make_person(node, "root", admin=True)
+    return await User.new(node, "root", admin=True)
 
 
 async def accept(node: Node, code: str, handle: str, **fields: Any) -> Device:
     """Somebody makes their account with a code."""
     done = await Visitor(node).call("invites.accept", code=code, handle=handle, password=PASSWORD, **fields)
     assert done["person"]["handle"] == handle
-    return Device(node, done["token"])
+    return await Device.with_token(node, done["token"])
 
 
 async def let_expire(node: Node) -> None:
@@ -113,7 +101,7 @@ async def test_an_invite_ends_with_time_or_when_it_is_revoked(node: Node, root: 
 
 
 async def test_no_invite_outlives_the_leave_to_invite(node: Node, root: User) -> None:
-    second = await make_person(node, "second", admin=True)
+    second = await User.new(node, "second", admin=True)
     code = (await second.call("invites.create", uses=9))["code"]
     for take_away, give_back in (
         (("people.role", {"role": "member"}), ("people.role", {"role": "admin"})),
@@ -130,12 +118,12 @@ async def test_no_invite_outlives_the_leave_to_invite(node: Node, root: User) ->
 
 
 async def test_who_was_put_out_of_a_group_brings_nobody_in(node: Node, root: User, bob: User) -> None:
-    room = await group(bob, root, title="garden")
+    room = await bob.group(root, title="garden")
     await bob.call("conversations.members.role", conversation=room, member="root", role="admin")
     code = (await root.call("invites.create", conversations=[room]))["code"]
     await bob.call("conversations.members.remove", conversation=room, member="root")
     await accept(node, code, "guest")
-    assert await members(bob, room) == {"bob": "owner"}
+    assert await bob.members(room) == {"bob": "owner"}
 
 
 async def test_a_code_that_nobody_made_is_none(node: Node, root: User) -> None:
@@ -161,27 +149,27 @@ async def test_an_invite_ends_before_the_year_10000(root: User, days: int) -> No
 
 
 async def test_who_is_invited_into_conversations_is_in_them(node: Node, root: User, bob: User) -> None:
-    private, public = await group(root, bob, title="private"), await group(root, title="public", visibility="public")
-    await say(root, private, "before ann")
-    await say(root, public, "for everybody")
+    private, public = await root.group(bob, title="private"), await root.group(title="public", visibility="public")
+    await root.says(private, "before ann")
+    await root.says(public, "for everybody")
     code = (await root.call("invites.create", uses=2, conversations=[private, public, private]))["code"]
 
     ann: Any = await accept(node, code, "ann")
-    assert await members(bob, private) == {"root": "owner", "bob": "member", "ann": "member"}
-    assert (await said(ann, private), await said(ann, public)) == ([], ["for everybody"])
-    await say(root, private, "hello ann")
-    assert await said(ann, private) == ["hello ann"]
+    assert await bob.members(private) == {"root": "owner", "bob": "member", "ann": "member"}
+    assert (await ann.reads(private), await ann.reads(public)) == ([], ["for everybody"])
+    await root.says(private, "hello ann")
+    assert await ann.reads(private) == ["hello ann"]
     await assert_sound(node)
 
 
 async def test_nobody_invites_where_they_may_not(root: User, ann: User, bob: User) -> None:
-    not_in = await group(ann, bob)
-    only_member = await group(ann, root)
+    not_in = await ann.group(bob)
+    only_member = await ann.group(root)
     for conversation, code in (
         (not_in, "not_found"),
         ("f" * 32, "not_found"),
         (only_member, "forbidden"),
-        (await direct(root, ann), "forbidden"),
+        (await root.direct(ann), "forbidden"),
     ):
         with refused(code):
             await root.call("invites.create", conversations=[conversation])
@@ -191,33 +179,33 @@ async def test_nobody_invites_where_they_may_not(root: User, ann: User, bob: Use
 @with_limits(group_members=2)
 async def test_an_invite_does_not_fill_a_group_beyond_its_limit(node: Node, root: User, ann: User) -> None:
     """The account is made all the same, with the other groups, and the answer says which one it is not in."""
-    full, other = await group(root, ann), await group(root)
+    full, other = await root.group(ann), await root.group()
     code = (await root.call("invites.create", conversations=[full, other]))["code"]
     signed_in = await Visitor(node).call("invites.accept", code=code, handle="bob", password=PASSWORD)
     assert signed_in["not_joined"] == [
         {"conversation": full, "code": "too_large", "message": "a group has at most 2 members"}
     ]
-    bob = Device(node, signed_in["token"])
+    bob = await Device.with_token(node, signed_in["token"])
     assert [each["conversation"] for each in (await bob.call("inbox.list"))["conversations"]] == [other]
     assert (await root.call("conversations.get", conversation=full))["conversation"]["members"] == 2
-    assert await members(ann, full) == {"ann": "member", "root": "owner"}
+    assert await ann.members(full) == {"ann": "member", "root": "owner"}
     await assert_sound(node)
 
 
 async def test_an_invite_of_who_is_no_longer_in_a_group_makes_the_account_without_it(
     node: Node, root: User, ann: User
 ) -> None:
-    left, kept = await group(root, ann), await group(root)
+    left, kept = await root.group(ann), await root.group()
     code = (await root.call("invites.create", conversations=[left, kept]))["code"]
     await root.call("conversations.leave", conversation=left)
     signed_in = await Visitor(node).call("invites.accept", code=code, handle="bob", password=PASSWORD)
     assert [(each["conversation"], each["code"]) for each in signed_in["not_joined"]] == [(left, "forbidden")]
-    assert set(await members(root, kept)) == {"root", "bob"}
-    assert set(await members(ann, left)) == {"ann"}
+    assert set(await root.members(kept)) == {"root", "bob"}
+    assert set(await ann.members(left)) == {"ann"}
 
 
 async def test_an_invite_into_groups_that_take_the_account_says_nothing_of_any(node: Node, root: User) -> None:
-    room = await group(root)
+    room = await root.group()
     code = (await root.call("invites.create", conversations=[room]))["code"]
     signed_in = await Visitor(node).call("invites.accept", code=code, handle="bob", password=PASSWORD)
     assert "not_joined" not in signed_in
@@ -239,7 +227,7 @@ async def test_the_first_administrator_comes_by_a_link(node: Node) -> None:
 
 async def test_a_setup_link_is_worth_nothing_once_there_is_an_administrator(node: Node) -> None:
     code = (await node.call("setup.create"))["code"]
-    await make_person(node, "root", admin=True)
+    await User.new(node, "root", admin=True)
     with refused("gone", "code"):
         await accept(node, code, "eve")
 

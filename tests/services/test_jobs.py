@@ -17,9 +17,9 @@ from chatnode.model.times import DAY_MS, now_ms
 from chatnode.node import Node, open_node
 from chatnode.services import JOBS
 from chatnode.storage.node.jobs import last_runs
-from tests.conftest import User, make_person
+from chatnode.testing import User, refused
 
-from .dialogue import refused, without_plugins
+from .dialogue import without_plugins
 
 
 @without_plugins
@@ -33,7 +33,7 @@ async def test_every_job_of_the_node_runs(node: Node, ann: User) -> None:
 
 
 async def test_only_who_runs_the_node_runs_its_jobs(node: Node, ann: User) -> None:
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     for command, fields in (("jobs.list", {}), ("jobs.run", {"job": "expired"})):
         with refused("forbidden"):
             await ann.call(command, **fields)

@@ -11,10 +11,10 @@ import trio
 from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.storage.people import sessions
-from tests.conftest import User, make_person
+from chatnode.testing import User, refused
 from tests.transport.clients import wait_for
 
-from .dialogue import anew, group, outcome, refused, said, say, token_of
+from .dialogue import outcome, token_of
 
 NOTICE = {"kind": "system", "system": {"type": "delivery"}}
 
@@ -23,15 +23,13 @@ NOTICE = {"kind": "system", "system": {"type": "delivery"}}
 async def herald(node: Node) -> User:
     """Somebody who may post system messages."""
     await node.call("roles.set", role="herald", permissions=["chat", "groups.create", "notices.post"])
-    await make_person(node, "herald")
-    await node.call("people.role", person="herald", role="herald")
-    return await anew(node, "herald")
+    return await User.new(node, "herald", role="herald")
 
 
 async def test_a_system_message_is_edited_by_those_alone_who_may_post_one(node: Node, herald: User, ann: User) -> None:
-    room = await group(herald, ann)
-    notice = (await say(herald, room, "it is on its way", **NOTICE))["message"]
-    plain = (await say(herald, room, "good morning"))["message"]
+    room = await herald.group(ann)
+    notice = await herald.says(room, "it is on its way", **NOTICE)
+    plain = await herald.says(room, "good morning")
     chatting = await token_of(herald, scopes=["chat"])
     with refused("forbidden", "message") as caught:
         await chatting.call("messages.edit", message=notice, text="pay here")
@@ -41,21 +39,20 @@ async def test_a_system_message_is_edited_by_those_alone_who_may_post_one(node: 
     await chatting.call("messages.edit", message=plain, text="good evening")
     await herald.call("messages.edit", message=notice, text="it is there")
     await node.call("people.role", person="herald", role="member")
-    demoted = await anew(node, "herald")
     with refused("forbidden", "message"):
-        await demoted.call("messages.edit", message=notice, text="pay here")
-    assert await said(ann, room) == ["it is there", "good evening"]
-    noticing = await token_of(demoted, scopes=["chat", "notices.post"])  # a scope is no more than the role
+        await herald.call("messages.edit", message=notice, text="pay here")
+    assert await ann.reads(room) == ["it is there", "good evening"]
+    noticing = await token_of(herald, scopes=["chat", "notices.post"])  # a scope is no more than the role
     assert await outcome(noticing.call("messages.edit", message=notice, text="pay here")) == "forbidden"
-    await demoted.call("messages.delete", message=notice)  # which says nothing
+    await herald.call("messages.delete", message=notice)  # which says nothing
 
 
 async def test_a_token_of_one_scope_edits_notices_no_more_than_it_posts_them(herald: User, ann: User) -> None:
-    room = await group(herald, ann)
-    notice = (await say(herald, room, "it is on its way", **NOTICE))["message"]
+    room = await herald.group(ann)
+    notice = await herald.says(room, "it is on its way", **NOTICE)
     both = await token_of(herald, scopes=["chat", "notices.post"])
     await both.call("messages.edit", message=notice, text="it is there")
-    assert await said(ann, room) == ["it is there"]
+    assert await ann.reads(room) == ["it is there"]
     reading = await token_of(herald, scopes=["chat", "notices.post:read"])
     assert await outcome(reading.call("messages.edit", message=notice, text="no")) == "forbidden"
     assert await outcome(reading.call("messages.post", conversation=room, cid="no", text="no", **NOTICE)) == "forbidden"
@@ -77,8 +74,8 @@ async def test_a_token_of_one_scope_edits_notices_no_more_than_it_posts_them(her
 async def test_a_session_that_ended_before_its_write_had_its_turn_writes_nothing(
     node: Node, ann: User, bob: User, end: str, command: str, fields: dict[str, Any]
 ) -> None:
-    room = await group(ann, bob)
-    await say(bob, room, "hello")
+    room = await ann.group(bob)
+    await bob.says(room, "hello")
     device = await token_of(ann)
     session = await device.session()
     begun, gate = threading.Event(), threading.Event()
@@ -101,7 +98,7 @@ async def test_a_session_that_ended_before_its_write_had_its_turn_writes_nothing
         nursery.start_soon(node.core.db.write, end_it)
         await wait_for(begun.is_set)
         nursery.start_soon(ask)  # its token is good, and its write waits behind
-        await wait_for(lambda: bool(answers) or node.core.db._jobs.qsize() > 0)
+        await wait_for(lambda: bool(answers) or node.core.db.writes_waiting > 0)
         gate.set()
     assert answers == ["unauthenticated"]
     assert await node.core.db.read(state) == before
@@ -122,12 +119,12 @@ def state(reader: Any) -> list[tuple[Any, ...]]:
 async def test_who_has_left_gets_one_answer_of_what_they_could_see_and_of_all_else_what_anybody_gets(
     ann: User, bob: User, eve: User
 ) -> None:
-    room = await group(ann)
-    early = (await say(ann, room, "before bob"))["message"]
+    room = await ann.group()
+    early = await ann.says(room, "before bob")
     await ann.call("conversations.members.add", conversation=room, member="bob")
-    seen = (await say(ann, room, "with bob"))["message"]
+    seen = await ann.says(room, "with bob")
     await bob.call("conversations.leave", conversation=room)
-    late = (await say(ann, room, "after bob"))["message"]
+    late = await ann.says(room, "after bob")
 
     async def answer(who: User, message: str) -> dict[str, Any]:
         with pytest.raises(Refusal) as caught:

@@ -35,5 +35,7 @@ async def test_every_connection_gives_its_cache_back(node: Node, monkeypatch: py
     monkeypatch.setattr(memory, "shrink", shrunk.append)
     await memory.give_back(node.core)
     database = node.core.db
-    assert len(shrunk) == 1 + database.settings.readers
-    assert set(shrunk) == {database._writer, *database._reader_connections}
+    connections = [await database.maintain(lambda writer: writer)]
+    await database.for_each_reader(connections.append)
+    assert len(shrunk) == len(connections) == 1 + database.settings.readers
+    assert set(shrunk) == set(connections)

@@ -9,9 +9,9 @@ import pytest
 import trio
 
 from chatnode.node import Node
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User, refused
 
-from .dialogue import LiveSession, anew, assert_sound, direct, entry, group, outcome, refused, said, say, with_limits
+from .dialogue import assert_sound, outcome, with_limits
 
 
 async def got(who: User, message: str) -> dict[str, Any]:
@@ -31,8 +31,8 @@ async def move_back(node: Node, minutes: int) -> None:
 
 
 async def test_an_edit_is_told_and_counted_and_keeps_what_was_said(node: Node, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    message = (await say(ann, talk, "at sevn"))["message"]
+    talk = await ann.direct(bob)
+    message = await ann.says(talk, "at sevn")
     live = await LiveSession.of(node, bob)
     await ann.call("messages.edit", message=message, text="at seven")
     edited = (await ann.call("messages.edit", message=message, text="at eight"))["message"]
@@ -43,22 +43,22 @@ async def test_an_edit_is_told_and_counted_and_keeps_what_was_said(node: Node, a
     editions = (await bob.call("messages.history", message=message))["editions"]
     assert [(each["version"], each["text"]) for each in editions] == [(1, "at sevn"), (2, "at seven"), (3, "at eight")]
     assert (editions[0]["at"], editions[-1]["at"]) == (edited["at"], edited["edited_at"])
-    assert (await entry(bob, talk))["last"] == edited
+    assert (await bob.entry(talk))["last"] == edited
     await assert_sound(node)
 
 
 async def test_the_same_text_is_no_edit(node: Node, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    message = (await say(ann, talk, "hello"))["message"]
+    talk = await ann.direct(bob)
+    message = await ann.says(talk, "hello")
     live = await LiveSession.of(node, bob)
     assert "edits" not in (await ann.call("messages.edit", message=message, text="hello"))["message"]
     assert (live.heard(), await versions(bob, message)) == ([], ["hello"])
 
 
 async def test_only_the_sender_edits_what_is_there(node: Node, ann: User, bob: User, eve: User) -> None:
-    root = await make_person(node, "root", admin=True)
-    room = await group(root, ann, bob)
-    message = (await say(ann, room, "hello"))["message"]
+    root = await User.new(node, "root", admin=True)
+    room = await root.group(ann, bob)
+    message = await ann.says(room, "hello")
     for who in (bob, root):
         with refused("forbidden", "message"):
             await who.call("messages.edit", message=message, text="goodbye")
@@ -72,17 +72,17 @@ async def test_only_the_sender_edits_what_is_there(node: Node, ann: User, bob: U
 
 
 async def test_an_edit_mentions_nobody_anew(ann: User, bob: User, eve: User) -> None:
-    room = await group(ann, bob, eve)
-    message = (await say(ann, room, "@bob, come"))["message"]
+    room = await ann.group(bob, eve)
+    message = await ann.says(room, "@bob, come")
     edited = (await ann.call("messages.edit", message=message, text="@eve, come"))["message"]
     assert edited["mentions"] == [bob.id]
-    assert [(await entry(who, room))["mentions"] for who in (bob, eve)] == [1, 0]
+    assert [(await who.entry(room))["mentions"] for who in (bob, eve)] == [1, 0]
 
 
 @with_limits(edits=2, edit_minutes=15)
 async def test_edits_are_bounded_in_number_and_time(node: Node, ann: User) -> None:
-    notes = await direct(ann, ann)
-    often, late = [(await say(ann, notes, text))["message"] for text in ("one", "two")]
+    notes = await ann.direct(ann)
+    often, late = [await ann.says(notes, text) for text in ("one", "two")]
     for text in ("won", "once"):
         await ann.call("messages.edit", message=often, text=text)
     with refused("too_large", "message"):
@@ -92,14 +92,14 @@ async def test_edits_are_bounded_in_number_and_time(node: Node, ann: User) -> No
     await move_back(node, 2)
     with refused("forbidden", "message"):
         await ann.call("messages.edit", message=late, text="to")
-    assert await said(ann, notes) == ["once", "too"]
+    assert await ann.reads(notes) == ["once", "too"]
     for message, same in ((often, "once"), (late, "too")):  # as when a client asks again
         assert (await ann.call("messages.edit", message=message, text=same))["message"]["text"] == same
 
 
 async def test_what_was_edited_is_found_latest_edit_first(ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    first, second, _ = [(await say(ann, talk, text))["message"] for text in ("one", "two", "three")]
+    talk = await ann.direct(bob)
+    first, second, _ = [await ann.says(talk, text) for text in ("one", "two", "three")]
     await ann.call("messages.edit", message=second, text="too")
     await trio.sleep(0.003)
     await ann.call("messages.edit", message=first, text="won")
@@ -116,10 +116,10 @@ async def test_what_was_edited_is_found_latest_edit_first(ann: User, bob: User) 
 
 
 async def test_what_is_deleted_is_gone_and_its_place_stays(node: Node, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    message = (await say(ann, talk, "the secret", metadata={"a": "b"}))["message"]
+    talk = await ann.direct(bob)
+    message = await ann.says(talk, "the secret", metadata={"a": "b"})
     await ann.call("messages.edit", message=message, text="the other secret")
-    await say(bob, talk, "pardon?", reply_to=message)
+    await bob.says(talk, "pardon?", reply_to=message)
     live = await LiveSession.of(node, bob)
     gone = (await ann.call("messages.delete", message=message))["message"]
     assert (gone["text"], gone["deleted_reason"], gone["deleted_by"]["handle"]) == ("", "user_request", "ann")
@@ -127,7 +127,7 @@ async def test_what_is_deleted_is_gone_and_its_place_stays(node: Node, ann: User
     assert not {"edits", "edited_at", "metadata", "mentions"} & gone.keys()
     (push,) = live.heard("message.deleted")
     assert push["message"] == gone == await got(bob, message)
-    assert await said(bob, talk) == ["", "pardon?"]
+    assert await bob.reads(talk) == ["", "pardon?"]
     assert await versions(bob, message) == [""]
     rows = (await bob.call("items.query", collection="messages", filter={"is_deleted": {"_eq": False}}))["data"]
     assert [row["message_text"] for row in rows] == ["pardon?"]
@@ -140,8 +140,8 @@ async def test_what_is_deleted_is_gone_and_its_place_stays(node: Node, ann: User
 
 
 async def test_deleting_twice_changes_nothing(node: Node, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    message = (await say(ann, talk, "oh"))["message"]
+    talk = await ann.direct(bob)
+    message = await ann.says(talk, "oh")
     gone = await ann.call("messages.delete", message=message)
     live = await LiveSession.of(node, bob)
     assert await ann.call("messages.delete", message=message) == gone
@@ -149,12 +149,12 @@ async def test_deleting_twice_changes_nothing(node: Node, ann: User, bob: User) 
 
 
 async def test_deleted_messages_are_not_counted(ann: User, bob: User) -> None:
-    room = await group(ann, bob)
-    messages = [(await say(ann, room, f"@bob {number}"))["message"] for number in range(3)]
+    room = await ann.group(bob)
+    messages = [await ann.says(room, f"@bob {number}") for number in range(3)]
     await ann.call("messages.delete", message=messages[1])
     [row] = (await bob.call("items.query", collection="conversations"))["data"]
     assert (row["total_message_count"], row["head"], row["mention_count"]) == (2, 3, 2)
-    assert (await entry(bob, room))["mentions"] == 2
+    assert (await bob.entry(room))["mentions"] == 2
 
 
 #: Who deletes what whom wrote, where, with which reason → what happens.
@@ -175,13 +175,12 @@ DELETIONS = [
 @pytest.mark.parametrize(("who", "author", "reason", "expected"), DELETIONS)
 async def test_who_may_delete_and_says_why(node: Node, who: str, author: str, reason: str, expected: str) -> None:
     names = ("owner", "admin", "second", "member", "other", "moderator")
-    people = {name: await make_person(node, name) for name in (*names, "outsider")}
+    people = {name: await User.new(node, name) for name in (*names, "outsider")}
     await node.call("people.role", person="moderator", role="moderator")
-    people["moderator"] = await anew(node, "moderator")
-    room = await group(people["owner"], *(people[name] for name in names[1:]))
+    room = await people["owner"].group(*(people[name] for name in names[1:]))
     for name in ("admin", "second"):
         await people["owner"].call("conversations.members.role", conversation=room, member=name, role="admin")
-    message = (await say(people[author], room, "hello"))["message"]
+    message = await people[author].says(room, "hello")
     asked = people[who].call("messages.delete", message=message, reason=reason)
     assert await outcome(asked) == expected
     shown = await got(people["owner"], message)
@@ -194,8 +193,8 @@ async def test_who_may_delete_and_says_why(node: Node, who: str, author: str, re
 
 
 async def test_pins_are_for_everybody_and_the_last_comes_first(node: Node, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    messages = [(await say(ann, talk, text))["message"] for text in ("one", "two", "three")]
+    talk = await ann.direct(bob)
+    messages = [await ann.says(talk, text) for text in ("one", "two", "three")]
     live = await LiveSession.of(node, ann)
     for message in (messages[2], messages[0]):
         await bob.call("messages.pin", message=message)
@@ -216,8 +215,8 @@ async def test_pins_are_for_everybody_and_the_last_comes_first(node: Node, ann: 
 
 @with_limits(pins=1)
 async def test_a_group_is_pinned_by_those_who_run_it_and_so_often(ann: User, bob: User) -> None:
-    room = await group(ann, bob)
-    first, second = [(await say(bob, room, text))["message"] for text in ("one", "two")]
+    room = await ann.group(bob)
+    first, second = [await bob.says(room, text) for text in ("one", "two")]
     with refused("forbidden", "conversation"):
         await bob.call("messages.pin", message=first)
     await ann.call("messages.pin", message=first)
@@ -233,8 +232,8 @@ async def test_a_group_is_pinned_by_those_who_run_it_and_so_often(ann: User, bob
 async def test_nothing_changes_in_a_closed_conversation_but_that_words_are_taken_back(
     ann: User, bob: User, change: str
 ) -> None:
-    talk = await direct(ann, bob)
-    message = (await say(ann, talk, "hello"))["message"]
+    talk = await ann.direct(bob)
+    message = await ann.says(talk, "hello")
     await bob.call("conversations.close", conversation=talk)
     changes: dict[str, Callable[[], Awaitable[Any]]] = {
         "edit": lambda: ann.call("messages.edit", message=message, text="bye"),

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from chatnode.node import Node
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User, refused
 
-from .dialogue import LiveSession, assert_sound, direct, entry, group, new_cid, refused, said, say, with_limits
+from .dialogue import assert_sound, new_cid, with_limits
 
 CAT = {"file": "https://files.example/cat.png", "name": "cat.png", "type": "image/png", "bytes": 5_000, "width": 9}
 
@@ -25,18 +25,18 @@ async def post(who: User, conversation: str, **fields: Any) -> dict[str, Any]:
 
 async def test_an_image_and_a_file_name_what_is_elsewhere(node: Node, ann: User, bob: User) -> None:
     """The node keeps where the bytes are, not the bytes; a text goes with them, or none."""
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     live = await LiveSession.of(node, bob)
     image = await post(ann, talk, kind="image", media=CAT, text="my cat")
     file = await post(ann, talk, kind="file", media=CAT | {"type": "application/pdf"})
     assert (image["kind"], image["media"], image["text"]) == ("image", CAT, "my cat")
     assert (file["kind"], file["media"]["type"], file["text"]) == ("file", "application/pdf", "")
     assert [push["message"] for push in live.heard("message.posted")] == [image, file]
-    assert (await entry(bob, talk))["last"] == file
+    assert (await bob.entry(talk))["last"] == file
 
 
 async def test_a_location_is_a_place_on_earth(ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     place = {"latitude": 51.5, "longitude": -0.125, "name": "the bridge"}
     shown = await post(ann, talk, kind="location", location=place)
     assert (shown["kind"], shown["location"]) == ("location", place)
@@ -46,8 +46,8 @@ async def test_a_location_is_a_place_on_earth(ann: User, bob: User) -> None:
 
 async def test_who_may_post_notices_says_what_happened(node: Node, ann: User, bob: User) -> None:
     """For programs as a type with fields, for people as text; everybody else is refused."""
-    root = await make_person(node, "root", admin=True)
-    room = await group(root, ann, bob)
+    root = await User.new(node, "root", admin=True)
+    room = await root.group(ann, bob)
     notice = {"type": "order.accepted", "fields": {"order": "7"}}
     shown = await post(root, room, kind="system", system=notice, text="Order 7 was accepted")
     assert (shown["kind"], shown["system"], shown["text"]) == ("system", notice, "Order 7 was accepted")
@@ -68,13 +68,13 @@ async def test_who_may_post_notices_says_what_happened(node: Node, ann: User, bo
     ],
 )
 async def test_a_kind_carries_its_own_and_nothing_else(ann: User, fields: dict[str, Any], path: str) -> None:
-    notes = await direct(ann, ann)
+    notes = await ann.direct(ann)
     with refused("invalid", path):
         await post(ann, notes, **fields)
 
 
 async def test_a_message_carries_metadata_of_the_embedders(ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     shown = await post(ann, talk, text="hello", metadata={"from": "a phone", "offer": "15"})
     assert shown["metadata"] == {"from": "a phone", "offer": "15"}
     [row] = (await bob.call("items.query", collection="messages", fields="metadata"))["data"]
@@ -87,20 +87,20 @@ async def test_a_message_carries_metadata_of_the_embedders(ann: User, bob: User)
 
 
 async def test_a_thread_hangs_on_a_message(ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    root = (await say(ann, talk, "where shall we go?"))["message"]
-    await say(bob, talk, "by the way, it rains")
-    answers = [(await say(who, talk, text, thread=root))["message"] for who, text in ((bob, "out"), (ann, "in"))]
+    talk = await ann.direct(bob)
+    root = await ann.says(talk, "where shall we go?")
+    await bob.says(talk, "by the way, it rains")
+    answers = [await who.says(talk, text, thread=root) for who, text in ((bob, "out"), (ann, "in"))]
     page = (await ann.call("messages.thread", message=root))["messages"]
     assert [(each["text"], each["thread"]) for each in page] == [("out", root), ("in", root)]
     assert (await ann.call("messages.get", message=root))["message"]["replies"] == 2
-    assert await said(ann, talk) == ["where shall we go?", "by the way, it rains", "out", "in"]
+    assert await ann.reads(talk) == ["where shall we go?", "by the way, it rains", "out", "in"]
     later = (await ann.call("messages.thread", message=root, after=3))["messages"]
     assert [each["text"] for each in later] == ["in"]
     with refused("invalid", "thread"):
-        await say(ann, talk, "a thread in a thread", thread=answers[0])
+        await ann.says(talk, "a thread in a thread", thread=answers[0])
     with refused("not_found", "thread"):
-        await say(ann, await group(ann), "from elsewhere", thread=root)
+        await ann.says(await ann.group(), "from elsewhere", thread=root)
     await assert_sound(ann.node)
 
 
@@ -108,11 +108,11 @@ async def test_a_thread_hangs_on_a_message(ann: User, bob: User) -> None:
 
 
 async def test_everyone_and_admins_are_named_together(node: Node, ann: User, bob: User, eve: User) -> None:
-    room = await group(ann, bob, eve)
+    room = await ann.group(bob, eve)
     await ann.call("conversations.members.role", conversation=room, member="bob", role="admin")
 
     async def counts() -> list[int]:
-        return [(await entry(who, room))["mentions"] for who in (ann, bob, eve)]
+        return [(await who.entry(room))["mentions"] for who in (ann, bob, eve)]
 
     shown = await post(eve, room, text="@admins, please")
     assert (set(shown["mentions"]), await counts()) == ({ann.id, bob.id}, [1, 1, 0])
@@ -125,7 +125,7 @@ async def test_everyone_and_admins_are_named_together(node: Node, ann: User, bob
 
 @with_limits(everyone_members=2)
 async def test_in_a_larger_group_only_those_who_run_it_name_everyone(ann: User, bob: User, eve: User) -> None:
-    room = await group(ann, bob, eve)
+    room = await ann.group(bob, eve)
     assert "mentions" not in await post(bob, room, text="@everyone, buy my things")
     assert (await post(ann, room, text="@everyone, the fire alarm"))["mentions"] == ["everyone"]
     await eve.call("conversations.leave", conversation=room)

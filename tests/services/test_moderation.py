@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from chatnode.node import Node
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User, refused
 
-from .dialogue import LiveSession, anew, assert_sound, direct, group, outcome, refused, said, say, with_limits
+from .dialogue import assert_sound, outcome, with_limits
 
 # ---- blocks
 
@@ -19,7 +19,7 @@ async def closed_reason(who: User, conversation: str) -> str | None:
 
 
 async def test_a_block_closes_the_conversation_of_the_two(node: Node, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     mine, theirs = await LiveSession.of(node, ann), await LiveSession.of(node, bob)
     for _ in range(2):
         await ann.call("people.block", person="bob")
@@ -30,17 +30,17 @@ async def test_a_block_closes_the_conversation_of_the_two(node: Node, ann: User,
     assert (await bob.call("people.blocked"))["people"] == []
     assert await closed_reason(ann, talk) == "blocked"
     for who in (ann, bob):
-        assert await outcome(say(who, talk, "hello?")) == "closed"
+        assert await outcome(who.says(talk, "hello?")) == "closed"
         assert await outcome(who.call("conversations.reopen", conversation=talk)) == "closed"
     await ann.call("people.unblock", person="bob")
     assert mine.heard("person.blocked")[-1]["blocked"] is False
     assert await closed_reason(bob, talk) is None
-    await say(bob, talk, "there you are")
+    await bob.says(talk, "there you are")
     await assert_sound(node)
 
 
 async def test_when_both_block_both_must_let_go(ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     await ann.call("people.block", person="bob")
     await bob.call("people.block", person="ann")
     await ann.call("people.unblock", person="bob")
@@ -53,18 +53,18 @@ async def test_who_is_blocked_neither_begins_anew_nor_brings_one_into_a_group(an
     await ann.call("people.block", person="bob")
     assert await outcome(bob.call("conversations.direct", **{"with": "ann"})) == "forbidden"
     assert await outcome(ann.call("conversations.direct", **{"with": "bob"})) == "forbidden"
-    assert await outcome(group(bob, ann)) == "forbidden"
-    room = await group(bob)
+    assert await outcome(bob.group(ann)) == "forbidden"
+    room = await bob.group()
     with refused("forbidden", "member"):
         await bob.call("conversations.members.add", conversation=room, member="ann")
 
 
 async def test_in_groups_they_are_both_in_they_go_on(ann: User, bob: User) -> None:
     """The block is shown to who blocked, with its time, so that their client can fold what was said."""
-    room = await group(ann, bob)
+    room = await ann.group(bob)
     await ann.call("people.block", person="bob")
-    await say(bob, room, "hello all")
-    assert await said(ann, room) == ["hello all"]
+    await bob.says(room, "hello all")
+    assert await ann.reads(room) == ["hello all"]
 
     async def part(who: User, of: str) -> dict[str, Any]:
         asked = {"conversation_id": {"_eq": room}, "user_id": {"_eq": of}}
@@ -90,14 +90,12 @@ async def test_one_blocks_others_who_exist(ann: User) -> None:
 @pytest.fixture
 async def mod(node: Node) -> User:
     """A moderator of the node, who is in nobody's conversations."""
-    await make_person(node, "mod")
-    await node.call("people.role", person="mod", role="moderator")
-    return await anew(node, "mod")
+    return await User.new(node, "mod", role="moderator")
 
 
 async def test_what_is_reported_is_read_and_deleted_by_moderators(node: Node, ann: User, bob: User, mod: User) -> None:
-    talk = await direct(ann, bob)
-    kept, bad = [(await say(ann, talk, text))["message"] for text in ("between us", "buy my things")]
+    talk = await ann.direct(bob)
+    kept, bad = [await ann.says(talk, text) for text in ("between us", "buy my things")]
     await ann.call("messages.edit", message=bad, text="never mind")
     assert await outcome(mod.call("messages.history", message=bad)) == "not_found"
     report = (await bob.call("messages.report", message=bad, reason="spam", note="again"))["report"]
@@ -109,7 +107,7 @@ async def test_what_is_reported_is_read_and_deleted_by_moderators(node: Node, an
     for message in (kept, bad):
         expected = "ok" if message == bad else "not_found"
         assert await outcome(mod.call("messages.delete", message=message, reason="spam")) == expected
-    assert await said(bob, talk) == ["between us", ""]
+    assert await bob.reads(talk) == ["between us", ""]
     await mod.call("reports.resolve", report=report, resolution="deleted")
     assert (await mod.call("reports.list"))["reports"] == []
     (done,) = (await mod.call("reports.list", resolved=True))["reports"]
@@ -121,7 +119,7 @@ async def test_what_is_reported_is_read_and_deleted_by_moderators(node: Node, an
 
 
 async def test_a_second_report_of_the_same_opens_the_first_again(ann: User, bob: User, mod: User) -> None:
-    message = (await say(ann, await direct(ann, bob), "hm"))["message"]
+    message = await ann.says(await ann.direct(bob), "hm")
     first = await bob.call("messages.report", message=message, reason="spam")
     await mod.call("reports.resolve", report=first["report"], resolution="it is not")
     assert await bob.call("messages.report", message=message, reason="abuse") == first
@@ -131,8 +129,8 @@ async def test_a_second_report_of_the_same_opens_the_first_again(ann: User, bob:
 
 @with_limits(reports_per_minute=1)
 async def test_reports_are_for_those_who_read_and_limited(ann: User, bob: User, eve: User) -> None:
-    talk = await direct(ann, bob)
-    messages = [(await say(ann, talk, text))["message"] for text in ("one", "two")]
+    talk = await ann.direct(bob)
+    messages = [await ann.says(talk, text) for text in ("one", "two")]
     with refused("not_found", "message"):
         await eve.call("messages.report", message=messages[0], reason="spam")
     await bob.call("messages.report", message=messages[0], reason="spam")

@@ -16,9 +16,9 @@ from chatnode.storage.engine import maintenance
 from chatnode.storage.engine.connection import file_statistics
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.upkeep.checks import OF_SQLITE
-from tests.conftest import User, make_person
+from chatnode.testing import User, refused
 
-from .dialogue import LiveSession, Visitor, assert_sound, direct, group, refused, say
+from .dialogue import Visitor, assert_sound
 
 DERIVED = declared().derived
 CHECKS = (*OF_SQLITE, *declared().checks, *DERIVED)
@@ -27,11 +27,11 @@ CHECKS = (*OF_SQLITE, *declared().checks, *DERIVED)
 @pytest.fixture
 async def lively(node: Node, ann: User, bob: User) -> None:
     """Somebody has done a bit of everything."""
-    room = await group(ann, bob)
-    await say(ann, room, "hello @bob")
-    await say(bob, room, "hello @ann")
-    await say(ann, await direct(ann, bob), "hello again")
-    await bob.call("receipts.delivered", conversation=await direct(ann, bob), seq=1)
+    room = await ann.group(bob)
+    await ann.says(room, "hello @bob")
+    await bob.says(room, "hello @ann")
+    await ann.says(await ann.direct(bob), "hello again")
+    await bob.call("receipts.delivered", conversation=await ann.direct(bob), seq=1)
     await ann.call("people.update", name="Ann")
     await bob.call("conversations.leave", conversation=room)
 
@@ -53,6 +53,7 @@ DAMAGE = {
     "mentions": "UPDATE mentions SET person = 3 - person",
     "counts": "UPDATE conversations SET messages = 7",
     "times": "UPDATE conversations SET last_at = 1",
+    "times in order": "UPDATE messages SET at = 1 WHERE seq = 2; UPDATE conversations SET ordered_at = 0",
     "replies": "UPDATE messages SET replies = 3 WHERE seq = 1",
     "edits": "UPDATE messages SET edits = 2 WHERE seq = 1; INSERT INTO message_edits VALUES (9, 9, 1, 'x', 0)",
     "tombstones": "UPDATE messages SET deleted_at = 1 WHERE seq = 1",
@@ -92,7 +93,7 @@ async def test_what_is_derived_is_repaired(node: Node, ann: User, lively: None, 
     assert name in {each["name"] for each in repaired["repairs"]}
     assert repaired["clean"], repaired
     assert (await node.call("node.repair"))["repairs"] == []
-    await say(ann, await direct(ann, ann), "it goes on")
+    await ann.says(await ann.direct(ann), "it goes on")
     await assert_sound(node)
 
 
@@ -109,7 +110,7 @@ def test_every_check_has_a_damage_that_it_finds() -> None:
 
 
 async def test_only_who_runs_the_node_looks_into_it(node: Node, ann: User) -> None:
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     for command in ("node.check", "node.statistics", "node.repair"):
         with refused("forbidden"):
             await ann.call(command)
@@ -119,10 +120,9 @@ async def test_only_who_runs_the_node_looks_into_it(node: Node, ann: User) -> No
 
 
 async def test_statistics_count(node: Node, ann: User, bob: User, lively: None) -> None:
-    await LiveSession.of(node, ann)
     found = await node.call("node.statistics")
-    assert (found["people"], found["conversations"], found["messages"], found["live_sessions"]) == (2, 2, 3, 1)
-    assert found["head"] == (await say(ann, await direct(ann, bob), "one more"))["gid"] - 1
+    assert (found["people"], found["conversations"], found["messages"], found["live_sessions"]) == (2, 2, 3, 2)
+    assert found["head"] == (await ann.posts(await ann.direct(bob), "one more"))["gid"] - 1
     assert found["epoch"] == node.core.epoch
     assert found["uptime_seconds"] >= 0
 
@@ -142,20 +142,20 @@ async def test_a_node_is_well(node: Node) -> None:
 
 
 async def test_a_node_that_takes_no_writes_says_so_and_is_still_read(node: Node, ann: User) -> None:
-    notes = await direct(ann, ann)
-    await say(ann, notes, "kept")
+    notes = await ann.direct(ann)
+    await ann.says(notes, "kept")
     node.core.db.broken = "as in a test"
     healthy, parts = await node.health()
     assert not healthy
     assert (parts["writing"]["status"], parts["reading"]["status"]) == ("failing", "ok")
     with refused("unavailable"):
-        await say(ann, notes, "lost")
+        await ann.says(notes, "lost")
     assert len((await ann.call("messages.list", conversation=notes))["messages"]) == 1
 
 
 async def test_a_full_disk_is_told_until_there_is_space(node: Node, ann: User) -> None:
     """Nobody need write for that: after a write that found none, the question itself takes a little space."""
-    notes = await direct(ann, ann)
+    notes = await ann.direct(ann)
     db = node.core.db
 
     def fill(tx: Transaction) -> None:
@@ -165,13 +165,13 @@ async def test_a_full_disk_is_told_until_there_is_space(node: Node, ann: User) -
     await db.write(fill)
     with refused("unavailable"):
         for _ in range(50):
-            await say(ann, notes, "x" * 16_000)
+            await ann.says(notes, "x" * 16_000)
     assert db.full
     await db.write(lambda tx: tx.execute("PRAGMA max_page_count=100000").fetchone())
     assert db.full
     assert (await node.health())[0]
     assert not db.full
-    await say(ann, notes, "there is space")
+    await ann.says(notes, "there is space")
     await assert_sound(node)
 
 
@@ -194,7 +194,7 @@ async def test_unused_space_is_given_back(node: Node, ann: User) -> None:
             "INSERT INTO ballast SELECT randomblob(50000) FROM n"
         )
 
-    await say(ann, await direct(ann, ann), "kept")
+    await ann.says(await ann.direct(ann), "kept")
     await db.write(fill)
     await db.write(lambda tx: tx.execute("DROP TABLE ballast"))
     # Somebody who writes meanwhile is not made to wait …
@@ -203,7 +203,7 @@ async def test_unused_space_is_given_back(node: Node, ann: User) -> None:
     # … and when nobody does it is done.
     assert (await node.call("jobs.run", job="shrink"))["job"]["result"].endswith(" MiB freed")
     assert (await db.read(file_statistics)).bytes < before / 4
-    await say(ann, await direct(ann, ann), "it goes on")
+    await ann.says(await ann.direct(ann), "it goes on")
     await assert_sound(node)
 
 

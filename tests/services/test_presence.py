@@ -16,10 +16,13 @@ from chatnode.model.emoji import as_emoji
 from chatnode.model.times import now_ms
 from chatnode.node import Node, open_node
 from chatnode.storage.presence import presence as storage
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User, refused
+from tests import unconnected
 from tests.plugins.reactions.test_emoji import BAD, GOOD
 
-from .dialogue import LiveSession, direct, group, outcome, refused, with_limits
+from .dialogue import outcome, rows_written, with_limits
+
+ann, bob, eve = unconnected.ann, unconnected.bob, unconnected.eve
 
 
 async def seen(who: User, *handles: str) -> dict[str, dict[str, Any]]:
@@ -40,7 +43,7 @@ async def last_active(who: User, handle: str) -> str | None:
 
 
 async def test_online_is_who_has_a_live_session(node: Node, ann: User, bob: User) -> None:
-    await direct(ann, bob)
+    await ann.direct(bob)
     assert await seen(ann, "bob") == {"bob": {"online": False}}
     phone, laptop = await LiveSession.of(node, bob), await LiveSession.of(node, bob)
     assert await seen(ann, "bob") == {"bob": {"online": True}}
@@ -52,7 +55,7 @@ async def test_online_is_who_has_a_live_session(node: Node, ann: User, bob: User
 
 async def test_one_query_answers_for_many(ann: User, bob: User, eve: User) -> None:
     """By handle or id, in the order of handles, each once; oneself too."""
-    await group(ann, bob, eve)
+    await ann.group(bob, eve)
     found = await ann.call("presence.get", people=["eve", bob.id, "ANN", "bob", "nobody"])
     assert [each["person"]["handle"] for each in found["people"]] == ["ann", "bob", "eve"]
     assert await ann.call("presence.get", people=[]) == {"people": []}
@@ -60,7 +63,7 @@ async def test_one_query_answers_for_many(ann: User, bob: User, eve: User) -> No
 
 async def test_strangers_see_nothing(node: Node, ann: User, bob: User, eve: User) -> None:
     """Word for word what they get about nobody at all; so too those who share one no more."""
-    room = await group(ann, bob)
+    room = await ann.group(bob)
     await LiveSession.of(node, bob)
     await bob.call("presence.status", text="here")
     for who in ("bob", bob.id, "nobody"):
@@ -70,7 +73,7 @@ async def test_strangers_see_nothing(node: Node, ann: User, bob: User, eve: User
 
 
 async def test_who_is_blocked_sees_nothing(node: Node, ann: User, bob: User) -> None:
-    await direct(ann, bob)
+    await ann.direct(bob)
     await LiveSession.of(node, ann)
     await LiveSession.of(node, bob)
     await ann.call("people.block", person="bob")
@@ -79,7 +82,7 @@ async def test_who_is_blocked_sees_nothing(node: Node, ann: User, bob: User) -> 
 
 
 async def test_who_hides_is_left_out_but_for_themselves(node: Node, ann: User, bob: User) -> None:
-    await direct(ann, bob)
+    await ann.direct(bob)
     await LiveSession.of(node, bob)
     assert await bob.call("presence.visible", visible=False) == {"visible": False}
     assert await seen(ann, "bob") == {}
@@ -103,7 +106,7 @@ async def test_the_operator_is_nobody_who_could_see(node: Node, ann: User) -> No
 
 @pytest.mark.parametrize("what", ["connecting", "posting", "reading", "looking", "a status"])
 async def test_what_shows_that_somebody_is_there(node: Node, ann: User, bob: User, what: str) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     await ann.call("messages.post", conversation=talk, cid="x", text="x")
     assert await last_active(ann, "bob") is None
     acts: dict[str, Callable[[], Awaitable[Any]]] = {
@@ -118,7 +121,7 @@ async def test_what_shows_that_somebody_is_there(node: Node, ann: User, bob: Use
 
 
 async def test_what_a_program_does_by_itself_does_not(ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     await ann.call("messages.post", conversation=talk, cid="x", text="x")
     await bob.call("receipts.delivered", conversation=talk, seq=1)
     await bob.call("inbox.list")
@@ -127,16 +130,16 @@ async def test_what_a_program_does_by_itself_does_not(ann: User, bob: User) -> N
 
 
 async def test_it_is_written_together_and_not_with_each_message(node: Node, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     for who in (ann, bob):
         await who.call("messages.post", conversation=talk, cid="x", text="x")
     assert await stored(node) == {}
-    writes = node.core.db._writer.total_changes
+    before = await rows_written(node)
     await node.presence.write()
     assert (await stored(node)).keys() == {"ann", "bob"}
-    assert node.core.db._writer.total_changes == writes + 2
+    assert await rows_written(node) == before + 2
     await node.presence.write()  # nothing is new
-    assert node.core.db._writer.total_changes == writes + 2
+    assert await rows_written(node) == before + 2
 
 
 async def stored(node: Node) -> dict[str, int]:
@@ -151,8 +154,8 @@ async def stored(node: Node) -> dict[str, int]:
 
 async def test_a_node_that_stops_writes_what_is_pending(tmp_path: Path) -> None:
     async with open_node(tmp_path) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        await ann.direct(bob)
         when = await last_active(ann, "ann")
         await bob.call("presence.status", text="away")
     async with open_node(tmp_path) as node:
@@ -164,7 +167,7 @@ async def test_a_node_that_stops_writes_what_is_pending(tmp_path: Path) -> None:
 async def test_what_storage_did_not_take_is_written_later(
     node: Node, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await group(ann)
+    await ann.group()
     with monkeypatch.context() as patch:
         patch.setattr(node.core.db, "broken", "for a moment")
         with pytest.raises(Refusal):
@@ -185,7 +188,7 @@ async def test_of_who_was_erased_nothing_is_written_or_left(node: Node, ann: Use
 
 
 async def test_a_status_is_text_emoji_or_both(ann: User, bob: User) -> None:
-    await direct(ann, bob)
+    await ann.direct(bob)
     for fields in ({"text": "In a meeting"}, {"emoji": "📅"}, {"text": "Am Zug, später", "emoji": "🚆"}):
         given = await bob.call("presence.status", **fields)
         assert fields.items() <= given["presence"].items()
@@ -195,11 +198,11 @@ async def test_a_status_is_text_emoji_or_both(ann: User, bob: User) -> None:
 
 
 async def test_a_status_ends_by_itself(node: Node, ann: User, bob: User, monkeypatch: Any) -> None:
-    await direct(ann, bob)
+    await ann.direct(bob)
     given = await bob.call("presence.status", text="lunch", seconds=3600)
     assert (await seen(ann, "bob"))["bob"] == {"online": False, "text": "lunch", "until": given["presence"]["until"]}
     later = now_ms() + 3_600_001
-    node.presence._clock = lambda: later
+    node.presence.clock = lambda: later
     assert await seen(ann, "bob") == {"bob": {"online": False}}
     monkeypatch.setattr("chatnode.storage.engine.transaction.now_ms", lambda: later)
     await node.presence.write()
@@ -283,9 +286,9 @@ async def test_history_tells_of_coming_going_and_statuses(node: Node, ann: User,
 
 @keeping
 async def test_history_is_ones_own_or_for_who_operates_the_node(node: Node, ann: User, bob: User) -> None:
-    await direct(ann, bob)
+    await ann.direct(bob)
     await ann.call("presence.status", text="one")
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     for asked in (root.call("presence.history", person="ann"), node.call("presence.history", person="ann")):
         assert len((await asked)["history"]) == 1
     assert len((await ann.call("presence.history", person="ANN"))["history"]) == 1
@@ -327,7 +330,7 @@ def told(**settings: Any) -> Callable[[Story], Callable[..., None]]:
         async def play(folder: Path) -> None:
             config = Config(presence=PresenceSettings(**settings), limits=Limits(statuses_per_minute=0))
             async with open_node(folder, config, inline=True) as node, trio.open_nursery() as nursery:
-                people = [await make_person(node, handle) for handle in ("ann", "bob", "eve")]
+                people = [await User.new(node, handle) for handle in ("ann", "bob", "eve")]
                 nursery.start_soon(node.presence.run)
                 await story(World(node, *people))
                 nursery.cancel_scope.cancel()
@@ -354,7 +357,7 @@ def brief(session: LiveSession) -> list[tuple[Any, ...]]:
 
 @told()
 async def test_fellows_are_told_of_coming_and_going(world: World) -> None:
-    await direct(world.ann, world.bob)
+    await world.ann.direct(world.bob)
     anns, eves = await LiveSession.of(world.node, world.ann), await LiveSession.of(world.node, world.eve)
     await world.settle()
     bobs = await LiveSession.of(world.node, world.bob)
@@ -368,7 +371,7 @@ async def test_fellows_are_told_of_coming_and_going(world: World) -> None:
 
 @told(grace_seconds=10)
 async def test_coming_back_soon_is_no_news(world: World) -> None:
-    await direct(world.ann, world.bob)
+    await world.ann.direct(world.bob)
     anns, bobs = await LiveSession.of(world.node, world.ann), await LiveSession.of(world.node, world.bob)
     await world.settle()
     before = len(anns.pushes)
@@ -386,7 +389,7 @@ async def test_coming_back_soon_is_no_news(world: World) -> None:
 
 @told(grace_seconds=0, interval_seconds=5)
 async def test_somebody_who_flaps_is_told_of_now_and_then(world: World) -> None:
-    await direct(world.ann, world.bob)
+    await world.ann.direct(world.bob)
     anns = await LiveSession.of(world.node, world.ann)
     await world.settle()
     before = len(anns.pushes)
@@ -402,7 +405,7 @@ async def test_somebody_who_flaps_is_told_of_now_and_then(world: World) -> None:
 
 @told()
 async def test_a_status_is_told_also_of_who_is_offline(world: World) -> None:
-    await direct(world.ann, world.bob)
+    await world.ann.direct(world.bob)
     anns = await LiveSession.of(world.node, world.ann)
     await world.settle()
     await world.bob.call("presence.status", text="back on Monday", emoji="🏖️")
@@ -426,7 +429,7 @@ async def test_ones_other_devices_are_told_of_ones_status(world: World) -> None:
 async def test_who_was_brought_in_sees_the_others_and_they_them(world: World) -> None:
     sessions = {who.handle: await LiveSession.of(world.node, who) for who in (world.ann, world.bob)}
     await world.settle()
-    await direct(world.ann, world.bob)
+    await world.ann.direct(world.bob)
     await world.settle()
     assert ("state", "bob") in brief(sessions["ann"])
     assert ("state", "ann") in brief(sessions["bob"])
@@ -434,7 +437,7 @@ async def test_who_was_brought_in_sees_the_others_and_they_them(world: World) ->
 
 @told()
 async def test_who_was_removed_sees_nobody_any_more_and_is_told_nothing_more(world: World) -> None:
-    room = await group(world.ann, world.bob)
+    room = await world.ann.group(world.bob)
     anns, bobs = await LiveSession.of(world.node, world.ann), await LiveSession.of(world.node, world.bob)
     await world.settle()
     world.node.sessions.detach(anns)  # while she counts as being there
@@ -447,8 +450,8 @@ async def test_who_was_removed_sees_nobody_any_more_and_is_told_nothing_more(wor
 @told()
 async def test_who_left_is_gone_for_those_who_share_nothing_else(world: World) -> None:
     """Bob shares only the group with ann, eve their direct conversation too."""
-    room = await group(world.bob, world.ann, world.eve)
-    await direct(world.ann, world.eve)
+    room = await world.bob.group(world.ann, world.eve)
+    await world.ann.direct(world.eve)
     await LiveSession.of(world.node, world.ann)
     bobs, eves = await LiveSession.of(world.node, world.bob), await LiveSession.of(world.node, world.eve)
     await world.settle()
@@ -461,7 +464,7 @@ async def test_who_left_is_gone_for_those_who_share_nothing_else(world: World) -
 
 @told()
 async def test_who_hides_after_leaving_was_not_left_behind_as_online(world: World) -> None:
-    room = await group(world.bob, world.ann)
+    room = await world.bob.group(world.ann)
     await LiveSession.of(world.node, world.ann)
     bobs = await LiveSession.of(world.node, world.bob)
     await world.settle()
@@ -473,7 +476,7 @@ async def test_who_hides_after_leaving_was_not_left_behind_as_online(world: Worl
 
 @told()
 async def test_the_status_of_somebody_who_is_not_there_comes_and_goes_with_them(world: World) -> None:
-    room = await group(world.bob, visibility="public")
+    room = await world.bob.group(visibility="public")
     bobs = await LiveSession.of(world.node, world.bob)
     await world.ann.call("presence.status", text="sailing")
     await world.settle()
@@ -488,7 +491,7 @@ async def test_the_status_of_somebody_who_is_not_there_comes_and_goes_with_them(
 
 @told()
 async def test_who_is_blocked_sees_the_other_go(world: World) -> None:
-    await direct(world.ann, world.bob)
+    await world.ann.direct(world.bob)
     anns, bobs = await LiveSession.of(world.node, world.ann), await LiveSession.of(world.node, world.bob)
     await world.settle()
     await world.ann.call("people.block", person="bob")
@@ -507,7 +510,7 @@ async def test_who_is_blocked_sees_the_other_go(world: World) -> None:
 
 @told()
 async def test_hiding_looks_like_going(world: World) -> None:
-    await direct(world.ann, world.bob)
+    await world.ann.direct(world.bob)
     await LiveSession.of(world.node, world.ann)
     bobs = await LiveSession.of(world.node, world.bob)
     await world.ann.call("presence.status", text="here")
@@ -524,7 +527,7 @@ async def test_hiding_looks_like_going(world: World) -> None:
 
 @told(most_audience=2)
 async def test_big_groups_are_told_nothing_but_may_ask(world: World) -> None:
-    await group(world.ann, world.bob, world.eve)
+    await world.ann.group(world.bob, world.eve)
     sessions = [await LiveSession.of(world.node, who) for who in (world.ann, world.bob, world.eve)]
     await world.settle()
     assert ("state",) in brief(sessions[-1])
@@ -533,7 +536,7 @@ async def test_big_groups_are_told_nothing_but_may_ask(world: World) -> None:
 
 @told()
 async def test_a_session_that_does_not_want_it_gets_none(world: World) -> None:
-    await direct(world.ann, world.bob)
+    await world.ann.direct(world.bob)
     anns = await LiveSession.of(world.node, world.ann)
     anns.wants_presence = False
     await LiveSession.of(world.node, world.bob)
@@ -552,7 +555,7 @@ async def test_a_session_that_is_behind_gets_the_state_when_it_is_not(world: Wor
         def behind(self) -> bool:
             return self.slow
 
-    await direct(world.ann, world.bob)
+    await world.ann.direct(world.bob)
     session = Slow(world.ann, 0)
     await world.node.sessions.attach(session)
     session.go_live()
@@ -571,7 +574,7 @@ async def test_a_session_that_fails_stops_no_other(world: World) -> None:
         def send(self, push: Any) -> None:
             raise RuntimeError("send failed")
 
-    room = await group(world.ann, world.bob, world.eve)
+    room = await world.ann.group(world.bob, world.eve)
     failing = Failing(world.ann, 0)
     await world.node.sessions.attach(failing)
     failing.go_live()

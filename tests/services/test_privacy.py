@@ -19,25 +19,10 @@ from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
 from chatnode.storage.privacy import erasure, retention
 from chatnode.storage.privacy import export as personal_export
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User, refused
 from tests.storage import whole_index
 
-from .dialogue import (
-    PASSWORD,
-    LiveSession,
-    Visitor,
-    assert_sound,
-    direct,
-    entry,
-    group,
-    members,
-    refused,
-    said,
-    say,
-    token_of,
-    with_limits,
-    with_password,
-)
+from .dialogue import PASSWORD, Visitor, assert_sound, token_of, with_limits, with_password
 
 CANARY = "the waxwing sings at dusk"
 GONE = {"left": 0, "rewritten": True, "flushed": True}
@@ -46,7 +31,7 @@ GONE = {"left": 0, "rewritten": True, "flushed": True}
 
 @pytest.fixture
 async def root(node: Node) -> User:
-    return await make_person(node, "root", admin=True)
+    return await User.new(node, "root", admin=True)
 
 
 async def export_of(asker: User | Node, limit: int = 200, **fields: Any) -> list[dict[str, Any]]:
@@ -123,10 +108,10 @@ KEPT = {
 async def test_everything_of_mine_is_in_it_and_nothing_that_others_said(
     node: Node, root: User, ann: User, bob: User
 ) -> None:
-    talk, room = await direct(ann, bob), await group(ann, bob, title="garden")
-    mine = await say(ann, room, "first")
+    talk, room = await ann.direct(bob), await ann.group(bob, title="garden")
+    mine = await ann.posts(room, "first")
     await ann.call("messages.edit", message=mine["message"], text="second")
-    theirs = await say(bob, room, f"{CANARY} @ann")
+    theirs = await bob.posts(room, f"{CANARY} @ann")
     await ann.call("receipts.read", conversation=room, seq=2)
     await ann.call("messages.report", message=theirs["message"], reason="spam", note="my note")
     await ann.call("people.block", person="bob")
@@ -159,10 +144,10 @@ async def test_everything_of_mine_is_in_it_and_nothing_that_others_said(
 
 
 async def test_pages_of_any_size_are_the_same_together(ann: User, bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    rooms = [await group(ann, bob) for _ in range(3)]
+    rooms = [await ann.group(bob) for _ in range(3)]
     for number in range(7):
-        await say(ann, rooms[number % 3], f"m{number}")
-        await say(bob, rooms[number % 3], f"m{number} @ann")
+        await ann.says(rooms[number % 3], f"m{number}")
+        await bob.says(rooms[number % 3], f"m{number} @ann")
     whole = await export_of(ann)
     assert [each["text"] for each in of_kind(whole, "message")] == [f"m{number}" for number in range(7)]
     monkeypatch.setattr(personal_export, "SPAN", 2)
@@ -184,15 +169,15 @@ async def test_others_are_exported_by_who_manages_people_and_it_is_noted(root: U
 
 
 async def test_what_came_after_somebody_left_is_not_theirs(node: Node, ann: User, bob: User) -> None:
-    room = await group(ann, bob, title="garden")
-    mine = [(await say(bob, room, f"message {n}"))["message"] for n in range(3)]
+    room = await ann.group(bob, title="garden")
+    mine = [await bob.says(room, f"message {n}") for n in range(3)]
     await ann.call("messages.delete", message=mine[0], reason="spam")
     await bob.call("conversations.leave", conversation=room)
     await trio.sleep(0.01)  # a later millisecond
     await ann.call("messages.delete", message=mine[1], reason="abuse")
     await ann.call("conversations.update", conversation=room, title="the garden without bob")
     for text in ("one", "two"):
-        await say(ann, room, text)
+        await ann.says(room, text)
 
     def trim_all(tx: Transaction) -> None:
         key, upto = tx.execute("SELECT key, head FROM conversations WHERE id = ?", (room,)).fetchone()
@@ -229,34 +214,34 @@ def naming_people(reader: Reader) -> set[str]:
 
 
 @pytest.mark.parametrize("config", [Config(presence=PresenceSettings(history_days=30))], ids=["history_days=30"])
-async def test_no_table_that_names_people_is_forgotten(node: Node, root: User, ann: User, bob: User) -> None:
+async def test_no_table_that_names_people_is_forgotten(node: Node, root: User, cay: User, bob: User) -> None:
     assert await node.core.db.read(naming_people) == set(ROWS) | KEPT
 
     await root.call("roles.set", role="host", permissions=["chat", "groups.create", "invites.manage", "contacts.use"])
-    await root.call("people.role", person="ann", role="host")
-    ann = User(node, await node.core.db.read(lambda reader: people.find(reader, "ann")))
-    room = await group(ann, bob)
-    await ann.call("reactions.add", message=(await say(bob, room, "good morning @ann"))["message"], type="like")
-    await ann.call("receipts.read", conversation=room, seq=1)
-    await ann.call("conversations.settings", conversation=room, starred=True)
-    await ann.call("presence.status", text="busy")
-    dan, _ = [await make_person(node, handle) for handle in ("dan", "eve")]
-    await ann.call("contacts.add", person="dan", groups=["work"])
-    await dan.call("contacts.add", person="ann", groups=["work"])
-    await ann.call("contacts.request", person="eve")
-    await bob.call("contacts.request", person="ann")
-    await ann.call("contacts.decline", person="bob")
-    await ann.call("people.block", person="bob")
-    await bob.call("people.block", person="ann")
-    await ann.call("invites.create")
+    await root.call("people.role", person="cay", role="host")
+    cay = User(node, await node.core.db.read(lambda reader: people.find(reader, "cay")))
+    room = await cay.group(bob)
+    await cay.call("reactions.add", message=await bob.says(room, "good morning @cay"), type="like")
+    await cay.call("receipts.read", conversation=room, seq=1)
+    await cay.call("conversations.settings", conversation=room, starred=True)
+    await cay.call("presence.status", text="busy")
+    dan, _ = [await User.new(node, handle) for handle in ("dan", "eve")]
+    await cay.call("contacts.add", person="dan", groups=["work"])
+    await dan.call("contacts.add", person="cay", groups=["work"])
+    await cay.call("contacts.request", person="eve")
+    await bob.call("contacts.request", person="cay")
+    await cay.call("contacts.decline", person="bob")
+    await cay.call("people.block", person="bob")
+    await bob.call("people.block", person="cay")
+    await cay.call("invites.create")
     await imported(node, "Ann at work")
-    await root.call("people.adopt", author="ann.at.work", person="ann")
-    await token_of(ann)
-    await root.call("people.reset_link", person="ann")
-    await node.core.db.write(lambda tx: tx.execute("INSERT INTO bots VALUES ('demo', 'ann', ?, 0)", (ann.account.key,)))
+    await root.call("people.adopt", author="cay.at.work", person="cay")
+    await token_of(cay)
+    await root.call("people.reset_link", person="cay")
+    await node.core.db.write(lambda tx: tx.execute("INSERT INTO bots VALUES ('demo', 'cay', ?, 0)", (cay.account.key,)))
 
     def counts(reader: Reader) -> dict[str, int]:
-        key = (ann.account.key,)
+        key = (cay.account.key,)
         places = [place.split(".") for place in ROWS]
         return {
             f"{table}.{column}": reader.execute(f"SELECT count(*) FROM {table} WHERE {column} = ?", key).fetchone()[0]
@@ -265,27 +250,27 @@ async def test_no_table_that_names_people_is_forgotten(node: Node, root: User, a
 
     there = await node.core.db.read(counts)
     assert all(there.values()), there
-    exported = {each["kind"] for each in await export_of(ann)}
+    exported = {each["kind"] for each in await export_of(cay)}
     assert exported >= {kind for kind in ROWS.values() if kind is not None}
-    await root.call("people.erase", person="ann", handle="ann")
+    await root.call("people.erase", person="cay", handle="cay")
     assert not any((await node.core.db.read(counts)).values())
 
 
-async def test_who_is_erased_is_gone_from_every_place(node: Node, root: User, ann: User, bob: User) -> None:
-    await ann.call("people.update", name=CANARY, avatar=f"https://example.org/{CANARY.replace(' ', '-')}.png")
-    talk, room = await direct(ann, bob), await group(ann, bob, title="garden")
+async def test_who_is_erased_is_gone_from_every_place(node: Node, root: User, cay: User, bob: User) -> None:
+    await cay.call("people.update", name=CANARY, avatar=f"https://example.org/{CANARY.replace(' ', '-')}.png")
+    talk, room = await cay.direct(bob), await cay.group(bob, title="garden")
     for place in (talk, room):
-        await say(bob, place, "what is it?")
-        posted = await say(ann, place, f"{CANARY}, version one")
-        await ann.call("messages.edit", message=posted["message"], text=f"{CANARY}, version two")
-        await say(ann, place, "with metadata", metadata={"note": CANARY})
-    phone = await token_of(ann, label=CANARY)
-    bad = await say(bob, room, "bad")
-    await ann.call("messages.report", message=bad["message"], reason="spam", note=CANARY)
+        await bob.says(place, "what is it?")
+        posted = await cay.posts(place, f"{CANARY}, version one")
+        await cay.call("messages.edit", message=posted["message"], text=f"{CANARY}, version two")
+        await cay.says(place, "with metadata", metadata={"note": CANARY})
+    phone = await token_of(cay, label=CANARY)
+    bad = await bob.posts(room, "bad")
+    await cay.call("messages.report", message=bad["message"], reason="spam", note=CANARY)
     live = await LiveSession.of(node, bob)
     assert CANARY.encode() in on_disk(node)
 
-    receipt = await root.call("people.erase", person="ann", handle="ann")
+    receipt = await root.call("people.erase", person="cay", handle="cay")
     assert receipt["removed"]["messages"] == 4
     assert receipt["removed"]["members"] == 1
     assert receipt["removed"]["sessions"] == 1
@@ -298,42 +283,43 @@ async def test_who_is_erased_is_gone_from_every_place(node: Node, root: User, an
     (told,) = live.heard("person.erased")
     handle = told["person"]["handle"]
     assert handle.startswith("erased-")
-    assert told["person"] == {"id": ann.id, "handle": handle, "name": handle, "deactivated": True, "erased": True}
-    assert await members(bob, room) == {"bob": "owner"}
-    assert (await entry(bob, talk))["peer"]["handle"] == handle
+    assert told["person"] == {"id": cay.id, "handle": handle, "name": handle, "deactivated": True, "erased": True}
+    assert await bob.members(room) == {"bob": "owner"}
+    assert (await bob.entry(talk))["peer"]["handle"] == handle
     page = (await bob.call("messages.list", conversation=talk))["messages"]
     assert [(each["seq"], each["text"], each.get("deleted_reason")) for each in page] == [
         (1, "what is it?", None), (2, "", "erased"), (3, "", "erased"),
     ]  # fmt: skip
     assert {each["sender"]["handle"] for each in page} == {"bob", handle}
     await assert_sound(node)
-    await node.call("people.create", handle="ann")  # the handle is free again
+    await node.call("people.create", handle="cay")  # the handle is free again
     for command in ("people.reactivate", "people.erase"):
         with refused("gone", "person"):
-            await root.call(command, person=ann.id, **({"handle": handle} if command == "people.erase" else {}))
+            await root.call(command, person=cay.id, **({"handle": handle} if command == "people.erase" else {}))
 
 
 @pytest.mark.parametrize("config", [Config(presence=PresenceSettings(history_days=30))], ids=["history_days=30"])
-async def test_their_presence_is_exported_and_goes_with_them(node: Node, root: User, ann: User, bob: User) -> None:
-    await direct(ann, bob)
-    await ann.call("presence.status", text=CANARY, seconds=3_600)
+async def test_their_presence_is_exported_and_goes_with_them(node: Node, root: User, bob: User) -> None:
+    cay = await User.new(node, "cay")  # who is not connected: nothing but the status is stored
+    await cay.direct(bob)
+    await cay.call("presence.status", text=CANARY, seconds=3_600)
     await node.presence.write()
-    (now,) = of_kind(await export_of(ann), "presence")
+    (now,) = of_kind(await export_of(cay), "presence")
     assert (now["text"], now["hidden"], now["until"] > now["active_at"]) == (CANARY, False, True)
-    assert [each["text"] for each in of_kind(await export_of(ann), "presence_history")] == [CANARY]
+    assert [each["text"] for each in of_kind(await export_of(cay), "presence_history")] == [CANARY]
 
-    receipt = await root.call("people.erase", person="ann", handle="ann")
+    receipt = await root.call("people.erase", person="cay", handle="cay")
     assert receipt["removed"]["presence"] == 2
     assert CANARY.encode() not in on_disk(node)
-    assert (await bob.call("presence.get", people=[ann.id]))["people"] == []
+    assert (await bob.call("presence.get", people=[cay.id]))["people"] == []
     await node.presence.write()
-    assert await rows(node, "presence", ann) == await rows(node, "presence_history", ann) == 0
+    assert await rows(node, "presence", cay) == await rows(node, "presence_history", cay) == 0
 
 
 async def test_their_words_are_in_no_index(node: Node, root: User, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    await say(ann, talk, CANARY)
-    await say(bob, talk, "it sings, does it?")
+    talk = await ann.direct(bob)
+    await ann.says(talk, CANARY)
+    await bob.says(talk, "it sings, does it?")
     await node.core.db.write(whole_index.rebuild)
     assert await indexed(node, "waxwing", "sings") == [1, 2]
     receipt = await root.call("people.erase", person="ann", handle="ann")
@@ -348,8 +334,8 @@ async def test_what_a_long_read_keeps_in_the_files_is_said_and_removed_later(
     node: Node, ann: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forgetting, "PATIENCE_SECONDS", 0.2)
-    talk = await direct(ann, bob)
-    await say(ann, talk, CANARY)
+    talk = await ann.direct(bob)
+    await ann.says(talk, CANARY)
     reading = sqlite3.connect(node.core.db.path, isolation_level=None)
     reading.execute("BEGIN")
     reading.execute("SELECT text FROM messages").fetchone()
@@ -373,17 +359,17 @@ async def test_a_database_that_cannot_be_swept_is_vacuumed_by_the_operator(
 
 
 async def test_what_others_said_too_is_told_apart(root: User, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    await say(ann, talk, CANARY)
-    await say(bob, talk, f"you wrote: {CANARY}")
+    talk = await ann.direct(bob)
+    await ann.says(talk, CANARY)
+    await bob.says(talk, f"you wrote: {CANARY}")
     receipt = await root.call("people.erase", person="ann", handle="ann")
     assert receipt["proof"] == GONE | {"looked_for": 1, "said_by_others": 1}
 
 
 async def test_one_erases_oneself_with_handle_and_password(node: Node, bob: User) -> None:
     ann = await with_password(node, "ann")
-    talk = await direct(ann, bob)
-    await say(ann, talk, CANARY)
+    talk = await ann.direct(bob)
+    await ann.says(talk, CANARY)
     for fields, code in (
         ({"handle": "bob", "password": PASSWORD}, "invalid"),
         ({"handle": "ann"}, "wrong_password"),
@@ -397,7 +383,7 @@ async def test_one_erases_oneself_with_handle_and_password(node: Node, bob: User
     assert receipt["removed"]["messages"] == 1
     with refused("wrong_password"):
         await Visitor(node).sign_in("ann")
-    assert await said(bob, talk) == [""]
+    assert await bob.reads(talk) == [""]
 
 
 async def test_the_only_administrator_is_not_erased(node: Node, root: User) -> None:
@@ -410,11 +396,11 @@ async def test_the_only_administrator_is_not_erased(node: Node, root: User) -> N
 async def test_texts_of_every_size_leave_no_bytes(node: Node, ann: User, bob: User) -> None:
     """Pages split and are filled again while many write, so that old bytes could stay in their gaps."""
     chance = random.Random(7)
-    room = await group(ann, bob)
+    room = await ann.group(bob)
 
     async def talk(who: User, number: int) -> None:
         size = chance.choice((0, 30, 300, 3_000, 9_000))
-        posted = await say(who, room, f"{who.handle}-canary-{number:04} " + "x" * chance.randint(0, size))
+        posted = await who.posts(room, f"{who.handle}-canary-{number:04} " + "x" * chance.randint(0, size))
         if number % 3 == 0:
             text = f"{who.handle}-canary-{number:04} again " + "y" * chance.randint(0, size)
             await who.call("messages.edit", message=posted["message"], text=text)
@@ -435,9 +421,9 @@ async def test_texts_of_every_size_leave_no_bytes(node: Node, ann: User, bob: Us
 async def test_an_erasure_that_was_broken_off_is_finished(
     node: Node, root: User, ann: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rooms = [await group(ann, bob) for _ in range(5)]
+    rooms = [await ann.group(bob) for _ in range(5)]
     for number in range(20):
-        await say(ann, rooms[number % 5], f"{CANARY} {number}")
+        await ann.says(rooms[number % 5], f"{CANARY} {number}")
     monkeypatch.setattr(erasure, "MOST", 3)
     monkeypatch.setattr(erasure, "SPAN", 7)
     finding = erasure.find_messages

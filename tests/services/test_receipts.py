@@ -8,17 +8,15 @@ import pytest
 import trio
 
 from chatnode.node import Node
-from tests.conftest import User
-
-from .dialogue import LiveSession, direct, entry, group, members, refused, say
+from chatnode.testing import LiveSession, User, refused
 
 
 @pytest.fixture
 async def talk(ann: User, bob: User) -> str:
     """Three messages from ann to bob."""
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     for text in ("one", "two", "three"):
-        await say(ann, talk, text)
+        await ann.says(talk, text)
     return talk
 
 
@@ -86,7 +84,7 @@ async def test_nobody_reads_what_is_not_there_yet(ann: User, bob: User, talk: st
 
 async def test_who_posts_has_read_what_came_before(node: Node, ann: User, bob: User, talk: str) -> None:
     live = await LiveSession.of(node, ann)
-    await say(bob, talk, "all right")
+    await bob.says(talk, "all right")
     assert await marks(ann, talk) == {"ann": (3, 3), "bob": (4, 4)}
     assert [push["event"] for push in live.heard()] == ["message.posted"]  # which says it
     posted_at = live.heard()[0]["message"]["at"]
@@ -95,7 +93,7 @@ async def test_who_posts_has_read_what_came_before(node: Node, ann: User, bob: U
 
 
 async def test_the_sender_is_no_reader_of_their_own(ann: User, bob: User, talk: str) -> None:
-    assert (await entry(ann, talk))["unread"] == 0
+    assert (await ann.entry(talk))["unread"] == 0
     await ann.call("receipts.read", conversation=talk, seq=3)
     assert await receipts(bob, talk, 3) == {}
 
@@ -127,36 +125,36 @@ async def test_the_lists_say_the_same(ann: User, bob: User, talk: str) -> None:
 
 
 async def test_readers_are_those_who_take_part(ann: User, bob: User, eve: User) -> None:
-    room = await group(ann, bob, eve)
-    await say(ann, room, "hello")
+    room = await ann.group(bob, eve)
+    await ann.says(room, "hello")
     for who in (bob, eve):
         await who.call("receipts.read", conversation=room, seq=1)
     assert list(await receipts(ann, room, 1)) == ["bob", "eve"]
     await eve.call("conversations.leave", conversation=room)
     assert list(await receipts(ann, room, 1)) == ["bob"]
-    assert list(await members(ann, room)) == ["ann", "bob"]
+    assert list(await ann.members(room)) == ["ann", "bob"]
 
 
 async def test_everything_is_marked_as_read_at_once(node: Node, ann: User, bob: User, eve: User) -> None:
     """In all conversations, or in those that are named; what was read already is left as it is."""
-    talk, room, done = await direct(ann, bob), await group(ann, bob, eve), await group(ann, bob, eve)
+    talk, room, done = await ann.direct(bob), await ann.group(bob, eve), await ann.group(bob, eve)
     for conversation in (talk, room, done):
         for text in ("one", "two @bob"):
-            await say(ann, conversation, text)
+            await ann.says(conversation, text)
     await bob.call("receipts.read", conversation=done, seq=2)
     live = await LiveSession.of(node, ann)
     marked = (await bob.call("receipts.read_all", conversations=[room, done]))["conversations"]
     assert marked == [{"conversation": room, "seq": 2}]
-    assert (await entry(bob, talk))["unread"] == 2
+    assert (await bob.entry(talk))["unread"] == 2
     marked = (await bob.call("receipts.read_all"))["conversations"]
     assert marked == [{"conversation": talk, "seq": 2}]
     assert [(push["conversation"], push["seq"]) for push in live.heard("receipt.read")] == [(room, 2), (talk, 2)]
     inbox = (await bob.call("inbox.list"))["conversations"]
     assert {(each["unread"], each["mentions"]) for each in inbox} == {(0, 0)}
-    assert (await entry(eve, room))["unread"] == 2
+    assert (await eve.entry(room))["unread"] == 2
     with refused("not_found", "conversations"):
         await eve.call("receipts.read_all", conversations=[room, talk])
-    assert (await entry(eve, room))["unread"] == 2, "then nothing is marked"
+    assert (await eve.entry(room))["unread"] == 2, "then nothing is marked"
 
 
 async def test_receipts_are_for_those_who_take_part(ann: User, eve: User, talk: str) -> None:

@@ -15,8 +15,8 @@ from chatnode.services.forgetting import forget, prove_gone
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.privacy import retention, traces
 from chatnode.storage.privacy.retention import texts_of_others
-from tests.conftest import User, make_person
-from tests.services.dialogue import direct, fill, group, refused, say
+from chatnode.testing import User, refused
+from tests.services.dialogue import fill
 from tests.storage import whole_index
 
 SECRET = "the combination of the safe is 7 left 23 right 5 left"
@@ -52,12 +52,12 @@ async def texts(who: User, conversation: str) -> list[str]:
 
 
 async def test_a_conversation_keeps_messages_as_long_as_it_says(node: Node, ann: User, bob: User) -> None:
-    room = await group(ann, bob, retention_days=30)
-    other = await group(ann, bob)
+    room = await ann.group(bob, retention_days=30)
+    other = await ann.group(bob)
     for conversation in (room, other):
-        await say(ann, conversation, "old news")
+        await ann.says(conversation, "old news")
     await days_pass(node, 31)
-    await say(bob, room, "fresh news")
+    await bob.says(room, "fresh news")
     assert await run_retention(node) == "1 messages of 1 conversations removed, 0 conversations retired"
     assert await texts(bob, room) == ["fresh news"]
     assert await texts(bob, other) == ["old news"]
@@ -67,9 +67,9 @@ async def test_a_conversation_keeps_messages_as_long_as_it_says(node: Node, ann:
 
 async def test_a_message_of_exactly_the_age_stays_and_one_a_moment_older_goes(node: Node, ann: User) -> None:
     """`retention_days = 30` keeps what is up to 30 days old."""
-    rooms = [await group(ann, retention_days=30) for _ in range(2)]
+    rooms = [await ann.group(retention_days=30) for _ in range(2)]
     for room in rooms:
-        await say(ann, room, "old news")
+        await ann.says(room, "old news")
     now = now_ms()
     for room, age in zip(rooms, (30 * DAY_MS, 30 * DAY_MS + 1), strict=True):
         sql = "UPDATE messages SET at = ? WHERE conversation = (SELECT key FROM conversations WHERE id = ?)"
@@ -93,11 +93,11 @@ async def place(node: Node, conversation: str) -> tuple[int, str]:
 
 async def test_a_conversation_counts_what_is_left(node: Node, ann: User) -> None:
     """Also when some of what goes, and of what stays, was deleted before."""
-    room = await group(ann, retention_days=30)
-    old = [(await say(ann, room, f"old {number}"))["message"] for number in range(5)]
+    room = await ann.group(retention_days=30)
+    old = [await ann.says(room, f"old {number}") for number in range(5)]
     await ann.call("messages.delete", message=old[1])
     await days_pass(node, 31)
-    new = [(await say(ann, room, f"new {number}"))["message"] for number in range(4)]
+    new = [await ann.says(room, f"new {number}") for number in range(4)]
     await ann.call("messages.delete", message=new[2])
     await run_retention(node)
     count = "SELECT messages FROM conversations WHERE id = ?"
@@ -107,14 +107,14 @@ async def test_a_conversation_counts_what_is_left(node: Node, ann: User) -> None
 
 async def test_what_was_removed_is_gone_from_tables_log_and_files(node: Node, ann: User, bob: User, eve: User) -> None:
     """With everything that hangs on it: versions, mentions, receipts, reports."""
-    room = await group(ann, bob, eve, retention_days=30)
-    message = (await say(ann, room, f"{OLD_SECRET} @bob"))["message"]
+    room = await ann.group(bob, eve, retention_days=30)
+    message = await ann.says(room, f"{OLD_SECRET} @bob")
     await ann.call("messages.edit", message=message, text=SECRET)
     await bob.call("receipts.read", conversation=room, seq=1)
     await bob.call("messages.report", message=message, reason="other", note="not for here")
-    await say(bob, room, "so it is", thread=message)
+    await bob.says(room, "so it is", thread=message)
     await days_pass(node, 31)
-    await say(ann, room, "good morning")
+    await ann.says(room, "good morning")
     assert traces.found(node.core.db.path, [SECRET, OLD_SECRET]) == [SECRET, OLD_SECRET]
 
     await run_retention(node)
@@ -134,40 +134,40 @@ async def test_what_was_removed_is_gone_from_tables_log_and_files(node: Node, an
 
 
 async def test_a_text_that_somebody_else_said_too_proves_nothing(node: Node, ann: User, bob: User) -> None:
-    room, talk = await group(ann, bob, retention_days=30), await direct(ann, bob)
-    await say(ann, room, SECRET)
-    await say(ann, room, OLD_SECRET)
+    room, talk = await ann.group(bob, retention_days=30), await ann.direct(bob)
+    await ann.says(room, SECRET)
+    await ann.says(room, OLD_SECRET)
     await days_pass(node, 31)
-    await say(bob, talk, f"as I said: {SECRET}")
+    await bob.says(talk, f"as I said: {SECRET}")
     await run_retention(node)
     (receipt,) = await removals(node)
     assert (receipt["probes"], receipt["traces"]) == (1, 0)
 
 
 async def test_counts_and_numbers_go_on_after_everything_was_removed(node: Node, ann: User, bob: User) -> None:
-    room = await group(ann, bob, retention_days=1)
+    room = await ann.group(bob, retention_days=1)
     for text in ("one @bob", "two", "three"):
-        await say(ann, room, text)
+        await ann.says(room, text)
     await days_pass(node, 2)
     await run_retention(node)
     (entry,) = (await bob.call("inbox.list"))["conversations"]
     assert (entry["head"], entry["first"], entry["unread"], entry["mentions"]) == (3, 4, 0, 0)
     assert "last" not in entry
-    assert (await say(ann, room, "four"))["seq"] == 4
+    assert (await ann.posts(room, "four"))["seq"] == 4
     assert await texts(bob, room) == ["four"]
     with refused("not_found", "reply_to"):
         gone = "0" * 32
-        await say(bob, room, "five", reply_to=gone)
+        await bob.says(room, "five", reply_to=gone)
     assert (await node.call("node.check"))["clean"]
 
 
 async def test_many_messages_go_in_steps(node: Node, ann: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chatnode.services.retention.STEP", 3)
-    room = await group(ann, retention_days=1)
+    room = await ann.group(retention_days=1)
     for number in range(8):
-        await say(ann, room, f"message {number}")
+        await ann.says(room, f"message {number}")
     await days_pass(node, 2)
-    await say(ann, room, "stays")
+    await ann.says(room, "stays")
     await run_retention(node)
     assert await texts(ann, room) == ["stays"]
     (receipt,) = await removals(node)
@@ -176,7 +176,7 @@ async def test_many_messages_go_in_steps(node: Node, ann: User, monkeypatch: pyt
 
 @pytest.mark.parametrize("days", [0, 400])
 async def test_who_may_not_manage_a_group_does_not_set_what_it_keeps(ann: User, bob: User, days: int) -> None:
-    room = await group(ann, bob, retention_days=30)
+    room = await ann.group(bob, retention_days=30)
     with refused("forbidden"):
         await bob.call("conversations.update", conversation=room, retention_days=days)
     await ann.call("conversations.update", conversation=room, retention_days=0)
@@ -207,8 +207,8 @@ async def test_by_default_a_conversation_is_kept_in_inboxes_for_a_year_after_it_
     node: Node, ann: User, bob: User
 ) -> None:
     """Nothing is removed from it: it can be read, and opened again."""
-    talk, other = await direct(ann, bob), await group(ann, bob)
-    await say(ann, talk, "done, thank you")
+    talk, other = await ann.direct(bob), await ann.group(bob)
+    await ann.says(talk, "done, thank you")
     await ann.call("conversations.close", conversation=talk)
     await days_pass(node, 364)
     assert await run_retention(node) == "0 messages of 0 conversations removed, 0 conversations retired"
@@ -230,9 +230,9 @@ class TestWithRulesForAll:
         return Config(retention=Retention(message_days=10, closed_days=100, purge_days=200))
 
     async def test_the_shorter_rule_counts(self, node: Node, ann: User, bob: User) -> None:
-        short, long = await group(ann, bob, retention_days=5), await group(ann, bob, retention_days=50)
+        short, long = await ann.group(bob, retention_days=5), await ann.group(bob, retention_days=50)
         for room in (short, long):
-            await say(ann, room, "old")
+            await ann.says(room, "old")
         await days_pass(node, 6)
         await run_retention(node)
         assert (await texts(ann, short), await texts(ann, long)) == ([], ["old"])
@@ -243,7 +243,7 @@ class TestWithRulesForAll:
     async def test_what_was_closed_leaves_the_inbox_and_then_loses_its_messages(
         self, node: Node, ann: User, bob: User
     ) -> None:
-        talk = await direct(ann, bob)
+        talk = await ann.direct(bob)
         await ann.call("conversations.close", conversation=talk, reason="completed")
         await days_pass(node, 101)
         assert await run_retention(node) == "0 messages of 0 conversations removed, 1 conversations retired"
@@ -251,7 +251,7 @@ class TestWithRulesForAll:
         assert (await bob.call("conversations.get", conversation=talk))["conversation"]["inactive_at"]
 
         await bob.call("conversations.reopen", conversation=talk)
-        await say(bob, talk, "one more thing")
+        await bob.says(talk, "one more thing")
         assert len((await ann.call("inbox.list"))["conversations"]) == 1
         await bob.call("conversations.close", conversation=talk)
 
@@ -268,15 +268,15 @@ class TestWithRulesForAll:
 async def test_receipts_are_for_operators(node: Node, ann: User) -> None:
     with refused("forbidden"):
         await ann.call("retention.list")
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     assert (await root.call("retention.list"))["removals"] == []
 
 
 async def test_the_search_index_forgets_what_retention_removes(node: Node, ann: User, bob: User) -> None:
     """Words stand in the index one by one, so that its tables are asked, beside the bytes of the files."""
-    room, other = await group(ann, bob, retention_days=30), await group(ann, bob)
-    await say(ann, room, "the wallpaper hides a bricked-up doorway")
-    await say(ann, other, "nice wallpaper")
+    room, other = await ann.group(bob, retention_days=30), await ann.group(bob)
+    await ann.says(room, "the wallpaper hides a bricked-up doorway")
+    await ann.says(other, "nice wallpaper")
     await node.core.db.write(whole_index.rebuild)
     await days_pass(node, 31)
     assert b"bricked" in node.core.db.path.read_bytes() + written_ahead(node).read_bytes()
@@ -294,8 +294,8 @@ async def test_the_search_index_forgets_what_retention_removes(node: Node, ann: 
 
 async def test_a_proof_finds_words_that_stayed_in_the_index(node: Node, ann: User) -> None:
     """Here somebody kept the index from noticing."""
-    room = await group(ann)
-    message = (await say(ann, room, SECRET))["message"]
+    room = await ann.group()
+    message = await ann.says(room, SECRET)
     await node.core.db.write(whole_index.rebuild)
     await ann.call("messages.delete", message=message)
     await node.core.db.write(lambda tx: tx.execute("DELETE FROM search_changed"))
@@ -304,8 +304,8 @@ async def test_a_proof_finds_words_that_stayed_in_the_index(node: Node, ann: Use
 
 
 async def test_what_is_deleted_for_all_or_edited_is_forgotten(node: Node, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    deleted, edited = [(await say(ann, talk, text))["message"] for text in (SECRET, OLD_SECRET)]
+    talk = await ann.direct(bob)
+    deleted, edited = [await ann.says(talk, text) for text in (SECRET, OLD_SECRET)]
     await node.core.db.write(whole_index.rebuild)
     await ann.call("messages.delete", message=deleted)
     await ann.call("messages.edit", message=edited, text="never mind")
@@ -321,7 +321,7 @@ async def test_copies_that_a_page_kept_go_too(node: Node, ann: User) -> None:
 
     Whether some stay depends on where SQLite puts the rows; with the proof none do.
     """
-    room = await group(ann)
+    room = await ann.group()
     await fill(ann, room, "hello", 600)
     texts = [f"{seq:06d} {SECRET}{'!' * (seq * 37 % 200)}" for seq in range(1, 601)]
 

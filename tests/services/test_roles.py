@@ -6,14 +6,14 @@ import pytest
 
 from chatnode.model.permissions import PERMISSIONS
 from chatnode.node import Node
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User, refused
 
-from .dialogue import LiveSession, group, outcome, refused, token_of, without_plugins
+from .dialogue import outcome, token_of, without_plugins
 
 
 @pytest.fixture
 async def root(node: Node) -> User:
-    return await make_person(node, "root", admin=True)
+    return await User.new(node, "root", admin=True)
 
 
 async def test_a_change_holds_at_once_and_live_sessions_resume_with_it(
@@ -63,7 +63,7 @@ async def test_administrators_keep_everything_and_members_stay(root: User) -> No
 
 async def test_nobody_gives_or_takes_what_they_do_not_have(node: Node, root: User) -> None:
     await root.call("roles.set", role="editor", permissions=["chat", "roles.manage"])
-    await make_person(node, "ed")
+    await User.new(node, "ed")
     await root.call("people.role", person="ed", role="editor")
     ed = await token_of(root, person="ed")
     with refused("forbidden", "permissions"):
@@ -86,7 +86,7 @@ async def test_members_neither_see_nor_change_roles(ann: User) -> None:
 
 
 async def test_a_role_without_chat_hears_nothing(node: Node, root: User, ann: User) -> None:
-    room = await group(ann)
+    room = await ann.group()
     await root.call("roles.set", role="watcher", permissions=["operate"])
     await root.call("people.role", person="ann", role="watcher")
     watcher = await token_of(root, person="ann")

@@ -6,10 +6,10 @@ import pytest
 
 from chatnode.model.permissions import PERMISSIONS, scopes_of
 from chatnode.node import Node
+from chatnode.testing import User, refused
 from tests.commands import COMMANDS, PLUGINS
-from tests.conftest import User, make_person
 
-from .dialogue import PASSWORD, Visitor, direct, outcome, refused, said, say, token_of, with_password, without_plugins
+from .dialogue import PASSWORD, Visitor, outcome, token_of, with_password, without_plugins
 
 OF_PLUGINS = [each.name for plugin in PLUGINS for each in plugin.permissions]
 
@@ -22,20 +22,20 @@ UNSCOPED = {
 
 
 async def test_a_reading_token_reads_and_does_not_write(ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    await say(ann, talk, "hello")
+    talk = await ann.direct(bob)
+    await ann.says(talk, "hello")
     reader = await token_of(bob, scopes=["chat:read"])
     page = await reader.call("messages.list", conversation=talk)
     assert [message["text"] for message in page["messages"]] == ["hello"]
     with refused("forbidden"):
         await reader.call("messages.post", conversation=talk, cid="1", text="hello")
-    assert await said(ann, talk) == ["hello"]
+    assert await ann.reads(talk) == ["hello"]
 
 
 @pytest.mark.parametrize("scope", sorted(scopes_of([*PERMISSIONS, *OF_PLUGINS])))
 async def test_a_token_of_one_scope_gets_past_the_door_of_just_these_commands(node: Node, scope: str) -> None:
     """Every command is tried, with a field that none has: who is let in is told that, before anything is done."""
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     token = await token_of(root, scopes=[scope])
     permission, _, reads_only = scope.partition(":")
     for command in COMMANDS:
@@ -62,8 +62,8 @@ async def test_a_scope_is_no_more_than_the_owners_role(ann: User) -> None:
 
 
 async def test_a_token_with_scopes_makes_none_that_can_do_more(node: Node) -> None:
-    root = await make_person(node, "root", admin=True)
-    await make_person(node, "helper")
+    root = await User.new(node, "root", admin=True)
+    await User.new(node, "helper")
     maker = await token_of(root, scopes=["chat", "operate:read", "people.manage"])
     tried = {
         (): "ok",
@@ -84,7 +84,7 @@ async def test_a_token_with_scopes_makes_none_that_can_do_more(node: Node) -> No
 
 async def test_a_token_with_scopes_changes_no_password_and_ends_no_other_session(node: Node) -> None:
     root = await with_password(node, "root", admin=True)
-    await make_person(node, "ann")
+    await User.new(node, "ann")
     token = await token_of(root, scopes=sorted(PERMISSIONS))
     for command, fields in (
         ("people.password", {"old": PASSWORD, "new": "another password"}),
@@ -106,7 +106,7 @@ async def test_a_token_with_scopes_closes_no_account_of_its_own(ann: User, bob: 
 
 
 async def test_a_token_with_scopes_manages_people_within_them(node: Node, ann: User, bob: User) -> None:
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     token = await token_of(root, scopes=["people.manage", "chat"])
     await token.call("people.deactivate", person="ann")
     await root.call("people.role", person="bob", role="moderator")
@@ -145,7 +145,7 @@ async def test_a_device_makes_tokens_that_live_longer_than_it(node: Node) -> Non
 
 
 async def test_a_bot_has_tokens_and_no_password(node: Node, ann: User) -> None:
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     made = await root.call("people.create", handle="weather", name="Weather", bot=True)
     assert made["person"]["bot"] is True
     assert "bot" not in (await ann.call("people.get", person="ann"))["person"]
@@ -153,7 +153,7 @@ async def test_a_bot_has_tokens_and_no_password(node: Node, ann: User) -> None:
     bot = await token_of(root, person="weather", scopes=["chat"])
     talk = (await bot.call("conversations.direct", **{"with": "ann"}))["conversation"]
     await bot.call("messages.post", conversation=talk, cid="1", text="It rains.")
-    assert await said(ann, talk) == ["It rains."]
+    assert await ann.reads(talk) == ["It rains."]
 
     with refused("invalid", "person"):
         await root.call("people.password", person="weather", new="a password of a bot")

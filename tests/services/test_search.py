@@ -12,10 +12,10 @@ from chatnode.node import Node
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.migrations import core_migrations, statements
 from chatnode.storage.search import index as search_index
-from tests.conftest import User
+from chatnode.testing import User, refused
 from tests.storage import whole_index
 
-from .dialogue import assert_sound, direct, fill, group, refused, say
+from .dialogue import assert_sound, fill
 
 
 async def found(who: User, query: str, **fields: object) -> list[str]:
@@ -74,9 +74,9 @@ async def found(who: User, query: str, **fields: object) -> list[str]:
 async def test_words_are_found_as_people_mean_them(
     ann: User, bob: User, node: Node, said: str, query: str, marked: str
 ) -> None:
-    talk = await direct(ann, bob)
-    await say(ann, talk, said)
-    await say(ann, talk, "something else, ど")
+    talk = await ann.direct(bob)
+    await ann.says(talk, said)
+    await ann.says(talk, "something else, ど")
     assert await found(bob, query) == [marked]
     await node.core.db.write(whole_index.rebuild)
     assert await found(bob, query) == [marked]
@@ -88,14 +88,14 @@ async def test_words_are_found_as_people_mean_them(
 @pytest.fixture
 async def room(ann: User, bob: User) -> str:
     """A group in which some things were said."""
-    room = await group(ann, bob, title="Rose garden")
+    room = await ann.group(bob, title="Rose garden")
     for who, text in (
         (ann, "the roses are red"),
         (bob, "the violets are blue"),
         (ann, "@bob look at https://roses.example"),
         (bob, "roses, violets and blue skies"),
     ):
-        await say(who, room, text)
+        await who.says(room, text)
     return room
 
 
@@ -175,7 +175,7 @@ async def test_only_who_takes_part_finds_and_only_from_where_they_came_in(
         await eve.call("search.messages", query="roses", conversation=room)
     await ann.call("conversations.members.add", conversation=room, member="eve")
     assert await found(eve, "roses") == []
-    await say(ann, room, "roses for eve")
+    await ann.says(room, "roses for eve")
     assert await found(eve, "roses") == ["[roses] for eve"]
     await bob.call("conversations.leave", conversation=room)
     assert await found(bob, "roses") == []
@@ -184,8 +184,8 @@ async def test_only_who_takes_part_finds_and_only_from_where_they_came_in(
 
 
 async def test_one_conversation_can_be_searched(room: str, ann: User, bob: User, eve: User) -> None:
-    talk = await direct(ann, eve)
-    await say(eve, talk, "roses are mine")
+    talk = await ann.direct(eve)
+    await eve.says(talk, "roses are mine")
     assert await found(ann, "roses are", conversation=talk) == ["[roses] [are] mine"]
     assert await found(ann, "roses in:eve") == ["[roses] are mine"]
     assert await found(ann, f"roses in:{talk}") == ["[roses] are mine"]
@@ -193,11 +193,11 @@ async def test_one_conversation_can_be_searched(room: str, ann: User, bob: User,
 
 
 async def test_files_and_places_are_found_by_name_and_edits_as_edits(ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     plan = {"file": "https://files.example/1", "name": "Garden-Plan.pdf", "type": "application/pdf", "bytes": 9}
-    await say(ann, talk, "", kind="file", media=plan)
-    await say(ann, talk, "", kind="location", location={"latitude": 1.5, "longitude": 2.5, "name": "Rose garden"})
-    said = await say(ann, talk, "gardn")
+    await ann.says(talk, "", kind="file", media=plan)
+    await ann.says(talk, "", kind="location", location={"latitude": 1.5, "longitude": 2.5, "name": "Rose garden"})
+    said = await ann.posts(talk, "gardn")
     await ann.call("messages.edit", message=said["message"], text="garden")
     kinds = [hit["message"]["kind"] for hit in (await bob.call("search.messages", query="garden"))["results"]]
     assert kinds == ["text", "location", "file"]
@@ -208,17 +208,17 @@ async def test_files_and_places_are_found_by_name_and_edits_as_edits(ann: User, 
 
 
 async def test_pages_have_everything_once_while_more_is_said(ann: User, bob: User, node: Node) -> None:
-    rooms = [await group(ann, bob, title=f"room {number}") for number in range(3)]
+    rooms = [await ann.group(bob, title=f"room {number}") for number in range(3)]
     for number in range(7):
         for room in rooms:
-            await say(ann, room, f"message {number} {room}")
+            await ann.says(room, f"message {number} {room}")
     await node.core.db.write(whole_index.rebuild)
     seen: list[str] = []
     page = await bob.call("search.messages", query="message", limit=4)
     while True:
         assert not page["partial"]
         seen += [hit["message"]["message"] for hit in page["results"]]
-        await say(ann, rooms[0], "one more message")
+        await ann.says(rooms[0], "one more message")
         if "next" not in page:
             break
         page = await bob.call("search.messages", query="message", limit=4, after=page["next"])
@@ -232,7 +232,7 @@ async def test_pages_have_everything_once_while_more_is_said(ann: User, bob: Use
     "config", [Config(search=Search(batch_messages=10, shard_messages=20, removal_seconds=0))], ids=["small parts"]
 )
 async def test_the_index_is_kept_in_the_background(ann: User, bob: User, node: Node) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     await fill(ann, talk, "hello", 95)
     page = await ann.call("messages.list", conversation=talk, after=0, limit=50)
     edited, deleted = page["messages"][2]["message"], page["messages"][49]["message"]
@@ -261,16 +261,16 @@ async def test_what_was_indexed_by_an_earlier_folding_is_indexed_anew(room: str,
 
 
 async def test_what_is_settled_is_in_no_table_of_the_index(room: str, ann: User, bob: User, node: Node) -> None:
-    def count(word: str) -> int:
-        return whole_index.occurrences(node.core.db._reader_connections[0], word)
+    async def count(word: str) -> int:
+        return await node.core.db.read(lambda reader: whole_index.occurrences(reader, word))
 
     await node.core.db.write(whole_index.rebuild)
-    assert (count("roses"), count("skies")) == (3, 1)
+    assert (await count("roses"), await count("skies")) == (3, 1)
     (hit,) = (await bob.call("search.messages", query="skies"))["results"]
     await bob.call("messages.delete", message=hit["message"]["message"])
     assert await found(ann, "skies") == []
     assert await node.core.db.write(whole_index.settle) == 1
-    assert (count("roses"), count("skies")) == (2, 0)
+    assert (await count("roses"), await count("skies")) == (2, 0)
     assert await node.core.db.write(whole_index.settle) == 0
     await assert_sound(node)
 

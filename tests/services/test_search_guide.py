@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from chatnode.node import Node
-from tests.conftest import User
+from chatnode.testing import User
 from tests.storage import whole_index
-
-from .dialogue import direct, group, say
 
 GUIDE = (Path(__file__).parent.parent.parent / "docs/search.md").read_text(encoding="utf-8")
 SAID = {
@@ -58,12 +56,12 @@ def test_the_guide_says_nothing_that_is_not_tried() -> None:
 
 @pytest.fixture
 async def garden(node: Node, ann: User, bob: User) -> None:
-    room = await group(ann, bob, title="Rose garden")
+    room = await ann.group(bob, title="Rose garden")
     for text in {text for text in SAID.values() if text}:
         if text == "only between us":
-            await say(ann, await direct(ann, bob), text)
+            await ann.says(await ann.direct(bob), text)
         else:
-            await say(bob if "myself" in text else ann, room, text)
+            await (bob if "myself" in text else ann).says(room, text)
 
 
 @pytest.mark.parametrize("query", SAID)

@@ -13,10 +13,10 @@ from chatnode.config import Config, Limits, Search
 from chatnode.errors import Refusal
 from chatnode.node import Node, open_node
 from chatnode.storage.search import index as search_index
-from tests.conftest import User, make_person
+from chatnode.testing import User, refused
 from tests.storage import whole_index
 
-from .dialogue import assert_sound, direct, fill, group, refused, say
+from .dialogue import assert_sound, fill
 
 UNLIMITED = Limits(posts_per_minute=0)
 RESTLESS = Config(limits=UNLIMITED, search=Search(batch_messages=7, shard_messages=20, removal_seconds=0))
@@ -42,11 +42,11 @@ queries = st.lists(pieces | st.text(max_size=5), min_size=1, max_size=12).map(" 
 
 @pytest.fixture
 async def indexed(node: Node, ann: User, bob: User) -> None:
-    room = await group(ann, bob, title="x")
+    room = await ann.group(bob, title="x")
     for text in ("a b words", "東京 wörds", "a:b 'quoted'; -- NOT AND OR"):
-        await say(ann, room, text)
+        await ann.says(room, text)
     await node.core.db.write(whole_index.rebuild)
-    await say(bob, room, "not indexed: words")
+    await bob.says(room, "not indexed: words")
 
 
 async def test_no_query_breaks_the_search(indexed: None, ann: User) -> None:
@@ -94,7 +94,7 @@ async def test_a_query_that_is_too_long_is_refused(ann: User) -> None:
 
 
 async def test_a_word_of_every_message_gives_pages(node: Node, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     await fill(ann, talk, "alphabet", 300)
     await node.core.db.write(whole_index.rebuild)
     for query in ("alphabet", "a*", f"in:{talk}", "from:ann", "-nothing a*"):
@@ -107,7 +107,7 @@ async def test_a_word_of_every_message_gives_pages(node: Node, ann: User, bob: U
 @pytest.mark.parametrize("config", [RESTLESS], ids=["restless"])
 async def test_nobody_finds_what_is_gone_while_everything_changes(node: Node, ann: User, bob: User, eve: User) -> None:
     """Edited, deleted, removed or left: from the moment that is acknowledged, no search that begins shows it."""
-    room = await group(ann, bob, title="busy")
+    room = await ann.group(bob, title="busy")
     gone: dict[str, set[str]] = {"bob": set(), "eve": set()}
     kept: dict[str, set[str]] = {"bob": set(), "eve": set()}
     finished = trio.Event()
@@ -116,7 +116,7 @@ async def test_nobody_finds_what_is_gone_while_everything_changes(node: Node, an
         for number in range(120):
             text = f"needle of day {number}"
             kept["bob"].add(text)  # may be found from now on
-            message = (await say(ann, room, text))["message"]
+            message = await ann.says(room, text)
             if number % 3 == 0:
                 await ann.call("messages.edit", message=message, text=f"nothing {number}")
                 gone["bob"].add(text)
@@ -147,13 +147,13 @@ async def test_nobody_finds_what_is_gone_while_everything_changes(node: Node, an
 
 async def test_who_comes_back_finds_what_history_shows_them(node: Node, ann: User, bob: User, eve: User) -> None:
     for history in ("all", "since_joining"):
-        room = await group(ann, bob, eve, history=history, title=history)
+        room = await ann.group(bob, eve, history=history, title=history)
         for step in ("before", "while away", "after"):
             if step == "while away":
                 await eve.call("conversations.leave", conversation=room)
             if step == "after":
                 await ann.call("conversations.members.add", conversation=room, member="eve")
-            await say(ann, room, f"heron {step}")
+            await ann.says(room, f"heron {step}")
             await node.core.db.write(whole_index.rebuild)
         shown = [each["text"] for each in (await eve.call("messages.list", conversation=room))["messages"]]
         found = await texts_found(eve, "heron", conversation=room)
@@ -161,9 +161,9 @@ async def test_who_comes_back_finds_what_history_shows_them(node: Node, ann: Use
 
 
 async def test_blocking_hides_no_more_from_search_than_from_history(node: Node, ann: User, bob: User) -> None:
-    talk, room = await direct(ann, bob), await group(ann, bob)
+    talk, room = await ann.direct(bob), await ann.group(bob)
     for place in (talk, room):
-        await say(ann, place, f"heron in {place}")
+        await ann.says(place, f"heron in {place}")
     await bob.call("people.block", person="ann")
     for place in (talk, room):
         shown = [each["text"] for each in (await bob.call("messages.list", conversation=place))["messages"]]
@@ -177,8 +177,8 @@ async def test_a_node_that_was_long_without_search_catches_up_while_it_searches(
     """So does a database from before there was an index."""
     data = tmp_path / "data"
     async with open_node(data, Config(limits=UNLIMITED, search=Search(enabled=0))) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
         await fill(ann, talk, "kingfisher", 400)
         assert await node.core.db.read(search_index.waiting) == 400
     async with open_node(data, Config(limits=UNLIMITED, search=Search(batch_messages=10, shard_messages=50))) as node:
@@ -194,12 +194,12 @@ async def test_a_node_that_was_long_without_search_catches_up_while_it_searches(
 
 async def test_a_broken_index_does_not_break_the_node(node: Node, ann: User, bob: User) -> None:
     """A damaged part fails the search, is named by the check, and is made anew; writing never notices."""
-    talk = await direct(ann, bob)
-    await say(ann, talk, "a heron")
+    talk = await ann.direct(bob)
+    await ann.says(talk, "a heron")
     await node.core.db.write(whole_index.rebuild)
     (shard,) = await node.core.db.read(search_index.shards)
     await node.core.db.write(lambda tx: tx.execute(f"UPDATE {shard.table}_data SET block = x'ff' WHERE id > 10"))
-    await say(ann, talk, "another heron")
+    await ann.says(talk, "another heron")
     with refused("unavailable"):
         await texts_found(bob, "heron")
     checked = await node.call("node.check")

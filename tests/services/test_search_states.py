@@ -15,10 +15,9 @@ from chatnode.node import Node
 from chatnode.storage.engine import cutting
 from chatnode.storage.search import find as search
 from chatnode.storage.search import index as search_index
-from tests.conftest import User
+from chatnode.testing import User, refused
 from tests.storage import whole_index
 
-from .dialogue import group, refused, say
 from .test_importing import bring_in, channel, item
 from .test_search import found
 
@@ -61,8 +60,8 @@ TODAY, TOMORROW, YESTERDAY = (rfc3339(now_ms() + days * DAY_MS)[:10] for days in
 
 async def test_operators_find_no_deleted_message(ann: User, bob: User, index: Index) -> None:
     """Each operator finds the one of two alike that is left, and a deleted one by nothing."""
-    garden = await group(ann, bob, title="garden")
-    first = await say(ann, garden, "first of all")
+    garden = await ann.group(bob, title="garden")
+    first = await ann.posts(garden, "first of all")
     left: dict[str, str] = {}
     gone: list[str] = []
     for name, fields in {
@@ -76,7 +75,7 @@ async def test_operators_find_no_deleted_message(ann: User, bob: User, index: In
         "edit": {"text": "edited"},
     }.items():
         for keep in (True, False):
-            said = (await say(ann, garden, **fields))["message"]
+            said = await ann.says(garden, **fields)
             if name == "pin":
                 await ann.call("messages.pin", message=said)
             if name == "edit":
@@ -100,11 +99,11 @@ async def test_operators_find_no_deleted_message(ann: User, bob: User, index: In
 async def test_titles_of_conversations_that_one_left_are_not_known(
     ann: User, bob: User, eve: User, index: Index
 ) -> None:
-    garden = await group(ann, bob, title="rose garden")
-    await say(ann, garden, "red")
+    garden = await ann.group(bob, title="rose garden")
+    await ann.says(garden, "red")
     await index("changed")
     await bob.call("conversations.leave", conversation=garden)
-    await say(ann, garden, "red too")
+    await ann.says(garden, "red too")
     await index("after")
     for query in ("red in:garden", 'red in:"rose garden"', f"red in:{garden}"):
         with refused("invalid", "query") as unknown:
@@ -112,27 +111,27 @@ async def test_titles_of_conversations_that_one_left_are_not_known(
         with refused("invalid", "query") as never:
             await eve.call("search.messages", query=query)
         assert str(unknown.value) == str(never.value)
-    other = await group(bob, ann, title="garden of bob")
-    await say(bob, other, "red again")
+    other = await bob.group(ann, title="garden of bob")
+    await bob.says(other, "red again")
     assert await found(bob, "red in:garden") == await found(bob, "red") == ["[red] again"]
     assert await found(bob, "red from:ann") == []
     assert len(await found(ann, "red in:garden")) == 3
 
 
 async def test_one_finds_only_what_is_from_after_one_came_in(ann: User, bob: User, index: Index) -> None:
-    garden = await group(ann, title="garden", history="since_joining")
-    await say(ann, garden, "red before")
+    garden = await ann.group(title="garden", history="since_joining")
+    await ann.says(garden, "red before")
     await index("changed")
     await ann.call("conversations.members.add", conversation=garden, member="bob")
-    await say(ann, garden, "red after")
+    await ann.says(garden, "red after")
     await index("after")
     for query in ("red", "from:ann", "in:garden", f"after:{YESTERDAY}"):
         assert [each.replace("[", "").replace("]", "") for each in await found(bob, query)] == ["red after"]
 
 
 async def test_what_retention_took_is_not_found(node: Node, ann: User, index: Index) -> None:
-    garden = await group(ann, title="garden")
-    kept = [(await say(ann, garden, f"red {number}"))["message"] for number in range(4)]
+    garden = await ann.group(title="garden")
+    kept = [await ann.says(garden, f"red {number}") for number in range(4)]
     await index("changed")
     await node.core.db.write(lambda tx: tx.execute("UPDATE conversations SET floor = 2 WHERE id = ?", (garden,)))
     await index("after")
@@ -143,11 +142,11 @@ async def test_what_retention_took_is_not_found(node: Node, ann: User, index: In
 async def test_who_takes_part_in_many_conversations_finds_in_each_and_in_no_other(
     node: Node, ann: User, bob: User, index: Index
 ) -> None:
-    rooms = [await group(ann, title=f"room {number}") for number in range(search.FEW_CONVERSATIONS + 2)]
+    rooms = [await ann.group(title=f"room {number}") for number in range(search.FEW_CONVERSATIONS + 2)]
     for number in (0, 20, -1):
-        await say(ann, rooms[number], f"red {number}")
-    other = await group(bob, title="room of bob")
-    await say(bob, other, "red of bob")
+        await ann.says(rooms[number], f"red {number}")
+    other = await bob.group(title="room of bob")
+    await bob.says(other, "red of bob")
     await index("changed")
     await ann.call("conversations.leave", conversation=rooms[20])
     await index("after")
@@ -185,14 +184,14 @@ async def test_pages_that_the_deadline_ends_have_everything_once(
     """Also messages of one import, which share a place in the log, and those that were edited since."""
     garden = await channel(node)
     await ann.call("conversations.join", conversation=garden)
-    said = [(await say(ann, garden, f"red {number}"))["message"] for number in range(3)]
+    said = [await ann.says(garden, f"red {number}") for number in range(3)]
     await bring_in(node, garden, *(item(number, text="red, elsewhere") for number in range(5)))
-    said += [(await say(ann, garden, f"red {number}"))["message"] for number in range(3, 6)]
+    said += [await ann.says(garden, f"red {number}") for number in range(3, 6)]
     await index("changed")
     for edited in (said[0], said[4]):
         await ann.call("messages.edit", message=edited, text="red again")
     await index("after")
-    await say(ann, garden, "red and not indexed")
+    await ann.says(garden, "red and not indexed")
     newest_first = [each["message"] for each in reversed(await all_of(ann, garden))]
     seen: list[str] = []
     page = await ann.call("search.messages", query="red", limit=limit)

@@ -8,10 +8,10 @@ import pytest
 
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.node import Node
-from tests.conftest import User
+from chatnode.testing import LiveSession, User, refused
 from tests.test_times import NO_TIMES
 
-from .dialogue import LiveSession, assert_sound, direct, entry, group, refused, say
+from .dialogue import assert_sound
 
 DEFAULTS = {
     "notify": "all", "desktop": True, "mobile": True, "sounds": True, "receipts": True, "starred": False,
@@ -42,9 +42,9 @@ async def row(who: User, collection: str, **filter: Any) -> dict[str, Any]:
 
 
 async def test_all_is_as_by_default_until_somebody_says_otherwise(ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     assert (await ann.call("conversations.settings", conversation=talk))["settings"] == DEFAULTS
-    assert "settings" not in await entry(ann, talk)
+    assert "settings" not in await ann.entry(talk)
     shown = await row(ann, "conversation_settings", conversation_id=talk)
     assert (shown["notification_type"], shown["notifications_enabled"], shown["show_read_receipts"]) == (
         "ALL", True, True,
@@ -56,7 +56,7 @@ async def test_all_is_as_by_default_until_somebody_says_otherwise(ann: User, bob
 async def test_each_setting_is_kept_told_to_ones_own_devices_and_filtered_by(
     node: Node, ann: User, bob: User, asked: dict[str, Any], field: str, value: Any
 ) -> None:
-    talk, other = await direct(ann, bob), await group(ann, bob)
+    talk, other = await ann.direct(bob), await ann.group(bob)
     mine, theirs = await LiveSession.of(node, ann), await LiveSession.of(node, bob)
     given = (await ann.call("conversations.settings", conversation=talk, **asked))["settings"]
     assert given == DEFAULTS | asked
@@ -64,15 +64,15 @@ async def test_each_setting_is_kept_told_to_ones_own_devices_and_filtered_by(
     (push,) = mine.heard()
     assert (push["event"], push["conversation"], push["settings"]) == ("settings.changed", talk, given)
     assert theirs.heard() == []
-    assert (await entry(ann, talk))["settings"] == given
-    assert "settings" not in await entry(bob, talk)
+    assert (await ann.entry(talk))["settings"] == given
+    assert "settings" not in await bob.entry(talk)
     assert (await row(ann, "conversation_settings", **{field: value}))["conversation_id"] == talk
     assert (await row(bob, "conversation_settings", conversation_id=talk))[field] != value
-    assert "settings" not in await entry(ann, other)
+    assert "settings" not in await ann.entry(other)
 
 
 async def test_settings_are_taken_back_one_by_one(ann: User) -> None:
-    notes = await direct(ann, ann)
+    notes = await ann.direct(ann)
     until = rfc3339(now_ms() + HOURS_8)
     await ann.call("conversations.settings", conversation=notes, colour="red", label="x", muted_until=until)
     taken = (await ann.call("conversations.settings", conversation=notes, colour="", label=""))["settings"]
@@ -90,19 +90,19 @@ async def test_settings_are_taken_back_one_by_one(ann: User) -> None:
     ],
 )
 async def test_one_can_mute_until_any_time_of_the_calendar(ann: User, said: str, kept: str) -> None:
-    notes = await direct(ann, ann)
+    notes = await ann.direct(ann)
     given = (await ann.call("conversations.settings", conversation=notes, muted_until=said))["settings"]
-    assert given["muted_until"] == (await entry(ann, notes))["settings"]["muted_until"] == kept
+    assert given["muted_until"] == (await ann.entry(notes))["settings"]["muted_until"] == kept
 
 
 async def test_a_label_of_nothing_to_see_is_none(ann: User) -> None:
-    notes = await direct(ann, ann)
+    notes = await ann.direct(ann)
     await ann.call("conversations.settings", conversation=notes, label="x")
     assert (await ann.call("conversations.settings", conversation=notes, label="\u200b "))["settings"] == DEFAULTS
 
 
 async def test_muting_ends_by_itself(ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     for until, muted in ((now_ms() + HOURS_8, True), (now_ms() - 1, False)):
         await ann.call("conversations.settings", conversation=talk, muted_until=rfc3339(until))
         mine = await row(ann, "chat_participants", conversation_id=talk, user_id="ann")
@@ -123,7 +123,7 @@ async def test_muting_ends_by_itself(ann: User, bob: User) -> None:
     ],
 )
 async def test_what_is_no_setting_is_refused(ann: User, fields: dict[str, Any], path: str) -> None:
-    notes = await direct(ann, ann)
+    notes = await ann.direct(ann)
     with refused("invalid", path):
         await ann.call("conversations.settings", conversation=notes, **fields)
 
@@ -133,7 +133,7 @@ async def test_what_is_no_setting_is_refused(ann: User, fields: dict[str, Any], 
 
 async def test_an_inbox_without_what_is_archived(ann: User, bob: User) -> None:
     """Each of the two archives for themself."""
-    talk, room = await direct(ann, bob), await group(ann, bob)
+    talk, room = await ann.direct(bob), await ann.group(bob)
     await bob.call("conversations.settings", conversation=talk, archived=True)
 
     async def inbox(who: User, **fields: Any) -> list[str]:
@@ -150,9 +150,9 @@ async def test_an_inbox_without_what_is_archived(ann: User, bob: User) -> None:
 
 
 async def test_an_inbox_of_what_is_starred_or_unread(ann: User, bob: User) -> None:
-    talk, room = await direct(ann, bob), await group(ann, bob)
+    talk, room = await ann.direct(bob), await ann.group(bob)
     await bob.call("conversations.settings", conversation=talk, starred=True)
-    await say(ann, room, "hello")
+    await ann.says(room, "hello")
     for fields, expected in (({"starred": True}, talk), ({"starred": False}, room), ({"unread": True}, room)):
         page = await bob.call("inbox.list", **fields)
         assert [each["conversation"] for each in page["conversations"]] == [expected]
@@ -162,13 +162,13 @@ async def test_an_inbox_of_what_is_starred_or_unread(ann: User, bob: User) -> No
 
 
 async def test_who_hides_receipts_is_not_seen_to_read_until_they_post(node: Node, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    message = (await say(ann, talk, "seen?"))["message"]
+    talk = await ann.direct(bob)
+    message = await ann.says(talk, "seen?")
     await bob.call("conversations.settings", conversation=talk, receipts=False)
     anns, bobs = await LiveSession.of(node, ann), await LiveSession.of(node, bob)
     assert await bob.call("receipts.read", conversation=talk, seq=1) == {"seq": 1, "unread": 0}
     assert (anns.heard(), len(bobs.heard("receipt.read"))) == ([], 1)
-    assert (await entry(bob, talk))["unread"] == 0
+    assert (await bob.entry(talk))["unread"] == 0
 
     async def seen() -> tuple[Any, ...]:
         page = await ann.call("conversations.members.list", conversation=talk)
@@ -179,15 +179,15 @@ async def test_who_hides_receipts_is_not_seen_to_read_until_they_post(node: Node
         return mark, listed, status, part["last_read_seq"], part["last_read_at"]
 
     assert await seen() == (0, [], "SENT", 0, None)
-    await say(bob, talk, "yes")
+    await bob.says(talk, "yes")
     assert (await seen())[0] == 2
     assert (await seen())[2] == "READ"
     await assert_sound(node)
 
 
 async def test_who_shows_them_again_is_seen_from_then_on(ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    first, second = [(await say(ann, talk, text))["message"] for text in ("one", "two")]
+    talk = await ann.direct(bob)
+    first, second = [await ann.says(talk, text) for text in ("one", "two")]
     await bob.call("conversations.settings", conversation=talk, receipts=False)
     await bob.call("receipts.read", conversation=talk, seq=1)
     await bob.call("conversations.settings", conversation=talk, receipts=True)

@@ -13,9 +13,9 @@ from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.services import passwords
 from chatnode.storage.people import people
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User, refused
 
-from .dialogue import PASSWORD, LiveSession, Visitor, refused, token_of, with_limits, with_password
+from .dialogue import PASSWORD, Visitor, token_of, with_limits, with_password
 
 
 @pytest.fixture
@@ -38,12 +38,12 @@ async def test_a_password_is_kept_as_argon2id_and_nowhere_else(node: Node, someb
     on_disk = b"".join(path.read_bytes() for path in node.directory.path.glob("chatnode.sqlite3*"))
     assert b"phone" in on_disk
     assert b"only ann knows this" not in on_disk
-    assert device.token.encode() not in on_disk
+    assert device.secret.encode() not in on_disk
 
 
 async def test_nobody_learns_whether_handle_or_password_is_wrong(node: Node, somebody_outside: Visitor) -> None:
     await with_password(node, "ann")
-    await make_person(node, "bot")  # has no password
+    await User.new(node, "bot")  # has no password
     answers = []
     for handle in ("ann", "nobody", "bot"):
         with pytest.raises(Refusal) as caught:
@@ -114,7 +114,7 @@ async def test_a_sign_in_keeps_a_hash_that_is_as_it_should_be(node: Node) -> Non
 
 async def test_as_many_spellings_are_tried_for_nobody(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     await with_password(node, "ann", "Käsebrot für alle")
-    await make_person(node, "bot")
+    await User.new(node, "bot")
     tried: list[str] = []
     monkeypatch.setattr(passwords, "_is", lambda hashed, password: tried.append(password))
     for handle in ("ann", "bot", "nobody"):
@@ -231,7 +231,7 @@ async def test_nobody_signs_out_somebody_else(node: Node, somebody_outside: Visi
 async def test_all_other_devices_are_signed_out_together(node: Node, somebody_outside: Visitor) -> None:
     await with_password(node, "ann")
     phone, laptop = await somebody_outside.sign_in("ann"), await somebody_outside.sign_in("ann")
-    bot = await token_of(await make_person(node, "bot"))
+    bot = await token_of(await User.new(node, "bot"))
     assert await phone.call("sessions.revoke_others") == {"revoked": 1}
     with refused("unauthenticated"):
         await laptop.call("people.me")
@@ -274,7 +274,7 @@ async def test_using_a_device_prolongs_it_and_using_a_token_does_not(node: Node,
 
 async def test_a_token_that_nobody_got_is_nobodys(node: Node, ann: User) -> None:
     device = await token_of(ann)
-    for device.token in ("", "x", "a" * 200, "ünï", "' OR 1=1"):
+    for device.secret in ("", "x", "a" * 200, "ünï", "' OR 1=1"):
         with refused("unauthenticated"):
             await device.call("people.me")
 
@@ -315,7 +315,7 @@ async def test_a_new_password_that_is_too_short_is_refused_by_its_own_name(node:
 
 
 async def test_an_administrator_helps_who_forgot_theirs(node: Node, ann: User) -> None:
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     program, live = await token_of(ann), await LiveSession.of(node, ann, 999)
     assert await root.call("people.password", person="ann", new="a better one than that") == {"revoked": 1}
     with refused("unauthenticated"):
@@ -355,7 +355,7 @@ async def test_whoever_changed_their_name_still_makes_tokens_for_themself(ann: U
 async def test_only_administrators_make_tokens_for_others(node: Node, ann: User, bob: User) -> None:
     with refused("forbidden", "person"):
         await ann.call("tokens.create", person="bob")
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     program = await token_of(root, person="bob")
     assert (await program.call("people.me"))["person"]["id"] == bob.id
     with refused("not_found"):
@@ -384,4 +384,4 @@ async def test_people_sign_in_side_by_side(node: Node) -> None:
     async with trio.open_nursery() as nursery:
         for number in range(8):
             nursery.start_soon(sign_in, number)
-    assert len({device.token for device in devices}) == 8
+    assert len({device.secret for device in devices}) == 8

@@ -9,17 +9,15 @@ import trio
 
 from chatnode.node import Node
 from chatnode.storage.log import log
-from tests.conftest import User
-
-from .dialogue import LiveSession, direct, group, said, say
+from chatnode.testing import LiveSession, User
 
 
 @pytest.fixture(params=["group", "direct"])
 async def place(request: pytest.FixtureRequest, node: Node, ann: User, bob: User, eve: User) -> str:
     """Four messages of bob's, of which ann got three and read two, before she blocked him."""
-    where = await (group(bob, ann, eve) if request.param == "group" else direct(bob, ann))
+    where = await (bob.group(ann, eve) if request.param == "group" else bob.direct(ann))
     for text in ("one", "two", "three", "four"):
-        await say(bob, where, text)
+        await bob.says(where, text)
     await ann.call("receipts.delivered", conversation=where, seq=3)
     await ann.call("receipts.read", conversation=where, seq=2)
     await trio.sleep(0.002)
@@ -97,8 +95,8 @@ async def missed(who: User, since: int) -> list[str]:
 async def test_everybody_else_learns_it_and_the_blocked_one_again_when_the_block_ends(
     node: Node, ann: User, bob: User, eve: User
 ) -> None:
-    room = await group(bob, ann, eve)
-    await say(bob, room, "one")
+    room = await bob.group(ann, eve)
+    await bob.says(room, "one")
     await ann.call("people.block", person="bob")
     others, since = await LiveSession.of(node, eve), await node.core.db.read(log.head)
     await ann.call("receipts.read", conversation=room, seq=1)
@@ -109,7 +107,7 @@ async def test_everybody_else_learns_it_and_the_blocked_one_again_when_the_block
     await ann.call("people.unblock", person="bob")
     assert (await signs(bob, room))["receipts"] == [GOT_AND_READ]
     heard = await LiveSession.of(node, bob)
-    await say(bob, room, "two")
+    await bob.says(room, "two")
     await ann.call("receipts.read", conversation=room, seq=2)
     assert [push["seq"] for push in heard.heard("receipt.read")] == [2]
 
@@ -120,7 +118,7 @@ async def test_it_goes_one_way(node: Node, ann: User, bob: User, place: str) -> 
     since = await node.core.db.read(log.head)
     for text in ("five", "six"):
         await node.core.db.write(lambda tx: tx.execute("UPDATE conversations SET closed_reason = NULL").rowcount)
-        await say(ann, place, text)
+        await ann.says(place, text)
     await bob.call("receipts.read", conversation=place, seq=5)
     assert [push["seq"] for push in heard.heard("receipt.read")] == [5]
     assert await missed(ann, since) == ["receipt.read"]
@@ -129,15 +127,15 @@ async def test_it_goes_one_way(node: Node, ann: User, bob: User, place: str) -> 
 async def test_what_is_said_in_a_group_is_said_to_all_and_shows_that_its_sender_had_read_so_far(
     node: Node, ann: User, bob: User, eve: User
 ) -> None:
-    room = await group(bob, ann, eve)
-    await say(ann, room, "one")
+    room = await bob.group(ann, eve)
+    await ann.says(room, "one")
     await ann.call("people.block", person="bob")
-    await say(bob, room, "two")
-    await say(ann, room, "three")
-    assert await said(bob, room) == ["one", "two", "three"]
+    await bob.says(room, "two")
+    await ann.says(room, "three")
+    assert await bob.reads(room) == ["one", "two", "three"]
     assert (await signs(bob, room))["marks"] == (3, 3)  # as a client concludes from the message itself
     assert (await signs(eve, room))["marks"] == (3, 3)
-    await say(bob, room, "four")
+    await bob.says(room, "four")
     await ann.call("receipts.read", conversation=room, seq=4)
     assert (await signs(bob, room))["marks"] == (3, 3)
     assert (await signs(eve, room))["marks"] == (4, 4)
@@ -147,10 +145,10 @@ async def test_in_a_conversation_that_both_are_in_only_since_then_there_is_no_ma
     node: Node, ann: User, bob: User, eve: User
 ) -> None:
     await ann.call("people.block", person="bob")
-    room = await group(eve, ann, visibility="public", history="since_joining")
-    await say(eve, room, "one")
+    room = await eve.group(ann, visibility="public", history="since_joining")
+    await eve.says(room, "one")
     await bob.call("conversations.join", conversation=room)
-    await say(bob, room, "two")
+    await bob.says(room, "two")
     await ann.call("receipts.read", conversation=room, seq=2)
     assert (await signs(bob, room))["marks"] == (0, 0)
     assert (await signs(bob, room))["receipts"] == [NOTHING]
@@ -160,18 +158,18 @@ async def test_what_was_there_when_somebody_joined_is_behind_them_also_for_the_b
     ann: User, bob: User, eve: User
 ) -> None:
     await ann.call("people.block", person="bob")
-    room = await group(eve, bob, visibility="public", history="since_joining")
+    room = await eve.group(bob, visibility="public", history="since_joining")
     for text in ("one", "two"):
-        await say(eve, room, text)
+        await eve.says(room, text)
     await ann.call("conversations.join", conversation=room)
-    await say(eve, room, "three")
+    await eve.says(room, "three")
     await ann.call("receipts.read", conversation=room, seq=3)
     assert (await signs(bob, room))["marks"] == (2, 2)
     assert (await signs(eve, room))["marks"] == (3, 3)
 
 
 async def test_an_erasure_takes_the_marks_of_its_blocks_with_it(node: Node, ann: User, bob: User) -> None:
-    await group(bob, ann)
+    await bob.group(ann)
     await ann.call("people.block", person="bob")
     await node.call("people.erase", person="bob", handle="bob")
     rows = await node.core.db.read(lambda reader: reader.execute("SELECT count(*) FROM block_marks").fetchone())

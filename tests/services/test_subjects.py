@@ -24,11 +24,11 @@ from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.log import log
 from chatnode.storage.upkeep.exporting import lines
-from tests.conftest import User
+from chatnode.testing import LiveSession, User
 from tests.plugins.surface.making import made, states
 from tests.services import keepsakes
 
-from .dialogue import LiveSession, assert_sound, direct, group, say
+from .dialogue import assert_sound
 
 WITH_KEEPSAKES = (*SUBJECTS, keepsakes.SUBJECT)
 
@@ -58,8 +58,8 @@ async def rows(node: Node, table: str) -> int:
 
 
 async def test_its_event_is_live_and_replayed_for_the_conversation(node: Node, ann: User, bob: User, eve: User) -> None:
-    room = await group(ann, bob, eve)
-    message = (await say(bob, room, "remember this"))["message"]
+    room = await ann.group(bob, eve)
+    message = await bob.says(room, "remember this")
     listening = await LiveSession.of(node, bob)
     since = listening.gid
     await ann.call("keepsakes.add", message=message, note="so good")
@@ -73,7 +73,7 @@ async def test_its_event_is_live_and_replayed_for_the_conversation(node: Node, a
 async def test_its_event_with_an_audience_reaches_just_those_people(
     node: Node, ann: User, bob: User, eve: User
 ) -> None:
-    message = (await say(ann, await direct(ann, ann), "mine"))["message"]
+    message = await ann.says(await ann.direct(ann), "mine")
     kept = await ann.call("keepsakes.add", message=message, note="look")
     listening, other = await LiveSession.of(node, bob), await LiveSession.of(node, eve)
     since = listening.gid
@@ -92,7 +92,7 @@ async def test_its_ephemeral_event_is_heard_and_not_replayed(node: Node, ann: Us
 
 
 async def test_its_rows_are_exported(node: Node, ann: User, bob: User) -> None:
-    message = (await say(bob, await direct(ann, bob), "remember this"))["message"]
+    message = await bob.says(await ann.direct(bob), "remember this")
     kept = await ann.call("keepsakes.add", message=message, note="so good")
     await ann.call("keepsakes.share", keepsake=kept["keepsake"], people=["bob"])
 
@@ -123,7 +123,7 @@ async def of_person(person: User) -> list[Any]:
 @pytest.mark.parametrize("erased", ["ann", "bob"])
 async def test_its_rows_are_erased(node: Node, ann: User, bob: User, erased: str) -> None:
     """Ann keeps what Bob said and shares it with him: with either of them it goes."""
-    message = (await say(bob, await direct(ann, bob), "remember this"))["message"]
+    message = await bob.says(await ann.direct(bob), "remember this")
     kept = await ann.call("keepsakes.add", message=message, note="so good")
     await ann.call("keepsakes.share", keepsake=kept["keepsake"], people=["bob"])
     done = await node.call("people.erase", person=erased, handle=erased)
@@ -134,9 +134,9 @@ async def test_its_rows_are_erased(node: Node, ann: User, bob: User, erased: str
 
 
 async def test_its_rows_go_with_a_message_that_is_deleted_or_removed(node: Node, ann: User) -> None:
-    room = await group(ann, retention_days=1)
+    room = await ann.group(retention_days=1)
     for text in ("one", "two"):
-        message = (await say(ann, room, text))["message"]
+        message = await ann.says(room, text)
         await ann.call("keepsakes.add", message=message)
     await ann.call("messages.delete", message=message)
     assert (await rows(node, "keepsakes"), await rows(node, "keepsake_marks")) == (1, 2)
@@ -148,7 +148,7 @@ async def test_its_rows_go_with_a_message_that_is_deleted_or_removed(node: Node,
 
 
 async def test_it_is_checked_and_repaired_and_its_job_runs(node: Node, ann: User) -> None:
-    message = (await say(ann, await direct(ann, ann), "mine"))["message"]
+    message = await ann.says(await ann.direct(ann), "mine")
     await ann.call("keepsakes.add", message=message, note="broken")
 
     def spoil(tx: Transaction) -> None:

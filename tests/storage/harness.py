@@ -152,6 +152,10 @@ class Breakable(Reader):
         self.before(sql)
         return super().execute(sql, *args)
 
+    def executemany(self, sql: str, *args: Any) -> sqlite3.Cursor:
+        self.before(sql)
+        return super().executemany(sql, *args)
+
 
 def break_commit(db: Database, error: sqlite3.Error, *, let_pass: int = 0) -> None:
     """Let `let_pass` commits of a database on a `Breakable` connection pass, then fail one, then work again."""
@@ -222,8 +226,8 @@ class Store:
         self.db._writer = connect_writer(path, self.db.settings)
         self.db._writer.execute("PRAGMA synchronous=OFF")
         self.db._writer.execute("PRAGMA cache_size=8")
-        self._reader = connect_reader(path)
-        self.db._writer.additions = self._reader.additions = self.db.additions
+        self.reader = connect_reader(path)
+        self.db._writer.additions = self.reader.additions = self.db.additions
 
     def write(self, function: Write[T]) -> tuple[T, list[Recorded]]:
         """What the function gives and the events it recorded; raises what it raised."""
@@ -236,10 +240,10 @@ class Store:
         return [outcome.capture(lambda job=job: (job.outcome.unwrap(), job.recorded)) for job in jobs]
 
     def read(self, function: Read[T]) -> T:
-        return _in_snapshot(self._reader, function)
+        return _in_snapshot(self.reader, function)
 
     def close(self) -> None:
-        self._reader.close()
+        self.reader.close()
         self.db._writer.close()
 
     def reopen(self) -> None:

@@ -9,8 +9,7 @@ from chatnode.model.events import SessionRevoked
 from chatnode.node import Node
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.log import log
-from tests.conftest import User
-from tests.services.dialogue import LiveSession
+from chatnode.testing import LiveSession, User
 
 
 def change(tx: Transaction, ann: User, name: str) -> None:

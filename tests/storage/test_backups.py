@@ -18,17 +18,16 @@ from chatnode.storage.upkeep import backups, upgrading
 from chatnode.storage.upkeep.backups import BackupError, Made
 from chatnode.storage.upkeep.restoring import restore
 from chatnode.storage.upkeep.snapshots import copy
-from tests.conftest import make_person
-from tests.services.dialogue import direct, refused, say
+from chatnode.testing import User, refused
 
 SECRET = "correct horse"
 
 
 async def lively(node: Node) -> None:
-    ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-    talk = await direct(ann, bob)
+    ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+    talk = await ann.direct(bob)
     for number in range(20):
-        await say(ann, talk, f"hello {number} @bob")
+        await ann.says(talk, f"hello {number} @bob")
     await bob.call("receipts.read", conversation=talk, seq=7)
 
 
@@ -45,8 +44,8 @@ async def backed_up(data: Path, path: Path, secret: str | None = None) -> Made:
     async with open_node(data) as node:
         await lively(node)
         made = backups.create(node.directory, path, secret, declared())
-        cy = await make_person(node, "cy")
-        await say(cy, await direct(cy, cy), "too late")
+        cy = await User.new(node, "cy")
+        await cy.says(await cy.direct(cy), "too late")
     return made
 
 

@@ -82,7 +82,7 @@ class Working:
         self.fault = fault
         self.worked = 0
 
-    def committed(self, recorded: list[Recorded]) -> bool:
+    def committed(self, recorded: list[Recorded], writes_waiting: int) -> bool:
         return True
 
     def idle_seconds(self) -> float | None:

@@ -14,8 +14,8 @@ from chatnode.services import TABLES
 from chatnode.storage.people import people
 from chatnode.storage.upkeep.exporting import lines
 from chatnode.storage.upkeep.snapshots import open_read_only
-from tests.conftest import User, make_person
-from tests.services.dialogue import PASSWORD, direct, group, say
+from chatnode.testing import User
+from tests.services.dialogue import PASSWORD
 
 LINES = {table.name: table.lines for table in TABLES if table.lines is not None}
 
@@ -58,11 +58,11 @@ def tables(node: Node) -> dict[str, list[str]]:
 @pytest.fixture
 async def said(node: Node, ann: User, bob: User) -> dict[str, str]:
     """A bit of everything; where and what was said."""
-    room = await group(ann, bob, title="walkers")
-    first = await say(ann, room, "shall we go @bob?", metadata={"mood": "bright"})
-    await say(bob, room, "yes", thread=first["message"])
+    room = await ann.group(bob, title="walkers")
+    first = await ann.posts(room, "shall we go @bob?", metadata={"mood": "bright"})
+    await bob.says(room, "yes", thread=first["message"])
     await ann.call("messages.edit", message=first["message"], text="shall we all go @bob?")
-    gone = await say(bob, room, "never said")
+    gone = await bob.posts(room, "never said")
     await bob.call("messages.delete", message=gone["message"])
     await bob.call("conversations.settings", conversation=room, starred=True)
     await bob.call("presence.status", text="in the hills")
@@ -70,7 +70,7 @@ async def said(node: Node, ann: User, bob: User) -> dict[str, str]:
     await bob.call("messages.report", message=first["message"], reason="other", note="a joke")
     await bob.call("tokens.create", label="phone", scopes=["chat:read"])
     await node.call("invites.create")
-    await say(ann, await direct(ann, ann), "note to self")
+    await ann.says(await ann.direct(ann), "note to self")
     given = await node.call("import.conversation", source="irc", key="#x", title="#x")
     await node.call(
         "import.messages", **given, items=[{"cid": "1", "author": "Ada", "at": 0, "text": "hello"}],
@@ -141,13 +141,13 @@ async def test_no_secret_is_in_it(node: Node, said: dict[str, str]) -> None:
 async def test_it_is_of_one_moment(tmp_path: Path) -> None:
     """Who writes meanwhile is not held up, and not in it."""
     async with open_node(tmp_path / "data") as node:
-        ann = await make_person(node, "ann")
-        notes = await direct(ann, ann)
-        await say(ann, notes, "before")
+        ann = await User.new(node, "ann")
+        notes = await ann.direct(ann)
+        await ann.says(notes, "before")
         with open_read_only(node.directory.database) as reader:
             coming = lines(reader, TABLES)
             head = orjson.loads(next(coming))
-            await say(ann, notes, "meanwhile")
+            await ann.says(notes, "meanwhile")
             rest = [orjson.loads(line) for line in coming]
         assert [row["text"] for row in rest if row["type"] == "message"] == ["before"]
         assert head["counts"]["message"] == 1

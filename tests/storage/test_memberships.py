@@ -18,11 +18,11 @@ from chatnode.node import open_node
 from chatnode.storage.conversations import conversations, members, opening
 from chatnode.storage.engine.transaction import Write
 from chatnode.storage.log import log
-from chatnode.storage.messages import inbox, messages
-from chatnode.storage.messages.messages import Draft
+from chatnode.storage.messages import inbox, posting
+from chatnode.storage.messages.posting import Draft
 from chatnode.storage.people import people
 from chatnode.storage.upkeep import checks
-from tests.conftest import make_person
+from chatnode.testing import User
 from tests.storage.harness import Store
 
 ALL = 2**62
@@ -49,7 +49,7 @@ class Village:
     def post(
         self, sender: Account, group: str, text: str, cid: str | None = None, reply_to: str | None = None
     ) -> Posted:
-        return self.write(lambda tx: messages.post(tx, sender, Draft(group, cid or text, text, reply_to)))
+        return self.write(lambda tx: posting.post(tx, sender, Draft(group, cid or text, text, reply_to)))
 
     def rename(self, by: Account, group: str, title: str) -> None:
         self.write(lambda tx: conversations.update(tx, by, group, title=title, description=None, visibility=None))
@@ -218,8 +218,8 @@ def test_a_full_group_takes_nobody(village: Village) -> None:
 async def test_a_full_group_takes_nobody_by_invite_either(tmp_path: Path) -> None:
     config = Config(limits=Limits(group_members=2))
     async with open_node(tmp_path, config) as node:
-        ann = await make_person(node, "ann", admin=True)
-        bob = await make_person(node, "bob")
+        ann = await User.new(node, "ann", admin=True)
+        bob = await User.new(node, "bob")
         group = (await ann.call("conversations.create", title="pair", members=["bob"]))["conversation"]
         invite = await ann.call("invites.create", conversations=[group])
         made = await node.call("invites.accept", code=invite["code"], handle="cay", password="correct horse battery")

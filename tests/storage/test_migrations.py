@@ -219,3 +219,29 @@ def test_groups_of_before_are_found_by_their_titles_and_blocks_of_before_freeze_
     assert connection.execute("SELECT found_by FROM conversations").fetchall() == [("grosse strasse\nao",)]
     marks = "SELECT person, blocked, conversation, delivered_seq, shown_seq FROM block_marks"
     assert connection.execute(marks).fetchall() == [(1, 2, 7, 6, 4)]
+
+
+def test_messages_of_before_that_are_out_of_the_order_of_time_are_marked(connection: sqlite3.Connection) -> None:
+    steps = core_migrations()
+    number = next(place for place, step in enumerate(steps) if step.name.startswith("0024_"))
+    migrate(connection, steps[:number])
+    connection.execute(
+        "INSERT INTO people (key, id, handle, name, role, created_at) VALUES (1, 'a', 'ann', '', 'member', 0)"
+    )
+    connection.executemany(
+        "INSERT INTO conversations (key, id, kind, title, description, visibility, history, created_at) "
+        "VALUES (?, ?, 'group', '', '', 'public', 'all', 0)",
+        [(1, "x"), (2, "y"), (3, "z")],
+    )
+    ahead = 4_000_000_000_000
+    ats = {1: [5, 5, 4, 3, 6, 2, 7], 2: [9, ahead, 8, 9, 9]}
+    connection.executemany(
+        "INSERT INTO messages (id, conversation, seq, gid, sender, cid, text, at) VALUES (?, ?, ?, 1, 1, '', '', ?)",
+        [(f"{place}.{seq}", place, seq, at) for place in ats for seq, at in enumerate(ats[place], 3)],
+    )
+    migrate(connection, steps)
+    late = connection.execute("SELECT conversation, group_concat(coalesce(late, '-'), ' ') FROM messages GROUP BY 1")
+    assert late.fetchall() == [(1, "- - 1 2 - 1 -"), (2, "- 1 2 - -")]
+    assert connection.execute("SELECT key, ordered_at FROM conversations").fetchall() == [(1, 7), (2, 9), (3, 0)]
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    assert not names & {"messages_time", "late_found", "late_placed"}

@@ -25,7 +25,7 @@ FORMS = {
     "GLOB": (r"\bGLOB\b", "LIKE, or a range"),
     "LIMIT a, b": (r"\bLIMIT [\w?:]+, ", "LIMIT … OFFSET …"),
     "max(a, b)": (r"\b(max|min)\((?=[a-z])[^()]*(\([^()]*\)[^()]*)*,", "dialect.greatest or dialect.least"),
-    "truth": (r"\b(WHERE|AND|OR|NOT) \(?[01]\b(?! [<>=])|\bNOT [a-z]+\.\w+\b(?! )", "TRUE, FALSE, = 1, = 0"),
+    "truth": (r"\b(WHERE|AND|OR|NOT) \(?[01]\b(?! [<>=]| PRECEDING)|\bNOT [a-z]+\.\w+\b(?! )", "TRUE, FALSE, = 1, = 0"),
     "char": (r"\bchar\(", "the character itself"),
     "time": (r"\b(strftime|unixepoch|julianday)\(|\b(date|datetime)\('", "milliseconds from Python"),
     "JSON": (r"\bjson_\w+\(|->", "storage/engine/dialect.py"),

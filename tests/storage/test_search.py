@@ -18,8 +18,8 @@ from chatnode.model.people import Account
 from chatnode.model.search_query import parse
 from chatnode.storage.conversations import conversations, members, opening
 from chatnode.storage.engine.transaction import Transaction
-from chatnode.storage.messages import messages
-from chatnode.storage.messages.messages import Draft
+from chatnode.storage.messages import posting
+from chatnode.storage.messages.posting import Draft
 from chatnode.storage.people import people
 from chatnode.storage.search import checks as search_checks
 from chatnode.storage.search import find as search
@@ -126,7 +126,7 @@ class World:
     def post(self, room: int, text: str) -> None:
         self.count += 1
         draft = Draft(self.rooms[room], f"cid-{self.count}", text)
-        posted, _ = self.store.write(lambda tx: messages.post(tx, self.people[0], draft))
+        posted, _ = self.store.write(lambda tx: posting.post(tx, self.people[0], draft))
         self.said[room, posted.seq] = text
 
     def eve_joins(self, room: int) -> None:

@@ -20,8 +20,8 @@ from chatnode.model.people import Account
 from chatnode.storage.conversations import opening
 from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.transaction import Change, Follower, Transaction, Write
-from chatnode.storage.messages import messages, receipts
-from chatnode.storage.messages.messages import Draft
+from chatnode.storage.messages import posting, receipts
+from chatnode.storage.messages.posting import Draft
 from chatnode.storage.people import people
 from chatnode.storage.upkeep import checks
 from tests.storage.harness import Note, Published, held_up, logged, noted, opened, statements_of
@@ -185,13 +185,13 @@ async def test_a_post_can_be_run_again(db: Published) -> None:
     draft = Draft(conversation, "1", "hello @bob", metadata={"a": "b"})
     posted, read, failed = await _handed_over(
         db,
-        lambda tx: messages.post(tx, ann, draft),
+        lambda tx: posting.post(tx, ann, draft),
         lambda tx: receipts.mark(tx, ann, conversation, "read", 1),
         Note(1, then=Refusal("conflict", "taken")),
     )
     assert isinstance(failed, outcome.Error)
     assert posted.unwrap() == Posted(4, 1, message_id(ann.id, "1"), False)
     assert read.unwrap().unread == 0
-    assert (await db.write(lambda tx: messages.post(tx, ann, draft))).dup
+    assert (await db.write(lambda tx: posting.post(tx, ann, draft))).dup
     assert await logged(db) == db.published_gids
     assert (await db.read(checks.run)).clean

@@ -54,8 +54,8 @@ from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.database import Database
 from chatnode.storage.engine.transaction import Recorded, Transaction, Write
 from chatnode.storage.log import log
-from chatnode.storage.messages import inbox, mentions, messages, receipts
-from chatnode.storage.messages.messages import Draft
+from chatnode.storage.messages import inbox, mentions, messages, pages, posting, receipts
+from chatnode.storage.messages.posting import Draft
 from chatnode.storage.people import people
 from chatnode.storage.upkeep import checks
 from tests.quick import examples
@@ -321,7 +321,7 @@ class StorageMachine(RuleBasedStateMachine):
         original = self.some_message(reply) if reply is not None else None  # perhaps of another conversation
         draft = self.draft(talk, text, original[1].id if original else None)
         allowed = lambda: self.model.may_post(one, talk, draft.reply_to)  # noqa: E731
-        posted = self.do(lambda tx: messages.post(tx, self.accounts[one], draft), allowed, MessagePosted)
+        posted = self.do(lambda tx: posting.post(tx, self.accounts[one], draft), allowed, MessagePosted)
         if posted is not None:
             self.posted(one, talk, draft, posted)
 
@@ -332,7 +332,7 @@ class StorageMachine(RuleBasedStateMachine):
             return
         talk, said = found
         draft = Draft(talk.id, said.cid, said.text, said.reply_to)
-        posted = self.do(lambda tx: messages.post(tx, self.accounts[said.sender], draft), _always)
+        posted = self.do(lambda tx: posting.post(tx, self.accounts[said.sender], draft), _always)
         assert (posted.seq, posted.gid, posted.message, posted.dup) == (said.seq, said.gid, said.id, True)
 
     @rule(number=small, place=where)
@@ -344,7 +344,7 @@ class StorageMachine(RuleBasedStateMachine):
         same = elsewhere is talk
         draft = Draft(elsewhere.id, said.cid, said.text + "!" if same else said.text)
         conflict = partial(_raise, Refusal("conflict", "by the model"))
-        self.do(lambda tx: messages.post(tx, self.accounts[said.sender], draft), conflict)
+        self.do(lambda tx: posting.post(tx, self.accounts[said.sender], draft), conflict)
 
     @precondition(lambda self: self.model.talks)
     @rule(posts=st.lists(st.tuples(who, where, st.booleans()), min_size=2, max_size=5))
@@ -354,7 +354,7 @@ class StorageMachine(RuleBasedStateMachine):
         drafts = [self.draft(talk, "together") for _, talk, _ in planned]
 
         def write(tx: Transaction, number: int) -> Any:
-            posted = messages.post(tx, self.accounts[planned[number][0]], drafts[number])
+            posted = posting.post(tx, self.accounts[planned[number][0]], drafts[number])
             if planned[number][2]:
                 raise _Failed
             return posted
@@ -407,9 +407,9 @@ class StorageMachine(RuleBasedStateMachine):
             return
         one = list(talk.parts)[by % len(talk.parts)]
         draft = self.draft(talk, "x" * 50_000 if by % 2 else "before the crash")  # large: pages get into the files
-        self.store.crash_within(lambda tx: messages.post(tx, self.accounts[one], draft))
+        self.store.crash_within(lambda tx: posting.post(tx, self.accounts[one], draft))
         if then == "sends again":
-            posted = self.do(lambda tx: messages.post(tx, self.accounts[one], draft), _always, MessagePosted)
+            posted = self.do(lambda tx: posting.post(tx, self.accounts[one], draft), _always, MessagePosted)
             self.posted(one, talk, draft, posted)
 
     # ---- reading
@@ -428,7 +428,9 @@ class StorageMachine(RuleBasedStateMachine):
 
         def read(reader: Reader) -> list[str]:
             place = conversations.access(reader, self.accounts[one], talk.id)
-            found = messages.page(reader, self.accounts[one], place, before=before, after=after, limit=limit)
+            found = pages.read(
+                reader, self.accounts[one], pages.history(place, before=before, after=after, limit=limit)
+            )
             return [message.message for message in found]
 
         assert self.store.read(read) == expected
@@ -510,7 +512,7 @@ class StorageMachine(RuleBasedStateMachine):
         else:
             place = place.unwrap()
             hidden = talk.said[: place.first - 1]
-            page = messages.page(reader, account, place, after=0, limit=ALL)
+            page = pages.read(reader, account, pages.history(place, after=0, limit=ALL))
             shown = [(message.seq, message.message) for message in page]
             assert shown == [(said.seq, said.id) for said in self.model.visible(handle, talk)]
         for said in hidden[-1:]:
@@ -603,20 +605,20 @@ def test_the_storage_does_what_the_model_says_for_long() -> None:
 
 def no_dedupe(patch: pytest.MonkeyPatch) -> None:
     """A repeated cid makes a second message."""
-    patch.setattr(messages, "message_id", lambda sender, cid: new_id())
+    patch.setattr(posting, "message_id", lambda sender, cid: new_id())
 
 
 def seq_used_again(patch: pytest.MonkeyPatch) -> None:
     """Every third message leaves the head of its conversation where it was."""
-    post = messages.post
+    post = posting.post
 
-    def posting(tx: Transaction, sender: Account, draft: Draft) -> Any:
+    def leaves_the_head(tx: Transaction, sender: Account, draft: Draft) -> Any:
         posted = post(tx, sender, draft)
         if posted.seq % 3 == 0:
             tx.execute("UPDATE conversations SET head = head - 1 WHERE id = ?", (draft.conversation,))
         return posted
 
-    patch.setattr(messages, "post", posting)
+    patch.setattr(posting, "post", leaves_the_head)
 
 
 def no_access_check(patch: pytest.MonkeyPatch) -> None:
@@ -653,7 +655,7 @@ def replay_without_receipts(patch: pytest.MonkeyPatch) -> None:
 
 def posting_does_not_read(patch: pytest.MonkeyPatch) -> None:
     """One's own messages count as unread."""
-    patch.setattr(receipts, "posting_reads", lambda tx, place, person, seq: None)
+    patch.setattr(receipts.Advances, "posted", lambda self, place, person, seq, now: None)
 
 
 def mentions_not_counted(patch: pytest.MonkeyPatch) -> None:

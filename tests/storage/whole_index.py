@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from chatnode.config import Search as SearchSettings
 from chatnode.model import words
-from chatnode.storage.engine.connection import Reader
-from chatnode.storage.engine.transaction import Transaction, connection_of
+from chatnode.storage.engine.connection import Querying
 from chatnode.storage.search.index import indexed, shards
 from chatnode.storage.search.renewal import Rebuilding, Settling
 
 
-def settle(tx: Transaction | Reader) -> int:
+def settle(tx: Querying) -> int:
     """Rebuild what changed; returns the number of shards rebuilt."""
     settling = Settling()
     while not settling.go_on(tx):
@@ -18,15 +17,15 @@ def settle(tx: Transaction | Reader) -> int:
     return settling.renewed
 
 
-def rebuild(tx: Transaction | Reader, settings: SearchSettings | None = None) -> int:
+def rebuild(tx: Querying, settings: SearchSettings | None = None) -> int:
     """Rebuild everything; returns the number of messages in the index."""
     rebuilding = Rebuilding(settings or SearchSettings())
     while not rebuilding.go_on(tx):
         pass
-    return indexed(connection_of(tx))
+    return indexed(tx.connection)
 
 
-def occurrences(reader: Reader | Transaction, word: str) -> int:
+def occurrences(reader: Querying, word: str) -> int:
     """The number of messages for which a word is in the index's tables, regardless of visibility."""
     (token,) = words.index_tokens(word)
     return sum(

@@ -8,9 +8,12 @@ import pytest
 
 from chatnode.config import Config, Limits, Server
 from chatnode.node import Node
-from tests.conftest import User
+from chatnode.testing import User
+from tests.unconnected import ann, bob, eve
 
 from .clients import Address, serving
+
+__all__ = ["ann", "bob", "eve"]
 
 
 @pytest.fixture

@@ -13,16 +13,16 @@ from chatnode.model.times import now_ms
 from chatnode.node import Node
 from chatnode.routing import resume, sessions
 from chatnode.services.sign_in import authenticate
+from chatnode.testing import User
 from chatnode.transport import event_stream
-from tests.conftest import User
-from tests.services.dialogue import direct, fill, group, said, say, token_of
+from tests.services.dialogue import fill, token_of
 
 from .clients import Address, Ended, EventStream, Http, bearer, serving, wait_live
 
 
 @pytest.fixture
 async def talk(ann: User, bob: User) -> str:
-    return await direct(ann, bob)
+    return await ann.direct(bob)
 
 
 async def texts_until(stream: EventStream, last: str) -> list[str]:
@@ -39,7 +39,7 @@ async def texts_until(stream: EventStream, last: str) -> list[str]:
 async def test_a_stream_begins_with_what_there_is_and_goes_on_with_what_happens(
     address: Address, node: Node, ann: User, bob: User, talk: str, bobs: str
 ) -> None:
-    await say(ann, talk, "before")
+    await ann.says(talk, "before")
     async with await EventStream.open(address, bobs) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         assert stream.headers["x-accel-buffering"] == "no"
@@ -53,7 +53,7 @@ async def test_a_stream_begins_with_what_there_is_and_goes_on_with_what_happens(
         assert live is not None
         assert (live.event, live.data["gid"], live.id) == ("live", welcome.data["head"], None)
 
-        posted = await say(ann, talk, "now")
+        posted = await ann.posts(talk, "now")
         push = await stream.next()
         assert push is not None
         assert (push.event, push.id) == ("message.posted", f"{node.core.epoch}.{posted['gid']}")
@@ -70,8 +70,8 @@ async def test_a_stream_is_for_those_who_are_signed_in(address: Address, anns: s
 async def test_everybody_hears_only_their_own(address: Address, ann: User, bob: User, bobs: str, eve: User) -> None:
     async with await EventStream.open(address, bobs) as stream:
         await stream.take("live")
-        await say(ann, await group(ann, eve), "not for bob")
-        await say(ann, await direct(ann, bob), "for bob")
+        await ann.says(await ann.group(eve), "not for bob")
+        await ann.says(await ann.direct(bob), "for bob")
         assert await texts_until(stream, "for bob") == ["for bob"]
 
 
@@ -82,10 +82,10 @@ async def test_a_stream_resumes_without_loss_or_repeats(address: Address, ann: U
     async with await EventStream.open(address, bobs) as stream:
         await stream.take("live")
         for number in range(3):
-            await say(ann, talk, f"early {number}")
+            await ann.says(talk, f"early {number}")
         assert (await stream.take("message.posted")).data["message"]["text"] == "early 0"
         last = (await stream.take("message.posted")).id  # "early 2" is lost with the connection
-    await say(ann, talk, "while away")
+    await ann.says(talk, "while away")
     for how in ({"last": last}, {"query": f"?cursor={last}"}):
         async with await EventStream.open(address, bobs, **how) as stream:
             welcome = await stream.take("welcome")
@@ -102,7 +102,7 @@ async def test_no_moment_between_the_log_and_live_is_lost(address: Address, ann:
 
         async def chatter() -> None:
             for number in range(1, 61):
-                await say(ann, talk, str(number))
+                await ann.says(talk, str(number))
 
         nursery.start_soon(chatter)
         heard: list[str] = []
@@ -132,13 +132,13 @@ async def test_a_cursor_from_elsewhere_begins_anew(address: Address, node: Node,
 
 @pytest.mark.parametrize("config", [Config(limits=Limits(replay_events=3))], ids=["replay_events=3"])
 async def test_who_missed_too_much_begins_anew(address: Address, node: Node, ann: User, talk: str, bobs: str) -> None:
-    seen = (await say(ann, talk, "seen"))["gid"]
+    seen = (await ann.posts(talk, "seen"))["gid"]
     for number in range(3):
-        await say(ann, talk, f"missed {number}")
+        await ann.says(talk, f"missed {number}")
     cursor = f"{node.core.epoch}.{seen}"
     async with await EventStream.open(address, bobs, last=cursor) as stream:
         assert (await stream.take("welcome")).data["mode"] == "replay"
-    await say(ann, talk, "one more")
+    await ann.says(talk, "one more")
     async with await EventStream.open(address, bobs, last=cursor) as stream:
         assert (await stream.take("welcome")).data["mode"] == "reset"
 
@@ -158,7 +158,7 @@ async def test_a_revoked_token_ends_its_streams_and_no_others(
     address: Address, node: Node, ann: User, anns: str
 ) -> None:
     program = await token_of(ann)
-    async with await EventStream.open(address, anns) as mine, await EventStream.open(address, program.token) as other:
+    async with await EventStream.open(address, anns) as mine, await EventStream.open(address, program.secret) as other:
         for stream in (mine, other):
             await stream.take("live")
         number = await program.session()
@@ -185,7 +185,7 @@ async def test_a_token_revoked_while_a_stream_begins_ends_it(
         return await begin(*args)
 
     monkeypatch.setattr(event_stream.resume, "begin", revoked_meanwhile)
-    async with await EventStream.open(address, program.token) as stream:
+    async with await EventStream.open(address, program.secret) as stream:
         with trio.fail_after(10):
             while await stream.next() is not None:
                 pass
@@ -198,7 +198,7 @@ async def test_a_token_that_expires_ends_its_stream_and_nothing_more_is_sent(
 ) -> None:
     token = await token_of(bob, days=1)
     context = Caller(node.core)
-    context.sign_in(await authenticate(node.core, token.token))
+    context.sign_in(await authenticate(node.core, token.secret))
     context.ends_at = now_ms() + 200  # much less than the time between two comments
     response = await event_stream.event_stream(node.core, node.sessions, context, None, lambda: None)
     heard = b""
@@ -209,7 +209,7 @@ async def test_a_token_that_expires_ends_its_stream_and_nothing_more_is_sent(
                 heard += await anext(parts)
             if not waits:
                 monkeypatch.setattr(sessions, "now_ms", lambda: now_ms() + 1_000)
-                await say(ann, talk, "not for an expired token")
+                await ann.says(talk, "not for an expired token")
             async for part in parts:
                 heard += part
     assert b"not for an expired token" not in heard
@@ -224,13 +224,13 @@ async def test_a_token_that_expires_ends_a_stream_that_has_more_to_send(
 
     async def five_messages() -> None:
         for number in range(5):
-            await say(ann, talk, f"missed {number}")
+            await ann.says(talk, f"missed {number}")
 
     if not live:
         await five_messages()
     token = await token_of(bob, days=1)
     context = Caller(node.core)
-    context.sign_in(await authenticate(node.core, token.token))
+    context.sign_in(await authenticate(node.core, token.secret))
     response = await event_stream.event_stream(node.core, node.sessions, context, f"{node.core.epoch}.1", lambda: None)
     heard = b""
     async with response.response as body:
@@ -298,7 +298,7 @@ async def test_a_reader_who_is_too_slow_is_ended_and_resumes_without_loss(
         while len(heard) < 600:
             heard.append((await stream.take("message.posted")).data["message"]["seq"])
     assert heard == list(range(1, 601))
-    assert len(await said(bob, talk, limit=500)) == 500
+    assert len(await bob.reads(talk, limit=500)) == 500
 
 
 async def test_a_stopping_node_ends_its_streams(node: Node, ann: User, anns: str) -> None:
@@ -316,13 +316,13 @@ async def test_a_slow_reader_hears_nothing_after_being_signed_out(
 ) -> None:
     """Catching up or live: what is not sent yet when the session ends is not sent."""
     monkeypatch.setattr(resume, "PAGE_EVENTS", 2)
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     for number in range(9):
-        await say(ann, talk, f"before {number}")
+        await ann.says(talk, f"before {number}")
     for cursor, secret in ((f"{node.core.epoch}.1", "not for strangers"), (None, "nor is this")):
         token = await token_of(bob)
         context = Caller(node.core)
-        context.sign_in(await authenticate(node.core, token.token))
+        context.sign_in(await authenticate(node.core, token.secret))
         response = await event_stream.event_stream(node.core, node.sessions, context, cursor, lambda: None)
         heard = b""
         async with response.response as body:
@@ -330,7 +330,7 @@ async def test_a_slow_reader_hears_nothing_after_being_signed_out(
             for _ in range(2):
                 heard += await anext(parts)
             await node.call("people.sign_out", person="bob")
-            await say(ann, talk, secret)
+            await ann.says(talk, secret)
             async for part in parts:
                 heard += part
         assert b"event: welcome" in heard

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,17 +11,18 @@ from typing import Any
 import h11
 import pytest
 import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatnode.addresses import Bind
 from chatnode.config import Config, Limits, Server
 from chatnode.transport.exchange import ClientGone, HttpServer
-from chatnode.transport.head import parse_head
-from chatnode.transport.listener import Listener, listen
+from chatnode.transport.head import Head, parse_head
+from chatnode.transport.listener import Connection, Handler, Listener, listen
 from chatnode.transport.response import ResponseWriter
 
-from .clients import PATIENCE, Address, Http, address_of, head
+from .clients import PATIENCE, Address, Http, address_of, head, wait_for
 
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
 BODY = {"type": "http.response.body", "body": b"ok"}
@@ -34,10 +36,16 @@ def part(data: bytes, *, more: bool = True) -> dict[str, Any]:
 @asynccontextmanager
 async def serving(app: Any) -> AsyncIterator[Address]:
     """An application on a port of its own."""
+    http = HttpServer(lambda: app)
+    async with serving_with(http, http.serve) as address:
+        yield address
+
+
+@asynccontextmanager
+async def serving_with(http: HttpServer, serve: Handler) -> AsyncIterator[Address]:
     config = Config(server=Server(shutdown_seconds=1.0), limits=Limits(head_seconds=2.0))
     stopping = trio.Event()
-    http = HttpServer(app)
-    listener = Listener(config, None, http.serve, http.serve, http.stop)
+    listener = Listener(config, None, serve, serve, http.stop)
     async with trio.open_nursery() as nursery:
         sockets = listen(Bind("127.0.0.1", 0))
         await nursery.start(listener.serve, sockets, stopping)
@@ -289,6 +297,96 @@ async def test_a_response_of_another_length_than_it_says_ends_the_connection(mes
         await http.send(head("GET", "/"))
         answer = await http.rest()
         assert not answer.endswith(b"okay")
+
+
+# ---- how the application is made
+
+
+async def ok(scope: Any, receive: Any, send: Any) -> None:
+    await send(START)
+    await send(BODY)
+
+
+class Maker:
+    """Makes the application as slowly as it is told to, and as often as it is asked to."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.go_on = threading.Event()
+
+    def __call__(self) -> Any:
+        self.calls += 1
+        assert self.go_on.wait(PATIENCE)
+        return ok
+
+
+async def get(address: Address, statuses: list[int]) -> None:
+    async with await Http.open(address) as http:
+        statuses.append((await http.request("GET", "/")).status)
+
+
+async def test_the_application_is_made_once_for_all_requests_that_wait_for_it() -> None:
+    make, statuses = Maker(), list[int]()
+    http = HttpServer(make)
+    async with serving_with(http, http.serve) as address, trio.open_nursery() as nursery:
+        assert make.calls == 0
+        for _ in range(3):
+            nursery.start_soon(get, address, statuses)
+        await wait_for(lambda: make.calls)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert statuses == []
+        make.go_on.set()
+        await wait_for(lambda: len(statuses) == 3)
+    assert (make.calls, statuses) == (1, [200, 200, 200])
+
+
+@pytest.mark.parametrize("cancelled", [0, 1], ids=["makes it", "waits for it"])
+async def test_a_cancelled_request_leaves_the_application_to_the_others(cancelled: int) -> None:
+    make, statuses, scopes = Maker(), list[int](), list[trio.CancelScope]()
+    http = HttpServer(make)
+
+    async def serve(connection: Connection, head: Head) -> bool:
+        scopes.append(trio.CancelScope())
+        with scopes[-1]:
+            return await http.serve(connection, head)
+        return False
+
+    async with serving_with(http, serve) as address, trio.open_nursery() as nursery:
+        gone = [await Http.open(address) for _ in range(2)]
+        for number, each in enumerate(gone, 1):
+            await each.send(head("GET", "/"))
+            await wait_for(lambda number=number: make.calls and len(scopes) == number)
+        nursery.start_soon(get, address, statuses)
+        await wait_for(lambda: len(scopes) == 3)
+        scopes[cancelled].cancel()
+        make.go_on.set()
+        assert (await gone[1 - cancelled].response()).status == 200
+        await wait_for(lambda: statuses)
+        for each in gone:
+            await trio.aclose_forcefully(each.stream)
+    assert (make.calls, statuses) == (1, [200])
+
+
+async def test_an_application_that_cannot_be_made_is_a_503_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    failures = [ModuleNotFoundError("No module named 'quart'"), OSError(24, "Too many open files")]
+
+    def make() -> Any:
+        if failures:
+            raise failures.pop(0)
+        return ok
+
+    http = HttpServer(make)
+    async with serving_with(http, http.serve) as address:
+        for cause in ("No module named 'quart'", "Too many open files"):
+            caplog.clear()
+            async with await Http.open(address) as client:
+                answer = await client.request("GET", "/")
+                assert (answer.status, answer.error["code"], answer.error["temporary"]) == (503, "unavailable", True)
+                assert await client.rest() == b""
+            assert cause in caplog.text
+        statuses: list[int] = []
+        await get(address, statuses)
+        assert statuses == [200]
 
 
 # ---- against h11

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
+from websockets.server import ServerProtocol
 
 from chatnode.transport.frames import MessageReader
 
@@ -73,3 +76,28 @@ def test_fragments_are_bounded_together(reader: MessageReader) -> None:
     for _ in range(11):
         reader.feed(text(b"x" * 100, 0x01 if reader.frames == 0 else 0x00))
     assert reader.closing()[2:4] == (1009).to_bytes(2, "big")
+
+
+def has_protocol(reader: MessageReader) -> bool:
+    return any(isinstance(each, ServerProtocol) for each in gc.get_referents(reader))
+
+
+def test_the_protocol_is_there_only_while_it_has_something_to_do(reader: MessageReader) -> None:
+    assert not has_protocol(reader)
+    assert reader.feed(text(b"one")) == [b"one"]
+    assert not has_protocol(reader)
+    assert reader.feed(PING + text(b"two", 0x01)) == []
+    assert reader.control() == PONG
+    assert has_protocol(reader)  # in the middle of a message
+    assert reader.feed(text(b"three", 0x80)) == [b"twothree"]
+    assert reader.control() == b""
+    assert not has_protocol(reader)
+
+
+def test_a_protocol_made_again_judges_as_the_first_did(reader: MessageReader) -> None:
+    for _ in range(3):
+        assert reader.feed(PING) == []
+        assert reader.control() == PONG
+    assert reader.feed(text(b"x" * 100, 0x01) + text(b"y" * 100, 0x00) * 10) == []  # 1,100 of 1,000 bytes
+    assert not reader.open
+    assert reader.closing()[:4][2:] == (1009).to_bytes(2, "big")

@@ -20,9 +20,9 @@ from chatnode.model.times import now_ms
 from chatnode.node import Node
 from chatnode.services import COMMANDS
 from chatnode.storage.people import sessions
+from chatnode.testing import User
 from chatnode.transport.origins import COOKIE
-from tests.conftest import User, make_person
-from tests.services.dialogue import PASSWORD, direct, group, say, token_of, with_password
+from tests.services.dialogue import PASSWORD, token_of, with_password
 
 from .clients import Address, Http, Response, bearer, head
 
@@ -58,9 +58,9 @@ async def test_a_conversation_over_http(http: Http, anns: str, bobs: str) -> Non
 
 
 async def test_what_reads_takes_get_with_its_types(http: Http, ann: User, anns: str) -> None:
-    notes = await direct(ann, ann)
+    notes = await ann.direct(ann)
     for number in range(1, 5):
-        await say(ann, notes, str(number))
+        await ann.says(notes, str(number))
 
     async def texts(**fields: Any) -> list[str]:
         return [each["text"] for each in (await http.get("messages.list", anns, conversation=notes, **fields)).json[
@@ -120,9 +120,9 @@ async def test_other_methods_are_not_taken(http: Http, anns: str, method: str) -
 
 
 async def test_errors_have_a_status_and_say_what_is_wrong(http: Http, ann: User, anns: str, eve: User) -> None:
-    room = await group(ann, eve)
+    room = await ann.group(eve)
     await ann.call("conversations.members.remove", conversation=room, member="eve")
-    eves = (await token_of(eve)).token
+    eves = (await token_of(eve)).secret
     await ann.call("messages.post", conversation=room, cid="one", text="hello")
     expected = {
         ("messages.list", eves, "conversation", room): (403, "not_member", "conversation"),
@@ -141,8 +141,8 @@ async def test_errors_have_a_status_and_say_what_is_wrong(http: Http, ann: User,
 
 @pytest.mark.parametrize("config", [Config(limits=Limits(posts_per_minute=1))], ids=[""])
 async def test_who_is_too_fast_is_told_when_to_come_back(http: Http, ann: User, anns: str) -> None:
-    notes = await direct(ann, ann)
-    await say(ann, notes, "one")
+    notes = await ann.direct(ann)
+    await ann.says(notes, "one")
     answer = await http.call("messages.post", anns, conversation=notes, cid="two", text="two")
     assert refusal(answer) == (429, "rate_limited", None)
     assert answer.error["temporary"] is True
@@ -397,7 +397,7 @@ CONTENT_TYPES = ("", "application/x-www-form-urlencoded", "multipart/form-data; 
 @pytest.mark.parametrize("kind", CONTENT_TYPES)
 async def test_a_form_of_another_site_does_nothing(http: Http, ann: User, anns: str, kind: str) -> None:
     """Without an Origin, as an old browser or a proxy may send it, the cookie is there and the JSON is not."""
-    other = (await token_of(ann)).token
+    other = (await token_of(ann)).secret
     cookie = {"Cookie": f"{COOKIE}={anns}"}
     for body in (b"", b"x=y", b"{}"):
         answer = await http.request("POST", "/v1/sessions.revoke_others", body, cookie | {"Content-Type": kind})
@@ -510,7 +510,7 @@ async def test_the_cookie_slides_with_every_kind_of_answer(http: Http, node: Nod
 
 
 async def test_only_a_devices_cookie_slides(http: Http, node: Node, ann: User) -> None:
-    token = (await token_of(ann, days=1)).token
+    token = (await token_of(ann, days=1)).secret
     answer = await http.request("GET", "/v1/people.me", headers={"Cookie": f"{COOKIE}={token}"})
     assert (answer.status, cookie_of(answer)) == (200, {})
     await with_password(node, "bob")
@@ -555,7 +555,7 @@ async def test_signing_out_ends_the_session_and_takes_the_cookie_away(http: Http
 
         program = await token_of(bob)
         revoked = json.dumps({"session": await program.session()}).encode()
-        answer = await http.request("POST", "/v1/sessions.revoke", revoked, JSON | bearer(program.token))
+        answer = await http.request("POST", "/v1/sessions.revoke", revoked, JSON | bearer(program.secret))
         assert (answer.status, cookie_of(answer)) == (200, {})  # nothing to do with the browser's cookie
 
         wrong = await http.request("POST", "/v1/sessions.revoke", b'{"session": 99999}', headers)
@@ -667,7 +667,7 @@ async def test_a_body_that_is_too_large_is_not_read_to_its_end(
 
 @pytest.mark.parametrize("config", [Config(limits=Limits(body_bytes=0, message_chars=0))], ids=["body_bytes=0"])
 async def test_no_limit_on_a_body_is_none(http: Http, ann: User, anns: str) -> None:
-    notes = await direct(ann, ann)
+    notes = await ann.direct(ann)
     text = "€" * 900_000
     posted = await http.call("messages.post", anns, conversation=notes, cid="one", text=text)
     assert posted.status == 200
@@ -722,11 +722,11 @@ async def test_the_document_is_valid_and_names_every_command(document: dict[str,
 async def test_the_document_describes_what_is_really_asked_and_answered(
     http: Http, node: Node, ann: User, anns: str, bob: User, document: dict[str, Any]
 ) -> None:
-    root = (await token_of(await make_person(node, "root", admin=True))).token
-    talk = await direct(ann, bob)
-    room = await group(ann, bob, visibility="public", title="garden")
-    first = await say(ann, talk, "hello @bob")
-    theirs = await say(bob, talk, "hello", reply_to=first["message"])
+    root = (await token_of(await User.new(node, "root", admin=True))).secret
+    talk = await ann.direct(bob)
+    room = await ann.group(bob, visibility="public", title="garden")
+    first = await ann.posts(talk, "hello @bob")
+    theirs = await bob.posts(talk, "hello", reply_to=first["message"])
     imported = (await node.call("import.conversation", source="irc", key="#x", title="#x"))["conversation"]
     items = [{"cid": "1", "author": "Ada", "at": 0, "text": "x" * size, "metadata": {"a": "b"}} for size in (1, 16_001)]
     asked: list[tuple[str, str | None, dict[str, Any]]] = [

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from chatnode.config import Config, Limits, Server
 from chatnode.node import Node
-from tests.conftest import User
-from tests.services.dialogue import direct, say
+from chatnode.testing import User
 
 from .clients import Address, ChatSocket, Http, Response, bearer
 
@@ -39,9 +38,9 @@ async def get(http: Http, token: str | None, collection: str, **fields: Any) -> 
 
 
 async def test_all_ways_to_ask_give_the_same(http: Http, address: Address, ann: User, bob: User, anns: str) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     for text in ("one", "two", "three"):
-        await say(bob, talk, text)
+        await bob.says(talk, text)
     asked = {"filter": {"conversation_id": {"_eq": talk}}, "sort": "-seq", "limit": 2}
     by_address = await get(http, anns, "messages", **asked)
     assert [row["message_text"] for row in by_address.json["data"]] == ["three", "two"]
@@ -87,7 +86,7 @@ async def test_the_document_describes_it(http: Http, ann: User, bob: User, anns:
     assert {each["name"] for each in operation["parameters"]} == {
         "collection", "filter", "sort", "limit", "after", "group_by", "fields",
     }  # fmt: skip
-    await say(ann, await direct(ann, bob), "hello")
+    await ann.says(await ann.direct(bob), "hello")
     for fields, status in (({}, "200"), ({"group_by": "sender_id"}, "200"), ({"sort": "x"}, "default")):
         answer = await get(http, anns, "messages", **fields)
         schema = operation["responses"][status]["content"]["application/json"]["schema"]
@@ -104,7 +103,7 @@ fragments = st.lists(
 
 
 async def test_nothing_that_is_sent_is_a_fault_of_ours(http: Http, node: Node, ann: User, bob: User, anns: str) -> None:
-    await say(ann, await direct(ann, bob), "hello")
+    await ann.says(await ann.direct(bob), "hello")
     sent: list[dict[str, str]] = []
 
     @settings(max_examples=300, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])

@@ -17,9 +17,9 @@ from chatnode.addresses import Bind
 from chatnode.config import Config, Limits, Server
 from chatnode.errors import Refusal, StartError
 from chatnode.node import Node
+from chatnode.testing import User
 from chatnode.transport import listener
-from tests.conftest import User
-from tests.services.dialogue import direct, fill, with_limits
+from tests.services.dialogue import fill, with_limits
 
 from .clients import PATIENCE, Address, ChatSocket, Ended, EventStream, Http, Wire, bearer, head, open_wire, serving
 
@@ -411,7 +411,7 @@ async def test_a_port_that_is_taken_is_named(node: Node) -> None:
 async def test_a_node_stops_in_time_whatever_its_clients_do(
     node: Node, ann: User, bob: User, anns: str, bobs: str
 ) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     async with contextlib.AsyncExitStack() as clients:
         async with serving(node) as address:
 

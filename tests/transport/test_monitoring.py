@@ -15,9 +15,8 @@ from chatnode.model.times import now_ms
 from chatnode.node import Node
 from chatnode.services import JOBS
 from chatnode.storage.engine.transaction import Transaction
+from chatnode.testing import User, refused
 from chatnode.transport.monitoring import is_trusted
-from tests.conftest import User, make_person
-from tests.services.dialogue import direct, group, refused, say
 
 from .clients import Address, ChatSocket, Http, bearer
 
@@ -34,7 +33,7 @@ async def http(address: Address) -> AsyncIterator[Http]:
 @pytest.fixture
 async def roots(node: Node) -> str:
     """A token of an administrator."""
-    return (await (await make_person(node, "root", admin=True)).call("tokens.create"))["token"]
+    return (await (await User.new(node, "root", admin=True)).call("tokens.create"))["token"]
 
 
 # ---- what the page says
@@ -97,13 +96,13 @@ async def page(http: Http) -> Samples:
 async def test_metrics_are_well_formed_and_count(
     http: Http, node: Node, address: Address, ann: User, anns: str
 ) -> None:
-    notes = await direct(ann, ann)
+    notes = await ann.direct(ann)
     async with await ChatSocket.open(address) as chat:
         await chat.hello(anns)
         for _ in range(3):
-            await say(ann, notes, "hello")
+            await ann.says(notes, "hello")
         with refused("not_found"):
-            await say(ann, "0" * 32, "hello")
+            await ann.says("0" * 32, "hello")
         with refused("unknown_command"):
             await ann.call("make.tea")
         await node.call("jobs.run", job="expired")
@@ -146,8 +145,8 @@ def test_each_job_is_in_the_manual() -> None:
 
 
 async def test_metrics_name_nobody_and_nothing_that_was_said(http: Http, ann: User, bob: User) -> None:
-    room = await group(ann, bob, title="zebrafinch")
-    await say(ann, room, "bluethroat @bob")
+    room = await ann.group(bob, title="zebrafinch")
+    await ann.says(room, "bluethroat @bob")
     text = (await http.request("GET", "/metrics")).body.decode()
     for word in ("zebrafinch", "bluethroat", "ann", "bob", room, ann.id, bob.id):
         assert not re.search(rf"\b{word}\b", text)
@@ -232,7 +231,7 @@ async def parts_failing(node: Node) -> list[str]:
 
 @pytest.mark.parametrize("config", [Config()])
 async def test_each_part_fails_for_its_own_reason(node: Node, ann: User) -> None:
-    await direct(ann, ann)
+    await ann.direct(ann)
     assert await parts_failing(node) == []
 
     def from_the_future(tx: Transaction) -> None:
@@ -240,7 +239,7 @@ async def test_each_part_fails_for_its_own_reason(node: Node, ann: User) -> None
 
     await node.core.db.write(from_the_future)
     assert await parts_failing(node) == ["clock"]
-    await say(ann, await direct(ann, ann), "time has passed")
+    await ann.says(await ann.direct(ann), "time has passed")
     assert await parts_failing(node) == []
 
     last = await node.jobs.run("expired")

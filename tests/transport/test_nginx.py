@@ -13,9 +13,9 @@ import trio
 
 from chatnode.config import Config, Limits, Server
 from chatnode.node import Node
+from chatnode.testing import User
 from chatnode.transport.origins import COOKIE
 from tests import needs
-from tests.conftest import User
 from tests.services.dialogue import PASSWORD, with_password
 
 from .clients import PATIENCE, Address, ChatSocket, EventStream, Http, bearer, open_wire

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.conftest import User
-from tests.services.dialogue import direct, fill, token_of, with_limits
+from chatnode.testing import User
+from tests.services.dialogue import fill, token_of, with_limits
 
 from .clients import Address, Http
 
@@ -16,8 +16,8 @@ def bearer(token: str) -> dict[str, str]:
 
 @with_limits(page_items=7)
 async def test_it_streams_to_the_end(address: Address, ann: User, bob: User) -> None:
-    await fill(ann, await direct(ann, bob), "mine", 30)
-    token = (await token_of(ann)).token
+    await fill(ann, await ann.direct(bob), "mine", 30)
+    token = (await token_of(ann)).secret
     async with await Http.open(address) as http:
         answer = await http.request("GET", "/v1/export", headers=bearer(token))
     assert answer.status == 200
@@ -29,7 +29,7 @@ async def test_it_streams_to_the_end(address: Address, ann: User, bob: User) -> 
 
 
 async def test_it_is_refused_as_the_command_is(address: Address, ann: User, bob: User) -> None:
-    token, narrow = (await token_of(ann)).token, (await token_of(ann, scopes=["chat"])).token
+    token, narrow = (await token_of(ann)).secret, (await token_of(ann, scopes=["chat"])).secret
     async with await Http.open(address) as http:
         assert (await http.request("GET", "/v1/export")).status == 401
         assert (await http.request("GET", "/v1/export", headers=bearer(narrow))).status == 403

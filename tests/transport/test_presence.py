@@ -7,8 +7,8 @@ import trio
 
 from chatnode.config import Config, Limits, PresenceSettings, Server
 from chatnode.node import Node
-from tests.conftest import User
-from tests.services.dialogue import PASSWORD, direct, with_password
+from chatnode.testing import User
+from tests.services.dialogue import PASSWORD, with_password
 
 from .clients import Address, ChatSocket, EventStream, Http
 
@@ -33,7 +33,7 @@ async def told(chat: ChatSocket, handle: str, online: bool) -> dict[str, object]
 
 async def test_signing_in_and_out_is_told(address: Address, node: Node, ann: User, anns: str) -> None:
     bob = await with_password(node, "bob")
-    await direct(ann, bob)
+    await ann.direct(bob)
     async with await ChatSocket.signed_in(address, anns) as chat, await Http.open(address) as http:
         given = (await http.call("sessions.create", handle="bob", password=PASSWORD)).json
         async with await ChatSocket.signed_in(address, given["token"]) as bobs:
@@ -47,7 +47,7 @@ async def test_signing_in_and_out_is_told(address: Address, node: Node, ann: Use
 
 
 async def test_who_asks_for_no_presence_gets_none(address: Address, ann: User, bob: User, anns: str, bobs: str) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     async with (
         await ChatSocket.signed_in(address, anns) as chat,
         await ChatSocket.open(address) as silent,
@@ -65,7 +65,7 @@ async def test_who_asks_for_no_presence_gets_none(address: Address, ann: User, b
 
 
 async def test_a_connection_that_breaks_is_told(address: Address, ann: User, bob: User, anns: str, bobs: str) -> None:
-    await direct(ann, bob)
+    await ann.direct(bob)
     async with await ChatSocket.signed_in(address, anns) as chat:
         async with await ChatSocket.signed_in(address, bobs):
             await told(chat, "bob", True)
@@ -74,14 +74,14 @@ async def test_a_connection_that_breaks_is_told(address: Address, ann: User, bob
 
 async def test_who_stays_silent_is_offline(address: Address, ann: User, bob: User, anns: str, bobs: str) -> None:
     """Bob's connection is open and nothing is wrong with it, but nobody answers the pings."""
-    await direct(ann, bob)
+    await ann.direct(bob)
     async with await ChatSocket.signed_in(address, anns) as chat, await ChatSocket.signed_in(address, bobs):
         await told(chat, "bob", True)
         await told(chat, "bob", False)
 
 
 async def test_a_status_and_typing_are_pushed(address: Address, ann: User, bob: User, anns: str, bobs: str) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     async with await ChatSocket.signed_in(address, anns) as chat, await ChatSocket.signed_in(address, bobs) as other:
         await told(chat, "bob", True)
         await other.call("presence.status", text="In a meeting", emoji="📅")

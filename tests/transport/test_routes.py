@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from chatnode.node import Node
+from chatnode.testing import User
 from chatnode.transport import http, openapi
-from tests.conftest import make_person
 from tests.transport.clients import Address, Http, bearer
 
 EVERYBODY = (200, 200, 200, 200)
@@ -48,7 +48,7 @@ async def test_every_address_is_in_the_document(node: Node) -> None:
 
 @pytest.mark.parametrize("rule", ROUTES)
 async def test_who_gets_what_of_an_address(node: Node, address: Address, rule: str) -> None:
-    people = [await make_person(node, handle, admin=handle == "admin") for handle in ("member", "moderator", "admin")]
+    people = [await User.new(node, handle, admin=handle == "admin") for handle in ("member", "moderator", "admin")]
     await node.call("people.role", person="moderator", role="moderator")
     tokens = [None, *[(await each.call("tokens.create"))["token"] for each in people]]
     found: list[int] = []

@@ -7,15 +7,15 @@ import pytest
 from chatnode.config import Config, Server
 from chatnode.model.permissions import PERMISSIONS, scopes_of
 from chatnode.node import Node
-from tests.conftest import User, make_person
-from tests.services.dialogue import direct, refused, say, token_of
+from chatnode.testing import User, refused
+from tests.services.dialogue import token_of
 
 from .clients import Address, ChatSocket, EventStream, Http, bearer
 
 
 async def test_a_reading_token_hears_and_does_not_post(address: Address, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    token = (await token_of(bob, scopes=["chat:read"])).token
+    talk = await ann.direct(bob)
+    token = (await token_of(bob, scopes=["chat:read"])).secret
     post = {"conversation": talk, "cid": "1", "text": "from a reader"}
     async with (
         await ChatSocket.signed_in(address, token) as socket,
@@ -23,7 +23,7 @@ async def test_a_reading_token_hears_and_does_not_post(address: Address, ann: Us
         await Http.open(address) as http,
     ):
         await stream.take("live")
-        await say(ann, talk, "hello")
+        await ann.says(talk, "hello")
         assert (await socket.push("message.posted"))["message"]["text"] == "hello"
         assert (await stream.take("message.posted")).data["message"]["text"] == "hello"
         assert (await http.get("messages.list", token, conversation=talk)).status == 200
@@ -35,8 +35,8 @@ async def test_a_reading_token_hears_and_does_not_post(address: Address, ann: Us
 
 
 async def test_several_requests_at_once_have_the_scopes_too(address: Address, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    token = (await token_of(bob, scopes=["chat:read"])).token
+    talk = await ann.direct(bob)
+    token = (await token_of(bob, scopes=["chat:read"])).secret
     async with await ChatSocket.signed_in(address, token) as socket:
         posts = [{"id": n, "op": "messages.post", "conversation": talk, "cid": f"c{n}", "text": "x"} for n in (7, 8)]
         await socket.ask(*posts)
@@ -46,7 +46,7 @@ async def test_several_requests_at_once_have_the_scopes_too(address: Address, an
 
 @pytest.mark.parametrize("scopes", [["operate"], ["groups.create"], []])
 async def test_a_token_for_something_else_hears_nothing(address: Address, ann: User, scopes: list[str]) -> None:
-    token = (await token_of(ann, scopes=scopes)).token
+    token = (await token_of(ann, scopes=scopes)).secret
     async with await ChatSocket.open(address) as socket:
         with refused("forbidden"):
             await socket.hello(token)
@@ -56,7 +56,7 @@ async def test_a_token_for_something_else_hears_nothing(address: Address, ann: U
 
 
 async def test_deactivation_ends_socket_and_stream_at_once(address: Address, node: Node, ann: User, bob: User) -> None:
-    token = (await token_of(bob)).token
+    token = (await token_of(bob)).secret
     async with (
         await ChatSocket.signed_in(address, token) as socket,
         await EventStream.open(address, token) as stream,
@@ -74,8 +74,8 @@ async def test_deactivation_ends_socket_and_stream_at_once(address: Address, nod
 async def test_erasure_ends_socket_stream_and_export_at_once(
     address: Address, node: Node, ann: User, bob: User
 ) -> None:
-    await direct(ann, bob)
-    token = (await token_of(bob)).token
+    await ann.direct(bob)
+    token = (await token_of(bob)).secret
     async with (
         await ChatSocket.signed_in(address, token) as socket,
         await EventStream.open(address, token) as stream,
@@ -108,9 +108,9 @@ ROUTES = {
     "config", [Config(server=Server(metrics_addresses=(), shutdown_seconds=1.0))], ids=["nobody is trusted"]
 )
 async def test_a_token_of_one_scope_reaches_just_these_routes(address: Address, node: Node) -> None:
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     for scope in sorted(scopes_of(PERMISSIONS)):
-        token = (await token_of(root, scopes=[scope])).token
+        token = (await token_of(root, scopes=[scope])).secret
         async with await Http.open(address) as http:
             for path, enough in ROUTES.items():
                 method = "HEAD" if path == "/v1/events" else "GET"
@@ -119,8 +119,8 @@ async def test_a_token_of_one_scope_reaches_just_these_routes(address: Address, 
 
 
 async def test_a_list_for_administrators_takes_both_scopes(address: Address, node: Node) -> None:
-    root = await make_person(node, "root", admin=True)
-    token = (await token_of(root, scopes=["chat:read", "audit.read:read"])).token
+    root = await User.new(node, "root", admin=True)
+    token = (await token_of(root, scopes=["chat:read", "audit.read:read"])).secret
     async with await Http.open(address) as http:
         assert (await http.request("GET", "/items/audit", headers=bearer(token))).status == 200
         assert (await http.request("GET", "/items/accounts", headers=bearer(token))).status == 403

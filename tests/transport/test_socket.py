@@ -16,23 +16,10 @@ from chatnode.node import Node
 from chatnode.routing import resume
 from chatnode.routing.outbox import SocketWire
 from chatnode.routing.sessions import MOST_HELD
+from chatnode.testing import User, refused
 from chatnode.transport import socket as chatnode_socket
 from chatnode.transport.origins import COOKIE
-from tests.conftest import User
-from tests.services.dialogue import (
-    PASSWORD,
-    direct,
-    fill,
-    group,
-    new_cid,
-    outcome,
-    refused,
-    said,
-    say,
-    token_of,
-    with_limits,
-    with_password,
-)
+from tests.services.dialogue import PASSWORD, fill, new_cid, outcome, token_of, with_limits, with_password
 
 from .clients import (
     PATIENCE,
@@ -51,7 +38,7 @@ from .clients import (
 
 @pytest.fixture
 async def talk(ann: User, bob: User) -> str:
-    return await direct(ann, bob)
+    return await ann.direct(bob)
 
 
 def post(talk: str, text: str, number: int | str = 1) -> dict[str, Any]:
@@ -114,6 +101,13 @@ async def test_hello_without_a_good_token_may_be_said_again(address: Address, an
         with refused("invalid", "surprise"):
             await chat.hello(anns, surprise=1)
         assert (await chat.hello(anns))["me"]["handle"] == "ann"
+
+
+async def test_the_id_of_a_thing_is_not_the_id_of_a_request(address: Address, ann: User, anns: str) -> None:
+    order = await ann.group(context={"type": "order", "id": "7"})
+    async with await ChatSocket.signed_in(address, anns) as chat:
+        page = await chat.call("conversations.context", type="order", context_id="7")
+    assert [each["conversation"] for each in page["conversations"]] == [order]
 
 
 async def test_hello_is_said_once(address: Address, anns: str, bobs: str) -> None:
@@ -220,14 +214,14 @@ async def test_posts_sent_at_once_stand_in_their_order(address: Address, ann: Us
         await chat.ask(*(post(talk, str(number), number) for number in range(100)))
         seqs = [(await chat.reply(number))["ok"]["seq"] for number in range(100)]
     assert seqs == list(range(1, 101))
-    assert await said(ann, talk, limit=100) == [str(number) for number in range(100)]
+    assert await ann.reads(talk, limit=100) == [str(number) for number in range(100)]
 
 
 async def test_requests_of_different_kinds_take_effect_in_their_order(
     address: Address, ann: User, bob: User, anns: str
 ) -> None:
     """What is read in the same segment as a write, and after it, shows it."""
-    room = await group(ann, bob)
+    room = await ann.group(bob)
     async with await ChatSocket.signed_in(address, anns) as chat:
         for number in range(10):
             await chat.ask(
@@ -263,7 +257,7 @@ async def test_only_so_many_requests_are_worked_on_at_a_time(
         for number in range(30):
             assert "ok" in await chat.reply(number)
     assert 1 < most <= 4
-    assert await said(ann, talk) == [str(number) for number in range(30)]
+    assert await ann.reads(talk) == [str(number) for number in range(30)]
 
 
 async def test_everybody_gets_the_push_and_the_sender_their_cid(
@@ -313,7 +307,7 @@ async def test_a_cursor_replays_what_was_missed(address: Address, ann: User, tal
     async with await ChatSocket.open(address) as chat:
         welcome = await chat.hello(bobs)
     for number in range(3):
-        await say(ann, talk, f"missed {number}")
+        await ann.says(talk, f"missed {number}")
     await ann.call("people.update", name="Ann")
     async with await ChatSocket.open(address) as chat:
         again = await chat.hello(bobs, cursor={"epoch": welcome["epoch"], "gid": welcome["head"]})
@@ -327,7 +321,7 @@ async def test_a_cursor_replays_what_was_missed(address: Address, ann: User, tal
 async def test_a_cursor_of_another_epoch_or_of_the_future_begins_anew(
     address: Address, node: Node, ann: User, talk: str, bobs: str
 ) -> None:
-    await say(ann, talk, "hello")
+    await ann.says(talk, "hello")
     for cursor in ({"epoch": "0" * 32, "gid": 1}, {"epoch": node.core.epoch, "gid": 10**9}):
         async with await ChatSocket.open(address) as chat:
             welcome = await chat.hello(bobs, cursor=cursor)
@@ -341,7 +335,7 @@ async def test_who_missed_too_much_begins_anew_with_the_first_page(
     address: Address, node: Node, ann: User, bob: User, bobs: str
 ) -> None:
     for number in range(3):
-        await group(ann, bob, title=f"room {number}")
+        await ann.group(bob, title=f"room {number}")
     async with await ChatSocket.open(address) as chat:
         welcome = await chat.hello(bobs, cursor={"epoch": node.core.epoch, "gid": 0})
         assert welcome["mode"] == "reset"
@@ -355,12 +349,12 @@ async def test_a_long_absence_is_replayed_in_pages_while_more_comes_in(
 ) -> None:
     monkeypatch.setattr(resume, "PAGE_EVENTS", 10)
     for number in range(1, 96):
-        await say(ann, talk, str(number))
+        await ann.says(talk, str(number))
     async with await ChatSocket.open(address) as chat, trio.open_nursery() as nursery:
 
         async def chatter() -> None:
             for number in range(96, 151):
-                await say(ann, talk, str(number))
+                await ann.says(talk, str(number))
 
         nursery.start_soon(chatter)
         welcome = await chat.hello(bobs, cursor={"epoch": node.core.epoch, "gid": 0})
@@ -375,12 +369,12 @@ async def test_what_comes_while_catching_up_may_be_more_than_is_held(
     """The log is read once more then; nothing is lost or repeated."""
     assert MOST_HELD > 5
     monkeypatch.setattr("chatnode.routing.sessions.MOST_HELD", 5)
-    await say(ann, talk, "1")
+    await ann.says(talk, "1")
     meanwhile = iter([str(number) for number in range(2, 32)])
 
     async def more() -> None:
         for text in meanwhile:
-            await say(ann, talk, text)
+            await ann.says(talk, text)
 
     started = trio.Event()
     read = node.core.db.read
@@ -397,7 +391,7 @@ async def test_what_comes_while_catching_up_may_be_more_than_is_held(
         await chat.hello(bobs, cursor={"epoch": node.core.epoch, "gid": 0})
         texts = [(await chat.push("message.posted"))["message"]["text"] for _ in range(31)]
         assert (await chat.push())["event"] == "live"
-        await say(ann, talk, "after")
+        await ann.says(talk, "after")
         assert (await chat.push())["message"]["text"] == "after"
     assert started.is_set()
     assert texts == [str(number) for number in range(1, 32)]
@@ -432,7 +426,7 @@ async def test_a_reader_who_is_too_slow_is_closed_and_resumes_without_loss(
 @with_limits(posts_per_minute=0)
 async def test_an_answer_larger_than_the_outbox_is_no_reason_to_close(address: Address, ann: User, anns: str) -> None:
     """The client reads as fast as it can; asking again would only end in the same way."""
-    notes = await direct(ann, ann)
+    notes = await ann.direct(ann)
     await fill(ann, notes, "€" * 16_000, 300)
     async with await ChatSocket.signed_in(address, anns) as chat:
         page = await chat.call("messages.list", conversation=notes, limit=300)
@@ -442,7 +436,7 @@ async def test_an_answer_larger_than_the_outbox_is_no_reason_to_close(address: A
 async def test_a_revoked_device_is_closed_for_good(address: Address, ann: User, anns: str) -> None:
     program = await token_of(ann)
     number = await program.session()
-    async with await ChatSocket.signed_in(address, program.token) as there:
+    async with await ChatSocket.signed_in(address, program.secret) as there:
         async with await ChatSocket.signed_in(address, anns) as here:
             assert await here.call("sessions.revoke", session=number) == {"revoked": 1}
             assert (await there.push())["event"] == "session.revoked"
@@ -450,7 +444,7 @@ async def test_a_revoked_device_is_closed_for_good(address: Address, ann: User, 
             await here.call("people.me")
     async with await ChatSocket.open(address) as again:
         with refused("unauthenticated"):
-            await again.hello(program.token)
+            await again.hello(program.secret)
 
 
 async def test_a_token_revoked_while_hello_is_answered_is_closed_too(
@@ -469,11 +463,11 @@ async def test_a_token_revoked_while_hello_is_answered_is_closed_too(
     monkeypatch.setattr(chatnode_socket, "authenticate", revoked_meanwhile)
     async with await ChatSocket.open(address) as chat:
         with refused("unauthenticated"):
-            await chat.hello(program.token)
+            await chat.hello(program.secret)
         await ann.call("people.update", name="not for those who are signed out")
         monkeypatch.undo()
         with refused("unauthenticated"):
-            await chat.hello(program.token)
+            await chat.hello(program.secret)
         assert not chat.pushes
     assert len(node.sessions) == 0
 
@@ -482,7 +476,7 @@ async def test_the_upgrade_lets_the_cookie_slide_with_the_session(address: Addre
     """A page that asks for nothing over HTTP stays signed in all the same."""
     device = await with_password(node, "cleo")
     token = (await node.table.run(Caller(node.core), "sessions.create", {"handle": "cleo", "password": PASSWORD})).token
-    program = (await token_of(device)).token
+    program = (await token_of(device)).secret
 
     async def upgraded(headers: dict[str, str]) -> str:
         async with await ChatSocket.open(address, headers=headers) as chat:
@@ -508,7 +502,7 @@ async def test_a_token_that_expires_takes_its_connections_along(address: Address
     await node.core.db.write(
         lambda tx: tx.execute("UPDATE sessions SET expires_at = ? WHERE key = ?", (tx.now + 300, number))
     )
-    async with await ChatSocket.signed_in(address, program.token) as chat:
+    async with await ChatSocket.signed_in(address, program.secret) as chat:
 
         async def ask_on() -> None:
             while True:
@@ -576,7 +570,7 @@ async def test_a_client_closes_and_is_answered(address: Address, node: Node, ann
 async def test_a_stopping_node_tells_its_clients_to_resume(node: Node, ann: User, anns: str, talk: str) -> None:
     async with serving(node) as address:
         signed_in, not_yet = await ChatSocket.signed_in(address, anns), await ChatSocket.open(address)
-        await say(ann, talk, "the last word")
+        await ann.says(talk, "the last word")
     async with signed_in, not_yet:
         assert (await signed_in.push("message.posted"))["message"]["text"] == "the last word"
         assert (await signed_in.closed()).code == 1001

@@ -13,9 +13,9 @@ import trustme
 from chatnode.config import Config, Limits, Server
 from chatnode.errors import StartError
 from chatnode.node import Node
+from chatnode.testing import User
 from chatnode.transport.tls import server_context
-from tests.conftest import User
-from tests.services.dialogue import direct, fill, group, say
+from tests.services.dialogue import fill
 
 from .clients import Address, ChatSocket, Ended, EventStream, Http, Wire, head, open_wire, serving
 
@@ -68,7 +68,7 @@ async def test_https(address: Address, node: Node, trust: ssl.SSLContext, anns: 
 async def test_two_people_chat_over_tls(
     address: Address, trust: ssl.SSLContext, ann: User, bob: User, anns: str, bobs: str
 ) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     async with (
         await ChatSocket.signed_in(address, anns, tls=trust) as on_phone,
         await ChatSocket.signed_in(address, bobs, tls=trust) as on_laptop,
@@ -89,7 +89,7 @@ async def test_two_people_chat_over_tls(
 async def test_a_slow_reader_over_tls_is_closed_and_resumes_without_loss(
     address: Address, node: Node, trust: ssl.SSLContext, ann: User, bob: User, bobs: str
 ) -> None:
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     async with await ChatSocket.open(address, tls=trust, receive_buffer=4_096) as slow:
         welcome = await slow.hello(bobs)
         await slow.push("live")
@@ -110,7 +110,7 @@ async def test_a_slow_reader_over_tls_is_closed_and_resumes_without_loss(
 async def test_a_reader_who_keeps_up_is_not_closed_for_one_large_answer(
     address: Address, trust: ssl.SSLContext, ann: User, anns: str
 ) -> None:
-    notes = await direct(ann, ann)
+    notes = await ann.direct(ann)
     await fill(ann, notes, "x" * 15_000, 20)  # a page six times as large as the outbox
     async with await ChatSocket.signed_in(address, anns, tls=trust) as chat:
         assert len((await chat.call("messages.list", conversation=notes))["messages"]) == 20
@@ -119,7 +119,7 @@ async def test_a_reader_who_keeps_up_is_not_closed_for_one_large_answer(
 async def test_nor_for_several_answers_that_were_asked_for_at_once(
     address: Address, trust: ssl.SSLContext, ann: User, anns: str
 ) -> None:
-    notes = await direct(ann, ann)
+    notes = await ann.direct(ann)
     await fill(ann, notes, "x" * 15_000, 20)
     async with await ChatSocket.signed_in(address, anns, tls=trust) as chat:
         await chat.ask(*({"id": number, "op": "messages.list", "conversation": notes} for number in range(5)))
@@ -131,7 +131,7 @@ async def test_a_snapshot_larger_than_the_outbox_begins_a_session(
     address: Address, trust: ssl.SSLContext, ann: User, bob: User, bobs: str
 ) -> None:
     for number in range(10):
-        await say(ann, await group(ann, bob, title=f"room {number}"), "x" * 15_000)
+        await ann.says(await ann.group(bob, title=f"room {number}"), "x" * 15_000)
     async with await ChatSocket.open(address, tls=trust) as chat:
         welcome = await chat.hello(bobs)
         assert len(welcome["inbox"]["conversations"]) == 10

@@ -10,7 +10,7 @@ import pytest
 
 from chatnode.api import CHAT, PageContext
 from chatnode.api import Page as PluginPage
-from tests.conftest import make_person
+from chatnode.testing import User
 from tests.plugins.surface.making import made, node_with
 from tests.transport.clients import serving
 
@@ -49,7 +49,7 @@ async def test_a_user_sends_a_form_is_told_what_is_wrong_and_sent_on(tmp_path: P
     plugin = made("demo", pages=(PluginPage("notes", "Notes", render, CHAT, submit),))
     async with node_with(tmp_path, plugin) as node, serving(node) as (host, port):
         url = f"http://{host}:{port}"
-        token = (await (await make_person(node, "ann")).call("tokens.create"))["token"]
+        token = (await (await User.new(node, "ann")).call("tokens.create"))["token"]
         await page.send("Network.setCookie", name="chatnode_session", value=token, url=url)
         await page.open(f"{url}/plugins/demo/notes")
 

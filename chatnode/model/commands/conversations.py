@@ -126,10 +126,13 @@ class ListPublic:
 
 @attrs.define
 class ListAbout:
-    """`after` takes the last id of the previous page."""
+    """`context_id` is the object's id; over HTTP `id` is accepted too, which is the request's on a socket. `after`
+    takes the last id of the previous page.
+    """
 
     type: SubjectType
-    id: SubjectId
+    context_id: SubjectId | None = None
+    id: SubjectId | None = None
     after: Id | None = None
     limit: Limit = 50
 

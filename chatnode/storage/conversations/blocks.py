@@ -8,7 +8,7 @@ from chatnode.model.ids import direct_id
 from chatnode.model.people import Account, Person
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.additions import CoreTable, EventKind, rows_of
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
@@ -52,7 +52,7 @@ def _direct(tx: Transaction, account: Account, other: Account) -> tuple[int, str
     return tx.execute("SELECT key, closed_reason FROM conversations WHERE id = ?", (id,)).fetchone()
 
 
-def has_blocked(reader: Reader | Transaction, person: int, other: int) -> bool:
+def has_blocked(reader: Querying, person: int, other: int) -> bool:
     """Whether `person` has blocked `other`, both by their keys."""
     row = reader.execute("SELECT 1 FROM blocks WHERE person = ? AND blocked = ?", (person, other))
     return row.fetchone() is not None

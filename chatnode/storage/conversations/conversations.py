@@ -24,7 +24,7 @@ from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import signs
 from chatnode.storage.engine.additions import CoreTable, EventKind
 from chatnode.storage.engine.changing import change
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.dialect import greatest
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
@@ -50,13 +50,15 @@ class Place:
     delivered_seq: int
     hides_receipts: int
     closed_reason: ClosedReason | None
+    ordered_at: int
+    """No message in order is later (`chatnode/storage/messages/times.py`)."""
 
 
 FIRST_SEEN = greatest("m.first", "c.floor + 1")
 """SQL: the lowest seq that the member `m` of the conversation `c` may see."""
 _COLUMNS = (
     f"c.key, c.id, c.kind, c.visibility, c.history, c.head, m.role, {FIRST_SEEN}, m.read_seq, "
-    "m.delivered_seq, m.hides_receipts, c.closed_reason"
+    "m.delivered_seq, m.hides_receipts, c.closed_reason, c.ordered_at"
 )
 _OF_MEMBER = (
     "FROM conversations c JOIN members m ON m.conversation = c.key AND m.person = ? AND m.left_gid IS NULL "
@@ -70,7 +72,7 @@ _UNREACHABLE = (
 _PLACE_AND_UNREACHABLE = f"SELECT {_COLUMNS}, {_UNREACHABLE} {_OF_MEMBER}"
 
 
-def access(reader: Reader | Transaction, account: Account, id: str) -> Place:
+def access(reader: Querying, account: Account, id: str) -> Place:
     """The conversation, for a member. Raises `Refusal`: `not_member` for a former member, else `not_found`, which
     does not reveal whether the conversation exists (anyone can compute the id of a direct conversation).
     """
@@ -80,22 +82,28 @@ def access(reader: Reader | Transaction, account: Account, id: str) -> Place:
     return Place(*row)
 
 
-def access_to_post(tx: Reader | Transaction, account: Account, id: str) -> Place:
+def access_to_post(tx: Querying, account: Account, id: str) -> Place:
     """Like `access`, for posting. Also raises `Refusal` for a closed conversation, and for a direct one with a
     deactivated account.
     """
-    row = tx.execute(_PLACE_AND_UNREACHABLE, (account.key, id)).fetchone()
-    if row is None:
-        raise _refuse(tx, account, id)
-    *columns, unreachable = row
-    place = Place(*columns)
+    place, unreachable = access_and_unreachable(tx, account, id)
     refuse_closed(place)
     if unreachable is not None:
         people.check_reachable(people.by_key(tx, unreachable))
     return place
 
 
-def _refuse(reader: Reader | Transaction, account: Account, id: str) -> Refusal:
+def access_and_unreachable(tx: Querying, account: Account, id: str) -> tuple[Place, int | None]:
+    """Like `access`; also returns the key of the other participant of a direct conversation if that account is
+    deactivated, and None otherwise."""
+    row = tx.execute(_PLACE_AND_UNREACHABLE, (account.key, id)).fetchone()
+    if row is None:
+        raise _refuse(tx, account, id)
+    *columns, unreachable = row
+    return Place(*columns), unreachable
+
+
+def _refuse(reader: Querying, account: Account, id: str) -> Refusal:
     was_member = reader.execute(
         "SELECT 1 FROM members m JOIN conversations c ON c.key = m.conversation WHERE c.id = ? AND m.person = ?",
         (id, account.key),
@@ -105,7 +113,7 @@ def _refuse(reader: Reader | Transaction, account: Account, id: str) -> Refusal:
     return Refusal("not_found", "no such conversation, or you are not a member", path="conversation")
 
 
-def access_to_manage(reader: Reader | Transaction, account: Account, id: str) -> Place:
+def access_to_manage(reader: Querying, account: Account, id: str) -> Place:
     """For what only owners and admins of a group may do."""
     place = access(reader, account, id)
     refuse_direct(place)
@@ -114,17 +122,17 @@ def access_to_manage(reader: Reader | Transaction, account: Account, id: str) ->
     return place
 
 
-def access_to_invite(reader: Reader | Transaction, account: Account, id: str) -> Place:
+def access_to_invite(reader: Querying, account: Account, id: str) -> Place:
     """Any member may add users to a public group; only the owner and admins may add to a private one."""
     place = access(reader, account, id)
     refuse_direct(place)
     return place if place.visibility == "public" else access_to_manage(reader, account, id)
 
 
-def as_moderator(reader: Reader | Transaction, key: int) -> Place:
+def as_moderator(reader: Querying, key: int) -> Place:
     """The conversation of a reported message, for a moderator who need not take part."""
     row = reader.execute(
-        "SELECT key, id, kind, visibility, history, head, 'admin', floor + 1, head, head, 0, closed_reason "
+        "SELECT key, id, kind, visibility, history, head, 'admin', floor + 1, head, head, 0, closed_reason, ordered_at "
         "FROM conversations WHERE key = ?",
         (key,),
     ).fetchone()
@@ -141,7 +149,7 @@ def refuse_closed(place: Place) -> None:
         raise Refusal("closed", f"this conversation was closed ({place.closed_reason})", path="conversation")
 
 
-def last_message_at(reader: Reader | Transaction, id: str) -> int | None:
+def last_message_at(reader: Querying, id: str) -> int | None:
     """When the newest message of a conversation was posted, in milliseconds; None if there is none."""
     row = reader.execute("SELECT last_at FROM conversations WHERE id = ?", (id,)).fetchone()
     return row[0] if row is not None else None
@@ -175,8 +183,10 @@ _CONVERSATION = (
 
 
 def _conversation(row: tuple[Any, ...]) -> Conversation:
-    id, kind, title, description, visibility, history, created_at, head, members, purpose, *rest = row
-    context_type, context_id, closed_at, closed_reason, inactive_at, idle_days, retention_days = rest
+    (
+        id, kind, title, description, visibility, history, created_at, head, members, purpose,
+        context_type, context_id, closed_at, closed_reason, inactive_at, idle_days, retention_days,
+    ) = row  # fmt: skip
     return Conversation(
         id, kind, title, description, visibility, history, rfc3339(created_at), head, members, purpose,
         ConversationContext(context_type, context_id) if context_type is not None else None,
@@ -185,7 +195,7 @@ def _conversation(row: tuple[Any, ...]) -> Conversation:
     )  # fmt: skip
 
 
-def details(reader: Reader | Transaction, key: int) -> Conversation:
+def details(reader: Querying, key: int) -> Conversation:
     return _conversation(reader.execute(_CONVERSATION + "WHERE c.key = ?", (key,)).fetchone())
 
 
@@ -233,7 +243,7 @@ def members_page(reader: Reader, account: Account, place: Place, after: str | No
     ]
 
 
-def member_role(reader: Reader | Transaction, conversation: int, person: int) -> MemberRole | None:
+def member_role(reader: Querying, conversation: int, person: int) -> MemberRole | None:
     row = reader.execute(
         "SELECT role FROM members WHERE conversation = ? AND person = ? AND left_gid IS NULL",
         (conversation, person),
@@ -241,7 +251,7 @@ def member_role(reader: Reader | Transaction, conversation: int, person: int) ->
     return row[0] if row else None
 
 
-def of_person(reader: Reader | Transaction, person: int) -> list[int]:
+def of_person(reader: Querying, person: int) -> list[int]:
     """Keys of the conversations a person takes part in."""
     rows = reader.execute("SELECT conversation FROM members WHERE person = ? AND left_gid IS NULL", (person,))
     return [key for (key,) in rows]

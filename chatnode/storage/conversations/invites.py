@@ -14,7 +14,7 @@ from chatnode.model.people import Account
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage.conversations import conversations, members
 from chatnode.storage.engine.additions import CoreTable, rows_of
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
 from chatnode.storage.people.sessions import hash_secret
@@ -61,7 +61,7 @@ def create(
     return Invite(key, uses, rfc3339(tx.now), rfc3339(expires_at), by.ref if by else None)
 
 
-def usable(reader: Reader | Transaction, code: str) -> Usable:
+def usable(reader: Querying, code: str) -> Usable:
     """Raises `Refusal`: `not_found` for an unknown code, `gone` for one used up, expired, or of who may not invite."""
     row = reader.execute(
         f"SELECT key, kind, created_by, {STANDS} FROM invites item WHERE code_hash = :hash",  # noqa: S608

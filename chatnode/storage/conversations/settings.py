@@ -12,7 +12,7 @@ from chatnode.model.people import Account
 from chatnode.model.times import milliseconds, rfc3339
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.additions import CoreTable, EventKind, rows_of
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 
@@ -34,7 +34,7 @@ def from_row(row: tuple[Any, ...]) -> ConversationSettings | None:
     )  # fmt: skip
 
 
-def of_member(reader: Reader | Transaction, person: int, conversation: int) -> ConversationSettings:
+def of_member(reader: Querying, person: int, conversation: int) -> ConversationSettings:
     row = reader.execute(
         f"SELECT {COLUMNS} FROM members m LEFT JOIN conversation_settings s "  # noqa: S608
         "ON s.person = m.person AND s.conversation = m.conversation WHERE m.person = ? AND m.conversation = ?",

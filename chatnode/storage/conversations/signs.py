@@ -8,17 +8,16 @@ they are online, type, receive or read is not shown to users they have blocked. 
 from __future__ import annotations
 
 from chatnode.model.messages import ReceiptKind
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying
 from chatnode.storage.engine.dialect import greatest, least
-from chatnode.storage.engine.transaction import Transaction
 
 
-def hidden_from(reader: Reader | Transaction, person: int) -> frozenset[int]:
+def hidden_from(reader: Querying, person: int) -> frozenset[int]:
     """Keys of the users who are not told what `person` receives and reads."""
     return frozenset(key for (key,) in reader.execute("SELECT blocked FROM blocks WHERE person = ?", (person,)))
 
 
-def is_hidden(reader: Reader | Transaction, person: int, other: int, at: int) -> bool:
+def is_hidden(reader: Querying, person: int, other: int, at: int) -> bool:
     """Whether a receipt of `person` from the time `at` (ms) is hidden from `other`; so is one of the block's own ms."""
     row = reader.execute("SELECT 1 FROM blocks WHERE person = ? AND blocked = ? AND at <= ?", (person, other, at))
     return row.fetchone() is not None

@@ -13,11 +13,10 @@ import attrs
 
 from chatnode.config import Limits
 from chatnode.model.events import Event
-from chatnode.model.messages import Message
 from chatnode.model.people import Account, Person
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.row import Row
-from chatnode.storage.engine.transaction import Follower, Transaction, connection_of
+from chatnode.storage.engine.transaction import Follower, Transaction
 
 
 @attrs.frozen
@@ -131,8 +130,10 @@ class Additions:
 
     followers: Mapping[str, Follower] = attrs.field(factory=dict[str, Follower])
     """By event name; events that no plugin follows cost nothing."""
-    enrich_messages: Callable[[Reader | Transaction, Sequence[Message], Account | None], None] | None = None
-    """Takes the messages, and the user if only one reads them."""
+    enrich_messages: (
+        Callable[[Querying, Sequence[str], Account | None], Sequence[tuple[str, Mapping[str, Any]]]] | None
+    ) = None
+    """Takes the messages' ids, and the user if only one reads them; gives each plugin's name and what it knows."""
     enrich_people: Callable[[Reader, Sequence[Person], Account | None], list[Person]] | None = None
     events: Mapping[str, EventKind] = attrs.field(factory=dict[str, EventKind])
     tables: Sequence[Table] = ()
@@ -149,7 +150,7 @@ class Additions:
 _NONE = Additions()
 
 
-def additions(source: Reader | Transaction) -> Additions:
+def additions(source: Querying) -> Additions:
     """The declarations for a node's connection or transaction; empty for any other connection."""
-    found = connection_of(source).additions
+    found = source.connection.additions
     return found if isinstance(found, Additions) else _NONE

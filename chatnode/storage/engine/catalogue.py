@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying
 from chatnode.storage.engine.transaction import Transaction
 
-Source = Reader | Transaction
+Source = Querying
 
 
 def tables_named(source: Source, prefix: str) -> list[str]:

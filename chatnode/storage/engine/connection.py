@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
@@ -14,6 +14,19 @@ from chatnode.errors import StartError
 from chatnode.model.folding import caseless, folded
 from chatnode.model.ids import keyed_hash
 from chatnode.storage.engine.file_owners import cause, give
+
+
+class Querying(Protocol):
+    """What runs SQL: a `Reader`, or a `Transaction` in a write. For functions that only query, and serve both."""
+
+    @property
+    def connection(self) -> Reader:
+        """The connection that runs it."""
+        ...
+
+    def execute(self, sql: str, parameters: Any = ..., /) -> sqlite3.Cursor:
+        """Run one statement, as `sqlite3.Connection.execute` does."""
+        ...
 
 
 class Reader(sqlite3.Connection):
@@ -27,6 +40,11 @@ class Reader(sqlite3.Connection):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         add_functions(self)
+
+    @property
+    def connection(self) -> Reader:
+        """Itself, as for `Querying`."""
+        return self
 
 
 IntegrityError = sqlite3.IntegrityError

@@ -10,8 +10,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from chatnode.errors import Refusal
-from chatnode.storage.engine.connection import Reader, was_interrupted
-from chatnode.storage.engine.transaction import Transaction, connection_of
+from chatnode.storage.engine.connection import Querying, Reader, was_interrupted
 
 _STEPS_BETWEEN_LOOKS = 20_000
 """Instructions of SQLite's virtual machine between checks: well below a millisecond. Each check may have to wait for
@@ -20,12 +19,12 @@ the GIL.
 
 
 @contextmanager
-def interrupting(source: Reader | Transaction, when: Callable[[], bool]) -> Generator[None]:
+def interrupting(source: Querying, when: Callable[[], bool]) -> Generator[None]:
     """A statement that runs within the block is interrupted once `when()` is true.
 
     `when` is called in the connection's thread. Blocks nest: the first whose `when` is true interrupts.
     """
-    connection = connection_of(source)
+    connection = source.connection
     outer = connection.cutter
 
     def is_time() -> bool:
@@ -40,7 +39,7 @@ def interrupting(source: Reader | Transaction, when: Callable[[], bool]) -> Gene
 
 @contextmanager
 def budget(
-    source: Reader | Transaction, seconds: float, clock: Callable[[], float] = time.monotonic
+    source: Querying, seconds: float, clock: Callable[[], float] = time.monotonic
 ) -> Generator[Callable[[], bool]]:
     """A statement that runs within the block is interrupted once the block has used `seconds` of the `clock`.
 
@@ -48,7 +47,7 @@ def budget(
     statement is interrupted, SQLite rolls the whole transaction back; so if the block suppresses that error, it is
     raised at the block's end.
     """
-    connection = connection_of(source)
+    connection = source.connection
     end, cut = clock() + seconds, False
     began_in_transaction = connection.in_transaction
 

@@ -21,11 +21,8 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
 import outcome
@@ -34,12 +31,12 @@ import trio
 from chatnode.config import Storage as StorageSettings
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
-from chatnode.metrics import Commits
 from chatnode.storage.engine.additions import Additions
+from chatnode.storage.engine.commit import GroupCommit
 from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
 from chatnode.storage.engine.gaps import RawFile
-from chatnode.storage.engine.group import QueuedCall, disk_full, is_full, jobs_to_commit_again, storage_error
-from chatnode.storage.engine.transaction import PlannedWrite, Read, Recorded, Transaction, Write
+from chatnode.storage.engine.group import QueuedCall
+from chatnode.storage.engine.transaction import PlannedWrite, Read, Recorded, Write
 
 T = TypeVar("T")
 logger = get_logger("storage")
@@ -58,11 +55,12 @@ class Background(Protocol):
     """Work on what is derived from the tables, such as an index, which the writer does in slices between writes.
 
     All of it is called in the writer thread. Nobody waits for the work and none of it is acknowledged, so its
-    commits are flushed to disk only with the next write's.
+    commits are flushed to disk only with the next write's. It changes nothing but what is derived: what bulks
+    remember of the other tables stays true.
     """
 
-    def committed(self, recorded: list[Recorded]) -> bool:
-        """Takes note of what was committed; whether a slice of work is due although there is more to write."""
+    def committed(self, recorded: list[Recorded], writes_waiting: int) -> bool:
+        """Takes note of what was committed; whether a slice of work is due now, before the writes that wait."""
         ...
 
     def idle_seconds(self) -> float | None:
@@ -78,7 +76,7 @@ class Background(Protocol):
         ...
 
 
-class Database:
+class Database(GroupCommit):
     """Opened by `open`, closed by `aclose`; `write` and `read` are called from trio tasks in between.
 
     `broken` says why it takes no more writes, `full` that the last one that needed space found none.
@@ -95,25 +93,19 @@ class Database:
         inline: bool = False,
         additions: Additions | None = None,
     ) -> None:
+        super().__init__(additions)
         self.path = path
         self.file = RawFile(path)
-        self.additions = additions or Additions()
         self.settings = settings or StorageSettings()
         self.inline = inline
         self.on_commit: CommitListener = lambda recorded: None
         self.background: Background | None = None
-        self.broken: str | None = None
-        self.full = False
-        self.commits = Commits()
         self._jobs: SimpleQueue[QueuedCall[Any] | None] = SimpleQueue()
         self._reads: SimpleQueue[QueuedCall[Any] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._reader_connections: list[Reader] = []
         self._closing = False
         self._held: list[QueuedCall[Any]] | None = None
-        self._checkpoint_due = False
-        self._changes = 0
-        self._met_full = False
 
     @property
     def writes_waiting(self) -> int:
@@ -194,7 +186,7 @@ class Database:
         With `inline`, `done` is called before `submit` returns. Raises `Refusal("unavailable")` as `write` does.
         """
         self._refuse_if_unusable()
-        job = QueuedCall(planned.function, None, repeatable=True, callback=done)
+        job = QueuedCall(planned.function, None, repeatable=True, callback=done, plan=planned)
         if self.inline:
             self._commit([job])
             self._deliver([job])
@@ -223,6 +215,7 @@ class Database:
         self._refuse_if_unusable()
         if self.inline:
             await trio.lowlevel.cancel_shielded_checkpoint()
+            self._known.clear()
             return function(self._writer)
         job = QueuedCall(function, trio.lowlevel.current_task(), alone=True)
         self._jobs.put(job)
@@ -236,14 +229,26 @@ class Database:
     async def read(self, function: Read[T]) -> T:
         """Run `function` on a reading connection, inside one snapshot of the database."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._closing:
-            raise Refusal("unavailable", "the node is stopping")
+        self._refuse_if_closing()
         job = QueuedCall(function, trio.lowlevel.current_task())
         if self.inline:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return _in_snapshot(self._reader_connections[0], function)
         self._reads.put(job)
         return await job.wait()
+
+    def submit_read(self, function: Read[T], done: Callable[[outcome.Outcome[T]], object]) -> None:
+        """`read` without a task: `done` is called on the trio thread, once, with what the read returned or raised.
+
+        With `inline`, `done` is called before `submit_read` returns. Raises `Refusal("unavailable")` as `read` does.
+        """
+        self._refuse_if_closing()
+        job = QueuedCall(function, None, callback=done)
+        if self.inline:
+            job.outcome = outcome.capture(_in_snapshot, self._reader_connections[0], function)
+            job.resume()
+        else:
+            self._reads.put(job)
 
     async def for_each_reader(self, function: Read[object]) -> None:
         """Run `function` on every reading connection, each when it has nothing else to do."""
@@ -290,6 +295,7 @@ class Database:
                 self._token.run_sync_soon(self._deliver, group)
                 self._note(group)
             if alone is not None:
+                self._known.clear()
                 alone.outcome = outcome.capture(alone.function, self._writer)
                 self._token.run_sync_soon(alone.resume)
 
@@ -314,7 +320,10 @@ class Database:
 
     def _note(self, group: list[QueuedCall[Any]]) -> None:
         """Tell the background what was committed, and let it work if it has to."""
-        if self.background is not None and self.background.committed([each for job in group for each in job.recorded]):
+        if self.background is None:
+            return
+        recorded = [each for job in group for each in job.recorded]
+        if self.background.committed(recorded, self.writes_waiting):
             self._work()
 
     def _work(self) -> None:
@@ -343,108 +352,6 @@ class Database:
         except sqlite3.Error as error:
             logger.warning("the write-ahead log could not be checkpointed yet: %s", error)
 
-    def _commit(self, group: list[QueuedCall[Any]]) -> None:
-        """Run the jobs of a group and commit them together. Sets every job's outcome."""
-        if not group:
-            return
-        began, self._met_full = perf_counter(), False
-        try:
-            if self.broken is not None:
-                raise sqlite3.OperationalError(self.broken)
-            self._writer.execute("BEGIN IMMEDIATE")
-            gid: int = self._writer.execute("SELECT coalesce(max(gid), 0) + 1 FROM log").fetchone()[0]
-            for repeatable, some in groupby(group, attrgetter("repeatable")):
-                jobs = list(some)
-                whole = len(jobs) == len(group)
-                gid = self._run_together(jobs, gid, whole) if repeatable else self._run_alone(jobs, gid)
-            changes = self._writer.total_changes
-            self._writer.execute("COMMIT")
-            self._checkpoint_due = True
-            self.full = self._met_full or (self.full and changes == self._changes)
-            self._changes = changes
-            self.commits.jobs.observe(len(group))
-            self.commits.seconds.observe(perf_counter() - began)
-        except sqlite3.Error as error:
-            others = jobs_to_commit_again(group, error) if not self._writer.in_transaction else None
-            if others is not None:
-                self._commit(others)
-            else:
-                self._fail(group, error)
-
-    def _run_together(self, jobs: list[QueuedCall[Any]], gid: int, whole: bool) -> int:
-        """Run jobs that can be run again in one savepoint; when one raises, all are undone and run one by one.
-
-        A savepoint of its own for each costs as much as two more statements, and a copy of every page it changes. When
-        these are the `whole` group, the transaction does for a savepoint.
-        """
-        connection, followers, first = self._writer, self.additions.followers, gid
-        if len(jobs) == 1:
-            return self._run_alone(jobs, gid)
-        if not whole:
-            connection.execute("SAVEPOINT jobs")
-        try:
-            for job in jobs:
-                transaction = Transaction(connection, gid, followers)
-                job.outcome = outcome.Value(job.function(transaction))
-                job.recorded = transaction.recorded
-                gid = transaction.next_gid
-                if not connection.in_transaction:  # SQLite gave it up, and the job hid it; the next one must not begin
-                    raise sqlite3.OperationalError("the transaction was rolled back")
-        except BaseException as error:
-            if not connection.in_transaction:
-                raise storage_error(error) or sqlite3.OperationalError(str(error)) from error
-            for statement in ("ROLLBACK", "BEGIN IMMEDIATE") if whole else ("ROLLBACK TO jobs", "RELEASE jobs"):
-                connection.execute(statement)
-            for job in jobs:
-                job.outcome, job.recorded = None, []
-            return self._run_alone(jobs, first)
-        if not whole:
-            connection.execute("RELEASE jobs")
-        return gid
-
-    def _run_alone(self, jobs: list[QueuedCall[Any]], gid: int) -> int:
-        """Run jobs in a savepoint each; returns the next free gid."""
-        for job in jobs:
-            gid = self._run_in_savepoint(job, gid)
-        return gid
-
-    def _run_in_savepoint(self, job: QueuedCall[Any], gid: int) -> int:
-        """Run one job; returns the next free gid. What a failing job recorded is undone, its gids with it."""
-        connection = self._writer
-        transaction = Transaction(connection, gid, self.additions.followers)
-        connection.execute("SAVEPOINT job")
-        try:
-            job.outcome = outcome.Value(job.function(transaction))
-            job.recorded = transaction.recorded
-            gid = transaction.next_gid
-        except BaseException as error:
-            if not connection.in_transaction:
-                # SQLite gave up the whole transaction, whatever the job made of it: nothing of the group is stored.
-                raise storage_error(error) or sqlite3.OperationalError(str(error)) from error
-            full = is_full(storage_error(error))
-            self._met_full = self._met_full or full
-            job.outcome, job.recorded = outcome.Error(disk_full() if full else error), []
-            connection.execute("ROLLBACK TO job")
-        connection.execute("RELEASE job")
-        return gid
-
-    def _fail(self, group: list[QueuedCall[Any]], error: sqlite3.Error) -> None:
-        self.commits.failures += 1
-        if self._writer.in_transaction:
-            self._writer.execute("ROLLBACK")
-        if is_full(error):
-            self.full = True
-            refusal = disk_full()
-            logger.error("the disk is full, %d writes were refused", len(group))
-        else:
-            if self.broken is None:
-                logger.critical("storage failed and accepts no more writes: %s", error)
-            self.broken = f"storage failed: {error}"
-            refusal = Refusal("unavailable", "storage failed; the node must be restarted")
-        for job in group:
-            job.outcome = outcome.Error(refusal)
-            job.recorded = []
-
     def _read_forever(self, connection: Reader) -> None:
         while (job := self._reads.get()) is not None:
             job.outcome = outcome.capture(_in_snapshot, connection, job.function)
@@ -459,9 +366,12 @@ class Database:
         for job in group:
             job.resume()
 
-    def _refuse_if_unusable(self) -> None:
+    def _refuse_if_closing(self) -> None:
         if self._closing:
             raise Refusal("unavailable", "the node is stopping")
+
+    def _refuse_if_unusable(self) -> None:
+        self._refuse_if_closing()
         if self.broken is not None:
             raise Refusal("unavailable", "storage failed; the node must be restarted")
 

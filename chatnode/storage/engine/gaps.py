@@ -94,11 +94,6 @@ class Sweep:
         self._written: set[int] = set()
         self.zeroed = 0
 
-    @property
-    def pages_left(self) -> int:
-        """How many of the pages that there were at the beginning."""
-        return self._last + 1 - self._next
-
     def go_on(self, connection: Reader) -> Slice:
         """One slice. Raises `Unswept`."""
         self._file.sweeping = True

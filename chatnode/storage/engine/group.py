@@ -12,7 +12,7 @@ import trio
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.storage.engine.connection import was_interrupted
-from chatnode.storage.engine.transaction import Recorded
+from chatnode.storage.engine.transaction import PlannedWrite, Recorded
 
 T = TypeVar("T")
 logger = get_logger("storage")
@@ -21,7 +21,7 @@ logger = get_logger("storage")
 class QueuedCall(Generic[T]):
     """A function on its way through a thread, and who gets what it returns: a task that waits, or a callback."""
 
-    __slots__ = ("alone", "callback", "function", "outcome", "recorded", "repeatable", "task")
+    __slots__ = ("alone", "bulk", "callback", "function", "outcome", "plan", "recorded", "repeatable", "task")
 
     def __init__(
         self,
@@ -31,9 +31,12 @@ class QueuedCall(Generic[T]):
         alone: bool = False,
         repeatable: bool = False,
         callback: Callable[[outcome.Outcome[T]], object] | None = None,
+        plan: PlannedWrite[T] | None = None,
     ) -> None:
         """`alone`: it gets the writing connection outside of any transaction. `repeatable`: see `Database.write`."""
         self.function = function
+        self.plan = plan
+        self.bulk = plan.bulk if plan is not None else None
         self.callback = callback
         self.repeatable = repeatable
         self.alone = alone

@@ -9,8 +9,7 @@ import attrs
 
 from chatnode.config import Limits
 from chatnode.errors import Refusal
-from chatnode.storage.engine.connection import Reader
-from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.engine.connection import Querying
 from chatnode.storage.filters.kinds import Kind
 
 _NAME = re.compile(r"[^\W_][\w.-]{0,99}")
@@ -83,7 +82,7 @@ class Collection:
     permission: str
     personal: bool = True
     also: tuple[str, ...] = ()
-    learn: Callable[[Reader | Transaction, Asker], Iterable[Field]] | None = None
+    learn: Callable[[Querying, Asker], Iterable[Field]] | None = None
     _by_name: dict[str, Field] = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -94,7 +93,7 @@ class Collection:
             raise ValueError(f"{self.name} has a field {bad[0]!r}; a name consists of letters, digits, _ . and -")
         object.__setattr__(self, "_by_name", by_name)
 
-    def as_seen_by(self, asker: Asker, source: Reader | Transaction) -> Collection:
+    def as_seen_by(self, asker: Asker, source: Querying) -> Collection:
         """With the fields that `learn` returns, and without those that the asker has no permission for.
 
         Raises `ValueError` if `learn` returns a field that already exists.

@@ -8,14 +8,14 @@ import attrs
 
 from chatnode.config import Limits
 from chatnode.errors import Refusal
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.cutting import deadline
-from chatnode.storage.engine.transaction import Transaction
-from chatnode.storage.filters import kinds
+from chatnode.storage.filters import kinds, timeline
 from chatnode.storage.filters.collection import Asker, Collection, Field
-from chatnode.storage.filters.compile import TRUE, Parameters, after_sql, condition_sql, order_sql
+from chatnode.storage.filters.compile import Parameters, condition_sql
 from chatnode.storage.filters.cursor import read_cursor, write_cursor
 from chatnode.storage.filters.parse import Condition, Key, parse_fields, parse_filter, parse_groups, parse_sort
+from chatnode.storage.filters.statement import Plan
 
 COUNT = "count"
 
@@ -49,23 +49,6 @@ class FilterSql:
 
     sql: str
     values: dict[str, Any]
-
-
-@attrs.frozen
-class Plan:
-    """A checked query: what to show, in which order, and where to start. It holds no connection."""
-
-    collection: Collection
-    condition: Condition | None
-    shown: dict[str, Field]
-    keys: list[Key]
-    after: list[Any] | None
-    limit: int
-    grouped: bool
-
-    @property
-    def place(self) -> str:
-        return self.collection.name + ("/" + ",".join(self.shown) if self.grouped else "")
 
 
 def plan(collection: Collection, query: Query, limits: Limits) -> Plan:
@@ -112,10 +95,12 @@ def _plan_groups(collection: Collection, query: Query, condition: Condition | No
 
 def run(reader: Reader, asker: Asker, plan: Plan, seconds: float) -> ItemsPage:
     """Run a plan; raises `Refusal("too_large")` after `seconds` (0: no limit)."""
-    parameters = Parameters(asker)
-    statement = _statement(plan, parameters)
     with deadline(reader, seconds, "filter by a conversation, a user or a time, or sort by another field"):
-        rows = reader.execute(statement, parameters.values).fetchall()
+        rows = timeline.rows(reader, asker, plan)
+        if rows is None:
+            parameters = Parameters(asker)
+            statement = timeline.statement(plan, parameters)
+            rows = reader.execute(statement, parameters.values).fetchall()
     page = rows[: plan.limit]
     width = len(plan.shown)
     data = [
@@ -130,7 +115,7 @@ def run(reader: Reader, asker: Asker, plan: Plan, seconds: float) -> ItemsPage:
 
 
 def plan_query(
-    source: Reader | Transaction,
+    source: Querying,
     asker: Asker,
     collection: Collection,
     *,
@@ -155,7 +140,7 @@ def run_query(reader: Reader, asker: Asker, plan: Plan) -> ItemsPage:
 
 
 def filter_sql(
-    source: Reader | Transaction,
+    source: Querying,
     asker: Asker,
     collection: Collection,
     filter: dict[str, Any],
@@ -168,25 +153,3 @@ def filter_sql(
     condition = parse_filter(collection.as_seen_by(asker, source), filter, asker.limits)
     parameters = Parameters(asker)
     return FilterSql(f"(({collection.visible}) AND {condition_sql(condition, parameters)})", parameters.values)
-
-
-def _statement(plan: Plan, parameters: Parameters) -> str:
-    """It selects one row more than the limit, which shows whether there is another page."""
-    collection = plan.collection
-    where = f"({collection.visible})"
-    if plan.condition is not None:
-        where += f" AND {condition_sql(plan.condition, parameters)}"
-    if plan.grouped:
-        parts = [field.sql for field in collection.fields]
-        made = ", ".join(f"{sql} AS g{index}" for index, sql in enumerate(parts))
-        by = ", ".join(str(index + 1) for index in range(len(parts)))
-        source = f"(SELECT {made}, count(*) AS g_count FROM {collection.source} WHERE {where} GROUP BY {by}) subquery"  # noqa: S608
-        where = TRUE
-    else:
-        source = collection.source
-    if plan.after is not None:
-        where += f" AND {after_sql(plan.keys, plan.after, parameters)}"
-    columns = ", ".join([field.sql for field in plan.shown.values()] + [key.field.sql for key in plan.keys])
-    order = order_sql(plan.keys)
-    limit = parameters.bind(plan.limit + 1)  # with a literal number, SQLite would sort rows that an index has in order
-    return f"SELECT {columns} FROM {source} WHERE {where} ORDER BY {order} LIMIT {limit}"  # noqa: S608

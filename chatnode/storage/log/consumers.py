@@ -10,7 +10,7 @@ from chatnode.errors import Refusal
 from chatnode.model.plugins import SetAside
 from chatnode.model.times import rfc3339
 from chatnode.storage.engine.additions import CoreTable
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.log import log
@@ -43,7 +43,7 @@ class ConsumerPosition:
     set_aside: int
 
 
-def places(reader: Reader | Transaction) -> dict[Name, ConsumerPosition]:
+def places(reader: Querying) -> dict[Name, ConsumerPosition]:
     """Of every consumer that was ever seen."""
     found = {
         (plugin, name): ConsumerPosition(cursor, 0)
@@ -168,7 +168,7 @@ def list_set_aside(
     return [_entry(row) for row in rows]
 
 
-def find_set_aside(reader: Reader | Transaction, entry: int) -> SetAside:
+def find_set_aside(reader: Querying, entry: int) -> SetAside:
     """Raises `Refusal("not_found")`."""
     row = reader.execute(f"{_ENTRY} WHERE key = ?", (entry,)).fetchone()
     if row is None:

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from chatnode.model.events import Event
 from chatnode.model.people import Account
 from chatnode.storage.engine.additions import CoreTable, EventKind, additions
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.dialect import greatest
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 
 
-def epoch(reader: Reader | Transaction) -> str:
+def epoch(reader: Querying) -> str:
     """Changes when a backup is restored; a cursor of another epoch is invalid."""
     return reader.execute("SELECT value FROM node WHERE key = 'epoch'").fetchone()[0]
 
 
-def head(reader: Reader | Transaction) -> int:
+def head(reader: Querying) -> int:
     """The gid of the newest row, 0 on a new node."""
     return reader.execute("SELECT coalesce(max(gid), 0) FROM log").fetchone()[0]
 
@@ -131,7 +131,7 @@ def _made_again(reader: Reader, account: Account, kind: EventKind, row: Row) -> 
     return kind.make(reader, row)
 
 
-def first_seen(reader: Reader | Transaction, conversation: int, person: int) -> int | None:
+def first_seen(reader: Querying, conversation: int, person: int) -> int | None:
     """The lowest seq that a current member may see; None for others."""
     row = reader.execute(
         f"SELECT {greatest('m.first', 'c.floor + 1')} FROM members m "  # noqa: S608

@@ -14,7 +14,7 @@ from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage.conversations import conversations
 from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.additions import CoreTable, additions
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.messages import mentions, messages
 from chatnode.storage.people import audit
@@ -34,7 +34,7 @@ class Edit:
     most: int
 
 
-def access_to_edit(reader: Reader | Transaction, account: Account, edit: Edit) -> tuple[Place, Message]:
+def access_to_edit(reader: Querying, account: Account, edit: Edit) -> tuple[Place, Message]:
     """The message, for its sender, who must have the permissions now that posting it would take.
 
     Raises `Refusal`. The limits of time and number do not apply to an edit that changes nothing.
@@ -53,7 +53,7 @@ def access_to_edit(reader: Reader | Transaction, account: Account, edit: Edit) -
     return place, message
 
 
-def _check_not_too_late(reader: Reader | Transaction, place: Place, message: Message, edit: Edit) -> None:
+def _check_not_too_late(reader: Querying, place: Place, message: Message, edit: Edit) -> None:
     (posted_at,) = reader.execute(
         "SELECT at FROM messages WHERE conversation = ? AND seq = ?", (place.key, message.seq)
     ).fetchone()
@@ -80,7 +80,7 @@ def edit(tx: Transaction, account: Account, edit: Edit) -> Message:
         "UPDATE messages SET text = ?, edits = ?, edited_at = ? WHERE conversation = ? AND seq = ?",
         (edit.text, version, tx.now, place.key, message.seq),
     )
-    return _tell(tx, place, message.seq, MessageEdited, account)
+    return _record_change(tx, place, message.seq, MessageEdited, account)
 
 
 def editions(reader: Reader, account: Account, id: str, *, moderates: bool) -> list[Edition]:
@@ -114,12 +114,10 @@ def delete(tx: Transaction, account: Account, id: str, reason: DeletedReason, *,
     erase_text(tx, place.key, message.seq, reason, account.key)
     if not own:
         audit.record(tx, account, "messages.delete", id, reason=reason, sender=message.sender.id)
-    return _tell(tx, place, message.seq, MessageDeleted, account)
+    return _record_change(tx, place, message.seq, MessageDeleted, account)
 
 
-def _access_or_reported(
-    reader: Reader | Transaction, account: Account, id: str, moderates: bool
-) -> tuple[Place, Message]:
+def _access_or_reported(reader: Querying, account: Account, id: str, moderates: bool) -> tuple[Place, Message]:
     try:
         return messages.access(reader, account, id)
     except Refusal:
@@ -208,7 +206,7 @@ def _set_pin(
         "UPDATE messages SET pinned_at = ?, pinned_by = ? WHERE conversation = ? AND seq = ?",
         (*pinned, place.key, message.seq),
     )
-    return _tell(tx, place, message.seq, MessagePinned, account)
+    return _record_change(tx, place, message.seq, MessagePinned, account)
 
 
 def _check_room_for_pin(tx: Transaction, place: Place, most: int) -> None:
@@ -224,7 +222,7 @@ def _refuse_deleted(message: Message) -> None:
         raise Refusal("gone", "this message was deleted", path="message")
 
 
-def _tell(tx: Transaction, place: Place, seq: int, event: type[_CHANGED], by: Account) -> Message:
+def _record_change(tx: Transaction, place: Place, seq: int, event: type[_CHANGED], by: Account) -> Message:
     message = messages.at_seq(tx, place.key, seq)
     assert message is not None
     shown = attrs.evolve(message)

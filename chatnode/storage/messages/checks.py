@@ -24,6 +24,20 @@ _NAMED = (
     f"CROSS JOIN {items_of('m.mentions', 'j')} LEFT JOIN people p ON p.id = j.value "
     f"WHERE m.mentions IS NOT NULL AND (p.key IS NOT NULL OR j.value = '{EVERYONE}')"
 )
+# Messages in order that are earlier than one in order before them.
+_EARLIER = (
+    "SELECT key, id FROM (SELECT key, id, at, max(at) OVER (PARTITION BY conversation ORDER BY seq "
+    "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS newest FROM messages WHERE late IS NULL) o WHERE at < newest"
+)
+# Messages out of order that count more of them than there are.
+_MISCOUNTED = (
+    "SELECT m.conversation, m.id FROM messages m JOIN messages p ON p.conversation = m.conversation "
+    "AND p.seq = m.seq - 1 WHERE m.late > 1 AND p.late IS DISTINCT FROM m.late - 1"
+)
+_NEWEST_IN_ORDER = (
+    "coalesce((SELECT m.at FROM messages m WHERE m.conversation = c.key AND m.late IS NULL "
+    "ORDER BY m.seq DESC LIMIT 1), 0)"
+)
 
 CHECKS: dict[str, Problems] = {
     "sequence numbers": rows_wrong(
@@ -88,6 +102,17 @@ DERIVED: dict[str, Derived] = {
             "DELETE FROM message_edits AS e WHERE NOT EXISTS (SELECT 1 FROM messages m "
             "WHERE m.conversation = e.conversation AND m.seq = e.seq AND m.deleted_at IS NULL)",
             f"UPDATE messages AS m SET edits = {_EDITS} WHERE m.edits <> {_EDITS}",
+        ),
+    ),
+    "times in order": Derived(
+        f"SELECT id FROM ({_EARLIER}) e UNION ALL SELECT id FROM ({_MISCOUNTED}) w UNION ALL "
+        f"SELECT c.id FROM conversations c WHERE c.ordered_at < {_NEWEST_IN_ORDER}",
+        "message or conversation {0} would not be where its time is in a list by time",
+        (
+            f"UPDATE messages SET late = 1 WHERE key IN (SELECT key FROM ({_EARLIER}) e)",
+            f"UPDATE messages SET late = 1 WHERE late > 1 AND conversation IN "
+            f"(SELECT conversation FROM ({_MISCOUNTED}) w)",
+            f"UPDATE conversations AS c SET ordered_at = {_NEWEST_IN_ORDER} WHERE ordered_at < {_NEWEST_IN_ORDER}",
         ),
     ),
     "tombstones": Derived(

@@ -12,8 +12,7 @@ import attrs
 from chatnode.model.commands.importing import Unique
 from chatnode.model.ids import keyed_hash
 from chatnode.storage.engine.additions import CoreTable
-from chatnode.storage.engine.connection import Reader
-from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.engine.connection import Querying
 
 
 def kind_of(source: str) -> str:
@@ -50,7 +49,7 @@ class KnownMessage:
 class Register:
     """Looks ids up, and adds those of new messages."""
 
-    def __init__(self, reader: Reader | Transaction) -> None:
+    def __init__(self, reader: Querying) -> None:
         self._execute = reader.execute
         (self._key,) = reader.execute("SELECT value FROM node WHERE key = 'import_key'").fetchone()
 
@@ -98,7 +97,7 @@ class Register:
         return keyed_hash(self._key, room.id, room.source, cid).hex()
 
 
-def resolve(reader: Reader | Transaction, room: ImportedRoom, sample: Iterable[str]) -> ImportedRoom:
+def resolve(reader: Querying, room: ImportedRoom, sample: Iterable[str]) -> ImportedRoom:
     """The room with the conversation that it is here, if it is.
 
     `irc.libera` and `irc` are the same room if they have one name and one of the messages of `sample`: the network of

@@ -24,8 +24,9 @@ from chatnode.model.ids import new_id
 from chatnode.model.people import Account
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.additions import EventKind
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.messages import times
 from chatnode.storage.messages.imported import ImportedRoom, KnownMessage, Register, kind_of, resolve
 from chatnode.storage.people import authors, owners, people
 from chatnode.storage.people.people import add_member_row
@@ -92,7 +93,7 @@ class Renamed:
 class _Found:
     """Counts the messages that were imported before, and sees who is called otherwise than they were then."""
 
-    def __init__(self, reader: Reader | Transaction, room: ImportedRoom) -> None:
+    def __init__(self, reader: Querying, room: ImportedRoom) -> None:
         self.room = room
         self.register = Register(reader)
         self.present = self.removed = 0
@@ -153,6 +154,7 @@ def add_messages(tx: Transaction, command: ImportMessages, most_chars: int) -> I
     known: dict[str, Account] = {}
     done = Imported(0, 0, [])
     gid, seq = tx.next_gid, head
+    end = times.end_of(tx, room.conversation, head)
     for item in command.items:
         if found.has(item):
             continue
@@ -166,18 +168,19 @@ def add_messages(tx: Transaction, command: ImportMessages, most_chars: int) -> I
             continue
         seq += 1
         tx.execute(
-            "INSERT INTO messages (id, conversation, seq, gid, sender, cid, text, at, reply_to, metadata) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO messages (id, conversation, seq, gid, sender, cid, text, at, reply_to, metadata, late) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 found.register.add(room, item.cid, seq), room.conversation, seq, gid, author.key, item.cid, item.text,
                 item.at, _reply(found, item), orjson.dumps(item.metadata).decode() if item.metadata else None,
+                end.append(item.at, tx.now),
             ),
         )  # fmt: skip
     learn_names(tx, found.renamed().values())
     done.imported, done.present = seq - head, found.present
     done.removed, done.elsewhere = found.removed or None, found.elsewhere or None
     if seq > head:
-        _move_head(tx, room, head, seq)
+        _move_head(tx, room, head, seq, end.ordered_at)
     return done
 
 
@@ -192,7 +195,7 @@ def _room(tx: Transaction, command: ImportMessages) -> tuple[ImportedRoom, int]:
     return ImportedRoom(source, name, command.unique, key, command.conversation, tuple(command.formerly)), head
 
 
-def _move_head(tx: Transaction, room: ImportedRoom, head: int, seq: int) -> None:
+def _move_head(tx: Transaction, room: ImportedRoom, head: int, seq: int, ordered_at: int) -> None:
     gid, key = tx.next_gid, room.conversation
     tx.execute(
         "UPDATE members SET read_seq = :seq, "
@@ -202,8 +205,9 @@ def _move_head(tx: Transaction, room: ImportedRoom, head: int, seq: int) -> None
         {"seq": seq, "key": key, "head": head},
     )
     tx.execute(
-        "UPDATE conversations SET head = ?, activity = ?, messages = messages + ?, last_at = ? WHERE key = ?",
-        (seq, gid, seq - head, tx.now, key),
+        "UPDATE conversations SET head = ?, activity = ?, messages = messages + ?, last_at = ?, ordered_at = ? "
+        "WHERE key = ?",
+        (seq, gid, seq - head, tx.now, ordered_at, key),
     )
     tx.record(ConversationImported(room.id, seq), conversation=key, subject=seq)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from chatnode.model.commands.messages import InboxPage
-from chatnode.model.conversations import InboxEntry
+from chatnode.model.conversations import InboxEntry, Kind, MemberRole, Visibility
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import conversations, settings
@@ -13,6 +13,26 @@ from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.dialect import greatest
 from chatnode.storage.messages import mentions, messages
+
+
+class _Found(NamedTuple):
+    """The columns of `_ENTRY` before those of the settings, in its order."""
+
+    key: int
+    id: str
+    kind: Kind
+    title: str
+    visibility: Visibility
+    head: int
+    activity: int
+    role: MemberRole
+    first: int
+    read: int
+    delivered: int
+    mentions: int
+    members: int
+    closed_at: int | None
+
 
 _ENTRY = f"""
   SELECT c.key, c.id, c.kind, c.title, c.visibility, c.head, c.activity,
@@ -59,15 +79,17 @@ def entry(reader: Reader, account: Account, place: Place) -> InboxEntry:
 
 
 def _entry(reader: Reader, account: Account, row: tuple[Any, ...]) -> InboxEntry:
-    key, id, kind, title, visibility, head, activity, role, first, read, delivered, *more = row
-    named, members, closed_at, *own = more
-    last = messages.at_seq(reader, key, head) if head >= first else None
-    peer = _peer(reader, key, account) if kind == "direct" else None
+    width = len(_Found._fields)
+    found = _Found(*row[:width])
+    last = messages.at_seq(reader, found.key, found.head) if found.head >= found.first else None
+    peer = _peer(reader, found.key, account) if found.kind == "direct" else None
     return InboxEntry(
-        conversation=id, kind=kind, title=title or (peer.handle if peer else ""), visibility=visibility, role=role,
-        head=head, first=first, read_seq=read, delivered_seq=delivered, unread=head - read, mentions=named,
-        members=members, activity=activity, last=last, peer=peer,
-        closed_at=rfc3339(closed_at) if closed_at is not None else None, settings=settings.from_row(tuple(own)),
+        conversation=found.id, kind=found.kind, title=found.title or (peer.handle if peer else ""),
+        visibility=found.visibility, role=found.role, head=found.head, first=found.first, read_seq=found.read,
+        delivered_seq=found.delivered, unread=found.head - found.read, mentions=found.mentions, members=found.members,
+        activity=found.activity, last=last, peer=peer,
+        closed_at=rfc3339(found.closed_at) if found.closed_at is not None else None,
+        settings=settings.from_row(row[width:]),
     )  # fmt: skip
 
 

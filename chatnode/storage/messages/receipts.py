@@ -25,39 +25,117 @@ from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
 
 
+class Advances:
+    """Marks that moved in a transaction: `write` writes those of all members together."""
+
+    __slots__ = ("_hidden_from", "_moved", "_times", "_wait")
+
+    def __init__(self, hidden_from: dict[int, frozenset[int]] | None = None, *, wait: bool = False) -> None:
+        """`hidden_from` keeps, by user, what `signs.hidden_from` returned. `wait`: until the caller calls `write`."""
+        self._hidden_from = {} if hidden_from is None else hidden_from
+        self._wait = wait
+        self._moved: dict[tuple[int, int], tuple[Place, int | None]] = {}
+        self._times: list[tuple[int, int, ReceiptKind, int, int]] = []
+
+    def advance(self, place: Place, person: int, kind: ReceiptKind, seq: int, now: int) -> None:
+        """Move a mark up and keep the time; no time is kept for a user who hides receipts."""
+        _, shown = self._moved.get((place.key, person), _NOT_MOVED)
+        if kind == "delivered":
+            place.delivered_seq = seq
+        else:
+            place.read_seq = seq
+            if place.hides_receipts:
+                self._moved[place.key, person] = place, shown
+                return
+            shown = seq
+        self._moved[place.key, person] = place, shown
+        self._times.append((place.key, person, kind, seq, now))
+
+    def posted(self, place: Place, person: int, seq: int, now: int) -> None:
+        """Who posts has read what came before; the push of the message tells everybody."""
+        if place.read_seq < place.head:
+            self.advance(place, person, "read", place.head, now)
+        if place.delivered_seq < place.head:
+            self.advance(place, person, "delivered", place.head, now)
+        place.read_seq = place.delivered_seq = seq
+        self._moved[place.key, person] = place, seq
+
+    def hidden_from(self, tx: Transaction, person: int) -> frozenset[int]:
+        """`signs.hidden_from`, once for each user."""
+        found = self._hidden_from.get(person)
+        if found is None:
+            found = self._hidden_from[person] = signs.hidden_from(tx, person)
+        return found
+
+    def settle(self, tx: Transaction) -> None:
+        """Write, unless it is to wait: an event is to be recorded, and plugins see the marks as they are with it."""
+        if not self._wait:
+            self.write(tx)
+
+    def write(self, tx: Transaction) -> None:
+        if self._moved:
+            tx.executemany(
+                "UPDATE members SET read_seq = ?, delivered_seq = ?, shown_seq = coalesce(?, shown_seq) "
+                "WHERE conversation = ? AND person = ?",
+                [
+                    (place.read_seq, place.delivered_seq, shown, key, person)
+                    for (key, person), (place, shown) in self._moved.items()
+                ],
+            )
+            self._moved.clear()
+        if self._times:
+            tx.executemany(
+                "INSERT INTO receipts (conversation, person, kind, seq, at) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT DO NOTHING",
+                self._times,
+            )
+            self._times.clear()
+
+
+_NOT_MOVED = (None, None)
+
+
 def mark(tx: Transaction, account: Account, conversation: str, kind: ReceiptKind, seq: int) -> Marked:
     """Move a mark up to `seq`; a mark that is further already stays, and nobody is told anything.
 
     Raises `Refusal("invalid")` for a seq that the conversation has not reached.
     """
-    place = conversations.access(tx, account, conversation)
+    return mark_in(tx, Advances(), conversations.access(tx, account, conversation), account, kind, seq)
+
+
+def mark_in(tx: Transaction, advances: Advances, place: Place, account: Account, kind: ReceiptKind, seq: int) -> Marked:
+    """`mark`, of a member. The caller writes `advances` that wait."""
     if seq > place.head:
         raise Refusal("invalid", f"seq is {seq}; the newest message is {place.head}", path="seq")
     if kind == "delivered":
         if seq > place.delivered_seq:
-            _advance(tx, place, account.key, "delivered", seq)
-            tx.record(
-                ReceiptDelivered(place.id, account.ref, seq, rfc3339(tx.now)),
-                conversation=place.key, subject=seq, actor=account.key,
-                hidden_from=signs.hidden_from(tx, account.key),
-            )  # fmt: skip
-        return Marked(max(seq, place.delivered_seq, place.read_seq), place.head - place.read_seq)
+            _deliver(tx, advances, place, account, seq)
+        return Marked(max(place.delivered_seq, place.read_seq), place.head - place.read_seq)
     if seq > place.read_seq:
-        _read(tx, place, account, seq)
-    read = max(seq, place.read_seq)
-    return Marked(read, place.head - read)
+        _read(tx, advances, place, account, seq)
+    return Marked(place.read_seq, place.head - place.read_seq)
 
 
-def _read(tx: Transaction, place: Place, account: Account, seq: int) -> None:
+def _deliver(tx: Transaction, advances: Advances, place: Place, account: Account, seq: int) -> None:
+    advances.advance(place, account.key, "delivered", seq, tx.now)
+    advances.settle(tx)
+    tx.record(
+        ReceiptDelivered(place.id, account.ref, seq, rfc3339(tx.now)),
+        conversation=place.key, subject=seq, actor=account.key, hidden_from=advances.hidden_from(tx, account.key),
+    )  # fmt: skip
+
+
+def _read(tx: Transaction, advances: Advances, place: Place, account: Account, seq: int) -> None:
     hidden = bool(place.hides_receipts)
     if seq > place.delivered_seq and not hidden:
-        _advance(tx, place, account.key, "delivered", seq)
-    _advance(tx, place, account.key, "read", seq)
+        advances.advance(place, account.key, "delivered", seq, tx.now)
+    advances.advance(place, account.key, "read", seq, tx.now)
+    advances.settle(tx)
     tx.record(
         ReceiptRead(place.id, account.ref, seq, rfc3339(tx.now)),
         conversation=place.key, people=(account.key,) if hidden else (),
         subject=seq, actor=account.key, private=hidden,
-        hidden_from=frozenset() if hidden else signs.hidden_from(tx, account.key),
+        hidden_from=frozenset() if hidden else advances.hidden_from(tx, account.key),
     )  # fmt: skip
 
 
@@ -76,49 +154,16 @@ def mark_all(tx: Transaction, account: Account, ids: list[str] | None) -> list[M
             ).fetchall()
         ]
     found: list[MarkedIn] = []
+    advances = Advances()
     for id in dict.fromkeys(ids):
         try:
             place = conversations.access(tx, account, id)
         except Refusal as refusal:
             raise Refusal(refusal.code, refusal.message, path="conversations") from None
         if place.read_seq < place.head:
-            _read(tx, place, account, place.head)
+            _read(tx, advances, place, account, place.head)
             found.append(MarkedIn(id, place.head))
     return found
-
-
-def posting_reads(tx: Transaction, place: Place, person: int, seq: int) -> None:
-    """Who posts has read what came before; the push of the message tells everybody."""
-    if place.read_seq < place.head:
-        _advance(tx, place, person, "read", place.head)
-    if place.delivered_seq < place.head:
-        _advance(tx, place, person, "delivered", place.head)
-    tx.execute(
-        "UPDATE members SET read_seq = ?1, delivered_seq = ?1, shown_seq = ?1 WHERE conversation = ?2 AND person = ?3",
-        (seq, place.key, person),
-    )
-
-
-_SET = {
-    "delivered": "delivered_seq = :seq",
-    "read": "read_seq = :seq, shown_seq = :seq",
-    "read, hidden": "read_seq = :seq",
-}
-
-
-def _advance(tx: Transaction, place: Place, person: int, kind: ReceiptKind, seq: int) -> None:
-    """Move a mark up and keep the time; no time is kept for a user who hides receipts."""
-    hidden = kind == "read" and place.hides_receipts
-    tx.execute(
-        f"UPDATE members SET {_SET[f'{kind}, hidden' if hidden else kind]} "  # noqa: S608
-        "WHERE conversation = :conversation AND person = :person",
-        {"seq": seq, "conversation": place.key, "person": person},
-    )
-    if not hidden:
-        tx.execute(
-            "INSERT INTO receipts (conversation, person, kind, seq, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (place.key, person, kind, seq, tx.now),
-        )
 
 
 def of_message(reader: Reader, account: Account, place: Place, sender: str, seq: int) -> list[Receipt]:

@@ -9,10 +9,9 @@ import orjson
 
 from chatnode.model.conversations import Notify
 from chatnode.model.events import MessagePosted
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying
 from chatnode.storage.engine.dialect import IN_ORDER, each_of
 from chatnode.storage.engine.row import Row
-from chatnode.storage.engine.transaction import Transaction
 
 
 @attrs.frozen
@@ -67,7 +66,7 @@ _RECIPIENTS = (
 )
 
 
-def recipients(reader: Reader | Transaction, rows: Iterable[Row]) -> list[Recipient]:
+def recipients(reader: Querying, rows: Iterable[Row]) -> list[Recipient]:
     """The users who can now see the messages posted at `rows`, in the order of gids; one query for all.
 
     Excludes the sender, users who blocked the sender, and deactivated accounts. A message that has been deleted since
@@ -79,7 +78,7 @@ def recipients(reader: Reader | Transaction, rows: Iterable[Row]) -> list[Recipi
     return [Recipient(*row) for row in found]
 
 
-def thread_followers(reader: Reader | Transaction, conversation: int, root: int) -> list[int]:
+def thread_followers(reader: Querying, conversation: int, root: int) -> list[int]:
     """Keys of the members who can see the thread on the message with the seq `root` and began it or wrote in it."""
     rows = reader.execute(
         "SELECT DISTINCT w.person FROM messages t JOIN members w ON w.conversation = t.conversation "

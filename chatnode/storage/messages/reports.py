@@ -55,13 +55,14 @@ def resolve(tx: Transaction, account: Account | None, report: int, resolution: s
     ).fetchone()
     if row is None:
         raise Refusal("not_found", "no such report", path="report")
-    if row[1] is not None:
+    message, resolved_at = row
+    if resolved_at is not None:
         raise Refusal("gone", "this report is already resolved", path="report")
     tx.execute(
         "UPDATE reports SET resolved_at = ?, resolved_by = ?, resolution = ? WHERE key = ?",
         (tx.now, account.key if account else None, resolution, report),
     )
-    audit.record(tx, account, "reports.resolve", row[0], report=report)
+    audit.record(tx, account, "reports.resolve", message, report=report)
 
 
 def empty_notes(tx: Transaction, account: Account) -> int:

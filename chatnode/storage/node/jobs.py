@@ -24,19 +24,22 @@ class LastRun:
 def last_runs(reader: Reader) -> dict[str, LastRun]:
     """By name of the job; one that never ran is not in it."""
     rows = reader.execute("SELECT name, at, seconds, ok, result, runs, failures FROM jobs")
-    return {name: LastRun(at, seconds, bool(ok), *rest) for name, at, seconds, ok, *rest in rows}
+    return {
+        name: LastRun(at, seconds, bool(ok), result, runs, failures)
+        for name, at, seconds, ok, result, runs, failures in rows
+    }
 
 
 def record_run(tx: Transaction, name: str, went: LastRun, runs: int) -> LastRun:
     """Write how a job went the last time, and that it ran `runs` times since that was written."""
-    row = tx.execute(
+    all_runs, failures = tx.execute(
         "INSERT INTO jobs (name, at, seconds, ok, result, runs, failures) VALUES (?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (name) DO UPDATE SET at = excluded.at, seconds = excluded.seconds, ok = excluded.ok, "
         "result = excluded.result, runs = jobs.runs + excluded.runs, failures = jobs.failures + excluded.failures "
         "RETURNING runs, failures",
         (name, went.at, went.seconds, went.ok, went.result, runs, not went.ok),
     ).fetchone()
-    return attrs.evolve(went, runs=row[0], failures=row[1])
+    return attrs.evolve(went, runs=all_runs, failures=failures)
 
 
 TABLES = (CoreTable("jobs", left_out="how the node's own jobs went"),)

@@ -16,7 +16,7 @@ from chatnode.model.permissions import ADMIN, PERMISSIONS
 from chatnode.model.times import now_ms
 from chatnode.storage.engine import catalogue
 from chatnode.storage.engine.additions import CoreTable, Table
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.migrations import CORE, Migration, migrate
 from chatnode.storage.engine.transaction import Transaction
 
@@ -31,7 +31,7 @@ class KnownPlugin:
     tables: tuple[Table, ...]
 
 
-def known(reader: Reader | Transaction) -> dict[str, KnownPlugin]:
+def known(reader: Querying) -> dict[str, KnownPlugin]:
     """By name."""
     rows = reader.execute("SELECT name, version, disabled_at, tables FROM plugins ORDER BY name")
     return {
@@ -47,7 +47,7 @@ def _table(values: dict[str, object]) -> Table:
 # ---- when the node opens
 
 
-def applied(connection: Reader | Transaction, plugin: str) -> set[str]:
+def applied(connection: Querying, plugin: str) -> set[str]:
     """The names of the steps that were applied."""
     return {name for (name,) in connection.execute('SELECT name FROM migrations WHERE "set" = ?', (plugin,))}
 
@@ -86,7 +86,7 @@ def prepare(
         )
         _make_roles(connection, plugin, roles)
         for permission, holders in permissions.items():
-            _give(connection, permission, holders)
+            _grant(connection, permission, holders)
         connection.execute("COMMIT")
 
 
@@ -114,17 +114,17 @@ def _make_roles(connection: Reader, plugin: str, roles: Mapping[str, Iterable[st
     connection.execute("UPDATE plugins SET roles = ? WHERE name = ?", (orjson.dumps(offered).decode(), plugin))
 
 
-def _offered_roles(source: Reader | Transaction, plugin: str) -> dict[str, bool]:
+def _offered_roles(source: Querying, plugin: str) -> dict[str, bool]:
     """By name, whether it was made here for the plugin."""
     row = source.execute("SELECT roles FROM plugins WHERE name = ?", (plugin,)).fetchone()
     return orjson.loads(row[0]) if row is not None else {}
 
 
-def _is_there(source: Reader | Transaction, role: str) -> bool:
+def _is_there(source: Querying, role: str) -> bool:
     return source.execute("SELECT 1 FROM role_permissions WHERE role = ?", (role,)).fetchone() is not None
 
 
-def _give(connection: Reader, permission: str, roles: Iterable[str]) -> None:
+def _grant(connection: Reader, permission: str, roles: Iterable[str]) -> None:
     """Roles get a permission when it is new here; what administrators changed since stays as they want it."""
     there = connection.execute(
         "SELECT 1 FROM role_permissions WHERE role = ? AND permission = ?", (ADMIN, permission)
@@ -222,7 +222,7 @@ def declared_tables(connection: Reader) -> tuple[list[Table], list[str]]:
     return found, missing
 
 
-def own_tables(reader: Reader | Transaction, plugin: str) -> list[str]:
+def own_tables(reader: Querying, plugin: str) -> list[str]:
     """The names of a plugin's tables, also when it does not run; none of what a virtual table keeps beside itself.
 
     What a plugin's steps have not made is not its own, whatever it is called: `log_audience` is the node's.
@@ -284,12 +284,12 @@ def drop(tx: Transaction, plugin: str) -> list[str]:
         tx.execute('DELETE FROM migrations WHERE "set" = ?', (plugin,))
     tx.execute("DELETE FROM consumers WHERE plugin = ?", (plugin,))
     tx.execute("DELETE FROM set_aside WHERE plugin = ?", (plugin,))
-    _take_permissions(tx, plugin)
+    _remove_permissions(tx, plugin)
     tx.execute("DELETE FROM plugins WHERE name = ?", (plugin,))
     return tables
 
 
-def _take_permissions(tx: Transaction, plugin: str) -> None:
+def _remove_permissions(tx: Transaction, plugin: str) -> None:
     held = [role for (role,) in tx.execute("SELECT DISTINCT role FROM people")]
     tx.executemany(
         "DELETE FROM role_permissions WHERE role = ?",

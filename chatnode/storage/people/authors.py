@@ -14,13 +14,13 @@ from chatnode.model.folding import folded
 from chatnode.model.people import Account
 from chatnode.model.permissions import MEMBER
 from chatnode.storage.engine.additions import CoreTable
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying
 from chatnode.storage.engine.dialect import json_list, json_record
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
 
 
-def find(reader: Reader | Transaction, source: str, *names: str) -> Account | None:
+def find(reader: Querying, source: str, *names: str) -> Account | None:
     """The account for an author in a source, known there by `names`; also one that was erased."""
     for name in names:
         row = reader.execute(

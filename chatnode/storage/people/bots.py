@@ -11,7 +11,7 @@ from chatnode.model.people import Account
 from chatnode.model.permissions import MEMBER
 from chatnode.protocol import codec
 from chatnode.storage.engine.additions import CoreTable, rows_of
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import audit, deactivation, people
 
@@ -21,7 +21,7 @@ _STEM = 61
 """Characters of the name that fit in those handles, which have up to 63."""
 
 
-def find(reader: Reader | Transaction, plugin: str, name: str) -> Account | None:
+def find(reader: Querying, plugin: str, name: str) -> Account | None:
     """The plugin's bot with this name, if it exists."""
     row = reader.execute("SELECT person FROM bots WHERE plugin = ? AND name = ?", (plugin, name)).fetchone()
     return people.by_key(reader, row[0]) if row is not None else None
@@ -54,7 +54,7 @@ def _create(tx: Transaction, handle: str, shown: str | None) -> Account:
     raise AssertionError("the last handle was refused without an error")
 
 
-def refuse_token(reader: Reader | Transaction, account: Account) -> None:
+def refuse_token(reader: Querying, account: Account) -> None:
     """Raises `Refusal("forbidden")` for a plugin's bot: a token would let others act as it."""
     row = reader.execute("SELECT plugin FROM bots WHERE person = ?", (account.key,)).fetchone()
     if row is not None:
@@ -70,7 +70,7 @@ def handles(reader: Reader) -> dict[str, list[str]]:
     return found
 
 
-def out_of_step(reader: Reader | Transaction, running: Container[str]) -> list[tuple[int, bool]]:
+def out_of_step(reader: Querying, running: Container[str]) -> list[tuple[int, bool]]:
     """Keys of bots that are active though their plugin does not run, or away though it does, each with whether it runs.
 
     "Away" means deactivated by `follow`; a bot that an administrator deactivated stays as it is.
@@ -92,6 +92,16 @@ def follow(tx: Transaction, running: Container[str]) -> None:
         change = partial(deactivation.reactivate if runs else deactivation.deactivate, tx, account)
         if tx.attempt(change) is None:
             tx.execute("UPDATE bots SET away = ? WHERE person = ?", (int(not runs), person))
+
+
+def drop(tx: Transaction, plugin: str) -> None:
+    """The bots of a plugin that is dropped stay deactivated, as authors of what they posted, and are nobody's bots.
+
+    If the plugin is installed again, it creates others.
+    """
+    for (person,) in tx.execute("SELECT person FROM bots WHERE plugin = ?", (plugin,)).fetchall():
+        deactivation.deactivate(tx, people.by_key(tx, person))
+    tx.execute("DELETE FROM bots WHERE plugin = ?", (plugin,))
 
 
 def stay_away(tx: Transaction, account: Account) -> bool:

@@ -21,7 +21,7 @@ def deactivate(tx: Transaction, account: Account) -> bool:
     if account.role == "admin" and not people.has_admin(tx):
         raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
     resets.revoke(tx, account.key)
-    _tell(tx, account)  # first, as their own sessions hear nothing after they end
+    _record_update(tx, account)  # first, as their own sessions hear nothing after they end
     owners.settle_of_person(tx, account.key)
     sessions.revoke_all(tx, account.key, None)
     return True
@@ -36,11 +36,11 @@ def reactivate(tx: Transaction, account: Account) -> bool:
         raise Refusal("gone", "this account was erased and cannot be reactivated", path="person")
     if not change(tx, "people", {"key": account.key}, {"deactivated_at": None}):
         return False
-    _tell(tx, account)
+    _record_update(tx, account)
     owners.settle_of_person(tx, account.key)
     return True
 
 
-def _tell(tx: Transaction, account: Account) -> None:
+def _record_update(tx: Transaction, account: Account) -> None:
     person = people.public(people.by_key(tx, account.key))
     tx.record(PersonUpdated(person), people=people.fellows(tx, account.key), subject=account.key)

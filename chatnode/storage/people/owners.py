@@ -17,7 +17,7 @@ from chatnode.model.events import MemberChanged
 from chatnode.model.people import PersonRef
 from chatnode.model.permissions import CHAT
 from chatnode.storage.engine.changing import change
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying
 from chatnode.storage.engine.transaction import Transaction
 
 CAN_ACT = (
@@ -42,12 +42,12 @@ WRONG_FOR_GOOD = (
 """SQL: the same, without groups of users whose erasure is under way, which leaves their groups step by step."""
 
 
-def can_act(reader: Reader | Transaction, person: int) -> bool:
+def can_act(reader: Querying, person: int) -> bool:
     """Whether the account with the key `person` can act."""
     return reader.execute(f"SELECT 1 FROM people p WHERE p.key = ? AND {CAN_ACT}", (person,)).fetchone() is not None
 
 
-def has_actor(reader: Reader | Transaction, conversation: int) -> bool:
+def has_actor(reader: Querying, conversation: int) -> bool:
     """Whether any member can act."""
     row = reader.execute(f"SELECT 1 FROM conversations c WHERE c.key = ? AND {_ACTS})", (conversation,))
     return row.fetchone() is not None
@@ -57,7 +57,7 @@ def settle(tx: Transaction, conversation: int, by: int | None = None) -> bool:
     """Enforce the rule for one conversation; returns whether it changed hands. `by`: key of the user who caused it."""
     row = tx.execute(f"{WRONG} AND c.key = ?", (conversation,)).fetchone()
     if row is not None:
-        _hand_over(tx, row[0], row[1], by)
+        _transfer(tx, row[0], row[1], by)
     return row is not None
 
 
@@ -83,11 +83,11 @@ def settle_everywhere(tx: Transaction) -> int:
 
 def _settle_all(tx: Transaction, groups: list[tuple[int, str]], by: int | None) -> int:
     for key, id in groups:
-        _hand_over(tx, key, id, by)
+        _transfer(tx, key, id, by)
     return len(groups)
 
 
-def _hand_over(tx: Transaction, key: int, id: str, by: int | None) -> None:
+def _transfer(tx: Transaction, key: int, id: str, by: int | None) -> None:
     """Make the first member who can act the owner. A current owner keeps it; former owners become admins."""
     ((heir,),) = tx.execute(
         "SELECT p.key FROM members m JOIN people p ON p.key = m.person WHERE m.conversation = ? AND m.left_gid IS NULL "

@@ -17,7 +17,7 @@ from chatnode.model.permissions import CHAT, MEMBER, in_scope
 from chatnode.model.times import now_ms
 from chatnode.storage.engine.additions import CoreTable, EventKind, additions
 from chatnode.storage.engine.changing import change
-from chatnode.storage.engine.connection import IntegrityError, Reader
+from chatnode.storage.engine.connection import IntegrityError, Querying, Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import owners, roles
 
@@ -100,7 +100,7 @@ def add_member_row(
     )
 
 
-def find(reader: Reader | Transaction, who: str, path: str = "person") -> Account:
+def find(reader: Querying, who: str, path: str = "person") -> Account:
     """The account with this handle or id; raises `Refusal("not_found")` at the field `path`."""
     column = "id" if _ID.fullmatch(who) else "handle"
     row = reader.execute(f"SELECT {_COLUMNS} FROM people WHERE {column} = ?", (who.lower(),)).fetchone()  # noqa: S608
@@ -109,7 +109,7 @@ def find(reader: Reader | Transaction, who: str, path: str = "person") -> Accoun
     return Account(*row)
 
 
-def find_reachable(reader: Reader | Transaction, who: str, path: str) -> Account:
+def find_reachable(reader: Querying, who: str, path: str) -> Account:
     """Like `find`, but raises `Refusal("forbidden")` for an account that cannot receive messages."""
     account = find(reader, who, path)
     check_reachable(account)
@@ -123,7 +123,7 @@ def check_reachable(account: Account) -> None:
     refuse_imported(account)
 
 
-def check_can_act(reader: Reader | Transaction, key: int) -> Account:
+def check_can_act(reader: Querying, key: int) -> Account:
     """The current account with this key, to act as it.
 
     Raises `Refusal("forbidden")` for a deactivated account, and for one whose role does not have the permission `chat`.
@@ -141,12 +141,12 @@ def refuse_imported(account: Account, path: str | None = None) -> None:
         raise Refusal("forbidden", f"{account.handle} is {IMPORTED} {account.handle}", path=path)
 
 
-def by_key(reader: Reader | Transaction, key: int) -> Account:
+def by_key(reader: Querying, key: int) -> Account:
     """The account with this key, which must exist."""
     return Account(*reader.execute(f"SELECT {_COLUMNS} FROM people WHERE key = ?", (key,)).fetchone())  # noqa: S608
 
 
-def ref(reader: Reader | Transaction, key: int | None) -> PersonRef | None:
+def ref(reader: Querying, key: int | None) -> PersonRef | None:
     if key is None:
         return None
     return PersonRef(*reader.execute("SELECT id, handle FROM people WHERE key = ?", (key,)).fetchone())
@@ -198,7 +198,7 @@ def update_profile(tx: Transaction, account: Account, name: str | None, avatar: 
     return person
 
 
-def fellows(reader: Reader | Transaction, person: int) -> list[int]:
+def fellows(reader: Querying, person: int) -> list[int]:
     """Keys of everyone who shares a conversation with `person`, and `person`."""
     rows = reader.execute(
         "SELECT DISTINCT other.person FROM members mine JOIN members other USING (conversation) "
@@ -208,7 +208,7 @@ def fellows(reader: Reader | Transaction, person: int) -> list[int]:
     return sorted({person, *(key for (key,) in rows)})
 
 
-def password_hash(reader: Reader | Transaction, handle: str) -> tuple[Account, str | None] | None:
+def password_hash(reader: Querying, handle: str) -> tuple[Account, str | None] | None:
     row = reader.execute(
         f"SELECT {_COLUMNS}, password FROM people WHERE handle = ?",  # noqa: S608
         (handle.lower(),),
@@ -216,7 +216,7 @@ def password_hash(reader: Reader | Transaction, handle: str) -> tuple[Account, s
     return (Account(*row[:-1]), row[-1]) if row else None
 
 
-def password_of(reader: Reader | Transaction, person: int) -> str | None:
+def password_of(reader: Querying, person: int) -> str | None:
     """The hash of the user's password."""
     return reader.execute("SELECT password FROM people WHERE key = ?", (person,)).fetchone()[0]
 
@@ -244,7 +244,7 @@ def set_role(tx: Transaction, account: Account, role: str) -> bool:
     return True
 
 
-def has_admin(reader: Reader | Transaction) -> bool:
+def has_admin(reader: Querying) -> bool:
     """Whether there is an administrator whose account can be used."""
     return (
         reader.execute("SELECT 1 FROM people WHERE role = 'admin' AND deactivated_at IS NULL LIMIT 1").fetchone()
@@ -252,7 +252,7 @@ def has_admin(reader: Reader | Transaction) -> bool:
     )
 
 
-def with_roles(reader: Reader | Transaction, roles: list[str]) -> list[Account]:
+def with_roles(reader: Querying, roles: list[str]) -> list[Account]:
     """All users who have one of the roles and can sign in."""
     marks = ", ".join("?" * len(roles))
     rows = reader.execute(
@@ -262,7 +262,7 @@ def with_roles(reader: Reader | Transaction, roles: list[str]) -> list[Account]:
     return [Account(*row) for row in rows.fetchall()]
 
 
-def holders_of(reader: Reader | Transaction, permission: str, *, reads: bool = False) -> list[Account]:
+def holders_of(reader: Querying, permission: str, *, reads: bool = False) -> list[Account]:
     """The accounts that may use a permission, in the order in which they were created.
 
     That is, accounts whose role has it and that are not deactivated, erased or imported. A bot is left out if none of
@@ -277,7 +277,7 @@ def holders_of(reader: Reader | Transaction, permission: str, *, reads: bool = F
     return [each for each in accounts if not each.bot or _tokens_allow(reader, each, permission, reads)]
 
 
-def _tokens_allow(reader: Reader | Transaction, bot: Account, permission: str, reads: bool) -> bool:
+def _tokens_allow(reader: Querying, bot: Account, permission: str, reads: bool) -> bool:
     """Whether one of a bot's tokens can use the permission. A bot without tokens has the permissions of its role."""
     tokens = reader.execute(
         "SELECT scopes FROM sessions WHERE person = ? AND (expires_at IS NULL OR expires_at > ?)", (bot.key, now_ms())

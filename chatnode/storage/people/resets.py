@@ -6,7 +6,7 @@ from chatnode.errors import Refusal
 from chatnode.model.people import Account
 from chatnode.model.times import now_ms
 from chatnode.storage.engine.additions import CoreTable, rows_of
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
 from chatnode.storage.people.sessions import hash_secret
@@ -26,7 +26,7 @@ def create(tx: Transaction, account: Account, code_hash: bytes, expires_at: int)
     )
 
 
-def usable(reader: Reader | Transaction, code: str) -> Account:
+def usable(reader: Querying, code: str) -> Account:
     """Whose link this is. Raises `Refusal`: `not_found` for one that is unknown or used, `gone` for an expired one."""
     row = reader.execute(
         "SELECT person, expires_at FROM password_resets WHERE code_hash = ?", (hash_secret(code),)

@@ -7,12 +7,12 @@ from chatnode.model.commands.roles import Role
 from chatnode.model.events import RoleChanged
 from chatnode.model.permissions import ADMIN, MEMBER, PERMISSIONS
 from chatnode.storage.engine.additions import CoreTable, additions
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import owners
 
 
-def by_name(reader: Reader | Transaction) -> dict[str, frozenset[str]]:
+def by_name(reader: Querying) -> dict[str, frozenset[str]]:
     """Every role with its permissions."""
     found: dict[str, set[str]] = {}
     for role, permission in reader.execute("SELECT role, permission FROM role_permissions"):
@@ -28,7 +28,7 @@ def page(reader: Reader) -> list[Role]:
     ]
 
 
-def check_there(reader: Reader | Transaction, role: str) -> None:
+def check_there(reader: Querying, role: str) -> None:
     if reader.execute("SELECT 1 FROM role_permissions WHERE role = ?", (role,)).fetchone() is None:
         raise Refusal("not_found", f"no such role: {role}", path="role")
 

@@ -14,7 +14,7 @@ from chatnode.model.events import SessionRevoked
 from chatnode.model.people import Account
 from chatnode.model.times import DAY_MS, now_ms, rfc3339
 from chatnode.storage.engine.additions import CoreTable, EventKind
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Transaction
 
 TOUCH_MS = 600_000
@@ -84,26 +84,40 @@ def authenticate(reader: Reader, token: str) -> Authenticated:
         (hash_secret(token),),
     ).fetchone()
     now = now_ms()
-    if row is None or row[7] is not None:
-        raise Refusal("unauthenticated", "the token is unknown or was revoked; sign in again")
+    if row is None:
+        raise _unknown()
     *person, session, kind, expires_at, last_used_at, scopes = row
+    account = Account(*person)
+    if account.deactivated_at is not None:
+        raise _unknown()
     if expires_at is not None and expires_at <= now:
         raise Refusal("unauthenticated", "the token has expired; sign in again")
     touch = last_used_at is None or now - last_used_at > TOUCH_MS
     ends_at = expires_at if kind == "token" else None
     bounds = frozenset(orjson.loads(scopes)) if scopes else None
-    return Authenticated(Account(*person), session, touch, ends_at, bounds, device=kind == "device")
+    return Authenticated(account, session, touch, ends_at, bounds, device=kind == "device")
 
 
-def check_not_revoked(reader: Reader | Transaction, session: int) -> None:
+def _unknown() -> Refusal:
+    """Nothing tells a token of a deactivated account from one that never was."""
+    return Refusal("unauthenticated", "the token is unknown or was revoked; sign in again")
+
+
+def check_not_revoked(reader: Querying, session: int) -> None:
     """Raises `Refusal("unauthenticated")` for a session that was revoked since it was found good, or a token that has
     expired since then. A device's time begins again with each use, and this is one."""
-    good = reader.execute(
-        "SELECT 1 FROM sessions WHERE key = ? AND (kind <> 'token' OR expires_at IS NULL OR expires_at > ?)",
-        (session, now_ms()),
+    good_until(reader, session, now_ms())
+
+
+def good_until(reader: Querying, session: int, now: int) -> int | None:
+    """`check_not_revoked` at the time `now` (ms); returns when the session ends if it is not revoked before: the time
+    in milliseconds for a token that expires, else None."""
+    row = reader.execute(
+        "SELECT CASE kind WHEN 'token' THEN expires_at END FROM sessions WHERE key = ?", (session,)
     ).fetchone()
-    if good is None:
+    if row is None or (row[0] is not None and row[0] <= now):
         raise Refusal("unauthenticated", "the token was revoked or has expired; sign in again")
+    return row[0]
 
 
 def touch(tx: Transaction, session: int, device_days: int) -> None:

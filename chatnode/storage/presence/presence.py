@@ -14,7 +14,7 @@ from chatnode.model.times import DAY_MS, rfc3339
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.additions import CoreTable, Derived
 from chatnode.storage.engine.changing import change
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.dialect import each_of, greatest
 from chatnode.storage.engine.transaction import Transaction
 
@@ -62,19 +62,20 @@ _MARK = (
 def marked(reader: Reader) -> dict[int, Mark]:
     """All users who have a status or are hidden, by key."""
     rows = reader.execute(_MARK + "WHERE s.text IS NOT NULL OR s.emoji IS NOT NULL OR s.hidden = 1")
-    return {row[0]: _mark(row[1:]) for row in rows}
+    return dict(map(_mark, rows))
 
 
-def _mark(row: tuple[str, str, str | None, str | None, int | None, int, int]) -> Mark:
-    id, handle, text, emoji, until, hidden, version = row
-    return Mark(PersonRef(id, handle), PresenceStatus(text, emoji, until), bool(hidden), version)
+def _mark(row: tuple[int, str, str, str | None, str | None, int | None, int, int]) -> tuple[int, Mark]:
+    """A row of `_MARK`: the user's key, and what is stored."""
+    key, id, handle, text, emoji, until, hidden, version = row
+    return key, Mark(PersonRef(id, handle), PresenceStatus(text, emoji, until), bool(hidden), version)
 
 
-def circle(reader: Reader | Transaction, person: int) -> PresenceAudience:
+def circle(reader: Querying, person: int) -> PresenceAudience:
     return PresenceAudience(conversations.of_person(reader, person), blocked_by(reader, person))
 
 
-def blocked_by(reader: Reader | Transaction, person: int) -> set[str]:
+def blocked_by(reader: Querying, person: int) -> set[str]:
     """Ids of those who shall see nothing of `person`."""
     rows = reader.execute("SELECT p.id FROM blocks b JOIN people p ON p.key = b.blocked WHERE b.person = ?", (person,))
     return {id for (id,) in rows}
@@ -87,7 +88,7 @@ def set_status(
     tx: Transaction, account: Account, status: PresenceStatus, *, keep_history: bool
 ) -> tuple[Mark, PresenceAudience]:
     """Returns what is stored now, and its audience. History has the status, not its duration."""
-    _see_to_row(tx, account)
+    _ensure_row(tx, account)
     me = {"person": account.key}
     tx.execute("UPDATE presence SET active_at = ? WHERE person = ?", (tx.now, account.key))
     said = change(tx, "presence", me, {"text": status.text, "emoji": status.emoji})
@@ -103,19 +104,20 @@ def set_status(
 
 def set_hidden(tx: Transaction, account: Account, hidden: bool) -> tuple[Mark, PresenceAudience]:
     """Returns what is stored now, and its audience."""
-    _see_to_row(tx, account)
+    _ensure_row(tx, account)
     if change(tx, "presence", {"person": account.key}, {"hidden": hidden}):
         tx.execute("UPDATE presence SET version = version + 1 WHERE person = ?", (account.key,))
     return _stored(tx, account)
 
 
-def _see_to_row(tx: Transaction, account: Account) -> None:
+def _ensure_row(tx: Transaction, account: Account) -> None:
     tx.execute("INSERT INTO presence (person) VALUES (?) ON CONFLICT DO NOTHING", (account.key,))
 
 
 def _stored(tx: Transaction, account: Account) -> tuple[Mark, PresenceAudience]:
     row = tx.execute(_MARK + "WHERE s.person = ?", (account.key,)).fetchone()
-    return _mark(row[1:]), circle(tx, account.key)
+    key, mark = _mark(row)
+    return mark, circle(tx, key)
 
 
 _LATER = greatest("coalesce(presence.active_at, 0)", "excluded.active_at")

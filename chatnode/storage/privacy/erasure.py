@@ -110,13 +110,16 @@ def find_messages(reader: Reader, person: int, after: int | None, most: int) -> 
         (after, after + SPAN, person, most),
     ).fetchall()
     (newest,) = reader.execute("SELECT coalesce(max(key), 0) FROM messages").fetchone()
-    upto = rows[-1][0] if len(rows) == most else after + SPAN
-    texts = [row[3] for row in rows]
-    for _, conversation, seq, _, edits in rows:
+    found: list[tuple[int, int, int]] = []
+    texts: list[str] = []
+    for key, conversation, seq, text, edits in rows:
+        found.append((key, conversation, seq))
+        texts.append(text)
         if edits:
             earlier = "SELECT text FROM message_edits WHERE conversation = ? AND seq = ?"
             texts += [text for (text,) in reader.execute(earlier, (conversation, seq))]
-    return ErasureBatch([row[:3] for row in rows], texts, upto, upto >= newest)
+    upto = found[-1][0] if len(found) == most else after + SPAN
+    return ErasureBatch(found, texts, upto, upto >= newest)
 
 
 def erase_messages(tx: Transaction, person: int, batch: ErasureBatch) -> None:

@@ -1,4 +1,4 @@
-"""Is the index of words what the messages say?"""
+"""Checks the search index against the messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_WORDS = 100_000
 
 
 def problems(reader: Reader) -> list[str]:
-    """What is wrong with the index; `renewal.Rebuilding` repairs it all."""
+    """Problems of the index; `renewal.Rebuilding` repairs all of them."""
     found: list[str] = []
     left = MOST_WORDS
     above: int | None = None
@@ -40,7 +40,7 @@ def _between(reader: Reader, shard: Shard) -> tuple[int, int]:
 
 
 def _rows(reader: Reader, shard: Shard) -> list[str]:
-    """Whether the messages of a shard's stretch of the log are in it, and no others; those that changed apart."""
+    """Checks that a shard holds exactly the messages of its part of the log. Changed messages are checked elsewhere."""
     indexed = _numbers(
         reader,
         f"SELECT json_group_array(rowid) FROM {shard.table} WHERE {shard.table} MATCH ?",  # noqa: S608
@@ -59,7 +59,7 @@ def _rows(reader: Reader, shard: Shard) -> list[str]:
 
 
 def _terms(reader: Reader, shard: Shard) -> list[str]:
-    """Whether each word of a shard is in as many messages as it should be."""
+    """Checks that each word of a shard is in the right number of messages."""
     due: Counter[str] = Counter()
     for text, marks in reader.execute(
         f"SELECT {TEXT}, {MARKS} FROM messages m WHERE m.key > ? AND m.key <= ? AND m.deleted_at IS NULL",  # noqa: S608
@@ -80,7 +80,7 @@ def _has_changes(reader: Reader, shard: Shard) -> bool:
 
 
 def _outside(reader: Reader) -> list[str]:
-    """Messages that should be in some shard and are in the stretch of none."""
+    """Messages that should be indexed but are in no shard's part of the log."""
     gid, key = search_index.last_indexed(reader)
     inside = 0
     for shard in search_index.shards(reader):
@@ -97,7 +97,7 @@ def _count(reader: Reader, above: int, upto: int) -> int:
 
 
 def _numbers(reader: Reader, sql: str, parameters: tuple[object, ...] = ()) -> set[int]:
-    """The numbers that a query gives as one JSON list."""
+    """The result of a query that returns one JSON list of numbers."""
     return set(orjson.loads(reader.execute(sql, parameters).fetchone()[0]))
 
 

@@ -115,11 +115,21 @@ class _Search:
         if query.since is not None or query.until is not None:
             marks.append(_any_of(search_months.cover(query.since, query.until) or ["none"]))
         self._where = " AND ".join(conditions)
+        self._may_match = self._has_words([word for term in query.terms for word in term.words if word.isascii()])
         self._parameters["match"] = _match(query, marks)
 
     def _one_of(self, column: str, name: str, keys: list[int]) -> str:
         self._parameters[name] = orjson.dumps(keys).decode()
         return f"{column} IN (SELECT value FROM json_each(:{name}))"  # noqa: S608
+
+    def _has_words(self, wanted: list[str]) -> str:
+        """A condition that drops most texts which lack one of the words before they come to Python.
+
+        A word of a text of ASCII is a part of that text in lower case; other texts are left to `matches`.
+        """
+        self._parameters |= {f"word{number}": word for number, word in enumerate(wanted)}
+        parts = [f"instr(lower(words), :word{number}) > 0" for number in range(len(wanted))]
+        return f"length(CAST(words AS BLOB)) <> length(words) OR ({' AND '.join(parts)})" if wanted else "TRUE"
 
     def tail(self, above: int, below: int, most: int) -> list[SearchMatch]:
         """The newest of the messages with keys between."""
@@ -152,16 +162,23 @@ class _Search:
         return found[:most]
 
     def _matching(self, source: str, condition: str, above: int, below: int, most: int) -> list[SearchMatch]:
-        return self._look(source, condition, above, below, _MOST)[1][:most]
+        return self._look(source, condition, above, below, _MOST, having=self._may_match)[1][:most]
 
     def _look(
-        self, source: str, condition: str, above: int, below: int, most: int, order: str = "m.key"
+        self,
+        source: str,
+        condition: str,
+        above: int,
+        below: int,
+        most: int,
+        order: str = "m.key",
+        having: str = "TRUE",
     ) -> tuple[list[SearchMatch], list[SearchMatch]]:
-        """Of what a source proposes the `most` newest, and those of them whose words are right."""
+        """The `most` newest of what a source proposes, but those `having` drops, and those whose words are right."""
         sql = (
             "SELECT json_group_array(json_array(key, conversation, seq, gid, words)) FROM ("  # noqa: S608
             f"SELECT m.key, m.conversation, m.seq, m.gid, {TEXT} AS words FROM {source} "
-            f"WHERE {condition} AND {self._where} ORDER BY {order} DESC LIMIT :most)"
+            f"WHERE {condition} AND {self._where} ORDER BY {order} DESC LIMIT :most) WHERE {having}"
         )
         parameters = self._parameters | {"above": above, "below": below, "most": most}
         (rows,) = self._reader.execute(sql, parameters).fetchone()

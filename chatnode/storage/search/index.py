@@ -19,9 +19,8 @@ from chatnode.config import Search as SearchSettings
 from chatnode.logs import get_logger
 from chatnode.model import search_months, words
 from chatnode.storage.engine.additions import CoreTable
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.dialect import member_of
-from chatnode.storage.engine.transaction import Transaction
 
 logger = get_logger("search")
 
@@ -81,13 +80,13 @@ class Shard:
 SHARD = "SELECT number, above, upto, messages FROM search_shards "
 
 
-def shards(reader: Reader | Transaction) -> list[Shard]:
-    """Newest first."""
+def shards(reader: Querying) -> list[Shard]:
+    """All shards, newest first."""
     return [Shard(*row) for row in reader.execute(SHARD + "WHERE made = 1 ORDER BY upto DESC, number DESC").fetchall()]
 
 
-def last_indexed(reader: Reader | Transaction) -> tuple[int, int]:
-    """The gid up to which messages are in the shards, and the key of the last of them that is there."""
+def last_indexed(reader: Querying) -> tuple[int, int]:
+    """The gid up to which messages are indexed, and the key of the last indexed message that still exists."""
     gid, key = reader.execute("SELECT gid, key FROM search_state").fetchone()
     row = reader.execute("SELECT gid FROM messages WHERE key = ?", (key,)).fetchone()
     if row is None or row[0] != gid:  # it was removed, and its key perhaps given again
@@ -95,12 +94,12 @@ def last_indexed(reader: Reader | Transaction) -> tuple[int, int]:
     return gid, key
 
 
-def waiting(reader: Reader | Transaction) -> int:
-    """How many messages are not indexed yet; removed ones may be counted."""
+def waiting(reader: Querying) -> int:
+    """The number of messages not indexed yet; it may include removed ones."""
     return (reader.execute("SELECT max(key) FROM messages").fetchone()[0] or 0) - last_indexed(reader)[1]
 
 
-def last_key(reader: Reader | Transaction, gid: int) -> int:
+def last_key(reader: Querying, gid: int) -> int:
     """The key of the last message with this gid or a lower one, 0 if there is none: gids rise with keys."""
     low, high = 0, (reader.execute("SELECT max(key) FROM messages").fetchone()[0] or 0)
     found = 0
@@ -128,7 +127,7 @@ def _tokens(text: str) -> str:
 
 
 def new_shard(connection: Reader, above: int, *, made: bool = True) -> Shard:
-    """An empty part of the index; `made`: it is searched from now on."""
+    """Create an empty shard; with `made`, searches use it from now on."""
     number = connection.execute(
         "INSERT INTO search_shards (above, upto, made) VALUES (?, ?, ?) RETURNING number", (above, above, int(made))
     ).fetchone()[0]
@@ -142,12 +141,12 @@ def new_shard(connection: Reader, above: int, *, made: bool = True) -> Shard:
 
 
 def retire_shard(connection: Reader, number: int) -> None:
-    """Take a part out of the index, to be dropped by `drop_slice`."""
+    """Remove a shard from the index; `drop_slice` deletes its tables."""
     connection.execute("UPDATE search_shards SET made = 2 WHERE number = ?", (number,))
 
 
 def drop_slice(connection: Reader) -> bool:
-    """Drop some of a part that is not used any more; whether there may be more. At once it would take too long."""
+    """Delete some rows of a retired shard; returns whether there may be more. All at once would take too long."""
     row = connection.execute("SELECT number FROM search_shards WHERE made = 2 LIMIT 1").fetchone()
     if row is None:
         return False
@@ -174,9 +173,9 @@ _MERGE_PAGES = 64
 
 
 def merge_slice(connection: Reader) -> bool:
-    """Bring a full part of the index, of many pieces, nearer to one piece; whether there may be more to do.
+    """Merge some of the segments of a full shard; returns whether there may be more to merge.
 
-    A search looks for each word in each piece.
+    A search looks for each word in each segment.
     """
     row = connection.execute(
         "SELECT number, merged FROM search_shards WHERE made = 1 AND merged <> 1 "
@@ -197,13 +196,13 @@ def merge_slice(connection: Reader) -> bool:
 
 
 def fill(connection: Reader, shard: Shard, above_key: int, upto_key: int) -> int:
-    """Index the messages between two keys; gives how many."""
+    """Index the messages between two keys; returns how many."""
     sql = f"INSERT INTO {shard.table} (rowid, words) {_DOCUMENTS}"
     return connection.execute(sql, (above_key, upto_key)).rowcount
 
 
 def batch_end(connection: Reader, above_key: int, messages: int, upto_gid: int) -> tuple[int, int] | None:
-    """Key and gid of the last message of a batch: some `messages`, and all that have the gid of the last."""
+    """Key and gid of the last message of a batch: `messages` messages, and all others with the gid of the last."""
     row = connection.execute(
         "SELECT max(key), max(gid) FROM "
         "(SELECT key, gid FROM messages WHERE key > ? AND gid <= ? ORDER BY key LIMIT ?) m",
@@ -223,7 +222,7 @@ _ALL = 2**62
 
 
 def index_batch(connection: Reader, settings: SearchSettings) -> bool:
-    """Index the next messages that are in no shard; whether there may be more. Needs a transaction."""
+    """Index the next batch of messages; returns whether there may be more. Needs a transaction."""
     gid, key = last_indexed(connection)
     end = batch_end(connection, key, settings.batch_messages, _ALL)
     if end is None:
@@ -243,8 +242,8 @@ def index_batch(connection: Reader, settings: SearchSettings) -> bool:
 # ---- what is in it
 
 
-def indexed(reader: Reader | Transaction) -> int:
-    """How many messages are in the index."""
+def indexed(reader: Querying) -> int:
+    """The number of messages in the index."""
     return reader.execute("SELECT coalesce(sum(messages), 0) FROM search_shards WHERE made = 1").fetchone()[0]
 
 

@@ -1,8 +1,9 @@
-"""When the index is brought up to date: in the writer thread, when it is idle or a batch of messages behind."""
+"""When the index is brought up to date: in the writer thread, when no write waits or the index is too far behind."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from chatnode.config import Search as SearchSettings
 from chatnode.logs import get_logger
@@ -27,15 +28,20 @@ logger = get_logger("search")
 class Indexer:
     """The `Background` of a node's database that keeps the index.
 
-    A busy node indexes a batch after every `batch_messages` posted messages, two while it is behind by more, so that
-    what a search has to look through itself stays bounded under any load.
+    A node indexes a batch after every `batch_messages` posted messages, two while it is behind by more. While writes
+    wait, this is put off, so that a peak of posts pays for no indexing; but not beyond `most_behind_messages` or
+    `most_behind_seconds`, so that what a search has to look through itself stays bounded under any load. Removing text
+    from the index is not put off once it has begun.
     """
 
-    def __init__(self, settings: SearchSettings) -> None:
+    def __init__(self, settings: SearchSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
+        self._clock = clock
         self._attached = False
         self._posted = 0  # since the last batch that was indexed
-        self._waiting = 0  # since the last slice of any work
+        self._since_slice = 0  # posted since the last slice of any work
+        self._unindexed = 0  # about how many messages are in no part of the index
+        self._put_off_at: float | None = None  # since when a batch that was due waits, if the index has not caught up
         self._stale = True  # whether there may be messages to index, or changes
         self._behind = True  # whether a batch was not enough
         self._tidying = True  # whether a part may be left to drop, or to bring in one piece
@@ -44,7 +50,7 @@ class Indexer:
         self._rest_until = 0.0
         self._told: int | None = None  # how many were waiting when that was logged, while it is worth a line
 
-    def committed(self, recorded: list[Recorded]) -> bool:
+    def committed(self, recorded: list[Recorded], writes_waiting: int) -> bool:
         self._stale = self._stale or bool(recorded)
         batch = self._settings.batch_messages
         posted = 0
@@ -54,12 +60,25 @@ class Indexer:
             elif isinstance(each.event, ConversationImported):
                 posted += batch
         self._posted += posted
-        self._waiting += posted
+        self._since_slice += posted
+        self._unindexed += posted
         due = batch // 2 if self._behind or self._renewal is not None else batch
-        return self._waiting >= due and time.monotonic() >= self._rest_until
+        if self._since_slice < due or (now := self._clock()) < self._rest_until:
+            return False
+        if writes_waiting == 0 or not self._may_put_off(now):
+            return True
+        self._behind = True  # a moment without writes is enough to begin
+        return False
+
+    def _may_put_off(self, now: float) -> bool:
+        if self._renewal is not None or self._unindexed >= self._settings.most_behind_messages:
+            return False
+        if self._put_off_at is None:
+            self._put_off_at = now
+        return now - self._put_off_at < self._settings.most_behind_seconds
 
     def idle_seconds(self) -> float | None:
-        now = time.monotonic()
+        now = self._clock()
         if now < self._rest_until:
             return self._rest_until - now
         if self._behind or self._renewal is not None:
@@ -74,10 +93,10 @@ class Indexer:
         self._attached = False
         self._stale = self._behind = True
         self._renewal = None
-        self._rest_until = time.monotonic() + REST_SECONDS
+        self._rest_until = self._clock() + REST_SECONDS
 
     def work(self, connection: Reader) -> None:
-        self._waiting = 0
+        self._since_slice = 0
         if not self._attached:
             search_index.attach(connection)
             search_renewal.give_up_unfinished(connection)
@@ -93,9 +112,11 @@ class Indexer:
             return
         self._posted = 0
         self._behind = search_index.index_batch(connection, self._settings)
+        self._unindexed = search_index.waiting(connection)
         if self._told is not None:
-            self._tell(search_index.waiting(connection))
+            self._tell(self._unindexed)
         if not self._behind:
+            self._put_off_at = None
             self._stale = False
             self._tidying = True
             if self._renewal is None:
@@ -119,7 +140,7 @@ class Indexer:
             return
         left = oldest + self._settings.removal_seconds - time.time()
         if left > 0 and count < self._settings.batch_messages:
-            self._renew_at = time.monotonic() + left
+            self._renew_at = self._clock() + left
             return
         self._renew_at = None
         gid = connection.execute("SELECT gid FROM search_changed ORDER BY serial LIMIT 1").fetchone()[0]

@@ -1,12 +1,11 @@
-"""Rebuilding parts of the index from the messages: the only way in which text leaves it."""
+"""Rebuilds parts of the index from the messages: the only way to remove text from it."""
 
 from __future__ import annotations
 
 import attrs
 
 from chatnode.config import Search as SearchSettings
-from chatnode.storage.engine.connection import Reader
-from chatnode.storage.engine.transaction import Transaction, connection_of
+from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.search.index import (
     SHARD,
     Shard,
@@ -23,7 +22,7 @@ from chatnode.storage.search.index import (
 
 @attrs.define
 class Renewal:
-    """A shard on its way to be replaced by one made from the messages as they are now."""
+    """Replaces a shard, in batches, by one made from the messages as they are now."""
 
     old: int
     new: Shard
@@ -32,7 +31,7 @@ class Renewal:
 
     @classmethod
     def begin(cls, connection: Reader, gid: int) -> Renewal | None:
-        """Begin with the shard that holds `gid`; None if none does."""
+        """Start to replace the shard that holds `gid`; None if there is none."""
         row = connection.execute(SHARD + "WHERE made = 1 AND above < ? AND upto >= ?", (gid, gid)).fetchone()
         if row is None:
             return None
@@ -41,7 +40,7 @@ class Renewal:
         return cls(old.number, new_shard(connection, old.above, made=False), serial, old.above)
 
     def go_on(self, connection: Reader, settings: SearchSettings) -> bool:
-        """Index a batch; True when the shard has taken the old one's place, or need not."""
+        """Index a batch; returns True when the new shard has replaced the old one, or the old one is gone."""
         row = connection.execute(
             "SELECT o.upto, (SELECT max(upto) FROM search_shards WHERE made = 1) FROM search_shards o, search_shards n "
             "WHERE o.number = ? AND o.made = 1 AND n.number = ? AND n.made = 0",
@@ -90,9 +89,9 @@ class Settling:
     _renewal: Renewal | None = attrs.field(default=None, init=False)
     _upto: int | None = attrs.field(default=None, init=False)
 
-    def go_on(self, tx: Transaction | Reader) -> bool:
+    def go_on(self, tx: Querying) -> bool:
         """One slice; True when there is nothing more to do. Needs a transaction."""
-        connection = connection_of(tx)
+        connection = tx.connection
         attach(connection)
         if self._upto is None:
             self._upto = connection.execute("SELECT coalesce(max(serial), 0) FROM search_changed").fetchone()[0]
@@ -119,9 +118,9 @@ class Rebuilding:
     settings: SearchSettings = attrs.field(factory=SearchSettings)
     _begun: bool = attrs.field(default=False, init=False)
 
-    def go_on(self, tx: Transaction | Reader) -> bool:
+    def go_on(self, tx: Querying) -> bool:
         """One slice; True when there is nothing more to do. Needs a transaction."""
-        connection = connection_of(tx)
+        connection = tx.connection
         attach(connection)
         if not self._begun:
             connection.execute("UPDATE search_state SET gid = 0, key = 0")
@@ -132,5 +131,5 @@ class Rebuilding:
 
 
 def give_up_unfinished(connection: Reader) -> None:
-    """Shards that were being made when the node stopped are not made any further."""
+    """Retire shards that were unfinished when the node stopped."""
     connection.execute("UPDATE search_shards SET made = 2 WHERE made = 0")

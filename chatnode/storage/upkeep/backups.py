@@ -35,7 +35,7 @@ PARTIAL = ".partial"
 
 @attrs.frozen
 class Made:
-    """A backup that was made: the manifest says what is in it, `removed` which older ones had their time."""
+    """A finished backup: `manifest` describes its content, `removed` lists the older backups that were deleted."""
 
     path: Path
     manifest: dict[str, Any]
@@ -48,14 +48,14 @@ def directory_of(data: DataDirectory, settings: Backup) -> Path:
 
 
 def passphrase(settings: Backup) -> str | None:
-    """The passphrase of the settings; None when none is set. Raises `BackupError`."""
+    """The passphrase from the settings, or None. Raises `BackupError`."""
     return sealing.passphrase_of(Path(settings.passphrase_file)) if settings.passphrase_file else None
 
 
 def rotate(
     data: DataDirectory, settings: Backup, secret: str | None, declared: Additions, progress: Progress = no_progress
 ) -> Made:
-    """One more backup in the directory for them; older ones go by the rules. Raises `BackupError`."""
+    """Write a backup to the backup directory and delete old ones as configured. Raises `BackupError`."""
     directory = directory_of(data, settings)
     with _one_at_a_time(data):
         try:
@@ -74,7 +74,7 @@ def rotate(
 def create(
     data: DataDirectory, path: Path, secret: str | None, declared: Additions, progress: Progress = no_progress
 ) -> Made:
-    """One backup at `path`, where nothing may be yet. Raises `BackupError`."""
+    """Write a backup to `path`, which must not exist. Raises `BackupError`."""
     try:
         os.lstat(path)
     except FileNotFoundError:
@@ -128,7 +128,7 @@ def _create(data: DataDirectory, path: Path, secret: str | None, declared: Addit
 def _examine(database: Path, declared: Additions, progress: Progress) -> dict[str, Any]:
     """Open a copy, run the checks, and describe it. Raises `BackupError` when the file itself is damaged.
 
-    What else the checks find is kept in the manifest: a copy of a wrong count is better than none.
+    Other problems go into the manifest: a backup with a wrong count is better than none.
     """
     size = database.stat().st_size
     progress("checking", 0, size)
@@ -155,7 +155,7 @@ def _describe(reader: Reader) -> dict[str, Any]:
 
 
 def verify(path: Path, secret: str | None, progress: Progress = no_progress) -> dict[str, Any]:
-    """Read a backup to its end; its manifest. Raises `BackupError` unless every byte is as it was."""
+    """Read a whole backup and return its manifest. Raises `BackupError` if any byte has changed."""
     manifest, pieces = sealing.read(path, secret)
     for _ in compared(path, manifest, pieces, progress):
         pass
@@ -163,7 +163,7 @@ def verify(path: Path, secret: str | None, progress: Progress = no_progress) -> 
 
 
 def compared(path: Path, manifest: dict[str, Any], pieces: Iterator[bytes], progress: Progress) -> Iterator[bytes]:
-    """The pieces; raises `BackupError` at their end unless they are, together, what the manifest says."""
+    """Yields the pieces. Raises `BackupError` after the last one if their sum does not match the manifest."""
     digest, done = hashlib.sha256(), 0
     for piece in pieces:
         digest.update(piece)

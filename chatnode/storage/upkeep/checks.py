@@ -1,4 +1,4 @@
-"""Is the database sound: SQLite's own checks, and what chatnode promises about its tables."""
+"""Checks of the database: SQLite's own, and the invariants of chatnode's tables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OF_SQLITE: dict[str, Problems] = {"integrity": integrity, "foreign keys": _forei
 
 
 def declared_problems(reader: Reader, declared: Additions) -> dict[str, list[str]]:
-    """What SQLite and the subjects of the core find, by the name of the check; without what finds nothing.
+    """Problems that SQLite's checks and the core's find, by the name of the check; checks that find none are left out.
 
     For a file that no node has open; plugins' own checks are for a node that runs them.
     """
@@ -39,7 +39,7 @@ def _of_derived(declared: Additions) -> dict[str, Problems]:
 
 
 def run(reader: Reader) -> Checked:
-    """Every check; `clean` when none found a problem."""
+    """Run every check; the result is `clean` if none found a problem."""
     added = additions(reader)
     wanted = {**OF_SQLITE, **added.checks, **_of_derived(added), **added.plugin_checks}
     checks = [Check(name, _problems(check, reader)) for name, check in wanted.items()]

@@ -1,4 +1,4 @@
-"""Repairing what the tables hold a second time, so that it need not be counted: each `Derived` of the subjects."""
+"""Repairs derived data: what the tables store although it could be computed, each a `Derived` of a subject."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from chatnode.storage.engine.transaction import Transaction
 
 
 def repair(tx: Transaction) -> dict[str, int]:
-    """Make everything derived agree with what it is derived from; rows changed, by name, for each that had any.
+    """Recompute all derived data; returns the number of changed rows by name, where there were any.
 
     In the order of the subjects, and of what each declares: heads depend on floors and marks on heads. What people said
     is never changed but where it was deleted. The index of search is not among them: `services/search.py` repairs it.

@@ -68,7 +68,7 @@ def _field(name: str, value: Any) -> tuple[str, Any]:
 
 
 def _field_of_plugin(name: str, value: Any) -> tuple[str, Any]:
-    """The same where it fits, else as it is stored: what a plugin's column holds need not be what its name says."""
+    """Like a core field where possible, else as stored: a plugin's column need not hold what its name suggests."""
     try:
         return _field(name, value)
     except (TypeError, ValueError, OverflowError):

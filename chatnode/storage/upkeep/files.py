@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and that nobody else may read."""
+"""Files that appear complete or not at all, readable by their owner only."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ PARTIAL = ".partial"
 
 @contextmanager
 def appearing(path: Path) -> Generator[BinaryIO]:
-    """A new file, which has its name only when the block has ended and all of it is on disk.
+    """A new file that gets its name when the block has ended and all of it is on disk.
 
-    Raises `StartError` when something is there already, a link too, or when it cannot be written.
+    Raises `StartError` if the path exists, even as a link, or cannot be written.
     """
     partial = path.with_name(path.name + PARTIAL)
     try:

@@ -34,7 +34,7 @@ _SQLITE = b"SQLite format 3\0"
 
 @attrs.frozen
 class Restored:
-    """`manifest` is None for a plain copy of a database. `kept` is where the old files are, if there were any."""
+    """`manifest` is None for a plain copy of a database. `kept` is the place of the old files, if there were any."""
 
     manifest: dict[str, Any] | None
     kept: Path | None
@@ -50,7 +50,7 @@ def restore(
     anyway: bool = False,
     progress: Progress = no_progress,
 ) -> Restored:
-    """Put a backup in the place of the database. The caller holds the directory's lock.
+    """Replace the database with a backup. The caller holds the directory's lock.
     `declared` is what the core declares of its storage.
 
     Problems that the checks find, other than damage of the file, refuse it unless `anyway`. Raises `StartError`.
@@ -72,9 +72,9 @@ def restore(
 
 
 def verify(backup: Path, secret: str | None, progress: Progress = no_progress) -> dict[str, Any] | None:
-    """Read a backup to its end, or check a plain copy of a database, as an upgrade keeps it: that has no manifest.
+    """Read a whole backup, or check a plain copy of a database, such as an upgrade keeps; a copy has no manifest.
 
-    Raises `BackupError` when it could not be restored.
+    Raises `BackupError` if it could not be restored.
     """
     if not _is_plain(backup):
         return backups.verify(backup, secret, progress)

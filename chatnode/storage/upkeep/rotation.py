@@ -14,25 +14,25 @@ _FORM = "%Y%m%dT%H%M%SZ"
 
 
 def name_at(ms: int) -> str:
-    """`chatnode-20261121T154500Z.backup`; the order of names is that of times."""
+    """`chatnode-20261121T154500Z.backup`; sorting by name sorts by time."""
     return f"chatnode-{datetime.fromtimestamp(ms / 1000, UTC).strftime(_FORM)}.backup"
 
 
 def time_of(name: str) -> datetime | None:
-    """When a backup was made, by its name; None when it is no name of ours."""
+    """The time in a backup's name; None if it is not the name of a backup."""
     found = _NAME.fullmatch(name)
     return datetime.strptime(found[1], _FORM).replace(tzinfo=UTC) if found else None
 
 
 def newest(directory: Path) -> datetime | None:
-    """When the newest backup in a directory was made."""
+    """The time of the newest backup in a directory."""
     if not directory.is_dir():
         return None
     return max((time for entry in directory.iterdir() if (time := time_of(entry.name))), default=None)
 
 
 def superfluous(names: Iterable[str], settings: Backup) -> list[str]:
-    """The names that can go. The newest never does; with all three settings 0, none does."""
+    """The names to delete: never the newest, and none if all three settings are 0."""
     dated = sorted(((time, name) for name in names if (time := time_of(name))), reverse=True)
     rules: list[tuple[int, Callable[[datetime], Hashable]]] = [
         (settings.keep_daily, lambda time: time.date()),

@@ -23,8 +23,6 @@ from typing import Any, BinaryIO, Protocol
 import attrs
 import orjson
 from argon2.low_level import Type, hash_secret_raw
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from chatnode.errors import StartError
 
@@ -50,7 +48,11 @@ class _Seal(Protocol):
 
 class _Encrypted:
     def __init__(self, key: bytes) -> None:
-        self._cipher = ChaCha20Poly1305(key)
+        # Imported for the first file with a passphrase: it takes 7 MiB, and most nodes never see one.
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+        self._cipher, self._invalid = ChaCha20Poly1305(key), InvalidTag
 
     def close(self, number: int, data: bytes, about: bytes) -> bytes:
         return self._cipher.encrypt(number.to_bytes(12), data, about)
@@ -58,7 +60,7 @@ class _Encrypted:
     def open(self, number: int, data: bytes, about: bytes) -> bytes | None:
         try:
             return self._cipher.decrypt(number.to_bytes(12), data, about)
-        except InvalidTag:
+        except self._invalid:
             return None
 
 

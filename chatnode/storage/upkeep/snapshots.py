@@ -30,7 +30,7 @@ def no_progress(stage: str, done: int, total: int) -> None:
 
 @contextmanager
 def open_read_only(database: Path, *, resting: bool = False) -> Generator[Reader]:
-    """A connection that reads, in one snapshot. `resting`: a file that nobody writes, so no side files are made."""
+    """A read-only connection, in one snapshot. `resting`: nobody writes to the file, so no side files are created."""
     uri = f"file:{quote(str(database.absolute()))}?mode=ro" + ("&immutable=1" if resting else "")
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None, factory=Reader)) as connection:
         connection.execute("PRAGMA query_only=ON")

@@ -10,7 +10,7 @@ from chatnode.api import (
     Collection,
     Field,
     IntegrityError,
-    Reader,
+    Querying,
     Refusal,
     Transaction,
     kinds,
@@ -22,7 +22,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _MOST = 2**53
 
 
-def learned(source: Reader | Transaction, asker: Asker) -> Iterator[Field]:
+def learned(source: Querying, asker: Asker) -> Iterator[Field]:
     """The fields that users have defined. Their SQL uses keys, because users choose the names."""
     for key, name, kind in source.execute("SELECT key, name, kind FROM crm_fields ORDER BY key").fetchall():
         value = f"(SELECT value FROM crm_values WHERE contact = item.key AND field = {key:d})"  # noqa: S608

@@ -12,9 +12,8 @@ from chatnode.api import (
     Context,
     EventKind,
     Plugin,
-    Reader,
+    Querying,
     Refusal,
-    Transaction,
     command,
     hookimpl,
 )
@@ -52,7 +51,7 @@ async def get(ctx: Context, asked: GetPolls) -> PollPage:
 
 
 @hookimpl
-def enrich_messages(reader: Reader | Transaction, ids: Sequence[str], viewer: Account | None) -> Mapping[str, Any]:
+def enrich_messages(reader: Querying, ids: Sequence[str], viewer: Account | None) -> Mapping[str, Any]:
     """`extra.polls` of each message that is a poll: the counts, and `mine`, the viewer's own vote, if there is one."""
     return storage.shown(reader, ids, viewer)
 

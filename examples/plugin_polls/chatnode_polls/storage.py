@@ -8,6 +8,7 @@ from typing import Any
 
 from chatnode.api import (
     Account,
+    Querying,
     Reader,
     Refusal,
     Row,
@@ -82,7 +83,7 @@ def _find(tx: Transaction, account: Account, message: str) -> tuple[int, Poll]:
     return key, found[0]
 
 
-def polls(reader: Reader | Transaction, account: Account, messages: Sequence[str]) -> list[Poll]:
+def polls(reader: Querying, account: Account, messages: Sequence[str]) -> list[Poll]:
     """Those of the messages that are polls and that the user may see, each with the user's vote."""
     rows = reader.execute(
         "SELECT m.key, m.id, p.question, p.options, (SELECT v.option FROM polls_votes v WHERE v.message = m.key "  # noqa: S608
@@ -93,12 +94,12 @@ def polls(reader: Reader | Transaction, account: Account, messages: Sequence[str
     return [_poll(reader, *row) for row in rows]
 
 
-def _poll(reader: Reader | Transaction, key: int, message: str, question: str, options: str, mine: int | None) -> Poll:
+def _poll(reader: Querying, key: int, message: str, question: str, options: str, mine: int | None) -> Poll:
     names = json.loads(options)
     return Poll(message, question, names, _votes(reader, key, len(names)), mine)
 
 
-def _votes(reader: Reader | Transaction, message: int, options: int) -> list[int]:
+def _votes(reader: Querying, message: int, options: int) -> list[int]:
     votes = [0] * options
     rows = reader.execute("SELECT option, count(*) FROM polls_votes WHERE message = ? GROUP BY option", (message,))
     for option, count in rows:
@@ -106,7 +107,7 @@ def _votes(reader: Reader | Transaction, message: int, options: int) -> list[int
     return votes
 
 
-def shown(reader: Reader | Transaction, messages: Sequence[str], viewer: Account | None) -> dict[str, Any]:
+def shown(reader: Querying, messages: Sequence[str], viewer: Account | None) -> dict[str, Any]:
     """The polls by message id. Without a viewer, only what every user who can see the messages may know."""
     rows = reader.execute(
         "SELECT m.id, m.key, p.question, p.options, (SELECT v.option FROM polls_votes v WHERE v.message = m.key "

@@ -10,7 +10,7 @@ import pytest
 
 from chatnode.config import Config
 from chatnode.node import Node, open_node
-from tests.conftest import User, make_person
+from chatnode.testing import User
 
 
 @pytest.fixture
@@ -22,4 +22,4 @@ async def node(tmp_path: Path, config: Config) -> AsyncIterator[Node]:
 
 @pytest.fixture
 async def cay(node: Node) -> User:
-    return await make_person(node, "cay")
+    return await User.new(node, "cay")

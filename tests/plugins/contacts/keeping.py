@@ -8,7 +8,7 @@ import pytest
 
 from chatnode.config import Config
 from chatnode.node import Node
-from tests.conftest import User
+from chatnode.testing import User
 
 DAY_MS = 86_400_000
 

@@ -9,9 +9,9 @@ from chatnode_contacts.queries import COLLECTIONS
 from chatnode.dispatch.caller import Caller
 from chatnode.errors import Refusal
 from chatnode.node import Node
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User, refused
 from tests.plugins.contacts.keeping import become_contacts, kept, listed, requests
-from tests.services.dialogue import LiveSession, Visitor, anew, outcome, refused, token_of, with_password
+from tests.services.dialogue import Visitor, outcome, token_of, with_password
 
 FIELDS = {
     "contacts.request": {"person": "bob"},
@@ -45,7 +45,7 @@ async def keeper(ann: User, bob: User, cay: User) -> User:
 
 async def test_nobody_else_sees_or_changes_it(node: Node, keeper: User, bob: User, cay: User, eve: User) -> None:
     """Everything that others can ask for, whoever they are, and what they are pushed."""
-    others = (bob, cay, eve, await make_person(node, "root", admin=True))
+    others = (bob, cay, eve, await User.new(node, "root", admin=True))
     before = (await kept(keeper, bob), await requests(keeper, "outgoing"))
     received: list[object] = []
     for who in others:
@@ -85,12 +85,11 @@ async def test_every_command_is_tried_here() -> None:
 async def test_it_takes_the_permission(node: Node, ann: User, bob: User) -> None:
     await node.call("roles.set", role="guest", permissions=["chat"])
     await node.call("people.role", person="ann", role="guest")
-    guest = await anew(node, "ann")
     for name, fields in FIELDS.items():
-        assert await outcome(guest.call(name, **fields)) == "forbidden", name
+        assert await outcome(ann.call(name, **fields)) == "forbidden", name
         assert await outcome(Visitor(node).call(name, **fields)) == "unauthenticated", name
     for collection in COLLECTIONS:
-        assert await outcome(guest.call("items.query", collection=collection.name)) == "forbidden"
+        assert await outcome(ann.call("items.query", collection=collection.name)) == "forbidden"
 
 
 async def test_members_and_moderators_have_it_from_the_first_day(node: Node) -> None:
@@ -100,7 +99,7 @@ async def test_members_and_moderators_have_it_from_the_first_day(node: Node) -> 
 
 async def test_a_token_that_only_reads_changes_nothing(node: Node) -> None:
     ann = await with_password(node, "ann")
-    await make_person(node, "bob")
+    await User.new(node, "bob")
     token = await token_of(ann, scopes=["contacts.use:read"])
     reads = {command.name: command.reads for command in COMMANDS}
     for name, fields in FIELDS.items():

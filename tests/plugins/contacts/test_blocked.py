@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from chatnode.node import Node
-from tests.conftest import User
+from chatnode.testing import LiveSession, User, refused
 from tests.plugins.contacts.keeping import become_contacts, kept, listed, requests
-from tests.services.dialogue import LiveSession, assert_sound, refused
+from tests.services.dialogue import assert_sound
 
 
 @pytest.mark.parametrize("blocker", ["ann", "bob"])

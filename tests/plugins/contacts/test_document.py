@@ -6,9 +6,8 @@ import jsonschema
 from chatnode_contacts.commands import COMMANDS
 
 from chatnode.node import Node
+from chatnode.testing import LiveSession, User
 from chatnode.transport import openapi
-from tests.conftest import User
-from tests.services.dialogue import LiveSession, say
 
 
 async def test_the_document_describes_what_is_given(node: Node, ann: User, bob: User) -> None:
@@ -32,7 +31,7 @@ async def test_the_document_describes_what_is_given(node: Node, ann: User, bob: 
     await call(ann, "contacts.decline", person="bob")
     await call(ann, "contacts.request", person="bob")
     await call(bob, "contacts.accept", person="ann")
-    await say(ann, (await ann.call("inbox.list"))["conversations"][0]["conversation"], "hello")
+    await ann.says((await ann.call("inbox.list"))["conversations"][0]["conversation"], "hello")
     await call(ann, "contacts.add", person="bob", nickname="B", number="1", note="n", favourite=True)
     await call(ann, "contacts.update", person="bob", groups=["Work"], tags=["vip"])
     await call(ann, "contacts.get", person="bob")

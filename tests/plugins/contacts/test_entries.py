@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from chatnode.node import Node
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User, refused
 from tests.plugins.contacts.keeping import become_contacts, contact, listed, requests, set_back, with_settings
-from tests.services.dialogue import LiveSession, assert_sound, refused, say
+from tests.services.dialogue import assert_sound
 
 
 async def test_everything_that_one_keeps_of_somebody(node: Node, ann: User, bob: User) -> None:
@@ -70,7 +70,7 @@ async def test_the_first_time_stays(node: Node, ann: User, bob: User) -> None:
 
 async def test_removing_takes_what_was_kept_and_only_ones_own(node: Node, ann: User, bob: User) -> None:
     talk = await become_contacts(ann, bob)
-    await say(ann, talk, "hello")
+    await ann.says(talk, "hello")
     await ann.call("contacts.update", person="bob", nickname="B", note="secret", groups=["Work"], favourite=True)
     await ann.call("contacts.remove", person="bob")
     assert (await listed(ann), await listed(bob)) == ([], ["ann"])
@@ -92,7 +92,7 @@ async def test_who_is_no_contact_is_not_changed_or_removed(ann: User, bob: User)
 
 async def test_who_is_deactivated_stays_in_the_list(node: Node, ann: User, bob: User) -> None:
     await become_contacts(ann, bob)
-    await make_person(node, "eve")
+    await User.new(node, "eve")
     for handle in ("bob", "eve"):
         await node.call("people.deactivate", person=handle)
     entry = await contact(ann, bob)
@@ -122,7 +122,7 @@ async def test_fields_are_bounded(ann: User, bob: User) -> None:
 @with_settings(entries=2)
 async def test_a_list_has_a_largest_size(node: Node, ann: User) -> None:
     for number in range(3):
-        await make_person(node, f"star{number}")
+        await User.new(node, f"star{number}")
     for number in range(2):
         await ann.call("contacts.add", person=f"star{number}")
     with refused("too_large", "person"):

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatnode.node import Node
-from tests.conftest import User
+from chatnode.testing import User
 from tests.plugins.contacts.keeping import DAY_MS, become_contacts, catch_up, contact, listed, set_back, with_settings
-from tests.services.dialogue import assert_sound, direct, group, say
+from tests.services.dialogue import assert_sound
 
 HALF_LIFE = 30.0 * DAY_MS
 NOW = 1_763_752_926_042
@@ -22,9 +22,9 @@ NOW = 1_763_752_926_042
 async def test_a_message_counts_for_both(node: Node, ann: User, bob: User, cay: User) -> None:
     talks = {who.handle: await become_contacts(ann, who) for who in (bob, cay)}
     for _ in range(3):
-        await say(ann, talks["bob"], "hello")
+        await ann.says(talks["bob"], "hello")
     await trio.sleep(0.002)  # in a later millisecond: within one, nobody talked last
-    last = await say(cay, talks["cay"], "hello yourself")
+    last = await cay.posts(talks["cay"], "hello yourself")
     await catch_up(node)
     assert (await listed(ann, sort="recent"), await listed(ann, sort="most_used")) == (["cay", "bob"], ["bob", "cay"])
     for one, other, weight in ((ann, bob, 3.0), (bob, ann, 3.0), (ann, cay, 1.0), (cay, ann, 1.0)):
@@ -36,22 +36,22 @@ async def test_a_message_counts_for_both(node: Node, ann: User, bob: User, cay: 
 
 async def test_what_is_said_in_groups_counts_for_nobody(node: Node, ann: User, bob: User) -> None:
     await become_contacts(ann, bob)
-    room = await group(ann, bob)
-    await say(bob, room, "hello @ann", reply_to=(await say(ann, room, "hello"))["message"])
-    await say(ann, await direct(ann, ann), "a note to myself")
+    room = await ann.group(bob)
+    await bob.says(room, "hello @ann", reply_to=await ann.says(room, "hello"))
+    await ann.says(await ann.direct(ann), "a note to myself")
     await catch_up(node)
     assert not {"last_interacted_at", "weight"} & (set(await contact(ann, bob)) | set(await contact(bob, ann)))
 
 
 async def test_what_was_said_before_counts_as_one(node: Node, ann: User, bob: User) -> None:
     """And is not counted once more by whoever reads the log, however late."""
-    talk = await direct(ann, bob)
+    talk = await ann.direct(bob)
     for _ in range(5):
-        await say(bob, talk, "hello")
+        await bob.says(talk, "hello")
     await become_contacts(ann, bob)
     await catch_up(node)
     assert (await contact(ann, bob))["weight"] == pytest.approx(1.0, abs=0.01)
-    await say(bob, talk, "hello")
+    await bob.says(talk, "hello")
     await catch_up(node)
     assert (await contact(ann, bob))["weight"] == pytest.approx(2.0, abs=0.01)
 
@@ -59,7 +59,7 @@ async def test_what_was_said_before_counts_as_one(node: Node, ann: User, bob: Us
 async def test_who_is_added_again_begins_anew(node: Node, ann: User, bob: User) -> None:
     talk = await become_contacts(ann, bob)
     for _ in range(4):
-        await say(ann, talk, "hello")
+        await ann.says(talk, "hello")
     await ann.call("contacts.remove", person="bob")  # before anything was counted
     await ann.call("contacts.add", person="bob")
     await catch_up(node)
@@ -70,7 +70,7 @@ async def test_who_is_added_again_begins_anew(node: Node, ann: User, bob: User) 
 async def test_reading_the_log_once_more_changes_nothing(node: Node, ann: User, bob: User) -> None:
     talk = await become_contacts(ann, bob)
     for _ in range(3):
-        await say(ann, talk, "hello")
+        await ann.says(talk, "hello")
     await catch_up(node)
     await node.core.db.write(lambda tx: tx.execute("UPDATE consumers SET cursor = 0"))
     node.consumers.moved("contacts", "interactions")
@@ -82,14 +82,14 @@ async def test_reading_the_log_once_more_changes_nothing(node: Node, ann: User, 
 async def test_what_is_long_ago_counts_less(node: Node, ann: User, bob: User, cay: User) -> None:
     talks = {who.handle: await become_contacts(ann, who) for who in (bob, cay)}
     for _ in range(4):
-        await say(ann, talks["bob"], "hello")
-    await say(ann, talks["cay"], "hello")
+        await ann.says(talks["bob"], "hello")
+    await ann.says(talks["cay"], "hello")
     await catch_up(node)
     assert await listed(ann, sort="most_used") == ["bob", "cay"]
     await set_back(node, "contacts_entries", "rank", 3)  # all of it
     assert [(await contact(ann, who))["weight"] for who in (bob, cay)] == pytest.approx([0.5, 0.125], abs=0.01)
     for _ in range(2):
-        await say(ann, talks["cay"], "hello again")
+        await ann.says(talks["cay"], "hello again")
     await catch_up(node)
     assert await listed(ann, sort="most_used") == ["cay", "bob"]
     assert (await contact(ann, cay))["weight"] == pytest.approx(2.125, abs=0.01)

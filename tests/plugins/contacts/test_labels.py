@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from chatnode.node import Node
-from tests.conftest import User
+from chatnode.testing import LiveSession, User, refused
 from tests.plugins.contacts.keeping import contact, listed, with_settings
-from tests.services.dialogue import LiveSession, assert_sound, refused
+from tests.services.dialogue import assert_sound
 
 
 async def labels(who: User, **fields: Any) -> list[tuple[str, str, int]]:

@@ -20,9 +20,9 @@ from chatnode.node import Node
 from chatnode.storage.engine.connection import Reader, connect_writer
 from chatnode.storage.engine.migrations import Migration
 from chatnode.storage.node.plugins import prepare
-from tests.conftest import User, make_person
+from chatnode.testing import User, refused
 from tests.plugins.contacts.keeping import contact, listed, set_back
-from tests.services.dialogue import anew, assert_sound, direct, refused, say
+from tests.services.dialogue import assert_sound
 
 NAMES = ("Zoë", "ängstlich", "Émile", "bernd", "Åsa", "ŠAŠA", "Bernd", "zoë", "李雷")
 
@@ -31,7 +31,7 @@ NAMES = ("Zoë", "ängstlich", "Émile", "bernd", "Åsa", "ŠAŠA", "Bernd", "zo
 async def keeper(node: Node, ann: User) -> User:
     """Ann, with a contact for each name."""
     for number, name in enumerate(NAMES):
-        person = await make_person(node, f"p{number}")
+        person = await User.new(node, f"p{number}")
         await person.call("people.update", name=name)
         await ann.call("contacts.add", person=f"p{number}")
     return ann
@@ -52,7 +52,7 @@ async def test_by_name_it_is_the_name_that_the_owner_gave(keeper: User) -> None:
 
 
 async def test_a_new_name_has_a_new_place(node: Node, keeper: User) -> None:
-    person = await anew(node, "p3")
+    person = await User.of(node, "p3")
     await person.call("people.update", name="Quentin")
     assert await names(keeper, sort="name") == [
         "ängstlich", "Åsa", "Bernd", "Émile", "Quentin", "ŠAŠA", "Zoë", "zoë", "李雷",
@@ -78,7 +78,7 @@ async def test_a_new_name_has_a_new_place(node: Node, keeper: User) -> None:
 async def test_recent_ones_first(ann: User, bob: User, cay: User, eve: User) -> None:
     """Whom one talked with before they were a contact counts too; who was never talked with comes last."""
     for who in (eve, cay):
-        await say(ann, await direct(ann, who), "hello")
+        await ann.says(await ann.direct(who), "hello")
         await trio.sleep(0.002)  # in a later millisecond: within one, nobody talked last
     for who in (bob, cay, eve):
         await ann.call("contacts.add", person=who.handle)
@@ -136,7 +136,7 @@ async def test_a_cursor_that_was_made_up_is_refused(keeper: User) -> None:
 
 async def test_somebody_is_found_by_what_they_are_called_anywhere(node: Node, ann: User) -> None:
     for handle, name in (("grace", "Grace Hopper"), ("hopper2", "Édouard"), ("x", "Ada")):
-        await (await make_person(node, handle)).call("people.update", name=name)
+        await (await User.new(node, handle)).call("people.update", name=name)
         await ann.call("contacts.add", person=handle)
     await ann.call("contacts.update", person="x", nickname="Straße am HOF", number="+49 (170) 123-45")
     for query, found in (
@@ -242,7 +242,7 @@ async def test_they_are_found_as_one_types_their_names(node: Node, ann: User, bo
 
 async def test_letters_of_every_alphabet_stand_beside_the_plain_ones(node: Node, ann: User) -> None:
     for number, name in enumerate(["Agnes", "Lukas", "Ægir", "Sorin", "Łukasz", "Søren", "Ahmed"]):
-        person = await make_person(node, f"p{number}")
+        person = await User.new(node, f"p{number}")
         await person.call("people.update", name=name)
         await ann.call("contacts.add", person=f"p{number}")
     assert await names(ann, sort="name") == ["Ægir", "Agnes", "Ahmed", "Lukas", "Łukasz", "Søren", "Sorin"]

@@ -7,7 +7,7 @@ import pytest
 
 from chatnode.api import Reader, Transaction
 from chatnode.node import Node
-from tests.conftest import User, make_person
+from chatnode.testing import User
 from tests.services.dialogue import assert_sound
 
 from .keeping import catch_up, listed
@@ -24,8 +24,8 @@ async def names_of(node: Node, person: User) -> list[str]:
 async def test_a_new_name_reaches_all_of_them_step_by_step(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "MOST_AT_ONCE", 2)
     monkeypatch.setattr(following, "MOST_TOLD", 3)
-    boss = await make_person(node, "boss")
-    owners = [await make_person(node, f"owner{number}") for number in range(7)]
+    boss = await User.new(node, "boss")
+    owners = [await User.new(node, f"owner{number}") for number in range(7)]
     for owner in owners:
         await owner.call("contacts.add", person="boss")
     before = await node.core.db.read(lambda reader: reader.execute("SELECT count(*) FROM log_audience").fetchone()[0])
@@ -46,7 +46,7 @@ MANY = 60_000
 
 
 async def test_who_is_in_very_many_lists_can_change_their_name_and_be_erased(node: Node, ann: User) -> None:
-    boss = await make_person(node, "boss")
+    boss = await User.new(node, "boss")
     await ann.call("contacts.add", person="boss")
 
     def write(tx: Transaction) -> None:

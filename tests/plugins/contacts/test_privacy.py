@@ -9,9 +9,9 @@ import pytest
 from chatnode.node import Node
 from chatnode.storage.people import people
 from chatnode.storage.privacy import erasure
-from tests.conftest import User
+from chatnode.testing import LiveSession, User
 from tests.plugins.contacts.keeping import become_contacts, kept, listed, requests
-from tests.services.dialogue import LiveSession, assert_sound
+from tests.services.dialogue import assert_sound
 
 
 async def exported(who: User) -> list[dict[str, Any]]:

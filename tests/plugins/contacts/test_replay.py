@@ -15,7 +15,7 @@ from chatnode.errors import Refusal
 from chatnode.node import Node
 from tests.plugins.contacts.client import ContactsClient
 from tests.plugins.contacts.keeping import catch_up
-from tests.properties.world import Connection, Somebody, connect, head, make_somebody, replayed
+from tests.properties.world import Connection, SignedIn, connect, head, replayed
 from tests.services.dialogue import assert_sound, new_cid
 
 
@@ -28,7 +28,7 @@ def config() -> Config:
     )
 
 
-async def fresh(somebody: Somebody) -> ContactsClient:
+async def fresh(somebody: SignedIn) -> ContactsClient:
     client = ContactsClient(somebody)
     await client.begin()
     return client
@@ -43,13 +43,13 @@ def apply(client: ContactsClient, frames: list[bytes]) -> None:
 class Watched:
     """Somebody with a client that is there all the time, and one that has a snapshot and is away."""
 
-    somebody: Somebody
+    somebody: SignedIn
     live: ContactsClient
     away: ContactsClient
     connection: Connection
 
     @classmethod
-    async def of(cls, somebody: Somebody) -> Watched:
+    async def of(cls, somebody: SignedIn) -> Watched:
         connection = await connect(somebody, None)
         live, away = await fresh(somebody), await fresh(somebody)
         live.gid = away.gid = connection.welcome["head"]
@@ -67,7 +67,7 @@ class Watched:
 
 # ---- one command after the other
 
-Steps = Callable[[dict[str, Somebody]], Awaitable[Any]]
+Steps = Callable[[dict[str, SignedIn]], Awaitable[Any]]
 
 
 @attrs.frozen
@@ -107,7 +107,7 @@ REPLAYED = {each.command for each in SCENARIOS}
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: f"{each.command}-{len(each.before)}")
 async def test_a_command_is_told_live_and_later_alike(node: Node, scenario: Scenario) -> None:
-    people = {handle: await make_somebody(node, handle) for handle in ("ann", "bob", "eve")}
+    people = {handle: await SignedIn.new(node, handle) for handle in ("ann", "bob", "eve")}
     for handle, command, fields in scenario.before:
         await people[handle].call(command, **fields)
     since = await head(node)
@@ -130,7 +130,7 @@ async def test_a_command_is_told_live_and_later_alike(node: Node, scenario: Scen
 class Dialogue:
     """Five people who do as they please, by a seed."""
 
-    def __init__(self, node: Node, people: list[Somebody], seed: int) -> None:
+    def __init__(self, node: Node, people: list[SignedIn], seed: int) -> None:
         self.node = node
         self.people = people
         self.draw = random.Random(seed)
@@ -148,7 +148,7 @@ class Dialogue:
         except Refusal as refusal:
             assert refusal.code in ("not_found", "conflict", "forbidden", "closed"), refusal  # noqa: PT017
 
-    def _choices(self, other: Somebody) -> list[tuple[str, dict[str, Any]]]:
+    def _choices(self, other: SignedIn) -> list[tuple[str, dict[str, Any]]]:
         person = {"person": other.handle}
         labels = ["Work", "work", "Chess", "Family"]
         kind = self.draw.choice(["group", "tag"])
@@ -188,7 +188,7 @@ class Dialogue:
 
 @pytest.mark.parametrize("seed", range(8))
 async def test_clients_show_what_the_node_has(node: Node, seed: int) -> None:
-    people = [await make_somebody(node, handle) for handle in ("ann", "bob", "cay", "dan", "eve")]
+    people = [await SignedIn.new(node, handle) for handle in ("ann", "bob", "cay", "dan", "eve")]
     dialogue = Dialogue(node, people, seed)
     watched = [await Watched.of(somebody) for somebody in people]
     for _ in range(5):

@@ -6,9 +6,9 @@ import pytest
 
 from chatnode.config import Config, Limits
 from chatnode.node import Node
-from tests.conftest import User, make_person
+from chatnode.testing import User, refused
 from tests.plugins.contacts.keeping import become_contacts, contact, listed, requests, set_back, with_settings
-from tests.services.dialogue import LiveSession, assert_sound, direct, outcome, refused
+from tests.services.dialogue import assert_sound, outcome
 
 
 async def test_who_accepts_is_in_the_list_and_has_them_in_theirs(node: Node, ann: User, bob: User) -> None:
@@ -25,17 +25,17 @@ async def test_who_accepts_is_in_the_list_and_has_them_in_theirs(node: Node, ann
     await assert_sound(node)
 
 
-async def test_contacts_see_each_others_presence(node: Node, ann: User, bob: User) -> None:
+async def test_contacts_see_each_others_presence(node: Node, bob: User) -> None:
     """By the core's own rule: they have a conversation, in which nothing need be said."""
-    await LiveSession.of(node, bob)
+    cay = await User.new(node, "cay")  # who is not connected
     await bob.call("presence.status", text="in the garden")
-    assert (await ann.call("presence.get", people=["bob"]))["people"] == []
-    conversation = await become_contacts(ann, bob)
-    assert conversation == await direct(ann, bob)
-    badge = (await contact(ann, bob))["presence"]
+    assert (await cay.call("presence.get", people=["bob"]))["people"] == []
+    conversation = await become_contacts(cay, bob)
+    assert conversation == await cay.direct(bob)
+    badge = (await contact(cay, bob))["presence"]
     assert (badge["online"], badge["text"], "last_active_at" in badge) == (True, "in the garden", True)
-    assert (await contact(bob, ann))["presence"]["online"] is False
-    (told,) = (await ann.call("presence.get", people=["bob"]))["people"]
+    assert (await contact(bob, cay))["presence"]["online"] is False
+    (told,) = (await cay.call("presence.get", people=["bob"]))["people"]
     assert {**badge, "person": {"id": bob.id, "handle": "bob"}} == told
 
 
@@ -130,7 +130,7 @@ async def test_who_is_deactivated_is_not_asked(node: Node, ann: User, bob: User,
 
 async def test_requests_are_listed_page_by_page_newest_first(node: Node, ann: User) -> None:
     for number in range(5):
-        await (await make_person(node, f"fan{number}")).call("contacts.request", person="ann")
+        await (await User.new(node, f"fan{number}")).call("contacts.request", person="ann")
     found: list[str] = []
     page = await ann.call("contacts.requests", limit=2)
     while True:
@@ -144,7 +144,7 @@ async def test_requests_are_listed_page_by_page_newest_first(node: Node, ann: Us
 @with_settings(pending_requests=2)
 async def test_requests_without_an_answer_are_bounded(node: Node, ann: User, bob: User, eve: User) -> None:
     for number in range(3):
-        await make_person(node, f"star{number}")
+        await User.new(node, f"star{number}")
     assert [await outcome(ann.call("contacts.request", person=f"star{number}")) for number in range(3)] == [
         "ok", "ok", "too_large",
     ]  # fmt: skip
@@ -175,5 +175,5 @@ async def test_a_full_list_takes_nobody_in(ann: User, bob: User, eve: User) -> N
 @pytest.mark.parametrize("config", [Config(limits=Limits(page_items=3))])
 async def test_pages_are_no_larger_than_the_node_allows(node: Node, ann: User) -> None:
     for number in range(4):
-        await (await make_person(node, f"fan{number}")).call("contacts.request", person="ann")
+        await (await User.new(node, f"fan{number}")).call("contacts.request", person="ann")
     assert len((await ann.call("contacts.requests", limit=100))["requests"]) == 3

@@ -15,16 +15,16 @@ import trio.testing
 from chatnode.api import Consumer, Context, Refusal, Row, Transaction, Write
 from chatnode.node import Node
 from chatnode.storage.log import consumers as storage
-from tests.conftest import User, make_person
-from tests.services.dialogue import direct, fill, say
+from chatnode.testing import User
+from tests.services.dialogue import fill
 
 from .making import Consume, Noting, head, logged, made, node_with, notes, seen, stored_cursor
 
 
 async def talk_of(node: Node) -> tuple[User, str]:
     """Somebody, and their notes to themselves."""
-    ann = await make_person(node, "ann")
-    return ann, await direct(ann, ann)
+    ann = await User.new(node, "ann")
+    return ann, await ann.direct(ann)
 
 
 # ---- what it reads
@@ -34,11 +34,11 @@ async def test_a_consumer_gets_what_happens_after_it_was_first_there(tmp_path: P
     noting = Noting()
     async with node_with(tmp_path) as node:
         ann, talk = await talk_of(node)
-        await say(ann, talk, "before the plugin")
+        await ann.says(talk, "before the plugin")
     async with node_with(tmp_path, made(consumers=[noting.declared()])) as node:
         ann = User(node, ann.account)
-        await say(ann, talk, "one")
-        await say(ann, talk, "two")
+        await ann.says(talk, "one")
+        await ann.says(talk, "two")
         (status,) = await node.consumers.catch_up()
         assert await seen(node) == (await logged(node))[1:]
         assert (status.cursor, status.behind, status.failing) == (await head(node), 0, None)
@@ -64,7 +64,7 @@ async def test_rows_say_what_happened_and_where(tmp_path: Path) -> None:
 
     async with node_with(tmp_path, made(consumers=[Consumer("reading", consume)])) as node:
         ann, talk = await talk_of(node)
-        posted = await say(ann, talk, "hello")
+        posted = await ann.posts(talk, "hello")
         await node.consumers.catch_up()
         row = got[-1]
         assert (row.gid, row.kind, row.conversation, row.subject, row.actor) == (
@@ -77,11 +77,11 @@ async def test_after_a_restart_it_goes_on_where_it_was(tmp_path: Path) -> None:
     plugin = made(consumers=[noting.declared()])
     async with node_with(tmp_path, plugin) as node:
         ann, talk = await talk_of(node)
-        await say(ann, talk, "one")
+        await ann.says(talk, "one")
         await node.consumers.catch_up()
-        await say(ann, talk, "two, which it has no time for")
+        await ann.says(talk, "two, which it has no time for")
     async with node_with(tmp_path) as node:
-        await say(User(node, ann.account), talk, "three, while the plugin is not there")
+        await User(node, ann.account).says(talk, "three, while the plugin is not there")
     async with node_with(tmp_path, plugin) as node:
         (status,) = node.consumers.statuses()
         assert status.behind == 2
@@ -98,7 +98,7 @@ async def test_a_consumer_of_a_rare_kind_reads_the_log_in_stretches(
     rare = noting.declared(kinds=frozenset({"message.pinned", "message.edited"}), from_start=True)
     async with node_with(tmp_path, made(consumers=[rare])) as node:
         ann, talk = await talk_of(node)
-        posted = await say(ann, talk, "one")
+        posted = await ann.posts(talk, "one")
         await fill(ann, talk, "nothing to it", 35)
         await ann.call("messages.pin", message=posted["message"])
         await fill(ann, talk, "nothing to it", 35)
@@ -115,7 +115,7 @@ async def test_holes_in_the_log_are_stepped_over(tmp_path: Path, monkeypatch: py
     async with node_with(tmp_path, made(consumers=[noting.declared(from_start=True)])) as node:
         ann, talk = await talk_of(node)
         await fill(ann, talk, "kept for a while", 50)
-        posted = await say(ann, talk, "the newest")
+        posted = await ann.posts(talk, "the newest")
         await node.core.db.write(lambda tx: tx.execute("DELETE FROM log WHERE gid < ?", (posted["gid"],)))
         await node.consumers.catch_up()
         assert await seen(node) == [posted["gid"]]
@@ -134,7 +134,7 @@ async def test_the_log_is_read_by_its_key(node: Node, kinds: set[str] | None) ->
         return [row[3] for sql in traced for row in reader.execute(f"EXPLAIN QUERY PLAN {sql}")]
 
     ann, talk = await talk_of(node)
-    await say(ann, talk, "one")
+    await ann.says(talk, "one")
     found = [plan for plan in await node.core.db.read(plans) if "log" in plan.split() or " l " in plan]
     assert found
     assert all("USING INTEGER PRIMARY KEY" in plan or plan == "SEARCH log" for plan in found), found
@@ -146,7 +146,7 @@ async def test_what_it_does_not_want_costs_no_write_and_is_not_read_again(tmp_pa
     async with node_with(tmp_path, made(consumers=[rare])) as node:
         ann, talk = await talk_of(node)
         begun = await stored_cursor(node)
-        posted = await say(ann, talk, "one")
+        posted = await ann.posts(talk, "one")
         async with trio.open_nursery() as nursery:
             nursery.start_soon(node.consumers.run)
             await trio.testing.wait_all_tasks_blocked(0.01)
@@ -193,7 +193,7 @@ async def test_effect_and_cursor_are_one_transaction(tmp_path: Path) -> None:
         return write
 
     async with node_with(tmp_path, made(consumers=[Consumer("noting", consume)])) as node:
-        await make_person(node, "ann")
+        await User.new(node, "ann")
         await node.consumers.catch_up()
         assert await seen(node) == list(range(1, await head(node) + 1))
 
@@ -209,7 +209,7 @@ async def test_events_that_the_effect_records_are_told_and_come_to_consumers_too
     consumers = [Consumer("making", consume), noting.declared(kinds=None)]
     async with node_with(tmp_path, made(consumers=consumers)) as node:
         ann, talk = await talk_of(node)
-        posted = await say(ann, talk, "one")
+        posted = await ann.posts(talk, "one")
         await node.consumers.catch_up("made", "making")
         assert (await node.call("people.get", person=f"made-by-{posted['gid']}"))["person"]
         await node.consumers.catch_up()
@@ -343,10 +343,10 @@ async def test_an_effect_over_its_budget_is_cut_and_its_row_set_aside(tmp_path: 
     consumers = [Consumer("endless", consume, kinds=frozenset({"message.posted"})), noting.declared()]
     async with node_with(tmp_path, made(consumers=consumers), transaction_seconds=0.02) as node:
         ann, talk = await talk_of(node)
-        await say(ann, talk, "one")
+        await ann.says(talk, "one")
         cut, fine = await node.consumers.catch_up()
         assert (cut.set_aside, cut.behind, fine.set_aside, fine.behind) == (1, 0, 0, 0)
-        await say(ann, talk, "two")
+        await ann.says(talk, "two")
         await node.consumers.catch_up("made", "noting")
         assert await seen(node) == await logged(node)
         assert await seen(node, "endless") == []
@@ -426,7 +426,7 @@ async def test_a_slow_one_and_a_raising_one_delay_nobody(tmp_path: Path) -> None
         ann, talk = await talk_of(node)
         await begun.wait()
         for number in range(20):
-            posted = await say(ann, talk, f"message {number}")
+            posted = await ann.posts(talk, f"message {number}")
             await until(lambda gid=posted["gid"]: any(gid in batch for batch in noting.batches))
         slow_one, raising_one, _ = node.consumers.statuses()
         assert not end.is_set()
@@ -474,7 +474,7 @@ async def test_rows_come_together_when_it_waits_for_more(
         ann, talk = await talk_of(node)
         for _ in range(5):
             await trio.sleep(10)
-            await say(ann, talk, "hello")
+            await ann.says(talk, "hello")
         await trio.sleep(200)
         assert noting.batches == [await logged(node)]
         nursery.cancel_scope.cancel()
@@ -492,7 +492,7 @@ async def test_between_tries_it_waits_longer_and_longer(tmp_path: Path, autojump
     async with node_with(tmp_path, plugin, inline=True, tries=12) as node, trio.open_nursery() as nursery:
         nursery.start_soon(node.consumers.run)
         ann, talk = await talk_of(node)
-        await say(ann, talk, "hello")
+        await ann.says(talk, "hello")
         await trio.sleep(3_600)
         waits = [later - earlier for earlier, later in pairwise(times)]
         assert len(times) == 12

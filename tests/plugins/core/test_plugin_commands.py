@@ -11,17 +11,17 @@ import trio
 
 from chatnode.api import Consumer, Context, Metric, Row, Step, Table, Task, Write
 from chatnode.node import Node
+from chatnode.testing import User, refused
 from chatnode.transport import metrics
-from tests.conftest import User, make_person
-from tests.services.dialogue import assert_sound, direct, fill, outcome, refused
+from tests.services.dialogue import assert_sound, fill, outcome
 
 from .making import SEEN, Noting, logged, made, node_with, seen
 
 
 async def posts(node: Node, count: int = 3) -> list[int]:
     """So many posts; their gids."""
-    ann = await make_person(node, "ann")
-    await fill(ann, await direct(ann, ann), "hello", count)
+    ann = await User.new(node, "ann")
+    await fill(ann, await ann.direct(ann), "hello", count)
     return await logged(node)
 
 
@@ -83,7 +83,7 @@ async def test_what_the_next_start_changes_is_listed(tmp_path: Path) -> None:
 
 async def test_only_who_runs_the_node_may(tmp_path: Path) -> None:
     async with node_with(tmp_path, made(consumers=[Noting().declared()])) as node:
-        ann = await make_person(node, "ann")
+        ann = await User.new(node, "ann")
         for name in ("list", "consumers", "set_aside"):
             with refused("forbidden"):
                 await ann.call(f"plugins.{name}")
@@ -282,8 +282,8 @@ async def fill_tables(node: Node, ann: User) -> None:
 async def test_what_it_keeps_is_exported_by_the_operator_of_the_machine_only(tmp_path: Path) -> None:
     plugin = made(steps=[SEEN, PEOPLE], tables=[Table("made_people", people=("person",))])
     async with node_with(tmp_path, plugin) as node:
-        ann = await make_person(node, "ann")
-        root = await make_person(node, "root", admin=True)
+        ann = await User.new(node, "ann")
+        root = await User.new(node, "root", admin=True)
         await fill_tables(node, ann)
     async with node_with(tmp_path) as node:  # also when it is not there any more
         listed = await node.call("plugins.export", plugin="made")
@@ -313,7 +313,7 @@ async def test_dropping_takes_everything_and_nothing_else(tmp_path: Path) -> Non
     tables = [Table("made_people", people=("person",))]
     plugin = made(steps=[SEEN, PEOPLE], tables=tables, consumers=[noting.declared()])
     async with node_with(tmp_path, plugin) as node:
-        ann = await make_person(node, "ann")
+        ann = await User.new(node, "ann")
         await fill_tables(node, ann)
         await node.call("plugins.disable", plugin="made")
     async with node_with(tmp_path, plugin) as node:
@@ -336,7 +336,7 @@ async def test_dropping_takes_everything_and_nothing_else(tmp_path: Path) -> Non
         await node.call("plugins.enable", plugin="made")
     async with node_with(tmp_path, plugin) as node:  # and new when it is wanted again
         assert await seen(node) == []
-        await make_person(node, "bob")
+        await User.new(node, "bob")
     async with node_with(tmp_path) as node:
         await node.call("plugins.drop", plugin="made", confirm="made")
         with refused("not_found", "plugin"):

@@ -13,8 +13,7 @@ import trio.testing
 
 from chatnode.api import Consumer, Context, Row, Task, Write, hookimpl
 from chatnode.node import Node
-from tests.conftest import make_person
-from tests.services.dialogue import direct, say
+from chatnode.testing import User
 
 from .making import made, node_with
 
@@ -167,8 +166,8 @@ async def test_the_node_begins_and_ends_in_its_order(tmp_path: Path) -> None:
 
 
 async def begins(node: Node) -> None:
-    ann = await make_person(node, "ann")
-    await say(ann, await direct(ann, ann), "hello")
+    ann = await User.new(node, "ann")
+    await ann.says(await ann.direct(ann), "hello")
 
 
 async def test_hooks_that_fail_keep_no_node_from_beginning_and_ending(tmp_path: Path) -> None:

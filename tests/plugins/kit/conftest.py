@@ -1,4 +1,4 @@
-"""Here people are there, as for whoever writes a plugin: `ann` and `bob` hear what happens."""
+"""What the tests of the kit share: wheels, as pip would find them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chatnode.testing import ann, bob, eve
-
 from .wheels import ROOT, wheel
-
-__all__ = ["ann", "bob", "eve"]
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chatnode.api import Collection, Field, Reader, Transaction, kinds
+from chatnode.api import Collection, Field, Querying, kinds
 from chatnode.storage.engine.promised import PROMISED
 from chatnode.testing import LiveUser, Node, check_plugin, open_node
 from chatnode.testing.columns import promised_columns_only
@@ -112,7 +112,7 @@ async def test_functions_of_the_api_read_what_they_like(tmp_path: Path, spy: Any
     assert await faults(tmp_path, spy, run) == []
 
 
-def _of_the_test(reader: Reader | Transaction) -> Any:
+def _of_the_test(reader: Querying) -> Any:
     return reader.execute("SELECT password, role FROM people").fetchall()
 
 

@@ -68,6 +68,27 @@ async def test_a_refusal_is_expected_by_its_code_and_place(ann: LiveUser) -> Non
         await ann.does("waves.wave", person="nobody")
 
 
+async def test_users_say_and_see_in_one_word_each(ann: LiveUser, bob: LiveUser, eve: LiveUser) -> None:
+    room = await ann.group(bob, title="plans")
+    posted = await ann.posts(room, "hello")
+    assert (posted["seq"], await bob.says(room, "hi") != posted["message"]) == (1, True)
+    assert await bob.reads(room) == ["hello", "hi"]
+    assert (await ann.entry(room))["unread"] == 1
+    assert await bob.members(room) == {"ann": "owner", "bob": "member"}
+    with pytest.raises(LookupError, match="eve does not have"):
+        await eve.entry(room)
+
+
+async def test_a_user_has_the_role_of_the_moment(ann: LiveUser, node: Node) -> None:
+    with refused("forbidden"):
+        await ann.does("node.statistics")
+    await node.call("people.role", person="ann", role="admin")
+    assert (await ann.does("node.statistics"))["people"] == 1
+    again = await LiveUser.of(node, "ann")
+    await ann.says(await ann.direct(ann), "to myself")
+    assert (await again.hears("message.posted"))["message"]["text"] == "to myself"
+
+
 async def test_people_are_made_as_needed(person: MakePerson, client: LiveUser, node: Node) -> None:
     root = await person("root", admin=True)
     assert (await root.does("people.get", person=client.id))["person"]["handle"] == "somebody"

@@ -8,7 +8,7 @@ import pytest
 
 from chatnode.config import Config
 from chatnode.node import Node
-from tests.conftest import User
+from chatnode.testing import User
 
 
 def with_reactions(**settings: Any) -> pytest.MarkDecorator:

@@ -9,9 +9,8 @@ import trio
 
 from chatnode.config import Config, Limits
 from chatnode.node import Node
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User, refused
 from tests.plugins.reactions.reacting import assert_consistent, on, react
-from tests.services.dialogue import LiveSession, direct, group, refused, say
 from tests.transport.clients import Http, bearer, serving
 
 
@@ -34,7 +33,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 async def test_hostile_texts_are_refused_at_their_place(ann: User, bob: User, text: str) -> None:
-    message = (await say(ann, await direct(ann, bob), "well?"))["message"]
+    message = await ann.says(await ann.direct(bob), "well?")
     for name in ("reactions.add", "reactions.remove", "reactions.list"):
         with refused("invalid", "emoji") as told:
             await bob.call(name, message=message, emoji=text)
@@ -47,7 +46,7 @@ async def test_hostile_texts_are_refused_at_their_place(ann: User, bob: User, te
 
 
 async def test_over_http_half_a_character_is_no_json(node: Node, ann: User) -> None:
-    message = (await say(ann, await direct(ann, ann), "well?"))["message"]
+    message = await ann.says(await ann.direct(ann), "well?")
     token = (await ann.call("tokens.create"))["token"]
     headers = {**bearer(token), "Content-Type": "application/json"}
     async with serving(node) as address, await Http.open(address) as http:
@@ -61,8 +60,8 @@ async def test_over_http_half_a_character_is_no_json(node: Node, ann: User) -> N
 
 async def test_many_at_once(node: Node, ann: User) -> None:
     """Thirty people add, replace and take back; what each has in the end is what counts."""
-    people = [await make_person(node, f"p{number}") for number in range(30)]
-    message = (await say(ann, await group(ann, *people), "go"))["message"]
+    people = [await User.new(node, f"p{number}") for number in range(30)]
+    message = await ann.says(await ann.group(*people), "go")
     anns = await LiveSession.of(node, ann)
     chance = random.Random(7)
 
@@ -84,7 +83,7 @@ async def test_many_at_once(node: Node, ann: User) -> None:
 
 
 async def test_one_device_twice_at_once_has_one_reaction(node: Node, ann: User, bob: User) -> None:
-    message = (await say(ann, await direct(ann, bob), "well?"))["message"]
+    message = await ann.says(await ann.direct(bob), "well?")
     anns = await LiveSession.of(node, ann)
     async with trio.open_nursery() as nursery:
         for _ in range(20):
@@ -95,8 +94,8 @@ async def test_one_device_twice_at_once_has_one_reaction(node: Node, ann: User, 
 
 async def test_thousands_on_one_message(node: Node, ann: User) -> None:
     """As if by real people; then the message is deleted."""
-    room = await group(ann)
-    message = (await say(ann, room, "who is there?"))["message"]
+    room = await ann.group()
+    message = await ann.says(room, "who is there?")
     await node.core.db.write(
         lambda tx: tx.execute(
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "

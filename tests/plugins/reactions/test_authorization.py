@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from chatnode.node import Node
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User, refused
 from tests.plugins.reactions.reacting import on, react
-from tests.services.dialogue import LiveSession, Visitor, direct, group, outcome, refused, say
+from tests.services.dialogue import Visitor, outcome
 
 CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("reactions.add", {"emoji": "🎉"}),
@@ -23,7 +23,7 @@ async def outcomes(who: User | Visitor, message: str) -> set[str]:
 
 
 async def test_a_stranger_learns_not_even_that_there_is_a_message(ann: User, bob: User, eve: User) -> None:
-    message = (await say(ann, await direct(ann, bob), "between us"))["message"]
+    message = await ann.says(await ann.direct(bob), "between us")
     await react(bob, message, "👍")
     for asked in (message, "0" * 32):
         assert await outcomes(eve, asked) == {"not_found"}
@@ -36,8 +36,8 @@ async def test_a_stranger_learns_not_even_that_there_is_a_message(ann: User, bob
 
 
 async def test_who_left_is_out_and_what_they_said_of_it_stays(node: Node, ann: User, bob: User) -> None:
-    room = await group(ann, bob)
-    message = (await say(ann, room, "farewell"))["message"]
+    room = await ann.group(bob)
+    message = await ann.says(room, "farewell")
     await react(bob, message, "😢")
     await bob.call("conversations.leave", conversation=room)
     bobs = await LiveSession.of(node, bob)
@@ -49,23 +49,23 @@ async def test_who_left_is_out_and_what_they_said_of_it_stays(node: Node, ann: U
 
 
 async def test_a_newcomer_sees_nothing_of_what_was_before(node: Node, ann: User, bob: User, eve: User) -> None:
-    room = await group(ann, bob, history="since_joining")
-    before = (await say(ann, room, "before"))["message"]
+    room = await ann.group(bob, history="since_joining")
+    before = await ann.says(room, "before")
     await react(bob, before, "👍")
     await ann.call("conversations.members.add", conversation=room, member="eve")
     eves, anns = await LiveSession.of(node, eve), await LiveSession.of(node, ann)
     assert await outcomes(eve, before) == {"not_found"}
     await react(bob, before, "🎉")
     assert (len(anns.heard()), eves.heard()) == (1, [])
-    after = (await say(ann, room, "after"))["message"]
+    after = await ann.says(room, "after")
     await react(bob, after, "👍")
     assert [each["message"] for each in eves.heard("reaction.changed")] == [after]
     assert await on(eve, after) == {"👍": ["bob"]}
 
 
 async def test_a_newcomer_who_sees_the_history_may_react_to_it(ann: User, bob: User, eve: User) -> None:
-    room = await group(ann, bob, visibility="public")
-    message = (await say(ann, room, "before"))["message"]
+    room = await ann.group(bob, visibility="public")
+    message = await ann.says(room, "before")
     await react(bob, message, "👍")
     assert await outcomes(eve, message) == {"not_found"}
     await eve.call("conversations.join", conversation=room)
@@ -75,8 +75,8 @@ async def test_a_newcomer_who_sees_the_history_may_react_to_it(ann: User, bob: U
 
 
 async def test_after_a_block_nothing_new_and_what_there_is_can_be_taken_back(node: Node, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    message = (await say(ann, talk, "hello"))["message"]
+    talk = await ann.direct(bob)
+    message = await ann.says(talk, "hello")
     await react(bob, message, "👍")
     await ann.call("people.block", person="bob")
     for who in (ann, bob):
@@ -92,8 +92,8 @@ async def test_after_a_block_nothing_new_and_what_there_is_can_be_taken_back(nod
 
 
 async def test_in_a_closed_conversation_the_same(ann: User, bob: User) -> None:
-    room = await group(ann, bob)
-    message = (await say(ann, room, "done?"))["message"]
+    room = await ann.group(bob)
+    message = await ann.says(room, "done?")
     await react(bob, message, "👍")
     await ann.call("conversations.close", conversation=room)
     with refused("closed", "conversation"):
@@ -106,14 +106,14 @@ async def test_in_a_closed_conversation_the_same(ann: User, bob: User) -> None:
 
 
 async def test_with_somebody_who_is_deactivated_as_for_posting(node: Node, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    message = (await say(bob, talk, "bye"))["message"]
+    talk = await ann.direct(bob)
+    message = await bob.says(talk, "bye")
     await node.call("people.deactivate", person="bob")
-    assert await outcome(react(ann, message, "😢")) == await outcome(say(ann, talk, "bye")) == "forbidden"
+    assert await outcome(react(ann, message, "😢")) == await outcome(ann.says(talk, "bye")) == "forbidden"
 
 
 async def test_a_deleted_message_takes_no_reactions(ann: User, bob: User) -> None:
-    message = (await say(ann, await direct(ann, bob), "oops"))["message"]
+    message = await ann.says(await ann.direct(bob), "oops")
     await ann.call("messages.delete", message=message)
     for name, fields in CHANGES:
         with refused("gone", "message") as told:
@@ -123,26 +123,26 @@ async def test_a_deleted_message_takes_no_reactions(ann: User, bob: User) -> Non
 
 
 async def test_a_system_message_takes_reactions(ann: User, node: Node) -> None:
-    root = await make_person(node, "root", admin=True)
-    room = await group(root, ann)
+    root = await User.new(node, "root", admin=True)
+    room = await root.group(ann)
     fields = {"kind": "system", "system": {"type": "order.shipped"}}
-    message = (await say(root, room, "On its way", **fields))["message"]
+    message = await root.says(room, "On its way", **fields)
     await react(ann, message, "🎉")
     assert await on(root, message) == {"🎉": ["ann"]}
 
 
 async def test_the_operator_is_nobody_who_reacts(node: Node, ann: User) -> None:
-    message = (await say(ann, await direct(ann, ann), "note"))["message"]
+    message = await ann.says(await ann.direct(ann), "note")
     for name, fields in ASKING:
         with refused("forbidden"):
             await node.call(name, message=message, **fields)
 
 
 async def test_nobody_else_is_told(node: Node, ann: User, bob: User, eve: User) -> None:
-    root = await make_person(node, "root", admin=True)
+    root = await User.new(node, "root", admin=True)
     sessions = [await LiveSession.of(node, who) for who in (eve, root)]
-    room = await group(ann, bob)
-    message = (await say(ann, room, "hm"))["message"]
+    room = await ann.group(bob)
+    message = await ann.says(room, "hm")
     await react(bob, message, "👍")
     await bob.call("reactions.remove", message=message)
     assert json.dumps([session.pushes for session in sessions]) == "[[], []]"

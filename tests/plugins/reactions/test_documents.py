@@ -13,8 +13,7 @@ from chatnode_reactions.emoji import EMOJI_OF, TYPES
 from chatnode_reactions.model import Counted, ReactionsSettings
 
 from chatnode.node import Node
-from tests.conftest import User
-from tests.services.dialogue import direct, say
+from chatnode.testing import User
 from tests.transport.clients import Http, serving
 from tests.transport.test_http import validate
 
@@ -22,7 +21,7 @@ TEXT = (Path(__file__).parents[3] / "docs/plugins/reactions.md").read_text(encod
 
 
 async def test_the_document_describes_what_is_asked_and_answered(node: Node, ann: User) -> None:
-    message = (await say(ann, await direct(ann, ann), "well?"))["message"]
+    message = await ann.says(await ann.direct(ann), "well?")
     token = (await ann.call("tokens.create"))["token"]
     asked: list[tuple[str, dict[str, Any]]] = [
         ("reactions.add", {"message": message, "emoji": "👍"}),

@@ -14,9 +14,8 @@ from chatnode.config import Plugins as PluginSettings
 from chatnode.model.times import DAY_MS
 from chatnode.node import Node, open_node
 from chatnode.storage.engine.transaction import Transaction
-from tests.conftest import User, make_person
+from chatnode.testing import User
 from tests.plugins.reactions.reacting import assert_consistent, kept, on, react
-from tests.services.dialogue import direct, group, say
 from tests.services.test_privacy import export_of, of_kind
 
 MARK = "🦩"
@@ -38,7 +37,7 @@ async def days_pass(node: Node, days: int) -> None:
 
 @pytest.fixture
 async def root(node: Node) -> User:
-    return await make_person(node, "root", admin=True)
+    return await User.new(node, "root", admin=True)
 
 
 async def everything(node: Node, *people: User) -> str:
@@ -53,8 +52,8 @@ async def everything(node: Node, *people: User) -> str:
 
 
 async def test_with_a_message_that_is_deleted(node: Node, ann: User, bob: User) -> None:
-    room = await group(ann, bob)
-    message, other = [(await say(ann, room, text))["message"] for text in ("regret", "stay")]
+    room = await ann.group(bob)
+    message, other = [await ann.says(room, text) for text in ("regret", "stay")]
     await react(bob, message, MARK)
     await react(ann, message, "👍")
     await react(bob, other, "🎉")
@@ -67,11 +66,11 @@ async def test_with_a_message_that_is_deleted(node: Node, ann: User, bob: User) 
 
 
 async def test_with_messages_that_retention_removes(node: Node, ann: User, bob: User) -> None:
-    room = await group(ann, bob, retention_days=30)
-    await react(bob, (await say(ann, room, "old"))["message"], MARK)
-    await react(ann, (await say(bob, room, "old too"))["message"], MARK)
+    room = await ann.group(bob, retention_days=30)
+    await react(bob, await ann.says(room, "old"), MARK)
+    await react(ann, await bob.says(room, "old too"), MARK)
     await days_pass(node, 31)
-    fresh = (await say(ann, room, "fresh"))["message"]
+    fresh = await ann.says(room, "fresh")
     await react(bob, fresh, "👍")
     await node.call("jobs.run", job="retention")
     [receipt] = (await node.call("retention.list"))["removals"]
@@ -84,8 +83,8 @@ async def test_with_messages_that_retention_removes(node: Node, ann: User, bob: 
 
 
 async def test_with_the_person_and_with_what_they_said(node: Node, root: User, ann: User, bob: User) -> None:
-    room = await group(ann, bob)
-    of_ann, of_bob = (await say(ann, room, "I am ann"))["message"], (await say(bob, room, "I am bob"))["message"]
+    room = await ann.group(bob)
+    of_ann, of_bob = await ann.says(room, "I am ann"), await bob.says(room, "I am bob")
     await react(bob, of_ann, MARK)
     await react(ann, of_bob, MARK)
     await react(bob, of_bob, "👍")
@@ -100,8 +99,8 @@ async def test_with_the_person_and_with_what_they_said(node: Node, root: User, a
 
 
 async def test_everybody_is_given_their_own(node: Node, ann: User, bob: User) -> None:
-    talk = await direct(ann, bob)
-    message = (await say(ann, talk, "well?"))["message"]
+    talk = await ann.direct(bob)
+    message = await ann.says(talk, "well?")
     await react(bob, message, "👍")
     await react(ann, message, MARK)
     at = (await ann.call("reactions.list", message=message, emoji="👍"))["reactions"][0]["at"]
@@ -115,11 +114,11 @@ async def test_all_of_it_while_the_plugin_is_disabled(tmp_path: Path) -> None:
     """Nobody sees reactions then, and what goes takes its reactions along."""
     async with open_node(tmp_path / "data") as node:
         root, ann, bob, cay = [
-            await make_person(node, handle, admin=handle == "root") for handle in ("root", "ann", "bob", "cay")
+            await User.new(node, handle, admin=handle == "root") for handle in ("root", "ann", "bob", "cay")
         ]
-        room = await group(ann, bob, cay)
+        room = await ann.group(bob, cay)
         texts = ("deleted", "removed", "stays")
-        deleted, removed, stays = [(await say(ann, room, text))["message"] for text in texts]
+        deleted, removed, stays = [await ann.says(room, text) for text in texts]
         for message in (deleted, removed, stays):
             await react(bob, message, MARK)
             await react(cay, message, "👍")
@@ -148,7 +147,7 @@ async def test_all_of_it_while_the_plugin_is_disabled(tmp_path: Path) -> None:
 
 
 async def test_a_fault_in_the_tables_is_found(node: Node, ann: User, bob: User) -> None:
-    message = (await say(ann, await direct(ann, bob), "well?"))["message"]
+    message = await ann.says(await ann.direct(bob), "well?")
     await react(bob, message, "👍")
     check = chatnode_plugin().check
     assert check is not None

@@ -10,11 +10,11 @@ from chatnode_reactions.collection import REACTIONS
 from chatnode_reactions.emoji import EMOJI_OF, spellings_of, type_of
 
 from chatnode.node import Node
-from tests.conftest import User
+from chatnode.testing import User, refused
 from tests.filters.test_canaries import people_of, received
 from tests.filters.test_plans import steps
 from tests.plugins.reactions.reacting import react
-from tests.services.dialogue import Visitor, direct, group, outcome, refused, say
+from tests.services.dialogue import Visitor, outcome
 
 
 async def rows(who: User, **fields: Any) -> list[dict[str, Any]]:
@@ -23,7 +23,7 @@ async def rows(who: User, **fields: Any) -> list[dict[str, Any]]:
 
 @pytest.fixture
 async def message(ann: User, bob: User, eve: User) -> str:
-    message = (await say(ann, await group(ann, bob, eve), "who comes?"))["message"]
+    message = await ann.says(await ann.group(bob, eve), "who comes?")
     for who, emoji in ((bob, "👍🏽"), (ann, "🎉"), (eve, "🎉")):
         await react(who, message, emoji)
     return message
@@ -49,7 +49,7 @@ async def test_check_if_a_user_reacted(ann: User, bob: User, message: str) -> No
 
 async def test_get_the_reaction_count_of_messages(ann: User, bob: User, message: str) -> None:
     [found] = (await ann.call("items.query", collection="messages", filter={"message_id": {"_eq": message}}))["data"]
-    other = (await say(ann, found["conversation_id"], "another"))["message"]
+    other = await ann.says(found["conversation_id"], "another")
     await react(bob, other, "👍")
     of_it = {"conversation_id": {"_eq": found["conversation_id"]}}
     assert await rows(ann, filter=of_it, group_by="message_id", sort="-count") == [
@@ -81,15 +81,15 @@ async def test_only_what_one_sees(node: Node) -> None:
     """The emoji 🦤 is only on what "late" came after; 🦦 is on what all in the room see, 🦫 in a direct talk."""
     people = await people_of(node)
     owner, member = people["owner"], people["member"]
-    room = await group(owner, member, people["ex-member"], title="room")
-    before = (await say(owner, room, "before"))["message"]
+    room = await owner.group(member, people["ex-member"], title="room")
+    before = await owner.says(room, "before")
     for who, emoji in ((owner, "🦤"), (people["ex-member"], "🦤")):
         await react(who, before, emoji)
     await owner.call("conversations.members.remove", conversation=room, member="ex-member")
     await owner.call("conversations.members.add", conversation=room, member="late")
-    await react(member, (await say(owner, room, "after"))["message"], "🦦")
-    await react(owner, (await say(owner, await direct(owner, people["other"]), "of us two"))["message"], "🦫")
-    deleted = (await say(owner, room, "deleted"))["message"]
+    await react(member, await owner.says(room, "after"), "🦦")
+    await react(owner, await owner.says(await owner.direct(people["other"]), "of us two"), "🦫")
+    deleted = await owner.says(room, "deleted")
     await react(member, deleted, "🦖")
     await owner.call("messages.delete", message=deleted)
     met: dict[str, set[str]] = {}

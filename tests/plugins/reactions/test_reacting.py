@@ -8,20 +8,19 @@ import pytest
 
 from chatnode.config import Config
 from chatnode.node import Node, open_node
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User, refused
 from tests.plugins.reactions.reacting import assert_consistent, listed, on, react, with_reactions
-from tests.services.dialogue import LiveSession, direct, group, refused, say
 
 
 @pytest.fixture
 async def talk(ann: User, bob: User) -> str:
-    return await direct(ann, bob)
+    return await ann.direct(bob)
 
 
 @pytest.fixture
 async def message(ann: User, talk: str) -> str:
     """What Ann says to Bob."""
-    return (await say(ann, talk, "shall we?"))["message"]
+    return await ann.says(talk, "shall we?")
 
 
 async def test_the_other_one_hears_of_it_and_sees_it(node: Node, ann: User, bob: User, talk: str, message: str) -> None:
@@ -136,8 +135,8 @@ async def test_several_of_one_person(node: Node, ann: User, bob: User, message: 
 
 async def test_fewer_by_setting_takes_nothing_away(tmp_path: Path, config: Config) -> None:
     async with open_node(tmp_path / "data", Config(of_plugins={"reactions": {"per_person": 3}})) as node:
-        ann = await make_person(node, "ann")
-        message = (await say(ann, await direct(ann, ann), "note"))["message"]
+        ann = await User.new(node, "ann")
+        message = await ann.says(await ann.direct(ann), "note")
         await ann.call("reactions.set", message=message, emojis=["👍", "🎉", "😮"])
     async with open_node(tmp_path / "data", config) as node:
         ann.node = node
@@ -146,9 +145,9 @@ async def test_fewer_by_setting_takes_nothing_away(tmp_path: Path, config: Confi
 
 
 async def test_the_order_is_that_of_the_first_reaction(node: Node, ann: User, bob: User, eve: User) -> None:
-    others = [await make_person(node, handle) for handle in ("fay", "gus")]
-    room = await group(ann, bob, eve, *others)
-    message = (await say(ann, room, "who comes?"))["message"]
+    others = [await User.new(node, handle) for handle in ("fay", "gus")]
+    room = await ann.group(bob, eve, *others)
+    message = await ann.says(room, "who comes?")
     for who, emoji in ((eve, "🎉"), (bob, "👍"), (ann, "🎉"), (others[0], "🎉"), (others[1], "🎉")):
         await react(who, message, emoji)
     assert await on(ann, message) == {"🎉": ["eve", "ann", "fay"], "👍": ["bob"]}
@@ -160,9 +159,9 @@ async def test_the_order_is_that_of_the_first_reaction(node: Node, ann: User, bo
 
 
 async def test_who_reacted_page_by_page(node: Node, ann: User) -> None:
-    people = [await make_person(node, f"p{number}") for number in range(7)]
-    room = await group(ann, *people)
-    message = (await say(ann, room, "hands up"))["message"]
+    people = [await User.new(node, f"p{number}") for number in range(7)]
+    room = await ann.group(*people)
+    message = await ann.says(room, "hands up")
     for number, person in enumerate(people):
         await react(person, message, "🎉" if number % 3 else "👍🏽")
     found, after = [], 0
@@ -181,7 +180,7 @@ async def test_who_reacted_page_by_page(node: Node, ann: User) -> None:
 
 
 async def test_did_i_react(ann: User, bob: User, eve: User, talk: str) -> None:
-    messages = [(await say(ann, talk, f"{number}"))["message"] for number in range(3)]
+    messages = [await ann.says(talk, f"{number}") for number in range(3)]
     await react(bob, messages[0], "👍")
     await react(bob, messages[2], "🎉")
     await react(ann, messages[1], "👍")
@@ -196,7 +195,7 @@ async def test_did_i_react(ann: User, bob: User, eve: User, talk: str) -> None:
 
 @with_reactions(emoji_per_message=2)
 async def test_a_message_has_only_so_many_different_emoji(ann: User, bob: User, eve: User) -> None:
-    message = (await say(ann, await group(ann, bob, eve), "well?"))["message"]
+    message = await ann.says(await ann.group(bob, eve), "well?")
     await react(ann, message, "👍")
     await react(bob, message, "🎉")
     await react(eve, message, "👍")
@@ -226,8 +225,8 @@ async def test_a_setting_that_is_wrong_is_named(tmp_path: Path) -> None:
 
 
 async def test_what_shows_a_message_shows_its_reactions(node: Node, ann: User, bob: User, talk: str) -> None:
-    root = (await say(ann, talk, "a heron at the pond"))["message"]
-    reply = (await say(bob, talk, "where", thread=root))["message"]
+    root = await ann.says(talk, "a heron at the pond")
+    reply = await bob.says(talk, "where", thread=root)
     await react(bob, root, "👍")
     await react(ann, reply, "🎉")
     await ann.call("messages.pin", message=root)

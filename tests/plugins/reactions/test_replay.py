@@ -21,7 +21,7 @@ from chatnode.node import Node, open_node
 from tests.plugins.reactions.client import ReactingClient, reacting
 from tests.plugins.reactions.reacting import assert_consistent
 from tests.properties.test_random_sequences import Player
-from tests.properties.world import Somebody, apply, connect, head, make_somebody, replayed
+from tests.properties.world import SignedIn, apply, connect, head, replayed, without_flushing
 from tests.quick import examples
 
 HANDLES = ("ann", "bob", "cay", "dan", "eli")
@@ -35,14 +35,14 @@ EMOJI = ("👍", "❤", "🎉", "😢")
 class Watch:
     """Somebody whose client has a snapshot from before, and a live session."""
 
-    somebody: Somebody
+    somebody: SignedIn
     live: ReactingClient
     away: ReactingClient
     connection: Any
     since: int
 
     @classmethod
-    async def of(cls, somebody: Somebody) -> Watch:
+    async def of(cls, somebody: SignedIn) -> Watch:
         connection = await connect(somebody, None)
         live, away = await reacting(somebody), await reacting(somebody)
         live.gid = away.gid = connection.welcome["head"]
@@ -62,14 +62,14 @@ class Watch:
 @attrs.define
 class Room:
     node: Node
-    people: list[Somebody]
+    people: list[SignedIn]
     conversation: str
     messages: list[str]
 
 
 @pytest.fixture
 async def room(node: Node) -> Room:
-    people = [await make_somebody(node, handle, admin=handle == "ann") for handle in HANDLES]
+    people = [await SignedIn.new(node, handle, admin=handle == "ann") for handle in HANDLES]
     fields = {"title": "room", "members": list(HANDLES[1:])}
     conversation = (await people[0].call("conversations.create", **fields))["conversation"]
     post = {"conversation": conversation, "text": "hello"}
@@ -77,7 +77,7 @@ async def room(node: Node) -> Room:
     return Room(node, people, conversation, messages)
 
 
-async def react(who: Somebody, message: str, *emojis: str) -> None:
+async def react(who: SignedIn, message: str, *emojis: str) -> None:
     await who.call("reactions.set", message=message, emojis=list(emojis))
 
 
@@ -262,8 +262,8 @@ async def play(steps: list[Step], per_person: int, most_replayed: int) -> None:
     config = Config(limits=Limits(replay_events=most_replayed), of_plugins={"reactions": {"per_person": per_person}})
     with TemporaryDirectory() as folder:
         async with open_node(folder, config, inline=True) as node:
-            node.core.db._writer.execute("PRAGMA synchronous=OFF")  # nobody pulls the plug here
-            people = [await make_somebody(node, handle, admin=handle == "ann") for handle in HANDLES]
+            await without_flushing(node)
+            people = [await SignedIn.new(node, handle, admin=handle == "ann") for handle in HANDLES]
             fields = {"title": "room", "members": list(HANDLES[1:]), "history": "since_joining"}
             conversation = (await people[0].call("conversations.create", **fields))["conversation"]
             game = Game(Room(node, people, conversation, []), [])

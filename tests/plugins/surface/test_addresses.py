@@ -30,7 +30,7 @@ from chatnode.api import (
     setting,
 )
 from chatnode.node import Node
-from tests.conftest import User, make_person
+from chatnode.testing import User
 from tests.plugins.surface.making import made, node_with
 from tests.services.dialogue import outcome
 from tests.transport.clients import Address, ChatSocket, Http, bearer, serving
@@ -118,7 +118,7 @@ async def ask(address: Address, method: str, path: str, token: str | None = None
 
 
 async def test_a_command_is_in_the_protocol_over_http_and_in_the_document(node: Node, address: Address) -> None:
-    ann = await make_person(node, "ann")
+    ann = await User.new(node, "ann")
     token = await token_of(ann)
     got = await ask(address, "GET", "/v1/demo.wave?to=bob", token)
     assert json.loads(got.body) == {"words": "ann waves to bob"}
@@ -132,13 +132,13 @@ async def test_a_command_is_in_the_protocol_over_http_and_in_the_document(node: 
 
 
 async def test_a_limit_of_the_plugins_counts_for_each_person(node: Node) -> None:
-    ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+    ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
     assert [await outcome(ann.call("demo.wave")) for _ in range(4)] == ["ok", "ok", "ok", "rate_limited"]
     assert await outcome(bob.call("demo.wave")) == "ok"
 
 
 async def test_a_route_is_for_who_has_the_permission(node: Node, address: Address) -> None:
-    ann = await make_person(node, "ann")
+    ann = await User.new(node, "ann")
     token = await token_of(ann)
     assert (await ask(address, "GET", "/plugins/demo/feeds/news")).status == 401
     got = await ask(address, "GET", "/plugins/demo/feeds/news?page=2", token)
@@ -149,7 +149,7 @@ async def test_a_route_is_for_who_has_the_permission(node: Node, address: Addres
 
 
 async def test_what_a_route_raises_ends_only_its_request(node: Node, address: Address) -> None:
-    token = await token_of(await make_person(node, "ann"))
+    token = await token_of(await User.new(node, "ann"))
     gone = await ask(address, "GET", "/plugins/demo/feeds/gone", token)
     assert (gone.status, json.loads(gone.body)["error"]["code"]) == (410, "gone")
     broken = await ask(address, "GET", "/plugins/demo/feeds/broken", token)
@@ -166,7 +166,7 @@ async def test_a_route_without_permission_is_for_anybody(address: Address) -> No
 
 
 async def test_a_page_of_another_site_cannot_use_the_cookie_to_change_something(node: Node, address: Address) -> None:
-    token = await token_of(await make_person(node, "ann"))
+    token = await token_of(await User.new(node, "ann"))
     cookie = {"Cookie": f"chatnode_session={token}"}
     form = cookie | {"Content-Type": "application/x-www-form-urlencoded"}
     assert (await ask(address, "POST", "/plugins/demo/change", headers=form, body=b"a=1")).status == 400
@@ -178,7 +178,7 @@ async def test_a_page_of_another_site_cannot_use_the_cookie_to_change_something(
 
 
 async def test_pages_are_listed_for_whom_they_are_for_and_run_no_scripts(node: Node, address: Address) -> None:
-    ann, root = await make_person(node, "ann"), await make_person(node, "root", admin=True)
+    ann, root = await User.new(node, "ann"), await User.new(node, "root", admin=True)
     anns, roots = await token_of(ann), await token_of(root)
     listed = await ask(address, "GET", "/plugins", anns)
     assert b"Waves &lt;all&gt;" in listed.body
@@ -195,7 +195,7 @@ async def test_pages_are_listed_for_whom_they_are_for_and_run_no_scripts(node: N
 async def test_links_of_pages_are_relative_so_that_a_proxy_may_serve_the_node_below_a_path(
     node: Node, address: Address
 ) -> None:
-    token = await token_of(await make_person(node, "root", admin=True))
+    token = await token_of(await User.new(node, "root", admin=True))
     for path in ("/plugins", "/plugins/demo/", "/plugins/demo/admin"):
         page = (await ask(address, "GET", path, token)).body.decode()
         found = {urljoin(f"https://example.org/chat{path}", link) for link in re.findall(r'href="([^"]*)"', page)}
@@ -211,14 +211,14 @@ async def test_who_is_not_signed_in_is_led_to_the_form_and_back(node: Node, addr
         target = urlsplit(urljoin(f"http://node{path}", unescape(link)))
         assert target.path == "/"
         assert urljoin("http://node/", parse_qs(target.fragment)["next"][0]) == f"http://node{path}"
-    ann = await token_of(await make_person(node, "ann"))
+    ann = await token_of(await User.new(node, "ann"))
     forbidden = await ask(address, "GET", "/plugins/demo/admin", ann)
     assert (forbidden.status, b"Sign in" in forbidden.body) == (403, False)  # it would be of no use
 
 
 async def test_the_list_of_pages_is_for_programs_too(node: Node, address: Address) -> None:
     json_only = {"Accept": "application/json"}
-    token = await token_of(await make_person(node, "ann"))
+    token = await token_of(await User.new(node, "ann"))
     listed = await ask(address, "GET", "/plugins", token, headers=json_only)
     assert listed.headers["content-type"] == "application/json"
     assert listed.json == {"pages": [{"title": "Waves <all>", "path": "plugins/demo/"}]}

@@ -10,7 +10,7 @@ import pytest
 from chatnode.api import Allow, Context, Metric, Nothing, Refusal, Task, Verdict, command, hookimpl, new_id
 from chatnode.config import Config, Limits
 from chatnode.node import open_node
-from tests.conftest import make_person
+from chatnode.testing import User
 from tests.plugins.surface.making import made
 
 
@@ -41,7 +41,7 @@ DEMO = {"commands": (announce,), "metrics": (Metric("announcements", "Announceme
 
 async def test_a_handler_acts_as_the_user_who_asks(node_of: Any) -> None:
     async with node_of(made("demo", **DEMO)) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
         room = (await ann.call("conversations.direct", **{"with": "bob"}))["conversation"]
         await ann.call("demo.announce", conversation=room, text="hello")
         (message,) = (await bob.call("messages.list", conversation=room))["messages"]
@@ -50,7 +50,7 @@ async def test_a_handler_acts_as_the_user_who_asks(node_of: Any) -> None:
 
 async def test_what_the_user_may_not_do_the_plugin_may_not_do_for_them(node_of: Any) -> None:
     async with node_of(made("demo", **DEMO)) as node:
-        ann, bob, eve = [await make_person(node, handle) for handle in ("ann", "bob", "eve")]
+        ann, bob, eve = [await User.new(node, handle) for handle in ("ann", "bob", "eve")]
         room = (await ann.call("conversations.direct", **{"with": "bob"}))["conversation"]
         with pytest.raises(Refusal) as refused:
             await eve.call("demo.announce", conversation=room, text="let me in")
@@ -60,7 +60,7 @@ async def test_what_the_user_may_not_do_the_plugin_may_not_do_for_them(node_of: 
 
 async def test_a_plugin_speaks_as_its_bot_within_what_the_bot_may_do(node_of: Any) -> None:
     async with node_of(made("demo", **DEMO)) as node:
-        ann = await make_person(node, "ann")
+        ann = await User.new(node, "ann")
         await node.call("people.create", handle="pollbot", bot=True)
         room = (await ann.call("conversations.create", title="polls", members=["pollbot"]))["conversation"]
         await ann.call("demo.announce", conversation=room, text="vote!", speaker="pollbot")
@@ -73,7 +73,7 @@ async def test_a_plugin_speaks_as_its_bot_within_what_the_bot_may_do(node_of: An
 
 async def test_a_deactivated_account_speaks_no_more(node_of: Any) -> None:
     async with node_of(made("demo", **DEMO)) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
         room = (await ann.call("conversations.direct", **{"with": "bob"}))["conversation"]
         await node.call("people.deactivate", person=bob.handle)
         with pytest.raises(Refusal, match="deactivated"):
@@ -83,7 +83,7 @@ async def test_a_deactivated_account_speaks_no_more(node_of: Any) -> None:
 async def test_rates_count_for_the_one_who_speaks(node_of: Any) -> None:
     config = Config(limits=Limits(posts_per_minute=2))
     async with node_of(made("demo", **DEMO), config=config) as node:
-        ann, _ = await make_person(node, "ann"), await make_person(node, "bob")
+        ann, _ = await User.new(node, "ann"), await User.new(node, "bob")
         room = (await ann.call("conversations.direct", **{"with": "bob"}))["conversation"]
         for text in ("one", "two"):
             await ann.call("demo.announce", conversation=room, text=text)
@@ -110,7 +110,7 @@ async def test_a_task_acts_for_nobody_until_it_says_for_whom(node_of: Any) -> No
         return None
 
     async with node_of(made("demo", tasks=(Task("look", run, every=3600),))) as node:
-        await make_person(node, "ann")
+        await User.new(node, "ann")
         assert (await node.jobs.run("demo.look")).ok
     assert "as_person" in str(met["call"])
     assert "as_person" in str(met["me"])
@@ -134,7 +134,7 @@ async def test_a_hook_that_calls_commands_for_ever_is_refused_and_not_the_end(no
         return Allow()
 
     async with node_of(made("demo", check_command)) as node:
-        ann = await make_person(node, "ann")
+        ann = await User.new(node, "ann")
         with pytest.raises(Refusal):
             await ann.call("people.get", person="ann")
         assert Circular.depths < 20

@@ -9,9 +9,9 @@ from chatnode.api import Change, Consumer, Context, Event, Row, Transaction, Wri
 from chatnode.model.events import EVENTS
 from chatnode.node import Node
 from chatnode.reference.events import SUBJECTS
-from tests.conftest import make_person
+from chatnode.testing import User
 from tests.plugins.surface.making import made, node_with
-from tests.services.dialogue import anew, direct, group, say, token_of
+from tests.services.dialogue import token_of
 from tests.services.test_adoption import bring_in
 from tests.services.test_retention import days_pass
 
@@ -69,13 +69,12 @@ def key(tx: Transaction, event: Any, change: Change) -> int:
 async def live(node: Node) -> None:
     """Something of every kind happens. Several accounts and conversations, so that keys and seqs are not alike."""
     for handle in ("one", "two", "three"):
-        await make_person(node, handle)
-    ann, bob, root = [await make_person(node, name) for name in ("ann", "bob", "root")]
+        await User.new(node, handle)
+    ann, bob, root = [await User.new(node, name) for name in ("ann", "bob", "root")]
     await node.call("people.role", person="root", role="admin")
-    root = await anew(node, "root")
-    await direct(ann, ann)
-    room = await group(ann, bob, retention_days=30)
-    posted = [(await say(ann, room, text))["message"] for text in ("one", "two", "three")]
+    await ann.direct(ann)
+    room = await ann.group(bob, retention_days=30)
+    posted = [await ann.says(room, text) for text in ("one", "two", "three")]
     await bob.call("receipts.delivered", conversation=room, seq=2)
     await bob.call("receipts.read", conversation=room, seq=3)
     await ann.call("messages.edit", message=posted[0], text="won")

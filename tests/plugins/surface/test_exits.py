@@ -13,9 +13,9 @@ from chatnode.config import Config
 from chatnode.hooks import discovery
 from chatnode.hooks.discovery import Installed
 from chatnode.node import open_node
-from tests.conftest import User, make_person
+from chatnode.testing import User
 from tests.plugins.surface.making import made, node_with, states
-from tests.services.dialogue import direct, outcome, say
+from tests.services.dialogue import outcome
 from tests.transport.clients import Http, serving
 
 
@@ -28,7 +28,7 @@ async def test_a_plugin_that_exits_when_it_is_imported_is_broken_and_no_more(
     monkeypatch.setattr(discovery, "installed", lambda: [Installed("hello", "hello", "1.0", load)])
     async with open_node(tmp_path / "data", Config()) as node:
         assert states(node) == {"hello": "SystemExit: usage: hello"}
-        await make_person(node, "ann")
+        await User.new(node, "ann")
 
 
 async def exiting_async(*_: Any) -> Any:
@@ -56,13 +56,13 @@ HOOKS: dict[str, tuple[Any, str, str]] = {
 @pytest.mark.parametrize("hook", HOOKS)
 async def test_a_hook_that_exits_has_failed(tmp_path: Path, hook: str) -> None:
     async with node_with(tmp_path) as node:
-        ann = await make_person(node, "ann")
-        talk = await direct(ann, ann)
-        await say(ann, talk, "hello")
+        ann = await User.new(node, "ann")
+        talk = await ann.direct(ann)
+        await ann.says(talk, "hello")
     function, posting, reading = HOOKS[hook]
     async with node_with(tmp_path, made("demo", function)) as node:
         ann = User(node, ann.account)
-        assert await outcome(say(ann, talk, "hello")) == posting
+        assert await outcome(ann.says(talk, "hello")) == posting
         assert await outcome(ann.call("messages.list", conversation=talk)) == reading
         (status,) = node.plugins.statuses()
         assert f"{hook} raised SystemExit" in (status.last_failure or "")
@@ -74,9 +74,9 @@ async def test_a_wrapper_that_gives_nothing_on_hides_no_messages(tmp_path: Path)
         yield
 
     async with node_with(tmp_path, made("demo", enrich_messages)) as node:
-        ann = await make_person(node, "ann")
-        talk = await direct(ann, ann)
-        await say(ann, talk, "hello")
+        ann = await User.new(node, "ann")
+        talk = await ann.direct(ann)
+        await ann.says(talk, "hello")
         (message,) = (await ann.call("messages.list", conversation=talk))["messages"]
         assert message["text"] == "hello"
 
@@ -91,7 +91,7 @@ async def test_a_command_a_job_and_a_health_that_exit_end_no_node(tmp_path: Path
     plugin = made(commands=(leave,), health=exiting_async, tasks=(Task("nightly", exiting_async, every=86_400),))
     async with node_with(tmp_path, plugin) as node:
         assert states(node) == {"demo": "running"}
-        ann = await make_person(node, "ann")
+        ann = await User.new(node, "ann")
         with pytest.raises(Exception, match=r"demo\.leave"):
             await ann.call("demo.leave")
         assert (await node.jobs.run("demo.nightly")).ok is False

@@ -17,7 +17,7 @@ from chatnode.api import (
     Field,
     Nothing,
     Permission,
-    Reader,
+    Querying,
     Step,
     Task,
     Transaction,
@@ -27,9 +27,9 @@ from chatnode.api import (
 )
 from chatnode.config import Config, Limits
 from chatnode.node import Node
-from tests.conftest import User, make_person
+from chatnode.testing import User, refused
 from tests.plugins.surface.making import made, node_with, states
-from tests.services.dialogue import anew, outcome, refused
+from tests.services.dialogue import outcome
 
 SCHEMA = """
 CREATE TABLE demo_cards (key INTEGER PRIMARY KEY, name TEXT NOT NULL, salary INTEGER NOT NULL);
@@ -38,7 +38,7 @@ CREATE TABLE demo_values (card INTEGER NOT NULL, field INTEGER NOT NULL, value, 
 """
 
 
-def learned(source: Reader | Transaction, asker: Asker) -> Iterator[Field]:
+def learned(source: Querying, asker: Asker) -> Iterator[Field]:
     """The fields that this node's users have defined."""
     for key, name, number in source.execute("SELECT key, name, number FROM demo_fields ORDER BY key").fetchall():
         if name == "broken":
@@ -131,7 +131,7 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
 
 @pytest.fixture
 async def ann(node: Node) -> User:
-    return await make_person(node, "ann")
+    return await User.new(node, "ann")
 
 
 async def ask(who: User, **asked: Any) -> Any:
@@ -158,7 +158,7 @@ async def test_a_learned_field_takes_what_its_kind_takes(ann: User) -> None:
 async def test_each_node_has_the_fields_of_its_own_users(node: Node, ann: User, tmp_path: Path) -> None:
     async with node_with(tmp_path / "other", PLUGIN) as other:
         await fill(other, ("shoe", True))
-        bob = await make_person(other, "bob")
+        bob = await User.new(other, "bob")
         assert set((await ask(bob))["data"][0]) == {"name", "custom.shoe"}
         with refused("invalid", "sort"):
             await ask(bob, sort="custom.age")
@@ -186,7 +186,6 @@ async def test_a_field_with_a_permission_does_not_exist_for_others(node: Node, a
             await ask(ann, **asked)
         assert "has no field 'salary'; it has name, custom.age, custom.size" in caught.value.message
     await node.call("people.role", person="ann", role="moderator")
-    ann = await anew(node, "ann")
     found = await ask(ann, filter={"salary": {"_gt": 1}}, sort="-salary", fields="salary")
     assert [row["salary"] for row in found["data"]] == [3000, 2000, 1000]
 
@@ -231,7 +230,7 @@ async def test_the_limits_of_a_plugins_queries_are_those_of_the_node(tmp_path: P
     config = Config(limits=Limits(page_items=2, filter_terms=1))
     async with node_with(tmp_path, PLUGIN, config=config) as node:
         await fill(node)
-        ann = await make_person(node, "ann")
+        ann = await User.new(node, "ann")
         assert await ann.call("demo.page") == {"names": ["cem", "bea"]}
         with refused("too_large", "filter.name._lt"):
             await ann.call("demo.find", filter={"name": {"_gt": "a", "_lt": "z"}})
@@ -252,7 +251,7 @@ def test_a_field_has_a_name_that_filters_and_sorts_can_say(name: str) -> None:
 
 
 async def test_a_learned_field_does_not_replace_a_declared_one(node: Node, ann: User) -> None:
-    def again(source: Reader | Transaction, asker: Asker) -> list[Field]:
+    def again(source: Querying, asker: Asker) -> list[Field]:
         return [Field("name", kinds.String(), "'everything'")]
 
     with pytest.raises(ValueError, match="two fields with the same name"):
@@ -287,14 +286,14 @@ async def with_learned(node: Node, name: str) -> None:
 async def test_a_learned_field_with_a_name_that_it_cannot_have_is_the_plugins_fault(tmp_path: Path, name: str) -> None:
     """Also for users who may not know of the field that has the name."""
 
-    def learn(source: Reader | Transaction, asker: Asker) -> list[Field]:
+    def learn(source: Querying, asker: Asker) -> list[Field]:
         return [Field(each, kinds.Integer(), "1") for (each,) in source.execute("SELECT name FROM demo_fields")]
 
     plugin = made("demo", steps=(Step("0001", SCHEMA),), collections=(attrs.evolve(CARDS, learn=learn, fields=(
         CARDS.fields[0], attrs.evolve(CARDS.fields[1], permission="people.manage"),
     )),))  # fmt: skip
     async with node_with(tmp_path, plugin) as node:
-        ann = await make_person(node, "ann")
+        ann = await User.new(node, "ann")
         assert await outcome(ask(ann)) == "ok"
         await with_learned(node, name)
         assert await outcome(ask(ann)) == "internal"
@@ -307,4 +306,4 @@ async def test_a_field_that_is_called_as_the_number_of_rows_makes_no_groups(tmp_
     plugin = made("demo", steps=(Step("0001", SCHEMA),), collections=(attrs.evolve(CARDS, fields=fields, learn=None),))
     async with node_with(tmp_path, plugin) as node:
         with refused("invalid", "group_by"):
-            await ask(await make_person(node, "ann"), group_by="count")
+            await ask(await User.new(node, "ann"), group_by="count")

@@ -36,9 +36,8 @@ from chatnode.api import (
 from chatnode.config import Config, Plugins
 from chatnode.node import Node
 from chatnode.storage.log import log
-from tests.conftest import make_person
+from chatnode.testing import LiveSession, User, refused
 from tests.plugins.surface.making import made, node_with
-from tests.services.dialogue import LiveSession, anew, direct, group, refused, said, say
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
 QUICK = Config(plugins=Plugins(hook_seconds=0.05, transaction_seconds=0.02))
@@ -70,13 +69,13 @@ async def test_the_first_deny_wins_and_says_why(tmp_path: Path) -> None:
         made("a", deciding("a", Allow())),
     ]
     async with node_with(tmp_path, *plugins) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
         with refused("closed") as caught:
-            await say(ann, talk, "hello")
+            await ann.says(talk, "hello")
         assert caught.value.message == "no talking today"
         assert asked == ["a", "b"]
-        assert await said(bob, talk) == []
+        assert await bob.reads(talk) == []
 
 
 @pytest.mark.parametrize("gives", [None, True, "allow", 0])
@@ -132,14 +131,14 @@ async def test_a_draft_is_changed_by_each_in_turn_and_an_edit_too(tmp_path: Path
         return prepare_draft
 
     async with node_with(tmp_path, made("a", adding("!")), made("b", adding("?"))) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
         posted = await ann.call("messages.post", conversation=talk, cid="one", text="hello")
-        assert await said(bob, talk) == ["hello!?"]
+        assert await bob.reads(talk) == ["hello!?"]
         again = await ann.call("messages.post", conversation=talk, cid="one", text="hello")
         assert (again["message"], again["dup"]) == (posted["message"], True)
         await ann.call("messages.edit", message=posted["message"], text="good day")
-        assert await said(bob, talk) == ["good day!?"]
+        assert await bob.reads(talk) == ["good day!?"]
 
 
 async def test_a_message_that_comes_out_otherwise_each_time_is_still_posted_once(tmp_path: Path) -> None:
@@ -149,11 +148,11 @@ async def test_a_message_that_comes_out_otherwise_each_time_is_still_posted_once
         draft.text += f" #{next(numbers)}"
 
     async with node_with(tmp_path, made("demo", prepare_draft)) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
         for _ in range(3):
             await ann.call("messages.post", conversation=talk, cid="one", text="hello")
-        assert await said(bob, talk) == ["hello #0"]
+        assert await bob.reads(talk) == ["hello #0"]
 
 
 async def test_a_draft_can_be_refused_and_bounds_hold_for_what_is_made_of_it(tmp_path: Path) -> None:
@@ -163,12 +162,12 @@ async def test_a_draft_can_be_refused_and_bounds_hold_for_what_is_made_of_it(tmp
         draft.text *= 20_000
 
     async with node_with(tmp_path, made("demo", prepare_draft)) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
         with refused("invalid", "text"):
-            await say(ann, talk, "rude")
+            await ann.says(talk, "rude")
         with refused("too_large", "text"):
-            await say(ann, talk, "x")
+            await ann.says(talk, "x")
 
 
 # ---- in the transaction
@@ -207,18 +206,18 @@ def as_hook(name: str, function: Any) -> Any:
 async def test_what_is_done_in_the_transaction_holds_together_with_the_message_or_not_at_all(tmp_path: Path) -> None:
     plugin = made("demo", as_hook("in_transaction", count_messages), steps=(COUNTED,))
     async with node_with(tmp_path, plugin) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
-        await say(ann, talk, "one")
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
+        await ann.says(talk, "one")
         with refused("too_large"):
-            await say(ann, talk, "too much")
+            await ann.says(talk, "too much")
         with refused("internal"):
-            await say(ann, talk, "fault")
+            await ann.says(talk, "fault")
         async with trio.open_nursery() as nursery:  # in one group commit, most likely
             for _ in range(5):
-                nursery.start_soon(say, ann, talk, "more")
+                nursery.start_soon(ann.says, talk, "more")
         assert await counted(node) == [6]
-        assert await said(bob, talk) == ["one", *["more"] * 5]
+        assert await bob.reads(talk) == ["one", *["more"] * 5]
         assert failures(node)[0] >= 1
 
 
@@ -230,13 +229,13 @@ async def test_sql_without_end_in_a_transaction_is_cut_and_only_its_own_write_is
             ).fetchall()
 
     async with node_with(tmp_path, made("demo", in_transaction), config=QUICK) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
         outcomes: list[str] = []
 
         async def try_to_say(text: str) -> None:
             try:
-                await say(ann, talk, text)
+                await ann.says(talk, text)
                 outcomes.append(text)
             except Refusal as refusal:
                 outcomes.append(refusal.code)
@@ -245,7 +244,7 @@ async def test_sql_without_end_in_a_transaction_is_cut_and_only_its_own_write_is
             for text in ("one", "slow", "two"):
                 nursery.start_soon(try_to_say, text)
         assert sorted(outcomes) == ["one", "two", "unavailable"]
-        assert sorted(await said(bob, talk)) == ["one", "two"]
+        assert sorted(await bob.reads(talk)) == ["one", "two"]
         assert failures(node)[1] == "in_transaction took longer than 0.02 s and was cancelled"
 
 
@@ -255,8 +254,8 @@ async def test_a_hook_that_sleeps_in_a_transaction_is_reported(tmp_path: Path) -
             time.sleep(0.05)
 
     async with node_with(tmp_path, made("demo", in_transaction), config=QUICK) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        await say(ann, await direct(ann, bob), "hello")
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        await ann.says(await ann.direct(bob), "hello")
         number, last = failures(node)
         assert number == 1
         assert "of at most 0.02" in (last or "")
@@ -280,10 +279,10 @@ async def test_a_hook_is_called_for_the_events_that_it_asks_for(tmp_path: Path) 
     some, more = only_for(PersonUpdated)(noting("some")), only_for(PersonUpdated, PersonBlocked)(noting("more"))
     plugins = [made("all", noting("all")), made("some", some, audience), made("more", more)]
     async with node_with(tmp_path, *plugins) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
         for event, change in (
-            ("message.posted", say(ann, talk, "hello")),
+            ("message.posted", ann.says(talk, "hello")),
             ("person.updated", ann.call("people.update", name="Ann")),
             ("person.blocked", ann.call("people.block", person="bob")),
         ):
@@ -325,11 +324,11 @@ async def test_an_event_recorded_within_another_comes_after_it_live_and_when_rep
 
     kind = EventKind(Counted, make_counted, of_message=True)
     async with node_with(tmp_path, made("demo", in_transaction, steps=(COUNTED,), events=(kind,))) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
         listening = await LiveSession.of(node, bob)
         before = listening.gid
-        posted = await say(ann, talk, "one")
+        posted = await ann.posts(talk, "one")
         live = [(each["event"], each["gid"]) for each in listening.pushes]
         assert live == [("message.posted", posted["gid"]), ("demo.counted", posted["gid"] + 1)]
         assert [event.name for _, event in await replayed(node, bob, before)] == ["message.posted", "demo.counted"]
@@ -357,12 +356,12 @@ async def test_an_event_says_who_is_shown_it_once_they_were_away(tmp_path: Path)
         EventKind(Kept, lambda reader, row: Kept(1), after_leaving=True),
     )
     async with node_with(tmp_path, made("demo", in_transaction, steps=(COUNTED,), events=kinds)) as node:
-        people = [await make_person(node, handle) for handle in ("ann", "bob", "eve")]
+        people = [await User.new(node, handle) for handle in ("ann", "bob", "eve")]
         keys = {each.account.handle: each.account.key for each in people}
         ann, bob, eve = people
-        room = await group(ann, bob, eve)
+        room = await ann.group(bob, eve)
         since = await node.core.db.read(log.head)
-        await say(ann, room, "one")
+        await ann.says(room, "one")
         await eve.call("conversations.leave", conversation=room)
         assert await names_replayed(node, bob, since) == ["demo.counted", "demo.shown", "demo.kept"]
         assert await names_replayed(node, eve, since) == ["demo.kept"]
@@ -423,12 +422,12 @@ async def test_an_event_that_cannot_be_sent_ends_no_node_and_is_left_out(tmp_pat
 
     kind = EventKind(Odd, lambda reader, row: Odd(what))
     async with node_with(tmp_path, made("demo", in_transaction, events=(kind,))) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
         listening = await LiveSession.of(node, bob)
         before = listening.gid
-        await say(ann, talk, "one")
-        await say(ann, talk, "two")
+        await ann.says(talk, "one")
+        await ann.says(talk, "two")
         assert [each["event"] for each in listening.pushes] == ["message.posted"] * 2
         assert [event.name for _, event in await replayed(node, bob, before)] == ["message.posted"] * 2
 
@@ -445,11 +444,11 @@ async def test_who_was_away_comes_back_also_past_an_event_that_cannot_be_made_ag
             tx.record(Odd(), conversation=change.conversation, subject=change.subject, actor=change.actor)
 
     async with node_with(tmp_path, made("demo", in_transaction, events=(EventKind(Odd, make),))) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
         before = (await LiveSession.of(node, bob)).gid
-        await say(ann, talk, "one")
-        await say(ann, talk, "two")
+        await ann.says(talk, "one")
+        await ann.says(talk, "two")
         assert [event.name for _, event in await replayed(node, bob, before)] == ["message.posted"] * 2
         (status,) = node.plugins.statuses()
         assert (status.failures, "event demo.odd" in (status.last_failure or "")) == (2, True)
@@ -463,12 +462,12 @@ async def test_events_of_a_message_are_only_for_who_may_see_it(tmp_path: Path) -
 
     kind = EventKind(Counted, make_counted, of_message=True)
     async with node_with(tmp_path, made("demo", in_transaction, steps=(COUNTED,), events=(kind,))) as node:
-        ann, bob, late = [await make_person(node, handle) for handle in ("ann", "bob", "late")]
-        room = await group(ann, bob)
-        await say(ann, room, "one")
+        ann, bob, late = [await User.new(node, handle) for handle in ("ann", "bob", "late")]
+        room = await ann.group(bob)
+        await ann.says(room, "one")
         await ann.call("conversations.members.add", conversation=room, member="late")
         await ann.call("conversations.members.remove", conversation=room, member="bob")
-        await say(ann, room, "two")
+        await ann.says(room, "two")
         names = {who.handle: [event.name for _, event in await replayed(node, who, 0)] for who in (ann, bob, late)}
         assert (names["ann"].count("demo.counted"), names["late"].count("demo.counted")) == (2, 1)
         assert "demo.counted" not in names["bob"]  # it would say how things are now
@@ -481,11 +480,11 @@ async def test_who_is_added_to_an_audience_hears_it_live_and_later(tmp_path: Pat
         return watchers if isinstance(change.event, MessagePosted) else []
 
     async with node_with(tmp_path, made("demo", audience)) as node:
-        ann, bob, eve = [await make_person(node, handle) for handle in ("ann", "bob", "eve")]
-        talk = await direct(ann, bob)
+        ann, bob, eve = [await User.new(node, handle) for handle in ("ann", "bob", "eve")]
+        talk = await ann.direct(bob)
         watchers.append(eve.account.key)
         listening = await LiveSession.of(node, eve)
-        posted = await say(ann, talk, "hello")
+        posted = await ann.posts(talk, "hello")
         assert [each["gid"] for each in listening.heard("message.posted")] == [posted["gid"]]
         assert [gid for gid, _ in await replayed(node, eve, 0)] == [posted["gid"]]
         with refused("not_found"):
@@ -509,16 +508,16 @@ async def test_messages_are_enriched_once_for_all_that_are_shown(tmp_path: Path)
     failing.__name__ = "enrich_messages"
     plugins = made("demo", enrich_messages), made("fails", failing)
     async with node_with(tmp_path, *plugins) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
         for text in ("one", "plain", "three"):
-            await say(ann, talk, text)
+            await ann.says(talk, text)
         assert calls == []
         page = (await bob.call("messages.list", conversation=talk))["messages"]
         assert [each.get("extra") for each in page] == [{"demo": {"length": 3}}, None, {"demo": {"length": 5}}]
         assert calls == [3]
         for index in range(3):
-            await say(ann, await group(ann, bob, title=f"room {index}"), "x")
+            await ann.says(await ann.group(bob, title=f"room {index}"), "x")
         calls.clear()
         inbox = (await bob.call("inbox.list"))["conversations"]
         assert [each["last"]["extra"]["demo"]["length"] for each in inbox] == [1, 1, 1, 5]
@@ -532,8 +531,8 @@ async def test_people_are_enriched_where_they_are_listed_or_asked_for(tmp_path: 
         return {each.id: each.handle.upper() for each in people if each.handle != "bob"}
 
     async with node_with(tmp_path, made("demo", enrich_people)) as node:
-        ann = await make_person(node, "ann")
-        await make_person(node, "bob")
+        ann = await User.new(node, "ann")
+        await User.new(node, "bob")
         listed = (await ann.call("people.list"))["people"]
         assert [each.get("extra") for each in listed] == [{"demo": "ANN"}, None]
         assert (await ann.call("people.get", person="ann"))["person"]["extra"] == {"demo": "ANN"}
@@ -548,10 +547,10 @@ async def test_an_enrichment_over_its_budget_is_left_out(tmp_path: Path) -> None
         return {}
 
     async with node_with(tmp_path, made("demo", enrich_messages), config=QUICK) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
-        await say(ann, talk, "hello")
-        assert await said(bob, talk) == ["hello"]
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
+        await ann.says(talk, "hello")
+        assert await bob.reads(talk) == ["hello"]
         assert failures(node) == (1, "enrich_messages took longer than 0.05 s and was cancelled")
 
 
@@ -561,7 +560,7 @@ async def test_an_enrichment_that_cannot_be_sent_is_left_out(tmp_path: Path, giv
         return gives
 
     async with node_with(tmp_path, made("demo", enrich_people)) as node:
-        ann = await make_person(node, "ann")
+        ann = await User.new(node, "ann")
         assert "extra" not in (await ann.call("people.get", person="ann"))["person"]
         assert failures(node) == (1, "enrich_people returned something other than a mapping of JSON values")
 
@@ -577,10 +576,10 @@ async def test_a_sync_hook_can_be_wrapped(tmp_path: Path) -> None:
     wrapping.__name__ = "enrich_messages"
     wrapper = hookimpl(wrapper=True)(wrapping)
     async with node_with(tmp_path, made("demo", enrich_messages), made("wraps", wrapper)) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
-        await say(ann, talk, "one")
-        await say(ann, talk, "two")
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
+        await ann.says(talk, "one")
+        await ann.says(talk, "two")
         page = (await bob.call("messages.list", conversation=talk))["messages"]
         assert [each["extra"]["demo"] for each in page] == [2, 1]
 
@@ -596,10 +595,10 @@ async def test_a_wrapper_that_fails_takes_nothing_but_the_enrichment(tmp_path: P
     wrapping.__name__ = "enrich_messages"
     wrapper = hookimpl(wrapper=True)(wrapping)
     async with node_with(tmp_path, made("demo", enrich_messages), made("wraps", wrapper)) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
-        await say(ann, talk, "one")
-        assert await said(bob, talk) == ["one"]
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
+        await ann.says(talk, "one")
+        assert await bob.reads(talk) == ["one"]
 
 
 # ---- hooks of a plugin's own
@@ -686,11 +685,11 @@ async def test_what_a_table_says_of_a_message_or_a_person_goes_with_them(tmp_pat
     """Also while the plugin is disabled: what it declared is known."""
     plugin = made("demo", as_hook("in_transaction", keep), steps=(KEPT,), tables=(TABLE,))
     async with node_with(tmp_path, plugin) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        room = await group(ann, bob)
-        first = await say(ann, room, "one")
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        room = await ann.group(bob)
+        first = await ann.posts(room, "one")
         for who, text in ((ann, "two"), (bob, "three"), (ann, "four")):
-            await say(who, room, text)
+            await who.says(room, text)
     config = Config(plugins=Plugins(disabled=() if running else ("demo",)))
     async with node_with(tmp_path, plugin, config=config) as node:
         exported: list[Any] = []
@@ -701,7 +700,7 @@ async def test_what_a_table_says_of_a_message_or_a_person_goes_with_them(tmp_pat
             after = page.get("next")
         notes = {each["data"]["note"] for each in exported if each["kind"] == "demo_kept"}
         assert notes == {"kept one", "kept two", "kept four"}
-        ann = await anew(node, "ann")
+        ann = await User.of(node, "ann")
         await ann.call("messages.delete", message=first["message"])
         assert await kept(node) == ["kept two", "kept three", "kept four"]
         erased = await node.call("people.erase", person="ann", handle="ann")
@@ -714,7 +713,7 @@ def test_who_reads_a_key_of_a_person_gets_the_account(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with node_with(tmp_path) as node:
-            ann = await make_person(node, "ann")
+            ann = await User.new(node, "ann")
             found = await node.core.db.read(lambda reader: person_by_key(reader, ann.account.key))
             assert found.handle == "ann"
 

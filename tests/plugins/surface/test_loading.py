@@ -29,7 +29,7 @@ from chatnode.api import (
 )
 from chatnode.config import Config, Plugins
 from chatnode.node import open_node
-from tests.conftest import make_person
+from chatnode.testing import User
 from tests.plugins.surface.making import declare, made, node_with, states
 
 
@@ -170,7 +170,7 @@ async def test_a_declaration_that_is_at_fault_is_refused_with_its_place(tmp_path
         assert said in states(node)[name]
         assert states(node)["good"] == "running"
         assert await node.call("good.wave") == {}
-        await make_person(node, "ann")
+        await User.new(node, "ann")
 
 
 async def test_what_is_no_plugin_is_said_so(tmp_path: Path) -> None:

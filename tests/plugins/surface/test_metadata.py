@@ -11,9 +11,8 @@ import pytest
 from chatnode.api import CHAT, Context, Draft, Nothing, command
 from chatnode.config import Config, Plugins
 from chatnode.node import Node
-from tests.conftest import User, make_person
+from chatnode.testing import User, refused
 from tests.plugins.surface.making import made, node_with
-from tests.services.dialogue import anew, direct, refused
 
 MINE, FORGED = {"polls.id": "7"}, {"note": "a vote", "polls.id": "8"}
 
@@ -55,8 +54,8 @@ async def post(who: User, talk: str, metadata: dict[str, str], cid: str = "one")
 
 
 async def pair(node: Node) -> tuple[User, User, str]:
-    ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-    return ann, bob, await direct(ann, bob)
+    ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+    return ann, bob, await ann.direct(bob)
 
 
 async def test_a_client_cannot_write_what_is_a_plugins(tmp_path: Path) -> None:
@@ -126,7 +125,7 @@ async def test_they_stay_the_plugins_while_it_is_disabled_or_gone(tmp_path: Path
         early = await post(ann, talk, FORGED)
     disabled = Config(plugins=Plugins(disabled=("polls",)))
     async with node_with(tmp_path, made("polls"), config=disabled) as node:
-        ann = await anew(node, "ann")
+        ann = await User.of(node, "ann")
         with refused("invalid", "metadata"):
             await post(ann, talk, FORGED, "two")
         again = await post(ann, talk, FORGED)
@@ -134,7 +133,7 @@ async def test_they_stay_the_plugins_while_it_is_disabled_or_gone(tmp_path: Path
     async with node_with(tmp_path, made("polls")) as node:
         pass
     async with node_with(tmp_path) as node:
-        ann = await anew(node, "ann")
+        ann = await User.of(node, "ann")
         with refused("invalid", "metadata"):
             await post(ann, talk, FORGED, "two")
 

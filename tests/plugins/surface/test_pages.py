@@ -15,7 +15,7 @@ from openapi_spec_validator import validate
 from chatnode.api import CHAT, Page, PageContext, Permission, Refusal
 from chatnode.config import Config, Limits
 from chatnode.node import Node
-from tests.conftest import make_person
+from chatnode.testing import User
 from tests.plugins.surface.making import made, node_with, states
 from tests.transport.clients import Address, Http, Response, serving
 
@@ -94,7 +94,7 @@ class Browser:
 
     @classmethod
     async def of(cls, node: Node, address: Address, handle: str) -> Browser:
-        person = await make_person(node, handle)
+        person = await User.new(node, handle)
         return cls(address, (await person.call("tokens.create"))["token"])
 
     async def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Response:
@@ -216,7 +216,7 @@ async def test_another_site_cannot_send_a_form_even_with_the_token(node: Node, a
 async def test_a_form_needs_the_permission_and_not_only_its_reading_scope(
     node: Node, address: Address, pages: Pages
 ) -> None:
-    await make_person(node, "ann")
+    await User.new(node, "ann")
     made = await node.call("tokens.create", person="ann", scopes=["demo.write:read"])
     ann = Browser(address, made["token"])
     got = await ann.send({"form_token": await ann.token(), "note": "forged"})

@@ -24,9 +24,8 @@ from chatnode.api import (
 from chatnode.errors import Refusal
 from chatnode.hooks.guard import describe_error
 from chatnode.node import Node
-from tests.conftest import make_person
+from chatnode.testing import User
 from tests.plugins.core.making import made, node_with
-from tests.services.dialogue import direct, say
 
 SECRET = "the waxwing sings at dusk"
 
@@ -62,7 +61,7 @@ async def give_effect(ctx: Context, rows: list[Row]) -> Any:
 
 
 async def ask(node: Node) -> None:
-    ann = await make_person(node, "ann")
+    ann = await User.new(node, "ann")
     try:
         await ann.call("people.list")
     except Refusal as refusal:  # the hooks of people go on without what failed
@@ -70,8 +69,8 @@ async def ask(node: Node) -> None:
 
 
 async def consume(node: Node) -> None:
-    ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-    await say(ann, await direct(ann, bob), "hello")
+    ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+    await ann.says(await ann.direct(bob), "hello")
     await node.consumers.catch_up()
 
 

@@ -9,9 +9,9 @@ import trio
 
 from chatnode.api import Context, Draft, Refusal
 from chatnode.config import Config, Limits
-from tests.conftest import make_person
+from chatnode.testing import User, refused
 from tests.plugins.surface.making import made, node_with
-from tests.services.dialogue import direct, group, outcome, refused, said, say
+from tests.services.dialogue import outcome
 
 
 class Strikes:
@@ -34,13 +34,13 @@ class Strikes:
 async def test_nothing_is_prepared_that_may_not_be_posted_there(tmp_path: Path) -> None:
     strikes = Strikes()
     async with node_with(tmp_path, strikes.plugin()) as node:
-        ann, bob, eve = [await make_person(node, handle) for handle in ("ann", "bob", "eve")]
-        talk, room = await direct(ann, bob), await group(ann, bob)
-        first = await say(ann, talk, "hello")
-        reply = await say(ann, room, "elsewhere", thread=(await say(ann, room, "root"))["message"])
+        ann, bob, eve = [await User.new(node, handle) for handle in ("ann", "bob", "eve")]
+        talk, room = await ann.direct(bob), await ann.group(bob)
+        first = await ann.posts(talk, "hello")
+        reply = await ann.posts(room, "elsewhere", thread=await ann.says(room, "root"))
         await ann.call("conversations.members.remove", conversation=room, member="bob")
-        closed = await group(ann)
-        late = await say(ann, closed, "in time")
+        closed = await ann.group()
+        late = await ann.posts(closed, "in time")
         await ann.call("conversations.close", conversation=closed)
         strikes.asked.clear()
         attempts = (
@@ -66,8 +66,8 @@ async def test_nothing_is_prepared_that_may_not_be_posted_there(tmp_path: Path) 
 async def test_what_is_stored_is_not_prepared_again_however_often_and_at_once_it_is_sent(tmp_path: Path) -> None:
     strikes = Strikes()
     async with node_with(tmp_path, strikes.plugin()) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
         answers: list[dict[str, Any]] = []
 
         async def post() -> None:
@@ -82,13 +82,13 @@ async def test_what_is_stored_is_not_prepared_again_however_often_and_at_once_it
         assert len({answer["message"] for answer in answers}) == 1
         await bob.call("messages.post", conversation=talk, cid="one", text="hello")  # another message of somebody else
         assert strikes.asked == [(ann.id, "one", "hello"), (bob.id, "one", "hello")]
-        assert await said(bob, talk) == ["hello!", "hello!"]
+        assert await bob.reads(talk) == ["hello!", "hello!"]
 
 
 async def test_a_repeat_has_the_same_answer_where_its_sender_may_post_no_longer(tmp_path: Path) -> None:
     async with node_with(tmp_path, Strikes().plugin()) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        sent = {"conversation": await group(ann, bob), "cid": "one", "text": "hello"}
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        sent = {"conversation": await ann.group(bob), "cid": "one", "text": "hello"}
         posted = await bob.call("messages.post", **sent)
         await bob.call("conversations.leave", conversation=sent["conversation"])
         assert await bob.call("messages.post", **sent) == posted | {"dup": True}
@@ -97,8 +97,8 @@ async def test_a_repeat_has_the_same_answer_where_its_sender_may_post_no_longer(
 async def test_what_was_refused_is_prepared_again_under_the_same_name(tmp_path: Path) -> None:
     strikes = Strikes()
     async with node_with(tmp_path, strikes.plugin()) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
         for _ in range(2):
             with refused("invalid", "text"):
                 await ann.call("messages.post", conversation=talk, cid="one", text="rude")
@@ -107,8 +107,8 @@ async def test_what_was_refused_is_prepared_again_under_the_same_name(tmp_path: 
 
 async def test_the_same_cid_for_something_else_is_a_conflict_also_where_plugins_change_texts(tmp_path: Path) -> None:
     async with node_with(tmp_path, Strikes().plugin()) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk, other = await direct(ann, bob), await group(ann)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk, other = await ann.direct(bob), await ann.group()
         sent = {"conversation": talk, "cid": "one", "text": "hello"}
         message = (await ann.call("messages.post", **sent))["message"]
         for fields in ({"text": "hello!"}, {"text": "good bye"}, {"conversation": other}, {"reply_to": message}):
@@ -129,9 +129,9 @@ async def test_a_plugin_changes_text_and_metadata_and_nothing_that_access_was_ch
         draft.reply_to, draft.thread = "0" * 32, "0" * 32
 
     async with node_with(tmp_path, made("demo", prepare_draft)) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
-        await say(ann, talk, "hello")
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
+        await ann.says(talk, "hello")
         (message,) = (await bob.call("messages.list", conversation=talk))["messages"]
         assert (message["kind"], message["metadata"]) == ("text", {"seen": "yes"})
         assert "reply_to" not in message
@@ -146,14 +146,14 @@ async def test_an_edit_is_prepared_with_what_names_the_message(tmp_path: Path) -
         draft.text += "!"
 
     async with node_with(tmp_path, made("demo", prepare_draft)) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
         posted = await ann.call("messages.post", conversation=talk, cid="one", text="hello")
         await ann.call("messages.edit", message=posted["message"], text="hello there")
         draft = drafts[-1]
         assert (draft.conversation, draft.sender, draft.cid) == (talk, ann.id, "one")
         assert (draft.edits, draft.kind, draft.text) == (posted["message"], "text", "hello there!")
-        assert await said(bob, talk) == ["hello there!"]
+        assert await bob.reads(talk) == ["hello there!"]
 
 
 async def test_bounds_hold_for_what_is_made_of_an_edit(tmp_path: Path) -> None:
@@ -162,19 +162,19 @@ async def test_bounds_hold_for_what_is_made_of_an_edit(tmp_path: Path) -> None:
             draft.text *= 20_000
 
     async with node_with(tmp_path, made("demo", prepare_draft)) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
-        posted = await say(ann, talk, "hello")
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
+        posted = await ann.posts(talk, "hello")
         with refused("too_large", "text"):
             await ann.call("messages.edit", message=posted["message"], text="x")
-        assert await said(bob, talk) == ["hello"]
+        assert await bob.reads(talk) == ["hello"]
 
 
 async def test_what_is_too_late_or_too_often_is_not_prepared(tmp_path: Path) -> None:
     strikes = Strikes()
     async with node_with(tmp_path, strikes.plugin(), config=Config(limits=Limits(edits=1))) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        posted = await say(ann, await direct(ann, bob), "one")
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        posted = await ann.posts(await ann.direct(bob), "one")
         await ann.call("messages.edit", message=posted["message"], text="two")
         with refused("too_large", "message"):
             await ann.call("messages.edit", message=posted["message"], text="rude")
@@ -183,8 +183,8 @@ async def test_what_is_too_late_or_too_often_is_not_prepared(tmp_path: Path) -> 
 
 async def test_without_such_a_plugin_nothing_is_read_before_a_message_is_written(tmp_path: Path) -> None:
     async with node_with(tmp_path) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
         reads = 0
         read = node.core.db.read
 
@@ -194,5 +194,5 @@ async def test_without_such_a_plugin_nothing_is_read_before_a_message_is_written
             return await read(function)
 
         node.core.db.read = counted  # type: ignore[method-assign]
-        await say(ann, talk, "hello")
-        assert reads == 0
+        await ann.says(talk, "hello")
+        assert reads == 1  # the kit's, of the role that ann has now

@@ -11,9 +11,8 @@ import pytest
 from chatnode.api import CHAT, Context, Draft, Nothing, Step, command, hookspec
 from chatnode.config import Config, Plugins
 from chatnode.hooks.requiring import circle_of, in_order
-from tests.conftest import make_person
+from chatnode.testing import User
 from tests.plugins.surface.making import made, node_with, states
-from tests.services.dialogue import direct, said, say
 
 
 def needing(name: str, *required: str, **declared: Any) -> Any:
@@ -28,10 +27,10 @@ async def test_one_is_loaded_and_called_after_those_that_it_requires(tmp_path: P
         return made(sign, prepare_draft, requires=required)
 
     async with node_with(tmp_path, adding("a", "z"), adding("b"), adding("z", "y"), adding("y")) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
-        await say(ann, talk, "-")
-        assert await said(bob, talk) == ["-yzab"]
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
+        await ann.says(talk, "-")
+        assert await bob.reads(talk) == ["-yzab"]
 
 
 async def test_one_without_what_it_requires_does_not_run_and_says_why(tmp_path: Path) -> None:
@@ -125,13 +124,13 @@ def marketing(*requires: str) -> Any:
 
 async def test_a_plugin_asks_what_it_requires_and_the_other_acts_in_its_own_name(tmp_path: Path) -> None:
     async with node_with(tmp_path, crm(), marketing("crm")) as node:
-        ann = await make_person(node, "ann")
+        ann = await User.new(node, "ann")
         assert (await ann.call("marketing.find"))["found"] == ["crm found Zoe for ann"]
 
 
 async def test_a_plugin_asks_nobody_else(tmp_path: Path) -> None:
     async with node_with(tmp_path, crm(), marketing()) as node:
-        ann = await make_person(node, "ann")
+        ann = await User.new(node, "ann")
         refusal = "the hook crm_find belongs to the plugin crm, which marketing does not require"
         assert (await ann.call("marketing.find"))["found"] == [refusal]
         with pytest.raises(LookupError, match="no plugin offers the hook prepare_draft"):

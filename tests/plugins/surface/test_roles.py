@@ -23,9 +23,9 @@ from chatnode.api import (
     holders_of,
 )
 from chatnode.node import Node
-from tests.conftest import make_person
+from chatnode.testing import User, refused
 from tests.plugins.surface.making import made, node_with, states
-from tests.services.dialogue import anew, outcome, refused, token_of
+from tests.services.dialogue import outcome, token_of
 
 USE = Permission("demo.use", "use it", roles=())
 AGENT = PluginRole("demo-agent", (CHAT, MODERATE, "demo.use"))
@@ -72,10 +72,10 @@ async def test_a_role_is_there_when_the_plugin_first_runs_with_permissions_of_th
         there = await roles(node)
         assert there["demo-agent"] == ["chat", "demo.use", "moderate"]
         assert there["demo-viewer"] == ["demo.use"]
-        ann = await make_person(node, "ann")
+        ann = await User.new(node, "ann")
         assert await outcome(ann.call("demo.sweep")) == "forbidden"
         await node.call("people.role", person="ann", role="demo-agent")
-        assert await outcome((await anew(node, "ann")).call("demo.sweep")) == "ok"
+        assert await outcome(ann.call("demo.sweep")) == "ok"
 
 
 async def test_what_an_operator_makes_of_a_role_stays(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ async def test_a_permission_of_a_later_version_goes_to_the_roles_that_it_names(t
 
 async def test_a_plugin_that_does_not_run_leaves_its_roles_until_it_is_dropped(tmp_path: Path) -> None:
     async with node_with(tmp_path, demo()) as node:
-        await make_person(node, "ann")
+        await User.new(node, "ann")
         await node.call("people.role", person="ann", role="demo-agent")
     async with node_with(tmp_path) as node:
         assert (await roles(node))["demo-agent"] == ["chat", "demo.use", "moderate"]
@@ -121,12 +121,12 @@ async def test_a_plugin_that_does_not_run_leaves_its_roles_until_it_is_dropped(t
         assert "demo-viewer" not in there
         assert node.core.roles["demo-agent"] == {"chat", "moderate"}
         assert "demo-viewer" not in node.core.roles
-        assert await outcome((await anew(node, "ann")).call("people.list")) == "ok"
+        assert await outcome((await User.of(node, "ann")).call("people.list")) == "ok"
 
 
 async def test_data_is_not_dropped_while_an_account_would_be_left_with_an_empty_role(tmp_path: Path) -> None:
     async with node_with(tmp_path, demo()) as node:
-        await make_person(node, "ann")
+        await User.new(node, "ann")
         await node.call("people.role", person="ann", role="demo-viewer")
     async with node_with(tmp_path) as node:
         with refused("conflict", "plugin") as caught:
@@ -164,8 +164,8 @@ async def test_two_plugins_do_not_bring_the_same_role(tmp_path: Path) -> None:
 
 async def test_who_holds_a_permission_is_who_could_use_it_now(tmp_path: Path) -> None:
     async with node_with(tmp_path, demo()) as node:
-        people = {name: await make_person(node, name) for name in ("ann", "bob", "eve", "gone", "left")}
-        await make_person(node, "root", admin=True)
+        people = {name: await User.new(node, name) for name in ("ann", "bob", "eve", "gone", "left")}
+        await User.new(node, "root", admin=True)
         for name in ("ann", "bob", "gone", "left"):
             await node.call("people.role", person=name, role="demo-agent")
         await node.call("people.deactivate", person="gone")
@@ -197,7 +197,7 @@ async def test_a_bot_holds_what_one_of_its_tokens_can_use(tmp_path: Path) -> Non
 
 async def test_scopes_of_a_token_take_nothing_from_a_user_who_can_sign_in_otherwise(tmp_path: Path) -> None:
     async with node_with(tmp_path, demo()) as node:
-        ann = await make_person(node, "ann")
+        ann = await User.new(node, "ann")
         await node.call("people.role", person="ann", role="demo-agent")
         await token_of(ann, scopes=["chat"])
         assert await ann.call("demo.holders") == {"handles": ["ann"]}
@@ -205,7 +205,7 @@ async def test_scopes_of_a_token_take_nothing_from_a_user_who_can_sign_in_otherw
 
 async def test_holders_can_be_asked_for_in_a_transaction(tmp_path: Path) -> None:
     async with node_with(tmp_path, demo()) as node:
-        await make_person(node, "ann")
+        await User.new(node, "ann")
 
         def write(tx: Transaction) -> list[str]:
             tx.execute("UPDATE people SET role = 'demo-agent'")
@@ -219,9 +219,9 @@ async def test_holders_can_be_asked_for_in_a_transaction(tmp_path: Path) -> None
 
 async def test_what_a_plugin_records_is_in_the_audit_log_under_its_name(tmp_path: Path) -> None:
     async with node_with(tmp_path, demo()) as node:
-        ann = await make_person(node, "ann")
+        ann = await User.new(node, "ann")
         await node.call("people.role", person="ann", role="demo-agent")
-        await (await anew(node, "ann")).call("demo.sweep")
+        await ann.call("demo.sweep")
         await node.call("jobs.run", job="demo.tidy")
         (swept,) = (await node.call("audit.list", action="demo.sweep"))["entries"]
         assert (swept["actor"]["handle"], swept["target"], swept["details"]) == ("ann", ann.id, {"rows": "3"})
@@ -244,7 +244,7 @@ async def test_an_audit_entry_goes_with_the_transaction_that_it_is_about(tmp_pat
         return Nothing()
 
     async with node_with(tmp_path, demo(commands=(fail,))) as node:
-        ann = await make_person(node, "ann")
+        ann = await User.new(node, "ann")
         assert await outcome(ann.call("demo.fail")) == "conflict"
 
         def count(reader: Reader) -> int:

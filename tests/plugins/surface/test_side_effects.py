@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from chatnode.api import Change, MemberJoined, Refusal, Transaction
-from tests.conftest import make_person
-from tests.services.dialogue import members, refused
+from chatnode.testing import User, refused
 
 from .making import made, node_with
 
@@ -17,10 +16,10 @@ async def test_an_account_is_made_without_the_group_that_a_plugin_keeps_it_out_o
             raise Refusal("forbidden", "not eve")
 
     async with node_with(tmp_path, made("demo", in_transaction)) as node:
-        ann = await make_person(node, "ann")
+        ann = await User.new(node, "ann")
         hall = await node.call("import.conversation", source="irc", key="#hall", title="#hall", join=True)
-        eve, bob = await make_person(node, "eve"), await make_person(node, "bob")
-        assert await members(ann, hall["conversation"]) == {"ann": "owner", "bob": "member"}
+        eve, bob = await User.new(node, "eve"), await User.new(node, "bob")
+        assert await ann.members(hall["conversation"]) == {"ann": "owner", "bob": "member"}
         with refused("forbidden"):
             await eve.call("conversations.join", conversation=hall["conversation"])
         await bob.call("people.get", person="eve")

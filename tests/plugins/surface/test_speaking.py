@@ -28,7 +28,7 @@ from chatnode.api import (
 )
 from chatnode.config import Config, Limits
 from chatnode.node import Node, open_node
-from chatnode.testing import LiveSession, LiveUser, catch_up, refused
+from chatnode.testing import LiveUser, catch_up, refused
 from tests.plugins.surface.making import made, node_with
 
 
@@ -113,17 +113,38 @@ async def test_it_sleeps_while_its_plugin_does_not_run(tmp_path: Path) -> None:
         bot = await context(node).bot("helper")
         talk = (await ann.does("conversations.direct", **{"with": "helper"}))["conversation"]
     async with node_with(tmp_path) as node:
-        ann = await _back(node, "ann")
+        ann = await LiveUser.of(node, "ann")
         with refused("forbidden"):
             await ann.says(talk, "are you there?")
         await node.call("people.deactivate", person="ann")
         await node.call("people.reactivate", person="ann")
     async with node_with(tmp_path, made("demo")) as node:
-        ann = await _back(node, "ann")
+        ann = await LiveUser.of(node, "ann")
         await ann.says(talk, "and now?")
         assert (await context(node).bot("helper")).deactivated_at is None
         await node.call("people.deactivate", person="helper")
     async with node_with(tmp_path, made("demo")) as node:  # what an administrator did holds
+        with refused("forbidden"):
+            await context(node).as_person(bot.id).call("people.me")
+
+
+async def test_dropped_with_its_plugin_it_is_only_the_author_of_what_it_said(tmp_path: Path) -> None:
+    async with node_with(tmp_path, made("demo")) as node:
+        ann = await LiveUser.new(node, "ann")
+        bot = await context(node).bot("helper")
+        talk = await ann.group()
+        await ann.does("conversations.members.add", conversation=talk, member="helper")
+        await context(node).as_person(bot.id).call("messages.post", conversation=talk, cid="1", text="I was here")
+    async with node_with(tmp_path) as node:
+        await node.call("plugins.drop", plugin="demo", confirm="demo")
+        ann = await LiveUser.of(node, "ann")
+        (message,) = await ann.sees(talk)
+        assert (message["text"], message["sender"]["handle"]) == ("I was here", "helper")
+    async with node_with(tmp_path, made("demo")) as node:
+        await node.call("plugins.enable", plugin="demo")
+    async with node_with(tmp_path, made("demo")) as node:
+        another = await context(node).bot("helper")
+        assert (another.handle, another.id != bot.id) == ("helper-2", True)
         with refused("forbidden"):
             await context(node).as_person(bot.id).call("people.me")
 
@@ -138,12 +159,6 @@ async def test_deactivated_while_it_sleeps_it_stays_so_when_its_plugin_runs_agai
     async with node_with(tmp_path, made("demo")) as node:
         with refused("forbidden"):
             await context(node).as_person(bot.id).call("people.me")
-
-
-async def _back(node: Node, handle: str) -> LiveUser:
-    client = LiveUser(node, await node.core.db.read(lambda reader: find_person(reader, handle)))
-    client.session = await LiveSession.of(node, client)
-    return client
 
 
 async def test_after_its_erasure_the_plugin_gets_another_one(node: Node) -> None:

@@ -13,9 +13,9 @@ from chatnode.api import Permission, Step, Table
 from chatnode.node import Node
 from chatnode.services import TABLES
 from chatnode.storage.upkeep import exporting
-from tests.conftest import User, make_person
+from chatnode.testing import User, refused
 from tests.plugins.surface.making import made, node_with, states
-from tests.services.dialogue import direct, outcome, refused, say
+from tests.services.dialogue import outcome
 
 
 async def tables_of_the_node(node: Node) -> set[str]:
@@ -39,7 +39,7 @@ async def test_nobody_drops_a_table_of_the_node_by_a_plugin_of_its_name(tmp_path
         assert await node.call("plugins.drop", plugin=name, confirm=name) == {"tables": []}
         assert before <= await tables_of_the_node(node)
     async with node_with(tmp_path) as node:
-        assert await outcome(make_person(node, "ann")) == "ok"
+        assert await outcome(User.new(node, "ann")) == "ok"
 
 
 async def test_dropping_takes_no_permission_of_the_node(tmp_path: Path) -> None:
@@ -69,9 +69,9 @@ ALL_KINDS = Step(
 async def test_tables_of_every_kind_are_exported_and_dropped_with_what_hangs_on_others(tmp_path: Path) -> None:
     async with node_with(tmp_path, made(steps=(ALL_KINDS,))) as node:
         assert states(node) == {"demo": "running"}
-        ann = await make_person(node, "ann")
-        talk = await direct(ann, ann)
-        await say(ann, talk, "hello")
+        ann = await User.new(node, "ann")
+        talk = await ann.direct(ann)
+        await ann.says(talk, "hello")
     async with node_with(tmp_path) as node:
         tables = (await node.call("plugins.export", plugin="demo"))["tables"]
         assert tables == ["demo_bare", "demo_made", "demo_words"]
@@ -90,7 +90,7 @@ async def test_tables_of_every_kind_are_exported_and_dropped_with_what_hangs_on_
             lambda reader: reader.execute("SELECT name FROM sqlite_schema WHERE name LIKE 'demo%'").fetchall()
         )
         assert left == []
-        await say(User(node, ann.account), talk, "without the trigger")
+        await User(node, ann.account).says(talk, "without the trigger")
 
 
 NOTES = Step(
@@ -108,8 +108,8 @@ async def test_a_table_that_somebody_dropped_by_hand_stands_in_nobodys_way(tmp_p
     plugin = made(steps=(NOTES,), tables=(table,))
     async with node_with(tmp_path, plugin) as node:
         assert states(node) == {"demo": "running"}
-        ann = await make_person(node, "ann")
-        posted = await say(ann, await direct(ann, ann), "hello")
+        ann = await User.new(node, "ann")
+        posted = await ann.posts(await ann.direct(ann), "hello")
     with sqlite3.connect(tmp_path / "data" / "chatnode.sqlite3") as connection:
         connection.execute("DROP TABLE demo_notes")
     connection.close()
@@ -151,7 +151,7 @@ async def test_a_table_that_could_not_be_erased_from_is_refused(tmp_path: Path, 
     sql, table, words = AT_FAULT[what]
     async with node_with(tmp_path, made(steps=(Step("one", sql),), tables=(table,))) as node:
         assert words in states(node)["demo"]
-        await make_person(node, "ann")
+        await User.new(node, "ann")
         assert await outcome(node.call("people.erase", person="ann", handle="ann")) == "ok"
 
 
@@ -161,7 +161,7 @@ async def test_everybody_gets_their_data_whatever_a_plugin_calls_its_columns(tmp
     export = f"SELECT key, {columns} FROM demo_t WHERE person = :person AND key > :after ORDER BY key LIMIT :limit"
     table = Table("demo_t", people=("person",), export=export)
     async with node_with(tmp_path, made(steps=(step,), tables=(table,))) as node:
-        ann = await make_person(node, "ann")
+        ann = await User.new(node, "ann")
         values = "'plain words', 'soon', 0, x'00ff', 1e300, 'no json'"
         await node.core.db.write(lambda tx: tx.execute(f"INSERT INTO demo_t VALUES (1, {ann.account.key}, {values})"))
         entries, after = list[dict[str, Any]](), dict[str, str]()

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from chatnode.api import Account, Reader, Transaction, hookimpl
+from chatnode.api import Account, Querying, Reader, hookimpl
 from chatnode.node import Node
 from chatnode.storage.log import log
-from tests.conftest import User, make_person
+from chatnode.testing import LiveSession, User
 from tests.plugins.surface.making import made, node_with
-from tests.services.dialogue import LiveSession, direct, say
 
 Calls = list[tuple[int, str | None]]
 
@@ -19,7 +18,7 @@ def secretive(calls: Calls | None = None) -> Any:
     """A plugin that tells each viewer a secret of theirs: their own handle."""
 
     @hookimpl
-    def enrich_messages(reader: Reader | Transaction, ids: list[str], viewer: Account | None) -> dict[str, Any]:
+    def enrich_messages(reader: Querying, ids: list[str], viewer: Account | None) -> dict[str, Any]:
         if calls is not None:
             calls.append((len(ids), viewer and viewer.handle))
         return dict.fromkeys(ids, f"for {viewer.handle if viewer else 'all'}")
@@ -56,10 +55,10 @@ async def shown_to(who: User, talk: str, message: str) -> dict[str, set[str | No
 async def test_two_people_who_read_the_same_are_each_told_their_own(tmp_path: Path) -> None:
     """In turns, so that nothing of one is kept for the other."""
     async with node_with(tmp_path, secretive()) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
-        root = (await say(ann, talk, "hello"))["message"]
-        await say(bob, talk, "hello too", thread=root)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
+        root = await ann.says(talk, "hello")
+        await bob.says(talk, "hello too", thread=root)
         await ann.call("messages.pin", message=root)
         for who in (ann, bob, ann):
             shown = await shown_to(who, talk, root)
@@ -68,11 +67,11 @@ async def test_two_people_who_read_the_same_are_each_told_their_own(tmp_path: Pa
 
 async def test_what_is_pushed_is_for_all_and_the_reply_for_who_asked(tmp_path: Path) -> None:
     async with node_with(tmp_path, secretive()) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
         sessions = [await LiveSession.of(node, who) for who in (ann, bob)]
         before = sessions[0].gid
-        message = (await say(ann, talk, "hello"))["message"]
+        message = await ann.says(talk, "hello")
         for name, fields in (
             ("messages.edit", {"text": "hello, you"}),
             ("messages.edit", {"text": "hello, you"}),  # which changes nothing
@@ -105,10 +104,10 @@ async def replayed(node: Node, who: User, since: int) -> list[Any]:
 async def test_a_page_is_asked_for_once_whatever_its_length(tmp_path: Path) -> None:
     calls: Calls = []
     async with node_with(tmp_path, secretive(calls)) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        talk = await direct(ann, bob)
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
         for number in range(5):
-            await say(ann, talk, f"hello {number}")
+            await ann.says(talk, f"hello {number}")
         assert calls == []
         await bob.call("messages.list", conversation=talk)
         await ann.call("search.messages", query="hello")
@@ -118,8 +117,8 @@ async def test_a_page_is_asked_for_once_whatever_its_length(tmp_path: Path) -> N
 async def test_moderators_and_the_operator_are_told_what_all_may_know(tmp_path: Path) -> None:
     """They see a message, or a person, without taking part."""
     async with node_with(tmp_path, secretive()) as node:
-        ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-        message = (await say(ann, await direct(ann, bob), "rude"))["message"]
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        message = await ann.says(await ann.direct(bob), "rude")
         await bob.call("messages.report", message=message, reason="abuse")
         [report] = (await node.call("reports.list"))["reports"]
         assert told(report["message"]) == "for all"

@@ -9,9 +9,8 @@ import pytest
 
 from chatnode.api import Allow, Change, Context, Deny, Draft, Event, MessagePosted, PersonUpdated, Refusal, only_for
 from chatnode.node import Node
-from tests.conftest import User, make_person
+from chatnode.testing import User, refused
 from tests.plugins.surface.making import made, node_with, states
-from tests.services.dialogue import direct, refused, said, say
 
 MEDIA = {"file": "https://x.example/a.png", "name": "a.png", "type": "image/png", "bytes": 1}
 
@@ -28,8 +27,8 @@ def raising(subject: Any) -> bool:
 
 
 async def pair(node: Node) -> tuple[User, User, str]:
-    ann, bob = await make_person(node, "ann"), await make_person(node, "bob")
-    return ann, bob, await direct(ann, bob)
+    ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+    return ann, bob, await ann.direct(bob)
 
 
 async def post_picture(who: User, talk: str, cid: str = "picture") -> dict[str, Any]:
@@ -51,14 +50,14 @@ async def test_a_check_is_called_for_the_commands_it_names(tmp_path: Path) -> No
 
     async with node_with(tmp_path, made("demo", check_command)) as node:
         ann, bob, talk = await pair(node)
-        await say(ann, talk, "harmless")
+        await ann.says(talk, "harmless")
         assert asked == []
         with refused("forbidden"):
-            await say(ann, talk, "hello")
+            await ann.says(talk, "hello")
         with refused("forbidden"):
             await ann.call("people.list")
         assert asked == ["messages.post", "people.list"]
-        assert await said(bob, talk) == ["harmless"]
+        assert await bob.reads(talk) == ["harmless"]
 
 
 async def test_a_plain_text_passes_plugins_that_want_files(tmp_path: Path) -> None:
@@ -79,7 +78,7 @@ async def test_a_plain_text_passes_plugins_that_want_files(tmp_path: Path) -> No
 
     async with node_with(tmp_path, made("demo", prepare_draft, audience, in_transaction)) as node:
         ann, bob, talk = await pair(node)
-        posted = await say(ann, talk, "hello")
+        posted = await ann.posts(talk, "hello")
         await ann.call("messages.edit", message=posted["message"], text="good day")
         assert called == []
         picture = await post_picture(ann, talk)
@@ -87,7 +86,7 @@ async def test_a_plain_text_passes_plugins_that_want_files(tmp_path: Path) -> No
         assert called == [("prepare_draft", "look"), *followers]
         await ann.call("messages.edit", message=picture["message"], text="look here")
         assert called[3:] == [("prepare_draft", "look here")]
-        assert await said(bob, talk) == ["good day", "look here"]
+        assert await bob.reads(talk) == ["good day", "look here"]
 
 
 async def test_each_follower_has_a_predicate_of_its_own(tmp_path: Path) -> None:
@@ -111,7 +110,7 @@ async def test_each_follower_has_a_predicate_of_its_own(tmp_path: Path) -> None:
         ann, _, talk = await pair(node)
         for text, expected in (("one", "ac"), ("two", "bc"), ("three", "c"), ("one", "ac")):
             called.clear()
-            await say(ann, talk, text)
+            await ann.says(talk, text)
             assert "".join(called) == expected, text
         called.clear()
         await ann.call("people.update", name="Ann")
@@ -129,10 +128,10 @@ async def test_a_draft_is_judged_as_the_plugins_before_left_it(tmp_path: Path) -
     refuses_links.__name__ = "prepare_draft"
     async with node_with(tmp_path, made("a", prepare_draft), made("b", refuses_links)) as node:
         ann, bob, talk = await pair(node)
-        await say(ann, talk, "hello")
+        await ann.says(talk, "hello")
         with refused("invalid", "text"):
-            await say(ann, talk, "buy at shop")
-        assert await said(bob, talk) == ["hello"]
+            await ann.says(talk, "buy at shop")
+        assert await bob.reads(talk) == ["hello"]
 
 
 async def test_a_predicate_that_raises_is_reported_and_lets_nothing_through(tmp_path: Path, caplog: Any) -> None:
@@ -146,14 +145,14 @@ async def test_a_predicate_that_raises_is_reported_and_lets_nothing_through(tmp_
     async with node_with(tmp_path, made("demo", prepare_draft)) as node:
         ann, bob, talk = await pair(node)
         with refused("invalid", "text"):
-            await say(ann, talk, "rude")
+            await ann.says(talk, "rude")
         number, last = failure(node)
         assert (number, (last or "").partition(" at ")[0]) == (
             1,
             "prepare_draft failed in `when` of only_for: raised KeyError",
         )
-        await say(ann, talk, "hello")
-        assert await said(bob, talk) == ["hello"]
+        await ann.says(talk, "hello")
+        assert await bob.reads(talk) == ["hello"]
     assert "secret words" not in caplog.text
 
 
@@ -171,8 +170,8 @@ async def test_so_is_one_of_a_command_or_an_event(tmp_path: Path, hook: str) -> 
     async with node_with(tmp_path, made("demo", only_for(name, when=raising)(function))) as node:
         ann, bob, talk = await pair(node)
         with refused("invalid"):
-            await say(ann, talk, "hello")
-        assert await said(bob, talk) == []
+            await ann.says(talk, "hello")
+        assert await bob.reads(talk) == []
         assert f"{hook} failed in `when` of only_for" in (failure(node)[1] or "")
 
 

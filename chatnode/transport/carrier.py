@@ -1,0 +1,182 @@
+"""What carries a client socket: the state of one, and who reads its bytes.
+
+Upgrade and hello have the task that accepted the connection. Afterwards the hub reads a plain connection, and a session
+that is silent has no task; one is started for what cannot be answered at once, and for the end. A connection with TLS
+keeps its task. What is promised:
+
+- Requests take effect in the order in which they came: a task begins when all writes before it are answered, and
+  until it has ended the hub reads no further.
+- What fails in here ends this connection and no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from enum import Enum, auto
+from typing import Protocol
+
+import trio
+from websockets.frames import CloseCode
+
+from chatnode.concurrency import behind_barrier
+from chatnode.transport.connection import READ_BYTES, Connection
+from chatnode.transport.head import Head
+from chatnode.transport.hub import Hub
+from chatnode.transport.socket import ClientSocket
+
+
+class SocketState(Enum):
+    """`LISTENING`, `WAITING` and those of a task without TLS follow each other until the end."""
+
+    OPENING = auto()
+    """The task that accepted the connection works on the upgrade and hello, or reads TLS to the end."""
+    LISTENING = auto()
+    """The hub reads. Requests that only write may be on their way to the disk."""
+    WAITING = auto()
+    """Something needs a task, which begins when those are answered."""
+    WORKING = auto()
+    """A task works on what came."""
+    ENDED = auto()
+    """Nothing more is read or begun."""
+
+
+class Owner(Protocol):
+    """What all carriers share."""
+
+    hub: Hub
+    stopping: bool
+
+    def start(self, run: Callable[[], Awaitable[object]], /) -> None:
+        """Run a task that may outlive the connection's own."""
+        ...
+
+    def forget(self, carrier: Carrier) -> None:
+        """The connection is closed."""
+        ...
+
+
+class Carrier:
+    """Carries `socket` over `connection`, from the upgrade to the end."""
+
+    __slots__ = ("_connection", "_owner", "_scope", "_state", "socket")
+
+    def __init__(
+        self, owner: Owner, connection: Connection, make: Callable[[Connection, Carrier], ClientSocket]
+    ) -> None:
+        self._owner = owner
+        self._connection = connection
+        self._state = SocketState.OPENING
+        self._scope: trio.CancelScope | None = trio.CancelScope()
+        """Around the task that has the socket now."""
+        self.socket = make(connection, self)
+
+    async def run(self, head: Head) -> None:
+        """Upgrade and serve until hello; a connection with TLS until either side closes. A plain one is `kept` after
+        that, and served by the hub."""
+        scope = self._scope
+        assert scope is not None
+        goes_on = False
+        try:
+            with scope:
+                opening = self.socket.open(head)
+                del head  # it would stay for as long as a connection with TLS
+                goes_on = await opening
+                if goes_on and self._connection.tls is not None:
+                    await self.socket.serve()
+                    goes_on = False
+        finally:
+            if goes_on and self._owner.stopping:
+                self.stop()
+            if goes_on and not scope.cancel_called:
+                self._connection.kept = True
+                self._listen()
+            else:
+                self._state = SocketState.ENDED
+                await self.socket.drain()
+
+    # ---- the hub's, and what it leads to
+
+    def on_readable(self, now: float) -> None:
+        if self._state is not SocketState.LISTENING or self.socket.full:
+            self._connection.unwatch()  # only now: mostly nothing comes before there is room again
+            return
+        try:
+            data = self._connection.socket.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""  # reset
+        self.socket.receive(data, now)
+        self.advance()
+
+    def advance(self) -> None:
+        """Go on after something was received or answered: read, or start the task that is needed."""
+        if self._state is SocketState.LISTENING:
+            if self.socket.backlog is None:
+                if not self.socket.full:
+                    self._connection.watch(self._owner.hub, self)
+                return
+            self._state = SocketState.WAITING
+        if self._state is SocketState.WAITING and not self.socket.in_flight:
+            self._state = SocketState.WORKING
+            self._scope = trio.CancelScope()
+            self._owner.start(self._work)
+
+    async def _work(self) -> None:
+        scope = self._scope
+        assert scope is not None
+        goes_on = False
+
+        async def work() -> None:
+            nonlocal goes_on
+            with scope:
+                goes_on = await self.socket.work_off()
+
+        try:
+            await behind_barrier(work, self._connection.log_fault)
+        finally:
+            if goes_on and not scope.cancel_called:
+                self._listen()
+            else:
+                self._state = SocketState.ENDED
+                self._connection.unwatch()
+                await self._finish()
+
+    def _listen(self) -> None:
+        self._scope = None
+        self._state = SocketState.LISTENING
+        try:
+            self.advance()
+        except OSError as error:
+            self.failed(error)
+
+    # ---- the end
+
+    def failed(self, error: Exception) -> None:
+        self._connection.log_fault(error)
+        self.end()
+
+    def end(self) -> None:
+        """Read and begin nothing more; close when what is queued was sent."""
+        if self._scope is not None:
+            self._scope.cancel()  # its task does the rest
+        elif self._state is not SocketState.ENDED:
+            self._state = SocketState.ENDED
+            self._connection.unwatch()
+            self._owner.start(self._finish)
+
+    def stop(self) -> None:
+        """Tell the client to resume later, and end."""
+        self.socket.close(CloseCode.GOING_AWAY, "the node is stopping; resume")
+
+    async def _finish(self) -> None:
+        await behind_barrier(self._close, self._connection.log_fault)
+
+    async def _close(self) -> None:
+        try:
+            await self.socket.drain()
+        finally:
+            try:
+                await self._connection.end()
+            finally:
+                self._owner.forget(self)

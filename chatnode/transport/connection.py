@@ -1,0 +1,142 @@
+"""One accepted connection, whatever is spoken on it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import attrs
+import trio
+
+from chatnode.logs import get_logger, kinds_of
+from chatnode.transport.hub import Hub, SocketReader
+
+logger = get_logger("listener")
+
+READ_BYTES = 16_384
+LINGER_SECONDS = 1.0
+GONE = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+"""What a peer that went away looks like; nothing worth a line in the log."""
+
+
+def _not_counted(connection: Connection) -> None:
+    """For a connection that no listener counts."""
+
+
+@attrs.define(eq=False)
+class Connection:
+    """One accepted connection. `socket` is non-blocking; `tls` is the stream over it when the port speaks TLS.
+    `buffered` is what was read and belongs to nobody yet: a body, frames, the next request. `ended` is called once it
+    is closed by `end`. `kept`: it outlives the task that accepted it, and what keeps it ends it."""
+
+    socket: socket.socket
+    address: str
+    port: int = 0
+    ended: Callable[[Connection], None] = _not_counted
+    kept: bool = False
+    tls: trio.SSLStream[trio.SocketStream] | None = None
+    buffered: bytes = b""
+    _hub: Hub | None = attrs.field(default=None, init=False)
+
+    def receive(self) -> Awaitable[bytes]:
+        """The next bytes, empty at the end. Raises OSError or one of trio's resource errors.
+
+        It is no coroutine itself, as each one between a task and trio costs every wake-up of the task.
+        """
+        return self._receive_raw() if self.tls is None else self._receive_decrypted(self.tls)
+
+    @staticmethod
+    async def _receive_decrypted(tls: trio.SSLStream[trio.SocketStream]) -> bytes:
+        return bytes(await tls.receive_some(READ_BYTES))
+
+    async def _receive_raw(self) -> bytes:
+        while True:
+            await trio.lowlevel.wait_readable(self.socket)
+            try:
+                return self.socket.recv(READ_BYTES)
+            except BlockingIOError:
+                continue
+
+    async def peek(self) -> bytes:
+        """The first byte that is there to be received, which stays there; empty at the end."""
+        await trio.lowlevel.wait_readable(self.socket)
+        return self.socket.recv(1, socket.MSG_PEEK)
+
+    async def send_all(self, data: bytes) -> None:
+        """Send all of it, as fast as the peer takes it. Raises one of `GONE`. When it is cancelled in the middle,
+        nothing may be sent after it."""
+        if self.tls is not None:
+            await self.tls.send_all(data)
+            return
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[self.socket.send(rest) :]
+            except BlockingIOError:
+                await trio.lowlevel.wait_writable(self.socket)
+
+    def hold_little(self) -> None:
+        """Have the kernel hold little that was not sent yet, so that `send_all` goes as fast as the peer reads."""
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, READ_BYTES)
+
+    @property
+    def closed(self) -> bool:
+        return self.socket.fileno() == -1
+
+    @property
+    def local_address(self) -> tuple[str, int]:
+        """Host and port the peer connected to."""
+        return self.socket.getsockname()[:2]
+
+    async def linger(self) -> None:
+        """End our side and give the peer a moment to end its own.
+
+        Closing with bytes unread would reset the connection, and take with it what the peer has not read yet.
+        """
+        with trio.move_on_after(LINGER_SECONDS), contextlib.suppress(OSError, trio.ClosedResourceError):
+            if self.tls is not None:
+                with trio.move_on_after(LINGER_SECONDS / 2), contextlib.suppress(trio.BrokenResourceError):
+                    await self.tls.unwrap()  # the peer is told that nothing was cut off
+            self.socket.shutdown(socket.SHUT_WR)
+            while await self._receive_raw():
+                pass
+
+    def stream(self) -> trio.SocketStream:
+        """The plain connection as trio's stream."""
+        return trio.SocketStream(trio.socket.from_stdlib_socket(self.socket))
+
+    def watch(self, hub: Hub, reader: SocketReader) -> None:
+        """Let `reader` read this plain connection in the hub. Raises OSError."""
+        if self._hub is None:
+            hub.add(self.socket.fileno(), reader)
+            self._hub = hub
+
+    def unwatch(self) -> None:
+        if self._hub is not None:
+            self._hub.remove(self.socket.fileno())
+            self._hub = None
+
+    async def end(self) -> None:
+        """Linger, then close."""
+        try:
+            await self.linger()
+        finally:
+            self.close_now()
+            self.ended(self)
+
+    def close_now(self) -> None:
+        """Close at once; tasks that send or receive get `trio.ClosedResourceError`."""
+        if self.socket.fileno() != -1:
+            self.unwatch()  # first: the next connection may get the number
+            trio.lowlevel.notify_closing(self.socket)
+            self.socket.close()
+
+    def log_fault(self, error: BaseException) -> None:
+        """Log why the connection failed, unless the peer went away."""
+        fault: BaseException | None = None if isinstance(error, GONE) else error
+        if isinstance(error, BaseExceptionGroup):
+            _, fault = cast("BaseExceptionGroup[BaseException]", error).split(GONE)
+        if fault is not None:
+            logger.warning("a connection from %s failed: %s", self.address, kinds_of(fault))

@@ -1,0 +1,82 @@
+"""All client sockets of a node."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from math import inf
+
+import trio
+
+from chatnode.dispatch.core import Core
+from chatnode.dispatch.table import CommandTable
+from chatnode.routing.sessions import SessionRegistry
+from chatnode.services import COMMANDS
+from chatnode.transport.carrier import Carrier
+from chatnode.transport.connection import Connection
+from chatnode.transport.head import Head
+from chatnode.transport.hub import Hub
+from chatnode.transport.origins import Credentials
+from chatnode.transport.socket import STOP_SIGNED_OUT, ClientSocket, SocketBackend
+
+WATCH_SECONDS = 1.0
+
+
+class ClientSockets:
+    """Makes the client sockets, watches that they live, stops them. Their tasks run in `nursery`, and so does the
+    hub's."""
+
+    kind: type[ClientSocket] = ClientSocket
+
+    def __init__(self, core: Core, table: CommandTable, registry: SessionRegistry, nursery: trio.Nursery) -> None:
+        ours = {each.name for each in COMMANDS}
+        repeatable = sorted(each.name for each in table if each.repeatable and each.name not in ours)
+        self._backend = SocketBackend(core, table, registry, nursery.start_soon, repeatable)
+        self._nursery = nursery
+        self._carriers: set[Carrier] = set()
+        self.hub = Hub(core.db)
+        self.stopping = False
+        nursery.start_soon(self.hub.run)
+
+    def start(self, run: Callable[[], Awaitable[object]], /) -> None:
+        self._nursery.start_soon(run)
+
+    def forget(self, carrier: Carrier) -> None:
+        self._carriers.discard(carrier)
+
+    async def serve(self, connection: Connection, head: Head) -> bool:
+        """A handler of the listener: the connection is the socket's to its end."""
+        credentials = Credentials.of_upgrade(head, connection, self._backend.core)
+        carrier = Carrier(self, connection, partial(self.kind, self._backend, credentials))
+        self._carriers.add(carrier)
+        running = carrier.run(head)
+        del head, credentials  # not kept for as long as the socket lives
+        try:
+            await running
+        finally:
+            if not connection.kept:
+                self.forget(carrier)
+        return False
+
+    async def watch(self) -> None:
+        """Run forever: ping silent clients, and close dead connections and those whose token has expired."""
+        idle = self._backend.core.config.limits.idle_seconds or inf
+        while True:
+            await trio.sleep(min(idle / 5, WATCH_SECONDS))
+            now = trio.current_time()
+            for carrier in list(self._carriers):
+                socket = carrier.socket
+                socket.check_alive(now, idle)
+                if socket.session is not None and socket.session.expired:
+                    socket.close(STOP_SIGNED_OUT, "the token has expired")
+
+    def close(self) -> None:
+        """Tell every client to resume later, also those that say hello from now on."""
+        self.stopping = True
+        for carrier in list(self._carriers):
+            carrier.stop()
+
+    async def wait_drained(self) -> None:
+        """Until each client has taken what was queued for it."""
+        for carrier in list(self._carriers):
+            await carrier.socket.outbox.wait_empty()

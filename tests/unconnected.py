@@ -1,0 +1,29 @@
+"""Ann, Bob and Eve without a live session, for tests that connect them themselves, or need them to be away.
+
+Name the fixtures in the module or the `conftest.py`: they stand there in place of the kit's, who are connected.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from chatnode.node import Node
+from chatnode.testing import User
+
+
+@pytest.fixture
+async def ann(node: Node) -> User:
+    """A user who is not connected, Ann."""
+    return await User.new(node, "ann")
+
+
+@pytest.fixture
+async def bob(node: Node) -> User:
+    """A user who is not connected, Bob."""
+    return await User.new(node, "bob")
+
+
+@pytest.fixture
+async def eve(node: Node) -> User:
+    """A user who is not connected and in none of the others' conversations."""
+    return await User.new(node, "eve")

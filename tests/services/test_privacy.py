@@ -34,6 +34,12 @@ async def root(node: Node) -> User:
     return await User.new(node, "root", admin=True)
 
 
+@pytest.fixture
+async def cay(node: Node) -> User:
+    """A user who is not connected."""
+    return await User.new(node, "cay")
+
+
 async def export_of(asker: User | Node, limit: int = 200, **fields: Any) -> list[dict[str, Any]]:
     entries, after = [], {}
     while True:
@@ -234,7 +240,7 @@ async def test_no_table_that_names_people_is_forgotten(node: Node, root: User, c
     await cay.call("people.block", person="bob")
     await bob.call("people.block", person="cay")
     await cay.call("invites.create")
-    await imported(node, "Ann at work")
+    await imported(node, "Cay at work")
     await root.call("people.adopt", author="cay.at.work", person="cay")
     await token_of(cay)
     await root.call("people.reset_link", person="cay")

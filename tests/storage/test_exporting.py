@@ -31,6 +31,8 @@ OTHERWISE = {
     "conversations.activity": "a place in the log",
     "messages.conversation": "by its public id",
     "messages.sent": "a hash of what a plugin changed",
+    "conversations.ordered_at": "made from the times of messages",
+    "messages.late": "made from the times of messages",
     "conversations.found_by": "made from title and description",
     "message_edits.conversation": "told as message",
     "message_edits.seq": "told as message",

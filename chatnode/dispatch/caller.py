@@ -16,7 +16,7 @@ from chatnode.model import permissions
 from chatnode.model.people import Account
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.cutting import deadline
-from chatnode.storage.engine.transaction import Plan, PlannedWrite, Read, Transaction, Write
+from chatnode.storage.engine.transaction import Planned, PlannedWrite, Read, Transaction, Write
 from chatnode.storage.people import sessions
 from chatnode.storage.people.sessions import Authenticated
 
@@ -153,7 +153,7 @@ class Caller:
             await self.turn.wait_for_writes()
         return await self.core.db.read(function)
 
-    def carry_out(self, plan: Plan[T]) -> Awaitable[T]:
+    def carry_out(self, plan: Planned[T]) -> Awaitable[T]:
         """The result of a plan, as by `write` or `read`."""
         if isinstance(plan, PlannedWrite):
             result = self.write(plan.function, repeatable=True)
@@ -161,7 +161,7 @@ class Caller:
             result = self.read(plan.function)
         return result if plan.reply is None else _replied(result, plan.reply)
 
-    def submit(self, plan: Plan[T], done: Callable[[Outcome[T]], object]) -> None:
+    def submit(self, plan: Planned[T], done: Callable[[Outcome[T]], object]) -> None:
         """Run a plan's function without a task: `done` is called once, on the trio thread, with what it returned or
         raised; with an inline database, before `submit` returns.
 

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from logging import DEBUG, INFO
 from time import perf_counter
-from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 import attrs
 import outcome
@@ -20,14 +20,15 @@ from chatnode.dispatch.hooks import Check, RequestHooks
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.protocol import codec
+from chatnode.protocol.envelopes import Encoded
 from chatnode.storage.engine.transaction import PlannedRead, PlannedWrite
 
 logger = get_logger("requests")
 
 C = TypeVar("C")
 R = TypeVar("R")
-Step = PlannedWrite[R] | PlannedRead[R] | Awaitable[R]
-"""What a handler makes of a request: a plan, for which no task has to wait, or something to await."""
+HandlerResult = PlannedWrite[R] | PlannedRead[R] | Awaitable[R]
+"""What a plain handler returns: a plan, for which no task has to wait, or something to await."""
 Done = Callable[[outcome.Outcome[Any]], object]
 
 
@@ -35,7 +36,7 @@ Done = Callable[[outcome.Outcome[Any]], object]
 class Command(Generic[C, R]):
     """One command.
 
-    `handler` is an async function; of the node's own commands, some have a plain function, which returns a `Step`.
+    `handler` is an async function; only the node's own commands may have a plain one, which returns a `HandlerResult`.
     `permission` None: no sign-in needed. `or_permission` is an alternative permission, for commands that users run
     for themselves and some users run for others. `limit` names a rate limit besides that of all requests. `reads`: it
     changes nothing, and HTTP also offers it as GET. `unscoped`: tokens with scopes may not run it, because it would
@@ -48,7 +49,7 @@ class Command(Generic[C, R]):
     name: str
     takes: type[C]
     gives: type[R]
-    handler: Callable[[Any, C], Step[R]]
+    handler: Callable[[Any, C], HandlerResult[R]]
     permission: str | None
     limit: str | None
     reads: bool
@@ -82,26 +83,62 @@ def command(
     active: bool | None = None,
     earlier: Callable[[Any, Any], Awaitable[Any]] | None = None,
     repeatable: bool = False,
-) -> Callable[[Callable[[Any, C], Step[R]]], Command[C, R]]:
-    """Declare a handler as a command; its request and reply classes come from the annotations.
+) -> Callable[[Callable[[Any, C], Awaitable[R]]], Command[C, R]]:
+    """Declare an async handler as a command; its request and reply classes come from the annotations.
 
     Unless `active` says otherwise, commands that write show activity and commands that read do not. Commands that read
     are repeatable.
     """
 
-    def make(handler: Callable[[Any, C], Step[R]]) -> Command[C, R]:
-        hints = get_type_hints(handler)
-        gives = hints.pop("return")
-        if get_origin(step := next(iter(get_args(gives)), None)) is PlannedWrite:
-            (gives,) = get_args(step)  # it was `Step[gives]`
-        _, takes = hints.values()
+    def make(handler: Callable[[Any, C], Awaitable[R]]) -> Command[C, R]:
+        takes, gives = _annotated(handler)
         is_active = not reads if active is None else active
         return Command(
-            name, takes, gives, handler, permission, limit, reads, or_permission, unscoped, is_active, earlier,
-            reads or repeatable,
+            name, takes, _without_json(gives), handler, permission, limit, reads, or_permission, unscoped, is_active,
+            earlier, reads or repeatable,
         )  # fmt: skip
 
     return make
+
+
+def plain_command(
+    name: str,
+    *,
+    permission: str,
+    limit: str | None = None,
+    active: bool = True,
+    earlier: Callable[[Any, Any], Awaitable[Any]] | None = None,
+    repeatable: bool = False,
+) -> Callable[[Callable[[Any, C], HandlerResult[R]]], Command[C, R]]:
+    """`command` with a plain handler, annotated as returning `HandlerResult`.
+
+    It must not block: it runs on the trio thread, before the request has a task.
+    """
+
+    def make(handler: Callable[[Any, C], HandlerResult[R]]) -> Command[C, R]:
+        takes, returned = _annotated(handler)
+        *_, awaitable = get_args(returned)
+        (gives,) = get_args(awaitable)
+        return Command(
+            name, takes, gives, handler, permission, limit, reads=False, active=active, earlier=earlier,
+            repeatable=repeatable,
+        )  # fmt: skip
+
+    return make
+
+
+def _annotated(handler: Callable[..., Any]) -> tuple[Any, Any]:
+    """The request class and what the handler returns."""
+    hints = get_type_hints(handler)
+    returned = hints.pop("return")
+    _, takes = hints.values()
+    return takes, returned
+
+
+def _without_json(gives: Any) -> Any:
+    """The reply class alone, if a handler may also return the reply `Encoded`."""
+    kinds = get_args(gives)
+    return next(each for each in kinds if each is not Encoded) if Encoded in kinds else gives
 
 
 @attrs.define
@@ -116,7 +153,7 @@ class BegunRequest:
     found: Command[Any, Any] | None = None
     limited: Refusal | None = None
     """Why only the stored result of a repeat may be given."""
-    step: Step[Any] | None = None
+    step: HandlerResult[Any] | None = None
     _id: str | int | None = attrs.field(init=False)
     _began: float = attrs.field(init=False, factory=perf_counter)
 

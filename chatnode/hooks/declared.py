@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
-from inspect import iscoroutinefunction, isfunction
+from inspect import isfunction
 from typing import Any
 
 import attrs
@@ -13,6 +13,7 @@ from chatnode.dispatch.core import RATES
 from chatnode.dispatch.subject import Subject
 from chatnode.errors import StartError
 from chatnode.hooks.discovery import NAME
+from chatnode.hooks.guard import colour
 from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
 from chatnode.model.permissions import PERMISSIONS, ROLES
 from chatnode.storage.engine.migrations import own_prefixes
@@ -88,7 +89,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
     for consumer in plugin.consumers:
         _check_consumer(consumer, taken, {each.name for each in plugin.ephemeral})
     for what, function in _run_by_the_node(plugin):
-        if isfunction(function) and not iscoroutinefunction(function):
+        if isfunction(function) and colour(function) == "def":
             raise StartError(f"{what} must be async def, not def")
     for kind, found in (("consumer", plugin.consumers), ("task", plugin.tasks), ("metric", plugin.metrics)):
         _names(kind, [each.name for each in found], "", ())
@@ -106,6 +107,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
 
 
 def _run_by_the_node(plugin: Plugin) -> Iterator[tuple[str, Any]]:
+    yield from ((f"the command {each.name}", each.handler) for each in plugin.commands)
     yield from ((f"the consumer {each.name}", each.consume) for each in plugin.consumers)
     yield from ((f"the task {each.name}", each.run) for each in plugin.tasks)
     yield from ((f"the page {each.path!r}", each.render) for each in plugin.pages)

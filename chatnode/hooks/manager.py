@@ -22,7 +22,7 @@ from chatnode.dispatch.hooks import RequestHooks
 from chatnode.dispatch.jobs import Job, JobRunner
 from chatnode.dispatch.limits import Rate
 from chatnode.dispatch.subject import Subject, additions_of
-from chatnode.dispatch.table import Command, Step
+from chatnode.dispatch.table import Command, HandlerResult
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks import declared
 from chatnode.hooks.calls import MARK, Facade, HookCalls
@@ -396,7 +396,7 @@ def _bound(loaded: Loaded, command: Command[Any, Any]) -> Command[Any, Any]:
     asked_before = command.earlier
 
     @wraps(command.handler)
-    def handler(caller: Caller, asked: Any) -> Step[Any]:
+    def handler(caller: Caller, asked: Any) -> HandlerResult[Any]:
         return command.handler(loaded.context_of(caller), asked)
 
     async def earlier(caller: Caller, asked: Any) -> Any:

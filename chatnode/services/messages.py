@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import attrs
 
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.hooks import RequestHooks
 from chatnode.dispatch.subject import Subject
-from chatnode.dispatch.table import Step, command
+from chatnode.dispatch.table import HandlerResult, command, plain_command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.commands.messages import (
@@ -43,8 +41,8 @@ async def _posted_earlier(ctx: Caller, command: PostMessage) -> Posted | None:
     return await ctx.read(lambda reader: posting.posted_earlier(reader, sender, draft))
 
 
-@command("messages.post", permission=permissions.CHAT, limit="posts", earlier=_posted_earlier, repeatable=True)
-def post(ctx: Caller, asked: PostMessage) -> Step[Posted]:
+@plain_command("messages.post", permission=permissions.CHAT, limit="posts", earlier=_posted_earlier, repeatable=True)
+def post(ctx: Caller, asked: PostMessage) -> HandlerResult[Posted]:
     """Post a message. The reply comes when it is on disk; repeating the `cid` returns the same reply.
 
     A repeat does not count against the limit of messages.
@@ -128,7 +126,7 @@ def _content(command: PostMessage) -> Media | Location | Notice | None:
 
 
 @command("messages.list", permission=permissions.CHAT, reads=True, active=True)
-async def list_page(ctx: Caller, asked: ListMessages) -> MessagePage:
+async def list_page(ctx: Caller, asked: ListMessages) -> MessagePage | Encoded:
     """A page of a conversation's history in ascending order: the newest, or before or after a seq.
 
     To filter and sort: `items.query` of `messages`.
@@ -142,12 +140,12 @@ async def list_page(ctx: Caller, asked: ListMessages) -> MessagePage:
     return await _page(ctx, page)
 
 
-async def _page(ctx: Caller, page: Read[PageOf]) -> MessagePage:
+async def _page(ctx: Caller, page: Read[PageOf]) -> MessagePage | Encoded:
     """Read in one snapshot. A client gets it as JSON, made in the same thread."""
     if not ctx.takes_json:
         return await ctx.read(lambda reader: MessagePage(pages.read(reader, ctx.me, page(reader))))
     json = await ctx.read(lambda reader: pages.read_json(reader, ctx.me, page(reader)))
-    return cast("MessagePage", Encoded(json))
+    return Encoded(json)
 
 
 @command("messages.get", permission=permissions.CHAT, reads=True)
@@ -227,7 +225,7 @@ async def unpin(ctx: Caller, asked: GetMessage) -> MessageReply:
 
 
 @command("messages.pinned", permission=permissions.CHAT, reads=True)
-async def pinned(ctx: Caller, asked: InConversation) -> MessagePage:
+async def pinned(ctx: Caller, asked: InConversation) -> MessagePage | Encoded:
     """The pinned messages of a conversation, most recently pinned first.
 
     To filter and sort: `items.query` of `messages`.
@@ -240,7 +238,7 @@ async def pinned(ctx: Caller, asked: InConversation) -> MessagePage:
 
 
 @command("messages.thread", permission=permissions.CHAT, reads=True, active=True)
-async def thread(ctx: Caller, asked: ListThread) -> MessagePage:
+async def thread(ctx: Caller, asked: ListThread) -> MessagePage | Encoded:
     """A page of a message's thread, in ascending order.
 
     To filter and sort: `items.query` of `messages`.

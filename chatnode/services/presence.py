@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.subject import Subject
-from chatnode.dispatch.table import Step, command
+from chatnode.dispatch.table import HandlerResult, command, plain_command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.commands.presence import (
@@ -49,8 +49,8 @@ async def get(ctx: Caller, asked: GetPresence) -> PresenceList:
     return PresenceList([board.as_known(each) for each in found])
 
 
-@command("presence.status", permission=permissions.CHAT, limit="statuses", repeatable=True)
-def set_status(ctx: Caller, asked: SetStatus) -> Step[PresenceOf]:
+@plain_command("presence.status", permission=permissions.CHAT, limit="statuses", repeatable=True)
+def set_status(ctx: Caller, asked: SetStatus) -> HandlerResult[PresenceOf]:
     """Set your status: a text, an emoji or both, for some time or until you change it."""
     status = _status(ctx, asked)
     keep_history = ctx.core.config.presence.history_days > 0
@@ -79,8 +79,8 @@ def _status(ctx: Caller, command: SetStatus) -> PresenceStatus:
     return PresenceStatus(text, emoji, now_ms() + command.seconds * 1000 if command.seconds is not None else None)
 
 
-@command("presence.visible", permission=permissions.CHAT, limit="statuses", repeatable=True)
-def set_visible(ctx: Caller, asked: SetVisible) -> Step[Visible]:
+@plain_command("presence.visible", permission=permissions.CHAT, limit="statuses", repeatable=True)
+def set_visible(ctx: Caller, asked: SetVisible) -> HandlerResult[Visible]:
     """Show or hide from others when you are online and active, your status, and that you are typing (default:
     shown)."""
     me, board = ctx.me, ctx.core.part(PresenceBoard)
@@ -124,8 +124,8 @@ def _whose_history(ctx: Caller, reader: Reader, who: str | None) -> Account:
     return people.find(reader, who)
 
 
-@command("typing", permission=permissions.CHAT, limit="typing", repeatable=True)
-def say_typing(ctx: Caller, asked: SayTyping) -> Step[TypingSaid]:
+@plain_command("typing", permission=permissions.CHAT, limit="typing", repeatable=True)
+def say_typing(ctx: Caller, asked: SayTyping) -> HandlerResult[TypingSaid]:
     """Show that you are typing in a conversation; repeat it while you do. Posting or `stop` ends it."""
     me, board = ctx.me, ctx.core.part(PresenceBoard)
 

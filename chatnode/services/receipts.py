@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.subject import Subject
-from chatnode.dispatch.table import Step, command
+from chatnode.dispatch.table import HandlerResult, command, plain_command
 from chatnode.model import permissions
 from chatnode.model.commands.messages import AllMarked, GetMessage, MarkAll, Marked, MarkUpTo, ReceiptList
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.messages import messages, receipts, together
 
 
-@command("receipts.read", permission=permissions.CHAT, repeatable=True)
-def read_up_to(ctx: Caller, asked: MarkUpTo) -> Step[Marked]:
+@plain_command("receipts.read", permission=permissions.CHAT, repeatable=True)
+def read_up_to(ctx: Caller, asked: MarkUpTo) -> HandlerResult[Marked]:
     """Mark everything up to `seq` as read."""
     return together.mark(ctx.me, asked.conversation, "read", asked.seq)
 
 
-@command("receipts.delivered", permission=permissions.CHAT, active=False, repeatable=True)
-def delivered_up_to(ctx: Caller, asked: MarkUpTo) -> Step[Marked]:
+@plain_command("receipts.delivered", permission=permissions.CHAT, active=False, repeatable=True)
+def delivered_up_to(ctx: Caller, asked: MarkUpTo) -> HandlerResult[Marked]:
     """Mark everything up to `seq` as delivered to this device."""
     return together.mark(ctx.me, asked.conversation, "delivered", asked.seq)
 

@@ -231,4 +231,4 @@ class PlannedRead(Generic[T]):
         return cast("PlannedRead[R]", PlannedRead(self.function, reply))
 
 
-Plan = PlannedWrite[T] | PlannedRead[T]
+Planned = PlannedWrite[T] | PlannedRead[T]

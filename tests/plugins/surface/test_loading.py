@@ -213,6 +213,15 @@ async def test_a_hook_of_the_other_colour_is_refused(tmp_path: Path) -> None:
         }
 
 
+async def test_a_command_whose_handler_is_not_async_is_refused(tmp_path: Path) -> None:
+    def wave(ctx: Context, asked: Nothing) -> Nothing:
+        return Nothing()
+
+    plain: Any = wave
+    async with node_with(tmp_path, made("demo", commands=(command("demo.wave", permission=None)(plain),))) as node:
+        assert states(node) == {"demo": "the command demo.wave must be async def, not def"}
+
+
 async def test_an_argument_that_a_hook_has_not_is_refused(tmp_path: Path) -> None:
     async def check_command(ctx: Any, person: str) -> None: ...
 

@@ -36,20 +36,19 @@ Done = Callable[[outcome.Outcome[Any]], object]
 class Command(Generic[C, R]):
     """One command.
 
-    `handler` is an async function; only the node's own commands may have a plain one, which returns a `HandlerResult`.
-    `permission` None: no sign-in needed. `or_permission` is an alternative permission, for commands that users run
-    for themselves and some users run for others. `limit` names a rate limit besides that of all requests. `reads`: it
-    changes nothing, and HTTP also offers it as GET. `unscoped`: tokens with scopes may not run it, because it would
-    give more than their scopes. `repeatable`: a client that lost its connection may send it again, because running it
-    twice has the same effect as running it once. `active`: it shows that the user, and not only their program, is
-    active. `earlier` returns the stored result if this request repeats an earlier one, else None; a repeat, whose
-    result has `dup` set, is not rate-limited.
+    `handler` is an async function. `permission` None: no sign-in needed. `or_permission` is an alternative permission,
+    for commands that users run for themselves and some users run for others. `limit` names a rate limit besides that of
+    all requests. `reads`: it changes nothing, and HTTP also offers it as GET. `unscoped`: tokens with scopes may not
+    run it, because it would give more than their scopes. `repeatable`: a client that lost its connection may send it
+    again, because running it twice has the same effect as running it once. `active`: it shows that the user, and not
+    only their program, is active. `earlier` returns the stored result if this request repeats an earlier one, else
+    None; a repeat, whose result has `dup` set, is not rate-limited.
     """
 
     name: str
     takes: type[C]
     gives: type[R]
-    handler: Callable[[Any, C], HandlerResult[R]]
+    handler: Callable[[Any, C], HandlerResult[R]]  # of a few of the node's own commands a plain function
     permission: str | None
     limit: str | None
     reads: bool

@@ -58,6 +58,9 @@ _OF_THE_NODE = frozenset({"core", "turn", "sign_in", "writing", "as_known", "pre
 _HIDDEN = {"Asker": {"limits"}}
 """By class, further fields that are not promised."""
 
+_NARROWER = {("Command", "handler"): "Callable[[Any, C], Awaitable[R]]"}
+"""By class and field, the types that plugins may declare, where the node's own may be others too."""
+
 _OPAQUE = {"Plan"}
 """Classes whose objects are handed on, and not looked into."""
 
@@ -209,7 +212,8 @@ def _class(name: str, *, methods: bool = True) -> Iterator[str]:
     fields = [field for field in (attrs.fields(kind) if attrs.has(kind) else ()) if _is_promised(field.name, name)]
     for field in fields:
         words = f": {below[field.name].rstrip('.')}" if field.name in below else ""
-        yield f"- `{field.name}: {written[field.name]}{_default(field)}`{words}"
+        declared = _NARROWER.get((name, field.name), written[field.name])
+        yield f"- `{field.name}: {declared}{_default(field)}`{words}"
     plain = not attrs.has(kind) and (is_typeddict(kind) or issubclass(kind, tuple))
     yield from (f"- `{field}: {said}`" for field, said in written.items() if plain)
     if fields or plain:

@@ -28,7 +28,7 @@ class Turn(Protocol):
     """Keeps the requests of a session in order."""
 
     reply_is_coming: bool
-    """The request in hand came alone and waits for its write: what its session is pushed leaves with the reply."""
+    """The current request came alone and waits for its write: pushes to its session are sent with the reply."""
 
     def write_begins(self) -> None:
         """The request's write is queued, so the next request may begin."""
@@ -66,7 +66,7 @@ class Caller:
     plugin: str | None = None
     """The plugin that runs the command, for the user or the operator."""
     takes_json: bool = False
-    """A reply may be `Encoded` already, because it goes to a client as it is."""
+    """Whether a handler may return `Encoded`: the reply goes to a client as it is."""
     background: bool = False
     """There is no requester: a task, consumer or check of the node's own."""
 
@@ -136,7 +136,8 @@ class Caller:
                 self.turn.write_ends()
 
     def _while_signed_in(self, function: Write[T]) -> Write[T]:
-        """`function`, which runs only if the session of the requester is still good: the one place that sees to it."""
+        """`function`, to run only if the requester's session is still valid. The only place that makes writes check
+        it, but for bulks, which check `PlannedWrite.session`."""
         session = self.session
         if session is None:
             return function
@@ -154,7 +155,7 @@ class Caller:
         return await self.core.db.read(function)
 
     def carry_out(self, plan: Planned[T]) -> Awaitable[T]:
-        """The result of a plan, as by `write` or `read`."""
+        """Carry a plan out with `write` or `read`, and return its reply."""
         if isinstance(plan, PlannedWrite):
             result = self.write(plan.function, repeatable=True)
         else:
@@ -165,7 +166,7 @@ class Caller:
         """Run a plan's function without a task: `done` is called once, on the trio thread, with what it returned or
         raised; with an inline database, before `submit` returns.
 
-        The plan's `reply` and the order of the session's requests are left to the code that calls it. Raises
+        The caller of this method applies the plan's `reply`, and keeps the session's requests in order. Raises
         `Refusal("unavailable")`.
         """
         if isinstance(plan, PlannedWrite):

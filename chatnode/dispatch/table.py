@@ -142,8 +142,8 @@ def _without_json(gives: Any) -> Any:
 
 @attrs.define
 class BegunRequest:
-    """A request that has passed the checks that wait for nothing. `finish` carries it out in a task, `submit` without
-    one if `step` is a plan; either is called once, or `abandon`. All of them end in `conclude`.
+    """A request that has passed the checks that need no waiting. Exactly one of three is called, once: `finish` carries
+    it out in a task, `submit` without one if `step` is a plan, `abandon` drops it. All three count and log it.
     """
 
     caller: Caller
@@ -151,7 +151,7 @@ class BegunRequest:
     active: Callable[[int], None]
     found: Command[Any, Any] | None = None
     limited: Refusal | None = None
-    """Why only the stored result of a repeat may be given."""
+    """Set if the rate limit is exceeded: only the stored result of a repeat may be returned, else this is raised."""
     step: HandlerResult[Any] | None = None
     _id: str | int | None = attrs.field(init=False)
     _began: float = attrs.field(init=False, factory=perf_counter)
@@ -175,8 +175,8 @@ class BegunRequest:
         return self.conclude(result)
 
     def submit(self, done: Done) -> None:
-        """Carry the plan out. `done` is called once, on the trio thread, with what `finish` would return or raise;
-        with an inline database, before `submit` returns."""
+        """Carry the plan out without a task. `done` is called once, on the trio thread, with what `finish` would return
+        or raise; with an inline database, before `submit` returns."""
         step = self.step
         assert isinstance(step, PlannedWrite | PlannedRead)
         reply = step.reply
@@ -192,13 +192,13 @@ class BegunRequest:
             ended(outcome.Error(refusal))
 
     def abandon(self) -> None:
-        """The request is not carried out."""
+        """Drop the request without carrying it out."""
         if inspect.iscoroutine(self.step):
-            self.step.close()  # else Python warns that nobody awaited it
+            self.step.close()  # else Python warns that it was never awaited
         self._account("cancelled")
 
     def conclude(self, result: outcome.Outcome[Any]) -> Any:
-        """The end of every request: counts it, logs it, and returns its result or raises its error."""
+        """The end of every request that was not abandoned: count and log it, return its result or raise its error."""
         ended_as = "ok"
         try:
             value = result.unwrap()
@@ -287,13 +287,16 @@ class CommandTable:
         """Run one request: permission → limit → fields → plugins' checks → handler. `fields` are unchecked. Raises
         `Refusal`; any other exception is a bug.
 
-        It is no coroutine itself, as each one between a task and trio costs every wake-up of the task.
+        Not a coroutine function itself: each coroutine between a task and trio makes every wake-up of the task slower.
         """
         return self.begin(context, name, fields).finish()
 
     def begin(self, context: Caller, name: str, fields: dict[str, Any]) -> BegunRequest:
-        """The first half of `run`, which waits for nothing: the request, unless it is refused here, with what is left
-        to be done. Raises what `run` raises."""
+        """The first half of `run`, which never waits: check the request and call its handler. Raises what `run` raises.
+
+        A request that a plugin checks, or that is over its rate limit, is left to a task: then the handler is called
+        there.
+        """
         request = BegunRequest(context, name, self.active)
         try:
             found = request.found = self._commands.get(name) or self.find(name)

@@ -60,7 +60,7 @@ def is_request_id(value: object) -> bool:
 
 @attrs.frozen
 class Encoded:
-    """A command's reply as JSON, from a handler whose caller takes it so (`Caller.takes_json`)."""
+    """A command's reply as JSON, instead of an object; only for callers with `Caller.takes_json`."""
 
     json: bytes
 

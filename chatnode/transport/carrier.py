@@ -1,12 +1,12 @@
-"""What carries a client socket: the state of one, and who reads its bytes.
+"""What carries a client socket: its state, and what reads its bytes.
 
-Upgrade and hello have the task that accepted the connection. Afterwards the hub reads a plain connection, and a session
-that is silent has no task; one is started for what cannot be answered at once, and for the end. A connection with TLS
-keeps its task. What is promised:
+The task that accepted the connection does the upgrade and hello. After that the hub reads a plain connection, and an
+idle session has no task: one is started for a request that cannot be answered at once, and to end the connection. A
+connection with TLS keeps its task. What is promised:
 
-- Requests take effect in the order in which they came: a task begins when all writes before it are answered, and
-  until it has ended the hub reads no further.
-- What fails in here ends this connection and no other.
+- Requests take effect in the order in which they came: a task begins once all writes before it are answered, and the
+  hub reads on once it has ended.
+- A fault in here ends this connection and no other.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ from chatnode.transport.socket import ClientSocket
 
 
 class SocketState(Enum):
-    """`LISTENING`, `WAITING` and those of a task without TLS follow each other until the end."""
+    """A plain connection goes from `OPENING` to `LISTENING`, `WAITING`, `WORKING` and back to `LISTENING`; any state
+    may be followed by `ENDED`."""
 
     OPENING = auto()
-    """The task that accepted the connection works on the upgrade and hello, or reads TLS to the end."""
+    """The task that accepted the connection does the upgrade and hello. With TLS, this lasts until the end."""
     LISTENING = auto()
-    """The hub reads. Requests that only write may be on their way to the disk."""
+    """The hub reads. Requests that were begun without a task may be on their way."""
     WAITING = auto()
-    """Something needs a task, which begins when those are answered."""
+    """Something needs a task, which begins once those are answered."""
     WORKING = auto()
-    """A task works on what came."""
+    """A task works on the backlog."""
     ENDED = auto()
     """Nothing more is read or begun."""
 
@@ -71,8 +72,8 @@ class Carrier:
         self.socket = make(connection, self)
 
     async def run(self, head: Head) -> None:
-        """Upgrade and serve until hello; a connection with TLS until either side closes. A plain one is `kept` after
-        that, and served by the hub."""
+        """Upgrade, and serve until hello; with TLS, until either side closes. After hello a plain connection is `kept`,
+        and served by the hub."""
         scope = self._scope
         assert scope is not None
         goes_on = False
@@ -94,23 +95,23 @@ class Carrier:
                 self._state = SocketState.ENDED
                 await self.socket.drain()
 
-    # ---- the hub's, and what it leads to
+    # ---- called by the hub, and by the socket
 
     def on_readable(self, now: float) -> None:
         if self._state is not SocketState.LISTENING or self.socket.full:
-            self._connection.unwatch()  # only now: mostly nothing comes before there is room again
+            self._connection.unwatch()  # not earlier: nearly always there is room again before more bytes come
             return
         try:
             data = self._connection.socket.recv(READ_BYTES)
         except BlockingIOError:
             return
         except OSError:
-            data = b""  # reset
+            data = b""  # the peer reset it
         self.socket.receive(data, now)
         self.advance()
 
     def advance(self) -> None:
-        """Go on after something was received or answered: read, or start the task that is needed."""
+        """Something was received or answered: read on, or start the task that is needed."""
         if self._state is SocketState.LISTENING:
             if self.socket.backlog is None:
                 if not self.socket.full:
@@ -157,9 +158,9 @@ class Carrier:
         self.end()
 
     def end(self) -> None:
-        """Read and begin nothing more; close when what is queued was sent."""
+        """Read and begin nothing more; close once everything queued is sent."""
         if self._scope is not None:
-            self._scope.cancel()  # its task does the rest
+            self._scope.cancel()  # the task closes the connection
         elif self._state is not SocketState.ENDED:
             self._state = SocketState.ENDED
             self._connection.unwatch()

@@ -22,14 +22,14 @@ GONE = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 def _not_counted(connection: Connection) -> None:
-    """For a connection that no listener counts."""
+    """The default of `Connection.ended`."""
 
 
 @attrs.define(eq=False)
 class Connection:
-    """One accepted connection. `socket` is non-blocking; `tls` is the stream over it when the port speaks TLS.
-    `buffered` is what was read and belongs to nobody yet: a body, frames, the next request. `ended` is called once it
-    is closed by `end`. `kept`: it outlives the task that accepted it, and what keeps it ends it."""
+    """One accepted connection. `socket` is non-blocking; `tls` is the stream over it if the port speaks TLS. `buffered`
+    has bytes that were read and not used yet: of a body, of frames, of the next request. `ended` is called by `end`
+    once the connection is closed. `kept`: it outlives the task that accepted it, and whatever keeps it calls `end`."""
 
     socket: socket.socket
     address: str
@@ -43,7 +43,7 @@ class Connection:
     def receive(self) -> Awaitable[bytes]:
         """The next bytes, empty at the end. Raises OSError or one of trio's resource errors.
 
-        It is no coroutine itself, as each one between a task and trio costs every wake-up of the task.
+        Not a coroutine function itself: each coroutine between a task and trio makes every wake-up of the task slower.
         """
         return self._receive_raw() if self.tls is None else self._receive_decrypted(self.tls)
 
@@ -60,13 +60,13 @@ class Connection:
                 continue
 
     async def peek(self) -> bytes:
-        """The first byte that is there to be received, which stays there; empty at the end."""
+        """Wait for the next byte and return it without consuming it; empty at the end."""
         await trio.lowlevel.wait_readable(self.socket)
         return self.socket.recv(1, socket.MSG_PEEK)
 
     async def send_all(self, data: bytes) -> None:
-        """Send all of it, as fast as the peer takes it. Raises one of `GONE`. When it is cancelled in the middle,
-        nothing may be sent after it."""
+        """Send all of it, as fast as the peer takes it. Raises one of `GONE`. If it is cancelled halfway, nothing may
+        be sent after it."""
         if self.tls is not None:
             await self.tls.send_all(data)
             return
@@ -78,7 +78,7 @@ class Connection:
                 await trio.lowlevel.wait_writable(self.socket)
 
     def hold_little(self) -> None:
-        """Have the kernel hold little that was not sent yet, so that `send_all` goes as fast as the peer reads."""
+        """Let the kernel buffer little unsent data, so that `send_all` goes as fast as the peer reads."""
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, READ_BYTES)
 
     @property
@@ -93,12 +93,12 @@ class Connection:
     async def linger(self) -> None:
         """End our side and give the peer a moment to end its own.
 
-        Closing with bytes unread would reset the connection, and take with it what the peer has not read yet.
+        Closing with bytes unread would reset the connection, and the peer would lose what it has not read yet.
         """
         with trio.move_on_after(LINGER_SECONDS), contextlib.suppress(OSError, trio.ClosedResourceError):
             if self.tls is not None:
                 with trio.move_on_after(LINGER_SECONDS / 2), contextlib.suppress(trio.BrokenResourceError):
-                    await self.tls.unwrap()  # the peer is told that nothing was cut off
+                    await self.tls.unwrap()  # tells the peer that nothing was cut off
             self.socket.shutdown(socket.SHUT_WR)
             while await self._receive_raw():
                 pass
@@ -108,7 +108,7 @@ class Connection:
         return trio.SocketStream(trio.socket.from_stdlib_socket(self.socket))
 
     def watch(self, hub: Hub, reader: SocketReader) -> None:
-        """Let `reader` read this plain connection in the hub. Raises OSError."""
+        """Let the hub tell `reader` when this plain connection is readable. Raises OSError."""
         if self._hub is None:
             hub.add(self.socket.fileno(), reader)
             self._hub = hub
@@ -129,7 +129,7 @@ class Connection:
     def close_now(self) -> None:
         """Close at once; tasks that send or receive get `trio.ClosedResourceError`."""
         if self.socket.fileno() != -1:
-            self.unwatch()  # first: the next connection may get the number
+            self.unwatch()  # first: the next connection may get the same file descriptor
             trio.lowlevel.notify_closing(self.socket)
             self.socket.close()
 

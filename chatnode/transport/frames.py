@@ -1,9 +1,9 @@
 """From a client's bytes to its text messages.
 
-RFC 6455 is `websockets`' sans-I/O protocol's business. The one kind of frame that nearly all traffic is made
-of, a whole text message in one masked frame, is recognised here and unmasked at once, at a tenth of the cost;
-everything else is handed to the protocol, frame by frame: a few at a time, as each costs thirty times its bytes.
-Most connections never need it after the upgrade, so its object, some 3 KiB, exists only while it has something to do.
+RFC 6455 is left to the sans-I/O protocol of `websockets`. Nearly all traffic consists of one kind of frame, a whole
+text message in one masked frame: it is recognised here and unmasked at once, at a tenth of the cost. All other frames
+are handed to the protocol, a few at a time, because each takes about 30 µs. Most connections never need the protocol
+after the upgrade, so its object, some 3 KiB, exists only while it has work.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _CONTROL = 0x08
 _MOST_CONTROL_BYTES = 125
 _NO_LIMIT = 2**63
 _FRAMES_AT_ONCE = 32
-"""Frames that one `feed` hands to the protocol: about a millisecond."""
+"""Frames that one `feed` hands to the protocol at most: about a millisecond's work."""
 
 
 class MessageReader:
-    """Reads one connection. After each `feed`, `control` is to be sent at once, and when the connection does not go on
-    (`open`), `closing` behind the answers to the texts that came before."""
+    """Reads one connection. After each `feed`, send `control` at once; if the connection is not `open` any more, send
+    `closing` behind the answers to the texts that came before."""
 
     __slots__ = ("_buffer", "_fragments", "_most_bytes", "_protocol", "frames", "unread", "untouched")
 
@@ -37,11 +37,11 @@ class MessageReader:
         self._buffer = b""
         self._fragments: bytearray | None = None
         self.frames = 0
-        """How many frames went to the protocol: control frames and fragments."""
+        """The number of frames that went to the protocol: control frames and fragments."""
         self.unread = False
-        """Whether whole frames may be left, which `feed(b"")` goes on with."""
+        """Whether whole frames may be left; `feed(b"")` goes on with them."""
         self.untouched = False
-        """Whether the last `feed` needed nothing of the protocol: then there is nothing to send, and it goes on."""
+        """Whether the last `feed` did not need the protocol: there is nothing to send, and the connection is open."""
 
     def _make_protocol(self, state: State) -> ServerProtocol:
         # Compression is never agreed on: 255 KiB on the wire could be 256 MiB in memory.
@@ -49,7 +49,7 @@ class MessageReader:
 
     @property
     def protocol(self) -> ServerProtocol:
-        """Between two frames of an open connection the protocol remembers nothing, so a new one goes on as well."""
+        """Made when it is needed: between two messages of an open connection a protocol object holds no state."""
         if self._protocol is None:
             self._protocol = self._make_protocol(OPEN)
         return self._protocol
@@ -63,7 +63,7 @@ class MessageReader:
         return self.closing() if self.open else b""
 
     def closing(self) -> bytes:
-        """What is left to send: the close frame, behind the answers to control frames that came with it."""
+        """What is left to send: answers to control frames, then the close frame. Drops the protocol if it is done."""
         if self._protocol is None:
             return b""
         data = b"".join(self._protocol.data_to_send())
@@ -129,7 +129,7 @@ class MessageReader:
         return texts
 
     def _is_wrong(self, first: int, second: int, length: int) -> bool:
-        """Whether the protocol will refuse the frame by its head, so that its body need not be waited for."""
+        """Whether the protocol will refuse the frame for its head, so that there is no need to wait for its body."""
         return (
             not second & _MASKED
             or bool(first & _RESERVED_BITS)
@@ -141,7 +141,7 @@ class MessageReader:
         self.untouched = False
         self.frames += 1
         if data[0] == _CLOSE:
-            self._drop_fragments()  # it may stand between fragments, but the protocol would call it an error
+            self._drop_fragments()  # allowed between fragments, but the protocol would call it an error
         protocol = self.protocol
         protocol.receive_data(data)
         for event in protocol.events_received():

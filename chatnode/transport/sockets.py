@@ -23,8 +23,7 @@ WATCH_SECONDS = 1.0
 
 
 class ClientSockets:
-    """Makes the client sockets, watches that they live, stops them. Their tasks run in `nursery`, and so does the
-    hub's."""
+    """Makes the client sockets, checks that they are alive, stops them. Their tasks and the hub's run in `nursery`."""
 
     kind: type[ClientSocket] = ClientSocket
 
@@ -45,7 +44,7 @@ class ClientSockets:
         self._carriers.discard(carrier)
 
     async def serve(self, connection: Connection, head: Head) -> bool:
-        """A handler of the listener: the connection is the socket's to its end."""
+        """A handler of the listener. Returns False: the connection takes no other request after this one."""
         credentials = Credentials.of_upgrade(head, connection, self._backend.core)
         carrier = Carrier(self, connection, partial(self.kind, self._backend, credentials))
         self._carriers.add(carrier)
@@ -71,12 +70,12 @@ class ClientSockets:
                     socket.close(STOP_SIGNED_OUT, "the token has expired")
 
     def close(self) -> None:
-        """Tell every client to resume later, also those that say hello from now on."""
+        """Tell every client to resume later, including clients that say hello from now on."""
         self.stopping = True
         for carrier in list(self._carriers):
             carrier.stop()
 
     async def wait_drained(self) -> None:
-        """Until each client has taken what was queued for it."""
+        """Returns once each client has taken what was queued for it."""
         for carrier in list(self._carriers):
             await carrier.socket.outbox.wait_empty()

@@ -1,4 +1,4 @@
-"""Running the jobs of a group in one transaction and committing it, in the writer thread."""
+"""Group commit: runs the jobs of a group in one transaction and commits it, in the writer thread."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Jobs = list[QueuedCall[Any]]
 
 
 class GroupCommit:
-    """The half of `Database` that works on the writing connection; what it promises is written there.
+    """The half of `Database` that works on the writing connection. `storage/engine/database.py` says what is promised.
 
-    What bulks remember between groups is true as long as nothing else has written since. So it is forgotten before
-    each write that is not part of a bulk, and with each rollback, including those of a COMMIT that failed.
+    What a bulk remembers between groups is true only while nothing else writes. So it is forgotten before each write
+    that is not part of that bulk, and with each rollback, including that of a failed COMMIT.
     """
 
     _writer: Reader
@@ -72,10 +72,11 @@ class GroupCommit:
                 self._fail(group, error)
 
     def _run_together(self, jobs: Jobs, gid: int, whole: bool) -> int:
-        """Run jobs that can be run again in one savepoint; when one raises, all are undone and run one by one.
+        """Run repeatable jobs in one savepoint; if one raises, all are undone and run one by one. Returns the next free
+        gid.
 
-        A savepoint of its own for each costs as much as two more statements, and a copy of every page it changes. When
-        these are the `whole` group, the transaction does for a savepoint.
+        A savepoint for each would cost two more statements and a copy of every page that the job changes. If these
+        jobs are the `whole` group, no savepoint is needed, because the transaction can be rolled back instead.
         """
         connection, first = self._writer, gid
         if len(jobs) == 1 and jobs[0].bulk is None:
@@ -99,7 +100,7 @@ class GroupCommit:
         return gid
 
     def _run_each(self, jobs: Jobs, gid: int) -> int:
-        """Run jobs without a savepoint; returns the next free gid."""
+        """Run jobs one after the other without a savepoint; returns the next free gid."""
         self._known.clear()
         for job in jobs:
             transaction = Transaction(self._writer, gid, self.additions.followers)
@@ -112,15 +113,16 @@ class GroupCommit:
     def _run_bulk(self, bulk: Bulk, jobs: Jobs, gid: int) -> int:
         """Run neighbours that have the same bulk in one go, without a savepoint; returns the next free gid.
 
-        A job gets its outcome when its turn is over, so that one that is cut is known by having none.
+        Each job gets its outcome as soon as its turn is over. So the first job without one is the one that was
+        interrupted (`jobs_to_commit_again`).
         """
-        if bulk is not self._remembering:  # what one bulk writes may be what another remembers
+        if bulk is not self._remembering:  # one bulk may write what another remembers
             self._known.clear()
             self._remembering = bulk
         transaction = BulkTransaction(self._writer, gid, self.additions.followers)
         recorded, taken = transaction.recorded, 0
         outcomes = bulk(transaction, self._known, [job.plan for job in jobs if job.plan is not None])
-        # `strict` asks for one more than there are, and so runs the bulk to its end.
+        # With `strict`, zip asks for one outcome too many, which runs the bulk to its end.
         for job, job.outcome in zip(jobs, outcomes, strict=True):
             job.recorded = recorded[taken:]
             taken = len(recorded)
@@ -128,12 +130,12 @@ class GroupCommit:
         return transaction.next_gid
 
     def _check_in_transaction(self) -> None:
-        """Raises when SQLite gave the transaction up, and a job hid it; the next one must not begin."""
+        """Raises if SQLite has rolled the transaction back and a job has hidden the error: no other job may begin."""
         if not self._writer.in_transaction:
             raise sqlite3.OperationalError("the transaction was rolled back")
 
     def _run_alone(self, jobs: Jobs, gid: int) -> int:
-        """Run jobs in a savepoint each; returns the next free gid."""
+        """Run each job in a savepoint of its own; returns the next free gid."""
         self._known.clear()
         for job in jobs:
             gid = self._run_in_savepoint(job, gid)
@@ -150,7 +152,7 @@ class GroupCommit:
             gid = transaction.next_gid
         except BaseException as error:
             if not connection.in_transaction:
-                # SQLite gave up the whole transaction, whatever the job made of it: nothing of the group is stored.
+                # SQLite has rolled the whole transaction back, whatever the job raised: nothing of the group is stored.
                 raise storage_error(error) or sqlite3.OperationalError(str(error)) from error
             full = is_full(storage_error(error))
             self._met_full = self._met_full or full

@@ -1,16 +1,16 @@
 """The database: one thread that writes in groups, a few that read.
 
-A write is a sync function that gets a `Transaction` and runs whole, in the writer thread, inside a savepoint
-of its own, or in one with neighbours that can be run again. All writes that are waiting share one transaction and so
-one fsync. What is promised:
+A write is a sync function that gets a `Transaction` and runs whole, in the writer thread, inside a savepoint of its
+own. Neighbours that may be run again share one, or are run in one go by their bulk (`storage/engine/commit.py`). All
+waiting writes share one transaction and so one fsync. What is promised:
 
 - A write that was handed over runs to its end; cancelling the task that waits for it ends only the waiting.
 - Its result is delivered after COMMIT with synchronous=FULL, that is, when it is on disk.
 - Events are handed to `on_commit`, and results to the waiters, in commit order, on the trio thread, events first.
 - A write that raises is rolled back alone and its waiter gets the exception; its neighbours are not touched.
-- When COMMIT itself fails, every write of the group fails. If the disk is full, the database accepts writes again
-when there is space. After any other failure it accepts no more: what fsync once refused to write
-  may be lost without a further error, so it is never retried; the node must be restarted.
+- When COMMIT itself fails, every write of the group fails. If the disk is full, the database accepts writes again when
+  there is space. After any other failure it accepts no more: what fsync once refused to write may be lost without a
+  further error, so it is never retried; the node must be restarted.
 
 Only the writing connection writes and checkpoints: SQLite 3.7.0 to 3.51.2 can corrupt the file when two do.
 """
@@ -55,12 +55,12 @@ class Background(Protocol):
     """Work on what is derived from the tables, such as an index, which the writer does in slices between writes.
 
     All of it is called in the writer thread. Nobody waits for the work and none of it is acknowledged, so its
-    commits are flushed to disk only with the next write's. It changes nothing but what is derived: what bulks
+    commits are flushed to disk only with the next write's. It may change nothing but derived data, so that what bulks
     remember of the other tables stays true.
     """
 
     def committed(self, recorded: list[Recorded], writes_waiting: int) -> bool:
-        """Takes note of what was committed; whether a slice of work is due now, before the writes that wait."""
+        """Take note of what was committed; return whether a slice of work is due now, before the waiting writes."""
         ...
 
     def idle_seconds(self) -> float | None:
@@ -180,8 +180,8 @@ class Database(GroupCommit):
         return await job.wait()
 
     def submit(self, planned: PlannedWrite[T], done: Callable[[outcome.Outcome[T]], object]) -> None:
-        """`write` without a task: `done` is called on the trio thread, once, with what the write returned or raised
-        when it is on disk, after the events of its group were handed to `on_commit`. Call from the trio thread.
+        """`write` without a task: once the write is on disk or has failed, `done` is called with what it returned or
+        raised, on the trio thread, after the events of its group were handed to `on_commit`. Call from the trio thread.
 
         With `inline`, `done` is called before `submit` returns. Raises `Refusal("unavailable")` as `write` does.
         """
@@ -197,7 +197,7 @@ class Database(GroupCommit):
             self._jobs.put(job)
 
     def hold(self) -> None:
-        """Keep submitted writes back until `hand_over`, so that those of one wake-up share a commit."""
+        """Keep submitted writes back until `hand_over`, so that those of one wake-up are committed together."""
         self._held = []
 
     def hand_over(self) -> None:

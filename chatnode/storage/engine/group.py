@@ -19,7 +19,7 @@ logger = get_logger("storage")
 
 
 class QueuedCall(Generic[T]):
-    """A function on its way through a thread, and who gets what it returns: a task that waits, or a callback."""
+    """A function queued for a thread, and what gets its outcome: a task that waits, or a callback."""
 
     __slots__ = ("alone", "bulk", "callback", "function", "outcome", "plan", "recorded", "repeatable", "task")
 
@@ -45,19 +45,19 @@ class QueuedCall(Generic[T]):
         self.recorded: list[Recorded] = []
 
     def resume(self) -> None:
-        """Hand the outcome over, on the trio thread. A callback that raises stops no other."""
+        """Hand the outcome over, on the trio thread. An exception of a callback is logged and stops no other."""
         if self.callback is not None and self.outcome is not None:
             callback, self.callback = self.callback, None
             try:
                 callback(self.outcome)
             except Exception:
-                logger.exception("what a write came to could not be delivered")
+                logger.exception("the result of a database call could not be delivered")
         if self.task is not None and self.outcome is not None:
             task, self.task = self.task, None
             trio.lowlevel.reschedule(task, self.outcome)
 
     def wait(self) -> Awaitable[T]:
-        """No coroutine of ours: each one between a task and trio costs every wake-up of the task."""
+        """Not a coroutine function: each coroutine between a task and trio makes every wake-up of the task slower."""
 
         def abort(_: object) -> trio.lowlevel.Abort:
             self.task = None

@@ -147,9 +147,9 @@ class Transaction:
 
 
 class BulkTransaction(Transaction):
-    """The transaction of a bulk. While it `holds` them, rows of the log wait for `release`, which writes them together.
+    """The transaction of a bulk. While `holds` is set, rows of the log are kept back; `release` writes them together.
 
-    The bulk releases them before anything runs that may read the log.
+    The bulk must release them before anything runs that may read the log.
     """
 
     def __init__(self, connection: Reader, next_gid: int, followers: Mapping[str, Follower] = NO_FOLLOWERS) -> None:
@@ -180,15 +180,15 @@ Read = Callable[[Reader], T]
 
 
 Known = dict[Any, Any]
-"""What a bulk remembers between its runs. It is emptied whenever anything else may have written, or a rollback undid
-what the bulk wrote, but never during a run."""
+"""What a bulk remembers between its runs. It is emptied, never during a run, whenever anything else may have written or
+a rollback has undone what the bulk wrote."""
 
 
 class Bulk(Protocol):
-    """Runs neighbours of a group in one go, which costs less than running each by itself and comes to the same: rows,
-    results, and events in the order of the plans. It yields what each came to when its turn is over.
+    """Runs neighbours of a group in one go. This costs less than running each by itself and has the same effect: the
+    same rows and results, and the same events in the order of the plans. It yields the outcome of each plan in turn.
 
-    It yields an `outcome.Error` only for one that has changed nothing. When it raises, all of it is undone, and the
+    It yields an `outcome.Error` only for a plan that has changed nothing. If it raises, everything is undone, and the
     function of each plan is run instead.
     """
 
@@ -199,11 +199,11 @@ class Bulk(Protocol):
 
 @attrs.define
 class PlannedWrite(Generic[T]):
-    """A write that needs nothing but its transaction, so that no task has to wait for it: what a plain handler of a
-    command returns. `function` may be run again after a rollback (`repeatable` of `Database.write`).
+    """A write that needs nothing but its transaction, so that no task has to wait for it. A plain handler of a command
+    returns one. `function` may be run again after a rollback (`repeatable` of `Database.write`).
 
-    With a `bulk`, this does for `function` together with neighbours that have the same; `asked` is what it gets. The
-    function must come to the same, whatever wraps it.
+    If there is a `bulk`, it stands in for `function` when neighbours in a group have the same one; `asked` is what it
+    works on. Both must have the same effect, whatever wraps the function.
     """
 
     function: Write[T]
@@ -211,23 +211,23 @@ class PlannedWrite(Generic[T]):
     bulk: Bulk | None = attrs.field(default=None, kw_only=True)
     asked: Any = attrs.field(default=None, kw_only=True)
     session: int | None = attrs.field(default=None, kw_only=True)
-    """The key of the session that asks for it, which a bulk checks as `function` does."""
+    """The key of the requesting session. A bulk must check it, as `Caller` makes `function` do."""
 
     def then(self, reply: Callable[[T], R]) -> PlannedWrite[R]:
-        """The plan whose result is what `reply` makes of this one's, on the trio thread and after the commit."""
+        """A plan that replies with what `reply` makes of this one's result, on the trio thread after the commit."""
         plan = PlannedWrite[Any](self.function, reply, bulk=self.bulk, asked=self.asked)
         return cast("PlannedWrite[R]", plan)
 
 
 @attrs.define
 class PlannedRead(Generic[T]):
-    """The same for a read: `function` needs nothing but its snapshot."""
+    """The same for a read: `function` needs nothing but a snapshot."""
 
     function: Read[T]
     reply: Callable[[Any], T] | None = None
 
     def then(self, reply: Callable[[T], R]) -> PlannedRead[R]:
-        """The plan whose result is what `reply` makes of this one's, on the trio thread."""
+        """A plan that replies with what `reply` makes of this one's result, on the trio thread."""
         return cast("PlannedRead[R]", PlannedRead(self.function, reply))
 
 

@@ -29,9 +29,9 @@ class Plan:
 
 
 def statement(plan: Plan, parameters: Parameters, parts: tuple[str, ...] = (TRUE,)) -> str:
-    """It selects one row more than the limit, which shows whether there is another page.
+    """The SQL of a plan. It selects one row more than the limit, which shows whether there is another page.
 
-    `parts` are conditions of which exactly one holds of each row: the rows of each are found by themselves.
+    `parts` are conditions of which exactly one holds for each row. Each part is searched by itself, with its own index.
     """
     wheres = _wheres(plan, parameters, parts)
     if plan.grouped:
@@ -46,7 +46,7 @@ def statement(plan: Plan, parameters: Parameters, parts: tuple[str, ...] = (TRUE
 
 
 def part(plan: Plan, parameters: Parameters, also: str, keys: list[Key]) -> str:
-    """The rows of one part only, in another order. The last value that is bound is the limit."""
+    """The SQL of one part only, in the order of `keys`. The last bound value is the limit."""
     (where,) = _wheres(plan, parameters, (also,))
     return _select(plan, parameters, plan.collection.source, where, keys)
 
@@ -61,7 +61,7 @@ def _wheres(plan: Plan, parameters: Parameters, parts: tuple[str, ...]) -> list[
 
 
 def _select(plan: Plan, parameters: Parameters, source: str, where: str, keys: list[Key]) -> str:
-    limit = parameters.bind(plan.limit + 1)  # with a literal number, SQLite would sort rows that an index has in order
+    limit = parameters.bind(plan.limit + 1)  # with a literal, SQLite would sort rows that an index has in order
     columns = ", ".join(_columns(plan))
     return f"SELECT {columns} FROM {source} WHERE {where} ORDER BY {order_sql(keys)} LIMIT {limit}"  # noqa: S608
 

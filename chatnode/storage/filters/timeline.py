@@ -1,7 +1,7 @@
 """Messages by time, without an index of all their times.
 
-Of most messages the times rise with seq; those of which they do not are marked, and are alone in an index by time
-(`chatnode/storage/messages/times.py`). So a query that a time bounds looks for both, each where they are, and a list by
+The times of most messages rise with seq; the others are marked, and only they are in an index by time
+(`storage/messages/times.py`). So a query that is bounded by time looks for both, each in its own order, and a list by
 time merges the two.
 """
 
@@ -25,9 +25,9 @@ _NEAR = (
     "(SELECT near.seq FROM messages near WHERE near.conversation = {} AND near.late IS NULL AND near.seq % 256 = 0 AND "
 )
 _FIRST = f"coalesce({_NEAR} near.at < {{}} ORDER BY near.at DESC, near.seq DESC LIMIT 1), 0)"
-"""No message in order of the conversation that is as late as this time, or later, is before that seq."""
+"""SQL: a seq such that no message in order before it has this time or a later one."""
 _LAST = f"coalesce({_NEAR} near.at > {{}} ORDER BY near.at, near.seq LIMIT 1), {2**62})"
-"""And none that is as early, or earlier, after that."""
+"""SQL: a seq such that no message in order after it has this time or an earlier one."""
 _LONG_ROWS = (
     "SELECT seq - late, max(seq) FROM messages WHERE conversation = ? AND seq BETWEEN ? AND ? AND late % 256 = 0 "
     "GROUP BY seq - late ORDER BY 1"
@@ -36,14 +36,14 @@ _LONG_ROWS = (
 
 @attrs.frozen
 class _Span:
-    """The times that a query allows at most, in milliseconds."""
+    """The bounds that a query sets on the time, in milliseconds, both included; None: no bound."""
 
     first: int | None
     last: int | None
 
 
 def statement(plan: Plan, parameters: Parameters) -> str:
-    """The statement of a plan: if a time bounds it, of messages in order and of the others."""
+    """The statement of a plan. If it is bounded by time, messages in order and the others are its two parts."""
     span = _span(plan)
     if span.first is None and span.last is None:
         return statement_of_parts(plan, parameters)
@@ -56,7 +56,8 @@ def statement(plan: Plan, parameters: Parameters) -> str:
 
 
 def rows(reader: Reader, asker: Asker, plan: Plan) -> list[tuple[Any, ...]] | None:
-    """The rows of a plan that lists messages of one conversation by time, and one more; None for other plans."""
+    """The rows of a plan that lists messages of one conversation by time, up to one more than its limit; None for other
+    plans."""
     id = _one_conversation(plan.condition) if _is_by_time(plan) else None
     if id is None:
         return None
@@ -70,7 +71,7 @@ def rows(reader: Reader, asker: Asker, plan: Plan) -> list[tuple[Any, ...]] | No
         parameters = Parameters(asker)
         found += reader.execute(part(plan, parameters, _LATE, plan.keys), parameters.values)
         width = len(plan.shown)
-        # Both are sorted, and no message is in both: time and seq are enough, if what has the same stays as it is.
+        # Both parts are sorted, and no message is in both, so comparing time and seq is enough: the sort is stable.
         found.sort(key=lambda row: row[width : width + 2], reverse=plan.keys[0].descending)
     return found[: plan.limit + 1]
 
@@ -78,7 +79,7 @@ def rows(reader: Reader, asker: Asker, plan: Plan) -> list[tuple[Any, ...]] | No
 def _rows_in_order(
     reader: Reader, asker: Asker, plan: Plan, conversation: int, floor: int, head: int
 ) -> list[tuple[Any, ...]]:
-    """By seq, which is by time."""
+    """The rows in order, read by seq, which for them is the order of time."""
     first, last, span = floor + 1, head, _span(plan)
     if span.first is not None:
         sql = f"SELECT {_FIRST.format('?', '?')}"
@@ -100,7 +101,7 @@ def _rows_in_order(
 
 
 def _stretches(reader: Reader, conversation: int, first: int, last: int) -> Iterator[tuple[int, int]]:
-    """Ranges of seq that hold all messages in order, without long rows of others."""
+    """Ranges of seq that cover all messages in order and leave out long rows of others."""
     for before, upto in reader.execute(_LONG_ROWS, (conversation, first, last)):
         if before >= first:
             yield first, before
@@ -109,11 +110,11 @@ def _stretches(reader: Reader, conversation: int, first: int, last: int) -> Iter
         yield first, last
 
 
-# ---- what a plan asks for
+# ---- reading a plan
 
 
 def _is_by_time(plan: Plan) -> bool:
-    """Whether it lists messages by time, and of those with the same time by seq."""
+    """Whether it lists messages by time, and those with the same time by seq."""
     if plan.grouped or not shows_messages(plan.collection.source) or len(plan.keys) < 2:
         return False
     time, seq = plan.keys[:2]
@@ -137,7 +138,7 @@ def _span(plan: Plan) -> _Span:
 
 
 def _one_conversation(condition: Condition | None) -> str | None:
-    """The id of the conversation that a condition holds in, if it names one."""
+    """The id of the only conversation that a condition admits, if it names one."""
     for test in _required(condition):
         if test.field.sql == CONVERSATION and test.operator in ("_eq", "_in") and len(test.operands) == 1:
             return str(test.operands[0].value)

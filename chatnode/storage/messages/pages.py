@@ -1,7 +1,7 @@
-"""Pages of messages, for the one user who reads them: as objects, or as the JSON that the codec makes of those.
+"""Pages of messages as one user sees them: as objects, or as the JSON that the codec would make of those.
 
-The JSON is what clients ask for most. It is made in the reader's thread, of the few columns that are all that most
-messages have; those that have more are read again, whole.
+Clients get the JSON. It is made in the reader thread, from the few columns that are enough for most messages; messages
+that have more are then read whole.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from chatnode.storage.messages import messages
 
 @attrs.frozen
 class PageOf:
-    """Which messages of one conversation a page has. `condition` is SQL on `messages m`, with order and limit;
-    `backwards` if it finds the last one first."""
+    """Which messages of one conversation a page has. `condition` is SQL on `messages m`, with order and limit.
+    `backwards`: it finds the last message of the page first."""
 
     place: Place
     condition: str
@@ -54,7 +54,7 @@ def pinned(place: Place, limit: int) -> PageOf:
 
 
 def thread(place: Place, root: int, after: int, limit: int) -> PageOf:
-    """Up to `limit` messages of the thread that hangs on `root`, above a seq."""
+    """Up to `limit` messages of the thread on the message with the seq `root`, after a seq."""
     condition = "m.conversation = ? AND m.thread = ? AND m.seq > ? ORDER BY m.seq LIMIT ?"
     return PageOf(place, condition, (place.key, root, max(after, place.first - 1), limit))
 
@@ -69,7 +69,7 @@ def read(reader: Reader, viewer: Account, page: PageOf) -> list[Message]:
 
 # ---- as JSON
 
-# A kind says that there is content, a time of a change what else there is of it.
+# `kind` tells whether a message has content, and the times of changes whether it has any other column of theirs.
 _HAS_MORE = (
     "coalesce(m.mentions, m.reply_to, m.metadata, nullif(m.kind, 'text')) IS NOT NULL "
     "OR coalesce(m.thread, m.pinned_at, m.edited_at, m.deleted_at, nullif(m.replies, 0)) IS NOT NULL"
@@ -88,7 +88,7 @@ def read_json(reader: Reader, viewer: Account, page: PageOf) -> bytes:
     for id, seq, gid, sender, cid, text, at, has_more in reader.execute(_LEAN + page.condition, page.values):
         who = senders.get(sender)
         if who is None:
-            who = senders[sender] = {}  # what they are called is looked up once for all of the page
+            who = senders[sender] = {}  # filled below, in one query for the page
         plain[id] = _as_plain(id, conversation, seq, gid, who, cid, text, rfc3339(at), _PLAIN["kind"])
         if has_more:
             more.append(seq)
@@ -108,13 +108,13 @@ def read_json(reader: Reader, viewer: Account, page: PageOf) -> bytes:
 
 
 def _maker(names: Iterable[str]) -> Callable[..., dict[str, Any]]:
-    """A function that makes a dict with these keys, of as many values: in a third less time than `dict(zip(…))`."""
+    """A function that makes a dict of these keys from as many arguments, a third faster than `dict(zip(…))`."""
     keys = [*names]
     pairs = ", ".join(f"{key!r}: v{index}" for index, key in enumerate(keys))
     return eval(f"lambda {', '.join(f'v{index}' for index in range(len(keys)))}: {{{pairs}}}")
 
 
-# The form is the codec's: what it makes of a message that has nothing more says which members there are, in what order.
+# The codec defines the form: which members a plain message has, and in which order.
 _PLAIN: dict[str, Any] = codec.to_plain(Message("", "", 0, 0, PersonRef("", ""), "", "", ""))
 _as_plain = _maker(_PLAIN)
 (_MESSAGES,) = (field.name for field in attrs.fields(MessagePage))

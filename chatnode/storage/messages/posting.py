@@ -1,5 +1,6 @@
-"""Posting a message; and in a plugin's transaction, with the checks that a client's post makes in the database and no
-earlier ones.
+"""Posting a message: for a client, and for a plugin in its own transaction.
+
+Posts of a group that are only text are written together by `storage/messages/together.py`, with the same effect.
 """
 
 from __future__ import annotations
@@ -58,19 +59,20 @@ def as_sent(draft: Draft) -> bytes:
 
 
 def posted_earlier(reader: Reader, sender: Account, draft: Draft) -> Posted | None:
-    """The stored result of a draft that is posted already; raises `Refusal("conflict")` if its cid is another's."""
+    """The stored result if the draft was posted before, else None; raises `Refusal("conflict")` if its cid was used for
+    another message."""
     return _earlier(reader, message_id(sender.id, draft.cid), draft)
 
 
 def check_may_post(reader: Reader, sender: Account, draft: Draft) -> None:
-    """Raises `Refusal` as `post` does, which checks again; asked before plugins prepare the draft."""
+    """Raises `Refusal` as `post` does. For a check before plugins prepare the draft; `post` checks again."""
     _place_of(reader, sender, draft)
 
 
 def post(tx: Transaction, sender: Account, draft: Draft, everyone_members: int = 0) -> Posted:
     """Put a message at the end of its conversation; a repeated `cid` returns what it got the first time.
 
-    `everyone_members`: in larger groups only owner and admins name everyone; 0 is no limit.
+    `everyone_members`: in larger groups only owner and admins can mention everyone; 0 is no limit.
     Raises `Refusal`: `not_member`, `not_found`, `closed`, or `conflict` for a cid used for another message.
     """
     id = message_id(sender.id, draft.cid)
@@ -116,7 +118,7 @@ def post(tx: Transaction, sender: Account, draft: Draft, everyone_members: int =
     return Posted(gid, seq, id, False)
 
 
-INSERT_TEXT = (  # most messages are no more than that, and each parameter costs a quarter of a microsecond
+INSERT_TEXT = (  # enough for most messages, and each further parameter costs a quarter of a microsecond
     "INSERT INTO messages (id, conversation, seq, gid, sender, cid, text, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (id) DO NOTHING"
 )
@@ -132,7 +134,7 @@ _NO_MORE = (None, None, None, "text", None, None, None, None)
 
 
 def _place_of(tx: Querying, sender: Account, draft: Draft) -> tuple[Place, int | None]:
-    """The conversation, and the seq of the message that the thread hangs on; raises `Refusal`."""
+    """The place in the conversation, and the seq of the thread's first message, if any; raises `Refusal`."""
     place = conversations.access_to_post(tx, sender, draft.conversation)
     if draft.reply_to is not None:
         _seq_of(tx, place, draft.reply_to, "reply_to")
@@ -155,7 +157,7 @@ def _earlier(tx: Querying, id: str, draft: Draft) -> Posted | None:
         return None
     gid, seq, conversation, reply_to, kind, root, thread, text, content, edited_at, deleted_at, sent = row
     same = (conversation, reply_to, kind) == (draft.conversation, draft.reply_to, draft.kind)
-    if thread is None or root is not None:  # else the message that the thread hung on was removed
+    if thread is None or root is not None:  # else the thread's first message was removed
         same = same and root == draft.thread
     if deleted_at is None:  # else there is nothing left to compare with
         same = same and _is_what_was_sent(draft, text, read_content(kind, content), sent, edited_at is not None)

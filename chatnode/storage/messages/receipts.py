@@ -1,8 +1,8 @@
 """How far each participant has got: delivered to a device, and read.
 
-A mark is a seq and only goes up. Reading implies delivery; posting implies reading what came before. Who hides
-their receipts moves nothing that others see by reading, not even what was delivered to them.
-Each advance is kept with its time, so that the time of every message for every reader is known.
+A mark is a seq and only goes up. Reading implies delivery; posting implies reading everything before. When a user who
+hides receipts reads, nothing that others see changes, not even what was delivered to that user. Each advance is stored
+with its time, so that it is known when each reader got and read each message.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from chatnode.storage.people import people
 
 
 class Advances:
-    """Marks that moved in a transaction: `write` writes those of all members together."""
+    """Marks that advanced in a transaction. `write` writes those of all members together."""
 
     __slots__ = ("_hidden_from", "_moved", "_times", "_wait")
 
     def __init__(self, hidden_from: dict[int, frozenset[int]] | None = None, *, wait: bool = False) -> None:
-        """`hidden_from` keeps, by user, what `signs.hidden_from` returned. `wait`: until the caller calls `write`."""
+        """`hidden_from` caches, by user, what `signs.hidden_from` returns. `wait`: only `write` writes."""
         self._hidden_from = {} if hidden_from is None else hidden_from
         self._wait = wait
         self._moved: dict[tuple[int, int], tuple[Place, int | None]] = {}
         self._times: list[tuple[int, int, ReceiptKind, int, int]] = []
 
     def advance(self, place: Place, person: int, kind: ReceiptKind, seq: int, now: int) -> None:
-        """Move a mark up and keep the time; no time is kept for a user who hides receipts."""
+        """Advance a mark and keep the time, but no time of reading for a user who hides receipts."""
         _, shown = self._moved.get((place.key, person), _NOT_MOVED)
         if kind == "delivered":
             place.delivered_seq = seq
@@ -52,7 +52,7 @@ class Advances:
         self._times.append((place.key, person, kind, seq, now))
 
     def posted(self, place: Place, person: int, seq: int, now: int) -> None:
-        """Who posts has read what came before; the push of the message tells everybody."""
+        """The sender of a message has read everything before it. No event is needed: the message itself shows it."""
         if place.read_seq < place.head:
             self.advance(place, person, "read", place.head, now)
         if place.delivered_seq < place.head:
@@ -68,7 +68,8 @@ class Advances:
         return found
 
     def settle(self, tx: Transaction) -> None:
-        """Write, unless it is to wait: an event is to be recorded, and plugins see the marks as they are with it."""
+        """Call this before an event is recorded: write, so that plugins that follow it find the new marks, unless
+        `wait` was given."""
         if not self._wait:
             self.write(tx)
 
@@ -96,7 +97,7 @@ _NOT_MOVED = (None, None)
 
 
 def mark(tx: Transaction, account: Account, conversation: str, kind: ReceiptKind, seq: int) -> Marked:
-    """Move a mark up to `seq`; a mark that is further already stays, and nobody is told anything.
+    """Advance a mark to `seq`. If it is there or further already, nothing changes and no event is recorded.
 
     Raises `Refusal("invalid")` for a seq that the conversation has not reached.
     """
@@ -104,7 +105,7 @@ def mark(tx: Transaction, account: Account, conversation: str, kind: ReceiptKind
 
 
 def mark_in(tx: Transaction, advances: Advances, place: Place, account: Account, kind: ReceiptKind, seq: int) -> Marked:
-    """`mark`, of a member. The caller writes `advances` that wait."""
+    """`mark` for a known place. If `advances` waits, the caller writes it."""
     if seq > place.head:
         raise Refusal("invalid", f"seq is {seq}; the newest message is {place.head}", path="seq")
     if kind == "delivered":

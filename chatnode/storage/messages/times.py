@@ -1,8 +1,8 @@
-"""The order of time: the times of a conversation's messages rise with seq, but for those that are marked.
+"""The order of time: the times of a conversation's messages rise with seq, except for those that are marked.
 
-`messages.late` is NULL for a message in order: no earlier than any message in order before it. Of those out of order,
-which alone are in the index by time, it counts how many such messages in a row end with this one, so that a reader can
-step over a long row.
+`messages.late` is NULL for a message in order, that is, no earlier than any message in order before it. Only messages
+out of order are in the index by time. For them, `late` is the number of such messages in a row up to and including this
+one, so that a reader can skip a long row.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import attrs
 from chatnode.storage.engine.transaction import Transaction
 
 AHEAD_MS = 60_000
-"""How far a clock that was set back is behind before its times count as out of order."""
+"""How far the clock may be behind the newest time in order before new messages count as out of order."""
 
 
 def next_at(tx: Transaction, conversation: int, head: int, ordered_at: int) -> tuple[int, int | None]:
     """The time of a message that is posted now, after the one at `head`, and its `late`.
 
-    While the clock is up to a minute behind the newest time in order (`conversations.ordered_at`), that is given out
-    again, and the message is in order. Further behind, the message has its true time and is out of order: one that was
-    posted under a wrong clock makes no others' times wrong.
+    While the clock is up to a minute behind the newest time in order (`conversations.ordered_at`), the message gets
+    that time and is in order. If the clock is further behind, the message gets its true time and is out of order: so
+    one message that was posted with a wrong clock does not falsify the times of others.
     """
     if tx.now >= ordered_at:
         return tx.now, None
@@ -31,14 +31,14 @@ def next_at(tx: Transaction, conversation: int, head: int, ordered_at: int) -> t
 
 @attrs.define
 class End:
-    """Where a conversation's messages end, for several that are appended with their own times."""
+    """The end of a conversation, for appending several messages that bring their own times."""
 
     ordered_at: int
     late: int
     """How many messages out of order it ends with."""
 
     def append(self, at: int, now: int) -> int | None:
-        """`late` of the next message. One that is ahead of the clock is out of order too."""
+        """The `late` of the next message. A message that is ahead of the clock is out of order too."""
         if self.ordered_at <= at <= now + AHEAD_MS:
             self.ordered_at, self.late = at, 0
             return None
@@ -47,7 +47,7 @@ class End:
 
 
 def end_of(tx: Transaction, conversation: int, head: int) -> End:
-    """After the message at `head`."""
+    """The end after the message at `head`."""
     row = tx.execute("SELECT ordered_at FROM conversations WHERE key = ?", (conversation,)).fetchone()
     return End(row[0], _late_at(tx, conversation, head))
 

@@ -1,12 +1,12 @@
-"""Posts and marks of a group together: a statement for each table instead of some for each request.
+"""Posts and marks of a group together: one statement for each table instead of several for each request.
 
-What all of them read is remembered from one group to the next: sessions that are good, places in conversations with
-their heads and marks, and the blocks. The engine forgets it when anything else writes, and with each rollback
+What all of them read is remembered from one group to the next: valid sessions, places in conversations with their heads
+and marks, and blocks. The engine forgets it when anything else writes, and with each rollback
 (`storage/engine/commit.py`).
 
-Messages that are only text, and marks, change few rows, and all that they read of those is in memory. So their rows
-wait and are written together. Any other post (one with a mention, in a thread, with a `cid` that was used before, that
-a plugin follows …) is made by `posting.post` when its turn comes, after the rows that wait.
+Messages that are only text, and marks, change few rows, and everything they read of those is in memory. So their rows
+wait and are written together. Any other post (with a mention, in a thread, with a `cid` that was used before, one that
+a plugin follows …) is run by `posting.post` in its turn, once the waiting rows are written.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from chatnode.storage.people import sessions
 
 _EVENTS = (MessagePosted, ReceiptRead, ReceiptDelivered)
 MOST_REMEMBERED = 10_000
-"""Places, sessions and users; when there are more, all are forgotten."""
+"""Maximum number of places, sessions and users; with more, everything is forgotten."""
 
 
 def post(sender: Account, draft: Draft, everyone_members: int = 0) -> PlannedWrite[Posted]:
-    """`posting.post`."""
+    """`posting.post`, as a plan."""
     return _planned(_Post(sender, draft, everyone_members))
 
 
 def mark(account: Account, conversation: str, kind: ReceiptKind, seq: int) -> PlannedWrite[Marked]:
-    """`receipts.mark`."""
+    """`receipts.mark`, as a plan."""
     return _planned(_Mark(account, conversation, kind, seq))
 
 
@@ -97,7 +97,7 @@ def run_together(
 
 @attrs.define
 class _Conversation:
-    """`places` are those of its members that are known, by key, and whether the member may post."""
+    """`places` has each known member's place, by key, and whether the member may post."""
 
     head: int
     ordered_at: int
@@ -105,9 +105,9 @@ class _Conversation:
 
 
 class _Memory:
-    """As the tables are, together with the rows that wait in a run.
+    """What the tables say, together with the rows that wait in the current run.
 
-    `sessions` holds when each ends, `hidden_from` what `signs.hidden_from` returns, by user.
+    `sessions` says when each session ends, `hidden_from` what `signs.hidden_from` returns, by user.
     """
 
     __slots__ = ("_loaded", "conversations", "hidden_from", "sessions")
@@ -135,12 +135,12 @@ class _Memory:
                 sessions.check_not_revoked(tx, session)
 
     def place(self, tx: Transaction, account: Account, id: str) -> tuple[_Conversation, Place, bool]:
-        """A conversation, the place in it, and whether they may post; raises `Refusal` as `conversations.access`."""
+        """A conversation, the user's place in it, and whether they may post; raises as `conversations.access` does."""
         conversation = self.conversations.get(id)
         found = conversation.places.get(account.key) if conversation is not None else None
         if conversation is None or found is None:
             place, unreachable = conversations.access_and_unreachable(tx, account, id)
-            if conversation is None:  # else its rows may wait, and its head is what is known
+            if conversation is None:  # else its head in memory is newer than the table's while rows wait
                 conversation = self.conversations[id] = _Conversation(place.head, place.ordered_at)
             found = conversation.places[account.key] = place, place.closed_reason is None and unreachable is None
             self._loaded += 1
@@ -150,21 +150,21 @@ class _Memory:
 
 
 class _Run:
-    """What waits to be written, in the transaction of one bulk."""
+    """One run of the bulk, with the rows that wait to be written."""
 
     __slots__ = ("_advances", "_followed", "_heads", "_memory", "_messages", "_now", "_tx")
 
     def __init__(self, tx: BulkTransaction, memory: _Memory) -> None:
         self._tx = tx
         self._memory = memory
-        self._now = rfc3339(tx.now)  # nearly always the time of all
+        self._now = rfc3339(tx.now)  # nearly always the time of all posts
         self._messages: list[tuple[Any, ...]] = []
         self._heads: dict[int, tuple[int, int, int, int]] = {}
         self._advances = Advances(memory.hidden_from, wait=True)
         self._followed = {event.name for event in _EVENTS} & tx.followers.keys()
 
     def outcomes(self, plans: Sequence[PlannedWrite[Any]]) -> Iterator[outcome.Outcome[Any]]:
-        """What each plan came to, in their order. One that is refused has changed nothing."""
+        """The outcome of each plan, in their order. A plan that is refused has changed nothing."""
         ids = [_id_of(plan.asked) for plan in plans]
         used = _stored(self._tx, [id for id in ids if id is not None])
         marks_wait = self._followed <= {MessagePosted.name}
@@ -191,7 +191,7 @@ class _Run:
             self._memory.check_not_revoked(tx, plan.session)
         conversation, place, may_post = self._memory.place(tx, sender, draft.conversation)
         if not may_post:
-            conversations.access_to_post(tx, sender, draft.conversation)  # which says why not
+            conversations.access_to_post(tx, sender, draft.conversation)  # raises the reason
         at, late = times.next_at(tx, place.key, place.head, place.ordered_at)
         if late is not None:
             return self._run_alone(plan)
@@ -221,7 +221,7 @@ class _Run:
         return receipts.mark_in(self._tx, self._advances, place, call.account, call.kind, call.seq)
 
     def _run_alone(self, plan: PlannedWrite[Any]) -> Any:
-        """Run a plan as it is run without neighbours, and forget what it may have changed."""
+        """Run a plan's function, and forget what it may have changed."""
         tx = self._tx
         self._write()
         tx.holds = False
@@ -235,7 +235,7 @@ class _Run:
                 self._memory.conversations.pop(plan.asked.conversation, None)
 
     def _attempt(self, plan: PlannedWrite[Any]) -> Any:
-        """In a savepoint: a plugin may refuse what is written already."""
+        """Run a plan's function in a savepoint, because a plugin may refuse after rows are written."""
         done: list[Any] = []
         refusal = self._tx.attempt(lambda: done.append(plan.function(self._tx)))
         if refusal is not None:
@@ -248,11 +248,11 @@ class _Run:
             return plan.function(self._tx)
         except Refusal as refusal:
             if self._tx.connection.total_changes != changes:
-                raise RuntimeError("it was refused after it had written") from refusal
+                raise RuntimeError("the request was refused after it had written") from refusal
             raise
 
     def _write(self) -> None:
-        """Write what waits."""
+        """Write the waiting rows."""
         tx = self._tx
         if self._messages:
             if tx.executemany(posting.INSERT_TEXT, self._messages).rowcount != len(self._messages):

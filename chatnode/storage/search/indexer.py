@@ -1,4 +1,4 @@
-"""When the index is brought up to date: in the writer thread, when no write waits or the index is too far behind."""
+"""Decides when to update the search index: in the writer thread, when no write waits or it is too far behind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from chatnode.storage.search.renewal import Renewal
 REST_SECONDS = 60.0
 """After a failure, such as a full disk, the index is left alone for this time; searches scan the messages."""
 
-
 LARGE = 100_000
 """This many messages take about a second, and are worth a log line."""
 
@@ -26,12 +25,12 @@ logger = get_logger("search")
 
 
 class Indexer:
-    """The `Background` of a node's database that keeps the index.
+    """The `Background` of a node's database that keeps the search index.
 
-    A node indexes a batch after every `batch_messages` posted messages, two while it is behind by more. While writes
-    wait, this is put off, so that a peak of posts pays for no indexing; but not beyond `most_behind_messages` or
-    `most_behind_seconds`, so that what a search has to look through itself stays bounded under any load. Removing text
-    from the index is not put off once it has begun.
+    It indexes a batch after every `batch_messages` posted messages, and two while more are waiting. While writes wait,
+    this is put off, so that a peak of posts does not pay for indexing; but not beyond `most_behind_messages` or
+    `most_behind_seconds`, so that what a search must scan stays bounded under any load. Removing text from the index is
+    not put off once it has begun.
     """
 
     def __init__(self, settings: SearchSettings, clock: Callable[[], float] = time.monotonic) -> None:
@@ -40,11 +39,13 @@ class Indexer:
         self._attached = False
         self._posted = 0  # since the last batch that was indexed
         self._since_slice = 0  # posted since the last slice of any work
-        self._unindexed = 0  # about how many messages are in no part of the index
-        self._put_off_at: float | None = None  # since when a batch that was due waits, if the index has not caught up
+        self._unindexed = 0  # about how many messages are not indexed
+        self._put_off_at: float | None = (
+            None  # when a batch that was due was first put off since the index was complete
+        )
         self._stale = True  # whether there may be messages to index, or changes
         self._behind = True  # whether a batch was not enough
-        self._tidying = True  # whether a part may be left to drop, or to bring in one piece
+        self._tidying = True  # whether a part may be left to drop or to merge
         self._renewal: Renewal | None = None
         self._renew_at: float | None = None
         self._rest_until = 0.0
@@ -123,7 +124,7 @@ class Indexer:
                 self._look_for_changes(connection)
 
     def _tell(self, waiting: int) -> None:
-        """Log how a large index comes along: when a database is new to it, or was long without."""
+        """Log the progress on a large backlog, as in a database that had no index before."""
         if self._told is None:
             if waiting >= LARGE:
                 logger.info("indexing %d messages for search; until it is done, searches scan them", waiting)

@@ -40,9 +40,7 @@ class Indexer:
         self._posted = 0  # since the last batch that was indexed
         self._since_slice = 0  # posted since the last slice of any work
         self._unindexed = 0  # about how many messages are not indexed
-        self._put_off_at: float | None = (
-            None  # when a batch that was due was first put off since the index was complete
-        )
+        self._put_off_at: float | None = None  # when a due batch was first put off since the index was complete
         self._stale = True  # whether there may be messages to index, or changes
         self._behind = True  # whether a batch was not enough
         self._tidying = True  # whether a part may be left to drop or to merge

@@ -149,15 +149,15 @@ class Node:
                 background.cancel_scope.cancel()
 
     def _make_app(self) -> Application:
-        # Imported with the first HTTP request (docs/adr/0030-what-is-imported-when.md): quart and what it stands on
-        # take a fifth of the start and a fifth of the memory, and a node of client sockets may never need them.
+        # Imported with the first HTTP request (docs/adr/0030-what-is-imported-when.md): quart and its dependencies take
+        # a fifth of the start and of the memory, and a node may serve client sockets for days without them.
         with _whole_imports():
             from chatnode.transport.http import make_app
 
         return make_app(self.core, self.table, self.sessions, self.health, self.plugins)
 
     async def _run_plugins(self, serving: trio.Event) -> None:
-        """What plugins do beside requests; begins when the node serves and they were told so."""
+        """Run the consumers and tasks of plugins, once the node serves and `node_started` was called."""
         await serving.wait()
         await self.plugins.tell("node_started")
         async with trio.open_nursery() as nursery:
@@ -251,8 +251,8 @@ async def build(
 
 @contextmanager
 def _whole_imports() -> Generator[None]:
-    """Let an import that fails leave no Python module behind, so that it can be tried again: asyncio, for one, cannot
-    be imported after some of its parts. Modules in C stay: some of them crash when they are initialized twice."""
+    """If an import fails, remove the Python modules that it has added, so that it can be tried again: asyncio, for one,
+    cannot be imported after some of its parts. Modules in C stay: some crash when they are initialized twice."""
     before = set(sys.modules)
     try:
         yield
@@ -264,7 +264,7 @@ def _whole_imports() -> Generator[None]:
 
 
 def _publisher(router: Router, consumers: Consumers) -> CommitListener:
-    """What is told of each group commit: sessions first, then consumers, if there are any."""
+    """Tells of each group commit: sessions first, then consumers, if there are any."""
     if not len(consumers):
         return router.publish
 

@@ -1,6 +1,6 @@
 """Ann, Bob and Eve without a live session, for tests that connect them themselves, or need them to be away.
 
-Name the fixtures in the module or the `conftest.py`: they stand there in place of the kit's, who are connected.
+Import the fixtures in a test module or `conftest.py`, where they replace those of the kit, who are connected.
 """
 
 from __future__ import annotations

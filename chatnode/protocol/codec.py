@@ -47,7 +47,7 @@ def encode(value: Any) -> bytes:
 
 
 def raw(json: bytes) -> Any:
-    """JSON text, which `encode` takes over as it is where it is a value of a dict."""
+    """JSON text as a value that `encode` copies unchanged into the dict that holds it."""
     return orjson.Fragment(json)
 
 
@@ -60,12 +60,12 @@ def structure(values: dict[str, Any], kind: type[T]) -> T:
     """`values` as a `kind`; raises `Refusal("invalid")` with the path of the first fault."""
     try:
         return _structurer(kind)(values)
-    except Exception:  # said again with its place, which what is generated does not know
+    except Exception:  # the generated function does not say which field is wrong; the converter does
         raise _explain(_strict, values, kind) from None
 
 
 def read(values: Any, kind: type[T]) -> T:
-    """`values` from a node that may be newer: unknown keys and new words are let pass, bounds are not checked.
+    """`values` from a node that may be newer: unknown keys and words are accepted, bounds are not checked.
 
     Raises `Refusal("invalid")` with its path when a field is missing or has another type.
     """

@@ -78,8 +78,8 @@ def error_reply(request_id: RequestId | None, refusal: Refusal) -> bytes:
 class Push:
     """A push to any number of readers, encoded once.
 
-    `gid` is None for what is not durable. `json` is the frame's text; `websocket` the same as an unmasked
-    WebSocket text frame, which is the same bytes for every reader.
+    `gid` is None for events that are not durable. `json` is the frame's text; `websocket` is the same as an unmasked
+    WebSocket text frame, with the same bytes for every reader.
     """
 
     __slots__ = ("event", "gid", "json", "websocket")

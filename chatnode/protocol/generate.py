@@ -1,7 +1,7 @@
-"""Functions that make attrs objects of JSON values and back, written once for each class.
+"""Generates, once for each class, functions that turn JSON values into attrs objects and back.
 
-A class of commands, replies or events declares all there is to know of its JSON form, so a function can be written for
-it that has nothing left to look up or to decide, as attrs does for `__init__`. For `ListThread` the two are
+A class of commands, replies or events declares everything about its JSON form. So source can be generated for it that
+has nothing left to look up or decide, as attrs does for `__init__`. For `ListThread` they are
 
     def structure(values):
         if values.__class__ is not dict: raise Unfit
@@ -23,10 +23,10 @@ it that has nothing left to look up or to decide, as attrs does for `__init__`. 
         fields = {'message': value.message, 'after': value.after, 'limit': value.limit}
         return fields
 
-cattrs stays the definition of what is right: `Generated` is given a converter, and its functions give what the
-converter gives. Two things are left to the converter. A function that finds a fault does not say which: it raises, and
-its caller has the converter explain. And the converter takes what no text is written for: rare types, and classes that
-are not `is_usual`.
+cattrs stays the definition of what is right: `Generated` is given a converter, and its functions return what the
+converter returns. Two things are left to the converter. A function that finds a fault only raises: its caller has the
+converter explain what is wrong. And the converter handles whatever no source is generated for: rare types, and classes
+that are not `is_usual`.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ Function = Callable[[Any], Any]
 
 
 class Unfit(Exception):
-    """The values do not fit the class; the converter knows why."""
+    """The values do not fit the class; the converter can say why."""
 
 
 class Generated:
-    """The functions of each class, written when they are first needed.
+    """The functions of each class, generated when they are first needed.
 
-    `converter` defines what they do. `wire_name` gives a field's name in JSON. Any thread may ask: two that need the
-    same function at once write it twice, and either is kept.
+    `converter` defines what they do. `wire_name` returns a field's name in JSON. Thread-safe: two threads that need the
+    same function at once both generate it, and either is kept.
     """
 
     def __init__(self, converter: cattrs.Converter, wire_name: Callable[[str], str]) -> None:
@@ -60,9 +60,9 @@ class Generated:
         self._unstructurers: dict[Any, Function] = {}
 
     def structurer(self, kind: Any, within: tuple[Any, ...] = ()) -> Function:
-        """The function that makes a `kind` of JSON values; it raises an exception of any class if they do not fit.
+        """The function that makes a `kind` from JSON values; it raises some exception if they do not fit.
 
-        `within` has the classes being written: one that contains itself is left to the converter there.
+        `within` are the classes being generated: where one contains itself, that part is left to the converter.
         """
         function = self._structurers.get(kind)
         if function is None:
@@ -72,7 +72,7 @@ class Generated:
         return function
 
     def unstructurer(self, kind: Any, within: tuple[Any, ...] = ()) -> Function:
-        """The function that makes JSON values of a `kind`: a new dict, of an object of attrs. `within` as above."""
+        """The function that makes JSON values from a `kind`; an attrs object becomes a new dict. `within` as above."""
         function = self._unstructurers.get(kind)
         if function is None:
             if kind in within:
@@ -84,7 +84,7 @@ class Generated:
 
 
 def is_usual(kind: Any) -> bool:
-    """Whether functions are written for `kind`: a class of attrs whose fields are just its arguments, in order."""
+    """Whether functions are generated for `kind`: an attrs class whose fields are just its arguments, in order."""
     if not (isinstance(kind, type) and attrs.has(kind)) or issubclass(kind, Generic):
         return False
     fields = attrs.fields(kind)
@@ -95,13 +95,14 @@ def is_usual(kind: Any) -> bool:
 
 
 def _arguments(kind: type[Any]) -> tuple[str, ...] | None:
-    """What `kind` takes by position; None if that is not all. `inspect.signature` would take longer than the rest."""
+    """The arguments of `kind`; None if some cannot be given by position. `inspect.signature` would take longer than
+    all the rest."""
     code = getattr(kind.__init__, "__code__", None)
     return None if code is None or code.co_kwonlyargcount else code.co_varnames[1 : code.co_argcount]
 
 
 class _Function:
-    """The text of one function while it is written, and the objects that it names."""
+    """The source of one function while it is written, and the objects that it refers to."""
 
     def __init__(self, generated: Generated, within: tuple[Any, ...], head: str) -> None:
         self.generated = generated
@@ -114,12 +115,12 @@ class _Function:
         self._lines.append("    " * depth + text)
 
     def name(self, stem: str) -> str:
-        """A name that nothing else in the function has."""
+        """A name that is unique in the function."""
         self._names += 1
         return f"{stem}{self._names - 1}"
 
     def bind(self, stem: str, value: Any) -> str:
-        """A name for `value` in the function."""
+        """A name for `value` in the function's globals."""
         name = self.name(stem)
         self._objects[name] = value
         return name
@@ -142,7 +143,8 @@ def _without_none(kind: Any) -> Any:
 
 
 class _Structuring(_Function):
-    """Writes how a class is structured. The statements of a type check the value of a variable, or replace it."""
+    """Writes the function that structures a class. The statements for a type check the value of a variable, and replace
+    it if need be."""
 
     def __init__(self, generated: Generated, within: tuple[Any, ...]) -> None:
         super().__init__(generated, within, "def structure(values):")
@@ -222,13 +224,14 @@ class _Structuring(_Function):
 
 
 class _Unstructuring(_Function):
-    """Writes how an object becomes a dict. A type's expression gives the JSON value of another expression."""
+    """Writes the function that turns an object into a dict. For each type, `_value` wraps an expression in one for its
+    JSON value."""
 
     def __init__(self, generated: Generated, within: tuple[Any, ...]) -> None:
         super().__init__(generated, within, "def unstructure(value):")
 
     def write(self, kind: type[Any]) -> Function:
-        """What is None by default is left out then, and comes after the rest."""
+        """Fields that are None by default come last, and are left out while they are None."""
         optional = [field for field in _fields(kind) if field.default is None]
         rest = [field for field in _fields(kind) if field.default is not None]
         entries = (f"{self._key(field)}: {self._value(f'value.{field.name}', field.type)}" for field in rest)

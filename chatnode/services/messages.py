@@ -62,7 +62,7 @@ def post(ctx: Caller, asked: PostMessage) -> HandlerResult[Posted]:
 
 
 async def _posted_earlier_or(ctx: Caller, asked: PostMessage, refusal: Refusal) -> Posted:
-    """The stored result of a repeat, which was acknowledged before the plugin was installed; else raises `refusal`."""
+    """The stored result if this repeats a post from before the plugin was installed; else raises `refusal`."""
     if (earlier := await _posted_earlier(ctx, asked)) is None:
         raise refusal
     return earlier
@@ -112,7 +112,7 @@ _FIELD: dict[MessageKind, str | None] = {
 def _content(command: PostMessage) -> Media | Location | Notice | None:
     """The content for the kind of message; raises `Refusal` if it is missing or belongs to another kind."""
     if command.kind == "text" and command.text and not (command.media or command.location or command.system):
-        return None  # as nearly always
+        return None  # nearly always
     needed = _FIELD[command.kind]
     given = {"media": command.media, "location": command.location, "system": command.system}
     for name, content in given.items():
@@ -141,7 +141,7 @@ async def list_page(ctx: Caller, asked: ListMessages) -> MessagePage | Encoded:
 
 
 async def _page(ctx: Caller, page: Read[PageOf]) -> MessagePage | Encoded:
-    """Read in one snapshot. A client gets it as JSON, made in the same thread."""
+    """Find and read the page in one snapshot. For a client its JSON is made in the reader thread as well."""
     if not ctx.takes_json:
         return await ctx.read(lambda reader: MessagePage(pages.read(reader, ctx.me, page(reader))))
     json = await ctx.read(lambda reader: pages.read_json(reader, ctx.me, page(reader)))

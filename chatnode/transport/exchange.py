@@ -198,9 +198,9 @@ class Exchange:
 class HttpServer:
     """Answers the requests that the listener hands over, by an ASGI application.
 
-    `make_app` is called in a thread, with the first request, because importing a framework takes long. Requests that
-    come meanwhile wait for it; connections of other kinds do not. If it fails, the request gets a 503, and the next
-    one calls it again.
+    `make_app` is called in a thread with the first request, because importing the framework takes long. HTTP requests
+    that come meanwhile wait for it; client sockets do not. If it fails, the request gets a 503 and the next one calls
+    it again.
     """
 
     def __init__(self, make_app: Callable[[], Application]) -> None:
@@ -228,8 +228,8 @@ class HttpServer:
                 self._idle.give()
 
     async def _made_app(self) -> Application | None:
-        """None if it cannot be made. Once begun, making it is not cancellable, so a request that is cancelled leaves
-        the application to the others."""
+        """The application; None if it cannot be made. Making it is not cancellable once begun: if the request is
+        cancelled, the application serves later ones."""
         async with self._making:
             if self._app is None:
                 try:

@@ -34,7 +34,7 @@ def with_limits(**limits: Any) -> pytest.MarkDecorator:
 
 
 without_plugins = pytest.mark.parametrize("only_plugins", [()], ids=["no plugins"])
-"""Run a test on a node that has nothing but what is its own."""
+"""Run a test on a node without plugins."""
 
 
 async def outcome(asked: Awaitable[Any]) -> str:
@@ -51,7 +51,7 @@ def new_cid() -> str:
 
 
 async def fill(who: User, conversation: str, text: str, times: int) -> None:
-    """Post the same many times, in few commits."""
+    """Post the same text many times, in few commits."""
     async with trio.open_nursery() as nursery:
         for _ in range(times):
             nursery.start_soon(who.says, conversation, text)
@@ -72,7 +72,7 @@ async def assert_sound(node: Node) -> None:
 
 
 class Visitor:
-    """Somebody not signed in, at an address."""
+    """A client that is not signed in, at an address."""
 
     def __init__(self, node: Node, address: str = "192.0.2.1") -> None:
         self.node = node
@@ -94,7 +94,7 @@ class Device(User):
 
     @classmethod
     async def with_token(cls, node: Node, token: str) -> Device:
-        """Reading whose token it is does not use it."""
+        """The device with this token. Finding its owner does not count as using the token."""
         device = cls(node, (await node.core.db.read(lambda reader: sessions.authenticate(reader, token))).account)
         device.secret = token
         return device
@@ -122,5 +122,5 @@ async def with_password(node: Node, handle: str, password: str = PASSWORD, *, ad
 
 
 async def token_of(maker: User, **fields: Any) -> Device:
-    """A program with a token, which `maker` made: their own unless `person` says whose."""
+    """A program with a token made by `maker`: their own, or that of the user given as `person`."""
     return await Device.with_token(maker.node, (await maker.call("tokens.create", **fields))["token"])

@@ -1,4 +1,4 @@
-"""Sessions over TLS that say nothing. The generator speaks plain WebSocket; holding sockets open needs no C."""
+"""Idle sessions over TLS. The generator speaks plain WebSocket only, and holding sockets open needs no C."""
 
 import json
 import socket
@@ -32,11 +32,11 @@ def settings_with_certificate(folder: Path) -> Mapping[str, str]:
 def tls_sessions(port: int, tokens: Iterable[str]) -> Iterator[None]:
     """A session for each token, opened one after the other, open while the block runs.
 
-    They answer no pings, so a block that takes minutes ends with an error: the server has closed some.
+    They answer no pings: if the block takes minutes, the server closes them, and it ends with an error.
     """
     context = ssl.create_default_context()
     context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # what is measured is the server
+    context.verify_mode = ssl.CERT_NONE  # the server is measured, not its certificate
     with ExitStack() as closing:
         connections: list[ssl.SSLSocket] = []
         for token in tokens:

@@ -58,7 +58,7 @@ def mean_of(reports: list[PostReport]) -> Figures:
 
 
 def talk(trial: Trial, server: Server, sessions: list[Session]) -> PostReport:
-    """The pairs' messages on their timetable; all of them must arrive, also under attack."""
+    """The pairs' messages on their timetable. All of them must arrive, even under attack."""
     report = trial.generator.post(
         server,
         sessions,
@@ -74,7 +74,7 @@ def talk(trial: Trial, server: Server, sessions: list[Session]) -> PostReport:
 
 @contextmanager
 def attacking(trial: Trial, server: Server, name: str, attacker: Person) -> Generator[None]:
-    """The tests' attackers, on the generator's core at the lowest priority, so that they do not hold the load up."""
+    """Run the tests' attackers, on the generator's core at the lowest priority, so that they do not delay the load."""
     with server.client(attacker.token) as client:
         conversation = client.call("conversations.create", title=name, members=[])["conversation"]
     program = [sys.executable, "-m", "tests.blackbox.attackers", name, str(server.port), attacker.token, conversation]
@@ -96,20 +96,20 @@ def attacking(trial: Trial, server: Server, name: str, attacker: Person) -> Gene
 
 
 def _metrics() -> Iterator[Metric]:
-    yield Metric("quiet_p50", "delivery p50 while nobody attacks, ms", 2)
-    yield Metric("quiet_p99", "delivery p99 while nobody attacks, ms", 2)
-    yield Metric("quiet_percent", "server's core while nobody attacks, % busy", 1)
+    yield Metric("quiet_p50", "delivery p50 without attack, ms", 2)
+    yield Metric("quiet_p99", "delivery p99 without attack, ms", 2)
+    yield Metric("quiet_percent", "server's core without attack, % busy", 1)
     for name in ATTACKS:
         yield Metric(f"{name}_p50", f"{name}: delivery p50, ms", 2)
         yield Metric(f"{name}_p99", f"{name}: delivery p99, ms", 2)
-        yield Metric(f"{name}_times_p99", f"{name}: p99, times as long", 2, at_most=2)
+        yield Metric(f"{name}_times_p99", f"{name}: p99, ratio to no attack", 2, at_most=2)
         yield Metric(f"{name}_percent", f"{name}: server's core, % busy", 1)
-    yield Metric("worst_times_p99", "the worst of them: p99, times as long", 2, at_most=2)
+    yield Metric("worst_times_p99", "the worst of them: p99, ratio to no attack", 2, at_most=2)
 
 
 HOSTILE = Scenario(
     name="hostile",
-    title="Clients that attack, beside 500 messages/s of {pairs:,} pairs",
+    title="Attacks, beside 500 messages/s of {pairs:,} pairs",
     rounds=3,
     metrics=tuple(_metrics()),
     measure=measure,

@@ -1,4 +1,4 @@
-"""Memory: the node's own, and what one session takes that says nothing, plain and over TLS."""
+"""Memory: of the node itself, and of each idle session, plain and over TLS."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from benchmarks.servers import Server
 from benchmarks.tls_sessions import settings_with_certificate, tls_sessions
 
 TLS_SHARE = 5
-"""One session over TLS for so many plain ones: each handshake takes milliseconds."""
+"""One session over TLS for this many plain ones, because each handshake takes milliseconds."""
 
 Idle = Callable[[Server, list[Person]], AbstractContextManager[None]]
 """Sessions of these people, open while the block runs."""
@@ -27,7 +27,7 @@ def measure(trial: Trial) -> Figures:
 
 
 def measure_tls(trial: Trial) -> Figures:
-    """Sessions over TLS, which one socket after the other opens."""
+    """Sessions over TLS, opened one after the other."""
     sessions = trial.size.sessions // TLS_SHARE
     secure = evolve(
         trial,
@@ -38,13 +38,13 @@ def measure_tls(trial: Trial) -> Figures:
 
 
 def _measure(trial: Trial, idle: Idle) -> Figures:
-    """The people are made by another process, without TLS, so that their making is not in the memory."""
+    """Another process creates the people, without TLS, so that this does not count as memory of the measured one."""
     data = trial.directory / "data"
     root = trial.stack.administrator(data)
     with evolve(trial, settings={}).serving(data) as server, server.client(root) as admin:
         people = admin.add_people(trial.size.sessions, "person")
     with trial.serving(data) as server:
-        with idle(server, people[:1]):  # what is loaded at first use
+        with idle(server, people[:1]):  # loads what the node imports at first use
             time.sleep(trial.size.settle)
         base = server.memory()
         start = time.perf_counter()
@@ -62,12 +62,12 @@ def _measure(trial: Trial, idle: Idle) -> Figures:
 
 IDLE = Scenario(
     name="idle",
-    title="Memory with {sessions:,} sessions that are idle",
+    title="Memory with {sessions:,} idle sessions",
     rounds=3,
     metrics=(
-        Metric("base_rss", "server with no session, RSS, MiB", 1, at_most=70),
+        Metric("base_rss", "server with no session, RSS, MiB", 1, at_most=50),
         Metric("base_pss", "server with no session, PSS, MiB", 1),
-        Metric("session", "each session, RSS, KiB", 2, at_most=15),
+        Metric("session", "each session, RSS, KiB", 2, at_most=5),
         Metric("opened_per_second", "sessions opened/s, hello included"),
     ),
     measure=measure,
@@ -75,7 +75,7 @@ IDLE = Scenario(
 
 IDLE_TLS = Scenario(
     name="idle-tls",
-    title="Memory with sessions over TLS that are idle, a fifth of {sessions:,}",
+    title="Memory with idle sessions over TLS, a fifth of {sessions:,}",
     rounds=3,
     metrics=(
         Metric("base_rss", "server with no session, RSS, MiB", 1),

@@ -1,4 +1,4 @@
-"""What people do beside posting: marks, typing, statuses, history and search, in the proportions of real use."""
+"""Posts together with what users do besides: marks, typing, statuses, history and search, in real proportions."""
 
 from benchmarks.checks import require_all_stored
 from benchmarks.errors import require
@@ -27,14 +27,14 @@ def sessions_of_groups(server: Server, root: str, groups: int) -> list[Session]:
 
 
 def require_sound(report: MixedReport) -> None:
-    """Every message was acked and reached its readers in order, and all that was asked was answered."""
+    """Every message was acked and reached its readers in order, and every request was answered."""
     require(report.unfinished == 0, f"{report.unfinished} conversations were not served to the end")
     require(report.acked == report.sent, f"acked {report.acked} of {report.sent} sent")
     require(report.out_of_order == 0, f"seq rose by one but for {report.out_of_order} deliveries")
 
 
 def measure(trial: Trial) -> Figures:
-    """A new server, which is killed at the end and must have stored what it acked."""
+    """A new server, which is killed at the end and must have stored everything it acked."""
     data = trial.directory / "data"
     root = trial.stack.administrator(data)
     with trial.serving(data) as server:
@@ -58,10 +58,10 @@ def measure(trial: Trial) -> Figures:
 
 MIXED = Scenario(
     name="mixed",
-    title="Messages and what people do beside, {pairs:,} groups of three, one message in flight in each",
+    title="Messages, and what users do besides, {pairs:,} groups of three, one message in flight in each",
     rounds=3,
     metrics=(
-        Metric("messages_per_second", "messages/s, with all that follows from them"),
+        Metric("messages_per_second", "messages/s, with everything that follows them"),
         Metric("requests_per_second", "requests/s"),
         Metric("server_cpu_us", "server CPU per message, µs", 1),
         *(Metric(f"{kind}_{part}", f"{kind} {part}, ms", 2) for kind in KINDS for part in ("p50", "p99")),

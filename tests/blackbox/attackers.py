@@ -20,7 +20,7 @@ from .frames import Op, build_frame
 from .node_process import Address
 from .wire import Chat, Closed, Refused, eventually, new_cid
 
-#: Sockets that one attacker holds at once, where the attack is to hold them.
+#: The number of sockets that one attacker holds at once, if the attack is to hold sockets.
 SEVERAL = 20
 #: Seconds between two rounds of one attacker, so that it leaves the machine to the tests and measurements beside it.
 PAUSE = 0.005
@@ -36,7 +36,7 @@ class Target:
     conversation: str
     over: threading.Event = field(default_factory=threading.Event)
     opened: int = 0
-    """How many sockets the node has welcomed."""
+    """The number of sockets that the node has welcomed."""
 
     def connect(self, receive_buffer: int | None = None) -> Chat:
         """A socket after its hello; a send or receive on it waits a moment and no longer."""
@@ -67,7 +67,7 @@ def flood(data: bytes, *, reading: bool = True) -> Attack:
 
 
 def drain(chat: Chat) -> None:
-    """Read what is there."""
+    """Read everything that has arrived."""
     while chat.receive(within=0.001):
         pass
     chat.sock.settimeout(0.2)

@@ -110,7 +110,7 @@ def ann(store: Store) -> Account:
 
 
 def open_room(store: Store, ann: Account) -> Room:
-    """A group of its own; what is there of others stays."""
+    """A new group; those of earlier examples stay."""
     room = Room(store, ann)
     name = f"#{store.reader.execute('SELECT count(*) FROM conversations').fetchone()[0]}"
 
@@ -189,7 +189,7 @@ _WALK = re.compile(r"late IS NULL AND item.seq >= (\d+) AND item.seq <= (\d+)")
 
 
 def test_long_rows_out_of_order_are_stepped_over(store: Store, ann: Account) -> None:
-    """In a list that goes to the messages below such rows, they are no more than looked up."""
+    """A list of the messages before such rows reads none of them."""
     room = open_room(store, ann)
     for _ in range(3):
         room.post()

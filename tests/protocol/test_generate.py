@@ -117,7 +117,7 @@ def test_json_is_taken_or_refused_as_by_cattrs(kind: type[Any], data: st.DataObj
 
 
 @pytest.mark.parametrize("values", [None, [], "x", 5, {}, {"": None}, {"other": {}}])
-def test_what_is_nothing_like_it_is_refused_as_by_cattrs(values: Any) -> None:
+def test_values_of_no_class_are_refused_as_by_cattrs(values: Any) -> None:
     for kind in KINDS:
         same(values, kind)
 
@@ -162,7 +162,7 @@ class Leaf:
 
 @attrs.define
 class Rare:
-    """Types that the core has no use for."""
+    """Types that the core does not use."""
 
     colour: Colour
     either: int | str

@@ -87,7 +87,7 @@ def _village() -> tuple[Village, bytes]:
 
 
 def signed_in(session: int, plan: PlannedWrite[Any]) -> PlannedWrite[Any]:
-    """As `Caller.submit` makes it of a session's plan."""
+    """The plan as `Caller.submit` hands it over for a session."""
     function = plan.function
 
     def still_signed_in(tx: Transaction) -> Any:
@@ -207,7 +207,7 @@ groups = st.lists(
 
 
 def _say_no(tx: Transaction, change: Change) -> None:
-    """Has written when it refuses."""
+    """Refuses after it has written."""
     tx.execute("INSERT INTO notes (text) VALUES (?)", (str(change.subject),))
     if change.event.message.text == "no!":  # type: ignore[attr-defined]
         raise Refusal("forbidden", "not here")
@@ -357,18 +357,18 @@ def compare(groups: Sequence[Group], followers: str = "none", known: dict[Any, A
 
 @settings(max_examples=examples(90), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(groups, st.sampled_from(sorted(FOLLOWERS)))
-def test_a_group_comes_to_what_its_writes_come_to_one_by_one(groups: list[Group], followers: str) -> None:
+def test_a_group_has_the_effect_of_its_writes_one_by_one(groups: list[Group], followers: str) -> None:
     compare(groups, followers)
 
 
 @pytest.mark.slow
 @settings(max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(groups, st.sampled_from(sorted(FOLLOWERS)))
-def test_a_group_comes_to_what_its_writes_come_to_one_by_one_for_long(groups: list[Group], followers: str) -> None:
+def test_a_group_has_the_effect_of_its_writes_one_by_one_for_long(groups: list[Group], followers: str) -> None:
     compare(groups, followers)
 
 
-def test_a_statement_that_is_cut_fails_its_post_alone() -> None:
+def test_an_interrupted_statement_fails_only_its_post() -> None:
     asks = [Post(0, 0, 1), Mark(1, 0, "read", 1), Post(1, 0, 2, "endless"), Post(2, 1, 3), Post(0, 0, 4)]
     first, _, cut, _, last = compare([Group(asks)], "endlessly")
     assert cut == (sqlite3.OperationalError, "interrupted")
@@ -392,7 +392,7 @@ def test_a_statement_that_is_cut_fails_its_post_alone() -> None:
         pytest.param(Mark(0, 1, "read", 99), 0, id="a mark beyond the end"),
     ],
 )
-def test_one_that_is_odd_is_run_alone_and_its_neighbours_together(
+def test_a_special_post_is_run_alone_and_its_neighbours_together(
     monkeypatch: pytest.MonkeyPatch, odd: Ask, alone: int
 ) -> None:
     plain = [Post(number % 2, 1, number) for number in range(1, 21)]
@@ -469,7 +469,7 @@ STALE = {
 
 
 @pytest.mark.parametrize("groups", STALE.values(), ids=STALE)
-def test_it_is_forgotten_when_it_may_not_be_true_any_more(groups: list[Group]) -> None:
+def test_what_may_no_longer_be_true_is_forgotten(groups: list[Group]) -> None:
     compare(groups)
     with pytest.raises((AssertionError, sqlite3.Error)):  # so these groups would notice
         compare(groups, known=Unforgetting())
@@ -482,7 +482,7 @@ def test_a_token_that_is_remembered_expires() -> None:
 
 
 @pytest.mark.parametrize("inline", [True, False])
-async def test_it_is_forgotten_when_the_connection_is_maintained(tmp_path: Path, inline: bool) -> None:
+async def test_everything_is_forgotten_when_the_connection_is_maintained(tmp_path: Path, inline: bool) -> None:
     village, content = _village()
     path = tmp_path / "village.sqlite3"
     path.write_bytes(content)
@@ -517,7 +517,7 @@ async def _submitted(db: Published, *writes: PlannedWrite[Any]) -> list[outcome.
     return found
 
 
-def test_it_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(together, "MOST_REMEMBERED", 3)
     asks = [Post(who, place, 3 * who + place) for who in range(2) for place in range(2)]
     with _two({}) as (_, village):

@@ -1,4 +1,4 @@
-"""One task reads all plain client sockets: what it promises, to each of them and between them."""
+"""One task reads all plain client sockets: what it promises to each of them, and between them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def post(talk: str, text: str, number: int | str = 1, cid: str | None = None) ->
 
 @asynccontextmanager
 async def writer_busy(node: Node) -> AsyncGenerator[threading.Event]:
-    """The writer thread stands still until the end, or until the event is set: what is begun stays on its way."""
+    """Hold the writer thread up until the block ends or the event is set: writes that are begun stay on their way."""
     stands, may_go_on = threading.Event(), threading.Event()
 
     def stand(tx: Transaction) -> None:
@@ -57,7 +57,7 @@ async def writer_busy(node: Node) -> AsyncGenerator[threading.Event]:
 
 
 async def on_their_way(node: Node, writes: int) -> None:
-    """Until so many writes wait for the writer."""
+    """Wait until this many writes wait for the writer."""
     await wait_for(lambda: node.core.db.writes_waiting == writes)
 
 
@@ -75,7 +75,7 @@ def tasks_of_connections() -> list[str]:
     return found
 
 
-async def test_silent_sessions_and_requests_that_only_write_need_no_task(
+async def test_idle_sessions_and_requests_that_only_write_need_no_task(
     address: Address, node: Node, talk: str, anns: str
 ) -> None:
     async with await ChatSocket.open(address) as not_yet:
@@ -216,7 +216,7 @@ async def test_a_thousand_requests_in_one_write(address: Address, ann: User, tal
 
 
 @with_limits(in_flight=3)
-async def test_so_many_requests_are_on_their_way_and_the_rest_waits_in_the_socket(
+async def test_requests_beyond_the_limit_wait_in_the_socket(
     address: Address, node: Node, ann: User, talk: str, anns: str, bobs: str
 ) -> None:
     async with await ChatSocket.signed_in(address, anns) as chat, await ChatSocket.signed_in(address, bobs) as bob:
@@ -237,7 +237,7 @@ async def test_so_many_requests_are_on_their_way_and_the_rest_waits_in_the_socke
 
 
 @with_limits(outbox_bytes=1)
-async def test_a_reply_waits_for_a_reader_who_is_behind(
+async def test_a_reply_waits_for_a_client_that_is_behind(
     address: Address, node: Node, talk: str, anns: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first one that the kernel does not take is queued, and the second would overflow the queue."""
@@ -290,7 +290,7 @@ async def test_what_fails_while_one_is_read_ends_that_one_only(
 async def test_what_fails_while_one_is_answered_ends_that_one_only(
     address: Address, node: Node, ann: User, talk: str, anns: str, bobs: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both writes are in one commit. What was not answered is stored all the same."""
+    """Both writes are in one commit. The one that is not answered is stored all the same."""
     send = SocketWire.send_now
 
     def fail(wire: SocketWire, data: bytes | memoryview) -> int:
@@ -422,7 +422,7 @@ async def test_connections_come_and_go_under_the_same_descriptors(
 
 
 class Reader:
-    """Counts its calls, and receives nothing: so there is always something to read."""
+    """Counts its calls and receives nothing, so there is always something to read."""
 
     def __init__(self, *, fails: bool = False, closes: Connection | None = None) -> None:
         self.calls = 0
@@ -490,7 +490,7 @@ async def test_a_socket_that_another_closed_in_the_same_turn_is_not_read(hub: Hu
     assert len(hub) == 1
 
 
-async def test_the_next_socket_with_a_number_is_not_taken_for_the_last(hub: Hub, readable: Readable) -> None:
+async def test_the_next_socket_with_the_same_descriptor_is_not_taken_for_the_last(hub: Hub, readable: Readable) -> None:
     old, new = Reader(), Reader()
     connection = readable()
     number = connection.socket.fileno()

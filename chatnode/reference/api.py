@@ -53,8 +53,6 @@ WORKED_WITH = (
     "ConversationContext",
     "ConversationSettings",
 )
-_OF_THE_NODE = frozenset({"core", "turn", "sign_in", "writing", "as_known", "prepared", "hooks", "recorded"})
-"""Public within chatnode, and not promised to plugins."""
 _HIDDEN = {"Asker": {"limits"}}
 """By class, further fields that are not promised."""
 
@@ -241,7 +239,7 @@ def _annotations(kind: type[Any]) -> dict[str, str]:
 
 
 def _is_promised(name: str, of: str) -> bool:
-    return not name.startswith("_") and name not in _OF_THE_NODE and name not in _HIDDEN.get(of, ())
+    return not name.startswith("_") and name not in _HIDDEN.get(of, ())
 
 
 def _default(field: Any) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from .frames import Frame, FrameReader, Op, build_frame, close_body
+from .frames import Frame, FrameReader, Op, build_frame
 from .node_process import Address
 
 Json = dict[str, Any]
@@ -375,12 +375,6 @@ class Chat(Wire):
     def alive(self) -> bool:
         """Whether a command is still answered on this connection."""
         return "ok" in self.ask("inbox.list")
-
-    def say_goodbye(self) -> None:
-        """Close as RFC 6455 asks: close frame, the node's close frame, end of stream."""
-        self.send_frame(Op.CLOSE, close_body(1000))
-        self.close_code()
-        self.close()
 
 
 def eventually(holds: Callable[[], bool], within: float = PATIENCE) -> None:

@@ -29,11 +29,15 @@ class Deny:
 Verdict = Allow | Deny
 
 
-Check = Callable[[Caller, Any], Awaitable[None]]
-"""What is asked before a command is carried out: it gets the command, and raises `Refusal`."""
+@attrs.frozen
+class RequestCheck:
+    """Plugins' check of a command before it is carried out: `run` raises `Refusal`. Only for a command that `wants`."""
+
+    run: Callable[[Caller, Any], Awaitable[None]]
+    wants: Callable[[Any], bool]
 
 
-def _no_check(command: str) -> Check | None:
+def _no_check(command: str) -> RequestCheck | None:
     return None
 
 
@@ -49,7 +53,7 @@ class RequestHooks:
     or raises `Refusal`; it is None if no plugin has one. Call it only for a draft that `wants_draft` accepts.
     """
 
-    check_of: Callable[[str], Check | None] = _no_check
+    check_of: Callable[[str], RequestCheck | None] = _no_check
     prepare_draft: Callable[[Caller, Draft], Awaitable[None]] | None = None
     wants_draft: Callable[[Draft], bool] = _no_draft
     plugins: frozenset[str] = frozenset()

@@ -16,7 +16,7 @@ import attrs
 import outcome
 
 from chatnode.dispatch.caller import Caller
-from chatnode.dispatch.hooks import Check, RequestHooks
+from chatnode.dispatch.hooks import RequestCheck, RequestHooks
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.protocol import codec
@@ -264,7 +264,7 @@ class CommandTable:
         hooks: RequestHooks | None = None,
         active: Callable[[int], None] = lambda person: None,
     ) -> None:
-        self._checks: dict[str, Check] = {}
+        self._checks: dict[str, RequestCheck] = {}
         self.active = active
         self._commands: dict[str, Command[Any, Any]] = {}
         for each in commands:
@@ -304,6 +304,8 @@ class CommandTable:
             request.limited = limited = self._count(context, found)
             command = codec.structure(fields, found.takes)
             check = self._checks.get(name)
+            if check is not None and not check.wants(command):
+                check = None
             if check is None and limited is None:
                 request.step = found.handler(context, command)
             else:
@@ -313,11 +315,16 @@ class CommandTable:
         return request
 
     async def _handle(
-        self, context: Caller, found: Command[Any, Any], command: Any, check: Check | None, limited: Refusal | None
+        self,
+        context: Caller,
+        found: Command[Any, Any],
+        command: Any,
+        check: RequestCheck | None,
+        limited: Refusal | None,
     ) -> Any:
         """Run the handler if plugins allow it; with `limited`, find the result of a repeat or raise that."""
         if check is not None:
-            await check(context, command)
+            await check.run(context, command)
         if limited is None:
             step = found.handler(context, command)
             return await (context.carry_out(step) if isinstance(step, PlannedWrite | PlannedRead) else step)

@@ -12,7 +12,7 @@ import pluggy
 
 from chatnode.config import Plugins as Settings
 from chatnode.dispatch.caller import Caller
-from chatnode.dispatch.hooks import Allow, Check, Deny
+from chatnode.dispatch.hooks import Allow, Deny, RequestCheck
 from chatnode.errors import STATUS, Refusal, StartError
 from chatnode.hooks import specs
 from chatnode.hooks.context import Context, Scope
@@ -190,10 +190,12 @@ class HookCalls:
 
     # ---- what requests call, and the node
 
-    def check_of(self, command: str) -> Check | None:
+    def check_of(self, command: str) -> RequestCheck | None:
         """The check of plugins to run before commands with this name; None if no plugin wants them."""
         asked = [each for each in self._implementations("check_command") if wanted_by(each.function).includes(command)]
-        return partial(self._check_command, asked, command) if asked else None
+        if not asked:
+            return None
+        return RequestCheck(partial(self._check_command, asked, command), partial(_is_wanted_by_any, asked))
 
     async def _check_command(self, asked: Sequence[Any], name: str, ctx: Caller, command: Any) -> None:
         for plugin, check in self._calls("check_command", asked, ctx, command, name=name, command=command):
@@ -209,14 +211,7 @@ class HookCalls:
 
     def wants_draft(self, draft: Draft) -> bool:
         """Whether any plugin wants to prepare the draft, or has a predicate that fails."""
-        for each in self._implementations("prepare_draft"):
-            when = wanted_by(each.function).when
-            try:
-                if when is None or when(draft):
-                    return True
-            except FAILURES:  # reported when the hook is called
-                return True
-        return False
+        return _is_wanted_by_any(self._implementations("prepare_draft"), draft)
 
     async def prepare_draft(self, ctx: Caller, draft: Draft) -> None:
         """Plugins get a copy, of which only text and metadata are used, because access was checked for the rest.
@@ -355,3 +350,15 @@ def _refusing(caller: Any, tx: Transaction, change: Change) -> Any:
         return caller(tx=tx, change=change)
     except HookFailed as failed:
         raise failed.as_refusal() from failed
+
+
+def _is_wanted_by_any(implementations: Iterable[Any], subject: object) -> bool:
+    """Whether one of them wants this command or draft, or has a predicate that fails."""
+    for each in implementations:
+        when = wanted_by(each.function).when
+        try:
+            if when is None or when(subject):
+                return True
+        except FAILURES:  # reported when the hook is called
+            return True
+    return False

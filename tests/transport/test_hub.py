@@ -135,7 +135,7 @@ async def test_a_plugin_is_asked_for_what_it_wants_and_the_rest_needs_no_task(tm
         prepared.append(draft.text)
         draft.text = draft.text.upper()
 
-    @only_for("receipts.read")
+    @only_for("receipts.read", "messages.post", when=lambda command: getattr(command, "seq", None) == 1)
     async def check_command(name: str, command: Any) -> Allow | Deny:
         checked.append(command.seq)
         return Deny("not yet")
@@ -149,6 +149,12 @@ async def test_a_plugin_is_asked_for_what_it_wants_and_the_rest_needs_no_task(tm
             with refused("forbidden"):
                 await chat.call("receipts.read", conversation=talk, seq=1)
             await chat.call("receipts.delivered", conversation=talk, seq=1)
+            await wait_for(lambda: not tasks_of_connections())
+            async with writer_busy(node):
+                await chat.ask({"id": "mark", "op": "receipts.read", "conversation": talk, "seq": 3})
+                await on_their_way(node, 1)
+                assert tasks_of_connections() == [], "its predicate does not want this mark"
+            assert "ok" in await chat.reply("mark")
         assert await ann.reads(talk) == ["one", "/TWO", "three"]
     assert (prepared, checked) == (["/two"], [1])
 

@@ -333,7 +333,8 @@ async def test_a_handler_that_fails_is_answered_and_the_connection_lives(
         return fault() if fails == "plan" else plans[fails]
 
     found = node.table.find("typing")
-    monkeypatch.setitem(node.table._commands, "typing", attrs.evolve(found, handler=handler))
+    commands: dict[str, Any] = node.table._commands  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setitem(commands, "typing", attrs.evolve(found, handler=handler))
     async with await ChatSocket.signed_in(address, anns) as chat:
         with refused("internal"):
             await chat.call("typing", conversation=talk)

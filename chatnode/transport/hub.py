@@ -11,6 +11,7 @@ The hub has an epoll of its own, reads what is ready, and lets each reader begin
 
 from __future__ import annotations
 
+import errno
 import select
 from typing import Protocol
 
@@ -49,7 +50,9 @@ class Hub:
         return len(self._readers)
 
     def add(self, number: int, reader: SocketReader) -> None:
-        """Raises OSError when the kernel watches no more sockets."""
+        """Raises OSError when the kernel watches no more sockets, or `run` has ended."""
+        if self._epoll.closed:
+            raise OSError(errno.EBADF, "the hub has ended")
         self._epoll.register(number, _EVENTS)
         self._readers[number] = reader
 

@@ -236,6 +236,7 @@ class HttpServer:
                     self._app = await trio.to_thread.run_sync(self._make_app)
                 except Exception:
                     logger.exception("HTTP requests cannot be answered: the application cannot be made")
+                await trio.lowlevel.checkpoint_if_cancelled()  # the node may have stopped, and closed the connection
             return self._app
 
     async def stop(self) -> None:

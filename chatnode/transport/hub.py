@@ -11,6 +11,7 @@ The hub has an epoll of its own and tells the reader of each ready socket, which
 
 from __future__ import annotations
 
+import errno
 import select
 from typing import Protocol
 
@@ -50,7 +51,9 @@ class Hub:
         return len(self._readers)
 
     def add(self, fd: int, reader: SocketReader) -> None:
-        """Raises OSError if the kernel can watch no more sockets."""
+        """Raises OSError if the kernel can watch no more sockets, or `run` has ended."""
+        if self._epoll.closed:
+            raise OSError(errno.EBADF, "the hub has ended")
         self._epoll.register(fd, _EVENTS)
         self._readers[fd] = reader
 

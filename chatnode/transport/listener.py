@@ -105,7 +105,7 @@ class Listener:
 
     async def _accept_forever(self, listening: socket.socket, nursery: trio.Nursery, scope: trio.CancelScope) -> None:
         with scope:
-            while True:
+            while listening.fileno() != -1:  # closed since a connection woke this task: there is no wait to cancel
                 await trio.lowlevel.wait_readable(listening)
                 try:
                     accepted, (address, port, *_) = listening.accept()

@@ -230,6 +230,14 @@ def _removes(tx: Transaction, change: Change) -> None:
     tx.execute("UPDATE members SET left_gid = ? WHERE conversation = ?", (change.gid, change.conversation))
 
 
+def _blocks(tx: Transaction, change: Change) -> None:
+    """Bob blocks Ann."""
+    ann, bob, *_ = _village()[0].people
+    if change.event.message.text == "no!":  # type: ignore[attr-defined]
+        sql = "INSERT INTO blocks (person, blocked, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        tx.execute(sql, (bob.key, ann.key, tx.now))
+
+
 _FOLLOWER = Follower(_tell_dan, _say_no)
 
 
@@ -244,6 +252,7 @@ FOLLOWERS: dict[str, dict[str, Follower]] = {
     "some posts": {MessagePosted.name: Follower(select=_of_some)},
     "endlessly": {MessagePosted.name: Follower(in_transaction=_is_cut)},
     "reading": {ReceiptRead.name: Follower(in_transaction=_removes)},
+    "blocking": {MessagePosted.name: Follower(in_transaction=_blocks)},
 }
 
 # ---- how it is compared
@@ -473,6 +482,11 @@ def test_what_may_no_longer_be_true_is_forgotten(groups: list[Group]) -> None:
     compare(groups)
     with pytest.raises((AssertionError, sqlite3.Error)):  # so these groups would notice
         compare(groups, known=Unforgetting())
+
+
+def test_a_plugin_that_blocks_in_a_group_hides_the_marks_behind_it_from_the_blocked_user() -> None:
+    read = [Mark(1, 0, "delivered", 1), Post(0, 0, 2, "no!"), Mark(1, 0, "read", 2)]
+    compare([Group([Post(0, 0, 1)]), Group(read)], "blocking")
 
 
 def test_a_token_that_is_remembered_expires() -> None:

@@ -367,6 +367,25 @@ async def test_a_cancelled_request_leaves_the_application_to_the_others(cancelle
     assert (make.calls, statuses) == (1, [200])
 
 
+async def test_an_application_that_is_made_after_the_node_stopped_is_asked_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    make = Maker()
+    http = HttpServer(make)
+
+    async def let_go_on_after_the_end(client: Http) -> None:
+        await client.rest()
+        make.go_on.set()
+
+    async with trio.open_nursery() as nursery, serving_with(http, http.serve) as address:
+        client = await Http.open(address)
+        await client.send(head("GET", "/"))
+        await wait_for(lambda: make.calls)
+        nursery.start_soon(let_go_on_after_the_end, client)
+    await trio.aclose_forcefully(client.stream)
+    assert caplog.text == ""
+
+
 async def test_an_application_that_cannot_be_made_is_a_503_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     failures = [ModuleNotFoundError("No module named 'quart'"), OSError(24, "Too many open files")]
 

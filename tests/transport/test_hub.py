@@ -478,6 +478,15 @@ async def hub(node: Node) -> AsyncIterator[Hub]:
         nursery.cancel_scope.cancel()
 
 
+async def test_a_hub_that_has_ended_takes_no_socket(node: Node, readable: Readable) -> None:
+    ended = Hub(node.core.db)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ended.run)
+        nursery.cancel_scope.cancel()
+    with pytest.raises(OSError, match="the hub has ended"):  # what a carrier takes for the end of its connection
+        readable().watch(ended, Reader())
+
+
 async def test_a_reader_that_fails_and_cannot_be_ended_is_read_no_more(hub: Hub, readable: Readable) -> None:
     poisoned, fine = Reader(fails=True), Reader()
     for reader in (poisoned, fine):

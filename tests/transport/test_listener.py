@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -21,7 +22,9 @@ from chatnode.testing import User
 from chatnode.transport import listener
 from tests.services.dialogue import fill, with_limits
 
-from .clients import PATIENCE, Address, ChatSocket, Ended, EventStream, Http, Wire, bearer, head, open_wire, serving
+from .clients import (
+    PATIENCE, Address, ChatSocket, Ended, EventStream, Http, Wire, bearer, head, open_wire, serving, wait_for,
+)  # fmt: skip
 
 
 async def connect(address: Address, **options: str) -> Wire:
@@ -435,6 +438,27 @@ async def test_a_node_stops_in_time_whatever_its_clients_do(
             began = trio.current_time()
         took = trio.current_time() - began
     assert took < 0.5 + 2
+
+
+async def test_a_connection_that_comes_as_the_node_stops_is_no_fault(
+    address: Address, anns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It woke the task that accepts, and the listening socket was closed before that ran."""
+    accept = socket.socket.accept
+    closed: list[socket.socket] = []
+
+    def too_late(listening: socket.socket) -> Any:
+        closed.append(listening)
+        listening.close()
+        return accept(listening)
+
+    async with await ChatSocket.signed_in(address, anns) as chat:
+        monkeypatch.setattr(socket.socket, "accept", too_late)
+        with contextlib.suppress(OSError):
+            async with await connect(address):
+                pass
+        await wait_for(lambda: closed)
+        await chat.call("people.me")
 
 
 async def test_a_node_that_nobody_uses_stops_at_once(node: Node, anns: str) -> None:

@@ -113,13 +113,17 @@ class _Memory:
     __slots__ = ("_loaded", "conversations", "hidden_from", "sessions")
 
     def __init__(self) -> None:
-        self.forget_all()
-
-    def forget_all(self) -> None:
         self._loaded = 0
         self.sessions: dict[int, int | None] = {}
         self.hidden_from: dict[int, frozenset[int]] = {}
         self.conversations: dict[str, _Conversation] = {}
+
+    def forget_all(self) -> None:
+        """The same dicts, because a run that goes on has `hidden_from` in hand."""
+        self._loaded = 0
+        self.sessions.clear()
+        self.hidden_from.clear()
+        self.conversations.clear()
 
     @property
     def entries(self) -> int:

@@ -26,7 +26,8 @@ from chatnode.transport.socket import ClientSocket
 
 
 class SocketState(Enum):
-    """`LISTENING`, `WAITING` and those of a task without TLS follow each other until the end."""
+    """`LISTENING`, `WAITING` and `WORKING` follow each other until the end. `backlog` and `in_flight` of a session's
+    requests say what waits and what is on its way; the state alone says who has the socket."""
 
     OPENING = auto()
     """The task that accepted the connection works on the upgrade and hello, or reads TLS to the end."""
@@ -58,7 +59,7 @@ class Owner(Protocol):
 class Carrier:
     """Carries `socket` over `connection`, from the upgrade to the end."""
 
-    __slots__ = ("_connection", "_owner", "_scope", "_state", "socket")
+    __slots__ = ("_connection", "_owner", "_requests", "_scope", "_state", "socket")
 
     def __init__(
         self, owner: Owner, connection: Connection, make: Callable[[Connection, Carrier], ClientSocket]
@@ -69,6 +70,7 @@ class Carrier:
         self._scope: trio.CancelScope | None = trio.CancelScope()
         """Around the task that has the socket now."""
         self.socket = make(connection, self)
+        self._requests = self.socket.requests
 
     async def run(self, head: Head) -> None:
         """Upgrade and serve until hello; a connection with TLS until either side closes. A plain one is `kept` after
@@ -97,7 +99,7 @@ class Carrier:
     # ---- the hub's, and what it leads to
 
     def on_readable(self, now: float) -> None:
-        if self._state is not SocketState.LISTENING or self.socket.full:
+        if self._state is not SocketState.LISTENING or self._requests.full:
             self._connection.unwatch()  # only now: mostly nothing comes before there is room again
             return
         try:
@@ -110,14 +112,14 @@ class Carrier:
         self.advance()
 
     def advance(self) -> None:
-        """Go on after something was received or answered: read, or start the task that is needed."""
+        """Go on after something was received or answered, or waits for a task: read, or start the task."""
         if self._state is SocketState.LISTENING:
-            if self.socket.backlog is None:
-                if not self.socket.full:
+            if self._requests.backlog is None:
+                if not self._requests.full:
                     self._connection.watch(self._owner.hub, self)
                 return
             self._state = SocketState.WAITING
-        if self._state is SocketState.WAITING and not self.socket.in_flight:
+        if self._state is SocketState.WAITING and not self._requests.in_flight:
             self._state = SocketState.WORKING
             self._scope = trio.CancelScope()
             self._owner.start(self._work)
@@ -130,7 +132,7 @@ class Carrier:
         async def work() -> None:
             nonlocal goes_on
             with scope:
-                goes_on = await self.socket.work_off()
+                goes_on = await self._requests.work_off() and await self.socket.take_rest()
 
         try:
             await behind_barrier(work, self._connection.log_fault)

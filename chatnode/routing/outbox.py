@@ -56,7 +56,9 @@ class Outbox:
         self._draining = False
         self._empty: trio.Event | None = None
         self.closed = False
+        """Nothing more is accepted."""
         self.broken = False
+        """Nothing more can be sent; then it is closed, too."""
 
     def add(self, data: bytes) -> None:
         """Put `data` behind what was added; it goes out with the next `flush`."""
@@ -84,7 +86,7 @@ class Outbox:
             try:
                 sent = self._wire.send_now(data)
             except OSError:
-                self.broken = True  # the reading side of the connection notices and ends it
+                self._break()  # the reading side of the connection notices and ends it
                 return
             if sent == len(data):
                 return
@@ -110,9 +112,9 @@ class Outbox:
                 else:
                     self._queue[0] = memoryview(data)[sent:]
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
-            self.broken = True
+            self._break()
         except trio.Cancelled:
-            self.broken = True  # in the middle of a frame: nothing may follow
+            self._break()  # in the middle of a frame: nothing may follow
             raise
         finally:
             self._queue = None
@@ -121,6 +123,9 @@ class Outbox:
             if self._empty is not None:
                 self._empty.set()
                 self._empty = None
+
+    def _break(self) -> None:
+        self.broken = self.closed = True
 
     def close_with(self, last: bytes, *, now: bool = False) -> None:
         """Send `last` and accept nothing more. With `now`, drop the queue, except for a frame that is half sent."""

@@ -27,7 +27,8 @@ from chatnode.transport.socket import ClientSocket
 
 class SocketState(Enum):
     """A plain connection goes from `OPENING` to `LISTENING`, `WAITING`, `WORKING` and back to `LISTENING`; any state
-    may be followed by `ENDED`."""
+    may be followed by `ENDED`. The state alone says who has the socket; what waits and what is on its way is known to the
+    session's requests (`backlog`, `in_flight`)."""
 
     OPENING = auto()
     """The task that accepted the connection does the upgrade and hello. With TLS, this lasts until the end."""
@@ -59,7 +60,7 @@ class Owner(Protocol):
 class Carrier:
     """Carries `socket` over `connection`, from the upgrade to the end."""
 
-    __slots__ = ("_connection", "_owner", "_scope", "_state", "socket")
+    __slots__ = ("_connection", "_owner", "_requests", "_scope", "_state", "socket")
 
     def __init__(
         self, owner: Owner, connection: Connection, make: Callable[[Connection, Carrier], ClientSocket]
@@ -70,6 +71,7 @@ class Carrier:
         self._scope: trio.CancelScope | None = trio.CancelScope()
         """Around the task that has the socket now."""
         self.socket = make(connection, self)
+        self._requests = self.socket.requests
 
     async def run(self, head: Head) -> None:
         """Upgrade, and serve until hello; with TLS, until either side closes. After hello a plain connection is `kept`,
@@ -98,7 +100,7 @@ class Carrier:
     # ---- called by the hub, and by the socket
 
     def on_readable(self, now: float) -> None:
-        if self._state is not SocketState.LISTENING or self.socket.full:
+        if self._state is not SocketState.LISTENING or self._requests.full:
             self._connection.unwatch()  # not earlier: nearly always there is room again before more bytes come
             return
         try:
@@ -111,14 +113,14 @@ class Carrier:
         self.advance()
 
     def advance(self) -> None:
-        """Something was received or answered: read on, or start the task that is needed."""
+        """Something was received or answered, or needs a task: read on, or start the task."""
         if self._state is SocketState.LISTENING:
-            if self.socket.backlog is None:
-                if not self.socket.full:
+            if self._requests.backlog is None:
+                if not self._requests.full:
                     self._connection.watch(self._owner.hub, self)
                 return
             self._state = SocketState.WAITING
-        if self._state is SocketState.WAITING and not self.socket.in_flight:
+        if self._state is SocketState.WAITING and not self._requests.in_flight:
             self._state = SocketState.WORKING
             self._scope = trio.CancelScope()
             self._owner.start(self._work)
@@ -131,7 +133,7 @@ class Carrier:
         async def work() -> None:
             nonlocal goes_on
             with scope:
-                goes_on = await self.socket.work_off()
+                goes_on = await self._requests.work_off() and await self.socket.take_rest()
 
         try:
             await behind_barrier(work, self._connection.log_fault)

@@ -13,11 +13,13 @@ from chatnode.dispatch.table import CommandTable
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import COMMANDS
 from chatnode.transport.carrier import Carrier
+from chatnode.transport.close_codes import STOP_SIGNED_OUT
 from chatnode.transport.connection import Connection
 from chatnode.transport.head import Head
 from chatnode.transport.hub import Hub
 from chatnode.transport.origins import Credentials
-from chatnode.transport.socket import STOP_SIGNED_OUT, ClientSocket, SocketBackend
+from chatnode.transport.requests import SocketBackend
+from chatnode.transport.socket import ClientSocket
 
 WATCH_SECONDS = 1.0
 
@@ -30,7 +32,7 @@ class ClientSockets:
     def __init__(self, core: Core, table: CommandTable, registry: SessionRegistry, nursery: trio.Nursery) -> None:
         ours = {each.name for each in COMMANDS}
         repeatable = sorted(each.name for each in table if each.repeatable and each.name not in ours)
-        self._backend = SocketBackend(core, table, registry, nursery.start_soon, repeatable)
+        self._backend = SocketBackend(core, table, registry, nursery.start_soon, repeatable, core.config.limits)
         self._nursery = nursery
         self._carriers: set[Carrier] = set()
         self.hub = Hub(core.db)

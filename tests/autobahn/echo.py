@@ -14,33 +14,42 @@ from chatnode.config import Config, Limits
 from chatnode.dispatch.caller import Caller
 from chatnode.node import Node, open_node
 from chatnode.transport.connection import Connection
+from chatnode.transport.greeting import Greeting
 from chatnode.transport.head import Head
 from chatnode.transport.listener import Listener, listen
+from chatnode.transport.requests import SessionRequests
 from chatnode.transport.socket import ClientSocket
 from chatnode.transport.sockets import ClientSockets
 
 CONFIG = Config(limits=Limits(hello_frames=0))
 
 
-class EchoSocket(ClientSocket):
-    """Answers each text with itself, from the first on."""
+class EchoRequests(SessionRequests):
+    """Each text is answered with itself, in a task."""
 
-    async def _begin(self) -> bool:
+    def begin(self, texts: list[bytes]) -> None:
+        if texts:
+            self.need_task().texts = texts
+
+    async def reply_to(self, text: bytes, caller: Caller) -> bytes | None:
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            self._source.refuse_text()
+            return None
+        return text
+
+
+class EchoSocket(ClientSocket):
+    """Answers from the first text on."""
+
+    requests_kind = EchoRequests
+
+    async def _begin(self, greeting: Greeting) -> bool:
         data, self._connection.buffered = self._connection.buffered, b""
         if data:
-            await self._answer(self._hear(data, trio.current_time()))
-        return self._reader.untouched or await self._take_rest()
-
-    def _begin_at_once(self, text: bytes) -> bool:
-        return False
-
-    async def _reply_to(self, data: bytes, context: Caller) -> bytes | None:
-        try:
-            data.decode()
-        except UnicodeDecodeError:
-            self._reader.refuse_text()
-            return None
-        return data
+            await self.requests.answer(self._hear(data, trio.current_time()))
+        return await self.take_rest()
 
 
 class EchoSockets(ClientSockets):

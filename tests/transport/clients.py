@@ -22,6 +22,7 @@ from websockets.http11 import Response as UpgradeResponse
 from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
+from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal
 from chatnode.node import Node
 
@@ -45,6 +46,11 @@ async def serving(node: Node) -> AsyncIterator[Address]:
     async with trio.open_nursery() as nursery:
         yield address_of(await nursery.start(node.serve, "127.0.0.1:0"))
         nursery.cancel_scope.cancel()
+
+
+def replace_handler(node: Node, name: str, handler: Callable[..., Any]) -> None:
+    """Have `handler` carry out a command of the node, which must not be serving yet."""
+    node.table = CommandTable(attrs.evolve(each, handler=handler) if each.name == name else each for each in node.table)
 
 
 async def wait_for(true: Callable[[], object], within: float = 3) -> None:

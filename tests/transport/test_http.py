@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-import attrs
 import jsonschema
 import pytest
 import trio
@@ -24,7 +23,7 @@ from chatnode.testing import User
 from chatnode.transport.origins import COOKIE
 from tests.services.dialogue import PASSWORD, token_of, with_password
 
-from .clients import Address, Http, Response, bearer, head
+from .clients import Address, Http, Response, bearer, head, replace_handler, serving
 
 JSON = {"Content-Type": "application/json"}
 
@@ -875,14 +874,14 @@ def validate(document: dict[str, Any], content: dict[str, Any], value: Any) -> N
 
 
 async def test_a_fault_of_ours_is_told_by_reference_only(
-    http: Http, node: Node, anns: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    node: Node, anns: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail(*_: object) -> None:
         raise RuntimeError("the inner workings")
 
-    found = node.table.find("people.me")
-    monkeypatch.setitem(node.table._commands, "people.me", attrs.evolve(found, handler=fail))
-    answer = await http.get("people.me", anns)
+    replace_handler(node, "people.me", fail)
+    async with serving(node) as address, await Http.open(address) as http:
+        answer = await http.get("people.me", anns)
     assert refusal(answer) == (500, "internal", None)
     assert b"inner workings" not in answer.raw
     reference = answer.error["message"].split()[-1]

@@ -10,12 +10,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 import trio
 
 from chatnode.api import Allow, Deny, Draft, only_for
 from chatnode.dispatch.caller import Caller
+from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.routing.outbox import SocketWire
 from chatnode.storage.engine.transaction import PlannedRead, PlannedWrite, Transaction
@@ -27,7 +27,7 @@ from chatnode.transport.hub import Hub
 from tests.plugins.surface.making import made, node_with
 from tests.services.dialogue import new_cid, token_of, with_limits
 
-from .clients import PATIENCE, Address, ChatSocket, serving, wait_for, wait_live
+from .clients import PATIENCE, Address, ChatSocket, replace_handler, serving, wait_for, wait_live
 
 
 @pytest.fixture
@@ -320,7 +320,7 @@ async def test_what_fails_while_one_is_answered_ends_that_one_only(
 
 @pytest.mark.parametrize("fails", ["plan", "write", "read", "reply"])
 async def test_a_handler_that_fails_is_answered_and_the_connection_lives(
-    address: Address, node: Node, talk: str, anns: str, monkeypatch: pytest.MonkeyPatch, fails: str
+    node: Node, talk: str, anns: str, fails: str
 ) -> None:
     def fault(*_: object) -> Any:
         raise SystemExit(1) if fails == "plan" else RuntimeError("a fault of ours")
@@ -332,10 +332,8 @@ async def test_a_handler_that_fails_is_answered_and_the_connection_lives(
     def handler(ctx: Caller, asked: object) -> Any:
         return fault() if fails == "plan" else plans[fails]
 
-    found = node.table.find("typing")
-    commands: dict[str, Any] = node.table._commands  # pyright: ignore[reportPrivateUsage]
-    monkeypatch.setitem(commands, "typing", attrs.evolve(found, handler=handler))
-    async with await ChatSocket.signed_in(address, anns) as chat:
+    replace_handler(node, "typing", handler)
+    async with serving(node) as address, await ChatSocket.signed_in(address, anns) as chat:
         with refused("internal"):
             await chat.call("typing", conversation=talk)
         await chat.call("messages.post", conversation=talk, cid="one", text="hello")
@@ -360,6 +358,12 @@ async def test_a_client_that_sends_no_more_gets_its_replies(
     await wait_live(node, 0)
 
 
+async def reset(chat: ChatSocket) -> None:
+    assert isinstance(chat.stream, trio.SocketStream)
+    chat.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    await trio.aclose_forcefully(chat.stream)
+
+
 async def test_a_client_that_resets_the_connection_takes_nothing_back(
     address: Address, node: Node, ann: User, talk: str, anns: str, bobs: str
 ) -> None:
@@ -368,12 +372,51 @@ async def test_a_client_that_resets_the_connection_takes_nothing_back(
         async with writer_busy(node):
             await chat.ask(post(talk, "stored"))
             await on_their_way(node, 1)
-            assert isinstance(chat.stream, trio.SocketStream)
-            chat.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            await trio.aclose_forcefully(chat.stream)
+            await reset(chat)
         assert (await bob.push("message.posted"))["message"]["text"] == "stored"
         await wait_live(node, 1)
     assert await ann.reads(talk) == ["stored"]
+
+
+@with_limits(in_flight=3)
+@pytest.mark.parametrize("together", [True, False], ids=["in one packet", "in several"])
+async def test_nothing_more_is_begun_for_a_client_that_reset_the_connection(
+    address: Address, node: Node, ann: User, talk: str, anns: str, together: bool
+) -> None:
+    """What was read waits in the backlog, the rest in the kernel, which gives it out after a reset, too."""
+    posts = [post(talk, str(number), number) for number in range(10)]
+    chat = await ChatSocket.signed_in(address, anns)
+    async with writer_busy(node):
+        await chat.ask(*posts if together else posts[:3])
+        await on_their_way(node, 3)
+        for each in [] if together else posts[3:]:
+            await chat.ask(each)
+        await reset(chat)
+        await trio.sleep(0.05)
+    await wait_live(node, 0)
+    assert await ann.reads(talk) == ["0", "1", "2"]
+
+
+@with_limits(in_flight=3)
+async def test_a_task_stops_when_the_client_has_reset_the_connection(node: Node, anns: str) -> None:
+    may_answer = trio.Event()
+    begun = 0
+
+    async def slow(*_: object) -> object:
+        nonlocal begun
+        begun += 1
+        await may_answer.wait()
+        raise Refusal("not_found", "at last")
+
+    replace_handler(node, "people.me", slow)
+    async with serving(node) as address:
+        chat = await ChatSocket.signed_in(address, anns)
+        await chat.ask(*({"id": number, "op": "people.me"} for number in range(20)))
+        await wait_for(lambda: begun)
+        await reset(chat)
+        may_answer.set()
+        await wait_live(node, 0)
+    assert begun <= 3
 
 
 async def test_nothing_is_written_for_a_session_that_was_revoked_before(

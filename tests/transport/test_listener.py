@@ -23,7 +23,18 @@ from chatnode.transport import listener
 from tests.services.dialogue import fill, with_limits
 
 from .clients import (
-    PATIENCE, Address, ChatSocket, Ended, EventStream, Http, Wire, bearer, head, open_wire, serving, wait_for,
+    PATIENCE,
+    Address,
+    ChatSocket,
+    Ended,
+    EventStream,
+    Http,
+    Wire,
+    bearer,
+    head,
+    open_wire,
+    serving,
+    wait_for,
 )  # fmt: skip
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import attrs
 import pytest
 import trio
 
@@ -17,7 +16,7 @@ from chatnode.routing import resume
 from chatnode.routing.outbox import SocketWire
 from chatnode.routing.sessions import MOST_HELD
 from chatnode.testing import User, refused
-from chatnode.transport import socket as chatnode_socket
+from chatnode.transport import greeting
 from chatnode.transport.origins import COOKIE
 from tests.services.dialogue import PASSWORD, fill, new_cid, outcome, token_of, with_limits, with_password
 
@@ -31,6 +30,7 @@ from .clients import (
     bearer,
     head,
     open_wire,
+    replace_handler,
     serving,
     wait_live,
 )
@@ -453,14 +453,14 @@ async def test_a_token_revoked_while_hello_is_answered_is_closed_too(
     """Between finding the token good and being routed to there is a moment."""
     program = await token_of(ann)
     number = await program.session()
-    authenticate = chatnode_socket.authenticate
+    authenticate = greeting.authenticate
 
     async def revoked_meanwhile(*args: Any) -> Any:
         found = await authenticate(*args)
         await ann.call("sessions.revoke", session=number)
         return found
 
-    monkeypatch.setattr(chatnode_socket, "authenticate", revoked_meanwhile)
+    monkeypatch.setattr(greeting, "authenticate", revoked_meanwhile)
     async with await ChatSocket.open(address) as chat:
         with refused("unauthenticated"):
             await chat.hello(program.secret)
@@ -648,18 +648,24 @@ async def test_pings_without_end_give_others_their_turn(address: Address, anns: 
             await chat.exactly(2)
 
 
-async def test_a_ping_is_answered_before_the_requests_it_came_with(
-    address: Address, node: Node, anns: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@with_limits(in_flight=0)
+async def test_pings_are_answered_without_a_limit_of_requests_too(address: Address, anns: str) -> None:
+    async with await ChatSocket.signed_in(address, anns) as chat:
+        await chat.send(PING * 100)
+        for _ in range(100):
+            assert await chat.exactly(2) == b"\x8a\x00"
+        await chat.call("people.me")
+
+
+async def test_a_ping_is_answered_before_the_requests_it_came_with(node: Node, anns: str) -> None:
     may_answer = trio.Event()
-    found = node.table.find("people.me")
 
     async def slow(*_: object) -> object:
         await may_answer.wait()
         raise Refusal("not_found", "at last")
 
-    monkeypatch.setitem(node.table._commands, "people.me", attrs.evolve(found, handler=slow))
-    async with await ChatSocket.signed_in(address, anns) as chat:
+    replace_handler(node, "people.me", slow)
+    async with serving(node) as address, await ChatSocket.signed_in(address, anns) as chat:
         await chat.send(masked_text(b'{"id": 1, "op": "people.me"}') + PING)
         assert await chat.exactly(2) == b"\x8a\x00"
         may_answer.set()

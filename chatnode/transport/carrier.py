@@ -27,8 +27,8 @@ from chatnode.transport.socket import ClientSocket
 
 class SocketState(Enum):
     """A plain connection goes from `OPENING` to `LISTENING`, `WAITING`, `WORKING` and back to `LISTENING`; any state
-    may be followed by `ENDED`. The state alone says who has the socket; what waits and what is on its way is known to the
-    session's requests (`backlog`, `in_flight`)."""
+    may be followed by `ENDED`. The state alone says who has the socket; what waits and what is on its way is known to
+    the session's requests (`backlog`, `in_flight`)."""
 
     OPENING = auto()
     """The task that accepted the connection does the upgrade and hello. With TLS, this lasts until the end."""

@@ -234,8 +234,9 @@ class HttpServer:
             if self._app is None:
                 try:
                     self._app = await trio.to_thread.run_sync(self._make_app)
-                except Exception:
-                    logger.exception("HTTP requests cannot be answered: the application cannot be made")
+                except Exception as error:
+                    # The log leaves out what exceptions say, which may be users' words; this one's are not.
+                    logger.exception("HTTP requests cannot be answered: the application cannot be made: %s", error)
                 await trio.lowlevel.checkpoint_if_cancelled()  # the node may have stopped, and closed the connection
             return self._app
 

@@ -64,12 +64,16 @@ async def serve_echo(node: Node, port: int, task_status: trio.TaskStatus[str] = 
     async def on_http(connection: Connection, head: Head) -> bool:
         return False
 
-    async with trio.open_nursery() as nursery:
-        sockets = EchoSockets(node.core, node.table, node.sessions, nursery)
-        listener = Listener(CONFIG, None, sockets.serve, on_http, trio.lowlevel.checkpoint)
-        listening = listen(parse_bind(f"127.0.0.1:{port}"))
-        await nursery.start(listener.serve, listening, trio.Event())
-        task_status.started(f"http://127.0.0.1:{listening[0].getsockname()[1]}")
+    listening = listen(parse_bind(f"127.0.0.1:{port}"))
+    try:
+        async with trio.open_nursery() as nursery:
+            sockets = EchoSockets(node.core, node.table, node.sessions, nursery)
+            listener = Listener(CONFIG, None, sockets.serve, on_http, trio.lowlevel.checkpoint)
+            await nursery.start(listener.serve, listening, trio.Event())
+            task_status.started(f"http://127.0.0.1:{listening[0].getsockname()[1]}")
+    finally:
+        for each in listening:
+            each.close()
 
 
 async def _main(port: int) -> None:

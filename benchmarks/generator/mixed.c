@@ -136,14 +136,7 @@ static void take_answer(struct session *session, struct span frame, uint64_t id,
 }
 
 static void take_frame(struct session *session, struct span frame, uint64_t now) {
-    struct span value;
-    if (json_member(frame, "event", &value)) {
-        if (!session->posts && json_is(value, "message.posted") && json_member(frame, "message", &value))
-            take_delivery(session, value, now);
-    } else if (json_member(frame, "id", &value)) {
-        uint64_t id = json_number(value, 0);
-        if (id >= FIRST_REQUEST) take_answer(session, frame, id, now);
-    }
+    session_sort(session, frame, now, take_delivery, take_answer);
 }
 
 /* The plan lists each conversation's sender first, and its readers after it. */

@@ -211,3 +211,15 @@ void sessions_wait(uint64_t until) {
     if (ready < 0 && errno != EINTR) fail("epoll_pwait2: %s", strerror(errno));
     for (int i = 0; i < ready; i++) receive(events[i].data.ptr);
 }
+
+void session_sort(struct session *session, struct span frame, uint64_t now, message_handler *on_message,
+                  answer_handler *on_answer) {
+    struct span value;
+    if (json_member(frame, "event", &value)) {
+        if (!session->posts && json_is(value, "message.posted") && json_member(frame, "message", &value))
+            on_message(session, value, now);
+    } else if (json_member(frame, "id", &value)) {
+        uint64_t id = json_number(value, 0);
+        if (id >= FIRST_REQUEST) on_answer(session, frame, id, now);
+    }
+}

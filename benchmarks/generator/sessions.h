@@ -33,6 +33,12 @@ struct session {
 /* Told of every text frame, the welcome included; `now` is when it was read from the socket. */
 typedef void frame_handler(struct session *session, struct span frame, uint64_t now);
 
+/* Told of the message in a push. */
+typedef void message_handler(struct session *session, struct span message, uint64_t now);
+
+/* Told of the frame that answers the request `id` of a mode. */
+typedef void answer_handler(struct session *session, struct span frame, uint64_t id, uint64_t now);
+
 extern struct session *sessions;
 extern size_t session_count;
 
@@ -50,6 +56,10 @@ void sessions_open(const struct options *options, frame_handler *handler);
 
 /* Waits for frames until `until` at the latest, handles what came, and returns. */
 void sessions_wait(uint64_t until);
+
+/* For frame handlers: tells `on_message` of a message that a reading session was sent, and `on_answer` of an answer. */
+void session_sort(struct session *session, struct span frame, uint64_t now, message_handler *on_message,
+                  answer_handler *on_answer);
 
 /* Sends one text frame at once. */
 void session_send(struct session *session, const char *text, size_t bytes);

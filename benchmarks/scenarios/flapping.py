@@ -74,6 +74,7 @@ def make_neighbours(server: Server, flapping: list[Person], talking: list[Person
 
 
 def talk(trial: Trial, server: Server, sessions: list[Session]) -> PostReport:
+    """The pairs' messages on their timetable, all of which must arrive, whatever happens beside them."""
     report = trial.generator.post(
         server,
         sessions,

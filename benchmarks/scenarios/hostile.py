@@ -6,18 +6,15 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from statistics import mean
 
-from benchmarks.checks import require_all_arrived
-from benchmarks.errors import BenchmarkError, require
-from benchmarks.generator import PostReport, Session
+from benchmarks.errors import BenchmarkError
+from benchmarks.generator import PostReport
 from benchmarks.http_client import Person
 from benchmarks.machine import prefix_to_pin
 from benchmarks.scenario import Figures, Metric, Scenario, Trial
-from benchmarks.scenarios.flapping import pair_up
+from benchmarks.scenarios.flapping import pair_up, talk
 from benchmarks.servers import REPOSITORY, Server
 from tests.blackbox.attackers import ATTACKS
 
-MESSAGES_PER_SECOND = 500
-WINDOW = 64  # what a sender may have in flight before the server has plainly stalled
 LIMITS = {"CHATNODE_LIMITS__REQUESTS_PER_MINUTE": "6000", "CHATNODE_LIMITS__POSTS_PER_MINUTE": "600"}
 """The defaults: these limits are a node's defence."""
 
@@ -55,21 +52,6 @@ def mean_of(reports: list[PostReport]) -> Figures:
         "p99": mean(report.delivery_ms.p99 for report in reports),
         "percent": mean(report.server_cpu_seconds / report.seconds * 100 for report in reports),
     }
-
-
-def talk(trial: Trial, server: Server, sessions: list[Session]) -> PostReport:
-    """The pairs' messages on their timetable. All of them must arrive, even under attack."""
-    report = trial.generator.post(
-        server,
-        sessions,
-        seconds=trial.size.seconds,
-        warm_up=trial.size.warm_up,
-        rate=MESSAGES_PER_SECOND,
-        window=WINDOW,
-    )
-    require_all_arrived(report, readers=1)
-    require(report.overruns == 0, f"the timetable was kept; {report.overruns} messages could not be sent")
-    return report
 
 
 @contextmanager

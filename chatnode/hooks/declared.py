@@ -166,7 +166,7 @@ def _check_permission(what: str, permission: str | None, own: Container[str]) ->
 
 
 def _check_order(collection: Collection) -> None:
-    """A user who may not know of a field that a list is ordered by would get no list, and an error that names it."""
+    """Ordering by a field with a permission would refuse the list to users without it, and name the field to them."""
     named = [name.strip().removeprefix("-") for name in collection.order.split(",")]
     for name in (*collection.key, *named):
         field = collection.field(name)

@@ -5,7 +5,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .node_process import NodeProcess
-from .wire import Chat, message_of
+from .wire import PATIENCE, Chat, eventually, message_of
+
+MEBIBYTE = 1 << 20
+
+
+@contextmanager
+def nothing_kept(node: NodeProcess, *, files: int, within: float = PATIENCE) -> Iterator[None]:
+    """The block never makes the node large, and soon after it at most `files` more files are open than before it."""
+    memory, opened = node.memory(), node.open_files()
+    yield
+    assert node.memory("VmHWM") < memory + 150 * MEBIBYTE
+    eventually(lambda: node.open_files() <= opened + files, within=within)
 
 
 @dataclass

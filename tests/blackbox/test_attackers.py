@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from .attackers import ATTACKS, under_attack
-from .bystanders import Bystanders
+from .bystanders import Bystanders, nothing_kept
 from .node_process import NodeProcess
 from .wire import Chat, Json, eventually, message_of
 
 ROUNDS = 25
-MEBIBYTE = 1 << 20
 PAIRS = (("alice", "bob"), ("bob", "carol"), ("carol", "alice"))
 
 
@@ -32,10 +31,8 @@ def conversation(node: NodeProcess, tokens: Mapping[str, str]) -> str:
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left_behind(node: NodeProcess) -> Iterator[None]:
     """Every socket was let go of, and all together never made the node large."""
-    memory, files = node.memory(), node.open_files()
-    yield
-    assert node.memory("VmHWM") < memory + 150 * MEBIBYTE
-    eventually(lambda: node.open_files() <= files + 4, within=60)  # what was asked for is answered first
+    with nothing_kept(node, files=4, within=60):  # what was asked for is answered first
+        yield
 
 
 @dataclass

@@ -10,15 +10,15 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from .bystanders import nothing_kept
 from .commands import AFTER_HELLO, BEFORE_HELLO, Outcome, Request
 from .frames import Op, build_frame, close_body
 from .node_process import NodeProcess
 from .packets import PACKETS, Packet, head, post, sized
-from .wire import PATIENCE, STATUS_LINE, Chat, Json, Wire, eventually, new_cid, upgrade_request, welcome_of
+from .wire import PATIENCE, STATUS_LINE, Chat, Json, Wire, new_cid, upgrade_request, welcome_of
 
 pytestmark = pytest.mark.usefixtures("unharmed")
 
-MEBIBYTE = 1 << 20
 #: Pauses after which a node that waits for more is taken to have said what it had to say.
 QUIET = {"quiet": 0.2, "quiet_after": 0.05}
 
@@ -33,10 +33,8 @@ def conversation(node: NodeProcess, tokens: Mapping[str, str]) -> str:
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left_behind(node: NodeProcess) -> Iterator[None]:
     """All the packets together never made the node large, and every connection was let go of."""
-    memory, files = node.memory(), node.open_files()
-    yield
-    assert node.memory("VmHWM") < memory + 150 * MEBIBYTE
-    eventually(lambda: node.open_files() <= files + 10)
+    with nothing_kept(node, files=10):
+        yield
 
 
 # -- before anybody has said who they are --------------------------------------------------------------------

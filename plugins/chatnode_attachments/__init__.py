@@ -1,0 +1,30 @@
+"""Attachments: files in messages, uploaded in one piece or resumably, with thumbnails, scanning and quotas."""
+
+from __future__ import annotations
+
+from chatnode.api import Plugin, Table, hookimpl, steps_in
+from chatnode_attachments.settings import AttachmentsSettings
+
+_FILES = Table(
+    "attachments_files", people=("uploader",), message="message",
+    export="SELECT f.key, f.id AS file, f.name, f.category, b.type, b.bytes, m.id AS message, c.id AS conversation, "
+    "f.downloads, f.created_at FROM attachments_files f JOIN attachments_blobs b ON b.key = f.blob "
+    "LEFT JOIN messages m ON m.key = f.message LEFT JOIN conversations c ON c.key = m.conversation "
+    "WHERE f.uploader = :person AND f.key > :after ORDER BY f.key LIMIT :limit",
+)  # fmt: skip
+_UPLOADS = Table("attachments_uploads", people=("person",))
+_USAGE = Table("attachments_usage", people=("person",))
+
+
+@hookimpl
+def chatnode_plugin() -> Plugin:
+    """The declaration."""
+    return Plugin(
+        name="attachments",
+        version="0.1.0",
+        api="2.0",
+        about="Files in messages.",
+        settings=AttachmentsSettings,
+        steps=steps_in(__name__),
+        tables=(_FILES, _UPLOADS, _USAGE),
+    )

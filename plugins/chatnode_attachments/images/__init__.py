@@ -1,0 +1,1 @@
+"""Pictures, decoded and encoded in a process of their own."""

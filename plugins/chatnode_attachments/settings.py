@@ -1,0 +1,22 @@
+"""Settings: the section `[plugins.attachments]`."""
+
+from __future__ import annotations
+
+import attrs
+
+from chatnode.api import setting
+
+MIB = 1 << 20
+
+
+@attrs.frozen
+class AttachmentsSettings:
+    """Files in messages. For maximum numbers, 0 means no limit."""
+
+    file_mib: int = setting(100, "Maximum size of a file, in MiB.", minimum=0)
+    person_mib: int = setting(5_000, "Maximum size of all files of a user, in MiB.", minimum=0)
+    node_mib: int = setting(0, "Maximum size of all files of the node on disk, in MiB.", minimum=0)
+    day_mib: int = setting(1_000, "Maximum size of what a user may upload in 24 hours, in MiB.", minimum=0)
+    upload_hours: int = setting(24, "Hours after which an unfinished upload is removed.", minimum=1)
+    unposted_hours: int = setting(24, "Hours after which a file that was not posted is removed.", minimum=1)
+    uploads_at_a_time: int = setting(16, "Maximum number of uploads that the node receives at a time.", minimum=1)

@@ -1,0 +1,1 @@
+"""What the node keeps of files, on disk and in its tables: no HTTP."""

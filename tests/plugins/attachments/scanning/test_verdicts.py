@@ -27,7 +27,7 @@ class Scanner:
     state: ScannerState
 
 
-@pytest.mark.parametrize(("scan", "scanner"), product(SCANS, SCANNERS))
+@pytest.mark.parametrize(("scan", "scanner"), list(product(SCANS, SCANNERS)))
 def test_only_safe_content_is_served_and_unscanned_content_where_nothing_is_scanned(
     scan: str, scanner: ScannerState
 ) -> None:
@@ -35,7 +35,7 @@ def test_only_safe_content_is_served_and_unscanned_content_where_nothing_is_scan
     assert servable(Row(scan), Scanner(scanner)) == expected
 
 
-@pytest.mark.parametrize(("scan", "place", "scanner"), product(SCANS, PLACES, SCANNERS))
+@pytest.mark.parametrize(("scan", "place", "scanner"), list(product(SCANS, PLACES, SCANNERS)))
 def test_nothing_withdrawn_or_lost_is_served_whatever_the_scan_said(
     scan: str, place: str, scanner: ScannerState
 ) -> None:

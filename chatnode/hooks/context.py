@@ -298,7 +298,7 @@ class Context:
 
         Returns the result of each implementation, including the offering plugin's own. Do not pass `ctx`: an
         implementation that takes it gets its own plugin's context for the same requester. Implementations that fail are
-        left out and reported. Raises `LookupError` for any other hook.
+        reported and left out, or raise `Refusal`, as the hook declares. Raises `LookupError` for any other hook.
         """
         return await self._scope.ask(self._caller, hook, **arguments)
 

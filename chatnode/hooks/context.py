@@ -77,6 +77,15 @@ class Context:
         return self._caller.me
 
     @property
+    def session(self) -> int | None:
+        """The key of the requester's session in the table `sessions`: the device or token that the request came with.
+
+        A key is never used again. None where there is no session, as for `as_person`. What must end when the user signs
+        out, such as a link, stores it and looks for the row.
+        """
+        return self._caller.session
+
+    @property
     def operator(self) -> bool:
         """Whether the requester is the operator, who is not a user."""
         return self._caller.operator

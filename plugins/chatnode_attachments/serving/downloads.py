@@ -12,7 +12,7 @@ from chatnode.api import CHAT, Account, Context, FilePart, Refusal, Request, Res
 from chatnode_attachments.serving import headers
 from chatnode_attachments.serving.access import FILE, ServedFile, permitted
 from chatnode_attachments.serving.conditions import Instead, Part, selected
-from chatnode_attachments.serving.links import LINK, asked_by_link
+from chatnode_attachments.serving.links import DOWNLOAD, SIGNATURE, asked_by_link
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.types import proven_type
 
@@ -52,11 +52,12 @@ async def send_file(ctx: Context, request: Request) -> Response:
 async def _asked(ctx: Context, request: Request) -> _Asked:
     """Who asks, and for what. Raises `Refusal`."""
     id, variant = request.path["id"], request.path.get("variant", FILE)
-    if (link := request.query.get(LINK)) is not None:
-        claimed = await asked_by_link(ctx, link, id, variant)
-        return _Asked(claimed.account, id, variant, claimed.attachment)
-    ctx.check(CHAT, reads=True)
-    return _Asked(ctx.me, id, variant, "download" in request.query)
+    if SIGNATURE in request.query:
+        account = await asked_by_link(ctx, request.query, id, variant)
+    else:
+        ctx.check(CHAT, reads=True)
+        account = ctx.me
+    return _Asked(account, id, variant, DOWNLOAD in request.query)
 
 
 def _fields(served: ServedFile, asked: _Asked, shown: str | None) -> dict[str, str]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatnode.api import Metric, Permission, Plugin, Table, hookimpl, steps_in
+from chatnode.api import Context, Metric, Permission, Plugin, Table, hookimpl, steps_in
 from chatnode_attachments import hookspecs
+from chatnode_attachments.commands import links
+from chatnode_attachments.serving.downloads import ROUTES
+from chatnode_attachments.serving.tasks import COUNTING
 from chatnode_attachments.settings import AttachmentsSettings
-from chatnode_attachments.state import open_attachments
+from chatnode_attachments.state import Attachments, open_attachments
 from chatnode_attachments.tasks import TASKS
 
 _FILES = Table(
@@ -42,7 +45,9 @@ def chatnode_plugin() -> Plugin:
             Metric("bytes_received", "Bytes of uploads written to disk."),
             Metric("bytes_removed", "Bytes of files removed from the disk."),
         ),
-        tasks=TASKS,
+        commands=links.COMMANDS,
+        routes=ROUTES,
+        tasks=(*TASKS, COUNTING),
         state=open_attachments,
     )
 
@@ -51,3 +56,9 @@ def chatnode_plugin() -> Plugin:
 def add_hookspecs(add: Callable[[object], None]) -> None:
     """Let other plugins refuse uploads, and follow files."""
     add(hookspecs)
+
+
+@hookimpl
+async def node_stopping(ctx: Context) -> None:
+    """Write the downloads that were counted since the last time."""
+    await ctx.state(Attachments).counts.write(ctx)

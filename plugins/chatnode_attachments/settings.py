@@ -28,3 +28,6 @@ class AttachmentsSettings:
     strip_metadata: bool = setting(
         True, "Whether pictures are stored without metadata, such as places, unless they are sent as files."
     )
+    downloads_per_person: int = setting(
+        8, "Maximum number of downloads of a user at a time; more wait for a while.", minimum=0
+    )

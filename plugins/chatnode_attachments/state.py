@@ -10,6 +10,9 @@ import attrs
 import trio
 
 from chatnode.api import Context
+from chatnode_attachments.scanning.verdicts import ScannerNow, ScannerState
+from chatnode_attachments.serving.counts import DownloadCounts
+from chatnode_attachments.serving.slots import DownloadSlots
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store.collecting import Collector
 from chatnode_attachments.store.layout import Layout
@@ -21,13 +24,21 @@ class _NoPictures:
         return None
 
 
+class _NoScanner:
+    state: ScannerState = "off"
+
+
 @attrs.define(eq=False)
 class Attachments:
-    """The parts of the running plugin."""
+    """The parts of the running plugin. `missing` are the files that downloads did not find since the node started."""
 
     layout: Layout
     store: Store
     collector: Collector
+    scanner: ScannerNow
+    slots: DownloadSlots
+    counts: DownloadCounts
+    missing: set[Path] = attrs.field(factory=set[Path])
 
 
 @asynccontextmanager
@@ -38,4 +49,5 @@ async def open_attachments(ctx: Context) -> AsyncGenerator[Attachments]:
     settings = ctx.settings(AttachmentsSettings)
     store = Store(layout, settings, _NoPictures(), free_bytes=ctx.free_bytes)
     collector = Collector(layout, settings, store.locks, store.run, lambda: False)
-    yield Attachments(layout, store, collector)
+    slots = DownloadSlots(settings.downloads_per_person)
+    yield Attachments(layout, store, collector, _NoScanner(), slots, DownloadCounts())

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import attrs
-import trio
 
 from chatnode.api import CHAT, Account, Context, FilePart, Refusal, Request, Response, Route
 from chatnode_attachments.serving import headers
@@ -92,7 +91,7 @@ async def _type_shown(ctx: Context, served: ServedFile, variant: str) -> str | N
     """
     state = ctx.state(Attachments)
     try:
-        head = await trio.to_thread.run_sync(_head, served.path, served.bytes, limiter=state.threads)
+        head = await state.store.run(lambda: _head(served.path, served.bytes))
     except _NotThere as error:
         state.missing.add(served.path)
         ctx.log.error("the content of the file %s is %s", served.row.id, error)

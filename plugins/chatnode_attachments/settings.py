@@ -20,3 +20,14 @@ class AttachmentsSettings:
     upload_hours: int = setting(24, "Hours after which an unfinished upload is removed.", minimum=1)
     unposted_hours: int = setting(24, "Hours after which a file that was not posted is removed.", minimum=1)
     uploads_at_a_time: int = setting(16, "Maximum number of uploads that the node receives at a time.", minimum=1)
+    image_megapixels: int = setting(50, "Maximum size of a picture that is shown, in megapixels.", minimum=1)
+    strip_metadata: str = setting(
+        "images",
+        "What metadata, such as places and dates, is removed from: images (pictures not sent as files), all (pictures "
+        "sent as files too) or none.",
+        choices=("images", "all", "none"),
+    )
+
+    def strips(self, *, as_file: bool) -> bool:
+        """Whether the metadata of an uploaded picture is removed."""
+        return self.strip_metadata == "all" or (self.strip_metadata == "images" and not as_file)

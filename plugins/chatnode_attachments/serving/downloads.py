@@ -13,11 +13,7 @@ from chatnode_attachments.serving.access import FILE, ServedFile, permitted
 from chatnode_attachments.serving.conditions import Instead, Part, selected
 from chatnode_attachments.serving.links import DOWNLOAD, SIGNATURE, asked_by_link
 from chatnode_attachments.state import Attachments
-from chatnode_attachments.types import proven_type
-
-OPAQUE = "application/octet-stream"
-"""The type of everything that is not proven to be a picture, sound or video. Browsers save it and show nothing."""
-_HEAD_BYTES = 4_096
+from chatnode_attachments.types import HEAD_BYTES, PICTURES, UNKNOWN, proven_type
 
 
 @attrs.frozen
@@ -42,7 +38,7 @@ async def send_file(ctx: Context, request: Request) -> Response:
     part = chosen or Part(0, served.bytes)
     if chosen is not None:
         fields["Content-Range"] = headers.content_range(part.start, part.stop, served.bytes)
-    response = Response(FilePart(served.path, part.start, part.stop), 206 if chosen else 200, shown or OPAQUE, fields)
+    response = Response(FilePart(served.path, part.start, part.stop), 206 if chosen else 200, shown or UNKNOWN, fields)
     if request.method == "HEAD":
         return response
     return await _counted(ctx, response, asked, served, part)
@@ -100,9 +96,7 @@ async def _type_shown(ctx: Context, served: ServedFile, variant: str) -> str | N
     if variant != FILE:
         return served.type
     proven = proven_type(head)
-    if proven is not None and proven.startswith("image/") and served.row.derive != "done":
-        return None
-    return proven
+    return None if proven in PICTURES and served.row.derive != "done" else proven
 
 
 class _NotThere(Exception):
@@ -119,7 +113,7 @@ def _head(path: Path, size: int) -> bytes:
         found = os.fstat(descriptor).st_size
         if found != size:
             raise _NotThere(f"{found} bytes long, and not {size}")
-        return os.pread(descriptor, _HEAD_BYTES, 0)
+        return os.pread(descriptor, HEAD_BYTES, 0)
     finally:
         os.close(descriptor)
 

@@ -135,6 +135,6 @@ async def _counted(ctx: Context, response: Response, asked: _Asked, served: Serv
 
 
 ROUTES = (
-    Route("files/<id>", send_file, None, ("GET", "HEAD"), "A file."),
-    Route("files/<id>/<variant>", send_file, None, ("GET", "HEAD"), "A thumbnail of a file."),
+    Route("files/<id>", send_file, None, summary="A file, or a part of it."),
+    Route("files/<id>/<variant>", send_file, None, summary="A thumbnail of a file."),
 )

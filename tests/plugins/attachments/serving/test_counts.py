@@ -20,12 +20,6 @@ HOUR = 3_600_000
 
 
 @pytest.fixture
-async def storing(tmp_path: Path) -> AsyncIterator[Storing]:
-    async with open_node(tmp_path / "data", Config(), only=[chatnode_attachments]) as node:
-        yield Storing(node)
-
-
-@pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The time in milliseconds, which the test sets."""
     times = [1_790_000_000_000]

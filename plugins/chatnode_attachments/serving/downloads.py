@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -92,6 +93,9 @@ async def _type_shown(ctx: Context, served: ServedFile, variant: str) -> str | N
         state.missing.add(served.path)
         ctx.log.error("the content of the file %s is %s", served.row.id, error)
         raise Refusal("gone", "the file is missing on the node", path="file") from None
+    except OSError as error:
+        ctx.log.error("the content of the file %s cannot be read: %s", served.row.id, error.strerror)
+        raise Refusal("unavailable", "the file cannot be read now", path="file", retry_after=5) from None
     state.missing.discard(served.path)
     if variant != FILE:
         return served.type
@@ -104,11 +108,13 @@ class _NotThere(Exception):
 
 
 def _head(path: Path, size: int) -> bytes:
-    """The first bytes of a file of this size."""
+    """The first bytes of a file of this size. Raises `_NotThere`, or OSError if that is not known."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        raise _NotThere("missing") from None
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise _NotThere("missing") from None
+        raise
     try:
         found = os.fstat(descriptor).st_size
         if found != size:

@@ -13,7 +13,7 @@ from chatnode.api import Context, Transaction, new_id, now_ms
 from chatnode.node import Node
 from chatnode.testing import User
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 24
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR" + bytes(17)
 WEBP = b"RIFF\x10\0\0\0WEBPVP8 " + b"\0" * 8
 
 

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import chatnode_attachments
 import pytest
 from chatnode_attachments.serving import counts as module
 from chatnode_attachments.serving.counts import DownloadCounts
 
-from chatnode.config import Config
-from chatnode.node import open_node
 from chatnode.testing import User
 
 from .storing import Storing

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from chatnode.api import Plugin, Table, hookimpl, steps_in
+from collections.abc import Callable
+
+from chatnode.api import Metric, Permission, Plugin, Table, hookimpl, steps_in
+from chatnode_attachments import hookspecs
 from chatnode_attachments.settings import AttachmentsSettings
+from chatnode_attachments.state import open_attachments
+from chatnode_attachments.tasks import TASKS
 
 _FILES = Table(
     "attachments_files", people=("uploader",), message="message",
@@ -27,4 +32,22 @@ def chatnode_plugin() -> Plugin:
         settings=AttachmentsSettings,
         steps=steps_in(__name__),
         tables=(_FILES, _UPLOADS, _USAGE),
+        permissions=(
+            Permission("attachments.upload", "upload files"),
+            Permission("attachments.audit", "see who uploaded how much, and what was downloaded", roles=()),
+        ),
+        metrics=(
+            Metric("uploads", "Uploads begun."),
+            Metric("files", "Uploads that became files."),
+            Metric("bytes_received", "Bytes of uploads written to disk."),
+            Metric("bytes_removed", "Bytes of files removed from the disk."),
+        ),
+        tasks=TASKS,
+        state=open_attachments,
     )
+
+
+@hookimpl
+def add_hookspecs(add: Callable[[object], None]) -> None:
+    """Let other plugins refuse uploads, and follow files."""
+    add(hookspecs)

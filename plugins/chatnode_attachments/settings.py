@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from chatnode.api import setting
+from chatnode_attachments.scanning.addresses import check_clamd
 
 MIB = 1 << 20
 
@@ -28,3 +29,13 @@ class AttachmentsSettings:
     strip_metadata: bool = setting(
         True, "Whether pictures are stored without metadata, such as places, unless they are sent as files."
     )
+    clamd: str = setting(
+        "", "Where clamd listens: unix:/run/clamav/clamd.ctl or tcp:host:3310. Empty: files are not scanned.",
+        read=check_clamd,
+    )  # fmt: skip
+    scan_max_mib: int = setting(
+        100, "Maximum size of a file while files are scanned, in MiB. clamd's own limits must allow it.", minimum=1
+    )
+    scan_seconds: float = setting(180.0, "Seconds after which a scan is given up; it is repeated later.", minimum=1)
+    scans_at_a_time: int = setting(2, "Number of files that are scanned at a time.", minimum=1)
+    rescan_days: int = setting(0, "Days after which a file is scanned again; 0 means never.", minimum=0)

@@ -20,8 +20,6 @@ from chatnode_attachments.scanning.addresses import ClamdAddress
 from chatnode_attachments.scanning.verdicts import Clean, Infected, ScanVerdict, Unknown
 
 CONNECT_SECONDS = 10.0
-ANSWER_SECONDS = 30.0
-"""For everything that is not a scan."""
 CHUNK = 1 << 18
 _MOST_REPLY = 1 << 14
 _REPLY = re.compile(r"([0-9]{1,15}): (.*)", re.DOTALL)
@@ -54,15 +52,16 @@ class ClamdSession:
         self.why = ""
         """Why it was lost."""
 
-    async def version(self) -> str:
-        """The version of clamd and of its database. Raises `NoAnswer`, also if it does not come in time."""
+    async def version(self, seconds: float) -> str:
+        """The version of clamd and of its database. Raises `NoAnswer`, and then the session is lost, also after
+        `seconds`: a clamd that is busy answers only between scans."""
         version = None
-        with trio.move_on_after(ANSWER_SECONDS):
+        with trio.move_on_after(seconds):
             async with self._command() as awaited:
                 await self._send(b"zVERSION\0")
             version = await self._reply(awaited)
         if version is None:
-            self.lose(f"clamd did not answer within {ANSWER_SECONDS:g} s")
+            self.lose(f"clamd did not answer within {seconds:g} s")
         elif not version.startswith("ClamAV"):
             self.lose(f"clamd's answer to VERSION was {version[:100]!r}")
         else:
@@ -182,18 +181,22 @@ class ClamdSession:
 @asynccontextmanager
 async def open_session(address: ClamdAddress) -> AsyncGenerator[ClamdSession]:
     """A session with clamd until the block ends. Raises `NoAnswer` if it cannot be reached."""
-    stream = await _connect(address)
-    async with stream:
+    failure: Exception | None = None
+    async with await _connect(address) as stream:
         session = ClamdSession(stream)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(session.pump)
             try:
                 await stream.send_all(b"zIDSESSION\0")
+                yield session
             except trio.BrokenResourceError:
-                session.lose("clamd closed the connection")
-            yield session
+                failure = NoAnswer("clamd closed the connection")
+            except Exception as error:
+                failure = error  # raised below, outside of the nursery, as itself
             session.lose("the session was ended")
             nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 async def _connect(address: ClamdAddress) -> trio.SocketStream:

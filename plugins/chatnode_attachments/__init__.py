@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatnode.api import Metric, Permission, Plugin, Table, hookimpl, steps_in
+from chatnode.api import EventKind, Metric, Permission, Plugin, Table, hookimpl, steps_in
 from chatnode_attachments import hookspecs
+from chatnode_attachments.commands import scanning
+from chatnode_attachments.health import SCANNER_METRICS, health
+from chatnode_attachments.model import AttachmentsChanged, FileInfected
+from chatnode_attachments.scanning import telling
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import open_attachments
 from chatnode_attachments.tasks import TASKS
@@ -41,8 +45,15 @@ def chatnode_plugin() -> Plugin:
             Metric("files", "Uploads that became files."),
             Metric("bytes_received", "Bytes of uploads written to disk."),
             Metric("bytes_removed", "Bytes of files removed from the disk."),
+            *SCANNER_METRICS,
+        ),
+        commands=scanning.COMMANDS,
+        events=(
+            EventKind(AttachmentsChanged, telling.make_changed, of_message=True),
+            EventKind(FileInfected, telling.make_infected),
         ),
         tasks=TASKS,
+        health=health,
         state=open_attachments,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from chatnode.api import setting
-from chatnode_attachments.scanning.addresses import check_clamd
+from chatnode_attachments.addresses import check_clamd
 
 MIB = 1 << 20
 

@@ -10,6 +10,8 @@ import attrs
 import trio
 
 from chatnode.api import Context
+from chatnode_attachments.scanning.scanner import Scanner
+from chatnode_attachments.scanning.scans import Scans
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store.collecting import Collector
 from chatnode_attachments.store.layout import Layout
@@ -28,6 +30,8 @@ class Attachments:
     layout: Layout
     store: Store
     collector: Collector
+    scanner: Scanner
+    scans: Scans
 
 
 @asynccontextmanager
@@ -36,6 +40,8 @@ async def open_attachments(ctx: Context) -> AsyncGenerator[Attachments]:
     layout = Layout(ctx.directory)
     await trio.to_thread.run_sync(layout.prepare)
     settings = ctx.settings(AttachmentsSettings)
-    store = Store(layout, settings, _NoPictures(), free_bytes=ctx.free_bytes)
+    scanner = Scanner(settings)
+    scans = Scans(scanner, layout, settings.scans_at_a_time)
+    store = Store(layout, settings, _NoPictures(), free_bytes=ctx.free_bytes, scans=scans)
     collector = Collector(layout, settings, store.locks, store.run, lambda: False)
-    yield Attachments(layout, store, collector)
+    yield Attachments(layout, store, collector, scanner, scans)

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 import attrs
 import trio
 
-from chatnode_attachments.scanning.addresses import ClamdAddress
+from chatnode_attachments.addresses import ClamdAddress
 from chatnode_attachments.scanning.verdicts import Clean, Infected, ScanVerdict, Unknown
 
 CONNECT_SECONDS = 10.0

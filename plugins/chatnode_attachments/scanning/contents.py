@@ -49,11 +49,14 @@ def due(reader: Reader, now: int, most: int) -> list[DueContent]:
     return [DueContent(*row) for row in rows.fetchall()]
 
 
-def next_due(reader: Reader) -> int | None:
-    """When the next content is due, in milliseconds."""
-    return reader.execute(
-        "SELECT min(scan_due) FROM attachments_blobs WHERE scan_due IS NOT NULL AND place = 'local'"
-    ).fetchone()[0]
+def next_due(reader: Reader, but: frozenset[int]) -> int | None:
+    """When the next content is due, in milliseconds; without those with the keys `but`."""
+    rows = reader.execute(
+        "SELECT key, scan_due FROM attachments_blobs WHERE scan_due IS NOT NULL AND place = 'local' "
+        "ORDER BY scan_due, key LIMIT ?",
+        (len(but) + 1,),
+    )
+    return next((at for key, at in rows.fetchall() if key not in but), None)
 
 
 def backlog(reader: Querying) -> Backlog:
@@ -148,4 +151,13 @@ def scan_again(tx: Transaction, keys: list[int]) -> None:
         "UPDATE attachments_blobs SET scan_due = ?, scan_tries = 0, "
         "scan = CASE WHEN scan = 'safe' THEN 'safe' ELSE 'pending' END WHERE key = ?",
         [(tx.now, key) for key in keys],
+    )
+
+
+def scan_if_older(tx: Transaction, key: int, version: str) -> None:
+    """Scan a safe content again unless this version of the scanner found it safe."""
+    tx.execute(
+        "UPDATE attachments_blobs SET scan_due = ? WHERE key = ? AND scan = 'safe' AND scan_due IS NULL "
+        "AND (scan_with IS NULL OR scan_with <> ?)",
+        (tx.now, key, version),
     )

@@ -10,7 +10,7 @@ from typing import NoReturn
 import trio
 
 from chatnode.api import Allow, Context, Deny, Refusal
-from chatnode_attachments.scanning.addresses import parse_clamd
+from chatnode_attachments.addresses import parse_clamd
 from chatnode_attachments.scanning.canary import Blind, prove
 from chatnode_attachments.scanning.clamd import ClamdSession, NoAnswer, open_session
 from chatnode_attachments.scanning.verdicts import Clean, Infected, ScannerState, ScanVerdict, Unknown

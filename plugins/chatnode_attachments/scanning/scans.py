@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import partial
 
 import trio
 
-from chatnode.api import Context, Refusal, Transaction, now_ms
+from chatnode.api import Context, Transaction, now_ms
 from chatnode_attachments.scanning import contents, telling
 from chatnode_attachments.scanning.contents import DueContent, Outcome
 from chatnode_attachments.scanning.scanner import Scanner
@@ -37,9 +36,12 @@ class Scans:
         return self.scanner.on
 
     def added(self, tx: Transaction, file: FileRow) -> None:
-        """A file was added in this transaction. If its content is known to be unsafe, that is told at once."""
+        """A file was added in this transaction. If its content is known to be unsafe, that is told at once; if it was
+        found safe with another database, it is scanned again."""
         if file.scan == "unsafe":
-            telling.tell_infected(tx, file.blob, file.key - 1, most=1)
+            telling.tell_infected(tx, file.key)
+        elif file.scan == "safe" and self.scanner.state == "ok":
+            contents.scan_if_older(tx, file.blob, self.scanner.version)
 
     def wake(self) -> None:
         """Something is due, or may be."""
@@ -86,9 +88,9 @@ class Scans:
         return content
 
     async def _wait(self, ctx: Context, woken: trio.Event) -> None:
-        """Until something may be due. What others scan just now is due, too: they wake this one afterwards."""
-        at = await ctx.read(contents.next_due)
-        seconds = MOST_SLEEP if at is None or self._taken else min(max((at - now_ms()) / 1000, 0.0), MOST_SLEEP)
+        """Until something may be due that nobody scans just now."""
+        at = await ctx.read(partial(contents.next_due, but=frozenset(self._taken)))
+        seconds = MOST_SLEEP if at is None else min(max((at - now_ms()) / 1000, 0.0), MOST_SLEEP)
         with trio.move_on_after(seconds):
             await woken.wait()
 
@@ -97,24 +99,31 @@ class Scans:
         outcome = await settle(ctx, content, verdict)
         ctx.count("scans")
         if outcome == "unsafe":
+            ctx.count("infected")
             ctx.log.warning("the virus scanner found something; the content was removed", extra={"blob": content.key})
         self.wake()
 
 
 async def settle(ctx: Context, content: DueContent, verdict: ScanVerdict) -> Outcome:
     """Store a verdict, and tell it to those whom it concerns. The first ones are told in the same transaction."""
-    after = 0
 
-    def first(tx: Transaction) -> Outcome:
-        nonlocal after
+    def first(tx: Transaction) -> tuple[Outcome, int | None]:
         outcome = contents.settle(tx, content, verdict)
-        after = telling.tell(tx, content.key, outcome, 0) or 0
-        return outcome
+        return outcome, telling.tell(tx, content.key, outcome, 0)
 
-    outcome = await ctx.write(first, repeatable=True)
-    while after:
-        after = await ctx.write(lambda tx: telling.tell(tx, content.key, outcome, after) or 0, repeatable=True)
+    outcome, after = await ctx.write(first, repeatable=True)
+    while after is not None:
+        more = partial(telling.tell, content=content.key, outcome=outcome, after=after)
+        after = await ctx.write(more, repeatable=True)
     if outcome == "unsafe":
-        with suppress(LookupError, Refusal):
-            ctx.wake("collect")
+        ctx.wake("collect")
     return outcome
+
+
+async def scan_all_again(ctx: Context, before: int) -> int:
+    """Scan again what was last scanned before a time, in milliseconds; returns how many contents that are."""
+    count = after = 0
+    while keys := await ctx.read(partial(contents.scanned_before, at=before, after=after)):
+        await ctx.write(partial(contents.scan_again, keys=keys), repeatable=True)
+        count, after = count + len(keys), keys[-1]
+    return count

@@ -16,11 +16,11 @@ ShownScan = Literal["off", "pending", "safe", "unsafe"]
 @attrs.define
 class FileStatus:
     """What became of a file of a message. `scan`: `off` on a node that scans nothing; `pending` files cannot be fetched
-    yet, and `unsafe` ones were removed. `quarantined`: a moderator withdrew it."""
+    yet, and `unsafe` ones were removed. `quarantined` is there if a moderator withdrew it."""
 
     file: str
     scan: ShownScan
-    quarantined: bool = False
+    quarantined: bool | None = None
 
 
 @attrs.define

@@ -66,7 +66,7 @@ def _changed(reader: Querying, conversation: int, seq: int) -> AttachmentsChange
     ).fetchall()
     if not rows:
         return None
-    files = [FileStatus(file, shown_scan(scan), bool(quarantined)) for _, _, file, scan, quarantined in rows]
+    files = [FileStatus(file, shown_scan(scan), bool(quarantined) or None) for _, _, file, scan, quarantined in rows]
     return AttachmentsChanged(rows[0][0], rows[0][1], files)
 
 

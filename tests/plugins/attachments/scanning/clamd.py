@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from hashlib import md5
@@ -88,7 +88,7 @@ class Clamd:
 
 
 @contextmanager
-def installed_clamd() -> Iterator[Clamd]:
+def installed_clamd() -> Generator[Clamd]:
     """One that was not started yet. The path of its socket must be short."""
     directory = Path(tempfile.mkdtemp(prefix="clamd-"))
     clamd = Clamd(directory)
@@ -148,7 +148,7 @@ class _Started(trio.TaskStatus[object]):
 
 
 @asynccontextmanager
-async def relayed(clamd: Clamd) -> AsyncIterator[Relay]:
+async def relayed(clamd: Clamd) -> AsyncGenerator[Relay]:
     relay = Relay(clamd)
     async with trio.open_nursery() as nursery:
         relay.address = await nursery.start(relay.serve)

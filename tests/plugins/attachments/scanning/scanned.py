@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ class ScanningNode:
 
 
 @asynccontextmanager
-async def scanning_node(data: Path, address: str = "", **settings: Any) -> AsyncIterator[ScanningNode]:
+async def scanning_node(data: Path, address: str = "", **settings: Any) -> AsyncGenerator[ScanningNode]:
     """Serving, with Ann on it. The largest file is 3 MiB."""
     section = {"clamd": address, "scan_max_mib": 3, "scan_seconds": 20.0, **settings}
     async with open_node(data, configured(plugins={"attachments": section}), only=PLUGINS) as node:

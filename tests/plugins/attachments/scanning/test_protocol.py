@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Peer:
 
 
 @asynccontextmanager
-async def scripted(script: Script, way: str = "unix") -> AsyncIterator[ClamdSession]:
+async def scripted(script: Script, way: str = "unix") -> AsyncGenerator[ClamdSession]:
     """A session with a clamd that follows the script after the session has begun."""
 
     async def play(stream: trio.SocketStream) -> None:
@@ -74,7 +74,7 @@ async def scripted(script: Script, way: str = "unix") -> AsyncIterator[ClamdSess
 
 
 @pytest.fixture
-def descriptor(tmp_path: Path) -> AsyncIterator[int]:
+def descriptor(tmp_path: Path) -> Generator[int]:
     path = tmp_path / "file"
     path.write_bytes(b"")
     os.truncate(path, 20_000_000)

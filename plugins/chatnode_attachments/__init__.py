@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatnode.api import EventKind, Metric, Permission, Plugin, Table, hookimpl, steps_in
+from chatnode.api import Context, EventKind, Plugin, Table, hookimpl, steps_in
 from chatnode_attachments import hookspecs
-from chatnode_attachments.commands import scanning
-from chatnode_attachments.health import SCANNER_METRICS, health
+from chatnode_attachments.cli import cli
+from chatnode_attachments.commands import COMMANDS
+from chatnode_attachments.figures import METRICS, health
 from chatnode_attachments.model import AttachmentsChanged, FileInfected
+from chatnode_attachments.permissions import PERMISSIONS
 from chatnode_attachments.scanning import telling
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import open_attachments
-from chatnode_attachments.tasks import TASKS
+from chatnode_attachments.tasks import CONSUMERS, TASKS
 
 _FILES = Table(
     "attachments_files", people=("uploader",), message="message",
@@ -36,25 +38,18 @@ def chatnode_plugin() -> Plugin:
         settings=AttachmentsSettings,
         steps=steps_in(__name__),
         tables=(_FILES, _UPLOADS, _USAGE),
-        permissions=(
-            Permission("attachments.upload", "upload files"),
-            Permission("attachments.audit", "see who uploaded how much, and what was downloaded", roles=()),
-        ),
-        metrics=(
-            Metric("uploads", "Uploads begun."),
-            Metric("files", "Uploads that became files."),
-            Metric("bytes_received", "Bytes of uploads written to disk."),
-            Metric("bytes_removed", "Bytes of files removed from the disk."),
-            *SCANNER_METRICS,
-        ),
-        commands=scanning.COMMANDS,
+        permissions=PERMISSIONS,
+        commands=COMMANDS,
         events=(
             EventKind(AttachmentsChanged, telling.make_changed, of_message=True),
             EventKind(FileInfected, telling.make_infected),
         ),
+        consumers=CONSUMERS,
+        metrics=METRICS,
         tasks=TASKS,
-        health=health,
         state=open_attachments,
+        health=health,
+        cli=cli,
     )
 
 
@@ -62,3 +57,9 @@ def chatnode_plugin() -> Plugin:
 def add_hookspecs(add: Callable[[object], None]) -> None:
     """Let other plugins refuse uploads, and follow files."""
     add(hookspecs)
+
+
+@hookimpl
+async def node_started(ctx: Context) -> None:
+    """Finish what a kill left, at once."""
+    ctx.wake("finish")

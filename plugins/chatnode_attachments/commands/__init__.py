@@ -1,1 +1,7 @@
-"""The commands, by subject."""
+"""The commands, one module per subject."""
+
+from __future__ import annotations
+
+from chatnode_attachments.commands import operating, reports, scanning, uploads
+
+COMMANDS = (*uploads.COMMANDS, *reports.COMMANDS, *operating.COMMANDS, *scanning.COMMANDS)

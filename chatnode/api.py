@@ -21,13 +21,11 @@ from chatnode.hooks.plugin import (
     Permission,
     Plugin,
     PluginRole,
-    Request,
-    Response,
-    Route,
     Step,
     Task,
     steps_in,
 )
+from chatnode.hooks.routes import Disconnected, FilePart, Request, Response, Route
 from chatnode.hooks.specs import hookimpl, hookspec
 from chatnode.hooks.wanting import only_for
 from chatnode.model.commands.messages import Posted
@@ -61,7 +59,6 @@ from chatnode.model.events import (
 from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Title, Who, Whole
 from chatnode.model.folding import caseless, folded, is_blank
 from chatnode.model.ids import direct_id, message_id, new_id
-from chatnode.model.messages import FileCategory as FileCategory
 from chatnode.model.messages import FileRef, Location, Media, Message, Notice, Thumbnail
 from chatnode.model.people import Account, Person, PersonRef
 from chatnode.model.permissions import CHAT, MANAGE_PEOPLE, MODERATE, OPERATE
@@ -93,7 +90,7 @@ from chatnode.storage.messages.posting import Draft, post_message
 from chatnode.storage.messages.recipients import Recipient, recipients, thread_followers
 from chatnode.storage.messages.visible import TAKES_PART, VISIBLE_MESSAGES, may_see_message
 from chatnode.storage.people.people import by_key as person_by_key
-from chatnode.storage.people.people import check_reachable, holders_of
+from chatnode.storage.people.people import check_can_act, check_reachable, holders_of
 from chatnode.storage.people.people import find as find_person
 from chatnode.storage.people.people import public as public_person
 from chatnode.storage.presence.presence import SEEN as MAY_SEE_PRESENCE
@@ -128,13 +125,14 @@ __all__ = [
     "ConversationTrimmed",
     "ConversationUpdated",
     "Deny",
+    "Disconnected",
     "Draft",
     "Emoji",
     "Entries",
     "Event",
     "EventKind",
     "Field",
-    "FileCategory",
+    "FilePart",
     "FileRef",
     "FilterSql",
     "Handle",
@@ -208,6 +206,7 @@ __all__ = [
     "as_emoji",
     "caseless",
     "change_files",
+    "check_can_act",
     "check_reachable",
     "command",
     "direct_id",

@@ -12,8 +12,10 @@ from chatnode_attachments.figures import METRICS, health
 from chatnode_attachments.model import AttachmentsChanged, FileInfected
 from chatnode_attachments.permissions import PERMISSIONS
 from chatnode_attachments.scanning import telling
+from chatnode_attachments.serving.downloads import ROUTES
+from chatnode_attachments.serving.tasks import COUNTING
 from chatnode_attachments.settings import AttachmentsSettings
-from chatnode_attachments.state import open_attachments
+from chatnode_attachments.state import Attachments, open_attachments
 from chatnode_attachments.tasks import CONSUMERS, TASKS
 
 _FILES = Table(
@@ -46,7 +48,8 @@ def chatnode_plugin() -> Plugin:
         ),
         consumers=CONSUMERS,
         metrics=METRICS,
-        tasks=TASKS,
+        routes=ROUTES,
+        tasks=(*TASKS, COUNTING),
         state=open_attachments,
         health=health,
         cli=cli,
@@ -63,3 +66,9 @@ def add_hookspecs(add: Callable[[object], None]) -> None:
 async def node_started(ctx: Context) -> None:
     """Finish what a kill left, at once."""
     ctx.wake("finish")
+
+
+@hookimpl
+async def node_stopping(ctx: Context) -> None:
+    """Write the downloads that were counted since the last time."""
+    await ctx.state(Attachments).counts.write(ctx)

@@ -26,8 +26,15 @@ class AttachmentsSettings:
         60.0, "Seconds without a byte after which receiving ends; it can be resumed.", minimum=1
     )
     threads: int = setting(4, "Number of threads that read and write files.", minimum=1)
-    strip_metadata: bool = setting(
-        True, "Whether pictures are stored without metadata, such as places, unless they are sent as files."
+    downloads_per_person: int = setting(
+        8, "Maximum number of downloads of a user at a time; more wait for a while.", minimum=0
+    )
+    image_megapixels: int = setting(50, "Maximum size of a picture that is shown, in megapixels.", minimum=1)
+    strip_metadata: str = setting(
+        "images",
+        "What metadata, such as places and dates, is removed from: images (pictures not sent as files), all (pictures "
+        "sent as files too) or none.",
+        choices=("images", "all", "none"),
     )
     clamd: str = setting(
         "", "Where clamd listens: unix:/run/clamav/clamd.ctl or tcp:host:3310. Empty: files are not scanned.",
@@ -39,3 +46,7 @@ class AttachmentsSettings:
     scan_seconds: float = setting(180.0, "Seconds after which a scan is given up; it is repeated later.", minimum=1)
     scans_at_a_time: int = setting(2, "Number of files that are scanned at a time.", minimum=1)
     rescan_days: int = setting(0, "Days after which a file is scanned again; 0 means never.", minimum=0)
+
+    def strips(self, *, as_file: bool) -> bool:
+        """Whether the metadata of an uploaded picture is removed."""
+        return self.strip_metadata == "all" or (self.strip_metadata == "images" and not as_file)

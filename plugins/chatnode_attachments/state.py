@@ -12,6 +12,8 @@ import trio
 from chatnode.api import Context
 from chatnode_attachments.scanning.scanner import Scanner
 from chatnode_attachments.scanning.scans import Scans
+from chatnode_attachments.serving.counts import DownloadCounts
+from chatnode_attachments.serving.slots import DownloadSlots
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store.collecting import Collector
 from chatnode_attachments.store.layout import Layout
@@ -25,13 +27,16 @@ class _NoPictures:
 
 @attrs.define(eq=False)
 class Attachments:
-    """The parts of the running plugin."""
+    """The parts of the running plugin. `missing` are the files that downloads did not find since the node started."""
 
     layout: Layout
     store: Store
     collector: Collector
     scanner: Scanner
     scans: Scans
+    slots: DownloadSlots
+    counts: DownloadCounts
+    missing: set[Path] = attrs.field(factory=set[Path])
 
 
 @asynccontextmanager
@@ -44,4 +49,5 @@ async def open_attachments(ctx: Context) -> AsyncGenerator[Attachments]:
     scans = Scans(scanner, layout, settings.scans_at_a_time)
     store = Store(layout, settings, _NoPictures(), free_bytes=ctx.free_bytes, scans=scans)
     collector = Collector(layout, settings, store.locks, store.run, lambda: False)
-    yield Attachments(layout, store, collector, scanner, scans)
+    slots = DownloadSlots(settings.downloads_per_person)
+    yield Attachments(layout, store, collector, scanner, scans, slots, DownloadCounts())

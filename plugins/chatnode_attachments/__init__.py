@@ -12,11 +12,12 @@ from chatnode_attachments.figures import METRICS, health
 from chatnode_attachments.model import AttachmentsChanged, FileInfected
 from chatnode_attachments.permissions import PERMISSIONS
 from chatnode_attachments.scanning import telling
-from chatnode_attachments.serving.downloads import ROUTES
+from chatnode_attachments.serving import downloads
 from chatnode_attachments.serving.tasks import COUNTING
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import Attachments, open_attachments
 from chatnode_attachments.tasks import CONSUMERS, TASKS
+from chatnode_attachments.uploading import routes as uploading
 
 _FILES = Table(
     "attachments_files", people=("uploader",), message="message",
@@ -46,9 +47,10 @@ def chatnode_plugin() -> Plugin:
             EventKind(AttachmentsChanged, telling.make_changed, of_message=True),
             EventKind(FileInfected, telling.make_infected),
         ),
+        limits=uploading.LIMITS,
         consumers=CONSUMERS,
         metrics=METRICS,
-        routes=ROUTES,
+        routes=(*uploading.ROUTES, *downloads.ROUTES),
         tasks=(*TASKS, COUNTING),
         state=open_attachments,
         health=health,

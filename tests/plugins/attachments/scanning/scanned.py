@@ -18,6 +18,7 @@ from chatnode_attachments.store.rows import FileRow
 from chatnode.node import Node, open_node
 from chatnode.testing import User, configured
 from tests.plugins.attachments.store.storing import PLUGINS, Uploader
+from tests.transport.clients import Address, serving
 
 SECONDS = 30
 """Far more than anything takes here."""
@@ -26,8 +27,9 @@ SECONDS = 30
 class ScanningNode:
     """A serving node and a user, Ann, who uploads."""
 
-    def __init__(self, node: Node, ann: Uploader) -> None:
+    def __init__(self, node: Node, ann: Uploader, address: Address) -> None:
         self.node = node
+        self.address = address
         self.ann = ann
         self.scanner: Scanner = node.core.state(Attachments).scanner
 
@@ -96,14 +98,12 @@ class ScanningNode:
 async def scanning_node(data: Path, address: str = "", **settings: Any) -> AsyncGenerator[ScanningNode]:
     """Serving, with Ann on it. The largest file is 3 MiB."""
     section = {"clamd": address, "scan_max_mib": 3, "scan_seconds": 20.0, **settings}
-    async with open_node(data, configured(plugins={"attachments": section}), only=PLUGINS) as node:
+    async with open_node(data, configured(plugins={"attachments": section}, server={"shutdown_seconds": 1.0}), only=PLUGINS) as node:
         assert [each.state for each in node.plugins.statuses()] == ["running"]
         users = [each["handle"] for each in (await node.call("people.list"))["people"]]
         ann = await (User.of(node, "ann") if "ann" in users else User.new(node, "ann"))
-        async with trio.open_nursery() as nursery:
-            await nursery.start(node.serve, "127.0.0.1:0")
-            yield ScanningNode(node, Uploader(node, ann))
-            nursery.cancel_scope.cancel()
+        async with serving(node) as address:
+            yield ScanningNode(node, Uploader(node, ann), address)
 
 
 def infected(bytes: int) -> bytes:

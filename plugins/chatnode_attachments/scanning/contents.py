@@ -31,7 +31,7 @@ class DueContent:
 
 
 @attrs.frozen
-class Backlog:
+class ScanBacklog:
     """What waits for the scanner. `oldest_at` is when the oldest of it was stored, in milliseconds."""
 
     waiting: int
@@ -59,12 +59,12 @@ def next_due(reader: Reader, but: frozenset[int]) -> int | None:
     return next((at for key, at in rows.fetchall() if key not in but), None)
 
 
-def backlog(reader: Querying) -> Backlog:
+def backlog(reader: Querying) -> ScanBacklog:
     row = reader.execute(
         "SELECT count(*), coalesce(sum(scan = 'error'), 0), min(created_at) FROM attachments_blobs "
         "WHERE scan_due IS NOT NULL AND scan IN ('pending', 'error') AND place = 'local'"
     ).fetchone()
-    return Backlog(*row)
+    return ScanBacklog(*row)
 
 
 def settle(tx: Transaction, content: DueContent, verdict: ScanVerdict) -> Outcome:

@@ -98,7 +98,8 @@ class ScanningNode:
 async def scanning_node(data: Path, address: str = "", **settings: Any) -> AsyncGenerator[ScanningNode]:
     """Serving, with Ann on it. The largest file is 3 MiB."""
     section = {"clamd": address, "scan_max_mib": 3, "scan_seconds": 20.0, **settings}
-    async with open_node(data, configured(plugins={"attachments": section}, server={"shutdown_seconds": 1.0}), only=PLUGINS) as node:
+    config = configured(plugins={"attachments": section}, server={"shutdown_seconds": 1.0})
+    async with open_node(data, config, only=PLUGINS) as node:
         assert [each.state for each in node.plugins.statuses()] == ["running"]
         users = [each["handle"] for each in (await node.call("people.list"))["people"]]
         ann = await (User.of(node, "ann") if "ann" in users else User.new(node, "ann"))

@@ -6,8 +6,12 @@ from collections.abc import Callable
 
 from chatnode.api import Context, EventKind, Metric, Permission, Plugin, Table, hookimpl, steps_in
 from chatnode_attachments import hookspecs
-from chatnode_attachments.commands import links, scanning
+from chatnode_attachments.commands import files, links, scanning
 from chatnode_attachments.health import SCANNER_METRICS, health
+from chatnode_attachments.messages.collection import ATTACHMENTS
+from chatnode_attachments.messages.posting import in_transaction as in_transaction
+from chatnode_attachments.messages.posting import prepare_draft as prepare_draft
+from chatnode_attachments.messages.shown import enrich_messages as enrich_messages
 from chatnode_attachments.model import AttachmentsChanged, FileInfected
 from chatnode_attachments.scanning import telling
 from chatnode_attachments.serving.downloads import ROUTES
@@ -49,11 +53,12 @@ def chatnode_plugin() -> Plugin:
             Metric("bytes_removed", "Bytes of files removed from the disk."),
             *SCANNER_METRICS,
         ),
-        commands=(*links.COMMANDS, *scanning.COMMANDS),
+        commands=(*files.COMMANDS, *links.COMMANDS, *scanning.COMMANDS),
         events=(
             EventKind(AttachmentsChanged, telling.make_changed, of_message=True),
             EventKind(FileInfected, telling.make_infected),
         ),
+        collections=(ATTACHMENTS,),
         routes=ROUTES,
         tasks=(*TASKS, COUNTING),
         health=health,

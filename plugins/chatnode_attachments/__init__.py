@@ -9,6 +9,10 @@ from chatnode_attachments import hookspecs
 from chatnode_attachments.cli import cli
 from chatnode_attachments.commands import COMMANDS
 from chatnode_attachments.figures import METRICS, health
+from chatnode_attachments.messages.collection import ATTACHMENTS
+from chatnode_attachments.messages.posting import in_transaction as in_transaction
+from chatnode_attachments.messages.posting import prepare_draft as prepare_draft
+from chatnode_attachments.messages.shown import enrich_messages as enrich_messages
 from chatnode_attachments.model import AttachmentsChanged, FileInfected
 from chatnode_attachments.permissions import PERMISSIONS
 from chatnode_attachments.scanning import telling
@@ -51,6 +55,7 @@ def chatnode_plugin() -> Plugin:
         consumers=CONSUMERS,
         metrics=METRICS,
         routes=(*uploading.ROUTES, *downloads.ROUTES),
+        collections=(ATTACHMENTS,),
         tasks=(*TASKS, COUNTING),
         state=open_attachments,
         health=health,

@@ -30,6 +30,9 @@ class AttachmentsSettings:
     downloads_per_person: int = setting(
         8, "Maximum number of downloads of a user at a time; more wait for a while.", minimum=0
     )
+    external_files: bool = setting(
+        False, "Whether messages may also have files that are stored elsewhere: addresses instead of ids."
+    )
     image_megapixels: int = setting(50, "Maximum size of a picture that is shown, in megapixels.", minimum=1)
     strip_metadata: str = setting(
         "images",

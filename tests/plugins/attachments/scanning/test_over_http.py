@@ -170,3 +170,31 @@ async def test_a_moderator_withdraws_a_file_and_releases_it(tmp_path: Path, clam
         with pytest.raises(Refusal) as refused:
             await here.mod.call("attachments.rescan")
         assert refused.value.status == 403
+
+
+async def test_files_are_posted_before_they_are_scanned_and_readers_see_how_that_ends(
+    tmp_path: Path, clamd: Clamd
+) -> None:
+    async with site(tmp_path, clamd.unix) as here:
+        node = here.scanning.node
+        bob = await User.new(node, "bob")
+        talk = await here.ann.user.direct(bob)
+        paths = [await here.uploads(b"hello"), await here.uploads(EICAR)]
+        ids = [path.rpartition("/")[2] for path in paths]
+        files = [{"file": id} for id in ids]
+        await here.ann.user.posts(talk, "two files", kind="file", files=files)
+        token = (await bob.call("tokens.create"))["token"]
+        async with TusClient(node, here.scanning.address, token, bob) as reader:
+
+            async def answers() -> list[int]:
+                return [(await reader.asks("GET", path)).status for path in paths]
+
+            async def shown() -> list[str]:
+                (message,) = await bob.sees(talk)
+                return [message["extra"]["attachments"][id]["scan"] for id in ids]
+
+            assert (await answers(), await shown()) == ([503, 503], ["pending", "pending"])
+            await clamd.start()
+            for path, status in zip(paths, (200, 410), strict=True):
+                await here.becomes(path, status)
+            assert (await answers(), await shown()) == ([200, 410], ["safe", "unsafe"])

@@ -11,16 +11,16 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 import pytest
 import trio
+from chatnode_attachments.images.prepared import Derived, Prepared
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.store import collecting, files, receiving, sink, sweeping, uploads
 from chatnode_attachments.store.checking import check
 from chatnode_attachments.store.collecting import Collected, Collector
-from chatnode_attachments.store.content import Picture
 from chatnode_attachments.store.files import find_file
 from chatnode_attachments.store.finishing import Finisher
 from chatnode_attachments.store.receiving import Receiver
@@ -47,29 +47,6 @@ kill = st.one_of(st.just(0), st.just(0), st.integers(1, 30))
 """At which step the node is killed; 0 for not at all."""
 
 
-@attrs.frozen
-class Small:
-    """A thumbnail."""
-
-    kind: Literal["thumb320", "thumb1280"]
-    path: Path
-    type: str = "image/webp"
-    width: int = 3
-    height: int = 2
-
-
-@attrs.frozen
-class Cleaned:
-    """What came of a picture."""
-
-    cleaned: Path | None
-    derived: tuple[Small, ...]
-    type: str = "image/png"
-    width: int = 30
-    height: int = 20
-    placeholder: str | None = None
-
-
 class Cutter:
     """Removes the place from pictures."""
 
@@ -77,7 +54,7 @@ class Cutter:
         self._work = work
         self._count = 0
 
-    async def prepare(self, path: Path, *, clean: bool) -> Picture | None:
+    async def prepare(self, path: Path, *, clean: bool) -> Prepared:
         self._count += 1
         cleaned = self._work / f"clean{self._count}" if clean else None
         content = await trio.Path(path).read_bytes()
@@ -85,7 +62,7 @@ class Cutter:
             cleaned.write_bytes(clean_of(content))
         small = self._work / f"small{self._count}"
         small.write_bytes(content[:20])
-        return Cleaned(cleaned, (Small("thumb320", small),))
+        return Prepared("image/png", 30, 20, cleaned, (Derived("thumb320", small, "image/webp", 3, 2),), None)
 
 
 def clean_of(content: bytes) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable
 from logging import Logger, LoggerAdapter
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import attrs
@@ -47,6 +49,7 @@ class Scope:
     ask: Ask
     wake: Callable[[str], None]
     ephemeral: frozenset[type[Event]]
+    directory: Path
 
 
 class Context:
@@ -271,6 +274,19 @@ class Context:
     def log(self) -> Logger | LoggerAdapter[Logger]:
         """The plugin's log. Never log message text."""
         return self._scope.log
+
+    @property
+    def directory(self) -> Path:
+        """The plugin's own directory, for files; it exists, and only the node's user can open it.
+
+        All of it is on one file system, so renaming within it is atomic. `plugins.drop` deletes it. What is in it is in
+        backups only if `Plugin.stored_files` lists it.
+        """
+        return self._scope.directory
+
+    def free_bytes(self) -> int:
+        """How much the node may still write to the file system of `directory`."""
+        return shutil.disk_usage(self._scope.directory).free
 
     def settings(self, kind: type[S]) -> S:
         """The plugin's settings, by their class."""

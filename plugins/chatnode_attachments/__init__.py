@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from chatnode.api import Plugin, Table, hookimpl, steps_in
+from collections.abc import Callable
+
+from chatnode.api import Context, Plugin, Table, hookimpl, steps_in
+from chatnode_attachments import hookspecs
+from chatnode_attachments.cli import cli
+from chatnode_attachments.commands import COMMANDS
+from chatnode_attachments.figures import METRICS, health
+from chatnode_attachments.permissions import PERMISSIONS
 from chatnode_attachments.settings import AttachmentsSettings
+from chatnode_attachments.state import open_attachments
+from chatnode_attachments.tasks import CONSUMERS, TASKS
 
 _FILES = Table(
     "attachments_files", people=("uploader",), message="message",
@@ -27,4 +36,24 @@ def chatnode_plugin() -> Plugin:
         settings=AttachmentsSettings,
         steps=steps_in(__name__),
         tables=(_FILES, _UPLOADS, _USAGE),
+        permissions=PERMISSIONS,
+        commands=COMMANDS,
+        consumers=CONSUMERS,
+        metrics=METRICS,
+        tasks=TASKS,
+        state=open_attachments,
+        health=health,
+        cli=cli,
     )
+
+
+@hookimpl
+def add_hookspecs(add: Callable[[object], None]) -> None:
+    """Let other plugins refuse uploads, and follow files."""
+    add(hookspecs)
+
+
+@hookimpl
+async def node_started(ctx: Context) -> None:
+    """Finish what a kill left, at once."""
+    ctx.wake("finish")

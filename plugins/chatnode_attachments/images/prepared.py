@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import attrs
 
 from chatnode_attachments.types import PICTURES
 
-KINDS = ("thumb320", "thumb1280")
+ThumbnailKind = Literal["thumb320", "thumb1280"]
+KINDS: tuple[ThumbnailKind, ...] = ("thumb320", "thumb1280")
 _MOST_SIDE = 65_535
 _PREVIEW = re.compile(r"data:image/webp;base64,[A-Za-z0-9+/]{1,277}={0,2}")
 
@@ -20,7 +21,7 @@ _PREVIEW = re.compile(r"data:image/webp;base64,[A-Za-z0-9+/]{1,277}={0,2}")
 class DerivedImage:
     """A thumbnail. The file is the caller's, to move or to remove."""
 
-    kind: str
+    kind: ThumbnailKind
     path: Path
     type: str
     width: int
@@ -60,8 +61,8 @@ def read_answer(answer: Mapping[str, Any], cleaned: Path, thumbnails: Sequence[P
         height=_side(answer["height"]),
         cleaned=cleaned if clean else None,
         derived=tuple(
-            DerivedImage(each["kind"], path, "image/webp", _side(each["width"]), _side(each["height"]))
-            for each, path in zip(derived, thumbnails, strict=False)
+            DerivedImage(kind, path, "image/webp", _side(each["width"]), _side(each["height"]))
+            for kind, path, each in zip(KINDS, thumbnails, derived, strict=False)
         ),
         placeholder=placeholder,
     )

@@ -72,7 +72,9 @@ class Finisher:
                 return upload.blob_name, await self._inspect(blob, upload, None, clean=False)
         incoming = self.layout.incoming(upload.id)
         await self.run(lambda: _settle(incoming, upload.durable))
-        content = await self._inspect(incoming, upload, digest, clean=self.clean and not upload.as_file)
+        content = await self._inspect(
+            incoming, upload, digest, clean=self.settings.strips(as_file=bool(upload.as_file))
+        )
         name = new_id()
         try:
             await ctx.write(lambda tx: uploads.begin_finish(tx, upload, name))

@@ -21,13 +21,11 @@ from chatnode.hooks.plugin import (
     Permission,
     Plugin,
     PluginRole,
-    Request,
-    Response,
-    Route,
     Step,
     Task,
     steps_in,
 )
+from chatnode.hooks.routes import Disconnected, FilePart, Request, Response, Route
 from chatnode.hooks.specs import hookimpl, hookspec
 from chatnode.hooks.wanting import only_for
 from chatnode.model.commands.messages import Posted
@@ -124,12 +122,14 @@ __all__ = [
     "ConversationTrimmed",
     "ConversationUpdated",
     "Deny",
+    "Disconnected",
     "Draft",
     "Emoji",
     "Entries",
     "Event",
     "EventKind",
     "Field",
+    "FilePart",
     "FilterSql",
     "Handle",
     "Id",

@@ -153,8 +153,10 @@ class Node:
         # a fifth of the start and of the memory, and a node may serve client sockets for days without them.
         with _whole_imports():
             from chatnode.transport.http import make_app
+            from chatnode.transport.streams import PluginRoutes, RouteTable
 
-        return make_app(self.core, self.table, self.sessions, self.health, self.plugins)
+        framework = make_app(self.core, self.table, self.sessions, self.health, self.plugins)
+        return PluginRoutes(self.core, RouteTable(self.plugins), framework)
 
     async def _run_plugins(self, serving: trio.Event) -> None:
         """Run the consumers and tasks of plugins, once the node serves and `node_started` was called."""

@@ -13,6 +13,7 @@ from chatnode_attachments.permissions import PERMISSIONS
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import open_attachments
 from chatnode_attachments.tasks import CONSUMERS, TASKS
+from chatnode_attachments.uploading.routes import LIMITS, ROUTES
 
 _FILES = Table(
     "attachments_files", people=("uploader",), message="message",
@@ -38,6 +39,8 @@ def chatnode_plugin() -> Plugin:
         tables=(_FILES, _UPLOADS, _USAGE),
         permissions=PERMISSIONS,
         commands=COMMANDS,
+        limits=LIMITS,
+        routes=ROUTES,
         consumers=CONSUMERS,
         metrics=METRICS,
         tasks=TASKS,

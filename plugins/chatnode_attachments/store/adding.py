@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from chatnode.api import Transaction
-from chatnode_attachments.images.prepared import Derived
+from chatnode_attachments.images.prepared import DerivedImage
 from chatnode_attachments.store import uploads
 from chatnode_attachments.store.content import Content
 from chatnode_attachments.store.files import find_file
@@ -20,7 +20,7 @@ class StoredThumbnail:
 
     name: str
     bytes: int
-    picture: Derived
+    picture: DerivedImage
 
 
 @attrs.frozen

@@ -9,7 +9,7 @@ from typing import Literal, Protocol, TypeVar
 
 import attrs
 
-from chatnode_attachments.images.prepared import Derived, Prepared
+from chatnode_attachments.images.prepared import DerivedImage, Prepared
 from chatnode_attachments.store.sink import digest_of
 from chatnode_attachments.types import HEAD_BYTES, PICTURES, category, label, proven_type
 
@@ -43,7 +43,7 @@ class Content:
     width: int | None = None
     height: int | None = None
     placeholder: str | None = None
-    derived: Sequence[Derived] = ()
+    derived: Sequence[DerivedImage] = ()
 
     def remove_work(self, work: Path) -> None:
         """Remove what was made for it and is not stored."""

@@ -70,7 +70,9 @@ async def feed(ctx: Context, request: Request) -> Response:
 
 
 async def hook(ctx: Context, request: Request) -> Response:
-    return Response(json.dumps({"got": request.body.decode(), "by": request.headers["x-by"]}), 202, "application/json")
+    return Response(
+        json.dumps({"got": (await request.body()).decode(), "by": request.headers["x-by"]}), 202, "application/json"
+    )
 
 
 async def change(ctx: Context, request: Request) -> Response:

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 import pytest
 import trio
-from chatnode_attachments.images.prepared import Derived, Prepared
+from chatnode_attachments.images.prepared import DerivedImage, Prepared
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.store import collecting, files, receiving, sink, sweeping, uploads
 from chatnode_attachments.store.checking import check
@@ -62,7 +62,7 @@ class Cutter:
             cleaned.write_bytes(clean_of(content))
         small = self._work / f"small{self._count}"
         small.write_bytes(content[:20])
-        return Prepared("image/png", 30, 20, cleaned, (Derived("thumb320", small, "image/webp", 3, 2),), None)
+        return Prepared("image/png", 30, 20, cleaned, (DerivedImage("thumb320", small, "image/webp", 3, 2),), None)
 
 
 def clean_of(content: bytes) -> bytes:

@@ -26,6 +26,7 @@ from chatnode_attachments.store.finishing import Finisher
 from chatnode_attachments.store.receiving import Receiver
 from chatnode_attachments.store.rows import Upload
 from chatnode_attachments.store.sweeping import sweep
+from chatnode_attachments.types import proven_type
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -38,7 +39,7 @@ from tests.plugins.attachments.store.crashing import Fuse
 from tests.plugins.attachments.store.storing import PLUGINS, Uploader, broken, context, pieces
 from tests.quick import examples
 
-PNG = b"\x89PNG\r\n\x1a\n"
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 CONTENTS = (b"", b"a", b"hello " * 30, bytes(range(256)) * 2, PNG + b"a picture, with a place in it" * 9)
 HANDLES = ("ann", "bob")
 
@@ -392,6 +393,10 @@ def run(count: int, steps: int, *phases: Phase, **options: Any) -> None:
 
 def test_nothing_acknowledged_is_lost_and_nothing_else_stays() -> None:
     run(examples(12), 20)
+
+
+def test_the_machine_has_a_picture() -> None:
+    assert [proven_type(content) for content in CONTENTS] == [None, None, None, None, "image/png"]
 
 
 @pytest.mark.slow

@@ -120,8 +120,4 @@ class Finisher:
 
 def _settle(path: Path, durable: int) -> None:
     """Leave exactly the bytes that the client was told of; an empty file has none so far."""
-    file = open_at(path, durable)
-    try:
-        os.fdatasync(file)
-    finally:
-        os.close(file)
+    os.close(open_at(path, durable))

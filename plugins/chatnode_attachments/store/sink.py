@@ -123,6 +123,7 @@ def open_at(path: Path, start: int) -> int:
             raise Unreliable(None, f"{path.name} has {size} bytes of {start}")
         if size > start:
             os.ftruncate(file, start)
+            os.fdatasync(file)
         if start == 0:
             sync_directory(path.parent)
     except BaseException:

@@ -40,6 +40,15 @@ async def _trash(ctx: Context) -> float:
     return await ctx.read(_TRASH)
 
 
+async def _pictures(ctx: Context) -> float:
+    return ctx.state(Attachments).images.outcomes["prepared"]
+
+
+async def _pictures_failed(ctx: Context) -> float:
+    outcomes = ctx.state(Attachments).images.outcomes
+    return outcomes.total() - outcomes["prepared"] - outcomes["refused"]
+
+
 METRICS = (
     Metric("uploads", "Uploads begun."),
     Metric("files", "Uploads that became files."),
@@ -50,7 +59,12 @@ METRICS = (
     Metric("blobs", "Contents on disk.", _blobs),
     Metric("bytes", "Bytes of contents and thumbnails on disk.", _bytes),
     Metric("trash", "Files that wait to be removed from the disk.", _trash),
-)
+    Metric("pictures", "Pictures that were decoded since the node started.", _pictures),
+    Metric(
+        "pictures_failed", "Pictures that crashed their decoder or took too long since the node started.",
+        _pictures_failed,
+    ),
+)  # fmt: skip
 
 
 async def health(ctx: Context) -> Mapping[str, Any]:
@@ -61,4 +75,5 @@ async def health(ctx: Context) -> Mapping[str, Any]:
         raise RuntimeError(f"{missing} contents are missing from the disk; see `chatnode attachments check`")
     here = ctx.state(Attachments)
     free = await here.store.run(ctx.free_bytes)
-    return {"contents": blobs, "mib": bytes // MIB, "receiving": here.store.receiving, "free_mib": free // MIB}
+    figures = {"contents": blobs, "mib": bytes // MIB, "receiving": here.store.receiving, "free_mib": free // MIB}
+    return figures | here.images.status()

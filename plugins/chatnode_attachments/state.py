@@ -4,26 +4,38 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import attrs
 import trio
 
 from chatnode.api import Context
 from chatnode_attachments.images.workers import ImageWorkers
+from chatnode_attachments.scanning.verdicts import ScannerNow, ScannerState
+from chatnode_attachments.serving.counts import DownloadCounts
+from chatnode_attachments.serving.slots import DownloadSlots
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store.collecting import Collector
 from chatnode_attachments.store.layout import Layout
 from chatnode_attachments.store.store import Store
 
 
+class _NoScanner:
+    state: ScannerState = "off"
+
+
 @attrs.define(eq=False)
 class Attachments:
-    """The parts of the running plugin."""
+    """The parts of the running plugin. `missing` are the files that downloads did not find since the node started."""
 
     layout: Layout
     store: Store
     collector: Collector
     images: ImageWorkers
+    scanner: ScannerNow
+    slots: DownloadSlots
+    counts: DownloadCounts
+    missing: set[Path] = attrs.field(factory=set[Path])
 
 
 @asynccontextmanager
@@ -35,4 +47,5 @@ async def open_attachments(ctx: Context) -> AsyncGenerator[Attachments]:
     async with ImageWorkers(layout.work, megapixels=settings.image_megapixels) as images:
         store = Store(layout, settings, images, free_bytes=ctx.free_bytes)
         collector = Collector(layout, settings, store.locks, store.run, lambda: False)
-        yield Attachments(layout, store, collector, images)
+        slots = DownloadSlots(settings.downloads_per_person)
+        yield Attachments(layout, store, collector, images, _NoScanner(), slots, DownloadCounts())

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatnode.api import Context, Metric, Permission, Plugin, Table, hookimpl, steps_in
+from chatnode.api import Context, Plugin, Table, hookimpl, steps_in
 from chatnode_attachments import hookspecs
-from chatnode_attachments.commands import links
-from chatnode_attachments.serving.downloads import ROUTES
+from chatnode_attachments.cli import cli
+from chatnode_attachments.commands import COMMANDS
+from chatnode_attachments.figures import METRICS, health
+from chatnode_attachments.permissions import PERMISSIONS
+from chatnode_attachments.serving.downloads import ROUTES as DOWNLOADS
 from chatnode_attachments.serving.tasks import COUNTING
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import Attachments, open_attachments
-from chatnode_attachments.tasks import TASKS
+from chatnode_attachments.tasks import CONSUMERS, TASKS
+from chatnode_attachments.uploading.routes import LIMITS
+from chatnode_attachments.uploading.routes import ROUTES as UPLOADS
 
 _FILES = Table(
     "attachments_files", people=("uploader",), message="message",
@@ -35,20 +40,16 @@ def chatnode_plugin() -> Plugin:
         settings=AttachmentsSettings,
         steps=steps_in(__name__),
         tables=(_FILES, _UPLOADS, _USAGE),
-        permissions=(
-            Permission("attachments.upload", "upload files"),
-            Permission("attachments.audit", "see who uploaded how much, and what was downloaded", roles=()),
-        ),
-        metrics=(
-            Metric("uploads", "Uploads begun."),
-            Metric("files", "Uploads that became files."),
-            Metric("bytes_received", "Bytes of uploads written to disk."),
-            Metric("bytes_removed", "Bytes of files removed from the disk."),
-        ),
-        commands=links.COMMANDS,
-        routes=ROUTES,
+        permissions=PERMISSIONS,
+        commands=COMMANDS,
+        limits=LIMITS,
+        routes=(*UPLOADS, *DOWNLOADS),
+        consumers=CONSUMERS,
+        metrics=METRICS,
         tasks=(*TASKS, COUNTING),
         state=open_attachments,
+        health=health,
+        cli=cli,
     )
 
 
@@ -56,6 +57,12 @@ def chatnode_plugin() -> Plugin:
 def add_hookspecs(add: Callable[[object], None]) -> None:
     """Let other plugins refuse uploads, and follow files."""
     add(hookspecs)
+
+
+@hookimpl
+async def node_started(ctx: Context) -> None:
+    """Finish what a kill left, at once."""
+    ctx.wake("finish")
 
 
 @hookimpl

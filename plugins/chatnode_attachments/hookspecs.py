@@ -20,9 +20,7 @@ async def file_stored(ctx: Context, file: FileRow) -> None:
 
 
 @hookspec(failure="refuse")
-async def may_download(
-    ctx: Context, account: Account, file: str, used_by: str | None
-) -> Verdict | None:  # pyright: ignore[reportReturnType]
+async def may_download(ctx: Context, account: Account, file: str, used_by: str | None) -> Verdict | None:  # pyright: ignore[reportReturnType]
     """Whether a user may have a file, by its id, or a thumbnail of it. Asked for every request, also by a signed link.
 
     For the file of a message, and for one that was not posted, it is asked after the plugin itself found that the user

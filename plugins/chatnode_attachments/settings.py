@@ -21,6 +21,7 @@ class AttachmentsSettings:
     unposted_hours: int = setting(24, "Hours after which a file that was not posted is removed.", minimum=1)
     uploads_at_a_time: int = setting(16, "Maximum number of uploads that the node receives at a time.", minimum=1)
     uploads_per_person: int = setting(3, "Maximum number of uploads received at a time from a user.", minimum=1)
+    uploads_per_minute: int = setting(600, "Maximum number of uploads that a user may begin per minute.", minimum=0)
     idle_seconds: float = setting(
         60.0, "Seconds without a byte after which receiving ends; it can be resumed.", minimum=1
     )

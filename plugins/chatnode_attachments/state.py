@@ -10,6 +10,7 @@ import attrs
 import trio
 
 from chatnode.api import Context
+from chatnode_attachments.images.workers import ImageWorkers
 from chatnode_attachments.scanning.verdicts import ScannerNow, ScannerState
 from chatnode_attachments.serving.counts import DownloadCounts
 from chatnode_attachments.serving.slots import DownloadSlots
@@ -17,11 +18,6 @@ from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store.collecting import Collector
 from chatnode_attachments.store.layout import Layout
 from chatnode_attachments.store.store import Store
-
-
-class _NoPictures:
-    async def prepare(self, path: Path, *, clean: bool) -> None:
-        return None
 
 
 class _NoScanner:
@@ -35,6 +31,7 @@ class Attachments:
     layout: Layout
     store: Store
     collector: Collector
+    images: ImageWorkers
     scanner: ScannerNow
     slots: DownloadSlots
     counts: DownloadCounts
@@ -47,7 +44,8 @@ async def open_attachments(ctx: Context) -> AsyncGenerator[Attachments]:
     layout = Layout(ctx.directory)
     await trio.to_thread.run_sync(layout.prepare)
     settings = ctx.settings(AttachmentsSettings)
-    store = Store(layout, settings, _NoPictures(), free_bytes=ctx.free_bytes)
-    collector = Collector(layout, settings, store.locks, store.run, lambda: False)
-    slots = DownloadSlots(settings.downloads_per_person)
-    yield Attachments(layout, store, collector, _NoScanner(), slots, DownloadCounts())
+    async with ImageWorkers(layout.work, megapixels=settings.image_megapixels) as images:
+        store = Store(layout, settings, images, free_bytes=ctx.free_bytes)
+        collector = Collector(layout, settings, store.locks, store.run, lambda: False)
+        slots = DownloadSlots(settings.downloads_per_person)
+        yield Attachments(layout, store, collector, images, _NoScanner(), slots, DownloadCounts())

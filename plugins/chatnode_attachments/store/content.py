@@ -90,22 +90,25 @@ async def inspect(
 ) -> Content:
     """Find out what an upload is, and put on disk what was made from it. `digest` is its SHA-256, if known."""
     proven = await run(lambda: _proven(path))
-    picture = None
-    if proven is not None and proven.startswith("image/"):
-        picture = await pictures.prepare(path, clean=clean)
-    if picture is None:
-        derive = "none" if proven is None or not proven.startswith("image/") else "failed"
-        type = proven or await run(lambda: label(path, name))
-        sha256 = digest or await run(lambda: digest_of(path))
-        return Content(path, sha256, path.stat().st_size, type, category(type), derive)
-    stored = picture.cleaned or path
-    made = [each.path for each in picture.derived] + [picture.cleaned] * (picture.cleaned is not None)
-    await run(lambda: _sync_files(made))
-    sha256 = digest if digest is not None and stored == path else await run(lambda: digest_of(stored))
-    return Content(
-        stored, sha256, stored.stat().st_size, picture.type, category(picture.type), "done", picture.width,
-        picture.height, picture.placeholder, picture.derived,
-    )  # fmt: skip
+    is_picture = proven is not None and proven.startswith("image/")
+    picture = await pictures.prepare(path, clean=clean) if is_picture else None
+
+    def describe() -> Content:
+        if picture is None:
+            type = proven or label(path, name)
+            derive = "failed" if is_picture else "none"
+            return Content(path, digest or digest_of(path), path.stat().st_size, type, category(type), derive)
+        stored = picture.cleaned or path
+        _sync_files([each.path for each in picture.derived])
+        if stored != path:
+            _sync_files([stored])
+        sha256 = digest if digest is not None and stored == path else digest_of(stored)
+        return Content(
+            stored, sha256, stored.stat().st_size, picture.type, category(picture.type), "done", picture.width,
+            picture.height, picture.placeholder, picture.derived,
+        )  # fmt: skip
+
+    return await run(describe)
 
 
 def _proven(path: Path) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
@@ -37,6 +38,15 @@ class Layout:
     def in_tree(self, tree: str, name: str) -> Path:
         """The path of a file by the name of its tree, as `attachments_trash` has it."""
         return {"incoming": self.incoming, "blobs": self.blob, "derived": self.derived}[tree](name)
+
+    def folders(self) -> Iterator[tuple[str, Path]]:
+        """Every directory that has files, with the name of its tree."""
+        for tree in TREES:
+            directory = self.directory / tree
+            if tree in ("blobs", "derived"):
+                yield from ((tree, each) for each in sorted(directory.iterdir()) if each.is_dir())
+            else:
+                yield tree, directory
 
     def prepare(self) -> None:
         """Create what is missing and empty `work`. Costs the same however many files there are."""

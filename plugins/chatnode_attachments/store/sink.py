@@ -1,4 +1,4 @@
-"""The file that an upload is received in. Everything here blocks: it runs in the plugin's threads, one call at a time."""
+"""The file that an upload is received in. All of it blocks, and runs in the plugin's threads, a call at a time."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import attrs
 import trio
@@ -26,7 +25,8 @@ class _NoScanner:
 
 @attrs.define(eq=False)
 class Attachments:
-    """The parts of the running plugin. `missing` are the files that downloads did not find since the node started."""
+    """The parts of the running plugin. `missing` are the keys of contents that downloads did not find, or not whole,
+    since the node started: perhaps only until a disk is mounted again, so the tables do not say it."""
 
     layout: Layout
     store: Store
@@ -35,7 +35,7 @@ class Attachments:
     scanner: ScannerNow
     slots: DownloadSlots
     counts: DownloadCounts
-    missing: set[Path] = attrs.field(factory=set[Path])
+    missing: set[int] = attrs.field(factory=set[int])
 
 
 @asynccontextmanager

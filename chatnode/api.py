@@ -87,7 +87,7 @@ from chatnode.storage.messages.posting import Draft, post_message
 from chatnode.storage.messages.recipients import Recipient, recipients, thread_followers
 from chatnode.storage.messages.visible import TAKES_PART, VISIBLE_MESSAGES, may_see_message
 from chatnode.storage.people.people import by_key as person_by_key
-from chatnode.storage.people.people import check_reachable, holders_of
+from chatnode.storage.people.people import check_can_act, check_reachable, holders_of
 from chatnode.storage.people.people import find as find_person
 from chatnode.storage.people.people import public as public_person
 from chatnode.storage.presence.presence import SEEN as MAY_SEE_PRESENCE
@@ -199,6 +199,7 @@ __all__ = [
     "add_member",
     "as_emoji",
     "caseless",
+    "check_can_act",
     "check_reachable",
     "command",
     "direct_id",

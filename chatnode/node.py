@@ -27,6 +27,7 @@ from chatnode.config import Config
 from chatnode.dispatch.acting import AsOperator
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import JobRunner
+from chatnode.dispatch.signing import Signer
 from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal, StartError
@@ -240,7 +241,7 @@ async def build(
     hooks = plugins.request_hooks()
     table = CommandTable([*commands, *plugins.commands()], hooks, board.active)
     jobs = JobRunner(core, [job for each in subjects for job in each.jobs])
-    core.add(sessions, board, plugins, hooks, table, jobs)
+    core.add(sessions, board, plugins, hooks, table, jobs, Signer(directory.signing_keys))
     plugins.add_to(core)
     consumers, tasks = Consumers(db, plugins), Tasks(plugins)
     core.add(consumers, tasks)

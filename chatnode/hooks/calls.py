@@ -307,19 +307,26 @@ class HookCalls:
                 continue
 
     async def ask(self, plugin: Plugin, caller: Caller, hook: str, /, **arguments: Any) -> list[Any]:
-        """Call a hook that the plugin, or one that it requires, offers; implementations that fail are left out."""
+        """Call a hook that the plugin, or one that it requires, offers. Raises `Refusal` if an implementation fails and
+        the hook's failure refuses.
+        """
         offering = self._offers.get(hook)
         if offering is None:
             raise LookupError(f"no plugin offers the hook {hook}")
         if offering != plugin.name and offering not in plugin.requires:
             raise LookupError(f"the hook {hook} belongs to the plugin {offering}, which {plugin.name} does not require")
         gave: list[Any] = []
-        is_async = colour(getattr(self._pluggy.hook, hook).spec.function) == "async def"
+        spec = getattr(self._pluggy.hook, hook).spec.function
+        is_async, refuses = colour(spec) == "async def", getattr(spec, specs.REFUSES, False)
         for _, call in self._calls(hook, self._implementations(hook), caller, None, **arguments):
             try:
                 gave.append(await call() if is_async else call())
-            except (HookFailed, Refusal):
-                continue
+            except HookFailed as failed:
+                if refuses:
+                    raise failed.as_refusal() from failed
+            except Refusal:
+                if refuses:
+                    raise
         return gave
 
 

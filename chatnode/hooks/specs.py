@@ -8,7 +8,7 @@ before and `trylast` after the others. They may omit arguments that they do not 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 import attrs
 import pluggy
@@ -59,11 +59,27 @@ def hook(failure: Failure, budget: Budget) -> Callable[[F], F]:
     return declare
 
 
-def hookspec(function: F) -> F:
-    """Declare a hook of a plugin, for `add_hookspecs`: implementations that fail are left out, and the budget is
-    `hook_seconds`.
+REFUSES = "refuses_if_failing"
+"""The attribute of a plugin's hook whose failure refuses the operation."""
+
+
+@overload
+def hookspec(function: F, /) -> F: ...
+@overload
+def hookspec(*, failure: Failure) -> Callable[[F], F]: ...
+def hookspec(function: Callable[..., Any] | None = None, /, *, failure: Failure = "go on") -> Any:
+    """Declare a hook of a plugin, for `add_hookspecs`, with the budget `hook_seconds`.
+
+    An implementation that fails is left out. For a hook that may forbid something, write
+    `@hookspec(failure="refuse")`: then `Context.ask` raises `Refusal` if an implementation raises, is too slow, or
+    refuses itself.
     """
-    return _hookspec(function)
+
+    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        setattr(function, REFUSES, failure == "refuse")
+        return _hookspec(function)
+
+    return declare(function) if function is not None else declare
 
 
 @_hookspec(firstresult=True)

@@ -10,10 +10,13 @@ from chatnode_attachments.cli import cli
 from chatnode_attachments.commands import COMMANDS
 from chatnode_attachments.figures import METRICS, health
 from chatnode_attachments.permissions import PERMISSIONS
+from chatnode_attachments.serving.downloads import ROUTES as DOWNLOADS
+from chatnode_attachments.serving.tasks import COUNTING
 from chatnode_attachments.settings import AttachmentsSettings
-from chatnode_attachments.state import open_attachments
+from chatnode_attachments.state import Attachments, open_attachments
 from chatnode_attachments.tasks import CONSUMERS, TASKS
-from chatnode_attachments.uploading.routes import LIMITS, ROUTES
+from chatnode_attachments.uploading.routes import LIMITS
+from chatnode_attachments.uploading.routes import ROUTES as UPLOADS
 
 _FILES = Table(
     "attachments_files", people=("uploader",), message="message",
@@ -40,10 +43,10 @@ def chatnode_plugin() -> Plugin:
         permissions=PERMISSIONS,
         commands=COMMANDS,
         limits=LIMITS,
-        routes=ROUTES,
+        routes=(*UPLOADS, *DOWNLOADS),
         consumers=CONSUMERS,
         metrics=METRICS,
-        tasks=TASKS,
+        tasks=(*TASKS, COUNTING),
         state=open_attachments,
         health=health,
         cli=cli,
@@ -60,3 +63,9 @@ def add_hookspecs(add: Callable[[object], None]) -> None:
 async def node_started(ctx: Context) -> None:
     """Finish what a kill left, at once."""
     ctx.wake("finish")
+
+
+@hookimpl
+async def node_stopping(ctx: Context) -> None:
+    """Write the downloads that were counted since the last time."""
+    await ctx.state(Attachments).counts.write(ctx)

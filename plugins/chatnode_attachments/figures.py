@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,7 +18,10 @@ def _one(sql: str) -> Callable[[Reader], float]:
 
 _OPEN = _one("SELECT count(*) FROM attachments_uploads WHERE state IN ('open', 'finishing')")
 _TRASH = _one("SELECT count(*) FROM attachments_trash")
-_MISSING = _one("SELECT count(*) FROM attachments_blobs WHERE place = 'missing'")
+_MISSING = (
+    "SELECT count(*) FROM attachments_blobs WHERE place = 'missing' "
+    "OR (place = 'local' AND key IN (SELECT value FROM json_each(?)))"
+)
 
 
 async def _open(ctx: Context) -> float:
@@ -40,6 +44,15 @@ async def _trash(ctx: Context) -> float:
     return await ctx.read(_TRASH)
 
 
+async def _pictures(ctx: Context) -> float:
+    return ctx.state(Attachments).images.outcomes["prepared"]
+
+
+async def _pictures_failed(ctx: Context) -> float:
+    outcomes = ctx.state(Attachments).images.outcomes
+    return outcomes.total() - outcomes["prepared"] - outcomes["refused"]
+
+
 METRICS = (
     Metric("uploads", "Uploads begun."),
     Metric("files", "Uploads that became files."),
@@ -50,16 +63,22 @@ METRICS = (
     Metric("blobs", "Contents on disk.", _blobs),
     Metric("bytes", "Bytes of contents and thumbnails on disk.", _bytes),
     Metric("trash", "Files that wait to be removed from the disk.", _trash),
-)
+    Metric("pictures", "Pictures that were decoded since the node started.", _pictures),
+    Metric(
+        "pictures_failed", "Pictures that crashed their decoder or took too long since the node started.",
+        _pictures_failed,
+    ),
+)  # fmt: skip
 
 
 async def health(ctx: Context) -> Mapping[str, Any]:
     """Figures; raises if files are missing."""
     blobs, bytes = await ctx.read(quotas.stored)
-    missing = await ctx.read(_MISSING)
+    here = ctx.state(Attachments)
+    not_found = json.dumps(list(here.missing))
+    missing = await ctx.read(lambda reader: reader.execute(_MISSING, (not_found,)).fetchone()[0])
     if missing:
         raise RuntimeError(f"{missing} contents are missing from the disk; see `chatnode attachments check`")
-    here = ctx.state(Attachments)
     free = await here.store.run(ctx.free_bytes)
     figures = {"contents": blobs, "mib": bytes // MIB, "receiving": here.store.receiving, "free_mib": free // MIB}
     return figures | here.images.status()

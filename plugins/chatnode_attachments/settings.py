@@ -26,6 +26,9 @@ class AttachmentsSettings:
         60.0, "Seconds without a byte after which receiving ends; it can be resumed.", minimum=1
     )
     threads: int = setting(4, "Number of threads that read and write files.", minimum=1)
+    downloads_per_person: int = setting(
+        8, "Maximum number of downloads of a user at a time; more wait for a while.", minimum=0
+    )
     image_megapixels: int = setting(50, "Maximum size of a picture that is shown, in megapixels.", minimum=1)
     strip_metadata: str = setting(
         "images",

@@ -10,20 +10,32 @@ import trio
 
 from chatnode.api import Context
 from chatnode_attachments.images.workers import ImageWorkers
+from chatnode_attachments.scanning.verdicts import ScannerNow, ScannerState
+from chatnode_attachments.serving.counts import DownloadCounts
+from chatnode_attachments.serving.slots import DownloadSlots
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store.collecting import Collector
 from chatnode_attachments.store.layout import Layout
 from chatnode_attachments.store.store import Store
 
 
+class _NoScanner:
+    state: ScannerState = "off"
+
+
 @attrs.define(eq=False)
 class Attachments:
-    """The parts of the running plugin."""
+    """The parts of the running plugin. `missing` are the keys of contents that downloads did not find, or not whole,
+    since the node started: perhaps only until a disk is mounted again, so the tables do not say it."""
 
     layout: Layout
     store: Store
     collector: Collector
     images: ImageWorkers
+    scanner: ScannerNow
+    slots: DownloadSlots
+    counts: DownloadCounts
+    missing: set[int] = attrs.field(factory=set[int])
 
 
 @asynccontextmanager
@@ -35,4 +47,5 @@ async def open_attachments(ctx: Context) -> AsyncGenerator[Attachments]:
     async with ImageWorkers(layout.work, megapixels=settings.image_megapixels) as images:
         store = Store(layout, settings, images, free_bytes=ctx.free_bytes)
         collector = Collector(layout, settings, store.locks, store.run, lambda: False)
-        yield Attachments(layout, store, collector, images)
+        slots = DownloadSlots(settings.downloads_per_person)
+        yield Attachments(layout, store, collector, images, _NoScanner(), slots, DownloadCounts())

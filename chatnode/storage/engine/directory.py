@@ -43,6 +43,11 @@ class DataDirectory:
         return self.path / "restoring"
 
     @property
+    def signing_keys(self) -> Path:
+        """Secret; in no backup."""
+        return self.path / "signing.keys"
+
+    @property
     def plugins(self) -> Path:
         """Has a directory for each plugin."""
         return self.path / "plugins"

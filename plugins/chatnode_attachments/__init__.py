@@ -16,12 +16,13 @@ from chatnode_attachments.messages.shown import enrich_messages as enrich_messag
 from chatnode_attachments.model import AttachmentsChanged, FileInfected
 from chatnode_attachments.permissions import PERMISSIONS
 from chatnode_attachments.scanning import telling
-from chatnode_attachments.serving import downloads
+from chatnode_attachments.serving.downloads import ROUTES as DOWNLOADS
 from chatnode_attachments.serving.tasks import COUNTING
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import Attachments, open_attachments
 from chatnode_attachments.tasks import CONSUMERS, TASKS
-from chatnode_attachments.uploading import routes as uploading
+from chatnode_attachments.uploading.routes import LIMITS
+from chatnode_attachments.uploading.routes import ROUTES as UPLOADS
 
 _FILES = Table(
     "attachments_files", people=("uploader",), message="message",
@@ -51,10 +52,10 @@ def chatnode_plugin() -> Plugin:
             EventKind(AttachmentsChanged, telling.make_changed, of_message=True),
             EventKind(FileInfected, telling.make_infected),
         ),
-        limits=uploading.LIMITS,
+        limits=LIMITS,
+        routes=(*UPLOADS, *DOWNLOADS),
         consumers=CONSUMERS,
         metrics=METRICS,
-        routes=(*uploading.ROUTES, *downloads.ROUTES),
         collections=(ATTACHMENTS,),
         tasks=(*TASKS, COUNTING),
         state=open_attachments,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,7 +19,10 @@ def _one(sql: str) -> Callable[[Reader], float]:
 
 _OPEN = _one("SELECT count(*) FROM attachments_uploads WHERE state IN ('open', 'finishing')")
 _TRASH = _one("SELECT count(*) FROM attachments_trash")
-_MISSING = _one("SELECT count(*) FROM attachments_blobs WHERE place = 'missing'")
+_MISSING = (
+    "SELECT count(*) FROM attachments_blobs WHERE place = 'missing' "
+    "OR (place = 'local' AND key IN (SELECT value FROM json_each(?)))"
+)
 
 
 async def _open(ctx: Context) -> float:
@@ -78,6 +82,15 @@ async def _scanner_up(ctx: Context) -> float:
     return float(scanner.state in ("ok", "off"))
 
 
+async def _pictures(ctx: Context) -> float:
+    return ctx.state(Attachments).images.outcomes["prepared"]
+
+
+async def _pictures_failed(ctx: Context) -> float:
+    outcomes = ctx.state(Attachments).images.outcomes
+    return outcomes.total() - outcomes["prepared"] - outcomes["refused"]
+
+
 METRICS = (
     Metric("uploads", "Uploads begun."),
     Metric("files", "Uploads that became files."),
@@ -93,16 +106,22 @@ METRICS = (
     Metric("scans_waiting", "Contents that wait for a scan.", _scans_waiting),
     Metric("oldest_scan_seconds", "Age of the oldest content that waits for a scan.", _oldest_scan),
     Metric("scanner_up", "Whether the scanner gives verdicts, or is off: 1, else 0.", _scanner_up),
-)
+    Metric("pictures", "Pictures that were decoded since the node started.", _pictures),
+    Metric(
+        "pictures_failed", "Pictures that crashed their decoder or took too long since the node started.",
+        _pictures_failed,
+    ),
+)  # fmt: skip
 
 
 async def health(ctx: Context) -> Mapping[str, Any]:
     """Figures; raises if files are missing, or if new ones are not scanned."""
     blobs, bytes = await ctx.read(quotas.stored)
-    missing = await ctx.read(_MISSING)
+    here = ctx.state(Attachments)
+    not_found = json.dumps(list(here.missing))
+    missing = await ctx.read(lambda reader: reader.execute(_MISSING, (not_found,)).fetchone()[0])
     if missing:
         raise RuntimeError(f"{missing} contents are missing from the disk; see `chatnode attachments check`")
-    here = ctx.state(Attachments)
     free = await here.store.run(ctx.free_bytes)
     figures = {"contents": blobs, "mib": bytes // MIB, "receiving": here.store.receiving, "free_mib": free // MIB}
-    return figures | await _scanner_health(ctx)
+    return figures | here.images.status() | await _scanner_health(ctx)

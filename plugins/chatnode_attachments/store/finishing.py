@@ -18,6 +18,7 @@ import attrs
 import trio
 
 from chatnode.api import Context, Transaction, new_id
+from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store import uploads
 from chatnode_attachments.store.adding import Stored, StoredThumbnail, add_file
 from chatnode_attachments.store.content import Content, Pictures, Thread, inspect
@@ -44,15 +45,12 @@ class NewContentScans(Protocol):
 
 @attrs.frozen
 class Finisher:
-    """Finishes uploads that have all their bytes. The caller holds the upload's lock.
-
-    `clean`: pictures are stored without metadata, unless they were uploaded as files.
-    """
+    """Finishes uploads that have all their bytes. The caller holds the upload's lock."""
 
     layout: Layout
     run: Thread
     pictures: Pictures
-    clean: bool
+    settings: AttachmentsSettings
     scans: NewContentScans
 
     async def finish(self, ctx: Context, upload: Upload, digest: bytes | None) -> FileRow:
@@ -94,7 +92,9 @@ class Finisher:
                 return upload.blob_name, await self._inspect(blob, upload, None, clean=False)
         incoming = self.layout.incoming(upload.id)
         await self.run(lambda: _settle(incoming, upload.durable))
-        content = await self._inspect(incoming, upload, digest, clean=self.clean and not upload.as_file)
+        content = await self._inspect(
+            incoming, upload, digest, clean=self.settings.strips(as_file=bool(upload.as_file))
+        )
         name = new_id()
         try:
             await ctx.write(lambda tx: uploads.begin_finish(tx, upload, name))
@@ -140,8 +140,4 @@ class Finisher:
 
 def _settle(path: Path, durable: int) -> None:
     """Leave exactly the bytes that the client was told of; an empty file has none so far."""
-    file = open_at(path, durable)
-    try:
-        os.fdatasync(file)
-    finally:
-        os.close(file)
+    os.close(open_at(path, durable))

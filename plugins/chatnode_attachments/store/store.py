@@ -51,7 +51,7 @@ class Store:
         self._free_bytes = free_bytes
         self._scans = scans
         self._threads = trio.CapacityLimiter(settings.threads)
-        self._finisher = Finisher(layout, self.run, pictures, settings.strips(as_file=False), scans)
+        self._finisher = Finisher(layout, self.run, pictures, settings, scans)
         self._hashers: OrderedDict[str, Hasher] = OrderedDict()
         self._broken: set[str] = set()
         self._receiving: Counter[int] = Counter()

@@ -61,4 +61,5 @@ async def health(ctx: Context) -> Mapping[str, Any]:
         raise RuntimeError(f"{missing} contents are missing from the disk; see `chatnode attachments check`")
     here = ctx.state(Attachments)
     free = await here.store.run(ctx.free_bytes)
-    return {"contents": blobs, "mib": bytes // MIB, "receiving": here.store.receiving, "free_mib": free // MIB}
+    figures = {"contents": blobs, "mib": bytes // MIB, "receiving": here.store.receiving, "free_mib": free // MIB}
+    return figures | here.images.status()

@@ -26,6 +26,14 @@ class AttachmentsSettings:
         60.0, "Seconds without a byte after which receiving ends; it can be resumed.", minimum=1
     )
     threads: int = setting(4, "Number of threads that read and write files.", minimum=1)
-    strip_metadata: bool = setting(
-        True, "Whether pictures are stored without metadata, such as places, unless they are sent as files."
+    image_megapixels: int = setting(50, "Maximum size of a picture that is shown, in megapixels.", minimum=1)
+    strip_metadata: str = setting(
+        "images",
+        "What metadata, such as places and dates, is removed from: images (pictures not sent as files), all (pictures "
+        "sent as files too) or none.",
+        choices=("images", "all", "none"),
     )
+
+    def strips(self, *, as_file: bool) -> bool:
+        """Whether the metadata of an uploaded picture is removed."""
+        return self.strip_metadata == "all" or (self.strip_metadata == "images" and not as_file)

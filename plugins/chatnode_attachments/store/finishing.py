@@ -17,6 +17,7 @@ import attrs
 import trio
 
 from chatnode.api import Context, new_id
+from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store import uploads
 from chatnode_attachments.store.adding import Stored, StoredThumbnail, add_file
 from chatnode_attachments.store.content import Content, Pictures, Thread, inspect
@@ -30,14 +31,13 @@ from chatnode_attachments.store.sink import open_at
 class Finisher:
     """Finishes uploads that have all their bytes. The caller holds the upload's lock.
 
-    `clean`: pictures are stored without metadata, unless they were uploaded as files. `scan`: new content waits for
-    the scanner.
+    `scan`: new content waits for the scanner.
     """
 
     layout: Layout
     run: Thread
     pictures: Pictures
-    clean: bool
+    settings: AttachmentsSettings
     scan: bool
 
     async def finish(self, ctx: Context, upload: Upload, digest: bytes | None) -> FileRow:
@@ -72,7 +72,9 @@ class Finisher:
                 return upload.blob_name, await self._inspect(blob, upload, None, clean=False)
         incoming = self.layout.incoming(upload.id)
         await self.run(lambda: _settle(incoming, upload.durable))
-        content = await self._inspect(incoming, upload, digest, clean=self.clean and not upload.as_file)
+        content = await self._inspect(
+            incoming, upload, digest, clean=self.settings.strips(as_file=bool(upload.as_file))
+        )
         name = new_id()
         try:
             await ctx.write(lambda tx: uploads.begin_finish(tx, upload, name))

@@ -50,7 +50,7 @@ class Store:
         self._settings = settings
         self._free_bytes = free_bytes
         self._threads = trio.CapacityLimiter(settings.threads)
-        self._finisher = Finisher(layout, self.run, pictures, settings.strip_metadata, scan)
+        self._finisher = Finisher(layout, self.run, pictures, settings, scan)
         self._hashers: OrderedDict[str, Hasher] = OrderedDict()
         self._broken: set[str] = set()
         self._receiving: Counter[int] = Counter()

@@ -55,7 +55,7 @@ def to_finish(reader: Querying) -> list[str]:
     """The uploads that have all their bytes, and wait for the node."""
     rows = reader.execute(
         "SELECT id FROM attachments_uploads WHERE state IN ('open', 'finishing') "
-        "AND (state = 'finishing' OR durable = length) ORDER BY key"
+        "AND (state = 'finishing' OR durable = length) ORDER BY touched_at"
     )
     return [id for (id,) in rows.fetchall()]
 

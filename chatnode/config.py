@@ -219,6 +219,10 @@ class Backup:
     directory: str = setting("", "Directory for backups. Empty: `backups` in the data directory.")
     every_hours: float = setting(0.0, "Hours between backups; 0 disables them.", minimum=0)
     passphrase_file: str = setting("", "File with the passphrase to encrypt backups with. Empty: not encrypted.")
+    files: bool = setting(
+        True,
+        "Include the files of plugins. Without: copy `plugins` in the data directory yourself, after each backup.",
+    )
     keep_daily: int = setting(7, "Daily backups to keep.", minimum=0)
     keep_weekly: int = setting(5, "Weekly backups to keep.", minimum=0)
     keep_monthly: int = setting(12, "Monthly backups to keep.", minimum=0)

@@ -13,6 +13,8 @@ from chatnode.dispatch.jobs import Job, JobFailed
 from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
+from chatnode.hooks.files import find_lister
+from chatnode.hooks.manager import Manager
 from chatnode.model import permissions
 from chatnode.model.commands.backups import BackupReply
 from chatnode.model.commands.shared import Nothing
@@ -33,15 +35,18 @@ async def create(ctx: Caller, asked: Nothing) -> BackupReply:
     return BackupReply(
         made.path.name, manifest["made_at"], manifest["bytes"], manifest["gid"], manifest["counts"]["messages"],
         bool(ctx.core.config.backup.passphrase_file), len(manifest["problems"]), made.removed,
+        *((files["count"], files["bytes"]) if (files := manifest.get("files")) else ()),
     )  # fmt: skip
 
 
 async def make(core: Core) -> Made:
     """Make a backup in a thread of its own; cancellation stops it soon. Raises `BackupError`."""
     settings = core.config.backup
+    plugins = core.part(Manager)
+    find = partial(find_lister, plugins.plugins, plugins.installed)
     secret = await trio.to_thread.run_sync(backups.passphrase, settings)
     return await trio.to_thread.run_sync(
-        partial(backups.rotate, core.directory, settings, secret, core.db.additions, _stop_when_cancelled)
+        partial(backups.rotate, core.directory, settings, secret, core.db.additions, find, _stop_when_cancelled)
     )
 
 
@@ -53,7 +58,8 @@ async def backup(core: Core) -> str:
     """The job."""
     made = await make(core)
     if made.manifest["problems"]:
-        raise JobFailed(f"{made.path.name} was made, but checks of it failed; run chatnode check")
+        wrong = "; ".join(f"{name}: {found[0]}" for name, found in made.manifest["problems"].items())
+        raise JobFailed(f"{made.path.name} was made, but checks of it failed ({wrong}); run chatnode check")
     return f"{made.path.name} was made, {len(made.removed)} older ones removed"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib import resources
 from pathlib import Path
@@ -17,7 +17,7 @@ from chatnode.model.events import Event
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
-from chatnode.storage.engine.stored_files import Lister
+from chatnode.storage.engine.stored_files import StoredFile
 from chatnode.storage.engine.transaction import Transaction, Write
 from chatnode.storage.filters.collection import Collection
 from chatnode.storage.node.restored import RestoreNote
@@ -251,7 +251,7 @@ class Plugin:
     repair: Callable[[Context], Awaitable[Mapping[str, int]]] | None = None
     """Repairs what the check finds and can be computed again, for `node.repair`; returns how much it changed, by
     name."""
-    stored_files: Lister | None = None
+    stored_files: Callable[[Reader], Iterable[StoredFile]] | None = None
     """Lists the files in the plugin's directory that belong to rows of its tables. They are in backups, put back by
     restores, and checked. It reads a database on which other code may not run: use SQL only, and list a file if and
     only if its row is there. See `Context.backup_running` for deleting files."""

@@ -22,7 +22,7 @@ from chatnode.reference.typed import shown, signature, words_of_fields
 
 DECLARED = (
     "Plugin", "Command", "EventKind", "Table", "Step", "Permission", "PluginRole", "Limit", "Consumer", "Task", "Route",
-    "Request", "Response", "Page", "Metric", "Collection", "Field",
+    "Request", "Response", "Page", "Metric", "Collection", "Field", "RemovalNote",
 )  # fmt: skip
 WORKED_WITH = (
     "Context",
@@ -34,6 +34,8 @@ WORKED_WITH = (
     "AsOperator",
     "Row",
     "Place",
+    "StoredFile",
+    "RestoreNote",
     "Account",
     "Person",
     "PersonRef",

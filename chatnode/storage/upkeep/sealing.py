@@ -91,7 +91,7 @@ class _Header:
 # ---- writing
 
 
-class Source(Protocol):
+class _Source(Protocol):
     """What is sealed."""
 
     def read(self, size: int, /) -> bytes: ...
@@ -100,7 +100,7 @@ class Source(Protocol):
 def write(
     path: Path,
     manifest: dict[str, Any],
-    source: Source,
+    source: _Source,
     passphrase: str | None,
     progress: Callable[[int], None] = lambda taken: None,
     *,

@@ -234,6 +234,24 @@ class Backup:
 
 
 @attrs.frozen
+class Bucket:
+    """Copies of backups in an S3-compatible bucket. Needs `pip install 'chatnode[s3]'`."""
+
+    name: str = setting("", "Name of the bucket. Empty: no copies.")
+    endpoint: str = setting("", "URL of the service. Empty: that of AWS.")
+    region: str = setting("", "Region, if the service has any.")
+    prefix: str = setting("", "What the names in the bucket begin with, such as `chatnode/`. No other node may use it.")
+    access_key: str = setting("", "Access key. Empty: as boto3 finds it, in AWS_… or the machine's role.", secret=True)
+    secret_key: str = setting("", "Secret key for the access key.", secret=True)
+    which: str = setting(
+        "all", "Which backups are copied: `all`, or the first one of each month.", choices=("all", "monthly")
+    )
+    delete: bool = setting(
+        True, "Delete old backups from the bucket by the numbers of `backup.keep_…`. Without, it only grows."
+    )
+
+
+@attrs.frozen
 class Retention:
     """What the node removes automatically. 0 days means never."""
 
@@ -323,6 +341,7 @@ class Config:
     presence: PresenceSettings = attrs.field(factory=PresenceSettings)
     storage: Storage = attrs.field(factory=Storage)
     backup: Backup = attrs.field(factory=Backup)
+    bucket: Bucket = attrs.field(factory=Bucket)
     retention: Retention = attrs.field(factory=Retention)
     search: Search = attrs.field(factory=Search)
     plugins: Plugins = attrs.field(factory=Plugins)

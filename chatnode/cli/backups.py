@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from chatnode import config as configuration
+from chatnode.cli.operator import is_served
 from chatnode.cli.progress import Bars
 from chatnode.config import Config
 from chatnode.errors import StartError
@@ -45,7 +46,8 @@ def backup(data: Path, destination: Path | None, rotate: bool, passphrase_file: 
         raise click.UsageError("give a DESTINATION or --rotate, not both")
     directory = DataDirectory(data)
     directory.require_node()
-    settings = _settings(directory).backup
+    config = _settings(directory)
+    settings = config.backup
     secret = _secret(passphrase_file) or backups.passphrase(settings)
     from chatnode.services import declared
 
@@ -64,6 +66,18 @@ def backup(data: Path, destination: Path | None, rotate: bool, passphrase_file: 
         click.echo(f"removed {name}")
     for name, problems in made.manifest["problems"].items():
         click.echo(f"the check {name} failed, for the node's database too: {problems[0]}", err=True)
+    if destination is None and config.bucket.name and not is_served(data):  # else the node does it
+        _copy_to_bucket(directory, config, secret)
+
+
+def _copy_to_bucket(directory: DataDirectory, config: Config, secret: str | None) -> None:
+    from chatnode.storage.upkeep import bucket_copies
+
+    with Bars() as progress:
+        sent = bucket_copies.copy_out(
+            directory, backups.directory_of(directory, config.backup), config.bucket, config.backup, secret, progress
+        )
+    click.echo(f"{len(sent.backups)} backups and {sent.files} files copied to the bucket {config.bucket.name}")
 
 
 @click.command()
@@ -102,6 +116,37 @@ def restore(data: Path, backup: Path, passphrase_file: Path | None, anyway: bool
         click.echo(f"{len(names)} files of the plugin {plugin} are missing: {names[0]}", err=True)
     for name, problems in done.problems.items():
         click.echo(f"the check {name} failed; run chatnode check --repair: {problems[0]}", err=True)
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), required=False)
+@click.argument("name", required=False)
+@_passphrase_file
+@click.pass_obj
+def fetch(data: Path, directory: Path | None, name: str | None, passphrase_file: Path | None) -> None:
+    """Fetch backup NAME, or the newest one, from the bucket to DIRECTORY.
+
+    Without DIRECTORY, list the backups in the bucket. The section [bucket] of the settings says where it is. Then run
+    chatnode restore on the fetched file.
+    """
+    from chatnode.storage.upkeep import bucket_copies
+
+    config = _settings(DataDirectory(data))
+    if not config.bucket.name:
+        raise StartError("no bucket is set; set bucket.name, or CHATNODE_BUCKET__NAME")
+    names = bucket_copies.available(config.bucket)
+    if directory is None:
+        for each in names:
+            click.echo(each)
+        return
+    chosen = name or next(iter(names), "")
+    if chosen not in names:
+        raise StartError(f"the bucket {config.bucket.name} has no backup {chosen}".rstrip())
+    secret = _secret(passphrase_file) or backups.passphrase(config.backup)
+    with Bars() as progress:
+        path = bucket_copies.fetch(config.bucket, chosen, directory, secret, progress)
+        manifest = verify_backup(path, secret, progress)
+    _describe(path, manifest)
 
 
 def _refuse_foreign(directory: DataDirectory) -> None:

@@ -7,9 +7,7 @@ The lock of backups is held before the copy of the database is made, and until i
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -24,6 +22,7 @@ from chatnode.storage.engine.stored_files import FindLister, Lister, StoredFile
 from chatnode.storage.node import plugin_directories, plugins
 from chatnode.storage.upkeep import file_lists
 from chatnode.storage.upkeep.file_lists import Listed
+from chatnode.storage.upkeep.names import Names
 from chatnode.storage.upkeep.pool import PARTIAL, POOLS, NotAsStored, Pool, beside
 from chatnode.storage.upkeep.sealing import BackupError
 from chatnode.storage.upkeep.snapshots import Progress, open_read_only
@@ -136,20 +135,14 @@ def prune(directory: Path, secret: str | None) -> int:
 def _prune(directory: Path, secret: str | None, lists: list[Path]) -> int:
     if not directory.is_dir():
         return 0
-    with closing(sqlite3.connect("")) as kept:  # on disk, as there may be millions
-        kept.execute("CREATE TABLE kept (name TEXT PRIMARY KEY) WITHOUT ROWID")
+    with Names() as kept:
         try:
             pool = Pool.existing(directory.parent, directory.name, secret) if lists else None
             for path in lists:
-                names = ((pool.name_of(each.file),) for each in file_lists.read(path, secret) if each.in_pool and pool)
-                kept.executemany("INSERT INTO kept VALUES (?) ON CONFLICT DO NOTHING", names)
+                kept.add(pool.name_of(each.file) for each in file_lists.read(path, secret) if each.in_pool and pool)
         except BackupError:  # of another passphrase
             return 0
-        going = [
-            path
-            for path in directory.glob("??/*")
-            if kept.execute("SELECT 1 FROM kept WHERE name = ?", (path.name,)).fetchone() is None
-        ]
+        going = [path for path in directory.glob("??/*") if path.name not in kept]
     for path in going:
         path.unlink(missing_ok=True)
     return sum(not path.name.endswith(PARTIAL) for path in going)

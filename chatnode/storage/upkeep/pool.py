@@ -31,7 +31,7 @@ from chatnode.storage.upkeep.snapshots import sync_directory
 POOLS = "files"
 PLAIN = "plain"
 PARTIAL = ".partial"
-_KEY = "key.json"
+KEY_FILE = "key.json"
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
 """Why a hard link cannot be made where a copy still can."""
 
@@ -61,7 +61,7 @@ class Pool:
         """The pool for a passphrase, which is made if need be. Raises `OSError`."""
         if passphrase is None:
             return cls(pools / PLAIN, PLAIN, None, b"")
-        for each in sorted(pools.glob(f"*/{_KEY}")):
+        for each in sorted(pools.glob(f"*/{KEY_FILE}")):
             with suppress(ValueError, KeyError, TypeError):  # not ours, or half written
                 key, key_check = sealing.derive(passphrase, bytes.fromhex(each.parent.name))
                 if orjson.loads(each.read_bytes())["key_check"] == key_check:
@@ -70,11 +70,11 @@ class Pool:
         key, key_check = sealing.derive(passphrase, salt)
         directory = pools / salt.hex()
         make_directory(directory)
-        with os.fdopen(os.open(directory / _KEY, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
+        with os.fdopen(os.open(directory / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(orjson.dumps({"key_check": key_check}))
             file.flush()
             os.fsync(file.fileno())
-        give(directory / _KEY)
+        give(directory / KEY_FILE)
         sync_directory(directory)
         sync_directory(pools)
         return cls(directory, salt.hex(), passphrase, key)

@@ -205,7 +205,9 @@ def names_for_ids(reader: Reader) -> Callable[[object], str]:
     ids = re.compile("|".join(map(re.escape, names)))
 
     def plain(value: object) -> str:
-        return TIMES.sub(r"\1-", ids.sub(lambda found: names[found[0]], json.dumps(value, sort_keys=True, default=_hash)))
+        return TIMES.sub(
+            r"\1-", ids.sub(lambda found: names[found[0]], json.dumps(value, sort_keys=True, default=_hash))
+        )
 
     return plain
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatnode.api import Context, Plugin, Table, hookimpl, steps_in
+from chatnode.api import Context, EventKind, Plugin, Table, hookimpl, steps_in
 from chatnode_attachments import hookspecs
 from chatnode_attachments.cli import cli
 from chatnode_attachments.commands import COMMANDS
 from chatnode_attachments.figures import METRICS, health
+from chatnode_attachments.messages.collection import ATTACHMENTS
+from chatnode_attachments.messages.posting import in_transaction as in_transaction
+from chatnode_attachments.messages.posting import prepare_draft as prepare_draft
+from chatnode_attachments.messages.shown import enrich_messages as enrich_messages
+from chatnode_attachments.model import AttachmentsChanged, FileInfected
 from chatnode_attachments.permissions import PERMISSIONS
+from chatnode_attachments.scanning import telling
 from chatnode_attachments.serving.downloads import ROUTES as DOWNLOADS
 from chatnode_attachments.serving.tasks import COUNTING
 from chatnode_attachments.settings import AttachmentsSettings
@@ -42,10 +48,15 @@ def chatnode_plugin() -> Plugin:
         tables=(_FILES, _UPLOADS, _USAGE),
         permissions=PERMISSIONS,
         commands=COMMANDS,
+        events=(
+            EventKind(AttachmentsChanged, telling.make_changed, of_message=True),
+            EventKind(FileInfected, telling.make_infected),
+        ),
         limits=LIMITS,
         routes=(*UPLOADS, *DOWNLOADS),
         consumers=CONSUMERS,
         metrics=METRICS,
+        collections=(ATTACHMENTS,),
         tasks=(*TASKS, COUNTING),
         state=open_attachments,
         health=health,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from chatnode.api import Account, Allow, Context, Deny, Verdict, hookspec
 from chatnode_attachments.store.rows import FileRow
 
@@ -33,3 +35,13 @@ async def may_download(ctx: Context, account: Account, file: str, used_by: str |
 async def file_gone(ctx: Context, file: str) -> None:
     """The file with this id is gone, with its message or its uploader, or because it was not posted. Called at least
     once."""
+
+
+@hookspec(failure="refuse")
+async def scan_file(ctx: Context, path: Path) -> Allow | Deny:  # pyright: ignore[reportReturnType]
+    """Scan a file that clamd found clean. All implementations must return `Allow` before anybody gets the file. With
+    `Deny` it is removed at once; its reason is the name of what was found.
+
+    Raise `Refusal("unavailable", …)` if there is no verdict yet, and it is called again later: so a scan that takes
+    longer than `plugins.hook_seconds` can go on in the background. Called only while `clamd` is set. Do not change the
+    file."""

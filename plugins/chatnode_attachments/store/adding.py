@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import attrs
 
 from chatnode.api import Transaction
+from chatnode_attachments.images.prepared import DerivedImage
 from chatnode_attachments.store import uploads
-from chatnode_attachments.store.content import Content, Thumbnail
+from chatnode_attachments.store.content import Content
 from chatnode_attachments.store.files import find_file
 from chatnode_attachments.store.rows import FileRow, Upload
 
@@ -19,7 +20,7 @@ class StoredThumbnail:
 
     name: str
     bytes: int
-    picture: Thumbnail
+    picture: DerivedImage
 
 
 @attrs.frozen

@@ -19,7 +19,7 @@ _PAGE = 1000
 
 
 @attrs.frozen
-class Problem:
+class StoreProblem:
     """Something that is wrong. `repair` sets the tables right; None where nothing can, or the sweep will."""
 
     line: str
@@ -32,7 +32,7 @@ def check(reader: Reader, directory: Path) -> list[str]:
     return [line for line, _ in zip(lines, range(MOST), strict=False)]
 
 
-def problems(reader: Reader, layout: Layout, *, deep: bool = False) -> Iterator[Problem]:
+def problems(reader: Reader, layout: Layout, *, deep: bool = False) -> Iterator[StoreProblem]:
     """Everything that is wrong. `deep` reads every file and compares its hash."""
     yield from _contents(reader, layout, deep)
     yield from _thumbnails(reader, layout)
@@ -41,7 +41,7 @@ def problems(reader: Reader, layout: Layout, *, deep: bool = False) -> Iterator[
     yield from _sums(reader)
 
 
-def _contents(reader: Querying, layout: Layout, deep: bool) -> Iterator[Problem]:
+def _contents(reader: Querying, layout: Layout, deep: bool) -> Iterator[StoreProblem]:
     after = 0
     while rows := reader.execute(
         "SELECT key, name, bytes, sha256, place FROM attachments_blobs WHERE key > ? ORDER BY key LIMIT ?",
@@ -50,9 +50,9 @@ def _contents(reader: Querying, layout: Layout, deep: bool) -> Iterator[Problem]
         for key, name, size, sha256, place in rows:
             path, after = layout.blob(name), key
             if place == "missing":
-                yield Problem(f"the content {name} is missing")
+                yield StoreProblem(f"the content {name} is missing")
             elif place == "local" and (fault := _fault(path, size, sha256 if deep else None)):
-                yield Problem(f"the content {name} {fault}", partial(_mark_missing, key=key))
+                yield StoreProblem(f"the content {name} {fault}", partial(_mark_missing, key=key))
 
 
 def _fault(path: Path, size: int, sha256: bytes | None) -> str | None:
@@ -74,7 +74,7 @@ def _mark_missing(tx: Transaction, key: int) -> None:
     tx.execute("UPDATE attachments_blobs SET place = 'missing' WHERE key = ? AND place = 'local'", (key,))
 
 
-def _thumbnails(reader: Querying, layout: Layout) -> Iterator[Problem]:
+def _thumbnails(reader: Querying, layout: Layout) -> Iterator[StoreProblem]:
     after = 0
     while rows := reader.execute(
         "SELECT d.key, d.name, d.bytes, b.place FROM attachments_derived d "
@@ -85,14 +85,14 @@ def _thumbnails(reader: Querying, layout: Layout) -> Iterator[Problem]:
             after = key
             fault = "is of a content that is not there" if place in (None, "removed") else None
             if fault := fault or _fault(layout.derived(name), size, None):
-                yield Problem(f"the thumbnail {name} {fault}", partial(_remove_thumbnail, key=key))
+                yield StoreProblem(f"the thumbnail {name} {fault}", partial(_remove_thumbnail, key=key))
 
 
 def _remove_thumbnail(tx: Transaction, key: int) -> None:
     tx.execute("DELETE FROM attachments_derived WHERE key = ?", (key,))
 
 
-def _uploads(reader: Querying, layout: Layout) -> Iterator[Problem]:
+def _uploads(reader: Querying, layout: Layout) -> Iterator[StoreProblem]:
     rows = reader.execute(
         "SELECT id, durable FROM attachments_uploads WHERE state IN ('open', 'finishing') AND state = 'open' "
         "AND durable > 0 ORDER BY key"
@@ -101,20 +101,20 @@ def _uploads(reader: Querying, layout: Layout) -> Iterator[Problem]:
         path = layout.incoming(id)
         found = path.stat().st_size if path.exists() else 0
         if found < durable:
-            yield Problem(f"the upload {id} has {found} bytes instead of {durable}")
+            yield StoreProblem(f"the upload {id} has {found} bytes instead of {durable}")
 
 
-def _strays(reader: Querying, layout: Layout) -> Iterator[Problem]:
+def _strays(reader: Querying, layout: Layout) -> Iterator[StoreProblem]:
     for tree, directory in layout.folders():
         for stray in strays_in(reader, tree, directory, DAY_SECONDS):
-            yield Problem(f"{stray.path.relative_to(layout.directory)} is a stray file of {stray.bytes} bytes")
+            yield StoreProblem(f"{stray.path.relative_to(layout.directory)} is a stray file of {stray.bytes} bytes")
 
 
-def _sums(reader: Querying) -> Iterator[Problem]:
+def _sums(reader: Querying) -> Iterator[StoreProblem]:
     for sql, line, repair in _SUMS:
         [(found,)] = reader.execute(sql).fetchall()
         if found:
-            yield Problem(line, repair)
+            yield StoreProblem(line, repair)
 
 
 _COUNTED = (

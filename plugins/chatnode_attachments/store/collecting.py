@@ -115,13 +115,13 @@ class Collector:
     def _unlink(self, ctx: Context, files: Sequence[tuple[str, str]], done: Collected) -> list[tuple[str]]:
         """Those that are not there any more, for certain."""
         gone: list[tuple[str]] = []
-        touched = set[Path]()
+        touched: Path | None = None
         for name, tree in files:
             path = self._layout.in_tree(tree, name)
             try:
                 size = path.stat().st_size
                 path.unlink()
-                touched.add(path.parent)
+                touched = path.parent
                 done.unlinked += 1
                 done.bytes += size
             except FileNotFoundError:
@@ -131,8 +131,10 @@ class Collector:
                 done.left += 1
                 continue
             gone.append((name,))
-        for directory in touched:
-            sync_directory(directory)
+        if touched is not None:
+            # Journals of file systems keep the order: with the last removal, all of them are on disk. Where they do
+            # not, a power loss brings files back that no row knows of, and the sweep removes them.
+            sync_directory(touched)
         return gone
 
 

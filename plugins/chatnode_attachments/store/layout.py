@@ -62,13 +62,12 @@ class Layout:
 
 
 def move(source: Path, target: Path) -> None:
-    """Rename a file whose bytes are on disk, so that after a power loss it is in one of the two places."""
+    """Rename a file whose bytes are on disk, so that a power loss after this call does not undo it."""
     if not target.parent.is_dir():
         target.parent.mkdir(mode=0o700, exist_ok=True)
         sync_directory(target.parent.parent)
     source.rename(target)
     sync_directory(target.parent)
-    sync_directory(source.parent)
 
 
 def sync_directory(path: Path) -> None:

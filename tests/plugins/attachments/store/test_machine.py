@@ -11,21 +11,22 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 import pytest
 import trio
+from chatnode_attachments.images.prepared import DerivedImage, Prepared
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.store import collecting, files, receiving, sink, sweeping, uploads
 from chatnode_attachments.store.checking import check
 from chatnode_attachments.store.collecting import Collected, Collector
-from chatnode_attachments.store.content import Picture
 from chatnode_attachments.store.files import find_file
 from chatnode_attachments.store.finishing import Finisher
 from chatnode_attachments.store.receiving import Receiver
 from chatnode_attachments.store.rows import Upload
 from chatnode_attachments.store.sweeping import sweep
+from chatnode_attachments.types import proven_type
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -38,36 +39,13 @@ from tests.plugins.attachments.store.crashing import Fuse
 from tests.plugins.attachments.store.storing import PLUGINS, Uploader, broken, context, pieces
 from tests.quick import examples
 
-PNG = b"\x89PNG\r\n\x1a\n"
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 CONTENTS = (b"", b"a", b"hello " * 30, bytes(range(256)) * 2, PNG + b"a picture, with a place in it" * 9)
 HANDLES = ("ann", "bob")
 
 which = st.integers(0, 20)
 kill = st.one_of(st.just(0), st.just(0), st.integers(1, 30))
 """At which step the node is killed; 0 for not at all."""
-
-
-@attrs.frozen
-class Small:
-    """A thumbnail."""
-
-    kind: Literal["thumb320", "thumb1280"]
-    path: Path
-    type: str = "image/webp"
-    width: int = 3
-    height: int = 2
-
-
-@attrs.frozen
-class Cleaned:
-    """What came of a picture."""
-
-    cleaned: Path | None
-    derived: tuple[Small, ...]
-    type: str = "image/png"
-    width: int = 30
-    height: int = 20
-    placeholder: str | None = None
 
 
 class Cutter:
@@ -77,7 +55,7 @@ class Cutter:
         self._work = work
         self._count = 0
 
-    async def prepare(self, path: Path, *, clean: bool) -> Picture | None:
+    async def prepare(self, path: Path, *, clean: bool) -> Prepared:
         self._count += 1
         cleaned = self._work / f"clean{self._count}" if clean else None
         content = await trio.Path(path).read_bytes()
@@ -85,7 +63,7 @@ class Cutter:
             cleaned.write_bytes(clean_of(content))
         small = self._work / f"small{self._count}"
         small.write_bytes(content[:20])
-        return Cleaned(cleaned, (Small("thumb320", small),))
+        return Prepared("image/png", 30, 20, cleaned, (DerivedImage("thumb320", small, "image/webp", 3, 2),), None)
 
 
 def clean_of(content: bytes) -> bytes:
@@ -415,6 +393,10 @@ def run(count: int, steps: int, *phases: Phase, **options: Any) -> None:
 
 def test_nothing_acknowledged_is_lost_and_nothing_else_stays() -> None:
     run(examples(12), 20)
+
+
+def test_the_machine_has_a_picture() -> None:
+    assert [proven_type(content) for content in CONTENTS] == [None, None, None, None, "image/png"]
 
 
 @pytest.mark.slow

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatnode.api import Context, Plugin, Table, hookimpl, steps_in
+from chatnode.api import (
+    Change,
+    Context,
+    ConversationUpdated,
+    PersonUpdated,
+    Plugin,
+    Table,
+    Transaction,
+    hookimpl,
+    only_for,
+    steps_in,
+)
 from chatnode_attachments import hookspecs
+from chatnode_attachments.avatars.sending import ROUTES as AVATARS
+from chatnode_attachments.avatars.setting import follow
 from chatnode_attachments.cli import cli
 from chatnode_attachments.commands import COMMANDS
 from chatnode_attachments.figures import METRICS, health
@@ -43,7 +56,7 @@ def chatnode_plugin() -> Plugin:
         permissions=PERMISSIONS,
         commands=COMMANDS,
         limits=LIMITS,
-        routes=(*UPLOADS, *DOWNLOADS),
+        routes=(*UPLOADS, *DOWNLOADS, *AVATARS),
         consumers=CONSUMERS,
         metrics=METRICS,
         tasks=(*TASKS, COUNTING),
@@ -69,3 +82,10 @@ async def node_started(ctx: Context) -> None:
 async def node_stopping(ctx: Context) -> None:
     """Write the downloads that were counted since the last time."""
     await ctx.state(Attachments).counts.write(ctx)
+
+
+@hookimpl
+@only_for(PersonUpdated, ConversationUpdated)
+def in_transaction(tx: Transaction, change: Change) -> None:
+    """Pictures of people and groups go with their addresses."""
+    follow(tx, change)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from chatnode_attachments.commands import links, operating, reports, uploads
+from chatnode_attachments.commands import avatars, links, operating, reports, uploads
 
-COMMANDS = (*uploads.COMMANDS, *links.COMMANDS, *reports.COMMANDS, *operating.COMMANDS)
+COMMANDS = (*uploads.COMMANDS, *links.COMMANDS, *avatars.COMMANDS, *reports.COMMANDS, *operating.COMMANDS)

@@ -31,7 +31,7 @@ async def test_a_groups_picture_is_shown_wherever_the_group_is(node: Node, ann: 
     assert pushed["details"]["avatar"] == PICTURE
     assert seen["conversation"]["avatar"] == PICTURE
     assert seen["you"]["avatar"] == PICTURE
-    assert [each["avatar"] for each in inbox["entries"]] == [PICTURE]
+    assert [each["avatar"] for each in inbox["conversations"]] == [PICTURE]
 
 
 async def test_who_may_retitle_a_group_may_remove_its_picture(node: Node, ann: User, bob: User) -> None:

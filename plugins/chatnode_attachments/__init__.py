@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatnode.api import Context, EventKind, Plugin, Table, hookimpl, steps_in
+from chatnode.api import (
+    Change,
+    Context,
+    ConversationUpdated,
+    Event,
+    EventKind,
+    MessagePosted,
+    PersonUpdated,
+    Plugin,
+    Table,
+    Transaction,
+    hookimpl,
+    only_for,
+    steps_in,
+)
 from chatnode_attachments import hookspecs
+from chatnode_attachments.avatars.sending import ROUTES as AVATARS
+from chatnode_attachments.avatars.setting import follow
 from chatnode_attachments.cli import cli
 from chatnode_attachments.commands import COMMANDS
 from chatnode_attachments.figures import METRICS, health
 from chatnode_attachments.messages.collection import ATTACHMENTS
-from chatnode_attachments.messages.posting import in_transaction as in_transaction
+from chatnode_attachments.messages.posting import bind_files, has_files
 from chatnode_attachments.messages.posting import prepare_draft as prepare_draft
 from chatnode_attachments.messages.shown import enrich_messages as enrich_messages
 from chatnode_attachments.model import AttachmentsChanged, FileInfected
@@ -53,7 +69,7 @@ def chatnode_plugin() -> Plugin:
             EventKind(FileInfected, telling.make_infected),
         ),
         limits=LIMITS,
-        routes=(*UPLOADS, *DOWNLOADS),
+        routes=(*UPLOADS, *DOWNLOADS, *AVATARS),
         consumers=CONSUMERS,
         metrics=METRICS,
         collections=(ATTACHMENTS,),
@@ -80,3 +96,17 @@ async def node_started(ctx: Context) -> None:
 async def node_stopping(ctx: Context) -> None:
     """Write the downloads that were counted since the last time."""
     await ctx.state(Attachments).counts.write(ctx)
+
+
+def _concerns_files(event: Event) -> bool:
+    return not isinstance(event, MessagePosted) or has_files(event)
+
+
+@hookimpl
+@only_for(MessagePosted, PersonUpdated, ConversationUpdated, when=_concerns_files)
+def in_transaction(tx: Transaction, change: Change) -> None:
+    """Files are bound to the message that has them; pictures of people and groups go with their addresses."""
+    if isinstance(change.event, MessagePosted):
+        bind_files(tx, change)
+    else:
+        follow(tx, change)

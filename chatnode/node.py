@@ -27,6 +27,7 @@ from chatnode.config import Config
 from chatnode.dispatch.acting import AsOperator
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import JobRunner
+from chatnode.dispatch.signing import Signer
 from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal, StartError
@@ -153,8 +154,10 @@ class Node:
         # a fifth of the start and of the memory, and a node may serve client sockets for days without them.
         with _whole_imports():
             from chatnode.transport.http import make_app
+            from chatnode.transport.streams import PluginRoutes, RouteTable
 
-        return make_app(self.core, self.table, self.sessions, self.health, self.plugins)
+        framework = make_app(self.core, self.table, self.sessions, self.health, self.plugins)
+        return PluginRoutes(self.core, RouteTable(self.plugins), framework)
 
     async def _run_plugins(self, serving: trio.Event) -> None:
         """Run the consumers and tasks of plugins, once the node serves and `node_started` was called."""
@@ -238,7 +241,7 @@ async def build(
     hooks = plugins.request_hooks()
     table = CommandTable([*commands, *plugins.commands()], hooks, board.active)
     jobs = JobRunner(core, [job for each in subjects for job in each.jobs])
-    core.add(sessions, board, plugins, hooks, table, jobs)
+    core.add(sessions, board, plugins, hooks, table, jobs, Signer(directory.signing_keys))
     plugins.add_to(core)
     consumers, tasks = Consumers(db, plugins), Tasks(plugins)
     core.add(consumers, tasks)

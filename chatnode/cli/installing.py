@@ -16,6 +16,8 @@ from chatnode.cli.operator import is_served, run_operator_command, with_operator
 from chatnode.cli.remote import OperatorCall
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks.discovery import installed
+from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.node import plugin_directories
 
 OWN = "chatnode"
 """The distribution of the plugins that come with chatnode."""
@@ -76,8 +78,10 @@ def uninstall(data: Path, name: str, destination: Path | None, fate: str | None)
     if distribution == OWN and fate != "drop":
         raise StartError(f"{name} comes with chatnode and cannot be uninstalled; use --drop to delete its data")
     tables = _tables(data, name)
-    if fate is None and tables:
-        destination, fate = _confirm(name, tables, destination)
+    files, size = plugin_directories.count(DataDirectory(data).of_plugin(name))
+    held = [*tables, *([f"{files} files, {size >> 20} MiB"] if files else [])]
+    if fate is None and held:
+        destination, fate = _confirm(name, held, destination)
     if destination is not None:
         click.echo(f"wrote {_export(data, name, tables, destination)} rows to {destination}")
     if distribution not in (None, "", OWN):
@@ -85,11 +89,13 @@ def uninstall(data: Path, name: str, destination: Path | None, fate: str | None)
         if name in _versions():  # pip says nothing of what it leaves alone, such as what is outside of its environment
             raise StartError(f"pip did not uninstall {distribution}; nothing was dropped")
         click.echo(f"uninstalled {distribution}")
-    if fate == "drop" and tables:
-        dropped = run_operator_command(data, "plugins.drop", plugin=name, confirm=name)["tables"]
-        click.echo(f"dropped {', '.join(dropped)}")
-    elif tables:
-        click.echo(f"kept {', '.join(tables)}")
+    if fate == "drop" and held:
+        dropped = run_operator_command(data, "plugins.drop", plugin=name, confirm=name)
+        click.echo(f"dropped {', '.join(dropped['tables'])}")
+        if dropped["files"]:
+            click.echo(f"deleted {dropped['files']} files")
+    elif held:
+        click.echo(f"kept {', '.join(held)}")
 
 
 def _refuse_running(data: Path, name: str, *, builtin: bool) -> None:
@@ -116,10 +122,10 @@ def _tables(data: Path, name: str) -> list[str]:
     return []
 
 
-def _confirm(name: str, tables: list[str], destination: Path | None) -> tuple[Path | None, str]:
+def _confirm(name: str, held: list[str], destination: Path | None) -> tuple[Path | None, str]:
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{name} has data ({', '.join(tables)}); choose --drop or --keep-data")
-    click.echo(f"{name} has data: {', '.join(tables)}")
+        raise click.UsageError(f"{name} has data ({', '.join(held)}); choose --drop or --keep-data")
+    click.echo(f"{name} has data: {', '.join(held)}")
     if destination is None and click.confirm("Export it to a file first?"):
         destination = click.prompt("File", type=click.Path(path_type=Path), default=Path(f"{name}.jsonl"))
     return destination, "drop" if click.confirm("Delete it permanently?") else "keep"

@@ -15,6 +15,7 @@ from chatnode.errors import Refusal
 from chatnode.metrics import Metrics
 from chatnode.model import permissions
 from chatnode.storage.engine.database import Database
+from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.filters.collection import Collections
 
 P = TypeVar("P")
@@ -78,6 +79,11 @@ class Core:
         self.slow_seconds = self.config.logs.slow_ms / 1000 or inf
         public = self.config.server.public_url
         self.own_origins = frozenset([*self.config.server.origins, *([parse_url(public).origin] if public else [])])
+
+    @property
+    def directory(self) -> DataDirectory:
+        """The node's data directory."""
+        return DataDirectory(self.db.path.parent)
 
     @property
     def permissions(self) -> dict[str, str]:

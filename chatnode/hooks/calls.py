@@ -21,6 +21,7 @@ from chatnode.hooks.plugin import Plugin
 from chatnode.hooks.wanting import Predicate, fault_of_wanted, wanted_by
 from chatnode.logs import get_logger
 from chatnode.model.events import Event
+from chatnode.model.messages import FileRef, Media
 from chatnode.model.metadata import foreign_key
 from chatnode.model.people import Account, Person
 from chatnode.storage.engine.connection import Querying, Reader
@@ -214,22 +215,37 @@ class HookCalls:
         return _is_wanted_by_any(self._implementations("prepare_draft"), draft)
 
     async def prepare_draft(self, ctx: Caller, draft: Draft) -> None:
-        """Plugins get a copy, of which only text and metadata are used, because access was checked for the rest.
+        """Plugins get a copy, of which only text, metadata, content and files are used, because access was checked for
+        the rest.
 
         Each plugin's predicate sees the draft as the previous plugins left it.
         """
-        prepared = attrs.evolve(draft)
+        prepared = attrs.evolve(draft, files=[*draft.files])
         implementations = self._implementations("prepare_draft")
         for plugin, prepare in self._calls("prepare_draft", implementations, ctx, prepared, draft=prepared):
             before = dict(prepared.metadata or {})
             try:
                 await prepare()
                 self._check_metadata(plugin, before, prepared.metadata or {})
+                self._check_content(plugin, draft, prepared)
             except HookFailed as failed:
                 raise failed.as_refusal() from failed
-        if prepared.text != draft.text:
+        if prepared.text != draft.text or prepared.content != draft.content:
             draft.sent = as_sent(draft)
         draft.text, draft.metadata = prepared.text, prepared.metadata
+        draft.content, draft.files = prepared.content, prepared.files
+
+    def _check_content(self, plugin: str, sent: Draft, prepared: Draft) -> None:
+        """Raises `HookFailed` if a plugin left a draft without the content that its kind has, or with another."""
+        files: Sequence[object] = prepared.files
+        if (
+            type(prepared.content) is not type(sent.content)
+            or bool(files) != bool(sent.files)
+            or not all(isinstance(each, FileRef | Media) for each in files)
+        ):
+            what = f"left content or files that do not belong to a message of kind {sent.kind}"
+            self._report(plugin, "prepare_draft", what)
+            raise HookFailed(plugin, "prepare_draft", what)
 
     def _check_metadata(self, plugin: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
         """Raises `HookFailed` if a plugin changed another plugin's metadata."""
@@ -307,19 +323,26 @@ class HookCalls:
                 continue
 
     async def ask(self, plugin: Plugin, caller: Caller, hook: str, /, **arguments: Any) -> list[Any]:
-        """Call a hook that the plugin, or one that it requires, offers; implementations that fail are left out."""
+        """Call a hook that the plugin, or one that it requires, offers. Raises `Refusal` if an implementation fails and
+        the hook's failure refuses.
+        """
         offering = self._offers.get(hook)
         if offering is None:
             raise LookupError(f"no plugin offers the hook {hook}")
         if offering != plugin.name and offering not in plugin.requires:
             raise LookupError(f"the hook {hook} belongs to the plugin {offering}, which {plugin.name} does not require")
         gave: list[Any] = []
-        is_async = colour(getattr(self._pluggy.hook, hook).spec.function) == "async def"
+        spec = getattr(self._pluggy.hook, hook).spec.function
+        is_async, refuses = colour(spec) == "async def", getattr(spec, specs.REFUSES, False)
         for _, call in self._calls(hook, self._implementations(hook), caller, None, **arguments):
             try:
                 gave.append(await call() if is_async else call())
-            except (HookFailed, Refusal):
-                continue
+            except HookFailed as failed:
+                if refuses:
+                    raise failed.as_refusal() from failed
+            except Refusal:
+                if refuses:
+                    raise
         return gave
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable
 from logging import Logger, LoggerAdapter
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import attrs
@@ -11,6 +13,7 @@ import attrs
 from chatnode.dispatch import acting, querying
 from chatnode.dispatch.acting import AsOperator, AsPerson
 from chatnode.dispatch.caller import Caller
+from chatnode.dispatch.signing import Signer
 from chatnode.model.events import Event
 from chatnode.model.people import Account
 from chatnode.model.presence import Badge, Presence
@@ -47,6 +50,7 @@ class Scope:
     ask: Ask
     wake: Callable[[str], None]
     ephemeral: frozenset[type[Event]]
+    directory: Path
 
 
 class Context:
@@ -75,6 +79,15 @@ class Context:
     def me(self) -> Account:
         """The requesting user. Raises `Refusal` if there is none."""
         return self._caller.me
+
+    @property
+    def session(self) -> int | None:
+        """The key of the requester's session in the table `sessions`: the device or token that the request came with.
+
+        A key is never used again. None where there is no session, as for `as_person`. What must end when the user signs
+        out, such as a link, stores it and looks for the row.
+        """
+        return self._caller.session
 
     @property
     def operator(self) -> bool:
@@ -272,6 +285,19 @@ class Context:
         """The plugin's log. Never log message text."""
         return self._scope.log
 
+    @property
+    def directory(self) -> Path:
+        """The plugin's own directory, for files; it exists, and only the node's user can open it.
+
+        All of it is on one file system, so renaming within it is atomic. `plugins.drop` deletes it. What is in it is in
+        backups only if `Plugin.stored_files` lists it.
+        """
+        return self._scope.directory
+
+    def free_bytes(self) -> int:
+        """How much the node may still write to the file system of `directory`."""
+        return shutil.disk_usage(self._scope.directory).free
+
     def settings(self, kind: type[S]) -> S:
         """The plugin's settings, by their class."""
         return self._core.settings(kind)
@@ -281,6 +307,23 @@ class Context:
         not open, because it failed and is being reopened, or because the node is closing.
         """
         return self._core.state(kind)
+
+    def sign(self, purpose: str, *fields: str | int, seconds: float) -> str:
+        """A signature for a link that works without signing in, valid for `seconds`, up to 7 days.
+
+        It says who asks for what, so the fields must include the user: `ctx.sign("download", file, ctx.me.id,
+        seconds=3600)`. Put it into the link together with the fields, and give the same fields to `verify`, in the same
+        order. It is safe in a URL. Signatures of other purposes and plugins are never confused with it; a restored
+        backup makes all void. Raises `ValueError` for other lengths of time.
+        """
+        return self._core.part(Signer).sign(seconds, self._scope.name, purpose, *map(str, fields))
+
+    def verify(self, signature: str, purpose: str, *fields: str | int) -> bool:
+        """Whether this node made the signature of these fields with `sign`, and it has not expired.
+
+        It does not say that the user may still have what they ask for: decide that again, as for a signed-in user.
+        """
+        return self._core.part(Signer).is_valid(signature, self._scope.name, purpose, *map(str, fields))
 
     def count(self, metric: str, amount: float = 1) -> None:
         """Increase a counter that the plugin declares."""
@@ -298,7 +341,7 @@ class Context:
 
         Returns the result of each implementation, including the offering plugin's own. Do not pass `ctx`: an
         implementation that takes it gets its own plugin's context for the same requester. Implementations that fail are
-        left out and reported. Raises `LookupError` for any other hook.
+        reported and left out, or raise `Refusal`, as the hook declares. Raises `LookupError` for any other hook.
         """
         return await self._scope.ask(self._caller, hook, **arguments)
 

@@ -15,6 +15,7 @@ from chatnode.errors import StartError
 from chatnode.hooks.discovery import NAME
 from chatnode.hooks.guard import colour
 from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
+from chatnode.hooks.routes import METHODS, methods_of, shape_of
 from chatnode.model.permissions import PERMISSIONS, ROLES
 from chatnode.storage.engine.migrations import own_prefixes
 from chatnode.storage.filters.collection import Collection
@@ -24,9 +25,6 @@ _ROLE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _PART = r"(?:[a-z0-9][a-z0-9._-]*|<[a-z_]+>)"
 _PLACE = re.compile("<[a-z_]+>")
 _RULE = re.compile(f"{_PART}(?:/{_PART})*")
-
-
-METHODS = {"GET", "POST", "PUT", "DELETE"}
 
 
 @attrs.define
@@ -186,18 +184,32 @@ def _check_roles(plugin: Plugin, permissions: Container[str], taken: Container[s
 
 
 def _check_addresses(plugin: Plugin, permissions: Container[str]) -> None:
-    rules = [route.rule for route in plugin.routes] + [page.path for page in plugin.pages]
-    for rule in rules:
+    routes, pages = [route.rule for route in plugin.routes], [page.path for page in plugin.pages]
+    for rule in (*routes, *pages):
         if rule and not _RULE.fullmatch(rule):
             raise StartError(f"the address {rule!r} must consist of parts of a-z, 0-9, . _ - or <name>, separated by /")
         names = _PLACE.findall(rule)
         if len(names) > len(set(names)):
             raise StartError(f"the address {rule!r} uses the same name twice")
-        if rules.count(rule) > 1:
+    shapes = [shape_of(rule) for rule in pages]
+    for rule, shape in zip(pages, shapes, strict=True):
+        if shapes.count(shape) > 1 or any(shape_of(other) == shape for other in routes):
             raise StartError(f"the address {rule!r} is declared twice")
+    for page in plugin.pages:
+        _check_permission(f"the page {page.path}", page.permission, permissions)
+    _check_routes(plugin, permissions)
+
+
+def _check_routes(plugin: Plugin, permissions: Container[str]) -> None:
+    answered: set[tuple[str, str]] = set()
+    limits = {*RATES, *(limit.name for limit in plugin.limits)}
     for route in plugin.routes:
         if isinstance(route.methods, str) or not route.methods or not METHODS.issuperset(route.methods):
             raise StartError(f"the route {route.rule} has methods other than {', '.join(sorted(METHODS))}")
+        for method in methods_of(route):
+            if (shape_of(route.rule), method) in answered:
+                raise StartError(f"the address {route.rule!r} is declared twice")
+            answered.add((shape_of(route.rule), method))
+        if route.limit is not None and route.limit not in limits:
+            raise StartError(f"the route {route.rule} has the limit {route.limit}, which no plugin declares")
         _check_permission(f"the route {route.rule}", route.permission, permissions)
-    for page in plugin.pages:
-        _check_permission(f"the page {page.path}", page.permission, permissions)

@@ -40,6 +40,7 @@ from chatnode.storage.engine.connection import Querying, Reader, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import Migration
 from chatnode.storage.filters.collection import Asker, Collection, Field
+from chatnode.storage.node import plugin_directories
 from chatnode.storage.node import plugins as storage
 from chatnode.storage.upkeep.upgrading import copy_before
 
@@ -94,6 +95,7 @@ class Manager:
         self._statuses: dict[str, PluginStatus] = {}
         self._names: frozenset[str] = frozenset()
         self._calls = HookCalls(config.plugins, self.report)
+        self._directory: DataDirectory
 
     # ---- loading
 
@@ -102,6 +104,8 @@ class Manager:
 
         The caller holds the directory's lock, and the core's tables are up to date.
         """
+        self._directory = directory
+        plugin_directories.finish_drops(directory.plugins)
         taken = declared.Taken.by(self._subjects)
         with closing(connect_writer(directory.database, self.config.storage)) as connection:
             known = storage.known(connection)
@@ -196,6 +200,7 @@ class Manager:
             done, keep = storage.applied(connection, name), self.config.backup.keep_before_migration
             if done and keep and any(step.name not in done for step in steps):
                 copy_before(directory, f"{name}-{plugin.version}", keep)
+            plugin_directories.prepare(directory.of_plugin(name))
             storage.prepare(connection, name, plugin.version, steps, plugin.tables, permissions, roles)
         except Exception as error:
             self._drop(name, error)
@@ -315,7 +320,7 @@ class Manager:
             plugin = each.plugin
             each.scope = Scope(
                 name, get_logger(f"plugins.{name}"), partial(self._calls.ask, plugin), partial(_wake, jobs, plugin),
-                frozenset(plugin.ephemeral),
+                frozenset(plugin.ephemeral), self._directory.of_plugin(name),
             )  # fmt: skip
             self._calls.scopes[name] = each.scope
             each.context = each.context_of(nobody)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from chatnode.dispatch.table import Command
 from chatnode.hooks.context import Context
 from chatnode.hooks.pages import PageContext
+from chatnode.hooks.routes import Route
 from chatnode.model.events import Event
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.engine.connection import Reader
@@ -76,8 +77,8 @@ class PluginRole:
 
 @attrs.frozen
 class Limit:
-    """A rate limit, which commands of the plugin name as their `limit`. `setting` names an integer setting of the
-    plugin: requests per user and minute, 0 for no limit."""
+    """A rate limit, which commands and routes of the plugin name as their `limit`. `setting` names an integer setting
+    of the plugin: requests per user and minute, 0 for no limit."""
 
     name: str
     what: str
@@ -120,43 +121,6 @@ class Task:
     name: str
     run: Callable[[Context], Awaitable[str | None]]
     every: float | Callable[[Any], float] | None = None
-
-
-@attrs.frozen
-class Request:
-    """An HTTP request to a plugin's route. `path` has the values of the rule's `<name>`s; header names are in lower
-    case."""
-
-    method: str
-    path: Mapping[str, str]
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@attrs.frozen
-class Response:
-    """An HTTP response. A `body` of type str is sent as UTF-8."""
-
-    body: str | bytes = b""
-    status: int = 200
-    content_type: str = "text/plain; charset=utf-8"
-    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
-
-
-@attrs.frozen
-class Route:
-    """An HTTP address of a plugin: `rule` below `/plugins/<name>/`, such as `feed/<list>`.
-
-    Commands are available over HTTP automatically; a route is for everything else, such as a feed or a webhook.
-    `permission` is what the requester must have; if it is None, anyone may call it without signing in.
-    """
-
-    rule: str
-    handler: Callable[[Context, Request], Awaitable[Response]]
-    permission: str | None
-    methods: tuple[Literal["GET", "POST", "PUT", "DELETE"], ...] = ("GET",)
-    summary: str = ""
 
 
 @attrs.frozen

@@ -8,7 +8,7 @@ before and `trylast` after the others. They may omit arguments that they do not 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 import attrs
 import pluggy
@@ -59,11 +59,27 @@ def hook(failure: Failure, budget: Budget) -> Callable[[F], F]:
     return declare
 
 
-def hookspec(function: F) -> F:
-    """Declare a hook of a plugin, for `add_hookspecs`: implementations that fail are left out, and the budget is
-    `hook_seconds`.
+REFUSES = "refuses_if_failing"
+"""The attribute of a plugin's hook whose failure refuses the operation."""
+
+
+@overload
+def hookspec(function: F, /) -> F: ...
+@overload
+def hookspec(*, failure: Failure) -> Callable[[F], F]: ...
+def hookspec(function: Callable[..., Any] | None = None, /, *, failure: Failure = "go on") -> Any:
+    """Declare a hook of a plugin, for `add_hookspecs`, with the budget `hook_seconds`.
+
+    An implementation that fails is left out. For a hook that may forbid something, write
+    `@hookspec(failure="refuse")`: then `Context.ask` raises `Refusal` if an implementation raises, is too slow, or
+    refuses itself.
     """
-    return _hookspec(function)
+
+    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        setattr(function, REFUSES, failure == "refuse")
+        return _hookspec(function)
+
+    return declare(function) if function is not None else declare
 
 
 @_hookspec(firstresult=True)
@@ -89,12 +105,18 @@ async def check_command(ctx: Context, name: str, command: Any) -> Verdict:
 
 @hook("refuse", "hook_seconds")
 async def prepare_draft(ctx: Context, draft: Draft) -> None:
-    """Change a message before it is written: `draft.text`, `draft.metadata`. Raise `Refusal` to refuse it.
+    """Change a message before it is written: `draft.text`, `draft.metadata`, `draft.content`, `draft.files`. Raise
+    `Refusal` to refuse it.
+
+    `draft.files` are those of an image or file message, as the client named them. Replace a `FileRef` by the `Media` to
+    store if the plugin knows the file. If no plugin does, a file without name, type and size is refused. Files can be
+    changed, but not all removed, nor given to a message that has none; content stays of the same class. A repeat of the
+    message is recognized by the text and the ids of files that the client sent, not by what plugins made of them.
 
     Called only if the sender may post there, and not for a repeat of a stored message. A message that is refused
     afterwards or lost in a crash may be sent and prepared again: key side effects by `(draft.sender, draft.cid)`.
-    Also called for an edit: then `draft.edits` is the message's id, `draft.cid` is its original cid, content and
-    metadata are those of the message, and only the text is used.
+    Also called for an edit: then `draft.edits` is the message's id, `draft.cid` is its original cid, content, files
+    and metadata are those of the message, and only the text is used.
     """
 
 

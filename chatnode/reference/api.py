@@ -22,11 +22,12 @@ from chatnode.reference.typed import shown, signature, words_of_fields
 
 DECLARED = (
     "Plugin", "Command", "EventKind", "Table", "Step", "Permission", "PluginRole", "Limit", "Consumer", "Task", "Route",
-    "Request", "Response", "Page", "Metric", "Collection", "Field",
+    "Response", "FilePart", "Page", "Metric", "Collection", "Field",
 )  # fmt: skip
 WORKED_WITH = (
     "Context",
     "PageContext",
+    "Request",
     "Transaction",
     "Change",
     "Draft",

@@ -16,7 +16,6 @@ from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.commands.backups import BackupReply
 from chatnode.model.commands.shared import Nothing
-from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.people import audit
 from chatnode.storage.upkeep import backups
 from chatnode.storage.upkeep.backups import BackupError, Made
@@ -41,9 +40,8 @@ async def make(core: Core) -> Made:
     """Make a backup in a thread of its own; cancellation stops it soon. Raises `BackupError`."""
     settings = core.config.backup
     secret = await trio.to_thread.run_sync(backups.passphrase, settings)
-    data = DataDirectory(core.db.path.parent)
     return await trio.to_thread.run_sync(
-        partial(backups.rotate, data, settings, secret, core.db.additions, _stop_when_cancelled)
+        partial(backups.rotate, core.directory, settings, secret, core.db.additions, _stop_when_cancelled)
     )
 
 

@@ -17,7 +17,6 @@ from chatnode.hooks.manager import Manager, Probe
 from chatnode.model.times import now_ms
 from chatnode.protocol import codec
 from chatnode.routing.sessions import SessionRegistry
-from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.log import log
 from chatnode.storage.search import index as search_index
 from chatnode.storage.upkeep import backups, rotation
@@ -162,7 +161,7 @@ async def _search(core: Core) -> Part:
 async def _backup(core: Core) -> Part:
     """Fails when the newest backup (or the node's start, if there is none) is older than twice the interval."""
     settings = core.config.backup
-    directory = backups.directory_of(DataDirectory(core.db.path.parent), settings)
+    directory = backups.directory_of(core.directory, settings)
     newest = await trio.to_thread.run_sync(rotation.newest, directory)
     age = time.time() - newest.timestamp() if newest else trio.current_time() - core.started_at
     if age > 2 * settings.every_hours * 3600:

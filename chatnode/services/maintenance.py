@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+import trio
+
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed
+from chatnode.dispatch.signing import Signer
 from chatnode.dispatch.subject import Subject
 from chatnode.storage.engine import maintenance
 from chatnode.storage.engine.connection import file_statistics
@@ -26,6 +29,12 @@ async def settle_owners(core: Core) -> str | None:
     """Give an owner to groups that an earlier version left without one who can act."""
     settled = await core.db.write(owners.settle_everywhere)
     return f"{settled} groups have a new owner" if settled else None
+
+
+async def rotate_signing_keys(core: Core) -> str | None:
+    """Sign links with a new key every week."""
+    changed = await trio.to_thread.run_sync(core.part(Signer).rotate)
+    return "links are signed with a new key" if changed else None
 
 
 async def optimize(core: Core) -> str:
@@ -64,6 +73,7 @@ SUBJECT = Subject(
     jobs=(
         Job("expired", DAY / 4, remove_expired),
         Job("owners", DAY, settle_owners),
+        Job("signing keys", DAY, rotate_signing_keys),
         Job("optimize", DAY, optimize),
         Job("shrink", DAY, shrink),
         Job("integrity", 7 * DAY, check_integrity),

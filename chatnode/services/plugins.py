@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import attrs
+import trio
 
 from chatnode.concurrency import shielded
 from chatnode.dispatch.caller import Caller
@@ -37,7 +38,7 @@ from chatnode.model.plugins import PluginStatus, SetAside
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction, Write
 from chatnode.storage.log import consumers
-from chatnode.storage.node import plugins
+from chatnode.storage.node import plugin_directories, plugins
 from chatnode.storage.people import audit, bots, roles
 
 T = TypeVar("T")
@@ -148,7 +149,7 @@ async def _switch(ctx: Caller, plugin: str, *, disabled: bool) -> PluginSwitched
 
 @command("plugins.drop", permission=permissions.OPERATE, unscoped=True)
 async def drop(ctx: Caller, asked: DropPlugin) -> PluginDropped:
-    """Delete all data of a plugin that is not running. Only a backup can bring it back.
+    """Delete all data of a plugin that is not running: its tables and its files. Only a backup can bring it back.
 
     If it is still installed, it stays disabled.
     """
@@ -158,8 +159,11 @@ async def drop(ctx: Caller, asked: DropPlugin) -> PluginDropped:
     if state == "running":
         raise Refusal("conflict", "it is running; disable it and restart the node", path="plugin")
 
+    directory = ctx.core.directory.of_plugin(asked.plugin)
+    files_only = await trio.to_thread.run_sync(plugin_directories.holds_files, directory)  # the last drop was cut short
+
     def write(tx: Transaction) -> tuple[list[str], dict[str, frozenset[str]]]:
-        dropped = plugins.drop(tx, asked.plugin)
+        dropped = plugins.drop(tx, asked.plugin, files_only)
         bots.drop(tx, asked.plugin)
         if state is not None:
             plugins.set_disabled(tx, asked.plugin, True)
@@ -173,7 +177,9 @@ async def drop(ctx: Caller, asked: DropPlugin) -> PluginDropped:
 
     async with ctx.core.changing_roles:
         dropped, _ = await _write_and_tell(ctx, write, forget)
-    return PluginDropped(dropped)
+    # After the rows: files without rows take up space, rows without files would be wrong.
+    files, size = await trio.to_thread.run_sync(plugin_directories.drop, directory)
+    return PluginDropped(dropped, files, size)
 
 
 async def _write_and_tell(ctx: Caller, write: Write[T], tell: Callable[[T], None]) -> T:

@@ -52,12 +52,12 @@ class ClientGone(OSError):
 
 
 class Exchange:
-    """Made for one request. `may_stay` says, when the response begins, whether the connection may be kept."""
+    """Made for one request. Once `stopping` is set, no response that begins keeps its connection."""
 
-    def __init__(self, connection: Connection, head: Head, may_stay: Callable[[], bool]) -> None:
+    def __init__(self, connection: Connection, head: Head, stopping: trio.Event) -> None:
         self._connection = connection
         self._head = head
-        self._may_stay = may_stay
+        self._stopping = stopping
         self._body = body_reader(head)
         self._body_given = False
         self._owes_continue = head.expects_continue and not self._body.done
@@ -98,7 +98,7 @@ class Exchange:
             "headers": list(head.fields),
             "client": (connection.address, connection.port),
             "server": connection.local_address,
-            "state": {"close_connection": connection.close_now},
+            "state": {"close_connection": connection.close_now, "stopping": self._stopping},
             "extensions": {},
         }
 
@@ -175,7 +175,8 @@ class Exchange:
             self._receiving.cancel()
 
     def _can_stay(self) -> bool:
-        return self._may_stay() and not self._owes_continue and self._body.left <= DRAIN_BYTES
+        little_left = self._body.done or (not self._head.chunked and self._body.left <= DRAIN_BYTES)
+        return little_left and not self._owes_continue and not self._stopping.is_set()
 
     async def _send_all(self, data: bytes) -> None:
         if self._gone or self._connection.closed:
@@ -208,7 +209,7 @@ class HttpServer:
         self._app: Application | None = None
         self._making = trio.Lock()
         self._answering = 0
-        self._stopping = False
+        self._stopping = trio.Event()
         self._idle = Signal()
 
     async def serve(self, connection: Connection, head: Head) -> bool:
@@ -216,7 +217,7 @@ class HttpServer:
         connection.hold_little()
         self._answering += 1
         try:
-            exchange = Exchange(connection, head, lambda: not self._stopping)
+            exchange = Exchange(connection, head, self._stopping)
             app = self._app or await self._made_app()
             if app is None:
                 await exchange.refuse(503, "the node cannot answer HTTP requests now; its log says why")
@@ -242,6 +243,6 @@ class HttpServer:
 
     async def stop(self) -> None:
         """Keep no connection any more; returns when all requests in hand are answered."""
-        self._stopping = True
+        self._stopping.set()
         while self._answering:
             await self._idle.wait()

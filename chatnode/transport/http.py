@@ -25,12 +25,13 @@ from chatnode.model import permissions
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Encoded
 from chatnode.routing.sessions import SessionRegistry
-from chatnode.services.sign_in import authenticate
-from chatnode.transport import monitoring, openapi, plugin_routes
+from chatnode.transport import monitoring, openapi, plugin_pages
+from chatnode.transport.callers import caller_of, check_signed_in
 from chatnode.transport.event_stream import EVENT_STREAM, event_stream
 from chatnode.transport.failures import unexpected_refusal
 from chatnode.transport.monitoring import JSON, Health
 from chatnode.transport.origins import Credentials, clear_cookie, set_cookie
+from chatnode.transport.outgoing import HARDENING
 from chatnode.transport.personal_export import export_stream
 
 _SIGN_IN_COMMANDS = ("sessions.create", "invites.accept")
@@ -39,10 +40,6 @@ _ITEMS = "items.query"
 _NO_UPGRADE = (
     "this address is for WebSocket connections, but the request has no Upgrade header; "
     "a reverse proxy must pass on Upgrade and Connection"
-)
-_PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _WEB_TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript"}
 
@@ -56,7 +53,7 @@ def make_app(
     loaded = list(plugins)
     answers = _Answers(core, table, registry, loaded)
     answers.add_routes(app)
-    plugin_routes.add_routes(app, core, loaded, answers.credentials, answers.context_of)
+    plugin_pages.add_routes(app, core, loaded, answers.credentials, answers.context_of)
     monitoring.add_routes(app, core, registry, health, answers.context)
     app.register_error_handler(Refusal, answers.refused)
     app.register_error_handler(HTTPException, answers.http_error)
@@ -102,15 +99,13 @@ class _Answers:
 
     async def context_of(self, credentials: Credentials, required: bool) -> Caller:
         """The owner of the token; without one, a client that is not signed in, unless one is `required`."""
-        context = Caller(self._core, address=credentials.address, takes_json=True)
-        if required:
-            if credentials.token is None:
-                raise Refusal("unauthenticated", "send a token: Authorization: Bearer …")
-            found = await authenticate(self._core, credentials.token)
-            context.sign_in(found)
-            if found.prolonged and credentials.by_cookie:
-                _slide_cookie(self._core, credentials, credentials.token)
-        return context
+        if not required:
+            return Caller(self._core, address=credentials.address, takes_json=True)
+        check_signed_in(credentials)
+        caller, cookie = await caller_of(self._core, credentials)
+        if cookie is not None:
+            _slide_cookie(cookie)
+        return caller
 
     # ---- addresses
 
@@ -182,10 +177,8 @@ class _Answers:
 
 
 async def _harden(response: Response) -> Response:
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.setdefault("Content-Security-Policy", _PAGE_POLICY)
-    response.headers.setdefault("Cache-Control", "no-store")  # answers are personal
+    for name, value in HARDENING.items():
+        response.headers.setdefault(name, value)
     return response
 
 
@@ -243,12 +236,12 @@ def _takes(kind: Any, wanted: type) -> bool:
     )
 
 
-def _slide_cookie(core: Core, credentials: Credentials, token: str) -> None:
+def _slide_cookie(cookie: str) -> None:
     """The session's time has begun again: let the cookie's begin again with the answer to this request."""
 
     async def slide(response: Any) -> Any:
         if "Set-Cookie" not in response.headers:
-            response.headers["Set-Cookie"] = set_cookie(core, credentials, token)
+            response.headers["Set-Cookie"] = cookie
         return response
 
     if has_request_context():  # else the head of the answer is gone already

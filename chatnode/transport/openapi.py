@@ -87,7 +87,7 @@ def _of_plugins(plugins: Iterable[Loaded]) -> Iterator[tuple[str, Schema]]:
                 }
                 if route.permission is None:
                     operation["security"] = []
-                if method in ("POST", "PUT"):
+                if method in ("POST", "PUT", "PATCH"):
                     operation["requestBody"] = {"required": False, "content": anything}
                 yield path, {method.lower(): operation}
         for page in plugin.pages:

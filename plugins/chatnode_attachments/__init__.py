@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from chatnode.api import Plugin, Table, hookimpl, steps_in
+from collections.abc import Callable
+
+from chatnode.api import Context, Metric, Permission, Plugin, Table, hookimpl, steps_in
+from chatnode_attachments import hookspecs
+from chatnode_attachments.commands import links
+from chatnode_attachments.serving.downloads import ROUTES
+from chatnode_attachments.serving.tasks import COUNTING
 from chatnode_attachments.settings import AttachmentsSettings
+from chatnode_attachments.state import Attachments, open_attachments
+from chatnode_attachments.tasks import TASKS
 
 _FILES = Table(
     "attachments_files", people=("uploader",), message="message",
@@ -27,4 +35,30 @@ def chatnode_plugin() -> Plugin:
         settings=AttachmentsSettings,
         steps=steps_in(__name__),
         tables=(_FILES, _UPLOADS, _USAGE),
+        permissions=(
+            Permission("attachments.upload", "upload files"),
+            Permission("attachments.audit", "see who uploaded how much, and what was downloaded", roles=()),
+        ),
+        metrics=(
+            Metric("uploads", "Uploads begun."),
+            Metric("files", "Uploads that became files."),
+            Metric("bytes_received", "Bytes of uploads written to disk."),
+            Metric("bytes_removed", "Bytes of files removed from the disk."),
+        ),
+        commands=links.COMMANDS,
+        routes=ROUTES,
+        tasks=(*TASKS, COUNTING),
+        state=open_attachments,
     )
+
+
+@hookimpl
+def add_hookspecs(add: Callable[[object], None]) -> None:
+    """Let other plugins refuse uploads, and follow files."""
+    add(hookspecs)
+
+
+@hookimpl
+async def node_stopping(ctx: Context) -> None:
+    """Write the downloads that were counted since the last time."""
+    await ctx.state(Attachments).counts.write(ctx)

@@ -17,6 +17,25 @@ class AttachmentsSettings:
     person_mib: int = setting(5_000, "Maximum size of all files of a user, in MiB.", minimum=0)
     node_mib: int = setting(0, "Maximum size of all files of the node on disk, in MiB.", minimum=0)
     day_mib: int = setting(1_000, "Maximum size of what a user may upload in 24 hours, in MiB.", minimum=0)
-    upload_hours: int = setting(24, "Hours after which an unfinished upload is removed.", minimum=1)
+    upload_hours: int = setting(24, "Hours without progress after which an unfinished upload is removed.", minimum=1)
     unposted_hours: int = setting(24, "Hours after which a file that was not posted is removed.", minimum=1)
     uploads_at_a_time: int = setting(16, "Maximum number of uploads that the node receives at a time.", minimum=1)
+    uploads_per_person: int = setting(3, "Maximum number of uploads received at a time from a user.", minimum=1)
+    idle_seconds: float = setting(
+        60.0, "Seconds without a byte after which receiving ends; it can be resumed.", minimum=1
+    )
+    threads: int = setting(4, "Number of threads that read and write files.", minimum=1)
+    downloads_per_person: int = setting(
+        8, "Maximum number of downloads of a user at a time; more wait for a while.", minimum=0
+    )
+    image_megapixels: int = setting(50, "Maximum size of a picture that is shown, in megapixels.", minimum=1)
+    strip_metadata: str = setting(
+        "images",
+        "What metadata, such as places and dates, is removed from: images (pictures not sent as files), all (pictures "
+        "sent as files too) or none.",
+        choices=("images", "all", "none"),
+    )
+
+    def strips(self, *, as_file: bool) -> bool:
+        """Whether the metadata of an uploaded picture is removed."""
+        return self.strip_metadata == "all" or (self.strip_metadata == "images" and not as_file)

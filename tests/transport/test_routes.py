@@ -7,6 +7,7 @@ import pytest
 from chatnode.node import Node
 from chatnode.testing import User
 from chatnode.transport import http, openapi
+from chatnode.transport.route_table import RouteTable
 from tests.transport.clients import Address, Http, bearer
 
 EVERYBODY = (200, 200, 200, 200)
@@ -33,7 +34,7 @@ FROM_OUTSIDE = {"X-Forwarded-For": "192.0.2.7"}  # who asks on the node's own ma
 
 def addresses(node: Node) -> set[str]:
     app = http.make_app(node.core, node.table, node.sessions, node.health, node.plugins)
-    return {rule.rule for rule in app.url_map.iter_rules()}
+    return {rule.rule for rule in app.url_map.iter_rules()} | RouteTable(node.plugins).addresses
 
 
 async def test_every_address_is_a_commands_or_has_a_row(node: Node) -> None:

@@ -95,9 +95,11 @@ class DropPlugin:
 
 @attrs.define
 class PluginDropped:
-    """The tables that were dropped."""
+    """The tables that were dropped, and how many files of how many bytes were deleted."""
 
     tables: list[str]
+    files: int = 0
+    bytes: int = 0
 
 
 @attrs.define

@@ -42,6 +42,20 @@ class DataDirectory:
         """Is there while a restore is under way, or after it was interrupted."""
         return self.path / "restoring"
 
+    @property
+    def signing_keys(self) -> Path:
+        """Secret; in no backup."""
+        return self.path / "signing.keys"
+
+    @property
+    def plugins(self) -> Path:
+        """Has a directory for each plugin."""
+        return self.path / "plugins"
+
+    def of_plugin(self, name: str) -> Path:
+        """Where the plugin keeps files of its own."""
+        return self.plugins / name
+
     def require_node(self) -> None:
         """Raises `StartError` unless there is a node here: a command that only asks makes none."""
         try:

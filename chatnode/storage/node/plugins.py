@@ -268,14 +268,14 @@ def set_disabled(tx: Transaction, plugin: str, disabled: bool) -> None:
     )
 
 
-def drop(tx: Transaction, plugin: str) -> list[str]:
+def drop(tx: Transaction, plugin: str, may_have_none: bool = False) -> list[str]:
     """Drop everything of a plugin that does not run; gives the names of its tables.
 
     A role that it brought goes when no account has it, else it keeps the permissions that are not the plugin's. Raises
     `Refusal`: `not_found` when there is nothing of the plugin, `conflict` when an account's role would be left empty.
     """
     tables = own_tables(tx, plugin)
-    if not tables and plugin not in known(tx):
+    if not tables and plugin not in known(tx) and not may_have_none:
         raise Refusal("not_found", f"no data of a plugin {plugin} here", path="plugin")
     catalogue.postpone_references(tx)
     for kind, name in catalogue.drop_order(tx, f"{plugin}_") if tables else ():

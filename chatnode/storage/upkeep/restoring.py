@@ -161,6 +161,7 @@ def _put_in_place(data: DataDirectory, work: Path) -> Path | None:
             path.rename(kept / path.name)
             give(kept / path.name)
         sync_directory(kept)
+    data.signing_keys.unlink(missing_ok=True)
     work.rename(data.database)
     sync_directory(data.path)
     data.restoring.unlink()

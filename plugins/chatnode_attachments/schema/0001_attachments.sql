@@ -17,8 +17,10 @@ CREATE TABLE attachments_uploads (
     touched_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
 );
-CREATE INDEX attachments_uploads_by_person ON attachments_uploads (person, state);
+CREATE INDEX attachments_uploads_by_person ON attachments_uploads (person, created_at);
 CREATE INDEX attachments_uploads_by_expiry ON attachments_uploads (expires_at);
+CREATE INDEX attachments_uploads_unfinished ON attachments_uploads (person, state, reserved, durable)
+    WHERE state IN ('open', 'finishing');
 
 -- One row for each content. `name` is the file's name in `blobs/`, chosen by the node and never used twice.
 CREATE TABLE attachments_blobs (
@@ -90,12 +92,20 @@ CREATE TABLE attachments_trash (
     at INTEGER NOT NULL
 );
 
--- What each uploader's files count, and what is reserved for uploads in progress.
+-- What each uploader's files count, and what is reserved for uploads in progress. Kept by the triggers below.
 CREATE TABLE attachments_usage (
     person INTEGER PRIMARY KEY REFERENCES people (key),
     bytes INTEGER NOT NULL,
     reserved INTEGER NOT NULL
 );
+
+-- One row: what is on disk, thumbnails included. Kept by the triggers below.
+CREATE TABLE attachments_totals (
+    key INTEGER PRIMARY KEY CHECK (key = 1),
+    blobs INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+);
+INSERT INTO attachments_totals (key, blobs, bytes) VALUES (1, 0, 0);
 
 CREATE TABLE attachments_served (
     key INTEGER PRIMARY KEY,
@@ -104,7 +114,22 @@ CREATE TABLE attachments_served (
     downloads INTEGER NOT NULL
 );
 
--- The node also deletes rows, with a message or a user, while the plugin is disabled too.
+-- The node also deletes rows, with a message or a user, while the plugin is disabled too. So triggers keep what follows
+-- from rows: no code can forget it.
+CREATE TRIGGER attachments_files_added AFTER INSERT ON attachments_files WHEN new.removed_at IS NULL BEGIN
+    INSERT INTO attachments_usage (person, bytes, reserved)
+    SELECT new.uploader, b.bytes, 0 FROM attachments_blobs b WHERE b.key = new.blob
+    ON CONFLICT (person) DO UPDATE SET bytes = attachments_usage.bytes + excluded.bytes;
+END;
+
+CREATE TRIGGER attachments_files_removed AFTER UPDATE OF removed_at ON attachments_files
+WHEN old.removed_at IS NULL AND new.removed_at IS NOT NULL BEGIN
+    UPDATE attachments_usage
+    SET bytes = bytes - (SELECT b.bytes FROM attachments_blobs b WHERE b.key = old.blob)
+    WHERE person = old.uploader;
+    UPDATE attachments_blobs SET loose = 1 WHERE key = old.blob;
+END;
+
 CREATE TRIGGER attachments_files_gone AFTER DELETE ON attachments_files BEGIN
     UPDATE attachments_usage
     SET bytes = bytes - (SELECT b.bytes FROM attachments_blobs b WHERE b.key = old.blob)
@@ -112,9 +137,41 @@ CREATE TRIGGER attachments_files_gone AFTER DELETE ON attachments_files BEGIN
     UPDATE attachments_blobs SET loose = 1 WHERE key = old.blob;
 END;
 
+CREATE TRIGGER attachments_uploads_added AFTER INSERT ON attachments_uploads BEGIN
+    INSERT INTO attachments_usage (person, bytes, reserved) VALUES (new.person, 0, new.reserved)
+    ON CONFLICT (person) DO UPDATE SET reserved = attachments_usage.reserved + excluded.reserved;
+END;
+
+CREATE TRIGGER attachments_uploads_changed AFTER UPDATE OF reserved ON attachments_uploads
+WHEN old.reserved <> new.reserved BEGIN
+    UPDATE attachments_usage SET reserved = reserved - old.reserved + new.reserved WHERE person = old.person;
+END;
+
 CREATE TRIGGER attachments_uploads_gone AFTER DELETE ON attachments_uploads WHEN old.state IN ('open', 'finishing') BEGIN
     UPDATE attachments_usage SET reserved = reserved - old.reserved WHERE person = old.person;
     INSERT INTO attachments_trash (name, tree, at) VALUES (old.id, 'incoming', old.touched_at);
     INSERT INTO attachments_trash (name, tree, at)
     SELECT old.blob_name, 'blobs', old.touched_at WHERE old.blob_name IS NOT NULL;
+END;
+
+CREATE TRIGGER attachments_blobs_added AFTER INSERT ON attachments_blobs WHEN new.place = 'local' BEGIN
+    UPDATE attachments_totals SET blobs = blobs + 1, bytes = bytes + new.bytes;
+END;
+
+CREATE TRIGGER attachments_blobs_moved AFTER UPDATE OF place ON attachments_blobs WHEN old.place <> new.place BEGIN
+    UPDATE attachments_totals SET blobs = blobs - 1, bytes = bytes - old.bytes WHERE old.place = 'local';
+    UPDATE attachments_totals SET blobs = blobs + 1, bytes = bytes + new.bytes WHERE new.place = 'local';
+END;
+
+CREATE TRIGGER attachments_blobs_gone AFTER DELETE ON attachments_blobs WHEN old.place = 'local' BEGIN
+    UPDATE attachments_totals SET blobs = blobs - 1, bytes = bytes - old.bytes;
+END;
+
+CREATE TRIGGER attachments_derived_added AFTER INSERT ON attachments_derived BEGIN
+    UPDATE attachments_totals SET bytes = bytes + new.bytes;
+END;
+
+CREATE TRIGGER attachments_derived_gone AFTER DELETE ON attachments_derived BEGIN
+    UPDATE attachments_totals SET bytes = bytes - old.bytes;
+    INSERT INTO attachments_trash (name, tree, at) SELECT old.name, 'derived', b.created_at FROM attachments_blobs b WHERE b.key = old.blob;
 END;

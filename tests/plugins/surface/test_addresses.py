@@ -70,7 +70,9 @@ async def feed(ctx: Context, request: Request) -> Response:
 
 
 async def hook(ctx: Context, request: Request) -> Response:
-    return Response(json.dumps({"got": request.body.decode(), "by": request.headers["x-by"]}), 202, "application/json")
+    return Response(
+        json.dumps({"got": (await request.body()).decode(), "by": request.headers["x-by"]}), 202, "application/json"
+    )
 
 
 async def change(ctx: Context, request: Request) -> Response:
@@ -146,6 +148,21 @@ async def test_a_route_is_for_who_has_the_permission(node: Node, address: Addres
     assert got.headers["content-type"] == "application/atom+xml"
     await node.call("roles.set", role="member", permissions=["chat"])
     assert (await ask(address, "GET", "/plugins/demo/feeds/news", token)).status == 403
+
+
+async def test_a_route_knows_the_session_of_the_requester(tmp_path: Path) -> None:
+    async def ask_session(ctx: Context, request: Request) -> Response:
+        return Response(str(ctx.session))
+
+    async with node_with(tmp_path, made("demo", routes=(Route("session", ask_session, CHAT),))) as node:
+        async with serving(node) as address:
+            ann = await User.new(node, "ann")
+            one, two = await token_of(ann), await token_of(ann)
+            asked = [await ask(address, "GET", "/plugins/demo/session", token) for token in (one, two, one)]
+        sessions = [each["session"] for each in (await ann.call("sessions.list"))["sessions"]]
+        assert sorted(int(each.body) for each in asked[:2]) == sorted(sessions)
+        assert asked[0].body == asked[2].body
+        assert node.plugins.loaded["demo"].context.session is None
 
 
 async def test_what_a_route_raises_ends_only_its_request(node: Node, address: Address) -> None:

@@ -651,6 +651,40 @@ async def test_a_plugin_offers_hooks_and_another_implements_them(tmp_path: Path)
             await context.ask("poll_opened", title="x")
 
 
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [(ValueError(), "internal"), (Refusal("closed", "not today"), "closed"), (None, "unavailable")],
+)
+async def test_a_plugins_hook_may_refuse_what_it_cannot_decide(
+    tmp_path: Path, failure: Exception | None, code: str
+) -> None:
+    class Offered:
+        @staticmethod
+        @hookspec(failure="refuse")
+        async def may_enter(who: str) -> bool:
+            """Whether somebody may enter."""
+            raise AssertionError
+
+    def add_hookspecs(add: Any) -> None:
+        add(Offered)
+
+    async def may_enter(who: str) -> bool:
+        if who == "ann":
+            return True
+        if failure is None:
+            await trio.sleep_forever()
+        raise failure or AssertionError
+
+    config = Config(plugins=Plugins(hook_seconds=0.05))
+    async with node_with(tmp_path, made("a", may_enter), made("doors", add_hookspecs), config=config) as node:
+        context = node.plugins.loaded["doors"].context
+        assert await context.ask("may_enter", who="ann") == [True]
+        with pytest.raises(Refusal) as refused:
+            await context.ask("may_enter", who="bob")
+        assert refused.value.code == code
+        assert failures(node, "a")[0] == (0 if code == "closed" else 1)
+
+
 # ---- tables that name people and messages
 
 

@@ -97,7 +97,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "methods as one text": (
         {"routes": (Route("feed", nothing, CHAT, methods="GET"),)},  # type: ignore[arg-type]
-        "the route feed has methods other than DELETE, GET, POST, PUT",
+        "the route feed has methods other than DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
     ),
     "limit of the node's": (
         {"settings": Settings, "limits": (Limit("posts", "posts", "per_minute"),)},

@@ -1,4 +1,4 @@
-"""Plugins' routes and pages, below `/plugins/<name>/`."""
+"""Plugins' pages, below `/plugins/<name>/`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.hooks.manager import Loaded
 from chatnode.hooks.pages import TOKEN_FIELD, PageContext
-from chatnode.hooks.plugin import Page, Request, Response, Route
+from chatnode.hooks.plugin import Page
+from chatnode.hooks.routes import READING_METHODS
 from chatnode.protocol import codec
 from chatnode.transport.origins import Credentials
 
@@ -34,33 +35,25 @@ _PAGE_POLICY = (
     "frame-ancestors 'none'"
 )
 _MOST_FIELDS = 1_000
-_READING = ("GET", "HEAD")
 
 
 def add_routes(
     app: QuartTrio, core: Core, plugins: Iterable[Loaded], credentials: Callable[[], Credentials], sign_in: SignIn
 ) -> None:
-    """Add every route and page of the plugins, and `/plugins`, which lists the pages."""
+    """Add every page of the plugins, and `/plugins`, which lists the pages."""
     loaded = list(plugins)
 
-    async def asked_by(permission: str | None, form_of: str | None = None) -> Caller:
+    async def asked_by(permission: str, form_of: str | None = None) -> Caller:
         """The requester, if they have the permission; the request counts against limits. `form_of`: the plugin whose
         form token is required.
         """
         given = credentials()
-        context = await sign_in(given, permission is not None)
-        if permission is not None:
-            context.check(permission, reads=request.method in _READING)
+        context = await sign_in(given, True)
+        context.check(permission, reads=request.method in READING_METHODS)
         core.requests.take(context.payer)
         if form_of is not None:
             _check_form(given, form_of, await _fields())
-        elif given.by_cookie and request.method not in _READING and request.mimetype != JSON:
-            raise Refusal("bad_request", f"with a cookie, Content-Type must be {JSON}, which other sites cannot send")
         return context
-
-    async def run_route(owner: Loaded, route: Route, path: dict[str, str]) -> ResponseReturnValue:
-        context = owner.context_of(await asked_by(route.permission))
-        return _answer(await route.handler(context, await _request(path)))
 
     async def show(owner: Loaded, page: Page, path: dict[str, str]) -> ResponseReturnValue:
         submit, name = page.submit if request.method == "POST" else None, owner.plugin.name
@@ -108,10 +101,6 @@ def add_routes(
     app.add_url_rule("/plugins", "plugins", show_all, methods=["GET"])
     for each in loaded:
         name = each.plugin.name
-        for route in each.plugin.routes:
-            address = f"/plugins/{name}/{route.rule}"
-            serve = _alone(partial(run_route, each, route))
-            app.add_url_rule(address, f"route {address}", serve, methods=list(route.methods))
         for page in each.plugin.pages:
             address = f"/plugins/{name}/{page.path}"
             methods = ["GET"] if page.submit is None else ["GET", "POST"]
@@ -128,12 +117,6 @@ def _alone(serve: Callable[[dict[str, str]], Awaitable[ResponseReturnValue]]) ->
             raise RuntimeError("a plugin raised SystemExit") from error
 
     return run
-
-
-async def _request(path: dict[str, str]) -> Request:
-    body: bytes = await request.get_data(as_text=False)  # pyright: ignore[reportUnknownMemberType, reportAssignmentType]
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    return Request(request.method, path, dict(request.args), headers, body)
 
 
 def _form_token(given: Credentials, plugin: str) -> str:
@@ -179,13 +162,6 @@ def _go_on(address: str) -> HttpResponse:
     """Redirect after a form, so that reloading the page does not submit it again."""
     location = quote(address, safe="/?#&=%~:@!$'()*+,;[]")
     return HttpResponse(b"", status=303, headers={"Location": location})
-
-
-def _answer(response: Response) -> HttpResponse:
-    body = response.body.encode() if isinstance(response.body, str) else response.body
-    return HttpResponse(
-        body, status=response.status, content_type=response.content_type, headers=dict(response.headers)
-    )
 
 
 def _refused(title: str, refusal: Refusal) -> HttpResponse:

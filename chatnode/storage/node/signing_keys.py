@@ -1,0 +1,61 @@
+"""The keys with which the node signs links: a file of the data directory that is in no backup and no export.
+
+In the database they would be in every backup, and a thief of one could make links that this node accepts. A restore
+deletes the file: links from before are void, as what they name may be something else now.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orjson
+
+from chatnode.logs import get_logger
+from chatnode.storage.engine.file_owners import give
+
+logger = get_logger("storage")
+
+_SECRET_BYTES = 32
+
+
+@attrs.frozen
+class SigningKey:
+    """`id` names the key in signatures. `secret` is never shown."""
+
+    id: str
+    made_at: int
+    secret: bytes = attrs.field(repr=False)
+
+
+def new(now: int) -> SigningKey:
+    """A random key."""
+    return SigningKey(secrets.token_hex(4), now, secrets.token_bytes(_SECRET_BYTES))
+
+
+def load(path: Path) -> list[SigningKey]:
+    """The stored keys, newest first; none if there is no file, or it cannot be read, which is logged."""
+    try:
+        stored: list[dict[str, Any]] = orjson.loads(path.read_bytes())
+        return [SigningKey(each["id"], each["made_at"], bytes.fromhex(each["secret"])) for each in stored]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        logger.error("%s: cannot be read, so signed links from before are void: %s", path, type(error).__name__)
+        return []
+
+
+def store(path: Path, keys: list[SigningKey]) -> None:
+    """Replace the stored keys; readable by the node's user only. Raises `OSError`."""
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)
+    data = orjson.dumps([{"id": each.id, "made_at": each.made_at, "secret": each.secret.hex()} for each in keys])
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    give(partial)
+    partial.rename(path)

@@ -1,0 +1,72 @@
+"""What the sandbox hands back. Its answers are checked: a picture may have taken it over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+
+from chatnode_attachments.types import PICTURES
+
+KINDS = ("thumb320", "thumb1280")
+_MOST_SIDE = 65_535
+_PREVIEW = re.compile(r"data:image/webp;base64,[A-Za-z0-9+/]{1,277}={0,2}")
+
+
+@attrs.frozen
+class Derived:
+    """A thumbnail. The file is the caller's, to move or to remove."""
+
+    kind: str
+    path: Path
+    type: str
+    width: int
+    height: int
+
+
+@attrs.frozen
+class Prepared:
+    """A picture that was decoded. `width` and `height` are those that it is shown with.
+
+    `cleaned` is the copy without metadata, to be stored in place of the original. Its file and those of `derived` are
+    on disk, and the caller's, to move or to remove. `placeholder` is a tiny preview, a `data:` URI of up to 300 bytes.
+    """
+
+    type: str
+    width: int
+    height: int
+    cleaned: Path | None
+    derived: tuple[Derived, ...]
+    placeholder: str | None
+
+
+def read_answer(answer: Mapping[str, Any], cleaned: Path, thumbnails: Sequence[Path], *, clean: bool) -> Prepared:
+    """Raises `ValueError`, `TypeError` or `KeyError` for anything that the sandbox never says of its own accord."""
+    type, placeholder = answer["type"], answer["placeholder"]
+    if type not in PICTURES or answer["cleaned"] is not clean:
+        raise ValueError("type")
+    if placeholder is not None and not (len(placeholder) <= 300 and _PREVIEW.fullmatch(placeholder)):
+        raise ValueError("placeholder")
+    derived = cast("list[Mapping[str, Any]]", answer["derived"])
+    if [each["kind"] for each in derived] != list(KINDS[: len(derived)]):
+        raise ValueError("kinds")
+    return Prepared(
+        type=type,
+        width=_side(answer["width"]),
+        height=_side(answer["height"]),
+        cleaned=cleaned if clean else None,
+        derived=tuple(
+            Derived(each["kind"], path, "image/webp", _side(each["width"]), _side(each["height"]))
+            for each, path in zip(derived, thumbnails, strict=False)
+        ),
+        placeholder=placeholder,
+    )
+
+
+def _side(value: object) -> int:
+    if type(value) is not int or not 0 < value <= _MOST_SIDE:
+        raise ValueError("size")
+    return value

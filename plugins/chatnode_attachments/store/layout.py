@@ -1,0 +1,70 @@
+"""Where the plugin's files are. All names are the node's own; nothing that a client sent is ever part of a path."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import attrs
+
+TREES = ("incoming", "blobs", "derived", "work")
+
+
+@attrs.frozen
+class Layout:
+    """The plugin's directory: `incoming/<id of the upload>`, `blobs/ab/<name>`, `derived/ab/<name>` and `work/`.
+
+    Names in `blobs` and `derived` are never used twice, so that an unlink can never hit another content.
+    """
+
+    directory: Path
+
+    def incoming(self, id: str) -> Path:
+        return self.directory / "incoming" / id
+
+    def blob(self, name: str) -> Path:
+        return self.directory / "blobs" / name[:2] / name
+
+    def derived(self, name: str) -> Path:
+        return self.directory / "derived" / name[:2] / name
+
+    @property
+    def work(self) -> Path:
+        """For files that nothing refers to: they are removed when the node starts."""
+        return self.directory / "work"
+
+    def in_tree(self, tree: str, name: str) -> Path:
+        """The path of a file by the name of its tree, as `attachments_trash` has it."""
+        return {"incoming": self.incoming, "blobs": self.blob, "derived": self.derived}[tree](name)
+
+    def prepare(self) -> None:
+        """Create what is missing and empty `work`. Costs the same however many files there are."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        for tree in TREES:
+            (self.directory / tree).mkdir(mode=0o700, parents=True, exist_ok=True)
+        devices = {(self.directory / tree).stat().st_dev for tree in TREES}
+        if len(devices) > 1:
+            raise OSError(
+                f"{', '.join(TREES)} in {self.directory} must be on one file system: files are moved by rename"
+            )
+        sync_directory(self.directory)
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename a file whose bytes are on disk, so that after a power loss it is in one of the two places."""
+    if not target.parent.is_dir():
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        sync_directory(target.parent.parent)
+    source.rename(target)
+    sync_directory(target.parent)
+    sync_directory(source.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Put the names in a directory on disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -31,6 +31,8 @@ class TusUpload:
     """
 
     def __init__(self, url: str, id: str | None = None) -> None:
+        if id is not None and not _ID.fullmatch(id):
+            raise Refusal("invalid", f"{id[:100]!r} is not the id of an upload", path="resume")
         self._url = url
         self._found = False
         self._most = REQUEST_BYTES

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatnode.api import Context, Metric, Permission, Plugin, Table, hookimpl, steps_in
+from chatnode.api import Context, EventKind, Metric, Permission, Plugin, Table, hookimpl, steps_in
 from chatnode_attachments import hookspecs
-from chatnode_attachments.commands import links
+from chatnode_attachments.commands import links, scanning
+from chatnode_attachments.health import SCANNER_METRICS, health
+from chatnode_attachments.model import AttachmentsChanged, FileInfected
+from chatnode_attachments.scanning import telling
 from chatnode_attachments.serving.downloads import ROUTES
 from chatnode_attachments.serving.tasks import COUNTING
 from chatnode_attachments.settings import AttachmentsSettings
@@ -44,10 +47,16 @@ def chatnode_plugin() -> Plugin:
             Metric("files", "Uploads that became files."),
             Metric("bytes_received", "Bytes of uploads written to disk."),
             Metric("bytes_removed", "Bytes of files removed from the disk."),
+            *SCANNER_METRICS,
         ),
-        commands=links.COMMANDS,
+        commands=(*links.COMMANDS, *scanning.COMMANDS),
+        events=(
+            EventKind(AttachmentsChanged, telling.make_changed, of_message=True),
+            EventKind(FileInfected, telling.make_infected),
+        ),
         routes=ROUTES,
         tasks=(*TASKS, COUNTING),
+        health=health,
         state=open_attachments,
     )
 

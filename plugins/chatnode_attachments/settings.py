@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from chatnode.api import setting
+from chatnode_attachments.addresses import check_clamd
 
 MIB = 1 << 20
 
@@ -39,3 +40,14 @@ class AttachmentsSettings:
     def strips(self, *, as_file: bool) -> bool:
         """Whether the metadata of an uploaded picture is removed."""
         return self.strip_metadata == "all" or (self.strip_metadata == "images" and not as_file)
+
+    clamd: str = setting(
+        "", "Where clamd listens: unix:/run/clamav/clamd.ctl or tcp:host:3310. Empty: files are not scanned.",
+        read=check_clamd,
+    )  # fmt: skip
+    scan_max_mib: int = setting(
+        100, "Maximum size of a file while files are scanned, in MiB. clamd's own limits must allow it.", minimum=1
+    )
+    scan_seconds: float = setting(180.0, "Seconds after which a scan is given up; it is repeated later.", minimum=1)
+    scans_at_a_time: int = setting(2, "Number of files that are scanned at a time.", minimum=1)
+    rescan_days: int = setting(0, "Days after which a file is scanned again; 0 means never.", minimum=0)

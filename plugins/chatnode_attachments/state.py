@@ -10,7 +10,8 @@ import attrs
 import trio
 
 from chatnode.api import Context
-from chatnode_attachments.scanning.verdicts import ScannerNow, ScannerState
+from chatnode_attachments.scanning.scanner import Scanner
+from chatnode_attachments.scanning.scans import Scans
 from chatnode_attachments.serving.counts import DownloadCounts
 from chatnode_attachments.serving.slots import DownloadSlots
 from chatnode_attachments.settings import AttachmentsSettings
@@ -24,10 +25,6 @@ class _NoPictures:
         return None
 
 
-class _NoScanner:
-    state: ScannerState = "off"
-
-
 @attrs.define(eq=False)
 class Attachments:
     """The parts of the running plugin. `missing` are the files that downloads did not find since the node started."""
@@ -35,7 +32,8 @@ class Attachments:
     layout: Layout
     store: Store
     collector: Collector
-    scanner: ScannerNow
+    scanner: Scanner
+    scans: Scans
     slots: DownloadSlots
     counts: DownloadCounts
     missing: set[Path] = attrs.field(factory=set[Path])
@@ -47,7 +45,9 @@ async def open_attachments(ctx: Context) -> AsyncGenerator[Attachments]:
     layout = Layout(ctx.directory)
     await trio.to_thread.run_sync(layout.prepare)
     settings = ctx.settings(AttachmentsSettings)
-    store = Store(layout, settings, _NoPictures(), free_bytes=ctx.free_bytes)
+    scanner = Scanner(settings)
+    scans = Scans(scanner, layout, settings.scans_at_a_time)
+    store = Store(layout, settings, _NoPictures(), free_bytes=ctx.free_bytes, scans=scans)
     collector = Collector(layout, settings, store.locks, store.run, lambda: False)
     slots = DownloadSlots(settings.downloads_per_person)
-    yield Attachments(layout, store, collector, _NoScanner(), slots, DownloadCounts())
+    yield Attachments(layout, store, collector, scanner, scans, slots, DownloadCounts())

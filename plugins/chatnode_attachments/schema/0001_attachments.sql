@@ -39,13 +39,14 @@ CREATE TABLE attachments_blobs (
     scan_due INTEGER,
     scanned_at INTEGER,
     scan_with TEXT,
+    scan_says TEXT,
     derive TEXT NOT NULL CHECK (derive IN ('none', 'done', 'failed')),
     loose INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL,
     UNIQUE (sha256, bytes)
 );
 CREATE INDEX attachments_blobs_loose ON attachments_blobs (key) WHERE loose = 1;
-CREATE INDEX attachments_blobs_to_scan ON attachments_blobs (scan_due, key) WHERE scan IN ('pending', 'error');
+CREATE INDEX attachments_blobs_to_scan ON attachments_blobs (scan_due, key) WHERE scan_due IS NOT NULL;
 
 -- One row for each file that somebody uploaded or copied. `message` is NULL until it is posted; `used_by` names what
 -- else of the node uses it, such as an avatar.

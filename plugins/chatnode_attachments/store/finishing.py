@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import attrs
 
@@ -25,19 +26,33 @@ from chatnode_attachments.store.rows import FileRow, Upload
 from chatnode_attachments.store.sink import open_at
 
 
+class NewContentScans(Protocol):
+    """The scanner, as the store needs it. `on`: new content waits for it."""
+
+    @property
+    def on(self) -> bool: ...
+
+    def added(self, tx: Transaction, file: FileRow) -> None:
+        """A file was added in this transaction."""
+        ...
+
+    def wake(self) -> None:
+        """There may be new content."""
+        ...
+
+
 @attrs.frozen
 class Finisher:
     """Finishes uploads that have all their bytes. The caller holds the upload's lock.
 
-    `clean`: pictures are stored without metadata, unless they were uploaded as files. `scan`: new content waits for
-    the scanner.
+    `clean`: pictures are stored without metadata, unless they were uploaded as files.
     """
 
     layout: Layout
     run: Thread
     pictures: Pictures
     clean: bool
-    scan: bool
+    scans: NewContentScans
 
     async def finish(self, ctx: Context, upload: Upload, digest: bytes | None) -> FileRow:
         """Do the steps that are left. Raises `Refusal("gone")` if the upload was removed meanwhile.
@@ -108,7 +123,10 @@ class Finisher:
         )
         if content.path != self.layout.incoming(upload.id):  # a clean copy was stored, or that is not known any more
             uploads.discard(tx, "incoming", upload.id)
-        return find_file(tx, upload.id)
+        file = find_file(tx, upload.id)
+        if file is not None:
+            self.scans.added(tx, file)
+        return file
 
     def _add_blob(
         self, tx: Transaction, name: str, content: Content, derived: Sequence[tuple[Thumbnail, str, int]]
@@ -146,7 +164,7 @@ class Finisher:
             "scan_due, derive, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'local', ?, ?, ?, ?) RETURNING key",
             (
                 name, content.sha256, content.bytes, content.type, content.width, content.height, content.placeholder,
-                "pending" if self.scan else "off", tx.now if self.scan else None, content.derive, tx.now,
+                "pending" if self.scans.on else "off", tx.now if self.scans.on else None, content.derive, tx.now,
             ),
         ).fetchone()[0]  # fmt: skip
 

@@ -39,7 +39,13 @@ class UploadedFile:
         try:
             given = reply["file"]
             known = {key: given.get(key) for key in ("sha256", "category", "sent_sha256")}
-            return cls(str(given["id"]), str(given["name"]), str(given["type"]), int(given["bytes"]), **known)
+            return cls(
+                str(given.get("id") or given["file"]),
+                str(given["name"]),
+                str(given["type"]),
+                int(given["bytes"]),
+                **known,
+            )
         except (KeyError, TypeError, ValueError, AttributeError):
             raise Refusal("internal", "the node's answer about the file is not understood") from None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 
 import attrs
@@ -15,9 +14,9 @@ from chatnode.concurrency import Signal
 from chatnode.errors import ConnectionLost, Refusal
 from chatnode.model.messages import Media
 from chatnode.terminal.lines import file_size
-from chatnode.terminal.paths import free_names, safe_name
 from chatnode.terminal.posting import post_patiently
 from chatnode.terminal.printable import one_line
+from chatnode.terminal.saving import places, save
 from chatnode.terminal.unfinished import UnfinishedUploads
 
 _NAME_CHARS = 60
@@ -114,23 +113,11 @@ class TransferQueue:
     async def save(self, file: Media, target: Path) -> None:
         """Download a file into a directory under a free name, or to a path that does not exist yet. Raises
         `Refusal`."""
-        named, shown = trio.Path(target), one_line(str(target), 200)
-        if await named.is_dir():
-            directory, names = target, free_names(safe_name(file.name))
-        elif await named.exists():
-            raise Refusal("conflict", f"{shown} exists already; give another name, or a directory")
-        elif not await named.parent.is_dir():
-            raise Refusal("not_found", f"no such directory: {one_line(str(target.parent), 200)}")
-        else:
-            directory, names = target.parent, iter((target.name,))
+        paths = await places(target, file.name)
 
         async def run(progress: TransferProgress) -> None:
-            for name in names:
-                with suppress(FileExistsError):
-                    saved = await self._client.download(file.file, directory / name, progress=progress)
-                    self._note(f"saved as {one_line(str(saved), 200)}")
-                    return
-            raise Refusal("conflict", f"{shown} exists already")
+            saved = await save(self._client, file, paths, progress)
+            self._note(f"saved as {one_line(str(saved), 200)}")
 
         self._add(_Transfer(f"saving {one_line(file.name, _NAME_CHARS)}", TransferProgress("↓", file.name), run))
 

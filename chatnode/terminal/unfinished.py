@@ -45,11 +45,14 @@ class UnfinishedUploads:
         self._of = f"{usual_url(url)}\n{person}"
 
     @contextmanager
-    def of_file(self, file: Path, *, original: bool = False) -> Generator[UnfinishedUpload]:
+    def of_file(self, file: Path | None, *, original: bool = False) -> Generator[UnfinishedUpload]:
         """The upload of a file as it is now: after a change it is another one. Raises `OSError`.
 
-        While one program uploads a file, another begins an upload of its own, which is not kept.
+        While one program uploads a file, another begins an upload of its own, which is not kept; as is one of no file.
         """
+        if file is None:
+            yield UnfinishedUpload(None, None)
+            return
         found = file.stat()
         key = f"{self._of}\n{file.resolve()}\n{found.st_size} {found.st_mtime_ns} {original}"
         path = self._directory / hashlib.sha256(os.fsencode(key)).hexdigest()

@@ -52,11 +52,16 @@ async def upload(http: NodeHttp, source: Readable, options: UploadOptions, descr
     node has for somebody who resumes.
     """
     retries = Retries(options.patience, trio.current_time)
-    if options.resume is None and await source.reach(0, SMALL_BYTES + 1) <= SMALL_BYTES:
-        file = await _Small(http, source, options, retries).run()
-    else:
-        id = await _Resumable(http, source, options, retries).run()
-        file = await describe(id)
+    try:
+        if options.resume is None and await source.reach(0, SMALL_BYTES + 1) <= SMALL_BYTES:
+            file = await _Small(http, source, options, retries).run()
+        else:
+            id = await _Resumable(http, source, options, retries).run()
+            file = await describe(id)
+    except Refusal as refusal:
+        if refusal.code == "not_found":  # a lost upload begins again, so it is the address that does not exist
+            raise Refusal("not_found", "this node takes no files; its plugin `attachments` is not running") from None
+        raise
     await _check(file, source, options)
     return file
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,7 +98,9 @@ async def _upload(
     conversation = (await find(client, who)).conversation if who is not None else None
     unfinished = UnfinishedUploads(state_directory(), url, client.me.id)
     uploaded: list[UploadedFile] = []
-    with ExitStack() as kept, Bars() as bars:
+    async with AsyncExitStack() as kept:
+        bars = kept.enter_context(Bars())
+        standard_input = await kept.enter_async_context(aclosing(_standard_input()))
         begun: list[UnfinishedUpload] = []
         for file in files:
             path = None if file == "-" else Path(file)
@@ -106,7 +108,7 @@ async def _upload(
             own = name or Path(file).name
             uploaded.append(
                 await client.upload(
-                    path or _standard_input(),
+                    path or standard_input,
                     name=own,
                     as_file=original,
                     progress=partial(_show, bars, one_line(own, _STAGE_CHARS)),
@@ -128,7 +130,7 @@ def _show(bars: Bars, stage: str, done: int, whole: int | None) -> None:
         bars(stage, done, whole)
 
 
-async def _standard_input() -> AsyncIterator[bytes]:
+async def _standard_input() -> AsyncGenerator[bytes]:
     # os.read, not sys.stdin: a thread that is left behind must not hold the lock of a Python file.
     while data := await trio.to_thread.run_sync(os.read, sys.stdin.fileno(), _READ_BYTES, abandon_on_cancel=True):
         yield data

@@ -17,6 +17,12 @@ class Proxy:
         self._may_answer = trio.Event()
         self._may_answer.set()
         self.refuses = False
+        self.cuts_after: int | None = None
+        """Bytes in one direction after which a connection is cut."""
+        self.stalls_after: int | None = None
+        """Bytes from a client after which no more of its bytes go further."""
+        self.sent = 0
+        """Bytes that went to the node."""
         self.connections = 0
         self.url = ""
 
@@ -52,18 +58,26 @@ class Proxy:
             finally:
                 self._connections.discard(nursery.cancel_scope)
 
-    @staticmethod
     async def _pump(
+        self,
         source: trio.SocketStream,
         sink: trio.SocketStream,
         connection: trio.CancelScope,
         gate: Callable[[], trio.Event] | None,
     ) -> None:
         try:
+            passed = 0
             while data := await source.receive_some():
                 if gate is not None:
                     await gate().wait()
+                elif self.stalls_after is not None and passed >= self.stalls_after:
+                    await trio.sleep_forever()
+                else:
+                    self.sent += len(data)
+                passed += len(data)
                 await sink.send_all(data)
+                if self.cuts_after is not None and passed >= self.cuts_after:
+                    break
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         connection.cancel()

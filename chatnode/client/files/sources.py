@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing, asynccontextmanager
 from typing import BinaryIO, Protocol
 
 import trio
@@ -59,8 +59,11 @@ async def open_source(source: Source) -> AsyncGenerator[Readable]:
             yield FileSource(path, descriptor)
         finally:
             os.close(descriptor)
+    elif isinstance(source, AsyncIterable):
+        yield StreamSource(source)
     else:
-        yield StreamSource(source if isinstance(source, AsyncIterable) else _pieces(source))
+        async with aclosing(_pieces(source)) as pieces:
+            yield StreamSource(pieces)
 
 
 def _open_file(path: str) -> int:
@@ -75,7 +78,7 @@ def _open_file(path: str) -> int:
     return descriptor
 
 
-async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
+async def _pieces(file: BinaryIO) -> AsyncGenerator[bytes]:
     while piece := await trio.to_thread.run_sync(file.read, PIECE_BYTES):
         yield piece
 

@@ -23,7 +23,7 @@ shrink."""
 @attrs.frozen
 class UploadedFile:
     """A file on the node. `type`, `bytes` and `sha256` are of what is stored: the node removes the metadata of
-    pictures. `sent_sha256` is of what was sent, where that differs and the node says it."""
+    pictures. `sent_sha256` is of what was sent, where that differs and the node says it. `message` has it already."""
 
     id: str
     name: str
@@ -32,13 +32,14 @@ class UploadedFile:
     sha256: str | None = None
     category: str | None = None
     sent_sha256: str | None = None
+    message: str | None = None
 
     @classmethod
     def of(cls, reply: Mapping[str, Any]) -> UploadedFile:
         """From a reply with a `file`. Raises `Refusal` for what is none."""
         try:
             given = reply["file"]
-            known = {key: given.get(key) for key in ("sha256", "category", "sent_sha256")}
+            known = {key: given.get(key) for key in ("sha256", "category", "sent_sha256", "message")}
             return cls(
                 str(given.get("id") or given["file"]),
                 str(given["name"]),

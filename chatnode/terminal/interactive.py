@@ -76,7 +76,8 @@ class _Chat:
             nursery.start_soon(self.session.mark)
             nursery.start_soon(self.session.catch_up)
             nursery.start_soon(self._transfers.run)
-            nursery.start_soon(_call_on_signal, self._prompt.leave)
+            nursery.start_soon(_call_on_signals, self._prompt.leave, signal.SIGTERM, signal.SIGHUP)
+            nursery.start_soon(_call_on_signals, self._transfers.cancel, signal.SIGINT)
             await left.wait()
             await self._finish()
             nursery.cancel_scope.cancel()
@@ -110,8 +111,9 @@ def _write(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
-async def _call_on_signal(leave: Callable[[], None]) -> None:
-    """So that the terminal is given back as it was."""
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
+async def _call_on_signals(handle: Callable[[], object], *which: signal.Signals) -> None:
+    """Leaving gives the terminal back as it was. Ctrl-C is a signal in the moments when the editor prints something,
+    and does the same then as at any other time."""
+    with trio.open_signal_receiver(*which) as signals:
         async for _ in signals:
-            leave()
+            handle()

@@ -166,12 +166,7 @@ class TransferQueue:
         with self._unfinished.of_file(path) as upload:
             file = await self._client.upload(path, progress=progress, resume=upload.id, created=upload.keep)
             upload.keep(file.id)  # until it is posted
-            try:
-                await post_patiently(self._client, conversation, text, cid=new_cid(), files=[file])
-            except Refusal as refusal:
-                if refusal.code in ("invalid", "conflict"):
-                    upload.forget()  # it cannot be posted, as when an earlier run was cut off just after it did so
-                raise
+            await post_patiently(self._client, conversation, text, cid=new_cid(), files=[file])
             upload.forget()
 
     async def _refresh_regularly(self) -> None:

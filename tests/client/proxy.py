@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import trio
 
+from chatnode.concurrency import Signal
+
 
 class Proxy:
     """Forwards to the node at `target`, a URL; `url` is its own. Run it with `nursery.start(proxy.run)`."""
@@ -21,6 +23,7 @@ class Proxy:
         """Bytes in one direction after which a connection is cut."""
         self.stalls_after: int | None = None
         """Bytes from a client after which no more of its bytes go further."""
+        self._moved = Signal()
         self.sent = 0
         """Bytes that went to the node."""
         self.connections = 0
@@ -32,6 +35,11 @@ class Proxy:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(trio.serve_listeners, self._forward, listeners)
             task_status.started(self.url)
+
+    async def wait_sent(self, count: int) -> None:
+        """Until so many bytes went to the node."""
+        while self.sent < count:
+            await self._moved.wait()
 
     def cut(self) -> None:
         """End every connection now."""
@@ -74,6 +82,7 @@ class Proxy:
                     await trio.sleep_forever()
                 else:
                     self.sent += len(data)
+                    self._moved.give()
                 passed += len(data)
                 await sink.send_all(data)
                 if self.cuts_after is not None and passed >= self.cuts_after:

@@ -162,6 +162,15 @@ async def test_an_upload_that_the_node_forgot_begins_again(ann: Client, film: Pa
     assert [file.id] == begun
 
 
+async def test_a_file_that_was_posted_is_uploaded_again(ann: Client, film: Path) -> None:
+    first = await ann.upload(film)
+    conversation = await ann.direct("ann")
+    await ann.post(conversation, files=[first])
+    second = await ann.upload(film, resume=first.id)
+    assert second.id != first.id
+    await ann.post(conversation, files=[second])
+
+
 async def test_an_upload_of_another_file_is_not_continued(ann: Client, film: Path, tmp_path: Path) -> None:
     first = await ann.upload(film)
     (tmp_path / "other").write_bytes(b"x" * MIB)

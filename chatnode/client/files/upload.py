@@ -56,8 +56,9 @@ async def upload(http: NodeHttp, source: Readable, options: UploadOptions, descr
         if options.resume is None and await source.reach(0, SMALL_BYTES + 1) <= SMALL_BYTES:
             file = await _Small(http, source, options, retries).run()
         else:
-            id = await _Resumable(http, source, options, retries).run()
-            file = await describe(id)
+            file = await describe(await _Resumable(http, source, options, retries).run())
+            if file.message is not None:  # the program that began it was cut off after it had posted the file
+                file = await describe(await _Resumable(http, source, attrs.evolve(options, resume=None), retries).run())
     except Refusal as refusal:
         if refusal.code == "not_found":  # a lost upload begins again, so it is the address that does not exist
             raise Refusal("not_found", "this node takes no files; its plugin `attachments` is not running") from None

@@ -13,7 +13,7 @@ import trio
 from chatnode.client.uploaded import Source
 from chatnode.errors import Refusal
 
-PIECE_BYTES = 2**17
+PIECE_BYTES = 2**18
 _HASHED_AT_A_TIME = 2**24
 WINDOW_BYTES = 2**23
 """What is held of a stream until the node has it: it cannot be read twice."""

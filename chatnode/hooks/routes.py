@@ -128,7 +128,7 @@ class Route:
 
     `most_bytes` is the maximum size of a request's body: None is `limits.body_bytes`, 0 is no limit, and a function
     computes it from the plugin's settings. A body that is larger is refused before it is read, or while it is read.
-    `idle_seconds`: a client that sends or takes nothing for so long is disconnected; 0 means never. `limit` names a
+    After `idle_seconds` in which a client sends or takes nothing, it is disconnected; 0 means never. `limit` names a
     rate limit of the plugin or of the node, besides that of all requests.
 
     A request that changes something and is authenticated by the session cookie needs an `Origin` header that the node

@@ -40,22 +40,22 @@ class Connection:
     buffered: bytes = b""
     _hub: Hub | None = attrs.field(default=None, init=False)
 
-    def receive(self) -> Awaitable[bytes]:
+    def receive(self, most: int = READ_BYTES) -> Awaitable[bytes]:
         """The next bytes, empty at the end. Raises OSError or one of trio's resource errors.
 
         Not a coroutine function itself: each coroutine between a task and trio makes every wake-up of the task slower.
         """
-        return self._receive_raw() if self.tls is None else self._receive_decrypted(self.tls)
+        return self._receive_raw(most) if self.tls is None else self._receive_decrypted(self.tls, most)
 
     @staticmethod
-    async def _receive_decrypted(tls: trio.SSLStream[trio.SocketStream]) -> bytes:
-        return bytes(await tls.receive_some(READ_BYTES))
+    async def _receive_decrypted(tls: trio.SSLStream[trio.SocketStream], most: int) -> bytes:
+        return bytes(await tls.receive_some(most))
 
-    async def _receive_raw(self) -> bytes:
+    async def _receive_raw(self, most: int = READ_BYTES) -> bytes:
         while True:
             await trio.lowlevel.wait_readable(self.socket)
             try:
-                return self.socket.recv(READ_BYTES)
+                return self.socket.recv(most)
             except BlockingIOError:
                 continue
 

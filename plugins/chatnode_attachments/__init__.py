@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatnode.api import Context, EventKind, Metric, Permission, Plugin, Table, hookimpl, steps_in
+from chatnode.api import Context, EventKind, Plugin, Table, hookimpl, steps_in
 from chatnode_attachments import hookspecs
-from chatnode_attachments.commands import links, scanning
-from chatnode_attachments.health import SCANNER_METRICS, health
+from chatnode_attachments.cli import cli
+from chatnode_attachments.commands import COMMANDS
+from chatnode_attachments.figures import METRICS, health
+from chatnode_attachments.messages.collection import ATTACHMENTS
+from chatnode_attachments.messages.posting import in_transaction as in_transaction
+from chatnode_attachments.messages.posting import prepare_draft as prepare_draft
+from chatnode_attachments.messages.shown import enrich_messages as enrich_messages
 from chatnode_attachments.model import AttachmentsChanged, FileInfected
+from chatnode_attachments.permissions import PERMISSIONS
 from chatnode_attachments.scanning import telling
-from chatnode_attachments.serving.downloads import ROUTES
+from chatnode_attachments.serving.downloads import ROUTES as DOWNLOADS
 from chatnode_attachments.serving.tasks import COUNTING
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import Attachments, open_attachments
-from chatnode_attachments.tasks import TASKS
+from chatnode_attachments.tasks import CONSUMERS, TASKS
+from chatnode_attachments.uploading.routes import LIMITS
+from chatnode_attachments.uploading.routes import ROUTES as UPLOADS
 
 _FILES = Table(
     "attachments_files", people=("uploader",), message="message",
@@ -38,26 +46,21 @@ def chatnode_plugin() -> Plugin:
         settings=AttachmentsSettings,
         steps=steps_in(__name__),
         tables=(_FILES, _UPLOADS, _USAGE),
-        permissions=(
-            Permission("attachments.upload", "upload files"),
-            Permission("attachments.audit", "see who uploaded how much, and what was downloaded", roles=()),
-        ),
-        metrics=(
-            Metric("uploads", "Uploads begun."),
-            Metric("files", "Uploads that became files."),
-            Metric("bytes_received", "Bytes of uploads written to disk."),
-            Metric("bytes_removed", "Bytes of files removed from the disk."),
-            *SCANNER_METRICS,
-        ),
-        commands=(*links.COMMANDS, *scanning.COMMANDS),
+        permissions=PERMISSIONS,
+        commands=COMMANDS,
         events=(
             EventKind(AttachmentsChanged, telling.make_changed, of_message=True),
             EventKind(FileInfected, telling.make_infected),
         ),
-        routes=ROUTES,
+        limits=LIMITS,
+        routes=(*UPLOADS, *DOWNLOADS),
+        consumers=CONSUMERS,
+        metrics=METRICS,
+        collections=(ATTACHMENTS,),
         tasks=(*TASKS, COUNTING),
-        health=health,
         state=open_attachments,
+        health=health,
+        cli=cli,
     )
 
 
@@ -65,6 +68,12 @@ def chatnode_plugin() -> Plugin:
 def add_hookspecs(add: Callable[[object], None]) -> None:
     """Let other plugins refuse uploads, and follow files."""
     add(hookspecs)
+
+
+@hookimpl
+async def node_started(ctx: Context) -> None:
+    """Finish what a kill left, at once."""
+    ctx.wake("finish")
 
 
 @hookimpl

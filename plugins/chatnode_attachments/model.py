@@ -1,4 +1,4 @@
-"""What the commands take and give."""
+"""What the commands take and give, and the events."""
 
 from __future__ import annotations
 
@@ -6,7 +6,159 @@ from typing import Annotated, Literal
 
 import attrs
 
-from chatnode.api import Event, Id, PersonRef, Text, Whole
+from chatnode.api import Event, Id, Message, PersonRef, Text, Thumbnail, Who, Whole
+
+# ---- uploads and usage
+
+
+@attrs.define
+class UploadInfo:
+    """An upload in progress: `bytes` of `length` are on disk; without `length`, the client has not said it yet."""
+
+    upload: str
+    name: str
+    type: str
+    bytes: int
+    created_at: str
+    expires_at: str
+    length: int | None = None
+
+
+@attrs.define
+class UploadList:
+    """The requester's uploads in progress, oldest first."""
+
+    uploads: list[UploadInfo]
+
+
+@attrs.define
+class UsageReply:
+    """What the requester's files take, in bytes, and the limits, which are absent where there is none.
+
+    `reserved` is held for uploads in progress; `sent` was uploaded in the last 24 hours.
+    """
+
+    bytes: int
+    reserved: int
+    sent: int
+    most_bytes: int | None = None
+    most_sent: int | None = None
+    most_of_file: int | None = None
+
+
+# ---- reports
+
+
+@attrs.define
+class AskReport:
+    """`limit` users and files at most, those with most bytes and downloads first; days, newest first."""
+
+    limit: Annotated[int, Whole(1)] = 50
+
+
+@attrs.define
+class PersonUploads:
+    """What a user uploaded that is still there."""
+
+    person: PersonRef
+    files: int
+    bytes: int
+    reserved: int
+
+
+@attrs.define
+class FileDownloads:
+    """How often a file was downloaded."""
+
+    file: str
+    name: str
+    person: PersonRef
+    downloads: int
+    last_download_at: str | None = None
+
+
+@attrs.define
+class DayDownloads:
+    """What was downloaded on a day, such as 2026-11-21."""
+
+    day: str
+    bytes: int
+    downloads: int
+
+
+@attrs.define
+class AttachmentsReport:
+    """`blobs` contents take `bytes` on disk, thumbnails included."""
+
+    blobs: int
+    bytes: int
+    people: list[PersonUploads]
+    files: list[FileDownloads]
+    days: list[DayDownloads]
+
+
+# ---- for operators
+
+
+@attrs.define
+class CheckAttachments:
+    """`deep` reads every file and compares its hash. `repair` sets right what can be."""
+
+    deep: bool = False
+    repair: bool = False
+
+
+@attrs.define
+class AttachmentsChecked:
+    """A line for each problem, and how many of them were repaired."""
+
+    problems: list[str]
+    repaired: int = 0
+
+
+@attrs.define
+class CollectAttachments:
+    """`sweep`: also remove stray files that are older than a day."""
+
+    sweep: bool = False
+
+
+@attrs.define
+class AttachmentsCollected:
+    """What was removed. `left` files could not be removed, or wait for a backup that is running."""
+
+    uploads: int
+    files: int
+    unlinked: int
+    bytes: int
+    left: int
+    swept: int = 0
+
+
+@attrs.define
+class ListStored:
+    """A user's files, oldest first. `after` takes the `next` of the previous page."""
+
+    person: Who
+    after: Annotated[int, Whole(0)] = 0
+    limit: Annotated[int, Whole(1)] = 50
+
+
+@attrs.define
+class StoredAttachment:
+    """A file, and where it is on the node's disk."""
+
+    file: str
+    name: str
+    path: str
+    bytes: int
+
+
+@attrs.define
+class StoredAttachments:
+    files: list[StoredAttachment]
+    next: int | None = None
+
 
 # ---- links
 
@@ -37,11 +189,11 @@ ShownScan = Literal["off", "pending", "safe", "unsafe"]
 @attrs.define
 class FileStatus:
     """What became of a file of a message. `scan`: `off` on a node that scans nothing; `pending` files cannot be fetched
-    yet, and `unsafe` ones were removed. `quarantined`: a moderator withdrew it."""
+    yet, and `unsafe` ones were removed. `quarantined` is there if a moderator withdrew it."""
 
     file: str
     scan: ShownScan
-    quarantined: bool = False
+    quarantined: bool | None = None
 
 
 @attrs.define
@@ -97,3 +249,82 @@ class Rescanning:
     """How many contents wait for a scan because of it. Several files may have the same content."""
 
     contents: int
+
+
+# ---- files of messages
+
+
+@attrs.define
+class Attachment:
+    """A file. `message` and `conversation` are absent until it is posted; `downloads` by users other than its uploader
+    are counted."""
+
+    file: str
+    name: str
+    type: str
+    bytes: int
+    category: Literal["image", "document", "video", "audio", "other"]
+    sha256: str
+    uploader: PersonRef
+    at: str
+    downloads: int
+    scan: ShownScan
+    quarantined: bool
+    thumbs: list[Thumbnail]
+    width: int | None = None
+    height: int | None = None
+    duration_ms: int | None = None
+    placeholder: str | None = None
+    voice: bool | None = None
+    message: str | None = None
+    conversation: str | None = None
+
+
+@attrs.define
+class ListAttachments:
+    """Files of a message or of a conversation; without either, those that you uploaded. `after` takes the `next` of the
+    previous page."""
+
+    message: Id | None = None
+    conversation: Id | None = None
+    category: Literal["image", "document", "video", "audio", "other"] | None = None
+    after: Annotated[int, Whole(0)] | None = None
+    limit: Annotated[int, Whole(1)] = 50
+
+
+@attrs.define
+class AttachmentPage:
+    """Newest first; `next` is absent on the last page."""
+
+    files: list[Attachment]
+    next: int | None = None
+
+
+@attrs.define
+class GetAttachment:
+    file: Id
+
+
+@attrs.define
+class CopyAttachment:
+    file: Id
+
+
+@attrs.define
+class AttachmentReply:
+    file: Attachment
+
+
+@attrs.define
+class RemoveAttachment:
+    """`message` is the message that has the file."""
+
+    message: Id
+    file: Id
+
+
+@attrs.define
+class AttachmentRemoved:
+    """The message without the file."""
+
+    message: Message

@@ -22,12 +22,16 @@ class AttachmentsSettings:
     unposted_hours: int = setting(24, "Hours after which a file that was not posted is removed.", minimum=1)
     uploads_at_a_time: int = setting(16, "Maximum number of uploads that the node receives at a time.", minimum=1)
     uploads_per_person: int = setting(3, "Maximum number of uploads received at a time from a user.", minimum=1)
+    uploads_per_minute: int = setting(600, "Maximum number of uploads that a user may begin per minute.", minimum=0)
     idle_seconds: float = setting(
         60.0, "Seconds without a byte after which receiving ends; it can be resumed.", minimum=1
     )
     threads: int = setting(4, "Number of threads that read and write files.", minimum=1)
     downloads_per_person: int = setting(
         8, "Maximum number of downloads of a user at a time; more wait for a while.", minimum=0
+    )
+    external_files: bool = setting(
+        False, "Whether messages may also have files that are stored elsewhere: addresses instead of ids."
     )
     image_megapixels: int = setting(50, "Maximum size of a picture that is shown, in megapixels.", minimum=1)
     strip_metadata: str = setting(
@@ -36,11 +40,6 @@ class AttachmentsSettings:
         "sent as files too) or none.",
         choices=("images", "all", "none"),
     )
-
-    def strips(self, *, as_file: bool) -> bool:
-        """Whether the metadata of an uploaded picture is removed."""
-        return self.strip_metadata == "all" or (self.strip_metadata == "images" and not as_file)
-
     clamd: str = setting(
         "", "Where clamd listens: unix:/run/clamav/clamd.ctl or tcp:host:3310. Empty: files are not scanned.",
         read=check_clamd,
@@ -51,3 +50,7 @@ class AttachmentsSettings:
     scan_seconds: float = setting(180.0, "Seconds after which a scan is given up; it is repeated later.", minimum=1)
     scans_at_a_time: int = setting(2, "Number of files that are scanned at a time.", minimum=1)
     rescan_days: int = setting(0, "Days after which a file is scanned again; 0 means never.", minimum=0)
+
+    def strips(self, *, as_file: bool) -> bool:
+        """Whether the metadata of an uploaded picture is removed."""
+        return self.strip_metadata == "all" or (self.strip_metadata == "images" and not as_file)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import attrs
 import trio
 
 from chatnode.api import Context
+from chatnode_attachments.images.workers import ImageWorkers
 from chatnode_attachments.scanning.scanner import Scanner
 from chatnode_attachments.scanning.scans import Scans
 from chatnode_attachments.serving.counts import DownloadCounts
@@ -20,23 +20,20 @@ from chatnode_attachments.store.layout import Layout
 from chatnode_attachments.store.store import Store
 
 
-class _NoPictures:
-    async def prepare(self, path: Path, *, clean: bool) -> None:
-        return None
-
-
 @attrs.define(eq=False)
 class Attachments:
-    """The parts of the running plugin. `missing` are the files that downloads did not find since the node started."""
+    """The parts of the running plugin. `missing` are the keys of contents that downloads did not find, or not whole,
+    since the node started: perhaps only until a disk is mounted again, so the tables do not say it."""
 
     layout: Layout
     store: Store
     collector: Collector
+    images: ImageWorkers
     scanner: Scanner
     scans: Scans
     slots: DownloadSlots
     counts: DownloadCounts
-    missing: set[Path] = attrs.field(factory=set[Path])
+    missing: set[int] = attrs.field(factory=set[int])
 
 
 @asynccontextmanager
@@ -47,7 +44,8 @@ async def open_attachments(ctx: Context) -> AsyncGenerator[Attachments]:
     settings = ctx.settings(AttachmentsSettings)
     scanner = Scanner(settings)
     scans = Scans(scanner, layout, settings.scans_at_a_time)
-    store = Store(layout, settings, _NoPictures(), free_bytes=ctx.free_bytes, scans=scans)
-    collector = Collector(layout, settings, store.locks, store.run, lambda: False)
-    slots = DownloadSlots(settings.downloads_per_person)
-    yield Attachments(layout, store, collector, scanner, scans, slots, DownloadCounts())
+    async with ImageWorkers(layout.work, megapixels=settings.image_megapixels) as images:
+        store = Store(layout, settings, images, free_bytes=ctx.free_bytes, scans=scans)
+        collector = Collector(layout, settings, store.locks, store.run, lambda: False)
+        slots = DownloadSlots(settings.downloads_per_person)
+        yield Attachments(layout, store, collector, images, scanner, scans, slots, DownloadCounts())

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from chatnode.api import Context, Task, now_ms
+from collections.abc import Sequence
+
+from chatnode.api import Consumer, Context, Row, Task, now_ms
 from chatnode_attachments.scanning.scans import scan_all_again
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import Attachments
+from chatnode_attachments.store.sweeping import DAY_SECONDS, sweep
 
 
 async def collect(ctx: Context) -> str | None:
@@ -14,9 +17,25 @@ async def collect(ctx: Context) -> str | None:
     return str(done) if done.unlinked or done.uploads or done.files else None
 
 
-# ---- scanning
+async def finish(ctx: Context) -> str | None:
+    """Finish what has all its bytes, where the node was killed before it could."""
+    done = await ctx.state(Attachments).store.finish_waiting(ctx)
+    return f"finished {done} uploads" if done else None
 
-DAY_SECONDS = 86_400
+
+async def remove_strays(ctx: Context) -> str | None:
+    """Remove files that no row knows of."""
+    here = ctx.state(Attachments)
+    swept = await sweep(ctx, here.layout, here.store.run)
+    return f"removed {len(swept)} stray files of {sum(each.bytes for each in swept)} bytes" if swept else None
+
+
+async def wake_collector(ctx: Context, rows: Sequence[Row]) -> None:
+    """Rows of files went with their messages; their bytes follow."""
+    ctx.wake("collect")
+
+
+# ---- scanning
 
 
 async def scan(ctx: Context) -> str | None:
@@ -31,7 +50,7 @@ async def rescan(ctx: Context) -> str | None:
     if not scans.on:
         return None
     days = ctx.settings(AttachmentsSettings).rescan_days
-    count = await scan_all_again(ctx, now_ms() - days * DAY_SECONDS * 1_000)
+    count = await scan_all_again(ctx, now_ms() - int(days * DAY_SECONDS * 1_000))
     scans.wake()
     return f"{count} contents are scanned again" if count else None
 
@@ -41,7 +60,14 @@ def _rescan_every(settings: AttachmentsSettings) -> float:
 
 
 TASKS = (
+    Task("finish", finish, every=600),
     Task("collect", collect, every=600),
+    Task("sweep", remove_strays, every=DAY_SECONDS),
     Task("scan", scan),
     Task("rescan", rescan, every=_rescan_every),
+)
+CONSUMERS = (
+    Consumer(
+        "collector", wake_collector, kinds=frozenset({"message.deleted", "conversation.trimmed", "person.erased"})
+    ),
 )

@@ -79,7 +79,7 @@ def proven_type(head: bytes) -> str | None:
         return "video/webm" if _is_webm(head) else None
     if head.startswith(b"OggS\0\x02"):
         return _of_ogg(head)
-    if head.startswith(b"fLaC") and head[4] & 0x7F == 0 and head[5:8] == b"\0\0\x22":
+    if head.startswith((b"fLaC\0\0\0\x22", b"fLaC\x80\0\0\x22")):
         return "audio/flac"
     return _of_audio_frames(head)
 

@@ -1,1 +1,14 @@
-"""The commands, by subject."""
+"""The commands, one module per subject."""
+
+from __future__ import annotations
+
+from chatnode_attachments.commands import files, links, operating, reports, scanning, uploads
+
+COMMANDS = (
+    *uploads.COMMANDS,
+    *files.COMMANDS,
+    *links.COMMANDS,
+    *reports.COMMANDS,
+    *operating.COMMANDS,
+    *scanning.COMMANDS,
+)

@@ -63,12 +63,11 @@ def load_codecs() -> None:
 
 
 def run(job: dict[str, Any], source: BinaryIO, outputs: list[int]) -> dict[str, Any]:
-    """Carry out a job, and flush to disk what it wrote. Raises anything for a picture that cannot be decoded."""
+    """Carry out a job. Raises anything for a picture that cannot be decoded."""
     files = [os.fdopen(output, "w+b", closefd=False) for output in outputs]
     answer = prepare(source, files, clean=job["clean"], most_pixels=job["pixels"])
     for file in files:
         file.flush()
-        os.fsync(file.fileno())
     return answer
 
 
@@ -90,15 +89,11 @@ def prepare(source: BinaryIO, outputs: Sequence[BinaryIO], *, clean: bool, most_
         image = _encode(name, image, options, cleaned)
     if orientation in _SIDEWAYS:
         width, height = height, width
-    slender = max(width, height) > MOST_SLENDER * min(width, height)
-    return {
-        "type": TYPES[name],
-        "width": width,
-        "height": height,
-        "cleaned": clean,
-        "derived": [] if slender else _write_thumbnails(image, width, height, thumbnails),
-        "placeholder": None if slender else _preview(image),
-    }
+    answer = {"type": TYPES[name], "width": width, "height": height, "cleaned": clean}
+    if max(width, height) > MOST_SLENDER * min(width, height):
+        return answer | {"derived": [], "placeholder": None}
+    image = _resized(_reducible(image), _fitting(width, height, largest))
+    return answer | {"derived": _write_thumbnails(image, thumbnails), "placeholder": _preview(image)}
 
 
 # ---- reading
@@ -206,15 +201,14 @@ def _encode(name: str, image: Image.Image, options: dict[str, Any], out: BinaryI
     return image
 
 
-def _write_thumbnails(image: Image.Image, width: int, height: int, outputs: Sequence[BinaryIO]) -> list[dict[str, Any]]:
+def _write_thumbnails(image: Image.Image, outputs: Sequence[BinaryIO]) -> list[dict[str, Any]]:
     """Never larger than the picture; a kind that would be as large as the one before is left out."""
     written: list[dict[str, Any]] = []
     for (kind, most), out in zip(THUMBNAILS, outputs, strict=True):
-        size = _fitting(width, height, most)
-        if written and written[-1]["width"] == size[0] and written[-1]["height"] == size[1]:
-            break
-        _resized(image, size).save(out, "WEBP", quality=80)
-        written.append({"kind": kind, "width": size[0], "height": size[1]})
+        size = _fitting(*image.size, most)
+        if not written or size != (written[-1]["width"], written[-1]["height"]):
+            _resized(image, size).save(out, "WEBP", quality=80)
+            written.append({"kind": kind, "width": size[0], "height": size[1]})
     return written
 
 
@@ -223,10 +217,14 @@ def _fitting(width: int, height: int, most: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
+def _reducible(image: Image.Image) -> Image.Image:
+    """In a mode whose values can be mixed. Those that can stay as they are until they are smaller: it saves memory."""
+    keeps = image.mode in ("L", "RGB", "RGBA", "CMYK") and "transparency" not in image.info
+    return image if keeps else _plain(image)
+
+
 def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """In RGB or RGBA. Modes that can be reduced without mixing what must not be mixed are reduced first."""
-    if image.mode not in ("L", "RGB", "RGBA", "CMYK") or "transparency" in image.info:
-        image = _plain(image)
+    """In RGB or RGBA, and without metadata."""
     if image.size != size:
         image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2)
     image = _plain(image)

@@ -5,22 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import attrs
 
 from chatnode_attachments.types import PICTURES
 
-KINDS = ("thumb320", "thumb1280")
+ThumbnailKind = Literal["thumb320", "thumb1280"]
+KINDS: tuple[ThumbnailKind, ...] = ("thumb320", "thumb1280")
 _MOST_SIDE = 65_535
 _PREVIEW = re.compile(r"data:image/webp;base64,[A-Za-z0-9+/]{1,277}={0,2}")
 
 
 @attrs.frozen
-class Derived:
+class DerivedImage:
     """A thumbnail. The file is the caller's, to move or to remove."""
 
-    kind: str
+    kind: ThumbnailKind
     path: Path
     type: str
     width: int
@@ -32,14 +33,15 @@ class Prepared:
     """A picture that was decoded. `width` and `height` are those that it is shown with.
 
     `cleaned` is the copy without metadata, to be stored in place of the original. Its file and those of `derived` are
-    on disk, and the caller's, to move or to remove. `placeholder` is a tiny preview, a `data:` URI of up to 300 bytes.
+    the caller's, to flush to disk and move, or to remove. `placeholder` is a tiny preview, a `data:` URI of up to 300
+    bytes.
     """
 
     type: str
     width: int
     height: int
     cleaned: Path | None
-    derived: tuple[Derived, ...]
+    derived: tuple[DerivedImage, ...]
     placeholder: str | None
 
 
@@ -59,8 +61,8 @@ def read_answer(answer: Mapping[str, Any], cleaned: Path, thumbnails: Sequence[P
         height=_side(answer["height"]),
         cleaned=cleaned if clean else None,
         derived=tuple(
-            Derived(each["kind"], path, "image/webp", _side(each["width"]), _side(each["height"]))
-            for each, path in zip(derived, thumbnails, strict=False)
+            DerivedImage(kind, path, "image/webp", _side(each["width"]), _side(each["height"]))
+            for kind, path, each in zip(KINDS, thumbnails, derived, strict=False)
         ),
         placeholder=placeholder,
     )

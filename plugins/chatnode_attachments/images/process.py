@@ -96,7 +96,7 @@ class Zygote:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
-    def begin(self, request: dict[str, Any], descriptors: Sequence[int]) -> Job:
+    def begin(self, request: dict[str, Any], descriptors: Sequence[int]) -> PictureJob:
         """Hand over a job. Raises `SandboxLost`."""
         number = next(self._numbers)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -108,7 +108,7 @@ class Zygote:
                 ours.close()
                 self.kill()
                 raise SandboxLost from None
-        return Job(ours, partial(self._end, number))
+        return PictureJob(ours, partial(self._end, number))
 
     def _end(self, number: int) -> None:
         try:
@@ -137,14 +137,14 @@ class Zygote:
         return ""
 
 
-class Job:
+class PictureJob:
     """A job that was handed over: a context manager, which ends it."""
 
     def __init__(self, channel: socket.socket, end: partial[None]) -> None:
         self._channel = channel
         self._end = end
 
-    def __enter__(self) -> Job:
+    def __enter__(self) -> PictureJob:
         return self
 
     def __exit__(self, *_: object) -> None:

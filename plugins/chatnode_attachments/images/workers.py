@@ -14,7 +14,7 @@ import trio
 
 from chatnode.api import Refusal
 from chatnode_attachments.images.prepared import KINDS, Prepared, read_answer
-from chatnode_attachments.images.process import Job, SandboxLost, Zygote
+from chatnode_attachments.images.process import PictureJob, SandboxLost, Zygote
 from chatnode_attachments.types import HEAD_BYTES, PICTURES, proven_type
 
 AT_A_TIME = 2
@@ -109,7 +109,7 @@ class ImageWorkers:
             return prepared
 
     async def _result(
-        self, zygote: Zygote, job: Job, paths: Sequence[Path], clean: bool
+        self, zygote: Zygote, job: PictureJob, paths: Sequence[Path], clean: bool
     ) -> tuple[Outcome, Prepared | None]:
         cleaned, *thumbnails = paths
         try:

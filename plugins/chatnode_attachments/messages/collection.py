@@ -5,7 +5,11 @@ from __future__ import annotations
 from chatnode.api import CHAT, Collection, Field, kinds, may_see_message
 
 _ADDRESS = "'/plugins/attachments/files/' || file.id"
-# What is left of a name without the last of its dots and what follows.
+_THUMBNAIL = (
+    f"(SELECT {_ADDRESS} || '/' || d.kind FROM attachments_derived d "  # noqa: S608 -- constants
+    "WHERE d.blob = file.blob AND d.kind = 'thumb320')"
+)
+# What is left of a name without what follows the last of its dots.
 _STEM = "rtrim(file.name, replace(file.name, '.', ''))"
 
 ATTACHMENTS = Collection(
@@ -13,7 +17,7 @@ ATTACHMENTS = Collection(
     "Files of messages that you may see, and those that you uploaded.",
     "attachments_files file JOIN attachments_blobs content ON content.key = file.blob "
     "JOIN people uploader ON uploader.key = file.uploader "
-    "LEFT JOIN messages item ON item.key = file.message LEFT JOIN conversations conv ON conv.key = item.conversation",
+    "LEFT JOIN messages item ON item.key = file.message LEFT JOIN conversations conv ON conv.key = file.conversation",
     "file.removed_at IS NULL AND file.used_by IS NULL "
     f"AND (file.uploader = :me OR (item.deleted_at IS NULL AND {may_see_message('item')}))",
     (
@@ -31,8 +35,7 @@ ATTACHMENTS = Collection(
             groups=True,
         ),
         Field(
-            "thumbnail_url", kinds.String(), f"(SELECT {_ADDRESS} || '/' || d.kind FROM attachments_derived d "
-            "WHERE d.blob = file.blob AND d.kind = 'thumb320')", nullable=True, filters=False, sorts=False,
+            "thumbnail_url", kinds.String(), _THUMBNAIL, nullable=True, filters=False, sorts=False,
         ),
         Field(
             "category", kinds.Choice(("IMAGE", "DOCUMENT", "VIDEO", "AUDIO", "OTHER")), "upper(file.category)",

@@ -7,6 +7,7 @@ two posts that race for a file one is refused, and a message never exists withou
 from __future__ import annotations
 
 import re
+from typing import Any, cast
 
 from chatnode.api import (
     Change,
@@ -22,7 +23,8 @@ from chatnode.api import (
     message_id,
     only_for,
 )
-from chatnode_attachments.messages.shown import record_state, thumbnails
+from chatnode_attachments.messages.shown import thumbnails
+from chatnode_attachments.scanning.telling import tell_changed
 from chatnode_attachments.scanning.verdicts import ScannerNow, refuse_unless_servable, servable
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import Attachments
@@ -90,8 +92,9 @@ def _refuse_if_gone(row: FileRow, scanner: ScannerNow, path: str) -> None:
 def _media(reader: Querying, row: FileRow, ref: FileRef | Media, scanner: ScannerNow, path: str) -> Media:
     """What the node knows; of sound and video the client knows the length and the size of the picture."""
     media = Media(
-        row.id, row.name, row.type, row.bytes, row.width, row.height, category=_category(row), sha256=row.sha256.hex(),
-        duration_ms=row.duration_ms, placeholder=row.placeholder, thumbs=thumbnails(reader, row.blob) or None,
+        row.id, row.name, row.type, row.bytes, row.width, row.height, category=cast("Any", row.category),
+        sha256=row.sha256.hex(), duration_ms=row.duration_ms, placeholder=row.placeholder,
+        thumbs=thumbnails(reader, row.blob) or None,
         scan="pending" if servable(row, scanner) == "pending" else None,
     )  # fmt: skip
     if row.category in ("video", "audio"):
@@ -141,15 +144,15 @@ def in_transaction(tx: Transaction, change: Change) -> None:
         if bound.rowcount != 1:
             raise Refusal("conflict", "this file was posted or removed meanwhile", path=f"files.{position}")
     if any(each.scan for each in files):
-        _tell_of_finished_scans(tx, change, message)
+        _tell_of_finished_scans(tx, message)
 
 
-def _tell_of_finished_scans(tx: Transaction, change: Change, message: int) -> None:
+def _tell_of_finished_scans(tx: Transaction, message: int) -> None:
     """A scan that ended between preparing and posting found no message to record its end for."""
     finished = tx.execute(
         "SELECT 1 FROM attachments_files f JOIN attachments_blobs b ON b.key = f.blob "
         "WHERE f.message = ? AND b.scan IN ('safe', 'unsafe') LIMIT 1",
         (message,),
     ).fetchone()
-    if finished is not None and change.conversation is not None:
-        record_state(tx, change.conversation, change.subject)
+    if finished is not None:
+        tell_changed(tx, message)

@@ -31,7 +31,7 @@ class DueContent:
 
 
 @attrs.frozen
-class Backlog:
+class ScanBacklog:
     """What waits for the scanner. `oldest_at` is when the oldest of it was stored, in milliseconds."""
 
     waiting: int
@@ -59,12 +59,12 @@ def next_due(reader: Reader, but: frozenset[int]) -> int | None:
     return next((at for key, at in rows.fetchall() if key not in but), None)
 
 
-def backlog(reader: Querying) -> Backlog:
+def backlog(reader: Querying) -> ScanBacklog:
     row = reader.execute(
         "SELECT count(*), coalesce(sum(scan = 'error'), 0), min(created_at) FROM attachments_blobs "
         "WHERE scan_due IS NOT NULL AND scan IN ('pending', 'error') AND place = 'local'"
     ).fetchone()
-    return Backlog(*row)
+    return ScanBacklog(*row)
 
 
 def settle(tx: Transaction, content: DueContent, verdict: ScanVerdict) -> Outcome:
@@ -107,9 +107,11 @@ def settle(tx: Transaction, content: DueContent, verdict: ScanVerdict) -> Outcom
 # ---- what is due
 
 
-def unscanned(reader: Reader) -> list[int]:
-    """Some of the contents that were stored while nothing was scanned."""
-    rows = reader.execute("SELECT key FROM attachments_blobs WHERE scan = 'off' ORDER BY key LIMIT ?", (BATCH,))
+def unscanned(reader: Reader, after: int) -> list[int]:
+    """Some of the contents that were stored while nothing was scanned, by their keys above `after`."""
+    rows = reader.execute(
+        "SELECT key FROM attachments_blobs WHERE key > ? AND scan = 'off' ORDER BY key LIMIT ?", (after, BATCH)
+    )
     return [key for (key,) in rows.fetchall()]
 
 

@@ -46,6 +46,7 @@ CREATE TABLE attachments_blobs (
     UNIQUE (sha256, bytes)
 );
 CREATE INDEX attachments_blobs_loose ON attachments_blobs (key) WHERE loose = 1;
+CREATE INDEX attachments_blobs_missing ON attachments_blobs (key) WHERE place = 'missing';
 CREATE INDEX attachments_blobs_to_scan ON attachments_blobs (scan_due, key) WHERE scan_due IS NOT NULL;
 
 -- One row for each file that somebody uploaded or copied. `message` is NULL until it is posted; `used_by` names what
@@ -70,6 +71,8 @@ CREATE TABLE attachments_files (
 );
 CREATE INDEX attachments_files_by_blob ON attachments_files (blob);
 CREATE INDEX attachments_files_by_uploader ON attachments_files (uploader, key);
+CREATE INDEX attachments_files_by_conversation ON attachments_files (conversation, key)
+    WHERE conversation IS NOT NULL;
 CREATE INDEX attachments_files_by_message ON attachments_files (message) WHERE message IS NOT NULL;
 CREATE INDEX attachments_files_unposted ON attachments_files (created_at) WHERE message IS NULL AND used_by IS NULL;
 
@@ -91,6 +94,12 @@ CREATE TABLE attachments_trash (
     name TEXT PRIMARY KEY,
     tree TEXT NOT NULL CHECK (tree IN ('blobs', 'derived', 'incoming')),
     at INTEGER NOT NULL
+);
+
+-- Files that are gone, until other plugins were told.
+CREATE TABLE attachments_gone (
+    key INTEGER PRIMARY KEY,
+    file TEXT NOT NULL
 );
 
 -- What each uploader's files count, and what is reserved for uploads in progress. Kept by the triggers below.
@@ -129,6 +138,7 @@ WHEN old.removed_at IS NULL AND new.removed_at IS NOT NULL BEGIN
     SET bytes = bytes - (SELECT b.bytes FROM attachments_blobs b WHERE b.key = old.blob)
     WHERE person = old.uploader;
     UPDATE attachments_blobs SET loose = 1 WHERE key = old.blob;
+    INSERT INTO attachments_gone (file) VALUES (old.id);
 END;
 
 CREATE TRIGGER attachments_files_gone AFTER DELETE ON attachments_files BEGIN
@@ -136,6 +146,7 @@ CREATE TRIGGER attachments_files_gone AFTER DELETE ON attachments_files BEGIN
     SET bytes = bytes - (SELECT b.bytes FROM attachments_blobs b WHERE b.key = old.blob)
     WHERE person = old.uploader AND old.removed_at IS NULL;
     UPDATE attachments_blobs SET loose = 1 WHERE key = old.blob;
+    INSERT INTO attachments_gone (file) SELECT old.id WHERE old.removed_at IS NULL;
 END;
 
 CREATE TRIGGER attachments_uploads_added AFTER INSERT ON attachments_uploads BEGIN
@@ -174,5 +185,6 @@ END;
 
 CREATE TRIGGER attachments_derived_gone AFTER DELETE ON attachments_derived BEGIN
     UPDATE attachments_totals SET bytes = bytes - old.bytes;
-    INSERT INTO attachments_trash (name, tree, at) SELECT old.name, 'derived', b.created_at FROM attachments_blobs b WHERE b.key = old.blob;
+    INSERT INTO attachments_trash (name, tree, at)
+    SELECT old.name, 'derived', b.created_at FROM attachments_blobs b WHERE b.key = old.blob;
 END;

@@ -111,5 +111,8 @@ async def _ask_plugins(ctx: Context, account: Account, row: FileRow) -> None:
     for verdict in verdicts:
         if isinstance(verdict, Deny):
             raise Refusal(verdict.code, verdict.reason, path="file")
+        if not isinstance(verdict, Allow | None):
+            ctx.log.error("an implementation of may_download returned %s", type(verdict).__name__)
+            raise Refusal("internal", "a plugin that judges downloads failed; see the node's log")
     if _is_used(row) and not any(isinstance(verdict, Allow) for verdict in verdicts):
         raise no_such_file()

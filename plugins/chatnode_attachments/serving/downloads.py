@@ -90,13 +90,13 @@ async def _type_shown(ctx: Context, served: ServedFile, variant: str) -> str | N
     try:
         head = await state.store.run(lambda: _head(served.path, served.bytes))
     except _NotThere as error:
-        state.missing.add(served.path)
+        state.missing.add(served.row.blob)
         ctx.log.error("the content of the file %s is %s", served.row.id, error)
         raise Refusal("gone", "the file is missing on the node", path="file") from None
     except OSError as error:
         ctx.log.error("the content of the file %s cannot be read: %s", served.row.id, error.strerror)
         raise Refusal("unavailable", "the file cannot be read now", path="file", retry_after=5) from None
-    state.missing.discard(served.path)
+    state.missing.discard(served.row.blob)
     if variant != FILE:
         return served.type
     proven = proven_type(head)

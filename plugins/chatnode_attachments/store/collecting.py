@@ -17,6 +17,7 @@ from chatnode.api import Context, Querying, Transaction
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store import uploads
 from chatnode_attachments.store.content import Thread
+from chatnode_attachments.store.files import remove_bytes
 from chatnode_attachments.store.layout import Layout, sync_directory
 from chatnode_attachments.store.locks import Locks
 from chatnode_attachments.store.rows import UPLOAD, Upload
@@ -68,6 +69,8 @@ class Collector:
             while await ctx.write(lambda tx: _remove_loose(tx, done)):
                 pass
             await self._empty_trash(ctx, done)
+            while await _tell(ctx):
+                pass
         return done
 
     def _expire(self, done: Collected) -> Callable[[Transaction], bool]:
@@ -93,26 +96,32 @@ class Collector:
         return expire
 
     async def _empty_trash(self, ctx: Context, done: Collected) -> None:
-        after = ""
-        while batch := await ctx.read(lambda reader: _trash(reader, after)):
-            after = batch[-1][0]
-            taken = [(name, tree) for name, tree in batch if tree != "blobs" or not self._backup_running()]
-            done.left += len(batch) - len(taken)
-            unlinked = await self._run(lambda: self._unlink(ctx, taken, done))
-            await ctx.write(lambda tx: tx.executemany("DELETE FROM attachments_trash WHERE name = ?", unlinked))
+        after: str | None = ""
+        while after is not None:
+            after = await self._empty_some(ctx, after, done)
         if done.bytes:
             ctx.count("bytes_removed", done.bytes)
+
+    async def _empty_some(self, ctx: Context, after: str, done: Collected) -> str | None:
+        """The name to continue after; None when nothing is left."""
+        batch = await ctx.read(lambda reader: _trash(reader, after))
+        taken = [(name, tree) for name, tree in batch if tree != "blobs" or not self._backup_running()]
+        done.left += len(batch) - len(taken)
+        unlinked = await self._run(lambda: self._unlink(ctx, taken, done))
+        if unlinked:
+            await ctx.write(lambda tx: tx.executemany("DELETE FROM attachments_trash WHERE name = ?", unlinked))
+        return batch[-1][0] if len(batch) == BATCH else None
 
     def _unlink(self, ctx: Context, files: Sequence[tuple[str, str]], done: Collected) -> list[tuple[str]]:
         """Those that are not there any more, for certain."""
         gone: list[tuple[str]] = []
-        touched = set[Path]()
+        touched: Path | None = None
         for name, tree in files:
             path = self._layout.in_tree(tree, name)
             try:
                 size = path.stat().st_size
                 path.unlink()
-                touched.add(path.parent)
+                touched = path.parent
                 done.unlinked += 1
                 done.bytes += size
             except FileNotFoundError:
@@ -122,9 +131,26 @@ class Collector:
                 done.left += 1
                 continue
             gone.append((name,))
-        for directory in touched:
-            sync_directory(directory)
+        if touched is not None:
+            # Journals of file systems keep the order: with the last removal, all of them are on disk. Where they do
+            # not, a power loss brings files back that no row knows of, and the sweep removes them.
+            sync_directory(touched)
         return gone
+
+
+async def _tell(ctx: Context) -> bool:
+    """Tell other plugins which files are gone; at least once, should the node be killed in between."""
+    rows = await ctx.read(
+        lambda reader: reader.execute(
+            "SELECT key, file FROM attachments_gone ORDER BY key LIMIT ?", (BATCH,)
+        ).fetchall()
+    )
+    for _, file in rows:
+        await ctx.ask("file_gone", file=file)
+    if rows:
+        last = rows[-1][0]
+        await ctx.write(lambda tx: tx.execute("DELETE FROM attachments_gone WHERE key <= ?", (last,)), repeatable=True)
+    return len(rows) == BATCH
 
 
 def _trash(reader: Querying, after: str) -> list[tuple[str, str]]:
@@ -150,21 +176,16 @@ def _remove_loose(tx: Transaction, done: Collected) -> bool:
     """Contents that lost a file: those without any are removed. The row of an unsafe one stays, so that the same
     content is unsafe at once when it is uploaded again."""
     rows = tx.execute(
-        "SELECT key, name, place, scan, EXISTS (SELECT 1 FROM attachments_files f WHERE f.blob = b.key), "
+        "SELECT key, scan, EXISTS (SELECT 1 FROM attachments_files f WHERE f.blob = b.key), "
         "EXISTS (SELECT 1 FROM attachments_files f WHERE f.blob = b.key AND f.removed_at IS NULL) "
         "FROM attachments_blobs b WHERE loose = 1 ORDER BY key LIMIT ?",
         (BATCH,),
     ).fetchall()
-    for key, name, place, scan, any_file, live_file in rows:
-        if live_file:
-            tx.execute("UPDATE attachments_blobs SET loose = 0 WHERE key = ?", (key,))
-            continue
-        if place == "local":
-            done.blobs += 1
-            uploads.discard(tx, "blobs", name)
-        tx.execute("DELETE FROM attachments_derived WHERE blob = ?", (key,))
+    for key, scan, any_file, live_file in rows:
+        if not live_file:
+            done.blobs += remove_bytes(tx, key)
         if any_file or scan == "unsafe":
-            tx.execute("UPDATE attachments_blobs SET place = 'removed', loose = 0 WHERE key = ?", (key,))
+            tx.execute("UPDATE attachments_blobs SET loose = 0 WHERE key = ?", (key,))
         else:
             tx.execute("DELETE FROM attachments_blobs WHERE key = ?", (key,))
     return len(rows) == BATCH

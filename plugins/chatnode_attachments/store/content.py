@@ -9,12 +9,11 @@ from typing import Literal, Protocol, TypeVar
 
 import attrs
 
-from chatnode_attachments.store.rows import DerivedKind
+from chatnode_attachments.images.prepared import DerivedImage, Prepared
 from chatnode_attachments.store.sink import digest_of
-from chatnode_attachments.types import category, label, proven_type
+from chatnode_attachments.types import HEAD_BYTES, PICTURES, category, label, proven_type
 
 T = TypeVar("T")
-_HEAD = 4096
 
 
 class Thread(Protocol):
@@ -23,42 +22,10 @@ class Thread(Protocol):
     def __call__(self, function: Callable[[], T], /) -> Awaitable[T]: ...
 
 
-class Thumbnail(Protocol):
-    """A smaller picture, made from another. The file is in `work/`."""
-
-    @property
-    def kind(self) -> DerivedKind: ...
-    @property
-    def path(self) -> Path: ...
-    @property
-    def type(self) -> str: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def height(self) -> int: ...
-
-
-class Picture(Protocol):
-    """What came of a picture. `cleaned` is a copy without metadata in `work/`, which is stored in its place."""
-
-    @property
-    def type(self) -> str: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def height(self) -> int: ...
-    @property
-    def cleaned(self) -> Path | None: ...
-    @property
-    def derived(self) -> Sequence[Thumbnail]: ...
-    @property
-    def placeholder(self) -> str | None: ...
-
-
 class Pictures(Protocol):
     """Decodes pictures, away from the node's own process."""
 
-    async def prepare(self, path: Path, *, clean: bool) -> Picture | None:
+    async def prepare(self, path: Path, *, clean: bool) -> Prepared | None:
         """None for what cannot be decoded."""
         ...
 
@@ -76,7 +43,7 @@ class Content:
     width: int | None = None
     height: int | None = None
     placeholder: str | None = None
-    derived: Sequence[Thumbnail] = ()
+    derived: Sequence[DerivedImage] = ()
 
     def remove_work(self, work: Path) -> None:
         """Remove what was made for it and is not stored."""
@@ -90,27 +57,30 @@ async def inspect(
 ) -> Content:
     """Find out what an upload is, and put on disk what was made from it. `digest` is its SHA-256, if known."""
     proven = await run(lambda: _proven(path))
-    picture = None
-    if proven is not None and proven.startswith("image/"):
-        picture = await pictures.prepare(path, clean=clean)
-    if picture is None:
-        derive = "none" if proven is None or not proven.startswith("image/") else "failed"
-        type = proven or await run(lambda: label(path, name))
-        sha256 = digest or await run(lambda: digest_of(path))
-        return Content(path, sha256, path.stat().st_size, type, category(type), derive)
-    stored = picture.cleaned or path
-    made = [each.path for each in picture.derived] + [picture.cleaned] * (picture.cleaned is not None)
-    await run(lambda: _sync_files(made))
-    sha256 = digest if digest is not None and stored == path else await run(lambda: digest_of(stored))
-    return Content(
-        stored, sha256, stored.stat().st_size, picture.type, category(picture.type), "done", picture.width,
-        picture.height, picture.placeholder, picture.derived,
-    )  # fmt: skip
+    is_picture = proven in PICTURES
+    picture = await pictures.prepare(path, clean=clean) if is_picture else None
+
+    def describe() -> Content:
+        if picture is None:
+            type = proven or label(path, name)
+            derive = "failed" if is_picture else "none"
+            return Content(path, digest or digest_of(path), path.stat().st_size, type, category(type), derive)
+        stored = picture.cleaned or path
+        _sync_files([each.path for each in picture.derived])
+        if stored != path:
+            _sync_files([stored])
+        sha256 = digest if digest is not None and stored == path else digest_of(stored)
+        return Content(
+            stored, sha256, stored.stat().st_size, picture.type, category(picture.type), "done", picture.width,
+            picture.height, picture.placeholder, picture.derived,
+        )  # fmt: skip
+
+    return await run(describe)
 
 
 def _proven(path: Path) -> str | None:
     with path.open("rb") as file:
-        return proven_type(file.read(_HEAD))
+        return proven_type(file.read(HEAD_BYTES))
 
 
 def _sync_files(paths: Sequence[Path]) -> None:

@@ -11,17 +11,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 import attrs
+import trio
 
-from chatnode.api import Context, Refusal, Transaction, new_id
+from chatnode.api import Context, Transaction, new_id
+from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store import uploads
-from chatnode_attachments.store.content import Content, Pictures, Thread, Thumbnail, inspect
-from chatnode_attachments.store.files import find_file
+from chatnode_attachments.store.adding import Stored, StoredThumbnail, add_file
+from chatnode_attachments.store.content import Content, Pictures, Thread, inspect
 from chatnode_attachments.store.layout import Layout, move
+from chatnode_attachments.store.refusals import UploadGone
 from chatnode_attachments.store.rows import FileRow, Upload
 from chatnode_attachments.store.sink import open_at
 
@@ -43,15 +45,12 @@ class NewContentScans(Protocol):
 
 @attrs.frozen
 class Finisher:
-    """Finishes uploads that have all their bytes. The caller holds the upload's lock.
-
-    `clean`: pictures are stored without metadata, unless they were uploaded as files.
-    """
+    """Finishes uploads that have all their bytes. The caller holds the upload's lock."""
 
     layout: Layout
     run: Thread
     pictures: Pictures
-    clean: bool
+    settings: AttachmentsSettings
     scans: NewContentScans
 
     async def finish(self, ctx: Context, upload: Upload, digest: bytes | None) -> FileRow:
@@ -59,124 +58,86 @@ class Finisher:
 
         `digest` is the SHA-256 of the upload, if it is known.
         """
-        moved = upload.blob_name is not None and await self.run(self.layout.blob(upload.blob_name).exists)
         try:
-            if moved and upload.blob_name is not None:
-                name, content = upload.blob_name, await self._inspect(self.layout.blob(upload.blob_name), upload, None)
-            else:
-                name, content = await self._move(ctx, upload, digest)
+            name, content = await self._store(ctx, upload, digest)
         except FileNotFoundError:
+            if await self.run(lambda: self._is_there(upload)):
+                raise  # something else is missing
             await ctx.write(lambda tx: uploads.end(tx, upload))
-            raise _gone() from None
+            raise UploadGone from None
         try:
-            derived = await self.run(lambda: self._move_derived(content))
-            file = await ctx.write(lambda tx: self._add(tx, upload, name, content, derived))
+            thumbnails = await self.run(lambda: self._move_thumbnails(content))
+            lost = await self._lost(ctx, content)
+            leftover = content.path != self.layout.incoming(upload.id)
+            stored = Stored(name, content, thumbnails, leftover, lost)
+            file = await ctx.write(lambda tx: self._add(tx, upload, stored))
         finally:
-            await self.run(lambda: content.remove_work(self.layout.work))
+            await self._remove_work(content)
         if file is None:
-            raise _gone()
+            raise UploadGone
         return file
 
-    async def _inspect(self, path: Path, upload: Upload, digest: bytes | None) -> Content:
-        clean = self.clean and not upload.as_file and path.parent == self.layout.incoming(upload.id).parent
-        return await inspect(path, upload.name, clean=clean, digest=digest, pictures=self.pictures, run=self.run)
+    def _add(self, tx: Transaction, upload: Upload, stored: Stored) -> FileRow | None:
+        """Step 4. None if the upload was removed meanwhile."""
+        file = add_file(tx, upload, stored, scan=self.scans.on)
+        if file is not None:
+            self.scans.added(tx, file)
+        return file
 
-    async def _move(self, ctx: Context, upload: Upload, digest: bytes | None) -> tuple[str, Content]:
-        """Steps 1 to 3."""
+    async def _store(self, ctx: Context, upload: Upload, digest: bytes | None) -> tuple[str, Content]:
+        """Steps 1 to 3, as far as they are left: the content, and the name that it is stored under."""
+        if upload.blob_name is not None:
+            blob = self.layout.blob(upload.blob_name)
+            if await self.run(blob.exists):
+                return upload.blob_name, await self._inspect(blob, upload, None, clean=False)
         incoming = self.layout.incoming(upload.id)
         await self.run(lambda: _settle(incoming, upload.durable))
-        content = await self._inspect(incoming, upload, digest)
+        content = await self._inspect(
+            incoming, upload, digest, clean=self.settings.strips(as_file=bool(upload.as_file))
+        )
         name = new_id()
         try:
             await ctx.write(lambda tx: uploads.begin_finish(tx, upload, name))
             await self.run(lambda: move(content.path, self.layout.blob(name)))
         except BaseException:
-            content.remove_work(self.layout.work)
+            await self._remove_work(content)
             raise
         return name, content
 
-    def _move_derived(self, content: Content) -> list[tuple[Thumbnail, str, int]]:
-        """Their names and sizes. Those that get no row because of a kill are swept later."""
-        moved: list[tuple[Thumbnail, str, int]] = []
-        for thumbnail in content.derived:
-            name = new_id()
-            move(thumbnail.path, self.layout.derived(name))
-            moved.append((thumbnail, name, self.layout.derived(name).stat().st_size))
-        return moved
+    async def _inspect(self, path: Path, upload: Upload, digest: bytes | None, *, clean: bool) -> Content:
+        return await inspect(path, upload.name, clean=clean, digest=digest, pictures=self.pictures, run=self.run)
 
-    def _add(
-        self, tx: Transaction, upload: Upload, name: str, content: Content,
-        derived: Sequence[tuple[Thumbnail, str, int]],
-    ) -> FileRow | None:  # fmt: skip
-        """Step 4. None if the upload was removed meanwhile."""
-        if not uploads.end_finish(tx, upload):
-            # A write that nobody waited for any more may have done this step already.
-            if (file := find_file(tx, upload.id)) is None:
-                uploads.discard(tx, "blobs", name)
-            for _, thumbnail, _ in derived:
-                uploads.discard(tx, "derived", thumbnail)
-            return file
-        blob = self._add_blob(tx, name, content, derived)
-        tx.execute(
-            "INSERT INTO attachments_files (id, blob, uploader, name, category, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-            (upload.id, blob, upload.person, upload.name, content.category, tx.now),
+    async def _remove_work(self, content: Content) -> None:
+        with trio.CancelScope(shield=True):
+            await self.run(lambda: content.remove_work(self.layout.work))
+
+    def _is_there(self, upload: Upload) -> bool:
+        moved = upload.blob_name is not None and self.layout.blob(upload.blob_name).exists()
+        return moved or self.layout.incoming(upload.id).exists()
+
+    async def _lost(self, ctx: Context, content: Content) -> str | None:
+        """The name of the same content if a row says that it is stored, but the file was removed by hand."""
+        found = await ctx.read(
+            lambda reader: reader.execute(
+                "SELECT name FROM attachments_blobs WHERE sha256 = ? AND bytes = ? AND place = 'local'",
+                (content.sha256, content.bytes),
+            ).fetchone()
         )
-        if content.path != self.layout.incoming(upload.id):  # a clean copy was stored, or that is not known any more
-            uploads.discard(tx, "incoming", upload.id)
-        file = find_file(tx, upload.id)
-        if file is not None:
-            self.scans.added(tx, file)
-        return file
+        if found is None or await self.run(self.layout.blob(found[0]).exists):
+            return None
+        ctx.log.error("the content %s is missing from the disk; it was uploaded again", found[0])
+        return found[0]
 
-    def _add_blob(
-        self, tx: Transaction, name: str, content: Content, derived: Sequence[tuple[Thumbnail, str, int]]
-    ) -> int:
-        """The key of the content: the same one for the same bytes, whose verdict holds for all of them."""
-        found = tx.execute(
-            "SELECT key, place, scan, derive FROM attachments_blobs WHERE sha256 = ? AND bytes = ?",
-            (content.sha256, content.bytes),
-        ).fetchone()
-        if found is None:
-            key = self._insert(tx, name, content)
-        else:
-            key, place, scan, derive = found
-            if place == "local" or scan == "unsafe":
-                uploads.discard(tx, "blobs", name)
-            else:
-                tx.execute("UPDATE attachments_blobs SET name = ?, place = 'local' WHERE key = ?", (name, key))
-            if scan == "unsafe" or derive == "done":
-                for _, thumbnail, _ in derived:
-                    uploads.discard(tx, "derived", thumbnail)
-                return key
-            if derived:
-                tx.execute("UPDATE attachments_blobs SET derive = 'done' WHERE key = ?", (key,))
-        for thumbnail, derived_name, size in derived:
-            tx.execute(
-                "INSERT INTO attachments_derived (blob, kind, name, type, bytes, width, height) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (key, thumbnail.kind, derived_name, thumbnail.type, size, thumbnail.width, thumbnail.height),
-            )
-        return key
-
-    def _insert(self, tx: Transaction, name: str, content: Content) -> int:
-        return tx.execute(
-            "INSERT INTO attachments_blobs (name, sha256, bytes, type, width, height, placeholder, place, scan, "
-            "scan_due, derive, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'local', ?, ?, ?, ?) RETURNING key",
-            (
-                name, content.sha256, content.bytes, content.type, content.width, content.height, content.placeholder,
-                "pending" if self.scans.on else "off", tx.now if self.scans.on else None, content.derive, tx.now,
-            ),
-        ).fetchone()[0]  # fmt: skip
+    def _move_thumbnails(self, content: Content) -> list[StoredThumbnail]:
+        """Those that get no row because of a kill are swept later."""
+        moved: list[StoredThumbnail] = []
+        for thumbnail in content.derived:
+            name, size = new_id(), thumbnail.path.stat().st_size
+            move(thumbnail.path, self.layout.derived(name))
+            moved.append(StoredThumbnail(name, size, thumbnail))
+        return moved
 
 
 def _settle(path: Path, durable: int) -> None:
     """Leave exactly the bytes that the client was told of; an empty file has none so far."""
-    file = open_at(path, durable)
-    try:
-        os.fdatasync(file)
-    finally:
-        os.close(file)
-
-
-def _gone() -> Refusal:
-    return Refusal("gone", "this upload was removed or has expired; begin a new one", path="upload")
+    os.close(open_at(path, durable))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
@@ -38,6 +39,15 @@ class Layout:
         """The path of a file by the name of its tree, as `attachments_trash` has it."""
         return {"incoming": self.incoming, "blobs": self.blob, "derived": self.derived}[tree](name)
 
+    def folders(self) -> Iterator[tuple[str, Path]]:
+        """Every directory that has files, with the name of its tree."""
+        for tree in TREES:
+            directory = self.directory / tree
+            if tree in ("blobs", "derived"):
+                yield from ((tree, each) for each in sorted(directory.iterdir()) if each.is_dir())
+            else:
+                yield tree, directory
+
     def prepare(self) -> None:
         """Create what is missing and empty `work`. Costs the same however many files there are."""
         shutil.rmtree(self.work, ignore_errors=True)
@@ -52,13 +62,12 @@ class Layout:
 
 
 def move(source: Path, target: Path) -> None:
-    """Rename a file whose bytes are on disk, so that after a power loss it is in one of the two places."""
+    """Rename a file whose bytes are on disk, so that a power loss after this call does not undo it."""
     if not target.parent.is_dir():
         target.parent.mkdir(mode=0o700, exist_ok=True)
         sync_directory(target.parent.parent)
     source.rename(target)
     sync_directory(target.parent)
-    sync_directory(source.parent)
 
 
 def sync_directory(path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from math import inf
 
 import trio
 
 from chatnode.api import Refusal
 from chatnode_attachments.store.refusals import ChecksumMismatch, DiskFull, ReceivingIdle
-from chatnode_attachments.store.sink import BLOCK, Sink, Unreliable, is_full
+from chatnode_attachments.store.sink import BLOCK, Full, Sink, Unreliable
 
 SAVE_SECONDS = 5.0
 """How often the row of an upload learns what is on disk, while bytes keep coming."""
@@ -49,7 +50,7 @@ class Receiver:
         except BaseException as error:
             with trio.CancelScope(deadline=trio.current_time() + LAST_FLUSH_SECONDS, shield=True):
                 await self._keep_what_came(error)
-            if _is_full(error):
+            if isinstance(error, Full):
                 raise DiskFull from error
             raise
         with trio.CancelScope(shield=True):
@@ -58,7 +59,7 @@ class Receiver:
     async def _take_in(self, chunks: AsyncIterator[bytes]) -> None:
         with trio.CancelScope(deadline=trio.current_time() + self._idle_seconds) as idle:
             async for chunk in chunks:
-                idle.deadline = trio.current_time() + self._idle_seconds
+                idle.deadline = inf  # a slow disk is no idle client
                 fits = chunk if self._most is None else chunk[: self._most - self._sink.end - self._size]
                 if fits:
                     self._waiting.append(fits)
@@ -68,6 +69,7 @@ class Receiver:
                 if self._size >= BLOCK:
                     await self._write()
                     await self._save_sometimes()
+                idle.deadline = trio.current_time() + self._idle_seconds
         if idle.cancelled_caught:
             raise ReceivingIdle(self._idle_seconds)
 
@@ -101,16 +103,9 @@ class Receiver:
             if self._whole:
                 await self._run(self._sink.cut_back)
                 return
-            if not isinstance(error, OSError):
+            if not isinstance(error, Full):
                 await self._write()
             await self._run(self._sink.sync)
             await self._save_synced()
-        except OSError as later:
-            if isinstance(later, Unreliable):
-                raise
-        except Refusal:
-            pass  # the database does not take it now; what is on disk beyond the row is cut off later
-
-
-def _is_full(error: BaseException) -> bool:
-    return isinstance(error, OSError) and not isinstance(error, Unreliable) and is_full(error)
+        except (Full, Refusal):
+            pass  # what is on disk and not in the row is cut off when the upload continues

@@ -13,6 +13,13 @@ class OffsetMismatch(Refusal):
         self.offset = offset
 
 
+class UploadGone(Refusal):
+    """The upload was terminated, has expired, or went with its user."""
+
+    def __init__(self) -> None:
+        super().__init__("gone", "this upload was removed or has expired; begin a new one", path="upload")
+
+
 class UploadLocked(Refusal):
     """Another request for the upload did not end in time."""
 

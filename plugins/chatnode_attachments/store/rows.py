@@ -7,7 +7,6 @@ from typing import Literal
 import attrs
 
 UploadState = Literal["open", "finishing", "done", "gone"]
-DerivedKind = Literal["thumb320", "thumb1280"]
 
 
 @attrs.frozen

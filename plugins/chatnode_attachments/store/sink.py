@@ -1,4 +1,4 @@
-"""The file that an upload is received in. Everything here blocks: it runs in the plugin's threads, one call at a time."""
+"""The file that an upload is received in. All of it blocks, and runs in the plugin's threads, a call at a time."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ class _Hash(Protocol):
 
 class Unreliable(OSError):
     """The file does not hold what was written to it, and no retry would help."""
+
+
+class Full(OSError):
+    """There is no room for more, on the disk or within the limits of the process. What was written stays good."""
 
 
 @attrs.frozen
@@ -60,15 +64,14 @@ class Sink:
         self._file = open_at(path, start)
 
     def write(self, blocks: Sequence[bytes]) -> None:
-        """Write and hash. `end` and the hashes are right even when it raises halfway, as when the disk is full."""
+        """Write and hash. Raises `Full`, with `end` and the hashes after what could be written, and `Unreliable`."""
         rest = memoryview(b"".join(blocks))
         while rest:
             try:
                 count = os.pwrite(self._file, rest, self.end)
             except OSError as error:
-                if not is_full(error):
-                    raise Unreliable(error.errno, error.strerror) from error
-                raise
+                kind = Full if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else Unreliable
+                raise kind(error.errno, error.strerror) from error
             self._hash(rest[:count])
             self.end += count
             rest = rest[count:]
@@ -108,11 +111,6 @@ class Sink:
         os.close(self._file)
 
 
-def is_full(error: OSError) -> bool:
-    """Whether there is no room for the file, on the disk or within the limits of the process."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
 def open_at(path: Path, start: int) -> int:
     """Open the file, and cut off what was written after the last flush that the upload's row knows of.
 
@@ -125,6 +123,7 @@ def open_at(path: Path, start: int) -> int:
             raise Unreliable(None, f"{path.name} has {size} bytes of {start}")
         if size > start:
             os.ftruncate(file, start)
+            os.fdatasync(file)
         if start == 0:
             sync_directory(path.parent)
     except BaseException:

@@ -51,7 +51,7 @@ class Store:
         self._free_bytes = free_bytes
         self._scans = scans
         self._threads = trio.CapacityLimiter(settings.threads)
-        self._finisher = Finisher(layout, self.run, pictures, settings.strips(as_file=False), scans)
+        self._finisher = Finisher(layout, self.run, pictures, settings, scans)
         self._hashers: OrderedDict[str, Hasher] = OrderedDict()
         self._broken: set[str] = set()
         self._receiving: Counter[int] = Counter()
@@ -223,6 +223,25 @@ class Store:
         ctx.count("files")
         await ctx.ask("file_stored", file=file)
         return file
+
+    async def finish_waiting(self, ctx: Context) -> int:
+        """Finish the uploads that have all their bytes, and that no request works on; returns how many.
+
+        The node was killed before it could finish them. Their clients may not come back: a file that was sent whole
+        is not lost.
+        """
+        done = 0
+        for id in await ctx.read(uploads.to_finish):
+            if id not in self.locks.ids():
+                try:
+                    async with self.lock(id):
+                        upload = await ctx.read(lambda reader, id=id: uploads.find(reader, id))
+                        if upload is not None and upload.state in ("open", "finishing"):
+                            await self.finish(ctx, upload)
+                            done += 1
+                except Refusal as refusal:
+                    ctx.log.warning("an upload could not be finished: %s", refusal.message)
+        return done
 
     async def terminate(self, ctx: Context, upload: Upload) -> None:
         """Remove an upload in progress. One that is a file already stays."""

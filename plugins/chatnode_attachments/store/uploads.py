@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.api import Querying, Refusal, Transaction, new_id
+from chatnode_attachments.store.refusals import UploadGone
 from chatnode_attachments.store.rows import UPLOAD, Upload
 
 HOUR_MS = 3_600_000
@@ -37,7 +38,7 @@ def of_person(reader: Querying, person: int, id: str) -> Upload:
     if upload is None or upload.person != person:
         raise Refusal("not_found", "there is no such upload", path="upload")
     if upload.state == "gone":
-        raise Refusal("gone", "this upload was removed or has expired; begin a new one", path="upload")
+        raise UploadGone
     return upload
 
 
@@ -53,8 +54,8 @@ def unfinished(reader: Querying, person: int) -> list[Upload]:
 def to_finish(reader: Querying) -> list[str]:
     """The uploads that have all their bytes, and wait for the node."""
     rows = reader.execute(
-        "SELECT id FROM attachments_uploads WHERE state = 'finishing' OR (state = 'open' AND durable = length) "
-        "ORDER BY key"
+        "SELECT id FROM attachments_uploads WHERE state IN ('open', 'finishing') "
+        "AND (state = 'finishing' OR durable = length) ORDER BY touched_at"
     )
     return [id for (id,) in rows.fetchall()]
 
@@ -67,7 +68,7 @@ def save_durable(tx: Transaction, upload: Upload, durable: int, hours: int) -> U
         (durable, tx.now, tx.now + hours * HOUR_MS, upload.key),
     ).fetchone()
     if row is None:
-        raise Refusal("gone", "this upload was removed or has expired; begin a new one", path="upload")
+        raise UploadGone
     return Upload(*row)
 
 
@@ -75,7 +76,7 @@ def set_length(tx: Transaction, upload: Upload, length: int) -> Upload:
     """Say the length of an upload that was created without one. Saying it again changes nothing."""
     now = find(tx, upload.id)
     if now is None or now.state == "gone":
-        raise Refusal("gone", "this upload was removed or has expired; begin a new one", path="upload")
+        raise UploadGone
     if now.length is not None:
         if now.length != length:
             raise Refusal("conflict", f"the length is {now.length}, and cannot be changed", path="length")
@@ -99,7 +100,7 @@ def begin_finish(tx: Transaction, upload: Upload, blob_name: str) -> None:
         (blob_name, tx.now, upload.key),
     )
     if done.rowcount == 0:
-        raise Refusal("gone", "this upload was removed or has expired; begin a new one", path="upload")
+        raise UploadGone
 
 
 def end_finish(tx: Transaction, upload: Upload) -> bool:

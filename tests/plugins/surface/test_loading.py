@@ -99,6 +99,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"routes": (Route("feed", nothing, CHAT, methods="GET"),)},  # type: ignore[arg-type]
         "the route feed has methods other than DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
     ),
+    "two routes for one method": (
+        {"routes": (Route("<of>", nothing, CHAT), Route("<what>", nothing, CHAT, methods=("PUT", "HEAD")))},
+        "the address '<what>' is declared twice",
+    ),
+    "route with a limit of nobody": (
+        {"routes": (Route("feed", nothing, CHAT, limit="waves"),)},
+        "the route feed has the limit waves, which no plugin declares",
+    ),
     "limit of the node's": (
         {"settings": Settings, "limits": (Limit("posts", "posts", "per_minute"),)},
         "the limit posts exists already",

@@ -12,6 +12,7 @@ import attrs
 import chatnode_attachments
 import pytest
 import trio
+from chatnode_attachments.figures import health
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import Attachments
 
@@ -194,16 +195,25 @@ async def test_an_unknown_id_is_not_found(ann: Reader, id: str) -> None:
 
 async def test_a_file_that_is_missing_on_disk_is_gone_and_reported(storing: Storing, ann: Reader) -> None:
     stored = await storing.file(ann, b"here today")
-    state = storing.node.core.state(Attachments)
     for damaged in (None, b"here"):
         stored.path.unlink() if damaged is None else stored.path.write_bytes(damaged)
         got = await ann.gets(stored.target)
         assert (got.status, got.error["code"]) == (410, "gone")
         assert "content-disposition" not in got.headers
-        assert state.missing == {stored.path}
+        with pytest.raises(RuntimeError, match="1 contents are missing"):
+            await health(storing.context)
     stored.path.write_bytes(b"here today")
     assert (await ann.gets(stored.target)).body == b"here today"
-    assert not state.missing
+    assert (await health(storing.context))["contents"] == 1
+
+
+async def test_a_file_that_was_missing_and_is_deleted_is_no_fault(storing: Storing, ann: Reader) -> None:
+    stored = await storing.file(ann, b"here today")
+    stored.path.unlink()
+    assert (await ann.gets(stored.target)).status == 410
+    await storing.change("DELETE FROM attachments_files")
+    await storing.change("DELETE FROM attachments_blobs")
+    assert (await health(storing.context))["contents"] == 0
 
 
 async def test_a_path_that_is_no_file_is_never_followed(storing: Storing, ann: Reader) -> None:

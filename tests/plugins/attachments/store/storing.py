@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import chatnode_attachments
@@ -26,13 +27,13 @@ def store_of(node: Node) -> Store:
     return node.core.state(Attachments).store
 
 
-async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
+async def pieces(*parts: bytes) -> AsyncGenerator[bytes]:
     """A client that sends these."""
     for part in parts:
         yield part
 
 
-async def broken(error: BaseException, *parts: bytes) -> AsyncIterator[bytes]:
+async def broken(error: BaseException, *parts: bytes) -> AsyncGenerator[bytes]:
     """A client that sends these, and then vanishes."""
     for part in parts:
         yield part
@@ -52,11 +53,11 @@ class Uploader:
         fields = {"declared": "text/plain", **fields}
         return (await self.store.create(self.ctx, name=name, length=length, **fields)).id
 
-    async def sends(self, id: str, chunks: AsyncIterator[bytes] | bytes, offset: int = 0, **fields: Any) -> Upload:
+    async def sends(self, id: str, chunks: AsyncGenerator[bytes] | bytes, offset: int = 0, **fields: Any) -> Upload:
         """One request, which finishes the upload if it has everything then."""
         if isinstance(chunks, bytes):
             chunks = pieces(chunks)
-        async with self.store.lock(id):
+        async with aclosing(chunks), self.store.lock(id):
             upload = await self.store.find(self.ctx, id)
             upload = await self.store.receive(self.ctx, upload, chunks, offset=offset, **fields)
             if upload.complete:

@@ -1,0 +1,84 @@
+"""The command `chatnode attachments`."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+
+
+class Call(Protocol):
+    """Runs a command as the operator."""
+
+    def __call__(self, name: str, /, **fields: Any) -> Any: ...
+
+
+@click.group()
+def cli() -> None:
+    """Files in messages: check, clean up, report and export."""
+
+
+@cli.command("check")
+@click.option("--deep", is_flag=True, help="Read every file and compare its hash.")
+@click.option("--repair", is_flag=True, help="Repair the tables: recount, and mark files that are missing.")
+@click.pass_obj
+def check_files(call: Call, deep: bool, repair: bool) -> None:
+    """Compare the tables with the files on disk."""
+    done = call("attachments.check", deep=deep, repair=repair)
+    for line in done["problems"]:
+        click.echo(line)
+    if done["repaired"]:
+        click.echo(f"repaired {done['repaired']}")
+    if len(done["problems"]) > done["repaired"]:
+        raise SystemExit(1)
+
+
+@cli.command("collect")
+@click.option("--sweep", is_flag=True, help="Also remove stray files that are older than a day.")
+@click.pass_obj
+def collect_files(call: Call, sweep: bool) -> None:
+    """Remove now what expired or is not used any more."""
+    done = call("attachments.collect", sweep=sweep)
+    click.echo(
+        f"removed {done['unlinked']} files of {_size(done['bytes'])}, {done['files']} of them never posted; "
+        f"{done['uploads']} uploads expired; {done['swept']} stray files"
+    )
+    if done["left"]:
+        click.echo(f"{done['left']} files stay for now: a backup is running, or the log says why")
+
+
+@cli.command("usage")
+@click.option("--limit", default=50, show_default=True, help="Number of users to list.")
+@click.pass_obj
+def show_usage(call: Call, limit: int) -> None:
+    """What users' files take, the largest first."""
+    found = call("attachments.report", limit=limit)
+    for each in found["people"]:
+        click.echo(f"{each['person']['handle']:20} {each['files']:8} files {_size(each['bytes']):>12}")
+    click.echo(f"{found['blobs']} contents of {_size(found['bytes'])} on disk")
+
+
+@cli.command("export")
+@click.argument("handle")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.pass_obj
+def export_files(call: Call, handle: str, directory: Path) -> None:
+    """Copy the files that HANDLE uploaded to DIRECTORY."""
+    directory.mkdir(parents=True, exist_ok=True)
+    after, count = 0, 0
+    while after is not None:
+        page = call("attachments.stored", person=handle, after=after)
+        for each in page["files"]:
+            # The id makes names unique; what could be more than a name is replaced.
+            name = re.sub(r"[^\w. -]", "_", each["name"]).lstrip(".")
+            shutil.copyfile(each["path"], directory / f"{each['file']}-{name}")
+            count += 1
+        after = page.get("next")
+    click.echo(f"copied {count} files to {directory}")
+
+
+def _size(count: int) -> str:
+    return f"{count / (1 << 20):.1f} MiB"

@@ -1,0 +1,118 @@
+"""Adding a file, in one transaction: one copy for each content, however many files have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from chatnode.api import Transaction
+from chatnode_attachments.images.prepared import DerivedImage
+from chatnode_attachments.store import uploads
+from chatnode_attachments.store.content import Content
+from chatnode_attachments.store.files import find_file
+from chatnode_attachments.store.rows import FileRow, Upload
+
+
+@attrs.frozen
+class StoredThumbnail:
+    """A thumbnail in `derived/`."""
+
+    name: str
+    bytes: int
+    picture: DerivedImage
+
+
+@attrs.frozen
+class Stored:
+    """A content in `blobs/<name>`, and its thumbnails, all without a row.
+
+    `leftover`: the upload's own file may still be there. `lost`: the name under which a row says that the same content
+    is stored, if that file is missing.
+    """
+
+    name: str
+    content: Content
+    thumbnails: Sequence[StoredThumbnail]
+    leftover: bool
+    lost: str | None
+
+
+def add_file(tx: Transaction, upload: Upload, stored: Stored, *, scan: bool) -> FileRow | None:
+    """Add the file of an upload. None if the upload was removed meanwhile; then all of it goes into the trash.
+
+    `scan`: new content waits for the scanner.
+    """
+    if not uploads.end_finish(tx, upload):
+        # A write that nobody waited for any more may have done it already.
+        if (file := find_file(tx, upload.id)) is None:
+            uploads.discard(tx, "blobs", stored.name)
+        _discard(tx, stored.thumbnails)
+        return file
+    blob = _add_content(tx, stored, scan)
+    tx.execute(
+        "INSERT INTO attachments_files (id, blob, uploader, name, category, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (upload.id, blob, upload.person, upload.name, stored.content.category, tx.now),
+    )
+    if stored.leftover:
+        uploads.discard(tx, "incoming", upload.id)
+    return find_file(tx, upload.id)
+
+
+def _add_content(tx: Transaction, stored: Stored, scan: bool) -> int:
+    """The key of the content: that of the same bytes if there is one, whose verdict holds for all of them."""
+    content = stored.content
+    found = tx.execute(
+        "SELECT key, name, place, scan, derive FROM attachments_blobs WHERE sha256 = ? AND bytes = ?",
+        (content.sha256, content.bytes),
+    ).fetchone()
+    if found is None:
+        key = _insert(tx, stored, scan)
+        _attach(tx, key, stored.thumbnails)
+        return key
+    key, name, place, verdict, derive = found
+    if verdict == "unsafe":
+        uploads.discard(tx, "blobs", stored.name)
+        _discard(tx, stored.thumbnails)
+    elif place != "local" or name == stored.lost:
+        tx.execute("DELETE FROM attachments_derived WHERE blob = ?", (key,))
+        tx.execute(
+            "UPDATE attachments_blobs SET name = ?, place = 'local', derive = ? WHERE key = ?",
+            (stored.name, content.derive, key),
+        )
+        _attach(tx, key, stored.thumbnails)
+    else:
+        uploads.discard(tx, "blobs", stored.name)
+        if derive != "done" and content.derive == "done":
+            tx.execute("UPDATE attachments_blobs SET derive = 'done' WHERE key = ?", (key,))
+            _attach(tx, key, stored.thumbnails)
+        else:
+            _discard(tx, stored.thumbnails)
+    return key
+
+
+def _insert(tx: Transaction, stored: Stored, scan: bool) -> int:
+    content = stored.content
+    return tx.execute(
+        "INSERT INTO attachments_blobs (name, sha256, bytes, type, width, height, placeholder, place, scan, scan_due, "
+        "derive, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'local', ?, ?, ?, ?) RETURNING key",
+        (
+            stored.name, content.sha256, content.bytes, content.type, content.width, content.height,
+            content.placeholder, "pending" if scan else "off", tx.now if scan else None, content.derive, tx.now,
+        ),
+    ).fetchone()[0]  # fmt: skip
+
+
+def _attach(tx: Transaction, blob: int, thumbnails: Sequence[StoredThumbnail]) -> None:
+    tx.executemany(
+        "INSERT INTO attachments_derived (blob, kind, name, type, bytes, width, height) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (blob, each.picture.kind, each.name, each.picture.type, each.bytes, each.picture.width, each.picture.height)
+            for each in thumbnails
+        ],
+    )
+
+
+def _discard(tx: Transaction, thumbnails: Sequence[StoredThumbnail]) -> None:
+    for each in thumbnails:
+        uploads.discard(tx, "derived", each.name)

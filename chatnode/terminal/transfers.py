@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from chatnode.client import Client, Unreachable, new_cid
-from chatnode.concurrency import Signal
+from chatnode.concurrency import Signal, raise_single
 from chatnode.errors import ConnectionLost, Refusal
 from chatnode.model.messages import Media
 from chatnode.terminal.lines import file_size
@@ -141,11 +141,14 @@ class TransferQueue:
 
     async def _transfer(self, transfer: _Transfer) -> None:
         self._scope = trio.CancelScope()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._refresh_regularly)
-            with self._scope:
-                await self._reporting(transfer)
-            nursery.cancel_scope.cancel()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._refresh_regularly)
+                with self._scope:
+                    await self._reporting(transfer)
+                nursery.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            raise_single(group)
         if self._scope.cancelled_caught:
             again = "/attach" if transfer.what.startswith("up") else "/save"
             self._note(f"cancelled {transfer.what}; {again} it again to continue")

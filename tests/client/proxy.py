@@ -13,8 +13,7 @@ class Proxy:
     """Forwards to the node at `target`, a URL; `url` is its own. Run it with `nursery.start(proxy.run)`."""
 
     def __init__(self, target: str) -> None:
-        host, _, port = target.removeprefix("http://").rpartition(":")
-        self._target = host, int(port)
+        self.lead_to(target)
         self._connections: set[trio.CancelScope] = set()
         self._may_answer = trio.Event()
         self._may_answer.set()
@@ -28,6 +27,11 @@ class Proxy:
         """Bytes that went to the node."""
         self.connections = 0
         self.url = ""
+
+    def lead_to(self, target: str) -> None:
+        """Where further connections go."""
+        host, _, port = target.removeprefix("http://").rpartition(":")
+        self._target = host, int(port)
 
     async def run(self, task_status: trio.TaskStatus[str]) -> None:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
@@ -58,7 +62,12 @@ class Proxy:
             await client.aclose()
             return
         self.connections += 1
-        async with client, await trio.open_tcp_stream(*self._target) as node, trio.open_nursery() as nursery:
+        try:
+            node = await trio.open_tcp_stream(*self._target)
+        except OSError:
+            await client.aclose()
+            return
+        async with client, node, trio.open_nursery() as nursery:
             self._connections.add(nursery.cancel_scope)
             try:
                 nursery.start_soon(self._pump, client, node, nursery.cancel_scope, None)

@@ -13,6 +13,7 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+from PIL import Image
 
 from chatnode.client import Client, Pushed, Refusal, SignedOut, Unreachable, connect
 from chatnode.config import Plugins
@@ -70,6 +71,19 @@ async def test_several_files_are_one_message(ann: Client, bob: Client) -> None:
     posted = await ann.post(await ann.direct("bob"), files=[files[0], files[1].id])
     message = await bob.message(posted.message)
     assert [each.name for each in message.files or []] == ["a.txt", "b.txt"]
+
+
+async def test_a_picture_is_cleaned_unless_it_is_sent_as_a_file(ann: Client, bob: Client, tmp_path: Path) -> None:
+    picture = Image.new("RGB", (64, 64), "red")
+    exif = picture.getexif()
+    exif[0x010E] = "taken at home"
+    picture.save(tmp_path / "red.jpg", exif=exif)
+    cleaned = await ann.upload(tmp_path / "red.jpg")
+    original = await ann.upload(tmp_path / "red.jpg", as_file=True)
+    posted = await ann.post(await ann.direct("bob"), "look", files=[cleaned])
+    assert (await bob.message(posted.message)).kind == "image"
+    assert b"taken at home" not in (await bob.download(cleaned, tmp_path / "cleaned.jpg")).read_bytes()
+    assert b"taken at home" in (await ann.download(original, tmp_path / "original.jpg")).read_bytes()
 
 
 async def test_an_empty_file_is_a_file(ann: Client, tmp_path: Path) -> None:

@@ -68,11 +68,10 @@ async def upload(http: NodeHttp, source: Readable, options: UploadOptions, descr
 
 
 async def _check(file: UploadedFile, source: Readable, options: UploadOptions) -> None:
-    """Whether the node has what was sent. Of a picture that it has cleaned it may not say."""
+    """Whether the node has what was sent. Of a picture that it may have cleaned it tells another hash."""
     sent = await source.sha256()
-    arrived = file.sent_sha256 or file.sha256
-    is_cleaned = file.category == "image" and not options.as_file and file.sent_sha256 is None
-    if arrived is not None and arrived != sent and not is_cleaned:
+    arrived = file.sent_sha256 if file.category == "image" else file.sha256
+    if arrived is not None and arrived != sent:
         raise Refusal("conflict", f"{options.name} is not on the node as it was sent: the hashes differ; upload again")
 
 

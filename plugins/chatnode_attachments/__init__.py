@@ -42,7 +42,7 @@ from chatnode_attachments.uploading.routes import ROUTES as UPLOADS
 
 _FILES = Table(
     "attachments_files", people=("uploader",), message="message",
-    export="SELECT f.key, f.id AS file, f.name, f.category, b.type, b.bytes, m.id AS message, c.id AS conversation, "
+    export="SELECT f.key, f.id AS file, f.name, f.category, f.type, b.bytes, m.id AS message, c.id AS conversation, "
     "f.downloads, f.created_at FROM attachments_files f JOIN attachments_blobs b ON b.key = f.blob "
     "LEFT JOIN messages m ON m.key = f.message LEFT JOIN conversations c ON c.key = m.conversation "
     "WHERE f.uploader = :person AND f.key > :after ORDER BY f.key LIMIT :limit",

@@ -23,6 +23,9 @@ class AttachmentsSettings:
     uploads_at_a_time: int = setting(16, "Maximum number of uploads that the node receives at a time.", minimum=1)
     uploads_per_person: int = setting(3, "Maximum number of uploads received at a time from a user.", minimum=1)
     uploads_per_minute: int = setting(600, "Maximum number of uploads that a user may begin per minute.", minimum=0)
+    unfinished_per_person: int = setting(
+        1_000, "Maximum number of uploads that a user has begun and not finished.", minimum=0
+    )
     idle_seconds: float = setting(
         60.0, "Seconds without a byte after which receiving ends; it can be resumed.", minimum=1
     )

@@ -59,7 +59,7 @@ async def set_avatar(ctx: Context, file: str, conversation: str | None) -> str:
     def write(tx: Transaction) -> str:
         place = None if conversation is None else access_to_manage(tx, ctx.me, conversation)
         id = add_own(
-            tx, stored, uploader=ctx.me.key, name="avatar.webp", used_by=USE,
+            tx, stored, scan=state.scans.on, uploader=ctx.me.key, name="avatar.webp", used_by=USE,
             conversation=None if place is None else place.key,
         )  # fmt: skip
         address = _ADDRESS + id

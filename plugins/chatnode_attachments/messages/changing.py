@@ -37,9 +37,9 @@ def copy(tx: Transaction, person: Account, row: FileRow, settings: AttachmentsSe
         raise Refusal("too_large", what, path="file")
     id = new_id()
     tx.execute(
-        "INSERT INTO attachments_files (id, blob, uploader, name, category, voice, created_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (id, row.blob, person.key, row.name, row.category, row.voice, tx.now),
+        "INSERT INTO attachments_files (id, blob, uploader, name, type, category, voice, created_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (id, row.blob, person.key, row.name, row.type, row.category, row.voice, tx.now),
     )
     copied = find_file(tx, id)
     assert copied is not None

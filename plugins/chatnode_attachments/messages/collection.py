@@ -28,7 +28,7 @@ ATTACHMENTS = Collection(
         Field("file_name", kinds.String(), "file.name", ("name",)),
         Field("file_url", kinds.String(), f"({_ADDRESS})", filters=False, sorts=False),
         Field("file_size", kinds.Integer(), "content.bytes", ("bytes",)),
-        Field("file_type", kinds.String(), "content.type", ("type",), groups=True),
+        Field("file_type", kinds.String(), "file.type", ("type",), groups=True),
         Field(
             "file_extension", kinds.String(),
             f"(CASE WHEN length({_STEM}) > 1 THEN lower(substr(file.name, length({_STEM}) + 1)) END)", nullable=True,

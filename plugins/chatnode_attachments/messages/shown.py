@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-import attrs
 import orjson
 
 from chatnode.api import Querying, ThumbnailSize, hookimpl, person_by_key, rfc3339
@@ -14,9 +13,10 @@ from chatnode_attachments.scanning.telling import shown_scan
 from chatnode_attachments.store.rows import FileRow
 
 _STATES = (
-    "SELECT i.value, f.id, b.scan, f.quarantined, b.key, b.derive FROM json_each(?) i "
+    "SELECT i.value, f.id, b.scan, f.quarantined, d.kind, d.width, d.height FROM json_each(?) i "
     "JOIN messages m ON m.id = i.value JOIN attachments_files f ON f.message = m.key "
-    "JOIN attachments_blobs b ON b.key = f.blob WHERE f.removed_at IS NULL ORDER BY f.position"
+    "JOIN attachments_blobs b ON b.key = f.blob LEFT JOIN attachments_derived d ON d.blob = b.key "
+    "WHERE f.removed_at IS NULL ORDER BY f.position, f.key, d.width, d.kind"
 )
 
 
@@ -26,10 +26,12 @@ def enrich_messages(reader: Querying, ids: Sequence[str]) -> dict[str, Any]:
     by the ids of files."""
     found: dict[str, dict[str, Any]] = {}
     rows = reader.execute(_STATES, (orjson.dumps(list(ids)).decode(),)).fetchall()
-    for message, file, scan, quarantined, blob, derive in rows:
-        thumbs = thumbnails(reader, blob) if derive == "done" else []
-        state = {"scan": shown_scan(scan), "quarantined": bool(quarantined), "thumbs": [*map(attrs.asdict, thumbs)]}
-        found.setdefault(message, {})[file] = state
+    for message, file, scan, quarantined, kind, width, height in rows:
+        state = found.setdefault(message, {}).setdefault(
+            file, {"scan": shown_scan(scan), "quarantined": bool(quarantined), "thumbs": []}
+        )
+        if kind is not None:
+            state["thumbs"].append({"kind": kind, "width": width, "height": height})
     return found
 
 

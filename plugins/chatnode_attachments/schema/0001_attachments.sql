@@ -17,18 +17,18 @@ CREATE TABLE attachments_uploads (
     touched_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
 );
-CREATE INDEX attachments_uploads_by_person ON attachments_uploads (person, created_at);
+CREATE INDEX attachments_uploads_by_person ON attachments_uploads (person, created_at, reserved, durable);
 CREATE INDEX attachments_uploads_by_expiry ON attachments_uploads (expires_at);
 CREATE INDEX attachments_uploads_unfinished ON attachments_uploads (person, state, reserved, durable)
     WHERE state IN ('open', 'finishing');
 
--- One row for each content. `name` is the file's name in `blobs/`, chosen by the node and never used twice.
+-- One row for each content. `name` is the file's name in `blobs/`, chosen by the node and never used twice. What a row
+-- says follows from the bytes alone: users who upload the same learn nothing of each other.
 CREATE TABLE attachments_blobs (
     key INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     sha256 BLOB NOT NULL,
     bytes INTEGER NOT NULL,
-    type TEXT NOT NULL,
     width INTEGER,
     height INTEGER,
     duration_ms INTEGER,
@@ -50,7 +50,7 @@ CREATE INDEX attachments_blobs_missing ON attachments_blobs (key) WHERE place = 
 CREATE INDEX attachments_blobs_to_scan ON attachments_blobs (scan_due, key) WHERE scan_due IS NOT NULL;
 
 -- One row for each file that somebody uploaded or copied. `message` is NULL until it is posted; `used_by` names what
--- else of the node uses it, such as an avatar.
+-- else of the node uses it, such as an avatar. `type` depends on the name, too.
 CREATE TABLE attachments_files (
     key INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -60,6 +60,7 @@ CREATE TABLE attachments_files (
     conversation INTEGER,
     position INTEGER,
     name TEXT NOT NULL,
+    type TEXT NOT NULL,
     category TEXT NOT NULL CHECK (category IN ('image', 'document', 'video', 'audio', 'other')),
     voice INTEGER NOT NULL DEFAULT 0,
     downloads INTEGER NOT NULL DEFAULT 0,

@@ -21,8 +21,8 @@ _PURPOSE = "file"
 
 def make_link(ctx: Context, id: str, variant: str, *, attachment: bool, seconds: int) -> str:
     """The address of a file for the requesting user, relative to the node's."""
-    session = "" if ctx.session is None else str(ctx.session)
-    query = {"person": ctx.me.id, "session": session} | ({DOWNLOAD: "1"} if attachment else {})
+    session = {} if ctx.session is None else {"session": str(ctx.session)}
+    query = {"person": ctx.me.id} | session | ({DOWNLOAD: "1"} if attachment else {})
     query[SIGNATURE] = ctx.sign(_PURPOSE, *_signed(query, id, variant), seconds=seconds)
     address = f"/plugins/{ctx.name}/files/{id}" + (f"/{variant}" if variant != FILE else "")
     return f"{address}?{urlencode(query)}"
@@ -33,7 +33,7 @@ async def asked_by_link(ctx: Context, query: Mapping[str, str], id: str, variant
     if not ctx.verify(query[SIGNATURE], _PURPOSE, *_signed(query, id, variant)):
         raise _no_such_link()
     try:
-        return await ctx.read(lambda reader: _requester(reader, query["person"], query["session"]))
+        return await ctx.read(lambda reader: _requester(reader, query["person"], query.get("session", "")))
     except Refusal:
         raise _no_such_link() from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import attrs
 
@@ -12,6 +13,9 @@ from chatnode_attachments.store import uploads
 from chatnode_attachments.store.content import Content
 from chatnode_attachments.store.files import find_file
 from chatnode_attachments.store.rows import FileRow, Upload
+
+FirstScan = Literal["off", "pending", "safe"]
+"""What new content begins with: nothing is scanned; it waits for the scanner; it was made from what was found safe."""
 
 
 @attrs.frozen
@@ -49,10 +53,11 @@ def add_file(tx: Transaction, upload: Upload, stored: Stored, *, scan: bool) -> 
             uploads.discard(tx, "blobs", stored.name)
         _discard(tx, stored.thumbnails)
         return file
-    blob = _add_content(tx, stored, scan)
+    content, blob = stored.content, _add_content(tx, stored, "pending" if scan else "off")
     tx.execute(
-        "INSERT INTO attachments_files (id, blob, uploader, name, category, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (upload.id, blob, upload.person, upload.name, stored.content.category, tx.now),
+        "INSERT INTO attachments_files (id, blob, uploader, name, type, category, created_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (upload.id, blob, upload.person, upload.name, content.type, content.category, tx.now),
     )
     if stored.leftover:
         uploads.discard(tx, "incoming", upload.id)
@@ -60,23 +65,25 @@ def add_file(tx: Transaction, upload: Upload, stored: Stored, *, scan: bool) -> 
 
 
 def add_own(
-    tx: Transaction, stored: Stored, *, uploader: int, name: str, used_by: str, conversation: int | None
+    tx: Transaction, stored: Stored, *, scan: bool, uploader: int, name: str, used_by: str, conversation: int | None
 ) -> str:
-    """Add a file that the node made and uses itself; returns its id. It is not scanned: the node encoded it."""
-    id = new_id()
+    """Add a file that the node made and uses itself; returns its id.
+
+    It has the verdict of what it was made from, as thumbnails do: the caller has made sure that this may be served.
+    """
+    id, content = new_id(), stored.content
+    blob = _add_content(tx, stored, "safe" if scan else "off")
     tx.execute(
-        "INSERT INTO attachments_files (id, blob, uploader, conversation, name, category, created_at, used_by) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            id, _add_content(tx, stored, scan=False), uploader, conversation, name, stored.content.category, tx.now,
-            used_by,
-        ),
-    )  # fmt: skip
+        "INSERT INTO attachments_files (id, blob, uploader, conversation, name, type, category, created_at, used_by) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (id, blob, uploader, conversation, name, content.type, content.category, tx.now, used_by),
+    )
     return id
 
 
-def _add_content(tx: Transaction, stored: Stored, scan: bool) -> int:
-    """The key of the content: that of the same bytes if there is one, whose verdict holds for all of them."""
+def _add_content(tx: Transaction, stored: Stored, scan: FirstScan) -> int:
+    """The key of the content: that of the same bytes if there is one, whose verdict holds for all of them. `scan` is
+    for new content."""
     content = stored.content
     found = tx.execute(
         "SELECT key, name, place, scan, derive FROM attachments_blobs WHERE sha256 = ? AND bytes = ?",
@@ -92,29 +99,35 @@ def _add_content(tx: Transaction, stored: Stored, scan: bool) -> int:
         _discard(tx, stored.thumbnails)
     elif place != "local" or name == stored.lost:
         tx.execute("DELETE FROM attachments_derived WHERE blob = ?", (key,))
-        tx.execute(
-            "UPDATE attachments_blobs SET name = ?, place = 'local', derive = ? WHERE key = ?",
-            (stored.name, content.derive, key),
-        )
-        _attach(tx, key, stored.thumbnails)
+        tx.execute("UPDATE attachments_blobs SET name = ?, place = 'local' WHERE key = ?", (stored.name, key))
+        _set_picture(tx, key, stored)
     else:
         uploads.discard(tx, "blobs", stored.name)
         if derive != "done" and content.derive == "done":
-            tx.execute("UPDATE attachments_blobs SET derive = 'done' WHERE key = ?", (key,))
-            _attach(tx, key, stored.thumbnails)
+            _set_picture(tx, key, stored)
         else:
             _discard(tx, stored.thumbnails)
     return key
 
 
-def _insert(tx: Transaction, stored: Stored, scan: bool) -> int:
+def _set_picture(tx: Transaction, key: int, stored: Stored) -> None:
+    """What the sandbox said of the same content this time."""
+    content = stored.content
+    tx.execute(
+        "UPDATE attachments_blobs SET derive = ?, width = ?, height = ?, placeholder = ? WHERE key = ?",
+        (content.derive, content.width, content.height, content.placeholder, key),
+    )
+    _attach(tx, key, stored.thumbnails)
+
+
+def _insert(tx: Transaction, stored: Stored, scan: FirstScan) -> int:
     content = stored.content
     return tx.execute(
-        "INSERT INTO attachments_blobs (name, sha256, bytes, type, width, height, placeholder, place, scan, scan_due, "
-        "derive, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'local', ?, ?, ?, ?) RETURNING key",
+        "INSERT INTO attachments_blobs (name, sha256, bytes, width, height, placeholder, place, scan, scan_due, "
+        "derive, created_at) VALUES (?, ?, ?, ?, ?, ?, 'local', ?, ?, ?, ?) RETURNING key",
         (
-            stored.name, content.sha256, content.bytes, content.type, content.width, content.height,
-            content.placeholder, "pending" if scan else "off", tx.now if scan else None, content.derive, tx.now,
+            stored.name, content.sha256, content.bytes, content.width, content.height, content.placeholder, scan,
+            tx.now if scan == "pending" else None, content.derive, tx.now,
         ),
     ).fetchone()[0]  # fmt: skip
 

@@ -15,8 +15,10 @@ DAY_MS = 24 * 3_600_000
 def reserve(tx: Transaction, settings: AttachmentsSettings, person: int, length: int | None) -> int:
     """The bytes to reserve for a new upload: its length, or as long as that is unknown all that it may become.
 
-    Raises `Refusal("too_large")` at `length`. 0 for an upload of unknown length that nothing limits.
+    Raises `Refusal("too_large")`, for a quota of bytes at `length`. 0 for an upload of unknown length that nothing
+    limits.
     """
+    _check_few_unfinished(tx, settings.unfinished_per_person, person)
     rooms = [(most, f"a file has at most {most // MIB} MiB") for most in [settings.file_mib * MIB] if most]
     if settings.clamd:
         scanned = settings.scan_max_mib
@@ -30,6 +32,12 @@ def reserve(tx: Transaction, settings: AttachmentsSettings, person: int, length:
         if length > room:
             raise Refusal("too_large", reason, path="length")
     return length
+
+
+def _check_few_unfinished(tx: Transaction, most: int, person: int) -> None:
+    sql = "SELECT count(*) FROM attachments_uploads WHERE person = ? AND state IN ('open', 'finishing')"
+    if most and tx.execute(sql, (person,)).fetchone()[0] >= most:
+        raise Refusal("too_large", f"you have {most} unfinished uploads; finish or remove some first")
 
 
 def _left(tx: Transaction, settings: AttachmentsSettings, person: int) -> list[tuple[int, str]]:

@@ -62,6 +62,7 @@ class FileRow:
     conversation: int | None
     position: int | None
     name: str
+    type: str
     category: str
     voice: int
     downloads: int
@@ -73,7 +74,6 @@ class FileRow:
     blob_name: str
     sha256: bytes
     bytes: int
-    type: str
     width: int | None
     height: int | None
     duration_ms: int | None

@@ -55,23 +55,29 @@ async def _store(ctx: Context, request: Request) -> FileRow:
             upload = await store.receive(ctx, upload, request.chunks(), offset=0, checksum=digest)
             return await store.finish(ctx, upload)
     except BaseException as error:
-        await _drop(ctx, store, upload)
+        await drop(ctx, store, upload)
         if isinstance(error, ChecksumMismatch):
             raise UploadRefusal(400, error.message, path="Repr-Digest") from None
         raise
 
 
-async def _drop(ctx: Context, store: Store, upload: Upload) -> None:
-    """It cannot be resumed: its bytes and its reserved quota are released. One that has all its bytes is finished by
-    the node, because the client may only have missed the response."""
+async def drop(ctx: Context, store: Store, upload: Upload, *, resumable: bool = False) -> bool:
+    """Release the bytes and the reserved quota of an upload that broke off; not of a `resumable` one with any bytes.
+
+    One that has all its bytes is finished by the node, because the client may only have missed the response. Returns
+    whether it is released.
+    """
     with trio.CancelScope(shield=True, deadline=trio.current_time() + 5):
         try:
             async with store.lock(upload.id):
                 found = await store.find(ctx, upload.id)
-                if not found.complete:
-                    await store.terminate(ctx, found)
+                if found.complete or (resumable and found.durable):
+                    return False
+                await store.terminate(ctx, found)
+                return True
         except Refusal:
             pass  # gone already, or the database takes no writes: then it expires
+    return True
 
 
 def description(file: FileRow) -> dict[str, Any]:

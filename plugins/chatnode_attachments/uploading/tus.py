@@ -18,7 +18,7 @@ from chatnode_attachments.store.rows import Upload
 from chatnode_attachments.store.store import Store
 from chatnode_attachments.uploading import fields
 from chatnode_attachments.uploading.refusals import UploadRefusal, refused
-from chatnode_attachments.uploading.simple import as_file
+from chatnode_attachments.uploading.simple import as_file, drop
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination"
@@ -100,8 +100,14 @@ async def _create(ctx: Context, request: Request) -> Response:
             if has_bytes:
                 upload = await store.receive(ctx, upload, request.chunks(), offset=0, checksum=checksum)
             await _finish(ctx, store, upload)
-    except Refusal as refusal:
-        return refused(refusal, _VERSION | headers)  # what was created can be continued
+    except UploadTakenOver:
+        raise
+    except BaseException as error:
+        # A client that is refused creates another upload: one without any bytes would hold its quota for nothing.
+        dropped = await drop(ctx, store, upload, resumable=True)
+        if isinstance(error, Refusal) and not dropped:
+            return refused(error, _VERSION | headers)  # it can be continued
+        raise
     return _progress(upload, 201, headers)
 
 

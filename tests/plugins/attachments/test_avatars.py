@@ -14,6 +14,7 @@ from chatnode.config import Config
 from chatnode.node import Node, open_node
 from chatnode.testing import LiveSession, User, refused
 from tests.plugins.attachments import pictures
+from tests.plugins.attachments.scanning.scanned import scanning_node
 from tests.plugins.attachments.serving.fetching import Reader, fetch
 from tests.plugins.attachments.store.storing import PLUGINS
 from tests.transport.clients import Address, Http, serving
@@ -156,3 +157,16 @@ async def test_the_file_of_an_avatar_is_nothing_else(ann: Reader, bob: Reader) -
 
     assert (await ann.gets(avatar.replace("avatars", "files"))).status == 404
     assert (await ann.gets(f"/plugins/attachments/avatars/{upload}")).status == 404
+
+
+async def test_an_avatar_has_the_verdict_of_the_picture_that_it_is_made_from(tmp_path: Path) -> None:
+    async with scanning_node(tmp_path / "scanning", "unix:/no/clamd") as site:
+        ann = await Reader.at(site.address, site.node, "bea")
+        upload = await uploads(ann, WIDE)
+        with refused("unavailable", "file"):
+            await ann.call("attachments.avatar.set", file=upload)
+
+        found_safe = "UPDATE attachments_blobs SET scan = 'safe', scan_due = NULL"
+        await site.node.core.db.write(lambda tx: tx.execute(found_safe).rowcount)
+        avatar = (await ann.call("attachments.avatar.set", file=upload))["avatar"]
+        assert (await ann.gets(avatar)).status == 200

@@ -14,7 +14,7 @@ PLUGIN = "chatnode_attachments"
 PICTURE = {"type": "image/png", "category": "image", "width": 40, "height": 30, "derive": "done"}
 SOUND = {"type": "audio/ogg", "category": "audio"}
 FILM = {"type": "video/mp4", "category": "video"}
-_FILE = {"category", "used_by", "removed_at", "quarantined"}
+_FILE = {"type", "category", "used_by", "removed_at", "quarantined"}
 
 
 class Sender(User):
@@ -37,11 +37,12 @@ class Uploads:
     async def add(self, uploader: User, name: str = "plan.pdf", *, content: str = "", **columns: Any) -> str:
         """A file that was uploaded and not posted; returns its id."""
         id, now = new_id(), now_ms()
-        of_file = {"id": id, "uploader": uploader.key, "name": name, "category": "document", "created_at": now}
+        of_file = {"id": id, "uploader": uploader.key, "name": name, "type": "application/pdf"}
+        of_file |= {"category": "document", "created_at": now}
         of_file |= {column: value for column, value in columns.items() if column in _FILE}
         said = (content or f"content {next(self._numbers)}").encode()
         of_blob: dict[str, Any] = {
-            "name": new_id(), "sha256": hashlib.sha256(said).digest(), "bytes": len(said), "type": "application/pdf",
+            "name": new_id(), "sha256": hashlib.sha256(said).digest(), "bytes": len(said),
             "place": "local", "scan": "off", "derive": "none", "created_at": now,
         }  # fmt: skip
         of_blob |= {column: value for column, value in columns.items() if column not in _FILE}

@@ -51,12 +51,12 @@ class Storing:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         blob = {
-            "name": blob_name, "sha256": hashlib.sha256(content).digest(), "bytes": len(content), "type": type,
+            "name": blob_name, "sha256": hashlib.sha256(content).digest(), "bytes": len(content),
             "place": "local", "scan": scan, "derive": derive, "created_at": now_ms(),
         }  # fmt: skip
         file = {
-            "id": id, "uploader": uploader.key, "name": name, "category": "other", "created_at": now_ms(),
-            "used_by": used_by,
+            "id": id, "uploader": uploader.key, "name": name, "type": type, "category": "other",
+            "created_at": now_ms(), "used_by": used_by,
         }  # fmt: skip
 
         def add(tx: Transaction) -> tuple[int, int]:

@@ -207,3 +207,17 @@ async def test_a_link_made_for_a_user_by_a_plugin_needs_no_session(
     assert (await fetch(address, made["link"])).status == 200
     await is_deactivated(storing, bob)
     assert (await fetch(address, made["link"])).status == 404
+
+
+async def test_a_link_without_one_of_its_fields_is_none(address: Address, bob: Reader, picture: Stored) -> None:
+    link = await link_of(bob, picture)
+    for name in ("person", "session"):
+        assert (await fetch(address, changed(link, **{name: None}))).status == 404
+        assert (await fetch(address, changed(link, **{name: ""}))).status == 404
+
+
+async def test_a_link_that_no_session_asked_for_has_none(address: Address, bob: Reader, picture: Stored) -> None:
+    link = (await bob.call("attachments.link", file=picture.id))["link"]
+    assert "session" not in link
+    assert (await fetch(address, link)).body == picture.content
+    assert (await fetch(address, changed(link, session="1"))).status == 404

@@ -186,3 +186,12 @@ async def test_usage_is_recounted_from_the_files(node: Node, ann: Uploader) -> N
     assert (len(done["problems"]), done["repaired"]) == (2, 2)
     assert (await node.call("attachments.check"))["problems"] == []
     assert await rows(node, "SELECT bytes FROM attachments_usage") == [(5,)]
+
+
+@with_attachments(unfinished_per_person=2)
+async def test_a_user_has_few_unfinished_uploads(ann: Uploader) -> None:
+    first, _ = await ann.creates(1), await ann.creates(1)
+    with refused("too_large"):
+        await ann.creates(1)
+    await ann.sends(first, b"a")
+    await ann.creates(1)

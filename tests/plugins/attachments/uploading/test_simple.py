@@ -83,3 +83,11 @@ async def test_a_client_that_vanishes_leaves_nothing(ann: TusClient, headers: di
         await wait_for(lambda: store_of(ann.node).receiving)
     await wait_for(lambda: not store_of(ann.node).receiving and not store_of(ann.node).locks.ids())
     assert await left(ann) == (0, 0, 0)
+
+
+async def test_the_type_of_a_file_says_nothing_of_others_with_the_same_content(ann: TusClient, bob: TusClient) -> None:
+    async def type_of(who: TusClient, name: str, content: bytes) -> str:
+        return (await who.asks("POST", f"{FILES}?name={name}", content, PLAIN)).json["file"]["type"]
+
+    assert await type_of(ann, "salaries.csv", b"a,b\n1,2\n") == "text/csv"
+    assert await type_of(bob, "x", b"a,b\n1,2\n") == await type_of(bob, "x", b"a,b\n1,3\n") == "text/plain"

@@ -20,7 +20,7 @@ from tests.plugins.attachments.uploading.tus_client import (
     checksum,
     metadata,
 )
-from tests.transport.clients import Address, Http, serving, wait_for
+from tests.transport.clients import Address, Http, bearer, head, serving, wait_for
 
 CONTENT = bytes(range(256)) * 12_000
 HALF = len(CONTENT) // 2
@@ -350,3 +350,24 @@ async def test_a_node_that_stops_keeps_what_came_and_says_so(tmp_path: Path, con
             assert (answer.status, answer.error["code"], answer.headers["connection"]) == (503, "unavailable", "close")
             await http.__aexit__()
             await ann.__aexit__()
+
+
+async def test_a_creation_that_is_refused_holds_no_quota(ann: TusClient) -> None:
+    answer = await ann.creates(5, b"hello", Upload_Checksum=checksum(b"other"))
+    assert (answer.status, answer.headers.get("location"), await ann.reserved()) == (460, None, 0)
+
+    http = await Http.open(ann.address)  # a client that vanishes before its first byte
+    fields = bearer(ann.token) | TUS | BYTES | {"Upload-Length": "500", "Content-Length": "500"}
+    await http.send(head("POST", UPLOADS, None, fields))
+    await wait_for(lambda: store_of(ann.node).receiving)
+    assert await ann.reserved() == 500
+    await http.__aexit__()
+    await wait_for(lambda: not store_of(ann.node).locks.ids())
+    assert await ann.reserved() == 0
+
+
+async def test_a_creation_that_breaks_off_after_some_bytes_can_be_continued(ann: TusClient) -> None:
+    answer = await ann.creates(5, b"hello, and more")
+    assert (answer.status, answer.error["code"]) == (413, "too_large")
+    path = f"/plugins/attachments/{answer.headers['location']}"
+    assert (await ann.offset(path), await ann.stored(path)) == (5, b"hello")

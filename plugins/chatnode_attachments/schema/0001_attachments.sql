@@ -1,5 +1,6 @@
--- Uploads in progress, and for a week the ones that ended. The bytes of an open one are in `incoming/<id>`; `durable` of
--- them survive a power loss. `reserved` bytes of the uploader's quota are held for it.
+-- Uploads in progress, and for a week the ones that ended; what the client said of them goes when they are given up, or
+-- with the file. The bytes of an open one are in `incoming/<id>`; `durable` of them survive a power loss. `reserved`
+-- bytes of the uploader's quota are held for it.
 CREATE TABLE attachments_uploads (
     key INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -75,7 +76,8 @@ CREATE INDEX attachments_files_by_uploader ON attachments_files (uploader, key);
 CREATE INDEX attachments_files_by_conversation ON attachments_files (conversation, key)
     WHERE conversation IS NOT NULL;
 CREATE INDEX attachments_files_by_message ON attachments_files (message) WHERE message IS NOT NULL;
-CREATE INDEX attachments_files_in_use ON attachments_files (conversation, uploader) WHERE used_by IS NOT NULL;
+CREATE INDEX attachments_files_in_use ON attachments_files (uploader, conversation) WHERE used_by IS NOT NULL;
+CREATE INDEX attachments_files_in_use_by_conversation ON attachments_files (conversation) WHERE used_by IS NOT NULL;
 CREATE INDEX attachments_files_unposted ON attachments_files (created_at) WHERE message IS NULL AND used_by IS NULL;
 
 -- Thumbnails, in `derived/`.
@@ -141,6 +143,7 @@ WHEN old.removed_at IS NULL AND new.removed_at IS NOT NULL BEGIN
     WHERE person = old.uploader;
     UPDATE attachments_blobs SET loose = 1 WHERE key = old.blob;
     INSERT INTO attachments_gone (file) VALUES (old.id);
+    UPDATE attachments_uploads SET name = '', metadata = '', declared = '' WHERE id = old.id;
 END;
 
 CREATE TRIGGER attachments_files_gone AFTER DELETE ON attachments_files BEGIN
@@ -149,6 +152,7 @@ CREATE TRIGGER attachments_files_gone AFTER DELETE ON attachments_files BEGIN
     WHERE person = old.uploader AND old.removed_at IS NULL;
     UPDATE attachments_blobs SET loose = 1 WHERE key = old.blob;
     INSERT INTO attachments_gone (file) SELECT old.id WHERE old.removed_at IS NULL;
+    UPDATE attachments_uploads SET name = '', metadata = '', declared = '' WHERE id = old.id;
 END;
 
 CREATE TRIGGER attachments_uploads_added AFTER INSERT ON attachments_uploads BEGIN

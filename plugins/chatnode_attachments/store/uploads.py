@@ -116,8 +116,8 @@ def end_finish(tx: Transaction, upload: Upload) -> bool:
 def end(tx: Transaction, upload: Upload) -> None:
     """The upload is gone: its quota is released and its bytes go into the trash. Again changes nothing."""
     done = tx.execute(
-        "UPDATE attachments_uploads SET state = 'gone', reserved = 0, touched_at = ?, expires_at = ? "
-        "WHERE key = ? AND state IN ('open', 'finishing')",
+        "UPDATE attachments_uploads SET state = 'gone', reserved = 0, name = '', metadata = '', declared = '', "
+        "touched_at = ?, expires_at = ? WHERE key = ? AND state IN ('open', 'finishing')",
         (tx.now, tx.now + KEPT_MS, upload.key),
     )
     if done.rowcount:

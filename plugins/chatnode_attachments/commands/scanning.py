@@ -15,27 +15,32 @@ from chatnode_attachments.store.rows import FileRow
 
 @command("attachments.quarantine", permission=MODERATE, repeatable=True)
 async def quarantine(ctx: Context, asked: QuarantineFile) -> Nothing:
-    """Withdraw a file: nobody can fetch it until it is released. Doing so again changes nothing."""
+    """Withdraw a file, and all that have the same content, also those that are uploaded later: nobody can fetch them
+    until they are released. Doing so again changes nothing."""
     return await _set_quarantine(ctx, asked.file, True, reason=asked.reason.strip() or None)
 
 
 @command("attachments.release", permission=MODERATE, repeatable=True)
 async def release(ctx: Context, asked: ReleaseFile) -> Nothing:
-    """Release a file from quarantine. Doing so again changes nothing. What the virus scanner found stays removed."""
+    """Release a file, and all that have the same content, from quarantine. Doing so again changes nothing. What the
+    virus scanner found stays removed."""
     return await _set_quarantine(ctx, asked.file, False)
 
 
 async def _set_quarantine(ctx: Context, id: str, quarantined: bool, *, reason: str | None = None) -> Nothing:
-    def write(tx: Transaction) -> Nothing:
+    def write(tx: Transaction) -> tuple[int, int | None]:
         file = _find(tx, id)
-        if bool(file.quarantined) != quarantined:
-            tx.execute("UPDATE attachments_files SET quarantined = ? WHERE key = ?", (int(quarantined), file.key))
-            ctx.audit(tx, "quarantine" if quarantined else "release", id, reason=reason)
-            if file.message is not None:
-                telling.tell_changed(tx, file.message)
-        return Nothing()
+        if bool(file.quarantined) == quarantined:
+            return file.blob, None
+        tx.execute("UPDATE attachments_blobs SET quarantined = ? WHERE key = ?", (int(quarantined), file.blob))
+        ctx.audit(tx, "quarantine" if quarantined else "release", id, reason=reason)
+        return file.blob, telling.tell_all(tx, file.blob, 0, infected=False)
 
-    return await ctx.write(write, repeatable=True)
+    content, after = await ctx.write(write, repeatable=True)
+    while after is not None:
+        more = partial(telling.tell_all, content=content, after=after, infected=False)
+        after = await ctx.write(more, repeatable=True)
+    return Nothing()
 
 
 @command("attachments.rescan", permission=MODERATE, repeatable=True)

@@ -13,7 +13,7 @@ from chatnode_attachments.scanning.telling import shown_scan
 from chatnode_attachments.store.rows import FileRow
 
 _STATES = (
-    "SELECT i.value, f.id, b.scan, f.quarantined, d.kind, d.width, d.height FROM json_each(?) i "
+    "SELECT i.value, f.id, b.scan, b.quarantined, d.kind, d.width, d.height FROM json_each(?) i "
     "JOIN messages m ON m.id = i.value JOIN attachments_files f ON f.message = m.key "
     "JOIN attachments_blobs b ON b.key = f.blob LEFT JOIN attachments_derived d ON d.blob = b.key "
     "WHERE f.removed_at IS NULL ORDER BY f.position, f.key, d.width, d.kind"

@@ -28,8 +28,11 @@ def tell(tx: Transaction, content: int, outcome: Outcome, after: int) -> int | N
 
     Returns the key to go on after; None at the end.
     """
-    if outcome == "unchanged":
-        return None
+    return None if outcome == "unchanged" else tell_all(tx, content, after, infected=outcome == "unsafe")
+
+
+def tell_all(tx: Transaction, content: int, after: int, *, infected: bool) -> int | None:
+    """Tell how the files with a content are now, like `tell`."""
     rows = tx.execute(
         "SELECT f.key, f.message FROM attachments_files f "
         "WHERE f.blob = ? AND f.key > ? AND f.removed_at IS NULL ORDER BY f.key LIMIT ?",
@@ -38,7 +41,7 @@ def tell(tx: Transaction, content: int, outcome: Outcome, after: int) -> int | N
     for key, message in rows:
         if message is not None:
             tell_changed(tx, message)
-        if outcome == "unsafe":
+        if infected:
             tell_infected(tx, key)
     return rows[-1][0] if len(rows) == MOST else None
 
@@ -57,7 +60,7 @@ def make_changed(reader: Reader, row: Row) -> Event | None:
 
 def _changed(reader: Querying, conversation: int, seq: int) -> AttachmentsChanged | None:
     rows = reader.execute(
-        "SELECT c.id, m.id, f.id, b.scan, f.quarantined FROM messages m "
+        "SELECT c.id, m.id, f.id, b.scan, b.quarantined FROM messages m "
         "JOIN conversations c ON c.key = m.conversation JOIN attachments_files f ON f.message = m.key "
         "JOIN attachments_blobs b ON b.key = f.blob "
         "WHERE m.conversation = ? AND m.seq = ? AND m.deleted_at IS NULL AND f.removed_at IS NULL "

@@ -41,6 +41,7 @@ CREATE TABLE attachments_blobs (
     scanned_at INTEGER,
     scan_with TEXT,
     scan_says TEXT,
+    quarantined INTEGER NOT NULL DEFAULT 0,
     derive TEXT NOT NULL CHECK (derive IN ('none', 'done', 'failed')),
     loose INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL,
@@ -66,7 +67,6 @@ CREATE TABLE attachments_files (
     voice INTEGER NOT NULL DEFAULT 0,
     downloads INTEGER NOT NULL DEFAULT 0,
     last_download_at INTEGER,
-    quarantined INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL,
     removed_at INTEGER,
     used_by TEXT

@@ -173,18 +173,19 @@ def _remove_unposted(tx: Transaction, hours: int, done: Collected) -> bool:
 
 
 def _remove_loose(tx: Transaction, done: Collected) -> bool:
-    """Contents that lost a file: those without any are removed. The row of an unsafe one stays, so that the same
-    content is unsafe at once when it is uploaded again."""
+    """Contents that lost a file: those without any are removed. The row of an unsafe or withdrawn one stays, so that
+    the same content is so at once when it is uploaded again."""
     rows = tx.execute(
-        "SELECT key, scan, EXISTS (SELECT 1 FROM attachments_files f WHERE f.blob = b.key), "
+        "SELECT key, scan = 'unsafe' OR quarantined = 1, "
+        "EXISTS (SELECT 1 FROM attachments_files f WHERE f.blob = b.key), "
         "EXISTS (SELECT 1 FROM attachments_files f WHERE f.blob = b.key AND f.removed_at IS NULL) "
         "FROM attachments_blobs b WHERE loose = 1 ORDER BY key LIMIT ?",
         (BATCH,),
     ).fetchall()
-    for key, scan, any_file, live_file in rows:
+    for key, known_bad, any_file, live_file in rows:
         if not live_file:
             done.blobs += remove_bytes(tx, key)
-        if any_file or scan == "unsafe":
+        if any_file or known_bad:
             tx.execute("UPDATE attachments_blobs SET loose = 0 WHERE key = ?", (key,))
         else:
             tx.execute("DELETE FROM attachments_blobs WHERE key = ?", (key,))

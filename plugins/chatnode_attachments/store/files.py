@@ -11,7 +11,7 @@ from chatnode_attachments.store.rows import FileRow
 _OF_BLOB = {
     each: f"b.{each}"
     for each in (
-        "sha256", "bytes", "width", "height", "duration_ms", "placeholder", "place", "scan", "derive",
+        "sha256", "bytes", "width", "height", "duration_ms", "placeholder", "place", "quarantined", "scan", "derive",
     )
 } | {"blob_name": "b.name"}  # fmt: skip
 FILE = ", ".join(_OF_BLOB.get(field.name, f"f.{field.name}") for field in attrs.fields(FileRow))

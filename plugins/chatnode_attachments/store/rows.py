@@ -67,7 +67,6 @@ class FileRow:
     voice: int
     downloads: int
     last_download_at: int | None
-    quarantined: int
     created_at: int
     removed_at: int | None
     used_by: str | None
@@ -79,5 +78,6 @@ class FileRow:
     duration_ms: int | None
     placeholder: str | None
     place: Literal["local", "missing", "removed"]
+    quarantined: int
     scan: Literal["off", "pending", "safe", "unsafe", "error"]
     derive: Literal["none", "done", "failed"]

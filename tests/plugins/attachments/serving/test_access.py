@@ -159,7 +159,7 @@ def with_file(column: str, value: object) -> Callable[[Stage], Awaitable[None]]:
 
 async def unposted_and_quarantined(stage: Stage) -> None:
     await stage.make_links()
-    await stage.storing.set_file(stage.picture, "quarantined", 1)
+    await stage.storing.set_content(stage.picture, "quarantined", 1)
 
 
 async def unposted_and_used(stage: Stage) -> None:
@@ -180,7 +180,7 @@ async def unposted_and_used(stage: Stage) -> None:
         (bob_blocks_ann, 200, 200, 404),
         (message_deleted, 404, 404, 404),
         (message_deleted_by_hand, 404, 404, 404),
-        (with_file("quarantined", 1), 410, 410, 404),
+        (with_content("quarantined", 1), 410, 410, 404),
         (with_file("removed_at", 1), 410, 410, 404),
         (with_content("scan", "unsafe"), 410, 410, 404),
         (with_content("scan", "pending"), 503, 503, 404),

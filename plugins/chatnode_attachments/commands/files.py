@@ -15,12 +15,11 @@ from chatnode_attachments.model import (
     ListAttachments,
     RemoveAttachment,
 )
+from chatnode_attachments.permissions import UPLOAD
 from chatnode_attachments.serving.access import FILE, judge, may_see_file, no_such_file, permitted
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.store.files import find_file
-
-UPLOAD = "attachments.upload"
 
 
 @command("attachments.list", permission=CHAT, reads=True)

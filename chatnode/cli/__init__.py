@@ -84,7 +84,7 @@ _COMMANDS = {
     "backup": ("backups.backup", "Make a backup; the node may be running."),
     "call": ("calling.call", "Run any command by its name."),
     "chat": ("chatting.chat", "Chat in this terminal."),
-    "check": ("checking.check", "Check the database and files; exit with 1 if there are problems."),
+    "check": ("checking.check", "Check the database and the files of plugins; exit with 1 if there are problems."),
     "config": ("printing.config", "Print every setting with its default, as a config.toml."),
     "download": ("transferring.download", "Download a file as a user, and print its path."),
     "export": ("upkeep.export", "Export everything as lines of JSON; the node may be running."),

@@ -58,8 +58,8 @@ from chatnode.model.events import (
 )
 from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Title, Who, Whole
 from chatnode.model.folding import caseless, folded, is_blank
-from chatnode.model.ids import direct_id, new_id
-from chatnode.model.messages import Location, Media, Message, Notice
+from chatnode.model.ids import direct_id, message_id, new_id
+from chatnode.model.messages import FileRef, Location, Media, Message, Notice, Thumbnail
 from chatnode.model.people import Account, Person, PersonRef
 from chatnode.model.permissions import CHAT, MANAGE_PEOPLE, MODERATE, OPERATE
 from chatnode.model.presence import Badge, Presence
@@ -73,6 +73,7 @@ from chatnode.storage.conversations.conversations import (
     access_to_post,
     last_message_at,
     record_about_message,
+    record_for_message,
 )
 from chatnode.storage.conversations.conversations import access as access_conversation
 from chatnode.storage.engine.additions import EventKind, Table
@@ -82,6 +83,8 @@ from chatnode.storage.engine.transaction import Change, Read, Transaction, Write
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.filters.query import FilterSql, ItemsPage, Plan, filter_sql, plan_query, run_query
+from chatnode.storage.messages.changes import access_to_delete as access_to_delete_message
+from chatnode.storage.messages.changes import change_files
 from chatnode.storage.messages.messages import access as access_message
 from chatnode.storage.messages.posting import Draft, post_message
 from chatnode.storage.messages.recipients import Recipient, recipients, thread_followers
@@ -130,6 +133,7 @@ __all__ = [
     "EventKind",
     "Field",
     "FilePart",
+    "FileRef",
     "FilterSql",
     "Handle",
     "Id",
@@ -187,6 +191,7 @@ __all__ = [
     "Table",
     "Task",
     "Text",
+    "Thumbnail",
     "Title",
     "Transaction",
     "Verdict",
@@ -195,10 +200,12 @@ __all__ = [
     "Write",
     "access_conversation",
     "access_message",
+    "access_to_delete_message",
     "access_to_post",
     "add_member",
     "as_emoji",
     "caseless",
+    "change_files",
     "check_can_act",
     "check_reachable",
     "command",
@@ -216,6 +223,7 @@ __all__ = [
     "kinds",
     "last_message_at",
     "may_see_message",
+    "message_id",
     "new_id",
     "not_blocked",
     "now_ms",
@@ -228,6 +236,7 @@ __all__ = [
     "public_person",
     "recipients",
     "record_about_message",
+    "record_for_message",
     "refuse_blocked",
     "rfc3339",
     "run_query",

@@ -137,6 +137,7 @@ class Limits:
         "Maximum number of missed events to replay; a client that missed more gets a snapshot instead.",
         minimum=0,
     )
+    files_per_message: int = setting(10, "Maximum number of files in a message.", minimum=0)
     everyone_members: int = setting(
         50, "In groups with more members, only the owner and admins may mention @everyone.", minimum=0
     )

@@ -21,6 +21,7 @@ from chatnode.hooks.plugin import Plugin
 from chatnode.hooks.wanting import Predicate, fault_of_wanted, wanted_by
 from chatnode.logs import get_logger
 from chatnode.model.events import Event
+from chatnode.model.messages import FileRef, Media
 from chatnode.model.metadata import foreign_key
 from chatnode.model.people import Account, Person
 from chatnode.storage.engine.connection import Querying, Reader
@@ -214,22 +215,37 @@ class HookCalls:
         return _is_wanted_by_any(self._implementations("prepare_draft"), draft)
 
     async def prepare_draft(self, ctx: Caller, draft: Draft) -> None:
-        """Plugins get a copy, of which only text and metadata are used, because access was checked for the rest.
+        """Plugins get a copy, of which only text, metadata, content and files are used, because access was checked for
+        the rest.
 
         Each plugin's predicate sees the draft as the previous plugins left it.
         """
-        prepared = attrs.evolve(draft)
+        prepared = attrs.evolve(draft, files=[*draft.files])
         implementations = self._implementations("prepare_draft")
         for plugin, prepare in self._calls("prepare_draft", implementations, ctx, prepared, draft=prepared):
             before = dict(prepared.metadata or {})
             try:
                 await prepare()
                 self._check_metadata(plugin, before, prepared.metadata or {})
+                self._check_content(plugin, draft, prepared)
             except HookFailed as failed:
                 raise failed.as_refusal() from failed
-        if prepared.text != draft.text:
+        if prepared.text != draft.text or prepared.content != draft.content:
             draft.sent = as_sent(draft)
         draft.text, draft.metadata = prepared.text, prepared.metadata
+        draft.content, draft.files = prepared.content, prepared.files
+
+    def _check_content(self, plugin: str, sent: Draft, prepared: Draft) -> None:
+        """Raises `HookFailed` if a plugin left a draft without the content that its kind has, or with another."""
+        files: Sequence[object] = prepared.files
+        if (
+            type(prepared.content) is not type(sent.content)
+            or bool(files) != bool(sent.files)
+            or not all(isinstance(each, FileRef | Media) for each in files)
+        ):
+            what = f"left content or files that do not belong to a message of kind {sent.kind}"
+            self._report(plugin, "prepare_draft", what)
+            raise HookFailed(plugin, "prepare_draft", what)
 
     def _check_metadata(self, plugin: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
         """Raises `HookFailed` if a plugin changed another plugin's metadata."""

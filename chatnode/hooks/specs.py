@@ -105,12 +105,18 @@ async def check_command(ctx: Context, name: str, command: Any) -> Verdict:
 
 @hook("refuse", "hook_seconds")
 async def prepare_draft(ctx: Context, draft: Draft) -> None:
-    """Change a message before it is written: `draft.text`, `draft.metadata`. Raise `Refusal` to refuse it.
+    """Change a message before it is written: `draft.text`, `draft.metadata`, `draft.content`, `draft.files`. Raise
+    `Refusal` to refuse it.
+
+    `draft.files` are those of an image or file message, as the client named them. Replace a `FileRef` by the `Media` to
+    store if the plugin knows the file. If no plugin does, a file without name, type and size is refused. Files can be
+    changed, but not all removed, nor given to a message that has none; content stays of the same class. A repeat of the
+    message is recognized by the text and the ids of files that the client sent, not by what plugins made of them.
 
     Called only if the sender may post there, and not for a repeat of a stored message. A message that is refused
     afterwards or lost in a crash may be sent and prepared again: key side effects by `(draft.sender, draft.cid)`.
-    Also called for an edit: then `draft.edits` is the message's id, `draft.cid` is its original cid, content and
-    metadata are those of the message, and only the text is used.
+    Also called for an edit: then `draft.edits` is the message's id, `draft.cid` is its original cid, content, files
+    and metadata are those of the message, and only the text is used.
     """
 
 

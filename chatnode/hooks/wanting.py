@@ -38,7 +38,7 @@ def only_for(*names: type[Event] | str, when: Predicate | None = None) -> Callab
 
     `names` are commands for `check_command`, and events (classes or names) for `audience` and `in_transaction`. `when`
     is a plain function that gets the command, the draft of `prepare_draft`, or the event, and returns whether it is
-    wanted: `@only_for(MessagePosted, when=lambda event: event.message.media is not None)`. It must be quick and have no
+    wanted: `@only_for(MessagePosted, when=lambda event: event.message.files)`. It must be quick and have no
     side effects. If it raises, that counts as a failure of the plugin, and the hook is called. For `prepare_draft`,
     pass `when` only.
     """

@@ -6,30 +6,81 @@ from typing import Annotated, Any, Literal
 
 import attrs
 
-from chatnode.model.fields import Metadata, Real, Text, Whole
+from chatnode.model.fields import Items, Metadata, Real, Text, Whole
 from chatnode.model.people import PersonRef
 
 ReceiptKind = Literal["read", "delivered"]
 MessageKind = Literal["text", "image", "file", "location", "system"]
+FileCategory = Literal["image", "document", "video", "audio", "other"]
 DeletedReason = Literal["user_request", "moderation", "abuse", "spam", "retention", "erased"]
 
 EVERYONE = "everyone"
 """In `mentions`, stands for all members; written @everyone or @all."""
 
 
+_File = Annotated[str, Text(2_000, 1)]
+_FileName = Annotated[str, Text(255, 1)]
+_MediaType = Annotated[
+    str,
+    Text(100, 3, r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+", hint="expected a media type, such as image/png"),
+]
+_Bytes = Annotated[int, Whole(0)]
+_Pixels = Annotated[int, Whole(1, 1_000_000)]
+_Duration = Annotated[int, Whole(0, 1_000_000_000)]
+_Waveform = Annotated[list[Annotated[int, Whole(0, 31)]], Items(64)]
+
+
+@attrs.define
+class FileRef:
+    """A file to post. `file` is the id of an uploaded file, or a URL.
+
+    For an uploaded file the node knows the rest; of a URL, `name`, `type` and `bytes` are needed. `voice` marks a
+    recording, of which `waveform` has up to 64 amplitudes.
+    """
+
+    file: _File
+    name: _FileName | None = None
+    type: _MediaType | None = None
+    bytes: _Bytes | None = None
+    width: _Pixels | None = None
+    height: _Pixels | None = None
+    duration_ms: _Duration | None = None
+    voice: bool | None = None
+    waveform: _Waveform | None = None
+
+
+@attrs.define
+class Thumbnail:
+    """A smaller picture of a file, and its size in pixels."""
+
+    kind: str
+    width: int
+    height: int
+
+
 @attrs.define
 class Media:
-    """The file of an image or file message. The bytes are stored elsewhere: `file` is a URL or an attachment's id."""
+    """A file of a message. The bytes are stored elsewhere: `file` is a URL or the id of an uploaded file.
 
-    file: Annotated[str, Text(2_000, 1)]
-    name: Annotated[str, Text(255, 1)]
-    type: Annotated[
-        str,
-        Text(100, 3, r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+", hint="expected a media type, such as image/png"),
-    ]
-    bytes: Annotated[int, Whole(0)]
-    width: Annotated[int, Whole(1, 1_000_000)] | None = None
-    height: Annotated[int, Whole(1, 1_000_000)] | None = None
+    What follows `bytes` is there if it is known. `placeholder` is a tiny picture as a `data:` URL, to show until a
+    thumbnail is loaded. `scan` is `pending` if the file was posted before it was scanned for viruses; the result comes
+    with what the plugin that stores files adds to the message.
+    """
+
+    file: _File
+    name: _FileName
+    type: _MediaType
+    bytes: _Bytes
+    width: _Pixels | None = None
+    height: _Pixels | None = None
+    category: FileCategory | None = None
+    sha256: Annotated[str, Text(64, 64, r"[0-9a-f]{64}")] | None = None
+    duration_ms: _Duration | None = None
+    voice: bool | None = None
+    waveform: _Waveform | None = None
+    placeholder: Annotated[str, Text(2_000)] | None = None
+    thumbs: list[Thumbnail] | None = None
+    scan: Literal["pending"] | None = None
 
 
 @attrs.define
@@ -54,9 +105,9 @@ class Message:
     """A message on the wire; the same object in pushes, pages and the inbox.
 
     `seq` is dense per conversation; `gid` is the position of its posting in the node's log. `thread` is the first
-    message of its thread; `replies` counts the replies in this message's own thread. `media`, `location` and `system`
-    come with the kinds of message that have them. A deleted message keeps its place but not its content. `extra` has
-    what plugins add, by plugin name; it is absent in the event of the posting.
+    message of its thread; `replies` counts the replies in this message's own thread. `files`, `location` and `system`
+    come with the kinds of message that have them; `media` is the first of the files. A deleted message keeps its place
+    but not its content. `extra` has what plugins add, by plugin name; it is absent in the event of the posting.
     """
 
     # Not frozen only because frozen classes cost a microsecond each where thousands are made a second. Nobody changes
@@ -75,6 +126,7 @@ class Message:
     metadata: dict[str, str] | None = None
     kind: MessageKind = "text"
     media: Media | None = None
+    files: list[Media] | None = None
     location: Location | None = None
     system: Notice | None = None
     thread: str | None = None

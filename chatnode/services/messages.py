@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from chatnode.dispatch.caller import Caller
@@ -23,7 +25,7 @@ from chatnode.model.commands.messages import (
     PostMessage,
 )
 from chatnode.model.commands.shared import InConversation
-from chatnode.model.messages import Edition, Location, Media, MessageKind, Notice
+from chatnode.model.messages import Edition, FileRef, Location, Media, MessageKind, Notice
 from chatnode.protocol.envelopes import Encoded
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.connection import Reader
@@ -56,9 +58,10 @@ def post(ctx: Caller, asked: PostMessage) -> HandlerResult[Posted]:
     if asked.metadata and (refusal := hooks.refusal_of(asked.metadata, ctx.plugin)) is not None:
         return _posted_earlier_or(ctx, asked, refusal)
     draft = _draft(ctx, asked)
+    path_of_file = "media" if asked.media is not None else "files.{}"
     if hooks.prepare_draft is not None and hooks.wants_draft(draft):
-        return _prepare_and_post(ctx, draft)
-    return _plan(ctx, draft)
+        return _prepare_and_post(ctx, draft, path_of_file)
+    return _plan(ctx, draft, path_of_file)
 
 
 async def _posted_earlier_or(ctx: Caller, asked: PostMessage, refusal: Refusal) -> Posted:
@@ -69,18 +72,24 @@ async def _posted_earlier_or(ctx: Caller, asked: PostMessage, refusal: Refusal) 
 
 
 def _draft(ctx: Caller, command: PostMessage) -> Draft:
-    return Draft(
+    draft = Draft(
         command.conversation, command.cid, command.text, command.reply_to, command.thread, command.kind,
         _content(command), command.metadata, sender=ctx.me.id,
     )  # fmt: skip
+    if command.kind in _WITH_FILES:
+        draft.files = _files(ctx, command)
+        draft.sent = posting.as_sent(draft)
+    return draft
 
 
-def _plan(ctx: Caller, draft: Draft) -> PlannedWrite[Posted]:
+def _plan(ctx: Caller, draft: Draft, path_of_file: str) -> PlannedWrite[Posted]:
+    if draft.files:
+        posting.complete_files(draft, path_of_file)
     sender, everyone_members = ctx.me, ctx.core.config.limits.everyone_members
     return together.post(sender, draft, everyone_members)
 
 
-async def _prepare_and_post(ctx: Caller, draft: Draft) -> Posted:
+async def _prepare_and_post(ctx: Caller, draft: Draft, path_of_file: str) -> Posted:
     """Plugins prepare a draft only if the sender may post it and it is not stored yet."""
     sender = ctx.me
 
@@ -94,7 +103,7 @@ async def _prepare_and_post(ctx: Caller, draft: Draft) -> Posted:
         if (earlier := await ctx.read(look)) is not None:
             return earlier
         await _prepare(ctx, draft)
-        return await ctx.carry_out(_plan(ctx, draft))
+        return await ctx.carry_out(_plan(ctx, draft, path_of_file))
 
 
 async def _prepare(ctx: Caller, draft: Draft) -> None:
@@ -102,27 +111,54 @@ async def _prepare(ctx: Caller, draft: Draft) -> None:
     assert prepare is not None
     await prepare(ctx, draft)
     _check_length(ctx, draft.text)
+    _check_number_of_files(ctx, len(draft.files))
 
 
-_FIELD: dict[MessageKind, str | None] = {
-    "text": None, "image": "media", "file": "media", "location": "location", "system": "system",
+_WITH_FILES = ("image", "file")
+_FIELDS: dict[MessageKind, tuple[str, ...]] = {
+    "text": (), "image": ("files", "media"), "file": ("files", "media"), "location": ("location",),
+    "system": ("system",),
 }  # fmt: skip
 
 
-def _content(command: PostMessage) -> Media | Location | Notice | None:
-    """The content for the kind of message; raises `Refusal` if it is missing or belongs to another kind."""
-    if command.kind == "text" and command.text and not (command.media or command.location or command.system):
+def _content(command: PostMessage) -> Location | Notice | None:
+    """The content for the kind of message, if it is not files; raises `Refusal` if it is missing or belongs to another
+    kind."""
+    others = command.media or command.location or command.system or command.files is not None
+    if command.kind == "text" and command.text and not others:
         return None  # nearly always
-    needed = _FIELD[command.kind]
-    given = {"media": command.media, "location": command.location, "system": command.system}
+    fields = _FIELDS[command.kind]
+    given: dict[str, Any] = {name: getattr(command, name) for name in ("files", "media", "location", "system")}
     for name, content in given.items():
-        if content is not None and name != needed:
+        if content is not None and name not in fields:
             raise Refusal("invalid", f"a message of kind {command.kind} has no {name}", path=name)
-    if needed is not None and given[needed] is None:
-        raise Refusal("invalid", f"{needed} is missing; a message of kind {command.kind} needs it", path=needed)
+    if fields and not any(given[name] for name in fields):
+        raise Refusal("invalid", f"{fields[0]} is missing; a message of kind {command.kind} needs it", path=fields[0])
     if not command.text and command.kind == "text":
         raise Refusal("invalid", "text has 0 characters; the minimum is 1", path="text")
-    return given[needed] if needed is not None else None
+    return command.location or command.system
+
+
+def _files(ctx: Caller, command: PostMessage) -> list[FileRef | Media]:
+    """The files that the client named; raises `Refusal`."""
+    if command.media is not None:
+        if command.files is not None:
+            raise Refusal("invalid", "give either files or media, which is one file", path="media")
+        return [command.media]
+    files = command.files or []
+    _check_number_of_files(ctx, len(files))
+    named: set[str] = set()
+    for place, each in enumerate(files):
+        if each.file in named:
+            raise Refusal("invalid", "the same file is in the list before", path=f"files.{place}")
+        named.add(each.file)
+    return [*files]
+
+
+def _check_number_of_files(ctx: Caller, number: int) -> None:
+    most = ctx.core.config.limits.files_per_message
+    if most and number > most:
+        raise Refusal("too_large", f"a message has at most {most} files", path="files")
 
 
 @command("messages.list", permission=permissions.CHAT, reads=True, active=True)
@@ -173,7 +209,7 @@ async def edit(ctx: Caller, asked: EditMessage) -> MessageReply:
         _, message = await ctx.read(lambda reader: message_changes.access_to_edit(reader, me, wanted))
         draft = Draft(
             message.conversation, message.cid, asked.text, message.reply_to, message.thread, message.kind,
-            message.media or message.location or message.system, message.metadata, asked.message, me.id,
+            message.location or message.system, message.metadata, [*(message.files or ())], asked.message, me.id,
         )  # fmt: skip
         if hooks.wants_draft(draft):
             await _prepare(ctx, draft)

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 from chatnode.model.conversations import InboxEntry, Member
 from chatnode.model.mentions import mentions
-from chatnode.model.messages import EVERYONE, Message, Receipt
+from chatnode.model.messages import EVERYONE, Media, Message, Receipt
 from chatnode.model.people import PersonRef
 from chatnode.terminal.printable import one_line, printable
 from chatnode.terminal.style import Style
@@ -42,7 +42,7 @@ class Lines:
     def _body(self, message: Message) -> str:
         if message.deleted_at is not None:
             return self.style.dim("(deleted)")
-        shown = [each for each in (attachment(message), self._text(message)) if each]
+        shown = [each for each in (*attachments(message), self._text(message)) if each]
         return "\n".join(shown) + (self.style.dim(" (edited)") if message.edited_at else "")
 
     def _text(self, message: Message) -> str:
@@ -193,29 +193,31 @@ def is_muted(entry: InboxEntry) -> bool:
     return settings.notify == "none" or (until is not None and until > datetime.now(UTC))
 
 
-def attachment(message: Message) -> str:
-    """What a message carries beside its text, in a line; empty for one that is only text."""
+def attachments(message: Message) -> list[str]:
+    """What a message carries beside its text, in a line each; none for one that is only text."""
     if message.deleted_at is not None:
-        return ""
+        return []
     if message.kind == "system":
-        return "[notice]" if message.text else f"[notice] {message.system.type if message.system else ''}".rstrip()
+        return ["[notice]" if message.text else f"[notice] {message.system.type if message.system else ''}".rstrip()]
     if message.kind == "location" and message.location is not None:
         place = message.location
         at = f"{place.latitude:.5f}, {place.longitude:.5f}"
-        return f"[place] {one_line(place.name, 200)} ({at})" if place.name.strip() else f"[place] {at}"
-    if message.media is not None:
-        media = message.media
-        size = f", {media.width}×{media.height}" if media.width and media.height else ""
-        what = f"{one_line(media.name, 255)} ({one_line(media.type, 100)}, {_bytes(media.bytes)}{size})"
-        return f"[{message.kind}] {what} {one_line(media.file, 2_000)}"
-    return ""
+        return [f"[place] {one_line(place.name, 200)} ({at})" if place.name.strip() else f"[place] {at}"]
+    media = [message.media] if message.media is not None else []  # all that a node of an earlier version sends
+    return [_file(each, message.kind) for each in message.files or media]
+
+
+def _file(media: Media, kind: str) -> str:
+    size = f", {media.width}×{media.height}" if media.width and media.height else ""
+    what = f"{one_line(media.name, 255)} ({one_line(media.type, 100)}, {_bytes(media.bytes)}{size})"
+    return f"[{kind}] {what} {one_line(media.file, 2_000)}"
 
 
 def summary(message: Message) -> str:
     """A message for where there is one line: what it carries, then what it says."""
     if message.deleted_at is not None:
         return "(deleted)"
-    return " ".join(each for each in (attachment(message), message.text) if each)
+    return " ".join(each for each in (*attachments(message), message.text) if each)
 
 
 def _bytes(count: int) -> str:

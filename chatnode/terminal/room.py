@@ -53,7 +53,7 @@ class Room:
     def changed(self, message: Message) -> bool:
         """Keep how a message is now; False when it was never shown, or is so already."""
         before = self._known.get(message.message)
-        if before is None or (before.text, before.deleted_at) == (message.text, message.deleted_at):
+        if before is None or _shown_of(before) == _shown_of(message):
             return False
         self._known[message.message] = message
         return True
@@ -134,3 +134,8 @@ class Room:
             return await self._client.message(message.reply_to)
         except Refusal:
             return None  # deleted, or from before the reader's time
+
+
+def _shown_of(message: Message) -> tuple[object, ...]:
+    """What of a message is on the screen and can change."""
+    return message.text, message.files, message.deleted_at

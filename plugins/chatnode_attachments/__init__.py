@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatnode.api import Context, Plugin, Table, hookimpl, steps_in
+from chatnode.api import Context, EventKind, Plugin, Table, hookimpl, steps_in
 from chatnode_attachments import hookspecs
 from chatnode_attachments.cli import cli
 from chatnode_attachments.commands import COMMANDS
 from chatnode_attachments.figures import METRICS, health
+from chatnode_attachments.messages.collection import ATTACHMENTS
+from chatnode_attachments.messages.posting import in_transaction as in_transaction
+from chatnode_attachments.messages.posting import prepare_draft as prepare_draft
+from chatnode_attachments.messages.shown import enrich_messages as enrich_messages
+from chatnode_attachments.model import AttachmentsChanged, FileInfected
 from chatnode_attachments.permissions import PERMISSIONS
-from chatnode_attachments.serving.downloads import ROUTES as DOWNLOADS
+from chatnode_attachments.scanning import telling
+from chatnode_attachments.serving import downloads
 from chatnode_attachments.serving.tasks import COUNTING
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import Attachments, open_attachments
 from chatnode_attachments.tasks import CONSUMERS, TASKS
-from chatnode_attachments.uploading.routes import LIMITS
-from chatnode_attachments.uploading.routes import ROUTES as UPLOADS
+from chatnode_attachments.uploading import routes as uploading
 
 _FILES = Table(
     "attachments_files", people=("uploader",), message="message",
@@ -42,10 +47,15 @@ def chatnode_plugin() -> Plugin:
         tables=(_FILES, _UPLOADS, _USAGE),
         permissions=PERMISSIONS,
         commands=COMMANDS,
-        limits=LIMITS,
-        routes=(*UPLOADS, *DOWNLOADS),
+        events=(
+            EventKind(AttachmentsChanged, telling.make_changed, of_message=True),
+            EventKind(FileInfected, telling.make_infected),
+        ),
+        limits=uploading.LIMITS,
         consumers=CONSUMERS,
         metrics=METRICS,
+        routes=(*uploading.ROUTES, *downloads.ROUTES),
+        collections=(ATTACHMENTS,),
         tasks=(*TASKS, COUNTING),
         state=open_attachments,
         health=health,

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chatnode.api import Context, Metric, Reader
+from chatnode.api import Context, Metric, Reader, now_ms
+from chatnode_attachments.scanning import contents
 from chatnode_attachments.settings import MIB
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.store import quotas
@@ -53,6 +54,43 @@ async def _pictures_failed(ctx: Context) -> float:
     return outcomes.total() - outcomes["prepared"] - outcomes["refused"]
 
 
+class NoVerdicts(Exception):
+    """The scanner gives no verdicts: what is new is not served. The message says why."""
+
+
+async def _scanner_health(ctx: Context) -> dict[str, Any]:
+    """Figures of the scanner. Raises `NoVerdicts`."""
+    scanner = ctx.state(Attachments).scanner
+    if not scanner.on:
+        return {"scanner": "off"}
+    found = await ctx.read(contents.backlog)
+    if scanner.state != "ok":
+        raise NoVerdicts(f"scanner {scanner.state}: {scanner.why}; {found.waiting} files wait for a scan")
+    return {
+        "scanner": "ok",
+        "scans_waiting": found.waiting,
+        "scans_failed": found.failed,
+        "oldest_scan_seconds": _age(found.oldest_at),
+    }
+
+
+def _age(at: int | None) -> int:
+    return 0 if at is None else max(0, (now_ms() - at) // 1000)
+
+
+async def _scans_waiting(ctx: Context) -> float:
+    return (await ctx.read(contents.backlog)).waiting
+
+
+async def _oldest_scan(ctx: Context) -> float:
+    return _age((await ctx.read(contents.backlog)).oldest_at)
+
+
+async def _scanner_up(ctx: Context) -> float:
+    scanner = ctx.state(Attachments).scanner
+    return float(scanner.state in ("ok", "off"))
+
+
 METRICS = (
     Metric("uploads", "Uploads begun."),
     Metric("files", "Uploads that became files."),
@@ -68,11 +106,16 @@ METRICS = (
         "pictures_failed", "Pictures that crashed their decoder or took too long since the node started.",
         _pictures_failed,
     ),
+    Metric("scans", "Scans that ended, with a verdict or without."),
+    Metric("infected", "Contents in which the scanner found something."),
+    Metric("scans_waiting", "Contents that wait for a scan.", _scans_waiting),
+    Metric("oldest_scan_seconds", "Age of the oldest content that waits for a scan.", _oldest_scan),
+    Metric("scanner_up", "Whether the scanner gives verdicts, or is off: 1, else 0.", _scanner_up),
 )  # fmt: skip
 
 
 async def health(ctx: Context) -> Mapping[str, Any]:
-    """Figures; raises if files are missing."""
+    """Figures; raises if files are missing, or if new ones are not scanned."""
     blobs, bytes = await ctx.read(quotas.stored)
     here = ctx.state(Attachments)
     not_found = json.dumps(list(here.missing))
@@ -81,4 +124,4 @@ async def health(ctx: Context) -> Mapping[str, Any]:
         raise RuntimeError(f"{missing} contents are missing from the disk; see `chatnode attachments check`")
     free = await here.store.run(ctx.free_bytes)
     figures = {"contents": blobs, "mib": bytes // MIB, "receiving": here.store.receiving, "free_mib": free // MIB}
-    return figures | here.images.status()
+    return figures | here.images.status() | await _scanner_health(ctx)

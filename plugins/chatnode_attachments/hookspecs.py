@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from chatnode.api import Account, Allow, Context, Deny, Verdict, hookspec
 from chatnode_attachments.store.rows import FileRow
 
@@ -33,3 +35,10 @@ async def may_download(ctx: Context, account: Account, file: str, used_by: str |
 async def file_gone(ctx: Context, file: str) -> None:
     """The file with this id is gone, with its message or its uploader, or because it was not posted. Called at least
     once."""
+
+
+@hookspec(failure="refuse")
+async def scan_file(ctx: Context, path: Path) -> Allow | Deny:  # pyright: ignore[reportReturnType]
+    """Scan a file that clamd found clean. All implementations must return `Allow` before anybody gets the file. With
+    `Deny` it is removed at once; its reason is the name of what was found. Raise `Refusal` if it cannot be scanned
+    now: it is scanned again later. Called only while `clamd` is set; do not change the file."""

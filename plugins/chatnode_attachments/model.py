@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import attrs
 
-from chatnode.api import Id, PersonRef, Who, Whole
+from chatnode.api import Event, Id, Message, PersonRef, Text, Thumbnail, Who, Whole
 
 # ---- uploads and usage
 
@@ -179,3 +179,152 @@ class FileLink:
 
     link: str
     expires_at: str
+
+
+# ---- scanning and quarantine
+
+ShownScan = Literal["off", "pending", "safe", "unsafe"]
+
+
+@attrs.define
+class FileStatus:
+    """What became of a file of a message. `scan`: `off` on a node that scans nothing; `pending` files cannot be fetched
+    yet, and `unsafe` ones were removed. `quarantined` is there if a moderator withdrew it."""
+
+    file: str
+    scan: ShownScan
+    quarantined: bool | None = None
+
+
+@attrs.define
+class AttachmentsChanged(Event):
+    """The files of a message were scanned, withdrawn or released: `files` are all of them, as they are now."""
+
+    name = "attachments.changed"
+    conversation: str
+    message: str
+    files: list[FileStatus]
+
+
+@attrs.define
+class FileInfected(Event):
+    """The virus scanner found something in a file, which was removed. For its uploader and for moderators.
+
+    `found` is the scanner's name for it; `message` and `conversation` are there if the file was posted.
+    """
+
+    name = "attachments.infected"
+    file: str
+    uploader: PersonRef
+    found: str
+    at: str
+    message: str | None = None
+    conversation: str | None = None
+
+
+@attrs.define
+class QuarantineFile:
+    """`reason` is for the audit log."""
+
+    file: Id
+    reason: Annotated[str, Text(500)] = ""
+
+
+@attrs.define
+class ReleaseFile:
+    """A file in quarantine."""
+
+    file: Id
+
+
+@attrs.define
+class RescanFiles:
+    """Without `file`, all files of the node."""
+
+    file: Id | None = None
+
+
+@attrs.define
+class Rescanning:
+    """How many contents wait for a scan because of it. Several files may have the same content."""
+
+    contents: int
+
+
+# ---- files of messages
+
+
+@attrs.define
+class Attachment:
+    """A file. `message` and `conversation` are absent until it is posted; `downloads` by users other than its uploader
+    are counted."""
+
+    file: str
+    name: str
+    type: str
+    bytes: int
+    category: Literal["image", "document", "video", "audio", "other"]
+    sha256: str
+    uploader: PersonRef
+    at: str
+    downloads: int
+    scan: ShownScan
+    quarantined: bool
+    thumbs: list[Thumbnail]
+    width: int | None = None
+    height: int | None = None
+    duration_ms: int | None = None
+    placeholder: str | None = None
+    voice: bool | None = None
+    message: str | None = None
+    conversation: str | None = None
+
+
+@attrs.define
+class ListAttachments:
+    """Files of a message or of a conversation; without either, those that you uploaded. `after` takes the `next` of the
+    previous page."""
+
+    message: Id | None = None
+    conversation: Id | None = None
+    category: Literal["image", "document", "video", "audio", "other"] | None = None
+    after: Annotated[int, Whole(0)] | None = None
+    limit: Annotated[int, Whole(1)] = 50
+
+
+@attrs.define
+class AttachmentPage:
+    """Newest first; `next` is absent on the last page."""
+
+    files: list[Attachment]
+    next: int | None = None
+
+
+@attrs.define
+class GetAttachment:
+    file: Id
+
+
+@attrs.define
+class CopyAttachment:
+    file: Id
+
+
+@attrs.define
+class AttachmentReply:
+    file: Attachment
+
+
+@attrs.define
+class RemoveAttachment:
+    """`message` is the message that has the file."""
+
+    message: Id
+    file: Id
+
+
+@attrs.define
+class AttachmentRemoved:
+    """The message without the file."""
+
+    message: Message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from chatnode.api import setting
+from chatnode_attachments.addresses import check_clamd
 
 MIB = 1 << 20
 
@@ -29,6 +30,9 @@ class AttachmentsSettings:
     downloads_per_person: int = setting(
         8, "Maximum number of downloads of a user at a time; more wait for a while.", minimum=0
     )
+    external_files: bool = setting(
+        False, "Whether messages may also have files that are stored elsewhere: addresses instead of ids."
+    )
     image_megapixels: int = setting(50, "Maximum size of a picture that is shown, in megapixels.", minimum=1)
     strip_metadata: str = setting(
         "images",
@@ -36,6 +40,16 @@ class AttachmentsSettings:
         "sent as files too) or none.",
         choices=("images", "all", "none"),
     )
+    clamd: str = setting(
+        "", "Where clamd listens: unix:/run/clamav/clamd.ctl or tcp:host:3310. Empty: files are not scanned.",
+        read=check_clamd,
+    )  # fmt: skip
+    scan_max_mib: int = setting(
+        100, "Maximum size of a file while files are scanned, in MiB. clamd's own limits must allow it.", minimum=1
+    )
+    scan_seconds: float = setting(180.0, "Seconds after which a scan is given up; it is repeated later.", minimum=1)
+    scans_at_a_time: int = setting(2, "Number of files that are scanned at a time.", minimum=1)
+    rescan_days: int = setting(0, "Days after which a file is scanned again; 0 means never.", minimum=0)
 
     def strips(self, *, as_file: bool) -> bool:
         """Whether the metadata of an uploaded picture is removed."""

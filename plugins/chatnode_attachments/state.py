@@ -10,17 +10,14 @@ import trio
 
 from chatnode.api import Context
 from chatnode_attachments.images.workers import ImageWorkers
-from chatnode_attachments.scanning.verdicts import ScannerNow, ScannerState
+from chatnode_attachments.scanning.scanner import Scanner
+from chatnode_attachments.scanning.scans import Scans
 from chatnode_attachments.serving.counts import DownloadCounts
 from chatnode_attachments.serving.slots import DownloadSlots
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store.collecting import Collector
 from chatnode_attachments.store.layout import Layout
 from chatnode_attachments.store.store import Store
-
-
-class _NoScanner:
-    state: ScannerState = "off"
 
 
 @attrs.define(eq=False)
@@ -32,7 +29,8 @@ class Attachments:
     store: Store
     collector: Collector
     images: ImageWorkers
-    scanner: ScannerNow
+    scanner: Scanner
+    scans: Scans
     slots: DownloadSlots
     counts: DownloadCounts
     missing: set[int] = attrs.field(factory=set[int])
@@ -44,8 +42,10 @@ async def open_attachments(ctx: Context) -> AsyncGenerator[Attachments]:
     layout = Layout(ctx.directory)
     await trio.to_thread.run_sync(layout.prepare)
     settings = ctx.settings(AttachmentsSettings)
+    scanner = Scanner(settings)
+    scans = Scans(scanner, layout, settings.scans_at_a_time)
     async with ImageWorkers(layout.work, megapixels=settings.image_megapixels) as images:
-        store = Store(layout, settings, images, free_bytes=ctx.free_bytes)
+        store = Store(layout, settings, images, free_bytes=ctx.free_bytes, scans=scans)
         collector = Collector(layout, settings, store.locks, store.run, lambda: False)
         slots = DownloadSlots(settings.downloads_per_person)
-        yield Attachments(layout, store, collector, images, _NoScanner(), slots, DownloadCounts())
+        yield Attachments(layout, store, collector, images, scanner, scans, slots, DownloadCounts())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatnode.api import Consumer, Context, Row, Task
+from chatnode.api import Consumer, Context, Row, Task, now_ms
+from chatnode_attachments.scanning.scans import scan_all_again
+from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.store.sweeping import DAY_SECONDS, sweep
 
@@ -33,10 +35,36 @@ async def wake_collector(ctx: Context, rows: Sequence[Row]) -> None:
     ctx.wake("collect")
 
 
+# ---- scanning
+
+
+async def scan(ctx: Context) -> str | None:
+    """Scan what waits for it."""
+    await ctx.state(Attachments).scans.run(ctx)
+    return None
+
+
+async def rescan(ctx: Context) -> str | None:
+    """Scan files again whose last scan was long ago."""
+    scans = ctx.state(Attachments).scans
+    if not scans.on:
+        return None
+    days = ctx.settings(AttachmentsSettings).rescan_days
+    count = await scan_all_again(ctx, now_ms() - int(days * DAY_SECONDS * 1_000))
+    scans.wake()
+    return f"{count} contents are scanned again" if count else None
+
+
+def _rescan_every(settings: AttachmentsSettings) -> float:
+    return DAY_SECONDS if settings.rescan_days and settings.clamd else 0
+
+
 TASKS = (
     Task("finish", finish, every=600),
     Task("collect", collect, every=600),
     Task("sweep", remove_strays, every=DAY_SECONDS),
+    Task("scan", scan),
+    Task("rescan", rescan, every=_rescan_every),
 )
 CONSUMERS = (
     Consumer(

@@ -19,7 +19,7 @@ from chatnode.model.conversations import ConversationSettings, InboxEntry
 from chatnode.model.messages import Location, Media, Message, Notice
 from chatnode.model.people import PersonRef
 from chatnode.terminal.desk import Desk
-from chatnode.terminal.lines import Lines, attachment, is_muted, summary
+from chatnode.terminal.lines import Lines, attachments, is_muted, summary
 from chatnode.terminal.login import parse_link
 from chatnode.terminal.printable import one_line, printable
 from chatnode.terminal.prompt import Words
@@ -133,13 +133,21 @@ def test_what_is_not_text_is_shown_in_words(carried: dict[str, Any], shown: str)
     assert lines.message(captioned, None).split("\n")[-1] == "      see"
     assert summary(captioned).endswith(" see")
     deleted = attrs.evolve(alone, deleted_at="2026-11-21T10:17:06.042Z")
-    assert (summary(deleted), attachment(deleted)) == ("(deleted)", "")
+    assert (summary(deleted), attachments(deleted)) == ("(deleted)", [])
+
+
+def test_each_file_of_a_message_has_a_line() -> None:
+    files = [MEDIA, Media("0" * 32, "plan.pdf", "application/pdf", 900)]
+    sent = attrs.evolve(message(1, BOB, "look"), kind="file", media=MEDIA, files=files)
+    shown = Lines(Style(colour=False), ANN).message(sent, None).split("\n")
+    assert [line.split(" (")[0].strip() for line in shown[-2:]] == ["[file] plan.pdf", "look"]
+    assert "[file] pier␛.png (" in shown[-3]
 
 
 def test_bytes_are_counted_in_units_that_fit() -> None:
     sizes = [0, 1023, 1024, 1024**2 - 1, 1024**2, 5 * 1024**3, 2**53]
     sent = attrs.evolve(message(1, BOB, ""), kind="file")
-    shown = [attachment(attrs.evolve(sent, media=attrs.evolve(MEDIA, bytes=size))) for size in sizes]
+    shown = attachments(attrs.evolve(sent, files=[attrs.evolve(MEDIA, bytes=size) for size in sizes]))
     assert [re.findall(r", ([0-9.]+ \w+)", each)[0] for each in shown] == [
         "0 bytes", "1023 bytes", "1.0 KiB", "1024.0 KiB", "1.0 MiB", "5.0 GiB", "8192.0 TiB",
     ]  # fmt: skip

@@ -303,7 +303,7 @@ class Client:
             talk.you["title"] = frame["details"]["title"]
 
 
-_SAID = ("media", "location", "system", "metadata", "mentions", "pinned_at", "edits", "edited_at")
+_SAID = ("media", "files", "location", "system", "metadata", "mentions", "pinned_at", "edits", "edited_at")
 """Fields that a message which says nothing does not have."""
 
 

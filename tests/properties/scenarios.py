@@ -504,7 +504,7 @@ async def posting_other_kinds(world: World) -> None:
     media = {"file": "https://example.org/cat.png", "name": "cat.png", "type": "image/png", "bytes": 5_000, "width": 9}
     kinds: dict[str, dict[str, Any]] = {
         "image": {"media": media, "text": "my cat"},
-        "file": {"media": media},
+        "file": {"files": [media, media | {"file": "https://example.org/dog.png", "name": "dog.png"}]},
         "location": {"location": {"latitude": 51.5, "longitude": -0.1}, "metadata": {"from": "a phone"}},
         "system": {"system": {"type": "order.accepted", "fields": {"order": "7"}}, "text": "Order 7 was accepted"},
     }

@@ -15,6 +15,7 @@ import trio
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import strategies as st
 
+from chatnode.api import Transaction, access_message, change_files
 from chatnode.config import Config, Limits
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
@@ -141,6 +142,28 @@ async def post_again(game: Game, player: Player, one: int, other: int) -> None:
     await game.in_talk(player, one, "messages.post", cid=f"again{other % 2}", text="once")
 
 
+FILE = {"name": "plan.pdf", "type": "application/pdf", "bytes": 900}
+
+
+async def post_files(game: Game, player: Player, one: int, other: int) -> None:
+    cid, texts = f"c{game.fresh_number()}", ("", "look, @bob")
+    files = [FILE | {"file": f"{cid}/{number}"} for number in range(1 + other % 3)]
+    await game.in_talk(player, one, "messages.post", cid=cid, text=texts[other % 2], kind="file", files=files)
+
+
+async def lose_file(game: Game, player: Player, one: int, other: int) -> None:
+    """As a plugin takes the first file of a message away."""
+
+    def change(tx: Transaction) -> None:
+        account = people.by_key(tx, player.somebody.key)
+        ids = [id for (id,) in tx.execute("SELECT id FROM messages WHERE content IS NOT NULL ORDER BY key DESC")]
+        if ids:
+            place, message = access_message(tx, account, ids[other % len(ids)])
+            change_files(tx, place, message.seq, (message.files or [])[1:], account)
+
+    await game.node.core.db.write(change)
+
+
 async def mark(game: Game, player: Player, one: int, other: int, kind: str) -> None:
     found = await game.in_talk(player, one, "conversations.get")
     if found is not None:
@@ -250,6 +273,8 @@ WHAT: dict[str, Action] = {
     "group": group,
     "post": post,
     "post again": post_again,
+    "post files": post_files,
+    "lose a file": lose_file,
     "read": partial(mark, kind="read"),
     "deliver": partial(mark, kind="delivered"),
     "add": partial(member, name="add"),

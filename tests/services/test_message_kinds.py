@@ -58,7 +58,7 @@ async def test_who_may_post_notices_says_what_happened(node: Node, ann: User, bo
 @pytest.mark.parametrize(
     ("fields", "path"),
     [
-        ({"kind": "image"}, "media"),
+        ({"kind": "image"}, "files"),
         ({"kind": "location", "text": "here"}, "location"),
         ({"kind": "text", "text": "hello", "media": CAT}, "media"),
         ({"kind": "file", "media": CAT, "location": {"latitude": 0, "longitude": 0}}, "location"),

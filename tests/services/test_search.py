@@ -201,7 +201,14 @@ async def test_files_and_places_are_found_by_name_and_edits_as_edits(ann: User, 
     await ann.call("messages.edit", message=said["message"], text="garden")
     kinds = [hit["message"]["kind"] for hit in (await bob.call("search.messages", query="garden"))["results"]]
     assert kinds == ["text", "location", "file"]
-    for query, kind in (("has:file plan", "file"), ("has:location", "location"), ("has:edit", "text")):
+    more = [plan | {"file": f"https://files.example/{name}", "name": name} for name in ("shed.pdf", "gate.pdf")]
+    await ann.says(talk, "", kind="file", files=more)
+    for query, kind in (
+        ("has:file plan", "file"),
+        ("has:file gate", "file"),
+        ("has:location", "location"),
+        ("has:edit", "text"),
+    ):
         (hit,) = (await bob.call("search.messages", query=query))["results"]
         assert hit["message"]["kind"] == kind
     assert await found(bob, "gardn") == []

@@ -69,7 +69,7 @@ async def test_operators_find_no_deleted_message(ann: User, bob: User, index: In
         "mention": {"text": "@bob"},
         "reply": {"text": "yes", "reply_to": first["message"]},
         "image": {"text": "", "kind": "image", "media": PLAN},
-        "file": {"text": "", "kind": "file", "media": PLAN},
+        "file": {"text": "", "kind": "file", "files": [PLAN, PLAN | {"file": "https://files.example/2"}]},
         "location": {"text": "", "kind": "location", "location": PLACE},
         "pin": {"text": "pinned"},
         "edit": {"text": "edited"},

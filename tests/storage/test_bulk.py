@@ -23,6 +23,7 @@ from chatnode.dispatch.subject import additions_of
 from chatnode.errors import Refusal
 from chatnode.model.commands.messages import Marked, Posted
 from chatnode.model.events import Event, MessagePosted, ReceiptRead
+from chatnode.model.messages import Media
 from chatnode.model.people import Account
 from chatnode.services import SUBJECTS
 from chatnode.storage.conversations import blocks, conversations, members, opening
@@ -159,8 +160,11 @@ class Other:
 Ask = Post | Mark | Other
 who, place = st.integers(0, 3), st.integers(0, 2)
 more = st.sampled_from(
-    [{}, {}, {}, {"metadata": {"a": "b"}}, {"thread": "0" * 32}, {"sent": b"as it was"}, {"kind": "system"}]
-)
+    [
+        {}, {}, {}, {"metadata": {"a": "b"}}, {"thread": "0" * 32}, {"sent": b"as it was"}, {"kind": "system"},
+        {"kind": "file", "files": [Media(name, name, "image/png", 9) for name in ("a", "b")]},
+    ]
+)  # fmt: skip
 asks = st.one_of(
     st.builds(Post, who, place, st.integers(0, 999)),
     st.builds(Post, who, place, st.integers(0, 9), st.sampled_from(TEXTS), more),

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatnode.model.commands.messages import MessagePage
-from chatnode.model.messages import Location, Media, Notice
+from chatnode.model.messages import Location, Media, Notice, Thumbnail
 from chatnode.model.people import Account
 from chatnode.protocol import codec
 from chatnode.storage.conversations import conversations, opening
@@ -28,8 +28,26 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 WORDS = TEXT | st.sampled_from(["hello @bob", "@everyone", 'a "quoted" \\ line\n', "plain"])
 CONTENT: dict[Any, st.SearchStrategy[Any]] = {
     "text": st.none(),
-    "image": st.builds(Media, st.just("f"), TEXT, st.just("image/png"), st.integers(0, 9), st.none() | st.just(3)),
-    "file": st.builds(Media, st.just("f"), TEXT, st.just("text/plain"), st.integers(0, 9)),
+    "image": st.lists(
+        st.builds(
+            Media,
+            st.just("f"),
+            TEXT,
+            st.just("image/png"),
+            st.integers(0, 9),
+            st.none() | st.just(3),
+            thumbs=st.none() | st.lists(st.builds(Thumbnail, st.just("thumb320"), st.just(3), st.just(2)), max_size=2),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    "file": st.lists(
+        st.builds(
+            Media, st.just("f"), TEXT, st.just("audio/ogg"), st.integers(0, 9), waveform=st.none() | st.just([1])
+        ),
+        min_size=1,
+        max_size=3,
+    ),
     "location": st.builds(Location, st.floats(-90, 90), st.floats(-180, 180), TEXT | st.just("")),
     "system": st.builds(Notice, st.just("order.sent"), st.dictionaries(TEXT, TEXT, max_size=2)),
 }
@@ -93,7 +111,8 @@ def test_json_from_rows_is_that_of_the_messages(
         for number, each in enumerate(said):
             kind, content = each["said"]
             sender: Account = both[int(each["sender"])]
-            draft = Draft(group, f"{group}{number}", each["text"], kind=kind, content=content)
+            draft = Draft(group, f"{group}{number}", each["text"], kind=kind)
+            draft.content, draft.files = (None, content) if isinstance(content, list) else (content, [])
             draft.metadata, draft.sender = each["metadata"], sender.id
             if ids and each["after"]:
                 setattr(draft, each["after"], ids[0])

@@ -10,11 +10,13 @@ import pytest
 
 from chatnode.config import Storage
 from chatnode.errors import StartError
+from chatnode.model.messages import Location, Media
 from chatnode.model.permissions import ROLES
 from chatnode.services import declared
 from chatnode.storage.engine.connection import connect_writer
 from chatnode.storage.engine.migrations import CORE, Migration, core_migrations, initialise, migrate, statements
 from chatnode.storage.log import log
+from chatnode.storage.messages.messages import read_content
 from chatnode.storage.people import roles
 from chatnode.storage.upkeep import checks
 
@@ -245,3 +247,35 @@ def test_messages_of_before_that_are_out_of_the_order_of_time_are_marked(connect
     assert connection.execute("SELECT key, ordered_at FROM conversations").fetchall() == [(1, 7), (2, 9), (3, 0)]
     names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
     assert not names & {"messages_time", "late_found", "late_placed"}
+
+
+def test_a_file_of_before_is_the_only_one_of_its_message(connection: sqlite3.Connection) -> None:
+    """Its words are in the index already, which has no work from this."""
+    steps = core_migrations()
+    number = next(place for place, step in enumerate(steps) if step.name.startswith("0025_"))
+    migrate(connection, steps[:number])
+    connection.execute(
+        "INSERT INTO people (key, id, handle, name, role, created_at) VALUES (1, 'a', 'ann', '', 'member', 0)"
+    )
+    connection.execute(
+        "INSERT INTO conversations (key, id, kind, title, description, visibility, history, created_at) "
+        "VALUES (1, 'x', 'group', '', '', 'public', 'all', 0)"
+    )
+    media = '{"file":"f","name":"plan \\"a\\".png","type":"image/png","bytes":9,"width":null,"height":3}'
+    place = '{"latitude":1.0,"longitude":2.0,"name":"roses"}'
+    connection.executemany(
+        "INSERT INTO messages (id, conversation, seq, gid, sender, cid, text, at, kind, content) "
+        "VALUES (?1, 1, ?1, ?1, 1, '', '', 0, ?2, ?3)",
+        [(1, "image", media), (2, "file", media), (3, "location", place), (4, "text", None), (5, "file", None)],
+    )
+    connection.execute("UPDATE search_state SET gid = 5, key = 5")
+    migrate(connection, steps)
+    kinds = connection.execute("SELECT kind, content FROM messages ORDER BY key").fetchall()
+    assert [read_content(*each) for each in kinds] == [
+        [Media("f", 'plan "a".png', "image/png", 9, height=3)], [Media("f", 'plan "a".png', "image/png", 9, height=3)],
+        Location(1, 2, "roses"), None, None,
+    ]  # fmt: skip
+    changed = "SELECT count(*) FROM search_changed"
+    assert connection.execute(changed).fetchone() == (0,)
+    connection.execute("UPDATE messages SET content = NULL WHERE key = 1")
+    assert connection.execute(changed).fetchone() == (1,)

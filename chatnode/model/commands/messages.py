@@ -8,14 +8,14 @@ import attrs
 
 from chatnode.model.conversations import InboxEntry
 from chatnode.model.fields import Caption, Cid, Gid, Id, Items, Limit, Metadata, Seq, Text
-from chatnode.model.messages import Edition, Location, Media, Message, MessageKind, Notice, Receipt
+from chatnode.model.messages import Edition, FileRef, Location, Message, MessageKind, Notice, Receipt
 from chatnode.model.people import PersonRef
 
 
 @attrs.define
 class PostMessage:
-    """`thread` is the message whose thread this belongs to. Kinds other than text have a field of their own: `media`
-    for image and file, `location`, `system`; `text` is then a caption."""
+    """`thread` is the message whose thread this belongs to. Kinds other than text have a field of their own: `files`
+    for image and file, `location`, `system`; `text` is then a caption. `media` is a list `files` of one file."""
 
     conversation: Id
     cid: Cid
@@ -23,7 +23,8 @@ class PostMessage:
     reply_to: Id | None = None
     thread: Id | None = None
     kind: MessageKind = "text"
-    media: Media | None = None
+    media: FileRef | None = None
+    files: Annotated[list[FileRef], Items(1_000)] | None = None  # the real bound is limits.files_per_message
     location: Location | None = None
     system: Notice | None = None
     metadata: Metadata | None = None

@@ -155,10 +155,10 @@ def last_message_at(reader: Querying, id: str) -> int | None:
     return row[0] if row is not None else None
 
 
-def who_cannot_see(tx: Transaction, place: Place, seq: int) -> frozenset[int]:
+def who_cannot_see(tx: Transaction, conversation: int, seq: int) -> frozenset[int]:
     """Members who cannot see a message because it was posted before they joined."""
     rows = tx.execute(
-        "SELECT person FROM members WHERE conversation = ? AND left_gid IS NULL AND first > ?", (place.key, seq)
+        "SELECT person FROM members WHERE conversation = ? AND left_gid IS NULL AND first > ?", (conversation, seq)
     )
     return frozenset(person for (person,) in rows)
 
@@ -167,8 +167,16 @@ def record_about_message(tx: Transaction, place: Place, seq: int, event: Event, 
     """Record an event about a message for the members who may see the message; returns the gid. The row's subject is
     the seq."""
     return tx.record(
-        event, conversation=place.key, subject=seq, actor=by.key, hidden_from=who_cannot_see(tx, place, seq)
+        event, conversation=place.key, subject=seq, actor=by.key, hidden_from=who_cannot_see(tx, place.key, seq)
     )
+
+
+def record_for_message(tx: Transaction, conversation: int, seq: int, event: Event) -> int:
+    """Like `record_about_message`, for what no user did: what a task of a plugin found out about a message.
+
+    `conversation` is the conversation's key. Clients rebuild the event from its row, which has no actor.
+    """
+    return tx.record(event, conversation=conversation, subject=seq, hidden_from=who_cannot_see(tx, conversation, seq))
 
 
 # ---- reading

@@ -31,6 +31,16 @@ def member_of(json: str, key: str) -> str:
     return f"({json} ->> '{key}')"
 
 
+def members_of(json: str, list: str, key: str) -> str:
+    """A string of each object in a list, both in an object stored as JSON, as lines; NULL if the list is missing."""
+    return f"(SELECT group_concat(item.value ->> '{key}', '\n') FROM json_each({json}, '$.{list}') item)"  # noqa: S608
+
+
+def length_of(json: str, list: str) -> str:
+    """The length of a list in an object stored as JSON; NULL if the list is missing."""
+    return f"json_array_length({json}, '$.{list}')"
+
+
 def json_list(value: str) -> str:
     """An aggregate: the values of all rows as one JSON list."""
     return f"json_group_array({value})"

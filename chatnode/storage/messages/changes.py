@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 
 from chatnode.errors import Refusal
 from chatnode.model.conversations import RANK
 from chatnode.model.events import MessageDeleted, MessageEdited, MessagePinned
-from chatnode.model.messages import DeletedReason, Edition, Message
+from chatnode.model.messages import DeletedReason, Edition, Media, Message
 from chatnode.model.people import Account
 from chatnode.model.permissions import NOTIFY
 from chatnode.model.times import now_ms, rfc3339
@@ -83,6 +85,28 @@ def edit(tx: Transaction, account: Account, edit: Edit) -> Message:
     return _record_change(tx, place, message.seq, MessageEdited, account)
 
 
+def change_files(tx: Transaction, place: Place, seq: int, files: Sequence[Media], by: Account) -> Message:
+    """Replace the files of a message, for a plugin that stores them; members are notified with `message.edited`.
+
+    The text and its versions stay, as do `edits` and `edited_at`. Without files the message becomes one of kind text.
+    The caller checks whether `by` may do this. Raises `Refusal`: `gone` for a deleted message, `invalid` for one that
+    has no files, and for one without text that would be left without files.
+    """
+    message = messages.at_seq(tx, place.key, seq)
+    if message is None:
+        raise messages.no_such_message()
+    _refuse_deleted(message)
+    if message.files is None:
+        raise Refusal("invalid", "this message has no files", path="message")
+    if not files and not message.text:
+        raise Refusal("invalid", "without this file, nothing is left of the message; delete it instead", path="message")
+    tx.execute(
+        "UPDATE messages SET kind = ?, content = ? WHERE conversation = ? AND seq = ?",
+        (message.kind if files else "text", messages.written_content([*files] or None), place.key, seq),
+    )
+    return _record_change(tx, place, seq, MessageEdited, by)
+
+
 def editions(reader: Reader, account: Account, id: str, *, moderates: bool) -> list[Edition]:
     """Everything that a message said, from what was posted to what it says now.
 
@@ -103,7 +127,7 @@ def delete(tx: Transaction, account: Account, id: str, reason: DeletedReason, *,
     One's own; in a group also those of people of lower rank; with `moderates` any that one may see or that was
     reported. Deleting twice changes nothing. Raises `Refusal`.
     """
-    place, message = _access_to_delete(tx, account, id, moderates)
+    place, message = access_to_delete(tx, account, id, moderates=moderates)
     own = message.sender.id == account.id
     if own and reason != "user_request":
         raise Refusal("invalid", "your own message is deleted at your own request", path="reason")
@@ -129,7 +153,8 @@ def _access_or_reported(reader: Querying, account: Account, id: str, moderates: 
         return conversations.as_moderator(reader, reported[1]), messages.by_key(reader, reported[0])
 
 
-def _access_to_delete(tx: Transaction, account: Account, id: str, moderates: bool) -> tuple[Place, Message]:
+def access_to_delete(tx: Transaction, account: Account, id: str, *, moderates: bool) -> tuple[Place, Message]:
+    """A message by id, for users who may delete it: see `delete`. It may be deleted already. Raises `Refusal`."""
     place, message = _access_or_reported(tx, account, id, moderates)
     if message.sender.id == account.id or moderates or _outranks(tx, place, message):
         return place, message

@@ -9,9 +9,10 @@ import attrs
 import orjson
 
 from chatnode.errors import Refusal
-from chatnode.model.messages import DeletedReason, Location, Media, Message, MessageKind, Notice
+from chatnode.model.messages import DeletedReason, Location, Media, Message, MessageKind, Notice, Thumbnail
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
+from chatnode.protocol import codec
 from chatnode.storage.conversations import conversations
 from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.additions import additions
@@ -63,25 +64,42 @@ def known_to_plugins(
 
 
 _NOTHING_MORE = [None, None, None, None, 0, None, None, None]
-_CONTENT: dict[str, type[Media | Location | Notice]] = {
-    "image": Media, "file": Media, "location": Location, "system": Notice,
-}  # fmt: skip
+Content = list[Media] | Location | Notice
+"""What a message carries besides its text: files, a place, or a notice."""
 
 
-def read_content(kind: MessageKind, content: str | None) -> Media | Location | Notice | None:
-    return _CONTENT[kind](**orjson.loads(content)) if content is not None else None
+def read_content(kind: MessageKind, content: str | None) -> Content | None:
+    """What `written_content` wrote."""
+    if content is None:
+        return None
+    stored = orjson.loads(content)
+    if kind == "location":
+        return Location(**stored)
+    if kind == "system":
+        return Notice(**stored)
+    return [_media(**each) for each in stored["files"]]
 
 
-def set_content(message: Message, content: Media | Location | Notice | None) -> None:
-    match content:
-        case Media():
-            message.media = content
-        case Location():
-            message.location = content
-        case Notice():
-            message.system = content
-        case None:
-            pass
+def _media(*, thumbs: list[dict[str, Any]] | None = None, **stored: Any) -> Media:
+    return Media(**stored, thumbs=[Thumbnail(**each) for each in thumbs] if thumbs is not None else None)
+
+
+def written_content(content: Content | None) -> str | None:
+    """How the content is stored."""
+    if content is None:
+        return None
+    if isinstance(content, list):
+        return orjson.dumps({"files": [codec.to_plain(each) for each in content]}).decode()
+    return orjson.dumps(attrs.asdict(content)).decode()
+
+
+def set_content(message: Message, content: Content | None) -> None:
+    if isinstance(content, list):
+        message.media, message.files = content[0], content
+    elif isinstance(content, Location):
+        message.location = content
+    elif isinstance(content, Notice):
+        message.system = content
 
 
 def _add_more(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import orjson
@@ -16,7 +16,7 @@ from chatnode.errors import Refusal
 from chatnode.model.commands.messages import Posted, PostMessage
 from chatnode.model.events import MessagePosted
 from chatnode.model.ids import message_id
-from chatnode.model.messages import Location, Media, Message, MessageKind, Notice
+from chatnode.model.messages import FileRef, Location, Media, Message, MessageKind, Notice
 from chatnode.model.people import Account
 from chatnode.model.times import rfc3339
 from chatnode.protocol import codec
@@ -26,14 +26,15 @@ from chatnode.storage.engine.additions import additions
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.messages import mentions, times
-from chatnode.storage.messages.messages import read_content, set_content
+from chatnode.storage.messages.messages import Content, read_content, set_content, written_content
 from chatnode.storage.messages.receipts import Advances
 from chatnode.storage.people import people
 
 
 @attrs.define
 class Draft:
-    """A message before it is stored. `content` is the content besides the text, for kinds that have any."""
+    """A message before it is stored. `content` is what a location or a system message carries besides its text, `files`
+    are those of an image or file message: each as the client named it, or the `Media` to store."""
 
     conversation: str
     cid: str
@@ -41,21 +42,44 @@ class Draft:
     reply_to: str | None = None
     thread: str | None = None
     kind: MessageKind = "text"
-    content: Media | Location | Notice | None = None
+    content: Location | Notice | None = None
     metadata: dict[str, str] | None = None
+    files: list[FileRef | Media] = attrs.field(factory=list[FileRef | Media])
     edits: str | None = None
     """The id of the message, for an edit; then only the text is used."""
     sender: str = ""
     """The sender's id. Together with `cid` it identifies the message, however often it is sent."""
     sent: bytes | None = None
-    """Set when a plugin changed the text: the hash (`as_sent`) of what the client sent."""
+    """Set if the draft has files, or a plugin changed the text: the hash (`as_sent`) of what the client sent."""
 
 
 def as_sent(draft: Draft) -> bytes:
-    """A hash of what a client sent, to tell a repeat from another message with the same `cid`."""
-    content = attrs.asdict(draft.content) if draft.content is not None else None
+    """A hash of what a client sent, to tell a repeat from another message with the same `cid`. Of files only the ids
+    count: a client may know more about a file when it repeats the message."""
+    content: Any = attrs.asdict(draft.content) if draft.content is not None else None
+    if draft.files:
+        content = {"kind": draft.kind, "files": [each.file for each in draft.files]}
     said = orjson.dumps([draft.sender, draft.cid, draft.text, content])
     return blake2b(said, digest_size=16).digest()
+
+
+def complete_files(draft: Draft, path: str) -> None:
+    """Make each file the `Media` to store. Raises `Refusal` if it has no name, type or size, so that no plugin knew it:
+    at `path`, where `{}` stands for the file's place."""
+    draft.files = [
+        each if isinstance(each, Media) else _complete(each, path.format(place))
+        for place, each in enumerate(draft.files)
+    ]
+
+
+def _complete(ref: FileRef, path: str) -> Media:
+    if ref.name is not None and ref.type is not None and ref.bytes is not None:
+        return Media(
+            ref.file, ref.name, ref.type, ref.bytes, ref.width, ref.height,
+            duration_ms=ref.duration_ms, voice=ref.voice, waveform=ref.waveform,
+        )  # fmt: skip
+    missing = next(field for field in ("name", "type", "bytes") if getattr(ref, field) is None)
+    raise Refusal("invalid", f"{path}.{missing} is missing; the node does not know this file", path=f"{path}.{missing}")
 
 
 def posted_earlier(reader: Reader, sender: Account, draft: Draft) -> Posted | None:
@@ -70,7 +94,8 @@ def check_may_post(reader: Reader, sender: Account, draft: Draft) -> None:
 
 
 def post(tx: Transaction, sender: Account, draft: Draft, everyone_members: int = 0) -> Posted:
-    """Put a message at the end of its conversation; a repeated `cid` returns what it got the first time.
+    """Put a message at the end of its conversation; a repeated `cid` returns what it got the first time. The draft's
+    files must be complete.
 
     `everyone_members`: in larger groups only owner and admins can mention everyone; 0 is no limit.
     Raises `Refusal`: `not_member`, `not_found`, `closed`, or `conflict` for a cid used for another message.
@@ -91,12 +116,12 @@ def post(tx: Transaction, sender: Account, draft: Draft, everyone_members: int =
         [person for _, person in named] or None, draft.reply_to, draft.metadata or None, draft.kind,
         thread=draft.thread,
     )  # fmt: skip
-    set_content(message, draft.content)
+    content: Content | None = cast("list[Media]", draft.files) or draft.content
+    set_content(message, content)
     place_and_text = (id, place.key, seq, gid, sender.key, draft.cid, draft.text, at)
     more = (
         draft.reply_to, _json(message.mentions), _json(message.metadata), draft.kind,
-        _json(attrs.asdict(draft.content)) if draft.content is not None else None, thread, draft.sent,
-        late,
+        written_content(content), thread, draft.sent, late,
     )  # fmt: skip
     if more == _NO_MORE:
         inserted = tx.execute(INSERT_TEXT, place_and_text).rowcount
@@ -156,21 +181,23 @@ def _earlier(tx: Querying, id: str, draft: Draft) -> Posted | None:
     if row is None:
         return None
     gid, seq, conversation, reply_to, kind, root, thread, text, content, edited_at, deleted_at, sent = row
-    same = (conversation, reply_to, kind) == (draft.conversation, draft.reply_to, draft.kind)
+    same = (conversation, reply_to) == (draft.conversation, draft.reply_to)
+    same = same and (kind == draft.kind or bool(draft.files))  # a message whose files were removed became text
     if thread is None or root is not None:  # else the thread's first message was removed
         same = same and root == draft.thread
     if deleted_at is None:  # else there is nothing left to compare with
-        same = same and _is_what_was_sent(draft, text, read_content(kind, content), sent, edited_at is not None)
+        same = same and _is_what_was_sent(draft, kind, text, read_content(kind, content), sent, edited_at is not None)
     if not same:
         raise Refusal("conflict", "you already used this cid for another message; create a new one", path="cid")
     return Posted(gid, seq, id, True)
 
 
 def _is_what_was_sent(
-    draft: Draft, text: str, content: Media | Location | Notice | None, sent: bytes | None, edited: bool
+    draft: Draft, kind: MessageKind, text: str, content: Content | None, sent: bytes | None, edited: bool
 ) -> bool:
     if sent is not None or draft.sent is not None:
-        stored = sent or as_sent(attrs.evolve(draft, text=text, content=content))
+        files, other = (content, None) if isinstance(content, list) else ([], content)
+        stored = sent or as_sent(attrs.evolve(draft, kind=kind, text=text, content=other, files=[*files]))
         return stored == (draft.sent or as_sent(draft))
     return (text == draft.text or edited) and content == draft.content
 

@@ -20,7 +20,7 @@ from chatnode.logs import get_logger
 from chatnode.model import search_months, words
 from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Querying, Reader
-from chatnode.storage.engine.dialect import member_of
+from chatnode.storage.engine.dialect import member_of, members_of
 
 logger = get_logger("search")
 
@@ -33,9 +33,10 @@ CONVERSATION_MASK = (1 << CONVERSATION_BITS) - 1
 
 TEXT = (
     "(CASE WHEN m.content IS NULL THEN m.text "
-    f"ELSE m.text || '\n' || coalesce({member_of('m.content', 'name')}, '') END)"
+    f"ELSE m.text || '\n' || coalesce({member_of('m.content', 'name')}, "
+    f"{members_of('m.content', 'files', 'name')}, '') END)"
 )
-"""What of a message is searched: its text, and the name of its file or place."""
+"""What of a message is searched: its text, and the names of its files or place."""
 
 HAS = {
     "link": "(instr(lower(m.text), 'http://') OR instr(lower(m.text), 'https://'))",

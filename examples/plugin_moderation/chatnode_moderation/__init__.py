@@ -36,7 +36,7 @@ async def prepare_draft(ctx: Context, draft: Draft) -> None:
     if rule is None:
         return
     sender = ctx.me
-    if rule.action == "refuse" or draft.content is not None:  # messages with content other than text are not held
+    if rule.action == "refuse" or draft.kind != "text":  # messages with content other than text are not held
         raise Refusal("forbidden", rule.reason, path="text")
     if await ctx.read(lambda reader: storage.is_released(reader, sender, draft)):
         return

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from chatnode_attachments.commands import links, operating, reports, uploads
+from chatnode_attachments.commands import files, links, operating, reports, scanning, uploads
 
-COMMANDS = (*uploads.COMMANDS, *links.COMMANDS, *reports.COMMANDS, *operating.COMMANDS)
+COMMANDS = (
+    *uploads.COMMANDS,
+    *files.COMMANDS,
+    *links.COMMANDS,
+    *reports.COMMANDS,
+    *operating.COMMANDS,
+    *scanning.COMMANDS,
+)

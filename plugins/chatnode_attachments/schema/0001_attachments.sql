@@ -39,6 +39,7 @@ CREATE TABLE attachments_blobs (
     scan_due INTEGER,
     scanned_at INTEGER,
     scan_with TEXT,
+    scan_says TEXT,
     derive TEXT NOT NULL CHECK (derive IN ('none', 'done', 'failed')),
     loose INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL,
@@ -46,7 +47,7 @@ CREATE TABLE attachments_blobs (
 );
 CREATE INDEX attachments_blobs_loose ON attachments_blobs (key) WHERE loose = 1;
 CREATE INDEX attachments_blobs_missing ON attachments_blobs (key) WHERE place = 'missing';
-CREATE INDEX attachments_blobs_to_scan ON attachments_blobs (scan_due, key) WHERE scan IN ('pending', 'error');
+CREATE INDEX attachments_blobs_to_scan ON attachments_blobs (scan_due, key) WHERE scan_due IS NOT NULL;
 
 -- One row for each file that somebody uploaded or copied. `message` is NULL until it is posted; `used_by` names what
 -- else of the node uses it, such as an avatar.
@@ -70,6 +71,8 @@ CREATE TABLE attachments_files (
 );
 CREATE INDEX attachments_files_by_blob ON attachments_files (blob);
 CREATE INDEX attachments_files_by_uploader ON attachments_files (uploader, key);
+CREATE INDEX attachments_files_by_conversation ON attachments_files (conversation, key)
+    WHERE conversation IS NOT NULL;
 CREATE INDEX attachments_files_by_message ON attachments_files (message) WHERE message IS NOT NULL;
 CREATE INDEX attachments_files_unposted ON attachments_files (created_at) WHERE message IS NULL AND used_by IS NULL;
 

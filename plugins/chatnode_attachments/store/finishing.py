@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Protocol
 
 import attrs
 import trio
 
-from chatnode.api import Context, new_id
+from chatnode.api import Context, Transaction, new_id
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store import uploads
 from chatnode_attachments.store.adding import Stored, StoredThumbnail, add_file
@@ -27,18 +28,30 @@ from chatnode_attachments.store.rows import FileRow, Upload
 from chatnode_attachments.store.sink import open_at
 
 
+class NewContentScans(Protocol):
+    """The scanner, as the store needs it. `on`: new content waits for it."""
+
+    @property
+    def on(self) -> bool: ...
+
+    def added(self, tx: Transaction, file: FileRow) -> None:
+        """A file was added in this transaction."""
+        ...
+
+    def wake(self) -> None:
+        """There may be new content."""
+        ...
+
+
 @attrs.frozen
 class Finisher:
-    """Finishes uploads that have all their bytes. The caller holds the upload's lock.
-
-    `scan`: new content waits for the scanner.
-    """
+    """Finishes uploads that have all their bytes. The caller holds the upload's lock."""
 
     layout: Layout
     run: Thread
     pictures: Pictures
     settings: AttachmentsSettings
-    scan: bool
+    scans: NewContentScans
 
     async def finish(self, ctx: Context, upload: Upload, digest: bytes | None) -> FileRow:
         """Do the steps that are left. Raises `Refusal("gone")` if the upload was removed meanwhile.
@@ -57,11 +70,18 @@ class Finisher:
             lost = await self._lost(ctx, content)
             leftover = content.path != self.layout.incoming(upload.id)
             stored = Stored(name, content, thumbnails, leftover, lost)
-            file = await ctx.write(lambda tx: add_file(tx, upload, stored, scan=self.scan))
+            file = await ctx.write(lambda tx: self._add(tx, upload, stored))
         finally:
             await self._remove_work(content)
         if file is None:
             raise UploadGone
+        return file
+
+    def _add(self, tx: Transaction, upload: Upload, stored: Stored) -> FileRow | None:
+        """Step 4. None if the upload was removed meanwhile."""
+        file = add_file(tx, upload, stored, scan=self.scans.on)
+        if file is not None:
+            self.scans.added(tx, file)
         return file
 
     async def _store(self, ctx: Context, upload: Upload, digest: bytes | None) -> tuple[str, Content]:

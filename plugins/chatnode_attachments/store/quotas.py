@@ -18,6 +18,9 @@ def reserve(tx: Transaction, settings: AttachmentsSettings, person: int, length:
     Raises `Refusal("too_large")` at `length`. 0 for an upload of unknown length that nothing limits.
     """
     rooms = [(most, f"a file has at most {most // MIB} MiB") for most in [settings.file_mib * MIB] if most]
+    if settings.clamd:
+        scanned = settings.scan_max_mib
+        rooms.append((scanned * MIB, f"a file has at most {scanned} MiB, because larger ones are not scanned"))
     rooms += _left(tx, settings, person)
     if length is None:
         length = min((room for room, _ in rooms), default=0)

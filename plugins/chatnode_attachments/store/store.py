@@ -15,7 +15,7 @@ from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store import quotas, uploads
 from chatnode_attachments.store.content import Pictures
 from chatnode_attachments.store.files import find_file
-from chatnode_attachments.store.finishing import Finisher
+from chatnode_attachments.store.finishing import Finisher, NewContentScans
 from chatnode_attachments.store.layout import Layout
 from chatnode_attachments.store.locks import Locks
 from chatnode_attachments.store.receiving import Receiver
@@ -38,19 +38,20 @@ class Store:
             if upload.complete:
                 file = await store.finish(ctx, upload)
 
-    `free_bytes` returns how many bytes files may still take on the disk.
+    `free_bytes` returns how many bytes files may still take on the disk. `scans` gets what is new.
     """
 
     def __init__(
         self, layout: Layout, settings: AttachmentsSettings, pictures: Pictures, *, free_bytes: Callable[[], int],
-        scan: bool = False,
+        scans: NewContentScans,
     ) -> None:  # fmt: skip
         self.layout = layout
         self.locks = Locks()
         self._settings = settings
         self._free_bytes = free_bytes
+        self._scans = scans
         self._threads = trio.CapacityLimiter(settings.threads)
-        self._finisher = Finisher(layout, self.run, pictures, settings, scan)
+        self._finisher = Finisher(layout, self.run, pictures, settings, scans)
         self._hashers: OrderedDict[str, Hasher] = OrderedDict()
         self._broken: set[str] = set()
         self._receiving: Counter[int] = Counter()
@@ -218,6 +219,7 @@ class Store:
         except Unreliable as error:
             raise await self._give_up(ctx, upload) from error
         ctx.wake("collect")
+        self._scans.wake()
         ctx.count("files")
         await ctx.ask("file_stored", file=file)
         return file

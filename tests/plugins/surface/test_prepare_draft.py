@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 
-from chatnode.api import Context, Draft, Refusal
+from chatnode.api import Context, Draft, Location, Media, Notice, Refusal
 from chatnode.config import Config, Limits
 from chatnode.testing import User, refused
 from tests.plugins.surface.making import made, node_with
@@ -196,3 +197,88 @@ async def test_without_such_a_plugin_nothing_is_read_before_a_message_is_written
         node.core.db.read = counted  # type: ignore[method-assign]
         await ann.says(talk, "hello")
         assert reads == 1  # the kit's, of the role that ann has now
+
+
+# ---- files and other content
+
+UPLOADED = {"file": "a" * 32}
+NAMED = {"name": "cat.png", "type": "image/png", "bytes": 900}
+
+
+async def test_a_plugin_knows_more_of_a_file_than_the_client(tmp_path: Path) -> None:
+    """Whatever the client says of it; a repeat is recognized by the ids, and not prepared."""
+    prepared: list[str] = []
+
+    async def prepare_draft(draft: Draft) -> None:
+        prepared.append(draft.cid)
+        draft.files = [Media(each.file, "cat.png", "image/png", 900, category="image") for each in draft.files]
+
+    async with node_with(tmp_path, made("demo", prepare_draft)) as node:
+        ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
+        talk = await ann.direct(bob)
+        sent = {"conversation": talk, "cid": "one", "kind": "image", "files": [UPLOADED | {"name": "dog.gif"}]}
+        await ann.call("messages.post", **sent)
+        [message] = await bob.sees(talk)
+        assert message["files"] == [UPLOADED | NAMED | {"category": "image"}]
+        assert (await ann.call("messages.post", **sent | {"files": [UPLOADED]}))["dup"]
+        with refused("conflict", "cid"):
+            await ann.call("messages.post", **sent | {"files": [{"file": "b" * 32}]})
+        assert prepared == ["one"]
+
+
+async def test_a_file_that_no_plugin_knows_needs_a_name(tmp_path: Path) -> None:
+    async def prepare_draft(draft: Draft) -> None:
+        pass
+
+    async with node_with(tmp_path, made("demo", prepare_draft)) as node:
+        ann = await User.new(node, "ann")
+        notes = await ann.direct(ann)
+        for fields, path in (({"files": [UPLOADED]}, "files.0.name"), ({"media": UPLOADED}, "media.name")):
+            with refused("invalid", path):
+                await ann.says(notes, "", kind="image", **fields)
+
+
+async def test_a_plugin_moves_a_place_and_cannot_turn_it_into_something_else(tmp_path: Path) -> None:
+    content: list[Any] = [Location(1, 2, "somewhere")]
+
+    async def prepare_draft(draft: Draft) -> None:
+        draft.content = content[-1]
+
+    async with node_with(tmp_path, made("demo", prepare_draft)) as node:
+        ann = await User.new(node, "ann")
+        notes = await ann.direct(ann)
+        sent = {"conversation": notes, "cid": "one", "kind": "location", "location": {"latitude": 5, "longitude": 6}}
+        await ann.call("messages.post", **sent)
+        assert (await ann.call("messages.post", **sent))["dup"]
+        [message] = await ann.sees(notes)
+        assert message["location"] == {"latitude": 1, "longitude": 2, "name": "somewhere"}
+        for wrong in (None, Notice("order.sent")):
+            content.append(wrong)
+            with refused("internal"):
+                await ann.call("messages.post", **sent | {"cid": "two"})
+        with refused("internal"):
+            await ann.says(notes, "hello")
+
+
+@pytest.mark.parametrize("files", [[], ["a.png"]])
+async def test_files_that_a_plugin_leaves_must_be_files(tmp_path: Path, files: list[Any]) -> None:
+    async def prepare_draft(draft: Draft) -> None:
+        draft.files[:] = files
+
+    async with node_with(tmp_path, made("demo", prepare_draft)) as node:
+        ann = await User.new(node, "ann")
+        notes = await ann.direct(ann)
+        with refused("internal"):
+            await ann.says(notes, "", kind="image", files=[UPLOADED | NAMED])
+        assert await ann.sees(notes) == []
+
+
+async def test_more_files_than_allowed_are_not_posted_either_if_a_plugin_adds_them(tmp_path: Path) -> None:
+    async def prepare_draft(draft: Draft) -> None:
+        draft.files *= 11
+
+    async with node_with(tmp_path, made("demo", prepare_draft)) as node:
+        ann = await User.new(node, "ann")
+        notes = await ann.direct(ann)
+        with refused("too_large", "files"):
+            await ann.says(notes, "", kind="image", files=[UPLOADED | NAMED])

@@ -17,8 +17,7 @@ MEDIA = {"file": "https://x.example/a.png", "name": "a.png", "type": "image/png"
 
 def has_media(subject: Any) -> bool:
     """Of a draft, or of the event of a posting."""
-    content = subject.content if isinstance(subject, Draft) else subject.message.media
-    return content is not None
+    return bool(subject.files if isinstance(subject, Draft) else subject.message.files)
 
 
 def raising(subject: Any) -> bool:

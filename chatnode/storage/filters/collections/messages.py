@@ -6,11 +6,13 @@ from typing import get_args
 
 from chatnode.model import permissions
 from chatnode.model.messages import DeletedReason
-from chatnode.storage.engine.dialect import greatest, member_of, usually
+from chatnode.storage.engine.dialect import greatest, length_of, member_of, usually
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.collections.shared import DELIVERED_MARK, READ_MARK, id_of_person
 from chatnode.storage.filters.kinds import Choice, Flag, Integer, Json, PersonId, PublicId, String, Timestamp
 from chatnode.storage.messages.visible import TAKES_PART, VISIBLE_MESSAGES
+
+_HAS_FILES = "(item.kind IN ('image', 'file') AND item.content IS NOT NULL)"
 
 
 def _unless_deleted(column: str) -> str:
@@ -37,6 +39,11 @@ MESSAGES = Collection(
         Field(
             "system_message_type", String(), "(CASE WHEN item.deleted_at IS NULL AND item.kind = 'system' "
             f"THEN {member_of('item.content', 'type')} END)", nullable=True, groups=True,
+        ),
+        Field("has_attachments", Flag(), _HAS_FILES, groups=True),
+        Field(
+            "attachment_count", Integer(), f"(CASE WHEN {_HAS_FILES} THEN {length_of('item.content', 'files')} ELSE 0 "
+            "END)", groups=True,
         ),
         Field("content", Json(), _unless_deleted("content"), nullable=True, sorts=False),
         Field("metadata", Json(), _unless_deleted("metadata"), nullable=True, sorts=False),

@@ -109,7 +109,7 @@ async def test_an_unsafe_content_is_known_after_its_bytes_are_gone(ann: Uploader
     file = await ann.uploads(b"virus")
 
     def find(tx: Any) -> None:
-        tx.execute("UPDATE attachments_blobs SET scan = 'unsafe' WHERE key = ?", (file.blob,))
+        tx.execute("UPDATE attachments_blobs SET scan = 'unsafe', scanned_at = 1 WHERE key = ?", (file.blob,))
         assert remove_bytes(tx, file.blob)
 
     await ann.node.core.db.write(find)

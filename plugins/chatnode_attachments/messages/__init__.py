@@ -1,0 +1,1 @@
+"""Files in messages: which may be posted, who may see what about them."""

@@ -1,0 +1,59 @@
+"""What is shown of files: beside their messages, and by the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import attrs
+import orjson
+
+from chatnode.api import Querying, Thumbnail, hookimpl, person_by_key, rfc3339
+from chatnode_attachments.model import Attachment
+from chatnode_attachments.scanning.telling import shown_scan
+from chatnode_attachments.store.rows import FileRow
+
+_STATES = (
+    "SELECT i.value, f.id, b.scan, f.quarantined, b.key, b.derive FROM json_each(?) i "
+    "JOIN messages m ON m.id = i.value JOIN attachments_files f ON f.message = m.key "
+    "JOIN attachments_blobs b ON b.key = f.blob WHERE f.removed_at IS NULL ORDER BY f.position"
+)
+
+
+@hookimpl
+def enrich_messages(reader: Querying, ids: Sequence[str]) -> dict[str, Any]:
+    """`extra.attachments` of each message with files, the same for everyone: what may have changed since it was posted,
+    by the ids of files."""
+    found: dict[str, dict[str, Any]] = {}
+    rows = reader.execute(_STATES, (orjson.dumps(list(ids)).decode(),)).fetchall()
+    for message, file, scan, quarantined, blob, derive in rows:
+        thumbs = thumbnails(reader, blob) if derive == "done" else []
+        state = {"scan": shown_scan(scan), "quarantined": bool(quarantined), "thumbs": [*map(attrs.asdict, thumbs)]}
+        found.setdefault(message, {})[file] = state
+    return found
+
+
+def thumbnails(reader: Querying, blob: int) -> list[Thumbnail]:
+    """The thumbnails of a content, smallest first; none once it was removed."""
+    rows = reader.execute(
+        "SELECT kind, width, height FROM attachments_derived WHERE blob = ? ORDER BY width, kind", (blob,)
+    )
+    return [Thumbnail(*row) for row in rows.fetchall()]
+
+
+def attachment(reader: Querying, row: FileRow) -> Attachment:
+    """What users are shown of a file."""
+    message, conversation = reader.execute(
+        "SELECT (SELECT id FROM messages WHERE key = ?), (SELECT id FROM conversations WHERE key = ?)",
+        (row.message, row.conversation),
+    ).fetchone()
+    return Attachment(
+        row.id, row.name, row.type, row.bytes, cast("Any", row.category), row.sha256.hex(),
+        person_by_key(reader, row.uploader).ref, rfc3339(row.created_at), row.downloads, shown_scan(row.scan),
+        bool(row.quarantined), thumbnails(reader, row.blob), row.width, row.height, row.duration_ms, row.placeholder,
+        bool(row.voice) or None, message, conversation,
+    )  # fmt: skip
+
+
+def attachments(reader: Querying, rows: Iterable[FileRow]) -> list[Attachment]:
+    return [attachment(reader, row) for row in rows]

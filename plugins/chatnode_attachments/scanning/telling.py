@@ -1,0 +1,101 @@
+"""Who is told of verdicts: whoever can see the message; of what is unsafe, also its uploader and the moderators."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from chatnode.api import (
+    MODERATE,
+    Event,
+    Querying,
+    Reader,
+    Row,
+    Transaction,
+    holders_of,
+    person_by_key,
+    record_for_message,
+    rfc3339,
+)
+from chatnode_attachments.model import AttachmentsChanged, FileInfected, FileStatus, ShownScan
+from chatnode_attachments.scanning.contents import Outcome
+
+MOST = 100
+"""Files that are told of in one transaction."""
+
+
+def tell(tx: Transaction, content: int, outcome: Outcome, after: int) -> int | None:
+    """Tell of a new verdict on a content, for some of its files: those with keys above `after`.
+
+    Returns the key to go on after; None at the end.
+    """
+    if outcome == "unchanged":
+        return None
+    rows = tx.execute(
+        "SELECT f.key, f.message FROM attachments_files f "
+        "WHERE f.blob = ? AND f.key > ? AND f.removed_at IS NULL ORDER BY f.key LIMIT ?",
+        (content, after, MOST),
+    ).fetchall()
+    for key, message in rows:
+        if message is not None:
+            tell_changed(tx, message)
+        if outcome == "unsafe":
+            tell_infected(tx, key)
+    return rows[-1][0] if len(rows) == MOST else None
+
+
+def tell_changed(tx: Transaction, message: int) -> None:
+    """Tell whoever can see a message, by its key, how its files are now."""
+    conversation, seq = tx.execute("SELECT conversation, seq FROM messages WHERE key = ?", (message,)).fetchone()
+    event = _changed(tx, conversation, seq)
+    if event is not None:
+        record_for_message(tx, conversation, seq, event)
+
+
+def make_changed(reader: Reader, row: Row) -> Event | None:
+    return _changed(reader, cast("int", row.conversation_key), row.subject)
+
+
+def _changed(reader: Querying, conversation: int, seq: int) -> AttachmentsChanged | None:
+    rows = reader.execute(
+        "SELECT c.id, m.id, f.id, b.scan, f.quarantined FROM messages m "
+        "JOIN conversations c ON c.key = m.conversation JOIN attachments_files f ON f.message = m.key "
+        "JOIN attachments_blobs b ON b.key = f.blob "
+        "WHERE m.conversation = ? AND m.seq = ? AND m.deleted_at IS NULL AND f.removed_at IS NULL "
+        "ORDER BY f.position, f.key",
+        (conversation, seq),
+    ).fetchall()
+    if not rows:
+        return None
+    files = [FileStatus(file, shown_scan(scan), bool(quarantined) or None) for _, _, file, scan, quarantined in rows]
+    return AttachmentsChanged(rows[0][0], rows[0][1], files)
+
+
+def shown_scan(scan: str) -> ShownScan:
+    """The state of a scan as users see it: one that failed is repeated."""
+    return "pending" if scan == "error" else cast("ShownScan", scan)
+
+
+def tell_infected(tx: Transaction, file: int) -> None:
+    """Tell the uploader of a file, by its key, and the moderators what was found in it."""
+    event = _infected(tx, file)
+    if event is not None:
+        uploader = tx.execute("SELECT uploader FROM attachments_files WHERE key = ?", (file,)).fetchone()[0]
+        moderators = [account.key for account in holders_of(tx, MODERATE)]
+        tx.record(event, people=list(dict.fromkeys([uploader, *moderators])), subject=file)
+
+
+def make_infected(reader: Reader, row: Row) -> Event | None:
+    return _infected(reader, row.subject)
+
+
+def _infected(reader: Querying, file: int) -> FileInfected | None:
+    row = reader.execute(
+        "SELECT f.id, f.uploader, b.scan_says, b.scanned_at, m.id, c.id FROM attachments_files f "
+        "JOIN attachments_blobs b ON b.key = f.blob LEFT JOIN messages m ON m.key = f.message "
+        "LEFT JOIN conversations c ON c.key = m.conversation WHERE f.key = ? AND b.scan = 'unsafe'",
+        (file,),
+    ).fetchone()
+    if row is None:
+        return None
+    id, uploader, found, at, message, conversation = row
+    return FileInfected(id, person_by_key(reader, uploader).ref, found, rfc3339(at), message, conversation)

@@ -59,6 +59,12 @@ def memory_of(pid: int) -> Memory:
     return Memory(rss=sizes["Rss"], pss=sizes["Pss"])
 
 
+def cpu_seconds_of(pid: int) -> float:
+    """The CPU time that a process has used in all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def calibrate(cores: Cores, directory: Path) -> Calibration:
     """Takes about 0.1 s."""
     home = os.sched_getaffinity(0)

@@ -5,6 +5,7 @@ from benchmarks.scenarios.coldstart import COLDSTART
 from benchmarks.scenarios.consumers import CONSUMING
 from benchmarks.scenarios.contacts import CONTACTS
 from benchmarks.scenarios.fanout import FANOUT
+from benchmarks.scenarios.files import FILES
 from benchmarks.scenarios.flapping import FLAPPING
 from benchmarks.scenarios.history import HISTORY
 from benchmarks.scenarios.hostile import HOSTILE
@@ -37,6 +38,7 @@ SCENARIOS: dict[str, Scenario] = {
         CONSUMING,
         FLAPPING,
         HOSTILE,
+        FILES,
         CONTACTS,
     )
 }

@@ -105,6 +105,7 @@ def plain_command(
     *,
     permission: str,
     limit: str | None = None,
+    reads: bool = False,
     active: bool = True,
     earlier: Callable[[Any, Any], Awaitable[Any]] | None = None,
     repeatable: bool = False,
@@ -119,8 +120,8 @@ def plain_command(
         *_, awaitable = get_args(returned)
         (gives,) = get_args(awaitable)
         return Command(
-            name, takes, gives, handler, permission, limit, reads=False, active=active, earlier=earlier,
-            repeatable=repeatable,
+            name, takes, _without_json(gives), handler, permission, limit, reads, active=active, earlier=earlier,
+            repeatable=reads or repeatable,
         )  # fmt: skip
 
     return make

@@ -29,7 +29,7 @@ from chatnode.model.messages import Edition, FileRef, Location, Media, MessageKi
 from chatnode.protocol.envelopes import Encoded
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.connection import Reader
-from chatnode.storage.engine.transaction import PlannedWrite, Read
+from chatnode.storage.engine.transaction import PlannedRead, PlannedWrite, Read
 from chatnode.storage.filters.collections import messages as of_messages
 from chatnode.storage.messages import changes as message_changes
 from chatnode.storage.messages import checks, declared, mentions, messages, pages, posting, together
@@ -161,27 +161,27 @@ def _check_number_of_files(ctx: Caller, number: int) -> None:
         raise Refusal("too_large", f"a message has at most {most} files", path="files")
 
 
-@command("messages.list", permission=permissions.CHAT, reads=True, active=True)
-async def list_page(ctx: Caller, asked: ListMessages) -> MessagePage | Encoded:
+@plain_command("messages.list", permission=permissions.CHAT, reads=True)
+def list_page(ctx: Caller, asked: ListMessages) -> HandlerResult[MessagePage | Encoded]:
     """A page of a conversation's history in ascending order: the newest, or before or after a seq.
 
     To filter and sort: `items.query` of `messages`.
     """
-    limit = ctx.page_size(asked.limit)
+    me, limit = ctx.me, ctx.page_size(asked.limit)
 
     def page(reader: Reader) -> PageOf:
-        place = conversations.access(reader, ctx.me, asked.conversation)
+        place = conversations.access(reader, me, asked.conversation)
         return pages.history(place, before=asked.before, after=asked.after, limit=limit)
 
-    return await _page(ctx, page)
+    return _page(ctx, page)
 
 
-async def _page(ctx: Caller, page: Read[PageOf]) -> MessagePage | Encoded:
+def _page(ctx: Caller, page: Read[PageOf]) -> HandlerResult[MessagePage | Encoded]:
     """Find and read the page in one snapshot. For a client its JSON is made in the reader thread as well."""
-    if not ctx.takes_json:
-        return await ctx.read(lambda reader: MessagePage(pages.read(reader, ctx.me, page(reader))))
-    json = await ctx.read(lambda reader: pages.read_json(reader, ctx.me, page(reader)))
-    return Encoded(json)
+    me = ctx.me
+    if ctx.takes_json:
+        return PlannedRead(lambda reader: Encoded(pages.read_json(reader, me, page(reader))))
+    return PlannedRead(lambda reader: MessagePage(pages.read(reader, me, page(reader))))
 
 
 @command("messages.get", permission=permissions.CHAT, reads=True)
@@ -260,31 +260,33 @@ async def unpin(ctx: Caller, asked: GetMessage) -> MessageReply:
     return MessageReply(await ctx.write(lambda tx: message_changes.unpin(tx, ctx.me, asked.message)))
 
 
-@command("messages.pinned", permission=permissions.CHAT, reads=True)
-async def pinned(ctx: Caller, asked: InConversation) -> MessagePage | Encoded:
+@plain_command("messages.pinned", permission=permissions.CHAT, reads=True, active=False)
+def pinned(ctx: Caller, asked: InConversation) -> HandlerResult[MessagePage | Encoded]:
     """The pinned messages of a conversation, most recently pinned first.
 
     To filter and sort: `items.query` of `messages`.
     """
+    me, most = ctx.me, ctx.page_size(1_000)
 
     def page(reader: Reader) -> PageOf:
-        return pages.pinned(conversations.access(reader, ctx.me, asked.conversation), ctx.page_size(1_000))
+        return pages.pinned(conversations.access(reader, me, asked.conversation), most)
 
-    return await _page(ctx, page)
+    return _page(ctx, page)
 
 
-@command("messages.thread", permission=permissions.CHAT, reads=True, active=True)
-async def thread(ctx: Caller, asked: ListThread) -> MessagePage | Encoded:
+@plain_command("messages.thread", permission=permissions.CHAT, reads=True)
+def thread(ctx: Caller, asked: ListThread) -> HandlerResult[MessagePage | Encoded]:
     """A page of a message's thread, in ascending order.
 
     To filter and sort: `items.query` of `messages`.
     """
+    me, limit = ctx.me, ctx.page_size(asked.limit)
 
     def page(reader: Reader) -> PageOf:
-        place, root = messages.access(reader, ctx.me, asked.message)
-        return pages.thread(place, root.seq, asked.after, ctx.page_size(asked.limit))
+        place, root = messages.access(reader, me, asked.message)
+        return pages.thread(place, root.seq, asked.after, limit)
 
-    return await _page(ctx, page)
+    return _page(ctx, page)
 
 
 def _check_length(ctx: Caller, text: str) -> None:

@@ -40,5 +40,8 @@ async def file_gone(ctx: Context, file: str) -> None:
 @hookspec(failure="refuse")
 async def scan_file(ctx: Context, path: Path) -> Allow | Deny:  # pyright: ignore[reportReturnType]
     """Scan a file that clamd found clean. All implementations must return `Allow` before anybody gets the file. With
-    `Deny` it is removed at once; its reason is the name of what was found. Raise `Refusal` if it cannot be scanned
-    now: it is scanned again later. Called only while `clamd` is set; do not change the file."""
+    `Deny` it is removed at once; its reason is the name of what was found.
+
+    Raise `Refusal("unavailable", …)` if there is no verdict yet, and it is called again later: so a scan that takes
+    longer than `plugins.hook_seconds` can go on in the background. Called only while `clamd` is set. Do not change the
+    file."""

@@ -107,9 +107,11 @@ def settle(tx: Transaction, content: DueContent, verdict: ScanVerdict) -> Outcom
 # ---- what is due
 
 
-def unscanned(reader: Reader) -> list[int]:
-    """Some of the contents that were stored while nothing was scanned."""
-    rows = reader.execute("SELECT key FROM attachments_blobs WHERE scan = 'off' ORDER BY key LIMIT ?", (BATCH,))
+def unscanned(reader: Reader, after: int) -> list[int]:
+    """Some of the contents that were stored while nothing was scanned, by their keys above `after`."""
+    rows = reader.execute(
+        "SELECT key FROM attachments_blobs WHERE key > ? AND scan = 'off' ORDER BY key LIMIT ?", (after, BATCH)
+    )
     return [key for (key,) in rows.fetchall()]
 
 

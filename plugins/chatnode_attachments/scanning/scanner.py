@@ -151,7 +151,7 @@ async def _ask_plugins(ctx: Context, path: Path, found: Clean) -> ScanVerdict:
         return Unknown(f"a plugin did not scan it: {error.message}")
     for each in said:
         if isinstance(each, Deny):
-            return Infected(each.reason, found.by)
+            return Infected(each.reason[:300], found.by)
         if not isinstance(each, Allow):
             return Unknown("a plugin scanned it, and returned neither Allow nor Deny")
     return found

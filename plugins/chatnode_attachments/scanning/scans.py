@@ -63,8 +63,10 @@ class Scans:
                 nursery.start_soon(self._work, ctx)
 
     async def _find_unscanned(self, ctx: Context) -> None:
-        while keys := await ctx.read(contents.unscanned):
-            await ctx.write(partial(contents.make_pending, keys=keys))
+        after = 0
+        while keys := await ctx.read(partial(contents.unscanned, after=after)):
+            await ctx.write(partial(contents.make_pending, keys=keys), repeatable=True)
+            after = keys[-1]
             self.wake()
 
     async def _work(self, ctx: Context) -> None:

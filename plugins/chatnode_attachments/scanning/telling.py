@@ -81,14 +81,15 @@ def tell_infected(tx: Transaction, file: int) -> None:
     if event is not None:
         uploader = tx.execute("SELECT uploader FROM attachments_files WHERE key = ?", (file,)).fetchone()[0]
         moderators = [account.key for account in holders_of(tx, MODERATE)]
-        tx.record(event, people=list(dict.fromkeys([uploader, *moderators])), subject=file)
+        tx.record(event, people=list(dict.fromkeys([uploader, *moderators])), subject=file, actor=uploader)
 
 
 def make_infected(reader: Reader, row: Row) -> Event | None:
-    return _infected(reader, row.subject)
+    return _infected(reader, row.subject, row.actor)
 
 
-def _infected(reader: Querying, file: int) -> FileInfected | None:
+def _infected(reader: Querying, file: int, uploaded_by: int | None = None) -> FileInfected | None:
+    """`uploaded_by`: nothing if the key is that of somebody else's file now."""
     row = reader.execute(
         "SELECT f.id, f.uploader, b.scan_says, b.scanned_at, m.id, c.id FROM attachments_files f "
         "JOIN attachments_blobs b ON b.key = f.blob LEFT JOIN messages m ON m.key = f.message "
@@ -98,4 +99,6 @@ def _infected(reader: Querying, file: int) -> FileInfected | None:
     if row is None:
         return None
     id, uploader, found, at, message, conversation = row
+    if uploaded_by not in (None, uploader):
+        return None
     return FileInfected(id, person_by_key(reader, uploader).ref, found, rfc3339(at), message, conversation)

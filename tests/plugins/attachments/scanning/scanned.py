@@ -103,8 +103,8 @@ async def scanning_node(data: Path, address: str = "", **settings: Any) -> Async
         assert [each.state for each in node.plugins.statuses()] == ["running"]
         users = [each["handle"] for each in (await node.call("people.list"))["people"]]
         ann = await (User.of(node, "ann") if "ann" in users else User.new(node, "ann"))
-        async with serving(node) as address:
-            yield ScanningNode(node, Uploader(node, ann), address)
+        async with serving(node) as listening:
+            yield ScanningNode(node, Uploader(node, ann), listening)
 
 
 def infected(bytes: int) -> bytes:

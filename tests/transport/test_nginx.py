@@ -18,7 +18,7 @@ from chatnode.transport.origins import COOKIE
 from tests import needs
 from tests.services.dialogue import PASSWORD, with_password
 
-from .clients import PATIENCE, Address, ChatSocket, EventStream, Http, bearer, open_wire
+from .clients import PATIENCE, Address, ChatSocket, EventStream, Http, bearer, head, open_wire
 
 pytestmark = pytest.mark.slow
 
@@ -131,3 +131,20 @@ async def test_a_page_on_a_port_of_its_own_uses_its_cookie(proxy: Address, anns:
             fields = {"Host": own, "Cookie": f"{COOKIE}={anns}", "Origin": origin}
             found[origin] = (await http.request("GET", "/v1/people.me", headers=fields)).status == 200
     assert found == counts
+
+
+async def test_an_upload_that_breaks_off_continues_where_it_stopped(proxy: Address, anns: str) -> None:
+    """What was sent has reached the node, though the request did not end."""
+    size, sent = 5_000_000, 3_000_000
+    tus = bearer(anns) | {"Tus-Resumable": "1.0.0"}
+    async with await Http.open(proxy, source=CLIENT) as http:
+        created = await http.request("POST", "/plugins/attachments/uploads", b"", tus | {"Upload-Length": str(size)})
+        path = f"/plugins/attachments/{created.headers['location']}"
+        fields = tus | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+        await http.send(head("PATCH", path, None, fields | {"Content-Length": str(size)}) + bytes(sent))
+        await trio.sleep(0.5)
+    async with await Http.open(proxy, source=CLIENT) as http:
+        seen = await http.request("HEAD", path, headers=tus)
+        assert (seen.status, seen.headers["upload-offset"]) == (200, str(sent))
+        answer = await http.request("PATCH", path, bytes(size - sent), fields | {"Upload-Offset": str(sent)})
+        assert (answer.status, answer.headers["upload-offset"]) == (204, str(size))

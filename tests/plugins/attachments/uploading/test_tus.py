@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import pytest
 import trio
 
-from tests.plugins.attachments.store.storing import rows, store_of
+from chatnode.config import Config
+from chatnode.node import open_node
+from tests.plugins.attachments.store.storing import PLUGINS, rows, store_of
 from tests.plugins.attachments.uploading.tus_client import (
     BYTES,
     FILES,
@@ -17,7 +20,7 @@ from tests.plugins.attachments.uploading.tus_client import (
     checksum,
     metadata,
 )
-from tests.transport.clients import Address, Http, wait_for
+from tests.transport.clients import Address, Http, serving, wait_for
 
 CONTENT = bytes(range(256)) * 12_000
 HALF = len(CONTENT) // 2
@@ -328,3 +331,22 @@ async def test_a_file_whose_node_was_killed_before_it_was_made_is_made_by_the_ne
     assert await state_of(ann, path) == "open"
     assert await ann.offset(path) == 6
     assert (await state_of(ann, path), await ann.stored(path)) == ("done", b"abcdef")
+
+
+async def test_a_node_that_stops_keeps_what_came_and_says_so(tmp_path: Path, config: Config) -> None:
+    for start in (0, HALF // 2, HALF):
+        async with open_node(tmp_path / "data", config, only=PLUGINS) as node:
+            async with serving(node) as address:
+                if start == 0:
+                    ann = await TusClient.signed_in(node, address, "ann")
+                    token, path = ann.token, await ann.begins(len(CONTENT))
+                else:
+                    ann = TusClient(node, address, token, ann.user)
+                assert await ann.offset(path) == start
+                http = await ann.starts_sending(path, len(CONTENT), CONTENT[start : start + HALF // 2], start)
+                await wait_for(lambda node=node: store_of(node).receiving)
+                await trio.sleep(0.2)
+            answer = await http.response()
+            assert (answer.status, answer.error["code"], answer.headers["connection"]) == (503, "unavailable", "close")
+            await http.__aexit__()
+            await ann.__aexit__()

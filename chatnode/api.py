@@ -59,7 +59,7 @@ from chatnode.model.events import (
 from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Title, Who, Whole
 from chatnode.model.folding import caseless, folded, is_blank
 from chatnode.model.ids import direct_id, message_id, new_id
-from chatnode.model.messages import FileRef, Location, Media, Message, Notice, Thumbnail
+from chatnode.model.messages import FileRef, Location, Media, Message, Notice, ThumbnailSize
 from chatnode.model.people import Account, Person, PersonRef
 from chatnode.model.permissions import CHAT, MANAGE_PEOPLE, MODERATE, OPERATE
 from chatnode.model.presence import Badge, Presence
@@ -191,7 +191,7 @@ __all__ = [
     "Table",
     "Task",
     "Text",
-    "Thumbnail",
+    "ThumbnailSize",
     "Title",
     "Transaction",
     "Verdict",

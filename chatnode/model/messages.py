@@ -50,7 +50,7 @@ class FileRef:
 
 
 @attrs.define
-class Thumbnail:
+class ThumbnailSize:
     """A smaller picture of a file, and its size in pixels."""
 
     kind: str
@@ -79,7 +79,7 @@ class Media:
     voice: bool | None = None
     waveform: _Waveform | None = None
     placeholder: Annotated[str, Text(2_000)] | None = None
-    thumbs: list[Thumbnail] | None = None
+    thumbs: list[ThumbnailSize] | None = None
     scan: Literal["pending"] | None = None
 
 

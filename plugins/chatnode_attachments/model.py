@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import attrs
 
-from chatnode.api import Event, Id, Message, PersonRef, Text, Thumbnail, Who, Whole
+from chatnode.api import Event, Id, Message, PersonRef, Text, ThumbnailSize, Who, Whole
 
 # ---- uploads and usage
 
@@ -270,7 +270,7 @@ class Attachment:
     downloads: int
     scan: ShownScan
     quarantined: bool
-    thumbs: list[Thumbnail]
+    thumbs: list[ThumbnailSize]
     width: int | None = None
     height: int | None = None
     duration_ms: int | None = None

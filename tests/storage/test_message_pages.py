@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatnode.model.commands.messages import MessagePage
-from chatnode.model.messages import Location, Media, Notice, Thumbnail
+from chatnode.model.messages import Location, Media, Notice, ThumbnailSize
 from chatnode.model.people import Account
 from chatnode.protocol import codec
 from chatnode.storage.conversations import conversations, opening
@@ -36,7 +36,8 @@ CONTENT: dict[Any, st.SearchStrategy[Any]] = {
             st.just("image/png"),
             st.integers(0, 9),
             st.none() | st.just(3),
-            thumbs=st.none() | st.lists(st.builds(Thumbnail, st.just("thumb320"), st.just(3), st.just(2)), max_size=2),
+            thumbs=st.none()
+            | st.lists(st.builds(ThumbnailSize, st.just("thumb320"), st.just(3), st.just(2)), max_size=2),
         ),
         min_size=1,
         max_size=3,

@@ -9,7 +9,7 @@ import attrs
 import orjson
 
 from chatnode.errors import Refusal
-from chatnode.model.messages import DeletedReason, Location, Media, Message, MessageKind, Notice, Thumbnail
+from chatnode.model.messages import DeletedReason, Location, Media, Message, MessageKind, Notice, ThumbnailSize
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
 from chatnode.protocol import codec
@@ -81,7 +81,7 @@ def read_content(kind: MessageKind, content: str | None) -> Content | None:
 
 
 def _media(*, thumbs: list[dict[str, Any]] | None = None, **stored: Any) -> Media:
-    return Media(**stored, thumbs=[Thumbnail(**each) for each in thumbs] if thumbs is not None else None)
+    return Media(**stored, thumbs=[ThumbnailSize(**each) for each in thumbs] if thumbs is not None else None)
 
 
 def written_content(content: Content | None) -> str | None:

@@ -77,10 +77,14 @@ def _postable(reader: Querying, id: str, person: int, message: str, path: str) -
     if row is None or row.uploader != person or row.removed_at is not None or row.used_by is not None:
         raise Refusal("invalid", "you have no file with this id; upload it again", path=path)
     if row.message is not None:
-        bound = reader.execute("SELECT 1 FROM messages WHERE key = ? AND id = ?", (row.message, message)).fetchone()
-        if bound is None:
-            raise Refusal("invalid", "another message has this file; use attachments.copy to post it again", path=path)
+        _refuse_if_posted(reader, row.message, message, path)
     return row
+
+
+def _refuse_if_posted(reader: Querying, key: int, message: str, path: str) -> None:
+    same = reader.execute("SELECT 1 FROM messages WHERE key = ? AND id = ?", (key, message)).fetchone()
+    if same is None:
+        raise Refusal("invalid", "another message has this file; use attachments.copy to post it again", path=path)
 
 
 def _refuse_if_gone(row: FileRow, scanner: ScannerNow, path: str) -> None:
@@ -123,6 +127,12 @@ def _refuse_without_picture(files: list[FileRef | Media]) -> None:
             raise Refusal("invalid", what, path=f"files.{place}")
 
 
+_BIND = (
+    "UPDATE attachments_files SET message = ?, conversation = ?, position = ?, voice = ? "
+    "WHERE id = ? AND uploader = ? AND message IS NULL AND removed_at IS NULL AND used_by IS NULL"
+)
+
+
 @hookimpl
 @only_for(MessagePosted, when=_has_files)
 def in_transaction(tx: Transaction, change: Change) -> None:
@@ -137,9 +147,7 @@ def in_transaction(tx: Transaction, change: Change) -> None:
         if not _ID.fullmatch(each.file):
             continue  # an address, which `prepare_draft` let through
         bound = tx.execute(
-            "UPDATE attachments_files SET message = ?, conversation = ?, position = ?, voice = ? "
-            "WHERE id = ? AND uploader = ? AND message IS NULL AND removed_at IS NULL AND used_by IS NULL",
-            (message, change.conversation, position, int(bool(each.voice)), each.file, change.actor),
+            _BIND, (message, change.conversation, position, int(bool(each.voice)), each.file, change.actor)
         )
         if bound.rowcount != 1:
             raise Refusal("conflict", "this file was posted or removed meanwhile", path=f"files.{position}")

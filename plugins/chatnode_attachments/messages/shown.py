@@ -8,7 +8,7 @@ from typing import Any, cast
 import attrs
 import orjson
 
-from chatnode.api import Querying, Thumbnail, hookimpl, person_by_key, rfc3339
+from chatnode.api import Querying, ThumbnailSize, hookimpl, person_by_key, rfc3339
 from chatnode_attachments.model import Attachment
 from chatnode_attachments.scanning.telling import shown_scan
 from chatnode_attachments.store.rows import FileRow
@@ -33,12 +33,12 @@ def enrich_messages(reader: Querying, ids: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def thumbnails(reader: Querying, blob: int) -> list[Thumbnail]:
+def thumbnails(reader: Querying, blob: int) -> list[ThumbnailSize]:
     """The thumbnails of a content, smallest first; none once it was removed."""
     rows = reader.execute(
         "SELECT kind, width, height FROM attachments_derived WHERE blob = ? ORDER BY width, kind", (blob,)
     )
-    return [Thumbnail(*row) for row in rows.fetchall()]
+    return [ThumbnailSize(*row) for row in rows.fetchall()]
 
 
 def attachment(reader: Querying, row: FileRow) -> Attachment:

@@ -49,6 +49,10 @@ class Uploads:
         def write(tx: Transaction) -> None:
             found = tx.execute("SELECT key FROM attachments_blobs WHERE sha256 = ?", (of_blob["sha256"],)).fetchone()
             blob = found[0] if found else _insert(tx, "attachments_blobs", of_blob)
+            again = (
+                "UPDATE attachments_blobs SET place = 'local' WHERE key = ? AND place = 'removed' AND scan <> 'unsafe'"
+            )
+            tx.execute(again, (blob,))
             _insert(tx, "attachments_files", of_file | {"blob": blob})
             if of_blob["derive"] == "done" and not found:
                 thumbnail = {

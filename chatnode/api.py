@@ -21,6 +21,7 @@ from chatnode.hooks.plugin import (
     Permission,
     Plugin,
     PluginRole,
+    RemovalNote,
     Step,
     Task,
     steps_in,
@@ -79,6 +80,7 @@ from chatnode.storage.conversations.conversations import access as access_conver
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.engine.connection import IntegrityError, Querying, Reader
 from chatnode.storage.engine.row import Row
+from chatnode.storage.engine.stored_files import StoredFile
 from chatnode.storage.engine.transaction import Change, Read, Transaction, Write
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Asker, Collection, Field
@@ -89,6 +91,7 @@ from chatnode.storage.messages.messages import access as access_message
 from chatnode.storage.messages.posting import Draft, post_message
 from chatnode.storage.messages.recipients import Recipient, recipients, thread_followers
 from chatnode.storage.messages.visible import TAKES_PART, VISIBLE_MESSAGES, may_see_message
+from chatnode.storage.node.restored import RestoreNote
 from chatnode.storage.people.people import by_key as person_by_key
 from chatnode.storage.people.people import check_can_act, check_reachable, holders_of
 from chatnode.storage.people.people import find as find_person
@@ -180,14 +183,17 @@ __all__ = [
     "ReceiptRead",
     "Recipient",
     "Refusal",
+    "RemovalNote",
     "Request",
     "Response",
+    "RestoreNote",
     "RoleChanged",
     "Route",
     "Row",
     "SessionRevoked",
     "SettingsChanged",
     "Step",
+    "StoredFile",
     "Table",
     "Task",
     "Text",

@@ -82,7 +82,9 @@ class Limits:
     )
     hello_seconds: float = setting(30.0, "Seconds a client socket has to sign in with hello.", minimum=0)
     hello_frames: int = setting(100, "Maximum number of frames a client socket may send before hello.", minimum=0)
-    body_bytes: int = setting(1_048_576, "Maximum size of an HTTP request's body, unless a plugin's route sets another.", minimum=0)
+    body_bytes: int = setting(
+        1_048_576, "Maximum size of an HTTP request's body, unless a plugin's route sets another.", minimum=0
+    )
     frame_bytes: int = setting(262_144, "Maximum size of one WebSocket message, all fragments together.", minimum=0)
     frames_per_minute: int = setting(
         6_000,
@@ -220,6 +222,10 @@ class Backup:
     directory: str = setting("", "Directory for backups. Empty: `backups` in the data directory.")
     every_hours: float = setting(0.0, "Hours between backups; 0 disables them.", minimum=0)
     passphrase_file: str = setting("", "File with the passphrase to encrypt backups with. Empty: not encrypted.")
+    files: bool = setting(
+        True,
+        "Include the files of plugins. Without: copy `plugins` in the data directory yourself, after each backup.",
+    )
     keep_daily: int = setting(7, "Daily backups to keep.", minimum=0)
     keep_weekly: int = setting(5, "Weekly backups to keep.", minimum=0)
     keep_monthly: int = setting(12, "Monthly backups to keep.", minimum=0)
@@ -227,6 +233,24 @@ class Backup:
         3,
         "Pre-upgrade copies of the database to keep, unencrypted, in `backups` of the data directory; 0 makes none.",
         minimum=0,
+    )
+
+
+@attrs.frozen
+class Bucket:
+    """Copies of backups in an S3-compatible bucket. Needs `pip install 'chatnode[s3]'`."""
+
+    name: str = setting("", "Name of the bucket. Empty: no copies.")
+    endpoint: str = setting("", "URL of the service. Empty: that of AWS.")
+    region: str = setting("", "Region, if the service has any.")
+    prefix: str = setting("", "What the names in the bucket begin with, such as `chatnode/`. No other node may use it.")
+    access_key: str = setting("", "Access key. Empty: as boto3 finds it, in AWS_… or the machine's role.", secret=True)
+    secret_key: str = setting("", "Secret key for the access key.", secret=True)
+    which: str = setting(
+        "all", "Which backups are copied: `all`, or the first one of each month.", choices=("all", "monthly")
+    )
+    delete: bool = setting(
+        True, "Delete old backups from the bucket by the numbers of `backup.keep_…`. Without, it only grows."
     )
 
 
@@ -320,6 +344,7 @@ class Config:
     presence: PresenceSettings = attrs.field(factory=PresenceSettings)
     storage: Storage = attrs.field(factory=Storage)
     backup: Backup = attrs.field(factory=Backup)
+    bucket: Bucket = attrs.field(factory=Bucket)
     retention: Retention = attrs.field(factory=Retention)
     search: Search = attrs.field(factory=Search)
     plugins: Plugins = attrs.field(factory=Plugins)

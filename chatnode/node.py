@@ -33,6 +33,7 @@ from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks.consumers import Consumers
 from chatnode.hooks.discovery import choose
+from chatnode.hooks.files import tell_restored
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.states import States
 from chatnode.hooks.tasks import Tasks
@@ -249,6 +250,7 @@ async def build(
     await _load_presence(db, board)
     await consumers.load()
     await _follow_plugins(db, frozenset(plugins.loaded))
+    await tell_restored(db, plugins)
     return Node(directory, core, table, sessions, board, router, plugins, consumers, tasks, jobs, health.Health(core))
 
 

@@ -12,9 +12,9 @@ import click
 from chatnode.cli.operator import run_operator_command
 from chatnode.dispatch.table import Command
 from chatnode.errors import StartError
+from chatnode.hooks.declared import declaration
 from chatnode.hooks.discovery import Installed, installed
 from chatnode.hooks.guard import FAILURES
-from chatnode.hooks.manager import declaration
 from chatnode.hooks.plugin import Plugin
 
 

@@ -10,7 +10,8 @@ import click
 
 
 class Bars:
-    """One bar a stage; call it with the stage, what is done and the whole. Nothing is shown unless at a terminal."""
+    """One bar a stage; call it with the stage, what is done and the whole. Nothing is shown unless at a terminal, nor
+    of a stage whose whole is not known and given as 0."""
 
     def __init__(self) -> None:
         self._stage = ""
@@ -30,7 +31,7 @@ class Bars:
             self._end()
             self._stage, self._done = stage, 0
             self._bar = click.progressbar(
-                length=total, label=f"{stage:10}", file=sys.stderr, hidden=not sys.stderr.isatty()
+                length=total, label=f"{stage:10}", file=sys.stderr, hidden=not total or not sys.stderr.isatty()
             )
             self._bar.__enter__()
         if done > self._done:

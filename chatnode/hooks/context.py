@@ -30,6 +30,7 @@ from chatnode.storage.filters.query import ItemsPage
 from chatnode.storage.log import retelling
 from chatnode.storage.people import audit, bots, people
 from chatnode.storage.presence.presence import PresenceRow
+from chatnode.storage.upkeep import backups
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -295,8 +296,18 @@ class Context:
         return self._scope.directory
 
     def free_bytes(self) -> int:
-        """How much the node may still write to the file system of `directory`."""
-        return shutil.disk_usage(self._scope.directory).free
+        """How many bytes plugins may still write to the file system of `directory`: what is free beyond
+        `storage.least_free_mib`, which is left to the database."""
+        kept = self._core.config.storage.least_free_mib << 20
+        return max(0, shutil.disk_usage(self._scope.directory).free - kept)
+
+    def backup_running(self) -> bool:
+        """Whether a backup is being made now, which may still need files whose rows are gone.
+
+        Ask *after* the transaction that removed the rows, and right before deleting the files; if it returns True, keep
+        them and try again later. A backup that begins after that does not know the files any more.
+        """
+        return backups.is_running(self._core.directory)
 
     def settings(self, kind: type[S]) -> S:
         """The plugin's settings, by their class."""

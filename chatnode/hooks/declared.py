@@ -12,6 +12,7 @@ import attrs
 from chatnode.dispatch.core import RATES
 from chatnode.dispatch.subject import Subject
 from chatnode.errors import StartError
+from chatnode.hooks.calls import MARK
 from chatnode.hooks.discovery import NAME
 from chatnode.hooks.guard import colour
 from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
@@ -112,6 +113,8 @@ def _run_by_the_node(plugin: Plugin) -> Iterator[tuple[str, Any]]:
     yield from ((f"`submit` of the page {each.path!r}", each.submit) for each in plugin.pages)
     yield from ((f"the value of the metric {each.name}", each.value) for each in plugin.metrics)
     yield "health", plugin.health
+    yield "after_removal", plugin.after_removal
+    yield "repair", plugin.repair
 
 
 def _check_consumer(consumer: Consumer, taken: Taken, ephemeral: Container[str]) -> None:
@@ -213,3 +216,14 @@ def _check_routes(plugin: Plugin, permissions: Container[str]) -> None:
         if route.limit is not None and route.limit not in limits:
             raise StartError(f"the route {route.rule} has the limit {route.limit}, which no plugin declares")
         _check_permission(f"the route {route.rule}", route.permission, permissions)
+
+
+def declaration(source: Any) -> Plugin:
+    """What `chatnode_plugin` returns; raises `StartError`."""
+    declare = getattr(source, "chatnode_plugin", None)
+    if getattr(declare, MARK, None) is None:
+        raise StartError("it has no function chatnode_plugin marked with hookimpl")
+    plugin = declare() if callable(declare) else None
+    if not isinstance(plugin, Plugin):
+        raise StartError("its chatnode_plugin does not return a Plugin")
+    return plugin

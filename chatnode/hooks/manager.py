@@ -25,7 +25,7 @@ from chatnode.dispatch.subject import Subject, additions_of
 from chatnode.dispatch.table import Command, HandlerResult
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks import declared
-from chatnode.hooks.calls import MARK, Facade, HookCalls
+from chatnode.hooks.calls import Facade, HookCalls
 from chatnode.hooks.context import Context, Scope
 from chatnode.hooks.discovery import Installed
 from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, describe_error, guard
@@ -95,6 +95,7 @@ class Manager:
         self._statuses: dict[str, PluginStatus] = {}
         self._names: frozenset[str] = frozenset()
         self._calls = HookCalls(config.plugins, self.report)
+        self.installed: dict[str, Installed] = {}
         self._directory: DataDirectory
 
     # ---- loading
@@ -104,6 +105,8 @@ class Manager:
 
         The caller holds the directory's lock, and the core's tables are up to date.
         """
+        found = list(found)
+        self.installed = {each.name: each for each in found}
         self._directory = directory
         plugin_directories.finish_drops(directory.plugins)
         taken = declared.Taken.by(self._subjects)
@@ -139,7 +142,7 @@ class Manager:
         """Import and check."""
         try:
             source = found.load()
-            plugin = declaration(source)
+            plugin = declared.declaration(source)
             if plugin.name != found.name:
                 raise StartError(f"it is installed as {found.name} but declares the name {plugin.name}")
             declared.check(plugin, taken)
@@ -294,10 +297,15 @@ class Manager:
         check = self.loaded[name].plugin.check
         assert check is not None
         try:
-            return check(reader)
+            return check(reader, self._directory.of_plugin(name))
         except Exception as error:
             self.report(name, "check", describe_error(error), error)
             return [f"the check of the plugin {name} raised {type(error).__name__}: {error}"]
+
+    @property
+    def plugins(self) -> dict[str, Plugin]:
+        """The declarations of the running plugins."""
+        return {name: each.plugin for name, each in self.loaded.items()}
 
     def request_hooks(self) -> RequestHooks:
         """The plugins' checks before a command runs."""
@@ -383,17 +391,6 @@ class Manager:
         # Not as `exc_info`: that would put the error's message into the log of a program that embeds the node.
         trace = f"\n{describe(error)}" if error is not None else ""
         logger.error("the plugin %s: %s %s%s", plugin, hook, what, trace)
-
-
-def declaration(source: Any) -> Plugin:
-    """What `chatnode_plugin` returns; raises `StartError`."""
-    declare = getattr(source, "chatnode_plugin", None)
-    if getattr(declare, MARK, None) is None:
-        raise StartError("it has no function chatnode_plugin marked with hookimpl")
-    plugin = declare() if callable(declare) else None
-    if not isinstance(plugin, Plugin):
-        raise StartError("its chatnode_plugin does not return a Plugin")
-    return plugin
 
 
 def _bound(loaded: Loaded, command: Command[Any, Any]) -> Command[Any, Any]:

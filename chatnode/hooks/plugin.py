@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -17,8 +18,10 @@ from chatnode.model.events import Event
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
-from chatnode.storage.engine.transaction import Write
+from chatnode.storage.engine.stored_files import StoredFile
+from chatnode.storage.engine.transaction import Transaction, Write
 from chatnode.storage.filters.collection import Collection
+from chatnode.storage.node.restored import RestoreNote
 
 if TYPE_CHECKING:
     import click
@@ -155,6 +158,16 @@ class Metric:
     value: Callable[[Context], Awaitable[float]] | None = None
 
 
+@attrs.frozen
+class RemovalNote:
+    """What was removed. `rule` is `messages` or `closed` for old messages of a conversation, given by its id, or
+    `erased` for a user, given by key."""
+
+    rule: str
+    conversation: str | None = None
+    person: int | None = None
+
+
 @attrs.frozen(kw_only=True)
 class Plugin:
     """Everything that a plugin adds to a node.
@@ -196,5 +209,20 @@ class Plugin:
     after a pause."""
     health: Callable[[Context], Awaitable[Mapping[str, Any] | None]] | None = None
     cli: click.Command | None = None
-    check: Callable[[Reader], list[str]] | None = None
-    """A check of the plugin's tables for `node.check`; returns a line for each problem."""
+    check: Callable[[Reader, Path], list[str]] | None = None
+    """A check of the plugin's tables, and of its directory, for `node.check`; returns a line for each problem. The node
+    itself checks that what `stored_files` lists is there."""
+    repair: Callable[[Context], Awaitable[Mapping[str, int]]] | None = None
+    """Repairs what the check finds and can be computed again, for `node.repair`; returns how much it changed, by
+    name."""
+    stored_files: Callable[[Reader], Iterable[StoredFile]] | None = None
+    """Lists the files in the plugin's directory that belong to rows of its tables. They are in backups, put back by
+    restores, and checked. It reads a database on which other code may not run: use SQL only, and list a file if and
+    only if its row is there. See `Context.backup_running` for deleting files."""
+    after_restore: Callable[[Transaction, RestoreNote], None] | None = None
+    """Called once after a backup was restored, before the plugin's state opens, in a transaction; the note names files
+    that are missing. Whatever was in progress when the backup was made is over."""
+    after_removal: Callable[[Context, RemovalNote], Awaitable[Mapping[str, int]]] | None = None
+    """Called after retention or an erasure has deleted rows, for plugins that delete files with them: it deletes them
+    now, and returns what the receipt shows, such as `{"files": 3, "bytes": 8192}`, within `plugins.start_seconds`. The
+    receipt has these figures as `<plugin>.files` and so on."""

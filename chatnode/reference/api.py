@@ -22,7 +22,7 @@ from chatnode.reference.typed import shown, signature, words_of_fields
 
 DECLARED = (
     "Plugin", "Command", "EventKind", "Table", "Step", "Permission", "PluginRole", "Limit", "Consumer", "Task", "Route",
-    "Response", "FilePart", "Page", "Metric", "Collection", "Field",
+    "Response", "FilePart", "Page", "Metric", "Collection", "Field", "RemovalNote",
 )  # fmt: skip
 WORKED_WITH = (
     "Context",
@@ -35,6 +35,8 @@ WORKED_WITH = (
     "AsOperator",
     "Row",
     "Place",
+    "StoredFile",
+    "RestoreNote",
     "Account",
     "Person",
     "PersonRef",

@@ -10,6 +10,7 @@ from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed
 from chatnode.dispatch.signing import Signer
 from chatnode.dispatch.subject import Subject
+from chatnode.services import checking
 from chatnode.storage.engine import maintenance
 from chatnode.storage.engine.connection import file_statistics
 from chatnode.storage.people import owners
@@ -45,7 +46,7 @@ async def optimize(core: Core) -> str:
 
 async def check_integrity(core: Core) -> str:
     """Run all checks; fails when one finds a problem, so that health and metrics report it."""
-    checked = await core.db.read(checks.run)
+    checked = await checking.with_files(core, await core.db.read(checks.run))
     if not checked.clean:
         failed = ", ".join(check.name for check in checked.checks if check.problems)
         raise JobFailed(f"the database is not sound ({failed}); run chatnode check")

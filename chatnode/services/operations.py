@@ -8,11 +8,12 @@ from chatnode import __version__
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
+from chatnode.hooks import files as plugin_files
 from chatnode.model import permissions
-from chatnode.model.commands.operations import Checked, NodeInfo, NodeStatistics, Repair, Repaired
+from chatnode.model.commands.operations import Checked, CheckNode, NodeInfo, NodeStatistics, Repair, Repaired
 from chatnode.model.commands.shared import Nothing
 from chatnode.routing.sessions import SessionRegistry
-from chatnode.services import search
+from chatnode.services import checking, search
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.filters.collections import operations as of_operations
 from chatnode.storage.log import log
@@ -28,16 +29,17 @@ async def info(ctx: Caller, asked: Nothing) -> NodeInfo:
 
 
 @command("node.check", permission=permissions.OPERATE, reads=True)
-async def check(ctx: Caller, asked: Nothing) -> Checked:
-    """Check the database with SQLite's own checks and chatnode's."""
-    return await ctx.read(checks.run)
+async def check(ctx: Caller, asked: CheckNode) -> Checked:
+    """Check the database with SQLite's own checks and chatnode's, and whether the files of plugins are there."""
+    return await checking.with_files(ctx.core, await ctx.read(checks.run), deep=asked.deep)
 
 
 @command("node.repair", permission=permissions.OPERATE)
 async def repair(ctx: Caller, asked: Nothing) -> Repaired:
     """Rebuild derived data (heads, counts, mentions, marks, threads) in one transaction; other writes wait.
 
-    Groups whose owner cannot act get a new owner. Then rebuild the search index if it is damaged; writes continue.
+    Groups whose owner cannot act get a new owner. Then rebuild the search index if it is damaged, and let plugins
+    repair what is theirs; writes continue.
     """
 
     def write(tx: Transaction) -> dict[str, int]:
@@ -50,7 +52,8 @@ async def repair(ctx: Caller, asked: Nothing) -> Repaired:
     changed = await ctx.write(write)
     if indexed := await search.repair(ctx.core):
         changed["search"] = indexed
-    checked = await ctx.read(checks.run)
+    changed |= await plugin_files.repair(ctx.core)
+    checked = await checking.with_files(ctx.core, await ctx.read(checks.run))
     return Repaired([Repair(name, rows) for name, rows in changed.items()], checked.clean, checked.checks)
 
 

@@ -38,7 +38,7 @@ from chatnode.model.plugins import PluginStatus, SetAside
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction, Write
 from chatnode.storage.log import consumers
-from chatnode.storage.node import plugin_directories, plugins
+from chatnode.storage.node import plugin_directories, plugins, restored
 from chatnode.storage.people import audit, bots, roles
 
 T = TypeVar("T")
@@ -218,5 +218,5 @@ async def export(ctx: Caller, asked: ExportPlugin) -> PluginRows:
 
 SUBJECT = Subject(
     commands=(list_plugins, list_consumers, list_set_aside, replay, retry, dismiss, enable, disable, drop, export),
-    tables=(*plugins.TABLES, *consumers.TABLES, *bots.TABLES),
+    tables=(*plugins.TABLES, *restored.TABLES, *consumers.TABLES, *bots.TABLES),
 )

@@ -10,6 +10,8 @@ from chatnode.dispatch.jobs import Job, JobFailed
 from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
+from chatnode.hooks.files import removed as removed_with
+from chatnode.hooks.plugin import RemovalNote
 from chatnode.model import permissions
 from chatnode.model.commands.privacy import Erase, Erased, Export, ExportPage, Proof
 from chatnode.model.people import PersonRef
@@ -76,7 +78,8 @@ async def _erase_rest(core: Core, person: int, texts: list[str]) -> tuple[dict[s
         if batch.last:
             break
         after = batch.upto
-    removed = await db.write(lambda tx: erasure.finish(tx, person))
+    of_plugins = await removed_with(core, RemovalNote("erased", person=person))
+    removed = await db.write(lambda tx: erasure.finish(tx, person, of_plugins))
     return removed, await _prove(core, texts)
 
 

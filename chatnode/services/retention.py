@@ -10,6 +10,8 @@ from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job
 from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
+from chatnode.hooks.files import removed as removed_with
+from chatnode.hooks.plugin import RemovalNote
 from chatnode.logs import get_logger
 from chatnode.model import permissions
 from chatnode.model.commands.retention import ListRemovals, RemovalPage
@@ -66,6 +68,7 @@ async def _remove(core: Core, due: Due) -> tuple[int, int, list[str]] | None:
     if last is None:
         return None
     upto = last.upto
+    counts |= await removed_with(core, RemovalNote(due.rule, conversation=due.id))
     number = await core.db.write(lambda tx: retention.record_removal(tx, due, upto, counts))
     return number, counts["messages"], probes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chatnode.api import Context, EventKind, Plugin, Table, hookimpl, steps_in
-from chatnode_attachments import hookspecs
+from chatnode_attachments import hookspecs, keeping
 from chatnode_attachments.cli import cli
 from chatnode_attachments.commands import COMMANDS
 from chatnode_attachments.figures import METRICS, health
@@ -20,6 +20,7 @@ from chatnode_attachments.serving import downloads
 from chatnode_attachments.serving.tasks import COUNTING
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import Attachments, open_attachments
+from chatnode_attachments.store.checking import check
 from chatnode_attachments.tasks import CONSUMERS, TASKS
 from chatnode_attachments.uploading import routes as uploading
 
@@ -58,6 +59,11 @@ def chatnode_plugin() -> Plugin:
         collections=(ATTACHMENTS,),
         tasks=(*TASKS, COUNTING),
         state=open_attachments,
+        check=check,
+        repair=keeping.repair,
+        stored_files=keeping.stored_files,
+        after_restore=keeping.after_restore,
+        after_removal=keeping.after_removal,
         health=health,
         cli=cli,
     )

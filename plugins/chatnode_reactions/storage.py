@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -191,7 +192,7 @@ def mine(reader: Reader, account: Account, ids: Sequence[str]) -> list[Mine]:
 # ---- checking
 
 
-def check(reader: Reader) -> list[str]:
+def check(reader: Reader, _: Path) -> list[str]:
     """What is wrong with the tables, a line each."""
     return [line for sql, line in _CHECKS for (found,) in [reader.execute(sql).fetchone()] if found]
 

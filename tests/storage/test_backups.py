@@ -23,6 +23,10 @@ from chatnode.testing import User, refused
 SECRET = "correct horse"
 
 
+def no_files(plugin: str) -> None:
+    """Plugins have none here."""
+
+
 async def lively(node: Node) -> None:
     ann, bob = await User.new(node, "ann"), await User.new(node, "bob")
     talk = await ann.direct(bob)
@@ -43,7 +47,7 @@ async def backed_up(data: Path, path: Path, secret: str | None = None) -> Made:
     """A backup of a node that is open meanwhile."""
     async with open_node(data) as node:
         await lively(node)
-        made = backups.create(node.directory, path, secret, declared())
+        made = backups.create(node.directory, path, secret, declared(), no_files)
         cy = await User.new(node, "cy")
         await cy.says(await cy.direct(cy), "too late")
     return made
@@ -57,7 +61,7 @@ def put_back(data: Path, backup: Path, secret: str | None = None) -> Path | None
     directory = DataDirectory(data)
     directory.claim()
     try:
-        return restore(directory, backup, secret, declared()).kept
+        return restore(directory, backup, secret, declared(), no_files).kept
     finally:
         directory.release()
 
@@ -72,7 +76,7 @@ async def test_a_backup_of_an_open_node_is_restored_elsewhere(tmp_path: Path, se
     assert messages == 20
     assert epoch != made.manifest["epoch"]
     assert names_in(tmp_path) == ["b", "data", "other"]
-    assert names_in(tmp_path / "data") == ["backup.lock", "chatnode.sqlite3", "lock"]
+    assert names_in(tmp_path / "data") == ["backup.lock", "chatnode.sqlite3", "lock", "plugins", "signing.keys"]
 
 
 async def test_what_was_there_is_kept_every_time(tmp_path: Path) -> None:
@@ -130,7 +134,7 @@ async def test_a_backup_of_a_newer_chatnode_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(data / "chatnode.sqlite3") as connection:
         connection.execute("INSERT INTO migrations VALUES ('core', '9999_later', 0)")
     connection.close()
-    backups.create(DataDirectory(data), tmp_path / "newer", None, declared())
+    backups.create(DataDirectory(data), tmp_path / "newer", None, declared(), no_files)
     with pytest.raises(BackupError, match="newer chatnode"):
         put_back(tmp_path / "other", tmp_path / "newer")
 
@@ -142,7 +146,7 @@ async def test_a_damaged_database_makes_no_backup(tmp_path: Path) -> None:
         file.seek(4096 * 5)
         file.write(b"\xff" * 4096 * 3)
     with pytest.raises(BackupError):
-        backups.create(DataDirectory(data), tmp_path / "c", None, declared())
+        backups.create(DataDirectory(data), tmp_path / "c", None, declared(), no_files)
     assert not (tmp_path / "c").exists()
 
 
@@ -152,11 +156,14 @@ async def test_a_wrong_count_is_told_and_refused_unless_anyway(tmp_path: Path) -
     with sqlite3.connect(data / "chatnode.sqlite3") as connection:
         connection.execute("UPDATE conversations SET head = head + 5")
     connection.close()
-    made = backups.create(DataDirectory(data), tmp_path / "c", None, declared())
+    made = backups.create(DataDirectory(data), tmp_path / "c", None, declared(), no_files)
     assert "heads" in made.manifest["problems"]
     with pytest.raises(BackupError, match="--anyway"):
         put_back(tmp_path / "other", tmp_path / "c")
-    assert "heads" in restore(DataDirectory(tmp_path / "other"), tmp_path / "c", None, declared(), anyway=True).problems
+    assert (
+        "heads"
+        in restore(DataDirectory(tmp_path / "other"), tmp_path / "c", None, declared(), no_files, anyway=True).problems
+    )
 
 
 async def test_a_backup_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
@@ -173,7 +180,7 @@ async def test_a_backup_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
                 raise Stop
 
         with pytest.raises(Stop):
-            backups.create(DataDirectory(data), tmp_path / "c", SECRET, declared(), stop)
+            backups.create(DataDirectory(data), tmp_path / "c", SECRET, declared(), no_files, stop)
         assert names_in(tmp_path) == ["b", "data"]
         assert not [name for name in names_in(data) if name.endswith(".partial")]
 
@@ -182,13 +189,13 @@ async def test_nothing_is_overwritten_and_one_is_made_at_a_time(tmp_path: Path) 
     await backed_up(tmp_path / "data", tmp_path / "b")
     directory = DataDirectory(tmp_path / "data")
     with pytest.raises(BackupError, match="already exists"):
-        backups.create(directory, tmp_path / "b", None, declared())
+        backups.create(directory, tmp_path / "b", None, declared(), no_files)
 
     def another(stage: str, done: int, total: int) -> None:
         with pytest.raises(BackupError, match="another backup"):
-            backups.rotate(directory, Backup(), None, declared())
+            backups.rotate(directory, Backup(), None, declared(), no_files)
 
-    backups.create(directory, tmp_path / "c", None, declared(), another)
+    backups.create(directory, tmp_path / "c", None, declared(), no_files, another)
 
 
 async def test_the_node_rotates_its_backups(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import attrs
 
 @attrs.define
 class BackupReply:
-    """A new backup. `problems` counts the problems that checks found in it; `removed` names the old backups deleted."""
+    """A new backup. `problems` counts the problems that checks found in it; `removed` names the old backups deleted.
+    `files` and `file_bytes` count the files of plugins that belong to it."""
 
     name: str
     made_at: str
@@ -17,3 +18,5 @@ class BackupReply:
     encrypted: bool
     problems: int
     removed: list[str]
+    files: int = 0
+    file_bytes: int = 0

@@ -6,6 +6,13 @@ import attrs
 
 
 @attrs.define
+class CheckNode:
+    """`deep`: also read all files of plugins and compare their hashes, which may take hours."""
+
+    deep: bool = False
+
+
+@attrs.define
 class Check:
     """The result of one check; `problems` is empty if it passed."""
 

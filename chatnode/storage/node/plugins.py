@@ -284,6 +284,7 @@ def drop(tx: Transaction, plugin: str, may_have_none: bool = False) -> list[str]
         tx.execute('DELETE FROM migrations WHERE "set" = ?', (plugin,))
     tx.execute("DELETE FROM consumers WHERE plugin = ?", (plugin,))
     tx.execute("DELETE FROM set_aside WHERE plugin = ?", (plugin,))
+    tx.execute("DELETE FROM restored WHERE plugin = ?", (plugin,))
     _remove_permissions(tx, plugin)
     tx.execute("DELETE FROM plugins WHERE name = ?", (plugin,))
     return tables

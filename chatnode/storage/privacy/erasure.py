@@ -6,6 +6,8 @@ records the progress, so that a restarted node resumes it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 import orjson
 
@@ -135,12 +137,13 @@ def erase_messages(tx: Transaction, person: int, batch: ErasureBatch) -> None:
     tx.execute("UPDATE erasures SET upto = ? WHERE person = ?", (batch.upto, person))
 
 
-def finish(tx: Transaction, person: int) -> dict[str, int]:
-    """Tell everybody who has something of theirs; gives how many rows of each table were erased."""
+def finish(tx: Transaction, person: int, of_plugins: Mapping[str, int]) -> dict[str, int]:
+    """Tell everybody who has something of theirs; gives how many rows of each table were erased, and what plugins say
+    was erased with them."""
     row = tx.execute("SELECT counts FROM erasures WHERE person = ?", (person,)).fetchone()
     if row is None:
         return {}  # another task was quicker
-    counts: dict[str, int] = orjson.loads(row[0])
+    counts: dict[str, int] = {**orjson.loads(row[0]), **of_plugins}
     concerned = [
         key
         for (key,) in tx.execute(

@@ -3,6 +3,8 @@
 A backup is copied into the data directory first, where the database is plain anyway, opened and checked there, then
 sealed into a file beside its final name, read back, flushed, and renamed. Whatever ends it in between leaves only
 files that the next backup removes.
+
+The files of plugins that the copy knows are taken into a pool beside the backups before the backup gets its name.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,13 +27,16 @@ from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.file_owners import give, make_directory
+from chatnode.storage.engine.stored_files import FindLister
 from chatnode.storage.log import log
-from chatnode.storage.upkeep import checks, rotation, sealing
+from chatnode.storage.upkeep import checks, collecting, file_lists, rotation, sealing
+from chatnode.storage.upkeep.pool import PARTIAL
 from chatnode.storage.upkeep.sealing import FRAME_BYTES, BackupError
 from chatnode.storage.upkeep.snapshots import Progress, copy, no_progress, open_read_only, sync_directory
 
 _WORK = "backup.partial"
-PARTIAL = ".partial"
+_LOCK = "backup.lock"
+_TRIES, _TRY_SECONDS = 10, 0.01
 
 
 @attrs.frozen
@@ -53,28 +59,55 @@ def passphrase(settings: Backup) -> str | None:
 
 
 def rotate(
-    data: DataDirectory, settings: Backup, secret: str | None, declared: Additions, progress: Progress = no_progress
+    data: DataDirectory,
+    settings: Backup,
+    secret: str | None,
+    declared: Additions,
+    find: FindLister,
+    progress: Progress = no_progress,
 ) -> Made:
-    """Write a backup to the backup directory and delete old ones as configured. Raises `BackupError`."""
+    """Write a backup to the backup directory and delete old ones as configured, with the files that only they listed.
+
+    `find` finds how plugins list their files. Raises `BackupError`.
+    """
     directory = directory_of(data, settings)
     with _one_at_a_time(data):
         try:
             make_directory(directory)
-            for left in directory.glob("chatnode-*.backup" + PARTIAL):
+            for left in (*directory.glob(f"chatnode-*.backup{PARTIAL}"), *_lists_without_backup(directory)):
                 left.unlink()
         except OSError as error:
             raise BackupError(f"{directory}: cannot keep backups here: {error.strerror}") from None
-        made = _create(data, directory / rotation.name_at(now_ms()), secret, declared, progress)
+        path = directory / rotation.name_at(now_ms())
+        made = _create(data, path, secret, declared, find if settings.files else None, progress)
         removed = rotation.superfluous([entry.name for entry in directory.iterdir()], settings)
         for name in removed:
             (directory / name).unlink(missing_ok=True)
+            file_lists.path_of(directory / name).unlink(missing_ok=True)
+        if removed:
+            collecting.prune(directory, secret)
     return attrs.evolve(made, removed=removed)
 
 
+def _lists_without_backup(directory: Path) -> list[Path]:
+    """Lists of files that belong to no backup: it was deleted, or not finished."""
+    lists = directory.glob(f"chatnode-*{file_lists.SUFFIX}")
+    unfinished = directory.glob(f"chatnode-*{file_lists.SUFFIX}{PARTIAL}")
+    return [*(each for each in lists if not file_lists.backup_of(each).exists()), *unfinished]
+
+
 def create(
-    data: DataDirectory, path: Path, secret: str | None, declared: Additions, progress: Progress = no_progress
+    data: DataDirectory,
+    path: Path,
+    secret: str | None,
+    declared: Additions,
+    find: FindLister | None,
+    progress: Progress = no_progress,
 ) -> Made:
-    """Write a backup to `path`, which must not exist. Raises `BackupError`."""
+    """Write a backup to `path`, which must not exist; files of plugins go to a pool beside it, unless `find` is None.
+
+    Raises `BackupError`.
+    """
     try:
         os.lstat(path)
     except FileNotFoundError:
@@ -84,30 +117,64 @@ def create(
     else:
         raise BackupError(f"{path}: already exists; not overwritten")
     with _one_at_a_time(data):
-        return _create(data, path, secret, declared, progress)
+        return _create(data, path, secret, declared, find, progress)
+
+
+def is_running(data: DataDirectory) -> bool:
+    """Whether any process makes a backup of the node now."""
+    try:
+        lock = os.open(data.path / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 @contextmanager
 def _one_at_a_time(data: DataDirectory) -> Generator[None]:
     try:
-        lock = data.open_lock("backup.lock")
+        lock = data.open_lock(_LOCK)
     except OSError as error:
         raise BackupError(f"{data.path}: cannot be used: {error.strerror}") from None
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BackupError(f"{data.path}: another backup is being made; wait until it ends") from None
+        if not any(_locked(lock) for _ in range(_TRIES)):
+            raise BackupError(f"{data.path}: another backup is being made; wait until it ends")
         yield
     finally:
         os.close(lock)
 
 
-def _create(data: DataDirectory, path: Path, secret: str | None, declared: Additions, progress: Progress) -> Made:
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:  # perhaps of `is_running`, which holds it for microseconds
+        time.sleep(_TRY_SECONDS)
+        return False
+    return True
+
+
+def _create(
+    data: DataDirectory,
+    path: Path,
+    secret: str | None,
+    declared: Additions,
+    find: FindLister | None,
+    progress: Progress,
+) -> Made:
     work, partial = data.path / _WORK, path.with_name(path.name + PARTIAL)
+    listed = file_lists.path_of(path)
     try:
         copy(data.database, work, progress)
         manifest = _examine(work, declared, progress)
+        if find is not None:
+            files = collecting.collect(data, work, path, secret, find, progress)
+            manifest["files"] = {"count": files.count, "bytes": files.bytes, "added": files.added}
+            manifest["problems"] |= files.problems
         partial.unlink(missing_ok=True)
         with work.open("rb") as source:
             total = manifest["bytes"]
@@ -116,7 +183,11 @@ def _create(data: DataDirectory, path: Path, secret: str | None, declared: Addit
         give(partial)
         partial.rename(path)
         sync_directory(path.parent)
-    except OSError as error:
+    except BaseException as error:
+        if not path.exists():
+            listed.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise BackupError(f"{path}: the backup could not be written: {error.strerror or error}") from error
     finally:
         for left in (work, partial):

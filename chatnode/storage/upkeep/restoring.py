@@ -24,7 +24,10 @@ from chatnode.storage.engine.connection import DatabaseError, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.file_owners import give
 from chatnode.storage.engine.migrations import core_migrations, migrate
-from chatnode.storage.upkeep import backups, checks, sealing
+from chatnode.storage.engine.stored_files import FindLister
+from chatnode.storage.node import restored
+from chatnode.storage.upkeep import backups, checks, putting_back, sealing
+from chatnode.storage.upkeep.putting_back import PutBack, put_back
 from chatnode.storage.upkeep.sealing import BackupError
 from chatnode.storage.upkeep.snapshots import Progress, no_progress, open_read_only, sync_directory
 
@@ -34,11 +37,12 @@ _SQLITE = b"SQLite format 3\0"
 
 @attrs.frozen
 class Restored:
-    """`manifest` is None for a plain copy of a database. `kept` is the place of the old files, if there were any."""
+    """`manifest` is None for a plain copy of a database. `kept` is the place of the old database, if there was one."""
 
     manifest: dict[str, Any] | None
     kept: Path | None
     problems: dict[str, list[str]]
+    files: PutBack
 
 
 def restore(
@@ -46,14 +50,16 @@ def restore(
     backup: Path,
     secret: str | None,
     declared: Additions,
+    find: FindLister,
     *,
     anyway: bool = False,
     progress: Progress = no_progress,
 ) -> Restored:
-    """Replace the database with a backup. The caller holds the directory's lock.
-    `declared` is what the core declares of its storage.
+    """Replace the database with a backup, and put files of plugins in place that are missing. The caller holds the
+    directory's lock. `declared` is what the core declares of its storage; `find` finds how plugins list their files.
 
-    Problems that the checks find, other than damage of the file, refuse it unless `anyway`. Raises `StartError`.
+    Problems that the checks find, other than damage of the file, refuse it unless `anyway`, and so do files that cannot
+    be found; plugins are told which are missing. Raises `StartError`.
     """
     work = data.path / _WORK
     _discard(work)
@@ -63,12 +69,20 @@ def restore(
         if problems and not anyway:
             found = "; ".join(f"{name}: {each[0]}" for name, each in problems.items())
             raise BackupError(f"{backup}: checks of it failed: {found}. Restore it with --anyway, then repair")
+        with open_read_only(work, resting=True) as reader:
+            files = put_back(data, backup, manifest, reader, secret, find, progress)
+        if files.lost and not anyway:
+            raise BackupError(
+                f"{backup}: files of plugins would be missing: {files.lost[0]} (1 of {len(files.lost)}). "
+                "Restore it with --anyway to go on without them"
+            )
+        _finish(work, backup, files)
         kept = _put_in_place(data, work)
     except OSError as error:
         raise BackupError(f"{data.path}: cannot restore here: {error.strerror or error}") from error
     finally:
         _discard(work)
-    return Restored(manifest, kept, problems)
+    return Restored(manifest, kept, problems, files)
 
 
 def verify(backup: Path, secret: str | None, progress: Progress = no_progress) -> dict[str, Any] | None:
@@ -77,7 +91,9 @@ def verify(backup: Path, secret: str | None, progress: Progress = no_progress) -
     Raises `BackupError` if it could not be restored.
     """
     if not _is_plain(backup):
-        return backups.verify(backup, secret, progress)
+        manifest = backups.verify(backup, secret, progress)
+        putting_back.verify(backup, manifest, secret, progress)
+        return manifest
     try:
         with open_read_only(backup, resting=True) as reader:
             problems = checks.integrity(reader)
@@ -118,7 +134,7 @@ def _unpack(backup: Path, work: Path, secret: str | None, progress: Progress) ->
 
 
 def _prepare(work: Path, backup: Path, declared: Additions, progress: Progress) -> dict[str, list[str]]:
-    """Bring the copy up to date, check it, and give it a new epoch; returns what the checks find."""
+    """Bring the copy up to date and check it; returns what the checks find."""
     size = work.stat().st_size
     progress("checking", 0, size)
     try:
@@ -129,12 +145,6 @@ def _prepare(work: Path, backup: Path, declared: Additions, progress: Progress) 
             connection.execute("COMMIT")
             migrate(connection, core_migrations())
             problems = checks.declared_problems(connection, declared)
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("UPDATE node SET value = ? WHERE key = 'epoch'", (new_id(),))
-            connection.execute(
-                "INSERT INTO audit (at, action, target) VALUES (?, 'backup.restore', ?)", (now_ms(), backup.name)
-            )
-            connection.execute("COMMIT")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except DatabaseError as error:
         raise BackupError(f"{backup}: cannot be used as a database of chatnode: {error}") from error
@@ -142,10 +152,23 @@ def _prepare(work: Path, backup: Path, declared: Additions, progress: Progress) 
         raise
     except StartError as error:
         raise BackupError(f"{backup}: {error}") from error
-    with work.open("rb+") as file:
-        os.fsync(file.fileno())
     progress("checking", size, size)
     return problems
+
+
+def _finish(work: Path, backup: Path, files: PutBack) -> None:
+    """Give the copy a new epoch, note what plugins are to be told, and flush it to disk."""
+    with closing(connect_writer(work, Storage())) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE node SET value = ? WHERE key = 'epoch'", (new_id(),))
+        connection.execute(
+            "INSERT INTO audit (at, action, target) VALUES (?, 'backup.restore', ?)", (now_ms(), backup.name)
+        )
+        restored.note(connection, files.missing)
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    with work.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _put_in_place(data: DataDirectory, work: Path) -> Path | None:

@@ -9,14 +9,19 @@ The first frame is the manifest (JSON), the others the data. A frame is sealed w
 and whether it is the last, so that frames that are changed, moved, missing or from another file are found. With a
 passphrase the seal is ChaCha20-Poly1305 under a key by argon2id with a salt of the file's own, which is why counting
 nonces are safe; without one it is a SHA-256, which finds accidents and no malice.
+
+Many files may share a salt, as deriving its key takes a tenth of a second. Each then has a `subkey` in its header, and
+its own key is the HMAC of that under the shared one.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
 import zlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -32,6 +37,7 @@ _KDF = {"name": "argon2id", "time": 3, "memory_kib": 65_536, "lanes": 4}
 _MOST_MEMORY_KIB = 1 << 20
 _MOST_HEADER = 4_096
 _SHA256 = 32
+_SALT = 16
 
 
 class BackupError(StartError):
@@ -85,15 +91,28 @@ class _Header:
 # ---- writing
 
 
+class _Source(Protocol):
+    """What is sealed."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 def write(
-    path: Path, manifest: dict[str, Any], source: BinaryIO, passphrase: str | None, progress: Callable[[int], None]
+    path: Path,
+    manifest: dict[str, Any],
+    source: _Source,
+    passphrase: str | None,
+    progress: Callable[[int], None] = lambda taken: None,
+    *,
+    salt: bytes | None = None,
 ) -> None:
     """Write a new file and flush it to disk. `progress` is told how many bytes of `source` were taken so far.
 
-    Nobody else may read it. Raises `FileExistsError`, also for a link in its place.
+    `salt` is one that several files share; None: one of its own. Nobody else may read the file. Raises
+    `FileExistsError`, also for a link in its place.
     """
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-        header = _new_header(passphrase)
+        header = _new_header(passphrase, salt)
         file.write(MAGIC + header.line + hashlib.sha256(header.line).hexdigest().encode() + b"\n")
         data, taken, number = orjson.dumps(manifest), 0, 0
         while True:
@@ -108,21 +127,32 @@ def write(
         os.fsync(file.fileno())
 
 
-def _new_header(passphrase: str | None) -> _Header:
+def _new_header(passphrase: str | None, shared: bytes | None) -> _Header:
     if passphrase is None:
         return _Header(orjson.dumps({"cipher": "none"}) + b"\n", _Plain())
-    salt = os.urandom(16)
-    key, key_check = _derive(passphrase, salt, _KDF)
+    salt = shared or os.urandom(_SALT)
+    key, key_check = derive(passphrase, salt)
     fields = {"cipher": "chacha20-poly1305", "kdf": _KDF, "salt": salt.hex(), "key_check": key_check}
+    if shared is not None:
+        subkey = os.urandom(_SALT)
+        fields["subkey"], key = subkey.hex(), _key_of_file(key, subkey)
     return _Header(orjson.dumps(fields) + b"\n", _Encrypted(key))
 
 
-def _derive(passphrase: str, salt: bytes, kdf: dict[str, Any]) -> tuple[bytes, str]:
-    """The key, and something to recognise the right passphrase by."""
+def _key_of_file(key: bytes, subkey: bytes) -> bytes:
+    return hmac.digest(key, b"file " + subkey, "sha256")
+
+
+def derive(passphrase: str, salt: bytes) -> tuple[bytes, str]:
+    """The key of a passphrase with a salt, and something to recognise the right passphrase by."""
+    return _derive(passphrase, salt, _KDF["time"], _KDF["memory_kib"], _KDF["lanes"])
+
+
+@lru_cache(4)  # for files that share a salt
+def _derive(passphrase: str, salt: bytes, time: int, memory_kib: int, lanes: int) -> tuple[bytes, str]:
     derived = hash_secret_raw(
-        passphrase.encode(), salt, time_cost=kdf["time"], memory_cost=kdf["memory_kib"], parallelism=kdf["lanes"],
-        hash_len=40, type=Type.ID,
-    )  # fmt: skip
+        passphrase.encode(), salt, time_cost=time, memory_cost=memory_kib, parallelism=lanes, hash_len=40, type=Type.ID
+    )
     return derived[:32], derived[32:].hex()
 
 
@@ -137,6 +167,15 @@ def read(path: Path, passphrase: str | None) -> tuple[dict[str, Any], Iterator[b
     frames = _frames(path, passphrase)
     manifest: dict[str, Any] = orjson.loads(next(frames))
     return manifest, frames
+
+
+def salt_of(path: Path) -> str | None:
+    """The salt that a file was sealed with, in hexadecimal; None without a passphrase. Raises `BackupError`."""
+    try:
+        with path.open("rb") as file:
+            return _header_fields(file, path)[0].get("salt")
+    except OSError as error:
+        raise BackupError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _frames(path: Path, passphrase: str | None) -> Iterator[bytes]:
@@ -172,14 +211,22 @@ def _inflate(data: bytes, path: Path, number: int) -> bytes:
 
 
 def _read_header(file: BinaryIO, path: Path, passphrase: str | None) -> _Header:
+    fields, line = _header_fields(file, path)
+    try:
+        return _known_header(fields, line, path, passphrase)
+    except (KeyError, TypeError, ValueError):
+        raise BackupError(f"{path}: this chatnode does not know its format") from None
+
+
+def _header_fields(file: BinaryIO, path: Path) -> tuple[dict[str, Any], bytes]:
     if file.read(len(MAGIC)) != MAGIC:
         raise BackupError(f"{path}: not a chatnode backup")
     line, digest = file.readline(_MOST_HEADER), file.readline(_MOST_HEADER)
     if digest != hashlib.sha256(line).hexdigest().encode() + b"\n":
         raise BackupError(f"{path}: the header is damaged; this copy cannot be restored")
     try:
-        return _known_header(orjson.loads(line), line, path, passphrase)
-    except (KeyError, TypeError, ValueError):
+        return orjson.loads(line), line
+    except ValueError:
         raise BackupError(f"{path}: this chatnode does not know its format") from None
 
 
@@ -190,9 +237,12 @@ def _known_header(fields: dict[str, Any], line: bytes, path: Path, passphrase: s
         raise BackupError(f"{path}: made by a newer chatnode; this one cannot read it")
     if passphrase is None:
         raise BackupError(f"{path}: is encrypted; pass its passphrase with --passphrase-file")
-    key, key_check = _derive(passphrase, bytes.fromhex(fields["salt"]), fields["kdf"])
+    kdf = fields["kdf"]
+    key, key_check = _derive(passphrase, bytes.fromhex(fields["salt"]), kdf["time"], kdf["memory_kib"], kdf["lanes"])
     if key_check != fields["key_check"]:
         raise BackupError(f"{path}: the passphrase is wrong")
+    if "subkey" in fields:
+        key = _key_of_file(key, bytes.fromhex(fields["subkey"]))
     return _Header(line, _Encrypted(key))
 
 

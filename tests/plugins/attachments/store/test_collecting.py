@@ -11,7 +11,7 @@ import chatnode_attachments
 import pytest
 import trio
 from chatnode_attachments.state import Attachments
-from chatnode_attachments.store.collecting import Collected
+from chatnode_attachments.store.collecting import CollectedFiles
 from chatnode_attachments.store.files import find_file, remove_bytes
 from chatnode_attachments.store.rows import FileRow
 from chatnode_attachments.store.sweeping import sweep
@@ -25,7 +25,7 @@ from tests.plugins.surface.making import made
 from tests.transport.clients import wait_for
 
 
-async def collect(node: Node) -> Collected:
+async def collect(node: Node) -> CollectedFiles:
     return await node.core.state(Attachments).collector.collect(context(node))
 
 

@@ -71,12 +71,14 @@ from chatnode.storage.conversations.blocks import has_blocked, not_blocked, refu
 from chatnode.storage.conversations.bringing import add_member, open_direct, open_group
 from chatnode.storage.conversations.conversations import (
     Place,
+    access_to_manage,
     access_to_post,
     last_message_at,
     record_about_message,
     record_for_message,
 )
 from chatnode.storage.conversations.conversations import access as access_conversation
+from chatnode.storage.conversations.conversations import set_avatar as set_group_avatar
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.engine.connection import IntegrityError, Querying, Reader
 from chatnode.storage.engine.row import Row
@@ -96,6 +98,7 @@ from chatnode.storage.people.people import by_key as person_by_key
 from chatnode.storage.people.people import check_can_act, check_reachable, holders_of
 from chatnode.storage.people.people import find as find_person
 from chatnode.storage.people.people import public as public_person
+from chatnode.storage.people.people import set_avatar as set_person_avatar
 from chatnode.storage.presence.presence import SEEN as MAY_SEE_PRESENCE
 from chatnode.storage.presence.presence import PresenceRow
 from chatnode.storage.presence.presence import seen as find_presence
@@ -207,6 +210,7 @@ __all__ = [
     "access_conversation",
     "access_message",
     "access_to_delete_message",
+    "access_to_manage",
     "access_to_post",
     "add_member",
     "as_emoji",
@@ -246,6 +250,8 @@ __all__ = [
     "refuse_blocked",
     "rfc3339",
     "run_query",
+    "set_group_avatar",
+    "set_person_avatar",
     "setting",
     "steps_in",
     "thread_followers",

@@ -78,7 +78,7 @@ def _take_data(context: click.Context, parameter: click.Parameter, value: Path |
         root.params["data"] = root.obj = value
 
 
-_WITHOUT_DATA = ("chat", "systemd")
+_WITHOUT_DATA = ("chat", "download", "systemd", "upload")
 _COMMANDS = {
     "audit": ("auditing.audit", "Print the audit log, newest first."),
     "backup": ("backups.backup", "Make a backup; the node may be running."),
@@ -86,6 +86,7 @@ _COMMANDS = {
     "chat": ("chatting.chat", "Chat in this terminal."),
     "check": ("checking.check", "Check the database and files; exit with 1 if there are problems."),
     "config": ("printing.config", "Print every setting with its default, as a config.toml."),
+    "download": ("transferring.download", "Download a file as a user, and print its path."),
     "export": ("upkeep.export", "Export everything as lines of JSON; the node may be running."),
     "fetch": ("backups.fetch", "Fetch a backup from the bucket."),
     "import": ("importing.import_group", "Import conversations from other systems."),
@@ -98,6 +99,7 @@ _COMMANDS = {
     "setup": ("accounts.setup", "Print a link for the first administrator to sign up with."),
     "systemd": ("printing.systemd", "Print a systemd unit that starts this chatnode."),
     "token": ("accounts.token", "Manage API tokens."),
+    "upload": ("transferring.upload", "Upload files as a user, and print their ids."),
     "user": ("accounts.user", "Manage accounts."),
 }
 """Where each command is, and what the help says of it: the summary of the command itself, which is imported late."""

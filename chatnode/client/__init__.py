@@ -16,6 +16,7 @@ from chatnode.client.errors import SignedOut, Unreachable
 from chatnode.client.feed import Interrupted, Item, Live, Pushed, Reset
 from chatnode.client.imports import Imports
 from chatnode.client.sign_in import accept_invite, sign_in
+from chatnode.client.uploaded import UploadedFile
 from chatnode.errors import ConnectionLost, Refusal
 from chatnode.model.commands.resume import Cursor
 
@@ -32,6 +33,7 @@ __all__ = [
     "Reset",
     "SignedOut",
     "Unreachable",
+    "UploadedFile",
     "accept_invite",
     "connect",
     "new_cid",

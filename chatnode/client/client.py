@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import trio
@@ -13,6 +15,8 @@ from chatnode.client.calls import Calls
 from chatnode.client.cids import new_cid
 from chatnode.client.feed import Feed, Item
 from chatnode.client.link import Link
+from chatnode.client.transfers import Transfers
+from chatnode.client.uploaded import PATIENCE_SECONDS, Progress, Source, UploadedFile, fields_of_files
 from chatnode.client.wire import Address
 from chatnode.concurrency import Signal, raise_single
 from chatnode.errors import ConnectionLost
@@ -24,7 +28,7 @@ from chatnode.model.commands.resume import Cursor, Hello
 from chatnode.model.commands.search import SearchPage
 from chatnode.model.commands.shared import ConversationReply, PersonReply
 from chatnode.model.conversations import Conversation, ConversationSettings, Member, Visibility
-from chatnode.model.messages import Message, Receipt
+from chatnode.model.messages import Media, Message, Receipt
 from chatnode.model.people import Person, PersonRef
 from chatnode.model.presence import Presence
 from chatnode.protocol import codec
@@ -57,17 +61,20 @@ async def connect(
     changed = Signal()
     calls = Calls(changed)
     feed = Feed(changed, cursor, unread_bytes, wanted=events)
-    link = Link(Address.of(url), Hello(token, device, presence=events), tls, calls, feed, changed)
+    address = Address.of(url)
+    link = Link(address, Hello(token, device, presence=events), tls, calls, feed, changed)
+    transfers = Transfers(address, token, tls, calls.ask)
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(link.run)
-            yield Client(link, calls, feed)
+            yield Client(link, calls, feed, transfers)
             nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         raise_single(group)
     finally:
         calls.end(ConnectionLost("the client is closed"))
         feed.end(None)
+        await transfers.aclose()
 
 
 class Client:
@@ -79,10 +86,11 @@ class Client:
     `SignedOut` when the node has ended the session. Cancelling one says nothing of whether it was carried out.
     """
 
-    def __init__(self, link: Link, calls: Calls, feed: Feed) -> None:
+    def __init__(self, link: Link, calls: Calls, feed: Feed, transfers: Transfers) -> None:
         self._link = link
         self._calls = calls
         self._feed = feed
+        self._transfers = transfers
 
     @property
     def me(self) -> PersonRef:
@@ -133,12 +141,28 @@ class Client:
         return await self._calls.ask(name, fields)
 
     async def post(
-        self, conversation: str, text: str, *, cid: str | None = None, reply_to: str | None = None
+        self,
+        conversation: str,
+        text: str = "",
+        *,
+        cid: str | None = None,
+        reply_to: str | None = None,
+        files: Sequence[UploadedFile | str] = (),
     ) -> Posted:
         """Post a message; returns once it is on the node's disk. Sent again with the same `cid` it is the same
-        message, however often and by whichever client of the person."""
+        message, however often and by whichever client of the person.
+
+        `files` are what `upload` returned, or ids of uploaded files; `text` is then a caption. They are posted as
+        images if all of them are known to be images.
+        """
         return await self._ask(
-            Posted, "messages.post", conversation=conversation, cid=cid or new_cid(), text=text, reply_to=reply_to
+            Posted,
+            "messages.post",
+            conversation=conversation,
+            cid=cid or new_cid(),
+            text=text,
+            reply_to=reply_to,
+            **fields_of_files(files),
         )
 
     async def edit(self, message: str, text: str) -> Message:
@@ -255,6 +279,68 @@ class Client:
     async def typing(self, conversation: str, *, stop: bool | None = None) -> None:
         """Show that the user is typing; repeat every few seconds while they do."""
         await self.call("typing", conversation=conversation, **({"stop": stop} if stop is not None else {}))
+
+    # ---- files, with the plugin `attachments` of the node
+
+    async def upload(
+        self,
+        source: Source,
+        *,
+        name: str | None = None,
+        type: str | None = None,
+        as_file: bool = False,
+        progress: Progress | None = None,
+        resume: str | None = None,
+        created: Callable[[str], None] | None = None,
+        patience: float = PATIENCE_SECONDS,
+    ) -> UploadedFile:
+        """Upload a file, to be posted within a day. `source` is a path, a file opened for reading bytes, or an async
+        iterable of bytes; without a path, a `name` is needed.
+
+        It continues by itself after lost connections and restarts of the node, and returns once all of it is on the
+        node's disk, with the hash of what was sent. The node removes the metadata of pictures (places, dates), unless
+        they are uploaded `as_file`; it decides on the type of a file by its content, and takes `type` as a hint.
+
+        `progress` is called with the bytes done and the bytes in all, which are None for a stream. `created` is called
+        with the id of an upload that can be resumed: if this program ends before, another one can pass the same path
+        and the id as `resume`, and only the rest is sent.
+
+        Raises the node's `Refusal`, `OSError` for what cannot be read, and `Unreachable` when nothing moved for
+        `patience` seconds.
+        """
+        return await self._transfers.upload(
+            source,
+            name=name,
+            type=type,
+            as_file=as_file,
+            progress=progress,
+            resume=resume,
+            created=created,
+            patience=patience,
+        )
+
+    async def download(
+        self,
+        file: UploadedFile | Media | str,
+        target: str | os.PathLike[str],
+        *,
+        variant: str | None = None,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+        patience: float = PATIENCE_SECONDS,
+    ) -> Path:
+        """Download a file of a message, or a `variant` of it such as `thumb320`, to the path `target`.
+
+        It continues by itself after lost connections, and where an earlier download to the same directory stopped, in
+        `<id>.part`. `target` exists only once all of it is there with the hash that the node gives. Never take a
+        `target` from the name of a file as it is: others chose it.
+
+        Raises the node's `Refusal` (`unavailable` while the file is not scanned for viruses yet), `FileExistsError`,
+        other `OSError`s, and `Unreachable` when nothing came for `patience` seconds.
+        """
+        return await self._transfers.download(
+            file, target, variant=variant, overwrite=overwrite, progress=progress, patience=patience
+        )
 
     async def _ask(self, kind: type[T], name: str, /, **fields: Any) -> T:
         """A command whose fields that are None are left out."""

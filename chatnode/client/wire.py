@@ -1,4 +1,4 @@
-"""One WebSocket to a node: opening it, and asking one thing before or at its beginning."""
+"""Connections to a node: opening one, a WebSocket on it, and asking one thing before or at its beginning."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ OPEN_SECONDS = 20.0
 CLOSE_SECONDS = 2.0
 """How long the node may take to answer a close frame."""
 MOST_FRAME_BYTES = 2**26  # a page of 500 of the longest messages; what is asked for is the asker's to bound
+SOCKET = "/v1/socket"
+"""The path of the client socket."""
 _READ_BYTES = 65_536
 
 
 @attrs.frozen
 class Address:
-    """Where a node's client socket is."""
+    """Where a node is. `base` is what its paths begin with, behind a proxy that does not give it a host of its own."""
 
     url: str
     host: str
     port: int
     secure: bool
-    path: str
+    base: str
 
     @classmethod
     def of(cls, url: str) -> Address:
@@ -47,8 +49,11 @@ class Address:
         secure = parts.scheme == "https"
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise Unreachable(f"{url!r} is not a node's address; expected one such as http://127.0.0.1:8008")
-        path = parts.path.rstrip("/") + "/v1/socket"
-        return cls(url, parts.hostname, port or (443 if secure else 80), secure, path)
+        return cls(url, parts.hostname, port or (443 if secure else 80), secure, parts.path.rstrip("/"))
+
+    def target(self, path: str) -> str:
+        """What to request for a path of the node's."""
+        return self.base + path
 
     @property
     def host_field(self) -> str:
@@ -65,7 +70,7 @@ async def open_socket(address: Address, tls: ssl.SSLContext | None = None) -> As
     What the body raises comes out as it is.
     """
     deadline = trio.current_time() + OPEN_SECONDS
-    stream = await _open_stream(address, tls, deadline)
+    stream = _WatchedStream(await open_stream(address, tls, deadline))
     try:
         async with trio.open_nursery() as nursery:
             socket = await _upgrade(nursery, stream, address, deadline)
@@ -105,7 +110,8 @@ def frame_object(text: str | bytes) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-async def _open_stream(address: Address, tls: ssl.SSLContext | None, deadline: float) -> _WatchedStream:
+async def open_stream(address: Address, tls: ssl.SSLContext | None, deadline: float) -> trio.abc.Stream:
+    """A connection to the node, encrypted if its address says so. Raises `Unreachable`."""
     with trio.move_on_at(deadline):
         try:
             stream: trio.abc.Stream = await trio.open_tcp_stream(address.host, address.port)
@@ -113,9 +119,7 @@ async def _open_stream(address: Address, tls: ssl.SSLContext | None, deadline: f
             raise Unreachable(f"cannot reach {address.url} ({_why(error)}); is the node running?") from None
         except UnicodeError as error:  # a label that is empty, too long, or has a character that none may have
             raise Unreachable(f"{address.url!r} is not an address: {address.host}: {error}") from None
-        if address.secure:
-            return _WatchedStream(await _encrypt(stream, address, tls))
-        return _WatchedStream(stream)
+        return await _encrypt(stream, address, tls) if address.secure else stream
     raise Unreachable(f"{address.url} did not answer within {OPEN_SECONDS:g} s")
 
 
@@ -150,7 +154,7 @@ async def _upgrade(
             nursery,
             cast("trio.SocketStream", stream),
             address.host_field,
-            address.path,
+            address.target(SOCKET),
             max_message_size=MOST_FRAME_BYTES,
             receive_buffer_size=_READ_BYTES,
         )

@@ -237,7 +237,7 @@ class HookCalls:
 
     def _check_content(self, plugin: str, sent: Draft, prepared: Draft) -> None:
         """Raises `HookFailed` if a plugin left a draft without the content that its kind has, or with another."""
-        files: Sequence[object] = prepared.files
+        files = cast("Sequence[object]", prepared.files)
         if (
             type(prepared.content) is not type(sent.content)
             or bool(files) != bool(sent.files)

@@ -41,7 +41,7 @@ class Conversation:
     """A conversation as its members see it. `head` is the seq of its newest message, 0 if empty. A closed
     conversation accepts no messages until it is reopened; it closes after `idle_days` without messages, and messages
     are removed after `retention_days`. A conversation that was closed long ago is inactive: it is in no inbox until
-    it is reopened.
+    it is reopened. `avatar` is the address of a group's picture, relative to the node.
     """
 
     conversation: str
@@ -60,6 +60,7 @@ class Conversation:
     inactive_at: str | None = None
     idle_days: int | None = None
     retention_days: int | None = None
+    avatar: str | None = None
 
 
 @attrs.frozen
@@ -116,3 +117,4 @@ class InboxEntry:
     peer: PersonRef | None = None
     closed_at: str | None = None
     settings: ConversationSettings | None = None
+    avatar: str | None = None

@@ -84,7 +84,7 @@ async def list_page(ctx: Caller, asked: ListPeople) -> PersonPage:
 
 @command("people.update", permission=permissions.CHAT, limit="changes")
 async def update(ctx: Caller, asked: UpdateProfile) -> PersonReply:
-    """Change your name or avatar; an empty avatar removes it."""
+    """Change your name, or remove your avatar with an empty one. Addresses of pictures are not accepted."""
     return PersonReply(await ctx.write(lambda tx: people.update_profile(tx, ctx.me, asked.name, asked.avatar)))
 
 

@@ -130,7 +130,7 @@ async def get(ctx: Caller, asked: InConversation) -> ConversationDetails:
 
 @command("conversations.update", permission=permissions.CHAT, limit="changes")
 async def update(ctx: Caller, asked: UpdateConversation) -> ConversationReply:
-    """Change a group's title, description, visibility, idle days or retention.
+    """Change a group's title, description, visibility, idle days or retention; an empty `avatar` removes its picture.
 
     In a direct conversation, both users can change `idle_days` and nothing else.
     """
@@ -138,7 +138,7 @@ async def update(ctx: Caller, asked: UpdateConversation) -> ConversationReply:
         lambda tx: conversations.update(
             tx, ctx.me, asked.conversation,
             title=asked.title, description=asked.description, visibility=asked.visibility,
-            idle_days=asked.idle_days, retention_days=asked.retention_days,
+            idle_days=asked.idle_days, retention_days=asked.retention_days, avatar=asked.avatar,
         )
     )  # fmt: skip
     return ConversationReply(asked.conversation)

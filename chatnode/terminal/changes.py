@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 from chatnode.errors import Refusal
 from chatnode.model.messages import Message
-from chatnode.terminal.printable import one_line
 from chatnode.terminal.room import Room
 from chatnode.terminal.session import NOWHERE, ChatSession
 
@@ -75,35 +74,32 @@ class Changes:
 
     async def status(self, rest: str) -> None:
         await self._client.set_status(rest or None)
-        self._write_note(f"status set: {rest}" if rest else "status cleared")
+        self._session.note(f"status set: {rest}" if rest else "status cleared")
 
     async def mute(self, rest: str) -> None:
         hours = _hours(rest)
         until = datetime.now(UTC) + timedelta(hours=hours or _LONGEST_HOURS)
         await self._client.settings(here(self._session).conversation, muted_until=f"{until:%Y-%m-%dT%H:%M:%SZ}")
-        self._write_note(f"muted until {until.astimezone():%Y-%m-%d %H:%M}" if hours else "muted until /unmute")
+        self._session.note(f"muted until {until.astimezone():%Y-%m-%d %H:%M}" if hours else "muted until /unmute")
 
     async def unmute(self, rest: str) -> None:
         room = here(self._session)
         settings = await self._client.settings(room.conversation, muted_until="")
         if settings.notify == "none":
             await self._client.settings(room.conversation, notify="all")
-        self._write_note("no longer muted")
+        self._session.note("no longer muted")
 
     async def block(self, rest: str) -> None:
         if rest:
             await self._client.block(rest.removeprefix("@"))
             return
         blocked = await self._client.blocked()
-        self._write_note("you block " + (", ".join(person.handle for person in blocked) or "nobody"))
+        self._session.note("you block " + (", ".join(person.handle for person in blocked) or "nobody"))
 
     async def unblock(self, rest: str) -> None:
         if not rest:
             raise Refusal("invalid", "/unblock HANDLE")
         await self._client.unblock(rest.removeprefix("@"))
-
-    def _write_note(self, text: str) -> None:
-        self._session.write(self._session.lines.note(one_line(text, 500)))
 
 
 def _hours(text: str) -> float | None:

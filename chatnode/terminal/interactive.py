@@ -10,12 +10,16 @@ import trio
 
 from chatnode.client import Client, connect
 from chatnode.concurrency import raise_single
-from chatnode.terminal.lines import Lines
+from chatnode.terminal.attaching import FileCommands
+from chatnode.terminal.lines import Lines, ShownFiles
 from chatnode.terminal.printable import one_line
 from chatnode.terminal.prompt import Prompt, Words
 from chatnode.terminal.session import ChatSession
 from chatnode.terminal.slash import Slash
 from chatnode.terminal.style import Style
+from chatnode.terminal.tokens import state_directory
+from chatnode.terminal.transfers import TransferQueue
+from chatnode.terminal.unfinished import UnfinishedUploads
 
 _LAST_SECONDS = 3.0
 """How long leaving waits for what was entered last."""
@@ -24,7 +28,7 @@ _LAST_SECONDS = 3.0
 async def chat_at_terminal(url: str, token: str, who: str | None) -> None:
     """Until the person leaves. Raises `SignedOut`, `Unreachable` or a `Refusal` of the hello."""
     async with connect(url, token) as client:
-        chat = _Chat(client)
+        chat = _Chat(client, url)
         chat.greet(url)
         if who is not None:
             chat.open_first(who)
@@ -37,12 +41,17 @@ async def chat_at_terminal(url: str, token: str, who: str | None) -> None:
 class _Chat:
     """The parts, and what goes between them."""
 
-    def __init__(self, client: Client) -> None:
-        self._lines = Lines(Style.of_terminal(), client.me)
+    def __init__(self, client: Client, url: str) -> None:
+        files = ShownFiles()
+        self._lines = Lines(Style.of_terminal(), client.me, files)
         self.session = ChatSession(client, self._lines, _write, lambda: self._prompt.refresh())
-        self._slash = Slash(self.session)
+        unfinished = UnfinishedUploads(state_directory(), url, client.me.id)
+        self._transfers = TransferQueue(
+            client, unfinished, self.session.note, self.session.complain, lambda: self._prompt.refresh()
+        )
+        self._slash = Slash(self.session, FileCommands(self.session, self._transfers, files))
         words = Words(self._slash.commands, self.session.desk.names, self._handles)
-        self._prompt = Prompt(lambda: self.session.title, lambda: self.session.status, words)
+        self._prompt = Prompt(lambda: self.session.title, self._status, words, self._transfers.cancel)
 
     def greet(self, url: str) -> None:
         style = self._lines.style
@@ -66,7 +75,9 @@ class _Chat:
             nursery.start_soon(self.session.work, self._slash.run)
             nursery.start_soon(self.session.mark)
             nursery.start_soon(self.session.catch_up)
-            nursery.start_soon(_call_on_signal, self._prompt.leave)
+            nursery.start_soon(self._transfers.run)
+            nursery.start_soon(_call_on_signals, self._prompt.leave, signal.SIGTERM, signal.SIGHUP)
+            nursery.start_soon(_call_on_signals, self._transfers.cancel, signal.SIGINT)
             await left.wait()
             await self._finish()
             nursery.cancel_scope.cancel()
@@ -85,6 +96,11 @@ class _Chat:
             await self.session.wait_done()
         for line in self.session.unsent():
             self.session.complain(f"not sent: {one_line(line, 200)}")
+        for what in self._transfers.unfinished:
+            self.session.complain(f"not done: {what}")
+
+    def _status(self) -> str:
+        return " · ".join(each for each in (self.session.status, self._transfers.status) if each)
 
     def _handles(self) -> tuple[str, ...]:
         heard = self.session.room.handles() if self.session.room else ()
@@ -95,8 +111,9 @@ def _write(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
-async def _call_on_signal(leave: Callable[[], None]) -> None:
-    """So that the terminal is given back as it was."""
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
+async def _call_on_signals(handle: Callable[[], object], *which: signal.Signals) -> None:
+    """Leaving gives the terminal back as it was. Ctrl-C is a signal in the moments when the editor prints something,
+    and does the same then as at any other time."""
+    with trio.open_signal_receiver(*which) as signals:
         async for _ in signals:
-            leave()
+            handle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
@@ -15,18 +16,43 @@ from chatnode.terminal.style import Style
 _INDENT = "      "  # as wide as a time and a space
 _TITLE_WIDTH = 28
 _QUOTE_CHARS = 60
+_FILE_ID = re.compile(r"[0-9a-f]{32}")
 
 ADMINS = "admins"
 ALL_OF_A_GROUP = (EVERYONE, "all")
 """Handles that name more than one person."""
 
 
-class Lines:
-    """Renders for one reader, `me`."""
+class ShownFiles:
+    """Numbers for the files on the screen, by which they are saved."""
 
-    def __init__(self, style: Style, me: PersonRef) -> None:
+    def __init__(self) -> None:
+        self._files: list[Media] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, file: Media) -> int | None:
+        """The file's number, the next one for a file that has none; None if the node does not have the file."""
+        if not _FILE_ID.fullmatch(file.file):
+            return None
+        if file.file not in self._numbers:
+            self._files.append(file)
+            self._numbers[file.file] = len(self._files)
+        return self._numbers[file.file]
+
+    def get(self, number: int | None) -> Media | None:
+        """The file with a number; without one, the last."""
+        if number is None:
+            return self._files[-1] if self._files else None
+        return self._files[number - 1] if 0 < number <= len(self._files) else None
+
+
+class Lines:
+    """Renders for one reader, `me`. With `files`, the files of messages are numbered."""
+
+    def __init__(self, style: Style, me: PersonRef, files: ShownFiles | None = None) -> None:
         self.style = style
         self.me = me
+        self._files = files
 
     def message(self, message: Message, quoted: Message | None) -> str:
         """`10:17 ann  text`, under what it replies to; one's own with a mark, as they are shown once stored."""
@@ -42,7 +68,7 @@ class Lines:
     def _body(self, message: Message) -> str:
         if message.deleted_at is not None:
             return self.style.dim("(deleted)")
-        shown = [each for each in (*attachments(message), self._text(message)) if each]
+        shown = [each for each in (*attachments(message, self._files), self._text(message)) if each]
         return "\n".join(shown) + (self.style.dim(" (edited)") if message.edited_at else "")
 
     def _text(self, message: Message) -> str:
@@ -193,7 +219,7 @@ def is_muted(entry: InboxEntry) -> bool:
     return settings.notify == "none" or (until is not None and until > datetime.now(UTC))
 
 
-def attachments(message: Message) -> list[str]:
+def attachments(message: Message, files: ShownFiles | None = None) -> list[str]:
     """What a message carries beside its text, in a line each; none for one that is only text."""
     if message.deleted_at is not None:
         return []
@@ -204,13 +230,14 @@ def attachments(message: Message) -> list[str]:
         at = f"{place.latitude:.5f}, {place.longitude:.5f}"
         return [f"[place] {one_line(place.name, 200)} ({at})" if place.name.strip() else f"[place] {at}"]
     media = [message.media] if message.media is not None else []  # all that a node of an earlier version sends
-    return [_file(each, message.kind) for each in message.files or media]
+    return [_file(each, message.kind, files) for each in message.files or media]
 
 
-def _file(media: Media, kind: str) -> str:
+def _file(media: Media, kind: str, files: ShownFiles | None) -> str:
     size = f", {media.width}×{media.height}" if media.width and media.height else ""
-    what = f"{one_line(media.name, 255)} ({one_line(media.type, 100)}, {_bytes(media.bytes)}{size})"
-    return f"[{kind}] {what} {one_line(media.file, 2_000)}"
+    what = f"{one_line(media.name, 255)} ({one_line(media.type, 100)}, {file_size(media.bytes)}{size})"
+    number = files.number(media) if files is not None else None
+    return f"[{kind} {number}] {what}" if number else f"[{kind}] {what} {one_line(media.file, 2_000)}"
 
 
 def summary(message: Message) -> str:
@@ -220,7 +247,7 @@ def summary(message: Message) -> str:
     return " ".join(each for each in (*attachments(message), message.text) if each)
 
 
-def _bytes(count: int) -> str:
+def file_size(count: int) -> str:
     if count < 1024:
         return f"{count} bytes"
     unit = min((count.bit_length() - 1) // 10, 4)

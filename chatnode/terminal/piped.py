@@ -15,11 +15,11 @@ from chatnode.model.conversations import InboxEntry
 from chatnode.model.events import MessagePosted
 from chatnode.terminal.lines import Lines
 from chatnode.terminal.naming import find
+from chatnode.terminal.posting import post_patiently
 from chatnode.terminal.room import Room
 from chatnode.terminal.style import Style
 
 _READ_BYTES = 65_536
-_PATIENCE_SECONDS = 1.0
 
 
 async def chat_by_lines(url: str, token: str, who: str) -> bool:
@@ -68,19 +68,13 @@ class _LineChat:
     async def _post(self, conversation: str, text: str) -> None:
         cid = new_cid()
         self._own.add(cid)
-        while True:
-            try:
-                await self._client.post(conversation, text, cid=cid)
-                return
-            except Refusal as refusal:
-                if refusal.temporary:
-                    await trio.sleep(refusal.retry_after or _PATIENCE_SECONDS)
-                    continue
-                if refusal.code in ("unauthenticated", "not_member"):
-                    raise
-                self.refused = True
-                print(f"chatnode: not sent: {refusal.message}", file=sys.stderr)  # noqa: T201
-                return
+        try:
+            await post_patiently(self._client, conversation, text, cid=cid)
+        except Refusal as refusal:
+            if refusal.code in ("unauthenticated", "not_member"):
+                raise
+            self.refused = True
+            print(f"chatnode: not sent: {refusal.message}", file=sys.stderr)  # noqa: T201
 
     async def show(self) -> None:
         assert self._entry is not None

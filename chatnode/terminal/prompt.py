@@ -17,6 +17,8 @@ from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.patch_stdout import patch_stdout
 
+from chatnode.terminal.paths import completions
+
 
 class Words(Completer):
     """Completes /commands at the beginning of a line, their arguments, and @handles anywhere."""
@@ -38,6 +40,11 @@ class Words(Completer):
             found = [each for each in self._titles() if _may_become(word, each)]
         elif before.startswith(("/dm ", "/invite ", "/group ", "/block ", "/unblock ")):
             found = [each for each in self._handles() if each.startswith(word)]
+        elif before.startswith("/attach "):
+            typed = before.partition(" ")[2].lstrip()
+            for each, replaced in completions(typed):
+                yield Completion(each, -replaced)
+            return
         elif word.startswith("@"):
             found = ["@" + each for each in self._handles() if each.startswith(word[1:])]
         else:
@@ -54,13 +61,18 @@ def _may_become(word: str, name: str) -> bool:
 class Prompt:
     """A prompt that stays: each line goes to `take`, and the next can be typed at once.
 
-    `title` and `status` are called at each drawing, from the editor's thread.
+    `title` and `status` are called at each drawing, from the editor's thread; `interrupt` from the trio thread, for
+    Ctrl-C where nothing was typed.
     """
 
-    def __init__(self, title: Callable[[], str], status: Callable[[], str], words: Completer) -> None:
+    def __init__(
+        self, title: Callable[[], str], status: Callable[[], str], words: Completer, interrupt: Callable[[], object]
+    ) -> None:
         self._title = title
+        self._interrupt = interrupt
         self._stopped = False
         self._take: Callable[[str], None] = lambda line: None
+        self._stop: Callable[[], None] = lambda: None
         self._session: PromptSession[str] = PromptSession(
             message=self._message,
             bottom_toolbar=lambda: FormattedText([("class:bottom-toolbar", f" {status()} ")]),
@@ -84,11 +96,15 @@ class Prompt:
             with suppress(trio.RunFinishedError):
                 token.run_sync_soon(take, line)
 
+        def stop() -> None:
+            with suppress(trio.RunFinishedError):
+                token.run_sync_soon(self._interrupt)
+
         def begun() -> None:
             token.run_sync_soon(task_status.started)
             self._leave_if_told()
 
-        self._take = hand_over
+        self._take, self._stop = hand_over, stop
         with patch_stdout(raw=True):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._leave_on_cancel)
@@ -146,7 +162,10 @@ class Prompt:
 
         @keys.add("c-c")
         def _(event: KeyPressEvent) -> None:  # pyright: ignore[reportUnusedFunction]
-            """Throw the line away. Leaving is Ctrl-D, so that nobody leaves by one key too many."""
+            """Throw the line away, or stop what is on its way. Leaving is Ctrl-D, so that nobody leaves by one key too
+            many."""
+            if not event.current_buffer.text:
+                self._stop()
             event.current_buffer.reset()
 
         return keys

@@ -23,13 +23,13 @@ from chatnode.model.messages import Message
 from chatnode.model.people import Person
 from chatnode.terminal.desk import Desk
 from chatnode.terminal.lines import Lines, is_muted, marked_title, title_of
+from chatnode.terminal.posting import post_patiently
 from chatnode.terminal.printable import one_line, printable
 from chatnode.terminal.room import Room
 
 NOWHERE = "open a conversation first: /inbox, then /open 1; or /dm HANDLE"
 INBOX = 30
 """Conversations that a list shows."""
-_PATIENCE_SECONDS = 1.0
 
 
 class ChatSession:
@@ -158,18 +158,11 @@ class ChatSession:
             self.complain(f"not sent: {NOWHERE}")
             self.write(self.lines.note(one_line(text, 500)))
             return
-        cid = new_cid()
-        while True:
-            try:
-                await self.client.post(self.room.conversation, text, cid=cid, reply_to=reply_to)
-                return
-            except Refusal as refusal:
-                if refusal.temporary:
-                    await trio.sleep(refusal.retry_after or _PATIENCE_SECONDS)
-                    continue
-                self.complain(f"not sent: {refusal.message}")
-                self.write(self.lines.note(one_line(text, 500)))
-                return
+        try:
+            await post_patiently(self.client, self.room.conversation, text, cid=new_cid(), reply_to=reply_to)
+        except Refusal as refusal:
+            self.complain(f"not sent: {refusal.message}")
+            self.write(self.lines.note(one_line(text, 500)))
 
     async def list_inbox(self) -> None:
         """Show the inbox as the node has it now. Call it with the turn taken."""
@@ -184,6 +177,9 @@ class ChatSession:
         entry = (await self.client.conversation(conversation)).you
         self.desk.put(entry)
         return entry
+
+    def note(self, message: str) -> None:
+        self.write(self.lines.note(one_line(message, 500)))
 
     def complain(self, message: str) -> None:
         self.write(self.lines.style.error(f"  ! {printable(message)}"))

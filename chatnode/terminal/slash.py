@@ -10,6 +10,7 @@ import attrs
 
 from chatnode.client import Client
 from chatnode.errors import Refusal
+from chatnode.terminal.attaching import FileCommands
 from chatnode.terminal.changes import Changes, here, last_of_mine, last_of_others
 from chatnode.terminal.naming import find, has_title
 from chatnode.terminal.printable import one_line
@@ -34,7 +35,7 @@ class SlashCommand:
 class Slash:
     """Carries out /commands on a session. What it cannot, it says in a line."""
 
-    def __init__(self, session: ChatSession) -> None:
+    def __init__(self, session: ChatSession, files: FileCommands) -> None:
         self._session = session
         self._client: Client = session.client
         self._public: list[str] = []
@@ -57,6 +58,8 @@ class Slash:
             SlashCommand("/delete", "delete your last message here for everyone", changes.delete),
             SlashCommand("/react EMOJI", "react to the last message by someone else", changes.react),
             SlashCommand("/unreact [EMOJI]", "remove your reactions to it", changes.unreact),
+            SlashCommand("/attach FILE [TEXT]", "send a file; quote a name with spaces", files.attach),
+            SlashCommand("/save [N] [TARGET]", "save file N, or the last one, here or to TARGET", files.save),
             SlashCommand("/who-read", "show who received and read your last message here", self._who_read),
             SlashCommand("/status [TEXT]", "set your status; without TEXT, clear it", changes.status),
             SlashCommand("/mute [HOURS]", "mute this conversation, until /unmute by default", changes.mute),
@@ -105,7 +108,7 @@ class Slash:
         for line in (
             "HANDLE or @HANDLE is a user, #TITLE a group; a title that could not be a handle needs no #",
             "any other line starting with / is refused; //me sends “/me” as text",
-            "Alt-Enter starts a new line; Tab completes commands, handles and titles",
+            "Alt-Enter starts a new line; Tab completes commands, handles, titles and files to attach",
         ):
             self._session.write(self._session.lines.note(line))
 

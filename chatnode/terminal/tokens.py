@@ -22,7 +22,7 @@ class Tokens:
     """The tokens for one node."""
 
     def __init__(self, directory: Path, url: str) -> None:
-        self._directory = directory / "tokens" / _file_name(_usual(url))
+        self._directory = directory / "tokens" / _file_name(usual_url(url))
 
     def last_used(self) -> str | None:
         """The handle that was used here last."""
@@ -55,7 +55,7 @@ class Tokens:
         return self._directory / _file_name(handle.lower())
 
 
-def _usual(url: str) -> str:
+def usual_url(url: str) -> str:
     """A node's address in its usual spelling, so that its tokens are found by every other."""
     with suppress(ValueError):
         return str(parse_url(url))

@@ -83,7 +83,7 @@ def _of_plugins(plugins: Iterable[Loaded]) -> Iterator[tuple[str, Schema]]:
                     "summary": route.summary or f"A route of the plugin {plugin.name}.",
                     "tags": [plugin.name],
                     "parameters": _in_path(path),
-                    "responses": _responses(anything),
+                    "responses": _of_route(method),
                 }
                 if route.permission is None:
                     operation["security"] = []
@@ -244,6 +244,14 @@ def _responses(gives: dict[str, Schema]) -> Schema:
         "431": {"description": "the request's head is larger than the node accepts"},  # may come without a body
         "default": {"description": "refused", "content": _json({"$ref": "#/components/schemas/Error"})},
     }
+
+
+def _of_route(method: str) -> Schema:
+    """A route's responses. What a success has, and whether it has a body, only its plugin knows."""
+    refused: Schema = {"description": "refused"}
+    if method != "HEAD":
+        refused["content"] = _json({"$ref": "#/components/schemas/Error"})
+    return {"2XX": {"description": "done"}, "3XX": {"description": "elsewhere, or not modified"}, "default": refused}
 
 
 def _query_parameter(name: str, schema: Schema, required: bool) -> Schema:

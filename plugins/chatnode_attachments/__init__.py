@@ -4,25 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatnode.api import Context, EventKind, Plugin, Table, hookimpl, steps_in
+from chatnode.api import (
+    Change,
+    Context,
+    ConversationUpdated,
+    Event,
+    EventKind,
+    MessagePosted,
+    PersonUpdated,
+    Plugin,
+    Table,
+    Transaction,
+    hookimpl,
+    only_for,
+    steps_in,
+)
 from chatnode_attachments import hookspecs, keeping
+from chatnode_attachments.avatars.sending import ROUTES as AVATARS
+from chatnode_attachments.avatars.setting import follow
 from chatnode_attachments.cli import cli
 from chatnode_attachments.commands import COMMANDS
 from chatnode_attachments.figures import METRICS, health
 from chatnode_attachments.messages.collection import ATTACHMENTS
-from chatnode_attachments.messages.posting import in_transaction as in_transaction
+from chatnode_attachments.messages.posting import bind_files, has_files
 from chatnode_attachments.messages.posting import prepare_draft as prepare_draft
 from chatnode_attachments.messages.shown import enrich_messages as enrich_messages
 from chatnode_attachments.model import AttachmentsChanged, FileInfected
 from chatnode_attachments.permissions import PERMISSIONS
 from chatnode_attachments.scanning import telling
-from chatnode_attachments.serving import downloads
+from chatnode_attachments.serving.downloads import ROUTES as DOWNLOADS
 from chatnode_attachments.serving.tasks import COUNTING
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import Attachments, open_attachments
 from chatnode_attachments.store.checking import check
 from chatnode_attachments.tasks import CONSUMERS, TASKS
-from chatnode_attachments.uploading import routes as uploading
+from chatnode_attachments.uploading.routes import LIMITS
+from chatnode_attachments.uploading.routes import ROUTES as UPLOADS
 
 _FILES = Table(
     "attachments_files", people=("uploader",), message="message",
@@ -52,10 +69,10 @@ def chatnode_plugin() -> Plugin:
             EventKind(AttachmentsChanged, telling.make_changed, of_message=True),
             EventKind(FileInfected, telling.make_infected),
         ),
-        limits=uploading.LIMITS,
+        limits=LIMITS,
+        routes=(*UPLOADS, *DOWNLOADS, *AVATARS),
         consumers=CONSUMERS,
         metrics=METRICS,
-        routes=(*uploading.ROUTES, *downloads.ROUTES),
         collections=(ATTACHMENTS,),
         tasks=(*TASKS, COUNTING),
         state=open_attachments,
@@ -85,3 +102,17 @@ async def node_started(ctx: Context) -> None:
 async def node_stopping(ctx: Context) -> None:
     """Write the downloads that were counted since the last time."""
     await ctx.state(Attachments).counts.write(ctx)
+
+
+def _concerns_files(event: Event) -> bool:
+    return not isinstance(event, MessagePosted) or has_files(event)
+
+
+@hookimpl
+@only_for(MessagePosted, PersonUpdated, ConversationUpdated, when=_concerns_files)
+def in_transaction(tx: Transaction, change: Change) -> None:
+    """Files are bound to the message that has them; pictures of people and groups go with their addresses."""
+    if isinstance(change.event, MessagePosted):
+        bind_files(tx, change)
+    else:
+        follow(tx, change)

@@ -45,15 +45,6 @@ async def _trash(ctx: Context) -> float:
     return await ctx.read(_TRASH)
 
 
-async def _pictures(ctx: Context) -> float:
-    return ctx.state(Attachments).images.outcomes["prepared"]
-
-
-async def _pictures_failed(ctx: Context) -> float:
-    outcomes = ctx.state(Attachments).images.outcomes
-    return outcomes.total() - outcomes["prepared"] - outcomes["refused"]
-
-
 class NoVerdicts(Exception):
     """The scanner gives no verdicts: what is new is not served. The message says why."""
 
@@ -91,6 +82,15 @@ async def _scanner_up(ctx: Context) -> float:
     return float(scanner.state in ("ok", "off"))
 
 
+async def _pictures(ctx: Context) -> float:
+    return ctx.state(Attachments).images.outcomes["prepared"]
+
+
+async def _pictures_failed(ctx: Context) -> float:
+    outcomes = ctx.state(Attachments).images.outcomes
+    return outcomes.total() - outcomes["prepared"] - outcomes["refused"]
+
+
 METRICS = (
     Metric("uploads", "Uploads begun."),
     Metric("files", "Uploads that became files."),
@@ -101,16 +101,16 @@ METRICS = (
     Metric("blobs", "Contents on disk.", _blobs),
     Metric("bytes", "Bytes of contents and thumbnails on disk.", _bytes),
     Metric("trash", "Files that wait to be removed from the disk.", _trash),
-    Metric("pictures", "Pictures that were decoded since the node started.", _pictures),
-    Metric(
-        "pictures_failed", "Pictures that crashed their decoder or took too long since the node started.",
-        _pictures_failed,
-    ),
     Metric("scans", "Scans that ended, with a verdict or without."),
     Metric("infected", "Contents in which the scanner found something."),
     Metric("scans_waiting", "Contents that wait for a scan.", _scans_waiting),
     Metric("oldest_scan_seconds", "Age of the oldest content that waits for a scan.", _oldest_scan),
     Metric("scanner_up", "Whether the scanner gives verdicts, or is off: 1, else 0.", _scanner_up),
+    Metric("pictures", "Pictures that were decoded since the node started.", _pictures),
+    Metric(
+        "pictures_failed", "Pictures that crashed their decoder or took too long since the node started.",
+        _pictures_failed,
+    ),
 )  # fmt: skip
 
 

@@ -328,3 +328,21 @@ class AttachmentRemoved:
     """The message without the file."""
 
     message: Message
+
+
+# ---- avatars
+
+
+@attrs.define
+class SetAvatar:
+    """`file` is a picture that you uploaded. With `conversation` it becomes the picture of that group."""
+
+    file: Id
+    conversation: Id | None = None
+
+
+@attrs.define
+class AvatarReply:
+    """`avatar` is the picture's address, relative to the node. Each change gives a new one."""
+
+    avatar: str

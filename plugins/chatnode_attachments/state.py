@@ -9,12 +9,12 @@ import attrs
 import trio
 
 from chatnode.api import Context
+from chatnode_attachments.counts import DownloadCounts
 from chatnode_attachments.images.workers import ImageWorkers
 from chatnode_attachments.scanning.scanner import Scanner
 from chatnode_attachments.scanning.scans import Scans
-from chatnode_attachments.serving.counts import DownloadCounts
-from chatnode_attachments.serving.slots import DownloadSlots
 from chatnode_attachments.settings import AttachmentsSettings
+from chatnode_attachments.slots import DownloadSlots
 from chatnode_attachments.store.collecting import Collector
 from chatnode_attachments.store.layout import Layout
 from chatnode_attachments.store.store import Store

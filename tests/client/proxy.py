@@ -6,19 +6,32 @@ from collections.abc import Callable
 
 import trio
 
+from chatnode.concurrency import Signal
+
 
 class Proxy:
     """Forwards to the node at `target`, a URL; `url` is its own. Run it with `nursery.start(proxy.run)`."""
 
     def __init__(self, target: str) -> None:
-        host, _, port = target.removeprefix("http://").rpartition(":")
-        self._target = host, int(port)
+        self.lead_to(target)
         self._connections: set[trio.CancelScope] = set()
         self._may_answer = trio.Event()
         self._may_answer.set()
         self.refuses = False
+        self.cuts_after: int | None = None
+        """Bytes in one direction after which a connection is cut."""
+        self.stalls_after: int | None = None
+        """Bytes from a client after which no more of its bytes go further."""
+        self._moved = Signal()
+        self.sent = 0
+        """Bytes that went to the node."""
         self.connections = 0
         self.url = ""
+
+    def lead_to(self, target: str) -> None:
+        """Where further connections go."""
+        host, _, port = target.removeprefix("http://").rpartition(":")
+        self._target = host, int(port)
 
     async def run(self, task_status: trio.TaskStatus[str]) -> None:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
@@ -26,6 +39,11 @@ class Proxy:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(trio.serve_listeners, self._forward, listeners)
             task_status.started(self.url)
+
+    async def wait_sent(self, count: int) -> None:
+        """Until so many bytes went to the node."""
+        while self.sent < count:
+            await self._moved.wait()
 
     def cut(self) -> None:
         """End every connection now."""
@@ -44,7 +62,12 @@ class Proxy:
             await client.aclose()
             return
         self.connections += 1
-        async with client, await trio.open_tcp_stream(*self._target) as node, trio.open_nursery() as nursery:
+        try:
+            node = await trio.open_tcp_stream(*self._target)
+        except OSError:
+            await client.aclose()
+            return
+        async with client, node, trio.open_nursery() as nursery:
             self._connections.add(nursery.cancel_scope)
             try:
                 nursery.start_soon(self._pump, client, node, nursery.cancel_scope, None)
@@ -52,18 +75,27 @@ class Proxy:
             finally:
                 self._connections.discard(nursery.cancel_scope)
 
-    @staticmethod
     async def _pump(
+        self,
         source: trio.SocketStream,
         sink: trio.SocketStream,
         connection: trio.CancelScope,
         gate: Callable[[], trio.Event] | None,
     ) -> None:
         try:
+            passed = 0
             while data := await source.receive_some():
                 if gate is not None:
                     await gate().wait()
+                elif self.stalls_after is not None and passed >= self.stalls_after:
+                    await trio.sleep_forever()
+                else:
+                    self.sent += len(data)
+                    self._moved.give()
+                passed += len(data)
                 await sink.send_all(data)
+                if self.cuts_after is not None and passed >= self.cuts_after:
+                    break
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         connection.cancel()

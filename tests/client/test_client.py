@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import re
 import ssl
 from collections.abc import AsyncIterator
@@ -210,6 +212,7 @@ async def test_over_tls(tmp_path: Path) -> None:
         async with connect(node.url, token, tls=trust) as ann:
             await ann.post(await ann.direct("ann"), "in private")
             assert await texts(ann, 1) == ["in private"]
+            await _send_a_file(ann, tmp_path)
         assert (await sign_in(node.url, "ann", "correct horse", tls=trust)).person.handle == "ann"
         with pytest.raises(Unreachable, match="certificate verify failed"):
             async with connect(node.url, token):
@@ -217,6 +220,12 @@ async def test_over_tls(tmp_path: Path) -> None:
         with pytest.raises(Unreachable):
             async with connect(node.url.replace("https:", "http:"), token):
                 pass
+
+
+async def _send_a_file(ann: Client, directory: Path) -> None:
+    content = os.urandom(2**21)
+    file = await ann.upload(io.BytesIO(content), name="a")
+    assert (await ann.download(file, directory / "a")).read_bytes() == content
 
 
 # ---- losing the connection

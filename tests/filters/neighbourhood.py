@@ -9,6 +9,7 @@ import attrs
 from chatnode.model.times import DAY_MS
 from chatnode.node import Node
 from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people import people
 from chatnode.testing import User
 
 SECRET = "zebrafinch"
@@ -73,7 +74,8 @@ async def settle(node: Node) -> Neighbourhood:
     await bob.call("receipts.read", conversation=plans, seq=4)
     await cay.call("receipts.delivered", conversation=plans, seq=6)
     await ann.call("receipts.read", conversation=talk, seq=2)
-    await ann.call("people.update", name="Ann of Green Gables", avatar="https://example.org/ann.png")
+    await ann.call("people.update", name="Ann of Green Gables")
+    await node.core.db.write(lambda tx: people.set_avatar(tx, people.find(tx, "ann"), "/pictures/1"))
     await ann.call("tokens.create", label="robot", scopes=["chat:read"])
     await ann.call("tokens.create", label="probe")
     await bob.call("tokens.create", label=SECRET)

@@ -24,6 +24,7 @@ from chatnode.testing import User
 from chatnode.transport.turns import BatchTurn
 from tests.quick import examples
 from tests.transport.clients import ChatSocket, Json, serving
+from tests.without_attachments import PLUGINS
 
 GROUPS = 3
 NOWHERE = "0" * 32
@@ -170,7 +171,7 @@ OFTEN = ("post", "post", "post", "same cid", "post again", "mark", "mark", "repl
 async def play(batches: Batches, *, together: bool) -> Seen:
     """Run the batches on a new node."""
     with TemporaryDirectory() as folder:
-        async with open_node(folder, Config(limits=UNLIMITED)) as node:
+        async with open_node(folder, Config(limits=UNLIMITED), only=PLUGINS) as node:
             everybody = [await User.new(node, handle) for handle in ("ann", "bob", "cay", "eve")]
             ann, bob, *_ = everybody
             talks = [await ann.group(bob, title=f"group {number}") for number in range(GROUPS)]
@@ -205,7 +206,9 @@ def names_for_ids(reader: Reader) -> Callable[[object], str]:
     ids = re.compile("|".join(map(re.escape, names)))
 
     def plain(value: object) -> str:
-        return TIMES.sub(r"\1-", ids.sub(lambda found: names[found[0]], json.dumps(value, sort_keys=True, default=_hash)))
+        return TIMES.sub(
+            r"\1-", ids.sub(lambda found: names[found[0]], json.dumps(value, sort_keys=True, default=_hash))
+        )
 
     return plain
 

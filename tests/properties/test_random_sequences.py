@@ -34,6 +34,7 @@ from tests.properties.client_model import Client
 from tests.properties.scenarios import item
 from tests.properties.world import Connection, SignedIn, apply, connect, fresh, head, replayed, without_flushing
 from tests.quick import examples
+from tests.without_attachments import PLUGINS
 
 HANDLES = ("ann", "bob", "cay")
 
@@ -296,7 +297,7 @@ OFTEN = ("post", "post in thread", "read", "edit", "come", "go", "add", "remove"
 async def play(steps: list[Step], most_replayed: int) -> None:
     config = Config(limits=Limits(replay_events=most_replayed))
     with TemporaryDirectory() as folder:
-        async with open_node(folder, config, inline=True) as node:
+        async with open_node(folder, config, inline=True, only=PLUGINS) as node:
             await without_flushing(node)
             everybody = [await SignedIn.new(node, handle) for handle in (*HANDLES, "eve")]
             players = [Player(somebody, Client(somebody)) for somebody in everybody]

@@ -263,7 +263,10 @@ async def test_no_table_that_names_people_is_forgotten(node: Node, root: User, c
 
 
 async def test_who_is_erased_is_gone_from_every_place(node: Node, root: User, cay: User, bob: User) -> None:
-    await cay.call("people.update", name=CANARY, avatar=f"https://example.org/{CANARY.replace(' ', '-')}.png")
+    await cay.call("people.update", name=CANARY)
+    await node.core.db.write(
+        lambda tx: people.set_avatar(tx, people.find(tx, "cay"), f"/pictures/{CANARY.replace(' ', '-')}")
+    )
     talk, room = await cay.direct(bob), await cay.group(bob, title="garden")
     for place in (talk, room):
         await bob.says(place, "what is it?")

@@ -52,6 +52,7 @@ async def node_at(
     config = Config(server=server or Server(shutdown_seconds=1.0), limits=Limits(body_bytes=2_000))
     plugin = made("demo", settings=Settings, routes=routes, limits=limits)
     async with node_with(path, plugin, config=config) as node, serving(node) as address:
+        await http_made(address)
         yield node, address
 
 
@@ -192,7 +193,6 @@ async def test_a_refusal_before_the_body_was_read_leaves_no_task_and_no_connecti
         raise Refusal("gone", "not here any more")
 
     async with node_at(tmp_path, upload(refuse)) as (_, address):
-        await http_made(address)
         running = trio.lowlevel.current_statistics().tasks_living
         async with await Http.open(address) as http, trio.open_nursery() as nursery:
             headers = CHUNKED if how == "chunked" else {"Content-Length": str(5 * MIB if how == "length" else 2**40)}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import attrs
 
-from chatnode.model.fields import Handle, Limit, Name, Password, RoleName, Text, Url, Who
+from chatnode.model.fields import Avatar, Handle, Limit, Name, Password, RoleName, Text, Who
 from chatnode.model.people import Person
 
 
@@ -30,7 +30,7 @@ class GetPerson:
 @attrs.define
 class UpdateProfile:
     name: Name | None = None
-    avatar: Url | None = None
+    avatar: Avatar | None = None
 
 
 @attrs.define

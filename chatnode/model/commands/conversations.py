@@ -19,7 +19,7 @@ from chatnode.model.conversations import (
     SubjectType,
     Visibility,
 )
-from chatnode.model.fields import Days, Description, Id, IdleDays, Items, Limit, Text, Time, Title, Who
+from chatnode.model.fields import Avatar, Days, Description, Id, IdleDays, Items, Limit, Text, Time, Title, Who
 
 
 @attrs.define
@@ -60,6 +60,7 @@ class UpdateConversation:
     visibility: Visibility | None = None
     idle_days: IdleDays | None = None
     retention_days: IdleDays | None = None
+    avatar: Avatar | None = None
 
 
 @attrs.define

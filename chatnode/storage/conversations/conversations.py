@@ -185,21 +185,21 @@ def record_for_message(tx: Transaction, conversation: int, seq: int, event: Even
 _CONVERSATION = (
     "SELECT c.id, c.kind, c.title, c.description, c.visibility, c.history, c.created_at, c.head, "
     "(SELECT count(*) FROM members m WHERE m.conversation = c.key AND m.left_gid IS NULL), c.purpose, "
-    "c.context_type, c.context_id, c.closed_at, c.closed_reason, c.inactive_at, c.idle_days, c.retention_days "
-    "FROM conversations c "
+    "c.context_type, c.context_id, c.closed_at, c.closed_reason, c.inactive_at, c.idle_days, c.retention_days, "
+    "c.avatar FROM conversations c "
 )
 
 
 def _conversation(row: tuple[Any, ...]) -> Conversation:
     (
         id, kind, title, description, visibility, history, created_at, head, members, purpose,
-        context_type, context_id, closed_at, closed_reason, inactive_at, idle_days, retention_days,
+        context_type, context_id, closed_at, closed_reason, inactive_at, idle_days, retention_days, avatar,
     ) = row  # fmt: skip
     return Conversation(
         id, kind, title, description, visibility, history, rfc3339(created_at), head, members, purpose,
         ConversationContext(context_type, context_id) if context_type is not None else None,
         rfc3339(closed_at) if closed_at is not None else None, closed_reason,
-        rfc3339(inactive_at) if inactive_at is not None else None, idle_days, retention_days,
+        rfc3339(inactive_at) if inactive_at is not None else None, idle_days, retention_days, avatar,
     )  # fmt: skip
 
 
@@ -268,7 +268,7 @@ def of_person(reader: Querying, person: int) -> list[int]:
 # ---- changing
 
 
-_CHANGEABLE = ("title", "description", "visibility", "idle_days", "retention_days")
+_CHANGEABLE = ("title", "description", "visibility", "idle_days", "retention_days", "avatar")
 
 
 def update(
@@ -281,9 +281,13 @@ def update(
     visibility: Visibility | None,
     idle_days: int | None = None,
     retention_days: int | None = None,
+    avatar: str | None = None,
 ) -> Conversation:
-    """Change what is given; 0 days are none. Of a direct conversation both may say when it closes by itself."""
-    others = (title, description, visibility, retention_days)
+    """Change what is given; 0 days are none, and an empty avatar removes it.
+
+    Of a direct conversation both may say when it closes by itself.
+    """
+    others = (title, description, visibility, retention_days, avatar)
     place = access(tx, account, id)
     if place.kind == "group" or any(each is not None for each in others):
         access_to_manage(tx, account, id)
@@ -297,12 +301,22 @@ def update(
         visibility=visibility or before.visibility,
         idle_days=before.idle_days if idle_days is None else idle_days or None,
         retention_days=before.retention_days if retention_days is None else retention_days or None,
+        avatar=people.kept_avatar(before.avatar, avatar),
     )
     values = {name: getattr(after, name) for name in _CHANGEABLE}
     if not change(tx, "conversations", {"key": place.key}, values):
         return before
     change(tx, "conversations", {"key": place.key}, {"found_by": found_by(after.title, after.description)})
     return updated(tx, place.key, account)
+
+
+def set_avatar(tx: Transaction, key: int, avatar: str | None, by: Account | None) -> Conversation:
+    """Change the address of a group's picture, which is relative to the node; None removes it.
+
+    Does not check whether `by` may do that: see `access_to_manage`.
+    """
+    changed = change(tx, "conversations", {"key": key}, {"avatar": avatar})
+    return updated(tx, key, by) if changed else details(tx, key)
 
 
 def close(tx: Transaction, account: Account, id: str, reason: ClosedReason) -> Conversation:
@@ -391,7 +405,7 @@ TABLES = (
             "SELECT c.id, c.kind, c.title, c.description, c.visibility, c.history, c.purpose, c.context_type, "
             "c.context_id, c.created_at, b.id AS created_by, c.closed_at, c.closed_reason, x.id AS closed_by, "
             "c.idle_days, c.retention_days, c.head, c.floor, c.messages, c.last_at, c.inactive_at, "
-            "c.opened_at, c.auto_join, c.source, c.source_key FROM conversations c LEFT JOIN people b ON "
+            "c.opened_at, c.auto_join, c.source, c.source_key, c.avatar FROM conversations c LEFT JOIN people b ON "
             "b.key = c.created_by LEFT JOIN people x ON x.key = c.closed_by ORDER BY c.key",
         ),
     ),

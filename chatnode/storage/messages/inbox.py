@@ -32,6 +32,7 @@ class _Found(NamedTuple):
     mentions: int
     members: int
     closed_at: int | None
+    avatar: str | None
 
 
 _ENTRY = f"""
@@ -39,7 +40,7 @@ _ENTRY = f"""
     m.role, {conversations.FIRST_SEEN}, m.read_seq, {greatest("m.delivered_seq", "m.read_seq")},
     {mentions.UNREAD},
     (SELECT count(*) FROM members o WHERE o.conversation = c.key AND o.left_gid IS NULL),
-    c.closed_at, {settings.COLUMNS}
+    c.closed_at, c.avatar, {settings.COLUMNS}
   FROM members m JOIN conversations c ON c.key = m.conversation
   LEFT JOIN conversation_settings s ON s.person = m.person AND s.conversation = m.conversation
   WHERE m.person = ? AND m.left_gid IS NULL
@@ -89,7 +90,7 @@ def _entry(reader: Reader, account: Account, row: tuple[Any, ...]) -> InboxEntry
         delivered_seq=found.delivered, unread=found.head - found.read, mentions=found.mentions, members=found.members,
         activity=found.activity, last=last, peer=peer,
         closed_at=rfc3339(found.closed_at) if found.closed_at is not None else None,
-        settings=settings.from_row(row[width:]),
+        settings=settings.from_row(row[width:]), avatar=found.avatar,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ Posts of a group that are only text are written together by `storage/messages/to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, cast
 
@@ -44,7 +44,7 @@ class Draft:
     kind: MessageKind = "text"
     content: Location | Notice | None = None
     metadata: dict[str, str] | None = None
-    files: list[FileRef | Media] = attrs.field(factory=list[FileRef | Media])
+    files: Sequence[FileRef | Media] = ()
     edits: str | None = None
     """The id of the message, for an edit; then only the text is used."""
     sender: str = ""
@@ -116,7 +116,7 @@ def post(tx: Transaction, sender: Account, draft: Draft, everyone_members: int =
         [person for _, person in named] or None, draft.reply_to, draft.metadata or None, draft.kind,
         thread=draft.thread,
     )  # fmt: skip
-    content: Content | None = cast("list[Media]", draft.files) or draft.content
+    content: Content | None = [*cast("Sequence[Media]", draft.files)] or draft.content
     set_content(message, content)
     place_and_text = (id, place.key, seq, gid, sender.key, draft.cid, draft.text, at)
     more = (
@@ -197,7 +197,7 @@ def _is_what_was_sent(
 ) -> bool:
     if sent is not None or draft.sent is not None:
         files, other = (content, None) if isinstance(content, list) else ([], content)
-        stored = sent or as_sent(attrs.evolve(draft, kind=kind, text=text, content=other, files=[*files]))
+        stored = sent or as_sent(attrs.evolve(draft, kind=kind, text=text, content=other, files=files))
         return stored == (draft.sent or as_sent(draft))
     return (text == draft.text or edited) and content == draft.content
 

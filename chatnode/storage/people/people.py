@@ -189,9 +189,27 @@ def profile(reader: Reader, viewer: Account | None, account: Account) -> Person:
 
 def update_profile(tx: Transaction, account: Account, name: str | None, avatar: str | None) -> Person:
     """Change the given fields (an empty avatar removes it); notifies all who share a conversation with the user."""
-    values = {"name": name, "avatar": avatar or None}
-    given = {column: values[column] for column, text in (("name", name), ("avatar", avatar)) if text is not None}
-    changed = bool(given) and change(tx, "people", {"key": account.key}, given)
+    before = by_key(tx, account.key)
+    return _change(tx, account, name or before.name, kept_avatar(before.avatar, avatar))
+
+
+def set_avatar(tx: Transaction, account: Account, avatar: str | None) -> Person:
+    """Change the address of a user's picture, which is relative to the node; None removes it."""
+    return _change(tx, account, by_key(tx, account.key).name, avatar)
+
+
+def kept_avatar(current: str | None, asked: str | None) -> str | None:
+    """The avatar after a request to change it, which can keep or remove it, but not choose an address.
+
+    A picture elsewhere would tell its server who looks at it, and when. Raises `Refusal`.
+    """
+    if asked and asked != current:
+        raise Refusal("invalid", "is an address; upload the picture to the node instead", path="avatar")
+    return current if asked is None else asked or None
+
+
+def _change(tx: Transaction, account: Account, name: str, avatar: str | None) -> Person:
+    changed = change(tx, "people", {"key": account.key}, {"name": name, "avatar": avatar})
     person = public(by_key(tx, account.key))
     if changed:
         tx.record(PersonUpdated(person), people=fellows(tx, account.key), subject=account.key, actor=account.key)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from chatnode_attachments.commands import files, links, operating, reports, scanning, uploads
+from chatnode_attachments.commands import avatars, files, links, operating, reports, scanning, uploads
 
 COMMANDS = (
     *uploads.COMMANDS,
     *files.COMMANDS,
     *links.COMMANDS,
+    *avatars.COMMANDS,
     *reports.COMMANDS,
     *operating.COMMANDS,
     *scanning.COMMANDS,

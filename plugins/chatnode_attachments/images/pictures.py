@@ -65,7 +65,10 @@ def load_codecs() -> None:
 def run(job: dict[str, Any], source: BinaryIO, outputs: list[int]) -> dict[str, Any]:
     """Carry out a job. Raises anything for a picture that cannot be decoded."""
     files = [os.fdopen(output, "w+b", closefd=False) for output in outputs]
-    answer = prepare(source, files, clean=job["clean"], most_pixels=job["pixels"])
+    if "side" in job:
+        answer = make_square(source, files[0], side=job["side"], most_pixels=job["pixels"])
+    else:
+        answer = prepare(source, files, clean=job["clean"], most_pixels=job["pixels"])
     for file in files:
         file.flush()
     return answer
@@ -94,6 +97,21 @@ def prepare(source: BinaryIO, outputs: Sequence[BinaryIO], *, clean: bool, most_
         return answer | {"derived": [], "placeholder": None}
     image = _resized(_reducible(image), _fitting(width, height, largest))
     return answer | {"derived": _write_thumbnails(image, thumbnails), "placeholder": _preview(image)}
+
+
+def make_square(source: BinaryIO, out: BinaryIO, *, side: int, most_pixels: int) -> dict[str, Any]:
+    """The middle of the picture, in up to `side` times `side` pixels."""
+    image: Image.Image = _open(source, most_pixels)
+    orientation = _orientation_of(image)
+    image.draft(None, (side, side))
+    image.load()
+    image = _turned(_in_srgb(image), orientation)
+    whole = min(image.size)
+    left, top = (image.width - whole) // 2, (image.height - whole) // 2
+    image = _reducible(image.crop((left, top, left + whole, top + whole)))
+    side = min(side, whole)
+    _resized(image, (side, side)).save(out, "WEBP", quality=85)
+    return {"side": side}
 
 
 # ---- reading

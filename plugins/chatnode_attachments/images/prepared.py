@@ -45,6 +45,21 @@ class Prepared:
     placeholder: str | None
 
 
+@attrs.frozen
+class SquarePicture:
+    """A WebP picture of `side` times `side` pixels, without metadata. The file is the caller's."""
+
+    path: Path
+    side: int
+
+
+def read_square(answer: Mapping[str, Any], path: Path, side: int) -> SquarePicture:
+    """Raises `ValueError` or `KeyError` for anything that the sandbox never says of its own accord."""
+    if not _side(answer["side"]) <= side:
+        raise ValueError("side")
+    return SquarePicture(path, answer["side"])
+
+
 def read_answer(answer: Mapping[str, Any], cleaned: Path, thumbnails: Sequence[Path], *, clean: bool) -> Prepared:
     """Raises `ValueError`, `TypeError` or `KeyError` for anything that the sandbox never says of its own accord."""
     type, placeholder = answer["type"], answer["placeholder"]

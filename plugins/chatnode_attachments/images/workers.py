@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import trio
 
 from chatnode.api import Refusal
-from chatnode_attachments.images.prepared import KINDS, Prepared, read_answer
-from chatnode_attachments.images.process import PictureJob, SandboxLost, Zygote
+from chatnode_attachments.images.prepared import KINDS, Prepared, SquarePicture, read_answer, read_square
+from chatnode_attachments.images.process import SandboxLost, Zygote
 from chatnode_attachments.types import HEAD_BYTES, PICTURES, proven_type
 
 AT_A_TIME = 2
@@ -24,8 +24,13 @@ SECONDS = 15.0
 """On the clock, for one picture."""
 _MEGAPIXEL = 1_000_000
 
+T = TypeVar("T")
 Outcome = Literal["prepared", "refused", "crashed", "timed out", "not understood"]
 """What became of a picture. All but the first two speak of an attack, or of an error of ours."""
+
+
+_Reading = Callable[[Mapping[str, Any], "_Outputs"], T]
+"""Checks an answer and keeps the files that it speaks of."""
 
 
 class ImageWorkers:
@@ -58,14 +63,24 @@ class ImageWorkers:
         Two are decoded at a time; more wait. Raises `Refusal("unavailable")` if the sandbox does not run: that says
         nothing about the picture.
         """
-        async with self._slots:
-            source = await trio.to_thread.run_sync(_open_picture, path)
-            if source is None:
-                return None
-            try:
-                return await self._prepare(source, clean)
-            finally:
-                os.close(source)
+
+        def read(answer: Mapping[str, Any], outputs: _Outputs) -> Prepared:
+            cleaned, *thumbnails = outputs.paths
+            found = read_answer(answer, cleaned, thumbnails, clean=clean)
+            outputs.keep(*(each.path for each in found.derived), *([] if found.cleaned is None else [found.cleaned]))
+            return found
+
+        return await self._do(path, {"clean": clean}, ("cleaned", *KINDS), read)
+
+    async def make_square(self, path: Path, side: int) -> SquarePicture | None:
+        """The middle of a picture, reduced to `side` pixels. Like `prepare` otherwise."""
+
+        def read(answer: Mapping[str, Any], outputs: _Outputs) -> SquarePicture:
+            found = read_square(answer, outputs.paths[0], side)
+            outputs.keep(found.path)
+            return found
+
+        return await self._do(path, {"side": side}, ("square",), read)
 
     def status(self) -> dict[str, Any]:
         """For the plugin's health: whether the process runs, whether it has no network, and why it does not start."""
@@ -73,11 +88,18 @@ class ImageWorkers:
             return {"images": self._failure or "not started"}
         return {"images": "running", "images_isolated": self._zygote.namespaces}
 
-    async def _prepare(self, source: int, clean: bool) -> Prepared | None:
-        for _ in range(2):  # again if the whole sandbox was lost: another picture may have been the reason
-            zygote = await self._running()
-            with suppress(SandboxLost):
-                return await self._run(zygote, source, clean)
+    async def _do(self, path: Path, request: dict[str, Any], names: Sequence[str], read: _Reading[T]) -> T | None:
+        async with self._slots:
+            source = await trio.to_thread.run_sync(_open_picture, path)
+            if source is None:
+                return None
+            try:
+                for _ in range(2):  # again if the whole sandbox was lost: another picture may have been the reason
+                    zygote = await self._running()
+                    with suppress(SandboxLost), _Outputs(self._work, names) as outputs:
+                        return await self._run(zygote, source, request, outputs, read)
+            finally:
+                os.close(source)
         raise Refusal("unavailable", "pictures cannot be processed: the process for them keeps ending")
 
     async def _running(self) -> Zygote:
@@ -99,41 +121,35 @@ class ImageWorkers:
         if zygote is not None:
             await zygote.stop()
 
-    async def _run(self, zygote: Zygote, source: int, clean: bool) -> Prepared | None:
+    async def _run(
+        self, zygote: Zygote, source: int, request: dict[str, Any], outputs: _Outputs, read: _Reading[T]
+    ) -> T | None:
         os.lseek(source, 0, os.SEEK_SET)
-        with _Outputs(self._work) as outputs:
-            with zygote.begin({"clean": clean, "pixels": self._pixels}, [source, *outputs.descriptors]) as job:
-                outcome, prepared = await self._result(zygote, job, outputs.paths, clean)
-            self.outcomes[outcome] += 1
-            outputs.keep(prepared)
-            return prepared
-
-    async def _result(
-        self, zygote: Zygote, job: PictureJob, paths: Sequence[Path], clean: bool
-    ) -> tuple[Outcome, Prepared | None]:
-        cleaned, *thumbnails = paths
-        try:
-            answer = await job.answer(self._seconds)
-            if answer is None:
-                if self._closed or not zygote.is_running:
+        found: T | None = None
+        with zygote.begin({**request, "pixels": self._pixels}, [source, *outputs.descriptors]) as job:
+            try:
+                answer = await job.answer(self._seconds)
+                if answer is None and (self._closed or not zygote.is_running):
                     raise SandboxLost
-                return "crashed", None
-            if "refused" in answer:
-                return "refused", None
-            return "prepared", read_answer(answer, cleaned, thumbnails, clean=clean)
-        except trio.TooSlowError:
-            return "timed out", None
-        except (ValueError, TypeError, KeyError):
-            return "not understood", None
+                if answer is not None and "refused" not in answer:
+                    found = read(answer, outputs)
+                    outcome: Outcome = "prepared"
+                else:
+                    outcome = "crashed" if answer is None else "refused"
+            except trio.TooSlowError:
+                outcome = "timed out"
+            except (ValueError, TypeError, KeyError):
+                outcome = "not understood"
+        self.outcomes[outcome] += 1
+        return found
 
 
 class _Outputs:
-    """Files for the copy without metadata and for each kind of thumbnail, open while the job runs; a context manager,
-    which removes those that are not kept."""
+    """Files for what the job makes, open while it runs; a context manager, which removes those that are not kept."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, names: Sequence[str]) -> None:
         stem = token_hex(16)
-        self.paths = [work / f"{stem}-{name}" for name in ("cleaned", *KINDS)]
+        self.paths = [work / f"{stem}-{name}" for name in names]
         self.descriptors: list[int] = []
         self._kept = set[Path]()
 
@@ -141,10 +157,8 @@ class _Outputs:
         self.descriptors = [os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600) for path in self.paths]
         return self
 
-    def keep(self, prepared: Prepared | None) -> None:
-        if prepared is not None:
-            self._kept.update(each.path for each in prepared.derived)
-            self._kept.update(() if prepared.cleaned is None else (prepared.cleaned,))
+    def keep(self, *paths: Path) -> None:
+        self._kept.update(paths)
 
     def __exit__(self, *_: object) -> None:
         for path, descriptor in zip(self.paths, self.descriptors, strict=True):

@@ -40,7 +40,7 @@ def _posts_files(draft: Draft) -> bool:
     return bool(draft.files) and draft.edits is None
 
 
-def _has_files(event: MessagePosted) -> bool:
+def has_files(event: MessagePosted) -> bool:
     return bool(event.message.files)
 
 
@@ -133,9 +133,7 @@ _BIND = (
 )
 
 
-@hookimpl
-@only_for(MessagePosted, when=_has_files)
-def in_transaction(tx: Transaction, change: Change) -> None:
+def bind_files(tx: Transaction, change: Change) -> None:
     """Bind the files to the message that was just stored. Raises `Refusal("conflict")`, which undoes the post, if one
     was posted, removed or collected in the meantime."""
     assert isinstance(change.event, MessagePosted)

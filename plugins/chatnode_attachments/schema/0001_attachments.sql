@@ -74,6 +74,7 @@ CREATE INDEX attachments_files_by_uploader ON attachments_files (uploader, key);
 CREATE INDEX attachments_files_by_conversation ON attachments_files (conversation, key)
     WHERE conversation IS NOT NULL;
 CREATE INDEX attachments_files_by_message ON attachments_files (message) WHERE message IS NOT NULL;
+CREATE INDEX attachments_files_in_use ON attachments_files (conversation, uploader) WHERE used_by IS NOT NULL;
 CREATE INDEX attachments_files_unposted ON attachments_files (created_at) WHERE message IS NULL AND used_by IS NULL;
 
 -- Thumbnails, in `derived/`.

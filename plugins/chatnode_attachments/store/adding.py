@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from chatnode.api import Transaction
+from chatnode.api import Transaction, new_id
 from chatnode_attachments.images.prepared import DerivedImage
 from chatnode_attachments.store import uploads
 from chatnode_attachments.store.content import Content
@@ -58,6 +58,22 @@ def add_file(tx: Transaction, upload: Upload, stored: Stored, *, scan: bool) -> 
     if stored.leftover:
         uploads.discard(tx, "incoming", upload.id)
     return find_file(tx, upload.id)
+
+
+def add_own(
+    tx: Transaction, stored: Stored, *, uploader: int, name: str, used_by: str, conversation: int | None
+) -> str:
+    """Add a file that the node made and uses itself; returns its id. It is not scanned: the node encoded it."""
+    id = new_id()
+    tx.execute(
+        "INSERT INTO attachments_files (id, blob, uploader, conversation, name, category, created_at, used_by) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            id, _add_content(tx, stored, scan=False), uploader, conversation, name, stored.content.category, tx.now,
+            used_by,
+        ),
+    )  # fmt: skip
+    return id
 
 
 def _add_content(tx: Transaction, stored: Stored, scan: bool) -> int:

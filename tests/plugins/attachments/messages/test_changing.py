@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chatnode.errors import Refusal
 from chatnode.node import Node
 from chatnode.testing import LiveSession, User, configured, refused
 from tests.plugins.attachments.messages.uploaded import Sender, Uploads
@@ -180,8 +181,6 @@ async def test_each_state_of_a_file_for_who_posted_it_and_for_another(
 
 
 async def answer(who: Sender, command: str, file: str) -> str:
-    from chatnode.errors import Refusal
-
     try:
         await who.call(command, file=file)
     except Refusal as refusal:

@@ -10,14 +10,18 @@ import chatnode_attachments
 import pytest
 import trio
 
-from chatnode.api import new_id
+from chatnode.api import Draft, Message, MessagePosted, PersonRef, new_id
+from chatnode.dispatch.hooks import RequestHooks
 from chatnode.node import Node, open_node
+from chatnode.services import messages as service
 from chatnode.testing import LiveSession, configured, refused
 from tests.plugins.attachments.messages.uploaded import FILM, SOUND, Sender, Uploads
 from tests.services.dialogue import outcome
 
-BOUND = "SELECT f.id, m.id, f.conversation = m.conversation, f.position FROM attachments_files f JOIN messages m "
-BOUND += "ON m.key = f.message ORDER BY f.position"
+BOUND = (
+    "SELECT f.id, m.id, f.conversation = m.conversation, f.position FROM attachments_files f JOIN messages m "
+    "ON m.key = f.message ORDER BY f.position"
+)
 
 
 async def test_files_are_posted_by_their_ids(node: Node, uploads: Uploads, ann: Sender, bob: Sender) -> None:
@@ -175,8 +179,6 @@ async def test_what_changes_after_a_draft_was_prepared_undoes_the_post(
     uploads: Uploads, ann: Sender, bob: Sender, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     """As when the collector comes in between."""
-    from chatnode.services import messages as service
-
     talk, mine, lost = await ann.direct(bob), await uploads.add(ann), await uploads.add(ann)
     prepare = service._prepare
 
@@ -193,9 +195,6 @@ async def test_what_changes_after_a_draft_was_prepared_undoes_the_post(
 
 async def test_messages_without_files_pass_the_plugin(node: Node, ann: Sender) -> None:
     """So they keep the fast path: nothing prepares them, and nothing follows them."""
-    from chatnode.api import Draft, Message, MessagePosted, PersonRef
-    from chatnode.dispatch.hooks import RequestHooks
-
     assert not node.core.part(RequestHooks).wants_draft(Draft("", "", "hello"))
     follower = node.core.db.additions.followers["message.posted"]
     message = Message("", "", 1, 1, PersonRef("", ""), "", "hello", "")
@@ -222,8 +221,6 @@ async def test_a_file_may_be_posted_before_it_was_scanned(
 async def test_a_scan_that_ends_while_a_message_is_posted_is_told(
     node: Node, uploads: Uploads, ann: Sender, bob: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chatnode.services import messages as service
-
     talk, plan = await ann.direct(bob), await uploads.add(ann, scan="pending")
     prepare = service._prepare
 

@@ -21,7 +21,7 @@ from chatnode.api import Context, Request, Response, Route
 from chatnode.config import Config
 from chatnode.node import open_node
 from tests.plugins.surface.making import made
-from tests.transport.clients import serving
+from tests.transport.clients import serving, wait_for
 from tests.web.browser import Page, browser
 
 from .fetching import Reader
@@ -205,7 +205,7 @@ async def test_the_same_bytes_run_without_protection(host: Host, each: Hostile) 
     await host.open(target)
     if each.type == "text/javascript":
         await host.embed(WAYS["script"].format(target))
-    assert host.hits
+    await wait_for(lambda: host.hits, within=30)
 
 
 async def test_pictures_are_shown_and_drawings_are_not(host: Host) -> None:

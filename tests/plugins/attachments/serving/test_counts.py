@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from chatnode_attachments.serving import counts as module
-from chatnode_attachments.serving.counts import DownloadCounts
+from chatnode_attachments import counts as module
+from chatnode_attachments.counts import DownloadCounts
 
 from chatnode.testing import User
 

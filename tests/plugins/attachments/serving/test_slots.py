@@ -6,7 +6,7 @@ import gc
 
 import pytest
 import trio
-from chatnode_attachments.serving.slots import DownloadSlots
+from chatnode_attachments.slots import DownloadSlots
 
 from chatnode.api import Refusal
 

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import attrs
+import chatnode_attachments
 import click
 import pytest
 
@@ -27,13 +28,14 @@ from chatnode.model.commands import presence as presence_commands
 from chatnode.protocol.codec import wire_name
 from chatnode.services import JOBS
 from chatnode.storage.engine.connection import add_functions
-from tests.commands import COMMANDS, PLUGINS
+from tests import commands
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/requirements.md").read_text(encoding="utf-8")
 SEEDS = ("000", "001", "002", "003")
-PLANNED = ("attachments", "notifications")
+PLANNED = ("notifications",)
 """Plugins that rows may leave something to."""
+PLUGINS = {each.name: each for each in (*commands.PLUGINS, chatnode_attachments.chatnode_plugin())}.values()
 COLLECTIONS = (*services.COLLECTIONS, *(each for plugin in PLUGINS for each in plugin.collections))
 EVENTS = {**events.EVENTS, **{kind.event.name: kind.event for plugin in PLUGINS for kind in plugin.events}}
 HEADING = "| asks for | what does it here | proof |"
@@ -134,14 +136,21 @@ def settings_of_plugins() -> Iterator[str]:
             yield from (f"plugins.{plugin.name}.{field.name}" for field in attrs.fields(plugin.settings))
 
 
+def routes_of_plugins() -> Iterator[str]:
+    for plugin in PLUGINS:
+        yield from (f"/plugins/{plugin.name}/{route.rule}" for route in plugin.routes)
+
+
 @cache
 def known() -> frozenset[str]:
     """Every name that the second column may have."""
     fields = {name for each in COLLECTIONS for field in each.fields for name in (field.name, *field.also)}
     return frozenset().union(
-        (command.name for command in COMMANDS), (job.name for job in JOBS),
+        (command.name for command in (*services.COMMANDS, *(each for plugin in PLUGINS for each in plugin.commands))),
+        (job.name for job in JOBS), routes_of_plugins(),
         (f"{name}.{field.name}" for name, section in sections() for field in attrs.fields(section)),
         settings_of_plugins(), EVENTS, presence.EPHEMERAL, permissions.PERMISSIONS,
+        (each.name for plugin in PLUGINS for each in plugin.permissions),
         (each.name for each in COLLECTIONS), (f"GET /items/{each.name}" for each in COLLECTIONS), fields,
         (f"chatnode {name}" for name in cli.list_commands(click.Context(cli))), model_words(), tables(),
     )  # fmt: skip

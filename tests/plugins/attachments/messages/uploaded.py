@@ -14,7 +14,7 @@ PLUGIN = "chatnode_attachments"
 PICTURE = {"type": "image/png", "category": "image", "width": 40, "height": 30, "derive": "done"}
 SOUND = {"type": "audio/ogg", "category": "audio"}
 FILM = {"type": "video/mp4", "category": "video"}
-_FILE = {"category", "used_by", "removed_at", "quarantined"}
+_FILE = {"category", "used_by", "removed_at", "quarantined", "downloads", "created_at"}
 
 
 class Sender(User):

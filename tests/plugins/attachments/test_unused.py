@@ -42,9 +42,7 @@ def imported(stderr: str) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-async def test_an_unused_plugin_imports_none_of_its_libraries(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unused_plugin_imports_none_of_its_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await prepare(tmp_path / "data")
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
     node = NodeProcess(tmp_path / "data")

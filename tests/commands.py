@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import chatnode_attachments
 import chatnode_contacts
 import chatnode_reactions
 
@@ -13,6 +14,8 @@ from chatnode.hooks.plugin import Plugin
 from chatnode.model.permissions import ROLES
 
 PLUGINS: tuple[Plugin, ...] = (chatnode_contacts.chatnode_plugin(), chatnode_reactions.chatnode_plugin())
+ALL_PLUGINS: tuple[Plugin, ...] = (chatnode_attachments.chatnode_plugin(), *PLUGINS)
+"""Attachments too, whose commands need files that were uploaded: their own tests try them."""
 COMMANDS: tuple[Command[Any, Any], ...] = (
     *services.COMMANDS,
     *(command for plugin in PLUGINS for command in plugin.commands),

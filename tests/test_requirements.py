@@ -14,7 +14,6 @@ from types import ModuleType
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import attrs
-import chatnode_attachments
 import click
 import pytest
 
@@ -28,14 +27,13 @@ from chatnode.model.commands import presence as presence_commands
 from chatnode.protocol.codec import wire_name
 from chatnode.services import JOBS
 from chatnode.storage.engine.connection import add_functions
-from tests import commands
+from tests.commands import ALL_PLUGINS as PLUGINS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/requirements.md").read_text(encoding="utf-8")
 SEEDS = ("000", "001", "002", "003")
 PLANNED = ("notifications",)
 """Plugins that rows may leave something to."""
-PLUGINS = {each.name: each for each in (*commands.PLUGINS, chatnode_attachments.chatnode_plugin())}.values()
 COLLECTIONS = (*services.COLLECTIONS, *(each for plugin in PLUGINS for each in plugin.collections))
 EVENTS = {**events.EVENTS, **{kind.event.name: kind.event for plugin in PLUGINS for kind in plugin.events}}
 HEADING = "| asks for | what does it here | proof |"

@@ -13,9 +13,11 @@ from chatnode.dispatch.table import Command
 from chatnode.hooks.plugin import Plugin
 from chatnode.model.permissions import ROLES
 
-PLUGINS: tuple[Plugin, ...] = (chatnode_contacts.chatnode_plugin(), chatnode_reactions.chatnode_plugin())
-ALL_PLUGINS: tuple[Plugin, ...] = (chatnode_attachments.chatnode_plugin(), *PLUGINS)
-"""Attachments too, whose commands need files that were uploaded: their own tests try them."""
+PLUGINS: tuple[Plugin, ...] = (
+    chatnode_attachments.chatnode_plugin(),
+    chatnode_contacts.chatnode_plugin(),
+    chatnode_reactions.chatnode_plugin(),
+)
 COMMANDS: tuple[Command[Any, Any], ...] = (
     *services.COMMANDS,
     *(command for plugin in PLUGINS for command in plugin.commands),

@@ -27,7 +27,7 @@ from chatnode.model.commands import presence as presence_commands
 from chatnode.protocol.codec import wire_name
 from chatnode.services import JOBS
 from chatnode.storage.engine.connection import add_functions
-from tests.commands import ALL_PLUGINS as PLUGINS
+from tests.commands import COMMANDS, PLUGINS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/requirements.md").read_text(encoding="utf-8")
@@ -144,7 +144,7 @@ def known() -> frozenset[str]:
     """Every name that the second column may have."""
     fields = {name for each in COLLECTIONS for field in each.fields for name in (field.name, *field.also)}
     return frozenset().union(
-        (command.name for command in (*services.COMMANDS, *(each for plugin in PLUGINS for each in plugin.commands))),
+        (command.name for command in COMMANDS),
         (job.name for job in JOBS), routes_of_plugins(),
         (f"{name}.{field.name}" for name, section in sections() for field in attrs.fields(section)),
         settings_of_plugins(), EVENTS, presence.EPHEMERAL, permissions.PERMISSIONS,

@@ -10,12 +10,12 @@ import pytest
 
 from chatnode.api import Plugin
 from chatnode.reference.plugins import event_fields
-from tests.commands import ALL_PLUGINS
+from tests.commands import PLUGINS
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("plugin", ALL_PLUGINS, ids=lambda plugin: plugin.name)
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
 def test_the_page_names_what_there_is(plugin: Plugin) -> None:
     text = (ROOT / f"docs/plugins/{plugin.name}.md").read_text(encoding="utf-8")
     names = [
@@ -27,7 +27,7 @@ def test_the_page_names_what_there_is(plugin: Plugin) -> None:
     assert [name for name in names if f"`{name}`" not in text] == []
 
 
-@pytest.mark.parametrize("plugin", ALL_PLUGINS, ids=lambda plugin: plugin.name)
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
 def test_settings_are_told_with_their_defaults(plugin: Plugin) -> None:
     text = (ROOT / f"docs/plugins/{plugin.name}.md").read_text(encoding="utf-8")
     assert plugin.settings is not None

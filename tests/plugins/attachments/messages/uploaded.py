@@ -18,7 +18,10 @@ PICTURE = {"type": "image/png", "category": "image", "width": 40, "height": 30, 
 SOUND = {"type": "audio/ogg", "category": "audio"}
 FILM = {"type": "video/mp4", "category": "video"}
 SMALL = b"thumbnail"
-_FILE = {"message", "conversation", "position", "category", "used_by", "removed_at", "quarantined"}
+_FILE = {
+    "message", "conversation", "position", "category", "used_by", "removed_at", "quarantined", "downloads",
+    "created_at",
+}  # fmt: skip
 
 
 class Sender(User):

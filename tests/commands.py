@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import chatnode_attachments
 import chatnode_contacts
 import chatnode_reactions
 
@@ -12,7 +13,11 @@ from chatnode.dispatch.table import Command
 from chatnode.hooks.plugin import Plugin
 from chatnode.model.permissions import ROLES
 
-PLUGINS: tuple[Plugin, ...] = (chatnode_contacts.chatnode_plugin(), chatnode_reactions.chatnode_plugin())
+PLUGINS: tuple[Plugin, ...] = (
+    chatnode_attachments.chatnode_plugin(),
+    chatnode_contacts.chatnode_plugin(),
+    chatnode_reactions.chatnode_plugin(),
+)
 COMMANDS: tuple[Command[Any, Any], ...] = (
     *services.COMMANDS,
     *(command for plugin in PLUGINS for command in plugin.commands),

@@ -34,6 +34,7 @@ LIMITS = {
     "invites.accept": "logins",
     "people.reset_password": "logins",
     "contacts.request": "contact_requests",
+    "attachments.avatar.set": "uploads",
     "reactions.add": "reactions",
     "reactions.remove": "reactions",
     "reactions.set": "reactions",

@@ -216,6 +216,7 @@ DIRECT = (
     | {"conversations.leave": _NOBODY, "conversations.members.role": _NOBODY}
     | dict.fromkeys(("conversations.close", "conversations.reopen", "messages.pin", "messages.unpin"), _BOTH)
     | {"messages.report": (*_NOT_THERE, "ok", "not_found", "invalid")}
+    | rows.DIRECT
 )
 
 

@@ -24,7 +24,7 @@ from tests.test_matrix import FIELDS, Target
 ONES_OWN = {"people.export", "people.erase", "people.deactivate"}
 
 #: The permission is not enough: what plugins keep may be nobody else's business.
-ONLY_THE_OPERATOR = {"plugins.export"}
+ONLY_THE_OPERATOR = {"plugins.export", "attachments.stored"}
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from chatnode.node import Node
 from chatnode.storage.engine.connection import Reader
 from chatnode.testing import User
 from tests.commands import COMMANDS
+from tests.plugins.attachments.messages.uploaded import Sender, Uploads
 from tests.services.dialogue import outcome, token_of
 from tests.test_matrix import FIELDS, Target
 
@@ -21,7 +22,7 @@ from tests.test_matrix import FIELDS, Target
 ANOTHER = {
     "conversations.create", "conversations.support", "tokens.create", "invites.create", "setup.create", "backup.create",
     "people.reset_link", "people.reset_password", "invites.accept", "sessions.create", "people.password", "jobs.run",
-    "node.repair",
+    "node.repair", "attachments.copy", "attachments.avatar.set", "attachments.rescan",
 }  # fmt: skip
 #: There is no plugin in this test for what is done to plugins: tests/cli/test_plugins.py, tests/plugins/core.
 OF_PLUGINS = {each.name for each in COMMANDS if each.name.startswith("plugins.")}
@@ -180,7 +181,26 @@ SPECIAL: dict[str, Ask] = {
     "contacts.labels.rename": kept(kind="group", name="work", to="WORK"),
     "contacts.labels.delete": kept(kind="group", name="work"),
     "reactions.remove": of("ann"),
+    "attachments.remove": lambda at: sent_file(at),
+    "attachments.quarantine": lambda at: moderated_file(at),
+    "attachments.release": lambda at: moderated_file(at, "attachments.quarantine"),
+    "attachments.check": operator,
+    "attachments.collect": operator,
 }
+
+
+async def sent_file(at: World) -> tuple[User, dict[str, Any]]:
+    sender = Sender(at.node, at.ann.account)
+    file = await Uploads(at.node).add(at.ann)
+    message = await sender.sends(at.room, file, text="the plan")
+    return at.ann, {"message": message["message"], "file": file}
+
+
+async def moderated_file(at: World, *before: str) -> tuple[User, dict[str, Any]]:
+    _, fields = await sent_file(at)
+    for command in before:
+        await at.root.call(command, file=fields["file"])
+    return at.root, {"file": fields["file"]}
 
 
 async def asked_of(who: User, **fields: Any) -> tuple[User, dict[str, Any]]:
@@ -234,4 +254,6 @@ WITHOUT_TRACE = {
     "sessions.rename",
     "conversations.join",
     "sessions.revoke_others",
+    "attachments.check",
+    "attachments.collect",
 }

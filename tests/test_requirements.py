@@ -32,7 +32,7 @@ from tests.commands import COMMANDS, PLUGINS
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/requirements.md").read_text(encoding="utf-8")
 SEEDS = ("000", "001", "002", "003")
-PLANNED = ("attachments", "notifications")
+PLANNED = ("notifications",)
 """Plugins that rows may leave something to."""
 COLLECTIONS = (*services.COLLECTIONS, *(each for plugin in PLUGINS for each in plugin.collections))
 EVENTS = {**events.EVENTS, **{kind.event.name: kind.event for plugin in PLUGINS for kind in plugin.events}}
@@ -134,14 +134,21 @@ def settings_of_plugins() -> Iterator[str]:
             yield from (f"plugins.{plugin.name}.{field.name}" for field in attrs.fields(plugin.settings))
 
 
+def routes_of_plugins() -> Iterator[str]:
+    for plugin in PLUGINS:
+        yield from (f"/plugins/{plugin.name}/{route.rule}" for route in plugin.routes)
+
+
 @cache
 def known() -> frozenset[str]:
     """Every name that the second column may have."""
     fields = {name for each in COLLECTIONS for field in each.fields for name in (field.name, *field.also)}
     return frozenset().union(
-        (command.name for command in COMMANDS), (job.name for job in JOBS),
+        (command.name for command in COMMANDS),
+        (job.name for job in JOBS), routes_of_plugins(),
         (f"{name}.{field.name}" for name, section in sections() for field in attrs.fields(section)),
         settings_of_plugins(), EVENTS, presence.EPHEMERAL, permissions.PERMISSIONS,
+        (each.name for plugin in PLUGINS for each in plugin.permissions),
         (each.name for each in COLLECTIONS), (f"GET /items/{each.name}" for each in COLLECTIONS), fields,
         (f"chatnode {name}" for name in cli.list_commands(click.Context(cli))), model_words(), tables(),
     )  # fmt: skip

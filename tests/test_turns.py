@@ -23,7 +23,7 @@ from tests.test_matrix import FIELDS, Target
 IN_TURN = {
     "items.query", "search.messages", "conversations.public", "conversations.context", "conversations.members.list",
     "receipts.list", "inbox.list", "people.blocked", "people.export", "presence.get", "reports.list", "invites.list",
-    "roles.list", "audit.list", "contacts.list", "contacts.labels.list", "reactions.list",
+    "roles.list", "audit.list", "contacts.list", "contacts.labels.list", "reactions.list", "attachments.report",
 }  # fmt: skip
 #: An index gives just the page, or there are never more than a few; or they are the operator's.
 AT_ONCE = {
@@ -31,6 +31,8 @@ AT_ONCE = {
     "conversations.get", "messages.list", "messages.get", "messages.history", "messages.pinned", "messages.thread",
     "presence.history", "typing.list", "sessions.list", "retention.list", "jobs.list", "contacts.get",
     "contacts.requests", "reactions.mine", "plugins.list", "plugins.consumers", "plugins.set_aside", "plugins.export",
+    "attachments.uploads", "attachments.usage", "attachments.list", "attachments.get", "attachments.link",
+    "attachments.stored",
 }  # fmt: skip
 
 
@@ -58,7 +60,7 @@ async def test_a_costly_list_takes_a_turn_of_who_asks(node: Node, name: str) -> 
     room = await root.group(await User.new(node, "spare"))
     fields = FIELDS[name](Target(room, await root.says(room, "hello"), outside="spare"))
     node.core.queries = turns = CountedTurns(1)
-    await outcome((node if name.startswith(("plugins.", "node.")) else root).call(name, **fields))
+    await outcome((node if name.startswith(("plugins.", "node.", "attachments.stored")) else root).call(name, **fields))
     assert turns.taken == ([root.key] if name in IN_TURN else [])
     assert len(turns) == 0
 

@@ -16,11 +16,17 @@ from chatnode.cli.operator import is_served, run_operator_command, with_operator
 from chatnode.cli.remote import OperatorCall
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks.discovery import installed
-from chatnode.storage.engine.directory import DataDirectory
-from chatnode.storage.node import plugin_directories
 
 OWN = "chatnode"
 """The distribution of the plugins that come with chatnode."""
+
+
+def _files(data: Path, name: str) -> tuple[int, int]:
+    """How many files the plugin keeps, and their size in bytes."""
+    from chatnode.storage.engine.directory import DataDirectory  # storage is slow to import
+    from chatnode.storage.node import plugin_directories
+
+    return plugin_directories.count(DataDirectory(data).of_plugin(name))
 
 
 def _pip(*arguments: str) -> None:
@@ -78,7 +84,7 @@ def uninstall(data: Path, name: str, destination: Path | None, fate: str | None)
     if distribution == OWN and fate != "drop":
         raise StartError(f"{name} comes with chatnode and cannot be uninstalled; use --drop to delete its data")
     tables = _tables(data, name)
-    files, size = plugin_directories.count(DataDirectory(data).of_plugin(name))
+    files, size = _files(data, name)
     held = [*tables, *([f"{files} files, {size >> 20} MiB"] if files else [])]
     if fate is None and held:
         destination, fate = _confirm(name, held, destination)

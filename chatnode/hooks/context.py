@@ -296,8 +296,10 @@ class Context:
         return self._scope.directory
 
     def free_bytes(self) -> int:
-        """How much the node may still write to the file system of `directory`."""
-        return shutil.disk_usage(self._scope.directory).free
+        """How many bytes plugins may still write to the file system of `directory`: what is free beyond
+        `storage.least_free_mib`, which is left to the database."""
+        kept = self._core.config.storage.least_free_mib << 20
+        return max(0, shutil.disk_usage(self._scope.directory).free - kept)
 
     def backup_running(self) -> bool:
         """Whether a backup is being made now, which may still need files whose rows are gone.

@@ -69,7 +69,8 @@ async def _tell_restored(db: Database, plugins: Manager, loaded: Loaded) -> None
 
 
 async def removed(core: Core, note: RemovalNote) -> dict[str, int]:
-    """Ask plugins what else went with rows that were removed: figures for the receipt, by plugin and name."""
+    """Ask plugins what else went with rows that were removed: figures for the receipt, by plugin and name,
+    where they are not 0."""
     plugins, counts = core.part(Manager), dict[str, int]()
     for loaded in plugins:
         name, ask = loaded.plugin.name, loaded.plugin.after_removal
@@ -80,7 +81,7 @@ async def removed(core: Core, note: RemovalNote) -> dict[str, int]:
             found = await guard(ask, name, "after_removal", plugins.config.plugins.start_seconds, report)(
                 loaded.context, note
             )
-            counts |= {f"{name}.{what}": int(count) for what, count in found.items()}
+            counts |= {f"{name}.{what}": int(count) for what, count in found.items() if count}
         except HookFailed:
             continue
         except (Refusal, AttributeError, TypeError, ValueError) as error:

@@ -19,7 +19,7 @@ from chatnode.api import (
     only_for,
     steps_in,
 )
-from chatnode_attachments import hookspecs
+from chatnode_attachments import hookspecs, keeping
 from chatnode_attachments.avatars.sending import ROUTES as AVATARS
 from chatnode_attachments.avatars.setting import follow
 from chatnode_attachments.cli import cli
@@ -36,6 +36,7 @@ from chatnode_attachments.serving.downloads import ROUTES as DOWNLOADS
 from chatnode_attachments.serving.tasks import COUNTING
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import Attachments, open_attachments
+from chatnode_attachments.store.checking import check
 from chatnode_attachments.tasks import CONSUMERS, TASKS
 from chatnode_attachments.uploading.routes import LIMITS
 from chatnode_attachments.uploading.routes import ROUTES as UPLOADS
@@ -75,6 +76,11 @@ def chatnode_plugin() -> Plugin:
         collections=(ATTACHMENTS,),
         tasks=(*TASKS, COUNTING),
         state=open_attachments,
+        check=check,
+        repair=keeping.repair,
+        stored_files=keeping.stored_files,
+        after_restore=keeping.after_restore,
+        after_removal=keeping.after_removal,
         health=health,
         cli=cli,
     )

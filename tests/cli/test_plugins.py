@@ -149,7 +149,9 @@ def test_the_reference_of_a_broken_one_is_why(data: Path, site: Site) -> None:
     assert "no plugin hallo is installed; installed are " in failed(chatnode(data, "plugin", "docs", "hallo"))
     done = chatnode(data, "plugin", "docs")
     assert (done.status, done.err) == (0, wrong)
-    assert re.findall("^# .+", done.out, re.MULTILINE) == ["# contacts 0.1.0", "# reactions 0.1.0"]
+    assert re.findall("^# .+", done.out, re.MULTILINE) == [
+        "# attachments 0.1.0", "# contacts 0.1.0", "# reactions 0.1.0",
+    ]  # fmt: skip
 
 
 def test_a_plugin_is_checked_by_name(data: Path, site: Site) -> None:
@@ -202,8 +204,8 @@ def test_the_help_names_plugins_and_a_plugin_is_not_imported_unless_it_is_asked_
     site.add("hello", "print('imported')")
     site.add("hasty", BROKEN)
     said = ok(chatnode(data, "--help"))
-    assert "  hello      chatnode-hello 1.5\n" in said
-    assert "  hasty      chatnode-hasty 1.5\n" in said
+    assert re.search(r"^  hello +chatnode-hello 1\.5$", said, re.MULTILINE)
+    assert re.search(r"^  hasty +chatnode-hasty 1\.5$", said, re.MULTILINE)
     assert {"installed_hello", "installed_hasty"} & sys.modules.keys() == set()
     assert "imported" not in said + ok(chatnode(data, "migrate"))
     assert "imported" in chatnode(data, "hello").out

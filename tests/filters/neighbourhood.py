@@ -11,6 +11,7 @@ from chatnode.node import Node
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
 from chatnode.testing import User
+from tests.plugins.attachments.messages.uploaded import Uploads
 
 SECRET = "zebrafinch"
 """Only in what ann may not see."""
@@ -81,8 +82,22 @@ async def settle(node: Node) -> Neighbourhood:
     await bob.call("tokens.create", label=SECRET)
     await root.call("invites.create", uses=3, days=2)
     await node.call("invites.create")
+    for place, uploader, name in ((plans, bob, "cat.png"), (hidden, bob, f"{SECRET}.png"), (None, cay, SECRET)):
+        await _file(Uploads(node), place, uploader, name)
     await node.core.db.write(_what_other_commands_set)
     return Neighbourhood(node, ann, bob, cay, root, talk, plans, late, hidden)
+
+
+async def _file(uploads: Uploads, conversation: str | None, uploader: User, name: str) -> None:
+    """A file of the conversation's sixth message; without a conversation, one that was not posted."""
+    id = await uploads.picture(uploader, name)
+    found = await uploads.rows(
+        "SELECT m.key, m.conversation FROM messages m JOIN conversations c ON c.key = m.conversation "
+        "WHERE c.id = ? AND m.seq = 6",
+        conversation,
+    )
+    for message, place in found:
+        await uploads.set(id, message=message, conversation=place, position=0)
 
 
 def _what_other_commands_set(tx: Transaction) -> None:
@@ -103,6 +118,8 @@ def _what_other_commands_set(tx: Transaction) -> None:
     )
     tx.execute(update("kind = 'location', content = '{\"latitude\":1.5}', metadata = '{\"a\":\"b\"}'"), (plans, 5))
     tx.execute(update("kind = 'system', content = '{\"type\":\"order.shipped\"}', text = 'On its way'"), (plans, 7))
+    files = '{"files":[{"file":"a","name":"a","type":"image/png","bytes":1}]}'
+    tx.execute(update(f"kind = 'image', content = '{files}'"), (plans, 6))
     tx.execute(update("thread = 2, pinned_at = at + 1, pinned_by = sender"), (plans, 4))
     tx.execute(update("replies = 1"), (plans, 2))
     for place, person, columns in (

@@ -36,6 +36,7 @@ WHO = {
     "message_edits": ("empty", "rows", "empty"),
     "message_reads": ("empty", "rows", "empty"),
     "message_reactions": ("empty", "rows", "empty"),
+    "message_attachments": ("empty", "rows", "empty"),
     "people": ("rows", "rows", "rows"),
     "sessions": ("empty", "rows", "empty"),
     "blocks": ("empty", "rows", "empty"),

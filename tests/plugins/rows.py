@@ -8,7 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+NO_FILE = "0" * 32
+"""Who gets which file is tried in tests/plugins/attachments/serving and messages."""
+
 FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "attachments.uploads": lambda at: {},
+    "attachments.usage": lambda at: {},
+    "attachments.list": lambda at: {"message": at.message},
+    "attachments.get": lambda at: {"file": NO_FILE},
+    "attachments.copy": lambda at: {"file": NO_FILE},
+    "attachments.remove": lambda at: {"message": at.message, "file": NO_FILE},
+    "attachments.link": lambda at: {"file": NO_FILE},
+    "attachments.avatar.set": lambda at: {"conversation": at.conversation, "file": NO_FILE},
+    "attachments.report": lambda at: {},
+    "attachments.check": lambda at: {},
+    "attachments.collect": lambda at: {},
+    "attachments.stored": lambda at: {"person": at.spare},
+    "attachments.quarantine": lambda at: {"file": NO_FILE},
+    "attachments.release": lambda at: {"file": NO_FILE},
+    "attachments.rescan": lambda at: {},
     "contacts.request": lambda at: {"person": at.spare},
     "contacts.accept": lambda at: {"person": at.spare},
     "contacts.decline": lambda at: {"person": at.spare},
@@ -30,10 +48,20 @@ FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
 }
 
 #: For those who take part; for strangers there is no such message.
-_OF_MESSAGE = ("unauthenticated", "not_found", "not_member", "not_found", "not_found", "ok", "ok", "ok")
+_OUT = ("unauthenticated", "not_found", "not_member", "not_found", "not_found")
+_OF_MESSAGE = (*_OUT, "ok", "ok", "ok")
 PRIVATE: dict[str, tuple[str, ...]] = {
+    "attachments.list": _OF_MESSAGE,
+    "attachments.remove": (*_OUT, "forbidden", "forbidden", "not_found"),
+    "attachments.avatar.set": (*_OUT, "forbidden", "not_found", "not_found"),
     "reactions.add": _OF_MESSAGE,
     "reactions.remove": _OF_MESSAGE,
     "reactions.set": _OF_MESSAGE,
     "reactions.list": _OF_MESSAGE,
+}
+#: Where a direct conversation differs.
+_NOT_THERE = ("unauthenticated", *["not_found"] * 4)
+DIRECT: dict[str, tuple[str, ...]] = {
+    "attachments.remove": (*_NOT_THERE, "forbidden", "not_found", "not_found"),
+    "attachments.avatar.set": (*_NOT_THERE, "forbidden", "not_found", "forbidden"),
 }

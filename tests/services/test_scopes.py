@@ -14,6 +14,11 @@ from .dialogue import PASSWORD, Visitor, outcome, token_of, with_password, witho
 OF_PLUGINS = [each.name for plugin in PLUGINS for each in plugin.permissions]
 
 
+@pytest.fixture
+def only_plugins() -> None:
+    """All that are installed, unlike in most tests beside these."""
+
+
 #: What would give more than the token has: other tokens' ends, new ways in, everything that is kept of somebody.
 UNSCOPED = {
     "people.adopt", "people.erase", "people.export", "people.password", "people.reset_link", "plugins.drop",

@@ -13,7 +13,7 @@ from chatnode_attachments.model import (
     StoredAttachments,
 )
 from chatnode_attachments.state import Attachments
-from chatnode_attachments.store.checking import MOST, problems
+from chatnode_attachments.store.checking import MOST, problems, repair_all
 from chatnode_attachments.store.sweeping import sweep
 
 
@@ -22,13 +22,11 @@ async def check(ctx: Context, asked: CheckAttachments) -> AttachmentsChecked:
     """Compare the tables with the files on disk, and repair the tables if asked."""
     layout = ctx.state(Attachments).layout
     found = await ctx.query(lambda reader: list(problems(reader, layout, deep=asked.deep)), seconds=0)
-    repairs = [each.repair for each in found if each.repair is not None] if asked.repair else []
-    for repair in repairs:
-        await ctx.write(repair)
+    repaired = await repair_all(ctx, found) if asked.repair else 0
     lines = [each.line for each in found[:MOST]]
     if len(found) > MOST:
         lines.append(f"and {len(found) - MOST} more")
-    return AttachmentsChecked(lines, len(repairs))
+    return AttachmentsChecked(lines, repaired)
 
 
 @command("attachments.collect", permission=OPERATE)

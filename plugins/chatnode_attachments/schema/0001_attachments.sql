@@ -86,6 +86,7 @@ CREATE TABLE attachments_derived (
     blob INTEGER NOT NULL REFERENCES attachments_blobs (key),
     kind TEXT NOT NULL CHECK (kind IN ('thumb320', 'thumb1280')),
     name TEXT NOT NULL UNIQUE,
+    sha256 BLOB NOT NULL,
     type TEXT NOT NULL,
     bytes INTEGER NOT NULL,
     width INTEGER NOT NULL,

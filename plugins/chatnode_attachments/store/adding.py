@@ -23,6 +23,7 @@ class StoredThumbnail:
     """A thumbnail in `derived/`."""
 
     name: str
+    sha256: bytes
     bytes: int
     picture: DerivedImage
 
@@ -133,12 +134,11 @@ def _insert(tx: Transaction, stored: Stored, scan: FirstScan) -> int:
 
 
 def _attach(tx: Transaction, blob: int, thumbnails: Sequence[StoredThumbnail]) -> None:
+    rows = [(each.picture.kind, (each.name, each.sha256, each.bytes), each.picture) for each in thumbnails]
     tx.executemany(
-        "INSERT INTO attachments_derived (blob, kind, name, type, bytes, width, height) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [
-            (blob, each.picture.kind, each.name, each.picture.type, each.bytes, each.picture.width, each.picture.height)
-            for each in thumbnails
-        ],
+        "INSERT INTO attachments_derived (blob, kind, name, sha256, bytes, type, width, height) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [(blob, kind, *file, picture.type, picture.width, picture.height) for kind, file, picture in rows],
     )
 
 

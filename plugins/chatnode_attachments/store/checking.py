@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import attrs
 
-from chatnode.api import Querying, Reader, Transaction
+from chatnode.api import Context, Querying, Reader, Transaction
 from chatnode_attachments.store.layout import Layout
 from chatnode_attachments.store.sink import digest_of
 from chatnode_attachments.store.sweeping import DAY_SECONDS, strays_in
@@ -27,8 +28,10 @@ class StoreProblem:
 
 
 def check(reader: Reader, directory: Path) -> list[str]:
-    """A line for each problem: every row has its file with its size, no stray files, usage as it is."""
-    lines = (each.line for each in problems(reader, Layout(directory)))
+    """A line for each problem. The node itself looks whether every content and thumbnail has its file."""
+    layout = Layout(directory)
+    found = chain(_uploads(reader, layout), _strays(reader, layout), _sums(reader))
+    lines = (each.line for each in found)
     return [line for line, _ in zip(lines, range(MOST), strict=False)]
 
 
@@ -39,6 +42,14 @@ def problems(reader: Reader, layout: Layout, *, deep: bool = False) -> Iterator[
     yield from _uploads(reader, layout)
     yield from _strays(reader, layout)
     yield from _sums(reader)
+
+
+async def repair_all(ctx: Context, found: Iterable[StoreProblem]) -> int:
+    """Repair what can be; returns how many."""
+    repairs = [each.repair for each in found if each.repair is not None]
+    for repair in repairs:
+        await ctx.write(repair)
+    return len(repairs)
 
 
 def _contents(reader: Querying, layout: Layout, deep: bool) -> Iterator[StoreProblem]:
@@ -159,6 +170,12 @@ _SUMS: tuple[tuple[str, str, Callable[[Transaction], object] | None], ...] = (
         "SELECT count(*) FROM attachments_files f LEFT JOIN messages m ON m.key = f.message "
         "WHERE f.message IS NOT NULL AND (m.key IS NULL OR m.deleted_at IS NOT NULL)",
         "there are files of messages that are deleted or removed",
+        None,
+    ),
+    (
+        "SELECT count(*) FROM attachments_derived d LEFT JOIN attachments_blobs b ON b.key = d.blob "
+        "WHERE b.key IS NULL OR b.place = 'removed'",
+        "there are thumbnails of contents that are removed",
         None,
     ),
     (

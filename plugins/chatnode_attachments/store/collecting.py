@@ -27,12 +27,14 @@ BATCH = 500
 
 
 @attrs.define
-class Collected:
-    """What one run removed."""
+class CollectedFiles:
+    """What one run removed. `shared` contents lost a file and have others; `left` files could not be removed yet."""
 
     uploads: int = 0
     files: int = 0
     blobs: int = 0
+    blob_bytes: int = 0
+    shared: int = 0
     unlinked: int = 0
     bytes: int = 0
     left: int = 0
@@ -58,9 +60,9 @@ class Collector:
         self._backup_running = backup_running
         self._one_at_a_time = trio.Lock()
 
-    async def collect(self, ctx: Context) -> Collected:
+    async def collect(self, ctx: Context) -> CollectedFiles:
         """Everything that is due now. While a backup runs, contents stay where they are, and are `left`."""
-        done = Collected()
+        done = CollectedFiles()
         async with self._one_at_a_time:
             while await ctx.write(self._expire(done)):
                 pass
@@ -73,7 +75,7 @@ class Collector:
                 pass
         return done
 
-    def _expire(self, done: Collected) -> Callable[[Transaction], bool]:
+    def _expire(self, done: CollectedFiles) -> Callable[[Transaction], bool]:
         busy = self._locks.ids()
 
         def expire(tx: Transaction) -> bool:
@@ -95,24 +97,25 @@ class Collector:
 
         return expire
 
-    async def _empty_trash(self, ctx: Context, done: Collected) -> None:
+    async def _empty_trash(self, ctx: Context, done: CollectedFiles) -> None:
         after: str | None = ""
         while after is not None:
             after = await self._empty_some(ctx, after, done)
         if done.bytes:
             ctx.count("bytes_removed", done.bytes)
 
-    async def _empty_some(self, ctx: Context, after: str, done: Collected) -> str | None:
+    async def _empty_some(self, ctx: Context, after: str, done: CollectedFiles) -> str | None:
         """The name to continue after; None when nothing is left."""
         batch = await ctx.read(lambda reader: _trash(reader, after))
-        taken = [(name, tree) for name, tree in batch if tree != "blobs" or not self._backup_running()]
+        keep = ("blobs", "derived") if self._backup_running() else ()
+        taken = [(name, tree) for name, tree in batch if tree not in keep]
         done.left += len(batch) - len(taken)
         unlinked = await self._run(lambda: self._unlink(ctx, taken, done))
         if unlinked:
             await ctx.write(lambda tx: tx.executemany("DELETE FROM attachments_trash WHERE name = ?", unlinked))
         return batch[-1][0] if len(batch) == BATCH else None
 
-    def _unlink(self, ctx: Context, files: Sequence[tuple[str, str]], done: Collected) -> list[tuple[str]]:
+    def _unlink(self, ctx: Context, files: Sequence[tuple[str, str]], done: CollectedFiles) -> list[tuple[str]]:
         """Those that are not there any more, for certain."""
         gone: list[tuple[str]] = []
         touched: Path | None = None
@@ -162,7 +165,7 @@ def _trash(reader: Querying, after: str) -> list[tuple[str, str]]:
     ).fetchall()
 
 
-def _remove_unposted(tx: Transaction, hours: int, done: Collected) -> bool:
+def _remove_unposted(tx: Transaction, hours: int, done: CollectedFiles) -> bool:
     removed = tx.execute(
         "DELETE FROM attachments_files WHERE key IN (SELECT key FROM attachments_files "
         "WHERE message IS NULL AND used_by IS NULL AND created_at <= ? LIMIT ?)",
@@ -172,19 +175,22 @@ def _remove_unposted(tx: Transaction, hours: int, done: Collected) -> bool:
     return removed == BATCH
 
 
-def _remove_loose(tx: Transaction, done: Collected) -> bool:
+def _remove_loose(tx: Transaction, done: CollectedFiles) -> bool:
     """Contents that lost a file: those without any are removed. The row of an unsafe or withdrawn one stays, so that
     the same content is so at once when it is uploaded again."""
     rows = tx.execute(
-        "SELECT key, scan = 'unsafe' OR quarantined = 1, "
+        "SELECT key, bytes, scan = 'unsafe' OR quarantined = 1, "
         "EXISTS (SELECT 1 FROM attachments_files f WHERE f.blob = b.key), "
         "EXISTS (SELECT 1 FROM attachments_files f WHERE f.blob = b.key AND f.removed_at IS NULL) "
         "FROM attachments_blobs b WHERE loose = 1 ORDER BY key LIMIT ?",
         (BATCH,),
     ).fetchall()
-    for key, known_bad, any_file, live_file in rows:
-        if not live_file:
-            done.blobs += remove_bytes(tx, key)
+    for key, size, known_bad, any_file, live_file in rows:
+        if live_file:
+            done.shared += 1
+        elif remove_bytes(tx, key):
+            done.blobs += 1
+            done.blob_bytes += size
         if any_file or known_bad:
             tx.execute("UPDATE attachments_blobs SET loose = 0 WHERE key = ?", (key,))
         else:

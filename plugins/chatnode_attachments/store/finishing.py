@@ -25,7 +25,7 @@ from chatnode_attachments.store.content import Content, Pictures, Thread, inspec
 from chatnode_attachments.store.layout import Layout, move
 from chatnode_attachments.store.refusals import UploadGone
 from chatnode_attachments.store.rows import FileRow, Upload
-from chatnode_attachments.store.sink import open_at
+from chatnode_attachments.store.sink import digest_of, open_at
 
 
 class NewContentScans(Protocol):
@@ -132,9 +132,9 @@ class Finisher:
         """Those that get no row because of a kill are swept later."""
         moved: list[StoredThumbnail] = []
         for thumbnail in content.derived:
-            name, size = new_id(), thumbnail.path.stat().st_size
+            name, size, sha256 = new_id(), thumbnail.path.stat().st_size, digest_of(thumbnail.path)
             move(thumbnail.path, self.layout.derived(name))
-            moved.append(StoredThumbnail(name, size, thumbnail))
+            moved.append(StoredThumbnail(name, sha256, size, thumbnail))
         return moved
 
 

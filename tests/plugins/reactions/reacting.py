@@ -45,4 +45,4 @@ async def assert_consistent(node: Node) -> None:
     """The plugin's own check finds nothing."""
     [plugin] = [each.plugin for each in node.plugins if each.plugin.name == "reactions"]
     assert plugin.check is not None
-    assert await node.core.db.read(plugin.check) == []
+    assert await node.core.db.read(lambda reader: plugin.check(reader, node.core.directory.path)) == []

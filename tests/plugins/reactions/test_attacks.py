@@ -126,4 +126,4 @@ async def test_thousands_on_one_message(node: Node, ann: User) -> None:
     await assert_consistent(node)
     await ann.call("messages.delete", message=message)
     await assert_consistent(node)
-    assert [(each.name, each.failures) for each in node.plugins.statuses()] == [("contacts", 0), ("reactions", 0)]
+    assert {each.failures for each in node.plugins.statuses()} == {0}

@@ -167,7 +167,7 @@ async def test_a_fault_in_the_tables_is_found(node: Node, ann: User, bob: User) 
     }
     for damage, problems in damages.items():
         await node.core.db.write(lambda tx, damage=damage: tx.execute(damage))
-        assert await node.core.db.read(check) == problems, damage
+        assert await node.core.db.read(lambda reader: check(reader, node.core.directory.path)) == problems, damage
     found = (await node.call("node.check"))["checks"]
     [problems] = [each["problems"] for each in found if each["name"] == "plugin reactions"]
     assert len(problems) == 2

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
+from chatnode.api import now_ms, rfc3339
 from chatnode.node import Node
+from tests.filters.test_plans import steps
 from tests.plugins.attachments.messages.uploaded import Sender, Uploads
+from tests.transport.clients import Http, bearer, serving
+
+DAY_MS = 86_400_000
 
 
 async def query(who: Sender, fields: str = "file_name", **asked: Any) -> list[Any]:
@@ -22,10 +29,7 @@ async def talk(uploads: Uploads, ann: Sender, bob: Sender) -> str:
     cat, plan = await uploads.picture(ann), await uploads.add(ann, "Plan.of.it.PDF", scan="safe")
     await ann.sends(talk, cat, plan)
     await bob.sends(talk, await uploads.add(bob, "README", type="text/plain", category="other"))
-    await uploads.rows("SELECT 1")
-    await uploads.node.core.db.write(
-        lambda tx: tx.execute("UPDATE attachments_files SET downloads = 3 WHERE id = ?", (plan,))
-    )
+    await uploads.set(plan, downloads=3)
     return talk
 
 
@@ -48,18 +52,62 @@ async def test_everything_about_a_file(node: Node, uploads: Uploads, ann: Sender
     assert (second["scanned_for_virus"], second["is_safe"], second["download_count"]) == (True, True, 3)
 
 
-async def test_get_message_attachments(bob: Sender, talk: str) -> None:
+async def test_get_message_attachments(uploads: Uploads, bob: Sender, talk: str) -> None:
     message = (await bob.sees(talk))[0]["message"]
-    assert await query(bob, filter={"message_id": {"_eq": message}}, sort="position") == ["cat.png", "Plan.of.it.PDF"]
+    asked = {"filter": {"message_id": {"_eq": message}}}
+    assert await query(bob, **asked, sort="position") == ["cat.png", "Plan.of.it.PDF"]
+    cat = (await query(bob, "id", **asked, sort="position"))[0]
+    await uploads.set(cat, created_at=4_102_444_800_000)
+    assert await query(bob, **asked, sort="-created_at") == ["cat.png", "Plan.of.it.PDF"]
+    await uploads.set(cat, created_at=0)
+    assert await query(bob, **asked, sort="-created_at") == ["Plan.of.it.PDF", "cat.png"]
 
 
-async def test_get_the_uploads_of_a_user(bob: Sender, talk: str) -> None:
-    assert await query(bob, filter={"uploaded_by_id": {"_eq": "$CURRENT_USER"}}, sort="-created_at") == ["README"]
+async def test_get_the_uploads_of_a_user(ann: Sender, bob: Sender, eve: Sender, talk: str) -> None:
+    mine = {"uploaded_by_id": {"_eq": "$CURRENT_USER"}}
+    assert await query(bob, filter=mine, sort="-created_at") == ["README"]
+    of_ann = {"uploaded_by_id": {"_eq": ann.id}}
+    assert sorted(await query(bob, filter=of_ann, sort="-created_at")) == ["Plan.of.it.PDF", "cat.png"]
+    assert await query(eve, filter=of_ann) == []
 
 
-async def test_get_the_downloads_report(ann: Sender, talk: str) -> None:
-    since = {"created_at": {"_gte": "2026-01-01T00:00:00Z"}}
-    assert (await query(ann, filter=since, sort="-download_count", limit=1)) == ["Plan.of.it.PDF"]
+async def test_get_the_downloads_report(uploads: Uploads, ann: Sender, talk: str) -> None:
+    """Over HTTP, with the seed's words: file_name and download_count of 30 days, most downloaded first."""
+    old = await uploads.add(ann, "last year.pdf", created_at=1)
+    await uploads.set(old, downloads=9)
+    since = rfc3339(now_ms() - 30 * DAY_MS)
+    asked = {
+        "filter": json.dumps({"created_at": {"_gt": since}}), "sort": "-download_count",
+        "fields": "file_name,download_count", "limit": "2",
+    }  # fmt: skip
+    async with serving(uploads.node) as address, await Http.open(address) as http:
+        answer = await http.request(
+            "GET", f"/items/message_attachments?{urlencode(asked)}", headers=bearer(await ann.token())
+        )
+    first, second = answer.json["data"]
+    assert first == {"file_name": "Plan.of.it.PDF", "download_count": 3}
+    assert second["download_count"] == 0
+
+
+async def test_files_are_counted_by_category(ann: Sender, talk: str) -> None:
+    groups = await ann.call("items.query", collection="message_attachments", group_by="category")
+    counts = {each["category"]: each["count"] for each in groups["data"]}
+    assert counts == {"IMAGE": 1, "DOCUMENT": 1, "OTHER": 1}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"filter": {"message_id": {"_eq": "0" * 32}}, "sort": "-created_at"},
+        {"filter": {"uploaded_by_id": {"_eq": "$CURRENT_USER"}}, "sort": "-created_at"},
+        {"filter": {"conversation_id": {"_eq": "0" * 32}}},
+    ],
+)
+async def test_it_goes_by_an_index(node: Node, ann: Sender, asked: dict[str, Any]) -> None:
+    planned = await steps(node, ann, "message_attachments", asked)
+    assert [step for step in planned if step.startswith("SCAN") and "subquery" not in step] == []
+    [found_by] = [step for step in planned if step.startswith("SEARCH file ")]
+    assert "USING INDEX attachments_files_by_" in found_by
 
 
 async def test_what_was_not_scanned_is_neither_safe_nor_unsafe(uploads: Uploads, ann: Sender, talk: str) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from pathlib import Path
 from typing import Any
+
+from chatnode_attachments.store.layout import Layout
 
 from chatnode.api import Transaction, new_id, now_ms
 from chatnode.node import Node
@@ -14,7 +17,10 @@ PLUGIN = "chatnode_attachments"
 PICTURE = {"type": "image/png", "category": "image", "width": 40, "height": 30, "derive": "done"}
 SOUND = {"type": "audio/ogg", "category": "audio"}
 FILM = {"type": "video/mp4", "category": "video"}
-_FILE = {"type", "category", "used_by", "removed_at"}
+SMALL = b"thumbnail"
+_FILE = {
+    "message", "conversation", "position", "type", "category", "used_by", "removed_at", "downloads", "created_at",
+}  # fmt: skip
 
 
 class Sender(User):
@@ -47,9 +53,14 @@ class Uploads:
         }  # fmt: skip
         of_blob |= {column: value for column, value in columns.items() if column not in _FILE}
 
+        layout = Layout(self.node.core.directory.of_plugin("attachments"))
+
         def write(tx: Transaction) -> None:
-            found = tx.execute("SELECT key FROM attachments_blobs WHERE sha256 = ?", (of_blob["sha256"],)).fetchone()
+            found = tx.execute(
+                "SELECT key, name FROM attachments_blobs WHERE sha256 = ?", (of_blob["sha256"],)
+            ).fetchone()
             blob = found[0] if found else _insert(tx, "attachments_blobs", of_blob)
+            _write(layout.blob(found[1] if found else of_blob["name"]), said)
             again = (
                 "UPDATE attachments_blobs SET place = 'local' WHERE key = ? AND place = 'removed' AND scan <> 'unsafe'"
             )
@@ -57,9 +68,10 @@ class Uploads:
             _insert(tx, "attachments_files", of_file | {"blob": blob})
             if of_blob["derive"] == "done" and not found:
                 thumbnail = {
-                    "blob": blob, "kind": "thumb320", "name": new_id(), "type": "image/webp", "bytes": 9, "width": 32,
-                    "height": 24,
+                    "blob": blob, "kind": "thumb320", "name": new_id(), "sha256": hashlib.sha256(SMALL).digest(),
+                    "type": "image/webp", "bytes": len(SMALL), "width": 32, "height": 24,
                 }  # fmt: skip
+                _write(layout.derived(thumbnail["name"]), SMALL)
                 _insert(tx, "attachments_derived", thumbnail)
 
         await self.node.core.db.write(write)
@@ -92,3 +104,8 @@ def _insert(tx: Transaction, table: str, row: dict[str, Any]) -> int:
     places = ", ".join("?" * len(row))
     sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places}) RETURNING key"
     return tx.execute(sql, tuple(row.values())).fetchone()[0]
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)

@@ -75,7 +75,8 @@ class Storing:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(thumbnail)
         derived = {
-            "blob": stored.blob, "kind": "thumb320", "name": name, "type": "image/webp", "bytes": len(thumbnail),
+            "blob": stored.blob, "kind": "thumb320", "name": name, "sha256": hashlib.sha256(thumbnail).digest(),
+            "type": "image/webp", "bytes": len(thumbnail),
             "width": 320, "height": 240,
         }  # fmt: skip
         await self.context.write(lambda tx: _insert(tx, "attachments_derived", derived))

@@ -11,7 +11,7 @@ import chatnode_attachments
 import pytest
 import trio
 from chatnode_attachments.state import Attachments
-from chatnode_attachments.store.collecting import Collected
+from chatnode_attachments.store.collecting import CollectedFiles
 from chatnode_attachments.store.files import find_file, remove_bytes
 from chatnode_attachments.store.rows import FileRow
 from chatnode_attachments.store.sweeping import sweep
@@ -25,7 +25,7 @@ from tests.plugins.surface.making import made
 from tests.transport.clients import wait_for
 
 
-async def collect(node: Node) -> Collected:
+async def collect(node: Node) -> CollectedFiles:
     return await node.core.state(Attachments).collector.collect(context(node))
 
 
@@ -109,7 +109,7 @@ async def test_an_unsafe_content_is_known_after_its_bytes_are_gone(ann: Uploader
     file = await ann.uploads(b"virus")
 
     def find(tx: Any) -> None:
-        tx.execute("UPDATE attachments_blobs SET scan = 'unsafe' WHERE key = ?", (file.blob,))
+        tx.execute("UPDATE attachments_blobs SET scan = 'unsafe', scanned_at = 1 WHERE key = ?", (file.blob,))
         assert remove_bytes(tx, file.blob)
 
     await ann.node.core.db.write(find)

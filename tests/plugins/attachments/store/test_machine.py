@@ -19,8 +19,8 @@ import trio
 from chatnode_attachments.images.prepared import DerivedImage, Prepared
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.store import collecting, files, receiving, sink, sweeping, uploads
-from chatnode_attachments.store.checking import check
-from chatnode_attachments.store.collecting import Collected, Collector
+from chatnode_attachments.store.checking import problems
+from chatnode_attachments.store.collecting import CollectedFiles, Collector
 from chatnode_attachments.store.files import find_file
 from chatnode_attachments.store.finishing import Finisher
 from chatnode_attachments.store.receiving import Receiver
@@ -333,8 +333,8 @@ class StoreMachine(RuleBasedStateMachine):
             lambda reader: reader.execute("SELECT id FROM attachments_files").fetchall()
         )
         assert {id for (id,) in rows} == set(self.files), "there are files that nobody was told of"
-        directory = self.store.layout.directory
-        assert await self.node.core.db.read(lambda reader: check(reader, directory)) == []
+        layout = self.store.layout
+        assert await self.node.core.db.read(lambda reader: list(problems(reader, layout))) == []
 
 
 class Portal:
@@ -410,7 +410,7 @@ def test_nothing_acknowledged_is_lost_at_length() -> None:
 def collector_does_not_look(patch: pytest.MonkeyPatch) -> None:
     """Two files have the same content, and one of them goes."""
 
-    def remove_loose(tx: Transaction, done: Collected) -> bool:
+    def remove_loose(tx: Transaction, done: CollectedFiles) -> bool:
         for (key,) in tx.execute("SELECT key FROM attachments_blobs WHERE loose = 1").fetchall():
             files.remove_bytes(tx, key)
         return False
@@ -422,7 +422,7 @@ def collector_unlinks_too_early(patch: pytest.MonkeyPatch) -> None:
     """It says that the trash is empty, and is killed before it is."""
     unlink = Collector._unlink
 
-    async def empty_some(self: Collector, ctx: Context, after: str, done: Collected) -> None:
+    async def empty_some(self: Collector, ctx: Context, after: str, done: CollectedFiles) -> None:
         batch = await ctx.read(lambda reader: collecting._trash(reader, ""))
         await ctx.write(lambda tx: tx.execute("DELETE FROM attachments_trash"))
         await self._run(lambda: unlink(self, ctx, batch, done))

@@ -7,7 +7,7 @@ import pytest
 import trio
 from chatnode_attachments.store.refusals import DiskFull, ReceivingIdle
 
-from chatnode.config import Config
+from chatnode.config import Config, Storage
 from chatnode.node import Node
 from chatnode.testing import User, refused
 from tests.plugins.attachments.store.storing import Uploader, rows
@@ -102,6 +102,12 @@ async def test_a_full_disk_refuses_new_uploads_and_counts_those_that_are_still_c
     assert caught.value.status == 507
     await ann.sends(id, bytes(100))
     await ann.creates(500)
+
+
+@pytest.mark.parametrize("config", [Config(storage=Storage(least_free_mib=1 << 40))], ids=["a lot is kept free"])
+async def test_what_the_database_needs_is_left_to_it(ann: Uploader) -> None:
+    with pytest.raises(DiskFull):
+        await ann.creates(1)
 
 
 # ---- at a time

@@ -81,6 +81,4 @@ async def test_the_examples_do_what_is_said(node: Node, url: str, ann: LiveUser,
 
 @pytest.mark.parametrize("field", attrs.fields(AttachmentsSettings), ids=lambda field: field.name)
 def test_settings_are_described(field: Any) -> None:
-    default = field.default if isinstance(field.default, int | float) else "`" + (field.default or '""') + "`"
-    row = f"| `{field.name}` | {default} | {field.metadata['help']} |"
-    assert row in TEXT.splitlines()
+    assert re.search(rf"^\| `{field.name}` \| \S+ \| {re.escape(field.metadata['help'])} \|$", TEXT, re.MULTILINE)

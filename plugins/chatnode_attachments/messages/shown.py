@@ -8,13 +8,13 @@ from typing import Any, cast
 import attrs
 import orjson
 
-from chatnode.api import Querying, ThumbnailSize, hookimpl, person_by_key, rfc3339
+from chatnode.api import Querying, hookimpl, person_by_key, rfc3339
 from chatnode_attachments.model import Attachment
-from chatnode_attachments.scanning.telling import shown_scan
+from chatnode_attachments.scanning.telling import shown_scan, thumbnails
 from chatnode_attachments.store.rows import FileRow
 
 _STATES = (
-    "SELECT i.value, f.id, b.scan, f.quarantined, b.key, b.derive FROM json_each(?) i "
+    "SELECT i.value, f.id, b.scan, b.place, f.quarantined, b.key, b.derive FROM json_each(?) i "
     "JOIN messages m ON m.id = i.value JOIN attachments_files f ON f.message = m.key "
     "JOIN attachments_blobs b ON b.key = f.blob WHERE f.removed_at IS NULL ORDER BY f.position"
 )
@@ -26,19 +26,13 @@ def enrich_messages(reader: Querying, ids: Sequence[str]) -> dict[str, Any]:
     by the ids of files."""
     found: dict[str, dict[str, Any]] = {}
     rows = reader.execute(_STATES, (orjson.dumps(list(ids)).decode(),)).fetchall()
-    for message, file, scan, quarantined, blob, derive in rows:
+    for message, file, scan, place, quarantined, blob, derive in rows:
         thumbs = thumbnails(reader, blob) if derive == "done" else []
-        state = {"scan": shown_scan(scan), "quarantined": bool(quarantined), "thumbs": [*map(attrs.asdict, thumbs)]}
+        state = {
+            "scan": shown_scan(scan, place), "quarantined": bool(quarantined), "thumbs": [*map(attrs.asdict, thumbs)],
+        }  # fmt: skip
         found.setdefault(message, {})[file] = state
     return found
-
-
-def thumbnails(reader: Querying, blob: int) -> list[ThumbnailSize]:
-    """The thumbnails of a content, smallest first; none once it was removed."""
-    rows = reader.execute(
-        "SELECT kind, width, height FROM attachments_derived WHERE blob = ? ORDER BY width, kind", (blob,)
-    )
-    return [ThumbnailSize(*row) for row in rows.fetchall()]
 
 
 def attachment(reader: Querying, row: FileRow) -> Attachment:
@@ -49,9 +43,9 @@ def attachment(reader: Querying, row: FileRow) -> Attachment:
     ).fetchone()
     return Attachment(
         row.id, row.name, row.type, row.bytes, cast("Any", row.category), row.sha256.hex(),
-        person_by_key(reader, row.uploader).ref, rfc3339(row.created_at), row.downloads, shown_scan(row.scan),
-        bool(row.quarantined), thumbnails(reader, row.blob), row.width, row.height, row.duration_ms, row.placeholder,
-        bool(row.voice) or None, message, conversation,
+        person_by_key(reader, row.uploader).ref, rfc3339(row.created_at), row.downloads,
+        shown_scan(row.scan, row.place), bool(row.quarantined), thumbnails(reader, row.blob), row.width, row.height,
+        row.duration_ms, row.placeholder, bool(row.voice) or None, message, conversation,
     )  # fmt: skip
 
 

@@ -51,6 +51,6 @@ async def repair(ctx: Context) -> Mapping[str, int]:
     """Count again, mark what is missing, and remove stray files."""
     here = ctx.state(Attachments)
     found = await ctx.query(lambda reader: list(problems(reader, here.layout)), seconds=0)
-    repaired = await repair_all(ctx, found)
+    repaired = await repair_all(ctx, found, here.scans.changed)
     swept = await sweep(ctx, here.layout, here.store.run)
     return {"repairs": repaired, "stray_files": len(swept)}

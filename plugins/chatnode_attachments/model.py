@@ -189,16 +189,19 @@ ShownScan = Literal["off", "pending", "safe", "unsafe"]
 @attrs.define
 class FileStatus:
     """What became of a file of a message. `scan`: `off` on a node that scans nothing; `pending` files cannot be fetched
-    yet, and `unsafe` ones were removed. `quarantined` is there if a moderator withdrew it."""
+    yet, and `unsafe` ones were removed. `quarantined` is there if a moderator withdrew it, and `thumbs` if there are
+    any."""
 
     file: str
     scan: ShownScan
     quarantined: bool | None = None
+    thumbs: list[ThumbnailSize] | None = None
 
 
 @attrs.define
 class AttachmentsChanged(Event):
-    """The files of a message were scanned, withdrawn or released: `files` are all of them, as they are now."""
+    """The files of a message were scanned, withdrawn or released, or their thumbnails are others: `files` are all of
+    them, as they are now, and replace `extra.attachments` of the message."""
 
     name = "attachments.changed"
     conversation: str

@@ -37,5 +37,5 @@ def test_settings_are_told_with_their_defaults(plugin: Plugin) -> None:
 
 def _as_toml(default: object) -> str:
     if isinstance(default, str):
-        return f"`{default}`" if default else '`""`'
+        return f'`"{default}"`'
     return str(default).lower() if isinstance(default, bool) else f"{default:g}"

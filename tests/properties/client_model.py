@@ -292,8 +292,8 @@ class Client:
         now = frame["details"]
         for field in ("title", "description", "visibility"):
             talk.details[field] = now[field]
-        for field in ("closed_at", "closed_reason", "inactive_at", "idle_days", "retention_days"):
-            for known in [talk.details] + ([talk.you] if field == "closed_at" else []):
+        for field in ("closed_at", "closed_reason", "inactive_at", "idle_days", "retention_days", "avatar"):
+            for known in [talk.details] + ([talk.you] if field in ("closed_at", "avatar") else []):
                 known.pop(field, None)
                 known.update({field: now[field]} if field in now else {})
         if "inactive_at" in now:

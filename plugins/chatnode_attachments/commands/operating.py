@@ -20,9 +20,10 @@ from chatnode_attachments.store.sweeping import sweep
 @command("attachments.check", permission=OPERATE)
 async def check(ctx: Context, asked: CheckAttachments) -> AttachmentsChecked:
     """Compare the tables with the files on disk, and repair the tables if asked."""
-    layout = ctx.state(Attachments).layout
+    here = ctx.state(Attachments)
+    layout = here.layout
     found = await ctx.query(lambda reader: list(problems(reader, layout, deep=asked.deep)), seconds=0)
-    repaired = await repair_all(ctx, found) if asked.repair else 0
+    repaired = await repair_all(ctx, found, here.scans.changed) if asked.repair else 0
     lines = [each.line for each in found[:MOST]]
     if len(found) > MOST:
         lines.append(f"and {len(found) - MOST} more")

@@ -23,8 +23,7 @@ from chatnode.api import (
     message_id,
     only_for,
 )
-from chatnode_attachments.messages.shown import thumbnails
-from chatnode_attachments.scanning.telling import tell_changed
+from chatnode_attachments.scanning.telling import tell_changed, thumbnails
 from chatnode_attachments.scanning.verdicts import ScannerNow, refuse_unless_servable, servable
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import Attachments

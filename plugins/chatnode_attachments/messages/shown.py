@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import orjson
 
-from chatnode.api import Querying, ThumbnailSize, hookimpl, person_by_key, rfc3339
+from chatnode.api import Querying, hookimpl, person_by_key, rfc3339
 from chatnode_attachments.model import Attachment
-from chatnode_attachments.scanning.telling import shown_scan
+from chatnode_attachments.scanning.telling import shown_scan, thumbnails
 from chatnode_attachments.store.rows import FileRow
 
 _STATES = (
-    "SELECT i.value, f.id, b.scan, b.quarantined, d.kind, d.width, d.height FROM json_each(?) i "
+    "SELECT i.value, f.id, b.scan, b.place, b.quarantined, d.kind, d.width, d.height FROM json_each(?) i "
     "JOIN messages m ON m.id = i.value JOIN attachments_files f ON f.message = m.key "
     "JOIN attachments_blobs b ON b.key = f.blob LEFT JOIN attachments_derived d ON d.blob = b.key "
     "WHERE f.removed_at IS NULL ORDER BY f.position, f.key, d.width, d.kind"
@@ -26,21 +26,13 @@ def enrich_messages(reader: Querying, ids: Sequence[str]) -> dict[str, Any]:
     by the ids of files."""
     found: dict[str, dict[str, Any]] = {}
     rows = reader.execute(_STATES, (orjson.dumps(list(ids)).decode(),)).fetchall()
-    for message, file, scan, quarantined, kind, width, height in rows:
+    for message, file, scan, place, quarantined, kind, width, height in rows:
         state = found.setdefault(message, {}).setdefault(
-            file, {"scan": shown_scan(scan), "quarantined": bool(quarantined), "thumbs": []}
+            file, {"scan": shown_scan(scan, place), "quarantined": bool(quarantined), "thumbs": []}
         )
         if kind is not None:
             state["thumbs"].append({"kind": kind, "width": width, "height": height})
     return found
-
-
-def thumbnails(reader: Querying, blob: int) -> list[ThumbnailSize]:
-    """The thumbnails of a content, smallest first; none once it was removed."""
-    rows = reader.execute(
-        "SELECT kind, width, height FROM attachments_derived WHERE blob = ? ORDER BY width, kind", (blob,)
-    )
-    return [ThumbnailSize(*row) for row in rows.fetchall()]
 
 
 def attachment(reader: Querying, row: FileRow) -> Attachment:
@@ -51,9 +43,9 @@ def attachment(reader: Querying, row: FileRow) -> Attachment:
     ).fetchone()
     return Attachment(
         row.id, row.name, row.type, row.bytes, cast("Any", row.category), row.sha256.hex(),
-        person_by_key(reader, row.uploader).ref, rfc3339(row.created_at), row.downloads, shown_scan(row.scan),
-        bool(row.quarantined), thumbnails(reader, row.blob), row.width, row.height, row.duration_ms, row.placeholder,
-        bool(row.voice) or None, message, conversation,
+        person_by_key(reader, row.uploader).ref, rfc3339(row.created_at), row.downloads,
+        shown_scan(row.scan, row.place), bool(row.quarantined), thumbnails(reader, row.blob), row.width, row.height,
+        row.duration_ms, row.placeholder, bool(row.voice) or None, message, conversation,
     )  # fmt: skip
 
 

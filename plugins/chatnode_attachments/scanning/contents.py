@@ -123,17 +123,15 @@ def make_pending(tx: Transaction, keys: list[int]) -> None:
     )
 
 
-def wait_no_more(tx: Transaction) -> bool:
-    """Nothing is scanned on this node any more: some contents stop waiting. False if none are left."""
-    return (
-        tx.execute(
-            "UPDATE attachments_blobs SET scan = CASE WHEN scan = 'safe' THEN 'safe' ELSE 'off' END, scan_due = NULL, "
-            "scan_tries = 0, scan_says = NULL "
-            "WHERE key IN (SELECT key FROM attachments_blobs WHERE scan_due IS NOT NULL LIMIT ?)",
-            (BATCH,),
-        ).rowcount
-        > 0
+def wait_no_more(tx: Transaction) -> list[int]:
+    """Nothing is scanned on this node any more: some contents stop waiting. Returns their keys."""
+    rows = tx.execute(
+        "UPDATE attachments_blobs SET scan = CASE WHEN scan = 'safe' THEN 'safe' ELSE 'off' END, scan_due = NULL, "
+        "scan_tries = 0, scan_says = NULL "
+        "WHERE key IN (SELECT key FROM attachments_blobs WHERE scan_due IS NOT NULL LIMIT ?) RETURNING key",
+        (BATCH,),
     )
+    return [key for (key,) in rows.fetchall()]
 
 
 def scanned_before(reader: Reader, at: int, after: int) -> list[int]:

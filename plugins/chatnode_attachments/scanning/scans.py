@@ -43,6 +43,10 @@ class Scans:
         elif file.scan == "safe" and self.scanner.state == "ok":
             contents.scan_if_older(tx, file.blob, self.scanner.version)
 
+    def changed(self, tx: Transaction, content: int) -> None:
+        """A content was stored again, or its thumbnails are others: tell whoever sees its files."""
+        telling.tell_now(tx, content)
+
     def wake(self) -> None:
         """Something is due, or may be."""
         self._woken.set()
@@ -53,7 +57,7 @@ class Scans:
     async def run(self, ctx: Context) -> None:
         """For ever. Bring the tables in line with whether files are scanned, then scan."""
         if not self.on:
-            while await ctx.write(contents.wait_no_more):
+            while await ctx.write(_wait_no_more):
                 pass
             await trio.sleep_forever()
         async with trio.open_nursery() as nursery:
@@ -104,6 +108,14 @@ class Scans:
             ctx.count("infected")
             ctx.log.warning("the virus scanner found something; the content was removed", extra={"blob": content.key})
         self.wake()
+
+
+def _wait_no_more(tx: Transaction) -> bool:
+    """Some contents stop waiting, and whoever sees their files is told. False if none are left."""
+    keys = contents.wait_no_more(tx)
+    for key in keys:
+        telling.tell_now(tx, key)
+    return bool(keys)
 
 
 async def settle(ctx: Context, content: DueContent, verdict: ScanVerdict) -> Outcome:

@@ -10,6 +10,7 @@ from chatnode.api import (
     Querying,
     Reader,
     Row,
+    ThumbnailSize,
     Transaction,
     holders_of,
     person_by_key,
@@ -46,6 +47,13 @@ def tell_all(tx: Transaction, content: int, after: int, *, infected: bool) -> in
     return rows[-1][0] if len(rows) == MOST else None
 
 
+def tell_now(tx: Transaction, content: int) -> None:
+    """Tell in this transaction how all files with a content are: for what happens seldom."""
+    after: int | None = 0
+    while after is not None:
+        after = tell(tx, content, "safe", after)
+
+
 def tell_changed(tx: Transaction, message: int) -> None:
     """Tell whoever can see a message, by its key, how its files are now."""
     conversation, seq = tx.execute("SELECT conversation, seq FROM messages WHERE key = ?", (message,)).fetchone()
@@ -60,7 +68,7 @@ def make_changed(reader: Reader, row: Row) -> Event | None:
 
 def _changed(reader: Querying, conversation: int, seq: int) -> AttachmentsChanged | None:
     rows = reader.execute(
-        "SELECT c.id, m.id, f.id, b.scan, b.quarantined FROM messages m "
+        "SELECT c.id, m.id, f.id, b.scan, b.place, b.quarantined, b.key FROM messages m "
         "JOIN conversations c ON c.key = m.conversation JOIN attachments_files f ON f.message = m.key "
         "JOIN attachments_blobs b ON b.key = f.blob "
         "WHERE m.conversation = ? AND m.seq = ? AND m.deleted_at IS NULL AND f.removed_at IS NULL "
@@ -69,13 +77,30 @@ def _changed(reader: Querying, conversation: int, seq: int) -> AttachmentsChange
     ).fetchall()
     if not rows:
         return None
-    files = [FileStatus(file, shown_scan(scan), bool(quarantined) or None) for _, _, file, scan, quarantined in rows]
+    files = [
+        FileStatus(file, shown_scan(scan, place), bool(quarantined) or None, thumbnails(reader, blob) or None)
+        for _, _, file, scan, place, quarantined, blob in rows
+    ]
     return AttachmentsChanged(rows[0][0], rows[0][1], files)
 
 
-def shown_scan(scan: str) -> ShownScan:
-    """The state of a scan as users see it: one that failed is repeated."""
+def shown_scan(scan: str, place: str) -> ShownScan:
+    """The state of a scan as users see it: one that failed is repeated.
+
+    The content of a file that is there is removed only if it is unsafe. It is so until it is uploaded again, also if a
+    moderator has it forgotten.
+    """
+    if place == "removed":
+        return "unsafe"
     return "pending" if scan == "error" else cast("ShownScan", scan)
+
+
+def thumbnails(reader: Querying, blob: int) -> list[ThumbnailSize]:
+    """The thumbnails of a content, smallest first; none once it was removed."""
+    rows = reader.execute(
+        "SELECT kind, width, height FROM attachments_derived WHERE blob = ? ORDER BY width, kind", (blob,)
+    )
+    return [ThumbnailSize(*row) for row in rows.fetchall()]
 
 
 def tell_infected(tx: Transaction, file: int) -> None:

@@ -21,10 +21,14 @@ _PAGE = 1000
 
 @attrs.frozen
 class StoreProblem:
-    """Something that is wrong. `repair` sets the tables right; None where nothing can, or the sweep will."""
+    """Something that is wrong. `repair` sets the tables right; None where nothing can, or the sweep will.
+
+    `content`: the key of the content whose files are shown differently then.
+    """
 
     line: str
     repair: Callable[[Transaction], object] | None = None
+    content: int | None = None
 
 
 def check(reader: Reader, directory: Path) -> list[str]:
@@ -44,12 +48,23 @@ def problems(reader: Reader, layout: Layout, *, deep: bool = False) -> Iterator[
     yield from _sums(reader)
 
 
-async def repair_all(ctx: Context, found: Iterable[StoreProblem]) -> int:
-    """Repair what can be; returns how many."""
-    repairs = [each.repair for each in found if each.repair is not None]
-    for repair in repairs:
-        await ctx.write(repair)
-    return len(repairs)
+async def repair_all(ctx: Context, found: Iterable[StoreProblem], changed: Callable[[Transaction, int], object]) -> int:
+    """Repair what can be; returns how many. `changed` tells whoever sees the files of a content."""
+    repaired = 0
+    for each in found:
+        if each.repair is not None:
+            await ctx.write(partial(_repair, problem=each, repair=each.repair, changed=changed))
+            repaired += 1
+    return repaired
+
+
+def _repair(
+    tx: Transaction, problem: StoreProblem, repair: Callable[[Transaction], object],
+    changed: Callable[[Transaction, int], object],
+) -> None:  # fmt: skip
+    repair(tx)
+    if problem.content is not None:
+        changed(tx, problem.content)
 
 
 def _contents(reader: Querying, layout: Layout, deep: bool) -> Iterator[StoreProblem]:
@@ -88,15 +103,15 @@ def _mark_missing(tx: Transaction, key: int) -> None:
 def _thumbnails(reader: Querying, layout: Layout) -> Iterator[StoreProblem]:
     after = 0
     while rows := reader.execute(
-        "SELECT d.key, d.name, d.bytes, b.place FROM attachments_derived d "
+        "SELECT d.key, d.name, d.bytes, d.blob, b.place FROM attachments_derived d "
         "LEFT JOIN attachments_blobs b ON b.key = d.blob WHERE d.key > ? ORDER BY d.key LIMIT ?",
         (after, _PAGE),
     ).fetchall():
-        for key, name, size, place in rows:
+        for key, name, size, blob, place in rows:
             after = key
             fault = "is of a content that is not there" if place in (None, "removed") else None
             if fault := fault or _fault(layout.derived(name), size, None):
-                yield StoreProblem(f"the thumbnail {name} {fault}", partial(_remove_thumbnail, key=key))
+                yield StoreProblem(f"the thumbnail {name} {fault}", partial(_remove_thumbnail, key=key), blob)
 
 
 def _remove_thumbnail(tx: Transaction, key: int) -> None:

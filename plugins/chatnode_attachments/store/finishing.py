@@ -38,6 +38,10 @@ class NewContentScans(Protocol):
         """A file was added in this transaction."""
         ...
 
+    def changed(self, tx: Transaction, content: int) -> None:
+        """A content that was there before was stored again, or its thumbnails are others."""
+        ...
+
     def wake(self) -> None:
         """There may be new content."""
         ...
@@ -79,9 +83,12 @@ class Finisher:
 
     def _add(self, tx: Transaction, upload: Upload, stored: Stored) -> FileRow | None:
         """Step 4. None if the upload was removed meanwhile."""
+        before = _known(tx, stored.content)
         file = add_file(tx, upload, stored, scan=self.scans.on)
         if file is not None:
             self.scans.added(tx, file)
+            if before not in (None, _known(tx, stored.content)):
+                self.scans.changed(tx, file.blob)
         return file
 
     async def _store(self, ctx: Context, upload: Upload, digest: bytes | None) -> tuple[str, Content]:
@@ -136,6 +143,15 @@ class Finisher:
             move(thumbnail.path, self.layout.derived(name))
             moved.append(StoredThumbnail(name, sha256, size, thumbnail))
         return moved
+
+
+def _known(tx: Transaction, content: Content) -> tuple[str, int] | None:
+    """Where the same content is, and how many thumbnails it has; None if it is not known."""
+    return tx.execute(
+        "SELECT place, (SELECT count(*) FROM attachments_derived WHERE blob = b.key) FROM attachments_blobs b "
+        "WHERE sha256 = ? AND bytes = ?",
+        (content.sha256, content.bytes),
+    ).fetchone()
 
 
 def _settle(path: Path, durable: int) -> None:

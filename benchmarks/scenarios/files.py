@@ -25,7 +25,8 @@ FILES_OF_A_POST = 10
 POSTS = 100
 LOOK_AT_MEMORY = 32  # blocks from one look to the next: a look costs milliseconds
 UNLIMITED = {
-    f"CHATNODE_PLUGINS__ATTACHMENTS__{limit}": "0" for limit in ("FILE_MIB", "PERSON_MIB", "NODE_MIB", "DAY_MIB")
+    f"CHATNODE_PLUGINS__ATTACHMENTS__{limit}": "0"
+    for limit in ("FILE_MIB", "PERSON_MIB", "NODE_MIB", "DAY_MIB", "UPLOADS_PER_MINUTE")
 }
 
 

@@ -196,7 +196,8 @@ class Model:
                     "delivered_seq": part.delivered, "members": len(talk.parts), "activity": talk.activity,
                     "unread": sum(said.seq > part.read for said in talk.said),
                     "mentions": sum(said.seq > part.read and who in said.names for said in talk.said),
-                    "last": visible[-1].id if visible else None, "peer": peer, "closed_at": None, "settings": None, "avatar": None,
+                    "last": visible[-1].id if visible else None, "peer": peer, "closed_at": None, "settings": None,
+                    "avatar": None,
                 }
             )  # fmt: skip
         return entries

@@ -7,22 +7,28 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from math import inf
 from statistics import median
 from typing import Any
 
 from attrs import define
 
+from benchmarks.checks import require_all_arrived
 from benchmarks.errors import BenchmarkError, require
+from benchmarks.generator import PostReport, Session
 from benchmarks.http_client import TIMEOUT_SECONDS, HttpClient, Person
 from benchmarks.machine import cpu_seconds_of
 from benchmarks.scenario import Figures, Metric, Scenario, Trial
-from benchmarks.scenarios.flapping import pair_up, talk
+from benchmarks.scenarios.flapping import pair_up
 from benchmarks.servers import Server
 
 MIB = 1 << 20
 BLOCK = os.urandom(MIB)
 FILES_OF_A_POST = 10
 POSTS = 100
+MESSAGES_PER_SECOND = 100
+PACE_SECONDS = 3
+WINDOW = 16  # what a sender may have in flight before the server has plainly stalled
 LOOK_AT_MEMORY = 32  # blocks from one look to the next: a look costs milliseconds
 UNLIMITED = {
     f"CHATNODE_PLUGINS__ATTACHMENTS__{limit}": "0"
@@ -52,7 +58,7 @@ def measure(trial: Trial) -> Figures:
         "alone_p99": alone,
         "beside_p99": beside.delivery_ms.p99,
         "times_p99": beside.delivery_ms.p99 / alone,
-        "beside_mib": progress.mib_per_second,
+        "beside_mib": progress.least,
     }
 
 
@@ -117,13 +123,29 @@ def _answer(connection: HTTPConnection, name: str) -> dict[str, Any]:
     return json.loads(body)[name]
 
 
+def talk(trial: Trial, server: Server, sessions: list[Session]) -> PostReport:
+    """Messages on a timetable, all of which must arrive."""
+    report = trial.generator.post(
+        server,
+        sessions,
+        seconds=trial.size.seconds,
+        warm_up=trial.size.warm_up,
+        rate=MESSAGES_PER_SECOND,
+        window=WINDOW,
+    )
+    require_all_arrived(report, readers=1)
+    require(report.overruns == 0, f"the timetable was kept; {report.overruns} messages could not be sent")
+    return report
+
+
 @define
 class Progress:
-    """How far the uploads are, and the memory that the server held at most, in KiB."""
+    """How far the uploads are, the memory that the server held at most, in KiB, and the least MiB/s of a few seconds:
+    the pace beside messages, as there are none at the beginning and the end."""
 
     mib: int = 0
     held: int = 0
-    mib_per_second: float = 0.0
+    least: float = inf
 
 
 @contextmanager
@@ -139,15 +161,21 @@ def uploading(server: Server, person: Person, mib: int) -> Generator[Progress]:
         except BaseException as error:
             failed.append(error)
 
-    thread = threading.Thread(target=go_on)
-    start = time.perf_counter()
-    thread.start()
+    def watch() -> None:
+        before = 0
+        while not ended.wait(PACE_SECONDS):
+            progress.least = min(progress.least, (progress.mib - before) / PACE_SECONDS)
+            before = progress.mib
+
+    threads = [threading.Thread(target=go_on), threading.Thread(target=watch)]
+    for thread in threads:
+        thread.start()
     try:
         yield progress
-        progress.mib_per_second = progress.mib / (time.perf_counter() - start)
     finally:
         ended.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
     if failed:
         raise failed[0]
 
@@ -182,7 +210,7 @@ def _post(conversation: str, number: int) -> dict[str, Any]:
 
 FILES = Scenario(
     name="files",
-    title="Files of {file_mib:,} MiB, and 500 messages/s of {pairs:,} pairs beside them",
+    title="Files of {file_mib:,} MiB, and 100 messages/s of {pairs:,} pairs beside them",
     rounds=3,
     metrics=(
         Metric("upload", "upload, MiB/s", at_least=250),

@@ -301,6 +301,11 @@ class Context:
         kept = self._core.config.storage.least_free_mib << 20
         return max(0, shutil.disk_usage(self._scope.directory).free - kept)
 
+    def commits(self) -> int:
+        """How many times the node has committed writes since it started. While users write, it grows: work in the
+        background that sees it grow rests between its steps, so that they do not wait for it."""
+        return self._core.db.commits.jobs.count
+
     def backup_running(self) -> bool:
         """Whether a backup is being made now, which may still need files whose rows are gone.
 

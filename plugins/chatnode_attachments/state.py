@@ -45,7 +45,7 @@ async def open_attachments(ctx: Context) -> AsyncGenerator[Attachments]:
     scanner = Scanner(settings)
     scans = Scans(scanner, layout, settings.scans_at_a_time)
     async with ImageWorkers(layout.work, megapixels=settings.image_megapixels) as images:
-        store = Store(layout, settings, images, free_bytes=ctx.free_bytes, scans=scans)
+        store = Store(layout, settings, images, free_bytes=ctx.free_bytes, commits=ctx.commits, scans=scans)
         collector = Collector(layout, settings, store.locks, store.run, ctx.backup_running)
         slots = DownloadSlots(settings.downloads_per_person)
         yield Attachments(layout, store, collector, images, scanner, scans, slots, DownloadCounts())

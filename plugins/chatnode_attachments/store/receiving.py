@@ -8,6 +8,7 @@ from math import inf
 import trio
 
 from chatnode.api import Refusal
+from chatnode_attachments.store.pace import Pace
 from chatnode_attachments.store.refusals import ChecksumMismatch, DiskFull, ReceivingIdle
 from chatnode_attachments.store.sink import BLOCK, Full, Sink, Unreliable
 
@@ -25,7 +26,7 @@ class Receiver:
 
     def __init__(
         self, sink: Sink, most: int | None, *, idle_seconds: float, whole: bool,
-        run: Callable[[Callable[[], None]], Awaitable[None]], save: Callable[[int], Awaitable[None]],
+        run: Callable[[Callable[[], None]], Awaitable[None]], save: Callable[[int], Awaitable[None]], pace: Pace,
     ) -> None:  # fmt: skip
         self._sink = sink
         self._most = most
@@ -33,6 +34,7 @@ class Receiver:
         self._whole = whole
         self._run = run
         self._save = save
+        self._pace = pace
         self._saved = sink.start
         self._saved_at = trio.current_time()
         self._waiting: list[bytes] = []
@@ -68,6 +70,7 @@ class Receiver:
                     raise Refusal("too_large", f"there are more than {self._most} bytes", path="length")
                 if self._size >= BLOCK:
                     await self._write()
+                    await self._pace.rest()
                     await self._save_sometimes()
                 idle.deadline = trio.current_time() + self._idle_seconds
         if idle.cancelled_caught:

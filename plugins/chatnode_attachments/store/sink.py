@@ -13,10 +13,10 @@ import attrs
 
 from chatnode_attachments.store.layout import sync_directory
 
-BLOCK = 1 << 20
+BLOCK = 1 << 19
 """What is written at a time."""
-SYNC_EVERY = 32 << 20
-"""What may be in the page cache only. More would stand before the database's own flush."""
+SYNC_EVERY = 1 << 19
+"""What may be in the page cache only: the database's own flush waits for it. Larger steps are no faster."""
 
 
 class _Hash(Protocol):

@@ -18,6 +18,7 @@ from chatnode_attachments.store.files import find_file
 from chatnode_attachments.store.finishing import Finisher, NewContentScans
 from chatnode_attachments.store.layout import Layout
 from chatnode_attachments.store.locks import Locks
+from chatnode_attachments.store.pace import Pace
 from chatnode_attachments.store.receiving import Receiver
 from chatnode_attachments.store.refusals import DiskFull, OffsetMismatch
 from chatnode_attachments.store.rows import FileRow, Upload
@@ -38,17 +39,19 @@ class Store:
             if upload.complete:
                 file = await store.finish(ctx, upload)
 
-    `free_bytes` returns how many bytes files may still take on the disk. `scans` gets what is new.
+    `free_bytes` returns how many bytes files may still take on the disk, `commits` a number that grows while users
+    write. `scans` gets what is new.
     """
 
     def __init__(
         self, layout: Layout, settings: AttachmentsSettings, pictures: Pictures, *, free_bytes: Callable[[], int],
-        scans: NewContentScans,
+        commits: Callable[[], int], scans: NewContentScans,
     ) -> None:  # fmt: skip
         self.layout = layout
         self.locks = Locks()
         self._settings = settings
         self._free_bytes = free_bytes
+        self._commits = commits
         self._scans = scans
         self._threads = trio.CapacityLimiter(settings.threads)
         self._finisher = Finisher(layout, self.run, pictures, settings, scans)
@@ -170,7 +173,7 @@ class Store:
             try:
                 await Receiver(
                     sink, upload.most, idle_seconds=self._settings.idle_seconds, whole=checksum is not None,
-                    run=self.run, save=save,
+                    run=self.run, save=save, pace=Pace(self._commits),
                 ).receive(chunks)  # fmt: skip
             finally:
                 with trio.CancelScope(shield=True):

@@ -87,7 +87,7 @@ def write_random(path: Path, size: int) -> bytes:
     digest = hashlib.sha256()
     with path.open("wb") as file:
         for _ in range(size // MIB):
-            block = os.urandom(500_000)
+            block = os.urandom(MIB)
             digest.update(block)
             file.write(block)
     return digest.digest()

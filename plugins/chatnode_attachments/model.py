@@ -200,7 +200,7 @@ class FileStatus:
 
 @attrs.define
 class AttachmentsChanged(Event):
-    """The files of a message were scanned, withdrawn or released, or their thumbnails are others: `files` are all of
+    """The files of a message were scanned, withdrawn or released, or their thumbnails changed: `files` are all of
     them, as they are now, and replace `extra.attachments` of the message."""
 
     name = "attachments.changed"

@@ -65,6 +65,7 @@ DIALECT = (
     (r"\bjson_each\(", "items("),
     (r"\bjson_group_array\(([\w.]+)\)", r"json_agg(\1)::text"),
     (r"\bjson_group_array\(", "json_agg("),
+    (r"\bjson_array_length\(([\w.]+), '\$\.(\w+)'\)", r"json_array_length(\1::json -> '\2')"),
     (r"\bjson_array\(", "json_build_array("),
     (r"\bjson_object\(", "json_build_object("),
     (r"(\w+\.\w+) ->>", r"\1::json ->>"),

@@ -69,7 +69,7 @@ async def open_source(source: Source) -> AsyncGenerator[Readable]:
 def _open_file(path: str) -> int:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
-        # A pipe has no size, and opening one without O_NONBLOCK would wait for whoever writes into it.
+        # A pipe has no size, and opening one without O_NONBLOCK would wait for a writer.
         if not os.path.isfile(descriptor):
             raise Refusal("invalid", f"{path} is not a file")
     except BaseException:

@@ -2,7 +2,7 @@
 
 The node has the address, in the profile or the group. The file is the plugin's: one without a message, which says in
 `used_by` what it is. That of a group has its `conversation`. A file whose address is not in use any more is removed in
-the transaction that changed it, whoever did that.
+the transaction that changed the address, no matter which user or command did.
 """
 
 from __future__ import annotations

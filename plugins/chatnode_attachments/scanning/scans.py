@@ -44,7 +44,7 @@ class Scans:
             contents.scan_if_older(tx, file.blob, self.scanner.version)
 
     def changed(self, tx: Transaction, content: int) -> None:
-        """A content was stored again, or its thumbnails are others: tell whoever sees its files."""
+        """A content was stored again, or its thumbnails changed: notify the users who can see its files."""
         telling.tell_now(tx, content)
 
     def wake(self) -> None:
@@ -111,7 +111,7 @@ class Scans:
 
 
 def _wait_no_more(tx: Transaction) -> bool:
-    """Some contents stop waiting, and whoever sees their files is told. False if none are left."""
+    """Some contents stop waiting; users who can see their files are notified. False if none are left."""
     keys = contents.wait_no_more(tx)
     for key in keys:
         telling.tell_now(tx, key)

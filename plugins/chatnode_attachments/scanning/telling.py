@@ -1,4 +1,4 @@
-"""Who is told of verdicts: whoever can see the message; of what is unsafe, also its uploader and the moderators."""
+"""Notifies users of verdicts: all who can see the message, and if a file is unsafe, its uploader and moderators."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def tell_now(tx: Transaction, content: int) -> None:
 
 
 def tell_changed(tx: Transaction, message: int) -> None:
-    """Tell whoever can see a message, by its key, how its files are now."""
+    """Notify the users who can see a message, given by its key, of the current state of its files."""
     conversation, seq = tx.execute("SELECT conversation, seq FROM messages WHERE key = ?", (message,)).fetchone()
     event = _changed(tx, conversation, seq)
     if event is not None:

@@ -49,7 +49,8 @@ def problems(reader: Reader, layout: Layout, *, deep: bool = False) -> Iterator[
 
 
 async def repair_all(ctx: Context, found: Iterable[StoreProblem], changed: Callable[[Transaction, int], object]) -> int:
-    """Repair what can be; returns how many. `changed` tells whoever sees the files of a content."""
+    """Repair what can be repaired; returns the number of repairs. `changed` notifies the users who can see a content's
+    files."""
     repaired = 0
     for each in found:
         if each.repair is not None:

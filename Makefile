@@ -30,7 +30,7 @@ slow: $(BIN)/.installed-dev
 
 # What is written from the code: a test compares.
 docs: $(BIN)/.installed-dev
-	$(BIN)/python -m chatnode.config > config.toml
+	$(BIN)/python -m chatnode.config_file > config.toml
 	$(BIN)/python -m chatnode.reference.commands > docs/commands.md
 	$(BIN)/python -m chatnode.reference.api docs/plugins/reference.md
 

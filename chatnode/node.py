@@ -20,7 +20,7 @@ from typing import Any
 import attrs
 import trio
 
-from chatnode import config as configuration
+from chatnode import config_file
 from chatnode.addresses import Bind, is_loopback, parse_bind
 from chatnode.concurrency import raise_single
 from chatnode.config import Config
@@ -202,7 +202,7 @@ async def open_node(
     directory.claim()
     try:
         if config is None:
-            config = configuration.load(directory.config if directory.config.exists() else None)
+            config = config_file.load(directory.config if directory.config.exists() else None)
         upgrade(directory, config)
         manager = Manager(config, SUBJECTS)
         manager.load(choose(plugins, only), directory)

@@ -12,7 +12,9 @@ import pytest
 
 import chatnode
 from chatnode import config as configuration
-from chatnode.config import Config, Limits, load, render, sections
+from chatnode import config_file
+from chatnode.config import Config, Limits
+from chatnode.config_file import load, render, sections
 from chatnode.errors import StartError
 from chatnode.node import open_node
 
@@ -22,7 +24,7 @@ NAMES = [f"{section}.{field.name}" for section, field in SETTINGS]
 
 
 def test_the_file_at_the_top_shows_every_setting() -> None:
-    assert (ROOT / "config.toml").read_text() == render(), "write it anew: python -m chatnode.config > config.toml"
+    assert (ROOT / "config.toml").read_text() == render(), "run: python -m chatnode.config_file > config.toml"
 
 
 def test_the_file_at_the_top_changes_nothing() -> None:
@@ -237,6 +239,6 @@ def test_a_plugin_has_settings_that_are_true_or_false() -> None:
     config = load(None, {"CHATNODE_PLUGINS__HELLO__LOUD": "on"})
     assert configuration.settings_of(config, "hello", OfAPlugin).loud is True
     assert configuration.settings_of(config, "other", OfAPlugin).loud is False
-    config = configuration.of_values({"plugins": {"hello": {"loud": "louder"}}})
+    config = config_file.of_values({"plugins": {"hello": {"loud": "louder"}}})
     with pytest.raises(StartError, match=r"plugins\.hello\.loud is 'louder'; expected true or false"):
         configuration.settings_of(config, "hello", OfAPlugin)

@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from chatnode import config as configuration
+from chatnode import config_file
 from chatnode.api import setting
 from chatnode.errors import StartError
 from chatnode.settings import read_section
@@ -61,7 +62,7 @@ EXPECTED = Settings(
 
 def read(tmp_path: Path, text: str, environment: dict[str, str] | None = None) -> Settings:
     (tmp_path / "config.toml").write_text(text)
-    config = configuration.load(tmp_path / "config.toml", environment or {})
+    config = config_file.load(tmp_path / "config.toml", environment or {})
     return configuration.settings_of(config, "demo", Settings)
 
 
@@ -150,7 +151,7 @@ def test_a_file_that_holds_none_is_refused_by_name(tmp_path: Path, values: Any, 
 
 
 def test_a_secret_is_shown_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    config = configuration.of_values({"plugins": {"demo": {"token": "hush", "mail": {"password": "hush"}}}})
+    config = config_file.of_values({"plugins": {"demo": {"token": "hush", "mail": {"password": "hush"}}}})
     found = configuration.settings_of(config, "demo", Settings)
     assert (found.token, found.mail.password) == ("hush", "hush")
     logging.getLogger("chatnode").warning("%s %r", config, found)
@@ -173,5 +174,5 @@ class Hook:
 def test_a_secret_that_is_wrong_is_not_shown_either(values: Any) -> None:
     """The reason is in the log, in `chatnode plugin list` and in /health."""
     with pytest.raises(StartError, match=rf"^settings: plugins.demo.{next(iter(values))} is not valid; ") as caught:
-        configuration.settings_of(configuration.of_values({"plugins": {"demo": values}}), "demo", Hook)
+        configuration.settings_of(config_file.of_values({"plugins": {"demo": values}}), "demo", Hook)
     assert "hush" not in str(caught.value)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from chatnode import config as configuration
+from chatnode import config_file
 from chatnode.cli.operator import is_served
 from chatnode.cli.progress import Bars
 from chatnode.config import Config
@@ -175,7 +175,7 @@ def _finder() -> FindLister:
 
 
 def _settings(directory: DataDirectory) -> Config:
-    return configuration.load(directory.config if directory.config.exists() else None)
+    return config_file.load(directory.config if directory.config.exists() else None)
 
 
 def _secret(passphrase_file: Path | None) -> str | None:

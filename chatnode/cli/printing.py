@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from chatnode import config as configuration
+from chatnode import config_file
+from chatnode.config import settings_of
 from chatnode.errors import StartError
 from chatnode.storage.engine.directory import DataDirectory
 
@@ -27,7 +28,7 @@ def config(data: Path, check: bool) -> None:
     settings; if something is wrong, print where and exit with 1.
     """
     if not check:
-        click.echo(configuration.render(), nl=False)
+        click.echo(config_file.render(), nl=False)
         return
     from chatnode.cli.extensions import sound
 
@@ -35,12 +36,12 @@ def config(data: Path, check: bool) -> None:
     path = directory.config
     if not path.exists():
         directory.require_node()
-    settings = configuration.load(path if path.exists() else None)
+    settings = config_file.load(path if path.exists() else None)
     known: set[str] = set()
     for found, plugin in sound():
         known.add(found.name)
         if plugin.settings is not None:
-            configuration.settings_of(settings, found.name, plugin.settings)
+            settings_of(settings, found.name, plugin.settings)
     for name in sorted({*settings.of_plugins, *settings.plugins.disabled} - known):
         raise StartError(f"settings name the plugin {name}, which is not installed")
     click.echo(f"ok: {path}" if path.exists() else f"ok: no {path}; all settings have their defaults")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import trio
 
-from chatnode import config as configuration
+from chatnode import config_file
 from chatnode.errors import StartError
 from chatnode.hooks.discovery import GROUP
 from chatnode.logs import get_logger
@@ -82,7 +82,7 @@ async def _look_later(config: Path) -> Stamps:
 
 def _can_be_read(config: Path) -> bool:
     try:
-        configuration.load(config if config.exists() else None)
+        config_file.load(config if config.exists() else None)
     except StartError as error:
         logger.error("not restarting with these settings: %s", error)
         return False

@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 import trio
 
-from chatnode import config as configuration
-from chatnode import logs
+from chatnode import config_file, logs
 from chatnode.cli import reloading
 from chatnode.cli.systemd import keep_watchdog_calm, notify
+from chatnode.config import Config
 from chatnode.errors import StartError
 from chatnode.logs import get_logger
 from chatnode.node import Node, open_node
@@ -43,7 +43,7 @@ message in a hundred took three times as long while many users came and went (do
 def serve(data: Path, bind: str | None, config_path: Path | None, reload: bool) -> None:
     """Run the node until it gets SIGINT or SIGTERM."""
     own = DataDirectory(data).config
-    config = configuration.load(config_path or (own if own.exists() else None))
+    config = config_file.load(config_path or (own if own.exists() else None))
     logs.set_up(config.logs.level, config.logs.format)
     logs.catch_crashes()
     _raise_file_limit()
@@ -54,7 +54,7 @@ def serve(data: Path, bind: str | None, config_path: Path | None, reload: bool) 
         reloading.start_again()
 
 
-async def _serve(data: Path, config: configuration.Config, bind: str | None, reload: Path | None) -> bool:
+async def _serve(data: Path, config: Config, bind: str | None, reload: Path | None) -> bool:
     """Until it is told to stop; whether it shall start again. `reload` is the file of settings to watch, with the
     plugins."""
     stamps = reloading.look(reload) if reload is not None else {}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from chatnode import config as configuration
+from chatnode import config_file
 from chatnode.cli.progress import Bars
 from chatnode.errors import StartError
 from chatnode.storage.engine.connection import DatabaseError
@@ -72,7 +72,7 @@ def migrate(data: Path, dry_run: bool) -> None:
         return
     directory.claim()
     try:
-        config = configuration.load(directory.config if directory.config.exists() else None)
+        config = config_file.load(directory.config if directory.config.exists() else None)
         with Bars() as progress:
             applied = upgrade(directory, config, progress=progress)
     finally:

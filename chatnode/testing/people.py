@@ -11,7 +11,7 @@ import orjson
 import pytest
 import trio
 
-from chatnode import config as configuration
+from chatnode import config_file
 from chatnode.concurrency import Signal
 from chatnode.config import Config
 from chatnode.dispatch.caller import Caller
@@ -209,4 +209,4 @@ def configured(**sections: Any) -> Config:
 
     Raises `StartError` for invalid settings.
     """
-    return configuration.of_values(sections)
+    return config_file.of_values(sections)

@@ -20,7 +20,8 @@ from chatnode.cli import (
     _COMMANDS,  # pyright: ignore[reportPrivateUsage]
     cli,
 )
-from chatnode.config import Storage, load, render
+from chatnode.config import Storage
+from chatnode.config_file import load, render
 from chatnode.errors import StartError
 from chatnode.storage.engine import file_owners
 from chatnode.storage.engine.connection import connect_writer

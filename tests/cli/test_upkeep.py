@@ -17,7 +17,7 @@ import click
 import orjson
 import pytest
 
-from chatnode import config
+from chatnode import config_file
 from chatnode.cli import cli
 from chatnode.config import Config, Storage
 from chatnode.services import COMMANDS
@@ -391,8 +391,8 @@ def test_settings_in_the_manual_are_settings(tmp_path: Path) -> None:
     for number, block in enumerate(blocks):
         text = re.sub(r'_file = ".*"', f'_file = "{tmp_path}/secret"', block)
         (tmp_path / f"{number}.toml").write_text(text)
-        config.load(tmp_path / f"{number}.toml")
-    known = {f"{section}.{field.name}" for section, kind in config.sections() for field in attrs.fields(kind)}
+        config_file.load(tmp_path / f"{number}.toml")
+    known = {f"{section}.{field.name}" for section, kind in config_file.sections() for field in attrs.fields(kind)}
     for section, name in re.findall(r"`(server|limits|accounts|storage|backup|retention|logs)\.(\w+)`", MANUAL):
         assert f"{section}.{name}" in known, f"{section}.{name}"
 

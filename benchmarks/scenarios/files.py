@@ -13,13 +13,11 @@ from typing import Any
 
 from attrs import define
 
-from benchmarks.checks import require_all_arrived
 from benchmarks.errors import BenchmarkError, require
-from benchmarks.generator import PostReport, Session
 from benchmarks.http_client import TIMEOUT_SECONDS, HttpClient, Person
 from benchmarks.machine import cpu_seconds_of
 from benchmarks.scenario import Figures, Metric, Scenario, Trial
-from benchmarks.scenarios.flapping import pair_up
+from benchmarks.scenarios.flapping import pair_up, talk
 from benchmarks.servers import Server
 
 MIB = 1 << 20
@@ -28,7 +26,6 @@ FILES_OF_A_POST = 10
 POSTS = 100
 MESSAGES_PER_SECOND = 100
 PACE_SECONDS = 3
-WINDOW = 16  # what a sender may have in flight before the server has plainly stalled
 LOOK_AT_MEMORY = 32  # blocks from one look to the next: a look costs milliseconds
 UNLIMITED = {
     f"CHATNODE_PLUGINS__ATTACHMENTS__{limit}": "0"
@@ -48,10 +45,10 @@ def measure(trial: Trial) -> Figures:
             uploader, *_ = admin.add_people(1, "uploader")
         figures = up_and_down(server, uploader, trial.size.file_mib)
         talking = pair_up(server, senders, readers)
-        before = talk(trial, server, talking)
+        before = talk(trial, server, talking, MESSAGES_PER_SECOND)
         with uploading(server, uploader, trial.size.file_mib) as progress:
-            beside = talk(trial, server, talking)
-        after = talk(trial, server, talking)
+            beside = talk(trial, server, talking, MESSAGES_PER_SECOND)
+        after = talk(trial, server, talking, MESSAGES_PER_SECOND)
         figures |= posts_with_files(server, senders[0])
     alone = (before.delivery_ms.p99 + after.delivery_ms.p99) / 2
     return figures | {
@@ -121,21 +118,6 @@ def _answer(connection: HTTPConnection, name: str) -> dict[str, Any]:
     if response.status != 201:
         raise BenchmarkError(f"upload: {response.status} {body.decode(errors='replace')}")
     return json.loads(body)[name]
-
-
-def talk(trial: Trial, server: Server, sessions: list[Session]) -> PostReport:
-    """Messages on a timetable, all of which must arrive."""
-    report = trial.generator.post(
-        server,
-        sessions,
-        seconds=trial.size.seconds,
-        warm_up=trial.size.warm_up,
-        rate=MESSAGES_PER_SECOND,
-        window=WINDOW,
-    )
-    require_all_arrived(report, readers=1)
-    require(report.overruns == 0, f"the timetable was kept; {report.overruns} messages could not be sent")
-    return report
 
 
 @define

@@ -73,14 +73,14 @@ def make_neighbours(server: Server, flapping: list[Person], talking: list[Person
             client.call("conversations.create", title="neighbours", members=members)
 
 
-def talk(trial: Trial, server: Server, sessions: list[Session]) -> PostReport:
+def talk(trial: Trial, server: Server, sessions: list[Session], rate: int = MESSAGES_PER_SECOND) -> PostReport:
     """The pairs' messages on their timetable, all of which must arrive, whatever happens beside them."""
     report = trial.generator.post(
         server,
         sessions,
         seconds=trial.size.seconds,
         warm_up=trial.size.warm_up,
-        rate=MESSAGES_PER_SECOND,
+        rate=rate,
         window=WINDOW,
     )
     require_all_arrived(report, readers=1)

@@ -3,7 +3,6 @@ stays flat."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from pathlib import Path
@@ -11,31 +10,15 @@ from pathlib import Path
 import pytest
 import trio
 
+from tests.big_files import MIB, hash_of, write_random
 from tests.blackbox.node_process import UNLIMITED, NodeProcess
 
 from .proxy import Proxy
 
-MIB = 2**20
 SIZE = 128 * MIB
 KILLS = 3
 MOST_MEMORY = 16 * MIB
 SETTINGS = UNLIMITED | {f"PLUGINS__ATTACHMENTS__{name}_MIB": 0 for name in ("FILE", "PERSON", "DAY")}
-
-
-def write_random(path: Path, size: int) -> bytes:
-    """The hash of what was written."""
-    digest = hashlib.sha256()
-    with path.open("wb") as file:
-        for _ in range(size // MIB):
-            block = os.urandom(MIB)
-            digest.update(block)
-            file.write(block)
-    return digest.digest()
-
-
-def hash_of(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
 
 
 class Runner:

@@ -7,9 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import attrs
 import chatnode_attachments
-import orjson
 import pytest
 import trio
 from chatnode_attachments.scanning.contents import DueContent
@@ -21,7 +19,8 @@ from chatnode.testing import configured, refused
 from tests.plugins.attachments import pictures
 from tests.plugins.attachments.client import FilesClient, fresh
 from tests.plugins.attachments.store.storing import Uploader, context, rows, store_of
-from tests.properties.world import Connection, SignedIn, apply, connect, head, replayed
+from tests.plugins.watched import Watched
+from tests.properties.world import SignedIn, apply, head, replayed
 from tests.transport.clients import serving
 
 REPLAYED = {
@@ -34,40 +33,13 @@ PICTURE = pictures.encoded(pictures.drawing(400, 300), "PNG")
 OTHER = pictures.encoded(pictures.drawing(300, 400), "PNG")
 
 
-@attrs.define
-class Watched:
-    """Somebody with a client that is there all the time, and one that has a snapshot and is away."""
-
-    somebody: SignedIn
-    live: FilesClient
-    away: FilesClient
-    connection: Connection
-
-    @classmethod
-    async def of(cls, somebody: SignedIn) -> Watched:
-        connection = await connect(somebody, None)
-        live, away = await fresh(somebody), await fresh(somebody)
-        live.gid = away.gid = connection.welcome["head"]
-        return cls(somebody, live, away, connection)
-
-    async def compare(self) -> list[dict[str, Any]]:
-        """Both show what somebody sees who begins now. Gives what the one that was away missed; it is away again."""
-        pushed, missed = self.connection.take(), await replayed(self.somebody, self.away.gid)
-        now = (await fresh(self.somebody)).state()
-        for client, frames in ((self.live, pushed), (self.away, missed)):
-            apply(client, frames)
-            await client.settle()
-            assert client.state() == now, (self.somebody.handle, client is self.live)
-        return [orjson.loads(frame) for frame in missed]
-
-
 class Room:
     """Ann, who may do everything, Bob and Eve in a group, and Fay, who sees nothing of it."""
 
     node: Node
     people: dict[str, SignedIn]
     group: str
-    watched: dict[str, Watched]
+    watched: dict[str, Watched[FilesClient]]
 
     @classmethod
     async def of(cls, node: Node) -> Room:
@@ -88,7 +60,7 @@ class Room:
 
     async def begins(self) -> None:
         """From now on everybody is watched."""
-        self.watched = {handle: await Watched.of(who) for handle, who in self.people.items()}
+        self.watched = {handle: await Watched.of(FilesClient, who) for handle, who in self.people.items()}
 
     async def compare(self) -> list[str]:
         """Everybody is right. Gives the names of what Eve missed, who does nothing; Fay misses nothing."""

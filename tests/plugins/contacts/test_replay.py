@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import attrs
-import orjson
 import pytest
 
 from chatnode.config import Config, Limits
@@ -15,7 +14,8 @@ from chatnode.errors import Refusal
 from chatnode.node import Node
 from tests.plugins.contacts.client import ContactsClient
 from tests.plugins.contacts.keeping import catch_up
-from tests.properties.world import Connection, SignedIn, connect, head, replayed
+from tests.plugins.watched import Watched
+from tests.properties.world import SignedIn, head, replayed
 from tests.services.dialogue import assert_sound, new_cid
 
 
@@ -26,43 +26,6 @@ def config() -> Config:
         limits=Limits(requests_per_minute=0, posts_per_minute=0, changes_per_minute=0),
         of_plugins={"contacts": settings},
     )
-
-
-async def fresh(somebody: SignedIn) -> ContactsClient:
-    client = ContactsClient(somebody)
-    await client.begin()
-    return client
-
-
-def apply(client: ContactsClient, frames: list[bytes]) -> None:
-    for frame in frames:
-        client.apply(orjson.loads(frame))
-
-
-@attrs.define
-class Watched:
-    """Somebody with a client that is there all the time, and one that has a snapshot and is away."""
-
-    somebody: SignedIn
-    live: ContactsClient
-    away: ContactsClient
-    connection: Connection
-
-    @classmethod
-    async def of(cls, somebody: SignedIn) -> Watched:
-        connection = await connect(somebody, None)
-        live, away = await fresh(somebody), await fresh(somebody)
-        live.gid = away.gid = connection.welcome["head"]
-        return cls(somebody, live, away, connection)
-
-    async def compare(self) -> None:
-        """Both show what somebody sees who begins now. The one that was away is away again."""
-        pushed, missed = self.connection.take(), await replayed(self.somebody, self.away.gid)
-        now = (await fresh(self.somebody)).state()
-        for client, frames in ((self.live, pushed), (self.away, missed)):
-            apply(client, frames)
-            await client.settle()
-            assert client.state() == now, (self.somebody.handle, client is self.live)
 
 
 # ---- one command after the other
@@ -111,7 +74,7 @@ async def test_a_command_is_told_live_and_later_alike(node: Node, scenario: Scen
     for handle, command, fields in scenario.before:
         await people[handle].call(command, **fields)
     since = await head(node)
-    watched = {handle: await Watched.of(somebody) for handle, somebody in people.items()}
+    watched = {handle: await Watched.of(ContactsClient, somebody) for handle, somebody in people.items()}
     await people["ann"].call(scenario.command, **scenario.fields)
     for handle, each in watched.items():
         pushed = each.connection.session.frames
@@ -190,7 +153,7 @@ class Dialogue:
 async def test_clients_show_what_the_node_has(node: Node, seed: int) -> None:
     people = [await SignedIn.new(node, handle) for handle in ("ann", "bob", "cay", "dan", "eve")]
     dialogue = Dialogue(node, people, seed)
-    watched = [await Watched.of(somebody) for somebody in people]
+    watched = [await Watched.of(ContactsClient, somebody) for somebody in people]
     for _ in range(5):
         for _ in range(25):
             await dialogue.step()

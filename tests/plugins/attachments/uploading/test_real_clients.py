@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sqlite3
@@ -20,6 +19,7 @@ import trio
 
 from chatnode.config import Config
 from chatnode.node import open_node
+from tests.big_files import MIB, hash_of, write_random
 from tests.blackbox.node_process import NodeProcess
 from tests.needs import missing, program
 from tests.plugins.attachments.uploading.cutting_proxy import Address, CuttingProxy
@@ -27,7 +27,6 @@ from tests.plugins.attachments.uploading.tus_client import TusClient
 
 HERE = Path(__file__).parent
 WITH_TUSPY = HERE / "with_tuspy.py"
-MIB = 1 << 20
 SIZE = 1024 * MIB
 KILLS = 5
 MOST_MEMORY = 16 * MIB
@@ -82,17 +81,6 @@ def prepared(data: Path) -> str:
     return trio.run(make)
 
 
-def write_random(path: Path, size: int) -> bytes:
-    """The SHA-256 of what was written."""
-    digest = hashlib.sha256()
-    with path.open("wb") as file:
-        for _ in range(size // MIB):
-            block = os.urandom(MIB)
-            digest.update(block)
-            file.write(block)
-    return digest.digest()
-
-
 class Memory:
     """How much a node's process grew, in each of its lives."""
 
@@ -128,8 +116,7 @@ def stored(data: Path, id: str) -> bytes:
     with closing(sqlite3.connect(data / "chatnode.sqlite3")) as database:
         sql = "SELECT b.name FROM attachments_files f JOIN attachments_blobs b ON b.key = f.blob WHERE f.id = ?"
         (name,) = database.execute(sql, (id,)).fetchone()
-    with (data / "plugins/attachments/blobs" / name[:2] / name).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    return hash_of(data / "plugins/attachments/blobs" / name[:2] / name)
 
 
 @pytest.mark.slow

@@ -30,6 +30,8 @@ def check_files(call: Call, deep: bool, repair: bool) -> None:
     done = call("attachments.check", deep=deep, repair=repair)
     for line in done["problems"]:
         click.echo(line)
+    if not done["problems"]:
+        click.echo("no problems found")
     if done["repaired"]:
         click.echo(f"repaired {done['repaired']}")
     if len(done["problems"]) > done["repaired"]:

@@ -110,6 +110,11 @@ def _what_other_commands_set(tx: Transaction) -> None:
         "VALUES (?, 'ada', 'Ada L', 'member', 7, 'irc')",
         ("ad" + "a0" * 15,),
     )
+    # A machine may be so fast that all of this was made within one millisecond.
+    tx.execute("UPDATE messages SET at = at + seq")
+    tx.execute("UPDATE members SET joined_at = joined_at + conversation")
+    for table in ("conversations", "people", "sessions", "invites"):
+        tx.execute(f"UPDATE {table} SET created_at = created_at + key")
     update = "UPDATE messages SET {} WHERE conversation = ? AND seq = ?".format
     tx.execute(update("edits = 2, edited_at = at + 5000, text = 'Plan anew'"), (plans, 2))
     tx.execute(update("edits = 1, edited_at = at + 60000"), (talk, 2))
@@ -139,8 +144,6 @@ def _what_other_commands_set(tx: Transaction) -> None:
     )
     tx.execute("UPDATE conversations SET created_by = ? WHERE key = ?", (key["bob"], talk))
     tx.execute("UPDATE conversations SET created_by = ? WHERE key = ?", (key["ann"], plans))
-    for table in ("conversations", "people", "sessions", "invites"):  # however fast they were made
-        tx.execute(f"UPDATE {table} SET created_at = created_at + key")
     tx.execute("UPDATE conversations SET messages = head")
     tx.execute("UPDATE conversations SET idle_days = 30 WHERE key = ?", (late,))
     tx.execute("UPDATE conversations SET retention_days = 90 WHERE key = ?", (talk,))
@@ -172,7 +175,7 @@ def _what_other_commands_set(tx: Transaction) -> None:
             "FROM members m JOIN members o ON o.conversation = m.conversation AND o.person = ? WHERE m.person = ?",
             (key[blocked], key[person]),
         )
-    tx.execute("UPDATE sessions SET created_at = created_at - 60000 + key")  # a machine may be fast
+    tx.execute("UPDATE sessions SET created_at = created_at - 60000")
     tx.execute(
         "UPDATE sessions SET kind = 'device', expires_at = ?, last_used_at = ? WHERE label = 'probe'",
         (tx.now + DAY_MS, tx.now),
@@ -184,10 +187,10 @@ def _what_other_commands_set(tx: Transaction) -> None:
     ):
         tx.execute(
             "INSERT INTO reports (message, reporter, reason, note, at, resolved_at, resolved_by, resolution) "
-            "SELECT key, ?, ?, ?, at, ?, ?, ? FROM messages WHERE conversation = ? AND seq = 1",
+            "SELECT key, ?, ?, ?, at - ?, ?, ?, ? FROM messages WHERE conversation = ? AND seq = 1",
             (
-                key[reporter], reason, f"by {reporter}", resolved, resolved and key["root"], resolved and "warned",
-                place,
+                key[reporter], reason, f"by {reporter}", key[reporter], resolved, resolved and key["root"],
+                resolved and "warned", place,
             ),
         )  # fmt: skip
     # Tomorrow, because what is older than the node keeps it, not at all as it is, goes when the node ends.

@@ -21,7 +21,7 @@ PLUGINS = Scenario(
     name="plugins",
     title="Posting with all built-in plugins and with none, {pairs:,} pairs, one in flight per pair",
     rounds=3,
-    metrics=metrics(", ".join(BUILT_IN), at_most=10),
+    metrics=metrics(", ".join(BUILT_IN), at_most=5),
     measure=posting(
         {"CHATNODE_PLUGINS__DISABLED": ""}, {"CHATNODE_PLUGINS__DISABLED": ",".join(BUILT_IN)}, become_contacts
     ),

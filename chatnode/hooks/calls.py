@@ -147,8 +147,12 @@ class HookCalls:
         if not conditions:
             return self._follower_without(event, frozenset())
         following = lru_cache(64)(partial(self._follower_without, event))
+        nobody = following(frozenset(conditions))
+        wanted_by_any = _any_wants(conditions.values())
 
         def select(recorded: Event) -> Follower | None:
+            if not wanted_by_any(recorded):  # as for nearly every message
+                return nobody
             unwanted = [
                 (hook, plugin)
                 for (hook, plugin), when in conditions.items()
@@ -196,7 +200,9 @@ class HookCalls:
         asked = [each for each in self._implementations("check_command") if wanted_by(each.function).includes(command)]
         if not asked:
             return None
-        return RequestCheck(partial(self._check_command, asked, command), partial(_is_wanted_by_any, asked))
+        return RequestCheck(
+            partial(self._check_command, asked, command), _any_wants(wanted_by(each.function).when for each in asked)
+        )
 
     async def _check_command(self, asked: Sequence[Any], name: str, ctx: Caller, command: Any) -> None:
         for plugin, check in self._calls("check_command", asked, ctx, command, name=name, command=command):
@@ -210,9 +216,9 @@ class HookCalls:
             if isinstance(verdict, Deny):
                 raise Refusal(verdict.code if verdict.code in STATUS else "forbidden", verdict.reason)
 
-    def wants_draft(self, draft: Draft) -> bool:
-        """Whether any plugin wants to prepare the draft, or has a predicate that fails."""
-        return _is_wanted_by_any(self._implementations("prepare_draft"), draft)
+    def wants_draft(self) -> Callable[[Draft], bool]:
+        """Tells whether any plugin wants to prepare a draft, or has a predicate that fails."""
+        return _any_wants(wanted_by(each.function).when for each in self._implementations("prepare_draft"))
 
     async def prepare_draft(self, ctx: Caller, draft: Draft) -> None:
         """Plugins get a copy, of which only text, metadata, content and files are used, because access was checked for
@@ -375,13 +381,23 @@ def _refusing(caller: Any, tx: Transaction, change: Change) -> Any:
         raise failed.as_refusal() from failed
 
 
-def _is_wanted_by_any(implementations: Iterable[Any], subject: object) -> bool:
-    """Whether one of them wants this command or draft, or has a predicate that fails."""
-    for each in implementations:
-        when = wanted_by(each.function).when
+def _any_wants(predicates: Iterable[Predicate | None]) -> Callable[[Any], bool]:
+    """Tells whether any of them wants a subject: True, or failing. None wants everything.
+
+    The predicates are looked up once, as this is asked of every message.
+    """
+    asked = tuple(predicates)
+    if None in asked:
+        return lambda subject: True
+    conditions = cast("tuple[Predicate, ...]", asked)
+
+    def wants(subject: Any) -> bool:
         try:
-            if when is None or when(subject):
-                return True
+            for when in conditions:
+                if when(subject):
+                    return True
         except FAILURES:  # reported when the hook is called
             return True
-    return False
+        return False
+
+    return wants

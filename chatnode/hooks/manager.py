@@ -313,7 +313,7 @@ class Manager:
         return RequestHooks(
             calls.check_of,
             calls.prepare_draft if calls.has("prepare_draft") else None,
-            calls.wants_draft,
+            calls.wants_draft(),
             self._names,
         )
 

@@ -1,0 +1,7 @@
+"""Tags, and which contacts have them."""
+
+from __future__ import annotations
+
+from chatnode_crm.part import Part
+
+PART = Part()

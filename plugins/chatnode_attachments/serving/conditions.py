@@ -13,7 +13,7 @@ _RANGE = re.compile(r"(?i:bytes)=[ \t]*([0-9]{0,64})-([0-9]{0,64})[ \t]*", re.AS
 
 
 @attrs.frozen
-class Part:
+class ByteRange:
     """Bytes of a file, from `start` up to and without `stop`."""
 
     start: int
@@ -28,7 +28,7 @@ class Instead(Enum):
     OUTSIDE = 416
 
 
-def selected(method: str, headers: Mapping[str, str], tag: str, size: int) -> Part | Instead | None:
+def selected(method: str, headers: Mapping[str, str], tag: str, size: int) -> ByteRange | Instead | None:
     """The part that a request wants of a file of `size` bytes with the entity tag `tag`; None for all of it.
 
     A range counts for GET alone. One that cannot be read, and more than one, are ignored, so no request makes the node
@@ -49,7 +49,7 @@ def _matches(field: str, tag: str, *, weak: bool) -> bool:
     return any(each[1] == tag and (weak or each[0] == tag) for each in _TAG.finditer(field))
 
 
-def _part(field: str | None, size: int) -> Part | Instead | None:
+def _part(field: str | None, size: int) -> ByteRange | Instead | None:
     found = _RANGE.fullmatch(field.strip()) if field else None
     if found is None or not (found[1] or found[2]):
         return None
@@ -59,11 +59,11 @@ def _part(field: str | None, size: int) -> Part | Instead | None:
     last = int(found[2]) if found[2] else max(start, size - 1)
     if last < start:
         return None
-    return Part(start, min(last + 1, size)) if start < size else Instead.OUTSIDE
+    return ByteRange(start, min(last + 1, size)) if start < size else Instead.OUTSIDE
 
 
-def _ending(length: int, size: int) -> Part | Instead | None:
+def _ending(length: int, size: int) -> ByteRange | Instead | None:
     """The last `length` bytes. No part of an empty file can be named, so it is sent whole."""
     if length == 0:
         return Instead.OUTSIDE
-    return Part(max(0, size - length), size) if size else None
+    return ByteRange(max(0, size - length), size) if size else None

@@ -11,7 +11,7 @@ import attrs
 from chatnode.api import CHAT, Account, Context, FilePart, Refusal, Request, Response, Route
 from chatnode_attachments.serving import headers
 from chatnode_attachments.serving.access import FILE, ServedFile, permitted
-from chatnode_attachments.serving.conditions import Instead, Part, selected
+from chatnode_attachments.serving.conditions import Instead, ByteRange, selected
 from chatnode_attachments.serving.links import DOWNLOAD, SIGNATURE, asked_by_link
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.types import HEAD_BYTES, PICTURES, UNKNOWN, proven_type
@@ -36,7 +36,7 @@ async def send_file(ctx: Context, request: Request) -> Response:
         return _without_file(served, asked.variant, chosen)
     shown = await _type_shown(ctx, served, asked.variant)
     fields = _fields(served, asked, shown)
-    part = chosen or Part(0, served.bytes)
+    part = chosen or ByteRange(0, served.bytes)
     if chosen is not None:
         fields["Content-Range"] = headers.content_range(part.start, part.stop, served.bytes)
     response = Response(FilePart(served.path, part.start, part.stop), 206 if chosen else 200, shown or UNKNOWN, fields)
@@ -124,7 +124,7 @@ def _head(path: Path, size: int) -> bytes:
         os.close(descriptor)
 
 
-async def _counted(ctx: Context, response: Response, asked: _Asked, served: ServedFile, part: Part) -> Response:
+async def _counted(ctx: Context, response: Response, asked: _Asked, served: ServedFile, part: ByteRange) -> Response:
     """The response, in one of the user's slots; counted once all of it was sent."""
     state = ctx.state(Attachments)
     slot = await state.slots.acquire(asked.account.key)

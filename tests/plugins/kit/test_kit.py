@@ -94,7 +94,7 @@ async def test_people_are_made_as_needed(person: MakePerson, client: LiveUser, n
     assert (await root.does("people.get", person=client.id))["person"]["handle"] == "somebody"
     group = await root.group(client, title="all of us")
     assert (await client.does("conversations.get", conversation=group))["conversation"]["title"] == "all of us"
-    assert {each.name for each in node.plugins.statuses()} == {"attachments", "contacts", "reactions", "waves"}
+    assert {each.name for each in node.plugins.statuses()} == {"attachments", "contacts", "crm", "reactions", "waves"}
 
 
 async def test_it_goes_over_a_real_connection_too(ann: LiveUser, bob: LiveUser, url: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from chatnode_attachments.serving.conditions import Instead, Part, selected
+from chatnode_attachments.serving.conditions import Instead, ByteRange, selected
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -11,9 +11,9 @@ TAG = '"0123456789abcdef0123456789abcdef"'
 _NUMBER = st.none() | st.integers(0, 40)
 
 
-def _bytes_of(chosen: Part | Instead | None, content: bytes) -> bytes | Instead:
+def _bytes_of(chosen: ByteRange | Instead | None, content: bytes) -> bytes | Instead:
     match chosen:
-        case Part(start, stop):
+        case ByteRange(start, stop):
             return content[start:stop]
         case None:
             return content
@@ -43,14 +43,14 @@ def test_a_range_selects_what_counting_does(first: int | None, last: int | None,
     written = f"bytes={'' if first is None else first}-{'' if last is None else last}"
     chosen = selected("GET", {"range": written}, TAG, len(content))
     assert _bytes_of(chosen, content) == _slowly(first, last, content)
-    if isinstance(chosen, Part):
+    if isinstance(chosen, ByteRange):
         assert 0 <= chosen.start < chosen.stop <= len(content)  # what Content-Range can say
 
 
 @given(st.text(st.sampled_from("bytes=-,0123456789 xW\t٣"), max_size=30), st.integers(0, 20))
 def test_whatever_a_range_says_it_is_a_part_or_the_whole(field: str, size: int) -> None:
     match selected("GET", {"range": field}, TAG, size):
-        case Part(start, stop):
+        case ByteRange(start, stop):
             assert 0 <= start < stop <= size
         case Instead() as instead:
             assert instead is Instead.OUTSIDE
@@ -82,8 +82,8 @@ def test_what_is_not_one_range_is_ignored(field: str) -> None:
 
 
 def test_a_range_may_be_written_loosely() -> None:
-    assert selected("GET", {"range": " Bytes= 2-3 "}, TAG, 10) == Part(2, 4)
-    assert selected("GET", {"range": "bytes=2-99999999999999999999"}, TAG, 10) == Part(2, 10)
+    assert selected("GET", {"range": " Bytes= 2-3 "}, TAG, 10) == ByteRange(2, 4)
+    assert selected("GET", {"range": "bytes=2-99999999999999999999"}, TAG, 10) == ByteRange(2, 10)
 
 
 def test_a_range_is_for_get_alone() -> None:
@@ -105,12 +105,12 @@ def test_a_range_is_for_get_alone() -> None:
         ({"if-match": f"W/{TAG}"}, Instead.CHANGED),
         ({"if-match": '"other"'}, Instead.CHANGED),
         ({"if-match": '"other"', "if-none-match": TAG}, Instead.CHANGED),
-        ({"range": "bytes=0-1", "if-range": TAG}, Part(0, 2)),
+        ({"range": "bytes=0-1", "if-range": TAG}, ByteRange(0, 2)),
         ({"range": "bytes=0-1", "if-range": f"W/{TAG}"}, None),
         ({"range": "bytes=0-1", "if-range": '"other"'}, None),
         ({"range": "bytes=0-1", "if-range": "Sun, 29 Nov 2026 01:20:20 GMT"}, None),
         ({"range": "bytes=90-", "if-range": '"other"'}, None),
     ],
 )
-def test_conditions_are_judged_by_the_entity_tag(fields: dict[str, str], chosen: Part | Instead | None) -> None:
+def test_conditions_are_judged_by_the_entity_tag(fields: dict[str, str], chosen: ByteRange | Instead | None) -> None:
     assert selected("GET", fields, TAG, 10) == chosen

@@ -11,7 +11,7 @@ import attrs
 from chatnode.api import CHAT, Account, Context, FilePart, Refusal, Request, Response, Route
 from chatnode_attachments.serving import headers
 from chatnode_attachments.serving.access import FILE, ServedFile, permitted
-from chatnode_attachments.serving.conditions import Instead, ByteRange, selected
+from chatnode_attachments.serving.conditions import ByteRange, Instead, selected
 from chatnode_attachments.serving.links import DOWNLOAD, SIGNATURE, asked_by_link
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.types import HEAD_BYTES, PICTURES, UNKNOWN, proven_type

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from chatnode_attachments.serving.conditions import Instead, ByteRange, selected
+from chatnode_attachments.serving.conditions import ByteRange, Instead, selected
 from hypothesis import example, given
 from hypothesis import strategies as st
 

@@ -27,6 +27,7 @@ from chatnode.hooks.plugin import (
     steps_in,
 )
 from chatnode.hooks.routes import Disconnected, FilePart, Request, Response, Route
+from chatnode.hooks.sending import content_disposition, file_response
 from chatnode.hooks.specs import hookimpl, hookspec
 from chatnode.hooks.wanting import only_for
 from chatnode.model.commands.messages import Posted
@@ -219,7 +220,9 @@ __all__ = [
     "check_can_act",
     "check_reachable",
     "command",
+    "content_disposition",
     "direct_id",
+    "file_response",
     "filter_sql",
     "find_person",
     "find_presence",

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from chatnode.api import CHAT, Context, FilePart, Querying, Request, Response, Route
+from chatnode.api import CHAT, Context, Querying, Request, Response, Route, file_response
 from chatnode_attachments.avatars.setting import ROUTE, USE
 from chatnode_attachments.serving import headers
 from chatnode_attachments.serving.access import no_such_file, refuse_unserved
-from chatnode_attachments.serving.conditions import Instead, selected
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.store.files import find_file
 from chatnode_attachments.store.rows import FileRow
 
 
 async def send_avatar(ctx: Context, request: Request) -> Response:
-    """The whole picture; an address never stands for another one, so browsers keep it for a day."""
+    """The picture; an address never stands for another one, so browsers keep it for a day."""
     ctx.check(CHAT, reads=True)
     state, id = ctx.state(Attachments), request.path["id"]
     row = await ctx.read(lambda reader: _find(reader, id))
     refuse_unserved(row, state)
     tag = f'"{row.sha256.hex()[:32]}"'
-    fields = {**headers.SAFETY, "Cache-Control": headers.KEPT_FOR_A_DAY, "ETag": tag}
-    chosen = selected(request.method, {**request.headers, "range": ""}, tag, row.bytes)
-    if isinstance(chosen, Instead):
-        return Response(b"", chosen.value, "", fields)
-    return Response(FilePart(state.layout.blob(row.blob_name), 0, row.bytes), 200, row.type, fields)
+    return file_response(
+        request, state.layout.blob(row.blob_name), row.bytes, tag, content_type=row.type, headers={},
+        always={**headers.SAFETY, "Cache-Control": headers.KEPT_FOR_A_DAY},
+    )  # fmt: skip
 
 
 def _find(reader: Querying, id: str) -> FileRow:

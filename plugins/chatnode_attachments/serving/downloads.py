@@ -5,13 +5,24 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import cast
 
 import attrs
 
-from chatnode.api import CHAT, Account, Context, FilePart, Refusal, Request, Response, Route
+from chatnode.api import (
+    CHAT,
+    Account,
+    Context,
+    FilePart,
+    Refusal,
+    Request,
+    Response,
+    Route,
+    content_disposition,
+    file_response,
+)
 from chatnode_attachments.serving import headers
 from chatnode_attachments.serving.access import FILE, ServedFile, permitted
-from chatnode_attachments.serving.conditions import ByteRange, Instead, selected
 from chatnode_attachments.serving.links import DOWNLOAD, SIGNATURE, asked_by_link
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.types import HEAD_BYTES, PICTURES, UNKNOWN, proven_type
@@ -31,18 +42,16 @@ async def send_file(ctx: Context, request: Request) -> Response:
     """A file, a thumbnail of it, or a part of either. Judged by `permitted`, also for signed links."""
     asked = await _asked(ctx, request)
     served = await permitted(ctx, asked.account, asked.id, asked.variant)
-    chosen = selected(request.method, request.headers, served.tag, served.bytes)
-    if isinstance(chosen, Instead):
-        return _without_file(served, asked.variant, chosen)
-    shown = await _type_shown(ctx, served, asked.variant)
-    fields = _fields(served, asked, shown)
-    part = chosen or ByteRange(0, served.bytes)
-    if chosen is not None:
-        fields["Content-Range"] = headers.content_range(part.start, part.stop, served.bytes)
-    response = Response(FilePart(served.path, part.start, part.stop), 206 if chosen else 200, shown or UNKNOWN, fields)
-    if request.method == "HEAD":
+    response = file_response(
+        request, served.path, served.bytes, served.tag,
+        content_type=UNKNOWN, headers={}, always=_always(served, asked.variant),
+    )  # fmt: skip
+    if not isinstance(response.body, FilePart):
         return response
-    return await _counted(ctx, response, asked, served, part)
+    shown = await _type_shown(ctx, served, asked.variant)
+    fields = {**response.headers, **_fields(served, asked, shown)}
+    response = attrs.evolve(response, content_type=shown or UNKNOWN, headers=fields)
+    return response if request.method == "HEAD" else await _counted(ctx, response, asked, served)
 
 
 async def _asked(ctx: Context, request: Request) -> _Asked:
@@ -58,26 +67,15 @@ async def _asked(ctx: Context, request: Request) -> _Asked:
 
 def _fields(served: ServedFile, asked: _Asked, shown: str | None) -> dict[str, str]:
     inline = shown is not None and not asked.attachment
-    fields = _constant(served, asked.variant) | {
-        "Accept-Ranges": "bytes",
-        "Content-Disposition": headers.content_disposition(served.row.name, inline=inline),
-    }
+    fields = {"Content-Disposition": content_disposition(served.row.name, inline=inline)}
     if served.sha256 is not None:
         fields["Repr-Digest"] = headers.repr_digest(served.sha256)
     return fields
 
 
-def _constant(served: ServedFile, variant: str) -> dict[str, str]:
+def _always(served: ServedFile, variant: str) -> dict[str, str]:
     """What every response about the file has, also one without it."""
-    kept = headers.REVALIDATED if variant == FILE else headers.KEPT_FOR_A_DAY
-    return {**headers.SAFETY, "Cache-Control": kept, "ETag": served.tag}
-
-
-def _without_file(served: ServedFile, variant: str, instead: Instead) -> Response:
-    fields = _constant(served, variant)
-    if instead is Instead.OUTSIDE:
-        fields["Content-Range"] = f"bytes */{served.bytes}"
-    return Response(b"", instead.value, "", fields)
+    return {**headers.SAFETY, "Cache-Control": headers.REVALIDATED if variant == FILE else headers.KEPT_FOR_A_DAY}
 
 
 async def _type_shown(ctx: Context, served: ServedFile, variant: str) -> str | None:
@@ -124,16 +122,18 @@ def _head(path: Path, size: int) -> bytes:
         os.close(descriptor)
 
 
-async def _counted(ctx: Context, response: Response, asked: _Asked, served: ServedFile, part: ByteRange) -> Response:
+async def _counted(ctx: Context, response: Response, asked: _Asked, served: ServedFile) -> Response:
     """The response, in one of the user's slots; counted once all of it was sent."""
+    part = cast("FilePart", response.body)
+    start, stop = part.start, served.bytes if part.stop is None else part.stop
     state = ctx.state(Attachments)
     slot = await state.slots.acquire(asked.account.key)
-    is_download = asked.variant == FILE and part.stop == served.bytes and asked.account.key != served.row.uploader
+    is_download = asked.variant == FILE and stop == served.bytes and asked.account.key != served.row.uploader
 
     def ended(whole: bool) -> None:
         slot.release()
         if whole:
-            state.counts.served(part.stop - part.start)
+            state.counts.served(stop - start)
         if whole and is_download:
             state.counts.downloaded(served.row.key, asked.account.key)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from chatnode_attachments.serving.conditions import ByteRange, Instead, selected
 from hypothesis import example, given
 from hypothesis import strategies as st
+
+from chatnode.hooks.conditions import ByteRange, Instead, selected
 
 TAG = '"0123456789abcdef0123456789abcdef"'
 _NUMBER = st.none() | st.integers(0, 40)

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chatnode.api import Plugin, hookimpl, steps_in
 from chatnode_crm import broadcasts, contacts, exports, imports, lists, people, segments, statistics, tags
+from chatnode_crm.contacts import hookspecs
+from chatnode_crm.contacts.forgetting import also_forget
+from chatnode_crm.lists import membership
 from chatnode_crm.permissions import PERMISSIONS, ROLES
 from chatnode_crm.settings import CrmSettings
+from chatnode_crm.tags import tagging
 
 PARTS = tuple(each.PART for each in (contacts, lists, tags, segments, imports, exports, people, broadcasts, statistics))
+
+also_forget((membership.forget_contacts, tagging.forget_contacts))
+
+
+@hookimpl
+def add_hookspecs(add: Callable[[object], None]) -> None:
+    """Let other plugins complete contacts."""
+    add(hookspecs)
 
 
 @hookimpl

@@ -28,3 +28,9 @@ class CrmSettings:
     campaign_days: int = setting(
         90, "Days after which a campaign list is archived, unless it is being carried out; 0 means never.", minimum=0
     )
+    segment_depth: int = setting(
+        6, "Maximum nesting depth of the filter of a segment, with those of the lists that it refers to.", minimum=0
+    )
+    segment_terms: int = setting(
+        100, "Maximum number of terms in the filter of a segment, with those of the lists that it refers to.", minimum=0
+    )

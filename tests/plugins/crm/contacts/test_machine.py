@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 from chatnode_crm.contacts import finding, index, journal
+from chatnode_crm.contacts.checking import check
 from chatnode_crm.contacts.events import EVENTS
 from chatnode_crm.contacts.preparing import PreparedContact
 from chatnode_crm.contacts.upserting import Candidate, upsert
@@ -214,7 +215,7 @@ class ContactsMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_index_has_the_words_of_the_contacts(self) -> None:
-        assert index.faults(self.connection) == []
+        assert check(self.connection) == []
         found = {key for word in ("a", "o", "x", "日", "t", "6", "33", "b", "c", "d")
                  for key in index.newest(self.connection, [((word,),)], 1_000)}  # fmt: skip
         assert found <= set(self.model)

@@ -67,7 +67,7 @@ def terms_of(query: str) -> list[Term]:
     text = folded(query).strip()
     if _LIKE_A_NUMBER.fullmatch(text) and len(digits := _NO_DIGIT.sub("", text)) > 2:
         return [((digits.lstrip("0") or digits,),)]
-    return [term for word in text.split() if (term := _term(word))]
+    return [term for word in dict.fromkeys(text.split()) if (term := _term(word))]
 
 
 def _term(word: str) -> Term:

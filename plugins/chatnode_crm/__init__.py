@@ -30,6 +30,7 @@ def chatnode_plugin() -> Plugin:
         collections=[each for part in PARTS for each in part.collections],
         consumers=[each for part in PARTS for each in part.consumers],
         tasks=[each for part in PARTS for each in part.tasks],
+        works=[each for part in PARTS for each in part.works],
         routes=[each for part in PARTS for each in part.routes],
         metrics=[each for part in PARTS for each in part.metrics],
         limits=[each for part in PARTS for each in part.limits],

@@ -15,7 +15,6 @@ from chatnode.api import Asker, Context, Reader, Refusal, Task, Transaction, Wor
 from chatnode_crm.contacts.subjects import pack
 from chatnode_crm.lists.finding import COLUMNS, ListRow, list_by_key
 from chatnode_crm.lists.membership import put_many, take_many
-from chatnode_crm.recording import record_each
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.segments.events import CrmListEntered, CrmListLeft
 from chatnode_crm.segments.matching import matching_sql
@@ -153,7 +152,7 @@ def _apply(tx: Transaction, row: ListRow, change: Change, keys: Sequence[int]) -
         changed, event = put_many(tx, row.key, keys, actor=None), CrmListEntered
     else:
         changed, event = take_many(tx, row.key, keys), CrmListLeft
-    record_each(tx, event, [pack(row.key, contact) for contact in changed], actor=None)
+    tx.record_many(event, [pack(row.key, contact) for contact in changed])
     return len(changed)
 
 

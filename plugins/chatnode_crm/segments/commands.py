@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from chatnode.api import Context, Reader, Transaction, command, find_person, rfc3339
 from chatnode_crm.asking import actor_of
+from chatnode_crm.contacts import finding, shown
 from chatnode_crm.cursors import read_numbers, write_cursor
-from chatnode_crm.lines import MatchingContacts, contact_lines
+from chatnode_crm.lines import MatchingContacts
 from chatnode_crm.lists.changing import make_list
 from chatnode_crm.lists.showing import show_list
 from chatnode_crm.permissions import LISTS, VIEW
@@ -25,7 +26,7 @@ async def preview(ctx: Context, asked: PreviewSegment) -> MatchingContacts:
         keys = matching.keys_page(reader, asker, asked.filter, after, limit + 1)
         count = matching.count(reader, asker, asked.filter) if asked.after is None else None
         following = write_cursor(keys[limit - 1]) if len(keys) > limit else None
-        return MatchingContacts(contact_lines(reader, keys[:limit]), count, following)
+        return MatchingContacts(shown.plain(reader, finding.rows(reader, keys[:limit])), count, following)
 
     return await ctx.query(read)
 

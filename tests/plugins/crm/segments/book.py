@@ -107,4 +107,4 @@ class Book:
         ran = await self.node.call("jobs.run", job="crm.segments")
         await self.node.works.run_due()
         assert ran["job"]["ok"], ran
-        return ran["job"].get("result")
+        return ran["job"].get("result") or None

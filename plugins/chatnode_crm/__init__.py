@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chatnode.api import Plugin, hookimpl, steps_in
 from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
+from chatnode_crm.contacts import hookspecs
 from chatnode_crm.contacts.forgetting import also_forget
 from chatnode_crm.lists import membership
 from chatnode_crm.permissions import PERMISSIONS, ROLES
@@ -17,6 +20,12 @@ PARTS = tuple(
 )
 
 also_forget((membership.forget_contacts, tagging.forget_contacts))
+
+
+@hookimpl
+def add_hookspecs(add: Callable[[object], None]) -> None:
+    """Let other plugins complete contacts."""
+    add(hookspecs)
 
 
 @hookimpl

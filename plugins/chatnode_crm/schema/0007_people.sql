@@ -37,7 +37,7 @@ CREATE TABLE crm_pairs (
   PRIMARY KEY (one, other)
 ) WITHOUT ROWID;
 CREATE INDEX crm_pairs_other ON crm_pairs (other);
-CREATE INDEX crm_pairs_suggested ON crm_pairs (score, one, other) WHERE verdict = 'suggested';
+CREATE INDEX crm_pairs_suggested ON crm_pairs (score DESC, one, other) WHERE verdict = 'suggested';
 
 -- While duplicates are looked for: contacts that are compared with each other have a block in common.
 CREATE TABLE crm_blocks (

@@ -48,14 +48,6 @@ CREATE TABLE crm_blocks (
 ) WITHOUT ROWID;
 CREATE INDEX crm_blocks_contact ON crm_blocks (contact);
 
--- Ids of contacts that were merged into another one.
-CREATE TABLE crm_redirects (
-  id      TEXT NOT NULL PRIMARY KEY,
-  contact INTEGER NOT NULL,
-  at      INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX crm_redirects_contact ON crm_redirects (contact);
-
 -- Merges that can be undone: both contacts with all their relations as they were.
 CREATE TABLE crm_merges (
   key     INTEGER PRIMARY KEY,
@@ -109,6 +101,15 @@ CREATE TABLE crm_consents (
   at      INTEGER NOT NULL
 );
 CREATE INDEX crm_consents_contact ON crm_consents (contact);
+
+-- Opted out of broadcasts to one list; crm_contacts.opted_out_at is from everything.
+CREATE TABLE crm_opt_outs (
+  contact INTEGER NOT NULL,
+  list    INTEGER NOT NULL,
+  at      INTEGER NOT NULL,
+  PRIMARY KEY (contact, list)
+) WITHOUT ROWID;
+CREATE INDEX crm_opt_outs_list ON crm_opt_outs (list);
 
 -- Keyed hashes of the e-mails of erased contacts: neither an import nor a form brings them back.
 CREATE TABLE crm_suppressed (

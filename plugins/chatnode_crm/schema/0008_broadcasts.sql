@@ -14,7 +14,6 @@ CREATE TABLE crm_broadcasts (
   starts_at  INTEGER NOT NULL,
   state      TEXT NOT NULL,      -- snapshot, sending, done, cancelled
   work       TEXT,               -- the id of its work
-  audience   INTEGER NOT NULL DEFAULT 0,
   created_at INTEGER NOT NULL,
   created_by INTEGER,
   ended_at   INTEGER
@@ -50,16 +49,8 @@ CREATE TABLE crm_delivered (
 CREATE TABLE crm_talks (
   conversation INTEGER PRIMARY KEY,
   bot          INTEGER NOT NULL,
-  person       INTEGER NOT NULL
+  person       INTEGER NOT NULL,
+  seen         INTEGER NOT NULL   -- the seq up to which it is known what the person answered
 );
 CREATE INDEX crm_talks_bot ON crm_talks (bot);
 CREATE INDEX crm_talks_person ON crm_talks (person);
-
--- From one list; crm_contacts.opted_out_at is from everything.
-CREATE TABLE crm_opt_outs (
-  contact INTEGER NOT NULL,
-  list    INTEGER NOT NULL,
-  at      INTEGER NOT NULL,
-  PRIMARY KEY (contact, list)
-) WITHOUT ROWID;
-CREATE INDEX crm_opt_outs_list ON crm_opt_outs (list);

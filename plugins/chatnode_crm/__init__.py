@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from chatnode.api import Plugin, hookimpl, steps_in
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from chatnode.api import Context, Plugin, hookimpl, steps_in
 from chatnode_crm import broadcasts, contacts, exports, imports, lists, people, segments, statistics, tags
+from chatnode_crm.contacts.forgetting import also_forget
+from chatnode_crm.lists import membership
+from chatnode_crm.people import erasing
 from chatnode_crm.permissions import PERMISSIONS, ROLES
 from chatnode_crm.settings import CrmSettings
+from chatnode_crm.tags import tagging
 
 PARTS = tuple(each.PART for each in (contacts, lists, tags, segments, imports, exports, people, broadcasts, statistics))
+
+also_forget((membership.forget_contacts, tagging.forget_contacts, people.forget_contacts, broadcasts.forget_contacts))
+
+
+@asynccontextmanager
+async def open_crm(ctx: Context) -> AsyncGenerator[None]:
+    """Before the node serves: what was erased since the backup that was restored is erased again."""
+    await erasing.apply_again(ctx)
+    yield
 
 
 @hookimpl
@@ -31,4 +47,8 @@ def chatnode_plugin() -> Plugin:
         routes=[each for part in PARTS for each in part.routes],
         metrics=[each for part in PARTS for each in part.metrics],
         limits=[each for part in PARTS for each in part.limits],
+        works=[each for part in PARTS for each in part.works],
+        state=open_crm,
+        after_restore=erasing.after_restore,
+        after_removal=erasing.after_removal,
     )

@@ -17,7 +17,8 @@ class CrmSettings:
 
     chat_accounts: bool = setting(False, "Whether a contact is made for every account of this node that is created.")
     chat_erased: str = setting(
-        "delete", "What becomes of the contact of an account that is erased: `delete` it, or `detach` the account.",
+        "delete",
+        "What becomes of the contact of an account that is erased: `delete` it, or `detach` the account.",
         choices=("delete", "detach"),
     )
     undo_days: int = setting(30, "Days in which a merge of two contacts can be undone.", minimum=0)
@@ -43,8 +44,22 @@ class CrmSettings:
         "Answer STOP to get no more of these messages.", "What is put below every broadcast; empty for nothing."
     )
     stop_words: tuple[str, ...] = setting(
-        ("STOP", "UNSUBSCRIBE", "STOPP", "ABMELDEN", "ARRET", "DESABONNER", "BAJA", "PARAR", "SAIR", "ANNULLA",
-         "AFMELDEN", "СТОП", "停止", "退订"),
+        (
+            "STOP",
+            "UNSUBSCRIBE",
+            "STOPP",
+            "ABMELDEN",
+            "ARRET",
+            "DESABONNER",
+            "BAJA",
+            "PARAR",
+            "SAIR",
+            "ANNULLA",
+            "AFMELDEN",
+            "СТОП",
+            "停止",
+            "退订",
+        ),
         "Answers to a broadcast that stop them; case and accents do not matter. A list's name after the word stops "
         "only broadcasts to that list.",
     )

@@ -124,9 +124,7 @@ def _confirm(tx: Transaction, answer: _Answer, text: str) -> None:
     """Without a text, or if the bot cannot post there any more, nothing is said; what was asked for is done."""
     if text:
         tx.attempt(
-            lambda: post_message(
-                tx, check_can_act(tx, answer.bot), answer.id, text, cid=f"crm-wish-{answer.gid}"
-            )
+            lambda: post_message(tx, check_can_act(tx, answer.bot), answer.id, text, cid=f"crm-wish-{answer.gid}")
         )
 
 

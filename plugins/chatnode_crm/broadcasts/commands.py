@@ -157,7 +157,9 @@ def _start(text: str | None) -> int | None:
     except ValueError:
         raise Refusal("invalid", "expected a time, such as 2026-11-21T10:17:06Z", path="starts_at") from None
     if found.tzinfo is None:
-        raise Refusal("invalid", "the time has no zone; end it with Z, or with an offset such as +02:00", path="starts_at")
+        raise Refusal(
+            "invalid", "the time has no zone; end it with Z, or with an offset such as +02:00", path="starts_at"
+        )
     at = int(found.astimezone(UTC).timestamp() * 1000)
     if at > now_ms() + _LATEST_DAYS * 86_400_000:
         raise Refusal("invalid", f"more than {_LATEST_DAYS} days from now", path="starts_at")
@@ -168,7 +170,9 @@ def _window(asked: SendingWindow | None, settings: CrmSettings) -> dict[str, Any
     """Columns. Raises `Refusal("invalid")`."""
     zone = (asked.zone if asked is not None else "") or settings.time_zone
     if zone_of(zone) is None:
-        raise Refusal("invalid", f"this node knows no time zone {zone}; expected one such as Europe/Paris", path="window.zone")
+        raise Refusal(
+            "invalid", f"this node knows no time zone {zone}; expected one such as Europe/Paris", path="window.zone"
+        )
     if asked is None:
         return {"opens": None, "closes": None, "zone": zone, "zone_field": None}
     opens, closes = minutes_of(asked.opens), minutes_of(asked.closes)

@@ -22,7 +22,9 @@ def figures(reader: Querying, broadcast: int) -> BroadcastFigures:
     for figure, count in reader.execute("SELECT figure, count FROM crm_delivered WHERE broadcast = ?", (broadcast,)):
         counts[figure] += count
     reasons = {
-        name.removeprefix("unreachable "): count for name, count in sorted(counts.items()) if name[:12] == "unreachable "
+        name.removeprefix("unreachable "): count
+        for name, count in sorted(counts.items())
+        if name[:12] == "unreachable "
     }
     return BroadcastFigures(
         counts["audience"], counts["waiting"], counts["sent"], counts["read"], counts["answered"], counts["stopped"],

@@ -103,18 +103,17 @@ def _open_zones(reader: Reader, broadcast: BroadcastRow) -> _Zones | float | Non
     return min(_LONGEST_REST, (opens - now) / 1000)
 
 
-_FIRST = (
-    "SELECT zone FROM crm_deliveries WHERE broadcast = :key AND state = 'waiting' AND {} ORDER BY zone LIMIT 1"
-)
+_FIRST = "SELECT zone FROM crm_deliveries WHERE broadcast = :key AND state = 'waiting' AND {} ORDER BY zone LIMIT 1"
 
 
 def _next(reader: Reader, broadcast: BroadcastRow, zones: _Zones, most: int) -> list[int]:
     """By zone, and in each in order of keys."""
     found: list[int] = []
     for zone in zones:
+        here = "zone = :zone" if zone is not None else "zone IS NULL"
         rows = reader.execute(
-            "SELECT contact FROM crm_deliveries WHERE broadcast = :key AND state = 'waiting' AND "
-            f"{'zone = :zone' if zone is not None else 'zone IS NULL'} ORDER BY contact LIMIT :most",
+            "SELECT contact FROM crm_deliveries WHERE broadcast = :key AND state = 'waiting' "  # noqa: S608 -- constants
+            f"AND {here} ORDER BY contact LIMIT :most",
             {"key": broadcast.key, "zone": zone, "most": most - len(found)},
         )
         found += [contact for (contact,) in rows]
@@ -164,14 +163,13 @@ def _post(tx: Transaction, broadcast: BroadcastRow, bot: Account, person: Accoun
         (key, bot.key, person.key, posted.seq),
     )
     tx.execute(
-        "UPDATE crm_deliveries SET state = 'sent', conversation = ?, seq = ?, at = ? WHERE broadcast = ? AND contact = ?",
+        "UPDATE crm_deliveries SET state = 'sent', conversation = ?, seq = ?, at = ? "
+        "WHERE broadcast = ? AND contact = ?",
         (key, posted.seq, tx.now, broadcast.key, contact),
     )
 
 
-def _settle(
-    tx: Transaction, broadcast: BroadcastRow, contact: int, state: str, reason: str | None = None
-) -> None:
+def _settle(tx: Transaction, broadcast: BroadcastRow, contact: int, state: str, reason: str | None = None) -> None:
     tx.execute(
         "UPDATE crm_deliveries SET state = ?, reason = ?, at = ? WHERE broadcast = ? AND contact = ?",
         (state, reason, tx.now, broadcast.key, contact),

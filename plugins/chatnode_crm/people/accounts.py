@@ -23,8 +23,7 @@ from chatnode.api import (
     person_by_key,
 )
 from chatnode_crm.contacts.finding import rows
-from chatnode_crm.contacts.values import Values, check, split_name
-from chatnode_crm.contacts.values import Rules
+from chatnode_crm.contacts.values import Rules, Values, check, split_name
 from chatnode_crm.contacts.writing import create_many, update_many
 from chatnode_crm.people.identities import CHAT, claim, of_external, of_person, set_name
 from chatnode_crm.settings import CrmSettings

@@ -14,7 +14,7 @@ from chatnode_crm.contacts.writing import erase_many
 from chatnode_crm.jsons import json_array
 from chatnode_crm.people import journal
 from chatnode_crm.people.journal import Erasure
-from chatnode_crm.people.merging import merged_into
+from chatnode_crm.people.merging import earlier_contacts, merged_into
 from chatnode_crm.people.suppression import hashes_of, suppress
 from chatnode_crm.settings import CrmSettings
 
@@ -28,10 +28,10 @@ def erase(tx: Transaction, keys: Sequence[int], *, actor: int | None) -> int:
     Their e-mails are suppressed, and the erasure is noted for the journal: `journal.write_out` follows.
     """
     found = rows(tx, keys)
-    hashes = hashes_of(tx, [row.email_key for row in found if row.email_key is not None])
-    by_email = {email: hash for hash, email in hashes.items()}
-    suppress(tx, hashes, tx.now)
-    journal.note(tx, [Erasure(row.id, by_email.get(row.email_key or ""), tx.now) for row in found])
+    known = [(row.id, row.email_key) for row in found] + earlier_contacts(tx, keys)
+    hashes = {email: hash for hash, email in hashes_of(tx, {email for _, email in known if email}).items()}
+    suppress(tx, hashes.values(), tx.now)
+    journal.note(tx, [Erasure(id, hashes.get(email or ""), tx.now) for id, email in known])
     return erase_many(tx, [row.key for row in found] + merged_into(tx, keys), reason=REASON, actor=actor)
 
 
@@ -52,6 +52,12 @@ async def settle_detached(ctx: Context) -> int:
         erased += await ctx.write(lambda tx, found=found: _settle(tx, found, delete))
     await journal.write_out(ctx)
     return erased
+
+
+async def settle_all(ctx: Context) -> str | None:
+    """What a crash or a time without the plugin left to do."""
+    erased = await settle_detached(ctx)
+    return f"{erased} contacts of erased accounts" if erased else None
 
 
 def _detached(reader: Reader) -> list[tuple[int, int]]:

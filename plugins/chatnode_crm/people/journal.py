@@ -38,7 +38,7 @@ def note(tx: Transaction, erasures: Sequence[Erasure]) -> None:
 
 
 async def write_out(ctx: Context) -> int:
-    """Write what is noted to the file; returns how much that was. After a crash in between a line may be there twice."""
+    """Write what is noted to the file; returns how much that was. A crash may put a line there twice."""
     rows = await ctx.read(_noted)
     if rows:
         await trio.to_thread.run_sync(_append, ctx.directory / _NAME, [erasure for _, erasure in rows])

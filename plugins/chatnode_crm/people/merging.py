@@ -64,7 +64,9 @@ def merge(
         raise Refusal("invalid", "a contact cannot be merged with itself", path="other")
     if pairs.is_not_same(tx, kept.key, other.key):
         raise Refusal(
-            "conflict", "these two were said not to be the same; take that back with crm.contacts.not_same", path="other"
+            "conflict",
+            "these two were said not to be the same; take that back with crm.contacts.not_same",
+            path="other",
         )
     before = {"kept": snapshots.take(tx, kept.key), "other": snapshots.take(tx, other.key)}
     _move_rows(tx, kept.key, other.key)
@@ -247,7 +249,9 @@ def _put_back(tx: Transaction, found: MergeRow, kept: Snapshot, other: Snapshot)
 
 
 def _alive(tx: Transaction, keys: Collection[int]) -> set[int]:
-    found = tx.execute("SELECT key FROM crm_contacts WHERE key IN (SELECT value FROM json_each(?))", (json_array(keys),))
+    found = tx.execute(
+        "SELECT key FROM crm_contacts WHERE key IN (SELECT value FROM json_each(?))", (json_array(keys),)
+    )
     return {key for (key,) in found}
 
 
@@ -274,6 +278,27 @@ def merged_into(reader: Querying, keys: Sequence[int]) -> list[int]:
         (json_array(keys),),
     )
     return [key for (key,) in rows]
+
+
+def earlier_contacts(reader: Querying, keys: Sequence[int]) -> list[tuple[str, str | None]]:
+    """Ids of contacts that were merged into these, with their normalised e-mails as long as the merge can be undone."""
+    many = json_array(keys)
+    ids = reader.execute("SELECT id FROM crm_redirects WHERE contact IN (SELECT value FROM json_each(?))", (many,))
+    found: dict[str, str | None] = {id: None for (id,) in ids}
+    for (before,) in reader.execute(
+        "SELECT before FROM crm_merges WHERE contact IN (SELECT value FROM json_each(?))", (many,)
+    ):
+        _collect(orjson.loads(before), found)
+    return list(found.items())
+
+
+def _collect(before: dict[str, Snapshot], found: dict[str, str | None]) -> None:
+    """Both contacts of a merge, and those of the merges before it."""
+    for snapshot in before.values():
+        for row in snapshot[snapshots.CONTACTS]:
+            found[row["id"]] = row["email_key"]
+        for row in snapshot["crm_merges"]:
+            _collect(orjson.loads(row["before"]), found)
 
 
 def forget_merges(tx: Transaction, keys: Sequence[int]) -> None:

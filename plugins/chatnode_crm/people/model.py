@@ -36,7 +36,7 @@ class Identities:
 
 @attrs.define
 class AddIdentity:
-    """Of the kind `chat`, `external_id` is a user's handle or id. `verified`: you made sure that it is the contact's."""
+    """Of the kind `chat`, `external_id` is a user's handle or id. `verified`: you made sure that it is theirs."""
 
     contact: Id
     kind: _Kind

@@ -48,6 +48,13 @@ def set_not_same(tx: Transaction, one: int, other: int, actor: int | None) -> No
     )
 
 
+def forget_verdict(tx: Transaction, one: int, other: int) -> None:
+    """Two contacts may be suggested and merged again."""
+    tx.execute(
+        "DELETE FROM crm_pairs WHERE one = ? AND other = ? AND verdict = 'not_same'", (min(one, other), max(one, other))
+    )
+
+
 def is_not_same(reader: Querying, one: int, other: int) -> bool:
     row = reader.execute(
         "SELECT 1 FROM crm_pairs WHERE one = ? AND other = ? AND verdict = 'not_same'",
@@ -56,9 +63,7 @@ def is_not_same(reader: Querying, one: int, other: int) -> bool:
     return row is not None
 
 
-def suggested_page(
-    reader: Querying, after: tuple[int, int, int] | None, limit: int
-) -> list[PairRow]:
+def suggested_page(reader: Querying, after: tuple[int, int, int] | None, limit: int) -> list[PairRow]:
     """The surest first; `after` is the score and the keys of the last one."""
     score, one, other = after if after is not None else (101, 0, 0)
     rows = reader.execute(

@@ -12,7 +12,9 @@ ALIKE = 88
 """How alike two names must be, of 100."""
 
 
-def blocks_of(first: str | None, last: str | None, company: str | None, country: str | None) -> Iterator[tuple[str, str]]:
+def blocks_of(
+    first: str | None, last: str | None, company: str | None, country: str | None
+) -> Iterator[tuple[str, str]]:
     """The blocks that a contact is in, with what it is sorted by there.
 
     Two contacts are compared if they have a block in common: the same name at the same company; or a last name with

@@ -20,7 +20,9 @@ def check_sent(form: FormRow, sent: Mapping[str, str], region: str) -> tuple[Val
     given = {name: sent.get(name, "") for name in (EMAIL, *form.fields)}
     errors = {name: _TOLD["required"] for name in (EMAIL, *form.required) if not given.get(name, "").strip()}
     if "name" in given:
-        given |= dict(zip(("first_name", "last_name"), (each or "" for each in split_name(given.pop("name"))), strict=True))
+        given |= dict(
+            zip(("first_name", "last_name"), (each or "" for each in split_name(given.pop("name"))), strict=True)
+        )
     values, faults = check({name: text for name, text in given.items() if text.strip()}, Rules(region or None))
     for fault in faults:
         if not fault.warning:

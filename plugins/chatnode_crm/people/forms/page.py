@@ -12,7 +12,7 @@ from chatnode_crm.people.forms.rows import FormRow
 
 TRAP = "fax_number_2"
 """A field that people do not see, and programs fill in."""
-TOKEN = "opened"  # noqa: S105 -- the name of a field
+TOKEN = "opened"
 CONSENT = "consent"
 EMAIL = "email"
 WHOLE = ""
@@ -75,7 +75,8 @@ def _row(name: str, form: FormRow, sent: Mapping[str, str], errors: Mapping[str,
     return (
         f"<label>{label}{' *' if required else ''} "
         f'<input type="{kind}" name="{name}" value="{escape(sent.get(name, ""))}" autocomplete="{fills}" '
-        f'maxlength="{_LONGEST}"{" required" if required else ""}{_invalid(name, errors)}></label>{_error(name, errors)}'
+        f'maxlength="{_LONGEST}"{" required" if required else ""}{_invalid(name, errors)}></label>'
+        f"{_error(name, errors)}"
     )
 
 

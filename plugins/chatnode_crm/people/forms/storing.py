@@ -39,9 +39,7 @@ def store_sent(tx: Transaction, form: FormRow, values: Values) -> None:
 
 def _fill(tx: Transaction, contact: int, values: Values) -> None:
     [row] = rows(tx, [contact])
-    new = {
-        name: value for name, value in values.items() if value and not getattr(row, _KEYS.get(name, name))
-    }
+    new = {name: value for name, value in values.items() if value and not getattr(row, _KEYS.get(name, name))}
     if new:
         update_many(tx, [(contact, new)], actor=None)
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from chatnode.api import Context, Plugin, hookimpl, steps_in
-from chatnode_crm import broadcasts, contacts, exports, imports, lists, people, segments, statistics, tags
+from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
 from chatnode_crm.contacts.forgetting import also_forget
 from chatnode_crm.lists import membership
 from chatnode_crm.people import erasing
@@ -14,7 +14,9 @@ from chatnode_crm.permissions import PERMISSIONS, ROLES
 from chatnode_crm.settings import CrmSettings
 from chatnode_crm.tags import tagging
 
-PARTS = tuple(each.PART for each in (contacts, lists, tags, segments, imports, exports, people, broadcasts, statistics))
+PARTS = tuple(
+    each.PART for each in (contacts, lists, tags, segments, bulk, imports, exports, people, broadcasts, statistics)
+)
 
 also_forget((membership.forget_contacts, tagging.forget_contacts, people.forget_contacts, broadcasts.forget_contacts))
 

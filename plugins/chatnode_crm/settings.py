@@ -12,6 +12,16 @@ class CrmSettings:
     """Contacts of an organisation, with lists, tags, imports and exports. For maximum numbers, 0 means no limit."""
 
     import_rows: int = setting(10_000, "Maximum number of rows of an import.", minimum=0)
+    count_seconds: float = setting(
+        10.0,
+        "Maximum seconds to count the contacts that lists or tags have in common, and to compute statistics.",
+        minimum=0,
+    )
+    idle_list_days: int = setting(
+        365, "Days without a change after which a list is archived; 0 means never.", minimum=0
+    )
+    campaign_days: int = setting(
+        90, "Days after which a campaign list is archived, unless it is being carried out; 0 means never.", minimum=0
 
     # ---- people
 
@@ -45,24 +55,12 @@ class CrmSettings:
     )
     stop_words: tuple[str, ...] = setting(
         (
-            "STOP",
-            "UNSUBSCRIBE",
-            "STOPP",
-            "ABMELDEN",
-            "ARRET",
-            "DESABONNER",
-            "BAJA",
-            "PARAR",
-            "SAIR",
-            "ANNULLA",
-            "AFMELDEN",
-            "СТОП",
-            "停止",
-            "退订",
+            "STOP", "UNSUBSCRIBE", "STOPP", "ABMELDEN", "ARRET", "DESABONNER", "BAJA", "PARAR", "SAIR", "ANNULLA",
+            "AFMELDEN", "СТОП", "停止", "退订",
         ),
         "Answers to a broadcast that stop them; case and accents do not matter. A list's name after the word stops "
         "only broadcasts to that list.",
-    )
+    )  # fmt: skip
     start_words: tuple[str, ...] = setting(
         ("START", "SUBSCRIBE", "ANMELDEN", "ABONNER", "ALTA", "INICIAR", "ISCRIVI", "СТАРТ", "开始", "订阅"),
         "Answers that undo that.",

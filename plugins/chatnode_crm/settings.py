@@ -22,6 +22,7 @@ class CrmSettings:
     )
     campaign_days: int = setting(
         90, "Days after which a campaign list is archived, unless it is being carried out; 0 means never.", minimum=0
+    )
 
     # ---- people
 

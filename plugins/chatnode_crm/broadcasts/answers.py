@@ -66,13 +66,14 @@ def _find_answers(reader: Reader, rows: Sequence[Row]) -> list[_Answer]:
     }
     found: list[_Answer] = []
     for row in rows:
-        if row.conversation_key not in talks or row.actor != talks[row.conversation_key][1]:
+        key = row.conversation_key
+        if key is None or key not in talks or row.actor != talks[key][1]:
             continue
-        bot, person = talks[row.conversation_key]
+        bot, person = talks[key]
         sql = "SELECT text FROM messages WHERE conversation = ? AND seq = ?"
-        text = reader.execute(sql, (row.conversation_key, row.subject)).fetchone()
+        text = reader.execute(sql, (key, row.subject)).fetchone()
         said = text[0] if text is not None else ""
-        found.append(_Answer(row.gid, row.conversation_key, row.conversation, row.subject, row.at, person, bot, said))
+        found.append(_Answer(row.gid, key, row.conversation, row.subject, row.at, person, bot, said))
     return found
 
 

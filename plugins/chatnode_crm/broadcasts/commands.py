@@ -9,6 +9,7 @@ import attrs
 import orjson
 
 from chatnode.api import Context, Querying, Reader, Refusal, Transaction, command, new_id, now_ms, rfc3339
+from chatnode_crm.asking import actor_of
 from chatnode_crm.broadcasts import results, rows
 from chatnode_crm.broadcasts.model import (
     Broadcast,
@@ -64,7 +65,7 @@ async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastRep
             "id": id, "title": asked.title, "text": text, "bot": settings.broadcast_bot,
             "selection": orjson.dumps(attrs.asdict(asked.contacts)).decode(), "list": list_key,
             "per_minute": per_minute, **window, "starts_at": starts_at or tx.now, "state": "snapshot", "work": work,
-            "created_at": tx.now, "created_by": ctx.account.key if ctx.account is not None else None,
+            "created_at": tx.now, "created_by": actor_of(ctx),
         })  # fmt: skip
         ctx.audit(tx, "broadcasts.create", id, bot=bot.id)
         return _shown(tx, found)
@@ -80,7 +81,11 @@ async def get_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastResults:
         found = rows.find_broadcast(reader, asked.broadcast)
         return BroadcastResults(_shown(reader, found), results.figures(reader, found.key))
 
-    return await ctx.query(read)
+    reply = await ctx.query(read)
+    if reply.broadcast.ended_at is None:
+        work = await ctx.as_operator().call("work.get", work=reply.broadcast.work)
+        reply.paused = work["work"]["status"] == "paused"
+    return reply
 
 
 @command("crm.broadcasts.list", permission=LISTS, reads=True)

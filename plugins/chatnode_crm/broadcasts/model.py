@@ -66,7 +66,6 @@ class Broadcast:
     created_at: str
     starts_at: str
     work: str
-    paused: bool = False
     window: SendingWindow | None = None
     list: str | None = None
     ended_at: str | None = None
@@ -102,6 +101,7 @@ class BroadcastResults:
 
     broadcast: Broadcast
     figures: BroadcastFigures
+    paused: bool = False
 
 
 @attrs.define

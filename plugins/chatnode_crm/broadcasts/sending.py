@@ -43,14 +43,14 @@ async def run_broadcast(ctx: Context, work: Work) -> Mapping[str, Any] | None:
     broadcast = await ctx.read(lambda reader: find_broadcast(reader, work.arguments["broadcast"]))
     if broadcast.state == "snapshot":
         await store_audience(ctx, work, broadcast)
-    bot = await ctx.bot(broadcast.bot)
+    bot = await ctx.bot(broadcast.bot, ctx.settings(CrmSettings).broadcast_bot_name)
     pace, sizes = _Pace(broadcast.per_minute), work.slices(100)
     while True:
-        zones = await ctx.read(lambda reader: _open_zones(reader, broadcast))
-        if zones is None:
-            break
-        if isinstance(zones, float):
-            await trio.sleep(zones)
+        zones, rest = await ctx.read(lambda reader: _open_zones(reader, broadcast))
+        if not zones:
+            if rest is None:
+                break
+            await trio.sleep(rest)
             continue
         most = min(pace.batch, next(sizes))
         contacts = await ctx.read(lambda reader, zones=zones, most=most: _next(reader, broadcast, zones, most))
@@ -81,8 +81,9 @@ class _Pace:
 _Zones = Sequence[str | None]
 
 
-def _open_zones(reader: Reader, broadcast: BroadcastRow) -> _Zones | float | None:
-    """The zones of contacts that wait where the window is open; seconds to rest until it is; None if none wait."""
+def _open_zones(reader: Reader, broadcast: BroadcastRow) -> tuple[_Zones, float | None]:
+    """The zones of contacts that wait, where the window is open; if there is none, how many seconds to rest until it
+    is, or None if no contact waits."""
     window, now = broadcast.window, now_ms()
     zones: list[str | None] = []
     row = reader.execute(_FIRST.format("TRUE"), {"key": broadcast.key}).fetchone()
@@ -92,15 +93,13 @@ def _open_zones(reader: Reader, broadcast: BroadcastRow) -> _Zones | float | Non
             _FIRST.format("zone > :after" if row[0] is not None else "zone IS NOT NULL"),
             {"key": broadcast.key, "after": row[0]},
         ).fetchone()
-    if not zones:
-        return None
-    if window is None:
-        return zones
+    if window is None or not zones:
+        return zones, None
     here = [zone for zone in zones if window.is_open(zone or broadcast.zone, now)]
     if here:
-        return here
+        return here, None
     opens = min(window.next_opening(zone or broadcast.zone, now) for zone in zones)
-    return min(_LONGEST_REST, (opens - now) / 1000)
+    return [], min(_LONGEST_REST, (opens - now) / 1000)
 
 
 _FIRST = "SELECT zone FROM crm_deliveries WHERE broadcast = :key AND state = 'waiting' AND {} ORDER BY zone LIMIT 1"

@@ -15,6 +15,7 @@ from chatnode.api import (
     find_person,
     rfc3339,
 )
+from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts.finding import by_id, rows
 from chatnode_crm.lists.finding import find_list
 from chatnode_crm.people import identities
@@ -173,11 +174,6 @@ def _reply(reader: Querying, found: Claim) -> IdentityReply:
 def shown(row: IdentityRow) -> Identity:
     verified = rfc3339(row.verified_at) if row.verified_at is not None else None
     return Identity(row.id, row.kind, row.external_id, rfc3339(row.created_at), verified)
-
-
-def actor_of(ctx: Context) -> int | None:
-    """The key of the requesting user; None for the operator."""
-    return ctx.account.key if ctx.account is not None else None
 
 
 COMMANDS = (

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from chatnode.api import Context, Nothing, Querying, Reader, Refusal, Transaction, command, rfc3339
+from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import fields
 from chatnode_crm.contacts.finding import by_id, rows
 from chatnode_crm.people import merging, pairs
 from chatnode_crm.people.duplicates import KIND
-from chatnode_crm.people.identity_commands import actor_of
 from chatnode_crm.people.model import (
     Duplicate,
     Duplicates,

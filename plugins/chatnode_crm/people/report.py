@@ -7,12 +7,12 @@ from typing import Any
 import attrs
 
 from chatnode.api import Context, Id, Querying, Reader, Refusal, Transaction, command, rfc3339
+from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import journal as changes
 from chatnode_crm.contacts import shown
 from chatnode_crm.contacts.finding import by_id
 from chatnode_crm.people import journal
 from chatnode_crm.people.erasing import erase
-from chatnode_crm.people.identity_commands import actor_of
 from chatnode_crm.people.model import OfContact
 from chatnode_crm.permissions import DELETE, EXPORT, VIEW
 

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from chatnode.api import Context, Nothing, Querying, Reader, Refusal, Transaction, command, is_blank, rfc3339
+from chatnode_crm.asking import actor_of
 from chatnode_crm.lists.finding import find_open_list
 from chatnode_crm.people.forms import rows
 from chatnode_crm.people.forms.model import (
@@ -35,7 +36,7 @@ async def create_form(ctx: Context, asked: CreateForm) -> FormReply:
     values = attrs.asdict(asked)
 
     def write(tx: Transaction) -> ContactForm:
-        form = rows.insert_form(tx, _columns(ctx, tx, values), ctx.me.key if ctx.account is not None else None)
+        form = rows.insert_form(tx, _columns(ctx, tx, values), actor_of(ctx))
         ctx.audit(tx, "forms.create", form.id)
         return _shown(ctx, tx, form)
 
@@ -49,10 +50,9 @@ async def update_form(ctx: Context, asked: UpdateForm) -> FormReply:
 
     def write(tx: Transaction) -> ContactForm:
         form = rows.find_form(tx, asked.form)
-        actor = ctx.me.key if ctx.account is not None else None
         values = _columns(ctx, tx, given)
         _check_required({"fields": form.fields, "required": form.required} | values)
-        changed = rows.change_form(tx, form, values, actor)
+        changed = rows.change_form(tx, form, values, actor_of(ctx))
         ctx.audit(tx, "forms.update", form.id)
         return _shown(ctx, tx, changed)
 

@@ -36,9 +36,9 @@ class ContactForm:
     posts: int
     created_at: str
     about: str | None = None
-    list: str | None = None
     consent: str | None = None
     thanks: str | None = None
+    list: str | None = None
 
 
 @attrs.define
@@ -58,11 +58,11 @@ class CreateForm:
     about: _Words = ""
     fields: _Fields = attrs.field(factory=lambda: ["first_name", "last_name"])
     required: _Fields = attrs.field(factory=list[FormField])
-    list: GroupRef | None = None
     tags: Annotated[list[GroupRef], Items(20)] = attrs.field(factory=list[str])
     origins: Annotated[list[_Origin], Items(20)] = attrs.field(factory=list[str])
     consent: _Words = ""
     thanks: _Words = ""
+    list: GroupRef | None = None
 
 
 @attrs.define
@@ -75,12 +75,12 @@ class UpdateForm:
     about: _Words | None = None
     fields: _Fields | None = None
     required: _Fields | None = None
-    list: Annotated[str, Text(255)] | None = None
     tags: Annotated[list[GroupRef], Items(20)] | None = None
     origins: Annotated[list[_Origin], Items(20)] | None = None
     consent: _Words | None = None
     thanks: _Words | None = None
     active: bool | None = None
+    list: Annotated[str, Text(255)] | None = None
 
 
 @attrs.define

@@ -11,7 +11,7 @@ from chatnode.api import Asker, Context, Reader, Transaction, Work
 from chatnode_crm.broadcasts.rows import BroadcastRow, set_state
 from chatnode_crm.broadcasts.windows import zone_of
 from chatnode_crm.jsons import json_array
-from chatnode_crm.segments.collection import CONTACTS
+from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.segments.selection import Selection, keys_page
 
 _PAGE = 10_000
@@ -19,7 +19,7 @@ _PAGE = 10_000
 
 async def store_audience(ctx: Context, work: Work, broadcast: BroadcastRow) -> None:
     """Store the audience. If it is interrupted, the next attempt finds it again and drops what was stored."""
-    asker, selection = ctx.asker(CONTACTS), Selection(**orjson.loads(broadcast.selection))
+    asker, selection = asker_for(ctx), Selection(**orjson.loads(broadcast.selection))
     keys = await ctx.query(lambda reader: _all_keys(reader, asker, selection), seconds=0)
     for size in work.slices():
         if not await work.write(lambda tx, size=size: _drop(tx, broadcast.key, size)):
@@ -56,7 +56,7 @@ def _add(tx: Transaction, broadcast: BroadcastRow, contacts: Sequence[int]) -> N
     rows = tx.execute(
         "SELECT c.key, json_extract(c.custom, :path) FROM crm_contacts c "
         "WHERE c.key IN (SELECT value FROM json_each(:keys))",
-        {"path": f"$.{orjson.dumps(broadcast.zone_field or '').decode()}", "keys": json_array(contacts)},
+        {"path": f'$."{broadcast.zone_field or 0}"', "keys": json_array(contacts)},
     ).fetchall()
     tx.executemany(
         "INSERT INTO crm_deliveries (broadcast, contact, state, zone) VALUES (?, ?, 'waiting', ?)",

@@ -26,9 +26,10 @@ from chatnode_crm.broadcasts.model import (
 from chatnode_crm.broadcasts.rows import BroadcastRow
 from chatnode_crm.broadcasts.sending import KIND
 from chatnode_crm.broadcasts.windows import as_time, minutes_of, zone_of
+from chatnode_crm.contacts import fields
 from chatnode_crm.lists.finding import find_list
 from chatnode_crm.permissions import LISTS, VIEW
-from chatnode_crm.segments.collection import CONTACTS
+from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.segments.selection import check
 from chatnode_crm.settings import CrmSettings
 
@@ -49,14 +50,16 @@ async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastRep
     if per_minute > settings.broadcasts_per_minute:
         most = settings.broadcasts_per_minute
         raise Refusal("invalid", f"at most {most} a minute on this node", path="per_minute")
-    starts_at, asker = _start(asked.starts_at), ctx.asker(CONTACTS)
+    starts_at, asker = _start(asked.starts_at), asker_for(ctx)
     window = _window(asked.window, settings)
+    zone_field = asked.window.zone_field if asked.window is not None else None
     text = f"{asked.text.strip()}\n\n{settings.broadcast_footer}" if settings.broadcast_footer else asked.text.strip()
     bot = await ctx.bot(settings.broadcast_bot, settings.broadcast_bot_name)
 
     def write(tx: Transaction) -> Broadcast:
         check(tx, asker, asked.contacts)
         list_key = find_list(tx, asked.contacts.in_list).key if asked.contacts.in_list is not None else None
+        zone_key = fields.find(tx, zone_field, "window.zone_field").key if zone_field else None
         id = new_id()
         work = ctx.start_work(
             tx, KIND.name, {"broadcast": id}, title=asked.title, resource=f"broadcast {id}", not_before=starts_at
@@ -64,7 +67,7 @@ async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastRep
         found = rows.insert_broadcast(tx, {
             "id": id, "title": asked.title, "text": text, "bot": settings.broadcast_bot,
             "selection": orjson.dumps(attrs.asdict(asked.contacts)).decode(), "list": list_key,
-            "per_minute": per_minute, **window, "starts_at": starts_at or tx.now, "state": "snapshot", "work": work,
+            "per_minute": per_minute, **window, "zone_field": zone_key, "starts_at": starts_at or tx.now, "state": "snapshot", "work": work,
             "created_at": tx.now, "created_by": actor_of(ctx),
         })  # fmt: skip
         ctx.audit(tx, "broadcasts.create", id, bot=bot.id)
@@ -179,17 +182,19 @@ def _window(asked: SendingWindow | None, settings: CrmSettings) -> dict[str, Any
             "invalid", f"this node knows no time zone {zone}; expected one such as Europe/Paris", path="window.zone"
         )
     if asked is None:
-        return {"opens": None, "closes": None, "zone": zone, "zone_field": None}
+        return {"opens": None, "closes": None, "zone": zone}
     opens, closes = minutes_of(asked.opens), minutes_of(asked.closes)
     if opens == closes:
         raise Refusal("invalid", "the window opens and closes at the same time", path="window.closes")
-    return {"opens": opens, "closes": closes, "zone": zone, "zone_field": asked.zone_field}
+    return {"opens": opens, "closes": closes, "zone": zone}
 
 
 def _shown(reader: Querying, row: BroadcastRow) -> Broadcast:
     window = None
     if row.opens is not None and row.closes is not None:
-        window = SendingWindow(as_time(row.opens), as_time(row.closes), row.zone, row.zone_field)
+        field = fields.by_key(reader).get(str(row.zone_field))
+        name = field.name if field is not None else None
+        window = SendingWindow(as_time(row.opens), as_time(row.closes), row.zone, name)
     found = reader.execute("SELECT id FROM crm_lists WHERE key = ?", (row.list,)).fetchone()
     return Broadcast(
         row.id, row.title, row.text, row.bot, row.state, row.per_minute, rfc3339(row.created_at),

@@ -14,7 +14,8 @@ from chatnode_crm.broadcasts.windows import Window
 
 @attrs.frozen
 class BroadcastRow:
-    """A row of `crm_broadcasts`. `list` is the key of the list whose opt-outs apply too."""
+    """A row of `crm_broadcasts`. `list` is the key of the list whose opt-outs apply too; `zone_field` that of a custom
+    field."""
 
     key: int
     id: str
@@ -27,7 +28,7 @@ class BroadcastRow:
     opens: int | None
     closes: int | None
     zone: str
-    zone_field: str | None
+    zone_field: int | None
     starts_at: int
     state: BroadcastState
     work: str | None

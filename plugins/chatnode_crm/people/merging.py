@@ -17,7 +17,6 @@ from chatnode.api import Querying, Refusal, Transaction, new_id
 from chatnode_crm.contacts import index
 from chatnode_crm.contacts.events import CrmContactCreated
 from chatnode_crm.contacts.finding import ContactRow, rows
-from chatnode_crm.contacts.recording import record_many
 from chatnode_crm.contacts.writing import delete_many, update_many
 from chatnode_crm.jsons import json_array
 from chatnode_crm.lists import membership
@@ -160,7 +159,7 @@ def find_merge(reader: Querying, id: str) -> MergeRow:
         "SELECT key, id, contact, gone, before, after, at FROM crm_merges WHERE id = ?", (id,)
     ).fetchone()
     if row is None:
-        raise Refusal("not_found", "no such merge, or it is too long ago", path="merge")
+        raise Refusal("not_found", "no such merge: it was undone, is too long ago, or the contact was merged again", path="merge")
     return MergeRow(*row)
 
 
@@ -220,7 +219,7 @@ def _revive(tx: Transaction, other: Snapshot, actor: int | None) -> None:
     snapshots.put_rows(tx, "crm_contacts", [row | {"version": tx.next_gid, "updated_at": tx.now, "updated_by": actor}])
     snapshots.put_rows(tx, "crm_merges", other["crm_merges"])
     index.add(tx, [(row["key"], row["words"])])
-    record_many(tx, CrmContactCreated(), [row["key"]], actor=actor)
+    tx.record_many(CrmContactCreated(), [row["key"]], actor=actor)
 
 
 def _put_back(tx: Transaction, found: MergeRow, kept: Snapshot, other: Snapshot) -> None:

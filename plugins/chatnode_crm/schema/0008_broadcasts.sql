@@ -10,7 +10,7 @@ CREATE TABLE crm_broadcasts (
   opens      INTEGER,            -- the sending window, in minutes of the day
   closes     INTEGER,
   zone       TEXT NOT NULL,      -- of contacts that have none
-  zone_field TEXT,               -- the custom field with a contact's zone
+  zone_field INTEGER,            -- the key of the custom field with a contact's zone
   starts_at  INTEGER NOT NULL,
   state      TEXT NOT NULL,      -- snapshot, sending, done, cancelled
   work       TEXT,               -- the id of its work

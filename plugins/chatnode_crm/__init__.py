@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from chatnode.api import Context, Plugin, hookimpl, steps_in
 from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
+from chatnode_crm.contacts import hookspecs
 from chatnode_crm.contacts.forgetting import also_forget
 from chatnode_crm.lists import membership
 from chatnode_crm.people import erasing
 from chatnode_crm.permissions import PERMISSIONS, ROLES
 from chatnode_crm.settings import CrmSettings
+from chatnode_crm.statistics.checking import check
+from chatnode_crm.statistics.health import health
 from chatnode_crm.tags import tagging
 
 PARTS = tuple(
@@ -26,6 +29,12 @@ async def open_crm(ctx: Context) -> AsyncGenerator[None]:
     """Before the node serves: what was erased since the backup that was restored is erased again."""
     await erasing.apply_again(ctx)
     yield
+
+
+@hookimpl
+def add_hookspecs(add: Callable[[object], None]) -> None:
+    """Let other plugins complete contacts."""
+    add(hookspecs)
 
 
 @hookimpl
@@ -46,10 +55,12 @@ def chatnode_plugin() -> Plugin:
         collections=[each for part in PARTS for each in part.collections],
         consumers=[each for part in PARTS for each in part.consumers],
         tasks=[each for part in PARTS for each in part.tasks],
+        works=[each for part in PARTS for each in part.works],
         routes=[each for part in PARTS for each in part.routes],
         metrics=[each for part in PARTS for each in part.metrics],
         limits=[each for part in PARTS for each in part.limits],
-        works=[each for part in PARTS for each in part.works],
+        health=health,
+        check=check,
         state=open_crm,
         after_restore=erasing.after_restore,
         after_removal=erasing.after_removal,

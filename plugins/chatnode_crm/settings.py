@@ -11,6 +11,15 @@ from chatnode.api import setting
 class CrmSettings:
     """Contacts of an organisation, with lists, tags, imports and exports. For maximum numbers, 0 means no limit."""
 
+    changes_days: int = setting(
+        30, "Days for which the journal of contacts keeps what changed, and what deleted contacts were.", minimum=1
+    )
+    custom_fields: int = setting(100, "Maximum number of custom fields of contacts.", minimum=0)
+    notes_per_contact: int = setting(1_000, "Maximum number of notes about a contact.", minimum=0)
+    phone_region: str = setting(
+        "", "Country of phone numbers without a country code, such as FR; empty: such numbers are kept as they are."
+    )
+
     # ---- people
 
     chat_accounts: bool = setting(False, "Whether a contact is made for every account of this node that is created.")
@@ -25,9 +34,6 @@ class CrmSettings:
     )
     form_least_seconds: float = setting(
         3.0, "Seconds that a public form must have been open before it is sent: programs are quicker.", minimum=0
-    )
-    form_phone_region: str = setting(
-        "", "Country of phone numbers in public forms without a country code, such as FR; empty: none."
     )
 
     # ---- broadcasts
@@ -69,6 +75,11 @@ class CrmSettings:
         10.0,
         "Maximum seconds to count the contacts that lists or tags have in common, and to compute statistics.",
         minimum=0,
+    )
+    bulk_contacts: int = setting(
+        200,
+        "Number of contacts from which a change of their lists or tags runs in the background, as a work.",
+        minimum=1,
     )
     idle_list_days: int = setting(
         365, "Days without a change after which a list is archived; 0 means never.", minimum=0

@@ -9,6 +9,7 @@ import attrs
 from chatnode.api import Id, Items, Whole
 from chatnode_crm.lists.model import ContactList, ListRefs
 from chatnode_crm.naming import GroupName, GroupRef
+from chatnode_crm.segments.selection import Selection
 from chatnode_crm.tags.model import ContactTag, TagRefs
 
 ContactIds = Annotated[list[Id], Items(10_000)]
@@ -16,18 +17,21 @@ ContactIds = Annotated[list[Id], Items(10_000)]
 
 @attrs.define
 class ChangeMembers:
-    """`contacts` are ids."""
+    """Give `contacts`, which are ids, or `select`: contacts of a list, that match a filter, or all."""
 
     list: GroupRef
-    contacts: ContactIds
+    contacts: ContactIds | None = None
+    select: Selection | None = None
 
 
 @attrs.define
 class BulkDone:
-    """`changed` counts what has changed, for each list or tag. `missing` are the ids of contacts that do not exist."""
+    """`changed` counts what has changed, for each list or tag. A large change is carried out by a `work` in the
+    background instead, whose result has it. `missing` are the ids of contacts that do not exist."""
 
-    changed: int
     missing: list[str]
+    changed: int | None = None
+    work: str | None = None
 
 
 @attrs.define
@@ -58,25 +62,28 @@ class IntersectLists:
 
 @attrs.define
 class FilledList:
-    """The list, and how many contacts it got."""
+    """The list, and how many contacts it got; or the `work` that adds them in the background."""
 
     list: ContactList
-    changed: int
+    changed: int | None = None
+    work: str | None = None
 
 
 @attrs.define
 class ApplyTags:
-    """`contacts` are ids."""
+    """Give `contacts`, which are ids, or `select`: contacts of a list, that match a filter, or all."""
 
     tags: TagRefs
-    contacts: ContactIds
+    contacts: ContactIds | None = None
+    select: Selection | None = None
 
 
 @attrs.define
 class RemoveTags:
-    """`contacts` are ids. Without `tags`, they lose all of theirs."""
+    """Give `contacts`, which are ids, or `select`. Without `tags`, they lose all of theirs."""
 
-    contacts: ContactIds
+    contacts: ContactIds | None = None
+    select: Selection | None = None
     tags: TagRefs = attrs.field(factory=list[str])
 
 
@@ -95,7 +102,8 @@ class MergeTags:
 
 @attrs.define
 class FilledTag:
-    """The tag, and how many contacts changed."""
+    """The tag, and how many contacts changed; or the `work` that changes them in the background."""
 
     tag: ContactTag
-    changed: int
+    changed: int | None = None
+    work: str | None = None

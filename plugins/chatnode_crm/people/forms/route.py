@@ -57,7 +57,7 @@ async def send_form(ctx: Context, request: Request) -> Response:
     form = await _open_form(ctx, request)
     _check_origin(ctx, form, request)
     sent = _read(request, await request.body())
-    values, errors = check_sent(form, sent.fields, ctx.settings(CrmSettings).form_phone_region)
+    values, errors = check_sent(form, sent.fields, ctx.settings(CrmSettings).phone_region)
     early = _check_opened(ctx, form, sent.fields.get(page.TOKEN, ""))
     if early is not None:
         errors.setdefault(page.WHOLE, early)

@@ -9,8 +9,10 @@ from chatnode.api import Context, Plugin, hookimpl, steps_in
 from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
 from chatnode_crm.contacts import hookspecs
 from chatnode_crm.contacts.forgetting import also_forget
+from chatnode_crm.contacts.identified import identified_by
 from chatnode_crm.lists import membership
 from chatnode_crm.people import erasing
+from chatnode_crm.people.identities import has_identity
 from chatnode_crm.permissions import PERMISSIONS, ROLES
 from chatnode_crm.settings import CrmSettings
 from chatnode_crm.statistics.checking import check
@@ -22,6 +24,7 @@ PARTS = tuple(
 )
 
 also_forget((membership.forget_contacts, tagging.forget_contacts, people.forget_contacts, broadcasts.forget_contacts))
+identified_by(has_identity)
 
 
 @asynccontextmanager

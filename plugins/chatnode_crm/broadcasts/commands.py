@@ -67,7 +67,8 @@ async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastRep
         found = rows.insert_broadcast(tx, {
             "id": id, "title": asked.title, "text": text, "bot": settings.broadcast_bot,
             "selection": orjson.dumps(attrs.asdict(asked.contacts)).decode(), "list": list_key,
-            "per_minute": per_minute, **window, "zone_field": zone_key, "starts_at": starts_at or tx.now, "state": "snapshot", "work": work,
+            "per_minute": per_minute, **window, "zone_field": zone_key, "starts_at": starts_at or tx.now,
+            "state": "snapshot", "work": work,
             "created_at": tx.now, "created_by": actor_of(ctx),
         })  # fmt: skip
         ctx.audit(tx, "broadcasts.create", id, bot=bot.id)

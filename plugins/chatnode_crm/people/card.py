@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 import attrs
 
@@ -23,6 +23,7 @@ from chatnode.api import (
 )
 from chatnode_crm.contacts import notes, shown
 from chatnode_crm.contacts.finding import ContactRow, rows
+from chatnode_crm.contacts.model import CrmContact
 from chatnode_crm.people.identities import of_people
 from chatnode_crm.permissions import VIEW
 
@@ -60,7 +61,7 @@ class ContactCard:
     `last_message_at` is when the user last said something in the conversation that you can see."""
 
     person: PersonRef
-    contact: dict[str, Any]
+    contact: CrmContact
     lists: list[CardGroup]
     tags: list[CardGroup]
     notes: list[CardNote]
@@ -127,7 +128,7 @@ def _card(reader: Reader, place: Place, person: int, contact: ContactRow) -> Con
         (contact.key,),
     )
     return ContactCard(
-        person_by_key(reader, person).ref, fields,
+        person_by_key(reader, person).ref, cast("CrmContact", fields),
         [CardGroup(*row) for row in lists], [CardGroup(*row) for row in tags],
         [_note(reader, each) for each in notes.page(reader, contact.key, None, _MOST_NOTES)],
         _last(reader, place, person),

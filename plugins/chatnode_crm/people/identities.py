@@ -58,6 +58,11 @@ def find_identity(reader: Querying, id: str) -> IdentityRow:
     return found[0]
 
 
+def has_identity(reader: Querying, contact: int) -> bool:
+    """Whether the contact has an identity of any kind."""
+    return reader.execute("SELECT 1 FROM crm_identities WHERE contact = ?", (contact,)).fetchone() is not None
+
+
 def of_external(reader: Querying, kind: str, external_id: str) -> IdentityRow | None:
     found = _rows(reader, "kind = ? AND external_id = ?", kind, external_id)
     return found[0] if found else None

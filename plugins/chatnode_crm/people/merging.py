@@ -159,7 +159,9 @@ def find_merge(reader: Querying, id: str) -> MergeRow:
         "SELECT key, id, contact, gone, before, after, at FROM crm_merges WHERE id = ?", (id,)
     ).fetchone()
     if row is None:
-        raise Refusal("not_found", "no such merge: it was undone, is too long ago, or the contact was merged again", path="merge")
+        raise Refusal(
+            "not_found", "no such merge: it was undone, is too long ago, or the contact was merged again", path="merge"
+        )
     return MergeRow(*row)
 
 
@@ -219,7 +221,7 @@ def _revive(tx: Transaction, other: Snapshot, actor: int | None) -> None:
     snapshots.put_rows(tx, "crm_contacts", [row | {"version": tx.next_gid, "updated_at": tx.now, "updated_by": actor}])
     snapshots.put_rows(tx, "crm_merges", other["crm_merges"])
     index.add(tx, [(row["key"], row["words"])])
-    tx.record_many(CrmContactCreated(), [row["key"]], actor=actor)
+    tx.record_many(CrmContactCreated, [row["key"]], actor=actor)
 
 
 def _put_back(tx: Transaction, found: MergeRow, kept: Snapshot, other: Snapshot) -> None:

@@ -15,7 +15,7 @@ _TOLD = {
 }
 
 
-def check_sent(form: FormRow, sent: Mapping[str, str], region: str) -> tuple[Values, dict[str, str]]:
+def check_sent(form: FormRow, sent: Mapping[str, str], rules: Rules) -> tuple[Values, dict[str, str]]:
     """Values of the fields that the form asks for, others are left out; and errors by the names of the fields."""
     given = {name: sent.get(name, "") for name in (EMAIL, *form.fields)}
     errors = {name: _TOLD["required"] for name in (EMAIL, *form.required) if not given.get(name, "").strip()}
@@ -23,7 +23,7 @@ def check_sent(form: FormRow, sent: Mapping[str, str], region: str) -> tuple[Val
         given |= dict(
             zip(("first_name", "last_name"), (each or "" for each in split_name(given.pop("name"))), strict=True)
         )
-    values, faults = check({name: text for name, text in given.items() if text.strip()}, Rules(region or None))
+    values, faults = check({name: text for name, text in given.items() if text.strip()}, rules)
     for fault in faults:
         if not fault.warning:
             errors.setdefault(_shown(fault.field, form), _TOLD.get(fault.code, f"{fault.message}."))

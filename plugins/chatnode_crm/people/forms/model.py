@@ -15,6 +15,9 @@ _Fields = Annotated[list[FormField], Items(7)]
 _Origin = Annotated[
     str, Text(255, 8, r"https?://[A-Za-z0-9.:\[\]-]+", hint="expected an origin, such as https://example.org")
 ]
+_Tags = Annotated[list[GroupRef], Items(20)]
+_Origins = Annotated[list[_Origin], Items(20)]
+_Names = list[str]  # in a class with a field `list`, `list` is that field
 _Words = Annotated[str, Text(4_000, free=True)]
 
 
@@ -27,10 +30,10 @@ class ContactForm:
     name: str
     title: str
     address: str
-    fields: list[str]
-    required: list[str]
-    tags: list[str]
-    origins: list[str]
+    fields: _Names
+    required: _Names
+    tags: _Names
+    origins: _Names
     consent_version: int
     active: bool
     posts: int
@@ -58,8 +61,8 @@ class CreateForm:
     about: _Words = ""
     fields: _Fields = attrs.field(factory=lambda: ["first_name", "last_name"])
     required: _Fields = attrs.field(factory=list[FormField])
-    tags: Annotated[list[GroupRef], Items(20)] = attrs.field(factory=list[str])
-    origins: Annotated[list[_Origin], Items(20)] = attrs.field(factory=list[str])
+    tags: _Tags = attrs.field(factory=_Names)
+    origins: _Origins = attrs.field(factory=_Names)
     consent: _Words = ""
     thanks: _Words = ""
     list: GroupRef | None = None
@@ -75,8 +78,8 @@ class UpdateForm:
     about: _Words | None = None
     fields: _Fields | None = None
     required: _Fields | None = None
-    tags: Annotated[list[GroupRef], Items(20)] | None = None
-    origins: Annotated[list[_Origin], Items(20)] | None = None
+    tags: _Tags | None = None
+    origins: _Origins | None = None
     consent: _Words | None = None
     thanks: _Words | None = None
     active: bool | None = None

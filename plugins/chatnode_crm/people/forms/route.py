@@ -14,6 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 import attrs
 
 from chatnode.api import Context, Refusal, Request, Response, Route, now_ms
+from chatnode_crm.contacts.completing import additions
+from chatnode_crm.contacts.preparing import rules_of
 from chatnode_crm.contacts.values import Values
 from chatnode_crm.people.forms import page
 from chatnode_crm.people.forms.checking import check_sent
@@ -57,7 +59,7 @@ async def send_form(ctx: Context, request: Request) -> Response:
     form = await _open_form(ctx, request)
     _check_origin(ctx, form, request)
     sent = _read(request, await request.body())
-    values, errors = check_sent(form, sent.fields, ctx.settings(CrmSettings).phone_region)
+    values, errors = check_sent(form, sent.fields, rules_of(ctx))
     early = _check_opened(ctx, form, sent.fields.get(page.TOKEN, ""))
     if early is not None:
         errors.setdefault(page.WHOLE, early)
@@ -73,7 +75,8 @@ async def send_form(ctx: Context, request: Request) -> Response:
 
 
 async def _store(ctx: Context, form: FormRow, values: Values) -> None:
-    await ctx.write(lambda tx: store_sent(tx, form, values), repeatable=True)
+    [more] = await additions(ctx, [values], rules_of(ctx))
+    await ctx.write(lambda tx: store_sent(tx, form, values, more), repeatable=True)
 
 
 async def _open_form(ctx: Context, request: Request) -> FormRow:

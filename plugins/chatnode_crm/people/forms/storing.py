@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from chatnode.api import Transaction
 from chatnode_crm.contacts.finding import keys_by_email, rows
 from chatnode_crm.contacts.values import Values
@@ -15,10 +18,11 @@ from chatnode_crm.tags.tagging import tag_many
 _KEYS = {"phone_key": "phone", "email_key": "email"}
 
 
-def store_sent(tx: Transaction, form: FormRow, values: Values) -> None:
+def store_sent(tx: Transaction, form: FormRow, values: Values, more: Mapping[str, Any]) -> None:
     """Whoever sends a form may be anybody: of a contact that exists only what is empty is filled.
 
-    A contact that was erased is not brought back, and one that opted out of broadcasts stays out.
+    A contact that was erased is not brought back, and one that opted out of broadcasts stays out. `more` is what other
+    plugins know of a contact that is new.
     """
     tx.execute("UPDATE crm_forms SET posts = posts + 1 WHERE key = ?", (form.key,))
     email = values["email_key"]
@@ -26,7 +30,7 @@ def store_sent(tx: Transaction, form: FormRow, values: Values) -> None:
         return
     contact = keys_by_email(tx, [email]).get(email)
     if contact is None:
-        [contact] = create_many(tx, [values], source="form", actor=None)
+        [contact] = create_many(tx, [{**more, **values}], source="form", actor=None)
     else:
         _fill(tx, contact, values)
     _put(tx, form, contact)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from chatnode.api import Context, Reader, RemovalNote, RestoreNote, Transaction
 from chatnode_crm.contacts.finding import keys_by_id, rows
+from chatnode_crm.contacts.upkeep import TASK as UPKEEP
 from chatnode_crm.contacts.writing import erase_many
 from chatnode_crm.jsons import json_array
 from chatnode_crm.people import journal
@@ -35,6 +36,12 @@ def erase(tx: Transaction, keys: Sequence[int], *, actor: int | None) -> int:
     return erase_many(tx, [row.key for row in found] + merged_into(tx, keys), reason=REASON, actor=actor)
 
 
+async def finish(ctx: Context) -> None:
+    """After an erasure: the journal is on disk, and the words are removed from the index, which only marked them."""
+    await journal.write_out(ctx)
+    ctx.wake(UPKEEP.name)
+
+
 # ---- with accounts
 
 
@@ -50,13 +57,15 @@ async def settle_detached(ctx: Context) -> int:
     delete, erased = ctx.settings(CrmSettings).chat_erased == "delete", 0
     while found := await ctx.read(_detached):
         erased += await ctx.write(lambda tx, found=found: _settle(tx, found, delete))
-    await journal.write_out(ctx)
+    if erased:
+        await finish(ctx)
     return erased
 
 
 async def settle_all(ctx: Context) -> str | None:
     """What a crash or a time without the plugin left to do."""
     erased = await settle_detached(ctx)
+    await journal.write_out(ctx)
     return f"{erased} contacts of erased accounts" if erased else None
 
 

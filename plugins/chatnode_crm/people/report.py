@@ -11,8 +11,7 @@ from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import journal as changes
 from chatnode_crm.contacts import shown
 from chatnode_crm.contacts.finding import by_id
-from chatnode_crm.people import journal
-from chatnode_crm.people.erasing import erase
+from chatnode_crm.people.erasing import erase, finish
 from chatnode_crm.people.model import OfContact
 from chatnode_crm.permissions import DELETE, EXPORT, VIEW
 
@@ -99,7 +98,7 @@ async def erase_contact(ctx: Context, asked: EraseContact) -> ContactErased:
         return erase(tx, [contact.key], actor=actor_of(ctx))
 
     erased = await ctx.write(write)
-    await journal.write_out(ctx)
+    await finish(ctx)
     return ContactErased(erased)
 
 

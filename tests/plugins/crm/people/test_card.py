@@ -40,9 +40,9 @@ async def test_nothing_for_others(node: Node, mara: User, vic: User, ann: User, 
 async def test_a_group_and_who_left_it(node: Node, mara: User, vic: User, ann: User, bob: User) -> None:
     await of_account(node, bob, mara)
     group = await ann.group(vic, mara, bob)
-    assert [card["person"]["handle"] for card in (await vic.call("crm.contacts.card", conversation=group))["cards"]] == [
-        "bob"
-    ]
+    assert [
+        card["person"]["handle"] for card in (await vic.call("crm.contacts.card", conversation=group))["cards"]
+    ] == ["bob"]
     await bob.call("conversations.leave", conversation=group)
     assert (await vic.call("crm.contacts.card", conversation=group))["cards"] == []
     await vic.call("conversations.leave", conversation=group)

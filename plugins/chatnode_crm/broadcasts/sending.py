@@ -7,6 +7,7 @@ was deactivated, or blocked the bot.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import trio
@@ -36,6 +37,8 @@ _LONGEST_REST = 300.0
 """Seconds: after them the clock is looked at again, which may have been set."""
 _TURNS = 240
 """At a high rate, how many times a minute a batch is sent."""
+_OF_RECIPIENTS = frozenset({"forbidden", "closed", "not_found", "not_member", "conflict"})
+"""Refusals that are about one recipient. Any other is about the message or the node, and ends the attempt."""
 
 
 async def run_broadcast(ctx: Context, work: Work) -> Mapping[str, Any] | None:
@@ -146,14 +149,18 @@ def _deliver(tx: Transaction, broadcast: BroadcastRow, bot: Account, contact: in
         _settle(tx, broadcast, contact, "unreachable", "no_account")
     elif _has_just_stopped(tx, bot, person, stop):
         _settle(tx, broadcast, contact, "opted_out")
-    elif (refusal := tx.attempt(lambda: _post(tx, broadcast, bot, person, contact))) is not None:
-        _settle(tx, broadcast, contact, "unreachable", refusal.code)
+    else:
+        refusal = tx.attempt(lambda: _post(tx, broadcast, bot, person, contact))
+        if refusal is not None and refusal.code not in _OF_RECIPIENTS:
+            raise refusal
+        if refusal is not None:
+            _settle(tx, broadcast, contact, "unreachable", refusal.code)
 
 
 def _post(tx: Transaction, broadcast: BroadcastRow, bot: Account, person: Account, contact: int) -> None:
     """One account gets it once, also if several contacts have it."""
     conversation = open_direct(tx, bot, person)
-    posted = post_message(tx, bot, conversation, broadcast.text, cid=f"crm-{broadcast.id}-{person.id}")
+    posted = post_message(tx, bot, conversation, broadcast.text, cid=_cid(broadcast, person))
     if posted.dup:
         raise Refusal("conflict", "this account has got it as another contact")
     (key,) = tx.execute("SELECT key FROM conversations WHERE id = ?", (conversation,)).fetchone()
@@ -166,6 +173,10 @@ def _post(tx: Transaction, broadcast: BroadcastRow, bot: Account, person: Accoun
         "WHERE broadcast = ? AND contact = ?",
         (key, posted.seq, tx.now, broadcast.key, contact),
     )
+
+
+def _cid(broadcast: BroadcastRow, person: Account) -> str:
+    return f"crm-{blake2b(f'{broadcast.id} {person.id}'.encode(), digest_size=16).hexdigest()}"
 
 
 def _settle(tx: Transaction, broadcast: BroadcastRow, contact: int, state: str, reason: str | None = None) -> None:

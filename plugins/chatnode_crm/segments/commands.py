@@ -66,13 +66,14 @@ async def create(ctx: Context, asked: CreateSegment) -> SegmentReply:
 
 @command("crm.segments.update", permission=LISTS)
 async def update(ctx: Context, asked: ChangeSegment) -> SegmentReply:
-    """Give a dynamic list another filter. `crm.lists.update` changes its name."""
+    """Give a dynamic list another filter. The one that it has changes nothing. `crm.lists.update` changes its name."""
     asker = asker_for(ctx)
 
     def write(tx: Transaction) -> SegmentReply:
         row = saving.find_segment(tx, asked.list)
-        row = saving.save_filter(tx, asker, row, asked.filter, actor=actor_of(ctx))
-        return SegmentReply(show_list(tx, row).list, work=start_check(ctx, tx, row))
+        changed = saving.save_filter(tx, asker, row, asked.filter, actor=actor_of(ctx))
+        work = start_check(ctx, tx, changed) if changed.filter != row.filter else None
+        return SegmentReply(show_list(tx, changed).list, work=work)
 
     return await ctx.write(write, repeatable=True)
 

@@ -45,7 +45,7 @@ def _page(
     return keys[:limit], write_cursor(keys[limit - 1]) if len(keys) > limit else None
 
 
-@command("crm.segments.create", permission=LISTS)
+@command("crm.segments.create", permission=LISTS, limit="changes")
 async def create(ctx: Context, asked: CreateSegment) -> SegmentReply:
     """Create a dynamic list: the contacts that match a filter, whenever it is used.
 
@@ -64,7 +64,7 @@ async def create(ctx: Context, asked: CreateSegment) -> SegmentReply:
     return await ctx.write(write, repeatable=True)
 
 
-@command("crm.segments.update", permission=LISTS)
+@command("crm.segments.update", permission=LISTS, limit="changes")
 async def update(ctx: Context, asked: ChangeSegment) -> SegmentReply:
     """Give a dynamic list another filter. The one that it has changes nothing. `crm.lists.update` changes its name."""
     asker = asker_for(ctx)
@@ -78,7 +78,7 @@ async def update(ctx: Context, asked: ChangeSegment) -> SegmentReply:
     return await ctx.write(write, repeatable=True)
 
 
-@command("crm.segments.check", permission=LISTS)
+@command("crm.segments.check", permission=LISTS, limit="changes")
 async def check(ctx: Context, asked: OfSegment) -> SegmentReply:
     """Bring the members of a dynamic list up to date now, instead of within the hour."""
 

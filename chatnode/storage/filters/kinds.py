@@ -19,7 +19,7 @@ EQUALITY = frozenset({"_eq", "_neq", "_in", "_nin", "_null"})
 ORDER = frozenset({"_lt", "_lte", "_gt", "_gte", "_between"})
 TEXTUAL = frozenset({"_contains", "_icontains", "_starts_with", "_ends_with"})
 RELATIVE = frozenset({"_in_last", "_in_next"})
-SETS = frozenset({"_has_any", "_has_all", "_has_none", "_null"})
+SETS = frozenset({"_has_any", "_has_all", "_has_none", "_has_at_least", "_null"})
 
 CURRENT_PERSON = "$CURRENT_USER"
 """Stands for the requesting user, wherever a user is expected."""
@@ -203,15 +203,15 @@ class Labels(Kind):
 
     A row has a value if `row`, an expression over the collection's source, is among what `relation` selects: a
     statement that ends with the column of the values, to which a condition is added, as in `SELECT t.contact FROM
-    crm_taggings t WHERE t.tag`. It must not select NULL. A row has none if it is not selected with `exists` for a
-    condition. `find` gets a text from a filter and returns the stored value that it means, or the saved filter that it
+    crm_taggings t WHERE t.tag`. It must not select NULL. `some` is a condition: that the row has any value; by default,
+    that it is among what the relation selects. `find` gets a text from a filter and returns the stored value that it means, or the saved filter that it
     stands for. It raises `Fault`, whose text completes a sentence that begins with the path, as in "names no tag".
     """
 
     row: str
     relation: str
     find: Callable[[str], Value | SavedFilter]
-    exists: str = "IS NOT NULL"
+    some: str | None = None
     takes: str = "a string"
     operators: frozenset[str] = SETS
 

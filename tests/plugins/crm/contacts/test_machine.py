@@ -5,7 +5,6 @@ A consumer that hears the events alone has the contacts, and hears of no change 
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -21,12 +20,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from chatnode.api import Refusal, Row, Transaction, steps_in
-from chatnode.storage.engine.connection import Reader
+from chatnode.api import Refusal, Row, Transaction
+from tests.plugins.crm.database import database
 from tests.quick import examples
 
-LOG = "CREATE TABLE log (gid INTEGER PRIMARY KEY, conversation, person, kind TEXT, subject INTEGER, actor, at INTEGER)"
-PEOPLE = "CREATE TABLE people (key INTEGER PRIMARY KEY, id TEXT, handle TEXT, erased_at INTEGER)"
 MAKES = {kind.event.name: kind.make for kind in EVENTS}
 FIELDS = ("email", "external_id", "first_name", "company", "phone", "city")
 
@@ -60,9 +57,7 @@ class ContactsMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.connection = sqlite3.connect(":memory:", isolation_level=None, factory=Reader)
-        for sql in (LOG, PEOPLE, *(step.sql for step in steps_in("chatnode_crm"))):
-            self.connection.executescript(sql)
+        self.connection = database()
         self.model: dict[int, dict[str, Any]] = {}
         self.heard: dict[str, dict[str, Any]] = {}
         self.ids: dict[int, str] = {}

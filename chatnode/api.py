@@ -30,6 +30,7 @@ from chatnode.hooks.routes import Disconnected, FilePart, Request, Response, Rou
 from chatnode.hooks.sending import content_disposition, file_response
 from chatnode.hooks.specs import hookimpl, hookspec
 from chatnode.hooks.wanting import only_for
+from chatnode.hooks.work import Work, WorkKind
 from chatnode.model.commands.messages import Posted
 from chatnode.model.commands.shared import Nothing
 from chatnode.model.conversations import Conversation
@@ -57,6 +58,7 @@ from chatnode.model.events import (
     RoleChanged,
     SessionRevoked,
     SettingsChanged,
+    WorkChanged,
 )
 from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Title, Who, Whole
 from chatnode.model.folding import caseless, folded, is_blank
@@ -67,6 +69,7 @@ from chatnode.model.permissions import CHAT, MANAGE_PEOPLE, MODERATE, OPERATE
 from chatnode.model.presence import Badge, Presence
 from chatnode.model.presence import PresenceStatus as PresenceStatus
 from chatnode.model.times import now_ms, rfc3339
+from chatnode.model.work import WorkInfo
 from chatnode.routing.ephemeral import ConnectedSession
 from chatnode.storage.conversations.blocks import has_blocked, not_blocked, refuse_blocked
 from chatnode.storage.conversations.bringing import add_member, open_direct, open_group
@@ -88,6 +91,8 @@ from chatnode.storage.engine.transaction import Change, Read, Transaction, Write
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.filters.query import FilterSql, ItemsPage, Plan, filter_sql, plan_query, run_query
+from chatnode.storage.log.consumers import RowBatch
+from chatnode.storage.log.retelling import log_rows
 from chatnode.storage.messages.changes import access_to_delete as access_to_delete_message
 from chatnode.storage.messages.changes import change_files
 from chatnode.storage.messages.messages import access as access_message
@@ -103,6 +108,7 @@ from chatnode.storage.people.people import set_avatar as set_person_avatar
 from chatnode.storage.presence.presence import SEEN as MAY_SEE_PRESENCE
 from chatnode.storage.presence.presence import PresenceRow
 from chatnode.storage.presence.presence import seen as find_presence
+from chatnode.storage.work.work import EndedWork
 
 __all__ = [
     "API_VERSION",
@@ -135,6 +141,7 @@ __all__ = [
     "Disconnected",
     "Draft",
     "Emoji",
+    "EndedWork",
     "Entries",
     "Event",
     "EventKind",
@@ -194,6 +201,7 @@ __all__ = [
     "RoleChanged",
     "Route",
     "Row",
+    "RowBatch",
     "SessionRevoked",
     "SettingsChanged",
     "Step",
@@ -207,6 +215,10 @@ __all__ = [
     "Verdict",
     "Who",
     "Whole",
+    "Work",
+    "WorkChanged",
+    "WorkInfo",
+    "WorkKind",
     "Write",
     "access_conversation",
     "access_message",
@@ -235,6 +247,7 @@ __all__ = [
     "is_blank",
     "kinds",
     "last_message_at",
+    "log_rows",
     "may_see_message",
     "message_id",
     "new_id",

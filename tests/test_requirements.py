@@ -20,7 +20,7 @@ import pytest
 from chatnode import services
 from chatnode.cli import cli
 from chatnode.config_file import sections
-from chatnode.model import conversations, events, messages, people, permissions, presence
+from chatnode.model import conversations, ephemeral, events, messages, people, permissions, presence
 from chatnode.model.commands import conversations as conversation_commands
 from chatnode.model.commands import messages as message_commands
 from chatnode.model.commands import presence as presence_commands
@@ -147,7 +147,7 @@ def known() -> frozenset[str]:
         (command.name for command in COMMANDS),
         (job.name for job in JOBS), routes_of_plugins(),
         (f"{name}.{field.name}" for name, section in sections() for field in attrs.fields(section)),
-        settings_of_plugins(), EVENTS, presence.EPHEMERAL, permissions.PERMISSIONS,
+        settings_of_plugins(), EVENTS, ephemeral.EPHEMERAL, permissions.PERMISSIONS,
         (each.name for plugin in PLUGINS for each in plugin.permissions),
         (each.name for each in COLLECTIONS), (f"GET /items/{each.name}" for each in COLLECTIONS), fields,
         (f"chatnode {name}" for name in cli.list_commands(click.Context(cli))), model_words(), tables(),

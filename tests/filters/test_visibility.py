@@ -48,7 +48,9 @@ WHO = {
     "reports": ("forbidden", "forbidden", "rows"),
     "removals": ("forbidden", "forbidden", "rows"),
     "jobs": ("forbidden", "forbidden", "rows"),
+    "work": ("empty", "rows", "rows"),
     "contacts": ("empty", "rows", "empty"),
+    "crm_contacts": ("forbidden", "forbidden", "empty"),
     "contact_labels": ("empty", "rows", "empty"),
     "contact_requests": ("empty", "rows", "empty"),
 }

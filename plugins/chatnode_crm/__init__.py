@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-from chatnode.api import Context, Plugin, hookimpl, steps_in
+from chatnode.api import Context, Plugin, Reader, hookimpl, steps_in
 from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
+from chatnode_crm.contacts import checking as contacts_checking
 from chatnode_crm.contacts import hookspecs
 from chatnode_crm.contacts.forgetting import also_forget
 from chatnode_crm.contacts.identified import identified_by
+from chatnode_crm.contacts.timeline import also_in_timeline
 from chatnode_crm.lists import membership
+from chatnode_crm.lists import timeline as lists_timeline
 from chatnode_crm.people import erasing
 from chatnode_crm.people.identities import has_identity
 from chatnode_crm.permissions import PERMISSIONS, ROLES
@@ -18,12 +22,14 @@ from chatnode_crm.settings import CrmSettings
 from chatnode_crm.statistics.checking import check
 from chatnode_crm.statistics.health import health
 from chatnode_crm.tags import tagging
+from chatnode_crm.tags import timeline as tags_timeline
 
 PARTS = tuple(
     each.PART for each in (contacts, lists, tags, segments, bulk, imports, exports, people, broadcasts, statistics)
 )
 
 also_forget((membership.forget_contacts, tagging.forget_contacts, people.forget_contacts, broadcasts.forget_contacts))
+also_in_timeline((lists_timeline.entries, tags_timeline.entries))
 identified_by(has_identity)
 
 
@@ -32,6 +38,10 @@ async def open_crm(ctx: Context) -> AsyncGenerator[None]:
     """Before the node serves: what was erased since the backup that was restored is erased again."""
     await erasing.apply_again(ctx)
     yield
+
+
+def _check(reader: Reader, directory: Path) -> list[str]:
+    return [*contacts_checking.check(reader), *check(reader, directory)]
 
 
 @hookimpl
@@ -63,7 +73,8 @@ def chatnode_plugin() -> Plugin:
         metrics=[each for part in PARTS for each in part.metrics],
         limits=[each for part in PARTS for each in part.limits],
         health=health,
-        check=check,
+        check=_check,
+        repair=contacts_checking.repair,
         state=open_crm,
         after_restore=erasing.after_restore,
         after_removal=erasing.after_removal,

@@ -33,15 +33,15 @@ also_in_timeline((lists_timeline.entries, tags_timeline.entries))
 identified_by(has_identity)
 
 
-def _check(reader: Reader, directory: Path) -> list[str]:
-    return [*contacts_checking.check(reader), *check(reader, directory)]
-
-
 @asynccontextmanager
 async def open_crm(ctx: Context) -> AsyncGenerator[None]:
     """Before the node serves: what was erased since the backup that was restored is erased again."""
     await erasing.apply_again(ctx)
     yield
+
+
+def _check(reader: Reader, directory: Path) -> list[str]:
+    return [*contacts_checking.check(reader), *check(reader, directory)]
 
 
 @hookimpl

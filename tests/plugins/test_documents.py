@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import attrs
+import orjson
 import pytest
 
 from chatnode.api import Plugin
@@ -31,11 +32,13 @@ def test_the_page_names_what_there_is(plugin: Plugin) -> None:
 def test_settings_are_told_with_their_defaults(plugin: Plugin) -> None:
     text = (ROOT / f"docs/plugins/{plugin.name}.md").read_text(encoding="utf-8")
     assert plugin.settings is not None
-    told = re.findall(r"^\| `(\w+)` \| (\S+) \|", text.partition("## Settings")[2], re.MULTILINE)
+    told = re.findall(r"^\| `(\w+)` \| (.+?) \|", text.partition("## Settings")[2], re.MULTILINE)
     assert told == [(field.name, _as_toml(field.default)) for field in attrs.fields(plugin.settings)]
 
 
 def _as_toml(default: object) -> str:
+    if isinstance(default, tuple):
+        return f"`{orjson.dumps(default).decode()}`"
     if isinstance(default, str):
         return f'`"{default}"`'
     return str(default).lower() if isinstance(default, bool) else f"{default:g}"

@@ -305,7 +305,7 @@ def _tell_plugin(tx: Transaction, key: int) -> None:
 
 
 def find(reader: Querying, id: str, owner: int | None, *, all: bool) -> int:
-    """The key of a work that the owner may see; `all`: of anybody's. Raises `Refusal("not_found")`."""
+    """The key of a work that the owner may see; `all`: of all users. Raises `Refusal("not_found")`."""
     row = reader.execute("SELECT key, owner FROM work WHERE id = ?", (id,)).fetchone()
     if row is None or not (all or (owner is not None and row[1] == owner)):
         raise Refusal("not_found", "no such work", path="work")

@@ -149,8 +149,10 @@ async def _act(ctx: Context, asked: OfBroadcast, command: str) -> BroadcastReply
     found = await ctx.read(lambda reader: rows.find_broadcast(reader, asked.broadcast))
     if found.state in ("done", "cancelled"):
         raise Refusal("conflict", f"the broadcast is {found.state}", path="broadcast")
-    await ctx.as_operator().call(command, work=found.work)
-    await ctx.write(lambda tx: ctx.audit(tx, command.replace("work", "broadcasts"), found.id))
+    before = await ctx.as_operator().call("work.get", work=found.work)
+    after = await ctx.as_operator().call(command, work=found.work)
+    if before["work"]["status"] != after["work"]["status"]:
+        await ctx.write(lambda tx: ctx.audit(tx, command.replace("work", "broadcasts"), found.id))
     return BroadcastReply(await ctx.read(lambda reader: _shown(reader, rows.find_broadcast(reader, asked.broadcast))))
 
 

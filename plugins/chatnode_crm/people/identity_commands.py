@@ -17,6 +17,7 @@ from chatnode.api import (
 )
 from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts.finding import by_id, rows
+from chatnode_crm.contacts.model import OfContact
 from chatnode_crm.lists.finding import find_list
 from chatnode_crm.people import identities
 from chatnode_crm.people.accounts import KIND
@@ -28,7 +29,6 @@ from chatnode_crm.people.model import (
     Identity,
     IdentityReply,
     OfAccount,
-    OfContact,
     OfIdentity,
     OptOut,
     OptOutReply,
@@ -61,10 +61,13 @@ async def add_identity(ctx: Context, asked: AddIdentity) -> IdentityReply:
         contact = by_id(tx, asked.contact)
         account = _account(tx, asked)
         external = account.id if account is not None else asked.external_id.strip()
+        before = identities.of_external(tx, asked.kind, external)
         found = identities.claim(
             tx, contact.key, asked.kind, external, account=account, verified=asked.verified, actor=actor_of(ctx)
         )
-        ctx.audit(tx, "identities.add", contact.id, kind=asked.kind, verified="yes" if asked.verified else None)
+        if found.identity not in (None, before):
+            verified = "yes" if asked.verified else None
+            ctx.audit(tx, "identities.add", contact.id, kind=asked.kind, verified=verified)
         return _reply(tx, found)
 
     return await ctx.write(write)
@@ -75,10 +78,11 @@ async def verify_identity(ctx: Context, asked: OfIdentity) -> IdentityReply:
     """Say that you made sure that an identity is the contact's. Broadcasts go to verified ones only."""
 
     def write(tx: Transaction) -> IdentityReply:
-        found = identities.verify(tx, identities.find_identity(tx, asked.identity))
-        [contact] = rows(tx, [found.contact])
-        ctx.audit(tx, "identities.verify", contact.id, kind=found.kind)
-        return IdentityReply(shown(found))
+        found = identities.find_identity(tx, asked.identity)
+        if found.verified_at is None:
+            [contact] = rows(tx, [found.contact])
+            ctx.audit(tx, "identities.verify", contact.id, kind=found.kind)
+        return IdentityReply(shown(identities.verify(tx, found)))
 
     return await ctx.write(write)
 

@@ -58,11 +58,6 @@ class OfIdentity:
 
 
 @attrs.define
-class OfContact:
-    contact: Id
-
-
-@attrs.define
 class OfAccount:
     person: Who
 

@@ -11,8 +11,8 @@ from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import journal as changes
 from chatnode_crm.contacts import shown
 from chatnode_crm.contacts.finding import by_id
+from chatnode_crm.contacts.model import OfContact
 from chatnode_crm.people.erasing import erase, finish
-from chatnode_crm.people.model import OfContact
 from chatnode_crm.permissions import DELETE, EXPORT, VIEW
 
 _PARTS = {

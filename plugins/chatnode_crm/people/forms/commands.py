@@ -53,7 +53,8 @@ async def update_form(ctx: Context, asked: UpdateForm) -> FormReply:
         values = _columns(ctx, tx, given)
         _check_required({"fields": form.fields, "required": form.required} | values)
         changed = rows.change_form(tx, form, values, actor_of(ctx))
-        ctx.audit(tx, "forms.update", form.id)
+        if changed != form:
+            ctx.audit(tx, "forms.update", form.id)
         return _shown(ctx, tx, changed)
 
     return FormReply(await ctx.write(write))

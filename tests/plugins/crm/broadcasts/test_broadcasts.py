@@ -141,7 +141,7 @@ async def test_who_may_and_what_is_refused(node: Node, mara: User, vic: User, ki
     for who in (vic, ann):
         with refused("forbidden"):
             await create(who)
-    for fields, path in (
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"contacts": {}}, "contacts"),
         ({"per_minute": 60_000_000}, "per_minute"),
         ({"window": {"opens": "9:00", "closes": "18:00"}}, "window.opens"),
@@ -150,7 +150,8 @@ async def test_who_may_and_what_is_refused(node: Node, mara: User, vic: User, ki
         ({"starts_at": "tomorrow"}, "starts_at"),
         ({"starts_at": "2026-11-21T10:00:00"}, "starts_at"),
         ({"starts_at": "2999-11-21T10:00:00Z"}, "starts_at"),
-    ):
+    ]
+    for fields, path in wrong:
         with refused("invalid", path):
             await create(kim, **fields)
     with refused("not_found", "broadcast"):

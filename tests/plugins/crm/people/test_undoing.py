@@ -10,7 +10,7 @@ import attrs
 import chatnode_crm
 import orjson
 import trio
-from chatnode_crm.contacts import index
+from chatnode_crm.contacts import checking
 from chatnode_crm.contacts.finding import rows
 from chatnode_crm.contacts.writing import create_many
 from chatnode_crm.lists.changing import make_list
@@ -91,7 +91,7 @@ async def play(people: list[Someone], merges: list[tuple[int, int, set[str], set
             for id in reversed([id for id in done if id is not None]):
                 await node.core.db.write(lambda tx, id=id: merging.unmerge(tx, merging.find_merge(tx, id), actor=None))
             assert await node.core.db.read(lambda reader: _state(reader, keys)) == before
-            assert await node.core.db.read(index.faults) == []
+            assert await node.core.db.read(checking.check) == []
 
 
 def _begin(tx: Transaction, people: list[Someone]) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import attrs
@@ -39,7 +39,7 @@ class _Cards:
     line_end: str
     limits: ReadLimits
 
-    def __iter__(self) -> Iterator[RawRecord]:
+    def __iter__(self) -> Generator[RawRecord]:
         wide = self.encoding.name.startswith(("utf-16", "utf-32"))
         with self.path.open("rb") as file:
             file.seek(self.encoding.skip)

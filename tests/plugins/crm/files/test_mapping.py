@@ -25,7 +25,8 @@ EXPORTS = {
     ),
     "Outlook": (
         "Title,First Name,Middle Name,Last Name,Suffix,Company,Department,Job Title,Business City,"
-        "Business Country/Region,Home City,Business Fax,Business Phone,Home Phone,E-mail Address,E-mail Type,E-mail 2 Address,Categories,Notes",
+        "Business Country/Region,Home City,Business Fax,Business Phone,Home Phone,E-mail Address,E-mail Type,"
+        "E-mail 2 Address,Categories,Notes",
         "-,first_name,-,last_name,-,company,-,-,city,country,-,-,phone,-,email,-,-,tags,description",
     ),
     "Mailchimp": (

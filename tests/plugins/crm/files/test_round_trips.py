@@ -10,8 +10,10 @@ from pathlib import Path
 import openpyxl
 import xlsxwriter
 from chatnode_crm.files.reading import ReadOptions, open_table
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+from tests.quick import examples
 
 HEADER = ["Email", "First name", "Last name", "Notes"]
 LETTERS = st.sampled_from("abcdefgxyzABCXYZ 0123456789.-_'()/éüñçß")
@@ -41,6 +43,7 @@ def written(rows: list[list[str]], delimiter: str, end: str, quoting: int) -> st
     return text.getvalue()
 
 
+@settings(deadline=None, max_examples=examples(60))
 @given(
     ROWS,
     st.sampled_from(",;\t|"),
@@ -49,6 +52,8 @@ def written(rows: list[list[str]], delimiter: str, end: str, quoting: int) -> st
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"]),
 )
 def test_csv(rows: list[list[str]], delimiter: str, end: str, quoting: int, encoding: str) -> None:
+    if quoting == csv.QUOTE_MINIMAL and end == "\n":  # then Python does not quote a CR, and CR LF is one line end
+        rows = [[cell.replace("\r", " ") for cell in row] for row in rows]
     text = written(rows, delimiter, end, quoting)
     options = {"encoding": encoding} if encoding == "cp1252" else {}
     columns, found, _ = read(text.encode(encoding), **options)
@@ -56,6 +61,7 @@ def test_csv(rows: list[list[str]], delimiter: str, end: str, quoting: int, enco
     assert found == rows
 
 
+@settings(deadline=None, max_examples=examples(30))
 @given(ROWS, st.sampled_from(",;\t|"))
 def test_csv_with_old_line_ends(rows: list[list[str]], delimiter: str) -> None:
     rows = [[cell.replace("\r\n", "\n").replace("\r", "\n") for cell in row] for row in rows]
@@ -70,6 +76,7 @@ SHEET_CELLS = st.one_of(
 SHEET_ROWS = st.lists(st.tuples(MAILS, SHEET_CELLS, SHEET_CELLS, SHEET_CELLS).map(list), min_size=1, max_size=8)
 
 
+@settings(deadline=None, max_examples=examples(30))
 @given(SHEET_ROWS, st.booleans())
 @example([["a@example.com", "_x000D_", "_x005F_", "\x00\x01\x0b"]], False)
 @example([["a@example.com", " x ", "\n", "\ttab\r\n"]], True)
@@ -88,6 +95,7 @@ def test_xlsx_of_xlsxwriter(rows: list[list[str]], inline: bool) -> None:
 PRINTABLE = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=8)
 
 
+@settings(deadline=None, max_examples=examples(20))
 @given(st.lists(st.tuples(MAILS, PRINTABLE, PRINTABLE).map(list), min_size=1, max_size=5))
 def test_xlsx_of_openpyxl(rows: list[list[str]]) -> None:
     rows = [[cell if not cell.startswith("=") else "x" for cell in row] for row in rows]

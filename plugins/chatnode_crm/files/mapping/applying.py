@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from chatnode_crm.contacts.values.checking import FieldFault
@@ -37,7 +38,9 @@ class RowMapper:
             raise BadMapping("columns", f"{len(mapping.columns)} targets, but the file has {len(columns)} columns")
         self._targets = mapping.columns
         several = (TAGS, LISTS, FULL_NAME, IGNORE)
-        self._plain = [(at, target) for at, target in enumerate(mapping.columns) if target not in several]
+        plain = [at for at, target in enumerate(mapping.columns) if target not in several]
+        self._fields = [mapping.columns[at] for at in plain]
+        self._cells: Callable[[Sequence[str]], tuple[str, ...]] = itemgetter(*plain, *plain[:1]) if plain else _nothing
         self._tags = [at for at, target in enumerate(mapping.columns) if target == TAGS]
         self._lists = [at for at, target in enumerate(mapping.columns) if target == LISTS]
         self._full = mapping.columns.index(FULL_NAME) if FULL_NAME in mapping.columns else None
@@ -54,14 +57,13 @@ class RowMapper:
     def map(self, row: RawRow) -> MappedRow:
         """The values of a row."""
         cells = row.values
-        values = {target: cells[at] for at, target in self._plain}
+        values = dict(zip(self._fields, self._cells(cells), strict=False))
         faults = [self._fault(fault) for fault in row.faults if self._is_used(fault.column)] if row.faults else []
         if self._full is not None:
             self._split_name(cells[self._full], values)
-        if self._constants:
-            for target, text in self._constants.items():
-                if not values.get(target, "").strip():
-                    values[target] = text
+        for target, text in self._constants.items():
+            if not values.get(target, "").strip():
+                values[target] = text
         for target in self._dates:
             self._read_date(target, values, faults)
         tags = self._items(cells, self._tags, self._constant_tags) if self._tags else [*self._constant_tags]
@@ -120,6 +122,10 @@ def split_cell(text: str, separator: str | None) -> list[str]:
     names = split_names(text, separator) if len(separator) == 1 else map(str.strip, text.split(separator))
     found = (name.removeprefix("* ").strip() for name in names)
     return list(dict.fromkeys(name for name in found if name and name != "*"))
+
+
+def _nothing(_: Sequence[str]) -> tuple[str, ...]:
+    return ()
 
 
 def _or_empty(text: str | None) -> str:

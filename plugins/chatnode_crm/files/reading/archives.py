@@ -24,7 +24,7 @@ _DAMAGED = (
 """What `zipfile` raises for files that are damaged, encrypted or packed in a way that it does not know."""
 
 
-class Archive:
+class ZipMembers:
     """The files in a ZIP. What they inflate to is counted over all of them."""
 
     def __init__(self, packed: zipfile.ZipFile, size: int, limits: ReadLimits) -> None:
@@ -65,14 +65,14 @@ class Archive:
 
 
 @contextmanager
-def open_archive(path: Path, limits: ReadLimits) -> Generator[Archive]:
+def open_archive(path: Path, limits: ReadLimits) -> Generator[ZipMembers]:
     """Open a ZIP whose directory is not too large, and whose files do not claim to be."""
     size = path.stat().st_size
     with _clear_errors("the file"):
         _check_directory(path, size, limits)
         packed = zipfile.ZipFile(path)
     with packed:
-        archive = Archive(packed, size, limits)
+        archive = ZipMembers(packed, size, limits)
         if len(packed.infolist()) > limits.archive_files:
             raise UnreadableFile("too_large", f"more than {limits.archive_files} files in the archive")
         archive.check_size(sum(info.file_size for info in packed.infolist()))

@@ -17,6 +17,7 @@ from chatnode_crm.files.reading.layouts import find_layout
 from chatnode_crm.files.reading.model import ReadLimits, ReadOptions, RowFault, UnreadableFile
 from chatnode_crm.files.reading.records import Dialect, Records
 from chatnode_crm.files.reading.tables import FileTable, RawRecord, checked_layout
+from chatnode_crm.files.safety import restored
 
 _SAMPLE = 256_000
 _LOST = re.compile("[\udc80-\udcff]")
@@ -89,13 +90,14 @@ class _Delimited:
 
     def __iter__(self) -> Generator[RawRecord]:
         with open_text(self.path, self.encoding, self.dialect.line_end) as text:
-            records = Records(text.readline, self.dialect, self.limits)
-            if self.encoding.broken:
-                for line, cells in records:
-                    yield (line, *mended(cells, self.encoding))
-            else:
-                for line, cells in records:
-                    yield line, cells, ()
+            broken = self.encoding.broken
+            for line, cells in Records(text.readline, self.dialect, self.limits):
+                faults = ()
+                if broken:
+                    cells, faults = mended(cells, self.encoding)
+                if "'" in "".join(cells):
+                    cells = [restored(cell) for cell in cells]
+                yield line, cells, faults
 
 
 def mended(cells: list[str], encoding: Encoding) -> tuple[list[str], tuple[RowFault, ...]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import openpyxl
 import xlsxwriter
 from chatnode_crm.files.reading import ReadOptions, open_table
+from chatnode_crm.files.safety import neutralised
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -39,7 +40,7 @@ def written(rows: list[list[str]], delimiter: str, end: str, quoting: int) -> st
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting)  # type: ignore[arg-type]
     writer.writerow(HEADER)
-    writer.writerows(rows)
+    writer.writerows([[neutralised(cell) for cell in row] for row in rows])
     return text.getvalue()
 
 

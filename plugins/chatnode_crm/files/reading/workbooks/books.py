@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from chatnode_crm.files.reading.archives import Archive, open_archive
+from chatnode_crm.files.reading.archives import ZipMembers, open_archive
 from chatnode_crm.files.reading.dialects import SAMPLE_RECORDS
 from chatnode_crm.files.reading.layouts import find_layout
 from chatnode_crm.files.reading.model import ReadLimits, ReadOptions, UnreadableFile
@@ -65,7 +65,7 @@ def open_workbook(path: Path, options: ReadOptions, limits: ReadLimits, scratch:
             raise
 
 
-def _open_sheet(path: Path, archive: Archive, book: Book, sheets: list[_Sheet], options: ReadOptions) -> FileTable:
+def _open_sheet(path: Path, archive: ZipMembers, book: Book, sheets: list[_Sheet], options: ReadOptions) -> FileTable:
     chosen = [sheet for sheet in sheets if options.sheet is None or sheet.name == options.sheet]
     if not chosen:
         names = ", ".join(sheet.name for sheet in sheets)
@@ -92,7 +92,7 @@ def _open_sheet(path: Path, archive: Archive, book: Book, sheets: list[_Sheet], 
     raise UnreadableFile("empty", "there is no row in the workbook")
 
 
-def _workbook_part(archive: Archive) -> str:
+def _workbook_part(archive: ZipMembers) -> str:
     found = [part for kind, part in _related(archive, "").values() if kind == "officeDocument"]
     for part in (*found, "xl/workbook.xml"):
         if part in archive.names:
@@ -100,7 +100,7 @@ def _workbook_part(archive: Archive) -> str:
     raise UnreadableFile("damaged", "the workbook is damaged: it has no list of sheets")
 
 
-def _related(archive: Archive, part: str) -> dict[str, tuple[str, str]]:
+def _related(archive: ZipMembers, part: str) -> dict[str, tuple[str, str]]:
     """What a part of the workbook refers to: kind and part by the id of the reference."""
     folder, name = posixpath.split(part)
     relations = posixpath.join(folder, "_rels", f"{name}.rels")
@@ -115,7 +115,7 @@ def _related(archive: Archive, part: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _sheets(archive: Archive, root: str, parts: dict[str, tuple[str, str]]) -> tuple[list[_Sheet], bool]:
+def _sheets(archive: ZipMembers, root: str, parts: dict[str, tuple[str, str]]) -> tuple[list[_Sheet], bool]:
     found: list[_Sheet] = []
     since_1904 = False
     for element, attributes in elements(archive.pieces(root), "the workbook"):
@@ -131,7 +131,7 @@ def _sheets(archive: Archive, root: str, parts: dict[str, tuple[str, str]]) -> t
     return found, since_1904
 
 
-def _formats(archive: Archive, part: str) -> list[NumberFormat]:
+def _formats(archive: ZipMembers, part: str) -> list[NumberFormat]:
     """The formats of the styles of cells, in their order."""
     codes: dict[int, str] = {}
     known: dict[int, NumberFormat] = {}
@@ -150,7 +150,7 @@ def _formats(archive: Archive, part: str) -> list[NumberFormat]:
     return found
 
 
-def _merged(archive: Archive, part: str) -> dict[tuple[int, int], int]:
+def _merged(archive: ZipMembers, part: str) -> dict[tuple[int, int], int]:
     """The ranges of several rows that are merged. They are at the end of the sheet, so all of it is looked at."""
     found: dict[tuple[int, int], int] = {}
     tail = b""

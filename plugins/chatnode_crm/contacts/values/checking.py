@@ -59,25 +59,27 @@ def check(values: Mapping[str, Any], rules: Rules) -> tuple[Values, list[FieldFa
     """Clean the values that are given, and say what is wrong with them."""
     found: Values = {}
     faults: list[FieldFault] = []
+    longest = rules.longest
     for field, value in values.items():
-        add = _ADDED.get(field)
-        if add is None:
-            faults.append(FieldFault(field, "unknown_field", f"contacts have no field {field!r}"))
-            continue
-        text = value if value is None or isinstance(value, str) else _as_text(field, value, faults)
-        if text is None:
-            if value is None:
-                _add_empty(found, field)
-            continue
-        cleaned = clean_lines(text) if field == "description" else clean_line(text)
-        if cleaned is not text and has_control(text):
-            faults.append(FieldFault(field, "control_characters", "control characters were removed", warning=True))
-        if not cleaned:
-            _add_empty(found, field)
-        elif len(cleaned) > rules.longest and not _fits(field, cleaned, rules, faults):
-            continue
+        if value.__class__ is str and value.isascii() and value.isprintable():
+            text = value.strip()
         else:
-            add(found, faults, field, cleaned, rules)
+            cleaned = _cleaned(field, value, found, faults)
+            if cleaned is None:
+                continue
+            text = cleaned
+        if not text:
+            _add_empty(found, faults, field)
+        elif len(text) > longest and not _fits(field, text, rules, faults):
+            continue
+        elif field in _PLAIN:
+            found[field] = text
+        else:
+            add = _ADDED.get(field)
+            if add is not None:
+                add(found, faults, text, rules)
+            else:
+                faults.append(_unknown(field))
     if rules.derive_names and rules.complete:
         _derive_names(found)
     if rules.required:
@@ -85,13 +87,19 @@ def check(values: Mapping[str, Any], rules: Rules) -> tuple[Values, list[FieldFa
     return found, faults
 
 
-def _as_text(field: str, value: Any, faults: list[FieldFault]) -> str | None:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e16:
-        return str(int(value))
+def _cleaned(field: str, value: Any, found: Values, faults: list[FieldFault]) -> str | None:
+    """The text of a value; None if it is none, and then that is settled."""
+    if value is None:
+        _add_empty(found, faults, field)
+        return None
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    faults.append(FieldFault(field, "not_text", f"expected a string, not {type(value).__name__}"))
-    return None
+        value = str(int(value)) if isinstance(value, int) or (value.is_integer() and abs(value) < 1e16) else str(value)
+    if not isinstance(value, str):
+        faults.append(FieldFault(field, "not_text", f"expected a string, not {type(value).__name__}"))
+        return None
+    if has_control(value):
+        faults.append(FieldFault(field, "control_characters", "control characters were removed", warning=True))
+    return clean_lines(value) if field == "description" else clean_line(value)
 
 
 def _fits(field: str, text: str, rules: Rules, faults: list[FieldFault]) -> bool:
@@ -102,44 +110,47 @@ def _fits(field: str, text: str, rules: Rules, faults: list[FieldFault]) -> bool
     return False
 
 
-def _add_empty(found: Values, field: str) -> None:
+def _add_empty(found: Values, faults: list[FieldFault], field: str) -> None:
+    if field not in FIELDS:
+        faults.append(_unknown(field))
+        return
     found[field] = None
     if field in ("email", "phone"):
         found[f"{field}_key"] = None
 
 
-def _add_text(found: Values, _faults: list[FieldFault], field: str, text: str, _rules: Rules) -> None:
-    found[field] = text
+def _unknown(field: str) -> FieldFault:
+    return FieldFault(field, "unknown_field", f"contacts have no field {field!r}")
 
 
-def _add_email(found: Values, faults: list[FieldFault], field: str, text: str, _rules: Rules) -> None:
+def _add_email(found: Values, faults: list[FieldFault], text: str, _: Rules) -> None:
     try:
         address, normalised = normalise_email(text)
     except NotAnEmail as wrong:
-        faults.append(FieldFault(field, "invalid_email", f"not a valid e-mail address: {wrong}"))
+        faults.append(FieldFault("email", "invalid_email", f"not a valid e-mail address: {wrong}"))
         return
     found["email"] = address
     found["email_key"] = normalised.lower()
 
 
-def _add_phone(found: Values, faults: list[FieldFault], field: str, text: str, rules: Rules) -> None:
+def _add_phone(found: Values, faults: list[FieldFault], text: str, rules: Rules) -> None:
     phone = normalise_phone(text, rules.default_region)
     found["phone"] = phone.shown
     found["phone_key"] = phone.key
     if phone.problem is not None:
-        faults.append(FieldFault(field, "unknown_phone", phone.problem, warning=True))
+        faults.append(FieldFault("phone", "unknown_phone", phone.problem, warning=True))
 
 
-def _add_country(found: Values, _faults: list[FieldFault], field: str, text: str, _rules: Rules) -> None:
-    found[field] = country_name(text)
+def _add_country(found: Values, _faults: list[FieldFault], text: str, _rules: Rules) -> None:
+    found["country"] = country_name(text)
 
 
-_ADDED: dict[str, Callable[[Values, list[FieldFault], str, str, Rules], None]] = {
-    **dict.fromkeys(FIELDS, _add_text),
+_ADDED: dict[str, Callable[[Values, list[FieldFault], str, Rules], None]] = {
     "email": _add_email,
     "phone": _add_phone,
     "country": _add_country,
 }
+_PLAIN = frozenset(FIELDS) - frozenset(_ADDED)
 
 
 def _derive_names(found: Values) -> None:

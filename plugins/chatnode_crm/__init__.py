@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from chatnode.api import Plugin, hookimpl, steps_in
+from chatnode.api import Plugin, Reader, hookimpl, steps_in
 from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
+from chatnode_crm.contacts import checking as contacts_checking
 from chatnode_crm.contacts import hookspecs
 from chatnode_crm.contacts.forgetting import also_forget
+from chatnode_crm.contacts.timeline import also_in_timeline
 from chatnode_crm.lists import membership
+from chatnode_crm.lists import timeline as lists_timeline
 from chatnode_crm.permissions import PERMISSIONS, ROLES
 from chatnode_crm.settings import CrmSettings
 from chatnode_crm.statistics.checking import check
 from chatnode_crm.statistics.health import health
 from chatnode_crm.tags import tagging
+from chatnode_crm.tags import timeline as tags_timeline
 
 PARTS = tuple(
     each.PART for each in (contacts, lists, tags, segments, bulk, imports, exports, people, broadcasts, statistics)
 )
 
 also_forget((membership.forget_contacts, tagging.forget_contacts))
+also_in_timeline((lists_timeline.entries, tags_timeline.entries))
+
+
+def _check(reader: Reader, directory: Path) -> list[str]:
+    return [*contacts_checking.check(reader), *check(reader, directory)]
 
 
 @hookimpl
@@ -51,5 +61,6 @@ def chatnode_plugin() -> Plugin:
         metrics=[each for part in PARTS for each in part.metrics],
         limits=[each for part in PARTS for each in part.limits],
         health=health,
-        check=check,
+        check=_check,
+        repair=contacts_checking.repair,
     )

@@ -49,6 +49,7 @@ WHO = {
     "removals": ("forbidden", "forbidden", "rows"),
     "jobs": ("forbidden", "forbidden", "rows"),
     "contacts": ("empty", "rows", "empty"),
+    "crm_contacts": ("forbidden", "forbidden", "empty"),
     "contact_labels": ("empty", "rows", "empty"),
     "contact_requests": ("empty", "rows", "empty"),
 }

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from chatnode.api import Plugin, Reader, hookimpl, steps_in
+from chatnode.api import Context, Plugin, Reader, hookimpl, steps_in
 from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
 from chatnode_crm.contacts import checking as contacts_checking
 from chatnode_crm.contacts import hookspecs
 from chatnode_crm.contacts.forgetting import also_forget
+from chatnode_crm.contacts.identified import identified_by
 from chatnode_crm.contacts.timeline import also_in_timeline
 from chatnode_crm.lists import membership
 from chatnode_crm.lists import timeline as lists_timeline
+from chatnode_crm.people import erasing
+from chatnode_crm.people.identities import has_identity
 from chatnode_crm.permissions import PERMISSIONS, ROLES
 from chatnode_crm.settings import CrmSettings
 from chatnode_crm.statistics.checking import check
@@ -24,12 +28,20 @@ PARTS = tuple(
     each.PART for each in (contacts, lists, tags, segments, bulk, imports, exports, people, broadcasts, statistics)
 )
 
-also_forget((membership.forget_contacts, tagging.forget_contacts))
+also_forget((membership.forget_contacts, tagging.forget_contacts, people.forget_contacts, broadcasts.forget_contacts))
 also_in_timeline((lists_timeline.entries, tags_timeline.entries))
+identified_by(has_identity)
 
 
 def _check(reader: Reader, directory: Path) -> list[str]:
     return [*contacts_checking.check(reader), *check(reader, directory)]
+
+
+@asynccontextmanager
+async def open_crm(ctx: Context) -> AsyncGenerator[None]:
+    """Before the node serves: what was erased since the backup that was restored is erased again."""
+    await erasing.apply_again(ctx)
+    yield
 
 
 @hookimpl
@@ -63,4 +75,7 @@ def chatnode_plugin() -> Plugin:
         health=health,
         check=_check,
         repair=contacts_checking.repair,
+        state=open_crm,
+        after_restore=erasing.after_restore,
+        after_removal=erasing.after_removal,
     )

@@ -1,4 +1,4 @@
-"""The fields of a contact that other tables hold: its tags and its lists.
+"""The fields of a contact that other tables hold: its tags, its lists, and when it was last talked with.
 
 Filters name a tag or a list by its id, or by its name in any case. A dynamic list stands for its filter, so that a
 filter may refer to other segments; who was on it when that was last checked does not matter.
@@ -24,13 +24,26 @@ _LIST_NAMES = (
     "JOIN crm_lists l ON l.key = m.list WHERE m.contact = item.key AND l.kind <> 'dynamic' ORDER BY l.name_key) n)"
 )
 
+_LAST_MESSAGE_AT = (
+    "(SELECT max((SELECT m.at FROM messages m WHERE m.conversation = c.key ORDER BY m.seq DESC LIMIT 1)) "
+    "FROM crm_identities i JOIN members mine ON mine.person = i.person "
+    "JOIN conversations c ON c.key = mine.conversation AND c.kind = 'direct' "
+    "WHERE i.contact = item.key AND i.verified_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM members other "
+    "JOIN people p ON p.key = other.person WHERE other.conversation = c.key AND p.bot = 1))"
+)
+
+LAST_MESSAGE = Field("chat.last_message_at", kinds.Timestamp(), _LAST_MESSAGE_AT, nullable=True)
+"""When the newest message was posted in a direct conversation of the contact's account with another user, not a bot:
+a broadcast does not count. Only accounts that are verified."""
+
 
 def learn(source: Querying, _: Asker) -> Iterator[Field]:
     """For `Collection.learn`."""
     tags = kinds.Labels(
         row="item.key",
         relation="SELECT g.contact FROM crm_taggings g WHERE g.tag",
-        exists="IN (SELECT t.key FROM crm_tags t)",
+        # Rows of tags and lists that were deleted may still be there.
+        some="EXISTS (SELECT 1 FROM crm_taggings g CROSS JOIN crm_tags t ON t.key = g.tag WHERE g.contact = item.key)",
         find=partial(_tag, source),
         takes="the name or id of a tag",
     )
@@ -38,7 +51,8 @@ def learn(source: Querying, _: Asker) -> Iterator[Field]:
         row="item.key",
         relation="SELECT m.contact FROM crm_members m WHERE m.list",
         # Not dynamic ones: a filter for contacts on no list would change its own answer.
-        exists="IN (SELECT l.key FROM crm_lists l WHERE l.kind <> 'dynamic')",
+        some="EXISTS (SELECT 1 FROM crm_members m CROSS JOIN crm_lists l ON l.key = m.list "
+        "WHERE m.contact = item.key AND l.kind <> 'dynamic')",
         find=partial(_list, source),
         takes="the name or id of a list",
     )

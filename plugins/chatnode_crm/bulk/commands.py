@@ -19,7 +19,7 @@ from chatnode_crm.bulk.model import (
     MergeTags,
     RemoveTags,
 )
-from chatnode_crm.bulk.plan import End, EndOp, Op, Plan, Source, Step
+from chatnode_crm.bulk.plan import BulkEnd, BulkPlan, BulkSource, BulkStep, EndOp, Op
 from chatnode_crm.bulk.running import begin
 from chatnode_crm.contacts.finding import keys_by_id
 from chatnode_crm.jsons import json_array
@@ -49,7 +49,7 @@ async def remove(ctx: Context, asked: ChangeMembers) -> BulkDone:
 async def _change_members(ctx: Context, asked: ChangeMembers, op: Op, title: str) -> BulkDone:
     def write(tx: Transaction) -> BulkDone:
         row = find_open_list(tx, asked.list)
-        return _change(ctx, tx, asked, [Step(op, row.key)], title, f"list {row.key}")
+        return _change(ctx, tx, asked, [BulkStep(op, row.key)], title, f"list {row.key}")
 
     return await ctx.write(write, repeatable=True)
 
@@ -58,18 +58,18 @@ def _change(
     ctx: Context,
     tx: Transaction,
     asked: ChangeMembers | ApplyTags | RemoveTags,
-    steps: list[Step],
+    steps: list[BulkStep],
     title: str,
     resource: str,
 ) -> BulkDone:
     if (asked.contacts is None) == (asked.select is None):
         raise Refusal("invalid", "give either contacts or select", path="contacts")
     found = keys_by_id(tx, asked.contacts or ())
-    source = Source(contacts=sorted(set(found.values())))
+    source = BulkSource(contacts=sorted(set(found.values())))
     if asked.select is not None:
         selected = selection.check(tx, asker_for(ctx), asked.select, "select")
-        source = Source(selected=attrs.asdict(selected))
-    begun = begin(ctx, tx, Plan(source, steps, [], actor_of(ctx)), title, resource)
+        source = BulkSource(selected=attrs.asdict(selected))
+    begun = begin(ctx, tx, BulkPlan(source, steps, [], actor_of(ctx)), title, resource)
     return BulkDone([id for id in dict.fromkeys(asked.contacts or ()) if id not in found], begun.changed, begun.work)
 
 
@@ -89,7 +89,7 @@ async def copy(ctx: Context, asked: CopyList) -> FilledList:
             description=row.description,
             actor=actor_of(ctx),
         )
-        return _fill(ctx, tx, made, Source(lists=[row.key]), [], f"Copy the list {row.name}")
+        return _fill(ctx, tx, made, BulkSource(lists=[row.key]), [], f"Copy the list {row.name}")
 
     return await ctx.write(write, repeatable=True)
 
@@ -106,9 +106,9 @@ async def merge(ctx: Context, asked: MergeLists) -> FilledList:
         sources = [row.key for row in find_lists(tx, asked.sources, "sources")]
         _check_sources(sources, into.key)
         op = _ENDS.get(asked.sources_then)
-        ends = [End(op, key) for key in sources] if op is not None else []
+        ends = [BulkEnd(op, key) for key in sources] if op is not None else []
         ctx.audit(tx, "lists_merged", into.id, sources=len(sources), then=asked.sources_then)
-        return _fill(ctx, tx, into, Source(lists=sources), ends, f"Merge lists into {into.name}")
+        return _fill(ctx, tx, into, BulkSource(lists=sources), ends, f"Merge lists into {into.name}")
 
     done = await ctx.write(write, repeatable=True)
     ctx.wake("lists_sweep")
@@ -122,14 +122,16 @@ async def intersect(ctx: Context, asked: IntersectLists) -> FilledList:
     def write(tx: Transaction) -> FilledList:
         wanted = wanted_of(tx, asked.lists, asked.at_least)
         made = make_list(tx, asked.name, kind="static", actor=actor_of(ctx))
-        source = Source(lists=[group.key for group in wanted.some], at_least=wanted.at_least)
+        source = BulkSource(lists=[group.key for group in wanted.some], at_least=wanted.at_least)
         return _fill(ctx, tx, made, source, [], f"Fill the list {made.name}")
 
     return await ctx.write(write, repeatable=True)
 
 
-def _fill(ctx: Context, tx: Transaction, row: ListRow, source: Source, ends: list[End], title: str) -> FilledList:
-    plan = Plan(source, [Step("add", row.key)], ends, actor_of(ctx))
+def _fill(
+    ctx: Context, tx: Transaction, row: ListRow, source: BulkSource, ends: list[BulkEnd], title: str
+) -> FilledList:
+    plan = BulkPlan(source, [BulkStep("add", row.key)], ends, actor_of(ctx))
     begun = begin(ctx, tx, plan, title, f"list {row.key}")
     return FilledList(show_list(tx, list_by_key(tx, row.key) or row).list, begun.changed, begun.work)
 
@@ -143,7 +145,7 @@ async def apply(ctx: Context, asked: ApplyTags) -> BulkDone:
 
     def write(tx: Transaction) -> BulkDone:
         keys = [row.key for row in find_tags(tx, asked.tags)]
-        return _change(ctx, tx, asked, [Step("tag", key) for key in keys], "Tag contacts", "tags")
+        return _change(ctx, tx, asked, [BulkStep("tag", key) for key in keys], "Tag contacts", "tags")
 
     return await ctx.write(write, repeatable=True)
 
@@ -154,7 +156,7 @@ async def remove_tags(ctx: Context, asked: RemoveTags) -> BulkDone:
 
     def write(tx: Transaction) -> BulkDone:
         keys = [row.key for row in find_tags(tx, asked.tags)] if asked.tags else _tags_of(tx, asked)
-        steps = [Step("untag", key) for key in keys]
+        steps = [BulkStep("untag", key) for key in keys]
         return _change(ctx, tx, asked, steps, "Remove tags from contacts", "tags")
 
     return await ctx.write(write, repeatable=True)
@@ -179,7 +181,7 @@ async def clear(ctx: Context, asked: ClearTag) -> FilledTag:
     def write(tx: Transaction) -> FilledTag:
         row = find_tag(tx, asked.tag)
         ctx.audit(tx, "tag_cleared", row.id, contacts=row.contacts)
-        plan = Plan(Source(tags=[row.key]), [Step("untag", row.key)], [], actor_of(ctx))
+        plan = BulkPlan(BulkSource(tags=[row.key]), [BulkStep("untag", row.key)], [], actor_of(ctx))
         return _changed(ctx, tx, row, plan, f"Remove the tag {row.name} from all contacts")
 
     return await ctx.write(write, repeatable=True)
@@ -194,8 +196,8 @@ async def merge_tags(ctx: Context, asked: MergeTags) -> FilledTag:
         sources = [row.key for row in find_tags(tx, asked.sources, "sources")]
         _check_sources(sources, into.key)
         ctx.audit(tx, "tags_merged", into.id, sources=len(sources))
-        ends = [End("delete_tag", key) for key in sources]
-        plan = Plan(Source(tags=sources), [Step("tag", into.key)], ends, actor_of(ctx))
+        ends = [BulkEnd("delete_tag", key) for key in sources]
+        plan = BulkPlan(BulkSource(tags=sources), [BulkStep("tag", into.key)], ends, actor_of(ctx))
         return _changed(ctx, tx, into, plan, f"Merge tags into {into.name}")
 
     done = await ctx.write(write, repeatable=True)
@@ -203,7 +205,7 @@ async def merge_tags(ctx: Context, asked: MergeTags) -> FilledTag:
     return done
 
 
-def _changed(ctx: Context, tx: Transaction, row: TagRow, plan: Plan, title: str) -> FilledTag:
+def _changed(ctx: Context, tx: Transaction, row: TagRow, plan: BulkPlan, title: str) -> FilledTag:
     begun = begin(ctx, tx, plan, title, f"tag {row.key}")
     return FilledTag(show_tag(tag_by_key(tx, row.key) or row), begun.changed, begun.work)
 

@@ -118,7 +118,7 @@ class World:
         try:
             found = (await self.ann.call(f"work.{command}", work=work))["work"]["status"]
         except Refusal as refusal:
-            assert (refusal.code, before in allowed) == ("conflict", False)
+            assert (refusal.code, before in allowed) == ("conflict", False)  # noqa: PT017 - it may be allowed, too
             return
         assert before in allowed
         assert found == (before if command == "resume" and before in ("waiting", "running") else wanted)

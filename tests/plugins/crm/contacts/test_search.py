@@ -51,6 +51,8 @@ async def mara(mara: User) -> User:
         (" '\" * - ", []),
         ('" OR words:"', []),
         ("NEAR(ann)", []),
+        (" ".join("a" * 100), []),
+        (" ".join("jos.m-" for _ in range(28)), []),
     ],
 )
 async def test_words_are_found_by_how_they_begin(mara: User, query: str, who: list[str]) -> None:

@@ -34,13 +34,13 @@ from chatnode_crm.tags.finding import TagRow, find_tag, find_tags, tag_by_key
 from chatnode_crm.tags.showing import show_tag
 
 
-@command("crm.lists.add", permission=LISTS)
+@command("crm.lists.add", permission=LISTS, limit="changes")
 async def add(ctx: Context, asked: ChangeMembers) -> BulkDone:
     """Add contacts to a list. A contact that is on it keeps the time when it was added."""
     return await _change_members(ctx, asked, "add", "Add contacts to a list")
 
 
-@command("crm.lists.remove", permission=LISTS)
+@command("crm.lists.remove", permission=LISTS, limit="changes")
 async def remove(ctx: Context, asked: ChangeMembers) -> BulkDone:
     """Remove contacts from a list."""
     return await _change_members(ctx, asked, "remove", "Remove contacts from a list")
@@ -76,7 +76,7 @@ def _change(
 # ---- lists from lists
 
 
-@command("crm.lists.copy", permission=LISTS)
+@command("crm.lists.copy", permission=LISTS, limit="changes")
 async def copy(ctx: Context, asked: CopyList) -> FilledList:
     """Copy a list with its description and all of its contacts, which are added to the copy now."""
 
@@ -97,7 +97,7 @@ async def copy(ctx: Context, asked: CopyList) -> FilledList:
 _ENDS: dict[str, EndOp] = {"archive": "archive_list", "delete": "delete_list"}
 
 
-@command("crm.lists.merge", permission=LISTS)
+@command("crm.lists.merge", permission=LISTS, limit="changes")
 async def merge(ctx: Context, asked: MergeLists) -> FilledList:
     """Add the contacts of several lists to another one. Contacts that are on it keep the time when they were added."""
 
@@ -107,15 +107,17 @@ async def merge(ctx: Context, asked: MergeLists) -> FilledList:
         _check_sources(sources, into.key)
         op = _ENDS.get(asked.sources_then)
         ends = [BulkEnd(op, key) for key in sources] if op is not None else []
-        ctx.audit(tx, "lists_merged", into.id, sources=len(sources), then=asked.sources_then)
-        return _fill(ctx, tx, into, BulkSource(lists=sources), ends, f"Merge lists into {into.name}")
+        merged = _fill(ctx, tx, into, BulkSource(lists=sources), ends, f"Merge lists into {into.name}")
+        if merged.changed != 0 or ends:
+            ctx.audit(tx, "lists_merged", into.id, sources=len(sources), then=asked.sources_then)
+        return merged
 
     done = await ctx.write(write, repeatable=True)
     ctx.wake("lists_sweep")
     return done
 
 
-@command("crm.lists.intersect", permission=LISTS)
+@command("crm.lists.intersect", permission=LISTS, limit="changes")
 async def intersect(ctx: Context, asked: IntersectLists) -> FilledList:
     """Make a static list of the contacts that are on at least so many of some lists, or on all of them."""
 
@@ -139,7 +141,7 @@ def _fill(
 # ---- tags
 
 
-@command("crm.tags.apply", permission=TAGS)
+@command("crm.tags.apply", permission=TAGS, limit="changes")
 async def apply(ctx: Context, asked: ApplyTags) -> BulkDone:
     """Give contacts tags, all of them to each."""
 
@@ -150,7 +152,7 @@ async def apply(ctx: Context, asked: ApplyTags) -> BulkDone:
     return await ctx.write(write, repeatable=True)
 
 
-@command("crm.tags.remove", permission=TAGS)
+@command("crm.tags.remove", permission=TAGS, limit="changes")
 async def remove_tags(ctx: Context, asked: RemoveTags) -> BulkDone:
     """Remove tags from contacts, or all that they have."""
 
@@ -174,20 +176,21 @@ def _tags_of(tx: Transaction, asked: RemoveTags) -> list[int]:
     return [tag for (tag,) in found.fetchall()]
 
 
-@command("crm.tags.clear", permission=TAGS)
+@command("crm.tags.clear", permission=TAGS, limit="changes")
 async def clear(ctx: Context, asked: ClearTag) -> FilledTag:
     """Remove a tag from all contacts that have it. The tag stays."""
 
     def write(tx: Transaction) -> FilledTag:
         row = find_tag(tx, asked.tag)
-        ctx.audit(tx, "tag_cleared", row.id, contacts=row.contacts)
+        if row.contacts:
+            ctx.audit(tx, "tag_cleared", row.id, contacts=row.contacts)
         plan = BulkPlan(BulkSource(tags=[row.key]), [BulkStep("untag", row.key)], [], actor_of(ctx))
         return _changed(ctx, tx, row, plan, f"Remove the tag {row.name} from all contacts")
 
     return await ctx.write(write, repeatable=True)
 
 
-@command("crm.tags.merge", permission=TAGS)
+@command("crm.tags.merge", permission=TAGS, limit="changes")
 async def merge_tags(ctx: Context, asked: MergeTags) -> FilledTag:
     """Replace tags by another one: contacts that have one of them get it, and they are deleted."""
 

@@ -241,5 +241,5 @@ def _delete(tx: Transaction, kind: Kind, key: int) -> None:
 
 def test_lists_and_tags_are_sets() -> None:
     run_state_machine_as_test(
-        GroupsMachine, settings=settings(max_examples=examples(45), stateful_step_count=20, deadline=None)
+        GroupsMachine, settings=settings(max_examples=examples(36), stateful_step_count=15, deadline=None)
     )

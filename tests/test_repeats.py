@@ -23,8 +23,8 @@ from tests.works import stored_work
 ANOTHER = {
     "conversations.create", "conversations.support", "tokens.create", "invites.create", "setup.create", "backup.create",
     "people.reset_link", "people.reset_password", "invites.accept", "sessions.create", "people.password", "jobs.run",
-    "node.repair", "crm.notes.add", "crm.lists.copy", "attachments.copy", "attachments.avatar.set",
-    "attachments.rescan",
+    "node.repair", "crm.notes.add", "crm.lists.copy", "crm.segments.check", "attachments.copy",
+    "attachments.avatar.set", "attachments.rescan",
 }  # fmt: skip
 #: There is no plugin in this test for what is done to plugins: tests/cli/test_plugins.py, tests/plugins/core.
 OF_PLUGINS = {each.name for each in COMMANDS if each.name.startswith("plugins.")}
@@ -262,6 +262,11 @@ async def with_tags(at: World, *names: str, given: bool = False, **fields: Any) 
     return at.root, fields | ({"contacts": [made["contact"]]} if "contacts" in fields else {})
 
 
+async def with_segment(at: World, **fields: Any) -> tuple[User, dict[str, Any]]:
+    made = await at.node.call("crm.segments.create", name="Londoners", filter={"city": {"_eq": "London"}})
+    return at.root, {"list": made["list"]["id"], **fields}
+
+
 SPECIAL |= {
     "crm.lists.create": of("root", name="Newsletter"),
     "crm.lists.update": lambda at: with_lists(at, "one", list="one", name="two", description="x", owner="ann"),
@@ -281,6 +286,8 @@ SPECIAL |= {
     "crm.tags.clear": lambda at: with_tags(at, "VIP", given=True, tag="VIP"),
     "crm.tags.merge": lambda at: with_tags(at, "VIP", "Lead", given=True, sources=["Lead"], into="VIP"),
 }
+
+
 SPECIAL |= {
     "crm.contacts.create": of("root", email="ada@example.org"),
     "crm.contacts.update": lambda at: of_contact(at, city="London", custom={}, opted_out=True),
@@ -290,6 +297,8 @@ SPECIAL |= {
     "crm.fields.define": of("root", name="size"),
     "crm.fields.change": lambda at: with_field(at, name="shoe_size"),
     "crm.fields.delete": with_field,
+    "crm.segments.create": of("root", name="Londoners", filter={"city": {"_eq": "London"}}),
+    "crm.segments.update": lambda at: with_segment(at, filter={"city": {"_eq": "Paris"}}),
 }
 WRITING = [each.name for each in COMMANDS if not each.reads and each.name not in ANOTHER | OF_PLUGINS]
 

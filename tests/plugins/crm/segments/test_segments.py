@@ -121,3 +121,11 @@ async def test_contacts_by_their_last_message(mara: User, kim: User, vic: User, 
     assert await book.an_hour_passes() == "1 different of 1 dynamic lists"
     await book.sql("UPDATE messages SET at = at - 7200000")
     assert await names(mara, talked) == []
+
+
+async def test_the_same_filter_again_changes_nothing(mara: User, book: Book) -> None:
+    await mara.call("crm.segments.create", name="Important", filter={"tags": {"_has_any": ["VIP"]}})
+    again = await mara.call("crm.segments.update", list="important", filter={"tags": {"_has_any": ["vip"]}})
+    assert "work" not in again
+    other = await mara.call("crm.segments.update", list="important", filter=FRENCH)
+    assert "work" in other

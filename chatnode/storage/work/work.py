@@ -314,11 +314,14 @@ def find(reader: Querying, id: str, owner: int | None, *, all: bool) -> int:
 
 def ended(reader: Querying, key: int) -> EndedWork:
     """A work as its plugin is told of its end."""
-    id, status, owner, *values = reader.execute(
+    id, status, owner, arguments, state, result = reader.execute(
         "SELECT id, status, owner, arguments, state, result FROM work WHERE key = ?", (key,)
     ).fetchone()
-    arguments, state, result = (orjson.loads(value) if value is not None else None for value in values)
-    return EndedWork(id, status, owner, arguments, state, result)
+    return EndedWork(
+        id, status, owner, orjson.loads(arguments),
+        orjson.loads(state) if state is not None else None,
+        orjson.loads(result) if result is not None else None,
+    )  # fmt: skip
 
 
 def info(reader: Querying, key: int) -> WorkInfo:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from chatnode.api import Collection, Field, kinds
-from chatnode_contacts.entries import KEPT
-from chatnode_contacts.permission import USE
 from chatnode_contacts import words
+from chatnode_contacts.entries import KEPT
 from chatnode_contacts.model import LabelKind
+from chatnode_contacts.permission import USE
 from chatnode_contacts.seen import seen
 
 _PERSON = "(SELECT o.id FROM people o WHERE o.key = {})"

@@ -204,8 +204,9 @@ class Labels(Kind):
     A row has a value if `row`, an expression over the collection's source, is among what `relation` selects: a
     statement that ends with the column of the values, to which a condition is added, as in `SELECT t.contact FROM
     crm_taggings t WHERE t.tag`. It must not select NULL. `some` is a condition: that the row has any value; by default,
-    that it is among what the relation selects. `find` gets a text from a filter and returns the stored value that it means, or the saved filter that it
-    stands for. It raises `Fault`, whose text completes a sentence that begins with the path, as in "names no tag".
+    that it is among what the relation selects. `find` gets a text from a filter and returns the stored value that it
+    means, or the saved filter that it stands for. It raises `Fault`, whose text completes a sentence that begins with
+    the path, as in "names no tag".
     """
 
     row: str

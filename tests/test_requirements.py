@@ -31,7 +31,7 @@ from tests.commands import COMMANDS, PLUGINS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/requirements.md").read_text(encoding="utf-8")
-SEEDS = ("000", "001", "002", "003")
+SEEDS = ("000", "001", "002", "003", "004")
 PLANNED = ("notifications",)
 """Plugins that rows may leave something to."""
 COLLECTIONS = (*services.COLLECTIONS, *(each for plugin in PLUGINS for each in plugin.collections))
@@ -128,6 +128,13 @@ def tables() -> Iterator[str]:
     database.close()
 
 
+def words_of_plugins() -> Iterator[str]:
+    """What plugins declare by name: roles and metrics, and jobs and works after the plugin's name."""
+    for plugin in PLUGINS:
+        yield from (each.name for each in (*plugin.roles, *plugin.metrics))
+        yield from (f"{plugin.name}.{each.name}" for each in (*plugin.tasks, *plugin.works))
+
+
 def settings_of_plugins() -> Iterator[str]:
     for plugin in PLUGINS:
         if plugin.settings is not None:
@@ -147,7 +154,7 @@ def known() -> frozenset[str]:
         (command.name for command in COMMANDS),
         (job.name for job in JOBS), routes_of_plugins(),
         (f"{name}.{field.name}" for name, section in sections() for field in attrs.fields(section)),
-        settings_of_plugins(), EVENTS, ephemeral.EPHEMERAL, permissions.PERMISSIONS,
+        settings_of_plugins(), words_of_plugins(), EVENTS, ephemeral.EPHEMERAL, permissions.PERMISSIONS,
         (each.name for plugin in PLUGINS for each in plugin.permissions),
         (each.name for each in COLLECTIONS), (f"GET /items/{each.name}" for each in COLLECTIONS), fields,
         (f"chatnode {name}" for name in cli.list_commands(click.Context(cli))), model_words(), tables(),

@@ -20,9 +20,20 @@ LINE_BYTES = 75
 _ESCAPED = {"\\": "\\\\", ",": "\\,", ";": "\\;", "\n": "\\n", "\r": "\\n", "\r\n": "\\n"}
 _TO_ESCAPE = re.compile(r"\r\n|[\\,;\n\r]")
 _NOT_IN_A_PARAMETER = re.compile(r'[\x00-\x1f"]')
-_BUILT_IN = frozenset(
-    ("id", "email", "first_name", "last_name", "company", "phone", "country", "city", "description", "tags")
-    + ("updated_at",)
+_PROPERTIES = frozenset(
+    (
+        "id",
+        "email",
+        "first_name",
+        "last_name",
+        "company",
+        "phone",
+        "country",
+        "city",
+        "description",
+        "tags",
+        "updated_at",
+    )
 )
 _Row = Mapping[str, Value]
 
@@ -33,7 +44,7 @@ class VCardWriter:
     def __init__(self, file: BinaryIO, columns: Sequence[Column], *, version: Literal["3.0", "4.0"] = "3.0") -> None:
         self._file = file
         self._names = [column.name for column in columns]
-        self._others = [(column.name, _other_line(column)) for column in columns if column.name not in _BUILT_IN]
+        self._others = [(column.name, _other_line(column)) for column in columns if column.name not in _PROPERTIES]
         self._version = version
 
     def write(self, rows: list[tuple[Value, ...]]) -> None:

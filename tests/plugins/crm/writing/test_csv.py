@@ -11,6 +11,7 @@ from chatnode_crm.files.writing.columns import Column, ColumnKind
 from chatnode_crm.files.writing.formats import FileOptions
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tests.plugins.crm.writing.made import AT, row, written
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)

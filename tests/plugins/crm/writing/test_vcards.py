@@ -9,6 +9,7 @@ import vobject
 from chatnode_crm.files.writing.formats import FormatName
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tests.plugins.crm.writing.made import AT, row, written
 
 ID = "0123456789abcdef0123456789abcdef"

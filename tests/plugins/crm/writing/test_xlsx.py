@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 from python_calamine import CalamineWorkbook
+
 from tests.plugins.crm.writing.made import AT, COLUMNS, row, written
 
 

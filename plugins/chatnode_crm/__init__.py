@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from chatnode.api import Plugin, hookimpl, steps_in
-from chatnode_crm import broadcasts, contacts, exports, imports, lists, people, segments, statistics, tags
+from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
 from chatnode_crm.permissions import PERMISSIONS, ROLES
 from chatnode_crm.settings import CrmSettings
 
-PARTS = tuple(each.PART for each in (contacts, lists, tags, segments, imports, exports, people, broadcasts, statistics))
+PARTS = tuple(
+    each.PART for each in (contacts, lists, tags, segments, bulk, imports, exports, people, broadcasts, statistics)
+)
 
 
 @hookimpl

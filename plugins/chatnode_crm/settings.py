@@ -12,3 +12,20 @@ class CrmSettings:
     """Contacts of an organisation, with lists, tags, imports and exports. For maximum numbers, 0 means no limit."""
 
     import_rows: int = setting(10_000, "Maximum number of rows of an import.", minimum=0)
+    count_seconds: float = setting(
+        10.0,
+        "Maximum seconds to count the contacts that lists or tags have in common, and to compute statistics.",
+        minimum=0,
+    )
+    idle_list_days: int = setting(
+        365, "Days without a change after which a list is archived; 0 means never.", minimum=0
+    )
+    campaign_days: int = setting(
+        90, "Days after which a campaign list is archived, unless it is being carried out; 0 means never.", minimum=0
+    )
+    segment_depth: int = setting(
+        6, "Maximum nesting depth of the filter of a segment, with those of the lists that it refers to.", minimum=0
+    )
+    segment_terms: int = setting(
+        100, "Maximum number of terms in the filter of a segment, with those of the lists that it refers to.", minimum=0
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,12 +43,13 @@ def put_in_place(file: BinaryIO, path: Path) -> tuple[int, str]:
     return size, sha256
 
 
-def sweep(place: Path, wanted: Collection[str]) -> tuple[int, int]:
-    """Delete all files but those of exports with these ids; returns how many, and their bytes."""
+def delete_unwanted(paths: Iterable[Path], wanted: Collection[str]) -> tuple[int, int]:
+    """Delete all of these files but those of exports with these ids; returns how many, and their bytes."""
     files = size = 0
-    for path in place.iterdir():
+    for path in paths:
         if path.name.partition(".")[0] not in wanted:
-            size += path.stat().st_size
-            path.unlink()
-            files += 1
+            with suppress(FileNotFoundError):
+                bytes = path.stat().st_size
+                path.unlink()
+                files, size = files + 1, size + bytes
     return files, size

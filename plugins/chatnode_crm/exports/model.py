@@ -41,7 +41,7 @@ class ListExports:
     """`before` is the `next` of the page before."""
 
     before: Annotated[int, Whole(1)] | None = None
-    limit: Annotated[int, Whole(1, 1_000)] = 50
+    limit: Annotated[int, Whole(1)] = 50
 
 
 @attrs.define
@@ -88,7 +88,7 @@ class ExportPage:
 
 @attrs.define
 class ExportLink:
-    """`url` can be opened without signing in, until `expires_at`."""
+    """`link` is relative to the node's address and works without signing in until `expires_at`, at most."""
 
-    url: str
+    link: str
     expires_at: str

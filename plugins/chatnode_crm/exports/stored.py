@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, cast
+from typing import Literal
 
 import attrs
 
@@ -86,6 +86,14 @@ def refuse_too_many(tx: Querying, account: Account, most: int, now: int) -> None
         )
 
 
+def refuse_unless_done(row: ExportRow) -> None:
+    """Raises `Refusal`: `gone` for an export whose file was deleted, `conflict` for one that is not done."""
+    if row.status == "removed":
+        raise Refusal("gone", row.error or "the export was deleted", path="export")
+    if row.status != "done":
+        raise Refusal("conflict", "the export is not done yet", path="export")
+
+
 # ---- changing
 
 
@@ -126,8 +134,12 @@ def finish(tx: Transaction, key: int, rows: int, size: int, sha256: str, contact
     return True
 
 
+def note_download(tx: Transaction, key: int) -> None:
+    tx.execute("UPDATE crm_exports SET downloaded_at = ? WHERE key = ?", (tx.now, key))
+
+
 def remove(tx: Transaction, keys: Iterable[int], why: str | None) -> None:
-    """The files are unwanted from now on; `files.sweep` deletes them. What they were asked for is forgotten."""
+    """The files are unwanted from now on; `upkeep.clean` deletes them. What they were asked for is forgotten."""
     for key in keys:
         tx.execute(
             "UPDATE crm_exports SET status = 'removed', error = ?, choice = NULL, removed_at = ? "
@@ -138,15 +150,20 @@ def remove(tx: Transaction, keys: Iterable[int], why: str | None) -> None:
         tx.execute("DELETE FROM crm_export_deleted WHERE export = ?", (key,))
 
 
-def remove_old(tx: Transaction, before: int) -> int:
-    """Remove files that were finished before; returns how many. Rows go as well once they count no more."""
+def any_old(reader: Querying, before: int) -> bool:
+    """Whether `remove_old` would find anything; every row gets that old before it goes."""
+    return reader.execute("SELECT 1 FROM crm_exports WHERE created_at < ? LIMIT 1", (before,)).fetchone() is not None
+
+
+def remove_old(tx: Transaction, before: int) -> None:
+    """Remove files that were finished before then. Rows go as well, once they no longer count for a user's limit."""
     rows = tx.execute(
         "SELECT key FROM crm_exports WHERE status != 'removed' AND coalesce(finished_at, created_at) < ?", (before,)
     ).fetchall()
-    remove(tx, [key for (key,) in rows], "the file is older than the setting plugins.crm.export_hours allows")
-    oldest = min(before, tx.now - DAY_MS)
-    tx.execute("DELETE FROM crm_exports WHERE status = 'removed' AND created_at < ?", (oldest,))
-    return len(rows)
+    remove(tx, [key for (key,) in rows], "the file has expired")
+    tx.execute(
+        "DELETE FROM crm_exports WHERE status = 'removed' AND created_at < ?", (min(before, tx.now - DAY_MS),)
+    )
 
 
 def forget_contacts(tx: Transaction, keys: Sequence[int]) -> None:
@@ -164,7 +181,7 @@ def forget_contacts(tx: Transaction, keys: Sequence[int]) -> None:
     remove(tx, sorted(found), "a contact in it was deleted")
 
 
-def wanted_files(reader: Querying) -> set[str]:
+def with_files(reader: Querying) -> set[str]:
     """The ids of the exports whose files are there, or are being written."""
     rows = reader.execute("SELECT id FROM crm_exports WHERE status != 'removed'")
-    return {cast(Any, id) for (id,) in rows}
+    return {id for (id,) in rows.fetchall()}

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from chatnode.api import Plugin, hookimpl, steps_in
 from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
+from chatnode_crm.contacts.forgetting import also_forget
+from chatnode_crm.lists import membership
 from chatnode_crm.permissions import PERMISSIONS, ROLES
 from chatnode_crm.settings import CrmSettings
+from chatnode_crm.tags import tagging
 
 PARTS = tuple(
     each.PART for each in (contacts, lists, tags, segments, bulk, imports, exports, people, broadcasts, statistics)
 )
+
+also_forget((membership.forget_contacts, tagging.forget_contacts))
 
 
 @hookimpl
@@ -30,6 +35,7 @@ def chatnode_plugin() -> Plugin:
         collections=[each for part in PARTS for each in part.collections],
         consumers=[each for part in PARTS for each in part.consumers],
         tasks=[each for part in PARTS for each in part.tasks],
+        works=[each for part in PARTS for each in part.works],
         routes=[each for part in PARTS for each in part.routes],
         metrics=[each for part in PARTS for each in part.metrics],
         limits=[each for part in PARTS for each in part.limits],

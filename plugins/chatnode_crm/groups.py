@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chatnode.api import Reader, Row, rfc3339
+from chatnode_crm.contacts.events import about
 from chatnode_crm.contacts.subjects import unpack
 from chatnode_crm.tombstones import GroupKind
 
@@ -12,14 +13,12 @@ _TABLES: dict[GroupKind, str] = {"list": "crm_lists", "tag": "crm_tags"}
 
 
 def data_about_pair(reader: Reader, row: Row, kind: GroupKind, at: str) -> dict[str, Any] | None:
-    """What the event of a row says; `at` names the field with its time. None if the contact is gone, as an event of
-    its own says. Without a name if the list or the tag is gone."""
+    """What the event of a row says; `at` names the field with its time. No name if the list or the tag is gone."""
     group, contact = unpack(row.subject)
-    found = reader.execute("SELECT id FROM crm_contacts WHERE key = ?", (contact,)).fetchone()
-    data = _data_about_group(reader, kind, group)
-    if found is None or data is None:
+    who, data = about(reader, contact), _data_about_group(reader, kind, group)
+    if who is None or data is None:
         return None
-    return {"contact_id": found[0], **data, at: rfc3339(row.at)}
+    return {"contact_id": who["contact_id"], **data, at: rfc3339(row.at)}
 
 
 def data_of_deleted(reader: Reader, row: Row, kind: GroupKind) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from chatnode.api import Collection, Command, Consumer, EventKind, Limit, Metric, Route, Table, Task
+from chatnode.api import Collection, Command, Consumer, EventKind, Limit, Metric, Route, Table, Task, WorkKind
 
 
 @attrs.frozen(kw_only=True)
@@ -20,6 +20,7 @@ class Part:
     collections: Sequence[Collection] = ()
     consumers: Sequence[Consumer] = ()
     tasks: Sequence[Task] = ()
+    works: Sequence[WorkKind] = ()
     routes: Sequence[Route] = ()
     metrics: Sequence[Metric] = ()
     limits: Sequence[Limit] = ()

@@ -17,6 +17,11 @@ class CrmSettings:
         "Maximum seconds to count the contacts that lists or tags have in common, and to compute statistics.",
         minimum=0,
     )
+    bulk_contacts: int = setting(
+        200,
+        "Number of contacts from which a change of their lists or tags runs in the background, as a work.",
+        minimum=1,
+    )
     idle_list_days: int = setting(
         365, "Days without a change after which a list is archived; 0 means never.", minimum=0
     )

@@ -24,10 +24,12 @@ class ChangeMembers:
 
 @attrs.define
 class BulkDone:
-    """`changed` counts what has changed, for each list or tag. `missing` are the ids of contacts that do not exist."""
+    """`changed` counts what has changed, for each list or tag. A large change is carried out by a `work` in the
+    background instead, whose result has it. `missing` are the ids of contacts that do not exist."""
 
-    changed: int
     missing: list[str]
+    changed: int | None = None
+    work: str | None = None
 
 
 @attrs.define
@@ -58,10 +60,11 @@ class IntersectLists:
 
 @attrs.define
 class FilledList:
-    """The list, and how many contacts it got."""
+    """The list, and how many contacts it got; or the `work` that adds them in the background."""
 
     list: ContactList
-    changed: int
+    changed: int | None = None
+    work: str | None = None
 
 
 @attrs.define
@@ -95,7 +98,8 @@ class MergeTags:
 
 @attrs.define
 class FilledTag:
-    """The tag, and how many contacts changed."""
+    """The tag, and how many contacts changed; or the `work` that changes them in the background."""
 
     tag: ContactTag
-    changed: int
+    changed: int | None = None
+    work: str | None = None

@@ -87,8 +87,10 @@ class Plan:
 
 @attrs.frozen
 class Slice:
-    """What was done: `changed` counts what changed, `after` is the key of the last contact, None after the last."""
+    """What was done: how many contacts were looked at, how much changed, and the key of the last contact; None after
+    the last slice."""
 
+    contacts: int
     changed: int
     after: int | None
 
@@ -101,10 +103,10 @@ def carry_out(tx: Transaction, plan: Plan, after: int, most: int) -> Slice:
     keys = plan.source.page(tx, after, most)
     changed = sum(_STEPS[step.op](tx, step.group, keys, plan.actor) for step in plan.steps) if keys else 0
     if len(keys) == most:
-        return Slice(changed, keys[-1])
+        return Slice(len(keys), changed, keys[-1])
     for end in plan.ends:
         _ENDS[end.op](tx, end.group, plan.actor)
-    return Slice(changed, None)
+    return Slice(len(keys), changed, None)
 
 
 def _add(tx: Transaction, key: int, contacts: list[int], actor: int | None) -> int:

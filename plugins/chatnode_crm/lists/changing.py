@@ -96,7 +96,7 @@ def delete_list(tx: Transaction, row: ListRow, *, actor: int | None) -> None:
     """The list is gone at once; rows of its members are removed afterwards (`tombstones.sweep`)."""
     tx.execute("DELETE FROM crm_lists WHERE key = ?", (row.key,))
     bury(tx, "list", row.key, row.id)
-    tx.record(CrmListDeleted(), subject=row.key, actor=actor)
+    tx.record_many(CrmListDeleted, [row.key], actor=actor)
 
 
 def copy_name(reader: Querying, name: str) -> str:

@@ -8,7 +8,6 @@ import attrs
 
 from chatnode.api import Id, Items, PersonRef, Text, Who, Whole
 from chatnode_crm.cursors import After
-from chatnode_crm.lines import ContactLine
 from chatnode_crm.lists.finding import ListKind, Stage
 from chatnode_crm.naming import GroupName, GroupRef
 
@@ -49,7 +48,7 @@ class ContactList:
 class ListMember:
     """A contact, and when it was added to the list. `list_id` and `list_name` are present if no list was named."""
 
-    contact: ContactLine
+    contact: dict[str, Any]
     added_at: str
     list_id: str | None = None
     list_name: str | None = None

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from chatnode.api import Querying, Reader, Refusal, folded, now_ms, rfc3339
+from chatnode_crm.contacts.finding import by_id, rows
+from chatnode_crm.contacts.shown import plain
 from chatnode_crm.cursors import read_numbers, read_text, write_cursor
-from chatnode_crm.lines import LINE, MatchingContacts, contact_line, page_of_matching
+from chatnode_crm.lines import MatchingContacts, page_of_matching
 from chatnode_crm.lists.finding import COLUMNS, ListRow, find_list, find_lists
 from chatnode_crm.lists.model import (
     ContactListPage,
@@ -41,9 +43,9 @@ def page_of_lists(reader: Reader, asked: ListLists, limit: int) -> ContactListPa
         f"SELECT {COLUMNS} FROM crm_lists l WHERE {' AND '.join(conditions)} ORDER BY l.name_key LIMIT :limit",  # noqa: S608
         values,
     )
-    rows = [ListRow(*row) for row in found.fetchall()]
-    shown = show_lists(reader, rows[:limit])
-    return ContactListPage(shown, write_cursor(name_key(shown[-1].name)) if len(rows) > limit else None)
+    lists = [ListRow(*row) for row in found.fetchall()]
+    shown = show_lists(reader, lists[:limit])
+    return ContactListPage(shown, write_cursor(name_key(shown[-1].name)) if len(lists) > limit else None)
 
 
 def page_of_members(reader: Reader, asked: ListMembers, limit: int) -> ListMemberPage:
@@ -67,27 +69,26 @@ def page_of_members(reader: Reader, asked: ListMembers, limit: int) -> ListMembe
         )
     order = "m.added_at DESC, m.list DESC, m.contact DESC" if asked.list is None else "m.added_at DESC, m.contact DESC"
     found = reader.execute(
-        f"SELECT m.added_at, m.list, m.contact, l.id, l.name, {LINE} FROM crm_members m "  # noqa: S608
-        "CROSS JOIN crm_lists l ON l.key = m.list CROSS JOIN crm_contacts c ON c.key = m.contact "
+        "SELECT m.added_at, m.list, m.contact, l.id, l.name FROM crm_members m "  # noqa: S608
+        "CROSS JOIN crm_lists l ON l.key = m.list "  # in this order, which is that of an index
         f"{'WHERE ' if conditions else ''}{' AND '.join(conditions)} ORDER BY {order} LIMIT :limit",
         values,
     ).fetchall()
+    shown = found[:limit]
+    contacts = plain(reader, rows(reader, [contact for _, _, contact, _, _ in shown]))
     members = [
-        ListMember(contact_line(*line), rfc3339(at), *((id, name) if asked.list is None else ()))
-        for at, _, _, id, name, *line in found[:limit]
+        ListMember(contact, rfc3339(at), *((id, name) if asked.list is None else ()))
+        for contact, (at, _, _, id, name) in zip(contacts, shown, strict=True)
     ]
-    return ListMemberPage(members, write_cursor(*found[limit - 1][:3]) if len(found) > limit else None)
+    return ListMemberPage(members, write_cursor(*shown[-1][:3]) if len(found) > limit else None)
 
 
 def lists_of_contact(reader: Reader, id: str, *, archived: bool) -> JoinedLists:
     """The lists that a contact is on, in the order of names. Raises `Refusal("not_found")`."""
-    contact = reader.execute("SELECT key FROM crm_contacts WHERE id = ?", (id,)).fetchone()
-    if contact is None:
-        raise Refusal("not_found", "no such contact", path="contact")
     found = reader.execute(
         f"SELECT m.added_at, {COLUMNS} FROM crm_members m JOIN crm_lists l ON l.key = m.list "  # noqa: S608
         f"WHERE m.contact = ? {'' if archived else 'AND l.is_active = 1 '}ORDER BY l.name_key",
-        (contact[0],),
+        (by_id(reader, id).key,),
     ).fetchall()
     shown = show_lists(reader, [ListRow(*row) for _, *row in found])
     return JoinedLists([JoinedList(each, rfc3339(at)) for each, (at, *_) in zip(shown, found, strict=True)])
@@ -101,9 +102,9 @@ def overlap(reader: Reader, asked: OverlapOfLists, limit: int) -> MatchingContac
 
 def wanted_of(reader: Querying, lists: Sequence[str], at_least: int | None) -> Wanted:
     """On at least so many of the lists, each counted once. Raises `Refusal`: `not_found`, `invalid`."""
-    rows = find_lists(reader, lists)
-    if not rows:
+    found = find_lists(reader, lists)
+    if not found:
         raise Refusal("invalid", "name at least one list", path="lists")
-    if at_least is not None and at_least > len(rows):
-        raise Refusal("invalid", f"is {at_least}, but only {len(rows)} different lists are named", path="at_least")
-    return Wanted([Group(row.key, row.members) for row in rows], at_least if at_least is not None else len(rows))
+    if at_least is not None and at_least > len(found):
+        raise Refusal("invalid", f"is {at_least}, but only {len(found)} different lists are named", path="at_least")
+    return Wanted([Group(row.key, row.members) for row in found], at_least if at_least is not None else len(found))

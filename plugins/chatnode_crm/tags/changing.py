@@ -65,7 +65,7 @@ def delete_tag(tx: Transaction, row: TagRow, *, actor: int | None) -> None:
     """The tag is gone at once; rows of its contacts are removed afterwards (`tombstones.sweep`)."""
     tx.execute("DELETE FROM crm_tags WHERE key = ?", (row.key,))
     bury(tx, "tag", row.key, row.id)
-    tx.record(CrmTagDeleted(), subject=row.key, actor=actor)
+    tx.record_many(CrmTagDeleted, [row.key], actor=actor)
 
 
 def as_color(text: str | None, path: str = "color") -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chatnode.api import Reader, Refusal, folded, rfc3339
+from chatnode_crm.contacts.finding import by_id
 from chatnode_crm.cursors import read_numbers, read_text, write_cursor
 from chatnode_crm.lines import MatchingContacts, page_of_matching
 from chatnode_crm.naming import name_key
@@ -61,13 +62,10 @@ def page_of_tags(reader: Reader, asked: ListTags, limit: int) -> ContactTagPage:
 
 def tags_of_contact(reader: Reader, id: str) -> GivenTags:
     """The tags that a contact has, in the order of names. Raises `Refusal("not_found")`."""
-    contact = reader.execute("SELECT key FROM crm_contacts WHERE id = ?", (id,)).fetchone()
-    if contact is None:
-        raise Refusal("not_found", "no such contact", path="contact")
     found = reader.execute(
         f"SELECT g.created_at, {COLUMNS} FROM crm_taggings g JOIN crm_tags t ON t.key = g.tag "  # noqa: S608
         "WHERE g.contact = ? ORDER BY t.name_key",
-        contact,
+        (by_id(reader, id).key,),
     )
     return GivenTags([GivenTag(show_tag(TagRow(*row)), rfc3339(at)) for at, *row in found.fetchall()])
 

@@ -8,7 +8,7 @@ import attrs
 import orjson
 
 from chatnode_crm.exports.columns import Preset
-from chatnode_crm.files.formats import FileOptions
+from chatnode_crm.files.writing.formats import FileOptions
 from chatnode_crm.segments.selection import Selection
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import attrs
@@ -10,9 +10,9 @@ import attrs
 from chatnode.api import Querying, Refusal, folded
 from chatnode_crm.contacts import fields
 from chatnode_crm.contacts.fields import FieldKind
-from chatnode_crm.files.formats import FormatName
 from chatnode_crm.files.headers import field_of
 from chatnode_crm.files.writing.columns import Column, ColumnKind
+from chatnode_crm.files.writing.formats import FormatName
 
 Preset = Literal["standard", "full"]
 CUSTOM = "custom."
@@ -74,9 +74,15 @@ def choose(
     for place, name in enumerate(names):
         found = known.get(name) or known.get(folded(name))
         if found is None:
-            raise Refusal("invalid", f"there is no column {name!r}; there are {', '.join(known)}", path=f"columns.{place}")
+            raise Refusal(
+                "invalid", f"there is no column {name!r}; there are {_listed(known)}", path=f"columns.{place}"
+            )
         chosen[found.column.name] = found
     return list(chosen.values())
+
+
+def _listed(known: Mapping[str, ChosenColumn]) -> str:
+    return ", ".join(each.column.name for each in known.values())
 
 
 def _known(reader: Querying) -> dict[str, ChosenColumn]:

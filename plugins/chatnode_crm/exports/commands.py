@@ -20,7 +20,7 @@ from chatnode_crm.exports.showing import expires_at, shown
 from chatnode_crm.exports.stored import ExportRow
 from chatnode_crm.exports.upkeep import UPKEEP
 from chatnode_crm.exports.writing import EXPORT
-from chatnode_crm.files.formats import FORMATS, FileOptions, FormatName
+from chatnode_crm.files.writing.formats import FORMATS, FileOptions, FormatName
 from chatnode_crm.permissions import EXPORT as MAY_EXPORT
 from chatnode_crm.segments import selection
 from chatnode_crm.segments.collection import asker_for
@@ -108,9 +108,7 @@ async def delete(ctx: Context, asked: OfExport) -> Nothing:
 
 
 async def _read(ctx: Context, asked: OfExport) -> ExportRow:
-    return await ctx.read(
-        lambda reader: stored.find(reader, asked.export, _key(ctx), all=ctx.may(OPERATE, reads=True))
-    )
+    return await ctx.read(lambda reader: stored.find(reader, asked.export, _key(ctx), all=ctx.may(OPERATE, reads=True)))
 
 
 def _key(ctx: Context) -> int | None:

@@ -6,8 +6,8 @@ import hashlib
 import os
 from collections.abc import Collection, Iterable
 from contextlib import suppress
+from io import BufferedRandom
 from pathlib import Path
-from typing import BinaryIO
 
 from chatnode.api import Context
 
@@ -22,12 +22,12 @@ def directory(ctx: Context) -> Path:
     return found
 
 
-def create(path: Path) -> BinaryIO:
+def create(path: Path) -> BufferedRandom:
     """Open a file to write that only the node's user can read, in place of one that is there."""
-    return open(path, "w+b", opener=lambda name, flags: os.open(name, flags | os.O_CLOEXEC, 0o600))
+    return open(path, "w+b", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
-def put_in_place(file: BinaryIO, path: Path) -> tuple[int, str]:
+def put_in_place(file: BufferedRandom, path: Path) -> tuple[int, str]:
     """Store a file that is complete under its name, for good; returns its size and SHA-256."""
     file.flush()
     os.fsync(file.fileno())

@@ -8,7 +8,7 @@ import attrs
 
 from chatnode.api import Id, Items, Text, Whole
 from chatnode_crm.exports.columns import Preset
-from chatnode_crm.files.formats import Delimiter, FormatName
+from chatnode_crm.files.writing.formats import Delimiter, FormatName
 from chatnode_crm.segments.selection import Selection
 
 Shown = Literal["waiting", "running", "paused", "done", "failed", "cancelled", "removed"]
@@ -17,8 +17,8 @@ Shown = Literal["waiting", "running", "paused", "done", "failed", "cancelled", "
 @attrs.define
 class CreateExport:
     """`columns` are names such as `email`, `tags`, `lists`, `created_at` and `custom.<name>`; or a `preset` has them:
-    `standard`, which has e-mail address, names, company, phone, country, city and the time of creation, or `full`, which
-    has all, also custom fields. Without either, vCards are full and other files standard.
+    `standard`, with e-mail address, names, company, phone, country, city and the time of creation, or `full`, with all
+    columns, also those of custom fields. Without either, vCards are full and other files standard.
 
     `delimiter` and `bom` (a mark by which Excel recognises UTF-8) are for CSV.
     """

@@ -14,17 +14,20 @@ from chatnode_crm.files.writing.columns import Value
 from chatnode_crm.jsons import json_array
 
 _GROUPS = {
-    "tags": ("SELECT key, name FROM crm_tags ORDER BY name_key", "SELECT contact, tag FROM crm_taggings"),
+    "tags": (
+        "SELECT key, name FROM crm_tags ORDER BY name_key",
+        "SELECT contact, tag FROM crm_taggings WHERE contact IN (SELECT value FROM json_each(?))",
+    ),
     "lists": (
         "SELECT key, name FROM crm_lists WHERE kind != 'dynamic' ORDER BY name_key",
-        "SELECT contact, list FROM crm_members",
+        "SELECT contact, list FROM crm_members WHERE contact IN (SELECT value FROM json_each(?))",
     ),
 }
 """The names of tags and of lists, and who has them. The filter of a dynamic list says who is on it, not an import."""
 
 
 class RowReader:
-    """For one snapshot, as it remembers the names of tags and lists. `read` returns rows in the order of the columns."""
+    """For one snapshot, as it remembers the names of tags and lists."""
 
     def __init__(self, reader: Querying, columns: Sequence[ChosenColumn]) -> None:
         plain = [each.column.name for each in columns if each.field is None and each.column.name not in _GROUPS]
@@ -43,13 +46,15 @@ class RowReader:
         self._ranks = {name: {key: rank for rank, key in enumerate(names)} for name, names in self._names.items()}
 
     def read(self, reader: Querying, keys: Sequence[int]) -> tuple[list[int], list[tuple[Value, ...]]]:
-        """The keys of those contacts that exist, in ascending order, and their rows."""
+        """The keys of those contacts that exist, in ascending order, and their rows, in the order of the columns."""
         asked = json_array(keys)
         found = reader.execute(self._sql, (asked,)).fetchall()
         present = [row[0] for row in found]
         if self._is_plain:
             return present, [row[2:] for row in found]
-        custom = [orjson.loads(row[1]) if row[1] is not None else {} for row in found] if self._has_custom else []
+        custom: list[dict[str, Any]] = (
+            [orjson.loads(row[1]) if row[1] is not None else {} for row in found] if self._has_custom else []
+        )
         cells = [self._cells(reader, each, asked, found, custom) for each in self._columns]
         return present, list(zip(*cells, strict=True))
 
@@ -73,7 +78,7 @@ class RowReader:
     def _names_of(self, reader: Querying, group: str, asked: str) -> Callable[[int], tuple[str, ...]]:
         """The names of a contact's tags or lists, in their order."""
         names, ranks = self._names[group], self._ranks[group]
-        pairs = reader.execute(f"{_GROUPS[group][1]} WHERE contact IN (SELECT value FROM json_each(?))", (asked,))
+        pairs = reader.execute(_GROUPS[group][1], (asked,))
         of_contact: dict[int, list[int]] = defaultdict(list)
         for contact, key in pairs.fetchall():
             if key in names:  # else it was deleted

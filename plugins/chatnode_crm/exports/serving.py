@@ -24,7 +24,7 @@ from chatnode.api import (
 from chatnode_crm.exports import links, stored
 from chatnode_crm.exports.files import directory
 from chatnode_crm.exports.stored import ExportRow
-from chatnode_crm.files.formats import FORMATS
+from chatnode_crm.files.writing.formats import FORMATS
 from chatnode_crm.permissions import EXPORT
 
 

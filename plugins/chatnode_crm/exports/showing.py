@@ -32,9 +32,7 @@ async def shown(ctx: Context, row: ExportRow) -> ExportInfo:
         return attrs.evolve(info, status="failed")
     # A work that has ended without the export being done found it removed, or about to be.
     status = "failed" if work["status"] == "done" else work["status"]
-    return attrs.evolve(
-        info, status=status, done=work["done"], total=work.get("total"), error=work.get("error")
-    )
+    return attrs.evolve(info, status=status, done=work["done"], total=work.get("total"), error=work.get("error"))
 
 
 def _stored(ctx: Context, row: ExportRow) -> ExportInfo:

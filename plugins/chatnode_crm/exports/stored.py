@@ -1,4 +1,4 @@
-"""The rows of exports. An export is `waiting` until its work opens a snapshot, and `writing` until its file is there."""
+"""The rows of exports: `waiting` until their work opens a snapshot, and `writing` until the file is there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import attrs
 
 from chatnode.api import Account, Querying, Refusal, Transaction
 from chatnode_crm.exports.keys import KeySet, any_in, by_part
-from chatnode_crm.files.formats import FORMATS, FormatName
+from chatnode_crm.files.writing.formats import FORMATS, FormatName
 
 DAY_MS = 86_400_000
 ExportStatus = Literal["waiting", "writing", "done", "removed"]
@@ -161,9 +161,7 @@ def remove_old(tx: Transaction, before: int) -> None:
         "SELECT key FROM crm_exports WHERE status != 'removed' AND coalesce(finished_at, created_at) < ?", (before,)
     ).fetchall()
     remove(tx, [key for (key,) in rows], "the file has expired")
-    tx.execute(
-        "DELETE FROM crm_exports WHERE status = 'removed' AND created_at < ?", (min(before, tx.now - DAY_MS),)
-    )
+    tx.execute("DELETE FROM crm_exports WHERE status = 'removed' AND created_at < ?", (min(before, tx.now - DAY_MS),))
 
 
 def forget_contacts(tx: Transaction, keys: Sequence[int]) -> None:

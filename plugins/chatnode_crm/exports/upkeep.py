@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import trio
 
 from chatnode.api import Context, Task, now_ms
@@ -26,7 +24,7 @@ async def clean(ctx: Context) -> str | None:
 async def delete_files(ctx: Context) -> tuple[int, int]:
     """Delete the files that no export has any more; returns how many, and their bytes."""
     place = directory(ctx)
-    there = await trio.to_thread.run_sync(partial(list, place.iterdir()))  # before asking which of them are wanted
+    there = await trio.to_thread.run_sync(lambda: list(place.iterdir()))  # before asking which of them are wanted
     if not there:
         return 0, 0
     wanted = await ctx.read(stored.with_files)

@@ -22,8 +22,8 @@ from chatnode_crm.exports.files import PART, create, directory, put_in_place
 from chatnode_crm.exports.keys import KeySet
 from chatnode_crm.exports.rows import RowReader
 from chatnode_crm.exports.stored import ExportRow
-from chatnode_crm.files.formats import FORMATS
 from chatnode_crm.files.writing.columns import CannotWrite, ContactWriter
+from chatnode_crm.files.writing.formats import FORMATS
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.segments.selection import Selection, count, keys_page
 
@@ -109,9 +109,7 @@ class _Pages:
     def open(cls, reader: Reader, *, asker: Asker, row: ExportRow, choice: Choice, file: BinaryIO) -> _Pages:
         columns = choose(reader, row.format, choice.preset, choice.columns)
         writer = FORMATS[row.format].open(file, [each.column for each in columns], choice.options)
-        return cls(
-            count(reader, asker, choice.contacts), asker, choice.contacts, RowReader(reader, columns), writer
-        )
+        return cls(count(reader, asker, choice.contacts), asker, choice.contacts, RowReader(reader, columns), writer)
 
     def write_next(self, reader: Reader) -> bool:
         """Write the next page; whether there may be more."""

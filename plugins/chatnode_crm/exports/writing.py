@@ -78,11 +78,11 @@ async def _write_pages(ctx: Context, work: Work, row: ExportRow, choice: Choice,
         pages = await snapshot.read(partial(_Pages.open, asker=asker, row=row, choice=choice, file=file))
         noted = trio.current_time()
         while True:
+            if ctx.free_bytes() < LEAST_FREE_BYTES:
+                raise Refusal("unavailable", "the disk is nearly full", retry_after=60)
             commits, began = ctx.commits(), trio.current_time()
             if not await snapshot.read(pages.write_next):
                 break
-            if ctx.free_bytes() < LEAST_FREE_BYTES:
-                raise Refusal("unavailable", "the disk is nearly full", retry_after=60)
             if ctx.commits() != commits:
                 await trio.sleep(trio.current_time() - began)
             if trio.current_time() - noted >= NOTE_SECONDS:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chatnode.api import Plugin, hookimpl, steps_in
 from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
+from chatnode_crm.contacts import hookspecs
 from chatnode_crm.contacts.forgetting import also_forget
 from chatnode_crm.lists import membership
 from chatnode_crm.permissions import PERMISSIONS, ROLES
 from chatnode_crm.settings import CrmSettings
+from chatnode_crm.statistics.checking import check
+from chatnode_crm.statistics.health import health
 from chatnode_crm.tags import tagging
 
 PARTS = tuple(
@@ -15,6 +20,12 @@ PARTS = tuple(
 )
 
 also_forget((membership.forget_contacts, tagging.forget_contacts, exports.forget_contacts))
+
+
+@hookimpl
+def add_hookspecs(add: Callable[[object], None]) -> None:
+    """Let other plugins complete contacts."""
+    add(hookspecs)
 
 
 @hookimpl
@@ -39,4 +50,6 @@ def chatnode_plugin() -> Plugin:
         routes=[each for part in PARTS for each in part.routes],
         metrics=[each for part in PARTS for each in part.metrics],
         limits=[each for part in PARTS for each in part.limits],
+        health=health,
+        check=check,
     )

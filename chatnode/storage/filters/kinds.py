@@ -12,7 +12,7 @@ import orjson
 
 from chatnode.model.times import DAY_MS, FIRST_MS, LAST_MS, milliseconds, rfc3339
 
-Value = str | int
+Value = str | int | float
 """A value as SQLite takes and returns it."""
 
 EQUALITY = frozenset({"_eq", "_neq", "_in", "_nin", "_null"})
@@ -83,6 +83,22 @@ class Integer(Kind):
 
     def is_stored(self, value: Any) -> bool:
         return value.__class__ is int and -(2**63) <= value < 2**63
+
+
+@attrs.frozen
+class Number(Kind):
+    """A number with or without a fraction."""
+
+    takes: str = "a number"
+    operators: frozenset[str] = EQUALITY | ORDER
+
+    def operand(self, value: Any, most_chars: int) -> Operand:
+        if value.__class__ not in (int, float) or not abs(value) <= _MOST_WHOLE:  # written so that NaN is refused too
+            raise Fault(f"takes {self.takes}")
+        return Operand(value)
+
+    def is_stored(self, value: Any) -> bool:
+        return value.__class__ in (int, float) and abs(value) <= _MOST_WHOLE
 
 
 @attrs.frozen

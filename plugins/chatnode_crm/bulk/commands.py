@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+
 from chatnode.api import Context, Refusal, Transaction, command
 from chatnode_crm.asking import actor_of
 from chatnode_crm.bulk.model import (
@@ -9,7 +11,6 @@ from chatnode_crm.bulk.model import (
     BulkDone,
     ChangeMembers,
     ClearTag,
-    ContactIds,
     CopyList,
     FilledList,
     FilledTag,
@@ -27,6 +28,8 @@ from chatnode_crm.lists.finding import ListRow, find_list, find_lists, find_open
 from chatnode_crm.lists.pages import wanted_of
 from chatnode_crm.lists.showing import show_list
 from chatnode_crm.permissions import LISTS, TAGS
+from chatnode_crm.segments import selection
+from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.tags.finding import TagRow, find_tag, find_tags, tag_by_key
 from chatnode_crm.tags.showing import show_tag
 
@@ -46,18 +49,28 @@ async def remove(ctx: Context, asked: ChangeMembers) -> BulkDone:
 async def _change_members(ctx: Context, asked: ChangeMembers, op: Op, title: str) -> BulkDone:
     def write(tx: Transaction) -> BulkDone:
         row = find_open_list(tx, asked.list)
-        return _change(ctx, tx, asked.contacts, [Step(op, row.key)], title, f"list {row.key}")
+        return _change(ctx, tx, asked, [Step(op, row.key)], title, f"list {row.key}")
 
     return await ctx.write(write, repeatable=True)
 
 
 def _change(
-    ctx: Context, tx: Transaction, contacts: ContactIds, steps: list[Step], title: str, resource: str
+    ctx: Context,
+    tx: Transaction,
+    asked: ChangeMembers | ApplyTags | RemoveTags,
+    steps: list[Step],
+    title: str,
+    resource: str,
 ) -> BulkDone:
-    found = keys_by_id(tx, contacts)
-    plan = Plan(Source(contacts=sorted(set(found.values()))), steps, [], actor_of(ctx))
-    begun = begin(ctx, tx, plan, title, resource)
-    return BulkDone([id for id in dict.fromkeys(contacts) if id not in found], begun.changed, begun.work)
+    if (asked.contacts is None) == (asked.select is None):
+        raise Refusal("invalid", "give either contacts or select", path="contacts")
+    found = keys_by_id(tx, asked.contacts or ())
+    source = Source(contacts=sorted(set(found.values())))
+    if asked.select is not None:
+        selection.check(tx, asker_for(ctx), asked.select, "select")
+        source = Source(selected=attrs.asdict(asked.select))
+    begun = begin(ctx, tx, Plan(source, steps, [], actor_of(ctx)), title, resource)
+    return BulkDone([id for id in dict.fromkeys(asked.contacts or ()) if id not in found], begun.changed, begun.work)
 
 
 # ---- lists from lists
@@ -130,7 +143,7 @@ async def apply(ctx: Context, asked: ApplyTags) -> BulkDone:
 
     def write(tx: Transaction) -> BulkDone:
         keys = [row.key for row in find_tags(tx, asked.tags)]
-        return _change(ctx, tx, asked.contacts, [Step("tag", key) for key in keys], "Tag contacts", "tags")
+        return _change(ctx, tx, asked, [Step("tag", key) for key in keys], "Tag contacts", "tags")
 
     return await ctx.write(write, repeatable=True)
 
@@ -140,19 +153,21 @@ async def remove_tags(ctx: Context, asked: RemoveTags) -> BulkDone:
     """Remove tags from contacts, or all that they have."""
 
     def write(tx: Transaction) -> BulkDone:
-        keys = [row.key for row in find_tags(tx, asked.tags)] if asked.tags else _tags_of(tx, asked.contacts)
+        keys = [row.key for row in find_tags(tx, asked.tags)] if asked.tags else _tags_of(tx, asked)
         steps = [Step("untag", key) for key in keys]
-        return _change(ctx, tx, asked.contacts, steps, "Remove tags from contacts", "tags")
+        return _change(ctx, tx, asked, steps, "Remove tags from contacts", "tags")
 
     return await ctx.write(write, repeatable=True)
 
 
-def _tags_of(tx: Transaction, contacts: ContactIds) -> list[int]:
-    """The tags that some of the contacts have."""
+def _tags_of(tx: Transaction, asked: RemoveTags) -> list[int]:
+    """The tags that some of the contacts have; all tags for a selection."""
+    if asked.contacts is None:
+        return [key for (key,) in tx.execute("SELECT key FROM crm_tags ORDER BY key").fetchall()]
     found = tx.execute(
         "SELECT DISTINCT g.tag FROM crm_taggings g JOIN crm_tags t ON t.key = g.tag "
         "WHERE g.contact IN (SELECT value FROM json_each(?)) ORDER BY g.tag",
-        (json_array(keys_by_id(tx, contacts).values()),),
+        (json_array(keys_by_id(tx, asked.contacts).values()),),
     )
     return [tag for (tag,) in found.fetchall()]
 

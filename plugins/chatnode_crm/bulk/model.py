@@ -9,6 +9,7 @@ import attrs
 from chatnode.api import Id, Items, Whole
 from chatnode_crm.lists.model import ContactList, ListRefs
 from chatnode_crm.naming import GroupName, GroupRef
+from chatnode_crm.segments.selection import Selection
 from chatnode_crm.tags.model import ContactTag, TagRefs
 
 ContactIds = Annotated[list[Id], Items(10_000)]
@@ -16,10 +17,11 @@ ContactIds = Annotated[list[Id], Items(10_000)]
 
 @attrs.define
 class ChangeMembers:
-    """`contacts` are ids."""
+    """Give `contacts`, which are ids, or `select`: contacts of a list, that match a filter, or all."""
 
     list: GroupRef
-    contacts: ContactIds
+    contacts: ContactIds | None = None
+    select: Selection | None = None
 
 
 @attrs.define
@@ -69,17 +71,19 @@ class FilledList:
 
 @attrs.define
 class ApplyTags:
-    """`contacts` are ids."""
+    """Give `contacts`, which are ids, or `select`: contacts of a list, that match a filter, or all."""
 
     tags: TagRefs
-    contacts: ContactIds
+    contacts: ContactIds | None = None
+    select: Selection | None = None
 
 
 @attrs.define
 class RemoveTags:
-    """`contacts` are ids. Without `tags`, they lose all of theirs."""
+    """Give `contacts`, which are ids, or `select`. Without `tags`, they lose all of theirs."""
 
-    contacts: ContactIds
+    contacts: ContactIds | None = None
+    select: Selection | None = None
     tags: TagRefs = attrs.field(factory=list[str])
 
 

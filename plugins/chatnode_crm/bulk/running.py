@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import attrs
 
 from chatnode.api import Context, Transaction, Work, WorkKind
-from chatnode_crm.bulk.plan import End, Plan, Slice, Source, Step, carry_out
+from chatnode_crm.bulk.plan import End, Plan, Source, Step, carry_out, end
+from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.settings import CrmSettings
 
 _NAME = "bulk"
+_PAGE = 5_000
 
 
 @attrs.frozen
@@ -27,29 +29,50 @@ def begin(ctx: Context, tx: Transaction, plan: Plan, title: str, resource: str) 
     """Carry out a small plan, or start the work for a large one, in this transaction. Of works that change the same
     list or tag (`resource`), one runs at a time."""
     most = plan.source.most(tx)
-    if most < ctx.settings(CrmSettings).bulk_contacts:
-        return Begun(changed=carry_out(tx, plan, 0, most + 1).changed)
-    return Begun(work=ctx.start_work(tx, _NAME, attrs.asdict(plan), title=title, resource=resource))
+    if most is None or most >= ctx.settings(CrmSettings).bulk_contacts:
+        return Begun(work=ctx.start_work(tx, _NAME, attrs.asdict(plan), title=title, resource=resource))
+    changed = carry_out(tx, plan, plan.source.page(tx, None, 0, most + 1))
+    end(tx, plan)
+    return Begun(changed=changed)
+
+
+@attrs.frozen
+class _State:
+    """The checkpoint of a work: the key of the last contact, how many there were, and how much has changed."""
+
+    after: int = 0
+    done: int = 0
+    changed: int = 0
 
 
 async def _run(ctx: Context, work: Work) -> Mapping[str, Any]:
-    plan = _plan(work.arguments)
-    total = await ctx.read(plan.source.most)
-    state = work.state or {"after": 0, "changed": 0, "done": 0}
-    for size in work.slices():
-        state = await work.write(partial(_next, work, plan, state, size, total))
-        if state["after"] is None:
+    """Contacts are read in pages, outside of the writer, which a filter may keep busy for long."""
+    plan, state = _plan(work.arguments), _State(**(work.state or {}))
+    total, sizes = await ctx.read(plan.source.most), work.slices()
+    asker = attrs.evolve(asker_for(ctx), me=plan.actor)
+    while keys := await ctx.read(lambda reader, after=state.after: plan.source.page(reader, asker, after, _PAGE)):
+        for part in _parts(keys, sizes):
+            state = await work.write(partial(_next, work, plan, state, part, total))
+        if len(keys) < _PAGE:
             break
+    await work.write(lambda tx: end(tx, plan))
     ctx.wake("lists_sweep")
-    return {"changed": state["changed"]}
+    return {"changed": state.changed}
 
 
-def _next(work: Work, plan: Plan, state: dict[str, Any], size: int, total: int, tx: Transaction) -> dict[str, Any]:
-    """Carry out a slice, and note in the same transaction that it is."""
-    made: Slice = carry_out(tx, plan, state["after"], size)
-    done = state["done"] + made.contacts
-    state = {"after": made.after, "changed": state["changed"] + made.changed, "done": done}
-    work.note(tx, done=done, total=done if made.after is None else max(done, total), state=state)
+def _parts(keys: list[int], sizes: Iterator[int]) -> Iterator[list[int]]:
+    start = 0
+    while start < len(keys):
+        size = next(sizes)
+        yield keys[start : start + size]
+        start += size
+
+
+def _next(work: Work, plan: Plan, state: _State, keys: list[int], total: int | None, tx: Transaction) -> _State:
+    """Carry out a part, and note in the same transaction that it is."""
+    changed, done = state.changed + carry_out(tx, plan, keys), state.done + len(keys)
+    state = _State(keys[-1], done, changed)
+    work.note(tx, done=done, total=max(done, total) if total is not None else None, state=attrs.asdict(state))
     return state
 
 

@@ -45,3 +45,9 @@ class CrmSettings:
     )
     exports_per_day: int = setting(50, "Maximum number of exports that a user may make within a day.", minimum=0)
     export_hours: float = setting(24.0, "Hours until the file of an export is deleted.", minimum=0.1)
+    segment_minutes: int = setting(
+        60, "Minutes between checks of who has entered and left dynamic lists; 0 means never.", minimum=0
+    )
+    segment_seconds: float = setting(
+        30.0, "Maximum seconds to find out who has entered or left a dynamic list.", minimum=0
+    )

@@ -5,16 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from chatnode import control_socket
-from chatnode.cli.operator import is_served, run_operator_command, with_operator
+from chatnode.cli.operator import run_operator_command
 from chatnode.cli.progress import Bars
-from chatnode.cli.remote import OperatorCall
 from chatnode.errors import StartError
 
 LOOK_SECONDS = 0.5
@@ -38,7 +36,9 @@ def list_work(data: Path, status: str | None, kind: str | None, limit: int) -> N
     fields = {name: value for name, value in terms.items() if value is not None}
     for each in run_operator_command(data, "work.list", limit=limit, **fields)["works"]:
         owner = f"  @{each['owner']['handle']}" if "owner" in each else ""
-        click.echo(f"{each['work']}  {each['status']:9}  {_progress(each):>14}  {each['kind']:20}  {each['title']}{owner}")
+        click.echo(
+            f"{each['work']}  {each['status']:9}  {_progress(each):>14}  {each['kind']:20}  {each['title']}{owner}"
+        )
 
 
 @work.command("show")
@@ -47,22 +47,19 @@ def list_work(data: Path, status: str | None, kind: str | None, limit: int) -> N
 @click.pass_obj
 def show(data: Path, id: str, watch: bool) -> None:
     """Print work ID: its status, progress and result. Exit with 1 if it has failed or was cancelled."""
-    if watch and not is_served(data):
-        raise StartError(f"{data}: no node runs there, so nothing would change; start it with chatnode serve")
-    found = with_operator(data, partial(_watch if watch else _look, id))
+    found = _watch(data, id) if watch else run_operator_command(data, "work.get", work=id)["work"]
     click.echo(control_socket.shown(found))
     if found["status"] in ("failed", "cancelled"):
         sys.exit(1)
 
 
-async def _look(id: str, call: OperatorCall) -> dict[str, Any]:
-    return (await call("work.get", work=id))["work"]
-
-
-async def _watch(id: str, call: OperatorCall) -> dict[str, Any]:
-    with Bars() as bars:
+def _watch(data: Path, id: str) -> dict[str, Any]:
+    node = control_socket.connect(data)
+    if node is None:
+        raise StartError(f"{data}: no node runs there, so nothing would change; start it with chatnode serve")
+    with node, Bars() as bars:
         while True:
-            found = await _look(id, call)
+            found: dict[str, Any] = node.call("work.get", work=id)["work"]
             bars(found["status"], found["done"], found.get("total") or 0)
             if found["status"] not in _OPEN:
                 return found

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
 
-from chatnode.api import Querying
+from chatnode.api import Asker, Querying, Reader
+from chatnode_crm.contacts.finding import keys_by_id
 from chatnode_crm.exports.columns import ChosenColumn
 from chatnode_crm.files.writing.columns import Value
 from chatnode_crm.jsons import json_array
+from chatnode_crm.segments.matching import matching_sql
+from chatnode_crm.segments.selection import Selection, as_filter
 
 _GROUPS = {
     "tags": (
@@ -24,6 +27,17 @@ _GROUPS = {
     ),
 }
 """The names of tags and of lists, and who has them. The filter of a dynamic list says who is on it, not an import."""
+
+
+def keys_of(reader: Reader, asker: Asker, selection: Selection) -> Iterator[int]:
+    """The keys of the contacts, in ascending order. One statement finds them, which is read on as keys are taken: a
+    statement for each page would look for the members of a list each time."""
+    if selection.ids is not None:
+        yield from sorted(set(keys_by_id(reader, selection.ids).values()))
+        return
+    found = matching_sql(reader, asker, as_filter(selection))
+    for (key,) in reader.execute(f"{found.sql} ORDER BY item.key", found.values):
+        yield key
 
 
 class RowReader:

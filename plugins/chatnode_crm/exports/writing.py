@@ -7,8 +7,9 @@ the database.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any, BinaryIO
 
 import attrs
@@ -20,12 +21,12 @@ from chatnode_crm.exports.choice import Choice
 from chatnode_crm.exports.columns import choose
 from chatnode_crm.exports.files import PART, create, directory, put_in_place
 from chatnode_crm.exports.keys import KeySet
-from chatnode_crm.exports.rows import RowReader
+from chatnode_crm.exports.rows import RowReader, keys_of
 from chatnode_crm.exports.stored import ExportRow
 from chatnode_crm.files.writing.columns import CannotWrite, ContactWriter
 from chatnode_crm.files.writing.formats import FORMATS
 from chatnode_crm.segments.collection import asker_for
-from chatnode_crm.segments.selection import Selection, count, keys_page
+from chatnode_crm.segments.selection import count
 
 PAGE = 1_000
 NOTE_SECONDS = 1.0
@@ -97,31 +98,29 @@ class _Pages:
     """Pages of contacts on the way from a snapshot to a file. Its functions run in the snapshot's thread."""
 
     total: int
-    _asker: Asker
-    _selection: Selection
+    _keys: Iterator[int]
     _source: RowReader
     _writer: ContactWriter
     contacts: KeySet = attrs.field(factory=KeySet)
     rows: int = 0
-    _last: int = 0
 
     @classmethod
     def open(cls, reader: Reader, *, asker: Asker, row: ExportRow, choice: Choice, file: BinaryIO) -> _Pages:
         columns = choose(reader, row.format, choice.preset, choice.columns)
         writer = FORMATS[row.format].open(file, [each.column for each in columns], choice.options)
-        return cls(count(reader, asker, choice.contacts), asker, choice.contacts, RowReader(reader, columns), writer)
+        keys = keys_of(reader, asker, choice.contacts)
+        return cls(count(reader, asker, choice.contacts), keys, RowReader(reader, columns), writer)
 
     def write_next(self, reader: Reader) -> bool:
         """Write the next page; whether there may be more."""
-        keys = keys_page(reader, self._asker, self._selection, self._last, PAGE)
+        keys = list(islice(self._keys, PAGE))
         if not keys:
             return False
         present, rows = self._source.read(reader, keys)
         self._writer.write(rows)
         self.contacts.add(present)
         self.rows += len(rows)
-        self._last = keys[-1]
-        return len(keys) == PAGE
+        return True
 
     def finish(self, reader: Reader) -> None:
         self._writer.finish()

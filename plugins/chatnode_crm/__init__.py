@@ -7,6 +7,7 @@ from collections.abc import Callable
 from chatnode.api import Plugin, hookimpl, steps_in
 from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
 from chatnode_crm.contacts import hookspecs
+from chatnode_crm.cli import cli
 from chatnode_crm.contacts.forgetting import also_forget
 from chatnode_crm.lists import membership
 from chatnode_crm.permissions import PERMISSIONS, ROLES
@@ -50,6 +51,7 @@ def chatnode_plugin() -> Plugin:
         routes=[each for part in PARTS for each in part.routes],
         metrics=[each for part in PARTS for each in part.metrics],
         limits=[each for part in PARTS for each in part.limits],
+        cli=cli,
         health=health,
         check=check,
     )

@@ -28,6 +28,11 @@ def with_names(source: Querying, filter: dict[str, Any]) -> dict[str, Any]:
     return _changed(filter, partial(_name_of_field, source), partial(_name_of_value, source))
 
 
+def replaced(filter: dict[str, Any], text: str, by: str) -> dict[str, Any]:
+    """A filter that was checked, with another text where fields for users are compared with `text`."""
+    return _changed(filter, lambda name: name, lambda name, given: by if is_user(name) and given == text else given)
+
+
 def tests(filter: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """The comparisons in a filter that was checked: field, operator and value."""
     for name, inner in filter.items():
@@ -101,7 +106,7 @@ def _name_of_field(source: Querying, name: str) -> str:
 def _id_of_value(source: Querying, name: str, text: str) -> str:
     if name in _TABLES and not is_id(text):
         return _one(source, f"SELECT id FROM {_TABLES[name]} WHERE name_key = ?", name_key(text), text)  # noqa: S608
-    if _is_user(name):
+    if is_user(name):
         return _one(source, "SELECT id FROM people WHERE handle = ?", text.lower(), text)
     return text
 
@@ -110,12 +115,13 @@ def _name_of_value(source: Querying, name: str, text: str) -> str:
     if name in _TABLES:
         shown = _one(source, f"SELECT name FROM {_TABLES[name]} WHERE id = ?", text, text)  # noqa: S608
         return text if is_id(shown) else shown  # a name that looks like an id would be read as one
-    if _is_user(name):
+    if is_user(name):
         return _one(source, "SELECT handle FROM people WHERE id = ?", text, text)
     return text
 
 
-def _is_user(name: str) -> bool:
+def is_user(name: str) -> bool:
+    """Whether the values of a field are users."""
     field = CONTACTS.field(name)
     return field is not None and isinstance(field.kind, kinds.PersonId)
 

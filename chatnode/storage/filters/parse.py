@@ -191,21 +191,24 @@ class _Parser:
         if operator == "_has_at_least":
             count, value, path = _at_least(value, path)
         items = _list(value, path, "values")
-        has = [self.has(field, kind, each, f"{path}.{index}", depth) for index, each in enumerate(items)]
+        found = [(self.checked(kind.label, each, f"{path}.{index}"), index) for index, each in enumerate(items)]
+        if operator == "_has_at_least":  # each counts once
+            found = [(label, index) for label, index in found if label not in [each for each, _ in found[:index]]]
+        has = [
+            self.saved(label, f"{path}.{index}", depth)
+            if isinstance(label, SavedFilter)
+            else Test(field, "_has_any", (label,))
+            for label, index in found
+        ]
         match operator:
             case "_has_all":
                 return All(tuple(has))
             case "_has_at_least":
-                return AtLeast(count, tuple(part for place, part in enumerate(has) if part not in has[:place]))
+                return AtLeast(count, tuple(has))
             case "_has_any":
                 return _any_of(has)
             case _:
                 return Not(_any_of(has))
-
-    def has(self, field: Field, kind: Labels, value: Any, path: str, depth: int) -> Condition:
-        """A set has one value, which may stand for a saved filter."""
-        found = self.checked(kind.label, value, path)
-        return self.saved(found, path, depth) if isinstance(found, SavedFilter) else Test(field, "_has_any", (found,))
 
     def saved(self, saved: SavedFilter, path: str, depth: int) -> Condition:
         """A saved filter in the place that refers to it. Its faults are at that place, and say where in it they are."""

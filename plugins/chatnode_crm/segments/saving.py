@@ -9,7 +9,7 @@ import orjson
 from chatnode.api import Asker, Querying, Refusal, Transaction, kinds
 from chatnode_crm.lists.changing import update_list
 from chatnode_crm.lists.finding import ListRow, find_list
-from chatnode_crm.referring import tests, texts_of, with_ids
+from chatnode_crm.referring import is_user, tests, texts_of, with_ids
 from chatnode_crm.segments.matching import matching_sql
 
 
@@ -33,7 +33,7 @@ def stored_filter(source: Querying, asker: Asker, filter: dict[str, Any]) -> dic
     """
     matching_sql(source, asker, filter)
     for field, operator, value in tests(filter):
-        if kinds.CURRENT_PERSON in texts_of(value):
+        if is_user(field) and kinds.CURRENT_PERSON in texts_of(value):
             path = f"filter.{field}.{operator}"
             raise Refusal("invalid", f"{path}: a list is the same for everybody; name the user", path=path)
     return with_ids(source, filter)

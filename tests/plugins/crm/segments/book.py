@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from chatnode_crm.contacts import fields, writing
+from chatnode_crm.contacts import fields, finding, writing
 from chatnode_crm.contacts.deleting import delete_many
+from chatnode_crm.contacts.subjects import unpack
 from chatnode_crm.lists.changing import make_list
 from chatnode_crm.lists.finding import find_list
 from chatnode_crm.lists.membership import add_many, remove_many
@@ -24,6 +25,8 @@ class Book:
 
     node: Node
     keys: dict[str, int] = attrs.field(factory=dict[str, int])
+    ids: dict[str, str] = attrs.field(factory=dict[str, str])
+    gone: list[tuple[str, int]] = attrs.field(factory=list[tuple[str, int]])
 
     async def add(self, name: str, **values: Any) -> int:
         """Add a contact; `tags`, `lists` and `custom` by name."""
@@ -37,8 +40,10 @@ class Book:
                 add_many(tx, find_list(tx, each).key, [key], actor=None)
             return key
 
-        self.keys[name] = await self.node.core.db.write(write)
-        return self.keys[name]
+        key = self.keys[name] = await self.node.core.db.write(write)
+        (row,) = await self.node.core.db.read(lambda reader: finding.rows(reader, [key]))
+        self.ids[name] = row.id
+        return key
 
     async def tag(self, tag: str, *names: str) -> None:
         keys = [self.keys[name] for name in names]
@@ -61,6 +66,10 @@ class Book:
 
         await self.node.core.db.write(write)
 
+    async def put_on(self, list: str, *names: str) -> None:
+        keys = [self.keys[each] for each in names]
+        await self.node.core.db.write(lambda tx: add_many(tx, find_list(tx, list).key, keys, actor=None))
+
     async def take_off(self, list: str, *names: str) -> None:
         keys = [self.keys[each] for each in names]
         await self.node.core.db.write(lambda tx: remove_many(tx, find_list(tx, list).key, keys, actor=None))
@@ -70,6 +79,7 @@ class Book:
 
     async def delete(self, name: str) -> None:
         key = self.keys.pop(name)
+        self.gone.append((name, key))
         await self.node.core.db.write(lambda tx: delete_many(tx, [key], reason=None, actor=None))
 
     async def define(self, name: str, kind: fields.FieldKind, *choices: str) -> None:
@@ -86,25 +96,33 @@ class Book:
         )
         return {name for (name,) in rows}
 
-    async def events(self) -> list[tuple[str, str]]:
-        """Who has entered and left dynamic lists, in order: what happened, and the contact's name."""
-        names = {key: name for name, key in self.keys.items()}
+    async def events(self, list: str) -> list[tuple[str, str]]:
+        """Who has entered and left a dynamic list, in order: what happened, and the contact's name."""
+        names = {key: name for name, key in [*self.keys.items(), *self.gone]}
+        key = (await self.node.core.db.read(lambda reader: find_list(reader, list))).key
         rows = await self.node.core.db.read(
             lambda reader: reader.execute(
                 "SELECT kind, subject FROM log WHERE kind IN ('crm.list.entered', 'crm.list.left') ORDER BY gid"
             ).fetchall()
         )
-        return [(kind.rpartition(".")[2], names.get(subject & 0xFF_FFFF_FFFF, "")) for kind, subject in rows]
+        found = [(kind.rpartition(".")[2], *unpack(subject)) for kind, subject in rows]
+        return [(kind, names[contact]) for kind, of, contact in found if of == key]
+
+    async def sql(self, statement: str, *values: Any) -> None:
+        """Behind the plugin's back."""
+        await self.node.core.db.write(lambda tx: tx.execute(statement, values))
 
     async def finish(self, reply: dict[str, Any]) -> dict[str, Any]:
         """Run the work that a command has started; returns its result."""
-        found = await run_work(self.node, reply["work"])
+        while (found := await run_work(self.node, reply["work"]))["status"] == "waiting":
+            pass
         assert found["status"] == "done", found
         return found["result"]
 
     async def an_hour_passes(self) -> str | None:
         """The periodic check, and the works that it starts."""
         ran = await self.node.call("jobs.run", job="crm.segments")
-        await self.node.works.run_due()
+        while (await self.node.call("work.list", status="waiting"))["works"]:
+            await self.node.works.run_due()
         assert ran["job"]["ok"], ran
         return ran["job"].get("result") or None

@@ -89,7 +89,8 @@ def _test_sql(test: Test, parameters: Parameters) -> str:
 def _labels_sql(kind: Labels, test: Test, values: list[str]) -> str:
     """What the relation selects is read once, and not for each row: with few rows, these are found by their key."""
     if test.operator == "_null":
-        return f"{kind.row} {'NOT IN' if test.wanted else 'IN'} ({kind.relation} {kind.exists})"
+        some = kind.some or f"{kind.row} IN ({kind.relation} IS NOT NULL)"
+        return f"NOT ({some})" if test.wanted else some
     return f"{kind.row} IN ({kind.relation} IN ({', '.join(values)}))"
 
 

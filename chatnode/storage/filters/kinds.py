@@ -203,15 +203,15 @@ class Labels(Kind):
 
     A row has a value if `row`, an expression over the collection's source, is among what `relation` selects: a
     statement that ends with the column of the values, to which a condition is added, as in `SELECT t.contact FROM
-    crm_taggings t WHERE t.tag`. It must not select NULL. A row has none if it is not selected with `exists` for a
-    condition. `find` gets a text from a filter and returns the stored value that it means, or the saved filter that it
+    crm_taggings t WHERE t.tag`. It must not select NULL. `some` is a condition: that the row has any value; by default,
+    that it is among what the relation selects. `find` gets a text from a filter and returns the stored value that it means, or the saved filter that it
     stands for. It raises `Fault`, whose text completes a sentence that begins with the path, as in "names no tag".
     """
 
     row: str
     relation: str
     find: Callable[[str], Value | SavedFilter]
-    exists: str = "IS NOT NULL"
+    some: str | None = None
     takes: str = "a string"
     operators: frozenset[str] = SETS
 

@@ -24,8 +24,6 @@ from chatnode_crm.lists.model import (
     CreateList,
     JoinedLists,
     ListLists,
-    ListMemberPage,
-    ListMembers,
     ListReply,
     ListsOfContact,
     MoveCampaign,
@@ -120,13 +118,6 @@ async def list_page(ctx: Context, asked: ListLists) -> ContactListPage:
     return await ctx.query(lambda reader: pages.page_of_lists(reader, asked, limit))
 
 
-@command("crm.lists.members", permission=VIEW, reads=True)
-async def members(ctx: Context, asked: ListMembers) -> ListMemberPage:
-    """The contacts of a list and when they were added, newest first; or those who were added to any list."""
-    limit = ctx.page_size(asked.limit)
-    return await ctx.query(lambda reader: pages.page_of_members(reader, asked, limit))
-
-
 @command("crm.lists.of", permission=VIEW, reads=True)
 async def of(ctx: Context, asked: ListsOfContact) -> JoinedLists:
     """The lists that a contact is on, and since when."""
@@ -150,4 +141,4 @@ async def _change(ctx: Context, list: str, change: Callable[[Transaction, ListRo
     return await ctx.write(write, repeatable=True)
 
 
-COMMANDS = (create, get, update, archive, restore, stage, delete, list_page, members, of, overlap)
+COMMANDS = (create, get, update, archive, restore, stage, delete, list_page, of, overlap)

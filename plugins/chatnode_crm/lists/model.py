@@ -141,7 +141,8 @@ class ListMembers:
 
 @attrs.define
 class ListMemberPage:
-    """Those added last come first. `next` is absent on the last page."""
+    """Those added last come first; those of a dynamic list in the order in which they were created. `next` is absent on
+    the last page."""
 
     members: list[ListMember]
     next: str | None = None

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from chatnode.api import Context, Reader, Transaction, command, find_person, rfc3339
+from typing import Any
+
+from chatnode.api import Asker, Context, Reader, Transaction, command, find_person, rfc3339
 from chatnode_crm.asking import actor_of
-from chatnode_crm.contacts import finding, shown
+from chatnode_crm.contacts import finding
+from chatnode_crm.contacts.shown import plain
 from chatnode_crm.cursors import read_numbers, write_cursor
+from chatnode_crm.jsons import json_array
 from chatnode_crm.lines import MatchingContacts
 from chatnode_crm.lists.changing import make_list
+from chatnode_crm.lists.finding import ListRow, find_list
+from chatnode_crm.lists.model import ListMember, ListMemberPage, ListMembers
+from chatnode_crm.lists.pages import page_of_members
 from chatnode_crm.lists.showing import show_list
 from chatnode_crm.permissions import LISTS, VIEW
 from chatnode_crm.segments import matching, saving
@@ -22,13 +29,20 @@ async def preview(ctx: Context, asked: PreviewSegment) -> MatchingContacts:
     asker, limit = asker_for(ctx), ctx.page_size(asked.limit)
 
     def read(reader: Reader) -> MatchingContacts:
-        (after,) = read_numbers(asked.after, 1) or (0,)
-        keys = matching.keys_page(reader, asker, asked.filter, after, limit + 1)
+        keys, following = _page(reader, asker, asked.filter, asked.after, limit)
         count = matching.count(reader, asker, asked.filter) if asked.after is None else None
-        following = write_cursor(keys[limit - 1]) if len(keys) > limit else None
-        return MatchingContacts(shown.plain(reader, finding.rows(reader, keys[:limit])), count, following)
+        return MatchingContacts(plain(reader, finding.rows(reader, keys)), count, following)
 
     return await ctx.query(read)
+
+
+def _page(
+    reader: Reader, asker: Asker, filter: dict[str, Any], after: str | None, limit: int
+) -> tuple[list[int], str | None]:
+    """The keys of contacts that match, and the cursor of the next page."""
+    (key,) = read_numbers(after, 1) or (0,)
+    keys = matching.keys_page(reader, asker, filter, key, limit + 1)
+    return keys[:limit], write_cursor(keys[limit - 1]) if len(keys) > limit else None
 
 
 @command("crm.segments.create", permission=LISTS)
@@ -93,4 +107,38 @@ async def get(ctx: Context, asked: OfSegment) -> SegmentReply:
     return await ctx.query(read)
 
 
-COMMANDS = (preview, create, update, check, get)
+@command("crm.lists.members", permission=VIEW, reads=True)
+async def members(ctx: Context, asked: ListMembers) -> ListMemberPage:
+    """The contacts of a list and when they were added, newest first; or those who were added to any list.
+
+    Of an active dynamic list, those that its filter matches now, in the order in which they were created. They were
+    added when that was found; with `days`, only those for whom it was found before are shown.
+    """
+    asker, limit = asker_for(ctx), ctx.page_size(asked.limit)
+
+    def read(reader: Reader) -> ListMemberPage:
+        row = find_list(reader, asked.list) if asked.list is not None and asked.days is None else None
+        if row is None or row.filter is None or not row.is_active:
+            return page_of_members(reader, asked, limit)
+        return _matching_members(reader, asker, row, asked.after, limit)
+
+    return await ctx.query(read)
+
+
+def _matching_members(reader: Reader, asker: Asker, row: ListRow, after: str | None, limit: int) -> ListMemberPage:
+    keys, following = _page(reader, asker, saving.filter_of(row), after, limit)
+    added = dict(
+        reader.execute(
+            "SELECT contact, added_at FROM crm_members WHERE list = ? AND contact IN (SELECT value FROM json_each(?))",
+            (row.key, json_array(keys)),
+        ).fetchall()
+    )
+    rows = finding.rows(reader, keys)
+    shown = [
+        ListMember(contact, rfc3339(added.get(each.key, asker.now)))
+        for contact, each in zip(plain(reader, rows), rows, strict=True)
+    ]
+    return ListMemberPage(shown, following)
+
+
+COMMANDS = (preview, create, update, check, get, members)

@@ -30,7 +30,8 @@ def learn(source: Querying, _: Asker) -> Iterator[Field]:
     tags = kinds.Labels(
         row="item.key",
         relation="SELECT g.contact FROM crm_taggings g WHERE g.tag",
-        exists="IN (SELECT t.key FROM crm_tags t)",
+        # Rows of tags and lists that were deleted may still be there.
+        some="EXISTS (SELECT 1 FROM crm_taggings g CROSS JOIN crm_tags t ON t.key = g.tag WHERE g.contact = item.key)",
         find=partial(_tag, source),
         takes="the name or id of a tag",
     )
@@ -38,7 +39,8 @@ def learn(source: Querying, _: Asker) -> Iterator[Field]:
         row="item.key",
         relation="SELECT m.contact FROM crm_members m WHERE m.list",
         # Not dynamic ones: a filter for contacts on no list would change its own answer.
-        exists="IN (SELECT l.key FROM crm_lists l WHERE l.kind <> 'dynamic')",
+        some="EXISTS (SELECT 1 FROM crm_members m CROSS JOIN crm_lists l ON l.key = m.list "
+        "WHERE m.contact = item.key AND l.kind <> 'dynamic')",
         find=partial(_list, source),
         takes="the name or id of a list",
     )

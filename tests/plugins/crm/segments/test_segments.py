@@ -89,3 +89,16 @@ async def test_a_filter_that_names_what_was_deleted_is_broken(mara: User, book: 
     assert "Important" in caught.value.message
     assert await book.an_hour_passes() == "1 broken of 1 dynamic lists"
     assert await book.members("Important") == {"Cy", "Dan"}
+
+
+async def test_members_of_a_dynamic_list_are_those_that_match_now(mara: User, book: Book) -> None:
+    await book.finish(await mara.call("crm.segments.create", name="French", filter=FRENCH))
+    await book.add("Eve", country="France")
+    await book.change("Ada", country="Spain")
+    page = await mara.call("crm.lists.members", list="French", limit=1)
+    assert [each["contact"]["first_name"] for each in page["members"]] == ["Bea"]
+    page = await mara.call("crm.lists.members", list="French", limit=1, after=page["next"])
+    assert [each["contact"]["first_name"] for each in page["members"]] == ["Eve"]
+    assert "next" not in page
+    added = await mara.call("crm.lists.members", list="French", days=1)
+    assert [each["contact"]["first_name"] for each in added["members"]] == ["Bea", "Ada"]

@@ -152,6 +152,11 @@ FIELDS: dict[str, Fields] = {
     "sessions.rename": lambda at: {"session": 99_999, "label": "phone"},
     "sessions.revoke": lambda at: {"session": 99_999},
     "sessions.revoke_others": lambda at: {},
+    "work.list": lambda at: {},
+    "work.get": lambda at: {"work": "0" * 32},
+    "work.pause": lambda at: {"work": "0" * 32},
+    "work.resume": lambda at: {"work": "0" * 32},
+    "work.cancel": lambda at: {"work": "0" * 32},
     **rows.FIELDS,
 }
 

@@ -17,6 +17,7 @@ from tests.commands import COMMANDS
 from tests.plugins.attachments.messages.uploaded import Sender, Uploads
 from tests.services.dialogue import outcome, token_of
 from tests.test_matrix import FIELDS, Target
+from tests.works import stored_work
 
 #: Of these each call makes another thing, or is an act of its own; or needs what can be used once.
 ANOTHER = {
@@ -181,12 +182,22 @@ SPECIAL: dict[str, Ask] = {
     "contacts.labels.rename": kept(kind="group", name="work", to="WORK"),
     "contacts.labels.delete": kept(kind="group", name="work"),
     "reactions.remove": of("ann"),
+    "work.pause": lambda at: work_of_ann(at),
+    "work.resume": lambda at: work_of_ann(at, "work.pause"),
+    "work.cancel": lambda at: work_of_ann(at),
     "attachments.remove": lambda at: sent_file(at),
     "attachments.quarantine": lambda at: moderated_file(at),
     "attachments.release": lambda at: moderated_file(at, "attachments.quarantine"),
     "attachments.check": operator,
     "attachments.collect": operator,
 }
+
+
+async def work_of_ann(at: World, *before: str) -> tuple[User, dict[str, Any]]:
+    work = await stored_work(at.node, at.ann)
+    for command in before:
+        await at.ann.call(command, work=work)
+    return at.ann, {"work": work}
 
 
 async def sent_file(at: World) -> tuple[User, dict[str, Any]]:

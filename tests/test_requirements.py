@@ -20,7 +20,7 @@ import pytest
 from chatnode import services
 from chatnode.cli import cli
 from chatnode.config_file import sections
-from chatnode.model import conversations, events, messages, people, permissions, presence
+from chatnode.model import conversations, ephemeral, events, messages, people, permissions, presence
 from chatnode.model.commands import conversations as conversation_commands
 from chatnode.model.commands import messages as message_commands
 from chatnode.model.commands import presence as presence_commands

@@ -24,6 +24,7 @@ IN_TURN = {
     "items.query", "search.messages", "conversations.public", "conversations.context", "conversations.members.list",
     "receipts.list", "inbox.list", "people.blocked", "people.export", "presence.get", "reports.list", "invites.list",
     "roles.list", "audit.list", "contacts.list", "contacts.labels.list", "reactions.list", "attachments.report",
+    "work.list",
 }  # fmt: skip
 #: An index gives just the page, or there are never more than a few; or they are the operator's.
 AT_ONCE = {
@@ -32,7 +33,7 @@ AT_ONCE = {
     "presence.history", "typing.list", "sessions.list", "retention.list", "jobs.list", "contacts.get",
     "contacts.requests", "reactions.mine", "plugins.list", "plugins.consumers", "plugins.set_aside", "plugins.export",
     "attachments.uploads", "attachments.usage", "attachments.list", "attachments.get", "attachments.link",
-    "attachments.stored",
+    "attachments.stored", "work.get",
 }  # fmt: skip
 
 

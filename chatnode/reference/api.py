@@ -21,14 +21,17 @@ from chatnode.reference.events import events
 from chatnode.reference.typed import shown, signature, words_of_fields
 
 DECLARED = (
-    "Plugin", "Command", "EventKind", "Table", "Step", "Permission", "PluginRole", "Limit", "Consumer", "Task", "Route",
-    "Response", "FilePart", "ByteRange", "Page", "Metric", "Collection", "Field", "RemovalNote",
+    "Plugin", "Command", "EventKind", "Table", "Step", "Permission", "PluginRole", "Limit", "Consumer", "Task", "WorkKind",
+    "Route", "Response", "FilePart", "ByteRange", "Page", "Metric", "Collection", "Field", "RemovalNote",
 )  # fmt: skip
 WORKED_WITH = (
     "Context",
     "PageContext",
     "Request",
     "Transaction",
+    "Work",
+    "EndedWork",
+    "WorkInfo",
     "Change",
     "Draft",
     "AsPerson",
@@ -70,6 +73,19 @@ _FURTHER = {
     "PageContext": (
         "- `sent: Mapping[str, str]`: What the user sent with a form that was refused, by the names of its fields",
         "- `errors: Mapping[str, str]`: What is wrong with it, by the names of its fields",
+    ),
+    "Work": (
+        "- `id: str`: The work's id, which `ctx.start_work` returned",
+        "- `kind: str`: `<plugin>.<name>`",
+        "- `title: str`: What its owner sees",
+        "- `owner: int | None`: The key of the user whose work it is; None for the plugin's own",
+        "- `resource: str | None`: What it has for itself while it runs",
+        "- `arguments: Mapping[str, Any]`: What it was started with",
+        "- `state: dict[str, Any] | None`: The checkpoint that was stored last; None before the first",
+        "- `attempt: int`: 1, and one more after each failure",
+        "- `done: int`: How much is done, as it was stored last",
+        "- `total: int | None`: Of how much, if that is known",
+        "- `rate: float | None`: How much per second of late",
     ),
     "Transaction": (
         "- `now: int`: Milliseconds since 1970, the same for the whole transaction",

@@ -12,6 +12,7 @@ from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
 from chatnode.testing import User
 from tests.plugins.attachments.messages.uploaded import Uploads
+from tests.works import stored_work
 
 SECRET = "zebrafinch"
 """Only in what ann may not see."""
@@ -84,6 +85,8 @@ async def settle(node: Node) -> Neighbourhood:
     await node.call("invites.create")
     for place, uploader, name in ((plans, bob, "cat.png"), (hidden, bob, f"{SECRET}.png"), (None, cay, SECRET)):
         await _file(Uploads(node), place, uploader, name)
+    for owner, title in ((ann, "Import of friends"), (ann, "Import of enemies"), (bob, SECRET), (None, SECRET)):
+        await stored_work(node, owner, title)
     await node.core.db.write(_what_other_commands_set)
     return Neighbourhood(node, ann, bob, cay, root, talk, plans, late, hidden)
 

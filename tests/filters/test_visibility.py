@@ -48,6 +48,7 @@ WHO = {
     "reports": ("forbidden", "forbidden", "rows"),
     "removals": ("forbidden", "forbidden", "rows"),
     "jobs": ("forbidden", "forbidden", "rows"),
+    "work": ("empty", "rows", "rows"),
     "contacts": ("empty", "rows", "empty"),
     "contact_labels": ("empty", "rows", "empty"),
     "contact_requests": ("empty", "rows", "empty"),

@@ -15,6 +15,7 @@ What an event means to it:
 - `conversation.trimmed`: messages up to its floor are gone, and count as read.
 - `conversation.imported`: fetch the conversation anew.
 - `person.erased`: what they said becomes tombstones, and their handle is another.
+- `work.changed`: here is one of one's own works as it is now.
 - `person.updated`: names and pictures. `role.changed`, `session.revoked`: about oneself.
 """
 
@@ -73,12 +74,15 @@ class Client:
     nameless: set[str] = attrs.field(factory=set[str])
     blocked: set[str] = attrs.field(factory=set[str])
     signed_out: list[int] = attrs.field(factory=list[int])
+    works: dict[str, Any] = attrs.field(factory=dict[str, Any])
     gid: int = 0
 
     async def begin(self, inbox: dict[str, Any] | None = None) -> None:
         """Take a snapshot; `inbox` is its first page, if that came with a welcome."""
         self.me = await self._fetch_me()
         self.blocked = {person["id"] for person in (await self.who.call("people.blocked"))["people"]}
+        works: list[dict[str, Any]] = (await self.who.call("work.list"))["works"]
+        self.works = {work["work"]: work for work in works if work.get("owner", {}).get("id") == self.who.id}
         self.talks = {}
         self.stale = set()
         page = inbox or await self.who.call("inbox.list", limit=PAGE)
@@ -112,6 +116,7 @@ class Client:
         return {
             "me": self.me,
             "blocked": self.blocked,
+            "works": self.works,
             "inbox": order,
             "talks": {id: attrs.asdict(self.talks[id]) for id in order},
         }
@@ -172,6 +177,8 @@ class Client:
             self.signed_out.append(frame["session"])
         elif name == "person.blocked":
             (self.blocked.add if frame["blocked"] else self.blocked.discard)(frame["person"]["id"])
+        elif name == "work.changed":
+            self.works[frame["work"]["work"]] = frame["work"]
         elif name == "person.erased":
             self._person_erased(frame["person"], frame["at"])
         elif name == "person.adopted":

@@ -14,6 +14,7 @@ from chatnode.node import Node
 from chatnode.storage.engine.transaction import Transaction
 from tests.properties.client_model import Client
 from tests.properties.world import Connection, SignedIn, connect, fresh, new_token
+from tests.works import stored_work
 
 PASSWORD = "correct horse battery staple"
 
@@ -801,6 +802,29 @@ async def running_a_job(world: World) -> None:
     await world.say(await world.direct(), "hello")
     await world.begin()
     await world.call(None, "jobs.run", job="expired")
+
+
+@scenario("work.pause")
+async def pausing_a_work(world: World) -> None:
+    work = await stored_work(world.node, world.bob)
+    await world.begin()
+    await world.call(world.bob, "work.pause", work=work)
+
+
+@scenario("work.resume")
+async def letting_a_work_go_on(world: World) -> None:
+    work = await stored_work(world.node, world.bob)
+    await world.bob.call("work.pause", work=work)
+    await world.begin()
+    await world.call(world.ann, "work.resume", work=work)
+
+
+@scenario("work.cancel")
+async def ending_a_work(world: World) -> None:
+    work, of_nobody = await stored_work(world.node, world.cay), await stored_work(world.node)
+    await world.begin()
+    await world.call(world.cay, "work.cancel", work=work)
+    await world.call(None, "work.cancel", work=of_nobody)
 
 
 @scenario("backup.create")

@@ -11,9 +11,9 @@ import attrs
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from chatnode.model.ephemeral import EPHEMERAL
 from chatnode.model.events import EVENTS
 from chatnode.model.fields import Entries, Items, Real, Text, Whole
-from chatnode.model.ephemeral import EPHEMERAL
 from tests.commands import COMMANDS, PLUGINS
 from tests.quick import examples
 

@@ -10,6 +10,7 @@ from chatnode.model.permissions import MEMBER, ROLES
 from chatnode.node import Node
 from chatnode.services import COMMANDS
 from chatnode.testing import User, refused
+from tests.works import stored_work
 
 SECRET = "kingfisher and heron"
 
@@ -36,6 +37,9 @@ DONE: dict[str, dict[str, Any]] = {
     "import.messages": {"source": "irc", "items": [{"cid": "1", "author": "Ada", "at": 0, "text": SECRET}]},
     "import.missing": {"source": "irc", "key": "#x", "items": [{"cid": "1", "author": "Ada L"}]},
     "people.adopt": {"author": "ada", "person": "bob"},
+    "work.pause": {},
+    "work.resume": {},
+    "work.cancel": {},
 }
 #: Done by the operator before there is an administrator.
 SETUP = "setup.create"
@@ -68,10 +72,13 @@ async def test_each_leaves_an_entry_and_no_secret(node: Node, root: User, bob: U
     bad = await bob.posts(talk, SECRET)
     await root.call("messages.report", message=bad["message"], reason="spam", note=SECRET)
     given: list[str] = []
+    work = await stored_work(node, bob, SECRET)
     for command, fields in DONE.items():
         if command == "import.messages":
             listed = await entries(root, action="import.conversation")
             fields = fields | {"conversation": listed[0]["target"]}
+        if command.startswith("work."):
+            fields = fields | {"work": work}
         answer = await root.call(command, **fields)
         given += [str(answer[name]) for name in ("token", "code", "link") if name in answer]
         newest = next(entry for entry in await entries(root) if "actor" in entry)

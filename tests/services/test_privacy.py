@@ -21,6 +21,7 @@ from chatnode.storage.privacy import erasure, retention
 from chatnode.storage.privacy import export as personal_export
 from chatnode.testing import LiveSession, User, refused
 from tests.storage import whole_index
+from tests.works import stored_work
 
 from .dialogue import PASSWORD, Visitor, assert_sound, token_of, with_limits, with_password
 
@@ -98,6 +99,7 @@ ROWS = {
     "contacts_requests.receiver": "contacts_requests",
     "import_authors.person": "author",
     "bots.person": None,  # only bots have a row
+    "work.owner": "work",
 }
 """Where rows are somebody's own: as what they are exported. All of them go with the person."""
 KEPT = {
@@ -245,6 +247,7 @@ async def test_no_table_that_names_people_is_forgotten(node: Node, root: User, c
     await token_of(cay)
     await root.call("people.reset_link", person="cay")
     await node.core.db.write(lambda tx: tx.execute("INSERT INTO bots VALUES ('demo', 'cay', ?, 0)", (cay.account.key,)))
+    await stored_work(node, cay)
 
     def counts(reader: Reader) -> dict[str, int]:
         key = (cay.account.key,)

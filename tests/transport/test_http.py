@@ -22,6 +22,7 @@ from chatnode.storage.people import sessions
 from chatnode.testing import User
 from chatnode.transport.origins import COOKIE
 from tests.services.dialogue import PASSWORD, token_of, with_password
+from tests.works import stored_work
 
 from .clients import Address, Http, Response, bearer, head, replace_handler, serving
 
@@ -679,7 +680,7 @@ async def test_no_limit_on_a_body_is_none(http: Http, ann: User, anns: str) -> N
 async def test_health_is_told_to_anybody(http: Http, node: Node, ann: User, anns: str) -> None:
     well = await http.request("GET", "/health")
     assert (well.status, well.json["status"]) == (200, "ok")
-    parts = {"sessions", "writing", "reading", "disk", "jobs", "clock", "search", "plugins"}
+    parts = {"sessions", "writing", "reading", "disk", "jobs", "clock", "search", "plugins", "work"}
     assert set(well.json["parts"]) == parts | {f"plugin.{name}" for name in node.plugins.probes()}
     node.core.db.broken = "as in a test"
     ill = await http.request("GET", "/health")
@@ -728,6 +729,7 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
     theirs = await bob.posts(talk, "hello", reply_to=first["message"])
     imported = (await node.call("import.conversation", source="irc", key="#x", title="#x"))["conversation"]
     items = [{"cid": "1", "author": "Ada", "at": 0, "text": "x" * size, "metadata": {"a": "b"}} for size in (1, 16_001)]
+    work = await stored_work(node, ann)
     asked: list[tuple[str, str | None, dict[str, Any]]] = [
         ("node.info", None, {}),
         ("people.create", root, {"handle": "cy", "name": "Cy"}),
@@ -824,6 +826,11 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
         ("plugins.set_aside", root, {}),
         ("plugins.disable", root, {"plugin": "reactions"}),
         ("plugins.enable", root, {"plugin": "reactions"}),
+        ("work.list", anns, {"status": "waiting", "limit": 1}),
+        ("work.pause", anns, {"work": work}),
+        ("work.resume", root, {"work": work}),
+        ("work.cancel", anns, {"work": work}),
+        ("work.get", root, {"work": work}),
         ("node.check", root, {}),
         ("node.repair", root, {}),
         ("node.statistics", root, {}),

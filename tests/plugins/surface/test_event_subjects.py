@@ -14,6 +14,7 @@ from tests.plugins.surface.making import made, node_with
 from tests.services.dialogue import token_of
 from tests.services.test_adoption import bring_in
 from tests.services.test_retention import days_pass
+from tests.works import stored_work
 
 
 class Seen:
@@ -61,6 +62,8 @@ def key(tx: Transaction, event: Any, change: Change) -> int:
             (role,) = tx.execute("SELECT role FROM people WHERE key = ?", (change.subject,)).fetchone()
             assert (role, list(change.people)) == (event.role, [change.subject])
             return change.subject
+        case "work.changed":
+            sql, id = "SELECT key FROM work WHERE id = ?", event.work.work
         case _:
             sql, id = "SELECT key FROM people WHERE id = ?", event.person.id
     return tx.execute(sql, (id,)).fetchone()[0]
@@ -94,6 +97,8 @@ async def live(node: Node) -> None:
     await bring_in(node, 1, 2)
     await root.call("people.adopt", author="grace.hopper", person="bob")
     await node.call("people.erase", person="two", handle="two")
+    for owner in (ann, None):
+        await stored_work(node, owner)
 
 
 async def test_the_subject_of_every_event_is_what_the_reference_says(tmp_path: Path) -> None:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from chatnode_crm.part import Part
+from chatnode_crm.tags.events import EVENTS
 
-PART = Part()
+PART = Part(events=EVENTS)

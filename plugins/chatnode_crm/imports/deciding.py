@@ -23,7 +23,8 @@ OPTED_OUT = "opted_out"
 
 @attrs.frozen
 class Decision:
-    """`contact` is the key of the one that exists; `changes` are the values to create it with, or to change.
+    """`contact` is the key of the one that exists; `changes` are the values to create it with, or to change, and
+    `before` what it has instead.
 
     The message of the `fault` has no values: it is kept longer than the row.
     """
@@ -32,6 +33,7 @@ class Decision:
     contact: int | None = None
     changes: Values = attrs.field(factory=dict[str, Any])
     fault: FieldFault | None = None
+    before: Values = attrs.field(factory=dict[str, Any])
 
 
 @attrs.define
@@ -82,7 +84,9 @@ def decide(
         if value is not None and not claims.is_free(value, contact["key"]):
             return _taken(other, contact["key"])
         claims.take(value, contact[other])
-    return Decision("update" if changes else "unchanged", contact["key"], changes)
+    columns = ("opted_out_at" if field == OPTED_OUT else field for field in changes)
+    before = {column: contact[column] for column in columns}
+    return Decision("update" if changes else "unchanged", contact["key"], changes, before=before)
 
 
 def _create(values: Values, claims: Claims, other: str) -> Decision:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -13,7 +13,7 @@ from chatnode_crm.contacts.values import FIELDS
 from chatnode_crm.imports.deciding import Claims, Decision, decide, unique_fields
 from chatnode_crm.imports.options import ImportPolicies
 from chatnode_crm.imports.staged import DUPLICATE, READY, REMOVED, StagedRow
-from chatnode_crm.imports.suppression import suppressed_among
+from chatnode_crm.imports.suppression import ERASED, suppressed_among
 from chatnode_crm.jsons import json_array
 from chatnode_crm.naming import name_key
 
@@ -39,13 +39,16 @@ class Judged:
         return LETTERS[self.decision.verdict]
 
 
-def judge(reader: Querying, rows: Sequence[StagedRow], policies: ImportPolicies, claims: Claims) -> list[Judged]:
-    """Decide about rows in their order. `claims` has what the rows before them claimed; its holders are replaced."""
+def judge(
+    reader: Querying, rows: Sequence[StagedRow], policies: ImportPolicies, claims: Claims, since: int
+) -> list[Judged]:
+    """Decide about rows of an import that began at `since`, in their order. `claims` has what the rows before them
+    claimed; its holders are replaced."""
     ready = [row for row in rows if row.letter == READY]
     match, other = unique_fields(policies)
     contacts = _contacts_by(reader, match, [row.values[match] for row in ready])
     claims.holders = _holders_of(reader, other, [value for row in ready if (value := row.values.get(other))])
-    suppressed = suppressed_among(reader, [key for row in ready if (key := row.values.get("email_key"))])
+    suppressed = suppressed_among(reader, [key for row in ready if (key := row.values.get("email_key"))], since)
     return [Judged(row, _decide(row, contacts, claims, policies, suppressed)) for row in rows]
 
 
@@ -54,11 +57,11 @@ def _decide(
     contacts: Mapping[str, Mapping[str, Any]],
     claims: Claims,
     policies: ImportPolicies,
-    suppressed: Mapping[str, str],
+    suppressed: Collection[str],
 ) -> Decision:
     if row.letter == READY:
         values = row.values
-        reason = suppressed.get(values.get("email_key") or "")
+        reason = ERASED if values.get("email_key") in suppressed else None
         return decide(values, contacts.get(values[unique_fields(policies)[0]]), claims, policies, reason)
     if row.letter == REMOVED:
         return _REMOVED

@@ -127,3 +127,11 @@ def check_state(row: ImportRow, *states: ImportState) -> None:
     """Raises `Refusal("conflict")`."""
     if row.state not in states:
         raise Refusal("conflict", f"the import is {row.state}; this needs one that is {' or '.join(states)}")
+
+
+def staged_imports(reader: Querying) -> list[ImportRow]:
+    """All whose rows are in files."""
+    rows = reader.execute(
+        f"SELECT {_COLUMNS} FROM crm_imports WHERE generation IS NOT NULL AND state <> 'deleted'"  # noqa: S608
+    )
+    return [_of(row) for row in rows.fetchall()]

@@ -108,6 +108,9 @@ class StagedRows:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._rows.close()
 
     def read(self, first: int, count: int) -> list[StagedRow]:

@@ -1,27 +1,39 @@
-"""Addresses that must not be imported: of contacts that were erased, or do not want to be in the node's tables."""
+"""Addresses that must not be imported: of contacts that were erased, or that were deleted a moment ago."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from chatnode.api import Querying
+from chatnode_crm.jsons import json_array
 
-Suppressor = Callable[[Querying, Sequence[str]], Mapping[str, str]]
-"""Gets normalised addresses; returns why some of them are suppressed. It must not say what the addresses are."""
+Suppressor = Callable[[Querying, Sequence[str]], Iterable[str]]
+"""Gets normalised addresses; returns those that must not become contacts again."""
 
-_suppressors: list[Suppressor] = []
+ERASED = "this contact was erased, or is not to be contacted"
 
-
-def suppress_by(suppressor: Suppressor) -> None:
-    """Ask this function, too. Called once, when the plugin is put together."""
-    if suppressor not in _suppressors:
-        _suppressors.append(suppressor)
+_suppressors: tuple[Suppressor, ...] = ()
 
 
-def suppressed_among(reader: Querying, email_keys: Sequence[str]) -> dict[str, str]:
-    """Why some of the addresses must not be imported."""
-    found: dict[str, str] = {}
-    if email_keys:
-        for suppressor in _suppressors:
-            found.update(suppressor(reader, email_keys))
+def suppress_by(functions: Sequence[Suppressor]) -> None:
+    """Ask these functions. Part of the declaration: called once, on import."""
+    global _suppressors
+    _suppressors = tuple(functions)
+
+
+def suppressed_among(reader: Querying, email_keys: Sequence[str], since: int) -> set[str]:
+    """Those of the addresses that must not be imported by an import that began at `since`.
+
+    Staged rows of contacts that were deleted after that are removed by a job; until then they are found here.
+    """
+    if not email_keys:
+        return set()
+    rows = reader.execute(
+        "SELECT email_key FROM crm_import_forgotten WHERE at >= ? "
+        "AND email_key IN (SELECT value FROM json_each(?))",
+        (since, json_array(email_keys)),
+    )
+    found = {email for (email,) in rows.fetchall()}
+    for suppressor in _suppressors:
+        found.update(suppressor(reader, email_keys))
     return found

@@ -25,12 +25,18 @@ CREATE TABLE crm_imports (
 CREATE INDEX crm_imports_owner ON crm_imports (owner, created_at);
 CREATE INDEX crm_imports_state ON crm_imports (state, updated_at);
 
+-- What the plan says of each row, as a letter. It is apart from crm_imports because it is long.
+CREATE TABLE crm_import_plans (
+  import  INTEGER PRIMARY KEY,
+  letters TEXT NOT NULL
+);
+
 -- What the applied rows became: a letter for each row, and the keys of what was added, for undoing it.
 CREATE TABLE crm_import_slices (
   import   INTEGER NOT NULL,
   first    INTEGER NOT NULL,    -- the number of its first row
   verdicts TEXT NOT NULL,
-  gid      INTEGER NOT NULL,    -- the log's end: what changed later has a greater version
+  gid      INTEGER NOT NULL,    -- of its last event: what changed later has a greater version
   at       INTEGER NOT NULL,
   added    TEXT NOT NULL,       -- JSON: contacts created, members added, contacts tagged and untagged
   PRIMARY KEY (import, first)
@@ -42,7 +48,7 @@ CREATE TABLE crm_import_images (
   import  INTEGER NOT NULL,
   row     INTEGER NOT NULL,
   contact INTEGER NOT NULL,
-  gid     INTEGER NOT NULL,     -- the log's end: what changed later has a greater version
+  gid     INTEGER NOT NULL,     -- of the last event then: what changed later has a greater version
   before  TEXT NOT NULL         -- JSON of the fields that changed
 );
 CREATE UNIQUE INDEX crm_import_images_row ON crm_import_images (import, row);
@@ -67,6 +73,7 @@ CREATE TABLE crm_import_forgotten (
   external_id TEXT,
   at          INTEGER NOT NULL
 );
+CREATE INDEX crm_import_forgotten_email ON crm_import_forgotten (email_key);
 
 -- What columns mean in the files of a source, kept under a name.
 CREATE TABLE crm_import_mappings (

@@ -29,6 +29,7 @@ from chatnode.hooks.plugin import (
 from chatnode.hooks.routes import Disconnected, FilePart, Request, Response, Route
 from chatnode.hooks.specs import hookimpl, hookspec
 from chatnode.hooks.wanting import only_for
+from chatnode.hooks.work import Work, WorkKind
 from chatnode.model.commands.messages import Posted
 from chatnode.model.commands.shared import Nothing
 from chatnode.model.conversations import Conversation
@@ -56,6 +57,7 @@ from chatnode.model.events import (
     RoleChanged,
     SessionRevoked,
     SettingsChanged,
+    WorkChanged,
 )
 from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Title, Who, Whole
 from chatnode.model.folding import caseless, folded, is_blank
@@ -66,6 +68,7 @@ from chatnode.model.permissions import CHAT, MANAGE_PEOPLE, MODERATE, OPERATE
 from chatnode.model.presence import Badge, Presence
 from chatnode.model.presence import PresenceStatus as PresenceStatus
 from chatnode.model.times import now_ms, rfc3339
+from chatnode.model.work import WorkInfo
 from chatnode.routing.ephemeral import ConnectedSession
 from chatnode.storage.conversations.blocks import has_blocked, not_blocked, refuse_blocked
 from chatnode.storage.conversations.bringing import add_member, open_direct, open_group
@@ -206,6 +209,10 @@ __all__ = [
     "Verdict",
     "Who",
     "Whole",
+    "Work",
+    "WorkChanged",
+    "WorkInfo",
+    "WorkKind",
     "Write",
     "access_conversation",
     "access_message",

@@ -317,6 +317,22 @@ class Plugins:
 
 
 @attrs.frozen
+class WorkSettings:
+    """Durable work of plugins, such as imports: long, in the background, and resumed after a restart."""
+
+    at_once: int = setting(
+        4,
+        "Maximum number of works that run at the same time; others wait. A plugin may set fewer of a kind.",
+        minimum=1,
+    )
+    keep_days: int = setting(
+        30,
+        "Days for which works that have ended, and their results, can be looked up; after that they are removed.",
+        minimum=1,
+    )
+
+
+@attrs.frozen
 class Logs:
     """Logging to standard error."""
 
@@ -341,6 +357,7 @@ class Config:
     retention: Retention = attrs.field(factory=Retention)
     search: Search = attrs.field(factory=Search)
     plugins: Plugins = attrs.field(factory=Plugins)
+    work: WorkSettings = attrs.field(factory=WorkSettings)
     logs: Logs = attrs.field(factory=Logs)
     of_plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict[str, Mapping[str, Any]], repr=False)
     """The sections [plugins.<name>] as written; each plugin's own class checks its section (`settings_of`). Not in the

@@ -37,6 +37,7 @@ from chatnode.hooks.files import tell_restored
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.states import States
 from chatnode.hooks.tasks import Tasks
+from chatnode.hooks.works import Works
 from chatnode.logs import get_logger
 from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.router import Router
@@ -45,7 +46,7 @@ from chatnode.services import SUBJECTS, health
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.database import CommitListener, Database
 from chatnode.storage.engine.directory import DataDirectory
-from chatnode.storage.engine.transaction import Recorded
+from chatnode.storage.engine.transaction import Committed
 from chatnode.storage.filters.collection import Collections
 from chatnode.storage.log import log
 from chatnode.storage.people import bots, roles
@@ -74,6 +75,7 @@ class Node:
     plugins: Manager
     consumers: Consumers
     tasks: Tasks
+    works: Works
     jobs: JobRunner
     _health: health.Health
     _serving: bool = attrs.field(init=False, default=False)
@@ -161,12 +163,13 @@ class Node:
         return PluginRoutes(self.core, RouteTable(self.plugins), framework)
 
     async def _run_plugins(self, serving: trio.Event) -> None:
-        """Run the consumers and tasks of plugins, once the node serves and `node_started` was called."""
+        """Run the consumers, tasks and works of plugins, once the node serves and `node_started` was called."""
         await serving.wait()
         await self.plugins.tell("node_started")
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.consumers.run)
             nursery.start_soon(self.tasks.run)
+            nursery.start_soon(self.works.run)
 
     async def close(self) -> None:
         """Write what is only in memory. Not cancellable."""
@@ -244,14 +247,16 @@ async def build(
     jobs = JobRunner(core, [job for each in subjects for job in each.jobs])
     core.add(sessions, board, plugins, hooks, table, jobs, Signer(directory.signing_keys))
     plugins.add_to(core)
-    consumers, tasks = Consumers(db, plugins), Tasks(plugins)
-    core.add(consumers, tasks)
-    db.on_commit = _publisher(router, consumers)
+    consumers, tasks, works = Consumers(db, plugins), Tasks(plugins), Works(core, plugins)
+    core.add(consumers, tasks, works)
+    db.on_commit = _publisher(router, consumers, works)
     await _load_presence(db, board)
     await consumers.load()
     await _follow_plugins(db, frozenset(plugins.loaded))
     await tell_restored(db, plugins)
-    return Node(directory, core, table, sessions, board, router, plugins, consumers, tasks, jobs, health.Health(core))
+    return Node(
+        directory, core, table, sessions, board, router, plugins, consumers, tasks, works, jobs, health.Health(core)
+    )
 
 
 @contextmanager
@@ -268,14 +273,17 @@ def _whole_imports() -> Generator[None]:
         raise
 
 
-def _publisher(router: Router, consumers: Consumers) -> CommitListener:
-    """Tells of each group commit: sessions first, then consumers, if there are any."""
-    if not len(consumers):
+def _publisher(router: Router, consumers: Consumers, works: Works) -> CommitListener:
+    """Tells of each group commit: sessions first, then consumers and works, if plugins have any."""
+    if not len(consumers) and not works.kinds:
         return router.publish
 
-    def publish(recorded: list[Recorded]) -> None:
+    def publish(recorded: list[Committed]) -> None:
         router.publish(recorded)
-        consumers.committed(recorded)
+        if len(consumers):
+            consumers.committed(recorded)
+        if works.kinds:
+            works.committed(recorded)
 
     return publish
 

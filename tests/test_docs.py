@@ -11,7 +11,7 @@ import pytest
 from chatnode.dispatch.table import CommandTable
 from chatnode.errors import STATUS
 from chatnode.model.events import EVENTS
-from chatnode.model.presence import EPHEMERAL
+from chatnode.model.ephemeral import EPHEMERAL
 from chatnode.protocol.codec import wire_name
 from chatnode.reference import commands as reference
 from chatnode.services import COMMANDS

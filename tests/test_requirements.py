@@ -147,7 +147,7 @@ def known() -> frozenset[str]:
         (command.name for command in COMMANDS),
         (job.name for job in JOBS), routes_of_plugins(),
         (f"{name}.{field.name}" for name, section in sections() for field in attrs.fields(section)),
-        settings_of_plugins(), EVENTS, presence.EPHEMERAL, permissions.PERMISSIONS,
+        settings_of_plugins(), EVENTS, ephemeral.EPHEMERAL, permissions.PERMISSIONS,
         (each.name for plugin in PLUGINS for each in plugin.permissions),
         (each.name for each in COLLECTIONS), (f"GET /items/{each.name}" for each in COLLECTIONS), fields,
         (f"chatnode {name}" for name in cli.list_commands(click.Context(cli))), model_words(), tables(),

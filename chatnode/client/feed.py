@@ -16,8 +16,8 @@ from chatnode.concurrency import Signal
 from chatnode.errors import Refusal
 from chatnode.model.commands.messages import InboxPage
 from chatnode.model.commands.resume import Cursor, Welcome
+from chatnode.model.ephemeral import EPHEMERAL
 from chatnode.model.events import EVENTS, Event
-from chatnode.model.presence import EPHEMERAL
 from chatnode.protocol import codec
 
 _ITEM_BYTES = 256  # what an item costs beside its frame

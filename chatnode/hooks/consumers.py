@@ -15,7 +15,7 @@ from chatnode.logs import get_logger
 from chatnode.model.plugins import ConsumerStatus, SetAside
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.database import Database
-from chatnode.storage.engine.transaction import Recorded
+from chatnode.storage.engine.transaction import Committed, Recorded
 from chatnode.storage.log import consumers as storage
 from chatnode.storage.log import log
 from chatnode.storage.log.consumers import Name
@@ -49,15 +49,17 @@ class Consumers:
 
     # ---- going on
 
-    def committed(self, recorded: list[Recorded]) -> None:
+    def committed(self, recorded: list[Committed]) -> None:
         """Wake the consumers of these events. Part of the commit listener: never raises or blocks."""
-        self._head = recorded[-1].gid
+        last = recorded[-1]
+        self._head = last.gid if isinstance(last, Recorded) else last.last
         for each in self._of_all_kinds:
             each.wanted(recorded[0].gid)
         if self._of_kind:
-            for event in recorded:
-                for each in self._of_kind.get(event.event.name, ()):
-                    each.wanted(event.gid)
+            for some in recorded:
+                kind = some.event.name if isinstance(some, Recorded) else some.kind.name
+                for each in self._of_kind.get(kind, ()):
+                    each.wanted(some.gid)
 
     async def load(self) -> None:
         """Load the position of each. If the database is damaged, that is postponed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from logging import Logger, LoggerAdapter
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -31,6 +31,8 @@ from chatnode.storage.log import retelling
 from chatnode.storage.people import audit, bots, people
 from chatnode.storage.presence.presence import PresenceRow
 from chatnode.storage.upkeep import backups
+from chatnode.storage.work import work
+from chatnode.storage.work.work import NewWork
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -52,6 +54,8 @@ class Scope:
     wake: Callable[[str], None]
     ephemeral: frozenset[type[Event]]
     directory: Path
+    works: Mapping[str, str]
+    """The plugin's kinds of work, with their titles."""
 
 
 class Context:
@@ -351,6 +355,35 @@ class Context:
         If it is running, it runs once more afterwards. Raises `LookupError` if the plugin declares no such task.
         """
         self._scope.wake(task)
+
+    def start_work(
+        self,
+        tx: Transaction,
+        kind: str,
+        arguments: Mapping[str, Any],
+        *,
+        title: str | None = None,
+        resource: str | None = None,
+        not_before: int | None = None,
+        owner: int | None = None,
+    ) -> str:
+        """Start work of a kind that the plugin declares, in the transaction `tx`; returns the work's id.
+
+        The work exists if and only if the transaction is committed, and runs after that, in the background. `arguments`
+        are JSON, of up to 1 MiB. It belongs to the requesting user, or to the user with the key `owner`, who sees it as
+        `title` and can pause and cancel it; where there is no user, it is the plugin's own. Of the plugin's works with
+        the same `resource`, one runs at a time. It starts at `not_before` at the earliest, in milliseconds. Raises
+        `LookupError` for a kind that is not declared, and `ValueError` for arguments that are not JSON.
+        """
+        if kind not in self._scope.works:
+            raise LookupError(f"the plugin {self._scope.name} declares no work {kind}")
+        name, account = self._scope.name, self.account
+        new = NewWork(
+            f"{name}.{kind}", title or self._scope.works[kind], arguments,
+            owner if owner is not None or account is None else account.key,
+            f"{name}:{resource}" if resource is not None else None, not_before,
+        )  # fmt: skip
+        return work.start(tx, new)
 
     async def ask(self, hook: str, /, **arguments: Any) -> list[Any]:
         """Call a hook that this plugin, or one that it requires, offers with `add_hookspecs`.

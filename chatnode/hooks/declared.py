@@ -90,11 +90,19 @@ def check(plugin: Plugin, taken: Taken) -> None:
     for what, function in _run_by_the_node(plugin):
         if isfunction(function) and colour(function) == "def":
             raise StartError(f"{what} must be async def, not def")
-    for kind, found in (("consumer", plugin.consumers), ("task", plugin.tasks), ("metric", plugin.metrics)):
+    for kind, found in (
+        ("consumer", plugin.consumers),
+        ("task", plugin.tasks),
+        ("work", plugin.works),
+        ("metric", plugin.metrics),
+    ):
         _names(kind, [each.name for each in found], "", ())
         for each in found:
             if not _WORD.fullmatch(each.name):
                 raise StartError(f"the {kind} {each.name!r} must be named with a-z, 0-9 and _")
+    for work in plugin.works:
+        if work.tries < 1 or work.at_once < 1:
+            raise StartError(f"the work {work.name} has tries={work.tries}, at_once={work.at_once}; the minimum is 1")
     _check_addresses(plugin, permissions)
     if plugin.settings is not None:
         taken.settings.add(plugin.settings)
@@ -109,6 +117,7 @@ def _run_by_the_node(plugin: Plugin) -> Iterator[tuple[str, Any]]:
     yield from ((f"the command {each.name}", each.handler) for each in plugin.commands)
     yield from ((f"the consumer {each.name}", each.consume) for each in plugin.consumers)
     yield from ((f"the task {each.name}", each.run) for each in plugin.tasks)
+    yield from ((f"the work {each.name}", each.run) for each in plugin.works)
     yield from ((f"the page {each.path!r}", each.render) for each in plugin.pages)
     yield from ((f"`submit` of the page {each.path!r}", each.submit) for each in plugin.pages)
     yield from ((f"the value of the metric {each.name}", each.value) for each in plugin.metrics)

@@ -242,7 +242,11 @@ class Manager:
             f"plugin {name}": partial(self._problems, name) for name, each in self.loaded.items() if each.plugin.check
         }
         followers = {name: self._calls.follower(name) for name in added.events}
-        added.followers = {name: each for name, each in followers.items() if each is not None}
+        added.followers = {
+            name: attrs.evolve(each, make=added.events[name].make)
+            for name, each in followers.items()
+            if each is not None
+        }
         if self._calls.has("enrich_messages"):
             added.enrich_messages = self._calls.enrich_messages
         if self._calls.has("enrich_people"):
@@ -329,6 +333,7 @@ class Manager:
             each.scope = Scope(
                 name, get_logger(f"plugins.{name}"), partial(self._calls.ask, plugin), partial(_wake, jobs, plugin),
                 frozenset(plugin.ephemeral), self._directory.of_plugin(name),
+                {work.name: work.title for work in plugin.works},
             )  # fmt: skip
             self._calls.scopes[name] = each.scope
             each.context = each.context_of(nobody)

@@ -14,6 +14,7 @@ from chatnode.dispatch.table import Command
 from chatnode.hooks.context import Context
 from chatnode.hooks.pages import PageContext
 from chatnode.hooks.routes import Route
+from chatnode.hooks.work import WorkKind
 from chatnode.model.events import Event
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.engine.connection import Reader
@@ -199,6 +200,7 @@ class Plugin:
     collections: Sequence[Collection] = ()
     consumers: Sequence[Consumer] = ()
     tasks: Sequence[Task] = ()
+    works: Sequence[WorkKind] = ()
     routes: Sequence[Route] = ()
     pages: Sequence[Page] = ()
     metrics: Sequence[Metric] = ()

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import attrs
 
+from chatnode.model.ephemeral import EPHEMERAL
 from chatnode.model.events import Event
-from chatnode.model.presence import EPHEMERAL
 
 F = TypeVar("F", bound=Callable[..., Any])
 Predicate = Callable[[Any], object]

@@ -14,6 +14,7 @@ import attrs
 from chatnode.model.conversations import Conversation, ConversationSettings, MemberRole
 from chatnode.model.messages import Message
 from chatnode.model.people import Person, PersonRef
+from chatnode.model.work import WorkInfo
 
 
 @attrs.define
@@ -203,6 +204,14 @@ class RoleChanged(Event):
 
     name = "role.changed"
     role: str
+
+
+@attrs.define
+class WorkChanged(Event):
+    """One of the recipient's works was created, started, paused, resumed or ended; this is its new state."""
+
+    name = "work.changed"
+    work: WorkInfo
 
 
 EVENTS: dict[str, type[Event]] = {

@@ -58,10 +58,6 @@ class Badge(_There, total=False):
     until: str
 
 
-EPHEMERAL: dict[str, type[Event]] = {event.name: event for event in (Presence, PresenceState, Typing)}
-"""Ephemeral events, by name. `docs/protocol.md` describes them."""
-
-
 @attrs.frozen
 class PresenceStatus:
     """A status that a user has set; `until` is in milliseconds, None for no end."""

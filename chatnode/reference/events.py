@@ -31,6 +31,7 @@ SUBJECTS: dict[str, str] = {
     "person.adopted": "the key of the author; `actor` is the user who has the messages now",
     "session.revoked": "the key of the session, which is one of `actor`'s",
     "role.changed": "the key of the person whose role changed, or whose role has other permissions now",
+    "work.changed": "the key of the work",
 }
 """By kind, what `Row.subject` and `Change.subject` are."""
 

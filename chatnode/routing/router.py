@@ -20,7 +20,7 @@ from chatnode.model.events import (
 from chatnode.protocol.envelopes import Push, push_of
 from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.sessions import OpenSession, SessionRegistry
-from chatnode.storage.engine.transaction import Recorded
+from chatnode.storage.engine.transaction import Committed, Recorded
 
 logger = get_logger("routing")
 
@@ -33,11 +33,12 @@ class Router:
         self.sessions = sessions
         self.presence = presence
 
-    def publish(self, recorded: list[Recorded]) -> None:
+    def publish(self, recorded: list[Committed]) -> None:
         """Hand out the events of one group commit. A session that fails is ended, and stops no other."""
         due: dict[OpenSession, None] = {}
         for each in recorded:
-            self._publish(each, due)
+            if isinstance(each, Recorded):
+                self._publish(each, due)
         for session in due:
             try:
                 session.flush()

@@ -34,6 +34,7 @@ from chatnode.services import (
     roles,
     search,
     sign_in,
+    work,
 )
 from chatnode.storage.engine.additions import Additions, CoreTable
 from chatnode.storage.filters.collection import Collection
@@ -61,6 +62,7 @@ SUBJECTS: tuple[Subject, ...] = (
     privacy.SUBJECT,
     adoption.SUBJECT,
     memory.SUBJECT,
+    work.SUBJECT,
 )
 TABLES: tuple[CoreTable, ...] = tuple(table for each in SUBJECTS for table in each.tables)
 COMMANDS: tuple[Command[Any, Any], ...] = tuple(command for each in SUBJECTS for command in each.commands)

@@ -20,7 +20,7 @@ from chatnode.services.administration import is_me, person_or_me
 from chatnode.services.forgetting import forget_what_is_owed, prove_gone
 from chatnode.services.passwords import check_own_password
 from chatnode.services.ranks import check_may_manage
-from chatnode.services.steps import Steps
+from chatnode.storage.engine.steps import Steps
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import audit, people
 from chatnode.storage.presence import presence
@@ -64,16 +64,16 @@ async def _erase_rest(core: Core, person: int, texts: list[str]) -> tuple[dict[s
     """The rest of an erasure, in steps; `texts` are already removed. If it is interrupted, the job resumes it."""
     db = core.db
     for step in (erasure.leave_groups, erasure.remove_marks):
-        steps = Steps(erasure.MOST)
-        while await steps.write(db, lambda tx, most, step=step: step(tx, person, most), int):
+        steps = Steps(db, erasure.MOST)
+        while await steps.write(lambda tx, most, step=step: step(tx, person, most), int):
             pass
     texts = traces.probes(texts)
     after: int | None = None
-    steps = Steps(erasure.MOST)
+    steps = Steps(db, erasure.MOST)
     while True:
         batch = await db.read(partial(erasure.find_messages, person=person, after=after, most=steps.size))
         if batch.messages:
-            await steps.write(db, partial(_erase, person, batch), int)
+            await steps.write(partial(_erase, person, batch), int)
             texts = traces.probes([*texts, *batch.texts])
         if batch.last:
             break

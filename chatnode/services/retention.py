@@ -17,8 +17,8 @@ from chatnode.model import permissions
 from chatnode.model.commands.retention import ListRemovals, RemovalPage
 from chatnode.model.times import now_ms
 from chatnode.services.forgetting import prove_gone
-from chatnode.services.steps import Steps
 from chatnode.storage.conversations import conversations
+from chatnode.storage.engine.steps import Steps
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.privacy import retention, traces
 from chatnode.storage.privacy.retention import Due, Removed
@@ -56,9 +56,9 @@ async def _remove(core: Core, due: Due) -> tuple[int, int, list[str]] | None:
     counts: dict[str, int] = {}
     probes: list[str] = []
     last: Removed | None = None
-    steps = Steps(STEP)
+    steps = Steps(core.db, STEP)
     while last is None or last.more:
-        removed = await steps.write(core.db, partial(_trim, due), lambda removed: removed.messages if removed else 0)
+        removed = await steps.write(partial(_trim, due), lambda removed: removed.messages if removed else 0)
         if removed is None:
             break
         last = removed
@@ -100,8 +100,8 @@ async def close_idle(core: Core) -> str:
 
 async def _in_steps(core: Core, function: Callable[[Transaction, int], int], days: int) -> int:
     """Run a write until there is nothing left to do; returns how much it did. `days` 0: never."""
-    done, steps = 0, Steps(STEP)
-    while days and (count := await steps.write(core.db, function, int)):
+    done, steps = 0, Steps(core.db, STEP)
+    while days and (count := await steps.write(function, int)):
         done += count
     return done
 

@@ -34,7 +34,7 @@ from chatnode.testing.fixtures import (
     url,
 )
 from chatnode.testing.people import LiveSession, LiveUser, MakePerson, User, configured, refused
-from chatnode.testing.reaching import Answer, catch_up, fetch
+from chatnode.testing.reaching import Answer, catch_up, fetch, run_work
 
 __all__ = [
     "Answer",
@@ -60,5 +60,6 @@ __all__ = [
     "person",
     "plugins",
     "refused",
+    "run_work",
     "url",
 ]

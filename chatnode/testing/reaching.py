@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
@@ -16,6 +17,15 @@ from chatnode.testing.people import PATIENCE
 async def catch_up(node: Node) -> None:
     """Let plugins' consumers process everything in the log now."""
     await node.consumers.catch_up()
+
+
+async def run_work(node: Node, work: str) -> dict[str, Any]:
+    """Run all works that are due to their ends; returns this one as `work.get` does, whatever became of it.
+
+    A work that is tried again later is `waiting` then. Do not use it on a node that serves, which runs them itself.
+    """
+    await node.works.run_due()
+    return (await node.call("work.get", work=work))["work"]
 
 
 @attrs.frozen

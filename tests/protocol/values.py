@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chatnode.model.events import EVENTS
 from chatnode.model.fields import Entries, Items, Real, Text, Whole
-from chatnode.model.presence import EPHEMERAL
+from chatnode.model.ephemeral import EPHEMERAL
 from tests.commands import COMMANDS, PLUGINS
 from tests.quick import examples
 

@@ -15,7 +15,7 @@ from chatnode.api import Consumer, EventKind
 from chatnode.config import Config
 from chatnode.dispatch.subject import additions_of
 from chatnode.model.events import EVENTS
-from chatnode.model.presence import EPHEMERAL
+from chatnode.model.ephemeral import EPHEMERAL
 from chatnode.node import Node, open_node
 from chatnode.protocol.envelopes import push_of
 from chatnode.services import SUBJECTS

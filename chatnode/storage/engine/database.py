@@ -8,6 +8,8 @@ waiting writes share one transaction and so one fsync. What is promised:
 - Its result is delivered after COMMIT with synchronous=FULL, that is, when it is on disk.
 - Events are handed to `on_commit`, and results to the waiters, in commit order, on the trio thread, events first.
 - A write that raises is rolled back alone and its waiter gets the exception; its neighbours are not touched.
+- A write with `low` waits until the low-priority lane has its turn (`storage/engine/lane.py`). Low-priority writes keep
+  their order among themselves; others overtake them.
 - When COMMIT itself fails, every write of the group fails. If the disk is full, the database accepts writes again when
   there is space. After any other failure it accepts no more: what fsync once refused to write may be lost without a
   further error, so it is never retried; the node must be restarted.
@@ -23,6 +25,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
 import outcome
@@ -36,7 +39,8 @@ from chatnode.storage.engine.commit import GroupCommit
 from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
 from chatnode.storage.engine.gaps import RawFile
 from chatnode.storage.engine.group import QueuedCall
-from chatnode.storage.engine.transaction import PlannedWrite, Read, Recorded, Write
+from chatnode.storage.engine.lane import LowLane, timed
+from chatnode.storage.engine.transaction import Committed, PlannedWrite, Read, Write
 
 T = TypeVar("T")
 logger = get_logger("storage")
@@ -45,10 +49,18 @@ IDLE_SECONDS = 0.1
 """After this time without writes, the node is idle."""
 
 
+def _nothing(_: object) -> None:
+    """What `_WAKE` runs."""
+
+
+_WAKE = QueuedCall(_nothing, None)
+"""Wakes the writer, which sleeps, for the low-priority lane. It is no write."""
+
+
 class CommitListener(Protocol):
     """Called with every committed event, in commit order, on the trio thread. Must not raise or block."""
 
-    def __call__(self, recorded: list[Recorded], /) -> None: ...
+    def __call__(self, recorded: list[Committed], /) -> None: ...
 
 
 class Background(Protocol):
@@ -59,7 +71,7 @@ class Background(Protocol):
     remember of the other tables stays true.
     """
 
-    def committed(self, recorded: list[Recorded], writes_waiting: int) -> bool:
+    def committed(self, recorded: list[Committed], writes_waiting: int) -> bool:
         """Take note of what was committed; return whether a slice of work is due now, before the waiting writes."""
         ...
 
@@ -100,6 +112,10 @@ class Database(GroupCommit):
         self.inline = inline
         self.on_commit: CommitListener = lambda recorded: None
         self.background: Background | None = None
+        self.lane = LowLane()
+        self._asleep = False
+        self._was_low = False
+        """Whether the lane had the last moment without writes: it takes turns with the background."""
         self._jobs: SimpleQueue[QueuedCall[Any] | None] = SimpleQueue()
         self._reads: SimpleQueue[QueuedCall[Any] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -156,8 +172,11 @@ class Database(GroupCommit):
         except sqlite3.Error as error:
             logger.warning("the database was closed without cleaning up: %s", error)
 
-    async def write(self, function: Write[T], *, repeatable: bool = False) -> T:
+    async def write(self, function: Write[T], *, repeatable: bool = False, low: bool = False) -> T:
         """Run `function` in a transaction; returns when what it did is on disk.
+
+        `low`: it is one slice of bulk work, which others do not wait for. It should take no longer than
+        `lane.slice_seconds()`; `Steps` sizes slices so.
 
         `repeatable` promises that the function does nothing but what the transaction undoes, and so may be run again
         after that. It makes frequent writes cheaper: those of a group share a savepoint, and each gets one of its own
@@ -176,7 +195,12 @@ class Database(GroupCommit):
             await trio.lowlevel.cancel_shielded_checkpoint()
             assert job.outcome is not None
             return job.outcome.unwrap()
-        self._jobs.put(job)
+        if low:
+            self.lane.put(job)
+            if self._asleep:
+                self._jobs.put(_WAKE)
+        else:
+            self._jobs.put(job)
         return await job.wait()
 
     def submit(self, planned: PlannedWrite[T], done: Callable[[outcome.Outcome[T]], object]) -> None:
@@ -272,7 +296,6 @@ class Database(GroupCommit):
         thread.start()
 
     def _write_forever(self) -> None:
-        jobs = self._jobs
         going = True
         while going:
             job = self._next_job()
@@ -282,41 +305,79 @@ class Database(GroupCommit):
                 if job.alone:
                     alone = job
                     break
-                group.append(job)
+                if job is not _WAKE:
+                    group.append(job)
                 if len(group) >= self.settings.group_jobs:
                     break
                 try:
-                    job = jobs.get_nowait()
+                    job = self._jobs.get_nowait()
                 except Empty:
                     break
             going = job is not None
-            if group:
-                self._commit(group)
-                self._token.run_sync_soon(self._deliver, group)
-                self._note(group)
+            self._write_group(group)
             if alone is not None:
                 self._known.clear()
                 alone.outcome = outcome.capture(alone.function, self._writer)
                 self._token.run_sync_soon(alone.resume)
+        for job in self.lane.take_all():
+            self._commit_and_deliver([job])
+
+    def _write_group(self, group: list[QueuedCall[Any]]) -> None:
+        """Commit what came in the ordinary lane, and a slice of the low-priority lane, if one is due: together while
+        others wait, to flush once for both, else after it."""
+        if group:
+            self.lane.wrote_ordinary()
+            waiting = self._jobs.qsize() > 0
+            job = self.lane.take() if waiting else None
+            if job is None:
+                self._commit_and_deliver(group)
+            else:
+                seconds = _timing(job)
+                self._commit_and_deliver([*group, job])
+                self._end_slice(sum(seconds))
+            if waiting:
+                return
+        job = self.lane.take()
+        if job is not None:
+            self._was_low = True
+            _, seconds = timed(self._commit_and_deliver, [job])
+            self._end_slice(seconds)
+
+    def _end_slice(self, seconds: float) -> None:
+        if self.lane.took(seconds) and self.broken is None:
+            self._checkpoint()
+
+    def _commit_and_deliver(self, group: list[QueuedCall[Any]]) -> None:
+        self._commit(group)
+        self._token.run_sync_soon(self._deliver, group)
+        self._note(group)
 
     def _next_job(self) -> QueuedCall[Any] | None:
-        """Wait for a job. A moment without one is the time for work in the background, and for a checkpoint, which
-        would hold up a busy node.
+        """Wait for a job. A moment without one is the time for the low-priority lane, for work in the background, and
+        for a checkpoint, which would hold up a busy node.
         """
         while True:
             wait = IDLE_SECONDS if self._checkpoint_due else None
             background = self.background.idle_seconds() if self.background and self.broken is None else None
             if background is not None:
                 wait = background if wait is None else min(wait, background)
+            self._asleep = True
+            low = self.lane.due_in()  # after `_asleep` is set: what is put from now on wakes the writer
             try:
-                return self._jobs.get(timeout=wait)
+                return self._jobs.get(timeout=wait if low is None else low if wait is None else min(wait, low))
             except Empty:
-                if background is not None and background <= (wait or 0):
+                background_due = background is not None and background <= (wait or 0)
+                if low is not None and (wait is None or low <= wait) and not (background_due and self._was_low):
+                    return _WAKE
+                self._was_low = False
+                if background_due:
                     self._work()
                 else:
                     self._checkpoint_due = False
                     if self.broken is None:
                         self._checkpoint()
+            finally:
+                self._asleep = False
 
     def _note(self, group: list[QueuedCall[Any]]) -> None:
         """Tell the background what was committed, and let it work if it has to."""
@@ -374,6 +435,21 @@ class Database(GroupCommit):
         self._refuse_if_closing()
         if self.broken is not None:
             raise Refusal("unavailable", "storage failed; the node must be restarted")
+
+
+def _timing(job: QueuedCall[Any]) -> list[float]:
+    """Let a job add the seconds that its function takes to the list that is returned."""
+    function, seconds = job.function, list[float]()
+
+    def run(tx: Any) -> Any:
+        began = perf_counter()
+        try:
+            return function(tx)
+        finally:
+            seconds.append(perf_counter() - began)
+
+    job.function = run
+    return seconds
 
 
 def _in_snapshot(connection: Reader, function: Read[T]) -> T:

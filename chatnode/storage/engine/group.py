@@ -12,7 +12,7 @@ import trio
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.storage.engine.connection import was_interrupted
-from chatnode.storage.engine.transaction import PlannedWrite, Recorded
+from chatnode.storage.engine.transaction import Committed, PlannedWrite
 
 T = TypeVar("T")
 logger = get_logger("storage")
@@ -42,7 +42,7 @@ class QueuedCall(Generic[T]):
         self.alone = alone
         self.task = task
         self.outcome: outcome.Outcome[T] | None = None
-        self.recorded: list[Recorded] = []
+        self.recorded: list[Committed] = []
 
     def resume(self) -> None:
         """Hand the outcome over, on the trio thread. An exception of a callback is logged and stops no other."""

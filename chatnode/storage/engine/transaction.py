@@ -12,6 +12,7 @@ from chatnode.errors import Refusal
 from chatnode.model.events import Event, MemberJoined, MemberLeft
 from chatnode.model.times import now_ms
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.row import Row
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,6 +32,19 @@ class Recorded:
     conversation: int | None
     people: Sequence[int]
     hidden_from: frozenset[int] = frozenset()
+
+
+@attrs.define
+class RecordedRun:
+    """Events of one kind, with the gids from `gid` to `last`, that are pushed to nobody (`Transaction.record_many`)."""
+
+    gid: int
+    last: int
+    kind: type[Event]
+
+
+Committed = Recorded | RecordedRun
+"""What a transaction has recorded, in the order of gids."""
 
 
 @attrs.define
@@ -59,6 +73,8 @@ class Follower:
     audience: Callable[[Transaction, Change], Iterable[int]] | None = None
     in_transaction: Callable[[Transaction, Change], None] | None = None
     select: Callable[[Event], Follower | None] | None = None
+    make: Callable[[Reader, Row], Event | None] | None = None
+    """Makes the event of a row, for `Transaction.record_many`; None if there is nothing left to tell."""
 
 
 _INSERT_LOG = "INSERT INTO log (gid, conversation, person, kind, subject, actor, at) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -82,7 +98,7 @@ class Transaction:
         self.followers = followers
         self.next_gid = next_gid
         self.now = now_ms()
-        self.recorded: list[Recorded] = []
+        self.recorded: list[Committed] = []
 
     def record(
         self,
@@ -118,8 +134,40 @@ class Transaction:
             follower.in_transaction(self, change)
         return gid
 
+    def record_many(self, event: type[Event], subjects: Sequence[int], *, actor: int | None = None) -> Sequence[int]:
+        """Append an event of this kind for each of the subjects, in one go, and return their gids.
+
+        The events have no audience and belong to no conversation: only consumers get them, and read each from its row.
+        If a plugin follows the kind (`audience`, `in_transaction`), each event is made from its row and recorded by
+        itself, so that the plugin is called for each.
+        """
+        first, kind, now = self.next_gid, event.name, self.now
+        follower = self.followers.get(kind)
+        if follower is not None and follower.make is not None:
+            return [self._record_followed(follower.make, event, subject, actor) for subject in subjects]
+        if subjects:
+            self._log_many([(gid, None, None, kind, each, actor, now) for gid, each in enumerate(subjects, first)])
+            self.next_gid += len(subjects)
+            self.recorded.append(RecordedRun(first, self.next_gid - 1, event))
+        return range(first, self.next_gid)
+
+    def _record_followed(
+        self, make: Callable[[Reader, Row], Event | None], event: type[Event], subject: int, actor: int | None
+    ) -> int:
+        row = Row(self.next_gid, None, "", event.name, subject, actor, self.now)
+        made = make(self.connection, row)
+        if made is not None:
+            return self.record(made, subject=subject, actor=actor)
+        self._log((row.gid, None, None, row.kind, subject, actor, row.at))
+        self.next_gid += 1
+        self.recorded.append(RecordedRun(row.gid, row.gid, event))
+        return row.gid
+
     def _log(self, row: tuple[Any, ...]) -> None:
         self.execute(_INSERT_LOG, row)
+
+    def _log_many(self, rows: list[tuple[Any, ...]]) -> None:
+        self.executemany(_INSERT_LOG, rows)
 
     def attempt(self, part: Callable[[], object]) -> Refusal | None:
         """Run an optional part of the write: if it is refused, only the part is undone.
@@ -162,6 +210,12 @@ class BulkTransaction(Transaction):
             self._rows.append(row)
         else:
             super()._log(row)
+
+    def _log_many(self, rows: list[tuple[Any, ...]]) -> None:
+        if self.holds:
+            self._rows += rows
+        else:
+            super()._log_many(rows)
 
     def release(self) -> None:
         if self._rows:

@@ -65,7 +65,8 @@ class Collection:
     show only what the asker may know, because filters, order and counts reveal any field.
 
     `key` names the fields that together identify a row; they break ties, so that paging is stable. `order` is the
-    default sort. `permission` is what the asker needs. `personal`: only users can query it, not the operator.
+    default sort. `permission` is what the asker needs; those with the permission `sees_all` see every row. `personal`:
+    only users can query it, not the operator.
 
     `learn` returns the fields that are known only at run time, such as those that users define. It is called for each
     query, with the reader or transaction that the query uses. The SQL of these fields must not contain anything that
@@ -83,6 +84,7 @@ class Collection:
     personal: bool = True
     also: tuple[str, ...] = ()
     learn: Callable[[Querying, Asker], Iterable[Field]] | None = None
+    sees_all: str | None = None
     _by_name: dict[str, Field] = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -94,10 +96,13 @@ class Collection:
         object.__setattr__(self, "_by_name", by_name)
 
     def as_seen_by(self, asker: Asker, source: Querying) -> Collection:
-        """With the fields that `learn` returns, and without those that the asker has no permission for.
+        """With the fields that `learn` returns, without those that the asker has no permission for; with all rows for an
+        asker that `sees_all`.
 
         Raises `ValueError` if `learn` returns a field that already exists.
         """
+        if self.sees_all is not None and asker.may(self.sees_all):
+            return attrs.evolve(self, visible="TRUE", sees_all=None).as_seen_by(asker, source)
         if self.learn is None and all(field.permission is None for field in self.fields):
             return self
         learned = self.learn(source, asker) if self.learn is not None else ()

@@ -150,6 +150,7 @@ def filter_sql(
     For a plugin's own queries, such as one that stores the members of a segment. Raises `Refusal` with the path of the
     first fault.
     """
-    condition = parse_filter(collection.as_seen_by(asker, source), filter, asker.limits)
+    seen = collection.as_seen_by(asker, source)
+    condition = parse_filter(seen, filter, asker.limits)
     parameters = Parameters(asker)
-    return FilterSql(f"(({collection.visible}) AND {condition_sql(condition, parameters)})", parameters.values)
+    return FilterSql(f"(({seen.visible}) AND {condition_sql(condition, parameters)})", parameters.values)

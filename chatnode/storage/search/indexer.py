@@ -10,7 +10,7 @@ from chatnode.logs import get_logger
 from chatnode.model.events import ConversationImported, MessagePosted
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.database import IDLE_SECONDS
-from chatnode.storage.engine.transaction import Recorded
+from chatnode.storage.engine.transaction import Committed, Recorded
 from chatnode.storage.search import index as search_index
 from chatnode.storage.search import renewal as search_renewal
 from chatnode.storage.search.renewal import Renewal
@@ -49,11 +49,13 @@ class Indexer:
         self._rest_until = 0.0
         self._told: int | None = None  # how many were waiting when that was logged, while it is worth a line
 
-    def committed(self, recorded: list[Recorded], writes_waiting: int) -> bool:
+    def committed(self, recorded: list[Committed], writes_waiting: int) -> bool:
         self._stale = self._stale or bool(recorded)
         batch = self._settings.batch_messages
         posted = 0
         for each in recorded:
+            if not isinstance(each, Recorded):
+                continue
             if isinstance(each.event, MessagePosted):
                 posted += 1
             elif isinstance(each.event, ConversationImported):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatnode_crm.contacts.events import EVENTS
 from chatnode_crm.part import Part
 
-PART = Part()
+PART = Part(events=EVENTS)

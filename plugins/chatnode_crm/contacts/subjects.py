@@ -1,15 +1,16 @@
-"""Events about a contact and a list or a tag: the log has room for one number, which is made of both keys."""
+"""Subjects of events about a contact and something else, such as a list: both keys in one number."""
 
 from __future__ import annotations
 
 _BITS = 40
+_MASK = (1 << _BITS) - 1
 
 
 def pack(other: int, contact: int) -> int:
-    """The subject of an event about the contact and the list or tag `other`."""
+    """The subject of an event about a contact and another object, by their keys."""
     return other << _BITS | contact
 
 
 def unpack(subject: int) -> tuple[int, int]:
-    """The keys that `pack` was given."""
-    return subject >> _BITS, subject & (1 << _BITS) - 1
+    """The keys of the other object and of the contact."""
+    return subject >> _BITS, subject & _MASK

@@ -31,4 +31,5 @@ def chatnode_plugin() -> Plugin:
         routes=[each for part in PARTS for each in part.routes],
         metrics=[each for part in PARTS for each in part.metrics],
         limits=[each for part in PARTS for each in part.limits],
+        works=[each for part in PARTS for each in part.works],
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from chatnode.api import Collection, Command, Consumer, EventKind, Limit, Metric, Route, Table, Task
+from chatnode.api import Collection, Command, Consumer, EventKind, Limit, Metric, Route, Table, Task, WorkKind
 
 
 @attrs.frozen(kw_only=True)
@@ -23,3 +23,4 @@ class Part:
     routes: Sequence[Route] = ()
     metrics: Sequence[Metric] = ()
     limits: Sequence[Limit] = ()
+    works: Sequence[WorkKind] = ()

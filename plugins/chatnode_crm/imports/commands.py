@@ -5,18 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import attrs
 import trio
 
 from chatnode.api import Context, Nothing, Refusal, Transaction, command
 from chatnode_crm.imports import works
 from chatnode_crm.imports.layout import ImportFiles
 from chatnode_crm.imports.model import CreateImport, ImportPage, ImportReply, ListImports, MapImport, OfImport
-from chatnode_crm.imports.options import as_stored
+from chatnode_crm.imports.options import ImportOptions, as_stored, options_of
 from chatnode_crm.imports.progress import forget_results
 from chatnode_crm.imports.receiving import in_blocks, of_bytes, receive
 from chatnode_crm.imports.rows import ImportRow, ImportState, change_import, check_state, find_import, imports_page
 from chatnode_crm.imports.setup import find_setup, stored_options
 from chatnode_crm.imports.showing import shown_import
+from chatnode_crm.lists.finding import find_open_list
 from chatnode_crm.permissions import IMPORT, TAGS
 from chatnode_crm.tags.finding import tag_by_name
 
@@ -68,27 +70,32 @@ async def map_columns(ctx: Context, asked: MapImport) -> ImportReply:
     refused once rows were applied. Tags that do not exist need the permission `crm.tags.manage`.
     """
     row = await ctx.read(lambda reader: find_import(reader, ctx, asked.import_))
-    options = await options_wanted(ctx, row, asked)
+    wanted = options_wanted(row, asked)
 
     def write(tx: Transaction) -> ImportRow:
+        options = wanted
         now = find_import(tx, ctx, asked.import_)
         check_state(now, "received", "staged", "planned")
         if not now.source:
             raise Refusal("gone", "the file was removed, as a contact in it was deleted; upload it again")
+        if options.list_ is not None:
+            options = attrs.evolve(options, list_=find_open_list(tx, options.list_).id)
         for place, tag in enumerate(options.tags):
             if tag_by_name(tx, tag) is None and not ctx.may(TAGS):
                 raise Refusal("forbidden", "you may not make new tags", path=f"tags.{place}")
-        if options.makes_tags() and not ctx.may(TAGS):
-            raise Refusal("forbidden", "you may not make new tags, which a column of tags may name", path="mapping")
         forget_results(tx, now.key)
         change_import(
             tx, now.key, options=as_stored(options), state="received", generation=None, rows=None, plan=None
         )
-        changed = find_import(tx, ctx, asked.import_)
-        find_setup(tx, changed)
-        return changed
+        return find_import(tx, ctx, asked.import_)
 
     return ImportReply(shown_import(ctx, await ctx.write(write)))
+
+
+def options_wanted(row: ImportRow, asked: MapImport) -> ImportOptions:
+    before = ImportOptions() if row.options is None else options_of(row.options)
+    given = {name: value for name in ("policies", "list_", "tags") if (value := getattr(asked, name)) is not None}
+    return attrs.evolve(before, **given)
 
 
 # ---- work

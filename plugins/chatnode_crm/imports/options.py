@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import attrs
 
@@ -38,9 +38,21 @@ class ImportPolicies:
     consent: ConsentPolicy = "tighten"
 
 
-@attrs.frozen(kw_only=True)
-class ImportTargets:
-    """Where all contacts of the import go: the id of a list, and names of tags."""
+ImportTags = Annotated[list[Annotated[str, Text(255, 1)]], Items(MOST_TAGS)]
 
+
+@attrs.frozen(kw_only=True)
+class ImportOptions:
+    """All that is decided about an import before it is planned."""
+
+    policies: ImportPolicies = attrs.field(factory=ImportPolicies)
     list_: str | None = None
-    tags: Annotated[list[Annotated[str, Text(255, 1)]], Items(MOST_TAGS)] = attrs.field(factory=list[str])
+    tags: list[str] = attrs.field(factory=list[str])
+
+
+def as_stored(options: ImportOptions) -> dict[str, object]:
+    return attrs.asdict(options)
+
+
+def options_of(stored: dict[str, Any]) -> ImportOptions:
+    return ImportOptions(policies=ImportPolicies(**stored["policies"]), list_=stored["list_"], tags=stored["tags"])

@@ -8,7 +8,6 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import attrs
 import trio
 
 from chatnode.api import Context, Refusal, new_id, now_ms
@@ -20,14 +19,12 @@ _BLOCK = 1 << 19
 _LONGEST_NAME = 255
 
 
-@attrs.define
 class _Sink:
     """The file being written; its functions block."""
 
-    path: Path
-    size: int = 0
-
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
         self._sha256 = hashlib.sha256()
         self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 

@@ -34,7 +34,6 @@ class ImportRow:
     rows: int | None
     counts: dict[str, int] | None = attrs.field(converter=_json)
     plan: dict[str, int] | None = attrs.field(converter=_json)
-    plan_gid: int | None
     undone: dict[str, int] | None = attrs.field(converter=_json)
     work: str | None
     error: dict[str, Any] | None = attrs.field(converter=_json)

@@ -11,6 +11,8 @@ from chatnode_crm.settings import CrmSettings
 
 
 def shown_import(ctx: Context, row: ImportRow) -> ImportInfo:
+    counts = dict(row.counts or {})
+    replanned = counts.pop("replanned", 0)
     return ImportInfo(
         id=row.id,
         name=row.name,
@@ -22,7 +24,8 @@ def shown_import(ctx: Context, row: ImportRow) -> ImportInfo:
         undoable_until=rfc3339(row.updated_at + ctx.settings(CrmSettings).undo_days * DAY_MS),
         rows=row.rows,
         plan=None if row.plan is None else ImportCounts(**row.plan),
-        counts=None if row.counts is None else ImportCounts(**row.counts),
+        counts=None if row.counts is None else ImportCounts(**counts),
+        replanned=None if row.plan is None or row.counts is None else replanned,
         undone=None if row.undone is None else UndoCounts(**row.undone),
         work=row.work,
         options=row.options,

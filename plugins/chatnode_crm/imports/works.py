@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
+from operator import ne
 from typing import Any
 
 import attrs
@@ -15,9 +16,9 @@ from chatnode_crm.imports.applying import ApplySetup, apply_rows
 from chatnode_crm.imports.deciding import Claims
 from chatnode_crm.imports.judging import count_memberships, count_verdicts, judge
 from chatnode_crm.imports.layout import ImportFiles
-from chatnode_crm.imports.progress import applied_rows, save_plan
+from chatnode_crm.imports.progress import applied_rows, planned_letters, save_plan
 from chatnode_crm.imports.rows import ImportRow, change_import, import_by_id
-from chatnode_crm.imports.setup import find_setup
+from chatnode_crm.imports.setup import find_setup, key_of_list
 from chatnode_crm.imports.staged import StagedRow, StagedRows
 from chatnode_crm.imports.staging import stage
 from chatnode_crm.imports.undoing import UndoSetup, left_to_undo, undo_some
@@ -35,6 +36,8 @@ class _Opened:
     row: ImportRow
     setup: ApplySetup
     rows: StagedRows
+    planned: str
+    """The letters of the plan, if there is one."""
 
     async def read(self, first: int, count: int) -> list[StagedRow]:
         return await trio.to_thread.run_sync(self.rows.read, first, count)
@@ -49,11 +52,11 @@ async def _open(ctx: Context, work: Work) -> _Opened:
     files, generation = ImportFiles.of(ctx.directory, row.id), row.generation
     rows = await trio.to_thread.run_sync(lambda: StagedRows(files.rows(generation), files.index(generation)))
     try:
-        setup = await ctx.read(lambda reader: find_setup(reader, row))
+        setup, planned = await ctx.read(lambda reader: (find_setup(reader, row), planned_letters(reader, row.key)))
     except BaseException:
         rows.close()
         raise
-    return _Opened(row, setup, rows)
+    return _Opened(row, setup, rows, planned)
 
 
 # ---- planning
@@ -64,13 +67,12 @@ async def run_plan(ctx: Context, work: Work) -> Mapping[str, Any]:
     opened = await _open(ctx, work)
     with opened.rows:
         claims, counts, letters = Claims({}), Counter[str](), list[str]()
-        head = await ctx.read(_head)
         for first in range(1, len(opened.rows) + 1, PLAN_ROWS):
             rows = await opened.read(first, PLAN_ROWS)
             letters += await ctx.read(partial(_plan, opened.setup, rows, claims, counts))
             if first // NOTED_ROWS != (first + PLAN_ROWS) // NOTED_ROWS:
                 await work.write(partial(_note, work, first, len(opened.rows)))
-        await work.write(partial(_save_plan, work, opened.row, "".join(letters), dict(counts), head))
+        await work.write(partial(_save_plan, work, opened.row, "".join(letters), dict(counts)))
     return dict(counts)
 
 
@@ -83,21 +85,15 @@ def _plan(
     return [each.letter for each in judged]
 
 
-def _head(reader: Any) -> int:
-    return reader.execute("SELECT coalesce(max(gid), 0) FROM log").fetchone()[0]
-
-
 def _note(work: Work, done: int, total: int, tx: Transaction) -> None:
     work.note(tx, done=done, total=total)
 
 
-def _save_plan(
-    work: Work, row: ImportRow, letters: str, counts: Mapping[str, int], head: int, tx: Transaction
-) -> None:
+def _save_plan(work: Work, row: ImportRow, letters: str, counts: Mapping[str, int], tx: Transaction) -> None:
     if import_by_id(tx, row.id).generation != row.generation:
         raise Refusal("conflict", "the import was changed while it was planned; plan it again")
     save_plan(tx, row.key, letters)
-    change_import(tx, row.key, state="planned", plan=counts, plan_gid=head)
+    change_import(tx, row.key, state="planned", plan=counts)
     work.note(tx, done=len(letters), total=len(letters))
 
 
@@ -105,26 +101,43 @@ def _save_plan(
 
 
 async def run_apply(ctx: Context, work: Work) -> Mapping[str, Any]:
-    """Apply the rows that were not applied yet; each slice says in its own transaction how far the import is."""
-    opened = await _open(ctx, work)
-    with opened.rows:
-        done = await ctx.read(lambda reader: applied_rows(reader, opened.row.key))
-        for size in work.slices():
-            rows = await opened.read(done + 1, size)
-            if not rows:
-                break
-            await work.write(partial(_apply, work, opened, rows))
-            done += len(rows)
-        return await work.write(partial(_finish, work, opened.row))
+    """Apply the rows that were not applied yet; each slice says in its own transaction how far the import is.
+
+    When rows of deleted contacts are removed meanwhile, it goes on with the files that are without them.
+    """
+    more = True
+    while more:
+        opened = await _open(ctx, work)
+        with opened.rows:
+            more = not await _apply_all(ctx, work, opened)
+    return await work.write(partial(_finish, work, opened.row))
 
 
-def _apply(work: Work, opened: _Opened, rows: Sequence[StagedRow], tx: Transaction) -> None:
+async def _apply_all(ctx: Context, work: Work, opened: _Opened) -> bool:
+    """Returns False when there are other files."""
+    done = await ctx.read(lambda reader: applied_rows(reader, opened.row.key))
+    for size in work.slices():
+        rows = await opened.read(done + 1, size)
+        if not rows:
+            break
+        if not await work.write(partial(_apply, work, opened, rows)):
+            return False
+        done += len(rows)
+    return True
+
+
+def _apply(work: Work, opened: _Opened, rows: Sequence[StagedRow], tx: Transaction) -> bool:
     row = _applying(tx, opened.row)
+    if row.generation != opened.row.generation:
+        return False
     applied = apply_rows(tx, opened.setup, rows)
     counts = Counter(row.counts or {})
     counts.update(applied.counts)
+    planned = opened.planned[rows[0].number - 1 : rows[-1].number]
+    counts["replanned"] += sum(map(ne, planned, applied.letters))
     change_import(tx, row.key, counts=counts)
     work.note(tx, done=rows[-1].number, total=len(opened.rows))
+    return True
 
 
 def _applying(tx: Transaction, row: ImportRow) -> ImportRow:
@@ -147,8 +160,8 @@ def _finish(work: Work, row: ImportRow, tx: Transaction) -> Mapping[str, Any]:
 async def run_undo(ctx: Context, work: Work) -> Mapping[str, Any]:
     """Put back what is left to be put back."""
     row = await ctx.read(lambda reader: import_by_id(reader, work.arguments["import"]))
-    setup = await ctx.read(lambda reader: find_setup(reader, row))
-    undo = UndoSetup(row.key, setup.list_key, work.owner)
+    list_key = await ctx.read(lambda reader: key_of_list(reader, row))
+    undo = UndoSetup(row.key, list_key, work.owner)
     total = work.done + await ctx.read(lambda reader: left_to_undo(reader, row.key))
     for size in work.slices():
         if not await work.write(partial(_undo, work, row, undo, size, total)):
@@ -176,3 +189,4 @@ PLAN = WorkKind("import_plan", run_plan, "Check an import")
 APPLY = WorkKind("import_apply", run_apply, "Import contacts")
 UNDO = WorkKind("import_undo", run_undo, "Undo an import")
 WORKS = (PLAN, APPLY, UNDO)
+TITLES = {kind.name: kind.title for kind in WORKS}

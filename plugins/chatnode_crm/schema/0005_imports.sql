@@ -13,7 +13,6 @@ CREATE TABLE crm_imports (
   rows        INTEGER,          -- rows of the file, once it is staged
   counts      TEXT,             -- JSON: rows by verdict, and memberships; the plan's, then what was applied
   plan        TEXT,             -- JSON: what the plan counted, to compare with what was applied
-  plan_gid    INTEGER,          -- the log's end when the plan was made
   undone      TEXT,             -- JSON: what undoing changed, and what it had to leave
   work        TEXT,             -- the id of the last work
   error       TEXT,             -- JSON: why the file could not be read

@@ -26,6 +26,7 @@ from chatnode.hooks.plugin import (
     Task,
     steps_in,
 )
+from chatnode.hooks.ranges import ByteRange, InsteadOfFile, content_disposition, content_range, requested_range
 from chatnode.hooks.routes import Disconnected, FilePart, Request, Response, Route
 from chatnode.hooks.specs import hookimpl, hookspec
 from chatnode.hooks.wanting import only_for
@@ -85,6 +86,7 @@ from chatnode.storage.conversations.conversations import set_avatar as set_group
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.engine.connection import IntegrityError, Querying, Reader
 from chatnode.storage.engine.row import Row
+from chatnode.storage.engine.snapshot import Snapshot
 from chatnode.storage.engine.stored_files import StoredFile
 from chatnode.storage.engine.transaction import Change, Read, Transaction, Write
 from chatnode.storage.filters import kinds
@@ -121,6 +123,7 @@ __all__ = [
     "AsPerson",
     "Asker",
     "Badge",
+    "ByteRange",
     "Change",
     "Collection",
     "Command",
@@ -146,6 +149,7 @@ __all__ = [
     "FilterSql",
     "Handle",
     "Id",
+    "InsteadOfFile",
     "IntegrityError",
     "Items",
     "ItemsPage",
@@ -198,6 +202,7 @@ __all__ = [
     "Row",
     "SessionRevoked",
     "SettingsChanged",
+    "Snapshot",
     "Step",
     "StoredFile",
     "Table",
@@ -226,6 +231,8 @@ __all__ = [
     "check_can_act",
     "check_reachable",
     "command",
+    "content_disposition",
+    "content_range",
     "direct_id",
     "filter_sql",
     "find_person",
@@ -255,6 +262,7 @@ __all__ = [
     "record_about_message",
     "record_for_message",
     "refuse_blocked",
+    "requested_range",
     "rfc3339",
     "run_query",
     "set_group_avatar",

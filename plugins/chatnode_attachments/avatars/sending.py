@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from chatnode.api import CHAT, Context, FilePart, Querying, Request, Response, Route
+from chatnode.api import CHAT, Context, FilePart, InsteadOfFile, Querying, Request, Response, Route, requested_range
 from chatnode_attachments.avatars.setting import ROUTE, USE
 from chatnode_attachments.serving import headers
 from chatnode_attachments.serving.access import no_such_file, refuse_unserved
-from chatnode_attachments.serving.conditions import Instead, selected
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.store.files import find_file
 from chatnode_attachments.store.rows import FileRow
@@ -20,8 +19,8 @@ async def send_avatar(ctx: Context, request: Request) -> Response:
     refuse_unserved(row, state)
     tag = f'"{row.sha256.hex()[:32]}"'
     fields = {**headers.SAFETY, "Cache-Control": headers.KEPT_FOR_A_DAY, "ETag": tag}
-    chosen = selected(request.method, {**request.headers, "range": ""}, tag, row.bytes)
-    if isinstance(chosen, Instead):
+    chosen = requested_range(request.method, {**request.headers, "range": ""}, tag, row.bytes)
+    if isinstance(chosen, InsteadOfFile):
         return Response(b"", chosen.value, "", fields)
     return Response(FilePart(state.layout.blob(row.blob_name), 0, row.bytes), 200, row.type, fields)
 

@@ -8,10 +8,23 @@ from pathlib import Path
 
 import attrs
 
-from chatnode.api import CHAT, Account, Context, FilePart, Refusal, Request, Response, Route
+from chatnode.api import (
+    CHAT,
+    Account,
+    ByteRange,
+    Context,
+    FilePart,
+    InsteadOfFile,
+    Refusal,
+    Request,
+    Response,
+    Route,
+    content_disposition,
+    content_range,
+    requested_range,
+)
 from chatnode_attachments.serving import headers
 from chatnode_attachments.serving.access import FILE, ServedFile, permitted
-from chatnode_attachments.serving.conditions import Instead, Part, selected
 from chatnode_attachments.serving.links import DOWNLOAD, SIGNATURE, asked_by_link
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.types import HEAD_BYTES, PICTURES, UNKNOWN, proven_type
@@ -31,14 +44,14 @@ async def send_file(ctx: Context, request: Request) -> Response:
     """A file, a thumbnail of it, or a part of either. Judged by `permitted`, also for signed links."""
     asked = await _asked(ctx, request)
     served = await permitted(ctx, asked.account, asked.id, asked.variant)
-    chosen = selected(request.method, request.headers, served.tag, served.bytes)
-    if isinstance(chosen, Instead):
+    chosen = requested_range(request.method, request.headers, served.tag, served.bytes)
+    if isinstance(chosen, InsteadOfFile):
         return _without_file(served, asked.variant, chosen)
     shown = await _type_shown(ctx, served, asked.variant)
     fields = _fields(served, asked, shown)
-    part = chosen or Part(0, served.bytes)
+    part = chosen or ByteRange(0, served.bytes)
     if chosen is not None:
-        fields["Content-Range"] = headers.content_range(part.start, part.stop, served.bytes)
+        fields["Content-Range"] = content_range(part.start, part.stop, served.bytes)
     response = Response(FilePart(served.path, part.start, part.stop), 206 if chosen else 200, shown or UNKNOWN, fields)
     if request.method == "HEAD":
         return response
@@ -60,7 +73,7 @@ def _fields(served: ServedFile, asked: _Asked, shown: str | None) -> dict[str, s
     inline = shown is not None and not asked.attachment
     fields = _constant(served, asked.variant) | {
         "Accept-Ranges": "bytes",
-        "Content-Disposition": headers.content_disposition(served.row.name, inline=inline),
+        "Content-Disposition": content_disposition(served.row.name, inline=inline),
     }
     if served.sha256 is not None:
         fields["Repr-Digest"] = headers.repr_digest(served.sha256)
@@ -73,9 +86,9 @@ def _constant(served: ServedFile, variant: str) -> dict[str, str]:
     return {**headers.SAFETY, "Cache-Control": kept, "ETag": served.tag}
 
 
-def _without_file(served: ServedFile, variant: str, instead: Instead) -> Response:
+def _without_file(served: ServedFile, variant: str, instead: InsteadOfFile) -> Response:
     fields = _constant(served, variant)
-    if instead is Instead.OUTSIDE:
+    if instead is InsteadOfFile.OUTSIDE:
         fields["Content-Range"] = f"bytes */{served.bytes}"
     return Response(b"", instead.value, "", fields)
 
@@ -124,7 +137,7 @@ def _head(path: Path, size: int) -> bytes:
         os.close(descriptor)
 
 
-async def _counted(ctx: Context, response: Response, asked: _Asked, served: ServedFile, part: Part) -> Response:
+async def _counted(ctx: Context, response: Response, asked: _Asked, served: ServedFile, part: ByteRange) -> Response:
     """The response, in one of the user's slots; counted once all of it was sent."""
     state = ctx.state(Attachments)
     slot = await state.slots.acquire(asked.account.key)

@@ -8,9 +8,10 @@ from urllib.parse import unquote
 
 import pytest
 from chatnode_attachments.names import clean_name
-from chatnode_attachments.serving.headers import content_disposition
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chatnode.api import content_disposition
 
 _HARD = "a\"\\;%é='\r\n\0 \u0301\u202e👍,()*%22%0d%0a"
 _ANY = st.text(st.characters(), max_size=300) | st.text(_HARD, max_size=300)

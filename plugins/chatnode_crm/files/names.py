@@ -1,0 +1,34 @@
+"""Several names in one cell, such as tags: separated by semicolons, and quoted as in CSV where they need it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+SEPARATOR = ";"
+
+
+def join_names(names: Iterable[str], separator: str = SEPARATOR) -> str:
+    """The names as one text, from which `split_names` makes the same names."""
+    return f"{separator} ".join([_quoted(name, separator) for name in names])
+
+
+def split_names(text: str, separator: str = SEPARATOR) -> list[str]:
+    """The names in a text, without blank ones and surrounding spaces.
+
+    A quote that is never closed is part of the name: people write `5" pipes`.
+    """
+    end = re.escape(separator)
+    names: list[str] = []
+    for found in re.finditer(rf'\s*"((?:[^"]|"")*)"\s*(?:{end}|$)|([^{end}]*)(?:{end}|$)', text):
+        name = found[1].replace('""', '"') if found[1] is not None else found[2].strip()
+        if name:
+            names.append(name)
+    return names
+
+
+def _quoted(name: str, separator: str) -> str:
+    if separator in name or name.startswith('"') or name != name.strip():
+        escaped = name.replace('"', '""')
+        return f'"{escaped}"'
+    return name

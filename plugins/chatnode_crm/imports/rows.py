@@ -32,6 +32,7 @@ class ImportRow:
     options: dict[str, Any] | None = attrs.field(converter=_json)
     generation: str | None
     rows: int | None
+    columns: list[str] | None = attrs.field(converter=_json)
     counts: dict[str, int] | None = attrs.field(converter=_json)
     plan: dict[str, int] | None = attrs.field(converter=_json)
     undone: dict[str, int] | None = attrs.field(converter=_json)
@@ -119,7 +120,7 @@ def change_import(tx: Transaction, key: int, **values: Any) -> None:
 
 
 def _written(value: Any) -> Any:
-    return orjson.dumps(value).decode() if isinstance(value, Mapping) else value
+    return orjson.dumps(value).decode() if isinstance(value, Mapping | list) else value
 
 
 def check_state(row: ImportRow, *states: ImportState) -> None:

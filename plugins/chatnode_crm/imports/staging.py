@@ -87,7 +87,7 @@ async def stage(ctx: Context, work: Work, row: ImportRow) -> ImportRow:
     files, generation = ImportFiles.of(ctx.directory, row.id), new_id()[:8]
     settings = ctx.settings(CrmSettings)
     try:
-        await _stage(ctx, files, generation, stored_options(row), settings.import_rows)
+        columns = await _stage(ctx, files, generation, stored_options(row), settings.import_rows)
     except UnreadableFile as error:
         await trio.to_thread.run_sync(files.keep_only, row.generation)
         raise Refusal("invalid", str(error), path="file") from None
@@ -99,7 +99,7 @@ async def stage(ctx: Context, work: Work, row: ImportRow) -> ImportRow:
             raise Refusal("conflict", "the import was changed while its file was read")
         forget_results(tx, row.key)
         state = "staged" if now.state == "received" else now.state
-        change_import(tx, row.key, generation=generation, rows=count, state=state)
+        change_import(tx, row.key, generation=generation, rows=count, columns=columns, state=state)
         work.note(tx, done=0, total=count)
         return import_by_id(tx, row.id)
 
@@ -108,7 +108,8 @@ async def stage(ctx: Context, work: Work, row: ImportRow) -> ImportRow:
     return staged
 
 
-async def _stage(ctx: Context, files: ImportFiles, generation: str, options: ImportOptions, most_rows: int) -> None:
+async def _stage(ctx: Context, files: ImportFiles, generation: str, options: ImportOptions, most_rows: int) -> list[str]:
+    """Returns the names of the file's columns."""
     stager = await trio.to_thread.run_sync(Stager, files, generation, options, most_rows)
     try:
         commits, began, more = ctx.commits(), trio.current_time(), True
@@ -119,5 +120,6 @@ async def _stage(ctx: Context, files: ImportFiles, generation: str, options: Imp
             if ctx.commits() != commits:
                 await trio.sleep(REST * (trio.current_time() - began))
             commits, began = ctx.commits(), trio.current_time()
+        return stager.columns
     finally:
         stager.close()

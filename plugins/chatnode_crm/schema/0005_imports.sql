@@ -11,6 +11,7 @@ CREATE TABLE crm_imports (
   options     TEXT,             -- JSON: how the file is read, what its columns are, and the policies
   generation  TEXT,             -- the name of the staged rows' files; NULL without any
   rows        INTEGER,          -- rows of the file, once it is staged
+  columns     TEXT,             -- JSON: the names of the file's columns, once it is staged
   counts      TEXT,             -- JSON: rows by verdict, and memberships; the plan's, then what was applied
   plan        TEXT,             -- JSON: what the plan counted, to compare with what was applied
   undone      TEXT,             -- JSON: what undoing changed, and what it had to leave

@@ -15,7 +15,7 @@ import attrs
 
 _FLOAT = re.compile(r"\+?\d{5,}[.,]0+")
 _SCIENTIFIC = re.compile(r"(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
-_INTERNATIONAL = re.compile(r"\+[1-9](?:[ \-.]?\d){5,15}")
+_INTERNATIONAL = re.compile(r"\+[1-9](?:[ \-.()]{0,2}\d){5,15}")
 _NATIONAL = re.compile(r"\(?\d(?:[ \-.()]{0,2}\d){4,15}")
 _NOT_DIGIT = re.compile(r"\D+", re.ASCII)
 _MANY_DIGITS = 11
@@ -49,8 +49,8 @@ def normalise_phone(text: str, region: str | None) -> PhoneText:
         found = _by_library(candidate, region)
         if found is not None:
             key, extension = found
-            shown = text if text[0] == "+" else key + (f" ext. {extension}" if extension else "")
-            return PhoneText(shown, key)
+            complete = text[0] == "+" and (region is None or _by_library(text, None) == found)
+            return PhoneText(text if complete else key + (f" ext. {extension}" if extension else ""), key)
     if region is None and text[0] != "+":
         return PhoneText(text, None, "no country code; write the number with + in front, or give a default region")
     return PhoneText(text, None, "not a valid phone number; kept as it is")

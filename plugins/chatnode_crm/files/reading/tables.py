@@ -1,0 +1,97 @@
+"""The table of a file, whatever kind of file it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import attrs
+
+from chatnode_crm.files.reading.layouts import TableLayout
+from chatnode_crm.files.reading.model import RawRow, ReadLimits, RowFault, UnreadableFile
+
+RawRecord = tuple[int, list[str], tuple[RowFault, ...]]
+"""The line where it begins, its cells and what is wrong with them."""
+
+
+class RecordSource(Protocol):
+    """What the readers of the kinds of files are: each iteration begins at the start of the file."""
+
+    def __iter__(self) -> Iterator[RawRecord]: ...
+
+
+@attrs.define(kw_only=True)
+class FileTable:
+    """The rows of a file. Close it when it is not needed any more, as it may own a temporary file."""
+
+    kind: str
+    """`csv`, `xlsx` or `vcard`."""
+    columns: tuple[str, ...]
+    """The names in the header; empty where there is none."""
+    header: bool
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    sheets: tuple[str, ...] = ()
+    """All that have rows; `sheet` is the one that is read."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how the file was read."""
+    _source: RecordSource = attrs.field(alias="source", repr=False)
+    _first: int = attrs.field(alias="first", repr=False)
+    _limits: ReadLimits = attrs.field(alias="limits", repr=False)
+    _on_close: Callable[[], None] | None = attrs.field(default=None, alias="on_close", repr=False)
+
+    def rows(self, after: int = 0) -> Iterator[RawRow]:
+        """The rows, from the one after the row with this number on. May be called several times, also at once."""
+        number = 0
+        width = len(self.columns)
+        most = self._limits.rows
+        try:
+            for at, (line, cells, faults) in enumerate(self._source):
+                if at < self._first:
+                    continue
+                if len(cells) != width:
+                    cells, faults = _fitted(cells, faults, width)
+                if not faults and not "".join(cells).strip():
+                    continue
+                number += 1
+                if most and number > most:
+                    raise UnreadableFile("too_many_rows", f"more rows than the maximum of {most}", line=line)
+                if number > after:
+                    yield RawRow(number, line, cells, faults)
+        except UnreadableFile as refused:
+            if refused.row is not None:
+                raise
+            raise refused.in_row(number + 1) from None
+
+    def close(self) -> None:
+        """Remove what the table keeps on disk."""
+        if self._on_close is not None:
+            self._on_close()
+            self._on_close = None
+
+    def __enter__(self) -> FileTable:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def checked_layout(layout: TableLayout, limits: ReadLimits) -> TableLayout:
+    """The layout, if it has columns and not too many."""
+    if not layout.columns:
+        raise UnreadableFile("empty", "there is no row in the file")
+    if len(layout.columns) > limits.columns:
+        raise UnreadableFile("too_many_columns", f"{len(layout.columns)} columns; the maximum is {limits.columns}")
+    return layout
+
+
+def _fitted(cells: list[str], faults: Sequence[RowFault], width: int) -> tuple[list[str], tuple[RowFault, ...]]:
+    """As many cells as there are columns. Empty ones at the end do not matter."""
+    if len(cells) < width:
+        return cells + [""] * (width - len(cells)), tuple(faults)
+    surplus = len(cells) - next((at for at, cell in enumerate(reversed(cells)) if cell.strip()), len(cells))
+    if surplus > width:
+        message = f"{surplus} cells, but {width} columns; a cell that has the delimiter in it must be quoted"
+        return cells[:width], (*faults, RowFault(None, "too_many_cells", message))
+    return cells[:width], tuple(faults)

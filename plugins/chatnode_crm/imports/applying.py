@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -17,7 +17,6 @@ from chatnode_crm.imports.judging import COUNTED, Judged, judge, listed_ones, ta
 from chatnode_crm.imports.options import ImportPolicies
 from chatnode_crm.imports.staged import READY, StagedRow
 from chatnode_crm.lists.membership import add_many
-from chatnode_crm.naming import name_key
 from chatnode_crm.tags.changing import find_or_make_tag
 from chatnode_crm.tags.finding import tag_by_name
 from chatnode_crm.tags.tagging import tag_many, untag_many
@@ -88,11 +87,13 @@ def _apply_alone(tx: Transaction, setup: ApplySetup, row: StagedRow) -> Applied:
     if failure is None:
         return applied
     field = failure.path or ""
-    fault = FieldFault(field, f"{field}_taken" if field else failure.code, f"another contact has this {field or 'value'}")
+    fault = FieldFault(
+        field, f"{field}_taken" if field else failure.code, f"another contact has this {field or 'value'}"
+    )
     return Applied("i", Counter(invalid=1), [(row.number, fault)])
 
 
-def _fails(tx: Transaction, part: Any) -> Refusal | None:
+def _fails(tx: Transaction, part: Callable[[], None]) -> Refusal | None:
     """Run a part of the transaction; if it fails, nothing of it is left."""
 
     def run() -> None:
@@ -119,9 +120,7 @@ def _apply(tx: Transaction, setup: ApplySetup, rows: Sequence[StagedRow]) -> App
     return applied
 
 
-def _write_contacts(
-    tx: Transaction, setup: ApplySetup, judged: Sequence[Judged], applied: Applied
-) -> dict[int, int]:
+def _write_contacts(tx: Transaction, setup: ApplySetup, judged: Sequence[Judged], applied: Applied) -> dict[int, int]:
     """Create and change contacts; returns the key of each row's contact by the row's number."""
     keys = {each.row.number: key for each in judged if (key := each.decision.contact) is not None}
     creates = [each for each in judged if each.decision.verdict == "create"]
@@ -212,8 +211,5 @@ def _store(tx: Transaction, setup: ApplySetup, first: int, applied: Applied) -> 
     if applied.faults:
         tx.executemany(
             "INSERT INTO crm_import_faults (import, row, field, code, message) VALUES (?, ?, ?, ?, ?)",
-            [
-                (setup.import_key, number, fault.field, fault.code, fault.message)
-                for number, fault in applied.faults
-            ],
+            [(setup.import_key, number, fault.field, fault.code, fault.message) for number, fault in applied.faults],
         )

@@ -84,9 +84,7 @@ async def map_columns(ctx: Context, asked: MapImport) -> ImportReply:
             if tag_by_name(tx, tag) is None and not ctx.may(TAGS):
                 raise Refusal("forbidden", "you may not make new tags", path=f"tags.{place}")
         forget_results(tx, now.key)
-        change_import(
-            tx, now.key, options=as_stored(options), state="received", generation=None, rows=None, plan=None
-        )
+        change_import(tx, now.key, options=as_stored(options), state="received", generation=None, rows=None, plan=None)
         return find_import(tx, ctx, asked.import_)
 
     return ImportReply(shown_import(ctx, await ctx.write(write)))
@@ -94,7 +92,9 @@ async def map_columns(ctx: Context, asked: MapImport) -> ImportReply:
 
 def options_wanted(row: ImportRow, asked: MapImport) -> ImportOptions:
     before = ImportOptions() if row.options is None else options_of(row.options)
-    given = {name: value for name in ("policies", "list_", "tags") if (value := getattr(asked, name)) is not None}
+    given = {
+        name: value for name in ("reading", "policies", "list_", "tags") if (value := getattr(asked, name)) is not None
+    }
     return attrs.evolve(before, **given)
 
 
@@ -193,7 +193,10 @@ async def resume(ctx: Context, asked: OfImport) -> ImportReply:
 
 @command("crm.imports.cancel", permission=IMPORT)
 async def cancel(ctx: Context, asked: OfImport) -> ImportReply:
-    """End the work on an import. What was applied stays; `crm.imports.start` goes on, `crm.imports.undo` puts it back."""
+    """End the work on an import.
+
+    What was applied stays: `crm.imports.start` goes on, and `crm.imports.undo` puts it back.
+    """
     return await _change_work(ctx, "work.cancel", asked.import_)
 
 

@@ -116,9 +116,9 @@ def _changes(values: Values, contact: Mapping[str, Any], policies: ImportPolicie
                 if field in DERIVED:
                     changes[DERIVED[field]] = values.get(DERIVED[field]) or None
     opted_out = values.get(OPTED_OUT)
-    if opted_out is not None and policies.consent != "ignore" and opted_out != (contact["opted_out_at"] is not None):
-        if opted_out or policies.consent == "overwrite":
-            changes[OPTED_OUT] = opted_out
+    allowed = policies.consent == "overwrite" or (opted_out and policies.consent == "tighten")
+    if opted_out is not None and allowed and opted_out != (contact["opted_out_at"] is not None):
+        changes[OPTED_OUT] = opted_out
     return changes
 
 

@@ -77,9 +77,7 @@ async def _parts(ctx: Context, row: ImportRow, staged: StagedRows, verdicts: Seq
     numbers = [0]
     while numbers := list(numbers_with(letters, wanted, numbers[-1], _ROWS)):
         rows = await trio.to_thread.run_sync(staged.pick, numbers)
-        faults = await ctx.read(
-            lambda reader, numbers=numbers: faults_of(reader, row.key, numbers, undoing=False)
-        )
+        faults = await ctx.read(lambda reader, numbers=numbers: faults_of(reader, row.key, numbers, undoing=False))
         yield _lines([_cells(each, faults) for each in rows if each.raw])
 
 

@@ -22,8 +22,7 @@ COUNTED = {"c": "created", "u": "updated", "=": "unchanged", "d": "duplicates", 
 """Under which name the rows of a letter are counted."""
 APPLIED = frozenset(("create", "update", "unchanged"))
 
-_COLUMNS = ("key", *FIELDS, "email_key", "phone_key", "opted_out_at", "version")
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM crm_contacts WHERE "  # noqa: S608 -- constants
+_COLUMNS: tuple[str, ...] = ("key", *FIELDS, "email_key", "phone_key", "opted_out_at", "version")
 _REMOVED = Decision("suppressed")
 
 
@@ -72,7 +71,10 @@ def _decide(
 def _contacts_by(reader: Querying, column: str, values: Sequence[str]) -> dict[str, dict[str, Any]]:
     if not values:
         return {}
-    rows = reader.execute(f"{_SELECT}{column} IN (SELECT value FROM json_each(?))", (json_array(values),))
+    rows = reader.execute(
+        f"SELECT {', '.join(_COLUMNS)} FROM crm_contacts WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608
+        (json_array(values),),
+    )
     contacts = (dict(zip(_COLUMNS, row, strict=True)) for row in rows.fetchall())
     return {contact[column]: contact for contact in contacts}
 

@@ -53,9 +53,8 @@ class _Forgotten:
 
     def has(self, row: StagedRow, since: int) -> bool:
         """Whether it is of a contact that was deleted after that."""
-        values = row.values
-        at = max(self.emails.get(values.get("email_key"), -1), self.external.get(values.get("external_id"), -1))
-        return at >= since
+        email, external = row.values.get("email_key") or "", row.values.get("external_id") or ""
+        return max(self.emails.get(email, -1), self.external.get(external, -1)) >= since
 
 
 async def _remove_rows(ctx: Context) -> int:

@@ -49,9 +49,9 @@ class ImportFiles:
         """Remove the rows of other generations."""
         if not self.directory.is_dir():
             return
-        kept = {self.source.name} | ({f"{kind}-{generation}" for kind in ("rows", "index")} if generation else set())
+        kept = {self.source, self.rows(generation or ""), self.index(generation or "")}
         for path in self.directory.iterdir():
-            if path.name not in kept:
+            if path not in kept:
                 path.unlink(missing_ok=True)
 
 

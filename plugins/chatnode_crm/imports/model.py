@@ -8,7 +8,7 @@ import attrs
 
 from chatnode.api import Id, Items, Text, Whole
 from chatnode_crm.imports.deciding import RowVerdict
-from chatnode_crm.imports.options import ImportPolicies, ImportTags
+from chatnode_crm.imports.options import FileReading, ImportPolicies, ImportTags
 
 Limit = Annotated[int, Whole(1)]
 FileName = Annotated[str, Text(255, 1)]
@@ -117,6 +117,7 @@ class MapImport:
     """`list` is an id or a name."""
 
     import_: Id
+    reading: FileReading | None = None
     policies: ImportPolicies | None = None
     list_: Annotated[str, Text(255, 1)] | None = None
     tags: ImportTags | None = None

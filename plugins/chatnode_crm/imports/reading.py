@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-import attrs
+from typing import Any
 
 from chatnode_crm.contacts.values import FIELDS, FieldFault, Rules, check
-from chatnode_crm.files.reading.model import RawRow
+from chatnode_crm.files.reading import FileTable, RawRow, ReadLimits, open_table
+from chatnode_crm.files.safety import restored
 from chatnode_crm.imports.options import ImportOptions
 from chatnode_crm.imports.staged import INVALID, READY, StagedRow
+from chatnode_crm.settings import MIB, CrmSettings
 
 
-@attrs.frozen
-class Table:
-    kind: str
-    columns: list[str]
-    rows: Iterator[RawRow]
+def open_file(path: Path, options: ImportOptions, settings: CrmSettings) -> FileTable:
+    """Raises `UnreadableFile`."""
+    limits = ReadLimits(file_bytes=settings.import_mib * MIB, rows=settings.import_rows)
+    return open_table(path, options.reading.as_options(), limits, path.parent)
 
 
-@contextmanager
-def open_table(path: Path, options: ImportOptions, most_rows: int) -> Iterator[Table]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
-        columns = next(reader)
-        yield Table("csv", columns, (RawRow(n, reader.line_num, row) for n, row in enumerate(reader, 1)))
+class RowReader:
+    """Makes of each row of a table what is staged."""
 
-
-class Mapper:
-    def __init__(self, options: ImportOptions, columns: list[str]) -> None:
+    def __init__(self, options: ImportOptions, table: FileTable) -> None:
+        columns = table.columns
         self._targets = [(at, name) for at, name in enumerate(columns) if name in FIELDS]
         self._tags = columns.index("tags") if "tags" in columns else None
         self._opted = columns.index("opted_out") if "opted_out" in columns else None
@@ -39,8 +31,9 @@ class Mapper:
         self._match = "email_key" if options.policies.match == "email" else "external_id"
 
     def read(self, raw: RawRow) -> StagedRow:
-        cells = raw.values
-        values, faults = check({name: cells[at] for at, name in self._targets}, self._rules)
+        cells = [restored(cell) if cell[:1] == "'" else cell for cell in raw.values]
+        checked, faults = check({name: cells[at] for at, name in self._targets}, self._rules)
+        values: dict[str, Any] = {**checked}
         if self._opted is not None and cells[self._opted]:
             values["opted_out"] = cells[self._opted] == "1"
         tags = None if self._tags is None else [each for each in cells[self._tags].split(";") if each]

@@ -14,7 +14,9 @@ def find_setup(reader: Querying, row: ImportRow) -> ApplySetup:
     """Raises `Refusal`: `not_found` for a list that is gone, `conflict` for one that users cannot change now."""
     options = stored_options(row)
     list_key = find_open_list(reader, options.list_, "list").key if options.list_ is not None else None
-    return ApplySetup(row.key, options.policies, list_key, {name_key(tag): tag for tag in options.tags}, row.owner, row.created_at)
+    return ApplySetup(
+        row.key, options.policies, list_key, {name_key(tag): tag for tag in options.tags}, row.owner, row.created_at
+    )
 
 
 def key_of_list(reader: Querying, row: ImportRow) -> int | None:

@@ -1,4 +1,4 @@
-"""The rows of an import as they were parsed: a line of JSON for each, and an index of where it begins. All of it blocks.
+"""The rows of an import as they were parsed: a line of JSON for each, and an index of where it begins. It all blocks.
 
 A row is found by its number, the first being 1, and pages of rows with a verdict without reading the others. Files cost
 a tenth of what a table would, and nothing of the writer's time (docs/adr/0037-imports.md).
@@ -37,7 +37,11 @@ class StagedRow:
 
     def as_json(self) -> bytes:
         faults = [(fault.field, fault.code, fault.message, fault.warning) for fault in self.faults]
-        return orjson.dumps((self.line, self.raw, self.values, self.tags, faults))
+        try:
+            return orjson.dumps((self.line, self.raw, self.values, self.tags, faults))
+        except orjson.JSONEncodeError:  # bytes that are in no encoding
+            raw = [cell.encode("utf-8", "replace").decode() for cell in self.raw]
+            return orjson.dumps((self.line, raw, self.values, self.tags, faults))
 
     @classmethod
     def of_json(cls, line: bytes, number: int, letter: str) -> Self:

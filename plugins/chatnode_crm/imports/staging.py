@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from time import perf_counter
 
@@ -11,11 +10,11 @@ import trio
 
 from chatnode.api import Context, Refusal, Transaction, Work, new_id
 from chatnode_crm.contacts.values import FieldFault
-from chatnode_crm.files.reading.model import RawRow, UnreadableFile
+from chatnode_crm.files.reading import UnreadableFile
 from chatnode_crm.imports.layout import ImportFiles
 from chatnode_crm.imports.options import ImportOptions
 from chatnode_crm.imports.progress import forget_results
-from chatnode_crm.imports.reading import Mapper, open_table
+from chatnode_crm.imports.reading import RowReader, open_file
 from chatnode_crm.imports.receiving import disk_full
 from chatnode_crm.imports.rows import ImportRow, change_import, import_by_id
 from chatnode_crm.imports.setup import stored_options
@@ -31,37 +30,25 @@ REST = 2.0
 
 
 class Stager:
-    """Stages a file, a step at a time. It blocks, and runs in one thread at a time."""
+    """Stages a file, a step at a time. It blocks, and runs in one thread at a time. Raises `UnreadableFile`."""
 
-    def __init__(self, files: ImportFiles, generation: str, options: ImportOptions, most_rows: int) -> None:
-        self._stack = ExitStack()
-        self._options = options
-        self._most = most_rows
+    def __init__(self, files: ImportFiles, generation: str, options: ImportOptions, settings: CrmSettings) -> None:
         self._seen: dict[str, int] = {}
         self._match = "email_key" if options.policies.match == "email" else "external_id"
         with ExitStack() as stack:
-            table = stack.enter_context(open_table(files.source, options, most_rows))
+            table = stack.enter_context(open_file(files.source, options, settings))
             self._writer = StagedWriter(files.rows(generation), files.index(generation))
             stack.callback(self._writer.close)
-            self._rows: Iterator[RawRow] = table.rows
-            self._mapper = Mapper(options, table.columns)
-            self.columns = table.columns
+            self._rows = table.rows()
+            self._reader = RowReader(options, table)
+            self.columns = list(table.columns)
             self._stack = stack.pop_all()
 
-    @property
-    def count(self) -> int:
-        return self._writer.count
-
     def step(self) -> bool:
-        """Stage some rows; returns whether there are more. Raises `UnreadableFile`."""
+        """Stage some rows; returns whether there are more."""
         until = perf_counter() + STEP_SECONDS
         for raw in self._rows:
-            if self._most and self._writer.count >= self._most:
-                raise UnreadableFile(
-                    "too_many_rows", f"there are more than {self._most} rows, which is the setting import_rows",
-                    row=raw.number, line=raw.line,
-                )  # fmt: skip
-            self._writer.add(self._checked(self._mapper.read(raw)))
+            self._writer.add(self._checked(self._reader.read(raw)))
             if perf_counter() > until:
                 return True
         self._writer.finish()
@@ -85,9 +72,8 @@ class Stager:
 async def stage(ctx: Context, work: Work, row: ImportRow) -> ImportRow:
     """Stage the rows of an import; returns it as it is then. Raises `Refusal`."""
     files, generation = ImportFiles.of(ctx.directory, row.id), new_id()[:8]
-    settings = ctx.settings(CrmSettings)
     try:
-        columns = await _stage(ctx, files, generation, stored_options(row), settings.import_rows)
+        columns = await _stage(ctx, files, generation, stored_options(row))
     except UnreadableFile as error:
         await trio.to_thread.run_sync(files.keep_only, row.generation)
         raise Refusal("invalid", str(error), path="file") from None
@@ -108,9 +94,9 @@ async def stage(ctx: Context, work: Work, row: ImportRow) -> ImportRow:
     return staged
 
 
-async def _stage(ctx: Context, files: ImportFiles, generation: str, options: ImportOptions, most_rows: int) -> list[str]:
+async def _stage(ctx: Context, files: ImportFiles, generation: str, options: ImportOptions) -> list[str]:
     """Returns the names of the file's columns."""
-    stager = await trio.to_thread.run_sync(Stager, files, generation, options, most_rows)
+    stager = await trio.to_thread.run_sync(Stager, files, generation, options, ctx.settings(CrmSettings))
     try:
         commits, began, more = ctx.commits(), trio.current_time(), True
         while more:

@@ -1,19 +1,20 @@
 """Undoing an import: what it changed is put back, where nobody has changed it since.
 
-The rows of `crm_import_slices` and `crm_import_images` say what is left to undo: each step removes from them what it has
-undone, in its transaction. So it continues after a kill, and doing it again changes nothing.
+The rows of `crm_import_slices` and `crm_import_images` say what is left to undo: each step removes from them what it
+has undone, in its transaction. So it continues after a kill, and doing it again changes nothing.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
 import orjson
 
-from chatnode.api import IntegrityError, Refusal, Transaction
+from chatnode.api import IntegrityError, Querying, Refusal, Transaction
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.contacts.writing import delete_many, update_many
 from chatnode_crm.jsons import json_array
@@ -26,20 +27,28 @@ CHANGED_SINCE = FieldFault("", "changed_since", "the contact was changed after t
 IN_USE = FieldFault("", "in_use", "the contact has lists, tags or notes that are not of this import; it was kept")
 TAKEN = FieldFault("", "conflict", "another contact has one of its earlier values now; it was left as it is")
 
+_AMONG = " AND contact IN (SELECT value FROM json_each(?))"
+_TAGGED = "SELECT contact FROM crm_taggings WHERE tag = ? AND created_at = ?" + _AMONG
+_LISTED = "SELECT contact FROM crm_members WHERE list = ? AND added_at = ?" + _AMONG
+
+
+_Change = tuple[int, int, dict[str, Any]]
+"""The number of a row, its contact, and what that was before."""
+
 
 @attrs.frozen
 class UndoSetup:
+    """`list_key` is the list that contacts were added to, if it is still there."""
+
     import_key: int
     list_key: int | None
     actor: int | None
 
 
-def left_to_undo(tx_or_reader: Any, import_key: int) -> int:
-    """How many steps are left, for the progress: contacts to put back, and rows of slices."""
-    (images,) = tx_or_reader.execute(
-        "SELECT count(*) FROM crm_import_images WHERE import = ?", (import_key,)
-    ).fetchone()
-    (rows,) = tx_or_reader.execute(
+def left_to_undo(reader: Querying, import_key: int) -> int:
+    """About how many changes are left, for the progress: contacts to put back, and rows of slices."""
+    (images,) = reader.execute("SELECT count(*) FROM crm_import_images WHERE import = ?", (import_key,)).fetchone()
+    (rows,) = reader.execute(
         "SELECT coalesce(sum(length(verdicts)), 0) FROM crm_import_slices WHERE import = ? AND added <> ''",
         (import_key,),
     ).fetchone()
@@ -48,7 +57,8 @@ def left_to_undo(tx_or_reader: Any, import_key: int) -> int:
 
 def undo_some(tx: Transaction, setup: UndoSetup, most: int) -> Counter[str] | None:
     """Undo up to `most` changes, the newest first; returns what was done, None at the end."""
-    return _put_back(tx, setup, most) or _take_away(tx, setup, most)
+    done = _put_back(tx, setup, most)
+    return done if done is not None else _take_away(tx, setup, most)
 
 
 # ---- contacts that were changed
@@ -64,27 +74,32 @@ def _put_back(tx: Transaction, setup: UndoSetup, most: int) -> Counter[str] | No
     if not images:
         return None
     counts = Counter[str]()
-    changes = [(row, contact, orjson.loads(before)) for _, row, contact, before, gone, later in images if not (gone or later)]
+    changes: list[_Change] = [
+        (row, contact, orjson.loads(before)) for _, row, contact, before, gone, later in images if not (gone or later)
+    ]
     kept = [(row, CHANGED_SINCE) for _, row, _, _, gone, later in images if not gone and later]
-    if changes and _tries(tx, lambda: _update(tx, setup, changes)):
+    if changes and _tries(tx, partial(_update, tx, setup, changes)):
         counts["restored"] = len(changes)
     else:
         for change in changes:
-            if _tries(tx, lambda change=change: _update(tx, setup, [change])):
+            if _tries(tx, partial(_update, tx, setup, [change])):
                 counts["restored"] += 1
             else:
                 kept.append((change[0], TAKEN))
-    tx.execute("DELETE FROM crm_import_images WHERE key IN (SELECT value FROM json_each(?))", (json_array([image[0] for image in images]),))
+    tx.execute(
+        "DELETE FROM crm_import_images WHERE key IN (SELECT value FROM json_each(?))",
+        (json_array([image[0] for image in images]),),
+    )
     _report(tx, setup, kept)
     counts["kept"] = len(kept)
     return counts
 
 
-def _update(tx: Transaction, setup: UndoSetup, changes: Sequence[tuple[int, int, dict[str, Any]]]) -> None:
+def _update(tx: Transaction, setup: UndoSetup, changes: Sequence[_Change]) -> None:
     update_many(tx, [(contact, before) for _, contact, before in changes], actor=setup.actor)
 
 
-def _tries(tx: Transaction, part: Any) -> bool:
+def _tries(tx: Transaction, part: Callable[[], None]) -> bool:
     def run() -> None:
         try:
             part()
@@ -130,7 +145,7 @@ def _newest(tx: Transaction, setup: UndoSetup) -> _Slice | None:
         "ORDER BY first DESC LIMIT 1",
         (setup.import_key,),
     ).fetchone()
-    return None if row is None else _Slice(*row[:4], orjson.loads(row[4]))
+    return None if row is None else _Slice(*row[:-1], orjson.loads(row[-1]))
 
 
 def _take_from(tx: Transaction, setup: UndoSetup, part: _Slice, most: int, counts: Counter[str]) -> int:
@@ -144,7 +159,7 @@ def _take_from(tx: Transaction, setup: UndoSetup, part: _Slice, most: int, count
                 added[kind].pop()
             if tag_by_key(tx, tag) is not None:
                 if kind == "tagged":
-                    ours = _still(tx, "SELECT contact FROM crm_taggings WHERE tag = ? AND created_at = ?", tag, part.at, some)
+                    ours = _still(tx, _TAGGED, tag, part.at, some)
                     counts["untagged"] += len(untag_many(tx, tag, ours, actor=setup.actor))
                 else:
                     counts["tagged"] += len(tag_many(tx, tag, some, actor=setup.actor))
@@ -152,7 +167,7 @@ def _take_from(tx: Transaction, setup: UndoSetup, part: _Slice, most: int, count
     if added["listed"]:
         some = _pop(added["listed"], most)
         if setup.list_key is not None and list_by_key(tx, setup.list_key) is not None:
-            ours = _still(tx, "SELECT contact FROM crm_members WHERE list = ? AND added_at = ?", setup.list_key, part.at, some)
+            ours = _still(tx, _LISTED, setup.list_key, part.at, some)
             counts["unlisted"] += len(remove_many(tx, setup.list_key, ours, actor=setup.actor))
         return len(some)
     numbers = _numbers_of_created(part)[: len(added["created"])]
@@ -170,7 +185,7 @@ def _pop(items: list[int], most: int) -> list[int]:
 
 def _still(tx: Transaction, sql: str, key: int, at: int, contacts: Sequence[int]) -> list[int]:
     """Those that were added by the import, and not taken away and added again since."""
-    rows = tx.execute(f"{sql} AND contact IN (SELECT value FROM json_each(?))", (key, at, json_array(contacts)))
+    rows = tx.execute(sql, (key, at, json_array(contacts)))
     return [contact for (contact,) in rows.fetchall()]
 
 
@@ -200,7 +215,9 @@ def _delete(
     if gone:
         counts["deleted"] += delete_many(tx, gone, reason="import undone", actor=setup.actor)
         # Nobody asked to forget them: the rows of this import may be imported again, with other policies.
-        tx.execute("DELETE FROM crm_import_forgotten WHERE contact IN (SELECT value FROM json_each(?))", (json_array(gone),))
+        tx.execute(
+            "DELETE FROM crm_import_forgotten WHERE contact IN (SELECT value FROM json_each(?))", (json_array(gone),)
+        )
     _report(tx, setup, kept)
     counts["kept"] += len(kept)
 

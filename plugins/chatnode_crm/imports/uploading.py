@@ -33,6 +33,4 @@ def _most_bytes(settings: CrmSettings) -> int:
     return settings.import_mib * MIB
 
 
-ROUTES = (
-    Route("imports", upload, IMPORT, ("POST", "PUT"), "Upload a file to import.", most_bytes=_most_bytes),
-)
+ROUTES = (Route("imports", upload, IMPORT, ("POST", "PUT"), "Upload a file to import.", most_bytes=_most_bytes),)

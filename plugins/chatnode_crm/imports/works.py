@@ -76,9 +76,7 @@ async def run_plan(ctx: Context, work: Work) -> Mapping[str, Any]:
     return dict(counts)
 
 
-def _plan(
-    setup: ApplySetup, rows: Sequence[StagedRow], claims: Claims, counts: Counter[str], reader: Any
-) -> list[str]:
+def _plan(setup: ApplySetup, rows: Sequence[StagedRow], claims: Claims, counts: Counter[str], reader: Any) -> list[str]:
     judged = judge(reader, rows, setup.policies, claims, setup.since)
     counts.update(count_verdicts(judged))
     counts.update(count_memberships(reader, judged, setup.policies, setup.list_key, setup.tags))
@@ -105,12 +103,11 @@ async def run_apply(ctx: Context, work: Work) -> Mapping[str, Any]:
 
     When rows of deleted contacts are removed meanwhile, it goes on with the files that are without them.
     """
-    more = True
-    while more:
+    while True:
         opened = await _open(ctx, work)
         with opened.rows:
-            more = not await _apply_all(ctx, work, opened)
-    return await work.write(partial(_finish, work, opened.row))
+            if await _apply_all(ctx, work, opened):
+                return await work.write(partial(_finish, opened.row))
 
 
 async def _apply_all(ctx: Context, work: Work, opened: _Opened) -> bool:
@@ -148,7 +145,7 @@ def _applying(tx: Transaction, row: ImportRow) -> ImportRow:
     return now
 
 
-def _finish(work: Work, row: ImportRow, tx: Transaction) -> Mapping[str, Any]:
+def _finish(row: ImportRow, tx: Transaction) -> Mapping[str, Any]:
     now = _applying(tx, row)
     change_import(tx, row.key, state="applied", applied_at=tx.now)
     return now.counts or {}

@@ -19,7 +19,9 @@ def written(tmp_path: Path, rows: list[StagedRow]) -> StagedRows:
 def row_of(number: int, letter: str = READY) -> StagedRow:
     fault = FieldFault("email", "invalid_email", "not an address")
     text = "é\n\u2028" * (number % 7)
-    return StagedRow(number * 3, [text, ""], {"city": text}, ["a"], [fault] if letter == INVALID else [], letter, number)
+    return StagedRow(
+        number * 3, [text, ""], {"city": text}, ["a"], [fault] if letter == INVALID else [], letter, number
+    )
 
 
 def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:

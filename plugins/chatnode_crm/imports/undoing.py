@@ -28,8 +28,8 @@ IN_USE = FieldFault("", "in_use", "the contact has lists, tags or notes that are
 TAKEN = FieldFault("", "conflict", "another contact has one of its earlier values now; it was left as it is")
 
 _AMONG = " AND contact IN (SELECT value FROM json_each(?))"
-_TAGGED = "SELECT contact FROM crm_taggings WHERE tag = ? AND created_at = ?" + _AMONG
-_LISTED = "SELECT contact FROM crm_members WHERE list = ? AND added_at = ?" + _AMONG
+_TAGGED = "SELECT contact FROM crm_taggings WHERE tag = ? AND created_at = ?" + _AMONG  # noqa: S608
+_LISTED = "SELECT contact FROM crm_members WHERE list = ? AND added_at = ?" + _AMONG  # noqa: S608
 
 
 _Change = tuple[int, int, dict[str, Any]]
@@ -145,7 +145,10 @@ def _newest(tx: Transaction, setup: UndoSetup) -> _Slice | None:
         "ORDER BY first DESC LIMIT 1",
         (setup.import_key,),
     ).fetchone()
-    return None if row is None else _Slice(*row[:-1], orjson.loads(row[-1]))
+    if row is None:
+        return None
+    first, verdicts, gid, at, added = row
+    return _Slice(first, verdicts, gid, at, orjson.loads(added))
 
 
 def _take_from(tx: Transaction, setup: UndoSetup, part: _Slice, most: int, counts: Counter[str]) -> int:

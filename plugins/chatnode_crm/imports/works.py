@@ -25,6 +25,8 @@ from chatnode_crm.imports.undoing import UndoSetup, left_to_undo, undo_some
 
 PLAN_ROWS = 250
 """Rows that are planned at a time: a read of some milliseconds."""
+MOST_ROWS = 1_000
+"""The longest slice, while nobody else writes."""
 NOTED_ROWS = 5_000
 """After so many planned rows the progress is stored."""
 
@@ -113,7 +115,7 @@ async def run_apply(ctx: Context, work: Work) -> Mapping[str, Any]:
 async def _apply_all(ctx: Context, work: Work, opened: _Opened) -> bool:
     """Returns False when there are other files."""
     done = await ctx.read(lambda reader: applied_rows(reader, opened.row.key))
-    for size in work.slices():
+    for size in work.slices(MOST_ROWS):
         rows = await opened.read(done + 1, size)
         if not rows:
             break
@@ -160,7 +162,7 @@ async def run_undo(ctx: Context, work: Work) -> Mapping[str, Any]:
     list_key = await ctx.read(lambda reader: key_of_list(reader, row))
     undo = UndoSetup(row.key, list_key, work.owner)
     total = work.done + await ctx.read(lambda reader: left_to_undo(reader, row.key))
-    for size in work.slices():
+    for size in work.slices(MOST_ROWS):
         if not await work.write(partial(_undo, work, row, undo, size, total)):
             break
     return await work.write(partial(_undone, work, row, total))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from chatnode.node import Node
-from chatnode.testing import User, run_work
+from chatnode.testing import User
+from tests.plugins.crm.imports.importing import begun, finished
 
 FILE = """email,first_name,last_name,city,tags
 ann@example.com,Ann,Lee,Lyon,vip;new
@@ -16,22 +15,7 @@ nobody,No,Body,,
 """
 
 
-async def begun(who: User, text: str, **options: Any) -> str:
-    """The id of an import whose columns are mapped."""
-    id = (await who.does("crm.imports.create", text=text))["import"]["id"]
-    await who.does("crm.imports.map", **{"import": id}, **options)
-    return id
-
-
-async def finished(node: Node, who: User, command: str, id: str) -> dict[str, Any]:
-    """Run a stage to its end; returns the import."""
-    started = (await who.does(f"crm.imports.{command}", **{"import": id}))["import"]
-    work = await run_work(node, started["work"])
-    assert work["status"] == "done", work
-    return (await who.does("crm.imports.get", **{"import": id}))["import"]
-
-
-async def test_a_file_is_planned_and_imported(node: Node, mara: User) -> None:
+async def test_a_file_is_planned_imported_and_undone(node: Node, mara: User) -> None:
     id = await begun(mara, FILE)
     planned = await finished(node, mara, "plan", id)
     assert (planned["state"], planned["rows"]) == ("planned", 5)
@@ -40,6 +24,6 @@ async def test_a_file_is_planned_and_imported(node: Node, mara: User) -> None:
         "tagged": 2, "untagged": 0,
     }  # fmt: skip
     applied = await finished(node, mara, "start", id)
-    assert (applied["state"], applied["counts"]) == ("applied", planned["plan"])
+    assert (applied["state"], applied["counts"], applied["replanned"]) == ("applied", planned["plan"], 0)
     undone = await finished(node, mara, "undo", id)
     assert (undone["state"], undone["undone"]["deleted"], undone["undone"]["kept"]) == ("undone", 2, 0)

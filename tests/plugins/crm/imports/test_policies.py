@@ -175,7 +175,7 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     connection.close()
 
 
-@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(case=cases())
 def test_a_dry_run_counts_what_the_import_counts_and_undoing_restores(writer: Reader, case: Case) -> None:
     writer.execute("BEGIN")

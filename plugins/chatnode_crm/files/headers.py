@@ -26,7 +26,8 @@ _NAMES: dict[str, str] = {
         |endereço de email|correio eletrónico|correio eletrônico|e-mailadres|emailadres|adres e-mail|adres email
         |adres mailowy|poczta elektroniczna|электронная почта|почта|эл. почта|эл почта|адрес электронной почты
         |емейл|имейл|e-mail адрес|е-мейл|электронный адрес|邮箱|电子邮箱|电子邮件|邮件|邮箱地址|电子邮件地址
-        |電子郵件|電郵|信箱|メール|メールアドレス|eメール|이메일|이메일 주소|메일|e-posta|eposta|e-post|epost|e-postadress|sähköposti
+        |電子郵件|電郵|信箱|メール|メールアドレス|eメール|이메일|이메일 주소|메일
+        |e-posta|eposta|e-post|epost|e-postadress|sähköposti
         |електронна пошта|ηλεκτρονικό ταχυδρομείο|البريد الإلكتروني|דוא"ל|אימייל
     """,
     "external_id": """
@@ -79,7 +80,8 @@ _NAMES: dict[str, str] = {
         |telefone|número de telefone|telemóvel|fone|telefoon|telefoonnummer|mobiel|mobiele telefoon|mobiel nummer
         |numer telefonu|telefon komórkowy|komórka|nr telefonu|телефон|номер телефона|мобильный телефон|мобильный
         |тел|тел.|сотовый|рабочий телефон|电话|电话号码|手机|手机号|手机号码|联系电话|電話|電話號碼|手機|行動電話
-        |電話番号|携帯電話|携帯|전화|전화번호|휴대폰|휴대전화|telefon numarası|cep telefonu|puhelin|telefonszám|τηλέφωνο|الهاتف|טלפון
+        |電話番号|携帯電話|携帯
+        |전화|전화번호|휴대폰|휴대전화|telefon numarası|cep telefonu|puhelin|telefonszám|τηλέφωνο|الهاتف|טלפון
     """,
     "country": """
         country|country name|country/region|country or region|country code|nation|address country|home country

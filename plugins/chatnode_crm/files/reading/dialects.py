@@ -70,14 +70,16 @@ def _score(dialect: Dialect, lines: list[str], limits: ReadLimits, complete: boo
     records: list[list[str]] = []
     left = iter(lines)
     broken = 0.0
+    empty = False
     try:
         for _, cells in islice(Records(lambda _: next(left, ""), dialect, limits), SAMPLE_RECORDS):
+            empty = empty or len(cells) > 1
             if any(cells):
                 records.append(cells)
     except UnreadableFile as refused:
-        broken = 0.5 if complete or refused.code != "open_quote" or not records else 0.0
+        broken = 0.3 if complete or refused.code != "open_quote" or not records else 0.0
     if not records:
-        return -broken
+        return (0.5 if empty else 0.0) - broken
     widths = Counter(len(cells) for cells in records)
     width, times = max(widths.items(), key=lambda item: (item[1] * (item[0] > 1), item[0]))
     score = times / len(records) * (1.0 + log2(width) / 20) if width > 1 else 0.3
@@ -91,5 +93,5 @@ def _misread_quotes(records: list[list[str]], dialect: Dialect) -> float:
     if dialect.quote is None:
         return 1.0 if any(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in cells) else 0.1
     unusual = 0.05 if dialect.quote == "'" else 0.0
-    left = sum(1 for cell in cells if len(cell) > 1 and (cell[0] == '"' or cell[-1] == '"'))
+    left = sum(1 for cell in cells if len(cell) > 1 and ('"' in (cell[0], cell[-1]) or cell[0] == cell[-1] == "'"))
     return unusual + 0.5 * left / max(len(cells), 1)

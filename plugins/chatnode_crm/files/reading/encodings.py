@@ -157,7 +157,7 @@ def _mostly_utf_8(sample: bytes) -> bool:
     text = sample.decode("utf-8", "surrogateescape")
     wrong = len(re.findall("[\udc80-\udcff]", text))
     right = sum(1 for each in text if each > "\x7f") - wrong
-    return right > 4 * wrong
+    return right > wrong
 
 
 def best_encoding(sample: bytes) -> str:

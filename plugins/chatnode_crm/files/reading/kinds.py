@@ -57,3 +57,39 @@ def is_cards(sample: str) -> bool:
     if len(_CONTROL.findall(sample)) > len(sample) / 20 or sample.count("\0") > len(sample) / 3:
         raise UnreadableFile("unknown_kind", f"the file is not a text, workbook or vCard; {_USE}")
     return False
+
+
+def archive_kind(names: list[str]) -> str | None:
+    """`xlsx` for a workbook, None for an archive of files. Refuses other kinds of documents."""
+    lower = {name.replace("\\", "/").lower() for name in names}
+    if any(name.startswith("xl/") and name.endswith("workbook.bin") for name in lower):
+        raise UnreadableFile("unknown_kind", f"the file is a binary Excel file (XLSB); {_USE}")
+    if "[content_types].xml" in lower:
+        if not any("workbook" in name or name.startswith("xl/") for name in lower):
+            raise UnreadableFile("unknown_kind", f"the file is an Office document without sheets; {_USE}")
+        return "xlsx"
+    if "mimetype" in lower and "content.xml" in lower:
+        raise UnreadableFile("unknown_kind", f"the file is an OpenDocument file; {_USE}")
+    if any(name.startswith("index/") and name.endswith(".iwa") for name in lower):
+        raise UnreadableFile("unknown_kind", f"the file is a Numbers document; {_USE}")
+    return None
+
+
+def choose_member(names: list[str], wanted: str | None) -> str:
+    """The file in an archive that is read: what systems add to archives does not count."""
+    files = [name for name in names if not _is_clutter(name)]
+    if wanted is not None:
+        if wanted not in files:
+            raise UnreadableFile("no_member", f"there is no file {wanted!r} in the archive")
+        return wanted
+    if not files:
+        raise UnreadableFile("empty", "there is no file in the archive")
+    if len(files) > 1:
+        some = ", ".join(files[:5]) + (", ..." if len(files) > 5 else "")
+        raise UnreadableFile("no_member", f"there are {len(files)} files in the archive; choose one: {some}")
+    return files[0]
+
+
+def _is_clutter(name: str) -> bool:
+    parts = name.replace("\\", "/").split("/")
+    return parts[0] == "__MACOSX" or parts[-1].startswith(".") or parts[-1].lower() in ("thumbs.db", "desktop.ini")

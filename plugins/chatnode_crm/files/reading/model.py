@@ -85,8 +85,6 @@ class ReadLimits:
     archive_files: int = 10_000
     workbook_strings: int = 400_000_000
     """Bytes of the texts of a workbook, which are kept on disk while it is read."""
-    card_bytes: int = 20_000_000
-    """Of one vCard with its photos."""
 
     def __attrs_post_init__(self) -> None:
         if not 0 < self.cell <= 131_000:

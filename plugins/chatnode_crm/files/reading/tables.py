@@ -39,7 +39,7 @@ class FileTable:
     _source: RecordSource = attrs.field(alias="source", repr=False)
     _first: int = attrs.field(alias="first", repr=False)
     _limits: ReadLimits = attrs.field(alias="limits", repr=False)
-    _on_close: Callable[[], None] | None = attrs.field(default=None, alias="on_close", repr=False)
+    _closing: list[Callable[[], object]] = attrs.field(factory=list[Callable[[], object]], alias="closing", repr=False)
 
     def rows(self, after: int = 0) -> Iterator[RawRow]:
         """The rows, from the one after the row with this number on. May be called several times, also at once."""
@@ -56,7 +56,9 @@ class FileTable:
                     continue
                 number += 1
                 if most and number > most:
-                    raise UnreadableFile("too_many_rows", f"more rows than the maximum of {most}", line=line)
+                    raise UnreadableFile(
+                        "too_many_rows", f"more rows than the maximum of {most}", row=number, line=line
+                    )
                 if number > after:
                     yield RawRow(number, line, cells, faults)
         except UnreadableFile as refused:
@@ -66,9 +68,12 @@ class FileTable:
 
     def close(self) -> None:
         """Remove what the table keeps on disk."""
-        if self._on_close is not None:
-            self._on_close()
-            self._on_close = None
+        while self._closing:
+            self._closing.pop()()
+
+    def close_also(self, step: Callable[[], object]) -> None:
+        """Do this, too, when the table is closed."""
+        self._closing.insert(0, step)
 
     def __enter__(self) -> FileTable:
         return self

@@ -1,0 +1,126 @@
+"""Rows of a file become values of contacts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from chatnode_crm.contacts.values.checking import FieldFault
+from chatnode_crm.contacts.values.names import split_name
+from chatnode_crm.files.headers import FULL_NAME, IGNORE, LISTS, TAGS
+from chatnode_crm.files.mapping.dates import read_date
+from chatnode_crm.files.mapping.model import BadMapping, ColumnMapping
+from chatnode_crm.files.names import split_names
+from chatnode_crm.files.reading.model import RawRow, RowFault
+
+_SEPARATORS = (":::", ";", "|", ",")
+
+
+class MappedRow(NamedTuple):
+    """What a row says. `values` are by field, and by `custom.<key>`; a cell without text is an empty text.
+
+    Faults are those of the row and of cells that are used; `check` finds those of the values.
+    """
+
+    values: dict[str, str]
+    tags: list[str]
+    lists: list[str]
+    faults: list[FieldFault]
+
+
+class RowMapper:
+    """Applies a mapping to many rows."""
+
+    def __init__(self, mapping: ColumnMapping, columns: Sequence[str]) -> None:
+        if len(mapping.columns) != len(columns):
+            raise BadMapping("columns", f"{len(mapping.columns)} targets, but the file has {len(columns)} columns")
+        self._targets = mapping.columns
+        several = (TAGS, LISTS, FULL_NAME, IGNORE)
+        self._plain = [(at, target) for at, target in enumerate(mapping.columns) if target not in several]
+        self._tags = [at for at, target in enumerate(mapping.columns) if target == TAGS]
+        self._lists = [at for at, target in enumerate(mapping.columns) if target == LISTS]
+        self._full = mapping.columns.index(FULL_NAME) if FULL_NAME in mapping.columns else None
+        self._separator = mapping.separator
+        self._dates = [f"custom.{key.removeprefix('custom.')}" for key in mapping.dates]
+        self._date_form = mapping.date_form
+        constants = {target: text for target, text in mapping.constants.items() if target not in (TAGS, LISTS)}
+        if FULL_NAME in constants:
+            constants["first_name"], constants["last_name"] = map(_or_empty, split_name(constants.pop(FULL_NAME)))
+        self._constants = constants
+        self._constant_tags = split_cell(mapping.constants.get(TAGS, ""), self._separator)
+        self._constant_lists = split_cell(mapping.constants.get(LISTS, ""), self._separator)
+
+    def map(self, row: RawRow) -> MappedRow:
+        """The values of a row."""
+        cells = row.values
+        values = {target: cells[at] for at, target in self._plain}
+        faults = [self._fault(fault) for fault in row.faults if self._is_used(fault.column)] if row.faults else []
+        if self._full is not None:
+            self._split_name(cells[self._full], values)
+        if self._constants:
+            for target, text in self._constants.items():
+                if not values.get(target, "").strip():
+                    values[target] = text
+        for target in self._dates:
+            self._read_date(target, values, faults)
+        tags = self._items(cells, self._tags, self._constant_tags) if self._tags else [*self._constant_tags]
+        lists = self._items(cells, self._lists, self._constant_lists) if self._lists else [*self._constant_lists]
+        return MappedRow(values, tags, lists, faults)
+
+    def _is_used(self, column: int | None) -> bool:
+        return column is None or column >= len(self._targets) or self._targets[column] != IGNORE
+
+    def _fault(self, fault: RowFault) -> FieldFault:
+        """The same fault, of the field that the column is."""
+        if fault.column is None or fault.column >= len(self._targets):
+            return FieldFault("row", fault.code, fault.message, fault.warning)
+        return FieldFault(self._targets[fault.column], fault.code, fault.message, fault.warning)
+
+    def _split_name(self, text: str, values: dict[str, str]) -> None:
+        for field, name in zip(("first_name", "last_name"), split_name(text), strict=True):
+            if name is not None and not values.get(field, "").strip():
+                values[field] = name
+            else:
+                values.setdefault(field, "")
+
+    def _read_date(self, target: str, values: dict[str, str], faults: list[FieldFault]) -> None:
+        text = values.get(target, "").strip()
+        if text:
+            found = read_date(text, self._date_form)
+            if found is None:
+                message = f"{text[:40]!r} is no date in the form {self._date_form}; choose another form"
+                faults.append(FieldFault(target, "invalid_date", message))
+            else:
+                values[target] = found
+
+    def _items(self, cells: Sequence[str], columns: Iterable[int], constants: Sequence[str]) -> list[str]:
+        found = [item for at in columns if cells[at] for item in split_cell(cells[at], self._separator)]
+        return list(dict.fromkeys((*found, *constants)))
+
+
+def apply(mapping: ColumnMapping, row: RawRow) -> MappedRow:
+    """The values of one row; for many, make a `RowMapper`."""
+    return RowMapper(mapping, row.values).map(row)
+
+
+def preview(mapping: ColumnMapping, columns: Sequence[str], rows: Iterable[RawRow]) -> list[MappedRow]:
+    """The values of some rows."""
+    mapper = RowMapper(mapping, columns)
+    return [mapper.map(row) for row in rows]
+
+
+def split_cell(text: str, separator: str | None) -> list[str]:
+    """The names in a cell. Without a separator it is the first of the usual ones that is in the text."""
+    if not text:
+        return []
+    if separator is None:
+        outside = re.sub('"[^"]*"', "", text)
+        separator = next((each for each in _SEPARATORS if each in outside), ";")
+    names = split_names(text, separator) if len(separator) == 1 else map(str.strip, text.split(separator))
+    found = (name.removeprefix("* ").strip() for name in names)
+    return list(dict.fromkeys(name for name in found if name and name != "*"))
+
+
+def _or_empty(text: str | None) -> str:
+    return text or ""

@@ -1,0 +1,132 @@
+"""What the columns of a file probably are, by their names and by what is in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import attrs
+
+from chatnode_crm.files.headers import FULL_NAME, IGNORE, LISTS, TAGS, field_of, fold, known_names
+from chatnode_crm.files.mapping.model import ColumnMapping
+
+_EMAIL = re.compile(r"(?:[^<>]*<)?[^@\s<>]+@[^@\s<>]+\.[^@\s<>]{2,}>?")
+_PHONE = re.compile(r"(?=(?:.*\d){7})[+(]?[\d\s().\-/]{7,25}(?:\.0)?")
+_OTHER_USE = frozenset(
+    (
+        "label", "type", "consent", "optin", "opt", "status", "date", "time", "verified", "fax", "pager", "hash",
+        "bounced", "count", "domain", "photo", "password", "phonetic", "yomi", "prefix", "suffix", "assistant",
+        "manager", "spouse", "referred", "owner", "created", "updated", "modified", "last", "sent", "opened",
+    )
+)  # fmt: skip
+"""Words that make another thing of a name that is in the header, too: "Email opt-in date"."""
+_ONE_NAME = frozenset(
+    fold(name) for name in ("nombre", "nome", "nom", "имя", "ad", "name", "naam", "名", "名字", "nume")
+)
+"""Words for a first or a last name in tables that have both, and for the full name in others."""
+_SAMPLE = 200
+
+
+@attrs.frozen
+class Suggestion:
+    """What a column probably is. `confidence` is 1 for a name that is known, and 0 where nothing is."""
+
+    column: int
+    name: str
+    target: str
+    confidence: float
+
+
+def suggest(columns: Sequence[str], rows: Sequence[Sequence[str]] = ()) -> list[Suggestion]:
+    """A suggestion for each column, such that no field is suggested twice. `rows` are some of the file."""
+    rows = rows[:_SAMPLE]
+    cells = [[row[at].strip() for row in rows if at < len(row) and row[at].strip()] for at in range(len(columns))]
+    guesses = [_guess(name, cells[at]) for at, name in enumerate(columns)]
+    targets = [target for target, _ in guesses]
+    _settle_names(columns, targets, cells)
+    best: dict[str, int] = {}
+    for at, target in enumerate(targets):
+        if target not in best or _rank(guesses[at][1], cells[at]) > _rank(
+            guesses[best[target]][1], cells[best[target]]
+        ):
+            best[target] = at
+    return [
+        Suggestion(at, columns[at], target, guesses[at][1])
+        if target in (TAGS, LISTS, IGNORE) or best[target] == at
+        else Suggestion(at, columns[at], IGNORE, 0.0)
+        for at, target in enumerate(targets)
+    ]
+
+
+def suggested_mapping(suggestions: Sequence[Suggestion]) -> ColumnMapping:
+    """The mapping that follows all suggestions."""
+    return ColumnMapping(columns=tuple(each.target for each in suggestions))
+
+
+def _rank(confidence: float, cells: Sequence[str]) -> tuple[float, int]:
+    return confidence, len(cells)
+
+
+def _guess(name: str, cells: Sequence[str]) -> tuple[str, float]:
+    """The target and how sure it is."""
+    exact = field_of(name) if name.strip() else None
+    emails = _part(_EMAIL, cells)
+    if exact is not None:
+        if exact != "email" and exact != IGNORE and emails > 0.8:
+            return "email", 0.8
+        return exact, 0.0 if exact == IGNORE else 1.0
+    if emails > 0.8:
+        return "email", 0.9
+    target, confidence = _within(name)
+    if confidence:
+        return target, confidence
+    if not name.strip() and _part(_PHONE, cells) > 0.8:
+        return "phone", 0.5
+    return IGNORE, 0.0
+
+
+def _within(name: str) -> tuple[str, float]:
+    """The target whose name is part of the header: "Customer e-mail (work)"."""
+    folded = fold(name)
+    words = folded.split()
+    found = (IGNORE, 0.0)
+    for known, target in known_names().items():
+        if target == IGNORE or known in ("id", "name", "person", "ref", "by", "il"):
+            continue
+        known_words = known.split()
+        if known.isascii():
+            inside = len(known) >= 3 and _is_run(known_words, words)
+        else:
+            inside = len(known) >= 2 and known in folded
+        if not inside or not _OTHER_USE.isdisjoint(set(words) - set(known_words)):
+            continue
+        confidence = round(0.5 + 0.4 * len(known) / len(folded), 2)
+        if confidence > found[1]:
+            found = (target, confidence)
+    return found
+
+
+def _is_run(part: Sequence[str], words: Sequence[str]) -> bool:
+    length = len(part)
+    return any(words[at : at + length] == part for at in range(len(words) - length + 1))
+
+
+def _settle_names(columns: Sequence[str], targets: list[str], cells: Sequence[Sequence[str]]) -> None:
+    """Decide what words mean that stand for one name in some tables and for all of the name in others."""
+    for alone, other in (("first_name", "last_name"), ("last_name", "first_name")):
+        if alone in targets and other not in targets:
+            at = targets.index(alone)
+            if FULL_NAME in targets and fold(columns[targets.index(FULL_NAME)]) in _ONE_NAME:
+                targets[targets.index(FULL_NAME)] = other
+            elif FULL_NAME not in targets and fold(columns[at]) in _ONE_NAME:
+                targets[at] = FULL_NAME
+    if FULL_NAME in targets and "first_name" in targets and "last_name" in targets:
+        full, first, last = (targets.index(each) for each in (FULL_NAME, "first_name", "last_name"))
+        if len(cells[full]) > max(len(cells[first]), len(cells[last])) and not (cells[first] or cells[last]):
+            targets[first] = targets[last] = IGNORE
+        else:
+            targets[full] = IGNORE
+
+
+def _part(pattern: re.Pattern[str], cells: Sequence[str]) -> float:
+    return sum(1 for cell in cells if pattern.fullmatch(cell)) / len(cells) if cells else 0.0

@@ -1,0 +1,117 @@
+"""vCards of the versions 2.1, 3.0 and 4.0 as a table: a card is a row, and a bad card is a row with a fault."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import attrs
+
+from chatnode_crm.files.reading.cards.lines import CardLine, CardLines
+from chatnode_crm.files.reading.cards.properties import Property, read_property
+from chatnode_crm.files.reading.cards.rows import COLUMNS, USED, row_of_card
+from chatnode_crm.files.reading.encodings import Encoding
+from chatnode_crm.files.reading.model import ReadLimits, RowFault
+from chatnode_crm.files.reading.tables import FileTable, RawRecord
+
+_MOST_PROPERTIES = 2_000
+
+
+def open_cards(path: Path, encoding: Encoding, sample: str, limits: ReadLimits) -> FileTable:
+    """The table of a file of vCards."""
+    line_end = "\r" if "\n" not in sample and "\r" in sample else "\n"
+    return FileTable(
+        kind="vcard",
+        columns=COLUMNS,
+        header=True,
+        encoding=encoding.name,
+        source=_Cards(path, encoding, line_end, limits),
+        first=0,
+        limits=limits,
+    )
+
+
+@attrs.frozen
+class _Cards:
+    path: Path
+    encoding: Encoding
+    line_end: str
+    limits: ReadLimits
+
+    def __iter__(self) -> Iterator[RawRecord]:
+        wide = self.encoding.name.startswith(("utf-16", "utf-32"))
+        with self.path.open("rb") as file:
+            file.seek(self.encoding.skip)
+            name, errors = (self.encoding.name, "replace") if wide else ("latin-1", "strict")
+            text = io.TextIOWrapper(file, name, errors, newline=self.line_end)
+
+            def readline(most: int) -> str:
+                line = text.readline(most)
+                return line.encode("utf-8", "replace").decode("latin-1") if wide else line
+
+            yield from _CardReader("utf-8" if wide else self.encoding.name, self.limits).records(readline)
+
+
+class _CardReader:
+    """Makes a record of each card, and of what is between cards and belongs to none."""
+
+    def __init__(self, encoding: str, limits: ReadLimits) -> None:
+        self._encoding = encoding
+        self._limits = limits
+        self._begin = 0
+        self._open = False
+        self._nested = 0
+        self._properties: list[Property] = []
+        self._faults: list[RowFault] = []
+        self._stray = False
+
+    def records(self, readline: Callable[[int], str]) -> Iterator[RawRecord]:
+        for line in CardLines(readline, self._limits.cell * 4):
+            yield from self._read(line)
+        if self._open:
+            yield self._taken("the file ends within this card; END:VCARD is missing")
+
+    def _read(self, line: CardLine) -> Iterator[RawRecord]:
+        mark = line.text.strip().upper()
+        if mark.endswith("BEGIN:VCARD"):
+            if self._open and (mark.startswith("AGENT") or (self._properties and self._properties[-1].name == "AGENT")):
+                self._nested += 1
+                return
+            if self._open:
+                yield self._taken("END:VCARD is missing")
+            self._begin, self._open, self._stray = line.number, True, False
+        elif mark.endswith("END:VCARD") and len(mark) < 40:
+            if self._nested:
+                self._nested -= 1
+            elif self._open:
+                yield self._taken(None)
+        elif self._open:
+            if not self._nested and mark:
+                self._read_property(line)
+        elif mark and not self._stray:
+            self._stray = True
+            yield line.number, [""] * len(COLUMNS), (RowFault(None, "bad_card", "lines that belong to no card"),)
+
+    def _read_property(self, line: CardLine) -> None:
+        if line.cut:
+            message = f"line {line.number} is too long"
+            self._faults.append(RowFault(None, "cell_too_long", message))
+            return
+        found = read_property(line.text, self._encoding, USED)
+        if found is None:
+            message = f"line {line.number} is no property of a card: {line.text[:40]!r}"
+            self._faults.append(RowFault(None, "bad_card", message))
+        elif len(self._properties) >= _MOST_PROPERTIES:
+            self._faults[:] = [RowFault(None, "bad_card", f"more than {_MOST_PROPERTIES} lines; is END:VCARD missing?")]
+        else:
+            self._properties.append(found)
+
+    def _taken(self, problem: str | None) -> RawRecord:
+        values, faults = row_of_card(self._properties, self._limits.cell)
+        faults.extend(self._faults[:10])
+        if problem is not None:
+            faults.append(RowFault(None, "bad_card", problem))
+        self._open, self._nested = False, 0
+        self._properties, self._faults = [], []
+        return self._begin, values, tuple(faults)

@@ -1,0 +1,103 @@
+"""A property of a vCard, of any version: its name, parameters and decoded value."""
+
+from __future__ import annotations
+
+import binascii
+import codecs
+import quopri
+import re
+from collections.abc import Container
+
+import attrs
+
+_PROPERTY = re.compile(r'(?:([\w-]+)\.)?([\w-]+)((?:;[^:;"]*(?:"[^"]*"[^:;"]*)*)*):(.*)', re.DOTALL)
+_WITHOUT_QUOTES = re.compile(r"(?:([\w-]+)\.)?([\w-]+)((?:;[^:;]*)*):(.*)", re.DOTALL)
+_PARAMETER = re.compile(r';((?:[^;"]|"[^"]*"|")*)')
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_PART = re.compile(r"((?:[^\\;]|\\.)*)(?:;|\Z)", re.DOTALL)
+_ITEM = re.compile(r"((?:[^\\,]|\\.)*)(?:,|\Z)", re.DOTALL)
+_BARE = ("QUOTED-PRINTABLE", "BASE64", "B", "8BIT", "7BIT")
+
+
+@attrs.frozen
+class Property:
+    """`wrong`: what of the value could not be decoded."""
+
+    name: str
+    types: frozenset[str]
+    preference: int
+    """1 for the best, 101 for one without."""
+    value: str
+    wrong: str | None = None
+
+    def text(self) -> str:
+        """The value as one text."""
+        return _unescaped(self.value)
+
+    def parts(self) -> list[str]:
+        """The parts between semicolons."""
+        return [_unescaped(found[1]).strip() for found in _PART.finditer(self.value)]
+
+    def items(self) -> list[str]:
+        """The items between commas."""
+        return [item for found in _ITEM.finditer(self.value) if (item := _unescaped(found[1]).strip())]
+
+
+def read_property(line: str, encoding: str, used: Container[str]) -> Property | None:
+    """The property of a logical line whose bytes are characters; None if it is none. Only used ones have a value."""
+    found = _PROPERTY.fullmatch(line) or _WITHOUT_QUOTES.fullmatch(line)
+    if found is None:
+        return None
+    _, name, written, raw = found.groups()
+    name = name.upper()
+    if name not in used:
+        return Property(name, frozenset(), 101, "")
+    parameters = _parameters(written)
+    value, wrong = _decoded(raw, parameters, encoding)
+    types = frozenset(each.strip().upper() for each in ",".join(parameters.get("TYPE", ())).split(","))
+    return Property(name, types, _preference(parameters, types), value, wrong)
+
+
+def _parameters(written: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for parameter in _PARAMETER.finditer(written):
+        name, equals, value = parameter[1].partition("=")
+        name, value = name.strip().upper(), value.strip().replace('"', "")
+        if not equals:
+            name, value = ("ENCODING" if name in _BARE else "TYPE"), name
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def _preference(parameters: dict[str, list[str]], types: frozenset[str]) -> int:
+    for value in parameters.get("PREF", ()):
+        if value.isdecimal() and len(value) < 4:
+            return int(value)
+    return 1 if "PREF" in types else 101
+
+
+def _decoded(raw: str, parameters: dict[str, list[str]], encoding: str) -> tuple[str, str | None]:
+    content = raw.encode("latin-1")
+    packed = parameters.get("ENCODING", [""])[-1].upper()
+    if packed in ("QUOTED-PRINTABLE", "Q"):
+        content = quopri.decodestring(content)
+    elif packed in ("BASE64", "B"):
+        try:
+            content = binascii.a2b_base64(content)
+        except binascii.Error:
+            return "", "not valid Base64"
+    said = parameters.get("CHARSET", [encoding])[-1]
+    try:
+        return content.decode(codecs.lookup(said).name if said.isascii() else encoding), None
+    except (LookupError, UnicodeError, ValueError):
+        pass
+    try:
+        return content.decode("utf-8"), None
+    except UnicodeError:
+        return content.decode("cp1252", "replace"), f"bytes that are not {said} are read as cp1252"
+
+
+def _unescaped(text: str) -> str:
+    if "\\" not in text:
+        return text
+    return _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], text)

@@ -1,0 +1,115 @@
+"""The row that a card makes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from chatnode_crm.contacts.values.names import split_name
+from chatnode_crm.files.reading.cards.properties import Property
+from chatnode_crm.files.reading.model import RowFault
+
+COLUMNS = (
+    "UID", "First name", "Last name", "Company", "Email", "Other emails", "Phone", "Other phones", "City", "Country",
+    "Notes", "Categories", "Title", "Website", "Birthday", "Street", "Postal code", "State",
+)  # fmt: skip
+USED = frozenset(
+    (
+        "N",
+        "FN",
+        "UID",
+        "ORG",
+        "EMAIL",
+        "TEL",
+        "ADR",
+        "NOTE",
+        "CATEGORIES",
+        "TITLE",
+        "URL",
+        "BDAY",
+        "KIND",
+        "AGENT",
+        "X-ADDRESSBOOKSERVER-KIND",
+    )
+)
+"""The properties that rows are made of."""
+_EXTENSION = re.compile(r";ext=(\d+)", re.IGNORECASE)
+_FAX = frozenset(("FAX", "PAGER", "BBS", "MODEM"))
+
+
+def row_of_card(properties: Sequence[Property], most: int) -> tuple[list[str], list[RowFault]]:
+    """The values in the columns, and what is wrong with them."""
+    first, last = _names(properties)
+    emails = _sorted(properties, "EMAIL", _email)
+    phones = _sorted(properties, "TEL", _phone)
+    address = _address(properties)
+    values = [
+        _first(properties, "UID"), first, last, _part(_first_parts(properties, "ORG"), 0), *_first_and_rest(emails),
+        *_first_and_rest(phones), _part(address, 3), _part(address, 6),
+        "\n".join(text for each in properties if each.name == "NOTE" and (text := each.text())),
+        ", ".join(item.replace(",", " ") for each in properties if each.name == "CATEGORIES" for item in each.items()),
+        _first(properties, "TITLE"), _first(properties, "URL"), _first(properties, "BDAY"), _part(address, 2),
+        _part(address, 5), _part(address, 4),
+    ]  # fmt: skip
+    faults = [
+        RowFault(None, "encoding", f"{each.name}: {each.wrong}", warning=True) for each in properties if each.wrong
+    ]
+    for column, value in enumerate(values):
+        if len(value) > most:
+            values[column] = value[:most]
+            faults.append(RowFault(column, "cell_too_long", f"longer than {most} characters"))
+    if any(each.name in ("KIND", "X-ADDRESSBOOKSERVER-KIND") and each.text().lower() == "group" for each in properties):
+        faults.append(RowFault(None, "group", "a group of contacts, not a contact"))
+    return values, faults
+
+
+def _names(properties: Sequence[Property]) -> tuple[str, str]:
+    parts = _first_parts(properties, "N")
+    first = " ".join(filter(None, (_part(parts, 1), _part(parts, 2))))
+    last = _part(parts, 0)
+    if first or last:
+        return first, last
+    found = split_name(_first(properties, "FN"))
+    return found[0] or "", found[1] or ""
+
+
+def _sorted(properties: Sequence[Property], name: str, value: Callable[[Property], str]) -> list[str]:
+    """The different values of a property, the preferred one first, and machines behind people."""
+    found = [each for each in properties if each.name == name and value(each)]
+    found.sort(key=lambda each: (not _FAX.isdisjoint(each.types), each.preference))
+    return list(dict.fromkeys(map(value, found)))
+
+
+def _email(found: Property) -> str:
+    text = found.text().strip()
+    return text[7:] if text[:7].lower() == "mailto:" else text
+
+
+def _phone(found: Property) -> str:
+    text = found.text().strip()
+    if text[:4].lower() == "tel:":
+        text = _EXTENSION.sub(r" ext. \1", text[4:]).partition(";")[0]
+    return text
+
+
+def _address(properties: Sequence[Property]) -> list[str]:
+    found = [each for each in properties if each.name == "ADR"]
+    found.sort(key=lambda each: (not any(each.parts()), each.preference))
+    return found[0].parts() if found else []
+
+
+def _first(properties: Sequence[Property], name: str) -> str:
+    return next((text for each in properties if each.name == name and (text := each.text().strip())), "")
+
+
+def _first_parts(properties: Sequence[Property], name: str) -> list[str]:
+    found = (each.parts() for each in properties if each.name == name)
+    return next(filter(any, found), list[str]())
+
+
+def _part(parts: Sequence[str], at: int) -> str:
+    return parts[at] if at < len(parts) else ""
+
+
+def _first_and_rest(values: Sequence[str]) -> tuple[str, str]:
+    return (values[0] if values else ""), ", ".join(values[1:])

@@ -107,6 +107,7 @@ from chatnode.storage.people.people import set_avatar as set_person_avatar
 from chatnode.storage.presence.presence import SEEN as MAY_SEE_PRESENCE
 from chatnode.storage.presence.presence import PresenceRow
 from chatnode.storage.presence.presence import seen as find_presence
+from chatnode.storage.work.work import EndedWork
 
 __all__ = [
     "API_VERSION",
@@ -140,6 +141,7 @@ __all__ = [
     "Disconnected",
     "Draft",
     "Emoji",
+    "EndedWork",
     "Entries",
     "Event",
     "EventKind",

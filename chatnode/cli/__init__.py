@@ -101,6 +101,7 @@ _COMMANDS = {
     "token": ("accounts.token", "Manage API tokens."),
     "upload": ("transferring.upload", "Upload files as a user, and print their ids."),
     "user": ("accounts.user", "Manage accounts."),
+    "work": ("works.work", "Look at the durable work of plugins, such as imports, and steer it."),
 }
 """Where each command is, and what the help says of it: the summary of the command itself, which is imported late."""
 

@@ -31,6 +31,7 @@ from chatnode.hooks.discovery import Installed
 from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, describe_error, guard
 from chatnode.hooks.plugin import Plugin, Task
 from chatnode.hooks.requiring import circle_of, in_order
+from chatnode.hooks.work import WorkKind
 from chatnode.logs import describe, get_logger
 from chatnode.model.events import Event
 from chatnode.model.plugins import PluginState, PluginStatus
@@ -39,10 +40,12 @@ from chatnode.storage.engine.additions import Additions, EventKind
 from chatnode.storage.engine.connection import Querying, Reader, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import Migration
+from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.node import plugin_directories
 from chatnode.storage.node import plugins as storage
 from chatnode.storage.upkeep.upgrading import copy_before
+from chatnode.storage.work import work
 
 logger = get_logger("plugins")
 
@@ -247,6 +250,12 @@ class Manager:
             for name, each in followers.items()
             if each is not None
         }
+        added.work_ended = {
+            f"{name}.{kind.name}": self._guarded_end(name, kind)
+            for name, each in self.loaded.items()
+            for kind in each.plugin.works
+            if kind.ended is not None
+        }
         if self._calls.has("enrich_messages"):
             added.enrich_messages = self._calls.enrich_messages
         if self._calls.has("enrich_people"):
@@ -274,6 +283,20 @@ class Manager:
 
         show = or_left_out(kind.show) if kind.show is not None else None
         return attrs.evolve(kind, make=or_left_out(kind.make), show=show)
+
+    def _guarded_end(self, name: str, kind: WorkKind) -> Callable[[Transaction, int], None]:
+        """If `WorkKind.ended` fails, the part of the transaction that it did is refused."""
+        assert kind.ended is not None
+        seconds, report = self.config.plugins.transaction_seconds, partial(self.report, name)
+        guarded = guard(kind.ended, name, f"work {kind.name}", seconds, report)
+
+        def tell(tx: Transaction, key: int) -> None:
+            try:
+                guarded(tx, work.ended(tx, key))
+            except HookFailed as failed:
+                raise failed.as_refusal() from failed
+
+        return tell
 
     def _guarded_collection(self, name: str, collection: Collection) -> Collection:
         """If `learn` fails, queries are refused rather than run without the fields."""
@@ -333,7 +356,7 @@ class Manager:
             each.scope = Scope(
                 name, get_logger(f"plugins.{name}"), partial(self._calls.ask, plugin), partial(_wake, jobs, plugin),
                 frozenset(plugin.ephemeral), self._directory.of_plugin(name),
-                {work.name: work.title for work in plugin.works},
+                {kind.name: kind.title for kind in plugin.works},
             )  # fmt: skip
             self._calls.scopes[name] = each.scope
             each.context = each.context_of(nobody)

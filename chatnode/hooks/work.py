@@ -16,7 +16,7 @@ from chatnode.storage.engine.lane import timed
 from chatnode.storage.engine.steps import Steps
 from chatnode.storage.engine.transaction import Transaction, Write
 from chatnode.storage.work import work as storage
-from chatnode.storage.work.work import StoredWork
+from chatnode.storage.work.work import EndedWork, StoredWork
 
 T = TypeVar("T")
 
@@ -36,6 +36,10 @@ class WorkKind:
     After `tries` of them the work has failed; before that it is tried again, after a wait of up to five minutes. A full
     disk and `Refusal("unavailable")` are not counted: the work waits until that has passed. Up to `at_once` works of
     the kind run at the same time. `title` is what users see where the work has none of its own.
+
+    `ended` is called in the transaction in which a work ends, however it does, for what must be atomic with that, and
+    to tidy up after a cancelled one; not when the owner is erased, nor while the plugin does not run. It may take
+    `plugins.transaction_seconds`. If it fails, that is reported, what it did is undone, and the work has ended.
     """
 
     name: str
@@ -43,6 +47,7 @@ class WorkKind:
     title: str
     tries: int = 5
     at_once: int = 1
+    ended: Callable[[Transaction, EndedWork], None] | None = None
 
 
 class Work:

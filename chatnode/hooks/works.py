@@ -44,6 +44,8 @@ FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 300.0
 HELD_UP_SECONDS = 5.0
 """How long it waits when something that passes was in the way, such as a full disk."""
+LOOK_SECONDS = 60.0
+"""After this time it looks again when the next work may start, as the clock may have been set."""
 PUSH_SECONDS = 0.5
 """The minimum interval between two pushes of a work's progress."""
 
@@ -79,6 +81,7 @@ class Works:
         self._runs: dict[str, _Run] = {}
         self._woken = trio.Event()
         self._recovered = False
+        self._ahead_ms = 0
 
     def __len__(self) -> int:
         """How many run now."""
@@ -105,15 +108,20 @@ class Works:
                 with trio.move_on_after(wait):
                     await self._woken.wait()
 
-    async def run_due(self) -> None:
-        """Run what is due, and what becomes due by that, to its end."""
-        async with trio.open_nursery() as nursery:
-            while True:
-                self._woken = trio.Event()
-                await self._start_due(nursery)
-                if not self._runs:
-                    return
-                await self._woken.wait()
+    async def run_due(self, ahead_seconds: float = 0.0) -> None:
+        """Run what is due, or will be in so many seconds, and what becomes due by that, to its end."""
+        self._ahead_ms = int(ahead_seconds * 1000)
+        try:
+            async with trio.open_nursery() as nursery:
+                while True:
+                    self._woken = trio.Event()
+                    await self._start_due(nursery)
+                    if self._runs:
+                        await self._woken.wait()
+                    elif not self._woken.is_set():  # else one has ended meanwhile, which others may have waited for
+                        return
+        finally:
+            self._ahead_ms = 0
 
     async def _start_or_wait(self, nursery: trio.Nursery, backoff: Backoff) -> float:
         """Start what is due; returns the seconds until something else is."""
@@ -138,7 +146,7 @@ class Works:
             nursery.start_soon(self._carry_out, found, nursery)
         now = now_ms()
         at = await self._db.read(lambda reader: storage.next_at(reader, now))
-        return max(0.0, (at - now) / 1000) if at is not None else inf
+        return min((at - now) / 1000, LOOK_SECONDS) if at is not None else inf
 
     async def _recover(self) -> None:
         recover = partial(storage.interrupted, first=FIRST_WAIT_SECONDS, most=LONGEST_WAIT_SECONDS)
@@ -156,7 +164,8 @@ class Works:
             name for name, each in self.kinds.items() if sum(one.kind == name for one in running) < each.kind.at_once
         ]
         busy = [one.resource for one in running if one.resource is not None]
-        find = partial(storage.next_due, kinds=kinds, busy=busy, without=[one.key for one in running], now=now_ms())
+        now = now_ms() + self._ahead_ms
+        find = partial(storage.next_due, kinds=kinds, busy=busy, without=[one.key for one in running], now=now)
         found = await self._db.read(find)
         if found is None:
             return None

@@ -20,6 +20,7 @@ from chatnode.routing.sessions import SessionRegistry
 from chatnode.storage.log import log
 from chatnode.storage.search import index as search_index
 from chatnode.storage.upkeep import backups, rotation
+from chatnode.storage.work import work
 
 PROBE_SECONDS = 5.0
 LONGEST_JOB_SECONDS = 6 * 3600.0
@@ -62,7 +63,7 @@ class Health:
         core = self._core
         probes: dict[str, Callable[[Core], Awaitable[Part | None]]] = {
             "writing": _writing, "reading": _reading, "disk": _disk, "clock": _clock, "jobs": _jobs,
-            "sessions": _sessions, "plugins": _plugins,
+            "sessions": _sessions, "plugins": _plugins, "work": _work,
         }  # fmt: skip
         if core.config.search.enabled:
             probes["search"] = _search
@@ -144,6 +145,14 @@ async def _plugins(core: Core) -> Part:
     if reasons:
         raise Unwell("; ".join(reasons))
     return {"running": sum(each.state == "running" for each in statuses)}
+
+
+async def _work(core: Core) -> Part:
+    """Fails when work of a plugin's own has failed; a user's is for the user to look at."""
+    counts, failed = await core.db.read(lambda reader: (work.counts(reader), work.failed_of_nobody(reader)))
+    if failed:
+        raise Unwell(f"failed: {', '.join(failed)}; see chatnode work list --status failed")
+    return {status: counts.get(status, 0) for status in ("waiting", "running", "failed")}
 
 
 async def _of_plugin(probe: Probe, core: Core) -> Part:

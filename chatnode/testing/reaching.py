@@ -19,12 +19,13 @@ async def catch_up(node: Node) -> None:
     await node.consumers.catch_up()
 
 
-async def run_work(node: Node, work: str) -> dict[str, Any]:
+async def run_work(node: Node, work: str, *, ahead_seconds: float = 0.0) -> dict[str, Any]:
     """Run all works that are due to their ends; returns this one as `work.get` does, whatever became of it.
 
-    A work that is tried again later is `waiting` then. Do not use it on a node that serves, which runs them itself.
+    A work that failed and will be tried again is `waiting` then. With `ahead_seconds`, what would be due so much later
+    is due now, also further attempts. Do not use it on a node that serves, which runs its works itself.
     """
-    await node.works.run_due()
+    await node.works.run_due(ahead_seconds)
     return (await node.call("work.get", work=work))["work"]
 
 

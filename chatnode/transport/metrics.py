@@ -18,18 +18,22 @@ from chatnode.hooks.manager import Figure, Manager
 from chatnode.hooks.tasks import Tasks
 from chatnode.metrics import MetricsPage
 from chatnode.model.plugins import ConsumerStatus
+from chatnode.model.work import STATUSES
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services.health import Part
 from chatnode.storage.engine.connection import FileStatistics, file_statistics
 from chatnode.storage.log import log
 from chatnode.storage.node.jobs import LastRun
+from chatnode.storage.work import work
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 async def page(core: Core, registry: SessionRegistry, parts: dict[str, Part]) -> str:
     """The text of all metrics; `parts` as health reports them."""
-    head, files = await core.db.read(lambda reader: (log.head(reader), file_statistics(reader)))
+    head, files, works = await core.db.read(
+        lambda reader: (log.head(reader), file_statistics(reader), work.counts(reader))
+    )
     page = MetricsPage()
     page.metric("chatnode_info", "gauge", "The version of chatnode.", {(("version", __version__),): 1})
     _health(page, core, parts)
@@ -37,6 +41,7 @@ async def page(core: Core, registry: SessionRegistry, parts: dict[str, Part]) ->
     _sessions(page, core, registry)
     _storage(page, core, head, files)
     _jobs(page, core)
+    _work(page, core, works)
     await _plugins(page, core)
     _process(page)
     return page.text()
@@ -94,6 +99,15 @@ def _jobs(page: MetricsPage, core: Core) -> None:
     last = {(("job", name),): run for name, run in core.part(JobRunner).last.items()}
     for name, kind, help, value in _OF_JOBS:
         page.metric(name, kind, help, {at: value(run) for at, run in last.items()})
+
+
+def _work(page: MetricsPage, core: Core, works: dict[str, int]) -> None:
+    counts = {(("status", status),): works.get(status, 0) for status in STATUSES}
+    page.metric("chatnode_work", "gauge", "Durable works of plugins that are stored, by status.", counts)
+    lane = core.db.lane
+    page.value("chatnode_low_writes_total", "counter", "Writes of bulk work, in the low-priority lane.", lane.slices)
+    page.value("chatnode_low_write_seconds_total", "counter", "How long they took.", round(lane.seconds, 6))
+    page.value("chatnode_low_writes_waiting", "gauge", "Those that wait for their turn.", len(lane))
 
 
 _OF_JOBS: tuple[tuple[str, str, str, Callable[[LastRun], float]], ...] = (

@@ -26,7 +26,7 @@ from chatnode.storage.engine.connection import Reader, connect_reader, connect_w
 from chatnode.storage.engine.database import Database, _in_snapshot
 from chatnode.storage.engine.group import QueuedCall
 from chatnode.storage.engine.migrations import core_migrations, initialise
-from chatnode.storage.engine.transaction import Read, Recorded, Transaction, Write
+from chatnode.storage.engine.transaction import Committed, Read, Recorded, Transaction, Write
 from tests import quick
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class Published(Database):
 
     def __init__(self, path: Path, settings: Storage | None = None, *, inline: bool = False) -> None:
         super().__init__(path, settings, inline=inline, additions=additions_of(SUBJECTS))
-        self.published: list[Recorded] = []
+        self.published: list[Committed] = []
         self.on_commit = self.published.extend
 
     @property

@@ -20,7 +20,7 @@ from chatnode.config import Storage
 from chatnode.errors import Refusal, StartError
 from chatnode.model.events import SessionRevoked
 from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
-from chatnode.storage.engine.transaction import Recorded, Transaction
+from chatnode.storage.engine.transaction import Committed, Recorded, Transaction
 from tests import needs
 from tests.storage.harness import (
     Breakable,
@@ -82,7 +82,7 @@ class Working:
         self.fault = fault
         self.worked = 0
 
-    def committed(self, recorded: list[Recorded], writes_waiting: int) -> bool:
+    def committed(self, recorded: list[Committed], writes_waiting: int) -> bool:
         return True
 
     def idle_seconds(self) -> float | None:
@@ -187,7 +187,7 @@ async def test_events_come_first_and_in_commit_order_then_results(
             happened.append(task.name)
         reschedule(task, *outcome)  # type: ignore[arg-type]
 
-    def publish(recorded: list[Recorded]) -> None:
+    def publish(recorded: list[Committed]) -> None:
         happened.extend(f"event {each.gid}" for each in recorded)
         assert threading.current_thread() is threading.main_thread()
 

@@ -16,7 +16,7 @@ from chatnode.model.people import Account
 from chatnode.model.search_query import parse
 from chatnode.storage.conversations import opening
 from chatnode.storage.engine.connection import Reader, connect_reader
-from chatnode.storage.engine.transaction import Recorded, Transaction
+from chatnode.storage.engine.transaction import Committed, Transaction
 from chatnode.storage.messages import posting
 from chatnode.storage.messages.posting import Draft
 from chatnode.storage.people import people
@@ -86,7 +86,7 @@ class Watched(Indexer):
         self.room: Room | None = None
         self.found: dict[str, list[str]] = {}  # by a message's text, what a search for it gave when it was stored
 
-    def committed(self, recorded: list[Recorded], writes_waiting: int) -> bool:
+    def committed(self, recorded: list[Committed], writes_waiting: int) -> bool:
         with contextlib.closing(connect_reader(self.path)) as reader:
             self.commits.append((writes_waiting, search_index.waiting(reader)))
             for each in recorded:

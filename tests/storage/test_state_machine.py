@@ -52,7 +52,7 @@ from chatnode.storage.conversations import members as membership
 from chatnode.storage.conversations import opening as openings
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.database import Database
-from chatnode.storage.engine.transaction import Recorded, Transaction, Write
+from chatnode.storage.engine.transaction import Committed, Transaction, Write
 from chatnode.storage.log import log
 from chatnode.storage.messages import inbox, mentions, messages, pages, posting, receipts
 from chatnode.storage.messages.posting import Draft
@@ -110,7 +110,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.publish(recorded)
         return result
 
-    def publish(self, recorded: list[Recorded]) -> None:
+    def publish(self, recorded: list[Committed]) -> None:
         """Note what everybody is sent live: those who take part when it happens, and whom it concerns."""
         for each in recorded:
             assert each.gid == self.model.head + 1, "a gid was left out or used twice"

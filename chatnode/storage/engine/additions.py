@@ -143,6 +143,10 @@ class Additions:
     plugin_checks: Mapping[str, Problems] = attrs.field(factory=dict[str, Problems])
     permissions: Mapping[str, str] = attrs.field(factory=dict[str, str])
     """Plugins' permissions, with their meanings."""
+    work_ended: Mapping[str, Callable[[Transaction, int], None]] = attrs.field(
+        factory=dict[str, Callable[[Transaction, int], None]]
+    )
+    """By kind of work, what its plugin does in the transaction in which one ends, by the work's key."""
     limits: Limits = attrs.field(factory=Limits)
     """The node's limits, for plugins' work in transactions, where no command checks them."""
 

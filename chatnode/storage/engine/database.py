@@ -114,6 +114,7 @@ class Database(GroupCommit):
         self.background: Background | None = None
         self.lane = LowLane()
         self._asleep = False
+        self._passed_over = False
         self._was_low = False
         """Whether the lane had the last moment without writes: it takes turns with the background."""
         self._jobs: SimpleQueue[QueuedCall[Any] | None] = SimpleQueue()
@@ -323,19 +324,22 @@ class Database(GroupCommit):
             self._commit_and_deliver([job])
 
     def _write_group(self, group: list[QueuedCall[Any]]) -> None:
-        """Commit what came in the ordinary lane, and a slice of the low-priority lane, if one is due: together while
-        others wait, to flush once for both, else after it."""
+        """Commit what came in the ordinary lane, and a slice of the low-priority lane, if one is due.
+
+        When no other write waits, the slice has a group of its own, after which the first is delivered already. Else it
+        goes into a group, as its last write: that flushes once for both.
+        """
         if group:
             self.lane.wrote_ordinary()
-            waiting = self._jobs.qsize() > 0
-            job = self.lane.take() if waiting else None
+            job = self.lane.take() if self._passed_over or self._jobs.qsize() else None
             if job is None:
                 self._commit_and_deliver(group)
             else:
                 seconds = _timing(job)
                 self._commit_and_deliver([*group, job])
                 self._end_slice(sum(seconds))
-            if waiting:
+            self._passed_over = self._jobs.qsize() > 0  # the next group takes it along, or others might always come
+            if self._passed_over:
                 return
         job = self.lane.take()
         if job is not None:

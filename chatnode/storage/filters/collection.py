@@ -96,8 +96,8 @@ class Collection:
         object.__setattr__(self, "_by_name", by_name)
 
     def as_seen_by(self, asker: Asker, source: Querying) -> Collection:
-        """With the fields that `learn` returns, without those that the asker has no permission for; with all rows for an
-        asker that `sees_all`.
+        """With the fields that `learn` returns, without those that the asker has no permission for, and with every row
+        if the asker has the permission `sees_all`.
 
         Raises `ValueError` if `learn` returns a field that already exists.
         """

@@ -10,6 +10,7 @@ Every change of status is an event for the owner, in the same transaction.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
 import attrs
@@ -20,8 +21,8 @@ from chatnode.model.events import WorkChanged
 from chatnode.model.ids import new_id
 from chatnode.model.people import PersonRef
 from chatnode.model.times import rfc3339
-from chatnode.model.work import WorkInfo, WorkStatus
-from chatnode.storage.engine.additions import CoreTable, EventKind
+from chatnode.model.work import ENDED, WorkInfo, WorkStatus
+from chatnode.storage.engine.additions import CoreTable, EventKind, additions
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
@@ -58,6 +59,22 @@ class StoredWork:
     done: int
     total: int | None
     failures: int
+
+
+@attrs.frozen
+class EndedWork:
+    """A work that has just ended: it is done, has failed for good, or was cancelled.
+
+    `owner` is the key of the user whose work it is, or None; `state` is the last checkpoint, `result` what a work that
+    is done has returned.
+    """
+
+    id: str
+    status: WorkStatus
+    owner: int | None
+    arguments: Mapping[str, Any]
+    state: Mapping[str, Any] | None
+    result: Mapping[str, Any] | None
 
 
 _STORED = "key, id, kind, title, owner, resource, arguments, state, status, done, total, failures"
@@ -270,7 +287,18 @@ def _move(
     )
     if moved.rowcount:
         changed(tx, key, actor)
+        if to in ENDED:
+            _tell_plugin(tx, key)
     return moved.rowcount > 0
+
+
+def _tell_plugin(tx: Transaction, key: int) -> None:
+    """If the plugin fails in that, what it did is undone, and the work has ended all the same."""
+    told = additions(tx).work_ended
+    if told:
+        (kind,) = tx.execute("SELECT kind FROM work WHERE key = ?", (key,)).fetchone()
+        if kind in told:
+            tx.attempt(partial(told[kind], tx, key))
 
 
 # ---- looking
@@ -282,6 +310,15 @@ def find(reader: Querying, id: str, owner: int | None, *, all: bool) -> int:
     if row is None or not (all or (owner is not None and row[1] == owner)):
         raise Refusal("not_found", "no such work", path="work")
     return row[0]
+
+
+def ended(reader: Querying, key: int) -> EndedWork:
+    """A work as its plugin is told of its end."""
+    id, status, owner, *values = reader.execute(
+        "SELECT id, status, owner, arguments, state, result FROM work WHERE key = ?", (key,)
+    ).fetchone()
+    arguments, state, result = (orjson.loads(value) if value is not None else None for value in values)
+    return EndedWork(id, status, owner, arguments, state, result)
 
 
 def info(reader: Querying, key: int) -> WorkInfo:

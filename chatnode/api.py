@@ -92,6 +92,8 @@ from chatnode.storage.engine.transaction import Change, Read, Transaction, Write
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.filters.query import FilterSql, ItemsPage, Plan, filter_sql, plan_query, run_query
+from chatnode.storage.log.consumers import RowBatch
+from chatnode.storage.log.retelling import log_rows
 from chatnode.storage.messages.changes import access_to_delete as access_to_delete_message
 from chatnode.storage.messages.changes import change_files
 from chatnode.storage.messages.messages import access as access_message
@@ -202,6 +204,7 @@ __all__ = [
     "RoleChanged",
     "Route",
     "Row",
+    "RowBatch",
     "SessionRevoked",
     "SettingsChanged",
     "Snapshot",
@@ -248,6 +251,7 @@ __all__ = [
     "is_blank",
     "kinds",
     "last_message_at",
+    "log_rows",
     "may_see_message",
     "message_id",
     "new_id",

@@ -20,7 +20,7 @@ class Part:
     collections: Sequence[Collection] = ()
     consumers: Sequence[Consumer] = ()
     tasks: Sequence[Task] = ()
+    works: Sequence[WorkKind] = ()
     routes: Sequence[Route] = ()
     metrics: Sequence[Metric] = ()
     limits: Sequence[Limit] = ()
-    works: Sequence[WorkKind] = ()

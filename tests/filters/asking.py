@@ -51,3 +51,7 @@ def _comparisons(field: Field, words: tuple[str, ...]) -> Iterator[dict[str, Any
         if "_icontains" in field.kind.operators:
             yield {"_icontains": value}
             yield {"_starts_with": value}
+            yield {"_ends_with": value}
+    if "_in_last" in field.kind.operators:
+        yield {"_in_last": "1 day"}
+        yield {"_in_next": "1 day"}

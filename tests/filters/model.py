@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from chatnode.model.folding import caseless
@@ -14,12 +14,13 @@ Row = dict[str, Any]
 
 
 class Model:
-    """`handles` maps a handle to its id; `me` is the id of the one who asks."""
+    """`handles` maps a handle to its id; `me` is the id of the one who asks, at the time `now`."""
 
-    def __init__(self, collection: Collection, handles: dict[str, str], me: str) -> None:
+    def __init__(self, collection: Collection, handles: dict[str, str], me: str, now: int) -> None:
         self.collection = collection
         self.handles = handles
         self.me = me
+        self.now = now
 
     def holds(self, condition: dict[str, Any], row: Row) -> bool:
         return all(self._member(name, value, row) for name, value in condition.items())
@@ -42,6 +43,10 @@ class Model:
             return (shown is None) == wanted
         if shown is None:
             return operator in ("_neq", "_nin")
+        if operator in kinds.RELATIVE:
+            span = _milliseconds(given)
+            ahead = comparable(field, shown) - self.now
+            return -span < ahead <= 0 if operator == "_in_last" else 0 < ahead <= span
         have = comparable(field, shown)
         want = [self._value(field, each) for each in given] if isinstance(given, list) else self._value(field, given)
         match operator:
@@ -69,6 +74,8 @@ class Model:
                 return caseless(want) in caseless(have)
             case "_starts_with":
                 return have.startswith(want)
+            case "_ends_with":
+                return have.endswith(want)
         raise AssertionError(operator)
 
     def _value(self, field: Field, given: Any) -> Any:
@@ -90,6 +97,11 @@ class Model:
 
             rows = sorted(rows, key=place, reverse=key.descending)
         return rows
+
+
+def _milliseconds(duration: str) -> int:
+    number, unit = duration.split()
+    return round(timedelta(**{unit.rstrip("s") + "s": int(number)}).total_seconds() * 1000)
 
 
 def comparable(field: Field, value: Any) -> Any:

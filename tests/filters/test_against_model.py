@@ -54,7 +54,7 @@ class Archive:
         return found
 
     def model(self, collection: Collection) -> Model:
-        return Model(collection, self.handles, self.me)
+        return Model(collection, self.handles, self.me, self.asker.now)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +128,9 @@ def comparisons(field: Field, operator: str, possible: list[Any]) -> st.SearchSt
             value = st.lists(value, min_size=2, max_size=2)
         case "_eq" | "_neq":
             value = value | st.none()
+        case "_in_last" | "_in_next":
+            units = st.sampled_from(["minute", "minutes", "hours", "days", "week", "weeks"])
+            value = st.builds("{} {}".format, st.integers(0, 120) | st.just(999_999), units)
         case _:
             pass
     return st.fixed_dictionaries({operator: value})

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from chatnode.storage.filters.collection import Asker
-from chatnode.storage.filters.kinds import Choice, Operand, Value
+from chatnode.storage.filters.kinds import Choice, Labels, Operand, Value
 from chatnode.storage.filters.parse import All, AnyOf, Condition, Key, Not, Test
 
 TRUE, FALSE = "TRUE", "FALSE"
@@ -54,6 +54,8 @@ def _test_sql(test: Test, parameters: Parameters) -> str:
     field, operator, operands = test.field, test.operator, test.operands
     if field.among is not None and (words := _words(test)) is not None:
         return field.among(words)
+    if isinstance(field.kind, Labels):
+        return _labels_sql(field.kind, test, [_operand_sql(operand, parameters) for operand in operands])
     if operator == "_null":
         return f"{field.sql} IS NULL" if test.wanted else f"{field.sql} IS NOT NULL"
     values = [_operand_sql(operand, parameters) for operand in operands]
@@ -68,10 +70,24 @@ def _test_sql(test: Test, parameters: Parameters) -> str:
             return f"instr({field.sql}, {values[0]}) > 0"
         case "_icontains":
             return f"instr(caseless({field.sql}), caseless({values[0]})) > 0"
+        case "_ends_with":
+            start = f"length({field.sql}) - length({values[0]})"
+            return f"{start} >= 0 AND substr({field.sql}, {start} + 1) = {values[0]}"
+        case "_in_last":
+            return f"{field.sql} > (:now - {values[0]}) AND {field.sql} <= :now"
+        case "_in_next":
+            return f"{field.sql} > :now AND {field.sql} <= (:now + {values[0]})"
         case "_starts_with":  # the first half is for an index
             return f"{field.sql} >= {values[0]} AND substr({field.sql}, 1, length({values[0]})) = {values[0]}"
         case _:
             return f"{field.sql} {_SYMBOL[operator]} {values[0]}"
+
+
+def _labels_sql(kind: Labels, test: Test, values: list[str]) -> str:
+    """What the relation selects is read once, and not for each row: with few rows, these are found by their key."""
+    if test.operator == "_null":
+        return f"{kind.row} {'NOT IN' if test.wanted else 'IN'} ({kind.relation} {kind.exists})"
+    return f"{kind.row} IN ({kind.relation} IN ({', '.join(values)}))"
 
 
 def _operand_sql(operand: Operand, parameters: Parameters) -> str:

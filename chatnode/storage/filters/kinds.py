@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 import attrs
 import orjson
 
-from chatnode.model.times import FIRST_MS, LAST_MS, milliseconds, rfc3339
+from chatnode.model.times import DAY_MS, FIRST_MS, LAST_MS, milliseconds, rfc3339
 
-Value = str | int
+Value = str | int | float
 """A value as SQLite takes and returns it."""
 
 EQUALITY = frozenset({"_eq", "_neq", "_in", "_nin", "_null"})
 ORDER = frozenset({"_lt", "_lte", "_gt", "_gte", "_between"})
-TEXTUAL = frozenset({"_contains", "_icontains", "_starts_with"})
+TEXTUAL = frozenset({"_contains", "_icontains", "_starts_with", "_ends_with"})
+RELATIVE = frozenset({"_in_last", "_in_next"})
+SETS = frozenset({"_has_any", "_has_all", "_has_none", "_null"})
 
 CURRENT_PERSON = "$CURRENT_USER"
 """Stands for the requesting user, wherever a user is expected."""
@@ -84,10 +86,27 @@ class Integer(Kind):
 
 
 @attrs.frozen
+class Number(Kind):
+    """A number with or without a fraction."""
+
+    takes: str = "a number"
+    operators: frozenset[str] = EQUALITY | ORDER
+
+    def operand(self, value: Any, most_chars: int) -> Operand:
+        if value.__class__ not in (int, float) or not abs(value) <= _MOST_WHOLE:  # written so that NaN is refused too
+            raise Fault(f"takes {self.takes}")
+        return Operand(value)
+
+    def is_stored(self, value: Any) -> bool:
+        return value.__class__ in (int, float) and abs(value) <= _MOST_WHOLE
+
+
+@attrs.frozen
 class Timestamp(Integer):
     """Milliseconds since 1970 in the database, RFC 3339 in JSON. Digits below the millisecond are dropped."""
 
     takes: str = "a time, such as 2026-11-21T10:17:06.042Z, or milliseconds since 1970"
+    operators: frozenset[str] = EQUALITY | ORDER | RELATIVE
 
     def operand(self, value: Any, most_chars: int) -> Operand:
         if value.__class__ is int and FIRST_MS <= value <= LAST_MS:
@@ -167,11 +186,62 @@ _ID_OF_HANDLE = "(SELECT coalesce(max(id), '') FROM people WHERE handle = {})"
 
 
 @attrs.frozen
+class SavedFilter:
+    """What a value of `Labels` may stand for: the rows that a filter matches, such as those of a saved search.
+
+    `filter` is one of the same collection, and counts towards the limits of the filter that refers to it. `name` is
+    what errors call it; two of one node have different names.
+    """
+
+    name: str
+    filter: Any
+
+
+@attrs.frozen(kw_only=True)
+class Labels(Kind):
+    """A set of values, such as tags, that another table holds. The field's `sql` is a JSON list of them, or NULL.
+
+    A row has a value if `row`, an expression over the collection's source, is among what `relation` selects: a
+    statement that ends with the column of the values, to which a condition is added, as in `SELECT t.contact FROM
+    crm_taggings t WHERE t.tag`. It must not select NULL. A row has none if it is not selected with `exists` for a
+    condition. `find` gets a text from a filter and returns the stored value that it means, or the saved filter that it
+    stands for. It raises `Fault`, whose text completes a sentence that begins with the path, as in "names no tag".
+    """
+
+    row: str
+    relation: str
+    find: Callable[[str], Value | SavedFilter]
+    exists: str = "IS NOT NULL"
+    takes: str = "a string"
+    operators: frozenset[str] = SETS
+
+    def label(self, value: Any, most_chars: int) -> Operand | SavedFilter:
+        """Check one value of a list from JSON; raises `Fault`."""
+        found = self.find(_text(self, value, most_chars))
+        return found if isinstance(found, SavedFilter) else Operand(found)
+
+    def show(self, value: Any) -> Any:
+        return orjson.loads(value)
+
+
+@attrs.frozen
 class Json(Kind):
     """Shown only."""
 
     def show(self, value: Any) -> Any:
         return orjson.loads(value)
+
+
+_UNIT_MS = {"minute": 60_000, "hour": 3_600_000, "day": DAY_MS, "week": 7 * DAY_MS}
+_DURATION = re.compile(r"([0-9]{1,6}) (minute|hour|day|week)s?")
+
+
+def duration(value: Any, most_chars: int) -> Operand:
+    """What `_in_last` and `_in_next` take: a duration, in milliseconds. Raises `Fault`."""
+    found = _DURATION.fullmatch(value) if value.__class__ is str else None
+    if found is None:
+        raise Fault("takes a number of minutes, hours, days or weeks, such as 30 days")
+    return Operand(int(found[1]) * _UNIT_MS[found[2]])
 
 
 def is_storable(text: str) -> bool:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import attrs
 
 from chatnode.config import Limits
 from chatnode.errors import Refusal
 from chatnode.storage.filters.collection import Collection, Field
-from chatnode.storage.filters.kinds import Fault, Operand
+from chatnode.storage.filters.kinds import RELATIVE, Fault, Labels, Operand, SavedFilter, duration
+
+T = TypeVar("T")
 
 MOST_DEPTH, MOST_TERMS, MOST_VALUES = 50, 400, 10_000
 """What SQLite itself can handle, with room to spare; used for settings of 0."""
 
-_COMPARISONS = {"_eq", "_neq", "_lt", "_lte", "_gt", "_gte", "_contains", "_icontains", "_starts_with"}
+_COMPARISONS = {
+    "_eq", "_neq", "_lt", "_lte", "_gt", "_gte", "_contains", "_icontains", "_starts_with", "_ends_with", *RELATIVE,
+}  # fmt: skip
 
 
 @attrs.frozen
 class Test:
-    """A comparison of one field. For `_null`, `wanted` is whether it must be missing."""
+    """A comparison of one field. For `_null`, `wanted` is whether it must be missing. Of what sets have, `_has_any` is
+    the only comparison; `_has_all` and `_has_none` are made of it."""
 
     field: Field
     operator: str
@@ -96,6 +102,8 @@ class _Parser:
         self.most_values = min(limits.filter_values or MOST_VALUES, MOST_VALUES)
         self.terms = 0
         self.values = 0
+        self.open: list[str] = []
+        """Names of the saved filters that are being read, each of which refers to the next."""
 
     def condition(self, value: Any, path: str, depth: int) -> Condition:
         """An object: all of its conditions."""
@@ -120,10 +128,10 @@ class _Parser:
                     "invalid", f"{inner_path} is unknown; expected _and, _or, _not or a field", path=inner_path
                 )
             else:
-                parts += self.tests(_known(self.collection, name, inner_path), inner, inner_path)
+                parts += self.tests(_known(self.collection, name, inner_path), inner, inner_path, depth)
         return parts[0] if len(parts) == 1 else All(tuple(parts))
 
-    def tests(self, field: Field, value: Any, path: str) -> list[Condition]:
+    def tests(self, field: Field, value: Any, path: str, depth: int) -> list[Condition]:
         """All conditions on one field."""
         if not field.filters or not field.kind.operators:
             possible = self.collection.names(lambda each: each.filters and bool(each.kind.operators))
@@ -131,9 +139,11 @@ class _Parser:
         members = _object(value, path, f"with {_operators(field)}")
         if not members:
             raise Refusal("invalid", f"{path} is empty; expected {_operators(field)}", path=path)
-        return [self.test(field, operator, inner, f"{path}.{operator[:80]}") for operator, inner in members.items()]
+        return [
+            self.test(field, operator, inner, f"{path}.{operator[:80]}", depth) for operator, inner in members.items()
+        ]
 
-    def test(self, field: Field, operator: str, value: Any, path: str) -> Test:
+    def test(self, field: Field, operator: str, value: Any, path: str, depth: int) -> Condition:
         self.count(path)
         if operator not in field.kind.operators:
             raise Refusal("invalid", f"{path}: {field.name} takes {_operators(field)}", path=path)
@@ -143,27 +153,63 @@ class _Parser:
             return Test(field, operator, wanted=value)
         if value is None and operator in ("_eq", "_neq"):
             return Test(field, "_null", wanted=operator == "_eq")
+        if operator in RELATIVE:
+            return Test(field, operator, (self.checked(duration, value, path),))
         if operator in _COMPARISONS:
             return Test(field, operator, (self.operand(field, value, path),))
         items = _list(value, path, "values")
+        if isinstance(field.kind, Labels):
+            has = [self.has(field, field.kind, each, f"{path}.{index}", depth) for index, each in enumerate(items)]
+            if operator == "_has_all":
+                return All(tuple(has))
+            return _any_of(has) if operator == "_has_any" else Not(_any_of(has))
         if operator == "_between" and len(items) != 2:
             raise Refusal("invalid", f"{path} takes a list of two values, lowest and highest", path=path)
         operands = [self.operand(field, each, f"{path}.{index}") for index, each in enumerate(items)]
         return Test(field, operator, tuple(operands))
 
     def operand(self, field: Field, value: Any, path: str) -> Operand:
+        return self.checked(field.kind.operand, value, path)
+
+    def checked(self, check: Callable[[Any, int], T], value: Any, path: str) -> T:
         self.values += 1
         if self.values > self.most_values:
             raise Refusal("too_large", f"a filter compares with at most {self.most_values} values", path=path)
         try:
-            return field.kind.operand(value, self.limits.filter_chars)
+            return check(value, self.limits.filter_chars)
         except Fault as fault:
             raise Refusal("invalid", f"{path} {fault}", path=path) from None
+
+    def has(self, field: Field, kind: Labels, value: Any, path: str, depth: int) -> Condition:
+        """A set has one value, which may stand for a saved filter."""
+        found = self.checked(kind.label, value, path)
+        return self.saved(found, path, depth) if isinstance(found, SavedFilter) else Test(field, "_has_any", (found,))
+
+    def saved(self, saved: SavedFilter, path: str, depth: int) -> Condition:
+        """A saved filter in the place that refers to it. Its faults are at that place, and say where in it they are."""
+        if saved.name in self.open:
+            circle = " → ".join([*self.open[self.open.index(saved.name) :], saved.name])
+            raise Refusal("invalid", f"{path} refers to itself: {circle}", path=path)
+        self.open.append(saved.name)
+        try:
+            return All((self.condition(saved.filter, "filter", depth + 1),))
+        except Refusal as refusal:
+            raise Refusal(refusal.code, f"{path}, {saved.name}: {refusal.message}", path=path) from None
+        finally:
+            self.open.pop()
 
     def count(self, path: str) -> None:
         self.terms += 1
         if self.terms > self.most_terms:
             raise Refusal("too_large", f"a filter has at most {self.most_terms} terms", path=path)
+
+
+def _any_of(parts: list[Condition]) -> Condition:
+    """Any of them; values of the same field are compared together."""
+    plain = [part for part in parts if isinstance(part, Test)]
+    others = [part for part in parts if not isinstance(part, Test)]
+    together = [Test(plain[0].field, "_has_any", tuple(part.operands[0] for part in plain))] if plain else []
+    return AnyOf((*together, *others))
 
 
 def _known(collection: Collection, name: str, path: str) -> Field:

@@ -28,7 +28,7 @@ class Moved(Exception):
 
 @attrs.frozen
 class RowBatch:
-    """The next rows for a consumer. Up to `reached` there are no others for it; `head` is the newest gid there is."""
+    """The next rows of some kinds. Up to `reached` there are no others; `head` is the newest gid there is."""
 
     rows: list[Row]
     reached: int

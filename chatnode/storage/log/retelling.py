@@ -1,17 +1,28 @@
-"""The log for plugins: a row as an event, and what one user may see of it, page by page."""
+"""The log for plugins: its rows, a row as an event, and what one user may see of it, page by page."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from chatnode.model.events import Event
 from chatnode.protocol import codec
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
-from chatnode.storage.log import log
+from chatnode.storage.log import consumers, log
+from chatnode.storage.log.consumers import RowBatch
 from chatnode.storage.people import people
 
 _ALL = 2**62
+
+
+def log_rows(reader: Reader, after_gid: int, kinds: Collection[str], most: int = 500) -> RowBatch:
+    """Rows of the log with gids above `after_gid`, of events with these names, oldest first and up to `most`.
+
+    One call looks at a limited part of the log, so `rows` may be empty before the end. Pass `reached` as the next
+    call's `after_gid`; the end is reached when it equals `head`. A gid is only valid within one `Context.epoch`.
+    """
+    return consumers.pending(reader, after_gid, kinds, most)
 
 
 def event(reader: Reader, row: Row) -> dict[str, Any] | None:

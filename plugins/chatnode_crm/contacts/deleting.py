@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import orjson
-
 from chatnode.api import Transaction
 from chatnode_crm.contacts import finding, index, journal, notes
 from chatnode_crm.contacts.events import CrmContactDeleted
 from chatnode_crm.contacts.forgetting import forget_elsewhere
-from chatnode_crm.contacts.recording import record_many
+from chatnode_crm.jsons import json_array
 
 
 def delete_many(tx: Transaction, keys: Sequence[int], *, reason: str | None, actor: int | None) -> int:
@@ -26,7 +24,7 @@ def delete_many(tx: Transaction, keys: Sequence[int], *, reason: str | None, act
     forget_elsewhere(tx, gone)
     notes.forget_contacts(tx, gone)
     index.remove(tx, [(row.key, row.words) for row in found])
-    listed = orjson.dumps(gone).decode()
+    listed = json_array(gone)
     for table, column in (("crm_redirects", "contact"), ("crm_contacts", "key")):
         tx.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (listed,))  # noqa: S608
     tx.executemany(
@@ -34,7 +32,7 @@ def delete_many(tx: Transaction, keys: Sequence[int], *, reason: str | None, act
         [(row.key, row.id, gid) for gid, row in enumerate(found, first)],
     )
     journal.note_deletions(tx, found, first, reason, actor)
-    record_many(tx, CrmContactDeleted(), gone, actor=actor)
+    journal.settle(tx, first, tx.record_many(CrmContactDeleted, gone, actor=actor))
     return len(gone)
 
 

@@ -57,7 +57,7 @@ def _make_updated(reader: Reader, row: Row) -> CrmContactUpdated | None:
     data = about(reader, row.subject)
     if data is None:
         return None
-    entry = journal.entry_at(reader, row.gid)
+    entry = journal.entry_at(reader, row.gid, row.subject)
     if entry is not None and entry.after is not None:
         data["updated_fields"] = shown.fields_of(reader, entry.after)
     elif found := finding.rows(reader, [row.subject]):
@@ -70,7 +70,7 @@ def _make_deleted(reader: Reader, row: Row) -> CrmContactDeleted | None:
     data = about(reader, row.subject)
     if data is None:
         return None
-    entry = journal.entry_at(reader, row.gid)
+    entry = journal.entry_at(reader, row.gid, row.subject)
     if entry is not None:
         data["email"] = entry.before.get("email")
     data["deleted_at"] = shown.time(row.at)

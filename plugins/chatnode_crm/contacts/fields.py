@@ -177,7 +177,7 @@ def _shown(field: FieldRow, value: Any) -> Any:
 def define(
     tx: Transaction, name: str, kind: FieldKind, choices: Sequence[str], actor: int | None, most: int
 ) -> FieldRow:
-    """Raises `Refusal`: `conflict` if there is a field with this name, `too_large` if there are `most` (0: no limit)."""
+    """Raises `Refusal`: `conflict` if there is such a field, `too_large` if there are `most` fields (0: no limit)."""
     (count,) = tx.execute("SELECT count(*) FROM crm_fields").fetchone()
     if most and count >= most:
         raise Refusal("too_large", f"there are {most} custom fields, which is the maximum", path="name")
@@ -211,8 +211,9 @@ def change(tx: Transaction, field: FieldRow, name: str | None, choices: Sequence
 
 
 def delete(tx: Transaction, field: FieldRow) -> None:
-    """Delete a field. Its values are not shown from now on; `strip` removes them."""
+    """Delete a field. Its values are not shown from now on, and removed by the upkeep."""
     tx.execute("DELETE FROM crm_fields WHERE key = ?", (field.key,))
+    tx.execute("INSERT INTO crm_upkeep (name) VALUES ('fields') ON CONFLICT DO NOTHING")
 
 
 def _choices(kind: FieldKind, choices: Sequence[str]) -> str | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import attrs
-import orjson
 
 from chatnode.api import Querying, Refusal
+from chatnode_crm.jsons import json_array
 
 
 @attrs.frozen
@@ -60,31 +60,42 @@ def by_id(reader: Querying, id: str, path: str = "contact") -> ContactRow:
 def rows(reader: Querying, keys: Sequence[int]) -> list[ContactRow]:
     """The contacts with these keys, in the order of the keys; those that do not exist are left out."""
     sql = f"SELECT {COLUMNS} FROM crm_contacts WHERE key IN {_EACH}"  # noqa: S608 -- constants
-    found = {row[0]: row for row in reader.execute(sql, (_list(keys),))}
+    found = {row[0]: row for row in reader.execute(sql, (json_array(keys),))}
     return [ContactRow(*found[key]) for key in keys if key in found]
+
+
+def newest(reader: Querying, before: int, most: int) -> list[ContactRow]:
+    """Up to `most` contacts with keys below `before`, newest first."""
+    found = reader.execute(
+        f"SELECT {COLUMNS} FROM crm_contacts WHERE key < ? ORDER BY key DESC LIMIT ?",  # noqa: S608 -- constants
+        (before, most),
+    )
+    return [ContactRow(*row) for row in found]
+
+
+def ids(reader: Querying, keys: Iterable[int]) -> dict[int, str]:
+    """Ids by key, of those that exist."""
+    sql = f"SELECT key, id FROM crm_contacts WHERE key IN {_EACH}"  # noqa: S608 -- constants
+    return dict(reader.execute(sql, (json_array(keys),)).fetchall())
 
 
 def keys_by_id(reader: Querying, ids: Iterable[str]) -> dict[str, int]:
     """Keys by id, also for the ids of contacts that were merged into another; unknown ids are left out."""
-    asked = _list(ids)
+    asked = json_array(ids)
     found = reader.execute(f"SELECT id, contact FROM crm_redirects WHERE id IN {_EACH}", (asked,)).fetchall()  # noqa: S608
     return dict(found) | _keys(reader, "id", asked)
 
 
 def keys_by_email(reader: Querying, email_keys: Iterable[str]) -> dict[str, int]:
     """Keys by normalised e-mail address, of those that exist."""
-    return _keys(reader, "email_key", _list(email_keys))
+    return _keys(reader, "email_key", json_array(email_keys))
 
 
 def keys_by_external(reader: Querying, ids: Iterable[str]) -> dict[str, int]:
     """Keys by external id, of those that exist."""
-    return _keys(reader, "external_id", _list(ids))
+    return _keys(reader, "external_id", json_array(ids))
 
 
 def _keys(reader: Querying, column: str, values: str) -> dict[str, int]:
     sql = f"SELECT {column}, key FROM crm_contacts WHERE {column} IN {_EACH}"  # noqa: S608 -- a column's name
     return dict(reader.execute(sql, (values,)).fetchall())
-
-
-def _list(values: Iterable[object]) -> str:
-    return orjson.dumps(list(values)).decode()

@@ -6,7 +6,7 @@ the words of deleted contacts stay in the file until `tidy` has merged the index
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from chatnode.api import Querying, Reader, Transaction
 from chatnode_crm.contacts.words import Term
@@ -15,13 +15,16 @@ Entry = tuple[int, str]
 """A contact's key and its words."""
 
 
-def add(tx: Transaction, entries: Iterable[Entry]) -> None:
+def add(tx: Transaction, entries: Sequence[Entry]) -> None:
+    """Add contacts that are not in it."""
     tx.executemany("INSERT INTO crm_words (rowid, words) VALUES (?, ?)", entries)
 
 
-def remove(tx: Transaction, entries: Iterable[Entry]) -> None:
+def remove(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Take contacts out. Each must be given with the words that it was added with."""
-    tx.executemany("INSERT INTO crm_words (crm_words, rowid, words) VALUES ('delete', ?, ?)", entries)
+    if entries:
+        tx.executemany("INSERT INTO crm_words (crm_words, rowid, words) VALUES ('delete', ?, ?)", entries)
+        tx.execute("INSERT INTO crm_upkeep (name) VALUES ('words') ON CONFLICT DO NOTHING")
 
 
 def newest(reader: Querying, terms: Sequence[Term], most: int, *, whole: bool = False) -> list[int]:
@@ -61,4 +64,5 @@ def faults(reader: Reader) -> list[str]:
 
 
 def rebuild(tx: Transaction) -> None:
+    """Make the index again from the words of all contacts."""
     tx.execute("INSERT INTO crm_words (crm_words) VALUES ('rebuild')")

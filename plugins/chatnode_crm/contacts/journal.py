@@ -10,6 +10,7 @@ import orjson
 
 from chatnode.api import Querying, Transaction
 from chatnode_crm.contacts.finding import ContactRow
+from chatnode_crm.jsons import json_array
 
 _DERIVED = frozenset({"email_key", "phone_key"})
 _OF_DELETED = (
@@ -67,9 +68,17 @@ def note_deletions(
     tx.executemany(_INSERT, rows)
 
 
+def settle(tx: Transaction, first: int, gids: Sequence[int]) -> None:
+    """Move entries that were noted with the gids from `first` on to those that their events have. They differ if other
+    plugins recorded events of their own meanwhile."""
+    moved = [(gid, expected) for expected, gid in enumerate(gids, first) if gid != expected]
+    for gid, expected in reversed(moved):  # gids only grow, so that none is taken
+        tx.execute("UPDATE crm_changes SET gid = ? WHERE gid = ?", (gid, expected))
+
+
 def forget_contacts(tx: Transaction, keys: Sequence[int]) -> None:
     """Remove what is noted about contacts; their events say ids only from now on."""
-    tx.execute("DELETE FROM crm_changes WHERE contact IN (SELECT value FROM json_each(?))", (_json(list(keys)),))
+    tx.execute("DELETE FROM crm_changes WHERE contact IN (SELECT value FROM json_each(?))", (json_array(keys),))
 
 
 def remove_old(tx: Transaction, until: int, most: int) -> int:
@@ -83,9 +92,9 @@ def remove_old(tx: Transaction, until: int, most: int) -> int:
 # ---- reading
 
 
-def entry_at(reader: Querying, gid: int) -> JournalEntry | None:
-    """The entry of an event, by its gid; None if it is not kept any more."""
-    row = reader.execute(f"{_SELECT} WHERE gid = ?", (gid,)).fetchone()
+def entry_at(reader: Querying, gid: int, contact: int) -> JournalEntry | None:
+    """The entry of an event about a contact, by its gid; None if it is not kept any more."""
+    row = reader.execute(f"{_SELECT} WHERE gid = ? AND contact = ?", (gid, contact)).fetchone()
     return _entry(row) if row is not None else None
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import attrs
-import orjson
 
 from chatnode.api import Querying, Refusal, Transaction, new_id
+from chatnode_crm.jsons import json_array
 
 
 @attrs.frozen
@@ -57,6 +57,5 @@ def delete(tx: Transaction, id: str) -> NoteRow:
 
 
 def forget_contacts(tx: Transaction, keys: Sequence[int]) -> None:
-    tx.execute(
-        "DELETE FROM crm_notes WHERE contact IN (SELECT value FROM json_each(?))", (orjson.dumps(list(keys)).decode(),)
-    )
+    """Delete all notes about these contacts."""
+    tx.execute("DELETE FROM crm_notes WHERE contact IN (SELECT value FROM json_each(?))", (json_array(keys),))

@@ -10,6 +10,7 @@ import orjson
 from chatnode.api import Querying, rfc3339
 from chatnode_crm.contacts import fields
 from chatnode_crm.contacts.finding import ContactRow
+from chatnode_crm.jsons import json_array
 
 TEXTS = (
     "email", "external_id", "first_name", "last_name", "company", "phone", "country", "city", "description",
@@ -50,7 +51,7 @@ def _plain(
 
 def users(reader: Querying, keys: Iterable[int | None]) -> dict[int, dict[str, str]]:
     """References to users, by key. Erased users are left out."""
-    asked = orjson.dumps(sorted({key for key in keys if key is not None})).decode()
+    asked = json_array({key for key in keys if key is not None})
     found = reader.execute(
         "SELECT key, id, handle FROM people WHERE key IN (SELECT value FROM json_each(?)) AND erased_at IS NULL",
         (asked,),

@@ -20,7 +20,6 @@ _WORD = re.compile(r"[^\W_]+")
 _NOT_IN_ADDRESS = re.compile(r"[^\w@.+-]")
 _NO_DIGIT = re.compile(r"[^0-9]+")
 _LIKE_A_NUMBER = re.compile(r"[+0-9 ()./-]*[0-9][+0-9 ()./-]*")
-_ADDRESS_LIKE = re.compile(r"[@.+_-]")
 _SHORT_CODES = frozenset(
     str(code)
     for code in (
@@ -34,8 +33,10 @@ _SHORT_CODES = frozenset(
 def words_of(values: Mapping[str, Any]) -> str:
     """The words of a contact, in one text."""
     get = values.get
-    text = f"{get('first_name') or ''} {get('last_name') or ''} {get('company') or ''}"
-    found = _WORD.findall(folded(text))
+    text = folded(f"{get('first_name') or ''} {get('last_name') or ''} {get('company') or ''}")
+    found = _WORD.findall(text)
+    if "'" in text:
+        found += (word.replace("'", "") for word in text.split() if "'" in word.strip("'"))
     if email := get("email_key"):
         address = _NOT_IN_ADDRESS.sub("_", folded(email))
         found += (address, address.rpartition("@")[2])
@@ -71,9 +72,10 @@ def _term(word: str) -> Term:
     parts = tuple(part[:LONGEST] for part in _WORD.findall(word))
     if not parts:
         return ()
-    ways = [parts]
-    if len(parts) > 1 or _ADDRESS_LIKE.search(word):
-        ways.append((_NOT_IN_ADDRESS.sub("_", word).lstrip("@")[:LONGEST],))
+    address = (_NOT_IN_ADDRESS.sub("_", word).lstrip("@")[:LONGEST],)
+    if "@" in word and address[0]:
+        return (address,)
+    ways = [parts, address] if address != parts else [parts]
     if word.isdecimal() and word[0] == "0" and word.lstrip("0"):
         ways.append((word.lstrip("0"),))
     return tuple(ways)

@@ -18,7 +18,6 @@ from chatnode_crm.contacts import finding, index, journal
 from chatnode_crm.contacts.deleting import delete_many, erase_many
 from chatnode_crm.contacts.events import CrmContactCreated, CrmContactUpdated
 from chatnode_crm.contacts.finding import ContactRow
-from chatnode_crm.contacts.recording import record_many
 from chatnode_crm.contacts.words import words_of
 
 __all__ = ["create_many", "delete_many", "erase_many", "update_many"]
@@ -60,7 +59,7 @@ def create_many(tx: Transaction, rows: Sequence[Values], *, source: str, actor: 
     except IntegrityError:
         raise _conflict(tx, rows, keys) from None
     index.add(tx, entries)
-    record_many(tx, CrmContactCreated(), keys, actor=actor)
+    tx.record_many(CrmContactCreated, keys, actor=actor)
     return keys
 
 
@@ -83,7 +82,7 @@ def update_many(tx: Transaction, changes: Sequence[tuple[int, Values]], *, actor
     except IntegrityError:
         raise _conflict(tx, [new for _, new in differing], keys) from None
     journal.note_updates(tx, differing, first, actor)
-    record_many(tx, CrmContactUpdated(), keys, actor=actor)
+    journal.settle(tx, first, tx.record_many(CrmContactUpdated, keys, actor=actor))
     return keys
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import attrs
 
-from chatnode.api import Querying, Refusal, Transaction, new_id, rfc3339
-from chatnode_crm.lists.events import ListDeleted
+from chatnode.api import Querying, Refusal, Transaction, new_id
+from chatnode_crm.lists.events import CrmListDeleted
 from chatnode_crm.lists.finding import ListKind, ListRow, Stage, list_by_key
 from chatnode_crm.naming import name_key, tidy
+from chatnode_crm.tombstones import bury
 
 _LONGEST = 255
 _STAGES: tuple[Stage, ...] = ("creation", "population", "execution", "analysis")
@@ -92,10 +93,10 @@ def move_campaign(tx: Transaction, row: ListRow, stage: Stage, *, actor: int | N
 
 
 def delete_list(tx: Transaction, row: ListRow, *, actor: int | None) -> None:
-    """The list is gone at once; rows of its members are removed afterwards (`sweep_members`)."""
+    """The list is gone at once; rows of its members are removed afterwards (`tombstones.sweep`)."""
     tx.execute("DELETE FROM crm_lists WHERE key = ?", (row.key,))
-    tx.execute("INSERT INTO crm_tombstones (kind, key, id, at) VALUES ('list', ?, ?, ?)", (row.key, row.id, tx.now))
-    tx.record(ListDeleted(row.id, rfc3339(tx.now)), subject=row.key, actor=actor)
+    bury(tx, "list", row.key, row.id)
+    tx.record_many(CrmListDeleted, [row.key], actor=actor)
 
 
 def copy_name(reader: Querying, name: str) -> str:

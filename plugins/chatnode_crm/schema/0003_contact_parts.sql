@@ -19,3 +19,8 @@ CREATE TABLE crm_notes (
   at      INTEGER NOT NULL
 );
 CREATE INDEX crm_notes_contact ON crm_notes (contact, key);
+
+-- What the upkeep has to do: `words` when words were taken out of crm_words, `fields` when a field was deleted.
+CREATE TABLE crm_upkeep (
+  name TEXT PRIMARY KEY
+) WITHOUT ROWID;

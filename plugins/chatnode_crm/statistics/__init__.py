@@ -3,5 +3,8 @@
 from __future__ import annotations
 
 from chatnode_crm.part import Part
+from chatnode_crm.statistics.commands import COMMANDS
+from chatnode_crm.statistics.days import CONSUMER, TASK
+from chatnode_crm.statistics.health import METRICS
 
-PART = Part()
+PART = Part(commands=COMMANDS, consumers=(CONSUMER,), tasks=(TASK,), metrics=METRICS)

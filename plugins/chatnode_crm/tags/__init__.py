@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from chatnode_crm.part import Part
+from chatnode_crm.tags.collection import TAGS
+from chatnode_crm.tags.commands import COMMANDS
 from chatnode_crm.tags.events import EVENTS
 
-PART = Part(events=EVENTS)
+PART = Part(commands=COMMANDS, events=EVENTS, collections=(TAGS,))

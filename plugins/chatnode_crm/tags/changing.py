@@ -7,10 +7,11 @@ from typing import Any
 
 import attrs
 
-from chatnode.api import Refusal, Transaction, new_id, rfc3339
+from chatnode.api import Refusal, Transaction, new_id
 from chatnode_crm.naming import name_key, tidy
-from chatnode_crm.tags.events import TagDeleted
+from chatnode_crm.tags.events import CrmTagDeleted
 from chatnode_crm.tags.finding import TagRow, tag_by_key, tag_by_name
+from chatnode_crm.tombstones import bury
 
 _COLOR = re.compile("#[0-9A-Fa-f]{6}")
 
@@ -61,10 +62,10 @@ def update_tag(tx: Transaction, row: TagRow, changes: dict[str, Any], *, actor: 
 
 
 def delete_tag(tx: Transaction, row: TagRow, *, actor: int | None) -> None:
-    """The tag is gone at once; rows of its contacts are removed afterwards (`sweep_taggings`)."""
+    """The tag is gone at once; rows of its contacts are removed afterwards (`tombstones.sweep`)."""
     tx.execute("DELETE FROM crm_tags WHERE key = ?", (row.key,))
-    tx.execute("INSERT INTO crm_tombstones (kind, key, id, at) VALUES ('tag', ?, ?, ?)", (row.key, row.id, tx.now))
-    tx.record(TagDeleted(row.id, rfc3339(tx.now)), subject=row.key, actor=actor)
+    bury(tx, "tag", row.key, row.id)
+    tx.record_many(CrmTagDeleted, [row.key], actor=actor)
 
 
 def as_color(text: str | None, path: str = "color") -> str | None:

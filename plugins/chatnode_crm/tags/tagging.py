@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from chatnode.api import Transaction
 from chatnode_crm.contacts.subjects import pack
 from chatnode_crm.jsons import json_array
-from chatnode_crm.recording import record_each
-from chatnode_crm.tags.events import TAGGED, UNTAGGED
+from chatnode_crm.tags.events import CrmContactTagged, CrmContactUntagged
 
 
 def tag_many(tx: Transaction, tag_key: int, contact_keys: Sequence[int], *, actor: int | None) -> list[int]:
@@ -26,7 +25,7 @@ def tag_many(tx: Transaction, tag_key: int, contact_keys: Sequence[int], *, acto
     )
     tagged = [contact for (contact,) in rows.fetchall()]
     _count(tx, tag_key, len(tagged))
-    record_each(tx, TAGGED, [pack(tag_key, contact) for contact in tagged], actor=actor)
+    tx.record_many(CrmContactTagged, [pack(tag_key, contact) for contact in tagged], actor=actor)
     return tagged
 
 
@@ -38,7 +37,7 @@ def untag_many(tx: Transaction, tag_key: int, contact_keys: Sequence[int], *, ac
     )
     untagged = [contact for (contact,) in rows.fetchall()]
     _count(tx, tag_key, -len(untagged))
-    record_each(tx, UNTAGGED, [pack(tag_key, contact) for contact in untagged], actor=actor)
+    tx.record_many(CrmContactUntagged, [pack(tag_key, contact) for contact in untagged], actor=actor)
     return untagged
 
 

@@ -1,0 +1,157 @@
+"""A change of many contacts: which they are, what is done with each, and what is done in the end.
+
+It is carried out page by page, in the order of the contacts' keys. A page that is carried out twice changes nothing the
+second time.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import attrs
+
+from chatnode.api import Asker, Querying, Transaction
+from chatnode_crm.jsons import json_array
+from chatnode_crm.lists.changing import archive_list, delete_list
+from chatnode_crm.lists.finding import check_open, list_by_key
+from chatnode_crm.lists.membership import add_many, remove_many
+from chatnode_crm.pivots import MEMBERS, TAGGINGS, Group, Wanted, keys_page
+from chatnode_crm.segments import selection
+from chatnode_crm.segments.selection import Selection
+from chatnode_crm.tags.changing import delete_tag
+from chatnode_crm.tags.finding import tag_by_key
+from chatnode_crm.tags.tagging import tag_many, untag_many
+
+Op = Literal["add", "remove", "tag", "untag"]
+EndOp = Literal["archive_list", "delete_list", "delete_tag"]
+
+
+@attrs.frozen
+class Source:
+    """Which contacts: those with the keys in `contacts`, ascending; or those of a `Selection`, by its fields; or those
+    on at least `at_least` of the lists; or those that have one of the tags."""
+
+    contacts: list[int] = attrs.field(factory=list[int])
+    selected: dict[str, Any] | None = None
+    lists: list[int] = attrs.field(factory=list[int])
+    tags: list[int] = attrs.field(factory=list[int])
+    at_least: int = 1
+
+    def page(self, reader: Querying, asker: Asker | None, after: int, limit: int) -> list[int]:
+        """Keys above `after`, ascending; fewer than `limit` on the last page. Lists and tags that were deleted
+        meanwhile have none. A selection needs an asker."""
+        if self.selected is not None and asker is not None:
+            return selection.keys_page(reader, asker, Selection(**self.selected), after, limit)
+        if self.lists:
+            groups = _sized(reader, "SELECT key, members FROM crm_lists", self.lists)
+            return keys_page(reader, MEMBERS, Wanted(groups, self.at_least), after, limit) if groups else []
+        if self.tags:
+            groups = _sized(reader, "SELECT key, contacts FROM crm_tags", self.tags)
+            return keys_page(reader, TAGGINGS, Wanted(groups), after, limit) if groups else []
+        start = bisect_right(self.contacts, after)
+        return self.contacts[start : start + limit]
+
+    def most(self, reader: Querying) -> int | None:
+        """How many contacts there are at most; None if that is not known before they were read."""
+        if self.selected is not None:
+            return None
+        lists = _sized(reader, "SELECT key, members FROM crm_lists", self.lists)
+        tags = _sized(reader, "SELECT key, contacts FROM crm_tags", self.tags)
+        return len(self.contacts) + sum(group.size for group in (*lists, *tags))
+
+
+def _sized(reader: Querying, select: str, keys: Sequence[int]) -> list[Group]:
+    found = reader.execute(f"{select} WHERE key IN (SELECT value FROM json_each(?))", (json_array(keys),))  # noqa: S608
+    return [Group(*row) for row in found.fetchall()]
+
+
+@attrs.frozen
+class Step:
+    """What is done with each contact: the list or tag with the key `group` is given or taken."""
+
+    op: Op
+    group: int
+
+
+@attrs.frozen
+class End:
+    """What is done in the end, when all steps were carried out."""
+
+    op: EndOp
+    group: int
+
+
+@attrs.frozen
+class Plan:
+    """`actor` is the key of the user who asked."""
+
+    source: Source
+    steps: list[Step]
+    ends: list[End]
+    actor: int | None
+
+
+def carry_out(tx: Transaction, plan: Plan, keys: Sequence[int]) -> int:
+    """Carry out the steps for these contacts; returns how much changed.
+
+    Raises `Refusal("conflict")` if a list was archived meanwhile, or its campaign has begun.
+    """
+    return sum(_STEPS[step.op](tx, step.group, keys, plan.actor) for step in plan.steps) if keys else 0
+
+
+def end(tx: Transaction, plan: Plan) -> None:
+    """Do what is to be done in the end."""
+    for each in plan.ends:
+        _ENDS[each.op](tx, each.group, plan.actor)
+
+
+def _add(tx: Transaction, key: int, contacts: Sequence[int], actor: int | None) -> int:
+    return len(add_many(tx, key, contacts, actor=actor)) if _is_open(tx, key) else 0
+
+
+def _remove(tx: Transaction, key: int, contacts: Sequence[int], actor: int | None) -> int:
+    return len(remove_many(tx, key, contacts, actor=actor)) if _is_open(tx, key) else 0
+
+
+def _is_open(tx: Transaction, key: int) -> bool:
+    """False if the list was deleted. Raises `Refusal("conflict")`."""
+    row = list_by_key(tx, key)
+    if row is not None:
+        check_open(row)
+    return row is not None
+
+
+def _tag(tx: Transaction, key: int, contacts: Sequence[int], actor: int | None) -> int:
+    return len(tag_many(tx, key, contacts, actor=actor)) if tag_by_key(tx, key) is not None else 0
+
+
+def _untag(tx: Transaction, key: int, contacts: Sequence[int], actor: int | None) -> int:
+    return len(untag_many(tx, key, contacts, actor=actor)) if tag_by_key(tx, key) is not None else 0
+
+
+def _archive_list(tx: Transaction, key: int, actor: int | None) -> None:
+    row = list_by_key(tx, key)
+    if row is not None:
+        archive_list(tx, row, actor=actor)
+
+
+def _delete_list(tx: Transaction, key: int, actor: int | None) -> None:
+    row = list_by_key(tx, key)
+    if row is not None:
+        delete_list(tx, row, actor=actor)
+
+
+def _delete_tag(tx: Transaction, key: int, actor: int | None) -> None:
+    row = tag_by_key(tx, key)
+    if row is not None:
+        delete_tag(tx, row, actor=actor)
+
+
+_STEPS: dict[Op, Callable[[Transaction, int, Sequence[int], int | None], int]] = {
+    "add": _add, "remove": _remove, "tag": _tag, "untag": _untag,
+}  # fmt: skip
+_ENDS: dict[EndOp, Callable[[Transaction, int, int | None], None]] = {
+    "archive_list": _archive_list, "delete_list": _delete_list, "delete_tag": _delete_tag,
+}  # fmt: skip

@@ -1,0 +1,82 @@
+"""Notes, the history of changes, and the timeline that has both."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatnode.testing import User, configured, refused
+from tests.plugins.crm.contacts.keeping import ADA, created
+
+
+async def test_notes_are_added_read_and_deleted(mara: User, vic: User) -> None:
+    ada = await created(mara, **ADA)
+    for text in ("Met at the *fair*", "Wants a call"):
+        note = (await mara.call("crm.notes.add", contact=ada["id"], text=text))["note"]
+        assert (note["text"], note["author"]["handle"]) == (text, "mara")
+    page = await vic.call("crm.notes.list", contact=ada["id"], limit=1)
+    rest = await vic.call("crm.notes.list", contact=ada["id"], limit=1, after=page["next"])
+    assert [each["text"] for each in (*page["notes"], *rest["notes"])] == ["Wants a call", "Met at the *fair*"]
+    await mara.call("crm.notes.delete", note=page["notes"][0]["id"])
+    assert len((await vic.call("crm.notes.list", contact=ada["id"]))["notes"]) == 1
+    with refused("not_found", "note"):
+        await mara.call("crm.notes.delete", note=page["notes"][0]["id"])
+    with refused("invalid", "text"):
+        await mara.call("crm.notes.add", contact=ada["id"], text=" \n ")
+
+
+@pytest.mark.parametrize("config", [configured(plugins={"crm": {"notes_per_contact": 1}})], ids=["1"])
+async def test_there_is_a_limit(mara: User) -> None:
+    ada = await created(mara, **ADA)
+    await mara.call("crm.notes.add", contact=ada["id"], text="one")
+    with refused("too_large", "contact"):
+        await mara.call("crm.notes.add", contact=ada["id"], text="two")
+
+
+async def test_history_says_who_changed_what(mara: User, vic: User) -> None:
+    ada = await created(mara, **ADA)
+    await mara.call("crm.contacts.update", contact=ada["id"], city="London", owner="vic")
+    changed = (await mara.call("crm.contacts.update", contact=ada["id"], city="", company="Babbage"))["contact"]
+    page = await vic.call("crm.contacts.history", contact=ada["id"], limit=1)
+    rest = await vic.call("crm.contacts.history", contact=ada["id"], limit=1, after=page["next"])
+    last, first = (*page["changes"], *rest["changes"])
+    assert (last["before"], last["after"]) == (
+        {"city": "London", "company": "Engines"},
+        {"city": None, "company": "Babbage"},
+    )
+    assert (last["version"], last["by"]["handle"]) == (changed["version"], "mara")
+    assert first["after"] == {"city": "London", "owner": vic.id}
+    assert "next" not in rest
+
+
+async def test_the_timeline_has_everything_in_order_page_by_page(mara: User) -> None:
+    ada = await created(mara, **ADA)
+    await mara.call("crm.notes.add", contact=ada["id"], text="a note")
+    await mara.call("crm.contacts.update", contact=ada["id"], city="London")
+    await mara.call("crm.notes.add", contact=ada["id"], text="another")
+    whole = (await mara.call("crm.contacts.timeline", contact=ada["id"]))["entries"]
+    assert sorted(each["kind"] for each in whole) == ["changed", "created", "note", "note"]
+    assert [each["at"] for each in whole] == sorted((each["at"] for each in whole), reverse=True)
+    paged = []
+    page = await mara.call("crm.contacts.timeline", contact=ada["id"], limit=1)
+    while True:
+        paged += page["entries"]
+        if "next" not in page:
+            break
+        page = await mara.call("crm.contacts.timeline", contact=ada["id"], limit=1, after=page["next"])
+    assert paged == whole
+    (changed,) = [each for each in whole if each["kind"] == "changed"]
+    assert changed["data"] == {"before": {"city": None}, "after": {"city": "London"}}
+    assert whole[-1] == {
+        "at": ada["created_at"],
+        "kind": "created",
+        "data": {"source": "manual"},
+        "by": ada["created_by"],
+    }
+
+
+async def test_deleting_a_contact_deletes_its_notes(mara: User) -> None:
+    ada = await created(mara, **ADA)
+    note = (await mara.call("crm.notes.add", contact=ada["id"], text="a note"))["note"]
+    await mara.call("crm.contacts.delete", contact=ada["id"])
+    with refused("not_found", "note"):
+        await mara.call("crm.notes.delete", note=note["id"])

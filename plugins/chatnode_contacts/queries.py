@@ -5,9 +5,21 @@ from __future__ import annotations
 from chatnode.api import Collection, Field, kinds
 from chatnode_contacts.entries import KEPT
 from chatnode_contacts.permission import USE
+from chatnode_contacts import words
+from chatnode_contacts.model import LabelKind
 from chatnode_contacts.seen import seen
 
 _PERSON = "(SELECT o.id FROM people o WHERE o.key = {})"
+
+
+def _labels(kind: LabelKind) -> kinds.Labels:
+    return kinds.Labels(
+        row="e.contact",
+        relation=f"SELECT l.contact FROM contacts_labels l WHERE l.owner = :me AND l.kind = '{kind}' AND l.folded",  # noqa: S608
+        find=words.label,
+        takes="names",
+    )
+
 
 CONTACTS = Collection(
     "contacts",
@@ -24,8 +36,8 @@ CONTACTS = Collection(
         Field("sort_name", kinds.String(), "e.sort_name"),
         Field("is_favorite", kinds.Flag(), "e.favourite", ("favourite",), groups=True),
         Field("is_active", kinds.Flag(), "(p.deactivated_at IS NULL)", groups=True),
-        Field("groups", kinds.Json(), "e.groups", nullable=True, sorts=False),
-        Field("tags", kinds.Json(), "e.tags", nullable=True, sorts=False),
+        Field("groups", _labels("group"), "e.groups", nullable=True, sorts=False),
+        Field("tags", _labels("tag"), "e.tags", nullable=True, sorts=False),
         Field("added_at", kinds.Timestamp(), "e.added_at"),
         Field("last_interacted_at", kinds.Timestamp(), "nullif(e.interacted_at, 0)", nullable=True),
         Field("rank", kinds.Integer(), "e.rank"),

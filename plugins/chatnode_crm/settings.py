@@ -50,3 +50,9 @@ class CrmSettings:
     segment_terms: int = setting(
         100, "Maximum number of terms in the filter of a segment, with those of the lists that it refers to.", minimum=0
     )
+    segment_minutes: int = setting(
+        60, "Minutes between checks of who has entered and left dynamic lists; 0 means never.", minimum=0
+    )
+    segment_seconds: float = setting(
+        30.0, "Maximum seconds to find out who has entered or left a dynamic list.", minimum=0
+    )

@@ -35,12 +35,15 @@ class Model:
                 return not self.holds(value, row)
         field = self.collection.field(name)
         assert field is not None
-        return all(self._test(field, operator, given, row[field.name]) for operator, given in value.items())
+        return all(self._test(field, operator, given, row) for operator, given in value.items())
 
-    def _test(self, field: Field, operator: str, given: Any, shown: Any) -> bool:
+    def _test(self, field: Field, operator: str, given: Any, row: Row) -> bool:
+        shown = row[field.name]
         if operator == "_null" or given is None:
             wanted = given if operator == "_null" else operator == "_eq"
             return (shown is None) == wanted
+        if isinstance(field.kind, kinds.Labels):
+            return self._has(field.kind, operator, given, shown or [], row)
         if shown is None:
             return operator in ("_neq", "_nin")
         if operator in kinds.RELATIVE:
@@ -77,6 +80,24 @@ class Model:
             case "_ends_with":
                 return have.endswith(want)
         raise AssertionError(operator)
+
+    def _has(self, kind: kinds.Labels, operator: str, given: Any, labels: list[str], row: Row) -> bool:
+        """Labels are shown by the values that `find` returns, or by names that have them."""
+        named = given["of"] if operator == "_has_at_least" else given
+        found = {kind.find(each): each for each in named if not isinstance(kind.find(each), kinds.SavedFilter)}
+        saved = [each for each in map(kind.find, named) if isinstance(each, kinds.SavedFilter)]
+        have = {kind.find(label) for label in labels}
+        different = {each.name: each for each in saved}.values()
+        has = [value in have for value in found] + [self.holds(each.filter, row) for each in different]
+        match operator:
+            case "_has_any":
+                return any(has)
+            case "_has_all":
+                return all(has)
+            case "_has_none":
+                return not any(has)
+            case _:
+                return sum(has) >= given["count"]
 
     def _value(self, field: Field, given: Any) -> Any:
         if isinstance(field.kind, kinds.PersonId):

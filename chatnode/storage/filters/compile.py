@@ -11,7 +11,7 @@ from typing import Any
 
 from chatnode.storage.filters.collection import Asker
 from chatnode.storage.filters.kinds import Choice, Labels, Operand, Value
-from chatnode.storage.filters.parse import All, AnyOf, Condition, Key, Not, Test
+from chatnode.storage.filters.parse import All, AnyOf, AtLeast, Condition, Key, Not, Test
 
 TRUE, FALSE = "TRUE", "FALSE"
 _SYMBOL = {"_eq": "=", "_neq": "IS DISTINCT FROM", "_lt": "<", "_lte": "<=", "_gt": ">", "_gte": ">="}
@@ -36,6 +36,9 @@ def condition_sql(condition: Condition, parameters: Parameters) -> str:
             return _joined([condition_sql(part, parameters) for part in parts], "AND", TRUE)
         case AnyOf(parts):
             return _joined([condition_sql(part, parameters) for part in parts], "OR", FALSE)
+        case AtLeast(count, parts):
+            each = [f"CASE WHEN {condition_sql(part, parameters)} THEN 1 ELSE 0 END" for part in parts]
+            return f"({_joined(each, '+', '0')} >= {parameters.bind(count)})"
         case Not(part):
             return f"({condition_sql(part, parameters)} IS NOT TRUE)"
         case Test():

@@ -19,7 +19,7 @@ EQUALITY = frozenset({"_eq", "_neq", "_in", "_nin", "_null"})
 ORDER = frozenset({"_lt", "_lte", "_gt", "_gte", "_between"})
 TEXTUAL = frozenset({"_contains", "_icontains", "_starts_with", "_ends_with"})
 RELATIVE = frozenset({"_in_last", "_in_next"})
-SETS = frozenset({"_has_any", "_has_all", "_has_none", "_null"})
+SETS = frozenset({"_has_any", "_has_all", "_has_none", "_has_at_least", "_null"})
 
 CURRENT_PERSON = "$CURRENT_USER"
 """Stands for the requesting user, wherever a user is expected."""

@@ -25,8 +25,8 @@ _COMPARISONS = {
 
 @attrs.frozen
 class Test:
-    """A comparison of one field. For `_null`, `wanted` is whether it must be missing. Of what sets have, `_has_any` is
-    the only comparison; `_has_all` and `_has_none` are made of it."""
+    """A comparison of one field. For `_null`, `wanted` is whether it must be missing. Of the comparisons of sets only
+    `_has_any` is here; the others are made of it."""
 
     field: Field
     operator: str
@@ -45,11 +45,19 @@ class AnyOf:
 
 
 @attrs.frozen
+class AtLeast:
+    """At least `count` of the parts."""
+
+    count: int
+    parts: tuple[Condition, ...]
+
+
+@attrs.frozen
 class Not:
     part: Condition
 
 
-Condition = Test | All | AnyOf | Not
+Condition = Test | All | AnyOf | AtLeast | Not
 
 
 @attrs.frozen
@@ -157,12 +165,9 @@ class _Parser:
             return Test(field, operator, (self.checked(duration, value, path),))
         if operator in _COMPARISONS:
             return Test(field, operator, (self.operand(field, value, path),))
-        items = _list(value, path, "values")
         if isinstance(field.kind, Labels):
-            has = [self.has(field, field.kind, each, f"{path}.{index}", depth) for index, each in enumerate(items)]
-            if operator == "_has_all":
-                return All(tuple(has))
-            return _any_of(has) if operator == "_has_any" else Not(_any_of(has))
+            return self.labels(field, field.kind, operator, value, path, depth)
+        items = _list(value, path, "values")
         if operator == "_between" and len(items) != 2:
             raise Refusal("invalid", f"{path} takes a list of two values, lowest and highest", path=path)
         operands = [self.operand(field, each, f"{path}.{index}") for index, each in enumerate(items)]
@@ -180,10 +185,30 @@ class _Parser:
         except Fault as fault:
             raise Refusal("invalid", f"{path} {fault}", path=path) from None
 
-    def has(self, field: Field, kind: Labels, value: Any, path: str, depth: int) -> Condition:
-        """A set has one value, which may stand for a saved filter."""
-        found = self.checked(kind.label, value, path)
-        return self.saved(found, path, depth) if isinstance(found, SavedFilter) else Test(field, "_has_any", (found,))
+    def labels(self, field: Field, kind: Labels, operator: str, value: Any, path: str, depth: int) -> Condition:
+        """What a set has of several values."""
+        count = 0
+        if operator == "_has_at_least":
+            count, value, path = _at_least(value, path)
+        items = _list(value, path, "values")
+        found = [(self.checked(kind.label, each, f"{path}.{index}"), index) for index, each in enumerate(items)]
+        if operator == "_has_at_least":  # each counts once
+            found = [(label, index) for label, index in found if label not in [each for each, _ in found[:index]]]
+        has = [
+            self.saved(label, f"{path}.{index}", depth)
+            if isinstance(label, SavedFilter)
+            else Test(field, "_has_any", (label,))
+            for label, index in found
+        ]
+        match operator:
+            case "_has_all":
+                return All(tuple(has))
+            case "_has_at_least":
+                return AtLeast(count, tuple(has))
+            case "_has_any":
+                return _any_of(has)
+            case _:
+                return Not(_any_of(has))
 
     def saved(self, saved: SavedFilter, path: str, depth: int) -> Condition:
         """A saved filter in the place that refers to it. Its faults are at that place, and say where in it they are."""
@@ -202,6 +227,14 @@ class _Parser:
         self.terms += 1
         if self.terms > self.most_terms:
             raise Refusal("too_large", f"a filter has at most {self.most_terms} terms", path=path)
+
+
+def _at_least(value: Any, path: str) -> tuple[int, Any, str]:
+    """The count, the values, and their path."""
+    members = _object(value, path, 'as in {"count": 2, "of": ["a", "b", "c"]}')
+    if members.keys() != {"count", "of"} or members["count"].__class__ is not int or members["count"] < 1:
+        raise Refusal("invalid", f'{path} takes a count of at least 1 and values: {{"count": 2, "of": […]}}', path=path)
+    return members["count"], members["of"], f"{path}.of"
 
 
 def _any_of(parts: list[Condition]) -> Condition:

@@ -67,8 +67,8 @@ def _change(
     found = keys_by_id(tx, asked.contacts or ())
     source = Source(contacts=sorted(set(found.values())))
     if asked.select is not None:
-        selection.check(tx, asker_for(ctx), asked.select, "select")
-        source = Source(selected=attrs.asdict(asked.select))
+        selected = selection.check(tx, asker_for(ctx), asked.select, "select")
+        source = Source(selected=attrs.asdict(selected))
     begun = begin(ctx, tx, Plan(source, steps, [], actor_of(ctx)), title, resource)
     return BulkDone([id for id in dict.fromkeys(asked.contacts or ()) if id not in found], begun.changed, begun.work)
 

@@ -20,7 +20,8 @@ def custom_fields(source: Querying, asker: Asker) -> Iterator[Field]:
         kind, groups = _KINDS[field.kind]
         shown = kinds.Choice(field.choices) if field.kind == "choice" else kind
         value = f"(item.custom ->> '$.\"{field.key:d}\"')"
-        yield Field(f"{CUSTOM}{field.name}", shown, value, nullable=True, groups=groups)
+        also = (f"{CUSTOM}{field.id}",)  # for filters that are kept while the field gets another name
+        yield Field(f"{CUSTOM}{field.name}", shown, value, also, nullable=True, groups=groups)
 
 
 _KINDS: dict[fields.FieldKind, tuple[kinds.Kind, bool]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 
@@ -10,6 +11,7 @@ from chatnode.api import PersonRef, Querying, rfc3339
 from chatnode_crm.jsons import json_array
 from chatnode_crm.lists.finding import ListRow
 from chatnode_crm.lists.model import ContactList, ListReply
+from chatnode_crm.referring import with_names
 
 
 def show_lists(reader: Querying, rows: Sequence[ListRow]) -> list[ContactList]:
@@ -27,7 +29,15 @@ def show_lists(reader: Querying, rows: Sequence[ListRow]) -> list[ContactList]:
             (json_array(row.owner for row in rows if row.owner is not None),),
         ).fetchall()
     }
-    return [_shown(row, added[row.key], owners.get(row.owner) if row.owner is not None else None) for row in rows]
+    return [
+        _shown(
+            row,
+            with_names(reader, orjson.loads(row.filter)) if row.filter is not None else None,
+            added[row.key],
+            owners.get(row.owner) if row.owner is not None else None,
+        )
+        for row in rows
+    ]
 
 
 def show_list(reader: Querying, row: ListRow) -> ListReply:
@@ -35,7 +45,7 @@ def show_list(reader: Querying, row: ListRow) -> ListReply:
     return ListReply(shown)
 
 
-def _shown(row: ListRow, added_at: int | None, owner: PersonRef | None) -> ContactList:
+def _shown(row: ListRow, filter: dict[str, Any] | None, added_at: int | None, owner: PersonRef | None) -> ContactList:
     return ContactList(
         id=row.id,
         name=row.name,
@@ -46,7 +56,7 @@ def _shown(row: ListRow, added_at: int | None, owner: PersonRef | None) -> Conta
         updated_at=rfc3339(row.updated_at),
         last_activity_at=rfc3339(row.active_at),
         description=row.description,
-        filter=orjson.loads(row.filter) if row.filter is not None else None,
+        filter=filter,
         stage="archive" if row.stage is not None and not row.is_active else row.stage,
         archived_at=rfc3339(row.archived_at) if row.archived_at is not None else None,
         last_added_at=rfc3339(added_at) if added_at is not None else None,

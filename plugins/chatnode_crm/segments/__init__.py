@@ -3,5 +3,9 @@
 from __future__ import annotations
 
 from chatnode_crm.part import Part
+from chatnode_crm.segments.checking import TASKS, WORKS
+from chatnode_crm.segments.collection import CONTACTS
+from chatnode_crm.segments.commands import COMMANDS
+from chatnode_crm.segments.events import EVENTS
 
-PART = Part()
+PART = Part(commands=COMMANDS, events=EVENTS, collections=(CONTACTS,), tasks=TASKS, works=WORKS)

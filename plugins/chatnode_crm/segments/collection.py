@@ -15,7 +15,7 @@ from chatnode_crm.settings import CrmSettings
 def _learn(source: Querying, asker: Asker) -> Iterator[Field]:
     if collection.CONTACTS.learn is not None:
         yield from collection.CONTACTS.learn(source, asker)
-    yield from fields.fields(source, asker)
+    yield from fields.learn(source, asker)
 
 
 CONTACTS = attrs.evolve(collection.CONTACTS, learn=_learn)

@@ -13,61 +13,60 @@ import orjson
 
 from chatnode.api import Asker, Field, Querying, kinds
 from chatnode_crm.naming import is_id, name_key
+from chatnode_crm.referring import LISTS, TAGS
 
-_TAGS = (
-    "(SELECT json_group_array(n.name) FROM (SELECT t.name FROM crm_taggings g JOIN crm_tags t ON t.key = g.tag "
-    "WHERE g.contact = item.key ORDER BY t.name_key) n)"
+_TAG_NAMES = (
+    "(SELECT nullif(json_group_array(n.name), '[]') FROM (SELECT t.name FROM crm_taggings g "
+    "JOIN crm_tags t ON t.key = g.tag WHERE g.contact = item.key ORDER BY t.name_key) n)"
 )
-_LISTS = (
-    "(SELECT json_group_array(n.name) FROM (SELECT l.name FROM crm_members m JOIN crm_lists l ON l.key = m.list "
-    "WHERE m.contact = item.key ORDER BY l.name_key) n)"
+_LIST_NAMES = (
+    "(SELECT nullif(json_group_array(n.name), '[]') FROM (SELECT l.name FROM crm_members m "
+    "JOIN crm_lists l ON l.key = m.list WHERE m.contact = item.key AND l.kind <> 'dynamic' ORDER BY l.name_key) n)"
 )
 
 
-def fields(source: Querying, _: Asker) -> Iterator[Field]:
+def learn(source: Querying, _: Asker) -> Iterator[Field]:
     """For `Collection.learn`."""
-    yield Field(
-        "tags",
-        kinds.Labels(
-            row="item.key",
-            relation="SELECT g.contact FROM crm_taggings g WHERE g.tag",
-            exists="IN (SELECT t.key FROM crm_tags t)",
-            find=partial(_tag, source),
-            takes="the name or id of a tag",
-        ),
-        _TAGS,
-        sorts=False,
+    tags = kinds.Labels(
+        row="item.key",
+        relation="SELECT g.contact FROM crm_taggings g WHERE g.tag",
+        exists="IN (SELECT t.key FROM crm_tags t)",
+        find=partial(_tag, source),
+        takes="the name or id of a tag",
     )
-    yield Field(
-        "lists",
-        kinds.Labels(
-            row="item.key",
-            relation="SELECT m.contact FROM crm_members m WHERE m.list",
-            exists="IN (SELECT l.key FROM crm_lists l)",
-            find=partial(_list, source),
-            takes="the name or id of a list",
-        ),
-        _LISTS,
-        sorts=False,
+    lists = kinds.Labels(
+        row="item.key",
+        relation="SELECT m.contact FROM crm_members m WHERE m.list",
+        # Not dynamic ones: a filter for contacts on no list would change its own answer.
+        exists="IN (SELECT l.key FROM crm_lists l WHERE l.kind <> 'dynamic')",
+        find=partial(_list, source),
+        takes="the name or id of a list",
     )
+    yield Field(TAGS, tags, _TAG_NAMES, nullable=True, sorts=False)
+    yield Field(LISTS, lists, _LIST_NAMES, nullable=True, sorts=False)
 
 
 def _tag(source: Querying, text: str) -> int:
-    row = source.execute(f"SELECT key FROM crm_tags WHERE {_column(text)} = ?", (_value(text),)).fetchone()
+    row = source.execute(
+        f"SELECT key FROM crm_tags WHERE {_column(text)} = ?",  # noqa: S608 -- constants
+        (_value(text),),
+    ).fetchone()
     if row is None:
         raise kinds.Fault(f"names no tag: {text!r}")
     return row[0]
 
 
 def _list(source: Querying, text: str) -> int | kinds.SavedFilter:
+    """An archived list is who was on it then."""
     row = source.execute(
-        f"SELECT key, name, kind, filter FROM crm_lists WHERE {_column(text)} = ?",  # noqa: S608
+        "SELECT key, name, CASE WHEN kind = 'dynamic' AND is_active = 1 THEN filter END "  # noqa: S608 -- constants
+        f"FROM crm_lists WHERE {_column(text)} = ?",
         (_value(text),),
     ).fetchone()
     if row is None:
         raise kinds.Fault(f"names no list: {text!r}")
-    key, name, kind, filter = row
-    return kinds.SavedFilter(name, orjson.loads(filter)) if kind == "dynamic" else key
+    key, name, filter = row
+    return kinds.SavedFilter(name, orjson.loads(filter)) if filter is not None else key
 
 
 def _column(text: str) -> str:

@@ -8,7 +8,6 @@ from chatnode.api import Plugin, hookimpl, steps_in
 from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
 from chatnode_crm.contacts import hookspecs
 from chatnode_crm.contacts.forgetting import also_forget
-from chatnode_crm.imports import keeping
 from chatnode_crm.lists import membership
 from chatnode_crm.permissions import PERMISSIONS, ROLES
 from chatnode_crm.settings import CrmSettings
@@ -20,7 +19,9 @@ PARTS = tuple(
     each.PART for each in (contacts, lists, tags, segments, bulk, imports, exports, people, broadcasts, statistics)
 )
 
-also_forget((membership.forget_contacts, tagging.forget_contacts, keeping.forget_contacts))
+also_forget(
+    (membership.forget_contacts, tagging.forget_contacts, imports.forget_contacts, exports.forget_contacts)
+)
 
 
 @hookimpl

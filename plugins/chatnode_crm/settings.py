@@ -50,6 +50,8 @@ class CrmSettings:
     segment_terms: int = setting(
         100, "Maximum number of terms in the filter of a segment, with those of the lists that it refers to.", minimum=0
     )
+    exports_per_day: int = setting(50, "Maximum number of exports that a user may make within a day.", minimum=0)
+    export_hours: float = setting(24.0, "Hours until the file of an export is deleted.", minimum=0.1)
     segment_minutes: int = setting(
         60, "Minutes between checks of who has entered and left dynamic lists; 0 means never.", minimum=0
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatnode.api import Table, Task
 from chatnode_crm.imports import commands, errors, inspecting, uploading
+from chatnode_crm.imports.keeping import forget_contacts as forget_contacts
 from chatnode_crm.imports.keeping import keep_imports
 from chatnode_crm.imports.works import WORKS
 from chatnode_crm.part import Part

@@ -12,14 +12,15 @@ Value: TypeAlias = "str | int | float | bool | tuple[str, ...] | None"
 
 
 class ColumnKind(Enum):
-    """Which values a column has: text, names (a tuple of texts), a number, true or false, or a time (milliseconds since
-    1970)."""
+    """Which values a column has: text, names (a tuple of texts), a number, true or false (or 1 and 0), a time
+    (milliseconds since 1970) or a day (the time when it begins in UTC)."""
 
     TEXT = "text"
     NAMES = "names"
     NUMBER = "number"
     FLAG = "flag"
     TIME = "time"
+    DAY = "day"
 
 
 @attrs.frozen

@@ -17,7 +17,12 @@ def as_time(ms: int) -> str:
     return (_EPOCH + timedelta(seconds=ms // 1000)).isoformat(" ")
 
 
-def as_flag(value: bool) -> str:
+def as_day(ms: int) -> str:
+    """A day: `2026-11-21`."""
+    return as_time(ms)[:10]
+
+
+def as_flag(value: int) -> str:
     return "true" if value else "false"
 
 
@@ -27,4 +32,5 @@ AS_TEXT: dict[ColumnKind, Callable[[Any], str]] = {
     ColumnKind.NUMBER: str,
     ColumnKind.FLAG: as_flag,
     ColumnKind.TIME: as_time,
+    ColumnKind.DAY: as_day,
 }

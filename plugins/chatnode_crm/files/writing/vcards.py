@@ -19,7 +19,8 @@ LINE_BYTES = 75
 """A longer line is folded."""
 _ESCAPED = {"\\": "\\\\", ",": "\\,", ";": "\\;", "\n": "\\n", "\r": "\\n", "\r\n": "\\n"}
 _TO_ESCAPE = re.compile(r"\r\n|[\\,;\n\r]")
-_NOT_IN_A_PARAMETER = re.compile(r'[\x00-\x1f"]')
+_IN_PARAMETERS = {"^": "^^", '"': "^'", "\n": "^n"}
+"""How a parameter has what it cannot have (RFC 6868)."""
 _PROPERTIES = frozenset(
     (
         "id",
@@ -110,7 +111,7 @@ def _text(row: _Row, name: str) -> str:
 
 
 def _other_line(column: Column) -> Callable[[Value], str]:
-    parameter = _NOT_IN_A_PARAMETER.sub("", column.name)
+    parameter = re.sub(r'[\^"\n]', lambda found: _IN_PARAMETERS[found[0]], column.name)
     begins = f'X-CHATNODE;X-NAME="{parameter}":'
     if column.kind is ColumnKind.NAMES:
         return lambda names: (

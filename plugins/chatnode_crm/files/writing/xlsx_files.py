@@ -33,19 +33,21 @@ _TYPES = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _STYLES = (
     f'{_XML}<styleSheet xmlns="{_MAIN}">'
-    '<numFmts count="1"><numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd hh:mm:ss"/></numFmts>'
+    '<numFmts count="2"><numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd hh:mm:ss"/>'
+    '<numFmt numFmtId="165" formatCode="yyyy\\-mm\\-dd"/></numFmts>'
     '<fonts count="2"><font><sz val="11"/><name val="Calibri"/></font>'
     '<font><b/><sz val="11"/><name val="Calibri"/></font></fonts>'
     '<fills count="2"><fill><patternFill patternType="none"/></fill>'
     '<fill><patternFill patternType="gray125"/></fill></fills>'
     '<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
     '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
-    '<cellXfs count="3"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
+    '<cellXfs count="4"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
     '<xf numFmtId="164" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
-    '<xf numFmtId="0" fontId="1" fillId="0" borderId="0" xfId="0" applyFont="1"/></cellXfs>'
+    '<xf numFmtId="0" fontId="1" fillId="0" borderId="0" xfId="0" applyFont="1"/>'
+    '<xf numFmtId="165" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/></cellXfs>'
     '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
 )
-_TIME_STYLE, _HEADER_STYLE = 1, 2
+_TIME_STYLE, _HEADER_STYLE, _DAY_STYLE = 1, 2, 3
 _RELATIONS = (
     f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">'
     f'<Relationship Id="rId1" Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>'
@@ -182,6 +184,10 @@ def _time(ms: int) -> str:
     return f' s="{_TIME_STYLE}"><v>{_MIDNIGHT_1970 + ms // 1000 * 1000 / _DAY_MS!r}</v>'
 
 
+def _day(ms: int) -> str:
+    return f' s="{_DAY_STYLE}"><v>{_MIDNIGHT_1970 + ms // _DAY_MS}</v>'
+
+
 def _number(number: int | float) -> str:
     """A number that the 64 bits of a cell would change is written as text."""
     return _text(str(number)) if abs(number) > _EXACT and isinstance(number, int) else f"><v>{number!r}</v>"
@@ -203,4 +209,5 @@ _CELLS: dict[ColumnKind, Callable[[Any], str]] = {
     ColumnKind.NUMBER: _number,
     ColumnKind.FLAG: lambda flag: f' t="b"><v>{int(flag)}</v>',
     ColumnKind.TIME: _time,
+    ColumnKind.DAY: _day,
 }

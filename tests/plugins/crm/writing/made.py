@@ -22,9 +22,13 @@ COLUMNS = (
     Column("updated_at", "Updated At", ColumnKind.TIME),
     Column("custom.visits", "Visits", ColumnKind.NUMBER),
     Column("custom.vip", "VIP", ColumnKind.FLAG),
+    Column('custom.size (")', "Size", ColumnKind.TEXT),
+    Column("custom.born", "Born", ColumnKind.DAY),
 )
 AT = 1_795_256_226_042
 """2026-11-21 10:17:06.042."""
+DAY = 1_795_219_200_000
+"""2026-11-21."""
 
 
 def row(**values: Any) -> tuple[Value, ...]:

@@ -12,7 +12,7 @@ from chatnode_crm.files.writing.formats import FileOptions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.plugins.crm.writing.made import AT, row, written
+from tests.plugins.crm.writing.made import AT, DAY, row, written
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 
@@ -24,7 +24,14 @@ def read(data: bytes, delimiter: str = ",") -> list[dict[str, str]]:
 def test_a_file_has_a_header_and_a_line_for_each_contact() -> None:
     data = written(
         "csv",
-        row(email="ann@example.com", first_name="Ann", phone="+33612345678", tags=("Gold", "a;b"), updated_at=AT),
+        row(
+            email="ann@example.com",
+            first_name="Ann",
+            phone="+33612345678",
+            tags=("Gold", "a;b"),
+            updated_at=AT,
+            custom__born=DAY,
+        ),
         row(email="bob@example.com", company='Bob, "Bo" & Sons', city="Zürich", custom__visits=-3, custom__vip=False),
     )
     assert data.startswith(b"Email,First Name,Last Name,Company,Phone,Country,City,")
@@ -32,6 +39,7 @@ def test_a_file_has_a_header_and_a_line_for_each_contact() -> None:
     ann, bob = read(data)
     assert (ann["Email"], ann["Phone"], ann["Tags"]) == ("ann@example.com", "+33612345678", 'Gold; "a;b"')
     assert ann["Updated At"] == "2026-11-21 10:17:06"
+    assert ann["Born"] == "2026-11-21"
     assert (bob["Company"], bob["City"], bob["Visits"], bob["VIP"]) == ('Bob, "Bo" & Sons', "Zürich", "-3", "false")
 
 

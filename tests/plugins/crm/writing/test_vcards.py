@@ -49,7 +49,12 @@ def test_version_4_has_the_id_as_an_urn_and_times_without_punctuation() -> None:
 
 
 def test_what_vcards_have_no_property_for_is_named() -> None:
-    assert 'X-CHATNODE;X-NAME="custom.visits":3' in lines(written("vcard3", ANN))
+    found = lines(written("vcard3", row(custom__visits=3, custom__vip=0, **{'custom__size (")': "L; XL"})))
+    assert [each for each in found if each.startswith("X-")] == [
+        'X-CHATNODE;X-NAME="custom.visits":3',
+        'X-CHATNODE;X-NAME="custom.vip":false',
+        'X-CHATNODE;X-NAME="custom.size (^\')":L\\; XL',
+    ]
 
 
 @pytest.mark.parametrize(("format", "parameter"), [("vcard3", "X-DERIVED"), ("vcard4", "DERIVED")])

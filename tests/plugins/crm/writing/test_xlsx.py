@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 from python_calamine import CalamineWorkbook
 
-from tests.plugins.crm.writing.made import AT, COLUMNS, row, written
+from tests.plugins.crm.writing.made import AT, COLUMNS, DAY, row, written
 
 
 def opened(data: bytes) -> Any:
@@ -27,7 +27,7 @@ def by_calamine(data: bytes, sheet: int = 0) -> list[list[Any]]:
 
 ANN = row(
     email="ann@example.com", first_name=" Ann ", phone="+33612345678", description="one\r\ntwo\t_x000D_ <&>\x07",
-    tags=("Gold", "a;b"), updated_at=AT, custom__visits=3, custom__vip=True,
+    tags=("Gold", "a;b"), updated_at=AT, custom__visits=3, custom__vip=True, custom__born=DAY,
 )  # fmt: skip
 
 
@@ -40,6 +40,8 @@ def test_texts_are_texts_and_numbers_and_times_are_what_they_are() -> None:
     assert cells["last_name"].value is None
     assert cells["tags"].value == 'Gold; "a;b"'
     assert cells["updated_at"].value == datetime(2026, 11, 21, 10, 17, 6)
+    assert cells["custom.born"].value == datetime(2026, 11, 21)
+    assert cells["custom.born"].number_format == r"yyyy\-mm\-dd"
     assert (cells["custom.visits"].value, cells["custom.vip"].value) == (3, True)
 
 

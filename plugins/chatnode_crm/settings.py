@@ -6,6 +6,8 @@ import attrs
 
 from chatnode.api import setting
 
+MIB = 1 << 20
+
 
 @attrs.frozen
 class CrmSettings:
@@ -21,6 +23,11 @@ class CrmSettings:
     )
 
     import_rows: int = setting(10_000, "Maximum number of rows of an import.", minimum=0)
+    import_mib: int = setting(100, "Maximum size of a file to import, in MiB.", minimum=0)
+    imports_per_day: int = setting(50, "Maximum number of imports that a user may begin in 24 hours.", minimum=0)
+    undo_days: int = setting(
+        30, "Days after which an import can no longer be undone, and its file and rows are removed.", minimum=1
+    )
     count_seconds: float = setting(
         10.0,
         "Maximum seconds to count the contacts that lists or tags have in common, and to compute statistics.",

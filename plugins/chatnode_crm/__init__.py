@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 
-from chatnode.api import Plugin, hookimpl, steps_in
+from chatnode.api import Context, Plugin, hookimpl, steps_in
 from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
-from chatnode_crm.contacts import hookspecs
 from chatnode_crm.cli import cli
+from chatnode_crm.contacts import hookspecs
 from chatnode_crm.contacts.forgetting import also_forget
+from chatnode_crm.contacts.identified import identified_by
 from chatnode_crm.lists import membership
+from chatnode_crm.people import erasing
+from chatnode_crm.people.identities import has_identity
 from chatnode_crm.permissions import PERMISSIONS, ROLES
 from chatnode_crm.settings import CrmSettings
 from chatnode_crm.statistics.checking import check
@@ -21,8 +25,23 @@ PARTS = tuple(
 )
 
 also_forget(
-    (membership.forget_contacts, tagging.forget_contacts, imports.forget_contacts, exports.forget_contacts)
+    (
+        membership.forget_contacts,
+        tagging.forget_contacts,
+        imports.forget_contacts,
+        exports.forget_contacts,
+        people.forget_contacts,
+        broadcasts.forget_contacts,
+    )
 )
+identified_by(has_identity)
+
+
+@asynccontextmanager
+async def open_crm(ctx: Context) -> AsyncGenerator[None]:
+    """Before the node serves: what was erased since the backup that was restored is erased again."""
+    await erasing.apply_again(ctx)
+    yield
 
 
 @hookimpl
@@ -56,4 +75,7 @@ def chatnode_plugin() -> Plugin:
         cli=cli,
         health=health,
         check=check,
+        state=open_crm,
+        after_restore=erasing.after_restore,
+        after_removal=erasing.after_removal,
     )

@@ -24,3 +24,4 @@ class Part:
     routes: Sequence[Route] = ()
     metrics: Sequence[Metric] = ()
     limits: Sequence[Limit] = ()
+    works: Sequence[WorkKind] = ()

@@ -22,6 +22,56 @@ class CrmSettings:
         "", "Country of phone numbers without a country code, such as FR; empty: such numbers are kept as they are."
     )
 
+    # ---- people
+
+    chat_accounts: bool = setting(False, "Whether a contact is made for every account of this node that is created.")
+    chat_erased: str = setting(
+        "delete",
+        "What becomes of the contact of an account that is erased: `delete` it, or `detach` the account.",
+        choices=("delete", "detach"),
+    )
+    undo_days: int = setting(30, "Days in which a merge of two contacts can be undone.", minimum=0)
+    form_posts_per_minute: int = setting(
+        5, "Maximum number of times per minute that a visitor may send public forms, by address.", minimum=0
+    )
+    form_least_seconds: float = setting(
+        3.0, "Seconds that a public form must have been open before it is sent: programs are quicker.", minimum=0
+    )
+
+    # ---- broadcasts
+
+    time_zone: str = setting("UTC", "Time zone of sending windows that name none, such as Europe/Paris.")
+    broadcasts_per_minute: int = setting(
+        600, "Maximum number of messages per minute of a broadcast, and the default.", minimum=1
+    )
+    broadcast_bot: str = setting("news", "Name of the bot that posts broadcasts; its handle, unless that is taken.")
+    broadcast_bot_name: str = setting("News", "How that bot is shown.")
+    broadcast_footer: str = setting(
+        "Answer STOP to get no more of these messages.", "What is put below every broadcast; empty for nothing."
+    )
+    stop_words: tuple[str, ...] = setting(
+        (
+            "STOP", "UNSUBSCRIBE", "STOPP", "ABMELDEN", "ARRET", "DESABONNER", "BAJA", "PARAR", "SAIR", "ANNULLA",
+            "AFMELDEN", "СТОП", "停止", "退订",
+        ),
+        "Answers to a broadcast that stop them; case and accents do not matter. A list's name after the word stops "
+        "only broadcasts to that list.",
+    )  # fmt: skip
+    start_words: tuple[str, ...] = setting(
+        ("START", "SUBSCRIBE", "ANMELDEN", "ABONNER", "ALTA", "INICIAR", "ISCRIVI", "СТАРТ", "开始", "订阅"),
+        "Answers that undo that.",
+    )
+    stop_reply: str = setting(
+        "You will get no more of these messages. Answer START to get them again.",
+        "What the bot answers to who stops broadcasts; empty for nothing.",
+    )
+    start_reply: str = setting(
+        "You will get these messages again. Answer STOP to stop them.",
+        "What the bot answers to who starts them again; empty for nothing.",
+    )
+
+    # ---- imports, lists, segments
+
     import_rows: int = setting(10_000, "Maximum number of rows of an import.", minimum=0)
     import_mib: int = setting(100, "Maximum size of a file to import, in MiB.", minimum=0)
     imports_per_day: int = setting(50, "Maximum number of imports that a user may begin in 24 hours.", minimum=0)

@@ -19,7 +19,7 @@ PROMISED: Mapping[str, tuple[str, ...]] = {
     "people": ("key", "id", "handle", "name", "avatar", "bot", "deactivated_at", "erased_at"),
     "sessions": ("key", "person", "kind", "label", "expires_at"),
     "conversations": ("key", "id", "kind", "title", "avatar"),
-    "members": ("conversation", "person", "role", "left_gid", "first", "read_seq"),
+    "members": ("conversation", "person", "role", "left_gid", "first", "read_seq", "shown_seq"),
     "conversation_settings": (
         "person", "conversation", "muted_until", "notify", "desktop", "mobile", "sounds", "archived",
     ),

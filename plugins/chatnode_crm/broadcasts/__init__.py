@@ -1,7 +1,23 @@
-"""Broadcasts: a bot's message to every contact of a list that has a conversation."""
+"""Broadcasts: one message of a bot to many contacts, each in their own conversation with it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from chatnode.api import Table, Transaction
+from chatnode_crm.broadcasts import answers, commands, sending
+from chatnode_crm.broadcasts.results import forget_deliveries
 from chatnode_crm.part import Part
 
-PART = Part()
+
+def forget_contacts(tx: Transaction, keys: Sequence[int]) -> None:
+    """All that this part stores about contacts that are deleted, but for numbers."""
+    forget_deliveries(tx, keys)
+
+
+PART = Part(
+    commands=commands.COMMANDS,
+    tables=(Table("crm_talks", people=("bot", "person")),),
+    consumers=(answers.CONSUMER,),
+    works=(sending.KIND,),
+)

@@ -36,18 +36,17 @@ async def create(ctx: Context, asked: CreateExport) -> ExportReply:
     """
     asker, owner = asker_for(ctx), ctx.account
     options = FileOptions(asked.delimiter, asked.bom)
-    choice = Choice(asked.contacts, asked.preset, asked.columns, options).as_json()
     most = ctx.settings(CrmSettings).exports_per_day
 
     def start(tx: Transaction) -> ExportRow:
-        selection.check(tx, asker, asked.contacts)
+        choice = Choice(selection.check(tx, asker, asked.contacts), asked.preset, asked.columns, options)
         choose(tx, asked.format, asked.preset, asked.columns)
         if owner is not None:
             stored.refuse_too_many(tx, owner, most, tx.now)
         id = new_id()
         work = ctx.start_work(tx, EXPORT.name, {"export": id})
         name = _file_name(asked.format, tx.now)
-        stored.insert(tx, id, owner.key if owner is not None else None, asked.format, choice, work, name)
+        stored.insert(tx, id, owner.key if owner is not None else None, asked.format, choice.as_json(), work, name)
         ctx.audit(tx, "exports.create", id, format=asked.format)
         return stored.find(tx, id, None, all=True)
 

@@ -74,7 +74,7 @@ async def _try(ctx: Context, work: Work, row: ExportRow, choice: Choice) -> Mapp
 
 async def _write_pages(ctx: Context, work: Work, row: ExportRow, choice: Choice, file: BinaryIO) -> _Pages:
     """Write all contacts. Makes room between pages while users write messages."""
-    asker = attrs.evolve(asker_for(ctx), me=row.owner)
+    asker = asker_for(ctx)
     async with ctx.snapshot() as snapshot:
         pages = await snapshot.read(partial(_Pages.open, asker=asker, row=row, choice=choice, file=file))
         noted = trio.current_time()

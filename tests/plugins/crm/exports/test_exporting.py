@@ -80,7 +80,7 @@ async def test_what_cannot_be_exported_is_refused_with_its_place(node: Node, mar
         ({"contacts": {}}, "invalid", "contacts"),
         ({"contacts": {"all": True, "in_list": "x"}}, "invalid", "contacts"),
         ({"contacts": {"in_list": "nowhere"}}, "invalid", "contacts.in_list"),
-        ({"contacts": {"filter": {"shoe": {"_eq": 1}}}}, "invalid", "contacts.filter"),
+        ({"contacts": {"filter": {"shoe": {"_eq": 1}}}}, "invalid", "contacts.filter.shoe"),
         ({"columns": ["email", "shoe"]}, "invalid", "columns.1"),
     ):
         with refused(code, path):

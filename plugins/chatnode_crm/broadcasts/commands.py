@@ -1,0 +1,210 @@
+"""Broadcasts: creating, pausing, cancelling, and what became of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import orjson
+
+from chatnode.api import Context, Querying, Reader, Refusal, Transaction, command, new_id, now_ms, rfc3339
+from chatnode_crm.asking import actor_of
+from chatnode_crm.broadcasts import results, rows
+from chatnode_crm.broadcasts.model import (
+    Broadcast,
+    BroadcastReply,
+    BroadcastResults,
+    Broadcasts,
+    CreateBroadcast,
+    Deliveries,
+    ListBroadcasts,
+    ListDeliveries,
+    OfBroadcast,
+    SendingWindow,
+)
+from chatnode_crm.broadcasts.rows import BroadcastRow
+from chatnode_crm.broadcasts.sending import KIND
+from chatnode_crm.broadcasts.windows import as_time, minutes_of, zone_of
+from chatnode_crm.contacts import fields
+from chatnode_crm.lists.finding import find_list
+from chatnode_crm.permissions import LISTS, VIEW
+from chatnode_crm.segments.collection import asker_for
+from chatnode_crm.segments.selection import check
+from chatnode_crm.settings import CrmSettings
+
+_LATEST_DAYS = 366
+
+
+@command("crm.broadcasts.create", permission=LISTS)
+async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastReply:
+    """Send a message to many contacts: a bot posts it in its direct conversation with each of them.
+
+    Only contacts with a verified account of this node get it, each once, and none that opted out of everything or of
+    the list in `contacts`. The audience is stored when the broadcast begins. A recipient who answers with one of the
+    setting's words, such as STOP, gets no more.
+    """
+    ctx.check(VIEW)
+    settings = ctx.settings(CrmSettings)
+    per_minute = asked.per_minute or settings.broadcasts_per_minute
+    if per_minute > settings.broadcasts_per_minute:
+        most = settings.broadcasts_per_minute
+        raise Refusal("invalid", f"at most {most} a minute on this node", path="per_minute")
+    starts_at, asker = _start(asked.starts_at), asker_for(ctx)
+    window = _window(asked.window, settings)
+    zone_field = asked.window.zone_field if asked.window is not None else None
+    text = f"{asked.text.strip()}\n\n{settings.broadcast_footer}" if settings.broadcast_footer else asked.text.strip()
+    bot = await ctx.bot(settings.broadcast_bot, settings.broadcast_bot_name)
+
+    def write(tx: Transaction) -> Broadcast:
+        check(tx, asker, asked.contacts)
+        list_key = find_list(tx, asked.contacts.in_list).key if asked.contacts.in_list is not None else None
+        zone_key = fields.find(tx, zone_field, "window.zone_field").key if zone_field else None
+        id = new_id()
+        work = ctx.start_work(
+            tx, KIND.name, {"broadcast": id}, title=asked.title, resource=f"broadcast {id}", not_before=starts_at
+        )
+        found = rows.insert_broadcast(tx, {
+            "id": id, "title": asked.title, "text": text, "bot": settings.broadcast_bot,
+            "selection": orjson.dumps(attrs.asdict(asked.contacts)).decode(), "list": list_key,
+            "per_minute": per_minute, **window, "zone_field": zone_key, "starts_at": starts_at or tx.now,
+            "state": "snapshot", "work": work,
+            "created_at": tx.now, "created_by": actor_of(ctx),
+        })  # fmt: skip
+        ctx.audit(tx, "broadcasts.create", id, bot=bot.id)
+        return _shown(tx, found)
+
+    return BroadcastReply(await ctx.write(write))
+
+
+@command("crm.broadcasts.get", permission=LISTS, reads=True)
+async def get_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastResults:
+    """A broadcast and how many it reached: sent, read, answered, opted out, unreachable."""
+
+    def read(reader: Reader) -> BroadcastResults:
+        found = rows.find_broadcast(reader, asked.broadcast)
+        return BroadcastResults(_shown(reader, found), results.figures(reader, found.key))
+
+    reply = await ctx.query(read)
+    if reply.broadcast.ended_at is None:
+        work = await ctx.as_operator().call("work.get", work=reply.broadcast.work)
+        reply.paused = work["work"]["status"] == "paused"
+    return reply
+
+
+@command("crm.broadcasts.list", permission=LISTS, reads=True)
+async def list_broadcasts(ctx: Context, asked: ListBroadcasts) -> Broadcasts:
+    """All broadcasts, newest first."""
+    limit = ctx.page_size(asked.limit)
+
+    def read(reader: Reader) -> Broadcasts:
+        found = rows.broadcasts_page(reader, asked.before, limit)
+        return Broadcasts([_shown(reader, each) for each in found], found[-1].key if len(found) == limit else None)
+
+    return await ctx.read(read)
+
+
+@command("crm.broadcasts.deliveries", permission=LISTS, reads=True)
+async def list_deliveries(ctx: Context, asked: ListDeliveries) -> Deliveries:
+    """What became of each contact of a broadcast's audience. Contacts that are gone are only in the figures."""
+    ctx.check(VIEW, reads=True)
+    limit = ctx.page_size(asked.limit)
+
+    def read(reader: Reader) -> Deliveries:
+        found = rows.find_broadcast(reader, asked.broadcast)
+        return Deliveries(*results.deliveries_page(reader, found.key, asked.state, asked.after, limit))
+
+    return await ctx.query(read)
+
+
+@command("crm.broadcasts.pause", permission=LISTS)
+async def pause_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastReply:
+    """Pause a broadcast: nobody else gets it until it is resumed."""
+    return await _act(ctx, asked, "work.pause")
+
+
+@command("crm.broadcasts.resume", permission=LISTS)
+async def resume_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastReply:
+    """Go on with a paused broadcast, with the contacts that have not got it."""
+    return await _act(ctx, asked, "work.resume")
+
+
+@command("crm.broadcasts.cancel", permission=LISTS)
+async def cancel_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastReply:
+    """End a broadcast. What was sent stays."""
+    reply = await _act(ctx, asked, "work.cancel")
+
+    def write(tx: Transaction) -> Broadcast:
+        found = rows.find_broadcast(tx, asked.broadcast)
+        if found.state not in ("done", "cancelled"):
+            rows.set_state(tx, found, "cancelled")
+        return _shown(tx, rows.find_broadcast(tx, asked.broadcast))
+
+    reply.broadcast = await ctx.write(write)
+    return reply
+
+
+async def _act(ctx: Context, asked: OfBroadcast, command: str) -> BroadcastReply:
+    """Raises `Refusal("conflict")` for one that has ended."""
+    found = await ctx.read(lambda reader: rows.find_broadcast(reader, asked.broadcast))
+    if found.state in ("done", "cancelled"):
+        raise Refusal("conflict", f"the broadcast is {found.state}", path="broadcast")
+    await ctx.as_operator().call(command, work=found.work)
+    await ctx.write(lambda tx: ctx.audit(tx, command.replace("work", "broadcasts"), found.id))
+    return BroadcastReply(await ctx.read(lambda reader: _shown(reader, rows.find_broadcast(reader, asked.broadcast))))
+
+
+# ---- fields
+
+
+def _start(text: str | None) -> int | None:
+    """Raises `Refusal("invalid")` for what is no time, has no zone, or is too far away."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refusal("invalid", "expected a time, such as 2026-11-21T10:17:06Z", path="starts_at") from None
+    if found.tzinfo is None:
+        raise Refusal(
+            "invalid", "the time has no zone; end it with Z, or with an offset such as +02:00", path="starts_at"
+        )
+    at = int(found.astimezone(UTC).timestamp() * 1000)
+    if at > now_ms() + _LATEST_DAYS * 86_400_000:
+        raise Refusal("invalid", f"more than {_LATEST_DAYS} days from now", path="starts_at")
+    return at
+
+
+def _window(asked: SendingWindow | None, settings: CrmSettings) -> dict[str, Any]:
+    """Columns. Raises `Refusal("invalid")`."""
+    zone = (asked.zone if asked is not None else "") or settings.time_zone
+    if zone_of(zone) is None:
+        raise Refusal(
+            "invalid", f"this node knows no time zone {zone}; expected one such as Europe/Paris", path="window.zone"
+        )
+    if asked is None:
+        return {"opens": None, "closes": None, "zone": zone}
+    opens, closes = minutes_of(asked.opens), minutes_of(asked.closes)
+    if opens == closes:
+        raise Refusal("invalid", "the window opens and closes at the same time", path="window.closes")
+    return {"opens": opens, "closes": closes, "zone": zone}
+
+
+def _shown(reader: Querying, row: BroadcastRow) -> Broadcast:
+    window = None
+    if row.opens is not None and row.closes is not None:
+        field = fields.by_key(reader).get(str(row.zone_field))
+        name = field.name if field is not None else None
+        window = SendingWindow(as_time(row.opens), as_time(row.closes), row.zone, name)
+    found = reader.execute("SELECT id FROM crm_lists WHERE key = ?", (row.list,)).fetchone()
+    return Broadcast(
+        row.id, row.title, row.text, row.bot, row.state, row.per_minute, rfc3339(row.created_at),
+        rfc3339(row.starts_at), row.work or "", window=window, list=found[0] if found is not None else None,
+        ended_at=rfc3339(row.ended_at) if row.ended_at is not None else None,
+    )  # fmt: skip
+
+
+COMMANDS = (
+    create_broadcast, get_broadcast, list_broadcasts, list_deliveries, pause_broadcast, resume_broadcast,
+    cancel_broadcast,
+)  # fmt: skip

@@ -1,0 +1,74 @@
+"""Broadcasts in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from chatnode.api import Querying, Refusal, Transaction
+from chatnode_crm.broadcasts.model import BroadcastState
+from chatnode_crm.broadcasts.windows import Window
+
+
+@attrs.frozen
+class BroadcastRow:
+    """A row of `crm_broadcasts`. `list` is the key of the list whose opt-outs apply too; `zone_field` that of a custom
+    field."""
+
+    key: int
+    id: str
+    title: str
+    text: str
+    bot: str
+    selection: str
+    list: int | None
+    per_minute: int
+    opens: int | None
+    closes: int | None
+    zone: str
+    zone_field: int | None
+    starts_at: int
+    state: BroadcastState
+    work: str | None
+    created_at: int
+    created_by: int | None
+    ended_at: int | None
+
+    @property
+    def window(self) -> Window | None:
+        return Window(self.opens, self.closes) if self.opens is not None and self.closes is not None else None
+
+
+_COLUMNS = ", ".join(each.name for each in attrs.fields(BroadcastRow))
+
+
+def find_broadcast(reader: Querying, id: str) -> BroadcastRow:
+    """Raises `Refusal("not_found")`."""
+    found = _rows(reader, "id = ?", id)
+    if not found:
+        raise Refusal("not_found", "no such broadcast", path="broadcast")
+    return found[0]
+
+
+def broadcasts_page(reader: Querying, before: int | None, limit: int) -> Sequence[BroadcastRow]:
+    """Newest first."""
+    return _rows(reader, "key < ? ORDER BY key DESC LIMIT ?", before if before is not None else 2**62, limit)
+
+
+def insert_broadcast(tx: Transaction, values: dict[str, Any]) -> BroadcastRow:
+    names, places = ", ".join(values), ", ".join(f":{name}" for name in values)
+    tx.execute(f"INSERT INTO crm_broadcasts ({names}) VALUES ({places})", values)  # noqa: S608 -- our own names
+    return find_broadcast(tx, values["id"])
+
+
+def set_state(tx: Transaction, broadcast: BroadcastRow, state: BroadcastState) -> None:
+    """Also when it ended, if it did."""
+    ended = tx.now if state in ("done", "cancelled") else None
+    tx.execute("UPDATE crm_broadcasts SET state = ?, ended_at = ? WHERE key = ?", (state, ended, broadcast.key))
+
+
+def _rows(reader: Querying, condition: str, *values: object) -> list[BroadcastRow]:
+    sql = f"SELECT {_COLUMNS} FROM crm_broadcasts WHERE {condition}"  # noqa: S608 -- constants
+    return [BroadcastRow(*row) for row in reader.execute(sql, values)]

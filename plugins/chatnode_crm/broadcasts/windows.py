@@ -1,0 +1,66 @@
+"""Hours in which a broadcast is sent, in the zone of each recipient."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo
+
+import attrs
+
+_DAY = 1_440
+
+
+@cache
+def zone_of(name: str) -> ZoneInfo | None:
+    """The zone with this IANA name, such as Europe/Paris; None if there is none."""
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
+        return None
+    except KeyError:
+        return None
+
+
+@attrs.frozen
+class Window:
+    """From minute `opens` of the day up to and without `closes`; 22:00 to 06:00 is over midnight."""
+
+    opens: int
+    closes: int
+
+    def is_open(self, zone: str, now: int) -> bool:
+        """Whether it is open there at `now`, in milliseconds."""
+        minute = self._minute(_local(zone, now))
+        if self.opens <= self.closes:
+            return self.opens <= minute < self.closes
+        return minute >= self.opens or minute < self.closes
+
+    def next_opening(self, zone: str, now: int) -> int:
+        """When it opens there, in milliseconds; `now` while it is open."""
+        if self.is_open(zone, now):
+            return now
+        here = _local(zone, now)
+        opening = here.replace(hour=self.opens // 60, minute=self.opens % 60, second=0, microsecond=0, fold=0)
+        if opening <= here:
+            opening += timedelta(days=1)
+        # A time that clocks skip in spring is the same moment as an hour later.
+        return max(now + 1, int(opening.astimezone(UTC).timestamp() * 1000))
+
+    @staticmethod
+    def _minute(at: datetime) -> int:
+        return at.hour * 60 + at.minute
+
+
+def minutes_of(text: str) -> int:
+    """`09:30` as minutes; `24:00` is the end of the day."""
+    hours, _, minutes = text.partition(":")
+    return min(int(hours) * 60 + int(minutes), _DAY)
+
+
+def as_time(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def _local(zone: str, now: int) -> datetime:
+    return datetime.fromtimestamp(now / 1000, zone_of(zone) or UTC)

@@ -1,0 +1,12 @@
+"""Public contact forms: contacts of people who have no account."""
+
+from __future__ import annotations
+
+from chatnode.api import Limit
+from chatnode_crm.part import Part
+from chatnode_crm.people.forms.commands import COMMANDS
+from chatnode_crm.people.forms.route import ROUTES
+
+PART = Part(
+    commands=COMMANDS, routes=ROUTES, limits=(Limit("crm_forms", "submissions of forms", "form_posts_per_minute"),)
+)

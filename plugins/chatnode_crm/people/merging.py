@@ -1,0 +1,309 @@
+"""Merging two contacts into one, and undoing it.
+
+All that belongs to the other contact goes over to the one that is left: lists, tags, notes, identities, consents,
+opt-outs. The events are those of what really changed: the other one is deleted (`merged`), the one that is left is
+updated, added to lists and tagged. A merge can be undone until something about the contact changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import attrs
+import orjson
+
+from chatnode.api import Querying, Refusal, Transaction, new_id
+from chatnode_crm.contacts import index
+from chatnode_crm.contacts.events import CrmContactCreated
+from chatnode_crm.contacts.finding import ContactRow, rows
+from chatnode_crm.contacts.writing import delete_many, update_many
+from chatnode_crm.jsons import json_array
+from chatnode_crm.lists import membership
+from chatnode_crm.lists.finding import list_by_key
+from chatnode_crm.people import pairs, snapshots
+from chatnode_crm.people.snapshots import KEYED, PAIRED, Snapshot
+from chatnode_crm.tags import tagging
+from chatnode_crm.tags.finding import tag_by_key
+
+FIELDS = (
+    "email", "external_id", "first_name", "last_name", "company", "phone", "country", "city", "description", "owner"
+)  # fmt: skip
+_KEYS = {"email": "email_key", "phone": "phone_key"}
+REASON = "merged"
+
+
+@attrs.frozen
+class MergeRow:
+    """A row of `crm_merges`: `contact` is left, `gone` was merged into it; both by key."""
+
+    key: int
+    id: str
+    contact: int
+    gone: int
+    before: str
+    after: str
+    at: int
+
+
+def merge(
+    tx: Transaction,
+    kept: ContactRow,
+    other: ContactRow,
+    take: Collection[str],
+    take_custom: Collection[str],
+    *,
+    actor: int | None,
+) -> str:
+    """Merge `other` into `kept`; returns the id of the merge. `take_custom` has keys of custom fields.
+
+    Raises `Refusal`: `invalid` for a contact with itself, `conflict` for two that a user said are not the same.
+    """
+    if kept.key == other.key:
+        raise Refusal("invalid", "a contact cannot be merged with itself", path="other")
+    if pairs.is_not_same(tx, kept.key, other.key):
+        raise Refusal(
+            "conflict",
+            "these two were said not to be the same; take that back with crm.contacts.not_same",
+            path="other",
+        )
+    before = {"kept": snapshots.take(tx, kept.key), "other": snapshots.take(tx, other.key)}
+    _move_rows(tx, kept.key, other.key)
+    _move_pairs(tx, kept.key, other.key)
+    delete_many(tx, [other.key], reason=REASON, actor=actor)
+    tx.execute(
+        "INSERT INTO crm_redirects (id, contact) VALUES (?, ?) "
+        "ON CONFLICT (id) DO UPDATE SET contact = excluded.contact",
+        (other.id, kept.key),
+    )
+    update_many(tx, [(kept.key, _values(kept, other, take, take_custom))], actor=actor)
+    _join(tx, kept.key, before["other"], actor)
+    id = new_id()
+    tx.execute(
+        "INSERT INTO crm_merges (id, contact, gone, before, after, at, by) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            id, kept.key, other.key, orjson.dumps(before).decode(),
+            snapshots.digest(snapshots.take(tx, kept.key)), tx.now, actor,
+        ),
+    )  # fmt: skip
+    return id
+
+
+def _values(kept: ContactRow, other: ContactRow, take: Collection[str], take_custom: Collection[str]) -> dict[str, Any]:
+    """What is written: fields of `other` that are chosen, or that `kept` lacks. Opting out is never undone."""
+    found: dict[str, Any] = {}
+    for name in FIELDS:
+        value = getattr(other, name)
+        if value is not None and (name in take or getattr(kept, name) is None):
+            found[name] = value
+            if name in _KEYS:
+                found[_KEYS[name]] = getattr(other, _KEYS[name])
+    if kept.opted_out_at is None and other.opted_out_at is not None:
+        found["opted_out_at"] = other.opted_out_at
+    mine, theirs = _custom(kept.custom), _custom(other.custom)
+    custom = {key: value for key, value in theirs.items() if key in take_custom or key not in mine}
+    return found | ({"custom": custom} if custom else {})
+
+
+def _move_rows(tx: Transaction, kept: int, other: int) -> None:
+    both = {"kept": kept, "other": other}
+    for table in (*KEYED, "crm_redirects"):
+        tx.execute(f"UPDATE {table} SET contact = :kept WHERE contact = :other", both)  # noqa: S608 -- constants
+    for table in ("crm_opt_outs", "crm_deliveries"):
+        column = PAIRED[table]
+        tx.execute(
+            f"UPDATE {table} SET contact = :kept WHERE contact = :other AND NOT EXISTS "  # noqa: S608 -- constants
+            f"(SELECT 1 FROM {table} mine WHERE mine.contact = :kept AND mine.{column} = {table}.{column})",
+            both,
+        )
+        tx.execute(f"DELETE FROM {table} WHERE contact = :other", both)  # noqa: S608 -- constants
+
+
+def _move_pairs(tx: Transaction, kept: int, other: int) -> None:
+    """Who the other may be, the one that is left may be; and who it is not, it is not."""
+    for row in snapshots.take(tx, other)["crm_pairs"]:
+        third = row["one"] if row["other"] == other else row["other"]
+        if third == kept:
+            continue
+        if row["verdict"] == "not_same":
+            pairs.set_not_same(tx, kept, third, row["by"])
+        else:
+            pairs.suggest(tx, kept, third, row["reason"], row["score"])
+    pairs.forget_pairs(tx, [other])
+
+
+def _join(tx: Transaction, contact: int, other: Snapshot, actor: int | None) -> None:
+    """On the lists and under the tags of a snapshot that still exist, since when that was."""
+    for row in other["crm_members"]:
+        if list_by_key(tx, row["list"]) is not None and membership.add_many(tx, row["list"], [contact], actor=actor):
+            tx.execute(
+                "UPDATE crm_members SET added_at = :added_at, added_by = :added_by "
+                "WHERE list = :list AND contact = :contact",
+                row | {"contact": contact},
+            )
+    for row in other["crm_taggings"]:
+        if tag_by_key(tx, row["tag"]) is not None and tagging.tag_many(tx, row["tag"], [contact], actor=actor):
+            tx.execute(
+                "UPDATE crm_taggings SET created_at = :created_at, created_by = :created_by "
+                "WHERE tag = :tag AND contact = :contact",
+                row | {"contact": contact},
+            )
+
+
+# ---- undoing
+
+
+def find_merge(reader: Querying, id: str) -> MergeRow:
+    """Raises `Refusal("not_found")`."""
+    row = reader.execute(
+        "SELECT key, id, contact, gone, before, after, at FROM crm_merges WHERE id = ?", (id,)
+    ).fetchone()
+    if row is None:
+        raise Refusal(
+            "not_found", "no such merge: it was undone, is too long ago, or the contact was merged again", path="merge"
+        )
+    return MergeRow(*row)
+
+
+def unmerge(tx: Transaction, found: MergeRow, *, actor: int | None) -> tuple[str, str]:
+    """Both contacts are as they were; returns their ids. Raises `Refusal("conflict")` if anything changed since."""
+    if snapshots.digest(snapshots.take(tx, found.contact)) != found.after:
+        raise Refusal("conflict", "the contact was changed since it was merged, so that cannot be undone", path="merge")
+    before: dict[str, Snapshot] = orjson.loads(found.before)
+    kept, other = before["kept"], before["other"]
+    _check_free(tx, other, found.contact)
+    tx.execute("DELETE FROM crm_merges WHERE key = ?", (found.key,))
+    _leave(tx, found, kept, other, actor)
+    _take_back(tx, found, kept, actor)
+    _revive(tx, other, actor)
+    _put_back(tx, found, kept, other)
+    _join(tx, found.gone, other, actor)
+    return kept["crm_contacts"][0]["id"], other["crm_contacts"][0]["id"]
+
+
+def _check_free(tx: Transaction, other: Snapshot, kept: int) -> None:
+    """Raises `Refusal("conflict")` if a third contact has an e-mail or an external id of the other one by now."""
+    [row] = other["crm_contacts"]
+    for column, name in (("email_key", "e-mail"), ("external_id", "external id")):
+        taken = tx.execute(
+            f"SELECT 1 FROM crm_contacts WHERE {column} = ? AND key <> ?",  # noqa: S608 -- constants
+            (row[column], kept),
+        ).fetchone()
+        if taken is not None:
+            raise Refusal("conflict", f"another contact has the {name} by now, so that cannot be undone", path="merge")
+
+
+def _leave(tx: Transaction, found: MergeRow, kept: Snapshot, other: Snapshot, actor: int | None) -> None:
+    """Off the lists and tags that only the other one had."""
+    mine = {row["list"] for row in kept["crm_members"]}
+    for row in other["crm_members"]:
+        if row["list"] not in mine:
+            membership.remove_many(tx, row["list"], [found.contact], actor=actor)
+    mine = {row["tag"] for row in kept["crm_taggings"]}
+    for row in other["crm_taggings"]:
+        if row["tag"] not in mine:
+            tagging.untag_many(tx, row["tag"], [found.contact], actor=actor)
+
+
+def _take_back(tx: Transaction, found: MergeRow, kept: Snapshot, actor: int | None) -> None:
+    [now] = rows(tx, [found.contact])
+    [row] = kept["crm_contacts"]
+    values = {name: row[name] for name in (*FIELDS, *_KEYS.values(), "opted_out_at")}
+    custom = dict.fromkeys(_custom(now.custom)) | _custom(row["custom"])
+    update_many(tx, [(found.contact, values | ({"custom": custom} if custom else {}))], actor=actor)
+
+
+def _revive(tx: Transaction, other: Snapshot, actor: int | None) -> None:
+    """The contact that was merged is there again, with its key and its id."""
+    [row] = other["crm_contacts"]
+    tx.execute("DELETE FROM crm_redirects WHERE id = ?", (row["id"],))
+    tx.execute("DELETE FROM crm_gone WHERE contact = ?", (row["key"],))
+    snapshots.put_rows(tx, "crm_contacts", [row | {"version": tx.next_gid, "updated_at": tx.now, "updated_by": actor}])
+    snapshots.put_rows(tx, "crm_merges", other["crm_merges"])
+    index.add(tx, [(row["key"], row["words"])])
+    tx.record_many(CrmContactCreated, [row["key"]], actor=actor)
+
+
+def _put_back(tx: Transaction, found: MergeRow, kept: Snapshot, other: Snapshot) -> None:
+    """Each relation belongs to whom it belonged to."""
+    for table, column in (*((table, "key") for table in KEYED), ("crm_redirects", "id")):
+        moved = json_array(row[column] for row in other[table])
+        tx.execute(
+            f"UPDATE {table} SET contact = ? WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608
+            (found.gone, moved),
+        )
+    for table in ("crm_opt_outs", "crm_deliveries"):
+        column = PAIRED[table]
+        mine = {row[column] for row in kept[table]}
+        for row in other[table]:
+            if row[column] in mine:
+                snapshots.put_rows(tx, table, [row])
+            else:
+                tx.execute(
+                    f"UPDATE {table} SET contact = ? WHERE contact = ? AND {column} = ?",  # noqa: S608 -- constants
+                    (found.gone, found.contact, row[column]),
+                )
+    pairs.forget_pairs(tx, [found.contact, found.gone])
+    rows = {(row["one"], row["other"]): row for row in (*kept["crm_pairs"], *other["crm_pairs"])}
+    alive = _alive(tx, {key for pair in rows for key in pair})
+    snapshots.put_rows(tx, "crm_pairs", [row for pair, row in rows.items() if alive.issuperset(pair)])
+
+
+def _alive(tx: Transaction, keys: Collection[int]) -> set[int]:
+    found = tx.execute(
+        "SELECT key FROM crm_contacts WHERE key IN (SELECT value FROM json_each(?))", (json_array(keys),)
+    )
+    return {key for (key,) in found}
+
+
+def _custom(text: str | None) -> dict[str, Any]:
+    return orjson.loads(text) if text else {}
+
+
+# ---- forgetting
+
+
+def remove_old(tx: Transaction, until: int, most: int) -> int:
+    """Merges from before a time cannot be undone any more; returns how many were removed, up to `most`."""
+    return tx.execute(
+        "DELETE FROM crm_merges WHERE key IN (SELECT key FROM crm_merges WHERE at < ? ORDER BY at LIMIT ?)",
+        (until, most),
+    ).rowcount
+
+
+def merged_into(reader: Querying, keys: Sequence[int]) -> list[int]:
+    """The keys of contacts that were merged into these, also long ago: the journal may still say something of them."""
+    rows = reader.execute(
+        "SELECT g.contact FROM crm_redirects r JOIN crm_gone g ON g.id = r.id "
+        "WHERE r.contact IN (SELECT value FROM json_each(?))",
+        (json_array(keys),),
+    )
+    return [key for (key,) in rows]
+
+
+def earlier_contacts(reader: Querying, keys: Sequence[int]) -> list[tuple[str, str | None]]:
+    """Ids of contacts that were merged into these, with their normalised e-mails as long as the merge can be undone."""
+    many = json_array(keys)
+    ids = reader.execute("SELECT id FROM crm_redirects WHERE contact IN (SELECT value FROM json_each(?))", (many,))
+    found: dict[str, str | None] = {id: None for (id,) in ids}
+    for (before,) in reader.execute(
+        "SELECT before FROM crm_merges WHERE contact IN (SELECT value FROM json_each(?))", (many,)
+    ):
+        _collect(orjson.loads(before), found)
+    return list(found.items())
+
+
+def _collect(before: dict[str, Snapshot], found: dict[str, str | None]) -> None:
+    """Both contacts of a merge, and those of the merges before it."""
+    for snapshot in before.values():
+        for row in snapshot[snapshots.CONTACTS]:
+            found[row["id"]] = row["email_key"]
+        for row in snapshot["crm_merges"]:
+            _collect(orjson.loads(row["before"]), found)
+
+
+def forget_merges(tx: Transaction, keys: Sequence[int]) -> None:
+    """What merges keep of contacts that are gone, and of those that had been merged into them."""
+    both = json_array([*keys, *merged_into(tx, keys)])
+    for column in ("contact", "gone"):
+        tx.execute(f"DELETE FROM crm_merges WHERE {column} IN (SELECT value FROM json_each(?))", (both,))  # noqa: S608

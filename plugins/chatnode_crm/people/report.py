@@ -1,0 +1,126 @@
+"""Everything that is stored about a contact, for the person it is about; and erasing it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from chatnode.api import Context, Id, Querying, Reader, Refusal, Transaction, command, rfc3339
+from chatnode_crm.asking import actor_of
+from chatnode_crm.contacts import journal as changes
+from chatnode_crm.contacts import shown
+from chatnode_crm.contacts.finding import by_id
+from chatnode_crm.people.erasing import erase, finish
+from chatnode_crm.people.model import OfContact
+from chatnode_crm.permissions import DELETE, EXPORT, VIEW
+
+_PARTS = {
+    "lists": "SELECT l.id AS list, l.name, m.added_at AS at FROM crm_members m JOIN crm_lists l ON l.key = m.list "
+    "WHERE m.contact = :key ORDER BY m.added_at, l.key",
+    "tags": "SELECT t.id AS tag, t.name, g.created_at AS at FROM crm_taggings g JOIN crm_tags t ON t.key = g.tag "
+    "WHERE g.contact = :key ORDER BY g.created_at, t.key",
+    "notes": "SELECT n.id AS note, n.text, n.at FROM crm_notes n WHERE n.contact = :key ORDER BY n.key",
+    "identities": "SELECT i.kind, i.external_id, i.name, i.created_at AS at, i.verified_at FROM crm_identities i "
+    "WHERE i.contact = :key ORDER BY i.key",
+    "consents": "SELECT c.form, c.version, t.text, c.at FROM crm_consents c LEFT JOIN crm_consent_texts t "
+    "ON t.form = c.form AND t.version = c.version WHERE c.contact = :key ORDER BY c.key",
+    "opted_out_of": "SELECT l.id AS list, l.name, o.at FROM crm_opt_outs o JOIN crm_lists l ON l.key = o.list "
+    "WHERE o.contact = :key ORDER BY o.at, l.key",
+    "broadcasts": "SELECT b.id AS broadcast, b.title, b.text, d.state, d.reason, d.at, d.answered_at, d.stopped_at "
+    "FROM crm_deliveries d JOIN crm_broadcasts b ON b.key = d.broadcast WHERE d.contact = :key ORDER BY b.key",
+    "earlier_ids": "SELECT r.id FROM crm_redirects r WHERE r.contact = :key ORDER BY r.id",
+}
+_TIMES = frozenset({"at", "verified_at", "answered_at", "stopped_at"})
+_MOST_CHANGES = 10_000
+
+
+@attrs.define
+class ContactReport:
+    """`contact` has the fields. `changes` is the journal, newest first, as long as it is kept."""
+
+    contact: dict[str, Any]
+    changes: list[dict[str, Any]]
+    lists: list[dict[str, Any]]
+    tags: list[dict[str, Any]]
+    notes: list[dict[str, Any]]
+    identities: list[dict[str, Any]]
+    consents: list[dict[str, Any]]
+    opted_out_of: list[dict[str, Any]]
+    broadcasts: list[dict[str, Any]]
+    earlier_ids: list[dict[str, Any]]
+
+
+@attrs.define
+class EraseContact:
+    """`confirm` is the contact's id again: erasing cannot be undone."""
+
+    contact: Id
+    confirm: Id
+
+
+@attrs.define
+class ContactErased:
+    """How many contacts were erased: 1, or 0 if the contact was erased in the meantime."""
+
+    erased: int
+
+
+@command("crm.contacts.report", permission=EXPORT, reads=True)
+async def report_contact(ctx: Context, asked: OfContact) -> ContactReport:
+    """Everything that is stored about a contact, for the person it is about. It is recorded in the audit log."""
+    ctx.check(VIEW, reads=True)
+
+    def read(reader: Reader) -> ContactReport:
+        contact = by_id(reader, asked.contact)
+        [fields] = shown.plain(reader, [contact])
+        parts = {name: _rows(reader, sql, contact.key) for name, sql in _PARTS.items()}
+        return ContactReport(contact=fields, changes=_changes(reader, contact.key), **parts)
+
+    report = await ctx.read(read)
+    await ctx.write(lambda tx: ctx.audit(tx, "contacts.report", report.contact["id"]))
+    return report
+
+
+@command("crm.contacts.erase", permission=DELETE)
+async def erase_contact(ctx: Context, asked: EraseContact) -> ContactErased:
+    """Erase a contact for good: fields, notes, identities, the journal, and copies of it in merges and deliveries.
+
+    Of the e-mail a keyed hash stays, so that no import and no form brings the contact back; a user can create it again.
+    Events about it say its id only. After a restore it is erased again.
+    """
+
+    def write(tx: Transaction) -> int:
+        contact = by_id(tx, asked.contact)
+        if asked.confirm not in (asked.contact, contact.id):
+            raise Refusal("invalid", "must be the contact's id, to confirm that it is erased for good", path="confirm")
+        ctx.audit(tx, "contacts.erase", contact.id)
+        return erase(tx, [contact.key], actor=actor_of(ctx))
+
+    erased = await ctx.write(write)
+    await finish(ctx)
+    return ContactErased(erased)
+
+
+def _rows(reader: Querying, sql: str, key: int) -> list[dict[str, Any]]:
+    cursor = reader.execute(sql, {"key": key})
+    names = [column[0] for column in cursor.description]
+    return [_shown(dict(zip(names, row, strict=True))) for row in cursor]
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: rfc3339(value) if name in _TIMES else value for name, value in row.items() if value is not None}
+
+
+def _changes(reader: Reader, contact: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "at": rfc3339(each.at),
+            "before": shown.fields_of(reader, each.before),
+            "after": shown.fields_of(reader, each.after or {}),
+        }
+        for each in changes.entries_of(reader, contact, 2**62, _MOST_CHANGES)
+    ]
+
+
+COMMANDS = (report_contact, erase_contact)

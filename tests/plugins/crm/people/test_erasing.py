@@ -1,0 +1,140 @@
+"""What is erased is gone everywhere, and stays gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import chatnode_crm
+import pytest
+from chatnode_crm.people.suppression import is_suppressed_many
+
+from chatnode.config import Config
+from chatnode.hooks.discovery import Installed
+from chatnode.hooks.files import find_lister
+from chatnode.node import Node, open_node
+from chatnode.services import declared
+from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.engine.stored_files import Lister
+from chatnode.storage.upkeep import backups
+from chatnode.storage.upkeep.restoring import restore
+from chatnode.testing import User, refused
+from tests.plugins.crm.people.making import contact, count, key_of, of_account, rows
+
+
+def find(name: str) -> Lister | None:
+    return find_lister({}, {"crm": Installed("crm", "", "", lambda: chatnode_crm)}, name)
+
+
+def put_back(data: Path, backup: Path) -> None:
+    directory = DataDirectory(data)
+    directory.claim()
+    try:
+        restore(directory, backup, None, declared(), find, anyway=True)
+    finally:
+        directory.release()
+
+
+async def everything(node: Node, *words: str) -> list[str]:
+    """The plugin's tables in which one of the words is found."""
+    tables = await rows(node, "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'crm_%'")
+    found: list[str] = []
+    for (table,) in tables:
+        text = str(await rows(node, f"SELECT * FROM {table}")).lower()  # noqa: S608
+        found += [table for word in words if word in text]
+    return found
+
+
+async def erase(who: User, id: str) -> int:
+    erased = (await who.call("crm.contacts.erase", contact=id, confirm=id))["erased"]
+    await who.node.call("jobs.run", job="crm.contacts_upkeep")  # which the command wakes on a node that serves
+    return erased
+
+
+async def test_no_table_says_anything_of_an_erased_contact(node: Node, mara: User, ann: User) -> None:
+    ada = await of_account(node, ann, mara, first_name="Zuleika", last_name="Quux")
+    other = await contact(node, "zuleika@elsewhere.example", city="Quuxville")
+    await mara.call("crm.notes.add", contact=ada, text="quux!")
+    await mara.call("crm.contacts.update", contact=ada, company="Quux & Co")
+    await mara.call("crm.lists.create", name="List")
+    await mara.call("crm.contacts.merge", contact=ada, other=other)
+    key = await key_of(node, ada)
+    words = ("zuleika", "quux", "ann@example.org", ann.id)
+    assert await everything(node, *words)
+    assert await erase(mara, ada) == 1
+    assert await everything(node, *words) == []
+    for table in ("crm_identities", "crm_changes", "crm_merges", "crm_redirects", "crm_notes"):
+        assert await count(node, f"SELECT count(*) FROM {table} WHERE contact = ?", key) == 0  # noqa: S608
+    with refused("not_found", "contact"):
+        await mara.call("crm.contacts.get", contact=ada)
+
+
+async def test_the_e_mails_are_suppressed_and_nobody_can_read_them(node: Node, mara: User) -> None:
+    ada, other = await contact(node, "ada@example.org"), await contact(node, "a.lovelace@example.org")
+    await mara.call("crm.contacts.merge", contact=ada, other=other)
+    await erase(mara, other)  # the id of the other leads there too
+    asked = ["ada@example.org", "a.lovelace@example.org", "eva@example.org"]
+    found = await node.core.db.read(lambda reader: is_suppressed_many(reader, asked))
+    assert found == {"ada@example.org", "a.lovelace@example.org"}
+    assert await everything(node, "lovelace") == []
+    again = await mara.call("crm.contacts.create", email="ada@example.org")  # a user may, knowingly
+    assert again["contact"]["email"] == "ada@example.org"
+
+
+async def test_who_may_and_what_is_typed(node: Node, mara: User, vic: User) -> None:
+    ada = await contact(node, "ada@example.org")
+    with refused("forbidden"):
+        await erase(vic, ada)
+    with refused("invalid", "confirm"):
+        await mara.call("crm.contacts.erase", contact=ada, confirm="0" * 32)
+    assert await count(node, "SELECT count(*) FROM crm_contacts") == 1
+
+
+async def test_everything_stored_about_a_contact(node: Node, mara: User, vic: User, ann: User) -> None:
+    ada = await of_account(node, ann, mara, first_name="Ada")
+    other = await contact(node, "a.lovelace@example.org")
+    await mara.call("crm.notes.add", contact=ada, text="likes tea")
+    await mara.call("crm.contacts.update", contact=ada, company="Engines")
+    await mara.call("crm.contacts.merge", contact=ada, other=other)
+    report = await mara.call("crm.contacts.report", contact=ada)
+    assert report["contact"]["company"] == "Engines"
+    assert [each["text"] for each in report["notes"]] == ["likes tea"]
+    assert [each["external_id"] for each in report["identities"]] == [ann.id]
+    assert {"company": "Engines"} in [each["after"] for each in report["changes"]]
+    assert report["earlier_ids"] == [{"id": other}]
+    with refused("forbidden"):
+        await vic.call("crm.contacts.report", contact=ada)
+    assert "crm.contacts.report" in str(await node.call("audit.list"))
+
+
+async def test_after_a_restore_it_is_erased_again(tmp_path: Path) -> None:
+    """The backup is older than the erasure: the contact is back for no moment in which the node serves."""
+    data, copy = tmp_path / "data", tmp_path / "backup"
+    async with open_node(data, Config(), only=[chatnode_crm]) as node:
+        mara = await User.new(node, "mara", role="contacts_manager")
+        ada, other = await contact(node, "ada@example.org"), await contact(node, "a.lovelace@example.org")
+        kept = await contact(node, "eva@example.org")
+        backups.create(DataDirectory(data), copy, None, declared(), find)
+        await mara.call("crm.contacts.merge", contact=ada, other=other)
+        await erase(mara, ada)
+    put_back(data, copy)
+    async with open_node(data, Config(), only=[chatnode_crm]) as node:
+        assert await rows(node, "SELECT id FROM crm_contacts") == [(kept,)]
+        asked = ["ada@example.org", "eva@example.org"]
+        assert await node.core.db.read(lambda reader: is_suppressed_many(reader, asked)) == {"ada@example.org"}
+        assert await count(node, "SELECT count(*) FROM crm_people_state WHERE name = 'restored'") == 0
+
+
+@pytest.mark.parametrize("torn", [b'{"contact": "12', b"\n", b""])
+async def test_a_torn_line_of_the_journal_harms_nothing(tmp_path: Path, torn: bytes) -> None:
+    from chatnode_crm.people.journal import read_all
+
+    data = tmp_path / "data"
+    async with open_node(data, Config(), only=[chatnode_crm]) as node:
+        mara = await User.new(node, "mara", role="contacts_manager")
+        ids = [await contact(node, f"{number}@example.org") for number in range(2)]
+        await erase(mara, ids[0])
+        journal = next(data.rglob("erased.jsonl"))
+        with journal.open("ab") as file:
+            file.write(torn)
+        await erase(mara, ids[1])
+        assert [each.contact for each in read_all(journal.parent)] == ids

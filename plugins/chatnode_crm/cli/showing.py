@@ -58,8 +58,9 @@ def fields(call: Call) -> None:
 @click.pass_obj
 def stats(call: Call, days: int, top: int) -> None:
     """Show how many contacts there are, and how that, the lists and the tags have changed."""
+    places = call("crm.statistics.geography", limit=top)
     growth = call("crm.statistics.growth", days=days)["days"]
-    click.echo(f"{growth[0]['total_contacts']:,} contacts")
+    click.echo(f"{places['total']:,} contacts")
     _heading(f"The last {days} days")
     print_table(
         ("DATE", "NEW", "DELETED", "TOTAL"),
@@ -75,7 +76,6 @@ def stats(call: Call, days: int, top: int) -> None:
             right=(1, 2),
         )
     _heading("Countries")
-    places = call("crm.statistics.geography", limit=top)
     print_table(
         ("COUNTRY", "CONTACTS", "SHARE"),
         [(each["country"], each["contact_count"], f"{each['percentage']:.1f}%") for each in places["places"]],

@@ -18,7 +18,7 @@ from chatnode_crm.exports.model import (
 )
 from chatnode_crm.exports.showing import expires_at, shown
 from chatnode_crm.exports.stored import ExportRow
-from chatnode_crm.exports.upkeep import UPKEEP
+from chatnode_crm.exports.upkeep import delete_files
 from chatnode_crm.exports.writing import EXPORT
 from chatnode_crm.files.writing.formats import FORMATS, FileOptions, FormatName
 from chatnode_crm.permissions import EXPORT as MAY_EXPORT
@@ -102,7 +102,7 @@ async def delete(ctx: Context, asked: OfExport) -> Nothing:
             await ctx.as_operator().call("work.cancel", work=row.work)
         except Refusal as refusal:
             ctx.log.info("the work of a deleted export has ended: %s", refusal.code)
-    ctx.wake(UPKEEP.name)
+    await delete_files(ctx)
     return Nothing()
 
 

@@ -126,7 +126,6 @@ async def test_a_file_that_is_deleted_is_gone(node: Node, url: str, mara: User, 
     path = await path_of(node, made)
     await mara.call("crm.exports.delete", export=made["export"])
     assert (await fetch(url + link)).status == 410
-    await node.call("jobs.run", job="crm.exports")
     assert not path.exists()
     with refused("gone"):
         await mara.call("crm.exports.link", export=made["export"])

@@ -9,10 +9,13 @@ import attrs
 import trio
 
 from chatnode.api import Context, Nothing, Refusal, Transaction, command
+from chatnode_crm.files.mapping import BadMapping
 from chatnode_crm.imports import works
 from chatnode_crm.imports.layout import ImportFiles
+from chatnode_crm.imports.looking import look, options_so_far
+from chatnode_crm.imports.mappings import find_mapping, fitted
 from chatnode_crm.imports.model import CreateImport, ImportPage, ImportReply, ListImports, MapImport, OfImport
-from chatnode_crm.imports.options import ImportOptions, as_stored, options_of
+from chatnode_crm.imports.options import ImportOptions, as_stored
 from chatnode_crm.imports.progress import forget_results
 from chatnode_crm.imports.receiving import in_blocks, of_bytes, receive
 from chatnode_crm.imports.rows import ImportRow, ImportState, change_import, check_state, find_import, imports_page
@@ -70,7 +73,7 @@ async def map_columns(ctx: Context, asked: MapImport) -> ImportReply:
     refused once rows were applied. Tags that do not exist need the permission `crm.tags.manage`.
     """
     row = await ctx.read(lambda reader: find_import(reader, ctx, asked.import_))
-    wanted = options_wanted(row, asked)
+    wanted = await _options_wanted(ctx, row, asked)
 
     def write(tx: Transaction) -> ImportRow:
         options = wanted
@@ -80,6 +83,8 @@ async def map_columns(ctx: Context, asked: MapImport) -> ImportReply:
             raise Refusal("gone", "the file was removed, as a contact in it was deleted; upload it again")
         if options.list_ is not None:
             options = attrs.evolve(options, list_=find_open_list(tx, options.list_).id)
+        if not ctx.may(TAGS) and "tags" in (*options.mapping.columns, *options.mapping.constants):
+            raise Refusal("forbidden", "you may not make new tags, which a column of tags may name", path="mapping")
         for place, tag in enumerate(options.tags):
             if tag_by_name(tx, tag) is None and not ctx.may(TAGS):
                 raise Refusal("forbidden", "you may not make new tags", path=f"tags.{place}")
@@ -90,12 +95,34 @@ async def map_columns(ctx: Context, asked: MapImport) -> ImportReply:
     return ImportReply(shown_import(ctx, await ctx.write(write)))
 
 
-def options_wanted(row: ImportRow, asked: MapImport) -> ImportOptions:
-    before = ImportOptions() if row.options is None else options_of(row.options)
+async def _options_wanted(ctx: Context, row: ImportRow, asked: MapImport) -> ImportOptions:
+    """What is given, else what is saved, else what was before, else what the file suggests. Raises `Refusal`."""
+    before = options_so_far(row)
+    looked = await look(ctx, row, asked.reading or before.reading)
+    names = [each.name for each in looked.file.columns]
+    if asked.saved is not None:
+        name = asked.saved
+        saved = await ctx.read(lambda reader: find_mapping(reader, ctx, name))
+        before = attrs.evolve(before, mapping=fitted(saved, names), policies=saved.policies)
     given = {
-        name: value for name in ("reading", "policies", "list_", "tags") if (value := getattr(asked, name)) is not None
+        name: value
+        for name in ("reading", "mapping", "policies", "list_", "tags")
+        if (value := getattr(asked, name)) is not None
     }
-    return attrs.evolve(before, **given)
+    options = attrs.evolve(before, **given)
+    if not options.mapping.columns:
+        columns = looked.mapping.columns
+        options = attrs.evolve(options, mapping=attrs.evolve(options.mapping, columns=columns))
+        if options.mapping.opted_out is None:
+            options = attrs.evolve(options, mapping=attrs.evolve(options.mapping, opted_out=looked.mapping.opted_out))
+    if len(options.mapping.columns) != len(names):
+        count = len(options.mapping.columns)
+        raise Refusal("invalid", f"{count} targets, but the file has {len(names)} columns", path="mapping.columns")
+    try:
+        options.mapping.as_mapping()
+    except BadMapping as error:
+        raise Refusal("invalid", str(error), path=f"mapping.{error.path}") from None
+    return options
 
 
 # ---- work

@@ -17,6 +17,7 @@ VERDICTS: tuple[RowVerdict, ...] = ("create", "update", "unchanged", "duplicate"
 DERIVED = {"email": "email_key", "phone": "phone_key"}
 """Fields that have a normalised form beside them: both change together."""
 REQUIRED = ("email", "first_name", "last_name")
+NOTHING: Values = {}
 OPTED_OUT = "opted_out"
 """In the values of a row: whether the contact opted out. Its column in the table has the time."""
 
@@ -69,16 +70,22 @@ def decide(
     claims: Claims,
     policies: ImportPolicies,
     suppressed: str | None = None,
+    more: Values = NOTHING,
 ) -> Decision:
-    """What becomes of a valid row that is no duplicate. `contact` is the one that it matches; rows come in order."""
+    """What becomes of a valid row that is no duplicate. Rows come in order.
+
+    `contact` is the one that it matches; its `custom` is an object by the field's key. `more` fills empty fields.
+    """
     if suppressed is not None:
         return Decision("suppressed", fault=FieldFault("email", "suppressed", suppressed))
     other = unique_fields(policies)[1]
     if contact is None:
-        return _create(values, claims, other)
+        return _create({**more, **{name: value for name, value in values.items() if value}}, claims, other)
     if policies.fields == "error":
         return _refused(policies.match, "exists", "there is such a contact already", contact["key"])
     changes = _changes(values, contact, policies)
+    if more and policies.fields != "skip":
+        _fill(changes, more, contact)
     if other in changes:
         value = changes[other]
         if value is not None and not claims.is_free(value, contact["key"]):
@@ -86,6 +93,8 @@ def decide(
         claims.take(value, contact[other])
     columns = ("opted_out_at" if field == OPTED_OUT else field for field in changes)
     before = {column: contact[column] for column in columns}
+    if "custom" in changes:
+        before["custom"] = {key: contact["custom"].get(key) for key in changes["custom"]}
     return Decision("update" if changes else "unchanged", contact["key"], changes, before=before)
 
 
@@ -108,13 +117,15 @@ def _changes(values: Values, contact: Mapping[str, Any], policies: ImportPolicie
     changes: dict[str, Any] = {}
     if policies.fields != "skip":
         for field, value in values.items():
-            if field == OPTED_OUT or field in _DERIVED_FIELDS:
+            if field in _NOT_TEXT:
                 continue
             value = value or None
             if value != contact[field] and _replaces(field, value, contact[field], policies):
                 changes[field] = value
                 if field in DERIVED:
                     changes[DERIVED[field]] = values.get(DERIVED[field]) or None
+        if custom := _custom_changes(values.get("custom", NOTHING), contact["custom"], policies):
+            changes["custom"] = custom
     opted_out = values.get(OPTED_OUT)
     allowed = policies.consent == "overwrite" or (opted_out and policies.consent == "tighten")
     if opted_out is not None and allowed and opted_out != (contact["opted_out_at"] is not None):
@@ -122,7 +133,23 @@ def _changes(values: Values, contact: Mapping[str, Any], policies: ImportPolicie
     return changes
 
 
-_DERIVED_FIELDS = frozenset(DERIVED.values())
+_NOT_TEXT = frozenset((OPTED_OUT, "custom", *DERIVED.values()))
+
+
+def _custom_changes(values: Values, current: Values, policies: ImportPolicies) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in values.items()
+        if value != current.get(key) and _replaces("custom", value, current.get(key), policies)
+    }
+
+
+def _fill(changes: dict[str, Any], more: Values, contact: Mapping[str, Any]) -> None:
+    for field, value in more.items():
+        if field not in _NOT_TEXT and value and not contact[field] and field not in changes:
+            changes[field] = value
+            if field in DERIVED:
+                changes[DERIVED[field]] = more.get(DERIVED[field])
 
 
 def _replaces(field: str, value: object, current: object, policies: ImportPolicies) -> bool:

@@ -9,7 +9,7 @@ import trio
 from chatnode.api import Context, Querying, Refusal, command
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.imports.deciding import Claims
-from chatnode_crm.imports.judging import judge
+from chatnode_crm.imports.judging import Judged, judge
 from chatnode_crm.imports.layout import ImportFiles
 from chatnode_crm.imports.model import FaultInfo, ImportedRow, ImportRowPage, ListImportRows
 from chatnode_crm.imports.progress import MEANING, applied_rows, faults_of, kept_rows, letters_of
@@ -55,16 +55,23 @@ def _shown(
     done = applied_rows(reader, row.key)
     waiting = [each for each in rows if each.number > done and each.letter == READY]
     judged = judge(reader, waiting, stored_options(row).policies, Claims({}), row.created_at)
-    decisions = {each.row.number: each.decision for each in judged}
+    decided = {each.row.number: shown_decision(each) for each in judged}
     shown: list[ImportedRow] = []
     for each in rows:
-        decision = decisions.get(each.number)
-        fault = faults.get(each.number) or (decision.fault if decision is not None else None)
-        one = shown_row(each, [fault] if fault is not None else [])
+        fault = faults.get(each.number)
+        one = decided.get(each.number) or shown_row(each, [] if fault is None else [fault])
         one.verdict = MEANING[letters[each.number - 1]]
-        if decision is not None and decision.changes:
-            one.changes = dict(decision.changes)
         shown.append(one)
+    return shown
+
+
+def shown_decision(judged: Judged) -> ImportedRow:
+    """A row, and what becomes of it."""
+    row, decision = judged.row, judged.decision
+    fault = decision.fault if decision.fault is not None and decision.fault not in row.faults else None
+    shown = shown_row(row, [] if fault is None else [fault])
+    shown.verdict = decision.verdict
+    shown.changes = dict(decision.changes) or None
     return shown
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
+import orjson
 
 from chatnode.api import Querying
 from chatnode_crm.contacts.values import FIELDS
@@ -22,7 +23,7 @@ COUNTED = {"c": "created", "u": "updated", "=": "unchanged", "d": "duplicates", 
 """Under which name the rows of a letter are counted."""
 APPLIED = frozenset(("create", "update", "unchanged"))
 
-_COLUMNS: tuple[str, ...] = ("key", *FIELDS, "email_key", "phone_key", "opted_out_at", "version")
+_COLUMNS: tuple[str, ...] = ("key", *FIELDS, "email_key", "phone_key", "opted_out_at", "custom")
 _REMOVED = Decision("suppressed")
 
 
@@ -61,7 +62,8 @@ def _decide(
     if row.letter == READY:
         values = row.values
         reason = ERASED if values.get("email_key") in suppressed else None
-        return decide(values, contacts.get(values[unique_fields(policies)[0]]), claims, policies, reason)
+        contact = contacts.get(values[unique_fields(policies)[0]])
+        return decide(values, contact, claims, policies, reason, row.more)
     if row.letter == REMOVED:
         return _REMOVED
     fault = next((fault for fault in row.faults if not fault.warning), None)
@@ -75,7 +77,9 @@ def _contacts_by(reader: Querying, column: str, values: Sequence[str]) -> dict[s
         f"SELECT {', '.join(_COLUMNS)} FROM crm_contacts WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608
         (json_array(values),),
     )
-    contacts = (dict(zip(_COLUMNS, row, strict=True)) for row in rows.fetchall())
+    contacts = [dict(zip(_COLUMNS, row, strict=True)) for row in rows.fetchall()]
+    for contact in contacts:
+        contact["custom"] = orjson.loads(contact["custom"]) if contact["custom"] is not None else {}
     return {contact[column]: contact for contact in contacts}
 
 

@@ -8,7 +8,7 @@ import attrs
 
 from chatnode.api import Id, Items, Text, Whole
 from chatnode_crm.imports.deciding import RowVerdict
-from chatnode_crm.imports.options import FileReading, ImportPolicies, ImportTags
+from chatnode_crm.imports.options import FileMapping, FileReading, ImportPolicies, ImportTags
 
 Limit = Annotated[int, Whole(1)]
 FileName = Annotated[str, Text(255, 1)]
@@ -113,11 +113,54 @@ class ImportPage:
 
 
 @attrs.define
-class MapImport:
-    """`list` is an id or a name."""
+class DetectImport:
+    """`reading` says how the file is read, where its content does not."""
 
     import_: Id
     reading: FileReading | None = None
+
+
+@attrs.define
+class DetectedColumn:
+    """A column, what it probably is, how sure that is (0 to 1), and some of its values."""
+
+    name: str
+    target: str
+    confidence: float
+    samples: list[str]
+
+
+@attrs.define
+class DetectedFile:
+    """`kind` is `csv`, `xlsx` or `vcard`; `notes` are what you should know of how the file is read."""
+
+    kind: str
+    header: bool
+    columns: list[DetectedColumn]
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    sheets: list[str] | None = None
+    notes: list[str] | None = None
+
+
+@attrs.define
+class PreviewImport:
+    import_: Id
+    reading: FileReading | None = None
+    mapping: FileMapping | None = None
+    policies: ImportPolicies | None = None
+    limit: Limit = 20
+
+
+@attrs.define
+class MapImport:
+    """`saved` names a saved mapping, for what is not given. `list` is an id or a name."""
+
+    import_: Id
+    saved: Annotated[str, Text(255, 1)] | None = None
+    reading: FileReading | None = None
+    mapping: FileMapping | None = None
     policies: ImportPolicies | None = None
     list_: Annotated[str, Text(255, 1)] | None = None
     tags: ImportTags | None = None
@@ -181,3 +224,51 @@ class ErrorsLink:
 
     url: str
     expires_at: str
+
+
+@attrs.define
+class ImportPreview:
+    """The mapping that was used, and what would become of the first rows."""
+
+    mapping: FileMapping
+    rows: list[ImportedRow]
+
+
+# ---- saved mappings
+
+
+@attrs.define
+class MappingInfo:
+    """What columns mean in files of one kind: `targets` by the name of the column, and the rest as in a mapping."""
+
+    id: str
+    name: str
+    targets: dict[str, str]
+    mapping: FileMapping
+    policies: ImportPolicies
+    updated_at: str
+
+
+@attrs.define
+class MappingList:
+    mappings: list[MappingInfo]
+
+
+@attrs.define
+class SaveMapping:
+    """The mapping and the policies of an import, under a name; one of yours with this name is replaced."""
+
+    import_: Id
+    name: Annotated[str, Text(255, 1)]
+
+
+@attrs.define
+class MappingReply:
+    mapping: MappingInfo
+
+
+@attrs.define
+class OfMapping:
+    """By id or name."""
+
+    mapping: Annotated[str, Text(255, 1)]

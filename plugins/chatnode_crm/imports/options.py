@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 import attrs
 import cattrs
 
-from chatnode.api import Items, Text
+from chatnode.api import Entries, Items, Text
+from chatnode_crm.files.mapping import ColumnMapping
 from chatnode_crm.files.reading import ReadOptions
 
 MatchField = Literal["email", "external_id"]
@@ -57,11 +58,44 @@ class FileReading:
         return ReadOptions(**attrs.asdict(self))
 
 
+Target = Annotated[str, Text(80, 1)]
+Targets = Annotated[list[Target], Items(1_000)]
+NamedTargets = Annotated[dict[str, str], Entries(1_000, 1_000, 80)]
+
+
+@attrs.frozen(kw_only=True)
+class FileMapping:
+    """What the columns of a file are. A target is a field of contacts, `custom.<field>`, `full_name`, which is split,
+    `tags`, `lists` or `ignore`.
+
+    `columns` has the target of each column. `constants` are values that all rows have, by target. `default_region` is
+    the country of phone numbers without a country code, such as FR. `separator` stands between the tags, and the lists,
+    of a cell. `date_form` is the order of the parts of dates. `derive_names`: find missing names in addresses such as
+    jane.doe@example.com. `opted_out` is the name of a column that says yes for contacts who opted out.
+    """
+
+    columns: Targets = attrs.field(factory=list[str])
+    constants: NamedTargets = attrs.field(factory=dict[str, str])
+    default_region: Annotated[str, Text(2, 2)] | None = None
+    separator: Annotated[str, Text(5, 1, free=True)] | None = None
+    date_form: Literal["iso", "dmy", "mdy", "ymd"] = "iso"
+    derive_names: bool = False
+    opted_out: Annotated[str, Text(1_000, 1)] | None = None
+
+    def as_mapping(self) -> ColumnMapping:
+        """Raises `BadMapping`."""
+        return ColumnMapping(
+            columns=tuple(self.columns), constants=self.constants, default_region=self.default_region,
+            separator=self.separator, date_form=self.date_form,
+        )  # fmt: skip
+
+
 @attrs.frozen(kw_only=True)
 class ImportOptions:
     """All that is decided about an import before it is planned. `list` is an id; all contacts get the `tags`."""
 
     reading: FileReading = attrs.field(factory=FileReading)
+    mapping: FileMapping = attrs.field(factory=FileMapping)
     policies: ImportPolicies = attrs.field(factory=ImportPolicies)
     list_: str | None = None
     tags: list[str] = attrs.field(factory=list[str])

@@ -34,19 +34,23 @@ class StagedRow:
     faults: list[FieldFault] = attrs.field(factory=list[FieldFault])
     letter: str = READY
     number: int = 0
+    lists: list[str] | None = None
+    more: dict[str, Any] = attrs.field(factory=dict[str, Any])
+    """What other plugins know of the contact; it fills empty fields."""
 
     def as_json(self) -> bytes:
         faults = [(fault.field, fault.code, fault.message, fault.warning) for fault in self.faults]
+        stored = (self.line, self.raw, self.values, self.tags, faults, self.lists, self.more)
         try:
-            return orjson.dumps((self.line, self.raw, self.values, self.tags, faults))
+            return orjson.dumps(stored)
         except orjson.JSONEncodeError:  # bytes that are in no encoding
             raw = [cell.encode("utf-8", "replace").decode() for cell in self.raw]
-            return orjson.dumps((self.line, raw, self.values, self.tags, faults))
+            return orjson.dumps((self.line, raw, *stored[2:]))
 
     @classmethod
     def of_json(cls, line: bytes, number: int, letter: str) -> Self:
-        at, raw, values, tags, faults = orjson.loads(line)
-        return cls(at, raw, values, tags, [FieldFault(*fault) for fault in faults], letter, number)
+        at, raw, values, tags, faults, lists, more = orjson.loads(line)
+        return cls(at, raw, values, tags, [FieldFault(*fault) for fault in faults], letter, number, lists, more)
 
 
 class StagedWriter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from time import perf_counter
 
@@ -9,7 +10,10 @@ import attrs
 import trio
 
 from chatnode.api import Context, Refusal, Transaction, Work, new_id
-from chatnode_crm.contacts.values import FieldFault
+from chatnode_crm.contacts.completing import additions
+from chatnode_crm.contacts.fields import FieldRow, by_name
+from chatnode_crm.contacts.values import FieldFault, Rules
+from chatnode_crm.files.mapping import BadMapping
 from chatnode_crm.files.reading import UnreadableFile
 from chatnode_crm.imports.layout import ImportFiles
 from chatnode_crm.imports.options import ImportOptions
@@ -23,6 +27,8 @@ from chatnode_crm.settings import CrmSettings
 
 STEP_SECONDS = 0.05
 """How long a step takes: pausing and cancelling wait for it, and after it the work makes room for others."""
+STEP_ROWS = 500
+"""Maximum number of rows of a step, which other plugins complete together."""
 ROOM_BYTES = 1 << 22
 """What a step may write, with room to spare."""
 REST = 2.0
@@ -30,36 +36,47 @@ REST = 2.0
 
 
 class Stager:
-    """Stages a file, a step at a time. It blocks, and runs in one thread at a time. Raises `UnreadableFile`."""
+    """Stages a file, some rows at a time. It blocks, and runs in one thread at a time. Raises `UnreadableFile`."""
 
-    def __init__(self, files: ImportFiles, generation: str, options: ImportOptions, settings: CrmSettings) -> None:
+    def __init__(
+        self, files: ImportFiles, generation: str, options: ImportOptions, settings: CrmSettings,
+        custom: Mapping[str, FieldRow],
+    ) -> None:  # fmt: skip
+        """Raises `BadMapping`, too."""
         self._seen: dict[str, int] = {}
         self._match = "email_key" if options.policies.match == "email" else "external_id"
         with ExitStack() as stack:
             table = stack.enter_context(open_file(files.source, options, settings))
+            self._reader = RowReader(options, table, custom, settings.phone_region or None)
             self._writer = StagedWriter(files.rows(generation), files.index(generation))
             stack.callback(self._writer.close)
             self._rows = table.rows()
-            self._reader = RowReader(options, table)
             self.columns = list(table.columns)
             self._stack = stack.pop_all()
 
-    def step(self) -> bool:
-        """Stage some rows; returns whether there are more."""
+    def read(self) -> list[StagedRow]:
+        """The next rows; none at the end."""
         until = perf_counter() + STEP_SECONDS
+        found: list[StagedRow] = []
         for raw in self._rows:
-            self._writer.add(self._checked(self._reader.read(raw)))
-            if perf_counter() > until:
-                return True
-        self._writer.finish()
-        return False
+            found.append(self._checked(self._reader.read(raw), raw.number))
+            if len(found) >= STEP_ROWS or perf_counter() > until:
+                break
+        return found
 
-    def _checked(self, row: StagedRow) -> StagedRow:
+    def write(self, rows: Sequence[StagedRow]) -> None:
+        for row in rows:
+            self._writer.add(row)
+
+    def finish(self) -> None:
+        self._writer.finish()
+
+    def _checked(self, row: StagedRow, number: int) -> StagedRow:
         """With duplicates in the file found: the first valid row counts."""
         if row.letter != READY:
             return row
-        first = self._seen.setdefault(row.values[self._match], self._writer.count + 1)
-        if first == self._writer.count + 1:
+        first = self._seen.setdefault(row.values[self._match], number)
+        if first == number:
             return row
         field = self._match.removesuffix("_key")
         fault = FieldFault(field, "duplicate", f"row {first} has the same {field}")
@@ -74,7 +91,7 @@ async def stage(ctx: Context, work: Work, row: ImportRow) -> ImportRow:
     files, generation = ImportFiles.of(ctx.directory, row.id), new_id()[:8]
     try:
         columns = await _stage(ctx, files, generation, stored_options(row))
-    except UnreadableFile as error:
+    except (UnreadableFile, BadMapping) as error:
         await trio.to_thread.run_sync(files.keep_only, row.generation)
         raise Refusal("invalid", str(error), path="file") from None
     count = await trio.to_thread.run_sync(lambda: files.index(generation).stat().st_size) // 9
@@ -96,16 +113,41 @@ async def stage(ctx: Context, work: Work, row: ImportRow) -> ImportRow:
 
 async def _stage(ctx: Context, files: ImportFiles, generation: str, options: ImportOptions) -> list[str]:
     """Returns the names of the file's columns."""
-    stager = await trio.to_thread.run_sync(Stager, files, generation, options, ctx.settings(CrmSettings))
+    custom, settings = await ctx.read(by_name), ctx.settings(CrmSettings)
+    asks_plugins = bool(await ctx.ask("complete_contacts", contacts=[]))
+    stager = await trio.to_thread.run_sync(Stager, files, generation, options, settings, custom)
     try:
-        commits, began, more = ctx.commits(), trio.current_time(), True
-        while more:
+        pace = _Pace(ctx)
+        while rows := await trio.to_thread.run_sync(stager.read):
+            if asks_plugins:
+                rows = await _complete(ctx, rows)
             if ctx.free_bytes() < ROOM_BYTES:
                 raise disk_full()
-            more = await trio.to_thread.run_sync(stager.step)
-            if ctx.commits() != commits:
-                await trio.sleep(REST * (trio.current_time() - began))
-            commits, began = ctx.commits(), trio.current_time()
+            await trio.to_thread.run_sync(stager.write, rows)
+            await pace.rest()
+        await trio.to_thread.run_sync(stager.finish)
         return stager.columns
     finally:
         stager.close()
+
+
+async def _complete(ctx: Context, rows: Sequence[StagedRow]) -> list[StagedRow]:
+    """With what other plugins know of the contacts of valid rows."""
+    given = [
+        {name: value for name, value in row.values.items() if value} if row.letter == READY else {} for row in rows
+    ]
+    more = await additions(ctx, given, Rules(default_region=ctx.settings(CrmSettings).phone_region or None))
+    return [attrs.evolve(row, more=each) if each else row for row, each in zip(rows, more, strict=True)]
+
+
+class _Pace:
+    """Lets staging rest while others write."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._commits, self._began = ctx.commits(), trio.current_time()
+
+    async def rest(self) -> None:
+        if self._ctx.commits() != self._commits:
+            await trio.sleep(REST * (trio.current_time() - self._began))
+        self._commits, self._began = self._ctx.commits(), trio.current_time()

@@ -56,30 +56,42 @@ def left_to_undo(reader: Querying, import_key: int) -> int:
 
 
 def undo_some(tx: Transaction, setup: UndoSetup, most: int) -> Counter[str] | None:
-    """Undo up to `most` changes, the newest first; returns what was done, None at the end."""
-    done = _put_back(tx, setup, most)
-    return done if done is not None else _take_away(tx, setup, most)
+    """Undo up to `most` changes, the newest first; returns what was done, None at the end.
+
+    What a slice added goes before what it changed is put back: a contact may have got a value that another one gave up.
+    """
+    counts, before = Counter[str](), most
+    while most > 0:
+        part = _newest(tx, setup)
+        done = _put_back(tx, setup, part.first + len(part.verdicts) if part is not None else 0, most, counts)
+        if not done and part is not None:
+            done = max(_take_from(tx, setup, part, most, counts), 1)
+            _store(tx, setup, part)
+        if not done:
+            return counts if most < before else None
+        most -= done
+    return counts
 
 
 # ---- contacts that were changed
 
 
-def _put_back(tx: Transaction, setup: UndoSetup, most: int) -> Counter[str] | None:
+def _put_back(tx: Transaction, setup: UndoSetup, first: int, most: int, counts: Counter[str]) -> int:
+    """Put back contacts of the rows from `first` on; returns how many."""
     images = tx.execute(
         "SELECT i.key, i.row, i.contact, i.before, c.version IS NULL, c.version > i.gid "
         "FROM crm_import_images i LEFT JOIN crm_contacts c ON c.key = i.contact "
-        "WHERE i.import = ? ORDER BY i.key DESC LIMIT ?",
-        (setup.import_key, most),
+        "WHERE i.import = ? AND i.row >= ? ORDER BY i.row DESC LIMIT ?",
+        (setup.import_key, first, most),
     ).fetchall()
     if not images:
-        return None
-    counts = Counter[str]()
+        return 0
     changes: list[_Change] = [
         (row, contact, orjson.loads(before)) for _, row, contact, before, gone, later in images if not (gone or later)
     ]
     kept = [(row, CHANGED_SINCE) for _, row, _, _, gone, later in images if not gone and later]
     if changes and _tries(tx, partial(_update, tx, setup, changes)):
-        counts["restored"] = len(changes)
+        counts["restored"] += len(changes)
     else:
         for change in changes:
             if _tries(tx, partial(_update, tx, setup, [change])):
@@ -91,8 +103,8 @@ def _put_back(tx: Transaction, setup: UndoSetup, most: int) -> Counter[str] | No
         (json_array([image[0] for image in images]),),
     )
     _report(tx, setup, kept)
-    counts["kept"] = len(kept)
-    return counts
+    counts["kept"] += len(kept)
+    return len(images)
 
 
 def _update(tx: Transaction, setup: UndoSetup, changes: Sequence[_Change]) -> None:
@@ -123,22 +135,6 @@ class _Slice:
     added: dict[str, Any]
 
 
-def _take_away(tx: Transaction, setup: UndoSetup, most: int) -> Counter[str] | None:
-    """Of the newest slices: tags, then members of the list, then contacts."""
-    counts = Counter[str]()
-    found = False
-    while most > 0 and (part := _newest(tx, setup)) is not None:
-        found = True
-        taken = _take_from(tx, setup, part, most, counts)
-        most -= max(taken, 1)
-        left = orjson.dumps(part.added).decode() if any(part.added.values()) else ""
-        tx.execute(
-            "UPDATE crm_import_slices SET added = ? WHERE import = ? AND first = ?",
-            (left, setup.import_key, part.first),
-        )
-    return counts if found else None
-
-
 def _newest(tx: Transaction, setup: UndoSetup) -> _Slice | None:
     row = tx.execute(
         "SELECT first, verdicts, gid, at, added FROM crm_import_slices WHERE import = ? AND added <> '' "
@@ -151,8 +147,15 @@ def _newest(tx: Transaction, setup: UndoSetup) -> _Slice | None:
     return _Slice(first, verdicts, gid, at, orjson.loads(added))
 
 
+def _store(tx: Transaction, setup: UndoSetup, part: _Slice) -> None:
+    left = orjson.dumps(part.added).decode() if any(part.added.values()) else ""
+    tx.execute(
+        "UPDATE crm_import_slices SET added = ? WHERE import = ? AND first = ?", (left, setup.import_key, part.first)
+    )
+
+
 def _take_from(tx: Transaction, setup: UndoSetup, part: _Slice, most: int, counts: Counter[str]) -> int:
-    """Returns how many changes were looked at."""
+    """Tags, then members of the list, then contacts; returns how many changes were looked at."""
     added = part.added
     for kind in ("tagged", "untagged"):
         if added[kind]:

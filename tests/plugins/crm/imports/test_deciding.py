@@ -15,7 +15,7 @@ ANN = {"email": "ann@example.com", "email_key": "ann@example.com", "first_name":
 def stored(**values: Any) -> dict[str, Any]:
     """A contact of the tables."""
     empty = dict.fromkeys((*FIELDS, "email_key", "phone_key", "opted_out_at"))
-    return {**empty, "key": 7, "version": 1, **ANN, **values}
+    return {**empty, "key": 7, "custom": {}, **ANN, **values}
 
 
 def decided(values: dict[str, Any], contact: dict[str, Any] | None = None, **policies: Any) -> Decision:

@@ -151,7 +151,8 @@ def check(tx: Transaction, case: Case) -> None:
     assert +counts == +planned
     assert len(letters) == len(rows)
     again = plan(tx, setup, rows, 100)
-    assert (again["created"], again["listed"]) == (0, 0)
+    if not planned["invalid"]:  # else a value may be free now that a row could not have
+        assert (again["created"], again["listed"]) == (0, 0)
     undo = UndoSetup(1, setup.list_key, None)
     undone = Counter[str]()
     while (some := undo_some(tx, undo, case.sizes[1])) is not None:
@@ -175,7 +176,7 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     connection.close()
 
 
-@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(case=cases())
 def test_a_dry_run_counts_what_the_import_counts_and_undoing_restores(writer: Reader, case: Case) -> None:
     writer.execute("BEGIN")

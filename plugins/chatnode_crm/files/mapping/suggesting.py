@@ -63,8 +63,9 @@ def suggested_mapping(suggestions: Sequence[Suggestion]) -> ColumnMapping:
     return ColumnMapping(columns=tuple(each.target for each in suggestions))
 
 
-def _rank(confidence: float, cells: Sequence[str]) -> tuple[float, int]:
-    return confidence, len(cells)
+def _rank(confidence: float, cells: Sequence[str]) -> tuple[bool, bool, int]:
+    """Of columns that are alike, the one with more values is meant, and then the first."""
+    return confidence == 1.0, confidence >= 0.8, len(cells)
 
 
 def _guess(name: str, cells: Sequence[str]) -> tuple[str, float]:
@@ -90,6 +91,8 @@ def _within(name: str) -> tuple[str, float]:
     folded = fold(name)
     words = folded.split()
     found = (IGNORE, 0.0)
+    if len(words) > 1 and words[-1] in _OTHER_USE:
+        return found
     for known, target in known_names().items():
         if target == IGNORE or known in ("id", "name", "person", "ref", "by", "il"):
             continue

@@ -6,7 +6,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Archive:
         self._limits = limits
         self.names = [info.filename for info in packed.infolist() if not info.is_dir()]
 
-    def pieces(self, name: str) -> Iterator[bytes]:
+    def pieces(self, name: str) -> Generator[bytes]:
         """The content of a file, piece by piece."""
         count = 0
         with _clear_errors(f"{name!r} in the file"), self._packed.open(name) as member:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from itertools import islice
 from typing import Protocol
 
 import attrs
@@ -17,7 +19,7 @@ RawRecord = tuple[int, list[str], tuple[RowFault, ...]]
 class RecordSource(Protocol):
     """What the readers of the kinds of files are: each iteration begins at the start of the file."""
 
-    def __iter__(self) -> Iterator[RawRecord]: ...
+    def __iter__(self) -> Generator[RawRecord]: ...
 
 
 @attrs.define(kw_only=True)
@@ -41,30 +43,28 @@ class FileTable:
     _limits: ReadLimits = attrs.field(alias="limits", repr=False)
     _closing: list[Callable[[], object]] = attrs.field(factory=list[Callable[[], object]], alias="closing", repr=False)
 
-    def rows(self, after: int = 0) -> Iterator[RawRow]:
+    def rows(self, after: int = 0) -> Generator[RawRow]:
         """The rows, from the one after the row with this number on. May be called several times, also at once."""
         number = 0
         width = len(self.columns)
         most = self._limits.rows
-        try:
-            for at, (line, cells, faults) in enumerate(self._source):
-                if at < self._first:
-                    continue
-                if len(cells) != width:
-                    cells, faults = _fitted(cells, faults, width)
-                if not faults and not "".join(cells).strip():
-                    continue
-                number += 1
-                if most and number > most:
-                    raise UnreadableFile(
-                        "too_many_rows", f"more rows than the maximum of {most}", row=number, line=line
-                    )
-                if number > after:
-                    yield RawRow(number, line, cells, faults)
-        except UnreadableFile as refused:
-            if refused.row is not None:
-                raise
-            raise refused.in_row(number + 1) from None
+        with closing(iter(self._source)) as records:
+            try:
+                for line, cells, faults in islice(records, self._first, None):
+                    if len(cells) != width:
+                        cells, faults = _fitted(cells, faults, width)
+                    if not faults and not "".join(cells).strip():
+                        continue
+                    number += 1
+                    if most and number > most:
+                        message = f"more rows than the maximum of {most}"
+                        raise UnreadableFile("too_many_rows", message, row=number, line=line)
+                    if number > after:
+                        yield RawRow(number, line, cells, faults)
+            except UnreadableFile as refused:
+                if refused.row is not None:
+                    raise
+                raise refused.in_row(number + 1) from None
 
     def close(self) -> None:
         """Remove what the table keeps on disk."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -62,7 +63,9 @@ def _first_records(source: _Delimited) -> list[list[str]]:
     """The records from which the layout is found. What is wrong after the first of them is told to who reads on."""
     records: list[list[str]] = []
     try:
-        records.extend(cells for _, cells, _ in islice(source, SAMPLE_RECORDS))
+        with closing(iter(source)) as found:
+            for _, cells, _ in islice(found, SAMPLE_RECORDS):
+                records.append(cells)
     except UnreadableFile as refused:
         if not records:
             raise refused.in_row(1) from None
@@ -84,7 +87,7 @@ class _Delimited:
     dialect: Dialect
     limits: ReadLimits
 
-    def __iter__(self) -> Iterator[RawRecord]:
+    def __iter__(self) -> Generator[RawRecord]:
         with open_text(self.path, self.encoding, self.dialect.line_end) as text:
             records = Records(text.readline, self.dialect, self.limits)
             if self.encoding.broken:

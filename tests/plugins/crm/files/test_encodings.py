@@ -72,7 +72,7 @@ def test_unicode_with_and_without_a_mark(language: str, encoding: str, tmp_path:
 
 
 def test_one_letter_late_in_a_long_file(tmp_path: Path) -> None:
-    content = b"email,name\n" + b"a@example.com,Ann\n" * 100_000 + "z@example.com,José\n".encode("cp1252")
+    content = b"email,name\n" + b"a@example.com,Ann\n" * 20_000 + "z@example.com,José\n".encode("cp1252")
     assert read(tmp_path, content).values[-1] == ["z@example.com", "José"]
 
 

@@ -64,7 +64,7 @@ def test_numbers_are_read_as_they_are_shown(tmp_path: Path) -> None:
             0, 0, ["plain", "large", "third", "tenths", "post code", "French", "zip+4", "share", "yes", "neg"]
         )
         page.write(1, 0, 33612345678)
-        page.write(1, 1, 123456789012345678)
+        page.write(1, 1, 12345678901234567000)
         page.write(1, 2, 1 / 3)
         page.write(1, 3, 0.1 + 0.2)
         page.write(1, 4, 1234, book.add_format({"num_format": "00000"}))
@@ -75,7 +75,7 @@ def test_numbers_are_read_as_they_are_shown(tmp_path: Path) -> None:
         page.write(1, 9, -12.50)
 
     assert read(tmp_path, workbook(write), header=True).values == [
-        ["33612345678", "123456789012345680", "0.333333333333333", "0.3", "01234", "06 12 34 56 78", "12345-0001",
+        ["33612345678", "12345678901234570000", "0.333333333333333", "0.3", "01234", "06 12 34 56 78", "12345-0001",
          "25.5%", "TRUE", "-12.5"],
     ]  # fmt: skip
 
@@ -155,7 +155,9 @@ def test_the_first_visible_sheet_that_is_not_empty(tmp_path: Path) -> None:
         page.activate()
         page.set_first_sheet()
         page.write_row(0, 0, ["email", "name"])
-        book.add_chartsheet("Chart").set_chart(book.add_chart({"type": "line"}))
+        chart = book.add_chart({"type": "line"})
+        chart.add_series({"values": "=People!$A$1:$A$2"})
+        book.add_chartsheet("Chart").set_chart(chart)
 
     found = read(tmp_path, workbook(write))
     assert (found.table.sheet, found.table.sheets) == ("People", ("Secret", "Empty", "People"))
@@ -242,9 +244,6 @@ def test_xml_that_is_damaged_says_where(tmp_path: Path) -> None:
     def cut(part: bytes) -> bytes:
         return part[: part.index(b'<row r="3"') + 20]
 
-    with pytest.raises(AssertionError):
-        read(tmp_path, PLAIN).rows[0].line = 3  # type: ignore[misc]
-        raise AssertionError
     error = refused(tmp_path, changed(SHEET, cut, PLAIN))
     assert (error.code, error.line) == ("damaged", 2)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import attrs
@@ -15,7 +15,8 @@ from chatnode_crm.files.reading.encodings import Encoding
 from chatnode_crm.files.reading.model import ReadLimits, RowFault
 from chatnode_crm.files.reading.tables import FileTable, RawRecord
 
-_MOST_PROPERTIES = 2_000
+_MOST_LINES = 2_000
+_MOST_FAULTS = 10
 
 
 def open_cards(path: Path, encoding: Encoding, sample: str, limits: ReadLimits) -> FileTable:
@@ -39,7 +40,7 @@ class _Cards:
     line_end: str
     limits: ReadLimits
 
-    def __iter__(self) -> Iterator[RawRecord]:
+    def __iter__(self) -> Generator[RawRecord]:
         wide = self.encoding.name.startswith(("utf-16", "utf-32"))
         with self.path.open("rb") as file:
             file.seek(self.encoding.skip)
@@ -62,6 +63,7 @@ class _CardReader:
         self._begin = 0
         self._open = False
         self._nested = 0
+        self._lines = 0
         self._properties: list[Property] = []
         self._faults: list[RowFault] = []
         self._stray = False
@@ -94,24 +96,28 @@ class _CardReader:
             yield line.number, [""] * len(COLUMNS), (RowFault(None, "bad_card", "lines that belong to no card"),)
 
     def _read_property(self, line: CardLine) -> None:
-        if line.cut:
-            message = f"line {line.number} is too long"
-            self._faults.append(RowFault(None, "cell_too_long", message))
+        self._lines += 1
+        if self._lines > _MOST_LINES:
+            if self._lines == _MOST_LINES + 1:
+                self._add_fault("bad_card", f"more than {_MOST_LINES} lines; is END:VCARD missing?")
             return
         found = read_property(line.text, self._encoding, USED)
         if found is None:
-            message = f"line {line.number} is no property of a card: {line.text[:40]!r}"
-            self._faults.append(RowFault(None, "bad_card", message))
-        elif len(self._properties) >= _MOST_PROPERTIES:
-            self._faults[:] = [RowFault(None, "bad_card", f"more than {_MOST_PROPERTIES} lines; is END:VCARD missing?")]
+            self._add_fault("bad_card", f"line {line.number} is no property of a card: {line.text[:40]!r}")
+        elif line.cut:
+            self._add_fault("cell_too_long", f"line {line.number} is too long")
         else:
             self._properties.append(found)
 
+    def _add_fault(self, code: str, message: str) -> None:
+        if len(self._faults) < _MOST_FAULTS:
+            self._faults.append(RowFault(None, code, message))
+
     def _taken(self, problem: str | None) -> RawRecord:
         values, faults = row_of_card(self._properties, self._limits.cell)
-        faults.extend(self._faults[:10])
+        faults.extend(self._faults)
         if problem is not None:
             faults.append(RowFault(None, "bad_card", problem))
-        self._open, self._nested = False, 0
+        self._open, self._nested, self._lines = False, 0, 0
         self._properties, self._faults = [], []
         return self._begin, values, tuple(faults)

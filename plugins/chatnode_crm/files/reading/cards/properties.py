@@ -86,15 +86,13 @@ def _decoded(raw: str, parameters: dict[str, list[str]], encoding: str) -> tuple
             content = binascii.a2b_base64(content)
         except binascii.Error:
             return "", "not valid Base64"
-    said = parameters.get("CHARSET", [encoding])[-1]
-    try:
-        return content.decode(codecs.lookup(said).name if said.isascii() else encoding), None
-    except (LookupError, UnicodeError, ValueError):
-        pass
-    try:
-        return content.decode("utf-8"), None
-    except UnicodeError:
-        return content.decode("cp1252", "replace"), f"bytes that are not {said} are read as cp1252"
+    said = parameters.get("CHARSET", [])[-1:]
+    for name in (*said, "utf-8", encoding):
+        try:
+            return content.decode(codecs.lookup(name).name), None
+        except (LookupError, UnicodeError, ValueError):
+            continue
+    return content.decode("cp1252", "replace"), f"bytes that are not {[*said, encoding][0]} are read as cp1252"
 
 
 def _unescaped(text: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class _Rows:
     book: Book
     merged: dict[tuple[int, int], int]
 
-    def __iter__(self) -> Iterator[RawRecord]:
+    def __iter__(self) -> Generator[RawRecord]:
         with open_archive(self.path, self.book.limits) as archive:
             yield from SheetReader(self.book, self.merged).records(archive.pieces(self.part))
 
@@ -71,7 +72,8 @@ def _open_sheet(path: Path, archive: Archive, book: Book, sheets: list[_Sheet], 
         raise UnreadableFile("no_sheet", f"there is no sheet {options.sheet!r}; the sheets are: {names}")
     for sheet in sorted(chosen, key=lambda each: each.hidden):
         rows = _Rows(path, sheet.part, book, _merged(archive, sheet.part))
-        first = [cells for _, cells, _ in islice(rows, SAMPLE_RECORDS)]
+        with closing(iter(rows)) as records:
+            first = [cells for _, cells, _ in islice(records, SAMPLE_RECORDS)]
         if not first:
             continue
         layout = checked_layout(find_layout(first, options.header), book.limits)

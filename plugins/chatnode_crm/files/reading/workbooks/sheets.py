@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import attrs
 
@@ -59,7 +59,7 @@ class SheetReader:
         self._parser = make_parser()
         self._parser.StartElementHandler = self._begin
 
-    def records(self, pieces: Iterable[bytes]) -> Iterator[RawRecord]:
+    def records(self, pieces: Generator[bytes]) -> Generator[RawRecord]:
         """The rows that are not empty."""
         try:
             for _ in feed(self._parser, pieces, "the sheet"):

@@ -6,7 +6,7 @@ import mmap
 import re
 import tempfile
 from array import array
-from collections.abc import Iterable
+from collections.abc import Generator
 from pathlib import Path
 from typing import IO
 
@@ -35,7 +35,7 @@ class SharedStrings:
         self._ends = array("Q")
         self._map: mmap.mmap | bytes = b""
 
-    def load(self, pieces: Iterable[bytes], limits: ReadLimits) -> None:
+    def load(self, pieces: Generator[bytes], limits: ReadLimits) -> None:
         """Store the texts of the document."""
         parser = make_parser()
         parts: list[str] = []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from typing import Any
 from xml.parsers import expat
 
@@ -20,23 +21,24 @@ def make_parser() -> expat.XMLParserType:
     return parser
 
 
-def feed(parser: expat.XMLParserType, pieces: Iterable[bytes], what: str) -> Iterator[None]:
+def feed(parser: expat.XMLParserType, pieces: Generator[bytes], what: str) -> Iterator[None]:
     """Parse the pieces; each step is one of them."""
     fed = 0
     try:
-        for piece in pieces:
-            parser.Parse(piece, False)
-            fed += len(piece)
-            if fed - parser.CurrentByteIndex > _TOKEN:
-                raise UnreadableFile("damaged", f"{what} is damaged: a tag is too long")
-            yield
+        with closing(pieces):
+            for piece in pieces:
+                parser.Parse(piece, False)
+                fed += len(piece)
+                if fed - parser.CurrentByteIndex > _TOKEN:
+                    raise UnreadableFile("damaged", f"{what} is damaged: a tag is too long")
+                yield
         parser.Parse(b"", True)
         yield
     except expat.ExpatError as refused:
         raise UnreadableFile("damaged", f"{what} is damaged: {refused}") from None
 
 
-def elements(pieces: Iterable[bytes], what: str) -> Iterator[tuple[str, dict[str, str]]]:
+def elements(pieces: Generator[bytes], what: str) -> Iterator[tuple[str, dict[str, str]]]:
     """The elements of a small document: local name and attributes, also without their namespaces."""
     found: list[tuple[str, dict[str, str]]] = []
     parser = make_parser()

@@ -24,4 +24,3 @@ class Part:
     routes: Sequence[Route] = ()
     metrics: Sequence[Metric] = ()
     limits: Sequence[Limit] = ()
-    works: Sequence[WorkKind] = ()

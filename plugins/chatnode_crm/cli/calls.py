@@ -14,13 +14,13 @@ LOOK_SECONDS = 0.2
 _BAR_WIDTH = 30
 
 
-class Call(Protocol):
+class NodeCall(Protocol):
     """Runs a command as the operator."""
 
     def __call__(self, name: str, /, **fields: Any) -> Any: ...
 
 
-def pages(call: Call, command: str, items: str, **fields: Any) -> Iterator[dict[str, Any]]:
+def pages(call: NodeCall, command: str, items: str, **fields: Any) -> Iterator[dict[str, Any]]:
     """The items of all pages of a command that lists."""
     after: dict[str, Any] = {}
     while True:
@@ -31,7 +31,7 @@ def pages(call: Call, command: str, items: str, **fields: Any) -> Iterator[dict[
         after = {"after": page["next"]}
 
 
-def wait_for(call: Call, work: str, stage: str) -> dict[str, Any]:
+def wait_for(call: NodeCall, work: str, stage: str) -> dict[str, Any]:
     """Wait until a work ends, with a progress bar at a terminal; returns the work. Exits with 1 if it did not succeed.
 
     Ctrl-C stops the waiting only.
@@ -48,7 +48,7 @@ def wait_for(call: Call, work: str, stage: str) -> dict[str, Any]:
     return found
 
 
-def _watched(call: Call, work: str, stage: str) -> dict[str, Any]:
+def _watched(call: NodeCall, work: str, stage: str) -> dict[str, Any]:
     bar: Any = None
     shown = 0
     try:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from chatnode_crm.cli.calls import Call, wait_for
+from chatnode_crm.cli.calls import NodeCall, wait_for
 
 FORMATS = {".csv": "csv", ".xlsx": "xlsx", ".vcf": "vcard3"}
 """By what the name of the output ends with."""
@@ -39,7 +39,7 @@ FORMATS = {".csv": "csv", ".xlsx": "xlsx", ".vcf": "vcard3"}
 @click.option("--force", is_flag=True, help="Overwrite the file if it exists.")
 @click.pass_obj
 def export(
-    call: Call, in_list: str | None, filter_: str | None, all_: bool, format_: str | None, full: bool,
+    call: NodeCall, in_list: str | None, filter_: str | None, all_: bool, format_: str | None, full: bool,
     columns: str | None, output: str, force: bool, **csv: Any,
 ) -> None:  # fmt: skip
     """Export contacts to a file: CSV, XLSX or vCards.

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from chatnode_crm.cli.calls import Call, wait_for
+from chatnode_crm.cli.calls import NodeCall, wait_for
 from chatnode_crm.cli.tables import plain
 
 MOST_ERRORS = 10
@@ -63,7 +63,7 @@ def _policies(context: click.Context, parameter: click.Parameter, given: tuple[s
 )  # fmt: skip
 @click.pass_obj
 def import_file(
-    call: Call, file: Path, in_list: str | None, tags: tuple[str, ...], policies: dict[str, str], dry_run: bool,
+    call: NodeCall, file: Path, in_list: str | None, tags: tuple[str, ...], policies: dict[str, str], dry_run: bool,
     errors: Path | None, **reading: Any,
 ) -> None:  # fmt: skip
     """Import contacts from FILE: CSV, XLSX or vCards.
@@ -101,7 +101,7 @@ def import_file(
     sys.exit(1 if failed else 0)
 
 
-def _carried_out(call: Call, command: str, id: str, stage: str) -> dict[str, Any]:
+def _carried_out(call: NodeCall, command: str, id: str, stage: str) -> dict[str, Any]:
     """Start a work on an import, and wait for its end; returns the import."""
     started = call(command, **{"import": id})["import"]
     wait_for(call, started["work"], stage)
@@ -114,7 +114,7 @@ def _print_counts(counts: dict[str, int]) -> None:
             click.echo(f"{counts[name]:>12,} {words}")
 
 
-def _print_errors(call: Call, id: str, invalid: int) -> None:
+def _print_errors(call: NodeCall, id: str, invalid: int) -> None:
     """Print the first rows that are invalid, with what is wrong with them."""
     page = call("crm.imports.rows", **{"import": id}, verdict="invalid", limit=MOST_ERRORS)
     for row in page["rows"]:

@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from chatnode_crm.cli.calls import Call, pages
+from chatnode_crm.cli.calls import NodeCall, pages
 from chatnode_crm.cli.tables import print_table
 
 
 @click.command()
 @click.option("--all", "archived", is_flag=True, help="Also list archived lists.")
 @click.pass_obj
-def lists(call: Call, archived: bool) -> None:
+def lists(call: NodeCall, archived: bool) -> None:
     """List the lists of contacts, with their sizes."""
     terms = {} if archived else {"active": True}
     print_table(
@@ -30,7 +30,7 @@ def _row_of(found: dict[str, Any]) -> tuple[object, ...]:
 
 @click.command()
 @click.pass_obj
-def tags(call: Call) -> None:
+def tags(call: NodeCall) -> None:
     """List the tags, with how many contacts have each."""
     print_table(
         ("NAME", "COLOR", "CONTACTS"),
@@ -41,7 +41,7 @@ def tags(call: Call) -> None:
 
 @click.command()
 @click.pass_obj
-def fields(call: Call) -> None:
+def fields(call: NodeCall) -> None:
     """List the custom fields of contacts."""
     print_table(
         ("NAME", "KIND", "CHOICES"),
@@ -56,7 +56,7 @@ def fields(call: Call) -> None:
 @click.option("--days", default=7, show_default=True, type=click.IntRange(1, 3_660), help="Number of days to show.")
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="Number of lists, tags and places.")
 @click.pass_obj
-def stats(call: Call, days: int, top: int) -> None:
+def stats(call: NodeCall, days: int, top: int) -> None:
     """Show how many contacts there are, and how that, the lists and the tags have changed."""
     places = call("crm.statistics.geography", limit=top)
     growth = call("crm.statistics.growth", days=days)["days"]

@@ -13,7 +13,7 @@ from chatnode_crm.segments.selection import Selection
 
 
 @attrs.frozen
-class Choice:
+class ExportChoice:
     """Which contacts, and how their file is written. Without `columns`, those of the preset when it is written."""
 
     contacts: Selection
@@ -25,7 +25,7 @@ class Choice:
         return orjson.dumps(attrs.asdict(self)).decode()
 
     @classmethod
-    def from_json(cls, text: str) -> Choice:
+    def from_json(cls, text: str) -> ExportChoice:
         stored = orjson.loads(text)
         return cls(
             Selection(**stored["contacts"]), stored["preset"], stored["columns"], FileOptions(**stored["options"])

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 from chatnode.api import OPERATE, Context, Nothing, Refusal, Transaction, command, new_id, now_ms, rfc3339
 from chatnode_crm.exports import links, stored
-from chatnode_crm.exports.choice import Choice
+from chatnode_crm.exports.choice import ExportChoice
 from chatnode_crm.exports.columns import choose
 from chatnode_crm.exports.model import (
+    ContactExports,
     CreateExport,
     ExportLink,
-    ExportPage,
     ExportReply,
     ListExports,
     OfExport,
@@ -39,7 +39,7 @@ async def create(ctx: Context, asked: CreateExport) -> ExportReply:
     most = ctx.settings(CrmSettings).exports_per_day
 
     def start(tx: Transaction) -> ExportRow:
-        choice = Choice(selection.check(tx, asker, asked.contacts), asked.preset, asked.columns, options)
+        choice = ExportChoice(selection.check(tx, asker, asked.contacts), asked.preset, asked.columns, options)
         choose(tx, asked.format, asked.preset, asked.columns)
         if owner is not None:
             stored.refuse_too_many(tx, owner, most, tx.now)
@@ -60,14 +60,14 @@ async def get(ctx: Context, asked: OfExport) -> ExportReply:
 
 
 @command("crm.exports.list", permission=MAY_EXPORT, reads=True)
-async def list_exports(ctx: Context, asked: ListExports) -> ExportPage:
+async def list_exports(ctx: Context, asked: ListExports) -> ContactExports:
     """Your exports of the last day, newest first; those who may operate the node see everybody's."""
     limit, owner = ctx.page_size(asked.limit), _key(ctx)
     rows = await ctx.read(
         lambda reader: stored.page(reader, owner, asked.before, limit + 1, all=ctx.may(OPERATE, reads=True))
     )
     found = [await shown(ctx, row) for row in rows[:limit]]
-    return ExportPage(found, rows[limit - 1].key if len(rows) > limit else None)
+    return ContactExports(found, rows[limit - 1].key if len(rows) > limit else None)
 
 
 @command("crm.exports.link", permission=MAY_EXPORT, reads=True)

@@ -79,7 +79,7 @@ class ExportReply:
 
 
 @attrs.define
-class ExportPage:
+class ContactExports:
     """Newest first; `next` is absent after the last."""
 
     exports: list[ExportInfo]

@@ -40,7 +40,7 @@ def keys_of(reader: Reader, asker: Asker, selection: Selection) -> Iterator[int]
         yield key
 
 
-class RowReader:
+class RowSource:
     """For one snapshot, as it remembers the names of tags and lists."""
 
     def __init__(self, reader: Querying, columns: Sequence[ChosenColumn]) -> None:

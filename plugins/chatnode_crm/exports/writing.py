@@ -17,11 +17,11 @@ import trio
 
 from chatnode.api import Asker, Context, Reader, Refusal, Transaction, Work, WorkKind
 from chatnode_crm.exports import stored
-from chatnode_crm.exports.choice import Choice
+from chatnode_crm.exports.choice import ExportChoice
 from chatnode_crm.exports.columns import choose
 from chatnode_crm.exports.files import PART, create, directory, put_in_place
 from chatnode_crm.exports.keys import KeySet
-from chatnode_crm.exports.rows import RowReader, keys_of
+from chatnode_crm.exports.rows import RowSource, keys_of
 from chatnode_crm.exports.stored import ExportRow
 from chatnode_crm.files.writing.columns import CannotWrite, ContactWriter
 from chatnode_crm.files.writing.formats import FORMATS
@@ -43,13 +43,13 @@ async def write_export(ctx: Context, work: Work) -> Mapping[str, Any] | None:
         row = await work.write(lambda tx: stored.begin(tx, id))
         if row is None or row.choice is None:
             return None  # it was deleted, or written by a run whose end could not be stored
-        result = await _try(ctx, work, row, Choice.from_json(row.choice))
+        result = await _try(ctx, work, row, ExportChoice.from_json(row.choice))
         if result is not None:
             return result
     raise Refusal("conflict", "contacts in the file were deleted each time it was written; export again later")
 
 
-async def _try(ctx: Context, work: Work, row: ExportRow, choice: Choice) -> Mapping[str, Any] | None:
+async def _try(ctx: Context, work: Work, row: ExportRow, choice: ExportChoice) -> Mapping[str, Any] | None:
     """Write the file; None if it is not wanted any more, or has a contact that was deleted meanwhile."""
     path = directory(ctx) / row.file
     part = path.with_name(path.name + PART)
@@ -72,7 +72,7 @@ async def _try(ctx: Context, work: Work, row: ExportRow, choice: Choice) -> Mapp
     return None
 
 
-async def _write_pages(ctx: Context, work: Work, row: ExportRow, choice: Choice, file: BinaryIO) -> _Pages:
+async def _write_pages(ctx: Context, work: Work, row: ExportRow, choice: ExportChoice, file: BinaryIO) -> _Pages:
     """Write all contacts. Makes room between pages while users write messages."""
     asker = asker_for(ctx)
     async with ctx.snapshot() as snapshot:
@@ -99,17 +99,17 @@ class _Pages:
 
     total: int
     _keys: Iterator[int]
-    _source: RowReader
+    _source: RowSource
     _writer: ContactWriter
     contacts: KeySet = attrs.field(factory=KeySet)
     rows: int = 0
 
     @classmethod
-    def open(cls, reader: Reader, *, asker: Asker, row: ExportRow, choice: Choice, file: BinaryIO) -> _Pages:
+    def open(cls, reader: Reader, *, asker: Asker, row: ExportRow, choice: ExportChoice, file: BinaryIO) -> _Pages:
         columns = choose(reader, row.format, choice.preset, choice.columns)
         writer = FORMATS[row.format].open(file, [each.column for each in columns], choice.options)
         keys = keys_of(reader, asker, choice.contacts)
-        return cls(count(reader, asker, choice.contacts), keys, RowReader(reader, columns), writer)
+        return cls(count(reader, asker, choice.contacts), keys, RowSource(reader, columns), writer)
 
     def write_next(self, reader: Reader) -> bool:
         """Write the next page; whether there may be more."""

@@ -183,7 +183,7 @@ class ImportedRow:
 
     row: int
     line: int
-    verdict: RowVerdict | Literal["ready"]
+    verdict: Literal[RowVerdict, "ready"]
     cells: list[str]
     values: dict[str, Any]
     tags: list[str] | None = None
@@ -197,7 +197,7 @@ class ListImportRows:
     page before."""
 
     import_: Id
-    verdict: RowVerdict | Literal["kept"] | None = None
+    verdict: Literal[RowVerdict, "kept"] | None = None
     after: Annotated[int, Whole(0)] = 0
     limit: Limit = 50
 

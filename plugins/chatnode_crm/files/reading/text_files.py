@@ -17,6 +17,7 @@ from chatnode_crm.files.reading.layouts import find_layout
 from chatnode_crm.files.reading.model import ReadLimits, ReadOptions, RowFault, UnreadableFile
 from chatnode_crm.files.reading.records import Dialect, Records
 from chatnode_crm.files.reading.tables import FileTable, RawRecord, checked_layout
+from chatnode_crm.files.safety import restored
 
 _SAMPLE = 256_000
 _LOST = re.compile("[\udc80-\udcff]")
@@ -92,10 +93,10 @@ class _Delimited:
             records = Records(text.readline, self.dialect, self.limits)
             if self.encoding.broken:
                 for line, cells in records:
-                    yield (line, *mended(cells, self.encoding))
+                    yield (line, *mended([restored(cell) for cell in cells], self.encoding))
             else:
                 for line, cells in records:
-                    yield line, cells, ()
+                    yield line, [restored(cell) for cell in cells], ()
 
 
 def mended(cells: list[str], encoding: Encoding) -> tuple[list[str], tuple[RowFault, ...]]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import BinaryIO, Literal
 from uuid import UUID
 
+from chatnode_crm.files.cards import PRODUCT
 from chatnode_crm.files.writing.columns import Column, ColumnKind, Value
 from chatnode_crm.files.writing.texts import AS_TEXT
 
@@ -60,6 +61,7 @@ class VCardWriter:
     def _card(self, row: _Row) -> Iterable[str]:
         yield "BEGIN:VCARD"
         yield f"VERSION:{self._version}"
+        yield f"PRODID:{PRODUCT}"
         yield from self._names_of(row)
         yield from _plain_lines(row)
         yield from self._identity(row)

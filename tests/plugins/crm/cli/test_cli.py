@@ -6,7 +6,6 @@ import csv
 import io
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
@@ -124,7 +123,7 @@ def imported(data: Path, path: Path, *arguments: str) -> Done:
 
 def test_an_import_says_what_it_did(data: Path, tmp_path: Path) -> None:
     path = tmp_path / "new.csv"
-    path.write_text("Email,First Name\nann@example.com,Anna\ndan@example.com,Dan\nnobody,X\n")
+    path.write_text("Email,First Name,Last Name\nann@example.com,Anna,A\ndan@example.com,Dan,D\nnobody,X,Y\n")
     tried = imported(data, path, "--list", "News", "--dry-run")
     assert tried.status == 1
     assert "nothing was changed" in tried.out
@@ -153,6 +152,3 @@ def test_what_was_exported_changes_nothing_when_it_is_imported(data: Path, tmp_p
     assert (done.status, done.err) == (0, "")
     assert done.out.splitlines()[1:] == ["           3 unchanged"]
 
-
-def shown(value: Any) -> str:
-    return str(value)

@@ -10,6 +10,7 @@ from pathlib import Path
 import openpyxl
 import xlsxwriter
 from chatnode_crm.files.reading import ReadOptions, open_table
+from chatnode_crm.files.safety import restored
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -58,7 +59,7 @@ def test_csv(rows: list[list[str]], delimiter: str, end: str, quoting: int, enco
     options = {"encoding": encoding} if encoding == "cp1252" else {}
     columns, found, _ = read(text.encode(encoding), **options)
     assert columns == HEADER
-    assert found == rows
+    assert found == [[restored(cell) for cell in row] for row in rows]
 
 
 @settings(deadline=None, max_examples=examples(30))
@@ -67,7 +68,7 @@ def test_csv_with_old_line_ends(rows: list[list[str]], delimiter: str) -> None:
     rows = [[cell.replace("\r\n", "\n").replace("\r", "\n") for cell in row] for row in rows]
     columns, found, _ = read(written(rows, delimiter, "\r", csv.QUOTE_ALL).encode())
     assert columns == HEADER
-    assert found == rows
+    assert found == [[restored(cell) for cell in row] for row in rows]
 
 
 SHEET_CELLS = st.one_of(

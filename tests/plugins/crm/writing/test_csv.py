@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.plugins.crm.writing.made import AT, DAY, row, written
 
-TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+TEXTS = st.text(max_size=20).map(lambda text: text.replace("\0", "="))
 
 
 def read(data: bytes, delimiter: str = ",") -> list[dict[str, str]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import vobject
+from chatnode_crm.files.names import split_names
+from chatnode_crm.files.reading import open_table
 from chatnode_crm.files.writing.formats import FormatName
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,3 +78,16 @@ def test_lines_are_folded_at_75_bytes_and_never_within_a_character(text: str) ->
     [note] = [line for line in data.decode().replace("\r\n ", "").split("\r\n") if line.startswith("NOTE:")]
     escaped = text.replace("\\", "\\\\").replace(",", "\\,").replace(";", "\\;")
     assert note == f"NOTE:x{escaped}"
+
+
+def test_a_card_of_a_node_reads_back_without_what_was_made_up(tmp_path: Path) -> None:
+    path = tmp_path / "cards.vcf"
+    path.write_bytes(
+        written("vcard4", row(id=ID, email="bob@example.com", company="Acme", tags=("a,b", "c;d")))
+        + b"BEGIN:VCARD\r\nVERSION:4.0\r\nFN:Cay Lee\r\nUID:cay\r\nEND:VCARD\r\n"
+    )
+    with open_table(path) as table:
+        ours, other = [dict(zip(table.columns, each.values, strict=True)) for each in table.rows()]
+    assert (ours["UID"], ours["First name"], ours["Company"], ours["Email"]) == ("", "", "Acme", "bob@example.com")
+    assert split_names(ours["Categories"]) == ["a,b", "c;d"]
+    assert (other["UID"], other["First name"], other["Last name"]) == ("cay", "Cay", "Lee")

@@ -18,6 +18,7 @@ from benchmarks.scenarios.plugins import PLUGINS
 from benchmarks.scenarios.resume import RESUME
 from benchmarks.scenarios.search import SEARCH
 from benchmarks.scenarios.start import START
+from benchmarks.scenarios.work import WORK
 
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
@@ -40,5 +41,6 @@ SCENARIOS: dict[str, Scenario] = {
         HOSTILE,
         FILES,
         CONTACTS,
+        WORK,
     )
 }

@@ -21,8 +21,8 @@ from chatnode.reference.events import events
 from chatnode.reference.typed import shown, signature, words_of_fields
 
 DECLARED = (
-    "Plugin", "Command", "EventKind", "Table", "Step", "Permission", "PluginRole", "Limit", "Consumer", "Task", "WorkKind",
-    "Route", "Response", "FilePart", "ByteRange", "Page", "Metric", "Collection", "Field", "RemovalNote",
+    "Plugin", "Command", "EventKind", "Table", "Step", "Permission", "PluginRole", "Limit", "Consumer", "Task",
+    "WorkKind", "Route", "Response", "FilePart", "ByteRange", "Page", "Metric", "Collection", "Field", "RemovalNote",
 )  # fmt: skip
 WORKED_WITH = (
     "Context",

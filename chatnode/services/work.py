@@ -1,6 +1,6 @@
 """Durable work of plugins, as its owners and operators see and steer it.
 
-Owners see their own, those who may operate the node see all; for anybody else a work does not exist.
+Owners see their own, those who may operate the node see all; for others a work does not exist.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STEP = 500
 
 @command("work.list", permission=permissions.CHAT, or_permission=permissions.OPERATE, reads=True)
 async def list_work(ctx: Caller, asked: ListWork) -> WorkPage:
-    """Your works, newest first; those who may operate the node see everybody's.
+    """Your works, newest first; those who may operate the node see all works.
 
     To filter and sort: `items.query` of `work`.
     """
@@ -45,7 +45,7 @@ async def list_work(ctx: Caller, asked: ListWork) -> WorkPage:
 
 @command("work.get", permission=permissions.CHAT, or_permission=permissions.OPERATE, reads=True)
 async def get(ctx: Caller, asked: OfWork) -> WorkReply:
-    """One of your works, or with the permission to operate the node, anybody's: its status, progress and result."""
+    """One of your works, or with the permission to operate the node, any work: its status, progress and result."""
     return await ctx.read(lambda reader: WorkReply(work.info(reader, _find(ctx, reader, asked, reads=True))))
 
 

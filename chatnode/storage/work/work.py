@@ -305,7 +305,7 @@ def _tell_plugin(tx: Transaction, key: int) -> None:
 
 
 def find(reader: Querying, id: str, owner: int | None, *, all: bool) -> int:
-    """The key of a work that the owner may see; `all`: of anybody's. Raises `Refusal("not_found")`."""
+    """The key of a work that the owner may see; `all`: of all users. Raises `Refusal("not_found")`."""
     row = reader.execute("SELECT key, owner FROM work WHERE id = ?", (id,)).fetchone()
     if row is None or not (all or (owner is not None and row[1] == owner)):
         raise Refusal("not_found", "no such work", path="work")
@@ -314,11 +314,14 @@ def find(reader: Querying, id: str, owner: int | None, *, all: bool) -> int:
 
 def ended(reader: Querying, key: int) -> EndedWork:
     """A work as its plugin is told of its end."""
-    id, status, owner, *values = reader.execute(
+    id, status, owner, arguments, state, result = reader.execute(
         "SELECT id, status, owner, arguments, state, result FROM work WHERE key = ?", (key,)
     ).fetchone()
-    arguments, state, result = (orjson.loads(value) if value is not None else None for value in values)
-    return EndedWork(id, status, owner, arguments, state, result)
+    return EndedWork(
+        id, status, owner, orjson.loads(arguments),
+        orjson.loads(state) if state is not None else None,
+        orjson.loads(result) if result is not None else None,
+    )  # fmt: skip
 
 
 def info(reader: Querying, key: int) -> WorkInfo:

@@ -6,6 +6,7 @@ from typing import Any
 
 import chatnode_attachments
 import chatnode_contacts
+import chatnode_crm
 import chatnode_reactions
 
 from chatnode import services
@@ -16,6 +17,7 @@ from chatnode.model.permissions import ROLES
 PLUGINS: tuple[Plugin, ...] = (
     chatnode_attachments.chatnode_plugin(),
     chatnode_contacts.chatnode_plugin(),
+    chatnode_crm.chatnode_plugin(),
     chatnode_reactions.chatnode_plugin(),
 )
 COMMANDS: tuple[Command[Any, Any], ...] = (

@@ -8,7 +8,7 @@ from chatnode.config import Config, Limits
 from chatnode.dispatch.limits import Rate
 from chatnode.node import Node
 from chatnode.testing import User, refused
-from tests.commands import COMMANDS
+from tests.commands import COMMANDS, ROLES_WITH_PLUGINS
 from tests.services.dialogue import Visitor, new_cid, outcome, with_limits, with_password
 from tests.test_matrix import FIELDS, Target
 
@@ -35,6 +35,18 @@ LIMITS = {
     "people.reset_password": "logins",
     "contacts.request": "contact_requests",
     "attachments.avatar.set": "uploads",
+    "crm.contacts.create": "changes",
+    "crm.contacts.update": "changes",
+    "crm.contacts.delete": "changes",
+    "crm.contacts.upsert": "changes",
+    "crm.notes.add": "changes",
+    "crm.notes.delete": "changes",
+    "crm.fields.define": "changes",
+    "crm.fields.change": "changes",
+    "crm.fields.delete": "changes",
+    "crm.segments.create": "changes",
+    "crm.segments.update": "changes",
+    "crm.segments.check": "changes",
     "reactions.add": "reactions",
     "reactions.remove": "reactions",
     "reactions.set": "reactions",
@@ -49,11 +61,12 @@ def test_every_command_counts_as_what_it_is() -> None:
 @pytest.mark.parametrize("name", LIMITS)
 async def test_a_command_is_limited_at_its_limit_and_for_who_asks_alone(node: Node, name: str) -> None:
     node.core.rates[LIMITS[name]] = node.core.logins = Rate("such things", 2)
-    anonymous = next(each.permission for each in COMMANDS if each.name == name) is None
+    permission = next(each.permission for each in COMMANDS if each.name == name)
+    anonymous, admin = permission is None, permission not in ROLES_WITH_PLUGINS["member"]
     ann, bob = (
         (Visitor(node, "192.0.2.1"), Visitor(node, "192.0.2.2"))
         if anonymous
-        else (await User.new(node, "ann"), await User.new(node, "bob"))
+        else (await User.new(node, "ann", admin=admin), await User.new(node, "bob", admin=admin))
     )
     target = Target("0" * 32, "0" * 32, spare="ann", outside="nobody")
 

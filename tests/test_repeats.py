@@ -23,7 +23,7 @@ from tests.works import stored_work
 ANOTHER = {
     "conversations.create", "conversations.support", "tokens.create", "invites.create", "setup.create", "backup.create",
     "people.reset_link", "people.reset_password", "invites.accept", "sessions.create", "people.password", "jobs.run",
-    "node.repair", "attachments.copy", "attachments.avatar.set", "attachments.rescan",
+    "node.repair", "crm.notes.add", "crm.segments.check", "attachments.copy", "attachments.avatar.set", "attachments.rescan",
 }  # fmt: skip
 #: There is no plugin in this test for what is done to plugins: tests/cli/test_plugins.py, tests/plugins/core.
 OF_PLUGINS = {each.name for each in COMMANDS if each.name.startswith("plugins.")}
@@ -224,6 +224,40 @@ async def reacted(at: World) -> tuple[User, dict[str, Any]]:
 
 
 SPECIAL["reactions.remove"] = reacted
+
+
+async def of_contact(at: World, **fields: Any) -> tuple[User, dict[str, Any]]:
+    made = await at.node.call("crm.contacts.create", email="ada@example.org")
+    return at.root, {"contact": made["contact"]["id"], **fields}
+
+
+async def with_note(at: World) -> tuple[User, dict[str, Any]]:
+    _, fields = await of_contact(at, text="a note")
+    return at.root, {"note": (await at.node.call("crm.notes.add", **fields))["note"]["id"]}
+
+
+async def with_field(at: World, **fields: Any) -> tuple[User, dict[str, Any]]:
+    made = await at.node.call("crm.fields.define", name="size")
+    return at.root, {"field": made["field"]["id"], **fields}
+
+
+async def with_segment(at: World, **fields: Any) -> tuple[User, dict[str, Any]]:
+    made = await at.node.call("crm.segments.create", name="Londoners", filter={"city": {"_eq": "London"}})
+    return at.root, {"list": made["list"]["id"], **fields}
+
+
+SPECIAL |= {
+    "crm.contacts.create": of("root", email="ada@example.org"),
+    "crm.contacts.update": lambda at: of_contact(at, city="London", custom={}, opted_out=True),
+    "crm.contacts.delete": of_contact,
+    "crm.contacts.upsert": of("root", contacts=[{"email": "ada@example.org", "city": "London"}]),
+    "crm.notes.delete": with_note,
+    "crm.fields.define": of("root", name="size"),
+    "crm.fields.change": lambda at: with_field(at, name="shoe_size"),
+    "crm.fields.delete": with_field,
+    "crm.segments.create": of("root", name="Londoners", filter={"city": {"_eq": "London"}}),
+    "crm.segments.update": lambda at: with_segment(at, filter={"city": {"_eq": "Paris"}}),
+}
 WRITING = [each.name for each in COMMANDS if not each.reads and each.name not in ANOTHER | OF_PLUGINS]
 
 

@@ -205,8 +205,9 @@ def kinds() -> Iterator[str]:
     for name, kind in vars(api.kinds).items():
         if not (isinstance(kind, type) and issubclass(kind, api.kinds.Kind)) or kind is api.kinds.Kind:
             continue
-        made = kind(("…",)) if kind is api.kinds.Choice else kind()
         given = [field for field in attrs.fields(kind) if field.init and field.name not in ("takes", "operators")]
+        needed = {field.name: "…" for field in given if field.default is attrs.NOTHING}
+        made = kind(("…",)) if kind is api.kinds.Choice else kind(**needed)
         written = _annotations(kind)
         takes = ", ".join(f"{field.name}: {written[field.name]}{_default(field)}" for field in given)
         operators = ", ".join(f"`{each}`" for each in sorted(made.operators)) or "none"

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-from chatnode.api import Context, Plugin, hookimpl, steps_in
+from chatnode.api import Context, Plugin, Reader, hookimpl, steps_in
 from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
 from chatnode_crm.cli import cli
+from chatnode_crm.contacts import checking as contacts_checking
 from chatnode_crm.contacts import hookspecs
 from chatnode_crm.contacts.forgetting import also_forget
 from chatnode_crm.contacts.identified import identified_by
+from chatnode_crm.contacts.timeline import also_in_timeline
 from chatnode_crm.lists import membership
+from chatnode_crm.lists import timeline as lists_timeline
 from chatnode_crm.people import erasing
 from chatnode_crm.people.identities import has_identity
 from chatnode_crm.permissions import PERMISSIONS, ROLES
@@ -19,6 +23,7 @@ from chatnode_crm.settings import CrmSettings
 from chatnode_crm.statistics.checking import check
 from chatnode_crm.statistics.health import health
 from chatnode_crm.tags import tagging
+from chatnode_crm.tags import timeline as tags_timeline
 
 PARTS = tuple(
     each.PART for each in (contacts, lists, tags, segments, bulk, imports, exports, people, broadcasts, statistics)
@@ -34,7 +39,12 @@ also_forget(
         broadcasts.forget_contacts,
     )
 )
+also_in_timeline((lists_timeline.entries, tags_timeline.entries))
 identified_by(has_identity)
+
+
+def _check(reader: Reader, directory: Path) -> list[str]:
+    return [*contacts_checking.check(reader), *check(reader, directory)]
 
 
 @asynccontextmanager
@@ -74,7 +84,8 @@ def chatnode_plugin() -> Plugin:
         limits=[each for part in PARTS for each in part.limits],
         cli=cli,
         health=health,
-        check=check,
+        check=_check,
+        repair=contacts_checking.repair,
         state=open_crm,
         after_restore=erasing.after_restore,
         after_removal=erasing.after_removal,

@@ -50,6 +50,7 @@ WHO = {
     "jobs": ("forbidden", "forbidden", "rows"),
     "work": ("empty", "rows", "rows"),
     "contacts": ("empty", "rows", "empty"),
+    "crm_contacts": ("forbidden", "forbidden", "empty"),
     "contact_labels": ("empty", "rows", "empty"),
     "contact_requests": ("empty", "rows", "empty"),
 }

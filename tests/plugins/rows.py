@@ -10,6 +10,8 @@ from typing import Any
 
 NO_FILE = "0" * 32
 """Who gets which file is tried in tests/plugins/attachments/serving and messages."""
+NO_CONTACT = "0" * 32
+"""Who may do what with contacts is tried in tests/plugins/crm/test_authorization.py."""
 
 FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "attachments.uploads": lambda at: {},
@@ -45,6 +47,28 @@ FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "crm.exports.list": lambda at: {},
     "crm.exports.link": lambda at: {"export": NO_FILE},
     "crm.exports.delete": lambda at: {"export": NO_FILE},
+    "crm.contacts.create": lambda at: {"email": "ada@example.org"},
+    "crm.contacts.get": lambda at: {"contact": NO_CONTACT},
+    "crm.contacts.update": lambda at: {"contact": NO_CONTACT, "city": "London"},
+    "crm.contacts.delete": lambda at: {"contact": NO_CONTACT},
+    "crm.contacts.list": lambda at: {},
+    "crm.contacts.search": lambda at: {"query": "ada"},
+    "crm.contacts.timeline": lambda at: {"contact": NO_CONTACT},
+    "crm.contacts.history": lambda at: {"contact": NO_CONTACT},
+    "crm.contacts.upsert": lambda at: {"contacts": [{"email": "ada@example.org"}]},
+    "crm.contacts.changes": lambda at: {},
+    "crm.notes.add": lambda at: {"contact": NO_CONTACT, "text": "a note"},
+    "crm.notes.list": lambda at: {"contact": NO_CONTACT},
+    "crm.notes.delete": lambda at: {"note": NO_CONTACT},
+    "crm.fields.list": lambda at: {},
+    "crm.fields.define": lambda at: {"name": "size"},
+    "crm.fields.change": lambda at: {"field": "size", "name": "shoe_size"},
+    "crm.fields.delete": lambda at: {"field": "size"},
+    "crm.segments.preview": lambda at: {"filter": {"city": {"_eq": "London"}}},
+    "crm.segments.create": lambda at: {"name": "Londoners", "filter": {"city": {"_eq": "London"}}},
+    "crm.segments.update": lambda at: {"list": NO_CONTACT, "filter": {}},
+    "crm.segments.check": lambda at: {"list": NO_CONTACT},
+    "crm.segments.get": lambda at: {"list": NO_CONTACT},
     "reactions.add": lambda at: {"message": at.message, "emoji": "🎉"},
     "reactions.remove": lambda at: {"message": at.message},
     "reactions.set": lambda at: {"message": at.message, "emojis": ["🎉"]},

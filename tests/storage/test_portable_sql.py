@@ -50,6 +50,7 @@ ONLY_SQLITE = {
     f"{_STORAGE}/node/plugins.py": {"catalogue", "rowid"},  # the authorizer; any table, row by row
     f"{_STORAGE}/search/": {"JSON", "catalogue", "full text", "join order", "rowid"},
     f"{_STORAGE}/upkeep/": {"PRAGMA"},
+    "plugins/chatnode_crm/contacts/index.py": {"full text", "rowid"},
     "plugins/": {"JSON", "join order"},  # plugins' SQL is SQLite's, and may say so where it gains
 }
 

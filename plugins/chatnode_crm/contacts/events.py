@@ -13,7 +13,10 @@ from chatnode_crm.contacts.envelope import CrmEvent, enveloped
 
 @attrs.define
 class CrmContactCreated(CrmEvent):
-    """A contact was created; `data` has its fields as they are now. Only `contact_id` if it was deleted since."""
+    """A contact was created; `data` has its fields as they were then.
+
+    Once the journal has been emptied, as they are now; only `contact_id` if it was deleted since.
+    """
 
     name = "crm.contact.created"
 
@@ -46,11 +49,14 @@ def about(reader: Querying, key: int) -> dict[str, Any] | None:
 
 
 def _make_created(reader: Reader, row: Row) -> CrmContactCreated | None:
-    found = finding.rows(reader, [row.subject])
-    if found:
-        return enveloped(CrmContactCreated, row, shown.data_of(reader, found[0]))
     data = about(reader, row.subject)
-    return enveloped(CrmContactCreated, row, data) if data is not None else None
+    if data is None:
+        return None
+    found = finding.rows(reader, [row.subject])
+    values = journal.first_values(reader, row.subject, found[0] if found else None)
+    if values is not None:
+        data = {"contact_id": data["contact_id"], **shown.data_of(reader, values)}
+    return enveloped(CrmContactCreated, row, data)
 
 
 def _make_updated(reader: Reader, row: Row) -> CrmContactUpdated | None:

@@ -106,6 +106,25 @@ def entries_of(reader: Querying, contact: int, before_gid: int, most: int) -> li
     return [_entry(row) for row in found]
 
 
+def first_values(reader: Querying, contact: int, now: ContactRow | None) -> dict[str, Any] | None:
+    """What a contact was when it was created, by name as in `JournalEntry`; `now` is its row, None if it is gone.
+
+    None if the journal does not tell. Of a contact that has changed more often than a page can show, what it is now.
+    """
+    values = _values(now) if now is not None else None
+    for entry in entries_of(reader, contact, 2**62, _MOST):
+        custom = {**(values or {}).get("custom", {}), **entry.before.get("custom", {})}
+        values = {**(values or {}), **entry.before, "custom": custom}
+    return values
+
+
+_MOST = 1_000
+
+
+def _values(row: ContactRow) -> dict[str, Any]:
+    return {**{name: getattr(row, name) for name in _OF_DELETED}, "custom": _object(row.custom)}
+
+
 def _entry(row: tuple[Any, ...]) -> JournalEntry:
     gid, contact, before, after, reason, actor, at = row
     return JournalEntry(

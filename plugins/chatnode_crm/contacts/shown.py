@@ -62,13 +62,15 @@ def users(reader: Querying, keys: Iterable[int | None]) -> dict[int, dict[str, s
 # ---- in events
 
 
-def data_of(reader: Querying, row: ContactRow) -> dict[str, Any]:
-    """The data of the event that a contact was created: the usual fields always, others if they have a value."""
-    made: dict[str, Any] = {"contact_id": row.id}
-    usual = ("email", "first_name", "last_name", "company", "phone", "country", "city")
-    made |= {name: getattr(row, name) for name in usual}
-    made |= {name: value for name, value in all_fields(reader, row).items() if name not in made and value is not None}
-    return {**made, "source": row.source, "created_at": rfc3339(row.created_at)}
+_USUAL = ("email", "first_name", "last_name", "company", "phone", "country", "city")
+
+
+def data_of(reader: Querying, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of the event that a contact was created, from values as the journal has them: the usual fields always,
+    others if they have a value."""
+    made = {name: values.get(name) for name in _USUAL}
+    more = fields_of(reader, values)
+    return made | {name: value for name, value in more.items() if name not in made and value is not None}
 
 
 def all_fields(reader: Querying, row: ContactRow) -> dict[str, Any]:

@@ -42,15 +42,17 @@ def words_of(values: Mapping[str, Any]) -> str:
         found += (address, address.rpartition("@")[2])
     if phone := (get("phone_key") or get("phone")):
         found += _numbers(phone)
-    if len(found) > MOST or any(len(word) > LONGEST for word in found):
-        found = [word[:LONGEST] for word in found[:MOST]]
-    return " ".join(found)
+    words = " ".join(found)
+    if len(words) > LONGEST:
+        return " ".join(word[:LONGEST] for word in found[:MOST])
+    return words
 
 
 def _numbers(phone: str) -> list[str]:
     """The digits of a phone number, and those without the country's code, as it is dialled in the country."""
-    digits = _NO_DIGIT.sub("", folded(phone)).lstrip("0")
-    if not phone.startswith("+"):
+    if not (phone[0] == "+" and phone.isascii() and (digits := phone[1:]).isdecimal()):
+        digits = _NO_DIGIT.sub("", folded(phone)).lstrip("0")
+    if phone[0] != "+":
         return [digits] if digits else []
     code = 1 if digits[:1] in ("1", "7") else 2 if digits[:2] in _SHORT_CODES else 3
     return [digits, digits[code:]] if digits[code:] else [digits]
@@ -65,7 +67,7 @@ def terms_of(query: str) -> list[Term]:
     text = folded(query).strip()
     if _LIKE_A_NUMBER.fullmatch(text) and len(digits := _NO_DIGIT.sub("", text)) > 2:
         return [((digits.lstrip("0") or digits,),)]
-    return [term for word in text.split() if (term := _term(word))]
+    return [term for word in dict.fromkeys(text.split()) if (term := _term(word))]
 
 
 def _term(word: str) -> Term:

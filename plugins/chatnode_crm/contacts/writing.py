@@ -48,10 +48,12 @@ def create_many(tx: Transaction, rows: Sequence[Values], *, source: str, actor: 
     now, stored, entries = tx.now, list[tuple[Any, ...]](), list[index.Entry]()
     for key, values in zip(keys, rows, strict=True):
         get, at = values.get, len(stored) * digits
-        words, custom = words_of(values), get("custom")
+        words, custom, cells = words_of(values), get("custom"), [*map(get, FIELDS)]
+        if "" in cells:
+            cells = [cell or None for cell in cells]
         stored.append((
-            key, f"{key:012x}{token[at : at + digits]}", *[get(name) or None for name in FIELDS],
-            _json(custom) if custom else None, source, key, now, actor, now, actor, words,
+            key, f"{key:012x}{token[at : at + digits]}", *cells, _json(custom) if custom else None,
+            source, key, now, actor, now, actor, words,
         ))  # fmt: skip
         entries.append((key, words))
     try:

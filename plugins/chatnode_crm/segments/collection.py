@@ -18,7 +18,7 @@ def _learn(source: Querying, asker: Asker) -> Iterator[Field]:
     yield from fields.learn(source, asker)
 
 
-CONTACTS = attrs.evolve(collection.CONTACTS, learn=_learn)
+CONTACTS = attrs.evolve(collection.CONTACTS, fields=(*collection.CONTACTS.fields, fields.LAST_MESSAGE), learn=_learn)
 
 
 def asker_for(ctx: Context) -> Asker:

@@ -45,7 +45,7 @@ def _page(
     return keys[:limit], write_cursor(keys[limit - 1]) if len(keys) > limit else None
 
 
-@command("crm.segments.create", permission=LISTS)
+@command("crm.segments.create", permission=LISTS, limit="changes")
 async def create(ctx: Context, asked: CreateSegment) -> SegmentReply:
     """Create a dynamic list: the contacts that match a filter, whenever it is used.
 
@@ -64,20 +64,21 @@ async def create(ctx: Context, asked: CreateSegment) -> SegmentReply:
     return await ctx.write(write, repeatable=True)
 
 
-@command("crm.segments.update", permission=LISTS)
+@command("crm.segments.update", permission=LISTS, limit="changes")
 async def update(ctx: Context, asked: ChangeSegment) -> SegmentReply:
-    """Give a dynamic list another filter. `crm.lists.update` changes its name."""
+    """Give a dynamic list another filter. The one that it has changes nothing. `crm.lists.update` changes its name."""
     asker = asker_for(ctx)
 
     def write(tx: Transaction) -> SegmentReply:
         row = saving.find_segment(tx, asked.list)
-        row = saving.save_filter(tx, asker, row, asked.filter, actor=actor_of(ctx))
-        return SegmentReply(show_list(tx, row).list, work=start_check(ctx, tx, row))
+        changed = saving.save_filter(tx, asker, row, asked.filter, actor=actor_of(ctx))
+        work = start_check(ctx, tx, changed) if changed.filter != row.filter else None
+        return SegmentReply(show_list(tx, changed).list, work=work)
 
     return await ctx.write(write, repeatable=True)
 
 
-@command("crm.segments.check", permission=LISTS)
+@command("crm.segments.check", permission=LISTS, limit="changes")
 async def check(ctx: Context, asked: OfSegment) -> SegmentReply:
     """Bring the members of a dynamic list up to date now, instead of within the hour."""
 

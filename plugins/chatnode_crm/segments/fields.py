@@ -1,4 +1,4 @@
-"""The fields of a contact that other tables hold: its tags and its lists.
+"""The fields of a contact that other tables hold: its tags, its lists, and when it was last talked with.
 
 Filters name a tag or a list by its id, or by its name in any case. A dynamic list stands for its filter, so that a
 filter may refer to other segments; who was on it when that was last checked does not matter.
@@ -23,6 +23,18 @@ _LIST_NAMES = (
     "(SELECT nullif(json_group_array(n.name), '[]') FROM (SELECT l.name FROM crm_members m "
     "JOIN crm_lists l ON l.key = m.list WHERE m.contact = item.key AND l.kind <> 'dynamic' ORDER BY l.name_key) n)"
 )
+
+_LAST_MESSAGE_AT = (
+    "(SELECT max((SELECT m.at FROM messages m WHERE m.conversation = c.key ORDER BY m.seq DESC LIMIT 1)) "
+    "FROM crm_identities i JOIN members mine ON mine.person = i.person "
+    "JOIN conversations c ON c.key = mine.conversation AND c.kind = 'direct' "
+    "WHERE i.contact = item.key AND i.verified_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM members other "
+    "JOIN people p ON p.key = other.person WHERE other.conversation = c.key AND p.bot = 1))"
+)
+
+LAST_MESSAGE = Field("chat.last_message_at", kinds.Timestamp(), _LAST_MESSAGE_AT, nullable=True)
+"""When the newest message was posted in a direct conversation of the contact's account with another user, not a bot:
+a broadcast does not count. Only accounts that are verified."""
 
 
 def learn(source: Querying, _: Asker) -> Iterator[Field]:

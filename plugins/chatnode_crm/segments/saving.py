@@ -47,8 +47,8 @@ def save_filter(tx: Transaction, asker: Asker, row: ListRow, filter: dict[str, A
     stored = stored_filter(tx, asker, filter)
     changed = update_list(tx, row, {"filter": orjson.dumps(stored).decode()}, actor=actor)
     matching_sql(tx, asker, stored)  # again, as now a circle would show
-    # Others may refer to this one.
-    tx.execute("DELETE FROM crm_segments WHERE TRUE")
+    if changed.filter != row.filter:
+        tx.execute("DELETE FROM crm_segments WHERE TRUE")  # others may refer to this one
     return changed
 
 

@@ -12,6 +12,7 @@ from chatnode.api import Querying, Reader, log_rows
 from chatnode_crm.contacts.envelope import kinds
 from chatnode_crm.referring import LISTS, TAGS, tests, texts_of
 from chatnode_crm.segments.events import CrmListEntered, CrmListLeft
+from chatnode_crm.segments.fields import LAST_MESSAGE
 
 _OF_TAGS = frozenset({"crm.contact.tagged", "crm.contact.untagged"})
 _OF_LISTS = frozenset({"crm.contact.added_to_list", "crm.contact.removed_from_list"})
@@ -20,7 +21,8 @@ _NEVER = frozenset({CrmListEntered.name, CrmListLeft.name})
 
 @attrs.frozen
 class Uses:
-    """The fields of a filter and of the dynamic lists it refers to. `relative`: it matches others as time passes."""
+    """The fields of a filter and of the dynamic lists it refers to. `relative`: it may match others as time passes,
+    without an event of the plugin."""
 
     fields: frozenset[str]
     relative: bool
@@ -43,7 +45,7 @@ def uses_of(source: Querying, filter: dict[str, Any]) -> Uses:
     while to_read:
         for field, operator, value in tests(to_read.pop()):
             fields.add(field)
-            relative |= operator in ("_in_last", "_in_next")
+            relative |= operator in ("_in_last", "_in_next") or field == LAST_MESSAGE.name
             if field == LISTS:
                 new = set(texts_of(value)) - met
                 met |= new

@@ -37,8 +37,10 @@ async def change(ctx: Context, asked: ChangeField) -> FieldReply:
         raise Refusal("invalid", "give a name or choices", path="name")
 
     def write(tx: Transaction) -> FieldRow:
-        field = fields.change(tx, fields.find(tx, asked.field), asked.name, asked.choices)
-        ctx.audit(tx, "field.change", field.name)
+        before = fields.find(tx, asked.field)
+        field = fields.change(tx, before, asked.name, asked.choices)
+        if field != before:
+            ctx.audit(tx, "field.change", field.name)
         return field
 
     return FieldReply(_shown(await ctx.write(write)))

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from chatnode_crm.contacts import finding
+from chatnode_crm.lists.changing import make_list
+from chatnode_crm.lists.membership import add_many
+from chatnode_crm.tags.changing import find_or_make_tag
+from chatnode_crm.tags.tagging import tag_many
 
+from chatnode.api import Transaction
+from chatnode.node import Node
 from chatnode.testing import User, configured, refused
 from tests.plugins.crm.contacts.keeping import ADA, created
 
@@ -72,6 +79,24 @@ async def test_the_timeline_has_everything_in_order_page_by_page(mara: User) -> 
         "data": {"source": "manual"},
         "by": ada["created_by"],
     }
+
+
+async def test_the_timeline_has_lists_and_tags(node: Node, mara: User) -> None:
+    ada = await created(mara, **ADA)
+
+    def write(tx: Transaction) -> None:
+        key = finding.by_id(tx, ada["id"]).key
+        add_many(tx, make_list(tx, "News", kind="static", actor=mara.key).key, [key], actor=mara.key)
+        for name in ("VIP", "Lead"):
+            tag_many(tx, find_or_make_tag(tx, name, actor=mara.key).key, [key], actor=mara.key)
+
+    await node.core.db.write(write)
+    entries = (await mara.call("crm.contacts.timeline", contact=ada["id"]))["entries"]
+    named = [(each["kind"], each["data"].get("name"), each["by"]["handle"]) for each in entries]
+    assert named == [
+        ("tagged", "Lead", "mara"), ("tagged", "VIP", "mara"), ("added_to_list", "News", "mara"),
+        ("created", None, "mara"),
+    ]  # fmt: skip
 
 
 async def test_deleting_a_contact_deletes_its_notes(mara: User) -> None:

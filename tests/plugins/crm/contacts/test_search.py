@@ -51,6 +51,8 @@ async def mara(mara: User) -> User:
         (" '\" * - ", []),
         ('" OR words:"', []),
         ("NEAR(ann)", []),
+        (" ".join(["an"] * 50), ["anna@example.org", "ann@acme.example"]),
+        (" ".join(f"jose.m{'-' * number}" for number in range(12)), ["jose.munoz@example.org"]),
     ],
 )
 async def test_words_are_found_by_how_they_begin(mara: User, query: str, who: list[str]) -> None:

@@ -14,9 +14,10 @@ from chatnode_crm.lists.membership import add_many, remove_many
 from chatnode_crm.tags.changing import find_or_make_tag
 from chatnode_crm.tags.tagging import tag_many, untag_many
 
+from chatnode.model.ids import new_id
 from chatnode.node import Node
 from chatnode.storage.engine.transaction import Transaction
-from chatnode.testing import run_work
+from chatnode.testing import User, run_work
 
 
 @attrs.define
@@ -107,6 +108,14 @@ class Book:
         )
         found = [(kind.rpartition(".")[2], *unpack(subject)) for kind, subject in rows]
         return [(kind, names[contact]) for kind, of, contact in found if of == key]
+
+    async def connect(self, name: str, user: User, *, verified: bool = True) -> None:
+        """Make a user's account the contact's."""
+        await self.sql(
+            "INSERT INTO crm_identities (id, contact, kind, external_id, person, verified_at, created_at) "
+            "VALUES (?, ?, 'chat', ?, ?, ?, 0)",
+            new_id(), self.keys[name], user.id, user.account.key, 1 if verified else None,
+        )  # fmt: skip
 
     async def sql(self, statement: str, *values: Any) -> None:
         """Behind the plugin's back."""

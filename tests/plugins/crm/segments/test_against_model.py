@@ -119,6 +119,10 @@ async def settle(book: Book, mara: User) -> None:
             )
 
     await book.node.core.db.write(vary)
+    for number in range(3):
+        user = await User.new(book.node, f"user{number}")
+        await book.connect(f"Contact {number}", user)
+        await user.says(await user.direct(mara), "hello")
     for name, filter in SEGMENTS.items():
         await mara.call("crm.segments.create", name=name, filter=filter)
 

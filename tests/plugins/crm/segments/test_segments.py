@@ -102,3 +102,30 @@ async def test_members_of_a_dynamic_list_are_those_that_match_now(mara: User, bo
     assert "next" not in page
     added = await mara.call("crm.lists.members", list="French", days=1)
     assert [each["contact"]["first_name"] for each in added["members"]] == ["Bea", "Ada"]
+
+
+async def test_contacts_by_their_last_message(mara: User, kim: User, vic: User, book: Book) -> None:
+    """Of verified accounts only, and not with bots."""
+    await book.connect("Ada", kim)
+    await book.connect("Bea", vic, verified=False)
+    await vic.says(await vic.direct(mara), "hello")
+    await book.node.call("people.create", handle="robot", bot=True)
+    talked = {"chat.last_message_at": {"_in_last": "1 hour"}}
+    made = await mara.call("crm.segments.create", name="Talked", filter=talked)
+    opened = await kim.call("conversations.direct", **{"with": "robot"})
+    await kim.says(opened["conversation"], "hello")
+    assert await names(mara, talked) == []
+    await book.finish(made)
+    await kim.says(await kim.direct(mara), "hello")
+    assert await names(mara, talked) == ["Ada"]
+    assert await book.an_hour_passes() == "1 different of 1 dynamic lists"
+    await book.sql("UPDATE messages SET at = at - 7200000")
+    assert await names(mara, talked) == []
+
+
+async def test_the_same_filter_again_changes_nothing(mara: User, book: Book) -> None:
+    await mara.call("crm.segments.create", name="Important", filter={"tags": {"_has_any": ["VIP"]}})
+    again = await mara.call("crm.segments.update", list="important", filter={"tags": {"_has_any": ["vip"]}})
+    assert "work" not in again
+    other = await mara.call("crm.segments.update", list="important", filter=FRENCH)
+    assert "work" in other

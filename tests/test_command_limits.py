@@ -44,6 +44,29 @@ LIMITS = {
     "crm.fields.define": "changes",
     "crm.fields.change": "changes",
     "crm.fields.delete": "changes",
+    **dict.fromkeys(
+        [
+            f"crm.lists.{verb}"
+            for verb in (
+                "create",
+                "update",
+                "archive",
+                "restore",
+                "stage",
+                "delete",
+                "add",
+                "remove",
+                "copy",
+                "merge",
+                "intersect",
+            )
+        ],
+        "changes",
+    ),
+    **dict.fromkeys(
+        [f"crm.tags.{verb}" for verb in ("create", "update", "delete", "apply", "remove", "clear", "merge")],
+        "changes",
+    ),
     "crm.segments.create": "changes",
     "crm.segments.update": "changes",
     "crm.segments.check": "changes",

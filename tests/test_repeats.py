@@ -23,7 +23,8 @@ from tests.works import stored_work
 ANOTHER = {
     "conversations.create", "conversations.support", "tokens.create", "invites.create", "setup.create", "backup.create",
     "people.reset_link", "people.reset_password", "invites.accept", "sessions.create", "people.password", "jobs.run",
-    "node.repair", "crm.notes.add", "crm.segments.check", "attachments.copy", "attachments.avatar.set", "attachments.rescan",
+    "node.repair", "crm.notes.add", "crm.lists.copy", "crm.segments.check", "attachments.copy",
+    "attachments.avatar.set", "attachments.rescan",
 }  # fmt: skip
 #: There is no plugin in this test for what is done to plugins: tests/cli/test_plugins.py, tests/plugins/core.
 OF_PLUGINS = {each.name for each in COMMANDS if each.name.startswith("plugins.")}
@@ -241,9 +242,50 @@ async def with_field(at: World, **fields: Any) -> tuple[User, dict[str, Any]]:
     return at.root, {"field": made["field"]["id"], **fields}
 
 
+async def with_lists(at: World, *names: str, on_it: bool = False, **fields: Any) -> tuple[User, dict[str, Any]]:
+    """Lists, with a contact on the first if `on_it`; `contacts` in the fields stands for it."""
+    _, made = await of_contact(at)
+    for name in names:
+        await at.node.call("crm.lists.create", name=name, kind="campaign")
+        if on_it and name == names[0]:
+            await at.node.call("crm.lists.add", list=name, contacts=[made["contact"]])
+    return at.root, fields | ({"contacts": [made["contact"]]} if "contacts" in fields else {})
+
+
+async def with_tags(at: World, *names: str, given: bool = False, **fields: Any) -> tuple[User, dict[str, Any]]:
+    """Tags, which a contact has if `given`; `contacts` in the fields stands for it."""
+    _, made = await of_contact(at)
+    for name in names:
+        await at.node.call("crm.tags.create", name=name)
+        if given:
+            await at.node.call("crm.tags.apply", tags=[name], contacts=[made["contact"]])
+    return at.root, fields | ({"contacts": [made["contact"]]} if "contacts" in fields else {})
+
+
 async def with_segment(at: World, **fields: Any) -> tuple[User, dict[str, Any]]:
     made = await at.node.call("crm.segments.create", name="Londoners", filter={"city": {"_eq": "London"}})
     return at.root, {"list": made["list"]["id"], **fields}
+
+
+SPECIAL |= {
+    "crm.lists.create": of("root", name="Newsletter"),
+    "crm.lists.update": lambda at: with_lists(at, "one", list="one", name="two", description="x", owner="ann"),
+    "crm.lists.archive": lambda at: with_lists(at, "one", list="one"),
+    "crm.lists.restore": lambda at: with_lists(at, "one", list="one"),
+    "crm.lists.stage": lambda at: with_lists(at, "one", list="one", stage="population"),
+    "crm.lists.delete": lambda at: with_lists(at, "one", list="one"),
+    "crm.lists.add": lambda at: with_lists(at, "one", list="one", contacts=True),
+    "crm.lists.remove": lambda at: with_lists(at, "one", on_it=True, list="one", contacts=True),
+    "crm.lists.merge": lambda at: with_lists(at, "one", "two", on_it=True, sources=["one"], into="two"),
+    "crm.lists.intersect": lambda at: with_lists(at, "one", on_it=True, lists=["one"], name="two"),
+    "crm.tags.create": of("root", name="VIP"),
+    "crm.tags.update": lambda at: with_tags(at, "VIP", tag="VIP", color="#FFD700"),
+    "crm.tags.delete": lambda at: with_tags(at, "VIP", tag="VIP"),
+    "crm.tags.apply": lambda at: with_tags(at, "VIP", tags=["VIP"], contacts=True),
+    "crm.tags.remove": lambda at: with_tags(at, "VIP", given=True, tags=["VIP"], contacts=True),
+    "crm.tags.clear": lambda at: with_tags(at, "VIP", given=True, tag="VIP"),
+    "crm.tags.merge": lambda at: with_tags(at, "VIP", "Lead", given=True, sources=["Lead"], into="VIP"),
+}
 
 
 SPECIAL |= {
@@ -301,4 +343,11 @@ WITHOUT_TRACE = {
     "sessions.revoke_others",
     "attachments.check",
     "attachments.collect",
+    "crm.lists.create",
+    "crm.lists.update",
+    "crm.lists.archive",
+    "crm.lists.restore",
+    "crm.lists.stage",
+    "crm.tags.create",
+    "crm.tags.update",
 }

@@ -9,7 +9,7 @@ import attrs
 from chatnode.api import Reader
 from chatnode_crm.contacts import finding, shown
 from chatnode_crm.cursors import read_numbers, write_cursor
-from chatnode_crm.pivots import Pivot, Wanted, count_matching, keys_page
+from chatnode_crm.pivots import GroupFilter, Pivot, count_matching, keys_page
 
 
 @attrs.define
@@ -21,7 +21,9 @@ class MatchingContacts:
     next: str | None = None
 
 
-def page_of_matching(reader: Reader, pivot: Pivot, wanted: Wanted, after: str | None, limit: int) -> MatchingContacts:
+def page_of_matching(
+    reader: Reader, pivot: Pivot, wanted: GroupFilter, after: str | None, limit: int
+) -> MatchingContacts:
     """Contacts by their lists or tags, in the order in which they were created."""
     (key,) = read_numbers(after, 1) or (0,)
     keys = keys_page(reader, pivot, wanted, key, limit + 1)

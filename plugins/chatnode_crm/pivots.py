@@ -42,7 +42,7 @@ def _by_size(groups: Sequence[Group]) -> list[Group]:
 
 
 @attrs.frozen
-class Wanted:
+class GroupFilter:
     """Contacts in at least `at_least` of `some` groups, if there are any, in `all` of others, and in none of `none`."""
 
     some: list[Group] = attrs.field(factory=list[Group], converter=_by_size)
@@ -51,14 +51,14 @@ class Wanted:
     none: list[Group] = attrs.field(factory=list[Group], converter=_by_size)
 
 
-def keys_page(reader: Querying, pivot: Pivot, wanted: Wanted, after: int, limit: int) -> list[int]:
+def keys_page(reader: Querying, pivot: Pivot, wanted: GroupFilter, after: int, limit: int) -> list[int]:
     """Keys of contacts above `after`, in ascending order."""
     sql, values = _matching(pivot, wanted)
     found = reader.execute(f"{sql} ORDER BY contact LIMIT :limit", {**values, "after": after, "limit": limit})
     return [contact for (contact,) in found.fetchall()]
 
 
-def count_matching(reader: Querying, pivot: Pivot, wanted: Wanted) -> int:
+def count_matching(reader: Querying, pivot: Pivot, wanted: GroupFilter) -> int:
     every = [*wanted.some, *wanted.all]
     if len(every) == 1 and not wanted.none:
         return every[0].size
@@ -67,7 +67,7 @@ def count_matching(reader: Querying, pivot: Pivot, wanted: Wanted) -> int:
     return count
 
 
-def _many_have(wanted: Wanted) -> bool:
+def _many_have(wanted: GroupFilter) -> bool:
     """Whether sorting the rows of all groups is cheaper than looking the contacts of the smallest up in the others."""
     if wanted.all or wanted.at_least == 1:
         return False
@@ -75,12 +75,12 @@ def _many_have(wanted: Wanted) -> bool:
     return looked_up > _DEARER * sum(group.size for group in wanted.some)
 
 
-def _walked(wanted: Wanted) -> list[Group]:
+def _walked(wanted: GroupFilter) -> list[Group]:
     """The groups of which one has the contact."""
     return wanted.all[:1] or wanted.some[: len(wanted.some) - wanted.at_least + 1]
 
 
-def _matching(pivot: Pivot, wanted: Wanted) -> tuple[str, dict[str, Any]]:
+def _matching(pivot: Pivot, wanted: GroupFilter) -> tuple[str, dict[str, Any]]:
     """A SELECT of each contact once; with ORDER BY, SQLite merges its parts instead of sorting them."""
     conditions = ["w.contact > :after", *_conditions(pivot, wanted)]
     walked = _walked(wanted)
@@ -95,7 +95,7 @@ def _matching(pivot: Pivot, wanted: Wanted) -> tuple[str, dict[str, Any]]:
     return " UNION ".join(part % place for place in range(len(walked))), {**values, "at_least": wanted.at_least}
 
 
-def _grouped(pivot: Pivot, wanted: Wanted) -> tuple[str, dict[str, Any]]:
+def _grouped(pivot: Pivot, wanted: GroupFilter) -> tuple[str, dict[str, Any]]:
     """The same contacts, by sorting the rows of all groups: for counting where most of the groups are large."""
     among = ", ".join(str(group.key) for group in wanted.some)
     conditions = [f"w.{pivot.group} IN ({among})", "w.contact > :after", *_conditions(pivot, wanted)]
@@ -106,7 +106,7 @@ def _grouped(pivot: Pivot, wanted: Wanted) -> tuple[str, dict[str, Any]]:
     )
 
 
-def _conditions(pivot: Pivot, wanted: Wanted) -> list[str]:
+def _conditions(pivot: Pivot, wanted: GroupFilter) -> list[str]:
     return [
         *(_has(pivot, group) for group in wanted.all[1:]),
         *(f"NOT {_has(pivot, group)}" for group in wanted.none),

@@ -17,7 +17,7 @@ from chatnode_crm.jsons import json_array
 from chatnode_crm.lists.changing import archive_list, delete_list
 from chatnode_crm.lists.finding import check_open, list_by_key
 from chatnode_crm.lists.membership import add_many, remove_many
-from chatnode_crm.pivots import MEMBERS, TAGGINGS, Group, Wanted, keys_page
+from chatnode_crm.pivots import MEMBERS, TAGGINGS, Group, GroupFilter, keys_page
 from chatnode_crm.segments import selection
 from chatnode_crm.segments.selection import Selection
 from chatnode_crm.tags.changing import delete_tag
@@ -29,7 +29,7 @@ EndOp = Literal["archive_list", "delete_list", "delete_tag"]
 
 
 @attrs.frozen
-class Source:
+class BulkSource:
     """Which contacts: those with the keys in `contacts`, ascending; or those of a `Selection`, by its fields; or those
     on at least `at_least` of the lists; or those that have one of the tags."""
 
@@ -46,10 +46,10 @@ class Source:
             return selection.keys_page(reader, asker, Selection(**self.selected), after, limit)
         if self.lists:
             groups = _sized(reader, "SELECT key, members FROM crm_lists", self.lists)
-            return keys_page(reader, MEMBERS, Wanted(groups, self.at_least), after, limit) if groups else []
+            return keys_page(reader, MEMBERS, GroupFilter(groups, self.at_least), after, limit) if groups else []
         if self.tags:
             groups = _sized(reader, "SELECT key, contacts FROM crm_tags", self.tags)
-            return keys_page(reader, TAGGINGS, Wanted(groups), after, limit) if groups else []
+            return keys_page(reader, TAGGINGS, GroupFilter(groups), after, limit) if groups else []
         start = bisect_right(self.contacts, after)
         return self.contacts[start : start + limit]
 
@@ -68,7 +68,7 @@ def _sized(reader: Querying, select: str, keys: Sequence[int]) -> list[Group]:
 
 
 @attrs.frozen
-class Step:
+class BulkStep:
     """What is done with each contact: the list or tag with the key `group` is given or taken."""
 
     op: Op
@@ -76,7 +76,7 @@ class Step:
 
 
 @attrs.frozen
-class End:
+class BulkEnd:
     """What is done in the end, when all steps were carried out."""
 
     op: EndOp
@@ -84,16 +84,16 @@ class End:
 
 
 @attrs.frozen
-class Plan:
+class BulkPlan:
     """`actor` is the key of the user who asked."""
 
-    source: Source
-    steps: list[Step]
-    ends: list[End]
+    source: BulkSource
+    steps: list[BulkStep]
+    ends: list[BulkEnd]
     actor: int | None
 
 
-def carry_out(tx: Transaction, plan: Plan, keys: Sequence[int]) -> int:
+def carry_out(tx: Transaction, plan: BulkPlan, keys: Sequence[int]) -> int:
     """Carry out the steps for these contacts; returns how much changed.
 
     Raises `Refusal("conflict")` if a list was archived meanwhile, or its campaign has begun.
@@ -101,7 +101,7 @@ def carry_out(tx: Transaction, plan: Plan, keys: Sequence[int]) -> int:
     return sum(_STEPS[step.op](tx, step.group, keys, plan.actor) for step in plan.steps) if keys else 0
 
 
-def end(tx: Transaction, plan: Plan) -> None:
+def end(tx: Transaction, plan: BulkPlan) -> None:
     """Do what is to be done in the end."""
     for each in plan.ends:
         _ENDS[each.op](tx, each.group, plan.actor)

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from chatnode.api import Context, Transaction, Work, WorkKind
-from chatnode_crm.bulk.plan import End, Plan, Source, Step, carry_out, end
+from chatnode_crm.bulk.plan import BulkEnd, BulkPlan, BulkSource, BulkStep, carry_out, end
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.settings import CrmSettings
 
@@ -25,7 +25,7 @@ class Begun:
     work: str | None = None
 
 
-def begin(ctx: Context, tx: Transaction, plan: Plan, title: str, resource: str) -> Begun:
+def begin(ctx: Context, tx: Transaction, plan: BulkPlan, title: str, resource: str) -> Begun:
     """Carry out a small plan, or start the work for a large one, in this transaction. Of works that change the same
     list or tag (`resource`), one runs at a time."""
     most = plan.source.most(tx)
@@ -68,7 +68,7 @@ def _parts(keys: list[int], sizes: Iterator[int]) -> Iterator[list[int]]:
         start += size
 
 
-def _next(work: Work, plan: Plan, state: _State, keys: list[int], total: int | None, tx: Transaction) -> _State:
+def _next(work: Work, plan: BulkPlan, state: _State, keys: list[int], total: int | None, tx: Transaction) -> _State:
     """Carry out a part, and note in the same transaction that it is."""
     changed, done = state.changed + carry_out(tx, plan, keys), state.done + len(keys)
     state = _State(keys[-1], done, changed)
@@ -76,12 +76,12 @@ def _next(work: Work, plan: Plan, state: _State, keys: list[int], total: int | N
     return state
 
 
-def _plan(arguments: Mapping[str, Any]) -> Plan:
+def _plan(arguments: Mapping[str, Any]) -> BulkPlan:
     """The plan that a work was started with."""
-    return Plan(
-        Source(**arguments["source"]),
-        [Step(**each) for each in arguments["steps"]],
-        [End(**each) for each in arguments["ends"]],
+    return BulkPlan(
+        BulkSource(**arguments["source"]),
+        [BulkStep(**each) for each in arguments["steps"]],
+        [BulkEnd(**each) for each in arguments["ends"]],
         arguments["actor"],
     )
 

@@ -35,7 +35,7 @@ from chatnode_crm.permissions import LISTS, VIEW
 from chatnode_crm.settings import CrmSettings
 
 
-@command("crm.lists.create", permission=LISTS)
+@command("crm.lists.create", permission=LISTS, limit="changes")
 async def create(ctx: Context, asked: CreateList) -> ListReply:
     """Create an empty list: `static`, or `campaign`, which has stages and is archived in time.
 
@@ -62,7 +62,7 @@ async def get(ctx: Context, asked: OfList) -> ListReply:
     return await ctx.read(read)
 
 
-@command("crm.lists.update", permission=LISTS)
+@command("crm.lists.update", permission=LISTS, limit="changes")
 async def update(ctx: Context, asked: ChangeList) -> ListReply:
     """Change a list's name, description or owner."""
 
@@ -76,25 +76,25 @@ async def update(ctx: Context, asked: ChangeList) -> ListReply:
     return await _change(ctx, asked.list, change)
 
 
-@command("crm.lists.archive", permission=LISTS)
+@command("crm.lists.archive", permission=LISTS, limit="changes")
 async def archive(ctx: Context, asked: OfList) -> ListReply:
     """Archive a list: it stays as it is until it is restored. Archiving it again changes nothing."""
     return await _change(ctx, asked.list, lambda tx, row: archive_list(tx, row, actor=actor_of(ctx)))
 
 
-@command("crm.lists.restore", permission=LISTS)
+@command("crm.lists.restore", permission=LISTS, limit="changes")
 async def restore(ctx: Context, asked: OfList) -> ListReply:
     """Make an archived list active again. A campaign is at the stage that it was at before."""
     return await _change(ctx, asked.list, lambda tx, row: restore_list(tx, row, actor=actor_of(ctx)))
 
 
-@command("crm.lists.stage", permission=LISTS)
+@command("crm.lists.stage", permission=LISTS, limit="changes")
 async def stage(ctx: Context, asked: MoveCampaign) -> ListReply:
     """Move a campaign from stage to stage: `creation`, `population`, `execution`, `analysis`."""
     return await _change(ctx, asked.list, lambda tx, row: move_campaign(tx, row, asked.stage, actor=actor_of(ctx)))
 
 
-@command("crm.lists.delete", permission=LISTS)
+@command("crm.lists.delete", permission=LISTS, limit="changes")
 async def delete(ctx: Context, asked: OfList) -> Nothing:
     """Delete a list. Its contacts stay."""
 

@@ -130,7 +130,7 @@ class ContactListPage:
 
 
 @attrs.define
-class ListMembers:
+class AskMembers:
     """Without `list`, the members of all lists. `days`: only those who were added in the last days."""
 
     list: GroupRef | None = None

@@ -12,18 +12,18 @@ from chatnode_crm.cursors import read_numbers, read_text, write_cursor
 from chatnode_crm.lines import MatchingContacts, page_of_matching
 from chatnode_crm.lists.finding import COLUMNS, ListRow, find_list, find_lists
 from chatnode_crm.lists.model import (
+    AskMembers,
     ContactListPage,
     JoinedList,
     JoinedLists,
     ListLists,
     ListMember,
     ListMemberPage,
-    ListMembers,
     OverlapOfLists,
 )
 from chatnode_crm.lists.showing import show_lists
 from chatnode_crm.naming import name_key
-from chatnode_crm.pivots import MEMBERS, Group, Wanted
+from chatnode_crm.pivots import MEMBERS, Group, GroupFilter
 
 _DAY_MS = 86_400_000
 
@@ -48,7 +48,7 @@ def page_of_lists(reader: Reader, asked: ListLists, limit: int) -> ContactListPa
     return ContactListPage(shown, write_cursor(name_key(shown[-1].name)) if len(lists) > limit else None)
 
 
-def page_of_members(reader: Reader, asked: ListMembers, limit: int) -> ListMemberPage:
+def page_of_members(reader: Reader, asked: AskMembers, limit: int) -> ListMemberPage:
     """Members of a list, or of all lists, from the one that was added last."""
     conditions: list[str] = []
     values: dict[str, Any] = {"limit": limit + 1}
@@ -100,11 +100,11 @@ def overlap(reader: Reader, asked: OverlapOfLists, limit: int) -> MatchingContac
     return page_of_matching(reader, MEMBERS, wanted, asked.after, limit)
 
 
-def wanted_of(reader: Querying, lists: Sequence[str], at_least: int | None) -> Wanted:
+def wanted_of(reader: Querying, lists: Sequence[str], at_least: int | None) -> GroupFilter:
     """On at least so many of the lists, each counted once. Raises `Refusal`: `not_found`, `invalid`."""
     found = find_lists(reader, lists)
     if not found:
         raise Refusal("invalid", "name at least one list", path="lists")
     if at_least is not None and at_least > len(found):
         raise Refusal("invalid", f"is {at_least}, but only {len(found)} different lists are named", path="at_least")
-    return Wanted([Group(row.key, row.members) for row in found], at_least if at_least is not None else len(found))
+    return GroupFilter([Group(row.key, row.members) for row in found], at_least if at_least is not None else len(found))

@@ -13,7 +13,7 @@ from chatnode_crm.jsons import json_array
 from chatnode_crm.lines import MatchingContacts
 from chatnode_crm.lists.changing import make_list
 from chatnode_crm.lists.finding import ListRow, find_list
-from chatnode_crm.lists.model import ListMember, ListMemberPage, ListMembers
+from chatnode_crm.lists.model import AskMembers, ListMember, ListMemberPage
 from chatnode_crm.lists.pages import page_of_members
 from chatnode_crm.lists.showing import show_list
 from chatnode_crm.permissions import LISTS, VIEW
@@ -109,7 +109,7 @@ async def get(ctx: Context, asked: OfSegment) -> SegmentReply:
 
 
 @command("crm.lists.members", permission=VIEW, reads=True)
-async def members(ctx: Context, asked: ListMembers) -> ListMemberPage:
+async def members(ctx: Context, asked: AskMembers) -> ListMemberPage:
     """The contacts of a list and when they were added, newest first; or those who were added to any list.
 
     Of an active dynamic list, those that its filter matches now, in the order in which they were created. They were

@@ -25,7 +25,7 @@ from chatnode_crm.tags.model import (
 )
 
 
-@command("crm.tags.create", permission=TAGS)
+@command("crm.tags.create", permission=TAGS, limit="changes")
 async def create(ctx: Context, asked: CreateTag) -> TagReply:
     """Create a tag. Names of tags differ in more than case, accents and spaces."""
 
@@ -45,7 +45,7 @@ async def get(ctx: Context, asked: OfTag) -> TagReply:
     return await ctx.read(read)
 
 
-@command("crm.tags.update", permission=TAGS)
+@command("crm.tags.update", permission=TAGS, limit="changes")
 async def update(ctx: Context, asked: ChangeTag) -> TagReply:
     """Rename a tag, or change its color. Contacts keep it."""
     given = {"name": asked.name, "color": asked.color}
@@ -58,7 +58,7 @@ async def update(ctx: Context, asked: ChangeTag) -> TagReply:
     return await ctx.write(write, repeatable=True)
 
 
-@command("crm.tags.delete", permission=TAGS)
+@command("crm.tags.delete", permission=TAGS, limit="changes")
 async def delete(ctx: Context, asked: OfTag) -> Nothing:
     """Delete a tag. Contacts that have it stay."""
 

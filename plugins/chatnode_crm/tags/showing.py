@@ -10,7 +10,7 @@ from chatnode_crm.contacts.finding import by_id
 from chatnode_crm.cursors import read_numbers, read_text, write_cursor
 from chatnode_crm.lines import MatchingContacts, page_of_matching
 from chatnode_crm.naming import name_key
-from chatnode_crm.pivots import TAGGINGS, Group, Wanted
+from chatnode_crm.pivots import TAGGINGS, Group, GroupFilter
 from chatnode_crm.tags.finding import COLUMNS, DEFAULT_COLOR, TagRow, find_tags
 from chatnode_crm.tags.model import (
     ContactsOfTags,
@@ -77,7 +77,7 @@ def contacts_of_tags(reader: Reader, asked: ContactsOfTags, limit: int) -> Match
     some, all, none = (
         _sized(reader, tags, path) for tags, path in ((asked.any, "any"), (asked.all, "all"), (asked.none, "none"))
     )
-    return page_of_matching(reader, TAGGINGS, Wanted(some, all=all, none=none), asked.after, limit)
+    return page_of_matching(reader, TAGGINGS, GroupFilter(some, all=all, none=none), asked.after, limit)
 
 
 def _sized(reader: Reader, tags: Sequence[str], path: str) -> list[Group]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Literal
 
-from chatnode_crm.bulk.plan import End, EndOp, Plan, Source, Step, carry_out, end
+from chatnode_crm.bulk.plan import BulkEnd, BulkPlan, BulkSource, BulkStep, EndOp, carry_out, end
 from chatnode_crm.contacts.subjects import unpack
 from chatnode_crm.contacts.writing import create_many, delete_many
 from chatnode_crm.lists.changing import delete_list, make_list
@@ -33,6 +34,8 @@ from hypothesis.stateful import (
 )
 
 from chatnode.api import steps_in
+from chatnode.storage.engine.connection import add_functions
+from chatnode.storage.engine.migrations import Migration, core_migrations, migrate
 from chatnode.storage.engine.transaction import Transaction
 from tests.quick import examples
 
@@ -43,7 +46,6 @@ some = st.lists(numbers, min_size=1, max_size=8)
 rarely = st.sampled_from((False, False, False, True))
 pages = st.integers(1, 4)
 
-LOG = "CREATE TABLE log (gid INTEGER PRIMARY KEY, conversation, person, kind TEXT, subject INTEGER, actor, at INTEGER)"
 _CHANGES: dict[str, tuple[Kind, bool]] = {
     "crm.contact.added_to_list": ("list", True),
     "crm.contact.removed_from_list": ("list", False),
@@ -52,15 +54,24 @@ _CHANGES: dict[str, tuple[Kind, bool]] = {
 }
 
 
+@cache
+def tables() -> sqlite3.Connection:
+    """An empty database of the node and the plugin."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    add_functions(connection)
+    steps = [Migration("crm", step.name, step.sql, step.functions) for step in steps_in("chatnode_crm")]
+    migrate(connection, [*core_migrations(), *steps])
+    return connection
+
+
 class GroupsMachine(RuleBasedStateMachine):
     """`model`: contacts by kind and key of list or tag. `heard`: the same, from the events."""
 
     def __init__(self) -> None:
         super().__init__()
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
-        self.connection.execute(LOG)
-        for step in steps_in("chatnode_crm"):
-            self.connection.executescript(step.sql)
+        tables().backup(self.connection)
+        add_functions(self.connection)
         self.model: dict[tuple[Kind, int], set[int]] = {}
         self.heard: defaultdict[tuple[Kind, int], set[int]] = defaultdict(set)
         self.contacts: set[int] = set()
@@ -155,9 +166,9 @@ class GroupsMachine(RuleBasedStateMachine):
         if target is None or not sources:
             return
         op: EndOp = "delete_list" if kind == "list" else "delete_tag"
-        ends = [End(op, key) for key in sources] if gone else []
-        source = Source(lists=sources) if kind == "list" else Source(tags=sources)
-        plan = Plan(source, [Step("add" if kind == "list" else "tag", target)], ends, None)
+        ends = [BulkEnd(op, key) for key in sources] if gone else []
+        source = BulkSource(lists=sources) if kind == "list" else BulkSource(tags=sources)
+        plan = BulkPlan(source, [BulkStep("add" if kind == "list" else "tag", target)], ends, None)
         after = 0
         while keys := source.page(self.connection, None, after, page):
             self.write(lambda tx, keys=keys: carry_out(tx, plan, keys))
@@ -174,7 +185,7 @@ class GroupsMachine(RuleBasedStateMachine):
         keys = sorted({key for each in picked if (key := self.pick("list", each)) is not None})
         if at_least > len(keys):
             return
-        source, found = Source(lists=keys, at_least=at_least), list[int]()
+        source, found = BulkSource(lists=keys, at_least=at_least), list[int]()
         while more := source.page(self.connection, None, found[-1] if found else 0, page):
             found += more
         sets = [self.model["list", key] for key in keys]
@@ -230,5 +241,5 @@ def _delete(tx: Transaction, kind: Kind, key: int) -> None:
 
 def test_lists_and_tags_are_sets() -> None:
     run_state_machine_as_test(
-        GroupsMachine, settings=settings(max_examples=examples(45), stateful_step_count=20, deadline=None)
+        GroupsMachine, settings=settings(max_examples=examples(36), stateful_step_count=15, deadline=None)
     )

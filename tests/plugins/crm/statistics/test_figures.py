@@ -138,5 +138,5 @@ async def test_health_and_metrics(node: Node, kim: User) -> None:
     await kim.does("crm.lists.archive", list="old")
     for name in ("one", "two"):
         await kim.does("crm.lists.add", list=name, select={"ids": list(ids.values())})
-    (status,) = [each for each in (await node.call("plugins.list"))["plugins"] if each["name"] == "crm"]
-    assert status["health"] == {"contacts": 2, "lists": 2, "works_waiting": 2, "works_failed": 0}
+    health = (await node.health())[1]["plugin.crm"]
+    assert health == {"status": "ok", "contacts": 2, "lists": 2, "works_waiting": 2, "works_failed": 0}

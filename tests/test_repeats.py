@@ -25,6 +25,8 @@ ANOTHER = {
     "people.reset_link", "people.reset_password", "invites.accept", "sessions.create", "people.password", "jobs.run",
     "node.repair", "crm.notes.add", "crm.lists.copy", "crm.segments.check", "attachments.copy",
     "attachments.avatar.set", "attachments.rescan",
+    "node.repair", "crm.notes.add", "crm.segments.check", "attachments.copy", "attachments.avatar.set",
+    "attachments.rescan",
 }  # fmt: skip
 #: There is no plugin in this test for what is done to plugins: tests/cli/test_plugins.py, tests/plugins/core.
 OF_PLUGINS = {each.name for each in COMMANDS if each.name.startswith("plugins.")}

@@ -206,7 +206,7 @@ def kinds() -> Iterator[str]:
         if not (isinstance(kind, type) and issubclass(kind, api.kinds.Kind)) or kind is api.kinds.Kind:
             continue
         given = [field for field in attrs.fields(kind) if field.init and field.name not in ("takes", "operators")]
-        needed = {field.name: "…" for field in given if field.default is attrs.NOTHING}
+        needed: dict[str, Any] = {field.name: "…" for field in given if field.default is attrs.NOTHING}
         made = kind(("…",)) if kind is api.kinds.Choice else kind(**needed)
         written = _annotations(kind)
         takes = ", ".join(f"{field.name}: {written[field.name]}{_default(field)}" for field in given)

@@ -40,6 +40,20 @@ async def test_they_are_counted_and_asked_by(sorter: User, bob: User, cay: User)
     assert await listed(sorter, group="vip") == []
 
 
+async def test_filters_ask_for_them(sorter: User, bob: User, cay: User) -> None:
+    """Of one's own contacts, by names in any case."""
+    await cay.call("contacts.add", person="bob", tags=["late"], groups=["family"])
+
+    async def matching(**filter: Any) -> list[str]:
+        asked = sorter.call("items.query", collection="contacts", sort="handle", filter=filter)
+        return [row["handle"] for row in (await asked)["data"]]
+
+    assert await matching(groups={"_has_all": ["work", "CHESS"]}) == ["bob"]
+    assert await matching(tags={"_has_any": ["vip"]}, groups={"_null": True}) == ["eve"]
+    assert await matching(tags={"_has_none": ["Late", "never heard of"]}) == ["bob", "cay"]
+    assert await matching(groups={"_has_any": ["family"]}) == []
+
+
 async def test_they_are_renamed_at_all_contacts(node: Node, sorter: User, bob: User, cay: User) -> None:
     ears = await LiveSession.of(node, sorter)
     assert await sorter.call("contacts.labels.rename", kind="group", name="work", to=" The  office ") == {"contacts": 2}

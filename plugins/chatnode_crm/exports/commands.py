@@ -92,8 +92,9 @@ async def delete(ctx: Context, asked: OfExport) -> Nothing:
 
     def remove(tx: Transaction) -> ExportRow:
         row = stored.find(tx, asked.export, _key(ctx), all=ctx.may(OPERATE))
-        stored.remove(tx, [row.key], None)
-        ctx.audit(tx, "exports.delete", row.id)
+        if row.status != "removed":
+            stored.remove(tx, [row.key], None)
+            ctx.audit(tx, "exports.delete", row.id)
         return row
 
     row = await ctx.write(remove, repeatable=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from chatnode.api import Context, Plugin, Reader, hookimpl, steps_in
 from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
+from chatnode_crm.cli import cli
 from chatnode_crm.contacts import checking as contacts_checking
 from chatnode_crm.contacts import hookspecs
 from chatnode_crm.contacts.forgetting import also_forget
@@ -28,7 +29,16 @@ PARTS = tuple(
     each.PART for each in (contacts, lists, tags, segments, bulk, imports, exports, people, broadcasts, statistics)
 )
 
-also_forget((membership.forget_contacts, tagging.forget_contacts, people.forget_contacts, broadcasts.forget_contacts))
+also_forget(
+    (
+        membership.forget_contacts,
+        tagging.forget_contacts,
+        imports.forget_contacts,
+        exports.forget_contacts,
+        people.forget_contacts,
+        broadcasts.forget_contacts,
+    )
+)
 also_in_timeline((lists_timeline.entries, tags_timeline.entries))
 identified_by(has_identity)
 
@@ -72,6 +82,7 @@ def chatnode_plugin() -> Plugin:
         routes=[each for part in PARTS for each in part.routes],
         metrics=[each for part in PARTS for each in part.metrics],
         limits=[each for part in PARTS for each in part.limits],
+        cli=cli,
         health=health,
         check=_check,
         repair=contacts_checking.repair,

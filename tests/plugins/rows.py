@@ -11,6 +11,9 @@ from typing import Any
 NO_FILE = "0" * 32
 """Who gets which file is tried in tests/plugins/attachments/serving and messages."""
 
+NO_IMPORT = "0" * 32
+"""What becomes of imports is tried in tests/plugins/crm/imports."""
+
 FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "attachments.uploads": lambda at: {},
     "attachments.usage": lambda at: {},
@@ -40,6 +43,24 @@ FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "contacts.labels.list": lambda at: {},
     "contacts.labels.rename": lambda at: {"kind": "group", "name": "work", "to": "office"},
     "contacts.labels.delete": lambda at: {"kind": "group", "name": "work"},
+    "crm.imports.create": lambda at: {"text": "email,first_name,last_name\na@example.com,A,B\n"},
+    "crm.imports.list": lambda at: {},
+    "crm.imports.get": lambda at: {"import": NO_IMPORT},
+    "crm.imports.detect": lambda at: {"import": NO_IMPORT},
+    "crm.imports.preview": lambda at: {"import": NO_IMPORT},
+    "crm.imports.map": lambda at: {"import": NO_IMPORT},
+    "crm.imports.plan": lambda at: {"import": NO_IMPORT},
+    "crm.imports.start": lambda at: {"import": NO_IMPORT},
+    "crm.imports.pause": lambda at: {"import": NO_IMPORT},
+    "crm.imports.resume": lambda at: {"import": NO_IMPORT},
+    "crm.imports.cancel": lambda at: {"import": NO_IMPORT},
+    "crm.imports.rows": lambda at: {"import": NO_IMPORT},
+    "crm.imports.errors": lambda at: {"import": NO_IMPORT},
+    "crm.imports.undo": lambda at: {"import": NO_IMPORT},
+    "crm.imports.delete": lambda at: {"import": NO_IMPORT},
+    "crm.mappings.list": lambda at: {},
+    "crm.mappings.save": lambda at: {"import": NO_IMPORT, "name": "a shop"},
+    "crm.mappings.delete": lambda at: {"mapping": "a shop"},
     "reactions.add": lambda at: {"message": at.message, "emoji": "🎉"},
     "reactions.remove": lambda at: {"message": at.message},
     "reactions.set": lambda at: {"message": at.message, "emojis": ["🎉"]},

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import attrs
 
 from chatnode.api import Id, Items, Text, Whole
-from chatnode_crm.imports.deciding import RowVerdict
+from chatnode_crm.imports.progress import ShownVerdict
 from chatnode_crm.imports.options import FileMapping, FileReading, ImportPolicies, ImportTags
 
 Limit = Annotated[int, Whole(1)]
@@ -183,7 +183,7 @@ class ImportedRow:
 
     row: int
     line: int
-    verdict: RowVerdict | Literal["ready"]
+    verdict: ShownVerdict
     cells: list[str]
     values: dict[str, Any]
     tags: list[str] | None = None
@@ -197,7 +197,7 @@ class ListImportRows:
     page before."""
 
     import_: Id
-    verdict: RowVerdict | Literal["kept"] | None = None
+    verdict: Literal["create", "update", "unchanged", "duplicate", "suppressed", "invalid", "kept"] | None = None
     after: Annotated[int, Whole(0)] = 0
     limit: Limit = 50
 

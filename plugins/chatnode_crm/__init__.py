@@ -19,9 +19,7 @@ PARTS = tuple(
     each.PART for each in (contacts, lists, tags, segments, bulk, imports, exports, people, broadcasts, statistics)
 )
 
-also_forget(
-    (membership.forget_contacts, tagging.forget_contacts, imports.forget_contacts, exports.forget_contacts)
-)
+also_forget((membership.forget_contacts, tagging.forget_contacts, imports.forget_contacts, exports.forget_contacts))
 
 
 @hookimpl

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import attrs
 
 from chatnode.api import Id, Items, Text, Whole
-from chatnode_crm.imports.progress import ShownVerdict
 from chatnode_crm.imports.options import FileMapping, FileReading, ImportPolicies, ImportTags
+from chatnode_crm.imports.progress import ShownVerdict
 
 Limit = Annotated[int, Whole(1)]
 FileName = Annotated[str, Text(255, 1)]

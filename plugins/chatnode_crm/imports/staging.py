@@ -91,6 +91,8 @@ async def stage(ctx: Context, work: Work, row: ImportRow) -> ImportRow:
     files, generation = ImportFiles.of(ctx.directory, row.id), new_id()[:8]
     try:
         columns = await _stage(ctx, files, generation, stored_options(row))
+    except FileNotFoundError:
+        raise Refusal("gone", "the file is not on the node's disk any more; upload it again") from None
     except (UnreadableFile, BadMapping) as error:
         await trio.to_thread.run_sync(files.keep_only, row.generation)
         raise Refusal("invalid", str(error), path="file") from None

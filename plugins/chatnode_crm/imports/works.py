@@ -52,7 +52,12 @@ async def _open(ctx: Context, work: Work) -> _Opened:
         row = await stage(ctx, work, row)
     assert row.generation is not None
     files, generation = ImportFiles.of(ctx.directory, row.id), row.generation
-    rows = await trio.to_thread.run_sync(lambda: StagedRows(files.rows(generation), files.index(generation)))
+    try:
+        rows = await trio.to_thread.run_sync(lambda: StagedRows(files.rows(generation), files.index(generation)))
+    except FileNotFoundError:  # after a restore: files of imports are in no backup
+        raise Refusal(
+            "gone", "the rows of the import are not on the node's disk any more; upload the file again"
+        ) from None
     try:
         setup, planned = await ctx.read(lambda reader: (find_setup(reader, row), planned_letters(reader, row.key)))
     except BaseException:

@@ -14,10 +14,12 @@ from chatnode_crm.contacts import hookspecs
 from chatnode_crm.contacts.forgetting import also_forget
 from chatnode_crm.contacts.identified import identified_by
 from chatnode_crm.contacts.timeline import also_in_timeline
+from chatnode_crm.imports.suppression import suppress_by
 from chatnode_crm.lists import membership
 from chatnode_crm.lists import timeline as lists_timeline
 from chatnode_crm.people import erasing
 from chatnode_crm.people.identities import has_identity
+from chatnode_crm.people.suppression import is_suppressed_many
 from chatnode_crm.permissions import PERMISSIONS, ROLES
 from chatnode_crm.settings import CrmSettings
 from chatnode_crm.statistics.checking import check
@@ -41,6 +43,7 @@ also_forget(
 )
 also_in_timeline((lists_timeline.entries, tags_timeline.entries))
 identified_by(has_identity)
+suppress_by((is_suppressed_many,))
 
 
 @asynccontextmanager

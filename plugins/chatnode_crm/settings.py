@@ -30,7 +30,7 @@ class CrmSettings:
         "What becomes of the contact of an account that is erased: `delete` it, or `detach` the account.",
         choices=("delete", "detach"),
     )
-    undo_days: int = setting(30, "Days in which a merge of two contacts can be undone.", minimum=0)
+    merge_undo_days: int = setting(30, "Days in which a merge of two contacts can be undone.", minimum=0)
     form_posts_per_minute: int = setting(
         5, "Maximum number of times per minute that a visitor may send public forms, by address.", minimum=0
     )
@@ -75,7 +75,7 @@ class CrmSettings:
     import_rows: int = setting(10_000, "Maximum number of rows of an import.", minimum=0)
     import_mib: int = setting(100, "Maximum size of a file to import, in MiB.", minimum=0)
     imports_per_day: int = setting(50, "Maximum number of imports that a user may begin in 24 hours.", minimum=0)
-    undo_days: int = setting(
+    import_undo_days: int = setting(
         30, "Days after which an import can no longer be undone, and its file and rows are removed.", minimum=1
     )
     count_seconds: float = setting(

@@ -13,9 +13,10 @@ from chatnode.api import IntegrityError, Refusal, Transaction
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.contacts.writing import create_many, update_many
 from chatnode_crm.imports.deciding import OPTED_OUT, Claims, Decision
-from chatnode_crm.imports.judging import COUNTED, Judged, judge, listed_ones, tags_of, wanted_tags
+from chatnode_crm.imports.judging import COUNTED, Judged, judge, list_groups, tags_of, wanted_tags
 from chatnode_crm.imports.options import ImportPolicies
 from chatnode_crm.imports.staged import READY, StagedRow
+from chatnode_crm.lists.changing import make_list
 from chatnode_crm.lists.membership import add_many
 from chatnode_crm.tags.changing import find_or_make_tag
 from chatnode_crm.tags.finding import tag_by_name
@@ -44,7 +45,7 @@ class Applied:
     faults: list[tuple[int, FieldFault]] = attrs.field(factory=list[tuple[int, FieldFault]])
     images: list[tuple[int, int, str]] = attrs.field(factory=list[tuple[int, int, str]])
     created: list[int] = attrs.field(factory=list[int])
-    listed: list[int] = attrs.field(factory=list[int])
+    listed: dict[int, list[int]] = attrs.field(factory=dict[int, list[int]])
     tagged: dict[int, list[int]] = attrs.field(factory=dict[int, list[int]])
     untagged: dict[int, list[int]] = attrs.field(factory=dict[int, list[int]])
 
@@ -54,19 +55,24 @@ class Applied:
         self.faults += other.faults
         self.images += other.images
         self.created += other.created
-        self.listed += other.listed
-        for own, more in ((self.tagged, other.tagged), (self.untagged, other.untagged)):
-            for tag, contacts in more.items():
-                own.setdefault(tag, []).extend(contacts)
+        for own, more in (
+            (self.listed, other.listed), (self.tagged, other.tagged), (self.untagged, other.untagged)
+        ):  # fmt: skip
+            for key, contacts in more.items():
+                own.setdefault(key, []).extend(contacts)
 
     def added(self) -> dict[str, Any]:
         """What undoing needs, as JSON has it: lists in the order of rows."""
         return {
             "created": self.created,
-            "listed": self.listed,
-            "tagged": [[tag, contacts] for tag, contacts in self.tagged.items() if contacts],
-            "untagged": [[tag, contacts] for tag, contacts in self.untagged.items() if contacts],
+            "listed": _pairs(self.listed),
+            "tagged": _pairs(self.tagged),
+            "untagged": _pairs(self.untagged),
         }
+
+
+def _pairs(contacts_by_key: Mapping[int, list[int]]) -> list[tuple[int, list[int]]]:
+    return [(key, contacts) for key, contacts in contacts_by_key.items() if contacts]
 
 
 def apply_rows(tx: Transaction, setup: ApplySetup, rows: Sequence[StagedRow]) -> Applied:
@@ -115,7 +121,7 @@ def _apply(tx: Transaction, setup: ApplySetup, rows: Sequence[StagedRow]) -> App
         if each.row.letter == READY and each.decision.fault is not None
     ]
     keys = _write_contacts(tx, setup, judged, applied)
-    _write_list(tx, setup, judged, keys, applied)
+    _write_lists(tx, setup, judged, keys, applied)
     _write_tags(tx, setup, judged, keys, applied)
     return applied
 
@@ -152,15 +158,18 @@ def _contact_of(decision: Decision) -> int:
     return decision.contact
 
 
-def _write_list(
+def _write_lists(
     tx: Transaction, setup: ApplySetup, judged: Sequence[Judged], keys: Mapping[int, int], applied: Applied
 ) -> None:
-    if setup.list_key is None:
-        return
-    ones = [keys[each.row.number] for each in listed_ones(judged, setup.policies)]
-    if ones:
-        applied.listed = add_many(tx, setup.list_key, ones, actor=setup.actor)
-        applied.counts["listed"] += len(applied.listed)
+    for group in list_groups(tx, judged, setup.policies, setup.list_key):
+        if not group.rows:
+            continue
+        key = group.key
+        if key is None:
+            key = make_list(tx, group.name, kind="static", actor=setup.actor).key
+        added = add_many(tx, key, [keys[each.row.number] for each in group.rows], actor=setup.actor)
+        applied.listed[key] = added
+        applied.counts["listed"] += len(added)
 
 
 def _write_tags(
@@ -198,10 +207,17 @@ def _take_others(tx: Transaction, setup: ApplySetup, replaced: Mapping[int, set[
 
 
 def _store(tx: Transaction, setup: ApplySetup, first: int, applied: Applied) -> None:
-    gid = tx.next_gid - 1
+    gid, added = tx.next_gid - 1, applied.added()
     tx.execute(
         "INSERT INTO crm_import_slices (import, first, verdicts, gid, at, added) VALUES (?, ?, ?, ?, ?, ?)",
-        (setup.import_key, first, applied.letters, gid, tx.now, orjson.dumps(applied.added()).decode()),
+        (
+            setup.import_key,
+            first,
+            applied.letters,
+            gid,
+            tx.now,
+            orjson.dumps(added).decode() if any(added.values()) else "",
+        ),
     )
     if applied.images:
         tx.executemany(

@@ -22,7 +22,7 @@ from chatnode_crm.imports.rows import ImportRow, ImportState, change_import, che
 from chatnode_crm.imports.setup import find_setup, stored_options
 from chatnode_crm.imports.showing import shown_import
 from chatnode_crm.lists.finding import find_open_list
-from chatnode_crm.permissions import IMPORT, TAGS
+from chatnode_crm.permissions import IMPORT, LISTS, TAGS
 from chatnode_crm.tags.finding import tag_by_name
 
 
@@ -83,8 +83,10 @@ async def map_columns(ctx: Context, asked: MapImport) -> ImportReply:
             raise Refusal("gone", "the file was removed, as a contact in it was deleted; upload it again")
         if options.list_ is not None:
             options = attrs.evolve(options, list_=find_open_list(tx, options.list_).id)
-        if not ctx.may(TAGS) and "tags" in (*options.mapping.columns, *options.mapping.constants):
-            raise Refusal("forbidden", "you may not make new tags, which a column of tags may name", path="mapping")
+        targets = {*options.mapping.columns, *options.mapping.constants}
+        for target, permission in (("tags", TAGS), ("lists", LISTS)):
+            if target in targets and not ctx.may(permission):
+                raise Refusal("forbidden", f"you may not make new {target}, which the file may name", path="mapping")
         for place, tag in enumerate(options.tags):
             if tag_by_name(tx, tag) is None and not ctx.may(TAGS):
                 raise Refusal("forbidden", "you may not make new tags", path=f"tags.{place}")
@@ -148,7 +150,7 @@ async def undo(ctx: Context, asked: OfImport) -> ImportReply:
     """Put back what the import changed, as durable work; a part that was applied, too.
 
     Contacts that were changed since stay as they are, and are counted as `kept`; `crm.imports.rows` lists them. It is
-    possible for `undo_days`.
+    possible for `import_undo_days`.
     """
     row = await ctx.read(lambda reader: find_import(reader, ctx, asked.import_))
     if row.state == "applying":

@@ -101,10 +101,45 @@ def count_verdicts(judged: Iterable[Judged]) -> Counter[str]:
 # ---- lists and tags
 
 
-def listed_ones(judged: Sequence[Judged], policies: ImportPolicies) -> list[Judged]:
-    """The rows whose contacts go onto the list of the import."""
+@attrs.define
+class ListGroup:
+    """The rows whose contacts go onto one list, which is yet to be made if it has no key."""
+
+    key: int | None
+    name: str
+    rows: list[Judged] = attrs.field(factory=list[Judged])
+
+
+def list_groups(
+    reader: Querying, judged: Sequence[Judged], policies: ImportPolicies, list_key: int | None
+) -> list[ListGroup]:
+    """By list: the one of the import, and those that rows name. Lists that users cannot change now are passed over."""
     wanted = ("create",) if policies.lists == "ignore" else APPLIED
-    return [each for each in judged if each.decision.verdict in wanted]
+    ones = [each for each in judged if each.decision.verdict in wanted]
+    groups: dict[int | str, ListGroup] = {}
+    if list_key is not None:
+        groups[list_key] = ListGroup(list_key, "", list(ones))
+    naming = [(each, {name_key(name): name for name in each.row.lists}) for each in ones if each.row.lists]
+    keys = _lists_by_name(reader, {folded for _, names in naming for folded in names})
+    for each, names in naming:
+        for folded, name in names.items():
+            key = keys.get(folded, folded)
+            if key is not None and key != list_key:
+                known = key if isinstance(key, int) else None
+                groups.setdefault(key, ListGroup(known, name)).rows.append(each)
+    return list(groups.values())
+
+
+def _lists_by_name(reader: Querying, names: Collection[str]) -> dict[str, int | None]:
+    """The keys of the lists that there are; None for one that users cannot change now."""
+    if not names:
+        return {}
+    rows = reader.execute(
+        "SELECT name_key, key, kind <> 'dynamic' AND is_active = 1 AND coalesce(stage, '') NOT IN ('execution', "
+        "'analysis') FROM crm_lists WHERE name_key IN (SELECT value FROM json_each(?))",
+        (json_array(sorted(names)),),
+    )
+    return {name: key if is_open else None for name, key, is_open in rows.fetchall()}
 
 
 @attrs.frozen
@@ -135,10 +170,10 @@ def count_memberships(
 ) -> Counter[str]:
     """How many memberships and tags the import will really change."""
     counts = Counter[str]()
-    if list_key is not None:
-        ones = listed_ones(judged, policies)
-        keys = [each.decision.contact for each in ones if each.decision.contact is not None]
-        counts["listed"] += len(ones) - _members_among(reader, list_key, keys)
+    for group in list_groups(reader, judged, policies, list_key):
+        keys = [key for each in group.rows if (key := each.decision.contact) is not None]
+        known = 0 if group.key is None else _members_among(reader, group.key, keys)
+        counts["listed"] += len(group.rows) - known
     wanted = [(each.decision.contact, found) for each in judged if (found := wanted_tags(each, policies, tags))]
     has = tags_of(reader, [key for key, _ in wanted if key is not None])
     for key, found in wanted:

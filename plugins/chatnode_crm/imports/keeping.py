@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from chatnode.api import Context, Querying, Transaction, new_id
+from chatnode.api import Context, Querying, Row, Transaction, new_id
 from chatnode_crm.imports.layout import ImportFiles, directories
 from chatnode_crm.imports.rows import DAY_MS, ImportRow, change_import, staged_imports
 from chatnode_crm.imports.staged import READY, REMOVED, StagedRow, StagedRows, StagedWriter
@@ -29,6 +29,11 @@ def forget_contacts(tx: Transaction, keys: Sequence[int]) -> None:
         "AND EXISTS (SELECT 1 FROM crm_imports WHERE state <> 'deleted') ON CONFLICT (contact) DO NOTHING",
         (tx.now, json_array(keys)),
     )
+
+
+async def wake_keeping(ctx: Context, rows: Sequence[Row]) -> None:
+    """Contacts were deleted; their staged rows follow."""
+    ctx.wake("imports")
 
 
 async def keep_imports(ctx: Context) -> str | None:
@@ -128,7 +133,7 @@ def _copy_without(import_: ImportRow, files: ImportFiles, after: str, forgotten:
 
 
 async def _end_old(ctx: Context) -> int:
-    days = ctx.settings(CrmSettings).undo_days
+    days = ctx.settings(CrmSettings).import_undo_days
 
     def write(tx: Transaction) -> list[str]:
         rows = tx.execute(

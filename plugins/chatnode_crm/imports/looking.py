@@ -24,7 +24,7 @@ from chatnode_crm.imports.model import (
     PreviewImport,
 )
 from chatnode_crm.imports.options import FileMapping, FileReading, ImportOptions, options_of
-from chatnode_crm.imports.reading import RowReader, open_file
+from chatnode_crm.imports.reading import FileRowReader, open_file
 from chatnode_crm.imports.rows import ImportRow, find_import
 from chatnode_crm.imports.staged import StagedRow
 from chatnode_crm.permissions import IMPORT
@@ -112,7 +112,7 @@ async def _read_rows(ctx: Context, row: ImportRow, options: ImportOptions, limit
 
     def read() -> list[StagedRow]:
         with open_file(path, options, settings) as table:
-            reader = RowReader(options, table, custom, settings.phone_region or None)
+            reader = FileRowReader(options, table, custom, settings.phone_region or None)
             return [attrs.evolve(reader.read(raw), number=raw.number) for raw in islice(table.rows(), limit)]
 
     try:

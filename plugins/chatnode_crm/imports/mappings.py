@@ -18,7 +18,7 @@ from chatnode_crm.imports.setup import stored_options
 from chatnode_crm.naming import name_key
 from chatnode_crm.permissions import IMPORT
 
-_SELECT = "SELECT id, name, options, updated_at FROM crm_import_mappings WHERE owner IS ?"
+_SELECT = "SELECT id, name, options, updated_at FROM crm_import_mappings WHERE owner IS NOT DISTINCT FROM ?"
 
 
 @command("crm.mappings.list", permission=IMPORT, reads=True)
@@ -43,7 +43,7 @@ async def save(ctx: Context, asked: SaveMapping) -> MappingReply:
     owner, key = _owner(ctx), name_key(asked.name)
 
     def write(tx: Transaction) -> MappingInfo:
-        tx.execute("DELETE FROM crm_import_mappings WHERE owner IS ? AND name_key = ?", (owner, key))
+        tx.execute("DELETE FROM crm_import_mappings WHERE owner IS NOT DISTINCT FROM ? AND name_key = ?", (owner, key))
         row = tx.execute(
             "INSERT INTO crm_import_mappings (id, owner, name, name_key, options, created_at, updated_at) "
             "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id, name, options, updated_at",
@@ -60,7 +60,7 @@ async def delete(ctx: Context, asked: OfMapping) -> Nothing:
     owner = _owner(ctx)
     await ctx.write(
         lambda tx: tx.execute(
-            "DELETE FROM crm_import_mappings WHERE owner IS ? AND (id = ? OR name_key = ?)",
+            "DELETE FROM crm_import_mappings WHERE owner IS NOT DISTINCT FROM ? AND (id = ? OR name_key = ?)",
             (owner, asked.mapping, name_key(asked.mapping)),
         ),
         repeatable=True,

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import attrs
 
 from chatnode.api import Id, Items, Text, Whole
-from chatnode_crm.imports.deciding import RowVerdict
 from chatnode_crm.imports.options import FileMapping, FileReading, ImportPolicies, ImportTags
+from chatnode_crm.imports.progress import ShownVerdict
 
 Limit = Annotated[int, Whole(1)]
 FileName = Annotated[str, Text(255, 1)]
@@ -183,7 +183,7 @@ class ImportedRow:
 
     row: int
     line: int
-    verdict: Literal[RowVerdict, "ready"]
+    verdict: ShownVerdict
     cells: list[str]
     values: dict[str, Any]
     tags: list[str] | None = None
@@ -197,7 +197,7 @@ class ListImportRows:
     page before."""
 
     import_: Id
-    verdict: Literal[RowVerdict, "kept"] | None = None
+    verdict: Literal["create", "update", "unchanged", "duplicate", "suppressed", "invalid", "kept"] | None = None
     after: Annotated[int, Whole(0)] = 0
     limit: Limit = 50
 

@@ -7,7 +7,6 @@ from typing import Literal
 
 from chatnode.api import Querying, Transaction
 from chatnode_crm.contacts.values import FieldFault
-from chatnode_crm.imports.deciding import RowVerdict
 from chatnode_crm.imports.rows import ImportRow
 from chatnode_crm.imports.staged import DUPLICATE, INVALID, REMOVED
 from chatnode_crm.jsons import json_array
@@ -27,6 +26,8 @@ def letters_of(reader: Querying, row: ImportRow, staged: str) -> str:
     rows = reader.execute("SELECT verdicts FROM crm_import_slices WHERE import = ? ORDER BY first", (row.key,))
     applied = "".join(verdicts for (verdicts,) in rows.fetchall())
     letters = planned_letters(reader, row.key) or staged
+    if REMOVED in staged:
+        letters = "".join(REMOVED if now == REMOVED else then for then, now in zip(letters, staged, strict=True))
     return applied + letters[len(applied) :]
 
 
@@ -69,7 +70,9 @@ def kept_rows(reader: Querying, import_key: int, after: int, limit: int) -> list
     return [number for (number,) in rows.fetchall()]
 
 
-MEANING: dict[str, RowVerdict | Literal["ready"]] = {
+ShownVerdict = Literal["ready", "create", "update", "unchanged", "duplicate", "suppressed", "invalid"]
+
+MEANING: dict[str, ShownVerdict] = {
     "c": "create", "u": "update", "=": "unchanged", DUPLICATE: "duplicate", "s": "suppressed", REMOVED: "suppressed",
     INVALID: "invalid", "r": "ready",
 }  # fmt: skip

@@ -28,7 +28,7 @@ def open_file(path: Path, options: ImportOptions, settings: CrmSettings) -> File
     return open_table(path, options.reading.as_options(), limits, path.parent)
 
 
-class RowReader:
+class FileRowReader:
     """Makes of each row of a table what is staged. `custom` are the fields that users defined, by folded name."""
 
     def __init__(

@@ -19,15 +19,6 @@ def find_setup(reader: Querying, row: ImportRow) -> ApplySetup:
     )
 
 
-def key_of_list(reader: Querying, row: ImportRow) -> int | None:
-    """The list that the import added contacts to, whatever has become of it."""
-    options = stored_options(row)
-    if options.list_ is None:
-        return None
-    found = reader.execute("SELECT key FROM crm_lists WHERE id = ?", (options.list_,)).fetchone()
-    return found[0] if found is not None else None
-
-
 def stored_options(row: ImportRow) -> ImportOptions:
     """Raises `Refusal("conflict")` before it is said what the columns mean."""
     if row.options is None:

@@ -21,7 +21,7 @@ def shown_import(ctx: Context, row: ImportRow) -> ImportInfo:
         state=cast("State", row.state),
         created_at=rfc3339(row.created_at),
         updated_at=rfc3339(row.updated_at),
-        undoable_until=rfc3339(row.updated_at + ctx.settings(CrmSettings).undo_days * DAY_MS),
+        undoable_until=rfc3339(row.updated_at + ctx.settings(CrmSettings).import_undo_days * DAY_MS),
         rows=row.rows,
         plan=None if row.plan is None else ImportCounts(**row.plan),
         counts=None if row.counts is None else ImportCounts(**counts),

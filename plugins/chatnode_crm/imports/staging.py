@@ -18,7 +18,7 @@ from chatnode_crm.files.reading import UnreadableFile
 from chatnode_crm.imports.layout import ImportFiles
 from chatnode_crm.imports.options import ImportOptions
 from chatnode_crm.imports.progress import forget_results
-from chatnode_crm.imports.reading import RowReader, open_file
+from chatnode_crm.imports.reading import FileRowReader, open_file
 from chatnode_crm.imports.receiving import disk_full
 from chatnode_crm.imports.rows import ImportRow, change_import, import_by_id
 from chatnode_crm.imports.setup import stored_options
@@ -47,7 +47,7 @@ class Stager:
         self._match = "email_key" if options.policies.match == "email" else "external_id"
         with ExitStack() as stack:
             table = stack.enter_context(open_file(files.source, options, settings))
-            self._reader = RowReader(options, table, custom, settings.phone_region or None)
+            self._reader = FileRowReader(options, table, custom, settings.phone_region or None)
             self._writer = StagedWriter(files.rows(generation), files.index(generation))
             stack.callback(self._writer.close)
             self._rows = table.rows()
@@ -91,6 +91,8 @@ async def stage(ctx: Context, work: Work, row: ImportRow) -> ImportRow:
     files, generation = ImportFiles.of(ctx.directory, row.id), new_id()[:8]
     try:
         columns = await _stage(ctx, files, generation, stored_options(row))
+    except FileNotFoundError:
+        raise Refusal("gone", "the file is not on the node's disk any more; upload it again") from None
     except (UnreadableFile, BadMapping) as error:
         await trio.to_thread.run_sync(files.keep_only, row.generation)
         raise Refusal("invalid", str(error), path="file") from None

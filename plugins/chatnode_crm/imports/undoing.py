@@ -38,10 +38,9 @@ _Change = tuple[int, int, dict[str, Any]]
 
 @attrs.frozen
 class UndoSetup:
-    """`list_key` is the list that contacts were added to, if it is still there."""
+    """Whose undoing it is."""
 
     import_key: int
-    list_key: int | None
     actor: int | None
 
 
@@ -157,29 +156,34 @@ def _store(tx: Transaction, setup: UndoSetup, part: _Slice) -> None:
 def _take_from(tx: Transaction, setup: UndoSetup, part: _Slice, most: int, counts: Counter[str]) -> int:
     """Tags, then members of the list, then contacts; returns how many changes were looked at."""
     added = part.added
-    for kind in ("tagged", "untagged"):
+    for kind in ("tagged", "untagged", "listed"):
         if added[kind]:
-            tag, contacts = added[kind][-1]
+            key, contacts = added[kind][-1]
             some = _pop(contacts, most)
             if not contacts:
                 added[kind].pop()
-            if tag_by_key(tx, tag) is not None:
-                if kind == "tagged":
-                    ours = _still(tx, _TAGGED, tag, part.at, some)
-                    counts["untagged"] += len(untag_many(tx, tag, ours, actor=setup.actor))
-                else:
-                    counts["tagged"] += len(tag_many(tx, tag, some, actor=setup.actor))
+            _take_kind(tx, setup, part, kind, key, some, counts)
             return len(some)
-    if added["listed"]:
-        some = _pop(added["listed"], most)
-        if setup.list_key is not None and list_by_key(tx, setup.list_key) is not None:
-            ours = _still(tx, _LISTED, setup.list_key, part.at, some)
-            counts["unlisted"] += len(remove_many(tx, setup.list_key, ours, actor=setup.actor))
-        return len(some)
     numbers = _numbers_of_created(part)[: len(added["created"])]
     some = _pop(added["created"], most)
     _delete(tx, setup, part, list(zip(numbers[-len(some) :], some, strict=True)), counts)
     return len(some)
+
+
+def _take_kind(
+    tx: Transaction, setup: UndoSetup, part: _Slice, kind: str, key: int, contacts: Sequence[int], counts: Counter[str]
+) -> None:
+    """Take contacts off the list, or the tag from them, if it is still there; or give them back a tag."""
+    if kind == "listed":
+        if list_by_key(tx, key) is not None:
+            ours = _still(tx, _LISTED, key, part.at, contacts)
+            counts["unlisted"] += len(remove_many(tx, key, ours, actor=setup.actor))
+    elif tag_by_key(tx, key) is not None:
+        if kind == "tagged":
+            ours = _still(tx, _TAGGED, key, part.at, contacts)
+            counts["untagged"] += len(untag_many(tx, key, ours, actor=setup.actor))
+        else:
+            counts["tagged"] += len(tag_many(tx, key, contacts, actor=setup.actor))
 
 
 def _pop(items: list[int], most: int) -> list[int]:

@@ -18,7 +18,7 @@ from chatnode_crm.imports.judging import count_memberships, count_verdicts, judg
 from chatnode_crm.imports.layout import ImportFiles
 from chatnode_crm.imports.progress import applied_rows, planned_letters, save_plan
 from chatnode_crm.imports.rows import ImportRow, change_import, import_by_id
-from chatnode_crm.imports.setup import find_setup, key_of_list
+from chatnode_crm.imports.setup import find_setup
 from chatnode_crm.imports.staged import StagedRow, StagedRows
 from chatnode_crm.imports.staging import stage
 from chatnode_crm.imports.undoing import UndoSetup, left_to_undo, undo_some
@@ -52,7 +52,12 @@ async def _open(ctx: Context, work: Work) -> _Opened:
         row = await stage(ctx, work, row)
     assert row.generation is not None
     files, generation = ImportFiles.of(ctx.directory, row.id), row.generation
-    rows = await trio.to_thread.run_sync(lambda: StagedRows(files.rows(generation), files.index(generation)))
+    try:
+        rows = await trio.to_thread.run_sync(lambda: StagedRows(files.rows(generation), files.index(generation)))
+    except FileNotFoundError:  # after a restore: files of imports are in no backup
+        raise Refusal(
+            "gone", "the rows of the import are not on the node's disk any more; upload the file again"
+        ) from None
     try:
         setup, planned = await ctx.read(lambda reader: (find_setup(reader, row), planned_letters(reader, row.key)))
     except BaseException:
@@ -159,8 +164,7 @@ def _finish(row: ImportRow, tx: Transaction) -> Mapping[str, Any]:
 async def run_undo(ctx: Context, work: Work) -> Mapping[str, Any]:
     """Put back what is left to be put back."""
     row = await ctx.read(lambda reader: import_by_id(reader, work.arguments["import"]))
-    list_key = await ctx.read(lambda reader: key_of_list(reader, row))
-    undo = UndoSetup(row.key, list_key, work.owner)
+    undo = UndoSetup(row.key, work.owner)
     total = work.done + await ctx.read(lambda reader: left_to_undo(reader, row.key))
     for size in work.slices(MOST_ROWS):
         if not await work.write(partial(_undo, work, row, undo, size, total)):

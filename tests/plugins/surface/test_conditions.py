@@ -6,21 +6,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-<<<<<<<< HEAD:tests/plugins/surface/test_conditions.py
 from chatnode.hooks.conditions import ByteRange, Instead, selected
-========
-from chatnode.api import ByteRange, InsteadOfFile, requested_range
->>>>>>>> exports:tests/plugins/surface/test_ranges.py
 
 TAG = '"0123456789abcdef0123456789abcdef"'
 _NUMBER = st.none() | st.integers(0, 40)
 
 
-<<<<<<<< HEAD:tests/plugins/surface/test_conditions.py
 def _bytes_of(chosen: ByteRange | Instead | None, content: bytes) -> bytes | Instead:
-========
-def _bytes_of(chosen: ByteRange | InsteadOfFile | None, content: bytes) -> bytes | InsteadOfFile:
->>>>>>>> exports:tests/plugins/surface/test_ranges.py
     match chosen:
         case ByteRange(start, stop):
             return content[start:stop]
@@ -30,18 +22,18 @@ def _bytes_of(chosen: ByteRange | InsteadOfFile | None, content: bytes) -> bytes
             return chosen
 
 
-def _slowly(first: int | None, last: int | None, content: bytes) -> bytes | InsteadOfFile:
+def _slowly(first: int | None, last: int | None, content: bytes) -> bytes | Instead:
     """Byte by byte."""
     if first is None and last is None:
         return content
     if first is None:
         assert last is not None
         kept = bytes(each for place, each in enumerate(content) if len(content) - place <= last)
-        return InsteadOfFile.OUTSIDE if last == 0 else kept
+        return Instead.OUTSIDE if last == 0 else kept
     if last is not None and last < first:
         return content
     kept = bytes(each for place, each in enumerate(content) if place >= first and (last is None or place <= last))
-    return kept or InsteadOfFile.OUTSIDE
+    return kept or Instead.OUTSIDE
 
 
 @given(_NUMBER, _NUMBER, st.binary(max_size=32))
@@ -50,7 +42,7 @@ def _slowly(first: int | None, last: int | None, content: bytes) -> bytes | Inst
 @example(0, None, b"")
 def test_a_range_selects_what_counting_does(first: int | None, last: int | None, content: bytes) -> None:
     written = f"bytes={'' if first is None else first}-{'' if last is None else last}"
-    chosen = requested_range("GET", {"range": written}, TAG, len(content))
+    chosen = selected("GET", {"range": written}, TAG, len(content))
     assert _bytes_of(chosen, content) == _slowly(first, last, content)
     if isinstance(chosen, ByteRange):
         assert 0 <= chosen.start < chosen.stop <= len(content)  # what Content-Range can say
@@ -58,15 +50,11 @@ def test_a_range_selects_what_counting_does(first: int | None, last: int | None,
 
 @given(st.text(st.sampled_from("bytes=-,0123456789 xW\t٣"), max_size=30), st.integers(0, 20))
 def test_whatever_a_range_says_it_is_a_part_or_the_whole(field: str, size: int) -> None:
-<<<<<<<< HEAD:tests/plugins/surface/test_conditions.py
     match selected("GET", {"range": field}, TAG, size):
-========
-    match requested_range("GET", {"range": field}, TAG, size):
->>>>>>>> exports:tests/plugins/surface/test_ranges.py
         case ByteRange(start, stop):
             assert 0 <= start < stop <= size
-        case InsteadOfFile() as instead:
-            assert instead is InsteadOfFile.OUTSIDE
+        case Instead() as instead:
+            assert instead is Instead.OUTSIDE
         case None:
             pass
 
@@ -91,44 +79,33 @@ def test_whatever_a_range_says_it_is_a_part_or_the_whole(field: str, size: int) 
     ],
 )
 def test_what_is_not_one_range_is_ignored(field: str) -> None:
-    assert requested_range("GET", {"range": field}, TAG, 10) is None
+    assert selected("GET", {"range": field}, TAG, 10) is None
 
 
 def test_a_range_may_be_written_loosely() -> None:
-<<<<<<<< HEAD:tests/plugins/surface/test_conditions.py
     assert selected("GET", {"range": " Bytes= 2-3 "}, TAG, 10) == ByteRange(2, 4)
     assert selected("GET", {"range": "bytes=2-99999999999999999999"}, TAG, 10) == ByteRange(2, 10)
-========
-    assert requested_range("GET", {"range": " Bytes= 2-3 "}, TAG, 10) == ByteRange(2, 4)
-    assert requested_range("GET", {"range": "bytes=2-99999999999999999999"}, TAG, 10) == ByteRange(2, 10)
->>>>>>>> exports:tests/plugins/surface/test_ranges.py
 
 
 def test_a_range_is_for_get_alone() -> None:
-    assert requested_range("HEAD", {"range": "bytes=0-1"}, TAG, 10) is None
+    assert selected("HEAD", {"range": "bytes=0-1"}, TAG, 10) is None
 
 
 @pytest.mark.parametrize(
     ("fields", "chosen"),
     [
-        ({"if-none-match": TAG}, InsteadOfFile.NOT_MODIFIED),
-        ({"if-none-match": f"W/{TAG}"}, InsteadOfFile.NOT_MODIFIED),
-        ({"if-none-match": f'"other", {TAG}'}, InsteadOfFile.NOT_MODIFIED),
-        ({"if-none-match": "*"}, InsteadOfFile.NOT_MODIFIED),
+        ({"if-none-match": TAG}, Instead.NOT_MODIFIED),
+        ({"if-none-match": f"W/{TAG}"}, Instead.NOT_MODIFIED),
+        ({"if-none-match": f'"other", {TAG}'}, Instead.NOT_MODIFIED),
+        ({"if-none-match": "*"}, Instead.NOT_MODIFIED),
         ({"if-none-match": '"other"'}, None),
         ({"if-none-match": TAG.strip('"')}, None),
-        ({"if-none-match": TAG, "range": "bytes=0-1"}, InsteadOfFile.NOT_MODIFIED),
+        ({"if-none-match": TAG, "range": "bytes=0-1"}, Instead.NOT_MODIFIED),
         ({"if-match": TAG}, None),
         ({"if-match": "*"}, None),
-<<<<<<<< HEAD:tests/plugins/surface/test_conditions.py
         ({"if-match": f"W/{TAG}"}, Instead.CHANGED),
         ({"if-match": '"other"'}, Instead.CHANGED),
         ({"if-match": '"other"', "if-none-match": TAG}, Instead.CHANGED),
-========
-        ({"if-match": f"W/{TAG}"}, InsteadOfFile.CHANGED),
-        ({"if-match": '"other"'}, InsteadOfFile.CHANGED),
-        ({"if-match": '"other"', "if-none-match": TAG}, InsteadOfFile.CHANGED),
->>>>>>>> exports:tests/plugins/surface/test_ranges.py
         ({"range": "bytes=0-1", "if-range": TAG}, ByteRange(0, 2)),
         ({"range": "bytes=0-1", "if-range": f"W/{TAG}"}, None),
         ({"range": "bytes=0-1", "if-range": '"other"'}, None),
@@ -136,12 +113,5 @@ def test_a_range_is_for_get_alone() -> None:
         ({"range": "bytes=90-", "if-range": '"other"'}, None),
     ],
 )
-<<<<<<<< HEAD:tests/plugins/surface/test_conditions.py
 def test_conditions_are_judged_by_the_entity_tag(fields: dict[str, str], chosen: ByteRange | Instead | None) -> None:
     assert selected("GET", fields, TAG, 10) == chosen
-========
-def test_conditions_are_judged_by_the_entity_tag(
-    fields: dict[str, str], chosen: ByteRange | InsteadOfFile | None
-) -> None:
-    assert requested_range("GET", fields, TAG, 10) == chosen
->>>>>>>> exports:tests/plugins/surface/test_ranges.py

@@ -18,7 +18,7 @@ from chatnode_crm.imports.judging import count_memberships, count_verdicts, judg
 from chatnode_crm.imports.options import ImportPolicies
 from chatnode_crm.imports.staged import DUPLICATE, READY, StagedRow
 from chatnode_crm.imports.undoing import UndoSetup, undo_some
-from chatnode_crm.lists.changing import make_list
+from chatnode_crm.lists.changing import archive_list, make_list
 from chatnode_crm.lists.membership import add_many
 from chatnode_crm.naming import name_key
 from chatnode_crm.tags.changing import find_or_make_tag
@@ -63,7 +63,7 @@ class Case:
     """Contacts that exist, with whether they are on the list and their tags; then an import."""
 
     contacts: list[tuple[dict[str, Any], bool, list[str]]]
-    rows: list[tuple[dict[str, Any], list[str] | None]]
+    rows: list[tuple[dict[str, Any], list[str] | None, list[str] | None]]
     policies: ImportPolicies
     listed: bool
     tags: list[str]
@@ -72,10 +72,11 @@ class Case:
 
 def cases() -> st.SearchStrategy[Case]:
     some_tags = st.lists(st.sampled_from(TAGS), max_size=2, unique=True)
+    some_lists = st.lists(st.sampled_from(["A List", "other", "closed"]), max_size=2)
     return st.builds(
         Case,
         st.lists(st.tuples(values(), st.booleans(), some_tags), max_size=4),
-        st.lists(st.tuples(values(), st.none() | some_tags), min_size=1, max_size=8),
+        st.lists(st.tuples(values(), st.none() | some_tags, st.none() | some_lists), min_size=1, max_size=8),
         policies(), st.booleans(), some_tags, st.lists(st.integers(1, 4), min_size=8, max_size=8),
     )  # fmt: skip
 
@@ -84,16 +85,17 @@ def staged(case: Case) -> list[StagedRow]:
     match = "email_key" if case.policies.match == "email" else "external_id"
     seen: set[str] = set()
     rows: list[StagedRow] = []
-    for number, (given_values, tags) in enumerate(case.rows, 1):
+    for number, (given_values, tags, lists) in enumerate(case.rows, 1):
         key = given_values[match]
         letter = "i" if key is None else DUPLICATE if key in seen else READY
         seen.add(key)
-        rows.append(StagedRow(number + 1, [], given_values, tags, [], letter, number))
+        rows.append(StagedRow(number + 1, [], given_values, tags, [], letter, number, lists))
     return rows
 
 
 def prepare(tx: Transaction, case: Case) -> ApplySetup:
     listed = make_list(tx, "a list", kind="static", actor=None)
+    archive_list(tx, make_list(tx, "closed", kind="static", actor=None), actor=None)
     for contact, on_list, tags in case.contacts:
         names = {"first_name": contact.get("first_name") or "N", "last_name": contact.get("last_name") or "N"}
         new = {**contact, **names, "opted_out_at": 5 if contact.get("opted_out") else None}
@@ -153,7 +155,7 @@ def check(tx: Transaction, case: Case) -> None:
     again = plan(tx, setup, rows, 100)
     if not planned["invalid"]:  # else a value may be free now that a row could not have
         assert (again["created"], again["listed"]) == (0, 0)
-    undo = UndoSetup(1, setup.list_key, None)
+    undo = UndoSetup(1, None)
     undone = Counter[str]()
     while (some := undo_some(tx, undo, case.sizes[1])) is not None:
         undone.update(some)

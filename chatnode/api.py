@@ -86,6 +86,7 @@ from chatnode.storage.conversations.conversations import set_avatar as set_group
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.engine.connection import IntegrityError, Querying, Reader
 from chatnode.storage.engine.row import Row
+from chatnode.storage.engine.snapshot import Snapshot
 from chatnode.storage.engine.stored_files import StoredFile
 from chatnode.storage.engine.transaction import Change, Read, Transaction, Write
 from chatnode.storage.filters import kinds
@@ -204,6 +205,7 @@ __all__ = [
     "RowBatch",
     "SessionRevoked",
     "SettingsChanged",
+    "Snapshot",
     "Step",
     "StoredFile",
     "Table",

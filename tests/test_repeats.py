@@ -23,7 +23,7 @@ from tests.works import stored_work
 ANOTHER = {
     "conversations.create", "conversations.support", "tokens.create", "invites.create", "setup.create", "backup.create",
     "people.reset_link", "people.reset_password", "invites.accept", "sessions.create", "people.password", "jobs.run",
-    "node.repair", "crm.notes.add", "crm.lists.copy", "crm.segments.check", "attachments.copy",
+    "node.repair", "crm.notes.add", "crm.lists.copy", "crm.segments.check", "crm.exports.create", "attachments.copy",
     "attachments.avatar.set", "attachments.rescan",
 }  # fmt: skip
 #: There is no plugin in this test for what is done to plugins: tests/cli/test_plugins.py, tests/plugins/core.
@@ -237,6 +237,11 @@ async def with_note(at: World) -> tuple[User, dict[str, Any]]:
     return at.root, {"note": (await at.node.call("crm.notes.add", **fields))["note"]["id"]}
 
 
+async def exported(at: World) -> tuple[User, dict[str, Any]]:
+    made = await at.root.call("crm.exports.create", contacts={"all": True})
+    return at.root, {"export": made["export"]["export"]}
+
+
 async def with_field(at: World, **fields: Any) -> tuple[User, dict[str, Any]]:
     made = await at.node.call("crm.fields.define", name="size")
     return at.root, {"field": made["field"]["id"], **fields}
@@ -295,6 +300,8 @@ SPECIAL |= {
     "crm.contacts.upsert": of("root", contacts=[{"email": "ada@example.org", "city": "London"}]),
     "crm.notes.delete": with_note,
     "crm.fields.define": of("root", name="size"),
+    "crm.exports.create": of("root", contacts={"all": True}),
+    "crm.exports.delete": exported,
     "crm.fields.change": lambda at: with_field(at, name="shoe_size"),
     "crm.fields.delete": with_field,
     "crm.segments.create": of("root", name="Londoners", filter={"city": {"_eq": "London"}}),

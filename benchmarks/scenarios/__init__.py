@@ -4,6 +4,7 @@ from benchmarks.scenario import Scenario
 from benchmarks.scenarios.coldstart import COLDSTART
 from benchmarks.scenarios.consumers import CONSUMING
 from benchmarks.scenarios.contacts import CONTACTS
+from benchmarks.scenarios.crm_import import CRM_IMPORT
 from benchmarks.scenarios.fanout import FANOUT
 from benchmarks.scenarios.files import FILES
 from benchmarks.scenarios.flapping import FLAPPING
@@ -42,5 +43,6 @@ SCENARIOS: dict[str, Scenario] = {
         FILES,
         CONTACTS,
         WORK,
+        CRM_IMPORT,
     )
 }

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from chatnode.cli.operator import run_operator_command
+from chatnode.cli.operator import operator_session
+from chatnode.cli.remote import BlockingCall
 from chatnode.dispatch.table import Command
 from chatnode.errors import StartError
 from chatnode.hooks.declared import declaration
@@ -49,12 +50,17 @@ def find(context: click.Context, name: str) -> click.Command | None:
 
 
 def _calling(context: click.Context) -> Any:
-    """What a plugin's command gets as its object: runs commands as the operator, on the directory of `--data`."""
+    """What a plugin's command gets as its object: runs commands as the operator, on the directory of `--data`, in one
+    session that ends with the command."""
+    session: BlockingCall | None = None
 
     def call(name: str, /, **fields: Any) -> Any:
         """The result as plain values; raises `Refusal`."""
-        data: Path = context.params["data"]
-        return run_operator_command(data, name, **fields)
+        nonlocal session
+        if session is None:
+            data: Path = context.params["data"]
+            session = context.with_resource(operator_session(data))
+        return session(name, **fields)
 
     return call
 

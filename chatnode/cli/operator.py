@@ -5,13 +5,14 @@ With a running node, it imports neither the server nor an event loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from chatnode import control_socket
-from chatnode.cli.remote import OperatorCall, remote
+from chatnode.cli.remote import BlockingCall, OperatorCall, remote
 
 T = TypeVar("T")
 
@@ -29,6 +30,22 @@ def with_operator(data: Path, main: Callable[[OperatorCall], Coroutine[Any, Any,
         return opening.run(data, main, make=make)
     with node:
         return _without_an_event_loop(main(remote(node)))
+
+
+@contextmanager
+def operator_session(data: Path) -> Generator[BlockingCall]:
+    """Run commands on an existing node one after the other, as one session. Without a running node, it is opened here
+    until the session ends, and its works run meanwhile.
+    """
+    node = control_socket.connect(data)
+    if node is None:
+        from chatnode.cli import opening
+
+        with opening.opened(data) as call:
+            yield call
+        return
+    with node:
+        yield node.call
 
 
 def run_operator_command(data: Path, name: str, /, **fields: Any) -> Any:

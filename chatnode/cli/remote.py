@@ -14,6 +14,12 @@ class OperatorCall(Protocol):
     def __call__(self, name: str, /, **fields: Any) -> Awaitable[Any]: ...
 
 
+class BlockingCall(Protocol):
+    """The same, for code without an event loop."""
+
+    def __call__(self, name: str, /, **fields: Any) -> Any: ...
+
+
 def remote(node: ControlSocket) -> OperatorCall:
     """Runs commands on a running node; awaiting them blocks."""
 

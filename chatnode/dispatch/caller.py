@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
 import attrs
@@ -16,6 +17,7 @@ from chatnode.model import permissions
 from chatnode.model.people import Account
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.cutting import deadline
+from chatnode.storage.engine.snapshot import Snapshot, open_snapshot
 from chatnode.storage.engine.transaction import Planned, PlannedWrite, Read, Transaction, Write
 from chatnode.storage.people import sessions
 from chatnode.storage.people.sessions import Authenticated
@@ -190,6 +192,15 @@ class Caller:
         async with self.core.queries.take(self.account.key if self.account is not None else None):
             # The thread outlives a cancelled request; the next one waits for it.
             return await shielded(lambda: self.read(run))
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncGenerator[Snapshot]:
+        """A snapshot for long reads, which holds no reader of others: see `open_snapshot`. A few may be open at a time;
+        others wait."""
+        if self.turn is not None:
+            await self.turn.wait_for_writes()
+        async with self.core.long_reads, open_snapshot(self.core.db) as snapshot:
+            yield snapshot
 
     def settings(self, kind: type[S]) -> S:
         """The settings of a plugin, by their class."""

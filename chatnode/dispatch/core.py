@@ -22,6 +22,8 @@ P = TypeVar("P")
 S = TypeVar("S")
 RATES = frozenset({"posts", "changes", "logins", "reports", "statuses", "typing"})
 """The rate limits that the node's own commands use."""
+LONG_READS = 2
+"""Snapshots that may be open at a time (`Caller.snapshot`)."""
 
 
 @attrs.define
@@ -54,6 +56,7 @@ class Core:
     """How many requests there had been when memory was last given back (`services/memory.py`)."""
     changing_roles: trio.Lock = attrs.field(init=False, factory=trio.Lock)
     queries: Turns = attrs.field(init=False)
+    long_reads: trio.CapacityLimiter = attrs.field(init=False)
     preparing: KeyedLocks = attrs.field(init=False, factory=KeyedLocks)
     """Messages that plugins are preparing now, by (sender's key, cid)."""
     _parts: dict[type, Any] = attrs.field(init=False, factory=dict[type, Any])
@@ -75,6 +78,7 @@ class Core:
             "typing": Rate("typing notices", limits.typing_per_minute),
         }
         self.queries = Turns(max(1, self.config.storage.readers - 1))
+        self.long_reads = trio.CapacityLimiter(LONG_READS)
         self.hashers = trio.CapacityLimiter(self.config.accounts.password_hashers)
         self.slow_seconds = self.config.logs.slow_ms / 1000 or inf
         public = self.config.server.public_url

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from logging import Logger, LoggerAdapter
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -24,6 +25,7 @@ from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
+from chatnode.storage.engine.snapshot import Snapshot
 from chatnode.storage.engine.transaction import Read, Transaction, Write
 from chatnode.storage.filters.collection import Asker, Collection
 from chatnode.storage.filters.query import ItemsPage
@@ -143,6 +145,15 @@ class Context:
         after `seconds` (None: `limits.query_seconds`; 0: no deadline).
         """
         return await self._caller.query(function, seconds=seconds)
+
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        """For long reads: a snapshot on a connection of its own, so that it keeps no reader from others.
+
+        `async with ctx.snapshot() as snapshot`, then `await snapshot.read(function)` for each part, which should take
+        milliseconds. Two may be open at a time; others wait. While one is open, the write-ahead log grows with what is
+        written: read on without waiting for clients.
+        """
+        return self._caller.snapshot()
 
     async def write(self, function: Write[T], *, repeatable: bool = False) -> T:
         """Run `function` in a transaction; returns when it is on disk. Cancelling stops waiting, not the write.

@@ -8,15 +8,18 @@ from pathlib import Path
 
 from chatnode.api import Context, Plugin, Reader, hookimpl, steps_in
 from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
+from chatnode_crm.cli import cli
 from chatnode_crm.contacts import checking as contacts_checking
 from chatnode_crm.contacts import hookspecs
 from chatnode_crm.contacts.forgetting import also_forget
 from chatnode_crm.contacts.identified import identified_by
 from chatnode_crm.contacts.timeline import also_in_timeline
+from chatnode_crm.imports.suppression import suppress_by
 from chatnode_crm.lists import membership
 from chatnode_crm.lists import timeline as lists_timeline
 from chatnode_crm.people import erasing
 from chatnode_crm.people.identities import has_identity
+from chatnode_crm.people.suppression import is_suppressed_many
 from chatnode_crm.permissions import PERMISSIONS, ROLES
 from chatnode_crm.settings import CrmSettings
 from chatnode_crm.statistics.checking import check
@@ -28,9 +31,19 @@ PARTS = tuple(
     each.PART for each in (contacts, lists, tags, segments, bulk, imports, exports, people, broadcasts, statistics)
 )
 
-also_forget((membership.forget_contacts, tagging.forget_contacts, people.forget_contacts, broadcasts.forget_contacts))
+also_forget(
+    (
+        membership.forget_contacts,
+        tagging.forget_contacts,
+        imports.forget_contacts,
+        exports.forget_contacts,
+        people.forget_contacts,
+        broadcasts.forget_contacts,
+    )
+)
 also_in_timeline((lists_timeline.entries, tags_timeline.entries))
 identified_by(has_identity)
+suppress_by((is_suppressed_many,))
 
 
 @asynccontextmanager
@@ -72,6 +85,7 @@ def chatnode_plugin() -> Plugin:
         routes=[each for part in PARTS for each in part.routes],
         metrics=[each for part in PARTS for each in part.metrics],
         limits=[each for part in PARTS for each in part.limits],
+        cli=cli,
         health=health,
         check=_check,
         repair=contacts_checking.repair,

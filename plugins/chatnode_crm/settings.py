@@ -6,6 +6,8 @@ import attrs
 
 from chatnode.api import setting
 
+MIB = 1 << 20
+
 
 @attrs.frozen
 class CrmSettings:
@@ -28,7 +30,7 @@ class CrmSettings:
         "What becomes of the contact of an account that is erased: `delete` it, or `detach` the account.",
         choices=("delete", "detach"),
     )
-    undo_days: int = setting(30, "Days in which a merge of two contacts can be undone.", minimum=0)
+    merge_undo_days: int = setting(30, "Days in which a merge of two contacts can be undone.", minimum=0)
     form_posts_per_minute: int = setting(
         5, "Maximum number of times per minute that a visitor may send public forms, by address.", minimum=0
     )
@@ -71,6 +73,11 @@ class CrmSettings:
     # ---- imports, lists, segments
 
     import_rows: int = setting(10_000, "Maximum number of rows of an import.", minimum=0)
+    import_mib: int = setting(100, "Maximum size of a file to import, in MiB.", minimum=0)
+    imports_per_day: int = setting(50, "Maximum number of imports that a user may begin in 24 hours.", minimum=0)
+    import_undo_days: int = setting(
+        30, "Days after which an import can no longer be undone, and its file and rows are removed.", minimum=1
+    )
     count_seconds: float = setting(
         10.0,
         "Maximum seconds to count the contacts that lists or tags have in common, and to compute statistics.",
@@ -93,6 +100,8 @@ class CrmSettings:
     segment_terms: int = setting(
         100, "Maximum number of terms in the filter of a segment, with those of the lists that it refers to.", minimum=0
     )
+    exports_per_day: int = setting(50, "Maximum number of exports that a user may make within a day.", minimum=0)
+    export_hours: float = setting(24.0, "Hours until the file of an export is deleted.", minimum=0.1)
     segment_minutes: int = setting(
         60, "Minutes between checks of who has entered and left dynamic lists; 0 means never.", minimum=0
     )

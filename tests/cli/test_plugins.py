@@ -150,7 +150,7 @@ def test_the_reference_of_a_broken_one_is_why(data: Path, site: Site) -> None:
     done = chatnode(data, "plugin", "docs")
     assert (done.status, done.err) == (0, wrong)
     assert re.findall("^# .+", done.out, re.MULTILINE) == [
-        "# attachments 0.1.0", "# contacts 0.1.0", "# reactions 0.1.0",
+        "# attachments 0.1.0", "# contacts 0.1.0", "# crm 0.1.0", "# reactions 0.1.0",
     ]  # fmt: skip
 
 

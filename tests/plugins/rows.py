@@ -13,6 +13,9 @@ NO_FILE = "0" * 32
 NO_CONTACT = "0" * 32
 """Who may do what with contacts is tried in tests/plugins/crm/test_authorization.py."""
 
+NO_IMPORT = "0" * 32
+"""What becomes of imports is tried in tests/plugins/crm/imports."""
+
 FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "attachments.uploads": lambda at: {},
     "attachments.usage": lambda at: {},
@@ -42,6 +45,11 @@ FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "contacts.labels.list": lambda at: {},
     "contacts.labels.rename": lambda at: {"kind": "group", "name": "work", "to": "office"},
     "contacts.labels.delete": lambda at: {"kind": "group", "name": "work"},
+    "crm.exports.create": lambda at: {"contacts": {"all": True}},
+    "crm.exports.get": lambda at: {"export": NO_FILE},
+    "crm.exports.list": lambda at: {},
+    "crm.exports.link": lambda at: {"export": NO_FILE},
+    "crm.exports.delete": lambda at: {"export": NO_FILE},
     "crm.contacts.create": lambda at: {"email": "ada@example.org"},
     "crm.contacts.get": lambda at: {"contact": NO_CONTACT},
     "crm.contacts.update": lambda at: {"contact": NO_CONTACT, "city": "London"},
@@ -123,6 +131,24 @@ FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "crm.broadcasts.pause": lambda at: {"broadcast": NO_CONTACT},
     "crm.broadcasts.resume": lambda at: {"broadcast": NO_CONTACT},
     "crm.broadcasts.cancel": lambda at: {"broadcast": NO_CONTACT},
+    "crm.imports.create": lambda at: {"text": "email,first_name,last_name\na@example.com,A,B\n"},
+    "crm.imports.list": lambda at: {},
+    "crm.imports.get": lambda at: {"import": NO_IMPORT},
+    "crm.imports.detect": lambda at: {"import": NO_IMPORT},
+    "crm.imports.preview": lambda at: {"import": NO_IMPORT},
+    "crm.imports.map": lambda at: {"import": NO_IMPORT},
+    "crm.imports.plan": lambda at: {"import": NO_IMPORT},
+    "crm.imports.start": lambda at: {"import": NO_IMPORT},
+    "crm.imports.pause": lambda at: {"import": NO_IMPORT},
+    "crm.imports.resume": lambda at: {"import": NO_IMPORT},
+    "crm.imports.cancel": lambda at: {"import": NO_IMPORT},
+    "crm.imports.rows": lambda at: {"import": NO_IMPORT},
+    "crm.imports.errors": lambda at: {"import": NO_IMPORT},
+    "crm.imports.undo": lambda at: {"import": NO_IMPORT},
+    "crm.imports.delete": lambda at: {"import": NO_IMPORT},
+    "crm.mappings.list": lambda at: {},
+    "crm.mappings.save": lambda at: {"import": NO_IMPORT, "name": "a shop"},
+    "crm.mappings.delete": lambda at: {"mapping": "a shop"},
     "reactions.add": lambda at: {"message": at.message, "emoji": "🎉"},
     "reactions.remove": lambda at: {"message": at.message},
     "reactions.set": lambda at: {"message": at.message, "emojis": ["🎉"]},

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 
 SEPARATOR = ";"
+_MAY_SEPARATE = frozenset(";,|\n")
+"""What readers may take for the separator, as files of other programs have others."""
 
 
 def join_names(names: Iterable[str], separator: str = SEPARATOR) -> str:
@@ -28,7 +30,7 @@ def split_names(text: str, separator: str = SEPARATOR) -> list[str]:
 
 
 def _quoted(name: str, separator: str) -> str:
-    if separator in name or name.startswith('"') or name != name.strip():
+    if not _MAY_SEPARATE.isdisjoint(name) or separator in name or name.startswith('"') or name != name.strip():
         escaped = name.replace('"', '""')
         return f'"{escaped}"'
     return name

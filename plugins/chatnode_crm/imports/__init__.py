@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
+from chatnode.api import Consumer, Table, Task
+from chatnode_crm.imports import commands, errors, inspecting, looking, mappings, uploading
+from chatnode_crm.imports.keeping import forget_contacts as forget_contacts
+from chatnode_crm.imports.keeping import keep_imports, wake_keeping
+from chatnode_crm.imports.works import WORKS
 from chatnode_crm.part import Part
 
-PART = Part()
+PART = Part(
+    commands=(
+        *commands.COMMANDS,
+        *looking.COMMANDS,
+        *inspecting.COMMANDS,
+        *errors.COMMANDS,
+        *mappings.COMMANDS,
+    ),
+    works=WORKS,
+    routes=(*uploading.ROUTES, *errors.ROUTES),
+    consumers=(Consumer("imports", wake_keeping, kinds=frozenset({"crm.contact.deleted"})),),
+    tasks=(Task("imports", keep_imports, every=3_600),),
+    tables=(Table("crm_imports", people=("owner",)), Table("crm_import_mappings", people=("owner",))),
+)

@@ -78,7 +78,7 @@ async def merge_contacts(ctx: Context, asked: Merge) -> MergeReply:
     """Merge a contact into another one, with its lists, tags, notes and identities. Its id leads to the one that is
     left from now on."""
     ctx.check(DELETE)
-    days = ctx.settings(CrmSettings).undo_days
+    days = ctx.settings(CrmSettings).merge_undo_days
 
     def write(tx: Transaction) -> MergeReply:
         kept, other = by_id(tx, asked.contact), by_id(tx, asked.other, "other")
@@ -108,7 +108,7 @@ async def unmerge_contacts(ctx: Context, asked: Unmerge) -> UnmergeReply:
 
 async def forget_old_merges(ctx: Context) -> str | None:
     """Remove what merges keep to be undone, once that is too long ago."""
-    days, removed = ctx.settings(CrmSettings).undo_days, 0
+    days, removed = ctx.settings(CrmSettings).merge_undo_days, 0
     while count := await ctx.write(lambda tx: merging.remove_old(tx, tx.now - days * _DAY_MS, 500)):
         removed += count
     return f"{removed} merges cannot be undone any more" if removed else None

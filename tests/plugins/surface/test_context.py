@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from chatnode.api import Allow, Context, Metric, Nothing, Refusal, Task, Verdict, command, hookimpl, new_id
+from chatnode.api import Allow, Context, Metric, Nothing, Reader, Refusal, Task, Verdict, command, hookimpl, new_id
 from chatnode.config import Config, Limits
 from chatnode.node import open_node
 from chatnode.testing import User
@@ -155,3 +155,27 @@ def node_of(tmp_path: Any) -> Any:
         return open_node(tmp_path / "data", config or Config(), only=[plugin])
 
     return opening
+
+
+@command("demo.compare", permission="chat")
+async def compare(ctx: Context, asked: Announce) -> Nothing:
+    """Post while a snapshot is open, and refuse if it shows the message."""
+
+    def count(reader: Reader) -> int:
+        return reader.execute("SELECT count(*) FROM messages").fetchone()[0]
+
+    async with ctx.snapshot() as snapshot:
+        before = await snapshot.read(count)
+        await ctx.call("messages.post", conversation=asked.conversation, cid=new_id(), text=asked.text)
+        if await snapshot.read(count) != before or await ctx.read(count) != before + 1:
+            raise Refusal("internal", "the snapshot moved")
+    return Nothing()
+
+
+async def test_a_snapshot_stays_as_it_is_while_others_write(node_of: Any) -> None:
+    async with node_of(made("demo", commands=(compare,))) as node:
+        ann = await User.new(node, "ann")
+        await User.new(node, "bob")
+        room = (await ann.call("conversations.direct", **{"with": "bob"}))["conversation"]
+        await ann.call("demo.compare", conversation=room, text="one")
+        await ann.call("demo.compare", conversation=room, text="two")

@@ -80,7 +80,7 @@ END:VCARD
     assert card(tmp_path, text) == {
         "First name": "Jane Mary", "Last name": "Doe", "Company": "Acme, Inc.", "Email": "first@example.com",
         "Other emails": "second@example.com", "Phone": "+33 6 12 34 56 78", "City": "Paris", "Country": "France",
-        "Street": "1 Main\nStreet", "Postal code": "75001", "Categories": "VIP, New  special",
+        "Street": "1 Main\nStreet", "Postal code": "75001", "Categories": 'VIP; "New, special"',
         "Notes": "a long note that was folded, and\tfolded\nagain",
     }  # fmt: skip
 

@@ -29,6 +29,10 @@ class Property:
     """1 for the best, 101 for one without."""
     value: str
     wrong: str | None = None
+    derived: bool = False
+    """It was made of other properties, which say more."""
+    label: str = ""
+    """What a property of our own is about."""
 
     def text(self) -> str:
         """The value as one text."""
@@ -55,7 +59,9 @@ def read_property(line: str, encoding: str, used: Container[str]) -> Property | 
     parameters = _parameters(written)
     value, wrong = _decoded(raw, parameters, encoding)
     types = frozenset(each.strip().upper() for each in ",".join(parameters.get("TYPE", ())).split(","))
-    return Property(name, types, _preference(parameters, types), value, wrong)
+    derived = any(parameters.get(each, [""])[0].upper() == "TRUE" for each in ("DERIVED", "X-DERIVED"))
+    label = parameters.get("X-NAME", [""])[0]
+    return Property(name, types, _preference(parameters, types), value, wrong, derived, label)
 
 
 def _parameters(written: str) -> dict[str, list[str]]:

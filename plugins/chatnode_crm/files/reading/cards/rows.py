@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, Sequence
 
 from chatnode_crm.contacts.values.names import split_name
+from chatnode_crm.files.cards import PRODUCT
+from chatnode_crm.files.names import join_names
 from chatnode_crm.files.reading.cards.properties import Property
 from chatnode_crm.files.reading.model import RowFault
 
 COLUMNS = (
     "UID", "First name", "Last name", "Company", "Email", "Other emails", "Phone", "Other phones", "City", "Country",
-    "Notes", "Categories", "Title", "Website", "Birthday", "Street", "Postal code", "State",
+    "Notes", "Categories", "Lists", "Title", "Website", "Birthday", "Street", "Postal code", "State",
 )  # fmt: skip
 USED = frozenset(
     (
@@ -30,6 +32,8 @@ USED = frozenset(
         "KIND",
         "AGENT",
         "X-ADDRESSBOOKSERVER-KIND",
+        "PRODID",
+        "X-CHATNODE",
     )
 )
 """The properties that rows are made of."""
@@ -44,10 +48,11 @@ def row_of_card(properties: Sequence[Property], most: int) -> tuple[list[str], l
     phones = _sorted(properties, "TEL", _phone)
     address = _address(properties)
     values = [
-        _first(properties, "UID"), first, last, _part(_first_parts(properties, "ORG"), 0), *_first_and_rest(emails),
+        _external_id(properties), first, last, _part(_first_parts(properties, "ORG"), 0), *_first_and_rest(emails),
         *_first_and_rest(phones), _part(address, 3), _part(address, 6),
         "\n".join(text for each in properties if each.name == "NOTE" and (text := each.text())),
-        ", ".join(item.replace(",", " ") for each in properties if each.name == "CATEGORIES" for item in each.items()),
+        join_names(item for each in properties if each.name == "CATEGORIES" for item in each.items()),
+        join_names(item for each in _ours(properties, "lists") for item in each.items()),
         _first(properties, "TITLE"), _first(properties, "URL"), _first(properties, "BDAY"), _part(address, 2),
         _part(address, 5), _part(address, 4),
     ]  # fmt: skip
@@ -69,8 +74,19 @@ def _names(properties: Sequence[Property]) -> tuple[str, str]:
     last = _part(parts, 0)
     if first or last:
         return first, last
-    found = split_name(_first(properties, "FN"))
+    found = split_name(_first([each for each in properties if not each.derived], "FN"))
     return found[0] or "", found[1] or ""
+
+
+def _external_id(properties: Sequence[Property]) -> str:
+    """The UID of a card that a node made is the contact's own id, and the external id has a line of its own."""
+    if any(each.name == "PRODID" and each.value == PRODUCT for each in properties):
+        return next((each.text() for each in _ours(properties, "external_id")), "")
+    return _first(properties, "UID")
+
+
+def _ours(properties: Sequence[Property], label: str) -> list[Property]:
+    return [each for each in properties if each.name == "X-CHATNODE" and each.label == label]
 
 
 def _sorted(properties: Sequence[Property], name: str, value: Callable[[Property], str]) -> list[str]:

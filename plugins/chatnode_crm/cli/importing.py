@@ -1,0 +1,128 @@
+"""`chatnode crm import`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chatnode_crm.cli.calls import NodeCall, wait_for
+from chatnode_crm.cli.tables import plain
+
+MOST_ERRORS = 10
+"""Rows that are printed with what is wrong with them; the rest are counted."""
+_POLICIES = {
+    "match": ("email", "external_id"),
+    "fields": ("skip", "fill_empty", "overwrite", "overwrite_non_empty", "error"),
+    "empty": ("keep", "erase"),
+    "tags": ("add", "replace", "ignore"),
+    "lists": ("add", "ignore"),
+    "consent": ("tighten", "ignore", "overwrite"),
+}
+_COUNTS = {
+    "created": "created",
+    "updated": "updated",
+    "unchanged": "unchanged",
+    "duplicates": "twice in the file",
+    "suppressed": "suppressed",
+    "invalid": "invalid",
+    "listed": "added to the list",
+    "tagged": "given a tag",
+    "untagged": "lost a tag",
+}
+
+
+def _policies(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in given:
+        name, _, value = each.partition("=")
+        if value not in _POLICIES.get(name, ()):
+            choices = "; ".join(f"{name}={'|'.join(values)}" for name, values in _POLICIES.items())
+            raise click.BadParameter(f"{each!r} is none of {choices}")
+        found[name] = value
+    return found
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--list", "in_list", metavar="NAME", help="Add the contacts to this list, which must exist.")
+@click.option("--tag", "tags", metavar="NAME", multiple=True, help="Give the contacts this tag; may be repeated.")
+@click.option(
+    "--policy", "policies", metavar="WHAT=HOW", multiple=True, callback=_policies,
+    help="What happens to contacts that exist, such as fields=fill_empty; may be repeated.",
+)  # fmt: skip
+@click.option("--encoding", help="Encoding of the file, such as cp1252 (default: as detected).")
+@click.option("--delimiter", help="What separates cells, one character (default: as detected).")
+@click.option("--header/--no-header", default=None, help="Whether the first row has names (default: as detected).")
+@click.option("--sheet", help="Sheet of a workbook (default: the first).")
+@click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
+@click.option("--errors", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the rows that were not imported to this file, to fix them and import it.",
+)  # fmt: skip
+@click.pass_obj
+def import_file(
+    call: NodeCall, file: Path, in_list: str | None, tags: tuple[str, ...], policies: dict[str, str], dry_run: bool,
+    errors: Path | None, **reading: Any,
+) -> None:  # fmt: skip
+    """Import contacts from FILE: CSV, XLSX or vCards.
+
+    Contacts that exist are recognized by their e-mail address. Policies say what happens to them:
+
+    \b
+      match=email|external_id      by what they are recognized
+      fields=overwrite_non_empty   skip, fill_empty, overwrite, error
+      empty=keep|erase             what an empty cell does with fields=overwrite
+      tags=add|replace|ignore      lists=add|ignore
+      consent=tighten|ignore|overwrite
+
+    The exit status is 1 if rows were not imported.
+    """
+    made = call("crm.imports.create", name=file.name, path=str(file.resolve()))["import"]
+    id = made["id"]
+    chosen: dict[str, Any] = {"list": in_list, "tags": list(tags), "policies": policies}
+    chosen["reading"] = {name: value for name, value in reading.items() if value is not None}
+    call("crm.imports.map", **{"import": id}, **{name: value for name, value in chosen.items() if value})
+    planned = _carried_out(call, "crm.imports.plan", id, "checking")
+    if dry_run:
+        counts = planned["plan"]
+        click.echo(f"{file}: {planned['rows']:,} rows; nothing was changed. An import would have:")
+    else:
+        done = _carried_out(call, "crm.imports.start", id, "importing")
+        counts = done["counts"]
+        click.echo(f"{file}: {done['rows']:,} rows; import {id}")
+    _print_counts(counts)
+    failed = counts["invalid"] + counts["suppressed"]
+    if failed:
+        _print_errors(call, id, counts["invalid"])
+    if dry_run:
+        call("crm.imports.delete", **{"import": id})
+    sys.exit(1 if failed else 0)
+
+
+def _carried_out(call: NodeCall, command: str, id: str, stage: str) -> dict[str, Any]:
+    """Start a work on an import, and wait for its end; returns the import."""
+    started = call(command, **{"import": id})["import"]
+    wait_for(call, started["work"], stage)
+    return call("crm.imports.get", **{"import": id})["import"]
+
+
+def _print_counts(counts: dict[str, int]) -> None:
+    for name, words in _COUNTS.items():
+        if counts.get(name):
+            click.echo(f"{counts[name]:>12,} {words}")
+
+
+def _print_errors(call: NodeCall, id: str, invalid: int) -> None:
+    """Print the first rows that are invalid, with what is wrong with them."""
+    page = call("crm.imports.rows", **{"import": id}, verdict="invalid", limit=MOST_ERRORS)
+    for row in page["rows"]:
+        for fault in row.get("faults", ()):
+            if not fault.get("warning"):
+                click.echo(
+                    f"row {row['row']}, line {row['line']}: {plain(fault['field'])}: {plain(fault['message'])}",
+                    err=True,
+                )
+    if invalid > len(page["rows"]):
+        click.echo(f"and {invalid - len(page['rows']):,} more", err=True)

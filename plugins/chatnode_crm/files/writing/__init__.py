@@ -1,0 +1,1 @@
+"""Writes files of contacts, in slices and in flat memory."""

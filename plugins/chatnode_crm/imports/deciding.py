@@ -1,0 +1,168 @@
+"""What becomes of a row. Dry runs and imports ask the same function, which is why they count the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import attrs
+
+from chatnode_crm.contacts.values import FieldFault
+from chatnode_crm.imports.options import ImportPolicies
+
+Values = Mapping[str, Any]
+RowVerdict = Literal["create", "update", "unchanged", "duplicate", "suppressed", "invalid"]
+VERDICTS: tuple[RowVerdict, ...] = ("create", "update", "unchanged", "duplicate", "suppressed", "invalid")
+
+DERIVED = {"email": "email_key", "phone": "phone_key"}
+"""Fields that have a normalised form beside them: both change together."""
+REQUIRED = ("email", "first_name", "last_name")
+NOTHING: Values = {}
+OPTED_OUT = "opted_out"
+"""In the values of a row: whether the contact opted out. Its column in the table has the time."""
+
+
+@attrs.frozen
+class Decision:
+    """`contact` is the key of the one that exists; `changes` are the values to create it with, or to change, and
+    `before` what it has instead.
+
+    The message of the `fault` has no values: it is kept longer than the row.
+    """
+
+    verdict: RowVerdict
+    contact: int | None = None
+    changes: Values = attrs.field(factory=dict[str, Any])
+    fault: FieldFault | None = None
+    before: Values = attrs.field(factory=dict[str, Any])
+
+
+@attrs.define
+class Claims:
+    """Values of the unique field that is not matched by: who has them, and what the rows before have made of that."""
+
+    holders: Mapping[str, int]
+    taken: set[str] = attrs.field(factory=set[str])
+    released: set[str] = attrs.field(factory=set[str])
+
+    def is_free(self, value: str, contact: int | None) -> bool:
+        if value in self.taken:
+            return False
+        holder = self.holders.get(value)
+        return holder is None or holder == contact or value in self.released
+
+    def take(self, value: str | None, instead_of: str | None) -> None:
+        if instead_of is not None:
+            self.taken.discard(instead_of)
+            self.released.add(instead_of)
+        if value is not None:
+            self.taken.add(value)
+
+
+def unique_fields(policies: ImportPolicies) -> tuple[str, str]:
+    """The column that rows are matched by, and the other one that is unique."""
+    return ("email_key", "external_id") if policies.match == "email" else ("external_id", "email_key")
+
+
+def decide(
+    values: Values,
+    contact: Mapping[str, Any] | None,
+    claims: Claims,
+    policies: ImportPolicies,
+    suppressed: str | None = None,
+    more: Values = NOTHING,
+) -> Decision:
+    """What becomes of a valid row that is no duplicate. Rows come in order.
+
+    `contact` is the one that it matches; its `custom` is an object by the field's key. `more` fills empty fields.
+    """
+    if suppressed is not None:
+        return Decision("suppressed", fault=FieldFault("email", "suppressed", suppressed))
+    other = unique_fields(policies)[1]
+    if contact is None:
+        return _create({**more, **{name: value for name, value in values.items() if value}}, claims, other)
+    if policies.fields == "error":
+        return _refused(policies.match, "exists", "there is such a contact already", contact["key"])
+    changes = _changes(values, contact, policies)
+    if more and policies.fields != "skip":
+        _fill(changes, more, contact)
+    if other in changes:
+        value = changes[other]
+        if value is not None and not claims.is_free(value, contact["key"]):
+            return _taken(other, contact["key"])
+        claims.take(value, contact[other])
+    columns = ("opted_out_at" if field == OPTED_OUT else field for field in changes)
+    before = {column: contact[column] for column in columns}
+    if "custom" in changes:
+        before["custom"] = {key: contact["custom"].get(key) for key in changes["custom"]}
+    return Decision("update" if changes else "unchanged", contact["key"], changes, before=before)
+
+
+def _create(values: Values, claims: Claims, other: str) -> Decision:
+    for field in REQUIRED:
+        if not values.get(field):
+            return _refused(field, "required", f"a new contact needs {field}")
+    value = values.get(other)
+    if value:
+        if not claims.is_free(value, None):
+            return _taken(other)
+        claims.take(value, None)
+    given = {field: value for field, value in values.items() if value not in (None, "")}
+    if not given.get(OPTED_OUT):
+        given.pop(OPTED_OUT, None)
+    return Decision("create", changes=given)
+
+
+def _changes(values: Values, contact: Mapping[str, Any], policies: ImportPolicies) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if policies.fields != "skip":
+        for field, value in values.items():
+            if field in _NOT_TEXT:
+                continue
+            value = value or None
+            if value != contact[field] and _replaces(field, value, contact[field], policies):
+                changes[field] = value
+                if field in DERIVED:
+                    changes[DERIVED[field]] = values.get(DERIVED[field]) or None
+        if custom := _custom_changes(values.get("custom", NOTHING), contact["custom"], policies):
+            changes["custom"] = custom
+    opted_out = values.get(OPTED_OUT)
+    allowed = policies.consent == "overwrite" or (opted_out and policies.consent == "tighten")
+    if opted_out is not None and allowed and opted_out != (contact["opted_out_at"] is not None):
+        changes[OPTED_OUT] = opted_out
+    return changes
+
+
+_NOT_TEXT = frozenset((OPTED_OUT, "custom", *DERIVED.values()))
+
+
+def _custom_changes(values: Values, current: Values, policies: ImportPolicies) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in values.items()
+        if value != current.get(key) and _replaces("custom", value, current.get(key), policies)
+    }
+
+
+def _fill(changes: dict[str, Any], more: Values, contact: Mapping[str, Any]) -> None:
+    for field, value in more.items():
+        if field not in _NOT_TEXT and value and not contact[field] and field not in changes:
+            changes[field] = value
+            if field in DERIVED:
+                changes[DERIVED[field]] = more.get(DERIVED[field])
+
+
+def _replaces(field: str, value: object, current: object, policies: ImportPolicies) -> bool:
+    """Whether the policy lets a cell's value replace what the contact has. What a contact must have is never erased."""
+    if value is None:
+        return policies.fields == "overwrite" and policies.empty == "erase" and field not in REQUIRED
+    return current is None or policies.fields != "fill_empty"
+
+
+def _refused(field: str, code: str, message: str, contact: int | None = None) -> Decision:
+    return Decision("invalid", contact, fault=FieldFault(field, code, message))
+
+
+def _taken(column: str, contact: int | None = None) -> Decision:
+    field = "email" if column == "email_key" else column
+    return _refused(field, f"{field}_taken", f"another contact has this {field}", contact)

@@ -1,0 +1,97 @@
+"""The file of rows that were not imported: their columns as they were, and why. It can be imported once it is fixed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncIterator, Mapping, Sequence
+from urllib.parse import quote
+
+import trio
+
+from chatnode.api import Context, Refusal, Request, Response, Route, command, now_ms, rfc3339
+from chatnode_crm.contacts.values import FieldFault
+from chatnode_crm.files.safety import neutralised
+from chatnode_crm.imports.inspecting import open_staged
+from chatnode_crm.imports.links import SIGNATURE, asked_by_link, make_link
+from chatnode_crm.imports.model import ErrorsLink, LinkErrors
+from chatnode_crm.imports.progress import MEANING, faults_of, letters_of
+from chatnode_crm.imports.rows import ImportRow, find_import, import_by_id
+from chatnode_crm.imports.staged import StagedRow, StagedRows, numbers_with
+from chatnode_crm.permissions import IMPORT
+
+LINK_SECONDS = 86_400
+ADDED = ("_row", "_line", "_field", "_code", "_message")
+"""The columns that say what is wrong; a file with them is read without them."""
+_ROWS = 500
+_KINDS = ("invalid", "duplicate", "suppressed")
+
+
+@command("crm.imports.errors", permission=IMPORT, reads=True)
+async def link_errors(ctx: Context, asked: LinkErrors) -> ErrorsLink:
+    """Make a link, valid for 24 hours, to a CSV file of the rows that were not imported.
+
+    It has the columns of the file, and `_row`, `_line`, `_field`, `_code` and `_message` with what is wrong. Fix the
+    values and import it: these columns are ignored.
+    """
+    row = await ctx.read(lambda reader: find_import(reader, ctx, asked.import_))
+    (await open_staged(ctx, row)).close()
+    verdicts = ",".join(sorted(set(asked.verdicts)))
+    expires_at = rfc3339(now_ms() + LINK_SECONDS * 1_000)
+    return ErrorsLink(make_link(ctx, row.id, verdicts, LINK_SECONDS), expires_at)
+
+
+async def send_errors(ctx: Context, request: Request) -> Response:
+    """The file. Judged when it is asked for, also for signed links."""
+    id = request.path["id"]
+    verdicts = [each for each in request.query.get("verdicts", "invalid").split(",") if each]
+    if not verdicts or not set(verdicts) <= set(_KINDS):
+        raise Refusal("invalid", f"expected some of {', '.join(_KINDS)}", path="verdicts")
+    if SIGNATURE in request.query:
+        owner = await asked_by_link(ctx, request.query, id)
+        row = await ctx.read(lambda reader: import_by_id(reader, id))
+        if owner is not None and row.owner != owner:
+            raise Refusal("not_found", "you have no such import")
+    else:
+        ctx.check(IMPORT, reads=True)
+        row = await ctx.read(lambda reader: find_import(reader, ctx, id))
+    staged = await open_staged(ctx, row)
+    name = quote(f"errors of {row.name.rpartition('.')[0] or row.name}.csv", safe="", errors="replace")
+    headers = {
+        "Content-Disposition": f"attachment; filename=\"errors.csv\"; filename*=UTF-8''{name}",
+        "Cache-Control": "private, no-store",
+    }
+    return Response(
+        _parts(ctx, row, staged, verdicts),
+        content_type="text/csv; charset=utf-8",
+        headers=headers,
+        ended=lambda whole: staged.close(),
+    )
+
+
+async def _parts(ctx: Context, row: ImportRow, staged: StagedRows, verdicts: Sequence[str]) -> AsyncIterator[bytes]:
+    """A part for some hundred rows at a time, with a BOM, by which spreadsheets know the encoding."""
+    letters = await ctx.read(lambda reader: letters_of(reader, row, staged.letters))
+    wanted = "".join(letter for letter, verdict in MEANING.items() if verdict in verdicts)
+    yield b"\xef\xbb\xbf" + _lines([[*(row.columns or ()), *ADDED]])
+    numbers = [0]
+    while numbers := list(numbers_with(letters, wanted, numbers[-1], _ROWS)):
+        rows = await trio.to_thread.run_sync(staged.pick, numbers)
+        faults = await ctx.read(lambda reader, numbers=numbers: faults_of(reader, row.key, numbers, undoing=False))
+        yield _lines([_cells(each, faults) for each in rows if each.raw])
+
+
+def _cells(row: StagedRow, faults: Mapping[int, FieldFault]) -> list[str]:
+    fault = faults.get(row.number) or next((each for each in row.faults if not each.warning), None)
+    said = ("", "", "") if fault is None else (fault.field, fault.code, fault.message)
+    return [*row.raw, str(row.number), str(row.line), *said]
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([[neutralised(cell) for cell in row] for row in rows])
+    return text.getvalue().encode("utf-8", "replace")
+
+
+COMMANDS = (link_errors,)
+ROUTES = (Route("imports/<id>/errors", send_errors, None, ("GET",), "The rows of an import that were not imported."),)

@@ -1,0 +1,204 @@
+"""What becomes of a batch of rows, by what the tables hold now: for previews, dry runs and imports alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import orjson
+
+from chatnode.api import Querying
+from chatnode_crm.contacts.values import FIELDS
+from chatnode_crm.imports.deciding import Claims, Decision, decide, unique_fields
+from chatnode_crm.imports.options import ImportPolicies
+from chatnode_crm.imports.staged import DUPLICATE, READY, REMOVED, StagedRow
+from chatnode_crm.imports.suppression import ERASED, suppressed_among
+from chatnode_crm.jsons import json_array
+from chatnode_crm.naming import name_key
+
+LETTERS = {"create": "c", "update": "u", "unchanged": "=", "duplicate": "d", "suppressed": "s", "invalid": "i"}
+COUNTED = {"c": "created", "u": "updated", "=": "unchanged", "d": "duplicates", "s": "suppressed", "i": "invalid"}
+"""Under which name the rows of a letter are counted."""
+APPLIED = frozenset(("create", "update", "unchanged"))
+
+_COLUMNS: tuple[str, ...] = ("key", *FIELDS, "email_key", "phone_key", "opted_out_at", "custom")
+_REMOVED = Decision("suppressed")
+
+
+@attrs.frozen
+class Judged:
+    """A row and what becomes of it."""
+
+    row: StagedRow
+    decision: Decision
+
+    @property
+    def letter(self) -> str:
+        return LETTERS[self.decision.verdict]
+
+
+def judge(
+    reader: Querying, rows: Sequence[StagedRow], policies: ImportPolicies, claims: Claims, since: int
+) -> list[Judged]:
+    """Decide about rows of an import that began at `since`, in their order. `claims` has what the rows before them
+    claimed; its holders are replaced."""
+    ready = [row for row in rows if row.letter == READY]
+    match, other = unique_fields(policies)
+    contacts = _contacts_by(reader, match, [row.values[match] for row in ready])
+    claims.holders = _holders_of(reader, other, [value for row in ready if (value := row.values.get(other))])
+    suppressed = suppressed_among(reader, [key for row in ready if (key := row.values.get("email_key"))], since)
+    return [Judged(row, _decide(row, contacts, claims, policies, suppressed)) for row in rows]
+
+
+def _decide(
+    row: StagedRow,
+    contacts: Mapping[str, Mapping[str, Any]],
+    claims: Claims,
+    policies: ImportPolicies,
+    suppressed: Collection[str],
+) -> Decision:
+    if row.letter == READY:
+        values = row.values
+        reason = ERASED if values.get("email_key") in suppressed else None
+        contact = contacts.get(values[unique_fields(policies)[0]])
+        return decide(values, contact, claims, policies, reason, row.more)
+    if row.letter == REMOVED:
+        return _REMOVED
+    fault = next((fault for fault in row.faults if not fault.warning), None)
+    return Decision("duplicate" if row.letter == DUPLICATE else "invalid", fault=fault)
+
+
+def _contacts_by(reader: Querying, column: str, values: Sequence[str]) -> dict[str, dict[str, Any]]:
+    if not values:
+        return {}
+    rows = reader.execute(
+        f"SELECT {', '.join(_COLUMNS)} FROM crm_contacts WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608
+        (json_array(values),),
+    )
+    contacts = [dict(zip(_COLUMNS, row, strict=True)) for row in rows.fetchall()]
+    for contact in contacts:
+        contact["custom"] = orjson.loads(contact["custom"]) if contact["custom"] is not None else {}
+    return {contact[column]: contact for contact in contacts}
+
+
+def _holders_of(reader: Querying, column: str, values: Sequence[str]) -> dict[str, int]:
+    if not values:
+        return {}
+    rows = reader.execute(
+        f"SELECT {column}, key FROM crm_contacts WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608
+        (json_array(values),),
+    )
+    return dict(rows.fetchall())
+
+
+def count_verdicts(judged: Iterable[Judged]) -> Counter[str]:
+    """How many rows there are of each verdict."""
+    return Counter(COUNTED[each.letter] for each in judged)
+
+
+# ---- lists and tags
+
+
+@attrs.define
+class ListGroup:
+    """The rows whose contacts go onto one list, which is yet to be made if it has no key."""
+
+    key: int | None
+    name: str
+    rows: list[Judged] = attrs.field(factory=list[Judged])
+
+
+def list_groups(
+    reader: Querying, judged: Sequence[Judged], policies: ImportPolicies, list_key: int | None
+) -> list[ListGroup]:
+    """By list: the one of the import, and those that rows name. Lists that users cannot change now are passed over."""
+    wanted = ("create",) if policies.lists == "ignore" else APPLIED
+    ones = [each for each in judged if each.decision.verdict in wanted]
+    groups: dict[int | str, ListGroup] = {}
+    if list_key is not None:
+        groups[list_key] = ListGroup(list_key, "", list(ones))
+    naming = [(each, {name_key(name): name for name in each.row.lists}) for each in ones if each.row.lists]
+    keys = _lists_by_name(reader, {folded for _, names in naming for folded in names})
+    for each, names in naming:
+        for folded, name in names.items():
+            key = keys.get(folded, folded)
+            if key is not None and key != list_key:
+                known = key if isinstance(key, int) else None
+                groups.setdefault(key, ListGroup(known, name)).rows.append(each)
+    return list(groups.values())
+
+
+def _lists_by_name(reader: Querying, names: Collection[str]) -> dict[str, int | None]:
+    """The keys of the lists that there are; None for one that users cannot change now."""
+    if not names:
+        return {}
+    rows = reader.execute(
+        "SELECT name_key, key, kind <> 'dynamic' AND is_active = 1 AND coalesce(stage, '') NOT IN ('execution', "
+        "'analysis') FROM crm_lists WHERE name_key IN (SELECT value FROM json_each(?))",
+        (json_array(sorted(names)),),
+    )
+    return {name: key if is_open else None for name, key, is_open in rows.fetchall()}
+
+
+@attrs.frozen
+class WantedTags:
+    """Tags for the contact of a row, by folded name; with `only`, all others are taken from it."""
+
+    names: Mapping[str, str]
+    only: bool
+
+
+def wanted_tags(each: Judged, policies: ImportPolicies, everywhere: Mapping[str, str]) -> WantedTags | None:
+    """`everywhere` are the tags that all contacts of the import get. None: the contact's tags stay as they are."""
+    decision = each.decision
+    if decision.verdict not in APPLIED:
+        return None
+    is_new = decision.verdict == "create"
+    if policies.tags == "ignore" and not is_new:
+        return None
+    own = each.row.tags
+    names = {**everywhere, **{name_key(name): name for name in own}} if own else everywhere
+    asked = own is not None and (bool(own) or policies.empty == "erase")
+    only = policies.tags == "replace" and not is_new and (asked or (own is None and bool(everywhere)))
+    return WantedTags(names, only) if names or only else None
+
+
+def count_memberships(
+    reader: Querying, judged: Sequence[Judged], policies: ImportPolicies, list_key: int | None, tags: Mapping[str, str]
+) -> Counter[str]:
+    """How many memberships and tags the import will really change."""
+    counts = Counter[str]()
+    for group in list_groups(reader, judged, policies, list_key):
+        keys = [key for each in group.rows if (key := each.decision.contact) is not None]
+        known = 0 if group.key is None else _members_among(reader, group.key, keys)
+        counts["listed"] += len(group.rows) - known
+    wanted = [(each.decision.contact, found) for each in judged if (found := wanted_tags(each, policies, tags))]
+    has = tags_of(reader, [key for key, _ in wanted if key is not None])
+    for key, found in wanted:
+        current = has.get(key, set[str]()) if key is not None else set[str]()
+        counts["tagged"] += len(found.names.keys() - current)
+        counts["untagged"] += len(current - found.names.keys()) if found.only else 0
+    return counts
+
+
+def _members_among(reader: Querying, list_key: int, keys: Sequence[int]) -> int:
+    if not keys:
+        return 0
+    sql = "SELECT count(*) FROM crm_members WHERE list = ? AND contact IN (SELECT value FROM json_each(?))"
+    return reader.execute(sql, (list_key, json_array(keys))).fetchone()[0]
+
+
+def tags_of(reader: Querying, keys: Sequence[int]) -> dict[int, set[str]]:
+    """The folded names of the tags of contacts."""
+    found: dict[int, set[str]] = {}
+    if keys:
+        rows = reader.execute(
+            "SELECT g.contact, t.name_key FROM crm_taggings g JOIN crm_tags t ON t.key = g.tag "
+            "WHERE g.contact IN (SELECT value FROM json_each(?))",
+            (json_array(keys),),
+        )
+        for key, name in rows.fetchall():
+            found.setdefault(key, set()).add(name)
+    return found

@@ -1,0 +1,71 @@
+"""Where the files of imports are: `imports/<id>/`, with names that are the node's own. All of it blocks.
+
+`source` is the uploaded file. `rows-<generation>` and `index-<generation>` are its rows as they were parsed; they never
+change, and are replaced by those of another generation when the file is read again or rows are removed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+
+@attrs.frozen
+class ImportFiles:
+    """The files of one import."""
+
+    directory: Path
+
+    @classmethod
+    def of(cls, plugin: Path, id: str) -> ImportFiles:
+        return cls(plugin / "imports" / id)
+
+    @property
+    def source(self) -> Path:
+        return self.directory / "source"
+
+    def rows(self, generation: str) -> Path:
+        return self.directory / f"rows-{generation}"
+
+    def index(self, generation: str) -> Path:
+        return self.directory / f"index-{generation}"
+
+    def make(self) -> None:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync_directory(self.directory.parent)
+
+    def remove(self) -> None:
+        """Remove everything; again does nothing."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def remove_source(self) -> None:
+        self.source.unlink(missing_ok=True)
+
+    def keep_only(self, generation: str | None) -> None:
+        """Remove the rows of other generations."""
+        if not self.directory.is_dir():
+            return
+        kept = {self.source, self.rows(generation or ""), self.index(generation or "")}
+        for path in self.directory.iterdir():
+            if path not in kept:
+                path.unlink(missing_ok=True)
+
+
+def directories(plugin: Path) -> Iterator[str]:
+    """The ids of the imports that have a directory."""
+    root = plugin / "imports"
+    if root.is_dir():
+        yield from (entry.name for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False))
+
+
+def sync_directory(path: Path) -> None:
+    """Put the names in a directory on disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,38 @@
+"""Addresses that must not be imported: of contacts that were erased, or that were deleted a moment ago."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from chatnode.api import Querying
+from chatnode_crm.jsons import json_array
+
+Suppressor = Callable[[Querying, Sequence[str]], Iterable[str]]
+"""Gets normalised addresses; returns those that must not become contacts again."""
+
+ERASED = "this contact was erased, or is not to be contacted"
+
+_suppressors: tuple[Suppressor, ...] = ()
+
+
+def suppress_by(functions: Sequence[Suppressor]) -> None:
+    """Ask these functions. Part of the declaration: called once, on import."""
+    global _suppressors
+    _suppressors = tuple(functions)
+
+
+def suppressed_among(reader: Querying, email_keys: Sequence[str], since: int) -> set[str]:
+    """Those of the addresses that must not be imported by an import that began at `since`.
+
+    Staged rows of contacts that were deleted after that are removed by a job; until then they are found here.
+    """
+    if not email_keys:
+        return set()
+    rows = reader.execute(
+        "SELECT email_key FROM crm_import_forgotten WHERE at >= ? AND email_key IN (SELECT value FROM json_each(?))",
+        (since, json_array(email_keys)),
+    )
+    found = {email for (email,) in rows.fetchall()}
+    for suppressor in _suppressors:
+        found.update(suppressor(reader, email_keys))
+    return found

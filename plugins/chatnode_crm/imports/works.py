@@ -1,0 +1,195 @@
+"""The stages that take long, as durable work: reading the file, planning, applying and undoing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from operator import ne
+from typing import Any
+
+import attrs
+import trio
+
+from chatnode.api import Context, Refusal, Transaction, Work, WorkKind
+from chatnode_crm.imports.applying import ApplySetup, apply_rows
+from chatnode_crm.imports.deciding import Claims
+from chatnode_crm.imports.judging import count_memberships, count_verdicts, judge
+from chatnode_crm.imports.layout import ImportFiles
+from chatnode_crm.imports.progress import applied_rows, planned_letters, save_plan
+from chatnode_crm.imports.rows import ImportRow, change_import, import_by_id
+from chatnode_crm.imports.setup import find_setup
+from chatnode_crm.imports.staged import StagedRow, StagedRows
+from chatnode_crm.imports.staging import stage
+from chatnode_crm.imports.undoing import UndoSetup, left_to_undo, undo_some
+
+PLAN_ROWS = 250
+"""Rows that are planned at a time: a read of some milliseconds."""
+MOST_ROWS = 1_000
+"""The longest slice, while nobody else writes."""
+NOTED_ROWS = 5_000
+"""After so many planned rows the progress is stored."""
+
+
+@attrs.frozen
+class _Opened:
+    """An import whose rows are staged."""
+
+    row: ImportRow
+    setup: ApplySetup
+    rows: StagedRows
+    planned: str
+    """The letters of the plan, if there is one."""
+
+    async def read(self, first: int, count: int) -> list[StagedRow]:
+        return await trio.to_thread.run_sync(self.rows.read, first, count)
+
+
+async def _open(ctx: Context, work: Work) -> _Opened:
+    """Stage the rows, if they are not."""
+    row = await ctx.read(lambda reader: import_by_id(reader, work.arguments["import"]))
+    if row.generation is None:
+        row = await stage(ctx, work, row)
+    assert row.generation is not None
+    files, generation = ImportFiles.of(ctx.directory, row.id), row.generation
+    try:
+        rows = await trio.to_thread.run_sync(lambda: StagedRows(files.rows(generation), files.index(generation)))
+    except FileNotFoundError:  # after a restore: files of imports are in no backup
+        raise Refusal(
+            "gone", "the rows of the import are not on the node's disk any more; upload the file again"
+        ) from None
+    try:
+        setup, planned = await ctx.read(lambda reader: (find_setup(reader, row), planned_letters(reader, row.key)))
+    except BaseException:
+        rows.close()
+        raise
+    return _Opened(row, setup, rows, planned)
+
+
+# ---- planning
+
+
+async def run_plan(ctx: Context, work: Work) -> Mapping[str, Any]:
+    """The dry run. It stores nothing before its end, and is done from the start again after a kill."""
+    opened = await _open(ctx, work)
+    with opened.rows:
+        claims, counts, letters = Claims({}), Counter[str](), list[str]()
+        for first in range(1, len(opened.rows) + 1, PLAN_ROWS):
+            rows = await opened.read(first, PLAN_ROWS)
+            letters += await ctx.read(partial(_plan, opened.setup, rows, claims, counts))
+            if first // NOTED_ROWS != (first + PLAN_ROWS) // NOTED_ROWS:
+                await work.write(partial(_note, work, first, len(opened.rows)))
+        await work.write(partial(_save_plan, work, opened.row, "".join(letters), dict(counts)))
+    return dict(counts)
+
+
+def _plan(setup: ApplySetup, rows: Sequence[StagedRow], claims: Claims, counts: Counter[str], reader: Any) -> list[str]:
+    judged = judge(reader, rows, setup.policies, claims, setup.since)
+    counts.update(count_verdicts(judged))
+    counts.update(count_memberships(reader, judged, setup.policies, setup.list_key, setup.tags))
+    return [each.letter for each in judged]
+
+
+def _note(work: Work, done: int, total: int, tx: Transaction) -> None:
+    work.note(tx, done=done, total=total)
+
+
+def _save_plan(work: Work, row: ImportRow, letters: str, counts: Mapping[str, int], tx: Transaction) -> None:
+    if import_by_id(tx, row.id).generation != row.generation:
+        raise Refusal("conflict", "the import was changed while it was planned; plan it again")
+    save_plan(tx, row.key, letters)
+    change_import(tx, row.key, state="planned", plan=counts)
+    work.note(tx, done=len(letters), total=len(letters))
+
+
+# ---- applying
+
+
+async def run_apply(ctx: Context, work: Work) -> Mapping[str, Any]:
+    """Apply the rows that were not applied yet; each slice says in its own transaction how far the import is.
+
+    When rows of deleted contacts are removed meanwhile, it goes on with the files that are without them.
+    """
+    while True:
+        opened = await _open(ctx, work)
+        with opened.rows:
+            if await _apply_all(ctx, work, opened):
+                return await work.write(partial(_finish, opened.row))
+
+
+async def _apply_all(ctx: Context, work: Work, opened: _Opened) -> bool:
+    """Returns False when there are other files."""
+    done = await ctx.read(lambda reader: applied_rows(reader, opened.row.key))
+    for size in work.slices(MOST_ROWS):
+        rows = await opened.read(done + 1, size)
+        if not rows:
+            break
+        if not await work.write(partial(_apply, work, opened, rows)):
+            return False
+        done += len(rows)
+    return True
+
+
+def _apply(work: Work, opened: _Opened, rows: Sequence[StagedRow], tx: Transaction) -> bool:
+    row = _applying(tx, opened.row)
+    if row.generation != opened.row.generation:
+        return False
+    applied = apply_rows(tx, opened.setup, rows)
+    counts = Counter(row.counts or {})
+    counts.update(applied.counts)
+    planned = opened.planned[rows[0].number - 1 : rows[-1].number]
+    counts["replanned"] += sum(map(ne, planned, applied.letters))
+    change_import(tx, row.key, counts=counts)
+    work.note(tx, done=rows[-1].number, total=len(opened.rows))
+    return True
+
+
+def _applying(tx: Transaction, row: ImportRow) -> ImportRow:
+    """Raises `Refusal` when the import was deleted, or is being undone."""
+    now = import_by_id(tx, row.id)
+    if now.state != "applying":
+        raise Refusal("conflict", f"the import is {now.state}")
+    return now
+
+
+def _finish(row: ImportRow, tx: Transaction) -> Mapping[str, Any]:
+    now = _applying(tx, row)
+    change_import(tx, row.key, state="applied", applied_at=tx.now)
+    return now.counts or {}
+
+
+# ---- undoing
+
+
+async def run_undo(ctx: Context, work: Work) -> Mapping[str, Any]:
+    """Put back what is left to be put back."""
+    row = await ctx.read(lambda reader: import_by_id(reader, work.arguments["import"]))
+    undo = UndoSetup(row.key, work.owner)
+    total = work.done + await ctx.read(lambda reader: left_to_undo(reader, row.key))
+    for size in work.slices(MOST_ROWS):
+        if not await work.write(partial(_undo, work, row, undo, size, total)):
+            break
+    return await work.write(partial(_undone, work, row, total))
+
+
+def _undo(work: Work, row: ImportRow, undo: UndoSetup, most: int, total: int, tx: Transaction) -> bool:
+    counts = undo_some(tx, undo, most)
+    if counts is None:
+        return False
+    counts.update(import_by_id(tx, row.id).undone or {})
+    change_import(tx, row.key, undone=counts)
+    work.note(tx, done=min(total, work.done + most), total=total)
+    return True
+
+
+def _undone(work: Work, row: ImportRow, total: int, tx: Transaction) -> Mapping[str, Any]:
+    change_import(tx, row.key, state="undone")
+    work.note(tx, done=total, total=total)
+    return import_by_id(tx, row.id).undone or {}
+
+
+PLAN = WorkKind("import_plan", run_plan, "Check an import")
+APPLY = WorkKind("import_apply", run_apply, "Import contacts")
+UNDO = WorkKind("import_undo", run_undo, "Undo an import")
+WORKS = (PLAN, APPLY, UNDO)
+TITLES = {kind.name: kind.title for kind in WORKS}

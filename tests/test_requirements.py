@@ -198,6 +198,75 @@ def test_every_table_has_the_three_columns() -> None:
     assert set(headings) == {HEADING}
 
 
+OF_ORGANISATION = re.split(r"^## Seed 004.*$", TEXT, flags=re.MULTILINE)[1].partition("### Different on purpose")[0]
+ASKED_OF_ORGANISATION = {
+    "What it is for": 7,
+    "The table contact_lists": "id name description is_active created_at updated_at",
+    "The table contacts": "id email first_name last_name company phone country city created_at updated_at",
+    "The table contact_tags": "id name color created_at updated_at",
+    "The table contact_list_contacts": "contact_list_id contact_id added_at",
+    "The table contact_tag_pivot": "contact_id contact_tag_id created_at",
+    "The table users": "id email firstname lastname created_at updated_at",
+    "The tables roles, permissions, model_has_roles and model_has_permissions": (
+        "roles.id roles.name roles.guard_name roles.created_at roles.updated_at "
+        "permissions.id permissions.name permissions.guard_name permissions.created_at permissions.updated_at "
+        "model_has_roles.role_id model_has_roles.model_type model_has_roles.model_id "
+        "model_has_permissions.permission_id model_has_permissions.model_type model_has_permissions.model_id "
+        "contacts.view contacts.create contacts.update contacts.delete contacts.import contacts.export lists.manage "
+        "tags.manage contacts_manager contacts_viewer marketing_manager"
+    ),
+    "The table jobs": "id queue payload attempts reserved_at available_at created_at",
+    "The tables cache and cache_locks": (
+        "cache.key cache.value cache.expiration cache_locks.key cache_locks.owner cache_locks.expiration"
+    ),
+    "Where contacts come from": 9,
+    "List types and their use": 6,
+    "List operations": 5,
+    "Tag operations": 8,
+    "Events": (
+        "event_id event_type timestamp version data metadata correlation_id service "
+        "contact.created contact.updated contact.added_to_list contact.tagged contact.deleted "
+        "contact_id email first_name last_name company phone country city created_at updated_fields updated_at list_id "
+        "list_name added_at tag_id tag_name tagged_at deleted_at reason"
+    ),
+    "References between services": "subscribers campaign_audiences contact_id email first_name last_name",
+    "Indexes and queries": 10,
+    "Performance recommendations": 6,
+    "Import": 9,
+    "Export": "filename download_url expires_at",
+    "Bulk operations": 2,
+    "Access control in controllers": 4,
+    "Backup and maintenance": 6,
+    "Monitoring": 4,
+    "Health checks": "status timestamp database cache queue contacts_count lists_count",
+}
+"""The parts of that seed: names that their first column has, or how many rows they are at least."""
+
+
+def test_the_parts_of_the_seed_about_an_organisation_are_there() -> None:
+    parts = dict(part.split("\n", 1) for part in re.split(r"^### ", OF_ORGANISATION, flags=re.MULTILINE)[1:])
+    assert list(parts) == list(ASKED_OF_ORGANISATION)
+    for part, asked in ASKED_OF_ORGANISATION.items():
+        rows = list(rows_of(parts[part]))
+        if isinstance(asked, int):
+            assert len(rows) >= asked, part
+        else:
+            named = {name for row in rows for name in re.findall(r"`([^`]+)`", row.asked)}
+            assert set(asked.split()) <= named, part
+
+
+def test_all_that_a_program_or_an_operator_sees_of_an_organisations_contacts_is_there() -> None:
+    """Permissions, roles, collections, events, metrics and works of the plugin; and the subjects of its commands."""
+    named = set(re.findall(r"`([^`]+)`", " ".join(row.done for row in rows_of(OF_ORGANISATION))))
+    crm = next(plugin for plugin in PLUGINS if plugin.name == "crm")
+    declared = (*crm.permissions, *crm.roles, *crm.collections, *crm.metrics)
+    assert [each.name for each in declared if each.name not in named] == []
+    assert [kind.event.name for kind in crm.events if kind.event.name not in named] == []
+    subjects = {command.name.rpartition(".")[0] for command in crm.commands}
+    beyond = {"crm.notes", "crm.fields", "crm.duplicates", "crm.identities", "crm.mappings"}
+    assert subjects - beyond <= {name.rpartition(".")[0] for name in named}
+
+
 @each_row
 def test_what_does_it_exists(row: Row) -> None:
     named = re.findall(r"`([^`]+)`", row.done)

@@ -232,7 +232,7 @@ ASKED_OF_ORGANISATION = {
     "References between services": "subscribers campaign_audiences contact_id email first_name last_name",
     "Indexes and queries": 10,
     "Performance recommendations": 6,
-    "Import": 9,
+    "Import": 10,
     "Export": "filename download_url expires_at",
     "Bulk operations": 2,
     "Access control in controllers": 4,

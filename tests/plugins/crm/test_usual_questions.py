@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from chatnode.node import Node
-from chatnode.testing import User, catch_up
-from tests.plugins.crm.making import events, members, set_back
+from chatnode.testing import User, catch_up, refused
+from chatnode.transport import metrics
+from tests.plugins.crm.contacts.keeping import Listener
+from tests.plugins.crm.exports.making import export, rows_of
+from tests.plugins.crm.imports.importing import begun, finished
+from tests.plugins.crm.making import events, members, set_back, with_settings
 
 CONTACTS: list[dict[str, Any]] = [
     {"first_name": "John", "last_name": "Doe", "company": "Acme Corp", "country": "France", "city": "Paris"},
@@ -234,8 +239,47 @@ async def test_take_one_tag_or_all_from_a_contact(kim: User, vic: User, ids: dic
     assert (await vic.call("crm.tags.of", contact=ids["John"]))["tags"] == []
 
 
-async def test_get_contacts_for_an_export_by_list_country_and_tags(
-    kim: User, vic: User, ids: dict[str, str], tagged: None
+# ---- files
+
+FILE = """email,first_name,last_name,company,phone,country,city
+JOHN@firm.org,John,Doe,New Company Inc,,,
+jane@firm.org,Jane,Smith,Tech Inc,,France,Lyon
+ann@firm.org,Ann,Lee,,+33698765432,France,Paris
+,No,Address,,,,
+"""
+
+
+async def test_import_a_file_into_a_list(node: Node, mara: User, ids: dict[str, str]) -> None:
+    """Of each contact it is told what really happened: one is new, one has changed, one is as it was and on the list
+    already."""
+    await make_list(mara, "Newsletter Subscribers", [ids["Jane"]])
+    since = (await mara.call("crm.lists.members", list="Newsletter Subscribers"))["members"]
+    listener = await Listener.of(mara)
+    id = await begun(mara, FILE, list="Newsletter Subscribers")
+    counts = (await finished(node, mara, "start", id))["counts"]
+    assert {name: counts[name] for name in ("created", "updated", "unchanged", "invalid", "listed")} == {
+        "created": 1, "updated": 1, "unchanged": 1, "invalid": 1, "listed": 2,
+    }  # fmt: skip
+    told = sorted((each["event_type"], each["data"]["contact_id"]) for each in await listener.hears())
+    [ann] = await query(mara, "crm_contacts", "contact_id", filter={"first_name": {"_eq": "Ann"}})
+    assert told == sorted([
+        ("contact.created", ann), ("contact.updated", ids["John"]),
+        ("contact.added_to_list", ann), ("contact.added_to_list", ids["John"]),
+    ])  # fmt: skip
+    assert sorted(await members(mara, "Newsletter Subscribers")) == ["Ann", "Jane", "John"]
+    assert since[0] in (await mara.call("crm.lists.members", list="Newsletter Subscribers"))["members"]
+
+
+@with_settings(import_rows=3)
+async def test_a_file_has_at_most_so_many_rows(node: Node, mara: User) -> None:
+    with refused("invalid", "file") as caught:
+        await begun(mara, FILE)
+    assert "row 4, line 5: more rows than the maximum of 3" in caught.value.message
+    await begun(mara, "".join(FILE.splitlines(keepends=True)[:4]))
+
+
+async def test_export_contacts_of_a_list_and_a_country_with_any_of_some_tags(
+    node: Node, kim: User, ids: dict[str, str], tagged: None
 ) -> None:
     await make_list(kim, "Newsletter Subscribers", [ids["John"], ids["Zoe"], ids["Max"]])
     asked = {
@@ -243,8 +287,12 @@ async def test_get_contacts_for_an_export_by_list_country_and_tags(
         "country": {"_eq": "France"},
         "tags": {"_has_any": ["VIP", "Newsletter"]},
     }
-    page = await vic.call("crm.segments.preview", filter=asked)
-    assert [each["first_name"] for each in page["contacts"]] == ["John"]
+    [row] = await rows_of(node, await export(node, kim, contacts={"filter": asked}))
+    at = (await kim.call("crm.contacts.get", contact=ids["John"]))["contact"]["created_at"]
+    assert row == {
+        "Email": "john@firm.org", "First Name": "John", "Last Name": "Doe", "Company": "Acme Corp", "Phone": "",
+        "Country": "France", "City": "Paris", "Created At": f"{at[:10]} {at[11:19]}",
+    }  # fmt: skip
 
 
 # ---- figures and upkeep
@@ -300,3 +348,16 @@ async def test_archive_lists_without_a_change_for_a_year(node: Node, kim: User, 
             await set_back(node, "crm_lists", column, days, f"name = '{name}'")
     await node.call("jobs.run", job="crm.lists_archive")
     assert await query(vic, "contact_lists", "name", filter={"is_active": {"_eq": False}}) == ["idle"]
+
+
+async def test_get_the_numbers_of_contacts_and_active_lists(node: Node, kim: User, tagged: None) -> None:
+    for name in ("Partners", "Old campaign"):
+        await make_list(kim, name, [])
+    await kim.call("crm.lists.archive", list="Old campaign")
+    ok, parts = await node.health()
+    assert (ok, parts["plugin.crm"]) == (
+        True, {"status": "ok", "contacts": 4, "lists": 1, "works_waiting": 0, "works_failed": 0},
+    )  # fmt: skip
+    text = await metrics.page(node.core, node.sessions, parts)
+    for name, value in (("contacts", 4), ("lists_active", 1), ("tags", 3), ("works_waiting", 0), ("works_failed", 0)):
+        assert re.search(rf"^chatnode_crm_{name} {value}(\.0)?$", text, re.MULTILINE), name

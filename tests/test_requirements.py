@@ -150,7 +150,7 @@ def routes_of_plugins() -> Iterator[str]:
 def known() -> frozenset[str]:
     """Every name that the second column may have."""
     fields = {name for each in COLLECTIONS for field in each.fields for name in (field.name, *field.also)}
-    return frozenset().union(
+    return frozenset[str]().union(
         (command.name for command in COMMANDS),
         (job.name for job in JOBS), routes_of_plugins(),
         (f"{name}.{field.name}" for name, section in sections() for field in attrs.fields(section)),

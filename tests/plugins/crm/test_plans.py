@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -43,6 +44,23 @@ async def test_a_query_goes_by_an_index(
     assert any(step.startswith(f"SEARCH item USING INDEX {index}") for step in planned), planned
 
 
+def tracing(run: Callable[..., Any], asked: list[str]) -> Callable[..., Any]:
+    """A method of the database whose functions' statements are written down."""
+
+    def traced(function: Callable[[Any], Any], *rest: Any, **named: Any) -> Any:
+        def within(reader: Any) -> Any:
+            connection = getattr(reader, "connection", reader)
+            connection.set_trace_callback(asked.append)
+            try:
+                return function(reader)
+            finally:
+                connection.set_trace_callback(None)
+
+        return run(within, *rest, **named)
+
+    return traced
+
+
 @pytest.mark.parametrize(("command", "fields", "index"), COMMANDS)
 async def test_a_command_goes_by_an_index(
     node: Node, mara: User, monkeypatch: pytest.MonkeyPatch, command: str, fields: dict[str, Any], index: str
@@ -52,21 +70,9 @@ async def test_a_command_goes_by_an_index(
     await mara.call("crm.lists.add", list="all", contacts=list(ids.values()))
     fields = {**fields, "contact": ids["ada"]} if "contact" in fields else fields
     asked: list[str] = []
-    read, write = node.core.db.read, node.core.db.write
-
-    def traced(function: Any) -> Any:
-        def run(reader: Any) -> Any:
-            connection = getattr(reader, "connection", reader)
-            connection.set_trace_callback(asked.append)
-            try:
-                return function(reader)
-            finally:
-                connection.set_trace_callback(None)
-
-        return run
-
-    monkeypatch.setattr(node.core.db, "read", lambda function, *rest, **named: read(traced(function), *rest, **named))
-    monkeypatch.setattr(node.core.db, "write", lambda function, *rest, **named: write(traced(function), *rest, **named))
+    read = node.core.db.read
+    for name in ("read", "write"):
+        monkeypatch.setattr(node.core.db, name, tracing(getattr(node.core.db, name), asked))
     await mara.call(command, **fields)
 
     def plans(reader: Reader) -> list[str]:

@@ -23,8 +23,10 @@ from tests.works import stored_work
 ANOTHER = {
     "conversations.create", "conversations.support", "tokens.create", "invites.create", "setup.create", "backup.create",
     "people.reset_link", "people.reset_password", "invites.accept", "sessions.create", "people.password", "jobs.run",
-    "node.repair", "crm.notes.add", "crm.lists.copy", "crm.segments.check", "crm.exports.create", "attachments.copy",
-    "attachments.avatar.set", "attachments.rescan",
+    "node.repair", "crm.notes.add", "crm.lists.copy", "crm.segments.check", "crm.exports.create",
+    "attachments.copy",
+    "attachments.avatar.set", "attachments.rescan", "crm.contacts.add_accounts", "crm.duplicates.find",
+    "crm.broadcasts.create", "crm.forms.create",
 }  # fmt: skip
 #: There is no plugin in this test for what is done to plugins: tests/cli/test_plugins.py, tests/plugins/core.
 OF_PLUGINS = {each.name for each in COMMANDS if each.name.startswith("plugins.")}
@@ -306,6 +308,66 @@ SPECIAL |= {
     "crm.fields.delete": with_field,
     "crm.segments.create": of("root", name="Londoners", filter={"city": {"_eq": "London"}}),
     "crm.segments.update": lambda at: with_segment(at, filter={"city": {"_eq": "Paris"}}),
+}
+
+
+async def with_identity(at: World) -> tuple[User, dict[str, Any]]:
+    """An account of another service, which nobody has verified."""
+    _, made = await of_contact(at)
+    added = await at.node.call("crm.identities.add", **made, kind="telegram", external_id="ada")
+    return at.root, {"identity": added["identity"]["identity"]}
+
+
+async def opted_out(at: World) -> tuple[User, dict[str, Any]]:
+    _, fields = await of_contact(at)
+    await at.node.call("crm.contacts.opt_out", **fields)
+    return at.root, fields
+
+
+async def two_contacts(at: World) -> tuple[User, dict[str, Any]]:
+    _, fields = await of_contact(at)
+    other = await at.node.call("crm.contacts.create", email="ada@example.net")
+    return at.root, fields | {"other": other["contact"]["id"]}
+
+
+async def merged(at: World) -> tuple[User, dict[str, Any]]:
+    _, fields = await two_contacts(at)
+    return at.root, {"merge": (await at.node.call("crm.contacts.merge", **fields))["merge"]}
+
+
+async def contact_to_erase(at: World) -> tuple[User, dict[str, Any]]:
+    _, fields = await of_contact(at)
+    return at.root, fields | {"confirm": fields["contact"]}
+
+
+async def with_form(at: World, **fields: Any) -> tuple[User, dict[str, Any]]:
+    made = await at.node.call("crm.forms.create", name="site", title="Talk to us")
+    return at.root, {"form": made["form"]["form"], **fields}
+
+
+async def with_broadcast(at: World, *before: str) -> tuple[User, dict[str, Any]]:
+    made = await at.root.call("crm.broadcasts.create", title="News", text="news", contacts={"all": True})
+    fields = {"broadcast": made["broadcast"]["broadcast"]}
+    for command in before:
+        await at.root.call(command, **fields)
+    return at.root, fields
+
+
+SPECIAL |= {
+    "crm.identities.add": lambda at: of_contact(at, kind="telegram", external_id="ada"),
+    "crm.identities.verify": with_identity,
+    "crm.identities.remove": with_identity,
+    "crm.contacts.opt_out": of_contact,
+    "crm.contacts.opt_in": opted_out,
+    "crm.contacts.not_same": two_contacts,
+    "crm.contacts.merge": two_contacts,
+    "crm.contacts.unmerge": merged,
+    "crm.contacts.erase": contact_to_erase,
+    "crm.forms.update": lambda at: with_form(at, title="Write to us"),
+    "crm.forms.delete": with_form,
+    "crm.broadcasts.pause": with_broadcast,
+    "crm.broadcasts.resume": lambda at: with_broadcast(at, "crm.broadcasts.pause"),
+    "crm.broadcasts.cancel": with_broadcast,
 }
 WRITING = [each.name for each in COMMANDS if not each.reads and each.name not in ANOTHER | OF_PLUGINS]
 

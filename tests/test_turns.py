@@ -24,7 +24,10 @@ IN_TURN = {
     "items.query", "search.messages", "conversations.public", "conversations.context", "conversations.members.list",
     "receipts.list", "inbox.list", "people.blocked", "people.export", "presence.get", "reports.list", "invites.list",
     "roles.list", "audit.list", "contacts.list", "contacts.labels.list", "reactions.list", "attachments.report",
-    "work.list",
+    "work.list", "crm.contacts.search", "crm.contacts.changes", "crm.contacts.implausible", "crm.contacts.report",
+    "crm.lists.list", "crm.lists.members", "crm.lists.overlap", "crm.tags.list", "crm.tags.contacts",
+    "crm.segments.preview", "crm.segments.get", "crm.broadcasts.get", "crm.broadcasts.deliveries",
+    "crm.statistics.growth", "crm.statistics.lists", "crm.statistics.tags", "crm.statistics.geography",
 }  # fmt: skip
 #: An index gives just the page, or there are never more than a few; or they are the operator's.
 AT_ONCE = {
@@ -33,7 +36,10 @@ AT_ONCE = {
     "presence.history", "typing.list", "sessions.list", "retention.list", "jobs.list", "contacts.get",
     "contacts.requests", "reactions.mine", "plugins.list", "plugins.consumers", "plugins.set_aside", "plugins.export",
     "attachments.uploads", "attachments.usage", "attachments.list", "attachments.get", "attachments.link",
-    "attachments.stored", "work.get",
+    "attachments.stored", "work.get", "crm.contacts.get", "crm.contacts.list", "crm.contacts.timeline",
+    "crm.contacts.history", "crm.contacts.by_person", "crm.contacts.card", "crm.notes.list", "crm.fields.list",
+    "crm.lists.get", "crm.lists.of", "crm.tags.get", "crm.tags.of", "crm.identities.list", "crm.duplicates.list",
+    "crm.forms.list", "crm.broadcasts.list",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from textwrap import dedent
+from types import UnionType
 from typing import Annotated, Any, ForwardRef, Literal, get_args, get_origin
 
 from chatnode import api
@@ -38,7 +39,9 @@ def _public(token: str, space: Mapping[str, Any]) -> str:
         return inspect.formatannotation(get_args(value)[0])
     if get_origin(value) is Literal:
         return " | ".join(repr(word) for word in get_args(value))
-    if isinstance(value, type) and issubclass(value, kinds.Kind):
+    if isinstance(value, UnionType):
+        return str(value)
+    if isinstance(value, type) and value.__module__ == kinds.__name__:
         return f"kinds.{value.__name__}"
     return token
 

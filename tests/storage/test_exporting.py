@@ -51,7 +51,7 @@ def tables(node: Node) -> dict[str, list[str]]:
         found = {
             name: [row[1] for row in connection.execute(f"PRAGMA table_info({name})")]
             for name in names
-            if not name.startswith(("sqlite_", "search_words_", "attachments_", "contacts_", "reactions_"))
+            if not name.startswith(("sqlite_", "search_words_", "attachments_", "contacts_", "crm_", "reactions_"))
         }
     connection.close()
     return found

@@ -106,7 +106,7 @@ class HistoryItem:
 
 
 @attrs.define
-class RowFault:
+class UpsertFault:
     """What is wrong with a row: `field` and `code` are for programs, `message` is for people."""
 
     field: str
@@ -121,7 +121,7 @@ class RowVerdict:
     row: int
     verdict: Literal["created", "updated", "unchanged", "invalid"]
     contact: str | None = None
-    faults: list[RowFault] | None = None
+    faults: list[UpsertFault] | None = None
 
 
 # ---- commands

@@ -65,9 +65,11 @@ async def say_not_same(ctx: Context, asked: NotSame) -> Nothing:
         if one.key == other.key:
             raise Refusal("invalid", "a contact is the same as itself", path="other")
         if asked.not_same:
-            pairs.set_not_same(tx, one.key, other.key, actor_of(ctx))
+            changed = pairs.set_not_same(tx, one.key, other.key, actor_of(ctx))
         else:
-            pairs.forget_verdict(tx, one.key, other.key)
+            changed = pairs.forget_verdict(tx, one.key, other.key)
+        if changed:
+            ctx.audit(tx, "contacts.not_same", one.id, other=other.id, not_same=asked.not_same)
 
     await ctx.write(write)
     return Nothing()

@@ -39,20 +39,23 @@ def suggest_many(tx: Transaction, pairs: Sequence[tuple[int, int, Reason, int]])
     )
 
 
-def set_not_same(tx: Transaction, one: int, other: int, actor: int | None) -> None:
-    """Two contacts are two people, whatever looks alike: they are not suggested again."""
-    tx.execute(
+def set_not_same(tx: Transaction, one: int, other: int, actor: int | None) -> bool:
+    """Two contacts are two people, whatever looks alike: they are not suggested again. Whether that is new."""
+    rows = tx.execute(
         "INSERT INTO crm_pairs (one, other, verdict, reason, score, at, by) VALUES (?, ?, 'not_same', 'name', 0, ?, ?) "
-        "ON CONFLICT (one, other) DO UPDATE SET verdict = excluded.verdict, at = excluded.at, by = excluded.by",
+        "ON CONFLICT (one, other) DO UPDATE SET verdict = excluded.verdict, at = excluded.at, by = excluded.by "
+        "WHERE crm_pairs.verdict <> excluded.verdict",
         (min(one, other), max(one, other), tx.now, actor),
     )
+    return rows.rowcount > 0
 
 
-def forget_verdict(tx: Transaction, one: int, other: int) -> None:
-    """Two contacts may be suggested and merged again."""
-    tx.execute(
+def forget_verdict(tx: Transaction, one: int, other: int) -> bool:
+    """Two contacts may be suggested and merged again. Whether they could not be."""
+    rows = tx.execute(
         "DELETE FROM crm_pairs WHERE one = ? AND other = ? AND verdict = 'not_same'", (min(one, other), max(one, other))
     )
+    return rows.rowcount > 0
 
 
 def is_not_same(reader: Querying, one: int, other: int) -> bool:

@@ -77,7 +77,7 @@ async def report_contact(ctx: Context, asked: OfContact) -> ContactReport:
         parts = {name: _rows(reader, sql, contact.key) for name, sql in _PARTS.items()}
         return ContactReport(contact=fields, changes=_changes(reader, contact.key), **parts)
 
-    report = await ctx.read(read)
+    report = await ctx.query(read)
     await ctx.write(lambda tx: ctx.audit(tx, "contacts.report", report.contact["id"]))
     return report
 

@@ -12,7 +12,7 @@ from chatnode.errors import StartError
 from chatnode.node import open_node
 from tests.plugins.surface.making import made, states
 
-INSTALLED = {"attachments": "running", "contacts": "running", "reactions": "running"}
+INSTALLED = {"attachments": "running", "contacts": "running", "crm": "running", "reactions": "running"}
 
 
 @pytest.mark.parametrize(

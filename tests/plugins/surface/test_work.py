@@ -142,7 +142,15 @@ async def test_a_kind_may_allow_fewer_at_once(node: Node, ann: LiveUser, counter
 async def test_of_the_works_with_a_resource_one_runs_at_a_time(node: Node, ann: LiveUser, counter: Counter) -> None:
     works = [await begin(ann, 5, resource="the list") for _ in range(3)]
     other = await begin(ann, 5, resource="another list")
-    await run_work(node, other)
+    counter.gate = trio.Event()
+    async with running(node):
+        for each in (works[0], other):
+            await until(ann, each, "running")
+        await trio.testing.wait_all_tasks_blocked(0.02)
+        assert [(await look(ann, each))["status"] for each in works] == ["running", "waiting", "waiting"]
+        counter.gate.set()
+        for each in (*works, other):
+            await until(ann, each, "done")
     assert counter.most == 2
     rows = [await counted(node, each) for each in works]
     assert rows == [list(range(5))] * 3

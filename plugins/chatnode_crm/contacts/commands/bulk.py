@@ -11,9 +11,9 @@ from chatnode_crm.contacts.completing import additions
 from chatnode_crm.contacts.model import (
     ContactEventPage,
     ContactEventsSince,
-    RowFault,
     RowVerdict,
     UpsertContacts,
+    UpsertFault,
     UpsertReply,
 )
 from chatnode_crm.contacts.preparing import prepare, rules_of
@@ -54,7 +54,7 @@ async def upsert(ctx: Context, asked: UpsertContacts) -> UpsertReply:
 
 def _verdict(row: int, decided: Decided, ids: dict[int, str]) -> RowVerdict:
     contact = ids[decided.contact] if decided.contact is not None else None
-    faults = [RowFault(fault.field, fault.code, fault.message) for fault in decided.faults]
+    faults = [UpsertFault(fault.field, fault.code, fault.message) for fault in decided.faults]
     return RowVerdict(row, decided.verdict, contact, faults or None)
 
 

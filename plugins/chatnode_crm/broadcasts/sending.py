@@ -27,10 +27,12 @@ from chatnode.api import (
     person_by_key,
     post_message,
 )
+from chatnode_crm.asking import check_owner
 from chatnode_crm.broadcasts.audience import store_audience
 from chatnode_crm.broadcasts.rows import BroadcastRow, find_broadcast, set_state
 from chatnode_crm.broadcasts.words import wish_of
 from chatnode_crm.people.opting import is_opted_out
+from chatnode_crm.permissions import LISTS, VIEW
 from chatnode_crm.settings import CrmSettings
 
 _LONGEST_REST = 300.0
@@ -45,6 +47,7 @@ async def run_broadcast(ctx: Context, work: Work) -> Mapping[str, Any] | None:
     """The whole broadcast, from where it was."""
     broadcast = await ctx.read(lambda reader: find_broadcast(reader, work.arguments["broadcast"]))
     if broadcast.state == "snapshot":
+        await check_owner(ctx, work, LISTS, VIEW)
         await store_audience(ctx, work, broadcast)
     bot = await ctx.bot(broadcast.bot, ctx.settings(CrmSettings).broadcast_bot_name)
     pace, sizes = _Pace(broadcast.per_minute), work.slices(100)

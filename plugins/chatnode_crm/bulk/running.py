@@ -9,7 +9,9 @@ from typing import Any
 import attrs
 
 from chatnode.api import Context, Transaction, Work, WorkKind
+from chatnode_crm.asking import check_owner
 from chatnode_crm.bulk.plan import BulkEnd, BulkPlan, BulkSource, BulkStep, carry_out, end
+from chatnode_crm.permissions import LISTS, TAGS
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.settings import CrmSettings
 
@@ -49,6 +51,7 @@ async def _run(ctx: Context, work: Work) -> Mapping[str, Any]:
     """Contacts are read in pages, outside of the writer, which a filter may keep busy for long."""
     plan, state = _plan(work.arguments), _State(**(work.state or {}))
     total, sizes = await ctx.read(plan.source.most), work.slices()
+    await check_owner(ctx, work, *sorted({LISTS if step.op in ("add", "remove") else TAGS for step in plan.steps}))
     asker = attrs.evolve(asker_for(ctx), me=plan.actor)
     while keys := await ctx.read(lambda reader, after=state.after: plan.source.page(reader, asker, after, _PAGE)):
         for part in _parts(keys, sizes):

@@ -15,6 +15,7 @@ import trio
 from chatnode.api import (
     Account,
     Context,
+    EndedWork,
     Querying,
     Reader,
     Refusal,
@@ -218,4 +219,10 @@ def _has_just_stopped(reader: Querying, bot: Account, person: Account, stop: Seq
     return wish is not None and not wish.rest
 
 
-KIND = WorkKind("broadcast", run_broadcast, "Broadcast", at_once=8)
+def _ended(tx: Transaction, work: EndedWork) -> None:
+    """However a work was cancelled, its broadcast is; one that has failed can be resumed."""
+    if work.status == "cancelled":
+        set_state(tx, find_broadcast(tx, work.arguments["broadcast"]), "cancelled")
+
+
+KIND = WorkKind("broadcast", run_broadcast, "Broadcast", at_once=8, ended=_ended)

@@ -10,7 +10,16 @@ import attrs
 
 from chatnode.api import Context, Transaction, Work, WorkKind
 from chatnode_crm.asking import check_owner
-from chatnode_crm.bulk.plan import BulkEnd, BulkPlan, BulkSource, BulkStep, carry_out, end
+from chatnode_crm.bulk.plan import (
+    BulkEnd,
+    BulkPlan,
+    BulkSource,
+    BulkStep,
+    carry_out,
+    end,
+    end_unless_grown,
+    left_behind,
+)
 from chatnode_crm.permissions import LISTS, TAGS
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.settings import CrmSettings
@@ -58,7 +67,12 @@ async def _run(ctx: Context, work: Work) -> Mapping[str, Any]:
             state = await work.write(partial(_next, work, plan, state, part, total))
         if len(keys) < _PAGE:
             break
-    await work.write(lambda tx: end(tx, plan))
+    while True:
+        left, added = await ctx.read(lambda reader: left_behind(reader, plan, _PAGE))
+        for part in _parts(left, sizes):
+            state = await work.write(partial(_next, work, plan, state, part, total))
+        if not left and await work.write(lambda tx, added=added: end_unless_grown(tx, plan, added)):
+            break
     ctx.wake("lists_sweep")
     return {"changed": state.changed}
 

@@ -37,6 +37,8 @@ class WorkKind:
     disk and `Refusal("unavailable")` are not counted: the work waits until that has passed. Up to `at_once` works of
     the kind run at the same time. `title` is what users see where the work has none of its own.
 
+    Arguments and state are forgotten when a work is done or cancelled; the result is kept for `work.keep_days`.
+
     `ended` is called in the transaction in which a work ends, however it does, for what must be atomic with that, and
     to tidy up after a cancelled one; not when the owner is erased, nor while the plugin does not run. It may take
     `plugins.transaction_seconds`. If it fails, that is reported, what it did is undone, and the work has ended.

@@ -289,6 +289,9 @@ def _move(
         changed(tx, key, actor)
         if to in ENDED:
             _tell_plugin(tx, key)
+        if to in ("done", "cancelled"):
+            # Nobody needs them any more, unlike those of one that has failed, and they may say something of people.
+            tx.execute("UPDATE work SET arguments = '{}', state = NULL WHERE key = ?", (key,))
     return moved.rowcount > 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import orjson
 
-from chatnode.api import Context, Querying, Reader, Refusal, Transaction, command, new_id, now_ms, rfc3339
+from chatnode.api import Context, Querying, Reader, Refusal, Transaction, command, is_blank, new_id, now_ms, rfc3339
 from chatnode_crm.asking import actor_of
 from chatnode_crm.broadcasts import results, rows
 from chatnode_crm.broadcasts.model import (
@@ -53,7 +53,7 @@ async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastRep
     starts_at, asker = _start(asked.starts_at), asker_for(ctx)
     window = _window(asked.window, settings)
     zone_field = asked.window.zone_field if asked.window is not None else None
-    text = f"{asked.text.strip()}\n\n{settings.broadcast_footer}" if settings.broadcast_footer else asked.text.strip()
+    text = _text(asked.text, settings.broadcast_footer, asker.limits.message_chars)
     bot = await ctx.bot(settings.broadcast_bot, settings.broadcast_bot_name)
 
     def write(tx: Transaction) -> Broadcast:
@@ -87,8 +87,7 @@ async def get_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastResults:
 
     reply = await ctx.query(read)
     if reply.broadcast.ended_at is None:
-        work = await ctx.as_operator().call("work.get", work=reply.broadcast.work)
-        reply.paused = work["work"]["status"] == "paused"
+        reply.paused = await _work_status(ctx, reply.broadcast.work) == "paused"
     return reply
 
 
@@ -132,7 +131,7 @@ async def resume_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastReply:
 @command("crm.broadcasts.cancel", permission=LISTS)
 async def cancel_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastReply:
     """End a broadcast. What was sent stays."""
-    reply = await _act(ctx, asked, "work.cancel")
+    await _act(ctx, asked, "work.cancel")
 
     def write(tx: Transaction) -> Broadcast:
         found = rows.find_broadcast(tx, asked.broadcast)
@@ -140,8 +139,7 @@ async def cancel_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastReply:
             rows.set_state(tx, found, "cancelled")
         return _shown(tx, rows.find_broadcast(tx, asked.broadcast))
 
-    reply.broadcast = await ctx.write(write)
-    return reply
+    return BroadcastReply(await ctx.write(write))
 
 
 async def _act(ctx: Context, asked: OfBroadcast, command: str) -> BroadcastReply:
@@ -149,14 +147,37 @@ async def _act(ctx: Context, asked: OfBroadcast, command: str) -> BroadcastReply
     found = await ctx.read(lambda reader: rows.find_broadcast(reader, asked.broadcast))
     if found.state in ("done", "cancelled"):
         raise Refusal("conflict", f"the broadcast is {found.state}", path="broadcast")
-    before = await ctx.as_operator().call("work.get", work=found.work)
-    after = await ctx.as_operator().call(command, work=found.work)
-    if before["work"]["status"] != after["work"]["status"]:
+    before = await _work_status(ctx, found.work or "")
+    if before is not None:
+        await ctx.as_operator().call(command, work=found.work)
+    elif command != "work.cancel":
+        raise Refusal("conflict", "its work was removed: it failed long ago, or its user was erased", path="broadcast")
+    if before is None or before != await _work_status(ctx, found.work or ""):
         await ctx.write(lambda tx: ctx.audit(tx, command.replace("work", "broadcasts"), found.id))
     return BroadcastReply(await ctx.read(lambda reader: _shown(reader, rows.find_broadcast(reader, asked.broadcast))))
 
 
+async def _work_status(ctx: Context, work: str) -> str | None:
+    """None for a work that was removed: long after it failed, or with the user whose it was."""
+    try:
+        return (await ctx.as_operator().call("work.get", work=work))["work"]["status"]
+    except Refusal as refusal:
+        if refusal.code == "not_found":
+            return None
+        raise
+
+
 # ---- fields
+
+
+def _text(text: str, footer: str, most: int) -> str:
+    """As it is posted. Raises `Refusal` for what cannot be: nobody would get it."""
+    if is_blank(text):
+        raise Refusal("invalid", "the text is blank", path="text")
+    found = f"{text.strip()}\n\n{footer}" if footer else text.strip()
+    if most and len(found) > most:
+        raise Refusal("too_large", f"a message has at most {most} characters, with the footer", path="text")
+    return found
 
 
 def _start(text: str | None) -> int | None:

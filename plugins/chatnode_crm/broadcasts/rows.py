@@ -64,9 +64,13 @@ def insert_broadcast(tx: Transaction, values: dict[str, Any]) -> BroadcastRow:
 
 
 def set_state(tx: Transaction, broadcast: BroadcastRow, state: BroadcastState) -> None:
-    """Also when it ended, if it did."""
+    """Also when it ended, if it did. Once the audience is stored, what it was chosen by is forgotten: it may name
+    contacts, who may be erased."""
     ended = tx.now if state in ("done", "cancelled") else None
-    tx.execute("UPDATE crm_broadcasts SET state = ?, ended_at = ? WHERE key = ?", (state, ended, broadcast.key))
+    tx.execute(
+        "UPDATE crm_broadcasts SET state = ?, ended_at = ?, selection = '{}' WHERE key = ?",
+        (state, ended, broadcast.key),
+    )
 
 
 def _rows(reader: Querying, condition: str, *values: object) -> list[BroadcastRow]:

@@ -15,6 +15,7 @@ import trio
 from chatnode.api import (
     Account,
     Context,
+    EndedWork,
     Querying,
     Reader,
     Refusal,
@@ -27,10 +28,12 @@ from chatnode.api import (
     person_by_key,
     post_message,
 )
+from chatnode_crm.asking import check_owner
 from chatnode_crm.broadcasts.audience import store_audience
 from chatnode_crm.broadcasts.rows import BroadcastRow, find_broadcast, set_state
 from chatnode_crm.broadcasts.words import wish_of
 from chatnode_crm.people.opting import is_opted_out
+from chatnode_crm.permissions import LISTS, VIEW
 from chatnode_crm.settings import CrmSettings
 
 _LONGEST_REST = 300.0
@@ -45,6 +48,7 @@ async def run_broadcast(ctx: Context, work: Work) -> Mapping[str, Any] | None:
     """The whole broadcast, from where it was."""
     broadcast = await ctx.read(lambda reader: find_broadcast(reader, work.arguments["broadcast"]))
     if broadcast.state == "snapshot":
+        await check_owner(ctx, work, LISTS, VIEW)
         await store_audience(ctx, work, broadcast)
     bot = await ctx.bot(broadcast.bot, ctx.settings(CrmSettings).broadcast_bot_name)
     pace, sizes = _Pace(broadcast.per_minute), work.slices(100)
@@ -215,4 +219,10 @@ def _has_just_stopped(reader: Querying, bot: Account, person: Account, stop: Seq
     return wish is not None and not wish.rest
 
 
-KIND = WorkKind("broadcast", run_broadcast, "Broadcast", at_once=8)
+def _ended(tx: Transaction, work: EndedWork) -> None:
+    """However a work was cancelled, its broadcast is; one that has failed can be resumed."""
+    if work.status == "cancelled":
+        set_state(tx, find_broadcast(tx, work.arguments["broadcast"]), "cancelled")
+
+
+KIND = WorkKind("broadcast", run_broadcast, "Broadcast", at_once=8, ended=_ended)

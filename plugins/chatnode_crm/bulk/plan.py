@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import attrs
 
-from chatnode.api import Asker, Querying, Transaction
+from chatnode.api import Asker, Querying, Refusal, Transaction
 from chatnode_crm.jsons import json_array
 from chatnode_crm.lists.changing import archive_list, delete_list
 from chatnode_crm.lists.finding import check_open, list_by_key
@@ -99,6 +99,53 @@ def carry_out(tx: Transaction, plan: BulkPlan, keys: Sequence[int]) -> int:
     Raises `Refusal("conflict")` if a list was archived meanwhile, or its campaign has begun.
     """
     return sum(_STEPS[step.op](tx, step.group, keys, plan.actor) for step in plan.steps) if keys else 0
+
+
+def left_behind(reader: Querying, plan: BulkPlan, limit: int) -> tuple[list[int], int]:
+    """Of a plan that removes its sources: contacts that came to them where it had been already, as they lack what it
+    gives; and how many have ever come, for `end_unless_grown`.
+
+    Raises `Refusal("conflict")` if what it gives was deleted.
+    """
+    if not plan.ends:
+        return [], 0
+    [step] = plan.steps
+    _check_target(reader, step)
+    pivot, select, keys = (
+        (MEMBERS, "SELECT key, members FROM crm_lists", plan.source.lists)
+        if step.op == "add"
+        else (TAGGINGS, "SELECT key, contacts FROM crm_tags", plan.source.tags)
+    )
+    groups = _sized(reader, select, keys)
+    given = GroupFilter(groups, none=[Group(step.group, 0)])
+    return keys_page(reader, pivot, given, 0, limit) if groups else [], _added(reader, plan)
+
+
+def end_unless_grown(tx: Transaction, plan: BulkPlan, added: int) -> bool:
+    """Do what is to be done in the end, unless contacts have come to the sources since it was `added`."""
+    if plan.ends:
+        _check_target(tx, plan.steps[0])
+        if _added(tx, plan) != added:
+            return False
+    end(tx, plan)
+    return True
+
+
+def _added(reader: Querying, plan: BulkPlan) -> int:
+    """How many contacts have ever come to the sources that are there."""
+    (added,) = reader.execute(
+        "SELECT (SELECT coalesce(sum(added), 0) FROM crm_lists WHERE key IN (SELECT value FROM json_each(:lists))) "
+        "+ (SELECT coalesce(sum(added), 0) FROM crm_tags WHERE key IN (SELECT value FROM json_each(:tags)))",
+        {"lists": json_array(plan.source.lists), "tags": json_array(plan.source.tags)},
+    ).fetchone()
+    return added
+
+
+def _check_target(reader: Querying, step: BulkStep) -> None:
+    found = list_by_key(reader, step.group) if step.op == "add" else tag_by_key(reader, step.group)
+    if found is None:
+        what = "list" if step.op == "add" else "tag"
+        raise Refusal("conflict", f"the {what} that the others are merged into was deleted; they stay")
 
 
 def end(tx: Transaction, plan: BulkPlan) -> None:

@@ -9,7 +9,18 @@ from typing import Any
 import attrs
 
 from chatnode.api import Context, Transaction, Work, WorkKind
-from chatnode_crm.bulk.plan import BulkEnd, BulkPlan, BulkSource, BulkStep, carry_out, end
+from chatnode_crm.asking import check_owner
+from chatnode_crm.bulk.plan import (
+    BulkEnd,
+    BulkPlan,
+    BulkSource,
+    BulkStep,
+    carry_out,
+    end,
+    end_unless_grown,
+    left_behind,
+)
+from chatnode_crm.permissions import LISTS, TAGS
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.settings import CrmSettings
 
@@ -49,13 +60,19 @@ async def _run(ctx: Context, work: Work) -> Mapping[str, Any]:
     """Contacts are read in pages, outside of the writer, which a filter may keep busy for long."""
     plan, state = _plan(work.arguments), _State(**(work.state or {}))
     total, sizes = await ctx.read(plan.source.most), work.slices()
+    await check_owner(ctx, work, *sorted({LISTS if step.op in ("add", "remove") else TAGS for step in plan.steps}))
     asker = attrs.evolve(asker_for(ctx), me=plan.actor)
     while keys := await ctx.read(lambda reader, after=state.after: plan.source.page(reader, asker, after, _PAGE)):
         for part in _parts(keys, sizes):
             state = await work.write(partial(_next, work, plan, state, part, total))
         if len(keys) < _PAGE:
             break
-    await work.write(lambda tx: end(tx, plan))
+    while True:
+        left, added = await ctx.read(lambda reader: left_behind(reader, plan, _PAGE))
+        for part in _parts(left, sizes):
+            state = await work.write(partial(_next, work, plan, state, part, total))
+        if not left and await work.write(lambda tx, added=added: end_unless_grown(tx, plan, added)):
+            break
     ctx.wake("lists_sweep")
     return {"changed": state.changed}
 

@@ -16,6 +16,7 @@ import attrs
 import trio
 
 from chatnode.api import Asker, Context, Reader, Refusal, Transaction, Work, WorkKind
+from chatnode_crm.asking import check_owner
 from chatnode_crm.exports import stored
 from chatnode_crm.exports.choice import ExportChoice
 from chatnode_crm.exports.columns import choose
@@ -25,6 +26,8 @@ from chatnode_crm.exports.rows import RowSource, keys_of
 from chatnode_crm.exports.stored import ExportRow
 from chatnode_crm.files.writing.columns import CannotWrite, ContactWriter
 from chatnode_crm.files.writing.formats import FORMATS
+from chatnode_crm.permissions import EXPORT as MAY_EXPORT
+from chatnode_crm.permissions import VIEW
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.segments.selection import count
 
@@ -39,6 +42,7 @@ LEAST_FREE_BYTES = 16 << 20
 async def write_export(ctx: Context, work: Work) -> Mapping[str, Any] | None:
     """Run the work of an export, whose id is in its arguments."""
     id = work.arguments["export"]
+    await check_owner(ctx, work, MAY_EXPORT, VIEW)
     for _ in range(TRIES):
         row = await work.write(lambda tx: stored.begin(tx, id))
         if row is None or row.choice is None:

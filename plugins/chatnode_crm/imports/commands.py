@@ -15,15 +15,14 @@ from chatnode_crm.imports.layout import ImportFiles
 from chatnode_crm.imports.looking import look, options_so_far
 from chatnode_crm.imports.mappings import find_mapping, fitted
 from chatnode_crm.imports.model import CreateImport, ImportPage, ImportReply, ListImports, MapImport, OfImport
-from chatnode_crm.imports.options import ImportOptions, as_stored
+from chatnode_crm.imports.options import ImportOptions, as_stored, permissions_of
 from chatnode_crm.imports.progress import forget_results
 from chatnode_crm.imports.receiving import in_blocks, of_bytes, receive
 from chatnode_crm.imports.rows import ImportRow, ImportState, change_import, check_state, find_import, imports_page
 from chatnode_crm.imports.setup import find_setup, stored_options
 from chatnode_crm.imports.showing import shown_import
 from chatnode_crm.lists.finding import find_open_list
-from chatnode_crm.permissions import IMPORT, LISTS, TAGS
-from chatnode_crm.tags.finding import tag_by_name
+from chatnode_crm.permissions import IMPORT
 
 
 @command("crm.imports.create", permission=IMPORT)
@@ -70,7 +69,8 @@ async def map_columns(ctx: Context, asked: MapImport) -> ImportReply:
     """Say how the file is read, what its columns mean, and what happens to contacts that exist.
 
     What is not given is as it was, and at first as `crm.imports.detect` found it. The rows are read again. It is
-    refused once rows were applied. Tags that do not exist need the permission `crm.tags.manage`.
+    refused once rows were applied. Lists and tags, also those that the file names, need the
+    permissions `crm.lists.manage` and `crm.tags.manage`.
     """
     row = await ctx.read(lambda reader: find_import(reader, ctx, asked.import_))
     wanted = await _options_wanted(ctx, row, asked)
@@ -83,13 +83,8 @@ async def map_columns(ctx: Context, asked: MapImport) -> ImportReply:
             raise Refusal("gone", "the file was removed, as a contact in it was deleted; upload it again")
         if options.list_ is not None:
             options = attrs.evolve(options, list_=find_open_list(tx, options.list_).id)
-        targets = {*options.mapping.columns, *options.mapping.constants}
-        for target, permission in (("tags", TAGS), ("lists", LISTS)):
-            if target in targets and not ctx.may(permission):
-                raise Refusal("forbidden", f"you may not make new {target}, which the file may name", path="mapping")
-        for place, tag in enumerate(options.tags):
-            if tag_by_name(tx, tag) is None and not ctx.may(TAGS):
-                raise Refusal("forbidden", "you may not make new tags", path=f"tags.{place}")
+        for permission in permissions_of(options):
+            ctx.check(permission)
         forget_results(tx, now.key)
         change_import(tx, now.key, options=as_stored(options), state="received", generation=None, rows=None, plan=None)
         return find_import(tx, ctx, asked.import_)
@@ -170,12 +165,16 @@ async def _start(
         check_state(now, *states)
         if now.work != row.work:
             raise Refusal("conflict", "other work on this import has just been started", path="import")
-        stored_options(now)
+        options = stored_options(now)
+        for permission in permissions_of(options) if kind != works.UNDO.name else ():
+            ctx.check(permission)
         if then == "applying":
             find_setup(tx, now)
         title = f"{works.TITLES[kind]}: {now.name}"
         work = ctx.start_work(tx, kind, {"import": id}, title=title, resource=f"import {id}")
         change_import(tx, now.key, work=work, **({} if then is None else {"state": then}))
+        if then is not None:
+            ctx.audit(tx, "imports.undo" if then == "undoing" else "imports.start", id)
         return find_import(tx, ctx, id)
 
     return ImportReply(shown_import(ctx, await ctx.write(write)))
@@ -234,7 +233,12 @@ async def delete(ctx: Context, asked: OfImport) -> Nothing:
     """Remove an import with its file and its rows. Its contacts stay, and it can no longer be undone."""
     row = await ctx.read(lambda reader: find_import(reader, ctx, asked.import_))
     await _ask_work(ctx, "work.cancel", row)
-    await ctx.write(lambda tx: change_import(tx, row.key, state="deleted", name="", options=None), repeatable=True)
+
+    def write(tx: Transaction) -> None:
+        change_import(tx, row.key, state="deleted", name="", options=None)
+        ctx.audit(tx, "imports.delete", row.id)
+
+    await ctx.write(write, repeatable=True)
     await trio.to_thread.run_sync(ImportFiles.of(ctx.directory, row.id).remove)
     ctx.wake("imports")
     return Nothing()

@@ -10,6 +10,7 @@ import cattrs
 from chatnode.api import Entries, Items, Text
 from chatnode_crm.files.mapping import ColumnMapping
 from chatnode_crm.files.reading import ReadOptions
+from chatnode_crm.permissions import LISTS, TAGS
 
 MatchField = Literal["email", "external_id"]
 FieldsPolicy = Literal["skip", "fill_empty", "overwrite", "overwrite_non_empty", "error"]
@@ -107,3 +108,10 @@ def as_stored(options: ImportOptions) -> dict[str, Any]:
 
 def options_of(stored: dict[str, Any]) -> ImportOptions:
     return cattrs.structure(stored, ImportOptions)
+
+
+def permissions_of(options: ImportOptions) -> list[str]:
+    """What it takes to import with them, besides the permission to import: it changes who is on lists and has tags."""
+    targets = {*options.mapping.columns, *options.mapping.constants}
+    found = [LISTS] if options.list_ is not None or "lists" in targets else []
+    return found + ([TAGS] if options.tags or "tags" in targets else [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from chatnode_crm.files.reading import FileTable, RawRow, ReadLimits, open_table
 from chatnode_crm.imports.deciding import OPTED_OUT
 from chatnode_crm.imports.options import ImportOptions
 from chatnode_crm.imports.staged import INVALID, READY, StagedRow
+from chatnode_crm.naming import fault_of_name
 from chatnode_crm.settings import MIB, CrmSettings
 
 _CUSTOM = "custom."
@@ -26,6 +27,10 @@ def open_file(path: Path, options: ImportOptions, settings: CrmSettings) -> File
     """Raises `UnreadableFile`."""
     limits = ReadLimits(file_bytes=settings.import_mib * MIB, rows=settings.import_rows)
     return open_table(path, options.reading.as_options(), limits, path.parent)
+
+
+def _faults_of_names(field: str, names: Sequence[str]) -> list[FieldFault]:
+    return [FieldFault(field, "invalid_name", wrong) for name in names if (wrong := fault_of_name(name)) is not None]
 
 
 class FileRowReader:
@@ -62,6 +67,7 @@ class FileRowReader:
             faults += [FieldFault(_CUSTOM + name, "invalid_value", message) for name, message in wrong]
         if self._opted_out is not None:
             self._read_consent(raw.values[self._opted_out], values, faults)
+        faults += _faults_of_names("tags", mapped.tags) + _faults_of_names("lists", mapped.lists)
         is_wrong = any(not fault.warning for fault in faults)
         if not is_wrong and not values.get(self._match):
             faults.append(FieldFault(self._match.removesuffix("_key"), "required", "must not be empty"))

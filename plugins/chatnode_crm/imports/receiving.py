@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import BinaryIO
 
 import trio
 
@@ -109,12 +111,21 @@ def clean_name(name: str) -> str:
 async def in_blocks(path: Path) -> AsyncIterator[bytes]:
     """A file of the node's disk. Raises `Refusal("not_found")`."""
     try:
-        file = await trio.to_thread.run_sync(path.open, "rb")
+        file = await trio.to_thread.run_sync(_open_regular, path)
     except OSError as error:
         raise Refusal("not_found", f"cannot read {path}: {error.strerror}", path="path") from None
     with file:
         while block := await trio.to_thread.run_sync(file.read, _BLOCK):
             yield block
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    """Raises `OSError`, also for pipes and devices: reading those could wait for ever, or never end."""
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return open(file, "rb")
 
 
 async def of_bytes(content: bytes) -> AsyncIterator[bytes]:

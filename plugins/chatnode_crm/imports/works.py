@@ -12,16 +12,19 @@ import attrs
 import trio
 
 from chatnode.api import Context, Refusal, Transaction, Work, WorkKind
+from chatnode_crm.asking import check_owner
 from chatnode_crm.imports.applying import ApplySetup, apply_rows
 from chatnode_crm.imports.deciding import Claims
 from chatnode_crm.imports.judging import count_memberships, count_verdicts, judge
 from chatnode_crm.imports.layout import ImportFiles
+from chatnode_crm.imports.options import permissions_of
 from chatnode_crm.imports.progress import applied_rows, planned_letters, save_plan
 from chatnode_crm.imports.rows import ImportRow, change_import, import_by_id
-from chatnode_crm.imports.setup import find_setup
+from chatnode_crm.imports.setup import find_setup, stored_options
 from chatnode_crm.imports.staged import StagedRow, StagedRows
 from chatnode_crm.imports.staging import stage
 from chatnode_crm.imports.undoing import UndoSetup, left_to_undo, undo_some
+from chatnode_crm.permissions import IMPORT
 
 PLAN_ROWS = 250
 """Rows that are planned at a time: a read of some milliseconds."""
@@ -48,6 +51,7 @@ class _Opened:
 async def _open(ctx: Context, work: Work) -> _Opened:
     """Stage the rows, if they are not."""
     row = await ctx.read(lambda reader: import_by_id(reader, work.arguments["import"]))
+    await check_owner(ctx, work, IMPORT, *permissions_of(stored_options(row)))
     if row.generation is None:
         row = await stage(ctx, work, row)
     assert row.generation is not None
@@ -164,6 +168,7 @@ def _finish(row: ImportRow, tx: Transaction) -> Mapping[str, Any]:
 async def run_undo(ctx: Context, work: Work) -> Mapping[str, Any]:
     """Put back what is left to be put back."""
     row = await ctx.read(lambda reader: import_by_id(reader, work.arguments["import"]))
+    await check_owner(ctx, work, IMPORT)
     undo = UndoSetup(row.key, work.owner)
     total = work.done + await ctx.read(lambda reader: left_to_undo(reader, row.key))
     for size in work.slices(MOST_ROWS):

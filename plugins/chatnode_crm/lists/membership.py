@@ -58,9 +58,9 @@ def _count(tx: Transaction, list_key: int, change: int) -> None:
     """Keep the list's number of members; a campaign that gets its first members is being populated."""
     if change:
         tx.execute(
-            "UPDATE crm_lists SET members = members + :change, active_at = :now, "
+            "UPDATE crm_lists SET members = members + :change, added = added + :added, active_at = :now, "
             "stage = CASE WHEN stage = 'creation' AND :change > 0 THEN 'population' ELSE stage END WHERE key = :list",
-            {"change": change, "now": tx.now, "list": list_key},
+            {"change": change, "added": max(change, 0), "now": tx.now, "list": list_key},
         )
 
 

@@ -13,6 +13,7 @@ CREATE TABLE crm_lists (
   restored_at INTEGER,
   owner       INTEGER,
   members     INTEGER NOT NULL DEFAULT 0, -- how many rows of crm_members it has
+  added       INTEGER NOT NULL DEFAULT 0, -- how many were ever added
   active_at   INTEGER NOT NULL,     -- the last change of the list or of its members
   created_at  INTEGER NOT NULL,
   created_by  INTEGER,
@@ -40,6 +41,7 @@ CREATE TABLE crm_tags (
   name_key   TEXT NOT NULL UNIQUE,
   color      TEXT,                 -- "#RRGGBB"; NULL for the default
   contacts   INTEGER NOT NULL DEFAULT 0, -- how many rows of crm_taggings it has
+  added      INTEGER NOT NULL DEFAULT 0, -- how many were ever added
   created_at INTEGER NOT NULL,
   created_by INTEGER,
   updated_at INTEGER NOT NULL,

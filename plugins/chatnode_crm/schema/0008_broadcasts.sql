@@ -4,7 +4,7 @@ CREATE TABLE crm_broadcasts (
   title      TEXT NOT NULL,
   text       TEXT NOT NULL,
   bot        TEXT NOT NULL,      -- its name
-  selection  TEXT NOT NULL,      -- JSON
+  selection  TEXT NOT NULL,      -- JSON; {} once the audience is stored
   list       INTEGER,            -- whose opt-outs apply, besides those from everything
   per_minute INTEGER NOT NULL,
   opens      INTEGER,            -- the sending window, in minutes of the day

@@ -43,7 +43,10 @@ def untag_many(tx: Transaction, tag_key: int, contact_keys: Sequence[int], *, ac
 
 def _count(tx: Transaction, tag_key: int, change: int) -> None:
     if change:
-        tx.execute("UPDATE crm_tags SET contacts = contacts + ? WHERE key = ?", (change, tag_key))
+        tx.execute(
+            "UPDATE crm_tags SET contacts = contacts + ?, added = added + ? WHERE key = ?",
+            (change, max(change, 0), tag_key),
+        )
 
 
 def forget_contacts(tx: Transaction, keys: Sequence[int]) -> None:

@@ -453,12 +453,30 @@ async def test_the_works_of_who_is_erased_go_and_stop(node: Node, ann: LiveUser,
     assert (await node.call("work.list"))["works"] == []
 
 
+async def test_what_a_work_was_given_is_forgotten_once_nobody_needs_it(
+    node: Node, ann: LiveUser, counter: Counter
+) -> None:
+    def read(reader: Any) -> dict[str, Any]:
+        rows = reader.execute("SELECT id, arguments, state FROM work").fetchall()
+        return {id: (arguments, state) for id, arguments, state in rows}
+
+    done, gone = await begin(ann, 4), await begin(ann)
+    await ann.does("work.cancel", work=gone)
+    await run_work(node, done)
+    counter.at = failing(1, Refusal("invalid", "no"))
+    failed = await begin(ann, 7)
+    await run_work(node, failed)
+    kept = await node.core.db.read(read)
+    assert kept[done] == kept[gone] == ("{}", None)
+    assert kept[failed][0] == '{"upto":7}', "it can be tried again"
+
+
 async def test_a_person_gets_their_works_with_their_data(node: Node, ann: LiveUser) -> None:
     work = await begin(ann, 2)
     await run_work(node, work)
     entries = (await ann.does("people.export", after="work:0"))["entries"]
     found = next(each["data"] for each in entries if each["kind"] == "work")
-    assert (found["work"], found["status"], found["arguments"]) == (work, "done", {"upto": 2})
+    assert (found["work"], found["status"], found["arguments"]) == (work, "done", {})
 
 
 async def test_metrics_and_health_tell_of_it(node: Node, ann: LiveUser, counter: Counter) -> None:

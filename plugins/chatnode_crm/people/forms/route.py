@@ -7,6 +7,7 @@ not have sent itself: no token against that is needed. `origins` only keeps othe
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
@@ -28,6 +29,8 @@ _MOST_FIELDS = 100
 _MOST_BYTES = 32_768
 _OPEN_SECONDS = 86_400.0
 _PURPOSE = "form"
+_TIME = re.compile(r"[0-9]{1,15}")
+"""Milliseconds. Longer ones are nobody's, and `int` refuses very long ones."""
 
 
 @attrs.frozen
@@ -106,6 +109,7 @@ def _read(request: Request, body: bytes) -> _Sent:
 def _of_json(body: bytes) -> dict[str, str]:
     try:
         found = json.loads(body)
+        json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is no character
     except (ValueError, RecursionError):
         raise Refusal("bad_request", "the body is not JSON") from None
     if not isinstance(found, dict):
@@ -133,10 +137,10 @@ def _token(ctx: Context, form: FormRow) -> str:
 
 def _check_opened(ctx: Context, form: FormRow, token: str) -> str | None:
     """What is wrong if the form was opened too long ago, or so shortly that no person can have filled it in."""
-    opened, _, signature = token.partition(".")
-    if not (opened.isascii() and opened.isdigit()) or not ctx.verify(signature, _PURPOSE, form.id, int(opened)):
+    opened = _opened_at(ctx, form, token)
+    if opened is None:
         return "The form was open for too long. Please send it again."
-    if now_ms() - int(opened) < ctx.settings(CrmSettings).form_least_seconds * 1000:
+    if now_ms() - opened < ctx.settings(CrmSettings).form_least_seconds * 1000:
         return "That was very quick. Please wait a few seconds, and send the form again."
     return None
 
@@ -144,7 +148,7 @@ def _check_opened(ctx: Context, form: FormRow, token: str) -> str | None:
 def _refused(ctx: Context, form: FormRow, sent: _Sent, errors: Mapping[str, str]) -> Response:
     """The form again, with what is wrong. It counts as opened when it was opened first, so waiting helps."""
     token = sent.fields.get(page.TOKEN, "")
-    if _is_void(ctx, form, token):
+    if _opened_at(ctx, form, token) is None:
         token = _token(ctx, form)
     if not sent.as_json:
         return page.form_page(form, token, sent.fields, errors, 400)
@@ -153,9 +157,12 @@ def _refused(ctx: Context, form: FormRow, sent: _Sent, errors: Mapping[str, str]
     return page.as_json({"error": {"code": "invalid", "message": message, "fields": fields}, page.TOKEN: token}, 400)
 
 
-def _is_void(ctx: Context, form: FormRow, token: str) -> bool:
+def _opened_at(ctx: Context, form: FormRow, token: str) -> int | None:
+    """The time in a token; None for one that is not the node's, or has expired."""
     opened, _, signature = token.partition(".")
-    return not (opened.isascii() and opened.isdigit() and ctx.verify(signature, _PURPOSE, form.id, int(opened)))
+    if not _TIME.fullmatch(opened) or not ctx.verify(signature, _PURPOSE, form.id, int(opened)):
+        return None
+    return int(opened)
 
 
 # ---- other sites
@@ -170,8 +177,9 @@ def _check_origin(ctx: Context, form: FormRow, request: Request) -> None:
 
 
 def _is_own(ctx: Context, origin: str, host: str) -> bool:
+    """What a visitor sends is compared and never taken apart: it may be anything."""
     own = urlsplit(ctx.base_url)
-    return origin == f"{own.scheme}://{own.netloc}" or (host != "" and urlsplit(origin).netloc == host)
+    return origin == f"{own.scheme}://{own.netloc}" or (host != "" and origin in (f"http://{host}", f"https://{host}"))
 
 
 def _shared(response: Response, form: FormRow, request: Request) -> Response:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from chatnode.node import Node
-from chatnode.testing import User, refused, run_work
+from chatnode.testing import User, configured, refused, run_work
 from tests.plugins.crm.broadcasts.sending import create, on_list, send, talk_of
 from tests.plugins.crm.people.making import contact, count, key_of, of_account, rows
 
@@ -157,3 +159,29 @@ async def test_who_may_and_what_is_refused(node: Node, mara: User, vic: User, ki
     with refused("not_found", "broadcast"):
         await kim.call("crm.broadcasts.get", broadcast="0" * 32)
     assert await rows(node, "SELECT * FROM crm_broadcasts") == []
+
+
+async def test_a_broadcast_whose_work_was_cancelled_is_cancelled(node: Node, kim: User) -> None:
+    made = await create(kim)
+    await kim.call("work.cancel", work=made["work"])
+    shown = (await kim.call("crm.broadcasts.get", broadcast=made["broadcast"]))["broadcast"]
+    assert (shown["state"], "ended_at" in shown) == ("cancelled", True)
+
+
+async def test_a_broadcast_outlives_who_made_it(node: Node, kim: User, mara: User) -> None:
+    """Their works go when they are erased; the broadcast can be looked at, and ended."""
+    made = await create(kim)
+    of_it = {"broadcast": made["broadcast"]}
+    await node.call("people.erase", person="kim", handle="kim")
+    assert (await mara.call("crm.broadcasts.get", **of_it))["broadcast"]["state"] == "snapshot"
+    with refused("conflict", "broadcast"):
+        await mara.call("crm.broadcasts.resume", **of_it)
+    assert (await mara.call("crm.broadcasts.cancel", **of_it))["broadcast"]["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("config", [configured(limits={"message_chars": 60})])
+async def test_a_text_that_cannot_be_posted_is_refused(node: Node, kim: User) -> None:
+    with refused("invalid", "text"):
+        await create(kim, " \n ")
+    with refused("too_large", "text"):
+        await create(kim, "x" * 59)

@@ -149,3 +149,15 @@ async def test_others_do_not_see_an_import(node: Node, mara: User, vic: User) ->
             await vic.does(f"crm.imports.{command}", **{"import": id})
     with refused("forbidden", "path"):
         await mara.does("crm.imports.create", path="/etc/passwd")
+
+
+@pytest.mark.parametrize("target", ["tags", "lists"])
+async def test_names_in_a_file_are_as_good_as_those_in_commands(node: Node, mara: User, target: str) -> None:
+    """A terminal would obey some of them."""
+    lines = [f'u{place}@example.com,U,V,"{name}"' for place, name in enumerate(("\x1b[31mred", "x" * 256, "fine"))]
+    id = await begun(mara, f"email,first_name,last_name,{target}\n" + "\n".join(lines) + "\n")
+    await finished(node, mara, "plan", id)
+    counts = (await finished(node, mara, "start", id))["counts"]
+    assert (counts["invalid"], counts["created"]) == (2, 1)
+    faults = [row["faults"][0] for row in await rows(mara, id, verdict="invalid")]
+    assert [(fault["field"], fault["code"]) for fault in faults] == [(target, "invalid_name")] * 2

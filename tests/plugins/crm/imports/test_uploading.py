@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,3 +104,11 @@ async def test_a_user_may_begin_some_imports_a_day(node: Node, mia: LiveUser) ->
     with refused("rate_limited"):
         await mia.does("crm.imports.create", text="email\n")
     await begun(node, FILE.decode())
+
+
+async def test_a_path_is_that_of_a_file(node: Node, tmp_path: Path) -> None:
+    """To open a pipe would wait for who writes to it, and the node could not even be stopped."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero"), tmp_path / "nothing"):
+        with refused("not_found", "path"):
+            await node.call("crm.imports.create", path=str(path))

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from chatnode_crm.bulk import running
+from chatnode_crm.bulk.plan import end_unless_grown, left_behind
+from chatnode_crm.contacts.finding import keys_by_id
+from chatnode_crm.lists.membership import add_many
+from chatnode_crm.tags.tagging import tag_many
 
 from chatnode.config import Config
 from chatnode.node import Node
@@ -153,3 +158,59 @@ async def test_rows_of_a_large_list_are_removed_little_by_little(node: Node, kim
 
 async def left(node: Node) -> int:
     return await node.core.db.read(lambda reader: reader.execute("SELECT count(*) FROM crm_members").fetchone()[0])
+
+
+@with_settings(bulk_contacts=1)
+@pytest.mark.parametrize("kind", ["lists", "tags"])
+async def test_nobody_is_lost_who_comes_to_a_source_during_a_merge(
+    node: Node, kim: User, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """They come behind the work, and again when it is about to end."""
+    ids = await make_contacts(node, "early", "behind", "late")
+    add = {"lists": "crm.lists.add", "tags": "crm.tags.apply"}[kind]
+    for name in ("old", "new"):
+        await kim.does(f"crm.{kind}.create", name=name)
+
+    async def give(name: str) -> None:
+        asked = {"list": "old"} if kind == "lists" else {"tags": ["old"]}
+        await finished(kim, await kim.does(add, contacts=[ids[name]], **asked))
+
+    await give("early")
+    then = {"sources_then": "delete"} if kind == "lists" else {}
+    merge = await kim.does(f"crm.{kind}.merge", sources=["old"], into="new", **then)
+    coming = ["late", "behind"]
+
+    def as_someone_comes(reader: Any, plan: Any, limit: int) -> Any:
+        found = left_behind(reader, plan, limit)
+        if coming and plan.ends:
+            key = keys_by_id(reader, [ids[coming.pop()]]).popitem()[1]
+            write = add_many if kind == "lists" else tag_many
+            arrivals.append((write, plan.ends[0].group, key))
+        return found
+
+    arrivals: list[Any] = []
+
+    def then_end(tx: Any, plan: Any, added: int) -> bool:
+        while arrivals:
+            write, group, key = arrivals.pop()
+            write(tx, group, [key], actor=None)
+        return end_unless_grown(tx, plan, added)
+
+    monkeypatch.setattr(running, "left_behind", as_someone_comes)
+    monkeypatch.setattr(running, "end_unless_grown", then_end)
+    await finished(kim, merge)
+    column = {"lists": "members FROM crm_lists", "tags": "contacts FROM crm_tags"}[kind]
+    left = await node.core.db.read(lambda reader: reader.execute(f"SELECT name, {column}").fetchall())
+    assert left == [("new", 3)]
+
+
+@with_settings(bulk_contacts=1)
+async def test_the_sources_stay_if_what_they_are_merged_into_goes(node: Node, kim: User) -> None:
+    ids = await make_contacts(node, "ada")
+    await make_list(kim, "old", list(ids.values()))
+    await kim.does("crm.lists.create", name="new")
+    merge = await kim.does("crm.lists.merge", sources=["old"], into="new", sources_then="delete")
+    await kim.does("crm.lists.delete", list="new")
+    ended = await run_work(node, merge["work"])
+    assert (ended["status"], "was deleted" in ended["error"]) == ("failed", True)
+    assert await members(kim, "old") == ["ada"]

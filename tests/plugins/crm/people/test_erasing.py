@@ -17,7 +17,7 @@ from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.stored_files import Lister
 from chatnode.storage.upkeep import backups
 from chatnode.storage.upkeep.restoring import restore
-from chatnode.testing import User, refused
+from chatnode.testing import User, configured, refused, run_work
 from tests.plugins.crm.people.making import contact, count, key_of, of_account, rows
 
 
@@ -138,3 +138,21 @@ async def test_a_torn_line_of_the_journal_harms_nothing(tmp_path: Path, torn: by
             file.write(torn)
         await erase(mara, ids[1])
         assert [each.contact for each in read_all(journal.parent)] == ids
+
+
+@pytest.mark.parametrize("config", [configured(plugins={"crm": {"bulk_contacts": 1}})])
+async def test_nothing_that_was_chosen_by_an_e_mail_remembers_it(node: Node, mara: User) -> None:
+    """Not only in the plugin's tables: works have arguments, too."""
+    ada = await contact(node, "zuleika@example.org")
+    chosen = {"filter": {"email": {"_contains": "zuleika"}}}
+    await mara.call("crm.lists.create", name="List")
+    works = [
+        (await mara.call("crm.lists.add", list="List", select=chosen))["work"],
+        (await mara.call("crm.exports.create", format="csv", contacts=chosen))["export"]["work"],
+        (await mara.call("crm.broadcasts.create", title="News", text="hello", contacts=chosen))["broadcast"]["work"],
+    ]
+    for work in works:
+        assert (await run_work(node, work))["status"] == "done"
+    await erase(mara, ada)
+    tables = await rows(node, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%words%'")
+    assert [table for (table,) in tables if "zuleika" in str(await rows(node, f"SELECT * FROM {table}")).lower()] == []

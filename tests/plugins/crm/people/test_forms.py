@@ -197,3 +197,24 @@ class TestLimits:
             answer = await visitor.sends(email="ada@example.org", name="Ada")
             assert (answer.status, words in answer.text) == (status, True)
         assert await count(node, "SELECT count(*) FROM crm_contacts") == 0
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "origin", "status"),
+    [
+        (FORM, b"email=a%40b.org&opened=" + b"1" * 5_000 + b".x", None, 400),
+        (FORM, b"email=a%40b.org", "http://[", 403),
+        (FORM, b"email=a%40b.org", "http://[::1", 403),
+        ("application/json", b'{"\\ud800": 5}', None, 400),
+        ("application/json", b'{"email": "\\udfff@b.org"}', None, 400),
+        ("application/json", b"[" * 30_000, None, 400),
+    ],
+)
+async def test_nothing_that_a_visitor_sends_is_an_error_of_the_node(
+    visitor: Visitor, kind: str, body: bytes, origin: str | None, status: int
+) -> None:
+    headers = {"Content-Type": kind} | ({"Origin": origin} if origin else {})
+    assert (await fetch(visitor.address, method="POST", body=body, headers=headers)).status == status

@@ -22,7 +22,8 @@ def each_of(parameter: str) -> str:
 
 
 def items_of(json: str, name: str) -> str:
-    """A source to `CROSS JOIN`: one row for each item of a list stored as JSON, with the item as `value`."""
+    """A source to `CROSS JOIN`: one row for each item of a list stored as JSON, with the item as `value` and its place, from
+    0, as `key`."""
     return f"json_each({json}) {name}"
 
 

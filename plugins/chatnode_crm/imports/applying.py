@@ -184,7 +184,9 @@ def _write_tags(
             continue
         contact = keys[each.row.number]
         for folded, name in wanted.names.items():
-            adding.setdefault(folded, (name, []))[1].append(contact)
+            if folded not in adding:
+                adding[folded] = (name, [])
+            adding[folded][1].append(contact)
         if wanted.only:
             replaced[contact] = set(wanted.names)
     _take_others(tx, setup, replaced, applied)

@@ -22,7 +22,7 @@ def each_of(parameter: str) -> str:
 
 
 def items_of(json: str, name: str) -> str:
-    """A source to `CROSS JOIN`: one row for each item of a list stored as JSON, with the item as `value`."""
+    """A source to `CROSS JOIN`: one row for each item of a list stored as JSON: its place as `key`, and `value`."""
     return f"json_each({json}) {name}"
 
 

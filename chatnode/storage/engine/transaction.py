@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 import attrs
+import orjson
 import outcome
 
 from chatnode.errors import Refusal
 from chatnode.model.events import Event, MemberJoined, MemberLeft
 from chatnode.model.times import now_ms
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.dialect import items_of
 from chatnode.storage.engine.row import Row
 
 T = TypeVar("T")
@@ -78,6 +80,11 @@ class Follower:
 
 
 _INSERT_LOG = "INSERT INTO log (gid, conversation, person, kind, subject, actor, at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT_RUN = (
+    "INSERT INTO log (gid, kind, subject, actor, at) "  # noqa: S608
+    f"SELECT :first + item.key, :kind, CAST(item.value AS bigint), :actor, :at FROM {items_of(':subjects', 'item')}"
+)
+"""Rows that follow each other: a third of what the same rows cost one by one."""
 _MEMBERSHIPS = (MemberJoined, MemberLeft)
 NO_FOLLOWERS: Mapping[str, Follower] = {}
 
@@ -141,12 +148,12 @@ class Transaction:
         If a plugin follows the kind (`audience`, `in_transaction`), each event is made from its row and recorded by
         itself, so that the plugin is called for each.
         """
-        first, kind, now = self.next_gid, event.name, self.now
+        first, kind = self.next_gid, event.name
         follower = self.followers.get(kind)
         if follower is not None and follower.make is not None:
             return [self._record_followed(follower.make, event, subject, actor) for subject in subjects]
         if subjects:
-            self._log_many([(gid, None, None, kind, each, actor, now) for gid, each in enumerate(subjects, first)])
+            self._log_run(first, kind, subjects, actor)
             self.next_gid += len(subjects)
             self.recorded.append(RecordedRun(first, self.next_gid - 1, event))
         return range(first, self.next_gid)
@@ -166,8 +173,9 @@ class Transaction:
     def _log(self, row: tuple[Any, ...]) -> None:
         self.execute(_INSERT_LOG, row)
 
-    def _log_many(self, rows: list[tuple[Any, ...]]) -> None:
-        self.executemany(_INSERT_LOG, rows)
+    def _log_run(self, first: int, kind: str, subjects: Sequence[int], actor: int | None) -> None:
+        each = orjson.dumps(list(subjects)).decode()
+        self.execute(_INSERT_RUN, {"first": first, "kind": kind, "subjects": each, "actor": actor, "at": self.now})
 
     def attempt(self, part: Callable[[], object]) -> Refusal | None:
         """Run an optional part of the write: if it is refused, only the part is undone.
@@ -211,11 +219,11 @@ class BulkTransaction(Transaction):
         else:
             super()._log(row)
 
-    def _log_many(self, rows: list[tuple[Any, ...]]) -> None:
+    def _log_run(self, first: int, kind: str, subjects: Sequence[int], actor: int | None) -> None:
         if self.holds:
-            self._rows += rows
+            self._rows += [(gid, None, None, kind, each, actor, self.now) for gid, each in enumerate(subjects, first)]
         else:
-            super()._log_many(rows)
+            super()._log_run(first, kind, subjects, actor)
 
     def release(self) -> None:
         if self._rows:

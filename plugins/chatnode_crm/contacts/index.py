@@ -20,6 +20,14 @@ def add(tx: Transaction, entries: Sequence[Entry]) -> None:
     tx.executemany("INSERT INTO crm_words (rowid, words) VALUES (?, ?)", entries)
 
 
+def add_new(tx: Transaction, first: int, last: int) -> None:
+    """Add the contacts with keys between these, who are all new. In one statement it costs much less than `add`."""
+    tx.execute(
+        "INSERT INTO crm_words (rowid, words) SELECT key, words FROM crm_contacts WHERE key BETWEEN ? AND ?",
+        (first, last),
+    )
+
+
 def remove(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Take contacts out. Each must be given with the words that it was added with."""
     if entries:

@@ -43,7 +43,7 @@ def words_of(values: Mapping[str, Any]) -> str:
     if phone := (get("phone_key") or get("phone")):
         found += _numbers(phone)
     words = " ".join(found)
-    if len(words) > LONGEST:
+    if len(words) > LONGEST and (len(found) > MOST or max(map(len, found)) > LONGEST):
         return " ".join(word[:LONGEST] for word in found[:MOST])
     return words
 

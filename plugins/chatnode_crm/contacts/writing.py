@@ -45,22 +45,22 @@ def create_many(tx: Transaction, rows: Sequence[Values], *, source: str, actor: 
     """
     keys = list(range(tx.next_gid, tx.next_gid + len(rows)))
     token, digits = os.urandom(_RANDOM_BYTES * len(rows)).hex(), 2 * _RANDOM_BYTES
-    now, stored, entries = tx.now, list[tuple[Any, ...]](), list[index.Entry]()
+    now, stored = tx.now, list[tuple[Any, ...]]()
     for key, values in zip(keys, rows, strict=True):
         get, at = values.get, len(stored) * digits
-        words, custom, cells = words_of(values), get("custom"), [*map(get, FIELDS)]
+        custom, cells = get("custom"), [*map(get, FIELDS)]
         if "" in cells:
             cells = [cell or None for cell in cells]
         stored.append((
             key, f"{key:012x}{token[at : at + digits]}", *cells, _json(custom) if custom else None,
-            source, key, now, actor, now, actor, words,
+            source, key, now, actor, now, actor, words_of(values),
         ))  # fmt: skip
-        entries.append((key, words))
     try:
         tx.executemany(_INSERT, stored)
     except IntegrityError:
         raise _conflict(tx, rows, keys) from None
-    index.add(tx, entries)
+    if keys:
+        index.add_new(tx, keys[0], keys[-1])
     tx.record_many(CrmContactCreated, keys, actor=actor)
     return keys
 

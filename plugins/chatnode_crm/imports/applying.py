@@ -145,11 +145,12 @@ def _write_contacts(tx: Transaction, setup: ApplySetup, judged: Sequence[Judged]
     return keys
 
 
-def _written(decision: Decision, now: int) -> dict[str, Any]:
+def _written(decision: Decision, now: int) -> Mapping[str, Any]:
     """The values by column."""
+    if OPTED_OUT not in decision.changes:
+        return decision.changes
     values = dict(decision.changes)
-    if OPTED_OUT in values:
-        values["opted_out_at"] = now if values.pop(OPTED_OUT) else None
+    values["opted_out_at"] = now if values.pop(OPTED_OUT) else None
     return values
 
 
@@ -183,7 +184,9 @@ def _write_tags(
             continue
         contact = keys[each.row.number]
         for folded, name in wanted.names.items():
-            adding.setdefault(folded, (name, []))[1].append(contact)
+            if folded not in adding:
+                adding[folded] = (name, [])
+            adding[folded][1].append(contact)
         if wanted.only:
             replaced[contact] = set(wanted.names)
     _take_others(tx, setup, replaced, applied)

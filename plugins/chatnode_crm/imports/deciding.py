@@ -22,7 +22,7 @@ OPTED_OUT = "opted_out"
 """In the values of a row: whether the contact opted out. Its column in the table has the time."""
 
 
-@attrs.frozen
+@attrs.define
 class Decision:
     """`contact` is the key of the one that exists; `changes` are the values to create it with, or to change, and
     `before` what it has instead.
@@ -32,9 +32,9 @@ class Decision:
 
     verdict: RowVerdict
     contact: int | None = None
-    changes: Values = attrs.field(factory=dict[str, Any])
+    changes: Values = NOTHING
     fault: FieldFault | None = None
-    before: Values = attrs.field(factory=dict[str, Any])
+    before: Values = NOTHING
 
 
 @attrs.define
@@ -80,7 +80,8 @@ def decide(
         return Decision("suppressed", fault=FieldFault("email", "suppressed", suppressed))
     other = unique_fields(policies)[1]
     if contact is None:
-        return _create({**more, **{name: value for name, value in values.items() if value}}, claims, other)
+        given = {name: value for name, value in values.items() if value}
+        return _create({**more, **given} if more else given, claims, other)
     if policies.fields == "error":
         return _refused(policies.match, "exists", "there is such a contact already", contact["key"])
     changes = _changes(values, contact, policies)
@@ -98,19 +99,16 @@ def decide(
     return Decision("update" if changes else "unchanged", contact["key"], changes, before=before)
 
 
-def _create(values: Values, claims: Claims, other: str) -> Decision:
+def _create(given: Values, claims: Claims, other: str) -> Decision:
     for field in REQUIRED:
-        if not values.get(field):
+        if not given.get(field):
             return _refused(field, "required", f"a new contact needs {field}")
-    value = values.get(other)
+    value = given.get(other)
     if value:
         if not claims.is_free(value, None):
             return _taken(other)
         claims.take(value, None)
-    given = {field: value for field, value in values.items() if value not in (None, "")}
-    if not given.get(OPTED_OUT):
-        given.pop(OPTED_OUT, None)
-    return Decision("create", changes=given)
+    return Decision("create", None, given)
 
 
 def _changes(values: Values, contact: Mapping[str, Any], policies: ImportPolicies) -> dict[str, Any]:

@@ -27,7 +27,7 @@ _COLUMNS: tuple[str, ...] = ("key", *FIELDS, "email_key", "phone_key", "opted_ou
 _REMOVED = Decision("suppressed")
 
 
-@attrs.frozen
+@attrs.define
 class Judged:
     """A row and what becomes of it."""
 
@@ -49,11 +49,12 @@ def judge(
     contacts = _contacts_by(reader, match, [row.values[match] for row in ready])
     claims.holders = _holders_of(reader, other, [value for row in ready if (value := row.values.get(other))])
     suppressed = suppressed_among(reader, [key for row in ready if (key := row.values.get("email_key"))], since)
-    return [Judged(row, _decide(row, contacts, claims, policies, suppressed)) for row in rows]
+    return [Judged(row, _decide(row, match, contacts, claims, policies, suppressed)) for row in rows]
 
 
 def _decide(
     row: StagedRow,
+    match: str,
     contacts: Mapping[str, Mapping[str, Any]],
     claims: Claims,
     policies: ImportPolicies,
@@ -62,7 +63,7 @@ def _decide(
     if row.letter == READY:
         values = row.values
         reason = ERASED if values.get("email_key") in suppressed else None
-        contact = contacts.get(values[unique_fields(policies)[0]])
+        contact = contacts.get(values[match])
         return decide(values, contact, claims, policies, reason, row.more)
     if row.letter == REMOVED:
         return _REMOVED
@@ -142,7 +143,7 @@ def _lists_by_name(reader: Querying, names: Collection[str]) -> dict[str, int | 
     return {name: key if is_open else None for name, key, is_open in rows.fetchall()}
 
 
-@attrs.frozen
+@attrs.define
 class WantedTags:
     """Tags for the contact of a row, by folded name; with `only`, all others are taken from it."""
 

@@ -23,7 +23,7 @@ _ENTRY = 9  # bytes of an entry of the index: where the line begins, and the row
 _BLOCK = 1 << 18
 
 
-@attrs.frozen
+@attrs.define
 class StagedRow:
     """A row of the file. `line` is the physical line it begins at, `raw` its cells, `values` what they were read as."""
 
@@ -50,7 +50,8 @@ class StagedRow:
     @classmethod
     def of_json(cls, line: bytes, number: int, letter: str) -> Self:
         at, raw, values, tags, faults, lists, more = orjson.loads(line)
-        return cls(at, raw, values, tags, [FieldFault(*fault) for fault in faults], letter, number, lists, more)
+        found = [FieldFault(*fault) for fault in faults] if faults else []
+        return cls(at, raw, values, tags, found, letter, number, lists, more)
 
 
 class StagedWriter:

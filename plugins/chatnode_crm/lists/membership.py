@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from chatnode.api import Transaction
-from chatnode_crm.contacts.subjects import pack
+from chatnode_crm.contacts.subjects import pack_many
 from chatnode_crm.jsons import json_array
 from chatnode_crm.lists.events import CrmContactAddedToList, CrmContactRemovedFromList
 
@@ -18,14 +18,14 @@ from chatnode_crm.lists.events import CrmContactAddedToList, CrmContactRemovedFr
 def add_many(tx: Transaction, list_key: int, contact_keys: Sequence[int], *, actor: int | None) -> list[int]:
     """Put contacts on a list, with an event for each that was not on it; returns their keys."""
     added = put_many(tx, list_key, contact_keys, actor=actor)
-    tx.record_many(CrmContactAddedToList, [pack(list_key, contact) for contact in added], actor=actor)
+    tx.record_many(CrmContactAddedToList, pack_many(list_key, added), actor=actor)
     return added
 
 
 def remove_many(tx: Transaction, list_key: int, contact_keys: Sequence[int], *, actor: int | None) -> list[int]:
     """Take contacts off a list, with an event for each that was on it; returns their keys."""
     removed = take_many(tx, list_key, contact_keys)
-    tx.record_many(CrmContactRemovedFromList, [pack(list_key, contact) for contact in removed], actor=actor)
+    tx.record_many(CrmContactRemovedFromList, pack_many(list_key, removed), actor=actor)
     return removed
 
 

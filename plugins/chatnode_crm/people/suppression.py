@@ -17,11 +17,13 @@ def hashes_of(reader: Querying, email_keys: Iterable[str]) -> dict[str, str]:
     """Hash → the normalised e-mail that it is made of."""
     row = reader.execute("SELECT value FROM crm_people_state WHERE name = 'suppression'").fetchone()
     key = bytes.fromhex(row[0])
-    return {hmac.new(key, email.encode(), "sha256").hexdigest(): email for email in email_keys}
+    return {hmac.digest(key, email.encode(), "sha256").hex(): email for email in email_keys}
 
 
 def is_suppressed_many(reader: Querying, email_keys: Iterable[str]) -> set[str]:
     """Those of the normalised e-mails that must not become contacts again."""
+    if reader.execute("SELECT 1 FROM crm_suppressed LIMIT 1").fetchone() is None:
+        return set()
     hashes = hashes_of(reader, email_keys)
     found = reader.execute(
         "SELECT hash FROM crm_suppressed WHERE hash IN (SELECT value FROM json_each(?))",

@@ -30,6 +30,9 @@ CREATE TABLE crm_contacts (
 CREATE UNIQUE INDEX crm_contacts_email ON crm_contacts (email_key) WHERE email_key IS NOT NULL;
 CREATE UNIQUE INDEX crm_contacts_external ON crm_contacts (external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX crm_contacts_created ON crm_contacts (created_at);
+-- For equality. One by one, as pages of keys then come in order without sorting.
+CREATE INDEX crm_contacts_country ON crm_contacts (country);
+CREATE INDEX crm_contacts_city ON crm_contacts (city);
 CREATE INDEX crm_contacts_owner ON crm_contacts (owner) WHERE owner IS NOT NULL;
 
 -- The words of contacts. An index of its own for each of the fields would cost an import more than all else.

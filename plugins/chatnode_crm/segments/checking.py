@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Literal
 
 from chatnode.api import Asker, Context, Reader, Refusal, Task, Transaction, Work, WorkKind
-from chatnode_crm.contacts.subjects import pack
+from chatnode_crm.contacts.subjects import pack_many
 from chatnode_crm.lists.finding import COLUMNS, ListRow, list_by_key
 from chatnode_crm.lists.membership import put_many, take_many
 from chatnode_crm.segments.collection import asker_for
@@ -152,7 +152,7 @@ def _apply(tx: Transaction, row: ListRow, change: Change, keys: Sequence[int]) -
         changed, event = put_many(tx, row.key, keys, actor=None), CrmListEntered
     else:
         changed, event = take_many(tx, row.key, keys), CrmListLeft
-    tx.record_many(event, [pack(row.key, contact) for contact in changed])
+    tx.record_many(event, pack_many(row.key, changed))
     return len(changed)
 
 

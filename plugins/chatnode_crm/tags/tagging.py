@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from chatnode.api import Transaction
-from chatnode_crm.contacts.subjects import pack
+from chatnode_crm.contacts.subjects import pack_many
 from chatnode_crm.jsons import json_array
 from chatnode_crm.tags.events import CrmContactTagged, CrmContactUntagged
 
@@ -25,7 +25,7 @@ def tag_many(tx: Transaction, tag_key: int, contact_keys: Sequence[int], *, acto
     )
     tagged = [contact for (contact,) in rows.fetchall()]
     _count(tx, tag_key, len(tagged))
-    tx.record_many(CrmContactTagged, [pack(tag_key, contact) for contact in tagged], actor=actor)
+    tx.record_many(CrmContactTagged, pack_many(tag_key, tagged), actor=actor)
     return tagged
 
 
@@ -37,7 +37,7 @@ def untag_many(tx: Transaction, tag_key: int, contact_keys: Sequence[int], *, ac
     )
     untagged = [contact for (contact,) in rows.fetchall()]
     _count(tx, tag_key, -len(untagged))
-    tx.record_many(CrmContactUntagged, [pack(tag_key, contact) for contact in untagged], actor=actor)
+    tx.record_many(CrmContactUntagged, pack_many(tag_key, untagged), actor=actor)
     return untagged
 
 

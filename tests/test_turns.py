@@ -33,7 +33,9 @@ AT_ONCE = {
     "presence.history", "typing.list", "sessions.list", "retention.list", "jobs.list", "contacts.get",
     "contacts.requests", "reactions.mine", "plugins.list", "plugins.consumers", "plugins.set_aside", "plugins.export",
     "attachments.uploads", "attachments.usage", "attachments.list", "attachments.get", "attachments.link",
-    "attachments.stored", "work.get",
+    "attachments.stored", "work.get", "crm.imports.list", "crm.imports.get", "crm.imports.rows", "crm.imports.errors",
+    "crm.imports.detect", "crm.imports.preview", "crm.mappings.list", "crm.exports.list", "crm.exports.get",
+    "crm.exports.link",
 }  # fmt: skip
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator, Mapping, Sequence
+import os
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
 from urllib.parse import quote
 
 import trio
@@ -35,11 +38,30 @@ async def link_errors(ctx: Context, asked: LinkErrors) -> ErrorsLink:
     values and import it: these columns are ignored.
     """
     row = await ctx.read(lambda reader: find_import(reader, ctx, asked.import_))
-    (await open_staged(ctx, row)).close()
+    if asked.path is not None and not ctx.operator:
+        raise Refusal("forbidden", "only the operator can name a file, on the command line", path="path")
+    staged = await open_staged(ctx, row)
+    with staged:
+        if asked.path is not None:
+            await _write(Path(asked.path), _parts(ctx, row, staged, asked.verdicts))
     verdicts = ",".join(sorted(set(asked.verdicts)))
     expires_at = rfc3339(now_ms() + DAY_SECONDS * 1_000)
     url = _LINKS.make(ctx, f"imports/{row.id}/errors", row.id, DAY_SECONDS, verdicts=verdicts)
     return ErrorsLink(url, expires_at)
+
+
+async def _write(path: Path, parts: AsyncGenerator[bytes]) -> None:
+    """Write a complete file, which only its owner can read. Raises `Refusal`."""
+    try:
+        async with aclosing(parts), await trio.open_file(path, "wb", opener=_private) as file:
+            async for part in parts:
+                await file.write(part)
+    except OSError as error:
+        raise Refusal("invalid", f"cannot write the file: {error.strerror}", path="path") from None
+
+
+def _private(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
 
 
 async def send_errors(ctx: Context, request: Request) -> Response:
@@ -76,7 +98,7 @@ def _by_link(reader: Querying, request: Request, id: str) -> ImportRow:
     return row
 
 
-async def _parts(ctx: Context, row: ImportRow, staged: StagedRows, verdicts: Sequence[str]) -> AsyncIterator[bytes]:
+async def _parts(ctx: Context, row: ImportRow, staged: StagedRows, verdicts: Sequence[str]) -> AsyncGenerator[bytes]:
     """A part for some hundred rows at a time, with a BOM, by which spreadsheets know the encoding."""
     letters = await ctx.read(lambda reader: letters_of(reader, row, staged.letters))
     wanted = "".join(letter for letter, verdict in MEANING.items() if verdict in verdicts)

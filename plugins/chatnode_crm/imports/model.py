@@ -212,10 +212,12 @@ class ImportRowPage:
 
 @attrs.define
 class LinkErrors:
-    """Rows with which verdicts; by default those that are invalid."""
+    """Rows with which verdicts; by default those that are invalid. `path`, on the command line of the node: the file
+    is written there, too."""
 
     import_: Id
     verdicts: Annotated[list[ErrorVerdict], Items(3)] = attrs.field(factory=lambda: list[ErrorVerdict](["invalid"]))
+    path: Annotated[str, Text(4_096, 1)] | None = None
 
 
 @attrs.define

@@ -64,8 +64,8 @@ def _policies(context: click.Context, parameter: click.Parameter, given: tuple[s
 )  # fmt: skip
 @click.pass_obj
 def import_file(
-    call: NodeCall, file: Path, in_list: str | None, tags: tuple[str, ...], saved: str | None, policies: dict[str, str], dry_run: bool,
-    errors: Path | None, **reading: Any,
+    call: NodeCall, file: Path, in_list: str | None, tags: tuple[str, ...], saved: str | None,
+    policies: dict[str, str], dry_run: bool, errors: Path | None, **reading: Any,
 ) -> None:  # fmt: skip
     """Import contacts from FILE: CSV, XLSX or vCards.
 

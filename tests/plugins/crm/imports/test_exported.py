@@ -36,7 +36,8 @@ FIELDS = {
 }
 TRICKY = st.sampled_from([
     "=1+1", "'=x", "+49 30 1234", "-5", "@me", "a;b", "a:::b", "* group", "*", '5" pipes', '"', "x, y", "\\n", "007",
-    "1e5", "true", "2026-01-02", "né", "日本", "👩‍👩‍👧", "null", "a|b", "^n^'", "O'Neil", "tel:1", "mailto:x", "#N/A", "_x000D_",
+    "1e5", "true",
+    "2026-01-02", "né", "日本", "👩‍👩‍👧", "null", "a|b", "^n^'", "O'Neil", "tel:1", "mailto:x", "#N/A", "_x000D_",
 ])  # fmt: skip
 LETTERS = st.characters(exclude_categories=["Cs", "Cc", "Co", "Cn"])
 LINE = (TRICKY | st.text(LETTERS, min_size=1, max_size=12)).filter(lambda text: text.strip())

@@ -49,8 +49,8 @@ class _Cards:
         yield from _CardReader(self._byte_encoding, self.limits, self.ours).records(self._lines())
 
     def find_ours(self) -> tuple[str, ...]:
-        """The columns of a node's own lines, in their order. The whole file is read for them, as any card may be the first that
-        has one."""
+        """The columns of a node's own lines, in their order. The whole file is read for them, as any card may be
+        the first that has one."""
         found: dict[str, None] = {}
         with closing(self._lines()) as lines:
             for line in lines:

@@ -31,6 +31,7 @@ _COUNTS = {
     "listed": "added to the list",
     "tagged": "given a tag",
     "untagged": "lost a tag",
+    "passed_over": "name a list that is dynamic or closed, and are not on it",
 }
 
 

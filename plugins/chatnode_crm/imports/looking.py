@@ -14,13 +14,14 @@ from chatnode_crm.files.headers import IGNORE, fold
 from chatnode_crm.files.mapping import BadMapping, suggest
 from chatnode_crm.files.reading import FileTable, RawRow, UnreadableFile
 from chatnode_crm.imports.deciding import Claims
-from chatnode_crm.imports.inspecting import shown_decision
+from chatnode_crm.imports.inspecting import shown_decisions
 from chatnode_crm.imports.judging import judge
 from chatnode_crm.imports.layout import ImportFiles
 from chatnode_crm.imports.model import (
     DetectedColumn,
     DetectedFile,
     DetectImport,
+    ImportedRow,
     ImportPreview,
     PreviewImport,
 )
@@ -112,8 +113,11 @@ async def preview(ctx: Context, asked: PreviewImport) -> ImportPreview:
     options = attrs.evolve(before, mapping=mapping, policies=asked.policies or before.policies)
     rows = await _read_rows(ctx, row, options, ctx.page_size(asked.limit))
 
-    judged = await ctx.read(lambda reader: judge(reader, rows, options.policies, Claims({}), row.created_at))
-    return ImportPreview(mapping, [shown_decision(each) for each in judged])
+    def decide(reader: Querying) -> list[ImportedRow]:
+        judged = judge(reader, rows, options.policies, Claims({}), row.created_at)
+        return shown_decisions(reader, judged, options.policies)
+
+    return ImportPreview(mapping, await ctx.read(decide))
 
 
 async def _read_rows(ctx: Context, row: ImportRow, options: ImportOptions, limit: int) -> list[StagedRow]:

@@ -40,7 +40,7 @@ async def contacts(node: Node, *columns: str) -> list[tuple[Any, ...]]:
 async def errors(node: Node, id: str, path: Path) -> list[dict[str, str]]:
     """The file of rows that were not imported."""
     await node.call("crm.imports.errors", **{"import": id}, path=str(path), verdicts=["invalid"])
-    return list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"), newline="")))
+    return list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"), newline="")))  # noqa: ASYNC240
 
 
 TEXTS = {
@@ -88,7 +88,7 @@ async def test_quoted_lines_ragged_rows_and_nuls(node: Node, tmp_path: Path) -> 
 
 async def test_errors_are_fixed_and_imported_again(node: Node, tmp_path: Path) -> None:
     (tmp_path / "file").write_text(
-        f"{HEADER}a@example.com,Ann,Lee,Lyon,x\nnobody,Bob,Ray,=Oslo,\"two\nlines\"\n,Cay,Ray,Rome,é\n", "utf-8"
+        f'{HEADER}a@example.com,Ann,Lee,Lyon,x\nnobody,Bob,Ray,=Oslo,"two\nlines"\n,Cay,Ray,Rome,é\n', "utf-8"
     )
     id, counts = await imported(node, tmp_path / "file")
     assert (counts["created"], counts["invalid"]) == (1, 2)

@@ -32,7 +32,7 @@ def passed_over(reader: Querying, judged: Sequence[Judged], policies: ImportPoli
     rows = reader.execute(
         "SELECT name_key, kind = 'dynamic' FROM crm_lists WHERE name_key IN (SELECT value FROM json_each(?)) AND "
         "(kind = 'dynamic' OR is_active = 0 OR coalesce(stage, '') IN ('execution', 'analysis'))",
-        (json_array(sorted(set().union(*naming.values()))),),
+        (json_array(sorted(set[str]().union(*naming.values()))),),
     )
     closed = {name: DYNAMIC if is_dynamic else CLOSED for name, is_dynamic in rows.fetchall()}
     return [(number, closed[sorted(found)[0]]) for number, names in naming.items() if (found := names & closed.keys())]

@@ -12,7 +12,7 @@ import pytest
 from chatnode.config import Config, Limits, PresenceSettings
 from chatnode.node import Node
 from chatnode.storage.engine.connection import Reader
-from chatnode.testing import User
+from chatnode.testing import User, run_work
 from tests.commands import COMMANDS
 from tests.plugins.attachments.messages.uploaded import Sender, Uploads
 from tests.services.dialogue import outcome, token_of
@@ -23,11 +23,13 @@ from tests.works import stored_work
 ANOTHER = {
     "conversations.create", "conversations.support", "tokens.create", "invites.create", "setup.create", "backup.create",
     "people.reset_link", "people.reset_password", "invites.accept", "sessions.create", "people.password", "jobs.run",
-    "node.repair", "crm.notes.add", "crm.lists.copy", "crm.segments.check", "crm.exports.create",
+    "node.repair", "crm.notes.add", "crm.lists.copy", "crm.segments.check", "crm.exports.create", "crm.imports.create",
     "attachments.copy",
     "attachments.avatar.set", "attachments.rescan", "crm.contacts.add_accounts", "crm.duplicates.find",
     "crm.broadcasts.create", "crm.forms.create",
 }  # fmt: skip
+#: Preparations of one user, which concern nobody else: they are recorded nowhere.
+UNRECORDED = {"crm.imports.map", "crm.imports.delete", "crm.mappings.save", "crm.mappings.delete"}
 #: There is no plugin in this test for what is done to plugins: tests/cli/test_plugins.py, tests/plugins/core.
 OF_PLUGINS = {each.name for each in COMMANDS if each.name.startswith("plugins.")}
 
@@ -244,6 +246,21 @@ async def exported(at: World) -> tuple[User, dict[str, Any]]:
     return at.root, {"export": made["export"]["export"]}
 
 
+async def with_import(at: World, *stages: str, **fields: Any) -> tuple[User, dict[str, Any]]:
+    """An import that has come through these stages; a stage that is work is carried out, unless another follows it."""
+    made = await at.root.call("crm.imports.create", text="email,first_name,last_name\nada@example.org,Ada,Lovelace\n")
+    asked = {"import": made["import"]["id"]}
+    for stage in stages:
+        reply = await at.root.call(f"crm.imports.{stage}", **asked)
+        if stage == stages[-1] and stage == "start":
+            await run_work(at.node, reply["import"]["work"])
+    return at.root, {**asked, **fields}
+
+
+async def started_import(at: World) -> tuple[User, dict[str, Any]]:
+    return await with_import(at, "map", "start", "get")
+
+
 async def with_field(at: World, **fields: Any) -> tuple[User, dict[str, Any]]:
     made = await at.node.call("crm.fields.define", name="size")
     return at.root, {"field": made["field"]["id"], **fields}
@@ -370,6 +387,16 @@ SPECIAL |= {
     "crm.broadcasts.cancel": with_broadcast,
 }
 WRITING = [each.name for each in COMMANDS if not each.reads and each.name not in ANOTHER | OF_PLUGINS]
+
+SPECIAL |= {
+    "crm.imports.plan": lambda at: with_import(at, "map"),
+    "crm.imports.start": lambda at: with_import(at, "map"),
+    "crm.imports.undo": lambda at: with_import(at, "map", "start"),
+    "crm.imports.pause": started_import,
+    "crm.imports.resume": lambda at: with_import(at, "map", "start", "pause"),
+    "crm.imports.cancel": started_import,
+}
+WRITING = [each.name for each in COMMANDS if not each.reads and each.name not in ANOTHER | UNRECORDED | OF_PLUGINS]
 
 
 def recorded(reader: Reader) -> tuple[int, ...]:

@@ -40,6 +40,9 @@ AT_ONCE = {
     "crm.contacts.history", "crm.contacts.by_person", "crm.contacts.card", "crm.notes.list", "crm.fields.list",
     "crm.lists.get", "crm.lists.of", "crm.tags.get", "crm.tags.of", "crm.identities.list", "crm.duplicates.list",
     "crm.forms.list", "crm.broadcasts.list",
+    "crm.imports.list", "crm.imports.get", "crm.imports.rows", "crm.imports.errors",
+    "crm.imports.detect", "crm.imports.preview", "crm.mappings.list", "crm.exports.list", "crm.exports.get",
+    "crm.exports.link",
 }  # fmt: skip
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from chatnode.api import Context, Plugin, Reader, hookimpl, steps_in
+from chatnode.api import Context, Plugin, Reader, RemovalNote, hookimpl, steps_in
 from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
 from chatnode_crm.cli import cli
 from chatnode_crm.contacts import checking as contacts_checking
@@ -14,6 +14,7 @@ from chatnode_crm.contacts import hookspecs
 from chatnode_crm.contacts.forgetting import also_forget
 from chatnode_crm.contacts.identified import identified_by
 from chatnode_crm.contacts.timeline import also_in_timeline
+from chatnode_crm.exports.upkeep import delete_files
 from chatnode_crm.imports.suppression import suppress_by
 from chatnode_crm.lists import membership
 from chatnode_crm.lists import timeline as lists_timeline
@@ -51,6 +52,14 @@ async def open_crm(ctx: Context) -> AsyncGenerator[None]:
     """Before the node serves: what was erased since the backup that was restored is erased again."""
     await erasing.apply_again(ctx)
     yield
+
+
+async def _after_removal(ctx: Context, note: RemovalNote) -> Mapping[str, int]:
+    """The contact of an erased account goes, and the files of exports that had it, as the removal is not done while
+    they are on the disk."""
+    counts = await erasing.after_removal(ctx, note)
+    files, _ = await delete_files(ctx)
+    return {**counts, "files": files} if files else counts
 
 
 def _check(reader: Reader, directory: Path) -> list[str]:
@@ -91,5 +100,5 @@ def chatnode_plugin() -> Plugin:
         repair=contacts_checking.repair,
         state=open_crm,
         after_restore=erasing.after_restore,
-        after_removal=erasing.after_removal,
+        after_removal=_after_removal,
     )

@@ -31,6 +31,7 @@ _COUNTS = {
     "listed": "added to the list",
     "tagged": "given a tag",
     "untagged": "lost a tag",
+    "passed_over": "name a list that is dynamic or closed, and are not on it",
 }
 
 
@@ -49,6 +50,7 @@ def _policies(context: click.Context, parameter: click.Parameter, given: tuple[s
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--list", "in_list", metavar="NAME", help="Add the contacts to this list, which must exist.")
 @click.option("--tag", "tags", metavar="NAME", multiple=True, help="Give the contacts this tag; may be repeated.")
+@click.option("--mapping", "saved", metavar="NAME", help="Read the columns as this saved mapping of the operator says.")
 @click.option(
     "--policy", "policies", metavar="WHAT=HOW", multiple=True, callback=_policies,
     help="What happens to contacts that exist, such as fields=fill_empty; may be repeated.",
@@ -63,8 +65,8 @@ def _policies(context: click.Context, parameter: click.Parameter, given: tuple[s
 )  # fmt: skip
 @click.pass_obj
 def import_file(
-    call: NodeCall, file: Path, in_list: str | None, tags: tuple[str, ...], policies: dict[str, str], dry_run: bool,
-    errors: Path | None, **reading: Any,
+    call: NodeCall, file: Path, in_list: str | None, tags: tuple[str, ...], saved: str | None,
+    policies: dict[str, str], dry_run: bool, errors: Path | None, **reading: Any,
 ) -> None:  # fmt: skip
     """Import contacts from FILE: CSV, XLSX or vCards.
 
@@ -77,13 +79,28 @@ def import_file(
       tags=add|replace|ignore      lists=add|ignore
       consent=tighten|ignore|overwrite
 
-    The exit status is 1 if rows were not imported.
+    The exit status is 1 if rows were not imported, or could not be; 2 if the command itself is wrong.
     """
+    if errors is not None and errors.resolve() == file.resolve():
+        raise click.UsageError("--errors would overwrite the file that is imported")
     made = call("crm.imports.create", name=file.name, path=str(file.resolve()))["import"]
     id = made["id"]
-    chosen: dict[str, Any] = {"list": in_list, "tags": list(tags), "policies": policies}
+    chosen: dict[str, Any] = {"saved": saved, "list": in_list, "tags": list(tags), "policies": policies}
     chosen["reading"] = {name: value for name, value in reading.items() if value is not None}
-    call("crm.imports.map", **{"import": id}, **{name: value for name, value in chosen.items() if value})
+    try:
+        call("crm.imports.map", **{"import": id}, **{name: value for name, value in chosen.items() if value})
+        failed = _run(call, file, id, dry_run)
+        if failed and errors is not None:
+            call("crm.imports.errors", **{"import": id}, path=str(errors.resolve()), verdicts=["invalid", "suppressed"])
+            click.echo(f"wrote {failed:,} rows to {errors}; fix them and import that file", err=True)
+    finally:
+        if dry_run:
+            call("crm.imports.delete", **{"import": id})
+    sys.exit(1 if failed else 0)
+
+
+def _run(call: NodeCall, file: Path, id: str, dry_run: bool) -> int:
+    """Plan the import, and start it unless it is a dry run; returns how many rows were not imported."""
     planned = _carried_out(call, "crm.imports.plan", id, "checking")
     if dry_run:
         counts = planned["plan"]
@@ -96,9 +113,7 @@ def import_file(
     failed = counts["invalid"] + counts["suppressed"]
     if failed:
         _print_errors(call, id, counts["invalid"])
-    if dry_run:
-        call("crm.imports.delete", **{"import": id})
-    sys.exit(1 if failed else 0)
+    return failed
 
 
 def _carried_out(call: NodeCall, command: str, id: str, stage: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from chatnode.api import OPERATE, Context, Nothing, Refusal, Transaction, command, new_id, now_ms, rfc3339
-from chatnode_crm.exports import links, stored
+from chatnode_crm.exports import stored
 from chatnode_crm.exports.choice import ExportChoice
 from chatnode_crm.exports.columns import choose
 from chatnode_crm.exports.model import (
@@ -16,11 +16,13 @@ from chatnode_crm.exports.model import (
     ListExports,
     OfExport,
 )
+from chatnode_crm.exports.serving import LINKS
 from chatnode_crm.exports.showing import expires_at, shown
 from chatnode_crm.exports.stored import ExportRow
 from chatnode_crm.exports.upkeep import delete_files
 from chatnode_crm.exports.writing import EXPORT
 from chatnode_crm.files.writing.formats import FORMATS, FileOptions, FormatName
+from chatnode_crm.links import DAY_SECONDS
 from chatnode_crm.permissions import EXPORT as MAY_EXPORT
 from chatnode_crm.segments import selection
 from chatnode_crm.segments.collection import asker_for
@@ -80,10 +82,10 @@ async def link(ctx: Context, asked: OfExport) -> ExportLink:
     me = ctx.me
     row = await ctx.read(lambda reader: stored.find(reader, asked.export, me.key))
     stored.refuse_unless_done(row)
-    seconds = min(links.SECONDS, ((expires_at(ctx, row) or 0) - now_ms()) / 1000)
+    seconds = min(DAY_SECONDS, ((expires_at(ctx, row) or 0) - now_ms()) / 1000)
     if seconds <= 0:
         raise Refusal("gone", "the file of the export has expired", path="export")
-    return ExportLink(links.make(ctx, row.id, me.id, seconds), rfc3339(now_ms() + int(seconds * 1000)))
+    return ExportLink(LINKS.make(ctx, f"exports/{row.id}", row.id, seconds), rfc3339(now_ms() + int(seconds * 1000)))
 
 
 @command("crm.exports.delete", permission=MAY_EXPORT)

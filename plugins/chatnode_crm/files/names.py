@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 SEPARATOR = ";"
-_MAY_SEPARATE = frozenset(";,|\n")
+_MAY_SEPARATE = re.compile(r'[;,|\n"]|:::|^\*')
 """What readers may take for the separator, as files of other programs have others."""
 
 
@@ -18,19 +18,25 @@ def join_names(names: Iterable[str], separator: str = SEPARATOR) -> str:
 def split_names(text: str, separator: str = SEPARATOR) -> list[str]:
     """The names in a text, without blank ones and surrounding spaces.
 
-    A quote that is never closed is part of the name: people write `5" pipes`.
+    A quote that is never closed is part of the name: people write `5" pipes`. An asterisk in front is none, as that is
+    how Google marks its own groups.
     """
     end = re.escape(separator)
     names: list[str] = []
     for found in re.finditer(rf'\s*"((?:[^"]|"")*)"\s*(?:{end}|$)|([^{end}]*)(?:{end}|$)', text):
-        name = found[1].replace('""', '"') if found[1] is not None else found[2].strip()
+        name = found[1].replace('""', '"') if found[1] is not None else plain_name(found[2])
         if name:
             names.append(name)
     return names
 
 
+def plain_name(text: str) -> str:
+    """A name that is not quoted."""
+    return text.strip().removeprefix("*").strip()
+
+
 def _quoted(name: str, separator: str) -> str:
-    if not _MAY_SEPARATE.isdisjoint(name) or separator in name or name.startswith('"') or name != name.strip():
+    if _MAY_SEPARATE.search(name) or separator in name or name != name.strip():
         escaped = name.replace('"', '""')
         return f'"{escaped}"'
     return name

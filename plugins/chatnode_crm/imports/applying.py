@@ -15,10 +15,11 @@ from chatnode_crm.contacts.writing import create_many, update_many
 from chatnode_crm.imports.deciding import OPTED_OUT, Claims, Decision
 from chatnode_crm.imports.judging import COUNTED, Judged, judge, list_groups, tags_of, wanted_tags
 from chatnode_crm.imports.options import ImportPolicies
+from chatnode_crm.imports.passing import passed_over
 from chatnode_crm.imports.staged import READY, StagedRow
 from chatnode_crm.lists.changing import make_list
 from chatnode_crm.lists.membership import add_many
-from chatnode_crm.tags.changing import find_or_make_tag
+from chatnode_crm.tags.changing import make_tag
 from chatnode_crm.tags.finding import tag_by_name
 from chatnode_crm.tags.tagging import tag_many, untag_many
 
@@ -48,6 +49,8 @@ class Applied:
     listed: dict[int, list[int]] = attrs.field(factory=dict[int, list[int]])
     tagged: dict[int, list[int]] = attrs.field(factory=dict[int, list[int]])
     untagged: dict[int, list[int]] = attrs.field(factory=dict[int, list[int]])
+    new_lists: list[int] = attrs.field(factory=list[int])
+    new_tags: list[int] = attrs.field(factory=list[int])
 
     def extend(self, other: Applied) -> None:
         self.letters += other.letters
@@ -55,6 +58,8 @@ class Applied:
         self.faults += other.faults
         self.images += other.images
         self.created += other.created
+        self.new_lists += other.new_lists
+        self.new_tags += other.new_tags
         for own, more in (
             (self.listed, other.listed), (self.tagged, other.tagged), (self.untagged, other.untagged)
         ):  # fmt: skip
@@ -68,6 +73,8 @@ class Applied:
             "listed": _pairs(self.listed),
             "tagged": _pairs(self.tagged),
             "untagged": _pairs(self.untagged),
+            "new_lists": self.new_lists,
+            "new_tags": self.new_tags,
         }
 
 
@@ -120,6 +127,9 @@ def _apply(tx: Transaction, setup: ApplySetup, rows: Sequence[StagedRow]) -> App
         for each in judged
         if each.row.letter == READY and each.decision.fault is not None
     ]
+    warnings = passed_over(tx, judged, setup.policies)
+    applied.faults += warnings
+    applied.counts["passed_over"] += len(warnings)
     keys = _write_contacts(tx, setup, judged, applied)
     _write_lists(tx, setup, judged, keys, applied)
     _write_tags(tx, setup, judged, keys, applied)
@@ -168,6 +178,7 @@ def _write_lists(
         key = group.key
         if key is None:
             key = make_list(tx, group.name, kind="static", actor=setup.actor).key
+            applied.new_lists.append(key)
         added = add_many(tx, key, [keys[each.row.number] for each in group.rows], actor=setup.actor)
         applied.listed[key] = added
         applied.counts["listed"] += len(added)
@@ -191,7 +202,10 @@ def _write_tags(
             replaced[contact] = set(wanted.names)
     _take_others(tx, setup, replaced, applied)
     for name, contacts in adding.values():
-        tag = find_or_make_tag(tx, name, actor=setup.actor)
+        tag = tag_by_name(tx, name)
+        if tag is None:
+            tag = make_tag(tx, name, actor=setup.actor)
+            applied.new_tags.append(tag.key)
         applied.tagged[tag.key] = tag_many(tx, tag.key, contacts, actor=setup.actor)
         applied.counts["tagged"] += len(applied.tagged[tag.key])
 

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator, Mapping, Sequence
+import os
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
 from urllib.parse import quote
 
 import trio
 
-from chatnode.api import Context, Refusal, Request, Response, Route, command, now_ms, rfc3339
+from chatnode.api import Context, Querying, Refusal, Request, Response, Route, command, now_ms, rfc3339
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.files.safety import neutralised
 from chatnode_crm.imports.inspecting import open_staged
-from chatnode_crm.imports.links import SIGNATURE, asked_by_link, make_link
 from chatnode_crm.imports.model import ErrorsLink, LinkErrors
 from chatnode_crm.imports.progress import MEANING, faults_of, letters_of
 from chatnode_crm.imports.rows import ImportRow, find_import, import_by_id
 from chatnode_crm.imports.staged import StagedRow, StagedRows, numbers_with
+from chatnode_crm.links import DAY_SECONDS, SIGNATURE, FileLinks
 from chatnode_crm.permissions import IMPORT
 
-LINK_SECONDS = 86_400
 ADDED = ("_row", "_line", "_field", "_code", "_message")
 """The columns that say what is wrong; a file with them is read without them."""
 _ROWS = 500
+_LINKS = FileLinks("import errors", IMPORT, also=("verdicts",))
 _KINDS = ("invalid", "duplicate", "suppressed")
 
 
@@ -35,10 +38,30 @@ async def link_errors(ctx: Context, asked: LinkErrors) -> ErrorsLink:
     values and import it: these columns are ignored.
     """
     row = await ctx.read(lambda reader: find_import(reader, ctx, asked.import_))
-    (await open_staged(ctx, row)).close()
+    if asked.path is not None and not ctx.operator:
+        raise Refusal("forbidden", "only the operator can name a file, on the command line", path="path")
+    staged = await open_staged(ctx, row)
+    with staged:
+        if asked.path is not None:
+            await _write(Path(asked.path), _parts(ctx, row, staged, asked.verdicts))
     verdicts = ",".join(sorted(set(asked.verdicts)))
-    expires_at = rfc3339(now_ms() + LINK_SECONDS * 1_000)
-    return ErrorsLink(make_link(ctx, row.id, verdicts, LINK_SECONDS), expires_at)
+    expires_at = rfc3339(now_ms() + DAY_SECONDS * 1_000)
+    url = _LINKS.make(ctx, f"imports/{row.id}/errors", row.id, DAY_SECONDS, verdicts=verdicts)
+    return ErrorsLink(url, expires_at)
+
+
+async def _write(path: Path, parts: AsyncGenerator[bytes]) -> None:
+    """Write a complete file, which only its owner can read. Raises `Refusal`."""
+    try:
+        async with aclosing(parts), await trio.open_file(path, "wb", opener=_private) as file:
+            async for part in parts:
+                await file.write(part)
+    except OSError as error:
+        raise Refusal("invalid", f"cannot write the file: {error.strerror}", path="path") from None
+
+
+def _private(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
 
 
 async def send_errors(ctx: Context, request: Request) -> Response:
@@ -48,10 +71,8 @@ async def send_errors(ctx: Context, request: Request) -> Response:
     if not verdicts or not set(verdicts) <= set(_KINDS):
         raise Refusal("invalid", f"expected some of {', '.join(_KINDS)}", path="verdicts")
     if SIGNATURE in request.query:
-        owner = await asked_by_link(ctx, request.query, id)
-        row = await ctx.read(lambda reader: import_by_id(reader, id))
-        if owner is not None and row.owner != owner:
-            raise Refusal("not_found", "you have no such import")
+        _LINKS.check(ctx, request.query, id)
+        row = await ctx.read(lambda reader: _by_link(reader, request, id))
     else:
         ctx.check(IMPORT, reads=True)
         row = await ctx.read(lambda reader: find_import(reader, ctx, id))
@@ -69,7 +90,15 @@ async def send_errors(ctx: Context, request: Request) -> Response:
     )
 
 
-async def _parts(ctx: Context, row: ImportRow, staged: StagedRows, verdicts: Sequence[str]) -> AsyncIterator[bytes]:
+def _by_link(reader: Querying, request: Request, id: str) -> ImportRow:
+    """Raises `Refusal`."""
+    account, row = _LINKS.requester(reader, request.query), import_by_id(reader, id)
+    if account is not None and row.owner != account.key:
+        raise Refusal("not_found", "you have no such import")
+    return row
+
+
+async def _parts(ctx: Context, row: ImportRow, staged: StagedRows, verdicts: Sequence[str]) -> AsyncGenerator[bytes]:
     """A part for some hundred rows at a time, with a BOM, by which spreadsheets know the encoding."""
     letters = await ctx.read(lambda reader: letters_of(reader, row, staged.letters))
     wanted = "".join(letter for letter, verdict in MEANING.items() if verdict in verdicts)

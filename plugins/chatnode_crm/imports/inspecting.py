@@ -12,6 +12,8 @@ from chatnode_crm.imports.deciding import Claims
 from chatnode_crm.imports.judging import Judged, judge
 from chatnode_crm.imports.layout import ImportFiles
 from chatnode_crm.imports.model import FaultInfo, ImportedRow, ImportRowPage, ListImportRows
+from chatnode_crm.imports.options import ImportPolicies
+from chatnode_crm.imports.passing import passed_over
 from chatnode_crm.imports.progress import MEANING, applied_rows, faults_of, kept_rows, letters_of
 from chatnode_crm.imports.rows import ImportRow, find_import
 from chatnode_crm.imports.setup import stored_options
@@ -54,8 +56,9 @@ def _shown(
     faults = faults_of(reader, row.key, [each.number for each in rows], undoing=kept)
     done = applied_rows(reader, row.key)
     waiting = [each for each in rows if each.number > done and each.letter == READY]
-    judged = judge(reader, waiting, stored_options(row).policies, Claims({}), row.created_at)
-    decided = {each.row.number: shown_decision(each) for each in judged}
+    policies = stored_options(row).policies
+    judged = judge(reader, waiting, policies, Claims({}), row.created_at)
+    decided = {each.row: each for each in shown_decisions(reader, judged, policies)}
     shown: list[ImportedRow] = []
     for each in rows:
         fault = faults.get(each.number)
@@ -65,11 +68,16 @@ def _shown(
     return shown
 
 
-def shown_decision(judged: Judged) -> ImportedRow:
-    """A row, and what becomes of it."""
+def shown_decisions(reader: Querying, judged: Sequence[Judged], policies: ImportPolicies) -> list[ImportedRow]:
+    """Rows, and what becomes of them."""
+    warnings = dict(passed_over(reader, judged, policies))
+    return [_shown_decision(each, warnings.get(each.row.number)) for each in judged]
+
+
+def _shown_decision(judged: Judged, warning: FieldFault | None) -> ImportedRow:
     row, decision = judged.row, judged.decision
     fault = decision.fault if decision.fault is not None and decision.fault not in row.faults else None
-    shown = shown_row(row, [] if fault is None else [fault])
+    shown = shown_row(row, [each for each in (fault, warning) if each is not None])
     shown.verdict = decision.verdict
     shown.changes = dict(decision.changes) or None
     return shown

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 
 import attrs
 import trio
 
-from chatnode.api import Context, Refusal, command
-from chatnode_crm.contacts.fields import by_name
-from chatnode_crm.files.headers import fold
+from chatnode.api import Context, Querying, Refusal, command
+from chatnode_crm.contacts.fields import by_name, listed
+from chatnode_crm.files.headers import IGNORE, fold
 from chatnode_crm.files.mapping import BadMapping, suggest
 from chatnode_crm.files.reading import FileTable, RawRow, UnreadableFile
 from chatnode_crm.imports.deciding import Claims
-from chatnode_crm.imports.inspecting import shown_decision
+from chatnode_crm.imports.inspecting import shown_decisions
 from chatnode_crm.imports.judging import judge
 from chatnode_crm.imports.layout import ImportFiles
 from chatnode_crm.imports.model import (
     DetectedColumn,
     DetectedFile,
     DetectImport,
+    ImportedRow,
     ImportPreview,
     PreviewImport,
 )
@@ -49,12 +51,13 @@ async def look(ctx: Context, row: ImportRow, reading: FileReading) -> Look:
     if not row.source:
         raise Refusal("gone", "the file was removed, as a contact in it was deleted; upload it again", path="import")
     options = ImportOptions(reading=reading)
+    custom = await ctx.read(targets_by_header)
     path, settings = ImportFiles.of(ctx.directory, row.id).source, ctx.settings(CrmSettings)
 
     def read() -> Look:
         with open_file(path, options, settings) as table:
             rows = list(islice(table.rows(), SAMPLE_ROWS))
-            return _looked(table, rows)
+            return _looked(table, rows, custom)
 
     try:
         return await trio.to_thread.run_sync(read)
@@ -62,12 +65,20 @@ async def look(ctx: Context, row: ImportRow, reading: FileReading) -> Look:
         raise Refusal("invalid", str(error), path="file") from None
 
 
-def _looked(table: FileTable, rows: list[RawRow]) -> Look:
-    suggestions = suggest(table.columns, [row.values for row in rows])
+def targets_by_header(reader: Querying) -> dict[str, str]:
+    """The targets of custom fields by the case-folded names that columns may have for them."""
+    targets = [(field.name, f"custom.{field.name}") for field in listed(reader)]
+    return {header.casefold(): target for name, target in targets for header in (name, target)}
+
+
+def _looked(table: FileTable, rows: list[RawRow], custom: Mapping[str, str]) -> Look:
+    suggestions = suggest(table.columns, [row.values for row in rows], custom)
     columns = [
         DetectedColumn(each.name, each.target, each.confidence, _samples(rows, each.column)) for each in suggestions
     ]
-    opted_out = next((name for name in table.columns if fold(name) in _OPTED_OUT), None)
+    opted_out = next(
+        (each.name for each in suggestions if each.target == IGNORE and fold(each.name) in _OPTED_OUT), None
+    )
     file = DetectedFile(
         table.kind, table.header, columns, encoding=table.encoding, delimiter=table.delimiter, sheet=table.sheet,
         sheets=list(table.sheets) or None, notes=list(table.notes) or None,
@@ -102,8 +113,11 @@ async def preview(ctx: Context, asked: PreviewImport) -> ImportPreview:
     options = attrs.evolve(before, mapping=mapping, policies=asked.policies or before.policies)
     rows = await _read_rows(ctx, row, options, ctx.page_size(asked.limit))
 
-    judged = await ctx.read(lambda reader: judge(reader, rows, options.policies, Claims({}), row.created_at))
-    return ImportPreview(mapping, [shown_decision(each) for each in judged])
+    def decide(reader: Querying) -> list[ImportedRow]:
+        judged = judge(reader, rows, options.policies, Claims({}), row.created_at)
+        return shown_decisions(reader, judged, options.policies)
+
+    return ImportPreview(mapping, await ctx.read(decide))
 
 
 async def _read_rows(ctx: Context, row: ImportRow, options: ImportOptions, limit: int) -> list[StagedRow]:

@@ -22,7 +22,8 @@ ErrorVerdict = Literal["invalid", "duplicate", "suppressed"]
 @attrs.define
 class ImportCounts:
     """Rows by what becomes of them, whose sum is the number of rows; then how many contacts really were added to the
-    list, and how many tags contacts were given, or lost to a policy."""
+    list, and how many tags contacts were given, or lost to a policy; and how many rows name a list that was
+    `passed_over`, as it is dynamic, archived or a campaign under way."""
 
     created: int = 0
     updated: int = 0
@@ -33,6 +34,7 @@ class ImportCounts:
     listed: int = 0
     tagged: int = 0
     untagged: int = 0
+    passed_over: int = 0
 
 
 @attrs.define
@@ -212,10 +214,12 @@ class ImportRowPage:
 
 @attrs.define
 class LinkErrors:
-    """Rows with which verdicts; by default those that are invalid."""
+    """Rows with which verdicts; by default those that are invalid. `path`, on the command line of the node: the file
+    is written there, too."""
 
     import_: Id
     verdicts: Annotated[list[ErrorVerdict], Items(3)] = attrs.field(factory=lambda: list[ErrorVerdict](["invalid"]))
+    path: Annotated[str, Text(4_096, 1)] | None = None
 
 
 @attrs.define

@@ -7,6 +7,7 @@ from typing import Literal
 
 from chatnode.api import Querying, Transaction
 from chatnode_crm.contacts.values import FieldFault
+from chatnode_crm.imports.passing import WARNINGS
 from chatnode_crm.imports.rows import ImportRow
 from chatnode_crm.imports.staged import DUPLICATE, INVALID, REMOVED
 from chatnode_crm.jsons import json_array
@@ -58,7 +59,10 @@ def faults_of(reader: Querying, import_key: int, numbers: Sequence[int], *, undo
         "AND row IN (SELECT value FROM json_each(?))",
         (import_key, int(undoing), json_array(numbers)),
     )
-    return {number: FieldFault(*fault) for number, *fault in rows.fetchall()}
+    return {
+        number: FieldFault(field, code, message, warning=code in WARNINGS)
+        for number, field, code, message in rows.fetchall()
+    }
 
 
 def kept_rows(reader: Querying, import_key: int, after: int, limit: int) -> list[int]:

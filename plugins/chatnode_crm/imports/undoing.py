@@ -18,8 +18,10 @@ from chatnode.api import IntegrityError, Querying, Refusal, Transaction
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.contacts.writing import delete_many, update_many
 from chatnode_crm.jsons import json_array
+from chatnode_crm.lists.changing import delete_list
 from chatnode_crm.lists.finding import list_by_key
 from chatnode_crm.lists.membership import remove_many
+from chatnode_crm.tags.changing import delete_tag
 from chatnode_crm.tags.finding import tag_by_key
 from chatnode_crm.tags.tagging import tag_many, untag_many
 
@@ -154,7 +156,8 @@ def _store(tx: Transaction, setup: UndoSetup, part: _Slice) -> None:
 
 
 def _take_from(tx: Transaction, setup: UndoSetup, part: _Slice, most: int, counts: Counter[str]) -> int:
-    """Tags, then members of the list, then contacts; returns how many changes were looked at."""
+    """Tags, then members of the list, then contacts, then new lists and tags; returns how many changes were looked
+    at."""
     added = part.added
     for kind in ("tagged", "untagged", "listed"):
         if added[kind]:
@@ -164,10 +167,26 @@ def _take_from(tx: Transaction, setup: UndoSetup, part: _Slice, most: int, count
                 added[kind].pop()
             _take_kind(tx, setup, part, kind, key, some, counts)
             return len(some)
+    if not added["created"]:
+        _remove_new(tx, setup, added)
+        return 1
     numbers = _numbers_of_created(part)[: len(added["created"])]
     some = _pop(added["created"], most)
     _delete(tx, setup, part, list(zip(numbers[-len(some) :], some, strict=True)), counts)
     return len(some)
+
+
+def _remove_new(tx: Transaction, setup: UndoSetup, added: dict[str, Any]) -> None:
+    """Remove the lists and tags that the slice made, where nobody uses or has changed them since: all that the import
+    put on them is taken off by now, as later slices are undone first."""
+    for key in added.pop("new_lists", ()):
+        made = list_by_key(tx, key)
+        if made is not None and not made.members and made.updated_at == made.created_at:
+            delete_list(tx, made, actor=setup.actor)
+    for key in added.pop("new_tags", ()):
+        tag = tag_by_key(tx, key)
+        if tag is not None and not tag.contacts and tag.updated_at == tag.created_at:
+            delete_tag(tx, tag, actor=setup.actor)
 
 
 def _take_kind(

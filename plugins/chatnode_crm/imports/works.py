@@ -18,6 +18,7 @@ from chatnode_crm.imports.deciding import Claims
 from chatnode_crm.imports.judging import count_memberships, count_verdicts, judge
 from chatnode_crm.imports.layout import ImportFiles
 from chatnode_crm.imports.options import permissions_of
+from chatnode_crm.imports.passing import passed_over
 from chatnode_crm.imports.progress import applied_rows, planned_letters, save_plan
 from chatnode_crm.imports.rows import ImportRow, change_import, import_by_id
 from chatnode_crm.imports.setup import find_setup, stored_options
@@ -91,6 +92,7 @@ def _plan(setup: ApplySetup, rows: Sequence[StagedRow], claims: Claims, counts: 
     judged = judge(reader, rows, setup.policies, claims, setup.since)
     counts.update(count_verdicts(judged))
     counts.update(count_memberships(reader, judged, setup.policies, setup.list_key, setup.tags))
+    counts["passed_over"] += len(passed_over(reader, judged, setup.policies))
     return [each.letter for each in judged]
 
 
@@ -174,7 +176,9 @@ async def run_undo(ctx: Context, work: Work) -> Mapping[str, Any]:
     for size in work.slices(MOST_ROWS):
         if not await work.write(partial(_undo, work, row, undo, size, total)):
             break
-    return await work.write(partial(_undone, work, row, total))
+    done = await work.write(partial(_undone, work, row, total))
+    ctx.wake("lists_sweep")
+    return done
 
 
 def _undo(work: Work, row: ImportRow, undo: UndoSetup, most: int, total: int, tx: Transaction) -> bool:

@@ -12,4 +12,7 @@ REPLAYED = {
     "crm.lists.stage", "crm.lists.delete", "crm.lists.add", "crm.lists.remove", "crm.lists.copy", "crm.lists.merge",
     "crm.lists.intersect", "crm.tags.create", "crm.tags.update", "crm.tags.delete", "crm.tags.apply", "crm.tags.remove",
     "crm.tags.clear", "crm.tags.merge", "crm.fields.define", "crm.fields.change", "crm.fields.delete",
+    "crm.exports.create", "crm.exports.delete", "crm.imports.create", "crm.imports.map", "crm.imports.plan",
+    "crm.imports.start", "crm.imports.undo", "crm.imports.pause", "crm.imports.resume", "crm.imports.cancel",
+    "crm.imports.delete", "crm.mappings.save", "crm.mappings.delete",
 }  # fmt: skip

@@ -12,7 +12,7 @@ from chatnode_crm.contacts.values.names import split_name
 from chatnode_crm.files.headers import FULL_NAME, IGNORE, LISTS, TAGS
 from chatnode_crm.files.mapping.dates import read_date
 from chatnode_crm.files.mapping.model import BadMapping, ColumnMapping
-from chatnode_crm.files.names import split_names
+from chatnode_crm.files.names import plain_name, split_names
 from chatnode_crm.files.reading.model import RawRow, RowFault
 
 _SEPARATORS = (":::", ";", "|", ",")
@@ -119,9 +119,8 @@ def split_cell(text: str, separator: str | None) -> list[str]:
     if separator is None:
         outside = re.sub('"[^"]*"', "", text)
         separator = next((each for each in _SEPARATORS if each in outside), ";")
-    names = split_names(text, separator) if len(separator) == 1 else map(str.strip, text.split(separator))
-    found = (name.removeprefix("* ").strip() for name in names)
-    return list(dict.fromkeys(name for name in found if name and name != "*"))
+    names = split_names(text, separator) if len(separator) == 1 else map(plain_name, text.split(separator))
+    return list(dict.fromkeys(name for name in names if name))
 
 
 def _nothing(_: Sequence[str]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -37,11 +37,14 @@ class Suggestion:
     confidence: float
 
 
-def suggest(columns: Sequence[str], rows: Sequence[Sequence[str]] = ()) -> list[Suggestion]:
-    """A suggestion for each column, such that no field is suggested twice. `rows` are some of the file."""
+def suggest(
+    columns: Sequence[str], rows: Sequence[Sequence[str]] = (), custom: Mapping[str, str] | None = None
+) -> list[Suggestion]:
+    """A suggestion for each column, such that no field is suggested twice. `rows` are some of the file; `custom` are
+    the targets of custom fields by the case-folded names that columns have for them."""
     rows = rows[:_SAMPLE]
     cells = [[row[at].strip() for row in rows if at < len(row) and row[at].strip()] for at in range(len(columns))]
-    guesses = [_guess(name, cells[at]) for at, name in enumerate(columns)]
+    guesses = [_custom(name, custom or {}) or _guess(name, cells[at]) for at, name in enumerate(columns)]
     targets = [target for target, _ in guesses]
     _settle_names(columns, targets, cells)
     best: dict[str, int] = {}
@@ -66,6 +69,14 @@ def suggested_mapping(suggestions: Sequence[Suggestion]) -> ColumnMapping:
 def _rank(confidence: float, cells: Sequence[str]) -> tuple[bool, bool, int]:
     """Of columns that are alike, the one with more values is meant, and then the first."""
     return confidence == 1.0, confidence >= 0.8, len(cells)
+
+
+def _custom(name: str, custom: Mapping[str, str]) -> tuple[str, float] | None:
+    """A custom field goes by its full name, and by its name where that is not the name of another field."""
+    target = custom.get(name.strip().casefold())
+    if target is None or (name.strip().casefold() != target.casefold() and field_of(name) is not None):
+        return None
+    return target, 1.0
 
 
 def _guess(name: str, cells: Sequence[str]) -> tuple[str, float]:

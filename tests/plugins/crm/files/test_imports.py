@@ -12,7 +12,7 @@ from pathlib import Path
 from chatnode_crm.files import mapping, reading
 with reading.open_table(Path(sys.argv[1])) as table:
     mapping.preview(mapping.suggested_mapping(mapping.suggest(table.columns)), table.columns, table.rows())
-print([name for name in ("phonenumbers", "email_validator", "pycountry", "gettext") if name in sys.modules])
+print([name for name in ("phonenumbers", "email_validator", "pycountry") if name in sys.modules])
 """
 
 

@@ -33,7 +33,7 @@ _STATE = (
     "LEFT JOIN crm_contacts c ON c.key = g.contact ORDER BY 1, 3",
     "SELECT g.kind, c.email, g.subject >> 40 FROM log g LEFT JOIN crm_contacts c "
     "ON c.key = g.subject & ((1 << 40) - 1) WHERE g.kind LIKE 'crm.%' ORDER BY 1, 2, 3",
-    "SELECT before, after FROM crm_changes ORDER BY 1, 2",
+    "SELECT json_remove(before, '$.created_at'), after FROM crm_changes ORDER BY 1, 2",
     "SELECT name, state, rows, counts, plan FROM crm_imports ORDER BY key",
     "SELECT row, field, code FROM crm_import_faults ORDER BY 1",
     "SELECT count(*) FROM crm_import_images",

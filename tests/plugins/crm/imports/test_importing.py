@@ -34,12 +34,46 @@ async def test_a_file_is_planned_imported_and_undone(node: Node, mara: User) -> 
     assert (planned["state"], planned["rows"]) == ("planned", 5)
     assert planned["plan"] == {
         "created": 2, "updated": 0, "unchanged": 0, "duplicates": 1, "suppressed": 0, "invalid": 2, "listed": 0,
-        "tagged": 2, "untagged": 0,
+        "tagged": 2, "untagged": 0, "passed_over": 0,
     }  # fmt: skip
     applied = await finished(node, mara, "start", id)
     assert (applied["state"], applied["counts"], applied["replanned"]) == ("applied", planned["plan"], 0)
     undone = await finished(node, mara, "undo", id)
     assert (undone["state"], undone["undone"]["deleted"], undone["undone"]["kept"]) == ("undone", 2, 0)
+
+
+async def test_new_lists_and_tags_go_with_the_undoing_unless_they_are_used(node: Node, mara: User) -> None:
+    text = "email,first_name,last_name,tags,lists\nann@example.com,Ann,Lee,gold;vip,Fresh\n"
+    text += "bob@example.com,Bob,Ray,vip,Old\n"
+    other = (await mara.does("crm.contacts.create", email="eve@example.com", first_name="E", last_name="F"))["contact"]
+    await mara.does("crm.lists.create", name="Old")
+    id = await begun(mara, text)
+    await finished(node, mara, "start", id)
+    await mara.does("crm.tags.apply", tags=["gold"], contacts=[other["id"]])
+    await finished(node, mara, "undo", id)
+    assert [each["name"] for each in (await mara.does("crm.lists.list"))["lists"]] == ["Old"]
+    assert [each["name"] for each in (await mara.does("crm.tags.list"))["tags"]] == ["gold"]
+    assert (await node.call("node.check"))["clean"]
+
+
+async def test_lists_that_are_passed_over_are_said(node: Node, mara: User) -> None:
+    await mara.does("crm.lists.create", name="Shut")
+    await mara.does("crm.lists.archive", list="Shut")
+    await mara.does("crm.segments.create", name="Lyonese", filter={"city": {"_eq": "Lyon"}})
+    text = "email,first_name,last_name,lists\nann@example.com,Ann,Lee,Shut\nbob@example.com,Bob,Ray,New;Lyonese\n"
+    id = await begun(mara, text)
+
+    async def said() -> list[tuple[str, str, bool]]:
+        return [
+            (row["verdict"], *next((each["code"], each["warning"]) for each in row["faults"]))
+            for row in await rows(mara, id)
+        ]
+
+    codes = [("create", "closed_list", True), ("create", "dynamic_list", True)]
+    planned = await finished(node, mara, "plan", id)
+    assert (planned["plan"]["listed"], planned["plan"]["passed_over"], await said()) == (1, 2, codes)
+    applied = await finished(node, mara, "start", id)
+    assert (applied["counts"], await said()) == (planned["plan"], codes)
 
 
 async def test_rows_are_shown_with_what_becomes_of_them(node: Node, mara: User) -> None:

@@ -16,6 +16,7 @@ from chatnode_crm.imports.applying import ApplySetup, apply_rows
 from chatnode_crm.imports.deciding import Claims
 from chatnode_crm.imports.judging import count_memberships, count_verdicts, judge
 from chatnode_crm.imports.options import ImportPolicies
+from chatnode_crm.imports.passing import passed_over
 from chatnode_crm.imports.staged import DUPLICATE, READY, StagedRow
 from chatnode_crm.imports.undoing import UndoSetup, undo_some
 from chatnode_crm.lists.changing import archive_list, make_list
@@ -116,6 +117,7 @@ def plan(tx: Transaction, setup: ApplySetup, rows: list[StagedRow], size: int) -
         judged = judge(tx, rows[first : first + size], setup.policies, claims, 0)
         counts.update(count_verdicts(judged))
         counts.update(count_memberships(tx, judged, setup.policies, setup.list_key, setup.tags))
+        counts["passed_over"] += len(passed_over(tx, judged, setup.policies))
     return counts
 
 

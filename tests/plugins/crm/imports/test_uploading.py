@@ -83,7 +83,7 @@ async def test_a_link_is_for_one_import_and_ends_with_its_user(node: Node, url: 
     assert (await fetch(url + link.split("?")[0])).status == 401
     assert (await fetch(url + link.split("?")[0], await mia.token())).status == 200
     await node.call("people.role", person="mia", role="member")
-    assert (await fetch(url + link)).status == 404
+    assert (await fetch(url + link)).status == 403
 
 
 async def test_what_is_refused_leaves_nothing(node: Node, url: str, mia: LiveUser) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import attrs
 
 from chatnode_crm.files.reading.cards.lines import CardLine, CardLines
 from chatnode_crm.files.reading.cards.properties import Property, read_property
-from chatnode_crm.files.reading.cards.rows import COLUMNS, USED, row_of_card
+from chatnode_crm.files.reading.cards.rows import COLUMNS, OWN, USED, is_column, row_of_card
 from chatnode_crm.files.reading.encodings import Encoding
 from chatnode_crm.files.reading.model import ReadLimits, RowFault
 from chatnode_crm.files.reading.tables import FileTable, RawRecord
@@ -22,12 +23,14 @@ _MOST_FAULTS = 10
 def open_cards(path: Path, encoding: Encoding, sample: str, limits: ReadLimits) -> FileTable:
     """The table of a file of vCards."""
     line_end = "\r" if "\n" not in sample and "\r" in sample else "\n"
+    source = _Cards(path, encoding, line_end, limits)
+    ours = source.find_ours()
     return FileTable(
         kind="vcard",
-        columns=COLUMNS,
+        columns=(*COLUMNS, *ours),
         header=True,
         encoding=encoding.name,
-        source=_Cards(path, encoding, line_end, limits),
+        source=attrs.evolve(source, ours=ours),
         first=0,
         limits=limits,
     )
@@ -39,9 +42,35 @@ class _Cards:
     encoding: Encoding
     line_end: str
     limits: ReadLimits
+    ours: tuple[str, ...] = ()
+    """The columns that only cards of a node have."""
 
     def __iter__(self) -> Generator[RawRecord]:
-        wide = self.encoding.name.startswith(("utf-16", "utf-32"))
+        yield from _CardReader(self._byte_encoding, self.limits, self.ours).records(self._lines())
+
+    def find_ours(self) -> tuple[str, ...]:
+        """The columns of a node's own lines, in their order. The whole file is read for them, as any card may be
+        the first that has one."""
+        found: dict[str, None] = {}
+        with closing(self._lines()) as lines:
+            for line in lines:
+                if not line.text.startswith(f"{OWN};"):
+                    continue
+                read = read_property(line.text, self._byte_encoding, USED)
+                if read is not None and is_column(read.label) and len(COLUMNS) + len(found) < self.limits.columns:
+                    found[read.label] = None
+        return tuple(found)
+
+    @property
+    def _is_wide(self) -> bool:
+        return self.encoding.name.startswith(("utf-16", "utf-32"))
+
+    @property
+    def _byte_encoding(self) -> str:
+        return "utf-8" if self._is_wide else self.encoding.name
+
+    def _lines(self) -> Generator[CardLine]:
+        wide = self._is_wide
         with self.path.open("rb") as file:
             file.seek(self.encoding.skip)
             name, errors = (self.encoding.name, "replace") if wide else ("latin-1", "strict")
@@ -51,14 +80,15 @@ class _Cards:
                 line = text.readline(most)
                 return line.encode("utf-8", "replace").decode("latin-1") if wide else line
 
-            yield from _CardReader("utf-8" if wide else self.encoding.name, self.limits).records(readline)
+            yield from CardLines(readline, self.limits.cell * 4)
 
 
 class _CardReader:
     """Makes a record of each card, and of what is between cards and belongs to none."""
 
-    def __init__(self, encoding: str, limits: ReadLimits) -> None:
+    def __init__(self, encoding: str, limits: ReadLimits, ours: Sequence[str]) -> None:
         self._encoding = encoding
+        self._ours = ours
         self._limits = limits
         self._begin = 0
         self._open = False
@@ -68,8 +98,8 @@ class _CardReader:
         self._faults: list[RowFault] = []
         self._stray = False
 
-    def records(self, readline: Callable[[int], str]) -> Iterator[RawRecord]:
-        for line in CardLines(readline, self._limits.cell * 4):
+    def records(self, lines: Iterable[CardLine]) -> Iterator[RawRecord]:
+        for line in lines:
             yield from self._read(line)
         if self._open:
             yield self._taken("the file ends within this card; END:VCARD is missing")
@@ -93,7 +123,11 @@ class _CardReader:
                 self._read_property(line)
         elif mark and not self._stray:
             self._stray = True
-            yield line.number, [""] * len(COLUMNS), (RowFault(None, "bad_card", "lines that belong to no card"),)
+            yield (
+                line.number,
+                [""] * (len(COLUMNS) + len(self._ours)),
+                (RowFault(None, "bad_card", "lines that belong to no card"),),
+            )
 
     def _read_property(self, line: CardLine) -> None:
         self._lines += 1
@@ -114,7 +148,7 @@ class _CardReader:
             self._faults.append(RowFault(None, code, message))
 
     def _taken(self, problem: str | None) -> RawRecord:
-        values, faults = row_of_card(self._properties, self._limits.cell)
+        values, faults = row_of_card(self._properties, self._limits.cell, self._ours)
         faults.extend(self._faults)
         if problem is not None:
             faults.append(RowFault(None, "bad_card", problem))

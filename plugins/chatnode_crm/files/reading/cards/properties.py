@@ -16,6 +16,8 @@ _PARAMETER = re.compile(r';((?:[^;"]|"[^"]*"|")*)')
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _PART = re.compile(r"((?:[^\\;]|\\.)*)(?:;|\Z)", re.DOTALL)
 _ITEM = re.compile(r"((?:[^\\,]|\\.)*)(?:,|\Z)", re.DOTALL)
+_IN_PARAMETERS = re.compile(r"\^[\^'n]")
+_MEANING = {"^^": "^", "^'": '"', "^n": "\n"}
 _BARE = ("QUOTED-PRINTABLE", "BASE64", "B", "8BIT", "7BIT")
 
 
@@ -60,7 +62,7 @@ def read_property(line: str, encoding: str, used: Container[str]) -> Property | 
     value, wrong = _decoded(raw, parameters, encoding)
     types = frozenset(each.strip().upper() for each in ",".join(parameters.get("TYPE", ())).split(","))
     derived = any(parameters.get(each, [""])[0].upper() == "TRUE" for each in ("DERIVED", "X-DERIVED"))
-    label = parameters.get("X-NAME", [""])[0]
+    label = _label(parameters.get("X-NAME", [""])[0])
     return Property(name, types, _preference(parameters, types), value, wrong, derived, label)
 
 
@@ -73,6 +75,12 @@ def _parameters(written: str) -> dict[str, list[str]]:
             name, value = ("ENCODING" if name in _BARE else "TYPE"), name
         found.setdefault(name, []).append(value)
     return found
+
+
+def _label(written: str) -> str:
+    """What a line of a node is about, in UTF-8 and with what parameters cannot have (RFC 6868)."""
+    text = written.encode("latin-1").decode("utf-8", "replace")
+    return _IN_PARAMETERS.sub(lambda found: _MEANING[found[0]], text)
 
 
 def _preference(parameters: dict[str, list[str]], types: frozenset[str]) -> int:

@@ -37,12 +37,18 @@ USED = frozenset(
     )
 )
 """The properties that rows are made of."""
+OWN = "X-CHATNODE"
+"""What cards of a node have no property for, with the name of the column as a parameter."""
+_CUSTOM = "custom."
+_CONSENT = "opted_out_at"
 _EXTENSION = re.compile(r";ext=(\d+)", re.IGNORECASE)
 _FAX = frozenset(("FAX", "PAGER", "BBS", "MODEM"))
 
 
-def row_of_card(properties: Sequence[Property], most: int) -> tuple[list[str], list[RowFault]]:
-    """The values in the columns, and what is wrong with them."""
+def row_of_card(
+    properties: Sequence[Property], most: int, ours: Sequence[str] = ()
+) -> tuple[list[str], list[RowFault]]:
+    """The values in the columns, and in those of a node's own lines, and what is wrong with them."""
     first, last = _names(properties)
     emails = _sorted(properties, "EMAIL", _email)
     phones = _sorted(properties, "TEL", _phone)
@@ -55,6 +61,7 @@ def row_of_card(properties: Sequence[Property], most: int) -> tuple[list[str], l
         join_names(item for each in _ours(properties, "lists") for item in each.items()),
         _first(properties, "TITLE"), _first(properties, "URL"), _first(properties, "BDAY"), _part(address, 2),
         _part(address, 5), _part(address, 4),
+        *(next((each.text() for each in _ours(properties, name)), "") for name in ours),
     ]  # fmt: skip
     faults = [
         RowFault(None, "encoding", f"{each.name}: {each.wrong}", warning=True) for each in properties if each.wrong
@@ -66,6 +73,11 @@ def row_of_card(properties: Sequence[Property], most: int) -> tuple[list[str], l
     if any(each.name in ("KIND", "X-ADDRESSBOOKSERVER-KIND") and each.text().lower() == "group" for each in properties):
         faults.append(RowFault(None, "group", "a group of contacts, not a contact"))
     return values, faults
+
+
+def is_column(label: str) -> bool:
+    """Whether the lines of a node with this label are a column, which other cards do not have."""
+    return label == _CONSENT or label.startswith(_CUSTOM)
 
 
 def _names(properties: Sequence[Property]) -> tuple[str, str]:
@@ -86,7 +98,7 @@ def _external_id(properties: Sequence[Property]) -> str:
 
 
 def _ours(properties: Sequence[Property], label: str) -> list[Property]:
-    return [each for each in properties if each.name == "X-CHATNODE" and each.label == label]
+    return [each for each in properties if each.name == OWN and each.label == label]
 
 
 def _sorted(properties: Sequence[Property], name: str, value: Callable[[Property], str]) -> list[str]:

@@ -26,6 +26,7 @@ REPEATABLE = frozenset({
     "people.export", "people.get", "people.list", "people.me", "people.sessions", "plugins.consumers",
     "plugins.export", "plugins.list", "plugins.set_aside", "presence.get", "presence.history", "receipts.list",
     "reports.list", "retention.list", "roles.list", "search.messages", "sessions.list", "typing.list",
+    "work.get", "work.list",
     # what does the same once or twice
     "conversations.direct", "messages.post", "presence.status", "presence.visible", "receipts.delivered",
     "receipts.read", "typing",

@@ -22,7 +22,7 @@ from chatnode.reference.typed import shown, signature, words_of_fields
 
 DECLARED = (
     "Plugin", "Command", "EventKind", "Table", "Step", "Permission", "PluginRole", "Limit", "Consumer", "Task",
-    "WorkKind", "Route", "Response", "FilePart", "ByteRange", "Page", "Metric", "Collection", "Field", "RemovalNote",
+    "WorkKind", "Route", "Response", "FilePart", "Page", "Metric", "Collection", "Field", "RemovalNote",
 )  # fmt: skip
 WORKED_WITH = (
     "Context",

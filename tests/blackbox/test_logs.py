@@ -15,7 +15,8 @@ SAID = "canarywren"
 SECRETS = ("canaryplover", "canaryheron")
 
 
-@pytest.mark.parametrize("form", [pytest.param("text", marks=pytest.mark.slow), "json"])
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["text", "json"])
 def test_a_dialogue_at_its_most_talkative(tmp_path: Path, form: str) -> None:
     node = NodeProcess(tmp_path / "data", UNLIMITED | {"LOGS__LEVEL": "debug", "LOGS__FORMAT": form})
     for handle in ("ann", "bob"):

@@ -220,6 +220,24 @@ def _what_other_commands_set(tx: Transaction) -> None:
             "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?)",
             (name, tx.now - failures, seconds, ok, f"{name} done", failures + 3, failures),
         )
+    for number, (owner, status, done, error) in enumerate(
+        (
+            ("ann", "waiting", 0, None), ("ann", "paused", 7, None), ("ann", "failed", 3, "no such list"),
+            ("ann", "done", 9, None), ("bob", "paused", 5, SECRET), (None, "cancelled", 1, None),
+        ),
+        1,
+    ):  # fmt: skip
+        ended = tx.now + number if status in ("failed", "done", "cancelled") else None
+        tx.execute(
+            "INSERT INTO work (id, kind, title, owner, arguments, status, done, total, failures, not_before, "
+            "created_at, started_at, ended_at, result, error) VALUES (?, ?, ?, ?, '{}', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                f"{number:032x}", f"counting.{'up' if number % 2 else 'down'}",
+                SECRET if owner == "bob" else f"Count {number}", owner and key[owner], status, done,
+                done + 5 if number % 2 else None, number % 3, tx.now + DAY_MS + number, tx.now + number,
+                tx.now + number if done else None, ended, '{"counted": 9}' if status == "done" else None, error,
+            ),
+        )  # fmt: skip
     for action, actor in (("people.role", key["root"]), ("people.role", None), ("retention", None)):
         details = f'{{"by": "{actor}"}}'
         tx.execute(

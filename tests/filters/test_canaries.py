@@ -108,6 +108,7 @@ async def received(asks: Asks, collection: Collection) -> str:
     return "".join(answers)
 
 
+@pytest.mark.slow
 async def test_private_words_are_in_nobodys_answers(node: Node) -> None:
     people = await people_of(node)
     await plant(people)

@@ -68,6 +68,7 @@ HIDDEN = {
     "invites": "UPDATE invites SET uses_left = 9",
     "what was removed": "DELETE FROM removals",
     "jobs": "UPDATE jobs SET result = 'eggs'",
+    "works of others": f"UPDATE work SET title = 'eggs', status = 'done', error = 'eggs' WHERE owner IS NOT {_ANN}",
     "what is said in a group that one might join": "UPDATE messages SET text = 'eggs', at = 7 "
     "WHERE conversation = (SELECT key FROM conversations WHERE title = 'Yard')",
 }  # fmt: skip
@@ -81,6 +82,7 @@ SHOWN = {
     "whom she blocks": f"DELETE FROM blocks WHERE person = {_ANN}",
     "her sessions": f"UPDATE sessions SET label = 'eggs' WHERE person = {_ANN}",
     "a public group": f"UPDATE conversations SET title = 'eggs' WHERE key = {_HALL}",
+    "her works": f"UPDATE work SET title = 'eggs' WHERE owner = {_ANN}",
     "her history": f"UPDATE presence_history SET text = 'eggs' WHERE person = {_ANN}",
 }
 

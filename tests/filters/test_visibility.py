@@ -51,6 +51,8 @@ WHO = {
     "work": ("empty", "rows", "rows"),
     "contacts": ("empty", "rows", "empty"),
     "crm_contacts": ("forbidden", "forbidden", "empty"),
+    "contact_lists": ("forbidden", "forbidden", "empty"),
+    "contact_tags": ("forbidden", "forbidden", "empty"),
     "contact_labels": ("empty", "rows", "empty"),
     "contact_requests": ("empty", "rows", "empty"),
 }

@@ -57,7 +57,7 @@ def fields(call: NodeCall) -> None:
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="Number of lists, tags and places.")
 @click.pass_obj
 def stats(call: NodeCall, days: int, top: int) -> None:
-    """Show how many contacts there are, and how that, the lists and the tags have changed."""
+    """Show how many contacts there are, and how that changes."""
     places = call("crm.statistics.geography", limit=top)
     growth = call("crm.statistics.growth", days=days)["days"]
     click.echo(f"{places['total']:,} contacts")

@@ -120,6 +120,8 @@ async def imported(node: Node, path: Path) -> dict[str, Any]:
     return {"counts": done["counts"], "rows": [row for row in rows if row["verdict"] != "unchanged"]}
 
 
+@pytest.mark.slow
+@pytest.mark.limit(900)
 @pytest.mark.parametrize(("format", "delimiter"), FORMATS)
 def test_what_was_exported_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, format: str, delimiter: str

@@ -73,7 +73,17 @@ class Samples:
             if kind == "histogram":
                 self._lint_histogram(name)
             for label in re.findall(r'(\w+)="', "".join(self.values.get(name, ()))):
-                assert label in ("version", "command", "outcome", "job", "part", "plugin", "consumer", "task"), label
+                assert label in (
+                    "version",
+                    "command",
+                    "outcome",
+                    "job",
+                    "part",
+                    "plugin",
+                    "consumer",
+                    "task",
+                    "status",
+                ), label
 
     def _lint_histogram(self, name: str) -> None:
         for labels, count in self.values[f"{name}_count"].items():

@@ -370,7 +370,9 @@ class Database(GroupCommit):
             try:
                 return self._jobs.get(timeout=wait if low is None else low if wait is None else min(wait, low))
             except Empty:
-                background_due = background is not None and background <= (wait or 0)
+                # With slices waiting there was no time to wait for: then it counts how long nobody else has written.
+                idle = self.lane.quiet_seconds() if low is not None else wait
+                background_due = background is not None and background <= (idle or 0)
                 if low is not None and (wait is None or low <= wait) and not (background_due and self._was_low):
                     return _WAKE
                 self._was_low = False

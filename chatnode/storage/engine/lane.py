@@ -53,9 +53,13 @@ class LowLane:
     def put(self, job: QueuedCall[Any]) -> None:
         self._waiting.append(job)
 
+    def quiet_seconds(self) -> float:
+        """How long ago the last ordinary write was."""
+        return self._clock() - self._ordinary_at
+
     def others_write(self) -> bool:
         """Whether there was an ordinary write a moment ago."""
-        return self._clock() - self._ordinary_at < BUSY_SECONDS
+        return self.quiet_seconds() < BUSY_SECONDS
 
     def slice_seconds(self) -> float:
         """How long a slice may take now."""

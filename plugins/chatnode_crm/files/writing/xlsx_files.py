@@ -22,6 +22,8 @@ SHEET_BYTES = 1 << 30
 CELL_UNITS = 32_767
 """UTF-16 code units that a cell can hold."""
 _MIDNIGHT_1970 = 25_569
+_FIRST_DAY = 61
+"""1 March 1900: programs disagree about the days before it, as some count 29 February 1900."""
 _DAY_MS = 86_400_000
 _EXACT = 1 << 53
 _COMPRESSION = 3
@@ -185,7 +187,9 @@ def _time(ms: int) -> str:
 
 
 def _day(ms: int) -> str:
-    return f' s="{_DAY_STYLE}"><v>{_MIDNIGHT_1970 + ms // _DAY_MS}</v>'
+    """A day that every program shows alike; an earlier one as text."""
+    day = _MIDNIGHT_1970 + ms // _DAY_MS
+    return f' s="{_DAY_STYLE}"><v>{day}</v>' if day >= _FIRST_DAY else _text(AS_TEXT[ColumnKind.DAY](ms))
 
 
 def _number(number: int | float) -> str:

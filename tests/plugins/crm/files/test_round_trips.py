@@ -59,7 +59,10 @@ def test_csv(rows: list[list[str]], delimiter: str, end: str, quoting: int, enco
     options = {"encoding": encoding} if encoding == "cp1252" else {}
     columns, found, _ = read(text.encode(encoding), **options)
     assert columns == HEADER
-    assert found == rows
+    # A file with `", "` in it may be one that has a space after each delimiter: blank cells are alike then.
+    assert [["" if cell.isspace() else cell for cell in row] for row in found] == [
+        ["" if cell.isspace() else cell for cell in row] for row in rows
+    ]
 
 
 @settings(deadline=None, max_examples=examples(30))

@@ -126,7 +126,7 @@ async def imported(node: Node, path: Path) -> dict[str, Any]:
 def test_what_was_exported_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, format: str, delimiter: str
 ) -> None:
-    @settings(deadline=None, max_examples=examples(8), suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, max_examples=examples(6), suppress_health_check=list(HealthCheck))
     @given(CONTACTS, NAMES, NAMES)
     def check(contacts: tuple[dict[str, Any], ...], lists: list[str], tags: list[str]) -> None:
         trio.run(changes_nothing, contacts, lists, tags)

@@ -95,6 +95,16 @@ def test_whole_numbers_that_a_cell_would_round_are_texts() -> None:
     assert found == ["9007199254740993", 1.5]
 
 
+def test_days_about_which_programs_disagree_are_texts() -> None:
+    last, first = -2_203_977_600_000, -2_203_891_200_000  # 28 February and 1 March 1900
+    day = Column("a", "a", ColumnKind.DAY)
+    [_, *found] = opened(written("xlsx", (last,), (first,), columns=(day,))).values
+    assert [cell if isinstance(cell, str) else cell.date().isoformat() for (cell,) in found] == [
+        "1900-02-28", "1900-03-01",
+    ]  # fmt: skip
+    assert isinstance(found[0][0], str)
+
+
 def test_columns_after_z() -> None:
     columns = tuple(Column(f"custom.c{number}", f"C{number}") for number in range(30))
     sheet = opened(written("xlsx", tuple(str(number) for number in range(30)), columns=columns)).active

@@ -38,6 +38,7 @@ ONLY_SQLITE = (
     "chatnode/storage/search/",
     "chatnode/storage/node/plugins.py",
     "chatnode/storage/upkeep/snapshots.py",
+    "plugins/chatnode_crm/contacts/index.py",
 )
 """Where statements are not asked of PostgreSQL: pragmas, catalogue, migrations; full text; any table row by row."""
 _NO_STATEMENT = re.compile(r"(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PRAGMA)\b")
@@ -114,14 +115,14 @@ def _has_several_terms(terms: str) -> bool:
 
 def tables() -> Iterator[str]:
     """Statements that make the tables and indexes of a node with its built-in plugins."""
-    steps = ROOT.glob("plugins/*/schema/0001*.sql")
+    steps = sorted(ROOT.glob("plugins/*/schema/*.sql"))
     with TemporaryDirectory() as folder, closing(connect_writer(Path(folder) / "db", Storage())) as connection:
         migrate(connection, core_migrations())
         for step in steps:
             connection.executescript(step.read_text(encoding="utf-8"))
         rows = connection.execute(
             "SELECT sql FROM sqlite_schema WHERE type IN ('table', 'index') AND sql IS NOT NULL "
-            "AND name NOT LIKE 'sqlite%' ORDER BY type DESC"
+            "AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'crm_words%' ORDER BY type DESC"  # full text
         ).fetchall()
     for (sql,) in rows:
         for pattern, replacement in TYPES:

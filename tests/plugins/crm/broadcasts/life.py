@@ -17,7 +17,7 @@ CONFIG = configured(plugins={"crm": {"broadcast_footer": ""}})
 async def live(data: Path) -> None:
     async with open_node(data, CONFIG, only=[chatnode_crm]) as node:
         print("begun", flush=True)
-        await node.works.run_due()
+        await node.works.run_due(600)  # also what waits because the node has died in it
         await node.consumers.catch_up()
         print("done", flush=True)
 

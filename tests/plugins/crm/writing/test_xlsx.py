@@ -98,7 +98,7 @@ def test_whole_numbers_that_a_cell_would_round_are_texts() -> None:
 def test_days_about_which_programs_disagree_are_texts() -> None:
     last, first = -2_203_977_600_000, -2_203_891_200_000  # 28 February and 1 March 1900
     day = Column("a", "a", ColumnKind.DAY)
-    [_, *found] = opened(written("xlsx", (last,), (first,), columns=(day,))).values
+    [_, *found] = opened(written("xlsx", (last,), (first,), columns=(day,))).active.values
     assert [cell if isinstance(cell, str) else cell.date().isoformat() for (cell,) in found] == [
         "1900-02-28", "1900-03-01",
     ]  # fmt: skip

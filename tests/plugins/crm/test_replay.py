@@ -1,7 +1,8 @@
 """Commands that write, and where clients are compared: none of them sends users anything.
 
 Events of contacts are for consumers only, which tests/plugins/crm/contacts/test_machine.py compares with the tables;
-so does tests/plugins/crm/lists/test_machine.py with those of lists and tags.
+so does tests/plugins/crm/lists/test_machine.py with those of lists and tags. Broadcasts post messages and work tells its
+owner, which are the core's events.
 """
 
 from __future__ import annotations
@@ -15,4 +16,9 @@ REPLAYED = {
     "crm.exports.create", "crm.exports.delete", "crm.imports.create", "crm.imports.map", "crm.imports.plan",
     "crm.imports.start", "crm.imports.undo", "crm.imports.pause", "crm.imports.resume", "crm.imports.cancel",
     "crm.imports.delete", "crm.mappings.save", "crm.mappings.delete",
+    "crm.segments.create", "crm.segments.update", "crm.segments.check", "crm.identities.add", "crm.identities.verify",
+    "crm.identities.remove", "crm.contacts.add_accounts", "crm.contacts.opt_out", "crm.contacts.opt_in",
+    "crm.contacts.not_same", "crm.contacts.merge", "crm.contacts.unmerge", "crm.contacts.erase",
+    "crm.duplicates.find", "crm.forms.create", "crm.forms.update", "crm.forms.delete", "crm.broadcasts.create",
+    "crm.broadcasts.pause", "crm.broadcasts.resume", "crm.broadcasts.cancel",
 }  # fmt: skip

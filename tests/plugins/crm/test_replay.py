@@ -1,8 +1,8 @@
 """Commands that write, and where clients are compared: none of them sends users anything.
 
 Events of contacts are for consumers only, which tests/plugins/crm/contacts/test_machine.py compares with the tables;
-so does tests/plugins/crm/lists/test_machine.py with those of lists and tags. Broadcasts post messages and work tells its
-owner, which are the core's events.
+so does tests/plugins/crm/lists/test_machine.py with those of lists and tags. Broadcasts post messages and work tells
+its owner, which are the core's events.
 """
 
 from __future__ import annotations

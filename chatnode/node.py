@@ -44,9 +44,10 @@ from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import SUBJECTS, health
 from chatnode.storage.engine.connection import DatabaseError
-from chatnode.storage.engine.database import CommitListener, Database
+from chatnode.storage.engine.database import Database
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.transaction import Committed
+from chatnode.storage.engine.writer import CommitListener
 from chatnode.storage.filters.collection import Collections
 from chatnode.storage.log import log
 from chatnode.storage.people import bots, roles

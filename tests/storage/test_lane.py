@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from time import perf_counter
 
 import attrs
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatnode.errors import Refusal
-from chatnode.storage.engine.connection import connect_reader
+from chatnode.storage.engine.connection import Reader, connect_reader
 from chatnode.storage.engine.group import QueuedCall
 from chatnode.storage.engine.lane import (
     BUSY_CHECKPOINT_SECONDS,
@@ -224,6 +225,40 @@ async def test_closing_carries_out_the_slices_that_wait(path: Path) -> None:
         db.aclose = trio.lowlevel.checkpoint  # type: ignore[method-assign]  # it is closed
     async with opened(path) as db:
         assert await noted(db) == [0, 1, 2, 3, 4]
+
+
+class Derived:
+    """Work on what is derived, which is due after some seconds without writes."""
+
+    def __init__(self, idle_seconds: Callable[[], float]) -> None:
+        self.idle_seconds = idle_seconds
+        self.worked = trio.Event()
+        self._token = trio.lowlevel.current_trio_token()
+
+    def committed(self, recorded: object, writes_waiting: int) -> bool:
+        return False
+
+    def work(self, connection: Reader) -> None:
+        self._token.run_sync_soon(self.worked.set)
+
+    def failed(self) -> None: ...
+
+
+async def test_slices_do_not_hurry_what_rests(db: Published) -> None:
+    until = perf_counter() + 3_600
+    db.background = derived = Derived(lambda: until - perf_counter())
+    for number in range(50):
+        await db.write(Note(number), low=True)
+    assert not derived.worked.is_set()
+
+
+async def test_slices_do_not_put_off_what_waits_for_an_idle_moment(db: Published) -> None:
+    db.background = derived = Derived(lambda: 0.05)
+    number = 0
+    with trio.fail_after(20):
+        while not derived.worked.is_set():
+            await db.write(Note(number), low=True)
+            number += 1
 
 
 async def test_long_work_is_checkpointed_on_the_way(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

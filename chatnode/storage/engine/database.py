@@ -24,9 +24,8 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from time import perf_counter
-from typing import Any, Protocol, TypeVar
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 import outcome
 import trio
@@ -35,60 +34,17 @@ from chatnode.config import Storage as StorageSettings
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.storage.engine.additions import Additions
-from chatnode.storage.engine.commit import GroupCommit
 from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
 from chatnode.storage.engine.gaps import RawFile
 from chatnode.storage.engine.group import QueuedCall
-from chatnode.storage.engine.lane import LowLane, timed
-from chatnode.storage.engine.transaction import Committed, PlannedWrite, Read, Write
+from chatnode.storage.engine.transaction import PlannedWrite, Read, Write
+from chatnode.storage.engine.writer import WAKE, WriterThread
 
 T = TypeVar("T")
 logger = get_logger("storage")
 
-IDLE_SECONDS = 0.1
-"""After this time without writes, the node is idle."""
 
-
-def _nothing(_: object) -> None:
-    """What `_WAKE` runs."""
-
-
-_WAKE = QueuedCall(_nothing, None)
-"""Wakes the writer, which sleeps, for the low-priority lane. It is no write."""
-
-
-class CommitListener(Protocol):
-    """Called with every committed event, in commit order, on the trio thread. Must not raise or block."""
-
-    def __call__(self, recorded: list[Committed], /) -> None: ...
-
-
-class Background(Protocol):
-    """Work on what is derived from the tables, such as an index, which the writer does in slices between writes.
-
-    All of it is called in the writer thread. Nobody waits for the work and none of it is acknowledged, so its
-    commits are flushed to disk only with the next write's. It may change nothing but derived data, so that what bulks
-    remember of the other tables stays true.
-    """
-
-    def committed(self, recorded: list[Committed], writes_waiting: int) -> bool:
-        """Take note of what was committed; return whether a slice of work is due now, before the waiting writes."""
-        ...
-
-    def idle_seconds(self) -> float | None:
-        """After how long without writes a slice of work is due; None when there is none to do."""
-        ...
-
-    def work(self, connection: Reader) -> None:
-        """Do one slice, of some milliseconds, in the open transaction."""
-        ...
-
-    def failed(self) -> None:
-        """The slice was undone: it raised, which was logged, or could not be committed."""
-        ...
-
-
-class Database(GroupCommit):
+class Database(WriterThread):
     """Opened by `open`, closed by `aclose`; `write` and `read` are called from trio tasks in between.
 
     `broken` says why it takes no more writes, `full` that the last one that needed space found none.
@@ -110,23 +66,11 @@ class Database(GroupCommit):
         self.file = RawFile(path)
         self.settings = settings or StorageSettings()
         self.inline = inline
-        self.on_commit: CommitListener = lambda recorded: None
-        self.background: Background | None = None
-        self.lane = LowLane()
-        self._asleep = False
-        self._passed_over = False
-        self._was_low = False
-        """Whether the lane had the last moment without writes: it takes turns with the background."""
-        self._jobs: SimpleQueue[QueuedCall[Any] | None] = SimpleQueue()
         self._reads: SimpleQueue[QueuedCall[Any] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._reader_connections: list[Reader] = []
         self._closing = False
         self._held: list[QueuedCall[Any]] | None = None
-
-    @property
-    def writes_waiting(self) -> int:
-        return self._jobs.qsize()
 
     @property
     def reads_waiting(self) -> int:
@@ -199,7 +143,7 @@ class Database(GroupCommit):
         if low:
             self.lane.put(job)
             if self._asleep:
-                self._jobs.put(_WAKE)
+                self._jobs.put(WAKE)
         else:
             self._jobs.put(job)
         return await job.wait()
@@ -296,142 +240,10 @@ class Database(GroupCommit):
         self._threads.append(thread)
         thread.start()
 
-    def _write_forever(self) -> None:
-        going = True
-        while going:
-            job = self._next_job()
-            group: list[QueuedCall[Any]] = []
-            alone: QueuedCall[Any] | None = None
-            while job is not None:
-                if job.alone:
-                    alone = job
-                    break
-                if job is not _WAKE:
-                    group.append(job)
-                if len(group) >= self.settings.group_jobs:
-                    break
-                try:
-                    job = self._jobs.get_nowait()
-                except Empty:
-                    break
-            going = job is not None
-            self._write_group(group)
-            if alone is not None:
-                self._known.clear()
-                alone.outcome = outcome.capture(alone.function, self._writer)
-                self._token.run_sync_soon(alone.resume)
-        for job in self.lane.take_all():
-            self._commit_and_deliver([job])
-
-    def _write_group(self, group: list[QueuedCall[Any]]) -> None:
-        """Commit what came in the ordinary lane, and a slice of the low-priority lane, if one is due.
-
-        When no other write waits, the slice has a group of its own, after which the first is delivered already. Else it
-        goes into a group, as its last write: that flushes once for both.
-        """
-        if group:
-            self.lane.wrote_ordinary()
-            job = self.lane.take() if self._passed_over or self._jobs.qsize() else None
-            if job is None:
-                self._commit_and_deliver(group)
-            else:
-                seconds = _timing(job)
-                self._commit_and_deliver([*group, job])
-                self._end_slice(sum(seconds))
-            self._passed_over = self._jobs.qsize() > 0  # the next group takes it along, or others might always come
-            if self._passed_over:
-                return
-        job = self.lane.take()
-        if job is not None:
-            self._was_low = True
-            _, seconds = timed(self._commit_and_deliver, [job])
-            self._end_slice(seconds)
-
-    def _end_slice(self, seconds: float) -> None:
-        if self.lane.took(seconds) and self.broken is None:
-            self._checkpoint()
-
-    def _commit_and_deliver(self, group: list[QueuedCall[Any]]) -> None:
-        self._commit(group)
-        self._token.run_sync_soon(self._deliver, group)
-        self._note(group)
-
-    def _next_job(self) -> QueuedCall[Any] | None:
-        """Wait for a job. A moment without one is the time for the low-priority lane, for work in the background, and
-        for a checkpoint, which would hold up a busy node.
-        """
-        while True:
-            wait = IDLE_SECONDS if self._checkpoint_due else None
-            background = self.background.idle_seconds() if self.background and self.broken is None else None
-            if background is not None:
-                wait = background if wait is None else min(wait, background)
-            self._asleep = True
-            low = self.lane.due_in()  # after `_asleep` is set: what is put from now on wakes the writer
-            try:
-                return self._jobs.get(timeout=wait if low is None else low if wait is None else min(wait, low))
-            except Empty:
-                # With slices waiting there was no time to wait for: then it counts how long nobody else has written.
-                idle = self.lane.quiet_seconds() if low is not None else wait
-                background_due = background is not None and background <= (idle or 0)
-                if low is not None and (wait is None or low <= wait) and not (background_due and self._was_low):
-                    return _WAKE
-                self._was_low = False
-                if background_due:
-                    self._work()
-                else:
-                    self._checkpoint_due = False
-                    if self.broken is None:
-                        self._checkpoint()
-            finally:
-                self._asleep = False
-
-    def _note(self, group: list[QueuedCall[Any]]) -> None:
-        """Tell the background what was committed, and let it work if it has to."""
-        if self.background is None:
-            return
-        recorded = [each for job in group for each in job.recorded]
-        if self.background.committed(recorded, self.writes_waiting):
-            self._work()
-
-    def _work(self) -> None:
-        """One slice of the background's work in a transaction of its own, which costs no flush."""
-        if self.background is None or self.broken is not None:
-            return
-        try:
-            self._writer.execute("PRAGMA synchronous=NORMAL")
-            self._writer.execute("BEGIN IMMEDIATE")
-            self.background.work(self._writer)
-            self._writer.execute("COMMIT")
-            self._checkpoint_due = True
-        except Exception as error:
-            logger.error("background work failed: %s", error)
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-            self.background.failed()
-        finally:
-            self._writer.execute("PRAGMA synchronous=FULL")
-
-    def _checkpoint(self) -> None:
-        if self.file.sweeping:
-            return
-        try:
-            self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        except sqlite3.Error as error:
-            logger.warning("the write-ahead log could not be checkpointed yet: %s", error)
-
     def _read_forever(self, connection: Reader) -> None:
         while (job := self._reads.get()) is not None:
             job.outcome = outcome.capture(_in_snapshot, connection, job.function)
             self._token.run_sync_soon(job.resume)
-
-    # ---- back on the trio thread
-
-    def _deliver(self, group: list[QueuedCall[Any]]) -> None:
-        recorded = [each for job in group for each in job.recorded]
-        if recorded:
-            self.on_commit(recorded)
-        for job in group:
-            job.resume()
 
     def _refuse_if_closing(self) -> None:
         if self._closing:
@@ -441,21 +253,6 @@ class Database(GroupCommit):
         self._refuse_if_closing()
         if self.broken is not None:
             raise Refusal("unavailable", "storage failed; the node must be restarted")
-
-
-def _timing(job: QueuedCall[Any]) -> list[float]:
-    """Let a job add the seconds that its function takes to the list that is returned."""
-    function, seconds = job.function, list[float]()
-
-    def run(tx: Any) -> Any:
-        began = perf_counter()
-        try:
-            return function(tx)
-        finally:
-            seconds.append(perf_counter() - began)
-
-    job.function = run
-    return seconds
 
 
 def _in_snapshot(connection: Reader, function: Read[T]) -> T:

@@ -1,8 +1,8 @@
 """Long reads: a snapshot of the database on a connection of its own, read in parts.
 
 Reading threads serve everyone, so what reads for long must not hold one. While a snapshot is open, the write-ahead log
-cannot begin anew, so it grows with what is written: keep it open for seconds or minutes, and do not wait in it for
-clients.
+cannot be reused from its start, so every write makes it longer. Keep a snapshot open for seconds or minutes, and do not
+wait for clients meanwhile.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from chatnode.config import Search as SearchSettings
 from chatnode.logs import get_logger
 from chatnode.model.events import ConversationImported, MessagePosted
 from chatnode.storage.engine.connection import Reader
-from chatnode.storage.engine.database import IDLE_SECONDS
 from chatnode.storage.engine.transaction import Committed, Recorded
+from chatnode.storage.engine.writer import IDLE_SECONDS
 from chatnode.storage.search import index as search_index
 from chatnode.storage.search import renewal as search_renewal
 from chatnode.storage.search.renewal import Renewal

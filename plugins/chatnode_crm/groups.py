@@ -1,10 +1,11 @@
-"""Events about a contact and a list or a tag: what they say, by the keys that the log has."""
+"""Events about lists and tags, made from the keys that the log has."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from chatnode.api import Reader, Row, rfc3339
+from chatnode.api import Event, EventKind, Reader, Row, rfc3339
+from chatnode_crm.contacts.envelope import CrmEvent, enveloped
 from chatnode_crm.contacts.events import about
 from chatnode_crm.contacts.subjects import unpack
 from chatnode_crm.tombstones import GroupKind
@@ -12,19 +13,28 @@ from chatnode_crm.tombstones import GroupKind
 _TABLES: dict[GroupKind, str] = {"list": "crm_lists", "tag": "crm_tags"}
 
 
-def data_about_pair(reader: Reader, row: Row, kind: GroupKind, at: str) -> dict[str, Any] | None:
-    """What the event of a row says; `at` names the field with its time. No name if the list or the tag is gone."""
-    group, contact = unpack(row.subject)
-    who, data = about(reader, contact), _data_about_group(reader, kind, group)
-    if who is None or data is None:
-        return None
-    return {"contact_id": who["contact_id"], **data, at: rfc3339(row.at)}
+def event_about_pair(event: type[CrmEvent], kind: GroupKind, at: str) -> EventKind:
+    """An event about a contact and a list or a tag. `at` names the field with its time. The name of the list or tag is
+    absent once it was deleted, and nothing is told of a contact that was."""
+
+    def make(reader: Reader, row: Row) -> Event | None:
+        group, contact = unpack(row.subject)
+        told, data = about(reader, contact), _data_about_group(reader, kind, group)
+        if told is None or data is None:
+            return None
+        return enveloped(event, row, {"contact_id": told["contact_id"], **data, at: rfc3339(row.at)})
+
+    return EventKind(event, make)
 
 
-def data_of_deleted(reader: Reader, row: Row, kind: GroupKind) -> dict[str, Any] | None:
-    """What the event says that a list or a tag was deleted."""
-    data = _data_about_group(reader, kind, row.subject)
-    return {**data, "deleted_at": rfc3339(row.at)} if data is not None else None
+def event_of_deletion(event: type[CrmEvent], kind: GroupKind) -> EventKind:
+    """The event that a list or a tag was deleted."""
+
+    def make(reader: Reader, row: Row) -> Event | None:
+        data = _data_about_group(reader, kind, row.subject)
+        return enveloped(event, row, {**data, "deleted_at": rfc3339(row.at)}) if data is not None else None
+
+    return EventKind(event, make)
 
 
 def _data_about_group(reader: Reader, kind: GroupKind, key: int) -> dict[str, Any] | None:

@@ -22,31 +22,15 @@ from typing import Any
 
 import pytest
 
+from .dying import DIE_HERE
 from .node_process import Address, NodeProcess
 
 pytestmark = pytest.mark.slow
 
-PLUGIN = '''
-"""Notes every row of the log, and kills the process where a file says so."""
-
-import os
-import signal
-from pathlib import Path
-
+PLUGIN = (
+    DIE_HERE
+    + '''
 from chatnode.api import Consumer, Plugin, Step, hookimpl
-
-DIE = Path(os.environ["COUNTING_DIE"])
-
-
-def die_here(place):
-    try:
-        if DIE.read_text() != place:
-            return
-        DIE.unlink()
-    except FileNotFoundError:
-        return
-    os.kill(os.getpid(), signal.SIGKILL)
-
 
 def noting(name):
     async def consume(ctx, rows):
@@ -90,6 +74,7 @@ def chatnode_plugin():
         ],
     )
 '''
+)
 PLACES = ("before the effect", "in the transaction", "after a commit", "in somebody's transaction")
 KILLS = 16
 POSTERS = 3

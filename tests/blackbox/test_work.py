@@ -18,33 +18,18 @@ from typing import Any
 
 import pytest
 
+from .dying import DIE_HERE
 from .node_process import NodeProcess
 from .test_consumers import call, wait_until
 
 pytestmark = pytest.mark.slow
 
-PLUGIN = '''
-"""Counts, and kills the process where a file says so."""
-
-import os
-import signal
-from pathlib import Path
-
+PLUGIN = (
+    DIE_HERE
+    + '''
 import attrs
 
 from chatnode.api import Context, Event, EventKind, Plugin, Step, WorkKind, command, hookimpl
-
-DIE = Path(os.environ["COUNTING_DIE"])
-
-
-def die_here(place):
-    try:
-        if DIE.read_text() != place:
-            return
-        DIE.unlink()
-    except FileNotFoundError:
-        return
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @attrs.define
@@ -105,6 +90,7 @@ def chatnode_plugin():
         commands=[start],
     )
 '''
+)
 PLACES = ("in a slice", "after a commit")
 KILLS = 8
 WORKS = 5

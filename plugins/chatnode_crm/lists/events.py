@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from chatnode.api import Event, EventKind, Reader, Row
-from chatnode_crm.contacts.envelope import CrmEvent, enveloped
-from chatnode_crm.groups import data_about_pair, data_of_deleted
+from chatnode_crm.contacts.envelope import CrmEvent
+from chatnode_crm.groups import event_about_pair, event_of_deletion
 
 
 @attrs.define
@@ -36,23 +35,8 @@ class CrmListDeleted(CrmEvent):
     name = "crm.list.deleted"
 
 
-def _make_added(reader: Reader, row: Row) -> Event | None:
-    data = data_about_pair(reader, row, "list", "added_at")
-    return enveloped(CrmContactAddedToList, row, data) if data is not None else None
-
-
-def _make_removed(reader: Reader, row: Row) -> Event | None:
-    data = data_about_pair(reader, row, "list", "removed_at")
-    return enveloped(CrmContactRemovedFromList, row, data) if data is not None else None
-
-
-def _make_deleted(reader: Reader, row: Row) -> Event | None:
-    data = data_of_deleted(reader, row, "list")
-    return enveloped(CrmListDeleted, row, data) if data is not None else None
-
-
 EVENTS = (
-    EventKind(CrmContactAddedToList, _make_added),
-    EventKind(CrmContactRemovedFromList, _make_removed),
-    EventKind(CrmListDeleted, _make_deleted),
+    event_about_pair(CrmContactAddedToList, "list", "added_at"),
+    event_about_pair(CrmContactRemovedFromList, "list", "removed_at"),
+    event_of_deletion(CrmListDeleted, "list"),
 )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from chatnode.api import Event, EventKind, Reader, Row
-from chatnode_crm.contacts.envelope import CrmEvent, enveloped
-from chatnode_crm.groups import data_about_pair
+from chatnode_crm.contacts.envelope import CrmEvent
+from chatnode_crm.groups import event_about_pair
 
 
 @attrs.define
@@ -28,14 +27,7 @@ class CrmListLeft(CrmEvent):
     name = "crm.list.left"
 
 
-def _make_entered(reader: Reader, row: Row) -> Event | None:
-    data = data_about_pair(reader, row, "list", "entered_at")
-    return enveloped(CrmListEntered, row, data) if data is not None else None
-
-
-def _make_left(reader: Reader, row: Row) -> Event | None:
-    data = data_about_pair(reader, row, "list", "left_at")
-    return enveloped(CrmListLeft, row, data) if data is not None else None
-
-
-EVENTS = (EventKind(CrmListEntered, _make_entered), EventKind(CrmListLeft, _make_left))
+EVENTS = (
+    event_about_pair(CrmListEntered, "list", "entered_at"),
+    event_about_pair(CrmListLeft, "list", "left_at"),
+)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from chatnode.api import Event, EventKind, Reader, Row
-from chatnode_crm.contacts.envelope import CrmEvent, enveloped
-from chatnode_crm.groups import data_about_pair, data_of_deleted
+from chatnode_crm.contacts.envelope import CrmEvent
+from chatnode_crm.groups import event_about_pair, event_of_deletion
 
 
 @attrs.define
@@ -36,23 +35,8 @@ class CrmTagDeleted(CrmEvent):
     name = "crm.tag.deleted"
 
 
-def _make_tagged(reader: Reader, row: Row) -> Event | None:
-    data = data_about_pair(reader, row, "tag", "tagged_at")
-    return enveloped(CrmContactTagged, row, data) if data is not None else None
-
-
-def _make_untagged(reader: Reader, row: Row) -> Event | None:
-    data = data_about_pair(reader, row, "tag", "untagged_at")
-    return enveloped(CrmContactUntagged, row, data) if data is not None else None
-
-
-def _make_deleted(reader: Reader, row: Row) -> Event | None:
-    data = data_of_deleted(reader, row, "tag")
-    return enveloped(CrmTagDeleted, row, data) if data is not None else None
-
-
 EVENTS = (
-    EventKind(CrmContactTagged, _make_tagged),
-    EventKind(CrmContactUntagged, _make_untagged),
-    EventKind(CrmTagDeleted, _make_deleted),
+    event_about_pair(CrmContactTagged, "tag", "tagged_at"),
+    event_about_pair(CrmContactUntagged, "tag", "untagged_at"),
+    event_of_deletion(CrmTagDeleted, "tag"),
 )

@@ -69,7 +69,7 @@ async def run_broadcast(ctx: Context, work: Work) -> Mapping[str, Any] | None:
 
 
 class _Pace:
-    """So many a minute, in small batches; what was not used is not saved up."""
+    """At most `per_minute` messages a minute, in small batches. Time in which none were sent is not made up for."""
 
     def __init__(self, per_minute: int) -> None:
         self.batch = max(1, per_minute // _TURNS)

@@ -48,7 +48,9 @@ def _policies(context: click.Context, parameter: click.Parameter, given: tuple[s
 
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--list", "in_list", metavar="NAME", help="Add the contacts to this list, which must exist.")
+@click.option("--list", "in_list", metavar="NAME",
+    help="Add the contacts to this list. It must exist: chatnode call crm.lists.create name=NAME makes it.",
+)  # fmt: skip
 @click.option("--tag", "tags", metavar="NAME", multiple=True, help="Give the contacts this tag; may be repeated.")
 @click.option("--mapping", "saved", metavar="NAME", help="Read the columns as this saved mapping of the operator says.")
 @click.option(
@@ -87,14 +89,17 @@ def import_file(
     id = made["id"]
     chosen: dict[str, Any] = {"saved": saved, "list": in_list, "tags": list(tags), "policies": policies}
     chosen["reading"] = {name: value for name, value in reading.items() if value is not None}
+    kept = False
     try:
         call("crm.imports.map", **{"import": id}, **{name: value for name, value in chosen.items() if value})
+        kept = not dry_run
         failed = _run(call, file, id, dry_run)
         if failed and errors is not None:
             call("crm.imports.errors", **{"import": id}, path=str(errors.resolve()), verdicts=["invalid", "suppressed"])
-            click.echo(f"wrote {failed:,} rows to {errors}; fix them and import that file", err=True)
+            rows = "row" if failed == 1 else "rows"
+            click.echo(f"wrote {failed:,} {rows} to {errors}; fix and import that file", err=True)
     finally:
-        if dry_run:
+        if not kept:
             call("crm.imports.delete", **{"import": id})
     sys.exit(1 if failed else 0)
 

@@ -48,7 +48,7 @@ def find_list(reader: Querying, id_or_name: str, path: str = "list") -> ListRow:
         (value,),
     ).fetchone()
     if row is None:
-        raise Refusal("not_found", "no such list", path=path)
+        raise Refusal("not_found", f"no such list: {id_or_name[:80]!r}; crm.lists.list shows all", path=path)
     return ListRow(*row)
 
 

@@ -49,7 +49,7 @@ def _page(
 async def create(ctx: Context, asked: CreateSegment) -> SegmentReply:
     """Create a dynamic list: the contacts that match a filter, whenever it is used.
 
-    Who has entered and left is found out every hour.
+    Every hour the node checks which contacts have entered or left it.
     """
     asker = asker_for(ctx)
 

@@ -27,7 +27,7 @@ def filter_of(row: ListRow) -> dict[str, Any]:
 
 
 def stored_filter(source: Querying, asker: Asker, filter: dict[str, Any]) -> dict[str, Any]:
-    """A filter as it is stored: it means the same whoever asks, and whatever gets another name.
+    """A filter as it is stored: it means the same for all users, and stays the same when tags or lists are renamed.
 
     Raises `Refusal` with the path of the first fault.
     """
@@ -55,7 +55,7 @@ def save_filter(tx: Transaction, asker: Asker, row: ListRow, filter: dict[str, A
 def broken(source: Querying, asker: Asker, row: ListRow) -> str | None:
     """Why the filter of a dynamic list cannot be used, such as a tag that was deleted; None if it can.
 
-    A broken filter matches nobody, and whoever uses it is told: it raises `Refusal` everywhere.
+    A broken filter matches nobody: every use of it raises `Refusal`, with the reason.
     """
     try:
         matching_sql(source, asker, filter_of(row))

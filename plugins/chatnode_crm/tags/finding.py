@@ -36,7 +36,7 @@ def find_tag(reader: Querying, id_or_name: str, path: str = "tag") -> TagRow:
     column, value = ("id", id_or_name) if is_id(id_or_name) else ("name_key", name_key(id_or_name))
     found = _one(reader, f"t.{column} = ?", value)
     if found is None:
-        raise Refusal("not_found", "no such tag", path=path)
+        raise Refusal("not_found", f"no such tag: {id_or_name[:80]!r}; crm.tags.list shows all", path=path)
     return found
 
 

@@ -19,7 +19,7 @@ _KEYS = {"phone_key": "phone", "email_key": "email"}
 
 
 def store_sent(tx: Transaction, form: FormRow, values: Values, more: Mapping[str, Any]) -> None:
-    """Whoever sends a form may be anybody: of a contact that exists only what is empty is filled.
+    """Store what a visitor sent. Anyone may send a form, so only empty fields of an existing contact are filled.
 
     A contact that was erased is not brought back, and one that opted out of broadcasts stays out. `more` is what other
     plugins know of a contact that is new.

@@ -29,23 +29,18 @@ from chatnode.hooks.calls import Facade, HookCalls
 from chatnode.hooks.context import Context, Scope
 from chatnode.hooks.discovery import Installed
 from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, describe_error, guard
+from chatnode.hooks.guarded import Guarded
 from chatnode.hooks.plugin import Plugin, Task
 from chatnode.hooks.requiring import circle_of, in_order
-from chatnode.hooks.work import WorkKind
 from chatnode.logs import describe, get_logger
-from chatnode.model.events import Event
 from chatnode.model.plugins import PluginState, PluginStatus
-from chatnode.protocol import codec
-from chatnode.storage.engine.additions import Additions, EventKind
-from chatnode.storage.engine.connection import Querying, Reader, connect_writer
+from chatnode.storage.engine.additions import Additions
+from chatnode.storage.engine.connection import Reader, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import Migration
-from chatnode.storage.engine.transaction import Transaction
-from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.node import plugin_directories
 from chatnode.storage.node import plugins as storage
 from chatnode.storage.upkeep.upgrading import copy_before
-from chatnode.storage.work import work
 
 logger = get_logger("plugins")
 
@@ -233,7 +228,7 @@ class Manager:
         added.events = {
             **added.events,
             **{
-                kind.event.name: self._guarded_event(name, kind)
+                kind.event.name: self._guarded(name).event(kind)
                 for name, each in self.loaded.items()
                 for kind in each.plugin.events
             },
@@ -242,7 +237,9 @@ class Manager:
             each.name: each.meaning for loaded in self.loaded.values() for each in loaded.plugin.permissions
         }
         added.plugin_checks = {
-            f"plugin {name}": partial(self._problems, name) for name, each in self.loaded.items() if each.plugin.check
+            f"plugin {name}": self._guarded(name).check(each.plugin.check, self._directory.of_plugin(name))
+            for name, each in self.loaded.items()
+            if each.plugin.check is not None
         }
         followers = {name: self._calls.follower(name) for name in added.events}
         added.followers = {
@@ -251,7 +248,7 @@ class Manager:
             if each is not None
         }
         added.work_ended = {
-            f"{name}.{kind.name}": self._guarded_end(name, kind)
+            f"{name}.{kind.name}": self._guarded(name).end_of_work(kind)
             for name, each in self.loaded.items()
             for kind in each.plugin.works
             if kind.ended is not None
@@ -261,73 +258,8 @@ class Manager:
         if self._calls.has("enrich_people"):
             added.enrich_people = self._calls.enrich_people
 
-    def _guarded_event(self, name: str, kind: EventKind) -> EventKind:
-        """An event that cannot be rebuilt is left out, so that clients that were away can still resume."""
-        hook, seconds = f"event {kind.event.name}", self.config.plugins.hook_seconds
-
-        def or_left_out(function: Callable[..., Event | None]) -> Callable[..., Event | None]:
-            guarded = guard(function, name, hook, seconds, partial(self.report, name))
-
-            def call(*arguments: Any) -> Event | None:
-                try:
-                    event = guarded(*arguments)
-                    codec.encode(event)
-                except (HookFailed, Refusal):
-                    return None
-                except TypeError:
-                    self.report(name, hook, "has a value that cannot be encoded")
-                    return None
-                return event
-
-            return call
-
-        show = or_left_out(kind.show) if kind.show is not None else None
-        return attrs.evolve(kind, make=or_left_out(kind.make), show=show)
-
-    def _guarded_end(self, name: str, kind: WorkKind) -> Callable[[Transaction, int], None]:
-        """If `WorkKind.ended` fails, the part of the transaction that it did is refused."""
-        assert kind.ended is not None
-        seconds, report = self.config.plugins.transaction_seconds, partial(self.report, name)
-        guarded = guard(kind.ended, name, f"work {kind.name}", seconds, report)
-
-        def tell(tx: Transaction, key: int) -> None:
-            try:
-                guarded(tx, work.ended(tx, key))
-            except HookFailed as failed:
-                raise failed.as_refusal() from failed
-
-        return tell
-
-    def _guarded_collection(self, name: str, collection: Collection) -> Collection:
-        """If `learn` fails, queries are refused rather than run without the fields."""
-        if (asked := collection.learn) is None:
-            return collection
-
-        def learn_all(source: Querying, asker: Asker) -> tuple[Field, ...]:
-            learned = tuple(asked(source, asker))
-            attrs.evolve(collection, fields=(*collection.fields, *learned))  # refuses names that are taken or no names
-            return learned
-
-        seconds, report = self.config.plugins.hook_seconds, partial(self.report, name)
-        learn = guard(learn_all, name, f"collection {collection.name}", seconds, report)
-
-        def learn_or_refuse(source: Querying, asker: Asker) -> Iterable[Field]:
-            try:
-                return learn(source, asker)
-            except HookFailed as failure:
-                raise failure.as_refusal() from failure
-
-        return attrs.evolve(collection, learn=learn_or_refuse)
-
-    def _problems(self, name: str, reader: Reader) -> list[str]:
-        """The problems that the plugin's own check finds. It may take as long as the node's own checks."""
-        check = self.loaded[name].plugin.check
-        assert check is not None
-        try:
-            return check(reader, self._directory.of_plugin(name))
-        except Exception as error:
-            self.report(name, "check", describe_error(error), error)
-            return [f"the check of the plugin {name} raised {type(error).__name__}: {error}"]
+    def _guarded(self, name: str) -> Guarded:
+        return Guarded(name, self.config.plugins, partial(self.report, name))
 
     @property
     def plugins(self) -> dict[str, Plugin]:
@@ -365,7 +297,7 @@ class Manager:
             for limit in plugin.limits:
                 core.rates[limit.name] = Rate(limit.what, getattr(each.settings, limit.setting))
             for collection in plugin.collections:
-                core.collections.add(self._guarded_collection(name, collection))
+                core.collections.add(self._guarded(name).collection(collection))
             for task in plugin.tasks:
                 if task.every is not None:
                     jobs.add(_job(name, task, each, partial(self.report, name)))

@@ -7,6 +7,7 @@ import io
 import shutil
 from pathlib import Path
 
+import orjson
 import pytest
 import trio
 from python_calamine import CalamineWorkbook
@@ -135,6 +136,15 @@ def test_an_import_says_what_it_did(data: Path, tmp_path: Path) -> None:
         assert "1 invalid" in said
     assert "row 3, line 4: email: " in done.err
     assert ok(crm(data, "lists")).splitlines()[1].split()[:3] == ["News", "static", "3"]
+
+
+def test_an_import_whose_list_does_not_exist_leaves_nothing(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text("Email,First Name,Last Name\nann@example.com,Anna,A\n")
+    done = imported(data, path, "--list", "Newz")
+    assert done.status == 1
+    assert "no such list: 'Newz'; crm.lists.list shows all" in done.err
+    assert orjson.loads(chatnode(data, "call", "crm.imports.list").out)["imports"] == []
 
 
 def test_a_policy_that_does_not_exist_is_refused(data: Path, tmp_path: Path) -> None:

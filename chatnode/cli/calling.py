@@ -36,6 +36,7 @@ def call(data: Path, command: str | None, fields: tuple[str, ...], token: str | 
         for each in (*COMMANDS, *commands_of_plugins()):
             click.echo(f"{each.name:32} {each.summary}")
         return
+    _check_encoding(command)
     values = dict(_field(text) for text in fields)
     if token is None:
         result = run_operator_command(data, command, **values)
@@ -68,11 +69,15 @@ async def _call_as_person(url: str, token: str, command: str, values: dict[str, 
         return await client.call(command, **values)
 
 
-def _field(text: str) -> tuple[str, Any]:
+def _check_encoding(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
         raise click.BadParameter(f"{text!r} is not UTF-8") from None
+
+
+def _field(text: str) -> tuple[str, Any]:
+    _check_encoding(text)
     name, separator, value = text.partition("=")
     if not separator or not name.rstrip(":"):
         raise click.BadParameter(f"{text!r} is neither NAME=TEXT nor NAME:=JSON")

@@ -13,6 +13,7 @@ import trio
 
 from chatnode.client.calls import Calls
 from chatnode.client.cids import new_cid
+from chatnode.client.errors import SignedOut
 from chatnode.client.feed import Feed, Item
 from chatnode.client.link import Link
 from chatnode.client.transfers import Transfers
@@ -58,6 +59,8 @@ async def connect(
     Raises `Unreachable`, `SignedOut` for a token that does not work, or the node's `Refusal`, when the first
     connection fails. Later connections are re-established automatically. Exceptions of the body pass through unchanged.
     """
+    if not token.isascii():
+        raise SignedOut("this is not a token, as it has letters that no token has")
     changed = Signal()
     calls = Calls(changed)
     feed = Feed(changed, cursor, unread_bytes, wanted=events)

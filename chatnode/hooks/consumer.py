@@ -169,8 +169,9 @@ class RunningConsumer:
             self.cursor = max(self.cursor, first - 1)  # there was nothing for it in between
         self._caught_up = False
         most = 1 if self.cursor < self._alone_until else self.consumer.most
-        cursor, kinds = self.cursor, self.consumer.kinds
-        batch = await self._db.read(lambda reader: storage.pending(reader, cursor, kinds, most))
+        wanted = self.consumer
+        find = partial(storage.pending, cursor=self.cursor, kinds=wanted.kinds, most=most, among=wanted.conversations)
+        batch = await self._db.read(find)
         self.newest = batch.head
         if batch.rows:
             step = await self._process_or_set_aside(batch.rows, batch.reached)

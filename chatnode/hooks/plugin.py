@@ -110,6 +110,9 @@ class Consumer:
     from_start: bool = False
     """Whether a new consumer starts with the first row of the log, or with rows written after the plugin was first
     loaded."""
+    conversations: str | None = None
+    """A SELECT of the keys of conversations: it gets the rows of these only, and those of others cost next to nothing.
+    It is asked at each read, so a conversation that comes to it later is wanted from then on."""
 
 
 @attrs.frozen

@@ -11,7 +11,8 @@ waits. What is promised:
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import partial
 from math import inf
 from typing import Any
@@ -80,6 +81,7 @@ class Works:
         }
         self._runs: dict[str, _Run] = {}
         self._woken = trio.Event()
+        self._running = False
         self._recovered = False
         self._ahead_ms = 0
 
@@ -99,29 +101,45 @@ class Works:
     # ---- running
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. Raises `RuntimeError` when they are run already."""
         backoff = Backoff()
-        async with trio.open_nursery() as nursery:
-            while True:
-                self._woken = trio.Event()
-                wait = await self._start_or_wait(nursery, backoff)
-                with trio.move_on_after(wait):
-                    await self._woken.wait()
-
-    async def run_due(self, ahead_seconds: float = 0.0) -> None:
-        """Run what is due, or will be in so many seconds, and what becomes due by that, to its end."""
-        self._ahead_ms = int(ahead_seconds * 1000)
-        try:
+        with self._alone():
             async with trio.open_nursery() as nursery:
                 while True:
                     self._woken = trio.Event()
-                    await self._start_due(nursery)
-                    if self._runs:
+                    wait = await self._start_or_wait(nursery, backoff)
+                    with trio.move_on_after(wait):
                         await self._woken.wait()
-                    elif not self._woken.is_set():  # else one has ended meanwhile, which others may have waited for
-                        return
+
+    async def run_due(self, ahead_seconds: float = 0.0) -> None:
+        """Run what is due, or will be in so many seconds, and what becomes due by that, to its end.
+
+        Raises `RuntimeError` when they are run already, as they are in a node that serves.
+        """
+        with self._alone():
+            self._ahead_ms = int(ahead_seconds * 1000)
+            try:
+                async with trio.open_nursery() as nursery:
+                    while True:
+                        self._woken = trio.Event()
+                        await self._start_due(nursery)
+                        if self._runs:
+                            await self._woken.wait()
+                        elif not self._woken.is_set():  # else one has ended meanwhile, which others may have waited for
+                            return
+            finally:
+                self._ahead_ms = 0
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """Two that start works would begin the same one."""
+        if self._running:
+            raise RuntimeError("the works of this node are run already")
+        self._running = True
+        try:
+            yield
         finally:
-            self._ahead_ms = 0
+            self._running = False
 
     async def _start_or_wait(self, nursery: trio.Nursery, backoff: Backoff) -> float:
         """Start what is due; returns the seconds until something else is."""

@@ -542,6 +542,10 @@ async def test_a_bad_token_is_told_at_once(node: Served) -> None:
     with pytest.raises(SignedOut, match="unknown or was revoked"):
         async with connect(node.url, "not-a-token"):
             pass
+    for never_one in ("tokén", "\udcff"):
+        with pytest.raises(SignedOut, match="this is not a token"):
+            async with connect(node.url, never_one):
+                pass
 
 
 # ---- an app that is slow

@@ -47,6 +47,7 @@ ONLY_SQLITE = {
     f"{_ENGINE}/gaps.py": {"PRAGMA"},
     f"{_ENGINE}/maintenance.py": {"PRAGMA"},
     f"{_ENGINE}/migrations.py": {"catalogue"},
+    f"{_ENGINE}/writer.py": {"PRAGMA"},
     f"{_STORAGE}/node/plugins.py": {"catalogue", "rowid"},  # the authorizer; any table, row by row
     f"{_STORAGE}/search/": {"JSON", "catalogue", "full text", "join order", "rowid"},
     f"{_STORAGE}/upkeep/": {"PRAGMA"},

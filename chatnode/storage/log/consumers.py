@@ -70,8 +70,11 @@ _COLUMNS = "l.gid, l.conversation, coalesce(c.id, ''), l.kind, l.subject, l.acto
 _FROM = "FROM log l LEFT JOIN conversations c ON c.key = l.conversation"
 
 
-def pending(reader: Reader, cursor: int, kinds: Collection[str] | None, most: int) -> RowBatch:
-    """Up to `most` rows after the cursor, of these kinds or of all."""
+def pending(
+    reader: Reader, cursor: int, kinds: Collection[str] | None, most: int, among: str | None = None
+) -> RowBatch:
+    """Up to `most` rows after the cursor, of these kinds or of all; `among` is a SELECT of the keys of conversations,
+    if only their rows are wanted."""
     head = log.head(reader)
     first = reader.execute("SELECT min(gid) FROM log WHERE gid > ?", (cursor,)).fetchone()[0]
     if first is None:
@@ -79,6 +82,8 @@ def pending(reader: Reader, cursor: int, kinds: Collection[str] | None, most: in
     upto = min(first - 1 + SCAN_GIDS, head)
     wanted = sorted(kinds) if kinds is not None else []
     term = f"AND l.kind IN ({', '.join('?' * len(wanted))}) " if kinds is not None else ""
+    if among is not None:
+        term += f"AND +l.conversation IN ({among}) "  # the plus keeps the log read by its own key
     rows = [
         Row(*row)
         for row in reader.execute(

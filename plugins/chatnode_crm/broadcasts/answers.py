@@ -129,4 +129,10 @@ def _confirm(tx: Transaction, answer: _Answer, text: str) -> None:
         )
 
 
-CONSUMER = Consumer("answers", follow_answers, frozenset({MessagePosted.name}), pause=0.2)
+CONSUMER = Consumer(
+    "answers",
+    follow_answers,
+    frozenset({MessagePosted.name}),
+    pause=0.2,
+    conversations="SELECT conversation FROM crm_talks",
+)

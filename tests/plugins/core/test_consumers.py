@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -109,6 +110,25 @@ async def test_a_consumer_of_a_rare_kind_reads_the_log_in_stretches(
         assert (batch.rows, batch.reached, batch.head) == ([], 10, await head(node))
 
 
+async def test_a_consumer_may_want_the_rows_of_some_conversations_only(tmp_path: Path) -> None:
+    noting = Noting()
+    some = attrs.evolve(
+        noting.declared(kinds=frozenset({"message.posted"}), from_start=True),
+        conversations="SELECT key FROM conversations WHERE title = 'read me'",
+    )
+    async with node_with(tmp_path, made(consumers=[some])) as node:
+        ann, notes_of_ann = await talk_of(node)
+        talk = await ann.group(title="not yet")
+        await ann.posts(notes_of_ann, "never wanted")
+        await ann.posts(talk, "not wanted yet")
+        await node.consumers.catch_up()
+        await ann.call("conversations.update", conversation=talk, title="read me")
+        await ann.posts(notes_of_ann, "never wanted")
+        wanted = await ann.posts(talk, "wanted")
+        await node.consumers.catch_up()
+        assert await seen(node) == [wanted["gid"]]
+
+
 async def test_holes_in_the_log_are_stepped_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "SCAN_GIDS", 10)
     noting = Noting()
@@ -122,14 +142,15 @@ async def test_holes_in_the_log_are_stepped_over(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("kinds", [None, {"message.pinned"}, {"message.posted", "message.edited"}])
-async def test_the_log_is_read_by_its_key(node: Node, kinds: set[str] | None) -> None:
+@pytest.mark.parametrize("among", [None, "SELECT key FROM conversations"])
+async def test_the_log_is_read_by_its_key(node: Node, kinds: set[str] | None, among: str | None) -> None:
     """Never as a whole, and without sorting."""
     traced: list[str] = []
 
     def plans(reader: sqlite3.Connection) -> list[str]:
         reader.execute("SELECT 1")
         reader.set_trace_callback(traced.append)
-        storage.pending(reader, 1, kinds, 10)
+        storage.pending(reader, 1, kinds, 10, among)
         reader.set_trace_callback(None)
         return [row[3] for sql in traced for row in reader.execute(f"EXPLAIN QUERY PLAN {sql}")]
 

@@ -153,8 +153,8 @@ class World:
 
 
 @asynccontextmanager
-async def world(data: Path, before: World | None) -> AsyncIterator[World]:
-    """A node over the directory, whose works run; with the works of the one before it."""
+async def world(data: Path, before: World | None, *, running: bool = True) -> AsyncIterator[World]:
+    """A node over the directory, with the works of the one before it; they run, unless `running` is false."""
     steps = Steps()
 
     async def run(ctx: Context, work: Work) -> dict[str, Any]:
@@ -164,7 +164,8 @@ async def world(data: Path, before: World | None) -> AsyncIterator[World]:
     plugin = made("counting", works=(kind,), commands=(start,), steps=(STEP,))
     async with open_node(data, only=[plugin], inline=True) as node, trio.open_nursery() as nursery:
         ann = await (User.of if before is not None else User.new)(node, "ann")
-        nursery.start_soon(node.works.run)
+        if running:
+            nursery.start_soon(node.works.run)
         made_before = before or World(steps, node, ann, [], {})
         yield World(steps, node, ann, made_before.works, made_before.resources)
         nursery.cancel_scope.cancel()
@@ -213,7 +214,7 @@ async def _finish(data: Path, before: World) -> None:
             if each["status"] in ("paused", "failed"):
                 await here.ann.call("work.resume", work=work)
         await trio.testing.wait_all_tasks_blocked()
-    async with world(data, here) as here:
+    async with world(data, here, running=False) as here:
         here.steps.open = True
         await here.node.works.run_due(600)
         await here.check()

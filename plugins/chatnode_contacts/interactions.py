@@ -10,6 +10,7 @@ is written but that of who does. What it is worth now is 2^((rank - now) / h).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from math import log2
@@ -19,15 +20,15 @@ import orjson
 from chatnode.api import Consumer, Context, MessagePosted, Reader, Row, Transaction, Write
 from chatnode_contacts.settings import ContactsSettings
 
-Talked = dict[int, list[tuple[int, int]]]
-"""By the key of the conversation: gid and time of each message, in their order."""
+Talked = dict[int, tuple[list[int], list[int]]]
+"""By the key of the conversation: gids and times of the messages, in their order."""
 
 
-def rank_after(rank: int, at: int, half_life: float) -> int:
-    """The rank with one message more. All in milliseconds; 0 is the rank of no message."""
-    if not rank:
-        return at
-    return round(max(rank, at) + half_life * log2(1 + 2.0 ** (-abs(rank - at) / half_life)))
+def rank_after(rank: int, times: Sequence[int], half_life: float) -> int:
+    """The rank with more messages, sent at these times. All in milliseconds; 0 is the rank of no message."""
+    terms = [rank, *times] if rank else times
+    newest = max(terms)
+    return round(newest + half_life * log2(sum([2.0 ** ((term - newest) / half_life) for term in terms])))
 
 
 def weight_of(rank: int, now: int, half_life: float) -> float:
@@ -37,10 +38,12 @@ def weight_of(rank: int, now: int, half_life: float) -> float:
 
 async def consume(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
     """Count messages: what is returned writes each entry once, however many there are."""
-    talked: Talked = defaultdict(list)
+    talked: Talked = defaultdict(lambda: ([], []))
     for row in rows:
         if row.conversation_key is not None:
-            talked[row.conversation_key].append((row.gid, row.at))
+            gids, times = talked[row.conversation_key]
+            gids.append(row.gid)
+            times.append(row.at)
     updates = await ctx.read(lambda reader: _updates(reader, talked, ctx.settings(ContactsSettings).half_life_ms))
 
     def write(tx: Transaction) -> None:  # not for an entry that was created again meanwhile
@@ -58,12 +61,10 @@ def _updates(reader: Reader, talked: Talked, half_life: float) -> list[tuple[int
     """Values for the statement above. A message that an entry has counted before is not counted again."""
     updates: list[tuple[int, int, int, int, int]] = []
     for key, conversation, rank, counted in _entries(reader, list(talked)):
-        messages = [message for message in talked[conversation] if message[0] > counted]
-        if messages:
-            for _, at in messages:
-                rank = rank_after(rank, at, half_life)
-            gid, at = messages[-1]
-            updates.append((at, rank, gid, key, counted))
+        gids, times = talked[conversation]
+        new = times[bisect_right(gids, counted) :]
+        if new:
+            updates.append((new[-1], rank_after(rank, new, half_life), gids[-1], key, counted))
     return updates
 
 

@@ -98,12 +98,16 @@ async def test_what_is_long_ago_counts_less(node: Node, ann: User, bob: User, ca
 # ---- the arithmetic
 
 
-@given(st.lists(st.integers(NOW - 3 * 365 * DAY_MS, NOW), min_size=1, max_size=40), st.floats(0.5, 400))
-def test_the_rank_is_worth_the_sum_of_what_is_left_of_each(times: list[int], half_life_days: float) -> None:
+@given(
+    st.lists(st.lists(st.integers(NOW - 3 * 365 * DAY_MS, NOW), min_size=1, max_size=8), min_size=1, max_size=8),
+    st.floats(0.5, 400),
+)
+def test_the_rank_is_worth_the_sum_of_what_is_left_of_each(batches: list[list[int]], half_life_days: float) -> None:
     half_life = half_life_days * DAY_MS
     rank = 0
-    for at in times:
-        rank = rank_after(rank, at, half_life)
+    for batch in batches:
+        rank = rank_after(rank, batch, half_life)
+    times = [at for batch in batches for at in batch]
     wanted = sum(2.0 ** ((at - NOW) / half_life) for at in times)
     assert weight_of(rank, NOW, half_life) == pytest.approx(wanted, rel=1e-3, abs=1e-3)
 
@@ -116,7 +120,7 @@ def test_the_order_of_two_does_not_change_while_nobody_talks(one: list[int], oth
     ranks = [0, 0]
     for place, times in enumerate((one, other)):
         for at in times:
-            ranks[place] = rank_after(ranks[place], at, HALF_LIFE)
+            ranks[place] = rank_after(ranks[place], [at], HALF_LIFE)
     for later in (NOW, NOW + 5 * DAY_MS, NOW + 50 * DAY_MS):
         weights = [sum(2.0 ** ((at - later) / HALF_LIFE) for at in times) for times in (one, other)]
         if not math.isclose(*weights, rel_tol=1e-6):

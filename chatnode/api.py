@@ -12,6 +12,7 @@ from chatnode.dispatch.table import Command, command
 from chatnode.errors import Refusal
 from chatnode.hooks.context import Context
 from chatnode.hooks.pages import PageContext
+from chatnode.hooks.parts import Part, joined
 from chatnode.hooks.plugin import (
     API_VERSION,
     Consumer,
@@ -70,6 +71,11 @@ from chatnode.model.presence import Badge, Presence
 from chatnode.model.presence import PresenceStatus as PresenceStatus
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.model.work import WorkInfo
+from chatnode.outbound.client import Outbound
+from chatnode.outbound.errors import Blocked, BodyTooLarge, Failed, OutboundError, Paused, TimedOut
+from chatnode.outbound.mail import Mailer, MailResult
+from chatnode.outbound.purpose import Answer, Purpose
+from chatnode.outbound.signatures import new_webhook_secret, webhook_headers
 from chatnode.routing.ephemeral import ConnectedSession
 from chatnode.storage.conversations.blocks import has_blocked, not_blocked, refuse_blocked
 from chatnode.storage.conversations.bringing import add_member, open_direct, open_group
@@ -122,10 +128,13 @@ __all__ = [
     "VISIBLE_MESSAGES",
     "Account",
     "Allow",
+    "Answer",
     "AsOperator",
     "AsPerson",
     "Asker",
     "Badge",
+    "Blocked",
+    "BodyTooLarge",
     "Change",
     "Collection",
     "Command",
@@ -146,6 +155,7 @@ __all__ = [
     "Entries",
     "Event",
     "EventKind",
+    "Failed",
     "Field",
     "FilePart",
     "FileRef",
@@ -157,6 +167,8 @@ __all__ = [
     "ItemsPage",
     "Limit",
     "Location",
+    "MailResult",
+    "Mailer",
     "Media",
     "MemberChanged",
     "MemberJoined",
@@ -170,8 +182,12 @@ __all__ = [
     "Name",
     "Nothing",
     "Notice",
+    "Outbound",
+    "OutboundError",
     "Page",
     "PageContext",
+    "Part",
+    "Paused",
     "Permission",
     "Person",
     "PersonAdopted",
@@ -187,6 +203,7 @@ __all__ = [
     "Presence",
     "PresenceRow",
     "PresenceStatus",
+    "Purpose",
     "Querying",
     "Read",
     "Reader",
@@ -212,6 +229,7 @@ __all__ = [
     "Task",
     "Text",
     "ThumbnailSize",
+    "TimedOut",
     "Title",
     "Transaction",
     "Verdict",
@@ -247,12 +265,14 @@ __all__ = [
     "hookspec",
     "in_all_tones",
     "is_blank",
+    "joined",
     "kinds",
     "last_message_at",
     "log_rows",
     "may_see_message",
     "message_id",
     "new_id",
+    "new_webhook_secret",
     "not_blocked",
     "now_ms",
     "only_for",
@@ -273,4 +293,5 @@ __all__ = [
     "setting",
     "steps_in",
     "thread_followers",
+    "webhook_headers",
 ]

@@ -333,6 +333,38 @@ class WorkSettings:
 
 
 @attrs.frozen
+class OutboundSettings:
+    """Requests that the node sends to hosts that users name: pushes, webhooks, link previews. Addresses of private
+    networks, of this machine and of cloud metadata are refused."""
+
+    allow: tuple[str, ...] = setting(
+        (),
+        "Networks and hosts that may be reached although they are private, e.g. 10.1.0.0/16 or ntfy.lan:8080.",
+    )
+    deny: tuple[str, ...] = setting((), "Networks and hosts that may not be reached although they are public.")
+    proxy: str = setting(
+        "", "URL of an egress proxy that all requests go through; it decides alone what may be reached."
+    )
+
+
+@attrs.frozen
+class MailSettings:
+    """Mail by your SMTP server. Without a host, the node sends no mail."""
+
+    host: str = setting("", "Host name of the SMTP server.")
+    port: int = setting(587, "Port of the SMTP server.", minimum=1)
+    security: str = setting(
+        "starttls",
+        "starttls, tls (from the first byte, often port 465), or none. Mail is never sent with less than this.",
+        choices=("starttls", "tls", "none"),
+    )
+    user: str = setting("", "User name at the SMTP server; empty to send without signing in.")
+    password_file: str = setting("", "File with the password.")
+    sender: str = setting("", "Address that mails come from, e.g. chat@example.org.")
+    timeout_seconds: float = setting(30.0, "Seconds to wait for each reply of the SMTP server.", minimum=1)
+
+
+@attrs.frozen
 class Logs:
     """Logging to standard error."""
 
@@ -358,6 +390,8 @@ class Config:
     search: Search = attrs.field(factory=Search)
     plugins: Plugins = attrs.field(factory=Plugins)
     work: WorkSettings = attrs.field(factory=WorkSettings)
+    outbound: OutboundSettings = attrs.field(factory=OutboundSettings)
+    mail: MailSettings = attrs.field(factory=MailSettings)
     logs: Logs = attrs.field(factory=Logs)
     of_plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict[str, Mapping[str, Any]], repr=False)
     """The sections [plugins.<name>] as written; each plugin's own class checks its section (`settings_of`). Not in the

@@ -39,6 +39,8 @@ from chatnode.hooks.states import States
 from chatnode.hooks.tasks import Tasks
 from chatnode.hooks.works import Works
 from chatnode.logs import get_logger
+from chatnode.outbound.client import Outbound
+from chatnode.outbound.mail import Mailer
 from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
@@ -179,6 +181,8 @@ class Node:
                 await self.presence.write()
             except (Refusal, DatabaseError) as error:
                 logger.warning("users' last activity was not written: %s", error)
+            await self.core.part(Outbound).aclose()
+            await self.core.part(Mailer).aclose()
 
     async def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether the node is well, and each part's own word."""
@@ -247,6 +251,7 @@ async def build(
     table = CommandTable([*commands, *plugins.commands()], hooks, board.active)
     jobs = JobRunner(core, [job for each in subjects for job in each.jobs])
     core.add(sessions, board, plugins, hooks, table, jobs, Signer(directory.signing_keys))
+    core.add(Outbound(config.outbound, core.metrics), Mailer(config.mail, core.metrics))
     plugins.add_to(core)
     consumers, tasks, works = Consumers(db, plugins), Tasks(plugins), Works(core, plugins)
     core.add(consumers, tasks, works)

@@ -18,6 +18,8 @@ from chatnode.dispatch.signing import Signer
 from chatnode.model.events import Event
 from chatnode.model.people import Account
 from chatnode.model.presence import Badge, Presence
+from chatnode.outbound.client import Outbound
+from chatnode.outbound.mail import Mailer
 from chatnode.protocol.envelopes import ephemeral_frame
 from chatnode.routing import ephemeral
 from chatnode.routing.ephemeral import ConnectedSession
@@ -406,6 +408,16 @@ class Context:
         return await self._scope.ask(self._caller, hook, **arguments)
 
     # ---- the node
+
+    @property
+    def outbound(self) -> Outbound:
+        """For requests to other hosts; never open connections to them otherwise."""
+        return self._core.part(Outbound)
+
+    @property
+    def mail(self) -> Mailer:
+        """For mail by the operator's SMTP server."""
+        return self._core.part(Mailer)
 
     @property
     def base_url(self) -> str:

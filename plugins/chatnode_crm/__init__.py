@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from chatnode.api import Context, Plugin, Reader, RemovalNote, hookimpl, steps_in
+from chatnode.api import Context, Plugin, Reader, RemovalNote, hookimpl, joined, steps_in
 from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
 from chatnode_crm.cli import cli
 from chatnode_crm.contacts import checking as contacts_checking
@@ -84,16 +84,7 @@ def chatnode_plugin() -> Plugin:
         steps=steps_in(__name__),
         permissions=PERMISSIONS,
         roles=ROLES,
-        commands=[each for part in PARTS for each in part.commands],
-        events=[each for part in PARTS for each in part.events],
-        tables=[each for part in PARTS for each in part.tables],
-        collections=[each for part in PARTS for each in part.collections],
-        consumers=[each for part in PARTS for each in part.consumers],
-        tasks=[each for part in PARTS for each in part.tasks],
-        works=[each for part in PARTS for each in part.works],
-        routes=[each for part in PARTS for each in part.routes],
-        metrics=[each for part in PARTS for each in part.metrics],
-        limits=[each for part in PARTS for each in part.limits],
+        **joined(PARTS),
         cli=cli,
         health=health,
         check=_check,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatnode.api import Table, Transaction
+from chatnode.api import Part, Table, Transaction
 from chatnode_crm.broadcasts import answers, commands, sending
 from chatnode_crm.broadcasts.results import forget_deliveries
-from chatnode_crm.part import Part
 
 
 def forget_contacts(tx: Transaction, keys: Sequence[int]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from chatnode.api import Part
 from chatnode_crm.contacts.commands import COMMANDS
 from chatnode_crm.contacts.events import EVENTS
 from chatnode_crm.contacts.upkeep import TASK
-from chatnode_crm.part import Part
 
 PART = Part(commands=COMMANDS, events=EVENTS, tasks=(TASK,))

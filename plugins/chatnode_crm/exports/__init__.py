@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from chatnode.api import Table
+from chatnode.api import Part, Table
 from chatnode_crm.exports.commands import COMMANDS
 from chatnode_crm.exports.serving import ROUTES
 from chatnode_crm.exports.stored import forget_contacts as forget_contacts
 from chatnode_crm.exports.upkeep import UPKEEP
 from chatnode_crm.exports.writing import EXPORT
-from chatnode_crm.part import Part
 
 _EXPORTS = Table(
     "crm_exports", people=("owner",),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from chatnode.api import Consumer, Table, Task
+from chatnode.api import Consumer, Part, Table, Task
 from chatnode_crm.imports import commands, errors, inspecting, looking, mappings, uploading
 from chatnode_crm.imports.keeping import forget_contacts as forget_contacts
 from chatnode_crm.imports.keeping import keep_imports, wake_keeping
 from chatnode_crm.imports.works import WORKS
-from chatnode_crm.part import Part
 
 PART = Part(
     commands=(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from chatnode.api import Task
+from chatnode.api import Part, Task
 from chatnode_crm.lists.collection import LISTS
 from chatnode_crm.lists.commands import COMMANDS
 from chatnode_crm.lists.events import EVENTS
 from chatnode_crm.lists.upkeep import archive_unused, remove_rows
-from chatnode_crm.part import Part
 
 PART = Part(
     commands=COMMANDS,

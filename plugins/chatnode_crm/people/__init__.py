@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatnode.api import Table, Task, Transaction
-from chatnode_crm.part import Part
+from chatnode.api import Part, Table, Task, Transaction
 from chatnode_crm.people import (
     accounts,
     card,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode_crm.part import Part
+from chatnode.api import Part
 from chatnode_crm.segments.checking import TASKS, WORKS
 from chatnode_crm.segments.collection import CONTACTS
 from chatnode_crm.segments.commands import COMMANDS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode_crm.part import Part
+from chatnode.api import Part
 from chatnode_crm.statistics.commands import COMMANDS
 from chatnode_crm.statistics.days import CONSUMER, TASK
 from chatnode_crm.statistics.health import METRICS

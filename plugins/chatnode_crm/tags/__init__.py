@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode_crm.part import Part
+from chatnode.api import Part
 from chatnode_crm.tags.collection import TAGS
 from chatnode_crm.tags.commands import COMMANDS
 from chatnode_crm.tags.events import EVENTS

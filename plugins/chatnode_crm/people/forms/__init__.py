@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.api import Limit
-from chatnode_crm.part import Part
+from chatnode.api import Limit, Part
 from chatnode_crm.people.forms.commands import COMMANDS
 from chatnode_crm.people.forms.route import ROUTES
 

@@ -1,0 +1,1 @@
+"""Everything that leaves the node, to hosts that users or operators name: HTTP requests, and mail."""

@@ -1,0 +1,22 @@
+"""Webhooks: events posted to other programs, and messages that these post."""
+
+from __future__ import annotations
+
+from chatnode.api import Part, Plugin, hookimpl, joined, steps_in
+from chatnode_webhooks.settings import WebhooksSettings
+
+PARTS: tuple[Part, ...] = ()
+
+
+@hookimpl
+def chatnode_plugin() -> Plugin:
+    """The declaration."""
+    return Plugin(
+        name="webhooks",
+        version="0.1.0",
+        api="2.0",
+        about="Webhooks to and from other programs.",
+        settings=WebhooksSettings,
+        steps=steps_in(__name__),
+        **joined(PARTS),
+    )

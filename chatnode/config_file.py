@@ -43,9 +43,10 @@ def of_values(values: Mapping[str, Any]) -> Config:
 
 def sections() -> Iterator[tuple[str, type[Any]]]:
     """Name and class of each section, in the order of `config.toml`."""
+    defaults = Config()
     for field in attrs.fields(Config):
         if field.name != "of_plugins":
-            yield field.name, type(getattr(Config(), field.name))
+            yield field.name, type(getattr(defaults, field.name))
 
 
 def _read_toml(path: Path) -> dict[str, dict[str, Any]]:

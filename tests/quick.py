@@ -1,8 +1,8 @@
 """What makes the default run quick: no test does again what every test does, and none waits for a disk.
 
-- A new database that a test opens in this process is a copy of one that went through all migrations, and the plugins
-  that are installed are looked up once. `migrations.migrate` itself is not touched, nor is a process that a test
-  starts; tests/test_quick.py compares the copy with what the migrations make.
+- A new database that a test opens in this process is a copy of one that went through all migrations, and so is that of
+  a node with all installed plugins, which are looked up once. `migrations.migrate` itself is not touched, nor is a
+  process that a test starts; tests/test_quick.py compares the copies with what the migrations make.
 - What a served node makes of its routes and their types is made once for each of them.
 - A password is hashed in this process at the least cost; a test that asks for `real_passwords` pays the whole.
 - The directories of the tests are in memory where the system has room for it. A run with the slow tests is on disk.
@@ -14,7 +14,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from functools import cache
 
 import argon2
@@ -23,9 +24,11 @@ from werkzeug.routing import Rule
 
 from chatnode.hooks import discovery
 from chatnode.hooks.discovery import Installed, installed
+from chatnode.hooks.manager import Manager
 from chatnode.services import passwords
 from chatnode.storage.engine import migrations
-from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.connection import Reader, connect_writer
+from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import Migration, core_migrations
 from chatnode.storage.upkeep import upgrading
 from chatnode.transport import openapi
@@ -65,6 +68,7 @@ def quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(upgrading, "migrate", migrate)
         patch.setattr(discovery, "installed", installed_here)
+        patch.setattr(Manager, "load", load)
         patch.setattr(passwords, "_hasher", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         patch.setattr(openapi, "get_type_hints", cache(openapi.get_type_hints))
         patch.setattr(Rule, "_compile_builder", _compile_builder)
@@ -85,6 +89,25 @@ def migrate(connection: sqlite3.Connection, steps: Sequence[Migration]) -> list[
     return list(steps)
 
 
+def load(manager: Manager, found: Iterable[Installed], directory: DataDirectory) -> None:
+    """As `Manager.load`; a new database with all installed plugins becomes a copy of one that went through their
+    steps."""
+    found = list(found)
+    plain = found == list(_installed()) and not manager.config.plugins.disabled
+    with closing(connect_writer(directory.database, manager.config.storage)) as connection:
+        plain = plain and connection.execute("SELECT count(*) FROM plugins").fetchone() == (0,)
+        if plain and _prepared:
+            own = connection.execute("SELECT key, value FROM node").fetchall()
+            _prepared[0].backup(connection)
+            connection.execute("DELETE FROM node")
+            connection.executemany("INSERT INTO node (key, value) VALUES (?, ?)", own)
+    _really_load(manager, found, directory)
+    if plain and not _prepared and all(each.name in manager.loaded for each in found):
+        _prepared.append(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Reader))
+        with closing(connect_writer(directory.database, manager.config.storage)) as connection:
+            connection.backup(_prepared[0])
+
+
 def installed_here() -> list[Installed]:
     """As `installed`, unless the test looks elsewhere for plugins."""
     return list(_installed()) if sys.path == _SEARCHED else installed()
@@ -98,6 +121,8 @@ def _compile_builder(rule: Rule, append_unknown: bool = True) -> Callable[..., t
     return _builders[key]
 
 
+_prepared: list[sqlite3.Connection] = []
+_really_load = Manager.load
 _builders: dict[object, Callable[..., tuple[str, str]]] = {}
 _really_compile_builder = Rule._compile_builder
 _core = cache(core_migrations)

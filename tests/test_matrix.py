@@ -365,6 +365,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     root.handlers[:], root.level, ours.level, theirs.level = before
 
 
+@pytest.mark.slow
 async def test_private_words_reach_nobody_else(node: Node, neighbourhood: Neighbourhood, logged: io.StringIO) -> None:
     """Titles, a description and messages: everything that others are sent, and the log."""
     owner, member = neighbourhood.people["owner"], neighbourhood.people["member"]

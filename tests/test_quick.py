@@ -5,8 +5,11 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from chatnode.config import Storage
 from chatnode.hooks.discovery import installed
+from chatnode.hooks.manager import Manager
 from chatnode.node import open_node
 from chatnode.storage.engine import migrations
 from chatnode.storage.engine.connection import connect_writer
@@ -62,6 +65,24 @@ async def test_every_new_node_has_an_epoch_and_a_secret_of_its_own(tmp_path: Pat
             )
             found |= {value for (value,) in rows}
     assert len(found) == 4
+
+
+async def test_a_copied_node_is_what_its_plugins_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "copied"):
+        async with open_node(tmp_path / name):
+            assert quick._prepared
+    monkeypatch.setattr(Manager, "load", quick._really_load)
+    async with open_node(tmp_path / "made"):
+        pass
+    found: list[list[str]] = []
+    for name in ("copied", "made"):
+        connection = connect_writer(tmp_path / name / "chatnode.sqlite3", Storage())
+        connection.execute("UPDATE plugins SET installed_at = 0")
+        connection.execute("UPDATE node SET value = ''")
+        connection.execute("UPDATE crm_people_state SET value = '' WHERE name = 'suppression'")
+        found.append(content(connection))
+        connection.close()
+    assert found[0] == found[1]
 
 
 def test_the_plugins_are_those_that_are_installed() -> None:

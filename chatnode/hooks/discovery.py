@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chatnode.errors import StartError
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import Distribution
 
 GROUP = "chatnode"
 NAME = re.compile("[a-z][a-z0-9]{0,30}")
@@ -31,7 +31,12 @@ def installed() -> list[Installed]:
     from importlib.metadata import entry_points  # the command line is quicker without it
 
     found: dict[str, Installed] = {}
-    for each in map(_installed, entry_points(group=GROUP)):
+    names: dict[int, tuple[str, str]] = {}
+    for point in entry_points(group=GROUP):
+        distribution = point.dist
+        if id(distribution) not in names:  # each look at it reads and parses the file again
+            names[id(distribution)] = _name_and_version(distribution)
+        each = Installed(point.name, *names[id(distribution)], point.load)
         found[each.name] = _brought_twice(found[each.name], each) if each.name in found else each
     return [found[name] for name in sorted(found)]
 
@@ -67,8 +72,8 @@ def _brought_twice(one: Installed, other: Installed) -> Installed:
     return Installed(one.name, "", "", load)
 
 
-def _installed(point: EntryPoint) -> Installed:
-    distribution = point.dist
-    if distribution is None or "Name" not in distribution.metadata:  # what is left when an installation was cut off
-        return Installed(point.name, "", "", point.load)
-    return Installed(point.name, distribution.name, distribution.version or "", point.load)
+def _name_and_version(distribution: Distribution | None) -> tuple[str, str]:
+    """Both empty for what is left when an installation was cut off."""
+    if distribution is None or "Name" not in (metadata := distribution.metadata):
+        return "", ""
+    return metadata["Name"], metadata["Version"] if "Version" in metadata else ""  # noqa: SIM401 - it promises no `get`

@@ -57,6 +57,7 @@ def node(make_node: MakeNode) -> NodeProcess:
 # -- too slow ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [b"", upgrade_request()[:40]], ids=["nothing", "half-a-head"])
 def test_a_head_that_never_comes_is_not_waited_for(node: NodeProcess, unharmed: Bystanders, start: bytes) -> None:
     with Wire(node.address) as wire:
@@ -202,6 +203,7 @@ def test_connections_that_were_left_are_given_to_others(
 # -- stopping ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_node_stops_in_time_whoever_is_connected(make_node: MakeNode, tokens: Mapping[str, str]) -> None:
     patient = {"LIMITS__HEAD_SECONDS": 60, "LIMITS__HELLO_SECONDS": 60, "LIMITS__OUTBOX_BYTES": 64 * MEBIBYTE}
     node = make_node(**LIMITS | patient)

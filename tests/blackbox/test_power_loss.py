@@ -89,6 +89,7 @@ def test_nothing_told_is_lost_in_many_states(prepared: Prepared, chance: random.
             trio.run(go_on, life, state, tmp_path / f"node {number}-{state.cut}")
 
 
+@pytest.mark.slow
 def test_the_replay_notices_acks_that_come_before_the_flush(
     prepared: Prepared, chance: random.Random, tmp_path: Path
 ) -> None:

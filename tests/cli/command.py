@@ -17,6 +17,9 @@ import attrs
 from chatnode.__main__ import main
 
 PATIENCE = 30.0
+SPARED = "crm"
+"""Plugins that a process of a test does not load, unless the test says which are disabled: importing them takes as long
+as all the rest."""
 
 
 @attrs.frozen
@@ -46,9 +49,10 @@ def chatnode(data: Path, *arguments: str, stdin: str = "") -> Done:
 
 
 def environment(**settings: object) -> dict[str, str]:
-    """The environment of a process of its own, with settings as `LIMITS__PAGE_ITEMS=3`."""
+    """The environment of a process of its own, with settings as `LIMITS__PAGE_ITEMS=3`; None is for no setting."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("CHATNODE_")}
-    return inherited | {f"CHATNODE_{name}": str(value) for name, value in settings.items()}
+    chosen = {"PLUGINS__DISABLED": SPARED} | settings
+    return inherited | {f"CHATNODE_{name}": str(value) for name, value in chosen.items() if value is not None}
 
 
 def command_line(data: Path, *arguments: str) -> list[str]:

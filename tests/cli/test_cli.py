@@ -338,6 +338,7 @@ async def test_a_command_waits_for_another_that_was_quicker(data: Path, monkeypa
     other.release()
 
 
+@pytest.mark.slow
 def test_commands_side_by_side_all_do_their_work(data: Path) -> None:
     ok(chatnode(data, "user", "add", "ann", "--no-password"))
     line = command_line(data, "token", "create", "ann")

@@ -251,6 +251,7 @@ KEEPING = HELLO.replace(
 ).replace("import CHAT", "import CHAT, Step")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "delete", "told"),
     [

@@ -106,6 +106,7 @@ async def test_progress_ends_with_the_whole(ann: Client, film: Path, tmp_path: P
 # ---- connections that break
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_stream", [False, True])
 async def test_an_upload_survives_cuts(far: Client, proxy: Proxy, film: Path, as_stream: bool, tmp_path: Path) -> None:
     async def pieces() -> AsyncIterator[bytes]:

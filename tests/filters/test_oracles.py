@@ -139,16 +139,19 @@ def eyes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eyes]:
     eyes.database.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", HIDDEN)
 def test_nothing_tells_of(eyes: Eyes, what: str) -> None:
     assert eyes.changed_by(HIDDEN[what]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", SHOWN)
 def test_what_may_be_seen_is_seen(eyes: Eyes, what: str) -> None:
     assert eyes.changed_by(SHOWN[what]) != []
 
 
+@pytest.mark.slow
 def test_the_copy_is_as_it_was(eyes: Eyes) -> None:
     assert not eyes.database.in_transaction
     assert eyes.answers() == eyes.before

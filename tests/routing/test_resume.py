@@ -196,6 +196,7 @@ async def test_what_only_passes_is_for_those_who_are_live(talk: Talk) -> None:
     assert session.frames == [typing.json]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inline", [False, True])
 def test_nothing_is_lost_or_repeated_however_it_falls(
     inline: bool, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any

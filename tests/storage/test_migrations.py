@@ -59,6 +59,7 @@ def test_a_step_is_applied_once(connection: sqlite3.Connection) -> None:
 
 
 def test_a_failing_step_leaves_nothing_of_itself_and_all_before_it(connection: sqlite3.Connection) -> None:
+    migrate(connection, [FIRST])
     with pytest.raises(StartError, match="migration core/0003_failing failed: no such table: nowhere"):
         migrate(connection, [FIRST, SECOND, FAILING, OF_A_PLUGIN])
     assert not connection.in_transaction
@@ -66,6 +67,15 @@ def test_a_failing_step_leaves_nothing_of_itself_and_all_before_it(connection: s
     assert connection.execute("SELECT number FROM second").fetchall() == [(1,)]
     repaired = Migration(CORE, FAILING.name, "CREATE TABLE third (number);")
     assert migrate(connection, [FIRST, SECOND, repaired]) == [repaired]
+
+
+def test_a_failing_step_leaves_a_new_database_empty(connection: sqlite3.Connection) -> None:
+    with pytest.raises(StartError, match="migration core/0003_failing failed"):
+        migrate(connection, [FIRST, SECOND, FAILING])
+    assert not connection.in_transaction
+    assert tables(connection) == {"migrations"}
+    repaired = Migration(CORE, FAILING.name, "CREATE TABLE third (number);")
+    assert migrate(connection, [FIRST, SECOND, repaired]) == [FIRST, SECOND, repaired]
 
 
 def test_a_step_whose_record_cannot_be_written_is_not_applied(connection: sqlite3.Connection) -> None:

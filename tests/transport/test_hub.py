@@ -438,6 +438,7 @@ async def test_nothing_is_written_for_a_session_that_was_revoked_before(
     assert await ann.reads(talk) == ["before"]
 
 
+@pytest.mark.slow
 async def test_a_stopping_node_loses_nothing_that_is_on_its_way(node: Node, ann: User, talk: str, anns: str) -> None:
     async with AsyncExitStack() as afterwards:
         async with serving(node) as address:

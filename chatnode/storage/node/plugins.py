@@ -64,7 +64,7 @@ def prepare(
     """Bring the plugin's tables up to its version and note what they are. `permissions`: by name, the roles that get
     it; `roles`: those that the plugin brings, with their permissions.
 
-    Raises `StartError`; the steps before the one that failed stay.
+    Raises `StartError`; of a plugin that was here before, the steps before the one that failed stay.
     """
     if plugin == CORE:
         raise StartError(f"{plugin} is a prefix of the node's own tables; choose another name")

@@ -25,8 +25,8 @@ from chatnode_crm.imports.setup import stored_options
 from chatnode_crm.imports.staged import DUPLICATE, READY, StagedRow, StagedWriter
 from chatnode_crm.settings import CrmSettings
 
-STEP_SECONDS = 0.05
-"""How long a step takes: pausing and cancelling wait for it, and after it the work makes room for others."""
+STEP_SECONDS = 0.01
+"""How long a step takes: those who post may wait for it, as may pausing and cancelling."""
 STEP_ROWS = 500
 """Maximum number of rows of a step, which other plugins complete together."""
 ROOM_BYTES = 1 << 22

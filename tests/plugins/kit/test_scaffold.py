@@ -30,10 +30,12 @@ def run(made: Path, *command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_its_tests_pass(made: Path) -> None:
     assert " passed" in run(made, "pytest", "-q")
 
 
+@pytest.mark.slow
 def test_it_is_linted_and_typed(made: Path) -> None:
     run(made, "ruff", "check", "--no-cache", ".")
     run(made, "ruff", "format", "--no-cache", "--check", ".")

@@ -162,6 +162,7 @@ def read_in_little_memory(path: Path, most: int) -> list[tuple[int, list[str]]]:
         assert peak < most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "piece"),
     [
@@ -182,6 +183,7 @@ def test_a_row_of_a_hundred_megabytes_is_refused_in_little_memory(start: bytes, 
     assert (error.code, error.row, error.line) == ("cell_too_long", 1, 2 if start else 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "piece", "size", "codes"),
     [

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from chatnode.api import Part, Table
+from chatnode_notifications.limits import LIMITS
 from chatnode_notifications.preferences import commands
 
 PART = Part(
     commands=commands.COMMANDS,
     events=commands.EVENTS,
+    limits=LIMITS,
     tables=(
         Table(
             "notifications_people",

@@ -1,0 +1,73 @@
+"""Adding notifications, and handing them to the transports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from chatnode.api import Transaction, new_id
+from chatnode_notifications.items.model import Kind, NotificationAdded
+from chatnode_notifications.items.showing import shown
+from chatnode_notifications.notes import Follower, NewItem
+
+_followers: tuple[Follower, ...] = ()
+
+
+def followed_by(functions: Sequence[Follower]) -> None:
+    """Call these, in this order, for items that are to be delivered. Part of the declaration: called once, on
+    import."""
+    global _followers
+    _followers = tuple(functions)
+
+
+@attrs.frozen(kw_only=True)
+class ItemDraft:
+    """An item to be added: about messages of a conversation, with the key of the newest one and of its sender, or with
+    words of its own. Keys are those of the tables."""
+
+    person: int
+    kind: Kind
+    reason: str
+    personal: bool
+    count: int = 1
+    conversation: int | None = None
+    message: int | None = None
+    sender: int | None = None
+    first_seq: int | None = None
+    last_seq: int | None = None
+    last_gid: int = 0
+    id: str = attrs.field(factory=new_id)
+    title: str | None = None
+    body: str | None = None
+    url: str | None = None
+    due_at: int | None = None
+
+
+def add_items(tx: Transaction, drafts: Iterable[ItemDraft]) -> list[NewItem]:
+    """Add items, tell their users' clients, and hand them to the transports: those with a `due_at` only once it has
+    come (`hand_over`)."""
+    added = [_add(tx, draft) for draft in drafts]
+    hand_over(tx, [item for item, due_at in added if due_at is None])
+    return [item for item, _ in added]
+
+
+def hand_over(tx: Transaction, items: Sequence[NewItem]) -> None:
+    """Let the transports deliver items."""
+    if items:
+        for follow in _followers:
+            follow(tx, items)
+
+
+def _add(tx: Transaction, draft: ItemDraft) -> tuple[NewItem, int | None]:
+    key = tx.next_gid  # the event below gets it, and nothing else ever
+    tx.execute(
+        "INSERT INTO notifications_items (key, id, person, conversation, message, sender, kind, first_seq, last_seq, "
+        "last_gid, count, personal, reason, title, body, url, created_at, due_at) "
+        "VALUES (:key, :id, :person, :conversation, :message, :sender, :kind, :first_seq, :last_seq, :last_gid, :count, "
+        ":personal, :reason, :title, :body, :url, :now, :due_at)",
+        {**attrs.asdict(draft), "key": key, "now": tx.now},
+    )
+    if (found := shown(tx, [key]).get(key)) is not None:
+        tx.record(NotificationAdded(found), people=(draft.person,), subject=key)
+    return NewItem(key, draft.person, draft.conversation, draft.personal, tx.now), draft.due_at

@@ -9,7 +9,7 @@ from chatnode.api import setting
 
 @attrs.frozen
 class NotificationsSettings:
-    """The plugin's settings."""
+    """The plugin's settings. For maximum numbers, 0 means no limit."""
 
     contact: str = setting(
         "",
@@ -17,8 +17,8 @@ class NotificationsSettings:
     )
     max_content: str = setting(
         "full",
-        "How much a notification may say at most: `full`, the `sender` without the text, or `nothing`. Users and devices "
-        "can choose less.",
+        "The most that an alert may say: full (with the text), sender (who wrote where) or nothing. Users may choose "
+        "less.",
         choices=("full", "sender", "nothing"),
     )
 
@@ -38,7 +38,7 @@ class NotificationsSettings:
         "Minimum seconds between two notifications of one conversation; not for what is meant for the user personally.",
         minimum=0,
     )
-    max_age_hours: float = setting(24.0, "Nobody is notified of messages that are older than this.", minimum=0.1)
+    max_age_hours: int = setting(24, "Hours after which a message or a notification is too old to alert anybody.", minimum=1)
 
     # ---- what is kept
 

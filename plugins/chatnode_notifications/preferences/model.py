@@ -8,11 +8,11 @@ import attrs
 
 from chatnode.api import Event, Items, Text
 
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-DAYS: tuple[Day, ...] = get_args(Day)
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 Content = Literal["full", "sender", "nothing"]
 Mail = Literal["off", "instant", "digest"]
-Every = Literal["hour", "day", "week"]
+Every = Literal["hourly", "daily", "weekly"]
 
 Clock = Annotated[str, Text(5, 5, r"([01][0-9]|2[0-3]):[0-5][0-9]", hint="expected a time such as 22:00")]
 MOST_WINDOWS = 14
@@ -26,16 +26,16 @@ class QuietWindow:
 
     begins: Clock
     ends: Clock
-    days: Annotated[list[Day], Items(7)] | None = None
+    days: Annotated[list[Weekday], Items(7)] | None = None
 
 
 @attrs.frozen
 class DigestTime:
     """When a digest is mailed: at `at` of each day, or of the `weekday`; hourly at the minutes of `at`."""
 
-    every: Every = "day"
+    every: Every = "daily"
     at: Clock = "08:00"
-    weekday: Day = "mon"
+    weekday: Weekday = "monday"
 
 
 @attrs.frozen

@@ -16,8 +16,8 @@ from chatnode_notifications.preferences.zones import zone_of
 LATEST_MS = 253_402_300_799_999
 """The last millisecond that has a year of four digits."""
 
-Changed = Callable[[Transaction, int, Preferences], None]
-"""Called in the transaction in which a user, by key, has chosen other settings, with these."""
+Changed = Callable[[Transaction, int], None]
+"""Called in the transaction in which a user, by key, has chosen other settings."""
 
 _changed: tuple[Changed, ...] = ()
 _COLUMNS = "zone, quiet, paused_until, content, threads, replies, mentions_through_mute, mail, digest, language"
@@ -67,7 +67,7 @@ def change(tx: Transaction, person: int, asked: SetPreferences) -> Preferences |
         ),
     )  # fmt: skip
     for function in _changed:
-        function(tx, person, after)
+        function(tx, person)
     return after
 
 

@@ -5,17 +5,18 @@
 CREATE TABLE notifications_people (
   person                INTEGER PRIMARY KEY REFERENCES people (key) ON DELETE CASCADE,
   zone                  TEXT,                     -- IANA name; null: UTC
-  quiet                 TEXT,                     -- JSON: [{"begins": "22:00", "ends": "07:00", "days": ["mon", …]}, …]
+  quiet                 TEXT,                     -- JSON: [{"begins": "22:00", "ends": "07:00", "days": ["monday", …]}, …]
   paused_until          INTEGER,
   content               TEXT    NOT NULL DEFAULT 'full',   -- full, sender, nothing
   threads               INTEGER NOT NULL DEFAULT 1,
   replies               INTEGER NOT NULL DEFAULT 1,
   mentions_through_mute INTEGER NOT NULL DEFAULT 0,
   mail                  TEXT    NOT NULL DEFAULT 'off',    -- off, instant, digest
-  digest                TEXT,                     -- JSON: {"every": "day", "at": "08:00", "weekday": "mon"}
+  digest                TEXT,                     -- JSON: {"every": "daily", "at": "08:00", "weekday": "monday"}
   next_digest_at        INTEGER,
   language              TEXT
 );
+CREATE INDEX notifications_people_mail ON notifications_people (person) WHERE mail <> 'off';
 
 -- Devices and addresses that alerts go to.
 CREATE TABLE notifications_registrations (

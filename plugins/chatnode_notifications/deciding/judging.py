@@ -1,0 +1,113 @@
+"""Judging posted messages for those who may be notified of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import trio
+
+from chatnode.api import Context, now_ms
+from chatnode_notifications.deciding.bundles import BundleDraft
+from chatnode_notifications.deciding.looking import Look, Possible, Posting
+from chatnode_notifications.deciding.proposal import Hold, Proposal, Quiet, combined
+from chatnode_notifications.deciding.quiet import quiet_until
+from chatnode_notifications.deciding.rules import presence_of, rules_of
+from chatnode_notifications.deciding.table import (
+    LEVEL,
+    PERSONAL,
+    Case,
+    Presence,
+    Reason,
+    Rules,
+    Verdict,
+    judge,
+    reason_of,
+)
+from chatnode_notifications.preferences.model import Preferences
+from chatnode_notifications.preferences.stored import moment
+
+_HOOK_SECONDS = 10.0
+"""After this time that plugins took for one batch, the rest of it is let through."""
+DEFAULTS = Preferences()
+
+
+def paused_until(chosen: Preferences) -> int | None:
+    """The end of the user's pause, in milliseconds."""
+    return moment(chosen.paused_until) if chosen.paused_until is not None else None
+
+
+class Judging:
+    """Judges one batch. Use it on the trio thread."""
+
+    def __init__(self, ctx: Context, look: Look) -> None:
+        self._ctx = ctx
+        self._look = look
+        self._rules: Rules = rules_of(ctx)
+        self._now = now_ms()
+        self._presence: dict[int, Presence] = {}
+        self._drafts: dict[tuple[int, int], BundleDraft] = {}
+        self._asked_until = trio.current_time() + _HOOK_SECONDS
+
+    async def run(self) -> list[BundleDraft]:
+        """What is to be stored."""
+        for each in self._look.possible:
+            await self._judge(each)
+        return list(self._drafts.values())
+
+    async def _judge(self, possible: Possible) -> None:
+        who = possible.recipient
+        chosen = self._look.chosen.get(who.person, DEFAULTS)
+        newest = possible.postings[-1]
+        reason = reason_of(
+            direct=who.direct, mentioned=who.mentioned, everyone=who.everyone, reply=who.reply, thread=who.thread,
+            system=newest.system, replies=chosen.replies, threads=chosen.threads,
+        )  # fmt: skip
+        if who.person not in self._look.reachable and LEVEL[reason] != PERSONAL:
+            return
+        oldest = self._now - self._rules.max_age
+        unread = [each for each in possible.postings if each.seq > who.read_seq and each.at >= oldest]
+        if not unread:
+            return
+        case = Case(
+            now=self._now, at=newest.at, reason=reason, made_at=self._now, bot=who.bot, notify=who.notify,
+            muted_until=who.muted_until, through_mute=chosen.mentions_through_mute, archived=who.archived,
+            paused_until=paused_until(chosen),
+            quiet_until=quiet_until(chosen.quiet, chosen.zone, self._now) if chosen.quiet else None,
+            presence=self._presence_of(who.person),
+        )  # fmt: skip
+        verdict = judge(case, self._rules)
+        if verdict.ending is None:
+            for each in unread:
+                await self._propose(case, who.person, each, verdict)
+
+    async def _propose(self, case: Case, person: int, posting: Posting, verdict: Verdict) -> None:
+        answer = await self._ask(person, posting, case.reason)
+        if isinstance(answer, Quiet):
+            return
+        if isinstance(answer, Hold):
+            verdict = judge(attrs.evolve(case, held_until=answer.until), self._rules)
+        place = person, posting.conversation
+        draft = self._drafts.get(place)
+        if draft is None:
+            draft = self._drafts[place] = BundleDraft(*place, verdict.due_at)
+        draft.add(posting.seq, posting.gid, case.reason, verdict.due_at)
+
+    async def _ask(self, person: int, posting: Posting, reason: Reason) -> Quiet | Hold | None:
+        """What plugins say; nothing, once they have taken too long."""
+        if trio.current_time() > self._asked_until:
+            return None
+        return await ask_plugins(self._ctx, person, posting.conversation, posting.seq, reason)
+
+    def _presence_of(self, person: int) -> Presence:
+        found = self._presence.get(person)
+        if found is None:
+            found = self._presence[person] = presence_of(self._ctx, person, self._now)
+        return found
+
+
+async def ask_plugins(ctx: Context, person: int, conversation: int, seq: int, reason: Reason) -> Quiet | Hold | None:
+    """Call the hook `should_notify`. Failures are reported by the node, and let the message through."""
+    proposal = Proposal(person, conversation, seq, reason, LEVEL[reason] == PERSONAL)
+    answers: Sequence[object] = await ctx.ask("should_notify", note=proposal)
+    return combined(answers)

@@ -66,8 +66,8 @@ class Share:
 
     @property
     def pairs(self) -> int:
-        """How many users may be notified; of a direct conversation, one or two."""
-        return len(self.among) if self.among is not None else 2
+        """How many users may be notified; of a direct conversation, the one or two who did not write."""
+        return len(self.among) if self.among is not None else len({each.sender for each in self.postings})
 
 
 @attrs.frozen

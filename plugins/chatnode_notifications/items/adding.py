@@ -71,3 +71,10 @@ def _add(tx: Transaction, draft: ItemDraft) -> tuple[NewItem, int | None]:
     if (found := shown(tx, [key]).get(key)) is not None:
         tx.record(NotificationAdded(found), people=(draft.person,), subject=key)
     return NewItem(key, draft.person, draft.conversation, draft.personal, tx.now), draft.due_at
+
+
+def show_again(tx: Transaction, key: int, person: int) -> None:
+    """An item that was held back for long is as new now, also for its user's clients."""
+    tx.execute("UPDATE notifications_items SET created_at = ? WHERE key = ?", (tx.now, key))
+    if (found := shown(tx, [key]).get(key)) is not None:
+        tx.record(NotificationAdded(found), people=(person,), subject=key)

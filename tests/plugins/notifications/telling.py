@@ -10,6 +10,7 @@ from chatnode_notifications.deciding.fanning import fan_out_next
 
 from chatnode.api import Context, Reader, Transaction, new_id
 from chatnode.node import Node
+from chatnode.routing.presence import PresenceBoard
 from chatnode.testing import User, catch_up
 
 MINUTE = 60
@@ -93,3 +94,11 @@ async def rows(node: Node, sql: str, *values: Any) -> list[Any]:
 async def write(node: Node, sql: str, *values: Any) -> None:
     """Change the tables, as time or a fault would."""
     await node.core.db.write(lambda tx: tx.execute(sql, values).rowcount)
+
+
+def idle(node: Node, user: User) -> None:
+    """Let a connected user have been active some minutes ago, and not since."""
+    board = node.core.part(PresenceBoard)
+    clock, board.clock = board.clock, lambda: clock() - 5 * 60_000
+    board.active(user.key)
+    board.clock = clock

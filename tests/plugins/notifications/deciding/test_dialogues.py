@@ -9,7 +9,7 @@ from chatnode_notifications.deciding.closing import close_due
 
 from chatnode.node import Node
 from chatnode.testing import LiveUser, User
-from tests.plugins.notifications.telling import LONG, context, decide, listed, register, rows, tell, told, waiting, write
+from tests.plugins.notifications.telling import LONG, context, decide, idle, listed, register, rows, tell, told, waiting, write
 
 
 def in_hours(hours: float) -> str:
@@ -30,7 +30,7 @@ async def test_a_direct_message_rings_at_once_for_who_is_away(node: Node, amy: U
 async def test_what_was_read_at_once_leaves_no_trace(node: Node, amy: User, ben: User) -> None:
     talk = await amy.direct(ben)
     await amy.says(talk, "hello")
-    await ben.does("messages.read", conversation=talk, seq=1)
+    await ben.does("receipts.read", conversation=talk, seq=1)
     await decide(node)
     assert await waiting(node) == []
     await tell(node, ahead_seconds=LONG)
@@ -48,6 +48,7 @@ async def test_messages_that_come_together_ring_once(node: Node, amy: User, ben:
 async def test_who_is_connected_gets_time_to_see_it(node: Node, amy: User, bob: LiveUser) -> None:
     """Connected, and not active: 10 seconds. Active in the last minute: 30 seconds."""
     talk = await amy.direct(bob)
+    idle(node, bob)
     await amy.says(talk, "are you there")
     due_at = await tell(node)
     assert due_at is not None
@@ -55,7 +56,7 @@ async def test_who_is_connected_gets_time_to_see_it(node: Node, amy: User, bob: 
     assert await told(bob) == []
     made = (await rows(node, "SELECT made_at FROM notifications_bundles"))[0][0]
     assert 9_000 <= bundle.due_at - made <= 10_000
-    await bob.does("presence.set", text="here")  # which shows that bob is active
+    await bob.does("presence.status", text="here")  # which shows that bob is active
     await close_due(context(node), 11_000)
     assert await told(bob) == []
     (bundle,) = await waiting(node)
@@ -70,7 +71,7 @@ async def test_reading_in_time_prevents_it(node: Node, amy: User, bob: LiveUser)
     await amy.says(talk, "one")
     await tell(node)
     assert len(await waiting(node)) == 1
-    await bob.does("messages.read", conversation=talk, seq=1)
+    await bob.does("receipts.read", conversation=talk, seq=1)
     await decide(node)
     assert await waiting(node) == []
 
@@ -246,7 +247,7 @@ async def test_part_of_it_was_read(node: Node, amy: User, bob: LiveUser) -> None
     for number in range(4):
         await amy.says(talk, f"line {number}")
     await tell(node)
-    await bob.does("messages.read", conversation=talk, seq=3)
+    await bob.does("receipts.read", conversation=talk, seq=3)
     await tell(node, ahead_seconds=60)
     assert await told(bob) == [("message", "line 3", 1)]
 

@@ -38,7 +38,7 @@ async def test_each_answer(node: Node, amy: User, bob: LiveUser) -> None:
 
 async def test_every_row_is_told(node: Node, amy: User, ben: User) -> None:
     message = await amy.says(await amy.direct(ben), "hello")
-    await ben.does("messages.read", conversation=await ben.direct(amy), seq=1)
+    await ben.does("receipts.read", conversation=await ben.direct(amy), seq=1)
     found = await ben.call("notifications.explain", message=message)
     assert [each["row"] for each in found["rows"]] == list(range(1, 14))
     assert [each["row"] for each in found["rows"] if each["matched"]] == [5, 12]

@@ -42,7 +42,7 @@ async def test_replaying_the_log_tells_nothing_again_that_was_read(node: Node, a
     talk = await amy.direct(ben)
     await amy.says(talk, "one")
     await tell(node)
-    await ben.does("messages.read", conversation=talk, seq=1)
+    await ben.does("receipts.read", conversation=talk, seq=1)
     await tell(node)
     await node.call("plugins.replay", plugin="notifications", consumer="deciding", gid=0)
     await tell(node, ahead_seconds=60)

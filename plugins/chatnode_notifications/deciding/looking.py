@@ -17,7 +17,7 @@ from chatnode_notifications.preferences.stored import preferences_of
 
 MOST_PAIRS = 500
 """Users of conversations that are judged together."""
-MOST_LOOKS = 10_000
+MOST_LOOKS = 2_000
 """The same, times the messages that must be judged for each by themselves."""
 USABLE_STATES = "('active', 'failing')"
 

@@ -47,7 +47,7 @@ class ItemDraft:
 def add_items(tx: Transaction, drafts: Iterable[ItemDraft]) -> list[NewItem]:
     """Add items, tell their users' clients, and hand them to the transports: those with a `due_at` only once it has
     come (`hand_over`)."""
-    added = [_add(tx, draft) for draft in drafts]
+    added = [item for draft in drafts if (item := _add(tx, draft)) is not None]
     hand_over(tx, [item for item, due_at in added if due_at is None])
     return [item for item, _ in added]
 
@@ -59,7 +59,8 @@ def hand_over(tx: Transaction, items: Sequence[NewItem]) -> None:
             follow(tx, items)
 
 
-def _add(tx: Transaction, draft: ItemDraft) -> tuple[NewItem, int | None]:
+def _add(tx: Transaction, draft: ItemDraft) -> tuple[NewItem, int | None] | None:
+    """None if the user may not see it after all; then it is not added."""
     key = tx.next_gid  # the event below gets it, and nothing else ever
     tx.execute(
         "INSERT INTO notifications_items (key, id, person, conversation, message, sender, kind, first_seq, last_seq, "
@@ -68,8 +69,11 @@ def _add(tx: Transaction, draft: ItemDraft) -> tuple[NewItem, int | None]:
         ":personal, :reason, :title, :body, :url, :now, :due_at)",
         {**attrs.asdict(draft), "key": key, "now": tx.now},
     )
-    if (found := shown(tx, [key]).get(key)) is not None:
-        tx.record(NotificationAdded(found), people=(draft.person,), subject=key)
+    found = shown(tx, [key]).get(key)
+    if found is None:
+        tx.execute("DELETE FROM notifications_items WHERE key = ?", (key,))
+        return None
+    tx.record(NotificationAdded(found), people=(draft.person,), subject=key)
     return NewItem(key, draft.person, draft.conversation, draft.personal, tx.now), draft.due_at
 
 

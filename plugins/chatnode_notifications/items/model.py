@@ -70,7 +70,7 @@ class NotificationsRead(Event):
 class ListNotifications:
     """`cursor` takes the `next` of the previous page. `unread`: only those that are not read."""
 
-    cursor: Annotated[str, Text(20, 0, r"[0-9]*", hint="expected the `next` of a page")] | None = None
+    cursor: Annotated[str, Text(18, 0, r"[0-9]*", hint="expected the `next` of a page")] | None = None
     limit: Annotated[int, Whole(1)] = 50
     unread: bool = False
 

@@ -100,5 +100,5 @@ def apply_marks(tx: Transaction, marks: Marks) -> None:
 
 
 CONSUMER = Consumer(
-    "reading", follow_reading, frozenset({ReceiptRead.name, MessagePosted.name}), most=200, pause=0.5
+    "reading", follow_reading, frozenset({ReceiptRead.name, MessagePosted.name}), most=500, pause=0.5
 )

@@ -6,6 +6,8 @@ from chatnode.api import CHAT, Context, Event, EventKind, Nothing, Reader, Row, 
 from chatnode_notifications.limits import LIMIT
 from chatnode_notifications.preferences.model import NotificationSettingsChanged, PreferencesReply, SetPreferences
 from chatnode_notifications.preferences.stored import change, preferences_of_one
+from chatnode_notifications.tasks import CLOSING
+from chatnode_notifications.waking import Wakes
 
 
 @command("notifications.settings.get", permission=CHAT, reads=True)
@@ -28,7 +30,9 @@ async def set_settings(ctx: Context, asked: SetPreferences) -> PreferencesReply:
         tx.record(NotificationSettingsChanged(changed), people=(ctx.me.key,), subject=ctx.me.key, actor=ctx.me.key)
         return PreferencesReply(changed)
 
-    return await ctx.write(write)
+    reply = await ctx.write(write)
+    ctx.state(Wakes).wake(CLOSING)
+    return reply
 
 
 def _make_changed(reader: Reader, row: Row) -> Event:

@@ -81,7 +81,7 @@ MAY_SEE = (
 """A condition: the item's user may see the message that it tells of, and has not blocked its sender."""
 
 _TO_BE_TOLD = (
-    f"{MAY_SEE} AND item.read_at IS NULL AND owner.deactivated_at IS NULL AND owner.bot = 0 "
+    f"{MAY_SEE} AND item.read_at IS NULL AND owner.deactivated_at IS NULL AND owner.bot = 0 "  # noqa: S608 -- constants
     "AND (item.conversation IS NULL OR (m.deleted_at IS NULL "
     "AND EXISTS (SELECT 1 FROM members w WHERE w.conversation = item.conversation AND w.person = item.person "
     "AND w.read_seq < item.last_seq) "

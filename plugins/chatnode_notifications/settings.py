@@ -38,7 +38,9 @@ class NotificationsSettings:
         "Minimum seconds between two notifications of one conversation; not for what is meant for the user personally.",
         minimum=0,
     )
-    max_age_hours: int = setting(24, "Hours after which a message or a notification is too old to alert anybody.", minimum=1)
+    max_age_hours: int = setting(
+        24, "Hours after which a message or a notification is too old to alert anybody.", minimum=1
+    )
 
     # ---- what is kept
 

@@ -68,9 +68,7 @@ _RECIPIENTS = _SELECT + _ORDER
 _RECIPIENTS_AMONG = f"{_SELECT}AND w.person IN {each_of(':among')} {_ORDER}"
 
 
-def recipients(
-    reader: Querying, rows: Iterable[Row], *, among: Collection[int] | None = None
-) -> list[Recipient]:
+def recipients(reader: Querying, rows: Iterable[Row], *, among: Collection[int] | None = None) -> list[Recipient]:
     """The users who can now see the messages posted at `rows`, in the order of gids; one query for all.
 
     Excludes the sender, users who blocked the sender, and deactivated accounts. A message that has been deleted since

@@ -14,7 +14,7 @@ _KEPT = 1_200
 """Characters of the list of messages that are kept: some hundred messages."""
 
 _UPSERT = (
-    "INSERT INTO notifications_bundles "
+    "INSERT INTO notifications_bundles "  # noqa: S608 -- constants
     "(person, conversation, first_seq, last_seq, last_gid, count, messages, level, due_at, made_at) "
     "VALUES (:person, :conversation, :first_seq, :last_seq, :last_gid, :count, :messages, :level, :due_at, :now) "
     "ON CONFLICT (person, conversation) DO UPDATE SET "

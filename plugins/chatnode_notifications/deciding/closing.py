@@ -45,7 +45,7 @@ async def close_due(ctx: Context, ahead_ms: int = 0) -> int | None:
             return found.next_at
         now = now_ms()
         people = {*found.bundles.values(), *found.sends.values()}
-        presence = {person: presence_of(ctx, person, now) for person in people}
+        presence: dict[int, Presence] = {person: presence_of(ctx, person, now) for person in people}
         added = await ctx.write(partial(_close, found, presence, rules_of(ctx), ahead_ms))
         ctx.count(ADDED, added)
 
@@ -64,7 +64,8 @@ def _find_due(reader: Reader, now: int) -> _Due:
         for (at,) in reader.execute(f"SELECT min(due_at) FROM {table} WHERE due_at > ?", (now,))  # noqa: S608
         if at is not None
     ]
-    return _Due(*found, min(times, default=None))
+    bundles, sent = found
+    return _Due(bundles, sent, min(times, default=None))
 
 
 def _close(found: _Due, presence: Mapping[int, Presence], rules: Rules, ahead_ms: int, tx: Transaction) -> int:

@@ -138,9 +138,7 @@ _FACTS = (
 )
 
 
-def _read(
-    reader: Reader, account: Account, message: str
-) -> tuple[_Facts, Preferences, bool, list[ExplainedDelivery]]:
+def _read(reader: Reader, account: Account, message: str) -> tuple[_Facts, Preferences, bool, list[ExplainedDelivery]]:
     """Raises `Refusal` for a message that the user may not see."""
     access_message(reader, account, message)
     facts = _Facts(*reader.execute(_FACTS, {"me": account.key, "message": message}).fetchone())

@@ -52,12 +52,12 @@ class Judging:
         self._asked_until = trio.current_time() + _HOOK_SECONDS
 
     async def run(self) -> list[BundleDraft]:
-        """What is to be stored."""
+        """What is to be stored, in the order of the messages."""
         for number, each in enumerate(self._look.possible, 1):
             await self._judge(each)
             if number % _BETWEEN_CHECKPOINTS == 0:
                 await trio.lowlevel.checkpoint()
-        return list(self._drafts.values())
+        return sorted(self._drafts.values(), key=lambda each: each.last_gid)
 
     async def _judge(self, possible: Possible) -> None:
         who = possible.recipient

@@ -95,8 +95,8 @@ def place_of(row: Row) -> Place:
 def postings_at(reader: Querying, places: Iterable[Place]) -> list[Posting]:
     """The messages that are still there, in the order of gids."""
     rows = reader.execute(
-        "SELECT r.value ->> 0, m.conversation, m.seq, m.sender, m.at, m.kind = 'system', c.kind = 'direct', m.reply_to, "
-        "m.thread, m.text LIKE '%@%' FROM json_each(?) r "
+        "SELECT r.value ->> 0, m.conversation, m.seq, m.sender, m.at, m.kind = 'system', c.kind = 'direct', "
+        "m.reply_to, m.thread, m.text LIKE '%@%' FROM json_each(?) r "
         "CROSS JOIN messages m ON m.conversation = r.value ->> 1 AND m.seq = r.value ->> 2 "
         "CROSS JOIN conversations c ON c.key = m.conversation WHERE m.deleted_at IS NULL ORDER BY 1",
         (orjson.dumps(list(places)).decode(),),
@@ -169,7 +169,7 @@ def _possible(
 # ---- who can be reached
 
 _REACHABLE = (
-    "(EXISTS (SELECT 1 FROM notifications_registrations r WHERE r.person = {0} "
+    "(EXISTS (SELECT 1 FROM notifications_registrations r WHERE r.person = {0} "  # noqa: S608 -- constants
     f"AND r.state IN {USABLE_STATES}) "
     "OR EXISTS (SELECT 1 FROM notifications_people t WHERE t.person = {0} AND t.mail <> 'off'))"
 )

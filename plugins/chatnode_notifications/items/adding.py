@@ -65,8 +65,8 @@ def _add(tx: Transaction, draft: ItemDraft) -> tuple[NewItem, int | None] | None
     tx.execute(
         "INSERT INTO notifications_items (key, id, person, conversation, message, sender, kind, first_seq, last_seq, "
         "last_gid, count, personal, reason, title, body, url, created_at, due_at) "
-        "VALUES (:key, :id, :person, :conversation, :message, :sender, :kind, :first_seq, :last_seq, :last_gid, :count, "
-        ":personal, :reason, :title, :body, :url, :now, :due_at)",
+        "VALUES (:key, :id, :person, :conversation, :message, :sender, :kind, :first_seq, :last_seq, :last_gid, "
+        ":count, :personal, :reason, :title, :body, :url, :now, :due_at)",
         {**attrs.asdict(draft), "key": key, "now": tx.now},
     )
     found = shown(tx, [key]).get(key)

@@ -6,8 +6,10 @@ from chatnode.api import CHAT, Collection, Field, kinds
 from chatnode_notifications.notes import BODY, MAY_SEE, SOURCE, TITLE
 
 _DELIVERIES = "FROM notifications_deliveries d WHERE d.item = item.key"
-_RANK = "(CASE d.state WHEN 'bounced' THEN 4 WHEN 'failed' THEN 3 WHEN 'expired' THEN 3 WHEN 'pending' THEN 2 ELSE 1 END)"
-_WORST = f"coalesce((SELECT max({_RANK}) {_DELIVERIES}), 1)"  # noqa: S608
+_RANK = (
+    "(CASE d.state WHEN 'bounced' THEN 4 WHEN 'failed' THEN 3 WHEN 'expired' THEN 3 WHEN 'pending' THEN 2 ELSE 1 END)"
+)
+_WORST = f"coalesce((SELECT max({_RANK}) {_DELIVERIES}), 1)"
 _STATUS = f"(CASE {_WORST} WHEN 4 THEN 'BOUNCED' WHEN 3 THEN 'FAILED' WHEN 2 THEN 'PENDING' ELSE 'SENT' END)"
 
 NOTIFICATIONS = Collection(

@@ -70,7 +70,7 @@ async def follow_reading(ctx: Context, rows: Sequence[Row]) -> Write[object] | N
     return partial(apply_marks, marks=found) if found else None
 
 
-def concerned(reader: Querying, marks: Marks) -> dict[tuple[int, int], int]:
+def concerned(reader: Reader, marks: Marks) -> dict[tuple[int, int], int]:
     """Those of the marks below which something is not read, or not due yet."""
     asked = orjson.dumps([[person, conversation, seq] for (person, conversation), seq in marks.items()]).decode()
     rows = reader.execute(
@@ -99,6 +99,4 @@ def apply_marks(tx: Transaction, marks: Marks) -> None:
             _mark(tx, person, key, id)
 
 
-CONSUMER = Consumer(
-    "reading", follow_reading, frozenset({ReceiptRead.name, MessagePosted.name}), most=500, pause=0.5
-)
+CONSUMER = Consumer("reading", follow_reading, frozenset({ReceiptRead.name, MessagePosted.name}), most=500, pause=0.5)

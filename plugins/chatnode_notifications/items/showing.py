@@ -22,7 +22,8 @@ _SHOWN = (
 def shown(reader: Querying, keys: Collection[int]) -> dict[int, Notification]:
     """Items by key, each as its user sees it."""
     rows = reader.execute(
-        f"{_SHOWN} item.key IN (SELECT value FROM json_each(?))", (orjson.dumps(list(keys)).decode(),)
+        f"{_SHOWN} item.key IN (SELECT value FROM json_each(?))",  # noqa: S608 -- constants
+        (orjson.dumps(list(keys)).decode(),),
     )
     return {row[0]: _notification(row) for row in rows}
 

@@ -93,9 +93,7 @@ def moment(text: str) -> int:
 def _choices(asked: SetPreferences) -> dict[str, Any]:
     """What is asked for, by the fields of `Preferences`. Raises `Refusal("invalid")`."""
     found = {
-        field.name: value
-        for field in attrs.fields(SetPreferences)
-        if (value := getattr(asked, field.name)) is not None
+        field.name: value for field in attrs.fields(SetPreferences) if (value := getattr(asked, field.name)) is not None
     }
     if found.get("zone") and zone_of(found["zone"]) is None:
         raise Refusal(
@@ -103,7 +101,9 @@ def _choices(asked: SetPreferences) -> dict[str, Any]:
         )
     for number, window in enumerate(found.get("quiet", ())):
         if window.days == []:
-            raise Refusal("invalid", "the window has no days; leave days out for every day", path=f"quiet.{number}.days")
+            raise Refusal(
+                "invalid", "the window has no days; leave days out for every day", path=f"quiet.{number}.days"
+            )
     if found.get("paused_until"):
         found["paused_until"] = rfc3339(moment(found["paused_until"]))
     return {name: None if value == "" else value for name, value in found.items()}

@@ -29,13 +29,13 @@ async def crowd(node: Node, group: str, like: User, count: int) -> None:
         (before,) = tx.execute("SELECT max(key) FROM people").fetchone()
         for number in range(count):
             tx.execute(
-                f"INSERT INTO people (id, handle, {same}) SELECT ?, ?, {same} FROM people WHERE key = ?",  # noqa: S608
+                f"INSERT INTO people (id, handle, {same}) SELECT ?, ?, {same} FROM people WHERE key = ?",
                 (new_id(), f"one-{number}", like.key),
             )
         columns = [name for _, name, *_ in tx.execute("PRAGMA table_info(members)")]
-        same = ", ".join(name for name in columns if name != "person")
+        same = ", ".join(f"w.{name}" for name in columns if name != "person")
         tx.execute(
-            f"INSERT INTO members (person, {same}) SELECT p.key, {same} FROM people p, members w "  # noqa: S608
+            f"INSERT INTO members (person, {same.replace('w.', '')}) SELECT p.key, {same} FROM people p, members w "
             "JOIN conversations c ON c.key = w.conversation WHERE p.key > ? AND c.id = ? AND w.person = ?",
             (before, group, like.key),
         )
@@ -51,7 +51,9 @@ async def crowd(node: Node, group: str, like: User, count: int) -> None:
 async def notified(node: Node) -> list[tuple[int, int]]:
     """How many users were notified how often."""
     return await rows(
-        node, "SELECT times, count(*) FROM (SELECT count(*) AS times FROM notifications_items GROUP BY person) GROUP BY times"
+        node,
+        "SELECT times, count(*) FROM (SELECT count(*) AS times FROM notifications_items GROUP BY person) "
+        "GROUP BY times",
     )  # fmt: skip
 
 

@@ -34,7 +34,8 @@ class Censor:
         self.asked.append((note.seq, note.personal))
         (sender,) = await ctx.read(
             lambda reader: reader.execute(
-                "SELECT p.handle FROM messages m JOIN people p ON p.key = m.sender WHERE m.conversation = ? AND m.seq = ?",
+                "SELECT p.handle FROM messages m JOIN people p ON p.key = m.sender "
+                "WHERE m.conversation = ? AND m.seq = ?",
                 (note.conversation, note.seq),
             ).fetchone()
         )
@@ -70,7 +71,7 @@ async def test_what_a_plugin_answers(node: Node, ben: User, censor: Censor) -> N
     await tell(node)
     assert await told(ben) == [("mention", "@ben I am hal", 4)]
     assert censor.asked == [(seq, True) for seq in (1, 2, 3, 4, 5)]
-    assert await why(ben, said["sue"]) == ("notified", 9)
+    assert await why(ben, said["sue"]) == ("inbox", 9)
     found = await ben.call("notifications.explain", message=said["sue"])
     (row,) = [each for each in found["rows"] if each["row"] == 9]
     assert row["matched"]

@@ -24,7 +24,10 @@ async def seen_by(node: Node, user: User) -> str:
         await user.call("items.query", collection="chat_notifications"),
         await user.call("items.query", collection="chat_notifications", filter={"body": {"_contains": CANARY}}),
         await user.call(
-            "items.query", collection="chat_notifications", group_by="sender_id", filter={"title": {"_contains": "Vault"}}
+            "items.query",
+            collection="chat_notifications",
+            group_by="sender_id",
+            filter={"title": {"_contains": "Vault"}},
         ),
     ]
     events, _ = await node.core.db.read(lambda reader: retelling.events_for(reader, user.key, 0, 500))

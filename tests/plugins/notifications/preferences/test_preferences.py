@@ -82,8 +82,7 @@ async def test_other_parts_follow(node: Node, ben: User, monkeypatch: pytest.Mon
     def follow(tx: Transaction, person: int) -> None:
         followed.append((person, stored.preferences_of_one(tx, person).mail))
 
-    monkeypatch.setattr(stored, "_changed", stored._changed)  # restored afterwards
-    stored.also_when_changed((follow,))
+    monkeypatch.setattr(stored, "_changed", (follow,))
     await settings(ben, mail="digest")
     await settings(ben, mail="digest")
     assert followed == [(ben.key, "digest")]

@@ -8,9 +8,10 @@ from chatnode_notifications.items.model import NotificationAdded, NotificationRe
 
 _ITEMS = Table(
     "notifications_items", people=("person", "sender"), message="message",
-    export="SELECT i.key, i.id AS notification, i.kind, c.id AS conversation, m.id AS message, i.count, "
-    "i.title, i.body, i.url, i.created_at, i.read_at FROM notifications_items i LEFT JOIN conversations c ON c.key = i.conversation "
-    "LEFT JOIN messages m ON m.key = i.message WHERE i.person = :person AND i.key > :after ORDER BY i.key LIMIT :limit",
+    export="SELECT i.key, i.id AS notification, i.kind, c.id AS conversation, m.id AS message, i.count, i.title, "
+    "i.body, i.url, i.created_at, i.read_at FROM notifications_items i "
+    "LEFT JOIN conversations c ON c.key = i.conversation LEFT JOIN messages m ON m.key = i.message "
+    "WHERE i.person = :person AND i.key > :after ORDER BY i.key LIMIT :limit",
 )  # fmt: skip
 # Without addresses and keys: whoever has them could send to the device.
 _REGISTRATIONS = Table(

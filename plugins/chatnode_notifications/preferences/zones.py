@@ -32,7 +32,9 @@ def instant(zone: ZoneInfo, local: datetime, *, last: bool = False) -> int:
     A time that clocks skip means the first moment after the gap. Of a time that comes twice, the first is meant, or the
     `last`.
     """
-    early, late = (_seconds(zone, local, fold) for fold in (0, 1))
+    early, late = _seconds(zone, local, 0), _seconds(zone, local, 1)
+    if early == late:
+        return early * 1_000
     if _shows(zone, early, local) or _shows(zone, late, local):
         return (late if last else early) * 1_000
     return _end_of_gap(zone, min(early, late), max(early, late)) * 1_000

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from chatnode.api import Context, Part, Plugin, hookimpl, joined, steps_in
+from chatnode.api import Context, Part, Plugin, RestoreNote, Transaction, hookimpl, joined, steps_in
 from chatnode_notifications import deciding, items, preferences
 from chatnode_notifications.deciding import hookspecs
 from chatnode_notifications.deciding.closing import judge_soon
@@ -28,7 +28,9 @@ FOLLOWERS: tuple[Follower, ...] = ()
 
 WHEN_CHANGED: tuple[Changed, ...] = (judge_soon,)
 
-HEALTH = (figures.health,)
+HEALTH: tuple[Callable[[Context], Awaitable[Mapping[str, Any]]], ...] = (figures.health,)
+
+RESTORED: tuple[Callable[[Transaction, RestoreNote], None], ...] = (upkeep.after_restore,)
 
 followed_by(FOLLOWERS)
 also_when_changed(WHEN_CHANGED)
@@ -46,6 +48,12 @@ async def health(ctx: Context) -> Mapping[str, Any]:
     for each in HEALTH:
         found |= await each(ctx)
     return found
+
+
+def after_restore(tx: Transaction, note: RestoreNote) -> None:
+    """What was pending when the backup was made is over."""
+    for each in RESTORED:
+        each(tx, note)
 
 
 @hookimpl
@@ -66,6 +74,6 @@ def chatnode_plugin() -> Plugin:
         steps=steps_in(__name__),
         state=open_notifications,
         health=health,
-        after_restore=upkeep.after_restore,
+        after_restore=after_restore,
         **joined(PARTS),
     )

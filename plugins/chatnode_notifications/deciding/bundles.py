@@ -33,37 +33,61 @@ _UPSERT = (
 )
 
 
+Listed = tuple[tuple[int, ...], Reason]
+"""Messages by seq, rising, and why they matter."""
+MOST_LISTED = 150
+"""As many of the newest messages have no room in the list."""
+
+
 @attrs.define
 class BundleDraft:
-    """What a user is to be notified of in a conversation, at `due_at`, in milliseconds: messages by seq, and why."""
+    """What a user is to be notified of in a conversation, at `due_at`, in milliseconds. `listed` names the newest
+    messages, `count` counts all."""
 
     person: int
     conversation: int
     due_at: int
+    first_seq: int
+    last_seq: int = 0
     last_gid: int = 0
-    messages: dict[int, Reason] = attrs.field(factory=dict[int, Reason])
+    count: int = 0
+    level: int = 0
+    listed: list[Listed] = attrs.field(factory=list[Listed])
 
-    def add(self, seq: int, gid: int, reason: Reason, due_at: int) -> None:
-        """One more message."""
-        self.messages[seq] = reason
-        self.last_gid = max(self.last_gid, gid)
+    def add(self, seqs: tuple[int, ...], last_gid: int, reason: Reason, due_at: int) -> None:
+        """Some more messages; they are due together."""
+        self.first_seq = min(self.first_seq, seqs[0])
+        self.last_seq = max(self.last_seq, seqs[-1])
+        self.last_gid = max(self.last_gid, last_gid)
         self.due_at = min(self.due_at, due_at)
+        self.level = max(self.level, LEVEL[reason])
+        self.count += len(seqs)
+        self.listed.append((seqs[-MOST_LISTED:], reason))
 
 
 def store(tx: Transaction, drafts: Iterable[BundleDraft]) -> None:
     """Add to what is waiting. It is due as soon as any part of it is."""
+    texts: dict[tuple[Listed, ...], str] = {}  # many users get the same
     tx.executemany(
         _UPSERT,
         [
             {
-                "person": each.person, "conversation": each.conversation, "first_seq": min(each.messages),
-                "last_seq": max(each.messages), "last_gid": each.last_gid, "count": len(each.messages),
-                "messages": ",".join(f"{seq}:{reason}" for seq, reason in sorted(each.messages.items()))[-_KEPT:],
-                "level": max(LEVEL[reason] for reason in each.messages.values()), "due_at": each.due_at, "now": tx.now,
+                "person": each.person, "conversation": each.conversation, "first_seq": each.first_seq,
+                "last_seq": each.last_seq, "last_gid": each.last_gid, "count": each.count,
+                "messages": _text(tuple(each.listed), texts), "level": each.level, "due_at": each.due_at,
+                "now": tx.now,
             }
             for each in drafts
         ],
     )  # fmt: skip
+
+
+def _text(listed: tuple[Listed, ...], known: dict[tuple[Listed, ...], str]) -> str:
+    found = known.get(listed)
+    if found is None:
+        entries = sorted((seq, reason) for seqs, reason in listed for seq in seqs)
+        found = known[listed] = ",".join(f"{seq}:{reason}" for seq, reason in entries)[-_KEPT:]
+    return found
 
 
 def messages_in(text: str) -> dict[int, Reason]:

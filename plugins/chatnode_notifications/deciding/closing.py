@@ -19,8 +19,8 @@ from chatnode_notifications.items.figures import ADDED
 from chatnode_notifications.tasks import CLOSING
 from chatnode_notifications.waking import Wakes
 
-MOST_CLOSED = 100
-"""Bundles, and notifications that were sent, that are closed in one transaction."""
+MOST_CLOSED = 25
+"""Bundles, and notifications that were sent, that are closed in one transaction: some milliseconds."""
 _LOOK_SECONDS = 5.0
 """The task looks for work at least as often, and `_COMMIT_SECONDS` after it was woken: by a consumer, whose write is
 not committed yet then."""

@@ -49,6 +49,7 @@ class Judging:
         self._now = now_ms()
         self._presence: dict[int, Presence] = {}
         self._drafts: dict[tuple[int, int], BundleDraft] = {}
+        self._asks = ctx.is_implemented("should_notify")
         self._asked_until = trio.current_time() + _HOOK_SECONDS
 
     async def run(self) -> list[BundleDraft]:
@@ -69,8 +70,7 @@ class Judging:
         )  # fmt: skip
         if who.person not in self._look.reachable and LEVEL[reason] != PERSONAL:
             return
-        oldest = self._now - self._rules.max_age
-        unread = [each for each in possible.postings if each.seq > who.read_seq and each.at >= oldest]
+        unread = self._unread(possible)
         if not unread:
             return
         case = Case(
@@ -81,27 +81,37 @@ class Judging:
             presence=self._presence_of(who.person),
         )  # fmt: skip
         verdict = judge(case, self._rules)
-        if verdict.ending is None:
-            for each in unread:
-                await self._propose(case, who.person, each, verdict)
-
-    async def _propose(self, case: Case, person: int, posting: Posting, verdict: Verdict) -> None:
-        answer = await self._ask(person, posting, case.reason)
-        if isinstance(answer, Quiet):
+        if verdict.ending is not None:
             return
-        if isinstance(answer, Hold):
-            verdict = judge(attrs.evolve(case, held_until=answer.until), self._rules)
-        place = person, posting.conversation
+        if self._asks:
+            await self._propose(case, who.person, unread, verdict)
+        else:
+            self._add(who.person, unread, case.reason, verdict.due_at)
+
+    def _unread(self, possible: Possible) -> Sequence[Posting]:
+        """Those that the user has not read, and that are not too old."""
+        postings, oldest = possible.postings, self._now - self._rules.max_age
+        if possible.recipient.read_seq >= postings[0].seq:
+            postings = [each for each in postings if each.seq > possible.recipient.read_seq]
+        return [each for each in postings if each.at >= oldest]
+
+    async def _propose(self, case: Case, person: int, postings: Sequence[Posting], verdict: Verdict) -> None:
+        """Ask plugins about each message, until they have taken too long."""
+        for each in postings:
+            answer, due_at = None, verdict.due_at
+            if trio.current_time() <= self._asked_until:
+                answer = await ask_plugins(self._ctx, person, each.conversation, each.seq, case.reason)
+            if isinstance(answer, Hold):
+                due_at = judge(attrs.evolve(case, held_until=answer.until), self._rules).due_at
+            if not isinstance(answer, Quiet):
+                self._add(person, [each], case.reason, due_at)
+
+    def _add(self, person: int, postings: Sequence[Posting], reason: Reason, due_at: int) -> None:
+        place = person, postings[0].conversation
         draft = self._drafts.get(place)
         if draft is None:
-            draft = self._drafts[place] = BundleDraft(*place, verdict.due_at)
-        draft.add(posting.seq, posting.gid, case.reason, verdict.due_at)
-
-    async def _ask(self, person: int, posting: Posting, reason: Reason) -> Quiet | Hold | None:
-        """What plugins say; nothing, once they have taken too long."""
-        if trio.current_time() > self._asked_until:
-            return None
-        return await ask_plugins(self._ctx, person, posting.conversation, posting.seq, reason)
+            draft = self._drafts[place] = BundleDraft(*place, due_at, postings[0].seq)
+        draft.add(tuple(each.seq for each in postings), postings[-1].gid, reason, due_at)
 
     def _presence_of(self, person: int) -> Presence:
         found = self._presence.get(person)

@@ -39,7 +39,7 @@ class Rules:
     repeat: int = 60_000
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)  # not frozen: that costs microseconds where hundreds are made for a message
 class Case:
     """A message and one of its possible recipients. Times are in milliseconds.
 

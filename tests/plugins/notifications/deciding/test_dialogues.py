@@ -264,6 +264,29 @@ async def test_part_of_it_was_read(node: Node, amy: User, bob: LiveUser) -> None
     assert await told(bob) == [("message", "line 3", 1)]
 
 
+async def test_of_several_senders_each_counts_for_those_who_hear_them(node: Node, amy: User, ben: User) -> None:
+    """Messages of one sender are judged together; who blocks one, joins late or has read some gets the rest."""
+    cay, dan, eli = [await User.new(node, handle) for handle in ("cay", "dan", "eli")]
+    await register(node, ben, dan, eli)
+    group = await amy.group(ben, cay, dan, history="since_joining")
+    await ben.does("people.block", person="cay")
+    await amy.says(group, "amy 1")
+    await cay.says(group, "cay 2")
+    await dan.does("receipts.read", conversation=group, seq=2)
+    await amy.does("conversations.members.add", conversation=group, member="eli")
+    await amy.says(group, "amy 3")
+    await cay.says(group, "cay 4")
+    await amy.says(group, "amy 5")
+    await tell(node)
+    assert await told(ben) == [("message", "amy 5", 3)]
+    assert await told(dan) == [("message", "amy 5", 3)]
+    assert await told(eli) == [("message", "amy 5", 3)]
+    await cay.says(group, "cay 6")
+    await tell(node, ahead_seconds=61)
+    assert (await told(dan))[0] == ("message", "cay 6", 1)
+    assert len(await told(ben)) == 1
+
+
 async def test_old_messages_stay_in_the_inbox(node: Node, amy: User, ben: User) -> None:
     """As after days in which the plugin did not run."""
     talk = await amy.direct(ben)

@@ -17,9 +17,7 @@ from tests.plugins.watched import Watched
 from tests.properties.world import SignedIn
 from tests.services.dialogue import assert_sound
 
-REPLAYED = {
-    "notifications.send", "notifications.read", "notifications.settings.set", "notifications.list",
-}  # fmt: skip
+REPLAYED = {"notifications.send", "notifications.read", "notifications.settings.set"}
 
 
 @pytest.fixture

@@ -55,6 +55,8 @@ class Scope:
     name: str
     log: Logger | LoggerAdapter[Logger]
     ask: Ask
+    implemented: Callable[[str], bool]
+    """Whether any plugin implements a hook."""
     wake: Callable[[str], None]
     ephemeral: frozenset[type[Event]]
     directory: Path
@@ -397,6 +399,11 @@ class Context:
             f"{name}:{resource}" if resource is not None else None, not_before,
         )  # fmt: skip
         return work.start(tx, new)
+
+    def is_implemented(self, hook: str) -> bool:
+        """Whether any plugin implements this hook, which this plugin, or one that it requires, offers: nothing else has
+        to be prepared for `ask` if none does."""
+        return self._scope.implemented(hook)
 
     async def ask(self, hook: str, /, **arguments: Any) -> list[Any]:
         """Call a hook that this plugin, or one that it requires, offers with `add_hookspecs`.

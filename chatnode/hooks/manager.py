@@ -286,7 +286,8 @@ class Manager:
         for name, each in self.loaded.items():
             plugin = each.plugin
             each.scope = Scope(
-                name, get_logger(f"plugins.{name}"), partial(self._calls.ask, plugin), partial(_wake, jobs, plugin),
+                name, get_logger(f"plugins.{name}"), partial(self._calls.ask, plugin), self._calls.has,
+                partial(_wake, jobs, plugin),
                 frozenset(plugin.ephemeral), self._directory.of_plugin(name),
                 {kind.name: kind.title for kind in plugin.works},
             )  # fmt: skip

@@ -2,10 +2,64 @@
 
 from __future__ import annotations
 
-from chatnode.api import Part, Plugin, hookimpl, joined, steps_in
-from chatnode_notifications.settings import NotificationsSettings
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
 
-PARTS: tuple[Part, ...] = ()
+from chatnode.api import Context, Part, Plugin, RestoreNote, Transaction, hookimpl, joined, steps_in
+from chatnode_notifications import deciding, items, preferences
+from chatnode_notifications.deciding import hookspecs
+from chatnode_notifications.deciding.closing import judge_soon
+from chatnode_notifications.items import figures, upkeep
+from chatnode_notifications.items.adding import followed_by
+from chatnode_notifications.notes import Follower
+from chatnode_notifications.preferences.stored import Changed, also_when_changed
+from chatnode_notifications.settings import NotificationsSettings
+from chatnode_notifications.waking import Wakes
+
+PARTS: tuple[Part, ...] = (
+    preferences.PART,
+    items.PART,
+    deciding.PART,
+)
+
+FOLLOWERS: tuple[Follower, ...] = ()
+"""They say how new items are to be delivered."""
+
+WHEN_CHANGED: tuple[Changed, ...] = (judge_soon,)
+
+HEALTH: tuple[Callable[[Context], Awaitable[Mapping[str, Any]]], ...] = (figures.health,)
+
+RESTORED: tuple[Callable[[Transaction, RestoreNote], None], ...] = (upkeep.after_restore,)
+
+followed_by(FOLLOWERS)
+also_when_changed(WHEN_CHANGED)
+
+
+@asynccontextmanager
+async def open_notifications(ctx: Context) -> AsyncGenerator[Wakes]:
+    """What the plugin holds while a node is open."""
+    yield Wakes()
+
+
+async def health(ctx: Context) -> Mapping[str, Any]:
+    """Figures of all parts, and their failures."""
+    found: dict[str, Any] = {}
+    for each in HEALTH:
+        found |= await each(ctx)
+    return found
+
+
+def after_restore(tx: Transaction, note: RestoreNote) -> None:
+    """What was pending when the backup was made is over."""
+    for each in RESTORED:
+        each(tx, note)
+
+
+@hookimpl
+def add_hookspecs(add: Callable[[object], None]) -> None:
+    """Let other plugins hold notifications back."""
+    add(hookspecs)
 
 
 @hookimpl
@@ -18,5 +72,8 @@ def chatnode_plugin() -> Plugin:
         about="Notifications by push, mail and webhook.",
         settings=NotificationsSettings,
         steps=steps_in(__name__),
+        state=open_notifications,
+        health=health,
+        after_restore=after_restore,
         **joined(PARTS),
     )

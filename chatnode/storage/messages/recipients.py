@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import attrs
 import orjson
@@ -43,7 +43,7 @@ class Recipient:
     sounds: bool = attrs.field(converter=bool)
 
 
-_RECIPIENTS = (
+_SELECT = (
     "SELECT l.gid, w.conversation, m.seq, w.person, p.bot, w.read_seq, c.kind = 'direct', "  # noqa: S608
     "EXISTS (SELECT 1 FROM mentions n "
     "WHERE n.person = w.person AND n.conversation = w.conversation AND n.seq = m.seq), "
@@ -60,21 +60,27 @@ _RECIPIENTS = (
     "AND w.person <> m.sender "
     f"{IN_ORDER} people p ON p.key = w.person AND p.deactivated_at IS NULL AND p.source IS NULL "
     "LEFT JOIN conversation_settings s ON s.person = w.person AND s.conversation = w.conversation "
-    f"WHERE l.gid IN {each_of('?')} AND m.deleted_at IS NULL "
+    f"WHERE l.gid IN {each_of(':rows')} AND m.deleted_at IS NULL "
     "AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.person = w.person AND b.blocked = m.sender) "
-    "ORDER BY 1, w.person"
 )
+_ORDER = "ORDER BY 1, w.person"
+_RECIPIENTS = _SELECT + _ORDER
+_RECIPIENTS_AMONG = f"{_SELECT}AND w.person IN {each_of(':among')} {_ORDER}"
 
 
-def recipients(reader: Querying, rows: Iterable[Row]) -> list[Recipient]:
+def recipients(reader: Querying, rows: Iterable[Row], *, among: Collection[int] | None = None) -> list[Recipient]:
     """The users who can now see the messages posted at `rows`, in the order of gids; one query for all.
 
     Excludes the sender, users who blocked the sender, and deactivated accounts. A message that has been deleted since
     has no recipients. Rows of other events are ignored. A message in a group of 1,000 members can have 999 recipients,
-    one object each.
+    one object each: with `among`, keys of users, only those of them are looked at.
     """
     posted = [row.gid for row in rows if row.kind == MessagePosted.name]
-    found = reader.execute(_RECIPIENTS, (orjson.dumps(posted).decode(),))
+    values = {"rows": orjson.dumps(posted).decode()}
+    if among is None:
+        found = reader.execute(_RECIPIENTS, values)
+    else:
+        found = reader.execute(_RECIPIENTS_AMONG, values | {"among": orjson.dumps(list(among)).decode()})
     return [Recipient(*row) for row in found]
 
 

@@ -1,20 +1,22 @@
--- Nothing here holds text: titles and bodies are made from the tables when they are sent, so what is erased is nowhere.
+-- Titles and bodies are made from the tables when they are sent, so what is erased is nowhere. Only what
+-- `notifications.send` was given is stored here.
 
 -- What a user has chosen; without a row, the defaults.
 CREATE TABLE notifications_people (
   person                INTEGER PRIMARY KEY REFERENCES people (key) ON DELETE CASCADE,
   zone                  TEXT,                     -- IANA name; null: UTC
-  quiet                 TEXT,                     -- JSON: quiet hours
+  quiet                 TEXT,                     -- JSON: [{"begins": "22:00", "ends": "07:00", "days": ["monday", …]}, …]
   paused_until          INTEGER,
   content               TEXT    NOT NULL DEFAULT 'full',   -- full, sender, nothing
   threads               INTEGER NOT NULL DEFAULT 1,
   replies               INTEGER NOT NULL DEFAULT 1,
   mentions_through_mute INTEGER NOT NULL DEFAULT 0,
   mail                  TEXT    NOT NULL DEFAULT 'off',    -- off, instant, digest
-  digest                TEXT,                     -- JSON: when
+  digest                TEXT,                     -- JSON: {"every": "daily", "at": "08:00", "weekday": "monday"}
   next_digest_at        INTEGER,
   language              TEXT
 );
+CREATE INDEX notifications_people_mail ON notifications_people (person) WHERE mail <> 'off';
 
 -- Devices and addresses that alerts go to.
 CREATE TABLE notifications_registrations (
@@ -46,15 +48,24 @@ CREATE TABLE notifications_bundles (
   last_seq     INTEGER NOT NULL,
   last_gid     INTEGER NOT NULL,
   count        INTEGER NOT NULL,
+  messages     TEXT    NOT NULL,                  -- the newest of them: "<seq>:<reason>,…"
   level        INTEGER NOT NULL,                  -- 1 ordinary, 2 system, 3 everyone, 4 personal
-  reason       TEXT    NOT NULL,
   due_at       INTEGER NOT NULL,
   made_at      INTEGER NOT NULL,
   UNIQUE (person, conversation)
 );
 CREATE INDEX notifications_bundles_due ON notifications_bundles (due_at);
 
--- What a user was notified of.
+-- Messages that are still to be judged for a part of the many users who may be notified.
+CREATE TABLE notifications_fanouts (
+  key          INTEGER PRIMARY KEY,
+  conversation INTEGER NOT NULL,
+  messages     TEXT    NOT NULL,                  -- JSON: [[gid, seq, sender, at], …]
+  above        INTEGER NOT NULL DEFAULT 0,        -- done for users with keys up to here
+  made_at      INTEGER NOT NULL
+);
+
+-- What a user was notified of. The key is the gid of the event that says so, and never used again.
 CREATE TABLE notifications_items (
   key          INTEGER PRIMARY KEY,
   id           TEXT    NOT NULL UNIQUE,
@@ -64,23 +75,26 @@ CREATE TABLE notifications_items (
   sender       INTEGER,
   kind         TEXT    NOT NULL,                  -- message, mention, reply, thread, system
   first_seq    INTEGER,
-  last_seq     INTEGER,
+  last_seq     INTEGER,                           -- of `message`
   last_gid     INTEGER NOT NULL DEFAULT 0,
   count        INTEGER NOT NULL,
   personal     INTEGER NOT NULL,
-  reason       TEXT    NOT NULL,
+  reason       TEXT    NOT NULL,                  -- mention, reply, thread, direct, everyone, system, ordinary
   title        TEXT,                              -- of notifications.send only
   body         TEXT,
   url          TEXT,
   created_at   INTEGER NOT NULL,
+  due_at       INTEGER,                           -- of notifications.send, until it is handed to the transports
   read_at      INTEGER,
   mailed_at    INTEGER
 );
 CREATE INDEX notifications_items_person ON notifications_items (person, key);
 CREATE INDEX notifications_items_unread ON notifications_items (person, conversation) WHERE read_at IS NULL;
+CREATE INDEX notifications_items_newest ON notifications_items (person, conversation, created_at);
 CREATE INDEX notifications_items_message ON notifications_items (message);
 CREATE INDEX notifications_items_sender ON notifications_items (sender);
 CREATE INDEX notifications_items_conversation ON notifications_items (conversation);
+CREATE INDEX notifications_items_due ON notifications_items (due_at) WHERE due_at IS NOT NULL;
 
 -- An item on its way to a registration.
 CREATE TABLE notifications_deliveries (

@@ -1,0 +1,52 @@
+"""Deciding who is notified of posted messages: a consumer of the log, so that each message is decided once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import trio
+
+from chatnode.api import Consumer, Context, MessagePosted, Reader, Row, Transaction, Write, now_ms
+from chatnode_notifications.deciding import bundles, fanning
+from chatnode_notifications.deciding.bundles import BundleDraft
+from chatnode_notifications.deciding.judging import Judging
+from chatnode_notifications.deciding.looking import Look, Share, place_of, read_shares
+from chatnode_notifications.items.figures import JUDGED
+from chatnode_notifications.settings import NotificationsSettings
+from chatnode_notifications.tasks import CLOSING, FANNING_OUT
+from chatnode_notifications.waking import Wakes
+
+
+async def decide(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
+    """Once the messages have settled: whoever has them open has read them by then, and nothing is written."""
+    await _settle(ctx, rows[-1])
+    places = [place_of(row) for row in rows]
+
+    def read(reader: Reader) -> tuple[Look, list[Share]]:
+        return read_shares(reader, places)
+
+    found, later = await ctx.read(read)
+    drafts = await Judging(ctx, found).run()
+    ctx.count(JUDGED, len(rows))
+    if not drafts and not later:
+        return None
+    wakes = ctx.state(Wakes)
+    wakes.wake(CLOSING)
+    if later:
+        wakes.wake(FANNING_OUT)
+    return partial(_write, drafts, later)
+
+
+async def _settle(ctx: Context, newest: Row) -> None:
+    settled = ctx.settings(NotificationsSettings).settle_seconds
+    wait = newest.at / 1_000 + settled - now_ms() / 1_000
+    await trio.sleep(min(max(wait, 0.0), settled))  # the clock may have been set back
+
+
+def _write(drafts: Sequence[BundleDraft], later: Sequence[Share], tx: Transaction) -> None:
+    bundles.store(tx, drafts)
+    fanning.put_off(tx, later)
+
+
+CONSUMER = Consumer("deciding", decide, frozenset({MessagePosted.name}), most=500, pause=2.0)

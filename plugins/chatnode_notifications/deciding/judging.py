@@ -1,0 +1,127 @@
+"""Judging posted messages for those who may be notified of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import trio
+
+from chatnode.api import Context, now_ms
+from chatnode_notifications.deciding.bundles import BundleDraft
+from chatnode_notifications.deciding.looking import Look, Possible, Posting
+from chatnode_notifications.deciding.proposal import Hold, Proposal, Quiet, combined
+from chatnode_notifications.deciding.quiet import quiet_until
+from chatnode_notifications.deciding.rules import presence_of, rules_of
+from chatnode_notifications.deciding.table import (
+    LEVEL,
+    PERSONAL,
+    Case,
+    Presence,
+    Reason,
+    Rules,
+    Verdict,
+    judge,
+    reason_of,
+)
+from chatnode_notifications.preferences.model import Preferences
+from chatnode_notifications.preferences.stored import moment
+
+_HOOK_SECONDS = 10.0
+"""After this time that plugins took for one batch, the rest of it is let through."""
+_BETWEEN_CHECKPOINTS = 64
+"""Users judged before others on the trio thread have their turn: about a millisecond."""
+DEFAULTS = Preferences()
+
+
+def paused_until(chosen: Preferences) -> int | None:
+    """The end of the user's pause, in milliseconds."""
+    return moment(chosen.paused_until) if chosen.paused_until is not None else None
+
+
+class Judging:
+    """Judges one batch. Use it on the trio thread."""
+
+    def __init__(self, ctx: Context, look: Look) -> None:
+        self._ctx = ctx
+        self._look = look
+        self._rules: Rules = rules_of(ctx)
+        self._now = now_ms()
+        self._presence: dict[int, Presence] = {}
+        self._drafts: dict[tuple[int, int], BundleDraft] = {}
+        self._asks = ctx.is_implemented("should_notify")
+        self._asked_until = trio.current_time() + _HOOK_SECONDS
+
+    async def run(self) -> list[BundleDraft]:
+        """What is to be stored, in the order of the messages."""
+        for number, each in enumerate(self._look.possible, 1):
+            await self._judge(each)
+            if number % _BETWEEN_CHECKPOINTS == 0:
+                await trio.lowlevel.checkpoint()
+        return sorted(self._drafts.values(), key=lambda each: each.last_gid)
+
+    async def _judge(self, possible: Possible) -> None:
+        who = possible.recipient
+        chosen = self._look.chosen.get(who.person, DEFAULTS)
+        newest = possible.postings[-1]
+        reason = reason_of(
+            direct=who.direct, mentioned=who.mentioned, everyone=who.everyone, reply=who.reply, thread=who.thread,
+            system=newest.system, replies=chosen.replies, threads=chosen.threads,
+        )  # fmt: skip
+        if who.person not in self._look.reachable and LEVEL[reason] != PERSONAL:
+            return
+        unread = self._unread(possible)
+        if not unread:
+            return
+        case = Case(
+            now=self._now, at=newest.at, reason=reason, made_at=self._now, bot=who.bot, notify=who.notify,
+            muted_until=who.muted_until, through_mute=chosen.mentions_through_mute, archived=who.archived,
+            paused_until=paused_until(chosen),
+            quiet_until=quiet_until(chosen.quiet, chosen.zone, self._now) if chosen.quiet else None,
+            presence=self._presence_of(who.person),
+        )  # fmt: skip
+        verdict = judge(case, self._rules)
+        if verdict.ending is not None:
+            return
+        if self._asks:
+            await self._propose(case, who.person, unread, verdict)
+        else:
+            self._add(who.person, unread, case.reason, verdict.due_at)
+
+    def _unread(self, possible: Possible) -> Sequence[Posting]:
+        """Those that the user has not read, and that are not too old."""
+        postings, oldest = possible.postings, self._now - self._rules.max_age
+        if possible.recipient.read_seq >= postings[0].seq:
+            postings = [each for each in postings if each.seq > possible.recipient.read_seq]
+        return [each for each in postings if each.at >= oldest]
+
+    async def _propose(self, case: Case, person: int, postings: Sequence[Posting], verdict: Verdict) -> None:
+        """Ask plugins about each message, until they have taken too long."""
+        for each in postings:
+            answer, due_at = None, verdict.due_at
+            if trio.current_time() <= self._asked_until:
+                answer = await ask_plugins(self._ctx, person, each.conversation, each.seq, case.reason)
+            if isinstance(answer, Hold):
+                due_at = judge(attrs.evolve(case, held_until=answer.until), self._rules).due_at
+            if not isinstance(answer, Quiet):
+                self._add(person, [each], case.reason, due_at)
+
+    def _add(self, person: int, postings: Sequence[Posting], reason: Reason, due_at: int) -> None:
+        place = person, postings[0].conversation
+        draft = self._drafts.get(place)
+        if draft is None:
+            draft = self._drafts[place] = BundleDraft(*place, due_at, postings[0].seq)
+        draft.add(tuple(each.seq for each in postings), postings[-1].gid, reason, due_at)
+
+    def _presence_of(self, person: int) -> Presence:
+        found = self._presence.get(person)
+        if found is None:
+            found = self._presence[person] = presence_of(self._ctx, person, self._now)
+        return found
+
+
+async def ask_plugins(ctx: Context, person: int, conversation: int, seq: int, reason: Reason) -> Quiet | Hold | None:
+    """Call the hook `should_notify`. Failures are reported by the node, and let the message through."""
+    proposal = Proposal(person, conversation, seq, reason, LEVEL[reason] == PERSONAL)
+    answers: Sequence[object] = await ctx.ask("should_notify", note=proposal)
+    return combined(answers)

@@ -1,0 +1,24 @@
+"""What the operator has set, and what only the running node knows: who is connected."""
+
+from __future__ import annotations
+
+from chatnode.api import Context
+from chatnode_notifications.deciding.table import ACTIVE_MS, Presence, Rules
+from chatnode_notifications.settings import NotificationsSettings
+
+
+def rules_of(ctx: Context) -> Rules:
+    """The rules of this node."""
+    settings = ctx.settings(NotificationsSettings)
+    return Rules(
+        settings.max_age_hours * 3_600_000, int(settings.online_delay_seconds * 1_000),
+        int(settings.idle_delay_seconds * 1_000), int(settings.repeat_seconds * 1_000),
+    )  # fmt: skip
+
+
+def presence_of(ctx: Context, person: int, now: int) -> Presence:
+    """Whether the user may see a message without an alert. On the trio thread."""
+    if not ctx.live_sessions(person):
+        return "away"
+    active_at = ctx.last_active(person)
+    return "active" if active_at is not None and active_at > now - ACTIVE_MS else "idle"

@@ -1,0 +1,35 @@
+"""What users were notified of: listed, read, filtered, and kept for a while."""
+
+from __future__ import annotations
+
+from chatnode.api import EventKind, Part, Table
+from chatnode_notifications.items import collection, commands, figures, reading, showing, upkeep
+from chatnode_notifications.items.model import NotificationAdded, NotificationRead, NotificationsRead
+
+_ITEMS = Table(
+    "notifications_items", people=("person", "sender"), message="message",
+    export="SELECT i.key, i.id AS notification, i.kind, c.id AS conversation, m.id AS message, i.count, i.title, "
+    "i.body, i.url, i.created_at, i.read_at FROM notifications_items i "
+    "LEFT JOIN conversations c ON c.key = i.conversation LEFT JOIN messages m ON m.key = i.message "
+    "WHERE i.person = :person AND i.key > :after ORDER BY i.key LIMIT :limit",
+)  # fmt: skip
+# Without addresses and keys: whoever has them could send to the device.
+_REGISTRATIONS = Table(
+    "notifications_registrations", people=("person",),
+    export="SELECT key, transport, label, state, created_at, last_ok_at FROM notifications_registrations "
+    "WHERE person = :person AND key > :after ORDER BY key LIMIT :limit",
+)  # fmt: skip
+
+PART = Part(
+    commands=commands.COMMANDS,
+    events=(
+        EventKind(NotificationAdded, showing.make_added),
+        EventKind(NotificationRead, showing.make_read),
+        EventKind(NotificationsRead, showing.make_all_read),
+    ),
+    tables=(_ITEMS, _REGISTRATIONS, Table("notifications_bundles", people=("person",))),
+    collections=(collection.NOTIFICATIONS,),
+    consumers=(reading.CONSUMER,),
+    tasks=upkeep.TASKS,
+    metrics=figures.METRICS,
+)

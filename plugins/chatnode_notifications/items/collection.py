@@ -1,0 +1,54 @@
+"""Notifications, as they can be filtered, sorted and counted."""
+
+from __future__ import annotations
+
+from chatnode.api import CHAT, Collection, Field, kinds
+from chatnode_notifications.notes import BODY, MAY_SEE, SOURCE, TITLE
+
+_DELIVERIES = "FROM notifications_deliveries d WHERE d.item = item.key"
+_RANK = (
+    "(CASE d.state WHEN 'bounced' THEN 4 WHEN 'failed' THEN 3 WHEN 'expired' THEN 3 WHEN 'pending' THEN 2 ELSE 1 END)"
+)
+_WORST = f"coalesce((SELECT max({_RANK}) {_DELIVERIES}), 1)"
+_STATUS = f"(CASE {_WORST} WHEN 4 THEN 'BOUNCED' WHEN 3 THEN 'FAILED' WHEN 2 THEN 'PENDING' ELSE 'SENT' END)"
+
+NOTIFICATIONS = Collection(
+    "chat_notifications",
+    "What you were notified of, and whether it reached your devices: the worst of its deliveries. Without devices, it "
+    "counts as SENT.",
+    SOURCE,
+    f"item.person = :me AND {MAY_SEE}",
+    (
+        Field("notification_id", kinds.PublicId(), "item.id", ("id",)),
+        Field("conversation_id", kinds.PublicId(), "conv.id", ("conversation",), nullable=True, groups=True),
+        Field("message_id", kinds.PublicId(), "m.id", ("message",), nullable=True),
+        Field("recipient_id", kinds.PersonId(), "owner.id", ("recipient",), groups=True),
+        Field("sender_id", kinds.PersonId(), "sender.id", ("sender",), nullable=True, groups=True),
+        Field(
+            "notification_type", kinds.Choice(("MESSAGE", "MENTION", "SYSTEM")),
+            "(CASE item.kind WHEN 'mention' THEN 'MENTION' WHEN 'system' THEN 'SYSTEM' ELSE 'MESSAGE' END)", ("type",),
+            groups=True,
+        ),
+        Field("reason", kinds.String(), "item.reason", groups=True),
+        Field("title", kinds.String(), TITLE, sorts=False),
+        Field("body", kinds.String(), BODY, sorts=False),
+        Field("message_count", kinds.Integer(), "item.count", ("count",)),
+        Field("is_sent", kinds.Flag(), f"EXISTS (SELECT 1 {_DELIVERIES} AND d.state = 'sent')", groups=True),
+        Field("sent_at", kinds.Timestamp(), f"(SELECT min(d.sent_at) {_DELIVERIES})", nullable=True),
+        Field("is_read", kinds.Flag(), "(item.read_at IS NOT NULL)", groups=True),
+        Field("read_at", kinds.Timestamp(), "item.read_at", nullable=True),
+        Field(
+            "device_tokens", kinds.Json(),
+            "(SELECT json_group_array(r.label) FROM notifications_deliveries d "
+            "JOIN notifications_registrations r ON r.key = d.registration WHERE d.item = item.key)", sorts=False,
+        ),
+        Field("delivery_status", kinds.Choice(("PENDING", "SENT", "FAILED", "BOUNCED")), _STATUS, groups=True),
+        Field(
+            "error_message", kinds.String(),
+            f"(SELECT d.error {_DELIVERIES} AND d.error IS NOT NULL ORDER BY {_RANK} DESC LIMIT 1)", nullable=True,
+            sorts=False,
+        ),
+        Field("created_at", kinds.Timestamp(), "item.created_at", ("at",)),
+    ),
+    key=("notification_id",), order="-created_at", permission=CHAT,
+)  # fmt: skip

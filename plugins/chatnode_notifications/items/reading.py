@@ -1,0 +1,102 @@
+"""Marking notifications as read: by hand, or because the conversation was read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+
+import orjson
+
+from chatnode.api import (
+    Consumer,
+    Context,
+    MessagePosted,
+    Reader,
+    ReceiptRead,
+    Row,
+    Transaction,
+    Write,
+    rfc3339,
+)
+from chatnode_notifications.items.model import NotificationRead, NotificationsRead
+
+Marks = Mapping[tuple[int, int], int]
+"""Up to which seq users have read, by their key and that of the conversation."""
+
+
+def read_some(tx: Transaction, person: int, ids: Collection[str]) -> int:
+    """Mark those with these ids; returns how many were not read before. Ids of others' notifications mean nothing."""
+    rows = tx.execute(
+        "SELECT key, id FROM notifications_items WHERE id IN (SELECT value FROM json_each(?)) AND person = ? "
+        "AND read_at IS NULL ORDER BY key",
+        (orjson.dumps(list(ids)).decode(), person),
+    ).fetchall()
+    for key, id in rows:
+        _mark(tx, person, key, id)
+    return len(rows)
+
+
+def read_all(tx: Transaction, person: int, upto: str) -> int | None:
+    """Mark all up to one of the user's notifications; returns how many were not read before, None if there is no such
+    notification."""
+    row = tx.execute("SELECT key FROM notifications_items WHERE id = ? AND person = ?", (upto, person)).fetchone()
+    if row is None:
+        return None
+    count = tx.execute(
+        "UPDATE notifications_items SET read_at = ? WHERE person = ? AND key <= ? AND read_at IS NULL",
+        (tx.now, person, row[0]),
+    ).rowcount
+    if count:
+        tx.record(NotificationsRead(upto, rfc3339(tx.now)), people=(person,), subject=row[0], actor=person)
+    return count
+
+
+def _mark(tx: Transaction, person: int, key: int, id: str) -> None:
+    tx.execute("UPDATE notifications_items SET read_at = ? WHERE key = ?", (tx.now, key))
+    tx.record(NotificationRead(id, rfc3339(tx.now)), people=(person,), subject=key, actor=person)
+
+
+# ---- following what is read in conversations
+
+
+async def follow_reading(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
+    """Who reads a conversation has read its notifications; so has who posts in it."""
+    marks: dict[tuple[int, int], int] = {}
+    for row in rows:
+        if row.actor is not None and row.conversation_key is not None:
+            place = row.actor, row.conversation_key
+            marks[place] = max(marks.get(place, 0), row.subject)
+    found = await ctx.read(partial(concerned, marks=marks))
+    return partial(apply_marks, marks=found) if found else None
+
+
+def concerned(reader: Reader, marks: Marks) -> dict[tuple[int, int], int]:
+    """Those of the marks below which something is not read, or not due yet."""
+    asked = orjson.dumps([[person, conversation, seq] for (person, conversation), seq in marks.items()]).decode()
+    rows = reader.execute(
+        "WITH mark (person, conversation, seq) AS (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)) "
+        "SELECT person, conversation, seq FROM mark WHERE EXISTS (SELECT 1 FROM notifications_items item "
+        "WHERE item.person = mark.person AND item.conversation = mark.conversation AND item.read_at IS NULL "
+        "AND item.last_seq <= mark.seq) OR EXISTS (SELECT 1 FROM notifications_bundles b "
+        "WHERE b.person = mark.person AND b.conversation = mark.conversation AND b.last_seq <= mark.seq)",
+        (asked,),
+    )
+    return {(person, conversation): seq for person, conversation, seq in rows}
+
+
+def apply_marks(tx: Transaction, marks: Marks) -> None:
+    """Mark what is read, and drop what was about to be told of it."""
+    for (person, conversation), seq in marks.items():
+        tx.execute(
+            "DELETE FROM notifications_bundles WHERE person = ? AND conversation = ? AND last_seq <= ?",
+            (person, conversation, seq),
+        )
+        for key, id in tx.execute(
+            "SELECT key, id FROM notifications_items WHERE person = ? AND conversation = ? AND read_at IS NULL "
+            "AND last_seq <= ? ORDER BY key",
+            (person, conversation, seq),
+        ).fetchall():
+            _mark(tx, person, key, id)
+
+
+CONSUMER = Consumer("reading", follow_reading, frozenset({ReceiptRead.name, MessagePosted.name}), most=500, pause=0.5)

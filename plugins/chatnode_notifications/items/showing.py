@@ -1,0 +1,82 @@
+"""Notifications as their users see them: of what they may not see any more, nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import orjson
+
+from chatnode.api import Event, PersonRef, Querying, Reader, Row, rfc3339
+from chatnode_notifications.items.model import Notification, NotificationAdded, NotificationRead, NotificationsRead
+from chatnode_notifications.notes import BODY, MAY_SEE, SOURCE, TITLE
+
+MOST_COUNTED = 1_000
+
+_SHOWN = (
+    f"SELECT item.key, item.id, item.kind, item.personal, {TITLE}, {BODY}, item.count, item.created_at, conv.id, m.id, "  # noqa: S608
+    f"item.last_seq, sender.id, sender.handle, item.url, item.read_at FROM {SOURCE} WHERE {MAY_SEE} AND "
+)
+
+
+def shown(reader: Querying, keys: Collection[int]) -> dict[int, Notification]:
+    """Items by key, each as its user sees it."""
+    rows = reader.execute(
+        f"{_SHOWN} item.key IN (SELECT value FROM json_each(?))",  # noqa: S608 -- constants
+        (orjson.dumps(list(keys)).decode(),),
+    )
+    return {row[0]: _notification(row) for row in rows}
+
+
+def page(reader: Querying, person: int, before: int | None, limit: int, unread: bool) -> dict[int, Notification]:
+    """A user's items, newest first: those with keys below `before`."""
+    rows = reader.execute(
+        f"{_SHOWN} item.person = :person AND item.key < :before "
+        "AND (:unread = 0 OR item.read_at IS NULL) ORDER BY item.key DESC LIMIT :limit",
+        {"person": person, "before": before if before is not None else 2**62, "unread": unread, "limit": limit},
+    )
+    return {row[0]: _notification(row) for row in rows}
+
+
+def unread_count(reader: Querying, person: int) -> int:
+    """How many a user has not read, of those that they may see; not more than `MOST_COUNTED`."""
+    (count,) = reader.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM notifications_items item WHERE item.person = :person "  # noqa: S608
+        f"AND item.read_at IS NULL AND {MAY_SEE} LIMIT :most)",
+        {"person": person, "most": MOST_COUNTED},
+    ).fetchone()
+    return count
+
+
+def _notification(row: Sequence[Any]) -> Notification:
+    (
+        _, id, kind, personal, title, body, count, created_at, conversation, message, seq, sender, handle, url, read_at,
+    ) = row  # fmt: skip
+    return Notification(
+        id, kind, bool(personal), title, body, count, rfc3339(created_at), conversation, message,
+        seq if conversation is not None else None, PersonRef(sender, handle) if sender is not None else None, url,
+        rfc3339(read_at) if read_at is not None else None,
+    )  # fmt: skip
+
+
+# ---- events
+
+
+def make_added(reader: Reader, row: Row) -> Event | None:
+    found = shown(reader, [row.subject]).get(row.subject)
+    return NotificationAdded(found) if found is not None else None
+
+
+def make_read(reader: Reader, row: Row) -> Event | None:
+    id = _id_of(reader, row.subject)
+    return NotificationRead(id, rfc3339(row.at)) if id is not None else None
+
+
+def make_all_read(reader: Reader, row: Row) -> Event | None:
+    id = _id_of(reader, row.subject)
+    return NotificationsRead(id, rfc3339(row.at)) if id is not None else None
+
+
+def _id_of(reader: Querying, key: int) -> str | None:
+    row = reader.execute("SELECT id FROM notifications_items WHERE key = ?", (key,)).fetchone()
+    return row[0] if row is not None else None

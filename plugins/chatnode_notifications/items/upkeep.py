@@ -1,0 +1,54 @@
+"""What is removed by itself, and what a restored backup leaves."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import orjson
+
+from chatnode.api import Context, Reader, RestoreNote, Task, Transaction, now_ms
+from chatnode_notifications.settings import NotificationsSettings
+
+_DAY_MS = 86_400_000
+_STEP = 500
+
+
+async def remove_old(ctx: Context) -> str | None:
+    """Remove notifications that were read long ago, and those that nobody reads, with their deliveries."""
+    settings, now = ctx.settings(NotificationsSettings), now_ms()
+    find = partial(
+        _old,
+        read_before=now - settings.keep_read_days * _DAY_MS,
+        unread_before=now - settings.keep_unread_days * _DAY_MS,
+    )
+    count = 0
+    while keys := await ctx.query(find, seconds=0):
+        await ctx.write(partial(_remove, keys=keys))
+        count += len(keys)
+    return f"{count} notifications removed" if count else None
+
+
+def _old(reader: Reader, read_before: int, unread_before: int) -> list[int]:
+    rows = reader.execute(
+        "SELECT key FROM notifications_items WHERE created_at < :unread_before "
+        "OR (read_at IS NOT NULL AND read_at < :read_before) LIMIT :most",
+        {"read_before": read_before, "unread_before": unread_before, "most": _STEP},
+    )
+    return [key for (key,) in rows]
+
+
+def _remove(tx: Transaction, keys: list[int]) -> None:
+    tx.execute(
+        "DELETE FROM notifications_items WHERE key IN (SELECT value FROM json_each(?))", (orjson.dumps(keys).decode(),)
+    )
+
+
+def after_restore(tx: Transaction, note: RestoreNote) -> None:
+    """What was to be told when the backup was made has been told long ago."""
+    tx.execute("UPDATE notifications_deliveries SET state = 'expired' WHERE state = 'pending'")
+    tx.execute("UPDATE notifications_items SET due_at = NULL WHERE due_at IS NOT NULL")
+    tx.execute("DELETE FROM notifications_bundles")
+    tx.execute("DELETE FROM notifications_fanouts")
+
+
+TASKS = (Task("remove_old", remove_old, every=86_400),)

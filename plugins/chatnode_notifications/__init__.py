@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from chatnode.api import Part, Plugin, hookimpl, joined, steps_in
+from chatnode_notifications import mail
 from chatnode_notifications.settings import NotificationsSettings
 
-PARTS: tuple[Part, ...] = ()
+PARTS: tuple[Part, ...] = (mail.PART,)
 
 
 @hookimpl

@@ -13,6 +13,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -22,8 +23,8 @@ from typing import Any
 import attrs
 
 ROOT = Path(__file__).parents[2]
-DROP, DIE = "drop", "die"
-"""In place of a reply: the connection is broken, or the whole server ends as if it were killed."""
+DROP, DIE, HANG = "drop", "die", "hang"
+"""In place of a reply: the connection is broken, the whole server ends as if it were killed, or nothing is said."""
 Replies = str | Sequence[str | None] | None
 
 
@@ -89,7 +90,7 @@ class MailServer:
 
     def says(self, **replies: Replies) -> None:
         whole = self.directory / "script.new"
-        whole.write_text(json.dumps(replies))
+        whole.write_text(json.dumps({**replies, "set_at": time.monotonic_ns()}))
         whole.rename(self.directory / "script.json")
 
     def mails(self) -> list[Received]:
@@ -137,8 +138,6 @@ async def main(options: Mapping[str, Any]) -> None:
         if isinstance(reply, list):
             number = used[verb] = used.get(verb, 0) + 1
             reply = reply[number - 1] if number <= len(reply) else None
-        if reply == DIE:
-            os._exit(9)
         return reply
 
     class Scripted(SMTP):
@@ -147,6 +146,10 @@ async def main(options: Mapping[str, Any]) -> None:
             reply = reply_to(verb)
             if reply == DROP:
                 self.transport.abort()
+            elif reply == DIE:
+                os._exit(9)
+            elif reply == HANG:
+                await asyncio.sleep(3_600)
             elif reply is not None:
                 await self.push(reply)
             return reply is not None
@@ -191,11 +194,11 @@ async def main(options: Mapping[str, Any]) -> None:
     class Handler:
         async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:
             """A server that dies or breaks the connection now has taken the mail."""
-            answer = json.loads((directory / "script.json").read_text()).get("END")
-            taken = answer is None or isinstance(answer, list) or answer in (DROP, DIE) or answer.startswith("2")
-            if taken:
-                _store(directory / "mails", envelope)
             reply = reply_to("END")
+            if reply in (None, DROP, DIE) or reply.startswith("2"):
+                _store(directory / "mails", envelope)
+            if reply == DIE:
+                os._exit(9)
             if reply == DROP:
                 server.transport.abort()
             return reply if reply not in (None, DROP) else "250 2.0.0 taken"

@@ -21,7 +21,7 @@ from chatnode.metrics import Metrics
 from chatnode.outbound import mail as module
 from chatnode.outbound.mail import Mailer
 from chatnode.testing import configured
-from tests.outbound.mail_server import DIE, DROP, MailServer
+from tests.outbound.mail_server import DIE, DROP, HANG, MailServer
 
 BOB = "bob@example.net"
 
@@ -136,7 +136,6 @@ FINAL = [
     ("RCPT", "550 5.1.1 <bob@example.net>: no such user", "never", "550 5.1.1"),
     ("RCPT", "550 no", "never", "550"),
     ("RCPT", "450 4.2.1 greylisted", "later", "450 4.2.1"),
-    ("RCPT", "251 will forward", "sent", "250 2.0.0"),
     ("DATA", "554 5.7.1 spam", "never", "554 5.7.1"),
     ("DATA", "451 4.3.0 try again", "later", "451 4.3.0"),
     ("END", "552 5.3.4 too much", "never", "552 5.3.4"),
@@ -246,7 +245,7 @@ async def test_a_server_that_says_nothing_holds_up_a_mail_for_the_timeout_alone(
 async def test_closing_breaks_off_what_hangs(server: MailServer) -> None:
     mails = mailer(server, timeout_seconds=3_600.0)
     assert (await mails.send(a_mail("first"), BOB)).outcome == "sent"
-    server.says(MAIL=[""])  # an empty line, and then nothing
+    server.says(MAIL=[HANG])
     async with trio.open_nursery() as nursery:
         nursery.start_soon(mails.send, a_mail(), BOB)
         with trio.fail_after(20):

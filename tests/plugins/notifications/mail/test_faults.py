@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from chatnode_notifications.mail.rows import claim_mails
 
 from chatnode.config import Config
 from chatnode.node import Node, open_node
@@ -217,3 +218,22 @@ async def test_a_node_that_ends_lets_the_mail_be_finished(
         assert await deliver(node)
         assert await states(node) == ["sent"] * 3
     assert len({mail.id for mail in server.mails()}) == len(server.mails()) == 3
+
+
+async def test_what_a_killed_node_was_sending_is_due_again_with_the_same_id(
+    node: Node, anna: User, ben: User, server: MailServer
+) -> None:
+    await notified(node, ben, await anna.says(await anna.direct(ben), "hello"))
+    server.says(END=DROP)  # the server has it, and the node does not know
+    assert not await deliver(node)
+    server.says()
+    await change(node, "UPDATE notifications_mails SET due_at = 0")
+    await node.core.db.write(lambda tx: claim_mails(tx, 10, 60_000))
+    assert await deliver(node)
+    assert len(server.mails()) == 1  # the claim is an attempt, for a minute
+    ((wait,),) = await rows(node, "SELECT due_at - tried_at FROM notifications_mails")
+    assert wait == 60_000
+    await make_due(node)
+    assert await deliver(node)
+    assert len({mail.id for mail in server.mails()}) == 1
+    assert len(server.mails()) == 2

@@ -365,7 +365,9 @@ class MailSettings:
         "starttls, tls (from the first byte, often port 465), or none. Mail is never sent with less than this.",
         choices=("starttls", "tls", "none"),
     )
-    user: str = setting("", "User name at the SMTP server; needs password_file. Empty: mail is sent without signing in.")
+    user: str = setting(
+        "", "User name at the SMTP server; needs password_file. Empty: mail is sent without signing in."
+    )
     password_file: str = setting(
         "",
         "File with the password for `user`; it is read at each connection. A relative path is resolved below $CREDENTIALS_DIRECTORY, if systemd has set that.",

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -45,7 +45,7 @@ class Received:
         """The text of the `plain` or the `html` part."""
         found = self.message.get_body((subtype,))
         assert found is not None
-        return str(found.get_content())
+        return str(found.get_content()).replace("\r\n", "\n")
 
 
 class MailServer:
@@ -136,11 +136,14 @@ async def main(options: Mapping[str, Any]) -> None:
             used.clear()
         reply = script.get(verb)
         if isinstance(reply, list):
+            those = cast("list[str | None]", reply)
             number = used[verb] = used.get(verb, 0) + 1
-            reply = reply[number - 1] if number <= len(reply) else None
+            return those[number - 1] if number <= len(those) else None
         return reply
 
     class Scripted(SMTP):
+        transport: Any
+
         async def instead(self, verb: str) -> bool:
             """Whether the script has answered."""
             reply = reply_to(verb)

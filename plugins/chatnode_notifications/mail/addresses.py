@@ -16,6 +16,6 @@ def read_address(text: str) -> str:
     try:
         found = email_validator.validate_email(text.strip(), check_deliverability=False, allow_smtputf8=False)
     except email_validator.EmailNotValidError as error:
-        raise Refusal("invalid", f"is not a mail address: {error}", path="address") from None
+        raise Refusal("invalid", f"is not an email address: {error}", path="address") from None
     assert found.ascii_email is not None
     return found.ascii_email

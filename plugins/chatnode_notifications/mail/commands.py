@@ -21,7 +21,7 @@ LIMIT = "notification_codes"
 
 @command("notifications.mailbox.get", permission=CHAT, reads=True)
 async def get_mailbox(ctx: Context, asked: Nothing) -> MailboxReply:
-    """The address that your mails go to, and one that waits for its code."""
+    """The address that your emails go to, and one that waits for its code."""
     return await _shown(ctx)
 
 
@@ -34,7 +34,7 @@ async def add_mailbox(ctx: Context, asked: AddMailbox) -> MailboxReply:
     """
     _check_user(ctx)
     if not ctx.mail.enabled:
-        raise Refusal("forbidden", "this node sends no mail: its operator has set no mail server")
+        raise Refusal("forbidden", "this node sends no email: its operator has not set up a mail server")
     address, person = read_address(asked.address), ctx.me
     most = ctx.settings(NotificationsSettings).mail_codes_per_day
     code = await ctx.write(lambda tx: mailboxes.start_adding(tx, person, address, most))
@@ -68,7 +68,7 @@ async def verify_mailbox(ctx: Context, asked: VerifyMailbox) -> MailboxReply:
 
 @command("notifications.mailbox.remove", permission=CHAT, repeatable=True)
 async def remove_mailbox(ctx: Context, asked: Nothing) -> MailboxReply:
-    """Forget your addresses: no more mails are sent to you."""
+    """Forget your addresses: no more emails are sent to you."""
     person = ctx.me.key
     await ctx.write(lambda tx: mailboxes.remove(tx, person))
     return await _shown(ctx)
@@ -76,9 +76,9 @@ async def remove_mailbox(ctx: Context, asked: Nothing) -> MailboxReply:
 
 @command("notifications.mail.test", permission=OPERATE, limit=LIMIT)
 async def send_test_mail(ctx: Context, asked: TestMail) -> TestMailReply:
-    """Send a test mail to an address, and say what the mail server answered."""
+    """Send a test email to an address; returns what the mail server answered."""
     if not ctx.mail.enabled:
-        raise Refusal("conflict", "no mail server is set; set mail.host and mail.sender in config.toml")
+        raise Refusal("conflict", "no mail server is set up; set mail.host and mail.sender in config.toml")
     address = read_address(asked.address)
     result = await ctx.mail.send(mail_for_test(site_of(ctx), ENGLISH, new_id()), address)
     return TestMailReply(result.outcome, result.code, result.why)
@@ -86,7 +86,7 @@ async def send_test_mail(ctx: Context, asked: TestMail) -> TestMailReply:
 
 def _check_user(ctx: Context) -> None:
     if ctx.me.bot:
-        raise Refusal("forbidden", "a bot gets no notifications, so it has no mail address")
+        raise Refusal("forbidden", "a bot gets no notifications, so it has no email address")
 
 
 def _words_of(reader: Querying, person: int) -> Words:

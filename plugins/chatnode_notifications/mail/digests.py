@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -58,7 +58,7 @@ def digest_json(digest: Digest) -> str:
 
 def read_digest(text: str | None) -> Digest:
     """The digest of that column; the default for what it does not say."""
-    fields = orjson.loads(text) if text else {}
+    fields: dict[str, Any] = orjson.loads(text) if text else {}
     return Digest(**{name: fields[name] for name in ("every", "at", "weekday") if fields.get(name)})
 
 

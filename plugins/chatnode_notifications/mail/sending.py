@@ -37,9 +37,10 @@ from chatnode_notifications.settings import NotificationsSettings
 T = TypeVar("T")
 
 WAITS = (10, 60, 300, 900, 3_600, 7_200, 14_400, 28_800)
-"""Seconds before further attempts of a mail, give or take a fifth; the last one again and again, until it is too old."""
+"""Seconds before further attempts of a mail, give or take a fifth; the last one until it is too old."""
 _LOOK_SECONDS = 15.0
 """How often at least it is looked whether a mail is due: new items do not wake the task, and clocks are set."""
+_SHORTEST_REST = 0.1
 _AT_ONCE = 20
 _CLAIM_MS = 60 * SECOND_MS
 """When a mail without an outcome is due again: its node was killed."""
@@ -59,10 +60,14 @@ async def send_mails(ctx: Context) -> None:
             pause = min(_LONGEST_PAUSE, 2 * pause)
             continue
         pause = _SHORTEST_PAUSE
-        settings, now = ctx.settings(NotificationsSettings), now_ms()
-        due = await ctx.read(lambda reader: next_due(reader, settings, now)) if ctx.mail.enabled else None
-        rest = _LOOK_SECONDS if due is None else (due - now) / SECOND_MS
-        await trio.sleep(min(_LOOK_SECONDS, max(0.1, rest)))
+        await trio.sleep(await _rest(ctx))
+
+
+async def _rest(ctx: Context) -> float:
+    """Seconds until it is to be looked again."""
+    settings, now = ctx.settings(NotificationsSettings), now_ms()
+    due = await ctx.read(lambda reader: next_due(reader, settings, now)) if ctx.mail.enabled else None
+    return _LOOK_SECONDS if due is None else min(_LOOK_SECONDS, max(_SHORTEST_REST, (due - now) / SECOND_MS))
 
 
 async def send_due(ctx: Context) -> bool:

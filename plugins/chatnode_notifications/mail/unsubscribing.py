@@ -52,8 +52,8 @@ def _read_link(reader: Querying, token: str) -> _Link:
     """Raises `Refusal("not_found")` for what this node did not make."""
     person, kind, tag, mac = (token.split(".") + [""] * 4)[:4]
     key = mail_key(reader)
-    valid = key is not None and token.isascii() and hmac.compare_digest(
-        mac_of(key, "unsubscribe", person, kind, tag), mac
+    valid = (
+        key is not None and token.isascii() and hmac.compare_digest(mac_of(key, "unsubscribe", person, kind, tag), mac)
     )
     row = reader.execute(
         "SELECT p.key, s.language FROM people p LEFT JOIN notifications_people s ON s.person = p.key WHERE p.id = ?",

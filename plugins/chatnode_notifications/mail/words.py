@@ -42,24 +42,24 @@ ENGLISH = Words(
     more_notifications=("and {n} more", "and {n} more"),
     intro="While you were away from {site}:",
     open="Open",
-    footer="{site} sends these mails because your account there asks for them. Replies are not read.",
-    unsubscribe="Stop these mails",
+    footer="You receive these emails because your account at {site} is set to send them. Replies are not read.",
+    unsubscribe="Unsubscribe",
     code_subject="{code} is your code for {site}",
     code_text=(
-        "Type this code at {site} to get mails at this address:\n\n    {code}\n\nIt is valid for 15 minutes. If you did "
-        "not ask for it, ignore this mail: you will get no others."
+        "Enter this code at {site} to receive emails at this address:\n\n    {code}\n\nIt is valid for 15 minutes. If you "
+        "did not ask for it, ignore this email. You will not get any others."
     ),
-    notice_subject="Another mail address was added at {site}",
+    notice_subject="Another email address was added at {site}",
     notice_text=(
-        "Another mail address was added to your account at {site}. Once it is confirmed, mails go there and no longer "
-        "to this address.\n\nIf it was not you, change your password and sign out your other devices."
+        "Another email address was added to your account at {site}. Once it is confirmed, emails will go there and no "
+        "longer to this address.\n\nIf this was not you, change your password and sign out your other devices."
     ),
-    test_subject="Test mail from {site}",
-    test_text="This is a test: {site} can send mail.",
-    page_title="Stop mails",
-    page_question="Should {site} stop sending you these mails?",
-    page_button="Stop these mails",
-    page_done="You get no more of these mails from {site}. You can turn them on again in your settings there.",
+    test_subject="Test email from {site}",
+    test_text="This is a test. {site} can send email.",
+    page_title="Unsubscribe",
+    page_question="Do you want {site} to stop sending you these emails?",
+    page_button="Unsubscribe",
+    page_done="You will not get any more of these emails from {site}. You can turn them on again in your settings there.",
 )
 
 _GERMAN = Words(
@@ -91,7 +91,9 @@ _GERMAN = Words(
     page_title="E-Mails abbestellen",
     page_question="Soll {site} Ihnen diese E-Mails nicht mehr senden?",
     page_button="Diese E-Mails abbestellen",
-    page_done="Sie erhalten diese E-Mails von {site} nicht mehr. In Ihren Einstellungen dort können Sie sie wieder einschalten.",
+    page_done=(
+        "Sie erhalten diese E-Mails von {site} nicht mehr. In Ihren Einstellungen dort können Sie sie wieder einschalten."
+    ),
 )
 
 _FRENCH = Words(

@@ -101,5 +101,3 @@ async def next_digest(node: Node, server: MailServer) -> list[str]:
 
 async def states(node: Node) -> list[str]:
     return [state for (state,) in await rows(node, "SELECT state FROM notifications_mails ORDER BY key")]
-
-

@@ -101,9 +101,7 @@ async def test_a_digest_that_failed_is_in_the_next(node: Node, anna: User, ben: 
     assert await states(node) == ["failed", "sent"]
 
 
-async def test_a_digest_that_is_tried_again_is_the_same(
-    node: Node, anna: User, ben: User, server: MailServer
-) -> None:
+async def test_a_digest_that_is_tried_again_is_the_same(node: Node, anna: User, ben: User, server: MailServer) -> None:
     talk = await anna.direct(ben)
     await notified(node, ben, await anna.says(talk, "one"))
     server.says(END="drop")  # the server has it, and cannot say so

@@ -171,7 +171,9 @@ def test_between_the_latest_slot_and_the_next_there_is_none(given: tuple[str, da
     zone, now = ZoneInfo(name), int(at.timestamp() * 1000)
     latest, following = latest_slot(digest, zone, now), next_slot(digest, zone, now)
     assert latest.at <= now < following.at
-    names = {slot: int(moment_of(zone, local).timestamp() * 1000) for slot, local in all_slots(digest, local_at(zone, at))}
+    names = {
+        slot: int(moment_of(zone, local).timestamp() * 1000) for slot, local in all_slots(digest, local_at(zone, at))
+    }
     assert names[latest.name] == latest.at
     assert names[following.name] == following.at
     assert not [slot for slot, when in names.items() if latest.at < when < following.at]

@@ -116,7 +116,10 @@ async def test_a_message_is_told_by_mail(node: Node, anna: User, ben: User, serv
     assert mail.message["Auto-Submitted"] == "auto-generated"
     assert mail.message["List-Unsubscribe"].startswith(f"<{SITE}/plugins/notifications/u/")
     assert mail.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert "From: \"chat.example.org\" <chat@example.org>" in mail.raw.decode() or "chat.example.org <chat@" in mail.raw.decode()
+    assert (
+        'From: "chat.example.org" <chat@example.org>' in mail.raw.decode()
+        or "chat.example.org <chat@" in mail.raw.decode()
+    )
     assert await rows(node, "SELECT mailed_at IS NOT NULL FROM notifications_items WHERE key = ?", item) == [(1,)]
     # And it is not told again.
     assert await deliver(node)
@@ -233,7 +236,9 @@ class TestSettings:
         return configured(
             server={"public_url": "http://lan.example"},
             mail={"host": "127.0.0.1", "port": server.port, "security": "none", "sender": "chat@example.org"},
-            plugins={"notifications": {"mail_wait_seconds": 0, "mail_items": 3, "mail_lines": 2, "max_content": "sender"}},
+            plugins={
+                "notifications": {"mail_wait_seconds": 0, "mail_items": 3, "mail_lines": 2, "max_content": "sender"}
+            },
         )
 
     async def test_limits_and_a_node_without_tls(self, node: Node, anna: User, ben: User, server: MailServer) -> None:

@@ -79,7 +79,7 @@ async def test_the_old_address_is_told_of_another_and_stays_until_that_is_verifi
     assert await deliver(node)
     notice = server.mails()[-1]
     assert notice.recipients == [ADDRESS]
-    assert "Another mail address" in notice.part("plain")
+    assert "Another email address" in notice.part("plain")
     assert "other@example.net" not in notice.raw.decode()
     found = await anna.call("notifications.mailbox.verify", code=code)
     assert found["mailbox"]["address"] == "other@example.net"
@@ -161,7 +161,11 @@ async def test_erasing_a_user_removes_addresses_and_mails(node: Node, anna: User
 
 
 async def test_the_operator_can_send_a_test_mail(node: Node, anna: User, server: MailServer) -> None:
-    assert await node.call("notifications.mail.test", address=ADDRESS) == {"outcome": "sent", "code": "250 2.0.0", "why": ""}
+    assert await node.call("notifications.mail.test", address=ADDRESS) == {
+        "outcome": "sent",
+        "code": "250 2.0.0",
+        "why": "",
+    }
     assert server.mails()[0].recipients == [ADDRESS]
     server.says(RCPT="550 5.7.1 relaying denied")
     found = await node.call("notifications.mail.test", address=ADDRESS)

@@ -80,7 +80,8 @@ def make_instant_mails(tx: Transaction, settings: NotificationsSettings) -> bool
         mail = add_mail(tx, person, "instant")
         tx.execute(
             "UPDATE notifications_mail_items SET mail = :mail WHERE item IN ("  # noqa: S608 -- a constant
-            f"SELECT item FROM notifications_mail_items WHERE person = :person AND ({_DUE}) ORDER BY item DESC LIMIT :most)",
+            f"SELECT item FROM notifications_mail_items WHERE person = :person AND ({_DUE}) "
+            "ORDER BY item DESC LIMIT :most)",
             {**_due(tx, settings), "mail": mail, "person": person, "most": settings.mail_items},
         )
     return len(people) == _PEOPLE_AT_ONCE

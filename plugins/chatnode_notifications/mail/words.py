@@ -46,8 +46,8 @@ ENGLISH = Words(
     unsubscribe="Unsubscribe",
     code_subject="{code} is your code for {site}",
     code_text=(
-        "Enter this code at {site} to receive emails at this address:\n\n    {code}\n\nIt is valid for 15 minutes. If you "
-        "did not ask for it, ignore this email. You will not get any others."
+        "Enter this code at {site} to receive emails at this address:\n\n    {code}\n\nIt is valid for 15 minutes. If "
+        "you did not ask for it, ignore this email. You will not get any others."
     ),
     notice_subject="Another email address was added at {site}",
     notice_text=(
@@ -59,7 +59,7 @@ ENGLISH = Words(
     page_title="Unsubscribe",
     page_question="Do you want {site} to stop sending you these emails?",
     page_button="Unsubscribe",
-    page_done="You will not get any more of these emails from {site}. You can turn them on again in your settings there.",
+    page_done="You will not get any more of these emails from {site}. You can turn them on again in its settings.",
 )
 
 _GERMAN = Words(
@@ -91,9 +91,7 @@ _GERMAN = Words(
     page_title="E-Mails abbestellen",
     page_question="Soll {site} Ihnen diese E-Mails nicht mehr senden?",
     page_button="Diese E-Mails abbestellen",
-    page_done=(
-        "Sie erhalten diese E-Mails von {site} nicht mehr. In Ihren Einstellungen dort können Sie sie wieder einschalten."
-    ),
+    page_done="Sie erhalten diese E-Mails von {site} nicht mehr. Sie können sie dort wieder einschalten.",
 )
 
 _FRENCH = Words(

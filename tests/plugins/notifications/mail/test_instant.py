@@ -152,7 +152,7 @@ async def test_a_deleted_message_is_in_no_mail(node: Node, anna: User, ben: User
     talk = await anna.direct(ben)
     message = await anna.says(talk, "canary-deleted")
     await notified(node, ben, message)
-    await anna.call("messages.delete", conversation=talk, message=message)
+    await anna.call("messages.delete", message=message)
     assert await deliver(node)
     assert not any(b"canary" in mail.raw for mail in server.mails())
 

@@ -12,7 +12,7 @@ import pytest
 from chatnode_notifications.mail.composing import Look, Site, alert_mail, code_mail, notice_mail, one_line
 from chatnode_notifications.mail.words import ENGLISH, Words, words_in
 from chatnode_notifications.notes import Note
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 SITE = Site("https://chat.example.org", "chat@example.org", "0123abcd")
@@ -75,7 +75,8 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@given(st.text(max_size=300), st.text(max_size=300))
+@settings(max_examples=50)
+@given(st.text(max_size=100), st.text(max_size=100))
 @example(HOSTILE[0], HOSTILE[0])
 def test_names_and_texts_add_no_header_and_no_tag(title: str, body: str) -> None:
     plain = a_mail(a_note(title="Ann", body="hello", count=2))

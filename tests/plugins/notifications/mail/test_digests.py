@@ -198,12 +198,15 @@ def all_slots(digest: Digest, here: datetime) -> list[tuple[str, datetime]]:
 @pytest.mark.parametrize("digest", [Digest("daily", "02:30"), Digest("daily", "00:00"), Digest("hourly", "00:15")])
 def test_in_every_zone_each_day_and_hour_has_one_digest_around_each_change(digest: Digest) -> None:
     """A digest is sent when its slot comes, so a chain of next slots is what a user gets."""
-    seen = 0
+    seen = set[tuple[datetime, timedelta | None, timedelta | None]]()
     for name in ZONES:
         zone = ZoneInfo(name)
         for change in (*changes(name, 2011), *changes(name, 2026)):
-            seen += 1
-            now, end = (int((change + days * DAY).timestamp() * 1000) for days in (-1, 1))
+            kind = (change, *((change + hours * HOUR).astimezone(zone).utcoffset() for hours in (-1, 0)))
+            if kind in seen:
+                continue  # the clocks of many zones are set alike
+            seen.add(kind)
+            now, end = (int((change + hours * HOUR).timestamp() * 1000) for hours in (-26, 26))
             names = list[str]()
             while now < end:
                 slot = next_slot(digest, zone, now)
@@ -211,4 +214,4 @@ def test_in_every_zone_each_day_and_hour_has_one_digest_around_each_change(diges
                 now = slot.at
             assert len(set(names)) == len(names), (name, change)
             assert names == sorted(names), (name, change)
-    assert seen > 500
+    assert len(seen) > 50

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import chatnode_notifications
 import pytest
 import trio
 import trio.lowlevel
@@ -170,7 +171,7 @@ async def test_a_mail_server_is_killed_in_the_middle_and_comes_back(tmp_path: Pa
         mail={"host": "127.0.0.1", "port": server.port, "security": "none", "sender": "chat@example.org"},
         plugins={"notifications": {"mail_wait_seconds": 0, "mail_codes_per_minute": 0}},
     )
-    async with open_node(tmp_path / "data", config) as node:
+    async with open_node(tmp_path / "data", config, only=[chatnode_notifications]) as node:
         ann = await User.new(node, "ann")
         for number in range(8):
             user = await User.new(node, f"user{number}")
@@ -196,7 +197,7 @@ async def test_a_mail_server_is_killed_in_the_middle_and_comes_back(tmp_path: Pa
 
 async def test_a_node_that_ends_lets_the_mail_be_finished(tmp_path: Path, server: MailServer, config: Config) -> None:
     """So the same mail is not sent again after a restart, and what it had claimed is sent then."""
-    async with open_node(tmp_path / "data", config) as node:
+    async with open_node(tmp_path / "data", config, only=[chatnode_notifications]) as node:
         ann = await User.new(node, "ann")
         users = [await User.new(node, f"user{number}") for number in range(3)]
         for user in users:
@@ -210,7 +211,7 @@ async def test_a_node_that_ends_lets_the_mail_be_finished(tmp_path: Path, server
                     await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
         assert (await states(node))[0] == "sent"
-    async with open_node(tmp_path / "data", config) as node:
+    async with open_node(tmp_path / "data", config, only=[chatnode_notifications]) as node:
         await make_due(node)
         assert await deliver(node)
         assert await states(node) == ["sent"] * 3

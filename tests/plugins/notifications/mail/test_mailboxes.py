@@ -166,7 +166,7 @@ async def test_erasing_a_user_removes_addresses_and_mails(node: Node, anna: User
     exported = await everything_about(anna)
     assert ADDRESS in exported
     assert code_in(server) not in exported
-    await node.call("people.erase", handle="ann")
+    await node.call("people.erase", person="ann", handle="ann")
     for table in ("mailboxes", "mail_codes", "mails"):
         assert await rows(node, f"SELECT * FROM notifications_{table}") == [], table
 

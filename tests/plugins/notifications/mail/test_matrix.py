@@ -40,7 +40,7 @@ async def reads(amy: User, ben: User, group: str, message: str) -> None:
 
 
 async def mutes(amy: User, ben: User, group: str, message: str) -> None:
-    await ben.call("conversations.settings.set", conversation=group, notify="none")
+    await ben.call("conversations.settings", conversation=group, notify="none")
 
 
 async def is_deactivated(amy: User, ben: User, group: str, message: str) -> None:

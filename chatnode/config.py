@@ -362,7 +362,7 @@ class MailSettings:
     port: int = setting(587, "Port of the SMTP server.", minimum=1)
     security: str = setting(
         "starttls",
-        "starttls, tls (from the first byte, often port 465), or none. Mail is never sent with less than this.",
+        "How connections are secured: starttls, tls (from the first byte, often port 465), or none. Mail is never sent with less than this.",
         choices=("starttls", "tls", "none"),
     )
     user: str = setting(

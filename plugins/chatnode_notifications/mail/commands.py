@@ -13,7 +13,7 @@ from chatnode_notifications.mail.model import (
     TestMailReply,
     VerifyMailbox,
 )
-from chatnode_notifications.mail.words import ENGLISH, Words, words_in
+from chatnode_notifications.mail.words import ENGLISH, MailWords, words_in
 from chatnode_notifications.settings import NotificationsSettings
 
 LIMIT = "notification_codes"
@@ -34,7 +34,7 @@ async def add_mailbox(ctx: Context, asked: AddMailbox) -> MailboxReply:
     """
     _check_user(ctx)
     if not ctx.mail.enabled:
-        raise Refusal("forbidden", "this node sends no email: its operator has not set up a mail server")
+        raise Refusal("forbidden", "this node sends no email: no mail server is set up")
     address, person = read_address(asked.address), ctx.me
     most = ctx.settings(NotificationsSettings).mail_codes_per_day
     code = await ctx.write(lambda tx: mailboxes.start_adding(tx, person, address, most))
@@ -44,7 +44,7 @@ async def add_mailbox(ctx: Context, asked: AddMailbox) -> MailboxReply:
     return await _shown(ctx)
 
 
-async def _send_code(ctx: Context, person: Account, address: str, words: Words, code: str) -> None:
+async def _send_code(ctx: Context, person: Account, address: str, words: MailWords, code: str) -> None:
     """Raises `Refusal` if the mail server does not take it."""
     result = await ctx.mail.send(code_mail(site_of(ctx), words, new_id(), code), address)
     if result.outcome == "sent":
@@ -89,7 +89,7 @@ def _check_user(ctx: Context) -> None:
         raise Refusal("forbidden", "a bot gets no notifications, so it has no email address")
 
 
-def _words_of(reader: Querying, person: int) -> Words:
+def _words_of(reader: Querying, person: int) -> MailWords:
     row = reader.execute("SELECT language FROM notifications_people WHERE person = ?", (person,)).fetchone()
     return words_in(row[0] if row is not None else None)
 

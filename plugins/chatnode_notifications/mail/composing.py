@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from chatnode.api import Context
-from chatnode_notifications.mail.words import Words
+from chatnode_notifications.mail.words import MailWords
 from chatnode_notifications.notes import Note
 
 _WHOLE = frozenset(("message-id", "references", "list-unsubscribe", "list-unsubscribe-post"))
@@ -64,31 +64,31 @@ def site_of(ctx: Context) -> Site:
 
 
 @attrs.frozen
-class Look:
+class MailLook:
     """How a user wants their mails: `content` is full, sender or nothing, as for pushes."""
 
-    words: Words
+    words: MailWords
     zone: ZoneInfo
     content: str
 
 
-def code_mail(site: Site, words: Words, id: str, code: str) -> EmailMessage:
+def code_mail(site: Site, words: MailWords, id: str, code: str) -> EmailMessage:
     """The code with which a user proves that an address is theirs."""
     return _plain(site, words, id, words.code_subject, words.code_text, code)
 
 
-def notice_mail(site: Site, words: Words, id: str) -> EmailMessage:
+def notice_mail(site: Site, words: MailWords, id: str) -> EmailMessage:
     """Tells the old address that another one was added."""
     return _plain(site, words, id, words.notice_subject, words.notice_text)
 
 
-def mail_for_test(site: Site, words: Words, id: str) -> EmailMessage:
+def mail_for_test(site: Site, words: MailWords, id: str) -> EmailMessage:
     """For the operator, who wants to know whether mail works."""
     return _plain(site, words, id, words.test_subject, words.test_text)
 
 
 def alert_mail(
-    site: Site, look: Look, id: str, notes: Sequence[Note], *, digest: bool, most_lines: int, unsubscribe: str
+    site: Site, look: MailLook, id: str, notes: Sequence[Note], *, digest: bool, most_lines: int, unsubscribe: str
 ) -> EmailMessage:
     """An instant mail or a digest of these notes, which are one user's. `unsubscribe` is a URL of the node."""
     words = look.words
@@ -143,7 +143,7 @@ def _mail(site: Site, id: str, subject: str) -> EmailMessage:
     return message
 
 
-def _plain(site: Site, words: Words, id: str, subject: str, text: str, code: str = "") -> EmailMessage:
+def _plain(site: Site, words: MailWords, id: str, subject: str, text: str, code: str = "") -> EmailMessage:
     message = _mail(site, id, subject.format(site=site.host, code=code))
     message.set_content(text.format(site=site.host, code=code) + "\n")
     return message
@@ -156,7 +156,7 @@ def one_line(text: str) -> str:
     return line if len(line) <= _LONGEST_SUBJECT else f"{line[: _LONGEST_SUBJECT - 1]}…"
 
 
-def _subject(look: Look, talks: Sequence[Sequence[Note]], count: int, *, digest: bool) -> str:
+def _subject(look: MailLook, talks: Sequence[Sequence[Note]], count: int, *, digest: bool) -> str:
     words = look.words
     if digest:
         return words.count(words.digest, count)
@@ -177,7 +177,7 @@ def _talks(notes: Sequence[Note]) -> list[list[Note]]:
     return list(talks.values())
 
 
-def _line(look: Look, note: Note, *, digest: bool) -> str:
+def _line(look: MailLook, note: Note, *, digest: bool) -> str:
     """What one note says; in a digest on one line, with its time."""
     line = one_line(note.title)
     if look.content == "full" and note.body:

@@ -44,7 +44,7 @@ class Digest:
 
 
 @attrs.frozen
-class Slot:
+class DigestSlot:
     """`name` is unique among the slots of a user; `at` is its moment in milliseconds."""
 
     name: str
@@ -71,22 +71,22 @@ def zone_of(name: str | None) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-def next_slot(digest: Digest, zone: ZoneInfo, now: int) -> Slot:
+def next_slot(digest: Digest, zone: ZoneInfo, now: int) -> DigestSlot:
     """The first slot after `now`, in milliseconds."""
     return next(slot for slot in _slots(digest, zone, now) if slot.at > now)
 
 
-def latest_slot(digest: Digest, zone: ZoneInfo, now: int) -> Slot:
+def latest_slot(digest: Digest, zone: ZoneInfo, now: int) -> DigestSlot:
     """The last slot up to `now`, in milliseconds: the one to send when several were missed."""
     found = [slot for slot in _slots(digest, zone, now) if slot.at <= now]
     return found[-1]
 
 
-def _slots(digest: Digest, zone: ZoneInfo, now: int) -> Iterator[Slot]:
+def _slots(digest: Digest, zone: ZoneInfo, now: int) -> Iterator[DigestSlot]:
     """The slots around `now`, in their order."""
     here = datetime.fromtimestamp(now / 1000, zone).replace(tzinfo=None)
     for name, local in _local_slots(digest, here):
-        yield Slot(name, int(moment_of(zone, local).timestamp() * 1000))
+        yield DigestSlot(name, int(moment_of(zone, local).timestamp() * 1000))
 
 
 def _local_slots(digest: Digest, here: datetime) -> Iterator[tuple[str, datetime]]:

@@ -16,7 +16,7 @@ import trio
 
 from chatnode.api import Context, MailResult, Querying, Transaction, now_ms, person_by_key
 from chatnode_notifications.mail import mailboxes
-from chatnode_notifications.mail.composing import Look, alert_mail, notice_mail, site_of
+from chatnode_notifications.mail.composing import MailLook, alert_mail, notice_mail, site_of
 from chatnode_notifications.mail.digests import zone_of
 from chatnode_notifications.mail.keys import mail_key, make_mail_key
 from chatnode_notifications.mail.rows import (
@@ -129,7 +129,7 @@ class _Ready:
 
     mail: MailRow
     mailbox: MailboxRow | None
-    look: Look
+    look: MailLook
     notes: Sequence[Note]
     unsubscribe: str
 
@@ -142,7 +142,7 @@ def _prepare(ctx: Context, reader: Querying, mail: MailRow, key: bytes) -> _Read
     ).fetchone()
     wanted, zone, language, content = row if row is not None else ("off", None, None, "full")
     most = ctx.settings(NotificationsSettings).max_content
-    look = Look(words_in(language), zone_of(zone), min(content, most, key=_LEVELS.index))
+    look = MailLook(words_in(language), zone_of(zone), min(content, most, key=_LEVELS.index))
     mailbox = active_mailbox(reader, mail.person)
     if mail.kind == "notice":
         return _Ready(mail, mailbox, look, (), "")

@@ -19,7 +19,7 @@ from chatnode_notifications.mail.composing import site_of
 from chatnode_notifications.mail.keys import mac_of, mail_key
 from chatnode_notifications.mail.rows import active_mailbox
 from chatnode_notifications.mail.scheduling import digest_changed
-from chatnode_notifications.mail.words import Words, words_in
+from chatnode_notifications.mail.words import MailWords, words_in
 
 _KINDS = ("instant", "digest")
 _TAG = 16
@@ -104,7 +104,7 @@ def _turn_off(tx: Transaction, link: _Link) -> None:
         digest_changed(tx, link.person)
 
 
-def _page(words: Words, content: str) -> Response:
+def _page(words: MailWords, content: str) -> Response:
     text = (
         f'<!doctype html><html lang="{words.language}"><head><meta charset="utf-8">'
         f"<title>{escape(words.page_title)}</title>"

@@ -6,7 +6,7 @@ import attrs
 
 
 @attrs.frozen
-class Words:
+class MailWords:
     """The words of one language. Pairs are for one and for several; `{n}`, `{site}` and `{code}` are filled in."""
 
     language: str
@@ -34,7 +34,7 @@ class Words:
         return pair[n != 1].format(n=n)
 
 
-ENGLISH = Words(
+ENGLISH = MailWords(
     language="en",
     notifications=("{n} new notification", "{n} new notifications"),
     digest=("Digest: {n} unread notification", "Digest: {n} unread notifications"),
@@ -62,7 +62,7 @@ ENGLISH = Words(
     page_done="You will not get any more of these emails from {site}. You can turn them on again in its settings.",
 )
 
-_GERMAN = Words(
+_GERMAN = MailWords(
     language="de",
     notifications=("{n} neue Benachrichtigung", "{n} neue Benachrichtigungen"),
     digest=(
@@ -94,7 +94,7 @@ _GERMAN = Words(
     page_done="Sie erhalten diese E-Mails von {site} nicht mehr. Sie können sie dort wieder einschalten.",
 )
 
-_FRENCH = Words(
+_FRENCH = MailWords(
     language="fr",
     notifications=("{n} nouvelle notification", "{n} nouvelles notifications"),
     digest=("Résumé : {n} notification non lue", "Résumé : {n} notifications non lues"),
@@ -123,7 +123,7 @@ _FRENCH = Words(
     page_done="Vous ne recevrez plus ces e-mails de {site}. Vous pouvez les réactiver dans vos paramètres.",
 )
 
-_SPANISH = Words(
+_SPANISH = MailWords(
     language="es",
     notifications=("{n} notificación nueva", "{n} notificaciones nuevas"),
     digest=("Resumen: {n} notificación sin leer", "Resumen: {n} notificaciones sin leer"),
@@ -154,6 +154,6 @@ _SPANISH = Words(
 _ALL = {words.language: words for words in (ENGLISH, _GERMAN, _FRENCH, _SPANISH)}
 
 
-def words_in(language: str | None) -> Words:
+def words_in(language: str | None) -> MailWords:
     """The words in a language such as `de` or `de-AT`; English if there are none."""
     return _ALL.get((language or "").partition("-")[0].lower(), ENGLISH)

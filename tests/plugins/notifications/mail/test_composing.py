@@ -9,15 +9,15 @@ from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
-from chatnode_notifications.mail.composing import Look, Site, alert_mail, code_mail, notice_mail, one_line
-from chatnode_notifications.mail.words import ENGLISH, Words, words_in
+from chatnode_notifications.mail.composing import MailLook, Site, alert_mail, code_mail, notice_mail, one_line
+from chatnode_notifications.mail.words import ENGLISH, MailWords, words_in
 from chatnode_notifications.notes import Note
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 SITE = Site("https://chat.example.org", "chat@example.org", "0123abcd")
 LINK = f"{SITE.url}/plugins/notifications/u/{'a' * 32}.instant.{'b' * 16}.{'c' * 24}"
-LOOK = Look(ENGLISH, ZoneInfo("UTC"), "full")
+LOOK = MailLook(ENGLISH, ZoneInfo("UTC"), "full")
 HEADERS = {
     "from", "to", "subject", "message-id", "references", "auto-submitted", "x-auto-response-suppress",
     "list-unsubscribe", "list-unsubscribe-post", "content-type", "mime-version", "content-transfer-encoding", "date",
@@ -33,7 +33,7 @@ def a_note(**fields: object) -> Note:
     return attrs.evolve(note, **fields)
 
 
-def a_mail(*notes: Note, digest: bool = False, look: Look = LOOK) -> EmailMessage:
+def a_mail(*notes: Note, digest: bool = False, look: MailLook = LOOK) -> EmailMessage:
     return alert_mail(SITE, look, "e" * 32, notes or [a_note()], digest=digest, most_lines=20, unsubscribe=LINK)
 
 
@@ -168,7 +168,7 @@ def _texts(value: str | tuple[str, str]) -> tuple[str, ...]:
 
 def test_a_language_without_words_is_english() -> None:
     assert [words_in(each).language for each in ("de-AT", "DE", "tlh", "", None)] == ["de", "de", "en", "en", "en"]
-    assert isinstance(words_in("xx"), Words)
+    assert isinstance(words_in("xx"), MailWords)
 
 
 @given(st.text())

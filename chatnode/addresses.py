@@ -24,6 +24,7 @@ _URL = re.compile(r"(https?)://(\[[^\[\]/?#@]*\]|[^\[\]/?#@:]*)(?::([0-9]{0,5}))
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
 _BIND = re.compile(r"(?:(\[[^\[\]]*\]|[^\[\]:]*):)?([0-9]{1,5})")
+_MAIL_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
 
 
 # ---- addresses
@@ -262,3 +263,32 @@ def read_bind(text: str) -> str:
     """As `parse_bind`, for a setting."""
     parse_bind(text)
     return text.strip()
+
+
+# ---- mail
+
+
+def is_mail_address(text: str) -> bool:
+    """Whether it can stand in an SMTP envelope as it is: ASCII, without a name, a comment or quotes."""
+    return len(text) <= 254 and _MAIL_ADDRESS.fullmatch(text) is not None
+
+
+def read_mail_address(text: str) -> str:
+    """An address that mail can come from; empty for none."""
+    if text and not is_mail_address(text.strip()):
+        raise ValueError("expected an address such as chat@example.org, without a name")
+    return text.strip()
+
+
+def read_mail_host(text: str) -> str:
+    """The name or address of a server; empty for none. An IPv6 address is understood with and without brackets."""
+    host = text.strip()
+    if not host:
+        return ""
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if ":" in bare:
+        try:
+            return str(_ipv6(bare))
+        except ValueError:
+            raise ValueError("expected a host name such as mail.example.org; the port is mail.port") from None
+    return _host(host)

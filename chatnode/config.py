@@ -11,7 +11,14 @@ from typing import Any, TypeVar
 
 import attrs
 
-from chatnode.addresses import read_bind, read_network, read_origin, read_public_url
+from chatnode.addresses import (
+    read_bind,
+    read_mail_address,
+    read_mail_host,
+    read_network,
+    read_origin,
+    read_public_url,
+)
 from chatnode.settings import read_section, setting
 
 T = TypeVar("T")
@@ -351,16 +358,21 @@ class OutboundSettings:
 class MailSettings:
     """Mail by your SMTP server. Without a host, the node sends no mail."""
 
-    host: str = setting("", "Host name of the SMTP server.")
+    host: str = setting("", "Host name of the SMTP server, e.g. mail.example.org.", read=read_mail_host)
     port: int = setting(587, "Port of the SMTP server.", minimum=1)
     security: str = setting(
         "starttls",
-        "starttls, tls (from the first byte, often port 465), or none. Mail is never sent with less than this.",
+        "How connections are secured: starttls, tls (from the first byte, often port 465), or none. Mail is never sent with less than this.",
         choices=("starttls", "tls", "none"),
     )
-    user: str = setting("", "User name at the SMTP server; empty to send without signing in.")
-    password_file: str = setting("", "File with the password.")
-    sender: str = setting("", "Address that mails come from, e.g. chat@example.org.")
+    user: str = setting(
+        "", "User name at the SMTP server; needs password_file. Empty: mail is sent without signing in."
+    )
+    password_file: str = setting(
+        "",
+        "File with the password for `user`; it is read at each connection. A relative path is resolved below $CREDENTIALS_DIRECTORY, if systemd has set that.",
+    )
+    sender: str = setting("", "Address that mails come from, e.g. chat@example.org.", read=read_mail_address)
     timeout_seconds: float = setting(30.0, "Seconds to wait for each reply of the SMTP server.", minimum=1)
 
 

@@ -16,6 +16,8 @@ OTHERS = frozenset(
     {"CHATNODE_DATA", "CHATNODE_TOKEN", "CHATNODE_URL", "CHATNODE_BACKUP_PASSPHRASE", "CHATNODE_ARCHIVE"}
 )
 """Variables that are no settings."""
+_LINKS = ("tcp://", "udp://", "sctp://")
+"""How values begin that Kubernetes sets, such as CHATNODE_PORT for a service called `chatnode`; no setting has one."""
 
 
 def read(environment: Mapping[str, str], sections: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
@@ -28,7 +30,7 @@ def read(environment: Mapping[str, str], sections: Mapping[str, Sequence[str]]) 
     for variable, text in environment.items():
         section, separator, key = variable.removeprefix(PREFIX).partition("__")
         if not variable.startswith(PREFIX) or not separator or section not in known:
-            if meant := _meant(variable, sections):
+            if not text.startswith(_LINKS) and (meant := _meant(variable, sections)):
                 raise StartError(f"environment: {variable} is not a setting; did you mean {meant}?")
             if not variable.startswith(PREFIX) or not separator:
                 continue

@@ -51,6 +51,8 @@ class Metrics:
         self.seconds: dict[str, Histogram] = defaultdict(Histogram)
         self.deliveries = 0
         self.overflows = 0
+        self.mails: dict[str, int] = {"sent": 0, "later": 0, "never": 0}
+        """Mails handed to the SMTP server, by what became of them."""
         self.of_plugins: dict[tuple[str, str], float] = {}
 
     def request(self, command: str, outcome: str, seconds: float) -> None:

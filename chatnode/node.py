@@ -138,6 +138,7 @@ class Node:
                 background.start_soon(sockets.watch)
                 background.start_soon(self.jobs.run_forever)
                 background.start_soon(self.presence.run)
+                background.start_soon(self.core.part(Mailer).run)
                 http = HttpServer(self._make_app)
 
                 async def stop_sessions() -> None:

@@ -39,6 +39,7 @@ async def page(core: Core, registry: SessionRegistry, parts: dict[str, Part]) ->
     _health(page, core, parts)
     _requests(page, core)
     _sessions(page, core, registry)
+    _mails(page, core)
     _storage(page, core, head, files)
     _jobs(page, core)
     _work(page, core, works)
@@ -62,6 +63,11 @@ def _requests(page: MetricsPage, core: Core) -> None:
     page.histogram("chatnode_request_seconds", "From permission to result, by command.", seconds)
     posted = metrics.requests.get(("messages.post", "ok"), 0)
     page.value("chatnode_messages_posted_total", "counter", "Messages that were acknowledged.", posted)
+
+
+def _mails(page: MetricsPage, core: Core) -> None:
+    counts = {(("outcome", outcome),): count for outcome, count in core.metrics.mails.items()}
+    page.metric("chatnode_mails_total", "counter", "Attempts to send a mail, by outcome.", counts)
 
 
 def _sessions(page: MetricsPage, core: Core, registry: SessionRegistry) -> None:

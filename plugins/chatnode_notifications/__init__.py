@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from chatnode.api import Context, Part, Plugin, RestoreNote, Transaction, hookimpl, joined, steps_in
-from chatnode_notifications import deciding, items, preferences
+from chatnode_notifications import deciding, items, mail, preferences
 from chatnode_notifications.deciding import hookspecs
 from chatnode_notifications.deciding.closing import judge_soon
 from chatnode_notifications.items import figures, upkeep
 from chatnode_notifications.items.adding import followed_by
+from chatnode_notifications.mail.scheduling import digest_changed
+from chatnode_notifications.mail.upkeep import after_restore as mail_after_restore
 from chatnode_notifications.notes import Follower
 from chatnode_notifications.preferences.stored import Changed, also_when_changed
 from chatnode_notifications.settings import NotificationsSettings
@@ -21,16 +23,17 @@ PARTS: tuple[Part, ...] = (
     preferences.PART,
     items.PART,
     deciding.PART,
+    mail.PART,
 )
 
-FOLLOWERS: tuple[Follower, ...] = ()
+FOLLOWERS: tuple[Follower, ...] = (*mail.FOLLOWERS,)
 """They say how new items are to be delivered."""
 
-WHEN_CHANGED: tuple[Changed, ...] = (judge_soon,)
+WHEN_CHANGED: tuple[Changed, ...] = (judge_soon, digest_changed)
 
 HEALTH: tuple[Callable[[Context], Awaitable[Mapping[str, Any]]], ...] = (figures.health,)
 
-RESTORED: tuple[Callable[[Transaction, RestoreNote], None], ...] = (upkeep.after_restore,)
+RESTORED: tuple[Callable[[Transaction, RestoreNote], None], ...] = (upkeep.after_restore, mail_after_restore)
 
 followed_by(FOLLOWERS)
 also_when_changed(WHEN_CHANGED)

@@ -50,3 +50,25 @@ class NotificationsSettings:
     changes_per_minute: int = setting(
         120, "Maximum number of changes per user and minute, such as marking as read; 0 means no limit.", minimum=0
     )
+
+    # ---- mail
+
+    mail_wait_seconds: int = setting(
+        120, "Seconds after the last notification of a conversation until a mail tells of it.", minimum=0
+    )
+    mail_longest_wait_seconds: int = setting(
+        600, "Seconds after the first notification of a conversation until a mail tells of it at the latest.", minimum=0
+    )
+    mail_items: int = setting(500, "Maximum number of notifications in one mail; others are in the next.", minimum=1)
+    mail_lines: int = setting(
+        20, "Maximum number of notifications that a mail shows of one conversation; others are counted.", minimum=1
+    )
+    mail_codes_per_minute: int = setting(
+        3, "Maximum number of times per minute that a user may add or verify a mail address.", minimum=0
+    )
+    mail_codes_per_day: int = setting(
+        10, "Maximum number of codes in 24 hours that one user may ask for, and that one address gets.", minimum=0
+    )
+    mail_keep_days: int = setting(
+        90, "Days for which it is kept when a mail was sent, or why not; its text never is.", minimum=3
+    )

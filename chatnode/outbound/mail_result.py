@@ -1,0 +1,20 @@
+"""What becomes of a mail."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+Outcome = Literal["sent", "later", "never"]
+
+
+@attrs.frozen
+class MailResult:
+    """What became of a mail: `sent`, the server has it; `later`, it may be tried again; `never`, it will not be taken
+    for this recipient. `code` is the SMTP reply's number and its enhanced code, such as `550 5.1.1`, empty without a
+    reply; `why` is one line for people, without addresses."""
+
+    outcome: Outcome
+    code: str = ""
+    why: str = ""

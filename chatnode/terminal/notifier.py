@@ -16,7 +16,7 @@ import trio
 
 from chatnode.client import Client
 from chatnode.concurrency import Signal
-from chatnode.errors import Refusal
+from chatnode.errors import ConnectionLost, Refusal
 from chatnode.terminal.printable import one_line
 
 PROGRAM = "notify-send"
@@ -39,7 +39,7 @@ class Notifier:
         self._complain = complain
         self._waiting: deque[tuple[str, str]] = deque(maxlen=MOST_WAITING)
         self._changed = Signal()
-        self._early: list[tuple[str, str]] = []
+        self._early: deque[tuple[str, str]] = deque(maxlen=MOST_WAITING)
         self.by_node: bool | None = None
 
     async def run(self) -> None:
@@ -50,21 +50,24 @@ class Notifier:
             return
         self.by_node = await self._register()
         while self._early:
-            self.notify_of_message(*self._early.pop(0))
+            self.notify_of_message(*self._early.popleft())
         while True:
             while not self._waiting:
                 await self._changed.wait()
             await self._show(program, *self._waiting.popleft())
 
     async def _register(self) -> bool:
-        """Ask the node to notify this device; returns whether it will."""
-        try:
-            await self._client.call("notifications.register", transport="desktop", label="chatnode chat")
-        except Refusal as refusal:
-            if refusal.code == "unauthenticated":
-                raise
-            return False
-        return True
+        """Ask the node to notify this device, as often as it takes; returns whether it will."""
+        while True:
+            try:
+                await self._client.call("notifications.register", transport="desktop", label="chatnode chat")
+            except ConnectionLost:
+                continue
+            except Refusal as refusal:
+                if refusal.code == "unauthenticated":
+                    raise
+                return False
+            return True
 
     def notify(self, title: str, body: str) -> None:
         """Show this soon. Never waits."""

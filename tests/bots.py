@@ -12,7 +12,9 @@ APPROVE = {"id": "approve", "label": "Approve", "style": "primary", "confirm": "
 REJECT = {"id": "reject", "label": "Reject"}
 
 
-async def make_bot(node: Node, handle: str = "ci", *commands: dict[str, str], room: str = "", by: User | None = None) -> LiveUser:
+async def make_bot(
+    node: Node, handle: str = "ci", *commands: dict[str, str], room: str = "", by: User | None = None
+) -> LiveUser:
     """A connected bot, which offers `commands` and is a member of `room`, to which `by` adds it."""
     await node.call("people.create", handle=handle, bot=True)
     bot = await LiveUser.of(node, handle)
@@ -31,3 +33,14 @@ async def invoked(node: Node, by: User, room: str, text: str = "/deploy main", c
 async def with_buttons(bot: User, room: str, *actions: dict[str, Any], text: str = "Deploy main?") -> str:
     """The id of a message of the bot with buttons."""
     return await bot.says(room, text, actions=[*actions] or [APPROVE, REJECT])
+
+
+async def exported(who: User, *kinds: str) -> list[dict[str, Any]]:
+    """The entries of these kinds in the user's own export, as they are told apart by `kind`."""
+    found: list[dict[str, Any]] = []
+    page = await who.does("people.export")
+    while True:
+        found += [each for each in page["entries"] if each["kind"] in kinds]
+        if page.get("next") is None:
+            return found
+        page = await who.does("people.export", after=page["next"])

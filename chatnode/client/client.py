@@ -292,15 +292,13 @@ class Client:
         return (await self._ask(OfferedCommands, "slash.list", conversation=conversation)).commands
 
     async def run_slash(self, conversation: str, text: str, *, cid: str | None = None) -> SlashRan:
-        """Run a slash command, such as `/deploy main`. A bot's answers are events; sent again with the same `cid`, it is
-        not run again."""
+        """Run a slash command, such as `/deploy main`. A bot's answers are events; sent again with the same `cid`, it
+        is not run again."""
         return await self._ask(SlashRan, "slash.run", conversation=conversation, text=text, cid=cid or new_cid())
 
     async def press(self, message: str, action: str, *, cid: str | None = None) -> ActionInvocation:
         """Press a button of a bot's message, by the id of the button."""
-        return await self._ask(
-            ActionInvocation, "actions.invoke", message=message, action=action, cid=cid or new_cid()
-        )
+        return await self._ask(ActionInvocation, "actions.invoke", message=message, action=action, cid=cid or new_cid())
 
     # ---- files, with the plugin `attachments` of the node
 

@@ -54,8 +54,4 @@ class SlashCommands:
 
     def offered(self, caller: Caller, name: str | None = None) -> list[PluginCommand]:
         """What plugins offer the requester: all of it, or the commands with a name."""
-        return [
-            each
-            for each in self._all
-            if name in (None, each.slash.name) and caller.may(each.slash.permission)
-        ]
+        return [each for each in self._all if name in (None, each.slash.name) and caller.may(each.slash.permission)]

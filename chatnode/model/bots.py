@@ -51,7 +51,7 @@ class OwnedBot:
 
 @attrs.define
 class PrivateNotice:
-    """A text in a conversation that only one user sees, for a day: the answer of a bot or a plugin to what they invoked.
+    """A text in a conversation that only one user sees, for a day: the answer of a bot or plugin to what they invoked.
 
     With a `status` the node itself says that the bot has not answered yet (`working`), or in time (`unanswered`).
     """

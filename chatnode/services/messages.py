@@ -32,8 +32,8 @@ from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import PlannedRead, PlannedWrite, Read
 from chatnode.storage.filters.collections import messages as of_messages
-from chatnode.storage.messages import changes as message_changes
 from chatnode.storage.messages import buttons, checks, declared, mentions, messages, pages, posting, together
+from chatnode.storage.messages import changes as message_changes
 from chatnode.storage.messages.changes import Edit
 from chatnode.storage.messages.pages import PageOf
 from chatnode.storage.messages.posting import Draft

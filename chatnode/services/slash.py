@@ -27,7 +27,7 @@ from chatnode.model.commands.slash import (
     SlashRan,
     SlashReplied,
 )
-from chatnode.model.ids import invocation_id, message_id, new_id
+from chatnode.model.ids import invocation_id, new_id
 from chatnode.model.slash import SlashText, parse_slash
 from chatnode.protocol import codec
 from chatnode.services.invocations import Invocations
@@ -236,8 +236,12 @@ async def _reply_to_all(ctx: Caller, asked: ReplySlash, id: str, claimed: invoca
     actions = {"actions": [codec.to_plain(each) for each in asked.actions]} if asked.actions else {}
     try:
         posted: dict[str, Any] = await acting.call(
-            ctx, "messages.post",
-            conversation=claimed.conversation_id, cid=asking.answer_cid(id), text=asked.text, **actions,
+            ctx,
+            "messages.post",
+            conversation=claimed.conversation_id,
+            cid=asking.answer_cid(id),
+            text=asked.text,
+            **actions,
         )
     except Refusal:
         await ctx.write(lambda tx: invocations.give_back_reply(tx, claimed.key))

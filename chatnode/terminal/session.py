@@ -279,8 +279,8 @@ class ChatSession:
         return not is_muted(entry)
 
     def _notify_of(self, entry: InboxEntry, message: Message) -> None:
-        """Where the node does not decide it, the desktop tells of direct messages and mentions, also in the conversation
-        that is open: the terminal may be behind other windows."""
+        """Unless the node decides it, the desktop tells of direct messages and mentions, also in the open conversation:
+        the terminal may be behind other windows."""
         if self.notifier is None or message.sender.id == self.client.me.id:
             return
         if self._is_told(entry, message) and (entry.kind == "direct" or self.lines.is_mentioned(message)):

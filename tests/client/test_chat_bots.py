@@ -74,8 +74,9 @@ async def test_a_user_deploys_from_the_terminal(node: Served, chat: Chat, ann: C
         async with chat.at_terminal(node.url, "--token", await node.token("bob"), "#ops") as screen:
             await screen.see("no messages yet")
             await screen.type("/help")  # once it is answered, it is known what the conversation offers
-            await screen.see("/deploy BRANCH")
+            await screen.see("Deploy a branch (ci)")
             await screen.press("/dep\t")
+            await screen.see("› /deploy")
             await screen.type("main")
             await screen.see("asked ci")
             heard = await next_of(bot, "slash.invoked")
@@ -128,7 +129,7 @@ class Desktop:
         """The arguments of each call, once there are so many."""
         written = self.folder / "notified"
         with trio.fail_after(30):
-            while not written.exists() or len(calls := written.read_text().split("\n")) <= count:
+            while not written.exists() or len(calls := written.read_text().split("\n")) <= count:  # noqa: ASYNC110
                 await trio.sleep(0.02)
         return [call.split("\0")[:-1] for call in calls[:-1]]
 

@@ -1,4 +1,4 @@
-"""Repeats, answers, time and restarts in any order, against the plainest model: a bot hears of each invocation once, and
+"""Repeats, answers and time in any order, against the plainest model: a bot hears of each invocation once, and
 each user gets just the answers that were given to them."""
 
 from __future__ import annotations

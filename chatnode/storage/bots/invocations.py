@@ -15,9 +15,9 @@ from chatnode.errors import Refusal
 from chatnode.model.bots import NoticeStatus
 from chatnode.model.events import ActionInvoked, SlashInvoked
 from chatnode.model.ids import new_id
-from chatnode.model.people import Account, PersonRef
+from chatnode.model.people import Account
 from chatnode.model.slash import parse_slash
-from chatnode.model.times import now_ms, rfc3339
+from chatnode.model.times import DAY_MS, now_ms, rfc3339
 from chatnode.storage.bots import notices
 from chatnode.storage.bots.notices import NewNotice
 from chatnode.storage.engine.additions import CoreTable, EventKind
@@ -146,7 +146,7 @@ def claim_reply(tx: Transaction, bot: Account, id: str, most: int) -> Invocation
 
 
 def give_back_reply(tx: Transaction, key: int) -> None:
-    """Undo `claim_reply`, for an answer that could not be posted: if there was no other, the user is told of that in the
+    """Undo `claim_reply`, for an answer that could not be posted. If there was no other, the user is told so in the
     end."""
     tx.execute(
         "UPDATE bots_invocations SET replies = replies - 1, due_at = CASE WHEN replies = 1 AND message IS NULL "
@@ -175,6 +175,8 @@ def tell_overdue(tx: Transaction, now: int, most: int) -> int:
         status: NoticeStatus = "unanswered" if now >= found.answers_until else "working"
         again_at = found.answers_until if status == "working" else None
         tx.execute("UPDATE bots_invocations SET due_at = ? WHERE key = ?", (again_at, key))
+        if now - found.answers_until > DAY_MS:
+            continue  # the node was down for long, or this was restored: nobody waits for it
         notice = _notice_of_waiting(tx, found, status)
         tx.attempt(lambda notice=notice: notices.send(tx, notice))  # the user may have left
     return len(keys)

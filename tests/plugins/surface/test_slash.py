@@ -264,9 +264,6 @@ async def test_the_bot_of_a_plugin_hears_by_a_consumer(tmp_path: Path) -> None:
 
 async def test_events_of_the_core_are_not_a_plugins_to_declare(tmp_path: Path) -> None:
 
-
     taken = made("demo", events=[EventKind(NoticeSent, lambda reader, row: None)])
     async with node_with(tmp_path, taken) as node:
         assert "notice.private exists already" in states(node)["demo"]
-
-

@@ -29,9 +29,12 @@ from chatnode.hooks.plugin import (
 )
 from chatnode.hooks.routes import Disconnected, FilePart, Request, Response, Route
 from chatnode.hooks.sending import content_disposition, file_response
+from chatnode.hooks.slash import Slash, SlashCall, SlashReply
 from chatnode.hooks.specs import hookimpl, hookspec
 from chatnode.hooks.wanting import only_for
 from chatnode.hooks.work import Work, WorkKind
+from chatnode.model.actions import Action
+from chatnode.model.bots import PrivateNotice
 from chatnode.model.commands.messages import Posted
 from chatnode.model.commands.shared import Nothing
 from chatnode.model.conversations import Conversation
@@ -39,6 +42,7 @@ from chatnode.model.conversations import ConversationContext as ConversationCont
 from chatnode.model.conversations import ConversationSettings as ConversationSettings
 from chatnode.model.emoji import Emoji, as_emoji, in_all_tones
 from chatnode.model.events import (
+    ActionInvoked,
     ConversationImported,
     ConversationTrimmed,
     ConversationUpdated,
@@ -50,6 +54,7 @@ from chatnode.model.events import (
     MessageEdited,
     MessagePinned,
     MessagePosted,
+    NoticeSent,
     PersonAdopted,
     PersonBlocked,
     PersonErased,
@@ -59,6 +64,7 @@ from chatnode.model.events import (
     RoleChanged,
     SessionRevoked,
     SettingsChanged,
+    SlashInvoked,
     WorkChanged,
 )
 from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Title, Who, Whole
@@ -127,6 +133,8 @@ __all__ = [
     "TAKES_PART",
     "VISIBLE_MESSAGES",
     "Account",
+    "Action",
+    "ActionInvoked",
     "Allow",
     "Answer",
     "AsOperator",
@@ -182,6 +190,7 @@ __all__ = [
     "Name",
     "Nothing",
     "Notice",
+    "NoticeSent",
     "Outbound",
     "OutboundError",
     "Page",
@@ -203,6 +212,7 @@ __all__ = [
     "Presence",
     "PresenceRow",
     "PresenceStatus",
+    "PrivateNotice",
     "Purpose",
     "Querying",
     "Read",
@@ -222,6 +232,10 @@ __all__ = [
     "RowBatch",
     "SessionRevoked",
     "SettingsChanged",
+    "Slash",
+    "SlashCall",
+    "SlashInvoked",
+    "SlashReply",
     "Snapshot",
     "Step",
     "StoredFile",

@@ -151,6 +151,10 @@ class Limits:
     )
     typing_per_minute: int = setting(120, "Maximum number of typing notices per user and minute.", minimum=0)
     group_members: int = setting(10_000, "Maximum number of members of a group.", minimum=0)
+    bot_posts_per_minute: int = setting(300, "Maximum number of messages a bot may post per minute.", minimum=0)
+    invocations_per_minute: int = setting(
+        60, "Maximum number of slash commands and buttons a user may use per minute.", minimum=0
+    )
 
 
 @attrs.frozen
@@ -340,6 +344,25 @@ class WorkSettings:
 
 
 @attrs.frozen
+class BotSettings:
+    """Bots that users own, slash commands, and buttons."""
+
+    per_person: int = setting(5, "Maximum number of bots that a user may own.", minimum=0)
+    commands: int = setting(50, "Maximum number of slash commands of a bot.", minimum=1)
+    fresh_minutes: int = setting(
+        15, "Minutes for which a bot that was away is still told of a slash command or button.", minimum=1
+    )
+    reply_minutes: int = setting(30, "Minutes in which a bot may answer a slash command or button.", minimum=1)
+    replies: int = setting(5, "Maximum number of answers to a slash command or button.", minimum=1)
+    working_seconds: float = setting(
+        3.0, "Seconds after which a user is told that a bot has not answered a slash command yet.", minimum=0.1
+    )
+    keep_hours: int = setting(
+        24, "Hours for which slash commands, pressed buttons and private answers are kept.", minimum=1
+    )
+
+
+@attrs.frozen
 class OutboundSettings:
     """Requests that the node sends to hosts that users name: pushes, webhooks, link previews. Addresses of private
     networks, of this machine and of cloud metadata are refused."""
@@ -402,6 +425,7 @@ class Config:
     search: Search = attrs.field(factory=Search)
     plugins: Plugins = attrs.field(factory=Plugins)
     work: WorkSettings = attrs.field(factory=WorkSettings)
+    bots: BotSettings = attrs.field(factory=BotSettings)
     outbound: OutboundSettings = attrs.field(factory=OutboundSettings)
     mail: MailSettings = attrs.field(factory=MailSettings)
     logs: Logs = attrs.field(factory=Logs)

@@ -35,6 +35,7 @@ from chatnode.hooks.consumers import Consumers
 from chatnode.hooks.discovery import choose
 from chatnode.hooks.files import tell_restored
 from chatnode.hooks.manager import Manager
+from chatnode.hooks.slash_commands import SlashCommands
 from chatnode.hooks.states import States
 from chatnode.hooks.tasks import Tasks
 from chatnode.hooks.works import Works
@@ -45,6 +46,7 @@ from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import SUBJECTS, health
+from chatnode.services.invocations import Invocations
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.database import Database
 from chatnode.storage.engine.directory import DataDirectory
@@ -139,6 +141,7 @@ class Node:
                 background.start_soon(self.jobs.run_forever)
                 background.start_soon(self.presence.run)
                 background.start_soon(self.core.part(Mailer).run)
+                background.start_soon(self.core.part(Invocations).run)
                 http = HttpServer(self._make_app)
 
                 async def stop_sessions() -> None:
@@ -253,6 +256,7 @@ async def build(
     jobs = JobRunner(core, [job for each in subjects for job in each.jobs])
     core.add(sessions, board, plugins, hooks, table, jobs, Signer(directory.signing_keys))
     core.add(Outbound(config.outbound, core.metrics), Mailer(config.mail, core.metrics))
+    core.add(SlashCommands(plugins), Invocations(core))
     plugins.add_to(core)
     consumers, tasks, works = Consumers(db, plugins), Tasks(plugins), Works(core, plugins)
     core.add(consumers, tasks, works)

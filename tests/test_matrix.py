@@ -157,6 +157,15 @@ FIELDS: dict[str, Fields] = {
     "work.pause": lambda at: {"work": "0" * 32},
     "work.resume": lambda at: {"work": "0" * 32},
     "work.cancel": lambda at: {"work": "0" * 32},
+    "bots.create": lambda at: {"handle": f"bot-{new_cid()}"},
+    "bots.list": lambda at: {},
+    "bots.remove": lambda at: {"bot": at.outside},
+    "bots.token": lambda at: {"bot": at.outside},
+    "bots.commands.set": lambda at: {"commands": [{"name": "deploy", "about": "deploys"}]},
+    "slash.list": lambda at: {"conversation": at.conversation},
+    "slash.run": lambda at: {"conversation": at.conversation, "cid": new_cid(), "text": "/deploy"},
+    "slash.reply": lambda at: {"invocation": "0" * 32, "text": "done"},
+    "actions.invoke": lambda at: {"message": at.message, "cid": new_cid(), "action": "approve"},
     **rows.FIELDS,
 }
 
@@ -169,6 +178,8 @@ MANAGE = (*_OUT, "forbidden", "ok", "ok")
 OF_MESSAGE = (*_OUT, "ok", "ok", "ok")
 OF_SENDER = (*_OUT, "forbidden", "forbidden", "ok")
 MANAGE_MESSAGE = (*_OUT, "forbidden", "ok", "ok")
+#: There is no such command or button in these rooms: who may use one is tried in tests/services/test_buttons.py.
+NOT_THERE = (*_OUT, "not_found", "not_found", "not_found")
 ONLY_NODE_ADMIN = ("unauthenticated", "forbidden", "forbidden", "forbidden", "not_found", *["forbidden"] * 3)
 PRIVATE: dict[str, tuple[str, ...]] = {
     "conversations.get": READ,
@@ -199,6 +210,9 @@ PRIVATE: dict[str, tuple[str, ...]] = {
     "receipts.list": OF_MESSAGE,
     "typing": READ,
     "typing.list": READ,
+    "slash.list": READ,
+    "slash.run": NOT_THERE,
+    "actions.invoke": NOT_THERE,
     "search.messages": READ,
     "invites.create": ONLY_NODE_ADMIN,
     "import.messages": ONLY_NODE_ADMIN,
@@ -221,6 +235,7 @@ DIRECT = (
     | {"conversations.leave": _NOBODY, "conversations.members.role": _NOBODY}
     | dict.fromkeys(("conversations.close", "conversations.reopen", "messages.pin", "messages.unpin"), _BOTH)
     | {"messages.report": (*_NOT_THERE, "ok", "not_found", "invalid")}
+    | dict.fromkeys(("slash.run", "actions.invoke"), (*_NOT_THERE, "not_found", "not_found", "not_found"))
     | rows.DIRECT
 )
 

@@ -26,6 +26,9 @@ ONES_OWN = {"people.export", "people.erase", "people.deactivate"}
 #: The permission is not enough: what plugins keep may be nobody else's business.
 ONLY_THE_OPERATOR = {"plugins.export", "attachments.stored"}
 
+#: They are for bots, and none of these is one.
+ONLY_BOTS = {"bots.commands.set"}
+
 
 @pytest.fixture
 def config() -> Config:
@@ -51,7 +54,7 @@ async def test_a_command_is_for_whom_its_permission_is_for(node: Node, command: 
         may = command.permission is None or command.permission in ROLES_WITH_PLUGINS[who.account.role]
         if command.name in ONES_OWN:
             may = who is admin
-        if command.name in ONLY_THE_OPERATOR:
+        if command.name in ONLY_THE_OPERATOR | ONLY_BOTS:
             may = False
         answer = await outcome(who.call(command.name, **fields))
         assert (answer == "forbidden") == (not may), who.handle

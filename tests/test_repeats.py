@@ -13,6 +13,7 @@ from chatnode.config import Config, Limits, PresenceSettings
 from chatnode.node import Node
 from chatnode.storage.engine.connection import Reader
 from chatnode.testing import User, run_work
+from tests.bots import APPROVE, DEPLOY, invoked, make_bot, with_buttons
 from tests.commands import COMMANDS
 from tests.plugins.attachments.messages.uploaded import Sender, Uploads
 from tests.services.dialogue import outcome, token_of
@@ -26,7 +27,7 @@ ANOTHER = {
     "node.repair", "crm.notes.add", "crm.lists.copy", "crm.segments.check", "crm.exports.create", "crm.imports.create",
     "attachments.copy",
     "attachments.avatar.set", "attachments.rescan", "crm.contacts.add_accounts", "crm.duplicates.find",
-    "crm.broadcasts.create", "crm.forms.create",
+    "crm.broadcasts.create", "crm.forms.create", "bots.token",
 }  # fmt: skip
 #: Preparations of one user, which concern nobody else: they are recorded nowhere.
 UNRECORDED = {"crm.imports.map", "crm.imports.delete", "crm.mappings.save", "crm.mappings.delete"}
@@ -229,6 +230,41 @@ async def reacted(at: World) -> tuple[User, dict[str, Any]]:
 
 
 SPECIAL["reactions.remove"] = reacted
+
+
+async def of_bot(at: World, **fields: Any) -> tuple[User, dict[str, Any]]:
+    return await make_bot(at.node), fields
+
+
+async def own_bot(at: World) -> tuple[User, dict[str, Any]]:
+    await at.root.call("bots.create", handle="helper")
+    return at.root, {"bot": "helper"}
+
+
+async def offered(at: World) -> tuple[User, dict[str, Any]]:
+    await make_bot(at.node, "ci", DEPLOY, room=at.room, by=at.ann)
+    return at.bob, {"conversation": at.room, "text": "/deploy main", "cid": "once"}
+
+
+async def to_answer(at: World) -> tuple[User, dict[str, Any]]:
+    bot = await make_bot(at.node, "ci", DEPLOY, room=at.room, by=at.ann)
+    return bot, {"invocation": await invoked(at.node, at.bob, at.room), "text": "done", "cid": "once"}
+
+
+async def to_press(at: World) -> tuple[User, dict[str, Any]]:
+    bot = await make_bot(at.node, room=at.room, by=at.ann)
+    message = await with_buttons(bot, at.room)
+    return at.bob, {"message": message, "action": APPROVE["id"], "cid": "once"}
+
+
+SPECIAL |= {
+    "bots.create": of("root", handle="helper", name="Helper"),
+    "bots.remove": own_bot,
+    "bots.commands.set": lambda at: of_bot(at, commands=[DEPLOY]),
+    "slash.run": offered,
+    "slash.reply": to_answer,
+    "actions.invoke": to_press,
+}
 
 
 async def of_contact(at: World, **fields: Any) -> tuple[User, dict[str, Any]]:
@@ -437,6 +473,7 @@ WITHOUT_TRACE = {
     "sessions.rename",
     "conversations.join",
     "sessions.revoke_others",
+    "bots.commands.set",
     "attachments.check",
     "attachments.collect",
     "crm.lists.create",

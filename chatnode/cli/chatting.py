@@ -22,8 +22,9 @@ from chatnode.terminal.piped import chat_by_lines
 @click.option("--as", "handle", metavar="HANDLE", help="Handle to sign in as (default: the last one used).")
 @click.option("--token", envvar="CHATNODE_TOKEN", help="Sign in with this token, without saving it.")
 @click.option("--invite", metavar="LINK", help="Create your account with an invite or set-up link.")
+@click.option("--notify", is_flag=True, help="Show desktop notifications, with notify-send.")
 @click.argument("who", metavar="[WHO_OR_CONVERSATION]", required=False)
-def chat(url: str, handle: str | None, token: str | None, invite: str | None, who: str | None) -> None:
+def chat(url: str, handle: str | None, token: str | None, invite: str | None, notify: bool, who: str | None) -> None:
     """Chat in this terminal.
 
     The first time, asks for handle and password, and saves a token. WHO_OR_CONVERSATION is the handle of a user or the
@@ -33,12 +34,14 @@ def chat(url: str, handle: str | None, token: str | None, invite: str | None, wh
     WHO_OR_CONVERSATION, prints what others write there, and exits at the end of input.
     """
     by_lines = not (sys.stdin.isatty() and sys.stdout.isatty())
+    if by_lines and notify:
+        raise click.UsageError("--notify needs a terminal")
     if by_lines and who is None:
         raise click.UsageError("without a terminal, name the conversation: chatnode chat HANDLE_OR_TITLE")
     ticket = log_in_by_invite(invite) if invite is not None else log_in(url, handle, token)
     try:
         if not by_lines:
-            trio.run(chat_at_terminal, ticket.url, ticket.token, who)
+            trio.run(partial(chat_at_terminal, ticket.url, ticket.token, who, notify=notify))
         elif who is not None and not trio.run(partial(chat_by_lines, ticket.url, ticket.token, who)):
             sys.exit(1)
     except SignedOut as refusal:

@@ -26,10 +26,10 @@ REPEATABLE = frozenset({
     "people.export", "people.get", "people.list", "people.me", "people.sessions", "plugins.consumers",
     "plugins.export", "plugins.list", "plugins.set_aside", "presence.get", "presence.history", "receipts.list",
     "reports.list", "retention.list", "roles.list", "search.messages", "sessions.list", "typing.list",
-    "work.get", "work.list",
+    "bots.list", "slash.list", "work.get", "work.list",
     # what does the same once or twice
-    "conversations.direct", "messages.post", "presence.status", "presence.visible", "receipts.delivered",
-    "receipts.read", "typing",
+    "actions.invoke", "bots.commands.set", "conversations.direct", "messages.post", "presence.status",
+    "presence.visible", "receipts.delivered", "receipts.read", "slash.run", "typing",
 })  # fmt: skip
 """Commands of the node that may be sent twice. Written out, as a client carries nothing of the node's around; a test
 compares. Those of plugins are in the node's answer to hello."""

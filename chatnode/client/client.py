@@ -21,6 +21,7 @@ from chatnode.client.uploaded import PATIENCE_SECONDS, Progress, Source, Uploade
 from chatnode.client.wire import Address
 from chatnode.concurrency import Signal, raise_single
 from chatnode.errors import ConnectionLost
+from chatnode.model.bots import OfferedCommand
 from chatnode.model.commands.accounts import PersonPage
 from chatnode.model.commands.conversations import ConversationDetails, ConversationPage, MemberPage, SettingsReply
 from chatnode.model.commands.messages import InboxPage, Marked, MessagePage, MessageReply, Posted, ReceiptList
@@ -28,6 +29,7 @@ from chatnode.model.commands.presence import PresenceList, PresenceOf
 from chatnode.model.commands.resume import Cursor, Hello
 from chatnode.model.commands.search import SearchPage
 from chatnode.model.commands.shared import ConversationReply, PersonReply
+from chatnode.model.commands.slash import ActionInvocation, OfferedCommands, SlashRan
 from chatnode.model.conversations import Conversation, ConversationSettings, Member, Visibility
 from chatnode.model.messages import Media, Message, Receipt
 from chatnode.model.people import Person, PersonRef
@@ -282,6 +284,21 @@ class Client:
     async def typing(self, conversation: str, *, stop: bool | None = None) -> None:
         """Show that the user is typing; repeat every few seconds while they do."""
         await self.call("typing", conversation=conversation, **({"stop": stop} if stop is not None else {}))
+
+    # ---- slash commands and buttons
+
+    async def slash_commands(self, conversation: str) -> list[OfferedCommand]:
+        """The slash commands that the user can run in a conversation."""
+        return (await self._ask(OfferedCommands, "slash.list", conversation=conversation)).commands
+
+    async def run_slash(self, conversation: str, text: str, *, cid: str | None = None) -> SlashRan:
+        """Run a slash command, such as `/deploy main`. A bot's answers are events; sent again with the same `cid`, it
+        is not run again."""
+        return await self._ask(SlashRan, "slash.run", conversation=conversation, text=text, cid=cid or new_cid())
+
+    async def press(self, message: str, action: str, *, cid: str | None = None) -> ActionInvocation:
+        """Press a button of a bot's message, by the id of the button."""
+        return await self._ask(ActionInvocation, "actions.invoke", message=message, action=action, cid=cid or new_cid())
 
     # ---- files, with the plugin `attachments` of the node
 

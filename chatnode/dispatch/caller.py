@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from outcome import Outcome
 from chatnode.addresses import client_key
 from chatnode.concurrency import shielded
 from chatnode.dispatch.core import Core
+from chatnode.dispatch.limits import Rate
 from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.people import Account
@@ -94,6 +95,11 @@ class Caller:
     def payer(self) -> int | str:
         """The key that limits count by: the user, or without sign-in the client's address."""
         return self.account.key if self.account is not None else client_key(self.address)
+
+    @property
+    def rates(self) -> Mapping[str, Rate]:
+        """The rate limits that hold for the requester, by name: bots have some of their own."""
+        return self.core.rates if self.account is None or not self.account.bot else self.core.bot_rates
 
     def may(self, permission: str, *, reads: bool = False) -> bool:
         """Whether the role has the permission and the token's scopes include it.

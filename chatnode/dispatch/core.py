@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from math import inf
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ from chatnode.storage.filters.collection import Collections
 
 P = TypeVar("P")
 S = TypeVar("S")
-RATES = frozenset({"posts", "changes", "logins", "reports", "statuses", "typing"})
+RATES = frozenset({"posts", "changes", "logins", "reports", "statuses", "typing", "invocations"})
 """The rate limits that the node's own commands use."""
 LONG_READS = 2
 """Snapshots that may be open at a time (`Caller.snapshot`)."""
@@ -46,6 +47,8 @@ class Core:
     logins: Rate = attrs.field(init=False)
     rates: dict[str, Rate] = attrs.field(init=False)
     """By the name that a command gives as its `limit`."""
+    bot_rates: ChainMap[str, Rate] = attrs.field(init=False)
+    """The same for bots, which have some limits of their own."""
     hashers: trio.CapacityLimiter = attrs.field(init=False)
     slow_seconds: float = attrs.field(init=False)
     own_origins: frozenset[str] = attrs.field(init=False)
@@ -76,7 +79,9 @@ class Core:
             "reports": Rate("reports", limits.reports_per_minute),
             "statuses": Rate("status changes", limits.statuses_per_minute),
             "typing": Rate("typing notices", limits.typing_per_minute),
+            "invocations": Rate("slash commands and buttons", limits.invocations_per_minute),
         }
+        self.bot_rates = ChainMap({"posts": Rate("messages", limits.bot_posts_per_minute)}, self.rates)
         self.queries = Turns(max(1, self.config.storage.readers - 1))
         self.long_reads = trio.CapacityLimiter(LONG_READS)
         self.hashers = trio.CapacityLimiter(self.config.accounts.password_hashers)

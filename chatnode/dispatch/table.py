@@ -228,7 +228,7 @@ class BegunRequest:
     def _give_back(self, found: Command[Any, Any]) -> None:
         """A repeat does not count."""
         if found.limit is not None and self.caller.account is not None:
-            self.caller.core.rates[found.limit].give_back(self.caller.payer)
+            self.caller.rates[found.limit].give_back(self.caller.payer)
 
     def _account(self, ended_as: str) -> None:
         core, seconds = self.caller.core, perf_counter() - self._began
@@ -356,7 +356,7 @@ class CommandTable:
         if found.limit is None:
             return None
         try:
-            core.rates[found.limit].take(payer)
+            context.rates[found.limit].take(payer)
         except Refusal as limited:
             if found.earlier is None:
                 raise

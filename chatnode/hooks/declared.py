@@ -17,6 +17,7 @@ from chatnode.hooks.discovery import NAME
 from chatnode.hooks.guard import colour
 from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
 from chatnode.hooks.routes import METHODS, methods_of, shape_of
+from chatnode.hooks.slash import NAME as SLASH_NAME
 from chatnode.model.permissions import PERMISSIONS, ROLES
 from chatnode.storage.engine.migrations import own_prefixes
 from chatnode.storage.filters.collection import Collection
@@ -103,6 +104,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
     for work in plugin.works:
         if work.tries < 1 or work.at_once < 1:
             raise StartError(f"the work {work.name} has tries={work.tries}, at_once={work.at_once}; the minimum is 1")
+    _check_slash(plugin, permissions)
     _check_addresses(plugin, permissions)
     if plugin.settings is not None:
         taken.settings.add(plugin.settings)
@@ -118,6 +120,7 @@ def _run_by_the_node(plugin: Plugin) -> Iterator[tuple[str, Any]]:
     yield from ((f"the consumer {each.name}", each.consume) for each in plugin.consumers)
     yield from ((f"the task {each.name}", each.run) for each in plugin.tasks)
     yield from ((f"the work {each.name}", each.run) for each in plugin.works)
+    yield from ((f"the slash command /{each.name}", each.handler) for each in plugin.slash)
     yield from ((f"the page {each.path!r}", each.render) for each in plugin.pages)
     yield from ((f"`submit` of the page {each.path!r}", each.submit) for each in plugin.pages)
     yield from ((f"the value of the metric {each.name}", each.value) for each in plugin.metrics)
@@ -193,6 +196,15 @@ def _check_roles(plugin: Plugin, permissions: Container[str], taken: Container[s
             raise StartError(f"the role {role.name} has no permission")
         for permission in role.permissions:
             _check_permission(f"the role {role.name}", permission, permissions)
+
+
+def _check_slash(plugin: Plugin, permissions: Container[str]) -> None:
+    """Two plugins may have a command of the same name: users then write `/plugin:name`."""
+    _names("slash command", [each.name for each in plugin.slash], "", ())
+    for each in plugin.slash:
+        if not SLASH_NAME.fullmatch(each.name):
+            raise StartError(f"the slash command {each.name!r} must be named with a-z, 0-9, _ and -, a letter first")
+        _check_permission(f"the slash command /{each.name}", each.permission, permissions)
 
 
 def _check_addresses(plugin: Plugin, permissions: Container[str]) -> None:

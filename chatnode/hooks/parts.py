@@ -10,6 +10,7 @@ import attrs
 from chatnode.dispatch.table import Command
 from chatnode.hooks.plugin import Consumer, Limit, Metric, Page, Task
 from chatnode.hooks.routes import Route
+from chatnode.hooks.slash import Slash
 from chatnode.hooks.work import WorkKind
 from chatnode.model.events import Event
 from chatnode.storage.engine.additions import EventKind, Table
@@ -28,6 +29,7 @@ class Part:
     consumers: Sequence[Consumer] = ()
     tasks: Sequence[Task] = ()
     works: Sequence[WorkKind] = ()
+    slash: Sequence[Slash] = ()
     routes: Sequence[Route] = ()
     pages: Sequence[Page] = ()
     metrics: Sequence[Metric] = ()

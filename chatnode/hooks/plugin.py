@@ -14,6 +14,7 @@ from chatnode.dispatch.table import Command
 from chatnode.hooks.context import Context
 from chatnode.hooks.pages import PageContext
 from chatnode.hooks.routes import Route
+from chatnode.hooks.slash import Slash
 from chatnode.hooks.work import WorkKind
 from chatnode.model.events import Event
 from chatnode.storage.engine.additions import EventKind, Table
@@ -204,6 +205,7 @@ class Plugin:
     consumers: Sequence[Consumer] = ()
     tasks: Sequence[Task] = ()
     works: Sequence[WorkKind] = ()
+    slash: Sequence[Slash] = ()
     routes: Sequence[Route] = ()
     pages: Sequence[Page] = ()
     metrics: Sequence[Metric] = ()

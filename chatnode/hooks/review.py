@@ -79,6 +79,9 @@ def _without_words(plugin: Plugin) -> Iterator[str]:
     for permission in plugin.permissions:
         if not permission.meaning.strip():
             yield f"the permission {permission.name} has no description: set its meaning"
+    for slash in plugin.slash:
+        if not slash.about.strip():
+            yield f"the slash command /{slash.name} has no description: set its about"
     for metric in plugin.metrics:
         if not metric.help.strip():
             yield f"the metric {metric.name} has no description: set its help"

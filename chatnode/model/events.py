@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import attrs
 
+from chatnode.model.bots import PrivateNotice
 from chatnode.model.conversations import Conversation, ConversationSettings, MemberRole
 from chatnode.model.messages import Message
 from chatnode.model.people import Person, PersonRef
@@ -212,6 +213,42 @@ class WorkChanged(Event):
 
     name = "work.changed"
     work: WorkInfo
+
+
+@attrs.define
+class SlashInvoked(Event):
+    """`person` ran a slash command of `bot`, which is the recipient: `command` is its name, `text` what follows it."""
+
+    name = "slash.invoked"
+    invocation: str
+    bot: PersonRef
+    conversation: str
+    person: PersonRef
+    command: str
+    text: str
+    at: str
+
+
+@attrs.define
+class ActionInvoked(Event):
+    """`person` pressed a button of a message of `bot`, which is the recipient: `action` is the id of the button."""
+
+    name = "action.invoked"
+    invocation: str
+    bot: PersonRef
+    conversation: str
+    message: str
+    action: str
+    person: PersonRef
+    at: str
+
+
+@attrs.define
+class NoticeSent(Event):
+    """A text that only the recipient sees, and can see for a day: the answer to what they invoked."""
+
+    name = "notice.private"
+    notice: PrivateNotice
 
 
 EVENTS: dict[str, type[Event]] = {

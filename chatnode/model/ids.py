@@ -43,6 +43,11 @@ def message_id(sender: str, cid: str) -> str:
     return cid[:8] + cid[9:13] + digest[12:]
 
 
+def invocation_id(person: str, cid: str) -> str:
+    """The id of what `person` invokes and calls `cid`: a slash command or a button. So repeating it is idempotent."""
+    return blake2b(f"{person}:{cid}".encode(), digest_size=_DIGEST_BYTES, person=b"invocation").hexdigest()
+
+
 def keyed_hash(key: str, *parts: str) -> bytes:
     """A hash of the parts that reveals nothing about them without the secret `key`."""
     return blake2b("\n".join(parts).encode(), key=key.encode(), digest_size=_DIGEST_BYTES).digest()

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import attrs
 
+from chatnode.model.actions import Action
 from chatnode.model.fields import Items, Metadata, Real, Text, Whole
 from chatnode.model.people import PersonRef
 
@@ -106,8 +107,9 @@ class Message:
 
     `seq` is dense per conversation; `gid` is the position of its posting in the node's log. `thread` is the first
     message of its thread; `replies` counts the replies in this message's own thread. `files`, `location` and `system`
-    come with the kinds of message that have them; `media` is the first of the files. A deleted message keeps its place
-    but not its content. `extra` has what plugins add, by plugin name; it is absent in the event of the posting.
+    come with the kinds of message that have them; `media` is the first of the files. `actions` are the buttons of a
+    bot's message. A deleted message keeps its place but not its content. `extra` has what plugins add, by plugin name;
+    it is absent in the event of the posting.
     """
 
     # Not frozen only because frozen classes cost a microsecond each where thousands are made a second. Nobody changes
@@ -129,6 +131,7 @@ class Message:
     files: list[Media] | None = None
     location: Location | None = None
     system: Notice | None = None
+    actions: list[Action] | None = None
     thread: str | None = None
     replies: int | None = None
     pinned_at: str | None = None

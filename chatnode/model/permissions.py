@@ -22,6 +22,7 @@ AUDIT = "audit.read"  # read the audit log
 MODERATE = "moderate"  # handle reports, delete others' messages
 SUPPORT = "support"  # answer support conversations
 NOTIFY = "notices.post"  # post system messages for the node or the embedding program
+MAKE_BOTS = "bots.make"  # own bots
 
 PERMISSIONS = {
     CHAT: "take part in conversations",
@@ -35,6 +36,7 @@ PERMISSIONS = {
     MODERATE: "handle reports, delete others' messages",
     SUPPORT: "take part in support conversations",
     NOTIFY: "post system messages",
+    MAKE_BOTS: "create bots of your own",
 }
 
 MEMBER = "member"

@@ -22,7 +22,7 @@ from chatnode.reference.typed import shown, signature, words_of_fields
 
 DECLARED = (
     "Plugin", "Command", "EventKind", "Table", "Step", "Permission", "PluginRole", "Limit", "Consumer", "Task",
-    "WorkKind", "Route", "Response", "FilePart", "Page", "Metric", "Collection", "Field", "RemovalNote",
+    "WorkKind", "Slash", "Route", "Response", "FilePart", "Page", "Metric", "Collection", "Field", "RemovalNote",
 )  # fmt: skip
 WORKED_WITH = (
     "Context",
@@ -32,6 +32,8 @@ WORKED_WITH = (
     "Work",
     "EndedWork",
     "WorkInfo",
+    "SlashCall",
+    "SlashReply",
     "Change",
     "Draft",
     "AsPerson",
@@ -56,6 +58,8 @@ WORKED_WITH = (
     "Media",
     "Location",
     "Notice",
+    "Action",
+    "PrivateNotice",
     "Conversation",
     "ConversationContext",
     "ConversationSettings",

@@ -32,6 +32,9 @@ SUBJECTS: dict[str, str] = {
     "session.revoked": "the key of the session, which is one of `actor`'s",
     "role.changed": "the key of the person whose role changed, or whose role has other permissions now",
     "work.changed": "the key of the work",
+    "slash.invoked": "the key of the invocation, by `actor`",
+    "action.invoked": "the key of the invocation, by `actor`",
+    "notice.private": "the key of the notice",
 }
 """By kind, what `Row.subject` and `Change.subject` are."""
 

@@ -37,6 +37,7 @@ def render(plugin: Plugin, source: Any) -> str:
 
 def _sections(plugin: Plugin, source: Any) -> Iterator[tuple[str, Iterable[str]]]:
     yield "Commands", _commands(plugin)
+    yield "Slash commands", (_row(f"/{each.name} {each.usage}".rstrip(), each.about) for each in plugin.slash)
     yield "Events", _events(plugin)
     yield "Settings", _settings(plugin)
     yield "Permissions", (_row(each.name, each.meaning, f"for {_and(each.roles)}") for each in plugin.permissions)

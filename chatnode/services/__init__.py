@@ -16,9 +16,11 @@ from chatnode.services import (
     administration,
     adoption,
     backups,
+    bots,
     conversations,
     importing,
     inbox,
+    invocations,
     items,
     jobs,
     maintenance,
@@ -34,6 +36,7 @@ from chatnode.services import (
     roles,
     search,
     sign_in,
+    slash,
     work,
 )
 from chatnode.storage.engine.additions import Additions, CoreTable
@@ -63,6 +66,9 @@ SUBJECTS: tuple[Subject, ...] = (
     adoption.SUBJECT,
     memory.SUBJECT,
     work.SUBJECT,
+    bots.SUBJECT,
+    slash.SUBJECT,
+    invocations.SUBJECT,
 )
 TABLES: tuple[CoreTable, ...] = tuple(table for each in SUBJECTS for table in each.tables)
 COMMANDS: tuple[Command[Any, Any], ...] = tuple(command for each in SUBJECTS for command in each.commands)

@@ -12,6 +12,7 @@ from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import HandlerResult, command, plain_command
 from chatnode.errors import Refusal
 from chatnode.model import permissions
+from chatnode.model.actions import Actions
 from chatnode.model.commands.messages import (
     DeleteMessage,
     EditionList,
@@ -31,8 +32,8 @@ from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import PlannedRead, PlannedWrite, Read
 from chatnode.storage.filters.collections import messages as of_messages
+from chatnode.storage.messages import buttons, checks, declared, mentions, messages, pages, posting, together
 from chatnode.storage.messages import changes as message_changes
-from chatnode.storage.messages import checks, declared, mentions, messages, pages, posting, together
 from chatnode.storage.messages.changes import Edit
 from chatnode.storage.messages.pages import PageOf
 from chatnode.storage.messages.posting import Draft
@@ -74,10 +75,12 @@ async def _posted_earlier_or(ctx: Caller, asked: PostMessage, refusal: Refusal) 
 def _draft(ctx: Caller, command: PostMessage) -> Draft:
     draft = Draft(
         command.conversation, command.cid, command.text, command.reply_to, command.thread, command.kind,
-        _content(command), command.metadata, sender=ctx.me.id,
+        _content(ctx, command), command.metadata, sender=ctx.me.id,
     )  # fmt: skip
     if command.kind in _WITH_FILES:
         draft.files = _files(ctx, command)
+        draft.sent = posting.as_sent(draft)
+    elif command.actions:
         draft.sent = posting.as_sent(draft)
     return draft
 
@@ -121,10 +124,10 @@ _FIELDS: dict[MessageKind, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def _content(command: PostMessage) -> Location | Notice | None:
+def _content(ctx: Caller, command: PostMessage) -> Location | Notice | Actions | None:
     """The content for the kind of message, if it is not files; raises `Refusal` if it is missing or belongs to another
     kind."""
-    others = command.media or command.location or command.system or command.files is not None
+    others = command.media or command.location or command.system or command.files is not None or command.actions
     if command.kind == "text" and command.text and not others:
         return None  # nearly always
     fields = _FIELDS[command.kind]
@@ -136,6 +139,8 @@ def _content(command: PostMessage) -> Location | Notice | None:
         raise Refusal("invalid", f"{fields[0]} is missing; a message of kind {command.kind} needs it", path=fields[0])
     if not command.text and command.kind == "text":
         raise Refusal("invalid", "text has 0 characters; the minimum is 1", path="text")
+    if command.actions:
+        return buttons.as_content(ctx.me, command.kind, command.actions)
     return command.location or command.system
 
 
@@ -203,7 +208,9 @@ async def edit(ctx: Caller, asked: EditMessage) -> MessageReply:
     """
     _check_length(ctx, asked.text)
     limits, me = ctx.core.config.limits, ctx.me
-    wanted = Edit(asked.message, asked.text, ctx.may(permissions.NOTIFY), limits.edit_minutes, limits.edits)
+    wanted = Edit(
+        asked.message, asked.text, ctx.may(permissions.NOTIFY), limits.edit_minutes, limits.edits, asked.actions
+    )
     hooks = ctx.core.part(RequestHooks)
     if hooks.prepare_draft is not None:
         _, message = await ctx.read(lambda reader: message_changes.access_to_edit(reader, me, wanted))

@@ -150,6 +150,11 @@ def _scopes(ctx: Caller, wanted: list[str] | None) -> frozenset[str] | None:
         if ctx.scopes is not None:
             raise Refusal("forbidden", "your token has scopes; name the scopes of the new token", path="scopes")
         return None
+    return scopes_of_token(ctx, wanted)
+
+
+def scopes_of_token(ctx: Caller, wanted: list[str]) -> frozenset[str]:
+    """The scopes for a token that the requester creates, which cannot have more than theirs. Raises `Refusal`."""
     scopes = frozenset(wanted)
     if unknown := sorted(scopes - permissions.scopes_of(ctx.core.permissions)):
         known = ", ".join(ctx.core.permissions)

@@ -11,11 +11,13 @@ import trio
 from chatnode.client import Client, connect
 from chatnode.concurrency import raise_single
 from chatnode.terminal.attaching import FileCommands
+from chatnode.terminal.buttons import ButtonCommands, ShownButtons
 from chatnode.terminal.lines import Lines, ShownFiles
+from chatnode.terminal.notifier import Notifier
 from chatnode.terminal.printable import one_line
 from chatnode.terminal.prompt import Prompt, Words
 from chatnode.terminal.session import ChatSession
-from chatnode.terminal.slash import Slash
+from chatnode.terminal.slash import TerminalCommands
 from chatnode.terminal.style import Style
 from chatnode.terminal.tokens import state_directory
 from chatnode.terminal.transfers import TransferQueue
@@ -25,10 +27,11 @@ _LAST_SECONDS = 3.0
 """How long leaving waits for what was entered last."""
 
 
-async def chat_at_terminal(url: str, token: str, who: str | None) -> None:
-    """Until the person leaves. Raises `SignedOut`, `Unreachable` or a `Refusal` of the hello."""
+async def chat_at_terminal(url: str, token: str, who: str | None, *, notify: bool = False) -> None:
+    """Until the person leaves. With `notify`, the desktop tells of messages that are for them. Raises `SignedOut`,
+    `Unreachable` or a `Refusal` of the hello."""
     async with connect(url, token) as client:
-        chat = _Chat(client, url)
+        chat = _Chat(client, url, notify=notify)
         chat.greet(url)
         if who is not None:
             chat.open_first(who)
@@ -41,16 +44,22 @@ async def chat_at_terminal(url: str, token: str, who: str | None) -> None:
 class _Chat:
     """The parts, and what goes between them."""
 
-    def __init__(self, client: Client, url: str) -> None:
-        files = ShownFiles()
-        self._lines = Lines(Style.of_terminal(), client.me, files)
+    def __init__(self, client: Client, url: str, *, notify: bool) -> None:
+        files, buttons = ShownFiles(), ShownButtons()
+        self._lines = Lines(Style.of_terminal(), client.me, files, buttons)
         self.session = ChatSession(client, self._lines, _write, lambda: self._prompt.refresh())
         unfinished = UnfinishedUploads(state_directory(), url, client.me.id)
         self._transfers = TransferQueue(
             client, unfinished, self.session.note, self.session.complain, lambda: self._prompt.refresh()
         )
-        self._slash = Slash(self.session, FileCommands(self.session, self._transfers, files))
-        words = Words(self._slash.commands, self.session.desk.names, self._handles)
+        if notify:
+            self.session.notifier = Notifier(client, self.session.complain)
+        self._slash = TerminalCommands(
+            self.session,
+            FileCommands(self.session, self._transfers, files),
+            ButtonCommands(client, buttons, self.session.note),
+        )
+        words = Words(self._slash.commands, self.session.desk.names, self._handles, self._offered)
         self._prompt = Prompt(lambda: self.session.title, self._status, words, self._transfers.cancel)
 
     def greet(self, url: str) -> None:
@@ -76,6 +85,8 @@ class _Chat:
             nursery.start_soon(self.session.mark)
             nursery.start_soon(self.session.catch_up)
             nursery.start_soon(self._transfers.run)
+            if self.session.notifier is not None:
+                nursery.start_soon(self.session.notifier.run)
             nursery.start_soon(_call_on_signals, self._prompt.leave, signal.SIGTERM, signal.SIGHUP)
             nursery.start_soon(_call_on_signals, self._transfers.cancel, signal.SIGINT)
             await left.wait()
@@ -101,6 +112,9 @@ class _Chat:
 
     def _status(self) -> str:
         return " · ".join(each for each in (self.session.status, self._transfers.status) if each)
+
+    def _offered(self) -> tuple[str, ...]:
+        return tuple(each.command for each in self.session.offers.commands)
 
     def _handles(self) -> tuple[str, ...]:
         heard = self.session.room.handles() if self.session.room else ()

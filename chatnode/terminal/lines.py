@@ -6,10 +6,12 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
+from chatnode.model.bots import OfferedCommand, PrivateNotice
 from chatnode.model.conversations import InboxEntry, Member
 from chatnode.model.mentions import mentions
 from chatnode.model.messages import EVERYONE, Media, Message, Receipt
 from chatnode.model.people import PersonRef
+from chatnode.terminal.buttons import ShownButtons, button_line
 from chatnode.terminal.printable import one_line, printable
 from chatnode.terminal.style import Style
 
@@ -47,12 +49,15 @@ class ShownFiles:
 
 
 class Lines:
-    """Renders for one reader, `me`. With `files`, the files of messages are numbered."""
+    """Renders for one reader, `me`. With `files` and `buttons`, those of messages are numbered."""
 
-    def __init__(self, style: Style, me: PersonRef, files: ShownFiles | None = None) -> None:
+    def __init__(
+        self, style: Style, me: PersonRef, files: ShownFiles | None = None, buttons: ShownButtons | None = None
+    ) -> None:
         self.style = style
         self.me = me
         self._files = files
+        self._buttons = buttons
 
     def message(self, message: Message, quoted: Message | None) -> str:
         """`10:17 ann  text`, under what it replies to; one's own with a mark, as they are shown once stored."""
@@ -69,7 +74,9 @@ class Lines:
         if message.deleted_at is not None:
             return self.style.dim("(deleted)")
         shown = [each for each in (*attachments(message, self._files), self._text(message)) if each]
-        return "\n".join(shown) + (self.style.dim(" (edited)") if message.edited_at else "")
+        body = "\n".join(shown) + (self.style.dim(" (edited)") if message.edited_at else "")
+        buttons = button_line(message, self._buttons)
+        return f"{body}\n{self.style.bold(buttons)}" if buttons else body
 
     def _text(self, message: Message) -> str:
         """What it says, with what names the reader marked."""
@@ -126,6 +133,19 @@ class Lines:
 
     def day(self, day: date) -> str:
         return self.style.dim(f"── {day:%A}, {day.day} {day:%B %Y} ──")
+
+    def private(self, notice: PrivateNotice, where: str | None) -> str:
+        """An answer that only the reader sees; `where` is the conversation, unless it is open."""
+        by = notice.bot.handle if notice.bot is not None else f"/{notice.plugin or 'node'}"
+        body = printable(notice.text).replace("\n", "\n" + _INDENT)
+        head = f"  {one_line(by, 80)}{f' in {where}' if where is not None else ''}, only to you: "
+        return self.style.dim(head) + (self.style.dim(body) if notice.status is not None else body)
+
+    def offer(self, offer: OfferedCommand, width: int) -> str:
+        """A slash command of the node, in one line."""
+        usage = one_line(f"{offer.command} {offer.usage}", 80)
+        by = offer.bot.handle if offer.bot is not None else offer.plugin or ""
+        return f"  {usage:{width}}  {self.style.dim(f'{one_line(offer.about, 200)} ({one_line(by, 80)})')}"
 
     def note(self, text: str) -> str:
         """A line about an event."""

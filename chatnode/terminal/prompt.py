@@ -21,20 +21,27 @@ from chatnode.terminal.paths import completions
 
 
 class Words(Completer):
-    """Completes /commands at the beginning of a line, their arguments, and @handles anywhere."""
+    """Completes /commands at the beginning of a line, the terminal's own and those `offered` by the node, their
+    arguments, and @handles anywhere."""
 
     def __init__(
-        self, commands: Iterable[str], titles: Callable[[], Iterable[str]], handles: Callable[[], Iterable[str]]
+        self,
+        commands: Iterable[str],
+        titles: Callable[[], Iterable[str]],
+        handles: Callable[[], Iterable[str]],
+        offered: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._commands = tuple(commands)
         self._titles = titles
         self._handles = handles
+        self._offered = offered
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         before = document.text_before_cursor
         word = before.rpartition(" ")[2]
         if before.startswith("/") and " " not in before:
-            found = [each + " " for each in self._commands if each.startswith(before)]
+            known = dict.fromkeys((*self._commands, *self._offered()))
+            found = [each + " " for each in known if each.startswith(before)]
         elif before.startswith("/open "):
             word = before.partition(" ")[2]
             found = [each for each in self._titles() if _may_become(word, each)]

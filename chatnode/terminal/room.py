@@ -138,4 +138,4 @@ class Room:
 
 def _shown_of(message: Message) -> tuple[object, ...]:
     """What of a message is on the screen and can change."""
-    return message.text, message.files, message.deleted_at
+    return message.text, message.files, message.actions, message.deleted_at

@@ -18,11 +18,14 @@ from chatnode.client import Client, Imports, Interrupted, Item, Live, Pushed, Re
 from chatnode.concurrency import Signal
 from chatnode.errors import Refusal
 from chatnode.model import events
+from chatnode.model.bots import PrivateNotice
 from chatnode.model.conversations import InboxEntry
 from chatnode.model.messages import Message
 from chatnode.model.people import Person
 from chatnode.terminal.desk import Desk
-from chatnode.terminal.lines import Lines, is_muted, marked_title, title_of
+from chatnode.terminal.lines import Lines, is_muted, marked_title, summary, title_of
+from chatnode.terminal.notifier import Notifier
+from chatnode.terminal.offers import Offers
 from chatnode.terminal.posting import post_patiently
 from chatnode.terminal.printable import one_line, printable
 from chatnode.terminal.room import Room
@@ -33,7 +36,8 @@ INBOX = 30
 
 
 class ChatSession:
-    """`write` prints a line above the prompt, `refresh` draws the prompt again."""
+    """`write` prints a line above the prompt, `refresh` draws the prompt again. With a `notifier`, the desktop tells of
+    messages that are for the user."""
 
     def __init__(self, client: Client, lines: Lines, write: Callable[[str], None], refresh: Callable[[], None]) -> None:
         self.client = client
@@ -41,6 +45,8 @@ class ChatSession:
         self.write = write
         self.desk = Desk(client.me.id)
         self.room: Room | None = None
+        self.offers = Offers(client, self.note)
+        self.notifier: Notifier | None = None
         self.turn = trio.Lock()
         self._refresh = refresh
         self._entered: deque[str] = deque()
@@ -147,9 +153,11 @@ class ChatSession:
         if not await self.room.show_latest():
             self.write(self.lines.note("no messages yet"))
         self._mark_read()
+        await self.offers.load(entry.conversation)
 
     def leave_room(self) -> None:
         """Nothing is open: what was typed for a conversation that cannot be opened must not go to another."""
+        self.offers.clear()
         self.room = None
 
     async def say(self, text: str, reply_to: str | None = None) -> None:
@@ -243,6 +251,10 @@ class ChatSession:
         elif isinstance(event, events.PersonBlocked):
             how = "blocked" if event.blocked else "no longer block"
             self.write(self.lines.note(f"you {how} {event.person.handle}"))
+        elif isinstance(event, events.NoticeSent):
+            self._noticed(event.notice)
+        elif pushed.name == "notification" and self.notifier is not None:
+            self.notifier.notify_of_event(pushed.fields)
         elif pushed.name == "reaction.changed":
             self._reacted(pushed.fields)
         elif isinstance(event, events.ConversationImported):
@@ -259,11 +271,27 @@ class ChatSession:
             if self._is_told(entry, message):
                 self.write(self.lines.elsewhere(entry, message, get_terminal_size().columns))
             self._mark("delivered", event.conversation, message.seq)
+        self._notify_of(entry, message)
 
     def _is_told(self, entry: InboxEntry, message: Message) -> bool:
         if entry.settings is not None and entry.settings.notify == "mentions" and not self.lines.is_mentioned(message):
             return False
         return not is_muted(entry)
+
+    def _notify_of(self, entry: InboxEntry, message: Message) -> None:
+        """Unless the node decides it, the desktop tells of direct messages and mentions, also in the open conversation:
+        the terminal may be behind other windows."""
+        if self.notifier is None or message.sender.id == self.client.me.id:
+            return
+        if self._is_told(entry, message) and (entry.kind == "direct" or self.lines.is_mentioned(message)):
+            where = "" if entry.kind == "direct" else f" in {title_of(entry)}"
+            self.notifier.notify_of_message(f"{message.sender.handle}{where}", summary(message))
+
+    def _noticed(self, notice: PrivateNotice) -> None:
+        """What only this user sees."""
+        entry = self.desk.get(notice.conversation)
+        is_here = self.room is not None and self.room.conversation == notice.conversation
+        self.write(self.lines.private(notice, None if is_here or entry is None else marked_title(entry)))
 
     async def _changed_message(self, message: Message) -> None:
         self.desk.changed(message)
@@ -313,7 +341,7 @@ class ChatSession:
             return
         gone = self.desk.drop(event.conversation)
         if is_open:
-            self.room = None
+            self.leave_room()
         if gone is not None:
             how = f"were removed by {event.by.handle} from" if event.by else "left"
             self.write(self.lines.note(f"you {how} {title_of(gone)}"))

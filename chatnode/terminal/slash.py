@@ -11,6 +11,7 @@ import attrs
 from chatnode.client import Client
 from chatnode.errors import Refusal
 from chatnode.terminal.attaching import FileCommands
+from chatnode.terminal.buttons import ButtonCommands
 from chatnode.terminal.changes import Changes, here, last_of_mine, last_of_others
 from chatnode.terminal.naming import find, has_title
 from chatnode.terminal.printable import one_line
@@ -19,7 +20,7 @@ from chatnode.terminal.session import ChatSession
 
 
 @attrs.frozen
-class SlashCommand:
+class TerminalCommand:
     """`usage` is how it is written, `help` what it does. `moves`: what is typed behind it is for where it leads."""
 
     usage: str
@@ -32,41 +33,43 @@ class SlashCommand:
         return self.usage.split()[0]
 
 
-class Slash:
-    """Carries out /commands on a session. What it cannot, it says in a line."""
+class TerminalCommands:
+    """Carries out /commands on a session: the terminal's own, and then those that the node offers in the open
+    conversation. What it cannot, it says in a line."""
 
-    def __init__(self, session: ChatSession, files: FileCommands) -> None:
+    def __init__(self, session: ChatSession, files: FileCommands, buttons: ButtonCommands) -> None:
         self._session = session
         self._client: Client = session.client
         self._public: list[str] = []
         changes = Changes(session)
         all_commands = (
-            SlashCommand("/help", "list the commands", self._help),
-            SlashCommand("/inbox", "list your conversations and unread messages", self._inbox),
-            SlashCommand("/open N, HANDLE or #TITLE", "open a conversation by number or name", self._open, True),
-            SlashCommand("/dm HANDLE", "direct message", self._direct, True),
-            SlashCommand("/group TITLE [HANDLE …]", "create a group; quote a title with spaces", self._group, True),
-            SlashCommand("/invite HANDLE …", "add users to this group", self._invite),
-            SlashCommand("/members", "list members", self._members),
-            SlashCommand("/public [WORDS]", "list public groups", self._list_public),
-            SlashCommand("/join N or TITLE", "join a public group", self._join, True),
-            SlashCommand("/leave", "leave this group", self._leave),
-            SlashCommand("/more", "show older messages", self._more),
-            SlashCommand("/search WORDS", "find messages; in:#TITLE, from:HANDLE, has:link, …", self._search),
-            SlashCommand("/reply TEXT", "reply to the last message by someone else", self._reply),
-            SlashCommand("/edit TEXT", "change your last message here", changes.edit),
-            SlashCommand("/delete", "delete your last message here for everyone", changes.delete),
-            SlashCommand("/react EMOJI", "react to the last message by someone else", changes.react),
-            SlashCommand("/unreact [EMOJI]", "remove your reactions to it", changes.unreact),
-            SlashCommand("/attach FILE [TEXT]", "send a file; quote a name with spaces", files.attach),
-            SlashCommand("/save [N] [TARGET]", "save file N, or the last one, here or to TARGET", files.save),
-            SlashCommand("/who-read", "show who received and read your last message here", self._who_read),
-            SlashCommand("/status [TEXT]", "set your status; without TEXT, clear it", changes.status),
-            SlashCommand("/mute [HOURS]", "mute this conversation, until /unmute by default", changes.mute),
-            SlashCommand("/unmute", "unmute this conversation", changes.unmute),
-            SlashCommand("/block [HANDLE]", "block a user; without HANDLE, list blocked users", changes.block),
-            SlashCommand("/unblock HANDLE", "unblock a user", changes.unblock),
-            SlashCommand("/quit", "quit (or Ctrl-D)", self._quit),
+            TerminalCommand("/help", "list the commands", self._help),
+            TerminalCommand("/inbox", "list your conversations and unread messages", self._inbox),
+            TerminalCommand("/open N, HANDLE or #TITLE", "open a conversation by number or name", self._open, True),
+            TerminalCommand("/dm HANDLE", "direct message", self._direct, True),
+            TerminalCommand("/group TITLE [HANDLE …]", "create a group; quote a title with spaces", self._group, True),
+            TerminalCommand("/invite HANDLE …", "add users to this group", self._invite),
+            TerminalCommand("/members", "list members", self._members),
+            TerminalCommand("/public [WORDS]", "list public groups", self._list_public),
+            TerminalCommand("/join N or TITLE", "join a public group", self._join, True),
+            TerminalCommand("/leave", "leave this group", self._leave),
+            TerminalCommand("/more", "show older messages", self._more),
+            TerminalCommand("/search WORDS", "find messages; in:#TITLE, from:HANDLE, has:link, …", self._search),
+            TerminalCommand("/reply TEXT", "reply to the last message by someone else", self._reply),
+            TerminalCommand("/edit TEXT", "change your last message here", changes.edit),
+            TerminalCommand("/delete", "delete your last message here for everyone", changes.delete),
+            TerminalCommand("/react EMOJI", "react to the last message by someone else", changes.react),
+            TerminalCommand("/unreact [EMOJI]", "remove your reactions to it", changes.unreact),
+            TerminalCommand("/attach FILE [TEXT]", "send a file; quote a name with spaces", files.attach),
+            TerminalCommand("/save [N] [TARGET]", "save file N, or the last one, here or to TARGET", files.save),
+            TerminalCommand("/press N", "press button N; one that asks needs /press N yes", buttons.press),
+            TerminalCommand("/who-read", "show who received and read your last message here", self._who_read),
+            TerminalCommand("/status [TEXT]", "set your status; without TEXT, clear it", changes.status),
+            TerminalCommand("/mute [HOURS]", "mute this conversation, until /unmute by default", changes.mute),
+            TerminalCommand("/unmute", "unmute this conversation", changes.unmute),
+            TerminalCommand("/block [HANDLE]", "block a user; without HANDLE, list blocked users", changes.block),
+            TerminalCommand("/unblock HANDLE", "unblock a user", changes.unblock),
+            TerminalCommand("/quit", "quit (or Ctrl-D)", self._quit),
         )
         self.commands = {command.name: command for command in all_commands}
 
@@ -75,8 +78,9 @@ class Slash:
         word, rest = _split(line)
         found = self.commands.get(f"/{word.lower()}")
         if found is None:
-            word = one_line(word, 80)
-            self._session.complain(f"unknown command /{word}; see /help; //{word} sends it as text")
+            if not await self._session.offers.run(f"/{line}"):
+                word = one_line(word, 80)
+                self._session.complain(f"unknown command /{word}; see /help; //{word} sends it as text")
             return
         try:
             await found.run(rest)
@@ -105,6 +109,8 @@ class Slash:
         width = max(len(command.usage) for command in self.commands.values())
         for command in self.commands.values():
             self._session.write(f"  {command.usage:{width}}  {self._session.lines.style.dim(command.help)}")
+        for offer in self._session.offers.commands:
+            self._session.write(self._session.lines.offer(offer, width))
         for line in (
             "HANDLE or @HANDLE is a user, #TITLE a group; a title that could not be a handle needs no #",
             "any other line starting with / is refused; //me sends “/me” as text",

@@ -134,7 +134,7 @@ class _RouteExchange:
         if credentials.by_cookie and self._method not in READING_METHODS:
             self._check_not_forged()
         if route.limit is not None:
-            self._core.rates[route.limit].take(caller.payer)
+            caller.rates[route.limit].take(caller.payer)
         return caller
 
     async def _caller(self, route: Route, credentials: Credentials) -> Caller:

@@ -28,6 +28,7 @@ class Chat:
     """Runs the command, with state of its own."""
 
     state: Path
+    more: dict[str, str] = attrs.field(factory=dict[str, str])
 
     def command(self, url: str, *arguments: str) -> list[str]:
         return [sys.executable, "-W", "error", "-m", "chatnode", "chat", "--url", url, *arguments]
@@ -39,6 +40,7 @@ class Chat:
             "XDG_STATE_HOME": str(self.state),
             "TERM": "xterm-256color",
             "PYTHONIOENCODING": "utf-8",
+            **self.more,
         }
 
     async def by_lines(self, url: str, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:

@@ -17,6 +17,7 @@ What an event means to it:
 - `person.erased`: what they said becomes tombstones, and their handle is another.
 - `work.changed`: here is one of one's own works as it is now.
 - `person.updated`: names and pictures. `role.changed`, `session.revoked`: about oneself.
+- `notice.private`: words that pass; `slash.invoked`, `action.invoked`: only bots hear them. They change nothing here.
 """
 
 from __future__ import annotations
@@ -171,7 +172,9 @@ class Client:
         assert frame["gid"] > self.gid, f"event {frame['gid']} came after {self.gid}"
         self.gid = frame["gid"]
         name = frame["event"]
-        if name == "role.changed":
+        if name in ("notice.private", "slash.invoked", "action.invoked"):
+            pass
+        elif name == "role.changed":
             self.me["role"] = frame["role"]
         elif name == "session.revoked":
             self.signed_out.append(frame["session"])
@@ -310,7 +313,9 @@ class Client:
             talk.you["title"] = frame["details"]["title"]
 
 
-_SAID = ("media", "files", "location", "system", "metadata", "mentions", "pinned_at", "edits", "edited_at")
+_SAID = (
+    "media", "files", "location", "system", "actions", "metadata", "mentions", "pinned_at", "edits", "edited_at",
+)  # fmt: skip
 """Fields that a message which says nothing does not have."""
 
 

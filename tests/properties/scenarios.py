@@ -12,6 +12,7 @@ from chatnode.errors import Refusal
 from chatnode.model.times import DAY_MS
 from chatnode.node import Node
 from chatnode.storage.engine.transaction import Transaction
+from tests.bots import APPROVE, DEPLOY, with_buttons
 from tests.properties.client_model import Client
 from tests.properties.world import Connection, SignedIn, connect, fresh, new_token
 from tests.works import stored_work
@@ -825,6 +826,71 @@ async def ending_a_work(world: World) -> None:
     await world.begin()
     await world.call(world.cay, "work.cancel", work=work)
     await world.call(None, "work.cancel", work=of_nobody)
+
+
+# ---- bots, slash commands, buttons
+
+
+async def _with_bot(world: World) -> tuple[str, SignedIn]:
+    """Ann's group, in which a bot of hers offers a command."""
+    talk = await world.group()
+    await world.ann.call("bots.create", handle="ci")
+    bot = await SignedIn.of(world.node, "ci")
+    await bot.call("bots.commands.set", commands=[DEPLOY])
+    await world.ann.call("conversations.members.add", conversation=talk, member="ci")
+    return talk, bot
+
+
+@scenario("bots.create")
+async def making_a_bot(world: World) -> None:
+    await world.begin()
+    await world.call(world.ann, "bots.create", handle="ci", name="Builds")
+
+
+@scenario("bots.remove")
+async def ending_a_bot(world: World) -> None:
+    await _with_bot(world)
+    await world.begin()
+    await world.call(world.ann, "bots.remove", bot="ci")
+
+
+@scenario("bots.token")
+async def making_a_token_for_a_bot(world: World) -> None:
+    await _with_bot(world)
+    await world.begin()
+    await world.call(world.ann, "bots.token", bot="ci", replace=True)
+
+
+@scenario("bots.commands.set")
+async def offering_a_command(world: World) -> None:
+    _, bot = await _with_bot(world)
+    await world.begin()
+    await world.call(bot, "bots.commands.set", commands=[])
+
+
+@scenario("slash.run")
+async def running_a_slash_command(world: World) -> None:
+    talk, _ = await _with_bot(world)
+    await world.begin()
+    await world.call(world.bob, "slash.run", conversation=talk, text="/deploy main", cid="1")
+
+
+@scenario("slash.reply")
+async def answering_a_slash_command(world: World) -> None:
+    talk, bot = await _with_bot(world)
+    invocation = (await world.bob.call("slash.run", conversation=talk, text="/deploy main", cid="1"))["invocation"]
+    await world.begin()
+    await world.call(bot, "slash.reply", invocation=invocation, text="on it")
+    await world.call(bot, "slash.reply", invocation=invocation, text="deployed", visible="all", actions=[APPROVE])
+
+
+@scenario("actions.invoke")
+async def pressing_a_button(world: World) -> None:
+    talk, bot = await _with_bot(world)
+    message = await with_buttons(bot, talk)
+    await world.begin()
+    await world.call(world.cay, "actions.invoke", message=message, action="approve", cid="1")
+    await world.call(bot, "messages.edit", message=message, text="approved", actions=[])
 
 
 @scenario("backup.create")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import attrs
 
+from chatnode.model.actions import MOST_ACTIONS, Action
 from chatnode.model.conversations import InboxEntry
 from chatnode.model.fields import Caption, Cid, Gid, Id, Items, Limit, Metadata, Seq, Text
 from chatnode.model.messages import Edition, FileRef, Location, Message, MessageKind, Notice, Receipt
@@ -15,7 +16,8 @@ from chatnode.model.people import PersonRef
 @attrs.define
 class PostMessage:
     """`thread` is the message whose thread this belongs to. Kinds other than text have a field of their own: `files`
-    for image and file, `location`, `system`; `text` is then a caption. `media` is a list `files` of one file."""
+    for image and file, `location`, `system`; `text` is then a caption. `media` is a list `files` of one file. `actions`
+    are buttons, which only a bot can post, in a message of kind text."""
 
     conversation: Id
     cid: Cid
@@ -28,6 +30,7 @@ class PostMessage:
     location: Location | None = None
     system: Notice | None = None
     metadata: Metadata | None = None
+    actions: Annotated[list[Action], Items(MOST_ACTIONS)] | None = None
 
 
 @attrs.define
@@ -67,8 +70,11 @@ class MessageReply:
 
 @attrs.define
 class EditMessage:
+    """`actions` replace the buttons of a bot's message; omitted, they stay."""
+
     message: Id
     text: Caption
+    actions: Annotated[list[Action], Items(MOST_ACTIONS)] | None = None
 
 
 @attrs.define

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from chatnode.errors import Refusal
+from chatnode.model.actions import Action
 from chatnode.model.conversations import RANK
 from chatnode.model.events import MessageDeleted, MessageEdited, MessagePinned
 from chatnode.model.messages import DeletedReason, Edition, Media, Message
@@ -18,7 +19,7 @@ from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.additions import CoreTable, additions
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Transaction
-from chatnode.storage.messages import mentions, messages
+from chatnode.storage.messages import buttons, mentions, messages
 from chatnode.storage.people import audit
 
 _CHANGED = MessageEdited | MessageDeleted | MessagePinned
@@ -27,13 +28,14 @@ _CHANGED = MessageEdited | MessageDeleted | MessagePinned
 @attrs.frozen
 class Edit:
     """What a message is to say. `notices`: its sender may post system messages; `minutes` is how long after posting,
-    `most` how often a message can be edited; 0 is no limit."""
+    `most` how often a message can be edited; 0 is no limit. `actions` replace its buttons, unless None."""
 
     message: str
     text: str
     notices: bool
     minutes: int
     most: int
+    actions: Sequence[Action] | None = None
 
 
 def access_to_edit(reader: Querying, account: Account, edit: Edit) -> tuple[Place, Message]:
@@ -66,12 +68,22 @@ def _check_not_too_late(reader: Querying, place: Place, message: Message, edit: 
 
 
 def edit(tx: Transaction, account: Account, edit: Edit) -> Message:
-    """Edit the user's own message; the previous version is kept. The same text changes nothing. Mentions stay. Raises
-    `Refusal`.
+    """Edit the user's own message; the previous version is kept. The same text and buttons change nothing. Mentions
+    stay. Other buttons alone are no version. Raises `Refusal`.
     """
     place, message = access_to_edit(tx, account, edit)
-    if edit.text == message.text:
+    content = buttons.as_content(account, message.kind, edit.actions or ())
+    has_new_text, has_new_buttons = edit.text != message.text, buttons.differ(message, edit.actions)
+    if has_new_text:
+        _add_version(tx, place, message, edit.text)
+    if has_new_buttons:
+        buttons.replace(tx, place, message.seq, content)
+    if not (has_new_text or has_new_buttons):
         return messages.enrich(tx, [message], account)[0]
+    return _record_change(tx, place, message.seq, MessageEdited, account)
+
+
+def _add_version(tx: Transaction, place: Place, message: Message, text: str) -> None:
     version = (message.edits or 0) + 1
     tx.execute(
         "INSERT INTO message_edits (conversation, seq, version, text, at) "
@@ -80,9 +92,8 @@ def edit(tx: Transaction, account: Account, edit: Edit) -> Message:
     )
     tx.execute(
         "UPDATE messages SET text = ?, edits = ?, edited_at = ? WHERE conversation = ? AND seq = ?",
-        (edit.text, version, tx.now, place.key, message.seq),
+        (text, version, tx.now, place.key, message.seq),
     )
-    return _record_change(tx, place, message.seq, MessageEdited, account)
 
 
 def change_files(tx: Transaction, place: Place, seq: int, files: Sequence[Media], by: Account) -> Message:

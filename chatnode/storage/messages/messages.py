@@ -9,6 +9,7 @@ import attrs
 import orjson
 
 from chatnode.errors import Refusal
+from chatnode.model.actions import Action, Actions
 from chatnode.model.messages import DeletedReason, Location, Media, Message, MessageKind, Notice, ThumbnailSize
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
@@ -64,8 +65,8 @@ def known_to_plugins(
 
 
 _NOTHING_MORE = [None, None, None, None, 0, None, None, None]
-Content = list[Media] | Location | Notice
-"""What a message carries besides its text: files, a place, or a notice."""
+Content = list[Media] | Location | Notice | Actions
+"""What a message carries besides its text: files, a place, a notice, or buttons."""
 
 
 def read_content(kind: MessageKind, content: str | None) -> Content | None:
@@ -77,6 +78,8 @@ def read_content(kind: MessageKind, content: str | None) -> Content | None:
         return Location(**stored)
     if kind == "system":
         return Notice(**stored)
+    if kind == "text":
+        return Actions([Action(**each) for each in stored["actions"]])
     return [_media(**each) for each in stored["files"]]
 
 
@@ -90,6 +93,8 @@ def written_content(content: Content | None) -> str | None:
         return None
     if isinstance(content, list):
         return orjson.dumps({"files": [codec.to_plain(each) for each in content]}).decode()
+    if isinstance(content, Actions):
+        return codec.encode(content).decode()
     return orjson.dumps(attrs.asdict(content)).decode()
 
 
@@ -100,6 +105,8 @@ def set_content(message: Message, content: Content | None) -> None:
         message.location = content
     elif isinstance(content, Notice):
         message.system = content
+    elif isinstance(content, Actions):
+        message.actions = content.actions
 
 
 def _add_more(

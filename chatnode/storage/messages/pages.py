@@ -69,9 +69,9 @@ def read(reader: Reader, viewer: Account, page: PageOf) -> list[Message]:
 
 # ---- as JSON
 
-# `kind` tells whether a message has content, and the times of changes whether it has any other column of theirs.
+# The times of changes tell whether a message has any other column of theirs.
 _HAS_MORE = (
-    "coalesce(m.mentions, m.reply_to, m.metadata, nullif(m.kind, 'text')) IS NOT NULL "
+    "coalesce(m.mentions, m.reply_to, m.metadata, m.content, nullif(m.kind, 'text')) IS NOT NULL "
     "OR coalesce(m.thread, m.pinned_at, m.edited_at, m.deleted_at, nullif(m.replies, 0)) IS NOT NULL"
 )
 # The page is one row, because Python's SQLite gives up the interpreter for each row, and then has to wait for it while

@@ -13,6 +13,7 @@ import attrs
 import orjson
 
 from chatnode.errors import Refusal
+from chatnode.model.actions import Action, Actions
 from chatnode.model.commands.messages import Posted, PostMessage
 from chatnode.model.events import MessagePosted
 from chatnode.model.ids import message_id
@@ -25,7 +26,7 @@ from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.additions import additions
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Transaction
-from chatnode.storage.messages import mentions, times
+from chatnode.storage.messages import buttons, mentions, times
 from chatnode.storage.messages.messages import Content, read_content, set_content, written_content
 from chatnode.storage.messages.receipts import Advances
 from chatnode.storage.people import people
@@ -33,8 +34,9 @@ from chatnode.storage.people import people
 
 @attrs.define
 class Draft:
-    """A message before it is stored. `content` is what a location or a system message carries besides its text, `files`
-    are those of an image or file message: each as the client named it, or the `Media` to store."""
+    """A message before it is stored. `content` is what a location or a system message carries besides its text, or the
+    buttons of a bot's message. `files` are those of an image or file message: each as the client named it, or the
+    `Media` to store."""
 
     conversation: str
     cid: str
@@ -42,7 +44,7 @@ class Draft:
     reply_to: str | None = None
     thread: str | None = None
     kind: MessageKind = "text"
-    content: Location | Notice | None = None
+    content: Location | Notice | Actions | None = None
     metadata: dict[str, str] | None = None
     files: Sequence[FileRef | Media] = ()
     edits: str | None = None
@@ -50,7 +52,8 @@ class Draft:
     sender: str = ""
     """The sender's id. Together with `cid` it identifies the message, however often it is sent."""
     sent: bytes | None = None
-    """Set if the draft has files, or a plugin changed the text: the hash (`as_sent`) of what the client sent."""
+    """Set if the draft has files or buttons, or a plugin changed the text: the hash (`as_sent`) of what the client
+    sent."""
 
 
 def as_sent(draft: Draft) -> bytes:
@@ -235,6 +238,7 @@ def post_message(
     reply_to: str | None = None,
     thread: str | None = None,
     metadata: Mapping[str, str] | None = None,
+    actions: Sequence[Action] = (),
 ) -> Posted:
     """Post a text message as `sender` in this transaction: it is stored and sent if and only if the transaction
     commits.
@@ -242,13 +246,14 @@ def post_message(
     The sender must be a member who can act, and the conversation open. Format and length are checked, and the hooks
     `in_transaction` and `audience` run, as for a client's message; `check_command`, `prepare_draft` and rates do not
     apply. A second post with the same `cid` changes nothing and returns the first result, with `dup` set: derive it
-    from what the message is about, so that retrying is safe.
+    from what the message is about, so that retrying is safe. `actions` are buttons, which only a bot can post.
 
     Raises `Refusal`. Not for the hook `audience`, which runs before its own event has a place in the log.
     """
     given = {
         "conversation": conversation, "cid": cid, "text": text, "reply_to": reply_to, "thread": thread,
         "metadata": dict(metadata) if metadata else None,
+        "actions": [codec.to_plain(each) for each in actions] or None,
     }  # fmt: skip
     asked = codec.structure({name: value for name, value in given.items() if value is not None}, PostMessage)
     limits = additions(tx).limits
@@ -259,6 +264,8 @@ def post_message(
     account = people.check_can_act(tx, sender.key)
     draft = Draft(
         asked.conversation, asked.cid, asked.text, asked.reply_to, asked.thread, metadata=asked.metadata,
-        sender=account.id,
+        content=buttons.as_content(account, "text", asked.actions or ()), sender=account.id,
     )  # fmt: skip
+    if draft.content is not None:
+        draft.sent = as_sent(draft)
     return post(tx, account, draft, limits.everyone_members)

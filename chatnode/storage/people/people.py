@@ -38,8 +38,10 @@ def create(
     role: str,
     bot: bool = False,
     source: str | None = None,
+    joins: bool = True,
 ) -> Account:
-    """Create an account, a member of every conversation that all users join. `password` is already hashed.
+    """Create an account, a member of every conversation that all users join, unless `joins` is false. `password` is
+    already hashed.
 
     With a `source`, it stands for an imported author, and is a member of none.
 
@@ -60,7 +62,7 @@ def create(
     except IntegrityError:
         raise _taken(tx, handle) from None
     account = Account(key, person, handle, name or handle, role, bot=bot, source=source)
-    if source is None:
+    if source is None and joins:
         join_what_everybody_joins(tx, account)
     return account
 
@@ -166,11 +168,24 @@ def public(account: Account) -> Person:
 def page(reader: Reader, viewer: Account | None, prefix: str, after: str | None, limit: int) -> list[Person]:
     """People whose handle begins with `prefix`, in the order of handles."""
     rows = reader.execute(
-        f"SELECT {_COLUMNS} FROM people "  # noqa: S608
-        "WHERE handle >= ? AND handle < ? AND handle > ? ORDER BY handle LIMIT ?",
-        (prefix.lower(), prefix.lower() + "\U0010ffff", after or "", limit),
-    )
+        f"SELECT {_COLUMNS} FROM people WHERE handle >= :prefix AND handle < :end AND handle > :after "  # noqa: S608
+        f"AND {may_list('people.key')} ORDER BY handle LIMIT :limit",
+        {
+            "prefix": prefix.lower(), "end": prefix.lower() + "\U0010ffff", "after": after or "", "limit": limit,
+            "me": viewer.key if viewer is not None else None,
+        },
+    )  # fmt: skip
     return enrich(reader, [public(Account(*row)) for row in rows], viewer)
+
+
+def may_list(person: str) -> str:
+    """SQL, a condition: whether `:me` sees the user with the key `person` in lists. A bot that a user owns sees those
+    with whom it shares a conversation; everyone else, and the operator, sees all."""
+    return (
+        "(NOT EXISTS (SELECT 1 FROM bots_owned own WHERE own.bot = :me) OR EXISTS (SELECT 1 FROM members mine "  # noqa: S608
+        "JOIN members other ON other.conversation = mine.conversation WHERE mine.person = :me "
+        f"AND mine.left_gid IS NULL AND other.person = {person} AND other.left_gid IS NULL))"
+    )
 
 
 def enrich(reader: Reader, found: list[Person], viewer: Account | None) -> list[Person]:

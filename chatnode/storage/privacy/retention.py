@@ -124,7 +124,7 @@ def _remove(tx: Transaction, conversation: int, upto: int) -> dict[str, int]:
             )
         if sql is not None:
             rows = tx.execute(sql, about).rowcount
-            if rows or isinstance(table, CoreTable):
+            if rows or (isinstance(table, CoreTable) and table.removed is not None):
                 counts[table.name] = rows
     sql = "DELETE FROM messages WHERE conversation = :conversation AND seq <= :upto"
     return counts | {"messages": tx.execute(sql, about).rowcount}

@@ -6,12 +6,13 @@ from chatnode.model import permissions
 from chatnode.storage.engine.dialect import IN_ORDER
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.kinds import Choice, Flag, Integer, Json, PersonId, String, Timestamp
+from chatnode.storage.people.people import may_list
 
 PEOPLE = Collection(
     "people",
     "All accounts, and the authors of imported messages.",
     "people item",
-    "TRUE",
+    may_list("item.key"),
     (
         Field("person_id", PersonId(), "item.id", ("id", "person")),
         Field("handle", String(), "item.handle"),

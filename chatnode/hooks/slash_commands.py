@@ -1,0 +1,57 @@
+"""The slash commands that the running plugins offer, each behind a barrier."""
+
+from __future__ import annotations
+
+from functools import partial
+from math import inf
+from typing import Any
+
+import attrs
+
+from chatnode.dispatch.caller import Caller
+from chatnode.errors import Refusal
+from chatnode.hooks.guard import HookFailed, guard
+from chatnode.hooks.manager import Loaded, Manager
+from chatnode.hooks.slash import Slash, SlashCall, SlashReply
+
+
+@attrs.frozen
+class PluginCommand:
+    """A slash command of a running plugin."""
+
+    slash: Slash
+    _loaded: Loaded
+    _plugins: Manager
+
+    @property
+    def plugin(self) -> str:
+        return self._loaded.plugin.name
+
+    async def run(self, caller: Caller, call: SlashCall) -> SlashReply | None:
+        """Have the plugin carry it out. Raises `Refusal`: its own, or `internal` if it fails.
+
+        It has no time limit, as a command of the plugin has none.
+        """
+        report = partial(self._plugins.report, self.plugin)
+        hook = f"slash /{self.slash.name}"
+        try:
+            found: Any = await guard(self.slash.handler, self.plugin, hook, inf, report)(
+                self._loaded.context_of(caller), call
+            )
+        except HookFailed as failure:
+            raise failure.as_refusal() from failure
+        if found is not None and not (isinstance(found, SlashReply) and found.text.strip()):
+            report(hook, "returned something other than a SlashReply with a text, or None")
+            raise Refusal("internal", f"the plugin {self.plugin} failed; see the node's log")
+        return found
+
+
+class SlashCommands:
+    """Created when the plugins are loaded."""
+
+    def __init__(self, plugins: Manager) -> None:
+        self._all = [PluginCommand(slash, loaded, plugins) for loaded in plugins for slash in loaded.plugin.slash]
+
+    def offered(self, caller: Caller, name: str | None = None) -> list[PluginCommand]:
+        """What plugins offer the requester: all of it, or the commands with a name."""
+        return [each for each in self._all if name in (None, each.slash.name) and caller.may(each.slash.permission)]

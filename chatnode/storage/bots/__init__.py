@@ -1,0 +1,1 @@
+"""Bots that users own, what bots offer, and what users invoke."""

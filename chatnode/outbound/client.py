@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import attrs
 import trio
 
 from chatnode.addresses import EgressProxy, IPAddress, IPNetwork, parse_proxy
@@ -32,15 +31,6 @@ _OUTCOMES: tuple[tuple[type[BaseException], str], ...] = (
     (Blocked, "blocked"), (Paused, "paused"), (TimedOut, "timed_out"), (BodyTooLarge, "too_large"),
     (Unwanted, "unwanted"), (Failed, "failed"),
 )  # fmt: skip
-
-
-@attrs.frozen
-class OutboundStatistics:
-    """`running` requests have their turn now; `idle` connections are kept; `paused` origins are left alone."""
-
-    running: int
-    idle: int
-    paused: int
 
 
 class Outbound:
@@ -95,9 +85,20 @@ class Outbound:
         finally:
             self._metrics.outbound_requests[purpose.name, outcome] += 1
 
-    def statistics(self) -> OutboundStatistics:
-        """What is going on now."""
-        return OutboundStatistics(self._turns.running, len(self._idle), self._breakers.open)
+    @property
+    def running(self) -> int:
+        """How many requests are under way."""
+        return self._turns.running
+
+    @property
+    def idle(self) -> int:
+        """How many connections are kept for another request."""
+        return len(self._idle)
+
+    @property
+    def paused(self) -> int:
+        """How many origins are left alone for now, because they failed or asked for it."""
+        return self._breakers.open
 
     async def aclose(self) -> None:
         """Close the connections that are kept."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ async def inside() -> None:
     """Runs there: port 53 is ours, and 9.9.9.9 is an address of this machine."""
     server = NameServer(["127.0.0.2"], ["127.0.0.1"])
     async with trio.open_nursery() as nursery:
-        await nursery.start(lambda task_status: server.serve(task_status, port=53))
+        await nursery.start(partial(server.serve, port=53))
         script = answers(answer(b"ok", connection="close"))
         async with site(script, host="127.0.0.2", port=8_080) as harmless, site(port=8_080) as victim:
             async with outbound(harmless.place) as client:

@@ -40,6 +40,13 @@ def answers(*each: bytes) -> Script:
     return say
 
 
+async def drop(stream: trio.abc.Stream, request: bytes = b"") -> None:
+    """A script that never answers, and ends when the other side closes."""
+    while await stream.receive_some():
+        pass
+    raise EOFError
+
+
 @attrs.define
 class Site:
     """`open` connections are there now, of all that there were."""
@@ -152,6 +159,6 @@ def _found(names: Mapping[str, Sequence[str]], host: str) -> Sequence[str]:
     return names[host]
 
 
-def purpose(**rules: Any) -> Purpose:
+def purpose(name: str = "test", **rules: Any) -> Purpose:
     """One for tests."""
-    return Purpose("test", **rules)
+    return Purpose(name, **rules)

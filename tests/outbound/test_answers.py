@@ -12,7 +12,7 @@ import trio.testing
 
 from chatnode.outbound.breakers import read_retry_after
 from chatnode.outbound.errors import Blocked, BodyTooLarge, Failed, TimedOut, Unwanted
-from tests.outbound.sites import Script, answer, answers, outbound, purpose, site
+from tests.outbound.sites import Script, answer, answers, drop, outbound, purpose, site
 
 SMALL = purpose(most_bytes=1_000)
 
@@ -174,7 +174,7 @@ async def until_closed(stream: trio.abc.Stream, request: bytes) -> None:
 
 async def says_ten_gigabytes(stream: trio.abc.Stream, request: bytes) -> None:
     await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n")
-    await trio.sleep_forever()
+    await drop(stream)
 
 
 @pytest.mark.parametrize("script", [endless, until_closed, says_ten_gigabytes])
@@ -224,13 +224,6 @@ async def test_what_is_not_http_fails(said: bytes) -> None:
 
 
 # ---- time
-
-
-async def drop(stream: trio.abc.Stream) -> None:
-    """Wait until the other side closes."""
-    while await stream.receive_some():
-        pass
-    raise EOFError
 
 
 async def test_a_server_that_never_answers_is_given_up_after_ten_seconds(mock_clock: trio.testing.MockClock) -> None:

@@ -194,12 +194,12 @@ async def test_a_name_is_looked_up_once_and_the_judged_address_is_the_one_that_i
         async with trio.open_nursery() as nursery:
             await nursery.start(server.serve)
             async with outbound(harmless.place, names=server.look_up) as client:
-                url = f"http://rebind.example:{victim.port}/"
-                answered = await client.request(purpose(), "GET", url)
+                url, kind = f"http://rebind.example:{victim.port}/", purpose(ports=(victim.port,))
+                answered = await client.request(kind, "GET", url)
                 assert (answered.body, answered.address) == (b"harmless", "127.0.0.2")
                 assert server.asked == {"A": 1, "AAAA": 1}
-                with pytest.raises(Blocked):
-                    await client.request(purpose(), "GET", url)
+                with pytest.raises(Blocked, match="not public"):
+                    await client.request(kind, "GET", url)
                 assert server.asked == {"A": 2, "AAAA": 2}
             nursery.cancel_scope.cancel()
     assert victim.connections == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import threading
+from functools import partial
+from typing import Any
 
 import pytest
 import trio
@@ -12,17 +14,11 @@ from chatnode.outbound.breakers import Breakers
 from chatnode.outbound.client import Outbound
 from chatnode.outbound.errors import Blocked, BodyTooLarge, Failed, Paused, TimedOut
 from chatnode.outbound.resolve import THREADS
-from tests.outbound.sites import Site, answer, answers, outbound, purpose, site
+from tests.outbound.sites import Site, answer, answers, drop, outbound, purpose, site
 
 
-async def ask(client: Outbound, there: Site, **rules: object) -> int:
+async def ask(client: Outbound, there: Site, **rules: Any) -> int:
     return (await client.request(purpose(**rules), "GET", there.url())).status
-
-
-async def together(*asking: Callable[[], Awaitable[object]]) -> None:
-    async with trio.open_nursery() as nursery:
-        for each in asking:
-            nursery.start_soon(each)
 
 
 # ---- connections
@@ -121,12 +117,13 @@ async def test_one_address_gets_a_few_at_a_time_and_others_do_not_wait_for_it() 
 
 
 async def test_a_purpose_and_the_node_have_limits_too() -> None:
-    for settings, rules in (({}, {"at_a_time": 2}), ({"connections": 2}, {})):
+    both: list[tuple[dict[str, Any], dict[str, Any]]] = [({}, {"at_a_time": 2}), ({"connections": 2}, {})]
+    for settings, rules in both:
         gate = Gate()
         async with site(gate.script) as there, outbound(there.place, per_address=9, **settings) as client:
             async with trio.open_nursery() as nursery:
                 for _ in range(6):
-                    nursery.start_soon(lambda: ask(client, there, **rules))
+                    nursery.start_soon(partial(ask, client, there, **rules))
                 while client.running < 2 or len(there.requests) < 2:  # noqa: ASYNC110
                     await trio.sleep(0.01)
                 assert (client.running, there.open) == (2, 2)
@@ -140,21 +137,19 @@ async def test_waiting_for_a_turn_ends(mock_clock: trio.testing.MockClock) -> No
     gate = Gate()
     async with site(gate.script) as there, outbound(there.place, per_address=1) as client:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(lambda: ask(client, there, seconds=60))
+            nursery.start_soon(partial(ask, client, there, seconds=60))
             while not there.requests:  # noqa: ASYNC110
                 await trio.lowlevel.checkpoint()
-            with pytest.raises(Paused, match="too many requests"):
-                async with trio.open_nursery() as inner:
-                    inner.start_soon(single, lambda: ask(client, there, seconds=5))
-                    await trio.sleep(0)
-                    await until_waiting(client)
-                    mock_clock.jump(5.1)
-            gate.opened.set()
+
+            async def second() -> None:
+                with pytest.raises(Paused, match="too many requests"):
+                    await ask(client, there, seconds=5)
+                gate.opened.set()
+
+            nursery.start_soon(second)
+            await until_waiting(client)
+            mock_clock.jump(5.1)
         assert len(there.requests) == 1
-
-
-async def single(run: Callable[[], Awaitable[object]]) -> None:
-    await run()
 
 
 async def until_waiting(client: Outbound) -> None:
@@ -167,8 +162,6 @@ async def until_waiting(client: Outbound) -> None:
 
 async def test_names_that_nobody_answers_for_do_not_block_what_others_need() -> None:
     """Each holds a thread of the resolver's own, and no more than those."""
-    import threading
-
     stuck, let_go = threading.Semaphore(0), threading.Event()
 
     def black_hole(host: str) -> list[str]:
@@ -264,17 +257,11 @@ async def test_retry_after_is_for_every_request_to_the_origin(status: int, mock_
             assert await ask(client, there) == status
             for name in ("one", "two"):
                 with pytest.raises(Paused) as paused:
-                    await client.request(attr_named(name), "GET", there.url("/elsewhere"))
+                    await client.request(purpose(name), "GET", there.url("/elsewhere"))
                 assert 89 < paused.value.seconds <= 90
             assert await ask(client, other) == 200
             mock_clock.jump(91)
             assert await ask(client, there) == 200
-
-
-def attr_named(name: str):  # noqa: ANN201
-    import attrs
-
-    return attrs.evolve(purpose(), name=name)
 
 
 async def test_only_one_request_tries_an_origin_that_failed(mock_clock: trio.testing.MockClock) -> None:
@@ -319,14 +306,13 @@ async def test_a_success_beside_a_wait_does_not_end_it(mock_clock: trio.testing.
 async def test_a_cancelled_request_leaves_no_connection() -> None:
     async def half(stream: trio.abc.Stream, request: bytes) -> None:
         await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
-        await trio.sleep_forever()
+        await drop(stream)
 
-    gate = Gate()
-    for script in (gate.script, half):
+    for script in (drop, half):
         async with site(script) as there, outbound(there.place) as client:
             async with trio.open_nursery() as nursery:
                 for _ in range(3):
-                    nursery.start_soon(lambda: ask(client, there))
+                    nursery.start_soon(ask, client, there)
                 while len(there.requests) < 3:  # noqa: ASYNC110
                     await trio.sleep(0.01)
                 nursery.cancel_scope.cancel()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 import trustme
 
 from chatnode.outbound.errors import Blocked, Failed
@@ -110,14 +111,10 @@ async def test_a_proxy_that_is_gone_fails() -> None:
             await client.request(purpose(), "GET", "http://a.example/")
 
 
-def test_the_reader_of_requests_splits_them() -> None:
+async def test_the_reader_of_requests_splits_them() -> None:
     """The tests' own server: two requests in one packet are two."""
     sent = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nhiGET / HTTP/1.1\r\n\r\n"
-
-    async def read() -> None:
-        stream = trio.testing.memory_stream_pair()[0]
-        first, rest = await read_request(stream, sent)
-        second, rest = await read_request(stream, rest)
-        assert (first[-2:], second[:3], rest) == (b"hi", b"GET", b"")
-
-    trio.run(read)
+    stream, _ = trio.testing.memory_stream_pair()
+    first, rest = await read_request(stream, sent)
+    second, rest = await read_request(stream, rest)
+    assert (first[-2:], second[:3], rest) == (b"hi", b"GET", b"")

@@ -173,7 +173,7 @@ LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
 
 
 def public(address: IPAddress, *, nat64: bool = False) -> bool:
-    """Whether an address is on the public internet. With `nat64`, one in 64:ff9b::/96 is what the IPv4 address in it is.
+    """Whether an address is on the public internet. With `nat64`, one in 64:ff9b::/96 is if the IPv4 address in it is.
 
     `ipaddress.is_global` is no substitute: Python 3.11 says that 64:ff9b::7f00:1, 2002:7f00:1::, ::127.0.0.1, fec0::1
     and 224.0.0.1 are global.
@@ -197,7 +197,9 @@ def with_embedded(address: IPAddress) -> Iterator[IPAddress]:
     if address.teredo is not None:
         yield from address.teredo
     high = int(address) >> 32
-    if high in (0, 0xFFFF, 0xFFFF_0000) or address in NAT64 or address in LOCAL_NAT64:  # compatible, mapped, SIIT (RFC 2765)
+    if (
+        high in (0, 0xFFFF, 0xFFFF_0000) or address in NAT64 or address in LOCAL_NAT64
+    ):  # compatible, mapped, SIIT (RFC 2765)
         yield _last_32(address)
 
 

@@ -135,9 +135,7 @@ class Outbound:
             except trio.TooSlowError:
                 raise TimedOut(f"{target.origin} took longer than {purpose.seconds:g} s") from None
 
-    async def _judged_addresses(
-        self, target: Target, purpose: Purpose, own: frozenset[IPNetwork]
-    ) -> list[IPAddress]:
+    async def _judged_addresses(self, target: Target, purpose: Purpose, own: frozenset[IPNetwork]) -> list[IPAddress]:
         """Where to connect to. All of a host's addresses must pass: a mix is an attack, or a mistake."""
         if self._proxy is not None:
             return await self._resolver.resolve(self._proxy.url.host.strip("[]"))

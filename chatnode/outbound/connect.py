@@ -46,13 +46,13 @@ class _ByteStream(httpcore2.AsyncNetworkStream):
         self._stream = stream
         self._socket = socket.socket
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         try:
             return bytes(await self._stream.receive_some(max_bytes))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise httpcore2.ReadError from None
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         try:
             await self._stream.send_all(buffer)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -71,7 +71,7 @@ class _Http(httpcore2.AsyncHTTP11Connection):
 
 
 class IncomingAnswer:
-    """An answer whose head was read. `headers` are by name in lower case; values of the same name are joined by commas."""
+    """An answer whose head was read. `headers` are by name in lower case; values of one name are joined by commas."""
 
     def __init__(self, origin: str, response: httpcore2.Response) -> None:
         self.status = response.status

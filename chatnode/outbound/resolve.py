@@ -89,6 +89,7 @@ class Resolver:
 OWN_SECONDS = 10.0
 """How long this machine's addresses are kept; they may change at any time."""
 
+
 def own_addresses(proc: Path = Path("/proc/net")) -> frozenset[IPNetwork]:
     """The addresses of all interfaces, and networks that are routed to this machine itself, as Linux lists them for
     everyone. Raises `OSError`."""

@@ -77,9 +77,14 @@ class Site:
 
 @asynccontextmanager
 async def site(
-    script: Script = answers(answer(b"ok")), *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    script: Script | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncGenerator[Site]:
-    """A server; it ends with the block."""
+    """A server; it ends with the block. It answers "ok" if no script says otherwise."""
+    script = script or answers(answer(b"ok"))
     listeners = await trio.open_tcp_listeners(port, host=host)
     there = Site(host, listeners[0].socket.getsockname()[1], "http" if tls is None else "https")
 

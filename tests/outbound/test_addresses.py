@@ -108,7 +108,7 @@ def test_metadata_services_are_known() -> None:
         ("http://example.org?x", "http://example.org/?x"),
         ("https://bücher.example/käse?für=1", "https://xn--bcher-kva.example/k%C3%A4se?f%C3%BCr=1"),
         ("https://example.org/a%20b?c=%2F&d=e/f?g", "https://example.org/a%20b?c=%2F&d=e/f?g"),
-        ("https://example.org/a\\b<>\"{}|^`", "https://example.org/a%5Cb%3C%3E%22%7B%7D%7C%5E%60"),
+        ('https://example.org/a\\b<>"{}|^`', "https://example.org/a%5Cb%3C%3E%22%7B%7D%7C%5E%60"),
         ("http://93.184.215.14/", "http://93.184.215.14/"),
         ("http://[2606:2800:21F:0::1]:81/", "http://[2606:2800:21f::1]:81/"),
         ("https://example.org/?q=user@host:1", "https://example.org/?q=user@host:1"),

@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 
 import dns.flags
 import dns.message
@@ -80,13 +81,13 @@ async def test_no_form_of_a_host_is_let_through(victim: Site) -> None:
 
 
 async def test_no_name_that_means_such_an_address_is_let_through(victim: Site) -> None:
-    for address in ADDRESSES:
-        for found in ([address], [PUBLIC, address], [address, PUBLIC]):
-            async with outbound(names={"evil.example": found}) as client:
+    names: dict[str, list[str]] = {}
+    async with outbound(names=names) as client:
+        for address in ADDRESSES:
+            for found in ([address], [PUBLIC, address], [address, PUBLIC]):
+                names["evil.example"] = found
                 with pytest.raises(Blocked):
-                    await client.request(
-                        purpose(ports=(victim.port,)), "GET", f"http://evil.example:{victim.port}/"
-                    )
+                    await client.request(purpose(ports=(victim.port,)), "GET", f"http://evil.example:{victim.port}/")
     assert victim.connections == 0
 
 
@@ -104,17 +105,15 @@ def test_the_table_refuses_what_the_system_makes_of_numbers(form: str) -> None:
 async def test_no_redirect_leads_there(victim: Site) -> None:
     locations = [f"http://{host}:{victim.port}/" for host in HOSTS if host.isascii() and "\t" not in host]
     locations += [f"//127.0.0.1:{victim.port}/", "file:///etc/passwd", f"http://evil.example:{victim.port}/"]
-    for status in (301, 302, 303, 307, 308):
-        script = answers(*(answer(status=status, location=location) for location in locations))
+    kind = purpose(ports=(80, victim.port), redirects=5)
+    for status, some in ((302, locations), *((status, locations[:3]) for status in (301, 303, 307, 308))):
+        script = answers(*(answer(status=status, location=location) for location in some))
         names = {"hop.example": ["127.0.0.1"], "evil.example": ["127.0.0.1"]}
         async with site(script) as hop, outbound(f"hop.example:{hop.port}", names=names) as client:
-            for location in locations:
+            for _ in some:
                 with pytest.raises(Blocked):
-                    answered = await client.request(
-                        purpose(ports=(80, victim.port), redirects=5), "GET", hop.url(host="hop.example")
-                    )
-                    pytest.fail(f"{location} was let through: {answered}")
-            assert len(hop.requests) == len(locations)
+                    await client.request(kind, "GET", hop.url(host="hop.example"))
+            assert len(hop.requests) == len(some)
     assert victim.connections == 0
 
 
@@ -128,7 +127,7 @@ async def test_an_own_public_address_is_refused_before_it_is_connected_to() -> N
 def test_the_addresses_of_this_machine_are_found() -> None:
     found = own_addresses()
     assert ip_network("127.0.0.1") in found
-    for line in open("/proc/net/if_inet6", encoding="ascii"):
+    for line in Path("/proc/net/if_inet6").read_text().splitlines():
         assert any(ip_address(bytes.fromhex(line[:32])) in network for network in found)
 
 
@@ -153,9 +152,7 @@ class NameServer:
         self.asked: Counter[str] = Counter()
         self._turns = turns
 
-    async def serve(
-        self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED, *, port: int = 0
-    ) -> None:
+    async def serve(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED, *, port: int = 0) -> None:
         with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as sock:
             await sock.bind(("127.0.0.1", port))
             self.port = sock.getsockname()[1]
@@ -227,9 +224,7 @@ async def test_mixed_answers_of_a_server_are_refused(victim: Site) -> None:
             await nursery.start(server.serve)
             async with outbound(harmless.place, names=server.look_up) as client:
                 with pytest.raises(Blocked):
-                    await client.request(
-                        purpose(ports=(victim.port,)), "GET", f"http://mixed.example:{victim.port}/"
-                    )
+                    await client.request(purpose(ports=(victim.port,)), "GET", f"http://mixed.example:{victim.port}/")
             nursery.cancel_scope.cancel()
             assert harmless.connections == 0
     assert victim.connections == 0

@@ -64,6 +64,7 @@ async def test_what_expired_is_closed_without_another_request(mock_clock: trio.t
         await ask(client, there)
         for connection in client._idle._idle:
             connection._http._expire_at = 0.0
+        await trio.testing.wait_all_tasks_blocked()
         mock_clock.jump(5.1)
         await there.wait_closed()
         assert client.idle == 0
@@ -138,7 +139,7 @@ async def test_waiting_for_a_turn_ends(mock_clock: trio.testing.MockClock) -> No
     async with site(gate.script) as there, outbound(there.place, per_address=1) as client:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(partial(ask, client, there, seconds=60))
-            while not there.requests:  # noqa: ASYNC110
+            while not there.requests:
                 await trio.lowlevel.checkpoint()
 
             async def second() -> None:

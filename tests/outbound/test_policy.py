@@ -177,8 +177,8 @@ def test_rules_are_normalized(text: str, read: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "*", "*.lan", "http://ntfy.lan", "ntfy.lan/x", "ntfy.lan:0", "ntfy.lan:99999", "ntfy.lan:http", "10.0.0.5/33",
-        "10.0.0.0/8:80", "127.1", "0x7f000001", "fe80::1%eth0", "[fd00::5", "a b", "ntfy.lan,other.lan",
+        "", "*", "*.lan", "http://ntfy.lan", "ntfy.lan/x", "ntfy.lan:0", "ntfy.lan:99999", "ntfy.lan:http",
+        "10.0.0.5/33", "10.0.0.0/8:80", "127.1", "0x7f000001", "fe80::1%eth0", "[fd00::5", "a b", "ntfy.lan,other.lan",
     ],
 )  # fmt: skip
 def test_a_rule_that_cannot_be_understood_stops_the_start(text: str, tmp_path: Path) -> None:

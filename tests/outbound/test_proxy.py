@@ -82,7 +82,7 @@ async def test_urls_and_tunnels_go_through_the_proxy(tmp_path: Path, monkeypatch
 
 async def test_what_the_proxy_refuses_is_refused_and_denied_hosts_do_not_reach_it() -> None:
     async with proxy() as through:
-        url = f"http://127.0.0.1:{through.port}"
+        url = f"http://proxy.example:{through.port}"
         async with outbound(names=knows_only_the_proxy, proxy=url, deny=("denied.example",)) as client:
             with pytest.raises(Blocked, match=r"the proxy refuses https://b\.example"):
                 await client.request(purpose(), "GET", "https://b.example/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ssl
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -37,9 +38,11 @@ def server_context(authority: trustme.CA, *names: str, **options: object) -> ssl
 def self_signed(directory: Path) -> ssl.SSLContext:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a.example")])
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
+    builder = builder.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(
+        now + datetime.timedelta(days=1)
+    )
     builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("a.example")]), critical=False)
     plain = serialization.NoEncryption()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
@@ -78,7 +81,7 @@ async def test_certificates_that_are_not_valid_are_refused(authority: trustme.CA
     assert "Hostname mismatch" in await failure(other_name)
     by_number = server_context(authority, "a.example")
     assert "address mismatch" in await failure(by_number, "127.0.0.1")
-    yesterday = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+    yesterday = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
     assert "expired" in await failure(server_context(authority, "a.example", not_after=yesterday))
     stranger = server_context(trustme.CA(), "a.example")
     assert "issuer" in await failure(stranger)
@@ -87,9 +90,9 @@ async def test_certificates_that_are_not_valid_are_refused(authority: trustme.CA
 
 async def test_old_versions_are_refused(authority: trustme.CA) -> None:
     old = server_context(authority, "a.example")
-    with pytest.warns(DeprecationWarning):
-        old.minimum_version = ssl.TLSVersion.TLSv1
-        old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     old.set_ciphers("ALL:@SECLEVEL=0")
     assert "TLS 1.2" in await failure(old)
 

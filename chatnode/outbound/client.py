@@ -97,7 +97,7 @@ class Outbound:
 
     @property
     def paused(self) -> int:
-        """How many origins are left alone for now, because they failed or asked for it."""
+        """How many origins are left alone for now, because they failed or asked for it; counted for each purpose."""
         return self._breakers.open
 
     async def aclose(self) -> None:
@@ -123,17 +123,21 @@ class Outbound:
         # Before the breaker: what fails here is no fault of the origin.
         network = await self._loaded()
         own = frozenset[IPNetwork]() if self._proxy is not None else await self._own.get()
-        with self._breakers.attempt(target.origin):
-            try:
+        # Hosts that redirected here may have taken most of the time; then this one is not to blame.
+        is_first = time.seconds >= purpose.seconds
+        try:
+            with self._breakers.attempt(purpose.name, target.origin, slowness_counts=is_first):
                 with time.spend():
                     addresses = await self._judged_addresses(target, purpose, own)
                 key = target.host if self._proxy is not None else str(addresses[0])
                 async with self._turns.take(purpose, key, target.origin):
-                    self._breakers.check(target.origin)
+                    self._breakers.check(purpose.name, target.origin)
                     with time.spend():
                         return await self._exchange(network, purpose, hop, addresses, follow)
-            except trio.TooSlowError:
-                raise TimedOut(f"{target.origin} took longer than {purpose.seconds:g} s") from None
+        except trio.TooSlowError:
+            raise TimedOut(f"{target.origin} took longer than {purpose.seconds:g} s") from None
+        except trio.TooSlowError:
+            raise too_slow from None
 
     async def _judged_addresses(self, target: Target, purpose: Purpose, own: frozenset[IPNetwork]) -> list[IPAddress]:
         """Where to connect to. All of a host's addresses must pass: a mix is an attack, or a mistake."""
@@ -168,7 +172,7 @@ class Outbound:
             else:
                 connection.close()
         status, headers = incoming.status, incoming.headers
-        self._breakers.answered(origin, status, headers.get("retry-after", ""))
+        self._breakers.answered(purpose.name, origin, status, headers.get("retry-after", ""))
         return following or Answer(status, headers, body, hop.target.url, str(connection.address))
 
     async def _loaded(self) -> Network:

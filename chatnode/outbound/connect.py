@@ -10,7 +10,7 @@ import logging
 import socket
 import ssl
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -34,27 +34,43 @@ KEEP_ALIVE_SECONDS = 4.0
 """Less than the 5 s after which Node.js and Apache close an idle connection, so that requests hardly ever meet that."""
 MOST_HEAD_BYTES = 32_768
 _READ_BYTES = 16_384
+_SEND_BYTES = 65_536
 
 # At the level debug it logs whole requests: URLs, and headers with secrets.
 logging.getLogger("httpcore2").setLevel(logging.WARNING)
 
 
 class _ByteStream(httpcore2.AsyncNetworkStream):
-    """A stream of trio as httpcore2 wants it. Times are limited by who waits."""
+    """A stream of trio as httpcore2 wants it. Times are limited by who waits.
+
+    Head and body are written one after the other; they are sent together, before the answer is read.
+    """
 
     def __init__(self, stream: trio.abc.Stream, socket: trio.SocketStream) -> None:
         self._stream = stream
         self._socket = socket.socket
+        self._unsent = bytearray()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        # A peer may answer and close before it has read all: then the answer counts.
+        with suppress(httpcore2.WriteError):
+            await self._flush()
         try:
             return bytes(await self._stream.receive_some(max_bytes))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise httpcore2.ReadError from None
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        self._unsent += buffer
+        if len(self._unsent) >= _SEND_BYTES:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        data, self._unsent = bytes(self._unsent), bytearray()
+        if not data:
+            return
         try:
-            await self._stream.send_all(buffer)
+            await self._stream.send_all(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise httpcore2.WriteError from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import time
 from email.utils import formatdate
+from functools import partial
 
 import pytest
 import trio
@@ -322,3 +323,25 @@ def test_retry_after_may_be_a_date() -> None:
     wait = read_retry_after(formatdate(time.time() + 100, usegmt=True))
     assert wait is not None
     assert 90 < wait <= 100
+
+
+async def test_a_large_body_is_sent_whole_and_an_early_answer_is_heard() -> None:
+    async with site(answers(answer(b"ok"))) as there, outbound(there.place) as client:
+        for size in (0, 1, 65_535, 65_536, 3_000_000):
+            await client.request(purpose(), "POST", there.url(), body=b"x" * size)
+            assert there.requests[-1].endswith(b"\r\n\r\n" + b"x" * size)
+
+    async def refuse_at_once(stream: trio.SocketStream) -> None:
+        await stream.receive_some(1)
+        await stream.send_all(answer(b"too much", status=413, connection="close"))
+        await stream.send_eof()
+        while await stream.receive_some():
+            pass
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, refuse_at_once, 0, host="127.0.0.1"))
+        place = f"127.0.0.1:{listeners[0].socket.getsockname()[1]}"
+        async with outbound(place) as client:
+            answered = await client.request(purpose(), "POST", f"http://{place}/", body=b"x" * 3_000_000)
+            assert (answered.status, answered.body) == (413, b"too much")
+        nursery.cancel_scope.cancel()

@@ -256,11 +256,12 @@ async def test_retry_after_is_for_every_request_to_the_origin(status: int, mock_
     async with site(answers(answer(status=status, retry_after="90"), answer(b"ok"))) as there, site() as other:
         async with outbound(there.place, other.place) as client:
             assert await ask(client, there) == status
-            for name in ("one", "two"):
+            for path in ("/", "/elsewhere"):
                 with pytest.raises(Paused) as paused:
-                    await client.request(purpose(name), "GET", there.url("/elsewhere"))
+                    await client.request(purpose(), "GET", there.url(path))
                 assert 89 < paused.value.seconds <= 90
             assert await ask(client, other) == 200
+            assert await ask(client, there, name="another purpose") == 200
             mock_clock.jump(91)
             assert await ask(client, there) == 200
 
@@ -268,17 +269,17 @@ async def test_retry_after_is_for_every_request_to_the_origin(status: int, mock_
 async def test_only_one_request_tries_an_origin_that_failed(mock_clock: trio.testing.MockClock) -> None:
     breakers = Breakers()
     for _ in range(5):
-        with pytest.raises(TimedOut), breakers.attempt("a"):
+        with pytest.raises(TimedOut), breakers.attempt("test", "a"):
             raise TimedOut("slow")
     mock_clock.jump(31)
-    with breakers.attempt("a"):
-        with pytest.raises(Paused, match="being tried"), breakers.attempt("a"):
+    with breakers.attempt("test", "a"):
+        with pytest.raises(Paused, match="being tried"), breakers.attempt("test", "a"):
             pass
-    with pytest.raises(KeyboardInterrupt), breakers.attempt("a"):  # ended from outside: the next may try
+    with pytest.raises(KeyboardInterrupt), breakers.attempt("test", "a"):  # ended from outside: the next may try
         raise KeyboardInterrupt
-    with breakers.attempt("a"):
-        breakers.answered("a", 200, "")
-    with breakers.attempt("a"), breakers.attempt("a"):
+    with breakers.attempt("test", "a"):
+        breakers.answered("test", "a", 200, "")
+    with breakers.attempt("test", "a"), breakers.attempt("test", "a"):
         pass
 
 
@@ -287,18 +288,35 @@ async def test_what_was_under_way_when_a_breaker_opened_does_not_lengthen_it(
 ) -> None:
     breakers = Breakers()
     for _ in range(20):
-        breakers.answered("a", 503, "")
+        breakers.answered("test", "a", 503, "")
     with pytest.raises(Paused) as paused:
-        breakers.check("a")
+        breakers.check("test", "a")
     assert paused.value.seconds == 30
 
 
 async def test_a_success_beside_a_wait_does_not_end_it(mock_clock: trio.testing.MockClock) -> None:
     breakers = Breakers()
-    breakers.answered("a", 429, "600")
-    breakers.answered("a", 201, "")
+    breakers.answered("test", "a", 429, "600")
+    breakers.answered("test", "a", 201, "")
     with pytest.raises(Paused):
-        breakers.check("a")
+        breakers.check("test", "a")
+
+
+async def test_a_slow_redirect_to_a_host_is_no_failure_of_that_host(mock_clock: trio.testing.MockClock) -> None:
+    async def slowly(stream: trio.abc.Stream, request: bytes) -> None:
+        mock_clock.jump(9.9)
+        await stream.send_all(answer(status=302, location=victim.url()))
+
+    async def takes_a_moment(stream: trio.abc.Stream, request: bytes) -> None:
+        mock_clock.jump(0.2)
+        await trio.testing.wait_all_tasks_blocked()
+        await stream.send_all(answer(b"ok"))
+
+    async with site(takes_a_moment) as victim, site(slowly) as there, outbound(there.place, victim.place) as client:
+        for _ in range(8):
+            with pytest.raises(TimedOut, match="took longer than 10 s"):
+                await ask(client, there, redirects=1, seconds=10)
+        assert await ask(client, victim, seconds=10) == 200
 
 
 # ---- cancellation

@@ -136,8 +136,6 @@ class Outbound:
                         return await self._exchange(network, purpose, hop, addresses, follow)
         except trio.TooSlowError:
             raise TimedOut(f"{target.origin} took longer than {purpose.seconds:g} s") from None
-        except trio.TooSlowError:
-            raise too_slow from None
 
     async def _judged_addresses(self, target: Target, purpose: Purpose, own: frozenset[IPNetwork]) -> list[IPAddress]:
         """Where to connect to. All of a host's addresses must pass: a mix is an attack, or a mistake."""

@@ -53,6 +53,8 @@ class Metrics:
         self.overflows = 0
         self.mails: dict[str, int] = {"sent": 0, "later": 0, "never": 0}
         """Mails handed to the SMTP server, by what became of them."""
+        self.outbound_requests: dict[tuple[str, str], int] = defaultdict(int)
+        """By purpose and outcome."""
         self.of_plugins: dict[tuple[str, str], float] = {}
 
     def request(self, command: str, outcome: str, seconds: float) -> None:

@@ -70,6 +70,7 @@ from chatnode.model.events import (
 from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Title, Who, Whole
 from chatnode.model.folding import caseless, folded, is_blank
 from chatnode.model.ids import direct_id, message_id, new_id
+from chatnode.model.mentions import mentions as find_mentions
 from chatnode.model.messages import FileRef, Location, Media, Message, Notice, ThumbnailSize
 from chatnode.model.people import Account, Person, PersonRef
 from chatnode.model.permissions import CHAT, MANAGE_PEOPLE, MODERATE, OPERATE
@@ -271,6 +272,7 @@ __all__ = [
     "direct_id",
     "file_response",
     "filter_sql",
+    "find_mentions",
     "find_person",
     "find_presence",
     "folded",

@@ -1,0 +1,87 @@
+"""What the commands on incoming webhooks take and give. Times are RFC 3339 in UTC."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import attrs
+
+from chatnode.api import Id, Name, PersonRef, Who, Whole
+
+MOST_GRACE_HOURS = 168
+
+_Grace = Annotated[int, Whole(0, MOST_GRACE_HOURS)]
+
+
+@attrs.define
+class IncomingHook:
+    """An incoming webhook. Its messages come from `bot`.
+
+    `mentions_everyone`: @everyone in its messages notifies everyone. `signed`: it accepts signed posts only. `posts` is
+    how many posts it has taken, `used_at` when it took the last one. `rotated_until`: the token from before the last
+    rotation works until then.
+    """
+
+    webhook: str
+    name: str
+    conversation: str
+    bot: PersonRef
+    mentions_everyone: bool
+    signed: bool
+    posts: int
+    created_at: str
+    used_at: str | None = None
+    rotated_until: str | None = None
+
+
+@attrs.define
+class AddIncoming:
+    """`bot` is the handle or id of a bot to post as; without it, the webhook gets a bot of its own with its name."""
+
+    conversation: Id
+    name: Name
+    bot: Who | None = None
+    mentions_everyone: bool = False
+    signed: bool = False
+
+
+@attrs.define
+class OfIncoming:
+    """An incoming webhook by its id."""
+
+    webhook: Id
+
+
+@attrs.define
+class RotateIncoming:
+    """`grace_hours`: how long the old token, and the old secret, still work."""
+
+    webhook: Id
+    grace_hours: _Grace = 0
+
+
+@attrs.define
+class IncomingSecrets:
+    """A webhook with what is shown only once: the `url` to post to, and the `secret` that signs posts, if it is
+    `signed`. Both are as good as a password."""
+
+    webhook: IncomingHook
+    url: str
+    secret: str | None = None
+
+
+@attrs.define
+class ListIncoming:
+    """The webhooks of one conversation, or of all. `cursor` takes the `next` of the previous page."""
+
+    conversation: Id | None = None
+    cursor: Id | None = None
+    limit: Annotated[int, Whole(1)] = 50
+
+
+@attrs.define
+class IncomingHooks:
+    """In the order of ids. `next` is absent on the last page."""
+
+    webhooks: list[IncomingHook]
+    next: str | None = None

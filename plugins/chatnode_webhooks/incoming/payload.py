@@ -1,0 +1,237 @@
+"""What a program posted, checked: the fields of Slack's incoming webhooks that are understood here.
+
+Others are ignored, as programs send many that only Slack has a use for. What is understood and wrong is refused, at its
+place.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, cast
+from urllib.parse import parse_qsl
+
+import attrs
+
+from chatnode.api import Text
+
+MOST_ATTACHMENTS = 20
+MOST_FIELDS = 50
+MOST_VIA = 80
+MOST_ICON = 1_000
+MISSING = "is missing"
+
+_VIA = Text(MOST_VIA, 1)
+_ICON = Text(MOST_ICON, form=r"https?://[!-~]+", hint="must be an http or https address")
+_MESSAGE = re.compile(r"[0-9a-f]{32}")
+_FORM_FIELDS = 100
+
+
+class PayloadFault(Exception):
+    """What is wrong with a payload, and where: such as `attachments[0].fields`."""
+
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(f"{place}: {why}")
+        self.place = place
+        self.why = why
+
+
+@attrs.frozen
+class AttachmentField:
+    """A line of an attachment: a title and a value."""
+
+    title: str
+    value: str
+
+
+@attrs.frozen
+class SlackAttachment:
+    """What is shown of an attachment; empty strings are not."""
+
+    pretext: str
+    title: str
+    title_link: str
+    text: str
+    fields: tuple[AttachmentField, ...]
+    fallback: str
+
+
+@attrs.frozen
+class Payload:
+    """`via` and `icon` are who the program says it speaks for. `thread` is the message whose thread to post in.
+
+    `plain`: there is no markup in it. `names`: @handles in it mention users.
+    """
+
+    text: str
+    attachments: tuple[SlackAttachment, ...]
+    via: str | None
+    icon: str | None
+    thread: str | None
+    plain: bool
+    names: bool
+
+
+def read_payload(body: bytes) -> Payload:
+    """The payload of a request: JSON, or a form whose field `payload` is JSON. Raises `PayloadFault`.
+
+    What the body is shows by how it begins: many programs send JSON with the content type of a form.
+    """
+    found = _json_of(body)
+    text = _string(found, "text", "")
+    attachments = tuple(
+        _attachment(each, f"attachments[{place}]")
+        for place, each in enumerate(_list(found, "attachments", "", MOST_ATTACHMENTS))
+    )
+    if not (text.strip() or attachments):
+        raise PayloadFault("text", MISSING + ("; blocks are not read" if found.get("blocks") else ""))
+    return Payload(text, attachments, _via(found), _icon(found), _thread(found), _is_plain(found), _links_names(found))
+
+
+# ---- the body
+
+
+def _json_of(body: bytes) -> dict[str, Any]:
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise PayloadFault("the body", "is not UTF-8") from None
+    if not text.lstrip().startswith(("{", "[")):
+        text = _form_payload(text)
+    try:
+        found = json.loads(text, strict=False, parse_constant=_refuse_constant)  # programs send raw line breaks
+        json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is no character
+    except (ValueError, RecursionError) as error:
+        raise PayloadFault("the body", f"is not JSON{_where(error)}") from None
+    if not isinstance(found, dict):
+        raise PayloadFault("the body", "must be a JSON object")
+    return cast("dict[str, Any]", found)
+
+
+def _form_payload(text: str) -> str:
+    try:
+        fields = dict(parse_qsl(text.strip(), True, errors="strict", max_num_fields=_FORM_FIELDS))
+    except ValueError:
+        raise PayloadFault("the body", f"is neither JSON nor a form with up to {_FORM_FIELDS} fields") from None
+    if "payload" not in fields:
+        raise PayloadFault("the body", "must be JSON, or a form with the field payload")
+    return fields["payload"]
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _where(error: Exception) -> str:
+    return f": line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+
+
+# ---- fields
+
+
+def _string(found: dict[str, Any], name: str, place: str) -> str:
+    value = found.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise PayloadFault(_at(place, name), "must be a string")
+    if "\0" in value:
+        raise PayloadFault(_at(place, name), "contains a NUL character")
+    return value
+
+
+def _scalar(found: dict[str, Any], name: str, place: str) -> str:
+    """A string; also a number or a truth value, which programs send for what they measured."""
+    value = found.get(name)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return json.dumps(value)
+    return _string(found, name, place)
+
+
+def _list(found: dict[str, Any], name: str, place: str, most: int) -> list[Any]:
+    value: Any = found.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise PayloadFault(_at(place, name), "must be a list")
+    items = cast("list[Any]", value)
+    if len(items) > most:
+        raise PayloadFault(_at(place, name), f"has {len(items)} items; the maximum is {most}")
+    return items
+
+
+def _object(value: Any, place: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise PayloadFault(place, "must be an object")
+    return cast("dict[str, Any]", value)
+
+
+def _at(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name
+
+
+def _attachment(value: Any, place: str) -> SlackAttachment:
+    found = _object(value, place)
+    attachment = SlackAttachment(
+        _string(found, "pretext", place), _scalar(found, "title", place), _string(found, "title_link", place),
+        _string(found, "text", place),
+        tuple(
+            _field(each, f"{place}.fields[{number}]")
+            for number, each in enumerate(_list(found, "fields", place, MOST_FIELDS))
+        ),
+        _string(found, "fallback", place),
+    )  # fmt: skip
+    shown = (attachment.pretext, attachment.title, attachment.text, attachment.fallback)
+    if not (any(each.strip() for each in shown) or attachment.fields):
+        raise PayloadFault(place, "has no pretext, title, text, fields or fallback")
+    return attachment
+
+
+def _field(value: Any, place: str) -> AttachmentField:
+    found = _object(value, place)
+    field = AttachmentField(_scalar(found, "title", place), _scalar(found, "value", place))
+    if not (field.title.strip() or field.value.strip()):
+        raise PayloadFault(place, "has no title and no value")
+    return field
+
+
+def _via(found: dict[str, Any]) -> str | None:
+    name = " ".join(_string(found, "username", "").split())
+    return _checked(name, _VIA, "username")
+
+
+def _icon(found: dict[str, Any]) -> str | None:
+    return _checked(_string(found, "icon_url", ""), _ICON, "icon_url")
+
+
+def _checked(value: str, bounds: Text, place: str) -> str | None:
+    if not value:
+        return None
+    if (fault := bounds.fault(value)) is not None:
+        raise PayloadFault(place, fault)
+    return value
+
+
+def _thread(found: dict[str, Any]) -> str | None:
+    message = _string(found, "thread_ts", "")
+    if message and not _MESSAGE.fullmatch(message):
+        raise PayloadFault("thread_ts", "must be the id of a message, 32 hexadecimal digits")
+    return message or None
+
+
+def _is_plain(found: dict[str, Any]) -> bool:
+    form = _string(found, "text_format", "")
+    if form not in ("", "mrkdwn", "plain"):
+        raise PayloadFault("text_format", "must be mrkdwn or plain")
+    return form == "plain"
+
+
+def _links_names(found: dict[str, Any]) -> bool:
+    value = found.get("link_names")
+    if value in (None, True, 1, "1", "true"):
+        return True
+    if value in (False, 0, "", "0", "false"):
+        return False
+    raise PayloadFault("link_names", "must be true or false")

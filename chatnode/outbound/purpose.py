@@ -13,7 +13,8 @@ class Purpose:
 
     `ports` are those that an address may name, beside the ones of `outbound.allow`. `redirects`: how many are followed;
     a redirect that is not followed is the answer. `seconds` is the whole request's time. `most_bytes` and `types`
-    (media types without parameters, None for any) are of the answer's body. `at_a_time` requests run together.
+    (media types without parameters, None for any) are of the answer's body; with `cut`, a longer one ends there instead
+    of being refused. `at_a_time` requests run together.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Purpose:
     most_bytes: int = 16_384
     types: tuple[str, ...] | None = None
     at_a_time: int = 32
+    cut: bool = False
 
 
 @attrs.frozen

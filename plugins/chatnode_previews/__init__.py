@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from chatnode.api import Part, Plugin, hookimpl, joined, steps_in
-from chatnode_previews.settings import PreviewsSettings
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-PARTS: tuple[Part, ...] = ()
+from chatnode.api import EventKind, Plugin, Querying, Table, hookimpl, steps_in
+from chatnode_previews import storage
+from chatnode_previews.commands import COMMANDS
+from chatnode_previews.fetching import METRICS, TASKS
+from chatnode_previews.following import CONSUMER
+from chatnode_previews.model import PreviewAdded, PreviewRemoved
+from chatnode_previews.settings import PreviewsSettings
+from chatnode_previews.state import open_fetching
+
+_LINKS = Table("previews_links", message="message")
+_PEOPLE = Table(
+    "previews_people_off", people=("person",),
+    export="SELECT o.key, o.since FROM previews_people_off o WHERE o.person = :person AND o.key > :after "
+    "ORDER BY o.key LIMIT :limit",
+)  # fmt: skip
 
 
 @hookimpl
@@ -18,5 +32,20 @@ def chatnode_plugin() -> Plugin:
         about="Previews of links in messages.",
         settings=PreviewsSettings,
         steps=steps_in(__name__),
-        **joined(PARTS),
+        tables=(_LINKS, _PEOPLE),
+        commands=COMMANDS,
+        events=(
+            EventKind(PreviewAdded, storage.make_added, of_message=True),
+            EventKind(PreviewRemoved, storage.make_removed, of_message=True),
+        ),
+        consumers=(CONSUMER,),
+        tasks=TASKS,
+        metrics=METRICS,
+        state=open_fetching,
     )
+
+
+@hookimpl
+def enrich_messages(reader: Querying, ids: Sequence[str]) -> Mapping[str, Any]:
+    """`extra.previews` of each message that has any; deleted ones have none."""
+    return storage.shown(reader, ids)

@@ -1,0 +1,85 @@
+"""What the commands take and give, and the events."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import attrs
+
+from chatnode.api import Event, Id, Text
+
+MOST_URL = 2_048
+
+
+@attrs.define
+class LinkPreview:
+    """What a page says of itself. `url` is the link as the message has it; `site` is the name of the site, or its
+    host. Title and text are plain text of strangers."""
+
+    url: str
+    site: str
+    title: str | None = None
+    text: str | None = None
+
+
+@attrs.define
+class PreviewAdded(Event):
+    """A preview of a link in a message was added: `previews` are all of the message now, in the order of the links."""
+
+    name = "preview.added"
+    conversation: str
+    message: str
+    previews: list[LinkPreview]
+
+
+@attrs.define
+class PreviewRemoved(Event):
+    """Previews of a message were removed: `previews` are those that are left."""
+
+    name = "preview.removed"
+    conversation: str
+    message: str
+    previews: list[LinkPreview]
+
+
+@attrs.define
+class RemovePreviews:
+    """The preview of one `url` of the message, or all of them."""
+
+    message: Id
+    url: Annotated[str, Text(MOST_URL, 1)] | None = None
+
+
+@attrs.define
+class MessagePreviews:
+    """The previews that the message has now."""
+
+    previews: list[LinkPreview]
+
+
+@attrs.define
+class OfPreviewSettings:
+    """Also those of a `conversation`, if one is named."""
+
+    conversation: Id | None = None
+
+
+@attrs.define
+class UpdatePreviewSettings:
+    """Without a `conversation`: whether links in your own messages get previews. With one: whether links in it do."""
+
+    enabled: bool
+    conversation: Id | None = None
+
+
+@attrs.define
+class PreviewSettings:
+    """Whether links in your own messages get previews, and whether links in the conversation do that was named.
+
+    `node`: whether the node makes any; `direct`: whether it does in direct conversations.
+    """
+
+    enabled: bool
+    node: bool
+    direct: bool
+    conversation_enabled: bool | None = None

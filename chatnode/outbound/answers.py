@@ -41,9 +41,10 @@ async def read_body(answer: Incoming, purpose: Purpose, hop: Hop) -> bytes:
         if is_success:
             raise Unwanted(f"{origin} answers with {unwanted}")
         return b""
-    if is_success and declared is not None and declared > purpose.most_bytes:
+    cut = purpose.cut or not is_success
+    if not cut and declared is not None and declared > purpose.most_bytes:
         raise _too_large(origin, purpose.most_bytes)
-    return await _read(answer, purpose.most_bytes, origin, cut=not is_success)
+    return await _read(answer, purpose.most_bytes, origin, cut=cut)
 
 
 def _why_unwanted(headers: Mapping[str, str], purpose: Purpose) -> str:

@@ -7,6 +7,7 @@ import time
 from email.utils import formatdate
 from functools import partial
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -191,6 +192,13 @@ async def test_a_body_of_exactly_the_limit_is_read() -> None:
         assert len((await client.request(SMALL, "GET", there.url())).body) == 1_000
         with pytest.raises(BodyTooLarge):
             await client.request(SMALL, "GET", there.url())
+
+
+async def test_a_long_body_is_cut_where_the_purpose_says_so() -> None:
+    cut = attrs.evolve(SMALL, cut=True)
+    for script in (endless, until_closed, answers(answer(b"x" * 5_000))):
+        async with site(script) as there, outbound(there.place) as client:
+            assert (await client.request(cut, "GET", there.url())).body == b"x" * 1_000
 
 
 async def test_the_status_of_a_failure_is_told_whatever_its_body() -> None:

@@ -16,6 +16,13 @@ class Outbound:
         self._settings = settings
         self._metrics = metrics
 
+    def check(self, purpose: Purpose, url: str) -> None:
+        """Judge an address without looking up its host, as when a user enters it.
+
+        Raises `Blocked` for what every request would refuse. What its host resolves to is judged at each request.
+        """
+        raise NotImplementedError
+
     async def request(
         self,
         purpose: Purpose,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from chatnode.api import Part, Plugin, hookimpl, joined, steps_in
+from chatnode.api import Plugin, hookimpl, joined, steps_in
+from chatnode_webhooks import outgoing
+from chatnode_webhooks.permissions import PERMISSIONS
 from chatnode_webhooks.settings import WebhooksSettings
 
-PARTS: tuple[Part, ...] = ()
+PARTS = (outgoing.PART,)
 
 
 @hookimpl
@@ -18,5 +20,6 @@ def chatnode_plugin() -> Plugin:
         about="Webhooks to and from other programs.",
         settings=WebhooksSettings,
         steps=steps_in(__name__),
+        permissions=PERMISSIONS,
         **joined(PARTS),
     )
